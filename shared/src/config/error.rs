@@ -1,0 +1,57 @@
+//! What is wrong with a config, and where.
+
+use serde::Serialize;
+
+/// One thing wrong with a config: `sources[0].type: unknown variant "s3", expected local, api or sftp at line 2 column 9`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConfigProblem {
+    /// Key path, `sources[0].type`; empty for the document itself.
+    pub path: String,
+    /// 1-based, when the place is known.
+    pub line: Option<usize>,
+    /// 1-based, when the place is known.
+    pub column: Option<usize>,
+    /// What is wrong and what is expected.
+    pub message: String,
+}
+
+impl std::fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)?;
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            write!(f, " at line {line} column {column}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a text is no config.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not one YAML mapping within the limits: nothing of it can be kept.
+    #[error("Invalid YAML: {0}")]
+    Syntax(ConfigProblem),
+    /// A YAML mapping that can be kept, but not run. Never empty, in the order of the document.
+    #[error("{}", sentences(.0))]
+    NotRunnable(Vec<ConfigProblem>),
+}
+
+fn sentences(problems: &[ConfigProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Something in a config that works, but probably not as meant: an unknown key with the nearest known one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Key path.
+    pub path: String,
+    /// 1-based.
+    pub line: Option<usize>,
+    /// 1-based.
+    pub column: Option<usize>,
+    /// `unknown key "delimeter", did you mean "delimiter"?`
+    pub message: String,
+}

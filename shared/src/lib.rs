@@ -1,0 +1,24 @@
+//! What the API and the workers agree on: the config, the database, the queue, and how a process is set up.
+//!
+//! # Layout
+//! - [`config`]: the YAML a user writes, checked once and then runnable
+//! - [`secret`]: values that never print
+//! - [`job`]: what travels through the queue: ids only
+//! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
+//! - [`settings`]: flags and environment of a process
+//! - [`telemetry`]: log lines, traces and the layer that keeps lines in the database
+//! - [`target`]: connecting to a target table's database and reading a page of it
+//! - [`store`]: the control database, a file a table
+//! - [`local`]: the private PostgreSQL cluster of local mode and of the tests
+//!
+//! This crate knows neither axum nor polars nor ssh.
+
+pub mod config;
+pub mod job;
+pub mod local;
+pub mod queue;
+pub mod secret;
+pub mod settings;
+pub mod store;
+pub mod target;
+pub mod telemetry;

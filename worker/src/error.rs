@@ -1,0 +1,144 @@
+//! Why a run failed: a stable code, a sentence, a next step, and whether trying again can help.
+
+use elt_shared::config::ConfigError;
+
+/// Result of a pipeline step.
+pub type Result<T, E = PipelineError> = std::result::Result<T, E>;
+
+/// Why a run did not load. The message says what we were doing; the source says why.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The config cannot run.
+    #[error("the config cannot run: {0}")]
+    Config(#[from] ConfigError),
+    /// A source could not be read.
+    #[error("{message}")]
+    Extract {
+        /// Stable: `source_missing`, `source_unreachable`, `http_status`, `host_key_changed`, …
+        code: &'static str,
+        /// Names the source and what went wrong.
+        message: String,
+        /// What the reader should do.
+        next_step: String,
+    },
+    /// The data breaks the contract and the config says that fails the run.
+    #[error("{message}")]
+    Contract {
+        /// Stable: `missing_column`, `bad_row`, `too_many_rejected`, …
+        code: &'static str,
+        /// Names the column, and file:line where there is one.
+        message: String,
+        /// What the reader should do.
+        next_step: String,
+    },
+    /// The target refused for a reason trying again cannot cure.
+    #[error("{message}")]
+    Target {
+        /// Stable: `target_login`, `target_not_owner`, `target_unusable`, …
+        code: &'static str,
+        /// Names the table and the reason.
+        message: String,
+        /// What the reader should do, the statement to run where there is one.
+        next_step: String,
+    },
+    /// The target's database failed while loading.
+    #[error("could not load into {table}")]
+    Load {
+        /// The target table.
+        table: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The control database failed.
+    #[error("could not {doing}")]
+    Control {
+        /// What we were doing: "note the run's progress".
+        doing: &'static str,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// Reading or writing a file of ours failed.
+    #[error("could not {doing}")]
+    Io {
+        /// What we were doing: "write the combined CSV /data/out.csv".
+        doing: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another run loads into the same table: this one goes back to the queue and waits.
+    #[error("the table {table} is busy with run {run}")]
+    TargetBusy {
+        /// The target table.
+        table: String,
+        /// Who holds it.
+        run: String,
+    },
+    /// A newer attempt of this run took over: nothing of this one may be written.
+    #[error("a newer attempt took over")]
+    Fenced,
+    /// Someone asked the run to stop.
+    #[error("stopped on request")]
+    Stopped,
+    /// A bug of ours.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl PipelineError {
+    /// Stable code people can search for.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "config",
+            Self::Extract { code, .. } | Self::Contract { code, .. } | Self::Target { code, .. } => code,
+            Self::Load { .. } => "load_failed",
+            Self::Control { .. } => "control_database",
+            Self::Io { .. } => "io",
+            Self::TargetBusy { .. } => "target_busy",
+            Self::Fenced => "fenced",
+            Self::Stopped => "stopped",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// Whether a later attempt can succeed: the loss of a database or of a connection to it, never bad input.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Load { source, .. } | Self::Control { source, .. } => is_connection_loss(source),
+            _ => false,
+        }
+    }
+
+    /// What the reader should do next.
+    pub fn next_step(&self) -> String {
+        match self {
+            Self::Extract { next_step, .. } | Self::Contract { next_step, .. } | Self::Target { next_step, .. } => {
+                next_step.clone()
+            }
+            Self::Config(_) => "Correct the config at the place named and upload it again.".into(),
+            Self::Load { .. } => {
+                "Read the database's message; when it is about the data, quarantine or a wider type in `schema:` helps."
+                    .into()
+            }
+            Self::Control { .. } => "Check that the control database is reachable, then retry the run.".into(),
+            Self::Io { .. } => {
+                "Check the folder's permissions and free space on the worker, then retry the run.".into()
+            }
+            Self::TargetBusy { .. } => "Nothing: the run starts when the other one has finished.".into(),
+            Self::Fenced => "Nothing: the newer attempt goes on.".into(),
+            Self::Stopped => "Retry the run when it should load after all.".into(),
+            Self::Internal(_) => "This is a bug in elt; please report it with the run's log.".into(),
+        }
+    }
+}
+
+/// Whether a database error means the connection or the server went away, or the transaction lost a race.
+pub fn is_connection_loss(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        // 08: connection; 40: serialization failure, deadlock; 53: resources; 57P0x: shutdown and restart; 55P03: lock timeout.
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+            ["08", "40", "53", "57P0"].iter().any(|class| code.starts_with(class)) || code == "55P03"
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,11 @@
+//! stub
+use elt_shared::config::LocalSource;
+
+use super::{ExtractContext, Extracted};
+use crate::error::Result;
+
+/// stub
+pub async fn extract(index: usize, source: &LocalSource, context: &ExtractContext) -> Result<Extracted> {
+    let _ = (index, source, context);
+    Ok(Extracted::default())
+}

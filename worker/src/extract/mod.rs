@@ -1,0 +1,157 @@
+//! Extract: every source becomes files on this machine. The `match` here lists the kinds of source.
+
+pub mod http;
+pub mod local;
+pub mod sftp;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use elt_shared::config::{AfterLoad, CsvOptions, PipelineConfig, SourceConfig};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{PipelineError, Result};
+
+/// What an extraction may touch.
+#[derive(Clone)]
+pub struct ExtractContext {
+    /// Relative paths start here: the worker's working folder, or the caller's for `elt run`.
+    pub base: PathBuf,
+    /// The run's own folder for spooled files; removed when the run ends.
+    pub spool: PathBuf,
+    /// Folders that may be read; empty: no restriction.
+    pub roots: Vec<PathBuf>,
+    /// Files that are never input: the combined CSV of this pipeline.
+    pub never: Vec<PathBuf>,
+    /// Which hosts may be called.
+    pub network: Arc<elt_shared::settings::NetworkSettings>,
+    /// The control database, for known host keys.
+    pub control: sqlx::PgPool,
+    /// Cancelled when the run should stop.
+    pub stop: CancellationToken,
+}
+
+/// How a file's bytes are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated unless the options say otherwise.
+    Csv,
+    /// Pipe, tab, `;` or `,`, found by looking.
+    Txt,
+    /// An array of objects, one object, or NDJSON under the same suffix.
+    Json,
+    /// One JSON value a line.
+    Ndjson,
+}
+
+/// How a file's bytes are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip
+    Gzip,
+    /// Zstandard
+    Zstd,
+}
+
+/// One file to read, on this machine. It is read twice: once to decide types, once to load.
+#[derive(Debug, Clone)]
+pub struct InputFile {
+    /// Index into the config's sources.
+    pub source: usize,
+    /// What people see: the path, the URL without its query, `sftp://host/path`.
+    pub name: String,
+    /// Where its bytes are.
+    pub path: PathBuf,
+    /// How to read them.
+    pub format: Format,
+    /// How they are packed.
+    pub compression: Compression,
+    /// Options for CSV and TXT.
+    pub csv: CsvOptions,
+    /// JSON path to the rows.
+    pub records: Option<String>,
+    /// Size, mtime and inode when it was listed: another value at the second read restarts the extraction.
+    pub stamp: Stamp,
+    /// What to do on the server once the load committed.
+    pub after_load: Option<(String, AfterLoad)>,
+}
+
+/// What tells that a file was changed between two reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Bytes.
+    pub size: u64,
+    /// Nanoseconds since the epoch.
+    pub mtime_ns: i128,
+    /// Inode.
+    pub inode: u64,
+}
+
+impl Stamp {
+    /// The stamp of a file now.
+    ///
+    /// # Errors
+    /// When the file cannot be looked at.
+    pub fn of(path: &Path) -> std::io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let meta = std::fs::metadata(path)?;
+        Ok(Self {
+            size: meta.len(),
+            mtime_ns: i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec()),
+            inode: meta.ino(),
+        })
+    }
+}
+
+/// A file that is not loaded, and why: for the log and the receipt.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct LeftOut {
+    /// What people see.
+    pub name: String,
+    /// `skipped` (another suffix, still being written) or `failed` (unreadable).
+    pub kind: LeftOutKind,
+    /// A sentence.
+    pub reason: String,
+}
+
+/// Whether a left-out file is worth a warning or an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LeftOutKind {
+    /// Not for us.
+    Skipped,
+    /// Ours, but unreadable.
+    Failed,
+}
+
+/// All sources, as files.
+#[derive(Debug, Clone, Default)]
+pub struct Extracted {
+    /// In source, then name order: the order rows are loaded in.
+    pub files: Vec<InputFile>,
+    /// Files that are not read.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Extracts every source of a pipeline, in order. One failed source fails them all.
+///
+/// # Errors
+/// A source that is missing, unreachable or refused; [`PipelineError::Stopped`] when asked to stop.
+pub async fn extract(config: &PipelineConfig, context: &ExtractContext) -> Result<Extracted> {
+    let mut all = Extracted::default();
+    for (index, source) in config.sources.iter().enumerate() {
+        if context.stop.is_cancelled() {
+            return Err(PipelineError::Stopped);
+        }
+        let one = match source {
+            SourceConfig::Local(local) => local::extract(index, local, context).await,
+            SourceConfig::Api(api) => http::extract(index, api, context).await,
+            SourceConfig::Sftp(sftp) => sftp::extract(index, sftp, context).await,
+        }?;
+        all.files.extend(one.files);
+        all.left_out.extend(one.left_out);
+    }
+    Ok(all)
+}
