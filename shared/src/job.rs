@@ -18,6 +18,7 @@ pub struct ExecuteRun {
 impl ExecuteRun {
     /// Puts a ticket on `queue`, in the caller's transaction: it exists exactly when the transaction commits.
     pub async fn enqueue(&self, db: &mut PgConnection, queue: &str) -> sqlx::Result<()> {
-        crate::queue::push(db, queue, self).await
+        crate::queue::push(db, queue, self).await?;
+        Ok(())
     }
 }

@@ -1,16 +1,56 @@
 //! The guard rails around apalis: how tickets are pushed, and how workers, heartbeat, sweeper and retention are shaped.
 
+use std::time::Duration;
+
+use apalis::prelude::{TaskBuilder, TaskId};
+use apalis_postgres::PostgresStorage;
+use apalis_postgres::queries::push_tasks;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
+use ulid::Ulid;
 
-/// Pushes a ticket in the caller's transaction.
-pub async fn push(db: &mut PgConnection, queue: &str, ticket: &impl Serialize) -> sqlx::Result<()> {
-    let _ = (db, queue, ticket);
-    Err(sqlx::Error::PoolClosed)
+/// Deliveries of one ticket. A handler answers with an error only when the control database failed under it.
+const DELIVERIES: usize = 4;
+
+/// Pushes a ticket in the caller's transaction; it is delivered at once. Returns its id.
+pub async fn push(db: &mut PgConnection, queue: &str, ticket: &impl Serialize) -> sqlx::Result<Ulid> {
+    push_after(db, queue, ticket, Duration::ZERO).await
+}
+
+/// Pushes a ticket in the caller's transaction that is delivered after `delay`. Returns its id.
+pub async fn push_after(
+    db: &mut PgConnection,
+    queue: &str,
+    ticket: &impl Serialize,
+    delay: Duration,
+) -> sqlx::Result<Ulid> {
+    // Due by the database's clock: the clock of this machine may be hours off. The queue counts whole seconds.
+    let due: i64 = sqlx::query_scalar("select ceil(extract(epoch from now()) - 1 + $1)::bigint")
+        .bind(delay.as_secs_f64())
+        .fetch_one(&mut *db)
+        .await?;
+    let id = Ulid::generate();
+    let payload = serde_json::to_vec(ticket).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let task = TaskBuilder::new(payload)
+        .task_id(TaskId::from_ulid(id))
+        .max_attempts(DELIVERIES)
+        .run_at_timestamp(due.unsigned_abs())
+        .build();
+    push_tasks(db, queue, vec![task]).await.map_err(database_error)?;
+    Ok(id)
 }
 
 /// Runs the queue's own migrations.
+///
+/// # Errors
+/// When one fails: the account may lack the right to create the `hstore` extension.
 pub async fn migrate(db: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
-    let _ = db;
-    Ok(())
+    PostgresStorage::<()>::migrations().run(db).await
+}
+
+fn database_error(error: apalis_postgres::Error) -> sqlx::Error {
+    match error {
+        apalis_postgres::Error::Database(error) => error,
+        other => sqlx::Error::Protocol(other.to_string()),
+    }
 }

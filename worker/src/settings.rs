@@ -1,0 +1,136 @@
+//! Flags and environment of a worker: the only place of this crate that reads the environment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use elt_shared::config::{Reference, Resolve};
+use elt_shared::secret::Secret;
+use elt_shared::settings::NetworkSettings;
+use tokio_util::sync::CancellationToken;
+
+/// How a worker works.
+#[derive(Debug, Clone, Args)]
+pub struct WorkerSettings {
+    /// Runs this worker executes at the same time.
+    #[arg(long, env = "ELT_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+    /// The queue it takes runs from.
+    #[arg(long, env = "ELT_QUEUE", default_value = elt_shared::job::QUEUE)]
+    pub queue: String,
+    /// Folders sources and output files may be in, separated by `:`. Default: the working folder and the data folder.
+    #[arg(long, env = "ELT_FS_ROOTS", value_delimiter = ':')]
+    pub fs_roots: Vec<PathBuf>,
+    /// Names `${env:NAME}` in a config may stand for, separated by commas.
+    #[arg(long, env = "ELT_ENV_ALLOW", value_delimiter = ',')]
+    pub env_allow: Vec<String>,
+    /// Seconds between two looks at the sources of a monitored pipeline that says nothing itself.
+    #[arg(long, env = "ELT_MONITOR_INTERVAL", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub monitor_interval: u32,
+    /// Seconds running runs get to finish when the worker is asked to stop; then they are handed back to the queue.
+    #[arg(long, env = "ELT_GRACE_PERIOD", default_value_t = 30)]
+    pub grace_period: u32,
+    /// Seconds after which a run is given up.
+    #[arg(long, env = "ELT_RUN_TIMEOUT", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..))]
+    pub run_timeout: u32,
+    /// Days after which finished tickets and lost workers are forgotten.
+    #[arg(long, env = "ELT_KEEP_TICKETS_DAYS", default_value_t = 7)]
+    pub keep_tickets_days: u16,
+    /// Which hosts sources and targets may be on.
+    #[command(flatten)]
+    pub network: NetworkSettings,
+    /// The default target; set by the process from its database settings.
+    #[arg(skip)]
+    pub target_url: Option<Secret>,
+    /// The data folder; set by the process from its database settings.
+    #[arg(skip)]
+    pub data_dir: PathBuf,
+    /// Where relative paths of a config start, unless its run says otherwise. Empty: the working folder.
+    #[arg(skip)]
+    pub base: PathBuf,
+    /// Cancelled by a second signal: running runs are handed back at once instead of after the grace period.
+    #[arg(skip)]
+    pub force: CancellationToken,
+}
+
+impl WorkerSettings {
+    /// [`Self::grace_period`] as a duration.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_period.into())
+    }
+
+    /// Resolves the references a config of an admin may contain.
+    pub fn references(&self) -> References<'_> {
+        References { allow: &self.env_allow }
+    }
+}
+
+/// Looks `${env:NAME}` up in this process's environment, if the name is allowed.
+#[derive(Debug, Clone, Copy)]
+pub struct References<'a> {
+    allow: &'a [String],
+}
+
+impl Resolve for References<'_> {
+    fn resolve(&self, reference: &Reference) -> Result<Option<Secret>, String> {
+        match reference {
+            Reference::Env(name) => self.environment(name).map(Some),
+            Reference::Secret(name) => Err(format!("no secret named {name:?} is stored on this server")),
+        }
+    }
+}
+
+impl References<'_> {
+    fn environment(&self, name: &str) -> Result<Secret, String> {
+        if is_own_setting(name) {
+            return Err(format!("${{env:{name}}} is a setting of elt itself and never given to a config"));
+        }
+        if !self.allow.iter().any(|allowed| allowed == name) {
+            return Err(format!("${{env:{name}}} is not allowed: add {name} to ELT_ENV_ALLOW on the workers"));
+        }
+        match std::env::var(name) {
+            Ok(value) => Ok(Secret::new(value)),
+            Err(std::env::VarError::NotPresent) => {
+                Err(format!("${{env:{name}}} is allowed but not set on this worker"))
+            }
+            Err(std::env::VarError::NotUnicode(_)) => Err(format!("${{env:{name}}} is not valid UTF-8")),
+        }
+    }
+}
+
+/// Settings that open our own doors: never given to a config, whatever `ELT_ENV_ALLOW` says.
+fn is_own_setting(name: &str) -> bool {
+    const OWN: [&str; 6] =
+        ["DATABASE_URL", "ELT_TARGET_URL", "ELT_JWT_KEY", "ELT_SECRET_KEY", "ELT_ADMIN_PASSWORD", "ELT_USER_PASSWORD"];
+    OWN.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(allow: &[&str], name: &str) -> String {
+        let allow: Vec<String> = allow.iter().map(ToString::to_string).collect();
+        let error = References { allow: &allow }.resolve(&Reference::Env(name.into()));
+        error.expect_err("the reference is refused")
+    }
+
+    #[test]
+    fn only_listed_names_resolve() {
+        assert!(refusal(&[], "PATH").contains("ELT_ENV_ALLOW"));
+        let allow = ["PATH".to_owned()];
+        let path = References { allow: &allow }.resolve(&Reference::Env("PATH".into()));
+        assert!(path.is_ok_and(|path| path.is_some()));
+    }
+
+    #[test]
+    fn our_own_keys_never_resolve() {
+        assert!(refusal(&["ELT_JWT_KEY"], "ELT_JWT_KEY").contains("setting of elt itself"));
+        assert!(refusal(&["DATABASE_URL"], "DATABASE_URL").contains("setting of elt itself"));
+    }
+
+    #[test]
+    fn a_listed_name_that_is_not_set_says_so() {
+        assert!(refusal(&["NOT_SET_ANYWHERE_42"], "NOT_SET_ANYWHERE_42").contains("not set"));
+    }
+}
