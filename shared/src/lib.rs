@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`config`]: the YAML a user writes, checked once and then runnable
+//! - [`cron`]: when a cron expression fires in a zone
 //! - [`secret`]: values that never print
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
@@ -14,6 +15,7 @@
 //! This crate knows neither axum nor polars nor ssh.
 
 pub mod config;
+pub mod cron;
 pub mod job;
 pub mod local;
 pub mod queue;
