@@ -7,6 +7,8 @@
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
 //! - [`settings`]: flags and environment of a process
+//! - [`network`]: which hosts may be called, and connecting to a checked address
+//! - [`json_path`]: paths into JSON: where the rows of an answer are
 //! - [`telemetry`]: log lines, traces and the layer that keeps lines in the database
 //! - [`target`]: connecting to a target table's database and reading a page of it
 //! - [`store`]: the control database, a file a table
@@ -17,7 +19,9 @@
 pub mod config;
 pub mod cron;
 pub mod job;
+pub mod json_path;
 pub mod local;
+pub mod network;
 pub mod queue;
 pub mod secret;
 pub mod settings;

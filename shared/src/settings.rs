@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::network::HostRule;
 use crate::secret::Secret;
 
 /// Where the control database is.
@@ -69,10 +70,10 @@ pub enum LogFormat {
 pub struct NetworkSettings {
     /// Networks (CIDR) and host names that may never be called.
     #[arg(long, env = "ELT_NET_DENY", value_delimiter = ',')]
-    pub net_deny: Vec<String>,
+    pub net_deny: Vec<HostRule>,
     /// Networks (CIDR) and host names that may be called all the same.
     #[arg(long, env = "ELT_NET_ALLOW", value_delimiter = ',')]
-    pub net_allow: Vec<String>,
+    pub net_allow: Vec<HostRule>,
 }
 
 /// A clap value parser for secrets.

@@ -19,6 +19,7 @@ pub mod load;
 pub mod pipeline;
 pub mod settings;
 
+pub use elt_shared::json_path;
 use elt_shared::store::runs::Run;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;

@@ -75,7 +75,20 @@ pub struct InputFile {
     /// Size, mtime and inode when it was listed: another value at the second read restarts the extraction.
     pub stamp: Stamp,
     /// What to do on the server once the load committed.
-    pub after_load: Option<(String, AfterLoad)>,
+    pub after_load: Option<RemoteTask>,
+}
+
+/// What happens to a remote file after its load committed, if it is still the file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteTask {
+    /// Its path on the server.
+    pub path: String,
+    /// Move or delete.
+    pub action: AfterLoad,
+    /// Bytes it had when it was read.
+    pub size: u64,
+    /// Its modification time then, in seconds since the epoch.
+    pub mtime: u64,
 }
 
 /// What tells that a file was changed between two reads.
