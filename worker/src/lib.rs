@@ -8,6 +8,8 @@
 //! - [`frame`]: bytes become batches of cells
 //! - [`contract`]: cells become typed rows, or quarantined ones
 //! - [`load`]: rows become rows of the target table, exactly once
+//! - [`report`]: what a run did, as people read it
+//! - [`progress`]: how far a run is
 //! - [`error`]: why a run failed
 
 pub mod contract;
@@ -17,6 +19,8 @@ pub mod frame;
 pub mod jobs;
 pub mod load;
 pub mod pipeline;
+pub mod progress;
+pub mod report;
 pub mod settings;
 
 pub use elt_shared::json_path;

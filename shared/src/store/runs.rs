@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{FromRow, PgExecutor};
+use sqlx::{FromRow, PgExecutor, PgPool};
 use uuid::Uuid;
 
 /// A worker that says nothing for this long has lost its runs.
@@ -173,6 +173,47 @@ pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::
     .bind(LEASE.as_secs_f64())
     .fetch_optional(db)
     .await
+}
+
+/// Whether a run may load into a target table now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// It is this run's until the run ends.
+    Taken,
+    /// Another run has it.
+    Busy {
+        /// Which.
+        run: Uuid,
+    },
+    /// A newer attempt of this run began.
+    Fenced,
+}
+
+/// Claims a target table for a running run: one running run per table, whatever configs name it.
+pub async fn claim_target(db: &PgPool, id: Uuid, epoch: i64, target_key: &str) -> sqlx::Result<Claim> {
+    loop {
+        let claimed = sqlx::query("update runs set target_key = $3 where id = $1 and epoch = $2 and state = 'running'")
+            .bind(id)
+            .bind(epoch)
+            .bind(target_key)
+            .execute(db)
+            .await;
+        match claimed {
+            Ok(done) if done.rows_affected() == 1 => return Ok(Claim::Taken),
+            Ok(_) => return Ok(Claim::Fenced),
+            Err(error) if error.as_database_error().is_some_and(|e| e.constraint() == Some("runs_one_per_target")) => {
+                let holder = sqlx::query_scalar("select id from runs where state = 'running' and target_key = $1")
+                    .bind(target_key)
+                    .fetch_optional(db)
+                    .await?;
+                // Without a holder it finished in between: try again.
+                if let Some(run) = holder {
+                    return Ok(Claim::Busy { run });
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// How a run ended.

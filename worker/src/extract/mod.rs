@@ -119,7 +119,7 @@ impl Stamp {
 }
 
 /// A file that is not loaded, and why: for the log and the receipt.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LeftOut {
     /// What people see.
     pub name: String,
@@ -130,7 +130,7 @@ pub struct LeftOut {
 }
 
 /// Whether a left-out file is worth a warning or an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LeftOutKind {
     /// Not for us.

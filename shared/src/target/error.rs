@@ -1,0 +1,121 @@
+//! Why a target cannot be used, as sentences with a next step.
+
+/// Why a target's database or table cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The config names no server and this process has no default target.
+    #[error("the target names no server and no default target is set")]
+    NoDefault,
+    /// The default target is another database than the config names.
+    #[error("the config names the database {named}, but the default target is the database {default}")]
+    OtherDatabase {
+        /// What the config says.
+        named: String,
+        /// What the default target is.
+        default: String,
+    },
+    /// The connection URL is none.
+    #[error("the target's url cannot be read as postgres://user:password@host:port/database")]
+    Url,
+    /// A Unix socket was named.
+    #[error("the target names a Unix socket; only hosts are allowed")]
+    Socket,
+    /// The server refused the account.
+    #[error("the target {server} refused the login of {user}: {reason}")]
+    Login {
+        /// `host:port/database`
+        server: String,
+        /// Account.
+        user: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The database does not exist.
+    #[error("the target {server} has no such database")]
+    NoDatabase {
+        /// `host:port/database`
+        server: String,
+    },
+    /// The server cannot be reached.
+    #[error("the target {server} cannot be reached: {source}")]
+    Unreachable {
+        /// `host:port/database`
+        server: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The table does not exist.
+    #[error("the table {table} does not exist")]
+    NoTable {
+        /// As the config names it.
+        table: String,
+    },
+    /// A schema of this program or of PostgreSQL itself.
+    #[error("the schema {schema} is reserved")]
+    Reserved {
+        /// Its name.
+        schema: String,
+    },
+    /// A page was asked for by a column the table does not have.
+    #[error("the table has no column {column}")]
+    NoColumn {
+        /// Its name.
+        column: String,
+    },
+    /// A page's cursor is none of ours.
+    #[error("the cursor is not one this table gave out")]
+    Cursor,
+    /// A filter's value does not fit its column.
+    #[error("a filter's value does not fit its column: {reason}")]
+    Filter {
+        /// The server's words.
+        reason: String,
+    },
+    /// The database failed.
+    #[error("could not read the target")]
+    Database(#[from] sqlx::Error),
+}
+
+impl TargetError {
+    /// Stable code people can search for.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoDefault => "target_no_default",
+            Self::OtherDatabase { .. } => "target_other_database",
+            Self::Url => "target_url",
+            Self::Socket => "target_socket",
+            Self::Login { .. } => "target_login",
+            Self::NoDatabase { .. } => "target_no_database",
+            Self::Unreachable { .. } => "target_unreachable",
+            Self::NoTable { .. } => "target_no_table",
+            Self::Reserved { .. } => "target_reserved",
+            Self::NoColumn { .. } => "target_no_column",
+            Self::Cursor => "invalid_cursor",
+            Self::Filter { .. } => "invalid_filter",
+            Self::Database(_) => "target_database",
+        }
+    }
+
+    /// What the reader should do next.
+    pub fn next_step(&self) -> &'static str {
+        match self {
+            Self::NoDefault => {
+                "Name host, database, user and password under `target:`, or start the process with ELT_TARGET_URL."
+            }
+            Self::OtherDatabase { .. } => {
+                "Leave `database` out, name the default target's database, or name host, user and password as well."
+            }
+            Self::Url => "Write `target.url` as postgres://user:password@host:port/database.",
+            Self::Socket => "Name a host, such as 127.0.0.1.",
+            Self::Login { .. } => "Correct `user` and `password` under `target:`, or the server's pg_hba.conf.",
+            Self::NoDatabase { .. } => "Create the database, or correct `database` under `target:`.",
+            Self::Unreachable { .. } => "Check host and port under `target:` and that the server accepts connections.",
+            Self::NoTable { .. } => "Run the pipeline first, or correct `table` under `target:`.",
+            Self::Reserved { .. } => "Use a table in another schema.",
+            Self::NoColumn { .. } => "Use one of the columns the page lists.",
+            Self::Cursor => "Start again from the first page.",
+            Self::Filter { .. } => "Use a value of the column's type.",
+            Self::Database(_) => "Check the target server's log, then try again.",
+        }
+    }
+}

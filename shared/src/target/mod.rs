@@ -1,0 +1,20 @@
+//! A target table's database: connecting to it, finding the table, reading a page of it.
+//!
+//! # Layout
+//! - [`connect()`]: a checked [`TargetDatabase`](crate::config::TargetDatabase) becomes a connection
+//! - [`table`]: where a table is, what it is, and its columns
+//! - [`page`]: sorted, filtered pages for the data view
+//! - [`quote`]: names and texts inside SQL
+//! - [`error`]: why a target cannot be used
+
+mod connect;
+mod error;
+mod page;
+mod quote;
+mod table;
+
+pub use connect::connect;
+pub use error::TargetError;
+pub use page::{Compare, Filter, Page, PageColumn, PageQuery, Sort, read_page};
+pub use quote::{quote_ident, quote_literal};
+pub use table::{Existing, TableColumn, TableKind, TableRef};

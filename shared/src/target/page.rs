@@ -1,0 +1,308 @@
+//! Sorted, filtered pages of a table for the data view. Values beyond what JSON numbers keep come as texts.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+
+use super::{Existing, TableKind, TableRef, TargetError, quote_ident, quote_literal};
+
+/// Integers up to here survive a JSON number.
+const EXACT_INTEGER: u64 = 1 << 53;
+/// Longer than this no page counts rows.
+const COUNT_TIMEOUT: &str = "3s";
+/// Longer than this no page reads rows.
+const READ_TIMEOUT: &str = "30s";
+/// A page never has more rows than this.
+const MAX_ROWS: u32 = 1_000;
+
+/// Which rows of a table.
+#[derive(Debug, Clone, Default)]
+pub struct PageQuery {
+    /// Only these, in this order; `None`: all.
+    pub columns: Option<Vec<String>>,
+    /// Most significant first.
+    pub sort: Vec<Sort>,
+    /// All must hold.
+    pub filters: Vec<Filter>,
+    /// At most this many rows; bounded by 1000, at least 1.
+    pub limit: u32,
+    /// [`Page::next`] of the page before.
+    pub cursor: Option<String>,
+    /// Show the `_elt_*` columns too.
+    pub internal: bool,
+}
+
+/// One sort key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sort {
+    /// Column.
+    pub column: String,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// One condition on a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Column.
+    pub column: String,
+    /// How.
+    pub compare: Compare,
+    /// With what; ignored by [`Compare::IsNull`] and [`Compare::NotNull`].
+    pub value: String,
+}
+
+/// How a filter compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compare {
+    /// `=`
+    Equal,
+    /// `<>`, or NULL
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Greater,
+    /// `>=`
+    AtLeast,
+    /// The text holds it, in any case.
+    Contains,
+    /// Is NULL.
+    IsNull,
+    /// Is not NULL.
+    NotNull,
+}
+
+/// Some rows of a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Page {
+    /// The columns of the rows, in order.
+    pub columns: Vec<PageColumn>,
+    /// One value a column.
+    pub rows: Vec<Vec<Value>>,
+    /// Rows that pass the filters; `None` when counting takes too long.
+    pub total: Option<i64>,
+    /// Asks for the page after this one.
+    pub next: Option<String>,
+}
+
+/// One column of a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PageColumn {
+    /// Name.
+    pub name: String,
+    /// The type as SQL.
+    #[serde(rename = "type")]
+    pub sql_type: String,
+}
+
+/// Reads a page of a table, view or partitioned table.
+///
+/// # Errors
+/// [`TargetError::NoTable`], a column or cursor that is none, a filter that does not fit; database failures.
+pub async fn read_page(
+    connection: &mut PgConnection,
+    table: &TableRef,
+    query: &PageQuery,
+) -> Result<Page, TargetError> {
+    let existing =
+        table.existing(connection).await?.ok_or_else(|| TargetError::NoTable { table: table.to_string() })?;
+    let columns = shown_columns(&existing, query)?;
+    let offset = query.cursor.as_deref().map_or(Ok(0), offset_of)?;
+    let limit = u64::from(query.limit.clamp(1, MAX_ROWS));
+    let condition = condition(&existing, &query.filters)?;
+
+    let mut tx = connection.begin().await?;
+    sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *tx).await?;
+    set_timeout(&mut tx, READ_TIMEOUT).await?;
+    let fields: Vec<_> = columns.iter().map(|column| format!("{}::text", quote_ident(&column.name))).collect();
+    let fields = if fields.is_empty() { "null".to_owned() } else { fields.join(", ") };
+    let order = order(&existing, &query.sort)?;
+    let sql = format!("select {fields} from {}{condition}{order} limit {} offset {offset}", table.sql(), limit + 1);
+    let mut found: Vec<PgRow> = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *tx).await.map_err(filter_error)?;
+    let more = found.len() as u64 > limit;
+    found.truncate(limit as usize);
+    let total = if !more && (offset == 0 || !found.is_empty()) {
+        Some(offset as i64 + found.len() as i64)
+    } else {
+        count(&mut tx, table, &condition).await?
+    };
+    tx.rollback().await?;
+
+    let rows = found.iter().map(|row| json_row(row, &columns)).collect::<sqlx::Result<_>>()?;
+    Ok(Page { columns, rows, total, next: more.then(|| cursor_at(offset + limit)) })
+}
+
+fn shown_columns(existing: &Existing, query: &PageQuery) -> Result<Vec<PageColumn>, TargetError> {
+    let all = existing.columns.iter().filter(|column| query.internal || !column.is_internal());
+    let all: Vec<_> =
+        all.map(|column| PageColumn { name: column.name.clone(), sql_type: column.sql_type.clone() }).collect();
+    match &query.columns {
+        None => Ok(all),
+        Some(names) => names
+            .iter()
+            .map(|name| {
+                all.iter()
+                    .find(|column| column.name == *name)
+                    .cloned()
+                    .ok_or_else(|| TargetError::NoColumn { column: name.clone() })
+            })
+            .collect(),
+    }
+}
+
+fn order(existing: &Existing, sort: &[Sort]) -> Result<String, TargetError> {
+    let mut keys = Vec::new();
+    for Sort { column, descending } in sort {
+        let known = sql_type(existing, column)?;
+        // `json` has no order of its own.
+        let cast = if known == "json" { "::text" } else { "" };
+        keys.push(format!("{}{cast}{}", quote_ident(column), if *descending { " desc nulls last" } else { "" }));
+    }
+    // Rows that sort alike must not move between pages.
+    if matches!(existing.kind, TableKind::Table | TableKind::MaterializedView) {
+        keys.push("ctid".to_owned());
+    }
+    Ok(if keys.is_empty() { String::new() } else { format!(" order by {}", keys.join(", ")) })
+}
+
+fn condition(existing: &Existing, filters: &[Filter]) -> Result<String, TargetError> {
+    let mut sql = String::new();
+    for (index, Filter { column, compare, value }) in filters.iter().enumerate() {
+        let sql_type = sql_type(existing, column)?;
+        let name = quote_ident(column);
+        if value.contains('\0') {
+            return Err(TargetError::Filter { reason: "a NUL byte is in no text".into() });
+        }
+        let typed = || match sql_type.as_str() {
+            "json" => (format!("{name}::text"), quote_literal(value)),
+            other => (name.clone(), format!("{}::{other}", quote_literal(value))),
+        };
+        let operator = |operator: &str| {
+            let (column, value) = typed();
+            format!("{column} {operator} {value}")
+        };
+        let test = match compare {
+            Compare::Equal => operator("="),
+            Compare::NotEqual => operator("is distinct from"),
+            Compare::Less => operator("<"),
+            Compare::AtMost => operator("<="),
+            Compare::Greater => operator(">"),
+            Compare::AtLeast => operator(">="),
+            Compare::Contains => {
+                let escaped = value.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+                format!("{name}::text ilike {} escape '!'", quote_literal(&format!("%{escaped}%")))
+            }
+            Compare::IsNull => format!("{name} is null"),
+            Compare::NotNull => format!("{name} is not null"),
+        };
+        let _ = write!(sql, " {} {test}", if index == 0 { "where" } else { "and" });
+    }
+    Ok(sql)
+}
+
+fn sql_type(existing: &Existing, name: &str) -> Result<String, TargetError> {
+    existing
+        .columns
+        .iter()
+        .find(|column| column.name == name)
+        .map(|column| column.sql_type.clone())
+        .ok_or_else(|| TargetError::NoColumn { column: name.to_owned() })
+}
+
+async fn count(tx: &mut PgConnection, table: &TableRef, condition: &str) -> Result<Option<i64>, TargetError> {
+    set_timeout(tx, COUNT_TIMEOUT).await?;
+    let sql = format!("select count(*) from {}{condition}", table.sql());
+    match sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(tx).await {
+        Ok(total) => Ok(Some(total)),
+        Err(error) if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("57014") => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn set_timeout(tx: &mut PgConnection, timeout: &str) -> sqlx::Result<()> {
+    sqlx::query("select set_config('statement_timeout', $1, true)").bind(timeout).execute(tx).await?;
+    Ok(())
+}
+
+/// Class 22 is bad input for a type, 42883 a type without that operator.
+fn filter_error(error: sqlx::Error) -> TargetError {
+    match error.as_database_error() {
+        Some(database)
+            if database.code().is_some_and(|code| code.starts_with("22") || code == "42883" || code == "42846") =>
+        {
+            TargetError::Filter { reason: database.message().to_owned() }
+        }
+        _ => error.into(),
+    }
+}
+
+fn json_row(row: &PgRow, columns: &[PageColumn]) -> sqlx::Result<Vec<Value>> {
+    columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| {
+            let text: Option<String> = row.try_get(index)?;
+            Ok(text.map_or(Value::Null, |text| json_value(text, &column.sql_type)))
+        })
+        .collect()
+}
+
+/// A value as JSON shows it without losing a digit.
+fn json_value(text: String, sql_type: &str) -> Value {
+    match sql_type {
+        "boolean" => Value::Bool(text == "true" || text == "t"),
+        "smallint" | "integer" | "bigint" => match text.parse::<i64>() {
+            Ok(number) if number.unsigned_abs() <= EXACT_INTEGER => number.into(),
+            _ => Value::String(text),
+        },
+        "real" | "double precision" => {
+            text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map_or(Value::String(text), Value::Number)
+        }
+        "json" | "jsonb" => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        _ => Value::String(text),
+    }
+}
+
+fn cursor_at(offset: u64) -> String {
+    format!("o{offset:x}")
+}
+
+fn offset_of(cursor: &str) -> Result<u64, TargetError> {
+    cursor
+        .strip_prefix('o')
+        .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+        .filter(|offset| *offset <= i64::MAX as u64 / 2)
+        .ok_or(TargetError::Cursor)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn no_digit_is_lost_in_json() {
+        assert_eq!(json_value("9007199254740992".into(), "bigint"), json!(9_007_199_254_740_992_i64));
+        assert_eq!(json_value("9007199254740993".into(), "bigint"), json!("9007199254740993"));
+        assert_eq!(json_value("12.50".into(), "numeric(18,2)"), json!("12.50"));
+        assert_eq!(json_value("0.1".into(), "double precision"), json!(0.1));
+        assert_eq!(json_value("NaN".into(), "double precision"), json!("NaN"));
+        assert_eq!(json_value("true".into(), "boolean"), json!(true));
+        assert_eq!(json_value("007".into(), "text"), json!("007"));
+    }
+
+    #[test]
+    fn a_cursor_reads_back_and_nothing_else_does() {
+        assert_eq!(offset_of(&cursor_at(300)).unwrap(), 300);
+        for wrong in ["", "300", "o", "oxyz", "offfffffffffffffff", "o-1"] {
+            assert_eq!(offset_of(wrong).unwrap_err().code(), "invalid_cursor", "{wrong}");
+        }
+    }
+}

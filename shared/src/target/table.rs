@@ -1,0 +1,168 @@
+//! Where a table is, what it is, and its columns.
+
+use sqlx::{FromRow, PgConnection};
+
+use super::{TargetError, quote_ident};
+use crate::config::TableName;
+
+/// A table's full name: its schema is known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TableRef {
+    /// Schema.
+    pub schema: String,
+    /// Table.
+    pub table: String,
+}
+
+impl TableRef {
+    /// Finds where a table is, or where it would be made: in the schema named, else in the first schema of the
+    /// search path that has it, else in the first schema of the search path.
+    ///
+    /// # Errors
+    /// [`TargetError::Reserved`] for PostgreSQL's own schemas and for the control schema; database failures.
+    pub async fn find(connection: &mut PgConnection, name: &TableName) -> Result<Self, TargetError> {
+        let schema = match &name.schema {
+            Some(schema) => schema.clone(),
+            None => sqlx::query_scalar(
+                "select coalesce(
+                     (select n.nspname::text
+                      from unnest(current_schemas(false)) with ordinality as path(name, place)
+                      join pg_namespace n on n.nspname = path.name
+                      join pg_class c on c.relnamespace = n.oid and c.relname = $1 and c.relkind in ('r','p','v','m','f')
+                      order by path.place limit 1),
+                     current_schema()::text,
+                     'public')",
+            )
+            .bind(&name.table)
+            .fetch_one(&mut *connection)
+            .await?,
+        };
+        let found = Self { schema, table: name.table.clone() };
+        found.refuse_reserved(connection).await?;
+        Ok(found)
+    }
+
+    async fn refuse_reserved(&self, connection: &mut PgConnection) -> Result<(), TargetError> {
+        let ours = matches!(self.schema.as_str(), "elt" | "apalis");
+        let reserved = self.schema == "information_schema"
+            || self.schema.starts_with("pg_")
+            || (ours
+                && sqlx::query_scalar("select to_regclass('elt.config_history') is not null")
+                    .fetch_one(connection)
+                    .await?);
+        if reserved { Err(TargetError::Reserved { schema: self.schema.clone() }) } else { Ok(()) }
+    }
+
+    /// The name as SQL: both parts quoted.
+    pub fn sql(&self) -> String {
+        format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.table))
+    }
+
+    /// Another table in the same schema.
+    pub fn sibling(&self, table: &str) -> Self {
+        Self { schema: self.schema.clone(), table: table.to_owned() }
+    }
+
+    /// What is there under this name. `None`: nothing.
+    ///
+    /// # Errors
+    /// Database failures.
+    pub async fn existing(&self, connection: &mut PgConnection) -> sqlx::Result<Option<Existing>> {
+        let Some((oid, kind, owned, rows)) = sqlx::query_as::<_, (i64, String, bool, f32)>(
+            "select c.oid::bigint, c.relkind::text, pg_has_role(current_user, c.relowner, 'usage'), c.reltuples
+             from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where n.nspname = $1 and c.relname = $2 and c.relkind in ('r','p','v','m','f')",
+        )
+        .bind(&self.schema)
+        .bind(&self.table)
+        .fetch_optional(&mut *connection)
+        .await?
+        else {
+            return Ok(None);
+        };
+        let columns = sqlx::query_as(
+            "select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as sql_type, a.attnotnull as not_null,
+                    a.atthasdef and a.attgenerated = '' as has_default, a.attidentity::text as identity,
+                    a.attgenerated <> '' as generated
+             from pg_attribute a
+             where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
+             order by a.attnum",
+        )
+        .bind(oid)
+        .fetch_all(connection)
+        .await?;
+        Ok(Some(Existing { oid, kind: TableKind::from_relkind(&kind), owned, estimated_rows: rows, columns }))
+    }
+}
+
+impl std::fmt::Display for TableRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+/// What is there under a table's name.
+#[derive(Debug, Clone)]
+pub struct Existing {
+    /// Object id.
+    pub oid: i64,
+    /// Table, view, …
+    pub kind: TableKind,
+    /// Whether this login may alter it.
+    pub owned: bool,
+    /// The planner's estimate; negative when it has none.
+    pub estimated_rows: f32,
+    /// In table order, `_elt_*` columns included.
+    pub columns: Vec<TableColumn>,
+}
+
+/// What kind of relation a name is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableKind {
+    /// An ordinary table.
+    Table,
+    /// A partitioned table.
+    Partitioned,
+    /// A view.
+    View,
+    /// A materialized view.
+    MaterializedView,
+    /// A foreign table.
+    Foreign,
+}
+
+impl TableKind {
+    fn from_relkind(kind: &str) -> Self {
+        match kind {
+            "p" => Self::Partitioned,
+            "v" => Self::View,
+            "m" => Self::MaterializedView,
+            "f" => Self::Foreign,
+            _ => Self::Table,
+        }
+    }
+}
+
+/// One column of an existing table.
+#[derive(Debug, Clone, FromRow)]
+pub struct TableColumn {
+    /// Name.
+    pub name: String,
+    /// The type as SQL, `numeric(18,2)`.
+    pub sql_type: String,
+    /// `not null`
+    pub not_null: bool,
+    /// Has a default (a generated column has none).
+    pub has_default: bool,
+    /// Empty, `a` (generated always) or `d` (by default).
+    pub identity: String,
+    /// Computed by the server from other columns.
+    pub generated: bool,
+}
+
+impl TableColumn {
+    /// Whether the column is bookkeeping of this program.
+    pub fn is_internal(&self) -> bool {
+        self.name.starts_with("_elt_")
+    }
+}

@@ -1,0 +1,133 @@
+//! How far a run is, for whoever watches it. Cheap to write from the loading threads, read a few times a second.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use serde::Serialize;
+
+/// How far a run is. Shared between the pipeline, which writes, and its watcher, who reads [`Progress::snapshot`].
+#[derive(Debug)]
+pub struct Progress {
+    started: Instant,
+    rows_read: AtomicU64,
+    bytes_read: AtomicU64,
+    rows_sent: AtomicU64,
+    place: Mutex<Place>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    stage: Stage,
+    files: usize,
+    files_done: usize,
+    file: Option<String>,
+}
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Getting the files.
+    Extract,
+    /// Looking at every cell.
+    Validate,
+    /// Loading.
+    Load,
+}
+
+impl Stage {
+    /// As `runs.stage` keeps it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Extract => "extract",
+            Self::Validate => "validate",
+            Self::Load => "load",
+        }
+    }
+}
+
+/// A run's progress at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// What it is doing.
+    pub stage: Stage,
+    /// Files of the run, once known.
+    pub files: usize,
+    /// Files this stage is done with.
+    pub files_done: usize,
+    /// The file at hand.
+    pub file: Option<String>,
+    /// Rows this stage has read.
+    pub rows_read: u64,
+    /// Bytes this stage has read.
+    pub bytes_read: u64,
+    /// Rows sent to the target.
+    pub rows_sent: u64,
+    /// Since the attempt began.
+    pub seconds: f64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        let place = Place { stage: Stage::Extract, files: 0, files_done: 0, file: None };
+        Self {
+            started: Instant::now(),
+            rows_read: AtomicU64::new(0),
+            bytes_read: AtomicU64::new(0),
+            rows_sent: AtomicU64::new(0),
+            place: Mutex::new(place),
+        }
+    }
+}
+
+impl Progress {
+    /// A stage begins: its counts start at zero.
+    pub fn enter(&self, stage: Stage, files: usize) {
+        *self.place() = Place { stage, files, files_done: 0, file: None };
+        self.rows_read.store(0, Ordering::Relaxed);
+        self.bytes_read.store(0, Ordering::Relaxed);
+    }
+
+    /// The stage begins with a file.
+    pub fn file(&self, name: &str) {
+        self.place().file = Some(name.to_owned());
+    }
+
+    /// The stage is done with a file.
+    pub fn file_done(&self) {
+        let mut place = self.place();
+        place.files_done += 1;
+        place.file = None;
+    }
+
+    /// Rows and bytes were read.
+    pub fn read(&self, rows: u64, bytes: u64) {
+        self.rows_read.fetch_add(rows, Ordering::Relaxed);
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Rows went to the target.
+    pub fn sent(&self, rows: u64) {
+        self.rows_sent.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Where the run is now.
+    pub fn snapshot(&self) -> Snapshot {
+        let Place { stage, files, files_done, file } = self.place().clone();
+        Snapshot {
+            stage,
+            files,
+            files_done,
+            file,
+            rows_read: self.rows_read.load(Ordering::Relaxed),
+            bytes_read: self.bytes_read.load(Ordering::Relaxed),
+            rows_sent: self.rows_sent.load(Ordering::Relaxed),
+            seconds: self.started.elapsed().as_secs_f64(),
+        }
+    }
+
+    fn place(&self) -> std::sync::MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
