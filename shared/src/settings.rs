@@ -76,6 +76,11 @@ pub struct NetworkSettings {
     pub net_allow: Vec<HostRule>,
 }
 
+/// Where programs are looked for.
+pub(crate) fn search_path() -> Option<std::ffi::OsString> {
+    std::env::var_os("PATH")
+}
+
 /// A clap value parser for secrets.
 pub fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))

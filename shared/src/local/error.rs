@@ -1,0 +1,143 @@
+//! What can go wrong with the private cluster, as sentences with a next step.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the private cluster cannot be used. The message says what we were doing; the source says why.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// No usable server programs.
+    #[error("no PostgreSQL server of version {wanted} was found; looked in {looked_in}")]
+    NoServer {
+        /// "15 or newer", or the version that made the cluster.
+        wanted: String,
+        /// The places, with what was wrong with each that had a server.
+        looked_in: String,
+    },
+    /// We are root and there is nobody to drop to.
+    #[error("PostgreSQL refuses to run as root, and this machine has neither an account `postgres` nor `nobody`")]
+    NoAccount,
+    /// The account the server runs as cannot get to a folder.
+    #[error("the server would run as `{account}`, and that account may not enter {folder}")]
+    Unreachable {
+        /// The account the server runs as.
+        account: String,
+        /// The folder that is in the way.
+        folder: PathBuf,
+    },
+    /// A file or folder of ours cannot be used.
+    #[error("could not {doing} {path}")]
+    Folder {
+        /// "create", "read", "write", "lock", …
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Someone else has been starting or stopping this cluster for too long.
+    #[error("another process has been starting or stopping the cluster in {0} for over a minute")]
+    Busy(PathBuf),
+    /// A program did not even start.
+    #[error("could not run {program}")]
+    Program {
+        /// Its path.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// `initdb` said no.
+    #[error("could not make a cluster in {folder}: {output}")]
+    Init {
+        /// The cluster's folder.
+        folder: PathBuf,
+        /// The last lines `initdb` wrote.
+        output: String,
+    },
+    /// The server ended while it was starting.
+    #[error("the private PostgreSQL server did not start: {last_lines}")]
+    NotStarted {
+        /// The last lines of its log.
+        last_lines: String,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// The server runs and does not answer.
+    #[error("the private PostgreSQL server (process {pid}, port {port}) does not answer")]
+    NoAnswer {
+        /// Its process id.
+        pid: i32,
+        /// Its port.
+        port: u16,
+        /// Its log.
+        log: PathBuf,
+        /// What the last attempt to connect said.
+        source: sqlx::Error,
+    },
+    /// The server ignores that it should stop.
+    #[error("the private PostgreSQL server (process {0}) does not stop")]
+    NotStopped(i32),
+    /// The server lacks an extension the queue needs.
+    #[error("the PostgreSQL server has no extension `hstore`")]
+    NoHstore(#[source] sqlx::Error),
+    /// A statement of the set-up failed.
+    #[error("could not {doing} in the private cluster")]
+    Prepare {
+        /// "create the role elt", …
+        doing: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+}
+
+impl LocalError {
+    /// Stable code people can search for.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoServer { .. } => "no_postgres",
+            Self::NoAccount => "no_account",
+            Self::Unreachable { .. } => "folder_unreachable",
+            Self::Folder { .. } => "folder_unusable",
+            Self::Busy(_) => "cluster_busy",
+            Self::Program { .. } => "program_unusable",
+            Self::Init { .. } => "initdb_failed",
+            Self::NotStarted { .. } => "postgres_not_started",
+            Self::NoAnswer { .. } => "postgres_silent",
+            Self::NotStopped(_) => "postgres_not_stopped",
+            Self::NoHstore(_) => "no_hstore",
+            Self::Prepare { .. } => "prepare_failed",
+        }
+    }
+
+    /// What the reader should do next.
+    pub fn next_step(&self) -> String {
+        match self {
+            Self::NoServer { .. } | Self::Program { .. } => {
+                "Install PostgreSQL 15 or newer (Debian: apt-get install postgresql), name the folder of its programs \
+                 with --pg-bin, or use a database of yours with DATABASE_URL."
+                    .into()
+            }
+            Self::NoAccount => "Run elt as an ordinary user, or use a database of yours with DATABASE_URL.".into(),
+            Self::Unreachable { account, folder } => format!(
+                "Choose another folder with --data-dir (or --pg-bin, for the programs), or let `{account}` in: \
+                 chmod o+x {}",
+                folder.display()
+            ),
+            Self::Folder { .. } => {
+                "Check the folder's owner, mode and free space, or choose another with --data-dir.".into()
+            }
+            Self::Busy(_) => "Wait for the other elt process or stop it, then try again.".into(),
+            Self::Init { .. } => "Mend what initdb names, then try again: nothing half-made is kept.".into(),
+            Self::NotStarted { log, .. } | Self::NoAnswer { log, .. } => format!("Read {}.", log.display()),
+            Self::NotStopped(pid) => format!("Look at process {pid}; `kill -QUIT {pid}` stops it without ceremony."),
+            Self::NoHstore(_) => {
+                "Install PostgreSQL's contrib extensions (part of Debian's postgresql package), or use a database of \
+                 yours with DATABASE_URL."
+                    .into()
+            }
+            Self::Prepare { .. } => {
+                "Stop every elt process that uses this folder and try again; the server's log says more.".into()
+            }
+        }
+    }
+}

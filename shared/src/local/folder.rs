@@ -1,0 +1,163 @@
+//! The files of a cluster: `<data dir>/postgres/{data, passwords.json, port, server.log, gate.lock, in_use.lock}`.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::account::Account;
+use super::error::LocalError;
+use crate::secret::Secret;
+
+const GATE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Where a cluster lives, and as whom it runs.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    root: PathBuf,
+    pub account: Option<Account>,
+}
+
+/// The generated passwords of the three roles.
+#[derive(Debug, Clone)]
+pub(super) struct Passwords {
+    pub superuser: Secret,
+    pub control: Secret,
+    pub target: Secret,
+}
+
+/// As they are kept on disk, in a file only its owner may read.
+#[derive(Serialize, Deserialize)]
+struct PasswordFile {
+    superuser: String,
+    control: String,
+    target: String,
+}
+
+impl Folder {
+    /// Makes what is missing of the folder and checks that the server's account can get in.
+    pub fn open(data_dir: &Path, account: Option<Account>) -> Result<Self, LocalError> {
+        let data_dir = std::path::absolute(data_dir).map_err(failed("find", data_dir))?;
+        // Another account must pass through; nobody but us needs to look around.
+        let mode = if account.is_some() { 0o711 } else { 0o700 };
+        let root = data_dir.join("postgres");
+        DirBuilder::new().recursive(true).mode(mode).create(&root).map_err(failed("create", &root))?;
+        // One spelling, so that a second process recognises the server of the first.
+        let root = root.canonicalize().map_err(failed("find", &root))?;
+        if let Some(account) = &account {
+            account.can_enter(&root)?;
+        }
+        Ok(Self { root, account })
+    }
+
+    /// What PostgreSQL calls the data directory.
+    pub fn data(&self) -> PathBuf {
+        self.root.join("data")
+    }
+
+    /// What the server writes to.
+    pub fn server_log(&self) -> PathBuf {
+        self.root.join("server.log")
+    }
+
+    /// A path beside the data directory.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Reads a small file; `None` when there is none.
+    pub fn read(&self, path: &Path) -> Result<Option<String>, LocalError> {
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("read", path)(error)),
+        }
+    }
+
+    /// Writes a small file that only its owner may read.
+    pub fn write(&self, path: &Path, text: &str) -> Result<(), LocalError> {
+        let temporary = path.with_extension("new");
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&temporary, path)
+        };
+        write().map_err(failed("write", path))
+    }
+
+    /// The passwords: as kept, or generated and kept now.
+    pub fn passwords(&self) -> Result<Passwords, LocalError> {
+        let path = self.beside("passwords.json");
+        let kept = match self.read(&path)? {
+            Some(text) => serde_json::from_str(&text).map_err(|error| failed("read", &path)(error.into()))?,
+            None => {
+                let made = PasswordFile { superuser: generate(), control: generate(), target: generate() };
+                let text = serde_json::to_string_pretty(&made).map_err(|error| failed("write", &path)(error.into()))?;
+                self.write(&path, &text)?;
+                made
+            }
+        };
+        Ok(Passwords { superuser: kept.superuser.into(), control: kept.control.into(), target: kept.target.into() })
+    }
+
+    /// The port the server had last time.
+    pub fn last_port(&self) -> Result<Option<u16>, LocalError> {
+        Ok(self.read(&self.beside("port"))?.and_then(|text| text.trim().parse().ok()))
+    }
+
+    /// Waits until no other process starts or stops the server; nobody else does while the file is open.
+    pub async fn gate(&self) -> Result<File, LocalError> {
+        let (path, file) = self.lock_file("gate.lock")?;
+        let deadline = Instant::now() + GATE_TIMEOUT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
+                    return Err(LocalError::Busy(self.root.clone()));
+                }
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+            }
+        }
+    }
+
+    /// Counts this process among the users, until the file is closed.
+    pub fn join_users(&self) -> Result<File, LocalError> {
+        let (path, file) = self.lock_file("in_use.lock")?;
+        file.lock_shared().map_err(failed("lock", &path))?;
+        Ok(file)
+    }
+
+    /// Whether no process uses the server.
+    pub fn nobody_uses_it(&self) -> Result<bool, LocalError> {
+        let (path, file) = self.lock_file("in_use.lock")?;
+        match file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(failed("lock", &path)(error)),
+        }
+    }
+
+    fn lock_file(&self, name: &str) -> Result<(PathBuf, File), LocalError> {
+        let path = self.beside(name);
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = open.map_err(failed("open", &path))?;
+        Ok((path, file))
+    }
+}
+
+/// For `map_err`: what we were doing with which file.
+pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LocalError {
+    let path = path.to_owned();
+    move |source| LocalError::Folder { doing, path, source }
+}
+
+/// 32 letters and digits: 190 bits.
+fn generate() -> String {
+    use rand::RngExt;
+    rand::rng().sample_iter(rand::distr::Alphanumeric).take(32).map(char::from).collect()
+}

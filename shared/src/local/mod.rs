@@ -1,0 +1,124 @@
+//! The private PostgreSQL cluster of local mode and of the tests: found, made, started, shared and stopped.
+//!
+//! # Layout
+//! - [`error`]: what can go wrong, as sentences with a next step
+//! - `account`: root drops to another account, and may that account get in?
+//! - `folder`: the files of a cluster, its passwords, and the two locks
+//! - `programs`: which server programs are on this machine
+//! - `server`: `initdb`, start, wait, stop
+//! - `databases`: the two databases and their two roles
+//!
+//! Two file locks rule. `gate.lock` is held while a process starts or stops the server. `in_use.lock` is held, shared,
+//! by every process that uses the server. The kernel lets go of both however a process ends, so whoever leaves last can
+//! tell, and a server that outlived its processes is simply used by the next one.
+
+mod account;
+mod databases;
+pub mod error;
+mod folder;
+mod programs;
+mod server;
+
+use std::fs::File;
+use std::path::Path;
+
+use account::Account;
+pub use error::LocalError;
+use folder::{Folder, Passwords};
+
+use crate::secret::Secret;
+
+/// Name of the control database and of the role that owns it.
+pub const CONTROL: &str = "elt";
+/// Name of the database that targets without a server of their own load into.
+pub const TARGET_DATABASE: &str = "elt_db";
+/// The role that owns [`TARGET_DATABASE`] and can do nothing else.
+pub const TARGET_ROLE: &str = "elt_target";
+/// The cluster's superuser: makes the databases above, and those of the tests.
+pub const SUPERUSER: &str = "elt_root";
+
+/// A running private cluster this process uses. It listens on 127.0.0.1 only and every role has a generated password.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: Folder,
+    passwords: Passwords,
+    port: u16,
+    /// Held, shared, for as long as this process uses the server.
+    in_use: File,
+}
+
+impl Cluster {
+    /// Uses the cluster in `data_dir`: makes it if it is missing, starts it if it does not run, else attaches to it.
+    ///
+    /// # Errors
+    /// When there is no PostgreSQL 15 or newer, or the folder, the port or the server cannot be used.
+    pub async fn start(data_dir: &Path, pg_bin: Option<&Path>) -> Result<Self, LocalError> {
+        let account = Account::of_the_server()?;
+        let folder = Folder::open(data_dir, account)?;
+        let _gate = folder.gate().await?;
+        let passwords = folder.passwords()?;
+        let port = match server::running(&folder, &passwords).await? {
+            Some(port) => port,
+            None => server::start(&folder, &passwords, pg_bin).await?,
+        };
+        let in_use = folder.join_users()?;
+        let cluster = Self { folder, passwords, port, in_use };
+        if let Err(error) = databases::prepare(&cluster.passwords, port).await {
+            cluster.leave().await?;
+            return Err(error);
+        }
+        Ok(cluster)
+    }
+
+    /// Stops using the cluster. The last process that leaves stops the server.
+    ///
+    /// # Errors
+    /// When the server does not stop within a minute.
+    pub async fn stop(self) -> Result<(), LocalError> {
+        let _gate = self.folder.gate().await?;
+        self.leave().await
+    }
+
+    /// The control database, as its owner.
+    pub fn control_url(&self) -> Secret {
+        self.url(CONTROL, &self.passwords.control, CONTROL)
+    }
+
+    /// The default target database, as its low-privilege owner.
+    pub fn target_url(&self) -> Secret {
+        self.url(TARGET_ROLE, &self.passwords.target, TARGET_DATABASE)
+    }
+
+    /// The maintenance database, as superuser. For tests, which make databases of their own.
+    pub fn superuser_url(&self) -> Secret {
+        self.url(SUPERUSER, &self.passwords.superuser, "postgres")
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Process id of the server, while it runs.
+    pub fn server_pid(&self) -> Option<i32> {
+        server::pid(&self.folder)
+    }
+
+    fn url(&self, role: &str, password: &Secret, database: &str) -> Secret {
+        // Generated passwords are letters and digits: nothing to escape.
+        let (password, port) = (password.expose(), self.port);
+        Secret::new(format!("postgres://{role}:{password}@127.0.0.1:{port}/{database}?sslmode=disable"))
+    }
+
+    /// Call with the gate held: nobody can join while we look whether anybody is left.
+    async fn leave(self) -> Result<(), LocalError> {
+        drop(self.in_use);
+        if self.folder.nobody_uses_it()? {
+            server::stop(&self.folder).await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
