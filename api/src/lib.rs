@@ -1,1 +1,111 @@
-//! x
+//! The HTTP API: logins, configs, runs and what became of them. It reaches workers only through the queue.
+//!
+//! # Layout
+//! - [`settings`]: flags and environment
+//! - [`error`]: what goes wrong, as problem documents
+//! - [`auth`], [`tokens`]: who is calling, and the role a handler asks for
+//! - [`routes`]: a file a resource; each handler names who may, what they sent, and what they get
+//! - `client`, `audit`, `once`: layers and helpers around every request
+//! - `ui`: the dashboard's files
+
+mod audit;
+pub mod auth;
+mod client;
+pub mod error;
+mod extract;
+mod layers;
+mod metrics;
+mod once;
+mod openapi;
+mod page;
+pub mod routes;
+pub mod settings;
+pub mod tokens;
+mod ui;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use elt_shared::secret::Secret;
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+use crate::settings::ApiSettings;
+use crate::tokens::{MIN_KEY_BYTES, Tokens};
+
+/// How long open requests may take to finish once the process should stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub struct AppState {
+    /// The control database.
+    pub db: PgPool,
+    /// As the process was started.
+    pub settings: Arc<ApiSettings>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) secret_key: Secret,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Cancelled when the process should stop.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Why the API refuses to start.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A key is missing or too short to protect anything.
+    #[error(
+        "{0} must be set to at least {MIN_KEY_BYTES} random bytes (for example `openssl rand -hex 32`), the same on every replica"
+    )]
+    Key(&'static str),
+}
+
+impl AppState {
+    /// # Errors
+    /// When a key is missing or shorter than 32 bytes.
+    pub fn new(db: PgPool, settings: ApiSettings) -> Result<Self, SetupError> {
+        let tokens = settings.jwt_key.as_ref().and_then(Tokens::new).ok_or(SetupError::Key("ELT_JWT_KEY"))?;
+        let secret_key = settings
+            .secret_key
+            .clone()
+            .filter(|key| key.expose().len() >= MIN_KEY_BYTES)
+            .ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
+        Ok(Self {
+            db,
+            settings: Arc::new(settings),
+            tokens: Arc::new(tokens),
+            secret_key,
+            metrics: Arc::default(),
+            stop: CancellationToken::new(),
+        })
+    }
+}
+
+/// The whole API and the dashboard's files.
+pub fn app(state: AppState) -> Router {
+    let (router, openapi) = routes::router().split_for_parts();
+    let router = router.merge(openapi::docs(openapi)).merge(ui::router());
+    layers::around(router, &state).with_state(state)
+}
+
+/// Answers requests until `stop` is cancelled, then lets open ones finish.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: TcpListener, mut state: AppState, stop: CancellationToken) -> std::io::Result<()> {
+    state.stop = stop.clone();
+    let service = app(state).into_make_service_with_connect_info::<SocketAddr>();
+    let answering = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let deadline = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        done = answering => done,
+        () = deadline => Ok(()),
+    }
+}

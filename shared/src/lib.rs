@@ -4,6 +4,7 @@
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
 //! - [`secret`]: values that never print
+//! - [`password`]: hashing and checking passwords
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
 //! - [`settings`]: flags and environment of a process
@@ -22,6 +23,7 @@ pub mod job;
 pub mod json_path;
 pub mod local;
 pub mod network;
+pub mod password;
 pub mod queue;
 pub mod secret;
 pub mod settings;

@@ -1,8 +1,14 @@
 //! The control database: one file a table, free functions over an executor so that they join a caller's transaction.
 
+pub mod audit;
 pub mod configs;
 pub mod known_hosts;
+pub mod idempotency;
+pub mod logs;
+pub mod overview;
 pub mod runs;
+pub mod tokens;
+pub mod users;
 
 use std::time::Duration;
 

@@ -1,0 +1,151 @@
+//! The outermost layer: names every request, finds out where it came from, and gives every error its body.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::AppState;
+use crate::error::Problem;
+
+/// Where a request's id travels.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Names a request in answers, log lines and the audit: the caller's own name for it, or a new one.
+#[derive(Debug, Clone)]
+pub struct RequestId(String);
+
+impl RequestId {
+    fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| {
+            (1..=64).contains(&id.len())
+                && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        });
+        Self(given.map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The address a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientIp(pub IpAddr);
+
+impl ClientIp {
+    /// The peer, or what a trusted proxy says: the right-most address in `X-Forwarded-For` that is no proxy of ours.
+    fn of(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> Self {
+        if !proxies.contains(&peer) {
+            return Self(peer);
+        }
+        let hops = headers.get_all(X_FORWARDED_FOR).into_iter().filter_map(|header| header.to_str().ok());
+        let hops: Vec<IpAddr> =
+            hops.flat_map(|header| header.split(',')).map_while(|hop| hop.trim().parse().ok()).collect();
+        Self(hops.into_iter().rev().find(|hop| !proxies.contains(hop)).unwrap_or(peer))
+    }
+}
+
+impl fmt::Display for ClientIp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// See the module.
+pub async fn layer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = RequestId::of(request.headers());
+    let peer =
+        request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
+    let ip = ClientIp::of(peer.to_canonical(), request.headers(), &state.settings.trusted_proxies);
+    let path = request.uri().path().to_owned();
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |route| route.as_str().to_owned());
+    let method = request.method().clone();
+    request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(ip);
+    let span = tracing::info_span!("request", http.method = %method, http.route = %route, request.id = %id);
+
+    let mut response = next.run(request).instrument(span.clone()).await;
+    write_problem(&mut response, &id, &path);
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    let status = response.status().as_u16();
+    state.metrics.answered(&method, &route, status, started.elapsed());
+    span.in_scope(|| {
+        let took = started.elapsed().as_millis() as u64;
+        tracing::debug!(http.status = status, took_ms = took, "{method} {route} {status} in {took} ms");
+    });
+    response
+}
+
+/// Gives an error its problem document: the one the handler made, or one made of the status.
+fn write_problem(response: &mut Response, id: &RequestId, path: &str) {
+    let status = response.status();
+    let problem = response.extensions_mut().remove::<Problem>();
+    if problem.is_none() && !(status.is_client_error() || status.is_server_error()) {
+        return;
+    }
+    let mut problem = problem.unwrap_or_else(|| Problem::of_status(status, sentence(status)));
+    problem.request_id = Some(id.0.clone());
+    problem.instance = Some(path.into());
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    *response.body_mut() = Body::from(body);
+}
+
+fn sentence(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "there is nothing at this address",
+        StatusCode::METHOD_NOT_ALLOWED => "this address does not take that method",
+        StatusCode::PAYLOAD_TOO_LARGE => "the request is too large",
+        StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => "the answer took too long",
+        status if status.is_server_error() => "something went wrong on the server",
+        _ => "the request was refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_may_say_who_the_client_is() {
+        let mut headers = HeaderMap::new();
+        headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("1.2.3.4, 203.0.113.9, 10.0.0.2"));
+        let of = |peer: &str, proxies: &[IpAddr]| ClientIp::of(ip(peer), &headers, proxies).0;
+        assert_eq!(of("198.51.100.7", &[]), ip("198.51.100.7"), "a spoofed header is ignored");
+        assert_eq!(
+            of("10.0.0.1", &[ip("10.0.0.1"), ip("10.0.0.2")]),
+            ip("203.0.113.9"),
+            "the caller's own entry is not"
+        );
+    }
+
+    #[test]
+    fn a_request_keeps_its_callers_id_when_it_is_a_plain_one() {
+        let of =
+            |id: &'static str| RequestId::of(&HeaderMap::from_iter([(X_REQUEST_ID, HeaderValue::from_static(id))])).0;
+        assert_eq!(of("abc-1.2_3"), "abc-1.2_3");
+        assert_ne!(of("<script>"), "<script>");
+    }
+}

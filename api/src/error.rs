@@ -1,0 +1,315 @@
+//! What goes wrong, and how it is told: RFC 9457 problem documents with a code and a next step.
+
+use axum::extract::multipart::{MultipartError, MultipartRejection};
+use axum::extract::rejection::{
+    BytesRejection, FormRejection, JsonRejection, PathRejection, QueryRejection, StringRejection,
+};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use elt_shared::config::{ConfigError, ConfigProblem};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Result of a handler.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Seconds a caller should wait while the database is away.
+const DATABASE_RETRY_SECONDS: u64 = 5;
+
+/// Why a request was not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request is not one we can act on.
+    #[error("{detail}")]
+    Refused {
+        /// 400, 409, 413, 415 or 422.
+        status: StatusCode,
+        /// Stable.
+        code: &'static str,
+        /// A sentence.
+        detail: String,
+        /// What to do about it.
+        next_step: Option<String>,
+    },
+    /// The YAML sent is no config, or not a runnable one.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No token, or none that counts.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// The caller's role may not do this.
+    #[error("this needs the role {0}")]
+    Forbidden(&'static str),
+    /// There is no such thing.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// Too much in too short a time.
+    #[error("too many attempts; wait {retry_after} seconds")]
+    TooMany {
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// Something we depend on is away for the moment.
+    #[error("{0}")]
+    Unavailable(&'static str),
+    /// A bug, or a machine in trouble. The caller learns nothing about it.
+    #[error("{doing}")]
+    Internal {
+        /// What we were doing.
+        doing: &'static str,
+        /// Why it failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// A request that cannot be acted on: 400.
+    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Refused { status: StatusCode::BAD_REQUEST, code, detail: detail.into(), next_step: None }
+    }
+
+    /// A request that things as they are do not allow: 409.
+    pub fn conflict(code: &'static str, detail: impl Into<String>, next_step: impl Into<String>) -> Self {
+        Self::Refused { status: StatusCode::CONFLICT, code, detail: detail.into(), next_step: Some(next_step.into()) }
+    }
+
+    /// A request that is well-formed and still wrong: 422.
+    pub fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, code, detail: detail.into(), next_step: None }
+    }
+
+    /// Something of ours failed.
+    pub fn internal(doing: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal { doing, source: source.into() }
+    }
+
+    /// The whole map to HTTP.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused { status, .. } => *status,
+            Self::Config(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::Config(ConfigError::Syntax(_)) => "invalid_yaml",
+            Self::Config(ConfigError::NotRunnable(_)) => "not_runnable",
+            other => code_of(other.status()),
+        }
+    }
+
+    fn next_step(&self) -> Option<String> {
+        match self {
+            Self::Refused { next_step, .. } => next_step.clone(),
+            Self::Config(_) => Some("Correct the YAML at the place named and send it again.".into()),
+            other => next_step_of(other.status()),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooMany { retry_after } => Some(*retry_after),
+            Self::Unavailable(_) => Some(DATABASE_RETRY_SECONDS),
+            _ => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        if is_away(&error) {
+            tracing::warn!(error = %error, "the control database is away");
+            return Self::Unavailable("the database is away for the moment");
+        }
+        Self::internal("ask the control database", error)
+    }
+}
+
+/// Whether the database cannot be reached, as opposed to refusing what was asked.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        // 08: connection; 53: resources; 57P0x: shutdown and restart; 57014: our own statement timeout.
+        sqlx::Error::Database(database) => database
+            .code()
+            .is_some_and(|code| ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)) || code == "57014"),
+        _ => false,
+    }
+}
+
+macro_rules! from_rejections {
+    ($($rejection:ty => $code:literal),+ $(,)?) => {$(
+        impl From<$rejection> for Error {
+            fn from(rejection: $rejection) -> Self {
+                let status = rejection.status();
+                let code = if status == StatusCode::PAYLOAD_TOO_LARGE { code_of(status) } else { $code };
+                Self::Refused { status, code, detail: rejection.body_text(), next_step: next_step_of(status) }
+            }
+        }
+    )+};
+}
+
+from_rejections! {
+    JsonRejection => "invalid_json",
+    PathRejection => "invalid_path",
+    QueryRejection => "invalid_query",
+    FormRejection => "invalid_form",
+    BytesRejection => "invalid_body",
+    StringRejection => "invalid_body",
+    MultipartRejection => "invalid_multipart",
+    MultipartError => "invalid_multipart",
+}
+
+/// An RFC 9457 problem document, with `error` for clients that look for that member.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// `about:blank`: the status says what kind of problem it is, the code which one.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// A sentence about this very request.
+    pub detail: String,
+    /// The same sentence, where older clients look for it.
+    pub error: String,
+    /// Stable, to search for and to branch on.
+    pub code: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_step: Option<String>,
+    /// Places in the YAML that was sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldProblem>,
+    /// The path asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// Finds this request's log lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// One place in the YAML that was sent, and what is wrong there.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// Key path: `sources[0].type`.
+    pub pointer: String,
+    /// 1-based.
+    pub line: Option<usize>,
+    /// 1-based.
+    pub column: Option<usize>,
+    /// What is wrong and what is expected.
+    pub message: String,
+}
+
+impl From<&ConfigProblem> for FieldProblem {
+    fn from(problem: &ConfigProblem) -> Self {
+        Self {
+            pointer: problem.path.clone(),
+            line: problem.line,
+            column: problem.column,
+            message: problem.message.clone(),
+        }
+    }
+}
+
+impl Problem {
+    fn of(error: &Error) -> Self {
+        let status = error.status();
+        let detail = match error {
+            Error::Internal { .. } => "something went wrong on the server".to_owned(),
+            other => other.to_string(),
+        };
+        let errors = match error {
+            Error::Config(ConfigError::Syntax(problem)) => vec![problem.into()],
+            Error::Config(ConfigError::NotRunnable(problems)) => problems.iter().map(Into::into).collect(),
+            _ => Vec::new(),
+        };
+        Self { code: error.code().into(), next_step: error.next_step(), errors, ..Self::of_status(status, detail) }
+    }
+
+    /// The problem of an answer that only has a status.
+    pub fn of_status(status: StatusCode, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error").into(),
+            status: status.as_u16(),
+            error: detail.clone(),
+            detail,
+            code: code_of(status).into(),
+            next_step: next_step_of(status),
+            errors: Vec::new(),
+            instance: None,
+            request_id: None,
+        }
+    }
+}
+
+/// The answer carries its [`Problem`] as an extension: the outermost layer adds the request's id and writes the body.
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        if let Self::Internal { doing, source } = &self {
+            tracing::error!(error = %chain(source.as_ref()), "could not {doing}");
+        }
+        let mut response = self.status().into_response();
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if matches!(self, Self::Unauthorized(_)) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(Problem::of(&self));
+        response
+    }
+}
+
+/// An error with its sources, on one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn code_of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "bad_request",
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::CONFLICT => "conflict",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+        StatusCode::UNPROCESSABLE_ENTITY => "unprocessable",
+        StatusCode::TOO_MANY_REQUESTS => "too_many_requests",
+        StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+        StatusCode::GATEWAY_TIMEOUT => "timeout",
+        status if status.is_server_error() => "internal",
+        _ => "refused",
+    }
+}
+
+fn next_step_of(status: StatusCode) -> Option<String> {
+    let step = match status {
+        StatusCode::UNAUTHORIZED => "Log in with POST /auth/login and send the token as `Authorization: Bearer …`.",
+        StatusCode::FORBIDDEN => "Ask an admin.",
+        StatusCode::NOT_FOUND => "Check the address; /docs lists what there is.",
+        StatusCode::METHOD_NOT_ALLOWED => "Use one of the methods in the `Allow` header.",
+        StatusCode::PAYLOAD_TOO_LARGE => "Send less: a config may have 256 KiB.",
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            "Try again after the time in the `Retry-After` header."
+        }
+        status if status.is_server_error() => "Look for the request's id in the log.",
+        _ => return None,
+    };
+    Some(step.into())
+}

@@ -1,0 +1,196 @@
+//! Users: adding, changing and removing them.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use elt_shared::password::{self, PasswordError};
+use elt_shared::secret::Secret;
+use elt_shared::store::users::{self, Change, Role, User};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::AppState;
+use crate::audit::AuditNote;
+use crate::auth::Admin;
+use crate::error::{Error, Problem, Result};
+use crate::extract::{Json, Params, Path};
+use crate::once::Once;
+use crate::page::{Page, PageQuery};
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(change, remove))
+}
+
+/// Someone who may log in.
+#[derive(Serialize, ToSchema)]
+struct UserView {
+    id: Uuid,
+    username: String,
+    /// `admin` or `user`.
+    #[schema(value_type = String)]
+    role: Role,
+    /// Locked out.
+    disabled: bool,
+    created_at: DateTime<Utc>,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username,
+            role: user.role,
+            disabled: user.disabled,
+            created_at: user.created_at,
+        }
+    }
+}
+
+/// Users, by name.
+#[utoipa::path(get, path = "/users", tag = "users", security(("token" = [])), params(PageQuery), responses(
+    (status = 200, body = Page<UserView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
+async fn list(
+    State(state): State<AppState>,
+    _admin: Admin,
+    Params(page): Params<PageQuery>,
+) -> Result<Json<Page<UserView>>> {
+    let after: Option<String> = page.after()?;
+    let rows = users::list(&state.db, after.as_deref(), page.fetch()).await?;
+    Ok(Json(Page::of(rows, &page, |user| user.username.to_lowercase(), Into::into)))
+}
+
+/// A new user.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AddUser {
+    /// 1 to 100 characters, unique whatever its case.
+    username: String,
+    /// 8 to 256 characters.
+    #[schema(value_type = String, format = Password)]
+    password: Secret,
+    /// `admin` or `user`.
+    #[schema(value_type = String)]
+    role: Role,
+}
+
+/// Adds a user.
+#[utoipa::path(post, path = "/users", tag = "users", security(("token" = [])), request_body = AddUser, responses(
+    (status = 201, body = UserView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn add(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    once: Once,
+    note: AuditNote,
+    Json(request): Json<AddUser>,
+) -> Result<Response> {
+    note.object("user", &request.username);
+    let username = request.username.trim();
+    if !(1..=100).contains(&username.chars().count()) || username.chars().any(char::is_control) {
+        return Err(Error::unprocessable("invalid_username", "a username has 1 to 100 printable characters"));
+    }
+    let hash = hash(request.password).await?;
+    let mut tx = state.db.begin().await?;
+    if let Some(known) = once.known(&mut tx, &caller, &(username, request.role)).await? {
+        return Ok(known);
+    }
+    let user = users::create(&mut *tx, username, &hash, request.role).await.map_err(|error| taken(error, username))?;
+    let location = format!("/users/{}", user.id);
+    let answer = once.answer(&mut tx, &caller, StatusCode::CREATED, Some(location), &UserView::from(user)).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+fn taken(error: sqlx::Error, username: &str) -> Error {
+    match error.as_database_error().and_then(|error| error.constraint()) {
+        Some("users_username") => {
+            Error::conflict("username_taken", format!("there already is a user {username}"), "Take another name.")
+        }
+        _ => error.into(),
+    }
+}
+
+async fn hash(password: Secret) -> Result<String> {
+    password::hash(password).await.map_err(|error| match error {
+        PasswordError::Length => Error::unprocessable("invalid_password", error.to_string()),
+        PasswordError::Hasher => Error::internal("hash a password", error),
+    })
+}
+
+/// What changes about a user; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeUser {
+    /// `admin` or `user`.
+    #[schema(value_type = Option<String>)]
+    role: Option<Role>,
+    /// Lock out, or let in again.
+    disabled: Option<bool>,
+    /// A new password, 8 to 256 characters.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<Secret>,
+}
+
+/// Changes a user. Their tokens stop counting at once.
+#[utoipa::path(patch, path = "/users/{id}", tag = "users", security(("token" = [])), request_body = ChangeUser, responses(
+    (status = 200, body = UserView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn change(
+    State(state): State<AppState>,
+    _admin: Admin,
+    note: AuditNote,
+    Path(id): Path<Uuid>,
+    Json(request): Json<ChangeUser>,
+) -> Result<Json<UserView>> {
+    note.object("user", id);
+    let password_hash = match request.password {
+        Some(password) => Some(hash(password).await?),
+        None => None,
+    };
+    note.detail("role", request.role.map(Role::as_str));
+    note.detail("disabled", request.disabled);
+    note.detail("password_changed", password_hash.is_some());
+    let mut tx = state.db.begin().await?;
+    if request.role == Some(Role::User) || request.disabled == Some(true) {
+        keep_one_admin(&mut tx, id).await?;
+    }
+    let change = Change { role: request.role, disabled: request.disabled, password_hash };
+    let user = users::change(&mut *tx, id, &change).await?.ok_or_else(|| Error::NotFound(format!("user {id}")))?;
+    tx.commit().await?;
+    Ok(Json(user.into()))
+}
+
+/// Removes a user. Their tokens stop counting at once; what they did stays in the audit.
+#[utoipa::path(delete, path = "/users/{id}", tag = "users", security(("token" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+    (status = 409, body = Problem)))]
+async fn remove(
+    State(state): State<AppState>,
+    _admin: Admin,
+    note: AuditNote,
+    Path(id): Path<Uuid>,
+) -> Result<StatusCode> {
+    note.object("user", id);
+    let mut tx = state.db.begin().await?;
+    keep_one_admin(&mut tx, id).await?;
+    if !users::remove(&mut *tx, id).await? {
+        return Err(Error::NotFound(format!("user {id}")));
+    }
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn keep_one_admin(tx: &mut sqlx::PgConnection, losing: Uuid) -> Result<()> {
+    if users::lock_admins(tx).await? == [losing] {
+        return Err(Error::conflict(
+            "last_admin",
+            "this is the last admin who can log in",
+            "Make someone else an admin first.",
+        ));
+    }
+    Ok(())
+}

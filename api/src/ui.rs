@@ -1,0 +1,58 @@
+//! The dashboard's files, under `/ui/`.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use rust_embed::RustEmbed;
+
+use crate::AppState;
+use crate::error::Error;
+
+/// Nothing but our own files may run in the page. Angular and CodeMirror write style elements, hence the exception.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; \
+    form-action 'self'; frame-ancestors 'none'";
+
+#[derive(RustEmbed)]
+#[folder = "../dashboard/dist/browser"]
+#[allow_missing = true]
+struct Files;
+
+/// The dashboard, if it was built.
+pub fn router() -> Router<AppState> {
+    Router::new()
+        .route("/ui", get(|| async { Redirect::permanent("/ui/") }))
+        .route("/ui/", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
+        .route("/ui/{*path}", get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }))
+}
+
+/// A file, or the page itself for the routes inside it.
+fn file(path: &str, headers: &HeaderMap) -> Response {
+    let is_asset = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
+    let path = if is_asset { path } else { "index.html" };
+    let Some(file) = Files::get(path) else {
+        return match is_asset && path != "index.html" {
+            true => Error::NotFound(format!("file {path}")).into_response(),
+            false => Error::NotFound("dashboard in this build: run `make dashboard`".into()).into_response(),
+        };
+    };
+    let tag =
+        format!("\"{}\"", file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
+    // Angular puts a hash into the name of every file but the page: those never change.
+    let cache = if path == "index.html" { "no-cache" } else { "public, max-age=86400" };
+    let mut response = file.data.into_owned().into_response();
+    let headers = response.headers_mut();
+    let kind = HeaderValue::from_str(file.metadata.mimetype());
+    headers.insert(header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("application/octet-stream")));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}

@@ -1,0 +1,87 @@
+//! Passwords: argon2id, hashed off the async threads and only a few at a time.
+
+use std::sync::LazyLock;
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
+use tokio::sync::Semaphore;
+
+use crate::secret::Secret;
+
+/// Shorter passwords are refused.
+pub const MIN_LENGTH: usize = 8;
+/// Longer passwords are refused before they cost anything.
+pub const MAX_LENGTH: usize = 256;
+
+/// Each hash takes 19 MiB and tens of milliseconds of a core: more at once would starve everything else.
+static HASHERS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
+
+/// A hash no password has: checked when a user is unknown, so that the answer takes as long as for a known one.
+static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now(&uuid::Uuid::new_v4().to_string()).unwrap_or_default());
+
+/// Why a password was not hashed.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// Too short or too long.
+    #[error("a password has {MIN_LENGTH} to {MAX_LENGTH} characters")]
+    Length,
+    /// The hasher failed: out of memory, or no randomness.
+    #[error("could not hash the password")]
+    Hasher,
+}
+
+/// The PHC string to store for a password.
+///
+/// # Errors
+/// When the password is too short or too long.
+pub async fn hash(password: Secret) -> Result<String, PasswordError> {
+    if !(MIN_LENGTH..=MAX_LENGTH).contains(&password.expose().chars().count()) {
+        return Err(PasswordError::Length);
+    }
+    let _turn = HASHERS.acquire().await.map_err(|_| PasswordError::Hasher)?;
+    tokio::task::spawn_blocking(move || hash_now(password.expose())).await.map_err(|_| PasswordError::Hasher)?
+}
+
+/// Whether `password` is the one behind `hash`. Without a hash the answer is no, and takes as long.
+pub async fn verify(password: Secret, hash: Option<String>) -> bool {
+    if password.expose().len() > MAX_LENGTH * 4 {
+        return false;
+    }
+    let Ok(_turn) = HASHERS.acquire().await else { return false };
+    tokio::task::spawn_blocking(move || {
+        let matches = verify_now(password.expose(), hash.as_deref().unwrap_or(&NOBODY));
+        matches && hash.is_some()
+    })
+    .await
+    .unwrap_or(false)
+}
+
+fn hash_now(password: &str) -> Result<String, PasswordError> {
+    Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(|_| PasswordError::Hasher)
+}
+
+fn verify_now(password: &str, hash: &str) -> bool {
+    phc::PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_right_password_opens() {
+        let hash = hash(Secret::new("correct horse")).await.expect("hashed");
+        assert!(hash.starts_with("$argon2id$"));
+        assert!(verify(Secret::new("correct horse"), Some(hash.clone())).await);
+        assert!(!verify(Secret::new("correct hors"), Some(hash)).await);
+        assert!(!verify(Secret::new("correct horse"), None).await);
+    }
+
+    #[tokio::test]
+    async fn short_and_endless_passwords_are_refused() {
+        assert!(matches!(hash(Secret::new("1234567")).await, Err(PasswordError::Length)));
+        assert!(matches!(hash(Secret::new("x".repeat(257))).await, Err(PasswordError::Length)));
+        assert!(!verify(Secret::new("x".repeat(1 << 20)), None).await);
+    }
+}

@@ -1,0 +1,62 @@
+//! Answers given for an `Idempotency-Key`, kept a day, in the transaction that did the work.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqlx::{FromRow, PgConnection};
+
+/// An answer that was given before.
+#[derive(Debug, Clone, FromRow)]
+pub struct KnownAnswer {
+    /// Hash of the request it was given for.
+    pub request: Vec<u8>,
+    /// HTTP status.
+    pub status: i32,
+    /// Body and the headers worth repeating.
+    pub answer: Value,
+}
+
+/// What tells two requests apart that carry the same key.
+pub fn request_hash(route: &str, body: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(route).chain_update([0]).chain_update(body).finalize().into()
+}
+
+/// Takes a key for the caller's transaction, or finds the answer it already has.
+///
+/// While another transaction holds the key this waits for it: then it finds that one's answer, or takes its place.
+pub async fn claim(
+    tx: &mut PgConnection,
+    username: &str,
+    key: &str,
+    request: &[u8],
+) -> sqlx::Result<Option<KnownAnswer>> {
+    sqlx::query("delete from idempotency_keys where created_at < now() - interval '1 day'").execute(&mut *tx).await?;
+    let claimed = sqlx::query(
+        "insert into idempotency_keys (username, key, request, status, answer) values ($1, $2, $3, 0, 'null')
+         on conflict do nothing",
+    )
+    .bind(username)
+    .bind(key)
+    .bind(request)
+    .execute(&mut *tx)
+    .await?;
+    if claimed.rows_affected() == 1 {
+        return Ok(None);
+    }
+    sqlx::query_as("select request, status, answer from idempotency_keys where username = $1 and key = $2")
+        .bind(username)
+        .bind(key)
+        .fetch_optional(tx)
+        .await
+}
+
+/// Keeps the answer of a claimed key.
+pub async fn keep(tx: &mut PgConnection, username: &str, key: &str, status: u16, answer: &Value) -> sqlx::Result<()> {
+    sqlx::query("update idempotency_keys set status = $3, answer = $4 where username = $1 and key = $2")
+        .bind(username)
+        .bind(key)
+        .bind(i32::from(status))
+        .bind(answer)
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! Log lines of every process, kept in the database until retention removes them.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{FromRow, PgExecutor};
+use uuid::Uuid;
+
+/// One line as a process wrote it.
+#[derive(Debug, Clone)]
+pub struct NewLine {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+    pub level: String,
+    /// Module path.
+    pub target: String,
+    /// The sentence.
+    pub message: String,
+    /// Fields of the event and its spans.
+    pub fields: Value,
+    /// The run it is about.
+    pub run_id: Option<Uuid>,
+    /// OpenTelemetry trace.
+    pub trace_id: Option<String>,
+    /// Which process wrote it.
+    pub process: String,
+}
+
+/// One line as it is kept.
+#[derive(Debug, Clone, FromRow)]
+pub struct Line {
+    /// Sorts as written.
+    pub id: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+    pub level: String,
+    /// Module path.
+    pub target: String,
+    /// The sentence.
+    pub message: String,
+    /// Fields of the event and its spans.
+    pub fields: Value,
+    /// The run it is about.
+    pub run_id: Option<Uuid>,
+    /// OpenTelemetry trace.
+    pub trace_id: Option<String>,
+    /// Which process wrote it.
+    pub process: String,
+}
+
+impl Line {
+    /// `2025-07-18 23:55:41,352 - INFO - message`
+    pub fn classic(&self) -> String {
+        classic(self.at, &self.level, &self.message)
+    }
+}
+
+/// A line in the classic format, UTC: `2025-07-18 23:55:41,352 - INFO - message`. Always one line: a line break or
+/// another control character in the message is written as an escape.
+pub fn classic(at: DateTime<Utc>, level: &str, message: &str) -> String {
+    let level = match level {
+        "WARN" => "WARNING",
+        other => other,
+    };
+    let mut line = format!("{} - {level} - ", at.format("%Y-%m-%d %H:%M:%S,%3f"));
+    for character in message.chars() {
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            // Writing to a String cannot fail.
+            let _ = write!(line, "{}", character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// Which lines to look for.
+#[derive(Debug, Clone, Default)]
+pub struct LineFilter {
+    /// Only about this run.
+    pub run_id: Option<Uuid>,
+    /// Only these levels; empty: all.
+    pub levels: Vec<String>,
+    /// Only lines with this text in the message.
+    pub text: Option<String>,
+    /// Only of this process.
+    pub process: Option<String>,
+    /// Only of this trace.
+    pub trace_id: Option<String>,
+    /// Only before this line.
+    pub before: Option<i64>,
+    /// Only after this line.
+    pub after: Option<i64>,
+    /// Not older than this.
+    pub since: Option<DateTime<Utc>>,
+    /// Not newer than this.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Keeps lines, all in one statement.
+pub async fn append(db: impl PgExecutor<'_>, lines: &[NewLine]) -> sqlx::Result<()> {
+    let column = |pick: fn(&NewLine) -> &str| lines.iter().map(pick).collect::<Vec<_>>();
+    sqlx::query(
+        "insert into log_lines (at, level, target, message, fields, run_id, trace_id, process)
+         select * from unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::uuid[], $7::text[],
+                              $8::text[])",
+    )
+    .bind(lines.iter().map(|line| line.at).collect::<Vec<_>>())
+    .bind(column(|line| &line.level))
+    .bind(column(|line| &line.target))
+    .bind(lines.iter().map(|line| line.message.replace('\0', "\\0")).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| &line.fields).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.run_id).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.trace_id.as_deref()).collect::<Vec<_>>())
+    .bind(column(|line| &line.process))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The newest lines that match, oldest first; with `after`, the next ones after it.
+pub async fn list(db: impl PgExecutor<'_>, filter: &LineFilter, limit: i64) -> sqlx::Result<Vec<Line>> {
+    let newest_first = filter.after.is_none();
+    let mut lines: Vec<Line> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select id, at, level, target, message, fields, run_id, trace_id, process from log_lines
+         where ($1::uuid is null or run_id = $1)
+           and (cardinality($2::text[]) = 0 or level = any($2))
+           and ($3::text is null or strpos(lower(message), lower($3)) > 0)
+           and ($4::text is null or process = $4)
+           and ($5::text is null or trace_id = $5)
+           and ($6::bigint is null or id < $6)
+           and ($7::bigint is null or id > $7)
+           and ($8::timestamptz is null or at >= $8)
+           and ($9::timestamptz is null or at <= $9)
+         order by id {} limit $10",
+        if newest_first { "desc" } else { "asc" }
+    )))
+    .bind(filter.run_id)
+    .bind(&filter.levels)
+    .bind(&filter.text)
+    .bind(&filter.process)
+    .bind(&filter.trace_id)
+    .bind(filter.before)
+    .bind(filter.after)
+    .bind(filter.since)
+    .bind(filter.until)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    if newest_first {
+        lines.reverse();
+    }
+    Ok(lines)
+}
+
+/// Removes lines older than `age`, at most `limit` of them. Returns how many: call again while it is `limit`.
+pub async fn remove_old(db: impl PgExecutor<'_>, age: Duration, limit: i64) -> sqlx::Result<u64> {
+    let removed = sqlx::query(
+        "delete from log_lines where id in (
+             select id from log_lines where at < now() - make_interval(secs => $1) order by at limit $2)",
+    )
+    .bind(age.as_secs_f64())
+    .bind(limit)
+    .execute(db)
+    .await?;
+    Ok(removed.rows_affected())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn a_classic_line_is_one_line_whatever_the_message() {
+        let at = Utc.timestamp_millis_opt(1_752_882_941_352).single().expect("a time");
+        assert_eq!(classic(at, "INFO", "loaded 3 rows"), "2025-07-18 23:55:41,352 - INFO - loaded 3 rows");
+        assert_eq!(
+            classic(at, "WARN", "a\n2025-01-01 00:00:00,000 - INFO - forged"),
+            "2025-07-18 23:55:41,352 - WARNING - a\\n2025-01-01 00:00:00,000 - INFO - forged"
+        );
+        assert_eq!(classic(at, "ERROR", "\u{1b}[31mred"), "2025-07-18 23:55:41,352 - ERROR - \\u{1b}[31mred");
+    }
+}

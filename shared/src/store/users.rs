@@ -1,0 +1,164 @@
+//! Users: who may log in, and as what.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, PgExecutor};
+use uuid::Uuid;
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Role {
+    /// Owns pipelines.
+    Admin,
+    /// Looks at data.
+    User,
+}
+
+impl Role {
+    /// As it is written in tokens and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::User => "user",
+        }
+    }
+}
+
+/// Someone who may log in.
+#[derive(Debug, Clone, FromRow)]
+pub struct User {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// Unique whatever its case.
+    pub username: String,
+    /// What they may do.
+    pub role: Role,
+    /// Locked out.
+    pub disabled: bool,
+    /// Tokens issued before this instant are void.
+    pub tokens_after: DateTime<Utc>,
+    /// When they were added.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A user together with what a login needs.
+#[derive(Debug, FromRow)]
+pub struct Login {
+    /// The user.
+    #[sqlx(flatten)]
+    pub user: User,
+    /// PHC string.
+    pub password_hash: String,
+    /// The database's clock: a token issued now is newer than every `tokens_after` already written.
+    pub now: DateTime<Utc>,
+}
+
+/// What changes about a user; `None` leaves a thing as it is. Any change voids the tokens issued so far.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// New role.
+    pub role: Option<Role>,
+    /// Lock out, or let in again.
+    pub disabled: Option<bool>,
+    /// PHC string of a new password.
+    pub password_hash: Option<String>,
+}
+
+/// `-infinity` has no place in chrono: the year 1 says the same.
+macro_rules! columns {
+    () => {
+        "id, username, role, disabled, greatest(tokens_after, '0001-01-01Z') as tokens_after, created_at"
+    };
+}
+
+/// Adds a user. Fails on constraint `users_username` when the name is taken.
+pub async fn create(db: impl PgExecutor<'_>, username: &str, password_hash: &str, role: Role) -> sqlx::Result<User> {
+    sqlx::query_as(concat!(
+        "insert into users (id, username, password_hash, role) values ($1, $2, $3, $4) returning ",
+        columns!()
+    ))
+    .bind(Uuid::now_v7())
+    .bind(username)
+    .bind(password_hash)
+    .bind(role)
+    .fetch_one(db)
+    .await
+}
+
+/// One user by name, whatever its case.
+pub async fn find_login(db: impl PgExecutor<'_>, username: &str) -> sqlx::Result<Option<Login>> {
+    sqlx::query_as(concat!(
+        "select ",
+        columns!(),
+        ", password_hash, clock_timestamp() as now from users where lower(username) = lower($1)"
+    ))
+    .bind(username)
+    .fetch_optional(db)
+    .await
+}
+
+/// The user a token speaks for, unless the token was logged out.
+pub async fn find_by_token(db: impl PgExecutor<'_>, username: &str, jti: Uuid) -> sqlx::Result<Option<User>> {
+    sqlx::query_as(concat!(
+        "select ",
+        columns!(),
+        " from users where lower(username) = lower($1) and not exists (select from revoked_tokens where jti = $2)"
+    ))
+    .bind(username)
+    .bind(jti)
+    .fetch_optional(db)
+    .await
+}
+
+/// One user.
+pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<User>> {
+    sqlx::query_as(concat!("select ", columns!(), " from users where id = $1")).bind(id).fetch_optional(db).await
+}
+
+/// Users by name, those after `after` when given.
+pub async fn list(db: impl PgExecutor<'_>, after: Option<&str>, limit: i64) -> sqlx::Result<Vec<User>> {
+    sqlx::query_as(concat!(
+        "select ",
+        columns!(),
+        " from users where $1::text is null or lower(username) > lower($1) order by lower(username) limit $2"
+    ))
+    .bind(after)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// Changes a user. Tokens issued so far are void.
+pub async fn change(db: impl PgExecutor<'_>, id: Uuid, change: &Change) -> sqlx::Result<Option<User>> {
+    sqlx::query_as(concat!(
+        "update users set role = coalesce($2, role), disabled = coalesce($3, disabled),
+                password_hash = coalesce($4, password_hash), tokens_after = clock_timestamp()
+         where id = $1 returning ",
+        columns!()
+    ))
+    .bind(id)
+    .bind(change.role)
+    .bind(change.disabled)
+    .bind(&change.password_hash)
+    .fetch_optional(db)
+    .await
+}
+
+/// Removes a user. False: there was none.
+pub async fn remove(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
+    Ok(sqlx::query("delete from users where id = $1").bind(id).execute(db).await?.rows_affected() == 1)
+}
+
+/// Admins who can log in, locked until the caller's transaction ends: two admins cannot disable each other at once.
+pub async fn lock_admins(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar("select id from users where role = 'admin' and not disabled order by id for update")
+        .fetch_all(db)
+        .await
+}
+
+/// Whether anyone was added yet.
+pub async fn any(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select exists (select from users)").fetch_one(db).await
+}
