@@ -1,1 +1,5 @@
-//! x
+//! Tests through the HTTP API with a real worker on a real PostgreSQL: a module a behaviour.
+
+mod support;
+
+mod logins;

@@ -2,8 +2,8 @@
 
 pub mod audit;
 pub mod configs;
-pub mod known_hosts;
 pub mod idempotency;
+pub mod known_hosts;
 pub mod logs;
 pub mod overview;
 pub mod runs;

@@ -1,0 +1,125 @@
+//! Databases of a test's own: a migrated control database copied from a template, and an empty target.
+
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use elt_shared::store::users::{self, Role};
+use elt_shared::{password, store};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
+use tokio::sync::OnceCell;
+
+/// The role of the default target: not the owner of anything but the target database.
+pub const TARGET_ROLE: &str = "elt_it_target";
+
+/// The passwords of the users every test has.
+pub const ADMIN_PASSWORD: &str = "admin123";
+pub const USER_PASSWORD: &str = "user123 is me";
+
+/// Two databases, dropped with this value.
+pub struct Databases {
+    pub control: PgConnectOptions,
+    pub target: PgConnectOptions,
+    names: [String; 2],
+}
+
+/// The server all tests of this process use.
+pub async fn server() -> PgConnectOptions {
+    let url = std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL names a PostgreSQL superuser to test with");
+    PgConnectOptions::from_str(&url).expect("TEST_DATABASE_URL is a connection URL").disable_statement_logging()
+}
+
+impl Databases {
+    pub async fn create() -> Self {
+        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let server = server().await;
+        let template = TEMPLATE.get_or_init(|| create_template(&server)).await;
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let control = format!("elt_it_{}_{number}", std::process::id());
+        let target = format!("{control}_target");
+        let mut admin = connect(&server).await;
+        run(&mut admin, format!("create database {control} template {template}")).await;
+        run(&mut admin, format!("create database {target} owner {TARGET_ROLE}")).await;
+        Self {
+            control: server.clone().database(&control),
+            target: server.clone().database(&target).username(TARGET_ROLE).password(TARGET_ROLE),
+            names: [control, target],
+        }
+    }
+
+    /// A connection URL of the target, as `ELT_TARGET_URL` takes it.
+    pub fn target_url(&self) -> String {
+        let target = &self.target;
+        format!("postgres://{TARGET_ROLE}:{TARGET_ROLE}@{}:{}/{}", target.get_host(), target.get_port(), self.names[1])
+    }
+
+    /// A few connections to the target for the test itself.
+    pub async fn target_pool(&self) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(2)
+            .connect_with(self.target.clone())
+            .await
+            .expect("connected to the target")
+    }
+}
+
+impl Drop for Databases {
+    fn drop(&mut self) {
+        let names = std::mem::take(&mut self.names);
+        // The test's own runtime may already be going down, so the databases are dropped on another one.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let mut admin = connect(&server().await).await;
+                for name in names {
+                    run(&mut admin, format!("drop database if exists {name} with (force)")).await;
+                }
+            });
+        });
+        let _ = dropping.join();
+    }
+}
+
+/// Migrates one database, which the others are copies of, with an admin and a user in it.
+async fn create_template(server: &PgConnectOptions) -> String {
+    let name = format!("elt_it_{}_template", std::process::id());
+    let mut admin = connect(server).await;
+    drop_leftovers(&mut admin).await;
+    let create_role = format!(
+        "do $$ begin create role {TARGET_ROLE} login password '{TARGET_ROLE}';
+         exception when duplicate_object or unique_violation then null; end $$"
+    );
+    run(&mut admin, create_role).await;
+    run(&mut admin, format!("create database {name}")).await;
+    let db = store::connect(server.clone().database(&name), 2).await.expect("connected to the template");
+    store::migrate(&db).await.expect("migrated the template");
+    for (username, password, role) in [("admin", ADMIN_PASSWORD, Role::Admin), ("user", USER_PASSWORD, Role::User)] {
+        let hash = password::hash(password.into()).await.expect("hashed a password");
+        users::create(&db, username, &hash, role).await.expect("added a user");
+    }
+    db.close().await;
+    name
+}
+
+/// Databases of test processes that are gone.
+async fn drop_leftovers(admin: &mut PgConnection) {
+    let names: Vec<String> = sqlx::query_scalar("select datname from pg_database where datname like 'elt\\_it\\_%'")
+        .fetch_all(&mut *admin)
+        .await
+        .expect("listed the databases");
+    for name in names {
+        let pid = name.split('_').nth(2).unwrap_or_default();
+        if pid.parse::<u32>().is_ok() && !std::path::Path::new("/proc").join(pid).exists() {
+            run(admin, format!("drop database if exists {name} with (force)")).await;
+        }
+    }
+}
+
+async fn connect(server: &PgConnectOptions) -> PgConnection {
+    PgConnection::connect_with(server).await.expect("connected to the test server")
+}
+
+async fn run(db: &mut PgConnection, sql: String) {
+    sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(db).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}

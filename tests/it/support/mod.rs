@@ -1,0 +1,8 @@
+//! What tests stand on: a whole elt of their own, and the servers it talks to.
+
+pub mod app;
+pub mod client;
+pub mod database;
+pub mod folder;
+
+pub use app::TestApp;
