@@ -1,0 +1,32 @@
+// Starts a real `elt up` with a data folder of its own, for the browser tests. Ends, and cleans up, on SIGTERM.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import process from 'node:process';
+
+const root = resolve(import.meta.dirname, '../../..');
+const binary = process.env.ELT_BIN ?? join(root, 'target/debug/elt');
+if (!existsSync(binary)) {
+  console.error(`There is no ${binary}. Build it with \`cargo build\`, or name another one in ELT_BIN.`);
+  process.exit(1);
+}
+
+const data = process.env.ELT_E2E_DATA ?? mkdtempSync(join(tmpdir(), 'elt-e2e-'));
+const port = process.env.ELT_E2E_PORT ?? '18085';
+const elt = spawn(binary, ['up', '--data-dir', data, '--listen', `127.0.0.1:${port}`], {
+  cwd: root,
+  stdio: ['ignore', 'inherit', 'inherit'],
+  env: {
+    ...process.env,
+    DATABASE_URL: '',
+    ELT_ADMIN_PASSWORD: 'correct horse battery',
+    ELT_USER_PASSWORD: 'staple analyst view',
+    ELT_MONITOR_INTERVAL: '2',
+  },
+});
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => elt.kill(signal));
+elt.on('exit', (code) => {
+  if (process.env.ELT_E2E_DATA === undefined) rmSync(data, { recursive: true, force: true });
+  process.exit(code ?? 1);
+});

@@ -1,0 +1,16 @@
+import { ChangeDetectionStrategy, Component, inject } from '@angular/core';
+import { RouterOutlet } from '@angular/router';
+
+import { Preferences } from './core/preferences';
+
+/** The whole dashboard: whatever the address says. */
+@Component({
+  selector: 'app-root',
+  template: '<router-outlet />',
+  imports: [RouterOutlet],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class App {
+  // Applies the chosen theme from the first moment on.
+  protected readonly preferences = inject(Preferences);
+}

@@ -1,0 +1,30 @@
+import { inject } from '@angular/core';
+import { CanMatchFn, Route, Router, UrlSegment } from '@angular/router';
+
+import { Role, Session } from './session';
+
+/** Lets a role in; others see the 403 page, and who is not logged in goes to the login and comes back. */
+export function only(...roles: Role[]): CanMatchFn {
+  return (_route: Route, segments: UrlSegment[]) => {
+    const session = inject(Session);
+    const router = inject(Router);
+    if (!session.isActive()) {
+      const wanted = router.currentNavigation()?.extractedUrl.toString();
+      const back = wanted ?? '/' + segments.join('/');
+      const why = session.token() === undefined ? undefined : 'expired';
+      session.end();
+      return router.createUrlTree(['/login'], {
+        queryParams: { why, back: back === '/' ? undefined : back },
+      });
+    }
+    const role = session.role();
+    if (role !== undefined && roles.includes(role)) return true;
+    return router.createUrlTree(['/forbidden']);
+  };
+}
+
+/** Sends `/` to where the role starts. */
+export const toLanding = (): ReturnType<Router['createUrlTree']> => {
+  const session = inject(Session);
+  return inject(Router).createUrlTree([session.isActive() ? session.landing() : '/login']);
+};

@@ -1,0 +1,20 @@
+import { Injectable, inject } from '@angular/core';
+import { MatSnackBar } from '@angular/material/snack-bar';
+
+import { Problem } from './problem';
+
+/** Short words about what just happened; screen readers hear them too. */
+@Injectable({ providedIn: 'root' })
+export class Toaster {
+  private readonly bar = inject(MatSnackBar);
+
+  say(words: string): void {
+    this.bar.open(words, undefined, { duration: 4000 });
+  }
+
+  warn(problem: Problem): void {
+    const words =
+      problem.nextStep === undefined ? problem.sentence : `${problem.sentence} ${problem.nextStep}`;
+    this.bar.open(words, 'Close', { duration: 12_000, politeness: 'assertive' });
+  }
+}

@@ -1,0 +1,57 @@
+import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
+
+import { Query } from '../core/query';
+import { ProblemView } from './problem-view';
+
+/** What stands where data will be: grey lines while it is fetched, the problem when it cannot be. */
+@Component({
+  selector: 'app-query-state',
+  template: `
+    @if (query().problem(); as problem) {
+      <app-problem [problem]="problem" [retriable]="true" (retry)="query().reload()" />
+    } @else if (query().value() === undefined) {
+      <div class="waiting" role="status">
+        <span class="visually-hidden">Loading…</span>
+        @for (line of lines(); track $index) {
+          <span class="line"></span>
+        }
+      </div>
+    }
+  `,
+  styles: `
+    .waiting {
+      display: grid;
+      gap: 12px;
+      padding: 18px 16px;
+    }
+    .line {
+      height: 14px;
+      border-radius: 6px;
+      background: linear-gradient(90deg, var(--surface-2) 25%, var(--surface-3) 50%, var(--surface-2) 75%);
+      background-size: 300% 100%;
+      animation: sweep 1.6s linear infinite;
+    }
+    .line:nth-child(3n) {
+      width: 72%;
+    }
+    .line:nth-child(3n + 1) {
+      width: 88%;
+    }
+    @keyframes sweep {
+      from {
+        background-position: 150% 0;
+      }
+      to {
+        background-position: -150% 0;
+      }
+    }
+  `,
+  imports: [ProblemView],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class QueryState {
+  readonly query = input.required<Query<unknown>>();
+  readonly rows = input(5);
+
+  protected readonly lines = computed(() => Array.from({ length: this.rows() }));
+}

@@ -1,0 +1,57 @@
+import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
+
+import { Icon } from './icon';
+import { IconName } from './icon-names';
+
+interface Look {
+  tone: '' | 'good' | 'bad' | 'warn' | 'live';
+  icon: IconName;
+  label: string;
+}
+
+const LOOKS: Record<string, Look> = {
+  queued: { tone: '', icon: 'hourglass', label: 'Queued' },
+  waiting: { tone: 'warn', icon: 'clock', label: 'Waiting' },
+  running: { tone: 'live', icon: 'activity', label: 'Running' },
+  succeeded: { tone: 'good', icon: 'success', label: 'Succeeded' },
+  failed: { tone: 'bad', icon: 'error', label: 'Failed' },
+  stopped: { tone: '', icon: 'stop', label: 'Stopped' },
+  stopping: { tone: 'warn', icon: 'stop', label: 'Stopping' },
+  active: { tone: 'live', icon: 'activity', label: 'Active' },
+  paused: { tone: 'warn', icon: 'pause', label: 'Paused' },
+  missed: { tone: 'warn', icon: 'skip', label: 'Missed' },
+  done: { tone: 'good', icon: 'success', label: 'Done' },
+  alive: { tone: 'good', icon: 'success', label: 'Alive' },
+  silent: { tone: 'bad', icon: 'alert', label: 'Silent' },
+  denied: { tone: 'warn', icon: 'ban', label: 'Denied' },
+};
+
+/** A state as colour, picture and word: never colour alone. */
+@Component({
+  selector: 'app-state',
+  template: `<span class="badge {{ look().tone }}" [class.moving]="look().tone === 'live'">
+    <app-icon [name]="look().icon" />{{ look().label }}
+  </span>`,
+  styles: `
+    app-icon {
+      --icon-size: 13px;
+    }
+    .moving app-icon {
+      animation: breathe 1.8s ease-in-out infinite;
+    }
+    @keyframes breathe {
+      50% {
+        opacity: 0.35;
+      }
+    }
+  `,
+  imports: [Icon],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class StateBadge {
+  readonly state = input.required<string>();
+
+  protected readonly look = computed<Look>(
+    () => LOOKS[this.state()] ?? { tone: '', icon: 'info', label: this.state() },
+  );
+}

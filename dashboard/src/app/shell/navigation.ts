@@ -1,0 +1,68 @@
+import { Role } from '../core/session';
+import { IconName } from '../shared/icon-names';
+
+/** A place in the menu. */
+export interface Place {
+  path: string;
+  label: string;
+  icon: IconName;
+  /** Pressed after `g`. */
+  key: string;
+}
+
+/** Places that belong together. */
+export interface Section {
+  label?: string;
+  places: Place[];
+}
+
+const ADMIN: Section[] = [
+  {
+    places: [
+      { path: '/admin', label: 'Overview', icon: 'home', key: 'o' },
+      { path: '/new-job', label: 'New job', icon: 'plus', key: 'n' },
+    ],
+  },
+  {
+    label: 'Pipelines',
+    places: [
+      { path: '/runs', label: 'Runs', icon: 'activity', key: 'r' },
+      { path: '/schedules', label: 'Schedules', icon: 'calendar', key: 's' },
+      { path: '/config-history', label: 'Configs', icon: 'history', key: 'c' },
+    ],
+  },
+  {
+    label: 'Data',
+    places: [
+      { path: '/data-view', label: 'Data', icon: 'table', key: 'd' },
+      { path: '/quarantine', label: 'Quarantine', icon: 'shield', key: 'q' },
+    ],
+  },
+  {
+    label: 'System',
+    places: [
+      { path: '/logs', label: 'Logs', icon: 'logs', key: 'l' },
+      { path: '/workers', label: 'Workers', icon: 'server', key: 'w' },
+      { path: '/users', label: 'Users', icon: 'users', key: 'u' },
+      { path: '/audit', label: 'Audit', icon: 'list-checks', key: 'a' },
+      { path: '/coverage', label: 'Coverage', icon: 'shield-check', key: 'v' },
+    ],
+  },
+];
+
+const USER: Section[] = [
+  {
+    places: [
+      { path: '/user', label: 'Home', icon: 'home', key: 'o' },
+      { path: '/data-view', label: 'Data', icon: 'table', key: 'd' },
+      { path: '/upload-config', label: 'Upload config', icon: 'upload', key: 'c' },
+      { path: '/coverage', label: 'Coverage', icon: 'shield-check', key: 'v' },
+    ],
+  },
+];
+
+/** Where a role may go. What it may not see is not in its page at all. */
+export function sectionsFor(role: Role | undefined): Section[] {
+  if (role === 'admin') return ADMIN;
+  return role === 'user' ? USER : [];
+}

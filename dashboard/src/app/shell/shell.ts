@@ -1,0 +1,95 @@
+import { A11yModule } from '@angular/cdk/a11y';
+import { DOCUMENT, ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+import { takeUntilDestroyed } from '@angular/core/rxjs-interop';
+import { MatDialog } from '@angular/material/dialog';
+import { MatMenuModule } from '@angular/material/menu';
+import { NavigationEnd, Router, RouterLink, RouterLinkActive, RouterOutlet } from '@angular/router';
+import { filter } from 'rxjs';
+
+import { AuthApi } from '../core/api/auth';
+import { Preferences } from '../core/preferences';
+import { Session } from '../core/session';
+import { Shortcuts } from '../core/shortcuts';
+import { Toaster } from '../core/toaster';
+import { Brand } from '../shared/brand';
+import { Icon } from '../shared/icon';
+import { Banners } from './banners';
+import { sectionsFor } from './navigation';
+
+/** Menu at the side, banners on top, the page in the middle. */
+@Component({
+  selector: 'app-shell',
+  templateUrl: './shell.html',
+  styleUrl: './shell.scss',
+  imports: [A11yModule, Banners, Brand, Icon, MatMenuModule, RouterLink, RouterLinkActive, RouterOutlet],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+  host: { '(keydown.escape)': 'menuOpen.set(false)' },
+})
+export class Shell {
+  private readonly router = inject(Router);
+  private readonly auth = inject(AuthApi);
+  private readonly dialog = inject(MatDialog);
+  private readonly toaster = inject(Toaster);
+  private readonly document = inject(DOCUMENT);
+  protected readonly preferences = inject(Preferences);
+  protected readonly session = inject(Session);
+
+  protected readonly sections = computed(() => sectionsFor(this.session.role()));
+  protected readonly menuOpen = signal(false);
+  protected readonly themes = [
+    { theme: 'system', label: 'System', icon: 'monitor' },
+    { theme: 'light', label: 'Light', icon: 'sun' },
+    { theme: 'dark', label: 'Dark', icon: 'moon' },
+  ] as const;
+
+  constructor() {
+    this.router.events
+      .pipe(
+        filter((event) => event instanceof NavigationEnd),
+        takeUntilDestroyed(),
+      )
+      .subscribe(() => this.menuOpen.set(false));
+    this.offerShortcuts(inject(Shortcuts));
+  }
+
+  protected logOut(): void {
+    // Logged out here whatever the server says; it voids the token when it can be reached.
+    this.auth.logout().subscribe({ error: () => undefined });
+    this.session.end();
+    void this.router.navigate(['/login'], { queryParams: { why: 'logged-out' } });
+  }
+
+  protected async showShortcuts(): Promise<void> {
+    const { ShortcutsDialog } = await import('./shortcuts-dialog');
+    this.dialog.open(ShortcutsDialog, { width: '560px' });
+  }
+
+  protected skipToContent(): void {
+    this.document.getElementById('content')?.focus();
+  }
+
+  private offerShortcuts(shortcuts: Shortcuts): void {
+    shortcuts.offer(
+      ...sectionsFor(this.session.role())
+        .flatMap((section) => section.places)
+        .map((place) => ({
+          keys: `g ${place.key}`,
+          does: `Go to ${place.label}`,
+          where: 'everywhere' as const,
+          run: () => void this.router.navigateByUrl(place.path),
+        })),
+      { keys: '?', does: 'Show these shortcuts', where: 'everywhere', run: () => void this.showShortcuts() },
+      { keys: '/', does: 'Search on this page', where: 'everywhere', run: () => this.focusSearch() },
+      {
+        keys: 't',
+        does: 'Change the theme',
+        where: 'everywhere',
+        run: () => this.toaster.say(`Theme: ${this.preferences.nextTheme()}`),
+      },
+    );
+  }
+
+  private focusSearch(): void {
+    this.document.querySelector<HTMLElement>('main [data-search]')?.focus();
+  }
+}
