@@ -1,0 +1,158 @@
+//! Lines kept in the database: a bounded channel, one writer that inserts in batches, and a marker for what was lost.
+//!
+//! Saying something never waits and never fails: when the channel is full the line is counted instead of kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
+use uuid::Uuid;
+
+use super::line::Line;
+
+const CHANNEL: usize = 8_192;
+const BATCH: usize = 1_000;
+/// Lines wait this long for company.
+const GATHER: Duration = Duration::from_millis(50);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Makes the two ends: the layer sends, and the writer that is attached later receives.
+pub(super) fn channel(process: String) -> (Lines, Attachment) {
+    let (sender, receiver) = mpsc::channel(CHANNEL);
+    let lost = Arc::new(AtomicU64::new(0));
+    let lines = Lines { sender, lost: Arc::clone(&lost) };
+    let writer = Writer { process, receiver, lost };
+    (lines, Attachment { writer: Some(writer), task: None, stop: CancellationToken::new() })
+}
+
+/// The layer's end.
+#[derive(Debug)]
+pub(super) struct Lines {
+    sender: mpsc::Sender<Line>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Lines {
+    /// Keeps a line, or counts it as lost. Never waits.
+    pub fn send(&self, line: Line) {
+        if self.sender.try_send(line).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The process's end.
+#[derive(Debug)]
+pub(super) struct Attachment {
+    writer: Option<Writer>,
+    task: Option<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl Attachment {
+    /// Starts writing to `db`, beginning with the lines that already wait.
+    pub fn attach(&mut self, db: PgPool) {
+        if let Some(writer) = self.writer.take() {
+            self.task = Some(tokio::spawn(writer.run(db, self.stop.clone())));
+        }
+    }
+
+    /// Writes what is on the way, unless that takes too long.
+    pub async fn finish(self, patience: Duration) {
+        self.stop.cancel();
+        if let Some(task) = self.task {
+            let _ = tokio::time::timeout(patience, task).await;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Writer {
+    process: String,
+    receiver: mpsc::Receiver<Line>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Writer {
+    async fn run(mut self, db: PgPool, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                received = self.receiver.recv_many(&mut batch, BATCH) => if received == 0 { return },
+                () = stop.cancelled() => {}
+            }
+            let _ = stop.run_until_cancelled(tokio::time::sleep(GATHER)).await;
+            while batch.len() < BATCH
+                && let Ok(line) = self.receiver.try_recv()
+            {
+                batch.push(line);
+            }
+            match self.lost.swap(0, Ordering::Relaxed) {
+                0 if batch.is_empty() => return,
+                0 => {}
+                lost => batch.push(Line::dropped(lost)),
+            }
+            self.insert(&db, &batch, &stop).await;
+            batch.clear();
+        }
+    }
+
+    /// Inserts a batch, and waits for a database that is away; meanwhile the channel fills and then counts.
+    async fn insert(&self, db: &PgPool, batch: &[Line], stop: &CancellationToken) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            // What the driver says about this statement is not for the log: it would never end.
+            let Err(error) = insert(db, &self.process, batch).with_subscriber(NoSubscriber::new()).await else {
+                return;
+            };
+            if is_refusal(&error) || stop.is_cancelled() {
+                self.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                return;
+            }
+            if pause == FIRST_PAUSE {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "log lines wait: the database does not take them"
+                );
+            }
+            let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Whether the database understood the lines and will refuse them again: classes 22 (data) and 23 (constraints).
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+}
+
+async fn insert(db: &PgPool, process: &str, lines: &[Line]) -> sqlx::Result<()> {
+    fn all<'a, T>(lines: &'a [Line], of: impl Fn(&'a Line) -> T) -> Vec<T> {
+        lines.iter().map(of).collect()
+    }
+    sqlx::query(
+        r#"insert into log_lines (process, "at", level, target, message, fields, run_id, trace_id)
+           select $1, * from unnest($2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::uuid[], $8::text[])"#,
+    )
+    .bind(process)
+    .bind(all::<DateTime<Utc>>(lines, |line| line.at))
+    .bind(all::<&str>(lines, |line| line.level))
+    .bind(all::<&str>(lines, |line| &line.target))
+    .bind(all::<&str>(lines, |line| &line.message))
+    .bind(all::<Value>(lines, |line| Value::Object(line.fields.clone())))
+    .bind(all::<Option<Uuid>>(lines, |line| line.run_id))
+    .bind(all::<Option<&str>>(lines, |line| line.trace_id.as_deref()))
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! One log line: what it says, when, and which run and trace it belongs to.
+
+use std::fmt::{self, Write as _};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::LookupSpan;
+use uuid::Uuid;
+
+use super::database::Lines;
+use super::file::LogFile;
+use super::trace::current_trace_id;
+
+/// A message is cut after this many bytes.
+pub const MESSAGE_LIMIT: usize = 8 << 10;
+/// The text of a field is cut after this many bytes.
+pub const FIELD_LIMIT: usize = 1 << 10;
+const CUT: &str = "… (cut)";
+
+/// One log line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// `DEBUG`, `INFO`, `WARNING` or `ERROR`.
+    pub level: &'static str,
+    /// The module that says it.
+    pub target: String,
+    /// What it says.
+    pub message: String,
+    /// What to search by, from the line and the spans around it.
+    pub fields: Map<String, Value>,
+    /// The run it belongs to.
+    pub run_id: Option<Uuid>,
+    /// The trace it belongs to.
+    pub trace_id: Option<String>,
+}
+
+impl Line {
+    /// Stands for lines that could not be kept.
+    pub(super) fn dropped(count: u64) -> Self {
+        Self {
+            at: Utc::now(),
+            level: level_name(Level::WARN),
+            target: module_path!().to_owned(),
+            message: format!("{count} lines dropped: they came faster than the database takes them"),
+            fields: Map::new(),
+            run_id: None,
+            trace_id: None,
+        }
+    }
+}
+
+/// The classic format, one line whatever the message holds: `2025-07-18 23:55:41,352 - INFO - message`.
+pub fn classic(at: DateTime<Utc>, level: &str, message: &str) -> String {
+    let mut line = format!("{} - {level} - ", at.format("%Y-%m-%d %H:%M:%S,%3f"));
+    for c in message.chars() {
+        if c.is_control() || c == '\u{2028}' || c == '\u{2029}' {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// The name of a level in the classic format.
+pub fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        Level::DEBUG | Level::TRACE => "DEBUG",
+    }
+}
+
+/// The layer that keeps lines in the log file and in the database.
+#[derive(Debug)]
+pub(super) struct KeepLines {
+    file: Option<LogFile>,
+    lines: Lines,
+}
+
+impl KeepLines {
+    pub fn new(file: Option<LogFile>, lines: Lines) -> Self {
+        Self { file, lines }
+    }
+}
+
+/// Fields of a span, kept with it for the lines inside.
+#[derive(Debug, Default)]
+struct SpanFields(Fields);
+
+impl<S> Layer<S> for KeepLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        span.extensions_mut().insert(SpanFields(fields));
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(SpanFields(fields)) = span.extensions_mut().get_mut() {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        // The outermost span first: what is nearer to the line wins.
+        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+            if let Some(SpanFields(outer)) = span.extensions().get() {
+                fields.extend(outer);
+            }
+        }
+        event.record(&mut fields);
+        let line = Line {
+            at: Utc::now(),
+            level: level_name(*event.metadata().level()),
+            target: event.metadata().target().to_owned(),
+            message: fields.message,
+            fields: fields.others,
+            run_id: fields.run_id,
+            trace_id: current_trace_id(),
+        };
+        if let Some(file) = &self.file {
+            file.append(&classic(line.at, line.level, &line.message));
+        }
+        self.lines.send(line);
+    }
+}
+
+/// Collects the fields of spans and events.
+#[derive(Debug, Default)]
+struct Fields {
+    message: String,
+    run_id: Option<Uuid>,
+    others: Map<String, Value>,
+}
+
+impl Fields {
+    fn extend(&mut self, outer: &Self) {
+        self.run_id = outer.run_id.or(self.run_id);
+        self.others.extend(outer.others.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+
+    fn text(&mut self, field: &Field, text: impl fmt::Display) {
+        match field.name() {
+            "message" => self.message = cut(text, MESSAGE_LIMIT),
+            "run.id" => self.run_id = Uuid::parse_str(&cut(text, FIELD_LIMIT)).ok(),
+            // What the `log` crate's records carry beside their message.
+            name if name.starts_with("log.") => {}
+            name => self.value(name, cut(text, FIELD_LIMIT)),
+        }
+    }
+
+    fn value(&mut self, name: &str, value: impl Into<Value>) {
+        self.others.insert(name.to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.text(field, format_args!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, value);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.text(field, chain(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.value(field.name(), value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.value(field.name(), value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.value(field.name(), value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.value(field.name(), value);
+    }
+}
+
+/// An error and why, and why that: `could not load into people: connection refused`.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// A text of `limit` bytes at most. PostgreSQL's text knows no NUL.
+fn cut(text: impl fmt::Display, limit: usize) -> String {
+    let mut bounded = Bounded { text: String::new(), limit, full: false };
+    let _ = write!(bounded, "{text}");
+    if bounded.full {
+        bounded.text.push_str(CUT);
+    }
+    bounded.text
+}
+
+/// Stops its writer as soon as it is full, so that a huge value is never written out first.
+struct Bounded {
+    text: String,
+    limit: usize,
+    full: bool,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        for c in more.chars() {
+            if self.text.len() + c.len_utf8() > self.limit {
+                self.full = true;
+                return Err(fmt::Error);
+            }
+            self.text.push(if c == '\0' { char::REPLACEMENT_CHARACTER } else { c });
+        }
+        Ok(())
+    }
+}

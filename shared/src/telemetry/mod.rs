@@ -1,0 +1,138 @@
+//! What a process says about itself: lines on stderr, in `<data dir>/elt.log` and in the database, and traces.
+//!
+//! # Layout
+//! - [`line`]: one log line, and its classic format
+//! - `file`: the log file, rotated by size
+//! - `database`: lines kept in the database: bounded, batched, never in the way
+//! - [`trace`]: OpenTelemetry, and the trace context that travels with a run
+
+mod database;
+mod file;
+pub mod line;
+pub mod trace;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::settings::{LogFormat, TelemetrySettings};
+use line::KeepLines;
+pub use trace::{continue_trace, traceparent};
+
+/// Libraries that talk too much at `info`. A directive of the user's for the same module wins.
+const QUIET: &str = "sqlx=warn,hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,russh=warn,apalis=warn,\
+                     apalis_core=warn,apalis_postgres=warn,opentelemetry=warn,opentelemetry_sdk=warn";
+/// What is still to be written when a process ends gets this long.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What a process brings to its telemetry beside the settings.
+#[derive(Debug)]
+pub struct TelemetryOptions {
+    /// What the process calls itself: `serve`, `worker`, …
+    pub process: &'static str,
+    /// Where `elt.log` is kept; without it there is no log file.
+    pub data_dir: Option<PathBuf>,
+    /// Where the lines for people go; stderr, unless something else draws there too.
+    pub writer: BoxMakeWriter,
+    /// Lines for people start at this level. File and database get what the settings say.
+    pub writer_level: LevelFilter,
+}
+
+impl TelemetryOptions {
+    /// Everything the settings let through, to stderr only.
+    pub fn new(process: &'static str) -> Self {
+        Self { process, data_dir: None, writer: BoxMakeWriter::new(std::io::stderr), writer_level: LevelFilter::TRACE }
+    }
+}
+
+/// Why telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is not one.
+    #[error("ELT_LOG is not a list of levels like `info` or `info,elt_worker=debug`")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The log file cannot be opened.
+    #[error("could not open the log file {path}")]
+    File {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Traces cannot be sent to the endpoint.
+    #[error("could not set up sending traces to OTEL_EXPORTER_OTLP_ENDPOINT")]
+    Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// A process has one subscriber.
+    #[error("telemetry was set up twice")]
+    Twice(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Keeps telemetry going. Call [`Telemetry::shutdown`] last: it writes and sends what is still on the way.
+#[derive(Debug)]
+pub struct Telemetry {
+    database: database::Attachment,
+    traces: trace::Traces,
+}
+
+/// Sets up logging and tracing for this process.
+///
+/// # Errors
+/// When the filter is wrong, the log file cannot be opened or the endpoint makes no sense.
+pub fn init(settings: &TelemetrySettings, options: TelemetryOptions) -> Result<Telemetry, TelemetryError> {
+    let traces = trace::Traces::new(settings.otlp_endpoint.as_deref(), options.process)?;
+    let log_file = options.data_dir.as_deref().map(file::LogFile::open).transpose()?;
+    let (lines, database) = database::channel(format!("{}@{}", options.process, identity()));
+
+    let for_people = tracing_subscriber::fmt::layer().with_writer(options.writer);
+    let for_people = match settings.log_format {
+        LogFormat::Human => for_people.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => for_people.json().flatten_event(true).boxed(),
+    };
+    let kept = KeepLines::new(log_file, lines);
+    tracing_subscriber::registry()
+        .with(traces.layer().with_filter(LevelFilter::INFO))
+        .with(for_people.with_filter(lines_of(settings)?.and(options.writer_level)))
+        .with(kept.with_filter(lines_of(settings)?))
+        .try_init()?;
+    Ok(Telemetry { database, traces })
+}
+
+impl Telemetry {
+    /// From now on lines go to this database too, those since the start first. Call within the runtime.
+    pub fn attach_database(&mut self, db: PgPool) {
+        self.database.attach(db);
+    }
+
+    /// Writes and sends what is still on the way, for a few seconds at most.
+    pub async fn shutdown(self) {
+        self.database.finish(LAST_WORDS).await;
+        self.traces.finish(LAST_WORDS).await;
+    }
+}
+
+/// Lines as the settings say; spans always, because they carry the run's id.
+fn lines_of<S>(
+    settings: &TelemetrySettings,
+) -> Result<impl tracing_subscriber::layer::Filter<S> + use<S>, TelemetryError>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = EnvFilter::builder().parse(format!("{QUIET},{}", settings.log))?;
+    Ok(lines.or(filter_fn(|metadata: &Metadata<'_>| metadata.is_span() && *metadata.level() <= tracing::Level::INFO)))
+}
+
+/// `host:pid`.
+fn identity() -> String {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    format!("{}:{}", host.as_deref().unwrap_or("unknown"), std::process::id())
+}

@@ -1,0 +1,114 @@
+//! OpenTelemetry: spans leave by OTLP when an endpoint is set, and the trace context travels with a run.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{TraceContextExt, TracerProvider, get_active_span};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanData};
+use tracing::{Span, Subscriber};
+use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
+use tracing_subscriber::registry::LookupSpan;
+
+const TRACEPARENT: &str = "traceparent";
+
+/// The W3C trace context of the current span: to be kept on a run's row, or sent in a header.
+pub fn traceparent() -> Option<String> {
+    let mut carrier = HashMap::new();
+    TraceContextPropagator::new().inject_context(&Context::current(), &mut carrier);
+    carrier.remove(TRACEPARENT)
+}
+
+/// Makes `span` a child of the span that `traceparent` names. Call it before the span is entered; what is no trace
+/// context is passed over.
+pub fn continue_trace(span: &Span, traceparent: Option<&str>) {
+    let Some(traceparent) = traceparent else { return };
+    let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
+    if context.span().span_context().is_valid() {
+        // Fails only where no trace is kept anyway.
+        let _ = span.set_parent(context);
+    }
+}
+
+/// The trace the current span belongs to, 32 hexadecimal digits.
+pub(super) fn current_trace_id() -> Option<String> {
+    get_active_span(|span| {
+        let context = span.span_context();
+        context.is_valid().then(|| context.trace_id().to_string())
+    })
+}
+
+/// This process's spans. Without an endpoint they go nowhere, and still give lines and runs their trace ids.
+#[derive(Debug)]
+pub(super) struct Traces(SdkTracerProvider);
+
+impl Traces {
+    pub fn new(endpoint: Option<&str>, process: &'static str) -> Result<Self, ExporterBuildError> {
+        let about = [
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            KeyValue::new("service.instance.id", super::identity()),
+        ];
+        let resource = Resource::builder().with_service_name(format!("elt-{process}")).with_attributes(about).build();
+        let provider = SdkTracerProvider::builder().with_resource(resource);
+        let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) else {
+            return Ok(Self(provider.build()));
+        };
+        let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
+        let exporter = SpanExporter::builder().with_http().with_endpoint(&url).build()?;
+        let exporter = SayOnce { exporter, url, failing: AtomicBool::new(false) };
+        Ok(Self(provider.with_batch_exporter(exporter).build()))
+    }
+
+    pub fn layer<S>(&self) -> OpenTelemetryLayer<S, SdkTracer>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        tracing_opentelemetry::layer().with_tracer(self.0.tracer("elt"))
+    }
+
+    /// Sends what is left. The exporter blocks, so it gets a thread where that is allowed.
+    pub async fn finish(self, patience: Duration) {
+        let _ = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(patience)).await;
+    }
+}
+
+/// An exporter that says when sending begins to fail, and when it works again.
+#[derive(Debug)]
+struct SayOnce {
+    exporter: SpanExporter,
+    url: String,
+    failing: AtomicBool,
+}
+
+impl opentelemetry_sdk::trace::SpanExporter for SayOnce {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let answer = self.exporter.export(batch).await;
+        match (&answer, self.failing.swap(answer.is_err(), Ordering::Relaxed)) {
+            (Err(error), false) => {
+                tracing::warn!("could not send traces to {}, which go on being lost: {error}", self.url)
+            }
+            (Ok(()), true) => tracing::info!("traces are sent to {} again", self.url),
+            _ => {}
+        }
+        answer
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
