@@ -1,3 +1,77 @@
-//! stub
-/// stub
-pub struct Document;
+//! One YAML mapping, as its author wrote it.
+
+use std::fmt;
+
+use super::error::{ConfigError, Warning};
+use super::node::Node;
+use super::pipeline::{self, PipelineConfig};
+use super::reader::{Field, Reader};
+use super::target::TargetConfig;
+use super::{Checked, NoReferences, Resolve, mask, second_opinion, tree};
+
+/// Characters of a preview.
+const PREVIEW: usize = 100;
+
+/// A text that is one YAML mapping within the limits. Whether it can run is another question.
+#[derive(Clone)]
+pub struct Document {
+    text: String,
+    root: Node,
+}
+
+impl Document {
+    /// Reads a text. The only error is [`ConfigError::Syntax`].
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let mut root = tree::parse(text).map_err(ConfigError::Syntax)?;
+        second_opinion::agrees(text, &root).map_err(ConfigError::Syntax)?;
+        tree::apply_merges(&mut root);
+        Ok(Self { text: text.to_owned(), root })
+    }
+
+    /// The pipeline it describes. The only error is [`ConfigError::NotRunnable`].
+    pub fn pipeline(&self, resolve: &dyn Resolve) -> Result<Checked<PipelineConfig>, ConfigError> {
+        let reader = Reader::new(resolve);
+        let pipeline = pipeline::read(&Field::root(&reader, &self.root));
+        reader.finish(pipeline)
+    }
+
+    /// What the author should know, whether or not the config can run.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let reader = Reader::new(&NoReferences);
+        pipeline::read(&Field::root(&reader, &self.root));
+        reader.into_warnings()
+    }
+
+    /// Its target alone: enough for looking at the table. The only error is [`ConfigError::NotRunnable`].
+    pub fn target(&self, resolve: &dyn Resolve) -> Result<Checked<TargetConfig>, ConfigError> {
+        let reader = Reader::new(resolve);
+        let target = pipeline::read_target(&Field::root(&reader, &self.root));
+        reader.finish(target)
+    }
+
+    /// The pipeline's name: `name`, else the target table's, fit for one line.
+    pub fn name(&self) -> String {
+        let text = |node: Option<&Node>| node.and_then(Node::scalar).map(|scalar| scalar.text.trim().to_owned());
+        let name = text(self.root.get("name")).filter(|name| !name.is_empty());
+        let table = || text(self.root.get("target").and_then(|target| target.get("table")));
+        let name = name.or_else(table).filter(|name| !name.is_empty()).unwrap_or_else(|| "raw_data".to_owned());
+        mask::secrets_within(&name).chars().filter(|c| !c.is_control()).take(pipeline::MAX_NAME).collect()
+    }
+
+    /// The text with `***` in place of every secret. Layout, comments and line numbers stay.
+    pub fn masked(&self) -> String {
+        mask::apply(&self.text, &mask::cuts(&self.text, &self.root), self.text.len())
+    }
+
+    /// The first 100 characters of the original, masked. A secret cut in two does not show either.
+    pub fn preview(&self) -> String {
+        let end = self.text.char_indices().nth(PREVIEW).map_or(self.text.len(), |(offset, _)| offset);
+        mask::apply(&self.text, &mask::cuts(&self.text, &self.root), end)
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Document").field(&self.masked()).finish()
+    }
+}

@@ -1,63 +1,55 @@
 //! The YAML a user writes. A [`PipelineConfig`] that exists is runnable: every rule was checked on the way in.
 //!
 //! # Layout
-//! - [`document`]: one YAML mapping with the line and column of every key; limits against bombs; masking
-//! - [`reader`]: walks a document, collects warnings for unknown keys and errors with their place
-//! - [`source`], [`target`], [`schema`], [`schedule`]: what each section means
-//! - [`resolve`]: `${env:NAME}` and `${secret:NAME}`
+//! - [`Document`]: one YAML mapping; what it says, and how it may be shown
+//! - `tree`, `node`: from text to values that know their line and column, within limits against bombs;
+//!   `second_opinion`: a text two parsers read differently is refused
+//! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema`];
+//!   `reader`: walks a document by them, collects warnings and problems with their place
+//! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `transform`: what each section means
+//! - `moment`, `cron`: points in time and recurring ones
+//! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
+//! - `resolve`: `${env:NAME}` and `${secret:NAME}`; `content_key`: what "the same YAML" means
 
+mod column_type;
+mod content_key;
+mod cron;
 mod document;
 mod error;
+mod json_schema;
+mod keys;
+mod load;
+mod mask;
+mod moment;
+mod node;
+mod pipeline;
 mod reader;
 mod resolve;
 mod schedule;
 mod schema;
+mod second_opinion;
+mod secrecy;
 mod source;
 mod target;
+mod transform;
+mod tree;
 
-use std::path::PathBuf;
-
+pub use column_type::ColumnType;
+pub use content_key::content_key;
 pub use document::Document;
 pub use error::{ConfigError, ConfigProblem, Warning};
+pub use json_schema::json_schema;
+pub use load::{Dedupe, LoadConfig, LoadMode};
+pub use pipeline::PipelineConfig;
 pub use resolve::{NoReferences, Reference, Resolve};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, RetryConfig, ScheduleConfig, Window};
-pub use schema::{ColumnContract, ColumnType, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
+pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub use source::{
     AfterLoad, ApiSource, AuthScheme, CsvOptions, HostTrust, LocalSource, Pagination, SftpLogin, SftpSource,
     SourceConfig,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
-
-/// A checked pipeline: what to extract, what it must look like, and where it goes.
-#[derive(Debug, Clone)]
-pub struct PipelineConfig {
-    /// The pipeline's name; the target table's name when none was given.
-    pub name: String,
-    /// Never empty.
-    pub sources: Vec<SourceConfig>,
-    /// The table to load into.
-    pub target: TargetConfig,
-    /// The contract, when one was written.
-    pub schema: Option<SchemaContract>,
-    /// Keep only the schema's columns. Without a schema it has no effect.
-    pub strict: bool,
-    /// What happens to a row that breaks the contract; `None` when not written (PRODUCT rules differ then).
-    pub on_bad_row: Option<OnBadRow>,
-    /// How rows meet the rows already there.
-    pub load: LoadConfig,
-    /// `start_time`, `end_time`.
-    pub window: Window,
-    /// Cron, when written.
-    pub schedule: Option<ScheduleConfig>,
-    /// Change monitoring.
-    pub monitor: MonitorConfig,
-    /// Attempts for database and worker losses.
-    pub retry: RetryConfig,
-    /// Where the combined CSV goes; `None`: `<data dir>/output/<name>-<config id>.csv`.
-    pub output_csv_path: Option<PathBuf>,
-    /// SQL models run in the target after a load, in this order.
-    pub transform: Vec<Transform>,
-}
+pub use transform::{Materialized, Transform};
 
 /// A config together with what the user should know about it.
 #[derive(Debug, Clone)]
@@ -66,55 +58,4 @@ pub struct Checked<T> {
     pub value: T,
     /// Unknown keys and other things that are no error.
     pub warnings: Vec<Warning>,
-}
-
-/// How rows meet the rows already there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadConfig {
-    /// Append, merge by key, or replace.
-    pub mode: LoadMode,
-    /// Key columns of a merge; empty otherwise.
-    pub key: Vec<String>,
-    /// Whether equal rows are loaded once.
-    pub dedupe: Dedupe,
-}
-
-/// `load.mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoadMode {
-    /// Insert rows that are not there yet.
-    Append,
-    /// Insert new keys and update known ones; the latest row of a key wins.
-    Merge,
-    /// The table holds exactly this run's rows afterwards.
-    Replace,
-}
-
-/// `load.dedupe`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dedupe {
-    /// Equal rows are loaded once, recognised by their row hash.
-    RowHash,
-    /// Every row is loaded; the hash stays NULL.
-    None,
-}
-
-/// One SQL model of `transform:`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transform {
-    /// Name of the view or table the statement fills.
-    pub name: String,
-    /// One `select`.
-    pub sql: String,
-    /// View or table.
-    pub materialized: Materialized,
-}
-
-/// `transform[].materialized`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Materialized {
-    /// `create or replace view`.
-    View,
-    /// Rebuilt after every load.
-    Table,
 }

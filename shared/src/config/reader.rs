@@ -1,1 +1,401 @@
-//! stub
+//! Walks a document by its keys: typed values out, warnings for unknown keys and problems with their place on the way.
+
+use std::cell::RefCell;
+
+use super::Checked;
+use super::error::{ConfigError, ConfigProblem, Warning};
+use super::keys::{Choice, Key, Shape, Variant, either, nearest};
+use super::mask;
+use super::node::{Entry, Node, Place, Value};
+use super::resolve::{Part, Resolve, parts};
+use crate::secret::Secret;
+
+/// One walk over a document.
+pub(super) struct Reader<'a> {
+    resolve: &'a dyn Resolve,
+    problems: RefCell<Vec<ConfigProblem>>,
+    warnings: RefCell<Vec<Warning>>,
+}
+
+impl<'a> Reader<'a> {
+    /// Starts a walk that resolves references like this.
+    pub fn new(resolve: &'a dyn Resolve) -> Self {
+        Self { resolve, problems: RefCell::default(), warnings: RefCell::default() }
+    }
+
+    /// The outcome: the value, unless the walk met a problem.
+    pub fn finish<T>(self, value: Option<T>) -> Result<Checked<T>, ConfigError> {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        match value {
+            Some(value) if problems.is_empty() => Ok(Checked { value, warnings: self.warnings.into_inner() }),
+            _ => Err(ConfigError::NotRunnable(problems)),
+        }
+    }
+
+    /// The warnings alone.
+    pub fn into_warnings(self) -> Vec<Warning> {
+        self.warnings.into_inner()
+    }
+
+    fn problem(&self, path: &str, place: Place, message: impl Into<String>) {
+        self.problems.borrow_mut().push(ConfigProblem {
+            path: path.to_owned(),
+            line: Some(place.line),
+            column: Some(place.column),
+            message: message.into(),
+        });
+    }
+
+    fn warn(&self, path: &str, place: Place, message: impl Into<String>) {
+        self.warnings.borrow_mut().push(Warning {
+            path: path.to_owned(),
+            line: Some(place.line),
+            column: Some(place.column),
+            message: message.into(),
+        });
+    }
+}
+
+/// A value with its key path.
+#[derive(Clone)]
+pub(super) struct Field<'a> {
+    reader: &'a Reader<'a>,
+    path: String,
+    node: &'a Node,
+}
+
+/// A scalar whose references were looked up.
+pub(super) enum Reading {
+    /// Everything is known.
+    Known(String),
+    /// A reference stays as written until a worker resolves it.
+    Open(String),
+}
+
+impl<'a> Field<'a> {
+    /// The document itself.
+    pub fn root(reader: &'a Reader<'a>, node: &'a Node) -> Self {
+        Self { reader, path: String::new(), node }
+    }
+
+    /// Notes that this value is wrong.
+    pub fn problem(&self, message: impl Into<String>) {
+        self.reader.problem(&self.path, self.node.place, message);
+    }
+
+    /// Notes something about this value that is no error.
+    pub fn warn(&self, message: impl Into<String>) {
+        self.reader.warn(&self.path, self.node.place, message);
+    }
+
+    /// Whether this is a mapping.
+    pub fn is_mapping(&self) -> bool {
+        matches!(self.node.value, Value::Map(_))
+    }
+
+    /// The value as written, for a message: shortened, secrets masked.
+    pub fn shown(&self) -> String {
+        let Some(scalar) = self.node.scalar() else { return self.node.kind().to_owned() };
+        let masked = mask::secrets_within(&scalar.text);
+        let mut shown: String = masked.chars().take(60).collect();
+        if shown.len() < masked.len() {
+            shown.push('…');
+        }
+        format!("{shown:?}")
+    }
+
+    /// The scalar with its references resolved.
+    pub fn reading(&self) -> Option<Reading> {
+        let Some(scalar) = self.node.scalar() else {
+            self.problem(format!("expected a text, found {}", self.node.kind()));
+            return None;
+        };
+        let parts = parts(&scalar.text).map_err(|message| self.problem(message)).ok()?;
+        let mut resolved = String::with_capacity(scalar.text.len());
+        for part in parts {
+            match part {
+                Part::Text(text) => resolved.push_str(text),
+                Part::Reference(reference) => match self.reader.resolve.resolve(&reference) {
+                    Ok(Some(secret)) => resolved.push_str(secret.expose()),
+                    Ok(None) => return Some(Reading::Open(scalar.text.clone())),
+                    Err(message) => {
+                        self.problem(message);
+                        return None;
+                    }
+                },
+            }
+        }
+        if resolved.contains('\0') {
+            self.problem("NUL characters are not allowed");
+            return None;
+        }
+        Some(Reading::Known(resolved))
+    }
+
+    /// The text; a reference that is not resolved now stays as written.
+    pub fn text(&self) -> Option<String> {
+        self.reading().map(|reading| match reading {
+            Reading::Known(text) | Reading::Open(text) => text,
+        })
+    }
+
+    /// The text, made into something else. The error says what was expected; a reference left open gives `None`.
+    pub fn parsed<T>(&self, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        match self.reading()? {
+            Reading::Open(_) => None,
+            Reading::Known(text) => match parse(text.trim()) {
+                Ok(value) => Some(value),
+                Err(expected) => {
+                    self.problem(format!("expected {expected}, found {}", self.shown()));
+                    None
+                }
+            },
+        }
+    }
+
+    /// Notes a problem when the text does not pass; one with a reference left open passes.
+    pub fn check(&self, check: impl FnOnce(&str) -> Result<(), String>) {
+        self.parsed(check);
+    }
+
+    /// true or false.
+    pub fn flag(&self) -> Option<bool> {
+        self.parsed(|text| match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Ok(true),
+            "false" | "no" | "off" | "0" => Ok(false),
+            _ => Err("true or false".into()),
+        })
+    }
+
+    /// One of a choice's words, in any case.
+    pub fn choice<T: Choice>(&self) -> Option<T> {
+        let Reading::Known(text) = self.reading()? else { return None };
+        let found = T::WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text.trim()));
+        if found.is_none() {
+            self.unknown_variant(T::WORDS.iter().map(|(word, _)| *word));
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    fn unknown_variant(&self, words: impl IntoIterator<Item = &'static str>) {
+        self.problem(format!("unknown variant {}, expected {}", self.shown(), either(words)));
+    }
+
+    /// The items of a list.
+    pub fn items(&self) -> Option<Vec<Field<'a>>> {
+        let Value::List(nodes) = &self.node.value else {
+            self.problem(format!("expected a list, found {}", self.node.kind()));
+            return None;
+        };
+        let item = |(index, node)| Field { path: format!("{}[{index}]", self.path), node, ..self.clone() };
+        Some(nodes.iter().enumerate().map(item).collect())
+    }
+
+    /// The texts of a list, or the one text.
+    pub fn texts(&self) -> Option<Vec<String>> {
+        match &self.node.value {
+            Value::List(_) => self.items()?.iter().map(Field::text).collect(),
+            _ => self.text().map(|text| vec![text]),
+        }
+    }
+
+    /// The entries of a mapping, by their keys as written.
+    pub fn pairs(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
+        let Some(entries) = self.node.entries() else {
+            self.problem(format!("expected a mapping, found {}", self.node.kind()));
+            return None;
+        };
+        Some(entries.iter().map(|entry| (entry.key.text.as_str(), self.below(entry))).collect())
+    }
+
+    /// The mapping as a section with these keys.
+    pub fn section(&self, keys: &'static [Key]) -> Option<Section<'a>> {
+        Section::open(vec![self.clone()], keys, None)
+    }
+
+    /// The mapping as a section with these keys among others that are no concern of the section.
+    pub fn options(&self, keys: &'static [Key]) -> Option<Section<'a>> {
+        self.pairs()?;
+        let mut section = Section { field: self.clone(), keys, found: Vec::new() };
+        for entry in self.node.entries().unwrap_or_default() {
+            if keys.iter().any(|key| key.is(&entry.key.text)) {
+                section.take(self, entry);
+            }
+        }
+        Some(section)
+    }
+
+    /// The mapping as one of these variants, told apart by `type`.
+    pub fn variant(&self, variants: &'static [Variant]) -> Option<&'static Variant> {
+        self.pairs()?;
+        let words = || variants.iter().map(|variant| variant.word);
+        let Some(field) = self.child("type") else {
+            self.problem(format!("missing key \"type\", expected {}", either(words())));
+            return None;
+        };
+        let text = field.text()?;
+        let found = variants.iter().find(|variant| variant.word.eq_ignore_ascii_case(text.trim()));
+        if found.is_none() {
+            field.unknown_variant(words());
+        }
+        found
+    }
+
+    /// The value of a key, when this is a mapping that has it.
+    pub fn child(&self, key: &str) -> Option<Field<'a>> {
+        self.node.get(key).map(|node| Field { path: join(&self.path, key), node, ..self.clone() })
+    }
+
+    fn below(&self, entry: &'a Entry) -> Field<'a> {
+        Field { path: join(&self.path, &entry.key.text), node: &entry.value, ..self.clone() }
+    }
+}
+
+/// A mapping whose keys are known.
+pub(super) struct Section<'a> {
+    field: Field<'a>,
+    keys: &'static [Key],
+    found: Vec<(&'static Key, Field<'a>)>,
+}
+
+impl<'a> Section<'a> {
+    /// Opens one mapping, or several that are read as one (`sftp:` inside its source), and warns of unknown keys.
+    pub fn open(layers: Vec<Field<'a>>, keys: &'static [Key], skip: Option<&str>) -> Option<Self> {
+        let mut section = Section { field: layers.first()?.clone(), keys, found: Vec::new() };
+        for layer in &layers {
+            layer.pairs()?;
+            for entry in layer.node.entries().unwrap_or_default() {
+                if skip != Some(entry.key.text.as_str()) {
+                    section.take(layer, entry);
+                }
+            }
+        }
+        Some(section)
+    }
+
+    fn take(&mut self, layer: &Field<'a>, entry: &'a Entry) {
+        let written = entry.key.text.as_str();
+        let field = layer.below(entry);
+        let Some(key) = self.keys.iter().find(|key| key.is(written)) else {
+            // The customary place for anchors: `x-defaults: &defaults {…}`.
+            if !written.starts_with("x-") {
+                self.warn_unknown(&field, entry);
+            }
+            return;
+        };
+        if entry.value.is_null() {
+            return;
+        }
+        match self.found.iter().find(|(known, _)| known.name == key.name) {
+            Some((_, first)) => field.problem(format!("the same thing is written at {} already", first.path)),
+            None => self.found.push((key, field)),
+        }
+    }
+
+    fn warn_unknown(&self, field: &Field<'a>, entry: &Entry) {
+        let written = &entry.key.text;
+        let message = match nearest(written, self.keys.iter().flat_map(Key::names)) {
+            Some(known) => format!("unknown key {written:?}, did you mean {known:?}?"),
+            None => format!("unknown key {written:?}, it has no effect"),
+        };
+        field.reader.warn(&field.path, entry.key_place, message);
+    }
+
+    /// The value of a key, by its canonical name; `None` when it is not written or null.
+    pub fn field(&self, name: &str) -> Option<&Field<'a>> {
+        debug_assert!(self.keys.iter().any(|key| key.name == name), "{name} is no key of this section");
+        self.found.iter().find(|(key, _)| key.name == name).map(|(_, field)| field)
+    }
+
+    /// Whether a key has a value.
+    pub fn has(&self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
+
+    /// Whether a key of this name is the section's.
+    pub fn owns(&self, written: &str) -> bool {
+        self.keys.iter().any(|key| key.is(written))
+    }
+
+    /// Notes that the section as a whole is wrong.
+    pub fn problem(&self, message: impl Into<String>) {
+        self.field.problem(message);
+    }
+
+    /// A value that must be there.
+    pub fn required(&self, name: &str) -> Option<&Field<'a>> {
+        let field = self.field(name);
+        if field.is_none() {
+            self.problem(format!("missing key {name:?}"));
+        }
+        field
+    }
+
+    /// A text that must be there and not be empty.
+    pub fn required_text(&self, name: &str) -> Option<String> {
+        let field = self.required(name)?;
+        let text = field.text()?;
+        if text.trim().is_empty() {
+            field.problem("must not be empty");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.field(name)?.text()
+    }
+
+    /// A text that is not empty; an empty one counts as not written.
+    pub fn filled_text(&self, name: &str) -> Option<String> {
+        self.text(name).filter(|text| !text.trim().is_empty())
+    }
+
+    /// A secret.
+    pub fn secret(&self, name: &str) -> Option<Secret> {
+        self.text(name).map(Secret::new)
+    }
+
+    /// true or false.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.field(name)?.flag()
+    }
+
+    /// One of a choice's words.
+    pub fn choice<T: Choice>(&self, name: &str) -> Option<T> {
+        self.field(name)?.choice()
+    }
+
+    /// A whole number within the bounds the key declares.
+    pub fn whole(&self, name: &str) -> Option<u64> {
+        let field = self.field(name)?;
+        let key = self.keys.iter().find(|key| key.name == name)?;
+        let Shape::Whole { min, max } = key.shape else { return None };
+        field.parsed(|text| match text.parse::<u64>() {
+            Ok(number) if (min..=max).contains(&number) => Ok(number),
+            _ => Err(format!("a whole number from {min} to {max}")),
+        })
+    }
+
+    /// A number within the bounds the key declares.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        let field = self.field(name)?;
+        let key = self.keys.iter().find(|key| key.name == name)?;
+        let Shape::Number { min, max } = key.shape else { return None };
+        field.parsed(|text| match text.parse::<f64>() {
+            Ok(number) if (min..=max).contains(&number) => Ok(number),
+            _ => Err(format!("a number from {min} to {max}")),
+        })
+    }
+
+    /// A whole number that fits what its key's bounds promise.
+    pub fn small<T: TryFrom<u64>>(&self, name: &str) -> Option<T> {
+        self.whole(name).and_then(|number| T::try_from(number).ok())
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}

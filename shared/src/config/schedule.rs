@@ -5,6 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::cron;
+use super::keys::{Choice, Key};
+use super::moment;
+use super::reader::{Field, Section};
+
 /// The time a pipeline may run in. Instants are UTC; the zone is kept to show them as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
@@ -69,4 +74,112 @@ pub struct RetryConfig {
     pub initial: Duration,
     /// Default 60 s.
     pub max: Duration,
+}
+
+impl ScheduleConfig {
+    /// The first time after `after` the schedule fires.
+    ///
+    /// A local time that daylight saving leaves out is shifted forward; one that comes twice fires the first time only.
+    pub fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        cron::parse(&self.cron).ok()?.next_after(after, self.timezone)
+    }
+}
+
+impl Choice for Overlap {
+    const WORDS: &'static [(&'static str, Self)] = &[("skip", Self::Skip), ("queue", Self::Queue)];
+}
+
+impl Choice for CatchUp {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("latest", Self::Latest), ("all", Self::All), ("none", Self::None)];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backoff {
+    Exponential,
+    Constant,
+}
+
+impl Choice for Backoff {
+    const WORDS: &'static [(&'static str, Self)] = &[("exponential", Self::Exponential), ("constant", Self::Constant)];
+}
+
+pub(super) const SCHEDULE_KEYS: &[Key] = &[
+    Key::text("cron", "Five fields: minute, hour, day of month, month, day of week.").required(),
+    Key::text("timezone", "IANA zone the fields are read in. Default: the config's `timezone`."),
+    Key::choice::<Overlap>("overlap", "When a run of it is still going: leave the new one out, or queue it."),
+    Key::choice::<CatchUp>("catch_up", "After a time without a worker: one run for all missed, one each, or none."),
+];
+
+pub(super) const MONITOR_KEYS: &[Key] = &[
+    Key::flag("enabled", "Whether changes of the sources start a run. Default true."),
+    Key::whole("interval_seconds", 1, 86_400, "How often the sources are looked at. Default: the server's setting."),
+];
+
+pub(super) const RETRY_KEYS: &[Key] = &[
+    Key::whole("max_attempts", 1, 10, "Attempts of a run, the first included. Default 3."),
+    Key::choice::<Backoff>("backoff", "How the wait grows. Default `exponential`."),
+    Key::whole("initial_seconds", 0, 86_400, "Wait before the second attempt. Default 2."),
+    Key::whole("max_seconds", 0, 86_400, "Longest wait. Default 60."),
+];
+
+/// Reads `timezone`; the server's own when it is not written.
+pub(super) fn timezone(field: Option<&Field<'_>>) -> Option<Tz> {
+    field.map_or_else(|| Some(moment::server_timezone()), |field| field.parsed(moment::timezone))
+}
+
+/// Reads `start_time` and `end_time`.
+pub(super) fn window(root: &Section<'_>, timezone: Tz) -> Window {
+    let moment = |name: &str| root.field(name).and_then(|field| field.parsed(|text| moment::parse(text, timezone)));
+    let (start, end) = (moment("start_time"), moment("end_time"));
+    if let (Some(start), Some(end), Some(field)) = (start, end, root.field("end_time"))
+        && end <= start
+    {
+        field.problem(format!("must be after start_time, found {}", field.shown()));
+    }
+    Window { start, end, timezone }
+}
+
+/// Reads `schedule:`.
+pub(super) fn schedule(field: &Field<'_>, timezone: Tz) -> Option<ScheduleConfig> {
+    let section = field.section(SCHEDULE_KEYS)?;
+    let cron = section.required("cron").and_then(|field| {
+        field.check(|text| cron::parse(text).map(|_| ()));
+        field.text()
+    });
+    let timezone = match section.field("timezone") {
+        Some(field) => field.parsed(moment::timezone).unwrap_or(timezone),
+        None => timezone,
+    };
+    Some(ScheduleConfig {
+        cron: cron?.trim().to_owned(),
+        timezone,
+        overlap: section.choice("overlap").unwrap_or_default(),
+        catch_up: section.choice("catch_up").unwrap_or_default(),
+    })
+}
+
+/// Reads `monitor:`.
+pub(super) fn monitor(field: Option<&Field<'_>>) -> Option<MonitorConfig> {
+    let Some(field) = field else { return Some(MonitorConfig { enabled: true, interval: None }) };
+    let section = field.section(MONITOR_KEYS)?;
+    Some(MonitorConfig {
+        enabled: section.flag("enabled").unwrap_or(true),
+        interval: section.whole("interval_seconds").map(Duration::from_secs),
+    })
+}
+
+/// Reads `retry:`.
+pub(super) fn retry(field: Option<&Field<'_>>) -> Option<RetryConfig> {
+    let default = RetryConfig { max_attempts: 3, initial: Duration::from_secs(2), max: Duration::from_secs(60) };
+    let Some(field) = field else { return Some(default) };
+    let section = field.section(RETRY_KEYS)?;
+    let initial = section.whole("initial_seconds").map_or(default.initial, Duration::from_secs);
+    let max = section.whole("max_seconds").map_or(default.max, Duration::from_secs).max(initial);
+    let constant = section.choice("backoff") == Some(Backoff::Constant);
+    Some(RetryConfig {
+        max_attempts: section.small("max_attempts").unwrap_or(default.max_attempts),
+        initial,
+        max: if constant { initial } else { max },
+    })
 }

@@ -1,8 +1,11 @@
 //! `schema:`: the columns a table must have.
 
-use std::fmt;
+use chrono::format::{Item, StrftimeItems};
+use regex::Regex;
 
-use serde::{Deserialize, Serialize};
+use super::column_type::ColumnType;
+use super::keys::{Choice, Key, Shape};
+use super::reader::{Field, Reading};
 
 /// The contract of a table's columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,72 +39,6 @@ pub struct ColumnContract {
     pub pattern: Option<String>,
 }
 
-/// A PostgreSQL type elt loads into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub enum ColumnType {
-    /// `boolean`
-    Boolean,
-    /// `smallint`
-    SmallInt,
-    /// `integer`
-    Integer,
-    /// `bigint`
-    BigInt,
-    /// `numeric` or `numeric(precision, scale)`
-    Numeric(Option<(u16, u16)>),
-    /// `real`
-    Real,
-    /// `double precision`
-    Double,
-    /// `date`
-    Date,
-    /// `time`
-    Time,
-    /// `timestamp`
-    Timestamp,
-    /// `timestamptz`
-    TimestampTz,
-    /// `uuid`
-    Uuid,
-    /// `jsonb`
-    Json,
-    /// `text`
-    Text,
-    /// `varchar(n)`
-    Varchar(u32),
-}
-
-impl fmt::Display for ColumnType {
-    /// The type as SQL.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Boolean => "boolean",
-            Self::SmallInt => "smallint",
-            Self::Integer => "integer",
-            Self::BigInt => "bigint",
-            Self::Numeric(None) => "numeric",
-            Self::Numeric(Some((precision, scale))) => return write!(f, "numeric({precision},{scale})"),
-            Self::Real => "real",
-            Self::Double => "double precision",
-            Self::Date => "date",
-            Self::Time => "time",
-            Self::Timestamp => "timestamp",
-            Self::TimestampTz => "timestamptz",
-            Self::Uuid => "uuid",
-            Self::Json => "jsonb",
-            Self::Text => "text",
-            Self::Varchar(length) => return write!(f, "varchar({length})"),
-        })
-    }
-}
-
-impl From<ColumnType> for String {
-    fn from(column_type: ColumnType) -> Self {
-        column_type.to_string()
-    }
-}
-
 /// What happens to a row that breaks the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnBadRow {
@@ -131,10 +68,151 @@ pub struct RejectLimit {
     pub percent: Option<f64>,
 }
 
-impl TryFrom<String> for ColumnType {
-    type Error = String;
+impl Choice for OnBadRow {
+    const WORDS: &'static [(&'static str, Self)] = &[("quarantine", Self::Quarantine), ("fail", Self::Fail)];
+}
 
-    fn try_from(text: String) -> Result<Self, String> {
-        Err(format!("unknown type {text:?}"))
+impl Choice for OnExtraColumn {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("evolve", Self::Evolve), ("ignore", Self::Ignore), ("fail", Self::Fail)];
+}
+
+pub(super) const KEYS: &[Key] = &[
+    Key::of("columns", Shape::Columns(COLUMN_KEYS), "The columns and their types."),
+    Key::choice::<OnBadRow>("on_mismatch", "The same as `on_bad_row`."),
+    Key::choice::<OnExtraColumn>(
+        "on_extra_column",
+        "What a column outside the schema does: it is added, left out, or fails the run. Default `evolve`.",
+    ),
+    Key::of("max_rejected", Shape::Section(LIMIT_KEYS), "More rejected rows than this fail the run."),
+];
+
+const LIMIT_KEYS: &[Key] = &[
+    Key::whole("rows", 0, i64::MAX as u64, "Rows."),
+    Key::of("percent", Shape::Number { min: 0.0, max: 100.0 }, "Percent of the rows read."),
+];
+
+const COLUMN_KEYS: &[Key] = &[
+    Key::text("type", "The column's type.").required(),
+    Key::flag("nullable", "Whether NULL is allowed. Default true."),
+    Key::text("format", "strftime format of dates and times, such as `%d/%m/%Y`."),
+    Key::of("enum", Shape::Texts, "The only values allowed."),
+    Key::text("min", "Smallest value."),
+    Key::text("max", "Largest value."),
+    Key::text("pattern", "A regular expression the whole text must match."),
+];
+
+/// What `schema:` says: the contract, and `on_mismatch` when it is written there.
+pub(super) struct Read {
+    pub contract: Option<SchemaContract>,
+    pub on_mismatch: Option<OnBadRow>,
+}
+
+/// Reads `schema: {columns: {…}}` or `schema: {name: type, …}`.
+pub(super) fn read(field: &Field<'_>) -> Option<Read> {
+    let nested = field.child("columns").is_some_and(|columns| columns.is_mapping());
+    // In the flat shape every other key is a column, so only the nested one can have unknown keys.
+    let section = if nested { field.section(KEYS)? } else { field.options(KEYS)? };
+    let columns = match section.field("columns") {
+        Some(columns) if nested => columns.pairs()?,
+        _ => field.pairs()?.into_iter().filter(|(name, _)| !(section.owns(name))).collect(),
+    };
+    if columns.is_empty() {
+        field.warn("names no column, so it has no effect");
+    }
+    let read: Vec<Option<ColumnContract>> = columns.iter().map(|(name, field)| column(name, field)).collect();
+    let limit = section.field("max_rejected").map(limit);
+    let on_extra_column = section.choice("on_extra_column");
+    let on_mismatch = section.choice("on_mismatch");
+    let columns = read.into_iter().collect::<Option<Vec<_>>>()?;
+    let max_rejected = match limit {
+        Some(limit) => Some(limit?),
+        None => None,
+    };
+    let contract = SchemaContract { columns, on_extra_column, max_rejected };
+    Some(Read { contract: (!contract.columns.is_empty()).then_some(contract), on_mismatch })
+}
+
+fn limit(field: &Field<'_>) -> Option<RejectLimit> {
+    let section = field.section(LIMIT_KEYS)?;
+    Some(RejectLimit { rows: section.whole("rows"), percent: section.number("percent") })
+}
+
+fn column(name: &str, field: &Field<'_>) -> Option<ColumnContract> {
+    if name.trim().is_empty() || name.starts_with("_elt_") {
+        field.problem("a column needs a name that does not begin with _elt_");
+        return None;
+    }
+    let plain = |column_type| ColumnContract {
+        name: name.to_owned(),
+        column_type,
+        nullable: true,
+        format: None,
+        allowed: None,
+        min: None,
+        max: None,
+        pattern: None,
+    };
+    if !field.is_mapping() {
+        return column_type(field).map(plain);
+    }
+    let section = field.section(COLUMN_KEYS)?;
+    let column_type = section.required("type").and_then(column_type)?;
+    let check = |name: &str, check: fn(&Field<'_>, ColumnType) -> Option<String>| {
+        section.field(name).and_then(|field| check(field, column_type))
+    };
+    Some(ColumnContract {
+        nullable: section.flag("nullable").unwrap_or(true),
+        format: check("format", format),
+        allowed: section.field("enum").and_then(Field::texts),
+        min: check("min", bound),
+        max: check("max", bound),
+        pattern: check("pattern", |field, _| pattern(field)),
+        ..plain(column_type)
+    })
+}
+
+fn column_type(field: &Field<'_>) -> Option<ColumnType> {
+    match field.reading()? {
+        Reading::Open(_) => Some(ColumnType::Text),
+        Reading::Known(text) => ColumnType::parse(&text).map_err(|problem| field.problem(problem)).ok(),
+    }
+}
+
+fn format(field: &Field<'_>, column_type: ColumnType) -> Option<String> {
+    if !column_type.is_temporal() {
+        field.problem(format!("a {column_type} column has no format, only dates and times have"));
+        return None;
+    }
+    field.parsed(|text| match StrftimeItems::new(text).any(|item| matches!(item, Item::Error)) {
+        true => Err("a strftime format such as %d/%m/%Y".into()),
+        false => Ok(text.to_owned()),
+    })
+}
+
+fn bound(field: &Field<'_>, column_type: ColumnType) -> Option<String> {
+    if !column_type.is_number() && !column_type.is_temporal() {
+        field.problem(format!("a {column_type} column has no min or max, only numbers, dates and times have"));
+        return None;
+    }
+    field.parsed(|text| match column_type.is_number() && text.parse::<f64>().is_err() {
+        true => Err("a number".into()),
+        false if text.is_empty() => Err("a value".into()),
+        false => Ok(text.to_owned()),
+    })
+}
+
+/// A pattern bigger than this when compiled is refused.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
+
+fn pattern(field: &Field<'_>) -> Option<String> {
+    let pattern = field.text()?;
+    let whole = format!("^(?:{pattern})$");
+    match regex::RegexBuilder::new(&whole).size_limit(MAX_PATTERN_BYTES).build() {
+        Ok(Regex { .. }) => Some(pattern),
+        Err(_) => {
+            field.problem(format!("expected a regular expression, found {}", field.shown()));
+            None
+        }
     }
 }

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use reqwest::Url;
+
+use super::keys::{Choice, Key};
+use super::load::LoadMode;
+use super::reader::{Field, Reading, Section};
 use crate::secret::Secret;
 
 /// A table in a PostgreSQL database.
@@ -74,4 +79,183 @@ impl fmt::Display for TableName {
         }
         f.write_str(&self.table)
     }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Postgres;
+
+impl Choice for Postgres {
+    const WORDS: &'static [(&'static str, Self)] = &[("postgres", Self), ("postgresql", Self)];
+}
+
+impl Choice for SslMode {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("disable", Self::Disable),
+        ("allow", Self::Allow),
+        ("prefer", Self::Prefer),
+        ("require", Self::Require),
+        ("verify-ca", Self::VerifyCa),
+        ("verify-full", Self::VerifyFull),
+    ];
+}
+
+pub(super) const KEYS: &[Key] = &[
+    Key::choice::<Postgres>("type", "The kind of database."),
+    Key::secret("url", "A connection URL, instead of host, port, database, user and password."),
+    Key::text("host", "Host name or address. Default `localhost`, when user or password is written."),
+    Key::whole("port", 1, 65_535, "Default 5432."),
+    Key::text("database", "Database name.").or(&["dbname"]),
+    Key::text("user", "Account.").or(&["username"]),
+    Key::secret("password", "Password of the account."),
+    Key::text("table", "`table` or `schema.table`. Default `raw_data`."),
+    Key::choice::<SslMode>("sslmode", "How the connection is encrypted, as libpq names it. Default `prefer`."),
+    Key::choice::<LoadMode>("mode", "The same as `load.mode`."),
+];
+
+/// The keys that say whose database it is: a target that names none of them uses the default target.
+const IDENTITY: [&str; 5] = ["url", "host", "port", "user", "password"];
+
+pub(super) fn read(section: &Section<'_>) -> Option<TargetConfig> {
+    section.choice::<Postgres>("type");
+    let table = section.field("table").map_or_else(|| Some(TableName::raw_data()), table);
+    let database = database(section);
+    Some(TargetConfig { database: database?, table: table? })
+}
+
+fn database(section: &Section<'_>) -> Option<TargetDatabase> {
+    let database = section.filled_text("database");
+    if !IDENTITY.iter().any(|key| section.has(key)) {
+        if let Some(field) = section.field("sslmode") {
+            field.warn("has no effect on the default target");
+        }
+        return Some(TargetDatabase::Default { database });
+    }
+    if let Some(field) = section.field("url") {
+        for key in ["host", "port", "database", "user", "password", "sslmode"] {
+            if let Some(field) = section.field(key) {
+                field.problem("write it in the url, or leave the url out");
+            }
+        }
+        return url(field).map(TargetDatabase::Url);
+    }
+    let host = section.field("host").map_or_else(|| Some("localhost".to_owned()), host);
+    let user = section.required_text("user");
+    Some(TargetDatabase::Server {
+        host: host?,
+        port: section.small("port").unwrap_or(5432),
+        database,
+        user: user?,
+        password: section.secret("password"),
+        sslmode: section.choice("sslmode").unwrap_or_default(),
+    })
+}
+
+fn host(field: &Field<'_>) -> Option<String> {
+    let host = field.text()?.trim().to_owned();
+    if host.is_empty() {
+        field.problem("must not be empty");
+        return None;
+    }
+    if is_socket(&host) {
+        field.problem("a Unix socket is no host here, expected a host name or an address");
+        return None;
+    }
+    Some(host)
+}
+
+fn is_socket(host: &str) -> bool {
+    host.starts_with(['/', '@', '.', '~']) || host.contains('/') || host.to_ascii_lowercase().contains("%2f")
+}
+
+/// A PostgreSQL URL that leads to a host by TCP.
+fn url(field: &Field<'_>) -> Option<Secret> {
+    let text = match field.reading()? {
+        Reading::Open(text) => return Some(Secret::new(text)),
+        Reading::Known(text) => text.trim().to_owned(),
+    };
+    match url_problem(&text) {
+        Some(problem) => {
+            field.problem(problem);
+            None
+        }
+        None => Some(Secret::new(text)),
+    }
+}
+
+fn url_problem(text: &str) -> Option<&'static str> {
+    const EXPECTED: &str = "expected a URL such as postgres://user:password@host:5432/database";
+    let Ok(url) = Url::parse(text) else { return Some(EXPECTED) };
+    if !matches!(url.scheme(), "postgres" | "postgresql") {
+        return Some(EXPECTED);
+    }
+    let host = url.host_str().unwrap_or_default();
+    let in_query = url.query_pairs().any(|(key, _)| matches!(key.as_ref(), "host" | "hostaddr" | "port" | "user"));
+    match () {
+        () if host.is_empty() || is_socket(host) || in_query => Some(
+            "a Unix socket is no host here, expected the host in the URL itself, as in postgres://user@host/database",
+        ),
+        () if url.username().is_empty() => {
+            Some("the URL names no user, expected postgres://user:password@host/database")
+        }
+        () => None,
+    }
+}
+
+/// PostgreSQL cuts longer names silently, so that two tables would become one.
+const MAX_NAME_BYTES: usize = 63;
+
+impl TableName {
+    fn raw_data() -> Self {
+        Self { schema: None, table: "raw_data".to_owned() }
+    }
+
+    /// Reads `table`, `schema.table`, or the same with parts in double quotes.
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = name_parts(text)?;
+        let (schema, table) = match (parts.pop(), parts.pop(), parts.pop()) {
+            (Some(table), schema, None) => (schema, table),
+            _ => return Err("table or schema.table".into()),
+        };
+        for part in schema.iter().chain([&table]) {
+            if part.is_empty() || part.len() > MAX_NAME_BYTES || part.chars().any(char::is_control) {
+                return Err(format!("a name of 1 to {MAX_NAME_BYTES} bytes"));
+            }
+        }
+        if schema.as_deref().is_some_and(|schema| schema.starts_with("pg_") || schema == "information_schema") {
+            return Err("a schema that is not PostgreSQL's own".into());
+        }
+        if table.starts_with("_elt_") {
+            return Err("a table that is not elt's own (_elt_…)".into());
+        }
+        Ok(Self { schema, table })
+    }
+}
+
+/// Reads the name of a table.
+pub(super) fn table(field: &Field<'_>) -> Option<TableName> {
+    match field.reading()? {
+        Reading::Open(text) => Some(TableName { schema: None, table: text }),
+        Reading::Known(_) => field.parsed(TableName::parse),
+    }
+}
+
+/// Splits at dots outside double quotes.
+fn name_parts(text: &str) -> Result<Vec<String>, String> {
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    let mut quoted = false;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                part.push('"');
+            }
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(std::mem::take(&mut part)),
+            other => part.push(other),
+        }
+    }
+    parts.push(part);
+    if quoted { Err("a closed double quote".into()) } else { Ok(parts) }
 }

@@ -1,0 +1,119 @@
+//! The config's JSON Schema, made of the same keys the reader knows.
+
+use serde_json::{Map, Value, json};
+
+use super::column_type::ColumnType;
+use super::keys::{Key, Shape, Variant};
+use super::pipeline;
+
+/// JSON Schema (draft 2020-12) of a runnable config. Unknown keys are allowed by it: the reader warns of them.
+pub fn json_schema() -> Value {
+    let mut schema = mapping(pipeline::KEYS);
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("elt pipeline config");
+    schema
+}
+
+/// A scalar with a reference in it may stand wherever a typed scalar is expected.
+fn reference() -> Value {
+    json!({"type": "string", "pattern": r"\$\{(env|secret):"})
+}
+
+fn key(key: &Key, around: &[Key]) -> Value {
+    let mut schema = shape(&key.shape, around);
+    schema["description"] = json!(key.about);
+    schema
+}
+
+fn shape(shape: &Shape, around: &[Key]) -> Value {
+    match shape {
+        Shape::Text | Shape::Secret => scalar(),
+        Shape::Moment => json!({"type": "string"}),
+        Shape::Flag => json!({"anyOf": [
+            {"type": "boolean"},
+            {"type": "string", "pattern": "^(?i:true|false|yes|no|on|off)$"},
+            {"enum": [0, 1, "0", "1"]},
+            reference(),
+        ]}),
+        Shape::Whole { min, max } => json!({"anyOf": [
+            {"type": "integer", "minimum": min, "maximum": max},
+            {"type": "string", "pattern": "^[0-9]+$"},
+            reference(),
+        ]}),
+        Shape::Number { min, max } => json!({"anyOf": [
+            {"type": "number", "minimum": min, "maximum": max},
+            {"type": "string", "pattern": "^[0-9.]+$"},
+            reference(),
+        ]}),
+        Shape::Choice(words) => json!({"anyOf": [{"enum": words()}, reference()]}),
+        Shape::Texts => json!({"anyOf": [scalar(), {"type": "array", "items": scalar()}]}),
+        Shape::Pairs => json!({"type": "object", "additionalProperties": shape_of_pair()}),
+        Shape::Columns(keys) => columns(keys),
+        Shape::Section(keys) => mapping(keys),
+        Shape::Nested => json!({"type": "object", "properties": properties(around)}),
+        Shape::Sections(keys) => json!({"type": "array", "items": mapping(keys)}),
+        Shape::Schema(keys) => json!({"anyOf": [mapping(keys), {"type": "object"}]}),
+        Shape::Variant(variants) => one_of(variants),
+        Shape::Variants(variants) => json!({"type": "array", "minItems": 1, "items": one_of(variants)}),
+        Shape::Any => json!({}),
+    }
+}
+
+fn scalar() -> Value {
+    json!({"type": ["string", "number", "boolean", "null"]})
+}
+
+fn shape_of_pair() -> Value {
+    shape(&Shape::Texts, &[])
+}
+
+fn columns(keys: &[Key]) -> Value {
+    let column_type = || json!({"type": "string", "examples": ColumnType::names().collect::<Vec<_>>()});
+    let mut detailed = mapping(keys);
+    detailed["properties"]["type"] = column_type();
+    json!({"type": "object", "additionalProperties": {"anyOf": [column_type(), detailed]}})
+}
+
+fn mapping(keys: &[Key]) -> Value {
+    let mut schema = json!({"type": "object", "properties": properties(keys)});
+    let nested = keys.iter().find(|key| matches!(key.shape, Shape::Nested));
+    let required: Vec<Value> = keys
+        .iter()
+        .filter(|key| key.required)
+        .map(|key| any_name(key.names().chain(nested.map(|key| key.name))))
+        .collect();
+    if !required.is_empty() {
+        schema["allOf"] = json!(required);
+    }
+    schema
+}
+
+fn any_name(names: impl Iterator<Item = &'static str>) -> Value {
+    json!({"anyOf": names.map(|name| json!({"required": [name]})).collect::<Vec<_>>()})
+}
+
+fn properties(keys: &[Key]) -> Value {
+    let without_nested = keys.iter().filter(|key| !matches!(key.shape, Shape::Nested));
+    let around: &[Key] = keys;
+    let mut properties = Map::new();
+    for declared in without_nested {
+        for name in declared.names() {
+            properties.insert(name.to_owned(), key(declared, around));
+        }
+    }
+    properties.into()
+}
+
+fn one_of(variants: &[Variant]) -> Value {
+    let variant = |variant: &Variant| {
+        let mut schema = mapping(variant.keys);
+        for declared in variant.keys.iter().filter(|key| matches!(key.shape, Shape::Nested)) {
+            schema["properties"][declared.name] = key(declared, variant.keys);
+        }
+        schema["properties"]["type"] = json!({"const": variant.word});
+        schema["required"] = json!(["type"]);
+        schema["description"] = json!(variant.about);
+        schema
+    };
+    json!({"type": "object", "oneOf": variants.iter().map(variant).collect::<Vec<_>>()})
+}

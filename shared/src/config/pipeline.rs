@@ -1,0 +1,169 @@
+//! A whole config: what to extract, what it must look like, and where it goes.
+
+use std::path::PathBuf;
+
+use super::keys::{Key, Shape};
+use super::load::{self, LoadConfig};
+use super::reader::{Field, Section};
+use super::schedule::{self, MonitorConfig, RetryConfig, ScheduleConfig, Window};
+use super::schema::{self, OnBadRow, SchemaContract};
+use super::source::{self, SourceConfig};
+use super::target::{self, TargetConfig};
+use super::transform::{self, Transform};
+
+/// A checked pipeline: what to extract, what it must look like, and where it goes.
+#[derive(Debug, Clone)]
+pub struct PipelineConfig {
+    /// The pipeline's name; the target table's name when none was given.
+    pub name: String,
+    /// Never empty.
+    pub sources: Vec<SourceConfig>,
+    /// The table to load into.
+    pub target: TargetConfig,
+    /// The contract, when one was written.
+    pub schema: Option<SchemaContract>,
+    /// Keep only the schema's columns. Without a schema it has no effect.
+    pub strict: bool,
+    /// What happens to a row that breaks the contract; `None` when not written (PRODUCT rules differ then).
+    pub on_bad_row: Option<OnBadRow>,
+    /// How rows meet the rows already there.
+    pub load: LoadConfig,
+    /// `start_time`, `end_time`.
+    pub window: Window,
+    /// Cron, when written.
+    pub schedule: Option<ScheduleConfig>,
+    /// Change monitoring.
+    pub monitor: MonitorConfig,
+    /// Attempts for database and worker losses.
+    pub retry: RetryConfig,
+    /// Where the combined CSV goes; `None`: `<data dir>/output/<name>-<config id>.csv`.
+    pub output_csv_path: Option<PathBuf>,
+    /// SQL models run in the target after a load, in this order.
+    pub transform: Vec<Transform>,
+}
+
+pub(super) const KEYS: &[Key] = &[
+    Key::text("name", "The pipeline's name. Default: the target table's."),
+    Key::of("sources", Shape::Variants(source::VARIANTS), "Where rows come from; all sources are put together.")
+        .required(),
+    Key::of("target", Shape::Section(target::KEYS), "The table rows go to.").required(),
+    Key::of("schema", Shape::Schema(schema::KEYS), "The columns the table must have."),
+    Key::flag("strict_mode", "Keep only the schema's columns. Default false."),
+    Key::choice::<OnBadRow>(
+        "on_bad_row",
+        "What happens to a row that breaks the schema: kept aside, or fails the run.",
+    ),
+    Key::of("load", Shape::Section(load::KEYS), "How rows meet the rows already there."),
+    Key::of("start_time", Shape::Moment, "Runs wait for it."),
+    Key::of("end_time", Shape::Moment, "Monitoring ends with it."),
+    Key::text("timezone", "IANA zone of local times. Default: the server's."),
+    Key::of("schedule", Shape::Section(schedule::SCHEDULE_KEYS), "Runs at fixed times."),
+    Key::of("monitor", Shape::Section(schedule::MONITOR_KEYS), "Runs when the sources change."),
+    Key::of("retry", Shape::Section(schedule::RETRY_KEYS), "Attempts after the loss of a database or a worker."),
+    Key::text("output_csv_path", "Where the combined CSV goes."),
+    Key::of("output", Shape::Section(OUTPUT_KEYS), "The same as `output_csv_path`."),
+    Key::of("transform", Shape::Sections(transform::KEYS), "SQL models run in the target after a load, in this order."),
+    Key::of("notify", Shape::Any, "Stored, not acted on yet."),
+];
+
+const OUTPUT_KEYS: &[Key] = &[Key::text("csv_path", "Where the combined CSV goes.")];
+
+/// Longest name of a pipeline, in characters.
+pub(super) const MAX_NAME: usize = 200;
+
+/// Reads the document.
+pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
+    let root = &document.section(KEYS)?;
+    let sources = sources(root);
+    let target_section = root.required("target").and_then(|field| field.section(target::KEYS));
+    let target = target_section.as_ref().and_then(target::read);
+    let schema = optional(root.field("schema"), schema::read);
+    let load = load::read(root.field("load"), target_section.as_ref());
+    let timezone = schedule::timezone(root.field("timezone")).unwrap_or_default();
+    let schedule = optional(root.field("schedule"), |field| schedule::schedule(field, timezone));
+    let transform = optional(root.field("transform"), transform::read);
+    let monitor = schedule::monitor(root.field("monitor"));
+    let retry = schedule::retry(root.field("retry"));
+    let window = schedule::window(root, timezone);
+    let strict = root.flag("strict_mode").unwrap_or(false);
+    let output_csv_path = output_csv_path(root);
+    let name = name(root);
+    if let Some(field) = root.field("notify") {
+        field.warn("stored, not acted on yet");
+    }
+    let (schema, target) = (schema?, target?);
+    Some(PipelineConfig {
+        name: name.unwrap_or_else(|| target.table.to_string()),
+        sources: sources?,
+        on_bad_row: on_bad_row(root, schema.as_ref().and_then(|schema| schema.on_mismatch)),
+        schema: schema.and_then(|schema| schema.contract),
+        target,
+        strict,
+        load: load?,
+        window,
+        schedule: schedule?,
+        monitor: monitor?,
+        retry: retry?,
+        output_csv_path,
+        transform: transform?.unwrap_or_default(),
+    })
+}
+
+/// Reads the target alone, for looking at a table.
+pub(super) fn read_target(document: &Field<'_>) -> Option<TargetConfig> {
+    let root = document.section(KEYS)?;
+    target::read(&root.required("target")?.section(target::KEYS)?)
+}
+
+/// `Some(None)`: not written; `None`: written, and wrong.
+fn optional<'a, T>(field: Option<&Field<'a>>, read: impl FnOnce(&Field<'a>) -> Option<T>) -> Option<Option<T>> {
+    match field {
+        Some(field) => read(field).map(Some),
+        None => Some(None),
+    }
+}
+
+fn sources(root: &Section<'_>) -> Option<Vec<SourceConfig>> {
+    let field = root.required("sources")?;
+    let items = field.items()?;
+    if items.is_empty() {
+        field.problem("expected at least one source");
+        return None;
+    }
+    // Every source is read before the first wrong one ends it, so that all problems are told at once.
+    let read: Vec<Option<SourceConfig>> = items.iter().map(source::read).collect();
+    read.into_iter().collect()
+}
+
+fn name(root: &Section<'_>) -> Option<String> {
+    let field = root.field("name")?;
+    let name = field.text()?.trim().to_owned();
+    if name.is_empty() {
+        return None;
+    }
+    if name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+        field.problem(format!("expected at most {MAX_NAME} characters on one line"));
+    }
+    Some(name)
+}
+
+fn on_bad_row(root: &Section<'_>, on_mismatch: Option<OnBadRow>) -> Option<OnBadRow> {
+    let on_bad_row = root.choice("on_bad_row");
+    if let (Some(one), Some(other), Some(field)) = (on_bad_row, on_mismatch, root.field("on_bad_row"))
+        && one != other
+    {
+        field.problem("schema.on_mismatch says something else");
+    }
+    on_bad_row.or(on_mismatch)
+}
+
+fn output_csv_path(root: &Section<'_>) -> Option<PathBuf> {
+    let nested = root.field("output").and_then(|field| field.section(OUTPUT_KEYS));
+    let nested = nested.as_ref().and_then(|output| output.field("csv_path"));
+    let flat = root.field("output_csv_path");
+    if let (Some(_), Some(field)) = (flat, nested) {
+        field.problem("the same thing is written at output_csv_path already");
+    }
+    let path = flat.or(nested)?.text()?;
+    (!path.trim().is_empty()).then(|| PathBuf::from(path))
+}

@@ -1,0 +1,192 @@
+//! `type: api`: a JSON HTTP API.
+
+use reqwest::Url;
+use reqwest::header::{HeaderName, HeaderValue};
+
+use super::pagination::{self, Pagination};
+use crate::config::keys::{Choice, Key, Shape};
+use crate::config::reader::{Field, Reading, Section};
+use crate::secret::Secret;
+
+/// `type: api`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiSource {
+    /// `http://` or `https://`.
+    pub url: String,
+    /// Sent as the scheme says.
+    pub auth_token: Option<Secret>,
+    /// How the token is sent.
+    pub auth_scheme: AuthScheme,
+    /// Further headers; values may be secret.
+    pub headers: Vec<(String, Secret)>,
+    /// Query parameters; values may be secret.
+    pub params: Vec<(String, Secret)>,
+    /// Sent as `?path=`.
+    pub folder_param: Option<String>,
+    /// JSON path to the rows in an answer.
+    pub records: Option<String>,
+    /// How to get the next page.
+    pub pagination: Option<Pagination>,
+}
+
+/// How an API token is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AuthScheme {
+    /// As it is when it contains a space, else `Bearer <token>`.
+    #[default]
+    Auto,
+    /// `Authorization: Bearer <token>`.
+    Bearer,
+    /// `Authorization: <token>`.
+    Raw,
+    /// `Authorization: Basic <base64 of the token>` (`user:password`).
+    Basic,
+    /// The named header carries the token.
+    Header(String),
+}
+
+/// `auth_scheme`, before the header's name is known.
+#[derive(Debug, Clone, Copy)]
+enum Scheme {
+    Auto,
+    Bearer,
+    Raw,
+    Basic,
+    Header,
+}
+
+impl Choice for Scheme {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("bearer", Self::Bearer),
+        ("raw", Self::Raw),
+        ("basic", Self::Basic),
+        ("header", Self::Header),
+        ("auto", Self::Auto),
+    ];
+}
+
+const AUTH_KEYS: &[Key] = &[
+    Key::choice::<Scheme>("type", "How the token is sent. Default: as `auth_token` is."),
+    Key::secret("token", "The token."),
+    Key::text("username", "Account, for `basic`.").or(&["user"]),
+    Key::secret("password", "Password, for `basic`."),
+    Key::text("header", "Which header carries the token, for `header`. Default `X-API-Key`.").or(&["name"]),
+];
+
+pub(super) const KEYS: &[Key] = &[
+    Key::text("url", "`http://` or `https://`.").or(&["endpoint"]).required(),
+    Key::secret("auth_token", "Sent as it is when it contains a space, else as `Bearer <token>`.").or(&["token"]),
+    Key::choice::<Scheme>("auth_scheme", "How the token is sent instead."),
+    Key::text("auth_header", "Which header carries the token, for `auth_scheme: header`. Default `X-API-Key`."),
+    Key::of("auth", Shape::Section(AUTH_KEYS), "The same in one mapping."),
+    Key::of("headers", Shape::Pairs, "Further request headers."),
+    Key::of("params", Shape::Pairs, "Query parameters."),
+    Key::text("folder_param", "Sent as `?path=`."),
+    Key::text("records", "JSON path to the rows in an answer.").or(&["records_path"]),
+    Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
+];
+
+pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
+    let url = url(section);
+    let auth = section.field("auth").map(|field| field.section(AUTH_KEYS));
+    let auth = match auth {
+        Some(opened) => Some(opened?),
+        None => None,
+    };
+    let auth_token = token(section, auth.as_ref());
+    let auth_scheme = scheme(section, auth.as_ref());
+    if let (Some(field), AuthScheme::Basic, Some(token)) = (section.field("auth_token"), &auth_scheme, &auth_token)
+        && !token.expose().contains(':')
+        && !token.expose().contains("${")
+    {
+        field.problem("expected user:password, because auth_scheme is basic");
+    }
+    let headers = section.field("headers").map_or(Some(Vec::new()), headers);
+    let params = section.field("params").map_or(Some(Vec::new()), params);
+    let pagination = section.field("pagination").map(pagination::read);
+    Some(ApiSource {
+        url: url?,
+        auth_token,
+        auth_scheme,
+        headers: headers?,
+        params: params?,
+        folder_param: section.filled_text("folder_param"),
+        records: section.filled_text("records"),
+        pagination: match pagination {
+            Some(read) => Some(read?),
+            None => None,
+        },
+    })
+}
+
+fn url(section: &Section<'_>) -> Option<String> {
+    let field = section.required("url")?;
+    match field.reading()? {
+        Reading::Open(text) => Some(text),
+        Reading::Known(text) => {
+            let text = text.trim();
+            let known = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            if !known {
+                field.problem(format!("expected a URL that begins with http:// or https://, found {}", field.shown()));
+                return None;
+            }
+            Some(text.to_owned())
+        }
+    }
+}
+
+fn token(section: &Section<'_>, auth: Option<&Section<'_>>) -> Option<Secret> {
+    let written = section.secret("auth_token").filter(|token| !token.expose().is_empty());
+    let Some(auth) = auth else { return written };
+    if written.is_some() && (auth.has("token") || auth.has("password")) {
+        auth.problem("the token is written at auth_token already");
+    }
+    let password = auth.text("username").zip(auth.text("password"));
+    if password.is_none() && auth.has("username") != auth.has("password") {
+        auth.problem("username and password belong together");
+    }
+    let pair = password.map(|(username, password)| Secret::new(format!("{username}:{password}")));
+    written.or_else(|| auth.secret("token")).or(pair)
+}
+
+fn scheme(section: &Section<'_>, auth: Option<&Section<'_>>) -> AuthScheme {
+    let in_auth = auth.and_then(|auth| auth.choice::<Scheme>("type"));
+    let header = section
+        .filled_text("auth_header")
+        .or_else(|| auth.and_then(|auth| auth.filled_text("header")))
+        .unwrap_or_else(|| "X-API-Key".to_owned());
+    match section.choice("auth_scheme").or(in_auth) {
+        Some(Scheme::Bearer) => AuthScheme::Bearer,
+        Some(Scheme::Raw) => AuthScheme::Raw,
+        Some(Scheme::Basic) => AuthScheme::Basic,
+        Some(Scheme::Header) => AuthScheme::Header(header),
+        None if auth.is_some_and(|auth| auth.has("password")) => AuthScheme::Basic,
+        None | Some(Scheme::Auto) => AuthScheme::Auto,
+    }
+}
+
+fn headers(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
+    field.pairs()?.into_iter().map(|(name, value)| header(name, &value)).collect()
+}
+
+fn header(name: &str, value: &Field<'_>) -> Option<(String, Secret)> {
+    if HeaderName::try_from(name).is_err() {
+        value.problem(format!("{name:?} is no name of an HTTP header"));
+        return None;
+    }
+    let text = value.text()?;
+    if HeaderValue::try_from(&text).is_err() {
+        value.problem("line breaks and control characters are not allowed in an HTTP header");
+        return None;
+    }
+    Some((name.to_owned(), Secret::new(text)))
+}
+
+/// A list of values sends the parameter once for each.
+fn params(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
+    let mut params = Vec::new();
+    for (name, value) in field.pairs()? {
+        params.extend(value.texts()?.into_iter().map(|text| (name.to_owned(), Secret::new(text))));
+    }
+    Some(params)
+}

@@ -1,0 +1,46 @@
+//! `type: local`: files a worker can read.
+
+use super::csv::{self, CsvOptions};
+use crate::config::keys::{Key, Shape};
+use crate::config::reader::Section;
+
+/// `type: local`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalSource {
+    /// A folder, a file or a glob, as written (relative to the worker's working folder).
+    pub path: String,
+    /// Joined to a folder: which files below it.
+    pub glob: Option<String>,
+    /// Look into folders below.
+    pub recursive: bool,
+    /// How CSV and TXT files are read.
+    pub csv: CsvOptions,
+    /// JSON path to the rows of JSON files.
+    pub records: Option<String>,
+    /// A file changed more recently than this waits for the next tick.
+    pub settle_seconds: u64,
+}
+
+pub(super) const KEYS: &[Key] = &[
+    Key::text("path", "A folder, a file or a glob, relative to the worker's working folder.")
+        .or(&["folder", "folder_path", "directory"])
+        .required(),
+    Key::text("glob", "Which files below the folder `path`."),
+    Key::flag("recursive", "Look into folders below."),
+    Key::of("csv", Shape::Section(csv::KEYS), "How CSV and TXT files are read."),
+    Key::text("records", "JSON path to the rows of JSON files.").or(&["records_path"]),
+    Key::whole("settle_seconds", 0, 86_400, "A file changed more recently than this waits for the next look."),
+];
+
+pub(super) fn read(section: &Section<'_>) -> Option<LocalSource> {
+    let path = section.required_text("path");
+    let csv = csv::read(section.field("csv"));
+    Some(LocalSource {
+        path: path?,
+        glob: section.filled_text("glob"),
+        recursive: section.flag("recursive").unwrap_or(false),
+        csv: csv?,
+        records: section.filled_text("records"),
+        settle_seconds: section.whole("settle_seconds").unwrap_or(0),
+    })
+}

@@ -1,0 +1,44 @@
+//! `sources:`: where rows come from.
+
+mod api;
+mod csv;
+mod local;
+mod pagination;
+mod sftp;
+
+pub use api::{ApiSource, AuthScheme};
+pub use csv::CsvOptions;
+pub use local::LocalSource;
+pub use pagination::Pagination;
+pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
+
+use super::keys::Variant;
+use super::reader::{Field, Section};
+
+/// One source. A new kind is a variant here, one arm in the worker's `extract`, and one file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceConfig {
+    /// Files a worker can read.
+    Local(LocalSource),
+    /// A JSON HTTP API.
+    Api(ApiSource),
+    /// Files on an SFTP server.
+    Sftp(SftpSource),
+}
+
+pub(super) const VARIANTS: &[Variant] = &[
+    Variant { word: "local", about: "Files a worker can read.", keys: local::KEYS },
+    Variant { word: "api", about: "A JSON HTTP API.", keys: api::KEYS },
+    Variant { word: "sftp", about: "Files on an SFTP server.", keys: sftp::KEYS },
+];
+
+/// Reads one item of `sources:`.
+pub(super) fn read(source: &Field<'_>) -> Option<SourceConfig> {
+    let variant = source.variant(VARIANTS)?;
+    let section = || Section::open(vec![source.clone()], variant.keys, Some("type"));
+    match variant.word {
+        "local" => local::read(&section()?).map(SourceConfig::Local),
+        "api" => api::read(&section()?).map(SourceConfig::Api),
+        _ => sftp::read(source).map(SourceConfig::Sftp),
+    }
+}

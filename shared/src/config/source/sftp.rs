@@ -1,0 +1,190 @@
+//! `type: sftp`: files on an SFTP server, flat or nested below `sftp:`.
+
+use super::csv::{self, CsvOptions};
+use crate::config::keys::{Choice, Key, Shape};
+use crate::config::reader::{Field, Reading, Section};
+use crate::secret::Secret;
+
+/// `type: sftp`, flat or nested.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SftpSource {
+    /// Host name or address.
+    pub host: String,
+    /// Default 22.
+    pub port: u16,
+    /// Account.
+    pub username: String,
+    /// How to log in.
+    pub login: SftpLogin,
+    /// A file, a folder or a glob on the server.
+    pub path: String,
+    /// How CSV and TXT files are read.
+    pub csv: CsvOptions,
+    /// JSON path to the rows of JSON files.
+    pub records: Option<String>,
+    /// Which host keys are accepted.
+    pub trust: HostTrust,
+    /// What happens to a file after its load committed.
+    pub after_load: AfterLoad,
+}
+
+/// How to log in to an SFTP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SftpLogin {
+    /// With a password.
+    Password(Secret),
+    /// With a private key in PEM or OpenSSH format, or the path of its file.
+    PrivateKey {
+        /// The key's text or its file's path.
+        key: Secret,
+        /// Passphrase of the key.
+        passphrase: Option<Secret>,
+    },
+}
+
+/// Which host keys are accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum HostTrust {
+    /// The first key seen is pinned; another one fails.
+    #[default]
+    FirstUse,
+    /// Only keys an admin approved.
+    Strict,
+    /// Only the key with this `SHA256:…` fingerprint.
+    Pinned(String),
+}
+
+/// What happens to a remote file after its load committed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AfterLoad {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// It is moved into this folder.
+    Move(String),
+    /// It is deleted.
+    Delete,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Trust {
+    FirstUse,
+    Strict,
+}
+
+impl Choice for Trust {
+    const WORDS: &'static [(&'static str, Self)] = &[("first_use", Self::FirstUse), ("strict", Self::Strict)];
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Action {
+    Keep,
+    Move,
+    Delete,
+}
+
+impl Choice for Action {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("keep", Self::Keep), ("move", Self::Move), ("delete", Self::Delete)];
+}
+
+const AFTER_LOAD_KEYS: &[Key] = &[
+    Key::choice::<Action>("action", "Keep the file, move it into the folder `to`, or delete it.").required(),
+    Key::text("to", "The folder a loaded file is moved into."),
+];
+
+pub(super) const KEYS: &[Key] = &[
+    Key::text("host", "Host name or address.").required(),
+    Key::whole("port", 1, 65_535, "Default 22."),
+    Key::text("username", "Account.").or(&["user"]).required(),
+    Key::secret("password", "Password of the account."),
+    Key::secret("private_key", "A private key in PEM or OpenSSH format, or the path of its file."),
+    Key::secret("passphrase", "Passphrase of the private key.").or(&["private_key_passphrase", "key_passphrase"]),
+    Key::text("path", "A file, a folder or a glob on the server.").or(&["remote_path"]).required(),
+    Key::of("csv", Shape::Section(csv::KEYS), "How CSV and TXT files are read."),
+    Key::text("records", "JSON path to the rows of JSON files.").or(&["records_path"]),
+    Key::choice::<Trust>("trust", "Which host keys are accepted: the first one seen, or only approved ones."),
+    Key::text("host_key", "The only host key accepted, as `SHA256:…` fingerprint."),
+    Key::of("after_load", Shape::Section(AFTER_LOAD_KEYS), "What happens to a file after its load committed."),
+    Key::of("sftp", Shape::Nested, "The same keys, one level deeper."),
+];
+
+/// Reads the source; keys may stand in the source itself or below `sftp:`.
+pub(super) fn read(source: &Field<'_>) -> Option<SftpSource> {
+    let nested = source.child("sftp");
+    let layers = std::iter::once(source.clone()).chain(nested).collect();
+    let section = &Section::open(layers, KEYS, Some("type"))?;
+    let host = section.required_text("host");
+    let username = section.required_text("username");
+    let path = section.required_text("path");
+    let login = login(section);
+    let csv = csv::read(section.field("csv"));
+    let after_load = section.field("after_load").map_or(Some(AfterLoad::Keep), after_load);
+    let trust = trust(section);
+    Some(SftpSource {
+        host: host?,
+        port: section.small("port").unwrap_or(22),
+        username: username?,
+        login: login?,
+        path: path?,
+        csv: csv?,
+        records: section.filled_text("records"),
+        trust: trust?,
+        after_load: after_load?,
+    })
+}
+
+fn login(section: &Section<'_>) -> Option<SftpLogin> {
+    match (section.secret("password"), section.secret("private_key")) {
+        (Some(password), None) => Some(SftpLogin::Password(password)),
+        (None, Some(key)) => Some(SftpLogin::PrivateKey { key, passphrase: section.secret("passphrase") }),
+        (Some(_), Some(_)) => {
+            section.problem("write either password or private_key, not both (a key's own password is its passphrase)");
+            None
+        }
+        (None, None) => {
+            if !section.has("password") && !section.has("private_key") {
+                section.problem("missing key \"password\" or \"private_key\"");
+            }
+            None
+        }
+    }
+}
+
+fn trust(section: &Section<'_>) -> Option<HostTrust> {
+    let trust = match section.choice("trust") {
+        Some(Trust::Strict) => HostTrust::Strict,
+        Some(Trust::FirstUse) | None => HostTrust::FirstUse,
+    };
+    let Some(field) = section.field("host_key") else { return Some(trust) };
+    match field.reading()? {
+        Reading::Open(_) => Some(trust),
+        Reading::Known(text) => match fingerprint(&text) {
+            Some(fingerprint) => Some(HostTrust::Pinned(fingerprint)),
+            None => {
+                field.problem(format!(
+                    "expected a fingerprint such as SHA256:… of 43 characters, as `ssh-keygen -lf` prints it, found {}",
+                    field.shown()
+                ));
+                None
+            }
+        },
+    }
+}
+
+/// `SHA256:` and 32 bytes in unpadded base64.
+fn fingerprint(text: &str) -> Option<String> {
+    let digest = text.trim().strip_prefix("SHA256:")?.trim_end_matches('=');
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    (digest.len() == 43 && digest.bytes().all(base64)).then(|| format!("SHA256:{digest}"))
+}
+
+fn after_load(field: &Field<'_>) -> Option<AfterLoad> {
+    let section = field.section(AFTER_LOAD_KEYS)?;
+    section.required("action")?;
+    Some(match section.choice("action").unwrap_or(Action::Keep) {
+        Action::Keep => AfterLoad::Keep,
+        Action::Delete => AfterLoad::Delete,
+        Action::Move => AfterLoad::Move(section.required_text("to")?),
+    })
+}
