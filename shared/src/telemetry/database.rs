@@ -6,17 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde_json::Value;
+use chrono::Utc;
+use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
-use uuid::Uuid;
 
-use super::line::Line;
+use crate::store::logs::{self, NewLine};
 
 const CHANNEL: usize = 8_192;
 const BATCH: usize = 1_000;
@@ -37,13 +36,13 @@ pub(super) fn channel(process: String) -> (Lines, Attachment) {
 /// The layer's end.
 #[derive(Debug)]
 pub(super) struct Lines {
-    sender: mpsc::Sender<Line>,
+    sender: mpsc::Sender<NewLine>,
     lost: Arc<AtomicU64>,
 }
 
 impl Lines {
     /// Keeps a line, or counts it as lost. Never waits.
-    pub fn send(&self, line: Line) {
+    pub fn send(&self, line: NewLine) {
         if self.sender.try_send(line).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -78,7 +77,7 @@ impl Attachment {
 #[derive(Debug)]
 struct Writer {
     process: String,
-    receiver: mpsc::Receiver<Line>,
+    receiver: mpsc::Receiver<NewLine>,
     lost: Arc<AtomicU64>,
 }
 
@@ -99,19 +98,33 @@ impl Writer {
             match self.lost.swap(0, Ordering::Relaxed) {
                 0 if batch.is_empty() => return,
                 0 => {}
-                lost => batch.push(Line::dropped(lost)),
+                lost => batch.push(self.marker(lost)),
             }
             self.insert(&db, &batch, &stop).await;
             batch.clear();
         }
     }
 
+    /// Stands for the lines that could not be kept.
+    fn marker(&self, lost: u64) -> NewLine {
+        NewLine {
+            at: Utc::now(),
+            level: tracing::Level::WARN.to_string(),
+            target: module_path!().to_owned(),
+            message: format!("{lost} lines dropped: they came faster than the database took them"),
+            fields: json!({ "lost": lost }),
+            run_id: None,
+            trace_id: None,
+            process: self.process.clone(),
+        }
+    }
+
     /// Inserts a batch, and waits for a database that is away; meanwhile the channel fills and then counts.
-    async fn insert(&self, db: &PgPool, batch: &[Line], stop: &CancellationToken) {
+    async fn insert(&self, db: &PgPool, batch: &[NewLine], stop: &CancellationToken) {
         let mut pause = FIRST_PAUSE;
         loop {
             // What the driver says about this statement is not for the log: it would never end.
-            let Err(error) = insert(db, &self.process, batch).with_subscriber(NoSubscriber::new()).await else {
+            let Err(error) = logs::append(db, batch).with_subscriber(NoSubscriber::new()).await else {
                 return;
             };
             if is_refusal(&error) || stop.is_cancelled() {
@@ -134,25 +147,4 @@ impl Writer {
 fn is_refusal(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
-}
-
-async fn insert(db: &PgPool, process: &str, lines: &[Line]) -> sqlx::Result<()> {
-    fn all<'a, T>(lines: &'a [Line], of: impl Fn(&'a Line) -> T) -> Vec<T> {
-        lines.iter().map(of).collect()
-    }
-    sqlx::query(
-        r#"insert into log_lines (process, "at", level, target, message, fields, run_id, trace_id)
-           select $1, * from unnest($2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::uuid[], $8::text[])"#,
-    )
-    .bind(process)
-    .bind(all::<DateTime<Utc>>(lines, |line| line.at))
-    .bind(all::<&str>(lines, |line| line.level))
-    .bind(all::<&str>(lines, |line| &line.target))
-    .bind(all::<&str>(lines, |line| &line.message))
-    .bind(all::<Value>(lines, |line| Value::Object(line.fields.clone())))
-    .bind(all::<Option<Uuid>>(lines, |line| line.run_id))
-    .bind(all::<Option<&str>>(lines, |line| line.trace_id.as_deref()))
-    .execute(db)
-    .await?;
-    Ok(())
 }

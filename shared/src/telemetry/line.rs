@@ -1,12 +1,12 @@
-//! One log line: what it says, when, and which run and trace it belongs to.
+//! The layer that makes one line of an event: what it says, when, and which run and trace it belongs to.
 
 use std::fmt::{self, Write as _};
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 use uuid::Uuid;
@@ -14,80 +14,25 @@ use uuid::Uuid;
 use super::database::Lines;
 use super::file::LogFile;
 use super::trace::current_trace_id;
+use crate::store::logs::{NewLine, classic};
 
 /// A message is cut after this many bytes.
-pub const MESSAGE_LIMIT: usize = 8 << 10;
+pub(super) const MESSAGE_LIMIT: usize = 8 << 10;
 /// The text of a field is cut after this many bytes.
-pub const FIELD_LIMIT: usize = 1 << 10;
+const FIELD_LIMIT: usize = 1 << 10;
 const CUT: &str = "… (cut)";
-
-/// One log line.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Line {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// `DEBUG`, `INFO`, `WARNING` or `ERROR`.
-    pub level: &'static str,
-    /// The module that says it.
-    pub target: String,
-    /// What it says.
-    pub message: String,
-    /// What to search by, from the line and the spans around it.
-    pub fields: Map<String, Value>,
-    /// The run it belongs to.
-    pub run_id: Option<Uuid>,
-    /// The trace it belongs to.
-    pub trace_id: Option<String>,
-}
-
-impl Line {
-    /// Stands for lines that could not be kept.
-    pub(super) fn dropped(count: u64) -> Self {
-        Self {
-            at: Utc::now(),
-            level: level_name(Level::WARN),
-            target: module_path!().to_owned(),
-            message: format!("{count} lines dropped: they came faster than the database takes them"),
-            fields: Map::new(),
-            run_id: None,
-            trace_id: None,
-        }
-    }
-}
-
-/// The classic format, one line whatever the message holds: `2025-07-18 23:55:41,352 - INFO - message`.
-pub fn classic(at: DateTime<Utc>, level: &str, message: &str) -> String {
-    let mut line = format!("{} - {level} - ", at.format("%Y-%m-%d %H:%M:%S,%3f"));
-    for c in message.chars() {
-        if c.is_control() || c == '\u{2028}' || c == '\u{2029}' {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    line
-}
-
-/// The name of a level in the classic format.
-pub fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "ERROR",
-        Level::WARN => "WARNING",
-        Level::INFO => "INFO",
-        Level::DEBUG | Level::TRACE => "DEBUG",
-    }
-}
 
 /// The layer that keeps lines in the log file and in the database.
 #[derive(Debug)]
 pub(super) struct KeepLines {
+    process: String,
     file: Option<LogFile>,
     lines: Lines,
 }
 
 impl KeepLines {
-    pub fn new(file: Option<LogFile>, lines: Lines) -> Self {
-        Self { file, lines }
+    pub fn new(process: String, file: Option<LogFile>, lines: Lines) -> Self {
+        Self { process, file, lines }
     }
 }
 
@@ -122,17 +67,18 @@ where
             }
         }
         event.record(&mut fields);
-        let line = Line {
+        let line = NewLine {
             at: Utc::now(),
-            level: level_name(*event.metadata().level()),
+            level: event.metadata().level().to_string(),
             target: event.metadata().target().to_owned(),
             message: fields.message,
-            fields: fields.others,
+            fields: Value::Object(fields.others),
             run_id: fields.run_id,
             trace_id: current_trace_id(),
+            process: self.process.clone(),
         };
         if let Some(file) = &self.file {
-            file.append(&classic(line.at, line.level, &line.message));
+            file.append(&classic(line.at, &line.level, &line.message));
         }
         self.lines.send(line);
     }

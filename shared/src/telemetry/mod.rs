@@ -1,14 +1,14 @@
 //! What a process says about itself: lines on stderr, in `<data dir>/elt.log` and in the database, and traces.
 //!
 //! # Layout
-//! - [`line`]: one log line, and its classic format
+//! - `line`: an event becomes a line, with the run and the trace it belongs to
 //! - `file`: the log file, rotated by size
 //! - `database`: lines kept in the database: bounded, batched, never in the way
 //! - [`trace`]: OpenTelemetry, and the trace context that travels with a run
 
 mod database;
 mod file;
-pub mod line;
+mod line;
 pub mod trace;
 
 use std::io::IsTerminal;
@@ -91,14 +91,15 @@ pub struct Telemetry {
 pub fn init(settings: &TelemetrySettings, options: TelemetryOptions) -> Result<Telemetry, TelemetryError> {
     let traces = trace::Traces::new(settings.otlp_endpoint.as_deref(), options.process)?;
     let log_file = options.data_dir.as_deref().map(file::LogFile::open).transpose()?;
-    let (lines, database) = database::channel(format!("{}@{}", options.process, identity()));
+    let process = format!("{}@{}", options.process, identity());
+    let (lines, database) = database::channel(process.clone());
 
     let for_people = tracing_subscriber::fmt::layer().with_writer(options.writer);
     let for_people = match settings.log_format {
         LogFormat::Human => for_people.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => for_people.json().flatten_event(true).boxed(),
     };
-    let kept = KeepLines::new(log_file, lines);
+    let kept = KeepLines::new(process, log_file, lines);
     tracing_subscriber::registry()
         .with(traces.layer().with_filter(LevelFilter::INFO))
         .with(for_people.with_filter(lines_of(settings)?.and(options.writer_level)))
