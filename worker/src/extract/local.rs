@@ -1,11 +1,190 @@
-//! stub
-use elt_shared::config::LocalSource;
+//! Local sources: a folder, a file or a glob a worker can read.
 
-use super::{ExtractContext, Extracted};
-use crate::error::Result;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-/// stub
+use elt_shared::config::{AfterLoad, LocalSource};
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, Stamp, format_of};
+use crate::error::{PipelineError, Result};
+
+mod walk;
+
+use walk::{Found, Kind};
+
+/// Lists the files of a local source, in name order.
+///
+/// # Errors
+/// When its path is missing, outside the folders that may be read, or a file nobody can read.
 pub async fn extract(index: usize, source: &LocalSource, context: &ExtractContext) -> Result<Extracted> {
-    let _ = (index, source, context);
-    Ok(Extracted::default())
+    let (source, context) = (source.clone(), context.clone());
+    tokio::task::spawn_blocking(move || Listing { index, source: &source, context: &context }.list())
+        .await
+        .map_err(|error| PipelineError::Internal(format!("listing a folder: {error}")))?
+}
+
+/// One listing of one source.
+struct Listing<'a> {
+    index: usize,
+    source: &'a LocalSource,
+    context: &'a ExtractContext,
+}
+
+impl Listing<'_> {
+    fn list(&self) -> Result<Extracted> {
+        let place = self.place()?;
+        let meta = std::fs::metadata(&place.start).map_err(|error| self.missing(&place.start, &error))?;
+        walk::inside(&place.start, &self.context.roots).map_err(|reason| PipelineError::Extract {
+            code: "outside_roots",
+            message: format!("source {}: {} {reason}", self.index + 1, place.start.display()),
+            next_step: "Move the files into a folder the worker may read, or add the folder to ELT_FS_ROOTS.".into(),
+        })?;
+        if meta.is_dir() {
+            return self.folder(&place);
+        }
+        self.single(&place.start)
+    }
+
+    /// Where to start, and which files below it are wanted.
+    fn place(&self) -> Result<Place> {
+        let written = match &self.source.glob {
+            Some(glob) => Path::new(&self.source.path).join(glob),
+            None => PathBuf::from(&self.source.path),
+        };
+        let path = self.context.base.join(&written);
+        if self.source.glob.is_none() && path.exists() {
+            return Ok(Place { start: path, wanted: None });
+        }
+        let text = path.to_string_lossy();
+        let Some(special) = text.find(['*', '?', '[', '{']) else { return Ok(Place { start: path, wanted: None }) };
+        let start = text[..special].rfind('/').map_or("", |slash| &text[..=slash]);
+        let glob = GlobBuilder::new(&text).literal_separator(true).build().map_err(|error| PipelineError::Extract {
+            code: "bad_glob",
+            message: format!("source {}: {:?} is no glob: {}", self.index + 1, written.display(), error.kind()),
+            next_step: "Correct the pattern: *, ?, [a-z], {a,b} and **/ for folders at any depth.".into(),
+        })?;
+        let start = if start.is_empty() { self.context.base.clone() } else { PathBuf::from(start) };
+        Ok(Place { start, wanted: Some(glob.compile_matcher()) })
+    }
+
+    /// A file the config names: it must be one we can read.
+    fn single(&self, path: &Path) -> Result<Extracted> {
+        let mut extracted = Extracted::default();
+        let found = Found::at(path.to_owned());
+        match self.judge(&found) {
+            Ok(file) => extracted.files.push(file),
+            Err((LeftOutKind::Skipped, reason))
+                if found.kind == Kind::File && format_of(&self.shown(path)).is_some() =>
+            {
+                extracted.left_out.push(self.leave_out(path, LeftOutKind::Skipped, reason));
+            }
+            Err((_, reason)) => {
+                return Err(PipelineError::Extract {
+                    code: "source_unreadable",
+                    message: format!("source {}: {}: {reason}", self.index + 1, self.shown(path)),
+                    next_step:
+                        "Name a .csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst) the worker may read."
+                            .into(),
+                });
+            }
+        }
+        Ok(extracted)
+    }
+
+    /// Every file of a folder that is wanted; what is not ours is left out, with its reason.
+    fn folder(&self, place: &Place) -> Result<Extracted> {
+        let deep = self.source.recursive || place.wanted.is_some();
+        let found = walk::files(&place.start, deep, &self.context.roots, &self.context.stop)
+            .map_err(|error| self.missing(&place.start, &error))?
+            .ok_or(PipelineError::Stopped)?;
+        let mut extracted = Extracted::default();
+        for found in found.iter().filter(|found| place.wants(&found.path)) {
+            match self.judge(found) {
+                Ok(file) => extracted.files.push(file),
+                Err((kind, reason)) => extracted.left_out.push(self.leave_out(&found.path, kind, reason)),
+            }
+        }
+        Ok(extracted)
+    }
+
+    /// Whether a file is input, and if not, why.
+    fn judge(&self, found: &Found) -> Result<InputFile, (LeftOutKind, String)> {
+        use LeftOutKind::{Failed, Skipped};
+        let path = &found.path;
+        match &found.kind {
+            Kind::File => {}
+            Kind::Special(what) => return Err((Skipped, format!("it is a {what}, not a file"))),
+            Kind::Refused(reason) => return Err((Failed, reason.clone())),
+        }
+        if self.context.never.iter().any(|never| walk::same_file(never, path)) {
+            return Err((Skipped, "it is the combined CSV this pipeline writes".into()));
+        }
+        let shown = self.shown(path);
+        let Some((format, compression)) = format_of(&shown) else {
+            let what = "is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst";
+            return Err((Skipped, format!("its suffix {what}")));
+        };
+        let unreadable = |error: std::io::Error| (Failed, format!("it cannot be read: {error}"));
+        std::fs::File::open(path).map_err(unreadable)?;
+        let stamp = Stamp::of(path).map_err(unreadable)?;
+        if !self.settled(&stamp) {
+            let seconds = self.source.settle_seconds;
+            return Err((Skipped, format!("it changed less than {seconds} s ago and may still be written")));
+        }
+        Ok(InputFile {
+            source: self.index,
+            name: shown,
+            path: path.clone(),
+            format,
+            compression,
+            csv: self.source.csv.clone(),
+            records: self.source.records.clone(),
+            stamp,
+            after_load: None::<(String, AfterLoad)>,
+        })
+    }
+
+    /// Whether nobody changed a file for a while. A time in the future says nothing about that.
+    fn settled(&self, stamp: &Stamp) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_nanos() as i128;
+        let age = now - stamp.mtime_ns;
+        let wait = i128::from(self.source.settle_seconds) * 1_000_000_000;
+        age >= wait || age < -wait
+    }
+
+    fn leave_out(&self, path: &Path, kind: LeftOutKind, reason: String) -> LeftOut {
+        let name = self.shown(path);
+        match kind {
+            LeftOutKind::Skipped => tracing::warn!(file = name, "skipped {name}: {reason}"),
+            LeftOutKind::Failed => tracing::error!(file = name, "cannot read {name}: {reason}"),
+        }
+        LeftOut { name, kind, reason }
+    }
+
+    /// A path as people see it: from the base folder on.
+    fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.context.base).unwrap_or(path).to_string_lossy().into_owned()
+    }
+
+    fn missing(&self, path: &Path, error: &std::io::Error) -> PipelineError {
+        PipelineError::Extract {
+            code: if error.kind() == std::io::ErrorKind::NotFound { "source_missing" } else { "source_unreadable" },
+            message: format!("source {}: {} cannot be read: {error}", self.index + 1, path.display()),
+            next_step: "Check the path on the machine the worker runs on; relative paths start at its working folder."
+                .into(),
+        }
+    }
+}
+
+/// Where a listing starts and what it looks for.
+struct Place {
+    start: PathBuf,
+    wanted: Option<GlobMatcher>,
+}
+
+impl Place {
+    fn wants(&self, path: &Path) -> bool {
+        self.wanted.as_ref().is_none_or(|glob| glob.is_match(path))
+    }
 }

@@ -55,6 +55,24 @@ pub enum Compression {
     Zstd,
 }
 
+/// How a file is read, by its suffixes in any case; `None` when it is not for us.
+pub fn format_of(name: &str) -> Option<(Format, Compression)> {
+    let name = name.to_ascii_lowercase();
+    let (name, compression) = match name.rsplit_once('.') {
+        Some((rest, "gz")) => (rest, Compression::Gzip),
+        Some((rest, "zst")) => (rest, Compression::Zstd),
+        _ => (name.as_str(), Compression::None),
+    };
+    let format = match name.rsplit_once('.')?.1 {
+        "csv" => Format::Csv,
+        "txt" => Format::Txt,
+        "json" => Format::Json,
+        "ndjson" | "jsonl" => Format::Ndjson,
+        _ => return None,
+    };
+    Some((format, compression))
+}
+
 /// One file to read, on this machine. It is read twice: once to decide types, once to load.
 #[derive(Debug, Clone)]
 pub struct InputFile {

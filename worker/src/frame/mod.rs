@@ -3,13 +3,20 @@
 //! A file is read twice with the same reader: [`profile`] looks at every cell and decides nothing;
 //! the loading pass reads [`RawBatch`]es again and converts them to what was decided.
 
+pub mod combined;
+pub mod names;
 pub mod profile;
 pub mod read;
 pub mod value;
 
 mod delimited;
 mod json;
+mod marks;
+mod sheet;
+mod sniff;
+mod split;
 mod unpack;
+mod window;
 
 use std::sync::Arc;
 
@@ -17,6 +24,8 @@ use std::sync::Arc;
 pub const BATCH_ROWS: usize = 8_192;
 /// A batch also ends at this many bytes of cells.
 pub const BATCH_BYTES: usize = 4 << 20;
+/// A bad record's own text is kept up to this many bytes.
+pub const MAX_RAW_BYTES: usize = 64 << 10;
 
 /// What a cell was in its file. Decides what it may mean, never what it contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +59,11 @@ pub struct RawColumn {
 }
 
 impl RawColumn {
+    /// An empty column with room for so many cells and bytes.
+    pub fn with_capacity(cells: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(cells), kinds: Vec::with_capacity(cells) }
+    }
+
     /// The cell of row `row`: its kind and its UTF-8 bytes.
     #[inline]
     pub fn cell(&self, row: usize) -> (CellKind, &[u8]) {
@@ -76,11 +90,15 @@ pub struct RawBatch {
     pub names: Arc<Vec<String>>,
     /// One column a name.
     pub columns: Vec<RawColumn>,
+    /// Whether the default null tokens mean NULL in this file's typed columns: see [`value::is_missing`].
+    pub null_tokens: bool,
     /// 1-based line in the file at which each row starts (for a JSON array: the line of the row's `{`).
     pub lines: Vec<u64>,
-    /// The rows' own text, for quarantine: row `i` is `raw[raw_ends[i - 1]..raw_ends[i]]`.
+    /// The rows' own text, for quarantine, and what stands between them: row `i` is `raw[raw_starts[i]..raw_ends[i]]`.
     pub raw: Vec<u8>,
-    /// End of each row's text.
+    /// Start of each row's text.
+    pub raw_starts: Vec<u32>,
+    /// End of each row's text, without its line end.
     pub raw_ends: Vec<u32>,
 }
 
@@ -92,8 +110,7 @@ impl RawBatch {
 
     /// The text of row `row` as it stands in the file.
     pub fn raw_row(&self, row: usize) -> &[u8] {
-        let start = if row == 0 { 0 } else { self.raw_ends[row - 1] as usize };
-        &self.raw[start..self.raw_ends[row] as usize]
+        &self.raw[self.raw_starts[row] as usize..self.raw_ends[row] as usize]
     }
 }
 

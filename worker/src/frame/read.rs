@@ -1,1 +1,209 @@
-//! stub
+//! Reads a file as batches of cells: the same way for both passes, whatever its format.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use super::delimited::Delimited;
+use super::json::Json;
+use super::sheet::Sheet;
+use super::unpack::Text;
+use super::window::{WINDOW_BYTES, Window};
+use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch, RawColumn};
+use crate::extract::{Compression, Format, InputFile};
+
+/// Why a file cannot be read to its end: it is reported, and the other files go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct FileError {
+    /// Stable: `unreadable`, `truncated`, `unclosed_quote`, `broken_json`, …
+    pub code: &'static str,
+    /// Names the file, the line where there is one, and what is wrong.
+    pub message: String,
+    /// 1-based line.
+    pub line: Option<u64>,
+    /// What the reader should do.
+    pub next_step: &'static str,
+}
+
+impl FileError {
+    pub(super) fn new(code: &'static str, file: &str, line: Option<u64>, what: impl fmt::Display) -> Self {
+        let message = match line {
+            Some(line) => format!("{file}:{line}: {what}"),
+            None => format!("{file}: {what}"),
+        };
+        Self { code, message, line, next_step: "Correct the file; it is read again when it changes." }
+    }
+
+    pub(super) fn hint(mut self, next_step: &'static str) -> Self {
+        self.next_step = next_step;
+        self
+    }
+
+    pub(super) fn io(file: &str, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                Self::new("truncated", file, None, "the compressed data ends in the middle: the file was cut off")
+                    .hint("Copy the file again; it is read again when it changes.")
+            }
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                Self::new("not_compressed", file, None, format_args!("it cannot be decompressed: {error}"))
+                    .hint("Check that the file is what its suffix says.")
+            }
+            _ => Self::new("unreadable", file, None, format_args!("it cannot be read: {error}"))
+                .hint("Check the file's permissions and the disk."),
+        }
+    }
+}
+
+/// What is known about a file once it was read to its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileSummary {
+    /// Size on disk.
+    pub bytes: u64,
+    /// xxh3-128 of the bytes on disk.
+    pub content_hash: u128,
+    /// Blank lines, which are no rows.
+    pub filtered: u64,
+    /// What the reader should know: renamed columns, members that appeared twice.
+    pub warnings: Vec<String>,
+}
+
+/// Reads one file from start to end.
+pub struct Reader {
+    file: usize,
+    tokens: bool,
+    body: Body,
+    sheet: Sheet,
+    /// Rows of the sheet that were handed out.
+    given: usize,
+    bad: std::vec::IntoIter<BadRecord>,
+}
+
+/// The formats.
+enum Body {
+    Delimited(Delimited),
+    Json(Json),
+}
+
+/// Opens a file: its encoding, dialect and header are known afterwards.
+///
+/// # Errors
+/// When it cannot be read, or its header cannot be a table's.
+pub fn open(file_index: usize, file: &InputFile) -> Result<Reader, FileError> {
+    let size = match file.compression {
+        Compression::None => {
+            usize::try_from(file.stamp.size).unwrap_or(WINDOW_BYTES).clamp(4 << 10, WINDOW_BYTES - 1) + 1
+        }
+        Compression::Gzip | Compression::Zstd => WINDOW_BYTES,
+    };
+    open_with_window(file_index, file, size)
+}
+
+/// Opens a file with a window of another size: the outcome must not depend on it.
+pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize) -> Result<Reader, FileError> {
+    let window = Window::new(Text::open(file)?, size);
+    let body = match file.format {
+        Format::Csv | Format::Txt => Body::Delimited(Delimited::open(window, file_index, file)?),
+        Format::Json | Format::Ndjson => Body::Json(Json::open(window, file_index, file)?),
+    };
+    let tokens = file.csv.null_values.is_none();
+    Ok(Reader { file: file_index, tokens, body, sheet: Sheet::default(), given: 0, bad: Vec::new().into_iter() })
+}
+
+impl Reader {
+    /// The next rows or bad record; `None` at the end. It blocks.
+    ///
+    /// # Errors
+    /// When the rest of the file cannot be read.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot say that its items are fallible once")]
+    pub fn next(&mut self) -> Result<Option<Piece>, FileError> {
+        loop {
+            if self.given < self.sheet.rows() {
+                return Ok(Some(Piece::Rows(self.batch())));
+            }
+            if let Some(bad) = self.bad.next() {
+                return Ok(Some(Piece::Bad(bad)));
+            }
+            if !self.turn()? {
+                return Ok(None);
+            }
+            self.bad = std::mem::take(&mut self.sheet.bad).into_iter();
+        }
+    }
+
+    /// Turns to the next sheet; false at the end.
+    pub(super) fn turn(&mut self) -> Result<bool, FileError> {
+        self.given = 0;
+        match &mut self.body {
+            Body::Delimited(delimited) => delimited.read(&mut self.sheet),
+            Body::Json(json) => json.read(&mut self.sheet),
+        }
+    }
+
+    /// The sheet that is open, and the text it was read from.
+    pub(super) fn sheet(&self) -> (&Sheet, &[u8]) {
+        let text = match &self.body {
+            Body::Delimited(delimited) => delimited.text(),
+            Body::Json(json) => json.text(),
+        };
+        (&self.sheet, text)
+    }
+
+    /// The columns known so far, in file order.
+    pub fn names(&self) -> Arc<Vec<String>> {
+        match &self.body {
+            Body::Delimited(delimited) => delimited.names(),
+            Body::Json(json) => json.names(),
+        }
+    }
+
+    /// Whether the default null tokens mean NULL in this file's typed columns.
+    pub fn null_tokens(&self) -> bool {
+        self.tokens
+    }
+
+    /// What is known about the file; complete once `next` returned `None`.
+    pub fn summary(&self) -> FileSummary {
+        let ((bytes, content_hash), filtered, warnings) = match &self.body {
+            Body::Delimited(delimited) => (delimited.seen(), delimited.filtered(), delimited.warnings()),
+            Body::Json(json) => (json.seen(), json.filtered(), json.warnings()),
+        };
+        FileSummary { bytes, content_hash, filtered, warnings }
+    }
+
+    /// The next rows of the open sheet as columns.
+    fn batch(&mut self) -> RawBatch {
+        let names = self.names();
+        let (sheet, text) = self.sheet();
+        let first = self.given;
+        let mut end = sheet.rows().min(first + BATCH_ROWS);
+        let raw_start = sheet.spans[first].0;
+        while end > first + 1 && (sheet.spans[end - 1].1 - raw_start) as usize > BATCH_BYTES {
+            end = first + (end - first) / 2;
+        }
+        let spans = &sheet.spans[first..end];
+        let raw = text[raw_start as usize..spans[spans.len() - 1].1 as usize].to_vec();
+        let cells = &sheet.cells[first * sheet.width..end * sheet.width];
+        let columns = (0..sheet.width)
+            .map(|column| {
+                let cells = cells[column..].iter().step_by(sheet.width.max(1));
+                let mut raw_column = RawColumn::with_capacity(end - first, raw.len() / sheet.width);
+                cells.for_each(|&cell| raw_column.push(cell.kind(), sheet.bytes(text, cell)));
+                raw_column
+            })
+            .collect();
+        let batch = RawBatch {
+            file: self.file,
+            names,
+            columns,
+            null_tokens: self.tokens,
+            lines: sheet.lines[first..end].to_vec(),
+            raw,
+            raw_starts: spans.iter().map(|span| span.0 - raw_start).collect(),
+            raw_ends: spans.iter().map(|span| span.1 - raw_start).collect(),
+        };
+        self.given = end;
+        batch
+    }
+}

@@ -1,0 +1,105 @@
+//! Walks a folder: every entry that is no folder, in name order, each with what it is.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+
+/// What a path is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A regular file.
+    File,
+    /// A FIFO, socket or device: reading it could wait for ever.
+    Special(&'static str),
+    /// A link that leads nowhere or outside the folders that may be read.
+    Refused(String),
+}
+
+/// An entry of a folder.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub path: PathBuf,
+    pub kind: Kind,
+}
+
+impl Found {
+    /// Looks at a path, following links.
+    pub(super) fn at(path: PathBuf) -> Self {
+        let kind = match fs::metadata(&path) {
+            Err(error) => Kind::Refused(format!("it cannot be read: {error}")),
+            Ok(meta) => {
+                let file_type = meta.file_type();
+                if file_type.is_fifo() {
+                    Kind::Special("FIFO")
+                } else if file_type.is_socket() {
+                    Kind::Special("socket")
+                } else if file_type.is_block_device() || file_type.is_char_device() {
+                    Kind::Special("device")
+                } else {
+                    Kind::File
+                }
+            }
+        };
+        Self { path, kind }
+    }
+}
+
+/// Every file below a folder, in name order; folders below it only when `deep`. `None` when asked to stop.
+/// Hidden entries (names that start with a dot) belong to other programs and are passed over.
+pub(super) fn files(
+    start: &Path,
+    deep: bool,
+    roots: &[PathBuf],
+    stop: &CancellationToken,
+) -> io::Result<Option<Vec<Found>>> {
+    let mut all = Vec::new();
+    let mut seen = HashSet::new();
+    let mut folders = vec![start.to_owned()];
+    while let Some(folder) = folders.pop() {
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
+        let meta = fs::metadata(&folder)?;
+        // A link back to a folder above would lead in circles.
+        if !seen.insert((meta.dev(), meta.ino())) {
+            continue;
+        }
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            if entry.file_type()?.is_symlink()
+                && let Err(reason) = inside(&path, roots)
+            {
+                all.push(Found { path, kind: Kind::Refused(format!("it is a link that {reason}")) });
+            } else if path.is_dir() {
+                folders.extend(deep.then_some(path));
+            } else {
+                all.push(Found::at(path));
+            }
+        }
+    }
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Some(all))
+}
+
+/// Whether a path, its links followed, lies in one of the folders that may be read; no folders: no restriction.
+pub(super) fn inside(path: &Path, roots: &[PathBuf]) -> Result<(), String> {
+    let real = fs::canonicalize(path).map_err(|error| format!("cannot be followed: {error}"))?;
+    let allowed = |root: &PathBuf| real.starts_with(fs::canonicalize(root).as_deref().unwrap_or(root));
+    if roots.is_empty() || roots.iter().any(allowed) {
+        return Ok(());
+    }
+    Err("is outside the folders the worker may read".into())
+}
+
+/// Whether two paths are one file.
+pub(super) fn same_file(one: &Path, other: &Path) -> bool {
+    one == other || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
+}

@@ -1,0 +1,205 @@
+//! The combined CSV: every loaded row of every source in one file, beside its final name until the load has committed.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes collected before they are written.
+const BUFFER_BYTES: usize = 1 << 20;
+/// Ends the names of files that are still being written.
+const UNFINISHED: &str = ".elt-partial";
+
+/// A combined CSV that is being written. Dropped before [`CombinedCsv::publish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct CombinedCsv {
+    path: PathBuf,
+    unfinished: PathBuf,
+    file: File,
+    buffer: Vec<u8>,
+    /// Whether the row that is being written has a cell already.
+    in_row: bool,
+    /// Whether that cell was NULL: a row of one NULL cell must not be a blank line.
+    only_null: bool,
+    header_written: bool,
+    published: bool,
+}
+
+impl CombinedCsv {
+    /// Makes sure the file can be written, before anything is read. Its folder is made when it is missing;
+    /// what a killed worker left behind is removed.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to, or the path is a folder.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+        if path.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+        }
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(folder)?;
+        sweep(folder, name);
+        let (unfinished, file) = unfinished_file(folder, name)?;
+        Ok(Self {
+            path: path.to_owned(),
+            unfinished,
+            file,
+            buffer: Vec::with_capacity(BUFFER_BYTES + (64 << 10)),
+            in_row: false,
+            only_null: false,
+            header_written: false,
+            published: false,
+        })
+    }
+
+    /// Where the file will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the header; only the first call does.
+    ///
+    /// # Errors
+    /// When the disk is full or gone.
+    pub fn header<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+        if std::mem::replace(&mut self.header_written, true) {
+            return Ok(());
+        }
+        for name in names {
+            self.value(name.as_bytes());
+        }
+        self.end_row()
+    }
+
+    /// Adds a cell to the row that is being written. Empty text is quoted, so that it stays apart from NULL.
+    #[inline]
+    pub fn value(&mut self, bytes: &[u8]) {
+        self.separate(false);
+        if needs_quotes(bytes) {
+            self.quoted(bytes);
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+    }
+
+    /// Adds a NULL cell to the row that is being written.
+    #[inline]
+    pub fn null(&mut self) {
+        self.separate(true);
+    }
+
+    /// Ends the row that is being written.
+    ///
+    /// # Errors
+    /// When the disk is full or gone.
+    #[inline]
+    pub fn end_row(&mut self) -> io::Result<()> {
+        // PostgreSQL and we read a blank line as no row; a row of one NULL is `""` for want of anything better.
+        if self.only_null {
+            self.buffer.extend_from_slice(b"\"\"");
+        }
+        self.buffer.push(b'\n');
+        (self.in_row, self.only_null) = (false, false);
+        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Makes the written rows safe on disk, still under the other name.
+    ///
+    /// # Errors
+    /// When the disk is full or gone.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.file.sync_all()
+    }
+
+    /// Gives the file its name, replacing the one of the last run. Call it after [`CombinedCsv::sync`] and the commit.
+    ///
+    /// # Errors
+    /// When the folder went away meanwhile.
+    pub fn publish(mut self) -> io::Result<PathBuf> {
+        self.flush()?;
+        fs::rename(&self.unfinished, &self.path)?;
+        self.published = true;
+        if let Some(folder) = self.unfinished.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(self.path.clone())
+    }
+
+    #[inline]
+    fn separate(&mut self, null: bool) {
+        if self.in_row {
+            self.buffer.push(b',');
+            self.only_null = false;
+        } else {
+            self.only_null = null;
+        }
+        self.in_row = true;
+    }
+
+    fn quoted(&mut self, bytes: &[u8]) {
+        self.buffer.push(b'"');
+        let mut rest = bytes;
+        while let Some(at) = memchr::memchr(b'"', rest) {
+            self.buffer.extend_from_slice(&rest[..=at]);
+            self.buffer.push(b'"');
+            rest = &rest[at + 1..];
+        }
+        self.buffer.extend_from_slice(rest);
+        self.buffer.push(b'"');
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+impl Drop for CombinedCsv {
+    fn drop(&mut self) {
+        if !self.published {
+            let _ = fs::remove_file(&self.unfinished);
+        }
+    }
+}
+
+/// Whether a cell must be quoted to come back as it is.
+#[inline]
+fn needs_quotes(bytes: &[u8]) -> bool {
+    bytes.is_empty() || memchr::memchr3(b',', b'"', b'\n', bytes).is_some() || memchr::memchr(b'\r', bytes).is_some()
+}
+
+/// A new file beside the final one. Its lock tells other workers that somebody is writing it.
+fn unfinished_file(folder: &Path, name: &std::ffi::OsStr) -> io::Result<(PathBuf, File)> {
+    let mut unfinished = OsString::from(".");
+    unfinished.push(name);
+    unfinished.push(format!(".{}{UNFINISHED}", uuid::Uuid::new_v4().simple()));
+    let path = folder.join(unfinished);
+    let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+    // Where the file system knows no locks, a killed worker's file simply stays.
+    let _ = file.try_lock();
+    Ok((path, file))
+}
+
+/// Removes unfinished files of this name that nobody writes any more.
+fn sweep(folder: &Path, name: &std::ffi::OsStr) {
+    let mut start = OsString::from(".");
+    start.push(name);
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let found = entry.file_name();
+        let found = found.as_encoded_bytes();
+        if !found.starts_with(start.as_encoded_bytes()) || !found.ends_with(UNFINISHED.as_bytes()) {
+            continue;
+        }
+        let abandoned =
+            File::open(entry.path()).is_ok_and(|file| !matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+        if abandoned {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}

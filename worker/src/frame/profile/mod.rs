@@ -1,0 +1,215 @@
+//! The first pass: every cell of every file is looked at once, and what it rules out is remembered with its place.
+//!
+//! Nothing is decided here. A column keeps the set of types all its cells could be, and for each other type
+//! the first cell that rules it out: the answer to "why is this column text?".
+//!
+//! # Layout
+//! - [`column`]: what is known about one column
+//! - [`types`]: sets of types, and which cell could be which
+//! - this file: files in parallel, merged in their order
+
+mod column;
+mod types;
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use elt_shared::config::ColumnType;
+use tokio_util::sync::CancellationToken;
+
+pub use column::{ColumnProfile, Evidence};
+
+use super::read::{self, FileError, FileSummary, Reader};
+use crate::error::{PipelineError, Result};
+use crate::extract::InputFile;
+use column::Place;
+
+/// Files read at the same time, at most.
+const THREADS: usize = 4;
+
+/// A column somebody has a type in mind for: the schema's, or the existing table's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// Matched to the files' columns exactly, else in any case.
+    pub column: String,
+    /// Types it should be tested for with [`super::value::parses`]: the one asked for, and those it may widen to.
+    pub types: Vec<ColumnType>,
+    /// strftime format of its dates and timestamps.
+    pub format: Option<String>,
+}
+
+/// What all files together hold.
+#[derive(Debug, Default)]
+pub struct Profile {
+    /// The union of the files' columns, in the order of their first appearance. Files that failed do not count.
+    pub columns: Vec<ColumnProfile>,
+    /// One an input file, in order.
+    pub files: Vec<FileProfile>,
+}
+
+/// What one file holds.
+#[derive(Debug)]
+pub struct FileProfile {
+    /// Index into the input files.
+    pub index: usize,
+    /// Its columns, in file order.
+    pub names: Vec<String>,
+    /// Rows.
+    pub rows: u64,
+    /// Records that are no rows.
+    pub bad: u64,
+    /// Size, hash, blank lines, warnings.
+    pub summary: FileSummary,
+    /// Why it cannot be read to its end: nothing of it may be loaded.
+    pub error: Option<FileError>,
+}
+
+impl Profile {
+    /// The column of this name: exactly, else in any case when only one is so named.
+    pub fn column(&self, name: &str) -> Option<&ColumnProfile> {
+        let exact = self.columns.iter().find(|column| column.name == name);
+        let lower = name.to_lowercase();
+        exact.or_else(|| {
+            let mut alike = self.columns.iter().filter(|column| column.name.to_lowercase() == lower);
+            alike.next().filter(|_| alike.next().is_none())
+        })
+    }
+}
+
+/// Reads every file once. It blocks.
+///
+/// # Errors
+/// [`PipelineError::Stopped`] when asked to stop. A file that cannot be read is no error of the profile.
+pub fn profile(files: &[InputFile], expectations: &[Expectation], stop: &CancellationToken) -> Result<Profile> {
+    let next = AtomicUsize::new(0);
+    let merger = Mutex::new(Merger::default());
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(file) = files.get(index) else { return };
+            let Some(outcome) = profile_file(index, file, expectations, stop) else { return };
+            merger.lock().unwrap_or_else(PoisonError::into_inner).add(index, outcome);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(THREADS).min(files.len());
+    if threads < 2 {
+        work();
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(work);
+            }
+        });
+    }
+    if stop.is_cancelled() {
+        return Err(PipelineError::Stopped);
+    }
+    Ok(merger.into_inner().unwrap_or_else(PoisonError::into_inner).finish())
+}
+
+/// A file and its columns.
+struct Outcome {
+    file: FileProfile,
+    columns: Vec<ColumnProfile>,
+}
+
+/// Reads one file; `None` when asked to stop.
+fn profile_file(
+    index: usize,
+    file: &InputFile,
+    expectations: &[Expectation],
+    stop: &CancellationToken,
+) -> Option<Outcome> {
+    let mut outcome = Outcome {
+        file: FileProfile { index, names: Vec::new(), rows: 0, bad: 0, summary: FileSummary::default(), error: None },
+        columns: Vec::new(),
+    };
+    match read::open(index, file) {
+        Err(error) => outcome.file.error = Some(error),
+        Ok(mut reader) => {
+            let place = Place { file: index, name: &file.name, tokens: reader.null_tokens() };
+            loop {
+                if stop.is_cancelled() {
+                    return None;
+                }
+                match reader.turn() {
+                    Ok(true) => outcome.look(&reader, &place, expectations),
+                    Ok(false) => break,
+                    Err(error) => {
+                        outcome.file.error = Some(error);
+                        break;
+                    }
+                }
+            }
+            outcome.name_columns(&reader, expectations);
+            outcome.file.summary = reader.summary();
+        }
+    }
+    Some(outcome)
+}
+
+impl Outcome {
+    /// Looks at every cell of the open sheet.
+    fn look(&mut self, reader: &Reader, place: &Place<'_>, expectations: &[Expectation]) {
+        self.name_columns(reader, expectations);
+        let (sheet, text) = reader.sheet();
+        self.file.rows += sheet.rows() as u64;
+        self.file.bad += sheet.bad.len() as u64;
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            column.look(sheet, text, index, place);
+        }
+    }
+
+    /// Adds the columns that appeared.
+    fn name_columns(&mut self, reader: &Reader, expectations: &[Expectation]) {
+        let names = reader.names();
+        for name in &names[self.columns.len()..] {
+            let lower = name.to_lowercase();
+            let exact = expectations.iter().find(|expectation| expectation.column == *name);
+            let expectation = exact.or_else(|| expectations.iter().find(|other| other.column.to_lowercase() == lower));
+            self.columns.push(ColumnProfile::new(name.clone(), expectation));
+            self.file.names.push(name.clone());
+        }
+    }
+}
+
+/// Puts files together in their order, whatever order they were read in.
+#[derive(Default)]
+struct Merger {
+    waiting: BTreeMap<usize, Outcome>,
+    profile: Profile,
+    by_name: HashMap<String, usize>,
+    rows: u64,
+}
+
+impl Merger {
+    fn add(&mut self, index: usize, outcome: Outcome) {
+        self.waiting.insert(index, outcome);
+        while let Some(outcome) = self.waiting.remove(&self.profile.files.len()) {
+            if outcome.file.error.is_none() {
+                self.rows += outcome.file.rows;
+                outcome.columns.into_iter().for_each(|column| self.merge(column));
+            }
+            self.profile.files.push(outcome.file);
+        }
+    }
+
+    fn merge(&mut self, column: ColumnProfile) {
+        if let Some(&known) = self.by_name.get(&column.name) {
+            self.profile.columns[known].merge(column);
+        } else {
+            self.by_name.insert(column.name.clone(), self.profile.columns.len());
+            self.profile.columns.push(column);
+        }
+    }
+
+    /// Rows of files without a column are NULL there.
+    fn finish(mut self) -> Profile {
+        for column in &mut self.profile.columns {
+            column.nulls = self.rows - column.non_nulls - column.null_tokens - column.empties;
+        }
+        self.profile
+    }
+}

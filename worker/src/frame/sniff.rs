@@ -1,0 +1,46 @@
+//! Finds out how a delimited file is written: its delimiter, whether quotes mean anything, how its lines end.
+
+use super::split::Dialect;
+use crate::extract::{Format, InputFile};
+
+/// Lines looked at to find the delimiter of a TXT file.
+const LINES: usize = 20;
+/// In this order when nothing else decides.
+const CANDIDATES: [u8; 4] = [b'|', b'\t', b';', b','];
+
+/// The dialect of a file that starts with `text`.
+pub(super) fn dialect(text: &[u8], input: &InputFile) -> Dialect {
+    let txt = input.format == Format::Txt;
+    let delimiter = input.csv.delimiter.unwrap_or_else(|| if txt { delimiter_of(text) } else { b',' });
+    // In pipe- and tab-delimited text a quote is nearly always an inch mark or speech.
+    let plain = txt && matches!(delimiter, b'|' | b'\t');
+    let quote = input.csv.quote.or(if plain { None } else { Some(b'"') });
+    Dialect { delimiter, quote, bare_cr: ends_lines_with_cr(text, quote) }
+}
+
+/// The first candidate, in order, that cuts the header and as many of the first lines as possible into equally many cells.
+fn delimiter_of(text: &[u8]) -> u8 {
+    let lines: Vec<&[u8]> =
+        text.split(|&byte| byte == b'\n' || byte == b'\r').filter(|line| !line.is_empty()).take(LINES).collect();
+    let score = |delimiter: u8| {
+        let count = |line: &&[u8]| line.iter().filter(|&&byte| byte == delimiter).count();
+        let header = lines.first().map_or(0, count);
+        if header == 0 { 0 } else { lines.iter().filter(|line| count(line) == header).count() }
+    };
+    let best = CANDIDATES.into_iter().rev().max_by_key(|&delimiter| score(delimiter));
+    best.filter(|&delimiter| score(delimiter) > 0).unwrap_or(b'|')
+}
+
+/// Whether the first line end outside quotes is a lone `\r`.
+fn ends_lines_with_cr(text: &[u8], quote: Option<u8>) -> bool {
+    let mut quoted = false;
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            byte if Some(byte) == quote => quoted = !quoted,
+            b'\n' if !quoted => return false,
+            b'\r' if !quoted => return text.get(at + 1).is_some_and(|&next| next != b'\n' && next != b'\r'),
+            _ => {}
+        }
+    }
+    false
+}

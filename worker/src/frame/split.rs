@@ -1,0 +1,180 @@
+//! Splits delimited text into records and cells: RFC 4180, and what to make of files that do not keep to it.
+//!
+//! - A quote opens a quoted cell only at its start; anywhere else it is an ordinary character.
+//! - After a closing quote a cell must end; a record where it goes on is bad, nobody knows what was meant.
+//! - A line ends with `\n` or `\r\n`; with `\r` only in files whose first line does.
+
+use super::CellKind;
+use super::marks::Marks;
+use super::sheet::{Cell, Sheet};
+
+/// The bytes that mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dialect {
+    /// Between cells.
+    pub delimiter: u8,
+    /// Around cells; `None`: a quote is an ordinary character.
+    pub quote: Option<u8>,
+    /// Whether a lone `\r` ends a line.
+    pub bare_cr: bool,
+}
+
+/// One record that was split; its cells are the last ones of the sheet.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// End of its text, without the line end.
+    pub end: usize,
+    /// Where the next record starts.
+    pub next: usize,
+    /// Lines it covers.
+    pub lines: u64,
+    /// Whether a cell goes on after its closing quote.
+    pub stray_quote: bool,
+}
+
+/// Why a record could not be split yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// The text ends inside it, but the file goes on.
+    More,
+    /// The file ends inside a quoted cell, which opened so many lines below the record's first.
+    Unclosed {
+        /// Lines below the record's first.
+        lines: u64,
+    },
+}
+
+/// Splits one text, record by record.
+pub(super) struct Splitter<'a> {
+    dialect: Dialect,
+    /// The quote, or a number no byte has.
+    quote: u16,
+    text: &'a [u8],
+    /// Whether the file ends with this text.
+    ended: bool,
+    marks: Marks<'a>,
+}
+
+impl<'a> Splitter<'a> {
+    pub(super) fn new(dialect: Dialect, text: &'a [u8], ended: bool) -> Self {
+        let Dialect { delimiter, quote, bare_cr } = dialect;
+        let cr = if bare_cr { b'\r' } else { b'\n' };
+        let marks = Marks::new(text, [delimiter, quote.unwrap_or(delimiter), b'\n', cr]);
+        Self { dialect, quote: quote.map_or(u16::MAX, u16::from), text, ended, marks }
+    }
+
+    /// Splits the record that starts at `start`, where the last one ended, and adds its cells to the sheet.
+    #[inline]
+    pub(super) fn record(&mut self, start: usize, sheet: &mut Sheet) -> Result<Record, Cut> {
+        let mut cell_start = start;
+        let mut lines = 1;
+        let mut stray_quote = false;
+        loop {
+            let quoted = self.text.get(cell_start).is_some_and(|&byte| u16::from(byte) == self.quote);
+            let end = if quoted {
+                let cell = self.quoted(cell_start, &mut lines, sheet)?;
+                let end = self.cell_end()?;
+                stray_quote |= !self.only_line_end(cell + 1, end);
+                end
+            } else {
+                let end = self.cell_end()?;
+                let stop = if self.text.get(end) == Some(&self.dialect.delimiter) {
+                    end
+                } else {
+                    self.line_stop(cell_start, end)
+                };
+                let kind = if stop == cell_start { CellKind::Null } else { CellKind::Bare };
+                sheet.cells.push(Cell::of_text(kind, cell_start, stop));
+                end
+            };
+            if self.text.get(end) == Some(&self.dialect.delimiter) {
+                cell_start = end + 1;
+                continue;
+            }
+            let next = self.after_line_end(end)?;
+            return Ok(Record { end: self.line_stop(start, end), next, lines, stray_quote });
+        }
+    }
+
+    /// Adds the cell whose opening quote is at `open`, and says where its closing quote is.
+    fn quoted(&mut self, open: usize, lines: &mut u64, sheet: &mut Sheet) -> Result<usize, Cut> {
+        let opened_at = *lines - 1;
+        let extra_start = sheet.extra.len();
+        let mut piece = open + 1;
+        self.marks.next();
+        let close = loop {
+            let Some(at) = self.marks.next() else {
+                return Err(if self.ended { Cut::Unclosed { lines: opened_at } } else { Cut::More });
+            };
+            let byte = self.text[at];
+            if u16::from(byte) == self.quote {
+                match self.text.get(at + 1) {
+                    Some(&next) if u16::from(next) == self.quote => {
+                        self.marks.next();
+                        sheet.extra.extend_from_slice(&self.text[piece..=at]);
+                        piece = at + 2;
+                    }
+                    None if !self.ended => return Err(Cut::More),
+                    _ => break at,
+                }
+            } else if byte == b'\n' || (byte == b'\r' && self.dialect.bare_cr && self.text.get(at + 1) != Some(&b'\n'))
+            {
+                *lines += 1;
+            }
+        };
+        sheet.cells.push(if piece == open + 1 {
+            Cell::of_text(CellKind::Quoted, piece, close)
+        } else {
+            sheet.extra.extend_from_slice(&self.text[piece..close]);
+            Cell::of_extra(CellKind::Quoted, extra_start, sheet.extra.len())
+        });
+        Ok(close)
+    }
+
+    /// The next delimiter or line end, or the end of the file. Quotes on the way are ordinary.
+    #[inline(always)]
+    fn cell_end(&mut self) -> Result<usize, Cut> {
+        loop {
+            match self.marks.next() {
+                Some(at) if u16::from(self.text[at]) == self.quote => {}
+                Some(at) => return Ok(at),
+                None if self.ended => return Ok(self.text.len()),
+                None => return Err(Cut::More),
+            }
+        }
+    }
+
+    /// Where the text of a line stops that starts at `start` and whose line end is at `end`: before `\r\n`, too.
+    #[inline(always)]
+    fn line_stop(&self, start: usize, end: usize) -> usize {
+        let mut stop = end;
+        while stop > start && self.text[stop - 1] == b'\r' {
+            stop -= 1;
+        }
+        stop
+    }
+
+    /// Where the next record starts when this one's line end is at `end`.
+    #[inline(always)]
+    fn after_line_end(&mut self, end: usize) -> Result<usize, Cut> {
+        if self.text.get(end) != Some(&b'\r') {
+            return Ok((end + 1).min(self.text.len()));
+        }
+        match self.text.get(end + 1) {
+            Some(b'\n') => {
+                self.marks.next();
+                Ok(end + 2)
+            }
+            None if !self.ended => Err(Cut::More),
+            _ => Ok(end + 1),
+        }
+    }
+
+    /// Whether nothing but a line end's `\r` lies between a closing quote and the end of its cell.
+    #[inline(always)]
+    fn only_line_end(&self, from: usize, end: usize) -> bool {
+        from == end
+            || (self.text.get(end) != Some(&self.dialect.delimiter)
+                && self.text[from..end].iter().all(|&byte| byte == b'\r'))
+    }
+}

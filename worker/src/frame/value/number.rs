@@ -1,0 +1,392 @@
+//! Numbers: integers, exact decimals of any length, doubles.
+
+use super::trim;
+use crate::frame::CellKind;
+
+/// A decimal number of at most this many significant digits survives the way through a double unchanged.
+pub(crate) const EXACT_DOUBLE_DIGITS: usize = 15;
+/// What PostgreSQL's `numeric` holds before and after the decimal point.
+const NUMERIC_WHOLE_DIGITS: i64 = 131_072;
+const NUMERIC_SCALE: i64 = 16_383;
+
+/// How a cell is spelled as a number, for inference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NumberShape {
+    /// Digits, with a minus sign perhaps: `0`, `-12`. No leading zero, no plus sign.
+    Integer {
+        /// Significant digits.
+        digits: usize,
+    },
+    /// `1.50`, `.5`
+    Decimal {
+        /// Significant digits, trailing zeros included: they are kept.
+        digits: usize,
+    },
+    /// `1.5e-3`: scientific notation as programs print it, finite as a double, at most 17 digits.
+    Exponent,
+    /// Infinity, or not a number.
+    Special,
+    /// Anything else.
+    No,
+}
+
+/// The parts of a number: `sign whole.fraction e exponent`.
+struct Parts<'a> {
+    negative: bool,
+    plus: bool,
+    whole: &'a [u8],
+    point: bool,
+    fraction: &'a [u8],
+    exponent: Option<Exponent<'a>>,
+}
+
+struct Exponent<'a> {
+    sign: Option<u8>,
+    digits: &'a [u8],
+}
+
+impl Exponent<'_> {
+    /// Its value; far out of any range when it has too many digits.
+    fn value(&self) -> i64 {
+        let size = self.digits.iter().fold(0_i64, |sum, digit| (sum * 10 + i64::from(digit - b'0')).min(1_000_000_000));
+        if self.sign == Some(b'-') { -size } else { size }
+    }
+}
+
+/// Cuts a number into its parts, or finds that it is none. No spaces, no digit groups, no decimal comma.
+fn parts(text: &[u8]) -> Option<Parts<'_>> {
+    let (sign, rest) = match text.first()? {
+        sign @ (b'-' | b'+') => (Some(*sign), &text[1..]),
+        _ => (None, text),
+    };
+    let (whole, rest) = digits(rest);
+    let (point, fraction, rest) = match rest.split_first() {
+        Some((b'.', rest)) => {
+            let (fraction, rest) = digits(rest);
+            (true, fraction, rest)
+        }
+        _ => (false, &[][..], rest),
+    };
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let exponent = match rest.split_first() {
+        None => None,
+        Some((b'e' | b'E', rest)) => {
+            let (sign, rest) = match rest.first()? {
+                sign @ (b'-' | b'+') => (Some(*sign), &rest[1..]),
+                _ => (None, rest),
+            };
+            let (digits, rest) = digits(rest);
+            if digits.is_empty() || !rest.is_empty() {
+                return None;
+            }
+            Some(Exponent { sign, digits })
+        }
+        Some(_) => return None,
+    };
+    Some(Parts { negative: sign == Some(b'-'), plus: sign == Some(b'+'), whole, point, fraction, exponent })
+}
+
+/// The digits at the front, and what follows.
+fn digits(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+/// How a cell is spelled as a number. JSON strings are none, whatever they say.
+pub(crate) fn number_shape(kind: CellKind, bytes: &[u8]) -> NumberShape {
+    let json = match kind {
+        CellKind::Number => true,
+        CellKind::Bare | CellKind::Quoted => false,
+        CellKind::Null | CellKind::Bool | CellKind::String | CellKind::Nested => return NumberShape::No,
+    };
+    let text = if json { bytes } else { trim(bytes) };
+    let Some(parts) = parts(text) else {
+        return if is_special(text) { NumberShape::Special } else { NumberShape::No };
+    };
+    let leading_zero = parts.whole.len() > 1 && parts.whole[0] == b'0';
+    let ends_in_point = parts.point && parts.fraction.is_empty();
+    if parts.plus || leading_zero || ends_in_point {
+        return NumberShape::No;
+    }
+    let digits = significant(&parts);
+    let Some(exponent) = &parts.exponent else {
+        return if parts.point { NumberShape::Decimal { digits } } else { NumberShape::Integer { digits } };
+    };
+    let looks_like_a_code = (exponent.sign.is_none() && exponent.digits.len() > 1 && exponent.digits[0] == b'0')
+        || (exponent.sign.is_none() && !parts.point && parts.whole.len() > 1);
+    if (looks_like_a_code && !json) || digits > EXACT_DOUBLE_DIGITS + 2 || parse_double(text).is_none() {
+        return NumberShape::No;
+    }
+    NumberShape::Exponent
+}
+
+/// Significant digits as written: without leading zeros, with trailing ones.
+fn significant(parts: &Parts<'_>) -> usize {
+    let whole = parts.whole.iter().position(|&digit| digit != b'0').map_or(0, |zeros| parts.whole.len() - zeros);
+    if whole > 0 {
+        return whole + parts.fraction.len();
+    }
+    parts.fraction.iter().position(|&digit| digit != b'0').map_or(0, |zeros| parts.fraction.len() - zeros)
+}
+
+/// `inf`, `-Infinity`, `nan` … in any case.
+fn is_special(text: &[u8]) -> bool {
+    let text = match text.first() {
+        Some(b'-' | b'+') => &text[1..],
+        _ => text,
+    };
+    [&b"inf"[..], b"infinity", b"nan"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// An integer of 64 bits. `12.0` and `1.2e1` are integers, too: what counts is the value.
+#[inline]
+pub fn parse_bigint(bytes: &[u8]) -> Option<i64> {
+    match plain_integer(bytes) {
+        Some(value) => Some(value),
+        None => exact_integer(trim(bytes)),
+    }
+}
+
+/// An integer of 32 bits.
+pub fn parse_integer(bytes: &[u8]) -> Option<i32> {
+    parse_bigint(bytes)?.try_into().ok()
+}
+
+/// An integer of 16 bits.
+pub fn parse_smallint(bytes: &[u8]) -> Option<i16> {
+    parse_bigint(bytes)?.try_into().ok()
+}
+
+/// At most 18 digits with a minus sign perhaps, nothing else: the common case, without a detour.
+#[inline]
+fn plain_integer(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes.first()? {
+        b'-' => (true, &bytes[1..]),
+        _ => (false, bytes),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut value = 0_i64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(if negative { -value } else { value })
+}
+
+/// Any spelling of an integer, by way of its canonical digits.
+fn exact_integer(text: &[u8]) -> Option<i64> {
+    let mut canonical = Vec::with_capacity(24);
+    if !canonical_of(&parts(text)?, 20, 0, &mut canonical) || canonical.contains(&b'.') {
+        return None;
+    }
+    std::str::from_utf8(&canonical).ok()?.parse().ok()
+}
+
+/// A double. Out of range is none; `inf` and `nan` in any case are some.
+#[inline]
+pub fn parse_double(bytes: &[u8]) -> Option<f64> {
+    let text = trim(bytes);
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    if value.is_infinite() && !is_special(text) {
+        return None;
+    }
+    if value == 0.0 && text.iter().take_while(|byte| !matches!(byte, b'e' | b'E')).any(|b| matches!(b, b'1'..=b'9')) {
+        return None;
+    }
+    Some(value)
+}
+
+/// Appends the canonical form of a number: exact, no exponent, no leading or trailing zeros (`-0.50` is `-0.5`, `1.2e1` is `12`).
+/// False when it is no number or outside what PostgreSQL's `numeric` holds.
+pub fn numeric_canonical(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    parts(trim(bytes)).is_some_and(|parts| canonical_of(&parts, NUMERIC_WHOLE_DIGITS, NUMERIC_SCALE, out))
+}
+
+/// Whether a number fits `numeric(precision, scale)` without rounding, or `numeric` when there are no limits.
+pub fn numeric_fits(bytes: &[u8], limits: Option<(u16, u16)>) -> bool {
+    let (whole, scale) = match limits {
+        Some((precision, scale)) => (i64::from(precision) - i64::from(scale), i64::from(scale)),
+        None => (NUMERIC_WHOLE_DIGITS, NUMERIC_SCALE),
+    };
+    let Some(parts) = parts(trim(bytes)) else { return false };
+    Span::of(&parts).is_none_or(|span| span.whole_digits <= whole && span.scale <= scale)
+}
+
+/// Where the non-zero digits of a number lie around its decimal point.
+struct Span {
+    /// Digits before the point; zero or negative when it is below one.
+    whole_digits: i64,
+    /// Digits behind the point; zero or negative when it is a whole number.
+    scale: i64,
+}
+
+impl Span {
+    /// `None` for zero.
+    fn of(parts: &Parts<'_>) -> Option<Self> {
+        let all = || parts.whole.iter().chain(parts.fraction);
+        let first = all().position(|&digit| digit != b'0')? as i64;
+        let from_end = all().rev().position(|&digit| digit != b'0')? as i64;
+        let exponent = parts.exponent.as_ref().map_or(0, Exponent::value);
+        Some(Self {
+            whole_digits: parts.whole.len() as i64 - first + exponent,
+            scale: parts.fraction.len() as i64 - from_end - exponent,
+        })
+    }
+}
+
+/// Writes the canonical form when it fits into so many digits before and behind the point.
+fn canonical_of(parts: &Parts<'_>, whole_limit: i64, scale_limit: i64, out: &mut Vec<u8>) -> bool {
+    let Some(span) = Span::of(parts) else {
+        out.push(b'0');
+        return true;
+    };
+    if span.whole_digits > whole_limit || span.scale > scale_limit {
+        return false;
+    }
+    let mut significant = parts.whole.iter().chain(parts.fraction).copied().skip_while(|&digit| digit == b'0');
+    if parts.negative {
+        out.push(b'-');
+    }
+    if span.whole_digits <= 0 {
+        out.push(b'0');
+    }
+    for _ in 0..span.whole_digits {
+        out.push(significant.next().unwrap_or(b'0'));
+    }
+    if span.scale > 0 {
+        out.push(b'.');
+        let zeros = (-span.whole_digits).max(0);
+        out.extend(std::iter::repeat_n(b'0', zeros as usize));
+        out.extend(significant.take((span.scale - zeros) as usize));
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn canonical(text: &str) -> Option<String> {
+        let mut out = Vec::new();
+        numeric_canonical(text.as_bytes(), &mut out).then(|| String::from_utf8(out).expect("digits"))
+    }
+
+    fn shape(text: &str) -> NumberShape {
+        number_shape(CellKind::Bare, text.as_bytes())
+    }
+
+    #[test]
+    fn equal_numbers_have_one_canonical_form() {
+        for (text, expected) in [
+            ("12", "12"),
+            ("12.0", "12"),
+            ("12.00", "12"),
+            ("1.2e1", "12"),
+            ("+12", "12"),
+            (" 12 ", "12"),
+            ("0012", "12"),
+            ("120e-1", "12"),
+            ("-0.50", "-0.5"),
+            (".5", "0.5"),
+            ("5.", "5"),
+            ("-0", "0"),
+            ("0.000", "0"),
+            ("0e9", "0"),
+            ("1e3", "1000"),
+            ("1.5e-3", "0.0015"),
+            ("12345678901234567890.12345678901234567890", "12345678901234567890.1234567890123456789"),
+        ] {
+            assert_eq!(canonical(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in ["", " ", "-", ".", "e5", "1e", "1e+", "1,5", "1_000", "0x10", "12 EUR", "NaN", "1e999999"] {
+            assert_eq!(canonical(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_plain_spellings_are_inferred() {
+        assert_eq!(shape("12"), NumberShape::Integer { digits: 2 });
+        assert_eq!(shape("0"), NumberShape::Integer { digits: 0 });
+        assert_eq!(shape("-7"), NumberShape::Integer { digits: 1 });
+        assert_eq!(shape("0.10"), NumberShape::Decimal { digits: 2 });
+        assert_eq!(shape("1.5e-3"), NumberShape::Exponent);
+        assert_eq!(shape("1e-05"), NumberShape::Exponent);
+        assert_eq!(shape("1e5"), NumberShape::Exponent);
+        assert_eq!(shape("-inf"), NumberShape::Special);
+        for text in ["007", "+49", "01.5", "5.", "54E019", "54E19", "1e400", "1,5", "", "-", "١٢", "1 2"] {
+            assert_eq!(shape(text), NumberShape::No, "{text}");
+        }
+        assert_eq!(number_shape(CellKind::Number, b"54E19"), NumberShape::Exponent);
+        assert_eq!(number_shape(CellKind::String, b"12"), NumberShape::No);
+    }
+
+    #[test]
+    fn integers_convert_by_value() {
+        assert_eq!(parse_bigint(b"9223372036854775807"), Some(i64::MAX));
+        assert_eq!(parse_bigint(b"-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(parse_bigint(b"9223372036854775808"), None);
+        assert_eq!(parse_bigint(b"007"), Some(7));
+        assert_eq!(parse_bigint(b"+7"), Some(7));
+        assert_eq!(parse_bigint(b"7.00"), Some(7));
+        assert_eq!(parse_bigint(b"7.5"), None);
+        assert_eq!(parse_smallint(b"32768"), None);
+        assert_eq!(parse_integer(b"-2147483648"), Some(i32::MIN));
+    }
+
+    #[test]
+    fn numeric_limits_count_digits_without_rounding() {
+        assert!(numeric_fits(b"12345.60", Some((6, 1))));
+        assert!(!numeric_fits(b"12345.61", Some((6, 1))));
+        assert!(!numeric_fits(b"123456", Some((6, 1))));
+        assert!(numeric_fits(b"0.001", Some((3, 3))));
+        assert!(numeric_fits(b"0", Some((1, 1))));
+    }
+
+    #[test]
+    fn doubles_out_of_range_are_none() {
+        assert_eq!(parse_double(b"1e400"), None);
+        assert_eq!(parse_double(b"1e-400"), None);
+        assert_eq!(parse_double(b"0e-400"), Some(0.0));
+        assert_eq!(parse_double(b"-Infinity"), Some(f64::NEG_INFINITY));
+        assert!(parse_double(b"nan").is_some_and(f64::is_nan));
+        assert_eq!(parse_double(b"1,5"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_canonical_form_keeps_the_value(whole in "-?(0|[1-9][0-9]{0,12})", fraction in "[0-9]{0,8}", exponent in -20_i32..20) {
+            let text = if fraction.is_empty() { format!("{whole}e{exponent}") } else { format!("{whole}.{fraction}e{exponent}") };
+            let canonical = canonical(&text).expect("a number");
+            prop_assert_eq!(canonical.parse::<f64>().expect("digits") + 0.0, text.parse::<f64>().expect("a number") + 0.0);
+        }
+
+        #[test]
+        fn the_canonical_form_is_its_own(text in "-?[0-9]{1,30}(\\.[0-9]{1,30})?(e-?[0-9]{1,2})?") {
+            let once = canonical(&text).expect("a number");
+            prop_assert_eq!(canonical(&once), Some(once.clone()));
+            prop_assert!(!once.starts_with("-0") || once.starts_with("-0."));
+        }
+
+        #[test]
+        fn every_integer_comes_back(value: i64) {
+            prop_assert_eq!(parse_bigint(value.to_string().as_bytes()), Some(value));
+            let exponent = format!("{value}.0e0");
+            prop_assert_eq!(parse_bigint(exponent.as_bytes()), Some(value));
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = (parse_bigint(&bytes), parse_double(&bytes), number_shape(CellKind::Bare, &bytes));
+            let _ = (numeric_canonical(&bytes, &mut Vec::new()), numeric_fits(&bytes, Some((10, 2))));
+        }
+    }
+}

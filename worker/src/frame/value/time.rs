@@ -1,0 +1,315 @@
+//! Dates, times and timestamps: ISO 8601 by hand (it is the hot path), anything else by its `format:`.
+
+use chrono::format::{Item, Parsed, StrftimeItems};
+use chrono::{NaiveTime, Timelike};
+
+use super::trim;
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+/// PostgreSQL keeps microseconds; more digits would be lost.
+const FRACTION_DIGITS: usize = 6;
+
+/// An ISO timestamp: its microseconds since 1970 (in UTC when it names a zone).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IsoStamp {
+    /// Microseconds since 1970-01-01T00:00.
+    pub micros: i64,
+    /// Whether it names a zone: `Z`, `+02`, `+02:00`, `+0200`.
+    pub zoned: bool,
+}
+
+/// Whether a text is an ISO date that exists.
+#[inline]
+pub(crate) fn is_iso_date(bytes: &[u8]) -> bool {
+    iso_date(trim(bytes)).is_some()
+}
+
+/// Days since 1970 of `YYYY-MM-DD`.
+#[inline]
+fn iso_date(text: &[u8]) -> Option<i32> {
+    let &[a, b, c, d, b'-', e, f, b'-', g, h] = text else { return None };
+    let year = i32::from(two(a, b)?) * 100 + i32::from(two(c, d)?);
+    days(year, two(e, f)?, two(g, h)?)
+}
+
+/// Days since 1970 of a date that exists, year 1 to 9999.
+#[inline]
+fn days(year: i32, month: u8, day: u8) -> Option<i32> {
+    const LENGTHS: [u8; 13] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = *LENGTHS.get(usize::from(month))? + u8::from(leap && month == 2);
+    if year == 0 || day == 0 || day > length {
+        return None;
+    }
+    // Counting years from March puts the leap day at the end of a year.
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((i32::from(month) + 9) % 12) + 2) / 5 + i32::from(day) - 1;
+    Some(era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468)
+}
+
+/// Two digits.
+#[inline]
+fn two(tens: u8, ones: u8) -> Option<u8> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| tens * 10 + ones)
+}
+
+/// Microseconds of the day of `HH:MM[:SS[.ffffff]]`, and what follows.
+fn iso_time(text: &[u8]) -> Option<(i64, &[u8])> {
+    let &[a, b, b':', c, d, ref rest @ ..] = text else { return None };
+    let (hour, minute) = (two(a, b)?, two(c, d)?);
+    let (second, rest) = match rest {
+        &[b':', e, f, ref rest @ ..] => (two(e, f)?, rest),
+        rest => return (hour < 24 && minute < 60).then_some((micros_of(hour, minute, 0, 0), rest)),
+    };
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let Some((b'.' | b',', rest)) = rest.split_first() else {
+        return Some((micros_of(hour, minute, second, 0), rest));
+    };
+    let length = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+    if length == 0 || length > FRACTION_DIGITS {
+        return None;
+    }
+    let (digits, rest) = rest.split_at(length);
+    let fraction = digits.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    Some((micros_of(hour, minute, second, fraction * 10_i64.pow((FRACTION_DIGITS - length) as u32)), rest))
+}
+
+fn micros_of(hour: u8, minute: u8, second: u8, micros: i64) -> i64 {
+    (i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second)) * MICROS_PER_SECOND + micros
+}
+
+/// Seconds east of Greenwich of `Z`, `+02`, `+0200` or `+02:00`, up to 15:59.
+fn iso_zone(text: &[u8]) -> Option<i64> {
+    let (sign, hour, minute) = match *text {
+        [b'Z' | b'z'] => return Some(0),
+        [sign, a, b] => (sign, two(a, b)?, 0),
+        [sign, a, b, c, d] | [sign, a, b, b':', c, d] => (sign, two(a, b)?, two(c, d)?),
+        _ => return None,
+    };
+    if hour > 15 || minute > 59 {
+        return None;
+    }
+    let seconds = i64::from(hour) * 3_600 + i64::from(minute) * 60;
+    match sign {
+        b'+' => Some(seconds),
+        b'-' => Some(-seconds),
+        _ => None,
+    }
+}
+
+/// An ISO date and time with `T` or one space between them, with or without a zone.
+pub(crate) fn iso_timestamp(bytes: &[u8]) -> Option<IsoStamp> {
+    let text = trim(bytes);
+    let (date, rest) = text.split_at_checked(10)?;
+    let day = iso_date(date)?;
+    let Some((b'T' | b't' | b' ', rest)) = rest.split_first() else { return None };
+    let (time, zone) = iso_time(rest)?;
+    let micros = i64::from(day) * MICROS_PER_DAY + time;
+    if zone.is_empty() {
+        return Some(IsoStamp { micros, zoned: false });
+    }
+    let zone = if zone[0] == b' ' { &zone[1..] } else { zone };
+    Some(IsoStamp { micros: micros - iso_zone(zone)? * MICROS_PER_SECOND, zoned: true })
+}
+
+/// Days since 1970. A timestamp at midnight without a zone is a date, too.
+pub fn parse_date(bytes: &[u8]) -> Option<i32> {
+    let text = trim(bytes);
+    iso_date(text).or_else(|| {
+        let stamp = iso_timestamp(text)?;
+        (!stamp.zoned && stamp.micros.rem_euclid(MICROS_PER_DAY) == 0)
+            .then(|| stamp.micros.div_euclid(MICROS_PER_DAY) as i32)
+    })
+}
+
+/// Microseconds since 1970 of a timestamp without a zone. A date is its midnight; `Z` is accepted, other zones are not:
+/// dropping an offset would change the time.
+pub fn parse_timestamp(bytes: &[u8]) -> Option<i64> {
+    let text = trim(bytes);
+    if let Some(day) = iso_date(text) {
+        return Some(i64::from(day) * MICROS_PER_DAY);
+    }
+    let stamp = iso_timestamp(text)?;
+    (!stamp.zoned || matches!(text.last(), Some(b'Z' | b'z'))).then_some(stamp.micros)
+}
+
+/// Microseconds since 1970 in UTC. A timestamp that names no zone is taken as UTC.
+pub fn parse_timestamptz(bytes: &[u8]) -> Option<i64> {
+    let text = trim(bytes);
+    match iso_date(text) {
+        Some(day) => Some(i64::from(day) * MICROS_PER_DAY),
+        None => iso_timestamp(text).map(|stamp| stamp.micros),
+    }
+}
+
+/// Microseconds since midnight of `HH:MM[:SS[.ffffff]]`.
+pub fn parse_time(bytes: &[u8]) -> Option<i64> {
+    match iso_time(trim(bytes))? {
+        (micros, []) => Some(micros),
+        _ => None,
+    }
+}
+
+/// A strftime format, read once.
+#[derive(Debug, Clone)]
+pub struct TimeFormat<'a> {
+    items: Vec<Item<'a>>,
+}
+
+impl<'a> TimeFormat<'a> {
+    /// Reads a format; `None` when chrono does not know one of its parts.
+    pub fn new(format: &'a str) -> Option<Self> {
+        let items: Vec<_> = StrftimeItems::new(format).collect();
+        (!items.contains(&Item::Error)).then_some(Self { items })
+    }
+
+    fn read(&self, bytes: &[u8]) -> Option<Parsed> {
+        let mut parsed = Parsed::new();
+        let text = std::str::from_utf8(trim(bytes)).ok()?;
+        chrono::format::parse(&mut parsed, text, self.items.iter()).ok()?;
+        Some(parsed)
+    }
+
+    /// Days since 1970.
+    pub fn date(&self, bytes: &[u8]) -> Option<i32> {
+        let date = self.read(bytes)?.to_naive_date().ok()?;
+        bounded(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros()).map(|_| date.to_epoch_days())
+    }
+
+    /// Microseconds since 1970; a format without a time means midnight.
+    pub fn timestamp(&self, bytes: &[u8]) -> Option<i64> {
+        let parsed = self.read(bytes)?;
+        bounded(naive(&parsed)?)
+    }
+
+    /// Microseconds since 1970 in UTC; a format without a zone means UTC.
+    pub fn timestamptz(&self, bytes: &[u8]) -> Option<i64> {
+        let parsed = self.read(bytes)?;
+        match parsed.offset() {
+            None => bounded(naive(&parsed)?),
+            Some(_) => bounded(parsed.to_datetime().ok()?.timestamp_micros()),
+        }
+    }
+}
+
+/// The timestamp as written, without looking at a zone.
+fn naive(parsed: &Parsed) -> Option<i64> {
+    if let Some(seconds) = parsed.timestamp() {
+        return seconds.checked_mul(MICROS_PER_SECOND);
+    }
+    let date = parsed.to_naive_date().ok()?;
+    let time = match (parsed.hour_div_12(), parsed.hour_mod_12()) {
+        (None, None) => NaiveTime::MIN,
+        _ => parsed.to_naive_time().ok()?,
+    };
+    // A leap second or a fraction below a microsecond would not come back as it was.
+    let exact = time.nanosecond() < 1_000_000_000 && time.nanosecond() % 1_000 == 0;
+    exact.then(|| date.and_time(time).and_utc().timestamp_micros())
+}
+
+/// Only years 1 to 9999, as for ISO dates.
+fn bounded(micros: i64) -> Option<i64> {
+    const FIRST: i64 = -719_162 * MICROS_PER_DAY;
+    const END: i64 = 2_932_897 * MICROS_PER_DAY;
+    (FIRST..END).contains(&micros).then_some(micros)
+}
+
+/// Days since 1970 of a date in a strftime format.
+pub fn parse_date_as(bytes: &[u8], format: &str) -> Option<i32> {
+    TimeFormat::new(format)?.date(bytes)
+}
+
+/// Microseconds since 1970 of a timestamp in a strftime format.
+pub fn parse_timestamp_as(bytes: &[u8], format: &str) -> Option<i64> {
+    TimeFormat::new(format)?.timestamp(bytes)
+}
+
+/// Microseconds since 1970 in UTC of a timestamp in a strftime format.
+pub fn parse_timestamptz_as(bytes: &[u8], format: &str) -> Option<i64> {
+    TimeFormat::new(format)?.timestamptz(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, NaiveDate};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_iso_dates_that_exist_are_dates() {
+        assert_eq!(parse_date(b"1970-01-01"), Some(0));
+        assert_eq!(parse_date(b"2024-02-29"), Some(19_782));
+        assert_eq!(parse_date(b"0001-01-01"), Some(-719_162));
+        assert_eq!(parse_date(b"9999-12-31"), Some(2_932_896));
+        assert_eq!(parse_date(b"2024-05-06 00:00:00"), parse_date(b"2024-05-06"));
+        for text in ["2023-02-29", "1900-02-29", "2024-13-01", "2024-00-10", "0000-01-01", "2024-1-1", "01/02/2024", ""]
+        {
+            assert_eq!(parse_date(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn timestamps_with_and_without_zone() {
+        assert_eq!(parse_timestamp(b"1970-01-01T00:00:01"), Some(1_000_000));
+        assert_eq!(parse_timestamp(b"1970-01-01 00:00:00.000001"), Some(1));
+        assert_eq!(parse_timestamp(b"1970-01-01 00:01"), Some(60_000_000));
+        assert_eq!(parse_timestamp(b"1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(parse_timestamp(b"1970-01-01T00:00:00+01:00"), None);
+        assert_eq!(parse_timestamptz(b"1970-01-01T01:00:00+01:00"), Some(0));
+        assert_eq!(parse_timestamptz(b"1970-01-01 00:00:00 -0130"), Some(5_400_000_000));
+        for text in ["2024-01-01T24:00:00", "2024-01-01T23:59:60", "2024-01-01T1:00", "2024-01-01T00:00:00.1234567"] {
+            assert_eq!(parse_timestamptz(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_format_decides_what_is_ambiguous() {
+        assert_eq!(parse_date_as(b"03/04/2024", "%d/%m/%Y"), parse_date(b"2024-04-03"));
+        assert_eq!(parse_date_as(b"31.12.2024", "%d.%m.%Y"), parse_date(b"2024-12-31"));
+        assert_eq!(parse_date_as(b"2024-12-31", "%d.%m.%Y"), None);
+        assert_eq!(
+            parse_timestamp_as(b"03/04/2024 5 PM", "%d/%m/%Y %I %p"),
+            None,
+            "chrono wants minutes, so the cell is refused instead of guessed"
+        );
+        assert_eq!(
+            parse_timestamp_as(b"03/04/2024 05:30 PM", "%d/%m/%Y %I:%M %p"),
+            parse_timestamp(b"2024-04-03 17:30:00")
+        );
+        assert_eq!(
+            parse_timestamptz_as(b"03.04.2024 01:00 +0100", "%d.%m.%Y %H:%M %z"),
+            parse_timestamptz(b"2024-04-03")
+        );
+        assert_eq!(parse_date_as(b"x", "%Q"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn dates_agree_with_chrono(days in -719_162_i32..2_932_897) {
+            let date = NaiveDate::from_epoch_days(days).expect("in range");
+            prop_assert_eq!(parse_date(date.format("%Y-%m-%d").to_string().as_bytes()), Some(days));
+        }
+
+        #[test]
+        fn timestamps_agree_with_chrono(micros in -62_135_596_800_000_000_i64..253_402_300_800_000_000) {
+            let stamp = DateTime::from_timestamp_micros(micros).expect("in range");
+            let text = stamp.format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
+            prop_assert_eq!(parse_timestamp(text.as_bytes()), Some(micros));
+            prop_assert_eq!(parse_timestamptz(stamp.to_rfc3339().as_bytes()), Some(micros));
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40), text in "[0-9T:. +-]{0,32}") {
+            for bytes in [&bytes[..], text.as_bytes()] {
+                let _ = (parse_date(bytes), parse_timestamp(bytes), parse_timestamptz(bytes), parse_time(bytes));
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A window that slides over a file's text, so that a file of any size is read in the same memory.
+
+use super::read::FileError;
+use super::unpack::Text;
+
+/// Text read at a time.
+pub(super) const WINDOW_BYTES: usize = 1 << 20;
+/// A record larger than this is refused: the window would have to grow over it.
+pub(super) const MAX_RECORD_BYTES: usize = 64 << 20;
+
+/// The piece of text that is looked at now.
+pub(super) struct Window {
+    source: Text,
+    buffer: Vec<u8>,
+    filled: usize,
+    ended: bool,
+    size: usize,
+}
+
+impl Window {
+    /// A window of `size` bytes at the start of a text; nothing is read yet.
+    pub(super) fn new(source: Text, size: usize) -> Self {
+        Self { source, buffer: Vec::new(), filled: 0, ended: false, size }
+    }
+
+    /// The text in the window.
+    #[inline]
+    pub(super) fn text(&self) -> &[u8] {
+        &self.buffer[..self.filled]
+    }
+
+    /// Whether the file ends where the window ends.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The file's name as people see it.
+    pub(super) fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// Bytes and hash of the file so far.
+    pub(super) fn seen(&self) -> (u64, u128) {
+        self.source.seen()
+    }
+
+    /// Leaves the first `done` bytes behind and reads on.
+    pub(super) fn slide(&mut self, done: usize) -> Result<(), FileError> {
+        self.buffer.copy_within(done..self.filled, 0);
+        self.filled -= done;
+        if self.buffer.len() > 2 * self.size && self.filled < self.size {
+            self.buffer.truncate(self.size);
+            self.buffer.shrink_to_fit();
+        }
+        self.fill(self.size)
+    }
+
+    /// Reads more behind what is there, for a record that is larger than the window. `line`: where it starts.
+    pub(super) fn grow(&mut self, line: u64) -> Result<(), FileError> {
+        if self.filled > MAX_RECORD_BYTES {
+            let limit = MAX_RECORD_BYTES >> 20;
+            return Err(FileError::new(
+                "record_too_large",
+                self.name(),
+                Some(line),
+                format_args!("a record is larger than {limit} MiB"),
+            )
+            .hint("Look for a quote or bracket that is never closed, or load such values by another way."));
+        }
+        self.fill((self.filled * 2).max(self.size))
+    }
+
+    /// Reads until so many bytes are there or the text ends.
+    fn fill(&mut self, size: usize) -> Result<(), FileError> {
+        if self.ended || self.filled >= size {
+            return Ok(());
+        }
+        if self.buffer.len() < size {
+            self.buffer.resize(size, 0);
+        }
+        self.filled += self.source.fill(&mut self.buffer[self.filled..size])?;
+        self.ended = self.filled < size;
+        Ok(())
+    }
+}
