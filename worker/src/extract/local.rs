@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use elt_shared::config::{AfterLoad, LocalSource};
+use elt_shared::config::LocalSource;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, Stamp, format_of};
@@ -141,7 +141,7 @@ impl Listing<'_> {
             csv: self.source.csv.clone(),
             records: self.source.records.clone(),
             stamp,
-            after_load: None::<(String, AfterLoad)>,
+            after_load: None,
         })
     }
 
