@@ -2,7 +2,10 @@
 
 mod audit;
 mod auth;
+mod configs;
+mod coverage;
 mod health;
+mod known_hosts;
 mod logs;
 mod runs;
 mod users;
@@ -16,6 +19,9 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::description())
         .merge(health::router())
         .merge(auth::router())
+        .merge(configs::router())
+        .merge(coverage::router())
+        .merge(known_hosts::router())
         .merge(runs::router())
         .merge(logs::router())
         .merge(users::router())

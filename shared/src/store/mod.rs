@@ -2,12 +2,14 @@
 
 pub mod audit;
 pub mod configs;
+pub mod coverage;
 pub mod idempotency;
 pub mod known_hosts;
 pub mod logs;
 pub mod overview;
 pub mod runs;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 
 use std::time::Duration;
