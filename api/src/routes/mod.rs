@@ -1,5 +1,7 @@
 //! The endpoints, a file a resource.
 
+#![expect(unused_qualifications, reason = "utoipa names types by their whole path")]
+
 mod audit;
 mod auth;
 mod configs;
