@@ -21,9 +21,7 @@ const HISTORY: i64 = 100;
 const MAX_REPORT_BYTES: usize = 32 << 20;
 
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(newest))
-        .routes(routes!(import).layer(DefaultBodyLimit::max(MAX_REPORT_BYTES)))
+    OpenApiRouter::new().routes(routes!(newest)).routes(routes!(import).layer(DefaultBodyLimit::max(MAX_REPORT_BYTES)))
 }
 
 /// A report in coverage.py's shape.

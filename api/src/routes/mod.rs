@@ -6,6 +6,7 @@ mod audit;
 mod auth;
 mod configs;
 mod coverage;
+mod data_view;
 mod health;
 mod known_hosts;
 mod logs;
@@ -23,6 +24,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(auth::router())
         .merge(configs::router())
         .merge(coverage::router())
+        .merge(data_view::router())
         .merge(known_hosts::router())
         .merge(runs::router())
         .merge(logs::router())

@@ -162,7 +162,9 @@ mod tests {
 
     #[test]
     fn what_is_no_report_is_refused() {
-        for wrong in [json!({}), json!({ "totals": {} }), json!({ "totals": { "covered_lines": 2, "num_statements": 1 } })] {
+        for wrong in
+            [json!({}), json!({ "totals": {} }), json!({ "totals": { "covered_lines": 2, "num_statements": 1 } })]
+        {
             assert!(Report::read(&wrong).is_err(), "{wrong}");
         }
     }

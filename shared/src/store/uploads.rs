@@ -49,7 +49,10 @@ impl Upload {
     /// # Errors
     /// Why no run can be made of it.
     pub fn pipeline(&self) -> Result<&PipelineConfig, ConfigError> {
-        self.pipeline.as_ref().map(|checked| &checked.value).map_err(|problems| ConfigError::NotRunnable(problems.clone()))
+        self.pipeline
+            .as_ref()
+            .map(|checked| &checked.value)
+            .map_err(|problems| ConfigError::NotRunnable(problems.clone()))
     }
 
     /// Why no run can be made of it; empty when one can.
@@ -64,7 +67,9 @@ impl Upload {
 
     /// Keeps it as the next version, or finds the version it already is. The bool says whether it is new.
     pub async fn keep(&self, tx: &mut PgConnection, username: &str) -> sqlx::Result<(ConfigVersion, bool)> {
-        let json = |value: Result<serde_json::Value, serde_json::Error>| value.map_err(|error| sqlx::Error::Encode(error.into()));
+        let json = |value: Result<serde_json::Value, serde_json::Error>| {
+            value.map_err(|error| sqlx::Error::Encode(error.into()))
+        };
         let new = NewConfig {
             name: &self.document.name(),
             yaml_content: &self.text,
