@@ -10,6 +10,7 @@
 //! - [`settings`]: flags and environment of a process
 //! - [`network`]: which hosts may be called, and connecting to a checked address
 //! - [`json_path`]: paths into JSON: where the rows of an answer are
+//! - [`trigger`]: starting a pipeline: its run, its schedule and its ticket in one transaction
 //! - [`telemetry`]: log lines, traces and the layer that keeps lines in the database
 //! - [`target`]: connecting to a target table's database and reading a page of it
 //! - [`store`]: the control database, a file a table
@@ -30,3 +31,4 @@ pub mod settings;
 pub mod store;
 pub mod target;
 pub mod telemetry;
+pub mod trigger;

@@ -9,6 +9,11 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 use ulid::Ulid;
 
+/// Says that a run should stop; carries its id.
+pub const STOP_CHANNEL: &str = "elt_stop";
+/// Says that a schedule was made or changed.
+pub const TICK_CHANNEL: &str = "elt_tick";
+
 /// Deliveries of one ticket. A handler answers with an error only when the control database failed under it.
 const DELIVERIES: usize = 4;
 
@@ -25,10 +30,13 @@ pub async fn push_after(
     delay: Duration,
 ) -> sqlx::Result<Ulid> {
     // Due by the database's clock: the clock of this machine may be hours off. The queue counts whole seconds.
-    let due: i64 = sqlx::query_scalar("select ceil(extract(epoch from now()) - 1 + $1)::bigint")
-        .bind(delay.as_secs_f64())
-        .fetch_one(&mut *db)
-        .await?;
+    let due: i64 = sqlx::query_scalar(
+        "select case when $1 > 0 then ceil(extract(epoch from now()) + $1)
+                     else floor(extract(epoch from now())) end::bigint",
+    )
+    .bind(delay.as_secs_f64())
+    .fetch_one(&mut *db)
+    .await?;
     let id = Ulid::generate();
     let payload = serde_json::to_vec(ticket).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let task = TaskBuilder::new(payload)

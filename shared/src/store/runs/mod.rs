@@ -1,12 +1,31 @@
 //! Runs: one row for each execution of a pipeline, and the truth about it.
+//!
+//! # Layout
+//! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
+//! - [`list`]: what people look at
+//! - [`stop`]: stopping and retrying on request
+
+mod attempt;
+mod list;
+mod stop;
 
 use std::time::Duration;
+
+pub use attempt::{
+    Claim, Outcome, Renewed, begin, claim_target, finish, hand_back, is_mine, note_progress, renew, retry_later,
+    wait_for_target,
+};
+pub use list::{RunFilter, counts, list};
+pub use stop::{StopAnswer, request_stop, retry, stop_of_schedule};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{FromRow, PgExecutor, PgPool};
+use sqlx::{FromRow, PgConnection, PgExecutor};
+use ulid::Ulid;
 use uuid::Uuid;
+
+use crate::job::ExecuteRun;
 
 /// A worker that says nothing for this long has lost its runs.
 pub const LEASE: Duration = Duration::from_secs(25);
@@ -38,8 +57,12 @@ pub struct Run {
     pub state: String,
     /// It waits for this instant.
     pub not_before: Option<DateTime<Utc>>,
+    /// It stops then, and does not start later.
+    pub not_after: Option<DateTime<Utc>>,
     /// A sentence, while it waits for something.
     pub waits_for: Option<String>,
+    /// The run that holds the target it wants.
+    pub waits_for_run: Option<Uuid>,
     /// `extract`, `validate` or `load`, while it runs.
     pub stage: Option<String>,
     /// Rows and bytes so far, while it runs.
@@ -81,7 +104,7 @@ pub struct Run {
 }
 
 const COLUMNS: &str = "id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, queue, options, state, \
-     not_before, waits_for, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \
+     not_before, not_after, waits_for, waits_for_run, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \
      stop_requested_at, error_code, error, next_step, report, rows_read, rows_inserted, traceparent, created_by, \
      created_at, started_at, finished_at";
 
@@ -108,6 +131,10 @@ pub struct NewRun<'a> {
     pub options: Value,
     /// It waits for this instant.
     pub not_before: Option<DateTime<Utc>>,
+    /// It stops then, and does not start later.
+    pub not_after: Option<DateTime<Utc>>,
+    /// A sentence about what it waits for.
+    pub waits_for: Option<String>,
     /// Bound of the attempts.
     pub max_attempts: u32,
     /// W3C trace context of the caller.
@@ -120,8 +147,8 @@ pub struct NewRun<'a> {
 pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Run> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into runs (id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, queue, options,
-                           not_before, max_attempts, traceparent, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                           not_before, not_after, waits_for, max_attempts, traceparent, created_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
          returning {COLUMNS}"
     )))
     .bind(Uuid::now_v7())
@@ -135,6 +162,8 @@ pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Ru
     .bind(new.queue)
     .bind(new.options)
     .bind(new.not_before)
+    .bind(new.not_after)
+    .bind(new.waits_for)
     .bind(new.max_attempts as i32)
     .bind(new.traceparent)
     .bind(new.created_by)
@@ -150,123 +179,34 @@ pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Run>
         .await
 }
 
-/// Starts an attempt: takes the run if it is queued and due, or if its worker lost it. `None`: nothing to do.
-///
-/// A start raises the epoch, so that whatever an older attempt still writes is fenced off.
-pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::Result<Option<Run>> {
+/// The run of a schedule that waits for its window to open.
+pub async fn find_waiting(db: impl PgExecutor<'_>, schedule_id: Uuid) -> sqlx::Result<Option<Run>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "with taken as (
-             update runs set state = 'running', epoch = epoch + 1, attempt = attempt + 1, worker_id = $2,
-                    lease_expires_at = now() + make_interval(secs => $3), waits_for = null, stage = 'extract',
-                    started_at = coalesce(started_at, now())
-             where id = $1
-               and ((state = 'queued' and coalesce(not_before, now()) <= now())
-                    or (state = 'running' and lease_expires_at < now()))
-             returning *
-         ), noted as (
-             insert into run_attempts (run_id, epoch, worker_id) select id, epoch, worker_id from taken
-         )
-         select {COLUMNS} from taken"
+        "select {COLUMNS} from runs where schedule_id = $1 and state = 'queued' and attempt = 0 and not_before > now()"
     )))
-    .bind(id)
-    .bind(worker_id)
-    .bind(LEASE.as_secs_f64())
+    .bind(schedule_id)
     .fetch_optional(db)
     .await
 }
 
-/// Whether a run may load into a target table now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
-    /// It is this run's until the run ends.
-    Taken,
-    /// Another run has it.
-    Busy {
-        /// Which.
-        run: Uuid,
-    },
-    /// A newer attempt of this run began.
-    Fenced,
-}
-
-/// Claims a target table for a running run: one running run per table, whatever configs name it.
-pub async fn claim_target(db: &PgPool, id: Uuid, epoch: i64, target_key: &str) -> sqlx::Result<Claim> {
-    loop {
-        let claimed = sqlx::query("update runs set target_key = $3 where id = $1 and epoch = $2 and state = 'running'")
-            .bind(id)
-            .bind(epoch)
-            .bind(target_key)
-            .execute(db)
-            .await;
-        match claimed {
-            Ok(done) if done.rows_affected() == 1 => return Ok(Claim::Taken),
-            Ok(_) => return Ok(Claim::Fenced),
-            Err(error) if error.as_database_error().is_some_and(|e| e.constraint() == Some("runs_one_per_target")) => {
-                let holder = sqlx::query_scalar("select id from runs where state = 'running' and target_key = $1")
-                    .bind(target_key)
-                    .fetch_optional(db)
-                    .await?;
-                // Without a holder it finished in between: try again.
-                if let Some(run) = holder {
-                    return Ok(Claim::Busy { run });
-                }
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone)]
-pub enum Outcome {
-    /// Everything is loaded.
-    Succeeded,
-    /// Stopped on request; nothing half-loaded.
-    Stopped,
-    /// Failed for good.
-    Failed {
-        /// Stable code.
-        code: String,
-        /// What happened, as a sentence.
-        error: String,
-        /// What to do about it.
-        next_step: String,
-    },
-}
-
-/// Ends the attempt that holds `epoch`, and wakes whoever waits for its target. False: the attempt was fenced off.
-pub async fn finish(
-    db: impl PgExecutor<'_>,
-    id: Uuid,
-    epoch: i64,
-    outcome: &Outcome,
-    report: Option<&Value>,
-) -> sqlx::Result<bool> {
-    let (state, code, error, next_step) = match outcome {
-        Outcome::Succeeded => ("succeeded", None, None, None),
-        Outcome::Stopped => ("stopped", None, None, None),
-        Outcome::Failed { code, error, next_step } => ("failed", Some(code), Some(error), Some(next_step)),
-    };
-    let done = sqlx::query(
-        "with done as (
-             update runs set state = $3, error_code = $4, error = $5, next_step = $6, report = coalesce($7, report),
-                    rows_read = coalesce(($7 ->> 'rows_read')::bigint, rows_read),
-                    rows_inserted = coalesce(($7 ->> 'rows_inserted')::bigint, rows_inserted),
-                    finished_at = now(), lease_expires_at = null, stage = null, waits_for = null
-             where id = $1 and epoch = $2 and state = 'running'
-             returning id, epoch
-         )
-         update run_attempts a set finished_at = now(), outcome = $3, error_code = $4, error = $5
-         from done where a.run_id = done.id and a.epoch = done.epoch",
-    )
-    .bind(id)
-    .bind(epoch)
-    .bind(state)
-    .bind(code)
-    .bind(error)
-    .bind(next_step)
-    .bind(report)
-    .execute(db)
+/// Starts the run of a schedule that waits for its window to open.
+pub async fn start_waiting(db: &mut PgConnection, schedule_id: Uuid) -> sqlx::Result<Option<Run>> {
+    let started: Option<Run> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "update runs set not_before = null, waits_for = null
+         where schedule_id = $1 and state = 'queued' and attempt = 0 and not_before > now()
+         returning {COLUMNS}"
+    )))
+    .bind(schedule_id)
+    .fetch_optional(&mut *db)
     .await?;
-    Ok(done.rows_affected() == 1)
+    if let Some(run) = &started {
+        ExecuteRun { run_id: run.id }.enqueue(db, &run.queue).await?;
+    }
+    Ok(started)
+}
+
+/// Remembers which ticket wakes a worker for a run.
+pub(crate) async fn note_ticket(db: &mut PgConnection, id: Uuid, ticket: Ulid) -> sqlx::Result<()> {
+    sqlx::query("update runs set ticket_id = $2 where id = $1").bind(id).bind(ticket.to_string()).execute(db).await?;
+    Ok(())
 }

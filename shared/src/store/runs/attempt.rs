@@ -1,0 +1,322 @@
+//! What the worker that executes a run writes. Every write carries the epoch its attempt began with and changes
+//! nothing once a newer attempt began or the run ended: an attempt that lost its run can do no harm.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
+use uuid::Uuid;
+
+use super::{COLUMNS, LEASE, Run};
+use crate::job::ExecuteRun;
+
+/// Starts an attempt: takes the run if it is queued and due, or if its worker lost it. `None`: nothing to do.
+///
+/// A start raises the epoch, so that whatever an older attempt still writes is fenced off. A run whose attempts
+/// are used up, or whose window is over, is not taken: the sweeper ends it.
+pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::Result<Option<Run>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "with taken as (
+             update runs set state = 'running', epoch = epoch + 1, attempt = attempt + 1, worker_id = $2,
+                    lease_expires_at = now() + make_interval(secs => $3), not_before = null, waits_for = null,
+                    waits_for_run = null, target_key = null, stage = 'extract', progress = null,
+                    started_at = coalesce(started_at, now())
+             where id = $1 and attempt < max_attempts
+               and ((state = 'queued' and coalesce(not_before, now()) <= now())
+                    or (state = 'running' and lease_expires_at < now()))
+               and coalesce(not_after, 'infinity') > now()
+             returning *
+         ), lost as (
+             update run_attempts a set finished_at = now(), outcome = 'worker_lost'
+             from taken where a.run_id = taken.id and a.epoch < taken.epoch and a.finished_at is null
+         ), noted as (
+             insert into run_attempts (run_id, epoch, worker_id) select id, epoch, worker_id from taken
+         )
+         select {COLUMNS} from taken"
+    )))
+    .bind(id)
+    .bind(worker_id)
+    .bind(LEASE.as_secs_f64())
+    .fetch_optional(db)
+    .await
+}
+
+/// A run whose lease was extended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct Renewed {
+    /// Which.
+    pub id: Uuid,
+    /// By which attempt.
+    pub epoch: i64,
+    /// Someone asked it to stop, or its window is over.
+    pub stop: bool,
+}
+
+/// Extends the leases of a worker's attempts, all at once. Those missing in the answer are lost.
+pub async fn renew(db: impl PgExecutor<'_>, attempts: &[(Uuid, i64)]) -> sqlx::Result<Vec<Renewed>> {
+    let (ids, epochs): (Vec<Uuid>, Vec<i64>) = attempts.iter().copied().unzip();
+    sqlx::query_as(
+        "update runs r set lease_expires_at = now() + make_interval(secs => $3)
+         from unnest($1::uuid[], $2::bigint[]) as mine (id, epoch)
+         where r.id = mine.id and r.epoch = mine.epoch and r.state = 'running'
+         returning r.id, r.epoch, (r.stop_requested_at is not null or coalesce(r.not_after <= now(), false)) as stop",
+    )
+    .bind(ids)
+    .bind(epochs)
+    .bind(LEASE.as_secs_f64())
+    .fetch_all(db)
+    .await
+}
+
+/// Whether the run still belongs to this attempt. For a last look before something is committed elsewhere.
+pub async fn is_mine(db: impl PgExecutor<'_>, id: Uuid, epoch: i64) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select exists (select from runs where id = $1 and epoch = $2 and state = 'running')")
+        .bind(id)
+        .bind(epoch)
+        .fetch_one(db)
+        .await
+}
+
+/// Notes how far an attempt is. False: it is fenced off.
+pub async fn note_progress(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    epoch: i64,
+    stage: &str,
+    progress: &Value,
+) -> sqlx::Result<bool> {
+    let noted =
+        sqlx::query("update runs set stage = $3, progress = $4 where id = $1 and epoch = $2 and state = 'running'")
+            .bind(id)
+            .bind(epoch)
+            .bind(stage)
+            .bind(progress)
+            .execute(db)
+            .await?;
+    Ok(noted.rows_affected() == 1)
+}
+
+/// Whether a run may load into a target table now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// It is this run's until the run ends.
+    Taken,
+    /// Another run has it.
+    Busy {
+        /// Which.
+        run: Uuid,
+    },
+    /// A newer attempt of this run began.
+    Fenced,
+}
+
+/// Claims a target, named by its identity, for the rest of the run: one running run per target.
+pub async fn claim_target(db: &PgPool, id: Uuid, epoch: i64, key: &str) -> sqlx::Result<Claim> {
+    loop {
+        let claimed = sqlx::query("update runs set target_key = $3 where id = $1 and epoch = $2 and state = 'running'")
+            .bind(id)
+            .bind(epoch)
+            .bind(key)
+            .execute(db)
+            .await;
+        match claimed {
+            Ok(done) if done.rows_affected() == 1 => return Ok(Claim::Taken),
+            Ok(_) => return Ok(Claim::Fenced),
+            Err(error) if is_held(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let holder = sqlx::query_scalar("select id from runs where target_key = $1 and state = 'running'")
+            .bind(key)
+            .fetch_optional(db)
+            .await?;
+        // Without a holder it finished between the two statements: claim again.
+        if let Some(run) = holder {
+            return Ok(Claim::Busy { run });
+        }
+    }
+}
+
+fn is_held(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.constraint() == Some("runs_one_per_target"))
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Everything is loaded.
+    Succeeded,
+    /// Stopped on request; nothing half-loaded.
+    Stopped,
+    /// Failed for good.
+    Failed {
+        /// Stable code.
+        code: String,
+        /// What happened, as a sentence.
+        error: String,
+        /// What to do about it.
+        next_step: String,
+    },
+}
+
+/// What an attempt leaves behind when it lets its run go.
+#[derive(FromRow)]
+struct Released {
+    queue: String,
+    target_key: Option<String>,
+    schedule_id: Option<Uuid>,
+}
+
+/// Ends a run, and wakes whoever waits for its target. False: the attempt was fenced off.
+pub async fn finish(
+    db: &mut PgConnection,
+    id: Uuid,
+    epoch: i64,
+    outcome: &Outcome,
+    report: Option<&Value>,
+) -> sqlx::Result<bool> {
+    let (state, code, error, next_step) = match outcome {
+        Outcome::Succeeded => ("succeeded", None, None, None),
+        Outcome::Stopped => ("stopped", None, None, None),
+        Outcome::Failed { code, error, next_step } => ("failed", Some(code), Some(error), Some(next_step)),
+    };
+    let released: Option<Released> = sqlx::query_as(
+        "update runs set state = $3, error_code = $4, error = $5, next_step = $6, report = coalesce($7, report),
+                rows_read = coalesce(($7 ->> 'rows_read')::bigint, rows_read),
+                rows_inserted = coalesce(($7 ->> 'rows_inserted')::bigint, rows_inserted),
+                finished_at = now(), lease_expires_at = null, stage = null, waits_for = null
+         where id = $1 and epoch = $2 and state = 'running'
+         returning queue, target_key, schedule_id",
+    )
+    .bind(id)
+    .bind(epoch)
+    .bind(state)
+    .bind(code)
+    .bind(error)
+    .bind(next_step)
+    .bind(report)
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(released) = released else { return Ok(false) };
+    end_attempt(db, id, epoch, state, code.zip(error)).await?;
+    wake_next(db, released.target_key.as_deref()).await?;
+    if let Some(schedule) = released.schedule_id {
+        crate::store::schedules::run_finished(db, schedule).await?;
+    }
+    Ok(true)
+}
+
+/// Sends a run back to wait `delay` for its next attempt. False: the attempt was fenced off.
+pub async fn retry_later(
+    db: &mut PgConnection,
+    id: Uuid,
+    epoch: i64,
+    delay: Duration,
+    (code, error): (&str, &str),
+) -> sqlx::Result<bool> {
+    let released: Option<Released> = sqlx::query_as(
+        "update runs set state = 'queued', not_before = now() + make_interval(secs => $3), stage = null, progress = null,
+                worker_id = null, lease_expires_at = null,
+                waits_for = format('attempt %s of %s: %s', attempt + 1, max_attempts, $4)
+         where id = $1 and epoch = $2 and state = 'running'
+         returning queue, target_key, schedule_id",
+    )
+    .bind(id)
+    .bind(epoch)
+    .bind(delay.as_secs_f64())
+    .bind(error)
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(released) = released else { return Ok(false) };
+    end_attempt(db, id, epoch, "retry", Some((&code.to_owned(), &error.to_owned()))).await?;
+    ExecuteRun { run_id: id }.enqueue_after(db, &released.queue, delay).await?;
+    wake_next(db, released.target_key.as_deref()).await?;
+    Ok(true)
+}
+
+/// Sends a run back to wait until `holder`, which loads into the same target, lets go. It costs no attempt.
+/// False: the attempt was fenced off.
+pub async fn wait_for_target(db: &mut PgConnection, id: Uuid, epoch: i64, holder: Uuid) -> sqlx::Result<bool> {
+    // Locking the holder's row first orders this after or before its end: no wake-up falls in between.
+    let (still_held, key): (bool, Option<String>) =
+        sqlx::query_as("select state = 'running', target_key from runs where id = $1 for update")
+            .bind(holder)
+            .fetch_optional(&mut *db)
+            .await?
+            .unwrap_or((false, None));
+    let released: Option<Released> = sqlx::query_as(
+        "update runs set state = 'queued', attempt = attempt - 1, worker_id = null, lease_expires_at = null,
+                stage = null, progress = null, target_key = $3, waits_for_run = $4,
+                waits_for = format('run %s, which loads into the same table', $4)
+         where id = $1 and epoch = $2 and state = 'running'
+         returning queue, target_key, schedule_id",
+    )
+    .bind(id)
+    .bind(epoch)
+    .bind(key)
+    .bind(holder)
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(released) = released else { return Ok(false) };
+    end_attempt(db, id, epoch, "target_busy", None).await?;
+    if !still_held {
+        ExecuteRun { run_id: id }.enqueue(db, &released.queue).await?;
+    }
+    Ok(true)
+}
+
+/// Gives a run back unfinished because its worker stops. It costs no attempt. False: the attempt was fenced off.
+pub async fn hand_back(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<bool> {
+    let released: Option<Released> = sqlx::query_as(
+        "update runs set state = 'queued', attempt = attempt - 1, worker_id = null, lease_expires_at = null,
+                stage = null, progress = null
+         where id = $1 and epoch = $2 and state = 'running'
+         returning queue, target_key, schedule_id",
+    )
+    .bind(id)
+    .bind(epoch)
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(released) = released else { return Ok(false) };
+    end_attempt(db, id, epoch, "handed_back", None).await?;
+    ExecuteRun { run_id: id }.enqueue(db, &released.queue).await?;
+    Ok(true)
+}
+
+async fn end_attempt(
+    db: &mut PgConnection,
+    id: Uuid,
+    epoch: i64,
+    outcome: &str,
+    failure: Option<(&String, &String)>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update run_attempts set finished_at = now(), outcome = $3, error_code = $4, error = $5
+         where run_id = $1 and epoch = $2",
+    )
+    .bind(id)
+    .bind(epoch)
+    .bind(outcome)
+    .bind(failure.map(|(code, _)| code))
+    .bind(failure.map(|(_, error)| error))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Wakes the run that waits longest for a target that was let go.
+pub(super) async fn wake_next(db: &mut PgConnection, key: Option<&str>) -> sqlx::Result<()> {
+    let Some(key) = key else { return Ok(()) };
+    let next: Option<(Uuid, String)> = sqlx::query_as(
+        "update runs set waits_for_run = null, waits_for = null
+         where id = (select id from runs where target_key = $1 and state = 'queued' and waits_for_run is not null
+                     order by id limit 1 for update skip locked)
+         returning id, queue",
+    )
+    .bind(key)
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some((run_id, queue)) = next {
+        ExecuteRun { run_id }.enqueue(db, &queue).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! Schedules: when a pipeline runs by itself. A schedule is a row; whichever worker comes first does its next tick.
+//!
+//! # Layout
+//! - [`tick`]: what workers do: claim what is due, write what a tick decided
+//! - this file: what people do: create, look, stop
+
+mod tick;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{FromRow, PgConnection, PgExecutor};
+use uuid::Uuid;
+
+pub use tick::{
+    Decision, DueTick, TICK_LEASE, bring_forward, claim_due, end, note_seen, run_finished, seconds_until_due, settle,
+    watched,
+};
+
+use super::runs;
+use crate::queue::TICK_CHANNEL;
+
+/// A time in which a pipeline runs by itself, and how.
+#[derive(Debug, Clone, FromRow, Serialize)]
+pub struct Schedule {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// The config version it runs.
+    pub config_id: i64,
+    /// Pipeline name: one live schedule for each.
+    pub name: String,
+    /// `waiting`, `active`, `stopping`, `stopped`, `missed` or `done`.
+    pub state: String,
+    /// Why it is in that state.
+    pub reason: Option<String>,
+    /// `manual` or `schedule`: who made it.
+    pub trigger: String,
+    /// It waits for this instant.
+    pub start_at: Option<DateTime<Utc>>,
+    /// It ends with this instant.
+    pub end_at: Option<DateTime<Utc>>,
+    /// IANA zone its times were written in and its cron expression is read in.
+    pub timezone: String,
+    /// Five fields.
+    pub cron: Option<String>,
+    /// `skip` or `queue`.
+    pub overlap: String,
+    /// `latest`, `all` or `none`.
+    pub catch_up: String,
+    /// Whether it compares the sources' fingerprints.
+    pub monitor: bool,
+    /// How often, in seconds; absent: as often as the workers' setting says.
+    pub interval_seconds: Option<i32>,
+    /// Its ticks do nothing while it is paused.
+    pub paused: bool,
+    /// When a worker looks at it next.
+    pub next_tick_at: Option<DateTime<Utc>>,
+    /// When its cron expression fires next.
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// When a worker last looked at it.
+    pub last_tick_at: Option<DateTime<Utc>>,
+    /// Which worker.
+    pub last_tick_worker: Option<String>,
+    /// Why the last look failed.
+    pub last_tick_error: Option<String>,
+    /// What the sources looked like when they were last run.
+    #[serde(skip)]
+    pub fingerprint: Option<Vec<u8>>,
+    /// Fires left out because a run was going on or nobody was there to start it.
+    pub skipped: i64,
+    /// The queue its runs go to.
+    pub queue: String,
+    /// What its runs need beside the config.
+    #[serde(skip)]
+    pub options: Value,
+    /// How often it was looked at.
+    pub ticks: i64,
+    /// Username.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When its state last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+const COLUMNS: &str = "id, config_id, name, state, reason, trigger, start_at, end_at, timezone, cron, overlap, catch_up, \
+     monitor, interval_seconds, paused, next_tick_at, next_run_at, last_tick_at, last_tick_worker, last_tick_error, \
+     fingerprint, skipped, queue, options, ticks, created_by, created_at, updated_at";
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct NewSchedule<'a> {
+    /// The config version.
+    pub config_id: i64,
+    /// Pipeline name.
+    pub name: &'a str,
+    /// `manual` or `schedule`.
+    pub trigger: &'a str,
+    /// It waits for this instant; `None`: it is active at once.
+    pub start_at: Option<DateTime<Utc>>,
+    /// It ends with this instant.
+    pub end_at: Option<DateTime<Utc>>,
+    /// IANA zone.
+    pub timezone: &'a str,
+    /// Five fields, already checked.
+    pub cron: Option<&'a str>,
+    /// `skip` or `queue`.
+    pub overlap: &'a str,
+    /// `latest`, `all` or `none`.
+    pub catch_up: &'a str,
+    /// Whether it compares fingerprints.
+    pub monitor: bool,
+    /// How often; `None`: as the workers' setting says.
+    pub interval_seconds: Option<i32>,
+    /// When its cron expression fires first.
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// When a worker looks at it first.
+    pub next_tick_at: DateTime<Utc>,
+    /// The queue its runs go to.
+    pub queue: &'a str,
+    /// What its runs need beside the config.
+    pub options: Value,
+    /// Username.
+    pub created_by: &'a str,
+}
+
+/// Creates a schedule: `waiting` until its start if that is to come, else `active`.
+///
+/// # Errors
+/// By the constraint `schedules_one_monitor` when the pipeline has a live schedule: end that first.
+pub async fn create(db: impl PgExecutor<'_>, new: NewSchedule<'_>) -> sqlx::Result<Schedule> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "insert into schedules (id, config_id, name, state, trigger, start_at, end_at, timezone, cron, overlap, catch_up,
+                                monitor, interval_seconds, next_run_at, next_tick_at, queue, options, created_by)
+         values ($1, $2, $3, case when $5 > now() then 'waiting' else 'active' end, $4, $5, $6, $7, $8, $9, $10,
+                 $11, $12, $13, $14, $15, $16, $17)
+         returning {COLUMNS}"
+    )))
+    .bind(Uuid::now_v7())
+    .bind(new.config_id)
+    .bind(new.name)
+    .bind(new.trigger)
+    .bind(new.start_at)
+    .bind(new.end_at)
+    .bind(new.timezone)
+    .bind(new.cron)
+    .bind(new.overlap)
+    .bind(new.catch_up)
+    .bind(new.monitor)
+    .bind(new.interval_seconds)
+    .bind(new.next_run_at)
+    .bind(new.next_tick_at)
+    .bind(new.queue)
+    .bind(new.options)
+    .bind(new.created_by)
+    .fetch_one(db)
+    .await
+}
+
+/// One schedule.
+pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Schedule>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from schedules where id = $1")))
+        .bind(id)
+        .fetch_optional(db)
+        .await
+}
+
+/// The live schedule of a pipeline. Takes a lock on the name until the caller's transaction ends.
+pub async fn find_live(db: &mut PgConnection, name: &str) -> sqlx::Result<Option<Schedule>> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.schedules:' || $1, 0))")
+        .bind(name)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from schedules where name = $1 and state in ('waiting', 'active', 'stopping') for update"
+    )))
+    .bind(name)
+    .fetch_optional(db)
+    .await
+}
+
+/// Which schedules to list; an empty filter lists all.
+#[derive(Debug, Clone, Default)]
+pub struct ScheduleFilter<'a> {
+    /// Only in one of these states.
+    pub states: &'a [String],
+    /// Only of this pipeline.
+    pub name: Option<&'a str>,
+    /// Only of this config version.
+    pub config_id: Option<i64>,
+}
+
+/// Schedules, newest first; those older than `before` when given.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    filter: &ScheduleFilter<'_>,
+    before: Option<Uuid>,
+    limit: i64,
+) -> sqlx::Result<Vec<Schedule>> {
+    let mut query = sqlx::QueryBuilder::new(format!("select {COLUMNS} from schedules where true"));
+    if !filter.states.is_empty() {
+        query.push(" and state = any(").push_bind(filter.states).push(")");
+    }
+    if let Some(name) = filter.name {
+        query.push(" and name = ").push_bind(name);
+    }
+    if let Some(config_id) = filter.config_id {
+        query.push(" and config_id = ").push_bind(config_id);
+    }
+    if let Some(before) = before {
+        query.push(" and id < ").push_bind(before);
+    }
+    query.push(" order by id desc limit ").push_bind(limit);
+    query.build_query_as().fetch_all(db).await
+}
+
+/// How many schedules are in which state. States without schedules are left out.
+pub async fn counts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(String, i64)>> {
+    sqlx::query_as("select state, count(*) from schedules group by state order by state").fetch_all(db).await
+}
+
+/// Ends a live schedule on request: its waiting runs never start, its running one stops at the next batch boundary.
+/// `None`: there is no such schedule. One that has ended stays as it is.
+pub async fn stop(db: &mut PgConnection, id: Uuid, reason: &str) -> sqlx::Result<Option<Schedule>> {
+    let live: Option<Uuid> = sqlx::query_scalar(
+        "select id from schedules where id = $1 and state in ('waiting', 'active', 'stopping') for update",
+    )
+    .bind(id)
+    .fetch_optional(&mut *db)
+    .await?;
+    if live.is_some() {
+        let running = runs::stop_of_schedule(db, id).await?;
+        end(db, id, if running > 0 { "stopping" } else { "stopped" }, reason).await?;
+    }
+    find(db, id).await
+}
+
+/// Ends a live schedule because a newer one takes its place: runs that wait for its window never start, others go on.
+pub async fn replace(db: &mut PgConnection, id: Uuid, reason: &str) -> sqlx::Result<()> {
+    let waiting: Vec<Uuid> = sqlx::query_scalar(
+        "select id from runs where schedule_id = $1 and state = 'queued' and not_before > now() and attempt = 0",
+    )
+    .bind(id)
+    .fetch_all(&mut *db)
+    .await?;
+    for run in waiting {
+        runs::request_stop(db, run).await?;
+    }
+    end(db, id, "stopped", reason).await
+}
+
+/// Opens the window of a waiting schedule now. `None`: it does not wait.
+pub async fn open(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Schedule>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "update schedules set state = 'active', start_at = now(), next_tick_at = now(), updated_at = now()
+         where id = $1 and state = 'waiting' returning {COLUMNS}"
+    )))
+    .bind(id)
+    .fetch_optional(db)
+    .await
+}
+
+/// Pauses a live schedule, or lets it go on. `None`: there is no live schedule with this id.
+pub async fn set_paused(db: &mut PgConnection, id: Uuid, paused: bool) -> sqlx::Result<Option<Schedule>> {
+    let changed = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "update schedules set paused = $2, updated_at = now(), next_tick_at = now()
+         where id = $1 and state in ('waiting', 'active') returning {COLUMNS}"
+    )))
+    .bind(id)
+    .bind(paused)
+    .fetch_optional(&mut *db)
+    .await?;
+    announce(db).await?;
+    Ok(changed)
+}
+
+/// Lets workers know that a schedule was made or changed, once the caller's transaction commits.
+pub async fn announce(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query("select pg_notify($1, '')").bind(TICK_CHANNEL).execute(db).await?;
+    Ok(())
+}

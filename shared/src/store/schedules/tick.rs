@@ -1,0 +1,187 @@
+//! Ticks: a worker claims a due schedule for a while, looks at the sources, and writes what it decided, unless
+//! someone else took over meanwhile. Time is the database's: the workers' clocks may be hours apart.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::{COLUMNS, Schedule, announce};
+
+/// A worker that claimed a tick has this long to look at the sources; then another may.
+pub const TICK_LEASE: Duration = Duration::from_secs(60);
+
+/// A claimed tick.
+#[derive(Debug, Clone, FromRow)]
+pub struct DueTick {
+    /// The schedule, with this tick counted.
+    #[sqlx(flatten)]
+    pub schedule: Schedule,
+    /// The database's clock when it was claimed.
+    pub now: DateTime<Utc>,
+    /// When it was due.
+    pub due_at: DateTime<Utc>,
+}
+
+/// Claims at most `limit` due ticks of a queue. Every tick is claimed by one worker.
+pub async fn claim_due(db: impl PgExecutor<'_>, queue: &str, worker: &str, limit: i64) -> sqlx::Result<Vec<DueTick>> {
+    let columns = COLUMNS.split(", ").map(|column| format!("s.{}", column.trim())).collect::<Vec<_>>().join(", ");
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "with due as (
+             select id, next_tick_at as due_at from schedules
+             where state in ('waiting', 'active', 'stopping') and next_tick_at <= now() and queue = $1
+               and coalesce(ticking_until, now()) <= now()
+             order by next_tick_at limit $2 for update skip locked
+         )
+         update schedules s set ticks = ticks + 1, last_tick_at = now(), last_tick_worker = $3,
+                ticking_until = now() + make_interval(secs => $4)
+         from due where s.id = due.id
+         returning {columns}, now() as now, due.due_at"
+    )))
+    .bind(queue)
+    .bind(limit)
+    .bind(worker)
+    .bind(TICK_LEASE.as_secs_f64())
+    .fetch_all(db)
+    .await
+}
+
+/// Seconds until the next tick of a queue is due; `None`: no schedule is live.
+pub async fn seconds_until_due(db: impl PgExecutor<'_>, queue: &str) -> sqlx::Result<Option<f64>> {
+    sqlx::query_scalar(
+        "select extract(epoch from min(greatest(next_tick_at, ticking_until)) - clock_timestamp())::float8
+         from schedules where state in ('waiting', 'active', 'stopping') and queue = $1",
+    )
+    .bind(queue)
+    .fetch_one(db)
+    .await
+}
+
+/// What a tick decided.
+#[derive(Debug, Clone)]
+pub struct Decision<'a> {
+    /// `waiting` or `active`; [`end`] writes the other states.
+    pub state: &'a str,
+    /// When to look next.
+    pub next_tick_at: DateTime<Utc>,
+    /// When the cron expression fires next.
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// What the sources look like, when a run that reads them was enqueued; `None` keeps what is there.
+    pub fingerprint: Option<&'a [u8]>,
+    /// A change was seen that the run going on may have missed.
+    pub changed: bool,
+    /// Fires left out.
+    pub skipped: i64,
+    /// Why the look failed.
+    pub error: Option<&'a str>,
+}
+
+/// Writes what tick number `tick` decided. False: a newer tick took over, or the schedule ended; roll back.
+pub async fn settle(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    tick: i64,
+    claimed_due: DateTime<Utc>,
+    decision: &Decision<'_>,
+) -> sqlx::Result<bool> {
+    let settled = sqlx::query(
+        "update schedules set state = $4,
+                updated_at = case when state = $4 then updated_at else now() end,
+                reason = case when state = $4 then reason end,
+                -- Brought forward meanwhile: then that counts.
+                next_tick_at = case when next_tick_at = $3 then $5 else least(next_tick_at, $5) end,
+                next_run_at = $6, fingerprint = coalesce($7, fingerprint), changed = $8, skipped = skipped + $9,
+                last_tick_error = $10, ticking_until = null
+         where id = $1 and ticks = $2 and state in ('waiting', 'active')",
+    )
+    .bind(id)
+    .bind(tick)
+    .bind(claimed_due)
+    .bind(decision.state)
+    .bind(decision.next_tick_at)
+    .bind(decision.next_run_at)
+    .bind(decision.fingerprint)
+    .bind(decision.changed)
+    .bind(decision.skipped)
+    .bind(decision.error)
+    .execute(db)
+    .await?;
+    Ok(settled.rows_affected() == 1)
+}
+
+/// Ends a live schedule: `stopping` while a run of it still stops, else `stopped`, `missed` or `done`.
+pub async fn end(db: &mut PgConnection, id: Uuid, state: &str, reason: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "update schedules set state = $2, reason = $3, updated_at = now(), ticking_until = null, next_run_at = null,
+                next_tick_at = case when $2 = 'stopping' then now() + interval '5 seconds' end
+         where id = $1 and state in ('waiting', 'active', 'stopping')",
+    )
+    .bind(id)
+    .bind(state)
+    .bind(reason)
+    .execute(&mut *db)
+    .await?;
+    announce(db).await
+}
+
+/// Notes what the sources look like to a run of the schedule that is about to read them.
+pub async fn note_seen(db: impl PgExecutor<'_>, id: Uuid, fingerprint: &[u8]) -> sqlx::Result<()> {
+    sqlx::query("update schedules set fingerprint = $2 where id = $1").bind(id).bind(fingerprint).execute(db).await?;
+    Ok(())
+}
+
+/// A run of the schedule ended: a stopping schedule has stopped with its last run, and a change seen meanwhile is
+/// looked at now.
+pub async fn run_finished(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
+    let (stopped, look): (bool, bool) = sqlx::query_as(
+        "with live as (
+             select exists (select from runs where schedule_id = $1 and state in ('queued', 'running')) as any
+         ), stopped as (
+             update schedules set state = 'stopped', updated_at = now(), next_tick_at = null, ticking_until = null
+             from live where id = $1 and state = 'stopping' and not live.any returning 1
+         ), looked as (
+             update schedules set next_tick_at = now(), changed = false
+             from live where id = $1 and state = 'active' and changed and not live.any returning 1
+         )
+         select exists (select from stopped), exists (select from looked)",
+    )
+    .bind(id)
+    .fetch_one(&mut *db)
+    .await?;
+    if stopped || look {
+        announce(db).await?;
+    }
+    Ok(())
+}
+
+/// Brings the next tick of schedules that monitor forward to now: something stirred in one of their folders.
+pub async fn bring_forward(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query(
+        "update schedules set next_tick_at = now()
+         where id = any($1) and state = 'active' and monitor and not paused and next_tick_at > now()",
+    )
+    .bind(ids)
+    .execute(&mut *db)
+    .await?;
+    announce(db).await
+}
+
+/// The active monitors of a queue and the text of their configs: what a worker watches folders for.
+pub async fn watched(db: impl PgExecutor<'_>, queue: &str) -> sqlx::Result<Vec<(Schedule, String)>> {
+    #[derive(FromRow)]
+    struct Row {
+        #[sqlx(flatten)]
+        schedule: Schedule,
+        yaml_content: String,
+    }
+    let columns = COLUMNS.split(", ").map(|column| format!("s.{}", column.trim())).collect::<Vec<_>>().join(", ");
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {columns}, c.yaml_content from schedules s join config_history c on c.id = s.config_id
+         where s.state = 'active' and s.monitor and not s.paused and s.queue = $1"
+    )))
+    .bind(queue)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.schedule, row.yaml_content)).collect())
+}
