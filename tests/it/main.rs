@@ -3,3 +3,4 @@
 mod support;
 
 mod logins;
+mod run_attempts;

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod client;
+pub mod control;
 pub mod database;
 pub mod folder;
 
