@@ -6,7 +6,7 @@ use axum::extract::rejection::{
 };
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use elt_shared::config::{ConfigError, ConfigProblem};
+use elt_shared::config::{ConfigError, ConfigProblem, Warning};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -218,6 +218,17 @@ impl From<&ConfigProblem> for FieldProblem {
             line: problem.line,
             column: problem.column,
             message: problem.message.clone(),
+        }
+    }
+}
+
+impl From<&Warning> for FieldProblem {
+    fn from(warning: &Warning) -> Self {
+        Self {
+            pointer: warning.path.clone(),
+            line: warning.line,
+            column: warning.column,
+            message: warning.message.clone(),
         }
     }
 }

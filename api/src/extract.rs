@@ -31,7 +31,7 @@ pub const MAX_YAML_BYTES: usize = 256 * 1024;
 
 /// What was uploaded: a multipart form with a `file`, or the YAML itself as the body.
 #[derive(Debug, Default)]
-pub struct Upload {
+pub struct UploadedFile {
     /// Its name, when it has one; empty when the form's file field was left empty.
     pub file_name: Option<String>,
     /// Its text; `None` when there was no `file`.
@@ -40,14 +40,19 @@ pub struct Upload {
     pub fields: Vec<(String, String)>,
 }
 
-impl Upload {
+impl UploadedFile {
     /// A field of the form or parameter of the query string.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
+
+    /// All fields of this name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.fields.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Upload {
+impl<S: Send + Sync> FromRequest<S> for UploadedFile {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
@@ -70,7 +75,7 @@ fn query_of(request: &Request) -> Vec<(String, String)> {
     axum::extract::Query::try_from_uri(request.uri()).map(|query| query.0).unwrap_or_default()
 }
 
-async fn read_form(mut form: Multipart, upload: &mut Upload) -> Result<()> {
+async fn read_form(mut form: Multipart, upload: &mut UploadedFile) -> Result<()> {
     while let Some(field) = form.next_field().await? {
         let name = field.name().unwrap_or_default().to_owned();
         if name == "file" && upload.text.is_none() {

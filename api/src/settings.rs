@@ -34,6 +34,9 @@ pub struct ApiSettings {
     /// Which hosts a data view may connect to. Filled in from the process's network settings.
     #[arg(skip)]
     pub network: NetworkSettings,
+    /// Names `${env:NAME}` in an admin's data view may stand for. Filled in from the process's worker settings.
+    #[arg(skip)]
+    pub env_allow: Vec<String>,
 }
 
 impl ApiSettings {
@@ -48,6 +51,7 @@ impl ApiSettings {
             target_url: None,
             data_dir: PathBuf::new(),
             network: NetworkSettings::default(),
+            env_allow: Vec::new(),
         }
     }
 }

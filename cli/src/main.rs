@@ -1,2 +1,75 @@
-//! x
-fn main() {}
+//! `elt`: one program for the server, the workers and the person at the terminal.
+//!
+//! # Layout
+//! - `exit`: how a command ended, as scripts see it
+//! - `out`: what commands print
+//! - `signals`: asked to stop, and asked again
+//! - `databases`: the control database of this process, private or given
+//! - `keys`: the installation's keys, written once
+//! - a file for each command
+
+mod databases;
+mod exit;
+mod keys;
+mod migrate;
+mod out;
+mod serve;
+mod signals;
+mod up;
+mod user;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Exit;
+
+/// Files, HTTP APIs and SFTP servers in; clean, deduplicated PostgreSQL tables out.
+#[derive(Debug, Parser)]
+#[command(name = "elt", version, after_long_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Up),
+    Serve(serve::Serve),
+    Worker(worker::Worker),
+    Migrate(migrate::Migrate),
+    User(user::User),
+}
+
+impl Command {
+    async fn execute(self) -> anyhow::Result<Exit> {
+        match self {
+            Self::Up(command) => command.execute().await,
+            Self::Serve(command) => command.execute().await,
+            Self::Worker(command) => command.execute().await,
+            Self::Migrate(command) => command.execute().await,
+            Self::User(command) => command.execute().await,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    // Everything that speaks TLS asks for the process's provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::explain(&anyhow::Error::new(error).context("could not start the async runtime")),
+    };
+    let outcome = runtime.block_on(cli.command.execute());
+    // A blocked thread (a read from a terminal) must not keep the process.
+    runtime.shutdown_background();
+    outcome.map_or_else(|error| exit::explain(&error), ExitCode::from)
+}

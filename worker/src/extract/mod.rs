@@ -3,6 +3,7 @@
 pub mod http;
 pub mod local;
 pub mod sftp;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

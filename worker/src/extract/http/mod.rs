@@ -1,11 +1,259 @@
-//! stub
-use elt_shared::config::ApiSource;
+//! HTTP API sources: every page of an answer becomes a JSON file in the run's spool.
+//!
+//! # Layout
+//! - [`request`]: the URL, the parameters, and the headers that stay with one host
+//! - [`fetch`]: one GET: redirects, status, and the body streamed into a file under a cap
+//! - [`retry`]: attempts, pauses and `Retry-After`
+//! - [`answer`], [`walk`]: what is in a body, without holding it
+//! - [`pages`]: which URL comes next, and guards against going in circles
+//! - [`limits`]: how long and how much
+//! - [`error`]: why it failed, as a sentence
 
-use super::{ExtractContext, Extracted};
-use crate::error::Result;
+mod answer;
+mod error;
+mod fetch;
+mod limits;
+mod pages;
+mod request;
+mod retry;
+mod walk;
 
-/// stub
-pub async fn extract(index: usize, source: &ApiSource, context: &ExtractContext) -> Result<Extracted> {
-    let _ = (index, source, context);
-    Ok(Extracted::default())
+use std::path::{Path, PathBuf};
+
+use elt_shared::config::{ApiSource, CsvOptions, Pagination};
+use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
+use reqwest::{StatusCode, Url};
+use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::xxh3_128;
+
+use self::answer::{Contents, Flaw, Wanted};
+use self::error::{HttpError, Result};
+use self::fetch::{Body, Fetcher, Opened};
+pub use self::limits::HttpLimits;
+use self::pages::{Pages, Turn, next_link};
+use self::request::{Outgoing, shown};
+use super::{Compression, ExtractContext, Extracted, Format, InputFile, Stamp};
+use crate::error::{PipelineError, Result as PipelineResult};
+use crate::json_path::JsonPath;
+
+/// Fetches every page of a source.
+///
+/// # Errors
+/// When one page cannot be had: the source failed and nothing of it is loaded.
+pub async fn extract(index: usize, source: &ApiSource, context: &ExtractContext) -> PipelineResult<Extracted> {
+    extract_within(index, source, context, &HttpLimits::default()).await
+}
+
+/// [`extract`] with other limits.
+///
+/// # Errors
+/// As [`extract`].
+pub async fn extract_within(
+    index: usize,
+    source: &ApiSource,
+    context: &ExtractContext,
+    limits: &HttpLimits,
+) -> PipelineResult<Extracted> {
+    let pages = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
+    let mut files = Vec::new();
+    for page in pages.into_iter().filter(|page| page.contents.readable) {
+        files.push(page.into_input(index, source)?);
+    }
+    Ok(Extracted { files, left_out: Vec::new() })
+}
+
+/// A value that changes when the source's rows may have: from the answer's validators, else from all it sends.
+///
+/// # Errors
+/// As [`extract`].
+pub async fn fingerprint(source: &ApiSource, context: &ExtractContext) -> PipelineResult<u128> {
+    fingerprint_within(source, context, &HttpLimits::default()).await
+}
+
+/// [`fingerprint`] with other limits.
+///
+/// # Errors
+/// As [`extract`].
+pub async fn fingerprint_within(
+    source: &ApiSource,
+    context: &ExtractContext,
+    limits: &HttpLimits,
+) -> PipelineResult<u128> {
+    guarded(source, &context.stop, limits, async {
+        if source.pagination.is_none()
+            && let Some(validators) = validators_of(source, context, limits).await?
+        {
+            return Ok(xxh3_128(validators.as_bytes()));
+        }
+        tokio::fs::create_dir_all(&context.spool).await.map_err(|source| spool_failed(&context.spool, source))?;
+        let folder = tempfile::tempdir_in(&context.spool).map_err(|source| spool_failed(&context.spool, source))?;
+        let context = ExtractContext { spool: folder.path().to_owned(), ..context.clone() };
+        let pages = fetch_pages(0, source, &context, limits).await?;
+        let hashes: Vec<u8> = pages.iter().flat_map(|page| page.body.hash.to_le_bytes()).collect();
+        Ok(xxh3_128(&hashes))
+    })
+    .await
+}
+
+/// Ends the work at the total deadline and when asked to stop.
+async fn guarded<T>(
+    source: &ApiSource,
+    stop: &CancellationToken,
+    limits: &HttpLimits,
+    work: impl Future<Output = Result<T>>,
+) -> PipelineResult<T> {
+    let late = |_| HttpError::Deadline {
+        url: Outgoing::of(source).map(|outgoing| shown(&outgoing.url)).unwrap_or_default(),
+        after: limits.total,
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(PipelineError::Stopped),
+        done = tokio::time::timeout(limits.total, work) => Ok(done.map_err(late)??),
+    }
+}
+
+/// One page that is in the spool.
+struct Page {
+    name: String,
+    path: PathBuf,
+    body: Body,
+    contents: Contents,
+    next_link: Option<Url>,
+}
+
+impl Page {
+    fn into_input(self, index: usize, source: &ApiSource) -> PipelineResult<InputFile> {
+        let doing = || format!("look at the answer of {}", self.name);
+        let stamp = Stamp::of(&self.path).map_err(|source| PipelineError::Io { doing: doing(), source })?;
+        Ok(InputFile {
+            source: index,
+            name: self.name,
+            path: self.path,
+            format: Format::Json,
+            compression: Compression::None,
+            csv: CsvOptions::default(),
+            records: source.records.clone(),
+            stamp,
+            after_load: None,
+        })
+    }
+}
+
+async fn fetch_pages(
+    index: usize,
+    source: &ApiSource,
+    context: &ExtractContext,
+    limits: &HttpLimits,
+) -> Result<Vec<Page>> {
+    let outgoing = Outgoing::of(source)?;
+    let wanted = wanted(source, &shown(&outgoing.url))?;
+    let mut pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref());
+    let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
+    tokio::fs::create_dir_all(&context.spool).await.map_err(|source| spool_failed(&context.spool, source))?;
+    let mut fetched: Vec<Page> = Vec::new();
+    let mut room = limits.total_bytes;
+    let mut next = Some(pages.first());
+    while let Some(url) = next {
+        let path = context.spool.join(format!("api-{index}-{}.json", pages.number));
+        let name = match source.pagination {
+            Some(_) => format!("{} page {}", shown(&url), pages.number),
+            None => shown(&url),
+        };
+        let page = fetch_page(&fetcher, &url, name, path, &wanted, room).await?;
+        room -= page.body.bytes;
+        let turn = Turn {
+            rows: page.contents.rows,
+            hash: page.body.hash,
+            cursor: page.contents.cursor.as_deref(),
+            next_link: page.next_link.clone(),
+        };
+        next = pages.next(&turn)?;
+        // A page without rows ends the pages; it is only worth reading when it is all there is.
+        if page.contents.rows > 0 || fetched.is_empty() {
+            fetched.push(page);
+        }
+    }
+    Ok(fetched)
+}
+
+async fn fetch_page(
+    fetcher: &Fetcher<'_>,
+    url: &Url,
+    name: String,
+    path: PathBuf,
+    wanted: &Wanted,
+    room: u64,
+) -> Result<Page> {
+    let seen = shown(url);
+    retry::with_attempts(fetcher.limits, &seen, async || {
+        let opened = fetcher.open(url).await?;
+        let next_link = next_link(opened.headers(), opened.url());
+        let empty = opened.status() == StatusCode::NO_CONTENT;
+        let body = opened.receive(&path, fetcher.limits, fetcher.limits.answer_bytes.min(room)).await?;
+        let contents = match empty {
+            true => Contents { rows: 0, readable: false, cursor: None },
+            false => look_into(&path, wanted, &seen, body.bytes).await?,
+        };
+        tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
+        Ok(Page { name: name.clone(), path: path.clone(), body, contents, next_link })
+    })
+    .await
+}
+
+async fn look_into(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Result<Contents> {
+    let (path, wanted) = (path.to_owned(), wanted.clone());
+    let looked = tokio::task::spawn_blocking(move || answer::inspect(&path, &wanted)).await;
+    let doing = format!("look into the answer of {url}");
+    let inspected = looked
+        .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+        .map_err(|source| HttpError::Spool { doing, source })?;
+    let url = url.to_owned();
+    inspected.map_err(|flaw| match flaw {
+        Flaw::CutShort(reason) => HttpError::BrokeOff { url, received, reason },
+        Flaw::NoRows(reason) => HttpError::NotJson { url, reason },
+        Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
+    })
+}
+
+fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
+    let path = |key: &'static str, text: &str| {
+        let refuse = |error: crate::json_path::JsonPathError| HttpError::BadPath {
+            url: url.to_owned(),
+            key,
+            reason: error.to_string(),
+        };
+        text.parse::<JsonPath>().map_err(refuse)
+    };
+    let cursor = match &source.pagination {
+        Some(Pagination::Cursor { path: cursor, .. }) => Some(path("pagination.cursor_path", cursor)?),
+        _ => None,
+    };
+    let records = source.records.as_deref().map(|records| path("records", records)).transpose()?;
+    Ok(Wanted { records, cursor, paged: source.pagination.is_some() })
+}
+
+/// What the head of an answer says about its version; `None`: nothing that can be relied on.
+async fn validators_of(source: &ApiSource, context: &ExtractContext, limits: &HttpLimits) -> Result<Option<String>> {
+    let outgoing = Outgoing::of(source)?;
+    let url = outgoing.url.clone();
+    let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
+    let opened: Opened = retry::with_attempts(limits, &shown(&url), async || fetcher.open(&url).await).await?;
+    Ok(validators(opened.headers()))
+}
+
+/// An `ETag` alone; a `Last-Modified` only when it is older than the answer by more than its own precision.
+fn validators(headers: &HeaderMap) -> Option<String> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(etag) = text(ETAG) {
+        return Some(format!("etag {etag}"));
+    }
+    let date = |name| text(name).and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok());
+    let modified = date(LAST_MODIFIED)?;
+    let settled = date(DATE).is_some_and(|now| now - modified > chrono::TimeDelta::seconds(2));
+    settled.then(|| format!("modified {modified} {}", text(CONTENT_LENGTH).unwrap_or_default()))
+}
+
+fn spool_failed(folder: &Path, source: std::io::Error) -> HttpError {
+    HttpError::Spool { doing: format!("make the folder {}", folder.display()), source }
 }

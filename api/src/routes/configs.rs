@@ -1,0 +1,367 @@
+//! Configs: uploading YAMLs, and looking at what was uploaded.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use elt_shared::config::{ConfigError, Document};
+use elt_shared::store::audit::{self, NewAuditRow};
+use elt_shared::store::configs::{self, ConfigVersion};
+use elt_shared::store::uploads::Upload;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::AppState;
+use crate::audit::AuditNote;
+use crate::auth::{Admin, AnyUser};
+use crate::client::{ClientIp, RequestId};
+use crate::error::{Error, FieldProblem, Problem, Result};
+use crate::extract::{Json, Params, Path, UploadedFile};
+use crate::once::Once;
+use crate::page::{Page, PageQuery};
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(upload))
+        .routes(routes!(history))
+        .routes(routes!(view))
+        .routes(routes!(list))
+        .routes(routes!(one))
+        .routes(routes!(validate))
+        .routes(routes!(diff))
+        .routes(routes!(schema))
+}
+
+/// A form with a YAML in it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form")]
+pub struct YamlForm {
+    /// The YAML.
+    #[schema(value_type = String, format = Binary)]
+    pub file: Vec<u8>,
+}
+
+/// What became of an upload.
+#[derive(Serialize, ToSchema)]
+struct UploadAnswer {
+    /// `YAML uploaded successfully`
+    message: &'static str,
+    /// Which version it is.
+    version: i32,
+    /// Names the version in other calls.
+    id: i64,
+    /// False: the same YAML was there already.
+    created: bool,
+    /// Whether a run can be made of it.
+    runnable: bool,
+    /// Why not.
+    problems: Vec<FieldProblem>,
+    /// Unknown keys and other things that are no error.
+    warnings: Vec<FieldProblem>,
+}
+
+/// Keeps a YAML as the next version. The same YAML again is the version it already was.
+#[utoipa::path(post, path = "/upload-config", tag = "configs", security(("token" = [])),
+    request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
+    (status = 200, body = UploadAnswer), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 413, body = Problem)))]
+async fn upload(
+    State(state): State<AppState>,
+    AnyUser(caller): AnyUser,
+    once: Once,
+    note: AuditNote,
+    file: UploadedFile,
+) -> Result<Response> {
+    let text = file.text.ok_or_else(|| Error::bad_request("no_file", "No file uploaded"))?;
+    let upload = check(&state, text).await?;
+    let mut tx = state.db.begin().await?;
+    if let Some(known) = once.known(&mut tx, &caller, &upload.text()).await? {
+        return Ok(known);
+    }
+    let (version, created) = upload.keep(&mut tx, caller.name()).await?;
+    note.object("config", version.id);
+    note.detail("version", version.version);
+    let answer = UploadAnswer {
+        message: "YAML uploaded successfully",
+        version: version.version,
+        id: version.id,
+        created,
+        runnable: version.runnable,
+        problems: upload.problems().iter().map(Into::into).collect(),
+        warnings: upload.warnings().iter().map(Into::into).collect(),
+    };
+    let answer = once.answer(&mut tx, &caller, StatusCode::OK, None, &answer).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// Checks a text off the async threads.
+///
+/// # Errors
+/// When it is not one YAML mapping.
+pub async fn check(state: &AppState, text: String) -> Result<Upload> {
+    let key = state.secret_key.clone();
+    Ok(blocking(move || Upload::check(&key, text)).await??)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal("check the YAML", error))
+}
+
+/// The versions, as the first clients read them.
+#[derive(Serialize, ToSchema)]
+struct ConfigHistory {
+    configs: Vec<HistoryEntry>,
+    /// Send it back as `cursor` to get older ones.
+    next: Option<String>,
+}
+
+/// One version in the history.
+#[derive(Serialize, ToSchema)]
+struct HistoryEntry {
+    id: i64,
+    version: i32,
+    /// `YYYY-MM-DD HH:MM`, UTC.
+    timestamp: String,
+    /// The first 100 characters, secrets masked.
+    yaml_preview: String,
+    created_at: DateTime<Utc>,
+}
+
+fn timestamp(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Every version, newest first.
+#[utoipa::path(get, path = "/config-history", tag = "configs", security(("token" = [])), params(PageQuery), responses(
+    (status = 200, body = ConfigHistory), (status = 401, body = Problem), (status = 403, body = Problem)))]
+async fn history(
+    State(state): State<AppState>,
+    _admin: Admin,
+    Params(mut page): Params<PageQuery>,
+) -> Result<Json<ConfigHistory>> {
+    page.limit.get_or_insert(i64::MAX);
+    let rows = configs::list(&state.db, page.after()?, page.fetch()).await?;
+    let page = Page::of(
+        rows,
+        &page,
+        |config| config.version,
+        |config| HistoryEntry {
+            id: config.id,
+            version: config.version,
+            timestamp: timestamp(config.timestamp),
+            yaml_preview: config.yaml_preview,
+            created_at: config.timestamp,
+        },
+    );
+    Ok(Json(ConfigHistory { configs: page.data, next: page.next }))
+}
+
+/// One version with its whole text.
+#[derive(Serialize, ToSchema)]
+struct ConfigText {
+    id: i64,
+    version: i32,
+    /// `YYYY-MM-DD HH:MM`, UTC.
+    timestamp: String,
+    /// The text exactly as uploaded.
+    yaml_content: String,
+    created_at: DateTime<Utc>,
+}
+
+/// The exact text of a version. It may hold secrets: who looked is noted before it is shown.
+#[utoipa::path(get, path = "/config/{id}", tag = "configs", security(("token" = [])), responses(
+    (status = 200, body = ConfigText), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem)))]
+async fn view(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    axum::Extension(ip): axum::Extension<ClientIp>,
+    axum::Extension(request_id): axum::Extension<RequestId>,
+    Path(id): Path<i64>,
+) -> Result<Json<ConfigText>> {
+    let config = find(&state, id).await?;
+    let row = NewAuditRow {
+        actor: caller.name(),
+        ip: Some(&ip.to_string()),
+        action: "GET /config/{id}",
+        object: Some(&format!("config {id}")),
+        outcome: "done",
+        detail: json!({ "version": config.version }),
+        request_id: Some(&request_id.to_string()),
+    };
+    audit::append(&state.db, row).await?;
+    Ok(Json(ConfigText {
+        id,
+        version: config.version,
+        timestamp: timestamp(config.timestamp),
+        yaml_content: config.yaml_content,
+        created_at: config.timestamp,
+    }))
+}
+
+/// A version that must exist.
+///
+/// # Errors
+/// 404 when it does not.
+pub async fn find(state: &AppState, id: i64) -> Result<ConfigVersion> {
+    configs::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("config {id}")))
+}
+
+/// One version, without its secrets.
+#[derive(Serialize, ToSchema)]
+struct ConfigView {
+    id: i64,
+    version: i32,
+    /// Pipeline name.
+    name: String,
+    created_at: DateTime<Utc>,
+    created_by: String,
+    /// The first 100 characters, secrets masked.
+    yaml_preview: String,
+    /// Whether a run can be made of it.
+    runnable: bool,
+    /// Why not: `path`, `line`, `column` and `message` of each problem.
+    problems: Value,
+    /// The same for things that are no error.
+    warnings: Value,
+}
+
+impl From<ConfigVersion> for ConfigView {
+    fn from(config: ConfigVersion) -> Self {
+        Self {
+            id: config.id,
+            version: config.version,
+            name: config.name,
+            created_at: config.timestamp,
+            created_by: config.created_by,
+            yaml_preview: config.yaml_preview,
+            runnable: config.runnable,
+            problems: config.problems,
+            warnings: config.warnings,
+        }
+    }
+}
+
+/// Every version, newest first, with what was found when it was uploaded.
+#[utoipa::path(get, path = "/configs", tag = "configs", security(("token" = [])), params(PageQuery), responses(
+    (status = 200, body = Page<ConfigView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
+async fn list(
+    State(state): State<AppState>,
+    _admin: Admin,
+    Params(page): Params<PageQuery>,
+) -> Result<Json<Page<ConfigView>>> {
+    let rows = configs::list(&state.db, page.after()?, page.fetch()).await?;
+    Ok(Json(Page::of(rows, &page, |config| config.version, Into::into)))
+}
+
+/// One version and its text, secrets masked.
+#[derive(Serialize, ToSchema)]
+struct MaskedConfig {
+    #[serde(flatten)]
+    config: ConfigView,
+    /// The whole text, every secret `***`.
+    yaml_masked: String,
+}
+
+/// One version, secrets masked. `GET /config/{id}` shows the exact text.
+#[utoipa::path(get, path = "/configs/{id}", tag = "configs", security(("token" = [])), responses(
+    (status = 200, body = MaskedConfig), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem)))]
+async fn one(State(state): State<AppState>, _admin: Admin, Path(id): Path<i64>) -> Result<Json<MaskedConfig>> {
+    let config = find(&state, id).await?;
+    let yaml_masked = masked(&config).await?;
+    Ok(Json(MaskedConfig { config: config.into(), yaml_masked }))
+}
+
+async fn masked(config: &ConfigVersion) -> Result<String> {
+    let text = config.yaml_content.clone();
+    let document = blocking(move || Document::parse(&text)).await?;
+    Ok(document.map_err(|error| Error::internal("read a stored config", error))?.masked())
+}
+
+/// What a check found.
+#[derive(Serialize, ToSchema)]
+struct Validation {
+    /// Whether it is one YAML mapping: then it can be uploaded.
+    valid: bool,
+    /// Whether a run can be made of it.
+    runnable: bool,
+    /// Pipeline name.
+    name: Option<String>,
+    /// What is wrong.
+    problems: Vec<FieldProblem>,
+    /// What to look at.
+    warnings: Vec<FieldProblem>,
+}
+
+/// Checks a YAML and keeps nothing.
+#[utoipa::path(post, path = "/configs/validate", tag = "configs", security(("token" = [])),
+    request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
+    (status = 200, body = Validation), (status = 400, body = Problem), (status = 401, body = Problem)))]
+async fn validate(State(state): State<AppState>, _caller: AnyUser, file: UploadedFile) -> Result<Json<Validation>> {
+    let text = file.text.ok_or_else(|| Error::bad_request("no_file", "No file uploaded"))?;
+    let found = match check(&state, text).await {
+        Ok(upload) => Validation {
+            valid: true,
+            runnable: upload.problems().is_empty(),
+            name: Some(upload.document().name()),
+            problems: upload.problems().iter().map(Into::into).collect(),
+            warnings: upload.warnings().iter().map(Into::into).collect(),
+        },
+        Err(Error::Config(ConfigError::Syntax(problem))) => Validation {
+            valid: false,
+            runnable: false,
+            name: None,
+            problems: vec![(&problem).into()],
+            warnings: Vec::new(),
+        },
+        Err(other) => return Err(other),
+    };
+    Ok(Json(found))
+}
+
+/// Which versions to compare.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct DiffQuery {
+    /// Id of the older version.
+    from: i64,
+    /// Id of the newer version.
+    to: i64,
+}
+
+/// Two versions side by side, secrets masked.
+#[derive(Serialize, ToSchema)]
+struct Diff {
+    from: MaskedConfig,
+    to: MaskedConfig,
+    /// Whether the texts differ although what is shown is alike: then a secret was changed.
+    secrets_differ: bool,
+}
+
+/// Two versions side by side, secrets masked.
+#[utoipa::path(get, path = "/configs/diff", tag = "configs", security(("token" = [])), params(DiffQuery), responses(
+    (status = 200, body = Diff), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem)))]
+async fn diff(State(state): State<AppState>, _admin: Admin, Params(query): Params<DiffQuery>) -> Result<Json<Diff>> {
+    let (from, to) = (find(&state, query.from).await?, find(&state, query.to).await?);
+    let (from_masked, to_masked) = (masked(&from).await?, masked(&to).await?);
+    let secrets_differ = from_masked == to_masked && from.yaml_content != to.yaml_content;
+    Ok(Json(Diff {
+        from: MaskedConfig { config: from.into(), yaml_masked: from_masked },
+        to: MaskedConfig { config: to.into(), yaml_masked: to_masked },
+        secrets_differ,
+    }))
+}
+
+/// The JSON Schema of a config, for editors.
+#[utoipa::path(get, path = "/configs/schema", tag = "configs", security(("token" = [])), responses(
+    (status = 200, body = Object), (status = 401, body = Problem)))]
+async fn schema(_caller: AnyUser) -> Response {
+    let schema = elt_shared::config::json_schema();
+    ([(header::CONTENT_TYPE, "application/schema+json")], schema.to_string()).into_response()
+}

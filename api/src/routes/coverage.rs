@@ -1,0 +1,144 @@
+//! How much of the code the tests run.
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use elt_shared::store::coverage::{self, Imported, Report};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
+
+use crate::AppState;
+use crate::auth::{Admin, AnyUser};
+use crate::error::{Error, Problem, Result};
+use crate::extract::{Json, Params};
+
+/// Reports of the history.
+const HISTORY: i64 = 100;
+/// `llvm-cov export` writes a lot about a large project.
+const MAX_REPORT_BYTES: usize = 32 << 20;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(newest)).routes(routes!(import).layer(DefaultBodyLimit::max(MAX_REPORT_BYTES)))
+}
+
+/// A report in coverage.py's shape.
+#[derive(Serialize, ToSchema)]
+struct CoverageReport {
+    /// `covered_lines`, `num_statements`, `missing_lines`, `percent_covered`, `percent_covered_display`.
+    totals: Value,
+    /// The same for each file, under `summary`.
+    #[schema(value_type = Object)]
+    files: Map<String, Value>,
+    /// `totals.covered_lines`
+    covered_lines: i64,
+    /// `totals.num_statements`
+    num_statements: i64,
+    /// `totals.percent_covered`
+    percent_covered: f64,
+    /// What wrote it.
+    meta: Value,
+    /// The commit it is about.
+    commit: Option<String>,
+    /// When it was imported.
+    at: Option<DateTime<Utc>>,
+    /// Earlier reports and this one, oldest first.
+    history: Vec<CoveragePoint>,
+}
+
+/// The numbers of one report.
+#[derive(Serialize, ToSchema)]
+struct CoveragePoint {
+    at: DateTime<Utc>,
+    commit: Option<String>,
+    covered_lines: i64,
+    num_statements: i64,
+    percent_covered: f64,
+}
+
+impl From<Imported> for CoveragePoint {
+    fn from(report: Imported) -> Self {
+        Self {
+            at: report.at,
+            commit: report.commit_id,
+            covered_lines: report.covered_lines,
+            num_statements: report.num_statements,
+            percent_covered: report.percent_covered,
+        }
+    }
+}
+
+/// The newest coverage report, or the one this program was built with.
+#[utoipa::path(get, path = "/coverage-report", tag = "coverage", security(("token" = [])), responses(
+    (status = 200, body = CoverageReport), (status = 401, body = Problem), (status = 404, body = Problem)))]
+async fn newest(State(state): State<AppState>, _caller: AnyUser) -> Result<Json<CoverageReport>> {
+    let (report, commit, at) = match coverage::newest(&state.db).await? {
+        Some(imported) => (imported.report, imported.commit_id, Some(imported.at)),
+        None => (built_in().ok_or_else(none_yet)?.json, None, None),
+    };
+    let history = coverage::history(&state.db, HISTORY).await?;
+    let totals = report["totals"].clone();
+    let number = |name: &str| totals[name].as_i64().unwrap_or_default();
+    Ok(Json(CoverageReport {
+        covered_lines: number("covered_lines"),
+        num_statements: number("num_statements"),
+        percent_covered: totals["percent_covered"].as_f64().unwrap_or_default(),
+        files: report["files"].as_object().cloned().unwrap_or_default(),
+        meta: report["meta"].clone(),
+        totals,
+        commit,
+        at,
+        history: history.into_iter().map(Into::into).collect(),
+    }))
+}
+
+/// The report this program was built with; empty when there was none.
+const BUILT_IN: &str = include_str!(concat!(env!("OUT_DIR"), "/coverage.json"));
+
+fn built_in() -> Option<Report> {
+    // Only a release is built from the commit its report is about.
+    let json = serde_json::from_str(BUILT_IN).ok().filter(|_| !cfg!(debug_assertions))?;
+    Report::read(&json).ok()
+}
+
+fn none_yet() -> Error {
+    Error::Refused {
+        status: StatusCode::NOT_FOUND,
+        code: "no_coverage",
+        detail: "no coverage report was imported yet".into(),
+        next_step: Some("Run `make coverage`.".into()),
+    }
+}
+
+/// Which commit a report is about.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ImportQuery {
+    /// The commit.
+    commit: Option<String>,
+}
+
+/// The id of an imported report.
+#[derive(Serialize, ToSchema)]
+struct ImportAnswer {
+    id: i64,
+    percent_covered: f64,
+}
+
+/// Imports a report: coverage.py's JSON or `cargo llvm-cov --json`'s.
+#[utoipa::path(post, path = "/coverage-report", tag = "coverage", security(("token" = [])), params(ImportQuery),
+    request_body = Object, responses(
+    (status = 201, body = ImportAnswer), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 422, body = Problem)))]
+async fn import(
+    State(state): State<AppState>,
+    _admin: Admin,
+    Params(query): Params<ImportQuery>,
+    Json(report): Json<Value>,
+) -> Result<(StatusCode, Json<ImportAnswer>)> {
+    let report = Report::read(&report).map_err(|error| Error::unprocessable("not_a_report", error.to_string()))?;
+    let id = coverage::import(&state.db, &report, query.commit.as_deref()).await?;
+    Ok((StatusCode::CREATED, Json(ImportAnswer { id, percent_covered: report.percent_covered() })))
+}

@@ -1,0 +1,244 @@
+//! The data view: rows of a target table, with the credentials the YAML names.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use elt_shared::config::{NoReferences, Reference, Resolve, TargetConfig};
+use elt_shared::secret::Secret;
+use elt_shared::target::{
+    self, Compare, Export, Filter, PageQuery, Sort, TableRef, TargetError, export_csv, read_page,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::configs::{self, YamlForm, check};
+use crate::AppState;
+use crate::audit::AuditNote;
+use crate::auth::{AnyUser, Caller};
+use crate::error::{Error, Problem, Result};
+use crate::extract::{Json, UploadedFile};
+
+/// Rows of the first page, as the first clients expect.
+const ROWS: u32 = 100;
+/// Rows of an export.
+const EXPORT_ROWS: u64 = 1_000_000;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(data_view))
+}
+
+/// Which rows. Also understood as fields of the form.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the parameters")]
+struct ViewParameters {
+    /// How many rows, up to 1000. Default 100.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// Columns to sort by, separated by commas; `-amount` sorts the largest first.
+    sort: Option<String>,
+    /// `column:op:value`, any number of times; op is one of eq, ne, lt, le, gt, ge, contains, null, not_null.
+    #[param(style = Form, explode)]
+    filter: Option<Vec<String>>,
+    /// Only these columns, separated by commas.
+    columns: Option<String>,
+    /// `true` shows the `_elt_*` columns too.
+    internal: Option<bool>,
+    /// `csv` answers with a file of all rows, up to a million.
+    format: Option<String>,
+    /// `true`: the file keeps texts that look like formulas as they are.
+    raw: Option<bool>,
+    /// Instead of a file: the target of this config version. Admins only.
+    config_id: Option<i64>,
+}
+
+/// Rows of a table.
+#[derive(Serialize, ToSchema)]
+struct DataView {
+    /// Names, in the table's order.
+    columns: Vec<String>,
+    /// The type of each column, as PostgreSQL writes it.
+    types: Vec<String>,
+    /// Rows as objects. Integers beyond 2^53 and decimals are texts, so that no digit is lost.
+    #[schema(value_type = Vec<Object>)]
+    rows: Vec<Map<String, Value>>,
+    /// Rows that pass the filters; `null` when counting takes too long.
+    total: Option<i64>,
+    /// Send it back as `cursor` to get the next page.
+    next: Option<String>,
+}
+
+/// Rows of the table a YAML names as its target.
+#[utoipa::path(post, path = "/data-view", tag = "data", security(("token" = [])), params(ViewParameters),
+    request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
+    (status = 200, body = DataView), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 404, body = Problem), (status = 502, body = Problem)))]
+async fn data_view(
+    State(state): State<AppState>,
+    AnyUser(caller): AnyUser,
+    note: AuditNote,
+    file: UploadedFile,
+) -> Result<Response> {
+    let query = query(&file)?;
+    let target = target_of(&state, &caller, &file).await?;
+    let opened = target::connect_allowed(
+        &target.database,
+        state.settings.target_url.as_ref(),
+        &state.settings.network,
+        "elt:data-view",
+    );
+    let told = |error| tell(error, &caller);
+    let mut connection = opened.await.map_err(told)?;
+    let table = TableRef::find(&mut connection, &target.table).await.map_err(told)?;
+    if file.field("format") == Some("csv") {
+        note.object("table", &table);
+        let export = Export { max_rows: EXPORT_ROWS, for_spreadsheets: file.field("raw") != Some("true") };
+        let rows = export_csv(connection, &table, &query, export).await.map_err(told)?;
+        return Ok(csv(&table, Body::from_stream(rows)));
+    }
+    let page = read_page(&mut connection, &table, &query).await.map_err(told)?;
+    let names: Vec<String> = page.columns.iter().map(|column| column.name.clone()).collect();
+    let rows = page.rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect();
+    let types = page.columns.into_iter().map(|column| column.sql_type).collect();
+    Ok(Json(DataView { columns: names, types, rows, total: page.total, next: page.next }).into_response())
+}
+
+/// What the caller may look at: the target of the YAML sent, or of a version an admin names.
+async fn target_of(state: &AppState, caller: &Caller, file: &UploadedFile) -> Result<TargetConfig> {
+    let text = match (&file.text, file.field("config_id")) {
+        (Some(text), _) => text.clone(),
+        (None, Some(id)) if caller.is_admin() => {
+            let id = id.parse().map_err(|_| Error::bad_request("invalid_query", "config_id is a number"))?;
+            configs::find(state, id).await?.yaml_content
+        }
+        (None, Some(_)) => return Err(Error::Forbidden("admin")),
+        (None, None) => return Err(Error::bad_request("no_file", "No file uploaded")),
+    };
+    let upload = check(state, text).await?;
+    let allowed = AllowedEnvironment(&state.settings.env_allow);
+    let resolve: &dyn Resolve = if caller.is_admin() { &allowed } else { &NoReferences };
+    Ok(upload.document().target(resolve)?.value)
+}
+
+/// Resolves what an admin's config may take from this process's environment.
+struct AllowedEnvironment<'a>(&'a [String]);
+
+impl Resolve for AllowedEnvironment<'_> {
+    fn resolve(&self, reference: &Reference) -> Result<Option<Secret>, String> {
+        match reference {
+            Reference::Env(name) if self.0.contains(name) => Ok(std::env::var(name).ok().map(Secret::new)),
+            Reference::Env(_) | Reference::Secret(_) => Ok(None),
+        }
+    }
+}
+
+fn query(file: &UploadedFile) -> Result<PageQuery> {
+    let invalid = |detail: String| Error::bad_request("invalid_query", detail);
+    let list = |name: &str| {
+        let names = file.field(name).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
+        names.map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let limit = file.field("limit").map_or(Ok(ROWS), str::parse).map_err(|_| invalid("limit is a number".into()))?;
+    let sort = list("sort").into_iter().map(|key| match key.strip_prefix('-') {
+        Some(column) => Sort { column: column.into(), descending: true },
+        None => Sort { column: key, descending: false },
+    });
+    let filters = file.all("filter").map(|filter| {
+        self::filter(filter).ok_or_else(|| invalid(format!("filter: {filter:?} is not written column:op:value")))
+    });
+    Ok(PageQuery {
+        columns: Some(list("columns")).filter(|columns| !columns.is_empty()),
+        sort: sort.collect(),
+        filters: filters.collect::<Result<_>>()?,
+        limit,
+        cursor: file.field("cursor").map(ToOwned::to_owned),
+        internal: file.field("internal") == Some("true"),
+    })
+}
+
+/// `column:op:value`. A column may have colons in its name: the operator is the first word between two that is one.
+fn filter(text: &str) -> Option<Filter> {
+    text.match_indices(':').find_map(|(at, _)| {
+        let rest = &text[at + 1..];
+        let (operator, value) = rest.split_once(':').unwrap_or((rest, ""));
+        let compare = match operator {
+            "eq" => Compare::Equal,
+            "ne" => Compare::NotEqual,
+            "lt" => Compare::Less,
+            "le" => Compare::AtMost,
+            "gt" => Compare::Greater,
+            "ge" => Compare::AtLeast,
+            "contains" => Compare::Contains,
+            "null" => Compare::IsNull,
+            "not_null" => Compare::NotNull,
+            _ => return None,
+        };
+        Some(Filter { column: text[..at].into(), compare, value: value.into() })
+    })
+}
+
+fn csv(table: &TableRef, rows: Body) -> Response {
+    let name: String =
+        table.table.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\"")),
+    ];
+    (headers, rows).into_response()
+}
+
+/// An analyst learns no more about a server than that it cannot be used.
+fn tell(error: TargetError, caller: &Caller) -> Error {
+    let status = match &error {
+        TargetError::NoTable { .. } | TargetError::NoDatabase { .. } | TargetError::Reserved { .. } => {
+            StatusCode::NOT_FOUND
+        }
+        TargetError::Login { .. } | TargetError::Unreachable { .. } | TargetError::Database(_) => {
+            StatusCode::BAD_GATEWAY
+        }
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let about_the_server = matches!(
+        error,
+        TargetError::Login { .. }
+            | TargetError::Unreachable { .. }
+            | TargetError::NoDatabase { .. }
+            | TargetError::Host(_)
+    );
+    if about_the_server && !caller.is_admin() {
+        return Error::Refused {
+            status: StatusCode::BAD_GATEWAY,
+            code: "target_unusable",
+            detail: "the target cannot be reached, or refused the login".into(),
+            next_step: Some("Check host, database, user and password under `target:`.".into()),
+        };
+    }
+    if let TargetError::Database(source) = &error {
+        tracing::warn!(error = %source, "could not read a target for the data view");
+    }
+    Error::Refused {
+        status,
+        code: error.code(),
+        detail: error.to_string(),
+        next_step: Some(error.next_step().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_names_column_operator_and_value() {
+        let filter = |text| filter(text).map(|filter| (filter.column, filter.compare, filter.value));
+        assert_eq!(filter("amount:ge:10"), Some(("amount".into(), Compare::AtLeast, "10".into())));
+        assert_eq!(filter("at:eq:2025-01-01 10:00"), Some(("at".into(), Compare::Equal, "2025-01-01 10:00".into())));
+        assert_eq!(filter("a:b:null"), Some(("a:b".into(), Compare::IsNull, String::new())));
+        assert_eq!(filter("amount>10"), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! How a command ended, as scripts see it.
+
+use std::process::ExitCode;
+
+use elt_api::SetupError;
+use elt_shared::local::LocalError;
+
+use crate::out;
+
+/// The table every `--help` ends with.
+pub const HELP: &str = "\
+Exit codes:
+    0  done; also a run that was stopped as asked
+    1  failed: what happened and what to do is on stderr
+    2  `elt plan`: a run would change something
+    3  the config cannot run
+   64  the command line is not one
+   69  the control database cannot be reached
+   78  a setting is missing or makes no sense
+  130  forced to end by a second Ctrl-C (143: by a second SIGTERM)
+
+Settings are flags or environment variables; a flag wins. Each command's --help names both.";
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// It did what it should, or stopped as asked.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// `elt plan`: a run would change something.
+    WouldChange = 2,
+    /// The config cannot run.
+    Config = 3,
+    /// The command line is not one.
+    Usage = 64,
+    /// The control database cannot be reached.
+    Unavailable = 69,
+    /// A setting is missing or makes no sense.
+    Settings = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error that knows how the command ends and what the reader should do.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// How the command ends.
+    pub exit: Exit,
+    /// What is wrong, as a sentence.
+    pub message: String,
+    /// What to do about it.
+    pub next_step: String,
+}
+
+impl Refusal {
+    /// For `?` and `bail!`.
+    pub fn new(exit: Exit, message: impl Into<String>, next_step: impl Into<String>) -> anyhow::Error {
+        Self { exit, message: message.into(), next_step: next_step.into() }.into()
+    }
+}
+
+/// Writes an error, why, and what to do, and says how the command ends.
+pub fn explain(error: &anyhow::Error) -> ExitCode {
+    out::problem(&format!("error: {error}"));
+    for cause in error.chain().skip(1) {
+        out::problem(&format!("  because: {cause}"));
+    }
+    let (exit, next_step) = remedy(error);
+    if let Some(next_step) = next_step {
+        out::problem(&format!("  what to do: {next_step}"));
+    }
+    exit.into()
+}
+
+fn remedy(error: &anyhow::Error) -> (Exit, Option<String>) {
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        return (refusal.exit, Some(refusal.next_step.clone()));
+    }
+    if let Some(local) = error.downcast_ref::<LocalError>() {
+        return (Exit::Unavailable, Some(local.next_step()));
+    }
+    if error.downcast_ref::<SetupError>().is_some() {
+        return (Exit::Settings, None);
+    }
+    (Exit::Failed, None)
+}

@@ -1,0 +1,143 @@
+//! The installation's keys: given by setting, or written once into the data folder of `elt up`.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use elt_shared::secret::Secret;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Exit, Refusal};
+
+const FILE: &str = "keys.json";
+
+/// What must be the same for every process of an installation, and survive restarts.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Signs tokens.
+    pub jwt: Secret,
+    /// Recognises "the same YAML" and seals secrets.
+    pub secret: Secret,
+}
+
+/// As the keys are kept, in a file only its owner may read.
+#[derive(Serialize, Deserialize)]
+struct KeyFile {
+    jwt_key: String,
+    secret_key: String,
+}
+
+impl Keys {
+    /// The keys of this data folder: those given win, the others are read, or made and written now.
+    pub fn load_or_make(data_dir: &Path, jwt: Option<Secret>, secret: Option<Secret>) -> anyhow::Result<Self> {
+        if let (Some(jwt), Some(secret)) = (&jwt, &secret) {
+            return Ok(Self { jwt: jwt.clone(), secret: secret.clone() });
+        }
+        let kept = match Self::read(data_dir)? {
+            Some(kept) => kept,
+            None => Self::make(data_dir)?,
+        };
+        Ok(Self { jwt: jwt.unwrap_or(kept.jwt), secret: secret.unwrap_or(kept.secret) })
+    }
+
+    /// The keys as given, or as `elt up` wrote them into this data folder. Makes none.
+    pub fn find(data_dir: &Path, jwt: Option<Secret>, secret: Option<Secret>) -> anyhow::Result<Self> {
+        let kept = Self::read(data_dir)?;
+        let jwt = jwt.or_else(|| kept.map(|kept| kept.jwt)).ok_or_else(|| missing("ELT_JWT_KEY", data_dir))?;
+        Ok(Self { jwt, secret: Self::find_secret(data_dir, secret)? })
+    }
+
+    /// The key that opens secrets, as given or as `elt up` wrote it into this data folder.
+    pub fn find_secret(data_dir: &Path, secret: Option<Secret>) -> anyhow::Result<Secret> {
+        if let Some(secret) = secret {
+            return Ok(secret);
+        }
+        let kept = Self::read(data_dir)?;
+        kept.map(|kept| kept.secret).ok_or_else(|| missing("ELT_SECRET_KEY", data_dir))
+    }
+
+    fn read(data_dir: &Path) -> anyhow::Result<Option<Self>> {
+        let path = data_dir.join(FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
+        };
+        // What serde says may quote the file: it holds keys.
+        let file: KeyFile = serde_json::from_str(&text)
+            .map_err(|_| anyhow::anyhow!("{} is not the file of keys elt wrote", path.display()))?;
+        Ok(Some(Self { jwt: file.jwt_key.into(), secret: file.secret_key.into() }))
+    }
+
+    /// Writes new keys, unless another process was faster: then its keys count.
+    fn make(data_dir: &Path) -> anyhow::Result<Self> {
+        let path = data_dir.join(FILE);
+        let made = KeyFile { jwt_key: generate(), secret_key: generate() };
+        let unfinished = data_dir.join(format!("{FILE}.{}", std::process::id()));
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+            file.write_all(&serde_json::to_vec_pretty(&made)?)?;
+            file.sync_all()?;
+            // Unlike a rename, a link never takes another file's place.
+            let linked = fs::hard_link(&unfinished, &path);
+            fs::remove_file(&unfinished)?;
+            match linked {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                _ => Ok(()),
+            }
+        };
+        write().with_context(|| format!("could not write {}", path.display()))?;
+        Self::read(data_dir)?.with_context(|| format!("could not read {} back", path.display()))
+    }
+}
+
+fn missing(name: &str, data_dir: &Path) -> anyhow::Error {
+    Refusal::new(
+        Exit::Settings,
+        format!("{name} is not set, and {} holds no keys", data_dir.join(FILE).display()),
+        format!("Set {name} to at least 32 random bytes (`openssl rand -hex 32`), the same everywhere."),
+    )
+}
+
+/// 48 letters and digits: 285 bits.
+fn generate() -> String {
+    generate_of(48)
+}
+
+/// A password for a person: 20 letters and digits.
+pub fn generate_password() -> String {
+    generate_of(20)
+}
+
+fn generate_of(length: usize) -> String {
+    rand::rng().sample_iter(rand::distr::Alphanumeric).take(length).map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_written_once_and_for_their_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Keys::load_or_make(folder.path(), None, None).unwrap();
+        let again = Keys::load_or_make(folder.path(), None, Some(Secret::new("given"))).unwrap();
+
+        assert_eq!(first.jwt, again.jwt);
+        assert_eq!(again.secret.expose(), "given");
+        assert_eq!(folder.path().join(FILE).metadata().unwrap().mode() & 0o777, 0o600);
+        assert!(first.jwt.expose().len() >= 32);
+    }
+
+    #[test]
+    fn a_process_that_makes_no_keys_names_the_one_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Keys::find(folder.path(), Some(Secret::new("given")), None).unwrap_err();
+        assert!(error.to_string().starts_with("ELT_SECRET_KEY is not set"), "{error}");
+    }
+}

@@ -1,0 +1,89 @@
+//! `elt serve`: the API and the dashboard.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use clap::Args;
+use elt_api::AppState;
+use elt_api::settings::ApiSettings;
+use elt_shared::settings::{DatabaseSettings, NetworkSettings, TelemetrySettings};
+use elt_shared::telemetry::{self, TelemetryOptions};
+use tokio::net::TcpListener;
+
+use crate::databases::Databases;
+use crate::exit::{Exit, Refusal};
+use crate::keys::Keys;
+use crate::{out, signals};
+
+/// Connections to the control database for answering requests.
+pub const CONNECTIONS: u32 = 16;
+
+/// Serves the API and the dashboard
+///
+/// Any number of these may run on one control database, beside any number of `elt worker`. Needs DATABASE_URL,
+/// ELT_JWT_KEY and ELT_SECRET_KEY, the same everywhere; on the machine of an `elt up`, the same --data-dir is enough.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Bring the control database up to date first
+    #[arg(long)]
+    migrate: bool,
+    #[command(flatten)]
+    api: ApiSettings,
+    #[command(flatten)]
+    network: NetworkSettings,
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    telemetry: TelemetrySettings,
+}
+
+impl Serve {
+    pub async fn execute(self) -> anyhow::Result<Exit> {
+        let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("serve") };
+        let mut telemetry = telemetry::init(&self.telemetry, options)?;
+        let stop = signals::listen()?;
+        let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), self.api.secret_key.clone())?;
+        let listener = listen(self.api.listen).await?;
+        let databases = Databases::open(&self.database, CONNECTIONS).await?;
+        if self.migrate {
+            databases.migrate().await?;
+        }
+        databases.require_migrated().await?;
+        databases.keep_lines_of(&mut telemetry).await?;
+
+        let state = state(&databases, self.api, self.network, keys)?;
+        let address = listener.local_addr()?;
+        tracing::info!("elt {} answers at http://{address}/", env!("CARGO_PKG_VERSION"));
+        out::print(&format!("elt answers at http://{address}/"));
+        elt_api::serve(listener, state, stop.gracefully).await.context("the API ended")?;
+        telemetry.shutdown().await;
+        databases.close().await?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Takes the address, or says who should give way.
+pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Refusal::new(
+            Exit::Settings,
+            format!("could not listen on {address}: {error}"),
+            "Choose another address with --listen, or end the program that has this one.",
+        )
+    })
+}
+
+/// The API of this process.
+pub fn state(
+    databases: &Databases,
+    mut settings: ApiSettings,
+    network: NetworkSettings,
+    keys: Keys,
+) -> anyhow::Result<AppState> {
+    settings.jwt_key = Some(keys.jwt);
+    settings.secret_key = Some(keys.secret);
+    settings.target_url = databases.target_url.clone();
+    settings.data_dir = databases.data_dir.clone();
+    settings.network = network;
+    Ok(AppState::new(databases.control.clone(), settings)?)
+}

@@ -1,0 +1,135 @@
+//! `elt up`: everything in one process.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context;
+use clap::Args;
+use elt_api::AppState;
+use elt_api::settings::ApiSettings;
+use elt_shared::password;
+use elt_shared::secret::Secret;
+use elt_shared::settings::{DatabaseSettings, TelemetrySettings, secret};
+use elt_shared::store::users::{self, Role};
+use elt_shared::telemetry::{self, TelemetryOptions};
+use elt_worker::settings::WorkerSettings;
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+
+use crate::databases::Databases;
+use crate::exit::Exit;
+use crate::keys::{Keys, generate_password};
+use crate::signals::Stop;
+use crate::{out, serve, signals, worker};
+
+/// Runs everything on this machine: database, API, dashboard and one worker
+///
+/// Without DATABASE_URL it keeps a private PostgreSQL in the data folder. The first start makes the keys and an
+/// admin, and prints the admin's password once. More workers may join: `elt worker` with the same --data-dir.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Execute no runs in this process
+    #[arg(long)]
+    no_worker: bool,
+    /// Password of `admin`, who is made at the first start; without it one is generated and printed
+    #[arg(long, env = "ELT_ADMIN_PASSWORD", hide_env_values = true, value_parser = secret)]
+    admin_password: Option<Secret>,
+    /// Makes `user`, an analyst, with this password at the first start
+    #[arg(long, env = "ELT_USER_PASSWORD", hide_env_values = true, value_parser = secret)]
+    user_password: Option<Secret>,
+    #[command(flatten)]
+    api: ApiSettings,
+    #[command(flatten)]
+    worker: WorkerSettings,
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    telemetry: TelemetrySettings,
+}
+
+impl Up {
+    pub async fn execute(self) -> anyhow::Result<Exit> {
+        let data_dir = self.database.data_dir();
+        let options = TelemetryOptions { data_dir: Some(data_dir), ..TelemetryOptions::new("up") };
+        let mut telemetry = telemetry::init(&self.telemetry, options)?;
+        let stop = signals::listen()?;
+        let listener = serve::listen(self.api.listen).await?;
+        let connections = serve::CONNECTIONS + worker::connections(&self.worker);
+        let databases = Databases::open(&self.database, connections).await?;
+        databases.migrate().await?;
+        databases.keep_lines_of(&mut telemetry).await?;
+        let keys = Keys::load_or_make(&databases.data_dir, self.api.jwt_key.clone(), self.api.secret_key.clone())?;
+        let printed = first_users(&databases.control, self.admin_password, self.user_password).await?;
+
+        greet(listener.local_addr()?, &databases.data_dir, printed.as_ref());
+        let state = serve::state(&databases, self.api, self.worker.network.clone(), keys)?;
+        let settings = worker::settings(&databases, self.worker, &stop);
+        let ended = work(listener, state, (!self.no_worker).then_some(settings), &databases.control, &stop).await;
+        telemetry.shutdown().await;
+        databases.close().await?;
+        ended.map(|()| Exit::Done)
+    }
+}
+
+/// Serves and works until asked to stop; when one of the two ends early, the other one stops too.
+async fn work(
+    listener: TcpListener,
+    state: AppState,
+    settings: Option<WorkerSettings>,
+    db: &PgPool,
+    stop: &Stop,
+) -> anyhow::Result<()> {
+    let until = stop.gracefully.child_token();
+    let api = async {
+        let answer = elt_api::serve(listener, state, until.clone()).await.context("the API ended");
+        until.cancel();
+        answer
+    };
+    let worker = async {
+        let Some(settings) = settings else { return Ok(()) };
+        let answer = elt_worker::run(db.clone(), settings, until.clone()).await.context("the worker ended");
+        until.cancel();
+        answer
+    };
+    let (api, worker) = tokio::join!(api, worker);
+    api.and(worker)
+}
+
+/// Makes the first users of a new installation. Returns the password to print.
+async fn first_users(db: &PgPool, admin: Option<Secret>, user: Option<Secret>) -> anyhow::Result<Option<Secret>> {
+    if users::any(db).await.context("could not look for users")? {
+        return Ok(None);
+    }
+    let (password, generated) = match admin {
+        Some(password) => (password, None),
+        None => {
+            let password = Secret::new(generate_password());
+            (password.clone(), Some(password))
+        }
+    };
+    add(db, "admin", password, Role::Admin).await?;
+    if let Some(password) = user {
+        add(db, "user", password, Role::User).await?;
+    }
+    Ok(generated)
+}
+
+async fn add(db: &PgPool, name: &str, password: Secret, role: Role) -> anyhow::Result<()> {
+    let doing = || format!("could not add the user `{name}`");
+    let hash = password::hash(password).await.with_context(doing)?;
+    users::create(db, name, &hash, role).await.with_context(doing)?;
+    Ok(())
+}
+
+fn greet(address: SocketAddr, data_dir: &Path, password: Option<&Secret>) {
+    tracing::info!("elt {} is up at http://{address}/", env!("CARGO_PKG_VERSION"));
+    let login = match password {
+        Some(password) => format!("admin / {}   (shown this once)", password.expose()),
+        None => "as set up before; `elt user password admin` sets a new password".to_owned(),
+    };
+    out::print(&format!(
+        "\n  elt is up.\n\n    dashboard  http://{address}/ui/\n    API        http://{address}/docs\n    log in     {login}\n    \
+         data       {}\n\n  Ctrl-C stops it.\n",
+        data_dir.display()
+    ));
+}

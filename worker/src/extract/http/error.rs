@@ -1,0 +1,144 @@
+//! Why an API source failed: each a sentence that names the URL without its query, and what to do.
+
+use std::time::Duration;
+
+use elt_shared::network::NetworkError;
+use reqwest::StatusCode;
+
+use crate::error::PipelineError;
+use crate::extract::words::size;
+
+/// Result of a step of an API source.
+pub(super) type Result<T, E = HttpError> = std::result::Result<T, E>;
+
+/// Why an API source failed. URLs in here have neither query nor user information.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HttpError {
+    #[error("the url `{url}` of an api source cannot be called: {reason}")]
+    BadUrl { url: String, reason: String },
+    #[error("the {what} of {url} has a character that an HTTP header cannot carry")]
+    BadHeader { url: String, what: String },
+    #[error("the `{key}` of {url} cannot be used: {reason}")]
+    BadPath { url: String, key: &'static str, reason: String },
+    #[error("{url} was not called: {reason}")]
+    Refused { url: String, reason: NetworkError },
+    #[error("{url} could not be reached: {reason}")]
+    Unreachable { url: String, reason: String },
+    #[error("{url} answered {status}{hint}")]
+    Status { url: String, status: StatusCode, retry_after: Option<Duration>, hint: &'static str },
+    #[error("{url} asks to wait {} s, longer than the {} s elt waits", .asked.as_secs(), .longest.as_secs())]
+    LongWait { url: String, asked: Duration, longest: Duration },
+    #[error("{url} {what} for {} s", .after.as_secs_f32())]
+    Silent { url: String, what: &'static str, after: Duration },
+    #[error("{url} was still sending after {} s ({} so far)", .after.as_secs_f32(), size(*.received))]
+    TooSlow { url: String, after: Duration, received: u64 },
+    #[error("{url} broke off after {}: {reason}", size(*.received))]
+    BrokeOff { url: String, received: u64, reason: String },
+    #[error("{url} sent more than {}, counted unpacked", size(*.limit))]
+    TooLarge { url: String, limit: u64 },
+    #[error("{url} did not answer with JSON: {reason}")]
+    NotJson { url: String, reason: String },
+    #[error("{url} redirected {reason}")]
+    Redirect { url: String, reason: String },
+    #[error("there is nothing at {path} in the answer of {url}")]
+    NothingThere { url: String, path: String },
+    #[error("{url} would be read for ever: {reason}")]
+    Endless { url: String, reason: String },
+    #[error("{url} took longer than {} s with all its pages and attempts", .after.as_secs_f32())]
+    Deadline { url: String, after: Duration },
+    #[error("could not {doing}")]
+    Spool { doing: String, source: std::io::Error },
+    #[error("{error} ({attempts} attempts)")]
+    GaveUp { error: Box<HttpError>, attempts: u32 },
+}
+
+impl HttpError {
+    /// Whether the same request can succeed a moment later.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Silent { .. } | Self::TooSlow { .. } | Self::BrokeOff { .. } => true,
+            Self::Status { status, .. } => status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429),
+            _ => false,
+        }
+    }
+
+    /// The wait the server asked for.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::BadUrl { .. } | Self::BadHeader { .. } | Self::BadPath { .. } => "source_config",
+            Self::Refused { .. } => "source_refused",
+            Self::Unreachable { .. } => "source_unreachable",
+            Self::Status { status, .. } => match status.as_u16() {
+                401 | 403 | 407 => "source_login",
+                404 | 410 => "source_missing",
+                _ => "http_status",
+            },
+            Self::Silent { .. } | Self::TooSlow { .. } | Self::Deadline { .. } => "source_timeout",
+            Self::LongWait { .. } => "http_status",
+            Self::BrokeOff { .. } => "http_truncated",
+            Self::TooLarge { .. } => "http_too_large",
+            Self::NotJson { .. } => "http_not_json",
+            Self::Redirect { .. } => "http_redirect",
+            Self::NothingThere { .. } => "records_missing",
+            Self::Endless { .. } => "http_endless",
+            Self::Spool { .. } => "io",
+            Self::GaveUp { error, .. } => error.code(),
+        }
+    }
+
+    fn next_step(&self) -> &'static str {
+        match self {
+            Self::BadUrl { .. } | Self::BadHeader { .. } => "Correct the source in the config.",
+            Self::BadPath { .. } => "Write a path like `$.data.items[*]`.",
+            Self::Refused { .. } => {
+                "Ask whoever runs the workers for an exception in ELT_NET_ALLOW, or use another host."
+            }
+            Self::Unreachable { .. } => {
+                "Check the URL, that the server is up, and that workers can reach it; then retry the run."
+            }
+            Self::Status { status, .. } => match status.as_u16() {
+                401 | 403 | 407 => "Check `auth_token` and `auth_scheme`, and what the token may read.",
+                404 | 410 => "Check the `url`.",
+                429 => "Wait until the API accepts calls again, or call it less often; then retry the run.",
+                400..=499 => "Check `url`, `params` and `headers` against the API's documentation.",
+                _ => "Look at the API's own status or logs, then retry the run.",
+            },
+            Self::LongWait { .. } => "Retry the run after that time.",
+            Self::Silent { .. } | Self::TooSlow { .. } | Self::Deadline { .. } => {
+                "Ask the API for less at once (`pagination`, `params`), or find out why it is slow; then retry the run."
+            }
+            Self::BrokeOff { .. } => "Find out what cuts the answer short (the API, a proxy), then retry the run.",
+            Self::TooLarge { .. } => "Ask for smaller pages with `pagination`.",
+            Self::NotJson { .. } => {
+                "Open the URL with the same token: it must answer with JSON, not with a web or login page."
+            }
+            Self::Redirect { .. } => "Write the final address in `url`.",
+            Self::NothingThere { .. } => "Correct `records` to where the rows are in the answer.",
+            Self::Endless { .. } => "Correct `pagination`, or raise `max_pages` if there are that many.",
+            Self::Spool { .. } => {
+                "Check the data folder's permissions and free space on the worker, then retry the run."
+            }
+            Self::GaveUp { error, .. } => error.next_step(),
+        }
+    }
+}
+
+impl From<HttpError> for PipelineError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Spool { doing, source } => Self::Io { doing, source },
+            error => Self::Extract {
+                code: error.code(),
+                message: error.to_string(),
+                next_step: error.next_step().to_owned(),
+            },
+        }
+    }
+}

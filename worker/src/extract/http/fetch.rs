@@ -1,0 +1,204 @@
+//! One GET: redirects by hand, a status that must be a success, and a body streamed into a file under a cap.
+
+use std::error::Error as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::Utc;
+use elt_shared::network::{self, NetworkError};
+use elt_shared::settings::NetworkSettings;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, LOCATION};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode, Url};
+use tokio::fs::File;
+use tokio::io::{AsyncWriteExt, BufWriter};
+use tokio::time::{Instant, timeout, timeout_at};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::error::{HttpError, Result};
+use super::limits::HttpLimits;
+use super::request::{Outgoing, shown};
+use super::retry::retry_after;
+
+/// Makes the requests of one source.
+pub(super) struct Fetcher<'a> {
+    client: Client,
+    network: &'a NetworkSettings,
+    pub(super) limits: &'a HttpLimits,
+    pub(super) outgoing: Outgoing,
+}
+
+/// An answer whose head is here and whose body is still on its way.
+pub(super) struct Opened {
+    response: Response,
+    deadline: Instant,
+}
+
+/// A body that is in a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Body {
+    /// Bytes, unpacked.
+    pub(super) bytes: u64,
+    /// xxh3-128 of them.
+    pub(super) hash: u128,
+}
+
+impl<'a> Fetcher<'a> {
+    pub(super) fn new(outgoing: Outgoing, network: &'a Arc<NetworkSettings>, limits: &'a HttpLimits) -> Result<Self> {
+        let client = Client::builder()
+            .user_agent(concat!("elt/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(CheckedResolver(Arc::clone(network))))
+            // A proxy would look names up itself, past the rules for hosts.
+            .no_proxy()
+            .redirect(Policy::none())
+            .connect_timeout(limits.connect)
+            .build()
+            .map_err(|error| HttpError::Unreachable { url: shown(&outgoing.url), reason: innermost(&error) })?;
+        Ok(Self { client, network, limits, outgoing })
+    }
+
+    /// Sends the request and follows redirects, until an answer that is a success.
+    pub(super) async fn open(&self, url: &Url) -> Result<Opened> {
+        let deadline = Instant::now() + self.limits.answer;
+        let mut url = url.clone();
+        for _ in 0..=self.limits.redirects {
+            let response = self.send(&url, deadline).await?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(Opened { response, deadline });
+            }
+            match matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+                true => url = redirected(&url, response.headers())?,
+                false => return Err(refusal(&url, &response)),
+            }
+        }
+        Err(HttpError::Redirect {
+            url: shown(&self.outgoing.url),
+            reason: format!("more than {} times", self.limits.redirects),
+        })
+    }
+
+    async fn send(&self, url: &Url, deadline: Instant) -> Result<Response> {
+        let refused = |reason| HttpError::Refused { url: shown(url), reason };
+        network::check_literal(self.network, url.host_str().unwrap_or_default()).map_err(refused)?;
+        let mut headers = self.outgoing.headers_for(url);
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+        let sent = self.client.get(url.clone()).headers(headers).send();
+        let silent = |after| HttpError::Silent { url: shown(url), what: "did not answer", after };
+        let limit = self.limits.idle.min(deadline.saturating_duration_since(Instant::now()));
+        timeout(limit, sent).await.map_err(|_| silent(limit))?.map_err(|error| unreachable_host(url, error))
+    }
+}
+
+impl Opened {
+    /// The URL that answered, after redirects.
+    pub(super) fn url(&self) -> &Url {
+        self.response.url()
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// Writes the body to `to`, in whatever it was packed, unpacked.
+    pub(super) async fn receive(mut self, to: &Path, limits: &HttpLimits, at_most: u64) -> Result<Body> {
+        let url = shown(self.url());
+        let spool =
+            |source| HttpError::Spool { doing: format!("keep the answer of {url} in {}", to.display()), source };
+        let too_large = || HttpError::TooLarge { url: url.clone(), limit: at_most };
+        if self.response.content_length().is_some_and(|bytes| bytes > at_most) {
+            return Err(too_large());
+        }
+        let mut file = BufWriter::with_capacity(256 << 10, File::create(to).await.map_err(spool)?);
+        let mut hash = Xxh3::new();
+        let mut bytes = 0;
+        while let Some(piece) = self.piece(&url, bytes, limits).await? {
+            bytes += piece.len() as u64;
+            if bytes > at_most {
+                return Err(too_large());
+            }
+            hash.update(&piece);
+            file.write_all(&piece).await.map_err(spool)?;
+        }
+        file.flush().await.map_err(spool)?;
+        Ok(Body { bytes, hash: hash.digest128() })
+    }
+
+    async fn piece(&mut self, url: &str, received: u64, limits: &HttpLimits) -> Result<Option<bytes::Bytes>> {
+        let piece = timeout(limits.idle, self.response.chunk());
+        let piece = timeout_at(self.deadline, piece).await.map_err(|_| HttpError::TooSlow {
+            url: url.to_owned(),
+            after: limits.answer,
+            received,
+        })?;
+        let what = "sent nothing more";
+        let piece = piece.map_err(|_| HttpError::Silent { url: url.to_owned(), what, after: limits.idle })?;
+        piece.map_err(|error| HttpError::BrokeOff { url: url.to_owned(), received, reason: innermost(&error) })
+    }
+}
+
+/// Looks names up under the rules for hosts; the connection then goes to what was checked.
+struct CheckedResolver(Arc<NetworkSettings>);
+
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let settings = Arc::clone(&self.0);
+        Box::pin(async move {
+            let addresses = network::resolve(&settings, name.as_str(), 0).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Where a redirect leads. Only to http and https, and only with a target.
+fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url> {
+    let refuse = |reason: &str| HttpError::Redirect { url: shown(from), reason: reason.to_owned() };
+    let target = headers.get(LOCATION).and_then(|target| target.to_str().ok()).ok_or_else(|| refuse("to nowhere"))?;
+    let to = from.join(target).map_err(|_| refuse("to something that is no URL"))?;
+    match to.scheme() {
+        "http" | "https" => Ok(to),
+        scheme => Err(refuse(&format!("to a `{scheme}:` URL"))),
+    }
+}
+
+fn refusal(url: &Url, response: &Response) -> HttpError {
+    let status = response.status();
+    let hint = match status.as_u16() {
+        401 => ": it does not accept the token, or wants one",
+        403 => ": the token may not read this",
+        _ => "",
+    };
+    HttpError::Status { url: shown(url), status, retry_after: retry_after(response.headers(), Utc::now()), hint }
+}
+
+/// A request that got no answer: refused by the rules for hosts, or not reached.
+fn unreachable_host(url: &Url, error: reqwest::Error) -> HttpError {
+    let timed_out = error.is_timeout();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(NetworkError::Refused { host, reason }) = cause.downcast_ref() {
+            let reason = NetworkError::Refused { host: host.clone(), reason: reason.clone() };
+            return HttpError::Refused { url: shown(url), reason };
+        }
+        source = cause.source();
+    }
+    let reason = if timed_out { "connecting took too long".to_owned() } else { innermost(&error) };
+    HttpError::Unreachable { url: shown(url), reason }
+}
+
+/// The deepest cause: "connection refused", "invalid peer certificate: UnknownIssuer". It has no URL in it.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    match cause.downcast_ref::<reqwest::Error>() {
+        Some(_) => "the connection failed".to_owned(),
+        None => cause.to_string(),
+    }
+}
