@@ -9,18 +9,19 @@ use crate::secret::Secret;
 
 /// Where the control database is.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Database and data folder")]
 pub struct DatabaseSettings {
     /// The control database. Without it, local mode runs a private PostgreSQL in the data folder.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = secret)]
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_parser = secret)]
     pub database_url: Option<Secret>,
     /// The default target, used by configs whose target names no server: a low-privilege role.
-    #[arg(long, env = "ELT_TARGET_URL", hide_env_values = true, value_parser = secret)]
+    #[arg(long, global = true, env = "ELT_TARGET_URL", hide_env_values = true, value_parser = secret)]
     pub target_url: Option<Secret>,
     /// Keeps the private cluster, the output files and the log. Default: /var/lib/elt as root, else $XDG_DATA_HOME/elt.
-    #[arg(long, env = "ELT_DATA_DIR")]
+    #[arg(long, global = true, env = "ELT_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
     /// Folder with the PostgreSQL server programs (initdb, postgres) for local mode.
-    #[arg(long, env = "PG_BIN")]
+    #[arg(long, global = true, env = "PG_BIN")]
     pub pg_bin: Option<PathBuf>,
 }
 
@@ -44,15 +45,16 @@ impl DatabaseSettings {
 
 /// What a process says about itself.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Logs and traces")]
 pub struct TelemetrySettings {
     /// Which lines are written: `info`, or per module, `info,elt_worker=debug`.
-    #[arg(long, env = "ELT_LOG", default_value = "info")]
+    #[arg(long, global = true, env = "ELT_LOG", default_value = "info")]
     pub log: String,
     /// How lines look on stderr.
-    #[arg(long, env = "ELT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
+    #[arg(long, global = true, env = "ELT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
     pub log_format: LogFormat,
     /// OTLP/HTTP endpoint traces are sent to.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    #[arg(long, global = true, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
 }
 
@@ -67,6 +69,7 @@ pub enum LogFormat {
 
 /// Which hosts sources and targets may be on. Link-local and metadata addresses are always refused unless allowed here.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
 pub struct NetworkSettings {
     /// Networks (CIDR) and host names that may never be called.
     #[arg(long, env = "ELT_NET_DENY", value_delimiter = ',')]

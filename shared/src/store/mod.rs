@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod configs;
+pub mod coverage;
 pub mod idempotency;
 pub mod known_hosts;
 pub mod logs;
@@ -9,6 +10,7 @@ pub mod overview;
 pub mod runs;
 pub mod schedules;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 pub mod workers;
 
@@ -29,11 +31,23 @@ pub async fn connect(options: PgConnectOptions, connections: u32) -> sqlx::Resul
         .await
 }
 
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
 /// Brings the queue's tables and ours up to date. Safe to run from many processes at once.
 ///
 /// # Errors
 /// When a migration fails, or the database is newer than this program.
 pub async fn migrate(db: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
     crate::queue::migrate(db).await?;
-    sqlx::migrate!("../migrations").run(db).await
+    MIGRATIONS.run(db).await
+}
+
+/// How many of this program's migrations the database lacks.
+pub async fn missing_migrations(db: &PgPool) -> sqlx::Result<usize> {
+    let any = sqlx::query_scalar("select to_regclass('elt._sqlx_migrations') is not null").fetch_one(db).await?;
+    let applied: Vec<i64> = match any {
+        true => sqlx::query_scalar("select version from elt._sqlx_migrations where success").fetch_all(db).await?,
+        false => Vec::new(),
+    };
+    Ok(MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version)).count())
 }

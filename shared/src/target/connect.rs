@@ -8,7 +8,9 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::TargetError;
 use crate::config::{SslMode, TargetDatabase};
+use crate::network;
 use crate::secret::Secret;
+use crate::settings::NetworkSettings;
 
 /// A server that does not answer within this time is not reachable.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,7 +26,34 @@ pub async fn connect(
     default: Option<&Secret>,
     application_name: &str,
 ) -> Result<PgConnection, TargetError> {
-    let options = options(database, default)?.application_name(application_name).options([
+    open(options(database, default)?, application_name).await
+}
+
+/// Connects like [`connect()`], to a host that may be called: a server a config names is checked by its address, so
+/// that a name cannot lead elsewhere. The process's own target is its operator's choice and not checked.
+///
+/// # Errors
+/// [`TargetError::Host`] when the host may not be called; else as [`connect()`].
+pub async fn connect_allowed(
+    database: &TargetDatabase,
+    default: Option<&Secret>,
+    network: &NetworkSettings,
+    application_name: &str,
+) -> Result<PgConnection, TargetError> {
+    let mut options = options(database, default)?;
+    if !matches!(database, TargetDatabase::Default { .. }) {
+        let addresses = network::resolve(network, options.get_host(), options.get_port()).await?;
+        // A certificate is checked against the name, so the name is kept then.
+        let by_name = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
+        if let Some(address) = addresses.first().filter(|_| !by_name) {
+            options = options.host(&address.ip().to_string());
+        }
+    }
+    open(options, application_name).await
+}
+
+async fn open(options: PgConnectOptions, application_name: &str) -> Result<PgConnection, TargetError> {
+    let options = options.application_name(application_name).options([
         ("DateStyle", "ISO,YMD"),
         ("IntervalStyle", "postgres"),
         ("TimeZone", "UTC"),

@@ -1,5 +1,7 @@
 //! Why a target cannot be used, as sentences with a next step.
 
+use crate::network::NetworkError;
+
 /// Why a target's database or table cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
@@ -20,6 +22,9 @@ pub enum TargetError {
     /// A Unix socket was named.
     #[error("the target names a Unix socket; only hosts are allowed")]
     Socket,
+    /// The host may not be called, or has no address.
+    #[error(transparent)]
+    Host(#[from] NetworkError),
     /// The server refused the account.
     #[error("the target {server} refused the login of {user}: {reason}")]
     Login {
@@ -84,6 +89,7 @@ impl TargetError {
             Self::OtherDatabase { .. } => "target_other_database",
             Self::Url => "target_url",
             Self::Socket => "target_socket",
+            Self::Host(_) => "target_host",
             Self::Login { .. } => "target_login",
             Self::NoDatabase { .. } => "target_no_database",
             Self::Unreachable { .. } => "target_unreachable",
@@ -107,6 +113,7 @@ impl TargetError {
             }
             Self::Url => "Write `target.url` as postgres://user:password@host:port/database.",
             Self::Socket => "Name a host, such as 127.0.0.1.",
+            Self::Host(_) => "Correct `host` under `target:`, or allow it with ELT_NET_ALLOW.",
             Self::Login { .. } => "Correct `user` and `password` under `target:`, or the server's pg_hba.conf.",
             Self::NoDatabase { .. } => "Create the database, or correct `database` under `target:`.",
             Self::Unreachable { .. } => "Check host and port under `target:` and that the server accepts connections.",

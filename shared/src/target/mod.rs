@@ -4,17 +4,20 @@
 //! - [`connect()`]: a checked [`TargetDatabase`](crate::config::TargetDatabase) becomes a connection
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
+//! - [`export`]: all rows of the data view as CSV
 //! - [`quote`]: names and texts inside SQL
 //! - [`error`]: why a target cannot be used
 
 mod connect;
 mod error;
+mod export;
 mod page;
 mod quote;
 mod table;
 
-pub use connect::connect;
+pub use connect::{connect, connect_allowed};
 pub use error::TargetError;
+pub use export::{Export, export_csv};
 pub use page::{Compare, Filter, Page, PageColumn, PageQuery, Sort, read_page};
 pub use quote::{quote_ident, quote_literal};
 pub use table::{Existing, TableColumn, TableKind, TableRef};

@@ -138,7 +138,7 @@ pub async fn read_page(
     Ok(Page { columns, rows, total, next: more.then(|| cursor_at(offset + limit)) })
 }
 
-fn shown_columns(existing: &Existing, query: &PageQuery) -> Result<Vec<PageColumn>, TargetError> {
+pub(super) fn shown_columns(existing: &Existing, query: &PageQuery) -> Result<Vec<PageColumn>, TargetError> {
     let all = existing.columns.iter().filter(|column| query.internal || !column.is_internal());
     let all: Vec<_> =
         all.map(|column| PageColumn { name: column.name.clone(), sql_type: column.sql_type.clone() }).collect();
@@ -156,7 +156,7 @@ fn shown_columns(existing: &Existing, query: &PageQuery) -> Result<Vec<PageColum
     }
 }
 
-fn order(existing: &Existing, sort: &[Sort]) -> Result<String, TargetError> {
+pub(super) fn order(existing: &Existing, sort: &[Sort]) -> Result<String, TargetError> {
     let mut keys = Vec::new();
     for Sort { column, descending } in sort {
         let known = sql_type(existing, column)?;
@@ -171,7 +171,7 @@ fn order(existing: &Existing, sort: &[Sort]) -> Result<String, TargetError> {
     Ok(if keys.is_empty() { String::new() } else { format!(" order by {}", keys.join(", ")) })
 }
 
-fn condition(existing: &Existing, filters: &[Filter]) -> Result<String, TargetError> {
+pub(super) fn condition(existing: &Existing, filters: &[Filter]) -> Result<String, TargetError> {
     let mut sql = String::new();
     for (index, Filter { column, compare, value }) in filters.iter().enumerate() {
         let sql_type = sql_type(existing, column)?;
@@ -231,7 +231,7 @@ async fn set_timeout(tx: &mut PgConnection, timeout: &str) -> sqlx::Result<()> {
 }
 
 /// Class 22 is bad input for a type, 42883 a type without that operator.
-fn filter_error(error: sqlx::Error) -> TargetError {
+pub(super) fn filter_error(error: sqlx::Error) -> TargetError {
     match error.as_database_error() {
         Some(database)
             if database.code().is_some_and(|code| code.starts_with("22") || code == "42883" || code == "42846") =>

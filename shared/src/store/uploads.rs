@@ -1,0 +1,85 @@
+//! From an uploaded text to a kept config version: the checks, the name, the key that recognises it, what lists show.
+
+use sqlx::PgConnection;
+
+use super::configs::{self, ConfigVersion, NewConfig};
+use crate::config::{
+    Checked, ConfigError, ConfigProblem, Document, NoReferences, PipelineConfig, Warning, content_key,
+};
+use crate::secret::Secret;
+
+/// A text that is one YAML mapping, and whether a run can be made of it.
+#[derive(Debug)]
+pub struct Upload {
+    text: String,
+    content_key: [u8; 32],
+    document: Document,
+    pipeline: Result<Checked<PipelineConfig>, Vec<ConfigProblem>>,
+}
+
+impl Upload {
+    /// Checks a text. `key` makes "the same YAML" recognisable without keeping a plain hash of its secrets.
+    /// Takes a while for a large text: not for an async thread.
+    ///
+    /// # Errors
+    /// When it is not one YAML mapping within the limits.
+    pub fn check(key: &Secret, text: String) -> Result<Self, ConfigError> {
+        let document = Document::parse(&text)?;
+        let pipeline = match document.pipeline(&NoReferences) {
+            Ok(checked) => Ok(checked),
+            Err(ConfigError::NotRunnable(problems)) => Err(problems),
+            Err(syntax) => return Err(syntax),
+        };
+        let content_key = content_key(key.expose().as_bytes(), &text);
+        Ok(Self { text, content_key, document, pipeline })
+    }
+
+    /// The text itself.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text as a document.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The pipeline it describes.
+    ///
+    /// # Errors
+    /// Why no run can be made of it.
+    pub fn pipeline(&self) -> Result<&PipelineConfig, ConfigError> {
+        self.pipeline
+            .as_ref()
+            .map(|checked| &checked.value)
+            .map_err(|problems| ConfigError::NotRunnable(problems.clone()))
+    }
+
+    /// Why no run can be made of it; empty when one can.
+    pub fn problems(&self) -> &[ConfigProblem] {
+        self.pipeline.as_ref().err().map_or(&[], Vec::as_slice)
+    }
+
+    /// What its author should look at.
+    pub fn warnings(&self) -> &[Warning] {
+        self.pipeline.as_ref().map_or(&[], |checked| checked.warnings.as_slice())
+    }
+
+    /// Keeps it as the next version, or finds the version it already is. The bool says whether it is new.
+    pub async fn keep(&self, tx: &mut PgConnection, username: &str) -> sqlx::Result<(ConfigVersion, bool)> {
+        let json = |value: Result<serde_json::Value, serde_json::Error>| {
+            value.map_err(|error| sqlx::Error::Encode(error.into()))
+        };
+        let new = NewConfig {
+            name: &self.document.name(),
+            yaml_content: &self.text,
+            content_key: &self.content_key,
+            yaml_preview: &self.document.preview(),
+            runnable: self.pipeline.is_ok(),
+            problems: json(serde_json::to_value(self.problems()))?,
+            warnings: json(serde_json::to_value(self.warnings()))?,
+            created_by: username,
+        };
+        configs::keep(tx, new).await
+    }
+}

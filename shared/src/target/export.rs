@@ -1,0 +1,86 @@
+//! All rows of the data view as CSV, streamed as the server sends them.
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use sqlx::PgConnection;
+use tokio::sync::mpsc;
+
+use super::page::{condition, filter_error, order, shown_columns};
+use super::{PageColumn, PageQuery, TableRef, TargetError, quote_ident};
+
+/// Longer than this no export takes.
+const TIMEOUT: &str = "10min";
+/// Chunks on their way to a slow reader.
+const CHUNKS: usize = 16;
+
+/// How an export differs from a page.
+#[derive(Debug, Clone, Copy)]
+pub struct Export {
+    /// At most this many rows.
+    pub max_rows: u64,
+    /// Put a `'` before texts that a spreadsheet would take for a formula.
+    pub for_spreadsheets: bool,
+}
+
+/// The rows of a query as CSV with a header, without the query's limit. The connection is used up.
+///
+/// # Errors
+/// [`TargetError::NoTable`], a column that is none, a filter that does not fit; database failures.
+pub async fn export_csv(
+    mut connection: PgConnection,
+    table: &TableRef,
+    query: &PageQuery,
+    export: Export,
+) -> Result<impl Stream<Item = Result<Bytes, TargetError>> + use<>, TargetError> {
+    let existing =
+        table.existing(&mut connection).await?.ok_or_else(|| TargetError::NoTable { table: table.to_string() })?;
+    let columns = shown_columns(&existing, query)?;
+    let (condition, order) = (condition(&existing, &query.filters)?, order(&existing, &query.sort)?);
+    let fields: Vec<_> = columns.iter().map(|column| field(column, export.for_spreadsheets)).collect();
+    let sql = format!(
+        "copy (select {} from {}{condition}{order} limit {}) to stdout (format csv, header)",
+        fields.join(", "),
+        table.sql(),
+        export.max_rows
+    );
+    sqlx::query(
+        "select set_config('statement_timeout', $1, false), set_config('default_transaction_read_only', 'on', false)",
+    )
+    .bind(TIMEOUT)
+    .execute(&mut connection)
+    .await?;
+
+    // Reading happens in a task of its own: it ends when the reader goes away, and the connection with it.
+    let (sender, mut receiver) = mpsc::channel(CHUNKS);
+    tokio::spawn(copy_out(connection, sql, sender));
+    // A query the server refuses is an error of this call, not a broken stream.
+    let first = receiver.recv().await.transpose()?;
+    let rest = stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|chunk| (chunk, receiver)));
+    Ok(stream::iter(first.map(Ok)).chain(rest))
+}
+
+async fn copy_out(mut connection: PgConnection, sql: String, sender: mpsc::Sender<Result<Bytes, TargetError>>) {
+    let mut chunks = match connection.copy_out_raw(&sql).await {
+        Ok(chunks) => chunks,
+        Err(error) => {
+            // Nobody listens any more when this fails.
+            let _ = sender.send(Err(filter_error(error))).await;
+            return;
+        }
+    };
+    while let Some(chunk) = chunks.next().await {
+        if sender.send(chunk.map_err(filter_error)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A column of the query. Only texts can look like formulas: a number keeps its minus sign.
+fn field(column: &PageColumn, for_spreadsheets: bool) -> String {
+    let name = quote_ident(&column.name);
+    let is_text = ["text", "character", "json"].iter().any(|kind| column.sql_type.starts_with(kind));
+    if !for_spreadsheets || !is_text {
+        return name;
+    }
+    format!(r"case when {name}::text ~ E'^[=+@\t\r-]' then '''' || {name}::text else {name}::text end as {name}")
+}
