@@ -2,19 +2,27 @@
 //!
 //! # Layout
 //! - `exit`: how a command ended, as scripts see it
-//! - `out`: what commands print
+//! - `out`, `table`, `summary`: what commands print
 //! - `signals`: asked to stop, and asked again
 //! - `databases`: the control database of this process, private or given
 //! - `keys`: the installation's keys, written once
+//! - `config_file`: a config named on the command line
 //! - a file for each command
 
+mod check;
+mod config_file;
+mod coverage;
 mod databases;
 mod exit;
 mod keys;
 mod migrate;
 mod out;
+mod report;
+mod schema;
 mod serve;
 mod signals;
+mod summary;
+mod table;
 mod up;
 mod user;
 mod worker;
@@ -39,7 +47,11 @@ enum Command {
     Serve(serve::Serve),
     Worker(worker::Worker),
     Migrate(migrate::Migrate),
+    Check(check::Check),
+    Schema(schema::Schema),
+    Report(report::Report),
     User(user::User),
+    Coverage(coverage::Coverage),
 }
 
 impl Command {
@@ -49,7 +61,11 @@ impl Command {
             Self::Serve(command) => command.execute().await,
             Self::Worker(command) => command.execute().await,
             Self::Migrate(command) => command.execute().await,
+            Self::Check(command) => command.execute(),
+            Self::Schema(command) => command.execute(),
+            Self::Report(command) => command.execute().await,
             Self::User(command) => command.execute().await,
+            Self::Coverage(command) => command.execute().await,
         }
     }
 }

@@ -1,0 +1,45 @@
+//! `elt report`: what a run did.
+
+use anyhow::Context;
+use clap::Args;
+use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::store::runs;
+use elt_shared::telemetry::{self, TelemetryOptions};
+use uuid::Uuid;
+
+use crate::databases::Databases;
+use crate::exit::{Exit, Refusal};
+use crate::{out, summary};
+
+/// Shows what a run did
+///
+/// Rows of every file, types and why, seconds of each stage, what changed, what was left out.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The run's id
+    run: Uuid,
+    /// Print everything kept of the run as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    telemetry: TelemetrySettings,
+}
+
+impl Report {
+    pub async fn execute(self) -> anyhow::Result<Exit> {
+        let _telemetry = telemetry::init(&self.telemetry, TelemetryOptions::new("report"))?;
+        let databases = Databases::open(&self.database, 1).await?;
+        databases.require_migrated().await?;
+        let found = runs::find(&databases.control, self.run).await.context("could not look for the run");
+        databases.close().await?;
+        let run = found?.ok_or_else(|| {
+            let message = format!("there is no run {} in this database", self.run);
+            Refusal::new(Exit::Failed, message, "The dashboard's list of runs shows their ids.")
+        })?;
+        let text = if self.json { serde_json::to_string_pretty(&run)? } else { summary::of(&run) };
+        out::print(&text);
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,125 @@
+//! What a run did, for the person at the terminal.
+
+use elt_shared::store::runs::Run;
+use elt_worker::extract::LeftOutKind;
+use elt_worker::report::{Drift, FileReceipt, RunReport};
+
+use crate::table::{Table, bytes, count, seconds};
+
+/// Everything about a finished run: its files, columns, stages, and what to look at.
+pub fn of(run: &Run) -> String {
+    let mut parts = vec![headline(run)];
+    let report = run.report.clone().and_then(|report| serde_json::from_value::<RunReport>(report).ok());
+    if let Some(report) = report {
+        parts.push(files(&report));
+        if !report.columns.is_empty() {
+            parts.push(columns(&report));
+        }
+        parts.push(facts(&report));
+    }
+    if let Some(error) = &run.error {
+        let code = run.error_code.as_deref().unwrap_or("failed");
+        let next_step = run.next_step.as_deref().map(|step| format!("\n  what to do: {step}"));
+        parts.push(format!("  {error} [{code}]{}", next_step.unwrap_or_default()));
+    }
+    parts.join("\n\n")
+}
+
+fn headline(run: &Run) -> String {
+    let took = match (run.started_at, run.finished_at) {
+        (Some(started), Some(finished)) => {
+            format!(" in {}", seconds((finished - started).num_milliseconds() as f64 / 1_000.0))
+        }
+        _ => String::new(),
+    };
+    let kind = if run.kind == "run" { "run".to_owned() } else { format!("run ({})", run.kind) };
+    format!("{kind} {} of {}: {}{took}", run.id, run.name, run.state)
+}
+
+fn files(report: &RunReport) -> String {
+    let mut table =
+        Table::new(&["file", ">read", ">inserted", ">updated", ">duplicate", ">quarantined", ">filtered", ">size"]);
+    let mut row = |name: &str, receipt: &FileReceipt| {
+        let rows = [
+            receipt.rows_read,
+            receipt.rows_inserted,
+            receipt.rows_updated,
+            receipt.rows_duplicate,
+            receipt.rows_quarantined,
+            receipt.rows_filtered,
+        ];
+        let [read, inserted, updated, duplicate, quarantined, filtered] = rows.map(count);
+        table.row([name.to_owned(), read, inserted, updated, duplicate, quarantined, filtered, bytes(receipt.bytes)]);
+    };
+    for file in &report.files {
+        row(&file.name, file);
+    }
+    row("all", &total(report));
+    table.render()
+}
+
+fn total(report: &RunReport) -> FileReceipt {
+    FileReceipt {
+        bytes: report.bytes,
+        rows_read: report.rows_read,
+        rows_inserted: report.rows_inserted,
+        rows_updated: report.rows_updated,
+        rows_duplicate: report.rows_duplicate,
+        rows_quarantined: report.rows_quarantined,
+        rows_filtered: report.rows_filtered,
+        ..FileReceipt::default()
+    }
+}
+
+fn columns(report: &RunReport) -> String {
+    let mut table = Table::new(&["column", "type", ">nulls", "because"]);
+    for column in &report.columns {
+        table.row([column.name.clone(), column.sql_type.clone(), count(column.nulls), column.because.clone()]);
+    }
+    table.render()
+}
+
+/// One line a fact.
+fn facts(report: &RunReport) -> String {
+    let stages = &report.stages;
+    let mut facts = vec![
+        ("table", report.table.clone()),
+        (
+            "stages",
+            format!(
+                "extract {}, validate {}, load {}",
+                seconds(stages.extract),
+                seconds(stages.validate),
+                seconds(stages.load)
+            ),
+        ),
+    ];
+    facts.extend(report.combined_csv.iter().map(|path| ("combined CSV", path.clone())));
+    if report.rows_deleted > 0 {
+        facts.push(("replaced", format!("{} rows", count(report.rows_deleted))));
+    }
+    facts.extend(report.drift.iter().map(|drift| ("changed", sentence(drift))));
+    facts.extend(report.left_out.iter().map(|file| {
+        let kind = match file.kind {
+            LeftOutKind::Skipped => "skipped",
+            LeftOutKind::Failed => "not read",
+        };
+        (kind, format!("{}: {}", file.name, file.reason))
+    }));
+    facts.extend(report.warnings.iter().map(|warning| ("warning", warning.clone())));
+    let lines = facts.iter().map(|(name, text)| format!("  {name:<12} {text}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn sentence(drift: &Drift) -> String {
+    match drift {
+        Drift::Added { column, column_type } => format!("the table got the column {column} ({column_type})"),
+        Drift::Widened { column, from, to, decided_by } => {
+            let cell =
+                decided_by.as_ref().map(|cell| format!(" because {}:{} has {:?}", cell.file, cell.line, cell.value));
+            format!("{column} was {from} and is {to} now{}", cell.unwrap_or_default())
+        }
+        Drift::Missing { column } => format!("no file has the table's column {column}"),
+        Drift::LeftOut { column, reason } => format!("the column {column} is not loaded ({reason})"),
+    }
+}
