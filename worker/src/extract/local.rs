@@ -9,7 +9,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, Stamp, format_of};
 use crate::error::{PipelineError, Result};
 
-mod walk;
+pub(crate) mod walk;
 
 use walk::{Found, Kind};
 

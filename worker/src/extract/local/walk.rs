@@ -90,7 +90,7 @@ pub(super) fn files(
 }
 
 /// Whether a path, its links followed, lies in one of the folders that may be read; no folders: no restriction.
-pub(super) fn inside(path: &Path, roots: &[PathBuf]) -> Result<(), String> {
+pub(crate) fn inside(path: &Path, roots: &[PathBuf]) -> Result<(), String> {
     let real = fs::canonicalize(path).map_err(|error| format!("cannot be followed: {error}"))?;
     let allowed = |root: &PathBuf| real.starts_with(fs::canonicalize(root).as_deref().unwrap_or(root));
     if roots.is_empty() || roots.iter().any(allowed) {

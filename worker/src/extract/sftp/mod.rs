@@ -1,11 +1,191 @@
-//! stub
-use elt_shared::config::SftpSource;
+//! SFTP sources: every file of a path, folder or glob on a server becomes a file in the run's spool.
+//!
+//! # Layout
+//! - [`session`]: a connection, and a new one when it breaks
+//! - [`host_key`]: is it the server it was before
+//! - [`login`]: with a password or a private key
+//! - [`listing`]: what is there
+//! - [`download`]: one file, pipelined, resumed, and checked against change
+//! - [`after_load`]: moving and deleting what was loaded
+//! - [`limits`]: how long and how much
+//! - [`error`]: why it failed, as a sentence
 
-use super::{ExtractContext, Extracted};
-use crate::error::Result;
+mod after_load;
+mod download;
+mod error;
+mod host_key;
+mod limits;
+mod listing;
+mod login;
+mod session;
 
-/// stub
-pub async fn extract(index: usize, source: &SftpSource, context: &ExtractContext) -> Result<Extracted> {
-    let _ = (index, source, context);
-    Ok(Extracted::default())
+use std::path::Path;
+
+use elt_shared::config::{AfterLoad, SftpSource, SourceConfig};
+use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::Xxh3;
+
+use self::error::{Result, SftpError};
+pub use self::limits::SftpLimits;
+use self::listing::{RemoteFile, Version};
+use self::session::Remote;
+use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, RemoteTask, Stamp};
+use crate::error::{PipelineError, Result as PipelineResult};
+
+/// Fetches every file of a source.
+///
+/// # Errors
+/// When the server cannot be reached or trusted, refuses the login, or a file cannot be had: the source failed.
+pub async fn extract(index: usize, source: &SftpSource, context: &ExtractContext) -> PipelineResult<Extracted> {
+    extract_within(index, source, context, &SftpLimits::default()).await
+}
+
+/// [`extract`] with other limits.
+///
+/// # Errors
+/// As [`extract`].
+pub async fn extract_within(
+    index: usize,
+    source: &SftpSource,
+    context: &ExtractContext,
+    limits: &SftpLimits,
+) -> PipelineResult<Extracted> {
+    guarded(source, &context.stop, limits, fetch(index, source, context, limits)).await
+}
+
+/// A value that changes when the source's rows may have: from names, sizes and times on the server.
+///
+/// # Errors
+/// As [`extract`].
+pub async fn fingerprint(source: &SftpSource, context: &ExtractContext) -> PipelineResult<u128> {
+    let limits = SftpLimits::default();
+    guarded(source, &context.stop, &limits, async {
+        let mut remote = Remote::new(source, context, &limits)?;
+        let listing = remote.with(async |remote, session| listing::list(remote, session, &source.path).await).await?;
+        let mut hash = Xxh3::new();
+        for RemoteFile { path, version: Version { size, mtime }, .. } in &listing.files {
+            hash.update(format!("{path}\0{size}\0{mtime}\0").as_bytes());
+        }
+        Ok(hash.digest128())
+    })
+    .await
+}
+
+/// Moves or deletes what was loaded, as its sources say. Called once the load has committed; what fails here is
+/// answered as sentences, for the rows are loaded and nothing is to be undone.
+pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: &ExtractContext) -> Vec<String> {
+    let limits = SftpLimits::default();
+    let mut warnings = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let SourceConfig::Sftp(source) = source else { continue };
+        let tasks: Vec<&RemoteTask> =
+            files.iter().filter(|file| file.source == index).filter_map(|file| file.after_load.as_ref()).collect();
+        if tasks.is_empty() {
+            continue;
+        }
+        let mut remote = match Remote::new(source, context, &limits) {
+            Ok(remote) => remote,
+            Err(error) => {
+                warnings.push(error.to_string());
+                continue;
+            }
+        };
+        for task in tasks {
+            match after_load::carry_out(&mut remote, task).await {
+                Ok(done) => tracing::info!("{done}"),
+                Err(SftpError::Changed { name }) => {
+                    warnings.push(format!("{name} was loaded and stays where it is: it has changed since"));
+                }
+                Err(error) => {
+                    warnings.push(format!("{} was loaded and stays where it is: {error}", remote.name(&task.path)))
+                }
+            }
+        }
+    }
+    warnings
+}
+
+/// Ends the work at the total deadline and when asked to stop.
+async fn guarded<T>(
+    source: &SftpSource,
+    stop: &CancellationToken,
+    limits: &SftpLimits,
+    work: impl Future<Output = Result<T>>,
+) -> PipelineResult<T> {
+    let late = |_| SftpError::Deadline { server: format!("sftp://{}", source.host), after: limits.total };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(PipelineError::Stopped),
+        done = tokio::time::timeout(limits.total, work) => Ok(done.map_err(late)??),
+    }
+}
+
+async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limits: &SftpLimits) -> Result<Extracted> {
+    let mut remote = Remote::new(source, context, limits)?;
+    let listing = remote.with(async |remote, session| listing::list(remote, session, &source.path).await).await?;
+    let bytes = listing.files.iter().map(|file| file.version.size).sum();
+    if bytes > limits.total_bytes {
+        return Err(SftpError::too_large(&remote.name(&source.path), bytes, limits.total_bytes));
+    }
+    let folder = &context.spool;
+    let doing = || format!("make the folder {}", folder.display());
+    tokio::fs::create_dir_all(folder).await.map_err(|source| SftpError::Spool { doing: doing(), source })?;
+    let mut extracted = Extracted::default();
+    for (path, kind, reason) in listing.left_out {
+        extracted.left_out.push(leave_out(remote.name(&path), kind, reason));
+    }
+    for (number, file) in listing.files.iter().enumerate() {
+        // The server's names stay on the server: a name of ours cannot lead out of the spool.
+        let to = folder.join(format!("sftp-{index}-{number}"));
+        match download::download(&mut remote, file, &to).await {
+            Ok(Some(version)) => extracted.files.push(input(index, source, &remote, file, version, &to)?),
+            Ok(None) => {
+                let reason = "it changed each time it was read, so it is still being written";
+                extracted.left_out.push(leave_out(remote.name(&file.path), LeftOutKind::Skipped, reason.into()));
+            }
+            Err(error) if error.is_of_one_file() && !listing.single => {
+                extracted.left_out.push(leave_out(remote.name(&file.path), LeftOutKind::Failed, error.to_string()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(extracted)
+}
+
+fn input(
+    index: usize,
+    source: &SftpSource,
+    remote: &Remote<'_>,
+    file: &RemoteFile,
+    version: Version,
+    spooled: &Path,
+) -> Result<InputFile> {
+    let name = remote.name(&file.path);
+    let doing = || format!("look at the copy of {name} in {}", spooled.display());
+    let stamp = Stamp::of(spooled).map_err(|source| SftpError::Spool { doing: doing(), source })?;
+    let after_load = (source.after_load != AfterLoad::Keep).then(|| RemoteTask {
+        path: file.path.clone(),
+        action: source.after_load.clone(),
+        size: version.size,
+        mtime: version.mtime,
+    });
+    Ok(InputFile {
+        source: index,
+        name,
+        path: spooled.to_owned(),
+        format: file.format,
+        compression: file.compression,
+        csv: source.csv.clone(),
+        records: source.records.clone(),
+        stamp,
+        after_load,
+    })
+}
+
+fn leave_out(name: String, kind: LeftOutKind, reason: String) -> LeftOut {
+    match kind {
+        LeftOutKind::Skipped => tracing::warn!(file = name, "skipped {name}: {reason}"),
+        LeftOutKind::Failed => tracing::error!(file = name, "cannot read {name}: {reason}"),
+    }
+    LeftOut { name, kind, reason }
 }

@@ -1,0 +1,75 @@
+//! What happens to a file on the server once its rows are loaded: it is moved or deleted, if it is still that file.
+
+use elt_shared::config::AfterLoad;
+
+use super::error::{Result, SftpError};
+use super::listing::{Version, look, version};
+use super::session::{Remote, Session};
+use crate::extract::RemoteTask;
+
+/// Names tried in the folder files are moved to before giving up.
+const NAMES: u32 = 1000;
+
+/// Carries out one task. The answer is a sentence for the log.
+pub(super) async fn carry_out(remote: &mut Remote<'_>, task: &RemoteTask) -> Result<String> {
+    remote.with(async |remote, session| once(remote, session, task).await).await
+}
+
+async fn once(remote: &Remote<'_>, session: &Session, task: &RemoteTask) -> Result<String> {
+    let name = remote.name(&task.path);
+    let now = version(&look(remote, session, &task.path).await?);
+    if now != Some(Version { size: task.size, mtime: task.mtime }) {
+        return Err(SftpError::Changed { name });
+    }
+    let mut fs = session.sftp.fs();
+    match &task.action {
+        AfterLoad::Keep => Ok(format!("kept {name}")),
+        AfterLoad::Delete => {
+            remote.answer(&name, fs.remove_file(&task.path)).await?;
+            Ok(format!("deleted {name}"))
+        }
+        AfterLoad::Move(folder) => {
+            let to = free_name(remote, session, folder, &task.path).await?;
+            remote.answer(&name, fs.rename(&task.path, &to)).await?;
+            Ok(format!("moved {name} to {to}"))
+        }
+    }
+}
+
+/// A name in `folder` that nothing has: moving never overwrites. The folder is made when it is missing.
+async fn free_name(remote: &Remote<'_>, session: &Session, folder: &str, path: &str) -> Result<String> {
+    if let Err(SftpError::Missing { .. }) = look(remote, session, folder).await {
+        remote.answer(&remote.name(folder), session.sftp.fs().create_dir(folder)).await?;
+    }
+    let file = path.rsplit('/').next().unwrap_or(path);
+    for number in 1..=NAMES {
+        let name = format!("{}/{}", folder.trim_end_matches('/'), numbered(file, number));
+        match look(remote, session, &name).await {
+            Err(SftpError::Missing { .. }) => return Ok(name),
+            Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(SftpError::Unreadable { name: remote.name(folder), reason: format!("it has {NAMES} files named like {file}") })
+}
+
+/// `a.csv`, `a-2.csv`, `a-3.csv`, …
+fn numbered(file: &str, number: u32) -> String {
+    match (number, file.split_once('.')) {
+        (1, _) => file.to_owned(),
+        (_, Some((stem, suffixes))) => format!("{stem}-{number}.{suffixes}"),
+        (_, None) => format!("{file}-{number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbered;
+
+    #[test]
+    fn a_moved_file_keeps_its_suffixes() {
+        assert_eq!(numbered("a.csv.gz", 1), "a.csv.gz");
+        assert_eq!(numbered("a.csv.gz", 2), "a-2.csv.gz");
+        assert_eq!(numbered("a", 3), "a-3");
+    }
+}

@@ -1,0 +1,139 @@
+//! One remote file into the spool: pipelined reads, resumed where a connection broke, checked against change.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use bytes::BytesMut;
+use futures::{StreamExt, stream};
+use openssh_sftp_client::file::File as Handle;
+use tokio::fs::File;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt, SeekFrom};
+use tokio::time::timeout;
+
+use super::error::{Result, SftpError};
+use super::listing::{RemoteFile, Version, look, version};
+use super::session::{Remote, Session};
+
+/// Reads a file as it is now. `None`: it changed every time it was read, so somebody is still writing it.
+pub(super) async fn download(remote: &mut Remote<'_>, file: &RemoteFile, to: &Path) -> Result<Option<Version>> {
+    let mut expected = file.version;
+    for _ in 0..=remote.limits.rereads {
+        match download_version(remote, &file.path, expected, to).await {
+            Err(SftpError::Changed { name }) => {
+                tracing::info!(file = name, "{name} changed while it was read; reading it anew");
+                let meta = remote.with(async |remote, session| look(remote, session, &file.path).await).await?;
+                expected = version(&meta).unwrap_or(expected);
+            }
+            done => return done.map(|()| Some(expected)),
+        }
+    }
+    Ok(None)
+}
+
+/// Reads exactly this version of a file, over as many connections as it takes.
+async fn download_version(remote: &mut Remote<'_>, path: &str, expected: Version, to: &Path) -> Result<()> {
+    let name = remote.name(path);
+    let mut spool = Spool::create(to, &name).await?;
+    remote.with(async |remote, session| read_on(remote, session, path, expected, &mut spool).await).await?;
+    remote.with(async |remote, session| settled(remote, session, path, expected).await).await?;
+    spool.finish().await
+}
+
+/// Reads on from where the spool ends.
+async fn read_on(
+    remote: &Remote<'_>,
+    session: &Session,
+    path: &str,
+    expected: Version,
+    spool: &mut Spool,
+) -> Result<()> {
+    let name = remote.name(path);
+    let mut handle = remote.answer(&name, session.sftp.open(path)).await?;
+    unchanged(&name, version(&remote.answer(&name, handle.metadata()).await?), expected)?;
+    if spool.length > 0 {
+        tracing::info!(file = name, offset = spool.length, "reading on in {name} at byte {}", spool.length);
+    }
+    let chunk = u64::from(remote.limits.chunk);
+    let offsets = (spool.length..expected.size).step_by(remote.limits.chunk as usize);
+    let reads = offsets.map(|offset| read_at(handle.clone(), offset, chunk.min(expected.size - offset) as usize));
+    let mut reads = stream::iter(reads).buffered(remote.limits.in_flight);
+    let idle = remote.limits.idle;
+    while let Some(read) = timeout(idle, reads.next()).await.map_err(|_| remote.silent("sent nothing more", idle))? {
+        match read {
+            Ok(Some(bytes)) => spool.append(&bytes, session).await?,
+            Ok(None) => return Err(SftpError::Changed { name }),
+            Err(error) => return Err(remote.refused(&name, error)),
+        }
+    }
+    Ok(())
+}
+
+/// Reads exactly `length` bytes at `offset`; `None`: the file ends before.
+///
+/// A server may answer with less than was asked for, and the client then moves on by what was asked for, not by what
+/// came: each read therefore says where it starts.
+async fn read_at(
+    mut handle: Handle,
+    offset: u64,
+    length: usize,
+) -> Result<Option<BytesMut>, openssh_sftp_client::Error> {
+    let mut all = BytesMut::with_capacity(length);
+    while all.len() < length {
+        handle.seek(SeekFrom::Start(offset + all.len() as u64)).await?;
+        let missing = (length - all.len()) as u32;
+        match handle.read(missing, BytesMut::new()).await? {
+            Some(piece) if all.is_empty() && piece.len() == length => return Ok(Some(piece)),
+            Some(piece) if !piece.is_empty() => all.extend_from_slice(&piece),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(all))
+}
+
+/// Looks again after the read. A file that was changed a moment ago may be changed again in the same second, which
+/// its time would not show: that second is waited for.
+async fn settled(remote: &Remote<'_>, session: &Session, path: &str, expected: Version) -> Result<()> {
+    let now = chrono::Utc::now().timestamp_millis();
+    let age = now - i64::try_from(expected.mtime).unwrap_or(0).saturating_mul(1000);
+    let settle = remote.limits.settle;
+    if let Ok(age) = u64::try_from(age)
+        && u128::from(age) < settle.as_millis()
+    {
+        tokio::time::sleep(settle - std::time::Duration::from_millis(age)).await;
+    }
+    unchanged(&remote.name(path), version(&look(remote, session, path).await?), expected)
+}
+
+fn unchanged(name: &str, now: Option<Version>, expected: Version) -> Result<()> {
+    if now == Some(expected) { Ok(()) } else { Err(SftpError::Changed { name: name.to_owned() }) }
+}
+
+/// The part of a file that is here.
+struct Spool {
+    file: File,
+    length: u64,
+    doing: String,
+}
+
+impl Spool {
+    async fn create(to: &Path, name: &str) -> Result<Self> {
+        let doing = format!("keep {name} in {}", to.display());
+        let file = File::create(to).await.map_err(|source| SftpError::Spool { doing: doing.clone(), source })?;
+        Ok(Self { file, length: 0, doing })
+    }
+
+    async fn append(&mut self, bytes: &[u8], session: &Session) -> Result<()> {
+        self.file.write_all(bytes).await.map_err(|source| self.failed(source))?;
+        self.length += bytes.len() as u64;
+        session.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<()> {
+        self.file.flush().await.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: std::io::Error) -> SftpError {
+        SftpError::Spool { doing: self.doing.clone(), source }
+    }
+}

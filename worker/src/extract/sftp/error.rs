@@ -1,0 +1,150 @@
+//! Why an SFTP source failed: each a sentence that names the server or the file, and what to do.
+
+use std::time::Duration;
+
+use elt_shared::network::NetworkError;
+
+use crate::error::PipelineError;
+use crate::extract::words::size;
+
+/// Result of a step of an SFTP source.
+pub(super) type Result<T, E = SftpError> = std::result::Result<T, E>;
+
+/// Why an SFTP source failed. `server` is `sftp://host:port`, `name` that and the path.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SftpError {
+    #[error("{server} was not called: {reason}")]
+    Refused { server: String, reason: NetworkError },
+    #[error("{server} could not be reached: {reason}")]
+    Unreachable { server: String, reason: String },
+    #[error("{server} {what} for {} s", .after.as_secs_f32())]
+    Silent { server: String, what: &'static str, after: Duration },
+    #[error("the connection to {server} broke: {reason}")]
+    Lost { server: String, reason: String },
+    #[error("{server} is no SSH server elt can talk to: {reason}")]
+    Protocol { server: String, reason: String },
+    #[error("the host key of {server} is not known: {algorithm} {fingerprint}")]
+    HostKeyUnknown { server: String, algorithm: String, fingerprint: String },
+    #[error("the host key of {server} has changed: expected {expected}, but it shows {algorithm} {fingerprint}")]
+    HostKeyChanged { server: String, expected: String, algorithm: String, fingerprint: String },
+    #[error("the private key for {server} cannot be used: {reason}")]
+    BadKey { server: String, reason: String },
+    #[error("{server} did not accept the login of {user:?} with its {with}{offers}")]
+    Login { server: String, user: String, with: &'static str, offers: String },
+    #[error("{server} let {user:?} in, but does not offer SFTP: {reason}")]
+    NoSftp { server: String, user: String, reason: String },
+    #[error("there is no {name}")]
+    Missing { name: String },
+    #[error("{name} may not be read by {user:?}")]
+    Forbidden { name: String, user: String },
+    #[error("{name} cannot be read: {reason}")]
+    Unreadable { name: String, reason: String },
+    #[error("{name} is no glob: {reason}")]
+    BadGlob { name: String, reason: String },
+    #[error("{name} {what}, more than the {limit} elt takes from one source")]
+    TooMuch { name: String, what: String, limit: String },
+    #[error("{name} changed while it was read")]
+    Changed { name: String },
+    #[error("{server} took longer than {} s with all its files and attempts", .after.as_secs_f32())]
+    Deadline { server: String, after: Duration },
+    #[error("could not {doing}")]
+    Spool { doing: String, source: std::io::Error },
+    #[error("could not look up known host keys")]
+    Control(#[source] sqlx::Error),
+    #[error("{error} ({attempts} attempts)")]
+    GaveUp { error: Box<SftpError>, attempts: u32 },
+}
+
+impl SftpError {
+    /// Whether a new connection can do better. A refused login never is: more attempts lock accounts.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Lost { .. })
+    }
+
+    /// Whether only one file is concerned: the others of its folder may be had.
+    pub(super) fn is_of_one_file(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Forbidden { .. } | Self::Unreadable { .. })
+    }
+
+    pub(super) fn too_many(name: &str, entries: usize) -> Self {
+        Self::TooMuch { name: name.to_owned(), what: "has too many entries".into(), limit: entries.to_string() }
+    }
+
+    pub(super) fn too_large(name: &str, bytes: u64, limit: u64) -> Self {
+        Self::TooMuch { name: name.to_owned(), what: format!("holds {}", size(bytes)), limit: size(limit) }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "source_refused",
+            Self::Unreachable { .. } | Self::Lost { .. } => "source_unreachable",
+            Self::Silent { .. } | Self::Deadline { .. } => "source_timeout",
+            Self::Protocol { .. } | Self::NoSftp { .. } => "sftp_protocol",
+            Self::HostKeyUnknown { .. } => "host_key_unknown",
+            Self::HostKeyChanged { .. } => "host_key_changed",
+            Self::BadKey { .. } | Self::Login { .. } => "source_login",
+            Self::Missing { .. } => "source_missing",
+            Self::Forbidden { .. } | Self::Unreadable { .. } => "source_unreadable",
+            Self::BadGlob { .. } => "bad_glob",
+            Self::TooMuch { .. } => "source_too_large",
+            Self::Changed { .. } => "source_changed",
+            Self::Spool { .. } => "io",
+            Self::Control(_) => "control_database",
+            Self::GaveUp { error, .. } => error.code(),
+        }
+    }
+
+    fn next_step(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => {
+                "Ask whoever runs the workers for an exception in ELT_NET_ALLOW, or use another host."
+            }
+            Self::Unreachable { .. } | Self::Lost { .. } | Self::Silent { .. } => {
+                "Check host and port, that the server is up, and that workers can reach it; then retry the run."
+            }
+            Self::Deadline { .. } => "Read fewer or smaller files at once, or find out why the server is slow.",
+            Self::Protocol { .. } => "Check that host and port are an SSH server's, and which algorithms it allows.",
+            Self::NoSftp { .. } => "Ask the server's admin to enable the SFTP subsystem for this account.",
+            Self::HostKeyUnknown { .. } => {
+                "Compare the fingerprint with the server's admin; then approve it under known hosts, or write it as `host_key:`."
+            }
+            Self::HostKeyChanged { .. } => {
+                "Ask the server's admin whether the key was changed. If so, approve the new fingerprint under known hosts or \
+                 in `host_key:`; if not, somebody may be listening in."
+            }
+            Self::BadKey { .. } => {
+                "Give an OpenSSH or PEM private key (or its file's path), and `passphrase` when it is encrypted."
+            }
+            Self::Login { .. } => {
+                "Check `username` and `password` or `private_key`; elt did not try again, so that no account is locked."
+            }
+            Self::Missing { .. } => "Check the path on the server; relative paths start at the account's home folder.",
+            Self::Forbidden { .. } => "Ask the server's admin to let this account read it.",
+            Self::Unreadable { .. } => {
+                "Name a .csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst), a folder or a glob."
+            }
+            Self::BadGlob { .. } => "Correct the pattern: *, ?, [a-z], {a,b} and **/ for folders at any depth.",
+            Self::TooMuch { .. } => "Name a folder or glob with less in it, or split the source.",
+            Self::Changed { .. } => "Wait until the file is written completely, then retry the run.",
+            Self::Spool { .. } => {
+                "Check the data folder's permissions and free space on the worker, then retry the run."
+            }
+            Self::Control(_) => "Check that the control database is reachable, then retry the run.",
+            Self::GaveUp { error, .. } => error.next_step(),
+        }
+    }
+}
+
+impl From<SftpError> for PipelineError {
+    fn from(error: SftpError) -> Self {
+        match error {
+            SftpError::Spool { doing, source } => Self::Io { doing, source },
+            SftpError::Control(source) => Self::Control { doing: "look up known host keys", source },
+            error => Self::Extract {
+                code: error.code(),
+                message: error.to_string(),
+                next_step: error.next_step().to_owned(),
+            },
+        }
+    }
+}

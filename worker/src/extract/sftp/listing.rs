@@ -1,0 +1,207 @@
+//! What is on the server: one file, the files of a folder, or those a glob matches, in name order.
+
+use futures::TryStreamExt;
+use globset::{GlobBuilder, GlobMatcher};
+use openssh_sftp_client::fs::DirEntry;
+use openssh_sftp_client::metadata::MetaData;
+
+use super::error::{Result, SftpError};
+use super::session::{Remote, Session};
+use crate::extract::{Compression, Format, LeftOutKind, format_of};
+
+/// A file on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RemoteFile {
+    /// On the server.
+    pub(super) path: String,
+    /// How to read it.
+    pub(super) format: Format,
+    /// How it is packed.
+    pub(super) compression: Compression,
+    /// Its version.
+    pub(super) version: Version,
+}
+
+/// What tells one content of a file from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    /// Bytes.
+    pub(super) size: u64,
+    /// Modification time, in seconds since the epoch.
+    pub(super) mtime: u64,
+}
+
+/// The files of a source, and what else is there.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) files: Vec<RemoteFile>,
+    /// Whether the config names one file, which then must be had.
+    pub(super) single: bool,
+    /// Path, kind and reason.
+    pub(super) left_out: Vec<(String, LeftOutKind, String)>,
+}
+
+/// Folders below a glob's start that are looked into, one inside the other.
+const MAX_DEPTH: usize = 32;
+
+/// Lists a source.
+pub(super) async fn list(remote: &Remote<'_>, session: &Session, path: &str) -> Result<Listing> {
+    let start = match glob_start(path) {
+        // A file may have a star in its name: what exists is meant.
+        Some(start) if look(remote, session, path).await.is_err_and(|error| is_missing(&error)) => start,
+        _ => return named(remote, session, path).await,
+    };
+    let refuse =
+        |error: globset::Error| SftpError::BadGlob { name: remote.name(path), reason: error.kind().to_string() };
+    let glob = GlobBuilder::new(path).literal_separator(true).build().map_err(refuse)?.compile_matcher();
+    let depth = if path.contains("**") { MAX_DEPTH } else { path[start.len()..].matches('/').count() };
+    let mut listing = Listing::default();
+    folder(remote, session, start, depth, Some(&glob), &mut listing).await?;
+    Ok(listing)
+}
+
+/// Looks at one path, following links.
+pub(super) async fn look(remote: &Remote<'_>, session: &Session, path: &str) -> Result<MetaData> {
+    let mut fs = session.sftp.fs();
+    remote.answer(&remote.name(path), fs.metadata(path)).await
+}
+
+/// The version of what is at a path.
+pub(super) fn version(meta: &MetaData) -> Option<Version> {
+    let mtime = meta.modified()?.as_duration().as_secs();
+    Some(Version { size: meta.len()?, mtime })
+}
+
+/// A path without special characters: the file itself, or every file of the folder.
+async fn named(remote: &Remote<'_>, session: &Session, path: &str) -> Result<Listing> {
+    let meta = look(remote, session, path).await?;
+    let mut listing = Listing::default();
+    if meta.file_type().is_some_and(|kind| kind.is_dir()) {
+        folder(remote, session, path, 0, None, &mut listing).await?;
+        return Ok(listing);
+    }
+    match judge(path, &meta) {
+        Ok(file) => (listing.single, listing.files) = (true, vec![file]),
+        Err((_, reason)) => return Err(SftpError::Unreadable { name: remote.name(path), reason }),
+    }
+    Ok(listing)
+}
+
+/// Every wanted file of a folder, and of the folders below it down to `depth`.
+async fn folder(
+    remote: &Remote<'_>,
+    session: &Session,
+    start: &str,
+    depth: usize,
+    glob: Option<&GlobMatcher>,
+    listing: &mut Listing,
+) -> Result<()> {
+    let mut folders = vec![(start.to_owned(), 0)];
+    let mut entries = 0;
+    while let Some((folder, level)) = folders.pop() {
+        for entry in read(remote, session, &folder).await? {
+            entries += 1;
+            if entries > remote.limits.entries {
+                return Err(SftpError::too_many(&remote.name(start), remote.limits.entries));
+            }
+            // Hidden entries belong to other programs; `.` and `..` are among them. A name with a slash is no name.
+            let Some(name) = entry.filename().to_str().filter(|name| !name.starts_with('.') && !name.contains('/'))
+            else {
+                continue;
+            };
+            let path = join(&folder, name);
+            let meta = match entry.file_type() {
+                Some(kind) if kind.is_file() || kind.is_dir() => entry.metadata(),
+                // A link, or a server that does not say: look at what it leads to.
+                _ => match look(remote, session, &path).await {
+                    Ok(meta) => meta,
+                    Err(error) if error.is_transient() => return Err(error),
+                    Err(error) => {
+                        listing.left_out.push((path, LeftOutKind::Failed, error.to_string()));
+                        continue;
+                    }
+                },
+            };
+            if meta.file_type().is_some_and(|kind| kind.is_dir()) {
+                folders.extend((level < depth).then_some((path, level + 1)));
+            } else if glob.is_none_or(|glob| glob.is_match(&path)) {
+                match judge(&path, &meta) {
+                    Ok(file) => listing.files.push(file),
+                    Err((kind, reason)) => listing.left_out.push((path, kind, reason)),
+                }
+            }
+        }
+    }
+    listing.files.sort_by(|one, other| one.path.cmp(&other.path));
+    listing.left_out.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(())
+}
+
+async fn read(remote: &Remote<'_>, session: &Session, folder: &str) -> Result<Vec<DirEntry>> {
+    let name = remote.name(folder);
+    let mut fs = session.sftp.fs();
+    let opened = remote.answer(&name, fs.open_dir(if folder.is_empty() { "." } else { folder })).await?;
+    let mut stream = Box::pin(opened.read_dir());
+    let mut entries = Vec::new();
+    while let Some(entry) = remote.answer(&name, stream.try_next()).await? {
+        entries.push(entry);
+        if entries.len() > remote.limits.entries {
+            return Err(SftpError::too_many(&name, remote.limits.entries));
+        }
+    }
+    Ok(entries)
+}
+
+/// Whether an entry is input, and if not, why.
+fn judge(path: &str, meta: &MetaData) -> Result<RemoteFile, (LeftOutKind, String)> {
+    use LeftOutKind::{Failed, Skipped};
+    if meta.file_type().is_some_and(|kind| !kind.is_file()) {
+        return Err((Skipped, "it is a FIFO, socket or device, not a file".into()));
+    }
+    let Some((format, compression)) = format_of(path) else {
+        let what = "is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst";
+        return Err((Skipped, format!("its suffix {what}")));
+    };
+    let Some(version) = version(meta) else {
+        return Err((Failed, "the server does not say its size and time".into()));
+    };
+    Ok(RemoteFile { path: path.to_owned(), format, compression, version })
+}
+
+/// Where a glob's listing starts: the folders before its first special character. `None`: it is no glob.
+fn glob_start(path: &str) -> Option<&str> {
+    let special = path.find(['*', '?', '[', '{'])?;
+    Some(path[..special].rfind('/').map_or("", |slash| &path[..=slash]))
+}
+
+fn join(folder: &str, name: &str) -> String {
+    match folder {
+        "" => name.to_owned(),
+        folder if folder.ends_with('/') => format!("{folder}{name}"),
+        folder => format!("{folder}/{name}"),
+    }
+}
+
+fn is_missing(error: &SftpError) -> bool {
+    matches!(error, SftpError::Missing { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_is_listed_from_its_last_plain_folder() {
+        assert_eq!(glob_start("/out/*.csv"), Some("/out/"));
+        assert_eq!(glob_start("/out/2026-*/x.csv"), Some("/out/"));
+        assert_eq!(glob_start("*.csv"), Some(""));
+        assert_eq!(glob_start("/*.csv"), Some("/"));
+        assert_eq!(glob_start("/out/a.csv"), None);
+    }
+
+    #[test]
+    fn names_are_joined_with_one_slash() {
+        let joined = [join("", "a"), join("/", "a"), join("/out", "a"), join("/out/", "a")];
+        assert_eq!(joined, ["a", "/a", "/out/a", "/out/a"]);
+    }
+}

@@ -1,0 +1,147 @@
+//! Logging in: with a password or a private key, once. More attempts would lock accounts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use elt_shared::config::{SftpLogin, SftpSource};
+use elt_shared::secret::Secret;
+use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
+use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, decode_secret_key};
+use russh::{MethodKind, MethodSet};
+
+use super::error::{Result, SftpError};
+use super::host_key::HostKeyCheck;
+use crate::extract::{ExtractContext, local};
+
+/// How the config logs in, its key read and decrypted: what is wrong with a key is found before any connection.
+pub(super) enum Credentials {
+    Password(Secret),
+    Key(Arc<PrivateKey>),
+}
+
+/// Bytes of the longest key file that is looked at.
+const KEY_BYTES: u64 = 64 << 10;
+/// Questions a server may ask in a row before it counts as a refusal.
+const QUESTIONS: usize = 5;
+
+impl Credentials {
+    pub(super) fn of(source: &SftpSource, server: &str, context: &ExtractContext) -> Result<Self> {
+        let (key, passphrase) = match &source.login {
+            SftpLogin::Password(password) => return Ok(Self::Password(password.clone())),
+            SftpLogin::PrivateKey { key, passphrase } => (key, passphrase),
+        };
+        let refuse = |reason: String| SftpError::BadKey { server: server.to_owned(), reason };
+        let text = match key.expose() {
+            text if text.contains("-----BEGIN") || text.starts_with("PuTTY-User-Key-File-") => text.to_owned(),
+            path => read(path, context).map_err(refuse)?,
+        };
+        let key = decode_secret_key(&text, passphrase.as_ref().map(Secret::expose))
+            .map_err(|error| refuse(why(&error, passphrase.is_some())))?;
+        Ok(Self::Key(Arc::new(key)))
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Password(_) => "password",
+            Self::Key(_) => "private key",
+        }
+    }
+}
+
+/// Logs in. The error says what the server would have accepted.
+pub(super) async fn login(
+    session: &mut Handle<HostKeyCheck>,
+    user: &str,
+    credentials: &Credentials,
+    server: &str,
+) -> Result<()> {
+    let lost = |error: russh::Error| SftpError::Lost { server: server.to_owned(), reason: error.to_string() };
+    let remaining = match credentials {
+        Credentials::Key(key) => {
+            let hash = if key.algorithm().is_rsa() {
+                session.best_supported_rsa_hash().await.map_err(lost)?.flatten()
+            } else {
+                None
+            };
+            let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
+            refused(session.authenticate_publickey(user, key).await.map_err(lost)?)
+        }
+        Credentials::Password(password) => with_password(session, user, password).await.map_err(lost)?,
+    };
+    match remaining {
+        None => Ok(()),
+        Some(methods) => Err(SftpError::Login {
+            server: server.to_owned(),
+            user: user.to_owned(),
+            with: credentials.name(),
+            offers: offers(&methods),
+        }),
+    }
+}
+
+/// By the method the server offers: some ask for passwords only in a dialogue.
+async fn with_password(
+    session: &mut Handle<HostKeyCheck>,
+    user: &str,
+    password: &Secret,
+) -> Result<Option<MethodSet>, russh::Error> {
+    let offered = match session.authenticate_none(user).await? {
+        AuthResult::Success => return Ok(None),
+        AuthResult::Failure { remaining_methods, .. } => remaining_methods,
+    };
+    if offered.contains(&MethodKind::Password) || !offered.contains(&MethodKind::KeyboardInteractive) {
+        return Ok(refused(session.authenticate_password(user, password.expose()).await?));
+    }
+    let mut answer = session.authenticate_keyboard_interactive_start(user, None).await?;
+    for _ in 0..QUESTIONS {
+        answer = match answer {
+            KeyboardInteractiveAuthResponse::Success => return Ok(None),
+            KeyboardInteractiveAuthResponse::Failure { remaining_methods, .. } => return Ok(Some(remaining_methods)),
+            KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } => {
+                let answers = prompts.iter().map(|_| password.expose().to_owned()).collect();
+                session.authenticate_keyboard_interactive_respond(answers).await?
+            }
+        };
+    }
+    Ok(Some(offered))
+}
+
+/// What the server would accept instead; `None`: it accepted.
+fn refused(result: AuthResult) -> Option<MethodSet> {
+    match result {
+        AuthResult::Success => None,
+        AuthResult::Failure { remaining_methods, .. } => Some(remaining_methods),
+    }
+}
+
+fn offers(methods: &MethodSet) -> String {
+    let names: Vec<&str> = methods.iter().map(<&str>::from).collect();
+    if names.is_empty() { String::new() } else { format!("; it accepts {}", names.join(", ")) }
+}
+
+/// A key file, which lies where the worker may read, like every other file a config names.
+fn read(path: &str, context: &ExtractContext) -> Result<String, String> {
+    let looks_like_a_path = !path.is_empty() && path.len() < 4096 && !path.contains('\n');
+    if !looks_like_a_path {
+        return Err("it is neither a key nor the path of one".into());
+    }
+    let path = context.base.join(Path::new(path));
+    // The text may be a key that lost its first line, so the message does not repeat it.
+    let unreadable = |error: std::io::Error| format!("it is no key, and no file of that name can be read: {error}");
+    local::walk::inside(&path, &context.roots).map_err(|reason| format!("its file {reason}"))?;
+    let meta = std::fs::metadata(&path).map_err(unreadable)?;
+    match meta.is_file() && meta.len() <= KEY_BYTES {
+        true => std::fs::read_to_string(&path).map_err(unreadable),
+        false => Err("its file is no key".into()),
+    }
+}
+
+fn why(error: &russh::keys::Error, has_passphrase: bool) -> String {
+    match (error, has_passphrase) {
+        (russh::keys::Error::KeyIsEncrypted, false) => "it is encrypted, and there is no `passphrase`".into(),
+        (russh::keys::Error::SshKey(_) | russh::keys::Error::Unpad(_) | russh::keys::Error::Pkcs8(_), true) => {
+            "its `passphrase` does not open it, or the key is damaged".into()
+        }
+        _ => format!("it cannot be parsed ({error})"),
+    }
+}
