@@ -29,7 +29,12 @@ impl Delimited {
     /// Finds out the dialect and reads the header.
     pub(super) fn open(mut window: Window, file: usize, input: &InputFile) -> Result<Self, FileError> {
         window.slide(0)?;
-        let dialect = sniff::dialect(window.text(), input);
+        let dialect = loop {
+            match sniff::dialect(window.text(), window.ended(), input) {
+                Some(dialect) => break dialect,
+                None => window.grow(1)?,
+            }
+        };
         let null_values = input.csv.null_values.as_ref();
         let mut delimited = Self {
             window,
@@ -114,7 +119,7 @@ impl Delimited {
     fn keep(&mut self, names: Names) {
         self.names = Arc::new(names.as_slice().to_vec());
         let file = self.window.name();
-        self.warnings.extend(names.changes.iter().map(|change| format!("{file}: {change}")));
+        self.warnings.extend(names.changes().map(|change| format!("{file}: {change}")));
     }
 
     fn check_header(&self, text: &[u8]) -> Result<(), FileError> {
@@ -130,12 +135,7 @@ impl Delimited {
     }
 
     fn name_error(&self, error: &NameError) -> FileError {
-        let code = match error {
-            NameError::TooMany => "too_many_columns",
-            NameError::Reserved(_) => "reserved_name",
-            NameError::Nul(_) => "nul_byte",
-        };
-        self.error(code, error).hint("Rename or drop the columns in the file, or check csv.delimiter.")
+        FileError::name(self.window.name(), self.line, error)
     }
 
     fn error(&self, code: &'static str, what: impl std::fmt::Display) -> FileError {

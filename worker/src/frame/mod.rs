@@ -15,6 +15,8 @@ mod marks;
 mod sheet;
 mod sniff;
 mod split;
+#[cfg(test)]
+mod tests;
 mod unpack;
 mod window;
 

@@ -17,8 +17,15 @@ pub struct Names {
     names: Vec<String>,
     taken: HashSet<String>,
     by_key: HashMap<String, usize>,
-    /// What was changed and why, a sentence each.
-    pub changes: Vec<String>,
+    changes: Vec<Change>,
+}
+
+/// A column that is not named as it is written.
+#[derive(Debug, Clone)]
+struct Change {
+    position: usize,
+    name: String,
+    written: String,
 }
 
 /// Why a file's columns cannot be named.
@@ -71,9 +78,26 @@ impl Names {
         Ok(index)
     }
 
+    /// Forgets all names but the first ones.
+    pub(super) fn truncate(&mut self, count: usize) {
+        for name in self.names.drain(count..) {
+            self.taken.remove(&name);
+        }
+        self.by_key.retain(|_, index| *index < count);
+        self.changes.retain(|change| change.position <= count);
+    }
+
     /// The names so far, in order.
     pub fn as_slice(&self) -> &[String] {
         &self.names
+    }
+
+    /// What was changed, a sentence each.
+    pub fn changes(&self) -> impl Iterator<Item = String> {
+        let sentence = |Change { position, name, written }: &Change| {
+            format!("column {position} is named {name:?} instead of {written:?}")
+        };
+        self.changes.iter().map(sentence)
     }
 
     fn add(&mut self, written: &str, reserved: impl Fn(&str) -> bool) -> Result<(), NameError> {
@@ -97,7 +121,7 @@ impl Names {
             name = (2..).map(|count| numbered(&base, count)).find(free).unwrap_or(base);
         }
         if name != written {
-            self.changes.push(format!("column {position} is named {name:?} instead of {written:?}"));
+            self.changes.push(Change { position, name: name.clone(), written: written.to_owned() });
         }
         self.taken.insert(name.clone());
         self.names.push(name);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::delimited::Delimited;
 use super::json::Json;
+use super::names::NameError;
 use super::sheet::Sheet;
 use super::unpack::Text;
 use super::window::{WINDOW_BYTES, Window};
@@ -38,6 +39,15 @@ impl FileError {
     pub(super) fn hint(mut self, next_step: &'static str) -> Self {
         self.next_step = next_step;
         self
+    }
+
+    pub(super) fn name(file: &str, line: u64, error: &NameError) -> Self {
+        let code = match error {
+            NameError::TooMany => "too_many_columns",
+            NameError::Reserved(_) => "reserved_name",
+            NameError::Nul(_) => "nul_byte",
+        };
+        Self::new(code, file, Some(line), error).hint("Rename or drop the columns in the file, or check csv.delimiter.")
     }
 
     pub(super) fn io(file: &str, error: &io::Error) -> Self {
@@ -188,7 +198,7 @@ impl Reader {
         let columns = (0..sheet.width)
             .map(|column| {
                 let cells = cells[column..].iter().step_by(sheet.width.max(1));
-                let mut raw_column = RawColumn::with_capacity(end - first, raw.len() / sheet.width);
+                let mut raw_column = RawColumn::with_capacity(end - first, raw.len() / sheet.width.max(1));
                 cells.for_each(|&cell| raw_column.push(cell.kind(), sheet.bytes(text, cell)));
                 raw_column
             })

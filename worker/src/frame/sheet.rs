@@ -90,6 +90,11 @@ impl Sheet {
         self.lines.is_empty() && self.bad.is_empty()
     }
 
+    /// The cells of one column, top to bottom.
+    pub(super) fn column(&self, column: usize) -> impl Iterator<Item = Cell> {
+        self.cells.get(column..).unwrap_or_default().iter().copied().step_by(self.width.max(1))
+    }
+
     /// The bytes of a cell of this sheet, which was read from `text`.
     #[inline(always)]
     pub(super) fn bytes<'a>(&'a self, text: &'a [u8], cell: Cell) -> &'a [u8] {
@@ -99,7 +104,10 @@ impl Sheet {
 
     /// Makes room for columns that appeared after the first rows: they are missing there.
     pub(super) fn widen(&mut self, width: usize) {
-        if self.width > 0 && !self.lines.is_empty() {
+        if self.width == width {
+            return;
+        }
+        if self.width > 0 {
             let mut cells = Vec::with_capacity(self.lines.len() * width);
             for row in self.cells.chunks(self.width) {
                 cells.extend_from_slice(row);

@@ -8,14 +8,19 @@ const LINES: usize = 20;
 /// In this order when nothing else decides.
 const CANDIDATES: [u8; 4] = [b'|', b'\t', b';', b','];
 
-/// The dialect of a file that starts with `text`.
-pub(super) fn dialect(text: &[u8], input: &InputFile) -> Dialect {
+/// The dialect of a file that starts with `text`; `None` when the text is too short to tell.
+pub(super) fn dialect(text: &[u8], ended: bool, input: &InputFile) -> Option<Dialect> {
     let txt = input.format == Format::Txt;
     let delimiter = input.csv.delimiter.unwrap_or_else(|| if txt { delimiter_of(text) } else { b',' });
     // In pipe- and tab-delimited text a quote is nearly always an inch mark or speech.
     let plain = txt && matches!(delimiter, b'|' | b'\t');
     let quote = input.csv.quote.or(if plain { None } else { Some(b'"') });
-    Dialect { delimiter, quote, bare_cr: ends_lines_with_cr(text, quote) }
+    let bare_cr = match (ends_lines_with_cr(text, delimiter, quote), ended) {
+        (Some(bare_cr), _) => bare_cr,
+        (None, true) => false,
+        (None, false) => return None,
+    };
+    Some(Dialect { delimiter, quote, bare_cr })
 }
 
 /// The first candidate, in order, that cuts the header and as many of the first lines as possible into equally many cells.
@@ -31,16 +36,22 @@ fn delimiter_of(text: &[u8]) -> u8 {
     best.filter(|&delimiter| score(delimiter) > 0).unwrap_or(b'|')
 }
 
-/// Whether the first line end outside quotes is a lone `\r`.
-fn ends_lines_with_cr(text: &[u8], quote: Option<u8>) -> bool {
-    let mut quoted = false;
-    for (at, &byte) in text.iter().enumerate() {
+/// Whether the first line end outside quotes is a lone `\r`; `None` when there is none yet.
+fn ends_lines_with_cr(text: &[u8], delimiter: u8, quote: Option<u8>) -> Option<bool> {
+    let (mut quoted, mut at_start) = (false, true);
+    let mut bytes = text.iter().copied().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        let next = text.get(at + 1).copied();
         match byte {
-            byte if Some(byte) == quote => quoted = !quoted,
-            b'\n' if !quoted => return false,
-            b'\r' if !quoted => return text.get(at + 1).is_some_and(|&next| next != b'\n' && next != b'\r'),
-            _ => {}
+            byte if quoted => match (Some(byte) == quote, next == quote) {
+                (true, true) => drop(bytes.next()),
+                (closes, _) => quoted = !closes,
+            },
+            b'\n' => return Some(false),
+            b'\r' => return next.map(|next| next != b'\n' && next != b'\r'),
+            byte => quoted = at_start && Some(byte) == quote,
         }
+        at_start = byte == delimiter;
     }
-    false
+    None
 }

@@ -39,6 +39,11 @@ impl Window {
         self.source.name()
     }
 
+    /// Bytes it looks at at a time.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Bytes and hash of the file so far.
     pub(super) fn seen(&self) -> (u64, u128) {
         self.source.seen()
@@ -57,7 +62,7 @@ impl Window {
 
     /// Reads more behind what is there, for a record that is larger than the window. `line`: where it starts.
     pub(super) fn grow(&mut self, line: u64) -> Result<(), FileError> {
-        if self.filled > MAX_RECORD_BYTES {
+        if self.filled >= MAX_RECORD_BYTES {
             let limit = MAX_RECORD_BYTES >> 20;
             return Err(FileError::new(
                 "record_too_large",
@@ -67,7 +72,7 @@ impl Window {
             )
             .hint("Look for a quote or bracket that is never closed, or load such values by another way."));
         }
-        self.fill((self.filled * 2).max(self.size))
+        self.fill((self.filled * 2).clamp(self.size, MAX_RECORD_BYTES))
     }
 
     /// Reads until so many bytes are there or the text ends.

@@ -134,7 +134,7 @@ impl ColumnProfile {
 
     /// Looks at every cell of a column of a sheet.
     pub(super) fn look(&mut self, sheet: &Sheet, text: &[u8], column: usize, place: &Place<'_>) {
-        let cells = || sheet.cells[column..].iter().copied().step_by(sheet.width);
+        let cells = || sheet.column(column);
         let mut values = 0;
         for (row, cell) in cells().enumerate() {
             if cell.is_null() {

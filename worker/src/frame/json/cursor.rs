@@ -1,0 +1,271 @@
+//! Walks through a JSON document of any size without keeping it: to find where the rows are, and what surrounds them.
+
+use super::path::Step;
+use super::scan::{Fault, Scanner, is_space, unescape};
+use crate::frame::read::FileError;
+use crate::frame::window::Window;
+
+/// A place in a document.
+pub(super) struct Cursor {
+    pub window: Window,
+    /// Position in the window.
+    pub at: usize,
+    /// Lines are counted up to this position.
+    counted: usize,
+    /// 1-based line of the counted position.
+    line: u64,
+    /// Bytes of the window's first line that were left behind.
+    behind: usize,
+}
+
+impl Cursor {
+    pub(super) fn new(window: Window) -> Self {
+        Self { window, at: 0, counted: 0, line: 1, behind: 0 }
+    }
+
+    /// Leaves what is before the cursor behind and reads on.
+    pub(super) fn slide(&mut self) -> Result<(), FileError> {
+        self.line_at(self.at);
+        self.behind = self.column(self.at);
+        self.window.slide(self.at)?;
+        (self.at, self.counted) = (0, 0);
+        Ok(())
+    }
+
+    /// Reads more behind what is there: what starts at the cursor does not end in the window.
+    pub(super) fn grow(&mut self) -> Result<(), FileError> {
+        self.slide()?;
+        self.window.grow(self.line)
+    }
+
+    /// The 1-based line of a position in the window, not before the last one asked for.
+    pub(super) fn line_at(&mut self, at: usize) -> u64 {
+        if at > self.counted {
+            self.line += memchr::memchr_iter(b'\n', &self.window.text()[self.counted..at]).count() as u64;
+            self.counted = at;
+        }
+        self.line
+    }
+
+    /// The 1-based line the cursor is in.
+    pub(super) fn line(&mut self) -> u64 {
+        self.line_at(self.at)
+    }
+
+    /// Bytes between a position and the start of its line.
+    fn column(&self, at: usize) -> usize {
+        match memchr::memrchr(b'\n', &self.window.text()[..at]) {
+            Some(newline) => at - newline - 1,
+            None => self.behind + at,
+        }
+    }
+
+    /// The next byte that is no white space; `None` at the end of the file.
+    pub(super) fn peek(&mut self) -> Result<Option<u8>, FileError> {
+        loop {
+            while let Some(&byte) = self.window.text().get(self.at) {
+                if !is_space(byte) {
+                    return Ok(Some(byte));
+                }
+                self.at += 1;
+            }
+            if self.window.ended() {
+                return Ok(None);
+            }
+            self.slide()?;
+        }
+    }
+
+    /// Steps over a byte that must come next.
+    fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), FileError> {
+        if self.peek()? != Some(byte) {
+            return Err(self.broken(self.at, what));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Steps over a member's name and its colon, and returns the name.
+    pub(super) fn name(&mut self) -> Result<Vec<u8>, FileError> {
+        if self.peek()? != Some(b'"') {
+            return Err(self.broken(self.at, "a member's name in quotes is missing"));
+        }
+        let end = loop {
+            match Scanner::new(self.window.text(), self.window.ended()).string(self.at) {
+                Ok((end, _)) => break end,
+                Err(Fault::More) => self.grow()?,
+                Err(Fault::Broken { at, what }) => return Err(self.broken(at, what)),
+            }
+        };
+        let mut name = Vec::new();
+        unescape(&self.window.text()[self.at + 1..end - 1], &mut name);
+        self.at = end;
+        self.expect(b':', "a colon is missing")?;
+        Ok(name)
+    }
+
+    /// Steps over the comma between two entries; false at the closing bracket, which is stepped over, too.
+    pub(super) fn next_entry(&mut self, close: u8) -> Result<bool, FileError> {
+        match self.peek()? {
+            Some(b',') => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(byte) if byte == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => Err(self.broken(self.at, "a comma or closing bracket is missing")),
+        }
+    }
+
+    /// Steps over a value of any size. Brackets and strings are followed, words are not looked at.
+    pub(super) fn skip_value(&mut self) -> Result<(), FileError> {
+        match self.peek()? {
+            Some(b'{' | b'[' | b'"') => self.skip_closed(0),
+            _ => self.skip_word(),
+        }
+    }
+
+    fn skip_word(&mut self) -> Result<(), FileError> {
+        loop {
+            match self.window.text().get(self.at) {
+                Some(b',' | b']' | b'}') => return Ok(()),
+                Some(byte) if is_space(*byte) => return Ok(()),
+                Some(_) => self.at += 1,
+                None if self.window.ended() => return Ok(()),
+                None => self.slide()?,
+            }
+        }
+    }
+
+    /// Steps on until so many brackets that are open, and the value that starts here, are closed.
+    fn skip_closed(&mut self, open: usize) -> Result<(), FileError> {
+        let mut open = open;
+        loop {
+            let Some(byte) = self.peek()? else {
+                return Err(self.broken(self.at, "the file ends in the middle of a value"));
+            };
+            self.at += 1;
+            match byte {
+                b'"' => self.skip_string()?,
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            if open == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Steps over the rest of a string.
+    fn skip_string(&mut self) -> Result<(), FileError> {
+        loop {
+            let text = self.window.text();
+            match memchr::memchr2(b'"', b'\\', &text[self.at..]) {
+                Some(offset) if text[self.at + offset] == b'"' => {
+                    self.at += offset + 1;
+                    return Ok(());
+                }
+                Some(offset) if self.at + offset + 1 < text.len() => self.at += offset + 2,
+                _ if self.window.ended() => {
+                    return Err(self.broken(text.len(), "the file ends in the middle of a string"));
+                }
+                Some(offset) => {
+                    self.at += offset;
+                    self.slide()?;
+                }
+                None => {
+                    self.at = text.len();
+                    self.slide()?;
+                }
+            }
+        }
+    }
+
+    /// Steps to the end of the document from inside so many open brackets; nothing may follow it.
+    pub(super) fn finish(&mut self, open: usize) -> Result<(), FileError> {
+        if open > 0 {
+            self.skip_closed(open)?;
+        }
+        match self.peek()? {
+            None => Ok(()),
+            Some(_) => Err(self.broken(self.at, "something follows the end of the document")),
+        }
+    }
+
+    /// Steps into the document to where a path leads; false when it leads nowhere.
+    pub(super) fn follow(&mut self, steps: &[Step]) -> Result<bool, FileError> {
+        for step in steps {
+            let found = match (step, self.peek()?) {
+                (Step::Member(name), Some(b'{')) => self.to_member(name)?,
+                (Step::Element(index), Some(b'[')) => self.to_element(*index)?,
+                _ => false,
+            };
+            if !found {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn to_member(&mut self, wanted: &str) -> Result<bool, FileError> {
+        self.at += 1;
+        if self.peek()? == Some(b'}') {
+            return Ok(false);
+        }
+        loop {
+            if self.name()? == wanted.as_bytes() {
+                return Ok(true);
+            }
+            self.skip_value()?;
+            if !self.next_entry(b'}')? {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn to_element(&mut self, index: usize) -> Result<bool, FileError> {
+        self.at += 1;
+        if self.peek()? == Some(b']') {
+            return Ok(false);
+        }
+        for _ in 0..index {
+            self.skip_value()?;
+            if !self.next_entry(b']')? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Steps over a value of any size; true when it is an array whose first element is an object.
+    pub(super) fn skip_and_tell_objects(&mut self) -> Result<bool, FileError> {
+        if self.peek()? != Some(b'[') {
+            self.skip_value()?;
+            return Ok(false);
+        }
+        self.at += 1;
+        let objects = self.peek()? == Some(b'{');
+        self.skip_closed(1)?;
+        Ok(objects)
+    }
+
+    /// The file is no JSON at a position of the window.
+    pub(super) fn broken(&mut self, at: usize, what: &'static str) -> FileError {
+        let text = self.window.text();
+        let code = if at >= text.len() && self.window.ended() { "truncated" } else { "broken_json" };
+        let column = self.column(at) + 1;
+        let line = self.line_at(at);
+        FileError::new(code, self.window.name(), Some(line), format_args!("it is no JSON at column {column}: {what}"))
+            .hint("Correct the file, or write it again if it was cut off; it is read again when it changes.")
+    }
+}
+
+/// Whether the first line of a text is an object and the second one starts another.
+pub(super) fn looks_like_lines(text: &[u8]) -> bool {
+    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let object = |line: &[u8]| line.first() == Some(&b'{');
+    lines.next().is_some_and(|line| object(line) && line.last() == Some(&b'}')) && lines.next().is_some_and(object)
+}

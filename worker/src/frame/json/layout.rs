@@ -1,0 +1,188 @@
+//! Where the rows of a JSON file are: found out before they are read.
+
+use super::cursor::{Cursor, looks_like_lines};
+use super::path::{self, Step};
+use crate::extract::{Format, InputFile};
+use crate::frame::read::FileError;
+use crate::frame::unpack::Text;
+use crate::frame::window::Window;
+
+/// How rows follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// The elements of an array; so many brackets are open around it.
+    Elements {
+        /// Open brackets.
+        open: usize,
+        /// Whether they are strings, numbers and booleans: rows of the column `value`.
+        scalars: bool,
+    },
+    /// One object; so many brackets are open around it.
+    One {
+        /// Open brackets.
+        open: usize,
+    },
+    /// Objects one after the other.
+    Values,
+    /// One object a line.
+    Lines,
+    /// No rows, only the rest of the document with so many open brackets.
+    Nothing {
+        /// Open brackets.
+        open: usize,
+    },
+}
+
+/// What a survey of a document that starts with an object found.
+enum Survey {
+    /// It is the only value; exactly this member of it is an array of objects.
+    Wrapper(String),
+    /// It is the only value, and a row.
+    Object,
+    /// More values follow.
+    Several {
+        /// The first one does not reach over a line.
+        lines: bool,
+    },
+}
+
+/// Finds the rows. The cursor stands at the first one afterwards; the sentence tells what was assumed.
+pub(super) fn find(
+    window: Window,
+    size: usize,
+    input: &InputFile,
+) -> Result<(Cursor, Layout, Option<String>), FileError> {
+    let mut cursor = Cursor::new(window);
+    let first = cursor.peek()?;
+    if let Some(records) = &input.records {
+        let steps = path::parse(records).ok_or_else(|| {
+            FileError::new("bad_records_path", &input.name, None, format_args!("records: {records:?} is no JSON path"))
+                .hint("Write the members that lead to the rows: records: data.items, or $ for the whole document.")
+        })?;
+        return follow(cursor, &steps, size, input).map(|(cursor, layout)| (cursor, layout, None));
+    }
+    match first {
+        None if input.format == Format::Ndjson => Ok((cursor, Layout::Lines, None)),
+        None => Err(FileError::new("truncated", &input.name, None, "it is empty, which is no JSON")
+            .hint("Write [] for no rows, or copy the file again.")),
+        Some(b'[') => follow(cursor, &[], size, input).map(|(cursor, layout)| (cursor, layout, None)),
+        Some(_) if input.format == Format::Ndjson => Ok((restart(size, input)?, Layout::Lines, None)),
+        Some(b'{') => object(cursor, size, input),
+        Some(_) => Err(not_rows(input)),
+    }
+}
+
+/// Steps to the rows a path names.
+fn follow(mut cursor: Cursor, steps: &[Step], size: usize, input: &InputFile) -> Result<(Cursor, Layout), FileError> {
+    if !cursor.follow(steps)? {
+        let records = input.records.as_deref().unwrap_or("$");
+        return Err(FileError::new(
+            "records_missing",
+            &input.name,
+            None,
+            format_args!("it has nothing at records: {records}"),
+        )
+        .hint("Correct records: so that it leads to the array of rows."));
+    }
+    let open = steps.len();
+    match cursor.peek()? {
+        Some(b'{') => Ok((cursor, Layout::One { open })),
+        // An answer without rows often says null.
+        Some(b'n') => {
+            cursor.skip_value()?;
+            Ok((cursor, Layout::Nothing { open }))
+        }
+        Some(b'[') => {
+            cursor.at += 1;
+            let mut first = cursor.peek()?;
+            if first == Some(b'n') {
+                first = first_that_is_not_null(&mut cursor)?;
+                cursor = restart(size, input)?;
+                cursor.follow(steps)?;
+                cursor.peek()?;
+                cursor.at += 1;
+            }
+            match first {
+                Some(b'[') => Err(not_rows(input)),
+                first => Ok((cursor, Layout::Elements { open, scalars: first != Some(b'{') })),
+            }
+        }
+        _ => Err(not_rows(input)),
+    }
+}
+
+/// The first byte of the first element that is not `null`; the closing bracket's when there is none.
+fn first_that_is_not_null(cursor: &mut Cursor) -> Result<Option<u8>, FileError> {
+    loop {
+        cursor.skip_value()?;
+        if !cursor.next_entry(b']')? {
+            return Ok(Some(b']'));
+        }
+        match cursor.peek()? {
+            Some(b'n') => {}
+            other => return Ok(other),
+        }
+    }
+}
+
+/// A document that starts with an object is surveyed first: what matters may be at its end.
+fn object(mut cursor: Cursor, size: usize, input: &InputFile) -> Result<(Cursor, Layout, Option<String>), FileError> {
+    let lines = looks_like_lines(cursor.window.text());
+    let survey = match survey(&mut cursor) {
+        Ok(survey) => survey,
+        // The first line may be broken; the others are rows all the same.
+        Err(error) if error.code == "broken_json" && lines => Survey::Several { lines: true },
+        Err(error) => return Err(error),
+    };
+    let mut cursor = restart(size, input)?;
+    cursor.peek()?;
+    match survey {
+        Survey::Object => Ok((cursor, Layout::One { open: 0 }, None)),
+        Survey::Several { lines: true } => Ok((cursor, Layout::Lines, None)),
+        Survey::Several { lines: false } => Ok((cursor, Layout::Values, None)),
+        Survey::Wrapper(member) => {
+            let note = format!("{}: the rows are the elements of its member {member:?}", input.name);
+            follow(cursor, &[Step::Member(member)], size, input).map(|(cursor, layout)| (cursor, layout, Some(note)))
+        }
+    }
+}
+
+fn survey(cursor: &mut Cursor) -> Result<Survey, FileError> {
+    let first_line = cursor.line();
+    let mut arrays = Vec::new();
+    cursor.at += 1;
+    if cursor.peek()? == Some(b'}') {
+        cursor.at += 1;
+    } else {
+        loop {
+            let name = cursor.name()?;
+            if cursor.skip_and_tell_objects()? && arrays.len() < 2 {
+                arrays.push(name);
+            }
+            if !cursor.next_entry(b'}')? {
+                break;
+            }
+        }
+    }
+    let lines = cursor.line() == first_line;
+    Ok(match (cursor.peek()?, &arrays[..]) {
+        (Some(_), _) => Survey::Several { lines },
+        (None, [member]) => Survey::Wrapper(String::from_utf8_lossy(member).into_owned()),
+        (None, _) => Survey::Object,
+    })
+}
+
+/// The file from its start again.
+fn restart(size: usize, input: &InputFile) -> Result<Cursor, FileError> {
+    Ok(Cursor::new(Window::new(Text::open(input)?, size)))
+}
+
+fn not_rows(input: &InputFile) -> FileError {
+    FileError::new(
+        "not_rows",
+        &input.name,
+        None,
+        "the rows are not found: it is no array of objects, no object and no NDJSON",
+    )
+    .hint("Write records: with the JSON path of the array that holds the rows, records: data.items for example.")
+}

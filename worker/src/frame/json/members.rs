@@ -1,0 +1,193 @@
+//! Members of objects become cells of columns: a name seen before costs one comparison.
+
+use std::collections::HashMap;
+
+use super::scan::{Fault, Scanner, Token, Value, compact, unescape};
+use crate::frame::CellKind;
+use crate::frame::names::{NameError, Names};
+use crate::frame::sheet::{Cell, Sheet};
+
+/// The columns of a JSON file, growing as members appear.
+#[derive(Default)]
+pub(super) struct Members {
+    names: Names,
+    /// Every spelling of a name so far (between its quotes), and its column.
+    spellings: Vec<(Box<[u8]>, usize)>,
+    by_spelling: HashMap<Box<[u8]>, usize>,
+    /// Spelling of the n-th member of the last object: objects of a file mostly look alike.
+    expected: Vec<usize>,
+    /// The row that is being put together.
+    row: Vec<Cell>,
+    /// Row in which each column was last set.
+    set_in: Vec<u64>,
+    rows: u64,
+    /// A name that appeared twice in one object.
+    pub repeated: Option<String>,
+}
+
+/// Why a record is no row: code and sentence.
+pub(super) type Problem = (&'static str, String);
+
+/// Why nothing can be said about a record.
+pub(super) enum Refused {
+    /// Where it ends is not known.
+    Fault(Fault),
+    /// The file's columns cannot be a table's.
+    Name(NameError),
+}
+
+impl Members {
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Puts the value that starts at `start` together as a row. Returns where it ends, and why it is no row if it is none.
+    /// Rows are objects, or with `scalars` everything else that is not nested.
+    pub(super) fn row(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        text: &[u8],
+        start: usize,
+        scalars: bool,
+        extra: &mut Vec<u8>,
+    ) -> Result<(usize, Option<Problem>), Refused> {
+        self.rows += 1;
+        self.row.clear();
+        self.row.resize(self.names.as_slice().len(), Cell::NULL);
+        if text.get(start) == Some(&b'{') && !scalars {
+            return Ok((self.object(scanner, text, start, extra)?, None));
+        }
+        let value = scanner.value(start).map_err(Refused::Fault)?;
+        let nested = matches!(value.token, Token::Object { .. } | Token::Array { .. });
+        let problem = match (scalars, nested) {
+            (true, true) => {
+                Some(("mixed_elements", "it is an object or array, the first elements are none".to_owned()))
+            }
+            (false, _) => Some(("not_an_object", "it is no JSON object".to_owned())),
+            (true, false) => {
+                let column = self.names.of_key("value").map_err(Refused::Name)?;
+                self.set(column, cell(text, value, extra));
+                None
+            }
+        };
+        Ok((value.end, problem))
+    }
+
+    fn object(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        text: &[u8],
+        open: usize,
+        extra: &mut Vec<u8>,
+    ) -> Result<usize, Refused> {
+        let mut position = 0;
+        let mut refused = None;
+        let end = scanner.members(open, |name, value| {
+            if refused.is_some() {
+                return;
+            }
+            match self.column(text, name, position) {
+                Ok(column) => self.set(column, cell(text, value, extra)),
+                Err(error) => refused = Some(error),
+            }
+            position += 1;
+        });
+        let end = end.map_err(Refused::Fault)?;
+        match refused {
+            // With a defect the name may be half a character: the record is bad, not the file.
+            Some(error) if scanner.defect.is_none() => Err(Refused::Name(error)),
+            _ => Ok(end),
+        }
+    }
+
+    /// Forgets columns that only records had that are no rows.
+    pub(super) fn forget(&mut self, columns: usize) {
+        if self.names.as_slice().len() > columns {
+            self.names.truncate(columns);
+            self.spellings.retain(|(_, column)| *column < columns);
+            self.by_spelling =
+                self.spellings.iter().enumerate().map(|(index, (name, _))| (name.clone(), index)).collect();
+            self.expected.clear();
+        }
+    }
+
+    /// Adds the row to a sheet.
+    pub(super) fn push_row(&mut self, sheet: &mut Sheet, line: u64, span: (usize, usize)) {
+        let width = self.names.as_slice().len();
+        if sheet.width < width {
+            sheet.widen(width);
+        }
+        self.row.resize(width, Cell::NULL);
+        sheet.cells.extend_from_slice(&self.row);
+        sheet.lines.push(line);
+        sheet.spans.push((span.0 as u32, span.1 as u32));
+    }
+
+    /// Sets a cell of the row; the last one of a name counts.
+    fn set(&mut self, column: usize, cell: Cell) {
+        if column >= self.row.len() {
+            self.row.resize(column + 1, Cell::NULL);
+        }
+        if column >= self.set_in.len() {
+            self.set_in.resize(column + 1, 0);
+        }
+        if self.set_in[column] == self.rows && self.repeated.is_none() {
+            self.repeated = Some(self.names.as_slice()[column].clone());
+        }
+        self.set_in[column] = self.rows;
+        self.row[column] = cell;
+    }
+
+    /// The column of a member, by its name as it is spelled.
+    #[inline]
+    fn column(&mut self, text: &[u8], name: Value, position: usize) -> Result<usize, NameError> {
+        let spelling = &text[name.start + 1..name.end - 1];
+        if let Some((known, column)) = self.expected.get(position).map(|&index| &self.spellings[index])
+            && **known == *spelling
+        {
+            return Ok(*column);
+        }
+        let index = match self.by_spelling.get(spelling) {
+            Some(&index) => index,
+            None => self.learn(spelling)?,
+        };
+        if position < self.expected.len() {
+            self.expected[position] = index;
+        } else {
+            self.expected.push(index);
+        }
+        Ok(self.spellings[index].1)
+    }
+
+    fn learn(&mut self, spelling: &[u8]) -> Result<usize, NameError> {
+        let mut key = Vec::with_capacity(spelling.len());
+        unescape(spelling, &mut key);
+        let column = self.names.of_key(&String::from_utf8_lossy(&key))?;
+        let index = self.spellings.len();
+        self.spellings.push((spelling.into(), column));
+        self.by_spelling.insert(spelling.into(), index);
+        Ok(index)
+    }
+}
+
+/// A value as a cell: a piece of the text where that is possible.
+fn cell(text: &[u8], value: Value, extra: &mut Vec<u8>) -> Cell {
+    let start = extra.len();
+    match value.token {
+        Token::Null => Cell::NULL,
+        Token::Bool => Cell::of_text(CellKind::Bool, value.start, value.end),
+        Token::Number => Cell::of_text(CellKind::Number, value.start, value.end),
+        Token::Plain => Cell::of_text(CellKind::String, value.start + 1, value.end - 1),
+        Token::Escaped => {
+            unescape(&text[value.start + 1..value.end - 1], extra);
+            Cell::of_extra(CellKind::String, start, extra.len())
+        }
+        Token::Object { spaced: false } | Token::Array { spaced: false } => {
+            Cell::of_text(CellKind::Nested, value.start, value.end)
+        }
+        Token::Object { spaced: true } | Token::Array { spaced: true } => {
+            compact(&text[value.start..value.end], extra);
+            Cell::of_extra(CellKind::Nested, start, extra.len())
+        }
+    }
+}
