@@ -7,6 +7,7 @@
 //! - `databases`: the control database of this process, private or given
 //! - `keys`: the installation's keys, written once
 //! - `config_file`: a config named on the command line
+//! - `here`: a run in this process, for `run` and `plan`
 //! - a file for each command
 
 mod check;
@@ -14,10 +15,13 @@ mod config_file;
 mod coverage;
 mod databases;
 mod exit;
+mod here;
 mod keys;
 mod migrate;
 mod out;
+mod plan;
 mod report;
+mod run;
 mod schema;
 mod serve;
 mod signals;
@@ -47,6 +51,8 @@ enum Command {
     Serve(serve::Serve),
     Worker(worker::Worker),
     Migrate(migrate::Migrate),
+    Run(run::Run),
+    Plan(plan::Plan),
     Check(check::Check),
     Schema(schema::Schema),
     Report(report::Report),
@@ -61,6 +67,8 @@ impl Command {
             Self::Serve(command) => command.execute().await,
             Self::Worker(command) => command.execute().await,
             Self::Migrate(command) => command.execute().await,
+            Self::Run(command) => command.execute().await,
+            Self::Plan(command) => command.execute().await,
             Self::Check(command) => command.execute(),
             Self::Schema(command) => command.execute(),
             Self::Report(command) => command.execute().await,

@@ -1,0 +1,152 @@
+//! A run in this process: config version, ticket on a queue of our own, and a worker that works only that queue.
+
+use anyhow::Context;
+use elt_shared::config::PipelineConfig;
+use elt_shared::job;
+use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::store::configs::ConfigVersion;
+use elt_shared::store::runs::{NewRun, Run};
+use elt_shared::store::uploads::Upload;
+use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
+use elt_shared::trigger::{self, OPTION_BASE, Trigger, Triggered};
+use elt_worker::settings::WorkerSettings;
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::databases::Databases;
+use crate::keys::Keys;
+use crate::signals::{self, Stop};
+use crate::worker;
+
+/// What a command brings that executes a run itself.
+#[derive(Debug)]
+pub struct Setup {
+    pub worker: WorkerSettings,
+    pub database: DatabaseSettings,
+    pub telemetry: TelemetrySettings,
+}
+
+/// This process, ready to execute runs. [`Here::close`] it last.
+#[derive(Debug)]
+pub struct Here {
+    /// Cancelled when whoever started us wants us to stop.
+    pub stop: Stop,
+    databases: Databases,
+    keys: Keys,
+    queue: String,
+    settings: WorkerSettings,
+    telemetry: Telemetry,
+}
+
+impl Here {
+    /// Opens the databases and gets ready to work a queue of our own.
+    pub async fn open(setup: Setup, mut options: TelemetryOptions) -> anyhow::Result<Self> {
+        options.data_dir = Some(setup.database.data_dir());
+        let mut telemetry = telemetry::init(&setup.telemetry, options)?;
+        let stop = signals::listen()?;
+        let databases = Databases::open(&setup.database, worker::connections(&setup.worker)).await?;
+        databases.migrate().await?;
+        databases.keep_lines_of(&mut telemetry).await?;
+        let keys = Keys::load_or_make(&databases.data_dir, None, None)?;
+        let queue = job::private_queue();
+        let mut settings = worker::settings(&databases, setup.worker, &stop);
+        settings.queue.clone_from(&queue);
+        Ok(Self { stop, databases, keys, queue, settings, telemetry })
+    }
+
+    /// The control database.
+    pub fn db(&self) -> &PgPool {
+        &self.databases.control
+    }
+
+    /// Keeps the config, and starts it as the API would.
+    pub async fn trigger(
+        &self,
+        text: String,
+        pipeline: &PipelineConfig,
+        now: bool,
+        monitor: bool,
+    ) -> anyhow::Result<Triggered> {
+        let upload = self.check(text).await?;
+        let mut tx = self.db().begin().await.context("could not reach the control database")?;
+        let config = keep(&upload, &mut tx).await?;
+        let options = options()?;
+        let request = Trigger {
+            config: &config,
+            pipeline,
+            now,
+            monitor,
+            queue: &self.queue,
+            options,
+            traceparent: telemetry::traceparent(),
+            created_by: &person(),
+        };
+        let started = trigger::trigger(&mut tx, &request).await.context("could not start the run")?;
+        tx.commit().await.context("could not start the run")?;
+        Ok(started)
+    }
+
+    /// Keeps the config, and enqueues a run of another kind: a plan, a check.
+    pub async fn enqueue(&self, text: String, pipeline: &PipelineConfig, kind: &str) -> anyhow::Result<Run> {
+        let upload = self.check(text).await?;
+        let mut tx = self.db().begin().await.context("could not reach the control database")?;
+        let config = keep(&upload, &mut tx).await?;
+        let target_table = pipeline.target.table.to_string();
+        let new = NewRun {
+            kind,
+            config_id: config.id,
+            name: &pipeline.name,
+            target_table: &target_table,
+            trigger: "manual",
+            schedule_id: None,
+            parent_id: None,
+            queue: &self.queue,
+            options: options()?,
+            not_before: None,
+            not_after: None,
+            waits_for: None,
+            max_attempts: pipeline.retry.max_attempts,
+            traceparent: telemetry::traceparent(),
+            created_by: &person(),
+        };
+        let run = trigger::enqueue(&mut tx, new, chrono::Utc::now()).await.context("could not start the run")?;
+        tx.commit().await.context("could not start the run")?;
+        Ok(run)
+    }
+
+    /// Works our queue until the run has ended and nothing monitors for it any more.
+    pub async fn work(&self, run: Uuid) -> anyhow::Result<Run> {
+        let stop = self.stop.gracefully.clone();
+        elt_worker::run_one(self.db().clone(), self.settings.clone(), run, stop).await.context("the worker ended")
+    }
+
+    /// Says goodbye.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.telemetry.shutdown().await;
+        self.databases.close().await
+    }
+
+    async fn check(&self, text: String) -> anyhow::Result<Upload> {
+        let key = self.keys.secret.clone();
+        let checked = tokio::task::spawn_blocking(move || Upload::check(&key, text)).await;
+        Ok(checked.context("could not check the config")??)
+    }
+}
+
+async fn keep(upload: &Upload, tx: &mut PgConnection) -> anyhow::Result<ConfigVersion> {
+    let (config, _) = upload.keep(tx, &person()).await.context("could not keep the config")?;
+    Ok(config)
+}
+
+/// Relative paths of the config start where the person is.
+fn options() -> anyhow::Result<Value> {
+    let here = std::env::current_dir().context("could not find the working folder")?;
+    Ok(json!({ OPTION_BASE: here }))
+}
+
+/// Who is at the terminal, as the system knows them.
+fn person() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
+    format!("{} (terminal)", user.map_or_else(|| "someone".to_owned(), |user| user.name))
+}

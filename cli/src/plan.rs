@@ -1,0 +1,93 @@
+//! `elt plan`: what would a run change?
+
+use std::path::PathBuf;
+
+use clap::Args;
+use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::store::runs::Run as RunRow;
+use elt_worker::report::RunReport;
+use elt_worker::settings::WorkerSettings;
+use tracing::Instrument;
+
+use crate::config_file::ConfigFile;
+use crate::exit::Exit;
+use crate::here::{Here, Setup};
+use crate::out;
+use crate::run::{Screen, Watch, exit_of, watch};
+use crate::table::count;
+
+/// Shows what a run would change, and changes nothing
+///
+/// Does everything a run does, in a transaction that is rolled back: reads the sources, decides types, compares rows.
+/// Prints the statements that would change tables, the rows that would be new, and a few of them.
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("queue", |queue| queue.hide(true)),
+    after_help = "\
+Exit codes: 0 a run would change nothing; 2 it would change something; 1 it would fail; 3 the config cannot run.
+
+Example:
+  elt plan pipeline.yaml || test $? = 2"
+)]
+pub struct Plan {
+    /// The config, a YAML file
+    file: PathBuf,
+    #[command(flatten)]
+    worker: WorkerSettings,
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    telemetry: TelemetrySettings,
+}
+
+impl Plan {
+    pub async fn execute(self) -> anyhow::Result<Exit> {
+        let file = ConfigFile::read(&self.file)?;
+        let screen = Screen::default();
+        let setup = Setup { worker: self.worker, database: self.database, telemetry: self.telemetry };
+        let here = Here::open(setup, screen.telemetry("plan")).await?;
+        let ended =
+            plan(&here, file, &screen).instrument(tracing::info_span!("elt plan", file = %self.file.display())).await;
+        here.close().await?;
+        ended
+    }
+}
+
+async fn plan(here: &Here, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
+    let run = here.enqueue(file.text, &file.config, "plan").await?;
+    let (run, _) = watch(here.db(), Watch { run: run.id, schedule: None }, screen, here.work(run.id)).await?;
+    let exit = exit_of(&run);
+    match report_of(&run) {
+        Some(report) if exit == Exit::Done => {
+            out::print(&changes(&report));
+            Ok(if changes_something(&report) { Exit::WouldChange } else { Exit::Done })
+        }
+        _ => Ok(exit),
+    }
+}
+
+fn report_of(run: &RunRow) -> Option<RunReport> {
+    serde_json::from_value(run.report.clone()?).ok()
+}
+
+fn changes_something(report: &RunReport) -> bool {
+    !report.ddl.is_empty() || report.rows_inserted + report.rows_updated + report.rows_deleted > 0
+}
+
+fn changes(report: &RunReport) -> String {
+    let mut text = String::new();
+    for statement in &report.ddl {
+        text.push_str(&format!("\n  {statement}"));
+    }
+    for sample in &report.samples {
+        let cells: Vec<&str> = sample.iter().map(|cell| cell.as_deref().unwrap_or("NULL")).collect();
+        text.push_str(&format!("\n  + {}", cells.join(" | ")));
+    }
+    let verdict = if changes_something(report) {
+        let counts = [report.rows_inserted, report.rows_updated, report.rows_deleted].map(count);
+        format!("a run would insert {}, update {} and remove {} rows", counts[0], counts[1], counts[2])
+    } else {
+        "a run would change nothing".to_owned()
+    };
+    format!("{text}\n\n  {verdict}").trim_start_matches('\n').to_owned()
+}

@@ -1,0 +1,168 @@
+//! What happens to a run and to those that follow it, told as it happens.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use elt_shared::store::runs::{self, Run, RunFilter};
+use elt_shared::store::schedules;
+use serde::Deserialize;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::Screen;
+use crate::summary;
+use crate::table::{bytes, count};
+
+const LOOK: Duration = Duration::from_millis(200);
+/// Where nothing moves, a long stage says this often that it goes on.
+const REMINDER: Duration = Duration::from_secs(10);
+
+/// What to follow.
+#[derive(Debug, Clone, Copy)]
+pub struct Watch {
+    /// The first run.
+    pub run: Uuid,
+    /// What makes more of them.
+    pub schedule: Option<Uuid>,
+}
+
+/// The part of `runs.progress` that is told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Progress {
+    files: u64,
+    files_done: u64,
+    file: Option<String>,
+    rows_read: u64,
+    bytes_read: u64,
+    rows_sent: u64,
+    seconds: f64,
+}
+
+/// Tells what happens until `work` is done. Returns the first run, and the last one when more followed.
+pub async fn watch(
+    db: &PgPool,
+    what: Watch,
+    screen: &Screen,
+    work: impl Future<Output = anyhow::Result<Run>>,
+) -> anyhow::Result<(Run, Option<Run>)> {
+    let mut teller = Teller { db, what, screen, told: None, stage: None, since: Instant::now(), waiting: None };
+    let mut work = std::pin::pin!(work);
+    let first = loop {
+        tokio::select! {
+            done = &mut work => break done?,
+            () = tokio::time::sleep(LOOK) => teller.look().await,
+        }
+    };
+    screen.clear();
+    teller.look().await;
+    let last = teller.last().await?;
+    Ok((first, last.filter(|last| last.id != what.run)))
+}
+
+struct Teller<'a> {
+    db: &'a PgPool,
+    what: Watch,
+    screen: &'a Screen,
+    /// The newest run whose end was told.
+    told: Option<Uuid>,
+    /// The run, stage and file of the last line.
+    stage: Option<(Uuid, String, Option<String>)>,
+    since: Instant,
+    waiting: Option<String>,
+}
+
+impl Teller<'_> {
+    /// One look. A control database that is away is the worker's business: we look again.
+    async fn look(&mut self) {
+        let Ok(runs) = self.untold().await else { return };
+        let mut open = false;
+        for run in runs {
+            if run.finished_at.is_some() {
+                self.told = Some(run.id);
+                self.screen.result(&summary::of(&run));
+                continue;
+            }
+            open = true;
+            if run.state == "running" {
+                self.tell(&run);
+            } else if let Some(reason) = &run.waits_for {
+                self.wait(format!("waits for {reason}"));
+            }
+        }
+        if !open && self.told.is_some() {
+            self.idle().await;
+        }
+    }
+
+    /// Runs whose end was not told yet, oldest first.
+    async fn untold(&self) -> sqlx::Result<Vec<Run>> {
+        let mut runs: Vec<Run> = runs::find(self.db, self.what.run).await?.into_iter().collect();
+        if let Some(schedule) = self.what.schedule {
+            let filter = RunFilter { schedule_id: Some(schedule), ..RunFilter::default() };
+            let newest = runs::list(self.db, &filter, None, 20).await?;
+            runs.extend(newest.into_iter().rev().filter(|run| run.id != self.what.run));
+        }
+        // UUIDv7: ids sort by time.
+        runs.retain(|run| self.told.is_none_or(|told| told < run.id));
+        Ok(runs)
+    }
+
+    fn tell(&mut self, run: &Run) {
+        let progress: Progress =
+            run.progress.clone().and_then(|progress| serde_json::from_value(progress).ok()).unwrap_or_default();
+        let stage = run.stage.clone().unwrap_or_default();
+        let text = sentence(&stage, &progress);
+        let place = Some((run.id, stage, progress.file));
+        let news = self.stage != place || self.since.elapsed() > REMINDER;
+        if news {
+            (self.stage, self.since) = (place, Instant::now());
+        }
+        self.waiting = None;
+        self.screen.now(&text, news);
+    }
+
+    fn wait(&mut self, text: String) {
+        let news = self.waiting.as_ref() != Some(&text);
+        self.screen.now(&text, news);
+        self.waiting = Some(text);
+    }
+
+    async fn idle(&mut self) {
+        let Some(schedule) = self.what.schedule else { return };
+        let Ok(Some(schedule)) = schedules::find(self.db, schedule).await else { return };
+        let every = schedule.interval_seconds.map_or_else(String::new, |seconds| format!(" every {seconds} s"));
+        let trouble =
+            schedule.last_tick_error.map_or_else(String::new, |error| format!("; the last look failed: {error}"));
+        match schedule.state.as_str() {
+            "active" if schedule.monitor => self.wait(format!("watching the sources for changes{every}{trouble}")),
+            "active" | "waiting" => self.wait(format!("waiting for the next time to run{trouble}")),
+            _ => {}
+        }
+    }
+
+    async fn last(&self) -> anyhow::Result<Option<Run>> {
+        let Some(told) = self.told else { return Ok(None) };
+        runs::find(self.db, told).await.context("could not look at the last run")
+    }
+}
+
+/// `validate  2/3 files  orders.csv  1,000 rows  1.2 MB  500 rows/s`
+fn sentence(stage: &str, progress: &Progress) -> String {
+    let mut parts = vec![stage.to_owned()];
+    if progress.files > 0 {
+        parts.push(format!("{}/{} files", progress.files_done, progress.files));
+    }
+    parts.extend(progress.file.clone());
+    let rows = if stage == "load" { progress.rows_sent } else { progress.rows_read };
+    if rows > 0 {
+        parts.push(format!("{} rows", count(rows)));
+    }
+    if progress.bytes_read > 0 {
+        parts.push(bytes(progress.bytes_read));
+    }
+    if rows > 0 && progress.seconds > 0.5 {
+        parts.push(format!("{} rows/s", count((rows as f64 / progress.seconds) as u64)));
+    }
+    parts.join("  ")
+}
