@@ -57,7 +57,7 @@ export default tseslint.config(
     files: ['src/**/*.html'],
     extends: [...angular.configs.templateRecommended, ...angular.configs.templateAccessibility],
     rules: {
-      '@angular-eslint/template/no-inline-styles': 'error',
+      '@angular-eslint/template/no-inline-styles': ['error', { allowBindToStyle: true }],
       '@angular-eslint/template/prefer-control-flow': 'error',
       '@angular-eslint/template/button-has-type': 'error',
     },

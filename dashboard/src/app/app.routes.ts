@@ -1,29 +1,47 @@
-import { Routes } from '@angular/router';
+import { Type } from '@angular/core';
+import { Route, Routes } from '@angular/router';
 
 import { only, toLanding } from './core/guards';
 
-const everybody = [only('admin', 'user')];
+/** A page admins see. */
+function forAdmins(path: string, title: string, load: () => Promise<Type<unknown>>): Route {
+  return { path, title, canMatch: [only('admin')], loadComponent: load };
+}
+
+/** A page everybody who is logged in sees. */
+function forAll(path: string, title: string, load: () => Promise<Type<unknown>>): Route {
+  return { path, title, canMatch: [only('admin', 'user')], loadComponent: load };
+}
 
 export const routes: Routes = [
   { path: '', pathMatch: 'full', canActivate: [toLanding], children: [] },
   { path: 'login', title: 'Log in', loadComponent: async () => (await import('./login/login')).Login },
   {
     path: '',
-    canMatch: [() => true],
     loadComponent: async () => (await import('./shell/shell')).Shell,
     children: [
-      {
-        path: 'forbidden',
-        title: 'Not allowed',
-        canMatch: everybody,
-        loadComponent: async () => (await import('./shell/forbidden')).Forbidden,
-      },
-      {
-        path: '**',
-        title: 'Not found',
-        canMatch: everybody,
-        loadComponent: async () => (await import('./shell/not-found')).NotFound,
-      },
+      forAdmins('admin', 'Overview', async () => (await import('./overview/overview')).Overview),
+      forAdmins('new-job', 'New job', async () => (await import('./new-job/new-job')).NewJob),
+      forAdmins('runs', 'Runs', async () => (await import('./runs/runs')).Runs),
+      forAdmins('runs/:id', 'Run', async () => (await import('./run/run')).RunPage),
+      forAdmins('schedules', 'Schedules', async () => (await import('./schedules/schedules')).Schedules),
+      forAdmins('config-history', 'Configs', async () => (await import('./configs/configs')).Configs),
+      forAdmins('config-history/compare', 'Compare', async () => (await import('./configs/compare')).Compare),
+      forAdmins('config-history/:id', 'Config', async () => (await import('./configs/config')).Config),
+      forAdmins('logs', 'Logs', async () => (await import('./logs/logs')).Logs),
+      forAdmins('workers', 'Workers', async () => (await import('./workers/workers')).Workers),
+      forAdmins('users', 'Users', async () => (await import('./users/users')).Users),
+      forAdmins('audit', 'Audit', async () => (await import('./audit/audit')).Audit),
+      forAll('user', 'Home', async () => (await import('./home/home')).Home),
+      forAll('data-view', 'Data', async () => (await import('./data/data-view')).DataView),
+      forAll(
+        'upload-config',
+        'Upload config',
+        async () => (await import('./upload/upload-config')).UploadConfig,
+      ),
+      forAll('coverage', 'Coverage', async () => (await import('./coverage/coverage')).Coverage),
+      forAll('forbidden', 'Not allowed', async () => (await import('./shell/forbidden')).Forbidden),
+      forAll('**', 'Not found', async () => (await import('./shell/not-found')).NotFound),
     ],
   },
 ];

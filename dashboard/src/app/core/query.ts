@@ -59,7 +59,6 @@ export function query<P, T>(
   effect(() => {
     wish();
     const now = wanted();
-    const every = interval();
     running?.unsubscribe();
     clearTimeout(timer);
     if (now === undefined) {
@@ -68,20 +67,30 @@ export function query<P, T>(
       return;
     }
     loading.set(true);
-    running = untracked(() => load(now)).subscribe({
-      next: (answer) => {
-        value.set(answer);
-        problem.set(undefined);
-        at.set(Date.now());
-        loading.set(false);
-        plan(every);
-      },
-      error: (error: unknown) => {
-        const found = toProblem(error);
-        problem.set(found);
-        loading.set(false);
-        plan(isPassing(found) ? AFTER_SILENCE : every);
-      },
+    running = untracked(() =>
+      load(now).subscribe({
+        next: (answer) => {
+          value.set(answer);
+          problem.set(undefined);
+          at.set(Date.now());
+          loading.set(false);
+          plan(interval());
+        },
+        error: (error: unknown) => {
+          const found = toProblem(error);
+          problem.set(found);
+          loading.set(false);
+          plan(isPassing(found) ? AFTER_SILENCE : interval());
+        },
+      }),
+    );
+  });
+
+  // Another rhythm counts from the last answer.
+  effect(() => {
+    const every = interval();
+    untracked(() => {
+      if (!loading()) plan(every === 0 ? 0 : Math.max(1, (at() ?? 0) + every - Date.now()));
     });
   });
 

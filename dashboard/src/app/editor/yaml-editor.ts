@@ -63,6 +63,17 @@ export class YamlEditor {
     this.view?.focus();
   }
 
+  /** Shows a place in the text, the cursor on it. */
+  goTo(remark: Remark): void {
+    if (this.view === undefined) return;
+    const { from } = toDiagnostic(this.view.state.doc, remark);
+    this.view.dispatch({
+      selection: { anchor: from },
+      effects: EditorView.scrollIntoView(from, { y: 'center' }),
+    });
+    this.view.focus();
+  }
+
   private open(): void {
     const label = EditorView.contentAttributes.of({ 'aria-label': untracked(this.label), tabindex: '0' });
     const listen = EditorView.updateListener.of((update) => {

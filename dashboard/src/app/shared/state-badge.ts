@@ -21,8 +21,6 @@ const LOOKS: Record<string, Look> = {
   paused: { tone: 'warn', icon: 'pause', label: 'Paused' },
   missed: { tone: 'warn', icon: 'skip', label: 'Missed' },
   done: { tone: 'good', icon: 'success', label: 'Done' },
-  alive: { tone: 'good', icon: 'success', label: 'Alive' },
-  silent: { tone: 'bad', icon: 'alert', label: 'Silent' },
   denied: { tone: 'warn', icon: 'ban', label: 'Denied' },
 };
 

@@ -1,0 +1,79 @@
+import {
+  ChangeDetectionStrategy,
+  Component,
+  computed,
+  inject,
+  input,
+  numberAttribute,
+  signal,
+} from '@angular/core';
+import { Router, RouterLink } from '@angular/router';
+import { finalize } from 'rxjs';
+
+import { ConfigsApi } from '../core/api/configs';
+import { RunsApi } from '../core/api/runs';
+import { download } from '../core/files';
+import { Problem, toProblem } from '../core/problem';
+import { query } from '../core/query';
+import { Toaster } from '../core/toaster';
+import { Remark, YamlEditor } from '../editor/yaml-editor';
+import { CopyButton } from '../shared/copy-button';
+import { Icon } from '../shared/icon';
+import { PageHeader } from '../shared/page-header';
+import { ProblemView } from '../shared/problem-view';
+import { QueryState } from '../shared/query-state';
+import { Time } from '../shared/time';
+import { remarksOf } from './remarks';
+
+/** One version of a config: the full YAML, what was found in it, and running it again. */
+@Component({
+  selector: 'app-config',
+  templateUrl: './config.html',
+  styleUrl: './config.scss',
+  imports: [CopyButton, Icon, PageHeader, ProblemView, QueryState, RouterLink, Time, YamlEditor],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Config {
+  private readonly api = inject(ConfigsApi);
+  private readonly runs = inject(RunsApi);
+  private readonly router = inject(Router);
+  private readonly toaster = inject(Toaster);
+
+  readonly id = input.required({ transform: numberAttribute });
+
+  protected readonly about = query(
+    () => this.id(),
+    (id) => this.api.find(id),
+  );
+  /** The text exactly as uploaded. The server notes who looked. */
+  protected readonly text = query(
+    () => this.id(),
+    (id) => this.api.view(id),
+  );
+  protected readonly remarks = computed<Remark[]>(() => {
+    const config = this.about.value();
+    if (config === undefined) return [];
+    return [...remarksOf(config.problems, 'error'), ...remarksOf(config.warnings, 'warning')];
+  });
+  protected readonly busy = signal(false);
+  protected readonly problem = signal<Problem | undefined>(undefined);
+
+  protected run(): void {
+    this.busy.set(true);
+    this.runs
+      .start({ config_id: this.id() })
+      .pipe(finalize(() => this.busy.set(false)))
+      .subscribe({
+        next: (run) => {
+          this.toaster.say('Run started');
+          void this.router.navigate(['/runs', run.id]);
+        },
+        error: (error: unknown) => this.problem.set(toProblem(error)),
+      });
+  }
+
+  protected save(): void {
+    const text = this.text.value();
+    if (text !== undefined) download(`config-v${text.version}.yaml`, text.yaml_content, 'application/yaml');
+  }
+}

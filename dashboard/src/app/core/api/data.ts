@@ -1,0 +1,59 @@
+import { HttpClient, HttpParams, HttpResponse } from '@angular/common/http';
+import { Injectable, inject } from '@angular/core';
+import { Observable } from 'rxjs';
+
+import { yamlForm } from './configs';
+import { DataPage } from './models';
+
+export type Operator = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'contains' | 'null' | 'not_null';
+
+export interface Condition {
+  column: string;
+  operator: Operator;
+  value: string;
+}
+
+/** Whose target to look at: a version an admin names, or a YAML somebody brings. */
+export type Target = { config: number } | { yaml: string };
+
+export interface DataQuery {
+  sort?: string;
+  conditions: readonly Condition[];
+  limit?: number;
+  cursor?: string;
+}
+
+/** Rows of target tables. */
+@Injectable({ providedIn: 'root' })
+export class DataApi {
+  private readonly http = inject(HttpClient);
+
+  page(target: Target, query: DataQuery): Observable<DataPage> {
+    return this.http.post<DataPage>('/data-view', formOf(target), { params: paramsOf(target, query) });
+  }
+
+  csv(target: Target, query: DataQuery): Observable<HttpResponse<Blob>> {
+    const params = paramsOf(target, { ...query, limit: undefined, cursor: undefined }).set('format', 'csv');
+    return this.http.post('/data-view', formOf(target), {
+      params,
+      observe: 'response',
+      responseType: 'blob',
+    });
+  }
+}
+
+function formOf(target: Target): FormData {
+  return 'yaml' in target ? yamlForm(target.yaml) : new FormData();
+}
+
+function paramsOf(target: Target, query: DataQuery): HttpParams {
+  let params = new HttpParams();
+  if ('config' in target) params = params.set('config_id', target.config);
+  if (query.sort) params = params.set('sort', query.sort);
+  if (query.limit !== undefined) params = params.set('limit', query.limit);
+  if (query.cursor !== undefined) params = params.set('cursor', query.cursor);
+  for (const { column, operator, value } of query.conditions) {
+    params = params.append('filter', `${column}:${operator}:${value}`);
+  }
+  return params;
+}

@@ -1,0 +1,86 @@
+import { DestroyRef, Signal, computed, effect, inject, signal, untracked } from '@angular/core';
+import { Observable, Subscription } from 'rxjs';
+
+import { Page } from './api/models';
+import { Problem, toProblem } from './problem';
+import { Query, QueryOptions, query } from './query';
+
+/** A list read page by page: the first one asks again by itself, older ones are added below. */
+export interface Paged<T, G extends Page<T> = Page<T>> {
+  /** The first page, as a query: for waiting, problems and reloading. */
+  readonly first: Query<G>;
+  readonly items: Signal<readonly T[] | undefined>;
+  readonly hasMore: Signal<boolean>;
+  readonly loadingMore: Signal<boolean>;
+  readonly moreProblem: Signal<Problem | undefined>;
+  loadMore(): void;
+  /** Changes an item here, until the server is asked again. */
+  replace(item: T): void;
+}
+
+/** Reads a list page by page. Needs an injection context. */
+export function paged<P, T, G extends Page<T> = Page<T>>(
+  params: () => P | undefined,
+  load: (params: P, cursor?: string) => Observable<G & Page<T>>,
+  key: (item: T) => unknown,
+  options: QueryOptions = {},
+): Paged<T, G & Page<T>> {
+  const wanted = computed(params);
+  const first = query(wanted, (now) => load(now), options);
+  const older = signal<readonly T[]>([]);
+  const cursor = signal<string | undefined>(undefined);
+  const loadingMore = signal(false);
+  const moreProblem = signal<Problem | undefined>(undefined);
+  let running: Subscription | undefined;
+
+  effect(() => {
+    wanted();
+    running?.unsubscribe();
+    older.set([]);
+    cursor.set(undefined);
+    loadingMore.set(false);
+    moreProblem.set(undefined);
+  });
+
+  const items = computed(() => {
+    const page = first.value();
+    if (page === undefined || older().length === 0) return page?.data;
+    const known = new Set(page.data.map(key));
+    return [...page.data, ...older().filter((item) => !known.has(key(item)))];
+  });
+  const next = computed(() => (older().length === 0 ? first.value()?.next : cursor()) ?? undefined);
+
+  inject(DestroyRef).onDestroy(() => running?.unsubscribe());
+  return {
+    first,
+    items,
+    hasMore: computed(() => next() !== undefined),
+    loadingMore,
+    moreProblem,
+    loadMore: () => {
+      const now = untracked(wanted);
+      const from = untracked(next);
+      if (now === undefined || from === undefined || untracked(loadingMore)) return;
+      const shown = untracked(items) ?? [];
+      loadingMore.set(true);
+      running = load(now, from).subscribe({
+        next: (page) => {
+          // What is shown now stays, also when newer items push it off the first page.
+          older.set([...shown, ...page.data]);
+          cursor.set(page.next ?? undefined);
+          loadingMore.set(false);
+          moreProblem.set(undefined);
+        },
+        error: (error: unknown) => {
+          moreProblem.set(toProblem(error));
+          loadingMore.set(false);
+        },
+      });
+    },
+    replace: (item) => {
+      const swap = (list: readonly T[]): T[] => list.map((one) => (key(one) === key(item) ? item : one));
+      older.update(swap);
+      first.patch((page) => ({ ...page, data: swap(page.data) }));
+    },
+  };
+}

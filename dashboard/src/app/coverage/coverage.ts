@@ -1,0 +1,56 @@
+import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+
+import { SystemApi } from '../core/api/system';
+import { clockTime, count } from '../core/format';
+import { query } from '../core/query';
+import { Chart } from '../shared/chart';
+import { Empty } from '../shared/empty';
+import { Icon } from '../shared/icon';
+import { PageHeader } from '../shared/page-header';
+import { QueryState } from '../shared/query-state';
+import { Time } from '../shared/time';
+import { CoverageBar } from './coverage-bar';
+
+/** How much of the code the tests run: in all, file by file, and over time. */
+@Component({
+  selector: 'app-coverage',
+  templateUrl: './coverage.html',
+  styleUrl: './coverage.scss',
+  imports: [Chart, CoverageBar, Empty, Icon, PageHeader, QueryState, Time],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Coverage {
+  private readonly api = inject(SystemApi);
+
+  protected readonly report = query(
+    () => ({}),
+    () => this.api.coverage(),
+  );
+  protected readonly search = signal('');
+  protected readonly files = computed(() =>
+    Object.entries(this.report.value()?.files ?? {})
+      .map(([name, file]) => ({ name, ...file.summary }))
+      .filter((file) => file.name.toLowerCase().includes(this.search().trim().toLowerCase()))
+      .sort((one, other) => one.percent_covered - other.percent_covered),
+  );
+  protected readonly none = computed(() => this.report.problem()?.code === 'no_coverage');
+  protected readonly trend = computed(() => {
+    const history = this.report.value()?.history ?? [];
+    return {
+      xAxis: { type: 'category', data: history.map((point) => clockTime(Date.parse(point.at), 'local')), show: false },
+      yAxis: { type: 'value', min: 'dataMin', axisLabel: { formatter: '{value} %' }, splitNumber: 3 },
+      series: [
+        {
+          name: 'Covered',
+          type: 'line',
+          smooth: true,
+          symbolSize: 6,
+          areaStyle: { opacity: 0.08 },
+          data: history.map((point) => Number(point.percent_covered.toFixed(2))),
+        },
+      ],
+    };
+  });
+
+  protected readonly count = count;
+}

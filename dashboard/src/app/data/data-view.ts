@@ -1,0 +1,184 @@
+import {
+  ChangeDetectionStrategy,
+  Component,
+  computed,
+  effect,
+  inject,
+  input,
+  signal,
+  untracked,
+} from '@angular/core';
+import { MatMenuModule } from '@angular/material/menu';
+import { Router } from '@angular/router';
+import { finalize, map } from 'rxjs';
+
+import { ConfigsApi } from '../core/api/configs';
+import { Condition, DataApi, Target } from '../core/api/data';
+import { DataPage } from '../core/api/models';
+import { download } from '../core/files';
+import { count } from '../core/format';
+import { Problem, toProblem } from '../core/problem';
+import { query } from '../core/query';
+import { Session } from '../core/session';
+import { Shortcuts } from '../core/shortcuts';
+import { Empty } from '../shared/empty';
+import { FileDrop } from '../shared/file-drop';
+import { Icon } from '../shared/icon';
+import { PageHeader } from '../shared/page-header';
+import { ProblemView } from '../shared/problem-view';
+import { QueryState } from '../shared/query-state';
+import { nextSort } from './cells';
+import { DataGrid } from './data-grid';
+import { FilterForm, conditionWords } from './filter-form';
+
+const SIZES = [25, 50, 100, 250, 1000];
+
+/** Rows of a target table: of a known config, or of a YAML somebody brings. */
+@Component({
+  selector: 'app-data-view',
+  templateUrl: './data-view.html',
+  styleUrl: './data-view.scss',
+  imports: [DataGrid, Empty, FileDrop, FilterForm, Icon, MatMenuModule, PageHeader, ProblemView, QueryState],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class DataView {
+  private readonly api = inject(DataApi);
+  private readonly configs = inject(ConfigsApi);
+  private readonly router = inject(Router);
+  protected readonly isAdmin = inject(Session).role() === 'admin';
+
+  /** Config version whose target is shown. */
+  readonly config = input<string>();
+
+  /** A YAML somebody brought; it stays in this page. */
+  protected readonly file = signal<{ name: string; yaml: string } | undefined>(undefined);
+  protected readonly target = computed<Target | undefined>(() => {
+    const file = this.file();
+    if (file !== undefined) return { yaml: file.yaml };
+    const config = Number(this.config());
+    return this.isAdmin && config > 0 ? { config } : undefined;
+  });
+  protected readonly sort = signal<string | undefined>(undefined);
+  protected readonly conditions = signal<readonly Condition[]>([]);
+  protected readonly limit = signal(100);
+  /** Cursors of the pages before this one, and of this one. */
+  protected readonly cursors = signal<readonly string[]>([]);
+  protected readonly hidden = signal<readonly string[]>([]);
+
+  protected readonly page = query(
+    () => {
+      const target = this.target();
+      if (target === undefined) return undefined;
+      return {
+        target,
+        sort: this.sort(),
+        conditions: this.conditions(),
+        limit: this.limit(),
+        cursor: this.cursors().at(-1),
+      };
+    },
+    ({ target, ...asked }) => this.api.page(target, asked),
+  );
+  /** What is shown while the next page is on its way. */
+  protected readonly shown = computed<DataPage | undefined>(() => this.page.value());
+  protected readonly first = computed(() => this.cursors().length * this.limit() + 1);
+  protected readonly last = computed(() => this.first() + (this.shown()?.rows.length ?? 0) - 1);
+
+  /** The newest version of every pipeline. */
+  protected readonly targets = query(
+    () => (this.isAdmin ? {} : undefined),
+    () =>
+      this.configs
+        .list(250)
+        .pipe(
+          map((page) =>
+            page.data.filter((one, at, all) => all.findIndex((other) => other.name === one.name) === at),
+          ),
+        ),
+  );
+  protected readonly exporting = signal(false);
+  protected readonly exportProblem = signal<Problem | undefined>(undefined);
+
+  protected readonly sizes = SIZES;
+  protected readonly count = count;
+  protected readonly conditionWords = conditionWords;
+
+  constructor() {
+    effect(() => {
+      this.target();
+      untracked(() => {
+        this.sort.set(undefined);
+        this.conditions.set([]);
+        this.cursors.set([]);
+        this.hidden.set([]);
+        this.exportProblem.set(undefined);
+      });
+    });
+    inject(Shortcuts).offer(
+      { keys: 'r', does: 'Reload the rows', where: 'this page', run: () => this.page.reload() },
+      { keys: 'j', does: 'Next page', where: 'this page', run: () => this.forward() },
+      { keys: 'k', does: 'Page before', where: 'this page', run: () => this.back() },
+    );
+  }
+
+  protected async open(file: File): Promise<void> {
+    this.file.set({ name: file.name, yaml: await file.text() });
+  }
+
+  protected pick(config: string): void {
+    this.file.set(undefined);
+    void this.router.navigate([], { queryParams: { config: config || null } });
+  }
+
+  protected sortBy(column: string): void {
+    this.sort.update((now) => nextSort(now, column));
+    this.cursors.set([]);
+  }
+
+  protected narrow(condition: Condition): void {
+    this.conditions.update((all) => [...all, condition]);
+    this.cursors.set([]);
+  }
+
+  protected widen(condition: Condition): void {
+    this.conditions.update((all) => all.filter((one) => one !== condition));
+    this.cursors.set([]);
+  }
+
+  protected resize(limit: string): void {
+    this.limit.set(Number(limit));
+    this.cursors.set([]);
+  }
+
+  protected forward(): void {
+    const next = this.shown()?.next;
+    if (next) this.cursors.update((cursors) => [...cursors, next]);
+  }
+
+  protected back(): void {
+    this.cursors.update((cursors) => cursors.slice(0, -1));
+  }
+
+  protected toggle(column: string): void {
+    this.hidden.update((hidden) =>
+      hidden.includes(column) ? hidden.filter((one) => one !== column) : [...hidden, column],
+    );
+  }
+
+  protected save(): void {
+    const target = this.target();
+    if (target === undefined) return;
+    this.exporting.set(true);
+    this.exportProblem.set(undefined);
+    this.api
+      .csv(target, { sort: this.sort(), conditions: this.conditions() })
+      .pipe(finalize(() => this.exporting.set(false)))
+      .subscribe({
+        next: (answer) => {
+          const name = /filename="?([^";]+)/.exec(answer.headers.get('content-disposition') ?? '')?.[1];
+          if (answer.body !== null) download(name ?? 'rows.csv', answer.body);
+        },
+        error: (error: unknown) => this.exportProblem.set(toProblem(error)),
+      });
+  }
+}

@@ -1,0 +1,207 @@
+import {
+  ChangeDetectionStrategy,
+  Component,
+  DestroyRef,
+  ElementRef,
+  afterRenderEffect,
+  computed,
+  effect,
+  inject,
+  input,
+  model,
+  signal,
+  untracked,
+  viewChild,
+} from '@angular/core';
+import { RouterLink } from '@angular/router';
+import { Observable, Subscription, filter as only, map } from 'rxjs';
+
+import { LogFilter, LogsApi } from '../core/api/logs';
+import { LogLine } from '../core/api/models';
+import { RunsApi } from '../core/api/runs';
+import { Clock } from '../core/clock';
+import { download } from '../core/files';
+import { count } from '../core/format';
+import { Preferences } from '../core/preferences';
+import { Problem, toProblem } from '../core/problem';
+import { query } from '../core/query';
+import { Shortcuts } from '../core/shortcuts';
+import { Toaster } from '../core/toaster';
+import { Empty } from '../shared/empty';
+import { Icon } from '../shared/icon';
+import { ProblemView } from '../shared/problem-view';
+import { QueryState } from '../shared/query-state';
+import { classicLine, mergeLines, passes } from './log-buffer';
+import { LogRow } from './log-row';
+
+/** How new lines come in. */
+export type Following = 'auto' | 'live' | 'paused';
+
+const LINES = 100;
+const AGAIN_MS = 10_000;
+const AT_END_PX = 40;
+const LEVELS: Record<string, string> = {
+  '': 'All levels',
+  'ERROR,WARN,INFO': 'Info and above',
+  'ERROR,WARN': 'Warnings and errors',
+  ERROR: 'Errors only',
+};
+
+/** The last lines of the log: refreshed every 10 seconds, followed live, or held still. */
+@Component({
+  selector: 'app-log-viewer',
+  templateUrl: './log-viewer.html',
+  styleUrl: './log-viewer.scss',
+  imports: [Empty, Icon, LogRow, ProblemView, QueryState, RouterLink],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class LogViewer {
+  private readonly api = inject(LogsApi);
+  private readonly runs = inject(RunsApi);
+  private readonly clock = inject(Clock);
+  private readonly toaster = inject(Toaster);
+  private readonly scroller = viewChild<ElementRef<HTMLElement>>('scroller');
+  protected readonly preferences = inject(Preferences);
+
+  /** Only lines of this run. */
+  readonly run = input<string>();
+  /** Whether the run can be left out again. */
+  readonly fixedRun = input(false);
+  readonly level = model('');
+  readonly text = model('');
+  readonly following = model<Following>('auto');
+
+  protected readonly levels = Object.entries(LEVELS);
+  protected readonly lines = signal<readonly LogLine[]>([]);
+  protected readonly atEnd = signal(true);
+  protected readonly unseen = signal(0);
+  protected readonly lost = signal(false);
+  protected readonly older = signal<string | null | undefined>(undefined);
+  protected readonly olderProblem = signal<Problem | undefined>(undefined);
+
+  private readonly filter = computed<LogFilter>(() => ({
+    run_id: this.run(),
+    level: this.level(),
+    text: this.text().trim(),
+  }));
+
+  protected readonly newest = query(this.filter, (filter) => this.api.search(filter, LINES), {
+    every: () => (this.following() === 'auto' ? AGAIN_MS : 0),
+  });
+  protected readonly secondsLeft = computed(() => {
+    const at = this.newest.at();
+    if (at === undefined) return undefined;
+    return Math.max(0, Math.ceil((at + AGAIN_MS - this.clock.second()) / 1000));
+  });
+
+  private stream: Subscription | undefined;
+
+  constructor() {
+    effect(() => {
+      this.filter();
+      this.lines.set([]);
+      this.unseen.set(0);
+      this.older.set(undefined);
+      this.atEnd.set(true);
+    });
+    effect(() => {
+      const page = this.newest.value();
+      if (page === undefined) return;
+      untracked(() => {
+        this.add(page.data);
+        if (this.older() === undefined) this.older.set(page.next ?? null);
+      });
+    });
+    effect(() => this.listen(this.following() === 'live' ? this.filter() : undefined));
+    afterRenderEffect(() => {
+      this.lines();
+      if (untracked(this.atEnd)) this.toEnd();
+    });
+    inject(DestroyRef).onDestroy(() => this.stream?.unsubscribe());
+    inject(Shortcuts).offer(
+      { keys: 'r', does: 'Ask for new lines now', where: 'this page', run: () => this.newest.reload() },
+      { keys: 'p', does: 'Hold the log still, or let it go on', where: 'this page', run: () => this.hold() },
+    );
+  }
+
+  protected scrolled(element: HTMLElement): void {
+    const end = element.scrollHeight - element.scrollTop - element.clientHeight < AT_END_PX;
+    this.atEnd.set(end);
+    if (end) this.unseen.set(0);
+  }
+
+  protected toEnd(): void {
+    const element = this.scroller()?.nativeElement;
+    if (element !== undefined) element.scrollTop = element.scrollHeight;
+    this.unseen.set(0);
+  }
+
+  protected hold(): void {
+    this.following.update((now) => (now === 'paused' ? 'auto' : 'paused'));
+  }
+
+  protected loadOlder(): void {
+    const cursor = this.older();
+    const element = this.scroller()?.nativeElement;
+    if (!cursor || element === undefined) return;
+    const fromEnd = element.scrollHeight - element.scrollTop;
+    this.api.search(this.filter(), LINES, cursor).subscribe({
+      next: (page) => {
+        this.atEnd.set(false);
+        this.lines.update((lines) => mergeLines(lines, page.data));
+        this.older.set(page.next ?? null);
+        this.olderProblem.set(undefined);
+        // What was being read stays where it was.
+        requestAnimationFrame(() => (element.scrollTop = element.scrollHeight - fromEnd));
+      },
+      error: (error: unknown) => this.olderProblem.set(toProblem(error)),
+    });
+  }
+
+  protected async copyAll(): Promise<void> {
+    await navigator.clipboard.writeText(this.asText());
+    this.toaster.say(`${count(this.lines().length)} lines copied`);
+  }
+
+  protected save(): void {
+    download(`elt-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}.log`, `${this.asText()}\n`);
+  }
+
+  private asText(): string {
+    return this.lines().map(classicLine).join('\n');
+  }
+
+  private add(fresh: readonly LogLine[]): void {
+    const before = this.lines();
+    const merged = mergeLines(before, fresh);
+    const last = before.at(-1)?.id ?? Infinity;
+    if (!this.atEnd())
+      this.unseen.update((unseen) => unseen + merged.filter((line) => line.id > last).length);
+    this.lines.set(merged);
+  }
+
+  private listen(filter: LogFilter | undefined): void {
+    this.stream?.unsubscribe();
+    this.stream = undefined;
+    this.lost.set(false);
+    if (filter === undefined) return;
+    this.stream = this.heard(filter).subscribe({
+      next: (heard) => {
+        this.lost.set(heard === 'lost');
+        if (heard !== 'lost' && heard !== 'open') this.add([heard]);
+      },
+      complete: () => this.newest.reload(),
+      error: () => this.following.set('auto'),
+    });
+  }
+
+  /** Lines as they are written. A run's page listens to its run already: the same stream serves both. */
+  private heard(filter: LogFilter): Observable<LogLine | 'open' | 'lost'> {
+    const run = this.run();
+    if (!this.fixedRun() || run === undefined) return this.api.follow(filter);
+    return this.runs.watch(run).pipe(
+      map((event) => (event.kind === 'log' ? event.line : event.kind === 'lost' ? 'lost' : 'open')),
+      only((heard) => typeof heard === 'string' || passes(heard, filter)),
+    );
+  }
+}

@@ -1,0 +1,44 @@
+import { ChangeDetectionStrategy, Component, inject, input } from '@angular/core';
+import { Router } from '@angular/router';
+
+import { PageHeader } from '../shared/page-header';
+import { LogViewer } from './log-viewer';
+
+/** The log of all processes. What it shows is in its address, so that it can be shared. */
+@Component({
+  selector: 'app-logs',
+  template: `
+    <div class="page">
+      <app-page-header title="Logs" subtitle="The last lines of every process, newest at the end." />
+      <app-log-viewer
+        class="card"
+        [run]="run()"
+        [level]="level() ?? ''"
+        [text]="text() ?? ''"
+        (levelChange)="keep({ level: $event })"
+        (textChange)="keep({ text: $event })"
+      />
+    </div>
+  `,
+  styles: `
+    app-log-viewer {
+      --log-height: max(320px, calc(100dvh - 230px));
+    }
+  `,
+  imports: [LogViewer, PageHeader],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Logs {
+  private readonly router = inject(Router);
+
+  readonly run = input<string>();
+  readonly level = input<string>();
+  readonly text = input<string>();
+
+  protected keep(change: Record<string, string>): void {
+    const queryParams = Object.fromEntries(
+      Object.entries(change).map(([key, value]) => [key, value || null]),
+    );
+    void this.router.navigate([], { queryParams, queryParamsHandling: 'merge', replaceUrl: true });
+  }
+}

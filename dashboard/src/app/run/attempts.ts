@@ -1,0 +1,93 @@
+import { ChangeDetectionStrategy, Component, computed, inject, input } from '@angular/core';
+
+import { Attempt, Run } from '../core/api/models';
+import { RunsApi } from '../core/api/runs';
+import { duration } from '../core/format';
+import { query } from '../core/query';
+import { Empty } from '../shared/empty';
+import { QueryState } from '../shared/query-state';
+import { StateBadge } from '../shared/state-badge';
+import { Time } from '../shared/time';
+
+/** Every start of a run: on which worker, and how it ended. */
+@Component({
+  selector: 'app-attempts',
+  template: `
+    <section class="card" aria-label="Attempts">
+      <app-query-state [query]="attempts" />
+      @if (attempts.value(); as list) {
+        @if (list.data.length === 0) {
+          <app-empty icon="hourglass" title="Not started yet">
+            <p>A worker starts it when its turn comes.</p>
+          </app-empty>
+        } @else {
+          <div class="table-wrap" role="region" aria-label="Attempts" tabindex="0">
+            <table class="table">
+              <thead>
+                <tr>
+                  <th scope="col" class="num">Start</th>
+                  <th scope="col">How it ended</th>
+                  <th scope="col">Worker</th>
+                  <th scope="col">Started</th>
+                  <th scope="col" class="num">Took</th>
+                </tr>
+              </thead>
+              <tbody>
+                @for (attempt of list.data; track attempt.epoch) {
+                  <tr>
+                    <td class="num">{{ attempt.epoch }}</td>
+                    <td class="end-words">
+                      <app-state
+                        [state]="attempt.outcome ?? (attempt.finished_at ? 'stopped' : run().state)"
+                      />
+                      @if (attempt.error) {
+                        <p class="small">{{ attempt.error }}</p>
+                      }
+                    </td>
+                    <td>
+                      <code>{{ attempt.worker_id }}</code>
+                    </td>
+                    <td><app-time as="clock" [at]="attempt.started_at" /></td>
+                    <td class="num">{{ took(attempt) }}</td>
+                  </tr>
+                }
+              </tbody>
+            </table>
+          </div>
+        }
+      }
+      <p class="foot">
+        {{ run().attempt }} of {{ run().max_attempts }} attempts used. Lost connections and lost workers are
+        tried again; bad input is not.
+      </p>
+    </section>
+  `,
+  styles: `
+    .end-words p {
+      margin-top: 4px;
+      overflow-wrap: anywhere;
+    }
+  `,
+  imports: [Empty, QueryState, StateBadge, Time],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Attempts {
+  private readonly api = inject(RunsApi);
+
+  readonly run = input.required<Run>();
+
+  private readonly wanted = computed(
+    () => ({ id: this.run().id, attempt: this.run().attempt, state: this.run().state }),
+    {
+      equal: (one, other) =>
+        one.id === other.id && one.attempt === other.attempt && one.state === other.state,
+    },
+  );
+  protected readonly attempts = query(this.wanted, ({ id }) => this.api.attempts(id));
+
+  protected took(attempt: Attempt): string {
+    return attempt.finished_at
+      ? duration(Date.parse(attempt.finished_at) - Date.parse(attempt.started_at))
+      : '–';
+  }
+}

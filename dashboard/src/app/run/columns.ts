@@ -1,0 +1,66 @@
+import { ChangeDetectionStrategy, Component, input } from '@angular/core';
+
+import { RunReport } from '../core/api/models';
+import { count } from '../core/format';
+import { Empty } from '../shared/empty';
+
+/** The columns, their types, and the cells that decided them. */
+@Component({
+  selector: 'app-columns',
+  template: `
+    <section class="card" aria-label="Columns">
+      @if (report()?.columns; as columns) {
+        <div class="table-wrap" role="region" aria-label="Columns and their types" tabindex="0">
+          <table class="table">
+            <thead>
+              <tr>
+                <th scope="col">Column</th>
+                <th scope="col">Type</th>
+                <th scope="col" class="num">NULL in</th>
+                <th scope="col" class="wide">Why</th>
+              </tr>
+            </thead>
+            <tbody>
+              @for (column of columns; track column.name) {
+                <tr>
+                  <th scope="row">{{ column.name }}</th>
+                  <td class="nowrap">
+                    <code>{{ column.type }}</code>
+                  </td>
+                  <td class="num">{{ count(column.nulls) }}</td>
+                  <td class="wide why">
+                    {{ column.because }}
+                    @if (column.decided_by; as cell) {
+                      <span class="muted small">
+                        {{ cell.file }}:{{ cell.line }} <code [textContent]="cell.value"></code>
+                      </span>
+                    }
+                  </td>
+                </tr>
+              }
+            </tbody>
+          </table>
+        </div>
+      } @else {
+        <app-empty icon="columns" title="No columns yet">
+          <p>Types are decided over all rows; they appear here when the run is over.</p>
+        </app-empty>
+      }
+    </section>
+  `,
+  styles: `
+    .why {
+      overflow-wrap: anywhere;
+    }
+    .why .small {
+      display: block;
+    }
+  `,
+  imports: [Empty],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Columns {
+  readonly report = input<RunReport>();
+
+  protected readonly count = count;
+}

@@ -1,0 +1,26 @@
+import { ChangeDetectionStrategy, Component, input } from '@angular/core';
+import { RouterLink } from '@angular/router';
+
+import { Run, RunReport } from '../core/api/models';
+import { bytes, count } from '../core/format';
+import { CopyButton } from '../shared/copy-button';
+import { Empty } from '../shared/empty';
+import { Icon } from '../shared/icon';
+import { driftWords } from './report';
+
+/** What a run did, file by file, and what it changed. */
+@Component({
+  selector: 'app-files',
+  templateUrl: './files.html',
+  styleUrl: './files.scss',
+  imports: [CopyButton, Empty, Icon, RouterLink],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Files {
+  readonly report = input.required<RunReport>();
+  readonly run = input.required<Run>();
+
+  protected readonly count = count;
+  protected readonly bytes = bytes;
+  protected readonly driftWords = driftWords;
+}

@@ -1,0 +1,196 @@
+import {
+  ChangeDetectionStrategy,
+  Component,
+  DestroyRef,
+  computed,
+  effect,
+  inject,
+  input,
+  signal,
+  untracked,
+} from '@angular/core';
+import { Router, RouterLink } from '@angular/router';
+import { Observable, Subscription, finalize } from 'rxjs';
+
+import { Run } from '../core/api/models';
+import { RunsApi } from '../core/api/runs';
+import { Clock } from '../core/clock';
+import { download } from '../core/files';
+import { bytes, count, duration } from '../core/format';
+import { Problem, toProblem } from '../core/problem';
+import { Query, query } from '../core/query';
+import { Shortcuts } from '../core/shortcuts';
+import { Toaster } from '../core/toaster';
+import { LogViewer } from '../logs/log-viewer';
+import { canRetry, canStop, isOver, kindWord, tookMs, triggerWord, whyWaiting } from '../runs/run-words';
+import { Confirmation } from '../shared/confirm';
+import { CopyButton } from '../shared/copy-button';
+import { Empty } from '../shared/empty';
+import { Icon } from '../shared/icon';
+import { PageHeader } from '../shared/page-header';
+import { ProblemView } from '../shared/problem-view';
+import { QueryState } from '../shared/query-state';
+import { StateBadge } from '../shared/state-badge';
+import { Time } from '../shared/time';
+import { Attempts } from './attempts';
+import { Columns } from './columns';
+import { Files } from './files';
+import { readReport, sharesOf } from './report';
+import { stepsOf } from './steps';
+
+const WITHOUT_STREAM_MS = 3000;
+
+/** One run: where it is, what it did, what it says. */
+@Component({
+  selector: 'app-run',
+  templateUrl: './run.html',
+  styleUrl: './run.scss',
+  imports: [
+    Attempts,
+    Columns,
+    CopyButton,
+    Empty,
+    Files,
+    Icon,
+    LogViewer,
+    PageHeader,
+    ProblemView,
+    QueryState,
+    RouterLink,
+    StateBadge,
+    Time,
+  ],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class RunPage {
+  private readonly api = inject(RunsApi);
+  private readonly router = inject(Router);
+  private readonly clock = inject(Clock);
+  private readonly toaster = inject(Toaster);
+  private readonly confirmation = inject(Confirmation);
+
+  readonly id = input.required<string>();
+  readonly tab = input<string>();
+
+  private readonly streaming = signal(false);
+  protected readonly run: Query<Run> = query(
+    () => this.id(),
+    (id) => this.api.find(id),
+    { every: () => (this.streaming() || this.isOver() ? 0 : WITHOUT_STREAM_MS) },
+  );
+  protected readonly isOver = computed((): boolean => {
+    const run = this.run.value();
+    return run !== undefined && isOver(run);
+  });
+  protected readonly report = computed(() => readReport(this.run.value()?.report));
+  protected readonly shares = computed(() => {
+    const report = this.report();
+    return report === undefined ? [] : sharesOf(report);
+  });
+  protected readonly steps = computed(() => {
+    const run = this.run.value();
+    return run === undefined ? [] : stepsOf(run);
+  });
+  protected readonly took = computed(() => {
+    const run = this.run.value();
+    return run === undefined ? undefined : tookMs(run, this.clock.second());
+  });
+  protected readonly waiting = computed(() => {
+    const run = this.run.value();
+    return run === undefined ? undefined : whyWaiting(run, undefined, this.clock.now());
+  });
+  protected readonly percent = computed(() => {
+    const progress = this.run.value()?.progress;
+    return progress && progress.files > 0 ? (progress.files_done / progress.files) * 100 : undefined;
+  });
+  protected readonly tabs = computed(() => {
+    const report = this.report();
+    return [
+      { key: 'result', label: 'Result' },
+      { key: 'columns', label: 'Columns', number: report?.columns.length },
+      { key: 'attempts', label: 'Attempts', number: this.run.value()?.attempt },
+      { key: 'logs', label: 'Log' },
+    ];
+  });
+  protected readonly shownTab = computed(
+    () => this.tab() ?? (this.report() === undefined ? 'logs' : 'result'),
+  );
+  protected readonly busy = signal(false);
+  protected readonly problem = signal<Problem | undefined>(undefined);
+
+  protected readonly canStop = canStop;
+  protected readonly canRetry = canRetry;
+  protected readonly kindWord = kindWord;
+  protected readonly triggerWord = triggerWord;
+  protected readonly count = count;
+  protected readonly bytes = bytes;
+  protected readonly duration = duration;
+
+  private stream: Subscription | undefined;
+
+  constructor() {
+    effect(() => this.watch(this.id(), this.isOver()));
+    inject(DestroyRef).onDestroy(() => this.stream?.unsubscribe());
+    inject(Shortcuts).offer(
+      { keys: 'r', does: 'Reload the run', where: 'this page', run: () => this.run.reload() },
+      { keys: 's', does: 'Stop the run', where: 'this page', run: () => this.stop() },
+    );
+  }
+
+  protected stop(): void {
+    const run = this.run.value();
+    if (run === undefined || !canStop(run)) return;
+    this.confirmation
+      .ask({
+        title: 'Stop this run?',
+        words: 'It stops at its next batch; nothing stays half-loaded. You can retry it later.',
+        yes: 'Stop the run',
+        danger: true,
+      })
+      .subscribe((yes) => {
+        if (yes) this.act(this.api.stop(run.id), (changed) => this.run.patch(() => changed));
+      });
+  }
+
+  protected retry(): void {
+    this.act(this.api.retry(this.id()), (fresh) => {
+      this.toaster.say('Started again as a new run');
+      void this.router.navigate(['/runs', fresh.id]);
+    });
+  }
+
+  protected csv(): void {
+    this.act(this.api.csv(this.id()), (answer) => {
+      const name = /filename="?([^";]+)/.exec(answer.headers.get('content-disposition') ?? '')?.[1];
+      if (answer.body !== null) download(name ?? 'combined.csv', answer.body);
+    });
+  }
+
+  private act<T>(call: Observable<T>, done: (answer: T) => void): void {
+    this.busy.set(true);
+    this.problem.set(undefined);
+    call.pipe(finalize(() => this.busy.set(false))).subscribe({
+      next: done,
+      error: (error: unknown) => this.problem.set(toProblem(error)),
+    });
+  }
+
+  private watch(id: string, over: boolean): void {
+    this.stream?.unsubscribe();
+    this.stream = undefined;
+    untracked(() => this.streaming.set(false));
+    if (over) return;
+    this.stream = this.api.watch(id).subscribe({
+      next: (event) => {
+        if (event.kind === 'run') this.keep(event.run);
+        else if (event.kind !== 'log') this.streaming.set(event.kind === 'open');
+      },
+      complete: () => this.run.reload(),
+      error: () => this.streaming.set(false),
+    });
+  }
+
+  private keep(run: Run): void {
+    this.run.patch((known) => ({ ...known, ...run }));
+  }
+}

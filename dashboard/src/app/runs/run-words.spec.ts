@@ -1,0 +1,52 @@
+import { Run } from '../core/api/models';
+import { canRetry, canStop, kindWord, tookMs, whyWaiting } from './run-words';
+
+function run(change: Partial<Run>): Run {
+  return {
+    id: '0199',
+    kind: 'run',
+    config_id: 1,
+    name: 'people',
+    target_table: 'people',
+    trigger: 'manual',
+    state: 'queued',
+    attempt: 0,
+    max_attempts: 3,
+    created_by: 'ann',
+    created_at: '2026-11-25T10:00:00Z',
+    ...change,
+  };
+}
+
+describe('run words', () => {
+  it('stops what goes on, once, and retries what did not work out', () => {
+    expect(canStop(run({ state: 'running' }))).toBe(true);
+    expect(canStop(run({ state: 'running', stop_requested_at: '2026-11-25T10:00:00Z' }))).toBe(false);
+    expect(canStop(run({ state: 'failed' }))).toBe(false);
+    expect(canRetry(run({ state: 'failed' }))).toBe(true);
+    expect(canRetry(run({ state: 'succeeded' }))).toBe(false);
+  });
+
+  it('measures from the first start', () => {
+    const started_at = '2026-11-25T10:00:05Z';
+    expect(tookMs(run({}))).toBeUndefined();
+    expect(tookMs(run({ started_at, finished_at: '2026-11-25T10:00:07Z' }))).toBe(2000);
+    expect(tookMs(run({ started_at }), Date.parse('2026-11-25T10:00:06Z'))).toBe(1000);
+  });
+
+  it('says why a run waits', () => {
+    const now = Date.parse('2026-11-25T10:00:00Z');
+    expect(whyWaiting(run({ state: 'running' }), 1, now)).toBeUndefined();
+    expect(whyWaiting(run({ waits_for: 'Run 7 loads into people.' }), 0, now)).toBe(
+      'Run 7 loads into people.',
+    );
+    expect(whyWaiting(run({ not_before: '2026-11-25T11:00:00Z' }), 0, now)).toContain('start time');
+    expect(whyWaiting(run({}), 0, now)).toContain('No worker is alive');
+    expect(whyWaiting(run({}), 2, now)).toBe('It waits for a worker to take it.');
+  });
+
+  it('shows what it does not know as it is', () => {
+    expect(kindWord('plan')).toBe('Plan');
+    expect(kindWord('new_kind')).toBe('new_kind');
+  });
+});

@@ -1,0 +1,161 @@
+import { ChangeDetectionStrategy, Component, computed, inject, input, signal } from '@angular/core';
+import { Router, RouterLink } from '@angular/router';
+import { catchError, forkJoin, map, of } from 'rxjs';
+
+import { Run } from '../core/api/models';
+import { RunFilter, RunsApi } from '../core/api/runs';
+import { count, duration, plural } from '../core/format';
+import { paged } from '../core/paged';
+import { Shortcuts } from '../core/shortcuts';
+import { Toaster } from '../core/toaster';
+import { Confirmation } from '../shared/confirm';
+import { Empty } from '../shared/empty';
+import { Icon } from '../shared/icon';
+import { More } from '../shared/more';
+import { PageHeader } from '../shared/page-header';
+import { QueryState } from '../shared/query-state';
+import { Bar, Sparkline } from '../shared/sparkline';
+import { StateBadge } from '../shared/state-badge';
+import { Time } from '../shared/time';
+import { canRetry, canStop, kindWord, tookMs, triggerWord } from './run-words';
+
+const LIMIT = 50;
+const AGAIN_MS = 5000;
+const STATES = ['', 'queued', 'running', 'succeeded', 'failed', 'stopped'] as const;
+const SHOWN_BARS = 60;
+
+/** Every run, filtered by what the address says. */
+@Component({
+  selector: 'app-runs',
+  templateUrl: './runs.html',
+  styleUrl: './runs.scss',
+  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, Sparkline, StateBadge, Time],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Runs {
+  private readonly api = inject(RunsApi);
+  private readonly router = inject(Router);
+  private readonly toaster = inject(Toaster);
+  private readonly confirmation = inject(Confirmation);
+
+  readonly state = input<string>();
+  readonly name = input<string>();
+  readonly kind = input<string>();
+  readonly config_id = input<string>();
+  readonly schedule_id = input<string>();
+  readonly parent_id = input<string>();
+
+  private readonly others = computed<RunFilter>(() => ({
+    name: this.name(),
+    kind: this.kind(),
+    config_id: this.config_id() === undefined ? undefined : Number(this.config_id()),
+    schedule_id: this.schedule_id(),
+    parent_id: this.parent_id(),
+  }));
+
+  protected readonly list = paged(
+    () => ({ ...this.others(), state: this.state() }),
+    (only, cursor) => this.api.list(only, LIMIT, cursor),
+    (run) => run.id,
+    { every: AGAIN_MS },
+  );
+  protected readonly tabs = computed(() =>
+    STATES.map((state) => {
+      const counts = this.list.first.value()?.counts ?? {};
+      const number =
+        state === '' ? Object.values(counts).reduce((sum, one) => sum + one, 0) : (counts[state] ?? 0);
+      return { state, label: state === '' ? 'All' : state.charAt(0).toUpperCase() + state.slice(1), number };
+    }),
+  );
+  protected readonly filtered = computed(() =>
+    Object.values({ ...this.others(), state: this.state() }).some(
+      (value) => value !== undefined && value !== '',
+    ),
+  );
+  protected readonly bars = computed<Bar[]>(() =>
+    (this.list.items() ?? [])
+      .slice(0, SHOWN_BARS)
+      .toReversed()
+      .map((run) => ({
+        value: (tookMs(run) ?? 0) / 1000,
+        tone:
+          run.state === 'succeeded'
+            ? 'good'
+            : run.state === 'failed'
+              ? 'bad'
+              : run.state === 'running'
+                ? 'live'
+                : 'calm',
+        title: `${run.name}: ${run.state}, ${duration(tookMs(run))}, ${count(run.rows_inserted)} new rows`,
+      })),
+  );
+  protected readonly chosen = signal<readonly string[]>([]);
+  protected readonly chosenRuns = computed(
+    () => this.list.items()?.filter((run) => this.chosen().includes(run.id)) ?? [],
+  );
+  protected readonly stoppable = computed(() => this.chosenRuns().filter(canStop));
+  protected readonly retriable = computed(() => this.chosenRuns().filter(canRetry));
+
+  protected readonly count = count;
+  protected readonly duration = duration;
+  protected readonly tookMs = tookMs;
+  protected readonly kindWord = kindWord;
+  protected readonly triggerWord = triggerWord;
+
+  constructor() {
+    inject(Shortcuts).offer({
+      keys: 'r',
+      does: 'Reload the list',
+      where: 'this page',
+      run: () => this.list.first.reload(),
+    });
+  }
+
+  protected narrow(change: Record<string, string | null>): void {
+    const queryParams = Object.fromEntries(
+      Object.entries(change).map(([key, value]) => [key, value || null]),
+    );
+    this.chosen.set([]);
+    void this.router.navigate([], { queryParams, queryParamsHandling: 'merge' });
+  }
+
+  protected choose(id: string): void {
+    this.chosen.update((chosen) =>
+      chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id],
+    );
+  }
+
+  protected stopChosen(): void {
+    const runs = this.stoppable();
+    this.confirmation
+      .ask({
+        title: `Stop ${plural(runs.length, 'run')}?`,
+        words: 'Each stops at its next batch; nothing stays half-loaded.',
+        yes: 'Stop',
+        danger: true,
+      })
+      .subscribe((yes) => {
+        if (yes) this.forEach(runs, (run) => this.api.stop(run.id), 'asked to stop');
+      });
+  }
+
+  protected retryChosen(): void {
+    this.forEach(this.retriable(), (run) => this.api.retry(run.id), 'started again');
+  }
+
+  private forEach(runs: readonly Run[], act: (run: Run) => ReturnType<RunsApi['stop']>, done: string): void {
+    const each = runs.map((run) =>
+      act(run).pipe(
+        map(() => true),
+        catchError(() => of(false)),
+      ),
+    );
+    forkJoin(each).subscribe((results) => {
+      const fine = results.filter(Boolean).length;
+      const refused = results.length - fine;
+      this.toaster.say(`${plural(fine, 'run')} ${done}${refused > 0 ? `, ${refused} refused` : ''}`);
+      this.chosen.set([]);
+      this.list.first.reload();
+    });
+  }
+}

@@ -1,0 +1,159 @@
+import { ChangeDetectionStrategy, Component, computed, inject, input, signal } from '@angular/core';
+import { MatMenuModule } from '@angular/material/menu';
+import { Router, RouterLink } from '@angular/router';
+import { Observable } from 'rxjs';
+
+import { Schedule } from '../core/api/models';
+import { SchedulesApi } from '../core/api/schedules';
+import { Clock } from '../core/clock';
+import { clockTime, count, duration } from '../core/format';
+import { paged } from '../core/paged';
+import { Preferences } from '../core/preferences';
+import { toProblem } from '../core/problem';
+import { Shortcuts } from '../core/shortcuts';
+import { Toaster } from '../core/toaster';
+import { Confirmation } from '../shared/confirm';
+import { Empty } from '../shared/empty';
+import { Icon } from '../shared/icon';
+import { More } from '../shared/more';
+import { PageHeader } from '../shared/page-header';
+import { QueryState } from '../shared/query-state';
+import { StateBadge } from '../shared/state-badge';
+import { Time } from '../shared/time';
+import { cronWords } from './cron-words';
+import { lanesOf, marksOf } from './time-axis';
+
+const AGAIN_MS = 5000;
+const HOUR = 3_600_000;
+const LIVE = 'waiting,active,stopping';
+
+/** What runs by itself, and when. */
+@Component({
+  selector: 'app-schedules',
+  templateUrl: './schedules.html',
+  styleUrl: './schedules.scss',
+  imports: [Empty, Icon, MatMenuModule, More, PageHeader, QueryState, RouterLink, StateBadge, Time],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Schedules {
+  private readonly api = inject(SchedulesApi);
+  private readonly clock = inject(Clock);
+  private readonly preferences = inject(Preferences);
+  private readonly router = inject(Router);
+  private readonly toaster = inject(Toaster);
+  private readonly confirmation = inject(Confirmation);
+
+  readonly name = input<string>();
+  readonly show = input<string>();
+
+  protected readonly ended = computed(() => this.show() === 'all');
+  protected readonly list = paged(
+    () => ({ name: this.name(), state: this.ended() ? undefined : LIVE }),
+    (only, cursor) => this.api.list(only, 50, cursor),
+    (schedule) => schedule.id,
+    { every: AGAIN_MS },
+  );
+  protected readonly span = signal(24);
+  protected readonly spans = [
+    { hours: 6, label: '6 h' },
+    { hours: 24, label: 'Day' },
+    { hours: 168, label: 'Week' },
+  ];
+  private readonly from = computed(() => this.clock.now() - (this.span() * HOUR) / 12);
+  private readonly to = computed(() => this.from() + this.span() * HOUR);
+  protected readonly lanes = computed(() => {
+    const live = (this.list.items() ?? []).filter((one) => LIVE.includes(one.state));
+    return lanesOf(live, this.from(), this.to());
+  });
+  protected readonly marks = computed(() =>
+    marksOf(this.from(), this.to(), this.preferences.current().zone === 'utc' ? 'UTC' : undefined),
+  );
+  protected readonly nowAt = computed(
+    () => ((this.clock.now() - this.from()) / (this.to() - this.from())) * 100,
+  );
+
+  protected readonly count = count;
+  protected readonly cronWords = cronWords;
+
+  constructor() {
+    inject(Shortcuts).offer({
+      keys: 'r',
+      does: 'Reload the list',
+      where: 'this page',
+      run: () => this.list.first.reload(),
+    });
+  }
+
+  protected isLive(schedule: Schedule): boolean {
+    return schedule.state === 'waiting' || schedule.state === 'active';
+  }
+
+  protected stateOf(schedule: Schedule): string {
+    return schedule.paused && this.isLive(schedule) ? 'paused' : schedule.state;
+  }
+
+  /** What makes it run, in words. */
+  protected rhythm(schedule: Schedule): string {
+    const parts = [];
+    if (schedule.cron) parts.push(cronWords(schedule.cron));
+    if (schedule.monitor) {
+      const every = schedule.interval_seconds ? ` every ${duration(schedule.interval_seconds * 1000)}` : '';
+      parts.push(`Looks for changed sources${every}.`);
+    }
+    return parts.length === 0 ? 'Runs once.' : parts.join(' ');
+  }
+
+  /** A fire in the schedule's own zone, for those who think in it. */
+  protected inZone(at: string, zone: string): string {
+    try {
+      return new Intl.DateTimeFormat('en-US', {
+        timeZone: zone,
+        weekday: 'short',
+        month: 'short',
+        day: 'numeric',
+        hour: '2-digit',
+        minute: '2-digit',
+        hourCycle: 'h23',
+        timeZoneName: 'short',
+      }).format(Date.parse(at));
+    } catch {
+      return clockTime(Date.parse(at), 'utc');
+    }
+  }
+
+  protected showEnded(ended: boolean): void {
+    void this.router.navigate([], {
+      queryParams: { show: ended ? 'all' : null },
+      queryParamsHandling: 'merge',
+    });
+  }
+
+  protected setPaused(schedule: Schedule, paused: boolean): void {
+    // Shown at once; the answer, or the next look, says whether it is true.
+    this.list.replace({ ...schedule, paused });
+    this.act(paused ? this.api.pause(schedule.id) : this.api.resume(schedule.id));
+  }
+
+  protected stop(schedule: Schedule): void {
+    this.confirmation
+      .ask({
+        title: `Stop the schedule of ${schedule.name}?`,
+        words: 'It never runs by itself again, and a run of it that is going on stops at its next batch.',
+        yes: 'Stop the schedule',
+        danger: true,
+      })
+      .subscribe((yes) => {
+        if (yes) this.act(this.api.stop(schedule.id));
+      });
+  }
+
+  private act(call: Observable<Schedule>): void {
+    call.subscribe({
+      next: (schedule) => this.list.replace(schedule),
+      error: (error: unknown) => {
+        this.toaster.warn(toProblem(error));
+        this.list.first.reload();
+      },
+    });
+  }
+}

@@ -1,0 +1,113 @@
+import { ChangeDetectionStrategy, Component, inject } from '@angular/core';
+import { MatDialog } from '@angular/material/dialog';
+import { MatMenuModule } from '@angular/material/menu';
+
+import { UserView } from '../core/api/models';
+import { SystemApi } from '../core/api/system';
+import { paged } from '../core/paged';
+import { toProblem } from '../core/problem';
+import { Role, Session } from '../core/session';
+import { Toaster } from '../core/toaster';
+import { Confirmation } from '../shared/confirm';
+import { Icon } from '../shared/icon';
+import { More } from '../shared/more';
+import { PageHeader } from '../shared/page-header';
+import { QueryState } from '../shared/query-state';
+import { Time } from '../shared/time';
+import { UserDialog, UserTask } from './user-dialog';
+
+/** Who may log in, and as what. */
+@Component({
+  selector: 'app-users',
+  templateUrl: './users.html',
+  imports: [Icon, MatMenuModule, More, PageHeader, QueryState, Time],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Users {
+  private readonly api = inject(SystemApi);
+  private readonly dialog = inject(MatDialog);
+  private readonly toaster = inject(Toaster);
+  private readonly confirmation = inject(Confirmation);
+  protected readonly me = inject(Session).username;
+
+  protected readonly list = paged(
+    () => ({}),
+    (_, cursor) => this.api.users(100, cursor),
+    (user) => user.id,
+  );
+
+  protected add(): void {
+    this.work({ kind: 'add' }, 'was added');
+  }
+
+  protected setPassword(user: UserView): void {
+    this.work({ kind: 'password', user }, 'has a new password');
+  }
+
+  protected setRole(user: UserView, role: Role): void {
+    this.confirmation
+      .ask({
+        title: `Make ${user.username} ${role === 'admin' ? 'an admin' : 'a user'}?`,
+        words:
+          role === 'admin'
+            ? 'Admins own every pipeline: they see exact configs, start and stop runs, and manage users.'
+            : 'Users look at data and coverage and upload configs. Their sessions end now.',
+        yes: 'Change the role',
+      })
+      .subscribe((yes) => {
+        if (yes) this.change(user, { role }, role === 'admin' ? 'is an admin now' : 'is a user now');
+      });
+  }
+
+  protected setDisabled(user: UserView, disabled: boolean): void {
+    if (!disabled) return this.change(user, { disabled }, 'may log in again');
+    this.confirmation
+      .ask({
+        title: `Lock ${user.username} out?`,
+        words: 'Their sessions end at once, everywhere. You can let them in again at any time.',
+        yes: 'Lock out',
+        danger: true,
+      })
+      .subscribe((yes) => {
+        if (yes) this.change(user, { disabled }, 'is locked out');
+      });
+  }
+
+  protected remove(user: UserView): void {
+    this.confirmation
+      .ask({
+        title: `Remove ${user.username}?`,
+        words: 'Their sessions end at once. What they did stays in the audit.',
+        yes: 'Remove',
+        danger: true,
+      })
+      .subscribe((yes) => {
+        if (!yes) return;
+        this.api.removeUser(user.id).subscribe({
+          next: () => this.done(`${user.username} was removed`),
+          error: (error: unknown) => this.toaster.warn(toProblem(error)),
+        });
+      });
+  }
+
+  private work(task: UserTask, words: string): void {
+    this.dialog
+      .open<UserDialog, UserTask, UserView>(UserDialog, { data: task, width: '420px' })
+      .afterClosed()
+      .subscribe((user) => {
+        if (user !== undefined) this.done(`${user.username} ${words}`);
+      });
+  }
+
+  private change(user: UserView, change: { role?: Role; disabled?: boolean }, words: string): void {
+    this.api.changeUser(user.id, change).subscribe({
+      next: () => this.done(`${user.username} ${words}`),
+      error: (error: unknown) => this.toaster.warn(toProblem(error)),
+    });
+  }
+
+  private done(words: string): void {
+    this.toaster.say(words);
+    this.list.first.reload();
+  }
+}

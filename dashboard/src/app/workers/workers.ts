@@ -1,0 +1,87 @@
+import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+import { RouterLink } from '@angular/router';
+
+import { KnownHostView, WorkerView } from '../core/api/models';
+import { SystemApi } from '../core/api/system';
+import { Clock } from '../core/clock';
+import { duration } from '../core/format';
+import { toProblem } from '../core/problem';
+import { query } from '../core/query';
+import { Toaster } from '../core/toaster';
+import { Confirmation } from '../shared/confirm';
+import { Empty } from '../shared/empty';
+import { Icon } from '../shared/icon';
+import { PageHeader } from '../shared/page-header';
+import { QueryState } from '../shared/query-state';
+import { StateBadge } from '../shared/state-badge';
+import { Time } from '../shared/time';
+
+const AGAIN_MS = 5000;
+
+/** Processes that work runs, and the SFTP servers they know. */
+@Component({
+  selector: 'app-workers',
+  templateUrl: './workers.html',
+  styleUrl: './workers.scss',
+  imports: [Empty, Icon, PageHeader, QueryState, RouterLink, StateBadge, Time],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Workers {
+  private readonly api = inject(SystemApi);
+  private readonly clock = inject(Clock);
+  private readonly toaster = inject(Toaster);
+  private readonly confirmation = inject(Confirmation);
+
+  protected readonly gone = signal(false);
+  protected readonly workers = query(
+    () => this.gone(),
+    (gone) => this.api.workers(gone),
+    { every: AGAIN_MS },
+  );
+  protected readonly hosts = query(
+    () => ({}),
+    () => this.api.knownHosts(),
+  );
+  protected readonly alive = computed(
+    () => this.workers.value()?.data.filter((worker) => worker.state === 'working').length,
+  );
+
+  /** How long ago a worker said it is alive, counted on while the page is open. */
+  protected silence(worker: WorkerView): string {
+    return duration(Math.max(0, this.clock.second() - Date.parse(worker.heartbeat_at)));
+  }
+
+  protected approve(host: KnownHostView): void {
+    this.confirmation
+      .ask({
+        title: `Trust ${host.host}?`,
+        words: `Runs will then talk to a server that shows the key ${host.fingerprint}. Compare it with what the server's owner says.`,
+        yes: 'Trust this key',
+      })
+      .subscribe((yes) => {
+        if (!yes) return;
+        this.api.approveHost(host).subscribe({
+          next: () => this.hosts.reload(),
+          error: (error: unknown) => this.toaster.warn(toProblem(error)),
+        });
+      });
+  }
+
+  protected forget(host: KnownHostView): void {
+    this.confirmation
+      .ask({
+        title: `Forget the key of ${host.host}?`,
+        words:
+          'The next run trusts whatever key the server shows first, or fails where the config wants strict trust.',
+        yes: 'Forget the key',
+        danger: true,
+      })
+      .subscribe((yes) => {
+        if (!yes) return;
+        this.api.forgetHost(host).subscribe({
+          next: () => this.hosts.reload(),
+          error: (error: unknown) => this.toaster.warn(toProblem(error)),
+        });
+      });
+  }
+}
