@@ -3,11 +3,12 @@
 use std::fmt;
 
 use super::error::{ConfigError, Warning};
+use super::mask::Mask;
 use super::node::Node;
 use super::pipeline::{self, PipelineConfig};
 use super::reader::{Field, Reader};
 use super::target::TargetConfig;
-use super::{Checked, NoReferences, Resolve, mask, second_opinion, tree};
+use super::{Checked, NoReferences, Resolve, tree};
 
 /// Characters of a preview.
 const PREVIEW: usize = 100;
@@ -17,34 +18,36 @@ const PREVIEW: usize = 100;
 pub struct Document {
     text: String,
     root: Node,
+    mask: Mask,
 }
 
 impl Document {
     /// Reads a text. The only error is [`ConfigError::Syntax`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let mut root = tree::parse(text).map_err(ConfigError::Syntax)?;
-        second_opinion::agrees(text, &root).map_err(ConfigError::Syntax)?;
+        // Before the merges: what a mapping's own key overrides is written all the same.
+        let mask = Mask::of(text, &root);
         tree::apply_merges(&mut root);
-        Ok(Self { text: text.to_owned(), root })
+        Ok(Self { text: text.to_owned(), root, mask })
     }
 
     /// The pipeline it describes. The only error is [`ConfigError::NotRunnable`].
     pub fn pipeline(&self, resolve: &dyn Resolve) -> Result<Checked<PipelineConfig>, ConfigError> {
-        let reader = Reader::new(resolve);
+        let reader = Reader::new(resolve, &self.mask);
         let pipeline = pipeline::read(&Field::root(&reader, &self.root));
         reader.finish(pipeline)
     }
 
     /// What the author should know, whether or not the config can run.
     pub fn warnings(&self) -> Vec<Warning> {
-        let reader = Reader::new(&NoReferences);
+        let reader = Reader::new(&NoReferences, &self.mask);
         pipeline::read(&Field::root(&reader, &self.root));
         reader.into_warnings()
     }
 
     /// Its target alone: enough for looking at the table. The only error is [`ConfigError::NotRunnable`].
     pub fn target(&self, resolve: &dyn Resolve) -> Result<Checked<TargetConfig>, ConfigError> {
-        let reader = Reader::new(resolve);
+        let reader = Reader::new(resolve, &self.mask);
         let target = pipeline::read_target(&Field::root(&reader, &self.root));
         reader.finish(target)
     }
@@ -55,18 +58,18 @@ impl Document {
         let name = text(self.root.get("name")).filter(|name| !name.is_empty());
         let table = || text(self.root.get("target").and_then(|target| target.get("table")));
         let name = name.or_else(table).filter(|name| !name.is_empty()).unwrap_or_else(|| "raw_data".to_owned());
-        mask::secrets_within(&name).chars().filter(|c| !c.is_control()).take(pipeline::MAX_NAME).collect()
+        name.chars().filter(|c| !c.is_control()).take(pipeline::MAX_NAME).collect()
     }
 
     /// The text with `***` in place of every secret. Layout, comments and line numbers stay.
     pub fn masked(&self) -> String {
-        mask::apply(&self.text, &mask::cuts(&self.text, &self.root), self.text.len())
+        self.mask.apply(&self.text, self.text.len())
     }
 
     /// The first 100 characters of the original, masked. A secret cut in two does not show either.
     pub fn preview(&self) -> String {
         let end = self.text.char_indices().nth(PREVIEW).map_or(self.text.len(), |(offset, _)| offset);
-        mask::apply(&self.text, &mask::cuts(&self.text, &self.root), end)
+        self.mask.apply(&self.text, end)
     }
 }
 

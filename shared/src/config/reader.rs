@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::Checked;
 use super::error::{ConfigError, ConfigProblem, Warning};
 use super::keys::{Choice, Key, Shape, Variant, either, nearest};
-use super::mask;
+use super::mask::{self, Mask};
 use super::node::{Entry, Node, Place, Value};
 use super::resolve::{Part, Resolve, parts};
 use crate::secret::Secret;
@@ -13,14 +13,15 @@ use crate::secret::Secret;
 /// One walk over a document.
 pub(super) struct Reader<'a> {
     resolve: &'a dyn Resolve,
+    mask: &'a Mask,
     problems: RefCell<Vec<ConfigProblem>>,
     warnings: RefCell<Vec<Warning>>,
 }
 
 impl<'a> Reader<'a> {
-    /// Starts a walk that resolves references like this.
-    pub fn new(resolve: &'a dyn Resolve) -> Self {
-        Self { resolve, problems: RefCell::default(), warnings: RefCell::default() }
+    /// Starts a walk that resolves references like this, and never tells what the mask hides.
+    pub fn new(resolve: &'a dyn Resolve, mask: &'a Mask) -> Self {
+        Self { resolve, mask, problems: RefCell::default(), warnings: RefCell::default() }
     }
 
     /// The outcome: the value, unless the walk met a problem.
@@ -43,7 +44,7 @@ impl<'a> Reader<'a> {
             path: path.to_owned(),
             line: Some(place.line),
             column: Some(place.column),
-            message: message.into(),
+            message: self.mask.scrub(message.into()),
         });
     }
 
@@ -52,7 +53,7 @@ impl<'a> Reader<'a> {
             path: path.to_owned(),
             line: Some(place.line),
             column: Some(place.column),
-            message: message.into(),
+            message: self.mask.scrub(message.into()),
         });
     }
 }
