@@ -1,1 +1,206 @@
-//! stub
+//! Load: rows become rows of the target table, exactly once.
+//!
+//! Everything a run changes in its target commits in one transaction: rows, columns, quarantine, receipt and marker.
+//! A table this run makes is filled directly and indexed last. A table that is there gets its rows by way of a
+//! temporary staging table, filled before any lock is taken.
+//!
+//! # Layout
+//! - [`session`]: one connection, one table, and what is known about it
+//! - [`marker`]: which attempt may load, and what was loaded
+//! - [`bookkeeping`]: elt's own tables beside the target's
+//! - [`feed`]: the second pass over the files: cells become bytes
+//! - [`copy_binary`], [`numeric`]: values as PostgreSQL's binary COPY has them
+//! - [`row_hash`], [`seen`], [`overflow`], [`known_rows`]: equal rows are recognised in bounded memory
+//! - [`fill`]: a new table is filled directly
+//! - [`apply`]: staged rows meet a table: [`staging`], [`merge`], [`replace`], [`adopt`]
+//! - [`conclude`]: quarantine, receipt and marker join the rows, and the transaction commits
+//! - [`pump`]: the bounded channel to the server
+//! - [`table`]: the table's shape
+//! - [`quarantine`], [`receipt`]: what became of every row
+//! - [`failure`]: PostgreSQL's errors as sentences
+
+pub mod failure;
+pub mod marker;
+pub mod session;
+
+mod adopt;
+mod apply;
+mod bookkeeping;
+mod conclude;
+mod copy_binary;
+mod feed;
+mod fill;
+mod known_rows;
+mod merge;
+mod numeric;
+mod overflow;
+mod pump;
+mod quarantine;
+mod receipt;
+mod replace;
+mod row_hash;
+mod seen;
+mod staging;
+mod table;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use elt_shared::config::{Dedupe as ConfigDedupe, LoadConfig, LoadMode, OnBadRow, RejectLimit};
+use sqlx::{Connection, Postgres, Transaction};
+use tokio_util::sync::CancellationToken;
+
+use crate::contract::Layout;
+use crate::contract::decide::Change;
+use crate::error::{PipelineError, Result};
+use crate::extract::InputFile;
+use crate::frame::combined::CombinedCsv;
+use crate::frame::profile::Profile;
+use crate::progress::Progress;
+use crate::report::{Drift, RunReport};
+use failure::Failing;
+use feed::FeedError;
+use session::{Before, Session};
+
+/// Memory for the hashes of a run's own rows.
+const OWN_HASHES: usize = 24 << 20;
+/// Memory for hashes when the table's rows are among them.
+const ALL_HASHES: usize = 64 << 20;
+
+/// What is to be loaded, and how.
+pub struct Work<'a> {
+    /// The run's files, as the first pass saw them.
+    pub files: &'a [InputFile],
+    /// What the first pass found.
+    pub profile: &'a Profile,
+    /// The columns.
+    pub layout: Arc<Layout>,
+    /// What must change in the table first.
+    pub changes: Vec<Change>,
+    /// What is different from the table as it was.
+    pub drift: Vec<Drift>,
+    /// The table as it was.
+    pub before: Option<Before>,
+    /// Mode, key, dedupe.
+    pub load: &'a LoadConfig,
+    /// What a row that breaks the contract does.
+    pub on_bad_row: OnBadRow,
+    /// More rejected rows than this fail the run.
+    pub max_rejected: Option<RejectLimit>,
+    /// The run's work folder.
+    pub spool: &'a Path,
+    /// The combined CSV.
+    pub csv: Option<CombinedCsv>,
+    /// Everything is rolled back in the end.
+    pub dry: bool,
+    /// The report so far.
+    pub report: RunReport,
+    /// When the load began.
+    pub started: std::time::Instant,
+    /// Asks for the end.
+    pub stop: CancellationToken,
+    /// Who watches.
+    pub progress: Arc<Progress>,
+}
+
+/// How a load ended.
+pub enum Loaded {
+    /// Committed (or rolled back, when nothing should stay).
+    Done {
+        /// The report, complete.
+        report: Box<RunReport>,
+        /// The combined CSV, to be published.
+        csv: Option<CombinedCsv>,
+    },
+    /// A file is not what it was at the first pass; nothing was loaded.
+    FileChanged {
+        /// Its place among the run's files.
+        file: usize,
+    },
+    /// The table is not what it was when the columns were decided; nothing was loaded.
+    TableChanged,
+}
+
+/// Loads. Whatever the error, nothing is in the target then.
+///
+/// # Errors
+/// See [`PipelineError`].
+pub async fn load(session: &mut Session, work: Work<'_>) -> Result<Loaded> {
+    let table = session.table.clone();
+    let outcome = if work.layout.columns.is_empty() {
+        conclude::nothing(session, work).await
+    } else if work.before.is_none() && work.load.mode != LoadMode::Merge {
+        fill::new_table(session, work).await
+    } else {
+        apply::staged_rows(session, work).await
+    };
+    match outcome {
+        Ok((report, csv)) => Ok(Loaded::Done { report: Box::new(report), csv }),
+        Err(Halt::FileChanged { file }) => Ok(Loaded::FileChanged { file }),
+        Err(Halt::TableChanged) => Ok(Loaded::TableChanged),
+        Err(Halt::Failed(error)) => Err(error),
+        Err(Halt::Database(error)) => Err(Failing::at(&table, "load").because(error)),
+    }
+}
+
+/// Why a load ends early.
+enum Halt {
+    Failed(PipelineError),
+    Database(sqlx::Error),
+    FileChanged { file: usize },
+    TableChanged,
+}
+
+impl From<PipelineError> for Halt {
+    fn from(error: PipelineError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<sqlx::Error> for Halt {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<FeedError> for Halt {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Failed(error) => Self::Failed(error),
+            FeedError::Changed { file } => Self::FileChanged { file },
+            FeedError::Closed => {
+                Self::Failed(PipelineError::Internal("the loading side ended without a reason".into()))
+            }
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Whether rows are recognised by their hash.
+    fn hashed(&self) -> bool {
+        self.load.dedupe == ConfigDedupe::RowHash || self.load.mode == LoadMode::Merge
+    }
+
+    /// Opens the loading transaction: alone with the table among elt's runs, and held by the marker.
+    async fn begin<'c>(&self, session: &'c mut Session) -> Result<Transaction<'c, Postgres>, Halt> {
+        let Session { connection, table, attempt, .. } = session;
+        let mut tx = connection.begin().await?;
+        sqlx::query(
+            "select set_config('lock_timeout', '30s', true),
+                    set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536) || 'kB', true)",
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt load ' || $1, 0))")
+            .bind(table.to_string())
+            .execute(&mut *tx)
+            .await?;
+        if self.dry {
+            // A plan leaves nothing behind, so its marker is part of what is rolled back.
+            bookkeeping::ensure(&mut tx, table).await?;
+            marker::begin(&mut tx, table, *attempt).await?;
+        }
+        marker::fence(&mut tx, table, *attempt).await?;
+        Ok(tx)
+    }
+}

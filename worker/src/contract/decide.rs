@@ -1,0 +1,361 @@
+//! A layout from the files' profile, the schema and the existing table: which columns are loaded, as what, and why.
+
+use elt_shared::config::{ColumnContract, LoadMode, OnExtraColumn, PipelineConfig};
+
+use super::cells::Canonical;
+use super::choose::{Choice, Chooser};
+use super::known::{Known, KnownColumn};
+use super::layout::{Column, Layout};
+use super::matching::{Wanted, assign};
+use super::rules::Rules;
+use super::widen;
+use crate::error::{PipelineError, Result};
+use crate::frame::profile::{ColumnProfile, Expectation, Profile};
+use crate::report::{ColumnReport, Drift};
+
+/// PostgreSQL's limit, less the three columns every table of ours has.
+const MAX_COLUMNS: usize = 1_600 - 3;
+
+/// What was decided.
+#[derive(Debug)]
+pub struct Decision {
+    /// The columns to load.
+    pub layout: Layout,
+    /// What must change in the table first.
+    pub changes: Vec<Change>,
+    /// Each column's type, and why.
+    pub reports: Vec<ColumnReport>,
+    /// What is different from the contract or the table as it was.
+    pub drift: Vec<Drift>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// A change of the existing table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A column of the layout is new.
+    Add(usize),
+    /// A column of the layout gets a wider type.
+    Widen(usize),
+}
+
+/// What the profile should test columns for: the schema's types and the table's, and what they may widen to.
+pub fn expectations(config: &PipelineConfig, known: Option<&Known>) -> Vec<Expectation> {
+    let mut all: Vec<Expectation> = Vec::new();
+    for contract in config.schema.iter().flat_map(|schema| &schema.columns) {
+        let mut types = widen::path(contract.column_type);
+        let current = known.and_then(|known| known.column(&contract.name)).and_then(|c| c.typing().sql_type.known());
+        types.extend(
+            current
+                .map_or_else(Vec::new, widen::path)
+                .into_iter()
+                .filter(|t| !widen::path(contract.column_type).contains(t)),
+        );
+        all.push(Expectation { column: contract.name.clone(), types, format: contract.format.clone() });
+    }
+    for column in known.iter().flat_map(|known| &known.columns) {
+        let typing = column.typing();
+        let named = all.iter().any(|other| other.column.eq_ignore_ascii_case(&column.table.name));
+        if let (Some(current), true, false) = (typing.sql_type.known(), typing.declared, named) {
+            let types = widen::path(current);
+            all.push(Expectation { column: column.table.name.clone(), types, format: typing.format.clone() });
+        }
+    }
+    all
+}
+
+/// Decides which columns are loaded, and as what.
+///
+/// # Errors
+/// A column of the contract that no file has, a column outside it where that is forbidden, a type that cannot be
+/// right, a key that is none, more columns than PostgreSQL has.
+pub fn decide(profile: &Profile, config: &PipelineConfig, known: Option<&Known>) -> Result<Decision> {
+    let mut deciding = Deciding {
+        profile,
+        config,
+        known,
+        strict: config.strict && config.schema.is_some(),
+        decision: Decision {
+            layout: Layout::default(),
+            changes: Vec::new(),
+            reports: Vec::new(),
+            drift: Vec::new(),
+            warnings: Vec::new(),
+        },
+    };
+    deciding.columns()?;
+    deciding.missing_columns_of_the_table()?;
+    deciding.keys()?;
+    let columns = deciding.decision.layout.columns.len()
+        + deciding.decision.drift.iter().filter(|drift| matches!(drift, Drift::Missing { .. })).count();
+    if columns > MAX_COLUMNS {
+        return Err(PipelineError::Contract {
+            code: "too_many_columns",
+            message: format!(
+                "the table would have {columns} columns; PostgreSQL allows {MAX_COLUMNS} beside elt's own three"
+            ),
+            next_step:
+                "Name the columns you need in `schema:` with `strict_mode: true`, or make long rows of wide ones."
+                    .into(),
+        });
+    }
+    Ok(deciding.decision)
+}
+
+struct Deciding<'a> {
+    profile: &'a Profile,
+    config: &'a PipelineConfig,
+    known: Option<&'a Known>,
+    strict: bool,
+    decision: Decision,
+}
+
+/// A column of the contract or of the table, and the names the files have for it.
+struct Bound<'a> {
+    name: &'a str,
+    contract: Option<&'a ColumnContract>,
+    known: Option<&'a KnownColumn>,
+    sources: Vec<&'a str>,
+}
+
+impl<'a> Deciding<'a> {
+    fn columns(&mut self) -> Result<()> {
+        let mut bound = self.bound();
+        let extras = self.match_files(&mut bound);
+        self.refuse_missing(&bound)?;
+        for column in bound.into_iter().filter(|column| !column.sources.is_empty()) {
+            if column.known.is_some_and(|known| known.table.generated) {
+                self.leave_out(column.name, "generated");
+                continue;
+            }
+            let profiles = column.sources.iter().filter_map(|name| self.profile_of(name)).collect();
+            self.add(column.name, profiles, column.contract, column.known)?;
+        }
+        let on_extra = self.config.schema.as_ref().and_then(|schema| schema.on_extra_column);
+        for name in extras {
+            match on_extra {
+                _ if self.strict && on_extra != Some(OnExtraColumn::Fail) => self.leave_out(name, "strict"),
+                Some(OnExtraColumn::Ignore) => self.leave_out(name, "on_extra_column"),
+                Some(OnExtraColumn::Fail) => return Err(extra_column(name)),
+                Some(OnExtraColumn::Evolve) | None => {
+                    self.add(name, self.profile_of(name).into_iter().collect(), None, None)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The schema's columns; beside them the table's, when extra columns are loaded at all.
+    fn bound(&self) -> Vec<Bound<'a>> {
+        let mut bound: Vec<Bound<'a>> = Vec::new();
+        for contract in self.config.schema.iter().flat_map(|schema| &schema.columns) {
+            let known = self.known.and_then(|known| known.column(&contract.name));
+            let name = known.map_or(contract.name.as_str(), |known| &known.table.name);
+            bound.push(Bound { name, contract: Some(contract), known, sources: Vec::new() });
+        }
+        if !self.strict {
+            for column in self.known.iter().flat_map(|known| &known.columns) {
+                if !bound.iter().any(|other| other.name == column.table.name) {
+                    let name = &column.table.name;
+                    bound.push(Bound { name, contract: None, known: Some(column), sources: Vec::new() });
+                }
+            }
+        }
+        bound
+    }
+
+    /// Finds the files' names for each bound column; answers the names left over, in order of appearance.
+    fn match_files(&self, bound: &mut [Bound<'a>]) -> Vec<&'a str> {
+        let wanted: Vec<_> = bound.iter().map(|column| Wanted { name: column.name, any_case: true }).collect();
+        let mut extras: Vec<&'a str> = Vec::new();
+        for file in self.profile.files.iter().filter(|file| file.error.is_none()) {
+            let places = assign(&wanted, &file.names);
+            for (column, place) in bound.iter_mut().zip(&places) {
+                if let Some(name) = place.map(|place| file.names[place].as_str())
+                    && !column.sources.contains(&name)
+                {
+                    column.sources.push(name);
+                }
+            }
+            for (place, name) in file.names.iter().enumerate() {
+                if !places.contains(&Some(place)) && !extras.contains(&name.as_str()) {
+                    extras.push(name);
+                }
+            }
+        }
+        extras
+    }
+
+    fn refuse_missing(&self, bound: &[Bound<'_>]) -> Result<()> {
+        if self.profile.columns.is_empty() {
+            return Ok(());
+        }
+        let missing: Vec<_> = bound
+            .iter()
+            .filter(|column| column.contract.is_some() && column.sources.is_empty())
+            .map(|column| column.name)
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = self.profile.columns.iter().take(20).map(|column| column.name.as_str()).collect();
+        let (noun, verb) = if missing.len() == 1 { ("column", "is") } else { ("columns", "are") };
+        Err(PipelineError::Contract {
+            code: "missing_column",
+            message: format!(
+                "the schema's {noun} {} {verb} in no source; they have {}",
+                missing.join(", "),
+                names.join(", ")
+            ),
+            next_step: "Correct the name in `schema:`, or deliver the column.".into(),
+        })
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        profiles: Vec<&ColumnProfile>,
+        contract: Option<&ColumnContract>,
+        known: Option<&KnownColumn>,
+    ) -> Result<()> {
+        let nulls = profiles.iter().map(|profile| profile.nulls).min().unwrap_or(0);
+        let missing = profiles.iter().map(|profile| profile.null_tokens + profile.empties).sum::<u64>();
+        let bounded = contract.is_some_and(|c| c.allowed.is_some() || c.min.is_some() || c.max.is_some());
+        let chooser = Chooser {
+            name,
+            profiles,
+            contract,
+            known: self.known.zip(known),
+            widens: !self.strict && self.config.on_bad_row.is_none() && !bounded,
+        };
+        let choice = chooser.choose()?;
+        let index = self.decision.layout.columns.len();
+        self.note(index, name, &choice, known, nulls, missing);
+        let Choice { history, through, proven, .. } = choice;
+        let typing = &history[history.len() - 1];
+        let widened = self.decision.changes.contains(&Change::Widen(index));
+        let sql = match known {
+            Some(known) if !widened => known.table.sql_type.clone(),
+            _ => typing.sql_type.to_string(),
+        };
+        let rules = self.rules(contract, known)?;
+        let any_case = contract.is_some() || known.is_some();
+        let (name, canonical) = (name.to_owned(), Canonical::of(&typing.sql_type));
+        let column = Column { name, sql, history, through, rules, key: false, any_case, proven, canonical };
+        self.decision.layout.columns.push(column);
+        Ok(())
+    }
+
+    fn note(
+        &mut self,
+        index: usize,
+        name: &str,
+        choice: &Choice,
+        known: Option<&KnownColumn>,
+        nulls: u64,
+        missing: u64,
+    ) {
+        let column = name.to_owned();
+        let sql_type = &choice.history[choice.history.len() - 1].sql_type;
+        let decision = &mut self.decision;
+        if let (Some(from), Some(to)) = (&choice.widened_from, sql_type.known()) {
+            if known.is_some() {
+                decision.changes.push(Change::Widen(index));
+            }
+            let decided_by = choice.decided_by.clone();
+            decision.drift.push(Drift::Widened { column, from: from.to_string(), to, decided_by });
+        } else if let (None, Some(_), Some(column_type)) = (known, self.known, sql_type.known()) {
+            decision.drift.push(Drift::Added { column, column_type });
+        }
+        if self.known.is_some() && known.is_none() {
+            decision.changes.push(Change::Add(index));
+        }
+        decision.warnings.extend(choice.warning.clone());
+        decision.reports.push(ColumnReport {
+            name: name.to_owned(),
+            sql_type: sql_type.to_string(),
+            because: choice.because.clone(),
+            decided_by: choice.decided_by.clone(),
+            nulls: if sql_type.is_text() { nulls } else { nulls + missing },
+        });
+    }
+
+    /// A column that must not be NULL in the table takes no NULL whatever the schema says.
+    fn rules(&self, contract: Option<&ColumnContract>, known: Option<&KnownColumn>) -> Result<Option<Rules>> {
+        let not_null = known.is_some_and(|known| known.table.not_null);
+        let rules = contract.map(Rules::of).transpose()?;
+        Ok(match rules {
+            Some(mut rules) => {
+                rules.not_null |= not_null;
+                Some(rules).filter(|rules| rules.not_null || rules.look_at_values())
+            }
+            None => not_null.then(Rules::not_null),
+        })
+    }
+
+    fn missing_columns_of_the_table(&mut self) -> Result<()> {
+        let Some(known) = self.known else { return Ok(()) };
+        if self.profile.columns.is_empty() {
+            return Ok(());
+        }
+        for column in &known.columns {
+            let table = &column.table;
+            if self.decision.layout.columns.iter().any(|other| other.name == table.name) || table.generated {
+                continue;
+            }
+            if table.not_null && !table.has_default && table.identity.is_empty() {
+                return Err(PipelineError::Contract {
+                    code: "missing_not_null_column",
+                    message: format!("the table's column {} must not be NULL, but no source has it", table.name),
+                    next_step: format!(
+                        "Deliver the column, give it a default, or let it be NULL: alter table … alter column {} drop not null",
+                        elt_shared::target::quote_ident(&table.name)
+                    ),
+                });
+            }
+            self.decision.drift.push(Drift::Missing { column: table.name.clone() });
+        }
+        Ok(())
+    }
+
+    fn keys(&mut self) -> Result<()> {
+        if self.config.load.mode != LoadMode::Merge || self.profile.columns.is_empty() {
+            return Ok(());
+        }
+        for key in &self.config.load.key {
+            let lower = key.to_lowercase();
+            let columns = &mut self.decision.layout.columns;
+            let place = columns
+                .iter()
+                .position(|column| column.name == *key)
+                .or_else(|| columns.iter().position(|column| column.name.to_lowercase() == lower));
+            let Some(place) = place else {
+                return Err(PipelineError::Contract {
+                    code: "missing_key",
+                    message: format!("the key column {key} of load.key is not loaded"),
+                    next_step: "Name columns the sources have under `load.key`.".into(),
+                });
+            };
+            columns[place].key = true;
+            columns[place].rules.get_or_insert_with(Rules::not_null).not_null = true;
+        }
+        Ok(())
+    }
+
+    fn profile_of(&self, name: &str) -> Option<&'a ColumnProfile> {
+        self.profile.columns.iter().find(|column| column.name == name)
+    }
+
+    fn leave_out(&mut self, name: &str, reason: &str) {
+        self.decision.drift.push(Drift::LeftOut { column: name.to_owned(), reason: reason.to_owned() });
+    }
+}
+
+fn extra_column(name: &str) -> PipelineError {
+    PipelineError::Contract {
+        code: "extra_column",
+        message: format!("the sources have the column {name}, which the schema does not name"),
+        next_step: "Add it to `schema:`, or write `on_extra_column: evolve` or `ignore`.".into(),
+    }
+}

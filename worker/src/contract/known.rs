@@ -1,0 +1,55 @@
+//! The existing table, as far as it binds a load.
+
+use elt_shared::target::TableColumn;
+
+use super::{SqlType, Typing};
+
+/// An existing table.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Its columns, ours left out, in table order.
+    pub columns: Vec<KnownColumn>,
+    /// elt made it: nobody chose its types.
+    pub made_by_elt: bool,
+    /// This login may alter it.
+    pub alterable: bool,
+}
+
+/// A column of an existing table.
+#[derive(Debug, Clone)]
+pub struct KnownColumn {
+    /// What the catalog says.
+    pub table: TableColumn,
+    /// Every type it had, oldest first. Never empty.
+    pub history: Vec<Typing>,
+    /// What would break if its type changed: `view public.totals`.
+    pub depended_on_by: Option<String>,
+}
+
+impl KnownColumn {
+    /// Its type.
+    pub fn typing(&self) -> &Typing {
+        // The list is never empty: a table's column has at least the type it has.
+        &self.history[self.history.len() - 1]
+    }
+}
+
+impl Known {
+    /// The column of this name: exactly, else in any case.
+    pub fn column(&self, name: &str) -> Option<&KnownColumn> {
+        let lower = name.to_lowercase();
+        let exact = self.columns.iter().find(|column| column.table.name == name);
+        exact.or_else(|| self.columns.iter().find(|column| column.table.name.to_lowercase() == lower))
+    }
+
+    /// Why a column's type cannot become another one. `None`: it can.
+    pub fn why_not_widen(&self, column: &KnownColumn, to: &SqlType) -> Option<String> {
+        if !self.alterable {
+            return Some("this login does not own the table".into());
+        }
+        if let Some(dependent) = &column.depended_on_by {
+            return Some(format!("{dependent} depends on the column"));
+        }
+        (to.is_text() && !self.made_by_elt).then(|| "the table was not made by elt".into())
+    }
+}

@@ -1,0 +1,58 @@
+//! The columns as they will be loaded: names, types, where their cells come from.
+
+use super::cells::Canonical;
+use super::matching::{self, Wanted};
+use super::rules::Rules;
+use super::{SqlType, Typing};
+
+/// The columns of a load, in the order of the table this run would make.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    /// The columns.
+    pub columns: Vec<Column>,
+}
+
+/// One column of a load.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// Its name in the table.
+    pub name: String,
+    /// Its type in statements: the table's own spelling where there is a table.
+    pub sql: String,
+    /// Every type it had, oldest first; the last is the one it has. Never empty.
+    pub history: Vec<Typing>,
+    /// The schema asks for a narrower type than the table's: cells must be values of it first.
+    pub through: Option<Typing>,
+    /// What its values must be beside their type.
+    pub rules: Option<Rules>,
+    /// Part of the key of a merge.
+    pub key: bool,
+    /// A column of the contract or of the existing table: the files may name it in any case.
+    pub any_case: bool,
+    /// The profile showed that every cell is a value of the type.
+    pub proven: bool,
+    /// How its values are written where one text must stand for a value.
+    pub canonical: Canonical,
+}
+
+impl Column {
+    /// The type it has now.
+    pub fn typing(&self) -> &Typing {
+        // The list is never empty: a column is made with its first type.
+        &self.history[self.history.len() - 1]
+    }
+
+    /// The type it has now, as SQL understands it.
+    pub fn sql_type(&self) -> &SqlType {
+        &self.typing().sql_type
+    }
+}
+
+impl Layout {
+    /// For each column, which of a file's columns it gets.
+    pub fn places(&self, names: &[String]) -> Vec<Option<usize>> {
+        let wanted: Vec<_> =
+            self.columns.iter().map(|column| Wanted { name: &column.name, any_case: column.any_case }).collect();
+        matching::assign(&wanted, names)
+    }
+}

@@ -1,0 +1,69 @@
+//! A column's types over time, and which cells each accepts.
+
+use elt_shared::config::ColumnType;
+use serde::{Deserialize, Serialize};
+
+use super::SqlType;
+use crate::frame::CellKind;
+use crate::frame::value::{self, TimeFormat};
+
+/// A type a column has or had, and how strictly cells are read as it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Typing {
+    /// The type.
+    #[serde(rename = "type")]
+    pub sql_type: SqlType,
+    /// Somebody asked for the type (a schema, or whoever made the table): `007` is 7 then.
+    /// An inferred type takes only what it would be inferred from: `007` is text then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub declared: bool,
+    /// strftime format of its dates and timestamps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+}
+
+impl Typing {
+    /// A type that was found by looking at the values.
+    pub fn inferred(column_type: ColumnType) -> Self {
+        Self { sql_type: column_type.into(), declared: false, format: None }
+    }
+
+    /// A type somebody asked for.
+    pub fn declared(sql_type: impl Into<SqlType>, format: Option<String>) -> Self {
+        Self { sql_type: sql_type.into(), declared: true, format }
+    }
+
+    /// Whether a cell that is not missing is a value of this type.
+    ///
+    /// A JSON string that looks like a number is a number here: what it means depends on the column, not on the file.
+    pub fn accepts(&self, kind: CellKind, bytes: &[u8], format: Option<&TimeFormat<'_>>) -> bool {
+        let Some(column_type) = self.sql_type.known() else { return true };
+        match format {
+            Some(format) => match column_type {
+                ColumnType::Date => format.date(bytes).is_some(),
+                ColumnType::Timestamp => format.timestamp(bytes).is_some(),
+                ColumnType::TimestampTz => format.timestamptz(bytes).is_some(),
+                _ => value::parses(column_type, kind, bytes, None),
+            },
+            None if self.declared => value::parses(column_type, kind, bytes, None),
+            None => {
+                let kind =
+                    if kind == CellKind::String && column_type != ColumnType::Json { CellKind::Bare } else { kind };
+                // A decimal that is written with an exponent is a decimal still, where decimals are expected.
+                value::infers(column_type, kind, bytes)
+                    || (column_type == ColumnType::Numeric(None)
+                        && value::infers(ColumnType::Double, kind, bytes)
+                        && value::numeric_fits(bytes, None))
+            }
+        }
+    }
+
+    /// Whether a text was, or would be, a value of this type, whatever kind of file it came from.
+    pub fn accepts_text(&self, bytes: &[u8], format: Option<&TimeFormat<'_>>) -> bool {
+        let nested = self.sql_type == SqlType::Known(ColumnType::Json)
+            && matches!(bytes.first(), Some(b'{' | b'['))
+            && value::is_json(bytes);
+        let kind = if nested { CellKind::Nested } else { CellKind::Bare };
+        self.accepts(kind, bytes, format)
+    }
+}

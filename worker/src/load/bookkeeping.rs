@@ -1,0 +1,119 @@
+//! elt's own tables beside the target's: which runs loaded, what became of each file, which types columns had,
+//! which rows are in quarantine.
+
+use elt_shared::target::{TableRef, quote_ident, quote_literal};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::failure::Failing;
+use crate::error::Result;
+
+/// Runs that loaded, or are about to: the marker a retry reads first.
+pub const LOADS: &str = "_elt_loads";
+/// What became of each file's rows.
+pub const FILES: &str = "_elt_files";
+/// The types each column of a table had.
+pub const COLUMNS: &str = "_elt_columns";
+/// Rows that broke the contract.
+pub const QUARANTINE: &str = "_elt_quarantine";
+
+/// Makes the schema and elt's own tables in it where they are missing. Workers that do so at once wait for each other.
+///
+/// # Errors
+/// When this login may not create them: the message has the statement that lets it.
+pub async fn ensure(connection: &mut PgConnection, table: &TableRef) -> Result<()> {
+    let fail = Failing::at(table, "make elt's own tables");
+    let complete: bool = sqlx::query_scalar(
+        "select count(*) = 4 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         where n.nspname = $1 and c.relname = any($2)",
+    )
+    .bind(&table.schema)
+    .bind([LOADS, FILES, COLUMNS, QUARANTINE])
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(|error| fail.because(error))?;
+    if complete {
+        return Ok(());
+    }
+    let mut tx = connection.begin().await.map_err(|error| fail.because(error))?;
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt bookkeeping ' || $1, 0))")
+        .bind(&table.schema)
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| fail.because(error))?;
+    sqlx::raw_sql(AssertSqlSafe(statements(table))).execute(&mut *tx).await.map_err(|error| fail.because(error))?;
+    tx.commit().await.map_err(|error| fail.because(error))
+}
+
+fn statements(table: &TableRef) -> String {
+    let schema = quote_ident(&table.schema);
+    let name = |own: &str| table.sibling(own).sql();
+    let balance = "rows_read = rows_inserted + rows_updated + rows_duplicate + rows_quarantined + rows_filtered";
+    format!(
+        "do $make$ begin
+             if to_regnamespace({literal}) is null then create schema {schema}; end if;
+         end $make$;
+         create table if not exists {loads} (
+             run_id           uuid        primary key,
+             table_name       text        not null,
+             config_id        bigint      not null,
+             epoch            bigint      not null,
+             begun_at         timestamptz not null default now(),
+             loaded_at        timestamptz,
+             undone_at        timestamptz,
+             undone_by        uuid,
+             rows_read        bigint      not null default 0,
+             rows_inserted    bigint      not null default 0,
+             rows_updated     bigint      not null default 0,
+             rows_duplicate   bigint      not null default 0,
+             rows_quarantined bigint      not null default 0,
+             rows_filtered    bigint      not null default 0,
+             report           jsonb,
+             constraint _elt_loads_balance check ({balance})
+         );
+         create table if not exists {files} (
+             run_id           uuid        not null,
+             place            integer     not null,
+             name             text        not null,
+             bytes            bigint      not null,
+             content_hash     uuid        not null,
+             rows_read        bigint      not null,
+             rows_inserted    bigint      not null,
+             rows_updated     bigint      not null,
+             rows_duplicate   bigint      not null,
+             rows_quarantined bigint      not null,
+             rows_filtered    bigint      not null,
+             primary key (run_id, place),
+             constraint _elt_files_balance check ({balance})
+         );
+         create table if not exists {columns} (
+             table_name  text  not null,
+             column_name text  not null,
+             history     jsonb not null,
+             made_by_elt boolean not null,
+             primary key (table_name, column_name)
+         );
+         create table if not exists {quarantine} (
+             id          bigint      generated always as identity primary key,
+             at          timestamptz not null default now(),
+             run_id      uuid        not null,
+             table_name  text        not null,
+             config_id   bigint      not null,
+             file        text        not null,
+             line        bigint      not null,
+             column_name text,
+             code        text        not null,
+             reason      text        not null,
+             raw         text        not null,
+             raw_bytes   bytea,
+             cells       jsonb,
+             replayed_by uuid
+         );
+         create index if not exists _elt_quarantine_by_run on {quarantine} (run_id, id);
+         create index if not exists _elt_quarantine_by_table on {quarantine} (table_name, id);",
+        literal = quote_literal(&schema),
+        loads = name(LOADS),
+        files = name(FILES),
+        columns = name(COLUMNS),
+        quarantine = name(QUARANTINE),
+    )
+}

@@ -1,0 +1,157 @@
+//! The end of a load: quarantine, receipt and marker join the rows, and the transaction commits.
+
+use elt_shared::target::{TableRef, quote_ident};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
+
+use super::feed::{Dedupe, Fed, Feed, Tail};
+use super::marker::{self, Attempt};
+use super::overflow::Overflow;
+use super::quarantine::Rejected;
+use super::session::{RUN_ID, Session};
+use super::{Halt, Work, receipt};
+use crate::contract::Layout;
+use crate::error::PipelineError;
+use crate::frame::combined::CombinedCsv;
+use crate::report::{FileReceipt, RunReport};
+
+/// Rows a plan shows.
+const SAMPLES: u32 = 20;
+
+/// What was done in the loading transaction.
+pub struct Outcome {
+    /// Rows inserted.
+    pub inserted: u64,
+    /// Rows of a merge that were updated, by file.
+    pub updated: Vec<(usize, u64)>,
+    /// Rows a replace took away.
+    pub deleted: u64,
+    /// Statements that changed the table's shape.
+    pub statements: Vec<String>,
+    /// What the second pass did.
+    pub fed: Fed,
+}
+
+/// What the second pass needs.
+pub fn feed(
+    work: &mut Work<'_>,
+    table: &TableRef,
+    attempt: Attempt,
+    tail: Tail,
+    dedupe: Dedupe,
+    hash_budget: usize,
+) -> Result<Feed, PipelineError> {
+    let spool = |source| PipelineError::Io { doing: "write to the run's work folder".into(), source };
+    let readable = work.profile.files.iter().filter(|file| file.error.is_none());
+    Ok(Feed {
+        files: readable.map(|file| (file.index, work.files[file.index].clone(), file.summary.clone())).collect(),
+        layout: work.layout.clone(),
+        tail,
+        dedupe,
+        hash_budget,
+        attempt,
+        csv: work.csv.take(),
+        rejected: Rejected::in_folder(work.spool, table, attempt).map_err(spool)?,
+        overflow: Overflow::in_folder(work.spool).map_err(spool)?,
+        on_bad_row: work.on_bad_row,
+        max_rejected: work.max_rejected,
+        stop: work.stop.clone(),
+        progress: work.progress.clone(),
+    })
+}
+
+/// No file has a column: nothing to load, and the run is finished all the same.
+pub async fn nothing(session: &mut Session, mut work: Work<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
+    let (table, attempt) = (session.table.clone(), session.attempt);
+    let rejected = Rejected::in_folder(work.spool, &table, attempt)
+        .map_err(|source| PipelineError::Io { doing: "write to the run's work folder".into(), source })?;
+    let csv = work.csv.take();
+    let fed = Fed { tallies: Vec::new(), csv, rejected, repeated: 0 };
+    let tx = work.begin(session).await?;
+    let outcome = Outcome { inserted: 0, updated: Vec::new(), deleted: 0, statements: Vec::new(), fed };
+    commit(tx, &table, attempt, work, outcome).await
+}
+
+/// Writes quarantine, receipt and marker, and commits.
+pub async fn commit(
+    mut tx: Transaction<'_, Postgres>,
+    table: &TableRef,
+    attempt: Attempt,
+    work: Work<'_>,
+    outcome: Outcome,
+) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
+    let mut report = work.report;
+    report.files = receipts(work.files, work.profile, &outcome)?;
+    report.rows_deleted = outcome.deleted;
+    report.ddl = outcome.statements;
+    receipt::sum_up(&mut report);
+    if report.rows_inserted != outcome.inserted {
+        let message = format!("{} rows were inserted, {} should have been", outcome.inserted, report.rows_inserted);
+        return Err(PipelineError::Internal(message).into());
+    }
+    let Fed { csv, rejected, .. } = outcome.fed;
+    report.combined_csv = csv.as_ref().map(|csv| csv.path().display().to_string());
+    rejected.load(&mut tx, table).await?;
+    receipt::write(&mut tx, table, attempt.run_id, &report.files).await?;
+    report.stages.load = work.started.elapsed().as_secs_f64();
+    if work.dry {
+        report.samples = samples(&mut tx, table, &work.layout, attempt).await?;
+        tx.rollback().await?;
+        return Ok((report, csv));
+    }
+    marker::finish(&mut *tx, table, attempt, &report).await?;
+    if work.stop.is_cancelled() {
+        return Err(PipelineError::Stopped.into());
+    }
+    tx.commit().await?;
+    Ok((report, csv))
+}
+
+fn receipts(
+    files: &[crate::extract::InputFile],
+    profile: &crate::frame::profile::Profile,
+    outcome: &Outcome,
+) -> Result<Vec<FileReceipt>, PipelineError> {
+    let mut receipts = Vec::new();
+    for file in profile.files.iter().filter(|file| file.error.is_none()) {
+        let tally = outcome.fed.tallies.get(file.index).copied().unwrap_or_default();
+        let updated = outcome.updated.iter().filter(|(place, _)| *place == file.index).map(|(_, count)| count).sum();
+        let receipt = FileReceipt {
+            name: files[file.index].name.clone(),
+            bytes: file.summary.bytes,
+            content_hash: format!("{:032x}", file.summary.content_hash),
+            rows_read: tally.read + file.summary.filtered,
+            rows_inserted: tally.sent,
+            rows_updated: updated,
+            rows_duplicate: tally.duplicate,
+            rows_quarantined: tally.rejected,
+            rows_filtered: file.summary.filtered,
+        };
+        if !receipt.balances() {
+            return Err(PipelineError::Internal(format!("the receipt of {} does not balance", receipt.name)));
+        }
+        receipts.push(receipt);
+    }
+    Ok(receipts)
+}
+
+/// The first rows this run would add.
+async fn samples(
+    tx: &mut PgConnection,
+    table: &TableRef,
+    layout: &Layout,
+    attempt: Attempt,
+) -> sqlx::Result<Vec<Vec<Option<String>>>> {
+    if layout.columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fields: Vec<_> = layout.columns.iter().map(|column| format!("{}::text", quote_ident(&column.name))).collect();
+    let rows = sqlx::query(AssertSqlSafe(format!(
+        "select {} from {} where {RUN_ID} = $1 limit {SAMPLES}",
+        fields.join(", "),
+        table.sql()
+    )))
+    .bind(attempt.run_id)
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(|row| (0..layout.columns.len()).map(|column| row.try_get(column)).collect()).collect()
+}

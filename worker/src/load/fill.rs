@@ -1,0 +1,67 @@
+//! A table this run makes: filled directly by COPY, indexed last, all in the loading transaction.
+
+use elt_shared::config::Dedupe as ConfigDedupe;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::conclude::{self, Outcome};
+use super::feed::{Dedupe, Tail};
+use super::seen::HashSet;
+use super::session::{LOADED_AT, ROW_HASH, RUN_ID, Session};
+use super::table::{self, Shaping, column_list};
+use super::{Halt, OWN_HASHES, Work, pump};
+use crate::frame::combined::CombinedCsv;
+use crate::report::RunReport;
+
+/// Makes the table and fills it.
+pub async fn new_table(session: &mut Session, mut work: Work<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
+    let (table, attempt) = (session.table.clone(), session.attempt);
+    let mut tx = work.begin(session).await?;
+    if table.existing(&mut tx).await?.is_some() {
+        return Err(Halt::TableChanged);
+    }
+    let mut shaping = Shaping::of(&table);
+    shaping.create(&mut tx, &work.layout).await?;
+    let loaded_at: i64 =
+        sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::bigint").fetch_one(&mut *tx).await?;
+
+    let dedupe = match work.load.dedupe {
+        ConfigDedupe::RowHash => Dedupe::Known(HashSet::with_budget(OWN_HASHES)),
+        ConfigDedupe::None => Dedupe::None,
+    };
+    let feed = conclude::feed(&mut work, &table, attempt, Tail::Direct { loaded_at }, dedupe, OWN_HASHES)?;
+    let copy = format!(
+        "copy {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}) from stdin (format binary)",
+        table.sql(),
+        column_list(&work.layout)
+    );
+    let (copied, fed) = pump::run(&mut tx, &copy, feed).await?;
+    if fed.repeated > 0 {
+        drop_repeated(&mut tx, &table.sql()).await?;
+    }
+    if work.hashed() {
+        shaping.index_row_hash(&mut tx).await?;
+    }
+    table::keep_history(&mut tx, &table, &work.layout, true, true).await?;
+    let outcome = Outcome {
+        inserted: copied - fed.repeated,
+        updated: Vec::new(),
+        deleted: 0,
+        statements: shaping.statements,
+        fed,
+    };
+    conclude::commit(tx, &table, attempt, work, outcome).await
+}
+
+/// Keeps the first of equal rows that were sent twice for want of memory.
+async fn drop_repeated(tx: &mut PgConnection, table: &str) -> sqlx::Result<()> {
+    sqlx::query(AssertSqlSafe(format!(
+        "delete from {table} where ctid in (
+             select ctid from (
+                 select ctid, row_number() over (partition by {ROW_HASH} order by ctid) as place from {table}
+             ) again
+             where place > 1)"
+    )))
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The hashes of the rows a table has, fetched before a load so that known rows are not sent at all.
+
+use elt_shared::target::TableRef;
+use futures::TryStreamExt;
+use sqlx::PgConnection;
+
+use super::seen::{HashSet, Put};
+use super::session::ROW_HASH;
+
+/// Bytes of the header of a binary COPY.
+const HEADER_BYTES: usize = 19;
+/// Bytes of a row: number of fields, length, hash.
+const ROW_BYTES: usize = 2 + 4 + 16;
+/// Fetching a hash costs about a quarter of sending a row.
+const WORTH_FETCHING: u64 = 4;
+/// Tables up to this many rows are fetched whatever is delivered.
+const ALWAYS_FETCHED: u64 = 50_000;
+
+/// About how many rows with a hash the table has, by the size of the index over it. `None`: there is no such index.
+pub async fn estimate(connection: &mut PgConnection, table: &TableRef) -> sqlx::Result<Option<u64>> {
+    // A full index page of 8 KiB holds about 250 hashes, a just-split one half of that.
+    let bytes: Option<i64> = sqlx::query_scalar(
+        "select pg_relation_size(i.indexrelid)
+         from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+         where i.indrelid = to_regclass($1) and i.indisunique and i.indisvalid and i.indnkeyatts = 1 and a.attname = $2
+         limit 1",
+    )
+    .bind(table.sql())
+    .bind(ROW_HASH)
+    .fetch_optional(connection)
+    .await?;
+    Ok(bytes.map(|bytes| bytes.unsigned_abs() / 32))
+}
+
+/// Whether fetching is cheaper than sending, and fits into memory.
+pub fn is_worth_it(table_rows: u64, delivered: u64, budget: usize) -> bool {
+    table_rows < HashSet::capacity_of(budget) as u64
+        && (table_rows <= ALWAYS_FETCHED || table_rows <= delivered.saturating_mul(WORTH_FETCHING))
+}
+
+/// Fetches the hashes. `None`: there are more than fit.
+pub async fn fetch(connection: &mut PgConnection, table: &TableRef, budget: usize) -> sqlx::Result<Option<HashSet>> {
+    let statement =
+        format!("copy (select {ROW_HASH} from {} where {ROW_HASH} is not null) to stdout (format binary)", table.sql());
+    let mut rows = connection.copy_out_raw(&statement).await?;
+    let mut known = HashSet::with_budget(budget);
+    let mut fits = true;
+    let mut rest: Vec<u8> = Vec::new();
+    let mut skip = HEADER_BYTES;
+    while let Some(message) = rows.try_next().await? {
+        let mut bytes: &[u8] = &message;
+        if !rest.is_empty() {
+            rest.extend_from_slice(bytes);
+            bytes = &rest;
+        }
+        let skipped = skip.min(bytes.len());
+        skip -= skipped;
+        bytes = &bytes[skipped..];
+        while let Some((row, later)) = bytes.split_at_checked(ROW_BYTES) {
+            let hash = u128::from_be_bytes(row[6..].try_into().unwrap_or_default());
+            fits &= known.put(hash) != Put::Full;
+            bytes = later;
+        }
+        rest = bytes.to_vec();
+    }
+    Ok(fits.then_some(known))
+}

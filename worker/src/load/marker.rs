@@ -1,0 +1,143 @@
+//! The marker of a run in its target: one row that says which attempt may load, and what was loaded.
+//!
+//! An attempt first commits its epoch; the loading transaction locks the row as long as the epoch is its own and
+//! nothing was loaded. So an older attempt that still runs is fenced off, and a newer one finds what an older one did.
+
+use std::time::Duration;
+
+use elt_shared::target::TableRef;
+use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::bookkeeping::LOADS;
+use super::failure::Failing;
+use crate::error::{PipelineError, Result};
+use crate::report::RunReport;
+
+/// How long a session of an older attempt may take to go away.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Which attempt of which run.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    /// The run.
+    pub run_id: Uuid,
+    /// Raised by every start.
+    pub epoch: i64,
+    /// The config version.
+    pub config_id: i64,
+}
+
+impl Attempt {
+    /// What this attempt's sessions are called: `elt:<run>:<epoch>`.
+    pub fn application_name(self) -> String {
+        format!("elt:{}:{}", self.run_id, self.epoch)
+    }
+}
+
+/// What an attempt finds when it begins.
+#[derive(Debug)]
+pub enum Begun {
+    /// Nothing was loaded: it may.
+    Mine,
+    /// An earlier attempt loaded everything.
+    Loaded(Box<RunReport>),
+}
+
+/// Ends the sessions of older attempts, so that none of them still works on the table.
+pub async fn end_older_sessions(connection: &mut PgConnection, attempt: Attempt) -> sqlx::Result<u64> {
+    let ended: Vec<bool> = sqlx::query_scalar(
+        "select pg_terminate_backend(pid, $3)
+         from pg_stat_activity
+         where application_name like 'elt:' || $1 || ':%' and usename = current_user and pid <> pg_backend_pid()
+           and case when split_part(application_name, ':', 3) ~ '^[0-9]{1,18}$'
+                    then split_part(application_name, ':', 3)::bigint < $2 else false end",
+    )
+    .bind(attempt.run_id.to_string())
+    .bind(attempt.epoch)
+    .bind(GONE_WITHIN.as_millis() as i64)
+    .fetch_all(connection)
+    .await?;
+    Ok(ended.len() as u64)
+}
+
+/// Writes the attempt's epoch into the run's marker. Commit before anything else is done.
+///
+/// # Errors
+/// [`PipelineError::Fenced`] when a newer attempt began.
+pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Attempt) -> Result<Begun> {
+    let fail = Failing::at(table, "write the run's marker");
+    let loads = table.sibling(LOADS).sql();
+    let mine: Option<i64> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "insert into {loads} as marker (run_id, table_name, config_id, epoch) values ($1, $2, $3, $4)
+         on conflict (run_id) do update set epoch = excluded.epoch, begun_at = now()
+         where marker.loaded_at is null and marker.epoch <= excluded.epoch
+         returning epoch"
+    )))
+    .bind(attempt.run_id)
+    .bind(&table.table)
+    .bind(attempt.config_id)
+    .bind(attempt.epoch)
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(|error| fail.because(error))?;
+    if mine.is_some() {
+        return Ok(Begun::Mine);
+    }
+    let loaded: Option<Option<Json<RunReport>>> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "select report from {loads} where run_id = $1 and loaded_at is not null"
+    )))
+    .bind(attempt.run_id)
+    .fetch_optional(connection)
+    .await
+    .map_err(|error| fail.because(error))?;
+    match loaded {
+        Some(report) => Ok(Begun::Loaded(Box::new(report.map(|Json(report)| report).unwrap_or_default()))),
+        None => Err(PipelineError::Fenced),
+    }
+}
+
+/// In the loading transaction: holds the marker until the transaction ends.
+///
+/// # Errors
+/// [`PipelineError::Fenced`] when the marker is not this attempt's any more.
+pub async fn fence(tx: &mut PgConnection, table: &TableRef, attempt: Attempt) -> Result<()> {
+    let held: Option<i32> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "select 1 from {} where run_id = $1 and epoch = $2 and loaded_at is null for update",
+        table.sibling(LOADS).sql()
+    )))
+    .bind(attempt.run_id)
+    .bind(attempt.epoch)
+    .fetch_optional(tx)
+    .await
+    .map_err(|error| Failing::at(table, "hold the run's marker").because(error))?;
+    held.map(drop).ok_or(PipelineError::Fenced)
+}
+
+/// In the loading transaction: everything is loaded.
+pub async fn finish(
+    tx: impl PgExecutor<'_>,
+    table: &TableRef,
+    attempt: Attempt,
+    report: &RunReport,
+) -> sqlx::Result<()> {
+    sqlx::query(AssertSqlSafe(format!(
+        "update {} set loaded_at = clock_timestamp(), report = $3, rows_read = $4, rows_inserted = $5, rows_updated = $6,
+                rows_duplicate = $7, rows_quarantined = $8, rows_filtered = $9
+         where run_id = $1 and epoch = $2",
+        table.sibling(LOADS).sql()
+    )))
+    .bind(attempt.run_id)
+    .bind(attempt.epoch)
+    .bind(Json(report))
+    .bind(report.rows_read as i64)
+    .bind(report.rows_inserted as i64)
+    .bind(report.rows_updated as i64)
+    .bind(report.rows_duplicate as i64)
+    .bind(report.rows_quarantined as i64)
+    .bind(report.rows_filtered as i64)
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Quarantine: rows that broke the contract, kept in the target in the loading transaction with all that is needed
+//! to see why, mend and load them again.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, Write};
+use std::path::Path;
+
+use elt_shared::target::TableRef;
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::bookkeeping::QUARANTINE;
+use super::copy_binary as copy;
+use super::marker::Attempt;
+use crate::frame::{BadRecord, CellKind, MAX_RAW_BYTES, RawBatch};
+
+/// Rejected rows on their way to the quarantine table, encoded already.
+pub struct Rejected {
+    file: BufWriter<File>,
+    rows: u64,
+    row: Vec<u8>,
+    attempt: Attempt,
+    table: String,
+}
+
+/// Why a row is rejected.
+#[derive(Debug, Clone, Copy)]
+pub struct Why<'a> {
+    /// Column, when it is about one.
+    pub column: Option<&'a str>,
+    /// Stable code.
+    pub code: &'a str,
+    /// A sentence.
+    pub reason: &'a str,
+}
+
+/// A cell as it was read: enough to convert it again.
+#[derive(Debug, Serialize)]
+struct Cell<'a> {
+    name: &'a str,
+    kind: &'static str,
+    text: std::borrow::Cow<'a, str>,
+}
+
+impl Rejected {
+    /// Kept in a file without a name in a folder until the rows are loaded.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn in_folder(folder: &Path, table: &TableRef, attempt: Attempt) -> io::Result<Self> {
+        let mut file = BufWriter::with_capacity(256 << 10, tempfile::tempfile_in(folder)?);
+        file.write_all(copy::HEADER)?;
+        Ok(Self { file, rows: 0, row: Vec::new(), attempt, table: table.table.clone() })
+    }
+
+    /// Adds a row that breaks the contract.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn row(&mut self, file: &str, batch: &RawBatch, row: usize, why: Why<'_>) -> io::Result<()> {
+        let cells: Vec<_> = batch
+            .names
+            .iter()
+            .zip(&batch.columns)
+            .map(|(name, column)| {
+                let (kind, bytes) = column.cell(row);
+                Cell { name, kind: kind_name(kind), text: without_nul(&bytes[..bytes.len().min(MAX_RAW_BYTES)]) }
+            })
+            .collect();
+        let cells = serde_json::to_vec(&cells)?;
+        self.write(file, batch.lines[row], batch.raw_row(row), Some(&cells), why)
+    }
+
+    /// Adds a record that is no row.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn record(&mut self, file: &str, bad: &BadRecord) -> io::Result<()> {
+        let why = Why { column: None, code: bad.code, reason: &bad.reason };
+        self.write(file, bad.line, &bad.raw, None, why)
+    }
+
+    fn write(&mut self, file: &str, line: u64, raw: &[u8], cells: Option<&[u8]>, why: Why<'_>) -> io::Result<()> {
+        let raw = &raw[..raw.len().min(MAX_RAW_BYTES)];
+        let text = without_nul(raw);
+        let out = &mut self.row;
+        out.clear();
+        copy::row(11, out);
+        copy::uuid(self.attempt.run_id.as_u128(), out);
+        copy::bytes(self.table.as_bytes(), out);
+        copy::bigint(self.attempt.config_id, out);
+        copy::bytes(without_nul(file.as_bytes()).as_bytes(), out);
+        copy::bigint(line as i64, out);
+        match why.column {
+            Some(column) => copy::bytes(column.as_bytes(), out),
+            None => copy::null(out),
+        }
+        copy::bytes(why.code.as_bytes(), out);
+        copy::bytes(without_nul(why.reason.as_bytes()).as_bytes(), out);
+        copy::bytes(text.as_bytes(), out);
+        if text.as_bytes() == raw {
+            copy::null(out);
+        } else {
+            copy::bytes(raw, out);
+        }
+        match cells {
+            Some(cells) => {
+                out.extend_from_slice(&(cells.len() as i32 + 1).to_be_bytes());
+                out.push(1);
+                out.extend_from_slice(cells);
+            }
+            None => copy::null(out),
+        }
+        self.rows += 1;
+        self.file.write_all(out)
+    }
+
+    /// Copies the rows into the quarantine table, in the loading transaction.
+    ///
+    /// # Errors
+    /// Database failures; a spool that cannot be read back.
+    pub async fn load(self, tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.write_all(copy::TRAILER)?;
+        file.rewind()?;
+        let mut copy = tx
+            .copy_in_raw(&format!(
+                "copy {} (run_id, table_name, config_id, file, line, column_name, code, reason, raw, raw_bytes, cells)
+                 from stdin (format binary)",
+                table.sibling(QUARANTINE).sql()
+            ))
+            .await?;
+        let mut chunk = vec![0; 1 << 20];
+        loop {
+            let length = file.read(&mut chunk)?;
+            if length == 0 {
+                break;
+            }
+            copy.send(&chunk[..length]).await?;
+        }
+        copy.finish().await?;
+        Ok(())
+    }
+}
+
+fn kind_name(kind: CellKind) -> &'static str {
+    match kind {
+        CellKind::Null => "null",
+        CellKind::Bare => "bare",
+        CellKind::Quoted => "quoted",
+        CellKind::Number => "number",
+        CellKind::Bool => "bool",
+        CellKind::String => "string",
+        CellKind::Nested => "nested",
+    }
+}
+
+/// As a text PostgreSQL can keep: what is no character is shown as one that says so.
+fn without_nul(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    let text = String::from_utf8_lossy(bytes);
+    if text.contains('\0') { text.replace('\0', "\u{FFFD}").into() } else { text }
+}

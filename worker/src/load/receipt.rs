@@ -1,0 +1,52 @@
+//! The receipt: what became of every row of every file. A database constraint checks that it balances.
+
+use elt_shared::target::TableRef;
+use sqlx::{AssertSqlSafe, PgConnection};
+use uuid::Uuid;
+
+use super::bookkeeping::FILES;
+use crate::report::{FileReceipt, RunReport};
+
+/// Writes a receipt a file, in the loading transaction.
+pub async fn write(tx: &mut PgConnection, table: &TableRef, run_id: Uuid, files: &[FileReceipt]) -> sqlx::Result<()> {
+    let column = |count: fn(&FileReceipt) -> u64| files.iter().map(|file| count(file) as i64).collect::<Vec<_>>();
+    sqlx::query(AssertSqlSafe(format!(
+        "insert into {} (run_id, place, name, bytes, content_hash, rows_read, rows_inserted, rows_updated, rows_duplicate,
+                         rows_quarantined, rows_filtered)
+         select $1, place, name, bytes, content_hash::uuid, rows_read, rows_inserted, rows_updated, rows_duplicate,
+                rows_quarantined, rows_filtered
+         from unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+                     $9::bigint[], $10::bigint[]) with ordinality
+              as file (name, bytes, content_hash, rows_read, rows_inserted, rows_updated, rows_duplicate,
+                       rows_quarantined, rows_filtered, place)",
+        table.sibling(FILES).sql()
+    )))
+    .bind(run_id)
+    .bind(files.iter().map(|file| file.name.replace('\0', "\u{FFFD}")).collect::<Vec<_>>())
+    .bind(column(|file| file.bytes))
+    .bind(files.iter().map(|file| file.content_hash.clone()).collect::<Vec<_>>())
+    .bind(column(|file| file.rows_read))
+    .bind(column(|file| file.rows_inserted))
+    .bind(column(|file| file.rows_updated))
+    .bind(column(|file| file.rows_duplicate))
+    .bind(column(|file| file.rows_quarantined))
+    .bind(column(|file| file.rows_filtered))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The run's totals are the sums of its files.
+pub fn sum_up(report: &mut RunReport) {
+    let sum = |count: fn(&FileReceipt) -> u64| report.files.iter().map(count).sum::<u64>();
+    let (read, inserted, updated) = (sum(|f| f.rows_read), sum(|f| f.rows_inserted), sum(|f| f.rows_updated));
+    let (duplicate, quarantined) = (sum(|f| f.rows_duplicate), sum(|f| f.rows_quarantined));
+    let (filtered, bytes) = (sum(|f| f.rows_filtered), sum(|f| f.bytes));
+    report.rows_read = read;
+    report.rows_inserted = inserted;
+    report.rows_updated = updated;
+    report.rows_duplicate = duplicate;
+    report.rows_quarantined = quarantined;
+    report.rows_filtered = filtered;
+    report.bytes = bytes;
+}

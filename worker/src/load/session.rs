@@ -1,0 +1,235 @@
+//! A run's session with its target: one connection, one table, and what is known about it.
+
+use std::collections::HashMap;
+
+use elt_shared::store::runs::{self, Claim};
+use elt_shared::target::{self, Existing, TableKind, TableRef};
+use sqlx::postgres::PgConnection;
+use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, Connection};
+
+use super::bookkeeping::{self, COLUMNS};
+use super::failure::{Failing, unusable};
+use super::marker::{self, Attempt, Begun};
+use crate::contract::known::{Known, KnownColumn};
+use crate::contract::{SqlType, Typing};
+use crate::error::{PipelineError, Result};
+use crate::pipeline::RunContext;
+
+/// The column that recognises a row.
+pub const ROW_HASH: &str = "_elt_row_hash";
+/// The column that says which run wrote a row.
+pub const RUN_ID: &str = "_elt_run_id";
+/// The column that says when.
+pub const LOADED_AT: &str = "_elt_loaded_at";
+
+/// A session with the target.
+pub struct Session {
+    /// The connection. Everything a run does in its target goes through it.
+    pub connection: PgConnection,
+    /// Where the table is, or will be.
+    pub table: TableRef,
+    /// Which attempt this is.
+    pub attempt: Attempt,
+    /// System identifier, database and table: two spellings of one table are one target.
+    target_key: String,
+}
+
+/// The table as it is before a load.
+#[derive(Debug, Clone)]
+pub struct Before {
+    /// What the catalog says.
+    pub existing: Existing,
+    /// What binds the load.
+    pub known: Known,
+}
+
+impl Before {
+    /// Whether the table has elt's columns already.
+    pub fn is_adopted(&self) -> bool {
+        [ROW_HASH, RUN_ID, LOADED_AT].iter().all(|own| self.existing.columns.iter().any(|column| column.name == **own))
+    }
+}
+
+impl Before {
+    /// Whether another look found the same table with the same columns.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let shape = |before: &Self| -> Vec<_> {
+            before
+                .existing
+                .columns
+                .iter()
+                .map(|column| (column.name.clone(), column.sql_type.clone(), column.not_null))
+                .collect()
+        };
+        self.existing.oid == other.existing.oid && shape(self) == shape(other)
+    }
+}
+
+impl Session {
+    /// Connects to the run's target and finds the table.
+    ///
+    /// # Errors
+    /// A target that cannot be used or reached.
+    pub async fn open(context: &RunContext) -> Result<Self> {
+        let config = &context.config.target;
+        let attempt = Attempt { run_id: context.run.id, epoch: context.run.epoch, config_id: context.run.config_id };
+        let name = attempt.application_name();
+        let mut connection = target::connect(&config.database, context.default_target.as_ref(), &name).await?;
+        let table = TableRef::find(&mut connection, &config.table).await?;
+        let fail = Failing::at(&table, "identify the target");
+        let (system, database): (i64, i64) = sqlx::query_as(
+            "select system_identifier, (select oid::bigint from pg_database where datname = current_database())
+             from pg_control_system()",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| fail.because(error))?;
+        let target_key = format!("{system}/{database}/{table}");
+        Ok(Self { connection, table, attempt, target_key })
+    }
+
+    /// Claims the table for this run, among all runs of this control database.
+    ///
+    /// # Errors
+    /// [`PipelineError::TargetBusy`] while another run has it; [`PipelineError::Fenced`].
+    pub async fn claim(&self, context: &RunContext) -> Result<()> {
+        let claim = runs::claim_target(&context.control, context.run.id, context.run.epoch, &self.target_key)
+            .await
+            .map_err(|source| PipelineError::Control { doing: "claim the target table", source })?;
+        match claim {
+            Claim::Taken => Ok(()),
+            Claim::Busy { run } => {
+                Err(PipelineError::TargetBusy { table: self.table.to_string(), run: run.to_string() })
+            }
+            Claim::Fenced => Err(PipelineError::Fenced),
+        }
+    }
+
+    /// Ends what older attempts left running and commits this attempt's epoch; tells when there is nothing left to do.
+    ///
+    /// # Errors
+    /// [`PipelineError::Fenced`] when a newer attempt began; a login that may not make elt's own tables.
+    pub async fn begin(&mut self) -> Result<Begun> {
+        let fail = Failing::at(&self.table, "end the sessions of older attempts");
+        let ended = marker::end_older_sessions(&mut self.connection, self.attempt)
+            .await
+            .map_err(|error| fail.because(error))?;
+        if ended > 0 {
+            tracing::info!(sessions = ended, "ended what an older attempt of this run left running");
+        }
+        bookkeeping::ensure(&mut self.connection, &self.table).await?;
+        marker::begin(&mut self.connection, &self.table, self.attempt).await
+    }
+
+    /// The table as it is now. `None`: there is none.
+    ///
+    /// # Errors
+    /// A view, a partitioned or a foreign table; database failures.
+    pub async fn look(&mut self) -> Result<Option<Before>> {
+        look(&mut self.connection, &self.table).await
+    }
+
+    /// Ends the session politely.
+    pub async fn close(self) {
+        // A session that does not end politely ends with its socket.
+        let _ = self.connection.close().await;
+    }
+}
+
+/// What is in the target under a table's name.
+///
+/// # Errors
+/// As [`Session::look`].
+pub async fn look(connection: &mut PgConnection, table: &TableRef) -> Result<Option<Before>> {
+    let fail = Failing::at(table, "look at the table");
+    let Some(existing) = table.existing(connection).await.map_err(|error| fail.because(error))? else {
+        return Ok(None);
+    };
+    refuse_unusual(table, &existing)?;
+    let mut before = Before { existing, known: Known::default() };
+    // A table without our columns is somebody else's, whatever an older one of its name was.
+    let (histories, made_by_elt) = match before.is_adopted() {
+        true => histories(connection, table).await.map_err(|error| fail.because(error))?,
+        false => Default::default(),
+    };
+    let existing = &before.existing;
+    let dependents = dependents(connection, existing.oid).await.map_err(|error| fail.because(error))?;
+    let columns = existing
+        .columns
+        .iter()
+        .filter(|column| !column.is_internal())
+        .map(|column| {
+            let now = SqlType::from(column.sql_type.clone());
+            let mut history = histories.get(&column.name).cloned().unwrap_or_default();
+            // Somebody else may have changed the type since.
+            if history.last().is_none_or(|last| last.sql_type != now) {
+                history.push(Typing::declared(now, None));
+            }
+            let depended_on_by = dependents.get(&column.name).cloned();
+            KnownColumn { table: column.clone(), history, depended_on_by }
+        })
+        .collect();
+    before.known = Known { columns, made_by_elt, alterable: existing.owned };
+    Ok(Some(before))
+}
+
+fn refuse_unusual(table: &TableRef, existing: &Existing) -> Result<()> {
+    let what = match existing.kind {
+        TableKind::Table => return Ok(()),
+        TableKind::Partitioned => "a partitioned table",
+        TableKind::View => "a view",
+        TableKind::MaterializedView => "a materialized view",
+        TableKind::Foreign => "a foreign table",
+    };
+    Err(unusable(
+        table,
+        what,
+        "Name an ordinary table under `target.table`: one of the partitions, or the table below.",
+    ))
+}
+
+/// The types each column had, and whether elt made the table.
+async fn histories(
+    connection: &mut PgConnection,
+    table: &TableRef,
+) -> sqlx::Result<(HashMap<String, Vec<Typing>>, bool)> {
+    let columns = table.sibling(COLUMNS);
+    let there: bool = sqlx::query_scalar("select to_regclass($1) is not null")
+        .bind(columns.sql())
+        .fetch_one(&mut *connection)
+        .await?;
+    if !there {
+        return Ok((HashMap::new(), false));
+    }
+    let rows: Vec<(String, Json<Vec<Typing>>, bool)> = sqlx::query_as(AssertSqlSafe(format!(
+        "select column_name, history, made_by_elt from {} where table_name = $1",
+        columns.sql()
+    )))
+    .bind(&table.table)
+    .fetch_all(connection)
+    .await?;
+    let made_by_elt = rows.iter().any(|(_, _, made_by_elt)| *made_by_elt);
+    Ok((rows.into_iter().map(|(name, Json(history), _)| (name, history)).collect(), made_by_elt))
+}
+
+/// What would break if a column's type changed: views, rules, policies, generated columns, constraints, indexes of others.
+async fn dependents(connection: &mut PgConnection, oid: i64) -> sqlx::Result<HashMap<String, String>> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "select a.attname::text, min(pg_describe_object(d.classid, d.objid, d.objsubid))
+         from pg_depend d
+         join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+         where d.refclassid = 'pg_class'::regclass and d.refobjid = $1::bigint::oid and d.refobjsubid > 0
+           and not (d.classid = 'pg_class'::regclass and d.objid = d.refobjid)
+           and not (d.classid = 'pg_class'::regclass
+                    and exists (select from pg_class i where i.oid = d.objid
+                                  and (i.relkind = 'S' or obj_description(i.oid, 'pg_class') = 'elt')))
+           and not (d.classid = 'pg_attrdef'::regclass
+                    and exists (select from pg_attrdef f where f.oid = d.objid and f.adnum = d.refobjsubid))
+         group by a.attname",
+    )
+    .bind(oid)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().collect())
+}

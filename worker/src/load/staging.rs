@@ -1,0 +1,101 @@
+//! Staging: rows go to a temporary table first, so that the target is locked for the merge only.
+
+use std::collections::HashMap;
+
+use elt_shared::target::{TableRef, quote_ident};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::feed::Tally;
+use super::session::{LOADED_AT, ROW_HASH, RUN_ID};
+use super::table::{column_list, staged_list};
+use crate::contract::{Layout, SqlType};
+
+/// Where rows are staged: gone with the session.
+pub const STAGING: &str = "pg_temp._elt_staging";
+
+/// Makes the staging table and answers the COPY that fills it.
+pub async fn create(connection: &mut PgConnection, layout: &Layout) -> sqlx::Result<String> {
+    let columns: Vec<_> = layout
+        .columns
+        .iter()
+        .map(|column| match column.sql_type() {
+            SqlType::Known(_) => format!("{} {}", quote_ident(&column.name), column.sql),
+            SqlType::Other(_) => format!("{} text", quote_ident(&column.name)),
+        })
+        .collect();
+    let statement = format!(
+        "drop table if exists {STAGING};
+         create temporary table _elt_staging ({}, {ROW_HASH} uuid, _elt_file integer, _elt_row bigint)",
+        columns.join(", ")
+    );
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
+    Ok(format!("copy {STAGING} ({}{ROW_HASH}, _elt_file, _elt_row) from stdin (format binary)", column_list(layout)))
+}
+
+/// Lets the planner know what was staged, so that it joins well.
+pub async fn analyze(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql("analyze pg_temp._elt_staging").execute(connection).await?;
+    Ok(())
+}
+
+/// Removes staged rows that are equal to one staged before them.
+pub async fn drop_repeated(tx: &mut PgConnection) -> sqlx::Result<u64> {
+    let done = sqlx::query(AssertSqlSafe(format!(
+        "delete from {STAGING} s using (
+             select _elt_row, row_number() over (partition by {ROW_HASH} order by _elt_row) as place from {STAGING}
+         ) again
+         where again._elt_row = s._elt_row and again.place > 1"
+    )))
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Removes staged rows the table has already; they are duplicates.
+pub async fn drop_known(tx: &mut PgConnection, table: &TableRef, tallies: &mut [Tally]) -> sqlx::Result<()> {
+    let gone = counted(
+        tx,
+        format!(
+            "delete from {STAGING} s using {} t where t.{ROW_HASH} = s.{ROW_HASH} returning s._elt_file",
+            table.sql()
+        ),
+    )
+    .await?;
+    move_to_duplicates(&gone, tallies);
+    Ok(())
+}
+
+/// Inserts what is staged, in the order of the index it goes into. Answers the number of rows.
+pub async fn insert(tx: &mut PgConnection, table: &TableRef, layout: &Layout, run: uuid::Uuid) -> sqlx::Result<u64> {
+    let done = sqlx::query(AssertSqlSafe(format!(
+        "insert into {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}) overriding system value
+         select {}s.{ROW_HASH}, $1, now() from {STAGING} s order by s.{ROW_HASH}, s._elt_row",
+        table.sql(),
+        column_list(layout),
+        staged_list(layout),
+    )))
+    .bind(run)
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Runs a statement that returns a file's place a row, and counts them by file.
+pub async fn counted(tx: &mut PgConnection, statement: String) -> sqlx::Result<HashMap<i32, i64>> {
+    let rows: Vec<(i32, i64)> = sqlx::query_as(AssertSqlSafe(format!(
+        "with done as ({statement}) select _elt_file, count(*) from done group by _elt_file"
+    )))
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Rows that were sent turned out to be duplicates.
+pub fn move_to_duplicates(gone: &HashMap<i32, i64>, tallies: &mut [Tally]) {
+    for (&file, &count) in gone {
+        if let Some(tally) = usize::try_from(file).ok().and_then(|file| tallies.get_mut(file)) {
+            tally.sent = tally.sent.saturating_sub(count.unsigned_abs());
+            tally.duplicate += count.unsigned_abs();
+        }
+    }
+}

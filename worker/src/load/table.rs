@@ -1,0 +1,194 @@
+//! The target table's shape: made, widened, given elt's own columns and indexes. Every statement is noted.
+
+use elt_shared::target::{TableRef, quote_ident};
+use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::bookkeeping::COLUMNS;
+use super::session::{Before, LOADED_AT, ROW_HASH, RUN_ID};
+use crate::contract::decide::Change;
+use crate::contract::{Layout, SqlType};
+
+/// Changes a table's shape in a transaction and keeps the statements for the report.
+pub struct Shaping<'t> {
+    table: &'t TableRef,
+    /// The statements, in order.
+    pub statements: Vec<String>,
+}
+
+impl<'t> Shaping<'t> {
+    /// Of one table.
+    pub fn of(table: &'t TableRef) -> Self {
+        Self { table, statements: Vec::new() }
+    }
+
+    /// The table.
+    pub fn table(&self) -> &'t TableRef {
+        self.table
+    }
+
+    /// Makes the table.
+    pub async fn create(&mut self, tx: &mut PgConnection, layout: &Layout) -> sqlx::Result<()> {
+        let own = layout.columns.iter().map(|column| format!("{} {}", quote_ident(&column.name), column.sql));
+        let columns: Vec<_> = own.chain(internal_columns()).collect();
+        let statement = format!("create table {} (\n    {}\n)", self.table.sql(), columns.join(",\n    "));
+        self.execute(tx, statement).await
+    }
+
+    /// Adds columns and widens types, in one statement: a table is rewritten once at most.
+    pub async fn change(&mut self, tx: &mut PgConnection, layout: &Layout, changes: &[Change]) -> sqlx::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let actions: Vec<_> = changes
+            .iter()
+            .map(|change| match change {
+                Change::Add(index) => {
+                    let column = &layout.columns[*index];
+                    format!("add column {} {}", quote_ident(&column.name), column.sql)
+                }
+                Change::Widen(index) => {
+                    let column = &layout.columns[*index];
+                    let name = quote_ident(&column.name);
+                    format!("alter column {name} type {sql} using {name}::{sql}", sql = column.sql)
+                }
+            })
+            .collect();
+        self.execute(tx, format!("alter table {}\n    {}", self.table.sql(), actions.join(",\n    "))).await
+    }
+
+    /// Gives a table of somebody else elt's own columns.
+    pub async fn add_internal_columns(&mut self, tx: &mut PgConnection, before: &Before) -> sqlx::Result<()> {
+        let there = |name: &str| before.existing.columns.iter().any(|column| column.name == name);
+        let missing: Vec<_> = [ROW_HASH, RUN_ID, LOADED_AT]
+            .into_iter()
+            .zip(internal_columns())
+            .filter(|(name, _)| !there(name))
+            .map(|(_, definition)| format!("add column {definition}"))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.execute(tx, format!("alter table {}\n    {}", self.table.sql(), missing.join(",\n    "))).await
+    }
+
+    /// Makes the unique index that recognises rows, where it is missing.
+    pub async fn index_row_hash(&mut self, tx: &mut PgConnection) -> sqlx::Result<()> {
+        self.index(tx, &[ROW_HASH]).await
+    }
+
+    /// Makes a unique index over columns, where no unique index over exactly them is there.
+    pub async fn index(&mut self, tx: &mut PgConnection, columns: &[&str]) -> sqlx::Result<()> {
+        let there: bool = sqlx::query_scalar(
+            "select exists (
+                 select from pg_index i
+                 where i.indrelid = to_regclass($1) and i.indisunique and i.indisvalid and i.indpred is null
+                   and i.indexprs is null
+                   and (select array_agg(a.attname::text order by a.attname)
+                        from pg_attribute a
+                        where a.attrelid = i.indrelid and a.attnum = any((i.indkey::int2[])[0:i.indnkeyatts - 1]))
+                       = (select array_agg(name order by name) from unnest($2::text[]) name))",
+        )
+        .bind(self.table.sql())
+        .bind(columns)
+        .fetch_one(&mut *tx)
+        .await?;
+        if there {
+            return Ok(());
+        }
+        let list: Vec<_> = columns.iter().map(|column| quote_ident(column)).collect();
+        let name = self.free_index_name(tx, columns).await?;
+        let index = self.table.sibling(&name).sql();
+        self.execute(
+            tx,
+            format!("create unique index {} on {} ({})", quote_ident(&name), self.table.sql(), list.join(", ")),
+        )
+        .await?;
+        // The comment tells it from the indexes of others.
+        sqlx::query(AssertSqlSafe(format!("comment on index {index} is 'elt'"))).execute(tx).await?;
+        Ok(())
+    }
+
+    /// The table's name and the columns', shortened until PostgreSQL takes it, with a number when it is taken.
+    async fn free_index_name(&self, tx: &mut PgConnection, columns: &[&str]) -> sqlx::Result<String> {
+        let base = format!("{}_{}", self.table.table, columns.join("_").trim_start_matches('_'));
+        for number in 0_u32.. {
+            let suffix = if number == 0 { "_key".to_owned() } else { format!("_key{number}") };
+            let name = format!("{}{suffix}", &base[..base.floor_char_boundary(63 - suffix.len())]);
+            let taken: bool = sqlx::query_scalar("select to_regclass($1) is not null")
+                .bind(self.table.sibling(&name).sql())
+                .fetch_one(&mut *tx)
+                .await?;
+            if !taken {
+                return Ok(name);
+            }
+        }
+        Ok(base)
+    }
+
+    async fn execute(&mut self, tx: &mut PgConnection, statement: String) -> sqlx::Result<()> {
+        sqlx::query(AssertSqlSafe(statement.clone())).execute(tx).await?;
+        self.statements.push(statement);
+        Ok(())
+    }
+}
+
+fn internal_columns() -> [String; 3] {
+    [format!("{ROW_HASH} uuid"), format!("{RUN_ID} uuid"), format!("{LOADED_AT} timestamptz")]
+}
+
+/// Keeps the types the layout's columns have and had. `fresh`: the table is new to elt; what was kept of another table of
+/// its name is forgotten.
+pub async fn keep_history(
+    tx: &mut PgConnection,
+    table: &TableRef,
+    layout: &Layout,
+    fresh: bool,
+    made_by_elt: bool,
+) -> sqlx::Result<()> {
+    let columns = table.sibling(COLUMNS).sql();
+    if fresh {
+        sqlx::query(AssertSqlSafe(format!("delete from {columns} where table_name = $1")))
+            .bind(&table.table)
+            .execute(&mut *tx)
+            .await?;
+    }
+    let names: Vec<_> = layout.columns.iter().map(|column| column.name.as_str()).collect();
+    let histories: Vec<_> = layout.columns.iter().map(|column| Json(&column.history)).collect();
+    sqlx::query(AssertSqlSafe(format!(
+        "insert into {columns} as kept (table_name, column_name, history, made_by_elt)
+         select $1, column_name, history, $4 from unnest($2::text[], $3::jsonb[]) as now (column_name, history)
+         on conflict (table_name, column_name) do update set history = excluded.history
+         where kept.history is distinct from excluded.history"
+    )))
+    .bind(&table.table)
+    .bind(names)
+    .bind(histories)
+    .bind(made_by_elt)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The names of a layout's columns as SQL, each followed by a comma, for statements that list elt's own after them.
+pub fn column_list(layout: &Layout) -> String {
+    layout.columns.iter().map(|column| format!("{}, ", quote_ident(&column.name))).collect()
+}
+
+/// The same columns read from staging, texts cast where the server has to convert them.
+pub fn staged_list(layout: &Layout) -> String {
+    layout
+        .columns
+        .iter()
+        .map(|column| format!("{}, ", staged("s", &column.name, column.sql_type(), &column.sql)))
+        .collect()
+}
+
+/// One staged value as the table keeps it.
+pub fn staged(alias: &str, name: &str, sql_type: &SqlType, sql: &str) -> String {
+    let cast = match sql_type {
+        SqlType::Known(_) => String::new(),
+        SqlType::Other(_) => format!("::{sql}"),
+    };
+    format!("{alias}.{}{cast}", quote_ident(name))
+}

@@ -1,0 +1,255 @@
+//! A run: extract, validate, load. A plan takes the same way and rolls back in the end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use elt_shared::config::{LoadMode, OnBadRow};
+
+use super::RunContext;
+use super::folder::{self, WorkFolder};
+use crate::contract::decide::{self, Decision};
+use crate::error::{PipelineError, Result};
+use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind};
+use crate::frame::combined::CombinedCsv;
+use crate::frame::profile::{self, Expectation, Profile};
+use crate::load::marker::Begun;
+use crate::load::session::{Before, Session};
+use crate::load::{self, Loaded, Work};
+use crate::progress::Stage;
+use crate::report::{RunReport, Stages};
+
+/// A file that keeps changing is read this often before it is left for the next run.
+const TRIES_PER_FILE: usize = 3;
+/// A table that keeps changing under us is looked at this often.
+const TRIES_PER_TABLE: usize = 5;
+
+/// Extracts, validates and loads.
+pub async fn run(context: &RunContext) -> Result<RunReport> {
+    let mut session = Session::open(context).await?;
+    session.claim(context).await?;
+    if let Begun::Loaded(report) = session.begin().await? {
+        return Ok(finish_from_marker(*report));
+    }
+    let path = folder::combined_path(context);
+    folder::open_combined(context, &path)?;
+    let folder = WorkFolder::create(context)?;
+    let attempt = Executing { context, folder: folder.path(), csv: Some(&path), dry: false };
+    let report = attempt.execute(&mut session).await?;
+    session.close().await;
+    Ok(report)
+}
+
+/// Does what a run would do, and rolls it back.
+pub async fn plan(context: &RunContext) -> Result<RunReport> {
+    let mut session = Session::open(context).await?;
+    let folder = WorkFolder::create(context)?;
+    let attempt = Executing { context, folder: folder.path(), csv: None, dry: true };
+    let report = attempt.execute(&mut session).await?;
+    session.close().await;
+    Ok(report)
+}
+
+/// The acknowledgement of an earlier attempt was lost, its work was not.
+fn finish_from_marker(mut report: RunReport) -> RunReport {
+    tracing::info!(rows = report.rows_inserted, "already loaded by an earlier attempt: nothing is loaded again");
+    report.finished_from_marker = true;
+    report
+}
+
+struct Executing<'a> {
+    context: &'a RunContext,
+    folder: &'a Path,
+    csv: Option<&'a Path>,
+    dry: bool,
+}
+
+impl Executing<'_> {
+    async fn execute(&self, session: &mut Session) -> Result<RunReport> {
+        let mut changed: Vec<String> = Vec::new();
+        let mut table_changes = 0;
+        loop {
+            let (extracted, extract_seconds) = self.extract(&changed).await?;
+            let before = session.look().await?;
+            let started = Instant::now();
+            let profile = self.profile(&extracted.files, before.as_ref()).await?;
+            let report = self.report(session, &extracted, &profile);
+            let report = RunReport {
+                stages: Stages { extract: extract_seconds, validate: started.elapsed().as_secs_f64(), load: 0.0 },
+                ..report
+            };
+            self.refuse_incomplete_replace(&profile, &report)?;
+            let decision = decide::decide(&profile, &self.context.config, before.as_ref().map(|before| &before.known))?;
+            let work = self.work(&extracted.files, &profile, decision, before, report)?;
+            match load::load(session, work).await? {
+                Loaded::Done { report, csv } => return Ok(self.finish(*report, csv, &extracted.files).await),
+                Loaded::FileChanged { file } => {
+                    let name = &extracted.files[file].name;
+                    tracing::warn!("{name} changed while it was read: starting over");
+                    changed.push(name.clone());
+                }
+                Loaded::TableChanged if table_changes < TRIES_PER_TABLE => {
+                    table_changes += 1;
+                    tracing::warn!("{} changed meanwhile: starting over", session.table);
+                }
+                Loaded::TableChanged => {
+                    return Err(PipelineError::Target {
+                        code: "target_keeps_changing",
+                        message: format!("the table {} was altered again and again during the run", session.table),
+                        next_step: "Find out who alters the table, then retry the run.".into(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Gets the files. Those that changed too often while they were read are left for the next run.
+    async fn extract(&self, changed: &[String]) -> Result<(Extracted, f64)> {
+        let started = Instant::now();
+        self.context.progress.enter(Stage::Extract, 0);
+        let mut extracted = extract::extract(&self.context.config, &self.extract_context()).await?;
+        let restless = |file: &InputFile| changed.iter().filter(|name| **name == file.name).count() >= TRIES_PER_FILE;
+        let (left, files): (Vec<_>, Vec<_>) = extracted.files.into_iter().partition(restless);
+        extracted.files = files;
+        extracted.left_out.extend(left.into_iter().map(|file| LeftOut {
+            name: file.name,
+            kind: LeftOutKind::Failed,
+            reason: format!("it changed {TRIES_PER_FILE} times while it was read; the next run reads it again"),
+        }));
+        Ok((extracted, started.elapsed().as_secs_f64()))
+    }
+
+    fn extract_context(&self) -> ExtractContext {
+        let context = self.context;
+        ExtractContext {
+            base: context.base.clone(),
+            spool: self.folder.to_owned(),
+            roots: context.roots.clone(),
+            never: vec![folder::combined_path(context)],
+            network: context.network.clone(),
+            control: context.control.clone(),
+            stop: context.stop.clone(),
+        }
+    }
+
+    /// Looks at every cell of every file.
+    async fn profile(&self, files: &[InputFile], before: Option<&Before>) -> Result<Profile> {
+        self.context.progress.enter(Stage::Validate, files.len());
+        let expectations: Vec<Expectation> =
+            decide::expectations(&self.context.config, before.map(|before| &before.known));
+        let (files, stop) = (files.to_vec(), self.context.stop.clone());
+        let span = tracing::Span::current();
+        tokio::task::spawn_blocking(move || span.in_scope(|| profile::profile(&files, &expectations, &stop)))
+            .await
+            .map_err(|error| PipelineError::Internal(format!("looking at the files: {error}")))?
+    }
+
+    /// What is known before the load.
+    fn report(&self, session: &Session, extracted: &Extracted, profile: &Profile) -> RunReport {
+        let mut report = RunReport {
+            table: session.table.to_string(),
+            left_out: extracted.left_out.clone(),
+            ..RunReport::default()
+        };
+        for file in &profile.files {
+            let name = &extracted.files[file.index].name;
+            if let Some(error) = &file.error {
+                let reason = error.message.clone();
+                report.left_out.push(LeftOut { name: name.clone(), kind: LeftOutKind::Failed, reason });
+            }
+            report.warnings.extend(file.summary.warnings.iter().map(|warning| format!("{name}: {warning}")));
+        }
+        for left_out in &report.left_out {
+            match left_out.kind {
+                LeftOutKind::Skipped => tracing::warn!("skipped {}: {}", left_out.name, left_out.reason),
+                LeftOutKind::Failed => tracing::error!("left out {}: {}", left_out.name, left_out.reason),
+            }
+        }
+        report
+    }
+
+    /// A replace takes away what is not delivered, so it must not run on half of it.
+    fn refuse_incomplete_replace(&self, profile: &Profile, report: &RunReport) -> Result<()> {
+        if self.context.config.load.mode != LoadMode::Replace {
+            return Ok(());
+        }
+        let failed: Vec<_> = report
+            .left_out
+            .iter()
+            .filter(|file| file.kind == LeftOutKind::Failed)
+            .map(|file| file.name.as_str())
+            .collect();
+        if !failed.is_empty() {
+            return Err(PipelineError::Contract {
+                code: "replace_incomplete",
+                message: format!("the table is not replaced because files could not be read: {}", failed.join(", ")),
+                next_step: "Correct or remove the files named; the old rows are still there.".into(),
+            });
+        }
+        if profile.files.iter().all(|file| file.rows == 0) {
+            return Err(PipelineError::Contract {
+                code: "replace_empty",
+                message: "the table is not replaced because the sources have no rows".into(),
+                next_step: "Check the sources; the old rows are still there. Empty the table by hand if that is meant."
+                    .into(),
+            });
+        }
+        Ok(())
+    }
+
+    fn work<'w>(
+        &'w self,
+        files: &'w [InputFile],
+        profile: &'w Profile,
+        decision: Decision,
+        before: Option<Before>,
+        mut report: RunReport,
+    ) -> Result<Work<'w>> {
+        let context = self.context;
+        context.progress.enter(Stage::Load, files.len());
+        report.columns = decision.reports;
+        report.drift = decision.drift.clone();
+        report.warnings.extend(decision.warnings);
+        Ok(Work {
+            files,
+            profile,
+            layout: Arc::new(decision.layout),
+            changes: decision.changes,
+            drift: decision.drift,
+            before,
+            load: &context.config.load,
+            on_bad_row: context.config.on_bad_row.unwrap_or(OnBadRow::Quarantine),
+            max_rejected: context.config.schema.as_ref().and_then(|schema| schema.max_rejected),
+            spool: self.folder,
+            csv: self.csv.map(|path| folder::open_combined(context, path)).transpose()?,
+            dry: self.dry,
+            report,
+            started: Instant::now(),
+            stop: context.stop.clone(),
+            progress: context.progress.clone(),
+        })
+    }
+
+    /// What comes after the commit. Nothing here can undo it, so what fails is told as a warning.
+    async fn finish(&self, mut report: RunReport, csv: Option<CombinedCsv>, files: &[InputFile]) -> RunReport {
+        if self.dry {
+            return report;
+        }
+        if let Some(csv) = csv
+            && let Err(error) = csv.publish()
+        {
+            report.warnings.push(format!("the rows are loaded, but the combined CSV could not get its name: {error}"));
+            report.combined_csv = None;
+        }
+        let moved = extract::sftp::after_load(&self.context.config.sources, files, &self.extract_context()).await;
+        report.warnings.extend(moved);
+        tracing::info!(
+            rows = report.rows_inserted,
+            "loaded {} new of {} rows into {}",
+            report.rows_inserted,
+            report.rows_read,
+            report.table
+        );
+        report
+    }
+}

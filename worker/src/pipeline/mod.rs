@@ -1,0 +1,59 @@
+//! A run as a table of contents: what each kind of run does, and in which order.
+//!
+//! # Layout
+//! - [`execute`]: extract, validate, load; a plan does the same and rolls back
+//! - [`folder`]: the run's work folder and its combined CSV
+
+mod execute;
+mod folder;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use elt_shared::config::PipelineConfig;
+use elt_shared::secret::Secret;
+use elt_shared::settings::NetworkSettings;
+use elt_shared::store::runs::Run;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{PipelineError, Result};
+use crate::progress::Progress;
+use crate::report::RunReport;
+
+/// What a run needs and may touch. Knows neither queue nor HTTP.
+#[derive(Clone)]
+pub struct RunContext {
+    /// The control database.
+    pub control: PgPool,
+    /// The run as [`begin`](elt_shared::store::runs::begin) returned it: its epoch fences every write.
+    pub run: Run,
+    /// What to do, with every reference resolved.
+    pub config: PipelineConfig,
+    /// The process's own target, for configs that name no server.
+    pub default_target: Option<Secret>,
+    /// Relative paths start here.
+    pub base: PathBuf,
+    /// Spool folders and default output files are below it.
+    pub data_dir: PathBuf,
+    /// Folders that may be read and written; empty: no restriction.
+    pub roots: Vec<PathBuf>,
+    /// Which hosts may be called.
+    pub network: Arc<NetworkSettings>,
+    /// Cancelled when the run should stop: it ends at the next batch boundary with nothing loaded.
+    pub stop: CancellationToken,
+    /// How far the run is.
+    pub progress: Arc<Progress>,
+}
+
+/// Executes one attempt of a run, whatever its kind.
+///
+/// # Errors
+/// See [`PipelineError`]. Whatever the error is, nothing of this attempt is in the target.
+pub async fn run(context: &RunContext) -> Result<RunReport> {
+    match context.run.kind.as_str() {
+        "run" => execute::run(context).await,
+        "plan" => execute::plan(context).await,
+        kind => Err(PipelineError::Internal(format!("runs of the kind {kind} cannot be executed"))),
+    }
+}
