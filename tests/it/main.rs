@@ -2,5 +2,6 @@
 
 mod support;
 
+mod load_append;
 mod logins;
 mod run_attempts;

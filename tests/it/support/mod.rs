@@ -5,5 +5,6 @@ pub mod client;
 pub mod control;
 pub mod database;
 pub mod folder;
+pub mod loader;
 
 pub use app::TestApp;

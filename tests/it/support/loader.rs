@@ -1,0 +1,225 @@
+//! Runs of the pipeline itself, without queue and API: what they load, and what they say.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use elt_shared::config::{Document, NoReferences, content_key};
+use elt_shared::secret::Secret;
+use elt_shared::store;
+use elt_shared::store::configs::{self, NewConfig};
+use elt_shared::store::runs::{self, NewRun, Outcome, Run};
+use elt_worker::error::PipelineError;
+use elt_worker::pipeline::{self, RunContext};
+use elt_worker::report::RunReport;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, PgPool};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::database::Databases;
+use super::folder::Folder;
+
+/// See the module. Drops its databases with this value.
+pub struct Loader {
+    pub control: PgPool,
+    /// As the role of the default target.
+    pub target: PgPool,
+    /// Where sources are.
+    pub folder: Folder,
+    data: Folder,
+    databases: Databases,
+}
+
+/// How a run ended.
+pub type Ended = Result<RunReport, PipelineError>;
+
+impl Loader {
+    pub async fn start() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let databases = Databases::create().await;
+        let control = store::connect(databases.control.clone(), 10).await.expect("connected to the control database");
+        let target = databases.target_pool().await;
+        Self { control, target, folder: Folder::new(), data: Folder::new(), databases }
+    }
+
+    /// A config that loads the folder into a table of the default target.
+    pub fn yaml(&self, table: &str, more: &str) -> String {
+        format!(
+            "sources: [{{type: local, path: {}}}]\ntarget: {{table: {table}}}\n{more}",
+            self.folder.path().display()
+        )
+    }
+
+    /// Loads the folder into a table; it must succeed and its receipts must balance.
+    pub async fn load(&self, table: &str, more: &str) -> RunReport {
+        let report = self.run("run", &self.yaml(table, more)).await.unwrap_or_else(|error| panic!("{}", told(&error)));
+        assert!(report.files.iter().all(|file| file.balances()), "{report:#?}");
+        report
+    }
+
+    /// Loads the folder into a table; it must fail.
+    pub async fn fail(&self, table: &str, more: &str) -> PipelineError {
+        match self.run("run", &self.yaml(table, more)).await {
+            Ok(report) => panic!("it did not fail: {report:#?}"),
+            Err(error) => error,
+        }
+    }
+
+    /// Executes a config to its end, as a worker would.
+    pub async fn run(&self, kind: &str, yaml: &str) -> Ended {
+        let context = self.begin(kind, yaml).await;
+        self.execute(&context).await
+    }
+
+    /// Executes an attempt and writes how it ended.
+    pub async fn execute(&self, context: &RunContext) -> Ended {
+        let ended = pipeline::run(context).await;
+        let (outcome, report) = match &ended {
+            Ok(report) => (Outcome::Succeeded, Some(serde_json::to_value(report).expect("a report is JSON"))),
+            Err(error) => {
+                let (code, error, next_step) = (error.code().to_owned(), error.to_string(), error.next_step());
+                (Outcome::Failed { code, error, next_step }, None)
+            }
+        };
+        let mut db = self.control.acquire().await.expect("a connection");
+        runs::finish(&mut db, context.run.id, context.run.epoch, &outcome, report.as_ref())
+            .await
+            .expect("finished the run");
+        ended
+    }
+
+    /// Keeps the config and begins a run of it.
+    pub async fn begin(&self, kind: &str, yaml: &str) -> RunContext {
+        let run = self.create(kind, yaml, json!({}), None).await;
+        let begun = runs::begin(&self.control, run.id, "tests").await.expect("asked").expect("it was there to begin");
+        self.context(begun, yaml)
+    }
+
+    /// Keeps the config and makes a queued run of it.
+    pub async fn create(&self, kind: &str, yaml: &str, options: Value, parent_id: Option<Uuid>) -> Run {
+        let document = Document::parse(yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
+        let pipeline = document.pipeline(&NoReferences).unwrap_or_else(|error| panic!("{error}: {yaml}")).value;
+        let new = NewConfig {
+            name: &pipeline.name,
+            yaml_content: yaml,
+            content_key: &content_key(b"tests", yaml),
+            yaml_preview: "",
+            runnable: true,
+            problems: json!([]),
+            warnings: json!([]),
+            created_by: "admin",
+        };
+        let mut tx = self.control.begin().await.expect("a transaction");
+        let (kept, _) = configs::keep(&mut tx, new).await.expect("kept the config");
+        let table = pipeline.target.table.to_string();
+        let new = NewRun {
+            kind,
+            config_id: kept.id,
+            name: &pipeline.name,
+            target_table: &table,
+            trigger: "manual",
+            schedule_id: None,
+            parent_id,
+            queue: "tests",
+            options,
+            not_before: None,
+            not_after: None,
+            waits_for: None,
+            max_attempts: 3,
+            traceparent: None,
+            created_by: "admin",
+        };
+        let run = runs::create(&mut *tx, new).await.expect("created a run");
+        tx.commit().await.expect("committed");
+        run
+    }
+
+    /// What an attempt of a begun run is given.
+    pub fn context(&self, run: Run, yaml: &str) -> RunContext {
+        let document = Document::parse(yaml).expect("a document");
+        RunContext {
+            control: self.control.clone(),
+            run,
+            config: document.pipeline(&NoReferences).expect("runnable").value,
+            default_target: Some(Secret::new(self.databases.target_url())),
+            base: self.folder.path().into(),
+            data_dir: self.data.path().into(),
+            roots: Vec::new(),
+            network: Default::default(),
+            stop: CancellationToken::new(),
+            progress: Arc::default(),
+        }
+    }
+
+    /// Puts one file into the folder and takes all others away.
+    pub fn only(&self, name: &str, content: impl AsRef<[u8]>) {
+        for entry in std::fs::read_dir(self.folder.path()).expect("a folder").flatten() {
+            std::fs::remove_file(entry.path()).expect("removed a file");
+        }
+        self.folder.write(name, content);
+    }
+
+    /// Rows of a query on the target as texts, NULL as `-`, each row's values joined by `|`.
+    pub async fn rows(&self, sql: &str) -> Vec<String> {
+        let query = format!(
+            "select (select string_agg(coalesce(value, '-'), '|' order by place)
+                     from json_each_text(row_to_json(answer)) with ordinality as cell (name, value, place))
+             from ({sql}) answer"
+        );
+        sqlx::query_scalar(AssertSqlSafe(query))
+            .fetch_all(&self.target)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// One value.
+    pub async fn value(&self, sql: &str) -> String {
+        self.rows(sql).await.pop().unwrap_or_else(|| panic!("no row: {sql}"))
+    }
+
+    /// Number of rows of a table.
+    pub async fn count(&self, table: &str) -> u64 {
+        self.value(&format!("select count(*) from {table}")).await.parse().expect("a number")
+    }
+
+    /// `name type` of a table's own columns, in order.
+    pub async fn columns(&self, table: &str) -> Vec<String> {
+        self.rows(&format!(
+            "select attname || ' ' || format_type(atttypid, atttypmod) from pg_attribute
+             where attrelid = '{table}'::regclass and attnum > 0 and not attisdropped and attname not like '\\_elt\\_%'
+             order by attnum"
+        ))
+        .await
+    }
+
+    /// Does something in the target as its role.
+    pub async fn sql(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&self.target)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Folder {
+        &self.data
+    }
+
+    /// The databases.
+    pub fn databases(&self) -> &Databases {
+        &self.databases
+    }
+}
+
+/// An error with everything it says.
+pub fn told(error: &PipelineError) -> String {
+    use std::error::Error as _;
+    let source = error.source().map(|source| format!(" ({source})")).unwrap_or_default();
+    format!("{}: {error}{source} → {}", error.code(), error.next_step())
+}
+
+/// A name no other test uses, for what all databases of the server share.
+pub fn unique(name: &str) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("{name}_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}
