@@ -1,6 +1,13 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { defineConfig } from '@playwright/test';
 
 import { ADDRESS } from './e2e/support/server';
+
+// Read by the server and by the tests, which put their input files in there.
+process.env['ELT_E2E_DATA'] ??= mkdtempSync(join(tmpdir(), 'elt-e2e-'));
 
 export default defineConfig({
   testDir: './e2e',
@@ -36,7 +43,6 @@ export default defineConfig({
     command: 'node e2e/support/serve.mjs',
     url: `${ADDRESS}/readyz`,
     timeout: 120_000,
-    reuseExistingServer: !!process.env['ELT_E2E_REUSE'],
     gracefulShutdown: { signal: 'SIGTERM', timeout: 20_000 },
     stdout: 'pipe',
     stderr: 'pipe',

@@ -1,7 +1,6 @@
 // Starts a real `elt up` with a data folder of its own, for the browser tests. Ends, and cleans up, on SIGTERM.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 
@@ -12,21 +11,22 @@ if (!existsSync(binary)) {
   process.exit(1);
 }
 
-const data = process.env.ELT_E2E_DATA ?? mkdtempSync(join(tmpdir(), 'elt-e2e-'));
+const data = process.env.ELT_E2E_DATA;
 const port = process.env.ELT_E2E_PORT ?? '18085';
 const elt = spawn(binary, ['up', '--data-dir', data, '--listen', `127.0.0.1:${port}`], {
   cwd: root,
   stdio: ['ignore', 'inherit', 'inherit'],
   env: {
-    ...process.env,
-    DATABASE_URL: '',
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'DATABASE_URL')),
     ELT_ADMIN_PASSWORD: 'correct horse battery',
     ELT_USER_PASSWORD: 'staple analyst view',
     ELT_MONITOR_INTERVAL: '2',
+    // Pages of the prototype's clients come from elsewhere.
+    ELT_CORS_ORIGINS: '*',
   },
 });
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => elt.kill(signal));
 elt.on('exit', (code) => {
-  if (process.env.ELT_E2E_DATA === undefined) rmSync(data, { recursive: true, force: true });
+  rmSync(data, { recursive: true, force: true });
   process.exit(code ?? 1);
 });

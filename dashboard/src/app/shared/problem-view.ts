@@ -54,6 +54,9 @@ import { Icon } from './icon';
       padding-left: 18px;
       list-style: disc;
     }
+    .btn {
+      align-self: flex-start;
+    }
     .place {
       color: var(--muted);
     }

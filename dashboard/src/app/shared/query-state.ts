@@ -19,6 +19,10 @@ import { ProblemView } from './problem-view';
     }
   `,
   styles: `
+    :host-context(.card) app-problem {
+      display: block;
+      padding: 12px 16px 16px;
+    }
     .waiting {
       display: grid;
       gap: 12px;

@@ -1,0 +1,88 @@
+import { call, yamlForm } from './support/api';
+import { expect, test } from './support/test';
+
+const OLD = `name: kept\n# ${'é'.repeat(120)}\nsources:\n  - type: local\n    path: ./nowhere\ntarget:\n  host: db.example\n  database: shop\n  user: ann\n  password: hunter2-canary\n  table: kept\n`;
+const NEW = OLD.replace('./nowhere', './elsewhere');
+
+let before: number;
+let after: number;
+
+test.beforeAll(async () => {
+  before = (await call<{ id: number }>('POST', '/upload-config', yamlForm(OLD))).id;
+  after = (await call<{ id: number }>('POST', '/upload-config', yamlForm(NEW))).id;
+});
+
+test('the history shows ID, Version, Timestamp and the first 100 characters, secrets masked', async ({
+  admin: page,
+}) => {
+  await page.goto('/ui/config-history');
+  for (const name of ['ID', 'Version', 'Timestamp', 'Preview']) {
+    await expect(page.getByRole('columnheader', { name, exact: true })).toBeVisible();
+  }
+  const row = page.getByRole('row', { name: new RegExp(`^Compare version \\d+ ${before} `) });
+  const preview = row.locator('code');
+  expect(await preview.textContent()).toBe([...OLD].slice(0, 100).join(''));
+  await expect(row.getByRole('cell').nth(3)).toHaveText(/^\s*\d{4}-\d\d-\d\d \d\d:\d\d\s*$/);
+  expect(await page.content()).not.toContain('hunter2-canary');
+});
+
+test('View shows the full YAML exactly as it was uploaded', async ({ admin: page }) => {
+  await page.goto('/ui/config-history');
+  await page
+    .getByRole('row', { name: new RegExp(`^Compare version \\d+ ${before} `) })
+    .getByRole('link', { name: /^View/ })
+    .click();
+  await expect(page).toHaveURL(new RegExp(`/ui/config-history/${before}$`));
+  await expect(page.locator('.cm-content')).toContainText('hunter2-canary');
+  const shown = await page.locator('.cm-line').allTextContents();
+  expect(shown.join('\n')).toBe(OLD);
+});
+
+test('two versions are compared side by side, secrets masked', async ({ admin: page }) => {
+  await page.goto('/ui/config-history');
+  await page
+    .getByLabel(/^Compare version/)
+    .nth(0)
+    .check();
+  await page
+    .getByLabel(/^Compare version/)
+    .nth(1)
+    .check();
+  await page.getByRole('button', { name: 'Compare the two' }).click();
+  await expect(page).toHaveURL(new RegExp(`from=${before}&to=${after}`));
+  await expect(page.locator('.cm-changedLine').first()).toContainText('./nowhere');
+  await expect(page.locator('.cm-changedLine').last()).toContainText('./elsewhere');
+  expect(await page.content()).not.toContain('hunter2-canary');
+});
+
+test('an analyst uploads a config, and the same one again is known', async ({ analyst: page }) => {
+  await page.goto('/ui/upload-config');
+  const upload = async (yaml: string, name = 'mine.yaml') => {
+    const chooser = page.waitForEvent('filechooser');
+    await page.getByRole('button', { name: 'Choose a YAML file' }).click();
+    await (await chooser).setFiles({ name, mimeType: 'application/yaml', buffer: Buffer.from(yaml) });
+  };
+  const yaml = `name: mine\nsource:\n  local:\n    path: mock.csv\n`;
+  await upload(yaml);
+  await expect(page.getByText('was kept as version')).toBeVisible();
+  await expect(page.getByText('It cannot run yet')).toBeVisible();
+  await expect(page.getByText('source', { exact: false }).first()).toBeVisible();
+  await upload(yaml.replaceAll('\n', '\r\n') + '\r\n');
+  await expect(page.getByText('already; nothing new was stored')).toBeVisible();
+  await upload('x', 'picture.png');
+  await expect(page.getByRole('alert')).toContainText('picture.png is no YAML');
+});
+
+test.describe('a broken YAML', () => {
+  test.use({ expected: [/400/] });
+
+  test('is refused with the place of the mistake', async ({ analyst: page }) => {
+    await page.goto('/ui/upload-config');
+    const chooser = page.waitForEvent('filechooser');
+    await page.getByRole('button', { name: 'Choose a YAML file' }).click();
+    const buffer = Buffer.from('{ this: [invalid: yaml');
+    await (await chooser).setFiles({ name: 'broken.yaml', mimeType: 'application/yaml', buffer });
+    await expect(page.getByRole('alert')).toContainText('Invalid YAML');
+    await expect(page.getByRole('alert')).toContainText('line 1');
+  });
+});

@@ -1,0 +1,173 @@
+import { createServer, Server } from 'node:http';
+import { AddressInfo } from 'node:net';
+
+import { put } from './support/server';
+import { rows, sql } from './support/sql';
+import { expect, test } from './support/test';
+import { writeYaml } from './support/editor';
+
+test('a job is written, checked, run, watched, and loads exactly its rows', async ({ admin: page }) => {
+  const folder = put(
+    'people/a.csv',
+    'id,name,joined\n1,Ann,2024-01-02\n2,Bob,2024-02-03\n2,Bob,2024-02-03\n',
+  );
+  put('people/b.json', JSON.stringify([{ id: 3, name: 'Zoë', joined: '2024-03-04' }]));
+  put('people/notes.pdf', 'not data');
+
+  await page.goto('/ui/admin');
+  await page.getByRole('link', { name: 'New job' }).first().click();
+  await writeYaml(
+    page,
+    `name: people\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: people\n`,
+  );
+  await expect(page.getByText('Runnable', { exact: true })).toBeVisible();
+
+  await page.getByRole('button', { name: 'Run now' }).click();
+  await expect(page).toHaveURL(/\/ui\/runs\/[0-9a-f-]{36}/);
+  await expect(page.getByRole('region', { name: 'State' }).getByText('Succeeded')).toBeVisible();
+
+  await page.getByRole('link', { name: 'Result' }).click();
+  const receipt = page.getByRole('region', { name: 'Receipt of every file' });
+  await expect(receipt.getByRole('row', { name: /a\.csv/ })).toContainText('3');
+  const all = receipt.getByRole('row', { name: /All 2 files/ }).getByRole('cell');
+  await expect(all.nth(1)).toHaveText('4');
+  await expect(all.nth(2)).toHaveText('3');
+  await expect(all.nth(4)).toHaveText('1');
+  expect(await rows('people')).toBe(3);
+
+  await page.getByRole('link', { name: /Columns/ }).click();
+  await expect(page.getByRole('row', { name: /joined/ })).toContainText('date');
+  await page.getByRole('link', { name: 'Log' }).click();
+  await expect(page.getByRole('region', { name: 'Log lines' })).toContainText('people');
+});
+
+test('the same job again loads nothing twice', async ({ admin: page }) => {
+  await page.goto('/ui/runs?name=people');
+  await page.getByRole('link', { name: 'people', exact: true }).first().click();
+  await page.getByRole('link', { name: /^Config \d+/ }).click();
+  await page.getByRole('button', { name: 'Run this version' }).click();
+  await expect(page).toHaveURL(/\/ui\/runs\//);
+  const state = page.getByRole('region', { name: 'State' });
+  await expect(state.getByText('Succeeded')).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Rows' })).toContainText(/New\s*0/);
+  expect(await rows('people')).toBe(3);
+});
+
+test('a mistake is shown at its place while one types', async ({ admin: page }) => {
+  await page.goto('/ui/new-job');
+  await writeYaml(page, 'sources:\n  - type: s3\n    path: /x\ntarget:\n  table: t\nstrickt_mode: true\n');
+  const check = page.getByRole('region', { name: 'Check' });
+  await expect(check.getByText('Not runnable yet')).toBeVisible();
+  await expect(check).toContainText('expected local, api or sftp');
+  await expect(check).toContainText('strict_mode');
+  await expect(page.locator('.cm-lint-marker-error')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Run now' })).toBeDisabled();
+  await check.getByRole('button', { name: 'Line 2' }).click();
+  await expect(page.locator('.cm-activeLine')).toContainText('s3');
+});
+
+test('keys and values are completed', async ({ admin: page }) => {
+  await page.goto('/ui/new-job');
+  await writeYaml(page, 'load:\n  mo');
+  await page.keyboard.press('Control+Space');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('mer');
+  await page.keyboard.press('Control+Space');
+  await page.keyboard.press('Enter');
+  await expect(page.locator('.cm-content')).toContainText('mode: merge');
+});
+
+test('a plan says what would happen, and changes nothing', async ({ admin: page }) => {
+  const folder = put('planned/a.csv', 'id,city\n1,Oslo\n2,Bergen\n');
+  await page.goto('/ui/new-job');
+  await writeYaml(
+    page,
+    `name: planned\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: planned\n`,
+  );
+  await page.getByRole('button', { name: /^Plan/ }).click();
+  const result = page.getByRole('region', { name: 'Result' });
+  await expect(result.getByText('Succeeded')).toBeVisible();
+  await expect(result).toContainText('2 new');
+  await expect(result).toContainText(/create table/i);
+  await expect(result).toContainText('Bergen');
+  const [found] = await sql("select to_regclass('planned') is null as missing");
+  expect(found?.['missing']).toBe(true);
+});
+
+test('the connections can be tested first', async ({ admin: page }) => {
+  const folder = put('tested/a.csv', 'id\n1\n');
+  await page.goto('/ui/new-job');
+  await writeYaml(
+    page,
+    `name: tested\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: tested\n`,
+  );
+  await page.getByRole('button', { name: 'Test the connections' }).click();
+  await expect(page.getByRole('region', { name: 'Result' }).getByText('Succeeded')).toBeVisible();
+});
+
+test.describe('a run that takes its time', () => {
+  let server: Server;
+  let pages = 0;
+
+  test.beforeAll(async () => {
+    // Every page leads to another one, a moment later.
+    server = createServer((request, response) => {
+      const page = Number(new URL(request.url ?? '/', 'http://x').searchParams.get('page') ?? 1);
+      pages = Math.max(pages, page);
+      setTimeout(() => {
+        response.setHeader('content-type', 'application/json');
+        response.end(JSON.stringify([{ id: page, name: `row ${page}` }]));
+      }, 250);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+
+  test.afterAll(() => server.close());
+
+  test('is stopped, loads nothing, and is retried', async ({ admin: page }) => {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/rows`;
+    await page.goto('/ui/new-job');
+    await writeYaml(
+      page,
+      `name: slow\nsources:\n  - type: api\n    url: ${url}\n    pagination:\n      type: page\ntarget:\n  table: slow\nmonitor:\n  enabled: false\n`,
+    );
+    await page.getByRole('button', { name: 'Run now' }).click();
+    const state = page.getByRole('region', { name: 'State' });
+    await expect(state.getByText('Running')).toBeVisible();
+    await expect(state.getByRole('listitem').filter({ hasText: 'Extract' })).toHaveAttribute(
+      'aria-current',
+      'step',
+    );
+    await expect.poll(() => pages).toBeGreaterThan(2);
+
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Stop the run' }).click();
+    await expect(state.getByText('Stopped').first()).toBeVisible();
+    const [found] = await sql("select to_regclass('slow') is null as missing");
+    expect(found?.['missing']).toBe(true);
+
+    const stopped = page.url();
+    await page.getByRole('button', { name: 'Retry' }).click();
+    await expect(page).not.toHaveURL(stopped);
+    await expect(page.getByRole('link', { name: 'Earlier run' })).toBeVisible();
+    await expect(state.getByText('Running')).toBeVisible();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Stop the run' }).click();
+    await expect(state.getByText('Stopped').first()).toBeVisible();
+  });
+});
+
+test('a failure says what happened and what to do', async ({ admin: page }) => {
+  const folder = put('contract/a.csv', 'id,name\n1,Ann\n');
+  await page.goto('/ui/new-job');
+  await writeYaml(
+    page,
+    `name: contract\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: contract\nschema:\n  columns:\n    id: int64\n    email: string\n`,
+  );
+  await page.getByRole('button', { name: 'Run now' }).click();
+  const alert = page.getByRole('region', { name: 'State' }).getByRole('alert');
+  await expect(alert).toContainText('email');
+  await expect(alert).toContainText('missing_column');
+  await page.goto('/ui/runs?state=failed');
+  await expect(page.getByRole('row', { name: /contract/ }).first()).toContainText('email');
+});

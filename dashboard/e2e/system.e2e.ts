@@ -1,0 +1,151 @@
+import { call } from './support/api';
+import { expect, test } from './support/test';
+
+test('a user is added, locked out, let in, made an admin, and removed', async ({ admin: page, browser }) => {
+  await page.goto('/ui/users');
+  await page.getByRole('button', { name: 'Add a user' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('grace');
+  await dialog.getByLabel('Password').fill('short');
+  await expect(dialog.getByRole('button', { name: 'Save' })).toBeDisabled();
+  await dialog.getByLabel('Password').fill('long enough for grace');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  const row = page.getByRole('row', { name: /^grace/ });
+  await expect(row).toContainText('User');
+
+  const context = await browser.newContext();
+  const theirs = await context.newPage();
+  await theirs.goto('/ui/login');
+  await theirs.getByLabel('Username').fill('grace');
+  await theirs.getByRole('textbox', { name: 'Password' }).fill('long enough for grace');
+  await theirs.keyboard.press('Enter');
+  await expect(theirs).toHaveURL(/\/ui\/user$/);
+
+  const choose = async (item: string, yes?: string) => {
+    await page.getByRole('button', { name: 'Change grace' }).click();
+    await page.getByRole('menuitem', { name: item }).click();
+    if (yes !== undefined) await page.getByRole('alertdialog').getByRole('button', { name: yes }).click();
+  };
+  await choose('Lock out', 'Lock out');
+  await expect(row).toContainText('Locked out');
+  await theirs.goto('/ui/coverage');
+  await expect(theirs).toHaveURL(/\/ui\/login/);
+  await context.close();
+
+  await choose('Let in again');
+  await expect(row).toContainText('Yes');
+  await choose('Make an admin', 'Change the role');
+  await expect(row).toContainText('Admin');
+  await choose('Remove', 'Remove');
+  await expect(row).toBeHidden();
+
+  await page.goto('/ui/audit?action=%2Fusers');
+  const audit = page.getByRole('region', { name: 'Audit' });
+  await expect(audit.getByRole('row', { name: /DELETE \/users/ })).toContainText('Done');
+  await expect(audit.getByRole('row', { name: /POST \/users/ })).toContainText('grace');
+});
+
+test.describe('the last admin', () => {
+  test.use({ expected: [/409/] });
+
+  test('cannot lock themselves out', async ({ admin: page }) => {
+    await page.goto('/ui/users');
+    await page.getByRole('button', { name: 'Change admin' }).click();
+    await page.getByRole('menuitem', { name: 'Lock out' }).click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Lock out' }).click();
+    await expect(page.getByText('last admin')).toBeVisible();
+  });
+});
+
+test('the workers are alive, and say so', async ({ admin: page }) => {
+  await page.goto('/ui/workers');
+  const row = page.getByRole('region', { name: 'Workers' }).getByRole('row').nth(1);
+  await expect(row).toContainText('Working');
+  await expect(row).toContainText(/pid \d+/);
+});
+
+test('coverage is a number, a bar of that width, and a table of files', async ({ admin: page }) => {
+  const summary = (covered_lines: number, num_statements: number) => ({
+    covered_lines,
+    num_statements,
+    missing_lines: num_statements - covered_lines,
+    percent_covered: (covered_lines / num_statements) * 100,
+    percent_covered_display: String(Math.round((covered_lines / num_statements) * 100)),
+    excluded_lines: 0,
+  });
+  const files = {
+    'worker/src/load.rs': { summary: summary(150, 160) },
+    'api/src/auth.rs': { summary: summary(40, 60) },
+  };
+  for (const covered of [170, 190]) {
+    await call('POST', '/coverage-report?commit=abc', {
+      meta: { version: '7' },
+      files,
+      totals: summary(covered, 220),
+    });
+  }
+  await page.goto('/ui/coverage');
+  await expect(page.getByTestId('percent')).toHaveText('86%');
+  await expect(page.getByText('190 of 220 lines')).toBeVisible();
+  const bar = page.getByRole('progressbar', { name: 'Lines covered' });
+  const [whole, part] = await Promise.all([bar.boundingBox(), bar.locator('span').boundingBox()]);
+  expect((part?.width ?? 0) / (whole?.width ?? 1)).toBeCloseTo(190 / 220, 2);
+  await expect(page.getByRole('row', { name: /auth\.rs/ })).toContainText('66.7%');
+  await expect(page.getByRole('img', { name: 'Percent covered over time' })).toBeVisible();
+  await page.getByLabel('Search files').fill('load');
+  await expect(page.getByRole('row', { name: /auth\.rs/ })).toBeHidden();
+});
+
+test('shortcuts lead everywhere, and rest while one types', async ({ admin: page }) => {
+  await page.goto('/ui/admin');
+  await expect(page.getByRole('heading', { name: 'Overview', level: 1 })).toBeVisible();
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog')).toContainText('Go to Runs');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('g');
+  await page.keyboard.press('r');
+  await expect(page).toHaveURL(/\/ui\/runs/);
+  await page.keyboard.press('/');
+  await expect(page.getByLabel('Pipeline')).toBeFocused();
+  await page.keyboard.type('gl');
+  await expect(page).toHaveURL(/\/ui\/runs/);
+  await expect(page.getByLabel('Pipeline')).toHaveValue('gl');
+});
+
+test('the theme is chosen and kept, without a flash of the other one', async ({ admin: page }) => {
+  await page.goto('/ui/admin');
+  await page.getByRole('button', { name: 'admin' }).click();
+  await page.getByRole('menuitem', { name: 'Theme' }).click();
+  await page.getByRole('menuitemradio', { name: 'Dark' }).click();
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+  await page.reload({ waitUntil: 'commit' });
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+});
+
+test('times are in the zone of the reader, exact in UTC when hovered over', async ({ admin: page }) => {
+  await page.goto('/ui/audit');
+  const time = page.locator('main time').first();
+  await expect(time).toHaveAttribute('title', /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC$/);
+  const [shown, title] = [await time.textContent(), await time.getAttribute('title')];
+  const berlin = new Intl.DateTimeFormat('en-US', {
+    timeZone: 'Europe/Berlin',
+    hour: '2-digit',
+    hourCycle: 'h23',
+  });
+  const at = new Date((title ?? '').replace(' UTC', 'Z').replace(' ', 'T'));
+  expect(shown).toContain(`, ${berlin.format(at)}:`);
+});
+
+test.describe('without the server', () => {
+  test.use({ expected: [/ERR_INTERNET_DISCONNECTED|ERR_FAILED/] });
+
+  test('the page keeps what it has, says so, and comes back by itself', async ({ admin: page, context }) => {
+    await page.goto('/ui/workers');
+    await expect(page.getByText('Working')).toBeVisible();
+    await context.setOffline(true);
+    await expect(page.getByText('The server does not answer.').first()).toBeVisible({ timeout: 20_000 });
+    await expect(page.getByText('Working')).toBeVisible();
+    await context.setOffline(false);
+    await expect(page.getByText('What you see may be old')).toBeHidden({ timeout: 20_000 });
+  });
+});
