@@ -1,0 +1,32 @@
+# What there is to do here. Every target is a short script in scripts/, so that it can be read and run alone.
+
+# Builds are kept outside the checkout: a second clone on this machine starts warm.
+CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elt/target
+export CARGO_TARGET_DIR
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint coverage bench dashboard
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: ## build everything and start `elt up` (database, API, dashboard, a worker) at 127.0.0.1:8080
+	@scripts/run.sh
+
+demo: ## build everything, load real public data through API, queue and worker, and show what came of it
+	@scripts/demo.sh
+
+test: ## run all tests: Rust, dashboard, browser
+	@scripts/test.sh
+
+lint: ## formatting, clippy, shell scripts, example configs, deployment files
+	@scripts/lint.sh
+
+coverage: ## line coverage of the Rust tests, imported for the dashboard
+	@scripts/coverage.sh
+
+bench: ## speed and memory, as ratios to psql \copy in the same session (a release build)
+	@scripts/bench.sh
+
+dashboard: ## build the dashboard alone
+	@scripts/dashboard.sh

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Checks deploy/ with the linters that are here, and says which are not.
+. "$(dirname "$0")/lib.sh"
+
+absent() { echo "$1 is not here: $2 not checked"; }
+
+if command -v hadolint >/dev/null; then
+    hadolint deploy/Dockerfile && echo "Dockerfile: ok"
+else
+    absent hadolint "deploy/Dockerfile was"
+fi
+
+compose=()
+docker compose version >/dev/null 2>&1 && compose=(docker compose)
+[ ${#compose[@]} -eq 0 ] && command -v docker-compose >/dev/null && compose=(docker-compose)
+if [ ${#compose[@]} -gt 0 ]; then
+    # Any value will do to see whether the file holds together.
+    mapfile -t values < <(sed -n 's/^\([A-Z_]*\)=.*/\1=x/p' deploy/.env.example)
+    env "${values[@]}" "${compose[@]}" -f deploy/compose.yaml --profile observe --profile sftp config --quiet
+    echo "compose.yaml: ok"
+else
+    absent "docker compose" "deploy/compose.yaml was"
+fi
+
+if command -v promtool >/dev/null; then
+    promtool check config deploy/prometheus/prometheus.yml
+else
+    absent promtool "deploy/prometheus was"
+fi
+
+if command -v systemd-analyze >/dev/null; then
+    units=$(mktemp -d)
+    trap 'rm -rf "$units"' EXIT
+    # Verify looks for the program and the account; neither need be on this machine.
+    for unit in deploy/systemd/*.service; do
+        sed -e 's|/usr/local/bin/elt|/bin/true|; s|^User=elt|User=daemon|; s|^Documentation=.*||' "$unit" >"$units/$(basename "$unit")"
+    done
+    problems=$(systemd-analyze verify "$units/elt-api.service" "$units/elt-worker@1.service" 2>&1 | grep "$units" || true)
+    [ -z "$problems" ] || fail "$problems"
+    echo "systemd units: ok"
+else
+    absent systemd-analyze "deploy/systemd was"
+fi

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Everything that can be said about the code without running it.
+. "$(dirname "$0")/lib.sh"
+
+say "Rust"
+cargo fmt --all --check
+cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+say "configs"
+cargo run --quiet --package elt -- check --strict examples/*.yaml demo/*.yaml
+
+say "shell scripts"
+for script in scripts/*.sh .ci/run; do bash -n "$script"; done
+if command -v shellcheck >/dev/null; then
+    shellcheck --shell=bash --exclude=SC1091 scripts/*.sh .ci/run
+else
+    echo "shellcheck is not here: only the syntax was checked"
+fi
+
+say "deployment"
+scripts/lint-deploy.sh
+
+if have_node && [ -d dashboard/node_modules ]; then
+    say "dashboard"
+    (cd dashboard && npm run --silent lint)
+fi

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Builds everything and starts `elt up`. Settings are environment variables: see README.
+. "$(dirname "$0")/lib.sh"
+
+scripts/setup.sh run
+scripts/dashboard.sh --optional
+cargo build --quiet --package elt
+exec "$CARGO_TARGET_DIR/debug/elt" up "$@"

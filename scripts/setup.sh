@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Checks for the tools a target needs. As root on Debian it installs what is missing; elsewhere it names it.
+# Never starts a system service.  Usage: setup.sh run|test
+. "$(dirname "$0")/lib.sh"
+
+need=()      # Debian packages
+missing=()   # what no package here brings
+
+check() {
+    command -v cargo >/dev/null || missing+=("Rust 1.94 or newer: install it with rustup")
+    if command -v cargo >/dev/null && ! version_at_least 1.94.0 "$(cargo --version | cut -d' ' -f2)"; then
+        missing+=("Rust 1.94 or newer (here: $(cargo --version)): rustup update")
+    fi
+    command -v cc >/dev/null || need+=(build-essential)
+    command -v curl >/dev/null || need+=(curl)
+    have_postgres || need+=(postgresql)
+    if [ "$1" = test ]; then
+        command -v psql >/dev/null || need+=(postgresql-client)
+        [ -x /usr/sbin/sshd ] || need+=(openssh-server)
+        find_chromium >/dev/null || need+=(chromium)
+        have_node || missing+=("Node 20.19 or newer with npm, for the dashboard and its tests")
+    fi
+}
+
+# Debian starts what it installs, unless policy-rc.d says no.
+install_packages() {
+    local policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    say "installing ${need[*]}"
+    apt-get -o DPkg::Lock::Timeout=300 update -qq
+    DEBIAN_FRONTEND=noninteractive \
+        apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+}
+
+check "${1:-run}"
+if [ ${#missing[@]} -gt 0 ]; then
+    printf 'missing: %s\n' "${missing[@]}" >&2
+    exit 1
+fi
+[ ${#need[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    install_packages
+else
+    fail "missing; on Debian: sudo apt-get install ${need[*]}"
+fi

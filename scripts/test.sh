@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# All tests: Rust, dashboard, browser. All run even when one fails; the last line sums them up.
+. "$(dirname "$0")/lib.sh"
+
+scripts/setup.sh test
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+passed=0 failed=0
+table=""
+
+# suite NAME COUNT-FUNCTION COMMAND…: runs a suite, then asks the function for "passed failed".
+suite() {
+    local name=$1 count=$2 status=0 good bad began=$SECONDS
+    shift 2
+    say "$name"
+    "$@" 2>&1 | tee "$out/log" || status=$?
+    sed -e 's/\x1b\[[0-9;]*[A-Za-z]//g' "$out/log" >"$out/plain"
+    read -r good bad < <("$count" "$out/plain")
+    # A suite that broke before it could count is one failure.
+    if [ $status -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+    passed=$((passed + good)) failed=$((failed + bad))
+    table+=$(printf '%-12s %5d passed %5d failed %6d s' "$name" "$good" "$bad" $((SECONDS - began)))$'\n'
+}
+
+# test result: ok. 11 passed; 0 failed; …
+count_cargo() { sed -n 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed;.*/\1 \2/p' "$1" | awk '{p += $1; f += $2} END {print p + 0, f + 0}'; }
+#       Tests  1 failed | 5 passed (6)
+count_vitest() { grep -E '^ *Tests ' "$1" | awk '{for (i = 2; i <= NF; i++) {if ($i == "passed") p += $(i - 1); if ($i == "failed") f += $(i - 1)}} END {print p + 0, f + 0}'; }
+#   1 failed / 3 passed (10s)
+count_playwright() { grep -E '^ *[0-9]+ (passed|failed|flaky|interrupted|did not run)' "$1" | awk '{if ($2 == "passed") p += $1; else f += $1} END {print p + 0, f + 0}'; }
+# check.sh prints one line, ok or not ok, a check
+count_checks() { awk '/^ok /{p++} /^not ok /{f++} END {print p + 0, f + 0}' "$1"; }
+
+dashboard_tests() { (cd dashboard && npm run --silent test); }
+browser_tests() {
+    (cd dashboard && ELT_BIN="$CARGO_TARGET_DIR/debug/elt" CHROMIUM_BIN="$(find_chromium)" npm run --silent e2e)
+}
+
+scripts/dashboard.sh || true # its tests then fail, and the others still run
+suite Rust count_cargo cargo test --workspace --no-fail-fast
+suite dashboard count_vitest dashboard_tests
+suite browser count_playwright browser_tests
+
+say "summary"
+printf '%s' "$table"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
