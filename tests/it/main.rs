@@ -2,6 +2,8 @@
 
 mod support;
 
+mod api_sources;
 mod load_append;
 mod logins;
 mod run_attempts;
+mod sftp_sources;

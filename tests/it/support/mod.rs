@@ -1,10 +1,14 @@
 //! What tests stand on: a whole elt of their own, and the servers it talks to.
 
 pub mod app;
+pub mod chaos_proxy;
 pub mod client;
 pub mod control;
 pub mod database;
+pub mod extraction;
 pub mod folder;
+pub mod http_source;
 pub mod loader;
+pub mod sshd;
 
 pub use app::TestApp;

@@ -36,7 +36,9 @@ pub(super) struct Contents {
 pub(super) enum Flaw {
     /// It ends in the middle: it was cut on its way.
     CutShort(String),
-    /// It is something else than JSON with rows.
+    /// It is something else than JSON.
+    NotJson(String),
+    /// It is JSON, but not with rows where they should be.
     NoRows(String),
     /// There is nothing at this path.
     NothingAt(JsonPath),
@@ -49,10 +51,10 @@ pub(super) enum Flaw {
 pub(super) fn inspect(path: &Path, wanted: &Wanted) -> io::Result<Result<Contents, Flaw>> {
     let mut file = File::open(path)?;
     let Some(first) = first_byte(&mut file)? else {
-        return Ok(Err(Flaw::NoRows("it is empty".into())));
+        return Ok(Err(Flaw::NotJson("it is empty".into())));
     };
     if first == b'<' {
-        return Ok(Err(Flaw::NoRows("it is an HTML or XML page".into())));
+        return Ok(Err(Flaw::NotJson("it is an HTML or XML page".into())));
     }
     let values = match count_values(start(&mut file)?)? {
         Ok(values) => values,
@@ -84,7 +86,7 @@ fn count_values(json: impl Read) -> io::Result<Result<u64, Flaw>> {
             Err(_) if values > 0 => break,
             Err(error) => {
                 let place = format!("it is no JSON at line {} column {}", error.line(), error.column());
-                return Ok(Err(Flaw::NoRows(place)));
+                return Ok(Err(Flaw::NotJson(place)));
             }
         }
     }
@@ -201,12 +203,12 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_says_why_and_repeats_nothing_of_it() {
-        let no_rows = |reason: &str| Err(Flaw::NoRows(reason.to_owned()));
+        let not_json = |reason: &str| Err(Flaw::NotJson(reason.to_owned()));
         let plain = Wanted::default();
-        assert_eq!(look(" \n", &plain), no_rows("it is empty"));
-        assert_eq!(look("<!doctype html><p>canary", &plain), no_rows("it is an HTML or XML page"));
-        assert_eq!(look("canary", &plain), no_rows("it is no JSON at line 1 column 1"));
-        assert_eq!(look("7", &plain), no_rows("it is a single value"));
+        assert_eq!(look(" \n", &plain), not_json("it is empty"));
+        assert_eq!(look("<!doctype html><p>canary", &plain), not_json("it is an HTML or XML page"));
+        assert_eq!(look("canary", &plain), not_json("it is no JSON at line 1 column 1"));
+        assert_eq!(look("7", &plain), Err(Flaw::NoRows("it is a single value".into())));
         assert_eq!(
             look("[{\"a\":1},\n{\"a\"", &plain),
             Err(Flaw::CutShort("its JSON ends in the middle of line 2".into()))

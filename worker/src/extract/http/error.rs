@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use elt_shared::network::NetworkError;
 use reqwest::StatusCode;
 
 use crate::error::PipelineError;
@@ -20,15 +19,15 @@ pub(super) enum HttpError {
     BadHeader { url: String, what: String },
     #[error("the `{key}` of {url} cannot be used: {reason}")]
     BadPath { url: String, key: &'static str, reason: String },
-    #[error("{url} was not called: {reason}")]
-    Refused { url: String, reason: NetworkError },
+    #[error("{url} may not be called: {reason}")]
+    Refused { url: String, reason: String },
     #[error("{url} could not be reached: {reason}")]
     Unreachable { url: String, reason: String },
     #[error("{url} answered {status}{hint}")]
     Status { url: String, status: StatusCode, retry_after: Option<Duration>, hint: &'static str },
-    #[error("{url} asks to wait {} s, longer than the {} s elt waits", .asked.as_secs(), .longest.as_secs())]
-    LongWait { url: String, asked: Duration, longest: Duration },
-    #[error("{url} {what} for {} s", .after.as_secs_f32())]
+    #[error("{error} and asks to wait {} s, longer than the {} s elt waits", .asked.as_secs(), .longest.as_secs())]
+    LongWait { error: Box<HttpError>, asked: Duration, longest: Duration },
+    #[error("{url} {what} {} s", .after.as_secs_f32())]
     Silent { url: String, what: &'static str, after: Duration },
     #[error("{url} was still sending after {} s ({} so far)", .after.as_secs_f32(), size(*.received))]
     TooSlow { url: String, after: Duration, received: u64 },
@@ -38,6 +37,8 @@ pub(super) enum HttpError {
     TooLarge { url: String, limit: u64 },
     #[error("{url} did not answer with JSON: {reason}")]
     NotJson { url: String, reason: String },
+    #[error("{url} did not answer with rows: {reason}")]
+    NoRows { url: String, reason: String },
     #[error("{url} redirected {reason}")]
     Redirect { url: String, reason: String },
     #[error("there is nothing at {path} in the answer of {url}")]
@@ -86,7 +87,7 @@ impl HttpError {
             Self::TooLarge { .. } => "http_too_large",
             Self::NotJson { .. } => "http_not_json",
             Self::Redirect { .. } => "http_redirect",
-            Self::NothingThere { .. } => "records_missing",
+            Self::NoRows { .. } | Self::NothingThere { .. } => "records_missing",
             Self::Endless { .. } => "http_endless",
             Self::Spool { .. } => "io",
             Self::GaveUp { error, .. } => error.code(),
@@ -120,7 +121,7 @@ impl HttpError {
                 "Open the URL with the same token: it must answer with JSON, not with a web or login page."
             }
             Self::Redirect { .. } => "Write the final address in `url`.",
-            Self::NothingThere { .. } => "Correct `records` to where the rows are in the answer.",
+            Self::NoRows { .. } | Self::NothingThere { .. } => "Correct `records` to where the rows are in the answer.",
             Self::Endless { .. } => "Correct `pagination`, or raise `max_pages` if there are that many.",
             Self::Spool { .. } => {
                 "Check the data folder's permissions and free space on the worker, then retry the run."

@@ -80,12 +80,12 @@ impl<'a> Fetcher<'a> {
     }
 
     async fn send(&self, url: &Url, deadline: Instant) -> Result<Response> {
-        let refused = |reason| HttpError::Refused { url: shown(url), reason };
-        network::check_literal(self.network, url.host_str().unwrap_or_default()).map_err(refused)?;
+        network::check_literal(self.network, url.host_str().unwrap_or_default())
+            .map_err(|error| not_connected(url, &error))?;
         let mut headers = self.outgoing.headers_for(url);
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         let sent = self.client.get(url.clone()).headers(headers).send();
-        let silent = |after| HttpError::Silent { url: shown(url), what: "did not answer", after };
+        let silent = |after| HttpError::Silent { url: shown(url), what: "did not answer for", after };
         let limit = self.limits.idle.min(deadline.saturating_duration_since(Instant::now()));
         timeout(limit, sent).await.map_err(|_| silent(limit))?.map_err(|error| unreachable_host(url, error))
     }
@@ -136,7 +136,7 @@ impl Opened {
             after: limits.answer,
             received,
         })?;
-        let what = "sent nothing more";
+        let what = "sent nothing more for";
         let piece = piece.map_err(|_| HttpError::Silent { url: url.to_owned(), what, after: limits.idle })?;
         piece.map_err(|error| HttpError::BrokeOff { url: url.to_owned(), received, reason: innermost(&error) })
     }
@@ -176,19 +176,26 @@ fn refusal(url: &Url, response: &Response) -> HttpError {
     HttpError::Status { url: shown(url), status, retry_after: retry_after(response.headers(), Utc::now()), hint }
 }
 
-/// A request that got no answer: refused by the rules for hosts, or not reached.
+/// A request that got no answer: refused by the rules for hosts, not found, or not reached.
 fn unreachable_host(url: &Url, error: reqwest::Error) -> HttpError {
-    let timed_out = error.is_timeout();
     let mut source = error.source();
     while let Some(cause) = source {
-        if let Some(NetworkError::Refused { host, reason }) = cause.downcast_ref() {
-            let reason = NetworkError::Refused { host: host.clone(), reason: reason.clone() };
-            return HttpError::Refused { url: shown(url), reason };
+        if let Some(network) = cause.downcast_ref() {
+            return not_connected(url, network);
         }
         source = cause.source();
     }
-    let reason = if timed_out { "connecting took too long".to_owned() } else { innermost(&error) };
+    let reason = if error.is_timeout() { "connecting took too long".to_owned() } else { innermost(&error) };
     HttpError::Unreachable { url: shown(url), reason }
+}
+
+fn not_connected(url: &Url, error: &NetworkError) -> HttpError {
+    let url = shown(url);
+    match error {
+        NetworkError::Refused { reason, .. } => HttpError::Refused { url, reason: reason.clone() },
+        NetworkError::NotFound { .. } => HttpError::Unreachable { url, reason: "its host could not be found".into() },
+        other => HttpError::Unreachable { url, reason: other.to_string() },
+    }
 }
 
 /// The deepest cause: "connection refused", "invalid peer certificate: UnknownIssuer". It has no URL in it.

@@ -186,7 +186,7 @@ async fn fetch_page(
     room: u64,
 ) -> Result<Page> {
     let seen = shown(url);
-    retry::with_attempts(fetcher.limits, &seen, async || {
+    retry::with_attempts(fetcher.limits, async || {
         let opened = fetcher.open(url).await?;
         let next_link = next_link(opened.headers(), opened.url());
         let empty = opened.status() == StatusCode::NO_CONTENT;
@@ -211,7 +211,8 @@ async fn look_into(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Re
     let url = url.to_owned();
     inspected.map_err(|flaw| match flaw {
         Flaw::CutShort(reason) => HttpError::BrokeOff { url, received, reason },
-        Flaw::NoRows(reason) => HttpError::NotJson { url, reason },
+        Flaw::NotJson(reason) => HttpError::NotJson { url, reason },
+        Flaw::NoRows(reason) => HttpError::NoRows { url, reason },
         Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
     })
 }
@@ -238,7 +239,7 @@ async fn validators_of(source: &ApiSource, context: &ExtractContext, limits: &Ht
     let outgoing = Outgoing::of(source)?;
     let url = outgoing.url.clone();
     let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
-    let opened: Opened = retry::with_attempts(limits, &shown(&url), async || fetcher.open(&url).await).await?;
+    let opened: Opened = retry::with_attempts(limits, async || fetcher.open(&url).await).await?;
     Ok(validators(opened.headers()))
 }
 

@@ -10,7 +10,7 @@ use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
 
 /// Runs `once` until it succeeds, fails for good, or is out of attempts. Each failure but the last is logged here.
-pub(super) async fn with_attempts<T>(limits: &HttpLimits, url: &str, once: impl AsyncFn() -> Result<T>) -> Result<T> {
+pub(super) async fn with_attempts<T>(limits: &HttpLimits, once: impl AsyncFn() -> Result<T>) -> Result<T> {
     let mut attempt = 1;
     loop {
         let error = match once().await {
@@ -21,7 +21,7 @@ pub(super) async fn with_attempts<T>(limits: &HttpLimits, url: &str, once: impl 
             }
             Err(error) => error,
         };
-        let wait = wait_for(&error, attempt, limits, url)?;
+        let (error, wait) = wait_for(error, attempt, limits)?;
         tracing::warn!(
             attempt,
             "{error}; attempt {} of {} in {:.1} s",
@@ -35,15 +35,15 @@ pub(super) async fn with_attempts<T>(limits: &HttpLimits, url: &str, once: impl 
 }
 
 /// The server's wish is a lower bound; without one the pause doubles. Jitter keeps workers from coming back in step.
-fn wait_for(error: &HttpError, attempt: u32, limits: &HttpLimits, url: &str) -> Result<Duration> {
+fn wait_for(error: HttpError, attempt: u32, limits: &HttpLimits) -> Result<(HttpError, Duration)> {
     let jitter = rand::rng().random_range(0.5..1.5);
     let pause = limits.backoff.saturating_mul(1 << (attempt - 1).min(16)).mul_f64(jitter);
     match error.retry_after() {
         Some(asked) if asked > limits.longest_wait => {
-            Err(HttpError::LongWait { url: url.to_owned(), asked, longest: limits.longest_wait })
+            Err(HttpError::LongWait { error: Box::new(error), asked, longest: limits.longest_wait })
         }
-        Some(asked) => Ok(asked.max(pause)),
-        None => Ok(pause.min(limits.longest_wait)),
+        Some(asked) => Ok((error, asked.max(pause))),
+        None => Ok((error, pause.min(limits.longest_wait))),
     }
 }
 
@@ -85,14 +85,17 @@ mod tests {
     #[test]
     fn the_servers_wish_is_honoured_and_bounded() {
         let limits = HttpLimits::default();
-        let wait = |error: &HttpError, attempt| wait_for(error, attempt, &limits, "http://h/");
+        let wait = |error, attempt| wait_for(error, attempt, &limits).map(|(_, wait)| wait);
         let busy = status(StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(30)));
-        assert_eq!(wait(&busy, 1).expect("a wait"), Duration::from_secs(30));
+        assert_eq!(wait(busy, 1).expect("a wait"), Duration::from_secs(30));
         let away = status(StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(3600)));
-        let refused = wait(&away, 1).expect_err("too long").to_string();
-        assert_eq!(refused, "http://h/ asks to wait 3600 s, longer than the 300 s elt waits");
+        let refused = wait(away, 1).expect_err("too long").to_string();
+        assert_eq!(
+            refused,
+            "http://h/ answered 503 Service Unavailable and asks to wait 3600 s, longer than the 300 s elt waits"
+        );
         let down = status(StatusCode::BAD_GATEWAY, None);
-        let second = wait(&down, 2).expect("a wait").as_secs_f64();
+        let second = wait(down, 2).expect("a wait").as_secs_f64();
         assert!((1.0..3.0).contains(&second), "twice the first pause, give or take half: {second}");
     }
 

@@ -58,7 +58,9 @@ async fn read_on(
     let reads = offsets.map(|offset| read_at(handle.clone(), offset, chunk.min(expected.size - offset) as usize));
     let mut reads = stream::iter(reads).buffered(remote.limits.in_flight);
     let idle = remote.limits.idle;
-    while let Some(read) = timeout(idle, reads.next()).await.map_err(|_| remote.silent("sent nothing more", idle))? {
+    while let Some(read) =
+        timeout(idle, reads.next()).await.map_err(|_| remote.silent("sent nothing more for", idle))?
+    {
         match read {
             Ok(Some(bytes)) => spool.append(&bytes, session).await?,
             Ok(None) => return Err(SftpError::Changed { name }),

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use elt_shared::network::NetworkError;
-
 use crate::error::PipelineError;
 use crate::extract::words::size;
 
@@ -13,16 +11,18 @@ pub(super) type Result<T, E = SftpError> = std::result::Result<T, E>;
 /// Why an SFTP source failed. `server` is `sftp://host:port`, `name` that and the path.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SftpError {
-    #[error("{server} was not called: {reason}")]
-    Refused { server: String, reason: NetworkError },
+    #[error("{server} may not be called: {reason}")]
+    Refused { server: String, reason: String },
     #[error("{server} could not be reached: {reason}")]
     Unreachable { server: String, reason: String },
-    #[error("{server} {what} for {} s", .after.as_secs_f32())]
+    #[error("{server} {what} {} s", .after.as_secs_f32())]
     Silent { server: String, what: &'static str, after: Duration },
     #[error("the connection to {server} broke: {reason}")]
     Lost { server: String, reason: String },
     #[error("{server} is no SSH server elt can talk to: {reason}")]
     Protocol { server: String, reason: String },
+    #[error("{server} has no host key of a kind elt can check")]
+    NoCommonKey { server: String },
     #[error("the host key of {server} is not known: {algorithm} {fingerprint}")]
     HostKeyUnknown { server: String, algorithm: String, fingerprint: String },
     #[error("the host key of {server} has changed: expected {expected}, but it shows {algorithm} {fingerprint}")]
@@ -79,7 +79,7 @@ impl SftpError {
             Self::Refused { .. } => "source_refused",
             Self::Unreachable { .. } | Self::Lost { .. } => "source_unreachable",
             Self::Silent { .. } | Self::Deadline { .. } => "source_timeout",
-            Self::Protocol { .. } | Self::NoSftp { .. } => "sftp_protocol",
+            Self::Protocol { .. } | Self::NoCommonKey { .. } | Self::NoSftp { .. } => "sftp_protocol",
             Self::HostKeyUnknown { .. } => "host_key_unknown",
             Self::HostKeyChanged { .. } => "host_key_changed",
             Self::BadKey { .. } | Self::Login { .. } => "source_login",
@@ -103,7 +103,9 @@ impl SftpError {
                 "Check host and port, that the server is up, and that workers can reach it; then retry the run."
             }
             Self::Deadline { .. } => "Read fewer or smaller files at once, or find out why the server is slow.",
-            Self::Protocol { .. } => "Check that host and port are an SSH server's, and which algorithms it allows.",
+            Self::Protocol { .. } | Self::NoCommonKey { .. } => {
+                "Check that host and port are an SSH server's, and which algorithms it allows."
+            }
             Self::NoSftp { .. } => "Ask the server's admin to enable the SFTP subsystem for this account.",
             Self::HostKeyUnknown { .. } => {
                 "Compare the fingerprint with the server's admin; then approve it under known hosts, or write it as `host_key:`."

@@ -1,5 +1,6 @@
 //! A connection to one SFTP server: connect, check the host key, log in, open SFTP. Broken ones are replaced.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,9 +10,9 @@ use elt_shared::network::{self, NetworkError};
 use openssh_sftp_client::error::SftpErrorKind;
 use openssh_sftp_client::{Error as ClientError, Sftp, SftpOptions};
 use rand::RngExt;
-use russh::Preferred;
 use russh::client::{self, Handle};
 use russh::keys::Algorithm;
+use russh::{AlgorithmKind, Preferred};
 use tokio::time::timeout;
 
 use super::error::{Result, SftpError};
@@ -115,14 +116,16 @@ impl<'a> Remote<'a> {
         for algorithms in check.preferences().await.map_err(SftpError::Control)? {
             match self.handshake(check.clone(), algorithms).await {
                 Ok(ssh) => return self.open(ssh).await,
-                // Another of the server's keys may be the one we hold; the first complaint is the one to tell.
-                Err(error @ SftpError::HostKeyChanged { .. }) => refused = refused.or(Some(error)),
-                Err(SftpError::Protocol { .. }) if refused.is_some() => {}
-                Err(error @ SftpError::Protocol { .. }) => refused = Some(error),
+                // Another of the server's keys may be the one we hold; the first key it showed is the one to tell of.
+                Err(error @ (SftpError::HostKeyChanged { .. } | SftpError::NoCommonKey { .. })) => {
+                    if !matches!(refused, Some(SftpError::HostKeyChanged { .. })) {
+                        refused = Some(error);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
-        Err(refused.unwrap_or_else(|| self.protocol("it has no key to ask for".into())))
+        Err(refused.unwrap_or_else(|| SftpError::NoCommonKey { server: self.server.clone() }))
     }
 
     /// Connects and makes sure that it is the server we know.
@@ -144,7 +147,7 @@ impl<'a> Remote<'a> {
         match timeout(self.limits.handshake, connected).await {
             Ok(Ok(ssh)) => Ok(ssh),
             Ok(Err(error)) => Err(self.handshake_failed(error)),
-            Err(_) => Err(self.silent("did not finish the SSH handshake", self.limits.handshake)),
+            Err(_) => Err(self.silent("did not finish the SSH handshake within", self.limits.handshake)),
         }
     }
 
@@ -152,7 +155,7 @@ impl<'a> Remote<'a> {
         let limit = self.limits.handshake;
         timeout(limit, login(&mut ssh, self.user(), &self.credentials, &self.server))
             .await
-            .map_err(|_| self.silent("did not answer the login", limit))??;
+            .map_err(|_| self.silent("did not answer the login within", limit))??;
         let no_sftp =
             |reason: String| SftpError::NoSftp { server: self.server.clone(), user: self.user().to_owned(), reason };
         let opening = async {
@@ -161,7 +164,7 @@ impl<'a> Remote<'a> {
             let (from, to) = tokio::io::split(channel.into_stream());
             Sftp::new(to, from, SftpOptions::new()).await.map_err(|error| no_sftp(error.to_string()))
         };
-        let sftp = timeout(limit, opening).await.map_err(|_| self.silent("did not start SFTP", limit))??;
+        let sftp = timeout(limit, opening).await.map_err(|_| self.silent("did not start SFTP within", limit))??;
         Ok(Session { sftp, received: AtomicU64::new(0), _ssh: ssh })
     }
 
@@ -173,7 +176,7 @@ impl<'a> Remote<'a> {
     ) -> Result<T> {
         match timeout(self.limits.idle, request).await {
             Ok(answer) => answer.map_err(|error| self.refused(name, error)),
-            Err(_) => Err(self.silent("did not answer", self.limits.idle)),
+            Err(_) => Err(self.silent("did not answer for", self.limits.idle)),
         }
     }
 
@@ -198,14 +201,19 @@ impl<'a> Remote<'a> {
         SftpError::Protocol { server: self.server.clone(), reason }
     }
 
+    fn hung_up(&self) -> SftpError {
+        let reason = "it was closed before the SSH handshake was done".into();
+        SftpError::Lost { server: self.server.clone(), reason }
+    }
+
     fn not_connected(&self, error: NetworkError) -> SftpError {
         let server = self.server.clone();
         match error {
-            NetworkError::Refused { .. } => SftpError::Refused { server, reason: error },
+            NetworkError::Refused { reason, .. } => SftpError::Refused { server, reason },
             NetworkError::NotFound { .. } => {
-                SftpError::Unreachable { server, reason: "its name has no address".into() }
+                SftpError::Unreachable { server, reason: "its host could not be found".into() }
             }
-            NetworkError::TimedOut { after, .. } => self.silent("did not accept a connection", after),
+            NetworkError::TimedOut { after, .. } => self.silent("did not accept a connection within", after),
             NetworkError::Unreachable { source, .. } => SftpError::Unreachable { server, reason: source.to_string() },
         }
     }
@@ -224,10 +232,15 @@ impl<'a> Remote<'a> {
             },
             HandshakeError::Certificate => self.protocol("it shows a certificate instead of a key".into()),
             HandshakeError::Control(error) => SftpError::Control(error),
+            HandshakeError::Ssh(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. }) => {
+                SftpError::NoCommonKey { server }
+            }
             HandshakeError::Ssh(russh::Error::NoCommonAlgo { kind, .. }) => {
                 self.protocol(format!("no common {kind:?} algorithm"))
             }
             HandshakeError::Ssh(russh::Error::Version) => self.protocol("it does not speak SSH 2".into()),
+            HandshakeError::Ssh(russh::Error::Disconnect | russh::Error::HUP) => self.hung_up(),
+            HandshakeError::Ssh(russh::Error::IO(error)) if error.kind() == ErrorKind::UnexpectedEof => self.hung_up(),
             HandshakeError::Ssh(error) => SftpError::Lost { server, reason: error.to_string() },
         }
     }

@@ -1,0 +1,422 @@
+//! SFTP sources against a real OpenSSH server, on good and bad days.
+
+use std::time::{Duration, Instant};
+
+use elt_shared::config::{AfterLoad, HostTrust, SftpLogin, SftpSource, SourceConfig};
+use elt_shared::store::known_hosts;
+use elt_worker::error::PipelineError;
+use elt_worker::extract::sftp::{self, SftpLimits};
+use elt_worker::extract::{Compression, Extracted, Format};
+
+use crate::support::chaos_proxy::{ChaosProxy, Fate};
+use crate::support::extraction::{Extraction, failure, texts};
+use crate::support::http_source::HttpSource;
+use crate::support::sshd::{PASSWORD, Sshd, is_root};
+
+/// Everything a test may wait for, in a few hundred milliseconds.
+fn quick() -> SftpLimits {
+    SftpLimits {
+        connect: Duration::from_secs(5),
+        handshake: Duration::from_secs(10),
+        idle: Duration::from_secs(10),
+        backoff: Duration::from_millis(10),
+        settle: Duration::ZERO,
+        ..SftpLimits::default()
+    }
+}
+
+async fn extract(lab: &Extraction, source: &SftpSource) -> Result<Extracted, PipelineError> {
+    sftp::extract_within(0, source, &lab.context, &quick()).await
+}
+
+/// The source as seen through a proxy.
+fn through(proxy: &ChaosProxy, source: SftpSource) -> SftpSource {
+    SftpSource { port: proxy.address.port(), ..source }
+}
+
+fn files(extracted: &Extracted, sshd: &Sshd) -> Vec<String> {
+    let server = format!("sftp://{}", sshd.address);
+    extracted.files.iter().map(|file| file.name.replace(&server, "").replace(&sshd.remote(""), "")).collect()
+}
+
+#[tokio::test]
+async fn a_file_a_folder_and_a_glob_are_read() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    sshd.write("b.csv", "id,name\n1,Ann\n");
+    sshd.write("a.JSON.gz", "packed");
+    sshd.write("notes.pdf", "no rows");
+    sshd.write(".hidden.csv", "id\n9\n");
+    sshd.write("deep/er/c.txt", "id|name\n2|Bob\n");
+    std::os::unix::fs::symlink("b.csv", sshd.local("link.csv")).expect("a link");
+    std::os::unix::fs::symlink("nowhere", sshd.local("dangling.csv")).expect("a link");
+
+    let one = extract(&lab, &sshd.source("b.csv")).await.expect("a file");
+    assert_eq!(texts(&one), [(format!("sftp://{}{}", sshd.address, sshd.remote("b.csv")), "id,name\n1,Ann\n".into())]);
+    assert!(one.files[0].path.starts_with(&lab.context.spool));
+
+    let folder = extract(&lab, &sshd.source("")).await.expect("a folder");
+    assert_eq!(files(&folder, &sshd), ["a.JSON.gz", "b.csv", "link.csv"]);
+    assert_eq!((folder.files[0].format, folder.files[0].compression), (Format::Json, Compression::Gzip));
+    let left_out: Vec<_> = folder.left_out.iter().map(|left| left.name.rsplit('/').next().expect("a name")).collect();
+    assert_eq!(left_out, ["dangling.csv", "notes.pdf"]);
+
+    let glob = extract(&lab, &sshd.source("*.csv")).await.expect("a glob");
+    assert_eq!(files(&glob, &sshd), ["b.csv", "link.csv"]);
+    let deep = extract(&lab, &sshd.source("**/*.{csv,txt}")).await.expect("a deep glob");
+    assert_eq!(files(&deep, &sshd), ["b.csv", "deep/er/c.txt", "link.csv"]);
+    let nothing = extract(&lab, &sshd.source("*.ndjson")).await.expect("a glob may match nothing");
+    assert!(nothing.files.is_empty());
+}
+
+#[tokio::test]
+async fn a_password_and_every_kind_of_key_log_in() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    sshd.write("a.csv", "id\n1\n");
+    let login = async |login| extract(&lab, &SftpSource { login, ..sshd.source("a.csv") }).await;
+    let key = |key: String, passphrase: Option<&str>| SftpLogin::PrivateKey {
+        key: key.into(),
+        passphrase: passphrase.map(Into::into),
+    };
+    let text = |path: std::path::PathBuf| std::fs::read_to_string(path).expect("a key");
+    if is_root() {
+        login(SftpLogin::Password(PASSWORD.into())).await.expect("the password");
+    }
+    login(key(sshd.key(), None)).await.expect("an ed25519 key");
+    login(key(text(sshd.another_key("rsa", "opens it")), Some("opens it"))).await.expect("an rsa key with passphrase");
+    login(key(text(sshd.another_key("ecdsa", "")), None)).await.expect("an ecdsa key");
+    let file = lab.folder.write("keys/id", sshd.key());
+    login(key(file.to_str().expect("a path").into(), None)).await.expect("a key's file");
+    login(key("keys/id".into(), None)).await.expect("a key's file, from the base folder on");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_not_tried_again_and_tells_no_secret() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    sshd.write("a.csv", "id\n1\n");
+    let encrypted = std::fs::read_to_string(sshd.another_key("ed25519", "canary")).expect("a key");
+    let stranger = std::fs::read_to_string(Sshd::start().another_key("ed25519", "")).expect("a key");
+    let outside = tempfile::NamedTempFile::new().expect("a file");
+    let key = |key: &str, passphrase: Option<&str>| SftpLogin::PrivateKey {
+        key: key.into(),
+        passphrase: passphrase.map(Into::into),
+    };
+    let mut messages = String::new();
+    for login in [
+        SftpLogin::Password("canary".into()),
+        key(&stranger, None),
+        key(&encrypted, None),
+        key(&encrypted, Some("canary-wrong")),
+        key("canary: no key at all", None),
+        key("-----BEGIN OPENSSH PRIVATE KEY-----\ncanary\n-----END OPENSSH PRIVATE KEY-----", None),
+        key(outside.path().to_str().expect("a path"), None),
+    ] {
+        let failed = failure(extract(&lab, &SftpSource { login, ..sshd.source("a.csv") }).await, sshd.address.port());
+        assert!(!failed.contains("canary") && !failed.contains("b3BlbnNzaC1rZXktdjE"), "{failed}");
+        messages.push_str(&failed.replace(&sshd.user(), "USER"));
+        messages.push('\n');
+    }
+    insta::assert_snapshot!(messages, @r#"
+    source_login: sftp://127.0.0.1:PORT did not accept the login of "USER" with its password; it accepts publickey, password
+    source_login: sftp://127.0.0.1:PORT did not accept the login of "USER" with its private key; it accepts publickey, password
+    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it is encrypted, and there is no `passphrase`
+    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: its `passphrase` does not open it, or the key is damaged
+    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it is no key, and as the path of one it cannot be followed: No such file or directory (os error 2)
+    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it cannot be parsed (Base64 decoding error: invalid length at 4)
+    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it is no key, and as the path of one it is outside the folders the worker may read
+    "#);
+    assert_eq!(sshd.refused_logins(), 2, "one each for the password and the unknown key");
+}
+
+#[tokio::test]
+async fn the_first_host_key_is_pinned_and_another_one_refused() {
+    let (mut sshd, lab) = (Sshd::start(), Extraction::new().await);
+    sshd.write("a.csv", "id\n1\n");
+    let source = sshd.source("a.csv");
+    let first = sshd.fingerprint("ed25519");
+    extract(&lab, &source).await.expect("the first use");
+    let known = known_hosts::of_server(&lab.context.control, "127.0.0.1", source.port).await.expect("known hosts");
+    assert_eq!((known.len(), known[0].trusted, &known[0].fingerprint), (1, true, &first));
+    assert!(known[0].public_key.starts_with("ssh-ed25519 AAAA"));
+    extract(&lab, &source).await.expect("the same key again");
+
+    sshd.change_host_key();
+    let second = sshd.fingerprint("ed25519");
+    let failed = failure(extract(&lab, &source).await, source.port).replace(&first, "FIRST").replace(&second, "SECOND");
+    insta::assert_snapshot!(failed, @"host_key_changed: the host key of sftp://127.0.0.1:PORT has changed: expected ssh-ed25519 FIRST, but it shows ssh-ed25519 SECOND");
+    assert_eq!(sshd.refused_logins(), 0, "no login was tried");
+
+    known_hosts::approve(&lab.context.control, "127.0.0.1", source.port, &second, "ann")
+        .await
+        .expect("approved")
+        .expect("the new key was noted for the admin");
+    extract(&lab, &source).await.expect("an admin has approved the new key");
+}
+
+#[tokio::test]
+async fn a_key_of_another_kind_is_a_changed_key_and_a_known_one_is_asked_for() {
+    let (mut sshd, lab) = (Sshd::start(), Extraction::new().await);
+    sshd.write("a.csv", "id\n1\n");
+    let (ed25519, rsa) = (sshd.fingerprint("ed25519"), sshd.fingerprint("rsa"));
+    let pinned =
+        |fingerprint: &str| SftpSource { trust: HostTrust::Pinned(fingerprint.into()), ..sshd.source("a.csv") };
+    extract(&lab, &pinned(&ed25519)).await.expect("the key it shows first");
+    extract(&lab, &pinned(&rsa)).await.expect("its other key");
+    let wrong =
+        extract(&lab, &pinned("SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")).await.expect_err("not its key");
+    assert_eq!(wrong.code(), "host_key_changed");
+    assert!(wrong.to_string().contains(&ed25519), "{wrong}");
+
+    extract(&lab, &sshd.source("a.csv")).await.expect("ed25519 is pinned");
+    sshd.drop_ed25519();
+    let changed = extract(&lab, &sshd.source("a.csv")).await.expect_err("only its RSA key is left").to_string();
+    assert!(changed.contains(&ed25519) && changed.contains(&rsa), "{changed}");
+}
+
+#[tokio::test]
+async fn a_strict_source_waits_for_an_admin() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    sshd.write("a.csv", "id\n1\n");
+    let source = SftpSource { trust: HostTrust::Strict, ..sshd.source("a.csv") };
+    let fingerprint = sshd.fingerprint("ed25519");
+    let failed = failure(extract(&lab, &source).await, source.port).replace(&fingerprint, "FINGERPRINT");
+    insta::assert_snapshot!(failed, @"host_key_unknown: the host key of sftp://127.0.0.1:PORT is not known: ssh-ed25519 FINGERPRINT");
+    extract(&lab, &source).await.expect_err("still not approved");
+    let db = &lab.context.control;
+    known_hosts::approve(db, "127.0.0.1", source.port, &fingerprint, "ann").await.expect("approved").expect("noted");
+    extract(&lab, &source).await.expect("approved");
+    assert!(known_hosts::forget(db, "127.0.0.1", source.port, &fingerprint).await.expect("forgotten"));
+    extract(&lab, &source).await.expect_err("forgotten again");
+}
+
+#[tokio::test]
+async fn two_workers_that_meet_a_server_at_once_pin_one_key() {
+    let lab = Extraction::new().await;
+    let key = |name: &str| known_hosts::ShownKey {
+        algorithm: "ssh-ed25519".into(),
+        fingerprint: format!("SHA256:{name}"),
+        public_key: String::new(),
+    };
+    let keys = [key("a"), key("b")];
+    let db = &lab.context.control;
+    let (one, other) =
+        tokio::join!(known_hosts::pin_first(db, "h", 22, &keys[0]), known_hosts::pin_first(db, "H.", 22, &keys[1]));
+    let (one, other) = (one.expect("pinned"), other.expect("pinned"));
+    assert_eq!(one, other, "both see the same key");
+    assert_eq!(one.len(), 1);
+}
+
+/// A few megabytes that differ everywhere.
+fn large() -> String {
+    (0..300_000).map(|row| format!("{row},name {row}\n")).collect()
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_read_on_where_it_broke() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    let content = large();
+    sshd.write("large.csv", &content);
+    let cuts = [Fate::CutAfter(1_500_000), Fate::CutAfter(2_500_000)];
+    let proxy = ChaosProxy::start(sshd.address, cuts).await;
+    let extracted = extract(&lab, &through(&proxy, sshd.source("large.csv"))).await.expect("read in three parts");
+    assert!(texts(&extracted)[0].1 == content, "every byte once and in its place");
+    assert_eq!(proxy.connections(), 3);
+    let surplus = proxy.delivered() - content.len() as u64;
+    assert!(surplus < content.len() as u64, "what had arrived was not fetched again: {surplus} bytes too many");
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_without_a_byte_is_given_up() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    sshd.write("a.csv", "id\n1\n");
+    let mut messages = String::new();
+    for (fate, patience) in [
+        (Fate::CutAfter(0), 10_000),
+        (Fate::CutAfter(600), 10_000),
+        (Fate::SilentAfter(0), 300),
+        (Fate::SilentAfter(600), 300),
+    ] {
+        let proxy = ChaosProxy::start(sshd.address, [fate; 20]).await;
+        let limits = SftpLimits { handshake: Duration::from_millis(patience), ..quick() };
+        let failed = sftp::extract_within(0, &through(&proxy, sshd.source("a.csv")), &lab.context, &limits).await;
+        let failed = failure(failed, proxy.address.port());
+        messages.push_str(&format!("{fate:?}: {} x {failed}\n", proxy.connections()));
+    }
+    insta::assert_snapshot!(messages, @"
+    CutAfter(0): 3 x source_unreachable: the connection to sftp://127.0.0.1:PORT broke: it was closed before the SSH handshake was done (3 attempts)
+    CutAfter(600): 3 x source_unreachable: the connection to sftp://127.0.0.1:PORT broke: it was closed before the SSH handshake was done (3 attempts)
+    SilentAfter(0): 3 x source_timeout: sftp://127.0.0.1:PORT did not finish the SSH handshake within 0.3 s (3 attempts)
+    SilentAfter(600): 3 x source_timeout: sftp://127.0.0.1:PORT did not finish the SSH handshake within 0.3 s (3 attempts)
+    ");
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_called_again() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    let content = large();
+    sshd.write("large.csv", &content);
+    let proxy = ChaosProxy::start(sshd.address, [Fate::SilentAfter(2_000_000); 2]).await;
+    let limits = SftpLimits { idle: Duration::from_millis(500), ..quick() };
+    let source = through(&proxy, sshd.source("large.csv"));
+    let extracted = sftp::extract_within(0, &source, &lab.context, &limits).await.expect("read in three parts");
+    assert!(texts(&extracted)[0].1 == content, "every byte once and in its place");
+    assert_eq!(proxy.connections(), 3);
+}
+
+#[tokio::test]
+async fn a_file_that_is_still_written_is_left_for_later() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    let path = sshd.write("growing.csv", "id\n");
+    sshd.write("done.csv", "id\n1\n");
+    let writing = tokio_util::sync::CancellationToken::new();
+    let writer = tokio::task::spawn_blocking({
+        let writing = writing.clone();
+        move || {
+            while !writing.is_cancelled() {
+                let mut file = std::fs::File::options().append(true).open(&path).expect("the file");
+                std::io::Write::write_all(&mut file, b"1\n").expect("one more row");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    });
+    let limits = SftpLimits { settle: Duration::from_millis(1500), rereads: 1, ..quick() };
+    let extracted = sftp::extract_within(0, &sshd.source(""), &lab.context, &limits).await.expect("the other file");
+    writing.cancel();
+    writer.await.expect("the writer");
+    assert_eq!(files(&extracted, &sshd), ["done.csv"]);
+    assert_eq!(extracted.left_out[0].reason, "it changed each time it was read, so it is still being written");
+}
+
+#[tokio::test]
+async fn a_fresh_file_is_looked_at_again_once_it_has_settled() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    std::fs::write(sshd.local("fresh.csv"), "id\n1\n").expect("written");
+    let path = sshd.local("fresh.csv");
+    let limits = SftpLimits { settle: Duration::from_secs(2), ..quick() };
+    let writer = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        std::fs::write(path, "id\n1\n2\n").expect("written");
+    });
+    let extracted = sftp::extract_within(0, &sshd.source("fresh.csv"), &lab.context, &limits).await.expect("the file");
+    writer.await.expect("the writer");
+    assert_eq!(texts(&extracted)[0].1, "id\n1\n2\n", "the half that was there first is not loaded");
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_not_ours_is_said_so() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    sshd.write("report.pdf", "no rows");
+    sshd.write("a.csv", "id\n1\n");
+    let port = sshd.address.port();
+    let mut messages = String::new();
+    for name in ["missing.csv", "missing/*.csv", "report.pdf", "a[.csv"] {
+        let failed = failure(extract(&lab, &sshd.source(name)).await, port);
+        messages.push_str(&failed.replace(&sshd.remote(""), "/upload/"));
+        messages.push('\n');
+    }
+    insta::assert_snapshot!(messages, @"
+    source_missing: there is no sftp://127.0.0.1:PORT/upload/missing.csv
+    source_missing: there is no sftp://127.0.0.1:PORT/upload/missing/
+    source_unreadable: sftp://127.0.0.1:PORT/upload/report.pdf cannot be read: its suffix is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst
+    bad_glob: sftp://127.0.0.1:PORT/upload/a[.csv is no glob: unclosed character class; missing ']'
+    ");
+    if is_root() {
+        std::fs::set_permissions(sshd.local("a.csv"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .expect("mode");
+        sshd.write("b.csv", "id\n2\n");
+        let one = extract(&lab, &sshd.source("a.csv")).await.expect_err("the one file may not be read");
+        assert_eq!(one.code(), "source_unreadable");
+        let folder = extract(&lab, &sshd.source("")).await.expect("the other file may");
+        assert_eq!(files(&folder, &sshd), ["b.csv"]);
+        assert_eq!(folder.left_out.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn hosts_that_are_denied_or_no_ssh_servers_are_said_so() {
+    let (sshd, api) = (Sshd::start(), HttpSource::start().await);
+    let denied = Extraction::new().await.with_network(&["127.0.0.0/8"], &[]);
+    let mut messages = failure(extract(&denied, &sshd.source("")).await, sshd.address.port());
+    let lab = Extraction::new().await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    for port in [api.address.port(), gone.port()] {
+        let source = SftpSource { port, ..sshd.source("") };
+        let limits = SftpLimits { handshake: Duration::from_millis(500), ..quick() };
+        let failed = sftp::extract_within(0, &source, &lab.context, &limits).await;
+        messages.push('\n');
+        messages.push_str(&failure(failed, port));
+    }
+    insta::assert_snapshot!(messages, @"
+    source_refused: sftp://127.0.0.1:PORT may not be called: its address is in `127.0.0.0/8`, denied by ELT_NET_DENY
+    source_unreachable: the connection to sftp://127.0.0.1:PORT broke: it was closed before the SSH handshake was done (3 attempts)
+    source_unreachable: sftp://127.0.0.1:PORT could not be reached: Connection refused (os error 111) (3 attempts)
+    ");
+}
+
+#[tokio::test]
+async fn loaded_files_are_moved_or_deleted_if_they_are_still_the_same() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    let mut source = sshd.source("*.csv");
+    let after_load = async |source: &SftpSource, extracted: &Extracted| {
+        sftp::after_load(&[SourceConfig::Sftp(source.clone())], &extracted.files, &lab.context).await
+    };
+    let there = |name: &str| sshd.local(name).exists();
+
+    sshd.write("a.csv", "id\n1\n");
+    let kept = extract(&lab, &source).await.expect("read");
+    assert_eq!(after_load(&source, &kept).await, Vec::<String>::new());
+    assert!(there("a.csv"));
+
+    source.after_load = AfterLoad::Move(sshd.remote("archive"));
+    let moved = extract(&lab, &source).await.expect("read");
+    assert!(there("a.csv"), "nothing happens before the load has committed");
+    assert_eq!(after_load(&source, &moved).await, Vec::<String>::new());
+    assert!(!there("a.csv") && there("archive/a.csv"));
+
+    sshd.write("a.csv", "id\n2\n");
+    let again = extract(&lab, &source).await.expect("read");
+    after_load(&source, &again).await;
+    assert_eq!(std::fs::read_to_string(sshd.local("archive/a.csv")).expect("the first"), "id\n1\n");
+    assert_eq!(std::fs::read_to_string(sshd.local("archive/a-2.csv")).expect("the second"), "id\n2\n");
+
+    source.after_load = AfterLoad::Delete;
+    sshd.write("a.csv", "id\n3\n");
+    sshd.write("b.csv", "id\n4\n");
+    let deleted = extract(&lab, &source).await.expect("read");
+    sshd.write("b.csv", "id\n4\n5\n");
+    let warnings = after_load(&source, &deleted).await;
+    assert!(!there("a.csv") && there("b.csv"), "what changed since was not loaded and stays");
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].ends_with("b.csv was loaded and stays where it is: it has changed since"), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn a_fingerprint_changes_with_names_sizes_and_times() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    sshd.write("a.csv", "id\n1\n");
+    let source = sshd.source("");
+    let fingerprint = async || sftp::fingerprint(&source, &lab.context).await.expect("a fingerprint");
+    let first = fingerprint().await;
+    assert_eq!(first, fingerprint().await);
+    sshd.write("notes.pdf", "not loaded, so no change");
+    assert_eq!(first, fingerprint().await);
+    sshd.write("a.csv", "id\n1\n2\n");
+    let second = fingerprint().await;
+    assert_ne!(first, second);
+    sshd.write("b.csv", "id\n");
+    assert_ne!(second, fingerprint().await);
+}
+
+#[tokio::test]
+async fn a_stop_is_obeyed_at_once() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    let proxy = ChaosProxy::start(sshd.address, [Fate::SilentAfter(0)]).await;
+    let stop = lab.context.stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stop.cancel();
+    });
+    let start = Instant::now();
+    let stopped = extract(&lab, &through(&proxy, sshd.source(""))).await;
+    assert!(matches!(stopped, Err(PipelineError::Stopped)));
+    assert!(start.elapsed() < Duration::from_secs(5));
+}

@@ -1,0 +1,100 @@
+//! A TCP proxy that breaks connections: after so many bytes it cuts them, or falls silent.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// What happens to one connection, counted in bytes from the server to the client.
+#[derive(Debug, Clone, Copy)]
+pub enum Fate {
+    /// It is cut after this many.
+    CutAfter(u64),
+    /// It stays open but nothing more arrives after this many.
+    SilentAfter(u64),
+}
+
+/// See the module. Ends with this value.
+pub struct ChaosProxy {
+    pub address: SocketAddr,
+    state: Arc<Fates>,
+    serving: JoinHandle<()>,
+}
+
+struct Fates {
+    upstream: SocketAddr,
+    planned: Mutex<VecDeque<Fate>>,
+    connections: AtomicUsize,
+    delivered: AtomicU64,
+}
+
+impl ChaosProxy {
+    /// A proxy before `upstream`. Its connections meet these fates in this order; further ones just work.
+    pub async fn start(upstream: SocketAddr, fates: impl IntoIterator<Item = Fate>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new(Fates {
+            upstream,
+            planned: Mutex::new(fates.into_iter().collect()),
+            connections: AtomicUsize::new(0),
+            delivered: AtomicU64::new(0),
+        });
+        let serving = tokio::spawn(serve(listener, Arc::clone(&state)));
+        Self { address, state, serving }
+    }
+
+    /// Connections so far.
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that reached the client, over all connections.
+    pub fn delivered(&self) -> u64 {
+        self.state.delivered.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for ChaosProxy {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, fates: Arc<Fates>) {
+    while let Ok((client, _)) = listener.accept().await {
+        fates.connections.fetch_add(1, Ordering::Relaxed);
+        let fate = fates.planned.lock().expect("fates").pop_front();
+        tokio::spawn(forward(client, fate, Arc::clone(&fates)));
+    }
+}
+
+async fn forward(client: TcpStream, fate: Option<Fate>, fates: Arc<Fates>) {
+    let Ok(server) = TcpStream::connect(fates.upstream).await else { return };
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let upwards = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+    let limit = match fate {
+        Some(Fate::CutAfter(bytes) | Fate::SilentAfter(bytes)) => bytes,
+        None => u64::MAX,
+    };
+    let mut buffer = vec![0; 64 << 10];
+    let mut sent = 0;
+    while sent < limit {
+        let room = buffer.len().min(usize::try_from(limit - sent).unwrap_or(usize::MAX));
+        let Ok(bytes @ 1..) = from_server.read(&mut buffer[..room]).await else { break };
+        if to_client.write_all(&buffer[..bytes]).await.is_err() {
+            break;
+        }
+        sent += bytes as u64;
+        fates.delivered.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+    if matches!(fate, Some(Fate::SilentAfter(bytes)) if sent >= bytes) {
+        let _ = upwards.await;
+        return;
+    }
+    upwards.abort();
+}
