@@ -25,6 +25,11 @@ impl Caller {
         &self.user.username
     }
 
+    /// Whether their token still counts, as the database has them now.
+    pub fn still_counts(&self, now: &User) -> bool {
+        !now.disabled && self.claims.issued_at() >= now.tokens_after
+    }
+
     /// Whether they own pipelines.
     pub fn is_admin(&self) -> bool {
         self.user.role == Role::Admin
@@ -78,9 +83,8 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
         .map(|(_, token)| token.trim())
         .ok_or(Error::Unauthorized("send the token as `Authorization: Bearer …`"))?;
     let claims = state.tokens.check(token).map_err(Error::Unauthorized)?;
-    let user = users::find_by_token(&state.db, &claims.sub, claims.jti)
-        .await?
-        .filter(|user| !user.disabled && claims.issued_at() >= user.tokens_after)
-        .ok_or(Error::Unauthorized("the token no longer counts: log in again"))?;
-    Ok(Caller { user, claims })
+    let user = users::find_by_token(&state.db, &claims.sub, claims.jti).await?;
+    user.map(|user| Caller { user, claims })
+        .filter(|caller| caller.still_counts(&caller.user))
+        .ok_or(Error::Unauthorized("the token no longer counts: log in again"))
 }

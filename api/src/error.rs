@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 /// Result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+const SEE_DOCS: &str = "/docs shows what this address takes.";
+
 /// Seconds a caller should wait while the database is away.
 const DATABASE_RETRY_SECONDS: u64 = 5;
 
@@ -29,7 +31,7 @@ pub enum Error {
         /// A sentence.
         detail: String,
         /// What to do about it.
-        next_step: Option<String>,
+        next_step: String,
     },
     /// The YAML sent is no config, or not a runnable one.
     #[error(transparent)]
@@ -64,18 +66,33 @@ pub enum Error {
 
 impl Error {
     /// A request that cannot be acted on: 400.
-    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::Refused { status: StatusCode::BAD_REQUEST, code, detail: detail.into(), next_step: None }
+    pub fn bad_request(code: &'static str, detail: impl Into<String>, next_step: &str) -> Self {
+        Self::refused(StatusCode::BAD_REQUEST, code, detail, next_step)
+    }
+
+    /// A parameter that cannot be read: 400.
+    pub fn invalid_query(detail: impl Into<String>) -> Self {
+        Self::bad_request("invalid_query", detail, SEE_DOCS)
+    }
+
+    /// A request without the file it is about: 400, in the words its first clients know.
+    pub fn no_file(detail: &str) -> Self {
+        Self::bad_request("no_file", detail, "Send the YAML in the form field `file`, or as the body itself.")
     }
 
     /// A request that things as they are do not allow: 409.
-    pub fn conflict(code: &'static str, detail: impl Into<String>, next_step: impl Into<String>) -> Self {
-        Self::Refused { status: StatusCode::CONFLICT, code, detail: detail.into(), next_step: Some(next_step.into()) }
+    pub fn conflict(code: &'static str, detail: impl Into<String>, next_step: &str) -> Self {
+        Self::refused(StatusCode::CONFLICT, code, detail, next_step)
     }
 
     /// A request that is well-formed and still wrong: 422.
     pub fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, code, detail: detail.into(), next_step: None }
+        Self::refused(StatusCode::UNPROCESSABLE_ENTITY, code, detail, "Correct it and send it again.")
+    }
+
+    /// A request that is refused with a status of its own.
+    pub fn refused(status: StatusCode, code: &'static str, detail: impl Into<String>, next_step: &str) -> Self {
+        Self::Refused { status, code, detail: detail.into(), next_step: next_step.into() }
     }
 
     /// Something of ours failed.
@@ -108,7 +125,7 @@ impl Error {
 
     fn next_step(&self) -> Option<String> {
         match self {
-            Self::Refused { next_step, .. } => next_step.clone(),
+            Self::Refused { next_step, .. } => Some(next_step.clone()),
             Self::Config(_) => Some("Correct the YAML at the place named and send it again.".into()),
             other => next_step_of(other.status()),
         }
@@ -151,7 +168,8 @@ macro_rules! from_rejections {
             fn from(rejection: $rejection) -> Self {
                 let status = rejection.status();
                 let code = if status == StatusCode::PAYLOAD_TOO_LARGE { code_of(status) } else { $code };
-                Self::Refused { status, code, detail: rejection.body_text(), next_step: next_step_of(status) }
+                let next_step = next_step_of(status).unwrap_or_else(|| SEE_DOCS.into());
+                Self::Refused { status, code, detail: rejection.body_text(), next_step }
             }
         }
     )+};

@@ -1,6 +1,7 @@
 //! axum's extractors, with our errors, and the one that reads an uploaded YAML.
 
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 
 use crate::error::{Error, Result};
@@ -90,16 +91,21 @@ async fn read_form(mut form: Multipart, upload: &mut UploadedFile) -> Result<()>
 
 fn text_of(bytes: &[u8]) -> Result<String> {
     if bytes.len() > MAX_YAML_BYTES {
-        return Err(Error::Refused {
-            status: axum::http::StatusCode::PAYLOAD_TOO_LARGE,
-            code: "too_large",
-            detail: format!("the YAML has {} bytes; {MAX_YAML_BYTES} are allowed", bytes.len()),
-            next_step: Some("Split it into several configs.".into()),
-        });
+        let detail = format!("the YAML has {} bytes; {MAX_YAML_BYTES} are allowed", bytes.len());
+        return Err(Error::refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            detail,
+            "Split it into several configs.",
+        ));
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     String::from_utf8(bytes.to_vec()).map_err(|error| {
         let line = bytes[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Error::bad_request("invalid_yaml", format!("Invalid YAML: not UTF-8 at line {line}"))
+        Error::bad_request(
+            "invalid_yaml",
+            format!("Invalid YAML: not UTF-8 at line {line}"),
+            "Save the file as UTF-8 and send it again.",
+        )
     })
 }

@@ -12,6 +12,7 @@ mod audit;
 pub mod auth;
 mod client;
 pub mod error;
+mod events;
 mod extract;
 mod layers;
 mod metrics;
@@ -33,6 +34,7 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::settings::ApiSettings;
 use crate::tokens::{MIN_KEY_BYTES, Tokens};
@@ -50,6 +52,7 @@ pub struct AppState {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) secret_key: Secret,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Events,
     /// Cancelled when the process should stop.
     pub(crate) stop: CancellationToken,
 }
@@ -80,6 +83,7 @@ impl AppState {
             tokens: Arc::new(tokens),
             secret_key,
             metrics: Arc::default(),
+            events: Events::new(),
             stop: CancellationToken::new(),
         })
     }
@@ -98,6 +102,7 @@ pub fn app(state: AppState) -> Router {
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, mut state: AppState, stop: CancellationToken) -> std::io::Result<()> {
     state.stop = stop.clone();
+    tokio::spawn(state.events.clone().follow(state.db.clone(), stop.clone()));
     let service = app(state).into_make_service_with_connect_info::<SocketAddr>();
     let answering = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
     let deadline = async {

@@ -31,7 +31,11 @@ impl<S: Sync> FromRequestParts<S> for Once {
         let key = match parts.headers.get(IDEMPOTENCY_KEY) {
             None => None,
             Some(key) => Some(key.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
-                Error::bad_request("invalid_idempotency_key", "Idempotency-Key has 1 to 255 printable characters")
+                Error::bad_request(
+                    "invalid_idempotency_key",
+                    "Idempotency-Key has 1 to 255 printable characters",
+                    "Take a new UUID for each request.",
+                )
             })?),
         };
         Ok(Self { key: key.map(ToOwned::to_owned), route: format!("{} {}", parts.method, parts.uri) })

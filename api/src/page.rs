@@ -37,7 +37,13 @@ impl PageQuery {
     pub fn after<K: DeserializeOwned>(&self) -> Result<Option<K>> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let key = decode(cursor).and_then(|key| serde_json::from_slice(&key).ok());
-        key.map(Some).ok_or_else(|| Error::bad_request("invalid_cursor", "the cursor is not one this list gave out"))
+        key.map(Some).ok_or_else(|| {
+            Error::bad_request(
+                "invalid_cursor",
+                "the cursor is not one this list gave out",
+                "Start again from the first page.",
+            )
+        })
     }
 }
 

@@ -66,8 +66,14 @@ async fn login(
     let known = users::find_login(&state.db, &username).await?;
     let hash = known.as_ref().map(|login| login.password_hash.clone());
     let matches = password::verify(request.password, hash).await;
-    let login =
-        known.filter(|login| matches && !login.user.disabled).ok_or(Error::Unauthorized("Invalid credentials"))?;
+    let login = known.filter(|login| matches && !login.user.disabled).ok_or_else(|| {
+        Error::refused(
+            StatusCode::UNAUTHORIZED,
+            "invalid_credentials",
+            "Invalid credentials",
+            "Check name and password; an admin can set a new one.",
+        )
+    })?;
     tokens::forgive(&state.db, attempt).await?;
     let (token, expires_at) =
         state.tokens.issue(&login.user, login.now).map_err(|error| Error::internal("sign a token", error))?;

@@ -75,7 +75,7 @@ async fn upload(
     note: AuditNote,
     file: UploadedFile,
 ) -> Result<Response> {
-    let text = file.text.ok_or_else(|| Error::bad_request("no_file", "No file uploaded"))?;
+    let text = file.text.ok_or_else(|| Error::no_file("No file uploaded"))?;
     let upload = check(&state, text).await?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &upload.text()).await? {
@@ -303,7 +303,7 @@ struct Validation {
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
     (status = 200, body = Validation), (status = 400, body = Problem), (status = 401, body = Problem)))]
 async fn validate(State(state): State<AppState>, _caller: AnyUser, file: UploadedFile) -> Result<Json<Validation>> {
-    let text = file.text.ok_or_else(|| Error::bad_request("no_file", "No file uploaded"))?;
+    let text = file.text.ok_or_else(|| Error::no_file("No file uploaded"))?;
     let found = match check(&state, text).await {
         Ok(upload) => Validation {
             valid: true,

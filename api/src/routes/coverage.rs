@@ -104,12 +104,7 @@ fn built_in() -> Option<Report> {
 }
 
 fn none_yet() -> Error {
-    Error::Refused {
-        status: StatusCode::NOT_FOUND,
-        code: "no_coverage",
-        detail: "no coverage report was imported yet".into(),
-        next_step: Some("Run `make coverage`.".into()),
-    }
+    Error::refused(StatusCode::NOT_FOUND, "no_coverage", "no coverage report was imported yet", "Run `make coverage`.")
 }
 
 /// Which commit a report is about.

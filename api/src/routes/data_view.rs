@@ -113,11 +113,11 @@ async fn target_of(state: &AppState, caller: &Caller, file: &UploadedFile) -> Re
     let text = match (&file.text, file.field("config_id")) {
         (Some(text), _) => text.clone(),
         (None, Some(id)) if caller.is_admin() => {
-            let id = id.parse().map_err(|_| Error::bad_request("invalid_query", "config_id is a number"))?;
+            let id = id.parse().map_err(|_| Error::invalid_query("config_id is a number"))?;
             configs::find(state, id).await?.yaml_content
         }
         (None, Some(_)) => return Err(Error::Forbidden("admin")),
-        (None, None) => return Err(Error::bad_request("no_file", "No file uploaded")),
+        (None, None) => return Err(Error::no_file("No file uploaded")),
     };
     let upload = check(state, text).await?;
     let allowed = AllowedEnvironment(&state.settings.env_allow);
@@ -138,7 +138,7 @@ impl Resolve for AllowedEnvironment<'_> {
 }
 
 fn query(file: &UploadedFile) -> Result<PageQuery> {
-    let invalid = |detail: String| Error::bad_request("invalid_query", detail);
+    let invalid = |detail: String| Error::invalid_query(detail);
     let list = |name: &str| {
         let names = file.field(name).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
         names.map(ToOwned::to_owned).collect::<Vec<_>>()
@@ -211,22 +211,17 @@ fn tell(error: TargetError, caller: &Caller) -> Error {
             | TargetError::Host(_)
     );
     if about_the_server && !caller.is_admin() {
-        return Error::Refused {
-            status: StatusCode::BAD_GATEWAY,
-            code: "target_unusable",
-            detail: "the target cannot be reached, or refused the login".into(),
-            next_step: Some("Check host, database, user and password under `target:`.".into()),
-        };
+        return Error::refused(
+            StatusCode::BAD_GATEWAY,
+            "target_unusable",
+            "the target cannot be reached, or refused the login",
+            "Check host, database, user and password under `target:`.",
+        );
     }
     if let TargetError::Database(source) = &error {
         tracing::warn!(error = %source, "could not read a target for the data view");
     }
-    Error::Refused {
-        status,
-        code: error.code(),
-        detail: error.to_string(),
-        next_step: Some(error.next_step().to_owned()),
-    }
+    Error::refused(status, error.code(), error.to_string(), error.next_step())
 }
 
 #[cfg(test)]

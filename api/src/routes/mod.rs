@@ -7,11 +7,16 @@ mod auth;
 mod configs;
 mod coverage;
 mod data_view;
+mod events;
 mod health;
+mod jobs;
 mod known_hosts;
 mod logs;
+mod overview;
 mod runs;
+mod schedules;
 mod users;
+mod workers;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -26,7 +31,12 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(coverage::router())
         .merge(data_view::router())
         .merge(known_hosts::router())
+        .merge(jobs::router())
         .merge(runs::router())
+        .merge(events::router())
+        .merge(schedules::router())
+        .merge(workers::router())
+        .merge(overview::router())
         .merge(logs::router())
         .merge(users::router())
         .merge(audit::router())

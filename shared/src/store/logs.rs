@@ -101,6 +101,20 @@ pub struct LineFilter {
     pub until: Option<DateTime<Utc>>,
 }
 
+impl LineFilter {
+    /// Whether a new line passes: everything but the bounds `before` and `after`.
+    pub fn matches(&self, line: &Line) -> bool {
+        let is = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
+        (self.run_id.is_none() || self.run_id == line.run_id)
+            && (self.levels.is_empty() || self.levels.contains(&line.level))
+            && self.text.as_ref().is_none_or(|text| line.message.to_lowercase().contains(&text.to_lowercase()))
+            && is(&self.process, Some(&line.process))
+            && is(&self.trace_id, line.trace_id.as_deref())
+            && self.since.is_none_or(|since| line.at >= since)
+            && self.until.is_none_or(|until| line.at <= until)
+    }
+}
+
 /// Keeps lines, all in one statement.
 pub async fn append(db: impl PgExecutor<'_>, lines: &[NewLine]) -> sqlx::Result<()> {
     let column = |pick: fn(&NewLine) -> &str| lines.iter().map(pick).collect::<Vec<_>>();

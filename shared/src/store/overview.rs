@@ -1,6 +1,9 @@
 //! Numbers about the whole installation: for Prometheus and for the dashboard's first page.
 
+use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
+
+use super::workers::LOST_AFTER;
 
 /// One number for Prometheus.
 #[derive(Debug, FromRow)]
@@ -45,6 +48,88 @@ pub async fn gauges(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
            left join schedules c on c.state = s.state
            group by s.state
            order by 1, 3"#,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// How things stand.
+#[derive(Debug, Clone, FromRow)]
+pub struct Numbers {
+    /// Runs that could start now.
+    pub queued: i64,
+    /// How long the oldest of them has been waiting.
+    pub oldest_queued_seconds: f64,
+    /// Runs going on.
+    pub running: i64,
+    /// Ended well in the last 24 hours.
+    pub succeeded_24h: i64,
+    /// Failed in the last 24 hours.
+    pub failed_24h: i64,
+    /// Rows inserted in the last 24 hours.
+    pub rows_inserted_24h: i64,
+    /// Workers whose heartbeat is fresh.
+    pub workers_alive: i64,
+    /// Runs those can execute at the same time.
+    pub slots: i64,
+    /// Host keys an admin should look at.
+    pub host_keys_waiting: i64,
+    /// Live schedules whose last look failed.
+    pub failing_schedules: i64,
+}
+
+/// The numbers of the dashboard's first page.
+pub async fn numbers(db: impl PgExecutor<'_>) -> sqlx::Result<Numbers> {
+    sqlx::query_as(
+        "with due as (
+             select greatest(created_at, not_before) as since from runs
+             where state = 'queued' and coalesce(not_before, now()) <= now()
+         ), finished as (
+             select state, rows_inserted from runs where finished_at > now() - interval '24 hours' and kind in ('run', 'replay')
+         ), alive as (
+             select concurrency from workers
+             where stopped_at is null and not stopping and heartbeat_at > now() - make_interval(secs => $1)
+         )
+         select (select count(*) from due) as queued,
+                (select coalesce(max(extract(epoch from now() - since)), 0)::float8 from due) as oldest_queued_seconds,
+                (select count(*) from runs where state = 'running') as running,
+                (select count(*) from finished where state = 'succeeded') as succeeded_24h,
+                (select count(*) from finished where state = 'failed') as failed_24h,
+                (select coalesce(sum(rows_inserted), 0)::bigint from finished) as rows_inserted_24h,
+                (select count(*) from alive) as workers_alive,
+                (select coalesce(sum(concurrency), 0)::bigint from alive) as slots,
+                (select count(*) from known_hosts where not trusted) as host_keys_waiting,
+                (select count(*) from schedules
+                 where state in ('waiting', 'active') and last_tick_error is not null) as failing_schedules",
+    )
+    .bind(LOST_AFTER.as_secs_f64())
+    .fetch_one(db)
+    .await
+}
+
+/// What happened on one day.
+#[derive(Debug, Clone, FromRow)]
+pub struct Day {
+    /// Its start, UTC.
+    pub day: DateTime<Utc>,
+    /// Rows inserted.
+    pub rows_inserted: i64,
+    /// Runs that ended well.
+    pub succeeded: i64,
+    /// Runs that failed.
+    pub failed: i64,
+}
+
+/// The last 14 days, oldest first, today included.
+pub async fn days(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Day>> {
+    sqlx::query_as(
+        "select day, coalesce(sum(r.rows_inserted), 0)::bigint as rows_inserted,
+                count(*) filter (where r.state = 'succeeded') as succeeded,
+                count(*) filter (where r.state = 'failed') as failed
+         from generate_series(date_trunc('day', now(), 'UTC') - interval '13 days', date_trunc('day', now(), 'UTC'),
+                              interval '1 day') day
+         left join runs r on r.finished_at >= day and r.finished_at < day + interval '1 day' and r.kind in ('run', 'replay')
+         group by day order by day",
     )
     .fetch_all(db)
     .await

@@ -59,3 +59,11 @@ pub async fn list(
 pub async fn counts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(String, i64)>> {
     sqlx::query_as("select state, count(*) from runs group by state order by state").fetch_all(db).await
 }
+
+/// These runs, as far as there are any.
+pub async fn find_all(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec<Run>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from runs where id = any($1)")))
+        .bind(ids)
+        .fetch_all(db)
+        .await
+}

@@ -15,7 +15,7 @@ pub use attempt::{
     Claim, Outcome, Renewed, begin, claim_target, finish, hand_back, is_mine, note_progress, renew, retry_later,
     wait_for_target,
 };
-pub use list::{RunFilter, counts, list};
+pub use list::{RunFilter, counts, find_all, list};
 pub use stop::{StopAnswer, request_stop, retry, stop_of_schedule};
 
 use chrono::{DateTime, Utc};

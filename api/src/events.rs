@@ -1,0 +1,183 @@
+//! What happens to runs and in the log, followed once for all open streams of this process.
+//!
+//! One listener hears which runs changed; a poll catches what it missed and reads new log lines. Nothing is read while
+//! nobody watches.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use elt_shared::store::logs::{self, Line, LineFilter};
+use elt_shared::store::runs::{self, Run};
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Told the id of every run that changed.
+const CHANNEL: &str = "elt_runs";
+/// New lines are looked for this often.
+const LINES_EVERY: Duration = Duration::from_millis(500);
+/// Watched runs are looked at this often, in case a notification was lost.
+const RUNS_EVERY: Duration = Duration::from_secs(2);
+/// A line may become visible this much later than one with a higher id.
+const LATE: Duration = Duration::from_secs(5);
+/// Lines of one look.
+const LINES: i64 = 2_000;
+/// Events a slow reader may be behind before it is cut off. It resumes where it was.
+const BEHIND: usize = 1_024;
+/// Streams of one process.
+const STREAMS: usize = 512;
+
+/// Something happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A watched run changed, or was looked at again.
+    Run(Arc<Run>),
+    /// New lines, each handed out once.
+    Lines(Arc<Vec<Line>>),
+}
+
+/// Hands out what happens to whoever watches.
+#[derive(Clone)]
+pub struct Events(Arc<Hub>);
+
+struct Hub {
+    sender: broadcast::Sender<Event>,
+    watched: Mutex<HashMap<Uuid, usize>>,
+    streams: Arc<Semaphore>,
+}
+
+/// One open stream. Dropping it ends the watching.
+pub struct Watch {
+    events: Events,
+    run: Option<Uuid>,
+    /// What happens from now on.
+    pub receiver: broadcast::Receiver<Event>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Events {
+    /// Nothing is followed until [`Events::follow`] runs.
+    pub fn new() -> Self {
+        let (sender, _) = broadcast::channel(BEHIND);
+        Self(Arc::new(Hub { sender, watched: Mutex::default(), streams: Arc::new(Semaphore::new(STREAMS)) }))
+    }
+
+    /// Watches one run, or only the log. `None`: too many streams are open.
+    pub fn watch(&self, run: Option<Uuid>) -> Option<Watch> {
+        let place = Arc::clone(&self.0.streams).try_acquire_owned().ok()?;
+        if let Some(run) = run {
+            *self.watched().entry(run).or_default() += 1;
+        }
+        Some(Watch { events: self.clone(), run, receiver: self.0.sender.subscribe(), _place: place })
+    }
+
+    /// Follows the database until `stop` is cancelled. A lost database is waited for.
+    pub async fn follow(self, db: PgPool, stop: CancellationToken) {
+        let following = async {
+            loop {
+                if let Err(error) = self.follow_once(&db).await {
+                    tracing::debug!(error = %error, "lost the database while following runs");
+                }
+                sleep(RUNS_EVERY).await;
+            }
+        };
+        stop.run_until_cancelled(following).await;
+    }
+
+    async fn follow_once(&self, db: &PgPool) -> sqlx::Result<()> {
+        let mut listener = PgListener::connect_with(db).await?;
+        listener.listen(CHANNEL).await?;
+        let mut new_lines = NewLines::default();
+        let (mut lines_tick, mut runs_tick) = (interval(LINES_EVERY), interval(RUNS_EVERY));
+        lines_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        runs_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                told = listener.recv() => {
+                    let changed = told?.payload().parse().ok().filter(|id| self.watched().contains_key(id));
+                    self.tell_runs(db, changed.as_slice()).await?;
+                }
+                _ = runs_tick.tick() => {
+                    let watched: Vec<Uuid> = self.watched().keys().copied().collect();
+                    self.tell_runs(db, &watched).await?;
+                }
+                _ = lines_tick.tick() => match self.0.sender.receiver_count() {
+                    0 => new_lines = NewLines::default(),
+                    _ => self.tell_lines(new_lines.look(db).await?),
+                },
+            }
+        }
+    }
+
+    async fn tell_runs(&self, db: &PgPool, ids: &[Uuid]) -> sqlx::Result<()> {
+        if !ids.is_empty() {
+            for run in runs::find_all(db, ids).await? {
+                // Nobody may be listening any more.
+                let _ = self.0.sender.send(Event::Run(Arc::new(run)));
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_lines(&self, lines: Vec<Line>) {
+        if !lines.is_empty() {
+            let _ = self.0.sender.send(Event::Lines(Arc::new(lines)));
+        }
+    }
+
+    fn watched(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, usize>> {
+        self.0.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let Some(run) = self.run else { return };
+        let mut watched = self.events.watched();
+        if let Some(count) = watched.get_mut(&run) {
+            *count -= 1;
+            if *count == 0 {
+                watched.remove(&run);
+            }
+        }
+    }
+}
+
+/// Finds every new line once, although ids become visible out of order: it looks again at those of the last seconds.
+#[derive(Default)]
+struct NewLines {
+    /// Lines up to here are settled; `None`: start with what comes from now on.
+    floor: Option<i64>,
+    next_floor: i64,
+    raised_at: Option<Instant>,
+    seen: BTreeSet<i64>,
+}
+
+impl NewLines {
+    async fn look(&mut self, db: &PgPool) -> sqlx::Result<Vec<Line>> {
+        let Some(floor) = self.floor else {
+            let newest = logs::list(db, &LineFilter::default(), 1).await?;
+            let newest = newest.first().map_or(0, |line| line.id);
+            (self.floor, self.next_floor) = (Some(newest), newest);
+            return Ok(Vec::new());
+        };
+        let filter = LineFilter { after: Some(floor), ..LineFilter::default() };
+        let lines = logs::list(db, &filter, LINES).await?;
+        let full = lines.len() as i64 == LINES;
+        let last = lines.last().map_or(floor, |line| line.id);
+        let new = lines.into_iter().filter(|line| self.seen.insert(line.id)).collect();
+        let due = self.raised_at.is_none_or(|at| at.elapsed() > LATE);
+        if due || full {
+            // A flood leaves no time for late lines.
+            self.floor = Some(if full { last } else { self.next_floor });
+            self.next_floor = last;
+            self.raised_at = Some(Instant::now());
+            self.seen = self.seen.split_off(&(self.floor.unwrap_or_default() + 1));
+        }
+        Ok(new)
+    }
+}

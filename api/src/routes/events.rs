@@ -1,0 +1,211 @@
+//! Streams: what happens to a run, and the log as it is written.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::sse::{Event as SseEvent, Sse};
+use axum::response::{IntoResponse, Response};
+use elt_shared::store::logs::{self, Line, LineFilter};
+use elt_shared::store::users;
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval_at, sleep_until};
+use tokio_stream::wrappers::ReceiverStream;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::logs::{LineQuery, LineView};
+use super::runs::{self, RunView};
+use crate::AppState;
+use crate::auth::{Admin, Caller};
+use crate::error::{Error, Problem, Result};
+use crate::events::{Event, Watch};
+use crate::extract::{Params, Path};
+
+/// A sign of life, and a look whether the caller may still listen.
+const PING: Duration = Duration::from_secs(15);
+/// Streams end after this time; the client comes back with the id of the last line it saw.
+const LONGEST: Duration = Duration::from_secs(600);
+/// Lines of a finished run that are still on their way to the database.
+const LAST_LINES: Duration = Duration::from_millis(1_500);
+/// Lines sent at the start.
+const FIRST_LINES: i64 = 100;
+/// Lines sent at most when a client comes back.
+const MISSED_LINES: i64 = 5_000;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(of_run)).routes(routes!(of_log))
+}
+
+/// Where a stream goes on.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct StreamQuery {
+    /// Only lines after this one. The header `Last-Event-ID` says the same.
+    after: Option<i64>,
+}
+
+/// A run as it changes, and its log lines as they are written.
+///
+/// Events: `status` with the run, `log` with a line and its id, `ping`, `end` once the run has finished, and `timeout`
+/// when the client should come back with the id of the last line it saw.
+#[utoipa::path(get, path = "/runs/{id}/events", tag = "runs", security(("token" = [])), params(StreamQuery), responses(
+    (status = 200, content_type = "text/event-stream", body = String), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
+async fn of_run(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    Path(id): Path<Uuid>,
+    Params(query): Params<StreamQuery>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let watch = state.events.watch(Some(id)).ok_or(Error::Unavailable("too many streams are open"))?;
+    let run = RunView::from(runs::find(&state, id).await?);
+    let filter = LineFilter { run_id: Some(id), ..LineFilter::default() };
+    let lines = first_lines(&state, &filter, last_seen(&query, &headers)).await?;
+    Ok(stream(state, caller, watch, Followed { run: Some(run), filter }, lines))
+}
+
+/// The log as it is written, after the last hundred lines that match.
+#[utoipa::path(get, path = "/logs/follow", tag = "logs", security(("token" = [])), params(LineQuery, StreamQuery), responses(
+    (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem),
+    (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+async fn of_log(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    Params(lines): Params<LineQuery>,
+    Params(query): Params<StreamQuery>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let filter = lines.filter()?;
+    let watch = state.events.watch(None).ok_or(Error::Unavailable("too many streams are open"))?;
+    let lines = first_lines(&state, &filter, last_seen(&query, &headers)).await?;
+    Ok(stream(state, caller, watch, Followed { run: None, filter }, lines))
+}
+
+fn last_seen(query: &StreamQuery, headers: &HeaderMap) -> Option<i64> {
+    let header = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+    header.or(query.after)
+}
+
+async fn first_lines(state: &AppState, filter: &LineFilter, after: Option<i64>) -> Result<Vec<Line>> {
+    let limit = if after.is_some() { MISSED_LINES } else { FIRST_LINES };
+    Ok(logs::list(&state.db, &LineFilter { after, ..filter.clone() }, limit).await?)
+}
+
+/// What a stream is about.
+struct Followed {
+    run: Option<RunView>,
+    filter: LineFilter,
+}
+
+fn stream(state: AppState, caller: Caller, watch: Watch, followed: Followed, lines: Vec<Line>) -> Response {
+    let (sender, receiver) = mpsc::channel(64);
+    let until =
+        Instant::now() + LONGEST.min((caller.claims.expires_at() - chrono::Utc::now()).to_std().unwrap_or_default());
+    let mut writer = Writer { sender, sent: lines.iter().map(|line| line.id).collect(), shown: None };
+    tokio::spawn(async move {
+        // The only failure is a reader that went away.
+        let _ = writer.follow(&state, &caller, watch, followed, lines, until).await;
+    });
+    let mut response = Sse::new(ReceiverStream::new(receiver)).into_response();
+    // Proxies must not collect events before they pass them on.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The reader went away.
+struct Gone;
+
+struct Writer {
+    sender: mpsc::Sender<Result<SseEvent, Infallible>>,
+    /// Lines of the start: they may come again from the hub.
+    sent: HashSet<i64>,
+    shown: Option<RunView>,
+}
+
+impl Writer {
+    async fn follow(
+        &mut self,
+        state: &AppState,
+        caller: &Caller,
+        mut watch: Watch,
+        followed: Followed,
+        lines: Vec<Line>,
+        until: Instant,
+    ) -> Result<(), Gone> {
+        for line in lines {
+            self.line(line).await?;
+        }
+        let mut ends_at = self.run(followed.run.clone()).await?;
+        let mut pings = interval_at(Instant::now() + PING, PING);
+        loop {
+            tokio::select! {
+                event = watch.receiver.recv() => match event {
+                    Ok(Event::Run(run)) if followed.run.as_ref().is_some_and(|followed| followed.id == run.id) => {
+                        ends_at = self.run(Some(RunView::from((*run).clone()))).await?.or(ends_at);
+                    }
+                    Ok(Event::Run(_)) => {}
+                    Ok(Event::Lines(lines)) => self.new_lines(&lines, &followed.filter).await?,
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => return self.last("timeout").await,
+                },
+                _ = pings.tick() => {
+                    let known = users::find_by_token(&state.db, caller.name(), caller.claims.jti).await;
+                    match known {
+                        Ok(Some(user)) if caller.still_counts(&user) => self.named("ping", &()).await?,
+                        Ok(_) => return self.last("timeout").await,
+                        // The database is away: the stream goes on when it is back.
+                        Err(_) => self.named("ping", &()).await?,
+                    }
+                }
+                () = sleep_until(ends_at.unwrap_or(until)) => {
+                    return self.last(if ends_at.is_some() { "end" } else { "timeout" }).await;
+                }
+                () = state.stop.cancelled() => return self.last("timeout").await,
+            }
+        }
+    }
+
+    /// Shows a run if it looks otherwise than before. Answers when the stream ends, if the run has finished.
+    async fn run(&mut self, run: Option<RunView>) -> Result<Option<Instant>, Gone> {
+        let Some(run) = run.filter(|run| self.shown.as_ref() != Some(run)) else { return Ok(None) };
+        self.named("status", &run).await?;
+        let ends = run.is_finished().then(|| Instant::now() + LAST_LINES);
+        self.shown = Some(run);
+        Ok(ends)
+    }
+
+    async fn new_lines(&mut self, lines: &[Line], filter: &LineFilter) -> Result<(), Gone> {
+        for line in lines.iter().filter(|line| filter.matches(line)) {
+            if !self.sent.contains(&line.id) {
+                self.line(line.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn line(&self, line: Line) -> Result<(), Gone> {
+        let id = line.id.to_string();
+        self.send(SseEvent::default().event("log").id(id).json_data(LineView::from(line))).await
+    }
+
+    async fn named(&self, name: &str, data: &impl Serialize) -> Result<(), Gone> {
+        self.send(SseEvent::default().event(name).json_data(data)).await
+    }
+
+    async fn last(&self, name: &str) -> Result<(), Gone> {
+        self.named(name, &()).await
+    }
+
+    async fn send(&self, event: Result<SseEvent, axum::Error>) -> Result<(), Gone> {
+        let event = event.unwrap_or_else(|_| SseEvent::default().comment("an event that is no JSON"));
+        self.sender.send(Ok(event)).await.map_err(|_| Gone)
+    }
+}

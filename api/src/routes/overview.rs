@@ -1,0 +1,132 @@
+//! The numbers of the dashboard's first page.
+
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use elt_shared::store::overview::{self, Numbers};
+use elt_shared::store::schedules::{self, ScheduleFilter};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::schedules::ScheduleView;
+use crate::AppState;
+use crate::auth::Admin;
+use crate::error::{Problem, Result};
+use crate::extract::Json;
+
+/// Schedules that are looked at for the next runs.
+const SCHEDULES: i64 = 500;
+/// Next runs shown.
+const NEXT: usize = 5;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(numbers))
+}
+
+/// How things stand.
+#[derive(Serialize, ToSchema)]
+struct Overview {
+    /// Runs that could start now.
+    queued: i64,
+    /// How long the oldest of them has been waiting, in seconds.
+    oldest_queued_seconds: f64,
+    /// Runs going on.
+    running: i64,
+    succeeded_24h: i64,
+    failed_24h: i64,
+    rows_inserted_24h: i64,
+    workers_alive: i64,
+    /// Runs workers can execute at the same time.
+    slots: i64,
+    /// Runs and rows of each of the last 14 days, oldest first.
+    days: Vec<Day>,
+    /// Which schedules fire next.
+    next_runs: Vec<NextRun>,
+    /// What needs someone's attention.
+    alerts: Vec<String>,
+}
+
+/// What happened on a day (UTC).
+#[derive(Serialize, ToSchema)]
+struct Day {
+    day: DateTime<Utc>,
+    rows_inserted: i64,
+    succeeded: i64,
+    failed: i64,
+}
+
+/// A schedule that fires.
+#[derive(Serialize, ToSchema)]
+struct NextRun {
+    schedule_id: uuid::Uuid,
+    /// Pipeline name.
+    name: String,
+    at: DateTime<Utc>,
+}
+
+/// How things stand: runs, rows, workers, what fires next, and what needs attention.
+#[utoipa::path(get, path = "/overview", tag = "overview", security(("token" = [])), responses(
+    (status = 200, body = Overview), (status = 401, body = Problem), (status = 403, body = Problem)))]
+async fn numbers(State(state): State<AppState>, _admin: Admin) -> Result<Json<Overview>> {
+    let numbers = overview::numbers(&state.db).await?;
+    let days = overview::days(&state.db).await?;
+    let live = ["waiting".to_owned(), "active".to_owned()];
+    let filter = ScheduleFilter { states: &live, ..ScheduleFilter::default() };
+    let schedules = schedules::list(&state.db, &filter, None, SCHEDULES).await?;
+    let schedules: Vec<ScheduleView> =
+        schedules.into_iter().filter(|schedule| !schedule.paused).map(Into::into).collect();
+    let days = days.into_iter().map(|day| Day {
+        day: day.day,
+        rows_inserted: day.rows_inserted,
+        succeeded: day.succeeded,
+        failed: day.failed,
+    });
+    Ok(Json(Overview {
+        alerts: alerts(&numbers),
+        next_runs: next_runs(&schedules),
+        days: days.collect(),
+        queued: numbers.queued,
+        oldest_queued_seconds: numbers.oldest_queued_seconds,
+        running: numbers.running,
+        succeeded_24h: numbers.succeeded_24h,
+        failed_24h: numbers.failed_24h,
+        rows_inserted_24h: numbers.rows_inserted_24h,
+        workers_alive: numbers.workers_alive,
+        slots: numbers.slots,
+    }))
+}
+
+fn next_runs(schedules: &[ScheduleView]) -> Vec<NextRun> {
+    let fires = schedules.iter().flat_map(|schedule| {
+        let opens = schedule.start_at.filter(|_| schedule.state == "waiting");
+        opens.into_iter().chain(schedule.upcoming.iter().copied()).map(move |at| NextRun {
+            schedule_id: schedule.id,
+            name: schedule.name.clone(),
+            at,
+        })
+    });
+    let mut fires: Vec<NextRun> = fires.collect();
+    fires.sort_by_key(|fire| fire.at);
+    fires.truncate(NEXT);
+    fires
+}
+
+fn alerts(numbers: &Numbers) -> Vec<String> {
+    let mut alerts = Vec::new();
+    if numbers.workers_alive == 0 {
+        alerts.push("No worker is alive: runs wait until one is started with `elt worker`.".into());
+    }
+    if numbers.oldest_queued_seconds > 300.0 && numbers.workers_alive > 0 {
+        let minutes = numbers.oldest_queued_seconds / 60.0;
+        alerts
+            .push(format!("The oldest queued run has been waiting for {minutes:.0} minutes: more workers would help."));
+    }
+    if numbers.host_keys_waiting > 0 {
+        alerts.push(format!("{} SFTP host keys wait for an admin's approval.", numbers.host_keys_waiting));
+    }
+    if numbers.failing_schedules > 0 {
+        alerts.push(format!("{} schedules could not look at their sources.", numbers.failing_schedules));
+    }
+    alerts
+}

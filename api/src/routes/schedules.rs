@@ -1,0 +1,341 @@
+//! Schedules: what runs by itself, when, and how to make it stop.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use elt_shared::config::{CatchUp, Overlap, PipelineConfig, ScheduleConfig};
+use elt_shared::cron::Cron;
+use elt_shared::job::QUEUE;
+use elt_shared::store::schedules::{self, Schedule, ScheduleFilter};
+use elt_shared::trigger::{self, Plan};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::{configs, runs};
+use crate::AppState;
+use crate::audit::AuditNote;
+use crate::auth::Admin;
+use crate::error::{Error, Problem, Result};
+use crate::extract::{Json, Params, Path};
+use crate::once::Once;
+use crate::page::{Page, PageQuery};
+
+/// Fires shown of a cron expression.
+const UPCOMING: usize = 10;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(one))
+        .routes(routes!(stop))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
+}
+
+/// What runs a pipeline by itself.
+#[derive(Serialize, ToSchema)]
+pub struct ScheduleView {
+    pub id: Uuid,
+    /// The config version it runs.
+    pub config_id: i64,
+    /// Pipeline name: one live schedule for each.
+    pub name: String,
+    /// `waiting`, `active`, `stopping`, `stopped`, `missed` or `done`.
+    pub state: String,
+    /// Why it is in that state.
+    pub reason: Option<String>,
+    /// `manual` or `schedule`: who made it.
+    pub trigger: String,
+    /// It waits for this instant.
+    pub start_at: Option<DateTime<Utc>>,
+    /// It ends with this instant.
+    pub end_at: Option<DateTime<Utc>>,
+    /// The zone its cron expression is read in.
+    pub timezone: String,
+    /// Five fields.
+    pub cron: Option<String>,
+    /// `skip` or `queue`.
+    pub overlap: String,
+    /// `latest`, `all` or `none`.
+    pub catch_up: String,
+    /// Whether it compares the sources' fingerprints.
+    pub monitor: bool,
+    /// How often; absent: as the workers are set up.
+    pub interval_seconds: Option<i32>,
+    /// Its ticks do nothing while it is paused.
+    pub paused: bool,
+    /// When a worker looks at it next.
+    pub next_tick_at: Option<DateTime<Utc>>,
+    /// When its cron expression fires next.
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// The next fires of its cron expression.
+    pub upcoming: Vec<DateTime<Utc>>,
+    pub last_tick_at: Option<DateTime<Utc>>,
+    pub last_tick_worker: Option<String>,
+    /// Why the last look failed.
+    pub last_tick_error: Option<String>,
+    /// Fires left out because a run was going on or nobody was there to start it.
+    pub skipped: i64,
+    /// How often it was looked at.
+    pub ticks: i64,
+    pub created_by: String,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<Schedule> for ScheduleView {
+    fn from(schedule: Schedule) -> Self {
+        Self {
+            upcoming: upcoming(&schedule),
+            id: schedule.id,
+            config_id: schedule.config_id,
+            name: schedule.name,
+            state: schedule.state,
+            reason: schedule.reason,
+            trigger: schedule.trigger,
+            start_at: schedule.start_at,
+            end_at: schedule.end_at,
+            timezone: schedule.timezone,
+            cron: schedule.cron,
+            overlap: schedule.overlap,
+            catch_up: schedule.catch_up,
+            monitor: schedule.monitor,
+            interval_seconds: schedule.interval_seconds,
+            paused: schedule.paused,
+            next_tick_at: schedule.next_tick_at,
+            next_run_at: schedule.next_run_at,
+            last_tick_at: schedule.last_tick_at,
+            last_tick_worker: schedule.last_tick_worker,
+            last_tick_error: schedule.last_tick_error,
+            skipped: schedule.skipped,
+            ticks: schedule.ticks,
+            created_by: schedule.created_by,
+            created_at: schedule.created_at,
+            updated_at: schedule.updated_at,
+        }
+    }
+}
+
+fn upcoming(schedule: &Schedule) -> Vec<DateTime<Utc>> {
+    let live = matches!(schedule.state.as_str(), "waiting" | "active");
+    let (Some(cron), Ok(zone), true) = (&schedule.cron, schedule.timezone.parse(), live) else { return Vec::new() };
+    let from = schedule.start_at.map_or_else(Utc::now, |start| start.max(Utc::now()));
+    let fires = Cron::parse(cron).map(|cron| cron.upcoming(from, zone, UPCOMING)).unwrap_or_default();
+    fires.into_iter().filter(|fire| schedule.end_at.is_none_or(|end| *fire < end)).collect()
+}
+
+/// Which schedules.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ScheduleQuery {
+    /// Only in these states, separated by commas: `waiting,active`.
+    state: Option<String>,
+    /// Only of this pipeline.
+    name: Option<String>,
+    /// Only of this config version.
+    config_id: Option<i64>,
+}
+
+/// Schedules, newest first.
+#[utoipa::path(get, path = "/schedules", tag = "schedules", security(("token" = [])), params(PageQuery, ScheduleQuery),
+    responses((status = 200, body = Page<ScheduleView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
+async fn list(
+    State(state): State<AppState>,
+    _admin: Admin,
+    Params(page): Params<PageQuery>,
+    Params(query): Params<ScheduleQuery>,
+) -> Result<Json<Page<ScheduleView>>> {
+    let states = query.state.iter().flat_map(|states| states.split(','));
+    let states: Vec<String> = states.map(|state| state.trim().to_owned()).filter(|state| !state.is_empty()).collect();
+    let filter = ScheduleFilter { states: &states, name: query.name.as_deref(), config_id: query.config_id };
+    let rows = schedules::list(&state.db, &filter, page.after()?, page.fetch()).await?;
+    Ok(Json(Page::of(rows, &page, |schedule| schedule.id, Into::into)))
+}
+
+/// One schedule.
+#[utoipa::path(get, path = "/schedules/{id}", tag = "schedules", security(("token" = [])), responses(
+    (status = 200, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem)))]
+async fn one(State(state): State<AppState>, _admin: Admin, Path(id): Path<Uuid>) -> Result<Json<ScheduleView>> {
+    let schedule = schedules::find(&state.db, id).await?.ok_or_else(|| missing(id))?;
+    Ok(Json(schedule.into()))
+}
+
+fn missing(id: Uuid) -> Error {
+    Error::NotFound(format!("schedule {id}"))
+}
+
+/// A new schedule. What is left out is as the config says.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateSchedule {
+    /// The config version to run.
+    config_id: i64,
+    /// It waits for this instant.
+    start_at: Option<DateTime<Utc>>,
+    /// It ends with this instant.
+    end_at: Option<DateTime<Utc>>,
+    /// Five fields, as crontab reads them.
+    cron: Option<String>,
+    /// IANA name of the zone the cron expression is read in.
+    timezone: Option<String>,
+    /// When a run of it is still going: `skip` or `queue`.
+    overlap: Option<OverlapChoice>,
+    /// After a time without a worker: `latest`, `all` or `none`.
+    catch_up: Option<CatchUpChoice>,
+    /// Whether to run when the sources change.
+    monitor: Option<bool>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum OverlapChoice {
+    Skip,
+    Queue,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum CatchUpChoice {
+    Latest,
+    All,
+    None,
+}
+
+/// Schedules a config version, in place of its pipeline's live schedule.
+#[utoipa::path(post, path = "/schedules", tag = "schedules", security(("token" = [])), request_body = CreateSchedule,
+    responses((status = 201, body = ScheduleView), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
+async fn create(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    once: Once,
+    note: AuditNote,
+    Json(request): Json<CreateSchedule>,
+) -> Result<Response> {
+    let config = configs::find(&state, request.config_id).await?;
+    let pipeline = runs::pipeline_of(&config).await?;
+    let cron = cron(&request, &pipeline)?;
+    let (start, end) = (request.start_at.or(pipeline.window.start), request.end_at.or(pipeline.window.end));
+    if let (Some(start), Some(end)) = (start, end)
+        && end <= start
+    {
+        return Err(Error::unprocessable("invalid_window", "the schedule ends before it starts"));
+    }
+    let mut tx = state.db.begin().await?;
+    if let Some(known) = once.known(&mut tx, &caller, &request).await? {
+        return Ok(known);
+    }
+    let plan = Plan {
+        config: &config,
+        pipeline: &pipeline,
+        start,
+        end,
+        timezone: pipeline.window.timezone,
+        cron: cron.as_ref(),
+        monitor: request.monitor.unwrap_or(pipeline.monitor.enabled),
+        queue: QUEUE,
+        options: json!({}),
+        trigger: "schedule",
+        created_by: caller.name(),
+    };
+    let schedule = trigger::schedule(&mut tx, &plan).await?;
+    note.object("schedule", schedule.id);
+    let location = format!("/schedules/{}", schedule.id);
+    let view = ScheduleView::from(schedule);
+    let answer = once.answer(&mut tx, &caller, StatusCode::CREATED, Some(location), &view).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// The config's own cron section, with what the request says instead.
+fn cron(request: &CreateSchedule, pipeline: &PipelineConfig) -> Result<Option<ScheduleConfig>> {
+    let own = pipeline.schedule.as_ref();
+    let Some(expression) = request.cron.clone().or_else(|| own.map(|own| own.cron.clone())) else { return Ok(None) };
+    Cron::parse(&expression).map_err(|error| Error::unprocessable("invalid_cron", format!("cron: {error}")))?;
+    let timezone = match &request.timezone {
+        Some(name) => name.parse().map_err(|_| {
+            Error::unprocessable("invalid_timezone", format!("timezone: {name} is no IANA name, such as Europe/Berlin"))
+        })?,
+        None => own.map_or(pipeline.window.timezone, |own| own.timezone),
+    };
+    let overlap = request.overlap.map(|overlap| match overlap {
+        OverlapChoice::Skip => Overlap::Skip,
+        OverlapChoice::Queue => Overlap::Queue,
+    });
+    let catch_up = request.catch_up.map(|catch_up| match catch_up {
+        CatchUpChoice::Latest => CatchUp::Latest,
+        CatchUpChoice::All => CatchUp::All,
+        CatchUpChoice::None => CatchUp::None,
+    });
+    Ok(Some(ScheduleConfig {
+        cron: expression,
+        timezone,
+        overlap: overlap.or(own.map(|own| own.overlap)).unwrap_or_default(),
+        catch_up: catch_up.or(own.map(|own| own.catch_up)).unwrap_or_default(),
+    }))
+}
+
+/// Ends a schedule: its waiting runs never start, its running one stops at the next batch boundary.
+#[utoipa::path(post, path = "/schedules/{id}/stop", tag = "schedules", security(("token" = [])), responses(
+    (status = 202, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem)))]
+async fn stop(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    note: AuditNote,
+    Path(id): Path<Uuid>,
+) -> Result<(StatusCode, Json<ScheduleView>)> {
+    note.object("schedule", id);
+    let mut tx = state.db.begin().await?;
+    let reason = format!("stopped by {}", caller.name());
+    let schedule = schedules::stop(&mut tx, id, &reason).await?.ok_or_else(|| missing(id))?;
+    tx.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(schedule.into())))
+}
+
+/// Pauses a schedule: its ticks do nothing until it is resumed.
+#[utoipa::path(post, path = "/schedules/{id}/pause", tag = "schedules", security(("token" = [])), responses(
+    (status = 200, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn pause(
+    State(state): State<AppState>,
+    _admin: Admin,
+    note: AuditNote,
+    Path(id): Path<Uuid>,
+) -> Result<Json<ScheduleView>> {
+    set_paused(&state, &note, id, true).await
+}
+
+/// Lets a paused schedule go on.
+#[utoipa::path(post, path = "/schedules/{id}/resume", tag = "schedules", security(("token" = [])), responses(
+    (status = 200, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn resume(
+    State(state): State<AppState>,
+    _admin: Admin,
+    note: AuditNote,
+    Path(id): Path<Uuid>,
+) -> Result<Json<ScheduleView>> {
+    set_paused(&state, &note, id, false).await
+}
+
+async fn set_paused(state: &AppState, note: &AuditNote, id: Uuid, paused: bool) -> Result<Json<ScheduleView>> {
+    note.object("schedule", id);
+    let mut tx = state.db.begin().await?;
+    if let Some(schedule) = schedules::set_paused(&mut tx, id, paused).await? {
+        tx.commit().await?;
+        return Ok(Json(schedule.into()));
+    }
+    let ended = schedules::find(&mut *tx, id).await?.ok_or_else(|| missing(id))?;
+    Err(Error::conflict(
+        "not_live",
+        format!("the schedule is {}", ended.state),
+        "Make a new schedule, or trigger the config again.",
+    ))
+}
