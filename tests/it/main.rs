@@ -3,7 +3,15 @@
 mod support;
 
 mod api_sources;
+mod audits;
+mod coverage;
+mod health;
+mod idempotency;
 mod load_append;
+mod log_lines;
 mod logins;
+mod problems;
+mod roles;
 mod run_attempts;
 mod sftp_sources;
+mod uploads;

@@ -1,0 +1,80 @@
+//! Log lines, as older clients read them and as they are searched.
+
+use chrono::{TimeDelta, Utc};
+use elt_shared::store::logs::{self, NewLine};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::TestApp;
+
+async fn write(app: &TestApp, level: &str, message: &str, run_id: Option<Uuid>) {
+    let line = NewLine {
+        at: Utc::now(),
+        level: level.into(),
+        target: "elt_worker::load".into(),
+        message: message.into(),
+        fields: json!({ "rows": 3 }),
+        run_id,
+        trace_id: None,
+        process: "worker".into(),
+    };
+    logs::append(&app.db, &[line]).await.expect("kept the line");
+}
+
+#[tokio::test]
+async fn the_last_hundred_lines_in_order() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    for number in 0..150 {
+        write(&app, "INFO", &format!("line {number}"), None).await;
+    }
+    let logs = app.get("/logs").await.ok()["logs"].as_array().expect("lines").clone();
+    assert_eq!(logs.len(), 100);
+    for (line, number) in logs.iter().zip(50..) {
+        let line = line.as_str().expect("a line");
+        let (at, message) = line.split_once(" - INFO - ").expect("the classic format");
+        assert_eq!(message, format!("line {number}"));
+        let at = chrono::NaiveDateTime::parse_from_str(at, "%Y-%m-%d %H:%M:%S,%3f").expect("a time").and_utc();
+        assert!((Utc::now() - at).abs() < TimeDelta::minutes(5), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_break_in_a_name_never_starts_a_line() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    write(&app, "WARN", "skipped a\n2025-01-01 00:00:00,000 - INFO - forged.pdf", None).await;
+    let logs = app.get("/logs").await.ok()["logs"].clone();
+    let line = logs[0].as_str().expect("a line");
+    assert!(line.ends_with(" - WARNING - skipped a\\n2025-01-01 00:00:00,000 - INFO - forged.pdf"), "{line}");
+}
+
+#[tokio::test]
+async fn lines_are_found_by_run_level_and_text() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let run = Uuid::now_v7();
+    write(&app, "INFO", "extracted a.csv", Some(run)).await;
+    write(&app, "ERROR", "could not read B.csv", Some(run)).await;
+    write(&app, "ERROR", "could not read b.csv", None).await;
+    let found = async |query: String| {
+        let page = app.get(&format!("/logs/search?{query}")).await.ok();
+        let lines = page["data"].as_array().expect("lines");
+        lines.iter().map(|line| line["message"].as_str().expect("a message").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(format!("run_id={run}")).await, ["could not read B.csv", "extracted a.csv"]);
+    assert_eq!(found(format!("run_id={run}&level=error,warning")).await, ["could not read B.csv"]);
+    assert_eq!(found("text=B.CSV".into()).await, ["could not read b.csv", "could not read B.csv"]);
+    assert_eq!(app.get("/logs/search?level=loud").await.problem(400)["code"], "invalid_query");
+}
+
+#[tokio::test]
+async fn a_search_is_paged() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    for number in 0..5 {
+        write(&app, "INFO", &format!("line {number}"), None).await;
+    }
+    let first = app.get("/logs/search?limit=2").await.ok();
+    let second = app.get("/logs/search?limit=2").query(&[("cursor", first["next"].as_str().expect("more"))]).await.ok();
+    let third = app.get("/logs/search?limit=2").query(&[("cursor", second["next"].as_str().expect("more"))]).await.ok();
+    assert_eq!(second["data"][0]["message"], "line 2");
+    assert_eq!(third["data"].as_array().expect("lines").len(), 1);
+    assert!(third["next"].is_null());
+}

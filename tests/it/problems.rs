@@ -1,0 +1,183 @@
+//! Every error is a problem document, whoever noticed it.
+
+use insta::assert_json_snapshot;
+use serde_json::json;
+
+use crate::support::TestApp;
+
+async fn app() -> TestApp {
+    TestApp::start_with(|options| options.workers = 0).await
+}
+
+#[tokio::test]
+async fn an_address_that_is_none() {
+    let app = app().await;
+    assert_json_snapshot!(app.get("/no/such/thing").await.problem(404), @r#"
+    {
+      "code": "not_found",
+      "detail": "there is nothing at this address",
+      "error": "there is nothing at this address",
+      "instance": "/no/such/thing",
+      "next_step": "Check the address; /docs lists what there is.",
+      "status": 404,
+      "title": "Not Found",
+      "type": "about:blank"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn a_method_that_is_none() {
+    let app = app().await;
+    let answer = app.delete("/logs").await;
+    assert_eq!(answer.header("allow"), "GET,HEAD");
+    assert_json_snapshot!(answer.problem(405), @r#"
+    {
+      "code": "method_not_allowed",
+      "detail": "this address does not take that method",
+      "error": "this address does not take that method",
+      "instance": "/logs",
+      "next_step": "Use one of the methods in the `Allow` header.",
+      "status": 405,
+      "title": "Method Not Allowed",
+      "type": "about:blank"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json() {
+    let app = app().await;
+    let answer = app.post("/users").body("application/json", "{").await;
+    assert_json_snapshot!(answer.problem(400), @r#"
+    {
+      "code": "invalid_json",
+      "detail": "Failed to parse the request body as JSON: EOF while parsing an object at line 1 column 1",
+      "error": "Failed to parse the request body as JSON: EOF while parsing an object at line 1 column 1",
+      "instance": "/users",
+      "next_step": "/docs shows what this address takes.",
+      "status": 400,
+      "title": "Bad Request",
+      "type": "about:blank"
+    }
+    "#);
+    let answer = app.post("/users").body("text/csv", "a,b").await;
+    assert_eq!(answer.problem(415)["code"], "invalid_json");
+}
+
+#[tokio::test]
+async fn a_member_nobody_asked_for() {
+    let app = app().await;
+    let user = json!({ "username": "x", "password": "12345678", "role": "user", "password_hash": "x" });
+    assert_json_snapshot!(app.post("/users").json(user).await.problem(422), @r#"
+    {
+      "code": "invalid_json",
+      "detail": "Failed to deserialize the JSON body into the target type: password_hash: unknown field `password_hash`, expected one of `username`, `password`, `role` at line 1 column 38",
+      "error": "Failed to deserialize the JSON body into the target type: password_hash: unknown field `password_hash`, expected one of `username`, `password`, `role` at line 1 column 38",
+      "instance": "/users",
+      "next_step": "/docs shows what this address takes.",
+      "status": 422,
+      "title": "Unprocessable Entity",
+      "type": "about:blank"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn an_id_and_a_cursor_that_are_none() {
+    let app = app().await;
+    assert_json_snapshot!(app.get("/runs/seven").await.problem(400), @r#"
+    {
+      "code": "invalid_path",
+      "detail": "Invalid URL: Cannot parse `id` with value `seven`: UUID parsing failed: invalid character: found `s` at 0",
+      "error": "Invalid URL: Cannot parse `id` with value `seven`: UUID parsing failed: invalid character: found `s` at 0",
+      "instance": "/runs/seven",
+      "next_step": "/docs shows what this address takes.",
+      "status": 400,
+      "title": "Bad Request",
+      "type": "about:blank"
+    }
+    "#);
+    assert_json_snapshot!(app.get("/audit?cursor=seven").await.problem(400), @r#"
+    {
+      "code": "invalid_cursor",
+      "detail": "the cursor is not one this list gave out",
+      "error": "the cursor is not one this list gave out",
+      "instance": "/audit",
+      "next_step": "Start again from the first page.",
+      "status": 400,
+      "title": "Bad Request",
+      "type": "about:blank"
+    }
+    "#);
+    assert_json_snapshot!(app.get("/logs/search?limit=many").await.problem(400), @r#"
+    {
+      "code": "invalid_query",
+      "detail": "Failed to deserialize query string: limit: invalid digit found in string",
+      "error": "Failed to deserialize query string: limit: invalid digit found in string",
+      "instance": "/logs/search",
+      "status": 400,
+      "title": "Bad Request",
+      "type": "about:blank"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn something_that_is_not_there() {
+    let app = app().await;
+    assert_json_snapshot!(app.get("/runs/01890000-0000-7000-8000-000000000000").await.problem(404), @r#"
+    {
+      "code": "not_found",
+      "detail": "there is no run 01890000-0000-7000-8000-000000000000",
+      "error": "there is no run 01890000-0000-7000-8000-000000000000",
+      "instance": "/runs/01890000-0000-7000-8000-000000000000",
+      "next_step": "Check the address; /docs lists what there is.",
+      "status": 404,
+      "title": "Not Found",
+      "type": "about:blank"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_name() {
+    let app = app().await;
+    let answer = app.get("/no/such/thing").header("x-request-id", "my-request-7").await;
+    assert_eq!(answer.header("x-request-id"), "my-request-7");
+    assert_eq!(answer["request_id"], "my-request-7");
+    assert_ne!(app.get("/livez").await.header("x-request-id"), "");
+}
+
+#[tokio::test]
+async fn answers_are_sent_to_pages_of_the_origins_that_were_set_only() {
+    let app = TestApp::start_with(|options| {
+        options.workers = 0;
+        options.api.cors_origins = vec!["https://elt.example.com".into()];
+    })
+    .await;
+    let from = |origin| app.get("/livez").header("origin", origin);
+    assert_eq!(from("https://elt.example.com").await.header("access-control-allow-origin"), "https://elt.example.com");
+    let other = from("https://evil.example.com").await;
+    assert_eq!(other.header("access-control-allow-origin"), "");
+    assert_eq!(other.header("access-control-allow-credentials"), "");
+    let preflight = app
+        .request("OPTIONS", "/upload-config")
+        .as_nobody()
+        .header("origin", "https://elt.example.com")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type")
+        .await;
+    assert_eq!(preflight.status, 200);
+    assert!(preflight.header("access-control-allow-headers").contains("authorization"));
+}
+
+#[tokio::test]
+async fn no_answer_is_kept_or_guessed_at_by_a_browser() {
+    let app = app().await;
+    let answer = app.get("/livez").await;
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(answer.header("referrer-policy"), "no-referrer");
+    assert_eq!(answer.header("x-frame-options"), "DENY");
+}
