@@ -5,10 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use elt_shared::config::LocalSource;
 use globset::{GlobBuilder, GlobMatcher};
+use tokio_util::sync::CancellationToken;
 
 use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, Stamp, format_of};
 use crate::error::{PipelineError, Result};
 
+#[cfg(test)]
+mod tests;
 pub(crate) mod walk;
 
 use walk::{Found, Kind};
@@ -19,23 +22,35 @@ use walk::{Found, Kind};
 /// When its path is missing, outside the folders that may be read, or a file nobody can read.
 pub async fn extract(index: usize, source: &LocalSource, context: &ExtractContext) -> Result<Extracted> {
     let (source, context) = (source.clone(), context.clone());
-    tokio::task::spawn_blocking(move || Listing { index, source: &source, context: &context }.list())
+    let list = move || {
+        let scope = Scope { base: &context.base, roots: &context.roots, never: &context.never, stop: &context.stop };
+        Listing { index, source: &source, scope }.list()
+    };
+    tokio::task::spawn_blocking(list)
         .await
         .map_err(|error| PipelineError::Internal(format!("listing a folder: {error}")))?
+}
+
+/// What a listing may touch.
+struct Scope<'a> {
+    base: &'a Path,
+    roots: &'a [PathBuf],
+    never: &'a [PathBuf],
+    stop: &'a CancellationToken,
 }
 
 /// One listing of one source.
 struct Listing<'a> {
     index: usize,
     source: &'a LocalSource,
-    context: &'a ExtractContext,
+    scope: Scope<'a>,
 }
 
 impl Listing<'_> {
     fn list(&self) -> Result<Extracted> {
         let place = self.place()?;
         let meta = std::fs::metadata(&place.start).map_err(|error| self.missing(&place.start, &error))?;
-        walk::inside(&place.start, &self.context.roots).map_err(|reason| PipelineError::Extract {
+        walk::inside(&place.start, self.scope.roots).map_err(|reason| PipelineError::Extract {
             code: "outside_roots",
             message: format!("source {}: {} {reason}", self.index + 1, place.start.display()),
             next_step: "Move the files into a folder the worker may read, or add the folder to ELT_FS_ROOTS.".into(),
@@ -46,26 +61,30 @@ impl Listing<'_> {
         self.single(&place.start)
     }
 
-    /// Where to start, and which files below it are wanted.
+    /// Where to start, and which files below it are wanted. What exists as it is written is no pattern.
     fn place(&self) -> Result<Place> {
-        let written = match &self.source.glob {
-            Some(glob) => Path::new(&self.source.path).join(glob),
-            None => PathBuf::from(&self.source.path),
+        let path = self.scope.base.join(&self.source.path);
+        let pattern = match &self.source.glob {
+            Some(glob) if path.exists() => return Place::new(path, glob).map_err(|error| self.bad_glob(&error)),
+            Some(glob) => format!("{}/{glob}", self.source.path.trim_end_matches('/')),
+            None => self.source.path.clone(),
         };
-        let path = self.context.base.join(&written);
-        if self.source.glob.is_none() && path.exists() {
-            return Ok(Place { start: path, wanted: None });
+        match pattern.find(['*', '?', '[', '{']) {
+            Some(special) if !path.exists() => {
+                let folder = pattern[..special].rfind('/').map_or(0, |slash| slash + 1);
+                let start = self.scope.base.join(&pattern[..folder]);
+                Place::new(start, &pattern[folder..]).map_err(|error| self.bad_glob(&error))
+            }
+            _ => Ok(Place { start: path, wanted: None }),
         }
-        let text = path.to_string_lossy();
-        let Some(special) = text.find(['*', '?', '[', '{']) else { return Ok(Place { start: path, wanted: None }) };
-        let start = text[..special].rfind('/').map_or("", |slash| &text[..=slash]);
-        let glob = GlobBuilder::new(&text).literal_separator(true).build().map_err(|error| PipelineError::Extract {
+    }
+
+    fn bad_glob(&self, error: &globset::Error) -> PipelineError {
+        PipelineError::Extract {
             code: "bad_glob",
-            message: format!("source {}: {:?} is no glob: {}", self.index + 1, written.display(), error.kind()),
+            message: format!("source {}: its path is no glob: {error}", self.index + 1),
             next_step: "Correct the pattern: *, ?, [a-z], {a,b} and **/ for folders at any depth.".into(),
-        })?;
-        let start = if start.is_empty() { self.context.base.clone() } else { PathBuf::from(start) };
-        Ok(Place { start, wanted: Some(glob.compile_matcher()) })
+        }
     }
 
     /// A file the config names: it must be one we can read.
@@ -95,7 +114,7 @@ impl Listing<'_> {
     /// Every file of a folder that is wanted; what is not ours is left out, with its reason.
     fn folder(&self, place: &Place) -> Result<Extracted> {
         let deep = self.source.recursive || place.wanted.is_some();
-        let found = walk::files(&place.start, deep, &self.context.roots, &self.context.stop)
+        let found = walk::files(&place.start, deep, self.scope.roots, self.scope.stop)
             .map_err(|error| self.missing(&place.start, &error))?
             .ok_or(PipelineError::Stopped)?;
         let mut extracted = Extracted::default();
@@ -114,10 +133,11 @@ impl Listing<'_> {
         let path = &found.path;
         match &found.kind {
             Kind::File => {}
+            Kind::Hidden => return Err((Skipped, "it is hidden: its name starts with a dot".into())),
             Kind::Special(what) => return Err((Skipped, format!("it is a {what}, not a file"))),
             Kind::Refused(reason) => return Err((Failed, reason.clone())),
         }
-        if self.context.never.iter().any(|never| walk::same_file(never, path)) {
+        if self.scope.never.iter().any(|never| walk::same_file(never, path)) {
             return Err((Skipped, "it is the combined CSV this pipeline writes".into()));
         }
         let shown = self.shown(path);
@@ -164,7 +184,7 @@ impl Listing<'_> {
 
     /// A path as people see it: from the base folder on.
     fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.context.base).unwrap_or(path).to_string_lossy().into_owned()
+        path.strip_prefix(self.scope.base).unwrap_or(path).to_string_lossy().into_owned()
     }
 
     fn missing(&self, path: &Path, error: &std::io::Error) -> PipelineError {
@@ -184,7 +204,14 @@ struct Place {
 }
 
 impl Place {
+    /// Everything below a folder that a pattern matches.
+    fn new(start: PathBuf, pattern: &str) -> Result<Self, globset::Error> {
+        let glob = GlobBuilder::new(pattern).literal_separator(true).empty_alternates(true).build()?;
+        Ok(Self { start, wanted: Some(glob.compile_matcher()) })
+    }
+
     fn wants(&self, path: &Path) -> bool {
-        self.wanted.as_ref().is_none_or(|glob| glob.is_match(path))
+        let below = path.strip_prefix(&self.start).unwrap_or(path);
+        self.wanted.as_ref().is_none_or(|glob| glob.is_match(below))
     }
 }

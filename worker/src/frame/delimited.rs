@@ -120,6 +120,13 @@ impl Delimited {
         self.names = Arc::new(names.as_slice().to_vec());
         let file = self.window.name();
         self.warnings.extend(names.changes().map(|change| format!("{file}: {change}")));
+        if let [only] = self.names.as_slice()
+            && let Some(other) = only.chars().find(|c| matches!(c, ';' | '\t' | '|'))
+        {
+            self.warnings.push(format!(
+                "{file}: it has one column, {only:?}; if {other:?} separates its cells, write it in csv.delimiter"
+            ));
+        }
     }
 
     fn check_header(&self, text: &[u8]) -> Result<(), FileError> {
@@ -193,7 +200,7 @@ impl Delimited {
         let text = &window.text()[*done..];
         debug_assert!(*done == 0 || sheet.is_empty());
         let width = names.len();
-        let clean = is_clean(text);
+        let clean = memchr::memchr(0, text).is_none() && window.is_utf8();
         let mut splitter = Splitter::new(*dialect, text, window.ended());
         let mut start = 0;
         let cut = loop {
@@ -238,15 +245,6 @@ impl Delimited {
 /// Whether a line holds nothing: no bytes, or only spaces in a file of several columns.
 fn is_blank(line: &[u8], width: usize, delimiter: u8) -> bool {
     line.is_empty() || (width > 1 && line.iter().all(|&byte| byte != delimiter && matches!(byte, b' ' | b'\t')))
-}
-
-/// Whether every record of a text is free of NUL bytes and UTF-8. The last record may be cut off.
-fn is_clean(text: &[u8]) -> bool {
-    memchr::memchr(0, text).is_none()
-        && match std::str::from_utf8(text) {
-            Ok(_) => true,
-            Err(error) => error.error_len().is_none(),
-        }
 }
 
 /// What is wrong with a record, if anything: code and sentence.

@@ -61,9 +61,17 @@ pub struct RawColumn {
 }
 
 impl RawColumn {
-    /// An empty column with room for so many cells and bytes.
-    pub fn with_capacity(cells: usize, bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(cells), kinds: Vec::with_capacity(cells) }
+    /// Makes room for so many cells and bytes.
+    pub fn reserve(&mut self, cells: usize, bytes: usize) {
+        self.bytes.reserve(bytes);
+        self.ends.reserve(cells);
+        self.kinds.reserve(cells);
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.kinds.clear();
     }
 
     /// The cell of row `row`: its kind and its UTF-8 bytes.
@@ -83,7 +91,7 @@ impl RawColumn {
 }
 
 /// Some rows of one file as they were read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RawBatch {
     /// Which file: index into the run's input files.
     pub file: usize,
@@ -105,6 +113,16 @@ pub struct RawBatch {
 }
 
 impl RawBatch {
+    /// Empties it, keeping its memory, for rows of so many columns.
+    fn clear(&mut self, width: usize) {
+        self.columns.resize_with(width, RawColumn::default);
+        self.columns.iter_mut().for_each(RawColumn::clear);
+        self.lines.clear();
+        self.raw.clear();
+        self.raw_starts.clear();
+        self.raw_ends.clear();
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.lines.len()

@@ -10,7 +10,7 @@ use super::names::NameError;
 use super::sheet::Sheet;
 use super::unpack::Text;
 use super::window::{WINDOW_BYTES, Window};
-use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch, RawColumn};
+use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch};
 use crate::extract::{Compression, Format, InputFile};
 
 /// Why a file cannot be read to its end: it is reported, and the other files go on.
@@ -51,16 +51,17 @@ impl FileError {
     }
 
     pub(super) fn io(file: &str, error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
+        // The system's errors have a number, the decompressors' have none.
+        match (error.raw_os_error(), error.kind()) {
+            (None, io::ErrorKind::UnexpectedEof) => {
                 Self::new("truncated", file, None, "the compressed data ends in the middle: the file was cut off")
                     .hint("Copy the file again; it is read again when it changes.")
             }
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                Self::new("not_compressed", file, None, format_args!("it cannot be decompressed: {error}"))
-                    .hint("Check that the file is what its suffix says.")
+            (None, _) => {
+                Self::new("broken_compression", file, None, format_args!("it cannot be decompressed: {error}"))
+                    .hint("Check that the file is what its suffix says, and copy it again if it was damaged.")
             }
-            _ => Self::new("unreadable", file, None, format_args!("it cannot be read: {error}"))
+            (Some(_), _) => Self::new("unreadable", file, None, format_args!("it cannot be read: {error}"))
                 .hint("Check the file's permissions and the disk."),
         }
     }
@@ -87,6 +88,8 @@ pub struct Reader {
     sheet: Sheet,
     /// Rows of the sheet that were handed out.
     given: usize,
+    /// A batch that was given back, for its memory.
+    spare: Option<RawBatch>,
     bad: std::vec::IntoIter<BadRecord>,
 }
 
@@ -118,7 +121,15 @@ pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize)
         Format::Json | Format::Ndjson => Body::Json(Json::open(window, file_index, file)?),
     };
     let tokens = file.csv.null_values.is_none();
-    Ok(Reader { file: file_index, tokens, body, sheet: Sheet::default(), given: 0, bad: Vec::new().into_iter() })
+    Ok(Reader {
+        file: file_index,
+        tokens,
+        body,
+        sheet: Sheet::default(),
+        given: 0,
+        spare: None,
+        bad: Vec::new().into_iter(),
+    })
 }
 
 impl Reader {
@@ -182,38 +193,41 @@ impl Reader {
         FileSummary { bytes, content_hash, filtered, warnings }
     }
 
+    /// Takes a batch back that is no longer needed: the next one is put together in its memory.
+    pub fn recycle(&mut self, batch: RawBatch) {
+        self.spare = Some(batch);
+    }
+
     /// The next rows of the open sheet as columns.
     fn batch(&mut self) -> RawBatch {
         let names = self.names();
+        let mut batch = self.spare.take().unwrap_or_default();
         let (sheet, text) = self.sheet();
-        let first = self.given;
-        let mut end = sheet.rows().min(first + BATCH_ROWS);
-        let raw_start = sheet.spans[first].0;
-        while end > first + 1 && (sheet.spans[end - 1].1 - raw_start) as usize > BATCH_BYTES {
-            end = first + (end - first) / 2;
-        }
+        let (first, end) = (self.given, batch_end(sheet, self.given));
         let spans = &sheet.spans[first..end];
-        let raw = text[raw_start as usize..spans[spans.len() - 1].1 as usize].to_vec();
-        let cells = &sheet.cells[first * sheet.width..end * sheet.width];
-        let columns = (0..sheet.width)
-            .map(|column| {
-                let cells = cells[column..].iter().step_by(sheet.width.max(1));
-                let mut raw_column = RawColumn::with_capacity(end - first, raw.len() / sheet.width.max(1));
-                cells.for_each(|&cell| raw_column.push(cell.kind(), sheet.bytes(text, cell)));
-                raw_column
-            })
-            .collect();
-        let batch = RawBatch {
-            file: self.file,
-            names,
-            columns,
-            null_tokens: self.tokens,
-            lines: sheet.lines[first..end].to_vec(),
-            raw,
-            raw_starts: spans.iter().map(|span| span.0 - raw_start).collect(),
-            raw_ends: spans.iter().map(|span| span.1 - raw_start).collect(),
-        };
+        let raw_start = spans[0].0;
+        let width = sheet.width;
+        batch.clear(width);
+        batch.raw.extend_from_slice(&text[raw_start as usize..spans[spans.len() - 1].1 as usize]);
+        for (index, column) in batch.columns.iter_mut().enumerate() {
+            column.reserve(end - first, batch.raw.len() / width);
+            for &cell in sheet.cells[first * width..end * width][index..].iter().step_by(width) {
+                column.push(cell.kind(), sheet.bytes(text, cell));
+            }
+        }
+        batch.lines.extend_from_slice(&sheet.lines[first..end]);
+        batch.raw_starts.extend(spans.iter().map(|span| span.0 - raw_start));
+        batch.raw_ends.extend(spans.iter().map(|span| span.1 - raw_start));
+        (batch.file, batch.names, batch.null_tokens) = (self.file, names, self.tokens);
         self.given = end;
         batch
     }
+}
+
+/// Where the batch that starts at row `first` ends: after so many rows or bytes.
+fn batch_end(sheet: &Sheet, first: usize) -> usize {
+    let start = sheet.spans[first].0 as usize;
+    let last = sheet.rows().min(first + BATCH_ROWS);
+    let fitting = sheet.spans[first..last].partition_point(|span| span.1 as usize - start <= BATCH_BYTES);
+    first + fitting.max(1)
 }

@@ -29,6 +29,13 @@ impl Window {
         &self.buffer[..self.filled]
     }
 
+    /// Whether the text is UTF-8. Its last character may be cut off when the file goes on.
+    pub(super) fn is_utf8(&self) -> bool {
+        let text = self.text();
+        simdutf8::basic::from_utf8(text).is_ok()
+            || (!self.ended && std::str::from_utf8(text).is_err_and(|error| error.error_len().is_none()))
+    }
+
     /// Whether the file ends where the window ends.
     pub(super) fn ended(&self) -> bool {
         self.ended

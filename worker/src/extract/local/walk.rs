@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 pub(super) enum Kind {
     /// A regular file.
     File,
+    /// Its name starts with a dot: it belongs to another program.
+    Hidden,
     /// A FIFO, socket or device: reading it could wait for ever.
     Special(&'static str),
     /// A link that leads nowhere or outside the folders that may be read.
@@ -49,7 +51,7 @@ impl Found {
 }
 
 /// Every file below a folder, in name order; folders below it only when `deep`. `None` when asked to stop.
-/// Hidden entries (names that start with a dot) belong to other programs and are passed over.
+/// Hidden folders are passed over.
 pub(super) fn files(
     start: &Path,
     deep: bool,
@@ -72,9 +74,9 @@ pub(super) fn files(
             let entry = entry?;
             let path = entry.path();
             if entry.file_name().as_encoded_bytes().starts_with(b".") {
-                continue;
-            }
-            if entry.file_type()?.is_symlink()
+                let hidden = Found { path, kind: Kind::Hidden };
+                all.extend(entry.file_type()?.is_file().then_some(hidden));
+            } else if entry.file_type()?.is_symlink()
                 && let Err(reason) = inside(&path, roots)
             {
                 all.push(Found { path, kind: Kind::Refused(format!("it is a link that {reason}")) });

@@ -1,6 +1,7 @@
 //! Walks through a JSON document of any size without keeping it: to find where the rows are, and what surrounds them.
 
-use super::path::Step;
+use elt_shared::json_path::Step;
+
 use super::scan::{Fault, Scanner, is_space, unescape};
 use crate::frame::read::FileError;
 use crate::frame::window::Window;

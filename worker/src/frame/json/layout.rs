@@ -1,7 +1,8 @@
 //! Where the rows of a JSON file are: found out before they are read.
 
+use elt_shared::json_path::{JsonPath, Step};
+
 use super::cursor::{Cursor, looks_like_lines};
-use super::path::{self, Step};
 use crate::extract::{Format, InputFile};
 use crate::frame::read::FileError;
 use crate::frame::unpack::Text;
@@ -41,7 +42,7 @@ enum Survey {
     Object,
     /// More values follow.
     Several {
-        /// The first one does not reach over a line.
+        /// The first one has a line for itself.
         lines: bool,
     },
 }
@@ -55,11 +56,12 @@ pub(super) fn find(
     let mut cursor = Cursor::new(window);
     let first = cursor.peek()?;
     if let Some(records) = &input.records {
-        let steps = path::parse(records).ok_or_else(|| {
-            FileError::new("bad_records_path", &input.name, None, format_args!("records: {records:?} is no JSON path"))
-                .hint("Write the members that lead to the rows: records: data.items, or $ for the whole document.")
-        })?;
-        return follow(cursor, &steps, size, input).map(|(cursor, layout)| (cursor, layout, None));
+        let path: JsonPath = records.parse().map_err(|error| bad_path(input, error))?;
+        if path.to_rows().contains(&Step::Every) {
+            return Err(bad_path(input, format_args!("records: {records} may have [*] only at its end")));
+        }
+        let steps = path.to_rows();
+        return follow(cursor, steps, size, input).map(|(cursor, layout)| (cursor, layout, None));
     }
     match first {
         None if input.format == Format::Ndjson => Ok((cursor, Layout::Lines, None)),
@@ -164,9 +166,9 @@ fn survey(cursor: &mut Cursor) -> Result<Survey, FileError> {
             }
         }
     }
-    let lines = cursor.line() == first_line;
+    let last_line = cursor.line();
     Ok(match (cursor.peek()?, &arrays[..]) {
-        (Some(_), _) => Survey::Several { lines },
+        (Some(_), _) => Survey::Several { lines: first_line == last_line && cursor.line() > last_line },
         (None, [member]) => Survey::Wrapper(String::from_utf8_lossy(member).into_owned()),
         (None, _) => Survey::Object,
     })
@@ -175,6 +177,11 @@ fn survey(cursor: &mut Cursor) -> Result<Survey, FileError> {
 /// The file from its start again.
 fn restart(size: usize, input: &InputFile) -> Result<Cursor, FileError> {
     Ok(Cursor::new(Window::new(Text::open(input)?, size)))
+}
+
+fn bad_path(input: &InputFile, what: impl std::fmt::Display) -> FileError {
+    FileError::new("bad_records_path", &input.name, None, what)
+        .hint("Write the members that lead to the rows: records: data.items, or $ for the whole document.")
 }
 
 fn not_rows(input: &InputFile) -> FileError {

@@ -6,13 +6,12 @@
 //! - [`scan`]: one value in a piece of text
 //! - [`members`]: members of objects become cells of columns
 //! - [`cursor`]: walks through a document without keeping it
-//! - [`layout`]: where the rows are; [`path`]: `records:`
+//! - [`layout`]: where the rows are
 //! - this file: rows become a sheet
 
 mod cursor;
 mod layout;
 mod members;
-mod path;
 mod scan;
 
 use std::sync::Arc;
@@ -27,6 +26,11 @@ use cursor::Cursor;
 use layout::Layout;
 use members::{Members, Problem, Refused};
 use scan::{Fault, Scanner};
+
+/// Whether a text is one JSON document that PostgreSQL can keep as `jsonb`.
+pub(super) fn is_document(text: &[u8]) -> bool {
+    scan::is_document(text)
+}
 
 /// A JSON file that is being read.
 pub(super) struct Json {
@@ -121,10 +125,7 @@ impl Json {
 
     /// Reads every row that is whole in the window.
     fn rows_of_window(&mut self, sheet: &mut Sheet) -> Halt {
-        let clean = match std::str::from_utf8(self.text()) {
-            Ok(_) => true,
-            Err(error) => error.error_len().is_none(),
-        };
+        let clean = self.cursor.window.is_utf8();
         loop {
             let step = match self.layout {
                 Layout::Nothing { .. } if !sheet.is_empty() => return Halt::End,

@@ -3,6 +3,8 @@
 //! Numbers keep their digits, nothing is converted. What is wrong comes in two sorts: a [`Fault`] means that nobody can
 //! say where the value ends; a [`Defect`] is inside a value whose end is clear, so that only its record is bad.
 
+use crate::frame::value::numeric_fits;
+
 /// Objects and arrays inside a record may be nested so deep. PostgreSQL and its clients have limits of their own above it.
 pub(super) const MAX_DEPTH: usize = 100;
 
@@ -34,7 +36,7 @@ pub(super) enum Defect {
     Nul,
     /// Half a character: `\ud800`.
     Surrogate,
-    /// `undefined`, `01`, `+1`, …
+    /// `undefined`, `01`, `+1`, …; inside a nested value also numbers `jsonb` does not have.
     Word,
     /// More than [`MAX_DEPTH`] levels.
     Depth,
@@ -58,7 +60,7 @@ impl Defect {
             Self::Escape => "a string holds an escape that JSON does not have".into(),
             Self::Nul => "a string holds \\u0000, which PostgreSQL cannot keep".into(),
             Self::Surrogate => "a string holds half a character (a lone surrogate)".into(),
-            Self::Word => "a value is neither a string, a number, true, false nor null".into(),
+            Self::Word => "a value is neither a string, a number that can be kept, true, false nor null".into(),
             Self::Depth => format!("it is nested deeper than {MAX_DEPTH} levels"),
         }
     }
@@ -155,7 +157,7 @@ impl<'a> Scanner<'a> {
                 self.spaced |= spaced;
                 (if *open == b'{' { Token::Object { spaced } } else { Token::Array { spaced } }, end)
             }
-            Some(_) => self.word(at)?,
+            Some(_) => self.word(at, depth < MAX_DEPTH)?,
         };
         Ok(Value { token, start: at, end })
     }
@@ -310,8 +312,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A number, `true`, `false` or `null`.
-    fn word(&mut self, at: usize) -> Result<(Token, usize), Fault> {
+    /// A number, `true`, `false` or `null`. What is `nested` must be fit for `jsonb`.
+    fn word(&mut self, at: usize, nested: bool) -> Result<(Token, usize), Fault> {
         let rest = &self.text[at..];
         let Some(length) = rest.iter().position(|&byte| ends_word(byte)).or(self.ended.then_some(rest.len())) else {
             return Err(Fault::More);
@@ -322,8 +324,8 @@ impl<'a> Scanner<'a> {
         let token = match &rest[..length] {
             b"null" => Token::Null,
             b"true" | b"false" => Token::Bool,
-            b"NaN" | b"Infinity" | b"-Infinity" => Token::Number,
-            word if is_number(word) => Token::Number,
+            b"NaN" | b"Infinity" | b"-Infinity" if !nested => Token::Number,
+            word if is_number(word) && (!nested || numeric_fits(word, None)) => Token::Number,
             _ => {
                 self.note(Defect::Word);
                 Token::Null
@@ -381,6 +383,14 @@ fn is_number(word: &[u8]) -> bool {
 
 fn hex(digits: &[u8]) -> Option<u16> {
     digits.iter().try_fold(0, |sum, &digit| Some(sum << 4 | (digit as char).to_digit(16)? as u16))
+}
+
+/// Whether a text is one JSON document that `jsonb` can keep.
+pub(super) fn is_document(text: &[u8]) -> bool {
+    let mut scanner = Scanner::new(text, true);
+    let Ok(start) = scanner.space(0) else { return false };
+    let Ok(value) = scanner.value_within(start, MAX_DEPTH - 1) else { return false };
+    scanner.defect.is_none() && text[value.end..].iter().all(|&byte| is_space(byte))
 }
 
 /// Appends a string without its escapes; `text` is what stands between its quotes and has no defect.

@@ -161,7 +161,7 @@ impl Lead {
             } else {
                 (i64::MIN, i64::MAX)
             };
-            Self::Integer { digits: if exact { value::EXACT_DOUBLE_DIGITS } else { 18 }, low, high }
+            Self::Integer { digits: if exact { value::EXACT_DOUBLE_DIGITS } else { 19 }, low, high }
         } else if possible.has(Types::NUMERIC) {
             Self::Decimal { digits: if exact { value::EXACT_DOUBLE_DIGITS } else { 1_000 } }
         } else if possible.has(Types::DATE) {
@@ -199,23 +199,14 @@ impl Lead {
     }
 }
 
-/// An integer as inference accepts it, if it has at most so many (and at most 18) digits.
+/// An integer as inference accepts it, if it has at most so many digits.
 #[inline(always)]
 fn short_integer(bytes: &[u8], limit: usize) -> Option<i64> {
-    let negative = bytes.first() == Some(&b'-');
-    let digits = &bytes[usize::from(negative)..];
-    if digits.is_empty() || digits.len() > limit || (digits[0] == b'0' && digits.len() > 1) {
+    let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    if digits.len() > limit || (digits.first() == Some(&b'0') && digits.len() > 1) {
         return None;
     }
-    let mut value = 0_i64;
-    for byte in digits {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value * 10 + i64::from(digit);
-    }
-    Some(if negative { -value } else { value })
+    value::plain_integer(bytes)
 }
 
 /// Whether this is a decimal as inference accepts it, of at most so many digits.

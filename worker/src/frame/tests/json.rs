@@ -161,7 +161,7 @@ fn records_lead_to_the_rows() {
     let read = |path: &str| TestFile::new("t.json", text).records(path).read();
     assert_eq!(read("data.items").rows.len(), 2);
     assert_eq!(read("$.data.items[*]").rows.len(), 2);
-    assert_eq!(read("/data/one").rows.len(), 1);
+    assert_eq!(read("$.data.one").rows.len(), 1);
     assert_eq!(read("data.items[1]").rows[0].texts(), [Some("2".into())]);
     assert_eq!(read("data.none").rows.len(), 0);
     assert_eq!(read("$").names, ["skip", "data"]);

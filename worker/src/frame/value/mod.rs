@@ -15,7 +15,7 @@ mod time;
 use elt_shared::config::ColumnType;
 use uuid::Uuid;
 
-pub(crate) use number::{EXACT_DOUBLE_DIGITS, NumberShape, number_shape};
+pub(crate) use number::{EXACT_DOUBLE_DIGITS, NumberShape, number_shape, plain_integer};
 pub use number::{numeric_canonical, numeric_fits, parse_bigint, parse_double, parse_integer, parse_smallint};
 pub use time::{
     TimeFormat, parse_date, parse_date_as, parse_time, parse_timestamp, parse_timestamp_as, parse_timestamptz,
@@ -150,7 +150,7 @@ pub fn parse_uuid(bytes: &[u8]) -> Option<Uuid> {
 
 /// Whether a text is one JSON document PostgreSQL can keep as `jsonb`.
 pub fn is_json(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+    super::json::is_document(bytes)
 }
 
 /// Number of characters of a UTF-8 text.
@@ -169,5 +169,76 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
             &bytes[start..end]
         }
         _ => bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contract_accepts_more_spellings_than_inference() {
+        for (column_type, text) in [
+            (ColumnType::Boolean, "Yes"),
+            (ColumnType::Boolean, "1"),
+            (ColumnType::BigInt, "007"),
+            (ColumnType::BigInt, "+7"),
+            (ColumnType::BigInt, "7.0"),
+            (ColumnType::Numeric(Some((5, 2))), "012.50"),
+            (ColumnType::Double, "54E019"),
+            (ColumnType::Double, "12345678901234567890"),
+            (ColumnType::Json, "{\"a\": [1]}"),
+            (ColumnType::TimestampTz, "2024-01-01"),
+        ] {
+            assert!(parses(column_type, CellKind::Bare, text.as_bytes(), None), "{column_type} {text}");
+            assert!(!infers(column_type, CellKind::Bare, text.as_bytes()), "{column_type} {text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_convert_is_told() {
+        for (column_type, text) in [
+            (ColumnType::Boolean, "maybe"),
+            (ColumnType::SmallInt, "40000"),
+            (ColumnType::Integer, "3000000000"),
+            (ColumnType::BigInt, "7.5"),
+            (ColumnType::Numeric(Some((5, 2))), "1.234"),
+            (ColumnType::Real, "1e39"),
+            (ColumnType::Date, "31.12.2024"),
+            (ColumnType::Time, "25:00"),
+            (ColumnType::Uuid, "123"),
+            (ColumnType::Json, "{'a': 1}"),
+            (ColumnType::Json, "NaN"),
+            (ColumnType::Json, "\"\\ud800\""),
+            (ColumnType::Json, "1 2"),
+            (ColumnType::Varchar(2), "äöü"),
+        ] {
+            assert!(!parses(column_type, CellKind::Bare, text.as_bytes(), None), "{column_type} {text}");
+        }
+        assert!(parses(ColumnType::Varchar(3), CellKind::Bare, "äöü".as_bytes(), None));
+        assert!(parses(ColumnType::Date, CellKind::Bare, b"31.12.2024", Some("%d.%m.%Y")));
+        assert!(!parses(ColumnType::Date, CellKind::Bare, b"2024-12-31", Some("%d.%m.%Y")));
+        assert!(parses(ColumnType::Uuid, CellKind::String, b"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", None));
+        assert!(parses(ColumnType::Time, CellKind::String, b"23:59:59.5", None));
+        assert!(!parses(ColumnType::BigInt, CellKind::Nested, b"[1]", None));
+    }
+
+    #[test]
+    fn null_tokens_are_missing_only_in_delimited_text() {
+        for token in ["NA", "N/A", "NaN", "null", "NULL", "None", "#N/A"] {
+            assert!(is_missing(CellKind::Bare, token.as_bytes(), true), "{token}");
+            assert!(!is_missing(CellKind::Bare, token.as_bytes(), false), "{token}");
+            assert!(!is_missing(CellKind::String, token.as_bytes(), true), "{token}");
+        }
+        assert!(is_missing(CellKind::Quoted, b"", false));
+        assert!(!is_missing(CellKind::String, b"", true));
+        assert!(!is_missing(CellKind::Bare, b"na", true));
+    }
+
+    #[test]
+    fn booleans_are_read_in_any_case() {
+        assert_eq!(parse_boolean(b" TRUE "), Some(true));
+        assert_eq!(parse_boolean(b"off"), Some(false));
+        assert_eq!(parse_boolean(b"2"), None);
     }
 }

@@ -159,25 +159,25 @@ pub fn parse_smallint(bytes: &[u8]) -> Option<i16> {
     parse_bigint(bytes)?.try_into().ok()
 }
 
-/// At most 18 digits with a minus sign perhaps, nothing else: the common case, without a detour.
+/// Digits with a minus sign perhaps, at most 19, that fit 64 bits: the common case, without a detour.
 #[inline]
-fn plain_integer(bytes: &[u8]) -> Option<i64> {
+pub(crate) fn plain_integer(bytes: &[u8]) -> Option<i64> {
     let (negative, digits) = match bytes.first()? {
         b'-' => (true, &bytes[1..]),
         _ => (false, bytes),
     };
-    if digits.is_empty() || digits.len() > 18 {
+    if digits.is_empty() || digits.len() > 19 {
         return None;
     }
-    let mut value = 0_i64;
+    let mut size = 0_u64;
     for byte in digits {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return None;
         }
-        value = value * 10 + i64::from(digit);
+        size = size * 10 + u64::from(digit);
     }
-    Some(if negative { -value } else { value })
+    if negative { 0_i64.checked_sub_unsigned(size) } else { i64::try_from(size).ok() }
 }
 
 /// Any spelling of an integer, by way of its canonical digits.

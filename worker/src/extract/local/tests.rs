@@ -1,0 +1,208 @@
+//! Folders with everything in them that a folder can have.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use elt_shared::config::{CsvOptions, LocalSource};
+use tokio_util::sync::CancellationToken;
+
+use super::Listing;
+use crate::error::{PipelineError, Result};
+use crate::extract::{Compression, Extracted, Format, LeftOutKind, format_of};
+
+/// A folder, what may be read of it, and what is looked for.
+struct Case {
+    folder: tempfile::TempDir,
+    source: LocalSource,
+    roots: Vec<std::path::PathBuf>,
+    never: Vec<std::path::PathBuf>,
+}
+
+impl Case {
+    fn new(path: &str) -> Self {
+        let source = LocalSource {
+            path: path.into(),
+            glob: None,
+            recursive: false,
+            csv: CsvOptions::default(),
+            records: None,
+            settle_seconds: 0,
+        };
+        Self { folder: tempfile::tempdir().expect("a folder"), source, roots: Vec::new(), never: Vec::new() }
+    }
+
+    fn file(self, path: &str) -> Self {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, "a\n1\n").expect("a file");
+        self
+    }
+
+    fn source(mut self, change: impl FnOnce(&mut LocalSource)) -> Self {
+        change(&mut self.source);
+        self
+    }
+
+    fn base(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn list(&self) -> Result<Extracted> {
+        let scope = super::Scope {
+            base: self.folder.path(),
+            roots: &self.roots,
+            never: &self.never,
+            stop: &CancellationToken::new(),
+        };
+        Listing { index: 0, source: &self.source, scope }.list()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.list().expect("a listing").files.into_iter().map(|file| file.name).collect()
+    }
+
+    fn left_out(&self) -> Vec<(String, LeftOutKind)> {
+        self.list().expect("a listing").left_out.into_iter().map(|left| (left.name, left.kind)).collect()
+    }
+
+    fn code(&self) -> String {
+        self.list().expect_err("an error").code().to_owned()
+    }
+}
+
+#[test]
+fn a_folder_gives_its_files_in_name_order_and_says_what_it_skips() {
+    let case = Case::new("in")
+        .file("in/b.CSV")
+        .file("in/a.json")
+        .file("in/c.txt.GZ")
+        .file("in/d.jsonl.zst")
+        .file("in/report.pdf")
+        .file("in/.hidden.csv")
+        .file("in/deep/e.csv");
+    assert_eq!(case.names(), ["in/a.json", "in/b.CSV", "in/c.txt.GZ", "in/d.jsonl.zst"]);
+    let skipped = |name: &str| (name.to_owned(), LeftOutKind::Skipped);
+    assert_eq!(case.left_out(), [skipped("in/.hidden.csv"), skipped("in/report.pdf")]);
+}
+
+#[test]
+fn folders_below_are_read_when_asked_and_never_in_circles() {
+    let case = Case::new("in").file("in/a.csv").file("in/x/b.csv").source(|source| source.recursive = true);
+    symlink(case.base().join("in"), case.base().join("in/x/loop")).expect("a link");
+    assert_eq!(case.names(), ["in/a.csv", "in/x/b.csv"]);
+}
+
+#[test]
+fn globs_find_files_at_any_depth() {
+    let files = |path: &str| {
+        Case::new(path)
+            .file("in/a.csv")
+            .file("in/b.json.gz")
+            .file("in/x/c.json")
+            .file("in/x/y/d.csv")
+            .file("in/x/e.txt")
+    };
+    assert_eq!(files("in/*.csv").names(), ["in/a.csv"]);
+    assert_eq!(files("in/**/*.csv").names(), ["in/a.csv", "in/x/y/d.csv"]);
+    assert_eq!(
+        files("in/**/*.{csv,json}{,.gz,.zst}").names(),
+        ["in/a.csv", "in/b.json.gz", "in/x/c.json", "in/x/y/d.csv"]
+    );
+    let joined = files("in").source(|source| source.glob = Some("x/**/*.csv".into()));
+    assert_eq!(joined.names(), ["in/x/y/d.csv"]);
+    assert_eq!(files("in/?.csv").names(), ["in/a.csv"]);
+    assert_eq!(files("in/[").code(), "bad_glob");
+    let odd = Case::new("o[dd]").file("o[dd]/a.csv").source(|source| source.glob = Some("*.csv".into()));
+    assert_eq!(odd.names(), ["o[dd]/a.csv"]);
+    assert_eq!(files("gone/*.csv").code(), "source_missing");
+    assert!(files("in/*.parquet").names().is_empty());
+}
+
+#[test]
+fn a_file_whose_name_looks_like_a_glob_is_that_file() {
+    assert_eq!(Case::new("in/a[1].csv").file("in/a[1].csv").names(), ["in/a[1].csv"]);
+}
+
+#[test]
+fn a_named_file_must_be_one_we_can_read() {
+    assert_eq!(Case::new("a.csv").file("a.csv").names(), ["a.csv"]);
+    assert_eq!(Case::new("a.pdf").file("a.pdf").code(), "source_unreadable");
+    let missing = Case::new("gone.csv").list().expect_err("an error");
+    assert_eq!(missing.code(), "source_missing");
+    assert!(missing.to_string().contains("gone.csv"), "{missing}");
+    assert!(!missing.next_step().is_empty());
+}
+
+#[test]
+fn what_is_no_file_is_skipped() {
+    let case = Case::new("in").file("in/a.csv");
+    nix::unistd::mkfifo(&case.base().join("in/pipe.csv"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    let _socket = std::os::unix::net::UnixListener::bind(case.base().join("in/socket.csv")).expect("a socket");
+    fs::create_dir(case.base().join("in/folder.csv")).expect("a folder");
+    assert_eq!(case.names(), ["in/a.csv"]);
+    let skipped = |name: &str| (name.to_owned(), LeftOutKind::Skipped);
+    assert_eq!(case.left_out(), [skipped("in/pipe.csv"), skipped("in/socket.csv")]);
+}
+
+#[test]
+fn links_are_followed_inside_the_roots_only() {
+    let mut case = Case::new("in").file("in/a.csv").file("in/real/b.csv").file("outside/c.csv");
+    let base = case.base().to_owned();
+    symlink(base.join("in/real/b.csv"), base.join("in/b.csv")).expect("a link");
+    symlink(base.join("outside/c.csv"), base.join("in/c.csv")).expect("a link");
+    symlink(base.join("outside"), base.join("in/d")).expect("a link");
+    symlink(base.join("gone"), base.join("in/e.csv")).expect("a link");
+    case.roots = vec![base.join("in")];
+    assert_eq!(case.names(), ["in/a.csv", "in/b.csv"]);
+    let failed = |name: &str| (name.to_owned(), LeftOutKind::Failed);
+    assert_eq!(case.left_out(), [failed("in/c.csv"), failed("in/d"), failed("in/e.csv")]);
+    case.roots = Vec::new();
+    assert_eq!(case.names(), ["in/a.csv", "in/b.csv", "in/c.csv"]);
+    case.roots = vec![base.join("elsewhere")];
+    assert_eq!(case.code(), "outside_roots");
+    let dots = Case { source: LocalSource { path: "in/../outside".into(), ..case.source.clone() }, ..case };
+    assert_eq!(dots.code(), "outside_roots");
+}
+
+#[test]
+fn a_file_that_was_just_changed_waits() {
+    let case = Case::new("in").file("in/a.csv").file("in/old.csv").file("in/future.csv");
+    let set = |name: &str, time: std::time::SystemTime| {
+        let file = fs::File::options().write(true).open(case.base().join("in").join(name)).expect("a file");
+        file.set_modified(time).expect("a time");
+    };
+    let now = std::time::SystemTime::now();
+    set("old.csv", now - std::time::Duration::from_secs(3_600));
+    set("future.csv", now + std::time::Duration::from_secs(3_600));
+    let case = case.source(|source| source.settle_seconds = 60);
+    assert_eq!(case.names(), ["in/future.csv", "in/old.csv"]);
+    assert_eq!(case.left_out(), [("in/a.csv".to_owned(), LeftOutKind::Skipped)]);
+}
+
+#[test]
+fn our_own_output_is_no_input() {
+    let mut case = Case::new("in").file("in/a.csv").file("in/out.csv");
+    case.never = vec![case.base().join("in/../in/out.csv")];
+    assert_eq!(case.names(), ["in/a.csv"]);
+}
+
+#[test]
+fn what_is_read_is_stamped() {
+    let case = Case::new("in").file("in/a.csv.gz");
+    let file = &case.list().expect("a listing").files[0];
+    assert_eq!((file.format, file.compression, file.stamp.size), (Format::Csv, Compression::Gzip, 4));
+    assert_eq!(format_of("x.tar"), None);
+    assert_eq!(format_of("csv"), None);
+    assert_eq!(format_of("x.gz"), None);
+}
+
+#[test]
+fn a_listing_stops_when_asked() {
+    let case = Case::new("in").file("in/a.csv");
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let scope = super::Scope { base: case.base(), roots: &[], never: &[], stop: &stop };
+    let stopped = Listing { index: 0, source: &case.source, scope }.list();
+    assert!(matches!(stopped, Err(PipelineError::Stopped)));
+}
