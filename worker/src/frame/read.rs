@@ -96,7 +96,7 @@ pub struct Reader {
 /// The formats.
 enum Body {
     Delimited(Delimited),
-    Json(Json),
+    Json(Box<Json>),
 }
 
 /// Opens a file: its encoding, dialect and header are known afterwards.
@@ -118,7 +118,7 @@ pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize)
     let window = Window::new(Text::open(file)?, size);
     let body = match file.format {
         Format::Csv | Format::Txt => Body::Delimited(Delimited::open(window, file_index, file)?),
-        Format::Json | Format::Ndjson => Body::Json(Json::open(window, file_index, file)?),
+        Format::Json | Format::Ndjson => Body::Json(Box::new(Json::open(window, file_index, file)?)),
     };
     let tokens = file.csv.null_values.is_none();
     Ok(Reader {

@@ -200,8 +200,8 @@ impl Cursor {
     pub(super) fn follow(&mut self, steps: &[Step]) -> Result<bool, FileError> {
         for step in steps {
             let found = match (step, self.peek()?) {
-                (Step::Member(name), Some(b'{')) => self.to_member(name)?,
-                (Step::Element(index), Some(b'[')) => self.to_element(*index)?,
+                (Step::Member(name), Some(b'{')) => self.enter_member(name)?,
+                (Step::Element(index), Some(b'[')) => self.enter_element(*index)?,
                 _ => false,
             };
             if !found {
@@ -211,7 +211,7 @@ impl Cursor {
         Ok(true)
     }
 
-    fn to_member(&mut self, wanted: &str) -> Result<bool, FileError> {
+    fn enter_member(&mut self, wanted: &str) -> Result<bool, FileError> {
         self.at += 1;
         if self.peek()? == Some(b'}') {
             return Ok(false);
@@ -227,7 +227,7 @@ impl Cursor {
         }
     }
 
-    fn to_element(&mut self, index: usize) -> Result<bool, FileError> {
+    fn enter_element(&mut self, index: usize) -> Result<bool, FileError> {
         self.at += 1;
         if self.peek()? == Some(b']') {
             return Ok(false);
