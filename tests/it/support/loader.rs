@@ -200,6 +200,13 @@ impl Loader {
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
+    /// The target database as the superuser.
+    pub async fn admin(&self) -> PgPool {
+        let options = super::database::server().await;
+        let name = self.databases.target.get_database().expect("a name");
+        PgPool::connect_with(options.database(name)).await.expect("connected as the superuser")
+    }
+
     /// The data folder.
     pub fn data(&self) -> &Folder {
         &self.data

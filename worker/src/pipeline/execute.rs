@@ -241,7 +241,7 @@ impl Executing<'_> {
             report.warnings.push(format!("the rows are loaded, but the combined CSV could not get its name: {error}"));
             report.combined_csv = None;
         }
-        let moved = extract::sftp::after_load(&self.context.config.sources, files, &self.extract_context()).await;
+        let moved = extract::after_load(&self.context.config, files, &self.extract_context()).await;
         report.warnings.extend(moved);
         tracing::info!(
             rows = report.rows_inserted,

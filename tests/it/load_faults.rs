@@ -1,0 +1,143 @@
+//! Attempts that are lost, fenced or late: rows are loaded exactly once all the same.
+
+use elt_shared::store::runs;
+use elt_worker::error::PipelineError;
+use elt_worker::pipeline;
+use serde_json::json;
+
+use crate::support::loader::Loader;
+
+#[tokio::test]
+async fn a_retry_after_the_commit_finishes_from_the_marker() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id\n1\n2\n");
+    let yaml = loader.yaml("t", "load: {dedupe: none}\n");
+    let first = loader.begin("run", &yaml).await;
+    let report = pipeline::run(&first).await.expect("loaded");
+    // The worker dies here: the control database never hears of it.
+    expire(&loader, &first).await;
+    let second = runs::begin(&loader.control, first.run.id, "second").await.unwrap().expect("taken over");
+    let again = pipeline::run(&loader.context(second, &yaml)).await.expect("finished from the marker");
+    assert!(again.finished_from_marker);
+    assert_eq!((again.rows_inserted, again.rows_read), (report.rows_inserted, report.rows_read));
+    assert_eq!(loader.count("t").await, 2);
+}
+
+#[tokio::test]
+async fn an_older_attempt_that_wakes_up_is_fenced_off() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id\n1\n");
+    let yaml = loader.yaml("t", "load: {dedupe: none}\n");
+    let old = loader.begin("run", &yaml).await;
+    expire(&loader, &old).await;
+    let new = runs::begin(&loader.control, old.run.id, "second").await.unwrap().expect("taken over");
+    pipeline::run(&loader.context(new, &yaml)).await.expect("loaded");
+    assert!(matches!(pipeline::run(&old).await, Err(PipelineError::Fenced)));
+    assert_eq!(loader.count("t").await, 1);
+}
+
+#[tokio::test]
+async fn a_newer_attempt_ends_the_older_one_s_session_and_loads() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id,v\n1,a\n");
+    loader.load("t", "").await;
+    let rows: String = (0..200_000).map(|n| format!("{n},{n}\n")).collect();
+    loader.only("a.csv", format!("id,v\n{rows}"));
+    let yaml = loader.yaml("t", "");
+    let old = loader.begin("run", &yaml).await;
+    let running = tokio::spawn({
+        let old = old.clone();
+        async move { pipeline::run(&old).await }
+    });
+    let name = format!("elt:{}:1", old.run.id);
+    for _ in 0..2_000 {
+        let there =
+            loader.value(&format!("select count(*) from pg_stat_activity where application_name = '{name}'")).await;
+        if there == "1" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    expire(&loader, &old).await;
+    let new = runs::begin(&loader.control, old.run.id, "second").await.unwrap().expect("taken over");
+    let report = pipeline::run(&loader.context(new, &yaml)).await.expect("loaded");
+    let old = running.await.expect("no panic");
+    assert!(old.is_err() || report.finished_from_marker, "one of the two loaded");
+    assert_eq!(loader.count("t").await, 200_001);
+    assert_eq!(loader.value("select count(distinct _elt_row_hash) from t").await, "200001");
+}
+
+#[tokio::test]
+async fn two_runs_of_one_table_wait_for_each_other() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id\n1\n");
+    let yaml = loader.yaml("t", "");
+    let first = loader.begin("run", &yaml).await;
+    pipeline::run(&first).await.expect("loaded");
+    let second = loader.begin("run", &loader.yaml("public.t", "")).await;
+    let busy = pipeline::run(&second).await;
+    assert!(matches!(busy, Err(PipelineError::TargetBusy { .. })), "two spellings are one target");
+}
+
+#[tokio::test]
+async fn two_control_databases_load_one_table_at_once_without_doubling() {
+    let loader = Loader::start().await;
+    let other = Loader::start().await;
+    let rows: String = (0..50_000).map(|n| format!("{n},{}\n", n * 7)).collect();
+    let back: String = (0..50_000).rev().map(|n| format!("{},{n}\n", n * 7)).collect();
+    loader.only("a.csv", format!("id,v\n{rows}"));
+    other.only("a.csv", format!("v,id\n{back}"));
+    let url = |of: &Loader| {
+        let folder = of.folder.path().display();
+        format!(
+            "sources: [{{type: local, path: {folder}}}]\ntarget: {{url: '{}', table: t}}\n",
+            loader.databases().target_url()
+        )
+    };
+    let (mine, theirs) = (url(&loader), url(&other));
+    let (one, two) = tokio::join!(loader.run("run", &mine), other.run("run", &theirs));
+    let (one, two) = (one.expect("loaded"), two.expect("loaded"));
+    assert_eq!(one.rows_inserted + two.rows_inserted, 50_000);
+    assert_eq!(loader.count("t").await, 50_000);
+}
+
+#[tokio::test]
+async fn a_stopped_run_leaves_nothing() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id\n1\n");
+    let context = loader.begin("run", &loader.yaml("t", "")).await;
+    context.stop.cancel();
+    assert!(matches!(pipeline::run(&context).await, Err(PipelineError::Stopped)));
+    assert_eq!(loader.value("select to_regclass('t')").await, "-");
+}
+
+#[tokio::test]
+async fn a_plan_says_what_a_run_would_do_and_leaves_nothing() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id,v\n1,a\n2,b\n");
+    let yaml = loader.yaml("t", "");
+    let plan = loader.run("plan", &yaml).await.expect("planned");
+    assert_eq!(plan.rows_inserted, 2);
+    assert_eq!(
+        plan.samples,
+        [[Some("1".to_owned()), Some("a".to_owned())], [Some("2".to_owned()), Some("b".to_owned())]]
+    );
+    assert!(plan.ddl[0].starts_with("create table \"public\".\"t\""), "{:?}", plan.ddl);
+    assert_eq!(loader.value("select count(*) from pg_class where relnamespace = 'public'::regnamespace").await, "0");
+
+    loader.load("t", "").await;
+    loader.only("a.csv", "id,v,w\n1,a,\n2,b,\nx,c,5\n");
+    let plan = loader.run("plan", &yaml).await.expect("planned");
+    let run = loader.load("t", "").await;
+    assert_eq!(plan.ddl, run.ddl);
+    assert_eq!((plan.rows_inserted, plan.rows_duplicate), (run.rows_inserted, run.rows_duplicate));
+    assert_eq!(json!(plan.columns), json!(run.columns));
+}
+
+async fn expire(loader: &Loader, context: &pipeline::RunContext) {
+    sqlx::query("update runs set lease_expires_at = now() - interval '1 second' where id = $1")
+        .bind(context.run.id)
+        .execute(&loader.control)
+        .await
+        .expect("expired the lease");
+}
