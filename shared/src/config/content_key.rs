@@ -7,8 +7,7 @@ use sha2::Sha256;
 pub fn content_key(key: &[u8], text: &str) -> [u8; 32] {
     let normal = text.replace("\r\n", "\n");
     let normal = normal.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(normal.as_bytes());
     mac.finalize().into_bytes().into()
 }

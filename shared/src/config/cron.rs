@@ -14,6 +14,9 @@ pub(super) struct Cron {
     schedules: Vec<cron::Schedule>,
 }
 
+/// Longest text read.
+const MAX_LENGTH: usize = 400;
+
 /// Longest leap of a local clock we look back over.
 const LONGEST_SHIFT: TimeDelta = TimeDelta::hours(3);
 
@@ -23,11 +26,14 @@ pub(super) fn parse(text: &str) -> Result<Cron, String> {
         || "five cron fields such as \"0 2 * * *\" (minute, hour, day of month, month, day of week)".to_owned();
     let fields: Vec<&str> = text.split_whitespace().collect();
     let [minute, hour, day, month, weekday] = fields[..] else { return Err(expected()) };
+    if text.len() > MAX_LENGTH {
+        return Err(expected());
+    }
+    let both = !day.starts_with(['*', '?']) && !weekday.starts_with(['*', '?']);
     let weekday = weekdays(weekday).ok_or_else(expected)?;
     let schedule = |day: &str, weekday: &str| {
         cron::Schedule::from_str(&format!("0 {minute} {hour} {day} {month} {weekday}")).map_err(|_| expected())
     };
-    let both = !day.starts_with(['*', '?']) && !weekday.starts_with(['*', '?']);
     let schedules =
         if both { vec![schedule(day, "*")?, schedule("*", &weekday)?] } else { vec![schedule(day, &weekday)?] };
     let cron = Cron { schedules };
@@ -100,4 +106,95 @@ fn weekday(text: &str) -> Option<usize> {
 
 fn days(days: impl Iterator<Item = usize>) -> String {
     days.map(|day| (day % 7 + 1).to_string()).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first instants after one, in local time.
+    #[track_caller]
+    fn fires(cron: &str, zone: &str, after: &str, expected: &[&str]) {
+        let zone = moment::timezone(zone).unwrap();
+        let cron = parse(cron).unwrap();
+        let mut after = moment::parse(after, zone).unwrap();
+        for expected in expected {
+            after = cron.next_after(after, zone).unwrap();
+            assert_eq!(after.with_timezone(&zone).format("%a %Y-%m-%d %H:%M %z").to_string(), *expected);
+        }
+    }
+
+    #[test]
+    fn the_days_of_the_week_are_crontabs() {
+        fires("0 9 * * 0", "UTC", "2026-11-25 00:00", &["Sun 2026-11-29 09:00 +0000"]);
+        fires("0 9 * * 7", "UTC", "2026-11-25 00:00", &["Sun 2026-11-29 09:00 +0000"]);
+        fires("0 9 * * 1-5", "UTC", "2026-11-27 10:00", &["Mon 2026-11-30 09:00 +0000"]);
+        fires(
+            "0 9 * * fri-mon",
+            "UTC",
+            "2026-11-27 10:00",
+            &["Sat 2026-11-28 09:00 +0000", "Sun 2026-11-29 09:00 +0000"],
+        );
+        fires("0 9 * * 5-7", "UTC", "2026-11-29 10:00", &["Fri 2026-12-04 09:00 +0000"]);
+        fires("0 9 * * */3", "UTC", "2026-11-29 10:00", &["Wed 2026-12-02 09:00 +0000", "Sat 2026-12-05 09:00 +0000"]);
+    }
+
+    #[test]
+    fn a_day_of_month_and_a_day_of_week_fire_on_either() {
+        let expected = ["Tue 2026-12-01 00:00 +0000", "Fri 2026-12-04 00:00 +0000", "Fri 2026-12-11 00:00 +0000"];
+        fires("0 0 1 * 5", "UTC", "2026-11-27 10:00", &expected);
+    }
+
+    #[test]
+    fn a_time_that_daylight_saving_leaves_out_shifts_forward() {
+        let nightly = ["Sat 2026-03-28 02:30 +0100", "Sun 2026-03-29 03:30 +0200", "Mon 2026-03-30 02:30 +0200"];
+        fires("30 2 * * *", "Europe/Berlin", "2026-03-27 12:00", &nightly);
+        let half_an_hour = ["Sun 2026-10-04 02:45 +1100", "Mon 2026-10-05 02:15 +1100"];
+        fires("15 2 * * *", "Australia/Lord_Howe", "2026-10-03 12:00", &half_an_hour);
+    }
+
+    #[test]
+    fn a_time_that_comes_twice_fires_once() {
+        let nightly = ["Sun 2026-10-25 02:30 +0200", "Mon 2026-10-26 02:30 +0100"];
+        fires("30 2 * * *", "Europe/Berlin", "2026-10-24 12:00", &nightly);
+        let half_an_hour = ["Sun 2026-04-05 01:45 +1100", "Mon 2026-04-06 01:45 +1030"];
+        fires("45 1 * * *", "Australia/Lord_Howe", "2026-04-04 12:00", &half_an_hour);
+    }
+
+    #[test]
+    fn frequent_schedules_pass_a_change_of_the_clock_in_order() {
+        let spring = ["Sun 2026-03-29 01:45 +0100", "Sun 2026-03-29 03:00 +0200", "Sun 2026-03-29 03:15 +0200"];
+        fires("*/15 * * * *", "Europe/Berlin", "2026-03-29 01:30", &spring);
+        let zone = Tz::Europe__Berlin;
+        let (cron, end) = (parse("*/7 * * * *").unwrap(), moment::parse("2026-10-25 12:00", zone).unwrap());
+        let mut last = moment::parse("2026-10-24 12:00", zone).unwrap();
+        while last < end {
+            let next = cron.next_after(last, zone).unwrap();
+            assert!(next > last);
+            last = next;
+        }
+    }
+
+    #[test]
+    fn what_is_no_cron_is_refused() {
+        let refused = [
+            "",
+            "* * * *",
+            "* * * * * *",
+            "60 * * * *",
+            "* 24 * * *",
+            "* * 0 * *",
+            "* * * 13 *",
+            "* * * * 8",
+            "* * * * mon-",
+            "@daily",
+            "a b c d e",
+            "0 0 30 2 *",
+            "* * * * 1/0",
+        ];
+        for text in refused {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert!(parse("0 0 29 2 *").is_ok());
+    }
 }

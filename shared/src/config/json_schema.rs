@@ -20,18 +20,18 @@ fn reference() -> Value {
 }
 
 fn key(key: &Key, around: &[Key]) -> Value {
-    let mut schema = shape(&key.shape, around);
+    let mut schema = value(&key.shape, around);
     schema["description"] = json!(key.about);
     schema
 }
 
-fn shape(shape: &Shape, around: &[Key]) -> Value {
+fn value(shape: &Shape, around: &[Key]) -> Value {
     match shape {
         Shape::Text | Shape::Secret => scalar(),
         Shape::Moment => json!({"type": "string"}),
         Shape::Flag => json!({"anyOf": [
             {"type": "boolean"},
-            {"type": "string", "pattern": "^(?i:true|false|yes|no|on|off)$"},
+            {"type": "string", "pattern": any_case(&["true", "false", "yes", "no", "on", "off"])},
             {"enum": [0, 1, "0", "1"]},
             reference(),
         ]}),
@@ -47,12 +47,12 @@ fn shape(shape: &Shape, around: &[Key]) -> Value {
         ]}),
         Shape::Choice(words) => json!({"anyOf": [{"enum": words()}, reference()]}),
         Shape::Texts => json!({"anyOf": [scalar(), {"type": "array", "items": scalar()}]}),
-        Shape::Pairs => json!({"type": "object", "additionalProperties": shape_of_pair()}),
+        Shape::Pairs => json!({"type": "object", "additionalProperties": value(&Shape::Texts, &[])}),
         Shape::Columns(keys) => columns(keys),
         Shape::Section(keys) => mapping(keys),
         Shape::Nested => json!({"type": "object", "properties": properties(around)}),
         Shape::Sections(keys) => json!({"type": "array", "items": mapping(keys)}),
-        Shape::Schema(keys) => json!({"anyOf": [mapping(keys), {"type": "object"}]}),
+        Shape::Schema(keys) => contract(keys),
         Shape::Variant(variants) => one_of(variants),
         Shape::Variants(variants) => json!({"type": "array", "minItems": 1, "items": one_of(variants)}),
         Shape::Any => json!({}),
@@ -63,15 +63,28 @@ fn scalar() -> Value {
     json!({"type": ["string", "number", "boolean", "null"]})
 }
 
-fn shape_of_pair() -> Value {
-    shape(&Shape::Texts, &[])
-}
-
 fn columns(keys: &[Key]) -> Value {
     let column_type = || json!({"type": "string", "examples": ColumnType::names().collect::<Vec<_>>()});
     let mut detailed = mapping(keys);
     detailed["properties"]["type"] = column_type();
     json!({"type": "object", "additionalProperties": {"anyOf": [column_type(), detailed]}})
+}
+
+/// Columns below `columns`, or flat between the other keys.
+fn contract(keys: &[Key]) -> Value {
+    let mut nested = mapping(keys);
+    nested["required"] = json!(["columns"]);
+    let mut flat = mapping(keys);
+    if let Some(columns) = flat["properties"].as_object_mut().and_then(|properties| properties.remove("columns")) {
+        flat["additionalProperties"] = columns["additionalProperties"].clone();
+    }
+    json!({"anyOf": [nested, flat]})
+}
+
+fn any_case(words: &[&str]) -> String {
+    let letter = |c: char| format!("[{}{c}]", c.to_ascii_uppercase());
+    let words: Vec<String> = words.iter().map(|word| word.chars().map(letter).collect()).collect();
+    format!("^({})$", words.join("|"))
 }
 
 fn mapping(keys: &[Key]) -> Value {
@@ -94,11 +107,13 @@ fn any_name(names: impl Iterator<Item = &'static str>) -> Value {
 
 fn properties(keys: &[Key]) -> Value {
     let without_nested = keys.iter().filter(|key| !matches!(key.shape, Shape::Nested));
-    let around: &[Key] = keys;
     let mut properties = Map::new();
     for declared in without_nested {
-        for name in declared.names() {
-            properties.insert(name.to_owned(), key(declared, around));
+        properties.insert(declared.name.to_owned(), key(declared, keys));
+        for alias in declared.aliases {
+            let mut same = key(declared, keys);
+            same["description"] = json!(format!("The same as `{}`.", declared.name));
+            properties.insert((*alias).to_owned(), same);
         }
     }
     properties.into()
@@ -117,3 +132,6 @@ fn one_of(variants: &[Variant]) -> Value {
     };
     json!({"type": "object", "oneOf": variants.iter().map(variant).collect::<Vec<_>>()})
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,8 +127,14 @@ impl Key {
     }
 }
 
+/// Longer words are not misspelled ones of ours.
+const LONGEST_MISSPELLED: usize = 64;
+
 /// The word nearest to what was written, when one is near enough to be meant.
 pub(super) fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    if written.len() > LONGEST_MISSPELLED {
+        return None;
+    }
     let written = written.to_lowercase();
     let tolerance = (written.chars().count() / 3).clamp(1, 3);
     words

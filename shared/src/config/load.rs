@@ -1,7 +1,8 @@
 //! `load:`: how rows meet the rows already there.
 
 use super::keys::{Choice, Key, Shape};
-use super::reader::{Field, Section};
+use super::reader::Field;
+use super::section::Section;
 
 /// How rows meet the rows already there.
 #[derive(Debug, Clone, PartialEq, Eq)]

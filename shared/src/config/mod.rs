@@ -5,7 +5,7 @@
 //! - `tree`, `node`: from text to values that know their line and column, within limits against bombs;
 //!   `second_opinion`: a text two parsers read differently is refused
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema`];
-//!   `reader`: walks a document by them, collects warnings and problems with their place
+//!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
 //! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `transform`: what each section means
 //! - `moment`, `cron`: points in time and recurring ones
 //! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
@@ -29,6 +29,7 @@ mod schedule;
 mod schema;
 mod second_opinion;
 mod secrecy;
+mod section;
 mod source;
 mod target;
 mod transform;
@@ -59,3 +60,6 @@ pub struct Checked<T> {
     /// Unknown keys and other things that are no error.
     pub warnings: Vec<Warning>,
 }
+
+#[cfg(test)]
+mod tests;

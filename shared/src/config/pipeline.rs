@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::keys::{Key, Shape};
 use super::load::{self, LoadConfig};
-use super::reader::{Field, Section};
+use super::reader::Field;
 use super::schedule::{self, MonitorConfig, RetryConfig, ScheduleConfig, Window};
 use super::schema::{self, OnBadRow, SchemaContract};
+use super::section::Section;
 use super::source::{self, SourceConfig};
 use super::target::{self, TargetConfig};
 use super::transform::{self, Transform};
@@ -79,7 +80,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     let target = target_section.as_ref().and_then(target::read);
     let schema = optional(root.field("schema"), schema::read);
     let load = load::read(root.field("load"), target_section.as_ref());
-    let timezone = schedule::timezone(root.field("timezone")).unwrap_or_default();
+    let timezone = schedule::timezone(root.field("timezone"));
     let schedule = optional(root.field("schedule"), |field| schedule::schedule(field, timezone));
     let transform = optional(root.field("transform"), transform::read);
     let monitor = schedule::monitor(root.field("monitor"));

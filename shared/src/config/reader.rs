@@ -4,11 +4,14 @@ use std::cell::RefCell;
 
 use super::Checked;
 use super::error::{ConfigError, ConfigProblem, Warning};
-use super::keys::{Choice, Key, Shape, Variant, either, nearest};
+use super::keys::{Choice, Key, Variant, either};
 use super::mask::{self, Mask};
 use super::node::{Entry, Node, Place, Value};
 use super::resolve::{Part, Resolve, parts};
-use crate::secret::Secret;
+use super::section::Section;
+
+/// More problems, or warnings, than these are not told one by one.
+const MOST_TOLD: usize = 100;
 
 /// One walk over a document.
 pub(super) struct Reader<'a> {
@@ -27,7 +30,7 @@ impl<'a> Reader<'a> {
     /// The outcome: the value, unless the walk met a problem.
     pub fn finish<T>(self, value: Option<T>) -> Result<Checked<T>, ConfigError> {
         let mut problems = self.problems.into_inner();
-        problems.sort_by_key(|problem| (problem.line, problem.column));
+        problems.sort_by_key(|problem| (problem.line.is_none(), problem.line, problem.column));
         match value {
             Some(value) if problems.is_empty() => Ok(Checked { value, warnings: self.warnings.into_inner() }),
             _ => Err(ConfigError::NotRunnable(problems)),
@@ -40,21 +43,34 @@ impl<'a> Reader<'a> {
     }
 
     fn problem(&self, path: &str, place: Place, message: impl Into<String>) {
-        self.problems.borrow_mut().push(ConfigProblem {
-            path: path.to_owned(),
-            line: Some(place.line),
-            column: Some(place.column),
-            message: self.mask.scrub(message.into()),
-        });
+        let mut problems = self.problems.borrow_mut();
+        match problems.len() {
+            ..MOST_TOLD => problems.push(ConfigProblem {
+                path: path.to_owned(),
+                line: Some(place.line),
+                column: Some(place.column),
+                message: self.mask.scrub(&message.into()),
+            }),
+            MOST_TOLD => problems.push(ConfigProblem {
+                path: String::new(),
+                line: None,
+                column: None,
+                message: "there are more problems than these".into(),
+            }),
+            _ => {}
+        }
     }
 
     fn warn(&self, path: &str, place: Place, message: impl Into<String>) {
-        self.warnings.borrow_mut().push(Warning {
-            path: path.to_owned(),
-            line: Some(place.line),
-            column: Some(place.column),
-            message: self.mask.scrub(message.into()),
-        });
+        let mut warnings = self.warnings.borrow_mut();
+        if warnings.len() < MOST_TOLD {
+            warnings.push(Warning {
+                path: path.to_owned(),
+                line: Some(place.line),
+                column: Some(place.column),
+                message: self.mask.scrub(&message.into()),
+            });
+        }
     }
 }
 
@@ -88,6 +104,21 @@ impl<'a> Field<'a> {
     /// Notes something about this value that is no error.
     pub fn warn(&self, message: impl Into<String>) {
         self.reader.warn(&self.path, self.node.place, message);
+    }
+
+    /// Notes something about a key of this mapping that is no error.
+    pub fn warn_of_key(&self, entry: &Entry, message: impl Into<String>) {
+        self.reader.warn(&join(&self.path, &entry.key.text), entry.key_place, message);
+    }
+
+    /// Key path, `sources[0].type`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether this is a text or number, no list and no mapping.
+    pub fn is_scalar(&self) -> bool {
+        self.node.scalar().is_some()
     }
 
     /// Whether this is a mapping.
@@ -201,12 +232,18 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The entries of a mapping.
+    pub fn entries(&self) -> Option<&'a [Entry]> {
+        let entries = self.node.entries();
+        if entries.is_none() {
+            self.problem(format!("expected a mapping, found {}", self.node.kind()));
+        }
+        entries
+    }
+
     /// The entries of a mapping, by their keys as written.
     pub fn pairs(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
-        let Some(entries) = self.node.entries() else {
-            self.problem(format!("expected a mapping, found {}", self.node.kind()));
-            return None;
-        };
+        let entries = self.entries()?;
         Some(entries.iter().map(|entry| (entry.key.text.as_str(), self.below(entry))).collect())
     }
 
@@ -215,21 +252,9 @@ impl<'a> Field<'a> {
         Section::open(vec![self.clone()], keys, None)
     }
 
-    /// The mapping as a section with these keys among others that are no concern of the section.
-    pub fn options(&self, keys: &'static [Key]) -> Option<Section<'a>> {
-        self.pairs()?;
-        let mut section = Section { field: self.clone(), keys, found: Vec::new() };
-        for entry in self.node.entries().unwrap_or_default() {
-            if keys.iter().any(|key| key.is(&entry.key.text)) {
-                section.take(self, entry);
-            }
-        }
-        Some(section)
-    }
-
     /// The mapping as one of these variants, told apart by `type`.
     pub fn variant(&self, variants: &'static [Variant]) -> Option<&'static Variant> {
-        self.pairs()?;
+        self.entries()?;
         let words = || variants.iter().map(|variant| variant.word);
         let Some(field) = self.child("type") else {
             self.problem(format!("missing key \"type\", expected {}", either(words())));
@@ -248,152 +273,9 @@ impl<'a> Field<'a> {
         self.node.get(key).map(|node| Field { path: join(&self.path, key), node, ..self.clone() })
     }
 
-    fn below(&self, entry: &'a Entry) -> Field<'a> {
+    /// The value of an entry of this mapping.
+    pub fn below(&self, entry: &'a Entry) -> Field<'a> {
         Field { path: join(&self.path, &entry.key.text), node: &entry.value, ..self.clone() }
-    }
-}
-
-/// A mapping whose keys are known.
-pub(super) struct Section<'a> {
-    field: Field<'a>,
-    keys: &'static [Key],
-    found: Vec<(&'static Key, Field<'a>)>,
-}
-
-impl<'a> Section<'a> {
-    /// Opens one mapping, or several that are read as one (`sftp:` inside its source), and warns of unknown keys.
-    pub fn open(layers: Vec<Field<'a>>, keys: &'static [Key], skip: Option<&str>) -> Option<Self> {
-        let mut section = Section { field: layers.first()?.clone(), keys, found: Vec::new() };
-        for layer in &layers {
-            layer.pairs()?;
-            for entry in layer.node.entries().unwrap_or_default() {
-                if skip != Some(entry.key.text.as_str()) {
-                    section.take(layer, entry);
-                }
-            }
-        }
-        Some(section)
-    }
-
-    fn take(&mut self, layer: &Field<'a>, entry: &'a Entry) {
-        let written = entry.key.text.as_str();
-        let field = layer.below(entry);
-        let Some(key) = self.keys.iter().find(|key| key.is(written)) else {
-            // The customary place for anchors: `x-defaults: &defaults {…}`.
-            if !written.starts_with("x-") {
-                self.warn_unknown(&field, entry);
-            }
-            return;
-        };
-        if entry.value.is_null() {
-            return;
-        }
-        match self.found.iter().find(|(known, _)| known.name == key.name) {
-            Some((_, first)) => field.problem(format!("the same thing is written at {} already", first.path)),
-            None => self.found.push((key, field)),
-        }
-    }
-
-    fn warn_unknown(&self, field: &Field<'a>, entry: &Entry) {
-        let written = &entry.key.text;
-        let message = match nearest(written, self.keys.iter().flat_map(Key::names)) {
-            Some(known) => format!("unknown key {written:?}, did you mean {known:?}?"),
-            None => format!("unknown key {written:?}, it has no effect"),
-        };
-        field.reader.warn(&field.path, entry.key_place, message);
-    }
-
-    /// The value of a key, by its canonical name; `None` when it is not written or null.
-    pub fn field(&self, name: &str) -> Option<&Field<'a>> {
-        debug_assert!(self.keys.iter().any(|key| key.name == name), "{name} is no key of this section");
-        self.found.iter().find(|(key, _)| key.name == name).map(|(_, field)| field)
-    }
-
-    /// Whether a key has a value.
-    pub fn has(&self, name: &str) -> bool {
-        self.field(name).is_some()
-    }
-
-    /// Whether a key of this name is the section's.
-    pub fn owns(&self, written: &str) -> bool {
-        self.keys.iter().any(|key| key.is(written))
-    }
-
-    /// Notes that the section as a whole is wrong.
-    pub fn problem(&self, message: impl Into<String>) {
-        self.field.problem(message);
-    }
-
-    /// A value that must be there.
-    pub fn required(&self, name: &str) -> Option<&Field<'a>> {
-        let field = self.field(name);
-        if field.is_none() {
-            self.problem(format!("missing key {name:?}"));
-        }
-        field
-    }
-
-    /// A text that must be there and not be empty.
-    pub fn required_text(&self, name: &str) -> Option<String> {
-        let field = self.required(name)?;
-        let text = field.text()?;
-        if text.trim().is_empty() {
-            field.problem("must not be empty");
-            return None;
-        }
-        Some(text)
-    }
-
-    /// A text.
-    pub fn text(&self, name: &str) -> Option<String> {
-        self.field(name)?.text()
-    }
-
-    /// A text that is not empty; an empty one counts as not written.
-    pub fn filled_text(&self, name: &str) -> Option<String> {
-        self.text(name).filter(|text| !text.trim().is_empty())
-    }
-
-    /// A secret.
-    pub fn secret(&self, name: &str) -> Option<Secret> {
-        self.text(name).map(Secret::new)
-    }
-
-    /// true or false.
-    pub fn flag(&self, name: &str) -> Option<bool> {
-        self.field(name)?.flag()
-    }
-
-    /// One of a choice's words.
-    pub fn choice<T: Choice>(&self, name: &str) -> Option<T> {
-        self.field(name)?.choice()
-    }
-
-    /// A whole number within the bounds the key declares.
-    pub fn whole(&self, name: &str) -> Option<u64> {
-        let field = self.field(name)?;
-        let key = self.keys.iter().find(|key| key.name == name)?;
-        let Shape::Whole { min, max } = key.shape else { return None };
-        field.parsed(|text| match text.parse::<u64>() {
-            Ok(number) if (min..=max).contains(&number) => Ok(number),
-            _ => Err(format!("a whole number from {min} to {max}")),
-        })
-    }
-
-    /// A number within the bounds the key declares.
-    pub fn number(&self, name: &str) -> Option<f64> {
-        let field = self.field(name)?;
-        let key = self.keys.iter().find(|key| key.name == name)?;
-        let Shape::Number { min, max } = key.shape else { return None };
-        field.parsed(|text| match text.parse::<f64>() {
-            Ok(number) if (min..=max).contains(&number) => Ok(number),
-            _ => Err(format!("a number from {min} to {max}")),
-        })
-    }
-
-    /// A whole number that fits what its key's bounds promise.
-    pub fn small<T: TryFrom<u64>>(&self, name: &str) -> Option<T> {
-        self.whole(name).and_then(|number| T::try_from(number).ok())
     }
 }
 

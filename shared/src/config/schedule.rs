@@ -8,7 +8,8 @@ use chrono_tz::Tz;
 use super::cron;
 use super::keys::{Choice, Key};
 use super::moment;
-use super::reader::{Field, Section};
+use super::reader::Field;
+use super::section::Section;
 
 /// The time a pipeline may run in. Instants are UTC; the zone is kept to show them as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,8 +125,8 @@ pub(super) const RETRY_KEYS: &[Key] = &[
 ];
 
 /// Reads `timezone`; the server's own when it is not written.
-pub(super) fn timezone(field: Option<&Field<'_>>) -> Option<Tz> {
-    field.map_or_else(|| Some(moment::server_timezone()), |field| field.parsed(moment::timezone))
+pub(super) fn timezone(field: Option<&Field<'_>>) -> Tz {
+    field.and_then(|field| field.parsed(moment::timezone)).unwrap_or_else(moment::server_timezone)
 }
 
 /// Reads `start_time` and `end_time`.
@@ -151,11 +152,12 @@ pub(super) fn schedule(field: &Field<'_>, timezone: Tz) -> Option<ScheduleConfig
         Some(field) => field.parsed(moment::timezone).unwrap_or(timezone),
         None => timezone,
     };
+    let (overlap, catch_up) = (section.choice("overlap"), section.choice("catch_up"));
     Some(ScheduleConfig {
         cron: cron?.trim().to_owned(),
         timezone,
-        overlap: section.choice("overlap").unwrap_or_default(),
-        catch_up: section.choice("catch_up").unwrap_or_default(),
+        overlap: overlap.unwrap_or_default(),
+        catch_up: catch_up.unwrap_or_default(),
     })
 }
 

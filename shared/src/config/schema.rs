@@ -6,6 +6,7 @@ use regex::Regex;
 use super::column_type::ColumnType;
 use super::keys::{Choice, Key, Shape};
 use super::reader::{Field, Reading};
+use super::section::Section;
 
 /// The contract of a table's columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +88,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("max_rejected", Shape::Section(LIMIT_KEYS), "More rejected rows than this fail the run."),
 ];
 
+/// The keys beside `columns`.
+const OPTIONS: &[Key] = KEYS.split_at(1).1;
+
 const LIMIT_KEYS: &[Key] = &[
     Key::whole("rows", 0, i64::MAX as u64, "Rows."),
     Key::of("percent", Shape::Number { min: 0.0, max: 100.0 }, "Percent of the rows read."),
@@ -110,12 +114,12 @@ pub(super) struct Read {
 
 /// Reads `schema: {columns: {…}}` or `schema: {name: type, …}`.
 pub(super) fn read(field: &Field<'_>) -> Option<Read> {
-    let nested = field.child("columns").is_some_and(|columns| columns.is_mapping());
+    let nested = field.child("columns").filter(|columns| !columns.is_scalar());
     // In the flat shape every other key is a column, so only the nested one can have unknown keys.
-    let section = if nested { field.section(KEYS)? } else { field.options(KEYS)? };
-    let columns = match section.field("columns") {
-        Some(columns) if nested => columns.pairs()?,
-        _ => field.pairs()?.into_iter().filter(|(name, _)| !(section.owns(name))).collect(),
+    let section = if nested.is_some() { field.section(KEYS)? } else { Section::among(field, OPTIONS)? };
+    let columns = match nested {
+        Some(columns) => columns.pairs()?,
+        None => field.pairs()?.into_iter().filter(|(name, _)| !section.owns(name)).collect(),
     };
     if columns.is_empty() {
         field.warn("names no column, so it has no effect");

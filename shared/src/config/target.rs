@@ -1,12 +1,14 @@
 //! `target:`: the table rows go to.
 
 use std::fmt;
+use std::str::FromStr;
 
 use reqwest::Url;
 
 use super::keys::{Choice, Key};
 use super::load::LoadMode;
-use super::reader::{Field, Reading, Section};
+use super::reader::{Field, Reading};
+use super::section::Section;
 use crate::secret::Secret;
 
 /// A table in a PostgreSQL database.
@@ -73,11 +75,42 @@ pub struct TableName {
 }
 
 impl fmt::Display for TableName {
+    /// As a config writes it: a part with a dot or a quote stands in double quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |f: &mut fmt::Formatter<'_>, name: &str| match name.contains(['.', '"']) {
+            true => write!(f, "\"{}\"", name.replace('"', "\"\"")),
+            false => f.write_str(name),
+        };
         if let Some(schema) = &self.schema {
-            write!(f, "{schema}.")?;
+            part(f, schema)?;
+            f.write_str(".")?;
         }
-        f.write_str(&self.table)
+        part(f, &self.table)
+    }
+}
+
+impl FromStr for TableName {
+    type Err = String;
+
+    /// Reads `table`, `schema.table`, or the same with parts in double quotes. The error says what was expected.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = name_parts(text)?;
+        let (schema, table) = match (parts.pop(), parts.pop(), parts.pop()) {
+            (Some(table), schema, None) => (schema, table),
+            _ => return Err("table or schema.table".into()),
+        };
+        for part in schema.iter().chain([&table]) {
+            if part.trim().is_empty() || part.len() > MAX_NAME_BYTES || part.chars().any(char::is_control) {
+                return Err(format!("a name of 1 to {MAX_NAME_BYTES} bytes"));
+            }
+        }
+        if schema.as_deref().is_some_and(|schema| schema.starts_with("pg_") || schema == "information_schema") {
+            return Err("a schema that is not PostgreSQL's own".into());
+        }
+        if table.starts_with("_elt_") {
+            return Err("a table that is not elt's own (_elt_…)".into());
+        }
+        Ok(Self { schema, table })
     }
 }
 
@@ -141,12 +174,12 @@ fn database(section: &Section<'_>) -> Option<TargetDatabase> {
     let host = section.field("host").map_or_else(|| Some("localhost".to_owned()), host);
     let user = section.required_text("user");
     Some(TargetDatabase::Server {
-        host: host?,
         port: section.small("port").unwrap_or(5432),
         database,
-        user: user?,
         password: section.secret("password"),
         sslmode: section.choice("sslmode").unwrap_or_default(),
+        host: host?,
+        user: user?,
     })
 }
 
@@ -208,34 +241,13 @@ impl TableName {
     fn raw_data() -> Self {
         Self { schema: None, table: "raw_data".to_owned() }
     }
-
-    /// Reads `table`, `schema.table`, or the same with parts in double quotes.
-    fn parse(text: &str) -> Result<Self, String> {
-        let mut parts = name_parts(text)?;
-        let (schema, table) = match (parts.pop(), parts.pop(), parts.pop()) {
-            (Some(table), schema, None) => (schema, table),
-            _ => return Err("table or schema.table".into()),
-        };
-        for part in schema.iter().chain([&table]) {
-            if part.is_empty() || part.len() > MAX_NAME_BYTES || part.chars().any(char::is_control) {
-                return Err(format!("a name of 1 to {MAX_NAME_BYTES} bytes"));
-            }
-        }
-        if schema.as_deref().is_some_and(|schema| schema.starts_with("pg_") || schema == "information_schema") {
-            return Err("a schema that is not PostgreSQL's own".into());
-        }
-        if table.starts_with("_elt_") {
-            return Err("a table that is not elt's own (_elt_…)".into());
-        }
-        Ok(Self { schema, table })
-    }
 }
 
 /// Reads the name of a table.
 pub(super) fn table(field: &Field<'_>) -> Option<TableName> {
     match field.reading()? {
         Reading::Open(text) => Some(TableName { schema: None, table: text }),
-        Reading::Known(_) => field.parsed(TableName::parse),
+        Reading::Known(_) => field.parsed(str::parse),
     }
 }
 

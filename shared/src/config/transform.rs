@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::keys::{Choice, Key};
-use super::reader::{Field, Section};
+use super::reader::Field;
+use super::section::Section;
 use super::target;
 
 /// One SQL model of `transform:`.

@@ -5,7 +5,8 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use super::pagination::{self, Pagination};
 use crate::config::keys::{Choice, Key, Shape};
-use crate::config::reader::{Field, Reading, Section};
+use crate::config::reader::{Field, Reading};
+use crate::config::section::Section;
 use crate::secret::Secret;
 
 /// `type: api`.
@@ -88,9 +89,8 @@ pub(super) const KEYS: &[Key] = &[
 
 pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let url = url(section);
-    let auth = section.field("auth").map(|field| field.section(AUTH_KEYS));
-    let auth = match auth {
-        Some(opened) => Some(opened?),
+    let auth = match section.field("auth") {
+        Some(field) => Some(field.section(AUTH_KEYS)?),
         None => None,
     };
     let auth_token = token(section, auth.as_ref());
@@ -105,13 +105,13 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let params = section.field("params").map_or(Some(Vec::new()), params);
     let pagination = section.field("pagination").map(pagination::read);
     Some(ApiSource {
-        url: url?,
         auth_token,
         auth_scheme,
-        headers: headers?,
-        params: params?,
         folder_param: section.filled_text("folder_param"),
         records: section.filled_text("records"),
+        url: url?,
+        headers: headers?,
+        params: params?,
         pagination: match pagination {
             Some(read) => Some(read?),
             None => None,

@@ -2,7 +2,7 @@
 
 use super::csv::{self, CsvOptions};
 use crate::config::keys::{Key, Shape};
-use crate::config::reader::Section;
+use crate::config::section::Section;
 
 /// `type: local`.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,12 +35,13 @@ pub(super) const KEYS: &[Key] = &[
 pub(super) fn read(section: &Section<'_>) -> Option<LocalSource> {
     let path = section.required_text("path");
     let csv = csv::read(section.field("csv"));
+    // The required ones come last: whatever else is wrong is told together with them.
     Some(LocalSource {
-        path: path?,
         glob: section.filled_text("glob"),
         recursive: section.flag("recursive").unwrap_or(false),
-        csv: csv?,
         records: section.filled_text("records"),
         settle_seconds: section.whole("settle_seconds").unwrap_or(0),
+        path: path?,
+        csv: csv?,
     })
 }

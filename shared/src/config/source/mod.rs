@@ -13,7 +13,8 @@ pub use pagination::Pagination;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
 
 use super::keys::Variant;
-use super::reader::{Field, Section};
+use super::reader::Field;
+use super::section::Section;
 
 /// One source. A new kind is a variant here, one arm in the worker's `extract`, and one file.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,8 @@
 //! `pagination:`: how to get the next page of an API.
 
 use crate::config::keys::{Key, Variant};
-use crate::config::reader::{Field, Section};
+use crate::config::reader::Field;
+use crate::config::section::Section;
 
 /// How to get the next page.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use super::csv::{self, CsvOptions};
 use crate::config::keys::{Choice, Key, Shape};
-use crate::config::reader::{Field, Reading, Section};
+use crate::config::reader::{Field, Reading};
+use crate::config::section::Section;
 use crate::secret::Secret;
 
 /// `type: sftp`, flat or nested.
@@ -122,13 +123,13 @@ pub(super) fn read(source: &Field<'_>) -> Option<SftpSource> {
     let after_load = section.field("after_load").map_or(Some(AfterLoad::Keep), after_load);
     let trust = trust(section);
     Some(SftpSource {
-        host: host?,
         port: section.small("port").unwrap_or(22),
+        records: section.filled_text("records"),
+        host: host?,
         username: username?,
         login: login?,
         path: path?,
         csv: csv?,
-        records: section.filled_text("records"),
         trust: trust?,
         after_load: after_load?,
     })

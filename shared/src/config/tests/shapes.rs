@@ -1,0 +1,260 @@
+//! Every way to write a section, and what it means.
+
+use std::time::Duration;
+
+use super::*;
+use crate::config::*;
+
+#[test]
+fn every_shape_people_use_is_read() {
+    for (name, text) in fixtures() {
+        let document = Document::parse(&text).unwrap();
+        let runnable = document.pipeline(&NoReferences);
+        assert_eq!(
+            runnable.is_ok(),
+            !["not_runnable.yaml", "only_a_target.yaml"].contains(&name.as_str()),
+            "{name}: {runnable:?}"
+        );
+        let expected = match name.as_str() {
+            "not_runnable.yaml" => vec!["source: unknown key \"source\", did you mean \"sources\"? at 2:1"],
+            "everything.yaml" => vec!["notify: stored, not acted on yet at 58:9"],
+            _ => vec![],
+        };
+        assert_eq!(warnings(&text), expected, "{name}");
+        assert!(!document.masked().contains("canary"), "{name}:\n{}", document.masked());
+        assert!(!format!("{document:?}{runnable:?}").contains("canary"), "{name}");
+    }
+}
+
+#[test]
+fn the_examples_for_users_run_without_a_warning() {
+    for (name, text) in project_examples() {
+        pipeline(&text);
+        assert_eq!(warnings(&text), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn a_folder_and_an_api_with_a_strict_schema() {
+    let config = pipeline(&fixture("folder_and_api_strict.yaml"));
+    assert_eq!(config.name, "staff");
+    let [SourceConfig::Local(local), SourceConfig::Api(api)] = &config.sources[..] else {
+        panic!("{:?}", config.sources)
+    };
+    assert_eq!((local.path.as_str(), local.recursive, local.settle_seconds), ("./data/staff", false, 0));
+    assert_eq!(api.url, "http://localhost:5055/api/staff");
+    assert_eq!(api.auth_token.as_ref().unwrap().expose(), "canary-token-1");
+    assert_eq!((&api.auth_scheme, api.folder_param.as_deref()), (&AuthScheme::Auto, Some("./data/staff_api")));
+    let TargetDatabase::Server { host, port, database, user, password, sslmode } = &config.target.database else {
+        panic!("{:?}", config.target)
+    };
+    assert_eq!(
+        (host.as_str(), *port, database.as_deref(), user.as_str()),
+        ("localhost", 5432, Some("warehouse"), "loader")
+    );
+    assert_eq!((password.as_ref().unwrap().expose(), *sslmode), ("canary-password", SslMode::Prefer));
+    let columns: Vec<_> =
+        config.schema.unwrap().columns.into_iter().map(|column| (column.name, column.column_type)).collect();
+    assert_eq!(
+        columns,
+        [
+            ("badge".to_owned(), ColumnType::BigInt),
+            ("full_name".to_owned(), ColumnType::Text),
+            ("since".to_owned(), ColumnType::Timestamp),
+        ]
+    );
+    assert!(config.strict);
+    assert_eq!(config.on_bad_row, None);
+    assert_eq!(config.load, LoadConfig { mode: LoadMode::Append, key: vec![], dedupe: Dedupe::RowHash });
+    assert_eq!(config.monitor, MonitorConfig { enabled: true, interval: None });
+    assert_eq!((config.retry.max_attempts, config.retry.initial), (3, Duration::from_secs(2)));
+    assert_eq!(
+        (config.window.start, config.window.end, config.schedule, config.output_csv_path),
+        (None, None, None, None)
+    );
+}
+
+#[test]
+fn an_sftp_source_is_flat_or_nested() {
+    let SourceConfig::Sftp(nested) = pipeline(&fixture("sftp_nested.yaml")).sources.remove(0) else { panic!("SFTP") };
+    assert_eq!(
+        (nested.host.as_str(), nested.port, nested.path.as_str()),
+        ("files.example.com", 2222, "/outgoing/daily.csv")
+    );
+    assert_eq!(nested.login, SftpLogin::Password("canary-password".into()));
+    assert_eq!((nested.trust, nested.after_load), (HostTrust::FirstUse, AfterLoad::Keep));
+    let SourceConfig::Sftp(flat) = pipeline(&fixture("sftp_flat.yaml")).sources.remove(0) else { panic!("SFTP") };
+    assert_eq!((flat.port, flat.trust), (2222, HostTrust::Strict));
+    let SftpLogin::PrivateKey { key, passphrase } = flat.login else { panic!("a key") };
+    assert!(key.expose().starts_with("-----BEGIN") && key.expose().ends_with("KEY-----\n"));
+    assert_eq!(passphrase.unwrap().expose(), "canary-passphrase");
+}
+
+#[test]
+fn everything_at_once() {
+    let config = pipeline(&fixture("everything.yaml"));
+    assert_eq!(config.name, "customers_nightly");
+    let [SourceConfig::Local(local), SourceConfig::Api(api), SourceConfig::Sftp(sftp)] = &config.sources[..] else {
+        panic!("{:?}", config.sources)
+    };
+    let null_values = Some(vec!["".to_owned(), "NULL".to_owned(), "NA".to_owned()]);
+    let csv = CsvOptions {
+        delimiter: None,
+        quote: Some(b'"'),
+        encoding: Some("windows-1252".into()),
+        header: Some(true),
+        null_values,
+    };
+    assert_eq!((&local.csv, local.recursive, local.settle_seconds), (&csv, true, 5));
+    assert_eq!((local.glob.as_deref(), local.records.as_deref()), (Some("**/*.{csv,json}{,.gz}"), Some("$.rows[*]")));
+    assert_eq!(api.auth_scheme, AuthScheme::Header("X-Api-Key".into()));
+    assert_eq!(api.auth_token.as_ref().unwrap().expose(), "${env:CUSTOMERS_TOKEN}");
+    let names = |pairs: &[(String, crate::secret::Secret)]| {
+        pairs.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&api.headers), ["Accept=application/json", "X-Tenant=canary-tenant"]);
+    assert_eq!(names(&api.params), ["limit=500", "fields=id", "fields=name", "key=canary-key"]);
+    let cursor = Pagination::Cursor { path: "$.next".into(), param: "after".into(), max_pages: 500 };
+    assert_eq!((api.pagination.as_ref(), api.records.as_deref()), (Some(&cursor), Some("$.data[*]")));
+    assert_eq!(sftp.trust, HostTrust::Pinned("SHA256:AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefg".into()));
+    assert_eq!(sftp.after_load, AfterLoad::Move("/out/archive".into()));
+    assert_eq!(config.target.table.to_string(), "analytics.customers");
+    let schema = config.schema.unwrap();
+    assert_eq!((schema.on_extra_column, config.on_bad_row), (Some(OnExtraColumn::Ignore), Some(OnBadRow::Quarantine)));
+    assert_eq!(schema.max_rejected, Some(RejectLimit { rows: Some(1000), percent: Some(1.5) }));
+    let [id, _, signup, balance, grade] = &schema.columns[..] else { panic!("{schema:?}") };
+    assert!(!id.nullable && signup.nullable);
+    assert_eq!((signup.column_type, signup.format.as_deref()), (ColumnType::Date, Some("%d/%m/%Y")));
+    assert_eq!((balance.min.as_deref(), balance.max.as_deref()), (Some("0"), Some("1000000")));
+    assert_eq!((grade.column_type, grade.pattern.as_deref()), (ColumnType::Varchar(1), Some("[a-c]")));
+    assert_eq!(grade.allowed.as_deref(), Some(&["a".to_owned(), "b".to_owned(), "c".to_owned()][..]));
+    assert_eq!(config.load, LoadConfig { mode: LoadMode::Merge, key: vec!["id".into()], dedupe: Dedupe::RowHash });
+    let schedule = config.schedule.unwrap();
+    assert_eq!(
+        (schedule.cron.as_str(), schedule.overlap, schedule.catch_up),
+        ("0 2 * * 1-5", Overlap::Queue, CatchUp::None)
+    );
+    assert_eq!((schedule.timezone.name(), config.window.timezone.name()), ("Europe/Berlin", "Europe/Vienna"));
+    assert_eq!(config.window.start.unwrap().to_rfc3339(), "2027-01-01T01:00:00+00:00");
+    assert_eq!(config.monitor, MonitorConfig { enabled: false, interval: Some(Duration::from_secs(120)) });
+    let retry = RetryConfig { max_attempts: 5, initial: Duration::from_secs(4), max: Duration::from_secs(30) };
+    assert_eq!(config.retry, retry);
+    let [model] = &config.transform[..] else { panic!("{:?}", config.transform) };
+    assert_eq!((model.name.as_str(), model.materialized), ("analytics.rich_customers", Materialized::Table));
+    assert_eq!(model.sql, "select id, name from analytics.customers where balance > 1000");
+}
+
+#[test]
+fn a_target_that_names_nobody_uses_the_default_one() {
+    let target = |text: &str| Document::parse(text).unwrap().target(&NoReferences).unwrap().value;
+    let default = target(&fixture("only_a_target.yaml"));
+    assert_eq!(default.database, TargetDatabase::Default { database: Some("warehouse".into()) });
+    assert_eq!(target("target: {}").table.to_string(), "raw_data");
+    assert_eq!(target("target: {host: , password: ~}").database, TargetDatabase::Default { database: None });
+    let url = target("target: {url: \"postgresql://a:b@[::1]:5433/db?sslmode=require\", table: '\"My.Table\"'}");
+    assert_eq!(url.database, TargetDatabase::Url("postgresql://a:b@[::1]:5433/db?sslmode=require".into()));
+    assert_eq!(url.table, TableName { schema: None, table: "My.Table".into() });
+    assert_eq!(url.table.to_string(), "\"My.Table\"");
+    let own = target("target: {user: ann}");
+    assert!(
+        matches!(own.database, TargetDatabase::Server { host, port: 5432, password: None, .. } if host == "localhost")
+    );
+}
+
+#[test]
+fn a_table_name_reads_back_what_it_prints() {
+    for text in ["t", "s.t", "\"a.b\".c", "\"a\"\"b\"", "Öre.Tisch"] {
+        let name: TableName = text.parse().unwrap();
+        assert_eq!(name.to_string(), text);
+    }
+    for text in ["", ".", "a.", "a.b.c", "\"a", "information_schema.t", "a\u{7}b"] {
+        assert!(text.parse::<TableName>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn texts_stay_as_they_were_written() {
+    let config =
+        pipeline("sources: [{type: local, path: 012}]\ntarget: {table: no, user: 1e3, password: 0x10}\nname: 1.50\n");
+    let SourceConfig::Local(local) = &config.sources[0] else { panic!("local") };
+    assert_eq!((local.path.as_str(), config.target.table.table.as_str(), config.name.as_str()), ("012", "no", "1.50"));
+    let TargetDatabase::Server { user, password, .. } = config.target.database else { panic!("a server") };
+    assert_eq!((user.as_str(), password.unwrap().expose()), ("1e3", "0x10"));
+}
+
+#[test]
+fn true_and_false_come_in_many_spellings() {
+    for (written, expected) in
+        [("True", true), ("\"False\"", false), ("yes", true), ("'No'", false), ("ON", true), ("0", false)]
+    {
+        assert_eq!(pipeline(&with(&format!("strict_mode: {written}"))).strict, expected, "{written}");
+    }
+}
+
+#[test]
+fn a_schema_is_nested_or_flat() {
+    let columns = |more: &str| {
+        let schema = pipeline(&with(more)).schema.unwrap();
+        schema.columns.into_iter().map(|column| format!("{} {}", column.name, column.column_type)).collect::<Vec<_>>()
+    };
+    assert_eq!(columns("schema: {columns: {id: int, at: timestamptz}}"), ["id bigint", "at timestamptz"]);
+    assert_eq!(columns("schema: {id: int, at: {type: date}, on_mismatch: fail}"), ["id bigint", "at date"]);
+    // A column may be called like a key of the nested shape.
+    assert_eq!(columns("schema: {columns: text, type: int}"), ["columns text", "type bigint"]);
+    assert_eq!(pipeline(&with("schema:")).schema, None);
+}
+
+#[test]
+fn a_token_is_sent_as_the_config_says() {
+    let api = |keys: &str| match pipeline(&source(&format!("type: api, url: \"http://a\", {keys}"))).sources.remove(0) {
+        SourceConfig::Api(api) => (api.auth_scheme, api.auth_token.map(|token| token.expose().to_owned())),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(api("auth_token: t"), (AuthScheme::Auto, Some("t".into())));
+    assert_eq!(api("token: t, auth_scheme: raw"), (AuthScheme::Raw, Some("t".into())));
+    assert_eq!(api("auth: {type: basic, username: a, password: b}"), (AuthScheme::Basic, Some("a:b".into())));
+    assert_eq!(api("auth: {username: a, password: b}"), (AuthScheme::Basic, Some("a:b".into())));
+    assert_eq!(api("token: t, auth_scheme: header"), (AuthScheme::Header("X-API-Key".into()), Some("t".into())));
+    assert_eq!(
+        api("token: t, auth_scheme: header, auth_header: X-T"),
+        (AuthScheme::Header("X-T".into()), Some("t".into()))
+    );
+    assert_eq!(api("auth_token: ''"), (AuthScheme::Auto, None));
+}
+
+#[test]
+fn pages_are_asked_for_in_four_ways() {
+    let pages = |keys: &str| match pipeline(&source(&format!("type: api, url: \"http://a\", pagination: {{{keys}}}")))
+        .sources
+        .remove(0)
+    {
+        SourceConfig::Api(api) => api.pagination.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let page = Pagination::Page { param: "page".into(), start: 1, size: None, max_pages: 10_000 };
+    assert_eq!(pages("type: page"), page);
+    let sized = Pagination::Page { param: "p".into(), start: 0, size: Some(("page_size".into(), 50)), max_pages: 7 };
+    assert_eq!(pages("type: page, param: p, start: 0, size: 50, max_pages: 7"), sized);
+    let offset =
+        Pagination::Offset { param: "offset".into(), limit_param: "limit".into(), limit: 100, max_pages: 10_000 };
+    assert_eq!(pages("type: offset"), offset);
+    assert_eq!(pages("type: link_header"), Pagination::LinkHeader { max_pages: 10_000 });
+}
+
+#[test]
+fn merge_keys_share_what_is_written_once() {
+    let config = pipeline(&fixture("anchors.yaml"));
+    let TargetDatabase::Server { host, user, password, .. } = &config.target.database else { panic!("a server") };
+    assert_eq!((host.as_str(), user.as_str()), ("localhost", "other"));
+    assert_eq!(password.as_ref().unwrap().expose(), "canary-password");
+}
+
+#[test]
+fn a_pipeline_has_a_name_without_being_runnable() {
+    let name = |text: &str| Document::parse(text).unwrap().name();
+    assert_eq!(name("name: orders\n"), "orders");
+    assert_eq!(name("target: {table: s.t}\n"), "s.t");
+    assert_eq!(name("a: b\n"), "raw_data");
+    assert_eq!(name("name: \"a\\nb\"\n"), "ab");
+    assert_eq!(name("name: [a]\n"), "raw_data");
+}
