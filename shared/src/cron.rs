@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// No zone ever moved its clocks by more than this at once (dates skipped when crossing the date line aside).
@@ -83,8 +83,9 @@ pub fn instant(wall: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
         return Some(found.to_utc());
     }
     // In a gap the offset before it still counts: 02:30 read so is 03:30 on the clocks that were moved.
-    let before = (wall - LARGEST_SHIFT).and_local_timezone(zone).earliest()?;
-    Some(before.to_utc() + LARGEST_SHIFT)
+    // A day before is before every gap, the whole days skipped at the date line included.
+    let before = zone.offset_from_utc_datetime(&wall.checked_sub_signed(TimeDelta::days(1))?).fix();
+    Some(wall.checked_sub_offset(before)?.and_utc())
 }
 
 fn schedule(text: &str) -> Result<cron::Schedule, String> {

@@ -7,13 +7,12 @@
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
 //! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `transform`: what each section means
-//! - `moment`, `cron`: points in time and recurring ones
+//! - `moment`: points in time
 //! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
 //! - `resolve`: `${env:NAME}` and `${secret:NAME}`; `content_key`: what "the same YAML" means
 
 mod column_type;
 mod content_key;
-mod cron;
 mod document;
 mod error;
 mod json_schema;

@@ -2,8 +2,10 @@
 
 use std::sync::OnceLock;
 
-use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
+
+use crate::cron;
 
 const LOCAL_FORMATS: [&str; 4] = ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
 
@@ -15,21 +17,8 @@ pub(super) fn parse(text: &str, timezone: Tz) -> Result<DateTime<Utc>, String> {
     LOCAL_FORMATS
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .and_then(|local| instant(local, timezone))
+        .and_then(|local| cron::instant(local, timezone))
         .ok_or_else(|| "YYYY-MM-DD HH:MM, YYYY-MM-DD HH:MM:SS or RFC 3339".into())
-}
-
-/// The instant of a local time: the first one when it comes twice, shifted forward when daylight saving leaves it out.
-pub(super) fn instant(local: NaiveDateTime, timezone: Tz) -> Option<DateTime<Utc>> {
-    match timezone.from_local_datetime(&local) {
-        MappedLocalTime::Single(instant) | MappedLocalTime::Ambiguous(instant, _) => Some(instant.to_utc()),
-        MappedLocalTime::None => {
-            // The offset that was in force before the gap: 02:30 becomes 03:30.
-            let before = timezone.offset_from_utc_datetime(&local.checked_sub_signed(TimeDelta::days(1))?);
-            let utc = local.checked_sub_signed(TimeDelta::seconds(before.fix().local_minus_utc().into()))?;
-            Some(utc.and_utc())
-        }
-    }
 }
 
 /// Reads an IANA zone's name, in any case.

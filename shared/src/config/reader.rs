@@ -174,21 +174,20 @@ impl<'a> Field<'a> {
 
     /// The text, made into something else. The error says what was expected; a reference left open gives `None`.
     pub fn parsed<T>(&self, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        match self.reading()? {
-            Reading::Open(_) => None,
-            Reading::Known(text) => match parse(text.trim()) {
-                Ok(value) => Some(value),
-                Err(expected) => {
-                    self.problem(format!("expected {expected}, found {}", self.shown()));
-                    None
-                }
-            },
-        }
+        self.accepted(|text| parse(text).map_err(|expected| format!("expected {expected}, found {}", self.shown())))
     }
 
-    /// Notes a problem when the text does not pass; one with a reference left open passes.
-    pub fn check(&self, check: impl FnOnce(&str) -> Result<(), String>) {
-        self.parsed(check);
+    /// The text, made into something else. The error is a whole sentence; a reference left open gives `None`.
+    pub fn accepted<T>(&self, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let Reading::Known(text) = self.reading()? else { return None };
+        let written = self.node.scalar().is_some_and(|scalar| scalar.text == text);
+        match parse(text.trim()) {
+            Ok(value) => return Some(value),
+            Err(sentence) if written => self.problem(sentence),
+            // The sentence may tell the value behind the reference.
+            Err(_) => self.problem(format!("{} resolves to a value that is not accepted here", self.shown())),
+        }
+        None
     }
 
     /// true or false.

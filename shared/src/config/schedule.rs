@@ -5,11 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::cron;
 use super::keys::{Choice, Key};
 use super::moment;
 use super::reader::Field;
 use super::section::Section;
+use crate::cron::Cron;
 
 /// The time a pipeline may run in. Instants are UTC; the zone is kept to show them as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,15 +77,6 @@ pub struct RetryConfig {
     pub max: Duration,
 }
 
-impl ScheduleConfig {
-    /// The first time after `after` the schedule fires.
-    ///
-    /// A local time that daylight saving leaves out is shifted forward; one that comes twice fires the first time only.
-    pub fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        cron::parse(&self.cron).ok()?.next_after(after, self.timezone)
-    }
-}
-
 impl Choice for Overlap {
     const WORDS: &'static [(&'static str, Self)] = &[("skip", Self::Skip), ("queue", Self::Queue)];
 }
@@ -145,7 +136,7 @@ pub(super) fn window(root: &Section<'_>, timezone: Tz) -> Window {
 pub(super) fn schedule(field: &Field<'_>, timezone: Tz) -> Option<ScheduleConfig> {
     let section = field.section(SCHEDULE_KEYS)?;
     let cron = section.required("cron").and_then(|field| {
-        field.check(|text| cron::parse(text).map(|_| ()));
+        field.accepted(fires);
         field.text()
     });
     let timezone = match section.field("timezone") {
@@ -159,6 +150,20 @@ pub(super) fn schedule(field: &Field<'_>, timezone: Tz) -> Option<ScheduleConfig
         overlap: overlap.unwrap_or_default(),
         catch_up: catch_up.unwrap_or_default(),
     })
+}
+
+/// Longest cron expression, in bytes.
+const LONGEST_CRON: usize = 400;
+
+fn fires(text: &str) -> Result<(), String> {
+    if text.len() > LONGEST_CRON {
+        return Err(format!("a cron expression has at most {LONGEST_CRON} characters"));
+    }
+    // February 30th never comes.
+    match Cron::parse(text)?.next(Utc::now(), Tz::UTC) {
+        Some(_) => Ok(()),
+        None => Err("this cron expression never fires".into()),
+    }
 }
 
 /// Reads `monitor:`.

@@ -179,7 +179,7 @@ fn column(name: &str, field: &Field<'_>) -> Option<ColumnContract> {
 fn column_type(field: &Field<'_>) -> Option<ColumnType> {
     match field.reading()? {
         Reading::Open(_) => Some(ColumnType::Text),
-        Reading::Known(text) => ColumnType::parse(&text).map_err(|problem| field.problem(problem)).ok(),
+        Reading::Known(_) => field.accepted(ColumnType::parse),
     }
 }
 

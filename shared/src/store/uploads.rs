@@ -15,6 +15,7 @@ pub struct Upload {
     content_key: [u8; 32],
     document: Document,
     pipeline: Result<Checked<PipelineConfig>, Vec<ConfigProblem>>,
+    warnings: Vec<Warning>,
 }
 
 impl Upload {
@@ -31,7 +32,8 @@ impl Upload {
             Err(syntax) => return Err(syntax),
         };
         let content_key = content_key(key.expose().as_bytes(), &text);
-        Ok(Self { text, content_key, document, pipeline })
+        let warnings = document.warnings();
+        Ok(Self { text, content_key, document, pipeline, warnings })
     }
 
     /// The text itself.
@@ -60,9 +62,9 @@ impl Upload {
         self.pipeline.as_ref().err().map_or(&[], Vec::as_slice)
     }
 
-    /// What its author should look at.
+    /// What its author should look at, whether or not it can run: a misspelled key is often why it cannot.
     pub fn warnings(&self) -> &[Warning] {
-        self.pipeline.as_ref().map_or(&[], |checked| checked.warnings.as_slice())
+        &self.warnings
     }
 
     /// Keeps it as the next version, or finds the version it already is. The bool says whether it is new.

@@ -84,10 +84,12 @@ fn times_zones_and_schedules_say_what_was_expected() {
     );
     check(
         &with("schedule: {cron: \"* * *\"}"),
-        &[
-            "schedule.cron: expected five cron fields such as \"0 2 * * *\" (minute, hour, day of month, month, day of week), \
-         found \"* * *\" at line 3 column 18",
-        ],
+        &["schedule.cron: a cron expression has five fields (minute hour day month weekday), this one has 3 \
+             at line 3 column 18"],
+    );
+    check(
+        &with("schedule: {cron: \"0 0 30 2 *\"}"),
+        &["schedule.cron: this cron expression never fires at line 3 column 18"],
     );
     check(
         &with("schedule: {overlap: both}"),
@@ -318,7 +320,7 @@ fn references_are_resolved_by_the_worker_and_never_told() {
     assert_eq!(
         problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
-            "retry.max_attempts: expected a whole number from 1 to 10, found \"${env:WORD}\" at line 3 column 23",
+            "retry.max_attempts: \"${env:WORD}\" resolves to a value that is not accepted here at line 3 column 23",
             "retry.max_seconds: the environment variable NOPE is not in ELT_ENV_ALLOW at line 3 column 51",
             "timezone: a reference needs a name of letters, digits, `_`, `-` or `.`, as in ${env:NAME} at line 4 column 11",
         ]
