@@ -202,6 +202,8 @@ impl<'a> Plan<'a> {
             next_tick_at: first.unwrap_or(now),
             queue: self.queue,
             options: self.options.clone(),
+            target_table: &self.pipeline.target.table.to_string(),
+            max_attempts: self.pipeline.retry.max_attempts,
             created_by: self.created_by,
         };
         schedules::create(db, new).await
@@ -214,6 +216,33 @@ pub async fn enqueue(db: &mut PgConnection, new: NewRun<'_>, now: DateTime<Utc>)
     let run = runs::create(&mut *db, new).await?;
     ExecuteRun { run_id: run.id }.enqueue_after(db, &run.queue, delay).await?;
     Ok(run)
+}
+
+/// Creates a run of a schedule, for a tick; `trigger` says why.
+pub async fn from_schedule(
+    db: &mut PgConnection,
+    schedule: &Schedule,
+    trigger: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Run> {
+    let new = NewRun {
+        kind: "run",
+        config_id: schedule.config_id,
+        name: &schedule.name,
+        target_table: &schedule.target_table,
+        trigger,
+        schedule_id: Some(schedule.id),
+        parent_id: None,
+        queue: &schedule.queue,
+        options: schedule.options.clone(),
+        not_before: None,
+        not_after: schedule.end_at,
+        waits_for: None,
+        max_attempts: schedule.max_attempts.unsigned_abs(),
+        traceparent: crate::telemetry::traceparent(),
+        created_by: &schedule.created_by,
+    };
+    enqueue(db, new, now).await
 }
 
 async fn enqueue_manual(

@@ -77,6 +77,12 @@ pub struct RetryConfig {
     pub max: Duration,
 }
 
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self { max_attempts: 3, initial: Duration::from_secs(2), max: Duration::from_secs(60) }
+    }
+}
+
 impl Choice for Overlap {
     const WORDS: &'static [(&'static str, Self)] = &[("skip", Self::Skip), ("queue", Self::Queue)];
 }
@@ -178,7 +184,7 @@ pub(super) fn monitor(field: Option<&Field<'_>>) -> Option<MonitorConfig> {
 
 /// Reads `retry:`.
 pub(super) fn retry(field: Option<&Field<'_>>) -> Option<RetryConfig> {
-    let default = RetryConfig { max_attempts: 3, initial: Duration::from_secs(2), max: Duration::from_secs(60) };
+    let default = RetryConfig::default();
     let Some(field) = field else { return Some(default) };
     let section = field.section(RETRY_KEYS)?;
     let initial = section.whole("initial_seconds").map_or(default.initial, Duration::from_secs);

@@ -1,4 +1,20 @@
 //! The guard rails around apalis: how tickets are pushed, and how workers, heartbeat, sweeper and retention are shaped.
+//!
+//! The row of a run is the truth; a ticket on the queue only wakes a worker that looks at it, may arrive twice, and may
+//! get lost: the sweeper issues another. So the queue's weak places cannot lose or double a run.
+//!
+//! # Layout
+//! - [`shape`]: how queue workers are set up
+//! - [`pulse`]: one heartbeat a process, which also extends the leases of its runs
+//! - [`wakes`]: one listener a process
+//! - [`sweeper`]: runs and tickets nobody takes care of any more
+//! - [`retention`]: deleting what is long over
+
+pub mod pulse;
+pub mod retention;
+pub mod shape;
+pub mod sweeper;
+pub mod wakes;
 
 use std::time::Duration;
 
@@ -13,6 +29,11 @@ use ulid::Ulid;
 pub const STOP_CHANNEL: &str = "elt_stop";
 /// Says that a schedule was made or changed.
 pub const TICK_CHANNEL: &str = "elt_tick";
+
+/// How often a process says it is alive and extends its leases.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How often a worker looks for tickets that notify nobody.
+pub const LOOK: Duration = Duration::from_secs(1);
 
 /// Deliveries of one ticket. A handler answers with an error only when the control database failed under it.
 const DELIVERIES: usize = 4;
@@ -61,4 +82,9 @@ fn database_error(error: apalis_postgres::Error) -> sqlx::Error {
         apalis_postgres::Error::Database(error) => error,
         other => sqlx::Error::Protocol(other.to_string()),
     }
+}
+
+/// `pause`, a quarter more or less, so that processes that lost the same thing do not all come back at once.
+pub fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.75..1.25))
 }

@@ -282,7 +282,7 @@ pub async fn hand_back(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Res
     Ok(true)
 }
 
-async fn end_attempt(
+pub(super) async fn end_attempt(
     db: &mut PgConnection,
     id: Uuid,
     epoch: i64,

@@ -1,6 +1,6 @@
 //! What people look at: pages of runs, and how many are in which state.
 
-use sqlx::PgExecutor;
+use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
 use super::{COLUMNS, Run};
@@ -66,4 +66,34 @@ pub async fn find_all(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec
         .bind(ids)
         .fetch_all(db)
         .await
+}
+
+/// The unfinished runs of a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct LiveRuns {
+    /// Not started, or waiting for another attempt.
+    pub queued: i64,
+    /// At work.
+    pub running: i64,
+    /// Whether it ever had a run.
+    pub had_any: bool,
+}
+
+impl LiveRuns {
+    /// Whether any is unfinished.
+    pub fn any(&self) -> bool {
+        self.queued + self.running > 0
+    }
+}
+
+/// How many runs of a schedule are unfinished.
+pub async fn live_of_schedule(db: impl PgExecutor<'_>, schedule_id: Uuid) -> sqlx::Result<LiveRuns> {
+    sqlx::query_as(
+        "select count(*) filter (where state = 'queued') as queued, count(*) filter (where state = 'running') as running,
+                exists (select from runs where schedule_id = $1) as had_any
+         from runs where schedule_id = $1 and state in ('queued', 'running')",
+    )
+    .bind(schedule_id)
+    .fetch_one(db)
+    .await
 }

@@ -4,9 +4,11 @@
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
 //! - [`list`]: what people look at
 //! - [`stop`]: stopping and retrying on request
+//! - [`rescue`]: what the sweeper does for runs nobody takes care of
 
 mod attempt;
 mod list;
+mod rescue;
 mod stop;
 
 use std::time::Duration;
@@ -15,7 +17,8 @@ pub use attempt::{
     Claim, Outcome, Renewed, begin, claim_target, finish, hand_back, is_mine, note_progress, renew, retry_later,
     wait_for_target,
 };
-pub use list::{RunFilter, counts, find_all, list};
+pub use list::{LiveRuns, RunFilter, counts, find_all, list, live_of_schedule};
+pub use rescue::{LostRun, abandoned, lost, overdue, rescue};
 pub use stop::{StopAnswer, request_stop, retry, stop_of_schedule};
 
 use chrono::{DateTime, Utc};

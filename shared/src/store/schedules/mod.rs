@@ -13,15 +13,15 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 pub use tick::{
-    Decision, DueTick, TICK_LEASE, bring_forward, claim_due, end, note_seen, run_finished, seconds_until_due, settle,
-    watched,
+    Decision, DueTick, TICK_LEASE, bring_forward, claim_due, end, is_current, note_seen, release, run_finished,
+    seconds_until_due, settle, watched,
 };
 
 use super::runs;
 use crate::queue::TICK_CHANNEL;
 
 /// A time in which a pipeline runs by itself, and how.
-#[derive(Debug, Clone, FromRow, Serialize)]
+#[derive(Debug, Clone, Default, FromRow, Serialize)]
 pub struct Schedule {
     /// UUIDv7.
     pub id: Uuid,
@@ -75,6 +75,10 @@ pub struct Schedule {
     pub options: Value,
     /// How often it was looked at.
     pub ticks: i64,
+    /// Target table of its runs as the config names it.
+    pub target_table: String,
+    /// Bound of the attempts of its runs.
+    pub max_attempts: i32,
     /// Username.
     pub created_by: String,
     /// When it was made.
@@ -83,9 +87,16 @@ pub struct Schedule {
     pub updated_at: DateTime<Utc>,
 }
 
+impl Schedule {
+    /// Whether it still does something: `waiting`, `active` or `stopping`.
+    pub fn is_live(&self) -> bool {
+        matches!(self.state.as_str(), "waiting" | "active" | "stopping")
+    }
+}
+
 const COLUMNS: &str = "id, config_id, name, state, reason, trigger, start_at, end_at, timezone, cron, overlap, catch_up, \
      monitor, interval_seconds, paused, next_tick_at, next_run_at, last_tick_at, last_tick_worker, last_tick_error, \
-     fingerprint, skipped, queue, options, ticks, created_by, created_at, updated_at";
+     fingerprint, skipped, queue, options, ticks, target_table, max_attempts, created_by, created_at, updated_at";
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -120,6 +131,10 @@ pub struct NewSchedule<'a> {
     pub queue: &'a str,
     /// What its runs need beside the config.
     pub options: Value,
+    /// Target table of its runs as the config names it.
+    pub target_table: &'a str,
+    /// Bound of the attempts of its runs.
+    pub max_attempts: u32,
     /// Username.
     pub created_by: &'a str,
 }
@@ -131,9 +146,10 @@ pub struct NewSchedule<'a> {
 pub async fn create(db: impl PgExecutor<'_>, new: NewSchedule<'_>) -> sqlx::Result<Schedule> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into schedules (id, config_id, name, state, trigger, start_at, end_at, timezone, cron, overlap, catch_up,
-                                monitor, interval_seconds, next_run_at, next_tick_at, queue, options, created_by)
+                                monitor, interval_seconds, next_run_at, next_tick_at, queue, options, target_table, max_attempts,
+                                created_by)
          values ($1, $2, $3, case when $5 > now() then 'waiting' else 'active' end, $4, $5, $6, $7, $8, $9, $10,
-                 $11, $12, $13, $14, $15, $16, $17)
+                 $11, $12, $13, $14, $15, $16, $17, $18, $19)
          returning {COLUMNS}"
     )))
     .bind(Uuid::now_v7())
@@ -152,6 +168,8 @@ pub async fn create(db: impl PgExecutor<'_>, new: NewSchedule<'_>) -> sqlx::Resu
     .bind(new.next_tick_at)
     .bind(new.queue)
     .bind(new.options)
+    .bind(new.target_table)
+    .bind(new.max_attempts as i32)
     .bind(new.created_by)
     .fetch_one(db)
     .await
@@ -272,6 +290,19 @@ pub async fn set_paused(db: &mut PgConnection, id: Uuid, paused: bool) -> sqlx::
     .await?;
     announce(db).await?;
     Ok(changed)
+}
+
+/// Live schedules of a process of `elt run` that is gone.
+pub async fn abandoned(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "select s.id from schedules s
+         where s.state in ('waiting', 'active', 'stopping') and s.queue like 'elt-run-%'
+           and s.created_at < now() - interval '1 minute'
+           and not exists (select from workers w where w.queue = s.queue and w.stopped_at is null
+                                                    and w.heartbeat_at > now() - interval '1 minute')",
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// Lets workers know that a schedule was made or changed, once the caller's transaction commits.

@@ -58,6 +58,35 @@ pub async fn seconds_until_due(db: impl PgExecutor<'_>, queue: &str) -> sqlx::Re
     .await
 }
 
+impl DueTick {
+    /// Whether the schedule's window is over.
+    pub fn is_over(&self) -> bool {
+        self.schedule.end_at.is_some_and(|end| end <= self.now)
+    }
+}
+
+/// Whether no newer tick took over. Holds the schedule's row until the caller's transaction ends.
+pub async fn is_current(db: &mut PgConnection, id: Uuid, tick: i64) -> sqlx::Result<bool> {
+    let current: Option<Uuid> = sqlx::query_scalar(
+        "select id from schedules where id = $1 and ticks = $2 and state in ('waiting', 'active', 'stopping') for update",
+    )
+    .bind(id)
+    .bind(tick)
+    .fetch_optional(db)
+    .await?;
+    Ok(current.is_some())
+}
+
+/// Gives a claimed tick back undone.
+pub async fn release(db: impl PgExecutor<'_>, id: Uuid, tick: i64) -> sqlx::Result<()> {
+    sqlx::query("update schedules set ticking_until = null where id = $1 and ticks = $2")
+        .bind(id)
+        .bind(tick)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// What a tick decided.
 #[derive(Debug, Clone)]
 pub struct Decision<'a> {
@@ -67,7 +96,7 @@ pub struct Decision<'a> {
     pub next_tick_at: DateTime<Utc>,
     /// When the cron expression fires next.
     pub next_run_at: Option<DateTime<Utc>>,
-    /// What the sources look like, when a run that reads them was enqueued; `None` keeps what is there.
+    /// What the sources look like, when that is to be remembered; `None` keeps what is there.
     pub fingerprint: Option<&'a [u8]>,
     /// A change was seen that the run going on may have missed.
     pub changed: bool,
@@ -75,6 +104,21 @@ pub struct Decision<'a> {
     pub skipped: i64,
     /// Why the look failed.
     pub error: Option<&'a str>,
+}
+
+impl<'a> Decision<'a> {
+    /// Everything stays as it is.
+    pub fn unchanged(schedule: &'a Schedule) -> Self {
+        Self {
+            state: &schedule.state,
+            next_tick_at: schedule.created_at,
+            next_run_at: schedule.next_run_at,
+            fingerprint: None,
+            changed: false,
+            skipped: 0,
+            error: schedule.last_tick_error.as_deref(),
+        }
+    }
 }
 
 /// Writes what tick number `tick` decided. False: a newer tick took over, or the schedule ended; roll back.
@@ -167,21 +211,12 @@ pub async fn bring_forward(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<
     announce(db).await
 }
 
-/// The active monitors of a queue and the text of their configs: what a worker watches folders for.
-pub async fn watched(db: impl PgExecutor<'_>, queue: &str) -> sqlx::Result<Vec<(Schedule, String)>> {
-    #[derive(FromRow)]
-    struct Row {
-        #[sqlx(flatten)]
-        schedule: Schedule,
-        yaml_content: String,
-    }
-    let columns = COLUMNS.split(", ").map(|column| format!("s.{}", column.trim())).collect::<Vec<_>>().join(", ");
-    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {columns}, c.yaml_content from schedules s join config_history c on c.id = s.config_id
-         where s.state = 'active' and s.monitor and not s.paused and s.queue = $1"
+/// The active monitors of a queue: those a worker watches folders for.
+pub async fn watched(db: impl PgExecutor<'_>, queue: &str) -> sqlx::Result<Vec<Schedule>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from schedules where state = 'active' and monitor and not paused and queue = $1"
     )))
     .bind(queue)
     .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.schedule, row.yaml_content)).collect())
+    .await
 }
