@@ -2,7 +2,10 @@
 //!
 //! # Layout
 //! - [`settings`]: flags and environment of a worker
-//! - [`jobs`]: what a ticket on the queue makes a worker do, a file a job
+//! - `shell`: the process around the work: registering, heartbeat, draining
+//! - [`jobs`]: what makes a worker do something, a file a job
+//! - `watch`: local folders that bring a tick forward when something stirs
+//! - `places`, `known_configs`, `thread`: where a run's files are, what its config says, what it runs on
 //! - [`pipeline`]: a run as a table of contents
 //! - [`extract`]: sources become files on this machine
 //! - [`frame`]: bytes become batches of cells
@@ -23,13 +26,29 @@ pub mod progress;
 pub mod report;
 pub mod settings;
 
+mod known_configs;
+mod places;
+mod shell;
+mod thread;
+mod watch;
+
 pub use elt_shared::json_path;
-use elt_shared::store::runs::Run;
+
+use std::time::Duration;
+
+use elt_shared::queue::jittered;
+use elt_shared::store::runs::{self, Run};
+use elt_shared::store::schedules;
 use sqlx::PgPool;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use settings::WorkerSettings;
+use shell::Shell;
+
+/// How often [`run_one`] looks whether its run is over.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Why a worker could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -53,14 +72,13 @@ pub enum WorkerError {
 /// # Errors
 /// When the worker cannot start. Later losses of the database are waited out.
 pub async fn run(db: PgPool, settings: WorkerSettings, stop: CancellationToken) -> Result<(), WorkerError> {
-    let _ = (db, settings);
-    stop.cancelled().await;
+    Shell::start(db, settings, stop).await?.work().await;
     Ok(())
 }
 
-/// Works the queue `run_id` is on until that run has finished and nothing monitors for it any more; answers how it ended.
+/// Works the queue `run_id` is on until that run has finished and its schedule has ended; answers how the run ended.
 ///
-/// Cancelling `stop` stops the run and its monitoring at the next batch boundary.
+/// Cancelling `stop` stops the run and its schedule: at the next batch boundary, with nothing half-loaded.
 ///
 /// # Errors
 /// When there is no such run or the worker cannot start.
@@ -70,8 +88,62 @@ pub async fn run_one(
     run_id: Uuid,
     stop: CancellationToken,
 ) -> Result<Run, WorkerError> {
-    let _ = (settings, stop);
-    let find = elt_shared::store::runs::find(&db, run_id).await;
-    find.map_err(|source| WorkerError::Database { doing: "find the run", source })?
-        .ok_or(WorkerError::NoSuchRun(run_id))
+    let database = |doing| move |source| WorkerError::Database { doing, source };
+    let found = runs::find(&db, run_id).await.map_err(database("find the run"))?;
+    let run = found.ok_or(WorkerError::NoSuchRun(run_id))?;
+    let force = settings.force.clone();
+    let done = CancellationToken::new();
+    let settings = WorkerSettings { queue: run.queue.clone(), ..settings };
+    let working = tokio::spawn(Shell::start(db.clone(), settings, done.clone()).await?.work());
+    tokio::select! {
+        () = ended(&db, &run) => {}
+        () = force.cancelled() => {}
+        () = stop_when_asked(&db, &run, &stop) => {
+            tokio::select! {
+                () = ended(&db, &run) => {}
+                () = force.cancelled() => {}
+            }
+        }
+    }
+    done.cancel();
+    let _ = working.await;
+    let ended = runs::find(&db, run_id).await.map_err(database("read how the run ended"))?;
+    ended.ok_or(WorkerError::NoSuchRun(run_id))
+}
+
+/// Waits until a run has finished and its schedule has ended.
+async fn ended(db: &PgPool, run: &Run) {
+    loop {
+        match is_over(db, run).await {
+            Ok(true) => return,
+            Ok(false) => sleep(LOOK).await,
+            Err(error) => {
+                tracing::warn!(%error, "could not look at the run");
+                sleep(jittered(LOOK * 5)).await;
+            }
+        }
+    }
+}
+
+async fn is_over(db: &PgPool, run: &Run) -> sqlx::Result<bool> {
+    let finished = runs::find(db, run.id).await?.is_none_or(|run| run.finished_at.is_some());
+    let Some(schedule) = run.schedule_id.filter(|_| finished) else { return Ok(finished) };
+    Ok(schedules::find(db, schedule).await?.is_none_or(|schedule| !schedule.is_live()))
+}
+
+/// Waits for the wish to stop and passes it on.
+async fn stop_when_asked(db: &PgPool, run: &Run, stop: &CancellationToken) {
+    stop.cancelled().await;
+    let pass_on = async || {
+        let mut tx = db.begin().await?;
+        if let Some(schedule) = run.schedule_id {
+            schedules::stop(&mut tx, schedule, "stopped at the terminal").await?;
+        }
+        runs::request_stop(&mut tx, run.id).await?;
+        tx.commit().await
+    };
+    while let Err(error) = pass_on().await {
+        tracing::warn!(%error, "could not ask the run to stop, trying again");
+        sleep(jittered(LOOK * 5)).await;
+    }
 }

@@ -59,6 +59,11 @@ impl WorkerSettings {
         Duration::from_secs(self.grace_period.into())
     }
 
+    /// [`Self::run_timeout`] as a duration.
+    pub fn run_timeout(&self) -> Duration {
+        Duration::from_secs(self.run_timeout.into())
+    }
+
     /// Resolves the references a config of an admin may contain.
     pub fn references(&self) -> References<'_> {
         References { allow: &self.env_allow }

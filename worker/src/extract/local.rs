@@ -1,11 +1,13 @@
 //! Local sources: a folder, a file or a glob a worker can read.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use elt_shared::config::LocalSource;
 use globset::{GlobBuilder, GlobMatcher};
 use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, Stamp, format_of};
 use crate::error::{PipelineError, Result};
@@ -22,13 +24,38 @@ use walk::{Found, Kind};
 /// When its path is missing, outside the folders that may be read, or a file nobody can read.
 pub async fn extract(index: usize, source: &LocalSource, context: &ExtractContext) -> Result<Extracted> {
     let (source, context) = (source.clone(), context.clone());
-    let list = move || {
-        let scope = Scope { base: &context.base, roots: &context.roots, never: &context.never, stop: &context.stop };
-        Listing { index, source: &source, scope }.list()
-    };
+    let list = move || Listing { index, source: &source, scope: Scope::of(&context) }.list();
     tokio::task::spawn_blocking(list)
         .await
         .map_err(|error| PipelineError::Internal(format!("listing a folder: {error}")))?
+}
+
+/// A value that changes when a file is added, taken away or written: paths, sizes, times and inodes. A file that may
+/// still be written does not count until it has settled.
+///
+/// # Errors
+/// As [`extract`].
+pub async fn fingerprint(index: usize, source: &LocalSource, context: &ExtractContext) -> Result<u128> {
+    let extracted = extract(index, source, context).await?;
+    let mut hash = Xxh3::new();
+    for file in &extracted.files {
+        hash.update(file.path.as_os_str().as_bytes());
+        hash.update(&[0]);
+        hash.update(&file.stamp.size.to_le_bytes());
+        hash.update(&file.stamp.mtime_ns.to_le_bytes());
+        hash.update(&file.stamp.inode.to_le_bytes());
+    }
+    Ok(hash.digest128())
+}
+
+/// The folder a source's files appear in, and whether those below it count. For watching.
+pub fn watched_folder(source: &LocalSource, context: &ExtractContext) -> Option<(PathBuf, bool)> {
+    let place = Listing { index: 0, source, scope: Scope::of(context) }.place().ok()?;
+    let deep = source.recursive || place.wanted.is_some();
+    match place.start.is_file() {
+        true => Some((place.start.parent()?.to_owned(), false)),
+        false => Some((place.start, deep)),
+    }
 }
 
 /// What a listing may touch.
@@ -37,6 +64,12 @@ struct Scope<'a> {
     roots: &'a [PathBuf],
     never: &'a [PathBuf],
     stop: &'a CancellationToken,
+}
+
+impl<'a> Scope<'a> {
+    fn of(context: &'a ExtractContext) -> Self {
+        Self { base: &context.base, roots: &context.roots, never: &context.never, stop: &context.stop }
+    }
 }
 
 /// One listing of one source.
@@ -174,12 +207,7 @@ impl Listing<'_> {
     }
 
     fn leave_out(&self, path: &Path, kind: LeftOutKind, reason: String) -> LeftOut {
-        let name = self.shown(path);
-        match kind {
-            LeftOutKind::Skipped => tracing::warn!(file = name, "skipped {name}: {reason}"),
-            LeftOutKind::Failed => tracing::error!(file = name, "cannot read {name}: {reason}"),
-        }
-        LeftOut { name, kind, reason }
+        LeftOut { name: self.shown(path), kind, reason }
     }
 
     /// A path as people see it: from the base folder on.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use elt_shared::config::{AfterLoad, CsvOptions, PipelineConfig, SourceConfig};
 use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{PipelineError, Result};
 
@@ -211,4 +212,21 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
         all.left_out.extend(one.left_out);
     }
     Ok(all)
+}
+
+/// A value that changes when the rows of a pipeline's sources may have: cheap enough to be asked for every few seconds.
+///
+/// # Errors
+/// As [`extract`]: a source that cannot be looked at has not changed.
+pub async fn fingerprint(config: &PipelineConfig, context: &ExtractContext) -> Result<[u8; 16]> {
+    let mut all = Xxh3::new();
+    for (index, source) in config.sources.iter().enumerate() {
+        let one = match source {
+            SourceConfig::Local(local) => local::fingerprint(index, local, context).await,
+            SourceConfig::Api(api) => http::fingerprint(api, context).await,
+            SourceConfig::Sftp(sftp) => sftp::fingerprint(sftp, context).await,
+        }?;
+        all.update(&one.to_le_bytes());
+    }
+    Ok(all.digest128().to_le_bytes())
 }

@@ -1,1 +1,12 @@
-//! stub
+//! What makes a worker do something, a file a job.
+//!
+//! # Layout
+//! - [`execute_run`]: a ticket arrived: execute one attempt of its run
+//! - [`settle`]: write how an attempt ended
+//! - [`tick`]: a schedule is due: look whether there is something to run
+//! - [`fires`]: what its cron expression asks for
+
+pub mod execute_run;
+mod fires;
+mod settle;
+pub mod tick;

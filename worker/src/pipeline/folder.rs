@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use elt_shared::config::PipelineConfig;
+
 use super::RunContext;
 use crate::error::{PipelineError, Result};
 use crate::frame::combined::CombinedCsv;
@@ -35,12 +37,14 @@ impl Drop for WorkFolder {
 
 /// Where the combined CSV of a run goes.
 pub fn combined_path(context: &RunContext) -> PathBuf {
-    match &context.config.output_csv_path {
-        Some(path) => context.base.join(path),
-        None => {
-            let file = format!("{}-{}.csv", file_name(&context.config.name), context.run.config_id);
-            context.data_dir.join("output").join(file)
-        }
+    combined_path_of(&context.config, context.run.config_id, &context.base, &context.data_dir)
+}
+
+/// Where the combined CSV of a config version goes.
+pub fn combined_path_of(config: &PipelineConfig, config_id: i64, base: &Path, data_dir: &Path) -> PathBuf {
+    match &config.output_csv_path {
+        Some(path) => base.join(path),
+        None => data_dir.join("output").join(format!("{}-{config_id}.csv", file_name(&config.name))),
     }
 }
 

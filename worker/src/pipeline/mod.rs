@@ -5,7 +5,7 @@
 //! - [`folder`]: the run's work folder and its combined CSV
 
 mod execute;
-mod folder;
+pub mod folder;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,0 +1,190 @@
+//! A ticket arrived: take its run if there is anything to do, execute one attempt of it, and watch over that.
+//!
+//! The attempt runs on a task of its own. When the queue's worker dies of a database error its handlers die with it,
+//! but the attempt goes on under its lease, and the ticket that is delivered again finds nothing to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use elt_shared::config::{PipelineConfig, RetryConfig};
+use elt_shared::job::ExecuteRun;
+use elt_shared::queue::pulse::HeldRun;
+use elt_shared::queue::shape::Undelivered;
+use elt_shared::store::runs::{self, Run};
+use elt_shared::store::schedules;
+use elt_shared::telemetry;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinError;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::settle::{Ending, settle};
+use crate::error::Result;
+use crate::pipeline::{self, RunContext};
+use crate::progress::Progress;
+use crate::report::RunReport;
+use crate::shell::Shell;
+use crate::thread::on_own_thread;
+use crate::{extract, places};
+
+/// How often people see how far a run is.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// Executes an attempt of the ticket's run and waits for its end.
+///
+/// # Errors
+/// When the ticket should be delivered again.
+pub async fn execute(shell: Shell, ticket: ExecuteRun) -> Result<(), Undelivered> {
+    let slot = Arc::clone(&shell.slots).acquire_owned().await.map_err(|_| Undelivered::Stopping)?;
+    if shell.stopping.is_cancelled() {
+        return Err(Undelivered::Stopping);
+    }
+    let began = Instant::now();
+    let Some(run) = runs::begin(&shell.db, ticket.run_id, &shell.id).await? else {
+        tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing");
+        return Ok(());
+    };
+    let held = shell.pulse.hold(run.id, run.epoch, began);
+    let span = tracing::info_span!("run", run.id = %run.id, pipeline = run.name, attempt = run.attempt);
+    telemetry::continue_trace(&span, run.traceparent.as_deref());
+    let supervised = shell.runs.spawn(supervise(shell.clone(), run, held, slot).instrument(span));
+    // Its own panics are the task's affair: the run's lease then ends, and the sweeper takes care of it.
+    let _ = supervised.await;
+    Ok(())
+}
+
+async fn supervise(shell: Shell, run: Run, held: HeldRun, slot: OwnedSemaphorePermit) {
+    tracing::info!(table = run.target_table, "run of {} into {} started", run.name, run.target_table);
+    let ending = attempt(&shell, &run, &held).await;
+    settle(&shell.db, &run, &held, ending).await;
+    drop(slot);
+}
+
+/// Why an attempt is told to stop before it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Someone asked for it, or the run's window is over.
+    Asked,
+    /// The worker stops and its grace period is over.
+    HandBack,
+    /// The lease is lost, or as good as.
+    Lost,
+    /// It took longer than any run may.
+    TooLong,
+}
+
+impl Cause {
+    /// How long an attempt gets to reach its next batch boundary; then it is cut off.
+    fn patience(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Asked | Self::HandBack => 60,
+            Self::TooLong => 30,
+            Self::Lost => 4,
+        })
+    }
+}
+
+/// What an attempt came to: its answer and its config's retry rules, nothing when it was cut off, or a panic.
+pub(super) type Worked = Result<Option<(Result<RunReport>, RetryConfig)>, JoinError>;
+
+/// Executes one attempt, and stops it for whatever cause comes first.
+async fn attempt(shell: &Shell, run: &Run, held: &HeldRun) -> Ending {
+    let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+    // However this ends, nothing goes on behind our back.
+    let _cut = cut.clone().drop_guard();
+    let progress = Arc::new(Progress::default());
+    let (shell_, run_, stop_, progress_) = (shell.clone(), run.clone(), stop.clone(), Arc::clone(&progress));
+    let work = on_own_thread(cut.clone(), async move || work(shell_, run_, stop_, progress_).await);
+    let mut work = std::pin::pin!(work);
+    let cause = tokio::select! {
+        worked = &mut work => return Ending::of(run, None, worked),
+        cause = cause(shell, held) => cause,
+        () = show(shell, run, &progress) => Cause::Lost,
+    };
+    tracing::info!(?cause, "the run is told to stop");
+    stop.cancel();
+    tokio::select! {
+        worked = &mut work => return Ending::of(run, Some(cause), worked),
+        () = sleep(cause.patience()) => {}
+        () = shell.abort.cancelled() => {}
+    }
+    cut.cancel();
+    Ending::of(run, Some(cause), work.await)
+}
+
+async fn cause(shell: &Shell, held: &HeldRun) -> Cause {
+    tokio::select! {
+        biased;
+        () = held.lost.cancelled() => Cause::Lost,
+        () = held.stop.cancelled() => Cause::Asked,
+        () = shell.hand_back.cancelled() => Cause::HandBack,
+        () = sleep(shell.settings.run_timeout()) => Cause::TooLong,
+    }
+}
+
+/// Writes how far the run is until it is not ours any more. What cannot be written now is written next time.
+async fn show(shell: &Shell, run: &Run, progress: &Progress) {
+    let mut shown = None;
+    loop {
+        sleep(PROGRESS).await;
+        let snapshot = progress.snapshot();
+        let (stage, value) = (snapshot.stage.as_str(), serde_json::to_value(&snapshot).unwrap_or_default());
+        let counts = (snapshot.stage, snapshot.files_done, snapshot.rows_read, snapshot.bytes_read, snapshot.rows_sent);
+        if shown.as_ref() == Some(&counts) {
+            continue;
+        }
+        match timeout(PROGRESS, runs::note_progress(&shell.db, run.id, run.epoch, stage, &value)).await {
+            Ok(Ok(true)) => shown = Some(counts),
+            Ok(Ok(false)) => return,
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+}
+
+/// The attempt itself, with the retry rules of its config.
+async fn work(
+    shell: Shell,
+    run: Run,
+    stop: CancellationToken,
+    progress: Arc<Progress>,
+) -> (Result<RunReport>, RetryConfig) {
+    let context = match prepare(&shell, run, stop, progress).await {
+        Ok(context) => context,
+        Err(error) => return (Err(error), RetryConfig::default()),
+    };
+    let retry = context.config.retry.clone();
+    note_seen(&shell, &context).await;
+    (pipeline::run(&context).await, retry)
+}
+
+async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc<Progress>) -> Result<RunContext> {
+    let config = shell.configs.get(&shell.db, &shell.settings, run.config_id).await?;
+    Ok(RunContext {
+        control: shell.db.clone(),
+        default_target: shell.settings.target_url.clone(),
+        base: places::base(&shell.settings, &run.options),
+        data_dir: shell.settings.data_dir.clone(),
+        roots: places::roots(&shell.settings, &run.queue),
+        network: Arc::new(shell.settings.network.clone()),
+        config: PipelineConfig::clone(&config),
+        run,
+        stop,
+        progress,
+    })
+}
+
+/// Tells the schedule what the sources look like before they are read: what changes from here on is a change.
+async fn note_seen(shell: &Shell, context: &RunContext) {
+    let run = &context.run;
+    let Some(schedule) = run.schedule_id.filter(|_| run.kind == "run") else { return };
+    let place = (run.config_id, run.queue.as_str(), &run.options);
+    let look =
+        places::look_context(&shell.settings, &context.config, place, shell.db.clone(), context.stop.child_token());
+    // A source that cannot be looked at fails the run with its own words.
+    if let Ok(seen) = extract::fingerprint(&context.config, &look).await
+        && let Err(error) = schedules::note_seen(&shell.db, schedule, &seen).await
+    {
+        tracing::warn!(%error, "could not note what the sources look like");
+    }
+}

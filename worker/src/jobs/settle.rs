@@ -1,0 +1,157 @@
+//! How an attempt ended, and writing that down: the run is finished, waits for its next attempt, or goes back.
+
+use std::error::Error;
+use std::time::Duration;
+
+use elt_shared::config::RetryConfig;
+use elt_shared::queue::jittered;
+use elt_shared::queue::pulse::HeldRun;
+use elt_shared::store::runs::{self, Outcome, Run};
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::execute_run::{Cause, Worked};
+use crate::error::PipelineError;
+
+/// What becomes of the run.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// It is over.
+    Finished(Outcome, Option<Value>),
+    /// It waits for its next attempt.
+    Retry { delay: Duration, code: &'static str, error: String },
+    /// It waits for the run that has its target.
+    Wait(Uuid),
+    /// It goes back unfinished.
+    HandBack,
+    /// It is someone else's now.
+    Lost,
+}
+
+impl Ending {
+    /// Judges what an attempt came to.
+    pub(super) fn of(run: &Run, cause: Option<Cause>, worked: Worked) -> Self {
+        let (answer, retry) = match worked {
+            Ok(Some(worked)) => worked,
+            Ok(None) => (Err(PipelineError::Stopped), RetryConfig::default()),
+            Err(panicked) => return Self::failed(PipelineError::Internal(panic_message(panicked))),
+        };
+        let error = match answer {
+            Ok(report) => {
+                let report = serde_json::to_value(&report).unwrap_or_default();
+                return Self::Finished(Outcome::Succeeded, Some(report));
+            }
+            Err(error) => error,
+        };
+        match (error, cause) {
+            (PipelineError::Fenced, _) | (_, Some(Cause::Lost)) => Self::Lost,
+            (PipelineError::TargetBusy { run: holder, .. }, _) => match holder.parse() {
+                Ok(holder) => Self::Wait(holder),
+                Err(_) => Self::failed(PipelineError::Internal(format!("{holder:?} is no run"))),
+            },
+            (PipelineError::Stopped, Some(Cause::HandBack)) => Self::HandBack,
+            (error, Some(Cause::HandBack)) if error.is_retryable() => Self::HandBack,
+            (PipelineError::Stopped, Some(Cause::TooLong)) => Self::too_long(),
+            (PipelineError::Stopped, _) => Self::Finished(Outcome::Stopped, None),
+            (error, _) if error.is_retryable() && run.attempt < run.max_attempts => {
+                Self::Retry { delay: backoff(&retry, run.attempt), code: error.code(), error: sentence(&error) }
+            }
+            (error, _) => Self::failed(error),
+        }
+    }
+
+    fn failed(error: PipelineError) -> Self {
+        let (code, next_step) = (error.code().to_owned(), error.next_step());
+        Self::Finished(Outcome::Failed { code, error: sentence(&error), next_step }, None)
+    }
+
+    fn too_long() -> Self {
+        let outcome = Outcome::Failed {
+            code: "timeout".into(),
+            error: "the run took longer than a run may and was stopped; nothing of it is loaded".into(),
+            next_step: "Split the sources, or raise ELT_RUN_TIMEOUT on the workers.".into(),
+        };
+        Self::Finished(outcome, None)
+    }
+
+    fn log(&self, run: &Run) {
+        match self {
+            Self::Finished(Outcome::Succeeded, report) => {
+                let inserted = report.as_ref().and_then(|report| report["rows_inserted"].as_u64()).unwrap_or(0);
+                tracing::info!(rows = inserted, "run succeeded: {inserted} new rows in {}", run.target_table);
+            }
+            Self::Finished(Outcome::Stopped, _) => tracing::info!("run stopped on request"),
+            Self::Finished(Outcome::Failed { code, error, next_step }, _) => {
+                tracing::error!(code, "run failed: {error}. {next_step}");
+            }
+            Self::Retry { delay, code, error } => {
+                let (left, seconds) = (run.max_attempts - run.attempt, delay.as_secs_f64());
+                tracing::warn!(code, left, "the run is tried again in {seconds:.1} s: {error}");
+            }
+            Self::Wait(holder) => tracing::info!("run waits for run {holder}, which loads into the same table"),
+            Self::HandBack => tracing::info!("run handed back to the queue: the worker stops"),
+            Self::Lost => tracing::warn!("the run is not this worker's any more"),
+        }
+    }
+}
+
+/// Writes an ending down, waiting for the control database if it is away. When it stays away longer than the lease,
+/// the next attempt finds out how far this one came.
+pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, ending: Ending) {
+    ending.log(run);
+    let mut pause = Duration::from_millis(200);
+    loop {
+        match write(db, run, &ending).await {
+            Ok(true) => return,
+            Ok(false) => {
+                tracing::warn!("how the attempt ended was not written: a newer one took over");
+                return;
+            }
+            Err(error) if held.lost.is_cancelled() => {
+                tracing::error!(%error, "could not write how the attempt ended; the sweeper takes care of the run");
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "could not write how the attempt ended, trying again"),
+        }
+        sleep(jittered(pause)).await;
+        pause = (pause * 2).min(Duration::from_secs(3));
+    }
+}
+
+async fn write(db: &PgPool, run: &Run, ending: &Ending) -> sqlx::Result<bool> {
+    let mut tx = db.begin().await?;
+    let (id, epoch) = (run.id, run.epoch);
+    let written = match ending {
+        Ending::Finished(outcome, report) => runs::finish(&mut tx, id, epoch, outcome, report.as_ref()).await?,
+        Ending::Retry { delay, code, error } => runs::retry_later(&mut tx, id, epoch, *delay, (code, error)).await?,
+        Ending::Wait(holder) => runs::wait_for_target(&mut tx, id, epoch, *holder).await?,
+        Ending::HandBack => runs::hand_back(&mut tx, id, epoch).await?,
+        Ending::Lost => return Ok(true),
+    };
+    tx.commit().await?;
+    Ok(written)
+}
+
+/// Doubles with every attempt, up to the config's bound.
+fn backoff(retry: &RetryConfig, attempt: i32) -> Duration {
+    let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(16);
+    jittered(retry.initial.saturating_mul(1 << doublings).min(retry.max))
+}
+
+/// An error and its sources in one line.
+fn sentence(error: &dyn Error) -> String {
+    let sources = std::iter::successors(error.source(), |source: &&dyn Error| (*source).source());
+    sources.fold(error.to_string(), |said, source| {
+        let more = source.to_string();
+        // Some libraries repeat their source in their own words.
+        if said.contains(&more) { said } else { format!("{said}: {more}") }
+    })
+}
+
+fn panic_message(panicked: tokio::task::JoinError) -> String {
+    let Ok(panic) = panicked.try_into_panic() else { return "the runtime is shutting down".into() };
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref().cloned());
+    format!("a panic: {}", text.unwrap_or_else(|| "without a message".to_owned()))
+}

@@ -1,0 +1,49 @@
+//! The configs of runs and schedules, checked and with their references resolved. A version never changes, so what was
+//! read once is kept: a schedule that ticks every second does not parse its YAML every second.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use elt_shared::config::{ConfigError, Document, PipelineConfig};
+use elt_shared::store::configs;
+use sqlx::PgPool;
+
+use crate::error::{PipelineError, Result};
+use crate::settings::WorkerSettings;
+
+/// Configs kept at most.
+const KEPT: usize = 256;
+
+/// Configs by the id of their version. Clones share them.
+#[derive(Clone, Default)]
+pub struct KnownConfigs(Arc<Mutex<HashMap<i64, Arc<PipelineConfig>>>>);
+
+impl KnownConfigs {
+    /// The pipeline a config version describes.
+    ///
+    /// # Errors
+    /// When it cannot run here: a reference that does not resolve on this worker, for example.
+    pub async fn get(&self, db: &PgPool, settings: &Arc<WorkerSettings>, id: i64) -> Result<Arc<PipelineConfig>> {
+        if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(Arc::clone(known));
+        }
+        let kept = configs::find(db, id)
+            .await
+            .map_err(|source| PipelineError::Control { doing: "read the run's config", source })?
+            .ok_or_else(|| PipelineError::Internal(format!("config {id} is gone")))?;
+        let settings = Arc::clone(settings);
+        let parsed = tokio::task::spawn_blocking(move || {
+            let document = Document::parse(&kept.yaml_content)?;
+            Ok::<_, ConfigError>(document.pipeline(&settings.references())?.value)
+        });
+        let config =
+            parsed.await.map_err(|error| PipelineError::Internal(format!("reading the config: {error}")))??;
+        let config = Arc::new(config);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KEPT {
+            known.clear();
+        }
+        known.insert(id, Arc::clone(&config));
+        Ok(config)
+    }
+}

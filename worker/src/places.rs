@@ -1,0 +1,51 @@
+//! Where a run's files are: where its relative paths start and which folders it may use.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use elt_shared::config::PipelineConfig;
+use elt_shared::trigger::OPTION_BASE;
+use tokio_util::sync::CancellationToken;
+
+use crate::extract::ExtractContext;
+use crate::pipeline::folder::combined_path_of;
+use crate::settings::WorkerSettings;
+
+/// Where relative paths of a run's config start: the caller's folder for `elt run`, else the worker's.
+pub fn base(settings: &WorkerSettings, options: &serde_json::Value) -> PathBuf {
+    let own = || match settings.base.as_os_str().is_empty() {
+        true => std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+        false => settings.base.clone(),
+    };
+    options[OPTION_BASE].as_str().map_or_else(own, PathBuf::from)
+}
+
+/// The folders sources and output files may be in; empty: anywhere.
+///
+/// A run of `elt run` acts for the person at the terminal, who may read what they may read.
+pub fn roots(settings: &WorkerSettings, queue: &str) -> Vec<PathBuf> {
+    if !settings.fs_roots.is_empty() || elt_shared::job::is_private(queue) {
+        return settings.fs_roots.clone();
+    }
+    vec![base(settings, &serde_json::Value::Null), settings.data_dir.clone()]
+}
+
+/// What a look at a schedule's sources may touch.
+pub fn look_context(
+    settings: &WorkerSettings,
+    config: &PipelineConfig,
+    (config_id, queue, options): (i64, &str, &serde_json::Value),
+    control: sqlx::PgPool,
+    stop: CancellationToken,
+) -> ExtractContext {
+    let base = base(settings, options);
+    ExtractContext {
+        spool: settings.data_dir.join("spool").join("ticks"),
+        roots: roots(settings, queue),
+        never: vec![combined_path_of(config, config_id, &base, &settings.data_dir)],
+        network: Arc::new(settings.network.clone()),
+        base,
+        control,
+        stop,
+    }
+}

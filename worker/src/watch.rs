@@ -1,0 +1,232 @@
+//! Watches the local folders of active monitors: when something stirs there, the schedule's next tick is brought
+//! forward. It only ever makes a tick come sooner: where the system reports nothing (a network mount, a full watch
+//! table, a folder that was away) the tick that is due anyway finds the change.
+
+use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use elt_shared::config::SourceConfig;
+use elt_shared::store::schedules;
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use uuid::Uuid;
+
+use crate::extract::local;
+use crate::places;
+use crate::shell::Shell;
+
+/// How often the list of folders is brought up to date, also when nothing says it changed.
+const REFRESH: Duration = Duration::from_secs(10);
+/// A folder must have been quiet for this long.
+const QUIET: Duration = Duration::from_millis(300);
+/// But a folder that is never quiet does not wait longer than this.
+const LONGEST: Duration = Duration::from_secs(2);
+/// Paths that may wait to be looked at; when there are more, every schedule's tick is brought forward.
+const BACKLOG: usize = 4_096;
+
+/// Watches until the worker stops.
+pub async fn keep_watching(shell: Shell) {
+    let (sender, mut stirred) = mpsc::channel(BACKLOG);
+    let overflowed = Arc::new(AtomicBool::new(false));
+    let mut folders = match Folders::new(sender, Arc::clone(&overflowed)) {
+        Ok(folders) => folders,
+        Err(error) => {
+            tracing::warn!(%error, "folders cannot be watched on this machine: changes are found at the next tick");
+            return;
+        }
+    };
+    let mut ticks = shell.wakes.ticks();
+    while !shell.stopping.is_cancelled() {
+        folders = folders.refresh(&shell).await;
+        let until = Instant::now() + REFRESH;
+        tokio::select! {
+            Some(first) = stirred.recv() => folders.bring_forward(&shell, first, &mut stirred, &overflowed).await,
+            _ = ticks.changed() => sleep(QUIET).await,
+            () = sleep_until(until) => {}
+            () = shell.stopping.cancelled() => {}
+        }
+    }
+}
+
+/// The folders watched, and for whom.
+struct Folders {
+    watcher: RecommendedWatcher,
+    watched: HashMap<PathBuf, Watched>,
+}
+
+struct Watched {
+    schedules: HashSet<Uuid>,
+    /// Their combined CSVs: writing them is no change.
+    never: HashSet<PathBuf>,
+    deep: bool,
+    /// Device and inode of the folder that is watched; `None`: it is not watched, for a reason that was logged.
+    node: Option<(u64, u64)>,
+}
+
+impl Folders {
+    fn new(sender: mpsc::Sender<PathBuf>, overflowed: Arc<AtomicBool>) -> notify::Result<Self> {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let Ok(event) = event else { return overflowed.store(true, Ordering::Relaxed) };
+            if event.need_rescan() {
+                overflowed.store(true, Ordering::Relaxed);
+            }
+            for path in event.paths.into_iter().filter(|_| is_change(event.kind)) {
+                if sender.try_send(path).is_err() {
+                    overflowed.store(true, Ordering::Relaxed);
+                }
+            }
+        })?;
+        Ok(Self { watcher, watched: HashMap::new() })
+    }
+
+    /// Watches what the active monitors of the queue want watched now, and no more.
+    async fn refresh(mut self, shell: &Shell) -> Self {
+        let wanted = match wanted(shell).await {
+            Ok(wanted) => wanted,
+            Err(error) => {
+                tracing::debug!(%error, "could not list the monitors");
+                return self;
+            }
+        };
+        // Adding a deep folder walks it.
+        let updated = tokio::task::spawn_blocking(move || {
+            self.update(wanted);
+            self
+        });
+        match updated.await {
+            Ok(folders) => folders,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    fn update(&mut self, wanted: HashMap<PathBuf, Watched>) {
+        let gone: Vec<PathBuf> = self.watched.keys().filter(|path| !wanted.contains_key(*path)).cloned().collect();
+        for path in gone {
+            self.watched.remove(&path);
+            let _ = self.watcher.unwatch(&path);
+        }
+        for (path, want) in wanted {
+            let before = self.watched.remove(&path);
+            let node = self.watch(&path, want.deep, before);
+            self.watched.insert(path, Watched { node, ..want });
+        }
+    }
+
+    /// Watches one folder, anew when it was deleted and made again since.
+    fn watch(&mut self, path: &Path, deep: bool, before: Option<Watched>) -> Option<(u64, u64)> {
+        let node = std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+        let known = before.as_ref().map(|before| before.node);
+        if known == Some(node) && before.is_some_and(|before| before.deep == deep) {
+            return node;
+        }
+        if known.flatten().is_some() {
+            let _ = self.watcher.unwatch(path);
+        }
+        node?;
+        let mode = if deep { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
+        match self.watcher.watch(path, mode) {
+            Ok(()) => node,
+            Err(error) => {
+                let folder = path.display();
+                tracing::warn!(%error, "cannot watch {folder}: changes in it are found at the next tick");
+                node
+            }
+        }
+    }
+
+    /// Something stirs: waits until it is quiet again, and brings the ticks of those concerned forward.
+    async fn bring_forward(
+        &self,
+        shell: &Shell,
+        first: PathBuf,
+        stirred: &mut mpsc::Receiver<PathBuf>,
+        overflowed: &AtomicBool,
+    ) {
+        let mut concerned = self.concerned(&first);
+        let latest = Instant::now() + LONGEST;
+        while let Ok(Some(path)) = timeout_at(latest.min(Instant::now() + QUIET), stirred.recv()).await {
+            concerned.extend(self.concerned(&path));
+            if Instant::now() >= latest {
+                break;
+            }
+        }
+        if overflowed.swap(false, Ordering::Relaxed) {
+            concerned.extend(self.watched.values().flat_map(|watched| &watched.schedules));
+        }
+        if concerned.is_empty() {
+            return;
+        }
+        let ids: Vec<Uuid> = concerned.into_iter().collect();
+        let brought = async {
+            let mut db = shell.db.acquire().await?;
+            schedules::bring_forward(&mut db, &ids).await
+        };
+        if let Err(error) = brought.await {
+            tracing::warn!(%error, "could not bring the ticks forward: changes are found at the next tick");
+        }
+    }
+
+    fn concerned(&self, path: &Path) -> HashSet<Uuid> {
+        let covers = |folder: &Path, deep: bool| match deep {
+            true => path.starts_with(folder),
+            false => path == folder || path.parent() == Some(folder),
+        };
+        let watched = self.watched.iter().filter(|(folder, watched)| covers(folder, watched.deep));
+        watched
+            .filter(|(_, watched)| !watched.never.contains(path))
+            .flat_map(|(_, watched)| watched.schedules.iter().copied())
+            .collect()
+    }
+}
+
+/// Reading a file is no change, and neither is opening it.
+fn is_change(kind: EventKind) -> bool {
+    !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
+}
+
+/// What the active monitors of the worker's queue want watched.
+async fn wanted(shell: &Shell) -> sqlx::Result<HashMap<PathBuf, Watched>> {
+    let mut wanted = HashMap::new();
+    for schedule in schedules::watched(&shell.db, &shell.settings.queue).await? {
+        // A config that does not resolve here makes its tick fail, and say so.
+        let Ok(config) = shell.configs.get(&shell.db, &shell.settings, schedule.config_id).await else { continue };
+        let place = (schedule.config_id, schedule.queue.as_str(), &schedule.options);
+        let look = places::look_context(&shell.settings, &config, place, shell.db.clone(), shell.stopping.clone());
+        for source in &config.sources {
+            let SourceConfig::Local(source) = source else { continue };
+            let Some((folder, deep)) = local::watched_folder(source, &look) else { continue };
+            let new = || Watched { schedules: HashSet::new(), never: HashSet::new(), deep, node: None };
+            let watched: &mut Watched = wanted.entry(folder).or_insert_with(new);
+            watched.schedules.insert(schedule.id);
+            watched.never.extend(look.never.iter().cloned());
+            watched.deep |= deep;
+        }
+    }
+    Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_writes_are_changes() {
+        use notify::event::{CreateKind, ModifyKind, RemoveKind};
+        for change in [
+            EventKind::Create(CreateKind::File),
+            EventKind::Modify(ModifyKind::Any),
+            EventKind::Remove(RemoveKind::File),
+            EventKind::Access(AccessKind::Close(AccessMode::Write)),
+        ] {
+            assert!(is_change(change), "{change:?}");
+        }
+        assert!(!is_change(EventKind::Access(AccessKind::Open(AccessMode::Any))));
+        assert!(!is_change(EventKind::Access(AccessKind::Read)));
+    }
+}
