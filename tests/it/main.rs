@@ -16,6 +16,7 @@ mod load_widening;
 mod log_lines;
 mod logins;
 mod problems;
+mod queue_guards;
 mod roles;
 mod run_attempts;
 mod sftp_sources;

@@ -6,10 +6,10 @@ use elt_shared::store::runs::{self, Run};
 use elt_shared::trigger::{self, Trigger, Triggered};
 use elt_shared::{job, store};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::database::Databases;
+use super::database::{self, Databases};
 
 /// See the module. Drops its database with this value.
 pub struct Control {
@@ -28,18 +28,8 @@ impl Control {
     pub async fn keep(&self, yaml: &str) -> (ConfigVersion, PipelineConfig) {
         let pipeline = Document::parse(yaml).and_then(|document| document.pipeline(&NoReferences));
         let pipeline = pipeline.unwrap_or_else(|error| panic!("{error}: {yaml}")).value;
-        let new = NewConfig {
-            name: &pipeline.name,
-            yaml_content: yaml,
-            content_key: &content_key(b"tests", yaml),
-            yaml_preview: "",
-            runnable: true,
-            problems: json!([]),
-            warnings: json!([]),
-            created_by: "admin",
-        };
         let mut tx = self.db.begin().await.expect("a transaction");
-        let (kept, _) = configs::keep(&mut tx, new).await.expect("kept the config");
+        let kept = keep(&mut tx, yaml, &pipeline).await.expect("kept the config");
         tx.commit().await.expect("committed");
         (kept, pipeline)
     }
@@ -47,16 +37,7 @@ impl Control {
     /// Triggers a YAML as a person would; `change` may alter the request.
     pub async fn trigger(&self, yaml: &str, change: impl FnOnce(&mut Trigger<'_>)) -> Triggered {
         let (config, pipeline) = self.keep(yaml).await;
-        let mut request = Trigger {
-            config: &config,
-            pipeline: &pipeline,
-            now: false,
-            monitor: true,
-            queue: job::QUEUE,
-            options: json!({}),
-            traceparent: None,
-            created_by: "admin",
-        };
+        let mut request = request(&config, &pipeline);
         change(&mut request);
         let mut tx = self.db.begin().await.expect("a transaction");
         let triggered = trigger::trigger(&mut tx, &request).await.expect("triggered");
@@ -68,6 +49,25 @@ impl Control {
     pub async fn run(&self, table: &str) -> Run {
         let yaml = format!("name: {table}\nsources: [{{type: local, path: /data}}]\ntarget: {{table: {table}}}\n");
         self.trigger(&yaml, |request| request.monitor = false).await.run
+    }
+
+    /// A queued run, unless the connection is cut under it.
+    pub async fn try_run(&self, table: &str) -> Option<Uuid> {
+        let yaml = format!("name: {table}\nsources: [{{type: local, path: /data}}]\ntarget: {{table: {table}}}\n");
+        let pipeline = Document::parse(&yaml).and_then(|document| document.pipeline(&NoReferences)).ok()?.value;
+        let mut tx = self.db.begin().await.ok()?;
+        let kept = keep(&mut tx, &yaml, &pipeline).await.ok()?;
+        let request = Trigger { monitor: false, ..request(&kept, &pipeline) };
+        let run = trigger::trigger(&mut tx, &request).await.ok()?.run;
+        tx.commit().await.ok()?;
+        Some(run.id)
+    }
+
+    /// A connection that survives when this database's others are cut.
+    pub async fn connect_apart(&self) -> Cutter {
+        let options = self.db.connect_options();
+        let database = options.get_database().expect("a database").to_owned();
+        Cutter { admin: database::server_pool().await, database }
     }
 
     /// Begins a run, which must succeed.
@@ -108,4 +108,49 @@ impl Control {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         sqlx::query(sql).execute(&self.db).await.unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+/// See [`Control::connect_apart`].
+pub struct Cutter {
+    admin: PgPool,
+    database: String,
+}
+
+impl Cutter {
+    /// Cuts every connection to the control database, as a network or a restart would.
+    pub async fn cut_all_others(&self) {
+        sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1")
+            .bind(&self.database)
+            .execute(&self.admin)
+            .await
+            .expect("cut the connections");
+    }
+}
+
+/// A trigger by a person who wants nothing special.
+pub fn request<'a>(config: &'a ConfigVersion, pipeline: &'a PipelineConfig) -> Trigger<'a> {
+    Trigger {
+        config,
+        pipeline,
+        now: false,
+        monitor: true,
+        queue: job::QUEUE,
+        options: json!({}),
+        traceparent: None,
+        created_by: "admin",
+    }
+}
+
+async fn keep(db: &mut PgConnection, yaml: &str, pipeline: &PipelineConfig) -> sqlx::Result<ConfigVersion> {
+    let new = NewConfig {
+        name: &pipeline.name,
+        yaml_content: yaml,
+        content_key: &content_key(b"tests", yaml),
+        yaml_preview: "",
+        runnable: true,
+        problems: json!([]),
+        warnings: json!([]),
+        created_by: "admin",
+    };
+    Ok(configs::keep(db, new).await?.0)
 }

@@ -29,6 +29,11 @@ pub async fn server() -> PgConnectOptions {
     PgConnectOptions::from_str(&url).expect("TEST_DATABASE_URL is a connection URL").disable_statement_logging()
 }
 
+/// A connection to the server itself.
+pub async fn server_pool() -> PgPool {
+    PgPoolOptions::new().max_connections(1).connect_with(server().await).await.expect("connected to the server")
+}
+
 impl Databases {
     pub async fn create() -> Self {
         static TEMPLATE: OnceCell<String> = OnceCell::const_new();

@@ -1,0 +1,288 @@
+//! The guard rails around the queue: tickets arrive soon and once, whatever happens to connections, and what nobody
+//! takes care of any more is swept up.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use elt_shared::job::ExecuteRun;
+use elt_shared::queue::pulse::Pulse;
+use elt_shared::queue::shape::{QueueWorkers, Undelivered};
+use elt_shared::queue::wakes::Wakes;
+use elt_shared::queue::{self, retention, sweeper};
+use elt_shared::store::runs::{self, Outcome};
+use elt_shared::store::{schedules, workers};
+use elt_shared::{job, trigger};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::support::control::{Control, request};
+
+/// What a worker without a pipeline was handed, and how often.
+type Handed = Arc<Mutex<HashMap<Uuid, usize>>>;
+
+/// Starts a queue worker whose runs take `work` each and then succeed.
+fn start_worker(control: &Control, name: &str, work: Duration, handed: &Handed, stop: &CancellationToken) {
+    let (pulse, wakes) = (Pulse::default(), Wakes::default());
+    let options = control.db.connect_options().as_ref().clone();
+    tokio::spawn(pulse.clone().beat(options.clone(), name.to_owned(), wakes.clone(), stop.clone()));
+    tokio::spawn(wakes.clone().listen(options, job::QUEUE.to_owned(), stop.clone()));
+    let queue_workers = QueueWorkers {
+        db: control.db.clone(),
+        queue: job::QUEUE.into(),
+        worker_id: name.into(),
+        concurrency: 2,
+        pulse: pulse.clone(),
+        wakes,
+    };
+    let (db, name, handed) = (control.db.clone(), name.to_owned(), Arc::clone(handed));
+    let handle = move |ticket: ExecuteRun| {
+        let (db, name, handed, pulse) = (db.clone(), name.clone(), Arc::clone(&handed), pulse.clone());
+        async move {
+            let began = Instant::now();
+            let Some(run) = runs::begin(&db, ticket.run_id, &name).await? else { return Ok(()) };
+            let _held = pulse.hold(run.id, run.epoch, began);
+            *handed.lock().expect("not poisoned").entry(run.id).or_default() += 1;
+            sleep(work).await;
+            let mut db = db.acquire().await?;
+            runs::finish(&mut db, run.id, run.epoch, &Outcome::Succeeded, None).await?;
+            Ok::<_, Undelivered>(())
+        }
+    };
+    tokio::spawn(queue_workers.work(handle, stop.clone()));
+}
+
+async fn all_succeed(control: &Control, count: i64) {
+    for _ in 0..600 {
+        let counts = runs::counts(&control.db).await.unwrap_or_default();
+        if counts == [("succeeded".to_owned(), count)] {
+            return;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    panic!("not all runs succeeded: {:?}", runs::counts(&control.db).await);
+}
+
+#[tokio::test]
+async fn a_ticket_wakes_an_idle_worker_at_once() {
+    let control = Control::start().await;
+    let (handed, stop) = (Handed::default(), CancellationToken::new());
+    start_worker(&control, "w", Duration::ZERO, &handed, &stop);
+    // The first one also waits for the worker to be up.
+    control.run("warm-up").await;
+    all_succeed(&control, 1).await;
+    let mut slowest = Duration::ZERO;
+    for n in 2..=6 {
+        let pushed = Instant::now();
+        control.run("people").await;
+        all_succeed(&control, n).await;
+        slowest = slowest.max(pushed.elapsed());
+    }
+    stop.cancel();
+    assert!(slowest < Duration::from_secs(2), "the slowest pickup took {slowest:?}");
+}
+
+#[tokio::test]
+async fn many_runs_and_two_workers_execute_each_run_once() {
+    let control = Control::start().await;
+    let (handed, stop) = (Handed::default(), CancellationToken::new());
+    for n in 0..20 {
+        control.run(&format!("table_{n}")).await;
+    }
+    start_worker(&control, "one", Duration::from_millis(20), &handed, &stop);
+    start_worker(&control, "two", Duration::from_millis(20), &handed, &stop);
+    all_succeed(&control, 20).await;
+    stop.cancel();
+    let handed = handed.lock().expect("not poisoned");
+    assert_eq!(handed.len(), 20);
+    assert!(handed.values().all(|times| *times == 1), "{handed:?}");
+}
+
+#[tokio::test]
+async fn cut_connections_neither_lose_nor_repeat_a_run() {
+    let control = Control::start().await;
+    let (handed, stop) = (Handed::default(), CancellationToken::new());
+    start_worker(&control, "w", Duration::from_millis(300), &handed, &stop);
+    let cutter = control.connect_apart().await;
+    for n in 0..10 {
+        // Tickets are pushed while connections are cut, too: a push that fails is the caller's to repeat.
+        while control.try_run(&format!("table_{n}")).await.is_none() {}
+        if n % 3 == 0 {
+            cutter.cut_all_others().await;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    // What a cut connection left to the sweeper is swept without waiting for its turn.
+    let sweeping = CancellationToken::new();
+    let (db, end) = (control.db.clone(), sweeping.clone());
+    tokio::spawn(async move {
+        while !end.is_cancelled() {
+            let _ = sweeper::sweep(&db).await;
+            sleep(Duration::from_millis(500)).await;
+        }
+    });
+    all_succeed(&control, 10).await;
+    sweeping.cancel();
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_ticket_nobody_understands_is_put_away() {
+    let control = Control::start().await;
+    let mut db = control.db.acquire().await.expect("a connection");
+    queue::push(&mut db, job::QUEUE, &serde_json::json!({ "run_id": 7 })).await.expect("pushed");
+    let (handed, stop) = (Handed::default(), CancellationToken::new());
+    start_worker(&control, "w", Duration::ZERO, &handed, &stop);
+    control.run("people").await;
+    all_succeed(&control, 1).await;
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_heartbeat_tells_runs_to_stop_and_that_they_are_lost() {
+    let control = Control::start().await;
+    let (pulse, wakes, stop) = (Pulse::default(), Wakes::default(), CancellationToken::new());
+    let options = control.db.connect_options().as_ref().clone();
+    tokio::spawn(pulse.clone().beat(options.clone(), "w".into(), wakes.clone(), stop.clone()));
+    tokio::spawn(wakes.listen(options, job::QUEUE.into(), stop.clone()));
+    let asked = control.begin(&control.run("a").await, "w").await;
+    let taken = control.begin(&control.run("b").await, "w").await;
+    let calm = control.begin(&control.run("c").await, "w").await;
+    let held = [&asked, &taken, &calm].map(|run| pulse.hold(run.id, run.epoch, Instant::now()));
+
+    control.expire(taken.id).await;
+    control.begin(&taken, "thief").await;
+    let before = control.look(calm.id).await.lease_expires_at;
+    let mut db = control.db.acquire().await.expect("a connection");
+    runs::request_stop(&mut db, asked.id).await.expect("asked");
+
+    let waited = tokio::time::timeout(Duration::from_secs(12), async {
+        held[0].stop.cancelled().await;
+        held[1].lost.cancelled().await;
+    });
+    waited.await.expect("the heartbeat told them");
+    assert!(!held[0].lost.is_cancelled() && !held[2].lost.is_cancelled() && !held[2].stop.is_cancelled());
+    assert!(control.look(calm.id).await.lease_expires_at > before, "the lease was extended");
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_lost_run_is_tried_again_until_its_attempts_are_used_up() {
+    let control = Control::start().await;
+    let run = control.run("people").await;
+    for attempt in 1..=3 {
+        let begun = control.begin(&run, "doomed").await;
+        assert_eq!(begun.attempt, attempt);
+        control.lose_tickets().await;
+        control.expire(run.id).await;
+        sweeper::sweep(&control.db).await.expect("swept");
+        let tickets = control.tickets(run.id).await;
+        assert_eq!(tickets, i64::from(attempt < 3), "a lost run gets a new ticket as long as it has attempts");
+    }
+    let failed = control.look(run.id).await;
+    assert_eq!((failed.state.as_str(), failed.error_code.as_deref()), ("failed", Some("worker_lost")));
+    assert_eq!(failed.error.as_deref(), Some("the run lost its worker 3 times"));
+    assert!(failed.next_step.is_some());
+}
+
+#[tokio::test]
+async fn a_lost_run_that_was_to_stop_has_stopped() {
+    let control = Control::start().await;
+    let run = control.begin(&control.run("people").await, "doomed").await;
+    let mut db = control.db.acquire().await.expect("a connection");
+    runs::request_stop(&mut db, run.id).await.expect("asked");
+    control.expire(run.id).await;
+    sweeper::sweep(&control.db).await.expect("swept");
+    assert_eq!(control.look(run.id).await.state, "stopped");
+}
+
+#[tokio::test]
+async fn a_queued_run_without_a_ticket_gets_one() {
+    let control = Control::start().await;
+    let consumed = control.run("consumed").await;
+    let kept = control.run("kept").await;
+    let early = control.run("early").await;
+    control.execute(&format!("update runs set not_before = now() + interval '1 hour' where id = '{}'", early.id)).await;
+    control
+        .execute("update apalis.jobs set status = 'Done' where convert_from(job, 'UTF8') not like '%' || (select id from runs where name = 'kept') || '%'")
+        .await;
+    sweeper::sweep(&control.db).await.expect("swept");
+    sweeper::sweep(&control.db).await.expect("swept");
+    assert_eq!(control.tickets(consumed.id).await, 1);
+    assert_eq!(control.tickets(kept.id).await, 1);
+    assert_eq!(control.tickets(early.id).await, 0, "not before it is due");
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_on_its_own_queue_ends() {
+    let control = Control::start().await;
+    let queue = job::private_queue();
+    let yaml = "name: mine\nsources: [{type: local, path: /data}]\ntarget: {table: mine}\n";
+    let gone = control.trigger(yaml, |request| request.queue = Box::leak(queue.into_boxed_str())).await;
+    let schedule = gone.schedule.expect("it monitors").id;
+    sweeper::sweep(&control.db).await.expect("swept");
+    assert_eq!(control.look(gone.run.id).await.state, "queued", "its process may only just have started");
+
+    for table in ["runs", "schedules"] {
+        control.execute(&format!("update {table} set created_at = now() - interval '10 minutes'")).await;
+    }
+    sweeper::sweep(&control.db).await.expect("swept");
+    assert_eq!(control.look(gone.run.id).await.state, "stopped");
+    let schedule = schedules::find(&control.db, schedule).await.expect("looked").expect("there");
+    assert_eq!(schedule.state, "stopped");
+    assert_eq!(schedule.reason.as_deref(), Some("the process that monitored is gone"));
+}
+
+#[tokio::test]
+async fn a_run_whose_window_is_over_never_starts() {
+    let control = Control::start().await;
+    let run = control.run("people").await;
+    control.execute("update runs set not_after = now() - interval '1 second'").await;
+    assert!(runs::begin(&control.db, run.id, "w").await.expect("asked").is_none());
+    sweeper::sweep(&control.db).await.expect("swept");
+    assert_eq!(control.look(run.id).await.state, "stopped");
+}
+
+#[tokio::test]
+async fn old_tickets_and_workers_are_deleted_and_no_others() {
+    let control = Control::start().await;
+    let [old, failed, fresh, waiting] = [
+        control.run("old").await,
+        control.run("failed").await,
+        control.run("fresh").await,
+        control.run("waiting").await,
+    ];
+    let set = async |run: Uuid, change: &str| {
+        control
+            .execute(&format!(
+                "update apalis.jobs set {change} where id = (select ticket_id from runs where id = '{run}')"
+            ))
+            .await;
+    };
+    set(old.id, "status = 'Done', done_at = now() - interval '8 days'").await;
+    set(failed.id, "status = 'Failed', attempts = 1, done_at = now() - interval '8 days'").await;
+    set(fresh.id, "status = 'Done', done_at = now() - interval '6 days'").await;
+    let new = workers::NewWorker { id: "gone", host: "h", version: "0", queue: "elt", concurrency: 1 };
+    workers::register(&control.db, &new).await.expect("registered");
+    control.execute("update workers set heartbeat_at = now() - interval '8 days'").await;
+
+    assert_eq!(retention::delete(&control.db, 7).await.expect("deleted"), 1);
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from apalis.jobs").fetch_one(&control.db).await.expect("counted");
+    assert_eq!(left, 3, "a ticket that is delivered again and the waiting one stay");
+    assert_eq!(control.tickets(waiting.id).await, 1);
+    assert!(workers::list(&control.db, true, 10).await.expect("listed").is_empty());
+}
+
+#[tokio::test]
+async fn a_rolled_back_trigger_leaves_neither_run_nor_ticket() {
+    let control = Control::start().await;
+    let yaml = "name: undone\nsources: [{type: local, path: /data}]\ntarget: {table: undone}\n";
+    let (config, pipeline) = control.keep(yaml).await;
+    let mut tx = control.db.begin().await.expect("a transaction");
+    let run = trigger::trigger(&mut tx, &request(&config, &pipeline)).await.expect("triggered").run;
+    tx.rollback().await.expect("rolled back");
+    assert!(runs::find(&control.db, run.id).await.expect("looked").is_none());
+    assert_eq!(control.tickets(run.id).await, 0);
+}
