@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::keys::nearest;
+use super::reader::shortened;
 
 /// A PostgreSQL type elt loads into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -148,9 +149,10 @@ impl ColumnType {
         if let Some((_, column_type)) = NAMES.iter().find(|(known, _)| *known == name) {
             return Ok(*column_type);
         }
+        let shown = shortened(written);
         let unknown = || match nearest(&name, Self::names()) {
-            Some(near) => format!("unknown type {written:?}, did you mean {near:?}?"),
-            None => format!("unknown type {written:?}, expected for example int64, text, decimal(18,2), date or json"),
+            Some(near) => format!("unknown type {shown:?}, did you mean {near:?}?"),
+            None => format!("unknown type {shown:?}, expected for example int64, text, decimal(18,2), date or json"),
         };
         let (base, arguments) = arguments(&name).ok_or_else(unknown)?;
         match (base, arguments.as_slice()) {

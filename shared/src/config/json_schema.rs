@@ -90,19 +90,20 @@ fn any_case(words: &[&str]) -> String {
 fn mapping(keys: &[Key]) -> Value {
     let mut schema = json!({"type": "object", "properties": properties(keys)});
     let nested = keys.iter().find(|key| matches!(key.shape, Shape::Nested));
-    let required: Vec<Value> = keys
-        .iter()
-        .filter(|key| key.required)
-        .map(|key| any_name(key.names().chain(nested.map(|key| key.name))))
-        .collect();
-    if !required.is_empty() {
-        schema["allOf"] = json!(required);
+    let names = |key: &Key| key.names().chain(nested.map(|key| key.name)).collect::<Vec<_>>();
+    let (one, several): (Vec<_>, Vec<_>) =
+        keys.iter().filter(|key| key.required).map(names).partition(|names| names.len() == 1);
+    if !one.is_empty() {
+        schema["required"] = json!(one.concat());
+    }
+    if !several.is_empty() {
+        schema["allOf"] = several.iter().map(|names| any_of(names)).collect();
     }
     schema
 }
 
-fn any_name(names: impl Iterator<Item = &'static str>) -> Value {
-    json!({"anyOf": names.map(|name| json!({"required": [name]})).collect::<Vec<_>>()})
+fn any_of(names: &[&str]) -> Value {
+    json!({"anyOf": names.iter().map(|name| json!({"required": [name]})).collect::<Vec<_>>()})
 }
 
 fn properties(keys: &[Key]) -> Value {
@@ -126,7 +127,9 @@ fn one_of(variants: &[Variant]) -> Value {
             schema["properties"][declared.name] = key(declared, variant.keys);
         }
         schema["properties"]["type"] = json!({"const": variant.word});
-        schema["required"] = json!(["type"]);
+        let mut required = vec![json!("type")];
+        required.extend(schema["required"].as_array().into_iter().flatten().cloned());
+        schema["required"] = required.into();
         schema["description"] = json!(variant.about);
         schema
     };

@@ -129,12 +129,7 @@ impl<'a> Field<'a> {
     /// The value as written, for a message: shortened, secrets masked.
     pub fn shown(&self) -> String {
         let Some(scalar) = self.node.scalar() else { return self.node.kind().to_owned() };
-        let masked = mask::secrets_within(&scalar.text);
-        let mut shown: String = masked.chars().take(60).collect();
-        if shown.len() < masked.len() {
-            shown.push('…');
-        }
-        format!("{shown:?}")
+        format!("{:?}", shortened(&mask::secrets_within(&scalar.text)))
     }
 
     /// The scalar with its references resolved.
@@ -279,5 +274,14 @@ impl<'a> Field<'a> {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    let key = shortened(key);
+    if path.is_empty() { key } else { format!("{path}.{key}") }
+}
+
+/// A text of any length, fit for a message.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::keys::{Choice, Key, Shape, nearest};
 use super::node::Entry;
-use super::reader::Field;
+use super::reader::{Field, shortened};
 use crate::secret::Secret;
 
 /// A mapping whose keys are known.
@@ -56,10 +56,11 @@ impl<'a> Section<'a> {
         if written.starts_with("x-") {
             return;
         }
+        let shown = shortened(written);
         let near = nearest(written, self.keys.iter().flat_map(Key::names)).map(str::to_owned);
         let message = match near.or_else(|| self.deeper(written)) {
-            Some(known) => format!("unknown key {written:?}, did you mean {known:?}?"),
-            None => format!("unknown key {written:?}, it has no effect"),
+            Some(known) => format!("unknown key {shown:?}, did you mean {known:?}?"),
+            None => format!("unknown key {shown:?}, it has no effect"),
         };
         layer.warn_of_key(entry, message);
     }

@@ -6,6 +6,7 @@ use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
 
 use super::error::ConfigProblem;
 use super::node::{Entry, Node, Place, Scalar, Style, Value};
+use super::reader::shortened;
 use super::second_opinion;
 
 /// Longest text, in bytes.
@@ -246,7 +247,7 @@ fn key(node: Node, known: &mut HashSet<String>) -> Result<(Scalar, Place), Confi
         return Err(at(place, format!("expected a text as key, found {}", node.kind())));
     };
     if !known.insert(scalar.text.clone()) {
-        return Err(at(place, format!("the key {:?} is written twice", scalar.text)));
+        return Err(at(place, format!("the key {:?} is written twice", shortened(&scalar.text))));
     }
     Ok((scalar, place))
 }

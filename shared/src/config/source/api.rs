@@ -3,6 +3,7 @@
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
+use super::json_path;
 use super::pagination::{self, Pagination};
 use crate::config::keys::{Choice, Key, Shape};
 use crate::config::reader::{Field, Reading};
@@ -108,7 +109,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         auth_token,
         auth_scheme,
         folder_param: section.filled_text("folder_param"),
-        records: section.filled_text("records"),
+        records: json_path(section, "records"),
         url: url?,
         headers: headers?,
         params: params?,

@@ -1,6 +1,7 @@
 //! `type: local`: files a worker can read.
 
 use super::csv::{self, CsvOptions};
+use super::json_path;
 use crate::config::keys::{Key, Shape};
 use crate::config::section::Section;
 
@@ -39,7 +40,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<LocalSource> {
     Some(LocalSource {
         glob: section.filled_text("glob"),
         recursive: section.flag("recursive").unwrap_or(false),
-        records: section.filled_text("records"),
+        records: json_path(section, "records"),
         settle_seconds: section.whole("settle_seconds").unwrap_or(0),
         path: path?,
         csv: csv?,

@@ -15,6 +15,7 @@ pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
 use super::keys::Variant;
 use super::reader::Field;
 use super::section::Section;
+use crate::json_path::JsonPath;
 
 /// One source. A new kind is a variant here, one arm in the worker's `extract`, and one file.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,16 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { word: "api", about: "A JSON HTTP API.", keys: api::KEYS },
     Variant { word: "sftp", about: "Files on an SFTP server.", keys: sftp::KEYS },
 ];
+
+/// Reads a path into JSON.
+fn json_path(section: &Section<'_>, name: &str) -> Option<String> {
+    let path = section.filled_text(name)?;
+    section.field(name)?.accepted(|text| match text.parse::<JsonPath>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    });
+    Some(path)
+}
 
 /// Reads one item of `sources:`.
 pub(super) fn read(source: &Field<'_>) -> Option<SourceConfig> {

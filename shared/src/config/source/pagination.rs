@@ -1,5 +1,6 @@
 //! `pagination:`: how to get the next page of an API.
 
+use super::json_path;
 use crate::config::keys::{Key, Variant};
 use crate::config::reader::Field;
 use crate::config::section::Section;
@@ -101,7 +102,7 @@ pub(super) fn read(field: &Field<'_>) -> Option<Pagination> {
             max_pages,
         },
         "cursor" => Pagination::Cursor {
-            path: section.required_text("cursor_path")?,
+            path: section.required_text("cursor_path").and_then(|_| json_path(&section, "cursor_path"))?,
             param: text("cursor_param", "cursor"),
             max_pages,
         },

@@ -1,6 +1,7 @@
 //! `type: sftp`: files on an SFTP server, flat or nested below `sftp:`.
 
 use super::csv::{self, CsvOptions};
+use super::json_path;
 use crate::config::keys::{Choice, Key, Shape};
 use crate::config::reader::{Field, Reading};
 use crate::config::section::Section;
@@ -124,7 +125,7 @@ pub(super) fn read(source: &Field<'_>) -> Option<SftpSource> {
     let trust = trust(section);
     Some(SftpSource {
         port: section.small("port").unwrap_or(22),
-        records: section.filled_text("records"),
+        records: json_path(section, "records"),
         host: host?,
         username: username?,
         login: login?,

@@ -216,6 +216,13 @@ fn a_source_says_what_it_lacks() {
         ],
     );
     check(
+        &source("type: local, path: a, records: data..x"),
+        &[
+            "sources[0].records: `data..x` is not a path into JSON: `..` is not supported; write it like `$.data.items[*]` \
+             at line 2 column 35",
+        ],
+    );
+    check(
         &with("load: {mode: merge}"),
         &["load.mode: merge needs load.key, the columns a row is recognised by at line 3 column 14"],
     );
