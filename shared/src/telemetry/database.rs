@@ -83,6 +83,12 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self, db: PgPool, stop: CancellationToken) {
+        self.write(&db, &stop).await;
+        db.close().await;
+    }
+
+    /// Until asked to stop, and then until nothing waits any more.
+    async fn write(&mut self, db: &PgPool, stop: &CancellationToken) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
@@ -100,7 +106,7 @@ impl Writer {
                 0 => {}
                 lost => batch.push(self.marker(lost)),
             }
-            self.insert(&db, &batch, &stop).await;
+            self.insert(db, &batch, stop).await;
             batch.clear();
         }
     }

@@ -107,7 +107,8 @@ pub fn init(settings: &TelemetrySettings, options: TelemetryOptions) -> Result<T
 }
 
 impl Telemetry {
-    /// From now on lines go to this database too, those since the start first. Call within the runtime.
+    /// From now on lines go to this database too, those since the start first. The pool is for the lines alone and
+    /// is closed with them. Call within the runtime.
     pub fn attach_database(&mut self, db: PgPool) {
         self.database.attach(db);
     }
