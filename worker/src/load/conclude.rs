@@ -8,7 +8,7 @@ use super::marker::{self, Attempt};
 use super::overflow::Overflow;
 use super::quarantine::Rejected;
 use super::session::{RUN_ID, Session};
-use super::{Halt, Work, receipt};
+use super::{Halt, Work, receipt, replayed};
 use crate::contract::Layout;
 use crate::error::PipelineError;
 use crate::frame::combined::CombinedCsv;
@@ -92,6 +92,7 @@ pub async fn commit(
     report.combined_csv = csv.as_ref().map(|csv| csv.path().display().to_string());
     rejected.load(&mut tx, table).await?;
     receipt::write(&mut tx, table, attempt.run_id, &report.files).await?;
+    replayed::mark(&mut tx, table, &work.replayed, attempt.run_id).await?;
     report.stages.load = work.started.elapsed().as_secs_f64();
     if work.dry {
         report.samples = samples(&mut tx, table, &work.layout, attempt).await?;

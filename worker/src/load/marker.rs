@@ -98,6 +98,21 @@ pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Att
     }
 }
 
+/// In a transaction that changes the table: alone with it among elt's runs, within a bounded wait.
+pub async fn lock(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
+    sqlx::query(
+        "select set_config('lock_timeout', '30s', true),
+                set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536) || 'kB', true)",
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt load ' || $1, 0))")
+        .bind(table.to_string())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// In the loading transaction: holds the marker until the transaction ends.
 ///
 /// # Errors

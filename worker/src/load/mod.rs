@@ -17,11 +17,14 @@
 //! - [`pump`]: the bounded channel to the server
 //! - [`table`]: the table's shape
 //! - [`quarantine`], [`receipt`]: what became of every row
+//! - [`undo`], [`replayed`]: rows are taken back, rejected rows are loaded after all
 //! - [`failure`]: PostgreSQL's errors as sentences
 
 pub mod failure;
 pub mod marker;
+pub mod replayed;
 pub mod session;
+pub mod undo;
 
 mod adopt;
 mod apply;
@@ -91,6 +94,8 @@ pub struct Work<'a> {
     pub spool: &'a Path,
     /// The combined CSV.
     pub csv: Option<CombinedCsv>,
+    /// Rejected rows that are among the files: they need no replay any more once this is loaded.
+    pub replayed: Vec<i64>,
     /// Everything is rolled back in the end.
     pub dry: bool,
     /// The report so far.
@@ -185,16 +190,7 @@ impl Work<'_> {
     async fn begin<'c>(&self, session: &'c mut Session) -> Result<Transaction<'c, Postgres>, Halt> {
         let Session { connection, table, attempt, .. } = session;
         let mut tx = connection.begin().await?;
-        sqlx::query(
-            "select set_config('lock_timeout', '30s', true),
-                    set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536) || 'kB', true)",
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt load ' || $1, 0))")
-            .bind(table.to_string())
-            .execute(&mut *tx)
-            .await?;
+        marker::lock(&mut tx, table).await?;
         if self.dry {
             // A plan leaves nothing behind, so its marker is part of what is rolled back.
             bookkeeping::ensure(&mut tx, table).await?;

@@ -89,6 +89,11 @@ impl Session {
         Ok(Self { connection, table, attempt, target_key })
     }
 
+    /// The table's identity, whatever configs call it.
+    pub fn target_key(&self) -> &str {
+        &self.target_key
+    }
+
     /// Claims the table for this run, among all runs of this control database.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use elt_shared::config::{LoadMode, OnBadRow};
 
-use super::RunContext;
 use super::folder::{self, WorkFolder};
+use super::{RunContext, replay};
 use crate::contract::decide::{self, Decision};
 use crate::error::{PipelineError, Result};
 use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind};
@@ -24,6 +24,18 @@ const TRIES_PER_FILE: usize = 3;
 /// A table that keeps changing under us is looked at this often.
 const TRIES_PER_TABLE: usize = 5;
 
+/// What is read, and what comes of it.
+struct Purpose<'a> {
+    /// The files, when they are not to be extracted from the config's sources.
+    given: Option<Vec<InputFile>>,
+    /// Rejected rows that are in them.
+    replayed: Vec<i64>,
+    /// Where the combined CSV goes.
+    csv: Option<&'a Path>,
+    /// Everything is rolled back in the end.
+    dry: bool,
+}
+
 /// Extracts, validates and loads.
 pub async fn run(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
@@ -34,8 +46,8 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
     let path = folder::combined_path(context);
     folder::open_combined(context, &path)?;
     let folder = WorkFolder::create(context)?;
-    let attempt = Executing { context, folder: folder.path(), csv: Some(&path), dry: false };
-    let report = attempt.execute(&mut session).await?;
+    let purpose = Purpose { given: None, replayed: Vec::new(), csv: Some(&path), dry: false };
+    let report = Executing { context, folder: folder.path(), purpose }.execute(&mut session).await?;
     session.close().await;
     Ok(report)
 }
@@ -44,8 +56,23 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
 pub async fn plan(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
     let folder = WorkFolder::create(context)?;
-    let attempt = Executing { context, folder: folder.path(), csv: None, dry: true };
-    let report = attempt.execute(&mut session).await?;
+    let report = Executing::dry(context, folder.path()).execute(&mut session).await?;
+    session.close().await;
+    Ok(report)
+}
+
+/// Loads rows that were rejected, as the config says now. A row that was loaded since is a duplicate.
+pub async fn replay(context: &RunContext) -> Result<RunReport> {
+    let mut session = Session::open(context).await?;
+    session.claim(context).await?;
+    if let Begun::Loaded(report) = session.begin().await? {
+        return Ok(finish_from_marker(*report));
+    }
+    let folder = WorkFolder::create(context)?;
+    let replayed = replay::rejected_rows(context, &mut session, folder.path()).await?;
+    let purpose = Purpose { given: Some(replayed.files), replayed: replayed.ids, csv: None, dry: false };
+    let mut report = Executing { context, folder: folder.path(), purpose }.execute(&mut session).await?;
+    report.warnings.extend(replayed.warning);
     session.close().await;
     Ok(report)
 }
@@ -57,14 +84,20 @@ fn finish_from_marker(mut report: RunReport) -> RunReport {
     report
 }
 
-struct Executing<'a> {
+/// One attempt.
+pub struct Executing<'a> {
     context: &'a RunContext,
     folder: &'a Path,
-    csv: Option<&'a Path>,
-    dry: bool,
+    purpose: Purpose<'a>,
 }
 
-impl Executing<'_> {
+impl<'a> Executing<'a> {
+    /// An attempt that writes nothing.
+    pub fn dry(context: &'a RunContext, folder: &'a Path) -> Self {
+        let purpose = Purpose { given: None, replayed: Vec::new(), csv: None, dry: true };
+        Self { context, folder, purpose }
+    }
+
     async fn execute(&self, session: &mut Session) -> Result<RunReport> {
         let mut changed: Vec<String> = Vec::new();
         let mut table_changes = 0;
@@ -104,10 +137,13 @@ impl Executing<'_> {
     }
 
     /// Gets the files. Those that changed too often while they were read are left for the next run.
-    async fn extract(&self, changed: &[String]) -> Result<(Extracted, f64)> {
+    pub async fn extract(&self, changed: &[String]) -> Result<(Extracted, f64)> {
         let started = Instant::now();
         self.context.progress.enter(Stage::Extract, 0);
-        let mut extracted = extract::extract(&self.context.config, &self.extract_context()).await?;
+        let mut extracted = match &self.purpose.given {
+            Some(files) => Extracted { files: files.clone(), left_out: Vec::new() },
+            None => extract::extract(&self.context.config, &self.extract_context()).await?,
+        };
         let restless = |file: &InputFile| changed.iter().filter(|name| **name == file.name).count() >= TRIES_PER_FILE;
         let (left, files): (Vec<_>, Vec<_>) = extracted.files.into_iter().partition(restless);
         extracted.files = files;
@@ -119,7 +155,8 @@ impl Executing<'_> {
         Ok((extracted, started.elapsed().as_secs_f64()))
     }
 
-    fn extract_context(&self) -> ExtractContext {
+    /// What the extraction may touch.
+    pub fn extract_context(&self) -> ExtractContext {
         let context = self.context;
         ExtractContext {
             base: context.base.clone(),
@@ -133,7 +170,7 @@ impl Executing<'_> {
     }
 
     /// Looks at every cell of every file.
-    async fn profile(&self, files: &[InputFile], before: Option<&Before>) -> Result<Profile> {
+    pub async fn profile(&self, files: &[InputFile], before: Option<&Before>) -> Result<Profile> {
         self.context.progress.enter(Stage::Validate, files.len());
         let expectations: Vec<Expectation> =
             decide::expectations(&self.context.config, before.map(|before| &before.known));
@@ -145,7 +182,7 @@ impl Executing<'_> {
     }
 
     /// What is known before the load.
-    fn report(&self, session: &Session, extracted: &Extracted, profile: &Profile) -> RunReport {
+    pub fn report(&self, session: &Session, extracted: &Extracted, profile: &Profile) -> RunReport {
         let mut report = RunReport {
             table: session.table.to_string(),
             left_out: extracted.left_out.clone(),
@@ -221,8 +258,9 @@ impl Executing<'_> {
             on_bad_row: context.config.on_bad_row.unwrap_or(OnBadRow::Quarantine),
             max_rejected: context.config.schema.as_ref().and_then(|schema| schema.max_rejected),
             spool: self.folder,
-            csv: self.csv.map(|path| folder::open_combined(context, path)).transpose()?,
-            dry: self.dry,
+            csv: self.purpose.csv.map(|path| folder::open_combined(context, path)).transpose()?,
+            replayed: self.purpose.replayed.clone(),
+            dry: self.purpose.dry,
             report,
             started: Instant::now(),
             stop: context.stop.clone(),
@@ -232,7 +270,7 @@ impl Executing<'_> {
 
     /// What comes after the commit. Nothing here can undo it, so what fails is told as a warning.
     async fn finish(&self, mut report: RunReport, csv: Option<CombinedCsv>, files: &[InputFile]) -> RunReport {
-        if self.dry {
+        if self.purpose.dry {
             return report;
         }
         if let Some(csv) = csv
@@ -241,7 +279,7 @@ impl Executing<'_> {
             report.warnings.push(format!("the rows are loaded, but the combined CSV could not get its name: {error}"));
             report.combined_csv = None;
         }
-        let moved = extract::after_load(&self.context.config, files, &self.extract_context()).await;
+        let moved = extract::sftp::after_load(&self.context.config.sources, files, &self.extract_context()).await;
         report.warnings.extend(moved);
         tracing::info!(
             rows = report.rows_inserted,

@@ -1,11 +1,17 @@
 //! A run as a table of contents: what each kind of run does, and in which order.
 //!
 //! # Layout
-//! - [`execute`]: extract, validate, load; a plan does the same and rolls back
+//! - [`execute`]: extract, validate, load; a plan does the same and rolls back, a replay does it with rejected rows
+//! - [`replay`]: rejected rows as files
+//! - [`undo`]: what a run inserted is deleted
+//! - [`check`]: what would be loaded, and whether everything can be reached
 //! - [`folder`]: the run's work folder and its combined CSV
 
+mod check;
 mod execute;
 pub mod folder;
+mod replay;
+mod undo;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +60,10 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
     match context.run.kind.as_str() {
         "run" => execute::run(context).await,
         "plan" => execute::plan(context).await,
+        "replay" => execute::replay(context).await,
+        "undo" => undo::run(context).await,
+        "check" => check::check(context).await,
+        "test_connection" => check::test_connection(context).await,
         kind => Err(PipelineError::Internal(format!("runs of the kind {kind} cannot be executed"))),
     }
 }

@@ -13,8 +13,9 @@ import { Router } from '@angular/router';
 import { finalize, map } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
-import { Condition, DataApi, DataPage, Target } from '../core/api/data';
-import { saveAnswer } from '../core/files';
+import { Condition, DataApi, Target } from '../core/api/data';
+import { DataPage } from '../core/api/models';
+import { download } from '../core/files';
 import { count } from '../core/format';
 import { Problem, toProblem } from '../core/problem';
 import { query } from '../core/query';
@@ -173,7 +174,10 @@ export class DataView {
       .csv(target, { sort: this.sort(), conditions: this.conditions() })
       .pipe(finalize(() => this.exporting.set(false)))
       .subscribe({
-        next: (answer) => saveAnswer(answer, 'rows.csv'),
+        next: (answer) => {
+          const name = /filename="?([^";]+)/.exec(answer.headers.get('content-disposition') ?? '')?.[1];
+          if (answer.body !== null) download(name ?? 'rows.csv', answer.body);
+        },
         error: (error: unknown) => this.exportProblem.set(toProblem(error)),
       });
   }

@@ -71,7 +71,6 @@ export const ICON_NAMES = [
   'table',
   'target',
   'trash',
-  'undo',
   'upload',
   'user',
   'user-plus',

@@ -13,8 +13,8 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 pub use tick::{
-    Decision, DueTick, TICK_LEASE, bring_forward, claim_due, end, is_current, note_seen, release, run_finished,
-    seconds_until_due, settle, watched,
+    Decision, DueTick, TICK_LEASE, bring_forward, claim_due, end, forget_seen, is_current, note_seen, release,
+    run_finished, seconds_until_due, settle, watched,
 };
 
 use super::runs;

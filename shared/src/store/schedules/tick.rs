@@ -175,6 +175,19 @@ pub async fn note_seen(db: impl PgExecutor<'_>, id: Uuid, fingerprint: &[u8]) ->
     Ok(())
 }
 
+/// Forgets what the sources of every pipeline of a table looked like, so that what they hold is loaded again.
+pub async fn forget_seen(db: impl PgExecutor<'_>, target_key: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "update schedules set fingerprint = null
+         where config_id in (select config_id from runs where target_key = $1)
+           and state in ('waiting', 'active', 'stopping')",
+    )
+    .bind(target_key)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// A run of the schedule ended: a stopping schedule has stopped with its last run, and a change seen meanwhile is
 /// looked at now.
 pub async fn run_finished(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {

@@ -2,8 +2,8 @@ import { HttpClient, HttpParams, HttpResponse } from '@angular/common/http';
 import { Injectable, inject } from '@angular/core';
 import { Observable } from 'rxjs';
 
-import { dataDataView$FormData } from './generated/fn/data/data-data-view-form-data';
-import { DataView } from './generated/models/data-view';
+import { yamlForm } from './configs';
+import { DataPage } from './models';
 
 export type Operator = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'contains' | 'null' | 'not_null';
 
@@ -16,9 +16,6 @@ export interface Condition {
 /** Whose target to look at: a version an admin names, or a YAML somebody brings. */
 export type Target = { config: number } | { yaml: string };
 
-/** Some rows of a target table. */
-export type DataPage = Omit<DataView, 'rows'> & { rows: Record<string, unknown>[] };
-
 export interface DataQuery {
   sort?: string;
   conditions: readonly Condition[];
@@ -26,20 +23,18 @@ export interface DataQuery {
   cursor?: string;
 }
 
-/** Rows of target tables. The generated call knows neither a form without a file nor a CSV, so it is made here. */
+/** Rows of target tables. */
 @Injectable({ providedIn: 'root' })
 export class DataApi {
   private readonly http = inject(HttpClient);
 
   page(target: Target, query: DataQuery): Observable<DataPage> {
-    return this.http.post<DataPage>(dataDataView$FormData.PATH, formOf(target), {
-      params: paramsOf(target, query),
-    });
+    return this.http.post<DataPage>('/data-view', formOf(target), { params: paramsOf(target, query) });
   }
 
   csv(target: Target, query: DataQuery): Observable<HttpResponse<Blob>> {
     const params = paramsOf(target, { ...query, limit: undefined, cursor: undefined }).set('format', 'csv');
-    return this.http.post(dataDataView$FormData.PATH, formOf(target), {
+    return this.http.post('/data-view', formOf(target), {
       params,
       observe: 'response',
       responseType: 'blob',
@@ -48,10 +43,7 @@ export class DataApi {
 }
 
 function formOf(target: Target): FormData {
-  const form = new FormData();
-  if ('yaml' in target)
-    form.set('file', new Blob([target.yaml], { type: 'application/yaml' }), 'target.yaml');
-  return form;
+  return 'yaml' in target ? yamlForm(target.yaml) : new FormData();
 }
 
 function paramsOf(target: Target, query: DataQuery): HttpParams {

@@ -3,18 +3,9 @@ import { Injectable, inject } from '@angular/core';
 import { Observable, filter, finalize, map, share } from 'rxjs';
 
 import { EventStream } from '../event-stream';
-import { ApiClient, given } from './client';
-import { runsList } from './generated/fn/runs/runs-list';
-import { runsOfRun } from './generated/fn/runs/runs-of-run';
-import { runsOne } from './generated/fn/runs/runs-one';
-import { runsRetry } from './generated/fn/runs/runs-retry';
-import { runsStart } from './generated/fn/runs/runs-start';
-import { runsStop } from './generated/fn/runs/runs-stop';
-import { runsTriggerJob$Yaml } from './generated/fn/runs/runs-trigger-job-yaml';
-import { RunPage } from './generated/models/run-page';
-import { StartRun } from './generated/models/start-run';
-import { TriggerAnswer } from './generated/models/trigger-answer';
-import { Attempt, LogLine, Run } from './models';
+import { Attempt, LogLine, Page, Run, RunKind, RunPage, TriggerAnswer } from './models';
+import { yamlForm } from './configs';
+import { toParams } from './params';
 
 export interface RunFilter {
   state?: string;
@@ -25,6 +16,13 @@ export interface RunFilter {
   parent_id?: string;
 }
 
+/** What is asked for when a run is started. */
+export interface StartRun {
+  config_id: number;
+  kind?: RunKind;
+  now?: boolean;
+}
+
 /** What happens to a run while somebody watches. */
 export type RunEvent = { kind: 'run'; run: Run } | { kind: 'log'; line: LogLine } | { kind: 'open' | 'lost' };
 
@@ -32,47 +30,40 @@ export type RunEvent = { kind: 'run'; run: Run } | { kind: 'log'; line: LogLine 
 @Injectable({ providedIn: 'root' })
 export class RunsApi {
   private readonly http = inject(HttpClient);
-  private readonly client = inject(ApiClient);
   private readonly events = inject(EventStream);
   /** One connection a run, however many parts of a page listen: browsers have few. */
   private readonly watched = new Map<string, Observable<RunEvent>>();
 
   list(only: RunFilter, limit: number, cursor?: string): Observable<RunPage> {
-    return this.client.call(runsList, given({ ...only, limit, cursor }));
+    return this.http.get<RunPage>('/runs', { params: toParams({ ...only, limit, cursor }) });
   }
 
   find(id: string): Observable<Run> {
-    return this.client.call(runsOne, { id });
+    return this.http.get<Run>(`/runs/${id}`);
+  }
+
+  attempts(id: string): Observable<Page<Attempt>> {
+    return this.http.get<Page<Attempt>>(`/runs/${id}/attempts`);
   }
 
   /** Keeps a YAML, runs it, and keeps running it as it says. */
   trigger(yaml: string, now: boolean): Observable<TriggerAnswer> {
-    return this.client.call(runsTriggerJob$Yaml, { body: yaml, now });
+    return this.http.post<TriggerAnswer>('/trigger-job', yamlForm(yaml), { params: toParams({ now }) });
   }
 
-  /** Runs a version once, or plans, checks or tests it. */
+  /** Runs a version once. */
   start(request: StartRun): Observable<Run> {
-    return this.client.call(runsStart, { body: request });
+    return this.http.post<Run>('/runs', request);
   }
 
   stop(id: string): Observable<Run> {
-    return this.client.call(runsStop, { id });
+    return this.http.post<Run>(`/runs/${id}/stop`, null);
   }
 
   retry(id: string): Observable<Run> {
-    return this.client.call(runsRetry, { id });
+    return this.http.post<Run>(`/runs/${id}/retry`, null);
   }
 
-  /** Takes back what a run loaded, as a run of its own. */
-  undo(id: string): Observable<Run> {
-    return this.http.post<Run>(`/runs/${id}/undo`, null);
-  }
-
-  attempts(id: string): Observable<{ data: Attempt[] }> {
-    return this.http.get<{ data: Attempt[] }>(`/runs/${id}/attempts`);
-  }
-
-  /** The combined CSV, as a file. */
   csv(id: string): Observable<HttpResponse<Blob>> {
     return this.http.get(`/runs/${id}/csv`, { observe: 'response', responseType: 'blob' });
   }
@@ -81,7 +72,7 @@ export class RunsApi {
   watch(id: string): Observable<RunEvent> {
     const known = this.watched.get(id);
     if (known !== undefined) return known;
-    const events = this.events.open(runsOfRun.PATH.replace('{id}', id)).pipe(
+    const events = this.events.open(`/runs/${id}/events`).pipe(
       map((signal): RunEvent | undefined => {
         if (signal.kind !== 'message') return { kind: signal.kind };
         const { event, data } = signal.message;

@@ -1,0 +1,90 @@
+//! Undo: the rows one run inserted are deleted again, with its rows in quarantine, in one transaction.
+
+use elt_shared::target::TableRef;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
+
+use super::bookkeeping::{LOADS, QUARANTINE};
+use super::failure::Failing;
+use super::marker;
+use super::session::{RUN_ID, Session};
+use crate::error::{PipelineError, Result};
+use crate::report::RunReport;
+
+/// Deletes what `undone` inserted and marks it undone. Doing it twice changes nothing.
+///
+/// # Errors
+/// A run that loaded nothing into this table, or overwrote rows; see [`PipelineError`].
+pub async fn undo(session: &mut Session, undone: Uuid) -> Result<RunReport> {
+    let (table, attempt) = (session.table.clone(), session.attempt);
+    let fail = Failing::at(&table, "undo the run");
+    let mut tx = session.connection.begin().await.map_err(|error| fail.because(error))?;
+    marker::lock(&mut tx, &table).await.map_err(|error| fail.because(error))?;
+    marker::fence(&mut tx, &table, attempt).await?;
+    refuse_overwriters(&mut tx, &table, undone).await?;
+    let deleted = delete(&mut tx, &table, undone, attempt.run_id).await.map_err(|error| fail.because(error))?;
+    let report = RunReport { rows_deleted: deleted, table: table.to_string(), ..RunReport::default() };
+    marker::finish(&mut *tx, &table, attempt, &report).await.map_err(|error| fail.because(error))?;
+    tx.commit().await.map_err(|error| fail.because(error))?;
+    Ok(report)
+}
+
+/// Only a run that appended can be undone: rows that were updated or replaced were kept by nobody.
+async fn refuse_overwriters(tx: &mut PgConnection, table: &TableRef, undone: Uuid) -> Result<()> {
+    let fail = Failing::at(table, "look at the run to undo");
+    let loaded: Option<(i64, i64)> = sqlx::query_as(AssertSqlSafe(format!(
+        "select rows_updated, coalesce((report ->> 'rows_deleted')::bigint, 0) from {}
+         where run_id = $1 and table_name = $2 and loaded_at is not null",
+        table.sibling(LOADS).sql()
+    )))
+    .bind(undone)
+    .bind(&table.table)
+    .fetch_optional(tx)
+    .await
+    .map_err(|error| fail.because(error))?;
+    let refuse = |code, message: String, next_step: &str| {
+        Err(PipelineError::Target { code, message, next_step: next_step.to_owned() })
+    };
+    match loaded {
+        None => refuse(
+            "nothing_to_undo",
+            format!("the run {undone} loaded nothing into {table}"),
+            "Choose a run that loaded into this table.",
+        ),
+        Some((updated, deleted)) if updated > 0 || deleted > 0 => refuse(
+            "cannot_undo",
+            format!("the run {undone} overwrote rows of {table}, which nobody kept"),
+            "Restore the table from a backup, or load the older files again.",
+        ),
+        Some(_) => Ok(()),
+    }
+}
+
+async fn delete(tx: &mut PgConnection, table: &TableRef, undone: Uuid, by: Uuid) -> sqlx::Result<u64> {
+    let deleted = sqlx::query(AssertSqlSafe(format!("delete from {} where {RUN_ID} = $1", table.sql())))
+        .bind(undone)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+    // Its rejected rows come again when its files do. What it loaded out of quarantine goes back there.
+    sqlx::query(AssertSqlSafe(format!("delete from {} where run_id = $1", table.sibling(QUARANTINE).sql())))
+        .bind(undone)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(AssertSqlSafe(format!(
+        "update {} set replayed_by = null where replayed_by = $1",
+        table.sibling(QUARANTINE).sql()
+    )))
+    .bind(undone)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(AssertSqlSafe(format!(
+        "update {} set undone_at = now(), undone_by = $2 where run_id = $1 and undone_at is null",
+        table.sibling(LOADS).sql()
+    )))
+    .bind(undone)
+    .bind(by)
+    .execute(tx)
+    .await?;
+    Ok(deleted)
+}

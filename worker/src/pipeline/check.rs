@@ -1,0 +1,52 @@
+//! A check reads the sources and says what would be loaded, as what; a connection test only knocks. Neither writes.
+
+use super::RunContext;
+use super::execute::Executing;
+use super::folder::{self, WorkFolder};
+use crate::contract::decide;
+use crate::error::Result;
+use crate::extract;
+use crate::load::session::Session;
+use crate::report::{FileReceipt, RunReport};
+
+/// Extracts and validates: every file is read, every column gets its type, nothing is written.
+pub async fn check(context: &RunContext) -> Result<RunReport> {
+    let mut session = Session::open(context).await?;
+    folder::open_combined(context, &folder::combined_path(context))?;
+    let folder = WorkFolder::create(context)?;
+    let executing = Executing::dry(context, folder.path());
+    let (extracted, _) = executing.extract(&[]).await?;
+    let before = session.look().await?;
+    let profile = executing.profile(&extracted.files, before.as_ref()).await?;
+    let mut report = executing.report(&session, &extracted, &profile);
+    let decision = decide::decide(&profile, &context.config, before.as_ref().map(|before| &before.known))?;
+    for file in profile.files.iter().filter(|file| file.error.is_none()) {
+        let rows_read = file.rows + file.bad + file.summary.filtered;
+        report.rows_read += rows_read;
+        report.bytes += file.summary.bytes;
+        report.files.push(FileReceipt {
+            name: extracted.files[file.index].name.clone(),
+            bytes: file.summary.bytes,
+            content_hash: format!("{:032x}", file.summary.content_hash),
+            rows_read,
+            rows_filtered: file.summary.filtered,
+            ..FileReceipt::default()
+        });
+    }
+    report.columns = decision.reports;
+    report.drift = decision.drift;
+    report.warnings.extend(decision.warnings);
+    session.close().await;
+    Ok(report)
+}
+
+/// Connects to the target and looks at every source, without reading any.
+pub async fn test_connection(context: &RunContext) -> Result<RunReport> {
+    let session = Session::open(context).await?;
+    let report = RunReport { table: session.table.to_string(), ..RunReport::default() };
+    session.close().await;
+    let folder = WorkFolder::create(context)?;
+    let executing = Executing::dry(context, folder.path());
+    extract::fingerprint(&context.config, &executing.extract_context()).await?;
+    Ok(report)
+}

@@ -1,0 +1,68 @@
+//! A replay: rows in quarantine become files, which are loaded as any others are.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use elt_shared::config::CsvOptions;
+use serde::Deserialize;
+
+use super::RunContext;
+use crate::error::{PipelineError, Result};
+use crate::extract::{Compression, Format, InputFile, Stamp};
+use crate::load::failure::Failing;
+use crate::load::replayed::{self, Wanted};
+use crate::load::session::Session;
+
+/// What a replay is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Options {
+    /// Only these rows; absent: all the run rejected.
+    quarantine_ids: Option<Vec<i64>>,
+    /// Mended cells by row and column; `null` is NULL.
+    edits: BTreeMap<i64, BTreeMap<String, Option<String>>>,
+}
+
+/// The rows to load.
+pub struct RejectedRows {
+    /// As files.
+    pub files: Vec<InputFile>,
+    /// The same rows by their ids.
+    pub ids: Vec<i64>,
+    /// What cannot be loaded again.
+    pub warning: Option<String>,
+}
+
+/// Writes the rejected rows of the run this one is about into files.
+pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: &Path) -> Result<RejectedRows> {
+    let rejected_by = context
+        .run
+        .parent_id
+        .ok_or_else(|| PipelineError::Internal("the replay does not say which run it is about".into()))?;
+    let options: Options = serde_json::from_value(context.run.options.clone())
+        .map_err(|error| PipelineError::Internal(format!("the replay's options cannot be read: {error}")))?;
+    let wanted = Wanted { run_id: rejected_by, ids: options.quarantine_ids, edits: options.edits };
+    let table = session.table.clone();
+    let replayed = replayed::write(&mut session.connection, &table, &wanted, folder)
+        .await
+        .map_err(|error| Failing::at(&table, "read the rejected rows").because(error))?;
+    let files = replayed.files.into_iter().map(|file| {
+        let stamp = Stamp::of(&file.path)
+            .map_err(|source| PipelineError::Io { doing: format!("look at {}", file.path.display()), source })?;
+        Ok(InputFile {
+            source: 0,
+            name: file.name,
+            path: file.path,
+            format: Format::Csv,
+            compression: Compression::None,
+            csv: CsvOptions::default(),
+            records: None,
+            stamp,
+            after_load: None,
+        })
+    });
+    let files = files.collect::<Result<_>>()?;
+    let warning = (replayed.records > 0)
+        .then(|| format!("{} rejected records are no rows: correct them in their file", replayed.records));
+    Ok(RejectedRows { files, ids: replayed.ids, warning })
+}
