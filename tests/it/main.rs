@@ -20,5 +20,7 @@ mod problems;
 mod queue_guards;
 mod roles;
 mod run_attempts;
+mod schedules;
 mod sftp_sources;
 mod uploads;
+mod worker_runs;

@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`settings`]: flags and environment of a worker
 //! - `shell`: the process around the work: registering, heartbeat, draining
-//! - [`jobs`]: what makes a worker do something, a file a job
+//! - `jobs`: what makes a worker do something, a file a job
 //! - `watch`: local folders that bring a tick forward when something stirs
 //! - `places`, `known_configs`, `thread`: where a run's files are, what its config says, what it runs on
 //! - [`pipeline`]: a run as a table of contents
@@ -19,13 +19,13 @@ pub mod contract;
 pub mod error;
 pub mod extract;
 pub mod frame;
-pub mod jobs;
 pub mod load;
 pub mod pipeline;
 pub mod progress;
 pub mod report;
 pub mod settings;
 
+mod jobs;
 mod known_configs;
 mod places;
 mod shell;

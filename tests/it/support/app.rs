@@ -206,6 +206,21 @@ impl TestApp {
         }
     }
 
+    /// Waits until no run is unfinished.
+    pub async fn finished_all(&self) {
+        let finished = self.eventually(async || {
+            let live = self.control("select id, state, waits_for from runs where finished_at is null").await;
+            live.is_empty().then_some(())
+        });
+        finished.await.expect("all runs finished");
+    }
+
+    /// A statement on the control database.
+    pub async fn execute(&self, sql: &str) {
+        let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&self.db).await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
     /// What `look` finds, looking again until it finds something or patience ends.
     pub async fn eventually<T>(&self, mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + PATIENCE;

@@ -100,6 +100,7 @@ fn router() -> Router<Shared> {
         .route("/busy/{wait}", get(busy))
         .route("/token", get(token))
         .route("/slow-header", get(async || std::future::pending::<()>().await))
+        .route("/after/{seconds}", get(after))
         .route("/hangs", get(hangs))
         .route("/trickle", get(trickle))
         .route("/truncated", get(truncated))
@@ -130,6 +131,12 @@ async fn remember(State(state): State<Shared>, request: Request, next: Next) -> 
 
 fn json_text(body: &str) -> Response {
     ([(CONTENT_TYPE, "application/json")], body.to_owned()).into_response()
+}
+
+/// Rows, after some seconds.
+async fn after(Path(seconds): Path<u64>) -> Response {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    json_text(ROWS)
 }
 
 async fn status(Path(code): Path<u16>) -> Response {

@@ -35,7 +35,7 @@ const PROGRESS: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the ticket should be delivered again.
-pub async fn execute(shell: Shell, ticket: ExecuteRun) -> Result<(), Undelivered> {
+pub(crate) async fn execute(shell: Shell, ticket: ExecuteRun) -> Result<(), Undelivered> {
     let slot = Arc::clone(&shell.slots).acquire_owned().await.map_err(|_| Undelivered::Stopping)?;
     if shell.stopping.is_cancelled() {
         return Err(Undelivered::Stopping);

@@ -6,7 +6,7 @@
 //! - [`tick`]: a schedule is due: look whether there is something to run
 //! - [`fires`]: what its cron expression asks for
 
-pub mod execute_run;
+pub(crate) mod execute_run;
 mod fires;
 mod settle;
-pub mod tick;
+pub(crate) mod tick;

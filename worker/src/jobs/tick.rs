@@ -29,7 +29,7 @@ const PATIENCE: Duration = TICK_LEASE.saturating_sub(Duration::from_secs(10));
 const RUN_LOOK: TimeDelta = TimeDelta::seconds(5);
 
 /// Does due ticks until the worker stops.
-pub async fn keep_ticking(shell: Shell) {
+pub(crate) async fn keep_ticking(shell: Shell) {
     let mut ticks = shell.wakes.ticks();
     let mut at_work = JoinSet::new();
     while !shell.stopping.is_cancelled() {

@@ -1,0 +1,194 @@
+//! What a worker does with runs: executing them beside each other, stopping, draining, waiting for a target.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::TestApp;
+use crate::support::http_source::HttpSource;
+
+/// A config whose only source answers after some seconds.
+fn slow_yaml(source: &HttpSource, table: &str, seconds: u32) -> String {
+    format!(
+        "name: {table}\nsources:\n  - {{type: api, url: \"{}\"}}\ntarget: {{table: {table}}}\nmonitor: {{enabled: false}}\n",
+        source.url(&format!("/after/{seconds}"))
+    )
+}
+
+/// A run, once it is in this state.
+async fn in_state(app: &TestApp, run: &Value, state: &str) -> Value {
+    let path = format!("/runs/{}", run["id"].as_str().expect("an id"));
+    let found = app.eventually(async || {
+        let run = app.get(&path).await.ok();
+        (run["state"] == state).then_some(run)
+    });
+    found.await.unwrap_or_else(|| panic!("the run is not {state}"))
+}
+
+async fn stop(app: &TestApp, run: &Value) -> Value {
+    app.post(&format!("/runs/{}/stop", run["id"].as_str().expect("an id"))).await.json
+}
+
+#[tokio::test]
+async fn a_run_goes_from_trigger_to_table_and_says_how() {
+    let app = TestApp::start().await;
+    app.folder().write("people.csv", "id,name\n1,Ann\n2,Bob\n");
+    let run = app.load(&app.yaml("people", "")).await;
+    assert_eq!(app.count("people").await, 2);
+    assert_eq!((&run["attempt"], &run["rows_inserted"]), (&json!(1), &json!(2)));
+    assert!(run["started_at"].is_string() && run["finished_at"].is_string() && run["error"].is_null(), "{run:#}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_at_work_stops_on_request_with_nothing_loaded() {
+    let app = TestApp::start().await;
+    let source = HttpSource::start().await;
+    let run = app.trigger(&slow_yaml(&source, "slow", 30)).await;
+    in_state(&app, &run, "running").await;
+    let asked = Instant::now();
+    stop(&app, &run).await;
+    let stopped = app.finished(&run["id"]).await;
+    assert_eq!(stopped["state"], "stopped", "{stopped:#}");
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn a_failure_has_a_code_a_sentence_and_a_next_step_and_is_not_repeated() {
+    let app = TestApp::start().await;
+    let yaml = "name: gone\nsources: [{type: local, path: no/such/folder}]\ntarget: {table: gone}\nmonitor: {enabled: false}\n";
+    let run = app.trigger(yaml).await;
+    let failed = app.finished(&run["id"]).await;
+    assert_eq!((&failed["state"], &failed["attempt"]), (&json!("failed"), &json!(1)), "{failed:#}");
+    assert_eq!(failed["error_code"], "source_missing");
+    assert!(failed["error"].as_str().is_some_and(|error| error.contains("no/such/folder")));
+    assert!(failed["next_step"].is_string());
+}
+
+#[tokio::test]
+async fn two_runs_into_one_table_take_turns() {
+    let app = TestApp::start_with(|options| options.workers = 2).await;
+    let source = HttpSource::start().await;
+    let first = app.trigger(&slow_yaml(&source, "shared", 2)).await;
+    in_state(&app, &first, "running").await;
+    app.folder().write("more.csv", "id,name\n7,Cyd\n");
+    let second = app.trigger(&format!("name: other\n{}", app.yaml("shared", ""))).await;
+    let waiting = app.eventually(async || {
+        let run = app.get(&format!("/runs/{}", second["id"].as_str().expect("an id"))).await.ok();
+        run["waits_for"].is_string().then_some(run)
+    });
+    let waiting = waiting.await.expect("the second run waits");
+    assert_eq!(waiting["state"], "queued");
+    assert!(waiting["waits_for"].as_str().is_some_and(|text| text.contains(first["id"].as_str().expect("an id"))));
+    for run in [&first, &second] {
+        let run = app.finished(&run["id"]).await;
+        assert_eq!((&run["state"], &run["attempt"]), (&json!("succeeded"), &json!(1)), "{run:#}");
+    }
+    let overlap = app
+        .control("select count(*) as n from runs a join runs b on a.id < b.id and a.finished_at > b.started_at and b.rows_inserted > 0 and a.finished_at > (select max(started_at) from run_attempts where run_id = b.id)")
+        .await;
+    assert_eq!(overlap[0]["n"], 0);
+    assert_eq!(app.count("shared").await, 3);
+}
+
+#[tokio::test]
+async fn an_idle_worker_stops_within_a_second() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(elt_worker::run(app.db.clone(), app.worker_settings.clone(), stop.clone()));
+    app.folder().write("people.csv", "id\n1\n");
+    app.load(&app.yaml("people", "")).await;
+    let asked = Instant::now();
+    stop.cancel();
+    working.await.expect("no panic").expect("it stopped in good order");
+    assert!(asked.elapsed() < Duration::from_secs(1), "it took {:?}", asked.elapsed());
+    let worker = app.control("select stopped_at is not null as stopped from workers").await;
+    assert_eq!(worker, [json!({ "stopped": true })]);
+}
+
+#[tokio::test]
+async fn a_stopping_worker_takes_nothing_new_and_finishes_what_it_has() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let source = HttpSource::start().await;
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(elt_worker::run(app.db.clone(), app.worker_settings.clone(), stop.clone()));
+    let at_work = app.trigger(&slow_yaml(&source, "at_work", 3)).await;
+    in_state(&app, &at_work, "running").await;
+    stop.cancel();
+    sleep(Duration::from_millis(200)).await;
+    let late = app.trigger(&slow_yaml(&source, "late", 0)).await;
+    working.await.expect("no panic").expect("it stopped in good order");
+    let run = app.finished(&at_work["id"]).await;
+    assert_eq!((&run["state"], &run["attempt"]), (&json!("succeeded"), &json!(1)), "{run:#}");
+    assert_eq!(in_state(&app, &late, "queued").await["attempt"], 0);
+
+    app.start_worker();
+    assert_eq!(app.finished(&late["id"]).await["state"], "succeeded");
+}
+
+#[tokio::test]
+async fn a_run_longer_than_the_grace_period_is_handed_on_without_costing_an_attempt() {
+    let app = TestApp::start_with(|options| {
+        options.workers = 0;
+        options.worker.grace_period = 1;
+    });
+    let app = app.await;
+    let source = HttpSource::start().await;
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(elt_worker::run(app.db.clone(), app.worker_settings.clone(), stop.clone()));
+    let run = app.trigger(&slow_yaml(&source, "long", 4)).await;
+    in_state(&app, &run, "running").await;
+    let asked = Instant::now();
+    stop.cancel();
+    working.await.expect("no panic").expect("it stopped in good order");
+    assert!(asked.elapsed() < Duration::from_secs(4), "it took {:?}", asked.elapsed());
+    let handed_back = in_state(&app, &run, "queued").await;
+    assert_eq!(handed_back["attempt"], 0, "{handed_back:#}");
+
+    let waited = Instant::now();
+    app.start_worker();
+    in_state(&app, &run, "running").await;
+    assert!(waited.elapsed() < Duration::from_secs(3), "no lease had to end first: {:?}", waited.elapsed());
+    let done = app.finished(&run["id"]).await;
+    assert_eq!((&done["state"], &done["attempt"]), (&json!("succeeded"), &json!(1)), "{done:#}");
+}
+
+#[tokio::test]
+async fn a_second_signal_hands_everything_back_at_once() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let source = HttpSource::start().await;
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(elt_worker::run(app.db.clone(), app.worker_settings.clone(), stop.clone()));
+    let run = app.trigger(&slow_yaml(&source, "long", 30)).await;
+    in_state(&app, &run, "running").await;
+    stop.cancel();
+    sleep(Duration::from_millis(100)).await;
+    let forced = Instant::now();
+    app.worker_settings.force.cancel();
+    working.await.expect("no panic").expect("it stopped");
+    assert!(forced.elapsed() < Duration::from_secs(1), "it took {:?}", forced.elapsed());
+    assert_eq!(in_state(&app, &run, "queued").await["attempt"], 0);
+}
+
+#[tokio::test]
+async fn a_target_that_is_away_is_tried_again_and_then_given_up() {
+    let app = TestApp::start().await;
+    app.folder().write("people.csv", "id\n1\n");
+    let folder = app.folder().path().display();
+    // Nobody listens on the discard port.
+    let yaml = format!(
+        "name: away\nsources: [{{type: local, path: {folder}}}]\n\
+         target: {{host: 127.0.0.1, port: 9, user: u, password: p, database: d, table: people}}\n\
+         monitor: {{enabled: false}}\nretry: {{max_attempts: 2, initial_seconds: 1}}\n"
+    );
+    let run = app.trigger(&yaml).await;
+    let waiting = app.eventually(async || {
+        let run = app.get(&format!("/runs/{}", run["id"].as_str().expect("an id"))).await.ok();
+        (run["attempt"] == 1 && run["state"] == "queued").then_some(run)
+    });
+    let waiting = waiting.await.expect("it waits for its second attempt");
+    assert!(waiting["waits_for"].as_str().is_some_and(|text| text.starts_with("attempt 2 of 2")), "{waiting:#}");
+    let failed = app.finished(&run["id"]).await;
+    assert_eq!((&failed["state"], &failed["attempt"]), (&json!("failed"), &json!(2)), "{failed:#}");
+}
