@@ -59,9 +59,9 @@ impl Up {
         databases.migrate().await?;
         databases.keep_lines_of(&mut telemetry).await?;
         let keys = Keys::load_or_make(&databases.data_dir, self.api.jwt_key.clone(), self.api.secret_key.clone())?;
-        let printed = first_users(&databases.control, self.admin_password, self.user_password).await?;
+        let login = first_users(&databases.control, self.admin_password, self.user_password).await?;
 
-        greet(listener.local_addr()?, &databases.data_dir, printed.as_ref());
+        greet(listener.local_addr()?, &databases.data_dir, &login);
         let state = serve::state(&databases, self.api, self.worker.network.clone(), keys)?;
         let settings = worker::settings(&databases, self.worker, &stop);
         let ended = work(listener, state, (!self.no_worker).then_some(settings), &databases.control, &stop).await;
@@ -95,23 +95,33 @@ async fn work(
     api.and(worker)
 }
 
-/// Makes the first users of a new installation. Returns the password to print.
-async fn first_users(db: &PgPool, admin: Option<Secret>, user: Option<Secret>) -> anyhow::Result<Option<Secret>> {
+/// How whoever reads the greeting logs in.
+enum FirstLogin {
+    /// There were users already.
+    AsBefore,
+    /// With the password that was given.
+    Given,
+    /// With this one, which is shown once.
+    Generated(Secret),
+}
+
+/// Makes the first users of a new installation.
+async fn first_users(db: &PgPool, admin: Option<Secret>, user: Option<Secret>) -> anyhow::Result<FirstLogin> {
     if users::any(db).await.context("could not look for users")? {
-        return Ok(None);
+        return Ok(FirstLogin::AsBefore);
     }
-    let (password, generated) = match admin {
-        Some(password) => (password, None),
+    let (password, login) = match admin {
+        Some(password) => (password, FirstLogin::Given),
         None => {
             let password = Secret::new(generate_password());
-            (password.clone(), Some(password))
+            (password.clone(), FirstLogin::Generated(password))
         }
     };
     add(db, "admin", password, Role::Admin).await?;
     if let Some(password) = user {
         add(db, "user", password, Role::User).await?;
     }
-    Ok(generated)
+    Ok(login)
 }
 
 async fn add(db: &PgPool, name: &str, password: Secret, role: Role) -> anyhow::Result<()> {
@@ -121,11 +131,12 @@ async fn add(db: &PgPool, name: &str, password: Secret, role: Role) -> anyhow::R
     Ok(())
 }
 
-fn greet(address: SocketAddr, data_dir: &Path, password: Option<&Secret>) {
+fn greet(address: SocketAddr, data_dir: &Path, login: &FirstLogin) {
     tracing::info!("elt {} is up at http://{address}/", env!("CARGO_PKG_VERSION"));
-    let login = match password {
-        Some(password) => format!("admin / {}   (shown this once)", password.expose()),
-        None => "as set up before; `elt user password admin` sets a new password".to_owned(),
+    let login = match login {
+        FirstLogin::Generated(password) => format!("admin / {}   (shown this once)", password.expose()),
+        FirstLogin::Given => "as admin, with the password you gave".to_owned(),
+        FirstLogin::AsBefore => "as set up before; `elt user password admin` sets a new password".to_owned(),
     };
     out::print(&format!(
         "\n  elt is up.\n\n    dashboard  http://{address}/ui/\n    API        http://{address}/docs\n    log in     {login}\n    \
