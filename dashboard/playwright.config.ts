@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,11 +7,19 @@ import { defineConfig } from '@playwright/test';
 import { ADDRESS } from './e2e/support/server';
 
 // Read by the server and by the tests, which put their input files in there.
-process.env['ELT_E2E_DATA'] ??= mkdtempSync(join(tmpdir(), 'elt-e2e-'));
+process.env['ELT_E2E_DATA'] ??= makeDataDir();
+
+function makeDataDir(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'elt-e2e-'));
+  // Started by root, the private PostgreSQL runs under another account, which has to get in.
+  chmodSync(dir, 0o711);
+  return dir;
+}
 
 export default defineConfig({
   testDir: './e2e',
   testMatch: '**/*.e2e.ts',
+  globalSetup: './e2e/support/setup.ts',
   outputDir: './test-results',
   // The stories share one installation, as people do.
   workers: 1,

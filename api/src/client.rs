@@ -9,6 +9,7 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use elt_shared::telemetry;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -76,7 +77,16 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
     let method = request.method().clone();
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(ip);
-    let span = tracing::info_span!("request", http.method = %method, http.route = %route, request.id = %id);
+    let span = tracing::info_span!(
+        "request",
+        otel.name = %format_args!("{method} {route}"),
+        otel.kind = "server",
+        http.method = %method,
+        http.route = %route,
+        request.id = %id
+    );
+    let traceparent = request.headers().get("traceparent").and_then(|header| header.to_str().ok());
+    telemetry::continue_trace(&span, traceparent);
 
     let mut response = next.run(request).instrument(span.clone()).await;
     write_problem(&mut response, &id, &path);

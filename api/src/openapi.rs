@@ -2,6 +2,7 @@
 
 use axum::Router;
 use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::SwaggerUi;
@@ -37,6 +38,19 @@ pub fn description() -> OpenApi {
 }
 
 /// Serves the finished description and the page to try it out.
-pub fn docs(openapi: OpenApi) -> Router<AppState> {
+pub fn docs(mut openapi: OpenApi) -> Router<AppState> {
+    openapi.paths.paths.values_mut().flat_map(operations).for_each(name_after_resource);
     SwaggerUi::new("/docs").url("/openapi.json", openapi).into()
+}
+
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete].into_iter().flatten()
+}
+
+/// Handlers are short names within their resource; clients need one name an operation: `runs_start`.
+fn name_after_resource(operation: &mut Operation) {
+    let tag = operation.tags.iter().flatten().next();
+    if let (Some(tag), Some(handler)) = (tag, &operation.operation_id) {
+        operation.operation_id = Some(format!("{}_{handler}", tag.replace(' ', "_")));
+    }
 }

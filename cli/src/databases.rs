@@ -9,8 +9,8 @@ use elt_shared::secret::Secret;
 use elt_shared::settings::DatabaseSettings;
 use elt_shared::store;
 use elt_shared::telemetry::Telemetry;
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgPool};
 
 use crate::exit::{Exit, Refusal};
 
@@ -41,10 +41,15 @@ impl Databases {
                 (cluster.control_url(), Some(target_url), Some(cluster))
             }
         };
-        let options = parse(&url)?;
-        let control =
-            store::connect(options.clone(), connections).await.map_err(|error| unreachable(&options, &error))?;
-        Ok(Self { control, target_url, data_dir, options, cluster })
+        match connect(&url, connections).await {
+            Ok((options, control)) => Ok(Self { control, target_url, data_dir, options, cluster }),
+            Err(error) => {
+                if let Some(cluster) = cluster {
+                    cluster.stop().await?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Brings the tables up to date.
@@ -78,6 +83,15 @@ impl Databases {
             None => Ok(()),
         }
     }
+}
+
+async fn connect(url: &Secret, connections: u32) -> anyhow::Result<(PgConnectOptions, PgPool)> {
+    let options = parse(url)?;
+    // A pool goes on trying and then only says that it waited in vain; one connection says why.
+    let first = options.connect().await.map_err(|error| unreachable(&options, &error))?;
+    first.close().await.map_err(|error| unreachable(&options, &error))?;
+    let pool = store::connect(options.clone(), connections).await.map_err(|error| unreachable(&options, &error))?;
+    Ok((options, pool))
 }
 
 fn parse(url: &Secret) -> anyhow::Result<PgConnectOptions> {

@@ -1,6 +1,6 @@
 import { Page } from '@playwright/test';
 
-import { call, runOnce } from './support/api';
+import { runOnce } from './support/api';
 import { put } from './support/server';
 import { expect, expectAccessible, test } from './support/test';
 
@@ -16,14 +16,6 @@ test.beforeAll(async () => {
   const second = await runOnce(yaml('second'));
   config = second.config_id;
   run = second.id;
-  const totals = {
-    covered_lines: 9,
-    num_statements: 10,
-    missing_lines: 1,
-    percent_covered: 90,
-    percent_covered_display: '90',
-  };
-  await call('POST', '/coverage-report', { meta: {}, totals, files: { 'a.rs': { summary: totals } } });
 });
 
 const ADMIN_PAGES: [string, () => string][] = [

@@ -80,7 +80,7 @@ test.describe('a session', () => {
     await page.clock.install();
     await page.goto('/ui/users');
     await expect(page.getByRole('heading', { name: 'Users', level: 1 })).toBeVisible();
-    await page.clock.fastForward('61:00');
+    await page.clock.fastForward('01:01:00');
     await expect(page).toHaveURL(/\/ui\/login\?why=expired&back=%2Fusers/);
     await expect(page.getByText('Your session has ended.')).toBeVisible();
   });

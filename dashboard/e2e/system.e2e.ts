@@ -1,4 +1,4 @@
-import { call } from './support/api';
+import { LINES, importCoverage } from './support/coverage';
 import { expect, test } from './support/test';
 
 test('a user is added, locked out, let in, made an admin, and removed', async ({ admin: page, browser }) => {
@@ -65,31 +65,13 @@ test('the workers are alive, and say so', async ({ admin: page }) => {
 });
 
 test('coverage is a number, a bar of that width, and a table of files', async ({ admin: page }) => {
-  const summary = (covered_lines: number, num_statements: number) => ({
-    covered_lines,
-    num_statements,
-    missing_lines: num_statements - covered_lines,
-    percent_covered: (covered_lines / num_statements) * 100,
-    percent_covered_display: String(Math.round((covered_lines / num_statements) * 100)),
-    excluded_lines: 0,
-  });
-  const files = {
-    'worker/src/load.rs': { summary: summary(150, 160) },
-    'api/src/auth.rs': { summary: summary(40, 60) },
-  };
-  for (const covered of [170, 190]) {
-    await call('POST', '/coverage-report?commit=abc', {
-      meta: { version: '7' },
-      files,
-      totals: summary(covered, 220),
-    });
-  }
+  await importCoverage(190);
   await page.goto('/ui/coverage');
   await expect(page.getByTestId('percent')).toHaveText('86%');
-  await expect(page.getByText('190 of 220 lines')).toBeVisible();
+  await expect(page.getByText(`190 of ${LINES} lines`)).toBeVisible();
   const bar = page.getByRole('progressbar', { name: 'Lines covered' });
   const [whole, part] = await Promise.all([bar.boundingBox(), bar.locator('span').boundingBox()]);
-  expect((part?.width ?? 0) / (whole?.width ?? 1)).toBeCloseTo(190 / 220, 2);
+  expect((part?.width ?? 0) / (whole?.width ?? 1)).toBeCloseTo(190 / LINES, 2);
   await expect(page.getByRole('row', { name: /auth\.rs/ })).toContainText('66.7%');
   await expect(page.getByRole('img', { name: 'Percent covered over time' })).toBeVisible();
   await page.getByLabel('Search files').fill('load');

@@ -16,6 +16,7 @@ mod load_modes;
 mod load_widening;
 mod log_lines;
 mod logins;
+mod openapi;
 mod problems;
 mod queue_guards;
 mod roles;

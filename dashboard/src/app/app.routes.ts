@@ -28,6 +28,7 @@ export const routes: Routes = [
       forAdmins('config-history', 'Configs', async () => (await import('./configs/configs')).Configs),
       forAdmins('config-history/compare', 'Compare', async () => (await import('./configs/compare')).Compare),
       forAdmins('config-history/:id', 'Config', async () => (await import('./configs/config')).Config),
+      forAdmins('quarantine', 'Quarantine', async () => (await import('./quarantine/quarantine')).Quarantine),
       forAdmins('logs', 'Logs', async () => (await import('./logs/logs')).Logs),
       forAdmins('workers', 'Workers', async () => (await import('./workers/workers')).Workers),
       forAdmins('users', 'Users', async () => (await import('./users/users')).Users),

@@ -17,7 +17,7 @@ use tracing::subscriber::NoSubscriber;
 
 use crate::store::logs::{self, NewLine};
 
-const CHANNEL: usize = 8_192;
+pub(super) const CHANNEL: usize = 8_192;
 const BATCH: usize = 1_000;
 /// Lines wait this long for company.
 const GATHER: Duration = Duration::from_millis(50);
@@ -153,4 +153,18 @@ impl Writer {
 fn is_refusal(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+}
+
+#[cfg(test)]
+impl Attachment {
+    /// The lines that wait for a writer.
+    pub fn waiting(&mut self) -> impl Iterator<Item = NewLine> {
+        let writer = self.writer.as_mut();
+        writer.into_iter().flat_map(|writer| std::iter::from_fn(|| writer.receiver.try_recv().ok()))
+    }
+
+    /// How many lines found no place.
+    pub fn lost(&self) -> u64 {
+        self.writer.as_ref().map_or(0, |writer| writer.lost.load(Ordering::Relaxed))
+    }
 }

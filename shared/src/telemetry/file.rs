@@ -92,10 +92,25 @@ mod tests {
             other.append(&format!("other {number} {}", "x".repeat(40)));
         }
 
-        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        let all: String = names.map(|path| fs::read_to_string(path).unwrap()).collect();
+        let all: String = names(folder.path()).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
         assert_eq!(all.lines().count(), 80);
-        assert!(folder.path().join("elt.log.4").exists());
-        assert!(!folder.path().join("elt.log.6").exists());
+        assert!(names(folder.path()).len() > 2, "it was rotated");
+    }
+
+    #[test]
+    fn the_oldest_files_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = LogFile::with_limit(folder.path(), 100).unwrap();
+
+        for number in 0..40 {
+            log.append(&format!("{number} {}", "x".repeat(100)));
+        }
+
+        assert_eq!(names(folder.path()).len(), 1 + KEPT as usize);
+        assert!(fs::read_to_string(folder.path().join("elt.log")).unwrap().starts_with("39 "));
+    }
+
+    fn names(folder: &Path) -> Vec<PathBuf> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 }

@@ -102,8 +102,8 @@ impl Fields {
         match field.name() {
             "message" => self.message = cut(text, MESSAGE_LIMIT),
             "run.id" => self.run_id = Uuid::parse_str(&cut(text, FIELD_LIMIT)).ok(),
-            // What the `log` crate's records carry beside their message.
-            name if name.starts_with("log.") => {}
+            // What the `log` crate's records carry beside their message, and what is only for traces.
+            name if name.starts_with("log.") || name.starts_with("otel.") => {}
             name => self.value(name, cut(text, FIELD_LIMIT)),
         }
     }

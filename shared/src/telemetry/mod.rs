@@ -2,12 +2,14 @@
 //!
 //! # Layout
 //! - `line`: an event becomes a line, with the run and the trace it belongs to
+//! - `filter`: which lines are written
 //! - `file`: the log file, rotated by size
 //! - `database`: lines kept in the database: bounded, batched, never in the way
 //! - [`trace`]: OpenTelemetry, and the trace context that travels with a run
 
 mod database;
 mod file;
+mod filter;
 mod line;
 pub mod trace;
 
@@ -16,22 +18,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sqlx::PgPool;
-use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::settings::{LogFormat, TelemetrySettings};
+use filter::LineFilter;
 use line::KeepLines;
 pub use trace::{continue_trace, traceparent};
 
-/// Libraries that talk too much at `info`. A directive of the user's for the same module wins.
-const QUIET: &str = "sqlx=warn,hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,russh=warn,apalis=warn,\
-                     apalis_core=warn,apalis_postgres=warn,opentelemetry=warn,opentelemetry_sdk=warn";
 /// What is still to be written when a process ends gets this long.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -101,9 +99,9 @@ pub fn init(settings: &TelemetrySettings, options: TelemetryOptions) -> Result<T
     };
     let kept = KeepLines::new(process, log_file, lines);
     tracing_subscriber::registry()
-        .with(traces.layer().with_filter(LevelFilter::INFO))
-        .with(for_people.with_filter(lines_of(settings)?.and(options.writer_level)))
-        .with(kept.with_filter(lines_of(settings)?))
+        .with(traces.layer().with_filter(LineFilter::new(&settings.log)?))
+        .with(for_people.with_filter(LineFilter::new(&settings.log)?.and(options.writer_level)))
+        .with(kept.with_filter(LineFilter::new(&settings.log)?))
         .try_init()?;
     Ok(Telemetry { database, traces })
 }
@@ -122,19 +120,11 @@ impl Telemetry {
     }
 }
 
-/// Lines as the settings say; spans always, because they carry the run's id.
-fn lines_of<S>(
-    settings: &TelemetrySettings,
-) -> Result<impl tracing_subscriber::layer::Filter<S> + use<S>, TelemetryError>
-where
-    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
-{
-    let lines = EnvFilter::builder().parse(format!("{QUIET},{}", settings.log))?;
-    Ok(lines.or(filter_fn(|metadata: &Metadata<'_>| metadata.is_span() && *metadata.level() <= tracing::Level::INFO)))
-}
-
 /// `host:pid`.
 fn identity() -> String {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     format!("{}:{}", host.as_deref().unwrap_or("unknown"), std::process::id())
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,7 +204,7 @@ impl Delimited {
         let mut splitter = Splitter::new(*dialect, text, window.ended());
         let mut start = 0;
         let cut = loop {
-            if start == text.len() {
+            if start == text.len() || sheet.is_full() {
                 break None;
             }
             let (first, extra) = (sheet.cells.len(), sheet.extra.len());

@@ -2,6 +2,11 @@
 
 use super::{BadRecord, CellKind};
 
+/// A sheet ends early at so many cells: rows of many columns may be short in the text.
+const MAX_CELLS: usize = 1 << 20;
+/// It also ends early at so many bad records.
+const MAX_BAD: usize = 8_192;
+
 /// One cell: where its bytes are and what it was.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cell {
@@ -83,6 +88,11 @@ impl Sheet {
     /// Number of rows.
     pub(super) fn rows(&self) -> usize {
         self.lines.len()
+    }
+
+    /// Whether it should take no more rows.
+    pub(super) fn is_full(&self) -> bool {
+        self.cells.len() >= MAX_CELLS || self.bad.len() >= MAX_BAD
     }
 
     /// Whether it holds neither rows nor bad records.

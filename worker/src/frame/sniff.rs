@@ -32,8 +32,10 @@ fn delimiter_of(text: &[u8]) -> u8 {
         let header = lines.first().map_or(0, count);
         if header == 0 { 0 } else { lines.iter().filter(|line| count(line) == header).count() }
     };
-    let best = CANDIDATES.into_iter().rev().max_by_key(|&delimiter| score(delimiter));
-    best.filter(|&delimiter| score(delimiter) > 0).unwrap_or(b'|')
+    // Prose has commas and semicolons, too: they must cut most lines alike.
+    let needed = |delimiter: u8| if matches!(delimiter, b'|' | b'\t') { 1 } else { lines.len().div_ceil(2) };
+    let fitting = |&delimiter: &u8| score(delimiter) > 0 && score(delimiter) >= needed(delimiter);
+    CANDIDATES.into_iter().rev().filter(fitting).max_by_key(|&delimiter| score(delimiter)).unwrap_or(b'|')
 }
 
 /// Whether the first line end outside quotes is a lone `\r`; `None` when there is none yet.

@@ -1,3 +1,5 @@
+import { HttpResponse } from '@angular/common/http';
+
 /** Hands a text to the browser as a download. */
 export function download(name: string, content: string | Blob, type = 'text/plain'): void {
   const blob = typeof content === 'string' ? new Blob([content], { type }) : content;
@@ -8,6 +10,12 @@ export function download(name: string, content: string | Blob, type = 'text/plai
   link.click();
   // The click has begun the download; the address is not needed once it was read.
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+/** Hands a file the server answered with to the browser, under the name the server gave it. */
+export function saveAnswer(answer: HttpResponse<Blob>, otherwise: string): void {
+  const name = /filename="?([^";]+)/.exec(answer.headers.get('content-disposition') ?? '')?.[1];
+  if (answer.body !== null) download(name ?? otherwise, answer.body);
 }
 
 /** What is wrong with a dropped or chosen config, before it is sent. */

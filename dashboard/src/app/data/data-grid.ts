@@ -1,7 +1,7 @@
 import { ChangeDetectionStrategy, Component, computed, inject, input, output } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
 
-import { DataPage } from '../core/api/models';
+import { DataPage } from '../core/api/data';
 import { Icon } from '../shared/icon';
 import { CellDialog } from './cell-dialog';
 import { Cell, cellOf, isNumeric, spelledOut } from './cells';

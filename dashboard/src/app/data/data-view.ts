@@ -13,9 +13,8 @@ import { Router } from '@angular/router';
 import { finalize, map } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
-import { Condition, DataApi, Target } from '../core/api/data';
-import { DataPage } from '../core/api/models';
-import { download } from '../core/files';
+import { Condition, DataApi, DataPage, Target } from '../core/api/data';
+import { saveAnswer } from '../core/files';
 import { count } from '../core/format';
 import { Problem, toProblem } from '../core/problem';
 import { query } from '../core/query';
@@ -174,10 +173,7 @@ export class DataView {
       .csv(target, { sort: this.sort(), conditions: this.conditions() })
       .pipe(finalize(() => this.exporting.set(false)))
       .subscribe({
-        next: (answer) => {
-          const name = /filename="?([^";]+)/.exec(answer.headers.get('content-disposition') ?? '')?.[1];
-          if (answer.body !== null) download(name ?? 'rows.csv', answer.body);
-        },
+        next: (answer) => saveAnswer(answer, 'rows.csv'),
         error: (error: unknown) => this.exportProblem.set(toProblem(error)),
       });
   }

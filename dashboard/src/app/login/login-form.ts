@@ -50,7 +50,7 @@ export class LoginForm {
       .pipe(finalize(() => this.busy.set(false)))
       .subscribe({
         next: ({ token, role }) => {
-          this.session.begin(token, role);
+          this.session.begin(token, role === 'admin' ? 'admin' : 'user');
           this.loggedIn.emit();
         },
         error: (error: unknown) => {

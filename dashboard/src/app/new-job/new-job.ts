@@ -15,7 +15,7 @@ import { Router, RouterLink } from '@angular/router';
 import { Observable, catchError, debounceTime, finalize, map, of, startWith, switchMap } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
-import { FieldProblem, RunKind, Schedule, UploadAnswer, Validation } from '../core/api/models';
+import { FieldProblem, StartKind, Schedule, UploadAnswer, Validation } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { refusal } from '../core/files';
 import { Problem, toProblem } from '../core/problem';
@@ -147,7 +147,7 @@ export class NewJob {
   }
 
   /** Plans, or tests the connections, without leaving the page. */
-  protected tryOut(kind: RunKind): void {
+  protected tryOut(kind: StartKind): void {
     this.trial.set(undefined);
     const started = this.configs
       .upload(this.yaml())

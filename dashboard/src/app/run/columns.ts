@@ -1,8 +1,8 @@
 import { ChangeDetectionStrategy, Component, input } from '@angular/core';
 
-import { RunReport } from '../core/api/models';
 import { count } from '../core/format';
 import { Empty } from '../shared/empty';
+import { RunReport } from './report';
 
 /** The columns, their types, and the cells that decided them. */
 @Component({

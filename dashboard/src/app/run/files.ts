@@ -1,12 +1,12 @@
 import { ChangeDetectionStrategy, Component, input } from '@angular/core';
 import { RouterLink } from '@angular/router';
 
-import { Run, RunReport } from '../core/api/models';
+import { Run } from '../core/api/models';
 import { bytes, count } from '../core/format';
 import { CopyButton } from '../shared/copy-button';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
-import { driftWords } from './report';
+import { RunReport, driftWords } from './report';
 
 /** What a run did, file by file, and what it changed. */
 @Component({

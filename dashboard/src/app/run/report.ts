@@ -1,4 +1,73 @@
-import { RunReport } from '../core/api/models';
+/** What became of the rows of one file. */
+export interface FileReceipt {
+  name: string;
+  bytes: number;
+  rows_read: number;
+  rows_inserted: number;
+  rows_updated: number;
+  rows_duplicate: number;
+  rows_quarantined: number;
+  rows_filtered: number;
+}
+
+/** A cell that ruled a narrower type out. */
+export interface DecidingCell {
+  file: string;
+  line: number;
+  value: string;
+}
+
+/** A column of the table, and why it has its type. */
+export interface ColumnReport {
+  name: string;
+  type: string;
+  because: string;
+  decided_by?: DecidingCell | null;
+  nulls: number;
+}
+
+/** One difference between what came and what was expected. */
+export interface Drift {
+  change: string;
+  column: string;
+  type?: unknown;
+  from?: string;
+  to?: unknown;
+  reason?: string;
+  decided_by?: DecidingCell | null;
+}
+
+/** What a run did, as workers write it. */
+export interface RunReport {
+  rows_read: number;
+  rows_inserted: number;
+  rows_updated: number;
+  rows_duplicate: number;
+  rows_quarantined: number;
+  rows_filtered: number;
+  rows_deleted: number;
+  bytes: number;
+  table: string;
+  files: FileReceipt[];
+  columns: ColumnReport[];
+  drift: Drift[];
+  ddl: string[];
+  stages: { extract: number; validate: number; load: number };
+  left_out: { name: string; reason: string }[];
+  warnings: string[];
+  combined_csv?: string | null;
+  samples?: (string | null)[][];
+}
+
+/** How far a running run is, as workers write it. */
+export interface RunProgress {
+  files: number;
+  files_done: number;
+  file?: string | null;
+  rows_read: number;
+  bytes_read: number;
+  rows_sent: number;
+}
 
 const NOTHING: RunReport = {
   rows_read: 0,
@@ -24,6 +93,11 @@ export function readReport(report: unknown): RunReport | undefined {
   if (typeof report !== 'object' || report === null) return undefined;
   const known = Object.fromEntries(Object.entries(report).filter(([, value]) => value !== null));
   return { ...NOTHING, ...known };
+}
+
+/** The progress of a run that is going on. */
+export function readProgress(progress: unknown): RunProgress | undefined {
+  return typeof progress === 'object' && progress !== null ? (progress as RunProgress) : undefined;
 }
 
 /** One share of the rows read. */
@@ -58,7 +132,7 @@ export interface Step {
 }
 
 /** A change of the table or the contract, as a sentence. */
-export function driftWords(drift: RunReport['drift'][number]): string {
+export function driftWords(drift: Drift): string {
   switch (drift.change) {
     case 'added':
       return `${drift.column} is new and was added as ${typeWord(drift.type)}.`;

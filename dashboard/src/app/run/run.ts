@@ -15,14 +15,23 @@ import { Observable, Subscription, finalize } from 'rxjs';
 import { Run } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { Clock } from '../core/clock';
-import { download } from '../core/files';
+import { saveAnswer } from '../core/files';
 import { bytes, count, duration } from '../core/format';
 import { Problem, toProblem } from '../core/problem';
 import { Query, query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
 import { LogViewer } from '../logs/log-viewer';
-import { canRetry, canStop, isOver, kindWord, tookMs, triggerWord, whyWaiting } from '../runs/run-words';
+import {
+  canRetry,
+  canStop,
+  canUndo,
+  isOver,
+  kindWord,
+  tookMs,
+  triggerWord,
+  whyWaiting,
+} from '../runs/run-words';
 import { Confirmation } from '../shared/confirm';
 import { CopyButton } from '../shared/copy-button';
 import { Empty } from '../shared/empty';
@@ -35,7 +44,7 @@ import { Time } from '../shared/time';
 import { Attempts } from './attempts';
 import { Columns } from './columns';
 import { Files } from './files';
-import { readReport, sharesOf } from './report';
+import { readProgress, readReport, sharesOf } from './report';
 import { stepsOf } from './steps';
 
 const WITHOUT_STREAM_MS = 3000;
@@ -99,9 +108,12 @@ export class RunPage {
     const run = this.run.value();
     return run === undefined ? undefined : whyWaiting(run, undefined, this.clock.now());
   });
+  protected readonly progress = computed(() => readProgress(this.run.value()?.progress));
   protected readonly percent = computed(() => {
-    const progress = this.run.value()?.progress;
-    return progress && progress.files > 0 ? (progress.files_done / progress.files) * 100 : undefined;
+    const progress = this.progress();
+    return progress !== undefined && progress.files > 0
+      ? (progress.files_done / progress.files) * 100
+      : undefined;
   });
   protected readonly tabs = computed(() => {
     const report = this.report();
@@ -120,6 +132,7 @@ export class RunPage {
 
   protected readonly canStop = canStop;
   protected readonly canRetry = canRetry;
+  protected readonly canUndo = canUndo;
   protected readonly kindWord = kindWord;
   protected readonly triggerWord = triggerWord;
   protected readonly count = count;
@@ -159,11 +172,22 @@ export class RunPage {
     });
   }
 
+  protected undo(): void {
+    this.confirmation
+      .ask({
+        title: 'Take back what this run loaded?',
+        words: 'A run of its own removes exactly the rows this one added. They may load again afterwards.',
+        yes: 'Undo the run',
+        danger: true,
+      })
+      .subscribe((yes) => {
+        if (!yes) return;
+        this.act(this.api.undo(this.id()), (fresh) => void this.router.navigate(['/runs', fresh.id]));
+      });
+  }
+
   protected csv(): void {
-    this.act(this.api.csv(this.id()), (answer) => {
-      const name = /filename="?([^";]+)/.exec(answer.headers.get('content-disposition') ?? '')?.[1];
-      if (answer.body !== null) download(name ?? 'combined.csv', answer.body);
-    });
+    this.act(this.api.csv(this.id()), (answer) => saveAnswer(answer, 'combined.csv'));
   }
 
   private act<T>(call: Observable<T>, done: (answer: T) => void): void {

@@ -10,7 +10,7 @@ export function stepsOf(run: Run): Step[] {
   const report = readReport(run.report);
   const waited = run.started_at ? Date.parse(run.started_at) - Date.parse(run.created_at) : undefined;
   const queued: Step = { label: 'Queued', state: run.started_at ? 'done' : stateOf(run), took: waited };
-  const at = run.stage ? STAGES.indexOf(run.stage) : -1;
+  const at = STAGES.findIndex((stage) => stage === run.stage);
   const stages = STAGES.map((stage, index): Step => {
     const took = report === undefined ? undefined : report.stages[stage] * 1000;
     if (run.state === 'succeeded') return { label: LABELS[stage], state: 'done', took };

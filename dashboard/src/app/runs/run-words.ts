@@ -36,6 +36,13 @@ export function canRetry(run: Run): boolean {
   return run.state === 'failed' || run.state === 'stopped';
 }
 
+/** Only rows that were added can be taken back; the server knows whether the table still allows it. */
+export function canUndo(run: Run): boolean {
+  return (
+    run.state === 'succeeded' && (run.kind === 'run' || run.kind === 'replay') && (run.rows_inserted ?? 0) > 0
+  );
+}
+
 /** From its first start to its end, or to now; undefined before it started. */
 export function tookMs(run: Run, now: number = Date.now()): number | undefined {
   if (!run.started_at) return undefined;

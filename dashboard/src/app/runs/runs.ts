@@ -8,6 +8,7 @@ import { count, duration, plural } from '../core/format';
 import { paged } from '../core/paged';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
+import { readProgress } from '../run/report';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -61,7 +62,7 @@ export class Runs {
   );
   protected readonly tabs = computed(() =>
     STATES.map((state) => {
-      const counts = this.list.first.value()?.counts ?? {};
+      const counts: Record<string, number> = this.list.first.value()?.counts ?? {};
       const number =
         state === '' ? Object.values(counts).reduce((sum, one) => sum + one, 0) : (counts[state] ?? 0);
       return { state, label: state === '' ? 'All' : state.charAt(0).toUpperCase() + state.slice(1), number };
@@ -99,6 +100,7 @@ export class Runs {
   protected readonly count = count;
   protected readonly duration = duration;
   protected readonly tookMs = tookMs;
+  protected readonly readProgress = readProgress;
   protected readonly kindWord = kindWord;
   protected readonly triggerWord = triggerWord;
 

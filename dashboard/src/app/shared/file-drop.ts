@@ -27,15 +27,7 @@ import { Icon } from './icon';
         <button type="button" class="link" (click)="choose()">{{ words() }}</button>
         <span class="muted"> or drop it here</span>
       </p>
-      <input
-        #box
-        class="visually-hidden"
-        type="file"
-        accept=".yaml,.yml"
-        tabindex="-1"
-        [attr.aria-label]="words()"
-        (change)="take(box.files); box.value = ''"
-      />
+      <input #box hidden type="file" accept=".yaml,.yml" (change)="take(box.files); box.value = ''" />
       @if (wrong(); as wrong) {
         <p class="wrong" role="alert">{{ wrong }}</p>
       }

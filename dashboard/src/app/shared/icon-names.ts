@@ -71,6 +71,7 @@ export const ICON_NAMES = [
   'table',
   'target',
   'trash',
+  'undo',
   'upload',
   'user',
   'user-plus',

@@ -129,6 +129,7 @@ impl Json {
         loop {
             let step = match self.layout {
                 Layout::Nothing { .. } if !sheet.is_empty() => return Halt::End,
+                _ if sheet.is_full() => return Halt::Fault(Fault::More),
                 Layout::Nothing { open } => self.finish(open),
                 Layout::Lines => self.line(sheet, clean),
                 Layout::Elements { .. } | Layout::One { .. } | Layout::Values => self.value(sheet, clean),

@@ -5,7 +5,7 @@ use elt_shared::config::ColumnType;
 use super::Expectation;
 use super::types::{self, Lead, Types};
 use crate::frame::sheet::{Cell, Sheet};
-use crate::frame::value;
+use crate::frame::value::{self, TimeFormat};
 
 /// A value is shown up to so many characters.
 const SHOWN_CHARS: usize = 80;
@@ -150,7 +150,7 @@ impl ColumnProfile {
         for test in 0..self.tests.len() {
             if self.tests[test].refuted.is_none() && !self.implied(&self.tests[test]) {
                 let test = &mut self.tests[test];
-                test.refuted = cells().enumerate().find_map(|(row, cell)| test.refute(sheet, text, row, cell, place));
+                test.refuted = test.refute(sheet, text, column, place);
             }
         }
     }
@@ -204,11 +204,15 @@ impl ColumnProfile {
 }
 
 impl Test {
-    fn refute(&self, sheet: &Sheet, text: &[u8], row: usize, cell: Cell, place: &Place<'_>) -> Option<Box<Evidence>> {
-        let (kind, bytes) = (cell.kind(), sheet.bytes(text, cell));
-        let fits = value::is_missing(kind, bytes, place.tokens)
-            || value::parses(self.column_type, kind, bytes, self.format.as_deref());
-        (!fits).then(|| Box::new(evidence(sheet, bytes, row, place)))
+    /// The first cell of a column of a sheet that does not convert.
+    fn refute(&self, sheet: &Sheet, text: &[u8], column: usize, place: &Place<'_>) -> Option<Box<Evidence>> {
+        let format = self.format.as_deref().and_then(TimeFormat::new);
+        sheet.column(column).enumerate().find_map(|(row, cell)| {
+            let (kind, bytes) = (cell.kind(), sheet.bytes(text, cell));
+            let fits = value::is_missing(kind, bytes, place.tokens)
+                || value::parses_as(self.column_type, kind, bytes, format.as_ref());
+            (!fits).then(|| Box::new(evidence(sheet, bytes, row, place)))
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::{CellKind, Row, TestFile};
+use crate::frame::Piece;
 use crate::frame::sniff;
 use crate::frame::split::Dialect;
 
@@ -170,7 +171,7 @@ fn file(text: &[u8]) -> TestFile {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn the_fast_reader_reads_what_the_slow_one_reads(text in text(), window in 1_usize..200) {
@@ -231,6 +232,22 @@ fn a_record_without_end_is_refused_in_bounded_memory() {
     let mut text = b"a,b\n1,\"".to_vec();
     text.resize(70 << 20, b'x');
     assert_eq!(TestFile::new("t.csv", &text).read().error, Some(("record_too_large", Some(2))));
+}
+
+#[test]
+fn short_rows_of_many_columns_are_read_in_bounded_memory() {
+    let header: Vec<_> = (0..1_500).map(|n| n.to_string()).collect();
+    let text = format!("{}\n{}", header.join(","), "1\n".repeat(20_000));
+    let file = TestFile::new("t.csv", text.as_bytes());
+    let mut reader = crate::frame::read::open(0, &file.input).expect("a file");
+    let (mut rows, mut largest) = (0, 0);
+    while let Some(Piece::Rows(batch)) = reader.next().expect("readable") {
+        rows += batch.rows();
+        largest = largest.max(batch.rows());
+        reader.recycle(batch);
+    }
+    assert_eq!(rows, 20_000);
+    assert!(largest < 1_000, "{largest} rows at once");
 }
 
 #[test]

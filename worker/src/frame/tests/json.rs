@@ -52,7 +52,7 @@ fn spellings(objects: &[Map<String, Value>]) -> Vec<(&'static str, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn every_spelling_of_the_same_rows_is_read_alike(objects in objects(), window in 8_usize..300) {

@@ -48,16 +48,22 @@ pub fn is_missing(kind: CellKind, bytes: &[u8], tokens: bool) -> bool {
     }
 }
 
-/// Whether a cell that is not missing converts to a type a contract asks for.
+/// Whether a cell that is not missing converts to a type a contract asks for. A `format` that is none fits nothing.
 pub fn parses(column_type: ColumnType, kind: CellKind, bytes: &[u8], format: Option<&str>) -> bool {
-    if let Some(format) = format {
-        let parsed = match column_type {
-            ColumnType::Date => parse_date_as(bytes, format).is_some(),
-            ColumnType::Timestamp => parse_timestamp_as(bytes, format).is_some(),
-            ColumnType::TimestampTz => parse_timestamptz_as(bytes, format).is_some(),
-            _ => return parses(column_type, kind, bytes, None),
-        };
-        return parsed;
+    match format.map(TimeFormat::new) {
+        None => parses_as(column_type, kind, bytes, None),
+        Some(Some(format)) => parses_as(column_type, kind, bytes, Some(&format)),
+        Some(None) => false,
+    }
+}
+
+/// Like [`parses`], with a format that was read before.
+pub fn parses_as(column_type: ColumnType, kind: CellKind, bytes: &[u8], format: Option<&TimeFormat<'_>>) -> bool {
+    match (column_type, format) {
+        (ColumnType::Date, Some(format)) => return format.date(bytes).is_some(),
+        (ColumnType::Timestamp, Some(format)) => return format.timestamp(bytes).is_some(),
+        (ColumnType::TimestampTz, Some(format)) => return format.timestamptz(bytes).is_some(),
+        _ => {}
     }
     if kind == CellKind::Nested {
         return matches!(column_type, ColumnType::Json | ColumnType::Text);

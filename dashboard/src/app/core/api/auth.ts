@@ -1,25 +1,21 @@
-import { HttpClient } from '@angular/common/http';
 import { Injectable, inject } from '@angular/core';
 import { Observable } from 'rxjs';
 
-import { Role } from '../session';
-
-export interface LoggedIn {
-  token: string;
-  role: Role;
-  expires_at: string;
-}
+import { ApiClient } from './client';
+import { authLogin } from './generated/fn/auth/auth-login';
+import { authLogout } from './generated/fn/auth/auth-logout';
+import { LoginAnswer } from './generated/models/login-answer';
 
 /** Logging in and out. */
 @Injectable({ providedIn: 'root' })
 export class AuthApi {
-  private readonly http = inject(HttpClient);
+  private readonly client = inject(ApiClient);
 
-  login(username: string, password: string): Observable<LoggedIn> {
-    return this.http.post<LoggedIn>('/auth/login', { username, password });
+  login(username: string, password: string): Observable<LoginAnswer> {
+    return this.client.call(authLogin, { body: { username, password } });
   }
 
-  logout(): Observable<unknown> {
-    return this.http.post('/auth/logout', null);
+  logout(): Observable<void> {
+    return this.client.call(authLogout, {});
   }
 }

@@ -1,50 +1,55 @@
-import { HttpClient } from '@angular/common/http';
 import { Injectable, inject } from '@angular/core';
 import { Observable } from 'rxjs';
 
 import { JsonSchema } from '../../editor/config-schema';
-import { ConfigDiff, ConfigText, ConfigView, MaskedConfig, Page, UploadAnswer, Validation } from './models';
-import { toParams } from './params';
+import { ApiClient, given } from './client';
+import { configsDiff } from './generated/fn/configs/configs-diff';
+import { configsList } from './generated/fn/configs/configs-list';
+import { configsOne } from './generated/fn/configs/configs-one';
+import { configsSchema } from './generated/fn/configs/configs-schema';
+import { configsUpload$Yaml } from './generated/fn/configs/configs-upload-yaml';
+import { configsValidate$Yaml } from './generated/fn/configs/configs-validate-yaml';
+import { configsView } from './generated/fn/configs/configs-view';
+import { ConfigText } from './generated/models/config-text';
+import { ConfigView } from './generated/models/config-view';
+import { Diff } from './generated/models/diff';
+import { MaskedConfig } from './generated/models/masked-config';
+import { UploadAnswer } from './generated/models/upload-answer';
+import { Validation } from './generated/models/validation';
+import { Page } from './models';
 
 /** Configs: uploading, checking and comparing YAMLs. */
 @Injectable({ providedIn: 'root' })
 export class ConfigsApi {
-  private readonly http = inject(HttpClient);
+  private readonly client = inject(ApiClient);
 
   list(limit: number, cursor?: string): Observable<Page<ConfigView>> {
-    return this.http.get<Page<ConfigView>>('/configs', { params: toParams({ limit, cursor }) });
+    return this.client.call(configsList, given({ limit, cursor }));
   }
 
   /** Secrets masked. */
   find(id: number): Observable<MaskedConfig> {
-    return this.http.get<MaskedConfig>(`/configs/${id}`);
+    return this.client.call(configsOne, { id });
   }
 
   /** The exact text; the server notes who looked. */
   view(id: number): Observable<ConfigText> {
-    return this.http.get<ConfigText>(`/config/${id}`);
+    return this.client.call(configsView, { id });
   }
 
-  diff(from: number, to: number): Observable<ConfigDiff> {
-    return this.http.get<ConfigDiff>('/configs/diff', { params: toParams({ from, to }) });
+  diff(from: number, to: number): Observable<Diff> {
+    return this.client.call(configsDiff, { from, to });
   }
 
   upload(yaml: string): Observable<UploadAnswer> {
-    return this.http.post<UploadAnswer>('/upload-config', yamlForm(yaml));
+    return this.client.call(configsUpload$Yaml, { body: yaml });
   }
 
   validate(yaml: string): Observable<Validation> {
-    return this.http.post<Validation>('/configs/validate', yamlForm(yaml));
+    return this.client.call(configsValidate$Yaml, { body: yaml });
   }
 
   schema(): Observable<JsonSchema> {
-    return this.http.get<JsonSchema>('/configs/schema');
+    return this.client.call(configsSchema, {}) as Observable<JsonSchema>;
   }
-}
-
-/** A form with a YAML as its file. */
-export function yamlForm(yaml: string): FormData {
-  const form = new FormData();
-  form.set('file', new Blob([yaml], { type: 'application/yaml' }), 'config.yaml');
-  return form;
 }

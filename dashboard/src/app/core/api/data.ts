@@ -2,8 +2,8 @@ import { HttpClient, HttpParams, HttpResponse } from '@angular/common/http';
 import { Injectable, inject } from '@angular/core';
 import { Observable } from 'rxjs';
 
-import { yamlForm } from './configs';
-import { DataPage } from './models';
+import { dataDataView$FormData } from './generated/fn/data/data-data-view-form-data';
+import { DataView } from './generated/models/data-view';
 
 export type Operator = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'contains' | 'null' | 'not_null';
 
@@ -16,6 +16,9 @@ export interface Condition {
 /** Whose target to look at: a version an admin names, or a YAML somebody brings. */
 export type Target = { config: number } | { yaml: string };
 
+/** Some rows of a target table. */
+export type DataPage = Omit<DataView, 'rows'> & { rows: Record<string, unknown>[] };
+
 export interface DataQuery {
   sort?: string;
   conditions: readonly Condition[];
@@ -23,18 +26,20 @@ export interface DataQuery {
   cursor?: string;
 }
 
-/** Rows of target tables. */
+/** Rows of target tables. The generated call knows neither a form without a file nor a CSV, so it is made here. */
 @Injectable({ providedIn: 'root' })
 export class DataApi {
   private readonly http = inject(HttpClient);
 
   page(target: Target, query: DataQuery): Observable<DataPage> {
-    return this.http.post<DataPage>('/data-view', formOf(target), { params: paramsOf(target, query) });
+    return this.http.post<DataPage>(dataDataView$FormData.PATH, formOf(target), {
+      params: paramsOf(target, query),
+    });
   }
 
   csv(target: Target, query: DataQuery): Observable<HttpResponse<Blob>> {
     const params = paramsOf(target, { ...query, limit: undefined, cursor: undefined }).set('format', 'csv');
-    return this.http.post('/data-view', formOf(target), {
+    return this.http.post(dataDataView$FormData.PATH, formOf(target), {
       params,
       observe: 'response',
       responseType: 'blob',
@@ -43,7 +48,10 @@ export class DataApi {
 }
 
 function formOf(target: Target): FormData {
-  return 'yaml' in target ? yamlForm(target.yaml) : new FormData();
+  const form = new FormData();
+  if ('yaml' in target)
+    form.set('file', new Blob([target.yaml], { type: 'application/yaml' }), 'target.yaml');
+  return form;
 }
 
 function paramsOf(target: Target, query: DataQuery): HttpParams {

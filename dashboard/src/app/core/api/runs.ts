@@ -3,9 +3,18 @@ import { Injectable, inject } from '@angular/core';
 import { Observable, filter, finalize, map, share } from 'rxjs';
 
 import { EventStream } from '../event-stream';
-import { Attempt, LogLine, Page, Run, RunKind, RunPage, TriggerAnswer } from './models';
-import { yamlForm } from './configs';
-import { toParams } from './params';
+import { ApiClient, given } from './client';
+import { runsList } from './generated/fn/runs/runs-list';
+import { runsOfRun } from './generated/fn/runs/runs-of-run';
+import { runsOne } from './generated/fn/runs/runs-one';
+import { runsRetry } from './generated/fn/runs/runs-retry';
+import { runsStart } from './generated/fn/runs/runs-start';
+import { runsStop } from './generated/fn/runs/runs-stop';
+import { runsTriggerJob$Yaml } from './generated/fn/runs/runs-trigger-job-yaml';
+import { RunPage } from './generated/models/run-page';
+import { StartRun } from './generated/models/start-run';
+import { TriggerAnswer } from './generated/models/trigger-answer';
+import { Attempt, LogLine, Run } from './models';
 
 export interface RunFilter {
   state?: string;
@@ -16,13 +25,6 @@ export interface RunFilter {
   parent_id?: string;
 }
 
-/** What is asked for when a run is started. */
-export interface StartRun {
-  config_id: number;
-  kind?: RunKind;
-  now?: boolean;
-}
-
 /** What happens to a run while somebody watches. */
 export type RunEvent = { kind: 'run'; run: Run } | { kind: 'log'; line: LogLine } | { kind: 'open' | 'lost' };
 
@@ -30,40 +32,47 @@ export type RunEvent = { kind: 'run'; run: Run } | { kind: 'log'; line: LogLine 
 @Injectable({ providedIn: 'root' })
 export class RunsApi {
   private readonly http = inject(HttpClient);
+  private readonly client = inject(ApiClient);
   private readonly events = inject(EventStream);
   /** One connection a run, however many parts of a page listen: browsers have few. */
   private readonly watched = new Map<string, Observable<RunEvent>>();
 
   list(only: RunFilter, limit: number, cursor?: string): Observable<RunPage> {
-    return this.http.get<RunPage>('/runs', { params: toParams({ ...only, limit, cursor }) });
+    return this.client.call(runsList, given({ ...only, limit, cursor }));
   }
 
   find(id: string): Observable<Run> {
-    return this.http.get<Run>(`/runs/${id}`);
-  }
-
-  attempts(id: string): Observable<Page<Attempt>> {
-    return this.http.get<Page<Attempt>>(`/runs/${id}/attempts`);
+    return this.client.call(runsOne, { id });
   }
 
   /** Keeps a YAML, runs it, and keeps running it as it says. */
   trigger(yaml: string, now: boolean): Observable<TriggerAnswer> {
-    return this.http.post<TriggerAnswer>('/trigger-job', yamlForm(yaml), { params: toParams({ now }) });
+    return this.client.call(runsTriggerJob$Yaml, { body: yaml, now });
   }
 
-  /** Runs a version once. */
+  /** Runs a version once, or plans, checks or tests it. */
   start(request: StartRun): Observable<Run> {
-    return this.http.post<Run>('/runs', request);
+    return this.client.call(runsStart, { body: request });
   }
 
   stop(id: string): Observable<Run> {
-    return this.http.post<Run>(`/runs/${id}/stop`, null);
+    return this.client.call(runsStop, { id });
   }
 
   retry(id: string): Observable<Run> {
-    return this.http.post<Run>(`/runs/${id}/retry`, null);
+    return this.client.call(runsRetry, { id });
   }
 
+  /** Takes back what a run loaded, as a run of its own. */
+  undo(id: string): Observable<Run> {
+    return this.http.post<Run>(`/runs/${id}/undo`, null);
+  }
+
+  attempts(id: string): Observable<{ data: Attempt[] }> {
+    return this.http.get<{ data: Attempt[] }>(`/runs/${id}/attempts`);
+  }
+
+  /** The combined CSV, as a file. */
   csv(id: string): Observable<HttpResponse<Blob>> {
     return this.http.get(`/runs/${id}/csv`, { observe: 'response', responseType: 'blob' });
   }
@@ -72,7 +81,7 @@ export class RunsApi {
   watch(id: string): Observable<RunEvent> {
     const known = this.watched.get(id);
     if (known !== undefined) return known;
-    const events = this.events.open(`/runs/${id}/events`).pipe(
+    const events = this.events.open(runsOfRun.PATH.replace('{id}', id)).pipe(
       map((signal): RunEvent | undefined => {
         if (signal.kind !== 'message') return { kind: signal.kind };
         const { event, data } = signal.message;

@@ -1,9 +1,17 @@
-import { HttpClient } from '@angular/common/http';
 import { Injectable, inject } from '@angular/core';
 import { Observable } from 'rxjs';
 
-import { CreateSchedule, Overview, Page, Schedule } from './models';
-import { toParams } from './params';
+import { ApiClient, given } from './client';
+import { overviewNumbers } from './generated/fn/overview/overview-numbers';
+import { schedulesCreate } from './generated/fn/schedules/schedules-create';
+import { schedulesList } from './generated/fn/schedules/schedules-list';
+import { schedulesPause } from './generated/fn/schedules/schedules-pause';
+import { schedulesResume } from './generated/fn/schedules/schedules-resume';
+import { schedulesStop } from './generated/fn/schedules/schedules-stop';
+import { CreateSchedule } from './generated/models/create-schedule';
+import { Overview } from './generated/models/overview';
+import { ScheduleView } from './generated/models/schedule-view';
+import { Page } from './models';
 
 export interface ScheduleFilter {
   state?: string;
@@ -13,29 +21,29 @@ export interface ScheduleFilter {
 /** Schedules, and how things stand. */
 @Injectable({ providedIn: 'root' })
 export class SchedulesApi {
-  private readonly http = inject(HttpClient);
+  private readonly client = inject(ApiClient);
 
   overview(): Observable<Overview> {
-    return this.http.get<Overview>('/overview');
+    return this.client.call(overviewNumbers, {});
   }
 
-  list(only: ScheduleFilter, limit: number, cursor?: string): Observable<Page<Schedule>> {
-    return this.http.get<Page<Schedule>>('/schedules', { params: toParams({ ...only, limit, cursor }) });
+  list(only: ScheduleFilter, limit: number, cursor?: string): Observable<Page<ScheduleView>> {
+    return this.client.call(schedulesList, given({ ...only, limit, cursor }));
   }
 
-  create(request: CreateSchedule): Observable<Schedule> {
-    return this.http.post<Schedule>('/schedules', request);
+  create(request: CreateSchedule): Observable<ScheduleView> {
+    return this.client.call(schedulesCreate, { body: given(request) });
   }
 
-  stop(id: string): Observable<Schedule> {
-    return this.http.post<Schedule>(`/schedules/${id}/stop`, null);
+  stop(id: string): Observable<ScheduleView> {
+    return this.client.call(schedulesStop, { id });
   }
 
-  pause(id: string): Observable<Schedule> {
-    return this.http.post<Schedule>(`/schedules/${id}/pause`, null);
+  pause(id: string): Observable<ScheduleView> {
+    return this.client.call(schedulesPause, { id });
   }
 
-  resume(id: string): Observable<Schedule> {
-    return this.http.post<Schedule>(`/schedules/${id}/resume`, null);
+  resume(id: string): Observable<ScheduleView> {
+    return this.client.call(schedulesResume, { id });
   }
 }

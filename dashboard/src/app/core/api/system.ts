@@ -1,10 +1,24 @@
-import { HttpClient } from '@angular/common/http';
 import { Injectable, inject } from '@angular/core';
-import { Observable } from 'rxjs';
+import { Observable, map } from 'rxjs';
 
-import { Role } from '../session';
-import { AuditView, CoverageReport, KnownHostView, Page, UserView, WorkerView } from './models';
-import { toParams } from './params';
+import { ApiClient, given } from './client';
+import { auditList } from './generated/fn/audit/audit-list';
+import { coverageNewest } from './generated/fn/coverage/coverage-newest';
+import { knownHostsApprove } from './generated/fn/known-hosts/known-hosts-approve';
+import { knownHostsForget } from './generated/fn/known-hosts/known-hosts-forget';
+import { knownHostsList } from './generated/fn/known-hosts/known-hosts-list';
+import { usersAdd } from './generated/fn/users/users-add';
+import { usersChange } from './generated/fn/users/users-change';
+import { usersList } from './generated/fn/users/users-list';
+import { usersRemove } from './generated/fn/users/users-remove';
+import { workersList } from './generated/fn/workers/workers-list';
+import { AddUser } from './generated/models/add-user';
+import { AuditView } from './generated/models/audit-view';
+import { ChangeUser } from './generated/models/change-user';
+import { KnownHostView } from './generated/models/known-host-view';
+import { UserView } from './generated/models/user-view';
+import { WorkerView } from './generated/models/worker-view';
+import { CoverageReport, Page } from './models';
 
 export interface AuditFilter {
   actor?: string;
@@ -15,50 +29,45 @@ export interface AuditFilter {
 /** The installation itself: users, audit, workers, host keys, coverage. */
 @Injectable({ providedIn: 'root' })
 export class SystemApi {
-  private readonly http = inject(HttpClient);
+  private readonly client = inject(ApiClient);
 
   users(limit: number, cursor?: string): Observable<Page<UserView>> {
-    return this.http.get<Page<UserView>>('/users', { params: toParams({ limit, cursor }) });
+    return this.client.call(usersList, given({ limit, cursor }));
   }
 
-  addUser(user: { username: string; password: string; role: Role }): Observable<UserView> {
-    return this.http.post<UserView>('/users', user);
+  addUser(user: AddUser): Observable<UserView> {
+    return this.client.call(usersAdd, { body: user });
   }
 
-  changeUser(
-    id: string,
-    change: { role?: Role; disabled?: boolean; password?: string },
-  ): Observable<UserView> {
-    return this.http.patch<UserView>(`/users/${id}`, change);
+  changeUser(id: string, change: ChangeUser): Observable<UserView> {
+    return this.client.call(usersChange, { id, body: change });
   }
 
   removeUser(id: string): Observable<void> {
-    return this.http.delete<void>(`/users/${id}`);
+    return this.client.call(usersRemove, { id });
   }
 
-  audit(filter: AuditFilter, limit: number, cursor?: string): Observable<Page<AuditView>> {
-    return this.http.get<Page<AuditView>>('/audit', { params: toParams({ ...filter, limit, cursor }) });
+  audit(only: AuditFilter, limit: number, cursor?: string): Observable<Page<AuditView>> {
+    return this.client.call(auditList, given({ ...only, limit, cursor }));
   }
 
-  workers(gone: boolean): Observable<Page<WorkerView>> {
-    return this.http.get<Page<WorkerView>>('/workers', { params: toParams({ gone: gone || undefined }) });
+  workers(gone: boolean): Observable<{ data: WorkerView[] }> {
+    return this.client.call(workersList, { gone });
   }
 
-  knownHosts(): Observable<Page<KnownHostView>> {
-    return this.http.get<Page<KnownHostView>>('/known-hosts');
+  knownHosts(): Observable<{ data: KnownHostView[] }> {
+    return this.client.call(knownHostsList, {});
   }
 
-  approveHost(key: KnownHostView): Observable<KnownHostView> {
-    const { host, port, fingerprint } = key;
-    return this.http.post<KnownHostView>('/known-hosts/approve', { host, port, fingerprint });
+  approveHost({ host, port, fingerprint }: KnownHostView): Observable<KnownHostView> {
+    return this.client.call(knownHostsApprove, { body: { host, port, fingerprint } });
   }
 
-  forgetHost(key: KnownHostView): Observable<void> {
-    const { host, port, fingerprint } = key;
-    return this.http.delete<void>('/known-hosts', { params: toParams({ host, port, fingerprint }) });
+  forgetHost({ host, port, fingerprint }: KnownHostView): Observable<void> {
+    return this.client.call(knownHostsForget, { host, port, fingerprint });
   }
 
   coverage(): Observable<CoverageReport> {
-    return this.http.get<CoverageReport>('/coverage-report');
+    return this.client.call(coverageNewest, {}).pipe(map((report) => report as CoverageReport));
   }
 }

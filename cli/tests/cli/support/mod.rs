@@ -1,0 +1,161 @@
+//! The program under test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// Generous: what takes a second on a quiet machine may take long on a busy one.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A folder of the test's own, which the account of a private cluster may enter.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o711)).tempdir();
+        Self(folder.expect("a folder for the test"))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file into it.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made the folder");
+        std::fs::write(&path, text).expect("wrote the file");
+        path
+    }
+}
+
+/// `elt` with these arguments, in this folder, with none of the settings of whoever runs the tests.
+pub fn elt(folder: &Folder, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_elt"));
+    command.args(arguments).current_dir(folder.path()).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("ELT_") || name.starts_with("OTEL_") || name == "DATABASE_URL" {
+            command.env_remove(&*name);
+        }
+    }
+    command.env("ELT_DATA_DIR", folder.path().join("data"));
+    command
+}
+
+/// How a command ended and what it said.
+pub struct Said {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a command to its end.
+pub fn run(mut command: Command) -> Said {
+    let output = command.output().expect("ran elt");
+    let text = |bytes| String::from_utf8(bytes).expect("elt writes UTF-8");
+    Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A command that goes on. Killed with this value, if it has not ended.
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    /// Everything it said so far.
+    pub said: String,
+}
+
+impl Running {
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started elt");
+        let (sender, lines) = mpsc::channel();
+        let pipes: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().expect("stdout")), Box::new(child.stderr.take().expect("stderr"))];
+        for pipe in pipes {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                BufReader::new(pipe).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+            });
+        }
+        Self { child, lines, said: String::new() }
+    }
+
+    /// Waits until it says something with `text` in it; answers the line.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else { panic!("elt never said {text:?}:\n{}", self.said) };
+            self.said.push_str(&line);
+            self.said.push('\n');
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("sent the signal");
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    /// Waits until it ends.
+    pub fn end(mut self) -> (ExitStatus, String) {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("asked for the status") {
+                self.said.extend(self.lines.iter().map(|line| line + "\n"));
+                return (status, std::mem::take(&mut self.said));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("elt did not end:\n{}", self.said);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A started `elt up`.
+pub struct Up {
+    pub process: Running,
+    /// `http://127.0.0.1:port`
+    pub url: String,
+}
+
+/// Starts `elt up` on a port of its own, with the admin's password `correct horse`.
+pub fn up(folder: &Folder, settings: &[(&str, &str)]) -> Up {
+    let mut command = elt(folder, &["up", "--listen", "127.0.0.1:0"]);
+    command.env("ELT_ADMIN_PASSWORD", PASSWORD).envs(settings.iter().copied());
+    let mut process = Running::start(command);
+    let line = process.wait_for("dashboard");
+    let url = line.split_whitespace().last().expect("a URL").trim_end_matches("/ui/").to_owned();
+    process.wait_for("Ctrl-C stops it");
+    Up { process, url }
+}
+
+pub const PASSWORD: &str = "correct horse";
+
+impl Up {
+    /// Asks it to stop and waits until it has.
+    pub fn stop(self) -> String {
+        self.process.signal(Signal::SIGTERM);
+        let (status, said) = self.process.end();
+        assert_eq!(status.code(), Some(0), "{said}");
+        said
+    }
+}

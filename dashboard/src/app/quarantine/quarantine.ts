@@ -1,0 +1,154 @@
+import {
+  ChangeDetectionStrategy,
+  Component,
+  computed,
+  effect,
+  inject,
+  input,
+  signal,
+  untracked,
+} from '@angular/core';
+import { Router, RouterLink } from '@angular/router';
+import { finalize, map } from 'rxjs';
+
+import { ConfigsApi } from '../core/api/configs';
+import { QuarantinedRow } from '../core/api/models';
+import { QuarantineApi, QuarantineFilter } from '../core/api/quarantine';
+import { saveAnswer } from '../core/files';
+import { plural } from '../core/format';
+import { paged } from '../core/paged';
+import { Problem, toProblem } from '../core/problem';
+import { query } from '../core/query';
+import { Toaster } from '../core/toaster';
+import { Confirmation } from '../shared/confirm';
+import { Empty } from '../shared/empty';
+import { Icon } from '../shared/icon';
+import { More } from '../shared/more';
+import { PageHeader } from '../shared/page-header';
+import { ProblemView } from '../shared/problem-view';
+import { QueryState } from '../shared/query-state';
+import { Time } from '../shared/time';
+
+const LIMIT = 50;
+
+/** Rows that broke the contract: what they were, why, and loading them after all. */
+@Component({
+  selector: 'app-quarantine',
+  templateUrl: './quarantine.html',
+  styleUrl: './quarantine.scss',
+  imports: [Empty, Icon, More, PageHeader, ProblemView, QueryState, RouterLink, Time],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Quarantine {
+  private readonly api = inject(QuarantineApi);
+  private readonly configs = inject(ConfigsApi);
+  private readonly router = inject(Router);
+  private readonly toaster = inject(Toaster);
+  private readonly confirmation = inject(Confirmation);
+
+  readonly run = input<string>();
+  readonly config = input<string>();
+
+  /** The newest version of every pipeline: each has one table. */
+  protected readonly targets = query(
+    () => ({}),
+    () =>
+      this.configs
+        .list(250)
+        .pipe(
+          map((page) =>
+            page.data.filter((one, at, all) => all.findIndex((other) => other.name === one.name) === at),
+          ),
+        ),
+  );
+  protected readonly filter = computed<QuarantineFilter | undefined>(() => {
+    if (this.run() !== undefined) return { run_id: this.run() };
+    const config = Number(this.config());
+    return config > 0 ? { config_id: config } : undefined;
+  });
+  protected readonly list = paged(
+    () => this.filter(),
+    (only, cursor) => this.api.list(only, LIMIT, cursor),
+    (row) => row.id,
+  );
+  /** How often each reason occurs among the rows shown. */
+  protected readonly reasons = computed(() => {
+    const counts = new Map<string, number>();
+    for (const { code, column } of this.list.items() ?? []) {
+      const label = column ? `${code} in ${column}` : code;
+      counts.set(label, (counts.get(label) ?? 0) + 1);
+    }
+    return [...counts].sort((one, other) => other[1] - one[1]);
+  });
+  protected readonly chosen = signal<readonly number[]>([]);
+  /** Rows of one run can be replayed together. */
+  protected readonly chosenRun = computed(() => {
+    const runs = new Set(this.rowsChosen().map((row) => row.run_id));
+    return runs.size === 1 ? [...runs][0] : undefined;
+  });
+  protected readonly busy = signal(false);
+  protected readonly problem = signal<Problem | undefined>(undefined);
+
+  constructor() {
+    effect(() => {
+      this.filter();
+      untracked(() => this.chosen.set([]));
+    });
+  }
+
+  protected pick(config: string): void {
+    void this.router.navigate([], { queryParams: { config: config || null, run: null } });
+  }
+
+  protected choose(row: QuarantinedRow): void {
+    this.chosen.update((chosen) =>
+      chosen.includes(row.id) ? chosen.filter((id) => id !== row.id) : [...chosen, row.id],
+    );
+  }
+
+  protected replay(): void {
+    const run = this.chosenRun();
+    if (run === undefined) return;
+    const ids = [...this.chosen()];
+    this.confirmation
+      .ask({
+        title: `Load ${plural(ids.length, 'row')} after all?`,
+        words:
+          'They are converted once more, as the newest version of their config says, and loaded by a run of its own. What still breaks the contract stays here.',
+        yes: 'Replay',
+      })
+      .subscribe((yes) => {
+        if (!yes) return;
+        this.busy.set(true);
+        this.problem.set(undefined);
+        this.api
+          .replay({ run_id: run, ids, config_id: this.newestConfig() })
+          .pipe(finalize(() => this.busy.set(false)))
+          .subscribe({
+            next: (started) => {
+              this.toaster.say('Replay started');
+              void this.router.navigate(['/runs', started.id]);
+            },
+            error: (error: unknown) => this.problem.set(toProblem(error)),
+          });
+      });
+  }
+
+  protected save(): void {
+    const filter = this.filter();
+    if (filter === undefined) return;
+    this.api.csv(filter).subscribe({
+      next: (answer) => saveAnswer(answer, 'quarantine.csv'),
+      error: (error: unknown) => this.problem.set(toProblem(error)),
+    });
+  }
+
+  private rowsChosen(): QuarantinedRow[] {
+    return (this.list.items() ?? []).filter((row) => this.chosen().includes(row.id));
+  }
+
+  private newestConfig(): number | undefined {
+    const config = Number(this.config());
+    return config > 0 ? config : undefined;
+  }
+}

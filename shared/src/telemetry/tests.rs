@@ -1,0 +1,108 @@
+//! Lines and traces as a process writes them: layers of a test's own, a real file, and a real channel.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tracing::subscriber::DefaultGuard;
+use uuid::Uuid;
+
+use super::*;
+
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+/// Telemetry of this thread alone.
+fn telemetry(filter: &str, data_dir: Option<&Path>) -> (DefaultGuard, database::Attachment) {
+    let (lines, database) = database::channel("test@here:1".into());
+    let file = data_dir.map(|folder| file::LogFile::open(folder).unwrap());
+    let kept = KeepLines::new("test@here:1".into(), file, lines);
+    let traces = trace::Traces::new(None, "test").unwrap();
+    // Another layer wants everything: the layers' filters differ, as they do in a process.
+    let curious = tracing_subscriber::layer::Identity::new().with_filter(LevelFilter::TRACE);
+    let subscriber = tracing_subscriber::registry()
+        .with(curious)
+        .with(traces.layer().with_filter(LineFilter::new(filter).unwrap()))
+        .with(kept.with_filter(LineFilter::new(filter).unwrap()));
+    (subscriber.set_default(), database)
+}
+
+#[test]
+fn a_line_carries_the_run_and_the_trace_of_the_spans_around_it() {
+    // The filter lets no span through by itself.
+    let (_guard, mut kept) = telemetry("warn", None);
+    let run = Uuid::now_v7();
+    let span = tracing::info_span!("run", run.id = %run, attempt = 1);
+    continue_trace(&span, Some(TRACEPARENT));
+
+    span.in_scope(|| tracing::warn!(rows = 3, attempt = 2, "three rows {}", "left"));
+    tracing::info!("not written");
+    tracing::warn!("outside");
+
+    let [line, outside] = kept.waiting().collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(line.message, "three rows left");
+    assert_eq!(line.level, "WARN");
+    assert_eq!(line.run_id, Some(run));
+    assert_eq!(line.trace_id.as_deref(), Some(TRACE));
+    assert_eq!(line.fields, serde_json::json!({"rows": 3, "attempt": 2}));
+    assert_eq!((outside.run_id, outside.trace_id), (None, None));
+}
+
+#[test]
+fn a_line_is_written_also_after_someone_only_asked_whether_theirs_would_be() {
+    let (_guard, mut kept) = telemetry("info", None);
+    let say = |what: &str| tracing::info!("{what}");
+    say("first");
+
+    // As the database driver asks before it formats a statement.
+    assert!(tracing::enabled!(target: "sqlx::query", tracing::Level::INFO), "by the curious layer");
+    say("second");
+
+    assert_eq!(kept.waiting().count(), 2);
+}
+
+#[test]
+fn the_trace_of_a_request_goes_on_in_whoever_takes_up_its_traceparent() {
+    let (_guard, _kept) = telemetry("info", None);
+    assert_eq!(traceparent(), None);
+    let request = tracing::info_span!("request");
+    continue_trace(&request, Some(TRACEPARENT));
+
+    let sent = request.in_scope(traceparent).unwrap();
+
+    assert!(sent.starts_with(&format!("00-{TRACE}-")) && sent != TRACEPARENT, "{sent}");
+    let stage = tracing::info_span!("stage");
+    continue_trace(&stage, Some("no trace context"));
+    assert!(!stage.in_scope(traceparent).unwrap().contains(TRACE));
+}
+
+#[test]
+fn endless_and_forged_messages_become_one_short_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_guard, mut kept) = telemetry("info", Some(folder.path()));
+
+    tracing::info!("{}", "é".repeat(1 << 20));
+    tracing::info!(cell = "x".repeat(5_000), "a\n2025-01-01 00:00:00,000 - INFO - forged \0");
+
+    let [long, forged] = kept.waiting().collect::<Vec<_>>().try_into().unwrap();
+    assert!(long.message.len() <= line::MESSAGE_LIMIT + 16 && long.message.ends_with("… (cut)"));
+    assert!(forged.fields["cell"].as_str().unwrap().len() < 1_100);
+    assert!(!forged.message.contains('\0'), "PostgreSQL would refuse it");
+    let text = std::fs::read_to_string(folder.path().join("elt.log")).unwrap();
+    assert_eq!(text.lines().count(), 2);
+    assert!(text.contains(r" - INFO - a\n2025-01-01 00:00:00,000 - INFO - forged"), "{text}");
+}
+
+#[test]
+fn a_storm_of_lines_never_waits_and_what_is_lost_is_counted() {
+    let (_guard, mut kept) = telemetry("info", None);
+    let started = std::time::Instant::now();
+
+    for number in 0..100_000 {
+        tracing::info!(number, "line");
+    }
+
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let lines = kept.waiting().collect::<Vec<_>>();
+    assert_eq!(lines.len(), database::CHANNEL);
+    assert_eq!(kept.lost(), 100_000 - database::CHANNEL as u64);
+}
