@@ -36,9 +36,11 @@ export class Coverage {
   protected readonly none = computed(() => this.report.problem()?.code === 'no_coverage');
   protected readonly trend = computed(() => {
     const history = this.report.value()?.history ?? [];
+    // From the tens below the lowest point, so that small changes can be seen.
+    const lowest = Math.max(0, Math.floor(Math.min(100, ...history.map((point) => point.percent_covered)) / 10) * 10 - 10);
     return {
       xAxis: { type: 'category', data: history.map((point) => clockTime(Date.parse(point.at), 'local')), show: false },
-      yAxis: { type: 'value', min: 'dataMin', axisLabel: { formatter: '{value} %' }, splitNumber: 3 },
+      yAxis: { type: 'value', min: lowest, max: 100, axisLabel: { formatter: '{value} %' }, splitNumber: 3 },
       series: [
         {
           name: 'Covered',

@@ -47,21 +47,23 @@ import type { Verdict } from './new-job';
             What you write is checked by the server as you type. Nothing is kept until you say so.
           </p>
         }
-        <ul>
-          @for (remark of remarks(); track $index) {
-            <li [class]="remark.severity">
-              <app-icon [name]="remark.severity === 'error' ? 'error' : 'alert'" />
-              <div>
-                @if (remark.line) {
-                  <button type="button" class="link small" (click)="place.emit(remark)">
-                    Line {{ remark.line }}
-                  </button>
-                }
-                <p>{{ remark.message }}</p>
-              </div>
-            </li>
-          }
-        </ul>
+        @if (remarks().length > 0) {
+          <ul>
+            @for (remark of remarks(); track $index) {
+              <li [class]="remark.severity">
+                <app-icon [name]="remark.severity === 'error' ? 'error' : 'alert'" />
+                <div>
+                  @if (remark.line) {
+                    <button type="button" class="link small" (click)="place.emit(remark)">
+                      Line {{ remark.line }}
+                    </button>
+                  }
+                  <p>{{ remark.message }}</p>
+                </div>
+              </li>
+            }
+          </ul>
+        }
       </div>
     </section>
   `,

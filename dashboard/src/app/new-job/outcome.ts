@@ -18,7 +18,7 @@ import { Query, query } from '../core/query';
 import { Columns } from '../run/columns';
 import { Files } from '../run/files';
 import { readReport, sharesOf } from '../run/report';
-import { isOver, kindWord, whyWaiting } from '../runs/run-words';
+import { isOver, kindWord, shownState, whyWaiting } from '../runs/run-words';
 import { Icon } from '../shared/icon';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
@@ -60,6 +60,7 @@ export class Outcome {
 
   protected readonly count = count;
   protected readonly kindWord = kindWord;
+  protected readonly shownState = shownState;
 
   constructor() {
     effect((onCleanup) => {

@@ -6,7 +6,7 @@ import { SchedulesApi } from '../core/api/schedules';
 import { compact, count, duration } from '../core/format';
 import { query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
-import { tookMs } from '../runs/run-words';
+import { shownState, tookMs } from '../runs/run-words';
 import { Chart } from '../shared/chart';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -79,6 +79,7 @@ export class Overview {
   protected readonly count = count;
   protected readonly duration = duration;
   protected readonly tookMs = tookMs;
+  protected readonly shownState = shownState;
 
   constructor() {
     inject(Shortcuts).offer({

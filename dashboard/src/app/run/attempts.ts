@@ -22,7 +22,7 @@ import { Time } from '../shared/time';
           </app-empty>
         } @else {
           <div class="table-wrap" role="region" aria-label="Attempts" tabindex="0">
-            <table class="table">
+            <table class="table fold">
               <thead>
                 <tr>
                   <th scope="col" class="num">Start</th>
@@ -35,7 +35,7 @@ import { Time } from '../shared/time';
               <tbody>
                 @for (attempt of list.data; track attempt.epoch) {
                   <tr>
-                    <td class="num">{{ attempt.epoch }}</td>
+                    <td class="num" data-label="Start">{{ attempt.epoch }}</td>
                     <td class="end-words">
                       <app-state
                         [state]="attempt.outcome ?? (attempt.finished_at ? 'stopped' : run().state)"
@@ -48,7 +48,7 @@ import { Time } from '../shared/time';
                       <code>{{ attempt.worker_id }}</code>
                     </td>
                     <td><app-time as="clock" [at]="attempt.started_at" /></td>
-                    <td class="num">{{ took(attempt) }}</td>
+                    <td class="num after" data-label="Took">{{ took(attempt) }}</td>
                   </tr>
                 }
               </tbody>

@@ -11,7 +11,7 @@ import { RunReport } from './report';
     <section class="card" aria-label="Columns">
       @if (report()?.columns; as columns) {
         <div class="table-wrap" role="region" aria-label="Columns and their types" tabindex="0">
-          <table class="table">
+          <table class="table fold">
             <thead>
               <tr>
                 <th scope="col">Column</th>
@@ -27,7 +27,7 @@ import { RunReport } from './report';
                   <td class="nowrap">
                     <code>{{ column.type }}</code>
                   </td>
-                  <td class="num">{{ count(column.nulls) }}</td>
+                  <td class="num" data-label="NULL in">{{ count(column.nulls) }}</td>
                   <td class="wide why">
                     {{ column.because }}
                     @if (column.decided_by; as cell) {

@@ -28,6 +28,7 @@ import {
   canUndo,
   isOver,
   kindWord,
+  shownState,
   tookMs,
   triggerWord,
   whyWaiting,
@@ -96,6 +97,7 @@ export class RunPage {
     const report = this.report();
     return report === undefined ? [] : sharesOf(report);
   });
+  protected readonly drawn = computed(() => this.shares().filter((share) => share.rows > 0));
   protected readonly steps = computed(() => {
     const run = this.run.value();
     return run === undefined ? [] : stepsOf(run);
@@ -130,6 +132,7 @@ export class RunPage {
   protected readonly busy = signal(false);
   protected readonly problem = signal<Problem | undefined>(undefined);
 
+  protected readonly shownState = shownState;
   protected readonly canStop = canStop;
   protected readonly canRetry = canRetry;
   protected readonly canUndo = canUndo;

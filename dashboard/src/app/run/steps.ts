@@ -19,7 +19,10 @@ export function stepsOf(run: Run): Step[] {
     }
     return { label: LABELS[stage], state: 'ahead', took: took || undefined };
   });
-  return [queued, ...stages, { label: endWord(run), state: endState(run) }];
+  const end: Step = { label: endWord(run), state: endState(run) };
+  // Where exactly it ended is not known, unless the report says how long its stages took.
+  const known = end.state === 'failed' ? stages.filter((stage) => stage.took !== undefined) : stages;
+  return [queued, ...known, end];
 }
 
 function stateOf(run: Run): Step['state'] {

@@ -1,5 +1,5 @@
 import { Run } from '../core/api/models';
-import { canRetry, canStop, kindWord, tookMs, whyWaiting } from './run-words';
+import { canRetry, canStop, kindWord, shownState, tookMs, whyWaiting } from './run-words';
 
 function run(change: Partial<Run>): Run {
   return {
@@ -32,6 +32,16 @@ describe('run words', () => {
     expect(tookMs(run({}))).toBeUndefined();
     expect(tookMs(run({ started_at, finished_at: '2026-11-25T10:00:07Z' }))).toBe(2000);
     expect(tookMs(run({ started_at }), Date.parse('2026-11-25T10:00:06Z'))).toBe(1000);
+  });
+
+  it('tells waiting and stopping apart from queued and running', () => {
+    const now = Date.parse('2026-11-25T10:00:00Z');
+    expect(shownState(run({}), now)).toBe('queued');
+    expect(shownState(run({ not_before: '2026-11-25T11:00:00Z' }), now)).toBe('waiting');
+    expect(shownState(run({ waits_for: 'run 7' }), now)).toBe('waiting');
+    expect(shownState(run({ state: 'running', stop_requested_at: '2026-11-25T10:00:00Z' }), now)).toBe(
+      'stopping',
+    );
   });
 
   it('says why a run waits', () => {

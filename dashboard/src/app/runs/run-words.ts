@@ -24,6 +24,13 @@ export function triggerWord(trigger: string): string {
   return TRIGGERS[trigger] ?? trigger;
 }
 
+/** The state people see: a queued run that waits for its time or for another run says so. */
+export function shownState(run: Run, now: number = Date.now()): string {
+  if (run.state === 'running' && run.stop_requested_at) return 'stopping';
+  const later = run.not_before ? Date.parse(run.not_before) > now : false;
+  return run.state === 'queued' && (later || run.waits_for) ? 'waiting' : run.state;
+}
+
 export function isOver(run: Run): boolean {
   return run.state === 'succeeded' || run.state === 'failed' || run.state === 'stopped';
 }
@@ -53,7 +60,7 @@ export function tookMs(run: Run, now: number = Date.now()): number | undefined {
 /** Why a queued run does not run yet, as a sentence. */
 export function whyWaiting(run: Run, workersAlive: number | undefined, now: number): string | undefined {
   if (run.state !== 'queued') return undefined;
-  if (run.waits_for) return run.waits_for;
+  if (run.waits_for) return `It waits for ${run.waits_for}.`;
   if (run.not_before && Date.parse(run.not_before) > now) return 'It waits for its start time.';
   if (workersAlive === 0)
     return 'No worker is alive. Start one with `elt worker`; this run starts by itself then.';

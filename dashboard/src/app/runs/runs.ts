@@ -18,7 +18,7 @@ import { QueryState } from '../shared/query-state';
 import { Bar, Sparkline } from '../shared/sparkline';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
-import { canRetry, canStop, kindWord, tookMs, triggerWord } from './run-words';
+import { canRetry, canStop, kindWord, shownState, tookMs, triggerWord } from './run-words';
 
 const LIMIT = 50;
 const AGAIN_MS = 5000;
@@ -100,6 +100,7 @@ export class Runs {
   protected readonly count = count;
   protected readonly duration = duration;
   protected readonly tookMs = tookMs;
+  protected readonly shownState = shownState;
   protected readonly readProgress = readProgress;
   protected readonly kindWord = kindWord;
   protected readonly triggerWord = triggerWord;

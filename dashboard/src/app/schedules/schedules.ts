@@ -6,7 +6,7 @@ import { Observable } from 'rxjs';
 import { Schedule } from '../core/api/models';
 import { SchedulesApi } from '../core/api/schedules';
 import { Clock } from '../core/clock';
-import { clockTime, count, duration } from '../core/format';
+import { clockTime, count, duration, plural } from '../core/format';
 import { paged } from '../core/paged';
 import { Preferences } from '../core/preferences';
 import { toProblem } from '../core/problem';
@@ -73,6 +73,7 @@ export class Schedules {
   );
 
   protected readonly count = count;
+  protected readonly plural = plural;
   protected readonly cronWords = cronWords;
 
   constructor() {

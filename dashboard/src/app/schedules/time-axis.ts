@@ -53,7 +53,8 @@ export function marksOf(from: number, to: number, zone: string | undefined): Mar
   const marks: Mark[] = [];
   // Local hours begin at whole hours of the reader's zone, also where that is half an hour off.
   const offset = zone === 'UTC' ? 0 : new Date(from).getTimezoneOffset() * 60_000;
-  for (let at = Math.ceil((from - offset) / step) * step + offset; at < to; at += step) {
+  // A label needs room at its right.
+  for (let at = Math.ceil((from - offset) / step) * step + offset; at < to - (to - from) / 14; at += step) {
     marks.push({ left: ((at - from) / (to - from)) * 100, label: format.format(at) });
   }
   return marks;

@@ -64,6 +64,11 @@ const axis = {
   splitLine: { lineStyle: { color: 'var(--border)' } },
 };
 
+function mergeAxis(own: object, asked: unknown): object {
+  const { axisLabel, ...rest } = asked as { axisLabel?: object };
+  return { ...axis, ...own, ...rest, axisLabel: { ...axis.axisLabel, ...axisLabel } };
+}
+
 function themed(options: EChartsCoreOption): EChartsCoreOption {
   const { xAxis, yAxis, tooltip } = options;
   return {
@@ -71,8 +76,8 @@ function themed(options: EChartsCoreOption): EChartsCoreOption {
     color: ['var(--accent)', 'var(--good)', 'var(--warn)'],
     grid: { left: 4, right: 8, top: 12, bottom: 2, outerBoundsMode: 'same' },
     ...options,
-    xAxis: { ...axis, splitLine: { show: false }, ...(xAxis as object) },
-    yAxis: { ...axis, ...(yAxis as object) },
+    xAxis: mergeAxis({ splitLine: { show: false } }, xAxis),
+    yAxis: mergeAxis({}, yAxis),
     // Rich text draws the tooltip inside the picture: no markup, no inline styles.
     tooltip: {
       trigger: 'axis',

@@ -19,6 +19,9 @@ import { ProblemView } from './problem-view';
     }
   `,
   styles: `
+    :host {
+      display: contents;
+    }
     :host-context(.card) app-problem {
       display: block;
       padding: 12px 16px 16px;

@@ -21,6 +21,8 @@ const LOOKS: Record<string, Look> = {
   paused: { tone: 'warn', icon: 'pause', label: 'Paused' },
   missed: { tone: 'warn', icon: 'skip', label: 'Missed' },
   done: { tone: 'good', icon: 'success', label: 'Done' },
+  working: { tone: 'good', icon: 'success', label: 'Working' },
+  lost: { tone: 'bad', icon: 'alert', label: 'Lost' },
   denied: { tone: 'warn', icon: 'ban', label: 'Denied' },
 };
 
