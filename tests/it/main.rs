@@ -14,6 +14,7 @@ mod load_foreign;
 mod load_kinds;
 mod load_modes;
 mod load_widening;
+mod local_sources;
 mod log_lines;
 mod logins;
 mod openapi;

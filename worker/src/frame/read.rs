@@ -74,7 +74,7 @@ pub struct FileSummary {
     pub bytes: u64,
     /// xxh3-128 of the bytes on disk.
     pub content_hash: u128,
-    /// Blank lines, which are no rows.
+    /// Blank lines and objects without members, which are no rows.
     pub filtered: u64,
     /// What the reader should know: renamed columns, members that appeared twice.
     pub warnings: Vec<String>,

@@ -141,12 +141,13 @@ impl Feed {
         let places = files.iter().map(|(place, ..)| place + 1).max().unwrap_or(0);
         let names: Vec<_> = files.iter().map(|(place, file, _)| (*place, file.name.clone())).collect();
         let (send, receive) = sync_channel(BATCHES_AHEAD);
+        let (give_back, spares) = sync_channel(BATCHES_AHEAD);
         let (stop, progress) = (self.stop.clone(), self.progress.clone());
         let reading = std::thread::Builder::new()
             .name("elt-read".into())
-            .spawn(move || read_files(&files, &send, &stop, &progress))
+            .spawn(move || read_files(&files, &send, &spares, &stop, &progress))
             .map_err(|source| PipelineError::Io { doing: "start a thread".into(), source })?;
-        let mut writing = Writing::new(self, places, names);
+        let mut writing = Writing::new(self, places, names, give_back);
         let outcome = writing.take(&receive, chunks);
         drop(receive);
         let read =
@@ -163,6 +164,7 @@ impl Feed {
 fn read_files(
     files: &[(usize, InputFile, FileSummary)],
     send: &SyncSender<Read>,
+    spares: &Receiver<RawBatch>,
     stop: &CancellationToken,
     progress: &Progress,
 ) -> Result<(), FeedError> {
@@ -173,6 +175,9 @@ fn read_files(
         loop {
             if stop.is_cancelled() {
                 return Err(PipelineError::Stopped.into());
+            }
+            if let Ok(batch) = spares.try_recv() {
+                reader.recycle(batch);
             }
             let Some(piece) = reader.next().map_err(|_| changed())? else { break };
             send.send(Read::Piece(piece)).map_err(|_| FeedError::Closed)?;
@@ -198,6 +203,8 @@ struct Writing {
     suffix: Vec<u8>,
     /// Names of the files by their places.
     names: Vec<String>,
+    /// Batches go back to the reading thread, for their memory.
+    give_back: SyncSender<RawBatch>,
     tallies: Vec<Tally>,
     rejected_rows: u64,
     row_number: i64,
@@ -208,7 +215,7 @@ struct Writing {
 }
 
 impl Writing {
-    fn new(mut feed: Feed, places: usize, names: Vec<(usize, String)>) -> Self {
+    fn new(mut feed: Feed, places: usize, names: Vec<(usize, String)>, give_back: SyncSender<RawBatch>) -> Self {
         let mut by_place = vec![String::new(); places];
         for (place, name) in names {
             by_place[place] = name;
@@ -233,6 +240,7 @@ impl Writing {
             known,
             suffix,
             names: by_place,
+            give_back,
             tallies: vec![Tally::default(); places],
             rejected_rows: 0,
             row_number: 0,
@@ -279,6 +287,8 @@ impl Writing {
                 self.send(chunks)?;
             }
         }
+        drop(cells);
+        let _ = self.give_back.try_send(typed.raw);
         Ok(())
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Members {
     /// Row in which each column was last set.
     set_in: Vec<u64>,
     rows: u64,
+    /// Whether the last object had no member: a blank line of JSON.
+    pub blank: bool,
     /// A name that appeared twice in one object.
     pub repeated: Option<String>,
 }
@@ -52,6 +54,7 @@ impl Members {
         extra: &mut Vec<u8>,
     ) -> Result<(usize, Option<Problem>), Refused> {
         self.rows += 1;
+        self.blank = false;
         self.row.clear();
         self.row.resize(self.names.as_slice().len(), Cell::NULL);
         if text.get(start) == Some(&b'{') && !scalars {
@@ -93,6 +96,7 @@ impl Members {
             position += 1;
         });
         let end = end.map_err(Refused::Fault)?;
+        self.blank = position == 0;
         match refused {
             // With a defect the name may be half a character: the record is bad, not the file.
             Some(error) if scanner.defect.is_none() => Err(Refused::Name(error)),

@@ -221,8 +221,13 @@ impl Json {
     /// Adds the row that was put together to the sheet, or keeps its text and the reason why it is none.
     fn keep(&mut self, sheet: &mut Sheet, mark: Mark, (start, end): (usize, usize), problem: Option<Problem>) {
         let line = self.cursor.line_at(start);
-        let Some((code, reason)) = problem else {
-            return self.members.push_row(sheet, line, (start, end));
+        let (code, reason) = match problem {
+            Some(problem) => problem,
+            None if self.members.blank => {
+                self.filtered += 1;
+                return;
+            }
+            None => return self.members.push_row(sheet, line, (start, end)),
         };
         self.undo(sheet, mark);
         let raw = self.text()[start..end.min(start + MAX_RAW_BYTES)].to_vec();
