@@ -1,5 +1,6 @@
 //! The audit layer: one row for every call that changes something, also when it was refused.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
@@ -9,13 +10,15 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use elt_shared::store::audit::{self, NewAuditRow};
 use serde_json::{Map, Value, json};
+use tracing::Instrument;
 
 use crate::AppState;
+use crate::auth::Caller;
 use crate::client::{ClientIp, RequestId};
 use crate::error::Error;
 
 /// POSTs that change nothing: they only carry a body.
-const READ_ONLY: [&str; 3] = ["/configs/validate", "/configs/diff", "/data-view"];
+const READ_ONLY: [&str; 2] = ["/configs/validate", "/data-view"];
 
 /// What a handler adds to the row of its call.
 #[derive(Debug, Clone, Default)]
@@ -54,10 +57,46 @@ impl AuditNote {
 }
 
 impl<S: Sync> FromRequestParts<S> for AuditNote {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
+
+/// Where a request comes from: for reads that leave a row of their own, because they show what others may not see.
+pub struct Origin {
+    ip: Option<String>,
+    request_id: Option<String>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self {
+            ip: parts.extensions.get::<ClientIp>().map(ToString::to_string),
+            request_id: parts.extensions.get::<RequestId>().map(ToString::to_string),
+        })
+    }
+}
+
+impl Origin {
+    /// Notes a read before anything is shown.
+    ///
+    /// # Errors
+    /// When it cannot be noted: then nothing may be shown.
+    pub async fn note(&self, state: &AppState, caller: &Caller, action: &str, object: &str) -> Result<(), Error> {
+        let row = NewAuditRow {
+            actor: caller.name(),
+            ip: self.ip.as_deref(),
+            action,
+            object: Some(object),
+            outcome: "done",
+            detail: json!({}),
+            request_id: self.request_id.as_deref(),
+        };
+        Ok(audit::append(&state.db, row).await?)
     }
 }
 
@@ -80,7 +119,7 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
         write(&state, note.take(), &action, ip.as_deref(), request_id.as_deref(), response.status()).await;
         response
     };
-    match tokio::spawn(call).await {
+    match tokio::spawn(call.in_current_span()).await {
         Ok(response) => response,
         Err(error) => Error::internal("answer the request", error).into_response(),
     }

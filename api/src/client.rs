@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use elt_shared::telemetry;
+use elt_shared::telemetry::continue_trace;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ use crate::error::Problem;
 /// Where a request's id travels.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Names a request in answers, log lines and the audit: the caller's own name for it, or a new one.
@@ -85,8 +86,8 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
         http.route = %route,
         request.id = %id
     );
-    let traceparent = request.headers().get("traceparent").and_then(|header| header.to_str().ok());
-    telemetry::continue_trace(&span, traceparent);
+    let traceparent = request.headers().get(TRACEPARENT).and_then(|trace| trace.to_str().ok());
+    continue_trace(&span, traceparent);
 
     let mut response = next.run(request).instrument(span.clone()).await;
     write_problem(&mut response, &id, &path);

@@ -11,6 +11,7 @@
 mod audit;
 pub mod auth;
 mod client;
+mod download;
 pub mod error;
 mod events;
 mod extract;
@@ -21,6 +22,7 @@ mod openapi;
 mod page;
 pub mod routes;
 pub mod settings;
+mod targets;
 pub mod tokens;
 mod ui;
 

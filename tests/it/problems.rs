@@ -116,6 +116,7 @@ async fn an_id_and_a_cursor_that_are_none() {
       "detail": "Failed to deserialize query string: limit: invalid digit found in string",
       "error": "Failed to deserialize query string: limit: invalid digit found in string",
       "instance": "/logs/search",
+      "next_step": "/docs shows what this address takes.",
       "status": 400,
       "title": "Bad Request",
       "type": "about:blank"

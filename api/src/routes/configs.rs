@@ -4,20 +4,18 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use elt_shared::config::{ConfigError, Document};
-use elt_shared::store::audit::{self, NewAuditRow};
+use elt_shared::config::{ConfigError, ConfigProblem, Document};
 use elt_shared::store::configs::{self, ConfigVersion};
 use elt_shared::store::uploads::Upload;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::AppState;
-use crate::audit::AuditNote;
+use crate::audit::{AuditNote, Origin};
 use crate::auth::{Admin, AnyUser};
-use crate::client::{ClientIp, RequestId};
 use crate::error::{Error, FieldProblem, Problem, Result};
 use crate::extract::{Json, Params, Path, UploadedFile};
 use crate::once::Once;
@@ -179,21 +177,11 @@ struct ConfigText {
 async fn view(
     State(state): State<AppState>,
     Admin(caller): Admin,
-    axum::Extension(ip): axum::Extension<ClientIp>,
-    axum::Extension(request_id): axum::Extension<RequestId>,
+    origin: Origin,
     Path(id): Path<i64>,
 ) -> Result<Json<ConfigText>> {
     let config = find(&state, id).await?;
-    let row = NewAuditRow {
-        actor: caller.name(),
-        ip: Some(&ip.to_string()),
-        action: "GET /config/{id}",
-        object: Some(&format!("config {id}")),
-        outcome: "done",
-        detail: json!({ "version": config.version }),
-        request_id: Some(&request_id.to_string()),
-    };
-    audit::append(&state.db, row).await?;
+    origin.note(&state, &caller, "GET /config/{id}", &format!("config {id}")).await?;
     Ok(Json(ConfigText {
         id,
         version: config.version,
@@ -224,10 +212,16 @@ struct ConfigView {
     yaml_preview: String,
     /// Whether a run can be made of it.
     runnable: bool,
-    /// Why not: `path`, `line`, `column` and `message` of each problem.
-    problems: Value,
-    /// The same for things that are no error.
-    warnings: Value,
+    /// Why not.
+    problems: Vec<FieldProblem>,
+    /// Unknown keys and other things that are no error.
+    warnings: Vec<FieldProblem>,
+}
+
+/// Problems as they were stored.
+fn places(stored: Value) -> Vec<FieldProblem> {
+    let stored: Vec<ConfigProblem> = serde_json::from_value(stored).unwrap_or_default();
+    stored.iter().map(Into::into).collect()
 }
 
 impl From<ConfigVersion> for ConfigView {
@@ -240,8 +234,8 @@ impl From<ConfigVersion> for ConfigView {
             created_by: config.created_by,
             yaml_preview: config.yaml_preview,
             runnable: config.runnable,
-            problems: config.problems,
-            warnings: config.warnings,
+            problems: places(config.problems),
+            warnings: places(config.warnings),
         }
     }
 }

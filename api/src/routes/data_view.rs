@@ -2,13 +2,9 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use elt_shared::config::{NoReferences, Reference, Resolve, TargetConfig};
-use elt_shared::secret::Secret;
-use elt_shared::target::{
-    self, Compare, Export, Filter, PageQuery, Sort, TableRef, TargetError, export_csv, read_page,
-};
+use elt_shared::store::uploads::Upload;
+use elt_shared::target::{Compare, Export, Filter, PageQuery, Sort, export_csv, read_page};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -17,10 +13,11 @@ use utoipa_axum::routes;
 
 use super::configs::{self, YamlForm, check};
 use crate::AppState;
-use crate::audit::AuditNote;
+use crate::audit::Origin;
 use crate::auth::{AnyUser, Caller};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, UploadedFile};
+use crate::{download, targets};
 
 /// Rows of the first page, as the first clients expect.
 const ROWS: u32 = 100;
@@ -81,25 +78,20 @@ struct DataView {
 async fn data_view(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,
-    note: AuditNote,
+    origin: Origin,
     file: UploadedFile,
 ) -> Result<Response> {
     let query = query(&file)?;
-    let target = target_of(&state, &caller, &file).await?;
-    let opened = target::connect_allowed(
-        &target.database,
-        state.settings.target_url.as_ref(),
-        &state.settings.network,
-        "elt:data-view",
-    );
-    let told = |error| tell(error, &caller);
-    let mut connection = opened.await.map_err(told)?;
-    let table = TableRef::find(&mut connection, &target.table).await.map_err(told)?;
-    if file.field("format") == Some("csv") {
-        note.object("table", &table);
-        let export = Export { max_rows: EXPORT_ROWS, for_spreadsheets: file.field("raw") != Some("true") };
+    let as_file = file.field("format") == Some("csv");
+    let export = Export { max_rows: EXPORT_ROWS, for_spreadsheets: file.field("raw") != Some("true") };
+    let upload = document_of(&state, &caller, file).await?;
+    let target = targets::target_of(&state, &caller, upload.document())?;
+    let (mut connection, table) = targets::open(&state, &caller, &target).await?;
+    let told = |error| targets::tell(error, &caller);
+    if as_file {
+        origin.note(&state, &caller, "POST /data-view?format=csv", &format!("table {table}")).await?;
         let rows = export_csv(connection, &table, &query, export).await.map_err(told)?;
-        return Ok(csv(&table, Body::from_stream(rows)));
+        return Ok(download::csv(&table.table, Body::from_stream(rows)));
     }
     let page = read_page(&mut connection, &table, &query).await.map_err(told)?;
     let names: Vec<String> = page.columns.iter().map(|column| column.name.clone()).collect();
@@ -108,33 +100,18 @@ async fn data_view(
     Ok(Json(DataView { columns: names, types, rows, total: page.total, next: page.next }).into_response())
 }
 
-/// What the caller may look at: the target of the YAML sent, or of a version an admin names.
-async fn target_of(state: &AppState, caller: &Caller, file: &UploadedFile) -> Result<TargetConfig> {
-    let text = match (&file.text, file.field("config_id")) {
-        (Some(text), _) => text.clone(),
-        (None, Some(id)) if caller.is_admin() => {
+/// The YAML sent, or the version an admin names.
+async fn document_of(state: &AppState, caller: &Caller, file: UploadedFile) -> Result<Upload> {
+    let text = match (file.field("config_id"), file.text.clone()) {
+        (_, Some(text)) => text,
+        (Some(id), None) if caller.is_admin() => {
             let id = id.parse().map_err(|_| Error::invalid_query("config_id is a number"))?;
             configs::find(state, id).await?.yaml_content
         }
-        (None, Some(_)) => return Err(Error::Forbidden("admin")),
+        (Some(_), None) => return Err(Error::Forbidden("admin")),
         (None, None) => return Err(Error::no_file("No file uploaded")),
     };
-    let upload = check(state, text).await?;
-    let allowed = AllowedEnvironment(&state.settings.env_allow);
-    let resolve: &dyn Resolve = if caller.is_admin() { &allowed } else { &NoReferences };
-    Ok(upload.document().target(resolve)?.value)
-}
-
-/// Resolves what an admin's config may take from this process's environment.
-struct AllowedEnvironment<'a>(&'a [String]);
-
-impl Resolve for AllowedEnvironment<'_> {
-    fn resolve(&self, reference: &Reference) -> Result<Option<Secret>, String> {
-        match reference {
-            Reference::Env(name) if self.0.contains(name) => Ok(std::env::var(name).ok().map(Secret::new)),
-            Reference::Env(_) | Reference::Secret(_) => Ok(None),
-        }
-    }
+    check(state, text).await
 }
 
 fn query(file: &UploadedFile) -> Result<PageQuery> {
@@ -180,48 +157,6 @@ fn filter(text: &str) -> Option<Filter> {
         };
         Some(Filter { column: text[..at].into(), compare, value: value.into() })
     })
-}
-
-fn csv(table: &TableRef, rows: Body) -> Response {
-    let name: String =
-        table.table.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\"")),
-    ];
-    (headers, rows).into_response()
-}
-
-/// An analyst learns no more about a server than that it cannot be used.
-fn tell(error: TargetError, caller: &Caller) -> Error {
-    let status = match &error {
-        TargetError::NoTable { .. } | TargetError::NoDatabase { .. } | TargetError::Reserved { .. } => {
-            StatusCode::NOT_FOUND
-        }
-        TargetError::Login { .. } | TargetError::Unreachable { .. } | TargetError::Database(_) => {
-            StatusCode::BAD_GATEWAY
-        }
-        _ => StatusCode::BAD_REQUEST,
-    };
-    let about_the_server = matches!(
-        error,
-        TargetError::Login { .. }
-            | TargetError::Unreachable { .. }
-            | TargetError::NoDatabase { .. }
-            | TargetError::Host(_)
-    );
-    if about_the_server && !caller.is_admin() {
-        return Error::refused(
-            StatusCode::BAD_GATEWAY,
-            "target_unusable",
-            "the target cannot be reached, or refused the login",
-            "Check host, database, user and password under `target:`.",
-        );
-    }
-    if let TargetError::Database(source) = &error {
-        tracing::warn!(error = %source, "could not read a target for the data view");
-    }
-    Error::refused(status, error.code(), error.to_string(), error.next_step())
 }
 
 #[cfg(test)]

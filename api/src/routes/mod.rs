@@ -13,6 +13,7 @@ mod jobs;
 mod known_hosts;
 mod logs;
 mod overview;
+mod quarantine;
 mod runs;
 mod schedules;
 mod users;
@@ -37,6 +38,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(schedules::router())
         .merge(workers::router())
         .merge(overview::router())
+        .merge(quarantine::router())
         .merge(logs::router())
         .merge(users::router())
         .merge(audit::router())

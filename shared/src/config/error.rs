@@ -1,9 +1,9 @@
 //! What is wrong with a config, and where.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One thing wrong with a config: `sources[0].type: unknown variant "s3", expected local, api or sftp at line 2 column 9`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigProblem {
     /// Key path, `sources[0].type`; empty for the document itself.
     pub path: String,

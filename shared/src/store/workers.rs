@@ -82,21 +82,30 @@ pub async fn note_stopped(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()>
     Ok(())
 }
 
+/// Workers with what is known of them by the database's clock.
+const KNOWN: &str = "
+    select w.id, w.host, w.pid, w.version, w.queue, w.concurrency, w.started_at, w.heartbeat_at, w.stopping, w.stopped_at,
+           case when stopped_at is not null then 'stopped'
+                when heartbeat_at < now() - make_interval(secs => $1) then 'lost'
+                when stopping then 'stopping' else 'working' end as state,
+           (select count(*) from runs r where r.worker_id = w.id and r.state = 'running') as running
+    from workers w";
+
+/// One worker, also when it is gone.
+pub async fn find(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<Option<Worker>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!("select * from ({KNOWN}) known where id = $2")))
+        .bind(LOST_AFTER.as_secs_f64())
+        .bind(id)
+        .fetch_optional(db)
+        .await
+}
+
 /// Workers, the newest first; `with_gone` includes those that stopped or were lost.
 pub async fn list(db: impl PgExecutor<'_>, with_gone: bool, limit: i64) -> sqlx::Result<Vec<Worker>> {
-    sqlx::query_as(
-        "select * from (
-             select w.id, w.host, w.pid, w.version, w.queue, w.concurrency, w.started_at, w.heartbeat_at, w.stopping,
-                    w.stopped_at,
-                    case when stopped_at is not null then 'stopped'
-                         when heartbeat_at < now() - make_interval(secs => $1) then 'lost'
-                         when stopping then 'stopping' else 'working' end as state,
-                    (select count(*) from runs r where r.worker_id = w.id and r.state = 'running') as running
-             from workers w
-         ) known
-         where $2 or state in ('working', 'stopping')
-         order by started_at desc, id limit $3",
-    )
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select * from ({KNOWN}) known where $2 or state in ('working', 'stopping')
+         order by started_at desc, id limit $3"
+    )))
     .bind(LOST_AFTER.as_secs_f64())
     .bind(with_gone)
     .bind(limit)

@@ -5,7 +5,7 @@ use futures::{Stream, StreamExt, stream};
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
 
-use super::page::{condition, filter_error, order, shown_columns};
+use super::page::{ROWS, condition, filter_error, order, shown_columns};
 use super::{PageColumn, PageQuery, TableRef, TargetError, quote_ident};
 
 /// Longer than this no export takes.
@@ -38,7 +38,7 @@ pub async fn export_csv(
     let (condition, order) = (condition(&existing, &query.filters)?, order(&existing, &query.sort)?);
     let fields: Vec<_> = columns.iter().map(|column| field(column, export.for_spreadsheets)).collect();
     let sql = format!(
-        "copy (select {} from {}{condition}{order} limit {}) to stdout (format csv, header)",
+        "copy (select {} from {} {ROWS}{condition}{order} limit {}) to stdout (format csv, header)",
         fields.join(", "),
         table.sql(),
         export.max_rows
@@ -56,7 +56,7 @@ pub async fn export_csv(
     // A query the server refuses is an error of this call, not a broken stream.
     let first = receiver.recv().await.transpose()?;
     let rest = stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|chunk| (chunk, receiver)));
-    Ok(stream::iter(first.map(Ok)).chain(rest))
+    Ok(stream::iter(first.map(Ok)).chain(rest).fuse())
 }
 
 async fn copy_out(mut connection: PgConnection, sql: String, sender: mpsc::Sender<Result<Bytes, TargetError>>) {

@@ -18,6 +18,9 @@ const READ_TIMEOUT: &str = "30s";
 /// A page never has more rows than this.
 const MAX_ROWS: u32 = 1_000;
 
+/// The table in a query. A sort key names it: a bare name would be the text a column is shown as.
+pub(super) const ROWS: &str = "elt_rows";
+
 /// Which rows of a table.
 #[derive(Debug, Clone, Default)]
 pub struct PageQuery {
@@ -123,7 +126,8 @@ pub async fn read_page(
     let fields: Vec<_> = columns.iter().map(|column| format!("{}::text", quote_ident(&column.name))).collect();
     let fields = if fields.is_empty() { "null".to_owned() } else { fields.join(", ") };
     let order = order(&existing, &query.sort)?;
-    let sql = format!("select {fields} from {}{condition}{order} limit {} offset {offset}", table.sql(), limit + 1);
+    let sql =
+        format!("select {fields} from {} {ROWS}{condition}{order} limit {} offset {offset}", table.sql(), limit + 1);
     let mut found: Vec<PgRow> = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *tx).await.map_err(filter_error)?;
     let more = found.len() as u64 > limit;
     found.truncate(limit as usize);
@@ -162,11 +166,12 @@ pub(super) fn order(existing: &Existing, sort: &[Sort]) -> Result<String, Target
         let known = sql_type(existing, column)?;
         // `json` has no order of its own.
         let cast = if known == "json" { "::text" } else { "" };
-        keys.push(format!("{}{cast}{}", quote_ident(column), if *descending { " desc nulls last" } else { "" }));
+        let direction = if *descending { " desc nulls last" } else { "" };
+        keys.push(format!("{ROWS}.{}{cast}{direction}", quote_ident(column)));
     }
     // Rows that sort alike must not move between pages.
     if matches!(existing.kind, TableKind::Table | TableKind::MaterializedView) {
-        keys.push("ctid".to_owned());
+        keys.push(format!("{ROWS}.ctid"));
     }
     Ok(if keys.is_empty() { String::new() } else { format!(" order by {}", keys.join(", ")) })
 }

@@ -126,6 +126,16 @@ impl TestApp {
         self.databases.target_url()
     }
 
+    /// A superuser's URL of the control database.
+    pub async fn control_url(&self) -> String {
+        self.databases.control_url().await
+    }
+
+    /// Asks API and workers to stop.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
     pub fn get(&self, path: &str) -> Request<'_> {
         Request::new(self, self.http.get(self.url(path)))
     }

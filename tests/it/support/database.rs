@@ -23,10 +23,21 @@ pub struct Databases {
     names: [String; 2],
 }
 
-/// The server all tests of this process use.
+/// A superuser's URL of the server all tests of this process use: `TEST_DATABASE_URL`, or a cluster of their own.
+pub async fn server_url() -> &'static str {
+    static URL: OnceCell<String> = OnceCell::const_new();
+    URL.get_or_init(|| async {
+        match std::env::var("TEST_DATABASE_URL") {
+            Ok(url) => url,
+            Err(_) => super::cluster::start().await,
+        }
+    })
+    .await
+}
+
+/// The same, to connect with.
 pub async fn server() -> PgConnectOptions {
-    let url = std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL names a PostgreSQL superuser to test with");
-    PgConnectOptions::from_str(&url).expect("TEST_DATABASE_URL is a connection URL").disable_statement_logging()
+    PgConnectOptions::from_str(server_url().await).expect("a connection URL").disable_statement_logging()
 }
 
 /// A connection to the server itself.
@@ -57,6 +68,16 @@ impl Databases {
     pub fn target_url(&self) -> String {
         let target = &self.target;
         format!("postgres://{TARGET_ROLE}:{TARGET_ROLE}@{}:{}/{}", target.get_host(), target.get_port(), self.names[1])
+    }
+
+    /// A superuser's URL of the control database.
+    pub async fn control_url(&self) -> String {
+        let (server, parameters) = match server_url().await.split_once('?') {
+            Some((server, parameters)) => (server, format!("?{parameters}")),
+            None => (server_url().await, String::new()),
+        };
+        let (server, _) = server.rsplit_once('/').expect("a URL with a database");
+        format!("{server}/{}{parameters}", self.names[0])
     }
 
     /// A few connections to the target for the test itself.

@@ -1,5 +1,6 @@
 //! What people look at: pages of runs, and how many are in which state.
 
+use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
@@ -95,5 +96,35 @@ pub async fn live_of_schedule(db: impl PgExecutor<'_>, schedule_id: Uuid) -> sql
     )
     .bind(schedule_id)
     .fetch_one(db)
+    .await
+}
+
+/// One start of a run.
+#[derive(Debug, Clone, FromRow)]
+pub struct AttemptRow {
+    /// Counts the starts.
+    pub epoch: i64,
+    /// Who worked on it.
+    pub worker_id: String,
+    /// When it started.
+    pub started_at: DateTime<Utc>,
+    /// When it ended, however it did.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// Stable code of a failure.
+    pub error_code: Option<String>,
+    /// The failure as a sentence.
+    pub error: Option<String>,
+}
+
+/// The starts of a run, the first one first.
+pub async fn attempts(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Vec<AttemptRow>> {
+    sqlx::query_as(
+        "select epoch, worker_id, started_at, finished_at, outcome, error_code, error from run_attempts
+         where run_id = $1 order by epoch",
+    )
+    .bind(id)
+    .fetch_all(db)
     .await
 }

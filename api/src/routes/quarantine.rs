@@ -1,0 +1,192 @@
+//! Quarantine: rows that broke the contract, why, and loading them after all.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use elt_shared::store::configs::ConfigVersion;
+use elt_shared::target::{
+    Compare, Export, Filter, PageQuery as TableQuery, Sort, TableRef, TargetError, export_csv, read_page,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::{configs, runs};
+use crate::AppState;
+use crate::audit::{AuditNote, Origin};
+use crate::auth::{Admin, Caller};
+use crate::error::{Error, Problem, Result};
+use crate::extract::{Json, Params};
+use crate::once::Once;
+use crate::page::{Page, PageQuery};
+use crate::{download, targets};
+
+/// Where rejected rows are kept, in the target's schema.
+const TABLE: &str = "_elt_quarantine";
+/// Rows of an export.
+const EXPORT_ROWS: u64 = 1_000_000;
+/// What is shown of a row.
+const COLUMNS: [&str; 10] =
+    ["id", "at", "run_id", "file", "line", "column_name", "code", "reason", "raw", "replayed_by"];
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(export)).routes(routes!(replay))
+}
+
+/// Which rows: of one run, or of everything a config's table rejected.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct QuarantineQuery {
+    /// Only of this run.
+    run_id: Option<Uuid>,
+    /// Of the table of this config version, when no run is named.
+    config_id: Option<i64>,
+    /// Only rejected with this code.
+    code: Option<String>,
+    /// Only about this column.
+    column: Option<String>,
+}
+
+/// A rejected row.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct QuarantinedRow {
+    /// Names it for a replay.
+    id: i64,
+    at: String,
+    run_id: Uuid,
+    file: String,
+    line: i64,
+    /// The column it is about, when it is about one.
+    #[serde(rename(deserialize = "column_name"))]
+    column: Option<String>,
+    /// Stable.
+    code: String,
+    /// A sentence.
+    reason: String,
+    /// The row as it stands in the file.
+    raw: String,
+    /// The run that loaded it after all.
+    replayed_by: Option<Uuid>,
+}
+
+/// Rejected rows, newest first.
+#[utoipa::path(get, path = "/quarantine", tag = "quarantine", security(("token" = [])), params(PageQuery, QuarantineQuery),
+    responses((status = 200, body = Page<QuarantinedRow>), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 502, body = Problem)))]
+async fn list(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    Params(page): Params<PageQuery>,
+    Params(query): Params<QuarantineQuery>,
+) -> Result<Json<Page<QuarantinedRow>>> {
+    let (mut connection, table, asked) = open(&state, &caller, &query).await?;
+    let asked = TableQuery { limit: page.limit() as u32, cursor: page.after()?, ..asked };
+    let found = match read_page(&mut connection, &table, &asked).await {
+        // A table nothing was ever rejected from has no quarantine yet.
+        Err(TargetError::NoTable { .. }) => return Ok(Json(Page { data: Vec::new(), next: None })),
+        found => found.map_err(|error| targets::tell(error, &caller))?,
+    };
+    let names: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
+    let rows = found.rows.into_iter().map(|row| {
+        let row: Map<String, Value> = names.iter().map(|name| (*name).to_owned()).zip(row).collect();
+        serde_json::from_value(Value::Object(row)).map_err(|error| Error::internal("read a quarantined row", error))
+    });
+    let next = found.next.map(|next| crate::page::cursor(&next));
+    Ok(Json(Page { data: rows.collect::<Result<_>>()?, next }))
+}
+
+/// Rejected rows as a file, to mend and load again.
+#[utoipa::path(get, path = "/quarantine/export", tag = "quarantine", security(("token" = [])), params(QuarantineQuery),
+    responses((status = 200, content_type = "text/csv", body = String), (status = 400, body = Problem),
+    (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+    (status = 502, body = Problem)))]
+async fn export(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    origin: Origin,
+    Params(query): Params<QuarantineQuery>,
+) -> Result<Response> {
+    let (connection, table, asked) = open(&state, &caller, &query).await?;
+    origin.note(&state, &caller, "GET /quarantine/export", &format!("table {table}")).await?;
+    let all = Export { max_rows: EXPORT_ROWS, for_spreadsheets: true };
+    let rows = export_csv(connection, &table, &asked, all).await.map_err(|error| targets::tell(error, &caller))?;
+    Ok(download::csv("quarantine", Body::from_stream(rows)))
+}
+
+/// Connects to the target, and says which of its rejected rows are asked for.
+async fn open(
+    state: &AppState,
+    caller: &Caller,
+    query: &QuarantineQuery,
+) -> Result<(PgConnection, TableRef, TableQuery)> {
+    let config = config_of(state, query.run_id, query.config_id).await?;
+    let (connection, table) = targets::open_config(state, caller, &config).await?;
+    let is = |column: &str, value: String| Filter { column: column.into(), compare: Compare::Equal, value };
+    let mut filters = vec![is("table_name", table.table.clone())];
+    filters.extend(query.run_id.map(|id| is("run_id", id.to_string())));
+    filters.extend(query.code.clone().map(|code| is("code", code)));
+    filters.extend(query.column.clone().map(|column| is("column_name", column)));
+    let asked = TableQuery {
+        columns: Some(COLUMNS.map(ToOwned::to_owned).to_vec()),
+        sort: vec![Sort { column: "id".into(), descending: true }],
+        filters,
+        ..TableQuery::default()
+    };
+    Ok((connection, table.sibling(TABLE), asked))
+}
+
+async fn config_of(state: &AppState, run_id: Option<Uuid>, config_id: Option<i64>) -> Result<ConfigVersion> {
+    let config_id = match (run_id, config_id) {
+        (Some(run), _) => runs::find(state, run).await?.config_id,
+        (None, Some(config)) => config,
+        (None, None) => return Err(Error::invalid_query("name a run_id or a config_id")),
+    };
+    configs::find(state, config_id).await
+}
+
+/// Which rows to load after all.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Replay {
+    /// The run that rejected them.
+    run_id: Uuid,
+    /// Convert them as this config version says; absent: as the run's own.
+    config_id: Option<i64>,
+    /// Only these rows; absent: all the run rejected.
+    ids: Option<Vec<i64>>,
+}
+
+/// Loads rejected rows after all, as a run of its own. A row that was loaded meanwhile is counted as a duplicate.
+#[utoipa::path(post, path = "/quarantine/replay", tag = "quarantine", security(("token" = [])), request_body = Replay,
+    responses((status = 202, body = runs::RunView), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
+async fn replay(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    once: Once,
+    note: AuditNote,
+    Json(request): Json<Replay>,
+) -> Result<Response> {
+    note.object("run", request.run_id);
+    if request.ids.as_ref().is_some_and(|ids| ids.is_empty() || ids.len() > 10_000) {
+        return Err(Error::unprocessable("invalid_ids", "ids holds 1 to 10000 rows; leave it out to replay all"));
+    }
+    let run = runs::find(&state, request.run_id).await?;
+    let config = configs::find(&state, request.config_id.unwrap_or(run.config_id)).await?;
+    let pipeline = runs::pipeline_of(&config).await?;
+    let mut tx = state.db.begin().await?;
+    if let Some(known) = once.known(&mut tx, &caller, &request).await? {
+        return Ok(known);
+    }
+    let options = match &request.ids {
+        Some(ids) => json!({ "quarantine_ids": ids }),
+        None => json!({}),
+    };
+    let kind = runs::Kind { parent: Some(run.id), options, ..runs::Kind::new("replay") };
+    let replay = runs::of_config(&mut tx, &caller, &config, &pipeline, kind).await?;
+    runs::accepted(&once, tx, &caller, replay).await
+}

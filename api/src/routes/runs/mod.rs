@@ -1,0 +1,200 @@
+//! Runs: what is queued, what is going on, and what became of the others.
+
+mod csv;
+mod start;
+mod view;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use elt_shared::store::runs::{self, Run, RunFilter, StopAnswer};
+use elt_shared::telemetry::traceparent;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+pub use start::{Kind, accepted, of_config, pipeline_of};
+pub use view::{AttemptView, RunView};
+
+use super::configs;
+use super::logs::{LineQuery, LineView, newest_first};
+use crate::AppState;
+use crate::audit::AuditNote;
+use crate::auth::Admin;
+use crate::error::{Error, Problem, Result};
+use crate::extract::{Json, Params, Path};
+use crate::once::Once;
+use crate::page::{Page, PageQuery};
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, start::start))
+        .routes(routes!(one))
+        .routes(routes!(stop))
+        .routes(routes!(retry))
+        .routes(routes!(lines))
+        .routes(routes!(attempts))
+        .routes(routes!(csv::download))
+        .routes(routes!(start::undo))
+}
+
+/// Which runs.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct RunQuery {
+    /// Only in these states, separated by commas: `queued,running`.
+    state: Option<String>,
+    /// Only of this pipeline.
+    name: Option<String>,
+    /// Only of this kind.
+    kind: Option<String>,
+    /// Only of this config version.
+    config_id: Option<i64>,
+    /// Only of this schedule.
+    schedule_id: Option<Uuid>,
+    /// Only retries, replays and undos of this run.
+    parent_id: Option<Uuid>,
+}
+
+/// A page of runs, and how many there are in each state.
+#[derive(Serialize, ToSchema)]
+struct RunPage {
+    data: Vec<RunView>,
+    /// Send it back as `cursor` to get older ones.
+    next: Option<String>,
+    /// How many runs there are in each state, whatever the filter.
+    #[schema(value_type = Object)]
+    counts: Map<String, Value>,
+}
+
+/// Runs, newest first.
+#[utoipa::path(get, path = "/runs", tag = "runs", security(("token" = [])), params(PageQuery, RunQuery), responses(
+    (status = 200, body = RunPage), (status = 401, body = Problem), (status = 403, body = Problem)))]
+async fn list(
+    State(state): State<AppState>,
+    _admin: Admin,
+    Params(page): Params<PageQuery>,
+    Params(query): Params<RunQuery>,
+) -> Result<Json<RunPage>> {
+    let states = query.state.iter().flat_map(|states| states.split(','));
+    let states: Vec<String> = states.map(|state| state.trim().to_owned()).filter(|state| !state.is_empty()).collect();
+    let filter = RunFilter {
+        states: &states,
+        name: query.name.as_deref(),
+        kind: query.kind.as_deref(),
+        config_id: query.config_id,
+        schedule_id: query.schedule_id,
+        parent_id: query.parent_id,
+    };
+    let rows = runs::list(&state.db, &filter, page.after()?, page.fetch()).await?;
+    let found = runs::counts(&state.db).await?;
+    let mut counts: Map<String, Value> = ["queued", "running", "succeeded", "failed", "stopped"]
+        .map(|state| (state.to_owned(), json!(0)))
+        .into_iter()
+        .collect();
+    counts.extend(found.into_iter().map(|(state, count)| (state, json!(count))));
+    let page = Page::of(rows, &page, |run| run.id, Into::into);
+    Ok(Json(RunPage { data: page.data, next: page.next, counts }))
+}
+
+/// One run, with its report once it finished.
+#[utoipa::path(get, path = "/runs/{id}", tag = "runs", security(("token" = [])), responses(
+    (status = 200, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem)))]
+async fn one(State(state): State<AppState>, _admin: Admin, Path(id): Path<Uuid>) -> Result<Json<RunView>> {
+    Ok(Json(find(&state, id).await?.into()))
+}
+
+/// A run that must exist.
+///
+/// # Errors
+/// 404 when it does not.
+pub async fn find(state: &AppState, id: Uuid) -> Result<Run> {
+    runs::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("run {id}")))
+}
+
+/// Stops a run: at once when it has not started, else at the next batch boundary. Nothing is half-loaded.
+#[utoipa::path(post, path = "/runs/{id}/stop", tag = "runs", security(("token" = [])), responses(
+    (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn stop(
+    State(state): State<AppState>,
+    _admin: Admin,
+    note: AuditNote,
+    Path(id): Path<Uuid>,
+) -> Result<(StatusCode, Json<RunView>)> {
+    note.object("run", id);
+    let mut tx = state.db.begin().await?;
+    let run = match runs::request_stop(&mut tx, id).await? {
+        None => return Err(Error::NotFound(format!("run {id}"))),
+        Some(StopAnswer::Stopped(run) | StopAnswer::Stopping(run)) => run,
+        Some(StopAnswer::AlreadyFinished(run)) => {
+            return Err(Error::conflict(
+                "already_finished",
+                format!("the run has already {}", run.state),
+                "Nothing is left to stop.",
+            ));
+        }
+    };
+    tx.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(run.into())))
+}
+
+/// Runs a finished run's config version once more, as a new run.
+#[utoipa::path(post, path = "/runs/{id}/retry", tag = "runs", security(("token" = [])), responses(
+    (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn retry(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    once: Once,
+    note: AuditNote,
+    Path(id): Path<Uuid>,
+) -> Result<Response> {
+    note.object("run", id);
+    let run = find(&state, id).await?;
+    let mut tx = state.db.begin().await?;
+    if let Some(known) = once.known(&mut tx, &caller, &id).await? {
+        return Ok(known);
+    }
+    let retried = runs::retry(&mut tx, id, traceparent(), caller.name()).await?.ok_or_else(|| {
+        Error::conflict("not_finished", format!("the run is still {}", run.state), "Wait for its end, or stop it.")
+    })?;
+    accepted(&once, tx, &caller, retried).await
+}
+
+/// Log lines about a run, newest first.
+#[utoipa::path(get, path = "/runs/{id}/logs", tag = "runs", security(("token" = [])), params(PageQuery, LineQuery), responses(
+    (status = 200, body = Page<LineView>), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem)))]
+async fn lines(
+    State(state): State<AppState>,
+    _admin: Admin,
+    Path(id): Path<Uuid>,
+    Params(page): Params<PageQuery>,
+    Params(query): Params<LineQuery>,
+) -> Result<Json<Page<LineView>>> {
+    find(&state, id).await?;
+    let filter = LineQuery { run_id: Some(id), ..query }.filter()?;
+    Ok(Json(newest_first(&state, filter, &page).await?))
+}
+
+/// The starts of a run.
+#[derive(Serialize, ToSchema)]
+struct AttemptList {
+    /// The first one first.
+    data: Vec<AttemptView>,
+}
+
+/// The starts of a run: which worker tried when, and how it ended.
+#[utoipa::path(get, path = "/runs/{id}/attempts", tag = "runs", security(("token" = [])), responses(
+    (status = 200, body = AttemptList), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem)))]
+async fn attempts(State(state): State<AppState>, _admin: Admin, Path(id): Path<Uuid>) -> Result<Json<AttemptList>> {
+    find(&state, id).await?;
+    let attempts = runs::attempts(&state.db, id).await?;
+    Ok(Json(AttemptList { data: attempts.into_iter().map(Into::into).collect() }))
+}

@@ -1,0 +1,222 @@
+//! Starting a run of a kept config: to load, to plan, to check, to test the connections, to undo.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use chrono::Utc;
+use elt_shared::config::{Document, LoadMode, NoReferences, PipelineConfig};
+use elt_shared::job::QUEUE;
+use elt_shared::store::configs::ConfigVersion;
+use elt_shared::store::runs::{self, NewRun, Run, RunFilter};
+use elt_shared::telemetry::traceparent;
+use elt_shared::trigger::{self, Trigger, enqueue};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, Postgres, Transaction};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::view::RunView;
+use super::{configs, find};
+use crate::AppState;
+use crate::audit::AuditNote;
+use crate::auth::{Admin, Caller};
+use crate::error::{Error, Problem, Result};
+use crate::extract::{Json, Path};
+use crate::once::Once;
+
+/// What to run.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartRun {
+    /// The config version.
+    config_id: i64,
+    /// `run` (default), `plan`, `check` or `test_connection`.
+    #[serde(default)]
+    kind: StartKind,
+    /// Run at once, whatever `start_time` says.
+    #[serde(default)]
+    now: bool,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StartKind {
+    /// Extract, validate, load.
+    #[default]
+    Run,
+    /// The same without loading: what would change.
+    Plan,
+    /// Read the sources and check them against the contract.
+    Check,
+    /// Reach every source and the target.
+    TestConnection,
+}
+
+impl StartKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Plan => "plan",
+            Self::Check => "check",
+            Self::TestConnection => "test_connection",
+        }
+    }
+}
+
+/// Runs a config version once, without monitoring. Also plans, checks and connection tests: a worker does them.
+#[utoipa::path(post, path = "/runs", tag = "runs", security(("token" = [])), request_body = StartRun, responses(
+    (status = 202, body = RunView), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub async fn start(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    once: Once,
+    note: AuditNote,
+    Json(request): Json<StartRun>,
+) -> Result<Response> {
+    let config = configs::find(&state, request.config_id).await?;
+    let pipeline = pipeline_of(&config).await?;
+    let mut tx = state.db.begin().await?;
+    if let Some(known) = once.known(&mut tx, &caller, &request).await? {
+        return Ok(known);
+    }
+    let run = match request.kind {
+        StartKind::Run => {
+            let trigger = Trigger {
+                config: &config,
+                pipeline: &pipeline,
+                now: request.now,
+                monitor: false,
+                queue: QUEUE,
+                options: json!({}),
+                traceparent: traceparent(),
+                created_by: caller.name(),
+            };
+            trigger::trigger(&mut tx, &trigger).await?.run
+        }
+        kind => of_config(&mut tx, &caller, &config, &pipeline, Kind::new(kind.as_str())).await?,
+    };
+    note.object("run", run.id);
+    note.detail("kind", request.kind.as_str());
+    accepted(&once, tx, &caller, run).await
+}
+
+/// Takes back what a run loaded. Skipped rows may load again afterwards.
+#[utoipa::path(post, path = "/runs/{id}/undo", tag = "runs", security(("token" = [])), responses(
+    (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn undo(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    once: Once,
+    note: AuditNote,
+    Path(id): Path<Uuid>,
+) -> Result<Response> {
+    note.object("run", id);
+    let run = find(&state, id).await?;
+    let config = configs::find(&state, run.config_id).await?;
+    let pipeline = pipeline_of(&config).await?;
+    let mut tx = state.db.begin().await?;
+    if let Some(known) = once.known(&mut tx, &caller, &id).await? {
+        return Ok(known);
+    }
+    can_be_undone(&mut tx, &run, &pipeline).await?;
+    let kind = Kind { parent: Some(id), ..Kind::new("undo") };
+    let undo = of_config(&mut tx, &caller, &config, &pipeline, kind).await?;
+    accepted(&once, tx, &caller, undo).await
+}
+
+async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConfig) -> Result<()> {
+    if !matches!(run.kind.as_str(), "run" | "replay") || run.state != "succeeded" {
+        let what = format!("a {} that has {} loaded nothing that could be undone", run.kind, run.state);
+        return Err(Error::conflict("nothing_to_undo", what, "Choose a run that loaded rows."));
+    }
+    if pipeline.load.mode != LoadMode::Append {
+        return Err(Error::conflict(
+            "cannot_undo",
+            "a run that merges or replaces overwrote rows, which nobody kept",
+            "Restore the table from a backup, or load the older files again.",
+        ));
+    }
+    let filter = RunFilter { parent_id: Some(run.id), kind: Some("undo"), ..RunFilter::default() };
+    let undone = runs::list(&mut *tx, &filter, None, 100).await?;
+    match undone.iter().find(|undo| !matches!(undo.state.as_str(), "failed" | "stopped")) {
+        Some(undo) => Err(Error::conflict(
+            "already_undone",
+            format!("the run {} undoes it already", undo.id),
+            "Look at that run.",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What a run does beside loading.
+pub struct Kind<'a> {
+    /// `plan`, `check`, `test_connection`, `replay` or `undo`.
+    pub name: &'a str,
+    /// The run it is about.
+    pub parent: Option<Uuid>,
+    /// What it needs beside the config.
+    pub options: Value,
+}
+
+impl<'a> Kind<'a> {
+    /// About no other run, and needs nothing else.
+    pub fn new(name: &'a str) -> Self {
+        Self { name, parent: None, options: json!({}) }
+    }
+}
+
+/// Enqueues a run of another kind than loading.
+///
+/// # Errors
+/// When the database is away.
+pub async fn of_config(
+    tx: &mut PgConnection,
+    caller: &Caller,
+    config: &ConfigVersion,
+    pipeline: &PipelineConfig,
+    kind: Kind<'_>,
+) -> Result<Run> {
+    let new = NewRun {
+        kind: kind.name,
+        config_id: config.id,
+        name: &pipeline.name,
+        target_table: &pipeline.target.table.to_string(),
+        trigger: "manual",
+        schedule_id: None,
+        parent_id: kind.parent,
+        queue: QUEUE,
+        options: kind.options,
+        not_before: None,
+        not_after: None,
+        waits_for: None,
+        max_attempts: pipeline.retry.max_attempts,
+        traceparent: traceparent(),
+        created_by: caller.name(),
+    };
+    Ok(enqueue(tx, new, Utc::now()).await?)
+}
+
+/// Answers with a run that was enqueued, and commits.
+///
+/// # Errors
+/// When the database is away.
+pub async fn accepted(once: &Once, mut tx: Transaction<'_, Postgres>, caller: &Caller, run: Run) -> Result<Response> {
+    let location = format!("/runs/{}", run.id);
+    let answer = once.answer(&mut tx, caller, StatusCode::ACCEPTED, Some(location), &RunView::from(run)).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// The pipeline a version describes.
+///
+/// # Errors
+/// Why no run can be made of it.
+pub async fn pipeline_of(config: &ConfigVersion) -> Result<PipelineConfig> {
+    let text = config.yaml_content.clone();
+    let checked = tokio::task::spawn_blocking(move || Document::parse(&text)?.pipeline(&NoReferences)).await;
+    Ok(checked.map_err(|error| Error::internal("check the YAML", error))??.value)
+}

@@ -1,0 +1,161 @@
+//! A run as people and programs see it.
+
+use chrono::{DateTime, Utc};
+use elt_shared::store::runs::{AttemptRow, Run};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// One execution of a pipeline.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct RunView {
+    /// Sorts by time.
+    pub id: Uuid,
+    /// `run`, `plan`, `check`, `test_connection`, `replay` or `undo`.
+    pub kind: String,
+    /// The config version it executes.
+    pub config_id: i64,
+    /// Pipeline name.
+    pub name: String,
+    /// Target table as the config names it.
+    pub target_table: String,
+    /// `manual`, `schedule`, `file_change` or `retry`.
+    pub trigger: String,
+    /// The schedule that made it.
+    pub schedule_id: Option<Uuid>,
+    /// The run this one retries, replays or undoes.
+    pub parent_id: Option<Uuid>,
+    /// The queue its ticket is on.
+    pub queue: String,
+    /// What the kind needs beside the config.
+    pub options: Value,
+    /// `queued`, `running`, `succeeded`, `failed` or `stopped`.
+    pub state: String,
+    /// It waits for this instant.
+    pub not_before: Option<DateTime<Utc>>,
+    /// It must not start later than this.
+    pub not_after: Option<DateTime<Utc>>,
+    /// A sentence, while it waits for something.
+    pub waits_for: Option<String>,
+    /// The run that holds the target it wants.
+    pub waits_for_run: Option<Uuid>,
+    /// `extract`, `validate` or `load`, while it runs.
+    pub stage: Option<String>,
+    /// Rows and bytes so far, while it runs.
+    pub progress: Option<Value>,
+    /// Starts that count against `max_attempts`.
+    pub attempt: i32,
+    /// Bound of `attempt`.
+    pub max_attempts: i32,
+    /// Raised by every start.
+    pub epoch: i64,
+    /// Who works on it, or did last.
+    pub worker_id: Option<String>,
+    /// Until when the worker has it, by the database's clock.
+    pub lease_expires_at: Option<DateTime<Utc>>,
+    /// Someone asked it to stop.
+    pub stop_requested_at: Option<DateTime<Utc>>,
+    /// Stable code of the failure.
+    pub error_code: Option<String>,
+    /// The failure as a sentence.
+    pub error: Option<String>,
+    /// What to do about it.
+    pub next_step: Option<String>,
+    /// The run report, once it finished.
+    pub report: Option<Value>,
+    /// Rows read, once known.
+    pub rows_read: Option<i64>,
+    /// Rows inserted, once known.
+    pub rows_inserted: Option<i64>,
+    /// W3C trace context of whoever asked for it.
+    pub traceparent: Option<String>,
+    /// Username.
+    pub created_by: String,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When its first attempt started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it reached its last state.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl RunView {
+    /// Whether nothing about it changes any more.
+    pub fn is_finished(&self) -> bool {
+        self.finished_at.is_some()
+    }
+}
+
+impl From<Run> for RunView {
+    fn from(run: Run) -> Self {
+        Self {
+            id: run.id,
+            kind: run.kind,
+            config_id: run.config_id,
+            name: run.name,
+            target_table: run.target_table,
+            trigger: run.trigger,
+            schedule_id: run.schedule_id,
+            parent_id: run.parent_id,
+            queue: run.queue,
+            options: run.options,
+            state: run.state,
+            not_before: run.not_before,
+            not_after: run.not_after,
+            waits_for: run.waits_for,
+            waits_for_run: run.waits_for_run,
+            stage: run.stage,
+            progress: run.progress,
+            attempt: run.attempt,
+            max_attempts: run.max_attempts,
+            epoch: run.epoch,
+            worker_id: run.worker_id,
+            lease_expires_at: run.lease_expires_at,
+            stop_requested_at: run.stop_requested_at,
+            error_code: run.error_code,
+            error: run.error,
+            next_step: run.next_step,
+            report: run.report,
+            rows_read: run.rows_read,
+            rows_inserted: run.rows_inserted,
+            traceparent: run.traceparent,
+            created_by: run.created_by,
+            created_at: run.created_at,
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+        }
+    }
+}
+
+/// One start of a run.
+#[derive(Serialize, ToSchema)]
+pub struct AttemptView {
+    /// Counts the starts.
+    epoch: i64,
+    /// Who worked on it.
+    worker_id: String,
+    started_at: DateTime<Utc>,
+    /// When it ended, however it did.
+    finished_at: Option<DateTime<Utc>>,
+    /// How it ended.
+    outcome: Option<String>,
+    /// Stable code of a failure.
+    error_code: Option<String>,
+    /// The failure as a sentence.
+    error: Option<String>,
+}
+
+impl From<AttemptRow> for AttemptView {
+    fn from(attempt: AttemptRow) -> Self {
+        Self {
+            epoch: attempt.epoch,
+            worker_id: attempt.worker_id,
+            started_at: attempt.started_at,
+            finished_at: attempt.finished_at,
+            outcome: attempt.outcome,
+            error_code: attempt.error_code,
+            error: attempt.error,
+        }
+    }
+}

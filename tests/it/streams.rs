@@ -1,0 +1,135 @@
+//! Streams of events: a run as it changes, and the log as it is written.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use elt_shared::store::logs::{self, NewLine};
+use elt_shared::store::runs::{self, Outcome};
+use futures::StreamExt;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::TestApp;
+use crate::support::client::Request;
+
+/// An event as it was sent.
+#[derive(Debug)]
+struct Event {
+    name: String,
+    id: String,
+    data: Value,
+}
+
+/// Reads events until one that `last` accepts.
+async fn read_until(request: Request<'_>, last: impl Fn(&Event) -> bool) -> Vec<Event> {
+    let response = request.open().await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut chunks = response.bytes_stream();
+    let (mut text, mut events) = (String::new(), Vec::new());
+    let reading = async {
+        while let Some(chunk) = chunks.next().await {
+            text.push_str(&String::from_utf8_lossy(&chunk.expect("a chunk")));
+            while let Some((event, rest)) = text.split_once("\n\n") {
+                let field = |name: &str| {
+                    let line = event.lines().find_map(|line| line.strip_prefix(name));
+                    line.and_then(|line| line.strip_prefix(':')).unwrap_or_default().trim().to_owned()
+                };
+                let data = serde_json::from_str(&field("data")).unwrap_or(Value::Null);
+                let event = Event { name: field("event"), id: field("id"), data };
+                text = rest.to_owned();
+                let done = last(&event);
+                events.push(event);
+                if done {
+                    return;
+                }
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), reading).await.unwrap_or_else(|_| panic!("only {events:?}"));
+    events
+}
+
+async fn write(app: &TestApp, message: &str, run_id: Option<Uuid>) {
+    let line = NewLine {
+        at: Utc::now(),
+        level: "INFO".into(),
+        target: "elt_worker".into(),
+        message: message.into(),
+        fields: json!({}),
+        run_id,
+        trace_id: None,
+        process: "worker".into(),
+    };
+    logs::append(&app.db, &[line]).await.expect("kept the line");
+}
+
+fn messages(events: &[Event]) -> Vec<&str> {
+    events.iter().filter(|event| event.name == "log").filter_map(|event| event.data["message"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_run_is_followed_from_the_queue_to_its_end() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let run = app.trigger(&app.yaml("people", "")).await;
+    let id: Uuid = run["id"].as_str().expect("an id").parse().expect("a UUID");
+    write(&app, "before", Some(id)).await;
+    let work = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let begun = runs::begin(&app.db, id, "worker-1").await.expect("asked").expect("begun");
+        write(&app, "during", Some(id)).await;
+        write(&app, "of another run", Some(Uuid::now_v7())).await;
+        let mut db = app.db.acquire().await.expect("a connection");
+        runs::finish(&mut db, id, begun.epoch, &Outcome::Succeeded, None).await.expect("finished");
+        write(&app, "the last line", Some(id)).await;
+    };
+    let path = format!("/runs/{id}/events");
+    let (events, ()) = tokio::join!(read_until(app.get(&path), |event| event.name == "end"), work);
+    let states: Vec<&Value> =
+        events.iter().filter(|event| event.name == "status").map(|event| &event.data["state"]).collect();
+    assert_eq!((states.first(), states.last()), (Some(&&json!("queued")), Some(&&json!("succeeded"))));
+    assert_eq!(messages(&events), ["before", "during", "the last line"]);
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_where_it_broke_off() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let run = app.trigger(&app.yaml("people", "")).await;
+    let id: Uuid = run["id"].as_str().expect("an id").parse().expect("a UUID");
+    for message in ["one", "two", "three"] {
+        write(&app, message, Some(id)).await;
+    }
+    let path = format!("/runs/{id}/events");
+    let seen = read_until(app.get(&path), |event| event.data["message"] == "two").await;
+    let last = &seen.last().expect("an event").id;
+    let rest = read_until(app.get(&path).header("last-event-id", last), |event| event.name == "log").await;
+    assert_eq!(messages(&rest), ["three"]);
+}
+
+#[tokio::test]
+async fn the_log_is_followed_as_it_is_written_and_filtered() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    for number in 0..150 {
+        write(&app, &format!("old {number}"), None).await;
+    }
+    let work = async {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        write(&app, "noise", None).await;
+        write(&app, "old news", None).await;
+    };
+    let stream = read_until(app.get("/logs/follow?text=OLD"), |event| event.data["message"] == "old news");
+    let (events, ()) = tokio::join!(stream, work);
+    let messages = messages(&events);
+    assert_eq!((messages.len(), messages[0], messages[100]), (101, "old 50", "old news"));
+}
+
+#[tokio::test]
+async fn a_stopping_process_sends_its_readers_elsewhere() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        app.stop();
+    };
+    let (events, ()) = tokio::join!(read_until(app.get("/logs/follow"), |event| event.name == "timeout"), stop);
+    assert_eq!(events.last().map(|event| event.name.as_str()), Some("timeout"));
+}
