@@ -15,6 +15,7 @@ mod config_file;
 mod coverage;
 mod databases;
 mod exit;
+mod first_users;
 mod here;
 mod keys;
 mod migrate;

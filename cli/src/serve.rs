@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::databases::Databases;
 use crate::exit::{Exit, Refusal};
+use crate::first_users::FirstUsers;
 use crate::keys::Keys;
 use crate::{out, signals};
 
@@ -27,6 +28,8 @@ pub struct Serve {
     /// Bring the control database up to date first
     #[arg(long)]
     migrate: bool,
+    #[command(flatten)]
+    first_users: FirstUsers,
     #[command(flatten)]
     api: ApiSettings,
     #[command(flatten)]
@@ -50,6 +53,7 @@ impl Serve {
         }
         databases.require_migrated().await?;
         databases.keep_lines_of(&mut telemetry).await?;
+        self.first_users.make(&databases.control).await?;
 
         let state = state(&databases, self.api, self.network, keys)?;
         let address = listener.local_addr()?;

@@ -7,10 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
-use elt_shared::password;
-use elt_shared::secret::Secret;
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings, secret};
-use elt_shared::store::users::{self, Role};
+use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
 use elt_shared::telemetry::{self, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 use sqlx::PgPool;
@@ -18,7 +15,8 @@ use tokio::net::TcpListener;
 
 use crate::databases::Databases;
 use crate::exit::Exit;
-use crate::keys::{Keys, generate_password};
+use crate::first_users::{FirstLogin, FirstUsers};
+use crate::keys::Keys;
 use crate::signals::Stop;
 use crate::{out, serve, signals, worker};
 
@@ -31,12 +29,8 @@ pub struct Up {
     /// Execute no runs in this process
     #[arg(long)]
     no_worker: bool,
-    /// Password of `admin`, who is made at the first start; without it one is generated and printed
-    #[arg(long, env = "ELT_ADMIN_PASSWORD", hide_env_values = true, value_parser = secret)]
-    admin_password: Option<Secret>,
-    /// Makes `user`, an analyst, with this password at the first start
-    #[arg(long, env = "ELT_USER_PASSWORD", hide_env_values = true, value_parser = secret)]
-    user_password: Option<Secret>,
+    #[command(flatten)]
+    first_users: FirstUsers,
     #[command(flatten)]
     api: ApiSettings,
     #[command(flatten)]
@@ -59,7 +53,7 @@ impl Up {
         databases.migrate().await?;
         databases.keep_lines_of(&mut telemetry).await?;
         let keys = Keys::load_or_make(&databases.data_dir, self.api.jwt_key.clone(), self.api.secret_key.clone())?;
-        let login = first_users(&databases.control, self.admin_password, self.user_password).await?;
+        let login = self.first_users.make_or_generate(&databases.control).await?;
 
         greet(listener.local_addr()?, &databases.data_dir, &login);
         let state = serve::state(&databases, self.api, self.worker.network.clone(), keys)?;
@@ -93,42 +87,6 @@ async fn work(
     };
     let (api, worker) = tokio::join!(api, worker);
     api.and(worker)
-}
-
-/// How whoever reads the greeting logs in.
-enum FirstLogin {
-    /// There were users already.
-    AsBefore,
-    /// With the password that was given.
-    Given,
-    /// With this one, which is shown once.
-    Generated(Secret),
-}
-
-/// Makes the first users of a new installation.
-async fn first_users(db: &PgPool, admin: Option<Secret>, user: Option<Secret>) -> anyhow::Result<FirstLogin> {
-    if users::any(db).await.context("could not look for users")? {
-        return Ok(FirstLogin::AsBefore);
-    }
-    let (password, login) = match admin {
-        Some(password) => (password, FirstLogin::Given),
-        None => {
-            let password = Secret::new(generate_password());
-            (password.clone(), FirstLogin::Generated(password))
-        }
-    };
-    add(db, "admin", password, Role::Admin).await?;
-    if let Some(password) = user {
-        add(db, "user", password, Role::User).await?;
-    }
-    Ok(login)
-}
-
-async fn add(db: &PgPool, name: &str, password: Secret, role: Role) -> anyhow::Result<()> {
-    let doing = || format!("could not add the user `{name}`");
-    let hash = password::hash(password).await.with_context(doing)?;
-    users::create(db, name, &hash, role).await.with_context(doing)?;
-    Ok(())
 }
 
 fn greet(address: SocketAddr, data_dir: &Path, login: &FirstLogin) {

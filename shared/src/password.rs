@@ -8,8 +8,8 @@ use tokio::sync::Semaphore;
 
 use crate::secret::Secret;
 
-/// Shorter passwords are refused.
-pub const MIN_LENGTH: usize = 8;
+/// Shorter passwords are refused. Accounts of older installations had seven characters and come along as they are.
+pub const MIN_LENGTH: usize = 7;
 /// Longer passwords are refused before they cost anything.
 pub const MAX_LENGTH: usize = 256;
 

@@ -69,7 +69,7 @@ async fn list(
 struct AddUser {
     /// 1 to 100 characters, unique whatever its case.
     username: String,
-    /// 8 to 256 characters.
+    /// 7 to 256 characters.
     #[schema(value_type = String, format = Password)]
     password: Secret,
     /// `admin` or `user`.
@@ -130,7 +130,7 @@ struct ChangeUser {
     role: Option<Role>,
     /// Lock out, or let in again.
     disabled: Option<bool>,
-    /// A new password, 8 to 256 characters.
+    /// A new password, 7 to 256 characters.
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<Secret>,
 }

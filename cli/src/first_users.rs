@@ -1,0 +1,61 @@
+//! The first people of a new installation: `admin`, and `user` when a password was given for it.
+
+use anyhow::Context;
+use clap::Args;
+use elt_shared::password;
+use elt_shared::secret::Secret;
+use elt_shared::settings::secret;
+use elt_shared::store::users::{self, Role};
+use sqlx::PgPool;
+
+use crate::keys::generate_password;
+
+/// Passwords of the people made at the first start. They change nothing later.
+#[derive(Debug, Args)]
+pub struct FirstUsers {
+    /// Makes `admin` with this password at the first start. `elt up` generates and prints one when none is given
+    #[arg(long, env = "ELT_ADMIN_PASSWORD", hide_env_values = true, value_parser = secret)]
+    admin_password: Option<Secret>,
+    /// Makes `user`, an analyst, with this password at the first start
+    #[arg(long, env = "ELT_USER_PASSWORD", hide_env_values = true, value_parser = secret)]
+    user_password: Option<Secret>,
+}
+
+/// How whoever reads the greeting logs in.
+pub enum FirstLogin {
+    /// There were users already.
+    AsBefore,
+    /// With the password that was given.
+    Given,
+    /// With this one, which is shown once.
+    Generated(Secret),
+}
+
+impl FirstUsers {
+    /// Makes those whose password was given, and an admin in any case.
+    pub async fn make_or_generate(mut self, db: &PgPool) -> anyhow::Result<FirstLogin> {
+        let generated = self.admin_password.is_none().then(|| Secret::new(generate_password()));
+        self.admin_password = self.admin_password.or_else(|| generated.clone());
+        Ok(match (self.make(db).await?, generated) {
+            (false, _) => FirstLogin::AsBefore,
+            (true, None) => FirstLogin::Given,
+            (true, Some(password)) => FirstLogin::Generated(password),
+        })
+    }
+
+    /// Makes those whose password was given, unless there are users already; says whether it was the first start.
+    pub async fn make(self, db: &PgPool) -> anyhow::Result<bool> {
+        if users::any(db).await.context("could not look for users")? {
+            return Ok(false);
+        }
+        for (name, password, role) in
+            [("admin", self.admin_password, Role::Admin), ("user", self.user_password, Role::User)]
+        {
+            let Some(password) = password else { continue };
+            let doing = || format!("could not add the user `{name}`");
+            let hash = password::hash(password).await.with_context(doing)?;
+            users::create(db, name, &hash, role).await.with_context(doing)?;
+        }
+        Ok(true)
+    }
+}
