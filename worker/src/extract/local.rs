@@ -82,23 +82,29 @@ struct Listing<'a> {
 impl Listing<'_> {
     fn list(&self) -> Result<Extracted> {
         let place = self.place()?;
+        self.allowed(&place.start)?;
         let meta = std::fs::metadata(&place.start).map_err(|error| self.missing(&place.start, &error))?;
-        walk::inside(&place.start, self.scope.roots).map_err(|reason| PipelineError::Extract {
-            code: "outside_roots",
-            message: format!("source {}: {} {reason}", self.index + 1, place.start.display()),
-            next_step: "Move the files into a folder the worker may read, or add the folder to ELT_FS_ROOTS.".into(),
-        })?;
         if meta.is_dir() {
             return self.folder(&place);
         }
         self.single(&place.start)
     }
 
+    /// What lies outside the roots is not even looked for: whether it is there is nobody's business.
+    fn allowed(&self, path: &Path) -> Result<()> {
+        let known = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(path);
+        walk::inside(known, self.scope.roots).map_err(|reason| PipelineError::Extract {
+            code: "outside_roots",
+            message: format!("source {}: {} {reason}", self.index + 1, path.display()),
+            next_step: "Move the files into a folder the worker may read, or add the folder to ELT_FS_ROOTS.".into(),
+        })
+    }
+
     /// Where to start, and which files below it are wanted. What exists as it is written is no pattern.
     fn place(&self) -> Result<Place> {
         let path = self.scope.base.join(&self.source.path);
         let pattern = match &self.source.glob {
-            Some(glob) if path.exists() => return Place::new(path, glob).map_err(|error| self.bad_glob(&error)),
+            Some(glob) if path.exists() => return self.matching(path, glob).map_err(|error| self.bad_glob(&error)),
             Some(glob) => format!("{}/{glob}", self.source.path.trim_end_matches('/')),
             None => self.source.path.clone(),
         };
@@ -106,10 +112,18 @@ impl Listing<'_> {
             Some(special) if !path.exists() => {
                 let folder = pattern[..special].rfind('/').map_or(0, |slash| slash + 1);
                 let start = self.scope.base.join(&pattern[..folder]);
-                Place::new(start, &pattern[folder..]).map_err(|error| self.bad_glob(&error))
+                self.matching(start, &pattern[folder..]).map_err(|error| self.bad_glob(&error))
             }
-            _ => Ok(Place { start: path, wanted: None }),
+            _ => Ok(Place { start: path, wanted: None, deep: self.source.recursive }),
         }
+    }
+
+    /// Everything below a folder that a pattern matches; a recursive source looks for a name at any depth.
+    fn matching(&self, start: PathBuf, pattern: &str) -> Result<Place, globset::Error> {
+        let nested = pattern.contains('/') || pattern.contains("**");
+        let pattern = if self.source.recursive && !nested { format!("**/{pattern}") } else { pattern.to_owned() };
+        let glob = GlobBuilder::new(&pattern).literal_separator(true).empty_alternates(true).build()?;
+        Ok(Place { start, wanted: Some(glob.compile_matcher()), deep: self.source.recursive || nested })
     }
 
     fn bad_glob(&self, error: &globset::Error) -> PipelineError {
@@ -146,8 +160,7 @@ impl Listing<'_> {
 
     /// Every file of a folder that is wanted; what is not ours is left out, with its reason.
     fn folder(&self, place: &Place) -> Result<Extracted> {
-        let deep = self.source.recursive || place.wanted.is_some();
-        let found = walk::files(&place.start, deep, self.scope.roots, self.scope.stop)
+        let found = walk::files(&place.start, place.deep, self.scope.roots, self.scope.stop)
             .map_err(|error| self.missing(&place.start, &error))?
             .ok_or(PipelineError::Stopped)?;
         let mut extracted = Extracted::default();
@@ -228,16 +241,13 @@ impl Listing<'_> {
 /// Where a listing starts and what it looks for.
 struct Place {
     start: PathBuf,
+    /// Matched against the path below `start`.
     wanted: Option<GlobMatcher>,
+    /// Whether folders below are looked into.
+    deep: bool,
 }
 
 impl Place {
-    /// Everything below a folder that a pattern matches.
-    fn new(start: PathBuf, pattern: &str) -> Result<Self, globset::Error> {
-        let glob = GlobBuilder::new(pattern).literal_separator(true).empty_alternates(true).build()?;
-        Ok(Self { start, wanted: Some(glob.compile_matcher()) })
-    }
-
     fn wants(&self, path: &Path) -> bool {
         let below = path.strip_prefix(&self.start).unwrap_or(path);
         self.wanted.as_ref().is_none_or(|glob| glob.is_match(below))

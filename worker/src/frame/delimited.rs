@@ -81,7 +81,7 @@ impl Delimited {
                 return Ok(());
             }
             let mut splitter = Splitter::new(self.dialect, &text[self.done..], self.window.ended());
-            let record = splitter.record(0, &mut sheet);
+            let record = splitter.record(0, MAX_COLUMNS + 1, &mut sheet);
             if sheet.cells.len() > MAX_COLUMNS {
                 return Err(self.name_error(&NameError::TooMany));
             }
@@ -194,11 +194,10 @@ impl Delimited {
         }
     }
 
-    /// Splits every whole record of the window.
+    /// Splits every whole record of the window, of which nothing is done yet.
     fn split(&mut self, sheet: &mut Sheet) -> Option<Cut> {
         let Self { window, file, dialect, names, null_values, done, line, filtered, .. } = self;
-        let text = &window.text()[*done..];
-        debug_assert!(*done == 0 || sheet.is_empty());
+        let text = window.text();
         let width = names.len();
         let clean = memchr::memchr(0, text).is_none() && window.is_utf8();
         let mut splitter = Splitter::new(*dialect, text, window.ended());
@@ -208,7 +207,7 @@ impl Delimited {
                 break None;
             }
             let (first, extra) = (sheet.cells.len(), sheet.extra.len());
-            let record = match splitter.record(start, sheet) {
+            let record = match splitter.record(start, width, sheet) {
                 Ok(record) => record,
                 Err(cut) => {
                     sheet.cells.truncate(first);
@@ -216,12 +215,11 @@ impl Delimited {
                     break Some(cut);
                 }
             };
-            let count = sheet.cells.len() - first;
             let raw = &text[start..record.end];
-            if count == 1 && is_blank(raw, width, dialect.delimiter) {
+            if record.count == 1 && is_blank(raw, width, dialect.delimiter) {
                 sheet.cells.truncate(first);
                 *filtered += 1;
-            } else if let Some((code, reason)) = defect(&record, count, width, raw, clean) {
+            } else if let Some((code, reason)) = defect(&record, width, raw, clean) {
                 sheet.cells.truncate(first);
                 sheet.extra.truncate(extra);
                 let raw = raw[..raw.len().min(MAX_RAW_BYTES)].to_vec();
@@ -237,7 +235,7 @@ impl Delimited {
             *line += record.lines;
             start = record.next;
         };
-        *done += start;
+        *done = start;
         cut
     }
 }
@@ -249,7 +247,8 @@ fn is_blank(line: &[u8], width: usize, delimiter: u8) -> bool {
 
 /// What is wrong with a record, if anything: code and sentence.
 #[inline]
-fn defect(record: &Record, count: usize, width: usize, raw: &[u8], clean: bool) -> Option<(&'static str, String)> {
+fn defect(record: &Record, width: usize, raw: &[u8], clean: bool) -> Option<(&'static str, String)> {
+    let count = record.count;
     if count <= width && !record.stray_quote && clean {
         return None;
     }

@@ -19,9 +19,11 @@ pub(super) struct Dialect {
     pub bare_cr: bool,
 }
 
-/// One record that was split; its cells are the last ones of the sheet.
+/// One record that was split; its first cells are the last ones of the sheet.
 #[derive(Debug)]
 pub(super) struct Record {
+    /// Cells it has, also those that were not kept.
+    pub count: usize,
     /// End of its text, without the line end.
     pub end: usize,
     /// Where the next record starts.
@@ -63,19 +65,20 @@ impl<'a> Splitter<'a> {
         Self { dialect, quote: quote.map_or(u16::MAX, u16::from), text, ended, marks }
     }
 
-    /// Splits the record that starts at `start`, where the last one ended, and adds its cells to the sheet.
+    /// Splits the record that starts at `start`, where the last one ended, and adds its first `keep` cells to the sheet.
     #[inline]
-    pub(super) fn record(&mut self, start: usize, sheet: &mut Sheet) -> Result<Record, Cut> {
+    pub(super) fn record(&mut self, start: usize, keep: usize, sheet: &mut Sheet) -> Result<Record, Cut> {
         let mut cell_start = start;
+        let mut count = 0;
         let mut lines = 1;
         let mut stray_quote = false;
         loop {
             let quoted = self.text.get(cell_start).is_some_and(|&byte| u16::from(byte) == self.quote);
-            let end = if quoted {
-                let cell = self.quoted(cell_start, &mut lines, sheet)?;
+            let (cell, end) = if quoted {
+                let (cell, close) = self.quoted(cell_start, &mut lines, &mut sheet.extra)?;
                 let end = self.cell_end()?;
-                stray_quote |= !self.only_line_end(cell + 1, end);
-                end
+                stray_quote |= !self.only_line_end(close + 1, end);
+                (cell, end)
             } else {
                 let end = self.cell_end()?;
                 let stop = if self.text.get(end) == Some(&self.dialect.delimiter) {
@@ -84,22 +87,25 @@ impl<'a> Splitter<'a> {
                     self.line_stop(cell_start, end)
                 };
                 let kind = if stop == cell_start { CellKind::Null } else { CellKind::Bare };
-                sheet.cells.push(Cell::of_text(kind, cell_start, stop));
-                end
+                (Cell::of_text(kind, cell_start, stop), end)
             };
+            if count < keep {
+                sheet.cells.push(cell);
+            }
+            count += 1;
             if self.text.get(end) == Some(&self.dialect.delimiter) {
                 cell_start = end + 1;
                 continue;
             }
             let next = self.after_line_end(end)?;
-            return Ok(Record { end: self.line_stop(start, end), next, lines, stray_quote });
+            return Ok(Record { count, end: self.line_stop(start, end), next, lines, stray_quote });
         }
     }
 
-    /// Adds the cell whose opening quote is at `open`, and says where its closing quote is.
-    fn quoted(&mut self, open: usize, lines: &mut u64, sheet: &mut Sheet) -> Result<usize, Cut> {
+    /// The cell whose opening quote is at `open`, and where its closing quote is.
+    fn quoted(&mut self, open: usize, lines: &mut u64, extra: &mut Vec<u8>) -> Result<(Cell, usize), Cut> {
         let opened_at = *lines - 1;
-        let extra_start = sheet.extra.len();
+        let extra_start = extra.len();
         let mut piece = open + 1;
         self.marks.next();
         let close = loop {
@@ -111,7 +117,7 @@ impl<'a> Splitter<'a> {
                 match self.text.get(at + 1) {
                     Some(&next) if u16::from(next) == self.quote => {
                         self.marks.next();
-                        sheet.extra.extend_from_slice(&self.text[piece..=at]);
+                        extra.extend_from_slice(&self.text[piece..=at]);
                         piece = at + 2;
                     }
                     None if !self.ended => return Err(Cut::More),
@@ -122,13 +128,13 @@ impl<'a> Splitter<'a> {
                 *lines += 1;
             }
         };
-        sheet.cells.push(if piece == open + 1 {
+        let cell = if piece == open + 1 {
             Cell::of_text(CellKind::Quoted, piece, close)
         } else {
-            sheet.extra.extend_from_slice(&self.text[piece..close]);
-            Cell::of_extra(CellKind::Quoted, extra_start, sheet.extra.len())
-        });
-        Ok(close)
+            extra.extend_from_slice(&self.text[piece..close]);
+            Cell::of_extra(CellKind::Quoted, extra_start, extra.len())
+        };
+        Ok((cell, close))
     }
 
     /// The next delimiter or line end, or the end of the file. Quotes on the way are ordinary.

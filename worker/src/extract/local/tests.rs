@@ -112,6 +112,8 @@ fn globs_find_files_at_any_depth() {
     let joined = files("in").source(|source| source.glob = Some("x/**/*.csv".into()));
     assert_eq!(joined.names(), ["in/x/y/d.csv"]);
     assert_eq!(files("in/?.csv").names(), ["in/a.csv"]);
+    let anywhere = files("in/*.csv").source(|source| source.recursive = true);
+    assert_eq!(anywhere.names(), ["in/a.csv", "in/x/y/d.csv"]);
     assert_eq!(files("in/[").code(), "bad_glob");
     let odd = Case::new("o[dd]").file("o[dd]/a.csv").source(|source| source.glob = Some("*.csv".into()));
     assert_eq!(odd.names(), ["o[dd]/a.csv"]);
@@ -163,6 +165,8 @@ fn links_are_followed_inside_the_roots_only() {
     assert_eq!(case.code(), "outside_roots");
     let dots = Case { source: LocalSource { path: "in/../outside".into(), ..case.source.clone() }, ..case };
     assert_eq!(dots.code(), "outside_roots");
+    let unseen = Case { source: LocalSource { path: "outside/gone.csv".into(), ..dots.source.clone() }, ..dots };
+    assert_eq!(unseen.code(), "outside_roots");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use elt_shared::json_path::Step;
 
-use super::scan::{Fault, Scanner, is_space, unescape};
+use super::scan::{Fault, Scanner, is_space};
+use super::text::unescape;
 use crate::frame::read::FileError;
 use crate::frame::window::Window;
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::scan::{Fault, Scanner, Token, Value, compact, unescape};
+use super::scan::{Fault, Scanner, Token, Value};
+use super::text::{compact, unescape};
 use crate::frame::CellKind;
 use crate::frame::names::{NameError, Names};
 use crate::frame::sheet::{Cell, Sheet};

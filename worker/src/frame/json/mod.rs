@@ -3,7 +3,7 @@
 //! Rows are scanned where they lie in the window; a document of any size is read in the same memory.
 //!
 //! # Layout
-//! - [`scan`]: one value in a piece of text
+//! - [`scan`]: one value in a piece of text; [`text`]: strings without their escapes
 //! - [`members`]: members of objects become cells of columns
 //! - [`cursor`]: walks through a document without keeping it
 //! - [`layout`]: where the rows are
@@ -13,6 +13,7 @@ mod cursor;
 mod layout;
 mod members;
 mod scan;
+mod text;
 
 use std::sync::Arc;
 

@@ -381,7 +381,7 @@ fn is_number(word: &[u8]) -> bool {
     rest.is_empty()
 }
 
-fn hex(digits: &[u8]) -> Option<u16> {
+pub(super) fn hex(digits: &[u8]) -> Option<u16> {
     digits.iter().try_fold(0, |sum, &digit| Some(sum << 4 | (digit as char).to_digit(16)? as u16))
 }
 
@@ -391,50 +391,4 @@ pub(super) fn is_document(text: &[u8]) -> bool {
     let Ok(start) = scanner.space(0) else { return false };
     let Ok(value) = scanner.value_within(start, MAX_DEPTH - 1) else { return false };
     scanner.defect.is_none() && text[value.end..].iter().all(|&byte| is_space(byte))
-}
-
-/// Appends a string without its escapes; `text` is what stands between its quotes and has no defect.
-pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) {
-    let mut rest = text;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        out.extend_from_slice(&rest[..at]);
-        let Some((&kind, after)) = rest[at + 1..].split_first() else { return };
-        rest = after;
-        match kind {
-            b'b' => out.push(0x08),
-            b'f' => out.push(0x0C),
-            b'n' => out.push(b'\n'),
-            b'r' => out.push(b'\r'),
-            b't' => out.push(b'\t'),
-            b'u' => rest = push_code(rest, out),
-            other => out.push(other),
-        }
-    }
-    out.extend_from_slice(rest);
-}
-
-/// Appends the character of the `\u` escape whose digits `rest` starts with; returns what follows.
-fn push_code<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let unit = |text: &[u8]| text.get(..4).and_then(hex).unwrap_or(0xFFFD);
-    let units = [unit(rest), rest.get(6..).map_or(0, unit)];
-    let pair = (0xD800..0xDC00).contains(&units[0]);
-    let character = char::decode_utf16(units).next().and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER);
-    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-    rest.get(if pair { 10 } else { 4 }..).unwrap_or_default()
-}
-
-/// Appends a value without the white space between its tokens.
-pub(super) fn compact(text: &[u8], out: &mut Vec<u8>) {
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        let length = if byte == b'"' {
-            Scanner::new(&text[at..], true).string(0).map_or(text.len() - at, |(end, _)| end)
-        } else {
-            1
-        };
-        if !is_space(byte) {
-            out.extend_from_slice(&text[at..at + length]);
-        }
-        at += length;
-    }
 }
