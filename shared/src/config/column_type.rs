@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::shortened;
 use super::keys::nearest;
-use super::reader::shortened;
 
 /// A PostgreSQL type elt loads into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -55,3 +55,11 @@ pub struct Warning {
     /// `unknown key "delimeter", did you mean "delimiter"?`
     pub message: String,
 }
+
+/// A text of any length, fit for a message.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

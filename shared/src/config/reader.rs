@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::Checked;
-use super::error::{ConfigError, ConfigProblem, Warning};
+use super::error::{ConfigError, ConfigProblem, Warning, shortened};
 use super::keys::{Choice, Key, Variant, either};
 use super::mask::{self, Mask};
 use super::node::{Entry, Node, Place, Value};
@@ -276,12 +276,4 @@ impl<'a> Field<'a> {
 fn join(path: &str, key: &str) -> String {
     let key = shortened(key);
     if path.is_empty() { key } else { format!("{path}.{key}") }
-}
-
-/// A text of any length, fit for a message.
-pub(super) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }

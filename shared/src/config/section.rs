@@ -1,8 +1,9 @@
 //! A mapping whose keys are known: typed values by their canonical names, and a warning for every key that is not.
 
+use super::error::shortened;
 use super::keys::{Choice, Key, Shape, nearest};
 use super::node::Entry;
-use super::reader::{Field, shortened};
+use super::reader::Field;
 use crate::secret::Secret;
 
 /// A mapping whose keys are known.

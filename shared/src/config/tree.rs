@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
 
-use super::error::ConfigProblem;
+use super::error::{ConfigProblem, shortened};
 use super::node::{Entry, Node, Place, Scalar, Style, Value};
-use super::reader::shortened;
 use super::second_opinion;
 
 /// Longest text, in bytes.
@@ -26,12 +25,12 @@ pub(super) fn parse(text: &str) -> Result<Node, ConfigProblem> {
     if let Some(position) = text.find('\0') {
         return Err(at_byte(text, position, "NUL characters are not allowed"));
     }
-    // Thousands of them take the parsers seconds, and nobody needs one.
-    if text.lines().any(|line| line.starts_with("%TAG")) {
-        return Err(problem("%TAG directives are not allowed"));
-    }
     // The parser does not count a byte order mark, and it stumbles over a block without an end of line.
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Thousands of them take the parsers seconds, and nobody needs one.
+    if body.split(['\n', '\r']).any(|line| line.starts_with("%TAG")) {
+        return Err(problem("%TAG directives are not allowed"));
+    }
     let line = format!("{body}\n");
     let root = root(&line, text.len() - body.len())?;
     second_opinion::agrees(&line, &root)?;
@@ -91,8 +90,34 @@ struct Builder {
     open: Vec<Open>,
     anchored: HashMap<String, Anchored>,
     root: Option<Node>,
+    /// All values so far.
+    spent: Cost,
+    /// Copies of values behind anchors.
+    kept: Cost,
+}
+
+/// How much values take, those behind aliases counted each time they are used.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost {
     nodes: usize,
     text_bytes: usize,
+}
+
+impl Cost {
+    fn plus(self, other: Self) -> Self {
+        Self { nodes: self.nodes + other.nodes, text_bytes: self.text_bytes + other.text_bytes }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self { nodes: self.nodes - before.nodes, text_bytes: self.text_bytes - before.text_bytes }
+    }
+}
+
+fn within_limits(cost: Cost, place: Place) -> Result<(), ConfigProblem> {
+    match cost.nodes > MAX_NODES || cost.text_bytes > MAX_TEXT {
+        true => Err(at(place, "too many values, those repeated by aliases included")),
+        false => Ok(()),
+    }
 }
 
 /// A list or mapping whose end was not seen yet.
@@ -101,22 +126,21 @@ struct Open {
     anchor: Option<String>,
     key: Option<(Scalar, Place)>,
     keys: HashSet<String>,
-    /// What the builder had counted when it began.
-    nodes_before: usize,
-    text_before: usize,
+    /// What was spent when it began.
+    before: Cost,
 }
 
 /// A finished value behind an anchor, and what one more use of it costs.
 struct Anchored {
     node: Node,
-    nodes: usize,
-    text_bytes: usize,
+    cost: Cost,
     depth: usize,
 }
 
 impl Builder {
     fn new(start: usize, end: usize) -> Self {
-        Self { start, end, open: Vec::new(), anchored: HashMap::new(), root: None, nodes: 0, text_bytes: 0 }
+        let (spent, kept) = (Cost::default(), Cost::default());
+        Self { start, end, open: Vec::new(), anchored: HashMap::new(), root: None, spent, kept }
     }
 
     fn build(mut self, text: &str) -> Result<Node, ConfigProblem> {
@@ -140,10 +164,10 @@ impl Builder {
                 if scalar.text.contains('\0') {
                     return Err(at(place, "NUL characters are not allowed"));
                 }
-                let bytes = scalar.text.len();
-                self.count(1, bytes, place)?;
+                let cost = Cost { nodes: 1, text_bytes: scalar.text.len() };
+                self.spend(cost, place)?;
                 let node = Node { place, value: Value::Scalar(scalar) };
-                self.keep_anchored(anchor, &node, 1, bytes);
+                self.keep_anchored(anchor, &node, cost)?;
                 self.add(node)
             }
             EventData::SequenceStart { anchor, .. } => self.begin(Value::List(Vec::new()), anchor, place),
@@ -161,17 +185,16 @@ impl Builder {
         if self.open.len() >= MAX_DEPTH {
             return Err(at(place, format!("nested deeper than {MAX_DEPTH} levels")));
         }
-        let (nodes_before, text_before) = (self.nodes, self.text_bytes);
-        self.count(1, 0, place)?;
-        let (node, keys) = (Node { place, value }, HashSet::new());
-        self.open.push(Open { node, anchor, key: None, keys, nodes_before, text_before });
+        let before = self.spent;
+        self.spend(Cost { nodes: 1, text_bytes: 0 }, place)?;
+        self.open.push(Open { node: Node { place, value }, anchor, key: None, keys: HashSet::new(), before });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), ConfigProblem> {
         let Some(open) = self.open.pop() else { return Ok(()) };
-        let (nodes, bytes) = (self.nodes - open.nodes_before, self.text_bytes - open.text_before);
-        self.keep_anchored(open.anchor, &open.node, nodes, bytes);
+        let cost = self.spent.since(open.before);
+        self.keep_anchored(open.anchor, &open.node, cost)?;
         self.add(open.node)
     }
 
@@ -186,18 +209,20 @@ impl Builder {
         if self.open.len() + anchored.depth > MAX_DEPTH {
             return Err(at(place, format!("nested deeper than {MAX_DEPTH} levels")));
         }
-        let (nodes, bytes) = (anchored.nodes, anchored.text_bytes);
-        self.count(nodes, bytes, place)?;
-        // Counted before it is copied: a bomb is refused while it is still small.
+        let cost = anchored.cost;
+        self.spend(cost, place)?;
+        // Paid for before it is copied: a bomb is refused while it is still small.
         let copy = self.anchored[anchor].node.clone();
         self.add(copy)
     }
 
-    fn keep_anchored(&mut self, anchor: Option<String>, node: &Node, nodes: usize, text_bytes: usize) {
-        if let Some(anchor) = anchor {
-            let anchored = Anchored { node: node.clone(), nodes, text_bytes, depth: depth(node) };
-            self.anchored.insert(anchor, anchored);
-        }
+    fn keep_anchored(&mut self, anchor: Option<String>, node: &Node, cost: Cost) -> Result<(), ConfigProblem> {
+        let Some(anchor) = anchor else { return Ok(()) };
+        // The copies kept are bounded, too: anchors around anchors keep the same values many times.
+        self.kept = self.kept.plus(cost);
+        within_limits(self.kept, node.place)?;
+        self.anchored.insert(anchor, Anchored { node: node.clone(), cost, depth: depth(node) });
+        Ok(())
     }
 
     /// Puts a finished value where it belongs: into the innermost open list or mapping.
@@ -217,13 +242,9 @@ impl Builder {
         Ok(())
     }
 
-    fn count(&mut self, nodes: usize, text_bytes: usize, place: Place) -> Result<(), ConfigProblem> {
-        self.nodes += nodes;
-        self.text_bytes += text_bytes;
-        if self.nodes > MAX_NODES || self.text_bytes > MAX_TEXT {
-            return Err(at(place, "too many values, those repeated by aliases included"));
-        }
-        Ok(())
+    fn spend(&mut self, cost: Cost, place: Place) -> Result<(), ConfigProblem> {
+        self.spent = self.spent.plus(cost);
+        within_limits(self.spent, place)
     }
 
     fn place(&self, start: Mark, end: Mark) -> Place {

@@ -1,17 +1,20 @@
 //! `type: api`: a JSON HTTP API.
 
+use std::fmt;
+
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
 use super::json_path;
 use super::pagination::{self, Pagination};
 use crate::config::keys::{Choice, Key, Shape};
+use crate::config::mask;
 use crate::config::reader::{Field, Reading};
 use crate::config::section::Section;
 use crate::secret::Secret;
 
 /// `type: api`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ApiSource {
     /// `http://` or `https://`.
     pub url: String,
@@ -29,6 +32,23 @@ pub struct ApiSource {
     pub records: Option<String>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
+}
+
+impl fmt::Debug for ApiSource {
+    /// A URL may hold a password or a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, auth_token, auth_scheme, headers, params, folder_param, records, pagination } = self;
+        f.debug_struct("ApiSource")
+            .field("url", &mask::secrets_within(url))
+            .field("auth_token", auth_token)
+            .field("auth_scheme", auth_scheme)
+            .field("headers", headers)
+            .field("params", params)
+            .field("folder_param", folder_param)
+            .field("records", records)
+            .field("pagination", pagination)
+            .finish()
+    }
 }
 
 /// How an API token is sent.
