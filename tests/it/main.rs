@@ -14,6 +14,7 @@ mod load_faults;
 mod load_foreign;
 mod load_kinds;
 mod load_modes;
+mod load_transform;
 mod load_widening;
 mod local_sources;
 mod log_lines;

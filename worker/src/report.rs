@@ -7,6 +7,7 @@ use crate::extract::LeftOut;
 
 /// What a run did. Kept in the target beside the rows, and with the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunReport {
     /// Rows found in all files: `inserted + updated + duplicate + quarantined + filtered`.
     pub rows_read: u64,
@@ -40,18 +41,22 @@ pub struct RunReport {
     pub left_out: Vec<LeftOut>,
     /// Sentences to look at.
     pub warnings: Vec<String>,
+    /// Models of `transform:` that were made anew, `totals (view)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
     /// Where the combined CSV is.
     pub combined_csv: Option<String>,
     /// A plan's first new rows, as texts in the order of `columns`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Vec<Option<String>>>,
     /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finished_from_marker: bool,
 }
 
 /// What became of the rows of one file. It always balances.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FileReceipt {
     /// What people see.
     pub name: String,
@@ -147,6 +152,7 @@ pub enum Drift {
 
 /// Seconds each stage took.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Stages {
     /// Getting the files.
     pub extract: f64,
@@ -154,4 +160,6 @@ pub struct Stages {
     pub validate: f64,
     /// Converting, sending and committing.
     pub load: f64,
+    /// Making the models of `transform:`.
+    pub transform: f64,
 }

@@ -60,6 +60,24 @@ impl CombinedCsv {
         &self.path
     }
 
+    /// Where the file is until it is published.
+    pub fn unfinished(&self) -> &Path {
+        &self.unfinished
+    }
+
+    /// Publishes what a worker left behind that was killed between its commit and [`CombinedCsv::publish`].
+    /// False: it is not there.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn publish_left_behind(unfinished: &Path, path: &Path) -> io::Result<bool> {
+        match fs::rename(unfinished, path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes the header; only the first call does.
     ///
     /// # Errors

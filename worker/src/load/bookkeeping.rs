@@ -68,6 +68,7 @@ fn statements(table: &TableRef) -> String {
              rows_quarantined bigint      not null default 0,
              rows_filtered    bigint      not null default 0,
              report           jsonb,
+             unfinished_csv   text,
              constraint _elt_loads_balance check ({balance})
          );
          create table if not exists {files} (

@@ -99,7 +99,8 @@ pub async fn commit(
         tx.rollback().await?;
         return Ok((report, csv));
     }
-    marker::finish(&mut *tx, table, attempt, &report).await?;
+    let unfinished = csv.as_ref().map(CombinedCsv::unfinished);
+    marker::finish(&mut *tx, table, attempt, &report, unfinished).await?;
     if work.stop.is_cancelled() {
         return Err(PipelineError::Stopped.into());
     }

@@ -3,6 +3,7 @@
 //! An attempt first commits its epoch; the loading transaction locks the row as long as the epoch is its own and
 //! nothing was loaded. So an older attempt that still runs is fenced off, and a newer one finds what an older one did.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use elt_shared::target::TableRef;
@@ -42,7 +43,12 @@ pub enum Begun {
     /// Nothing was loaded: it may.
     Mine,
     /// An earlier attempt loaded everything.
-    Loaded(Box<RunReport>),
+    Loaded {
+        /// What it did.
+        report: Box<RunReport>,
+        /// Where it had its combined CSV until the commit.
+        unfinished_csv: Option<PathBuf>,
+    },
 }
 
 /// Ends the sessions of older attempts, so that none of them still works on the table.
@@ -85,17 +91,16 @@ pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Att
     if mine.is_some() {
         return Ok(Begun::Mine);
     }
-    let loaded: Option<Option<Json<RunReport>>> = sqlx::query_scalar(AssertSqlSafe(format!(
-        "select report from {loads} where run_id = $1 and loaded_at is not null"
+    let loaded: Option<(Option<Json<RunReport>>, Option<String>)> = sqlx::query_as(AssertSqlSafe(format!(
+        "select report, unfinished_csv from {loads} where run_id = $1 and loaded_at is not null"
     )))
     .bind(attempt.run_id)
     .fetch_optional(connection)
     .await
     .map_err(|error| fail.because(error))?;
-    match loaded {
-        Some(report) => Ok(Begun::Loaded(Box::new(report.map(|Json(report)| report).unwrap_or_default()))),
-        None => Err(PipelineError::Fenced),
-    }
+    let (report, unfinished_csv) = loaded.ok_or(PipelineError::Fenced)?;
+    let report = Box::new(report.map(|Json(report)| report).unwrap_or_default());
+    Ok(Begun::Loaded { report, unfinished_csv: unfinished_csv.map(PathBuf::from) })
 }
 
 /// In a transaction that changes the table: alone with it among elt's runs, within a bounded wait.
@@ -136,10 +141,11 @@ pub async fn finish(
     table: &TableRef,
     attempt: Attempt,
     report: &RunReport,
+    unfinished_csv: Option<&Path>,
 ) -> sqlx::Result<()> {
     sqlx::query(AssertSqlSafe(format!(
         "update {} set loaded_at = clock_timestamp(), report = $3, rows_read = $4, rows_inserted = $5, rows_updated = $6,
-                rows_duplicate = $7, rows_quarantined = $8, rows_filtered = $9
+                rows_duplicate = $7, rows_quarantined = $8, rows_filtered = $9, unfinished_csv = $10
          where run_id = $1 and epoch = $2",
         table.sibling(LOADS).sql()
     )))
@@ -152,6 +158,7 @@ pub async fn finish(
     .bind(report.rows_duplicate as i64)
     .bind(report.rows_quarantined as i64)
     .bind(report.rows_filtered as i64)
+    .bind(unfinished_csv.map(|path| path.to_string_lossy()))
     .execute(tx)
     .await?;
     Ok(())

@@ -18,12 +18,14 @@
 //! - [`table`]: the table's shape
 //! - [`quarantine`], [`receipt`]: what became of every row
 //! - [`undo`], [`replayed`]: rows are taken back, rejected rows are loaded after all
+//! - [`transform`]: SQL models are made anew after a load
 //! - [`failure`]: PostgreSQL's errors as sentences
 
 pub mod failure;
 pub mod marker;
 pub mod replayed;
 pub mod session;
+pub mod transform;
 pub mod undo;
 
 mod adopt;

@@ -24,7 +24,7 @@ pub async fn undo(session: &mut Session, undone: Uuid) -> Result<RunReport> {
     refuse_overwriters(&mut tx, &table, undone).await?;
     let deleted = delete(&mut tx, &table, undone, attempt.run_id).await.map_err(|error| fail.because(error))?;
     let report = RunReport { rows_deleted: deleted, table: table.to_string(), ..RunReport::default() };
-    marker::finish(&mut *tx, &table, attempt, &report).await.map_err(|error| fail.because(error))?;
+    marker::finish(&mut *tx, &table, attempt, &report, None).await.map_err(|error| fail.because(error))?;
     tx.commit().await.map_err(|error| fail.because(error))?;
     Ok(report)
 }

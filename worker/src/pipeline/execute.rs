@@ -15,7 +15,7 @@ use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::{self, Expectation, Profile};
 use crate::load::marker::Begun;
 use crate::load::session::{Before, Session};
-use crate::load::{self, Loaded, Work};
+use crate::load::{self, Loaded, Work, transform};
 use crate::progress::Stage;
 use crate::report::{RunReport, Stages};
 
@@ -40,16 +40,16 @@ struct Purpose<'a> {
 pub async fn run(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
     session.claim(context).await?;
-    if let Begun::Loaded(report) = session.begin().await? {
-        return Ok(finish_from_marker(*report));
-    }
     let path = folder::combined_path(context);
+    if let Begun::Loaded { report, unfinished_csv } = session.begin().await? {
+        let report = finish_from_marker(*report, unfinished_csv.as_deref(), &path);
+        return transform(context, session, report).await;
+    }
     folder::open_combined(context, &path)?;
     let folder = WorkFolder::create(context)?;
     let purpose = Purpose { given: None, replayed: Vec::new(), csv: Some(&path), dry: false };
     let report = Executing { context, folder: folder.path(), purpose }.execute(&mut session).await?;
-    session.close().await;
-    Ok(report)
+    transform(context, session, report).await
 }
 
 /// Does what a run would do, and rolls it back.
@@ -65,8 +65,8 @@ pub async fn plan(context: &RunContext) -> Result<RunReport> {
 pub async fn replay(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
     session.claim(context).await?;
-    if let Begun::Loaded(report) = session.begin().await? {
-        return Ok(finish_from_marker(*report));
+    if let Begun::Loaded { report, .. } = session.begin().await? {
+        return Ok(finish_from_marker(*report, None, Path::new("")));
     }
     let folder = WorkFolder::create(context)?;
     let replayed = replay::rejected_rows(context, &mut session, folder.path()).await?;
@@ -78,10 +78,26 @@ pub async fn replay(context: &RunContext) -> Result<RunReport> {
 }
 
 /// The acknowledgement of an earlier attempt was lost, its work was not.
-fn finish_from_marker(mut report: RunReport) -> RunReport {
+fn finish_from_marker(mut report: RunReport, unfinished_csv: Option<&Path>, path: &Path) -> RunReport {
     tracing::info!(rows = report.rows_inserted, "already loaded by an earlier attempt: nothing is loaded again");
     report.finished_from_marker = true;
+    // Its worker may have been killed before or after it gave the file its name, or on another machine.
+    let published = unfinished_csv.map(|unfinished| CombinedCsv::publish_left_behind(unfinished, path));
+    if let Some(Ok(false) | Err(_)) = published {
+        report
+            .warnings
+            .push("the combined CSV may be an older run's: the worker that wrote this run's was lost".into());
+    }
     report
+}
+
+/// Makes the models, also when an earlier attempt loaded: it may have been lost before it came to them.
+async fn transform(context: &RunContext, mut session: Session, mut report: RunReport) -> Result<RunReport> {
+    let started = Instant::now();
+    report.models = transform::run(&mut session, &context.config.transform).await?;
+    report.stages.transform = started.elapsed().as_secs_f64();
+    session.close().await;
+    Ok(report)
 }
 
 /// One attempt.
@@ -108,7 +124,11 @@ impl<'a> Executing<'a> {
             let profile = self.profile(&extracted.files, before.as_ref()).await?;
             let report = self.report(session, &extracted, &profile);
             let report = RunReport {
-                stages: Stages { extract: extract_seconds, validate: started.elapsed().as_secs_f64(), load: 0.0 },
+                stages: Stages {
+                    extract: extract_seconds,
+                    validate: started.elapsed().as_secs_f64(),
+                    ..Stages::default()
+                },
                 ..report
             };
             self.refuse_incomplete_replace(&profile, &report)?;

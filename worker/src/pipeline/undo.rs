@@ -18,7 +18,7 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
     session.claim(context).await?;
     let report = match session.begin().await? {
-        Begun::Loaded(report) => *report,
+        Begun::Loaded { report, .. } => *report,
         Begun::Mine => undo::undo(&mut session, undone).await?,
     };
     // Also when an earlier attempt deleted the rows: it may have been lost before it came to this.

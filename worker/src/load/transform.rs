@@ -1,0 +1,117 @@
+//! Transform: SQL models are made anew after a load, in declared order, in one transaction of their own.
+//! A failing model leaves the loaded rows and all old models as they are.
+
+use elt_shared::config::{Materialized, Transform};
+use elt_shared::target::{TableRef, quote_ident};
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::failure::Failing;
+use super::marker;
+use super::session::Session;
+use crate::error::{PipelineError, Result, is_connection_loss};
+
+/// Marks views and tables that are ours to replace.
+const OURS: &str = "elt model";
+
+/// Makes every model. Each may use `current_setting('elt.run_id')`. Answers what was made, `totals (view)`.
+///
+/// # Errors
+/// A model that fails, by name and position; a table in its way that is not ours.
+pub async fn run(session: &mut Session, models: &[Transform]) -> Result<Vec<String>> {
+    if models.is_empty() {
+        return Ok(Vec::new());
+    }
+    let table = session.table.clone();
+    let fail = Failing::at(&table, "make the models");
+    let mut tx = session.connection.begin().await.map_err(|error| fail.because(error))?;
+    marker::lock(&mut tx, &table).await.map_err(|error| fail.because(error))?;
+    sqlx::query("select set_config('elt.run_id', $1, true), set_config('search_path', $2, true)")
+        .bind(session.attempt.run_id.to_string())
+        .bind(format!("{}, public", quote_ident(&table.schema)))
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| fail.because(error))?;
+    // A model may read the ones before it, so the old ones go in reverse order before any new one is made.
+    for model in models.iter().rev() {
+        drop_old(&mut tx, &table.sibling(&model.name)).await?;
+    }
+    let mut made = Vec::new();
+    for (index, model) in models.iter().enumerate() {
+        let made_model = make(&mut tx, &table.sibling(&model.name), model).await;
+        made_model.map_err(|error| explained(&table, index, model, error))?;
+        made.push(format!("{} ({})", model.name, kind(model.materialized)));
+    }
+    tx.commit().await.map_err(|error| fail.because(error))?;
+    Ok(made)
+}
+
+async fn make(tx: &mut PgConnection, name: &TableRef, model: &Transform) -> sqlx::Result<()> {
+    execute(tx, format!("{}{}", prefix(name, model.materialized), model.sql)).await?;
+    execute(tx, format!("comment on {} {} is '{OURS}'", kind(model.materialized), name.sql())).await
+}
+
+fn prefix(name: &TableRef, materialized: Materialized) -> String {
+    format!("create {} {} as ", kind(materialized), name.sql())
+}
+
+fn kind(materialized: Materialized) -> &'static str {
+    match materialized {
+        Materialized::View => "view",
+        Materialized::Table => "table",
+    }
+}
+
+/// Drops a model of an earlier run. Something we did not make stays, and fails the run.
+async fn drop_old(tx: &mut PgConnection, name: &TableRef) -> Result<()> {
+    let fail = Failing::at(name, "drop the old model");
+    let found: Option<(String, Option<String>)> = sqlx::query_as(
+        "select relkind::text, obj_description(oid, 'pg_class') from pg_class where oid = to_regclass($1)",
+    )
+    .bind(name.sql())
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(|error| fail.because(error))?;
+    let kind = match found {
+        None => return Ok(()),
+        Some((kind, Some(comment))) if comment == OURS => {
+            if kind == "v" {
+                "view"
+            } else {
+                "table"
+            }
+        }
+        Some(_) => {
+            return Err(PipelineError::Target {
+                code: "transform_in_the_way",
+                message: format!("the model {name} is not made: a table or view of this name was not made by elt"),
+                next_step: "Give the model another name, or rename what is there.".into(),
+            });
+        }
+    };
+    execute(tx, format!("drop {kind} {}", name.sql())).await.map_err(|error| fail.because(error))
+}
+
+/// Prepared, so that it can only be one statement.
+async fn execute(tx: &mut PgConnection, sql: String) -> sqlx::Result<()> {
+    sqlx::query(AssertSqlSafe(sql)).execute(tx).await?;
+    Ok(())
+}
+
+fn explained(table: &TableRef, index: usize, model: &Transform, error: sqlx::Error) -> PipelineError {
+    let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    let Some(database) = database.filter(|_| !is_connection_loss(&error)) else {
+        return PipelineError::Load { table: table.to_string(), source: error };
+    };
+    let before = prefix(&table.sibling(&model.name), model.materialized).chars().count();
+    let place = match database.position() {
+        Some(PgErrorPosition::Original(at)) if at > before => format!(" at character {} of its sql", at - before),
+        _ => String::new(),
+    };
+    PipelineError::Target {
+        code: "transform_failed",
+        message: format!("transform[{index}] {} failed{place}: {}", model.name, database.message()),
+        next_step: "The rows are loaded and the old models are as they were. Correct the model's sql, then run again."
+            .into(),
+    }
+}
