@@ -26,6 +26,8 @@ mod roles;
 mod run_attempts;
 mod schedules;
 mod sftp_sources;
+mod sftp_trust;
+mod sources_together;
 mod streams;
 mod triggers;
 mod uploads;

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use elt_shared::config::{AfterLoad, HostTrust, SftpLogin, SftpSource, SourceConfig};
-use elt_shared::store::known_hosts;
+use elt_shared::config::{AfterLoad, SftpSource, SourceConfig};
 use elt_worker::error::PipelineError;
 use elt_worker::extract::sftp::{self, SftpLimits};
 use elt_worker::extract::{Compression, Extracted, Format};
@@ -11,7 +10,7 @@ use elt_worker::extract::{Compression, Extracted, Format};
 use crate::support::chaos_proxy::{ChaosProxy, Fate};
 use crate::support::extraction::{Extraction, failure, texts};
 use crate::support::http_source::HttpSource;
-use crate::support::sshd::{PASSWORD, Sshd, is_root};
+use crate::support::sshd::{Sshd, is_root};
 
 /// Everything a test may wait for, in a few hundred milliseconds.
 fn quick() -> SftpLimits {
@@ -66,143 +65,6 @@ async fn a_file_a_folder_and_a_glob_are_read() {
     assert_eq!(files(&deep, &sshd), ["b.csv", "deep/er/c.txt", "link.csv"]);
     let nothing = extract(&lab, &sshd.source("*.ndjson")).await.expect("a glob may match nothing");
     assert!(nothing.files.is_empty());
-}
-
-#[tokio::test]
-async fn a_password_and_every_kind_of_key_log_in() {
-    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
-    sshd.write("a.csv", "id\n1\n");
-    let login = async |login| extract(&lab, &SftpSource { login, ..sshd.source("a.csv") }).await;
-    let key = |key: String, passphrase: Option<&str>| SftpLogin::PrivateKey {
-        key: key.into(),
-        passphrase: passphrase.map(Into::into),
-    };
-    let text = |path: std::path::PathBuf| std::fs::read_to_string(path).expect("a key");
-    if is_root() {
-        login(SftpLogin::Password(PASSWORD.into())).await.expect("the password");
-    }
-    login(key(sshd.key(), None)).await.expect("an ed25519 key");
-    login(key(text(sshd.another_key("rsa", "opens it")), Some("opens it"))).await.expect("an rsa key with passphrase");
-    login(key(text(sshd.another_key("ecdsa", "")), None)).await.expect("an ecdsa key");
-    let file = lab.folder.write("keys/id", sshd.key());
-    login(key(file.to_str().expect("a path").into(), None)).await.expect("a key's file");
-    login(key("keys/id".into(), None)).await.expect("a key's file, from the base folder on");
-}
-
-#[tokio::test]
-async fn a_refused_login_is_not_tried_again_and_tells_no_secret() {
-    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
-    sshd.write("a.csv", "id\n1\n");
-    let encrypted = std::fs::read_to_string(sshd.another_key("ed25519", "canary")).expect("a key");
-    let stranger = std::fs::read_to_string(Sshd::start().another_key("ed25519", "")).expect("a key");
-    let outside = tempfile::NamedTempFile::new().expect("a file");
-    let key = |key: &str, passphrase: Option<&str>| SftpLogin::PrivateKey {
-        key: key.into(),
-        passphrase: passphrase.map(Into::into),
-    };
-    let mut messages = String::new();
-    for login in [
-        SftpLogin::Password("canary".into()),
-        key(&stranger, None),
-        key(&encrypted, None),
-        key(&encrypted, Some("canary-wrong")),
-        key("canary: no key at all", None),
-        key("-----BEGIN OPENSSH PRIVATE KEY-----\ncanary\n-----END OPENSSH PRIVATE KEY-----", None),
-        key(outside.path().to_str().expect("a path"), None),
-    ] {
-        let failed = failure(extract(&lab, &SftpSource { login, ..sshd.source("a.csv") }).await, sshd.address.port());
-        assert!(!failed.contains("canary") && !failed.contains("b3BlbnNzaC1rZXktdjE"), "{failed}");
-        messages.push_str(&failed.replace(&sshd.user(), "USER"));
-        messages.push('\n');
-    }
-    insta::assert_snapshot!(messages, @r#"
-    source_login: sftp://127.0.0.1:PORT did not accept the login of "USER" with its password; it accepts publickey, password
-    source_login: sftp://127.0.0.1:PORT did not accept the login of "USER" with its private key; it accepts publickey, password
-    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it is encrypted, and there is no `passphrase`
-    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: its `passphrase` does not open it, or the key is damaged
-    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it is no key, and as the path of one it cannot be followed: No such file or directory (os error 2)
-    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it cannot be parsed (Base64 decoding error: invalid length at 4)
-    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it is no key, and as the path of one it is outside the folders the worker may read
-    "#);
-    assert_eq!(sshd.refused_logins(), 2, "one each for the password and the unknown key");
-}
-
-#[tokio::test]
-async fn the_first_host_key_is_pinned_and_another_one_refused() {
-    let (mut sshd, lab) = (Sshd::start(), Extraction::new().await);
-    sshd.write("a.csv", "id\n1\n");
-    let source = sshd.source("a.csv");
-    let first = sshd.fingerprint("ed25519");
-    extract(&lab, &source).await.expect("the first use");
-    let known = known_hosts::of_server(&lab.context.control, "127.0.0.1", source.port).await.expect("known hosts");
-    assert_eq!((known.len(), known[0].trusted, &known[0].fingerprint), (1, true, &first));
-    assert!(known[0].public_key.starts_with("ssh-ed25519 AAAA"));
-    extract(&lab, &source).await.expect("the same key again");
-
-    sshd.change_host_key();
-    let second = sshd.fingerprint("ed25519");
-    let failed = failure(extract(&lab, &source).await, source.port).replace(&first, "FIRST").replace(&second, "SECOND");
-    insta::assert_snapshot!(failed, @"host_key_changed: the host key of sftp://127.0.0.1:PORT has changed: expected ssh-ed25519 FIRST, but it shows ssh-ed25519 SECOND");
-    assert_eq!(sshd.refused_logins(), 0, "no login was tried");
-
-    known_hosts::approve(&lab.context.control, "127.0.0.1", source.port, &second, "ann")
-        .await
-        .expect("approved")
-        .expect("the new key was noted for the admin");
-    extract(&lab, &source).await.expect("an admin has approved the new key");
-}
-
-#[tokio::test]
-async fn a_key_of_another_kind_is_a_changed_key_and_a_known_one_is_asked_for() {
-    let (mut sshd, lab) = (Sshd::start(), Extraction::new().await);
-    sshd.write("a.csv", "id\n1\n");
-    let (ed25519, rsa) = (sshd.fingerprint("ed25519"), sshd.fingerprint("rsa"));
-    let pinned =
-        |fingerprint: &str| SftpSource { trust: HostTrust::Pinned(fingerprint.into()), ..sshd.source("a.csv") };
-    extract(&lab, &pinned(&ed25519)).await.expect("the key it shows first");
-    extract(&lab, &pinned(&rsa)).await.expect("its other key");
-    let wrong =
-        extract(&lab, &pinned("SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")).await.expect_err("not its key");
-    assert_eq!(wrong.code(), "host_key_changed");
-    assert!(wrong.to_string().contains(&ed25519), "{wrong}");
-
-    extract(&lab, &sshd.source("a.csv")).await.expect("ed25519 is pinned");
-    sshd.drop_ed25519();
-    let changed = extract(&lab, &sshd.source("a.csv")).await.expect_err("only its RSA key is left").to_string();
-    assert!(changed.contains(&ed25519) && changed.contains(&rsa), "{changed}");
-}
-
-#[tokio::test]
-async fn a_strict_source_waits_for_an_admin() {
-    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
-    sshd.write("a.csv", "id\n1\n");
-    let source = SftpSource { trust: HostTrust::Strict, ..sshd.source("a.csv") };
-    let fingerprint = sshd.fingerprint("ed25519");
-    let failed = failure(extract(&lab, &source).await, source.port).replace(&fingerprint, "FINGERPRINT");
-    insta::assert_snapshot!(failed, @"host_key_unknown: the host key of sftp://127.0.0.1:PORT is not known: ssh-ed25519 FINGERPRINT");
-    extract(&lab, &source).await.expect_err("still not approved");
-    let db = &lab.context.control;
-    known_hosts::approve(db, "127.0.0.1", source.port, &fingerprint, "ann").await.expect("approved").expect("noted");
-    extract(&lab, &source).await.expect("approved");
-    assert!(known_hosts::forget(db, "127.0.0.1", source.port, &fingerprint).await.expect("forgotten"));
-    extract(&lab, &source).await.expect_err("forgotten again");
-}
-
-#[tokio::test]
-async fn two_workers_that_meet_a_server_at_once_pin_one_key() {
-    let lab = Extraction::new().await;
-    let key = |name: &str| known_hosts::ShownKey {
-        algorithm: "ssh-ed25519".into(),
-        fingerprint: format!("SHA256:{name}"),
-        public_key: String::new(),
-    };
-    let keys = [key("a"), key("b")];
-    let db = &lab.context.control;
-    let (one, other) =
-        tokio::join!(known_hosts::pin_first(db, "h", 22, &keys[0]), known_hosts::pin_first(db, "H.", 22, &keys[1]));
-    let (one, other) = (one.expect("pinned"), other.expect("pinned"));
-    assert_eq!(one, other, "both see the same key");
-    assert_eq!(one.len(), 1);
 }
 
 /// A few megabytes that differ everywhere.

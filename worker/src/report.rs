@@ -4,6 +4,7 @@ use elt_shared::config::ColumnType;
 use serde::{Deserialize, Serialize};
 
 use crate::extract::LeftOut;
+use crate::extract::probe::ProbeReport;
 
 /// What a run did. Kept in the target beside the rows, and with the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct RunReport {
     /// A plan's first new rows, as texts in the order of `columns`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Vec<Option<String>>>,
+    /// What a test of the connections showed: the sources in their order, then the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ProbeReport>,
     /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finished_from_marker: bool,

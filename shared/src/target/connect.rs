@@ -40,16 +40,24 @@ pub async fn connect_allowed(
     network: &NetworkSettings,
     application_name: &str,
 ) -> Result<PgConnection, TargetError> {
-    let mut options = options(database, default)?;
-    if !matches!(database, TargetDatabase::Default { .. }) {
-        let addresses = network::resolve(network, options.get_host(), options.get_port()).await?;
-        // A certificate is checked against the name, so the name is kept then.
-        let by_name = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
-        if let Some(address) = addresses.first().filter(|_| !by_name) {
-            options = options.host(&address.ip().to_string());
-        }
+    let options = options(database, default)?;
+    if matches!(database, TargetDatabase::Default { .. }) {
+        return open(options, application_name).await;
     }
-    open(options, application_name).await
+    let addresses = network::resolve(network, options.get_host(), options.get_port()).await?;
+    // A certificate is checked against the name, so the name is kept then.
+    if matches!(options.get_ssl_mode(), PgSslMode::VerifyFull) {
+        return open(options, application_name).await;
+    }
+    let mut opened = open(options.clone().host(&addresses[0].ip().to_string()), application_name).await;
+    // `localhost` has two addresses, and a server may listen on one of them.
+    for address in &addresses[1..] {
+        if !matches!(opened, Err(TargetError::Unreachable { .. })) {
+            break;
+        }
+        opened = open(options.clone().host(&address.ip().to_string()), application_name).await;
+    }
+    opened
 }
 
 async fn open(options: PgConnectOptions, application_name: &str) -> Result<PgConnection, TargetError> {

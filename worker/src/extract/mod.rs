@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod local;
+pub mod probe;
 pub mod sftp;
 mod words;
 

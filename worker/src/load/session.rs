@@ -75,7 +75,8 @@ impl Session {
         let config = &context.config.target;
         let attempt = Attempt { run_id: context.run.id, epoch: context.run.epoch, config_id: context.run.config_id };
         let name = attempt.application_name();
-        let mut connection = target::connect(&config.database, context.default_target.as_ref(), &name).await?;
+        let default = context.default_target.as_ref();
+        let mut connection = target::connect_allowed(&config.database, default, &context.network, &name).await?;
         let table = TableRef::find(&mut connection, &config.table).await?;
         let fail = Failing::at(&table, "identify the target");
         let (system, database): (i64, i64) = sqlx::query_as(

@@ -1,11 +1,10 @@
-//! A check reads the sources and says what would be loaded, as what; a connection test only knocks. Neither writes.
+//! A check reads the sources and says what would be loaded, as what. It writes nothing.
 
 use super::RunContext;
 use super::execute::Executing;
 use super::folder::{self, WorkFolder};
 use crate::contract::decide;
 use crate::error::Result;
-use crate::extract;
 use crate::load::session::Session;
 use crate::report::{FileReceipt, RunReport};
 
@@ -37,16 +36,5 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
     report.drift = decision.drift;
     report.warnings.extend(decision.warnings);
     session.close().await;
-    Ok(report)
-}
-
-/// Connects to the target and looks at every source, without reading any.
-pub async fn test_connection(context: &RunContext) -> Result<RunReport> {
-    let session = Session::open(context).await?;
-    let report = RunReport { table: session.table.to_string(), ..RunReport::default() };
-    session.close().await;
-    let folder = WorkFolder::create(context)?;
-    let executing = Executing::dry(context, folder.path());
-    extract::fingerprint(&context.config, &executing.extract_context()).await?;
     Ok(report)
 }

@@ -4,10 +4,12 @@
 //! - [`execute`]: extract, validate, load; a plan does the same and rolls back, a replay does it with rejected rows
 //! - [`replay`]: rejected rows as files
 //! - [`undo`]: what a run inserted is deleted
-//! - [`check`]: what would be loaded, and whether everything can be reached
+//! - [`check`]: what would be loaded
+//! - [`connections`]: every source and the target are tried
 //! - [`folder`]: the run's work folder and its combined CSV
 
 mod check;
+mod connections;
 mod execute;
 pub mod folder;
 mod replay;
@@ -63,7 +65,7 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
         "replay" => execute::replay(context).await,
         "undo" => undo::run(context).await,
         "check" => check::check(context).await,
-        "test_connection" => check::test_connection(context).await,
+        "test_connection" => connections::test(context).await,
         kind => Err(PipelineError::Internal(format!("runs of the kind {kind} cannot be executed"))),
     }
 }

@@ -19,6 +19,7 @@ mod retry;
 mod walk;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use elt_shared::config::{ApiSource, CsvOptions, Pagination};
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
@@ -32,9 +33,13 @@ use self::fetch::{Body, Fetcher, Opened};
 pub use self::limits::HttpLimits;
 use self::pages::{Pages, Turn, next_link};
 use self::request::{Outgoing, shown};
+use super::probe::{FoundFile, Sample};
 use super::{Compression, ExtractContext, Extracted, Format, InputFile, Stamp};
 use crate::error::{PipelineError, Result as PipelineResult};
 use crate::json_path::JsonPath;
+
+/// How long a test of the connection may take.
+const PROBE_PATIENCE: Duration = Duration::from_mins(2);
 
 /// Fetches every page of a source.
 ///
@@ -95,6 +100,25 @@ pub async fn fingerprint_within(
     .await
 }
 
+/// Asks for the first page, once.
+///
+/// # Errors
+/// As [`extract`].
+pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractContext) -> PipelineResult<Sample> {
+    let limits = HttpLimits { attempts: 1, total: PROBE_PATIENCE, answer: PROBE_PATIENCE, ..HttpLimits::default() };
+    let page = guarded(source, &context.stop, &limits, async {
+        let mut fetching = Fetching::start(index, source, context, &limits).await?;
+        fetching.page().await
+    })
+    .await?;
+    let Some(page) = page.filter(|page| page.contents.readable) else {
+        return Ok(Sample { files: Vec::new(), more: false, head: None });
+    };
+    let more = source.pagination.is_some() && page.contents.rows > 0;
+    let files = vec![FoundFile { name: page.name.clone(), bytes: page.body.bytes }];
+    Ok(Sample { files, more, head: Some(page.into_input(index, source)?) })
+}
+
 /// Ends the work at the total deadline and when asked to stop.
 async fn guarded<T>(
     source: &ApiSource,
@@ -140,35 +164,67 @@ impl Page {
     }
 }
 
-async fn fetch_pages(
+/// Fetches one page after the other.
+struct Fetching<'a> {
     index: usize,
-    source: &ApiSource,
-    context: &ExtractContext,
-    limits: &HttpLimits,
-) -> Result<Vec<Page>> {
-    let outgoing = Outgoing::of(source)?;
-    let wanted = wanted(source, &shown(&outgoing.url))?;
-    let mut pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref());
-    let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
-    tokio::fs::create_dir_all(&context.spool).await.map_err(|source| spool_failed(&context.spool, source))?;
-    let mut fetched: Vec<Page> = Vec::new();
-    let mut room = limits.total_bytes;
-    let mut next = Some(pages.first());
-    while let Some(url) = next {
-        let path = context.spool.join(format!("api-{index}-{}.json", pages.number));
-        let name = match source.pagination {
-            Some(_) => format!("{} page {}", shown(&url), pages.number),
+    source: &'a ApiSource,
+    spool: &'a Path,
+    fetcher: Fetcher<'a>,
+    wanted: Wanted,
+    pages: Pages<'a>,
+    next: Option<Url>,
+    /// Bytes the source may still send.
+    room: u64,
+}
+
+impl<'a> Fetching<'a> {
+    async fn start(
+        index: usize,
+        source: &'a ApiSource,
+        context: &'a ExtractContext,
+        limits: &'a HttpLimits,
+    ) -> Result<Self> {
+        let outgoing = Outgoing::of(source)?;
+        let wanted = wanted(source, &shown(&outgoing.url))?;
+        let pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref());
+        let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
+        let spool = &context.spool;
+        tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
+        let next = Some(pages.first());
+        Ok(Self { index, source, spool, fetcher, wanted, pages, next, room: limits.total_bytes })
+    }
+
+    /// The next page; `None` after the last.
+    async fn page(&mut self) -> Result<Option<Page>> {
+        let Some(url) = self.next.take() else { return Ok(None) };
+        let number = self.pages.number;
+        let path = self.spool.join(format!("api-{}-{number}.json", self.index));
+        let name = match self.source.pagination {
+            Some(_) => format!("{} page {number}", shown(&url)),
             None => shown(&url),
         };
-        let page = fetch_page(&fetcher, &url, name, path, &wanted, room).await?;
-        room -= page.body.bytes;
+        let page = fetch_page(&self.fetcher, &url, name, path, &self.wanted, self.room).await?;
+        self.room -= page.body.bytes;
         let turn = Turn {
             rows: page.contents.rows,
             hash: page.body.hash,
             cursor: page.contents.cursor.as_deref(),
             next_link: page.next_link.clone(),
         };
-        next = pages.next(&turn)?;
+        self.next = self.pages.next(&turn)?;
+        Ok(Some(page))
+    }
+}
+
+async fn fetch_pages(
+    index: usize,
+    source: &ApiSource,
+    context: &ExtractContext,
+    limits: &HttpLimits,
+) -> Result<Vec<Page>> {
+    let mut fetching = Fetching::start(index, source, context, limits).await?;
+    let mut fetched: Vec<Page> = Vec::new();
+    while let Some(page) = fetching.page().await? {
         // A page without rows ends the pages; it is only worth reading when it is all there is.
         if page.contents.rows > 0 || fetched.is_empty() {
             fetched.push(page);

@@ -30,6 +30,23 @@ pub(super) async fn download(remote: &mut Remote<'_>, file: &RemoteFile, to: &Pa
     Ok(None)
 }
 
+/// The beginning of a file: enough to see its columns.
+pub(super) async fn head(remote: &mut Remote<'_>, file: &RemoteFile, to: &Path) -> Result<()> {
+    let name = remote.name(&file.path);
+    let mut spool = Spool::create(to, &name).await?;
+    remote
+        .with(async |remote, session| {
+            let handle = remote.answer(&name, session.sftp.open(&file.path)).await?;
+            let length = file.version.size.min(u64::from(remote.limits.chunk)) as usize;
+            match remote.answer(&name, read_at(handle, 0, length)).await? {
+                Some(bytes) => spool.append(&bytes, session).await,
+                None => Err(SftpError::Changed { name: name.clone() }),
+            }
+        })
+        .await?;
+    spool.finish().await
+}
+
 /// Reads exactly this version of a file, over as many connections as it takes.
 async fn download_version(remote: &mut Remote<'_>, path: &str, expected: Version, to: &Path) -> Result<()> {
     let name = remote.name(path);

@@ -20,6 +20,7 @@ mod login;
 mod session;
 
 use std::path::Path;
+use std::time::Duration;
 
 use elt_shared::config::{AfterLoad, SftpSource, SourceConfig};
 use tokio_util::sync::CancellationToken;
@@ -29,8 +30,12 @@ use self::error::{Result, SftpError};
 pub use self::limits::SftpLimits;
 use self::listing::{RemoteFile, Version};
 use self::session::Remote;
+use super::probe::{FoundFile, Sample};
 use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, RemoteTask, Stamp};
 use crate::error::{PipelineError, Result as PipelineResult};
+
+/// How long a test of the connection may take.
+const PROBE_PATIENCE: Duration = Duration::from_mins(2);
 
 /// Fetches every file of a source.
 ///
@@ -69,6 +74,39 @@ pub async fn fingerprint(source: &SftpSource, context: &ExtractContext) -> Pipel
         Ok(hash.digest128())
     })
     .await
+}
+
+/// Lists what is there and reads the beginning of the first file, once.
+///
+/// # Errors
+/// As [`extract`].
+pub(super) async fn probe(index: usize, source: &SftpSource, context: &ExtractContext) -> PipelineResult<Sample> {
+    let limits = SftpLimits { attempts: 1, total: PROBE_PATIENCE, ..SftpLimits::default() };
+    guarded(source, &context.stop, &limits, async {
+        let mut remote = Remote::new(source, context, &limits)?;
+        let listing = remote.with(async |remote, session| listing::list(remote, session, &source.path).await).await?;
+        let named = |file: &RemoteFile| FoundFile { name: remote.name(&file.path), bytes: file.version.size };
+        let files = listing.files.iter().map(named).collect();
+        let head = match listing.files.first() {
+            Some(first) => Some(head(index, source, &mut remote, first, &context.spool).await?),
+            None => None,
+        };
+        Ok(Sample { files, more: false, head })
+    })
+    .await
+}
+
+async fn head(
+    index: usize,
+    source: &SftpSource,
+    remote: &mut Remote<'_>,
+    file: &RemoteFile,
+    spool: &Path,
+) -> Result<InputFile> {
+    make_folder(spool).await?;
+    let to = spool.join(format!("sftp-{index}-head"));
+    download::head(remote, file, &to).await?;
+    input(index, source, remote, file, file.version, &to)
 }
 
 /// Moves or deletes what was loaded, as its sources say. Called once the load has committed; what fails here is
@@ -128,11 +166,10 @@ async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limi
         return Err(SftpError::too_large(&remote.name(&source.path), bytes, limits.total_bytes));
     }
     let folder = &context.spool;
-    let doing = || format!("make the folder {}", folder.display());
-    tokio::fs::create_dir_all(folder).await.map_err(|source| SftpError::Spool { doing: doing(), source })?;
+    make_folder(folder).await?;
     let mut extracted = Extracted::default();
     for (path, kind, reason) in listing.left_out {
-        extracted.left_out.push(leave_out(remote.name(&path), kind, reason));
+        extracted.left_out.push(LeftOut { name: remote.name(&path), kind, reason });
     }
     for (number, file) in listing.files.iter().enumerate() {
         // The server's names stay on the server: a name of ours cannot lead out of the spool.
@@ -140,11 +177,12 @@ async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limi
         match download::download(&mut remote, file, &to).await {
             Ok(Some(version)) => extracted.files.push(input(index, source, &remote, file, version, &to)?),
             Ok(None) => {
-                let reason = "it changed each time it was read, so it is still being written";
-                extracted.left_out.push(leave_out(remote.name(&file.path), LeftOutKind::Skipped, reason.into()));
+                let reason = "it changed each time it was read, so it is still being written".into();
+                extracted.left_out.push(LeftOut { name: remote.name(&file.path), kind: LeftOutKind::Skipped, reason });
             }
             Err(error) if error.is_of_one_file() && !listing.single => {
-                extracted.left_out.push(leave_out(remote.name(&file.path), LeftOutKind::Failed, error.to_string()));
+                let (name, reason) = (remote.name(&file.path), error.to_string());
+                extracted.left_out.push(LeftOut { name, kind: LeftOutKind::Failed, reason });
             }
             Err(error) => return Err(error),
         }
@@ -182,10 +220,7 @@ fn input(
     })
 }
 
-fn leave_out(name: String, kind: LeftOutKind, reason: String) -> LeftOut {
-    match kind {
-        LeftOutKind::Skipped => tracing::warn!(file = name, "skipped {name}: {reason}"),
-        LeftOutKind::Failed => tracing::error!(file = name, "cannot read {name}: {reason}"),
-    }
-    LeftOut { name, kind, reason }
+async fn make_folder(folder: &Path) -> Result<()> {
+    let doing = || format!("make the folder {}", folder.display());
+    tokio::fs::create_dir_all(folder).await.map_err(|source| SftpError::Spool { doing: doing(), source })
 }

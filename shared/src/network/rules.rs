@@ -1,0 +1,135 @@
+//! Rules for hosts: networks and names.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use super::normal;
+
+/// One rule of `ELT_NET_DENY` or `ELT_NET_ALLOW`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostRule {
+    /// A network in CIDR notation, or one address.
+    Network(Network),
+    /// A host name, in lower case.
+    Name(String),
+    /// `*.example.com`: every name below, kept as `.example.com`.
+    Below(String),
+}
+
+/// A range of addresses. IPv4 is kept in its IPv6-mapped form, so that both spellings of an address are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    first: u128,
+    bits: u8,
+}
+
+/// A text that is no rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither a network like 10.0.0.0/8 nor a host name like db.example.com or *.example.com")]
+pub struct HostRuleError(String);
+
+impl Network {
+    pub(super) const fn v4(address: [u8; 4], bits: u8) -> Self {
+        Self::mapped(Ipv4Addr::new(address[0], address[1], address[2], address[3]).to_ipv6_mapped(), 96 + bits)
+    }
+
+    pub(super) const fn mapped(address: Ipv6Addr, bits: u8) -> Self {
+        let mask = if bits == 0 { 0 } else { u128::MAX << (128 - bits) };
+        Self { first: address.to_bits() & mask, bits }
+    }
+
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
+        let address = match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
+        };
+        Self::mapped(address, self.bits) == *self
+    }
+}
+
+impl FromStr for HostRule {
+    type Err = HostRuleError;
+
+    fn from_str(text: &str) -> Result<Self, HostRuleError> {
+        let refuse = || HostRuleError(text.to_owned());
+        let rule = text.trim();
+        let (address, bits) = match rule.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| refuse())?)),
+            None => (rule, None),
+        };
+        match address.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(IpAddr::V4(v4)) if bits.is_none_or(|bits| bits <= 32) => {
+                Ok(Self::Network(Network::v4(v4.octets(), bits.unwrap_or(32))))
+            }
+            Ok(IpAddr::V6(v6)) if bits.is_none_or(|bits| bits <= 128) => {
+                Ok(Self::Network(Network::mapped(v6, bits.unwrap_or(128))))
+            }
+            Err(_) if bits.is_none() => name_rule(rule).ok_or_else(refuse),
+            _ => Err(refuse()),
+        }
+    }
+}
+
+fn name_rule(rule: &str) -> Option<HostRule> {
+    let name = normal(rule);
+    let below = name.strip_prefix('*').filter(|below| below.starts_with('.'));
+    let plain = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
+    };
+    match below {
+        Some(below) if plain(below) => Some(HostRule::Below(below.to_owned())),
+        None if plain(&name) => Some(HostRule::Name(name)),
+        _ => None,
+    }
+}
+
+impl HostRule {
+    pub(super) fn names(&self, host: &str) -> bool {
+        match self {
+            Self::Network(_) => false,
+            Self::Name(name) => name == host,
+            Self::Below(below) => host.ends_with(below.as_str()),
+        }
+    }
+
+    pub(super) fn holds(&self, address: IpAddr) -> bool {
+        matches!(self, Self::Network(network) if network.contains(address))
+    }
+}
+
+impl fmt::Display for HostRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Below(below) => write!(f, "*{below}"),
+            Self::Network(Network { first, bits }) => match Ipv6Addr::from_bits(*first).to_ipv4_mapped() {
+                Some(v4) if *bits >= 96 => write!(f, "{v4}/{}", bits - 96),
+                _ => write!(f, "{}/{bits}", Ipv6Addr::from_bits(*first)),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_a_network_or_a_name_and_nothing_else() {
+        for (text, shown) in [
+            ("10.1.2.3/8", "10.0.0.0/8"),
+            ("10.1.2.3", "10.1.2.3/32"),
+            ("fe80::1/10", "fe80::/10"),
+            ("::/0", "::/0"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+            (" Db.Example.com. ", "db.example.com"),
+            ("*.example.com", "*.example.com"),
+        ] {
+            assert_eq!(text.parse::<HostRule>().expect(text).to_string(), shown);
+        }
+        for text in ["10.0.0.0/33", "10.0.0/8", "::/129", "a/b", "", "*", "a b", "http://x", "10.0.0.0/x"] {
+            assert!(text.parse::<HostRule>().is_err(), "{text} is no rule");
+        }
+    }
+}
