@@ -37,7 +37,7 @@ test('a job is written, checked, run, watched, and loads exactly its rows', asyn
 
   await page.getByRole('link', { name: /Columns/ }).click();
   await expect(page.getByRole('row', { name: /joined/ })).toContainText('date');
-  await page.getByRole('link', { name: 'Log' }).click();
+  await page.getByRole('link', { name: 'Log', exact: true }).click();
   await expect(page.getByRole('region', { name: 'Log lines' })).toContainText('people');
 });
 
@@ -69,11 +69,16 @@ test('a mistake is shown at its place while one types', async ({ admin: page }) 
 test('keys and values are completed', async ({ admin: page }) => {
   await page.goto('/ui/new-job');
   await writeYaml(page, 'load:\n  mo');
-  await page.keyboard.press('Control+Space');
-  await page.keyboard.press('Enter');
+  const suggestions = page.locator('.cm-tooltip-autocomplete');
+  const complete = async (label: string) => {
+    await page.keyboard.press('Control+Space');
+    await expect(suggestions.getByRole('option', { name: label })).toHaveAttribute('aria-selected', 'true');
+    await page.keyboard.press('Enter');
+    await expect(suggestions).toBeHidden();
+  };
+  await complete('mode');
   await page.keyboard.type('mer');
-  await page.keyboard.press('Control+Space');
-  await page.keyboard.press('Enter');
+  await complete('merge');
   await expect(page.locator('.cm-content')).toContainText('mode: merge');
 });
 

@@ -84,6 +84,7 @@ test('shortcuts lead everywhere, and rest while one types', async ({ admin: page
   await page.keyboard.press('?');
   await expect(page.getByRole('dialog')).toContainText('Go to Runs');
   await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog')).toBeHidden();
   await page.keyboard.press('g');
   await page.keyboard.press('r');
   await expect(page).toHaveURL(/\/ui\/runs/);

@@ -1,6 +1,6 @@
 import { ChangeDetectionStrategy, Component, computed, input, output } from '@angular/core';
 
-import { Problem } from '../core/problem';
+import { Fault, Problem } from '../core/problem';
 import { Icon } from './icon';
 
 /** A failure as sentences: what happened, where, and what to do. */
@@ -18,15 +18,7 @@ import { Icon } from './icon';
           <ul>
             @for (fault of problem().faults; track $index) {
               <li>
-                @if (fault.line) {
-                  <span class="place"
-                    >line {{ fault.line }}
-                    @if (fault.column) {
-                      , column {{ fault.column }}
-                    }
-                    :</span
-                  >
-                }
+                <span class="place">{{ placeOf(fault) }}</span>
                 {{ fault.message }}
               </li>
             }
@@ -68,6 +60,11 @@ export class ProblemView {
   readonly problem = input.required<Problem>();
   readonly retriable = input(false);
   readonly retry = output();
+
+  protected placeOf(fault: Fault): string {
+    if (!fault.line) return '';
+    return fault.column ? `line ${fault.line}, column ${fault.column}: ` : `line ${fault.line}: `;
+  }
 
   protected readonly offline = computed(() => this.problem().status === 0);
 }
