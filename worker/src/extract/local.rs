@@ -139,7 +139,7 @@ impl Listing<'_> {
         let mut extracted = Extracted::default();
         let found = Found::at(path.to_owned());
         match self.judge(&found) {
-            Ok(file) => extracted.files.push(file),
+            Ok(file) => extracted.files.push(InputFile { required: true, ..file }),
             Err((LeftOutKind::Skipped, reason))
                 if found.kind == Kind::File && format_of(&self.shown(path)).is_some() =>
             {
@@ -206,6 +206,7 @@ impl Listing<'_> {
             compression,
             csv: self.source.csv.clone(),
             records: self.source.records.clone(),
+            required: false,
             stamp,
             after_load: None,
         })

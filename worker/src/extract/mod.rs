@@ -93,6 +93,9 @@ pub struct InputFile {
     pub csv: CsvOptions,
     /// JSON path to the rows.
     pub records: Option<String>,
+    /// Whether its source fails when it cannot be read: an answer of an API, a file the config names. The files of a
+    /// folder or glob are not: a bad one is reported and the others go on.
+    pub required: bool,
     /// Size, mtime and inode when it was listed: another value at the second read restarts the extraction.
     pub stamp: Stamp,
     /// What to do on the server once the load committed.

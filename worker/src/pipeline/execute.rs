@@ -100,6 +100,19 @@ async fn transform(context: &RunContext, mut session: Session, mut report: RunRe
     Ok(report)
 }
 
+/// A source that is one file, or an API's answer, has failed when that cannot be read.
+fn refuse_failed_source(files: &[InputFile], profile: &Profile) -> Result<()> {
+    let failed = profile.files.iter().filter(|file| files[file.index].required).find_map(|file| file.error.as_ref());
+    match failed {
+        Some(error) => Err(PipelineError::Extract {
+            code: error.code,
+            message: error.message.clone(),
+            next_step: error.next_step.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
 /// One attempt.
 pub struct Executing<'a> {
     context: &'a RunContext,
@@ -122,6 +135,7 @@ impl<'a> Executing<'a> {
             let before = session.look().await?;
             let started = Instant::now();
             let profile = self.profile(&extracted.files, before.as_ref()).await?;
+            refuse_failed_source(&extracted.files, &profile)?;
             let report = self.report(session, &extracted, &profile);
             let report = RunReport {
                 stages: Stages {

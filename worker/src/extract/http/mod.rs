@@ -158,6 +158,7 @@ impl Page {
             compression: Compression::None,
             csv: CsvOptions::default(),
             records: source.records.clone(),
+            required: true,
             stamp,
             after_load: None,
         })
@@ -242,7 +243,7 @@ async fn fetch_page(
     room: u64,
 ) -> Result<Page> {
     let seen = shown(url);
-    retry::with_attempts(fetcher.limits, async || {
+    retry::with_attempts(fetcher.limits, || async {
         let opened = fetcher.open(url).await?;
         let next_link = next_link(opened.headers(), opened.url());
         let empty = opened.status() == StatusCode::NO_CONTENT;
@@ -295,7 +296,7 @@ async fn validators_of(source: &ApiSource, context: &ExtractContext, limits: &Ht
     let outgoing = Outgoing::of(source)?;
     let url = outgoing.url.clone();
     let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
-    let opened: Opened = retry::with_attempts(limits, async || fetcher.open(&url).await).await?;
+    let opened: Opened = retry::with_attempts(limits, || fetcher.open(&url)).await?;
     Ok(validators(opened.headers()))
 }
 

@@ -10,7 +10,10 @@ use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
 
 /// Runs `once` until it succeeds, fails for good, or is out of attempts. Each failure but the last is logged here.
-pub(super) async fn with_attempts<T>(limits: &HttpLimits, once: impl AsyncFn() -> Result<T>) -> Result<T> {
+pub(super) async fn with_attempts<T, W>(limits: &HttpLimits, once: impl Fn() -> W) -> Result<T>
+where
+    W: Future<Output = Result<T>>,
+{
     let mut attempt = 1;
     loop {
         let error = match once().await {

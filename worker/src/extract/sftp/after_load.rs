@@ -4,7 +4,8 @@ use elt_shared::config::AfterLoad;
 
 use super::error::{Result, SftpError};
 use super::listing::{Version, look, version};
-use super::session::{Remote, Session};
+use super::remote::Remote;
+use super::session::Session;
 use crate::extract::RemoteTask;
 
 /// Names tried in the folder files are moved to before giving up.
@@ -12,12 +13,12 @@ const NAMES: u32 = 1000;
 
 /// Carries out one task. The answer is a sentence for the log.
 pub(super) async fn carry_out(remote: &mut Remote<'_>, task: &RemoteTask) -> Result<String> {
-    remote.with(async |remote, session| once(remote, session, task).await).await
+    remote.with(|session| async move { once(&session, task).await }).await
 }
 
-async fn once(remote: &Remote<'_>, session: &Session, task: &RemoteTask) -> Result<String> {
-    let name = remote.name(&task.path);
-    let now = version(&look(remote, session, &task.path).await?);
+async fn once(session: &Session, task: &RemoteTask) -> Result<String> {
+    let name = session.name(&task.path);
+    let now = version(&look(session, &task.path).await?);
     if now != Some(Version { size: task.size, mtime: task.mtime }) {
         return Err(SftpError::Changed { name });
     }
@@ -25,32 +26,32 @@ async fn once(remote: &Remote<'_>, session: &Session, task: &RemoteTask) -> Resu
     match &task.action {
         AfterLoad::Keep => Ok(format!("kept {name}")),
         AfterLoad::Delete => {
-            remote.answer(&name, fs.remove_file(&task.path)).await?;
+            session.answer(&name, fs.remove_file(&task.path)).await?;
             Ok(format!("deleted {name}"))
         }
         AfterLoad::Move(folder) => {
-            let to = free_name(remote, session, folder, &task.path).await?;
-            remote.answer(&name, fs.rename(&task.path, &to)).await?;
+            let to = free_name(session, folder, &task.path).await?;
+            session.answer(&name, fs.rename(&task.path, &to)).await?;
             Ok(format!("moved {name} to {to}"))
         }
     }
 }
 
 /// A name in `folder` that nothing has: moving never overwrites. The folder is made when it is missing.
-async fn free_name(remote: &Remote<'_>, session: &Session, folder: &str, path: &str) -> Result<String> {
-    if let Err(SftpError::Missing { .. }) = look(remote, session, folder).await {
-        remote.answer(&remote.name(folder), session.sftp.fs().create_dir(folder)).await?;
+async fn free_name(session: &Session, folder: &str, path: &str) -> Result<String> {
+    if let Err(SftpError::Missing { .. }) = look(session, folder).await {
+        session.answer(&session.name(folder), session.sftp.fs().create_dir(folder)).await?;
     }
     let file = path.rsplit('/').next().unwrap_or(path);
     for number in 1..=NAMES {
         let name = format!("{}/{}", folder.trim_end_matches('/'), numbered(file, number));
-        match look(remote, session, &name).await {
+        match look(session, &name).await {
             Err(SftpError::Missing { .. }) => return Ok(name),
             Ok(_) => {}
             Err(error) => return Err(error),
         }
     }
-    Err(SftpError::Unreadable { name: remote.name(folder), reason: format!("it has {NAMES} files named like {file}") })
+    Err(SftpError::Unreadable { name: session.name(folder), reason: format!("it has {NAMES} files named like {file}") })
 }
 
 /// `a.csv`, `a-2.csv`, `a-3.csv`, …

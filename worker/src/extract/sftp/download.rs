@@ -8,20 +8,22 @@ use futures::{StreamExt, stream};
 use openssh_sftp_client::file::File as Handle;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, SeekFrom};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::error::{Result, SftpError};
 use super::listing::{RemoteFile, Version, look, version};
-use super::session::{Remote, Session};
+use super::remote::Remote;
+use super::session::Session;
 
 /// Reads a file as it is now. `None`: it changed every time it was read, so somebody is still writing it.
 pub(super) async fn download(remote: &mut Remote<'_>, file: &RemoteFile, to: &Path) -> Result<Option<Version>> {
-    let mut expected = file.version;
-    for _ in 0..=remote.limits.rereads {
-        match download_version(remote, &file.path, expected, to).await {
+    let (path, mut expected) = (file.path.as_str(), file.version);
+    for _ in 0..=remote.server.limits.rereads {
+        match download_version(remote, path, expected, to).await {
             Err(SftpError::Changed { name }) => {
                 tracing::info!(file = name, "{name} changed while it was read; reading it anew");
-                let meta = remote.with(async |remote, session| look(remote, session, &file.path).await).await?;
+                let meta = remote.with(|session| async move { look(&session, path).await }).await?;
                 expected = version(&meta).unwrap_or(expected);
             }
             done => return done.map(|()| Some(expected)),
@@ -30,58 +32,49 @@ pub(super) async fn download(remote: &mut Remote<'_>, file: &RemoteFile, to: &Pa
     Ok(None)
 }
 
-/// The beginning of a file: enough to see its columns.
-pub(super) async fn head(remote: &mut Remote<'_>, file: &RemoteFile, to: &Path) -> Result<()> {
-    let name = remote.name(&file.path);
-    let mut spool = Spool::create(to, &name).await?;
-    remote
-        .with(async |remote, session| {
-            let handle = remote.answer(&name, session.sftp.open(&file.path)).await?;
-            let length = file.version.size.min(u64::from(remote.limits.chunk)) as usize;
-            match remote.answer(&name, read_at(handle, 0, length)).await? {
-                Some(bytes) => spool.append(&bytes, session).await,
-                None => Err(SftpError::Changed { name: name.clone() }),
-            }
-        })
-        .await?;
-    spool.finish().await
-}
-
 /// Reads exactly this version of a file, over as many connections as it takes.
 async fn download_version(remote: &mut Remote<'_>, path: &str, expected: Version, to: &Path) -> Result<()> {
-    let name = remote.name(path);
-    let mut spool = Spool::create(to, &name).await?;
-    remote.with(async |remote, session| read_on(remote, session, path, expected, &mut spool).await).await?;
-    remote.with(async |remote, session| settled(remote, session, path, expected).await).await?;
-    spool.finish().await
+    let spool = &Mutex::new(Spool::create(to, &remote.server.path(path)).await?);
+    remote.with(|session| async move { read_on(&session, path, expected, &mut *spool.lock().await).await }).await?;
+    remote.with(|session| async move { settled(&session, path, expected).await }).await?;
+    spool.lock().await.finish().await
+}
+
+/// The beginning of a file: enough to see its columns.
+pub(super) async fn head(remote: &mut Remote<'_>, file: &RemoteFile, to: &Path) -> Result<()> {
+    let spool = &Mutex::new(Spool::create(to, &remote.server.path(&file.path)).await?);
+    remote.with(|session| async move { read_head(&session, file, &mut *spool.lock().await).await }).await?;
+    spool.lock().await.finish().await
+}
+
+async fn read_head(session: &Session, file: &RemoteFile, spool: &mut Spool) -> Result<()> {
+    let name = session.name(&file.path);
+    let handle = session.answer(&name, session.sftp.open(&file.path)).await?;
+    let length = file.version.size.min(u64::from(session.server.limits.chunk)) as usize;
+    match session.answer(&name, read_at(handle, 0, length)).await? {
+        Some(bytes) => spool.append(&bytes, session).await,
+        None => Err(SftpError::Changed { name }),
+    }
 }
 
 /// Reads on from where the spool ends.
-async fn read_on(
-    remote: &Remote<'_>,
-    session: &Session,
-    path: &str,
-    expected: Version,
-    spool: &mut Spool,
-) -> Result<()> {
-    let name = remote.name(path);
-    let mut handle = remote.answer(&name, session.sftp.open(path)).await?;
-    unchanged(&name, version(&remote.answer(&name, handle.metadata()).await?), expected)?;
+async fn read_on(session: &Session, path: &str, expected: Version, spool: &mut Spool) -> Result<()> {
+    let (name, limits) = (session.name(path), &session.server.limits);
+    let mut handle = session.answer(&name, session.sftp.open(path)).await?;
+    unchanged(&name, version(&session.answer(&name, handle.metadata()).await?), expected)?;
     if spool.length > 0 {
         tracing::info!(file = name, offset = spool.length, "reading on in {name} at byte {}", spool.length);
     }
-    let chunk = u64::from(remote.limits.chunk);
-    let offsets = (spool.length..expected.size).step_by(remote.limits.chunk as usize);
+    let chunk = u64::from(limits.chunk);
+    let offsets = (spool.length..expected.size).step_by(limits.chunk as usize);
     let reads = offsets.map(|offset| read_at(handle.clone(), offset, chunk.min(expected.size - offset) as usize));
-    let mut reads = stream::iter(reads).buffered(remote.limits.in_flight);
-    let idle = remote.limits.idle;
-    while let Some(read) =
-        timeout(idle, reads.next()).await.map_err(|_| remote.silent("sent nothing more for", idle))?
-    {
+    let mut reads = stream::iter(reads).buffered(limits.in_flight);
+    let silent = |_| session.server.silent("sent nothing more for", limits.idle);
+    while let Some(read) = timeout(limits.idle, reads.next()).await.map_err(silent)? {
         match read {
             Ok(Some(bytes)) => spool.append(&bytes, session).await?,
             Ok(None) => return Err(SftpError::Changed { name }),
-            Err(error) => return Err(remote.refused(&name, error)),
+            Err(error) => return Err(session.server.refused(&name, error)),
         }
     }
     Ok(())
@@ -111,16 +104,16 @@ async fn read_at(
 
 /// Looks again after the read. A file that was changed a moment ago may be changed again in the same second, which
 /// its time would not show: that second is waited for.
-async fn settled(remote: &Remote<'_>, session: &Session, path: &str, expected: Version) -> Result<()> {
+async fn settled(session: &Session, path: &str, expected: Version) -> Result<()> {
     let now = chrono::Utc::now().timestamp_millis();
     let age = now - i64::try_from(expected.mtime).unwrap_or(0).saturating_mul(1000);
-    let settle = remote.limits.settle;
+    let settle = session.server.limits.settle;
     if let Ok(age) = u64::try_from(age)
         && u128::from(age) < settle.as_millis()
     {
         tokio::time::sleep(settle - std::time::Duration::from_millis(age)).await;
     }
-    unchanged(&remote.name(path), version(&look(remote, session, path).await?), expected)
+    unchanged(&session.name(path), version(&look(session, path).await?), expected)
 }
 
 fn unchanged(name: &str, now: Option<Version>, expected: Version) -> Result<()> {
@@ -148,7 +141,7 @@ impl Spool {
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<()> {
+    async fn finish(&mut self) -> Result<()> {
         self.file.flush().await.map_err(|source| self.failed(source))
     }
 

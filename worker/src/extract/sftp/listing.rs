@@ -6,7 +6,7 @@ use openssh_sftp_client::fs::DirEntry;
 use openssh_sftp_client::metadata::MetaData;
 
 use super::error::{Result, SftpError};
-use super::session::{Remote, Session};
+use super::session::Session;
 use crate::extract::{Compression, Format, LeftOutKind, format_of};
 
 /// A file on the server.
@@ -45,25 +45,25 @@ pub(super) struct Listing {
 const MAX_DEPTH: usize = 32;
 
 /// Lists a source.
-pub(super) async fn list(remote: &Remote<'_>, session: &Session, path: &str) -> Result<Listing> {
+pub(super) async fn list(session: &Session, path: &str) -> Result<Listing> {
     let start = match glob_start(path) {
         // A file may have a star in its name: what exists is meant.
-        Some(start) if look(remote, session, path).await.is_err_and(|error| is_missing(&error)) => start,
-        _ => return named(remote, session, path).await,
+        Some(start) if look(session, path).await.is_err_and(|error| is_missing(&error)) => start,
+        _ => return named(session, path).await,
     };
     let refuse =
-        |error: globset::Error| SftpError::BadGlob { name: remote.name(path), reason: error.kind().to_string() };
+        |error: globset::Error| SftpError::BadGlob { name: session.name(path), reason: error.kind().to_string() };
     let glob = GlobBuilder::new(path).literal_separator(true).build().map_err(refuse)?.compile_matcher();
     let depth = if path.contains("**") { MAX_DEPTH } else { path[start.len()..].matches('/').count() };
     let mut listing = Listing::default();
-    folder(remote, session, start, depth, Some(&glob), &mut listing).await?;
+    folder(session, start, depth, Some(&glob), &mut listing).await?;
     Ok(listing)
 }
 
 /// Looks at one path, following links.
-pub(super) async fn look(remote: &Remote<'_>, session: &Session, path: &str) -> Result<MetaData> {
+pub(super) async fn look(session: &Session, path: &str) -> Result<MetaData> {
     let mut fs = session.sftp.fs();
-    remote.answer(&remote.name(path), fs.metadata(path)).await
+    session.answer(&session.name(path), fs.metadata(path)).await
 }
 
 /// The version of what is at a path.
@@ -73,23 +73,22 @@ pub(super) fn version(meta: &MetaData) -> Option<Version> {
 }
 
 /// A path without special characters: the file itself, or every file of the folder.
-async fn named(remote: &Remote<'_>, session: &Session, path: &str) -> Result<Listing> {
-    let meta = look(remote, session, path).await?;
+async fn named(session: &Session, path: &str) -> Result<Listing> {
+    let meta = look(session, path).await?;
     let mut listing = Listing::default();
     if meta.file_type().is_some_and(|kind| kind.is_dir()) {
-        folder(remote, session, path, 0, None, &mut listing).await?;
+        folder(session, path, 0, None, &mut listing).await?;
         return Ok(listing);
     }
     match judge(path, &meta) {
         Ok(file) => (listing.single, listing.files) = (true, vec![file]),
-        Err((_, reason)) => return Err(SftpError::Unreadable { name: remote.name(path), reason }),
+        Err((_, reason)) => return Err(SftpError::Unreadable { name: session.name(path), reason }),
     }
     Ok(listing)
 }
 
 /// Every wanted file of a folder, and of the folders below it down to `depth`.
 async fn folder(
-    remote: &Remote<'_>,
     session: &Session,
     start: &str,
     depth: usize,
@@ -99,10 +98,10 @@ async fn folder(
     let mut folders = vec![(start.to_owned(), 0)];
     let mut entries = 0;
     while let Some((folder, level)) = folders.pop() {
-        for entry in read(remote, session, &folder).await? {
+        for entry in read(session, &folder).await? {
             entries += 1;
-            if entries > remote.limits.entries {
-                return Err(SftpError::too_many(&remote.name(start), remote.limits.entries));
+            if entries > session.server.limits.entries {
+                return Err(SftpError::too_many(&session.name(start), session.server.limits.entries));
             }
             // Hidden entries belong to other programs; `.` and `..` are among them. A name with a slash is no name.
             let Some(name) = entry.filename().to_str().filter(|name| !name.starts_with('.') && !name.contains('/'))
@@ -113,7 +112,7 @@ async fn folder(
             let meta = match entry.file_type() {
                 Some(kind) if kind.is_file() || kind.is_dir() => entry.metadata(),
                 // A link, or a server that does not say: look at what it leads to.
-                _ => match look(remote, session, &path).await {
+                _ => match look(session, &path).await {
                     Ok(meta) => meta,
                     Err(error) if error.is_transient() => return Err(error),
                     Err(error) => {
@@ -137,16 +136,16 @@ async fn folder(
     Ok(())
 }
 
-async fn read(remote: &Remote<'_>, session: &Session, folder: &str) -> Result<Vec<DirEntry>> {
-    let name = remote.name(folder);
+async fn read(session: &Session, folder: &str) -> Result<Vec<DirEntry>> {
+    let name = session.name(folder);
     let mut fs = session.sftp.fs();
-    let opened = remote.answer(&name, fs.open_dir(if folder.is_empty() { "." } else { folder })).await?;
+    let opened = session.answer(&name, fs.open_dir(if folder.is_empty() { "." } else { folder })).await?;
     let mut stream = Box::pin(opened.read_dir());
     let mut entries = Vec::new();
-    while let Some(entry) = remote.answer(&name, stream.try_next()).await? {
+    while let Some(entry) = session.answer(&name, stream.try_next()).await? {
         entries.push(entry);
-        if entries.len() > remote.limits.entries {
-            return Err(SftpError::too_many(&name, remote.limits.entries));
+        if entries.len() > session.server.limits.entries {
+            return Err(SftpError::too_many(&name, session.server.limits.entries));
         }
     }
     Ok(entries)

@@ -1,7 +1,8 @@
 //! SFTP sources: every file of a path, folder or glob on a server becomes a file in the run's spool.
 //!
 //! # Layout
-//! - [`session`]: a connection, and a new one when it breaks
+//! - [`server`]: the server's name, and what goes wrong with it in words
+//! - [`session`]: a connection; [`remote`]: a new one when it breaks
 //! - [`host_key`]: is it the server it was before
 //! - [`login`]: with a password or a private key
 //! - [`listing`]: what is there
@@ -17,6 +18,8 @@ mod host_key;
 mod limits;
 mod listing;
 mod login;
+mod remote;
+mod server;
 mod session;
 
 use std::path::Path;
@@ -29,7 +32,7 @@ use xxhash_rust::xxh3::Xxh3;
 use self::error::{Result, SftpError};
 pub use self::limits::SftpLimits;
 use self::listing::{RemoteFile, Version};
-use self::session::Remote;
+use self::remote::Remote;
 use super::probe::{FoundFile, Sample};
 use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, RemoteTask, Stamp};
 use crate::error::{PipelineError, Result as PipelineResult};
@@ -66,7 +69,7 @@ pub async fn fingerprint(source: &SftpSource, context: &ExtractContext) -> Pipel
     let limits = SftpLimits::default();
     guarded(source, &context.stop, &limits, async {
         let mut remote = Remote::new(source, context, &limits)?;
-        let listing = remote.with(async |remote, session| listing::list(remote, session, &source.path).await).await?;
+        let listing = remote.with(|session| async move { listing::list(&session, &source.path).await }).await?;
         let mut hash = Xxh3::new();
         for RemoteFile { path, version: Version { size, mtime }, .. } in &listing.files {
             hash.update(format!("{path}\0{size}\0{mtime}\0").as_bytes());
@@ -84,8 +87,8 @@ pub(super) async fn probe(index: usize, source: &SftpSource, context: &ExtractCo
     let limits = SftpLimits { attempts: 1, total: PROBE_PATIENCE, ..SftpLimits::default() };
     guarded(source, &context.stop, &limits, async {
         let mut remote = Remote::new(source, context, &limits)?;
-        let listing = remote.with(async |remote, session| listing::list(remote, session, &source.path).await).await?;
-        let named = |file: &RemoteFile| FoundFile { name: remote.name(&file.path), bytes: file.version.size };
+        let listing = remote.with(|session| async move { listing::list(&session, &source.path).await }).await?;
+        let named = |file: &RemoteFile| FoundFile { name: remote.server.path(&file.path), bytes: file.version.size };
         let files = listing.files.iter().map(named).collect();
         let head = match listing.files.first() {
             Some(first) => Some(head(index, source, &mut remote, first, &context.spool).await?),
@@ -134,9 +137,8 @@ pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: 
                 Err(SftpError::Changed { name }) => {
                     warnings.push(format!("{name} was loaded and stays where it is: it has changed since"));
                 }
-                Err(error) => {
-                    warnings.push(format!("{} was loaded and stays where it is: {error}", remote.name(&task.path)))
-                }
+                Err(error) => warnings
+                    .push(format!("{} was loaded and stays where it is: {error}", remote.server.path(&task.path))),
             }
         }
     }
@@ -160,28 +162,35 @@ async fn guarded<T>(
 
 async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limits: &SftpLimits) -> Result<Extracted> {
     let mut remote = Remote::new(source, context, limits)?;
-    let listing = remote.with(async |remote, session| listing::list(remote, session, &source.path).await).await?;
+    let listing = remote.with(|session| async move { listing::list(&session, &source.path).await }).await?;
     let bytes = listing.files.iter().map(|file| file.version.size).sum();
     if bytes > limits.total_bytes {
-        return Err(SftpError::too_large(&remote.name(&source.path), bytes, limits.total_bytes));
+        return Err(SftpError::too_large(&remote.server.path(&source.path), bytes, limits.total_bytes));
     }
     let folder = &context.spool;
     make_folder(folder).await?;
     let mut extracted = Extracted::default();
     for (path, kind, reason) in listing.left_out {
-        extracted.left_out.push(LeftOut { name: remote.name(&path), kind, reason });
+        extracted.left_out.push(LeftOut { name: remote.server.path(&path), kind, reason });
     }
     for (number, file) in listing.files.iter().enumerate() {
         // The server's names stay on the server: a name of ours cannot lead out of the spool.
         let to = folder.join(format!("sftp-{index}-{number}"));
         match download::download(&mut remote, file, &to).await {
-            Ok(Some(version)) => extracted.files.push(input(index, source, &remote, file, version, &to)?),
+            Ok(Some(version)) => {
+                let input = input(index, source, &remote, file, version, &to)?;
+                extracted.files.push(InputFile { required: listing.single, ..input });
+            }
             Ok(None) => {
                 let reason = "it changed each time it was read, so it is still being written".into();
-                extracted.left_out.push(LeftOut { name: remote.name(&file.path), kind: LeftOutKind::Skipped, reason });
+                extracted.left_out.push(LeftOut {
+                    name: remote.server.path(&file.path),
+                    kind: LeftOutKind::Skipped,
+                    reason,
+                });
             }
             Err(error) if error.is_of_one_file() && !listing.single => {
-                let (name, reason) = (remote.name(&file.path), error.to_string());
+                let (name, reason) = (remote.server.path(&file.path), error.to_string());
                 extracted.left_out.push(LeftOut { name, kind: LeftOutKind::Failed, reason });
             }
             Err(error) => return Err(error),
@@ -198,7 +207,7 @@ fn input(
     version: Version,
     spooled: &Path,
 ) -> Result<InputFile> {
-    let name = remote.name(&file.path);
+    let name = remote.server.path(&file.path);
     let doing = || format!("look at the copy of {name} in {}", spooled.display());
     let stamp = Stamp::of(spooled).map_err(|source| SftpError::Spool { doing: doing(), source })?;
     let after_load = (source.after_load != AfterLoad::Keep).then(|| RemoteTask {
@@ -215,6 +224,7 @@ fn input(
         compression: file.compression,
         csv: source.csv.clone(),
         records: source.records.clone(),
+        required: false,
         stamp,
         after_load,
     })

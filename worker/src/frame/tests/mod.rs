@@ -122,6 +122,7 @@ pub(super) fn input(name: &str, path: PathBuf) -> InputFile {
         compression,
         csv: CsvOptions::default(),
         records: None,
+        required: false,
         after_load: None,
     }
 }

@@ -1,0 +1,105 @@
+//! A server as a config names it, and what goes wrong with it in words.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use elt_shared::config::SftpSource;
+use elt_shared::network::NetworkError;
+use openssh_sftp_client::Error as ClientError;
+use openssh_sftp_client::error::SftpErrorKind;
+use russh::AlgorithmKind;
+
+use super::error::SftpError;
+use super::host_key::HandshakeError;
+use super::limits::SftpLimits;
+
+/// What is known of a server before any connection.
+pub(super) struct Server {
+    /// `sftp://host:port`, the port only when it is not 22.
+    pub(super) name: String,
+    /// The account.
+    pub(super) user: String,
+    /// How long and how much it may take.
+    pub(super) limits: SftpLimits,
+}
+
+impl Server {
+    pub(super) fn of(source: &SftpSource, limits: &SftpLimits) -> Self {
+        let name = match source.port {
+            22 => format!("sftp://{}", source.host),
+            port => format!("sftp://{}:{port}", source.host),
+        };
+        Self { name, user: source.username.clone(), limits: limits.clone() }
+    }
+
+    /// A path as people see it: `sftp://host/path`.
+    pub(super) fn path(&self, path: &str) -> String {
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        format!("{}{slash}{path}", self.name)
+    }
+
+    pub(super) fn silent(&self, what: &'static str, after: Duration) -> SftpError {
+        SftpError::Silent { server: self.name.clone(), what, after }
+    }
+
+    pub(super) fn no_sftp(&self, reason: String) -> SftpError {
+        SftpError::NoSftp { server: self.name.clone(), user: self.user.clone(), reason }
+    }
+
+    pub(super) fn not_connected(&self, error: NetworkError) -> SftpError {
+        let server = self.name.clone();
+        let unreachable = |reason: String| SftpError::Unreachable { server: self.name.clone(), reason };
+        match error {
+            NetworkError::Refused { reason, .. } => SftpError::Refused { server, reason },
+            NetworkError::NotFound { .. } => unreachable("its host could not be found".into()),
+            NetworkError::TimedOut { after, .. } => self.silent("did not accept a connection within", after),
+            NetworkError::Unreachable { source, .. } => unreachable(source.to_string()),
+        }
+    }
+
+    pub(super) fn handshake_failed(&self, error: HandshakeError) -> SftpError {
+        let server = self.name.clone();
+        let protocol = |reason: String| SftpError::Protocol { server: self.name.clone(), reason };
+        match error {
+            HandshakeError::Unknown(shown) => {
+                SftpError::HostKeyUnknown { server, algorithm: shown.algorithm, fingerprint: shown.fingerprint }
+            }
+            HandshakeError::Changed { expected, shown } => SftpError::HostKeyChanged {
+                server,
+                expected: expected.join(" or "),
+                algorithm: shown.algorithm,
+                fingerprint: shown.fingerprint,
+            },
+            HandshakeError::Certificate => protocol("it shows a certificate instead of a key".into()),
+            HandshakeError::Control(error) => SftpError::Control(error),
+            HandshakeError::Ssh(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. }) => {
+                SftpError::NoCommonKey { server }
+            }
+            HandshakeError::Ssh(russh::Error::NoCommonAlgo { kind, .. }) => {
+                protocol(format!("no common {kind:?} algorithm"))
+            }
+            HandshakeError::Ssh(russh::Error::Version) => protocol("it does not speak SSH 2".into()),
+            HandshakeError::Ssh(russh::Error::Disconnect | russh::Error::HUP) => self.hung_up(),
+            HandshakeError::Ssh(russh::Error::IO(error)) if error.kind() == ErrorKind::UnexpectedEof => self.hung_up(),
+            HandshakeError::Ssh(error) => SftpError::Lost { server, reason: error.to_string() },
+        }
+    }
+
+    fn hung_up(&self) -> SftpError {
+        let reason = "it was closed before the SSH handshake was done".into();
+        SftpError::Lost { server: self.name.clone(), reason }
+    }
+
+    /// What the server or the connection says about a path.
+    pub(super) fn refused(&self, name: &str, error: ClientError) -> SftpError {
+        let name = name.to_owned();
+        match error {
+            ClientError::SftpError(SftpErrorKind::NoSuchFile, _) => SftpError::Missing { name },
+            ClientError::SftpError(SftpErrorKind::PermDenied, _) => {
+                SftpError::Forbidden { name, user: self.user.clone() }
+            }
+            ClientError::SftpError(_, message) => SftpError::Unreadable { name, reason: message.get().0.to_owned() },
+            error => SftpError::Lost { server: self.name.clone(), reason: error.to_string() },
+        }
+    }
+}
