@@ -43,6 +43,7 @@ fn measure(path: &Path) -> Result<(), Anything> {
         compression,
         csv,
         records: None,
+        required: true,
         stamp,
         after_load: None,
     };

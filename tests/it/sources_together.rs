@@ -3,7 +3,7 @@
 use elt_worker::extract::probe::ProbeReport;
 
 use crate::support::http_source::HttpSource;
-use crate::support::loader::{Loader, told};
+use crate::support::loader::Loader;
 use crate::support::sshd::{PASSWORD, Sshd, is_root};
 
 /// The nested shape of the first clients.
@@ -114,20 +114,43 @@ async fn json_of_any_kind_is_loaded_right() {
     loader.run("run", &yaml).await.unwrap_or_else(|error| panic!("{error}"));
     insta::assert_snapshot!(loader.columns("api_json").await.join(", "), @"id numeric, ok boolean, ratio double precision, tags jsonb, when date, note text");
     let rows = loader.rows("select id::text, tags, note from api_json order by id").await;
-    insta::assert_snapshot!(rows.join("\n"), @"0 read, 0 inserted, 0 quarantined");
+    insta::assert_snapshot!(rows.join("\n"), @r#"
+    1|{"deep": [1, 2]}|new
+    9223372036854775808|["a", {"b": null}]|-
+    "#);
 
     let deep = format!("sources: [{{type: api, url: \"{}\"}}]\ntarget: {{table: api_deep}}\n", api.url("/deep"));
-    let refused = told(&loader.run("run", &deep).await.expect_err("nobody reads ten thousand levels"));
-    insta::assert_snapshot!(refused.replace(&api.address.to_string(), "API"), @"");
+    let report = loader.run("run", &deep).await.unwrap_or_else(|error| panic!("{error}"));
+    let counts = (report.rows_read, report.rows_inserted, report.rows_quarantined);
+    assert_eq!(counts, (2, 1, 1), "ten thousand levels are one bad row");
+}
+
+#[tokio::test]
+async fn a_file_that_is_named_must_be_readable_and_one_of_many_need_not() {
+    let (loader, sshd) = (Loader::start().await, Sshd::start());
+    loader.folder.write("in/good.csv", "id\n1\n");
+    loader.folder.write("in/bad.json", "[{\"id\": 2}, {\"id\"");
+    sshd.write("good.csv", "id\n3\n");
+    sshd.write("bad.json.gz", "not packed");
+    let local = |path: &str| format!("{{type: local, path: {}/{path}}}", loader.folder.path().display());
+    let yaml = |source: &str| format!("sources: [{source}]\ntarget: {{table: one_of_many}}\n");
+    for (named, folder) in [(local("in/bad.json"), local("in")), (sftp(&sshd, "bad.json.gz", ""), sftp(&sshd, "", ""))]
+    {
+        let failed = loader.run("run", &yaml(&named)).await.expect_err("the named file is bad");
+        assert!(failed.to_string().contains("bad.json"), "{failed}");
+        let report = loader.run("run", &yaml(&folder)).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((report.rows_inserted, report.left_out.len()), (1, 1));
+    }
 }
 
 #[tokio::test]
 async fn a_remote_file_is_moved_only_after_its_load() {
     let (loader, sshd) = (Loader::start().await, Sshd::start());
     sshd.write("sample.csv", "id\n1\n");
+    sshd.write("bad.csv.gz", "not packed");
     let yaml = |schema: &str| {
         let move_to = format!(", after_load: {{action: move, to: \"{}\"}}", sshd.remote("archive"));
-        format!("sources: [{}]\ntarget: {{table: moved}}\n{schema}", sftp(&sshd, "*.csv", &move_to))
+        format!("sources: [{}]\ntarget: {{table: moved}}\n{schema}", sftp(&sshd, "*.csv*", &move_to))
     };
     loader.run("run", &yaml("schema: {other: int}\n")).await.expect_err("the contract is broken");
     assert!(sshd.local("sample.csv").exists(), "nothing was loaded, so nothing is moved");
@@ -136,6 +159,7 @@ async fn a_remote_file_is_moved_only_after_its_load() {
     let report = loader.run("run", &yaml("")).await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!((report.rows_inserted, report.warnings), (1, Vec::<String>::new()));
     assert!(!sshd.local("sample.csv").exists() && sshd.local("archive/sample.csv").exists());
+    assert!(sshd.local("bad.csv.gz").exists(), "what could not be read was not loaded and stays");
 }
 
 #[tokio::test]

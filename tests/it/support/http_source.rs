@@ -94,7 +94,10 @@ fn router() -> Router<Shared> {
         .route("/html", get(async || Html("<!doctype html><h1>Log in, canary</h1>")))
         .route("/broken", get(async || json_text("[{\"id\": canary}]")))
         .route("/cut-json", get(async || json_text(&ROWS[..20])))
-        .route("/deep", get(async || json_text(&format!("[{{\"a\":{}{}}}]", "[".repeat(10_000), "]".repeat(10_000)))))
+        .route(
+            "/deep",
+            get(async || json_text(&format!("[{{\"id\":1}},{{\"id\":{}{}}}]", "[".repeat(10_000), "]".repeat(10_000)))),
+        )
         .route("/status/{code}", get(status))
         .route("/fails/{times}", get(fails))
         .route("/busy/{wait}", get(busy))

@@ -181,3 +181,24 @@ async fn columns(head: Option<InputFile>) -> Vec<String> {
     });
     reading.await.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use elt_shared::config::PipelineConfig;
+
+    use super::*;
+    use crate::extract::{extract, sftp};
+
+    /// Compiles only while whatever reads sources may move from thread to thread.
+    #[expect(dead_code, reason = "it is checked by being compiled")]
+    fn reading_sources_may_move_between_threads(
+        source: &SourceConfig,
+        config: &PipelineConfig,
+        context: &ExtractContext,
+    ) {
+        fn may_move(_: impl Send) {}
+        may_move(probe(0, source, context));
+        may_move(extract(config, context));
+        may_move(sftp::after_load(&[], &[], context));
+    }
+}

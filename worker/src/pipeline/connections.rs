@@ -1,6 +1,5 @@
 //! A test of the connections: every source and the target are tried; nothing is loaded and nothing is changed.
 
-use std::error::Error;
 use std::time::Instant;
 
 use elt_shared::target::{self, TableRef, TargetError};
@@ -79,8 +78,11 @@ async fn look_at_target(context: &RunContext) -> Result<String, ProbeProblem> {
 
 fn problem(error: TargetError) -> ProbeProblem {
     let (code, next_step) = (error.code().to_owned(), error.next_step().to_owned());
-    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    ProbeProblem { code, message: format!("{error}{cause}"), next_step }
+    let message = match &error {
+        TargetError::Database(cause) => format!("{error}: {cause}"),
+        error => error.to_string(),
+    };
+    ProbeProblem { code, message, next_step }
 }
 
 /// Whether rows can be put into a table, or the table made where it is missing.

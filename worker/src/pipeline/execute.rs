@@ -149,7 +149,11 @@ impl<'a> Executing<'a> {
             let decision = decide::decide(&profile, &self.context.config, before.as_ref().map(|before| &before.known))?;
             let work = self.work(&extracted.files, &profile, decision, before, report)?;
             match load::load(session, work).await? {
-                Loaded::Done { report, csv } => return Ok(self.finish(*report, csv, &extracted.files).await),
+                Loaded::Done { report, csv } => {
+                    let readable = profile.files.iter().filter(|file| file.error.is_none());
+                    let loaded: Vec<_> = readable.map(|file| extracted.files[file.index].clone()).collect();
+                    return Ok(self.finish(*report, csv, &loaded).await);
+                }
                 Loaded::FileChanged { file } => {
                     let name = &extracted.files[file].name;
                     tracing::warn!("{name} changed while it was read: starting over");
@@ -303,7 +307,7 @@ impl<'a> Executing<'a> {
     }
 
     /// What comes after the commit. Nothing here can undo it, so what fails is told as a warning.
-    async fn finish(&self, mut report: RunReport, csv: Option<CombinedCsv>, files: &[InputFile]) -> RunReport {
+    async fn finish(&self, mut report: RunReport, csv: Option<CombinedCsv>, loaded: &[InputFile]) -> RunReport {
         if self.purpose.dry {
             return report;
         }
@@ -313,7 +317,7 @@ impl<'a> Executing<'a> {
             report.warnings.push(format!("the rows are loaded, but the combined CSV could not get its name: {error}"));
             report.combined_csv = None;
         }
-        let moved = extract::sftp::after_load(&self.context.config.sources, files, &self.extract_context()).await;
+        let moved = extract::sftp::after_load(&self.context.config.sources, loaded, &self.extract_context()).await;
         report.warnings.extend(moved);
         tracing::info!(
             rows = report.rows_inserted,

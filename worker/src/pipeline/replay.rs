@@ -58,6 +58,7 @@ pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: 
             csv: CsvOptions::default(),
             records: None,
             stamp,
+            required: false,
             after_load: None,
         })
     });
