@@ -3,11 +3,13 @@ import { LineView } from './generated/models/line-view';
 import { RunView } from './generated/models/run-view';
 import { ScheduleView } from './generated/models/schedule-view';
 
+export type { AttemptView as Attempt } from './generated/models/attempt-view';
 export type { AuditView } from './generated/models/audit-view';
 export type { ConfigView } from './generated/models/config-view';
 export type { CreateSchedule } from './generated/models/create-schedule';
 export type { FieldProblem } from './generated/models/field-problem';
 export type { KnownHostView } from './generated/models/known-host-view';
+export type { QuarantinedRow } from './generated/models/quarantined-row';
 export type { StartKind } from './generated/models/start-kind';
 export type { UploadAnswer } from './generated/models/upload-answer';
 export type { UserView } from './generated/models/user-view';
@@ -38,28 +40,3 @@ export type CoverageReport = AnyCoverageReport & {
   totals: CoverageTotals;
   files: Record<string, { summary: CoverageTotals }>;
 };
-
-/** One start of a run. */
-export interface Attempt {
-  epoch: number;
-  worker_id: string;
-  started_at: string;
-  finished_at?: string | null;
-  outcome?: string | null;
-  error_code?: string | null;
-  error?: string | null;
-}
-
-/** A row that was not loaded, and why. */
-export interface QuarantinedRow {
-  id: number;
-  at: string;
-  run_id: string;
-  file: string;
-  line: number;
-  column?: string | null;
-  code: string;
-  reason: string;
-  raw: string;
-  replayed_by?: string | null;
-}

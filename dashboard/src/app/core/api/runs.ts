@@ -4,6 +4,8 @@ import { Observable, filter, finalize, map, share } from 'rxjs';
 
 import { EventStream } from '../event-stream';
 import { ApiClient, given } from './client';
+import { runsAttempts } from './generated/fn/runs/runs-attempts';
+import { runsDownload } from './generated/fn/runs/runs-download';
 import { runsList } from './generated/fn/runs/runs-list';
 import { runsOfRun } from './generated/fn/runs/runs-of-run';
 import { runsOne } from './generated/fn/runs/runs-one';
@@ -11,10 +13,12 @@ import { runsRetry } from './generated/fn/runs/runs-retry';
 import { runsStart } from './generated/fn/runs/runs-start';
 import { runsStop } from './generated/fn/runs/runs-stop';
 import { runsTriggerJob$Yaml } from './generated/fn/runs/runs-trigger-job-yaml';
+import { runsUndo } from './generated/fn/runs/runs-undo';
+import { AttemptView } from './generated/models/attempt-view';
 import { RunPage } from './generated/models/run-page';
 import { StartRun } from './generated/models/start-run';
 import { TriggerAnswer } from './generated/models/trigger-answer';
-import { Attempt, LogLine, Run } from './models';
+import { LogLine, Run } from './models';
 
 export interface RunFilter {
   state?: string;
@@ -65,16 +69,19 @@ export class RunsApi {
 
   /** Takes back what a run loaded, as a run of its own. */
   undo(id: string): Observable<Run> {
-    return this.http.post<Run>(`/runs/${id}/undo`, null);
+    return this.client.call(runsUndo, { id });
   }
 
-  attempts(id: string): Observable<{ data: Attempt[] }> {
-    return this.http.get<{ data: Attempt[] }>(`/runs/${id}/attempts`);
+  attempts(id: string): Observable<{ data: AttemptView[] }> {
+    return this.client.call(runsAttempts, { id });
   }
 
   /** The combined CSV, as a file. */
   csv(id: string): Observable<HttpResponse<Blob>> {
-    return this.http.get(`/runs/${id}/csv`, { observe: 'response', responseType: 'blob' });
+    return this.http.get(runsDownload.PATH.replace('{id}', id), {
+      observe: 'response',
+      responseType: 'blob',
+    });
   }
 
   /** What happens to a run, until it is over. */
