@@ -1,10 +1,12 @@
 //! The program as people and service managers meet it: real processes, real signals, a real private cluster.
 //!
 //! # Layout
-//! - `support`: the program under test, an OTLP receiver
+//! - `support`: the program under test, a client of its API, an OTLP receiver
 //! - a module for each behaviour
 
 mod exit_codes;
+mod run;
 mod signals;
 mod support;
+mod traces;
 mod up;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use elt_shared::config::{LoadMode, OnBadRow};
+use tracing::{Instrument, info_span};
 
 use super::folder::{self, WorkFolder};
 use super::{RunContext, replay};
@@ -131,10 +132,11 @@ impl<'a> Executing<'a> {
         let mut changed: Vec<String> = Vec::new();
         let mut table_changes = 0;
         loop {
-            let (extracted, extract_seconds) = self.extract(&changed).await?;
+            let (extracted, extract_seconds) = self.extract(&changed).instrument(info_span!("extract")).await?;
             let before = session.look().await?;
             let started = Instant::now();
-            let profile = self.profile(&extracted.files, before.as_ref()).await?;
+            let validating = info_span!("validate");
+            let profile = self.profile(&extracted.files, before.as_ref()).instrument(validating).await?;
             refuse_failed_source(&extracted.files, &profile)?;
             let report = self.report(session, &extracted, &profile);
             let report = RunReport {
@@ -148,7 +150,7 @@ impl<'a> Executing<'a> {
             self.refuse_incomplete_replace(&profile, &report)?;
             let decision = decide::decide(&profile, &self.context.config, before.as_ref().map(|before| &before.known))?;
             let work = self.work(&extracted.files, &profile, decision, before, report)?;
-            match load::load(session, work).await? {
+            match load::load(session, work).instrument(info_span!("load")).await? {
                 Loaded::Done { report, csv } => {
                     let readable = profile.files.iter().filter(|file| file.error.is_none());
                     let loaded: Vec<_> = readable.map(|file| extracted.files[file.index].clone()).collect();

@@ -1,5 +1,8 @@
 //! The program under test.
 
+pub mod client;
+pub mod otlp;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -101,6 +104,14 @@ impl Running {
         }
     }
 
+    /// Waits until it has said both: one goes to stdout and one to stderr, so either may come first.
+    pub fn wait_for_both(&mut self, one: &str, other: &str) {
+        self.wait_for(one);
+        if !self.said.contains(other) {
+            self.wait_for(other);
+        }
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).expect("sent the signal");
     }
@@ -140,7 +151,13 @@ pub struct Up {
 /// Starts `elt up` on a port of its own, with the admin's password `correct horse`.
 pub fn up(folder: &Folder, settings: &[(&str, &str)]) -> Up {
     let mut command = elt(folder, &["up", "--listen", "127.0.0.1:0"]);
-    command.env("ELT_ADMIN_PASSWORD", PASSWORD).envs(settings.iter().copied());
+    command.envs(settings.iter().copied());
+    start_up(command)
+}
+
+/// The same with other arguments.
+pub fn start_up(mut command: Command) -> Up {
+    command.env("ELT_ADMIN_PASSWORD", PASSWORD);
     let mut process = Running::start(command);
     let line = process.wait_for("dashboard");
     let url = line.split_whitespace().last().expect("a URL").trim_end_matches("/ui/").to_owned();

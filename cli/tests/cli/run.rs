@@ -1,0 +1,101 @@
+//! `elt run` and `elt plan`: one config, in one process, without a server.
+
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Folder, Running, elt, run};
+
+const CONFIG: &str = "sources: [{type: local, path: in}]\ntarget: {table: people}\n";
+
+fn people() -> Folder {
+    let folder = Folder::new();
+    folder.write("people.yaml", CONFIG);
+    folder.write("in/a.csv", "id,name\n1,Ann\n2,Bob\n");
+    folder.write("in/b.json", r#"[{"id": 2, "name": "Bob"}, {"id": 3, "name": "Cyd"}]"#);
+    folder
+}
+
+#[test]
+fn a_run_loads_once_and_shows_every_file_and_the_second_one_adds_nothing() {
+    let folder = people();
+
+    let first = run(elt(&folder, &["run", "--once", "people.yaml"]));
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    let (headline, report) = first.stdout.split_once("\n\n").expect("a headline");
+    assert!(headline.contains(" of people: succeeded in "), "{headline}");
+    let (tables, facts) = report.split_once("\n\n  table").expect("facts");
+    insta::assert_snapshot!(tables, @r#"
+      file       read  inserted  updated  duplicate  quarantined  filtered  size
+      in/a.csv      2         2        0          0            0         0  20 B
+      in/b.json     2         1        0          1            0         0  52 B
+      all           4         3        0          1            0         0  72 B
+
+      column  type    nulls  because
+      id      bigint      0  id is bigint because every value is one
+      name    text        0  name is text because in/a.csv:2 has "Ann"
+    "#);
+    assert!(facts.contains("data/output/people-1.csv"), "{facts}");
+
+    let second = run(elt(&folder, &["run", "--once", "people.yaml"]));
+    let all = second.stdout.lines().find(|line| line.trim_start().starts_with("all ")).expect("a line for all");
+    assert_eq!(all.split_whitespace().collect::<Vec<_>>()[1..6], ["4", "0", "0", "4", "0"], "{all}");
+
+    let plan = run(elt(&folder, &["plan", "people.yaml"]));
+    assert_eq!(plan.code, Some(0), "{}", plan.stderr);
+    assert!(plan.stdout.contains("a run would change nothing"), "{}", plan.stdout);
+    folder.write("in/c.csv", "id,name,born\n4,Dan,2001-02-03\n");
+    let plan = run(elt(&folder, &["plan", "people.yaml"]));
+    assert_eq!(plan.code, Some(2), "{}", plan.stderr);
+    assert!(plan.stdout.contains("insert 1, update 0 and remove 0 rows"), "{}", plan.stdout);
+    assert!(plan.stdout.to_lowercase().contains("add column"), "{}", plan.stdout);
+}
+
+#[test]
+fn a_source_that_is_not_there_ends_with_1_and_says_what_to_do() {
+    let folder = Folder::new();
+    folder.write("people.yaml", CONFIG);
+    let said = run(elt(&folder, &["run", "--once", "people.yaml"]));
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert!(said.stdout.contains("[source_missing]") && said.stdout.contains("what to do:"), "{}", said.stdout);
+}
+
+#[test]
+fn a_watched_folder_is_loaded_again_when_it_changes_until_the_run_is_stopped() {
+    let folder = people();
+    let mut process = Running::start(elt(&folder, &["run", "--interval", "1", "people.yaml"]));
+    process.wait_for_both("succeeded", "watching the sources for changes");
+
+    folder.write("in/c.csv", "id,name\n4,Dan\n");
+
+    process.wait_for("in/c.csv");
+    process.signal(Signal::SIGINT);
+    let (status, said) = process.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(!folder.path().join("data/postgres/data/postmaster.pid").exists(), "the private cluster still runs");
+}
+
+#[test]
+fn a_window_to_come_is_waited_for_and_now_does_not() {
+    let folder = people();
+    folder.write("people.yaml", &format!("{CONFIG}start_time: 2999-01-01 00:00\ntimezone: UTC\n"));
+    let mut process = Running::start(elt(&folder, &["run", "people.yaml"]));
+    process.wait_for("waits for its window, which opens at 2999-01-01 00:00:00 UTC");
+    process.signal(Signal::SIGTERM);
+    let (status, said) = process.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("stopped"), "{said}");
+
+    let now = run(elt(&folder, &["run", "--now", "--once", "people.yaml"]));
+    assert_eq!(now.code, Some(0), "{}", now.stderr);
+    assert!(now.stdout.contains("succeeded"), "{}", now.stdout);
+}
+
+#[test]
+fn output_that_nobody_reads_any_more_is_no_failure() {
+    let folder = people();
+    let mut command = elt(&folder, &["schema"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("started elt");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("ended").code(), Some(0));
+}
