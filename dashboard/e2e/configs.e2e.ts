@@ -74,7 +74,7 @@ test('an analyst uploads a config, and the same one again is known', async ({ an
 });
 
 test.describe('a broken YAML', () => {
-  test.use({ expected: [/400/] });
+  test.use({ expected: /400/ });
 
   test('is refused with the place of the mistake', async ({ analyst: page }) => {
     await page.goto('/ui/upload-config');

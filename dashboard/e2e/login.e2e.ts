@@ -30,7 +30,7 @@ test.describe('logging in', () => {
   }
 
   test.describe('with a wrong password', () => {
-    test.use({ expected: [/401/] });
+    test.use({ expected: /401/ });
 
     test('says so, and keeps the name', async ({ page }) => {
       await page.goto('/ui/login');

@@ -81,5 +81,8 @@ function resolve(root: JsonSchema, reference: string): JsonSchema | undefined {
 
 function kindOf(schemas: JsonSchema[]): string | undefined {
   const kinds = new Set(schemas.flatMap((schema) => schema.type ?? []).filter((kind) => kind !== 'null'));
-  return kinds.size === 0 ? undefined : [...kinds].join(' | ');
+  if (kinds.size === 0) return undefined;
+  // Any scalar will do: the server reads 5432 and "5432" alike.
+  if (['string', 'number', 'boolean'].every((kind) => kinds.has(kind))) return 'text';
+  return [...kinds].join(' | ');
 }

@@ -59,7 +59,7 @@ const look = EditorView.theme({
   '.cm-changedLine': {
     backgroundColor: 'color-mix(in srgb, var(--accent-weak) 70%, transparent) !important',
   },
-  '.cm-changedText': { background: 'color-mix(in srgb, var(--accent) 24%, transparent) !important' },
+  '.cm-changedText': { background: 'color-mix(in srgb, var(--accent) 14%, transparent) !important' },
   '.cm-collapsedLines': {
     background: 'var(--surface-2)',
     color: 'var(--muted)',

@@ -13,7 +13,7 @@ import { Time } from '../shared/time';
 @Component({
   selector: 'app-attempts',
   template: `
-    <section class="card" aria-label="Attempts">
+    <section class="card">
       <app-query-state [query]="attempts" />
       @if (attempts.value(); as list) {
         @if (list.data.length === 0) {
