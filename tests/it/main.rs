@@ -27,6 +27,7 @@ mod run_attempts;
 mod schedules;
 mod sftp_sources;
 mod sftp_trust;
+mod sources_end_to_end;
 mod sources_together;
 mod streams;
 mod triggers;

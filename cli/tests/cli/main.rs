@@ -6,6 +6,7 @@
 
 mod exit_codes;
 mod run;
+mod secrets;
 mod signals;
 mod support;
 mod traces;
