@@ -1,8 +1,8 @@
 //! Reaching the databases rows were loaded into, as far as the caller may.
 
 use axum::http::StatusCode;
-use elt_shared::config::{Document, NoReferences, Reference, Resolve, TargetConfig};
-use elt_shared::secret::Secret;
+use elt_shared::config::{Document, NoReferences, Resolve, TargetConfig};
+use elt_shared::settings::References;
 use elt_shared::store::configs::ConfigVersion;
 use elt_shared::target::{self, TableRef, TargetError};
 use sqlx::PgConnection;
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// When there is no target in it.
 pub fn target_of(state: &AppState, caller: &Caller, document: &Document) -> Result<TargetConfig> {
-    let allowed = AllowedEnvironment(&state.settings.env_allow);
+    let allowed = References::allowed(&state.settings.env_allow);
     let resolve: &dyn Resolve = if caller.is_admin() { &allowed } else { &NoReferences };
     Ok(document.target(resolve)?.value)
 }
@@ -72,16 +72,4 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
         tracing::warn!(error = %source, "could not read a target");
     }
     Error::refused(status, error.code(), error.to_string(), error.next_step())
-}
-
-/// Resolves what an admin's config may take from this process's environment.
-struct AllowedEnvironment<'a>(&'a [String]);
-
-impl Resolve for AllowedEnvironment<'_> {
-    fn resolve(&self, reference: &Reference) -> Result<Option<Secret>, String> {
-        match reference {
-            Reference::Env(name) if self.0.contains(name) => Ok(std::env::var(name).ok().map(Secret::new)),
-            Reference::Env(_) | Reference::Secret(_) => Ok(None),
-        }
-    }
 }

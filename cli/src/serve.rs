@@ -28,6 +28,9 @@ pub struct Serve {
     /// Bring the control database up to date first
     #[arg(long)]
     migrate: bool,
+    /// Names `${env:NAME}` in an admin's data view may stand for, separated by commas
+    #[arg(long, env = "ELT_ENV_ALLOW", value_delimiter = ',')]
+    env_allow: Vec<String>,
     #[command(flatten)]
     first_users: FirstUsers,
     #[command(flatten)]
@@ -55,7 +58,7 @@ impl Serve {
         databases.keep_lines_of(&mut telemetry).await?;
         self.first_users.make(&databases.control).await?;
 
-        let state = state(&databases, self.api, self.network, keys)?;
+        let state = state(&databases, self.api, self.network, self.env_allow, keys)?;
         let address = listener.local_addr()?;
         tracing::info!("elt {} answers at http://{address}/", env!("CARGO_PKG_VERSION"));
         out::print(&format!("elt answers at http://{address}/"));
@@ -82,6 +85,7 @@ pub fn state(
     databases: &Databases,
     mut settings: ApiSettings,
     network: NetworkSettings,
+    env_allow: Vec<String>,
     keys: Keys,
 ) -> anyhow::Result<AppState> {
     settings.jwt_key = Some(keys.jwt);
@@ -89,5 +93,6 @@ pub fn state(
     settings.target_url = databases.target_url.clone();
     settings.data_dir = databases.data_dir.clone();
     settings.network = network;
+    settings.env_allow = env_allow;
     Ok(AppState::new(databases.control.clone(), settings)?)
 }

@@ -56,7 +56,8 @@ impl Up {
         let login = self.first_users.make_or_generate(&databases.control).await?;
 
         greet(listener.local_addr()?, &databases.data_dir, &login);
-        let state = serve::state(&databases, self.api, self.worker.network.clone(), keys)?;
+        let state =
+            serve::state(&databases, self.api, self.worker.network.clone(), self.worker.env_allow.clone(), keys)?;
         let settings = worker::settings(&databases, self.worker, &stop);
         let ended = work(listener, state, (!self.no_worker).then_some(settings), &databases.control, &stop).await;
         telemetry.shutdown().await;

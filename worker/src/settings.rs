@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use elt_shared::config::{Reference, Resolve};
 use elt_shared::secret::Secret;
-use elt_shared::settings::NetworkSettings;
+use elt_shared::settings::{NetworkSettings, References};
 use tokio_util::sync::CancellationToken;
 
 /// How a worker works.
@@ -66,76 +65,6 @@ impl WorkerSettings {
 
     /// Resolves the references a config of an admin may contain.
     pub fn references(&self) -> References<'_> {
-        References { allow: &self.env_allow }
-    }
-}
-
-/// Looks `${env:NAME}` up in this process's environment, if the name is allowed.
-#[derive(Debug, Clone, Copy)]
-pub struct References<'a> {
-    allow: &'a [String],
-}
-
-impl Resolve for References<'_> {
-    fn resolve(&self, reference: &Reference) -> Result<Option<Secret>, String> {
-        match reference {
-            Reference::Env(name) => self.environment(name).map(Some),
-            Reference::Secret(name) => Err(format!("no secret named {name:?} is stored on this server")),
-        }
-    }
-}
-
-impl References<'_> {
-    fn environment(&self, name: &str) -> Result<Secret, String> {
-        if is_own_setting(name) {
-            return Err(format!("${{env:{name}}} is a setting of elt itself and never given to a config"));
-        }
-        if !self.allow.iter().any(|allowed| allowed == name) {
-            return Err(format!("${{env:{name}}} is not allowed: add {name} to ELT_ENV_ALLOW on the workers"));
-        }
-        match std::env::var(name) {
-            Ok(value) => Ok(Secret::new(value)),
-            Err(std::env::VarError::NotPresent) => {
-                Err(format!("${{env:{name}}} is allowed but not set on this worker"))
-            }
-            Err(std::env::VarError::NotUnicode(_)) => Err(format!("${{env:{name}}} is not valid UTF-8")),
-        }
-    }
-}
-
-/// Settings that open our own doors: never given to a config, whatever `ELT_ENV_ALLOW` says.
-fn is_own_setting(name: &str) -> bool {
-    const OWN: [&str; 6] =
-        ["DATABASE_URL", "ELT_TARGET_URL", "ELT_JWT_KEY", "ELT_SECRET_KEY", "ELT_ADMIN_PASSWORD", "ELT_USER_PASSWORD"];
-    OWN.contains(&name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(allow: &[&str], name: &str) -> String {
-        let allow: Vec<String> = allow.iter().map(ToString::to_string).collect();
-        let error = References { allow: &allow }.resolve(&Reference::Env(name.into()));
-        error.expect_err("the reference is refused")
-    }
-
-    #[test]
-    fn only_listed_names_resolve() {
-        assert!(refusal(&[], "PATH").contains("ELT_ENV_ALLOW"));
-        let allow = ["PATH".to_owned()];
-        let path = References { allow: &allow }.resolve(&Reference::Env("PATH".into()));
-        assert!(path.is_ok_and(|path| path.is_some()));
-    }
-
-    #[test]
-    fn our_own_keys_never_resolve() {
-        assert!(refusal(&["ELT_JWT_KEY"], "ELT_JWT_KEY").contains("setting of elt itself"));
-        assert!(refusal(&["DATABASE_URL"], "DATABASE_URL").contains("setting of elt itself"));
-    }
-
-    #[test]
-    fn a_listed_name_that_is_not_set_says_so() {
-        assert!(refusal(&["NOT_SET_ANYWHERE_42"], "NOT_SET_ANYWHERE_42").contains("not set"));
+        References::allowed(&self.env_allow)
     }
 }
