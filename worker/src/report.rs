@@ -28,8 +28,10 @@ pub struct RunReport {
     pub bytes: u64,
     /// The table, `schema.table`.
     pub table: String,
-    /// One receipt a file, in the order they were read.
+    /// One receipt a file, in the order they were read; the first thousand. The target has all of them.
     pub files: Vec<FileReceipt>,
+    /// How many files were read.
+    pub files_total: u64,
     /// The columns loaded, their types and why.
     pub columns: Vec<ColumnReport>,
     /// What is different from the contract or the table as it was.
@@ -38,8 +40,10 @@ pub struct RunReport {
     pub ddl: Vec<String>,
     /// Seconds each stage took.
     pub stages: Stages,
-    /// Files that were not read, and why.
+    /// Files that were not read, and why; the first thousand.
     pub left_out: Vec<LeftOut>,
+    /// How many files were not read.
+    pub left_out_total: u64,
     /// Sentences to look at.
     pub warnings: Vec<String>,
     /// Models of `transform:` that were made anew, `totals (view)`.
@@ -56,6 +60,26 @@ pub struct RunReport {
     /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finished_from_marker: bool,
+}
+
+/// A report lists up to so many files.
+const LISTED_FILES: usize = 1_000;
+/// A report has up to so many warnings.
+const LISTED_WARNINGS: usize = 100;
+
+impl RunReport {
+    /// Counts what is listed and cuts the lists: a report stays small however many files a run has.
+    pub fn bound(&mut self) {
+        self.files_total = self.files.len() as u64;
+        self.left_out_total = self.left_out.len() as u64;
+        self.files.truncate(LISTED_FILES);
+        self.left_out.truncate(LISTED_FILES);
+        if self.warnings.len() > LISTED_WARNINGS {
+            let more = self.warnings.len() - LISTED_WARNINGS;
+            self.warnings.truncate(LISTED_WARNINGS);
+            self.warnings.push(format!("… and {more} more"));
+        }
+    }
 }
 
 /// What became of the rows of one file. It always balances.

@@ -196,12 +196,16 @@ fn digits(mut value: u64, width: usize, out: &mut Vec<u8>) {
 
 /// The digits `numeric` has for the same value, so that 12.5 hashes alike as a double and as a decimal.
 fn double(value: f64, out: &mut Vec<u8>) {
-    if value.is_finite() && value.fract() == 0.0 && value.abs() < 9e15 {
-        integer(value as i64, out);
-    } else if value.is_finite() {
+    if !value.is_finite() {
+        return special(value, out);
+    }
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        return integer(value as i64, out);
+    }
+    // In this range JSON has the shortest digits without an exponent, too, and several times as fast.
+    let quick = (1e-4..1e9).contains(&value.abs()) && serde_json::to_writer(&mut *out, &value).is_ok();
+    if !quick {
         write(out, format_args!("{value}"));
-    } else {
-        special(value, out);
     }
 }
 
@@ -328,6 +332,13 @@ mod tests {
         #[test]
         fn integers_agree_with_std(value: i64) {
             prop_assert_eq!(text(|out| integer(value, out)), value.to_string());
+        }
+
+        #[test]
+        fn quick_doubles_are_the_same(value in -1e9..1e9_f64) {
+            let mut slow = Vec::new();
+            write(&mut slow, format_args!("{value}"));
+            prop_assert_eq!(text(|out| double(value, out)), String::from_utf8(slow).unwrap());
         }
 
         #[test]

@@ -10,6 +10,7 @@ use super::matching::{Wanted, assign};
 use super::rules::Rules;
 use super::widen;
 use crate::error::{PipelineError, Result};
+use crate::frame::names::shortened;
 use crate::frame::profile::{ColumnProfile, Expectation, Profile};
 use crate::report::{ColumnReport, Drift};
 
@@ -41,28 +42,44 @@ pub enum Change {
 }
 
 /// What the profile should test columns for: the schema's types and the table's, and what they may widen to.
+/// The table's only where somebody declared them: what was inferred is judged as inference does.
 pub fn expectations(config: &PipelineConfig, known: Option<&Known>) -> Vec<Expectation> {
     let mut all: Vec<Expectation> = Vec::new();
-    for contract in config.schema.iter().flat_map(|schema| &schema.columns) {
+    for (name, contract, column) in contract_columns(config, known) {
         let mut types = widen::path(contract.column_type);
-        let current = known.and_then(|known| known.column(&contract.name)).and_then(|c| c.typing().sql_type.known());
-        types.extend(
-            current
-                .map_or_else(Vec::new, widen::path)
-                .into_iter()
-                .filter(|t| !widen::path(contract.column_type).contains(t)),
-        );
-        all.push(Expectation { column: contract.name.clone(), types, format: contract.format.clone() });
+        let declared = column.map(KnownColumn::typing).filter(|typing| typing.declared);
+        let table_s = declared.and_then(|typing| typing.sql_type.known()).map_or_else(Vec::new, widen::path);
+        types.extend(table_s.into_iter().filter(|table_s| !widen::path(contract.column_type).contains(table_s)));
+        all.push(Expectation { column: name, types, format: contract.format.clone() });
     }
     for column in known.iter().flat_map(|known| &known.columns) {
         let typing = column.typing();
-        let named = all.iter().any(|other| other.column.eq_ignore_ascii_case(&column.table.name));
+        let named = all.iter().any(|other| other.column.to_lowercase() == column.table.name.to_lowercase());
         if let (Some(current), true, false) = (typing.sql_type.known(), typing.declared, named) {
             let types = widen::path(current);
             all.push(Expectation { column: column.table.name.clone(), types, format: typing.format.clone() });
         }
     }
     all
+}
+
+/// The schema's columns, each with the name it has in the table and the table's column, which goes to one of them only:
+/// the one of exactly its name, else the first in any case.
+fn contract_columns<'a>(
+    config: &'a PipelineConfig,
+    known: Option<&'a Known>,
+) -> Vec<(String, &'a ColumnContract, Option<&'a KnownColumn>)> {
+    let contracts: Vec<_> = config.schema.iter().flat_map(|schema| &schema.columns).collect();
+    let columns: Vec<_> = known.iter().flat_map(|known| &known.columns).collect();
+    let names: Vec<_> = contracts.iter().map(|contract| shortened(&contract.name)).collect();
+    let wanted: Vec<_> = names.iter().map(|name| Wanted { name, any_case: true }).collect();
+    let there: Vec<_> = columns.iter().map(|column| column.table.name.clone()).collect();
+    let places = assign(&wanted, &there);
+    let found = names.iter().zip(contracts).zip(places).map(|((name, contract), place)| {
+        let column = place.map(|place| columns[place]);
+        (column.map_or_else(|| name.clone(), |column| column.table.name.clone()), contract, column)
+    });
+    found.collect()
 }
 
 /// Decides which columns are loaded, and as what.
@@ -113,7 +130,7 @@ struct Deciding<'a> {
 
 /// A column of the contract or of the table, and the names the files have for it.
 struct Bound<'a> {
-    name: &'a str,
+    name: String,
     contract: Option<&'a ColumnContract>,
     known: Option<&'a KnownColumn>,
     sources: Vec<&'a str>,
@@ -126,11 +143,11 @@ impl<'a> Deciding<'a> {
         self.refuse_missing(&bound)?;
         for column in bound.into_iter().filter(|column| !column.sources.is_empty()) {
             if column.known.is_some_and(|known| known.table.generated) {
-                self.leave_out(column.name, "generated");
+                self.leave_out(&column.name, "generated");
                 continue;
             }
             let profiles = column.sources.iter().filter_map(|name| self.profile_of(name)).collect();
-            self.add(column.name, profiles, column.contract, column.known)?;
+            self.add(&column.name, profiles, column.contract, column.known)?;
         }
         let on_extra = self.config.schema.as_ref().and_then(|schema| schema.on_extra_column);
         for name in extras {
@@ -146,20 +163,18 @@ impl<'a> Deciding<'a> {
         Ok(())
     }
 
-    /// The schema's columns; beside them the table's, when extra columns are loaded at all.
+    /// The schema's columns; beside them the table's, when columns outside the schema are loaded at all.
     fn bound(&self) -> Vec<Bound<'a>> {
-        let mut bound: Vec<Bound<'a>> = Vec::new();
-        for contract in self.config.schema.iter().flat_map(|schema| &schema.columns) {
-            let known = self.known.and_then(|known| known.column(&contract.name));
-            let name = known.map_or(contract.name.as_str(), |known| &known.table.name);
-            bound.push(Bound { name, contract: Some(contract), known, sources: Vec::new() });
-        }
-        if !self.strict {
-            for column in self.known.iter().flat_map(|known| &known.columns) {
-                if !bound.iter().any(|other| other.name == column.table.name) {
-                    let name = &column.table.name;
-                    bound.push(Bound { name, contract: None, known: Some(column), sources: Vec::new() });
-                }
+        let mut bound: Vec<Bound<'a>> = contract_columns(self.config, self.known)
+            .into_iter()
+            .map(|(name, contract, known)| Bound { name, contract: Some(contract), known, sources: Vec::new() })
+            .collect();
+        let on_extra = self.config.schema.as_ref().and_then(|schema| schema.on_extra_column);
+        let extras_load = !self.strict && matches!(on_extra, None | Some(OnExtraColumn::Evolve));
+        for column in self.known.iter().flat_map(|known| &known.columns).filter(|_| extras_load) {
+            if !bound.iter().any(|other| other.name == column.table.name) {
+                let name = column.table.name.clone();
+                bound.push(Bound { name, contract: None, known: Some(column), sources: Vec::new() });
             }
         }
         bound
@@ -167,7 +182,8 @@ impl<'a> Deciding<'a> {
 
     /// Finds the files' names for each bound column; answers the names left over, in order of appearance.
     fn match_files(&self, bound: &mut [Bound<'a>]) -> Vec<&'a str> {
-        let wanted: Vec<_> = bound.iter().map(|column| Wanted { name: column.name, any_case: true }).collect();
+        let names: Vec<_> = bound.iter().map(|column| column.name.clone()).collect();
+        let wanted: Vec<_> = names.iter().map(|name| Wanted { name, any_case: true }).collect();
         let mut extras: Vec<&'a str> = Vec::new();
         for file in self.profile.files.iter().filter(|file| file.error.is_none()) {
             let places = assign(&wanted, &file.names);
@@ -194,7 +210,7 @@ impl<'a> Deciding<'a> {
         let missing: Vec<_> = bound
             .iter()
             .filter(|column| column.contract.is_some() && column.sources.is_empty())
-            .map(|column| column.name)
+            .map(|column| column.name.as_str())
             .collect();
         if missing.is_empty() {
             return Ok(());
@@ -242,7 +258,8 @@ impl<'a> Deciding<'a> {
         let rules = self.rules(contract, known)?;
         let any_case = contract.is_some() || known.is_some();
         let (name, canonical) = (name.to_owned(), Canonical::of(&typing.sql_type));
-        let column = Column { name, sql, history, through, rules, key: false, any_case, proven, canonical };
+        let verbatim = !typing.declared && through.is_none();
+        let column = Column { name, sql, history, through, rules, key: false, any_case, proven, verbatim, canonical };
         self.decision.layout.columns.push(column);
         Ok(())
     }

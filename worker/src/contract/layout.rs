@@ -31,6 +31,8 @@ pub struct Column {
     pub any_case: bool,
     /// The profile showed that every cell is a value of the type.
     pub proven: bool,
+    /// The combined CSV has its values as the files write them: nobody asked for a type to convert them to.
+    pub verbatim: bool,
     /// How its values are written where one text must stand for a value.
     pub canonical: Canonical,
 }

@@ -130,7 +130,7 @@ impl Names {
 }
 
 /// A name of at most 63 bytes: the start of a longer one and eight digits of its hash.
-fn shortened(name: &str) -> String {
+pub(crate) fn shortened(name: &str) -> String {
     if name.len() <= MAX_NAME_BYTES {
         return name.to_owned();
     }

@@ -7,9 +7,9 @@ use sqlx::PgConnection;
 use super::conclude::{self, Outcome};
 use super::feed::{Dedupe, Fed, Tail};
 use super::seen::HashSet;
-use super::session::{self, Before, Session};
+use super::session::{self, Session};
 use super::table::{self, Shaping};
-use super::{ALL_HASHES, Halt, OWN_HASHES, Work, adopt, known_rows, merge, pump, replace, staging};
+use super::{ALL_HASHES, Halt, OWN_HASHES, Work, adopt, merge, pump, replace, staging};
 use crate::error::PipelineError;
 use crate::frame::combined::CombinedCsv;
 use crate::report::RunReport;
@@ -17,7 +17,7 @@ use crate::report::RunReport;
 /// Stages the rows and brings them into the table.
 pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
     let (table, attempt) = (session.table.clone(), session.attempt);
-    let (dedupe, budget) = dedupe(&mut session.connection, &table, &work).await?;
+    let (dedupe, budget) = dedupe(&mut work);
     let feed = conclude::feed(&mut work, &table, attempt, Tail::Staged, dedupe, budget)?;
     let copy = staging::create(&mut session.connection, &work.layout).await?;
     let (staged, mut fed) = pump::run(&mut session.connection, &copy, feed).await?;
@@ -56,27 +56,14 @@ pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(R
     conclude::commit(tx, &table, attempt, work, outcome).await
 }
 
-/// How equal rows are found: with the table's hashes in memory where that is cheaper than sending every row.
-async fn dedupe(connection: &mut PgConnection, table: &TableRef, work: &Work<'_>) -> Result<(Dedupe, usize), Halt> {
-    let own = (Dedupe::Known(HashSet::with_budget(OWN_HASHES)), OWN_HASHES);
-    match (work.load.mode, work.load.dedupe) {
-        (LoadMode::Merge, _) => return Ok((Dedupe::Hash, OWN_HASHES)),
-        (_, ConfigDedupe::None) => return Ok((Dedupe::None, OWN_HASHES)),
-        (LoadMode::Replace, ConfigDedupe::RowHash) => return Ok(own),
-        (LoadMode::Append, ConfigDedupe::RowHash) => {}
+/// How equal rows are found: by the table's hashes and the run's own, or the run's own only.
+fn dedupe(work: &mut Work<'_>) -> (Dedupe, usize) {
+    match (work.load.mode, work.load.dedupe, work.known.take()) {
+        (LoadMode::Merge, ..) => (Dedupe::Hash, OWN_HASHES),
+        (_, ConfigDedupe::None, _) => (Dedupe::None, OWN_HASHES),
+        (_, ConfigDedupe::RowHash, Some(known)) => (Dedupe::Known(known), ALL_HASHES),
+        (_, ConfigDedupe::RowHash, None) => (Dedupe::Known(HashSet::with_budget(OWN_HASHES)), OWN_HASHES),
     }
-    if !work.before.as_ref().is_some_and(Before::is_adopted) {
-        return Ok(own);
-    }
-    let delivered: u64 = work.profile.files.iter().map(|file| file.rows).sum();
-    let Some(rows) = known_rows::estimate(connection, table).await? else { return Ok(own) };
-    if !known_rows::is_worth_it(rows, delivered, ALL_HASHES) {
-        return Ok(own);
-    }
-    Ok(match known_rows::fetch(connection, table, ALL_HASHES).await? {
-        Some(known) => (Dedupe::Known(known), ALL_HASHES),
-        None => own,
-    })
 }
 
 /// Makes the table what the layout needs: made, adopted, changed, indexed.

@@ -1,5 +1,6 @@
 //! The end of a load: quarantine, receipt and marker join the rows, and the transaction commits.
 
+use elt_shared::config::LoadMode;
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 
@@ -10,6 +11,7 @@ use super::quarantine::Rejected;
 use super::session::{RUN_ID, Session};
 use super::{Halt, Work, receipt, replayed};
 use crate::contract::Layout;
+use crate::contract::decide::Change;
 use crate::error::PipelineError;
 use crate::frame::combined::CombinedCsv;
 use crate::report::{FileReceipt, RunReport};
@@ -76,10 +78,10 @@ pub async fn commit(
     mut tx: Transaction<'_, Postgres>,
     table: &TableRef,
     attempt: Attempt,
-    work: Work<'_>,
+    mut work: Work<'_>,
     outcome: Outcome,
 ) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
-    let mut report = work.report;
+    let mut report = std::mem::take(&mut work.report);
     report.files = receipts(work.files, work.profile, &outcome)?;
     report.rows_deleted = outcome.deleted;
     report.ddl = outcome.statements;
@@ -93,6 +95,10 @@ pub async fn commit(
     rejected.load(&mut tx, table).await?;
     receipt::write(&mut tx, table, attempt.run_id, &report.files).await?;
     replayed::mark(&mut tx, table, &work.replayed, attempt.run_id).await?;
+    if let Some(warning) = changed_columns(&work, &report) {
+        report.warnings.push(warning);
+    }
+    report.bound();
     report.stages.load = work.started.elapsed().as_secs_f64();
     if work.dry {
         report.samples = samples(&mut tx, table, &work.layout, attempt).await?;
@@ -106,6 +112,24 @@ pub async fn commit(
     }
     tx.commit().await?;
     Ok((report, csv))
+}
+
+/// A row is another row once it has a value in a column it did not have: whoever did not mean that should know the remedy.
+fn changed_columns(work: &Work<'_>, report: &RunReport) -> Option<String> {
+    let added = work.changes.iter().filter_map(|change| match change {
+        Change::Add(index) => Some(work.layout.columns[*index].name.as_str()),
+        Change::Widen(_) => None,
+    });
+    let added: Vec<_> = added.collect();
+    let matters = work.load.mode == LoadMode::Append && work.hashed() && report.rows_inserted > 0;
+    (matters && !added.is_empty()).then(|| {
+        format!(
+            "the columns loaded have changed (new: {}): {} rows count as new; rows loaded before without these columns \
+             stay beside them. `load.mode: merge` with a `load.key` would bring them up to date instead",
+            added.join(", "),
+            report.rows_inserted
+        )
+    })
 }
 
 fn receipts(

@@ -281,7 +281,7 @@ impl Writing {
                 self.reject(&typed, violation)?;
                 continue;
             }
-            self.csv_row(&cells, row)?;
+            self.csv_row(&typed, &cells, row)?;
             self.row(&cells, row, file, typed.raw.null_tokens)?;
             if self.chunk.len() >= CHUNK_BYTES {
                 self.send(chunks)?;
@@ -328,13 +328,14 @@ impl Writing {
     }
 
     #[inline]
-    fn csv_row(&mut self, cells: &[Cells<'_>], row: usize) -> Result<(), FeedError> {
+    fn csv_row(&mut self, typed: &TypedBatch, cells: &[Cells<'_>], row: usize) -> Result<(), FeedError> {
         let Some(csv) = &mut self.feed.csv else { return Ok(()) };
-        for (cells, column) in cells.iter().zip(&self.feed.layout.columns) {
-            match *cells {
-                cells if cells.is_null(row) => csv.null(),
-                Cells::Text(array) => csv.value(array.value(row).as_bytes()),
-                cells => {
+        for ((cells, column), place) in cells.iter().zip(&self.feed.layout.columns).zip(&*typed.places) {
+            match (*cells, place) {
+                (cells, _) if cells.is_null(row) => csv.null(),
+                (Cells::Text(array), _) => csv.value(array.value(row).as_bytes()),
+                (_, Some(place)) if column.verbatim => csv.value(typed.raw.columns[*place].cell(row).1),
+                (cells, _) => {
                     self.scratch.clear();
                     cells.canonical(row, column.canonical, &mut self.scratch);
                     csv.value(&self.scratch);

@@ -1,23 +1,53 @@
 //! The hashes of the rows a table has, fetched before a load so that known rows are not sent at all.
 
+use elt_shared::config::{Dedupe, LoadConfig, LoadMode};
 use elt_shared::target::TableRef;
 use futures::TryStreamExt;
 use sqlx::PgConnection;
 
+use super::ALL_HASHES;
+use super::failure::Failing;
 use super::seen::{HashSet, Put};
-use super::session::ROW_HASH;
+use super::session::{Before, ROW_HASH, Session};
+use crate::error::Result;
 
 /// Bytes of the header of a binary COPY.
 const HEADER_BYTES: usize = 19;
 /// Bytes of a row: number of fields, length, hash.
 const ROW_BYTES: usize = 2 + 4 + 16;
+/// A row of a file is seldom shorter.
+const BYTES_PER_ROW: u64 = 40;
 /// Fetching a hash costs about a quarter of sending a row.
 const WORTH_FETCHING: u64 = 4;
 /// Tables up to this many rows are fetched whatever is delivered.
 const ALWAYS_FETCHED: u64 = 50_000;
 
+/// The hashes of the rows a table has, when it is cheaper to fetch them than to send every row that is delivered.
+/// `bytes`: what is delivered, as files.
+pub async fn known(
+    session: &mut Session,
+    before: Option<&Before>,
+    load: &LoadConfig,
+    bytes: u64,
+) -> Result<Option<HashSet>> {
+    let wanted = (load.mode, load.dedupe) == (LoadMode::Append, Dedupe::RowHash);
+    if !wanted || !before.is_some_and(Before::is_adopted) {
+        return Ok(None);
+    }
+    let table = session.table.clone();
+    let fail = Failing::at(&table, "fetch the hashes of the table's rows");
+    let connection = &mut session.connection;
+    let rows = estimate(connection, &table).await.map_err(|error| fail.because(error))?;
+    match rows {
+        Some(rows) if is_worth_it(rows, bytes / BYTES_PER_ROW) => {
+            fetch(connection, &table).await.map_err(|error| fail.because(error))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// About how many rows with a hash the table has, by the size of the index over it. `None`: there is no such index.
-pub async fn estimate(connection: &mut PgConnection, table: &TableRef) -> sqlx::Result<Option<u64>> {
+async fn estimate(connection: &mut PgConnection, table: &TableRef) -> sqlx::Result<Option<u64>> {
     // A full index page of 8 KiB holds about 250 hashes, a just-split one half of that.
     let bytes: Option<i64> = sqlx::query_scalar(
         "select pg_relation_size(i.indexrelid)
@@ -33,17 +63,17 @@ pub async fn estimate(connection: &mut PgConnection, table: &TableRef) -> sqlx::
 }
 
 /// Whether fetching is cheaper than sending, and fits into memory.
-pub fn is_worth_it(table_rows: u64, delivered: u64, budget: usize) -> bool {
-    table_rows < HashSet::capacity_of(budget) as u64
+fn is_worth_it(table_rows: u64, delivered: u64) -> bool {
+    table_rows < HashSet::capacity_of(ALL_HASHES) as u64
         && (table_rows <= ALWAYS_FETCHED || table_rows <= delivered.saturating_mul(WORTH_FETCHING))
 }
 
 /// Fetches the hashes. `None`: there are more than fit.
-pub async fn fetch(connection: &mut PgConnection, table: &TableRef, budget: usize) -> sqlx::Result<Option<HashSet>> {
+async fn fetch(connection: &mut PgConnection, table: &TableRef) -> sqlx::Result<Option<HashSet>> {
     let statement =
         format!("copy (select {ROW_HASH} from {} where {ROW_HASH} is not null) to stdout (format binary)", table.sql());
     let mut rows = connection.copy_out_raw(&statement).await?;
-    let mut known = HashSet::with_budget(budget);
+    let mut known = HashSet::with_budget(ALL_HASHES);
     let mut fits = true;
     let mut rest: Vec<u8> = Vec::new();
     let mut skip = HEADER_BYTES;

@@ -22,8 +22,10 @@
 //! - [`failure`]: PostgreSQL's errors as sentences
 
 pub mod failure;
+pub mod known_rows;
 pub mod marker;
 pub mod replayed;
+pub mod seen;
 pub mod session;
 pub mod transform;
 pub mod undo;
@@ -35,7 +37,6 @@ mod conclude;
 mod copy_binary;
 mod feed;
 mod fill;
-mod known_rows;
 mod merge;
 mod numeric;
 mod overflow;
@@ -44,7 +45,6 @@ mod quarantine;
 mod receipt;
 mod replace;
 mod row_hash;
-mod seen;
 mod staging;
 mod table;
 
@@ -86,6 +86,8 @@ pub struct Work<'a> {
     pub drift: Vec<Drift>,
     /// The table as it was.
     pub before: Option<Before>,
+    /// The hashes of its rows, where it was worth fetching them.
+    pub known: Option<seen::HashSet>,
     /// Mode, key, dedupe.
     pub load: &'a LoadConfig,
     /// What a row that breaks the contract does.

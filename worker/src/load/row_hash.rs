@@ -142,3 +142,6 @@ fn append(row: &mut Vec<u8>, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
 fn with_length(name: &[u8]) -> Vec<u8> {
     [&(name.len() as u32).to_le_bytes()[..], name].concat()
 }
+
+#[cfg(test)]
+mod tests;

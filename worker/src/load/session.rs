@@ -1,6 +1,7 @@
 //! A run's session with its target: one connection, one table, and what is known about it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use elt_shared::store::runs::{self, Claim};
 use elt_shared::target::{self, Existing, TableKind, TableRef};
@@ -22,6 +23,9 @@ pub const ROW_HASH: &str = "_elt_row_hash";
 pub const RUN_ID: &str = "_elt_run_id";
 /// The column that says when.
 pub const LOADED_AT: &str = "_elt_loaded_at";
+
+/// A connection that does not answer within this time is lost.
+const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A session with the target.
 pub struct Session {
@@ -72,22 +76,26 @@ impl Session {
     /// # Errors
     /// A target that cannot be used or reached.
     pub async fn open(context: &RunContext) -> Result<Self> {
-        let config = &context.config.target;
         let attempt = Attempt { run_id: context.run.id, epoch: context.run.epoch, config_id: context.run.config_id };
-        let name = attempt.application_name();
-        let default = context.default_target.as_ref();
-        let mut connection = target::connect_allowed(&config.database, default, &context.network, &name).await?;
-        let table = TableRef::find(&mut connection, &config.table).await?;
-        let fail = Failing::at(&table, "identify the target");
-        let (system, database): (i64, i64) = sqlx::query_as(
-            "select system_identifier, (select oid::bigint from pg_database where datname = current_database())
-             from pg_control_system()",
-        )
-        .fetch_one(&mut connection)
-        .await
-        .map_err(|error| fail.because(error))?;
-        let target_key = format!("{system}/{database}/{table}");
-        Ok(Self { connection, table, attempt, target_key })
+        let mut connection = connect(context, attempt).await?;
+        let table = TableRef::find(&mut connection, &context.config.target.table).await?;
+        let database = database_key(&mut connection)
+            .await
+            .map_err(|error| Failing::at(&table, "identify the target").because(error))?;
+        Ok(Self { connection, target_key: format!("{database}/{table}"), table, attempt })
+    }
+
+    /// Connects again if the connection was lost while the sources were read: that may take hours.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn revive(&mut self, context: &RunContext) -> Result<()> {
+        let alive = tokio::time::timeout(ALIVE_WITHIN, self.connection.ping()).await;
+        if !matches!(alive, Ok(Ok(()))) {
+            tracing::warn!("the connection to the target was lost: connecting again");
+            self.connection = connect(context, self.attempt).await?;
+        }
+        Ok(())
     }
 
     /// The table's identity, whatever configs call it.
@@ -141,6 +149,27 @@ impl Session {
         // A session that does not end politely ends with its socket.
         let _ = self.connection.close().await;
     }
+}
+
+async fn connect(context: &RunContext, attempt: Attempt) -> Result<PgConnection> {
+    let (database, default) = (&context.config.target.database, context.default_target.as_ref());
+    Ok(target::connect_allowed(database, default, &context.network, &attempt.application_name()).await?)
+}
+
+/// What tells one database from all others. A server that does not say who it is is told by its address.
+async fn database_key(connection: &mut PgConnection) -> sqlx::Result<String> {
+    let may_ask: bool = sqlx::query_scalar("select has_function_privilege('pg_control_system()', 'execute')")
+        .fetch_one(&mut *connection)
+        .await?;
+    let system = match may_ask {
+        true => "select system_identifier::text from pg_control_system()",
+        false => "select concat_ws(':', host(inet_server_addr()), inet_server_port())",
+    };
+    let system: String = sqlx::query_scalar(system).fetch_one(&mut *connection).await?;
+    let database: i64 = sqlx::query_scalar("select oid::bigint from pg_database where datname = current_database()")
+        .fetch_one(connection)
+        .await?;
+    Ok(format!("{system}/{database}"))
 }
 
 /// What is in the target under a table's name.

@@ -32,6 +32,7 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
             ..FileReceipt::default()
         });
     }
+    report.bound();
     report.columns = decision.reports;
     report.drift = decision.drift;
     report.warnings.extend(decision.warnings);

@@ -15,8 +15,9 @@ use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOu
 use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::{self, Expectation, Profile};
 use crate::load::marker::Begun;
+use crate::load::seen::HashSet;
 use crate::load::session::{Before, Session};
-use crate::load::{self, Loaded, Work, transform};
+use crate::load::{self, Loaded, Work, known_rows, transform};
 use crate::progress::Stage;
 use crate::report::{RunReport, Stages};
 
@@ -133,10 +134,15 @@ impl<'a> Executing<'a> {
         let mut table_changes = 0;
         loop {
             let (extracted, extract_seconds) = self.extract(&changed).instrument(info_span!("extract")).await?;
+            session.revive(self.context).await?;
             let before = session.look().await?;
             let started = Instant::now();
-            let validating = info_span!("validate");
-            let profile = self.profile(&extracted.files, before.as_ref()).instrument(validating).await?;
+            let bytes = extracted.files.iter().map(|file| file.stamp.size).sum();
+            let (profile, known) = tokio::join!(
+                self.profile(&extracted.files, before.as_ref()).instrument(info_span!("validate")),
+                known_rows::known(session, before.as_ref(), &self.context.config.load, bytes),
+            );
+            let (profile, known) = (profile?, known?);
             refuse_failed_source(&extracted.files, &profile)?;
             let report = self.report(session, &extracted, &profile);
             let report = RunReport {
@@ -149,7 +155,7 @@ impl<'a> Executing<'a> {
             };
             self.refuse_incomplete_replace(&profile, &report)?;
             let decision = decide::decide(&profile, &self.context.config, before.as_ref().map(|before| &before.known))?;
-            let work = self.work(&extracted.files, &profile, decision, before, report)?;
+            let work = self.work(&extracted.files, &profile, decision, (before, known), report)?;
             match load::load(session, work).instrument(info_span!("load")).await? {
                 Loaded::Done { report, csv } => {
                     let readable = profile.files.iter().filter(|file| file.error.is_none());
@@ -279,7 +285,7 @@ impl<'a> Executing<'a> {
         files: &'w [InputFile],
         profile: &'w Profile,
         decision: Decision,
-        before: Option<Before>,
+        (before, known): (Option<Before>, Option<HashSet>),
         mut report: RunReport,
     ) -> Result<Work<'w>> {
         let context = self.context;
@@ -294,6 +300,7 @@ impl<'a> Executing<'a> {
             changes: decision.changes,
             drift: decision.drift,
             before,
+            known,
             load: &context.config.load,
             on_bad_row: context.config.on_bad_row.unwrap_or(OnBadRow::Quarantine),
             max_rejected: context.config.schema.as_ref().and_then(|schema| schema.max_rejected),
