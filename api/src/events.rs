@@ -36,7 +36,7 @@ const STREAMS: usize = 512;
 pub enum Event {
     /// A watched run changed, or was looked at again.
     Run(Arc<Run>),
-    /// New lines, each handed out once.
+    /// New lines, each handed out once. The first ones after a time without readers may be some seconds old.
     Lines(Arc<Vec<Line>>),
 }
 
@@ -150,7 +150,7 @@ impl Drop for Watch {
 /// Finds every new line once, although ids become visible out of order: it looks again at those of the last seconds.
 #[derive(Default)]
 struct NewLines {
-    /// Lines up to here are settled; `None`: start with what comes from now on.
+    /// Lines up to here are settled; `None`: nothing was looked at yet.
     floor: Option<i64>,
     next_floor: i64,
     raised_at: Option<Instant>,
@@ -159,11 +159,14 @@ struct NewLines {
 
 impl NewLines {
     async fn look(&mut self, db: &PgPool) -> sqlx::Result<Vec<Line>> {
-        let Some(floor) = self.floor else {
-            let newest = logs::list(db, &LineFilter::default(), 1).await?;
-            let newest = newest.first().map_or(0, |line| line.id);
-            (self.floor, self.next_floor) = (Some(newest), newest);
-            return Ok(Vec::new());
+        let floor = match self.floor {
+            Some(floor) => floor,
+            // Whoever watches read the log a moment ago: what was written since is among the last seconds' lines.
+            None => {
+                let settled = logs::newest_before(db, LATE).await?;
+                (self.floor, self.next_floor) = (Some(settled), settled);
+                settled
+            }
         };
         let filter = LineFilter { after: Some(floor), ..LineFilter::default() };
         let lines = logs::list(db, &filter, LINES).await?;

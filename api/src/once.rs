@@ -5,11 +5,13 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use elt_shared::secret::Secret;
 use elt_shared::store::idempotency;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use crate::AppState;
 use crate::auth::Caller;
 use crate::error::{Error, Result};
 
@@ -22,12 +24,13 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 pub struct Once {
     key: Option<String>,
     route: String,
+    secret_key: Secret,
 }
 
-impl<S: Sync> FromRequestParts<S> for Once {
+impl FromRequestParts<AppState> for Once {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let key = match parts.headers.get(IDEMPOTENCY_KEY) {
             None => None,
             Some(key) => Some(key.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
@@ -38,7 +41,11 @@ impl<S: Sync> FromRequestParts<S> for Once {
                 )
             })?),
         };
-        Ok(Self { key: key.map(ToOwned::to_owned), route: format!("{} {}", parts.method, parts.uri) })
+        Ok(Self {
+            key: key.map(ToOwned::to_owned),
+            route: format!("{} {}", parts.method, parts.uri),
+            secret_key: state.secret_key.clone(),
+        })
     }
 }
 
@@ -56,7 +63,7 @@ impl Once {
     ) -> Result<Option<Response>> {
         let Some(key) = &self.key else { return Ok(None) };
         let body = serde_json::to_vec(body).map_err(|error| Error::internal("read the request", error))?;
-        let request = idempotency::request_hash(&self.route, &body);
+        let request = idempotency::request_hash(&self.secret_key, &self.route, &body);
         let Some(known) = idempotency::claim(tx, caller.name(), key, &request).await? else { return Ok(None) };
         if known.request != request {
             return Err(Error::unprocessable(

@@ -6,7 +6,7 @@
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 #[path = "../it/support/mod.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
+#[expect(dead_code, unused_imports, reason = "the tests use more of it")]
 mod support;
 
 use std::fmt::Write as _;

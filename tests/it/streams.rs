@@ -7,6 +7,7 @@ use elt_shared::store::logs::{self, NewLine};
 use elt_shared::store::runs::{self, Outcome};
 use futures::StreamExt;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::support::TestApp;
@@ -21,7 +22,7 @@ struct Event {
 }
 
 /// Reads events until one that `last` accepts.
-async fn read_until(request: Request<'_>, last: impl Fn(&Event) -> bool) -> Vec<Event> {
+async fn read_until(request: Request<'_>, mut last: impl FnMut(&Event) -> bool) -> Vec<Event> {
     let response = request.open().await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -74,8 +75,9 @@ async fn a_run_is_followed_from_the_queue_to_its_end() {
     let run = app.trigger(&app.yaml("people", "")).await;
     let id: Uuid = run["id"].as_str().expect("an id").parse().expect("a UUID");
     write(&app, "before", Some(id)).await;
+    let watched = Notify::new();
     let work = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        watched.notified().await;
         let begun = runs::begin(&app.db, id, "worker-1").await.expect("asked").expect("begun");
         write(&app, "during", Some(id)).await;
         write(&app, "of another run", Some(Uuid::now_v7())).await;
@@ -84,7 +86,11 @@ async fn a_run_is_followed_from_the_queue_to_its_end() {
         write(&app, "the last line", Some(id)).await;
     };
     let path = format!("/runs/{id}/events");
-    let (events, ()) = tokio::join!(read_until(app.get(&path), |event| event.name == "end"), work);
+    let stream = read_until(app.get(&path), |event| {
+        watched.notify_one();
+        event.name == "end"
+    });
+    let (events, ()) = tokio::join!(stream, work);
     let states: Vec<&Value> =
         events.iter().filter(|event| event.name == "status").map(|event| &event.data["state"]).collect();
     assert_eq!((states.first(), states.last()), (Some(&&json!("queued")), Some(&&json!("succeeded"))));
@@ -112,12 +118,16 @@ async fn the_log_is_followed_as_it_is_written_and_filtered() {
     for number in 0..150 {
         write(&app, &format!("old {number}"), None).await;
     }
+    let watched = Notify::new();
     let work = async {
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        watched.notified().await;
         write(&app, "noise", None).await;
         write(&app, "old news", None).await;
     };
-    let stream = read_until(app.get("/logs/follow?text=OLD"), |event| event.data["message"] == "old news");
+    let stream = read_until(app.get("/logs/follow?text=OLD"), |event| {
+        watched.notify_one();
+        event.data["message"] == "old news"
+    });
     let (events, ()) = tokio::join!(stream, work);
     let messages = messages(&events);
     assert_eq!((messages.len(), messages[0], messages[100]), (101, "old 50", "old news"));
@@ -126,10 +136,11 @@ async fn the_log_is_followed_as_it_is_written_and_filtered() {
 #[tokio::test]
 async fn a_stopping_process_sends_its_readers_elsewhere() {
     let app = TestApp::start_with(|options| options.workers = 0).await;
-    let stop = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    write(&app, "the last line", None).await;
+    let events = read_until(app.get("/logs/follow"), |event| {
         app.stop();
-    };
-    let (events, ()) = tokio::join!(read_until(app.get("/logs/follow"), |event| event.name == "timeout"), stop);
+        event.name == "timeout"
+    });
+    let events = events.await;
     assert_eq!(events.last().map(|event| event.name.as_str()), Some("timeout"));
 }

@@ -68,7 +68,8 @@ async fn of_run(
     let watch = state.events.watch(Some(id)).ok_or(Error::Unavailable("too many streams are open"))?;
     let run = RunView::from(runs::find(&state, id).await?);
     let filter = LineFilter { run_id: Some(id), ..LineFilter::default() };
-    let lines = first_lines(&state, &filter, last_seen(&query, &headers)).await?;
+    let filter = LineFilter { after: last_seen(&query, &headers), ..filter };
+    let lines = first_lines(&state, &filter).await?;
     Ok(stream(state, caller, watch, Followed { run: Some(run), filter }, lines))
 }
 
@@ -83,9 +84,9 @@ async fn of_log(
     Params(query): Params<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let filter = lines.filter()?;
+    let filter = LineFilter { after: last_seen(&query, &headers), ..lines.filter()? };
     let watch = state.events.watch(None).ok_or(Error::Unavailable("too many streams are open"))?;
-    let lines = first_lines(&state, &filter, last_seen(&query, &headers)).await?;
+    let lines = first_lines(&state, &filter).await?;
     Ok(stream(state, caller, watch, Followed { run: None, filter }, lines))
 }
 
@@ -94,9 +95,9 @@ fn last_seen(query: &StreamQuery, headers: &HeaderMap) -> Option<i64> {
     header.or(query.after)
 }
 
-async fn first_lines(state: &AppState, filter: &LineFilter, after: Option<i64>) -> Result<Vec<Line>> {
-    let limit = if after.is_some() { MISSED_LINES } else { FIRST_LINES };
-    Ok(logs::list(&state.db, &LineFilter { after, ..filter.clone() }, limit).await?)
+async fn first_lines(state: &AppState, filter: &LineFilter) -> Result<Vec<Line>> {
+    let limit = if filter.after.is_some() { MISSED_LINES } else { FIRST_LINES };
+    Ok(logs::list(&state.db, filter, limit).await?)
 }
 
 /// What a stream is about.
@@ -109,7 +110,9 @@ fn stream(state: AppState, caller: Caller, watch: Watch, followed: Followed, lin
     let (sender, receiver) = mpsc::channel(64);
     let until =
         Instant::now() + LONGEST.min((caller.claims.expires_at() - chrono::Utc::now()).to_std().unwrap_or_default());
-    let mut writer = Writer { sender, sent: lines.iter().map(|line| line.id).collect(), shown: None };
+    let first = followed.filter.after.map(|after| after + 1).or(lines.first().map(|line| line.id));
+    let sent = lines.iter().map(|line| line.id).collect();
+    let mut writer = Writer { sender, first: first.unwrap_or_default(), sent, shown: None };
     tokio::spawn(async move {
         // The only failure is a reader that went away.
         let _ = writer.follow(&state, &caller, watch, followed, lines, until).await;
@@ -126,6 +129,8 @@ struct Gone;
 
 struct Writer {
     sender: mpsc::Sender<Result<SseEvent, Infallible>>,
+    /// Older lines are not part of the stream.
+    first: i64,
     /// Lines of the start: they may come again from the hub.
     sent: HashSet<i64>,
     shown: Option<RunView>,
@@ -184,7 +189,7 @@ impl Writer {
 
     async fn new_lines(&mut self, lines: &[Line], filter: &LineFilter) -> Result<(), Gone> {
         for line in lines.iter().filter(|line| filter.matches(line)) {
-            if !self.sent.contains(&line.id) {
+            if line.id >= self.first && !self.sent.contains(&line.id) {
                 self.line(line.clone()).await?;
             }
         }

@@ -1,8 +1,11 @@
 //! Answers given for an `Idempotency-Key`, kept a day, in the transaction that did the work.
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use sqlx::{FromRow, PgConnection};
+
+use crate::secret::Secret;
 
 /// An answer that was given before.
 #[derive(Debug, Clone, FromRow)]
@@ -15,9 +18,10 @@ pub struct KnownAnswer {
     pub answer: Value,
 }
 
-/// What tells two requests apart that carry the same key.
-pub fn request_hash(route: &str, body: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update(route).chain_update([0]).chain_update(body).finalize().into()
+/// What tells two requests apart that carry the same key. Keyed, for a request may hold secrets.
+pub fn request_hash(key: &Secret, route: &str, body: &[u8]) -> Vec<u8> {
+    let mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
+    mac.chain_update(route).chain_update([0]).chain_update(body).finalize().into_bytes().to_vec()
 }
 
 /// Takes a key for the caller's transaction, or finds the answer it already has.

@@ -171,6 +171,14 @@ pub async fn list(db: impl PgExecutor<'_>, filter: &LineFilter, limit: i64) -> s
     Ok(lines)
 }
 
+/// The newest line that was older than `age` when asked; 0: none.
+pub async fn newest_before(db: impl PgExecutor<'_>, age: Duration) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select coalesce(max(id), 0) from log_lines where at < now() - make_interval(secs => $1)")
+        .bind(age.as_secs_f64())
+        .fetch_one(db)
+        .await
+}
+
 /// Removes lines older than `age`, at most `limit` of them. Returns how many: call again while it is `limit`.
 pub async fn remove_old(db: impl PgExecutor<'_>, age: Duration, limit: i64) -> sqlx::Result<u64> {
     let removed = sqlx::query(

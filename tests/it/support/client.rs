@@ -18,6 +18,7 @@ pub struct Request<'a> {
     login: Option<Login>,
 }
 
+#[expect(clippy::wrong_self_convention, reason = "a request is sent as someone")]
 impl<'a> Request<'a> {
     pub fn new(app: &'a TestApp, request: RequestBuilder) -> Self {
         Self { app, request, login: Some(Login::Admin) }

@@ -28,6 +28,7 @@ pub async fn start() -> String {
 }
 
 /// Tests end without a last word, so a shell waits for the end of this process: then its standard input ends.
+#[expect(clippy::zombie_processes, reason = "the shell outlives this process")]
 fn stop_with_this_process(server: i32, folder: &std::path::Path) {
     let script = "read _; kill -INT $0; while kill -0 $0 2>/dev/null; do sleep 0.1; done; rm -rf \"$1\"";
     let mut watcher = Command::new("sh")
