@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elt/target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint coverage bench dashboard
+.PHONY: help run demo test faults lint coverage bench dashboard
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -18,6 +18,9 @@ demo: ## build everything, load real public data through API, queue and worker, 
 
 test: ## run all tests: Rust, dashboard, browser
 	@scripts/test.sh
+
+faults: ## kill, freeze, cut off and restart real workers and databases for some minutes (ELT_FAULT_ROUNDS repeats)
+	@scripts/faults.sh
 
 lint: ## formatting, clippy, shell scripts, example configs, deployment files
 	@scripts/lint.sh

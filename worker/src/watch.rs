@@ -42,15 +42,59 @@ pub async fn keep_watching(shell: Shell) {
         }
     };
     let mut ticks = shell.wakes.ticks();
+    let mut settling = Settling::default();
     while !shell.stopping.is_cancelled() {
         folders = folders.refresh(&shell).await;
         let until = Instant::now() + REFRESH;
         tokio::select! {
-            Some(first) = stirred.recv() => folders.bring_forward(&shell, first, &mut stirred, &overflowed).await,
+            Some(first) = stirred.recv() => {
+                let concerned = folders.concerned_until_quiet(first, &mut stirred, &overflowed).await;
+                bring_forward(&shell, concerned.keys()).await;
+                settling.add(concerned);
+            }
+            settled = settling.next() => bring_forward(&shell, [settled].iter()).await,
             _ = ticks.changed() => sleep(QUIET).await,
             () = sleep_until(until) => {}
             () = shell.stopping.cancelled() => {}
         }
+    }
+}
+
+/// Brings ticks forward to now.
+async fn bring_forward(shell: &Shell, schedules: impl Iterator<Item = &Uuid>) {
+    let ids: Vec<Uuid> = schedules.copied().collect();
+    if ids.is_empty() {
+        return;
+    }
+    let brought = async {
+        let mut db = shell.db.acquire().await?;
+        schedules::bring_forward(&mut db, &ids).await
+    };
+    if let Err(error) = brought.await {
+        tracing::warn!(%error, "could not bring the ticks forward: changes are found at the next tick");
+    }
+}
+
+/// Schedules to look at again: a file that stirred does not count until it has settled.
+#[derive(Default)]
+struct Settling(HashMap<Uuid, Instant>);
+
+impl Settling {
+    fn add(&mut self, concerned: HashMap<Uuid, Duration>) {
+        for (schedule, settle) in concerned.into_iter().filter(|(_, settle)| !settle.is_zero()) {
+            self.0.insert(schedule, Instant::now() + settle + QUIET);
+        }
+    }
+
+    /// Waits for the next one to have settled.
+    async fn next(&mut self) -> Uuid {
+        let Some((schedule, at)) = self.0.iter().min_by_key(|(_, at)| **at).map(|(schedule, at)| (*schedule, *at))
+        else {
+            return std::future::pending().await;
+        };
+        sleep_until(at).await;
+        self.0.remove(&schedule);
+        schedule
     }
 }
 
@@ -61,7 +105,8 @@ struct Folders {
 }
 
 struct Watched {
-    schedules: HashSet<Uuid>,
+    /// For whom, and how long a file must have been left alone before it counts.
+    schedules: HashMap<Uuid, Duration>,
     /// Their combined CSVs: writing them is no change.
     never: HashSet<PathBuf>,
     deep: bool,
@@ -140,14 +185,13 @@ impl Folders {
         }
     }
 
-    /// Something stirs: waits until it is quiet again, and brings the ticks of those concerned forward.
-    async fn bring_forward(
+    /// Something stirs: waits until it is quiet again. Answers whom it concerns, and how long files take to settle.
+    async fn concerned_until_quiet(
         &self,
-        shell: &Shell,
         first: PathBuf,
         stirred: &mut mpsc::Receiver<PathBuf>,
         overflowed: &AtomicBool,
-    ) {
+    ) -> HashMap<Uuid, Duration> {
         let mut concerned = self.concerned(&first);
         let latest = Instant::now() + LONGEST;
         while let Ok(Some(path)) = timeout_at(latest.min(Instant::now() + QUIET), stirred.recv()).await {
@@ -157,31 +201,24 @@ impl Folders {
             }
         }
         if overflowed.swap(false, Ordering::Relaxed) {
-            concerned.extend(self.watched.values().flat_map(|watched| &watched.schedules));
+            concerned.extend(self.watched.values().flat_map(Watched::all));
         }
-        if concerned.is_empty() {
-            return;
-        }
-        let ids: Vec<Uuid> = concerned.into_iter().collect();
-        let brought = async {
-            let mut db = shell.db.acquire().await?;
-            schedules::bring_forward(&mut db, &ids).await
-        };
-        if let Err(error) = brought.await {
-            tracing::warn!(%error, "could not bring the ticks forward: changes are found at the next tick");
-        }
+        concerned
     }
 
-    fn concerned(&self, path: &Path) -> HashSet<Uuid> {
+    fn concerned(&self, path: &Path) -> HashMap<Uuid, Duration> {
         let covers = |folder: &Path, deep: bool| match deep {
             true => path.starts_with(folder),
             false => path == folder || path.parent() == Some(folder),
         };
         let watched = self.watched.iter().filter(|(folder, watched)| covers(folder, watched.deep));
-        watched
-            .filter(|(_, watched)| !watched.never.contains(path))
-            .flat_map(|(_, watched)| watched.schedules.iter().copied())
-            .collect()
+        watched.filter(|(_, watched)| !watched.never.contains(path)).flat_map(|(_, watched)| watched.all()).collect()
+    }
+}
+
+impl Watched {
+    fn all(&self) -> impl Iterator<Item = (Uuid, Duration)> {
+        self.schedules.iter().map(|(schedule, settle)| (*schedule, *settle))
     }
 }
 
@@ -201,9 +238,10 @@ async fn wanted(shell: &Shell) -> sqlx::Result<HashMap<PathBuf, Watched>> {
         for source in &config.sources {
             let SourceConfig::Local(source) = source else { continue };
             let Some((folder, deep)) = local::watched_folder(source, &look) else { continue };
-            let new = || Watched { schedules: HashSet::new(), never: HashSet::new(), deep, node: None };
+            let new = || Watched { schedules: HashMap::new(), never: HashSet::new(), deep, node: None };
             let watched: &mut Watched = wanted.entry(folder).or_insert_with(new);
-            watched.schedules.insert(schedule.id);
+            let settle = watched.schedules.entry(schedule.id).or_default();
+            *settle = Duration::from_secs(source.settle_seconds).max(*settle);
             watched.never.extend(look.never.iter().cloned());
             watched.deep |= deep;
         }

@@ -1,0 +1,10 @@
+//! The long faults, some minutes of them: `make faults`. See `main.rs`.
+
+#[expect(dead_code, reason = "shared with the short faults, which use the rest")]
+mod gate;
+mod repeated;
+#[path = "../cli/support/mod.rs"]
+#[expect(dead_code, reason = "shared with the tests of the command line, which use the rest")]
+mod support;
+#[expect(dead_code, reason = "shared with the short faults, which use the rest")]
+mod world;

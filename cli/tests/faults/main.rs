@@ -1,0 +1,18 @@
+//! Faults: real workers are killed, frozen and cut off while they load, on a real private cluster. Afterwards every
+//! distinct source row is in its table exactly once, every run has ended, and the receipts balance.
+//!
+//! Each test prints what it measured. `ELT_FAULT_ROUNDS` repeats them. The long ones are in `long.rs`: `make faults`.
+//!
+//! # Layout
+//! - `once`: one of each
+//! - `world`: a cluster, workers as processes, sources, and what must hold in the end
+//! - `gate`: the network between a worker and its databases
+
+#[expect(dead_code, reason = "shared with the long faults, which use the rest")]
+mod gate;
+mod once;
+#[path = "../cli/support/mod.rs"]
+#[expect(dead_code, reason = "shared with the tests of the command line, which use the rest")]
+mod support;
+#[expect(dead_code, reason = "shared with the long faults, which use the rest")]
+mod world;

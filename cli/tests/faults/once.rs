@@ -1,0 +1,144 @@
+//! One of each of the faults that every day brings: a killed worker, signals, a crashed database, a lost notification.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::time::sleep;
+
+use crate::world::{TAKEN_OVER, World, alone, report, rounds};
+
+/// A run of this many rows takes some seconds in a build without optimisation.
+const ROWS: u32 = 250_000;
+
+#[test]
+fn a_run_whose_worker_is_killed_is_taken_over() {
+    alone(async {
+        let world = World::start().await;
+        let pipelines = [world.pipeline("killed", ROWS)];
+        let mut seconds = Vec::new();
+        for _ in 0..rounds(1) {
+            sqlx::query("drop table if exists killed").execute(&world.target).await.expect("dropped");
+            let doomed = world.worker(&[]).await;
+            let run = world.trigger(&pipelines[0]).await;
+            let at_work = world.at_work(run, "load").await;
+            doomed.process.signal(Signal::SIGKILL);
+            let killed = Utc::now();
+            let heir = world.worker(&[]).await;
+            let done = world.finished(run).await;
+            assert_eq!((done.state.as_str(), done.attempt), ("succeeded", at_work.attempt + 1), "{done:#?}");
+            seconds.push(world.picked_up_after(run, at_work.epoch + 1, killed).await);
+            drop(heir);
+        }
+        world.check(&pipelines).await;
+        assert!(seconds.iter().all(|seconds| *seconds < TAKEN_OVER), "{seconds:?}");
+        report("kill -9 while loading", seconds);
+        world.end().await;
+    });
+}
+
+#[test]
+fn a_terminated_worker_hands_its_run_on() {
+    alone(async {
+        let world = World::start().await;
+        let pipelines = [world.pipeline("handed", ROWS)];
+        let leaving = world.worker(&[("ELT_GRACE_PERIOD", "0")]).await;
+        let run = world.trigger(&pipelines[0]).await;
+        let at_work = world.at_work(run, "load").await;
+        let other = world.worker(&[]).await;
+        leaving.process.signal(Signal::SIGTERM);
+        let asked = Utc::now();
+        let (status, said) = leaving.process.end();
+        assert_eq!(status.code(), Some(0), "{said}");
+        let done = world.finished(run).await;
+        assert_eq!((done.state.as_str(), done.attempt), ("succeeded", at_work.attempt), "no attempt was burned");
+        let seconds = world.picked_up_after(run, at_work.epoch + 1, asked).await;
+        assert!(seconds < 5.0, "it was handed on at once: {seconds}");
+        world.check(&pipelines).await;
+        report("SIGTERM while loading, no grace", vec![seconds]);
+        drop(other);
+        world.end().await;
+    });
+}
+
+#[test]
+fn a_second_signal_ends_a_worker_within_a_second() {
+    alone(async {
+        let world = World::start().await;
+        let pipelines = [world.pipeline("forced", ROWS)];
+        let worker = world.worker(&[]).await;
+        let run = world.trigger(&pipelines[0]).await;
+        world.at_work(run, "load").await;
+        worker.process.signal(Signal::SIGTERM);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let forced = Instant::now();
+        worker.process.signal(Signal::SIGTERM);
+        worker.process.end();
+        assert!(forced.elapsed() < Duration::from_millis(1500), "it took {:?}", forced.elapsed());
+        let other = world.worker(&[]).await;
+        assert_eq!(world.finished(run).await.state, "succeeded");
+        world.check(&pipelines).await;
+        drop(other);
+        world.end().await;
+    });
+}
+
+#[test]
+fn a_database_that_crashes_in_the_middle_of_a_load_loses_nothing() {
+    alone(async {
+        let mut world = World::start().await;
+        let pipelines = [world.pipeline("crashed", ROWS)];
+        let worker = world.worker(&[]).await;
+        let mut seconds = Vec::new();
+        for _ in 0..rounds(1) {
+            sqlx::query("drop table if exists crashed").execute(&world.target).await.expect("dropped");
+            let run = world.trigger(&pipelines[0]).await;
+            world.at_work(run, "load").await;
+            // SIGQUIT is PostgreSQL's immediate shutdown: it recovers when it starts again.
+            kill(Pid::from_raw(world.server_pid()), Signal::SIGQUIT).expect("crashed the server");
+            sleep(Duration::from_secs(1)).await;
+            worker.gate.lead_to(world.start_server_again().await);
+            let back = Utc::now();
+            let done = world.finished(run).await;
+            assert_eq!(done.state, "succeeded", "{done:#?}");
+            let started = done.started_at.expect("it started");
+            seconds.push((done.finished_at.expect("it finished") - back.max(started)).as_seconds_f64());
+        }
+        world.check(&pipelines).await;
+        report("PostgreSQL crash while loading (until the run is finished)", seconds);
+        drop(worker);
+        world.end().await;
+    });
+}
+
+#[test]
+fn a_lost_notification_costs_a_second_or_two() {
+    alone(async {
+        let world = World::start().await;
+        let pipelines = [world.pipeline("unheard", 10)];
+        let worker = world.worker(&[]).await;
+        let warm_up = world.trigger(&pipelines[0]).await;
+        world.finished(warm_up).await;
+        let mut seconds = Vec::new();
+        for _ in 0..rounds(3) {
+            let listeners: i64 = sqlx::query_scalar(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity where query ilike 'listen %'",
+            )
+            .fetch_one(&world.control)
+            .await
+            .expect("cut the listeners");
+            assert!(listeners > 0, "nobody listened");
+            let asked = Utc::now();
+            let run = world.trigger(&pipelines[0]).await;
+            let done = world.finished(run).await;
+            seconds.push((done.started_at.expect("it started") - asked).as_seconds_f64());
+            sleep(Duration::from_secs(2)).await;
+        }
+        assert!(seconds.iter().all(|seconds| *seconds < 4.0), "{seconds:?}");
+        world.check(&pipelines).await;
+        report("notification lost", seconds);
+        drop(worker);
+        world.end().await;
+    });
+}

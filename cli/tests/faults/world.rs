@@ -1,0 +1,268 @@
+//! A private cluster, workers as processes, sources, and what must hold in the end.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use elt_shared::config::{Document, NoReferences, content_key};
+use elt_shared::job::QUEUE;
+use elt_shared::local::Cluster;
+use elt_shared::store;
+use elt_shared::store::configs::{self, NewConfig};
+use elt_shared::store::runs::{self, Run};
+use elt_shared::trigger::{self, Trigger};
+use serde_json::json;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool};
+use uuid::Uuid;
+
+use crate::gate::Gate;
+use crate::support::{Folder, Running, elt};
+
+/// Longer than the slowest recovery on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A lost worker's run is taken over within this many seconds.
+pub const TAKEN_OVER: f64 = 40.0;
+
+/// See the module.
+pub struct World {
+    folder: Folder,
+    cluster: Option<Cluster>,
+    pub control: PgPool,
+    pub target: PgPool,
+    workers: std::cell::Cell<usize>,
+}
+
+/// A worker process and the network it sees.
+pub struct Worker {
+    pub process: Running,
+    pub gate: Gate,
+}
+
+/// A pipeline: its table, and how many distinct rows its folder has.
+pub struct Pipeline {
+    pub table: String,
+    rows: u32,
+}
+
+/// How often what happens at random is repeated.
+pub fn rounds(few: usize) -> usize {
+    std::env::var("ELT_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(few)
+}
+
+/// Runs a test alone: what is measured here does not share the machine with the others.
+pub fn alone(test: impl Future<Output = ()>) {
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(test);
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let folder = Folder::new();
+        let cluster = start_cluster(&folder).await;
+        let control = connect(cluster.control_url().expose(), "elt,public").await;
+        store::migrate(&control).await.expect("migrated");
+        let target = connect(cluster.target_url().expose(), "public").await;
+        Self { folder, cluster: Some(cluster), control, target, workers: std::cell::Cell::new(0) }
+    }
+
+    /// Ends the cluster.
+    pub async fn end(mut self) {
+        self.control.close().await;
+        self.target.close().await;
+        if let Some(cluster) = self.cluster.take() {
+            cluster.stop().await.expect("stopped the cluster");
+        }
+    }
+
+    /// Starts a worker process behind a gate of its own, with these settings beside the usual ones.
+    pub async fn worker(&self, settings: &[(&str, &str)]) -> Worker {
+        let cluster = self.cluster.as_ref().expect("a cluster");
+        let gate = Gate::open(cluster.port()).await;
+        let through = |url: &str| url.replace(&format!(":{}/", cluster.port()), &format!(":{}/", gate.port));
+        let number = self.workers.replace(self.workers.get() + 1);
+        let mut command = elt(&self.folder, &["worker", "--concurrency", "2"]);
+        command
+            .env("DATABASE_URL", through(cluster.control_url().expose()))
+            .env("ELT_TARGET_URL", through(cluster.target_url().expose()))
+            .env("ELT_DATA_DIR", self.folder.path().join(format!("worker-{number}")))
+            .env("ELT_FS_ROOTS", self.folder.path())
+            .env("ELT_SECRET_KEY", "a secret key of the tests, at least 32 bytes")
+            .envs(settings.iter().copied());
+        let mut process = Running::start(command);
+        process.wait_for("working on queue");
+        Worker { process, gate }
+    }
+
+    /// A folder of three files with `rows` distinct rows, one in a hundred of them twice.
+    pub fn pipeline(&self, table: &str, rows: u32) -> Pipeline {
+        let third = rows.div_ceil(3);
+        for (n, start) in (0..rows).step_by(third as usize).enumerate() {
+            let mut text = "id,name,amount,at\n".to_owned();
+            for id in start..(start + third).min(rows) {
+                let line = format!(
+                    "{id},\"name {id}, of {table}\",{}.{:02},2026-11-25 10:00:{:02}\n",
+                    id * 7,
+                    id % 100,
+                    id % 60
+                );
+                let _ = write!(text, "{line}");
+                if id % 100 == 0 {
+                    text.push_str(&line);
+                }
+            }
+            self.folder.write(&format!("in/{table}/{n}.csv"), &text);
+        }
+        Pipeline { table: table.to_owned(), rows }
+    }
+
+    /// Queues a run of a pipeline.
+    pub async fn trigger(&self, pipeline: &Pipeline) -> Uuid {
+        let folder: PathBuf = self.folder.path().join("in").join(&pipeline.table);
+        let yaml = format!(
+            "name: {table}\nsources: [{{type: local, path: {folder}}}]\ntarget: {{table: {table}}}\n\
+             monitor: {{enabled: false}}\nretry: {{initial_seconds: 1, max_attempts: 10}}\n",
+            table = pipeline.table,
+            folder = folder.display()
+        );
+        let config =
+            Document::parse(&yaml).and_then(|document| document.pipeline(&NoReferences)).expect("a config").value;
+        let mut tx = self.control.begin().await.expect("a transaction");
+        let new = NewConfig {
+            name: &config.name,
+            yaml_content: &yaml,
+            content_key: &content_key(b"tests", &yaml),
+            yaml_preview: "",
+            runnable: true,
+            problems: json!([]),
+            warnings: json!([]),
+            created_by: "admin",
+        };
+        let (kept, _) = configs::keep(&mut tx, new).await.expect("kept");
+        let request = Trigger {
+            config: &kept,
+            pipeline: &config,
+            now: false,
+            monitor: false,
+            queue: QUEUE,
+            options: json!({}),
+            traceparent: None,
+            created_by: "admin",
+        };
+        let run = trigger::trigger(&mut tx, &request).await.expect("triggered").run;
+        tx.commit().await.expect("committed");
+        run.id
+    }
+
+    /// A run as it is now. The database may be restarting.
+    pub async fn look(&self, run: Uuid) -> Option<Run> {
+        runs::find(&self.control, run).await.ok().flatten()
+    }
+
+    /// Waits until `is_so` of a run.
+    pub async fn until(&self, run: Uuid, what: &str, is_so: impl Fn(&Run) -> bool) -> Run {
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = None;
+        while Instant::now() < deadline {
+            if let Some(now) = self.look(run).await {
+                if is_so(&now) {
+                    return now;
+                }
+                last = Some(now);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never {what}: {last:#?}");
+    }
+
+    /// Waits until a run is at work in this stage.
+    pub async fn at_work(&self, run: Uuid, stage: &str) -> Run {
+        self.until(run, stage, |run| run.state == "running" && run.stage.as_deref() == Some(stage)).await
+    }
+
+    pub async fn finished(&self, run: Uuid) -> Run {
+        self.until(run, "finished", |run| run.finished_at.is_some()).await
+    }
+
+    /// What must hold in the end, whatever happened on the way.
+    pub async fn check(&self, pipelines: &[Pipeline]) {
+        for Pipeline { table, rows } in pipelines {
+            let sql = format!(
+                "select count(*), count(distinct _elt_row_hash), count(distinct id), coalesce(sum(id), 0)::bigint from {table}"
+            );
+            let found: (i64, i64, i64, i64) =
+                sqlx::query_as(AssertSqlSafe(sql)).fetch_one(&self.target).await.expect("counted the rows");
+            let rows = i64::from(*rows);
+            assert_eq!(found, (rows, rows, rows, rows * (rows - 1) / 2), "{table}: rows, hashes, ids, sum of ids");
+        }
+        let unbalanced: i64 = sqlx::query_scalar(
+            "select count(*) from runs, jsonb_array_elements(report -> 'files') file
+             where state = 'succeeded' and (file ->> 'rows_read')::bigint
+                <> (file ->> 'rows_inserted')::bigint + (file ->> 'rows_updated')::bigint
+                 + (file ->> 'rows_duplicate')::bigint + (file ->> 'rows_quarantined')::bigint
+                 + (file ->> 'rows_filtered')::bigint",
+        )
+        .fetch_one(&self.control)
+        .await
+        .expect("looked at the receipts");
+        assert_eq!(unbalanced, 0, "receipts that do not balance");
+        let unfinished: i64 =
+            sqlx::query_scalar("select count(*) from runs where finished_at is null or attempt > max_attempts")
+                .fetch_one(&self.control)
+                .await
+                .expect("looked at the runs");
+        assert_eq!(unfinished, 0, "runs that are stuck, or were tried too often");
+    }
+
+    /// Seconds between an instant and the start of a run's attempt with this epoch.
+    pub async fn picked_up_after(&self, run: Uuid, epoch: i64, since: chrono::DateTime<chrono::Utc>) -> f64 {
+        let started: chrono::DateTime<chrono::Utc> =
+            sqlx::query_scalar("select started_at from run_attempts where run_id = $1 and epoch = $2")
+                .bind(run)
+                .bind(epoch)
+                .fetch_one(&self.control)
+                .await
+                .expect("the attempt is there");
+        (started - since).as_seconds_f64()
+    }
+
+    /// The postmaster's process id.
+    pub fn server_pid(&self) -> i32 {
+        self.cluster.as_ref().and_then(Cluster::server_pid).expect("a server")
+    }
+
+    /// Starts the server again after it was killed; answers its port.
+    pub async fn start_server_again(&mut self) -> u16 {
+        let cluster = start_cluster(&self.folder).await;
+        let port = cluster.port();
+        self.control = connect(cluster.control_url().expose(), "elt,public").await;
+        self.target = connect(cluster.target_url().expose(), "public").await;
+        self.cluster = Some(cluster);
+        port
+    }
+}
+
+async fn start_cluster(folder: &Folder) -> Cluster {
+    Cluster::start(&folder.path().join("data"), None).await.expect("a private cluster")
+}
+
+async fn connect(url: &str, search_path: &str) -> PgPool {
+    let options: PgConnectOptions = url.parse().expect("a URL");
+    let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(30));
+    pool.connect_with(options.options([("search_path", search_path)])).await.expect("connected")
+}
+
+/// Prints what was measured, sorted: the middle and the worst.
+pub fn report(fault: &str, mut seconds: Vec<f64>) {
+    seconds.sort_by(f64::total_cmp);
+    let (Some(worst), Some(middle)) = (seconds.last(), seconds.get(seconds.len().saturating_sub(1) / 2)) else {
+        return;
+    };
+    println!(
+        "{fault}: {} times; recovery p50 {middle:.1} s, max {worst:.1} s; 0 rows lost, 0 doubled, 0 runs stuck",
+        seconds.len()
+    );
+}
