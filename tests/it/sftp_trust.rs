@@ -38,6 +38,22 @@ async fn a_password_and_every_kind_of_key_log_in() {
 }
 
 #[tokio::test]
+async fn a_server_that_asks_for_the_password_in_a_dialogue_is_answered() {
+    // Only root can start a server that asks the machine's own accounts.
+    if !is_root() {
+        return;
+    }
+    let (mut sshd, lab) = (Sshd::start(), Extraction::new().await);
+    sshd.write("a.csv", "id\n1\n");
+    sshd.ask_in_a_dialogue();
+    extract(&lab, &sshd.source("a.csv")).await.expect("the password");
+    let wrong = SftpSource { login: SftpLogin::Password("canary".into()), ..sshd.source("a.csv") };
+    let refused = extract(&lab, &wrong).await.expect_err("another password");
+    assert_eq!(refused.code(), "source_login");
+    assert!(refused.to_string().ends_with("it accepts publickey, keyboard-interactive"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_refused_login_is_not_tried_again_and_tells_no_secret() {
     let (sshd, lab) = (Sshd::start(), Extraction::new().await);
     sshd.write("a.csv", "id\n1\n");

@@ -53,6 +53,13 @@ impl Sshd {
         Self { address, folder, child }
     }
 
+    /// Restarts it on the same port so that it asks for passwords in a dialogue, as servers with PAM do.
+    pub fn ask_in_a_dialogue(&mut self) {
+        self.stop();
+        std::fs::write(self.folder.path().join("etc/dialogue"), "").expect("noted");
+        (self.address, self.child) = serve(self.folder.path(), Some(self.address));
+    }
+
     /// Restarts it on the same port with another ed25519 key.
     pub fn change_host_key(&mut self) {
         self.stop();
@@ -209,9 +216,13 @@ fn config_text(folder: &Path, address: SocketAddr) -> String {
         .collect();
     let shut_in =
         if is_root() { format!("AllowUsers {ACCOUNT}\nChrootDirectory {}\n", folder.display()) } else { String::new() };
+    let asks = match etc.join("dialogue").exists() {
+        true => "UsePAM yes\nPasswordAuthentication no\nKbdInteractiveAuthentication yes\n",
+        false => "UsePAM no\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\n",
+    };
     format!(
         "ListenAddress {address}\n{host_keys}AuthorizedKeysFile {etc}/authorized_keys\nPidFile {etc}/pid\n\
-         UsePAM no\nStrictModes no\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\n\
+         {asks}StrictModes no\n\
          LogLevel VERBOSE\nMaxStartups 100\nSubsystem sftp internal-sftp\nForceCommand internal-sftp\n{shut_in}",
         etc = etc.display(),
     )

@@ -149,3 +149,67 @@ impl Spool {
         SftpError::Spool { doing: self.doing.clone(), source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use openssh_sftp_client::{Sftp, SftpOptions};
+    use tokio::io::{AsyncReadExt, DuplexStream};
+
+    use super::*;
+
+    /// Bytes the server answers at most, whatever it is asked for.
+    const SHORT: usize = 1000;
+
+    /// An SFTP server that knows one file, and answers reads with less than was asked for.
+    async fn serve(mut client: DuplexStream, file: Vec<u8>) -> std::io::Result<()> {
+        let number = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+        loop {
+            let length = client.read_u32().await? as usize;
+            let mut packet = vec![0; length];
+            client.read_exact(&mut packet).await?;
+            let kind = packet[0];
+            // VERSION 3 to INIT; a HANDLE to OPEN; DATA or an end of file to READ; an OK to anything else.
+            let answer = match kind {
+                1 => vec![2, 0, 0, 0, 3],
+                3 => [&[102], &packet[1..5], &[0, 0, 0, 1, b'h']].concat(),
+                5 => {
+                    let after_handle = 9 + number(&packet, 5) as usize;
+                    let offset =
+                        ((number(&packet, after_handle) as usize) << 32) + number(&packet, after_handle + 4) as usize;
+                    let wanted = number(&packet, after_handle + 8) as usize;
+                    let end = file.len().min(offset + wanted.min(SHORT));
+                    match file.get(offset..end).filter(|data| !data.is_empty()) {
+                        Some(data) => [&[103], &packet[1..5], &(data.len() as u32).to_be_bytes(), data].concat(),
+                        None => [&[101], &packet[1..5], &[0, 0, 0, 1], &[0; 8]].concat(),
+                    }
+                }
+                _ => [&[101], &packet[1..5], &[0, 0, 0, 0], &[0; 8]].concat(),
+            };
+            client.write_all(&(answer.len() as u32).to_be_bytes()).await?;
+            client.write_all(&answer).await?;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_answers_with_less_loses_no_byte() {
+        let file: Vec<u8> = (0..100_000_u32).flat_map(|number| number.to_be_bytes()).collect();
+        let (client, server) = tokio::io::duplex(1 << 16);
+        tokio::spawn(serve(server, file.clone()));
+        let (from, to) = tokio::io::split(client);
+        let sftp = Sftp::new(to, from, SftpOptions::new()).await.expect("an SFTP session");
+        let handle = sftp.open("file").await.expect("a file");
+
+        let chunk = 50_000;
+        let reads =
+            (0..file.len()).step_by(chunk).map(|at| read_at(handle.clone(), at as u64, chunk.min(file.len() - at)));
+        let pieces: Vec<_> = stream::iter(reads).buffered(8).collect().await;
+        let whole: Vec<u8> = pieces.into_iter().flat_map(|piece| piece.expect("an answer").expect("bytes")).collect();
+        assert!(whole == file, "every byte once and in its place");
+        assert_eq!(
+            read_at(handle.clone(), file.len() as u64 - 10, 20).await.expect("an answer"),
+            None,
+            "it ends before"
+        );
+        assert_eq!(read_at(handle, 0, 0).await.expect("an answer"), Some(BytesMut::new()));
+    }
+}
