@@ -10,7 +10,10 @@ function run(change: Partial<Run>): Run {
     target_table: 'people',
     trigger: 'manual',
     state: 'queued',
+    queue: 'elt',
+    options: {},
     attempt: 0,
+    epoch: 0,
     max_attempts: 3,
     created_by: 'ann',
     created_at: '2026-11-25T10:00:00Z',
@@ -47,8 +50,8 @@ describe('run words', () => {
   it('says why a run waits', () => {
     const now = Date.parse('2026-11-25T10:00:00Z');
     expect(whyWaiting(run({ state: 'running' }), 1, now)).toBeUndefined();
-    expect(whyWaiting(run({ waits_for: 'Run 7 loads into people.' }), 0, now)).toBe(
-      'Run 7 loads into people.',
+    expect(whyWaiting(run({ waits_for: 'run 7, which loads into people' }), 0, now)).toBe(
+      'It waits for run 7, which loads into people.',
     );
     expect(whyWaiting(run({ not_before: '2026-11-25T11:00:00Z' }), 0, now)).toContain('start time');
     expect(whyWaiting(run({}), 0, now)).toContain('No worker is alive');
