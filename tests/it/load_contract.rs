@@ -167,3 +167,14 @@ async fn every_type_of_a_schema_converts() {
          v character varying(3)"
     );
 }
+
+#[tokio::test]
+async fn records_that_are_no_rows_are_kept_even_when_there_are_no_rows() {
+    let loader = Loader::start().await;
+    loader.folder.write("broken.ndjson", "{\"a\": \n");
+
+    let report = loader.load("nothing_but_bad", "").await;
+
+    assert_eq!((report.rows_read, report.rows_quarantined, report.rows_inserted), (1, 1, 0));
+    assert_eq!(loader.value("select count(*) from _elt_quarantine where table_name = 'nothing_but_bad'").await, "1");
+}

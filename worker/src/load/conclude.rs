@@ -9,7 +9,7 @@ use super::marker::{self, Attempt};
 use super::overflow::Overflow;
 use super::quarantine::Rejected;
 use super::session::{RUN_ID, Session};
-use super::{Halt, Work, receipt, replayed};
+use super::{Halt, Work, pump, receipt, replayed};
 use crate::contract::Layout;
 use crate::contract::decide::Change;
 use crate::error::PipelineError;
@@ -61,14 +61,12 @@ pub fn feed(
     })
 }
 
-/// No file has a column: nothing to load, and the run is finished all the same.
+/// No file has a column: there are no rows to load. Records that are no rows there may be, and they are kept.
 pub async fn nothing(session: &mut Session, mut work: Work<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
     let (table, attempt) = (session.table.clone(), session.attempt);
-    let rejected = Rejected::in_folder(work.spool, &table, attempt)
-        .map_err(|source| PipelineError::Io { doing: "write to the run's work folder".into(), source })?;
-    let csv = work.csv.take();
-    let fed = Fed { tallies: Vec::new(), csv, rejected, repeated: 0 };
     let tx = work.begin(session).await?;
+    let feed = feed(&mut work, &table, attempt, Tail::Direct { loaded_at: 0 }, Dedupe::None, 0)?;
+    let fed = pump::without_rows(feed).await?;
     let outcome = Outcome { inserted: 0, updated: Vec::new(), deleted: 0, statements: Vec::new(), fed };
     commit(tx, &table, attempt, work, outcome).await
 }

@@ -252,7 +252,9 @@ impl Writing {
     }
 
     fn take(&mut self, receive: &Receiver<Read>, chunks: &Sender<Vec<u8>>) -> Result<(), FeedError> {
-        if let Some(csv) = &mut self.feed.csv {
+        if let Some(csv) = &mut self.feed.csv
+            && !self.feed.layout.columns.is_empty()
+        {
             let names = self.feed.layout.columns.iter().map(|column| column.name.as_str());
             csv.header(names).map_err(csv_failed)?;
         }

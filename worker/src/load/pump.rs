@@ -24,8 +24,7 @@ pub async fn run(connection: &mut PgConnection, copy: &str, feed: Feed) -> Resul
     }
     .await;
     drop(receive);
-    let fed =
-        feeding.await.unwrap_or_else(|_| Err(PipelineError::Internal("the converting thread died".into()).into()));
+    let fed = feeding.await.unwrap_or_else(|_| Err(died()));
     match (copied, fed) {
         (Ok(copy), Ok(fed)) => Ok((copy.finish().await?, fed)),
         (Ok(copy), Err(error)) => {
@@ -35,4 +34,18 @@ pub async fn run(connection: &mut PgConnection, copy: &str, feed: Feed) -> Resul
         (Err(error), Ok(_) | Err(FeedError::Closed)) => Err(error.into()),
         (Err(_), Err(error)) => Err(error.into()),
     }
+}
+
+/// The second pass over files without rows: what it would send is thrown away, the records it rejects are kept.
+pub async fn without_rows(feed: Feed) -> Result<Fed, Halt> {
+    let (send, mut receive) = mpsc::channel::<Vec<u8>>(CHUNKS_AHEAD);
+    let span = tracing::Span::current();
+    let feeding = tokio::task::spawn_blocking(move || span.in_scope(|| feed.run(&send)));
+    while receive.recv().await.is_some() {}
+    let fed = feeding.await.unwrap_or_else(|_| Err(died()));
+    Ok(fed?)
+}
+
+fn died() -> FeedError {
+    PipelineError::Internal("the converting thread died".into()).into()
 }
