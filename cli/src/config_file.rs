@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use elt_shared::config::{ConfigError, ConfigProblem, Document, NoReferences, PipelineConfig, Warning};
 
-use crate::exit::{Exit, Refusal};
+use crate::exit::{Exit, refuse};
 use crate::out;
 
 /// Larger files are no configs; reading one byte more lets the parser say so.
@@ -29,7 +29,7 @@ impl ConfigFile {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = read(path)?;
         let checked = Document::parse(&text).and_then(|document| document.pipeline(&NoReferences));
-        let checked = checked.map_err(|error| refuse(path, &error))?;
+        let checked = checked.map_err(|error| not_runnable(path, &error))?;
         for warning in &checked.warnings {
             out::problem(&warn(path, warning));
         }
@@ -43,11 +43,11 @@ fn read(path: &Path) -> anyhow::Result<String> {
     File::open(path).with_context(doing)?.take(LIMIT + 1).read_to_end(&mut bytes).with_context(doing)?;
     String::from_utf8(bytes).map_err(|_| {
         let message = format!("{} is not UTF-8", path.display());
-        Refusal::new(Exit::Config, message, "Save the file as UTF-8.")
+        refuse(Exit::Config, message, "Save the file as UTF-8.")
     })
 }
 
-fn refuse(path: &Path, error: &ConfigError) -> anyhow::Error {
+fn not_runnable(path: &Path, error: &ConfigError) -> anyhow::Error {
     let problems = match error {
         ConfigError::Syntax(problem) => std::slice::from_ref(problem),
         ConfigError::NotRunnable(problems) => problems,
@@ -55,7 +55,7 @@ fn refuse(path: &Path, error: &ConfigError) -> anyhow::Error {
     for ConfigProblem { path: key, line, column, message } in problems {
         out::problem(&place(path, *line, *column, "error", key, message));
     }
-    Refusal::new(Exit::Config, format!("{} cannot run", path.display()), "Correct the places named above.")
+    refuse(Exit::Config, format!("{} cannot run", path.display()), "Correct the places named above.")
 }
 
 fn warn(path: &Path, warning: &Warning) -> String {

@@ -12,7 +12,7 @@ use elt_shared::telemetry::Telemetry;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
 
-use crate::exit::{Exit, Refusal};
+use crate::exit::{Exit, refuse};
 
 /// What a process works with. [`Databases::close`] it last.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Databases {
             return Ok(());
         }
         let message = format!("the control database lacks {missing} migrations of this version of elt");
-        Err(Refusal::new(Exit::Settings, message, "Run `elt migrate` first, or start with --migrate."))
+        Err(refuse(Exit::Settings, message, "Run `elt migrate` first, or start with --migrate."))
     }
 
     /// Keeps this process's log lines in the control database, over a connection of their own.
@@ -97,7 +97,7 @@ async fn connect(url: &Secret, connections: u32) -> anyhow::Result<(PgConnectOpt
 fn parse(url: &Secret) -> anyhow::Result<PgConnectOptions> {
     PgConnectOptions::from_str(url.expose()).map_err(|_| {
         // The driver's message may quote the URL, password and all.
-        Refusal::new(
+        refuse(
             Exit::Settings,
             "DATABASE_URL is not a PostgreSQL URL",
             "Write it as postgres://user:password@host:port/database.",
@@ -107,7 +107,7 @@ fn parse(url: &Secret) -> anyhow::Result<PgConnectOptions> {
 
 fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> anyhow::Error {
     let place = format!("{}:{}", options.get_host(), options.get_port());
-    Refusal::new(
+    refuse(
         Exit::Unavailable,
         format!("could not connect to the control database at {place}: {error}"),
         "Check that the server runs, and that DATABASE_URL names the right host, user and password.",

@@ -50,20 +50,17 @@ impl From<Exit> for ExitCode {
 /// An error that knows how the command ends and what the reader should do.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct Refusal {
-    /// How the command ends.
-    pub exit: Exit,
+struct Refusal {
+    exit: Exit,
     /// What is wrong, as a sentence.
-    pub message: String,
+    message: String,
     /// What to do about it.
-    pub next_step: String,
+    next_step: String,
 }
 
-impl Refusal {
-    /// For `?` and `bail!`.
-    pub fn new(exit: Exit, message: impl Into<String>, next_step: impl Into<String>) -> anyhow::Error {
-        Self { exit, message: message.into(), next_step: next_step.into() }.into()
-    }
+/// A [`Refusal`] for `?` and `ok_or_else`.
+pub fn refuse(exit: Exit, message: impl Into<String>, next_step: impl Into<String>) -> anyhow::Error {
+    Refusal { exit, message: message.into(), next_step: next_step.into() }.into()
 }
 
 /// Writes an error, why, and what to do, and says how the command ends.

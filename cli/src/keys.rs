@@ -10,7 +10,7 @@ use elt_shared::secret::Secret;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use crate::exit::{Exit, Refusal};
+use crate::exit::{Exit, refuse};
 
 const FILE: &str = "keys.json";
 
@@ -95,7 +95,7 @@ impl Keys {
 }
 
 fn missing(name: &str, data_dir: &Path) -> anyhow::Error {
-    Refusal::new(
+    refuse(
         Exit::Settings,
         format!("{name} is not set, and {} holds no keys", data_dir.join(FILE).display()),
         format!("Set {name} to at least 32 random bytes (`openssl rand -hex 32`), the same everywhere."),

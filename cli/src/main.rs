@@ -17,6 +17,7 @@ mod databases;
 mod exit;
 mod first_users;
 mod here;
+mod init;
 mod keys;
 mod migrate;
 mod out;
@@ -55,6 +56,7 @@ enum Command {
     Run(run::Run),
     Plan(plan::Plan),
     Check(check::Check),
+    Init(init::Init),
     Schema(schema::Schema),
     Report(report::Report),
     User(user::User),
@@ -71,6 +73,7 @@ impl Command {
             Self::Run(command) => command.execute().await,
             Self::Plan(command) => command.execute().await,
             Self::Check(command) => command.execute(),
+            Self::Init(command) => command.execute().await,
             Self::Schema(command) => command.execute(),
             Self::Report(command) => command.execute().await,
             Self::User(command) => command.execute().await,

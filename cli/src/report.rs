@@ -8,7 +8,7 @@ use elt_shared::telemetry::{self, TelemetryOptions};
 use uuid::Uuid;
 
 use crate::databases::Databases;
-use crate::exit::{Exit, Refusal};
+use crate::exit::{Exit, refuse};
 use crate::{out, summary};
 
 /// Shows what a run did
@@ -36,7 +36,7 @@ impl Report {
         databases.close().await?;
         let run = found?.ok_or_else(|| {
             let message = format!("there is no run {} in this database", self.run);
-            Refusal::new(Exit::Failed, message, "The dashboard's list of runs shows their ids.")
+            refuse(Exit::Failed, message, "The dashboard's list of runs shows their ids.")
         })?;
         let text = if self.json { serde_json::to_string_pretty(&run)? } else { summary::of(&run) };
         out::print(&text);

@@ -11,7 +11,7 @@ use elt_shared::telemetry::{self, TelemetryOptions};
 use tokio::net::TcpListener;
 
 use crate::databases::Databases;
-use crate::exit::{Exit, Refusal};
+use crate::exit::{Exit, refuse};
 use crate::first_users::FirstUsers;
 use crate::keys::Keys;
 use crate::{out, signals};
@@ -72,7 +72,7 @@ impl Serve {
 /// Takes the address, or says who should give way.
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        Refusal::new(
+        refuse(
             Exit::Settings,
             format!("could not listen on {address}: {error}"),
             "Choose another address with --listen, or end the program that has this one.",

@@ -13,7 +13,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::databases::Databases;
-use crate::exit::{Exit, Refusal};
+use crate::exit::{Exit, refuse};
 use crate::keys::generate_password;
 use crate::out;
 
@@ -122,7 +122,7 @@ impl Action {
 async fn add(db: &PgPool, name: &str, role: Role, from_stdin: bool) -> anyhow::Result<()> {
     let (hash, generated) = new_password(from_stdin).await?;
     users::create(db, name, &hash, role).await.map_err(|error| match error.as_database_error() {
-        Some(database) if database.constraint() == Some("users_username") => Refusal::new(
+        Some(database) if database.constraint() == Some("users_username") => refuse(
             Exit::Failed,
             format!("there is already a user `{name}`"),
             "Choose another name, or change that user with `elt user password` and `elt user role`.",
@@ -161,7 +161,7 @@ async fn find(db: &PgPool, name: &str) -> anyhow::Result<Uuid> {
     let login = users::find_login(db, name).await.context("could not look for the user")?;
     let known = login.map(|login| login.user.id);
     known.ok_or_else(|| {
-        Refusal::new(Exit::Failed, format!("there is no user `{name}`"), "`elt user list` shows who there is.")
+        refuse(Exit::Failed, format!("there is no user `{name}`"), "`elt user list` shows who there is.")
     })
 }
 

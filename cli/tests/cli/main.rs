@@ -5,6 +5,7 @@
 //! - a module for each behaviour
 
 mod exit_codes;
+mod init;
 mod run;
 mod secrets;
 mod signals;
