@@ -64,6 +64,9 @@ fn hashes(columns: Vec<Column>, names: &[String], rows: &[Vec<(CellKind, String)
     (0..rows.len()).map(|row| hasher.typed(&cells, row, true)).collect()
 }
 
+/// A cell as a delimited file has it, and as a JSON file has it; or NULL.
+type Cell = Option<(String, CellKind, String)>;
+
 /// A value as a delimited file has it, and as a JSON file has it.
 fn value(column_type: ColumnType) -> BoxedStrategy<(String, CellKind, String)> {
     let same = |text: String, kind| (text.clone(), kind, text);
@@ -100,7 +103,7 @@ fn value(column_type: ColumnType) -> BoxedStrategy<(String, CellKind, String)> {
 }
 
 /// Rows of one column a type, each cell as delimited and as JSON text, or NULL.
-fn table() -> impl Strategy<Value = Vec<Vec<Option<(String, CellKind, String)>>>> {
+fn table() -> impl Strategy<Value = Vec<Vec<Cell>>> {
     let row: Vec<_> = TYPES.iter().map(|column_type| proptest::option::weighted(0.8, value(*column_type))).collect();
     proptest::collection::vec(row, 1..12)
 }
@@ -109,7 +112,7 @@ fn names() -> Vec<String> {
     (0..TYPES.len()).map(|index| format!("c{index}")).collect()
 }
 
-fn as_csv(cell: &Option<(String, CellKind, String)>, column: usize) -> (CellKind, String) {
+fn as_csv(cell: &Cell, column: usize) -> (CellKind, String) {
     match cell {
         Some((text, ..)) if TYPES[column] == ColumnType::Json => (CellKind::Nested, text.clone()),
         Some((text, ..)) => (CellKind::Quoted, text.clone()),
@@ -117,7 +120,7 @@ fn as_csv(cell: &Option<(String, CellKind, String)>, column: usize) -> (CellKind
     }
 }
 
-fn csv_rows(table: &[Vec<Option<(String, CellKind, String)>>]) -> Vec<Vec<(CellKind, String)>> {
+fn csv_rows(table: &[Vec<Cell>]) -> Vec<Vec<(CellKind, String)>> {
     table.iter().map(|row| row.iter().enumerate().map(|(column, cell)| as_csv(cell, column)).collect()).collect()
 }
 
@@ -151,7 +154,7 @@ proptest! {
         let json: Vec<Vec<_>> = table
             .iter()
             .map(|row| {
-                let cell = |cell: &Option<(String, CellKind, String)>| match cell {
+                let cell = |cell: &Cell| match cell {
                     Some((_, kind, text)) => (*kind, text.clone()),
                     None => (CellKind::Null, String::new()),
                 };
