@@ -13,6 +13,7 @@ mod load_contract;
 mod load_faults;
 mod load_foreign;
 mod load_kinds;
+mod load_memory;
 mod load_modes;
 mod load_transform;
 mod load_widening;

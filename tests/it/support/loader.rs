@@ -9,6 +9,7 @@ use elt_shared::store;
 use elt_shared::store::configs::{self, NewConfig};
 use elt_shared::store::runs::{self, NewRun, Outcome, Run};
 use elt_worker::error::PipelineError;
+use elt_worker::load::HashMemory;
 use elt_worker::pipeline::{self, RunContext};
 use elt_worker::report::RunReport;
 use serde_json::{Value, json};
@@ -28,6 +29,8 @@ pub struct Loader {
     pub folder: Folder,
     data: Folder,
     databases: Databases,
+    /// Memory of its runs for row hashes.
+    pub memory: HashMemory,
 }
 
 /// How a run ended.
@@ -39,7 +42,7 @@ impl Loader {
         let databases = Databases::create().await;
         let control = store::connect(databases.control.clone(), 10).await.expect("connected to the control database");
         let target = databases.target_pool().await;
-        Self { control, target, folder: Folder::new(), data: Folder::new(), databases }
+        Self { control, target, folder: Folder::new(), data: Folder::new(), databases, memory: HashMemory::default() }
     }
 
     /// A config that loads the folder into a table of the default target.
@@ -148,6 +151,7 @@ impl Loader {
             network: Default::default(),
             stop: CancellationToken::new(),
             progress: Arc::default(),
+            memory: self.memory,
         }
     }
 

@@ -21,6 +21,7 @@ use tracing::Instrument;
 
 use super::settle::{Ending, settle};
 use crate::error::Result;
+use crate::load::HashMemory;
 use crate::pipeline::{self, RunContext};
 use crate::progress::Progress;
 use crate::report::RunReport;
@@ -171,6 +172,7 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
         run,
         stop,
         progress,
+        memory: HashMemory::default(),
     })
 }
 

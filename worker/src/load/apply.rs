@@ -9,7 +9,7 @@ use super::feed::{Dedupe, Fed, Tail};
 use super::seen::HashSet;
 use super::session::{self, Session};
 use super::table::{self, Shaping};
-use super::{ALL_HASHES, Halt, OWN_HASHES, Work, adopt, merge, pump, replace, staging};
+use super::{Halt, Work, adopt, merge, pump, replace, staging};
 use crate::error::PipelineError;
 use crate::frame::combined::CombinedCsv;
 use crate::report::RunReport;
@@ -17,8 +17,8 @@ use crate::report::RunReport;
 /// Stages the rows and brings them into the table.
 pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
     let (table, attempt) = (session.table.clone(), session.attempt);
-    let (dedupe, budget) = dedupe(&mut work);
-    let feed = conclude::feed(&mut work, &table, attempt, Tail::Staged, dedupe, budget)?;
+    let dedupe = dedupe(&mut work);
+    let feed = conclude::feed(&mut work, &table, attempt, Tail::Staged, dedupe)?;
     let copy = staging::create(&mut session.connection, &work.layout).await?;
     let (staged, mut fed) = pump::run(&mut session.connection, &copy, feed).await?;
     if staged > 0 {
@@ -59,10 +59,10 @@ pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(R
 /// How equal rows are found: by the table's hashes and the run's own, or the run's own only.
 fn dedupe(work: &mut Work<'_>) -> (Dedupe, usize) {
     match (work.load.mode, work.load.dedupe, work.known.take()) {
-        (LoadMode::Merge, ..) => (Dedupe::Hash, OWN_HASHES),
-        (_, ConfigDedupe::None, _) => (Dedupe::None, OWN_HASHES),
-        (_, ConfigDedupe::RowHash, Some(known)) => (Dedupe::Known(known), ALL_HASHES),
-        (_, ConfigDedupe::RowHash, None) => (Dedupe::Known(HashSet::with_budget(OWN_HASHES)), OWN_HASHES),
+        (LoadMode::Merge, ..) => (Dedupe::Hash, work.memory.own),
+        (_, ConfigDedupe::None, _) => (Dedupe::None, work.memory.own),
+        (_, ConfigDedupe::RowHash, Some(known)) => (Dedupe::Known(known), work.memory.all),
+        (_, ConfigDedupe::RowHash, None) => (Dedupe::Known(HashSet::with_budget(work.memory.own)), work.memory.own),
     }
 }
 

@@ -4,7 +4,7 @@ use elt_shared::config::LoadMode;
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 
-use super::feed::{Dedupe, Fed, Feed, Tail};
+use super::feed::{Dedupe, Fed, Feed, Rejecting, Tail};
 use super::marker::{self, Attempt};
 use super::overflow::Overflow;
 use super::quarantine::Rejected;
@@ -39,10 +39,10 @@ pub fn feed(
     table: &TableRef,
     attempt: Attempt,
     tail: Tail,
-    dedupe: Dedupe,
-    hash_budget: usize,
+    (dedupe, hash_budget): (Dedupe, usize),
 ) -> Result<Feed, PipelineError> {
     let spool = |source| PipelineError::Io { doing: "write to the run's work folder".into(), source };
+    let rejected = Rejected::in_folder(work.spool, table, attempt).map_err(spool)?;
     let readable = work.profile.files.iter().filter(|file| file.error.is_none());
     Ok(Feed {
         files: readable.map(|file| (file.index, work.files[file.index].clone(), file.summary.clone())).collect(),
@@ -52,10 +52,8 @@ pub fn feed(
         hash_budget,
         attempt,
         csv: work.csv.take(),
-        rejected: Rejected::in_folder(work.spool, table, attempt).map_err(spool)?,
+        rejecting: Rejecting::new(rejected, work.on_bad_row, work.max_rejected),
         overflow: Overflow::in_folder(work.spool).map_err(spool)?,
-        on_bad_row: work.on_bad_row,
-        max_rejected: work.max_rejected,
         stop: work.stop.clone(),
         progress: work.progress.clone(),
     })

@@ -8,7 +8,7 @@ use super::feed::{Dedupe, Tail};
 use super::seen::HashSet;
 use super::session::{LOADED_AT, ROW_HASH, RUN_ID, Session};
 use super::table::{self, Shaping, column_list};
-use super::{Halt, OWN_HASHES, Work, pump};
+use super::{Halt, Work, pump};
 use crate::frame::combined::CombinedCsv;
 use crate::report::RunReport;
 
@@ -25,10 +25,11 @@ pub async fn new_table(session: &mut Session, mut work: Work<'_>) -> Result<(Run
         sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::bigint").fetch_one(&mut *tx).await?;
 
     let dedupe = match work.load.dedupe {
-        ConfigDedupe::RowHash => Dedupe::Known(HashSet::with_budget(OWN_HASHES)),
+        ConfigDedupe::RowHash => Dedupe::Known(HashSet::with_budget(work.memory.own)),
         ConfigDedupe::None => Dedupe::None,
     };
-    let feed = conclude::feed(&mut work, &table, attempt, Tail::Direct { loaded_at }, dedupe, OWN_HASHES)?;
+    let memory = work.memory.own;
+    let feed = conclude::feed(&mut work, &table, attempt, Tail::Direct { loaded_at }, (dedupe, memory))?;
     let copy = format!(
         "copy {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}) from stdin (format binary)",
         table.sql(),

@@ -5,7 +5,6 @@ use elt_shared::target::TableRef;
 use futures::TryStreamExt;
 use sqlx::PgConnection;
 
-use super::ALL_HASHES;
 use super::failure::Failing;
 use super::seen::{HashSet, Put};
 use super::session::{Before, ROW_HASH, Session};
@@ -23,12 +22,13 @@ const WORTH_FETCHING: u64 = 4;
 const ALWAYS_FETCHED: u64 = 50_000;
 
 /// The hashes of the rows a table has, when it is cheaper to fetch them than to send every row that is delivered.
-/// `bytes`: what is delivered, as files.
+/// `bytes`: what is delivered, as files; `budget`: memory for them.
 pub async fn known(
     session: &mut Session,
     before: Option<&Before>,
     load: &LoadConfig,
     bytes: u64,
+    budget: usize,
 ) -> Result<Option<HashSet>> {
     let wanted = (load.mode, load.dedupe) == (LoadMode::Append, Dedupe::RowHash);
     if !wanted || !before.is_some_and(Before::is_adopted) {
@@ -39,8 +39,8 @@ pub async fn known(
     let connection = &mut session.connection;
     let rows = estimate(connection, &table).await.map_err(|error| fail.because(error))?;
     match rows {
-        Some(rows) if is_worth_it(rows, bytes / BYTES_PER_ROW) => {
-            fetch(connection, &table).await.map_err(|error| fail.because(error))
+        Some(rows) if is_worth_it(rows, bytes / BYTES_PER_ROW, budget) => {
+            fetch(connection, &table, budget).await.map_err(|error| fail.because(error))
         }
         _ => Ok(None),
     }
@@ -63,17 +63,17 @@ async fn estimate(connection: &mut PgConnection, table: &TableRef) -> sqlx::Resu
 }
 
 /// Whether fetching is cheaper than sending, and fits into memory.
-fn is_worth_it(table_rows: u64, delivered: u64) -> bool {
-    table_rows < HashSet::capacity_of(ALL_HASHES) as u64
+fn is_worth_it(table_rows: u64, delivered: u64, budget: usize) -> bool {
+    table_rows < HashSet::capacity_of(budget) as u64
         && (table_rows <= ALWAYS_FETCHED || table_rows <= delivered.saturating_mul(WORTH_FETCHING))
 }
 
 /// Fetches the hashes. `None`: there are more than fit.
-async fn fetch(connection: &mut PgConnection, table: &TableRef) -> sqlx::Result<Option<HashSet>> {
+async fn fetch(connection: &mut PgConnection, table: &TableRef, budget: usize) -> sqlx::Result<Option<HashSet>> {
     let statement =
         format!("copy (select {ROW_HASH} from {} where {ROW_HASH} is not null) to stdout (format binary)", table.sql());
     let mut rows = connection.copy_out_raw(&statement).await?;
-    let mut known = HashSet::with_budget(ALL_HASHES);
+    let mut known = HashSet::with_budget(budget);
     let mut fits = true;
     let mut rest: Vec<u8> = Vec::new();
     let mut skip = HEADER_BYTES;

@@ -67,10 +67,20 @@ use failure::Failing;
 use feed::FeedError;
 use session::{Before, Session};
 
-/// Memory for the hashes of a run's own rows.
-const OWN_HASHES: usize = 24 << 20;
-/// Memory for hashes when the table's rows are among them.
-const ALL_HASHES: usize = 64 << 20;
+/// How much memory a run may take for row hashes, in bytes. With less it loads the same, only slower.
+#[derive(Debug, Clone, Copy)]
+pub struct HashMemory {
+    /// For the hashes of its own rows.
+    pub own: usize,
+    /// When the hashes of the table's rows are among them.
+    pub all: usize,
+}
+
+impl Default for HashMemory {
+    fn default() -> Self {
+        Self { own: 24 << 20, all: 64 << 20 }
+    }
+}
 
 /// What is to be loaded, and how.
 pub struct Work<'a> {
@@ -94,6 +104,8 @@ pub struct Work<'a> {
     pub on_bad_row: OnBadRow,
     /// More rejected rows than this fail the run.
     pub max_rejected: Option<RejectLimit>,
+    /// Memory for row hashes.
+    pub memory: HashMemory,
     /// The run's work folder.
     pub spool: &'a Path,
     /// The combined CSV.

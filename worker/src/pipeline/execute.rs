@@ -140,7 +140,7 @@ impl<'a> Executing<'a> {
             let bytes = extracted.files.iter().map(|file| file.stamp.size).sum();
             let (profile, known) = tokio::join!(
                 self.profile(&extracted.files, before.as_ref()).instrument(info_span!("validate")),
-                known_rows::known(session, before.as_ref(), &self.context.config.load, bytes),
+                known_rows::known(session, before.as_ref(), &self.context.config.load, bytes, self.context.memory.all),
             );
             let (profile, known) = (profile?, known?);
             refuse_failed_source(&extracted.files, &profile)?;
@@ -304,6 +304,7 @@ impl<'a> Executing<'a> {
             load: &context.config.load,
             on_bad_row: context.config.on_bad_row.unwrap_or(OnBadRow::Quarantine),
             max_rejected: context.config.schema.as_ref().and_then(|schema| schema.max_rejected),
+            memory: context.memory,
             spool: self.folder,
             csv: self.purpose.csv.map(|path| folder::open_combined(context, path)).transpose()?,
             replayed: self.purpose.replayed.clone(),

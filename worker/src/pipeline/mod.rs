@@ -26,6 +26,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{PipelineError, Result};
+use crate::load::HashMemory;
 use crate::progress::Progress;
 use crate::report::RunReport;
 
@@ -52,6 +53,8 @@ pub struct RunContext {
     pub stop: CancellationToken,
     /// How far the run is.
     pub progress: Arc<Progress>,
+    /// How much memory it may take for row hashes.
+    pub memory: HashMemory,
 }
 
 /// Executes one attempt of a run, whatever its kind.

@@ -1,0 +1,104 @@
+//! Rows that break the contract: kept for quarantine, or the end of the run.
+
+use elt_shared::config::{OnBadRow, RejectLimit};
+
+use super::{FeedError, spool_failed};
+use crate::contract::{Layout, TypedBatch, Violation};
+use crate::error::{PipelineError, Result};
+use crate::frame::BadRecord;
+use crate::load::quarantine::{Rejected, Why};
+
+/// Rejected rows, and how many are too many.
+pub struct Rejecting {
+    rows: Rejected,
+    count: u64,
+    on_bad_row: OnBadRow,
+    limit: Option<RejectLimit>,
+    /// Names of the files by their places.
+    names: Vec<String>,
+}
+
+impl Rejecting {
+    /// Keeps rejected rows, unless one of them fails the run.
+    pub fn new(rows: Rejected, on_bad_row: OnBadRow, limit: Option<RejectLimit>) -> Self {
+        Self { rows, count: 0, on_bad_row, limit, names: Vec::new() }
+    }
+
+    /// Learns the names of the files.
+    pub fn name_files<'f>(&mut self, files: impl Iterator<Item = (usize, &'f str)>) {
+        for (place, name) in files {
+            self.names.resize(self.names.len().max(place + 1), String::new());
+            name.clone_into(&mut self.names[place]);
+        }
+    }
+
+    /// Rejects a record that is no row.
+    pub fn record(&mut self, bad: &BadRecord) -> Result<(), FeedError> {
+        let name = &self.names[bad.file];
+        if self.on_bad_row == OnBadRow::Fail {
+            return Err(bad_row(&format!("{name}:{}: {}", bad.line, bad.reason)).into());
+        }
+        self.rows.record(name, bad).map_err(spool_failed)?;
+        self.count()
+    }
+
+    /// Rejects a row that breaks the contract.
+    pub fn row(&mut self, layout: &Layout, typed: &TypedBatch, violation: &Violation) -> Result<(), FeedError> {
+        let (name, line) = (&self.names[typed.raw.file], typed.raw.lines[violation.row]);
+        let column = &layout.columns[violation.column];
+        if self.on_bad_row == OnBadRow::Fail {
+            // The value itself stays out of logs.
+            let rule = match violation.code {
+                "wrong_type" => format!("is no {}", column.through.as_ref().unwrap_or(column.typing()).sql_type),
+                "null_not_allowed" | "null_key" => "is missing".into(),
+                code => format!("breaks the rule {code}"),
+            };
+            return Err(bad_row(&format!("{name}:{line}: the value of {} {rule}", column.name)).into());
+        }
+        let why = Why { column: Some(&column.name), code: violation.code, reason: &violation.reason };
+        self.rows.row(name, &typed.raw, violation.row, why).map_err(spool_failed)?;
+        self.count()
+    }
+
+    /// Whether too many of the rows read were rejected.
+    pub fn check(&self, read: u64) -> Result<(), FeedError> {
+        match self.limit.and_then(|limit| limit.percent) {
+            Some(percent) if self.count as f64 * 100.0 > percent * read as f64 => {
+                let message = format!("{} of {read} rows break the contract: more than {percent} %", self.count);
+                Err(too_many(message).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The rejected rows.
+    pub fn into_rows(self) -> Rejected {
+        self.rows
+    }
+
+    fn count(&mut self) -> Result<(), FeedError> {
+        self.count += 1;
+        match self.limit.and_then(|limit| limit.rows) {
+            Some(limit) if self.count > limit => {
+                Err(too_many(format!("more than {limit} rows break the contract")).into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn bad_row(message: &str) -> PipelineError {
+    PipelineError::Contract {
+        code: "bad_row",
+        message: message.to_owned(),
+        next_step: "Correct the row, or write `on_bad_row: quarantine` to load the others.".into(),
+    }
+}
+
+fn too_many(message: String) -> PipelineError {
+    PipelineError::Contract {
+        code: "too_many_rejected",
+        message,
+        next_step: "Correct the source or the schema, or raise `max_rejected`.".into(),
+    }
+}
