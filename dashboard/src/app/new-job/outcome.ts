@@ -13,9 +13,10 @@ import { Subscription } from 'rxjs';
 
 import { Run } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
-import { count } from '../core/format';
+import { count, plural } from '../core/format';
 import { Query, query } from '../core/query';
 import { Columns } from '../run/columns';
+import { Connections } from '../run/connections';
 import { Files } from '../run/files';
 import { readReport, sharesOf } from '../run/report';
 import { isOver, kindWord, shownState, whyWaiting } from '../runs/run-words';
@@ -30,7 +31,7 @@ const AGAIN_MS = 1500;
   selector: 'app-outcome',
   templateUrl: './outcome.html',
   styleUrl: './outcome.scss',
-  imports: [Columns, Files, Icon, QueryState, RouterLink, StateBadge],
+  imports: [Columns, Connections, Files, Icon, QueryState, RouterLink, StateBadge],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Outcome {
@@ -51,7 +52,7 @@ export class Outcome {
   protected readonly report = computed(() => readReport(this.run.value()?.report));
   protected readonly shares = computed(() => {
     const report = this.report();
-    return report === undefined ? [] : sharesOf(report);
+    return report === undefined ? [] : sharesOf(report).filter((share) => share.rows > 0);
   });
   protected readonly waiting = computed(() => {
     const run = this.run.value();
@@ -59,6 +60,7 @@ export class Outcome {
   });
 
   protected readonly count = count;
+  protected readonly plural = plural;
   protected readonly kindWord = kindWord;
   protected readonly shownState = shownState;
 

@@ -37,6 +37,21 @@ export interface Drift {
   decided_by?: DecidingCell | null;
 }
 
+/** What a test of one connection showed. */
+export interface ConnectionReport {
+  /** `source 1 (sftp)`, `target`. */
+  what: string;
+  reachable: boolean;
+  authenticated: boolean;
+  usable: boolean;
+  found: string;
+  files: { name: string; bytes?: number | null }[];
+  files_total: number;
+  columns: string[];
+  seconds: number;
+  problem?: { code: string; message: string; next_step: string } | null;
+}
+
 /** What a run did, as workers write it. */
 export interface RunReport {
   rows_read: number;
@@ -57,6 +72,9 @@ export interface RunReport {
   warnings: string[];
   combined_csv?: string | null;
   samples?: (string | null)[][];
+  connections: ConnectionReport[];
+  /** Models of `transform:` that were made anew. */
+  models: string[];
 }
 
 /** How far a running run is, as workers write it. */
@@ -86,6 +104,8 @@ const NOTHING: RunReport = {
   stages: { extract: 0, validate: 0, load: 0 },
   left_out: [],
   warnings: [],
+  connections: [],
+  models: [],
 };
 
 /** A report with every member there, whichever version of the worker wrote it. */

@@ -16,7 +16,7 @@ import { Run } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { Clock } from '../core/clock';
 import { saveAnswer } from '../core/files';
-import { bytes, count, duration } from '../core/format';
+import { bytes, count, duration, plural } from '../core/format';
 import { Problem, toProblem } from '../core/problem';
 import { Query, query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
@@ -44,6 +44,7 @@ import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
 import { Attempts } from './attempts';
 import { Columns } from './columns';
+import { Connections } from './connections';
 import { Files } from './files';
 import { readProgress, readReport, sharesOf } from './report';
 import { stepsOf } from './steps';
@@ -58,6 +59,7 @@ const WITHOUT_STREAM_MS = 3000;
   imports: [
     Attempts,
     Columns,
+    Connections,
     CopyButton,
     Empty,
     Files,
@@ -140,6 +142,7 @@ export class RunPage {
   protected readonly triggerWord = triggerWord;
   protected readonly count = count;
   protected readonly bytes = bytes;
+  protected readonly plural = plural;
   protected readonly duration = duration;
 
   private stream: Subscription | undefined;

@@ -2,10 +2,12 @@ import { ChangeDetectionStrategy, Component, computed, inject, input, signal } f
 import { Router, RouterLink } from '@angular/router';
 import { catchError, forkJoin, map, of } from 'rxjs';
 
+import { ConfigsApi } from '../core/api/configs';
 import { Run } from '../core/api/models';
 import { RunFilter, RunsApi } from '../core/api/runs';
 import { count, duration, plural } from '../core/format';
 import { paged } from '../core/paged';
+import { query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
 import { readProgress } from '../run/report';
@@ -35,6 +37,7 @@ const SHOWN_BARS = 60;
 })
 export class Runs {
   private readonly api = inject(RunsApi);
+  private readonly configs = inject(ConfigsApi);
   private readonly router = inject(Router);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
@@ -78,7 +81,8 @@ export class Runs {
       .slice(0, SHOWN_BARS)
       .toReversed()
       .map((run) => ({
-        value: (tookMs(run) ?? 0) / 1000,
+        // One run of hours must not flatten those of seconds.
+        value: Math.log1p((tookMs(run) ?? 0) / 100),
         tone:
           run.state === 'succeeded'
             ? 'good'
@@ -89,6 +93,11 @@ export class Runs {
                 : 'calm',
         title: `${run.name}: ${run.state}, ${duration(tookMs(run))}, ${count(run.rows_inserted)} new rows`,
       })),
+  );
+  /** Names of pipelines, to choose from. */
+  protected readonly names = query(
+    () => ({}),
+    () => this.configs.list(250).pipe(map((page) => [...new Set(page.data.map((config) => config.name))])),
   );
   protected readonly chosen = signal<readonly string[]>([]);
   protected readonly chosenRuns = computed(

@@ -43,6 +43,7 @@ const WARN_BEFORE = 5 * 60_000;
 
       > span {
         flex: 0 1 auto;
+        min-width: min(240px, 80%);
       }
     }
     .warn {
