@@ -71,7 +71,7 @@ fn a_second_signal_ends_a_worker_within_a_second() {
         let run = world.trigger(&pipelines[0]).await;
         world.at_work(run, "load").await;
         worker.process.signal(Signal::SIGTERM);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(100)).await;
         let forced = Instant::now();
         worker.process.signal(Signal::SIGTERM);
         worker.process.end();

@@ -256,6 +256,7 @@ async fn connect(url: &str, search_path: &str) -> PgPool {
 }
 
 /// Prints what was measured, sorted: the middle and the worst.
+#[expect(clippy::print_stdout, reason = "what was measured is for who runs the tests")]
 pub fn report(fault: &str, mut seconds: Vec<f64>) {
     seconds.sort_by(f64::total_cmp);
     let (Some(worst), Some(middle)) = (seconds.last(), seconds.get(seconds.len().saturating_sub(1) / 2)) else {

@@ -211,11 +211,6 @@ impl Loader {
         PgPool::connect_with(options.database(name)).await.expect("connected as the superuser")
     }
 
-    /// The data folder.
-    pub fn data(&self) -> &Folder {
-        &self.data
-    }
-
     /// The databases.
     pub fn databases(&self) -> &Databases {
         &self.databases

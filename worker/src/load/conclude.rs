@@ -63,7 +63,7 @@ pub fn feed(
 pub async fn nothing(session: &mut Session, mut work: Work<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
     let (table, attempt) = (session.table.clone(), session.attempt);
     let tx = work.begin(session).await?;
-    let feed = feed(&mut work, &table, attempt, Tail::Direct { loaded_at: 0 }, Dedupe::None, 0)?;
+    let feed = feed(&mut work, &table, attempt, Tail::Direct { loaded_at: 0 }, (Dedupe::None, 0))?;
     let fed = pump::without_rows(feed).await?;
     let outcome = Outcome { inserted: 0, updated: Vec::new(), deleted: 0, statements: Vec::new(), fed };
     commit(tx, &table, attempt, work, outcome).await
