@@ -76,7 +76,7 @@ fn copy(loader: &Loader, names: &[&str]) -> f64 {
         let path = loader.folder.path().join(name);
         let _ = writeln!(script, "\\copy plain from '{}' with (format csv, header)", path.display());
     }
-    let path = loader.data().write("copy.sql", script.replace(",\n         ", ", "));
+    let path = loader.data.write("copy.sql", script.replace(",\n         ", ", "));
     let started = Instant::now();
     run_psql(&loader.databases().target_url(), &path);
     started.elapsed().as_secs_f64()

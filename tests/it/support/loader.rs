@@ -27,7 +27,7 @@ pub struct Loader {
     pub target: PgPool,
     /// Where sources are.
     pub folder: Folder,
-    data: Folder,
+    pub data: Folder,
     databases: Databases,
     /// Memory of its runs for row hashes.
     pub memory: HashMemory,
