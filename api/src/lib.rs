@@ -24,6 +24,7 @@ pub mod routes;
 pub mod settings;
 mod targets;
 pub mod tokens;
+mod turns;
 mod ui;
 
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::settings::ApiSettings;
 use crate::tokens::{MIN_KEY_BYTES, Tokens};
+use crate::turns::Turns;
 
 /// How long open requests may take to finish once the process should stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -55,6 +57,8 @@ pub struct AppState {
     pub(crate) secret_key: Secret,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,
+    /// One login of a user from an address at a time.
+    pub(crate) login_turns: Turns,
     /// Cancelled when the process should stop.
     pub(crate) stop: CancellationToken,
 }
@@ -86,6 +90,7 @@ impl AppState {
             secret_key,
             metrics: Arc::default(),
             events: Events::new(),
+            login_turns: Turns::default(),
             stop: CancellationToken::new(),
         })
     }

@@ -116,6 +116,14 @@ async fn guesses_made_at_once_are_counted_too() {
 }
 
 #[tokio::test]
+async fn good_logins_made_at_once_are_all_let_in() {
+    let app = app().await;
+    let login = || app.post("/auth/login").as_nobody().json(credentials("admin", "admin123"));
+    let answers = futures::future::join_all((0..20).map(|_| async { login().await.status.as_u16() })).await;
+    assert_eq!(answers, [200; 20]);
+}
+
+#[tokio::test]
 async fn an_endless_password_is_refused_before_it_costs_anything() {
     let app = app().await;
     let answer = app.post("/auth/login").as_nobody().json(credentials("admin", &"x".repeat(1 << 20))).await;

@@ -5,6 +5,7 @@ mod support;
 mod api_sources;
 mod audits;
 mod coverage;
+mod dashboard_files;
 mod data_views;
 mod health;
 mod idempotency;

@@ -60,21 +60,25 @@ async fn login(
 ) -> Result<Json<LoginAnswer>> {
     let username = request.username.replace('\0', "");
     note.actor(&username);
-    let attempt = tokens::begin_attempt(&state.db, &username, &ip.to_string())
-        .await?
-        .map_err(|retry_after| Error::TooMany { retry_after })?;
+    let ip = ip.to_string();
+    // One guess at a time: those made at once must not all be looked at before the first one is counted.
+    let turn = state.login_turns.take(format!("{} {ip}", username.to_lowercase())).await;
+    let _turn = turn.ok_or(Error::TooMany { retry_after: 1 })?;
+    if let Some(retry_after) = tokens::must_wait(&state.db, &username, &ip).await? {
+        return Err(Error::TooMany { retry_after });
+    }
     let known = users::find_login(&state.db, &username).await?;
     let hash = known.as_ref().map(|login| login.password_hash.clone());
     let matches = password::verify(request.password, hash).await;
-    let login = known.filter(|login| matches && !login.user.disabled).ok_or_else(|| {
-        Error::refused(
+    let Some(login) = known.filter(|login| matches && !login.user.disabled) else {
+        tokens::note_failure(&state.db, &username, &ip).await?;
+        return Err(Error::refused(
             StatusCode::UNAUTHORIZED,
             "invalid_credentials",
             "Invalid credentials",
             "Check name and password; an admin can set a new one.",
-        )
-    })?;
-    tokens::forgive(&state.db, attempt).await?;
+        ));
+    };
     let (token, expires_at) =
         state.tokens.issue(&login.user, login.now).map_err(|error| Error::internal("sign a token", error))?;
     Ok(Json(LoginAnswer { token, role: login.user.role, expires_at }))

@@ -30,7 +30,8 @@ struct Status {
 /// The dashboard for browsers, a sign of life for everyone else.
 #[utoipa::path(get, path = "/", tag = "health", responses((status = 200, body = Status), (status = 303)))]
 async fn root(headers: HeaderMap) -> Response {
-    let wants_page = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let wants_page = accept.is_some_and(|accept| accept.contains("text/html"));
     if wants_page {
         return Redirect::to("/ui/").into_response();
     }
