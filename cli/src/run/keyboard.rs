@@ -4,9 +4,10 @@ use std::io::{BufRead, IsTerminal};
 
 use tokio_util::sync::CancellationToken;
 
-/// Listens for `g` on the terminal. False: nobody types there.
+/// Listens for `g` on stdin, a terminal or a pipe. True: somebody may type there.
 pub fn listen(stop: CancellationToken) -> bool {
-    if !std::io::stdin().is_terminal() || !is_in_the_foreground() {
+    let is_terminal = std::io::stdin().is_terminal();
+    if is_terminal && !is_in_the_foreground() {
         return false;
     }
     // A thread of its own: reading a terminal cannot be cancelled, and must not keep the runtime.
@@ -16,7 +17,7 @@ pub fn listen(stop: CancellationToken) -> bool {
             stop.cancel();
         }
     });
-    true
+    is_terminal
 }
 
 /// Reading the terminal from the background (`elt run … &`) would suspend the process.
