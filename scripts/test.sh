@@ -32,8 +32,11 @@ count_playwright() { grep -E '^ *[0-9]+ (passed|failed|flaky|interrupted|did not
 count_checks() { awk '/^ok /{p++} /^not ok /{f++} END {print p + 0, f + 0}' "$1"; }
 
 dashboard_tests() { (cd dashboard && npm run --silent test); }
+free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })'; }
 browser_tests() {
-    (cd dashboard && ELT_BIN="$CARGO_TARGET_DIR/debug/elt" CHROMIUM_BIN="$(find_chromium)" npm run --silent e2e)
+    local port
+    port=$(free_port)
+    (cd dashboard && ELT_BIN="$CARGO_TARGET_DIR/debug/elt" ELT_E2E_PORT=$port CHROMIUM_BIN="$(find_chromium)" npm run --silent e2e)
 }
 
 scripts/dashboard.sh || true # its tests then fail, and the others still run
