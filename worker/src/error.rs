@@ -115,6 +115,10 @@ impl PipelineError {
                 next_step.clone()
             }
             Self::Config(_) => "Correct the config at the place named and upload it again.".into(),
+            Self::Load { source, .. } if is_connection_loss(source) => {
+                "Check that the target's database is up, in reach of the worker and not held by others' locks, then retry the run."
+                    .into()
+            }
             Self::Load { .. } => {
                 "Read the database's message; when it is about the data, quarantine or a wider type in `schema:` helps."
                     .into()
