@@ -148,6 +148,7 @@ async fn a_config_may_be_kept_before_it_can_run() {
       }
     ]
     "#);
+    assert_eq!(answer["warnings"], answer["problems"], "who reads the warnings alone misses nothing");
     let misspelled = PEOPLE.replace("path:", "path: ./x\n    recursiv:");
     let answer = app.post("/upload-config").yaml(&misspelled).await.ok();
     assert_json_snapshot!(answer["warnings"], @r#"

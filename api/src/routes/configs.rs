@@ -57,7 +57,7 @@ struct UploadAnswer {
     runnable: bool,
     /// Why not.
     problems: Vec<FieldProblem>,
-    /// Unknown keys and other things that are no error.
+    /// Everything worth knowing: the problems first, then unknown keys and other things that stop nothing.
     warnings: Vec<FieldProblem>,
 }
 
@@ -82,14 +82,15 @@ async fn upload(
     let (version, created) = upload.keep(&mut tx, caller.name()).await?;
     note.object("config", version.id);
     note.detail("version", version.version);
+    let problems: Vec<FieldProblem> = upload.problems().iter().map(Into::into).collect();
     let answer = UploadAnswer {
         message: "YAML uploaded successfully",
         version: version.version,
         id: version.id,
         created,
         runnable: version.runnable,
-        problems: upload.problems().iter().map(Into::into).collect(),
-        warnings: upload.warnings().iter().map(Into::into).collect(),
+        warnings: problems.iter().cloned().chain(upload.warnings().iter().map(Into::into)).collect(),
+        problems,
     };
     let answer = once.answer(&mut tx, &caller, StatusCode::OK, None, &answer).await?;
     tx.commit().await?;
