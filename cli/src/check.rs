@@ -1,21 +1,34 @@
-//! `elt check`: is this config right?
+//! `elt check`: is this config right, and can what it names be used?
 
 use std::path::PathBuf;
 
 use clap::Args;
+use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::store::runs::Run as RunRow;
+use elt_worker::report::RunReport;
+use elt_worker::settings::WorkerSettings;
 
 use crate::config_file::ConfigFile;
 use crate::exit::Exit;
+use crate::here::{Here, Setup};
 use crate::out;
+use crate::run::{Screen, Watch, exit_of, watch};
 
 /// Checks config files without running them
 ///
-/// Needs no database. Every problem is one line, `file:line:column: error: key: message`, as compilers write them.
-/// Exit code 0: all can run; 3: one cannot.
+/// Needs no database, unless it should try the connections too. Every problem is one line, `file:line:column: error:
+/// key: message`, as compilers write them.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    mut_arg("queue", |queue| queue.hide(true)),
+    after_help = "\
+Exit codes: 0 all can run; 3 one cannot; 1 with --connect: a source or the target cannot be used.
+
+Examples:
   elt check pipeline.yaml
-  elt check --strict configs/*.yaml      # warnings count as errors")]
+  elt check --strict configs/*.yaml      # warnings count as errors
+  elt check --connect pipeline.yaml      # also try every source and the target"
+)]
 pub struct Check {
     /// YAML files
     #[arg(required = true)]
@@ -23,20 +36,31 @@ pub struct Check {
     /// Fail on warnings too
     #[arg(long)]
     strict: bool,
+    /// Try every source and the target: reachable, authenticated, readable, and what is there. Loads nothing
+    #[arg(long)]
+    connect: bool,
+    #[command(flatten)]
+    worker: WorkerSettings,
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    telemetry: TelemetrySettings,
 }
 
 impl Check {
-    pub fn execute(&self) -> anyhow::Result<Exit> {
+    pub async fn execute(self) -> anyhow::Result<Exit> {
         let mut exit = Exit::Done;
-        for file in &self.files {
-            match ConfigFile::read(file) {
-                Ok(checked) => {
-                    let (name, table) = (&checked.config.name, &checked.config.target.table);
-                    let sources = checked.config.sources.len();
-                    out::print(&format!("{}: `{name}` loads {sources} sources into {table}", file.display()));
-                    if self.strict && checked.warnings > 0 {
+        let mut runnable = Vec::new();
+        for path in &self.files {
+            match ConfigFile::read(path) {
+                Ok(file) => {
+                    let (name, table) = (&file.config.name, &file.config.target.table);
+                    let sources = counted(file.config.sources.len());
+                    out::print(&format!("{}: `{name}` loads {sources} into {table}", path.display()));
+                    if self.strict && file.warnings > 0 {
                         exit = Exit::Config;
                     }
+                    runnable.push(file);
                 }
                 Err(error) => {
                     out::problem(&error.to_string());
@@ -44,6 +68,41 @@ impl Check {
                 }
             }
         }
-        Ok(exit)
+        if !self.connect || runnable.is_empty() {
+            return Ok(exit);
+        }
+        let setup = Setup { worker: self.worker, database: self.database, telemetry: self.telemetry };
+        let connected = connect_all(setup, runnable).await?;
+        Ok(if exit == Exit::Done { connected } else { exit })
     }
+}
+
+fn counted(sources: usize) -> String {
+    if sources == 1 { "1 source".to_owned() } else { format!("{sources} sources") }
+}
+
+/// Tries the connections of each config.
+async fn connect_all(setup: Setup, files: Vec<ConfigFile>) -> anyhow::Result<Exit> {
+    let screen = Screen::default();
+    let here = Here::open(setup, screen.telemetry("check")).await?;
+    let mut exit = Ok(Exit::Done);
+    for file in files {
+        match connect(&here, file, &screen).await {
+            Ok(Exit::Done) => {}
+            other => exit = other,
+        }
+    }
+    here.close().await?;
+    exit
+}
+
+async fn connect(here: &Here, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
+    let run = here.enqueue(file.text, &file.config, "test_connection").await?;
+    let (run, _) = watch(here.db(), Watch { run: run.id, schedule: None }, screen, here.work(run.id)).await?;
+    Ok(if all_usable(&run) { exit_of(&run) } else { Exit::Failed })
+}
+
+fn all_usable(run: &RunRow) -> bool {
+    let report = run.report.clone().and_then(|report| serde_json::from_value::<RunReport>(report).ok());
+    report.is_none_or(|report| report.connections.iter().all(|tried| tried.usable))
 }

@@ -12,6 +12,7 @@
 
 mod check;
 mod config_file;
+mod connections;
 mod coverage;
 mod databases;
 mod exit;
@@ -72,7 +73,7 @@ impl Command {
             Self::Migrate(command) => command.execute().await,
             Self::Run(command) => command.execute().await,
             Self::Plan(command) => command.execute().await,
-            Self::Check(command) => command.execute(),
+            Self::Check(command) => command.execute().await,
             Self::Init(command) => command.execute().await,
             Self::Schema(command) => command.execute(),
             Self::Report(command) => command.execute().await,

@@ -4,18 +4,17 @@ use elt_shared::store::runs::Run;
 use elt_worker::extract::LeftOutKind;
 use elt_worker::report::{Drift, FileReceipt, RunReport};
 
+use crate::connections;
 use crate::table::{Table, bytes, count, seconds};
 
 /// Everything about a finished run: its files, columns, stages, and what to look at.
 pub fn of(run: &Run) -> String {
     let mut parts = vec![headline(run)];
     let report = run.report.clone().and_then(|report| serde_json::from_value::<RunReport>(report).ok());
-    if let Some(report) = report {
-        parts.push(files(&report));
-        if !report.columns.is_empty() {
-            parts.push(columns(&report));
-        }
-        parts.push(facts(&report));
+    match report {
+        Some(report) if !report.connections.is_empty() => parts.push(connections::of(&report.connections)),
+        Some(report) => parts.extend(rows(&report)),
+        None => {}
     }
     if let Some(error) = &run.error {
         let code = run.error_code.as_deref().unwrap_or("failed");
@@ -23,6 +22,12 @@ pub fn of(run: &Run) -> String {
         parts.push(format!("  {error} [{code}]{}", next_step.unwrap_or_default()));
     }
     parts.join("\n\n")
+}
+
+/// What a run did with the rows.
+fn rows(report: &RunReport) -> Vec<String> {
+    let columns = (!report.columns.is_empty()).then(|| columns(report));
+    [Some(files(report)), columns, Some(facts(report))].into_iter().flatten().collect()
 }
 
 fn headline(run: &Run) -> String {

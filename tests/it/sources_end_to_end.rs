@@ -93,9 +93,9 @@ async fn an_admin_approves_a_host_key() {
 async fn a_connection_test_is_a_run() {
     let (app, sshd) = (TestApp::start().await, Sshd::start());
     sshd.write("a.csv", "id,name\n1,Ann\n");
-    let kept = app.post("/upload-config").yaml(&config("tested", &[sftp(&sshd, "a.csv", "")], ONCE)).await.ok();
-    let started = app.post("/runs").json(json!({ "config_id": kept["id"], "kind": "test_connection" })).await;
-    assert_eq!(started.status, 202);
+    let yaml = config("tested", &[sftp(&sshd, "a.csv", "")], ONCE);
+    let started = app.post("/configs/test-connection").yaml(&yaml).await;
+    assert_eq!((started.status, &started["kind"]), (202.try_into().expect("a status"), &json!("test_connection")));
     let run = app.finished(&started.ok()["id"]).await;
     let tried = &run["report"]["connections"];
     assert_eq!((&tried[0]["what"], &tried[0]["usable"]), (&json!("source 1 (sftp)"), &json!(true)), "{run:#}");

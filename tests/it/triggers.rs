@@ -115,6 +115,22 @@ async fn a_kept_version_runs_once_without_monitoring() {
 }
 
 #[tokio::test]
+async fn a_yaml_is_tried_out_as_a_run_that_loads_nothing() {
+    let app = app().await;
+    for (path, kind) in [("/configs/plan", "plan"), ("/configs/test-connection", "test_connection")] {
+        let try_out = || app.post(path).header("idempotency-key", kind).yaml(MONITORED);
+        let answer = try_out().await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        assert_eq!(answer.header("location"), format!("/runs/{}", answer["id"].as_str().expect("an id")));
+        assert_eq!((&answer["kind"], &answer["config_id"]), (&json!(kind), &json!(1)), "one version, two runs of it");
+        assert_eq!(try_out().await["id"], answer["id"], "the same call is the same run");
+        assert_eq!(app.post(path).yaml("anything: at all\n").await.problem(400)["code"], "not_runnable");
+        assert_eq!(app.post(path).yaml("- 1\n").await.status, 400);
+    }
+    assert!(app.get("/schedules").await.ok()["data"].as_array().expect("a list").is_empty(), "nothing is monitored");
+}
+
+#[tokio::test]
 async fn a_trigger_sent_twice_with_one_key_starts_one_run() {
     let app = app().await;
     let trigger = || app.post("/trigger-job").header("idempotency-key", "monday").yaml(MONITORED);

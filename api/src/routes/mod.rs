@@ -16,6 +16,7 @@ mod overview;
 mod quarantine;
 mod runs;
 mod schedules;
+mod trials;
 mod users;
 mod workers;
 
@@ -29,6 +30,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(health::router())
         .merge(auth::router())
         .merge(configs::router())
+        .merge(trials::router())
         .merge(coverage::router())
         .merge(data_view::router())
         .merge(known_hosts::router())

@@ -28,7 +28,7 @@ fn check_names_the_place_and_ends_with_3() {
     folder.write("odd.yaml", &format!("strict_mod: true\n{RUNNABLE}"));
 
     let good = run(elt(&folder, &["check", "good.yaml"]));
-    assert_eq!((good.code, good.stdout.as_str()), (Some(0), "good.yaml: `t` loads 1 sources into t\n"));
+    assert_eq!((good.code, good.stdout.as_str()), (Some(0), "good.yaml: `t` loads 1 source into t\n"));
 
     let bad = run(elt(&folder, &["check", "bad.yaml"]));
     assert_eq!(bad.code, Some(3));

@@ -52,6 +52,36 @@ fn a_run_loads_once_and_shows_every_file_and_the_second_one_adds_nothing() {
 }
 
 #[test]
+fn a_check_that_connects_says_how_far_it_got_with_each() {
+    let folder = people();
+    let good = run(elt(&folder, &["check", "--connect", "people.yaml"]));
+    assert_eq!(good.code, Some(0), "{}", good.stderr);
+    for line in [
+        "source 1 (local): reachable, authenticated, readable",
+        "2 files, 72 bytes",
+        "files: in/a.csv, in/b.json",
+        "columns: id, name",
+        "target: reachable, authenticated, writable",
+        "no table public.people yet",
+    ] {
+        assert!(good.stdout.contains(line), "{line}: {}", good.stdout);
+    }
+
+    let target = "target: {host: 127.0.0.1, port: 1, user: u, password: canary, table: people}\n";
+    folder.write("bad.yaml", &format!("sources: [{{type: local, path: in}}, {{type: local, path: out}}]\n{target}"));
+    let bad = run(elt(&folder, &["check", "--connect", "bad.yaml"]));
+    assert_eq!(bad.code, Some(1), "{}", bad.stderr);
+    for line in ["ok      source 1 (local)", "failed  source 2 (local): not reachable", "failed  target: not reachable"]
+    {
+        assert!(bad.stdout.contains(line), "{line}: {}", bad.stdout);
+    }
+    assert!(bad.stdout.contains("[source_missing]") && bad.stdout.contains("what to do:"), "{}", bad.stdout);
+    assert!(!bad.stdout.contains("canary"), "{}", bad.stdout);
+    let plan = run(elt(&folder, &["plan", "people.yaml"]));
+    assert_eq!(plan.code, Some(2), "trying loads nothing: {}", plan.stdout);
+}
+
+#[test]
 fn a_source_that_is_not_there_ends_with_1_and_says_what_to_do() {
     let folder = Folder::new();
     folder.write("people.yaml", CONFIG);

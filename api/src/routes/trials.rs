@@ -1,0 +1,72 @@
+//! Trying a YAML out: what a run would change, and whether its sources and its target can be used. A worker does it,
+//! as a run that loads nothing.
+
+use axum::extract::State;
+use axum::response::Response;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::configs::{YamlForm, check};
+use super::runs::{Kind, RunView, accepted, of_config};
+use crate::AppState;
+use crate::audit::AuditNote;
+use crate::auth::{Admin, Caller};
+use crate::error::{Error, Problem, Result};
+use crate::extract::UploadedFile;
+use crate::once::Once;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(plan)).routes(routes!(test_connection))
+}
+
+/// What would a run change? The run answered with says it in its report: statements, rows, samples, types and why.
+#[utoipa::path(post, path = "/configs/plan", tag = "configs", security(("token" = [])),
+    request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
+    (status = 202, body = RunView), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 413, body = Problem)))]
+async fn plan(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    once: Once,
+    note: AuditNote,
+    file: UploadedFile,
+) -> Result<Response> {
+    try_out(&state, &caller, (once, note), file, "plan").await
+}
+
+/// Can every source and the target be used? The run answered with says it for each in its report.
+#[utoipa::path(post, path = "/configs/test-connection", tag = "configs", security(("token" = [])),
+    request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
+    (status = 202, body = RunView), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 413, body = Problem)))]
+async fn test_connection(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    once: Once,
+    note: AuditNote,
+    file: UploadedFile,
+) -> Result<Response> {
+    try_out(&state, &caller, (once, note), file, "test_connection").await
+}
+
+/// Keeps the YAML as a version and enqueues a run of this kind of it.
+async fn try_out(
+    state: &AppState,
+    caller: &Caller,
+    (once, note): (Once, AuditNote),
+    file: UploadedFile,
+    kind: &'static str,
+) -> Result<Response> {
+    let text = file.text.ok_or_else(|| Error::no_file("No file part"))?;
+    let upload = check(state, text).await?;
+    let pipeline = upload.pipeline()?;
+    let mut tx = state.db.begin().await?;
+    if let Some(known) = once.known(&mut tx, caller, &(upload.text(), kind)).await? {
+        return Ok(known);
+    }
+    let (config, _) = upload.keep(&mut tx, caller.name()).await?;
+    let run = of_config(&mut tx, caller, &config, pipeline, Kind::new(kind)).await?;
+    note.object("run", run.id);
+    note.detail("kind", kind);
+    accepted(&once, tx, caller, run).await
+}
