@@ -71,8 +71,11 @@ fn a_check_that_connects_says_how_far_it_got_with_each() {
     folder.write("bad.yaml", &format!("sources: [{{type: local, path: in}}, {{type: local, path: out}}]\n{target}"));
     let bad = run(elt(&folder, &["check", "--connect", "bad.yaml"]));
     assert_eq!(bad.code, Some(1), "{}", bad.stderr);
-    for line in ["ok      source 1 (local)", "failed  source 2 (local): not reachable", "failed  target: not reachable"]
-    {
+    for line in [
+        "ok      source 1 (local)",
+        "failed  source 2 (local): reachable, authenticated, not readable",
+        "failed  target: not reachable",
+    ] {
         assert!(bad.stdout.contains(line), "{line}: {}", bad.stdout);
     }
     assert!(bad.stdout.contains("[source_missing]") && bad.stdout.contains("what to do:"), "{}", bad.stdout);
