@@ -43,8 +43,7 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         return StatusCode::NOT_MODIFIED.into_response();
     }
-    // Angular puts a hash into the name of every file but the page: those never change.
-    let cache = if path == "index.html" { "no-cache" } else { "public, max-age=86400" };
+    let cache = if is_hashed(path) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut response = file.data.into_owned().into_response();
     let headers = response.headers_mut();
     let kind = HeaderValue::from_str(file.metadata.mimetype());
@@ -55,4 +54,26 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
         headers.insert(header::ETAG, tag);
     }
     response
+}
+
+/// Whether Angular put a hash of the content into the name (`chunk-2A6ZIAIU.js`): such a file never changes. The page,
+/// the icons and the theme keep their names from build to build, and are asked for again.
+fn is_hashed(path: &str) -> bool {
+    let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+    stem.rsplit_once('-').is_some_and(|(_, hash)| {
+        hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_hashed;
+
+    #[test]
+    fn only_files_named_for_their_content_are_kept_for_long() {
+        assert!(is_hashed("chunk-2A6ZIAIU.js") && is_hashed("media/inter-latin-5HS3YEHD.woff2"));
+        for name in ["index.html", "icons.svg", "theme.js", "favicon.ico", "some-thinking.js"] {
+            assert!(!is_hashed(name), "{name}");
+        }
+    }
 }

@@ -50,7 +50,7 @@ async fn a_run_that_is_at_work_stops_on_request_with_nothing_loaded() {
     let asked = Instant::now();
     stop(&app, &run).await;
     let stopped = app.finished(&run["id"]).await;
-    assert_eq!(stopped["state"], "stopped", "{stopped:#}");
+    assert_eq!((&stopped["state"], &stopped["stage"]), (&json!("stopped"), &json!("extract")), "{stopped:#}");
     assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
 }
 
@@ -61,7 +61,7 @@ async fn a_failure_has_a_code_a_sentence_and_a_next_step_and_is_not_repeated() {
     let run = app.trigger(yaml).await;
     let failed = app.finished(&run["id"]).await;
     assert_eq!((&failed["state"], &failed["attempt"]), (&json!("failed"), &json!(1)), "{failed:#}");
-    assert_eq!(failed["error_code"], "source_missing");
+    assert_eq!((&failed["error_code"], &failed["stage"]), (&json!("source_missing"), &json!("extract")));
     assert!(failed["error"].as_str().is_some_and(|error| error.contains("no/such/folder")));
     assert!(failed["next_step"].is_string());
 }

@@ -123,10 +123,16 @@ fn alerts(numbers: &Numbers) -> Vec<String> {
             .push(format!("The oldest queued run has been waiting for {minutes:.0} minutes: more workers would help."));
     }
     if numbers.host_keys_waiting > 0 {
-        alerts.push(format!("{} SFTP host keys wait for an admin's approval.", numbers.host_keys_waiting));
+        let keys = counted(numbers.host_keys_waiting, ("SFTP host key waits", "SFTP host keys wait"));
+        alerts.push(format!("{keys} for an admin's approval."));
     }
     if numbers.failing_schedules > 0 {
-        alerts.push(format!("{} schedules could not look at their sources.", numbers.failing_schedules));
+        let schedules = counted(numbers.failing_schedules, ("schedule", "schedules"));
+        alerts.push(format!("{schedules} could not look at the sources last time: see Schedules."));
     }
     alerts
+}
+
+fn counted(number: i64, (one, many): (&str, &str)) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

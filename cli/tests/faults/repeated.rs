@@ -16,7 +16,8 @@ const ROWS: u32 = 250_000;
 fn a_run_whose_worker_is_killed_is_taken_over_in_every_stage() {
     alone(async {
         let world = World::start().await;
-        let pipelines = [world.pipeline("killed", ROWS)];
+        // Long enough for every stage to be seen by the worker's reports, a second apart.
+        let pipelines = [world.pipeline("killed", 4 * ROWS)];
         let mut seconds = Vec::new();
         for stage in ["validate", "load"].iter().cycle().take(2 * rounds(3)) {
             sqlx::query("drop table if exists killed").execute(&world.target).await.expect("dropped");

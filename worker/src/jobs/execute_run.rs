@@ -57,8 +57,9 @@ pub(crate) async fn execute(shell: Shell, ticket: ExecuteRun) -> Result<(), Unde
 
 async fn supervise(shell: Shell, run: Run, held: HeldRun, slot: OwnedSemaphorePermit) {
     tracing::info!(table = run.target_table, "run of {} into {} started", run.name, run.target_table);
-    let ending = attempt(&shell, &run, &held).await;
-    settle(&shell.db, &run, &held, ending).await;
+    let progress = Arc::new(Progress::default());
+    let ending = attempt(&shell, &run, &held, &progress).await;
+    settle(&shell.db, &run, &held, ending, &progress.snapshot()).await;
     drop(slot);
 }
 
@@ -90,18 +91,17 @@ impl Cause {
 pub(super) type Worked = Result<Option<(Result<RunReport>, RetryConfig)>, JoinError>;
 
 /// Executes one attempt, and stops it for whatever cause comes first.
-async fn attempt(shell: &Shell, run: &Run, held: &HeldRun) -> Ending {
+async fn attempt(shell: &Shell, run: &Run, held: &HeldRun, progress: &Arc<Progress>) -> Ending {
     let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
     // However this ends, nothing goes on behind our back.
     let _cut = cut.clone().drop_guard();
-    let progress = Arc::new(Progress::default());
-    let (shell_, run_, stop_, progress_) = (shell.clone(), run.clone(), stop.clone(), Arc::clone(&progress));
+    let (shell_, run_, stop_, progress_) = (shell.clone(), run.clone(), stop.clone(), Arc::clone(progress));
     let work = on_own_thread(cut.clone(), async move || work(shell_, run_, stop_, progress_).await);
     let mut work = std::pin::pin!(work);
     let cause = tokio::select! {
         worked = &mut work => return Ending::of(run, None, worked),
         cause = cause(shell, held) => cause,
-        () = show(shell, run, &progress) => Cause::Lost,
+        () = show(shell, run, progress) => Cause::Lost,
     };
     tracing::info!(?cause, "the run is told to stop");
     stop.cancel();

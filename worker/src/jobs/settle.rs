@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::execute_run::{Cause, Worked};
 use crate::error::PipelineError;
+use crate::progress::Snapshot;
 
 /// What becomes of the run.
 #[derive(Debug)]
@@ -97,13 +98,13 @@ impl Ending {
     }
 }
 
-/// Writes an ending down, waiting for the control database if it is away. When it stays away longer than the lease,
+/// Writes an ending and how far the run was down, waiting for the control database if it is away. When it stays away longer than the lease,
 /// the next attempt finds out how far this one came.
-pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, ending: Ending) {
+pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, ending: Ending, at: &Snapshot) {
     ending.log(run);
     let mut pause = Duration::from_millis(200);
     loop {
-        match write(db, run, &ending).await {
+        match write(db, run, &ending, at).await {
             Ok(true) => return,
             Ok(false) => {
                 tracing::warn!("how the attempt ended was not written: a newer one took over");
@@ -120,11 +121,15 @@ pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, ending: Endin
     }
 }
 
-async fn write(db: &PgPool, run: &Run, ending: &Ending) -> sqlx::Result<bool> {
+async fn write(db: &PgPool, run: &Run, ending: &Ending, at: &Snapshot) -> sqlx::Result<bool> {
     let mut tx = db.begin().await?;
     let (id, epoch) = (run.id, run.epoch);
     let written = match ending {
-        Ending::Finished(outcome, report) => runs::finish(&mut tx, id, epoch, outcome, report.as_ref()).await?,
+        Ending::Finished(outcome, report) => {
+            let far = serde_json::to_value(at).unwrap_or_default();
+            runs::note_progress(&mut *tx, id, epoch, at.stage.as_str(), &far).await?;
+            runs::finish(&mut tx, id, epoch, outcome, report.as_ref()).await?
+        }
         Ending::Retry { delay, code, error } => runs::retry_later(&mut tx, id, epoch, *delay, (code, error)).await?,
         Ending::Wait(holder) => runs::wait_for_target(&mut tx, id, epoch, *holder).await?,
         Ending::HandBack => runs::hand_back(&mut tx, id, epoch).await?,

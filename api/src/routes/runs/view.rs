@@ -40,9 +40,9 @@ pub struct RunView {
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
     pub waits_for_run: Option<Uuid>,
-    /// `extract`, `validate` or `load`, while it runs.
+    /// `extract`, `validate` or `load`: where it is, or where it failed or was stopped.
     pub stage: Option<String>,
-    /// Rows and bytes so far, while it runs.
+    /// Rows and bytes of that stage.
     pub progress: Option<Value>,
     /// Starts that count against `max_attempts`.
     pub attempt: i32,

@@ -14,15 +14,16 @@ export function stepsOf(run: Run): Step[] {
   const stages = STAGES.map((stage, index): Step => {
     const took = report === undefined ? undefined : report.stages[stage] * 1000;
     if (run.state === 'succeeded') return { label: LABELS[stage], state: 'done', took };
-    if (run.state === 'running' && at !== -1) {
-      return { label: LABELS[stage], state: index < at ? 'done' : index === at ? 'now' : 'ahead' };
+    if (at !== -1) {
+      const here = run.state === 'running' ? 'now' : 'failed';
+      return { label: LABELS[stage], state: index < at ? 'done' : index === at ? here : 'ahead' };
     }
     return { label: LABELS[stage], state: 'ahead', took: took || undefined };
   });
   const end: Step = { label: endWord(run), state: endState(run) };
-  // Where exactly it ended is not known, unless the report says how long its stages took.
-  const known = end.state === 'failed' ? stages.filter((stage) => stage.took !== undefined) : stages;
-  return [queued, ...known, end];
+  // A run that ended in the queue has seen no stage.
+  const seen = run.started_at || !isOver(run) ? stages : [];
+  return [queued, ...seen, end];
 }
 
 function stateOf(run: Run): Step['state'] {

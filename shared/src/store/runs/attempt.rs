@@ -183,7 +183,8 @@ pub async fn finish(
         "update runs set state = $3, error_code = $4, error = $5, next_step = $6, report = coalesce($7, report),
                 rows_read = coalesce(($7 ->> 'rows_read')::bigint, rows_read),
                 rows_inserted = coalesce(($7 ->> 'rows_inserted')::bigint, rows_inserted),
-                finished_at = now(), lease_expires_at = null, stage = null, waits_for = null
+                finished_at = now(), lease_expires_at = null, waits_for = null,
+                stage = case when $3 = 'succeeded' then null else stage end
          where id = $1 and epoch = $2 and state = 'running'
          returning queue, target_key, schedule_id",
     )
