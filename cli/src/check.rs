@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::runs::Run as RunRow;
-use elt_worker::report::RunReport;
 use elt_worker::settings::WorkerSettings;
 
 use crate::config_file::ConfigFile;
@@ -13,6 +11,7 @@ use crate::exit::Exit;
 use crate::here::{Here, Setup};
 use crate::out;
 use crate::run::{Screen, Watch, exit_of, watch};
+use crate::summary::report_of;
 
 /// Checks config files without running them
 ///
@@ -85,24 +84,28 @@ fn counted(sources: usize) -> String {
 async fn connect_all(setup: Setup, files: Vec<ConfigFile>) -> anyhow::Result<Exit> {
     let screen = Screen::default();
     let here = Here::open(setup, screen.telemetry("check")).await?;
-    let mut exit = Ok(Exit::Done);
+    let tried = try_each(&here, files, &screen).await;
+    here.close().await?;
+    tried
+}
+
+async fn try_each(here: &Here, files: Vec<ConfigFile>, screen: &Screen) -> anyhow::Result<Exit> {
+    let mut exit = Exit::Done;
     for file in files {
-        match connect(&here, file, &screen).await {
-            Ok(Exit::Done) => {}
-            other => exit = other,
+        if here.stop.gracefully.is_cancelled() {
+            break;
+        }
+        match connect(here, file, screen).await? {
+            Exit::Done => {}
+            failed => exit = failed,
         }
     }
-    here.close().await?;
-    exit
+    Ok(exit)
 }
 
 async fn connect(here: &Here, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
     let run = here.enqueue(file.text, &file.config, "test_connection").await?;
     let (run, _) = watch(here.db(), Watch { run: run.id, schedule: None }, screen, here.work(run.id)).await?;
-    Ok(if all_usable(&run) { exit_of(&run) } else { Exit::Failed })
-}
-
-fn all_usable(run: &RunRow) -> bool {
-    let report = run.report.clone().and_then(|report| serde_json::from_value::<RunReport>(report).ok());
-    report.is_none_or(|report| report.connections.iter().all(|tried| tried.usable))
+    let usable = report_of(&run).is_none_or(|report| report.connections.iter().all(|tried| tried.usable));
+    Ok(if usable { exit_of(&run) } else { Exit::Failed })
 }

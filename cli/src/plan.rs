@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::runs::Run as RunRow;
 use elt_worker::report::RunReport;
 use elt_worker::settings::WorkerSettings;
 use tracing::Instrument;
@@ -14,6 +13,7 @@ use crate::exit::Exit;
 use crate::here::{Here, Setup};
 use crate::out;
 use crate::run::{Screen, Watch, exit_of, watch};
+use crate::summary::report_of;
 use crate::table::count;
 
 /// Shows what a run would change, and changes nothing
@@ -64,10 +64,6 @@ async fn plan(here: &Here, file: ConfigFile, screen: &Screen) -> anyhow::Result<
         }
         _ => Ok(exit),
     }
-}
-
-fn report_of(run: &RunRow) -> Option<RunReport> {
-    serde_json::from_value(run.report.clone()?).ok()
 }
 
 fn changes_something(report: &RunReport) -> bool {

@@ -10,8 +10,7 @@ use crate::table::{Table, bytes, count, seconds};
 /// Everything about a finished run: its files, columns, stages, and what to look at.
 pub fn of(run: &Run) -> String {
     let mut parts = vec![headline(run)];
-    let report = run.report.clone().and_then(|report| serde_json::from_value::<RunReport>(report).ok());
-    match report {
+    match report_of(run) {
         Some(report) if !report.connections.is_empty() => parts.push(connections::of(&report.connections)),
         Some(report) => parts.extend(rows(&report)),
         None => {}
@@ -22,6 +21,11 @@ pub fn of(run: &Run) -> String {
         parts.push(format!("  {error} [{code}]{}", next_step.unwrap_or_default()));
     }
     parts.join("\n\n")
+}
+
+/// The report of a run that has one.
+pub fn report_of(run: &Run) -> Option<RunReport> {
+    serde_json::from_value(run.report.clone()?).ok()
 }
 
 /// What a run did with the rows.
