@@ -98,8 +98,8 @@ impl Ending {
     }
 }
 
-/// Writes an ending and how far the run was down, waiting for the control database if it is away. When it stays away longer than the lease,
-/// the next attempt finds out how far this one came.
+/// Writes an ending down, and how far a run came that did not succeed. Waits for the control database if it is away;
+/// when it stays away longer than the lease, the next attempt finds out how far this one came.
 pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, ending: Ending, at: &Snapshot) {
     ending.log(run);
     let mut pause = Duration::from_millis(200);
@@ -126,8 +126,10 @@ async fn write(db: &PgPool, run: &Run, ending: &Ending, at: &Snapshot) -> sqlx::
     let (id, epoch) = (run.id, run.epoch);
     let written = match ending {
         Ending::Finished(outcome, report) => {
-            let far = serde_json::to_value(at).unwrap_or_default();
-            runs::note_progress(&mut *tx, id, epoch, at.stage.as_str(), &far).await?;
+            if !matches!(outcome, Outcome::Succeeded) {
+                let far = serde_json::to_value(at).unwrap_or_default();
+                runs::note_progress(&mut *tx, id, epoch, at.stage.as_str(), &far).await?;
+            }
             runs::finish(&mut tx, id, epoch, outcome, report.as_ref()).await?
         }
         Ending::Retry { delay, code, error } => runs::retry_later(&mut tx, id, epoch, *delay, (code, error)).await?,

@@ -1,9 +1,12 @@
 import { Run } from '../core/api/models';
-import { isOver } from '../runs/run-words';
+import { isOver, kindWord } from '../runs/run-words';
 import { Step, readReport } from './report';
 
 const STAGES = ['extract', 'validate', 'load'] as const;
 const LABELS = { extract: 'Extract', validate: 'Validate', load: 'Load' } as const;
+
+/** Kinds of run that go through the stages; the others are one step. */
+const STAGED = new Set(['run', 'plan', 'replay']);
 
 /** Where a run is on its way: queued, extract, validate, load. */
 export function stepsOf(run: Run): Step[] {
@@ -21,9 +24,15 @@ export function stepsOf(run: Run): Step[] {
     return { label: LABELS[stage], state: 'ahead', took: took || undefined };
   });
   const end: Step = { label: endWord(run), state: endState(run) };
-  // A run that ended in the queue has seen no stage.
-  const seen = run.started_at || !isOver(run) ? stages : [];
-  return [queued, ...seen, end];
+  return [queued, ...worked(run, stages), end];
+}
+
+/** What it went through: nothing when it ended in the queue, one step when its kind has no stages. */
+function worked(run: Run, stages: Step[]): Step[] {
+  if (!run.started_at && isOver(run)) return [];
+  if (STAGED.has(run.kind)) return stages;
+  const state = run.state === 'running' ? 'now' : endState(run);
+  return [{ label: kindWord(run.kind), state }];
 }
 
 function stateOf(run: Run): Step['state'] {

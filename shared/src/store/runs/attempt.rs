@@ -184,7 +184,7 @@ pub async fn finish(
                 rows_read = coalesce(($7 ->> 'rows_read')::bigint, rows_read),
                 rows_inserted = coalesce(($7 ->> 'rows_inserted')::bigint, rows_inserted),
                 finished_at = now(), lease_expires_at = null, waits_for = null,
-                stage = case when $3 = 'succeeded' then null else stage end
+                stage = case when $3 <> 'succeeded' and kind in ('run', 'plan', 'replay') then stage end
          where id = $1 and epoch = $2 and state = 'running'
          returning queue, target_key, schedule_id",
     )
