@@ -20,6 +20,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 }
 
 /// What would a run change? The run answered with says it in its report: statements, rows, samples, types and why.
+/// The YAML is kept as a version; nothing is loaded.
 #[utoipa::path(post, path = "/configs/plan", tag = "configs", security(("token" = [])),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
     (status = 202, body = RunView), (status = 400, body = Problem), (status = 401, body = Problem),
@@ -34,7 +35,8 @@ async fn plan(
     try_out(&state, &caller, (once, note), file, "plan").await
 }
 
-/// Can every source and the target be used? The run answered with says it for each in its report.
+/// Can every source and the target be used? The run answered with says it for each in its report. The YAML is kept as
+/// a version; nothing is loaded.
 #[utoipa::path(post, path = "/configs/test-connection", tag = "configs", security(("token" = [])),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
     (status = 202, body = RunView), (status = 400, body = Problem), (status = 401, body = Problem),
