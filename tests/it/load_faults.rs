@@ -5,6 +5,8 @@ use elt_worker::error::PipelineError;
 use elt_worker::pipeline;
 use serde_json::json;
 
+use crate::support::TestApp;
+use crate::support::chaos_proxy::{ChaosProxy, Fate};
 use crate::support::loader::Loader;
 
 #[tokio::test]
@@ -21,6 +23,28 @@ async fn a_retry_after_the_commit_finishes_from_the_marker() {
     assert!(again.finished_from_marker);
     assert_eq!((again.rows_inserted, again.rows_read), (report.rows_inserted, report.rows_read));
     assert_eq!(loader.count("t").await, 2);
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_found_by_the_next_attempt() {
+    let app = TestApp::start().await;
+    let mut target = reqwest::Url::parse(&app.target_url()).expect("a URL");
+    let upstream = target.socket_addrs(|| None).expect("an address")[0];
+    // The last statement before the load commits.
+    let fate = Fate::LosesCommit("set loaded_at = clock_timestamp()");
+    let proxy = ChaosProxy::start(upstream, [fate; 20]).await;
+    target.set_port(Some(proxy.address.port())).expect("a port");
+    app.folder().write("people.csv", "id,name\n1,Ann\n2,Bob\n");
+    let yaml = format!(
+        "name: people\nsources: [{{type: local, path: {}}}]\ntarget: {{url: '{target}', table: people}}\n\
+         load: {{dedupe: none}}\nmonitor: {{enabled: false}}\nretry: {{initial_seconds: 1}}\n",
+        app.folder().path().display()
+    );
+    let run = app.load(&yaml).await;
+    assert_eq!(proxy.lost_commits(), 1, "the load was committed and its answer lost");
+    assert_eq!((&run["attempt"], &run["rows_inserted"]), (&json!(2), &json!(2)), "{run:#}");
+    assert_eq!(run["report"]["finished_from_marker"], true, "{run:#}");
+    assert_eq!(app.count("people").await, 2, "without a row hash only the marker keeps rows from being doubled");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A TCP proxy that breaks connections: after so many bytes it cuts them, or falls silent.
+//! A TCP proxy that breaks connections: after so many bytes it cuts them, or falls silent; or it loses one answer.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,13 +9,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What happens to one connection, counted in bytes from the server to the client.
+/// What happens to one connection. Bytes are counted from the server to the client.
 #[derive(Debug, Clone, Copy)]
 pub enum Fate {
     /// It is cut after this many.
     CutAfter(u64),
     /// It stays open but nothing more arrives after this many.
     SilentAfter(u64),
+    /// Once the client has said this, the server's answer to its next `COMMIT` is lost and the connection is cut.
+    LosesCommit(&'static str),
 }
 
 /// See the module. Ends with this value.
@@ -30,6 +32,7 @@ struct Fates {
     planned: Mutex<VecDeque<Fate>>,
     connections: AtomicUsize,
     delivered: AtomicU64,
+    lost_commits: AtomicUsize,
 }
 
 impl ChaosProxy {
@@ -42,6 +45,7 @@ impl ChaosProxy {
             planned: Mutex::new(fates.into_iter().collect()),
             connections: AtomicUsize::new(0),
             delivered: AtomicU64::new(0),
+            lost_commits: AtomicUsize::new(0),
         });
         let serving = tokio::spawn(serve(listener, Arc::clone(&state)));
         Self { address, state, serving }
@@ -55,6 +59,11 @@ impl ChaosProxy {
     /// Bytes that reached the client, over all connections.
     pub fn delivered(&self) -> u64 {
         self.state.delivered.load(Ordering::Relaxed)
+    }
+
+    /// Answers to a `COMMIT` that did not reach the client.
+    pub fn lost_commits(&self) -> usize {
+        self.state.lost_commits.load(Ordering::Relaxed)
     }
 }
 
@@ -74,12 +83,15 @@ async fn serve(listener: TcpListener, fates: Arc<Fates>) {
 
 async fn forward(client: TcpStream, fate: Option<Fate>, fates: Arc<Fates>) {
     let Ok(server) = TcpStream::connect(fates.upstream).await else { return };
+    if let Some(Fate::LosesCommit(said)) = fate {
+        return lose_commit(client, server, said, &fates).await;
+    }
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let upwards = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
     let limit = match fate {
         Some(Fate::CutAfter(bytes) | Fate::SilentAfter(bytes)) => bytes,
-        None => u64::MAX,
+        Some(Fate::LosesCommit(_)) | None => u64::MAX,
     };
     let mut buffer = vec![0; 64 << 10];
     let mut sent = 0;
@@ -97,4 +109,37 @@ async fn forward(client: TcpStream, fate: Option<Fate>, fates: Arc<Fates>) {
         return;
     }
     upwards.abort();
+}
+
+/// A client that waits for each answer has had all earlier ones when it says `COMMIT`: the next bytes are its answer.
+async fn lose_commit(mut client: TcpStream, mut server: TcpStream, said: &str, fates: &Fates) {
+    let (mut asked, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    let (mut awaited, mut before) = ([said, "COMMIT"].into_iter().peekable(), Vec::new());
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => {
+                let Ok(bytes @ 1..) = read else { return };
+                // What is awaited may arrive in two pieces.
+                before.extend_from_slice(&asked[..bytes]);
+                if awaited.next_if(|text| before.windows(text.len()).any(|part| part == text.as_bytes())).is_some() {
+                    before.clear();
+                }
+                before.drain(..before.len().saturating_sub(said.len()));
+                if server.write_all(&asked[..bytes]).await.is_err() {
+                    return;
+                }
+            }
+            read = server.read(&mut answered) => {
+                let Ok(bytes @ 1..) = read else { return };
+                if awaited.peek().is_none() {
+                    fates.lost_commits.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+                if client.write_all(&answered[..bytes]).await.is_err() {
+                    return;
+                }
+                fates.delivered.fetch_add(bytes as u64, Ordering::Relaxed);
+            }
+        }
+    }
 }
