@@ -33,7 +33,7 @@ fn a_run_whose_worker_is_killed_is_taken_over() {
         }
         world.check(&pipelines).await;
         assert!(seconds.iter().all(|seconds| *seconds < TAKEN_OVER), "{seconds:?}");
-        report("kill -9 while loading", seconds);
+        report("kill -9 while loading", seconds.len(), seconds);
         world.end().await;
     });
 }
@@ -56,7 +56,7 @@ fn a_terminated_worker_hands_its_run_on() {
         let seconds = world.picked_up_after(run, at_work.epoch + 1, asked).await;
         assert!(seconds < 5.0, "it was handed on at once: {seconds}");
         world.check(&pipelines).await;
-        report("SIGTERM while loading, no grace", vec![seconds]);
+        report("SIGTERM while loading, no grace", 1, vec![seconds]);
         drop(other);
         world.end().await;
     });
@@ -79,6 +79,7 @@ fn a_second_signal_ends_a_worker_within_a_second() {
         let other = world.worker(&[]).await;
         assert_eq!(world.finished(run).await.state, "succeeded");
         world.check(&pipelines).await;
+        report("SIGTERM twice while loading", 1, Vec::new());
         drop(other);
         world.end().await;
     });
@@ -106,7 +107,7 @@ fn a_database_that_crashes_in_the_middle_of_a_load_loses_nothing() {
             seconds.push((done.finished_at.expect("it finished") - back.max(started)).as_seconds_f64());
         }
         world.check(&pipelines).await;
-        report("PostgreSQL crash while loading (until the run is finished)", seconds);
+        report("PostgreSQL crash while loading, until the run is finished", seconds.len(), seconds);
         drop(worker);
         world.end().await;
     });
@@ -137,7 +138,7 @@ fn a_lost_notification_costs_a_second_or_two() {
         }
         assert!(seconds.iter().all(|seconds| *seconds < 4.0), "{seconds:?}");
         world.check(&pipelines).await;
-        report("notification lost", seconds);
+        report("notification lost", seconds.len(), seconds);
         drop(worker);
         world.end().await;
     });

@@ -255,15 +255,15 @@ async fn connect(url: &str, search_path: &str) -> PgPool {
     pool.connect_with(options.options([("search_path", search_path)])).await.expect("connected")
 }
 
-/// Prints what was measured, sorted: the middle and the worst.
+/// A row of the table `make faults` ends with: how often the fault was injected, and the middle and the worst of the
+/// recoveries where they were measured. Only after [`World::check`]: it is what finds rows lost or doubled, and runs stuck.
 #[expect(clippy::print_stdout, reason = "what was measured is for who runs the tests")]
-pub fn report(fault: &str, mut seconds: Vec<f64>) {
+pub fn report(fault: &str, times: usize, mut seconds: Vec<f64>) {
     seconds.sort_by(f64::total_cmp);
-    let (Some(worst), Some(middle)) = (seconds.last(), seconds.get(seconds.len().saturating_sub(1) / 2)) else {
-        return;
+    let (middle, worst) = match (seconds.get(seconds.len().saturating_sub(1) / 2), seconds.last()) {
+        (Some(middle), Some(worst)) => (format!("{middle:.1}"), format!("{worst:.1}")),
+        _ => ("-".to_owned(), "-".to_owned()),
     };
-    println!(
-        "{fault}: {} times; recovery p50 {middle:.1} s, max {worst:.1} s; 0 rows lost, 0 doubled, 0 runs stuck",
-        seconds.len()
-    );
+    // A line of its own: the harness has written the test's name and no line break.
+    println!("\n| {fault} | {times} | 0 | 0 | 0 | {middle} | {worst} |");
 }
