@@ -102,3 +102,28 @@ async fn the_whole_corpus_loads_and_loads_again() {
     let again = loader.load("corpus", "").await;
     assert_eq!((again.rows_inserted, again.rows_read), (0, report.rows_read));
 }
+
+#[tokio::test]
+async fn the_combined_csv_is_never_written_over_a_source() {
+    let loader = Loader::start().await;
+    let folder = loader.folder.path().display().to_string();
+    loader.folder.write("mine.csv", "id\n1\n");
+    let output =
+        |name: &str| format!("output_csv_path: {folder}/../{}/{name}\n", folder.rsplit('/').next().expect("a name"));
+    let whole_folder = loader.yaml("things", &output("mine.csv"));
+    let one_file = whole_folder.replace(&format!("{folder}}}"), &format!("{folder}/mine.csv}}"));
+    for yaml in [one_file, whole_folder] {
+        for kind in ["check", "run"] {
+            let error = loader.run(kind, &yaml).await.expect_err("it would lose the file");
+            assert_eq!(error.code(), "output_is_input", "{kind}: {}", told(&error));
+        }
+    }
+    assert_eq!(loader.folder.read("mine.csv"), "id\n1\n");
+    // What a run wrote there, the next one writes again, however the path is spelled.
+    let report = loader.load("things", &output("all.csv")).await;
+    assert_eq!(report.rows_inserted, 1);
+    loader.folder.write("more.csv", "id\n2\n");
+    let report = loader.load("things", &format!("output_csv_path: {folder}/all.csv\n")).await;
+    assert_eq!((report.rows_read, report.rows_inserted), (2, 1));
+    assert_eq!(loader.folder.read("all.csv"), "id\n1\n2\n");
+}

@@ -7,6 +7,7 @@
 //! - `watch`: local folders that bring a tick forward when something stirs
 //! - `places`, `known_configs`, `thread`: where a run's files are, what its config says, what it runs on
 //! - [`pipeline`]: a run as a table of contents
+//! - [`roots`]: which files configs may name
 //! - [`extract`]: sources become files on this machine
 //! - [`frame`]: bytes become batches of cells
 //! - [`contract`]: cells become typed rows, or quarantined ones
@@ -23,6 +24,7 @@ pub mod load;
 pub mod pipeline;
 pub mod progress;
 pub mod report;
+pub mod roots;
 pub mod settings;
 
 mod jobs;

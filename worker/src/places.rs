@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::extract::ExtractContext;
 use crate::pipeline::folder::combined_path_of;
+use crate::roots::Roots;
 use crate::settings::WorkerSettings;
 
 /// Where relative paths of a run's config start: the caller's folder for `elt run`, else the worker's.
@@ -20,14 +21,15 @@ pub fn base(settings: &WorkerSettings, options: &serde_json::Value) -> PathBuf {
     options[OPTION_BASE].as_str().map_or_else(own, PathBuf::from)
 }
 
-/// The folders sources and output files may be in; empty: anywhere.
+/// The folders sources and output files may be in.
 ///
 /// A run of `elt run` acts for the person at the terminal, who may read what they may read.
-pub fn roots(settings: &WorkerSettings, queue: &str) -> Vec<PathBuf> {
-    if !settings.fs_roots.is_empty() || elt_shared::job::is_private(queue) {
-        return settings.fs_roots.clone();
-    }
-    vec![base(settings, &serde_json::Value::Null), settings.data_dir.clone()]
+pub fn roots(settings: &WorkerSettings, queue: &str) -> Roots {
+    let folders = match !settings.fs_roots.is_empty() || elt_shared::job::is_private(queue) {
+        true => settings.fs_roots.clone(),
+        false => vec![base(settings, &serde_json::Value::Null), settings.data_dir.clone()],
+    };
+    Roots::new(folders, &settings.data_dir)
 }
 
 /// What a look at a schedule's sources may touch.

@@ -93,7 +93,7 @@ async fn extract(
     let context = ExtractContext {
         base: std::env::current_dir().context("could not find the working folder")?,
         spool: spool.to_owned(),
-        roots: Vec::new(),
+        roots: Vec::new().into(),
         never: Vec::new(),
         network: Arc::new(network),
         // Only SFTP asks the control database, for known hosts; this pool never connects.

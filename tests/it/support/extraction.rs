@@ -24,7 +24,7 @@ impl Extraction {
         let context = ExtractContext {
             base: folder.path().into(),
             spool: folder.path().join("spool"),
-            roots: vec![folder.path().into()],
+            roots: vec![folder.path().into()].into(),
             never: Vec::new(),
             network: Default::default(),
             control: store::connect(databases.control.clone(), 4).await.expect("connected"),

@@ -147,7 +147,7 @@ impl Loader {
             default_target: Some(Secret::new(self.databases.target_url())),
             base: self.folder.path().into(),
             data_dir: self.data.path().into(),
-            roots: Vec::new(),
+            roots: Vec::new().into(),
             network: Default::default(),
             stop: CancellationToken::new(),
             progress: Arc::default(),

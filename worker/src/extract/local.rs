@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, Stamp, format_of};
 use crate::error::{PipelineError, Result};
+use crate::roots::Roots;
 
 #[cfg(test)]
 mod tests;
@@ -58,10 +59,19 @@ pub fn watched_folder(source: &LocalSource, context: &ExtractContext) -> Option<
     }
 }
 
+/// Whether a file lies where a source reads such files.
+pub fn covers(source: &LocalSource, file: &Path, context: &ExtractContext) -> bool {
+    let Ok(place) = Listing { index: 0, source, scope: Scope::of(context) }.place() else { return false };
+    let (Ok(start), Ok(file)) = (place.start.canonicalize(), file.canonicalize()) else { return false };
+    let Ok(below) = file.strip_prefix(&start) else { return false };
+    let deep_enough = place.deep || below.components().count() <= 1;
+    deep_enough && place.wants(&place.start.join(below)) && format_of(&file.to_string_lossy()).is_some()
+}
+
 /// What a listing may touch.
 struct Scope<'a> {
     base: &'a Path,
-    roots: &'a [PathBuf],
+    roots: &'a Roots,
     never: &'a [PathBuf],
     stop: &'a CancellationToken,
 }
@@ -93,7 +103,7 @@ impl Listing<'_> {
     /// What lies outside the roots is not even looked for: whether it is there is nobody's business.
     fn allowed(&self, path: &Path) -> Result<()> {
         let known = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(path);
-        walk::inside(known, self.scope.roots).map_err(|reason| PipelineError::Extract {
+        self.scope.roots.inside(known).map_err(|reason| PipelineError::Extract {
             code: "outside_roots",
             message: format!("source {}: {} {reason}", self.index + 1, path.display()),
             next_step: "Move the files into a folder the worker may read, or add the folder to ELT_FS_ROOTS.".into(),
@@ -164,7 +174,8 @@ impl Listing<'_> {
             .map_err(|error| self.missing(&place.start, &error))?
             .ok_or(PipelineError::Stopped)?;
         let mut extracted = Extracted::default();
-        for found in found.iter().filter(|found| place.wants(&found.path)) {
+        let wanted = |found: &&Found| matches!(found.kind, Kind::Closed(_)) || place.wants(&found.path);
+        for found in found.iter().filter(wanted) {
             match self.judge(found) {
                 Ok(file) => extracted.files.push(file),
                 Err((kind, reason)) => extracted.left_out.push(self.leave_out(&found.path, kind, reason)),
@@ -181,7 +192,10 @@ impl Listing<'_> {
             Kind::File => {}
             Kind::Hidden => return Err((Skipped, "it is hidden: its name starts with a dot".into())),
             Kind::Special(what) => return Err((Skipped, format!("it is a {what}, not a file"))),
-            Kind::Refused(reason) => return Err((Failed, reason.clone())),
+            Kind::Refused(reason) | Kind::Closed(reason) => return Err((Failed, reason.clone())),
+        }
+        if path.canonicalize().is_ok_and(|real| self.scope.roots.own(&real)) {
+            return Err((Skipped, "it is one of elt's own files".into()));
         }
         if self.scope.never.iter().any(|never| walk::same_file(never, path)) {
             return Err((Skipped, "it is the combined CSV this pipeline writes".into()));

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{PipelineError, Result};
+use crate::roots::Roots;
 
 /// What an extraction may touch.
 #[derive(Clone)]
@@ -22,8 +23,8 @@ pub struct ExtractContext {
     pub base: PathBuf,
     /// The run's own folder for spooled files; removed when the run ends.
     pub spool: PathBuf,
-    /// Folders that may be read; empty: no restriction.
-    pub roots: Vec<PathBuf>,
+    /// Which files may be read.
+    pub roots: Roots,
     /// Files that are never input: the combined CSV of this pipeline.
     pub never: Vec<PathBuf>,
     /// Which hosts may be called.

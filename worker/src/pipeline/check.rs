@@ -11,9 +11,11 @@ use crate::report::{FileReceipt, RunReport};
 /// Extracts and validates: every file is read, every column gets its type, nothing is written.
 pub async fn check(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
-    folder::open_combined(context, &folder::combined_path(context))?;
+    let path = folder::combined_path(context);
+    folder::open_combined(context, &path)?;
     let folder = WorkFolder::create(context)?;
     let executing = Executing::dry(context, folder.path());
+    folder::refuse_input(context, &path, &executing.extract_context()).await?;
     let (extracted, _) = executing.extract(&[]).await?;
     let before = session.look().await?;
     let profile = executing.profile(&extracted.files, before.as_ref()).await?;

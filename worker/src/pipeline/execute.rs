@@ -50,7 +50,9 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
     folder::open_combined(context, &path)?;
     let folder = WorkFolder::create(context)?;
     let purpose = Purpose { given: None, replayed: Vec::new(), csv: Some(&path), dry: false };
-    let report = Executing { context, folder: folder.path(), purpose }.execute(&mut session).await?;
+    let executing = Executing { context, folder: folder.path(), purpose };
+    folder::refuse_input(context, &path, &executing.extract_context()).await?;
+    let report = executing.execute(&mut session).await?;
     transform(context, session, report).await
 }
 

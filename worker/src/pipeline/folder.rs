@@ -1,12 +1,16 @@
 //! The run's work folder, removed when the run ends, and where its combined CSV goes.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use elt_shared::config::PipelineConfig;
+use elt_shared::config::{PipelineConfig, SourceConfig};
+use elt_shared::store::runs;
 
 use super::RunContext;
 use crate::error::{PipelineError, Result};
+use crate::extract::local::walk::same_file;
+use crate::extract::{ExtractContext, local};
 use crate::frame::combined::CombinedCsv;
+use crate::roots::Roots;
 
 /// A folder for spooled files. Dropped, it takes them along.
 #[derive(Debug)]
@@ -55,20 +59,45 @@ pub fn open_combined(context: &RunContext, path: &Path) -> Result<CombinedCsv> {
         .map_err(|source| PipelineError::Io { doing: format!("write the combined CSV {}", path.display()), source })
 }
 
-/// A file may be made only in a folder that may be written to; links on the way are followed.
-fn refuse_outside(path: &Path, roots: &[PathBuf]) -> Result<()> {
-    let climbs = path.components().any(|part| matches!(part, std::path::Component::ParentDir));
-    let there = path.ancestors().skip(1).find_map(|folder| std::fs::canonicalize(folder).ok());
-    let allowed = |root: &PathBuf| {
-        let root = std::fs::canonicalize(root).unwrap_or_else(|_| root.clone());
-        there.as_ref().is_some_and(|there| there.starts_with(&root)) || (!climbs && path.starts_with(&root))
+/// Refuses to write the combined CSV over a file that a source reads, unless an earlier run wrote it.
+pub async fn refuse_input(context: &RunContext, path: &Path, extract: &ExtractContext) -> Result<()> {
+    let covers = |source: &SourceConfig| match source {
+        SourceConfig::Local(source) => local::covers(source, path, extract),
+        _ => false,
     };
-    if roots.is_empty() || roots.iter().any(allowed) {
+    if !context.config.sources.iter().any(covers) {
+        return Ok(());
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let written = runs::combined_csvs(&context.control, &name)
+        .await
+        .map_err(|source| PipelineError::Control { doing: "look for runs that wrote the combined CSV", source })?;
+    if written.iter().any(|written| same_file(Path::new(written), path)) {
         return Ok(());
     }
     Err(PipelineError::Extract {
+        code: "output_is_input",
+        message: format!("the combined CSV would be written over {}, which is a file of a source", path.display()),
+        next_step: "Name another file as `output_csv_path`, or move this one away.".into(),
+    })
+}
+
+/// A file may be made only in a folder that may be written to; links on the way are followed.
+fn refuse_outside(path: &Path, roots: &Roots) -> Result<()> {
+    let there = path.ancestors().skip(1).find_map(|folder| {
+        let rest = path.strip_prefix(folder).ok()?;
+        Some((std::fs::canonicalize(folder).ok()?, rest))
+    });
+    // Folders are made on the way: `missing/..` would lead up from one that is not there yet.
+    let climbs = |rest: &Path| rest.components().any(|part| matches!(part, Component::ParentDir));
+    let reason = match there {
+        Some((folder, rest)) if roots.own(&folder.join(rest)) => "is one of elt's own files",
+        Some((folder, rest)) if roots.holds(&folder.join(rest)) && !climbs(rest) => return Ok(()),
+        _ => "is outside the folders the worker may write to",
+    };
+    Err(PipelineError::Extract {
         code: "outside_roots",
-        message: format!("the output path {} is outside the folders the worker may write to", path.display()),
+        message: format!("the output path {} {reason}", path.display()),
         next_step: "Name a path in the working or the data folder, or add its folder to ELT_FS_ROOTS.".into(),
     })
 }
@@ -87,13 +116,23 @@ mod tests {
     #[test]
     fn an_output_path_stays_inside_the_roots() {
         let folder = tempfile::tempdir().unwrap();
-        let roots = vec![folder.path().join("data")];
-        std::fs::create_dir_all(&roots[0]).unwrap();
-        std::os::unix::fs::symlink("/tmp", roots[0].join("link")).unwrap();
-        assert!(refuse_outside(&roots[0].join("new/out.csv"), &roots).is_ok());
-        assert!(refuse_outside(&folder.path().join("out.csv"), &roots).is_err());
-        assert!(refuse_outside(&roots[0].join("../out.csv"), &roots).is_err());
-        assert!(refuse_outside(Path::new("/anywhere/out.csv"), &[]).is_ok());
+        let data = folder.path().join("data");
+        std::fs::create_dir_all(data.join("there")).unwrap();
+        std::os::unix::fs::symlink("/tmp", data.join("link")).unwrap();
+        let roots = Roots::new(vec![data.clone()], &data);
+        let code = |path: &Path, roots: &Roots| refuse_outside(path, roots).err().map(|error| error.code());
+        for allowed in ["out.csv", "new/deep/out.csv", "there/../out.csv", "my-keys.json"] {
+            assert_eq!(code(&data.join(allowed), &roots), None, "{allowed}");
+        }
+        for outside in ["../out.csv", "missing/../../out.csv", "missing/../out.csv", "link/out.csv", "link/new/out.csv"]
+        {
+            assert_eq!(code(&data.join(outside), &roots), Some("outside_roots"), "{outside}");
+        }
+        assert_eq!(code(Path::new("/anywhere/out.csv"), &Roots::default()), None);
+        for own in ["keys.json", "there/../keys.json", "postgres/passwords.json", "postgres/data/new/x.csv"] {
+            assert_eq!(code(&data.join(own), &roots), Some("outside_roots"), "{own}");
+            assert_eq!(code(&data.join(own), &Roots::new(Vec::new(), &data)), Some("outside_roots"), "{own}");
+        }
     }
 
     #[test]

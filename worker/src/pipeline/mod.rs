@@ -29,6 +29,7 @@ use crate::error::{PipelineError, Result};
 use crate::load::HashMemory;
 use crate::progress::Progress;
 use crate::report::RunReport;
+use crate::roots::Roots;
 
 /// What a run needs and may touch. Knows neither queue nor HTTP.
 #[derive(Clone)]
@@ -45,8 +46,8 @@ pub struct RunContext {
     pub base: PathBuf,
     /// Spool folders and default output files are below it.
     pub data_dir: PathBuf,
-    /// Folders that may be read and written; empty: no restriction.
-    pub roots: Vec<PathBuf>,
+    /// Which files may be read and written.
+    pub roots: Roots,
     /// Which hosts may be called.
     pub network: Arc<NetworkSettings>,
     /// Cancelled when the run should stop: it ends at the next batch boundary with nothing loaded.

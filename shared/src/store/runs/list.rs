@@ -61,6 +61,17 @@ pub async fn counts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(String, i64)>>
     sqlx::query_as("select state, count(*) from runs group by state order by state").fetch_all(db).await
 }
 
+/// Combined CSVs of this file name that runs have written, wherever they are.
+pub async fn combined_csvs(db: impl PgExecutor<'_>, file_name: &str) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select distinct csv from (select report->>'combined_csv' csv from runs) written
+         where right(csv, char_length($1) + 1) = '/' || $1",
+    )
+    .bind(file_name)
+    .fetch_all(db)
+    .await
+}
+
 /// These runs, as far as there are any.
 pub async fn find_all(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec<Run>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from runs where id = any($1)")))

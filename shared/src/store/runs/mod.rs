@@ -17,7 +17,7 @@ pub use attempt::{
     Claim, Outcome, Renewed, begin, claim_target, finish, hand_back, is_mine, note_progress, renew, retry_later,
     wait_for_target,
 };
-pub use list::{AttemptRow, LiveRuns, RunFilter, attempts, counts, find_all, list, live_of_schedule};
+pub use list::{AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule};
 pub use rescue::{LostRun, abandoned, lost, overdue, rescue};
 pub use stop::{StopAnswer, request_stop, retry, stop_of_schedule};
 

@@ -1,7 +1,7 @@
 //! Folders with everything in them that a folder can have.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use elt_shared::config::{CsvOptions, LocalSource};
@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 use super::Listing;
 use crate::error::{PipelineError, Result};
 use crate::extract::{Compression, Extracted, Format, LeftOutKind, format_of};
+use crate::roots::Roots;
 
 /// A folder, what may be read of it, and what is looked for.
 struct Case {
     folder: tempfile::TempDir,
     source: LocalSource,
-    roots: Vec<std::path::PathBuf>,
+    roots: Roots,
     never: Vec<std::path::PathBuf>,
 }
 
@@ -29,7 +30,7 @@ impl Case {
             records: None,
             settle_seconds: 0,
         };
-        Self { folder: tempfile::tempdir().expect("a folder"), source, roots: Vec::new(), never: Vec::new() }
+        Self { folder: tempfile::tempdir().expect("a folder"), source, roots: Roots::default(), never: Vec::new() }
     }
 
     fn file(self, path: &str) -> Self {
@@ -94,6 +95,23 @@ fn folders_below_are_read_when_asked_and_never_in_circles() {
 }
 
 #[test]
+fn a_closed_folder_below_is_told_and_the_others_go_on() {
+    let case = Case::new("in/**/*.csv").file("in/a.csv").file("in/closed/b.csv").file("in/open/c.csv");
+    let mode = |path: &str, mode: u32| {
+        fs::set_permissions(case.base().join(path), fs::Permissions::from_mode(mode)).expect("its mode");
+    };
+    mode("", 0o755);
+    mode("in/closed", 0o000);
+    // This thread looks as an account that is not root: root may look into everything.
+    let tester = nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65_534));
+    let (names, left_out) = (case.names(), case.left_out());
+    nix::unistd::setfsuid(tester);
+    mode("in/closed", 0o755);
+    assert_eq!(names, ["in/a.csv", "in/open/c.csv"]);
+    assert_eq!(left_out, [("in/closed".to_owned(), LeftOutKind::Failed)]);
+}
+
+#[test]
 fn globs_find_files_at_any_depth() {
     let files = |path: &str| {
         Case::new(path)
@@ -155,18 +173,31 @@ fn links_are_followed_inside_the_roots_only() {
     symlink(base.join("outside/c.csv"), base.join("in/c.csv")).expect("a link");
     symlink(base.join("outside"), base.join("in/d")).expect("a link");
     symlink(base.join("gone"), base.join("in/e.csv")).expect("a link");
-    case.roots = vec![base.join("in")];
+    case.roots = vec![base.join("in")].into();
     assert_eq!(case.names(), ["in/a.csv", "in/b.csv"]);
     let failed = |name: &str| (name.to_owned(), LeftOutKind::Failed);
     assert_eq!(case.left_out(), [failed("in/c.csv"), failed("in/d"), failed("in/e.csv")]);
-    case.roots = Vec::new();
+    case.roots = Roots::default();
     assert_eq!(case.names(), ["in/a.csv", "in/b.csv", "in/c.csv"]);
-    case.roots = vec![base.join("elsewhere")];
+    case.roots = vec![base.join("elsewhere")].into();
     assert_eq!(case.code(), "outside_roots");
     let dots = Case { source: LocalSource { path: "in/../outside".into(), ..case.source.clone() }, ..case };
     assert_eq!(dots.code(), "outside_roots");
     let unseen = Case { source: LocalSource { path: "outside/gone.csv".into(), ..dots.source.clone() }, ..dots };
     assert_eq!(unseen.code(), "outside_roots");
+}
+
+#[test]
+fn keys_and_passwords_are_nobodys_source() {
+    let mut case = Case::new(".").file("keys.json").file("postgres/passwords.json").file("a.csv");
+    symlink(case.base().join("keys.json"), case.base().join("b.json")).expect("a link");
+    case.source.recursive = true;
+    case.roots = Roots::new(vec![case.base().to_owned()], case.base());
+    assert_eq!(case.names(), ["a.csv"]);
+    for path in ["keys.json", "b.json", "postgres/passwords.json", "postgres", "postgres/*.json"] {
+        case.source.path = path.into();
+        assert_eq!(case.code(), "outside_roots", "{path}");
+    }
 }
 
 #[test]
@@ -206,7 +237,8 @@ fn a_listing_stops_when_asked() {
     let case = Case::new("in").file("in/a.csv");
     let stop = CancellationToken::new();
     stop.cancel();
-    let scope = super::Scope { base: case.base(), roots: &[], never: &[], stop: &stop };
+    let roots = Roots::default();
+    let scope = super::Scope { base: case.base(), roots: &roots, never: &[], stop: &stop };
     let stopped = Listing { index: 0, source: &case.source, scope }.list();
     assert!(matches!(stopped, Err(PipelineError::Stopped)));
 }

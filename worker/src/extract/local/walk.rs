@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::roots::Roots;
+
 /// What a path is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -19,6 +21,8 @@ pub(super) enum Kind {
     Special(&'static str),
     /// A link that leads nowhere or outside the folders that may be read.
     Refused(String),
+    /// A folder below the first one that cannot be looked into.
+    Closed(String),
 }
 
 /// An entry of a folder.
@@ -55,7 +59,7 @@ impl Found {
 pub(super) fn files(
     start: &Path,
     deep: bool,
-    roots: &[PathBuf],
+    roots: &Roots,
     stop: &CancellationToken,
 ) -> io::Result<Option<Vec<Found>>> {
     let mut all = Vec::new();
@@ -65,19 +69,26 @@ pub(super) fn files(
         if stop.is_cancelled() {
             return Ok(None);
         }
-        let meta = fs::metadata(&folder)?;
+        let opened = fs::metadata(&folder).and_then(|meta| Ok((meta, fs::read_dir(&folder)?)));
+        let (meta, entries) = match opened {
+            Err(error) if folder != start => {
+                all.push(Found { path: folder, kind: Kind::Closed(format!("it cannot be read: {error}")) });
+                continue;
+            }
+            opened => opened?,
+        };
         // A link back to a folder above would lead in circles.
         if !seen.insert((meta.dev(), meta.ino())) {
             continue;
         }
-        for entry in fs::read_dir(&folder)? {
+        for entry in entries {
             let entry = entry?;
             let path = entry.path();
             if entry.file_name().as_encoded_bytes().starts_with(b".") {
                 let hidden = Found { path, kind: Kind::Hidden };
                 all.extend(entry.file_type()?.is_file().then_some(hidden));
             } else if entry.file_type()?.is_symlink()
-                && let Err(reason) = inside(&path, roots)
+                && let Err(reason) = roots.inside(&path)
             {
                 all.push(Found { path, kind: Kind::Refused(format!("it is a link that {reason}")) });
             } else if path.is_dir() {
@@ -91,17 +102,7 @@ pub(super) fn files(
     Ok(Some(all))
 }
 
-/// Whether a path, its links followed, lies in one of the folders that may be read; no folders: no restriction.
-pub(crate) fn inside(path: &Path, roots: &[PathBuf]) -> Result<(), String> {
-    let real = fs::canonicalize(path).map_err(|error| format!("cannot be followed: {error}"))?;
-    let allowed = |root: &PathBuf| real.starts_with(fs::canonicalize(root).as_deref().unwrap_or(root));
-    if roots.is_empty() || roots.iter().any(allowed) {
-        return Ok(());
-    }
-    Err("is outside the folders the worker may read".into())
-}
-
 /// Whether two paths are one file.
-pub(super) fn same_file(one: &Path, other: &Path) -> bool {
+pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
     one == other || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
 }

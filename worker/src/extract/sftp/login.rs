@@ -11,7 +11,7 @@ use russh::{MethodKind, MethodSet};
 
 use super::error::{Result, SftpError};
 use super::host_key::HostKeyCheck;
-use crate::extract::{ExtractContext, local};
+use crate::extract::ExtractContext;
 
 /// How the config logs in, its key read and decrypted: what is wrong with a key is found before any connection.
 pub(super) enum Credentials {
@@ -128,8 +128,8 @@ fn read(path: &str, context: &ExtractContext) -> Result<String, String> {
     let path = context.base.join(Path::new(path));
     // The text may be a key that lost its first line, so the message does not repeat it.
     let unreadable = |error: std::io::Error| format!("it is no key, and no file of that name can be read: {error}");
-    local::walk::inside(&path, &context.roots)
-        .map_err(|reason| format!("it is no key, and as the path of one it {reason}"))?;
+    let inside = context.roots.inside(&path);
+    inside.map_err(|reason| format!("it is no key, and as the path of one it {reason}"))?;
     let meta = std::fs::metadata(&path).map_err(unreadable)?;
     match meta.is_file() && meta.len() <= KEY_BYTES {
         true => std::fs::read_to_string(&path).map_err(unreadable),
