@@ -1,5 +1,6 @@
 //! Flags and environment of a process. Together with the `settings.rs` of `api` and `worker`, the only readers of the environment.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -32,16 +33,19 @@ impl DatabaseSettings {
         if let Some(folder) = &self.data_dir {
             return folder.clone();
         }
-        if nix::unistd::geteuid().is_root() {
+        let account = nix::unistd::geteuid();
+        if account.is_root() {
             return PathBuf::from("/var/lib/elt");
         }
-        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
-        std::env::var_os("XDG_DATA_HOME")
-            .map(PathBuf::from)
-            .or_else(home)
-            .unwrap_or_else(std::env::temp_dir)
-            .join("elt")
+        own_data_dir(|name| std::env::var_os(name), || Some(nix::unistd::User::from_uid(account).ok()??.dir))
     }
+}
+
+/// Where an account keeps data. A service may have no HOME: then the account's entry counts.
+fn own_data_dir(variable: impl Fn(&str) -> Option<OsString>, entry: impl FnOnce() -> Option<PathBuf>) -> PathBuf {
+    let folder = |name: &str| variable(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let home = || folder("HOME").or_else(entry).map(|home| home.join(".local/share"));
+    folder("XDG_DATA_HOME").or_else(home).unwrap_or_else(std::env::temp_dir).join("elt")
 }
 
 /// What a process says about itself.
@@ -81,7 +85,7 @@ pub struct NetworkSettings {
 }
 
 /// Where programs are looked for.
-pub(crate) fn search_path() -> Option<std::ffi::OsString> {
+pub(crate) fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
@@ -145,6 +149,17 @@ mod tests {
         let allow: Vec<String> = allow.iter().map(ToString::to_string).collect();
         let error = References { allow: &allow }.resolve(&Reference::Env(name.into()));
         error.expect_err("the reference is refused")
+    }
+
+    #[test]
+    fn an_account_without_home_keeps_its_data_where_its_entry_says() {
+        let entry = || Some(PathBuf::from("/home/ann"));
+        let of = |set: &[(&str, &str)]| {
+            own_data_dir(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()), entry)
+        };
+        assert_eq!(of(&[("XDG_DATA_HOME", "/data"), ("HOME", "/h")]), PathBuf::from("/data/elt"));
+        assert_eq!(of(&[("XDG_DATA_HOME", ""), ("HOME", "/h")]), PathBuf::from("/h/.local/share/elt"));
+        assert_eq!(of(&[]), PathBuf::from("/home/ann/.local/share/elt"));
     }
 
     #[test]
