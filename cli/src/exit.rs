@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use elt_api::SetupError;
 use elt_shared::local::LocalError;
+use elt_shared::telemetry::TelemetryError;
 
 use crate::out;
 
@@ -85,6 +86,9 @@ fn remedy(error: &anyhow::Error) -> (Exit, Option<String>) {
     }
     if error.downcast_ref::<SetupError>().is_some() {
         return (Exit::Settings, None);
+    }
+    if let Some(TelemetryError::File { .. }) = error.downcast_ref::<TelemetryError>() {
+        return (Exit::Settings, Some("Name a folder you may write to with --data-dir or ELT_DATA_DIR.".into()));
     }
     (Exit::Failed, None)
 }

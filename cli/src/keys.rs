@@ -67,8 +67,10 @@ impl Keys {
             Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
         };
         // What serde says may quote the file: it holds keys.
-        let file: KeyFile = serde_json::from_str(&text)
-            .map_err(|_| anyhow::anyhow!("{} is not the file of keys elt wrote", path.display()))?;
+        let file: KeyFile = serde_json::from_str(&text).map_err(|_| {
+            let message = format!("{} is not the file of keys elt wrote", path.display());
+            refuse(Exit::Settings, message, "Restore it from a backup: without its keys, sealed configs stay sealed.")
+        })?;
         Ok(Some(Self { jwt: file.jwt_key.into(), secret: file.secret_key.into() }))
     }
 
