@@ -158,7 +158,7 @@ fn is_away(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(database) => database
             .code()
             .is_some_and(|code| ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)) || code == "57014"),
-        _ => false,
+        error => elt_shared::target::hung_up(error),
     }
 }
 

@@ -143,6 +143,6 @@ pub fn is_connection_loss(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(database) => database.code().is_some_and(|code| {
             ["08", "40", "53", "57P0"].iter().any(|class| code.starts_with(class)) || code == "55P03"
         }),
-        _ => false,
+        error => elt_shared::target::hung_up(error),
     }
 }

@@ -167,6 +167,7 @@ fn ssl_mode(mode: SslMode) -> PgSslMode {
 }
 
 fn refused(server: String, user: &str, error: sqlx::Error) -> TargetError {
+    let error = if hung_up(&error) { closed_at_once() } else { error };
     let Some(database) = error.as_database_error() else {
         return TargetError::Unreachable { server, source: error };
     };
@@ -177,6 +178,17 @@ fn refused(server: String, user: &str, error: sqlx::Error) -> TargetError {
         }
         _ => TargetError::Unreachable { server, source: error },
     }
+}
+
+/// Whether a server, or a proxy without one, closed the connection before it said anything. sqlx takes that for the
+/// answer 0 to its first question, whether there is TLS.
+pub fn hung_up(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Protocol(told) if told.contains("unexpected response from SSLRequest: 0x00"))
+}
+
+fn closed_at_once() -> sqlx::Error {
+    let closed = "the connection was closed before the server said anything";
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, closed))
 }
 
 #[cfg(test)]
@@ -211,6 +223,24 @@ mod tests {
             assert_eq!(error.code(), "target_url", "{text}");
             assert!(!error.to_string().contains("pw"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_closed_at_once_is_lost_like_any_other() {
+        use tokio::io::AsyncReadExt;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            // All that was asked is read, so that the end is an orderly one.
+            connection.read_exact(&mut [0; 8]).await.unwrap();
+        });
+        let database = TargetDatabase::Url(Secret::new(format!("postgres://ann:x@{address}/shop")));
+        let Err(TargetError::Unreachable { source: sqlx::Error::Io(error), .. }) = connect(&database, None, "t").await
+        else {
+            panic!("a lost connection");
+        };
+        assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod page;
 mod quote;
 mod table;
 
-pub use connect::{connect, connect_allowed};
+pub use connect::{connect, connect_allowed, hung_up};
 pub use error::TargetError;
 pub use export::{Export, export_csv};
 pub use page::{Compare, Filter, Page, PageColumn, PageQuery, Sort, read_page};
