@@ -3,7 +3,7 @@ import { AddressInfo } from 'node:net';
 
 import { put } from './support/server';
 import { rows, sql } from './support/sql';
-import { expect, test } from './support/test';
+import { expect, expectAccessible, test } from './support/test';
 import { writeYaml } from './support/editor';
 
 test('a job is written, checked, run, watched, and loads exactly its rows', async ({ admin: page }) => {
@@ -172,6 +172,7 @@ test('a failure says what happened and what to do', async ({ admin: page }) => {
   const alert = page.getByRole('region', { name: 'State' }).getByRole('alert');
   await expect(alert).toContainText('email');
   await expect(alert).toContainText('missing_column');
+  await expectAccessible(page, 'a failed run');
   await page.goto('/ui/runs?state=failed');
   await expect(page.getByRole('row', { name: /contract/ }).first()).toContainText('email');
 });
