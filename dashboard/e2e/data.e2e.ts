@@ -62,6 +62,28 @@ test('rows are paged, sorted and filtered by the server, and counted as SQL coun
   await expect(page.getByText(`of ${large}`)).toBeVisible();
 });
 
+test('what is written beside the rows belongs to them, however long the next page takes', async ({
+  admin: page,
+}) => {
+  await page.goto(`/ui/data-view?config=${config}`);
+  await expect(page.getByText(`1–100 of ${ROWS}`)).toBeVisible();
+  let arrive = (): void => undefined;
+  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  await page.route(/\/data-view\b/, async (route) => {
+    await arrived;
+    await route.continue();
+  });
+  const next = page.getByRole('button', { name: 'Next page' });
+  await next.click();
+  await expect(next).toBeDisabled();
+  await page.keyboard.press('j');
+  await expect(page.getByText(`1–100 of ${ROWS}`)).toBeVisible();
+  arrive();
+  await expect(page.getByText(`101–200 of ${ROWS}`)).toBeVisible();
+  await page.keyboard.press('j');
+  await expect(page.getByText(`201–${ROWS} of ${ROWS}`)).toBeVisible();
+});
+
 test('what is shown can be exported as CSV', async ({ admin: page }) => {
   await page.goto(`/ui/data-view?config=${config}`);
   await page.getByLabel('Column', { exact: true }).selectOption('city');

@@ -30,6 +30,14 @@ import { nextSort } from './cells';
 import { DataGrid } from './data-grid';
 import { FilterForm, conditionWords } from './filter-form';
 
+/** A page of rows, and where it stands: what is written beside the rows belongs to these rows. */
+interface Shown extends DataPage {
+  /** As they were asked for. */
+  cursors: readonly string[];
+  /** Number of its first row, from 1. */
+  first: number;
+}
+
 const SIZES = [25, 50, 100, 250, 1000];
 
 /** Rows of a target table: of a known config, or of a YAML somebody brings. */
@@ -73,15 +81,16 @@ export class DataView {
         sort: this.sort(),
         conditions: this.conditions(),
         limit: this.limit(),
-        cursor: this.cursors().at(-1),
+        cursors: this.cursors(),
       };
     },
-    ({ target, ...asked }) => this.api.page(target, asked),
+    ({ target, cursors, ...asked }) =>
+      this.api
+        .page(target, { ...asked, cursor: cursors.at(-1) })
+        .pipe(map((page): Shown => ({ ...page, cursors, first: cursors.length * asked.limit + 1 }))),
   );
   /** What is shown while the next page is on its way. */
-  protected readonly shown = computed<DataPage | undefined>(() => this.page.value());
-  protected readonly first = computed(() => this.cursors().length * this.limit() + 1);
-  protected readonly last = computed(() => this.first() + (this.shown()?.rows.length ?? 0) - 1);
+  protected readonly shown = computed<Shown | undefined>(() => this.page.value());
 
   /** The newest version of every pipeline. */
   protected readonly targets = query(
@@ -150,12 +159,14 @@ export class DataView {
   }
 
   protected forward(): void {
-    const next = this.shown()?.next;
-    if (next) this.cursors.update((cursors) => [...cursors, next]);
+    const shown = this.shown();
+    if (shown?.next && !this.page.loading()) this.cursors.set([...shown.cursors, shown.next]);
   }
 
   protected back(): void {
-    this.cursors.update((cursors) => cursors.slice(0, -1));
+    const shown = this.shown();
+    if (shown && shown.cursors.length > 0 && !this.page.loading())
+      this.cursors.set(shown.cursors.slice(0, -1));
   }
 
   protected toggle(column: string): void {
