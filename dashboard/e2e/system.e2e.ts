@@ -6,9 +6,13 @@ test('a user is added, locked out, let in, made an admin, and removed', async ({
   await page.getByRole('button', { name: 'Add a user' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Name').fill('grace');
-  await dialog.getByLabel('Password').fill('short');
+  const password = dialog.getByLabel('Password');
+  await password.fill('short');
   await expect(dialog.getByRole('button', { name: 'Save' })).toBeDisabled();
-  await dialog.getByLabel('Password').fill('long enough for grace');
+  await password.clear();
+  await expect(password).toHaveValue('');
+  await password.fill('long enough for grace');
+  await expect(password).toHaveValue('long enough for grace');
   await dialog.getByRole('button', { name: 'Save' }).click();
   const row = page.getByRole('row', { name: /^grace/ });
   await expect(row).toContainText('User');

@@ -29,6 +29,7 @@ import { ProblemView } from '../shared/problem-view';
 export class LoginForm {
   private readonly auth = inject(AuthApi);
   private readonly session = inject(Session);
+  private readonly usernameBox = viewChild.required<ElementRef<HTMLInputElement>>('usernameBox');
   private readonly passwordBox = viewChild.required<ElementRef<HTMLInputElement>>('passwordBox');
 
   /** Who logs in again; they only type the password. */
@@ -42,7 +43,9 @@ export class LoginForm {
   protected readonly problem = signal<Problem | undefined>(undefined);
 
   protected submit(): void {
-    if (this.busy() || this.username() === '' || this.password() === '') return;
+    if (this.busy()) return;
+    if (this.username().trim() === '') return this.usernameBox().nativeElement.focus();
+    if (this.password() === '') return this.passwordBox().nativeElement.focus();
     this.busy.set(true);
     this.problem.set(undefined);
     this.auth
