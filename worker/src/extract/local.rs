@@ -106,7 +106,10 @@ impl Listing<'_> {
         self.scope.roots.inside(known).map_err(|reason| PipelineError::Extract {
             code: "outside_roots",
             message: format!("source {}: {} {reason}", self.index + 1, path.display()),
-            next_step: "Move the files into a folder the worker may read, or add the folder to ELT_FS_ROOTS.".into(),
+            next_step:
+                "Move the files into a folder the worker may read, or add their folder to ELT_FS_ROOTS. Files that elt \
+                keeps for itself are never read."
+                    .into(),
         })
     }
 
