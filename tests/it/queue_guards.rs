@@ -178,8 +178,14 @@ async fn a_lost_run_is_tried_again_until_its_attempts_are_used_up() {
         control.expire(run.id).await;
         sweeper::sweep(&control.db).await.expect("swept");
         let tickets = control.tickets(run.id).await;
-        assert_eq!(tickets, i64::from(attempt < 3), "a lost run gets a new ticket as long as it has attempts");
+        assert_eq!(tickets, 1, "attempt {attempt}: a lost run gets a new ticket, the last one to ask its target");
     }
+    let asking = control.begin(&run, "asks").await;
+    assert_eq!((asking.attempt, asking.epoch, asking.verdict.is_some()), (3, 4, true), "to ask is no attempt");
+    control.lose_tickets().await;
+    control.expire(run.id).await;
+    sweeper::sweep(&control.db).await.expect("swept");
+    assert_eq!(control.tickets(run.id).await, 0, "it is asked once");
     let failed = control.look(run.id).await;
     assert_eq!((failed.state.as_str(), failed.error_code.as_deref()), ("failed", Some("worker_lost")));
     assert_eq!(failed.error.as_deref(), Some("the run lost its worker 3 times"));
@@ -192,6 +198,10 @@ async fn a_lost_run_that_was_to_stop_has_stopped() {
     let run = control.begin(&control.run("people").await, "doomed").await;
     let mut db = control.db.acquire().await.expect("a connection");
     runs::request_stop(&mut db, run.id).await.expect("asked");
+    control.expire(run.id).await;
+    sweeper::sweep(&control.db).await.expect("swept");
+    let asking = control.begin(&run, "asks").await;
+    assert!(matches!(asking.verdict.as_deref(), Some(Outcome::Stopped)), "its target is asked first");
     control.expire(run.id).await;
     sweeper::sweep(&control.db).await.expect("swept");
     assert_eq!(control.look(run.id).await.state, "stopped");

@@ -92,6 +92,52 @@ async fn two_runs_into_one_table_take_turns() {
     assert_eq!(app.count("shared").await, 3);
 }
 
+/// Makes a run what it is when its worker is killed in its last attempt, before it can write how that ended.
+async fn lose_the_last_attempt(app: &TestApp, run: &Value, more: &str) {
+    let id = run["id"].as_str().expect("an id");
+    app.execute(&format!(
+        "update runs set state = 'running', attempt = max_attempts, epoch = greatest(epoch, 1), worker_id = 'lost',
+                report = null, {more}
+                rows_inserted = null, finished_at = null, lease_expires_at = now() - interval '1 second'
+         where id = '{id}'"
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_that_lost_its_last_attempt_after_the_commit_has_succeeded_and_one_before_it_has_failed() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    app.folder().write("people.csv", "id,name\n1,Ann\n2,Bob\n");
+    let before = app.trigger(&app.yaml("before", "")).await;
+    lose_the_last_attempt(&app, &before, "").await;
+    app.start_worker();
+    let before = app.finished(&before["id"]).await;
+    assert_eq!((&before["state"], &before["error_code"]), (&json!("failed"), &json!("worker_lost")), "{before:#}");
+
+    for more in ["", "stop_requested_at = now(), "] {
+        let run = app.load(&app.yaml("after", "")).await;
+        lose_the_last_attempt(&app, &run, more).await;
+        let after = app.finished(&run["id"]).await;
+        assert_eq!((&after["state"], &after["error"]), (&json!("succeeded"), &Value::Null), "{after:#}");
+        assert_eq!(after["rows_inserted"], run["rows_inserted"]);
+    }
+    assert_eq!(app.count("after").await, 2);
+}
+
+#[tokio::test]
+async fn a_run_whose_target_cannot_be_asked_says_so() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let yaml = "name: away\nsources: [{type: local, path: .}]\nmonitor: {enabled: false}\n\
+                target: {host: 127.0.0.1, port: 1, database: d, user: u, password: p, table: away}\n";
+    let run = app.trigger(yaml).await;
+    lose_the_last_attempt(&app, &run, "").await;
+    app.start_worker();
+    let run = app.finished(&run["id"]).await;
+    assert_eq!((&run["state"], &run["error_code"]), (&json!("failed"), &json!("worker_lost")), "{run:#}");
+    let (error, next_step) = (run["error"].as_str().expect("a sentence"), run["next_step"].as_str().expect("a step"));
+    assert!(error.contains("could not be asked") && next_step.contains("_elt_run_id"), "{error} {next_step}");
+}
+
 #[tokio::test]
 async fn an_idle_worker_stops_within_a_second() {
     let app = TestApp::start_with(|options| options.workers = 0).await;

@@ -76,6 +76,9 @@ pub enum PipelineError {
     /// A newer attempt of this run took over: nothing of this one may be written.
     #[error("a newer attempt took over")]
     Fenced,
+    /// A run that was to be given up was asked about: its target has nothing of it.
+    #[error("nothing was loaded")]
+    NotLoaded,
     /// Someone asked the run to stop.
     #[error("stopped on request")]
     Stopped,
@@ -95,6 +98,7 @@ impl PipelineError {
             Self::Io { .. } => "io",
             Self::TargetBusy { .. } => "target_busy",
             Self::Fenced => "fenced",
+            Self::NotLoaded => "not_loaded",
             Self::Stopped => "stopped",
             Self::Internal(_) => "internal",
         }
@@ -129,6 +133,7 @@ impl PipelineError {
             }
             Self::TargetBusy { .. } => "Nothing: the run starts when the other one has finished.".into(),
             Self::Fenced => "Nothing: the newer attempt goes on.".into(),
+            Self::NotLoaded => "Retry the run.".into(),
             Self::Stopped => "Retry the run when it should load after all.".into(),
             Self::Internal(_) => "This is a bug in elt; please report it with the run's log.".into(),
         }

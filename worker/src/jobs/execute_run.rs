@@ -23,7 +23,7 @@ use super::settle::{Ending, settle};
 use crate::error::Result;
 use crate::load::HashMemory;
 use crate::pipeline::{self, RunContext};
-use crate::progress::Progress;
+use crate::progress::{Progress, Snapshot};
 use crate::report::RunReport;
 use crate::shell::Shell;
 use crate::thread::on_own_thread;
@@ -126,12 +126,14 @@ async fn cause(shell: &Shell, held: &HeldRun) -> Cause {
 
 /// Writes how far the run is until it is not ours any more. What cannot be written now is written next time.
 async fn show(shell: &Shell, run: &Run, progress: &Progress) {
-    let mut shown = None;
+    let counts = |at: &Snapshot| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
+    // An attempt that only asks its target goes nowhere: what is shown is how far the one before it came.
+    let mut shown = run.verdict.as_ref().map(|_| counts(&progress.snapshot()));
     loop {
         sleep(PROGRESS).await;
         let snapshot = progress.snapshot();
         let (stage, value) = (snapshot.stage.as_str(), serde_json::to_value(&snapshot).unwrap_or_default());
-        let counts = (snapshot.stage, snapshot.files_done, snapshot.rows_read, snapshot.bytes_read, snapshot.rows_sent);
+        let counts = counts(&snapshot);
         if shown.as_ref() == Some(&counts) {
             continue;
         }
@@ -179,7 +181,7 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
 /// Tells the schedule what the sources look like before they are read: what changes from here on is a change.
 async fn note_seen(shell: &Shell, context: &RunContext) {
     let run = &context.run;
-    let Some(schedule) = run.schedule_id.filter(|_| run.kind == "run") else { return };
+    let Some(schedule) = run.schedule_id.filter(|_| run.kind == "run" && run.verdict.is_none()) else { return };
     let place = (run.config_id, run.queue.as_str(), &run.options);
     let look =
         places::look_context(&shell.settings, &context.config, place, shell.db.clone(), context.stop.child_token());

@@ -8,7 +8,7 @@ use elt_shared::queue::jittered;
 use elt_shared::queue::pulse::HeldRun;
 use elt_shared::store::runs::{self, Outcome, Run};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -25,6 +25,8 @@ pub(super) enum Ending {
     Retry { delay: Duration, code: &'static str, error: String },
     /// It waits for the run that has its target.
     Wait(Uuid),
+    /// It is given up, unless its target says that it loaded.
+    AskTarget(Outcome),
     /// It goes back unfinished.
     HandBack,
     /// It is someone else's now.
@@ -36,8 +38,8 @@ impl Ending {
     pub(super) fn of(run: &Run, cause: Option<Cause>, worked: Worked) -> Self {
         let (answer, retry) = match worked {
             Ok(Some(worked)) => worked,
-            Ok(None) => (Err(PipelineError::Stopped), RetryConfig::default()),
-            Err(panicked) => return Self::failed(PipelineError::Internal(panic_message(panicked))),
+            Ok(None) => return Self::cut_off(run, cause),
+            Err(panicked) => return Self::given_up(run, failed(&PipelineError::Internal(panic_message(panicked)))),
         };
         let error = match answer {
             Ok(report) => {
@@ -50,31 +52,60 @@ impl Ending {
             (PipelineError::Fenced, _) | (_, Some(Cause::Lost)) => Self::Lost,
             (PipelineError::TargetBusy { run: holder, .. }, _) => match holder.parse() {
                 Ok(holder) => Self::Wait(holder),
-                Err(_) => Self::failed(PipelineError::Internal(format!("{holder:?} is no run"))),
+                Err(_) => Self::Finished(failed(&PipelineError::Internal(format!("{holder:?} is no run"))), None),
             },
             (PipelineError::Stopped, Some(Cause::HandBack)) => Self::HandBack,
             (error, Some(Cause::HandBack)) if error.is_retryable() => Self::HandBack,
-            (PipelineError::Stopped, Some(Cause::TooLong)) => Self::too_long(),
+            (error, _) if run.verdict.is_some() => Self::asked(run, &error),
+            (PipelineError::Stopped, Some(Cause::TooLong)) => Self::Finished(too_long(), None),
             (PipelineError::Stopped, _) => Self::Finished(Outcome::Stopped, None),
             (error, _) if error.is_retryable() && run.attempt < run.max_attempts => {
                 Self::Retry { delay: backoff(&retry, run.attempt), code: error.code(), error: sentence(&error) }
             }
-            (error, _) => Self::failed(error),
+            // The answer to its COMMIT may be what was lost.
+            (error @ PipelineError::Load { .. }, _) if error.is_retryable() => Self::given_up(run, failed(&error)),
+            (error, _) => Self::Finished(failed(&error), None),
         }
     }
 
-    fn failed(error: PipelineError) -> Self {
-        let (code, next_step) = (error.code().to_owned(), error.next_step());
-        Self::Finished(Outcome::Failed { code, error: sentence(&error), next_step }, None)
+    /// The attempt did not reach its end in time: it may have been about to commit.
+    fn cut_off(run: &Run, cause: Option<Cause>) -> Self {
+        match cause {
+            Some(Cause::Lost) => Self::Lost,
+            Some(Cause::HandBack) => Self::HandBack,
+            Some(Cause::TooLong) => Self::given_up(run, too_long()),
+            Some(Cause::Asked) | None => Self::given_up(run, Outcome::Stopped),
+        }
     }
 
-    fn too_long() -> Self {
-        let outcome = Outcome::Failed {
-            code: "timeout".into(),
-            error: "the run took longer than a run may and was stopped; nothing of it is loaded".into(),
-            next_step: "Split the sources, or raise ELT_RUN_TIMEOUT on the workers.".into(),
+    /// Ends a run that may have loaded: its target is asked first, once.
+    fn given_up(run: &Run, outcome: Outcome) -> Self {
+        match &run.verdict {
+            Some(_) => Self::asked(run, &PipelineError::Stopped),
+            None if runs::can_ask(&run.kind, &run.queue) => Self::AskTarget(outcome),
+            None => Self::Finished(outcome, None),
+        }
+    }
+
+    /// The target was asked and has nothing of the run, or it could not be asked.
+    fn asked(run: &Run, error: &PipelineError) -> Self {
+        let verdict = run.verdict.as_ref().map_or(Outcome::Stopped, |verdict| verdict.0.clone());
+        if matches!(error, PipelineError::NotLoaded) {
+            return Self::Finished(verdict, None);
+        }
+        let because = sentence(error);
+        let unknown = format!("Whether it loaded before that could not be asked: {because}");
+        let next_step = format!(
+            "Look for this run's id in the column _elt_run_id of {} before anything is loaded again.",
+            run.target_table
+        );
+        let (code, error) = match verdict {
+            Outcome::Failed { code, error, .. } => (code, format!("{error}. {unknown}")),
+            Outcome::Stopped | Outcome::Succeeded => {
+                ("outcome_unknown".to_owned(), format!("the run was stopped. {unknown}"))
+            }
         };
-        Self::Finished(outcome, None)
+        Self::Finished(Outcome::Failed { code, error, next_step }, None)
     }
 
     fn log(&self, run: &Run) {
@@ -91,6 +122,7 @@ impl Ending {
                 let (left, seconds) = (run.max_attempts - run.attempt, delay.as_secs_f64());
                 tracing::warn!(code, left, "the run is tried again in {seconds:.1} s: {error}");
             }
+            Self::AskTarget(_) => tracing::warn!("the run may have loaded: its target is asked before it ends"),
             Self::Wait(holder) => tracing::info!("run waits for run {holder}, which loads into the same table"),
             Self::HandBack => tracing::info!("run handed back to the queue: the worker stops"),
             Self::Lost => tracing::warn!("the run is not this worker's any more"),
@@ -127,10 +159,13 @@ async fn write(db: &PgPool, run: &Run, ending: &Ending, at: &Snapshot) -> sqlx::
     let written = match ending {
         Ending::Finished(outcome, report) => {
             if !matches!(outcome, Outcome::Succeeded) {
-                let far = serde_json::to_value(at).unwrap_or_default();
-                runs::note_progress(&mut *tx, id, epoch, at.stage.as_str(), &far).await?;
+                note_how_far(&mut tx, run, at).await?;
             }
             runs::finish(&mut tx, id, epoch, outcome, report.as_ref()).await?
+        }
+        Ending::AskTarget(verdict) => {
+            note_how_far(&mut tx, run, at).await?;
+            runs::ask_target(&mut tx, id, epoch, verdict, "unknown").await?
         }
         Ending::Retry { delay, code, error } => runs::retry_later(&mut tx, id, epoch, *delay, (code, error)).await?,
         Ending::Wait(holder) => runs::wait_for_target(&mut tx, id, epoch, *holder).await?,
@@ -139,6 +174,27 @@ async fn write(db: &PgPool, run: &Run, ending: &Ending, at: &Snapshot) -> sqlx::
     };
     tx.commit().await?;
     Ok(written)
+}
+
+/// Notes how far the attempt came. One that only asked goes nowhere.
+async fn note_how_far(db: &mut PgConnection, run: &Run, at: &Snapshot) -> sqlx::Result<()> {
+    if run.verdict.is_none() {
+        let far = serde_json::to_value(at).unwrap_or_default();
+        runs::note_progress(db, run.id, run.epoch, at.stage.as_str(), &far).await?;
+    }
+    Ok(())
+}
+
+fn failed(error: &PipelineError) -> Outcome {
+    Outcome::Failed { code: error.code().to_owned(), error: sentence(error), next_step: error.next_step() }
+}
+
+fn too_long() -> Outcome {
+    Outcome::Failed {
+        code: "timeout".into(),
+        error: "the run took longer than a run may and was stopped; nothing of it is loaded".into(),
+        next_step: "Split the sources, or raise ELT_RUN_TIMEOUT on the workers.".into(),
+    }
 }
 
 /// Doubles with every attempt, up to the config's bound.

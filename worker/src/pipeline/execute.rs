@@ -47,6 +47,7 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
         let report = finish_from_marker(*report, unfinished_csv.as_deref(), &path);
         return transform(context, session, report).await;
     }
+    only_asked(context)?;
     folder::open_combined(context, &path)?;
     let folder = WorkFolder::create(context)?;
     let purpose = Purpose { given: None, replayed: Vec::new(), csv: Some(&path), dry: false };
@@ -72,6 +73,7 @@ pub async fn replay(context: &RunContext) -> Result<RunReport> {
     if let Begun::Loaded { report, .. } = session.begin().await? {
         return Ok(finish_from_marker(*report, None, Path::new("")));
     }
+    only_asked(context)?;
     let folder = WorkFolder::create(context)?;
     let replayed = replay::rejected_rows(context, &mut session, folder.path()).await?;
     let purpose = Purpose { given: Some(replayed.files), replayed: replayed.ids, csv: None, dry: false };
@@ -79,6 +81,14 @@ pub async fn replay(context: &RunContext) -> Result<RunReport> {
     report.warnings.extend(replayed.warning);
     session.close().await;
     Ok(report)
+}
+
+/// An attempt that only asks what an earlier one did ends here. Its marker keeps that one from loading later.
+fn only_asked(context: &RunContext) -> Result<()> {
+    match context.run.verdict {
+        Some(_) => Err(PipelineError::NotLoaded),
+        None => Ok(()),
+    }
 }
 
 /// The acknowledgement of an earlier attempt was lost, its work was not.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
@@ -11,20 +12,23 @@ use super::{COLUMNS, LEASE, Run};
 use crate::job::ExecuteRun;
 
 /// Starts an attempt: takes the run if it is queued and due, or if its worker lost it. `None`: nothing to do.
+/// One that only asks the target how the run ended is none that counts.
 ///
 /// A start raises the epoch, so that whatever an older attempt still writes is fenced off. A run whose attempts
 /// are used up, or whose window is over, is not taken: the sweeper ends it.
 pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::Result<Option<Run>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "with taken as (
-             update runs set state = 'running', epoch = epoch + 1, attempt = attempt + 1, worker_id = $2,
+             update runs set state = 'running', epoch = epoch + 1, attempt = attempt + (verdict is null)::int, worker_id = $2,
                     lease_expires_at = now() + make_interval(secs => $3), not_before = null, waits_for = null,
-                    waits_for_run = null, target_key = null, stage = 'extract', progress = null,
+                    waits_for_run = null, target_key = null,
+                    stage = case when verdict is null then 'extract' else stage end,
+                    progress = case when verdict is null then null else progress end,
                     started_at = coalesce(started_at, now())
-             where id = $1 and attempt < max_attempts
+             where id = $1 and (attempt < max_attempts or verdict is not null)
                and ((state = 'queued' and coalesce(not_before, now()) <= now())
                     or (state = 'running' and lease_expires_at < now()))
-               and coalesce(not_after, 'infinity') > now()
+               and (coalesce(not_after, 'infinity') > now() or verdict is not null)
              returning *
          ), lost as (
              update run_attempts a set finished_at = now(), outcome = 'worker_lost'
@@ -141,7 +145,8 @@ fn is_held(error: &sqlx::Error) -> bool {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
 pub enum Outcome {
     /// Everything is loaded.
     Succeeded,
@@ -160,10 +165,10 @@ pub enum Outcome {
 
 /// What an attempt leaves behind when it lets its run go.
 #[derive(FromRow)]
-struct Released {
-    queue: String,
-    target_key: Option<String>,
-    schedule_id: Option<Uuid>,
+pub(super) struct Released {
+    pub queue: String,
+    pub target_key: Option<String>,
+    pub schedule_id: Option<Uuid>,
 }
 
 /// Ends a run, and wakes whoever waits for its target. False: the attempt was fenced off.
@@ -183,7 +188,7 @@ pub async fn finish(
         "update runs set state = $3, error_code = $4, error = $5, next_step = $6, report = coalesce($7, report),
                 rows_read = coalesce(($7 ->> 'rows_read')::bigint, rows_read),
                 rows_inserted = coalesce(($7 ->> 'rows_inserted')::bigint, rows_inserted),
-                finished_at = now(), lease_expires_at = null, waits_for = null,
+                finished_at = now(), lease_expires_at = null, waits_for = null, verdict = null,
                 stage = case when $3 <> 'succeeded' and kind in ('run', 'plan', 'replay') then stage end
          where id = $1 and epoch = $2 and state = 'running'
          returning queue, target_key, schedule_id",
@@ -245,7 +250,7 @@ pub async fn wait_for_target(db: &mut PgConnection, id: Uuid, epoch: i64, holder
             .await?
             .unwrap_or((false, None));
     let released: Option<Released> = sqlx::query_as(
-        "update runs set state = 'queued', attempt = attempt - 1, worker_id = null, lease_expires_at = null,
+        "update runs set state = 'queued', attempt = attempt - (verdict is null)::int, worker_id = null, lease_expires_at = null,
                 stage = null, progress = null, target_key = $3, waits_for_run = $4,
                 waits_for = format('run %s, which loads into the same table', $4)
          where id = $1 and epoch = $2 and state = 'running'
@@ -268,7 +273,7 @@ pub async fn wait_for_target(db: &mut PgConnection, id: Uuid, epoch: i64, holder
 /// Gives a run back unfinished because its worker stops. It costs no attempt. False: the attempt was fenced off.
 pub async fn hand_back(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<bool> {
     let released: Option<Released> = sqlx::query_as(
-        "update runs set state = 'queued', attempt = attempt - 1, worker_id = null, lease_expires_at = null,
+        "update runs set state = 'queued', attempt = attempt - (verdict is null)::int, worker_id = null, lease_expires_at = null,
                 stage = null, progress = null
          where id = $1 and epoch = $2 and state = 'running'
          returning queue, target_key, schedule_id",

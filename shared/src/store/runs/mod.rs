@@ -5,11 +5,13 @@
 //! - [`list`]: what people look at
 //! - [`stop`]: stopping and retrying on request
 //! - [`rescue`]: what the sweeper does for runs nobody takes care of
+//! - [`verdict`]: how a run is to end, unless its target says otherwise
 
 mod attempt;
 mod list;
 mod rescue;
 mod stop;
+mod verdict;
 
 use std::time::Duration;
 
@@ -20,10 +22,12 @@ pub use attempt::{
 pub use list::{AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule};
 pub use rescue::{LostRun, abandoned, lost, overdue, rescue};
 pub use stop::{StopAnswer, request_stop, retry, stop_of_schedule};
+pub use verdict::{ask_target, can_ask};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use ulid::Ulid;
 use uuid::Uuid;
@@ -88,6 +92,8 @@ pub struct Run {
     pub error: Option<String>,
     /// What to do about it.
     pub next_step: Option<String>,
+    /// How it is to end, unless its target says that it loaded: the next attempt only asks.
+    pub verdict: Option<Json<Outcome>>,
     /// The run report, once it finished.
     pub report: Option<Value>,
     /// Rows read, once known.
@@ -108,7 +114,7 @@ pub struct Run {
 
 const COLUMNS: &str = "id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, queue, options, state, \
      not_before, not_after, waits_for, waits_for_run, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \
-     stop_requested_at, error_code, error, next_step, report, rows_read, rows_inserted, traceparent, created_by, \
+     stop_requested_at, error_code, error, next_step, verdict, report, rows_read, rows_inserted, traceparent, created_by, \
      created_at, started_at, finished_at";
 
 /// What is asked for.

@@ -1,9 +1,11 @@
 //! Runs nobody takes care of any more, and what becomes of them. For the sweeper.
 
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::attempt::{Outcome, end_attempt, finish};
+use super::verdict::{ask_target, can_ask};
 use crate::job::{ExecuteRun, is_private};
 
 /// A run whose lease is over.
@@ -11,6 +13,8 @@ use crate::job::{ExecuteRun, is_private};
 pub struct LostRun {
     /// Which.
     pub id: Uuid,
+    /// See [`Run::kind`](super::Run::kind).
+    pub kind: String,
     /// The attempt that was lost.
     pub epoch: i64,
     /// Which attempt it was.
@@ -23,12 +27,14 @@ pub struct LostRun {
     pub queue: String,
     /// Someone asked it to stop, or its window is over.
     pub stop: bool,
+    /// How it is to end: the lost attempt was to ask its target.
+    pub verdict: Option<Json<Outcome>>,
 }
 
 /// Runs whose worker said nothing for longer than their lease; locked until the caller's transaction ends.
 pub async fn lost(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<LostRun>> {
     sqlx::query_as(
-        "select id, epoch, attempt, max_attempts, worker_id, queue,
+        "select id, kind, epoch, attempt, max_attempts, worker_id, queue, verdict,
                 stop_requested_at is not null or coalesce(not_after <= now(), false) as stop
          from runs where state = 'running' and lease_expires_at < now()
          order by lease_expires_at limit $1 for update skip locked",
@@ -39,14 +45,17 @@ pub async fn lost(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<LostR
 }
 
 /// Sends a lost run back to the queue, or ends it: when it was to stop anyway, when its attempts are used up, or when
-/// the process that owned it is gone. True: it is tried again.
+/// the process that owned it is gone. Before it ends, its target is asked once. True: it is tried again.
 pub async fn rescue(db: &mut PgConnection, run: LostRun) -> sqlx::Result<bool> {
     let failed = |error: String, next_step: &str| Outcome::Failed {
         code: "worker_lost".into(),
         error,
         next_step: next_step.into(),
     };
-    let end = if run.stop {
+    let asked = run.verdict.is_some();
+    let end = if let Some(Json(verdict)) = run.verdict {
+        Some(verdict)
+    } else if run.stop {
         Some(Outcome::Stopped)
     } else if is_private(&run.queue) {
         Some(failed("the process that executed the run is gone".into(), "Run it again; no row is loaded twice."))
@@ -59,7 +68,11 @@ pub async fn rescue(db: &mut PgConnection, run: LostRun) -> sqlx::Result<bool> {
         None
     };
     if let Some(outcome) = end {
-        finish(db, run.id, run.epoch, &outcome, None).await?;
+        if can_ask(&run.kind, &run.queue) && !asked {
+            ask_target(db, run.id, run.epoch, &outcome, "worker_lost").await?;
+        } else {
+            finish(db, run.id, run.epoch, &outcome, None).await?;
+        }
         return Ok(false);
     }
     sqlx::query(
@@ -90,9 +103,9 @@ pub async fn abandoned(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<
     .await
 }
 
-/// Queued runs whose window is over.
+/// Queued runs whose window is over. Those that are only to be asked about end by themselves.
 pub async fn overdue(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar("select id from runs where state = 'queued' and not_after <= now() order by id limit $1")
+    sqlx::query_scalar("select id from runs where state = 'queued' and not_after <= now() and verdict is null order by id limit $1")
         .bind(limit)
         .fetch_all(db)
         .await

@@ -1,9 +1,11 @@
 //! Stopping and retrying on request.
 
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::attempt::wake_next;
+use super::attempt::{Outcome, wake_next};
+use super::verdict::WAITS_FOR;
 use super::{COLUMNS, NewRun, Run, create, find};
 use crate::job::{ExecuteRun, QUEUE, is_private};
 use crate::queue::STOP_CHANNEL;
@@ -21,12 +23,15 @@ pub enum StopAnswer {
 
 /// Asks a run to stop. `None`: there is no such run. Workers hear of it when the caller's transaction commits.
 pub async fn request_stop(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<StopAnswer>> {
+    if let Some(run) = ask_first(db, id).await? {
+        return Ok(Some(StopAnswer::Stopping(run)));
+    }
     let asked: Option<Run> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "update runs set
              stop_requested_at = coalesce(stop_requested_at, now()),
-             finished_at = case when state = 'queued' then now() end,
-             waits_for = case when state = 'queued' then null else waits_for end,
-             state = case when state = 'queued' then 'stopped' else state end
+             finished_at = case when state = 'queued' and verdict is null then now() end,
+             waits_for = case when state = 'queued' and verdict is null then null else waits_for end,
+             state = case when state = 'queued' and verdict is null then 'stopped' else state end
          where id = $1 and state in ('queued', 'running')
          returning {COLUMNS}"
     )))
@@ -36,7 +41,7 @@ pub async fn request_stop(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Optio
     let Some(run) = asked else {
         return Ok(find(db, id).await?.map(StopAnswer::AlreadyFinished));
     };
-    if run.state == "running" {
+    if run.state != "stopped" {
         sqlx::query("select pg_notify($1, $2)").bind(STOP_CHANNEL).bind(id.to_string()).execute(&mut *db).await?;
         return Ok(Some(StopAnswer::Stopping(run)));
     }
@@ -53,6 +58,28 @@ pub async fn request_stop(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Optio
     // It may have been the one chosen to load next into its target.
     wake_next(db, key.as_deref()).await?;
     Ok(Some(StopAnswer::Stopped(run)))
+}
+
+/// A queued run whose last attempt may have loaded has not simply stopped: its target is asked.
+async fn ask_first(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Run>> {
+    let run: Option<Run> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "update runs r set stop_requested_at = coalesce(stop_requested_at, now()), verdict = $2, waits_for = $3,
+                waits_for_run = null, not_before = null
+         where id = $1 and state = 'queued' and verdict is null and kind in ('run', 'replay')
+           and queue not like 'elt-run-%'
+           and (select a.outcome in ('worker_lost', 'retry') from run_attempts a
+                where a.run_id = r.id order by a.epoch desc limit 1)
+         returning {COLUMNS}"
+    )))
+    .bind(id)
+    .bind(Json(Outcome::Stopped))
+    .bind(WAITS_FOR)
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some(run) = &run {
+        ExecuteRun { run_id: id }.enqueue(db, &run.queue).await?;
+    }
+    Ok(run)
 }
 
 /// Asks all unfinished runs of a schedule to stop. Answers how many still run.
