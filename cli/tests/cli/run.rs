@@ -51,6 +51,47 @@ fn a_run_loads_once_and_shows_every_file_and_the_second_one_adds_nothing() {
     assert!(plan.stdout.to_lowercase().contains("add column"), "{}", plan.stdout);
 }
 
+/// The tables of a report: what became of the rows, and the columns. Both are the same in a plan and its run.
+fn tables(said: &str) -> &str {
+    let from = said.find("  file ").expect("the table of files");
+    &said[from..said.find("\n\n  table ").expect("the facts")]
+}
+
+#[test]
+fn a_plan_says_what_the_run_then_does_for_a_new_column_a_wider_type_and_bad_rows() {
+    let folder = people();
+    assert_eq!(run(elt(&folder, &["run", "--once", "people.yaml"])).code, Some(0));
+    for (name, text, statements, numbers) in [
+        (
+            "new_column.csv",
+            "id,name,born\n4,Dan,2001-02-03\n5,Eve,\n",
+            &["add column \"born\" date"][..],
+            ["6", "2", "0", "4", "0"],
+        ),
+        (
+            "wider_type.csv",
+            "id,name\n6.5,Fay\n1,Ann\n",
+            &["alter column \"id\" type numeric"][..],
+            ["8", "1", "0", "7", "0"],
+        ),
+        ("bad_rows.csv", "id,name\n7,Gus,what\n8,Hal\n9,\"I\"da\n", &[][..], ["11", "1", "0", "8", "2"]),
+    ] {
+        folder.write(&format!("in/{name}"), text);
+        let plan = run(elt(&folder, &["plan", "people.yaml"]));
+        assert_eq!(plan.code, Some(2), "{name}: {}{}", plan.stdout, plan.stderr);
+        for statement in statements {
+            assert!(plan.stdout.contains(statement), "{name}: {statement}: {}", plan.stdout);
+        }
+        let ran = run(elt(&folder, &["run", "--once", "people.yaml"]));
+        assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.stdout, ran.stderr);
+        assert_eq!(tables(&plan.stdout), tables(&ran.stdout), "{name}");
+        let all = tables(&ran.stdout).lines().find(|line| line.trim_start().starts_with("all ")).expect("all files");
+        assert_eq!(all.split_whitespace().collect::<Vec<_>>()[1..6], numbers, "{name}: {}", ran.stdout);
+        let again = run(elt(&folder, &["plan", "people.yaml"]));
+        assert_eq!(again.code, Some(0), "{name}: nothing is left to do: {}", again.stdout);
+    }
+}
+
 #[test]
 fn a_check_that_connects_says_how_far_it_got_with_each() {
     let folder = people();
