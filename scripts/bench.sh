@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Speed and memory of loads, as ratios to `psql \copy` of the same file in the same session, on a PostgreSQL of its own
-# with the settings the goals were measured with.  Usage: bench.sh [ROUNDS] [MILLIONS OF ROWS]
+# with the settings the goals were measured with.  Usage: bench.sh [ROUNDS] [MILLIONS OF ROWS OF THE LARGE FILE]
 . "$(dirname "$0")/lib.sh"
 
 scripts/setup.sh test
@@ -32,4 +32,6 @@ if [ "${1:-}" = --server-only ]; then
     exit 0
 fi
 say "building an optimised program (several minutes the first time)"
-cargo bench --package elt-tests --bench load -- "${1:-5}" "${2:-1}"
+cargo build --release --package elt
+export ELT_BIN=$CARGO_TARGET_DIR/release/elt
+cargo bench --package elt-tests --bench load -- "${1:-5}" "${2:-5}"

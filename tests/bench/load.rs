@@ -1,85 +1,241 @@
-//! How fast loads are, as ratios to `psql \copy` of the same file into a plain typed table in the same session,
-//! and how much memory they take. Needs TEST_DATABASE_URL and `psql`.
+//! How fast loads are and what memory they take: the `elt` command, a process for each run, beside `psql \copy` of the
+//! same rows into a plain typed table, one after the other. The rows are compared.
 //!
-//! `cargo bench -p elt-tests --bench load -- [rounds] [millions of rows]`
+//! Needs `ELT_BIN`, `TEST_DATABASE_URL`, `psql` and the OpenSSH server: `make bench` sees to them.
+//!
+//! `cargo bench -p elt-tests --bench load -- [rounds] [millions of rows of the large file]`
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests use more of it")]
 mod support;
+mod table;
+mod work;
 
-use std::fmt::Write as _;
-use std::path::Path;
-use std::process::Command;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use support::loader::Loader;
+use sqlx::{AssertSqlSafe, PgPool};
+
+use support::database::Databases;
+use support::folder::Folder;
+use support::sshd::Sshd;
+use table::{Goal, Measured, Table};
+
+const MILLION: u64 = 1_000_000;
 
 #[tokio::main]
 async fn main() {
-    let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
-    let (rounds, millions) = (numbers.first().copied().unwrap_or(3), numbers.get(1).copied().unwrap_or(1));
-    let rows = millions * 1_000_000;
+    let numbers: Vec<u64> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let (rounds, millions) = (numbers.first().copied().unwrap_or(5), numbers.get(1).copied().unwrap_or(5));
+    let lab = Lab::prepare(millions * MILLION);
+    let mut table = Table::default();
     for round in 1..=rounds {
-        let loader = Loader::start().await;
-        let one_percent = rows / 100;
-        loader.only("rows.csv", csv(0..rows));
-        let copy = copy(&loader, &["rows.csv"]);
-        report(round, "copy", copy, copy, 0);
+        println!("round {round} of {rounds}");
+        lab.round(&mut table).await;
+    }
+    println!("\n{table}");
+}
 
-        let (first, memory) = timed(&loader, rows as u64).await;
-        report(round, "W1 first load", first, copy, memory);
-        let (again, memory) = timed(&loader, 0).await;
-        report(round, "W2 the same again", again, copy, memory);
-        loader.only("rows.csv", csv(0..rows + one_percent));
-        let (more, memory) = timed(&loader, one_percent as u64).await;
-        report(round, "W3 one percent new", more, copy, memory);
-        if millions == 1 {
-            many_files(round).await;
+/// The files, made once, and the server that serves one of them.
+struct Lab {
+    folder: Folder,
+    sshd: Sshd,
+    large: u64,
+}
+
+impl Lab {
+    fn prepare(large: u64) -> Self {
+        let (folder, sshd) = (Folder::new(), Sshd::start());
+        let file = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("made the folder");
+            path
+        };
+        let made = "wrote the rows";
+        work::csv(&file("million/rows.csv"), 1, MILLION).expect(made);
+        work::csv(&file("more/rows.csv"), 1, MILLION + MILLION / 100).expect(made);
+        for part in 0..500 {
+            work::csv(&file(&format!("many/{part:03}.csv")), 1 + part * 2_000, 2_000).expect(made);
+        }
+        work::csv(&file("large/rows.csv"), 1, large).expect(made);
+        work::json(&file("json/rows.json"), 1, 200_000).expect(made);
+        work::csv(&file("small/rows.csv"), 1, 200_000).expect(made);
+        sshd.write("rows.csv", std::fs::read(file("small/rows.csv")).expect("the rows"));
+        Self { folder, sshd, large }
+    }
+
+    async fn round(&self, table: &mut Table) {
+        let desk = Desk::open(self).await;
+        let copy = desk.copy(&["million/rows.csv"]).await;
+        let first = desk.load("W1 first load of 1,000,000 rows", "million", MILLION).await;
+        desk.compare("million").await;
+        table.add(first.against(copy, Goal::times(1.6), 128));
+        let again = desk.load("W2 the same again", "million", 0).await;
+        table.add(again.against(copy, Goal::times(0.6), 128));
+        let more = desk.load_into("million", "W3 the same and 1 % new", "more", MILLION / 100).await;
+        table.add(more.against(copy, Goal::times(0.8), 128));
+
+        let desk = Desk::open(self).await;
+        let parts: Vec<_> = (0..500).map(|part| format!("many/{part:03}.csv")).collect();
+        let copies = desk.copy(&parts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let many = desk.load("W4 500 files of 2,000 rows", "many", MILLION).await;
+        desk.compare("many").await;
+        table.add(many.against(copies, Goal::times(1.0), 128));
+
+        let desk = Desk::open(self).await;
+        let copy = desk.copy(&["large/rows.csv"]).await;
+        let large = desk.load("W5 first load of the large file", "large", self.large).await;
+        desk.compare("large").await;
+        let speed = first.speed(MILLION) / large.speed(self.large);
+        table.add(large.against(copy, Goal::speed(0.9, 1.0 / speed), 160));
+        let again = desk.load("   the large file again", "large", 0).await;
+        table.add(again.against(copy, Goal::None, 160));
+
+        let desk = Desk::open(self).await;
+        let copy = desk.copy(&["small/rows.csv"]).await;
+        let json = desk.load("W6 200,000 rows of JSON", "json", 200_000).await;
+        desk.compare("json").await;
+        table.add(json.against(copy, Goal::times(2.5), 128));
+        let sftp = desk.load("W7 200,000 rows by SFTP", "sftp", 200_000).await;
+        desk.compare("sftp").await;
+        table.add(sftp.against(copy, Goal::times(2.0), 128));
+    }
+
+    /// What a config reads.
+    fn source(&self, folder: &str) -> String {
+        if folder != "sftp" {
+            return format!("{{type: local, path: {}}}", self.folder.path().join(folder).display());
+        }
+        let (host, port, user) = (self.sshd.address.ip(), self.sshd.address.port(), self.sshd.user());
+        let key = self.folder.write("key", self.sshd.key());
+        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("permissions");
+        let (key, path) = (key.display(), self.sshd.remote("rows.csv"));
+        format!("{{type: sftp, host: {host}, port: {port}, username: {user}, private_key: {key}, path: {path}}}")
+    }
+}
+
+/// Empty databases, and where runs keep their things.
+struct Desk<'a> {
+    lab: &'a Lab,
+    databases: Databases,
+    control: PgPool,
+    target: PgPool,
+    data: Folder,
+}
+
+impl<'a> Desk<'a> {
+    async fn open(lab: &'a Lab) -> Self {
+        let databases = Databases::create().await;
+        let control = PgPool::connect_with(databases.control.clone()).await.expect("the control database");
+        let target = databases.target_pool().await;
+        Self { lab, databases, control, target, data: Folder::new() }
+    }
+
+    async fn load(&self, what: &str, folder: &str, expected: u64) -> Run {
+        self.load_into(folder, what, folder, expected).await
+    }
+
+    /// Loads a folder into a table by `elt run --once`.
+    async fn load_into(&self, table: &str, what: &str, folder: &str, expected: u64) -> Run {
+        let yaml = format!("name: {table}\nsources: [{}]\ntarget: {{table: {table}}}\n", self.lab.source(folder));
+        let config = self.data.write(&format!("{folder}.yaml"), yaml);
+        let mut command = Command::new(std::env::var_os("ELT_BIN").expect("ELT_BIN names the elt program"));
+        command.args(["run", "--once"]).arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env("DATABASE_URL", self.databases.control_url().await);
+        command.env("ELT_TARGET_URL", self.databases.target_url()).env("ELT_DATA_DIR", self.data.path());
+        self.settle().await;
+        let started = Instant::now();
+        let mut child = command.spawn().expect("elt starts");
+        let mut memory = 0;
+        let status = loop {
+            memory = memory.max(peak_megabytes(child.id()));
+            match child.try_wait().expect("elt is our child") {
+                Some(status) => break status,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
+        let command = started.elapsed().as_secs_f64();
+        assert!(status.success(), "{what}: {status}");
+        let (seconds, inserted): (f64, i64) = sqlx::query_as(
+            "select extract(epoch from finished_at - started_at)::float8, (report ->> 'rows_inserted')::bigint
+             from elt.runs order by created_at desc limit 1",
+        )
+        .fetch_one(&self.control)
+        .await
+        .expect("the run");
+        assert_eq!(inserted.unsigned_abs(), expected, "{what}");
+        println!("  {what:<36} {seconds:6.2} s ({command:.2} s for the command), {memory} MB");
+        Run { what: what.trim_end().to_owned(), seconds, command, memory }
+    }
+
+    /// Seconds of `\copy` into a plain typed table.
+    async fn copy(&self, names: &[&str]) -> f64 {
+        let mut script = String::from(
+            "create table plain (id bigint, big bigint, ratio float8, amount numeric, active bool, day date, \
+             seen_at timestamp, short text, long text, maybe bigint);\n",
+        );
+        for name in names {
+            let path = self.lab.folder.path().join(name);
+            script.push_str(&format!("\\copy plain from '{}' with (format csv, header)\n", path.display()));
+        }
+        let path = self.data.write("copy.sql", script);
+        self.settle().await;
+        let started = Instant::now();
+        run_psql(&self.databases.target_url(), &path);
+        let seconds = started.elapsed().as_secs_f64();
+        println!("  {:<36} {seconds:6.2} s", format!("\\copy of {}", names[0]));
+        seconds
+    }
+
+    /// What was written before is on disk: nobody waits for the work of another.
+    async fn settle(&self) {
+        sqlx::query("checkpoint").execute(&self.control).await.expect("the control database's role is a superuser");
+        assert!(Command::new("sync").status().expect("sync runs").success());
+    }
+
+    /// The rows of a table are those of the plain one, cell by cell.
+    async fn compare(&self, table: &str) {
+        // elt keeps the written digits of a fraction; the plain table has a double there.
+        let columns = work::COLUMNS.join(", ").replace("ratio", "ratio::float8");
+        let sum = |table: &str| {
+            format!("select count(*), sum(hashtextextended(row({columns})::text, 0)::numeric)::text from {table}")
+        };
+        let rows = |sql: String| sqlx::query_as::<_, (i64, Option<String>)>(AssertSqlSafe(sql)).fetch_one(&self.target);
+        let (ours, plain) = (rows(sum(table)).await.expect("our rows"), rows(sum("plain")).await.expect("plain rows"));
+        assert_eq!(ours, plain, "{table} has the rows of the plain table");
+    }
+}
+
+/// What a run took.
+struct Run {
+    what: String,
+    /// From the worker's beginning to the end, in seconds.
+    seconds: f64,
+    /// Of the whole command, with start, queue and end.
+    command: f64,
+    /// Peak of the whole process, in megabytes.
+    memory: u64,
+}
+
+impl Run {
+    fn speed(&self, rows: u64) -> f64 {
+        rows as f64 / self.seconds
+    }
+
+    fn against(&self, copy: f64, goal: Goal, most_memory: u64) -> Measured {
+        Measured {
+            what: self.what.clone(),
+            seconds: self.seconds,
+            ratio: self.seconds / copy,
+            command: self.command / copy,
+            memory: self.memory,
+            goal,
+            most_memory,
         }
     }
-}
-
-/// W4: 500 files of 2,000 rows, against 500 `\copy` in one psql.
-async fn many_files(round: usize) {
-    let loader = Loader::start().await;
-    let names: Vec<_> = (0..500).map(|file| format!("{file:03}.csv")).collect();
-    for (file, name) in names.iter().enumerate() {
-        loader.folder.write(name, csv(file * 2_000..(file + 1) * 2_000));
-    }
-    let copy = copy(&loader, &names.iter().map(String::as_str).collect::<Vec<_>>());
-    report(round, "500 copies", copy, copy, 0);
-    let (load, memory) = timed(&loader, 1_000_000).await;
-    report(round, "W4 500 files", load, copy, memory);
-}
-
-/// Seconds and peak megabytes of a load.
-async fn timed(loader: &Loader, expected: u64) -> (f64, u64) {
-    // Forgets the peak so far.
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-    let started = Instant::now();
-    let report = loader.load("bench", "").await;
-    let seconds = started.elapsed().as_secs_f64();
-    assert_eq!(report.rows_inserted, expected, "the rows are right");
-    println!("    {:?}", report.stages);
-    (seconds, peak_megabytes())
-}
-
-/// Seconds of `\copy` into a plain typed table.
-fn copy(loader: &Loader, names: &[&str]) -> f64 {
-    let mut script = String::from(
-        "drop table if exists plain; create table plain (id int, big bigint, ratio float8, price numeric, ok bool, day date,
-         at timestamp, code text, note text, maybe int);\n",
-    );
-    for name in names {
-        let path = loader.folder.path().join(name);
-        let _ = writeln!(script, "\\copy plain from '{}' with (format csv, header)", path.display());
-    }
-    let path = loader.data.write("copy.sql", script.replace(",\n         ", ", "));
-    let started = Instant::now();
-    run_psql(&loader.databases().target_url(), &path);
-    started.elapsed().as_secs_f64()
 }
 
 fn run_psql(url: &str, script: &Path) {
@@ -87,52 +243,9 @@ fn run_psql(url: &str, script: &Path) {
     assert!(done.expect("psql runs").success(), "psql copied the file");
 }
 
-fn report(round: usize, what: &str, seconds: f64, copy: f64, memory: u64) {
-    println!("{round} {what:<20} {seconds:6.2} s  {:5.2}x  {memory} MB", seconds / copy);
-}
-
-fn peak_megabytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// Peak memory of a process so far.
+fn peak_megabytes(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(PathBuf::from(format!("/proc/{pid}/status"))).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) / 1_024
-}
-
-/// Ten columns: int, bigint, float, decimal, bool, date, timestamp, short text, long text, a column 30 % NULL.
-/// The long text holds quotes, line ends, commas and doubled quotes, each in 5 % of the rows.
-fn csv(rows: std::ops::Range<usize>) -> String {
-    let mut text = String::from("id,big,ratio,price,ok,day,at,code,note,maybe\n");
-    for row in rows {
-        let spread = (row as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let note = match spread >> 32 & 0xff {
-            0..=12 => "\"said \"\"hello\"\" and\r\nleft the room without a word\"",
-            13..=25 => "\"a first line of some length\nand a second one\"",
-            26..=38 => "\"one, two, three, four, five, six, seven\"",
-            39..=51 => "\"the \"\"quick\"\" brown \"\"fox\"\" jumps\"",
-            52..=64 => "größer als 12 °C, naïve café 東京",
-            _ => "the quick brown fox jumps over the lazy dog",
-        };
-        let note = if note.starts_with("gr") { "\"größer als 12 °C, naïve café 東京\"" } else { note };
-        let maybe = if spread % 10 < 3 { String::new() } else { (spread % 1_000).to_string() };
-        let _ = writeln!(
-            text,
-            "{row},{},{}.{:03},{}.{:02},{},{:04}-{:02}-{:02},{:04}-{:02}-{:02} {:02}:{:02}:{:02},c{:05},{note},{maybe}",
-            spread >> 2,
-            spread % 100_000,
-            spread >> 20 & 0x1ff,
-            spread % 1_000_000,
-            spread >> 8 & 0x3f,
-            spread & 1 == 1,
-            1990 + spread % 40,
-            1 + spread % 12,
-            1 + spread % 28,
-            1990 + spread % 40,
-            1 + spread % 12,
-            1 + spread % 28,
-            spread % 24,
-            spread % 60,
-            spread % 59,
-            spread % 100_000,
-        );
-    }
-    text
 }
