@@ -176,22 +176,24 @@ fn write(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
 }
 
 fn integer(value: i64, out: &mut Vec<u8>) {
-    if value < 0 {
-        out.push(b'-');
-    }
-    digits(value.unsigned_abs(), 1, out);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// A number with at least `width` digits.
-fn digits(mut value: u64, width: usize, out: &mut Vec<u8>) {
-    let mut buffer = [b'0'; 20];
-    let mut start = buffer.len();
-    while value > 0 {
-        start -= 1;
-        buffer[start] = b'0' + (value % 10) as u8;
-        value /= 10;
+/// `00` to `99`.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut value = 0;
+    while value < 100 {
+        pairs[value] = [b'0' + (value / 10) as u8, b'0' + (value % 10) as u8];
+        value += 1;
     }
-    out.extend_from_slice(&buffer[start.min(buffer.len() - width)..]);
+    pairs
+};
+
+/// The two digits of a number below 100.
+#[inline]
+fn pair(value: i64) -> [u8; 2] {
+    PAIRS[value.unsigned_abs() as usize % 100]
 }
 
 /// The digits `numeric` has for the same value, so that 12.5 hashes alike as a double and as a decimal.
@@ -239,24 +241,19 @@ fn date(days: i32, out: &mut Vec<u8>) {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    digits(year.unsigned_abs(), 4, out);
-    out.push(b'-');
-    digits(month.unsigned_abs(), 2, out);
-    out.push(b'-');
-    digits(day.unsigned_abs(), 2, out);
+    let [[y1, y2], [y3, y4], [m1, m2], [d1, d2]] = [year / 100, year, month, day].map(pair);
+    out.extend_from_slice(&[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]);
 }
 
 fn time(micros: i64, out: &mut Vec<u8>) {
     let (seconds, fraction) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
-    for (index, part) in [seconds / 3_600, seconds / 60 % 60, seconds % 60].into_iter().enumerate() {
-        if index > 0 {
-            out.push(b':');
-        }
-        digits(part.unsigned_abs(), 2, out);
-    }
+    let [[h1, h2], [m1, m2], [s1, s2]] = [seconds / 3_600, seconds / 60 % 60, seconds].map(|part| pair(part % 60));
+    out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
     if fraction > 0 {
         out.push(b'.');
-        digits(fraction.unsigned_abs(), 6, out);
+        for part in [fraction / 10_000, fraction / 100, fraction] {
+            out.extend_from_slice(&pair(part));
+        }
         while out.last() == Some(&b'0') {
             out.pop();
         }

@@ -157,7 +157,7 @@ impl<'a> Cast<'a> {
     }
 
     fn series(&mut self, name: &str, source: &RawColumn) -> Result<Series> {
-        let text = std::str::from_utf8(&source.bytes)
+        let text = simdutf8::basic::from_utf8(&source.bytes)
             .map_err(|_| PipelineError::Internal("a column's cells are not UTF-8".into()))?;
         let Some(column_type) = self.typing.sql_type.known() else {
             return Ok(self.texts(name, source, text, |_, text| Some(text.into())));

@@ -103,6 +103,13 @@ impl CombinedCsv {
         }
     }
 
+    /// Adds a cell that needs no quotes: see [`needs_quotes`].
+    #[inline]
+    pub fn plain(&mut self, bytes: &[u8]) {
+        self.separate(false);
+        self.buffer.extend_from_slice(bytes);
+    }
+
     /// Adds a NULL cell to the row that is being written.
     #[inline]
     pub fn null(&mut self) {
@@ -185,9 +192,10 @@ impl Drop for CombinedCsv {
     }
 }
 
-/// Whether a cell must be quoted to come back as it is.
+/// Whether a cell must be quoted to come back as it is. No part of a text that need not be is in need of it, except the
+/// empty one.
 #[inline]
-fn needs_quotes(bytes: &[u8]) -> bool {
+pub fn needs_quotes(bytes: &[u8]) -> bool {
     bytes.is_empty() || memchr::memchr3(b',', b'"', b'\n', bytes).is_some() || memchr::memchr(b'\r', bytes).is_some()
 }
 

@@ -30,7 +30,7 @@ pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(R
     shape(&mut tx, &mut shaping, &work).await?;
     let mut updated = Vec::new();
     let mut deleted = 0;
-    if fed.repeated > 0 {
+    if fed.resolve_doubt().await? > 0 {
         staging::drop_repeated(&mut tx).await?;
     }
     let tallies = &mut fed.tallies;
@@ -62,7 +62,9 @@ fn dedupe(work: &mut Work<'_>) -> (Dedupe, usize) {
         (LoadMode::Merge, ..) => (Dedupe::Hash, work.memory.own),
         (_, ConfigDedupe::None, _) => (Dedupe::None, work.memory.own),
         (_, ConfigDedupe::RowHash, Some(known)) => (Dedupe::Known(known), work.memory.all),
-        (_, ConfigDedupe::RowHash, None) => (Dedupe::Known(HashSet::with_budget(work.memory.own)), work.memory.own),
+        (_, ConfigDedupe::RowHash, None) => {
+            (Dedupe::Known(HashSet::with_room(work.rows(), work.memory.own)), work.memory.own)
+        }
     }
 }
 

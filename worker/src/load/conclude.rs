@@ -6,7 +6,6 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 
 use super::feed::{Dedupe, Fed, Feed, Rejecting, Tail};
 use super::marker::{self, Attempt};
-use super::overflow::Overflow;
 use super::quarantine::Rejected;
 use super::session::{RUN_ID, Session};
 use super::{Halt, Work, pump, receipt, replayed};
@@ -53,7 +52,7 @@ pub fn feed(
         attempt,
         csv: work.csv.take(),
         rejecting: Rejecting::new(rejected, work.on_bad_row, work.max_rejected),
-        overflow: Overflow::in_folder(work.spool).map_err(spool)?,
+        spool: work.spool.to_owned(),
         stop: work.stop.clone(),
         progress: work.progress.clone(),
     })

@@ -1,7 +1,7 @@
 //! A table this run makes: filled directly by COPY, indexed last, all in the loading transaction.
 
 use elt_shared::config::Dedupe as ConfigDedupe;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::conclude::{self, Outcome};
 use super::feed::{Dedupe, Tail};
@@ -25,32 +25,44 @@ pub async fn new_table(session: &mut Session, mut work: Work<'_>) -> Result<(Run
         sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::bigint").fetch_one(&mut *tx).await?;
 
     let dedupe = match work.load.dedupe {
-        ConfigDedupe::RowHash => Dedupe::Known(HashSet::with_budget(work.memory.own)),
+        ConfigDedupe::RowHash => Dedupe::Known(HashSet::with_room(work.rows(), work.memory.own)),
         ConfigDedupe::None => Dedupe::None,
     };
     let memory = work.memory.own;
     let feed = conclude::feed(&mut work, &table, attempt, Tail::Direct { loaded_at }, (dedupe, memory))?;
     let copy = format!(
-        "copy {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}) from stdin (format binary)",
+        "copy {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}) from stdin (format binary, freeze)",
         table.sql(),
         column_list(&work.layout)
     );
-    let (copied, fed) = pump::run(&mut tx, &copy, feed).await?;
-    if fed.repeated > 0 {
+    let (copied, mut fed) = pump::run(&mut tx, &copy, feed).await?;
+    let mut repeated = 0;
+    if work.hashed() && !index_unless_repeated(&mut tx, &mut shaping).await? {
+        repeated = fed.resolve_doubt().await?;
         drop_repeated(&mut tx, &table.sql()).await?;
-    }
-    if work.hashed() {
         shaping.index_row_hash(&mut tx).await?;
     }
     table::keep_history(&mut tx, &table, &work.layout, true, true).await?;
     let outcome = Outcome {
-        inserted: copied - fed.repeated,
+        inserted: copied - repeated,
         updated: Vec::new(),
         deleted: 0,
         statements: shaping.statements,
         fed,
     };
     conclude::commit(tx, &table, attempt, work, outcome).await
+}
+
+/// Makes the unique index, which is the cheapest proof that no row was sent twice for want of memory. False: one was.
+async fn index_unless_repeated(tx: &mut PgConnection, shaping: &mut Shaping<'_>) -> sqlx::Result<bool> {
+    let mut attempt = tx.begin().await?;
+    match shaping.index_row_hash(&mut attempt).await {
+        Ok(()) => attempt.commit().await.map(|()| true),
+        Err(error) if error.as_database_error().is_some_and(|error| error.is_unique_violation()) => {
+            attempt.rollback().await.map(|()| false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Keeps the first of equal rows that were sent twice for want of memory.

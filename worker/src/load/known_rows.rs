@@ -4,6 +4,8 @@ use elt_shared::config::{Dedupe, LoadConfig, LoadMode};
 use elt_shared::target::TableRef;
 use futures::TryStreamExt;
 use sqlx::PgConnection;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 use super::failure::Failing;
 use super::seen::{HashSet, Put};
@@ -18,6 +20,8 @@ const ROW_BYTES: usize = 2 + 4 + 16;
 const BYTES_PER_ROW: u64 = 40;
 /// Fetching a hash costs about a quarter of sending a row.
 const WORTH_FETCHING: u64 = 4;
+/// Hashes put into the set together: one after the other they would each wait for memory.
+const HASHES_AT_ONCE: usize = 4_096;
 /// Tables up to this many rows are fetched whatever is delivered.
 const ALWAYS_FETCHED: u64 = 50_000;
 
@@ -40,7 +44,9 @@ pub async fn known(
     let rows = estimate(connection, &table).await.map_err(|error| fail.because(error))?;
     match rows {
         Some(rows) if is_worth_it(rows, bytes / BYTES_PER_ROW, budget) => {
-            fetch(connection, &table, budget).await.map_err(|error| fail.because(error))
+            // sqlx enters the current span for every row: a million times that costs more than the rows.
+            let fetching = fetch(connection, &table, rows, budget).with_subscriber(NoSubscriber::default());
+            fetching.await.map_err(|error| fail.because(error))
         }
         _ => Ok(None),
     }
@@ -68,16 +74,22 @@ fn is_worth_it(table_rows: u64, delivered: u64, budget: usize) -> bool {
         && (table_rows <= ALWAYS_FETCHED || table_rows <= delivered.saturating_mul(WORTH_FETCHING))
 }
 
-/// Fetches the hashes. `None`: there are more than fit.
-async fn fetch(connection: &mut PgConnection, table: &TableRef, budget: usize) -> sqlx::Result<Option<HashSet>> {
+/// Fetches the hashes, about `rows` of them. `None`: there are more than fit.
+async fn fetch(
+    connection: &mut PgConnection,
+    table: &TableRef,
+    rows: u64,
+    budget: usize,
+) -> sqlx::Result<Option<HashSet>> {
     let statement =
         format!("copy (select {ROW_HASH} from {} where {ROW_HASH} is not null) to stdout (format binary)", table.sql());
-    let mut rows = connection.copy_out_raw(&statement).await?;
-    let mut known = HashSet::with_budget(budget);
+    let mut messages = connection.copy_out_raw(&statement).await?;
+    let mut known = HashSet::with_room(rows, budget);
     let mut fits = true;
+    let mut hashes = Vec::with_capacity(HASHES_AT_ONCE);
     let mut rest: Vec<u8> = Vec::new();
     let mut skip = HEADER_BYTES;
-    while let Some(message) = rows.try_next().await? {
+    while let Some(message) = messages.try_next().await? {
         let mut bytes: &[u8] = &message;
         if !rest.is_empty() {
             rest.extend_from_slice(bytes);
@@ -87,11 +99,14 @@ async fn fetch(connection: &mut PgConnection, table: &TableRef, budget: usize) -
         skip -= skipped;
         bytes = &bytes[skipped..];
         while let Some((row, later)) = bytes.split_at_checked(ROW_BYTES) {
-            let hash = u128::from_be_bytes(row[6..].try_into().unwrap_or_default());
-            fits &= known.put(hash) != Put::Full;
+            hashes.push(u128::from_be_bytes(row[6..].try_into().unwrap_or_default()));
             bytes = later;
         }
         rest = bytes.to_vec();
+        if hashes.len() >= HASHES_AT_ONCE {
+            fits &= hashes.drain(..).fold(true, |fits, hash| known.put(hash) != Put::Full && fits);
+        }
     }
+    fits &= hashes.drain(..).fold(true, |fits, hash| known.put(hash) != Put::Full && fits);
     Ok(fits.then_some(known))
 }

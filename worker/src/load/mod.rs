@@ -202,6 +202,11 @@ impl Work<'_> {
         self.load.dedupe == ConfigDedupe::RowHash || self.load.mode == LoadMode::Merge
     }
 
+    /// Rows of all files, as the first pass counted them.
+    fn rows(&self) -> u64 {
+        self.profile.files.iter().map(|file| file.rows).sum()
+    }
+
     /// Opens the loading transaction: alone with the table among elt's runs, and held by the marker.
     async fn begin<'c>(&self, session: &'c mut Session) -> Result<Transaction<'c, Postgres>, Halt> {
         let Session { connection, table, attempt, .. } = session;

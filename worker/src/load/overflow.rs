@@ -24,6 +24,11 @@ impl Overflow {
         Ok(Self { file: BufWriter::with_capacity(256 << 10, tempfile::tempfile_in(folder)?), len: 0 })
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Adds a hash.
     ///
     /// # Errors
@@ -94,7 +99,7 @@ mod tests {
             overflow.push(hash(n), 2).unwrap();
         }
         let bytes = 64 << 10;
-        let mut memory = HashSet::with_budget(bytes);
+        let mut memory = HashSet::with_room(0, bytes);
         let mut found = [0_u32; 3];
         overflow.find_repeated(&mut memory, bytes, |file| found[file as usize] += 1).unwrap();
         assert_eq!(found, [0, 0, 6_667]);

@@ -25,10 +25,11 @@ pub struct HashSet {
 const FIRST_SLOTS: usize = 1 << 12;
 
 impl HashSet {
-    /// An empty set that may grow to so many bytes.
-    pub fn with_budget(bytes: usize) -> Self {
+    /// An empty set with room for about so many hashes from the start, that may grow to so many bytes.
+    pub fn with_room(hashes: u64, bytes: usize) -> Self {
         let max_slots = (bytes / size_of::<u128>()).max(4);
-        Self { slots: vec![0; FIRST_SLOTS.min(max_slots)], len: 0, zero: false, max_slots }
+        let wanted = usize::try_from(hashes.saturating_mul(3) / 2).unwrap_or(max_slots);
+        Self { slots: empty(wanted.max(FIRST_SLOTS).min(max_slots)), len: 0, zero: false, max_slots }
     }
 
     /// How many hashes a set of so many bytes holds.
@@ -80,12 +81,21 @@ impl HashSet {
     #[cold]
     fn grow(&mut self) {
         let larger = (self.slots.len() * 2).min(self.max_slots);
-        let old = std::mem::replace(&mut self.slots, vec![0; larger]);
+        let old = std::mem::replace(&mut self.slots, empty(larger));
         for hash in old.into_iter().filter(|hash| *hash != 0) {
             let slot = self.find(hash);
             self.slots[slot] = hash;
         }
     }
+}
+
+/// Empty slots, written once: a page that is looked at before it is written costs a second fault and interrupts the
+/// other cores, which is most of what filling a set would take.
+#[expect(clippy::slow_vector_initialization, reason = "memory that is only reserved is what makes it slow")]
+fn empty(slots: usize) -> Vec<u128> {
+    let mut empty = Vec::with_capacity(slots);
+    empty.resize(slots, 0);
+    empty
 }
 
 #[cfg(test)]
@@ -96,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_full_set_still_knows_what_it_holds() {
-        let mut set = HashSet::with_budget(64 * 16);
+        let mut set = HashSet::with_room(0, 64 * 16);
         let hashes: Vec<u128> = (1..=100_u128).map(|n| n << 120 | n).collect();
         let put: Vec<_> = hashes.iter().map(|hash| set.put(*hash)).collect();
         assert_eq!(put.iter().filter(|put| **put == Put::New).count(), 48);
@@ -109,7 +119,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_agrees_with_the_standard_set(hashes in proptest::collection::vec(any::<u128>().prop_map(|n| (n % 50) << 100), 0..3_000)) {
-            let mut set = HashSet::with_budget(1 << 20);
+            let mut set = HashSet::with_room(0, 1 << 20);
             let mut standard = std::collections::HashSet::new();
             for hash in hashes {
                 prop_assert_eq!(set.put(hash) == Put::New, standard.insert(hash));

@@ -3,15 +3,23 @@
 //!
 //! # Layout
 //! - [`read`]: the reading thread: bytes become batches
-//! - [`write`]: the converting thread: batches become bytes
+//! - [`convert`]: the converting thread: cells become typed values
+//! - [`combine`]: rows of the combined CSV
+//! - [`write`]: the writing thread: typed values become bytes
 //! - [`reject`]: rows that break the contract
+//! - [`doubt`]: rows that may repeat others
 
+mod combine;
+mod convert;
+mod doubt;
 mod read;
 mod reject;
 mod write;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
@@ -20,17 +28,20 @@ use super::marker::Attempt;
 use super::overflow::Overflow;
 use super::quarantine::Rejected;
 use super::seen::HashSet;
-use crate::contract::Layout;
+use crate::contract::{Converter, Layout};
 use crate::error::{PipelineError, Result};
 use crate::extract::InputFile;
 use crate::frame::combined::CombinedCsv;
 use crate::frame::read::FileSummary;
 use crate::progress::Progress;
+use combine::Combining;
+use convert::convert;
+use doubt::Doubt;
 use read::read_files;
 pub use reject::Rejecting;
 use write::Writing;
 
-/// Batches the reading thread may be ahead of the converting one.
+/// Batches a thread may be ahead of the one that takes them.
 const BATCHES_AHEAD: usize = 2;
 
 /// What follows a row's own columns.
@@ -73,8 +84,8 @@ pub struct Feed {
     pub csv: Option<CombinedCsv>,
     /// Rows that break the contract, and what they do.
     pub rejecting: Rejecting,
-    /// Hashes without room.
-    pub overflow: Overflow,
+    /// Where hashes without room go.
+    pub spool: PathBuf,
     /// Asks for the end.
     pub stop: CancellationToken,
     /// Who watches.
@@ -89,8 +100,8 @@ pub struct Fed {
     pub csv: Option<CombinedCsv>,
     /// Rejected rows.
     pub rejected: Rejected,
-    /// Rows that were sent although an equal one was sent before: there was no room to remember it.
-    pub repeated: u64,
+    /// Rows that may repeat others.
+    pub doubt: Option<Doubt>,
 }
 
 /// What became of a file's rows.
@@ -135,24 +146,50 @@ impl Feed {
         let files = std::mem::take(&mut self.files);
         self.rejecting.name_files(files.iter().map(|(place, file, _)| (*place, file.name.as_str())));
         let places = files.iter().map(|(place, ..)| place + 1).max().unwrap_or(0);
-        let (send, receive) = sync_channel(BATCHES_AHEAD);
+        let (send, pieces) = sync_channel(BATCHES_AHEAD);
+        let (send_typed, typed) = sync_channel(BATCHES_AHEAD);
         let (give_back, spares) = sync_channel(BATCHES_AHEAD);
         let (stop, progress) = (self.stop.clone(), self.progress.clone());
-        let reading = std::thread::Builder::new()
-            .name("elt-read".into())
-            .spawn(move || read_files(&files, &send, &spares, &stop, &progress))
-            .map_err(|source| PipelineError::Io { doing: "start a thread".into(), source })?;
-        let mut writing = Writing::new(self, places, give_back);
-        let outcome = writing.take(&receive, chunks);
-        drop(receive);
-        let read =
-            reading.join().unwrap_or_else(|_| Err(PipelineError::Internal("the reading thread died".into()).into()));
-        // When both ended early the reader's reason is the cause, unless it only saw the writer go.
-        match (outcome, read) {
-            (Err(error), Ok(()) | Err(FeedError::Closed)) | (_, Err(error)) => Err(error),
-            (Ok(()), Ok(())) => writing.finish(chunks),
+        let converter = Converter::new(self.layout.clone());
+        let overflow = Overflow::in_folder(&self.spool).map_err(spool_failed)?;
+        let combining = self.csv.take().map(|csv| Combining::begin(csv, self.layout.clone())).transpose()?;
+        let reading = thread("elt-read", move || read_files(&files, &send, &spares, &stop, &progress))?;
+        let converting = thread("elt-convert", move || convert(converter, combining, &pieces, &send_typed))?;
+        let mut writing = Writing::new(self, overflow, places, give_back);
+        let wrote = writing.take(&typed, chunks);
+        drop(typed);
+        // A thread that ends early closes its channels, and its neighbours end with it: the reason may be theirs.
+        match (wrote, join(converting), join(reading)) {
+            (Ok(()), Ok(csv), Ok(())) => writing.finish(csv, chunks),
+            (wrote, converted, read) => {
+                let errors = [wrote.err(), converted.err(), read.err()].into_iter().flatten();
+                Err(errors.reduce(FeedError::or).unwrap_or(FeedError::Closed))
+            }
         }
     }
+}
+
+impl FeedError {
+    /// The reason, where `self` may only have seen its neighbour go.
+    fn or(self, earlier: Self) -> Self {
+        match (self, earlier) {
+            (Self::Closed, earlier) => earlier,
+            (error, Self::Closed) => error,
+            (_, earlier) => earlier,
+        }
+    }
+}
+
+fn thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T, FeedError> + Send + 'static,
+) -> Result<JoinHandle<Result<T, FeedError>>, FeedError> {
+    let spawned = std::thread::Builder::new().name(name.into()).spawn(work);
+    spawned.map_err(|source| PipelineError::Io { doing: "start a thread".into(), source }.into())
+}
+
+fn join<T>(work: JoinHandle<Result<T, FeedError>>) -> Result<T, FeedError> {
+    work.join().unwrap_or_else(|_| Err(PipelineError::Internal("a thread of the load died".into()).into()))
 }
 
 fn spool_failed(source: std::io::Error) -> FeedError {
