@@ -175,7 +175,7 @@ impl<'a> Desk<'a> {
     async fn copy(&self, names: &[&str]) -> f64 {
         let mut script = String::from(
             "create table plain (id bigint, big bigint, ratio float8, amount numeric, active bool, day date, \
-             seen_at timestamp, short text, long text, maybe bigint);\n",
+             seen_at timestamp, short text, long text, maybe bigint) with (autovacuum_enabled = false);\n",
         );
         for name in names {
             let path = self.lab.folder.path().join(name);
