@@ -3,6 +3,11 @@
 . "$(dirname "$0")/lib.sh"
 
 have_postgres || fail "PostgreSQL's server programs (initdb, postgres) are needed: apt install postgresql, or set PG_BIN."
+if ! command -v faketime >/dev/null; then
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "faketime is needed, for workers with a wrong clock: apt install faketime."
+    apt-get -o DPkg::Lock::Timeout=300 update -qq
+    apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends faketime >/dev/null
+fi
 said="$(mktemp)"
 trap 'rm -f "$said"' EXIT
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use elt_shared::config::{Document, NoReferences, content_key};
@@ -80,6 +81,11 @@ impl World {
 
     /// Starts a worker process behind a gate of its own, with these settings beside the usual ones.
     pub async fn worker(&self, settings: &[(&str, &str)]) -> Worker {
+        self.worker_started_by(&[], settings).await
+    }
+
+    /// Starts a worker process by a program that changes its surroundings: `faketime -f +2h`.
+    pub async fn worker_started_by(&self, launcher: &[&str], settings: &[(&str, &str)]) -> Worker {
         let cluster = self.cluster.as_ref().expect("a cluster");
         let gate = Gate::open(cluster.port()).await;
         let through = |url: &str| url.replace(&format!(":{}/", cluster.port()), &format!(":{}/", gate.port));
@@ -92,7 +98,7 @@ impl World {
             .env("ELT_FS_ROOTS", self.folder.path())
             .env("ELT_SECRET_KEY", "a secret key of the tests, at least 32 bytes")
             .envs(settings.iter().copied());
-        let mut process = Running::start(command);
+        let mut process = Running::start(launched_by(launcher, command));
         process.wait_for("working on queue");
         Worker { process, gate }
     }
@@ -121,12 +127,15 @@ impl World {
 
     /// Queues a run of a pipeline.
     pub async fn trigger(&self, pipeline: &Pipeline) -> Uuid {
-        let folder: PathBuf = self.folder.path().join("in").join(&pipeline.table);
+        let source = format!("{{type: local, path: {}}}", self.source_folder(pipeline).display());
+        self.trigger_source(&pipeline.table, &source, "monitor: {enabled: false}\n").await
+    }
+
+    /// Queues a run that loads a source into a table; `more` is appended to its config.
+    pub async fn trigger_source(&self, table: &str, source: &str, more: &str) -> Uuid {
         let yaml = format!(
-            "name: {table}\nsources: [{{type: local, path: {folder}}}]\ntarget: {{table: {table}}}\n\
-             monitor: {{enabled: false}}\nretry: {{initial_seconds: 1, max_attempts: 10}}\n",
-            table = pipeline.table,
-            folder = folder.display()
+            "name: {table}\nsources: [{source}]\ntarget: {{table: {table}}}\n{more}\
+             retry: {{initial_seconds: 1, max_attempts: 10}}\n"
         );
         let config =
             Document::parse(&yaml).and_then(|document| document.pipeline(&NoReferences)).expect("a config").value;
@@ -146,7 +155,7 @@ impl World {
             config: &kept,
             pipeline: &config,
             now: false,
-            monitor: false,
+            monitor: config.monitor.enabled || config.schedule.is_some(),
             queue: QUEUE,
             options: json!({}),
             traceparent: None,
@@ -155,6 +164,22 @@ impl World {
         let run = trigger::trigger(&mut tx, &request).await.expect("triggered").run;
         tx.commit().await.expect("committed");
         run.id
+    }
+
+    /// Where the files of a pipeline are.
+    pub fn source_folder(&self, pipeline: &Pipeline) -> PathBuf {
+        self.folder.path().join("in").join(&pipeline.table)
+    }
+
+    /// The last run that was made of a pipeline.
+    pub async fn newest_run(&self, name: &str) -> Uuid {
+        let newest = sqlx::query_scalar("select id from runs where name = $1 order by id desc limit 1").bind(name);
+        newest.fetch_one(&self.control).await.expect("a run")
+    }
+
+    /// The target's URL, past every gate.
+    pub fn target_url(&self) -> String {
+        self.cluster.as_ref().expect("a cluster").target_url().expose().to_owned()
     }
 
     /// A run as it is now. The database may be restarting.
@@ -243,6 +268,23 @@ impl World {
         self.cluster = Some(cluster);
         port
     }
+}
+
+/// The same command, started by another program.
+fn launched_by(launcher: &[&str], command: Command) -> Command {
+    let [program, arguments @ ..] = launcher else { return command };
+    let mut launched = Command::new(program);
+    launched.args(arguments).arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => launched.env(name, value),
+            None => launched.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        launched.current_dir(folder);
+    }
+    launched
 }
 
 async fn start_cluster(folder: &Folder) -> Cluster {

@@ -43,13 +43,8 @@ pub async fn new_table(session: &mut Session, mut work: Work<'_>) -> Result<(Run
         shaping.index_row_hash(&mut tx).await?;
     }
     table::keep_history(&mut tx, &table, &work.layout, true, true).await?;
-    let outcome = Outcome {
-        inserted: copied - repeated,
-        updated: Vec::new(),
-        deleted: 0,
-        statements: shaping.statements,
-        fed,
-    };
+    let outcome =
+        Outcome { inserted: copied - repeated, updated: Vec::new(), deleted: 0, statements: shaping.statements, fed };
     conclude::commit(tx, &table, attempt, work, outcome).await
 }
 

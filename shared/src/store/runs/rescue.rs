@@ -105,8 +105,10 @@ pub async fn abandoned(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<
 
 /// Queued runs whose window is over. Those that are only to be asked about end by themselves.
 pub async fn overdue(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar("select id from runs where state = 'queued' and not_after <= now() and verdict is null order by id limit $1")
-        .bind(limit)
-        .fetch_all(db)
-        .await
+    sqlx::query_scalar(
+        "select id from runs where state = 'queued' and not_after <= now() and verdict is null order by id limit $1",
+    )
+    .bind(limit)
+    .fetch_all(db)
+    .await
 }

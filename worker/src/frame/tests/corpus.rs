@@ -106,7 +106,11 @@ fn every_odd_file_is_read_as_the_table_says() {
     }
     assert!(wrong.is_empty(), "\n{wrong}");
     let files = std::fs::read_dir(folder()).expect("the folder").count();
-    assert_eq!(files, count + 5, "every file has a line, apart from the table, the cells, their script, README and .gitattributes");
+    assert_eq!(
+        files,
+        count + 5,
+        "every file has a line, apart from the table, the cells, their script, README and .gitattributes"
+    );
 }
 
 /// What Python's `csv` and `json` modules read, where they read the file as we do: rows of texts, NULL and empty alike.
