@@ -169,7 +169,7 @@ macro_rules! from_rejections {
                 let status = rejection.status();
                 let code = if status == StatusCode::PAYLOAD_TOO_LARGE { code_of(status) } else { $code };
                 let next_step = next_step_of(status).unwrap_or_else(|| SEE_DOCS.into());
-                Self::Refused { status, code, detail: rejection.body_text(), next_step }
+                Self::Refused { status, code, detail: in_our_words(rejection.body_text()), next_step }
             }
         }
     )+};
@@ -184,6 +184,16 @@ from_rejections! {
     StringRejection => "invalid_body",
     MultipartRejection => "invalid_multipart",
     MultipartError => "invalid_multipart",
+}
+
+/// axum's sentences about a request, without how it came to know.
+fn in_our_words(said: String) -> String {
+    const BEGINNINGS: [(&str, &str); 2] = [
+        ("Failed to deserialize query string: ", "the query is not understood: "),
+        ("Failed to deserialize the JSON body into the target type: ", "the JSON is not what is expected here: "),
+    ];
+    let ours = BEGINNINGS.iter().find_map(|(theirs, ours)| Some(format!("{ours}{}", said.strip_prefix(theirs)?)));
+    ours.unwrap_or(said)
 }
 
 /// An RFC 9457 problem document, with `error` for clients that look for that member.

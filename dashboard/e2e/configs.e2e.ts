@@ -55,6 +55,12 @@ test('two versions are compared side by side, secrets masked', async ({ admin: p
   expect(await page.content()).not.toContain('hunter2-canary');
 });
 
+test('an address that names no two versions leads to where they are chosen', async ({ admin: page }) => {
+  await page.goto('/ui/config-history/compare?from=1');
+  await page.getByRole('link', { name: 'Choose them among all configs' }).click();
+  await expect(page).toHaveURL(/\/ui\/config-history$/);
+});
+
 test('an analyst uploads a config, and the same one again is known', async ({ analyst: page }) => {
   await page.goto('/ui/upload-config');
   const upload = async (yaml: string, name = 'mine.yaml') => {

@@ -72,8 +72,8 @@ async fn a_member_nobody_asked_for() {
     assert_json_snapshot!(app.post("/users").json(user).await.problem(422), @r#"
     {
       "code": "invalid_json",
-      "detail": "Failed to deserialize the JSON body into the target type: password_hash: unknown field `password_hash`, expected one of `username`, `password`, `role` at line 1 column 38",
-      "error": "Failed to deserialize the JSON body into the target type: password_hash: unknown field `password_hash`, expected one of `username`, `password`, `role` at line 1 column 38",
+      "detail": "the JSON is not what is expected here: password_hash: unknown field `password_hash`, expected one of `username`, `password`, `role` at line 1 column 38",
+      "error": "the JSON is not what is expected here: password_hash: unknown field `password_hash`, expected one of `username`, `password`, `role` at line 1 column 38",
       "instance": "/users",
       "next_step": "/docs shows what this address takes.",
       "status": 422,
@@ -113,8 +113,8 @@ async fn an_id_and_a_cursor_that_are_none() {
     assert_json_snapshot!(app.get("/logs/search?limit=many").await.problem(400), @r#"
     {
       "code": "invalid_query",
-      "detail": "Failed to deserialize query string: limit: invalid digit found in string",
-      "error": "Failed to deserialize query string: limit: invalid digit found in string",
+      "detail": "the query is not understood: limit: invalid digit found in string",
+      "error": "the query is not understood: limit: invalid digit found in string",
       "instance": "/logs/search",
       "next_step": "/docs shows what this address takes.",
       "status": 400,

@@ -1,6 +1,7 @@
 //! API and SFTP sources as people meet them: triggered over the API, worked by a worker, told in runs and pages.
 
 use serde_json::{Value, json};
+use sqlx::postgres::PgConnectOptions;
 
 use crate::support::TestApp;
 use crate::support::http_source::{HttpSource, ROWS};
@@ -101,6 +102,29 @@ async fn a_connection_test_is_a_run() {
     assert_eq!((&tried[0]["what"], &tried[0]["usable"]), (&json!("source 1 (sftp)"), &json!(true)), "{run:#}");
     assert_eq!(tried[0]["columns"], json!(["id", "name"]));
     assert_eq!((&tried[1]["what"], &tried[1]["usable"]), (&json!("target"), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_connection_test_says_that_the_target_refuses_the_login() {
+    let app = TestApp::start().await;
+    app.folder().write("a.csv", "id\n1\n");
+    let target: PgConnectOptions = app.target_url().parse().expect("a URL");
+    let yaml = format!(
+        "name: refused\nsources: [{{type: local, path: {}}}]\n\
+         target: {{host: \"{}\", port: {}, database: d, user: nobody_here, password: canary-refused, table: refused}}\n",
+        app.folder().path().display(),
+        target.get_host(),
+        target.get_port()
+    );
+    let started = app.post("/configs/test-connection").yaml(&yaml).await.ok();
+    let run = app.finished(&started["id"]).await;
+    let [source, target] = &run["report"]["connections"].as_array().expect("what was tried")[..] else {
+        panic!("{run:#}")
+    };
+    assert_eq!((&source["usable"], &target["usable"]), (&json!(true), &json!(false)), "{run:#}");
+    assert_eq!((&target["reachable"], &target["authenticated"]), (&json!(true), &json!(false)), "{target:#}");
+    assert_eq!(target["problem"]["code"], "target_login", "{target:#}");
+    assert!(!run.to_string().contains("canary"), "{run:#}");
 }
 
 /// Whatever happens, what is secret is in the uploaded text and nowhere else.

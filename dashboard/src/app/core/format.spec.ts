@@ -1,4 +1,4 @@
-import { bytes, count, duration, exactUtc, minuteTime, plural, relative } from './format';
+import { bytes, count, duration, exactUtc, interval, minuteTime, plural, relative } from './format';
 
 describe('format', () => {
   it('writes counts with separators, and a dash for nothing', () => {
@@ -15,6 +15,7 @@ describe('format', () => {
   });
 
   it('writes durations a person can compare', () => {
+    expect([30, 90, 300, 7200].map(interval)).toEqual(['30 s', '90 s', '5 min', '2 h']);
     expect(duration(340)).toBe('340 ms');
     expect(duration(12_400)).toBe('12.4 s');
     expect(duration(185_000)).toBe('3 min 05 s');

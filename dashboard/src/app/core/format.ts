@@ -39,6 +39,12 @@ export function duration(ms: number | null | undefined): string {
   return `${Math.round(minutes / 1440)} days`;
 }
 
+/** `30 s`, `5 min`, `2 h`: an interval as somebody would write it. */
+export function interval(seconds: number): string {
+  if (seconds % 3600 === 0) return `${seconds / 3600} h`;
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+}
+
 /** `5 minutes ago`, `in 2 hours`, `just now`. */
 export function relative(at: number, now: number): string {
   const seconds = Math.round((at - now) / 1000);

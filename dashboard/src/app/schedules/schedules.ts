@@ -6,7 +6,7 @@ import { Observable } from 'rxjs';
 import { Schedule } from '../core/api/models';
 import { SchedulesApi } from '../core/api/schedules';
 import { Clock } from '../core/clock';
-import { clockTime, count, duration, plural } from '../core/format';
+import { clockTime, count, interval, plural } from '../core/format';
 import { paged } from '../core/paged';
 import { Preferences } from '../core/preferences';
 import { toProblem } from '../core/problem';
@@ -98,7 +98,7 @@ export class Schedules {
     const parts = [];
     if (schedule.cron) parts.push(cronWords(schedule.cron));
     if (schedule.monitor) {
-      const every = schedule.interval_seconds ? ` every ${duration(schedule.interval_seconds * 1000)}` : '';
+      const every = schedule.interval_seconds ? ` every ${interval(schedule.interval_seconds)}` : '';
       parts.push(`Looks for changed sources${every}.`);
     }
     return parts.length === 0 ? 'Runs once.' : parts.join(' ');
