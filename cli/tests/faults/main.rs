@@ -14,4 +14,5 @@ mod once;
 #[path = "../cli/support/mod.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line, which use the rest")]
 mod support;
+#[expect(dead_code, reason = "shared with the long faults, which use the rest")]
 mod world;

@@ -41,7 +41,7 @@ pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(R
         LoadMode::Append => {}
     }
     if hashed && staged > 0 && work.load.mode != LoadMode::Merge {
-        staging::drop_known(&mut tx, &table, tallies).await?;
+        staging::keep_unknown(&mut tx, &table, tallies).await?;
     }
     let inserted = match staged {
         0 => 0,

@@ -104,9 +104,10 @@ async fn fetch(
         }
         rest = bytes.to_vec();
         if hashes.len() >= HASHES_AT_ONCE {
-            fits &= hashes.drain(..).fold(true, |fits, hash| known.put(hash) != Put::Full && fits);
+            fits = fits && hashes.drain(..).all(|hash| known.put(hash) != Put::Full);
+            hashes.clear();
         }
     }
-    fits &= hashes.drain(..).fold(true, |fits, hash| known.put(hash) != Put::Full && fits);
+    fits = fits && hashes.drain(..).all(|hash| known.put(hash) != Put::Full);
     Ok(fits.then_some(known))
 }

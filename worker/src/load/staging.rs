@@ -51,17 +51,29 @@ pub async fn drop_repeated(tx: &mut PgConnection) -> sqlx::Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Removes staged rows the table has already; they are duplicates.
-pub async fn drop_known(tx: &mut PgConnection, table: &TableRef, tallies: &mut [Tally]) -> sqlx::Result<()> {
-    let gone = counted(
-        tx,
-        format!(
-            "delete from {STAGING} s using {} t where t.{ROW_HASH} = s.{ROW_HASH} returning s._elt_file",
-            table.sql()
-        ),
-    )
+/// Leaves only staged rows the table does not have; the others are duplicates.
+///
+/// The new ones are copied instead of deleting the known ones: of a source that is loaded again nearly all are known.
+pub async fn keep_unknown(tx: &mut PgConnection, table: &TableRef, tallies: &mut [Tally]) -> sqlx::Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "create temporary table _elt_unknown as
+         select s.* from {STAGING} s where not exists (select from {} t where t.{ROW_HASH} = s.{ROW_HASH});
+         drop table {STAGING};
+         alter table pg_temp._elt_unknown rename to _elt_staging",
+        table.sql()
+    )))
+    .execute(&mut *tx)
     .await?;
-    move_to_duplicates(&gone, tallies);
+    let left: Vec<(i32, i64)> =
+        sqlx::query_as(AssertSqlSafe(format!("select _elt_file, count(*) from {STAGING} group by _elt_file")))
+            .fetch_all(tx)
+            .await?;
+    let left: HashMap<_, _> = left.into_iter().collect();
+    for (file, tally) in (0_i32..).zip(tallies) {
+        let left = left.get(&file).copied().unwrap_or(0).unsigned_abs();
+        tally.duplicate += tally.sent.saturating_sub(left);
+        tally.sent = left;
+    }
     Ok(())
 }
 
