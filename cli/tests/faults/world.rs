@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use elt_shared::config::{Document, NoReferences, content_key};
@@ -81,11 +80,6 @@ impl World {
 
     /// Starts a worker process behind a gate of its own, with these settings beside the usual ones.
     pub async fn worker(&self, settings: &[(&str, &str)]) -> Worker {
-        self.worker_started_by(&[], settings).await
-    }
-
-    /// Starts a worker process by a program that changes its surroundings: `faketime -f +2h`.
-    pub async fn worker_started_by(&self, launcher: &[&str], settings: &[(&str, &str)]) -> Worker {
         let cluster = self.cluster.as_ref().expect("a cluster");
         let gate = Gate::open(cluster.port()).await;
         let through = |url: &str| url.replace(&format!(":{}/", cluster.port()), &format!(":{}/", gate.port));
@@ -98,7 +92,7 @@ impl World {
             .env("ELT_FS_ROOTS", self.folder.path())
             .env("ELT_SECRET_KEY", "a secret key of the tests, at least 32 bytes")
             .envs(settings.iter().copied());
-        let mut process = Running::start(launched_by(launcher, command));
+        let mut process = Running::start(command);
         process.wait_for("working on queue");
         Worker { process, gate }
     }
@@ -268,23 +262,6 @@ impl World {
         self.cluster = Some(cluster);
         port
     }
-}
-
-/// The same command, started by another program.
-fn launched_by(launcher: &[&str], command: Command) -> Command {
-    let [program, arguments @ ..] = launcher else { return command };
-    let mut launched = Command::new(program);
-    launched.args(arguments).arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => launched.env(name, value),
-            None => launched.env_remove(name),
-        };
-    }
-    if let Some(folder) = command.get_current_dir() {
-        launched.current_dir(folder);
-    }
-    launched
 }
 
 async fn start_cluster(folder: &Folder) -> Cluster {

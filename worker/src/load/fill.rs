@@ -30,6 +30,7 @@ pub async fn new_table(session: &mut Session, mut work: Work<'_>) -> Result<(Run
     };
     let memory = work.memory.own;
     let feed = conclude::feed(&mut work, &table, attempt, Tail::Direct { loaded_at }, (dedupe, memory))?;
+    // Nobody sees the table before it commits. Frozen rows need no vacuum, and whoever reads them first no extra work.
     let copy = format!(
         "copy {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}) from stdin (format binary, freeze)",
         table.sql(),
