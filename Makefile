@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elt/target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test faults lint coverage bench dashboard
+.PHONY: help run demo test faults fuzz lint coverage bench dashboard
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -21,6 +21,9 @@ test: ## run all tests: Rust, dashboard, browser
 
 faults: ## kill, freeze, cut off and restart real workers and databases for some minutes (ELT_FAULT_ROUNDS repeats)
 	@scripts/faults.sh
+
+fuzz: ## odd files and configs by the million, two minutes each (needs a nightly compiler)
+	@scripts/fuzz.sh
 
 lint: ## formatting, clippy, shell scripts, example configs, deployment files
 	@scripts/lint.sh

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Feeds files and configs that nobody would write to the readers, starting from the odd files of the tests.
+# Needs a nightly compiler.  Usage: fuzz.sh [SECONDS FOR EACH]
+. "$(dirname "$0")/lib.sh"
+
+seconds=${1:-120}
+rustup run nightly rustc --version >/dev/null 2>&1 || fail "a nightly compiler is needed: rustup toolchain install nightly"
+if ! cargo fuzz --version >/dev/null 2>&1; then
+    say "installing cargo-fuzz"
+    cargo install --quiet --locked cargo-fuzz
+fi
+
+# The first byte says which format it is: see fuzz_targets/files.rs.
+seeds=$(mktemp -d)
+trap 'rm -rf "$seeds"' EXIT
+number=0
+for suffix in csv txt json ndjson; do
+    for file in tests/corpus/*."$suffix"; do
+        { printf "\\x0$number"; cat "$file"; } >"$seeds/$(basename "$file")"
+    done
+    number=$((number + 1))
+done
+export CARGO_TARGET_DIR="$CARGO_TARGET_DIR/fuzz"
+for target in files configs; do
+    [ "$target" = files ] && corpus=$seeds || corpus=$(mktemp -d -p "$seeds")
+    say "fuzzing $target for $seconds s"
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none "$target" "$corpus" -- \
+        -max_total_time="$seconds" -max_len=4096 -rss_limit_mb=4096 -print_final_stats=1
+done
