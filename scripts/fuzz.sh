@@ -16,7 +16,7 @@ trap 'rm -rf "$seeds"' EXIT
 number=0
 for suffix in csv txt json ndjson; do
     for file in tests/corpus/*."$suffix"; do
-        { printf "\\x0$number"; cat "$file"; } >"$seeds/$(basename "$file")"
+        { printf '%b' "\\x0$number"; cat "$file"; } >"$seeds/$(basename "$file")"
     done
     number=$((number + 1))
 done
