@@ -7,7 +7,7 @@ seconds=${1:-120}
 rustup run nightly rustc --version >/dev/null 2>&1 || fail "a nightly compiler is needed: rustup toolchain install nightly"
 if ! cargo fuzz --version >/dev/null 2>&1; then
     say "installing cargo-fuzz"
-    cargo install --quiet --locked cargo-fuzz
+    cargo install --quiet --locked cargo-fuzz@0.13.2
 fi
 
 # The first byte says which format it is: see fuzz_targets/files.rs.

@@ -5,8 +5,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use elt_shared::config::CsvOptions;
-use elt_worker::extract::{InputFile, Stamp, format_of};
+use elt_worker::extract::{InputFile, format_of};
 use elt_worker::frame::{Piece, profile, read};
 use tokio_util::sync::CancellationToken;
 
@@ -32,21 +31,9 @@ fn main() -> Result<(), Anything> {
 
 fn measure(path: &Path) -> Result<(), Anything> {
     let name = path.display().to_string();
-    let (format, compression) = format_of(&name).ok_or("a format")?;
-    let stamp = Stamp::of(path)?;
-    let csv = CsvOptions::default();
-    let file = InputFile {
-        source: 0,
-        name,
-        path: path.to_owned(),
-        format,
-        compression,
-        csv,
-        records: None,
-        required: true,
-        stamp,
-        after_load: None,
-    };
+    let how = format_of(&name).ok_or("a format")?;
+    let file = InputFile::at(name, path.to_owned(), how)?;
+    let (format, stamp) = (file.format, file.stamp);
     for (what, pass) in [("types", first_pass as fn(&InputFile) -> Result<u64, Anything>), ("rows", second_pass)] {
         let mut speeds = Vec::new();
         let mut rows = 0;

@@ -72,25 +72,25 @@ impl Lab {
         let copy = desk.copy(&["million/rows.csv"]).await;
         let first = desk.load("W1 first load of 1,000,000 rows", "million", MILLION).await;
         desk.compare("million").await;
-        table.add(first.against(copy, Goal::times(1.6), 128));
+        table.add(first.against(copy, Goal::Times(1.6), 128));
         let again = desk.load("W2 the same again", "million", 0).await;
-        table.add(again.against(copy, Goal::times(0.6), 128));
+        table.add(again.against(copy, Goal::Times(0.6), 128));
         let more = desk.load_into("million", "W3 the same and 1 % new", "more", MILLION / 100).await;
-        table.add(more.against(copy, Goal::times(0.8), 128));
+        table.add(more.against(copy, Goal::Times(0.8), 128));
 
         let desk = Desk::open(self).await;
         let parts: Vec<_> = (0..500).map(|part| format!("many/{part:03}.csv")).collect();
         let copies = desk.copy(&parts.iter().map(String::as_str).collect::<Vec<_>>()).await;
         let many = desk.load("W4 500 files of 2,000 rows", "many", MILLION).await;
         desk.compare("many").await;
-        table.add(many.against(copies, Goal::times(1.0), 128));
+        table.add(many.against(copies, Goal::Times(1.0), 128));
 
         let desk = Desk::open(self).await;
         let copy = desk.copy(&["large/rows.csv"]).await;
         let large = desk.load("W5 first load of the large file", "large", self.large).await;
         desk.compare("large").await;
-        let speed = first.speed(MILLION) / large.speed(self.large);
-        table.add(large.against(copy, Goal::speed(0.9, 1.0 / speed), 160));
+        let was = large.speed(self.large) / first.speed(MILLION);
+        table.add(large.against(copy, Goal::Speed { least: 0.9, was }, 160));
         let again = desk.load("   the large file again", "large", 0).await;
         table.add(again.against(copy, Goal::None, 160));
 
@@ -98,10 +98,10 @@ impl Lab {
         let copy = desk.copy(&["small/rows.csv"]).await;
         let json = desk.load("W6 200,000 rows of JSON", "json", 200_000).await;
         desk.compare("json").await;
-        table.add(json.against(copy, Goal::times(2.5), 128));
+        table.add(json.against(copy, Goal::Times(2.5), 128));
         let sftp = desk.load("W7 200,000 rows by SFTP", "sftp", 200_000).await;
         desk.compare("sftp").await;
-        table.add(sftp.against(copy, Goal::times(2.0), 128));
+        table.add(sftp.against(copy, Goal::Times(2.0), 128));
     }
 
     /// What a config reads.

@@ -13,16 +13,6 @@ pub enum Goal {
     None,
 }
 
-impl Goal {
-    pub fn times(most: f64) -> Self {
-        Self::Times(most)
-    }
-
-    pub fn speed(least: f64, was: f64) -> Self {
-        Self::Speed { least, was }
-    }
-}
-
 /// One run.
 pub struct Measured {
     pub what: String,

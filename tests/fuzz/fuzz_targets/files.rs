@@ -2,8 +2,7 @@
 
 #![no_main]
 
-use elt_shared::config::CsvOptions;
-use elt_worker::extract::{InputFile, Stamp, format_of};
+use elt_worker::extract::{InputFile, format_of};
 use elt_worker::frame::profile::profile;
 use elt_worker::frame::read::{self, FileError};
 use elt_worker::frame::{Piece, RawBatch};
@@ -27,19 +26,7 @@ fuzz_target!(|input: (u8, &[u8])| {
 fn input_file(folder: &std::path::Path, name: &str, bytes: &[u8]) -> InputFile {
     let path = folder.join(name);
     std::fs::write(&path, bytes).expect("written");
-    let (format, compression) = format_of(name).expect("a format");
-    InputFile {
-        source: 0,
-        name: name.into(),
-        stamp: Stamp::of(&path).expect("a file"),
-        path,
-        format,
-        compression,
-        csv: CsvOptions::default(),
-        records: None,
-        required: false,
-        after_load: None,
-    }
+    InputFile::at(name.into(), path, format_of(name).expect("a format")).expect("a file")
 }
 
 /// Reads the file as the loading pass does.

@@ -103,6 +103,27 @@ pub struct InputFile {
     pub after_load: Option<RemoteTask>,
 }
 
+impl InputFile {
+    /// A file as it lies there, of the first source, with the default options. Nobody minds when it cannot be read.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn at(name: String, path: PathBuf, (format, compression): (Format, Compression)) -> std::io::Result<Self> {
+        Ok(Self {
+            source: 0,
+            name,
+            stamp: Stamp::of(&path)?,
+            path,
+            format,
+            compression,
+            csv: CsvOptions::default(),
+            records: None,
+            required: false,
+            after_load: None,
+        })
+    }
+}
+
 /// What happens to a remote file after its load committed, if it is still the file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteTask {

@@ -192,7 +192,7 @@ impl Drop for CombinedCsv {
     }
 }
 
-/// Whether a cell must be quoted to come back as it is. No part of a text that need not be is in need of it, except the
+/// Whether a cell must be quoted to come back as it is. Where a text need not be, no part of it need be, apart from an
 /// empty one.
 #[inline]
 pub fn needs_quotes(bytes: &[u8]) -> bool {

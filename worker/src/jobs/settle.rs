@@ -192,7 +192,7 @@ fn failed(error: &PipelineError) -> Outcome {
 fn too_long() -> Outcome {
     Outcome::Failed {
         code: "timeout".into(),
-        error: "the run took longer than a run may and was stopped; nothing of it is loaded".into(),
+        error: "the run took longer than a run may and was stopped".into(),
         next_step: "Split the sources, or raise ELT_RUN_TIMEOUT on the workers.".into(),
     }
 }

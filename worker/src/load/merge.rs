@@ -1,12 +1,14 @@
 //! `load.mode: merge`: new keys are inserted, known keys take the latest row.
 
+use std::collections::HashMap;
+
 use elt_shared::target::{TableRef, quote_ident};
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use super::feed::Tally;
 use super::session::{LOADED_AT, ROW_HASH, RUN_ID};
-use super::staging::{self, STAGING};
+use super::staging::STAGING;
 use super::table::staged;
 use crate::contract::Layout;
 
@@ -28,7 +30,7 @@ pub async fn update(
         .join(" and ");
 
     // Of the rows of one key the last one counts: the last in source, file and row order.
-    let superseded = staging::counted(
+    let superseded = counted(
         tx,
         format!(
             "delete from {STAGING} s using (
@@ -38,8 +40,8 @@ pub async fn update(
         ),
     )
     .await?;
-    staging::move_to_duplicates(&superseded, tallies);
-    let unchanged = staging::counted(
+    move_to_duplicates(&superseded, tallies);
+    let unchanged = counted(
         tx,
         format!(
             "delete from {STAGING} s using {} t where {same_key} and t.{ROW_HASH} = s.{ROW_HASH} returning s._elt_file",
@@ -47,7 +49,7 @@ pub async fn update(
         ),
     )
     .await?;
-    staging::move_to_duplicates(&unchanged, tallies);
+    move_to_duplicates(&unchanged, tallies);
 
     let set: String = layout
         .columns
@@ -58,7 +60,7 @@ pub async fn update(
             format!("{} = {value}, ", quote_ident(&column.name))
         })
         .collect();
-    let updated = staging::counted(
+    let updated = counted(
         tx,
         format!(
             "update {} t set {set}{ROW_HASH} = s.{ROW_HASH}, {RUN_ID} = '{run}', {LOADED_AT} = now()
@@ -67,11 +69,8 @@ pub async fn update(
         ),
     )
     .await?;
-    staging::counted(
-        tx,
-        format!("delete from {STAGING} s using {} t where {same_key} returning s._elt_file", table.sql()),
-    )
-    .await?;
+    counted(tx, format!("delete from {STAGING} s using {} t where {same_key} returning s._elt_file", table.sql()))
+        .await?;
     let updated =
         updated.into_iter().filter_map(|(file, count)| Some((usize::try_from(file).ok()?, count.unsigned_abs())));
     let updated: Vec<_> = updated.collect();
@@ -79,4 +78,24 @@ pub async fn update(
         tallies[file].sent = tallies[file].sent.saturating_sub(count);
     }
     Ok(updated)
+}
+
+/// Runs a statement that returns a file's place a row, and counts them by file.
+async fn counted(tx: &mut PgConnection, statement: String) -> sqlx::Result<HashMap<i32, i64>> {
+    let rows: Vec<(i32, i64)> = sqlx::query_as(AssertSqlSafe(format!(
+        "with done as ({statement}) select _elt_file, count(*) from done group by _elt_file"
+    )))
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Rows that were sent turned out to be duplicates.
+fn move_to_duplicates(gone: &HashMap<i32, i64>, tallies: &mut [Tally]) {
+    for (&file, &count) in gone {
+        if let Some(tally) = usize::try_from(file).ok().and_then(|file| tallies.get_mut(file)) {
+            tally.sent = tally.sent.saturating_sub(count.unsigned_abs());
+            tally.duplicate += count.unsigned_abs();
+        }
+    }
 }

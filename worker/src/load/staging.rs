@@ -91,23 +91,3 @@ pub async fn insert(tx: &mut PgConnection, table: &TableRef, layout: &Layout, ru
     .await?;
     Ok(done.rows_affected())
 }
-
-/// Runs a statement that returns a file's place a row, and counts them by file.
-pub async fn counted(tx: &mut PgConnection, statement: String) -> sqlx::Result<HashMap<i32, i64>> {
-    let rows: Vec<(i32, i64)> = sqlx::query_as(AssertSqlSafe(format!(
-        "with done as ({statement}) select _elt_file, count(*) from done group by _elt_file"
-    )))
-    .fetch_all(tx)
-    .await?;
-    Ok(rows.into_iter().collect())
-}
-
-/// Rows that were sent turned out to be duplicates.
-pub fn move_to_duplicates(gone: &HashMap<i32, i64>, tallies: &mut [Tally]) {
-    for (&file, &count) in gone {
-        if let Some(tally) = usize::try_from(file).ok().and_then(|file| tallies.get_mut(file)) {
-            tally.sent = tally.sent.saturating_sub(count.unsigned_abs());
-            tally.duplicate += count.unsigned_abs();
-        }
-    }
-}

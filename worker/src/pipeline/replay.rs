@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use elt_shared::config::CsvOptions;
 use serde::Deserialize;
 
 use super::RunContext;
 use crate::error::{PipelineError, Result};
-use crate::extract::{Compression, Format, InputFile, Stamp};
+use crate::extract::{Compression, Format, InputFile};
 use crate::load::failure::Failing;
 use crate::load::replayed::{self, Wanted};
 use crate::load::session::Session;
@@ -47,20 +46,9 @@ pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: 
         .await
         .map_err(|error| Failing::at(&table, "read the rejected rows").because(error))?;
     let files = replayed.files.into_iter().map(|file| {
-        let stamp = Stamp::of(&file.path)
-            .map_err(|source| PipelineError::Io { doing: format!("look at {}", file.path.display()), source })?;
-        Ok(InputFile {
-            source: 0,
-            name: file.name,
-            path: file.path,
-            format: Format::Csv,
-            compression: Compression::None,
-            csv: CsvOptions::default(),
-            records: None,
-            stamp,
-            required: false,
-            after_load: None,
-        })
+        let doing = format!("look at {}", file.path.display());
+        InputFile::at(file.name, file.path, (Format::Csv, Compression::None))
+            .map_err(|source| PipelineError::Io { doing, source })
     });
     let files = files.collect::<Result<_>>()?;
     let warning = (replayed.records > 0)

@@ -58,7 +58,10 @@ pub async fn rescue(db: &mut PgConnection, run: LostRun) -> sqlx::Result<bool> {
     } else if run.stop {
         Some(Outcome::Stopped)
     } else if is_private(&run.queue) {
-        Some(failed("the process that executed the run is gone".into(), "Run it again; no row is loaded twice."))
+        Some(failed(
+            "the process that executed the run is gone".into(),
+            "Look for this run's id in the column _elt_run_id of its table: if it is not there, run it again.",
+        ))
     } else if run.attempt >= run.max_attempts {
         Some(failed(
             format!("the run lost its worker {} times", run.attempt),

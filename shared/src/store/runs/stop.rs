@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::attempt::{Outcome, wake_next};
-use super::verdict::WAITS_FOR;
+use super::verdict::{WAITS_FOR, can_ask};
 use super::{COLUMNS, NewRun, Run, create, find};
 use crate::job::{ExecuteRun, QUEUE, is_private};
 use crate::queue::STOP_CHANNEL;
@@ -62,11 +62,11 @@ pub async fn request_stop(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Optio
 
 /// A queued run whose last attempt may have loaded has not simply stopped: its target is asked.
 async fn ask_first(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Run>> {
-    let run: Option<Run> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+    let Some(run) = find(&mut *db, id).await?.filter(|run| can_ask(&run.kind, &run.queue)) else { return Ok(None) };
+    let asked: Option<Run> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "update runs r set stop_requested_at = coalesce(stop_requested_at, now()), verdict = $2, waits_for = $3,
                 waits_for_run = null, not_before = null
-         where id = $1 and state = 'queued' and verdict is null and kind in ('run', 'replay')
-           and queue not like 'elt-run-%'
+         where id = $1 and state = 'queued' and verdict is null
            and (select a.outcome in ('worker_lost', 'retry') from run_attempts a
                 where a.run_id = r.id order by a.epoch desc limit 1)
          returning {COLUMNS}"
@@ -76,10 +76,10 @@ async fn ask_first(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Run>>
     .bind(WAITS_FOR)
     .fetch_optional(&mut *db)
     .await?;
-    if let Some(run) = &run {
+    if asked.is_some() {
         ExecuteRun { run_id: id }.enqueue(db, &run.queue).await?;
     }
-    Ok(run)
+    Ok(asked)
 }
 
 /// Asks all unfinished runs of a schedule to stop. Answers how many still run.

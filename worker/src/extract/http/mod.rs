@@ -21,7 +21,7 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use elt_shared::config::{ApiSource, CsvOptions, Pagination};
+use elt_shared::config::{ApiSource, Pagination};
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
 use reqwest::{StatusCode, Url};
 use tokio_util::sync::CancellationToken;
@@ -34,7 +34,7 @@ pub use self::limits::HttpLimits;
 use self::pages::{Pages, Turn, next_link};
 use self::request::{Outgoing, shown};
 use super::probe::{FoundFile, Sample};
-use super::{Compression, ExtractContext, Extracted, Format, InputFile, Stamp};
+use super::{Compression, ExtractContext, Extracted, Format, InputFile};
 use crate::error::{PipelineError, Result as PipelineResult};
 use crate::json_path::JsonPath;
 
@@ -148,20 +148,9 @@ struct Page {
 
 impl Page {
     fn into_input(self, index: usize, source: &ApiSource) -> PipelineResult<InputFile> {
-        let doing = || format!("look at the answer of {}", self.name);
-        let stamp = Stamp::of(&self.path).map_err(|source| PipelineError::Io { doing: doing(), source })?;
-        Ok(InputFile {
-            source: index,
-            name: self.name,
-            path: self.path,
-            format: Format::Json,
-            compression: Compression::None,
-            csv: CsvOptions::default(),
-            records: source.records.clone(),
-            required: true,
-            stamp,
-            after_load: None,
-        })
+        let file = InputFile::at(self.name.clone(), self.path, (Format::Json, Compression::None))
+            .map_err(|source| PipelineError::Io { doing: format!("look at the answer of {}", self.name), source })?;
+        Ok(InputFile { source: index, records: source.records.clone(), required: true, ..file })
     }
 }
 

@@ -13,7 +13,7 @@ use elt_shared::config::CsvOptions;
 use super::read::{FileError, FileSummary, open, open_with_window};
 use super::window::WINDOW_BYTES;
 use super::{CellKind, Piece};
-use crate::extract::{Compression, Format, InputFile, Stamp, format_of};
+use crate::extract::{Compression, Format, InputFile, format_of};
 
 /// A file on disk for as long as a test needs it.
 pub(super) struct TestFile {
@@ -112,17 +112,6 @@ impl TestFile {
 
 /// How a file is read, as a local source would say by its suffix.
 pub(super) fn input(name: &str, path: PathBuf) -> InputFile {
-    let (format, compression) = format_of(name).unwrap_or((Format::Csv, Compression::None));
-    InputFile {
-        source: 0,
-        name: name.into(),
-        stamp: Stamp::of(&path).expect("a file"),
-        path,
-        format,
-        compression,
-        csv: CsvOptions::default(),
-        records: None,
-        required: false,
-        after_load: None,
-    }
+    let how = format_of(name).unwrap_or((Format::Csv, Compression::None));
+    InputFile::at(name.into(), path, how).expect("a file")
 }
