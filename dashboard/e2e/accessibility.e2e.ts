@@ -88,6 +88,7 @@ for (const look of ['light', 'dark', 'phone'] as const) {
       await expectAccessible(page, 'shortcuts');
       await page.keyboard.press('Escape');
       await page.getByRole('button', { name: 'Add a user' }).click();
+      await expect(page.getByRole('dialog', { name: 'Add a user' })).toBeVisible();
       await expectAccessible(page, 'adding a user');
     });
 
