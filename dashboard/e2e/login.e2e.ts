@@ -1,5 +1,5 @@
 import { ADMIN, USER } from './support/server';
-import { expect, test } from './support/test';
+import { expect, expectSettled, test } from './support/test';
 
 test.describe('logging in', () => {
   for (const [who, path] of [
@@ -70,6 +70,7 @@ test.describe('a session', () => {
     await page.getByRole('button', { name: 'Stay logged in' }).click();
     const dialog = page.getByRole('dialog');
     await expect(dialog.getByLabel('Username')).toHaveValue(ADMIN.name);
+    await expectSettled(page);
     await dialog.getByRole('textbox', { name: 'Password' }).fill(ADMIN.password);
     await dialog.getByRole('button', { name: 'Log in' }).click();
     await expect(dialog).toBeHidden();
