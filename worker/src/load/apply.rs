@@ -9,7 +9,7 @@ use super::feed::{Dedupe, Fed, Tail};
 use super::seen::HashSet;
 use super::session::{self, Session};
 use super::table::{self, Shaping};
-use super::{Halt, Work, adopt, merge, pump, replace, staging};
+use super::{Halt, Work, adopt, merge, pump, replace, replica_identity, staging, triggers};
 use crate::error::PipelineError;
 use crate::frame::combined::CombinedCsv;
 use crate::report::RunReport;
@@ -19,6 +19,7 @@ pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(R
     let (table, attempt) = (session.table.clone(), session.attempt);
     let dedupe = dedupe(&mut work);
     let feed = conclude::feed(&mut work, &table, attempt, Tail::Staged, dedupe)?;
+    session.login.require_temporary(&table)?;
     let copy = staging::create(&mut session.connection, &work.layout).await?;
     let (staged, mut fed) = pump::run(&mut session.connection, &copy, feed).await?;
     if staged > 0 {
@@ -26,7 +27,10 @@ pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(R
     }
 
     let mut tx = work.begin(session).await?;
-    let mut shaping = Shaping::of(&table);
+    let mut shaping = match &work.before {
+        Some(before) => Shaping::altering(&table, before.facts.altered(&table)),
+        None => Shaping::of(&table),
+    };
     shape(&mut tx, &mut shaping, &work).await?;
     let mut updated = Vec::new();
     let mut deleted = 0;
@@ -48,6 +52,8 @@ pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(R
         _ => staging::insert(&mut tx, &table, &work.layout, attempt.run_id).await?,
     };
     refuse_lost_rows(&table, inserted, &fed)?;
+    let written = inserted + updated.iter().map(|(_, count)| count).sum::<u64>();
+    triggers::refuse_moved_rows(&mut tx, &table, attempt.run_id, written).await?;
     let known = work.before.as_ref();
     let fresh = known.is_none_or(|before| !before.is_adopted());
     let made_by_elt = known.is_none_or(|before| before.known.made_by_elt);
@@ -78,6 +84,7 @@ async fn shape(tx: &mut PgConnection, shaping: &mut Shaping<'_>, work: &Work<'_>
             if !before.is_adopted() {
                 shaping.add_internal_columns(tx, before).await?;
                 if work.hashed() {
+                    replica_identity::ensure(tx, table, &mut shaping.statements).await?;
                     let there: Vec<_> = work
                         .layout
                         .columns
@@ -99,6 +106,9 @@ async fn shape(tx: &mut PgConnection, shaping: &mut Shaping<'_>, work: &Work<'_>
         let keys: Vec<_> =
             work.layout.columns.iter().filter(|column| column.key).map(|column| column.name.as_str()).collect();
         shaping.index(tx, &keys).await?;
+    }
+    if work.load.mode != LoadMode::Append {
+        replica_identity::ensure(tx, table, &mut shaping.statements).await?;
     }
     Ok(())
 }

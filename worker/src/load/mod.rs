@@ -6,6 +6,8 @@
 //!
 //! # Layout
 //! - [`session`]: one connection, one table, and what is known about it
+//! - [`login`]: the account, its settings and what it may do
+//! - [`relation`]: which relations can be loaded into
 //! - [`marker`]: which attempt may load, and what was loaded
 //! - [`bookkeeping`]: elt's own tables beside the target's
 //! - [`feed`]: the second pass over the files: cells become bytes
@@ -16,9 +18,12 @@
 //! - [`conclude`]: quarantine, receipt and marker join the rows, and the transaction commits
 //! - [`pump`]: the bounded channel to the server
 //! - [`table`]: the table's shape
+//! - [`replica_identity`]: published tables can be updated
+//! - [`triggers`]: what triggers of the table made of the rows
 //! - [`quarantine`], [`receipt`]: what became of every row
 //! - [`undo`], [`replayed`]: rows are taken back, rejected rows are loaded after all
 //! - [`transform`]: SQL models are made anew after a load
+//! - [`trial`]: a write that is tried and rolled back
 //! - [`failure`]: PostgreSQL's errors as sentences
 
 pub mod failure;
@@ -28,6 +33,7 @@ pub mod replayed;
 pub mod seen;
 pub mod session;
 pub mod transform;
+pub mod trial;
 pub mod undo;
 
 mod adopt;
@@ -37,16 +43,20 @@ mod conclude;
 mod copy_binary;
 mod feed;
 mod fill;
+mod login;
 mod merge;
 mod numeric;
 mod overflow;
 mod pump;
 mod quarantine;
 mod receipt;
+mod relation;
 mod replace;
+mod replica_identity;
 mod row_hash;
 mod staging;
 mod table;
+mod triggers;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -160,7 +170,8 @@ pub async fn load(session: &mut Session, work: Work<'_>) -> Result<Loaded> {
         Err(Halt::FileChanged { file }) => Ok(Loaded::FileChanged { file }),
         Err(Halt::TableChanged) => Ok(Loaded::TableChanged),
         Err(Halt::Failed(error)) => Err(error),
-        Err(Halt::Database(error)) => Err(Failing::at(&table, "load").because(error)),
+        // The transaction is rolled back by now, so that the catalog can be asked what was refused.
+        Err(Halt::Database(error)) => Err(Failing::at(&table, "load rows").asking(&mut session.connection, error).await),
     }
 }
 
