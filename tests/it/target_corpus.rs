@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use elt_shared::target::{quote_ident, quote_literal};
 use elt_worker::report::RunReport;
 use futures::StreamExt;
 use serde::Deserialize;
@@ -165,7 +166,9 @@ impl Trial<'_> {
     async fn set_up(&self, admin: &mut PgConnection) -> Result<(), String> {
         let schema = format!("\"{}\"", self.schema);
         let owner = if self.case.stranger { "postgres" } else { TARGET_ROLE };
-        let replaced = |sql: &str| sql.replace("@schema@", &schema).replace("@login@", &self.login);
+        let replaced = |sql: &str| {
+            sql.replace("@schema@", &schema).replace("@name@", &self.schema).replace("@login@", &self.login)
+        };
         let owner = if owner == "postgres" { String::new() } else { format!("set role {owner};") };
         let statements = format!(
             "create schema {schema} authorization {TARGET_ROLE};
@@ -275,13 +278,14 @@ impl Trial<'_> {
 
     /// The table's rows as the superuser sees them. `None`: there is no table.
     async fn look(&self, admin: &mut PgConnection) -> Option<Vec<String>> {
-        let table = format!("\"{}\".\"{}\"", self.schema, self.case.table);
+        let table = format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.case.table));
         let columns = texts(
             admin,
             &format!(
                 "select quote_ident(attname) from pg_attribute
-                 where attrelid = to_regclass('{table}') and attnum > 0 and not attisdropped
-                   and attname not like '\\_elt\\_%' order by attnum"
+                 where attrelid = to_regclass({table}) and attnum > 0 and not attisdropped
+                   and attname not like '\\_elt\\_%' order by attnum",
+                table = quote_literal(&table)
             ),
         )
         .await;

@@ -188,7 +188,7 @@ fn a_row(sqlstate: &str, about: About<'_>) -> Option<Explanation> {
         ),
         "23502" => told(
             "target_constraint",
-            format!("the column{column} of the table allows no NULL, and a row has none of another value for it"),
+            format!("the column{column} of the table allows no NULL, and a row has no value for it"),
             format!(
                 "Write `nullable: false` for the column{column} in `schema:` so that such rows are quarantined, or \
                  give the column a default."
