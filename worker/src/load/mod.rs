@@ -13,12 +13,14 @@
 //! - [`row_hash`], [`seen`], [`overflow`], [`known_rows`]: equal rows are recognised in bounded memory
 //! - [`fill`]: a new table is filled directly
 //! - [`apply`]: staged rows meet a table: [`staging`], [`merge`], [`replace`], [`adopt`]
+//! - [`conversion`]: values the server converts are checked before they are written
 //! - [`conclude`]: quarantine, receipt and marker join the rows, and the transaction commits
 //! - [`pump`]: the bounded channel to the server
-//! - [`table`]: the table's shape
+//! - [`table`], [`column_types`]: the table's shape, and its columns' types
 //! - [`quarantine`], [`receipt`]: what became of every row
 //! - [`undo`], [`replayed`]: rows are taken back, rejected rows are loaded after all
 //! - [`transform`]: SQL models are made anew after a load
+//! - [`search`], [`refused`]: rows the table refuses are found, and rejected by a second try
 //! - [`failure`]: PostgreSQL's errors as sentences
 
 pub mod failure;
@@ -33,7 +35,9 @@ pub mod undo;
 mod adopt;
 mod apply;
 mod bookkeeping;
+mod column_types;
 mod conclude;
+mod conversion;
 mod copy_binary;
 mod feed;
 mod fill;
@@ -43,8 +47,11 @@ mod overflow;
 mod pump;
 mod quarantine;
 mod receipt;
+mod refusal;
+pub mod refused;
 mod replace;
 mod row_hash;
+mod search;
 mod staging;
 mod table;
 
@@ -65,6 +72,7 @@ use crate::progress::Progress;
 use crate::report::{Drift, RunReport};
 use failure::Failing;
 use feed::FeedError;
+use refused::Refused;
 use session::{Before, Session};
 
 /// How much memory a run may take for row hashes, in bytes. With less it loads the same, only slower.
@@ -102,6 +110,8 @@ pub struct Work<'a> {
     pub load: &'a LoadConfig,
     /// What a row that breaks the contract does.
     pub on_bad_row: OnBadRow,
+    /// Rows the table refused at an earlier try of this load.
+    pub refused: Arc<Refused>,
     /// More rejected rows than this fail the run.
     pub max_rejected: Option<RejectLimit>,
     /// Memory for row hashes.
@@ -140,6 +150,8 @@ pub enum Loaded {
     },
     /// The table is not what it was when the columns were decided; nothing was loaded.
     TableChanged,
+    /// The table refuses some of the rows; nothing was loaded. The load is to be tried again without them.
+    Refused(Box<Refused>),
 }
 
 /// Loads. Whatever the error, nothing is in the target then.
@@ -159,6 +171,7 @@ pub async fn load(session: &mut Session, work: Work<'_>) -> Result<Loaded> {
         Ok((report, csv)) => Ok(Loaded::Done { report: Box::new(report), csv }),
         Err(Halt::FileChanged { file }) => Ok(Loaded::FileChanged { file }),
         Err(Halt::TableChanged) => Ok(Loaded::TableChanged),
+        Err(Halt::Refused(refused)) => Ok(Loaded::Refused(refused)),
         Err(Halt::Failed(error)) => Err(error),
         Err(Halt::Database(error)) => Err(Failing::at(&table, "load").because(error)),
     }
@@ -170,6 +183,7 @@ enum Halt {
     Database(sqlx::Error),
     FileChanged { file: usize },
     TableChanged,
+    Refused(Box<Refused>),
 }
 
 impl From<PipelineError> for Halt {
