@@ -17,6 +17,7 @@ mod load_kinds;
 mod load_memory;
 mod load_modes;
 mod load_transform;
+mod load_values;
 mod load_widening;
 mod local_sources;
 mod log_lines;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::Halt;
 use super::bookkeeping::QUARANTINE;
 use super::failure::{Failing, spool};
-use crate::error::{PipelineError, Result};
+use crate::error::Result;
 
 /// Which rejected rows.
 #[derive(Debug, Clone)]
@@ -67,11 +67,7 @@ pub async fn write(
 ) -> Result<Replayed> {
     match write_files(connection, table, wanted, folder).await {
         Ok(replayed) => Ok(replayed),
-        Err(Halt::Failed(error)) => Err(error),
-        Err(Halt::Database(error)) => Err(Failing::at(table, "read the rejected rows").asking(connection, error).await),
-        Err(Halt::FileChanged { .. } | Halt::TableChanged) => {
-            Err(PipelineError::Internal("rejected rows are read from no file and change no table".into()))
-        }
+        Err(halt) => Err(halt.explained(Failing::at(table, "read the rejected rows"), connection).await),
     }
 }
 

@@ -10,6 +10,7 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::bookkeeping::{self, COLUMNS};
+use super::column_types;
 use super::failure::Failing;
 use super::login::{self, Login};
 use super::marker::{self, Attempt, Begun};
@@ -208,6 +209,7 @@ pub async fn look(connection: &mut PgConnection, table: &TableRef) -> Result<Opt
     };
     let existing = &before.existing;
     let dependents = dependents(connection, existing.oid).await.map_err(|error| fail.because(error))?;
+    let facts = column_types::facts(connection, existing.oid).await.map_err(|error| fail.because(error))?;
     let columns = existing
         .columns
         .iter()
@@ -222,7 +224,9 @@ pub async fn look(connection: &mut PgConnection, table: &TableRef) -> Result<Opt
             let fixed = before.facts.fixed.contains(&column.name);
             let fixed = fixed.then(|| "a partition key or a parent table".to_owned());
             let depended_on_by = dependents.get(&column.name).cloned().or(fixed);
-            KnownColumn { table: column.clone(), history, depended_on_by }
+            let facts = facts.get(&column.name).cloned().unwrap_or_default();
+            let foreign = history.last().is_some_and(|last| last.sql_type.known().is_none()).then_some(facts.foreign);
+            KnownColumn { table: column.clone(), history, depended_on_by, foreign, collation: facts.collation }
         })
         .collect();
     before.known = Known { columns, made_by_elt, alterable: existing.owned };

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::bookkeeping::COLUMNS;
 use super::session::{Before, LOADED_AT, ROW_HASH, RUN_ID};
 use crate::contract::decide::Change;
-use crate::contract::{Layout, SqlType};
+use crate::contract::{Column, Layout, SqlType};
 
 /// Changes a table's shape in a transaction and keeps the statements for the report.
 pub struct Shaping<'t> {
@@ -213,15 +213,16 @@ pub fn staged_list(layout: &Layout) -> String {
     layout
         .columns
         .iter()
-        .map(|column| format!("{}, ", staged("s", &column.name, column.sql_type(), &column.sql)))
+        .map(|column| format!("{}, ", staged("s", column)))
         .collect()
 }
 
-/// One staged value as the table keeps it.
-pub fn staged(alias: &str, name: &str, sql_type: &SqlType, sql: &str) -> String {
-    let cast = match sql_type {
-        SqlType::Known(_) => String::new(),
-        SqlType::Other(_) => format!("::{sql}"),
-    };
-    format!("{alias}.{}{cast}", quote_ident(name))
+/// One staged value as the table keeps it. The cast is explicit, and so would shorten or round a value that does not fit
+/// its column in silence: [`conversion`](super::conversion) has refused such values before.
+pub fn staged(alias: &str, column: &Column) -> String {
+    let name = quote_ident(&column.name);
+    match column.sql_type() {
+        SqlType::Known(_) => format!("{alias}.{name}"),
+        SqlType::Other(_) => format!("{alias}.{name}::{}", column.sql),
+    }
 }

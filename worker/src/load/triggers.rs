@@ -8,11 +8,9 @@ use super::Halt;
 use super::session::RUN_ID;
 use crate::error::PipelineError;
 
-/// Lets deferred constraints and triggers speak before the commit, and counts the run's rows where the table has triggers
-/// of others: one that fires after the insertion can delete rows or move them to another table. `written`: the rows that
-/// were inserted or updated.
+/// Counts the run's rows where the table has triggers: one that fires after the insertion can delete rows or move them to
+/// another table. `written`: the rows that were inserted or updated.
 pub async fn refuse_moved_rows(tx: &mut PgConnection, table: &TableRef, run: Uuid, written: u64) -> Result<(), Halt> {
-    sqlx::raw_sql("set constraints all immediate").execute(&mut *tx).await?;
     if written == 0 || !has_triggers(tx, table).await? {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use super::bookkeeping::{LOADS, QUARANTINE};
 use super::failure::Failing;
 use super::marker;
 use super::session::{RUN_ID, Session};
-use super::{Halt, replica_identity};
+use super::replica_identity;
 use crate::error::{PipelineError, Result};
 use crate::report::RunReport;
 
@@ -24,13 +24,8 @@ pub async fn undo(session: &mut Session, undone: Uuid) -> Result<RunReport> {
     marker::fence(&mut tx, &table, attempt).await?;
     refuse_overwriters(&mut tx, &table, undone).await?;
     let mut statements = Vec::new();
-    match replica_identity::ensure(&mut tx, &table, &mut statements).await {
-        Ok(()) => {}
-        Err(Halt::Database(error)) => return Err(fail.because(error)),
-        Err(Halt::Failed(error)) => return Err(error),
-        Err(Halt::FileChanged { .. } | Halt::TableChanged) => {
-            return Err(PipelineError::Internal("an undo reads no file".into()));
-        }
+    if let Err(halt) = replica_identity::ensure(&mut tx, &table, &mut statements).await {
+        return Err(halt.explained(fail, &mut tx).await);
     }
     let deleted = delete(&mut tx, &table, undone, attempt.run_id).await.map_err(|error| fail.because(error))?;
     let report =
