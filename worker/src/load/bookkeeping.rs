@@ -1,5 +1,5 @@
 //! elt's own tables beside the target's: which runs loaded, what became of each file, which types columns had,
-//! which rows are in quarantine.
+//! where the rows of JSON documents are, which rows are in quarantine.
 
 use elt_shared::target::{TableRef, quote_ident, quote_literal};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -13,6 +13,8 @@ pub const LOADS: &str = "_elt_loads";
 pub const FILES: &str = "_elt_files";
 /// The types each column of a table had.
 pub const COLUMNS: &str = "_elt_columns";
+/// Where the rows of each source's JSON documents are.
+pub const SOURCES: &str = "_elt_sources";
 /// Rows that broke the contract.
 pub const QUARANTINE: &str = "_elt_quarantine";
 
@@ -23,11 +25,11 @@ pub const QUARANTINE: &str = "_elt_quarantine";
 pub async fn ensure(connection: &mut PgConnection, table: &TableRef) -> Result<()> {
     let fail = Failing::at(table, "make elt's own tables");
     let complete: bool = sqlx::query_scalar(
-        "select count(*) = 4 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        "select count(*) = 5 from pg_class c join pg_namespace n on n.oid = c.relnamespace
          where n.nspname = $1 and c.relname = any($2)",
     )
     .bind(&table.schema)
-    .bind([LOADS, FILES, COLUMNS, QUARANTINE])
+    .bind([LOADS, FILES, COLUMNS, SOURCES, QUARANTINE])
     .fetch_one(&mut *connection)
     .await
     .map_err(|error| fail.because(error))?;
@@ -93,6 +95,13 @@ fn statements(table: &TableRef) -> String {
              made_by_elt boolean not null,
              primary key (table_name, column_name)
          );
+         create table if not exists {sources} (
+             table_name text        not null,
+             source     text        not null,
+             records    text        not null,
+             found_at   timestamptz not null default now(),
+             primary key (table_name, source)
+         );
          create table if not exists {quarantine} (
              id          bigint      generated always as identity primary key,
              at          timestamptz not null default now(),
@@ -115,6 +124,7 @@ fn statements(table: &TableRef) -> String {
         loads = name(LOADS),
         files = name(FILES),
         columns = name(COLUMNS),
+        sources = name(SOURCES),
         quarantine = name(QUARANTINE),
     )
 }
