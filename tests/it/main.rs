@@ -2,6 +2,8 @@
 
 mod support;
 
+mod api_pages;
+mod api_patience;
 mod api_sources;
 mod audits;
 mod coverage;
@@ -9,6 +11,7 @@ mod dashboard_files;
 mod data_views;
 mod health;
 mod idempotency;
+mod json_rows;
 mod load_append;
 mod load_contract;
 mod load_faults;

@@ -10,7 +10,7 @@ pub mod read;
 pub mod value;
 
 mod delimited;
-mod json;
+pub mod json;
 mod marks;
 mod sheet;
 mod sniff;

@@ -1,5 +1,5 @@
 //! elt's own tables beside the target's: which runs loaded, what became of each file, which types columns had,
-//! which rows are in quarantine.
+//! where the rows of JSON documents are, which rows are in quarantine.
 
 use elt_shared::target::{TableRef, quote_ident, quote_literal};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -13,11 +13,13 @@ pub const LOADS: &str = "_elt_loads";
 pub const FILES: &str = "_elt_files";
 /// The types each column of a table had.
 pub const COLUMNS: &str = "_elt_columns";
+/// Where the rows of each source's JSON documents are.
+pub const SOURCES: &str = "_elt_sources";
 /// Rows that broke the contract.
 pub const QUARANTINE: &str = "_elt_quarantine";
 
 /// All of them.
-pub const ALL: [&str; 4] = [LOADS, FILES, COLUMNS, QUARANTINE];
+pub const ALL: [&str; 5] = [LOADS, FILES, COLUMNS, SOURCES, QUARANTINE];
 
 /// Makes the schema and elt's own tables in it where they are missing. Workers that do so at once wait for each other.
 ///
@@ -102,6 +104,13 @@ fn statements(table: &TableRef) -> String {
              made_by_elt boolean not null,
              primary key (table_name, column_name)
          );
+         create table if not exists {sources} (
+             table_name text        not null,
+             source     text        not null,
+             records    text        not null,
+             found_at   timestamptz not null default now(),
+             primary key (table_name, source)
+         );
          create table if not exists {quarantine} (
              id          bigint      generated always as identity primary key,
              at          timestamptz not null default now(),
@@ -124,6 +133,7 @@ fn statements(table: &TableRef) -> String {
         loads = name(LOADS),
         files = name(FILES),
         columns = name(COLUMNS),
+        sources = name(SOURCES),
         quarantine = name(QUARANTINE),
     )
 }

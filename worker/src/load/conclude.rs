@@ -7,8 +7,8 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 use super::feed::{Dedupe, Fed, Feed, Rejecting, Tail};
 use super::marker::{self, Attempt};
 use super::quarantine::Rejected;
-use super::session::{RUN_ID, Session};
-use super::{Halt, Work, pump, receipt, replayed};
+use super::session::{Before, RUN_ID, Session};
+use super::{Halt, Work, pump, receipt, replayed, rows_at};
 use crate::contract::Layout;
 use crate::contract::decide::Change;
 use crate::error::PipelineError;
@@ -90,6 +90,8 @@ pub async fn commit(
     report.combined_csv = csv.as_ref().map(|csv| csv.path().display().to_string());
     rejected.load(&mut tx, table).await?;
     receipt::write(&mut tx, table, attempt.run_id, &report.files).await?;
+    let fresh = !work.before.as_ref().is_some_and(Before::is_adopted);
+    rows_at::keep(&mut tx, table, &work.rows_at, fresh).await?;
     replayed::mark(&mut tx, table, &work.replayed, attempt.run_id).await?;
     if let Some(warning) = changed_columns(&work, &report) {
         report.warnings.push(warning);

@@ -12,6 +12,7 @@
 //! - [`bookkeeping`]: elt's own tables beside the target's
 //! - [`feed`]: the second pass over the files: cells become bytes
 //! - [`copy_binary`], [`numeric`]: values as PostgreSQL's binary COPY has them
+//! - [`rows_at`]: where the rows of each source's JSON documents are
 //! - [`row_hash`], [`seen`], [`overflow`], [`known_rows`]: equal rows are recognised in bounded memory
 //! - [`fill`]: a new table is filled directly
 //! - [`apply`]: staged rows meet a table: [`staging`], [`merge`], [`replace`], [`adopt`]
@@ -32,6 +33,7 @@ pub mod failure;
 pub mod known_rows;
 pub mod marker;
 pub mod replayed;
+pub mod rows_at;
 pub mod seen;
 pub mod session;
 pub mod transform;
@@ -132,6 +134,8 @@ pub struct Work<'a> {
     pub csv: Option<CombinedCsv>,
     /// Rejected rows that are among the files: they need no replay any more once this is loaded.
     pub replayed: Vec<i64>,
+    /// Where the rows of JSON documents were found, for the runs after this one.
+    pub rows_at: Vec<rows_at::RowsAt>,
     /// Everything is rolled back in the end.
     pub dry: bool,
     /// The report so far.

@@ -1,7 +1,7 @@
 //! A check reads the sources and says what would be loaded, as what. It writes nothing.
 
 use super::RunContext;
-use super::execute::Executing;
+use super::execute::{Executing, refuse_failed_source};
 use super::folder::{self, WorkFolder};
 use crate::contract::decide;
 use crate::error::Result;
@@ -18,8 +18,11 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
     folder::refuse_input(context, &path, &executing.extract_context()).await?;
     let (extracted, _) = executing.extract(&[]).await?;
     let before = session.look().await?;
+    let (extracted, located) = executing.locate_rows(&mut session, before.as_ref(), extracted).await?;
     let profile = executing.profile(&extracted.files, before.as_ref()).await?;
+    refuse_failed_source(&extracted.files, &profile)?;
     let mut report = executing.report(&session, &extracted, &profile);
+    report.warnings.extend(located.warnings);
     let decision = decide::decide(&profile, &context.config, before.as_ref().map(|before| &before.known))?;
     for file in profile.files.iter().filter(|file| file.error.is_none()) {
         let rows_read = file.rows + file.bad + file.summary.filtered;

@@ -9,6 +9,7 @@ use elt_shared::store::runs::Outcome;
 use tracing::{Instrument, info_span};
 
 use super::folder::{self, WorkFolder};
+use super::json_rows::{self, Located};
 use super::{RunContext, replay};
 use crate::contract::decide::{self, Decision};
 use crate::error::{PipelineError, Result};
@@ -19,7 +20,7 @@ use crate::load::marker::Begun;
 use crate::load::refused::Refused;
 use crate::load::seen::HashSet;
 use crate::load::session::{Before, Session};
-use crate::load::{self, Loaded, Work, known_rows, transform};
+use crate::load::{self, Loaded, Work, known_rows, rows_at, transform};
 use crate::progress::Stage;
 use crate::report::{RunReport, Stages};
 
@@ -124,7 +125,7 @@ async fn transform(context: &RunContext, mut session: Session, mut report: RunRe
 }
 
 /// A source that is one file, or an API's answer, has failed when that cannot be read.
-fn refuse_failed_source(files: &[InputFile], profile: &Profile) -> Result<()> {
+pub fn refuse_failed_source(files: &[InputFile], profile: &Profile) -> Result<()> {
     let failed = profile.files.iter().filter(|file| files[file.index].required).find_map(|file| file.error.as_ref());
     match failed {
         Some(error) => Err(PipelineError::Extract {
@@ -157,6 +158,7 @@ impl<'a> Executing<'a> {
             let (extracted, extract_seconds) = self.extract(&changed).instrument(info_span!("extract")).await?;
             session.revive(self.context).await?;
             let before = session.look().await?;
+            let (extracted, located) = self.locate_rows(session, before.as_ref(), extracted).await?;
             let started = Instant::now();
             let bytes = extracted.files.iter().map(|file| file.stamp.size).sum();
             let (profile, known) = tokio::join!(
@@ -165,7 +167,8 @@ impl<'a> Executing<'a> {
             );
             let (profile, known) = (profile?, known?);
             refuse_failed_source(&extracted.files, &profile)?;
-            let report = self.report(session, &extracted, &profile);
+            let mut report = self.report(session, &extracted, &profile);
+            report.warnings.extend(located.warnings);
             let report = RunReport {
                 stages: Stages {
                     extract: extract_seconds,
@@ -174,8 +177,8 @@ impl<'a> Executing<'a> {
                 },
                 ..report
             };
-            self.refuse_incomplete_replace(&profile, &report)?;
-            match self.load(session, &extracted.files, &profile, (before, known), report).await? {
+            self.refuse_incomplete_replace(&extracted, &profile, &report)?;
+            match self.load(session, &extracted.files, &profile, (before, known), report, located.found).await? {
                 Loaded::Done { report, csv } => {
                     let readable = profile.files.iter().filter(|file| file.error.is_none());
                     let loaded: Vec<_> = readable.map(|file| extracted.files[file.index].clone()).collect();
@@ -210,12 +213,14 @@ impl<'a> Executing<'a> {
         profile: &Profile,
         (before, mut known): (Option<Before>, Option<HashSet>),
         report: RunReport,
+        rows_at: Vec<rows_at::RowsAt>,
     ) -> Result<Loaded> {
         let mut refused = Refused::default();
         for _ in 0..TRIES_PER_REFUSAL {
             let decision = decide::decide(profile, &self.context.config, before.as_ref().map(|before| &before.known))?;
             let work = Work {
                 refused: Arc::new(refused.clone()),
+                rows_at: rows_at.clone(),
                 ..self.work(files, profile, decision, (before.clone(), known.take()), report.clone())?
             };
             match load::load(session, work).instrument(info_span!("load")).await? {
@@ -251,6 +256,18 @@ impl<'a> Executing<'a> {
             reason: format!("it changed {TRIES_PER_FILE} times while it was read; the next run reads it again"),
         }));
         Ok((extracted, started.elapsed().as_secs_f64()))
+    }
+
+    /// Finds where the rows of JSON documents are, by what earlier runs found and what the documents show.
+    pub async fn locate_rows(
+        &self,
+        session: &mut Session,
+        before: Option<&Before>,
+        extracted: Extracted,
+    ) -> Result<(Extracted, Located)> {
+        let context = self.context;
+        let kept = rows_at::kept(&mut session.connection, &session.table, before).await?;
+        json_rows::locate(extracted, &context.config, &context.base, kept, &context.stop).await
     }
 
     /// What the extraction may touch.
@@ -292,7 +309,10 @@ impl<'a> Executing<'a> {
                 let reason = error.message.clone();
                 report.left_out.push(LeftOut { name: name.clone(), kind: LeftOutKind::Failed, reason });
             }
-            report.warnings.extend(file.summary.warnings.iter().map(|warning| format!("{name}: {warning}")));
+            report.warnings.extend(file.summary.warnings.iter().map(|warning| match warning.starts_with(name.as_str()) {
+                true => warning.clone(),
+                false => format!("{name}: {warning}"),
+            }));
         }
         for left_out in &report.left_out {
             match left_out.kind {
@@ -304,7 +324,7 @@ impl<'a> Executing<'a> {
     }
 
     /// A replace takes away what is not delivered, so it must not run on half of it.
-    fn refuse_incomplete_replace(&self, profile: &Profile, report: &RunReport) -> Result<()> {
+    fn refuse_incomplete_replace(&self, extracted: &Extracted, profile: &Profile, report: &RunReport) -> Result<()> {
         if self.context.config.load.mode != LoadMode::Replace {
             return Ok(());
         }
@@ -319,6 +339,16 @@ impl<'a> Executing<'a> {
                 code: "replace_incomplete",
                 message: format!("the table is not replaced because files could not be read: {}", failed.join(", ")),
                 next_step: "Correct or remove the files named; the old rows are still there.".into(),
+            });
+        }
+        if let Some((file, line)) = profile.files.iter().find_map(|file| Some((file, file.broken?))) {
+            return Err(PipelineError::Contract {
+                code: "replace_incomplete",
+                message: format!(
+                    "the table is not replaced because {}:{line} is not whole JSON",
+                    extracted.files[file.index].name
+                ),
+                next_step: "Write the file again; the old rows are still there.".into(),
             });
         }
         if profile.files.iter().all(|file| file.rows == 0) {
@@ -361,6 +391,7 @@ impl<'a> Executing<'a> {
             spool: self.folder,
             csv: self.purpose.csv.map(|path| folder::open_combined(context, path)).transpose()?,
             replayed: self.purpose.replayed.clone(),
+            rows_at: Vec::new(),
             dry: self.purpose.dry,
             report,
             started: Instant::now(),

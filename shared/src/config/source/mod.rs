@@ -9,7 +9,7 @@ mod sftp;
 pub use api::{ApiSource, AuthScheme};
 pub use csv::CsvOptions;
 pub use local::LocalSource;
-pub use pagination::Pagination;
+pub use pagination::{NextIs, Pagination};
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
 
 use super::keys::Variant;

@@ -114,7 +114,13 @@ fn everything_at_once() {
     };
     assert_eq!(names(&api.headers), ["Accept=application/json", "X-Tenant=canary-tenant"]);
     assert_eq!(names(&api.params), ["limit=500", "fields=id", "fields=name", "key=canary-key"]);
-    let cursor = Pagination::Cursor { path: "$.next".into(), param: "after".into(), max_pages: 500 };
+    let cursor = Pagination::Cursor {
+        path: "$.next".into(),
+        param: Some("after".into()),
+        next_is: None,
+        end_value: None,
+        max_pages: 500,
+    };
     assert_eq!((api.pagination.as_ref(), api.records.as_deref()), (Some(&cursor), Some("$.data[*]")));
     assert_eq!(sftp.trust, HostTrust::Pinned("SHA256:AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefg".into()));
     assert_eq!(sftp.after_load, AfterLoad::Move("/out/archive".into()));
@@ -231,13 +237,31 @@ fn pages_are_asked_for_in_four_ways() {
         SourceConfig::Api(api) => api.pagination.unwrap(),
         other => panic!("{other:?}"),
     };
-    let page = Pagination::Page { param: "page".into(), start: 1, size: None, max_pages: 10_000 };
-    assert_eq!(pages("type: page"), page);
-    let sized = Pagination::Page { param: "p".into(), start: 0, size: Some(("page_size".into(), 50)), max_pages: 7 };
-    assert_eq!(pages("type: page, param: p, start: 0, size: 50, max_pages: 7"), sized);
-    let offset =
-        Pagination::Offset { param: "offset".into(), limit_param: "limit".into(), limit: 100, max_pages: 10_000 };
-    assert_eq!(pages("type: offset"), offset);
+    let page = |param: &str, start, size: Option<u64>, max_pages| Pagination::Page {
+        param: param.into(),
+        start,
+        size: size.map(|size| ("page_size".into(), size)),
+        end_status: Vec::new(),
+        max_pages,
+    };
+    assert_eq!(pages("type: page"), page("page", 1, None, 10_000));
+    assert_eq!(pages("type: page, param: p, start: 0, size: 50, max_pages: 7"), page("p", 0, Some(50), 7));
+    let offset = Pagination::Offset {
+        param: "offset".into(),
+        limit_param: "limit".into(),
+        limit: 100,
+        end_status: vec![400, 416],
+        max_pages: 10_000,
+    };
+    assert_eq!(pages("type: offset, end_status: [400, \"416\"]"), offset);
+    let cursor = Pagination::Cursor {
+        path: "next".into(),
+        param: None,
+        next_is: Some(NextIs::Link),
+        end_value: Some("-1".into()),
+        max_pages: 10_000,
+    };
+    assert_eq!(pages("type: cursor, cursor_path: next, next_is: link, end_value: -1"), cursor);
     assert_eq!(pages("type: link_header"), Pagination::LinkHeader { max_pages: 10_000 });
 }
 

@@ -24,7 +24,21 @@ pub(super) enum HttpError {
     #[error("{url} could not be reached: {reason}")]
     Unreachable { url: String, reason: String },
     #[error("{url} answered {status}{hint}")]
-    Status { url: String, status: StatusCode, retry_after: Option<Duration>, hint: &'static str },
+    Status {
+        url: String,
+        status: StatusCode,
+        /// The wait the server asks for.
+        retry_after: Option<Duration>,
+        /// Whether it means "too many calls": 429, or a 403 that says when to come back.
+        limited: bool,
+        hint: &'static str,
+    },
+    #[error("{url} answered 202 Accepted: what was asked for is not ready yet")]
+    NotReady { url: String, retry_after: Option<Duration> },
+    #[error("{url} still answered 202 Accepted, \"not ready yet\", after {} s", .after.as_secs())]
+    NeverReady { url: String, after: Duration },
+    #[error("{url} answered 206 Partial Content: only a part of what was asked for")]
+    Partial { url: String },
     #[error("{error} and asks to wait {} s, longer than the {} s elt waits", .asked.as_secs(), .longest.as_secs())]
     LongWait { error: Box<HttpError>, asked: Duration, longest: Duration },
     #[error("{url} {what} {} s", .after.as_secs_f32())]
@@ -41,6 +55,12 @@ pub(super) enum HttpError {
     NoRows { url: String, reason: String },
     #[error("{url} redirected {reason}")]
     Redirect { url: String, reason: String },
+    #[error("the next page that {url} names {reason}")]
+    BadLink { url: String, reason: String },
+    #[error("{url} does not name its next page: {reason}")]
+    BadCursor { url: String, reason: String },
+    #[error("the next page of {url} cannot be asked for: its address has {bytes} bytes, and HTTP libraries end at {limit}")]
+    LongUrl { url: String, bytes: usize, limit: usize },
     #[error("there is nothing at {path} in the answer of {url}")]
     NothingThere { url: String, path: String },
     #[error("{url} would be read for ever: {reason}")]
@@ -58,7 +78,9 @@ impl HttpError {
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Silent { .. } | Self::TooSlow { .. } | Self::BrokeOff { .. } => true,
-            Self::Status { status, .. } => status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429),
+            Self::Status { status, limited, .. } => {
+                *limited || status.is_server_error() || matches!(status.as_u16(), 408 | 425)
+            }
             _ => false,
         }
     }
@@ -66,7 +88,7 @@ impl HttpError {
     /// The wait the server asked for.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Status { retry_after, .. } => *retry_after,
+            Self::Status { retry_after, .. } | Self::NotReady { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -76,6 +98,7 @@ impl HttpError {
             Self::BadUrl { .. } | Self::BadHeader { .. } | Self::BadPath { .. } => "source_config",
             Self::Refused { .. } => "source_refused",
             Self::Unreachable { .. } => "source_unreachable",
+            Self::Status { limited: true, .. } | Self::Partial { .. } => "http_status",
             Self::Status { status, .. } => match status.as_u16() {
                 401 | 403 | 407 => "source_login",
                 404 | 410 => "source_missing",
@@ -83,6 +106,8 @@ impl HttpError {
             },
             Self::Silent { .. } | Self::TooSlow { .. } | Self::Deadline { .. } => "source_timeout",
             Self::LongWait { .. } => "http_status",
+            Self::NotReady { .. } | Self::NeverReady { .. } => "http_not_ready",
+            Self::BadLink { .. } | Self::BadCursor { .. } | Self::LongUrl { .. } => "http_next_page",
             Self::BrokeOff { .. } => "http_truncated",
             Self::TooLarge { .. } => "http_too_large",
             Self::NotJson { .. } => "http_not_json",
@@ -104,10 +129,12 @@ impl HttpError {
             Self::Unreachable { .. } => {
                 "Check the URL, that the server is up, and that workers can reach it; then retry the run."
             }
+            Self::Status { limited: true, .. } => {
+                "Wait until the API accepts calls again, or call it less often; then retry the run."
+            }
             Self::Status { status, .. } => match status.as_u16() {
                 401 | 403 | 407 => "Check `auth_token` and `auth_scheme`, and what the token may read.",
                 404 | 410 => "Check the `url`.",
-                429 => "Wait until the API accepts calls again, or call it less often; then retry the run.",
                 400..=499 => "Check `url`, `params` and `headers` against the API's documentation.",
                 _ => "Look at the API's own status or logs, then retry the run.",
             },
@@ -122,7 +149,18 @@ impl HttpError {
             }
             Self::Redirect { .. } => "Write the final address in `url`.",
             Self::NoRows { .. } | Self::NothingThere { .. } => "Correct `records` to where the rows are in the answer.",
-            Self::Endless { .. } => "Correct `pagination`, or raise `max_pages` if there are that many.",
+            Self::Endless { .. } => {
+                "Correct `pagination` (`next_is: link` if the API names links), or raise `max_pages` if there are that many."
+            }
+            Self::NotReady { .. } | Self::NeverReady { .. } => {
+                "Retry the run once the API has made the data; its documentation says how long that takes."
+            }
+            Self::Partial { .. } => "Take a `Range` header out of `headers`, or ask the API for whole answers.",
+            Self::BadLink { .. } => "Check `pagination`, and what the API answers there.",
+            Self::BadCursor { .. } => {
+                "Correct `pagination.cursor_path` so that it leads to the next page's cursor or link itself."
+            }
+            Self::LongUrl { .. } => "Ask the API for smaller cursors, or for pages by number, with `pagination`.",
             Self::Spool { .. } => {
                 "Check the data folder's permissions and free space on the worker, then retry the run."
             }

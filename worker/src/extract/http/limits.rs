@@ -21,6 +21,10 @@ pub struct HttpLimits {
     pub attempts: u32,
     /// The first pause between two attempts; each further one is twice as long.
     pub backoff: Duration,
+    /// Patience with a server that answers 202, "not ready yet", for one page.
+    pub ready_within: Duration,
+    /// The longest pause between two questions whether it is ready, when the server names none.
+    pub longest_poll: Duration,
     /// A `Retry-After` that asks for more fails at once instead of holding the worker.
     pub longest_wait: Duration,
     /// Redirects followed for one request.
@@ -38,6 +42,8 @@ impl Default for HttpLimits {
             total_bytes: 50 << 30,
             attempts: 3,
             backoff: Duration::from_secs(1),
+            ready_within: Duration::from_mins(30),
+            longest_poll: Duration::from_secs(30),
             longest_wait: Duration::from_mins(5),
             redirects: 5,
         }

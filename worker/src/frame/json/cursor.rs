@@ -7,6 +7,14 @@ use super::text::unescape;
 use crate::frame::read::FileError;
 use crate::frame::window::Window;
 
+/// What an array holds, by its first element that is not null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Array {
+    OfObjects,
+    Empty,
+    Other,
+}
+
 /// A place in a document.
 pub(super) struct Cursor {
     pub window: Window,
@@ -242,16 +250,28 @@ impl Cursor {
         Ok(true)
     }
 
-    /// Steps over a value of any size; true when it is an array whose first element is an object.
-    pub(super) fn skip_and_tell_objects(&mut self) -> Result<bool, FileError> {
+    /// Steps over a value of any size. Tells what an array holds; `None` for any other value.
+    pub(super) fn skip_and_tell_array(&mut self) -> Result<Option<Array>, FileError> {
         if self.peek()? != Some(b'[') {
             self.skip_value()?;
-            return Ok(false);
+            return Ok(None);
         }
         self.at += 1;
-        let objects = self.peek()? == Some(b'{');
+        let mut first = self.peek()?;
+        if first == Some(b']') {
+            self.at += 1;
+            return Ok(Some(Array::Empty));
+        }
+        // null does not tell what the other elements are.
+        while first == Some(b'n') {
+            self.skip_value()?;
+            if !self.next_entry(b']')? {
+                return Ok(Some(Array::Other));
+            }
+            first = self.peek()?;
+        }
         self.skip_closed(1)?;
-        Ok(objects)
+        Ok(Some(if first == Some(b'{') { Array::OfObjects } else { Array::Other }))
     }
 
     /// The file is no JSON at a position of the window.

@@ -2,7 +2,8 @@
 
 use elt_shared::json_path::{JsonPath, Step};
 
-use super::cursor::{Cursor, looks_like_lines};
+use super::cursor::Cursor;
+use super::survey::{Rows, Survey, survey_object};
 use crate::extract::{Format, InputFile};
 use crate::frame::read::FileError;
 use crate::frame::unpack::Text;
@@ -31,19 +32,6 @@ pub(super) enum Layout {
     Nothing {
         /// Open brackets.
         open: usize,
-    },
-}
-
-/// What a survey of a document that starts with an object found.
-enum Survey {
-    /// It is the only value; exactly this member of it is an array of objects.
-    Wrapper(String),
-    /// It is the only value, and a row.
-    Object,
-    /// More values follow.
-    Several {
-        /// The first one has a line for itself.
-        lines: bool,
     },
 }
 
@@ -127,55 +115,32 @@ fn first_that_is_not_null(cursor: &mut Cursor) -> Result<Option<u8>, FileError> 
     }
 }
 
-/// A document that starts with an object is surveyed first: what matters may be at its end.
+/// The rows of a document that starts with an object, when neither the config nor an earlier run says where they are.
 fn object(mut cursor: Cursor, size: usize, input: &InputFile) -> Result<(Cursor, Layout, Option<String>), FileError> {
-    let lines = looks_like_lines(cursor.window.text());
-    let survey = match survey(&mut cursor) {
-        Ok(survey) => survey,
-        // The first line may be broken; the others are rows all the same.
-        Err(error) if error.code == "broken_json" && lines => Survey::Several { lines: true },
-        Err(error) => return Err(error),
-    };
+    let survey = survey_object(&mut cursor)?;
     let mut cursor = restart(size, input)?;
     cursor.peek()?;
-    match survey {
-        Survey::Object => Ok((cursor, Layout::One { open: 0 }, None)),
-        Survey::Several { lines: true } => Ok((cursor, Layout::Lines, None)),
-        Survey::Several { lines: false } => Ok((cursor, Layout::Values, None)),
-        Survey::Wrapper(member) => {
+    let members = match survey {
+        Survey::Several { lines: true } => return Ok((cursor, Layout::Lines, None)),
+        Survey::Several { lines: false } => return Ok((cursor, Layout::Values, None)),
+        Survey::Object(members) => members,
+    };
+    match members.rows() {
+        Some(Rows::Object) => Ok((cursor, Layout::One { open: 0 }, None)),
+        Some(Rows::Nothing) => {
+            cursor.skip_value()?;
+            Ok((cursor, Layout::Nothing { open: 0 }, None))
+        }
+        Some(Rows::Member(member)) => {
             let note = format!("{}: the rows are the elements of its member {member:?}", input.name);
             follow(cursor, &[Step::Member(member)], size, input).map(|(cursor, layout)| (cursor, layout, Some(note)))
         }
+        None => Err(members.refuse(input)),
     }
-}
-
-fn survey(cursor: &mut Cursor) -> Result<Survey, FileError> {
-    let first_line = cursor.line();
-    let mut arrays = Vec::new();
-    cursor.at += 1;
-    if cursor.peek()? == Some(b'}') {
-        cursor.at += 1;
-    } else {
-        loop {
-            let name = cursor.name()?;
-            if cursor.skip_and_tell_objects()? && arrays.len() < 2 {
-                arrays.push(name);
-            }
-            if !cursor.next_entry(b'}')? {
-                break;
-            }
-        }
-    }
-    let last_line = cursor.line();
-    Ok(match (cursor.peek()?, &arrays[..]) {
-        (Some(_), _) => Survey::Several { lines: first_line == last_line && cursor.line() > last_line },
-        (None, [member]) => Survey::Wrapper(String::from_utf8_lossy(member).into_owned()),
-        (None, _) => Survey::Object,
-    })
 }
 
 /// The file from its start again.
-fn restart(size: usize, input: &InputFile) -> Result<Cursor, FileError> {
+pub(super) fn restart(size: usize, input: &InputFile) -> Result<Cursor, FileError> {
     Ok(Cursor::new(Window::new(Text::open(input)?, size)))
 }
 

@@ -60,6 +60,8 @@ pub struct FileProfile {
     pub rows: u64,
     /// Records that are no rows.
     pub bad: u64,
+    /// Line of the first record of a JSON file that is not whole JSON.
+    pub broken: Option<u64>,
     /// Size, hash, blank lines, warnings.
     pub summary: FileSummary,
     /// Why it cannot be read to its end: nothing of it may be loaded.
@@ -123,7 +125,7 @@ fn profile_file(
     stop: &CancellationToken,
 ) -> Option<Outcome> {
     let mut outcome = Outcome {
-        file: FileProfile { index, names: Vec::new(), rows: 0, bad: 0, summary: FileSummary::default(), error: None },
+        file: FileProfile { index, names: Vec::new(), rows: 0, bad: 0, broken: None, summary: FileSummary::default(), error: None },
         columns: Vec::new(),
     };
     match read::open(index, file) {
@@ -157,6 +159,8 @@ impl Outcome {
         let (sheet, text) = reader.sheet();
         self.file.rows += sheet.rows() as u64;
         self.file.bad += sheet.bad.len() as u64;
+        let broken = sheet.bad.iter().find(|record| record.code == "broken_json").map(|record| record.line);
+        self.file.broken = self.file.broken.or(broken);
         for (index, column) in self.columns.iter_mut().enumerate() {
             column.look(sheet, text, index, place);
         }
