@@ -5,7 +5,10 @@
 //! - a module for each behaviour
 
 mod exit_codes;
+mod databases;
 mod init;
+mod passwords;
+mod refused_starts;
 mod run;
 mod secrets;
 mod signals;

@@ -108,7 +108,7 @@ fn a_check_that_connects_says_how_far_it_got_with_each() {
         assert!(good.stdout.contains(line), "{line}: {}", good.stdout);
     }
 
-    let target = "target: {host: 127.0.0.1, port: 1, user: u, password: canary, table: people}\n";
+    let target = "target: {host: 127.0.0.1, port: 1, user: u, password: canary, database: d, table: people}\n";
     folder.write("bad.yaml", &format!("sources: [{{type: local, path: in}}, {{type: local, path: out}}]\n{target}"));
     let bad = run(elt(&folder, &["check", "--connect", "bad.yaml"]));
     assert_eq!(bad.code, Some(1), "{}", bad.stderr);

@@ -3,7 +3,8 @@
 //! # Layout
 //! - [`Document`]: one YAML mapping; what it says, and how it may be shown
 //! - `tree`, `node`: from text to values that know their line and column, within limits against bombs;
-//!   `second_opinion`: a text two parsers read differently is refused
+//!   `yaml_rules`: what YAML forbids and the parser lets through; `second_opinion`: a text two parsers read differently
+//!   is refused
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
 //! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `transform`: what each section means
@@ -33,6 +34,7 @@ mod source;
 mod target;
 mod transform;
 mod tree;
+mod yaml_rules;
 
 pub use column_type::ColumnType;
 pub use content_key::content_key;

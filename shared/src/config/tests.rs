@@ -1,6 +1,7 @@
 //! What a config means, and what is said about one that means nothing.
 
 mod limits;
+mod missing_values;
 mod messages;
 mod shapes;
 

@@ -7,6 +7,7 @@ use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
 use super::error::{ConfigProblem, shortened};
 use super::node::{Entry, Node, Place, Scalar, Style, Value};
 use super::second_opinion;
+use super::yaml_rules::Rules;
 
 /// Longest text, in bytes.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
@@ -147,8 +148,11 @@ impl Builder {
         let mut bytes = text.as_bytes();
         let mut parser = Parser::new();
         parser.set_input_string(&mut bytes);
+        let mut rules = Rules::new(text);
         for event in parser {
-            self.take(event.map_err(|error| syntax(&error))?)?;
+            let event = event.map_err(|error| syntax(&error))?;
+            rules.check(&event).map_err(|violation| at_byte(text, violation.at, &violation.message))?;
+            self.take(event)?;
         }
         self.root.ok_or_else(|| problem("the document is empty"))
     }

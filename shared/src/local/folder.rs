@@ -53,6 +53,11 @@ impl Folder {
         Ok(Self { root, account })
     }
 
+    /// The file that says which major version made the cluster of a data folder.
+    pub fn version_file(data_dir: &Path) -> PathBuf {
+        data_dir.join("postgres/data/PG_VERSION")
+    }
+
     /// What PostgreSQL calls the data directory.
     pub fn data(&self) -> PathBuf {
         self.root.join("data")

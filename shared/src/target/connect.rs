@@ -115,7 +115,7 @@ fn options(database: &TargetDatabase, default: Option<&Secret>) -> Result<PgConn
                 .host(host)
                 .port(*port)
                 .username(user)
-                .database(database.as_deref().unwrap_or(user))
+                .database(database)
                 .password(password.as_ref().map_or("", Secret::expose))
                 .ssl_mode(ssl_mode(*sslmode))
         }

@@ -49,8 +49,8 @@ fn a_folder_and_an_api_with_a_strict_schema() {
         panic!("{:?}", config.target)
     };
     assert_eq!(
-        (host.as_str(), *port, database.as_deref(), user.as_str()),
-        ("localhost", 5432, Some("warehouse"), "loader")
+        (host.as_str(), *port, database.as_str(), user.as_str()),
+        ("localhost", 5432, "warehouse", "loader")
     );
     assert_eq!((password.as_ref().unwrap().expose(), *sslmode), ("canary-password", SslMode::Prefer));
     let columns: Vec<_> =
@@ -156,32 +156,65 @@ fn a_target_that_names_nobody_uses_the_default_one() {
     let default = target(&fixture("only_a_target.yaml"));
     assert_eq!(default.database, TargetDatabase::Default { database: Some("warehouse".into()) });
     assert_eq!(target("target: {}").table.to_string(), "raw_data");
-    assert_eq!(target("target: {host: , password: ~}").database, TargetDatabase::Default { database: None });
     let url = target("target: {url: \"postgresql://a:b@[::1]:5433/db?sslmode=require\", table: '\"My.Table\"'}");
     assert_eq!(url.database, TargetDatabase::Url("postgresql://a:b@[::1]:5433/db?sslmode=require".into()));
     assert_eq!(url.table, TableName { schema: None, table: "My.Table".into() });
     assert_eq!(url.table.to_string(), "\"My.Table\"");
-    let own = target("target: {user: ann}");
-    assert!(
-        matches!(own.database, TargetDatabase::Server { host, port: 5432, password: None, .. } if host == "localhost")
-    );
+    let own = target("target: {user: ann, host: db, database: shop}");
+    assert!(matches!(own.database, TargetDatabase::Server { port: 5432, password: None, .. }));
+}
+
+#[test]
+fn a_missing_schema_is_made_for_a_plain_name_or_when_the_config_says_so() {
+    let creates = |target: &str| {
+        Document::parse(&format!("target: {{{target}}}")).unwrap().target(&NoReferences).unwrap().value.create_schema
+    };
+    for plain in ["table: t", "table: sales.t", "table: Öre_2.t", "table: '\"s\".\"odd name\"'"] {
+        assert!(creates(plain), "{plain}");
+        assert!(!creates(&format!("{plain}, create_schema: false")), "{plain}");
+    }
+    for odd in ["table: -1.00", "table: 2026.t", "table: 'my shop.t'", "table: '\"a.b\".t'"] {
+        assert!(!creates(odd), "{odd}");
+        assert!(creates(&format!("{odd}, create_schema: true")), "{odd}");
+    }
 }
 
 #[test]
 fn a_table_name_reads_back_what_it_prints() {
-    for text in ["t", "s.t", "\"a.b\".c", "\"a\"\"b\"", "Öre.Tisch"] {
+    for text in ["t", "s.t", "\"a.b\".c", "\"a\"\"b\"", "Öre.Tisch", "it's", "a b.c;--", "\\t", "a\u{200b}b", "\"\"\"\""] {
         let name: TableName = text.parse().unwrap();
         assert_eq!(name.to_string(), text);
     }
-    for text in ["", ".", "a.", "a.b.c", "\"a", "information_schema.t", "a\u{7}b"] {
+    for text in ["", ".", "a.", ".a", "a.b.c", "\"a", "\"\"", "information_schema.t"] {
         assert!(text.parse::<TableName>().is_err(), "{text}");
     }
 }
 
 #[test]
+fn a_table_name_is_taken_as_written_or_refused_and_never_becomes_another_one() {
+    let refused = |text: &str| text.parse::<TableName>().expect_err(text);
+    for text in [" leading", "trailing ", "\u{a0}t", "t\u{2003}", " ", "s .t", "s. t", "\" s\".t", "\u{3000}"] {
+        assert_eq!(refused(text), "a name without white space at its ends", "{text:?}");
+    }
+    for text in ["a\u{7}b", "a\tb", "a\nb", "t\r\n", "\u{85}", "a\u{7f}"] {
+        assert_eq!(refused(text), "a name without line breaks, tabs and other control characters", "{text:?}");
+    }
+    for text in ["System(\"ls\")", "a\"b", "a\"", "s.a\"b\"c", "s.\"a\"b", "\"a\" .b", "\"a\"\"", "\"a\".\"b"] {
+        refused(text);
+    }
+    assert_eq!("\"System(\"\"ls\"\")\"".parse::<TableName>().unwrap().table, "System(\"ls\")");
+    // White space at the ends of the YAML text counts as well.
+    let problems = problems("sources: [{type: local, path: a}]\ntarget: {table: \" t\"}\n");
+    assert_eq!(
+        problems,
+        ["target.table: expected a name without white space at its ends, found \" t\" at line 2 column 17"]
+    );
+}
+
+#[test]
 fn texts_stay_as_they_were_written() {
     let config =
-        pipeline("sources: [{type: local, path: 012}]\ntarget: {table: no, user: 1e3, password: 0x10}\nname: 1.50\n");
+        pipeline("sources: [{type: local, path: 012}]\ntarget: {table: no, host: h, database: d, user: 1e3, password: 0x10}\nname: 1.50\n");
     let SourceConfig::Local(local) = &config.sources[0] else { panic!("local") };
     assert_eq!((local.path.as_str(), config.target.table.table.as_str(), config.name.as_str()), ("012", "no", "1.50"));
     let TargetDatabase::Server { user, password, .. } = config.target.database else { panic!("a server") };
@@ -207,7 +240,7 @@ fn a_schema_is_nested_or_flat() {
     assert_eq!(columns("schema: {id: int, at: {type: date}, on_mismatch: fail}"), ["id bigint", "at date"]);
     // A column may be called like a key of the nested shape.
     assert_eq!(columns("schema: {columns: text, type: int}"), ["columns text", "type bigint"]);
-    assert_eq!(pipeline(&with("schema:")).schema, None);
+    assert_eq!(pipeline(&with("")).schema, None);
 }
 
 #[test]
