@@ -29,6 +29,7 @@ mod main_job;
 mod openapi;
 mod outcomes;
 mod problems;
+mod property_values;
 mod queue_guards;
 mod roles;
 mod run_attempts;
