@@ -25,6 +25,7 @@ mod logins;
 mod main_job;
 mod openapi;
 mod problems;
+mod property_values;
 mod queue_guards;
 mod roles;
 mod run_attempts;
