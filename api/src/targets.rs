@@ -72,7 +72,9 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
         _ => StatusCode::BAD_REQUEST,
     };
     if let Database(source) = &error {
-        tracing::warn!(error = %source, "could not read a target");
+        // The server's message can quote a value of a row, so the log gets its code only.
+        let code = source.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+        tracing::warn!(sqlstate = code, "could not read a target");
     }
     Error::refused(status, error.code(), error.to_string(), error.next_step())
 }

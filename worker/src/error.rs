@@ -91,6 +91,16 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
+    /// The connection to a target was lost, or the target does not answer. `doing`: "could not load rows for public.t";
+    /// `why`: what the driver says.
+    pub fn lost(doing: &str, why: &str) -> Self {
+        Self::Load {
+            code: "target_lost",
+            message: format!("{doing}: the connection to the target was lost: {why}"),
+            next_step: "Check that the target's server is up and in reach of the worker, then retry the run.".into(),
+        }
+    }
+
     /// Stable code people can search for.
     pub fn code(&self) -> &'static str {
         match self {

@@ -70,11 +70,8 @@ impl<'a> Failing<'a> {
     fn without_code(self, error: &sqlx::Error) -> PipelineError {
         let doing = format!("could not {} for {}", self.doing, self.table);
         if is_connection_loss(error) {
-            return PipelineError::Load {
-                code: "target_lost",
-                message: format!("{doing}: the connection to the target was lost{}", because_of(error)),
-                next_step: "Check that the target's server is up and in reach of the worker, then retry the run.".into(),
-            };
+            // The driver's own errors name no value of a row.
+            return PipelineError::lost(&doing, &error.to_string());
         }
         PipelineError::Target {
             code: "target_protocol",

@@ -16,6 +16,10 @@ const SHORT_KEY_BYTES: i64 = 2_000;
 /// Everything else (rights, locks, connections, missing objects) is about the statement, whatever rows it has.
 pub fn concerns_a_row(error: &sqlx::Error) -> bool {
     let Some(code) = error.as_database_error().and_then(|error| error.code()) else { return false };
+    // A sequence that has no number left refuses every row after it.
+    if code == "2200H" {
+        return false;
+    }
     ["22", "23", "38", "39", "44", "P0"].iter().any(|class| code.starts_with(class)) || code == "54000"
 }
 
@@ -110,8 +114,8 @@ async fn longest(
         return Ok(None);
     }
     let found: Option<(i32, i64)> = sqlx::query_as(AssertSqlSafe(format!(
-        "select place, bytes from {STAGING} s, lateral (values {}) length (place, bytes)
-         where s._elt_row = $1 and bytes is not null order by bytes desc limit 1",
+        "select length.place, length.bytes from {STAGING} s, lateral (values {}) length (place, bytes)
+         where s._elt_row = $1 and length.bytes is not null order by length.bytes desc limit 1",
         lengths.join(", ")
     )))
     .bind(row)

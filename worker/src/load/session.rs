@@ -42,6 +42,9 @@ pub struct Session {
     pub login: Login,
     /// System identifier, database and table: two spellings of one table are one target.
     target_key: String,
+    /// The run brings rows, which are staged where the table is there already. An undo brings none, nor does an attempt
+    /// that only asks what an earlier one did.
+    brings_rows: bool,
 }
 
 /// The table as it is before a load.
@@ -87,10 +90,11 @@ impl Session {
         let mut connection = connect(context, attempt).await?;
         let table = TableRef::find(&mut connection, &context.config.target.table).await?;
         let login = login::prepare(&mut connection, &table).await?;
+        let brings_rows = context.run.kind != "undo" && context.run.verdict.is_none();
         let database = database_key(&mut connection)
             .await
             .map_err(|error| Failing::at(&table, "identify the target").because(error))?;
-        Ok(Self { connection, target_key: format!("{database}/{table}"), table, attempt, login })
+        Ok(Self { connection, target_key: format!("{database}/{table}"), table, attempt, login, brings_rows })
     }
 
     /// Connects again if the connection was lost while the sources were read: that may take hours.
@@ -145,7 +149,7 @@ impl Session {
         bookkeeping::ensure(&mut self.connection, &self.table).await?;
         let begun = marker::begin(&mut self.connection, &self.table, self.attempt).await?;
         // A table that cannot be loaded into is refused before the sources are read, which may take hours.
-        if matches!(begun, Begun::Mine) && self.look().await?.is_some() {
+        if matches!(begun, Begun::Mine) && self.brings_rows && self.look().await?.is_some() {
             self.login.require_temporary(&self.table)?;
         }
         Ok(begun)

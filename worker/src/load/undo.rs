@@ -19,6 +19,8 @@ use crate::report::RunReport;
 pub async fn undo(session: &mut Session, undone: Uuid) -> Result<RunReport> {
     let (table, attempt) = (session.table.clone(), session.attempt);
     let fail = Failing::at(&table, "undo the run");
+    // Rows that row level security hides would stay.
+    session.look().await?;
     let mut tx = session.connection.begin().await.map_err(|error| fail.because(error))?;
     marker::lock(&mut tx, &table).await.map_err(|error| fail.because(error))?;
     marker::fence(&mut tx, &table, attempt).await?;
