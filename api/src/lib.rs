@@ -10,6 +10,7 @@
 
 mod audit;
 pub mod auth;
+mod checks;
 mod client;
 mod download;
 pub mod error;
@@ -37,6 +38,7 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::checks::Checks;
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::settings::ApiSettings;
@@ -57,6 +59,7 @@ pub struct AppState {
     pub(crate) secret_key: Secret,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,
+    pub(crate) checks: Checks,
     /// One login of a user from an address at a time.
     pub(crate) login_turns: Turns,
     /// Cancelled when the process should stop.
@@ -90,6 +93,7 @@ impl AppState {
             secret_key,
             metrics: Arc::default(),
             events: Events::new(),
+            checks: Checks::default(),
             login_turns: Turns::default(),
             stop: CancellationToken::new(),
         })
