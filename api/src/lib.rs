@@ -12,6 +12,7 @@ mod audit;
 pub mod auth;
 mod checks;
 mod client;
+mod connections;
 mod download;
 pub mod error;
 mod events;
@@ -28,9 +29,7 @@ pub mod tokens;
 mod turns;
 mod ui;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use elt_shared::secret::Secret;
@@ -44,9 +43,6 @@ use crate::metrics::Metrics;
 use crate::settings::ApiSettings;
 use crate::tokens::{MIN_KEY_BYTES, Tokens};
 use crate::turns::Turns;
-
-/// How long open requests may take to finish once the process should stop.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -108,20 +104,9 @@ pub fn app(state: AppState) -> Router {
 }
 
 /// Answers requests until `stop` is cancelled, then lets open ones finish.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, mut state: AppState, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, mut state: AppState, stop: CancellationToken) {
     state.stop = stop.clone();
     tokio::spawn(state.events.clone().follow(state.db.clone(), stop.clone()));
-    let service = app(state).into_make_service_with_connect_info::<SocketAddr>();
-    let answering = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let deadline = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        done = answering => done,
-        () = deadline => Ok(()),
-    }
+    let proxies = state.settings.trusted_proxies.clone();
+    connections::answer(listener, app(state), proxies, stop).await;
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Context;
 use clap::Args;
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
@@ -62,7 +61,7 @@ impl Serve {
         let address = listener.local_addr()?;
         tracing::info!("elt {} answers at http://{address}/", env!("CARGO_PKG_VERSION"));
         out::print(&format!("elt answers at http://{address}/"));
-        elt_api::serve(listener, state, stop.gracefully).await.context("the API ended")?;
+        elt_api::serve(listener, state, stop.gracefully).await;
         telemetry.shutdown().await;
         databases.close().await?;
         Ok(Exit::Done)

@@ -76,9 +76,8 @@ async fn work(
 ) -> anyhow::Result<()> {
     let until = stop.gracefully.child_token();
     let api = async {
-        let answer = elt_api::serve(listener, state, until.clone()).await.context("the API ended");
+        elt_api::serve(listener, state, until.clone()).await;
         until.cancel();
-        answer
     };
     let worker = async {
         let Some(settings) = settings else { return Ok(()) };
@@ -86,8 +85,8 @@ async fn work(
         until.cancel();
         answer
     };
-    let (api, worker) = tokio::join!(api, worker);
-    api.and(worker)
+    let ((), worker) = tokio::join!(api, worker);
+    worker
 }
 
 fn greet(address: SocketAddr, data_dir: &Path, login: &FirstLogin) {
