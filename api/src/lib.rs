@@ -18,6 +18,7 @@ pub mod error;
 mod events;
 mod extract;
 mod layers;
+mod login_queue;
 mod metrics;
 mod once;
 mod openapi;
@@ -39,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::checks::Checks;
 use crate::events::Events;
+use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::settings::ApiSettings;
 use crate::tokens::{MIN_KEY_BYTES, Tokens};
@@ -58,6 +60,8 @@ pub struct AppState {
     pub(crate) checks: Checks,
     /// One login of a user from an address at a time.
     pub(crate) login_turns: Turns,
+    /// All logins whose passwords are being checked.
+    pub(crate) login_queue: LoginQueue,
     /// Cancelled when the process should stop.
     pub(crate) stop: CancellationToken,
 }
@@ -91,6 +95,7 @@ impl AppState {
             events: Events::new(),
             checks: Checks::default(),
             login_turns: Turns::default(),
+            login_queue: LoginQueue::default(),
             stop: CancellationToken::new(),
         })
     }

@@ -9,7 +9,7 @@ use crate::support::app::Login;
 const FOR_ALL: [&str; 5] = ["GET /", "GET /livez", "GET /readyz", "GET /metrics", "POST /auth/login"];
 
 /// Operations every user may use.
-const FOR_USERS: [&str; 8] = [
+const FOR_USERS: [&str; 9] = [
     "POST /upload-config",
     "POST /configs/validate",
     "GET /configs/schema",
@@ -17,6 +17,7 @@ const FOR_USERS: [&str; 8] = [
     "GET /coverage-report",
     "GET /auth/me",
     "POST /auth/logout",
+    "POST /auth/password",
     "GET /quarantine/{id}/none",
 ];
 
