@@ -29,7 +29,8 @@ fn now() -> u64 {
 fn claims() -> Value {
     json!({
         "sub": "admin", "role": "admin", "jti": "7b0b2a1e-94c5-4a0a-9c57-4f4f3f1f7c11", "iss": "elt", "aud": "elt-api",
-        "iat": now(), "exp": now() + 600,
+        // The second that began last may have begun before the users were made.
+        "iat": now() + 1, "exp": now() + 600,
     })
 }
 
@@ -360,4 +361,23 @@ async fn the_last_admin_stays() {
     }
     assert_eq!(app.delete(&path).await.problem(409)["code"], "last_admin");
     assert_eq!(users["data"][0].get("password_hash"), None);
+}
+
+#[tokio::test]
+async fn a_token_of_a_removed_user_never_comes_back() {
+    let app = app().await;
+    let add = async |name: &str, role: &str| {
+        let new = json!({ "username": name, "password": "correct horse", "role": role });
+        app.post("/users").json(new).await.header("location").to_owned()
+    };
+    let first = add("bob", "user").await;
+    let token = app.login("bob", "correct horse").await;
+    assert_eq!(status_of(&app, &token).await, 200);
+    assert_eq!(app.delete(&first).await.status, 204);
+    // The name is free again, in any spelling: it is somebody else's now.
+    add("Bob", "admin").await;
+    assert_eq!(status_of(&app, &token).await, 401);
+    assert_eq!(app.get("/users").bearer(&token).await.status, 401);
+    let own = app.login("bob", "correct horse").await;
+    assert_eq!(app.get("/users").bearer(&own).await.status, 200);
 }
