@@ -97,14 +97,15 @@ impl Tokens {
         if token.len() > MAX_TOKEN_BYTES {
             return Err("the token is not one of ours");
         }
-        jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map(|data| data.claims).map_err(
-            |error| match error.kind() {
-                ErrorKind::ExpiredSignature => "the token has expired",
-                ErrorKind::InvalidToken if !token.contains('.') => {
-                    "this is not a token: log in to get one; a signing key is not sent"
-                }
-                _ => "the token is not one of ours",
-            },
-        )
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map(|data| data.claims);
+        let claims = claims.map_err(|error| match error.kind() {
+            ErrorKind::ExpiredSignature => "the token has expired",
+            ErrorKind::InvalidToken if !token.contains('.') => {
+                "this is not a token: log in to get one; a signing key is not sent"
+            }
+            _ => "the token is not one of ours",
+        })?;
+        // No name has a NUL character, and the database cannot even be asked for one.
+        if claims.sub.contains('\0') { Err("the token is not one of ours") } else { Ok(claims) }
     }
 }

@@ -264,6 +264,7 @@ async fn a_token_counts_in_its_time_and_for_its_purpose_only() {
         ("for others", with(good.clone(), "aud", "another-service")),
         ("by others", with(good.clone(), "iss", "another-service")),
         ("nameless", without(good.clone(), "jti")),
+        ("of no name", with(good.clone(), "sub", "adm\0in")),
     ];
     for (case, claims) in cases {
         assert_eq!(status_of(&app, &signed(&claims)).await, 401, "{case}");
