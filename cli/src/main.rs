@@ -37,6 +37,7 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use nix::sys::stat::{Mode, umask};
 
 use exit::Exit;
 
@@ -84,6 +85,8 @@ impl Command {
 }
 
 fn main() -> ExitCode {
+    // Rows, logs and keys are for this account alone, whatever the shell's umask says.
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
     // Everything that speaks TLS asks for the process's provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = match Cli::try_parse() {
