@@ -43,7 +43,7 @@ use crate::events::Events;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::settings::ApiSettings;
-use crate::tokens::{MIN_KEY_BYTES, Tokens};
+use crate::tokens::{MIN_KEY_BYTES, Tokens, is_strong};
 use crate::turns::Turns;
 
 /// What every handler can reach.
@@ -69,7 +69,7 @@ pub struct AppState {
 /// Why the API refuses to start.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// A key is missing or too short to protect anything.
+    /// A key is missing, or too weak to protect anything.
     #[error(
         "{0} must be set to at least {MIN_KEY_BYTES} random bytes (for example `openssl rand -hex 32`), the same on every replica"
     )]
@@ -78,14 +78,10 @@ pub enum SetupError {
 
 impl AppState {
     /// # Errors
-    /// When a key is missing or shorter than 32 bytes.
+    /// When a key is missing, shorter than 32 bytes or plainly made up.
     pub fn new(db: PgPool, settings: ApiSettings) -> Result<Self, SetupError> {
         let tokens = settings.jwt_key.as_ref().and_then(Tokens::new).ok_or(SetupError::Key("ELT_JWT_KEY"))?;
-        let secret_key = settings
-            .secret_key
-            .clone()
-            .filter(|key| key.expose().len() >= MIN_KEY_BYTES)
-            .ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
+        let secret_key = settings.secret_key.clone().filter(is_strong).ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
         Ok(Self {
             db,
             settings: Arc::new(settings),

@@ -55,9 +55,10 @@ impl Serve {
         }
         databases.require_migrated().await?;
         databases.keep_lines_of(&mut telemetry).await?;
+        // Refuses unusable keys, before anybody is made who could not log in.
+        let state = state(&databases, self.api, self.network, self.env_allow, keys)?;
         self.first_users.make(&databases.control).await?;
 
-        let state = state(&databases, self.api, self.network, self.env_allow, keys)?;
         let address = listener.local_addr()?;
         tracing::info!("elt {} answers at http://{address}/", env!("CARGO_PKG_VERSION"));
         out::print(&format!("elt answers at http://{address}/"));

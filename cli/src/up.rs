@@ -53,11 +53,11 @@ impl Up {
         databases.migrate().await?;
         databases.keep_lines_of(&mut telemetry).await?;
         let keys = Keys::load_or_make(&databases.data_dir, self.api.jwt_key.clone(), self.api.secret_key.clone())?;
-        let login = self.first_users.make_or_generate(&databases.control).await?;
-
-        greet(listener.local_addr()?, &databases.data_dir, &login);
+        // Refuses unusable keys, before anybody is made who could not log in.
         let state =
             serve::state(&databases, self.api, self.worker.network.clone(), self.worker.env_allow.clone(), keys)?;
+        let login = self.first_users.make_or_generate(&databases.control).await?;
+        greet(listener.local_addr()?, &databases.data_dir, &login);
         let settings = worker::settings(&databases, self.worker, &stop);
         let ended = work(listener, state, (!self.no_worker).then_some(settings), &databases.control, &stop).await;
         telemetry.shutdown().await;

@@ -302,10 +302,15 @@ async fn a_huge_token_and_the_key_itself_are_no_tokens() {
 async fn a_weak_key_keeps_the_api_from_starting() {
     let db = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").expect("a pool");
     let good = "a good key, which is 32 bytes long";
-    for (jwt_key, secret_key) in [("secret", good), ("", good), (good, "secret")] {
-        let settings = ApiSettings::with_keys(jwt_key.into(), secret_key.into());
-        let error = AppState::new(db.clone(), settings).err().expect("refused");
-        assert!(error.to_string().contains("at least 32 random bytes"), "{error}");
+    let equal = "a".repeat(32);
+    let repeated = "changeme".repeat(5);
+    let counted = "0123456789abcde".repeat(4);
+    for weak in ["secret", "", &equal, &repeated, &counted] {
+        for (jwt_key, secret_key) in [(weak, good), (good, weak)] {
+            let settings = ApiSettings::with_keys(jwt_key.into(), secret_key.into());
+            let error = AppState::new(db.clone(), settings).err().expect("refused");
+            assert!(error.to_string().contains("at least 32 random bytes"), "{error}");
+        }
     }
     let settings = ApiSettings { jwt_key: None, ..ApiSettings::with_keys(good.into(), good.into()) };
     assert!(AppState::new(db, settings).is_err());
