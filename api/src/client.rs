@@ -15,7 +15,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::AppState;
-use crate::error::Problem;
+use crate::error::{PROBLEM, Problem};
 
 /// Where a request's id travels.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -156,7 +156,7 @@ fn write_problem(response: &mut Response, id: &RequestId, path: &str) {
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
     *response.body_mut() = Body::from(body);
 }
 

@@ -13,6 +13,9 @@ use utoipa::ToSchema;
 /// Result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The media type of every error.
+pub const PROBLEM: &str = "application/problem+json";
+
 const SEE_DOCS: &str = "/docs shows what this address takes.";
 
 /// Seconds a caller should wait while the database is away.
