@@ -10,6 +10,7 @@
 
 mod audit;
 pub mod auth;
+mod checks;
 mod client;
 mod download;
 pub mod error;
@@ -37,6 +38,7 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::checks::Checks;
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::settings::ApiSettings;
@@ -55,6 +57,7 @@ pub struct AppState {
     pub settings: Arc<ApiSettings>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) secret_key: Secret,
+    pub(crate) checks: Checks,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,
     /// One login of a user from an address at a time.
@@ -86,6 +89,7 @@ impl AppState {
         Ok(Self {
             db,
             settings: Arc::new(settings),
+            checks: Checks::default(),
             tokens: Arc::new(tokens),
             secret_key,
             metrics: Arc::default(),

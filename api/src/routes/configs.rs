@@ -100,14 +100,10 @@ async fn upload(
 /// Checks a text off the async threads.
 ///
 /// # Errors
-/// When it is not one YAML mapping.
+/// When it is not one YAML mapping, or the check has to wait or takes too long.
 pub async fn check(state: &AppState, text: String) -> Result<Upload> {
     let key = state.secret_key.clone();
-    Ok(blocking(move || Upload::check(&key, text)).await??)
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal("check the YAML", error))
+    state.checks.run(move |effort| Upload::check_within(&key, text, effort)).await
 }
 
 /// The versions, as the first clients read them.
@@ -268,14 +264,17 @@ struct MaskedConfig {
     (status = 404, body = Problem)))]
 async fn one(State(state): State<AppState>, _admin: Admin, Path(id): Path<i64>) -> Result<Json<MaskedConfig>> {
     let config = find(&state, id).await?;
-    let yaml_masked = masked(&config).await?;
+    let yaml_masked = masked(&state, &config).await?;
     Ok(Json(MaskedConfig { config: config.into(), yaml_masked }))
 }
 
-async fn masked(config: &ConfigVersion) -> Result<String> {
+async fn masked(state: &AppState, config: &ConfigVersion) -> Result<String> {
     let text = config.yaml_content.clone();
-    let document = blocking(move || Document::parse(&text)).await?;
-    Ok(document.map_err(|error| Error::internal("read a stored config", error))?.masked())
+    let masked = state.checks.run(move |effort| Ok(Document::parse_within(&text, effort)?.masked())).await;
+    masked.map_err(|error| match error {
+        Error::Config(error) => Error::internal("read a stored config", error),
+        other => other,
+    })
 }
 
 /// What a check found.
@@ -344,7 +343,7 @@ struct Diff {
     (status = 404, body = Problem)))]
 async fn diff(State(state): State<AppState>, _admin: Admin, Params(query): Params<DiffQuery>) -> Result<Json<Diff>> {
     let (from, to) = (find(&state, query.from).await?, find(&state, query.to).await?);
-    let (from_masked, to_masked) = (masked(&from).await?, masked(&to).await?);
+    let (from_masked, to_masked) = (masked(&state, &from).await?, masked(&state, &to).await?);
     let secrets_differ = from_masked == to_masked && from.yaml_content != to.yaml_content;
     Ok(Json(Diff {
         from: MaskedConfig { config: from.into(), yaml_masked: from_masked },

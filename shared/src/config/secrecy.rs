@@ -88,7 +88,12 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 }
 
 fn is_misspelled(name: &str) -> bool {
-    OFTEN_MISSPELLED.iter().any(|secret| strsim::damerau_levenshtein(name, secret) <= secret.len() / 5)
+    let length = name.chars().count();
+    OFTEN_MISSPELLED.iter().any(|secret| {
+        let tolerance = secret.len() / 5;
+        // Names differ by at least as many characters as one is longer: most need no closer look.
+        secret.len().abs_diff(length) <= tolerance && strsim::damerau_levenshtein(name, secret) <= tolerance
+    })
 }
 
 /// Whether a query parameter with this name carries a secret.
