@@ -2,11 +2,10 @@ import {
   ChangeDetectionStrategy,
   Component,
   computed,
-  effect,
   inject,
   input,
+  linkedSignal,
   signal,
-  untracked,
 } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
 import { finalize, map } from 'rxjs';
@@ -80,21 +79,20 @@ export class Quarantine {
     }
     return [...counts].sort((one, other) => other[1] - one[1]);
   });
-  protected readonly chosen = signal<readonly number[]>([]);
+  protected readonly chosen = linkedSignal<unknown, readonly number[]>({
+    source: this.filter,
+    computation: () => [],
+  });
   /** Rows of one run can be replayed together. */
   protected readonly chosenRun = computed(() => {
     const runs = new Set(this.rowsChosen().map((row) => row.run_id));
     return runs.size === 1 ? [...runs][0] : undefined;
   });
   protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
-
-  constructor() {
-    effect(() => {
-      this.filter();
-      untracked(() => this.chosen.set([]));
-    });
-  }
+  protected readonly problem = linkedSignal<unknown, Problem | undefined>({
+    source: this.filter,
+    computation: () => undefined,
+  });
 
   protected pick(config: string): void {
     void this.router.navigate([], { queryParams: { config: config || null, run: null } });

@@ -83,7 +83,9 @@ export class Attempts {
         one.id === other.id && one.attempt === other.attempt && one.state === other.state,
     },
   );
-  protected readonly attempts = query(this.wanted, ({ id }) => this.api.attempts(id));
+  protected readonly attempts = query(this.wanted, ({ id }) => this.api.attempts(id), {
+    identity: ({ id }) => id,
+  });
 
   protected took(attempt: Attempt): string {
     return attempt.finished_at

@@ -6,6 +6,7 @@ import {
   effect,
   inject,
   input,
+  linkedSignal,
   signal,
   untracked,
 } from '@angular/core';
@@ -132,7 +133,11 @@ export class RunPage {
     () => this.tab() ?? (this.report() === undefined ? 'logs' : 'result'),
   );
   protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  /** Why the last action on this run was refused. */
+  protected readonly problem = linkedSignal<string, Problem | undefined>({
+    source: this.id,
+    computation: () => undefined,
+  });
 
   protected readonly shownState = shownState;
   protected readonly canStop = canStop;
@@ -167,7 +172,7 @@ export class RunPage {
         danger: true,
       })
       .subscribe((yes) => {
-        if (yes) this.act(this.api.stop(run.id), (changed) => this.run.patch(() => changed));
+        if (yes) this.act(this.api.stop(run.id), (changed) => this.keep(changed));
       });
   }
 
@@ -197,11 +202,15 @@ export class RunPage {
   }
 
   private act<T>(call: Observable<T>, done: (answer: T) => void): void {
+    const id = this.id();
     this.busy.set(true);
     this.problem.set(undefined);
     call.pipe(finalize(() => this.busy.set(false))).subscribe({
       next: done,
-      error: (error: unknown) => this.problem.set(toProblem(error)),
+      error: (error: unknown) => {
+        // By now the page may show another run, of which this problem says nothing.
+        if (this.id() === id) this.problem.set(toProblem(error));
+      },
     });
   }
 
@@ -221,6 +230,6 @@ export class RunPage {
   }
 
   private keep(run: Run): void {
-    this.run.patch((known) => ({ ...known, ...run }));
+    this.run.patch((known) => (known.id === run.id ? { ...known, ...run } : known));
   }
 }

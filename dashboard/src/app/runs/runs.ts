@@ -1,4 +1,12 @@
-import { ChangeDetectionStrategy, Component, computed, inject, input, signal } from '@angular/core';
+import {
+  ChangeDetectionStrategy,
+  Component,
+  computed,
+  inject,
+  input,
+  linkedSignal,
+  signal,
+} from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
 import { catchError, forkJoin, map, of } from 'rxjs';
 
@@ -63,11 +71,20 @@ export class Runs {
     (run) => run.id,
     { every: AGAIN_MS },
   );
+  /** Runs in each state under the other filters; those known last while only the state changes. */
+  private readonly counts = linkedSignal<
+    { others: RunFilter; counts: Record<string, number> | undefined },
+    Record<string, number> | undefined
+  >({
+    source: () => ({ others: this.others(), counts: this.list.first.value()?.counts }),
+    computation: ({ others, counts }, before) =>
+      counts ?? (before?.source.others === others ? before?.value : undefined),
+  });
   protected readonly tabs = computed(() =>
     STATES.map((state) => {
-      const counts: Record<string, number> = this.list.first.value()?.counts ?? {};
-      const number =
-        state === '' ? Object.values(counts).reduce((sum, one) => sum + one, 0) : (counts[state] ?? 0);
+      const counts = this.counts();
+      const all = Object.values(counts ?? {}).reduce((sum, one) => sum + one, 0);
+      const number = counts === undefined ? undefined : state === '' ? all : (counts[state] ?? 0);
       return { state, label: state === '' ? 'All' : state.charAt(0).toUpperCase() + state.slice(1), number };
     }),
   );
