@@ -23,6 +23,7 @@ mod log_lines;
 mod logins;
 mod main_job;
 mod openapi;
+mod pipelines;
 mod problems;
 mod queue_guards;
 mod roles;
