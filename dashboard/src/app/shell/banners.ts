@@ -5,6 +5,7 @@ import { Router } from '@angular/router';
 import { Clock } from '../core/clock';
 import { Connection } from '../core/connection';
 import { duration } from '../core/format';
+import { MissingCode } from '../core/missing-code';
 import { Session } from '../core/session';
 import { Icon } from '../shared/icon';
 
@@ -63,6 +64,7 @@ export class Banners {
   private readonly session = inject(Session);
   private readonly dialog = inject(MatDialog);
   private readonly router = inject(Router);
+  private readonly code = inject(MissingCode);
   protected readonly connection = inject(Connection);
 
   protected readonly left = computed(() => {
@@ -82,7 +84,11 @@ export class Banners {
   }
 
   protected async logInAgain(): Promise<void> {
-    const { LoginAgain } = await import('../login/login-again');
-    this.dialog.open(LoginAgain, { width: '400px', data: this.session.username() });
+    try {
+      const { LoginAgain } = await import('../login/login-again');
+      this.dialog.open(LoginAgain, { width: '400px', data: this.session.username() });
+    } catch (error) {
+      await this.code.report(error, this.router.url);
+    }
   }
 }

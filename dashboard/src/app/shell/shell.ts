@@ -7,6 +7,7 @@ import { NavigationEnd, Router, RouterLink, RouterLinkActive, RouterOutlet } fro
 import { filter } from 'rxjs';
 
 import { AuthApi } from '../core/api/auth';
+import { MissingCode } from '../core/missing-code';
 import { Preferences } from '../core/preferences';
 import { Session } from '../core/session';
 import { Shortcuts } from '../core/shortcuts';
@@ -30,6 +31,7 @@ export class Shell {
   private readonly auth = inject(AuthApi);
   private readonly dialog = inject(MatDialog);
   private readonly toaster = inject(Toaster);
+  private readonly code = inject(MissingCode);
   private readonly document = inject(DOCUMENT);
   protected readonly preferences = inject(Preferences);
   protected readonly session = inject(Session);
@@ -60,8 +62,12 @@ export class Shell {
   }
 
   protected async showShortcuts(): Promise<void> {
-    const { ShortcutsDialog } = await import('./shortcuts-dialog');
-    this.dialog.open(ShortcutsDialog, { width: '560px' });
+    try {
+      const { ShortcutsDialog } = await import('./shortcuts-dialog');
+      this.dialog.open(ShortcutsDialog, { width: '560px' });
+    } catch (error) {
+      await this.code.report(error, this.router.url);
+    }
   }
 
   protected skipToContent(): void {
