@@ -11,7 +11,6 @@ import { MatMenuModule } from '@angular/material/menu';
 import { Router } from '@angular/router';
 import { finalize, map } from 'rxjs';
 
-import { ConfigsApi } from '../core/api/configs';
 import { Condition, DataApi, DataPage, Target } from '../core/api/data';
 import { saveAnswer } from '../core/files';
 import { count } from '../core/format';
@@ -23,6 +22,7 @@ import { Empty } from '../shared/empty';
 import { FileDrop } from '../shared/file-drop';
 import { Icon } from '../shared/icon';
 import { PageHeader } from '../shared/page-header';
+import { PipelineSelect } from '../shared/pipeline-select';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { nextSort } from './cells';
@@ -44,12 +44,22 @@ const SIZES = [25, 50, 100, 250, 1000];
   selector: 'app-data-view',
   templateUrl: './data-view.html',
   styleUrl: './data-view.scss',
-  imports: [DataGrid, Empty, FileDrop, FilterForm, Icon, MatMenuModule, PageHeader, ProblemView, QueryState],
+  imports: [
+    DataGrid,
+    Empty,
+    FileDrop,
+    FilterForm,
+    Icon,
+    MatMenuModule,
+    PageHeader,
+    PipelineSelect,
+    ProblemView,
+    QueryState,
+  ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class DataView {
   private readonly api = inject(DataApi);
-  private readonly configs = inject(ConfigsApi);
   private readonly router = inject(Router);
   protected readonly isAdmin = inject(Session).role() === 'admin';
 
@@ -117,18 +127,6 @@ export class DataView {
       page?.columns ?? (before?.source.target === target ? before?.value : undefined),
   });
 
-  /** The newest version of every pipeline. */
-  protected readonly targets = query(
-    () => (this.isAdmin ? {} : undefined),
-    () =>
-      this.configs
-        .list(250)
-        .pipe(
-          map((page) =>
-            page.data.filter((one, at, all) => all.findIndex((other) => other.name === one.name) === at),
-          ),
-        ),
-  );
   protected readonly exporting = signal(false);
   protected readonly exportProblem = linkedSignal<unknown, Problem | undefined>({
     source: this.target,

@@ -7,11 +7,12 @@ import {
   linkedSignal,
   signal,
 } from '@angular/core';
+import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { Router, RouterLink } from '@angular/router';
-import { catchError, forkJoin, map, of } from 'rxjs';
+import { catchError, debounceTime, forkJoin, map, of } from 'rxjs';
 
-import { ConfigsApi } from '../core/api/configs';
 import { Run } from '../core/api/models';
+import { PipelinesApi } from '../core/api/pipelines';
 import { RunFilter, RunsApi } from '../core/api/runs';
 import { count, duration, plural } from '../core/format';
 import { paged } from '../core/paged';
@@ -34,6 +35,8 @@ const LIMIT = 50;
 const AGAIN_MS = 5000;
 const STATES = ['', 'queued', 'running', 'succeeded', 'failed', 'stopped'] as const;
 const SHOWN_BARS = 60;
+const SUGGESTED = 50;
+const TYPING_MS = 250;
 
 /** Every run, filtered by what the address says. */
 @Component({
@@ -45,7 +48,7 @@ const SHOWN_BARS = 60;
 })
 export class Runs {
   private readonly api = inject(RunsApi);
-  private readonly configs = inject(ConfigsApi);
+  private readonly pipelines = inject(PipelinesApi);
   private readonly router = inject(Router);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
@@ -111,10 +114,16 @@ export class Runs {
         title: `${run.name}: ${run.state}, ${duration(tookMs(run))}, ${count(run.rows_inserted)} new rows`,
       })),
   );
-  /** Names of pipelines, to choose from. */
+  protected readonly typed = signal('');
+  private readonly searched = toSignal(toObservable(this.typed).pipe(debounceTime(TYPING_MS)), {
+    initialValue: '',
+  });
+  /** Pipelines to choose from: those whose names contain what is typed. */
   protected readonly names = query(
-    () => ({}),
-    () => this.configs.list(250).pipe(map((page) => [...new Set(page.data.map((config) => config.name))])),
+    () => this.searched().trim(),
+    (search) =>
+      this.pipelines.list(search, SUGGESTED).pipe(map((page) => page.data.map((pipeline) => pipeline.name))),
+    { identity: () => 'pipelines' },
   );
   protected readonly chosen = signal<readonly string[]>([]);
   protected readonly chosenRuns = computed(
