@@ -1,6 +1,6 @@
 //! What a run did, for the person at the terminal.
 
-use elt_shared::store::runs::Run;
+use elt_shared::store::runs::{Outcome, Run};
 use elt_worker::extract::LeftOutKind;
 use elt_worker::report::{Drift, FileReceipt, RunReport};
 
@@ -42,7 +42,19 @@ fn headline(run: &Run) -> String {
         _ => String::new(),
     };
     let kind = if run.kind == "run" { "run".to_owned() } else { format!("run ({})", run.kind) };
-    format!("{kind} {} of {}: {}{took}", run.id, run.name, run.state)
+    format!("{kind} {} of {}: {}{took}", run.id, run.name, ended(run))
+}
+
+/// The run's state, and what came of it.
+fn ended(run: &Run) -> String {
+    let came_to = match (run.outcome, run.kind.as_str()) {
+        (None | Some(Outcome::Clean), _) => "",
+        (Some(Outcome::WithWarnings), _) => " with warnings",
+        (Some(Outcome::NothingLoaded), "test_connection") => ", but none of the connections can be used",
+        (Some(Outcome::NothingLoaded), "check" | "plan") => ", but nothing of what came can be loaded",
+        (Some(Outcome::NothingLoaded), _) => ", but nothing of what came could be loaded",
+    };
+    format!("{}{came_to}", run.state)
 }
 
 fn files(report: &RunReport) -> String {

@@ -24,6 +24,7 @@ mod logins;
 mod main_job;
 mod openapi;
 mod pipelines;
+mod outcomes;
 mod problems;
 mod queue_guards;
 mod roles;

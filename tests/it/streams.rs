@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use elt_shared::store::logs::{self, NewLine};
-use elt_shared::store::runs::{self, Outcome};
+use elt_shared::store::runs::{self, End, Outcome};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -82,7 +82,9 @@ async fn a_run_is_followed_from_the_queue_to_its_end() {
         write(&app, "during", Some(id)).await;
         write(&app, "of another run", Some(Uuid::now_v7())).await;
         let mut db = app.db.acquire().await.expect("a connection");
-        runs::finish(&mut db, id, begun.epoch, &Outcome::Succeeded, None).await.expect("finished");
+        runs::finish(&mut db, id, begun.epoch, &End::Succeeded { outcome: Outcome::Clean }, None)
+            .await
+            .expect("finished");
         write(&app, "the last line", Some(id)).await;
     };
     let path = format!("/runs/{id}/events");

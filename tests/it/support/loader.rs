@@ -7,7 +7,7 @@ use elt_shared::config::{Document, NoReferences, content_key};
 use elt_shared::secret::Secret;
 use elt_shared::store;
 use elt_shared::store::configs::{self, NewConfig};
-use elt_shared::store::runs::{self, NewRun, Outcome, Run};
+use elt_shared::store::runs::{self, End, NewRun, Run};
 use elt_worker::error::PipelineError;
 use elt_worker::load::HashMemory;
 use elt_worker::pipeline::{self, RunContext};
@@ -78,10 +78,13 @@ impl Loader {
     pub async fn execute(&self, context: &RunContext) -> Ended {
         let ended = pipeline::run(context).await;
         let (outcome, report) = match &ended {
-            Ok(report) => (Outcome::Succeeded, Some(serde_json::to_value(report).expect("a report is JSON"))),
+            Ok(report) => (
+                End::Succeeded { outcome: report.judge() },
+                Some(serde_json::to_value(report).expect("a report is JSON")),
+            ),
             Err(error) => {
                 let (code, error, next_step) = (error.code().to_owned(), error.to_string(), error.next_step());
-                (Outcome::Failed { code, error, next_step }, None)
+                (End::Failed { code, error, next_step }, None)
             }
         };
         let mut db = self.control.acquire().await.expect("a connection");

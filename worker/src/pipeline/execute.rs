@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use elt_shared::config::{LoadMode, OnBadRow};
+use elt_shared::store::runs::Outcome;
 use tracing::{Instrument, info_span};
 
 use super::folder::{self, WorkFolder};
@@ -78,6 +79,10 @@ pub async fn replay(context: &RunContext) -> Result<RunReport> {
     let replayed = replay::rejected_rows(context, &mut session, folder.path()).await?;
     let purpose = Purpose { given: Some(replayed.files), replayed: replayed.ids, csv: None, dry: false };
     let mut report = Executing { context, folder: folder.path(), purpose }.execute(&mut session).await?;
+    if replayed.warning.is_some() && report.rows_read == 0 {
+        // Everything that was to be loaded are records that no replay can load.
+        report.outcome = Some(Outcome::NothingLoaded);
+    }
     report.warnings.extend(replayed.warning);
     session.close().await;
     Ok(report)
