@@ -75,6 +75,7 @@ async fn a_pipeline_shows_its_newest_run_and_its_next_one() {
     let pipeline = &app.get("/pipelines").await.ok()["data"][0];
     assert_eq!(pipeline["last_run"]["id"], run["id"]);
     assert_eq!(pipeline["last_run"]["state"], "succeeded");
+    assert_eq!(pipeline["last_run"]["outcome"], "clean");
     assert_eq!(pipeline["target_table"], run["target_table"]);
     assert!(pipeline["next_run_at"].as_str().is_some_and(|at| at.contains("T02:00:00")), "{pipeline:#}");
     app.post(&format!("/schedules/{}/pause", pipeline["schedule_id"].as_str().expect("a schedule"))).await.ok();

@@ -51,7 +51,7 @@ pub fn feed(
         hash_budget,
         attempt,
         csv: work.csv.take(),
-        rejecting: Rejecting::new(rejected, work.on_bad_row, work.max_rejected),
+        rejecting: Rejecting::new(rejected, work.on_bad_row, work.max_rejected, work.progress.clone()),
         spool: work.spool.to_owned(),
         stop: work.stop.clone(),
         progress: work.progress.clone(),
@@ -80,6 +80,7 @@ pub async fn commit(
     report.files = receipts(work.files, work.profile, &outcome)?;
     report.rows_deleted = outcome.deleted;
     report.ddl = outcome.statements;
+    report.rejected = work.progress.rejected_rows();
     receipt::sum_up(&mut report);
     if report.rows_inserted != outcome.inserted {
         let message = format!("{} rows were inserted, {} should have been", outcome.inserted, report.rows_inserted);

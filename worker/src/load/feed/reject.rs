@@ -1,5 +1,7 @@
 //! Rows that break the contract: kept for quarantine, or the end of the run.
 
+use std::sync::Arc;
+
 use elt_shared::config::{OnBadRow, RejectLimit};
 
 use super::{FeedError, spool_failed};
@@ -7,6 +9,7 @@ use crate::contract::{Layout, TypedBatch, Violation};
 use crate::error::{PipelineError, Result};
 use crate::frame::BadRecord;
 use crate::load::quarantine::{Rejected, Why};
+use crate::progress::Progress;
 
 /// Rejected rows, and how many are too many.
 pub struct Rejecting {
@@ -16,12 +19,14 @@ pub struct Rejecting {
     limit: Option<RejectLimit>,
     /// Names of the files by their places.
     names: Vec<String>,
+    /// Learns of every rejected row, so that people see the first of them also when the run fails.
+    progress: Arc<Progress>,
 }
 
 impl Rejecting {
     /// Keeps rejected rows, unless one of them fails the run.
-    pub fn new(rows: Rejected, on_bad_row: OnBadRow, limit: Option<RejectLimit>) -> Self {
-        Self { rows, count: 0, on_bad_row, limit, names: Vec::new() }
+    pub fn new(rows: Rejected, on_bad_row: OnBadRow, limit: Option<RejectLimit>, progress: Arc<Progress>) -> Self {
+        Self { rows, count: 0, on_bad_row, limit, names: Vec::new(), progress }
     }
 
     /// Learns the names of the files.
@@ -35,6 +40,7 @@ impl Rejecting {
     /// Rejects a record that is no row.
     pub fn record(&mut self, bad: &BadRecord) -> Result<(), FeedError> {
         let name = &self.names[bad.file];
+        self.progress.rejected(name, bad.line, None, bad.code, &bad.reason);
         if self.on_bad_row == OnBadRow::Fail {
             return Err(bad_row(&format!("{name}:{}: {}", bad.line, bad.reason)).into());
         }
@@ -46,6 +52,7 @@ impl Rejecting {
     pub fn row(&mut self, layout: &Layout, typed: &TypedBatch, violation: &Violation) -> Result<(), FeedError> {
         let (name, line) = (&self.names[typed.raw.file], typed.raw.lines[violation.row]);
         let column = &layout.columns[violation.column];
+        self.progress.rejected(name, line, Some(&column.name), violation.code, &violation.reason);
         if self.on_bad_row == OnBadRow::Fail {
             // The value itself stays out of logs.
             let rule = match violation.code {
