@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use elt_shared::config::{ConfigError, ConfigProblem, Document};
+use elt_shared::config::{ConfigError, ConfigProblem, Document, NoReferences};
 use elt_shared::store::configs::{self, ConfigVersion};
 use elt_shared::store::uploads::Upload;
 use serde::{Deserialize, Serialize};
@@ -318,6 +318,8 @@ struct Validation {
     problems: Vec<FieldProblem>,
     /// What to look at.
     warnings: Vec<FieldProblem>,
+    /// When it would run by itself; absent when no run can be made of it.
+    timing: Option<Timing>,
 }
 
 /// Checks a YAML and keeps nothing.
@@ -333,6 +335,7 @@ async fn validate(State(state): State<AppState>, _caller: AnyUser, file: Uploade
             name: Some(upload.document().name()),
             problems: upload.problems().iter().map(Into::into).collect(),
             warnings: upload.warnings().iter().map(Into::into).collect(),
+            timing: upload.document().pipeline(&NoReferences).ok().map(|checked| checked.value.into()),
         },
         Err(Error::Config(ConfigError::Syntax(problem))) => Validation {
             valid: false,
@@ -340,6 +343,7 @@ async fn validate(State(state): State<AppState>, _caller: AnyUser, file: Uploade
             name: None,
             problems: vec![(&problem).into()],
             warnings: Vec::new(),
+            timing: None,
         },
         Err(other) => return Err(other),
     };

@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::runs::OutcomeView;
 use crate::AppState;
 use crate::auth::Admin;
 use crate::error::{Problem, Result};
@@ -49,6 +50,8 @@ struct LastRun {
     id: Uuid,
     /// `queued`, `running`, `succeeded`, `failed` or `stopped`.
     state: String,
+    /// What came of it, once it succeeded.
+    outcome: Option<OutcomeView>,
     /// When it was requested.
     created_at: DateTime<Utc>,
 }
@@ -56,7 +59,9 @@ struct LastRun {
 impl From<Pipeline> for PipelineView {
     fn from(pipeline: Pipeline) -> Self {
         let last_run = match (pipeline.last_run_id, pipeline.last_run_state, pipeline.last_run_at) {
-            (Some(id), Some(state), Some(created_at)) => Some(LastRun { id, state, created_at }),
+            (Some(id), Some(state), Some(created_at)) => {
+                Some(LastRun { id, state, outcome: pipeline.last_run_outcome.map(Into::into), created_at })
+            }
             _ => None,
         };
         Self {

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
+use super::runs::Outcome;
+
 /// One pipeline: its newest config version, its newest run and its live schedule.
 #[derive(Debug, Clone, FromRow)]
 pub struct Pipeline {
@@ -23,6 +25,8 @@ pub struct Pipeline {
     pub last_run_id: Option<Uuid>,
     /// Its state.
     pub last_run_state: Option<String>,
+    /// What came of it, once it succeeded: `clean`, `with_warnings` or `nothing_loaded`.
+    pub last_run_outcome: Option<Outcome>,
     /// When it was requested.
     pub last_run_at: Option<DateTime<Utc>>,
     /// The live schedule.
@@ -43,7 +47,7 @@ pub async fn list(
     // The collation "C" makes the order and the cursor agree with the index, whatever locale the database has.
     sqlx::query_as(
         r#"select config.name, config.id as config_id, config.version, config."timestamp" as uploaded_at,
-                  config.runnable, run.target_table, run.id as last_run_id, run.state as last_run_state,
+                  config.runnable, run.target_table, run.id as last_run_id, run.state as last_run_state, run.outcome as last_run_outcome,
                   run.created_at as last_run_at, schedule.id as schedule_id,
                   case when not schedule.paused then schedule.next_run_at end as next_run_at
            from (select distinct on (name collate "C") name, id, version, "timestamp", runnable
@@ -51,7 +55,7 @@ pub async fn list(
                  where ($1::text is null or strpos(lower(name), lower($1)) > 0)
                    and ($2::text is null or name collate "C" > $2)
                  order by name collate "C", version desc limit $3) config
-           left join lateral (select id, state, target_table, created_at from runs
+           left join lateral (select id, state, outcome, target_table, created_at from runs
                               where runs.name = config.name and kind = 'run' order by id desc limit 1) run on true
            left join schedules schedule on schedule.name = config.name
                                        and schedule.state in ('waiting', 'active', 'stopping')
