@@ -45,9 +45,9 @@ test('keys and dialogs of an old tab say it too', async ({ admin: page }) => {
 
 test('the login of an old tab says it too', async ({ page }) => {
   await page.goto('/ui/login');
-  await upgrade(page);
   await page.getByLabel('Username').fill('user');
-  await page.getByLabel('Password', { exact: true }).fill('staple analyst view');
+  await upgrade(page);
+  await page.getByRole('textbox', { name: 'Password' }).fill('staple analyst view');
   await page.getByRole('button', { name: 'Log in' }).click();
   await expect(notice(page)).toContainText('A new version');
   await page.unrouteAll();

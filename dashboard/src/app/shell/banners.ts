@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, effect, inject } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, effect, inject, untracked } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
 import { Router } from '@angular/router';
 
@@ -77,7 +77,9 @@ export class Banners {
       // Also when another tab logged out: this page shows nothing more.
       if (this.session.isActive(this.clock.second())) return;
       this.dialog.closeAll();
-      if (this.router.url.startsWith('/login')) return;
+      // A logout is on its way to the login, with words of its own.
+      const wanted = untracked(() => this.router.currentNavigation()?.extractedUrl.toString());
+      if ((wanted ?? this.router.url).startsWith('/login')) return;
       this.session.end();
       void this.router.navigate(['/login'], { queryParams: { why: 'expired', back: this.router.url } });
     });

@@ -7,6 +7,7 @@ import { NavigationEnd, Router, RouterLink, RouterLinkActive, RouterOutlet } fro
 import { filter } from 'rxjs';
 
 import { AuthApi } from '../core/api/auth';
+import { Draft } from '../core/draft';
 import { MissingCode } from '../core/missing-code';
 import { Preferences } from '../core/preferences';
 import { Session } from '../core/session';
@@ -32,6 +33,8 @@ export class Shell {
   private readonly dialog = inject(MatDialog);
   private readonly toaster = inject(Toaster);
   private readonly code = inject(MissingCode);
+  /** Made here, so that it notices every logout. */
+  private readonly draft = inject(Draft);
   private readonly document = inject(DOCUMENT);
   protected readonly preferences = inject(Preferences);
   protected readonly session = inject(Session);
@@ -57,6 +60,7 @@ export class Shell {
   protected logOut(): void {
     // Logged out here whatever the server says; it voids the token when it can be reached.
     this.auth.logout().subscribe({ error: () => undefined });
+    this.draft.forget();
     this.session.end();
     void this.router.navigate(['/login'], { queryParams: { why: 'logged-out' } });
   }
