@@ -47,8 +47,11 @@ import { Attempts } from './attempts';
 import { Columns } from './columns';
 import { Connections } from './connections';
 import { Files } from './files';
+import { howFar } from './how-far';
+import { Rejections } from './rejections';
 import { readProgress, readReport, sharesOf } from './report';
 import { stepsOf } from './steps';
+import { Verdict } from './verdict';
 
 const WITHOUT_STREAM_MS = 3000;
 
@@ -69,9 +72,11 @@ const WITHOUT_STREAM_MS = 3000;
     PageHeader,
     ProblemView,
     QueryState,
+    Rejections,
     RouterLink,
     StateBadge,
     Time,
+    Verdict,
   ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
@@ -96,8 +101,17 @@ export class RunPage {
     return run !== undefined && isOver(run);
   });
   protected readonly report = computed(() => readReport(this.run.value()?.report));
-  protected readonly shares = computed(() => {
+  /** The report of a run that came to its end; one that failed has at most a part of it. */
+  protected readonly whole = computed(() => {
     const report = this.report();
+    return report?.partial ? undefined : report;
+  });
+  protected readonly ended = computed(() => {
+    const run = this.run.value();
+    return run === undefined ? '' : howFar(run);
+  });
+  protected readonly shares = computed(() => {
+    const report = this.whole();
     return report === undefined ? [] : sharesOf(report);
   });
   protected readonly drawn = computed(() => this.shares().filter((share) => share.rows > 0));
@@ -121,11 +135,10 @@ export class RunPage {
       : undefined;
   });
   protected readonly tabs = computed(() => {
-    const report = this.report();
     return [
       { key: 'result', label: 'Result' },
-      { key: 'columns', label: 'Columns', number: report?.columns.length },
-      { key: 'attempts', label: 'Attempts', number: this.run.value()?.attempt },
+      { key: 'columns', label: 'Columns', number: this.whole()?.columns.length },
+      { key: 'attempts', label: 'Attempts', number: this.run.value()?.epoch },
       { key: 'logs', label: 'Log' },
     ];
   });

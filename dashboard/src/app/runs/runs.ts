@@ -29,11 +29,16 @@ import { QueryState } from '../shared/query-state';
 import { Bar, Sparkline } from '../shared/sparkline';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
-import { canRetry, canStop, kindWord, shownState, tookMs, triggerWord } from './run-words';
+import { canRetry, canStop, kindWord, lossWords, shownState, toneOf, tookMs, triggerWord } from './run-words';
 
 const LIMIT = 50;
 const AGAIN_MS = 5000;
 const STATES = ['', 'queued', 'running', 'succeeded', 'failed', 'stopped'] as const;
+const OUTCOMES = [
+  { key: 'clean', label: 'Everything loaded' },
+  { key: 'with_warnings', label: 'With warnings' },
+  { key: 'nothing_loaded', label: 'Nothing loaded' },
+] as const;
 const SHOWN_BARS = 60;
 const SUGGESTED = 50;
 const TYPING_MS = 250;
@@ -56,6 +61,7 @@ export class Runs {
   readonly state = input<string>();
   readonly name = input<string>();
   readonly kind = input<string>();
+  readonly outcome = input<string>();
   readonly config_id = input<string>();
   readonly schedule_id = input<string>();
   readonly parent_id = input<string>();
@@ -63,6 +69,7 @@ export class Runs {
   private readonly others = computed<RunFilter>(() => ({
     name: this.name(),
     kind: this.kind(),
+    outcome: OUTCOMES.find((outcome) => outcome.key === this.outcome())?.key,
     config_id: this.config_id() === undefined ? undefined : Number(this.config_id()),
     schedule_id: this.schedule_id(),
     parent_id: this.parent_id(),
@@ -103,15 +110,8 @@ export class Runs {
       .map((run) => ({
         // One run of hours must not flatten those of seconds.
         value: Math.log1p((tookMs(run) ?? 0) / 100),
-        tone:
-          run.state === 'succeeded'
-            ? 'good'
-            : run.state === 'failed'
-              ? 'bad'
-              : run.state === 'running'
-                ? 'live'
-                : 'calm',
-        title: `${run.name}: ${run.state}, ${duration(tookMs(run))}, ${count(run.rows_inserted)} new rows`,
+        tone: toneOf(run),
+        title: `${run.name}: ${shownState(run).replaceAll('_', ' ')}, ${duration(tookMs(run))}, ${count(run.rows_inserted)} new rows${run.rows_quarantined ? `, ${count(run.rows_quarantined)} rejected` : ''}`,
       })),
   );
   protected readonly typed = signal('');
@@ -132,6 +132,8 @@ export class Runs {
   protected readonly stoppable = computed(() => this.chosenRuns().filter(canStop));
   protected readonly retriable = computed(() => this.chosenRuns().filter(canRetry));
 
+  protected readonly outcomes = OUTCOMES;
+  protected readonly lossWords = lossWords;
   protected readonly count = count;
   protected readonly duration = duration;
   protected readonly tookMs = tookMs;

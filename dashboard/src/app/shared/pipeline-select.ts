@@ -76,6 +76,8 @@ export class PipelineSelect {
   readonly config = input<string>();
   readonly label = input.required<string>();
   readonly fieldId = input('pipeline');
+  /** Whether the number of the version is shown beside the name. */
+  readonly versions = input(true);
   readonly placeholder = input('Choose a pipeline…');
   readonly chosen = output<string>();
 
@@ -109,11 +111,11 @@ export class PipelineSelect {
   protected readonly choices = computed<Choice[]>(() => {
     const listed = (this.pipelines.value()?.data ?? []).map((one) => ({
       config: String(one.config_id),
-      words: `${one.name} (version ${one.version})`,
+      words: this.wordsOf(one),
     }));
     const other = this.other.value();
     if (other === undefined) return listed;
-    return [{ config: String(other.id), words: `${other.name} (version ${other.version})` }, ...listed];
+    return [{ config: String(other.id), words: this.wordsOf(other) }, ...listed];
   });
   protected readonly note = computed(() => {
     const page = this.pipelines.value();
@@ -121,6 +123,10 @@ export class PipelineSelect {
     if (page.data.length === 0 && this.typed().trim() !== '') return 'No pipeline has this in its name.';
     return page.next ? `The first ${LISTED} by name. Search to find the others.` : undefined;
   });
+
+  private wordsOf({ name, version }: { name: string; version: number }): string {
+    return this.versions() ? `${name} (version ${version})` : name;
+  }
 
   protected choose(config: string): void {
     this.chosen.emit(config);
