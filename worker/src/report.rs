@@ -5,6 +5,7 @@ use elt_shared::store::runs::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::extract::probe::ProbeReport;
+use crate::rejections::Rejections;
 use crate::extract::{LeftOut, LeftOutKind};
 
 /// What a run did. Kept in the target beside the rows, and with the run.
@@ -61,6 +62,9 @@ pub struct RunReport {
     /// What a test of the connections showed: the sources in their order, then the target.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ProbeReport>,
+    /// The first rejected rows and the reasons of all of them; `None` when no row was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejections>,
     /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finished_from_marker: bool,

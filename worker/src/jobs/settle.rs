@@ -165,7 +165,7 @@ async fn write(db: &PgPool, run: &Run, ending: &Ending, at: &Snapshot) -> sqlx::
         }
         Ending::Finished(end) => {
             note_how_far(&mut tx, run, at).await?;
-            runs::finish(&mut tx, id, epoch, end, None).await?
+            runs::finish(&mut tx, id, epoch, end, at.partial_report().as_ref()).await?
         }
         Ending::AskTarget(verdict) => {
             note_how_far(&mut tx, run, at).await?;

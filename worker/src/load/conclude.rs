@@ -4,7 +4,7 @@ use elt_shared::config::LoadMode;
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 
-use super::feed::{Dedupe, Fed, Feed, Rejecting, Tail};
+use super::feed::{Dedupe, Fed, Feed, RejectRules, Rejecting, Tail};
 use super::marker::{self, Attempt};
 use super::quarantine::Rejected;
 use super::session::{Before, RUN_ID, Session};
@@ -51,7 +51,11 @@ pub fn feed(
         hash_budget,
         attempt,
         csv: work.csv.take(),
-        rejecting: Rejecting::new(rejected, work.on_bad_row, work.max_rejected, work.refused.exceeded),
+        rejecting: Rejecting::new(
+            rejected,
+            RejectRules { on_bad_row: work.on_bad_row, limit: work.max_rejected, too_many_refused: work.refused.exceeded },
+            work.progress.clone(),
+        ),
         refused: work.refused.clone(),
         spool: work.spool.to_owned(),
         stop: work.stop.clone(),
@@ -81,6 +85,7 @@ pub async fn commit(
     report.files = receipts(work.files, work.profile, &outcome)?;
     report.rows_deleted = outcome.deleted;
     report.ddl = outcome.statements;
+    report.rejected = work.progress.rejected_rows();
     receipt::sum_up(&mut report);
     if report.rows_inserted != outcome.inserted {
         let message = format!("{} rows were inserted, {} should have been", outcome.inserted, report.rows_inserted);

@@ -22,7 +22,7 @@ pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::
              update runs set state = 'running', epoch = epoch + 1, attempt = attempt + (verdict is null)::int, worker_id = $2,
                     lease_expires_at = now() + make_interval(secs => $3), not_before = null, waits_for = null,
                     waits_for_run = null, target_key = null,
-                    stage = case when verdict is null then 'extract' else stage end,
+                    stage = case when verdict is null then 'connect' else stage end,
                     progress = case when verdict is null then null else progress end,
                     started_at = coalesce(started_at, now())
              where id = $1 and (attempt < max_attempts or verdict is not null)
