@@ -100,9 +100,10 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// A stage begins: its counts start at zero. A run that starts over forgets the rows it rejected before.
+    /// A stage begins: its counts start at zero. A run that reads or loads its files again forgets the rows it rejected
+    /// before, because it rejects them again.
     pub fn enter(&self, stage: Stage, files: usize) {
-        if stage == Stage::Extract {
+        if matches!(stage, Stage::Extract | Stage::Load) {
             *self.rejections() = Rejections::default();
         }
         *self.place() = Place { stage, files, files_done: 0, file: None };
