@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
 
-/// Longest wait for a thread, and longest check. The largest config takes a part of a second.
+/// Longest wait for a thread, and longest check. The largest config takes less than a second.
 const LONGEST: Duration = Duration::from_secs(10);
 /// Requests that wait for a thread; each holds a YAML in memory.
 const WAITING: usize = 64;
@@ -54,7 +54,7 @@ impl Checks {
         });
         let checked = checking.await.map_err(|error| Error::internal("check the YAML", error))?;
         if effort.is_spent() {
-            // What was found until then is not all there is to find.
+            // What was found until then may be incomplete.
             return Err(Error::Unavailable("checking the YAML took too long"));
         }
         Ok(checked?)

@@ -13,6 +13,9 @@ use utoipa::ToSchema;
 /// Result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The media type of every error.
+pub const PROBLEM: &str = "application/problem+json";
+
 const SEE_DOCS: &str = "/docs shows what this address takes.";
 
 /// Seconds a caller should wait while the database is away.
@@ -146,6 +149,12 @@ impl From<sqlx::Error> for Error {
             tracing::warn!(error = %error, "the control database is away");
             return Self::Unavailable("the database is away for the moment");
         }
+        if is_unstorable(&error) {
+            return Self::unprocessable(
+                "unstorable_value",
+                "a value cannot be stored: it holds a NUL character, or its date is too far away",
+            );
+        }
         Self::internal("ask the control database", error)
     }
 }
@@ -159,6 +168,19 @@ fn is_away(error: &sqlx::Error) -> bool {
             .code()
             .is_some_and(|code| ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)) || code == "57014"),
         error => elt_shared::target::hung_up(error),
+    }
+}
+
+/// Whether a value of the request is one that PostgreSQL has no place for.
+fn is_unstorable(error: &sqlx::Error) -> bool {
+    match error {
+        // A date that does not fit into the message to the server.
+        sqlx::Error::Encode(_) => true,
+        // 22021 and 22P05: a NUL character in a text or in JSON; 22008: a date out of range.
+        sqlx::Error::Database(database) => {
+            database.code().is_some_and(|code| ["22021", "22P05", "22008"].contains(&code.as_ref()))
+        }
+        _ => false,
     }
 }
 

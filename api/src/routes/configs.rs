@@ -105,7 +105,7 @@ async fn upload(
 /// When it is not one YAML mapping, or the check has to wait or takes too long.
 pub async fn check(state: &AppState, text: String) -> Result<Upload> {
     let key = state.secret_key.clone();
-    state.checks.run(move |effort| Upload::check_within(&key, text, effort)).await
+    state.checks.run(move |effort| Upload::check_within(&key, text, &effort)).await
 }
 
 /// The versions, as the first clients read them.
@@ -297,7 +297,7 @@ impl MaskedConfig {
 
 async fn masked(state: &AppState, config: &ConfigVersion) -> Result<String> {
     let text = config.yaml_content.clone();
-    let masked = state.checks.run(move |effort| Ok(Document::parse_within(&text, effort)?.masked())).await;
+    let masked = state.checks.run(move |effort| Ok(Document::parse_within(&text, &effort)?.masked())).await;
     masked.map_err(|error| match error {
         Error::Config(error) => Error::internal("read a stored config", error),
         other => other,

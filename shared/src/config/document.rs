@@ -20,46 +20,59 @@ pub struct Document {
     text: String,
     root: Node,
     mask: Mask,
-    effort: Effort,
 }
 
 impl Document {
     /// Reads a text. The only error is [`ConfigError::Syntax`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        Self::parse_within(text, Effort::default())
+        Self::parse_within(text, &Effort::default())
     }
 
-    /// Reads a text; this and every later reading of the document ends with an error once the effort is spent.
-    /// The only error is [`ConfigError::Syntax`].
-    pub fn parse_within(text: &str, effort: Effort) -> Result<Self, ConfigError> {
-        let mut root = tree::parse(text, &effort).map_err(ConfigError::Syntax)?;
+    /// Reads a text, unless the effort is spent before its end. The only error is [`ConfigError::Syntax`].
+    pub fn parse_within(text: &str, effort: &Effort) -> Result<Self, ConfigError> {
+        let mut root = tree::parse(text, effort).map_err(ConfigError::Syntax)?;
         // Before the merges: what a mapping's own key overrides is written all the same.
-        let mask = Mask::of(text, &root, &effort);
+        let mask = Mask::of(text, &root, effort);
         if effort.is_spent() {
             // The mask may lack secrets, so that nothing of the document may be shown.
             return Err(ConfigError::Syntax(tree::stopped()));
         }
         tree::apply_merges(&mut root);
-        Ok(Self { text: text.to_owned(), root, mask, effort })
+        Ok(Self { text: text.to_owned(), root, mask })
     }
 
     /// The pipeline it describes. The only error is [`ConfigError::NotRunnable`].
     pub fn pipeline(&self, resolve: &dyn Resolve) -> Result<Checked<PipelineConfig>, ConfigError> {
-        let reader = Reader::new(resolve, &self.mask, &self.effort);
+        self.pipeline_within(resolve, &Effort::default())
+    }
+
+    /// The same, with a problem in place of the pipeline once the effort is spent.
+    pub fn pipeline_within(
+        &self,
+        resolve: &dyn Resolve,
+        effort: &Effort,
+    ) -> Result<Checked<PipelineConfig>, ConfigError> {
+        let reader = Reader::new(resolve, &self.mask, effort);
         let pipeline = pipeline::read(&Field::root(&reader, &self.root));
         reader.finish(pipeline)
     }
 
     /// What the author should know, whether or not the config can run.
     pub fn warnings(&self) -> Vec<Warning> {
-        let reader = Reader::new(&NoReferences, &self.mask, &self.effort);
+        self.warnings_within(&Effort::default())
+    }
+
+    /// The same, as far as the effort goes.
+    pub fn warnings_within(&self, effort: &Effort) -> Vec<Warning> {
+        let reader = Reader::new(&NoReferences, &self.mask, effort);
         pipeline::read(&Field::root(&reader, &self.root));
         reader.into_warnings()
     }
 
     /// Its target alone: enough for looking at the table. The only error is [`ConfigError::NotRunnable`].
     pub fn target(&self, resolve: &dyn Resolve) -> Result<Checked<TargetConfig>, ConfigError> {
-        let reader = Reader::new(resolve, &self.mask, &self.effort);
+        let effort = Effort::default();
+        let reader = Reader::new(resolve, &self.mask, &effort);
         let target = pipeline::read_target(&Field::root(&reader, &self.root));
         reader.finish(target)
     }

@@ -18,7 +18,7 @@ impl Effort {
         Self { until: Some(deadline), cancelled: Arc::default() }
     }
 
-    /// Makes the check stop at its next step, because nobody waits for the answer any more.
+    /// Makes the check stop at its next step.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }

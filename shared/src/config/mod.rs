@@ -49,6 +49,7 @@ pub use pipeline::PipelineConfig;
 pub use resolve::{NoReferences, Reference, Resolve};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, RetryConfig, ScheduleConfig, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
+pub use secrecy::masked_path;
 pub use source::{
     AfterLoad, ApiSource, AuthScheme, CsvOptions, HostTrust, LocalSource, NextIs, Pagination, SftpLogin,
     SftpSource,

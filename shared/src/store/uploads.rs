@@ -25,22 +25,22 @@ impl Upload {
     /// # Errors
     /// When it is not one YAML mapping within the limits.
     pub fn check(key: &Secret, text: String) -> Result<Self, ConfigError> {
-        Self::check_within(key, text, Effort::default())
+        Self::check_within(key, text, &Effort::default())
     }
 
     /// The same, stopped once the effort is spent: then the outcome means nothing.
     ///
     /// # Errors
     /// As [`Upload::check`], and when the effort is spent.
-    pub fn check_within(key: &Secret, text: String, effort: Effort) -> Result<Self, ConfigError> {
+    pub fn check_within(key: &Secret, text: String, effort: &Effort) -> Result<Self, ConfigError> {
         let document = Document::parse_within(&text, effort)?;
-        let pipeline = match document.pipeline(&NoReferences) {
+        let pipeline = match document.pipeline_within(&NoReferences, effort) {
             Ok(checked) => Ok(checked),
             Err(ConfigError::NotRunnable(problems)) => Err(problems),
             Err(syntax) => return Err(syntax),
         };
         let content_key = content_key(key.expose().as_bytes(), &text);
-        let warnings = document.warnings();
+        let warnings = document.warnings_within(effort);
         Ok(Self { text, content_key, document, pipeline, warnings })
     }
 

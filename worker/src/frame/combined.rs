@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes collected before they are written.
@@ -205,7 +206,7 @@ fn unfinished_file(folder: &Path, name: &std::ffi::OsStr) -> io::Result<(PathBuf
     unfinished.push(name);
     unfinished.push(format!(".{}{UNFINISHED}", uuid::Uuid::new_v4().simple()));
     let path = folder.join(unfinished);
-    let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     // Where the file system knows no locks, a killed worker's file simply stays.
     let _ = file.try_lock();
     Ok((path, file))

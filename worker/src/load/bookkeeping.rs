@@ -1,7 +1,7 @@
 //! elt's own tables beside the target's: which runs loaded, what became of each file, which types columns had,
 //! where the rows of JSON documents are, which rows are in quarantine.
 
-use elt_shared::target::{TableRef, quote_ident, quote_literal};
+use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::failure::Failing;
@@ -51,19 +51,29 @@ async fn make(connection: &mut PgConnection, table: &TableRef) -> sqlx::Result<(
         .bind(&table.schema)
         .execute(&mut *tx)
         .await?;
+    make_schema(&mut tx, &table.schema).await?;
     sqlx::raw_sql(AssertSqlSafe(statements(table))).execute(&mut *tx).await?;
     tx.commit().await
 }
 
+/// Creates a schema that is missing. PostgreSQL asks for the right to create one even when `if not exists` finds it.
+async fn make_schema(connection: &mut PgConnection, schema: &str) -> sqlx::Result<()> {
+    let missing: bool = sqlx::query_scalar("select not exists (select from pg_namespace where nspname = $1)")
+        .bind(schema)
+        .fetch_one(&mut *connection)
+        .await?;
+    if missing {
+        let create = format!("create schema if not exists {}", quote_ident(schema));
+        sqlx::raw_sql(AssertSqlSafe(create)).execute(connection).await?;
+    }
+    Ok(())
+}
+
 fn statements(table: &TableRef) -> String {
-    let schema = quote_ident(&table.schema);
     let name = |own: &str| table.sibling(own).sql();
     let balance = "rows_read = rows_inserted + rows_updated + rows_duplicate + rows_quarantined + rows_filtered";
     format!(
-        "do $make$ begin
-             if to_regnamespace({literal}) is null then create schema {schema}; end if;
-         end $make$;
-         create table if not exists {loads} (
+        "create table if not exists {loads} (
              run_id           uuid        primary key,
              table_name       text        not null,
              config_id        bigint      not null,
@@ -129,7 +139,6 @@ fn statements(table: &TableRef) -> String {
          );
          create index if not exists _elt_quarantine_by_run on {quarantine} (run_id, id);
          create index if not exists _elt_quarantine_by_table on {quarantine} (table_name, id);",
-        literal = quote_literal(&schema),
         loads = name(LOADS),
         files = name(FILES),
         columns = name(COLUMNS),

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use elt_shared::config::{PipelineConfig, SourceConfig};
+use elt_shared::private_folder;
 use elt_shared::store::runs;
 
 use super::RunContext;
@@ -20,7 +21,7 @@ impl WorkFolder {
     /// Makes the folder of an attempt.
     pub fn create(context: &RunContext) -> Result<Self> {
         let path = context.data_dir.join("spool").join(format!("{}-{}", context.run.id, context.run.epoch));
-        std::fs::create_dir_all(&path).map_err(|source| PipelineError::Io {
+        private_folder::create(&path).map_err(|source| PipelineError::Io {
             doing: format!("make the work folder {}", path.display()),
             source,
         })?;

@@ -72,11 +72,11 @@ fn a_check_takes_time_in_proportion_to_the_text() {
 fn a_check_stops_when_its_effort_is_spent() {
     let text = format!("a: [{}]\n", "b, ".repeat(1_000));
     let effort = Effort::default();
-    let document = Document::parse_within(&text, effort.clone()).unwrap();
+    let document = Document::parse_within(&text, &effort).unwrap();
     effort.cancel();
     let late = "the check took too long and was stopped";
-    assert!(document.pipeline(&NoReferences).unwrap_err().to_string().contains(late));
-    assert!(Document::parse_within(&text, effort).unwrap_err().to_string().contains(late));
+    assert!(document.pipeline_within(&NoReferences, &effort).unwrap_err().to_string().contains(late));
+    assert!(Document::parse_within(&text, &effort).unwrap_err().to_string().contains(late));
     let over = Effort::until(Instant::now());
-    assert!(Document::parse_within(&text, over).unwrap_err().to_string().contains(late));
+    assert!(Document::parse_within(&text, &over).unwrap_err().to_string().contains(late));
 }

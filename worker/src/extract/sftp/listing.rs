@@ -109,6 +109,10 @@ async fn folder(
                 continue;
             };
             let path = join(&folder, name);
+            if let Err((path, reason)) = storable(&path) {
+                listing.left_out.push((path, LeftOutKind::Failed, reason));
+                continue;
+            }
             let meta = match entry.file_type() {
                 Some(kind) if kind.is_file() || kind.is_dir() => entry.metadata(),
                 // A link, or a server that does not say: look at what it leads to.
@@ -149,6 +153,14 @@ async fn read(session: &Session, folder: &str) -> Result<Vec<DirEntry>> {
         }
     }
     Ok(entries)
+}
+
+/// Whether a path can be written into a report; else how to show it, and why not. A server may send any bytes as a name.
+fn storable(path: &str) -> Result<(), (String, String)> {
+    match path.contains('\0') {
+        true => Err((path.replace('\0', "\u{fffd}"), "its name has a NUL character: rename it on the server".into())),
+        false => Ok(()),
+    }
 }
 
 /// Whether an entry is input, and if not, why.
@@ -196,6 +208,14 @@ mod tests {
         assert_eq!(glob_start("*.csv"), Some(""));
         assert_eq!(glob_start("/*.csv"), Some("/"));
         assert_eq!(glob_start("/out/a.csv"), None);
+    }
+
+    #[test]
+    fn a_name_that_no_report_can_hold_is_shown_without_it() {
+        assert!(storable("/out/a b.csv").is_ok());
+        let (shown, reason) = storable("/out/a\0b.csv").expect_err("a NUL character");
+        assert_eq!(shown, "/out/a\u{fffd}b.csv");
+        assert!(reason.contains("NUL"), "{reason}");
     }
 
     #[test]
