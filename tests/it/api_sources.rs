@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use elt_shared::config::{ApiSource, AuthScheme, Pagination};
+use elt_shared::config::{ApiSource, ApiTimeouts, AuthScheme, Pagination};
 use elt_worker::error::PipelineError;
 use elt_worker::extract::http::{self, HttpLimits};
 use elt_worker::extract::{Extracted, Format};
@@ -33,6 +33,7 @@ fn source(url: String) -> ApiSource {
         folder_param: None,
         records: None,
         pagination: None,
+        timeouts: ApiTimeouts::default(),
     }
 }
 
@@ -41,13 +42,7 @@ fn numbered(max_pages: u64) -> Pagination {
 }
 
 fn by_cursor(path: &str, param: &str) -> Pagination {
-    Pagination::Cursor {
-        path: path.into(),
-        param: Some(param.into()),
-        next_is: None,
-        end_value: None,
-        max_pages: 10,
-    }
+    Pagination::Cursor { path: path.into(), param: Some(param.into()), next_is: None, end_value: None, max_pages: 10 }
 }
 
 async fn extract(lab: &Extraction, source: &ApiSource) -> Result<Extracted, PipelineError> {

@@ -51,9 +51,8 @@ pub use schedule::{CatchUp, MonitorConfig, Overlap, RetryConfig, ScheduleConfig,
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub use secrecy::masked_path;
 pub use source::{
-    AfterLoad, ApiSource, AuthScheme, CsvOptions, HostTrust, LocalSource, NextIs, Pagination, SftpLogin,
-    SftpSource,
-    SourceConfig,
+    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, CsvOptions, HostTrust, LocalSource, NextIs, Pagination, SftpLogin,
+    SftpSource, SourceConfig,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

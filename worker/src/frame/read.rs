@@ -104,13 +104,17 @@ enum Body {
 /// # Errors
 /// When it cannot be read, or its header cannot be a table's.
 pub fn open(file_index: usize, file: &InputFile) -> Result<Reader, FileError> {
-    let size = match file.compression {
+    open_with_window(file_index, file, window_size(file))
+}
+
+/// Bytes of the window a file is read through: a small file needs no large one.
+pub(super) fn window_size(file: &InputFile) -> usize {
+    match file.compression {
         Compression::None => {
             usize::try_from(file.stamp.size).unwrap_or(WINDOW_BYTES).clamp(4 << 10, WINDOW_BYTES - 1) + 1
         }
         Compression::Gzip | Compression::Zstd => WINDOW_BYTES,
-    };
-    open_with_window(file_index, file, size)
+    }
 }
 
 /// Opens a file with a window of another size: the outcome must not depend on it.

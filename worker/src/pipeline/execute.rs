@@ -309,10 +309,12 @@ impl<'a> Executing<'a> {
                 let reason = error.message.clone();
                 report.left_out.push(LeftOut { name: name.clone(), kind: LeftOutKind::Failed, reason });
             }
-            report.warnings.extend(file.summary.warnings.iter().map(|warning| match warning.starts_with(name.as_str()) {
-                true => warning.clone(),
-                false => format!("{name}: {warning}"),
-            }));
+            report.warnings.extend(file.summary.warnings.iter().map(
+                |warning| match warning.starts_with(name.as_str()) {
+                    true => warning.clone(),
+                    false => format!("{name}: {warning}"),
+                },
+            ));
         }
         for left_out in &report.left_out {
             match left_out.kind {

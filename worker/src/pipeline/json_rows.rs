@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::error::{PipelineError, Result};
-use crate::extract::{Extracted, Format, InputFile, LeftOut, LeftOutKind, http};
+use crate::extract::{Extracted, Format, InputFile, http};
 use crate::frame::json::survey::{Document, Members, Rows, path_text, survey};
 use crate::load::rows_at::RowsAt;
 
@@ -29,8 +29,7 @@ pub struct Located {
     pub warnings: Vec<String>,
 }
 
-/// Sets `records` of every file whose rows stand in an object, and takes out the files that contradict the others of
-/// their source. A file whose rows nobody can tell is left as it is: reading it fails, with the `records:` to write.
+/// Sets `records` of every file whose rows stand in an object. A file whose rows cannot be told is left as it is, because reading it fails with the `records:` to write.
 ///
 /// # Errors
 /// When the answer of an API is not built as it was; [`PipelineError::Stopped`].
@@ -70,6 +69,17 @@ fn is_undecided(file: &InputFile) -> bool {
     matches!(file.format, Format::Json) && file.records.is_none()
 }
 
+/// What the files of a source show.
+#[derive(Default)]
+struct Surveyed {
+    /// Files that are one object, by their places among the run's files.
+    objects: Vec<(usize, Members)>,
+    /// The place of the rows that the first file shows that shows one.
+    found: Option<String>,
+    /// Whether another file shows another place.
+    mixed: bool,
+}
+
 /// A source, as far as it matters here.
 struct Source {
     /// What it is kept by.
@@ -86,6 +96,7 @@ impl Source {
         self.identity.strip_prefix(identity).is_some_and(|rest| rest.starts_with(" #"))
     }
 
+    /// Sets `records` of the source's files, at `index` among the config's sources.
     fn locate(
         self,
         index: usize,
@@ -93,52 +104,70 @@ impl Source {
         located: &mut Located,
         stop: &CancellationToken,
     ) -> Result<()> {
-        let mut objects: Vec<(usize, Members)> = Vec::new();
-        let mut found: Option<String> = None;
-        for (place, file) in extracted.files.iter().enumerate().filter(|(_, file)| file.source == index) {
-            if stop.is_cancelled() {
-                return Err(PipelineError::Stopped);
-            }
-            if !is_undecided(file) {
-                continue;
-            }
-            // A file that cannot be read says so when its rows are read.
-            match survey(file) {
-                Ok(Document::Object(members)) => {
-                    found = found.or_else(|| records_of(&members));
-                    objects.push((place, members));
-                }
-                Ok(Document::Array) if self.is_api => found = found.or_else(|| Some(ARRAY.to_owned())),
-                _ => {}
-            }
+        let Surveyed { objects, found, mixed } = self.survey(index, &extracted.files, stop)?;
+        if mixed && self.kept.is_none() {
+            // Files that differ show nothing about each other: each is read by itself.
+            return Ok(());
         }
-        let Some(records) = self.kept.clone().or_else(|| found.clone()) else { return Ok(()) };
+        let Some(records) = self.kept.clone().or(found) else { return Ok(()) };
         if self.is_api && records == ARRAY {
-            return match objects.first() {
-                Some((place, _)) => Err(no_array(&extracted.files[*place])),
-                None => {
-                    self.note(records, located);
-                    Ok(())
-                }
-            };
+            if let Some((place, _)) = objects.first() {
+                return Err(no_array(&extracted.files[*place]));
+            }
+            self.note(records, located);
+            return Ok(());
         }
         if self.is_api && records != OBJECT {
             // The answer must have the member, also when it is an array now.
             let files = extracted.files.iter_mut().filter(|file| file.source == index && is_undecided(file));
             files.for_each(|file| file.records = Some(records.clone()));
         }
-        let mut contradicting = Vec::new();
-        for (place, members) in objects {
-            let differs = self.kept.is_none() && records_of(&members).is_some_and(|other| other != records);
-            if differs {
-                contradicting.push(place);
-            } else {
-                extracted.files[place].records = Some(records.clone());
-            }
+        self.warn_of_nested_rows(&objects, located);
+        // That the objects of other files are rows does not make rows of one whose only array is empty.
+        let unclear = |members: &Members| self.kept.is_none() && records == OBJECT && records_of(members).is_none();
+        for (place, _) in objects.iter().filter(|(_, members)| !unclear(members)) {
+            extracted.files[*place].records = Some(records.clone());
         }
-        leave_out(extracted, &contradicting, &records)?;
         self.note(records, located);
         Ok(())
+    }
+
+    /// Looks at the source's files. One that cannot be read says so when its rows are read.
+    fn survey(&self, index: usize, files: &[InputFile], stop: &CancellationToken) -> Result<Surveyed> {
+        let mut surveyed = Surveyed::default();
+        let undecided = |(_, file): &(usize, &InputFile)| file.source == index && is_undecided(file);
+        for (place, file) in files.iter().enumerate().filter(undecided) {
+            if stop.is_cancelled() {
+                return Err(PipelineError::Stopped);
+            }
+            let found = match survey(file) {
+                Ok(Document::Object(members)) => {
+                    let found = records_of(&members);
+                    surveyed.objects.push((place, members));
+                    found
+                }
+                Ok(Document::Array) if self.is_api => Some(ARRAY.to_owned()),
+                _ => None,
+            };
+            surveyed.mixed |= surveyed.found.is_some() && found.is_some() && surveyed.found != found;
+            surveyed.found = surveyed.found.or(found);
+        }
+        Ok(surveyed)
+    }
+
+    /// Tells that an object stays one row although it looks like a wrapper around rows.
+    fn warn_of_nested_rows(&self, objects: &[(usize, Members)], located: &mut Located) {
+        if self.kept.as_deref() != Some(OBJECT) {
+            return;
+        }
+        let nested = objects.iter().find_map(|(_, members)| records_of(members).filter(|records| records != OBJECT));
+        if let Some(records) = nested {
+            located.warnings.push(format!(
+                "an object of {} is one row, as in earlier runs, although its member `{records}` holds objects: write \
+                 `records: {records}` if they are the rows, else `records: $`",
+                self.identity
+            ));
+        }
     }
 
     /// Notes a place that was found now.
@@ -179,33 +208,14 @@ fn records_of(members: &Members) -> Option<String> {
     }
 }
 
-/// Takes out files whose rows are elsewhere than those of the other files of their source.
-fn leave_out(extracted: &mut Extracted, places: &[usize], records: &str) -> Result<()> {
-    for &place in places.iter().rev() {
-        let file = extracted.files.remove(place);
-        let reason = format!(
-            "{}: its rows are not at `records: {records}`, where those of the other files of the source are",
-            file.name
-        );
-        if file.required {
-            return Err(PipelineError::Extract {
-                code: "rows_ambiguous",
-                message: reason,
-                next_step: "Write `records:` for the source, or make sources of their own of such files.".into(),
-            });
-        }
-        extracted.left_out.push(LeftOut { name: file.name, kind: LeftOutKind::Failed, reason });
-    }
-    Ok(())
-}
-
 fn no_array(file: &InputFile) -> PipelineError {
     PipelineError::Extract {
         code: "records_missing",
         message: format!("{} answered with an object, where it answered with an array of rows before", file.name),
-        next_step: "Look at what the API answers: it may be an error. If it is built differently now, write `records:` \
+        next_step:
+            "Look at what the API answers: it may be an error. If it is built differently now, write `records:` \
                     with the path of the rows."
-            .into(),
+                .into(),
     }
 }
 

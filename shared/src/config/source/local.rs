@@ -29,7 +29,12 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("glob", "Which files below the folder `path`."),
     Key::flag("recursive", "Look into folders below."),
     Key::of("csv", Shape::Section(csv::KEYS), "How CSV and TXT files are read."),
-    Key::text("records", "JSON path to the rows of JSON files.").or(&["records_path"]),
+    Key::text(
+        "records",
+        "JSON path to the rows of JSON files, `data.items`, or `$` when an object is the row. Default: the elements of \
+         an object's only member that is an array of objects; what was found holds for later runs.",
+    )
+    .or(&["records_path"]),
     Key::whole("settle_seconds", 0, 86_400, "A file changed more recently than this waits for the next look."),
 ];
 

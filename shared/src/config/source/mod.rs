@@ -6,7 +6,7 @@ mod local;
 mod pagination;
 mod sftp;
 
-pub use api::{ApiSource, AuthScheme};
+pub use api::{ApiSource, ApiTimeouts, AuthScheme};
 pub use csv::CsvOptions;
 pub use local::LocalSource;
 pub use pagination::{NextIs, Pagination};

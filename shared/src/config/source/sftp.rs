@@ -104,7 +104,12 @@ pub(super) const KEYS: &[Key] = &[
     Key::secret("passphrase", "Passphrase of the private key.").or(&["private_key_passphrase", "key_passphrase"]),
     Key::text("path", "A file, a folder or a glob on the server.").or(&["remote_path"]).required(),
     Key::of("csv", Shape::Section(csv::KEYS), "How CSV and TXT files are read."),
-    Key::text("records", "JSON path to the rows of JSON files.").or(&["records_path"]),
+    Key::text(
+        "records",
+        "JSON path to the rows of JSON files, `data.items`, or `$` when an object is the row. Default: the elements of \
+         an object's only member that is an array of objects; what was found holds for later runs.",
+    )
+    .or(&["records_path"]),
     Key::choice::<Trust>("trust", "Which host keys are accepted: the first one seen, or only approved ones."),
     Key::text("host_key", "The only host key accepted, as `SHA256:…` fingerprint."),
     Key::of("after_load", Shape::Section(AFTER_LOAD_KEYS), "What happens to a file after its load committed."),

@@ -103,13 +103,7 @@ fn around(file: &mut File, wanted: &Wanted, rows: Rows) -> io::Result<Result<Con
         Some(path) if rows.count > 0 => cursor(file, path, wanted.end_value.as_deref())?,
         _ => Ok(None),
     };
-    Ok(cursor.map(|cursor| Contents {
-        rows: rows.count,
-        rows_hash: rows.hash,
-        readable: true,
-        cursor,
-        envelope,
-    }))
+    Ok(cursor.map(|cursor| Contents { rows: rows.count, rows_hash: rows.hash, readable: true, cursor, envelope }))
 }
 
 /// Whether an answer without anything at `records` is the page after the last rows.
@@ -133,7 +127,7 @@ fn count_values(json: impl Read) -> io::Result<Result<u64, Flaw>> {
                 let place = format!("its JSON ends in the middle of line {}", error.line());
                 return Ok(Err(Flaw::CutShort(place)));
             }
-            // A broken line of NDJSON is a bad row, not a bad answer: whoever reads the rows sets it aside.
+            // A broken line of NDJSON is a bad row, not a bad answer: it goes to quarantine when the rows are read.
             Err(_) if values > 0 => break,
             Err(error) => {
                 let place = format!("it is no JSON at line {} column {}", error.line(), error.column());
@@ -226,8 +220,8 @@ fn cursor(file: &mut File, path: &JsonPath, end_value: Option<&str>) -> io::Resu
         },
         Some(Outline::Flag(true)) => return bad("`true`, which says that there is a next page, but not which"),
         Some(Outline::LongText) => return bad(&format!("a text of more than {} KiB", TEXT_BYTES >> 10)),
-        Some(Outline::Array(_)) => return bad("no cursor but an array"),
-        Some(Outline::Object) => return bad("no cursor but an object"),
+        Some(Outline::Array(_)) => return bad("an array, not a cursor"),
+        Some(Outline::Object) => return bad("an object, not a cursor"),
     };
     let ends = text.is_empty() || end_value.map_or(is_zero, |end| text == end);
     Ok(Ok((!ends).then_some(text)))

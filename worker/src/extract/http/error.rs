@@ -35,7 +35,7 @@ pub(super) enum HttpError {
     },
     #[error("{url} answered 202 Accepted: what was asked for is not ready yet")]
     NotReady { url: String, retry_after: Option<Duration> },
-    #[error("{url} still answered 202 Accepted, \"not ready yet\", after {} s", .after.as_secs())]
+    #[error("{url} still answered 202 Accepted, \"not ready yet\", after {} s", .after.as_secs_f32())]
     NeverReady { url: String, after: Duration },
     #[error("{url} answered 206 Partial Content: only a part of what was asked for")]
     Partial { url: String },
@@ -59,7 +59,9 @@ pub(super) enum HttpError {
     BadLink { url: String, reason: String },
     #[error("{url} does not name its next page: {reason}")]
     BadCursor { url: String, reason: String },
-    #[error("the next page of {url} cannot be asked for: its address has {bytes} bytes, and HTTP libraries end at {limit}")]
+    #[error(
+        "the next page of {url} cannot be asked for: its address would be {bytes} bytes long, more than the {limit} that can be sent"
+    )]
     LongUrl { url: String, bytes: usize, limit: usize },
     #[error("there is nothing at {path} in the answer of {url}")]
     NothingThere { url: String, path: String },
@@ -105,7 +107,6 @@ impl HttpError {
                 _ => "http_status",
             },
             Self::Silent { .. } | Self::TooSlow { .. } | Self::Deadline { .. } => "source_timeout",
-            Self::LongWait { .. } => "http_status",
             Self::NotReady { .. } | Self::NeverReady { .. } => "http_not_ready",
             Self::BadLink { .. } | Self::BadCursor { .. } | Self::LongUrl { .. } => "http_next_page",
             Self::BrokeOff { .. } => "http_truncated",
@@ -115,7 +116,7 @@ impl HttpError {
             Self::NoRows { .. } | Self::NothingThere { .. } => "records_missing",
             Self::Endless { .. } => "http_endless",
             Self::Spool { .. } => "io",
-            Self::GaveUp { error, .. } => error.code(),
+            Self::LongWait { error, .. } | Self::GaveUp { error, .. } => error.code(),
         }
     }
 
@@ -124,7 +125,7 @@ impl HttpError {
             Self::BadUrl { .. } | Self::BadHeader { .. } => "Correct the source in the config.",
             Self::BadPath { .. } => "Write a path like `$.data.items[*]`.",
             Self::Refused { .. } => {
-                "Ask whoever runs the workers for an exception in ELT_NET_ALLOW, or use another host."
+                "Ask the people who run the workers for an exception in ELT_NET_ALLOW, or use another host."
             }
             Self::Unreachable { .. } => {
                 "Check the URL, that the server is up, and that workers can reach it; then retry the run."
@@ -140,7 +141,8 @@ impl HttpError {
             },
             Self::LongWait { .. } => "Retry the run after that time.",
             Self::Silent { .. } | Self::TooSlow { .. } | Self::Deadline { .. } => {
-                "Ask the API for less at once (`pagination`, `params`), or find out why it is slow; then retry the run."
+                "Ask the API for less at once (`pagination`, `params`), find out why it is slow, or raise `idle_seconds`, \
+                 `answer_seconds` or `total_seconds` of the source; then retry the run."
             }
             Self::BrokeOff { .. } => "Find out what cuts the answer short (the API, a proxy), then retry the run.",
             Self::TooLarge { .. } => "Ask for smaller pages with `pagination`.",
@@ -153,7 +155,7 @@ impl HttpError {
                 "Correct `pagination` (`next_is: link` if the API names links), or raise `max_pages` if there are that many."
             }
             Self::NotReady { .. } | Self::NeverReady { .. } => {
-                "Retry the run once the API has made the data; its documentation says how long that takes."
+                "Retry the run once the API has made the data, or raise `ready_seconds` of the source if that takes longer."
             }
             Self::Partial { .. } => "Take a `Range` header out of `headers`, or ask the API for whole answers.",
             Self::BadLink { .. } => "Check `pagination`, and what the API answers there.",

@@ -139,7 +139,8 @@ mod tests {
         for value in ["/x/page/2", "/", "items?page=2"] {
             assert!(link(value, false) && !link(value, true), "{value}");
         }
-        for cursor in ["42", "a b", "abc/def==", "eyJpZCI6MX0=", "urn:x:1", "s:12", "a=b", "what?", "a b?c=d", "http:x"] {
+        for cursor in ["42", "a b", "abc/def==", "eyJpZCI6MX0=", "urn:x:1", "s:12", "a=b", "what?", "a b?c=d", "http:x"]
+        {
             assert!(!link(cursor, false) && !link(cursor, true), "{cursor}");
         }
         assert!(!link("/9j/4AAQSkZJRg==", true), "base64 may begin with a slash");

@@ -65,6 +65,7 @@ pub async fn extract_within(
     context: &ExtractContext,
     limits: &HttpLimits,
 ) -> PipelineResult<Extracted> {
+    let limits = &limits.with(source.timeouts);
     let pages = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
     let mut files = Vec::new();
     for page in pages.into_iter().filter(|page| page.contents.readable) {
@@ -95,6 +96,7 @@ pub async fn fingerprint_within(
     context: &ExtractContext,
     limits: &HttpLimits,
 ) -> PipelineResult<u128> {
+    let limits = &limits.with(source.timeouts);
     guarded(source, &context.stop, limits, async {
         if source.pagination.is_none()
             && let Some(validators) = validators_of(source, context, limits).await?
@@ -116,7 +118,13 @@ pub async fn fingerprint_within(
 /// # Errors
 /// As [`extract`].
 pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractContext) -> PipelineResult<Sample> {
-    let limits = HttpLimits { attempts: 1, total: PROBE_PATIENCE, answer: PROBE_PATIENCE, ..HttpLimits::default() };
+    let limits = HttpLimits {
+        attempts: 1,
+        ready_within: Duration::ZERO,
+        total: PROBE_PATIENCE,
+        answer: PROBE_PATIENCE,
+        ..HttpLimits::default()
+    };
     let page = guarded(source, &context.stop, &limits, async {
         let mut fetching = Fetching::start(index, source, context, &limits).await?;
         fetching.page().await
@@ -211,8 +219,7 @@ impl<'a> Fetching<'a> {
         let mut page = match self.fetch(&url, name, path).await {
             Ok(page) => page,
             Err(HttpError::Status { status, .. }) if self.pages.ends_with(status) => return Ok(None),
-            Err(HttpError::GaveUp { error, .. })
-                if matches!(*error, HttpError::Status { status, .. } if self.pages.ends_with(status)) =>
+            Err(HttpError::GaveUp { error, .. }) if matches!(*error, HttpError::Status { status, .. } if self.pages.ends_with(status)) =>
             {
                 return Ok(None);
             }

@@ -83,8 +83,8 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// Whether a status says that there is no such page: only numbered pages are asked for without knowing that they
-    /// are there, and the first one must be.
+    /// Whether a status means that the page is past the last one. Only numbered pages can be: they are asked for without
+    /// knowing that they exist. The first page must exist.
     pub(super) fn ends_with(&self, status: StatusCode) -> bool {
         let further = match self.pagination {
             Some(Pagination::Page { end_status, .. } | Pagination::Offset { end_status, .. }) => end_status,

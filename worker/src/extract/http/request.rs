@@ -115,6 +115,8 @@ fn header_value(text: &str, url: &Url, what: impl Fn() -> String) -> Result<Head
 
 #[cfg(test)]
 mod tests {
+    use elt_shared::config::ApiTimeouts;
+
     use super::*;
 
     fn source(url: &str) -> ApiSource {
@@ -127,6 +129,7 @@ mod tests {
             folder_param: None,
             records: None,
             pagination: None,
+            timeouts: ApiTimeouts::default(),
         }
     }
 

@@ -20,7 +20,7 @@ where
     loop {
         let error = match once().await {
             Ok(value) => return Ok(value),
-            Err(HttpError::NotReady { url, retry_after }) => {
+            Err(HttpError::NotReady { url, retry_after }) if !limits.ready_within.is_zero() => {
                 let wait = poll_pause(&url, retry_after, polls, limits)?;
                 if started.elapsed() + wait > limits.ready_within {
                     return Err(HttpError::NeverReady { url, after: limits.ready_within });
@@ -92,8 +92,12 @@ pub(super) fn rate_limit_reset(headers: &HeaderMap, now: DateTime<Utc>) -> Optio
     let text = rate_limit(headers, "reset")?;
     match text.parse::<f64>() {
         // Seconds or milliseconds since 1970, or seconds from now: the numbers are far apart.
-        Ok(number) if number >= 1e11 => Some(until(DateTime::from_timestamp_millis(number as i64)?, server_time(headers, now))),
-        Ok(number) if number >= 1e9 => Some(until(DateTime::from_timestamp(number.ceil() as i64, 0)?, server_time(headers, now))),
+        Ok(number) if number >= 1e11 => {
+            Some(until(DateTime::from_timestamp_millis(number as i64)?, server_time(headers, now)))
+        }
+        Ok(number) if number >= 1e9 => {
+            Some(until(DateTime::from_timestamp(number.ceil() as i64, 0)?, server_time(headers, now)))
+        }
         Ok(_) => seconds(text),
         Err(_) => {
             let date = http_date(text).or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|date| date.to_utc()))?;

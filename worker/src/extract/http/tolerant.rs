@@ -120,7 +120,9 @@ mod tests {
 
     #[test]
     fn other_words_stay_wrong() {
-        for bad in ["[N]", "[Na]", "[NaNN]", "[nan]", "[Inf]", "[Infinit]", "[--Infinity]", "[- Infinity]", "[+NaN]", "[-NaN]"] {
+        for bad in
+            ["[N]", "[Na]", "[NaNN]", "[nan]", "[Inf]", "[Infinit]", "[--Infinity]", "[- Infinity]", "[+NaN]", "[-NaN]"]
+        {
             assert!(!is_json(bad), "{bad}: {}", shown(bad));
         }
     }

@@ -70,7 +70,7 @@ impl Cursor {
         }
     }
 
-    /// The next byte that is no white space; `None` at the end of the file.
+    /// The next byte that is not white space; `None` at the end of the file.
     pub(super) fn peek(&mut self) -> Result<Option<u8>, FileError> {
         loop {
             while let Some(&byte) = self.window.text().get(self.at) {
@@ -149,7 +149,7 @@ impl Cursor {
         }
     }
 
-    /// Steps on until so many brackets that are open, and the value that starts here, are closed.
+    /// Steps over the value at the cursor, and out of the `open` brackets around the cursor.
     fn skip_closed(&mut self, open: usize) -> Result<(), FileError> {
         let mut open = open;
         loop {
@@ -194,7 +194,7 @@ impl Cursor {
         }
     }
 
-    /// Steps to the end of the document from inside so many open brackets; nothing may follow it.
+    /// Steps to the end of the document from inside of `open` brackets; nothing may follow it.
     pub(super) fn finish(&mut self, open: usize) -> Result<(), FileError> {
         if open > 0 {
             self.skip_closed(open)?;
@@ -274,7 +274,7 @@ impl Cursor {
         Ok(Some(if first == Some(b'{') { Array::OfObjects } else { Array::Other }))
     }
 
-    /// The file is no JSON at a position of the window.
+    /// The error for invalid JSON at a position of the window.
     pub(super) fn broken(&mut self, at: usize, what: &'static str) -> FileError {
         let text = self.window.text();
         let code = if at >= text.len() && self.window.ended() { "truncated" } else { "broken_json" };

@@ -12,14 +12,14 @@ use crate::frame::window::Window;
 /// How rows follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// The elements of an array; so many brackets are open around it.
+    /// The elements of an array inside of `open` brackets.
     Elements {
         /// Open brackets.
         open: usize,
         /// Whether they are strings, numbers and booleans: rows of the column `value`.
         scalars: bool,
     },
-    /// One object; so many brackets are open around it.
+    /// One object inside of `open` brackets.
     One {
         /// Open brackets.
         open: usize,
@@ -28,7 +28,7 @@ pub(super) enum Layout {
     Values,
     /// One object a line.
     Lines,
-    /// No rows, only the rest of the document with so many open brackets.
+    /// No rows, only the rest of the document, from inside of `open` brackets.
     Nothing {
         /// Open brackets.
         open: usize,
@@ -72,7 +72,10 @@ fn follow(mut cursor: Cursor, steps: &[Step], size: usize, input: &InputFile) ->
             None,
             format_args!("it has nothing at records: {records}"),
         )
-        .hint("Correct records: so that it leads to the array of rows."));
+        .hint(
+            "Look at the file: it may be an error. If it is built differently now, write or correct records: so that it \
+             leads to the array of rows; without it the place that an earlier run found holds.",
+        ));
     }
     let open = steps.len();
     match cursor.peek()? {
@@ -101,7 +104,7 @@ fn follow(mut cursor: Cursor, steps: &[Step], size: usize, input: &InputFile) ->
     }
 }
 
-/// The first byte of the first element that is not `null`; the closing bracket's when there is none.
+/// The first byte of the first element that is not `null`, or the closing bracket when all are.
 fn first_that_is_not_null(cursor: &mut Cursor) -> Result<Option<u8>, FileError> {
     loop {
         cursor.skip_value()?;

@@ -30,7 +30,7 @@ pub(super) struct Members {
     non_finite: Option<usize>,
 }
 
-/// Why a record is no row: code and sentence.
+/// Why a record is not a row: code and sentence.
 pub(super) type Problem = (&'static str, String);
 
 /// Why nothing can be said about a record.
@@ -46,7 +46,7 @@ impl Members {
         &self.names
     }
 
-    /// Puts the value that starts at `start` together as a row. Returns where it ends, and why it is no row if it is none.
+    /// Puts the value that starts at `start` together as a row. Returns where it ends, and why it cannot be a row.
     /// Rows are objects, or with `scalars` everything else that is not nested.
     pub(super) fn row(
         &mut self,

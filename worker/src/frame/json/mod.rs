@@ -54,7 +54,7 @@ pub(super) struct Json {
 enum Halt {
     /// Every row was read.
     End,
-    /// The next one is not whole, or nobody can say where it ends.
+    /// The next row is not whole, or its end cannot be found.
     Fault(Fault),
     /// The file cannot be read on.
     Error(FileError),
@@ -227,7 +227,7 @@ impl Json {
         Ok(())
     }
 
-    /// Adds the row that was put together to the sheet, or keeps its text and the reason why it is none.
+    /// Adds the row that was put together to the sheet, or keeps its text and the reason why it is not a row.
     fn keep(&mut self, sheet: &mut Sheet, mark: Mark, (start, end): (usize, usize), problem: Option<Problem>) {
         let line = self.cursor.line_at(start);
         let (code, reason) = match problem {
@@ -252,7 +252,7 @@ impl Json {
         Mark { extra: sheet.extra.len(), columns: self.members.names().as_slice().len() }
     }
 
-    /// Forgets what the record that is no row left behind.
+    /// Forgets the cells and columns of a record that turned out not to be a row.
     fn undo(&mut self, sheet: &mut Sheet, mark: Mark) {
         sheet.extra.truncate(mark.extra);
         self.members.forget(mark.columns);

@@ -5,8 +5,7 @@ use elt_shared::json_path::JsonPath;
 use super::cursor::{Array, Cursor, looks_like_lines};
 use super::layout::restart;
 use crate::extract::{Format, InputFile};
-use crate::frame::read::FileError;
-use crate::frame::window::WINDOW_BYTES;
+use crate::frame::read::{FileError, window_size};
 
 /// Members named in a message at most.
 const NAMED: usize = 5;
@@ -40,7 +39,7 @@ pub enum Rows {
     Member(String),
     /// The object is the row.
     Object,
-    /// There are none: the only member is an empty array.
+    /// There are no rows: the only member is an empty array.
     Nothing,
 }
 
@@ -58,23 +57,18 @@ impl Members {
 
     /// Why the rows are not found, with the `records:` to write.
     pub(super) fn refuse(&self, input: &InputFile) -> FileError {
-        let quoted = |names: &[String], what: &str| {
-            let named: Vec<_> = names.iter().take(NAMED).map(|name| format!("{name:?}")).collect();
-            let more = if names.len() > NAMED { ", …" } else { "" };
-            (!named.is_empty()).then(|| format!("{what} {}{more}", named.join(", ")))
-        };
-        let found = [quoted(&self.of_objects, "objects in"), quoted(&self.empty, "an empty array in")];
-        let found: Vec<_> = found.into_iter().flatten().collect();
-        let members = self.of_objects.iter().chain(&self.empty).take(NAMED);
-        let records: Vec<_> = members.map(|name| format!("`records: {}`", path_text(name))).collect();
+        let full = self.of_objects.iter().map(|name| (name, ""));
+        let members: Vec<_> = full.chain(self.empty.iter().map(|name| (name, " (empty)"))).take(NAMED).collect();
+        let places: Vec<_> = members.iter().map(|(name, empty)| format!("{name:?}{empty}")).collect();
+        let records: Vec<_> = members.iter().map(|(name, _)| format!("`records: {}`", path_text(name))).collect();
         FileError::new(
             "rows_ambiguous",
             &input.name,
             None,
             format_args!(
-                "it is an object with {}, so that its rows are not told: write {}, or `records: $` if the object is the row",
-                found.join(" and "),
-                records.join(" or ")
+                "its rows may be in {}, or the object may be the row: write {} or `records: $`",
+                places.join(" or "),
+                records.join(", ")
             ),
         )
         .hint("Write `records:` for this source as the message says; then it is never guessed.")
@@ -92,7 +86,7 @@ pub fn path_text(member: &str) -> String {
 /// # Errors
 /// When it cannot be read to the end of its first value.
 pub fn survey(input: &InputFile) -> Result<Document, FileError> {
-    let mut cursor = restart(WINDOW_BYTES, input)?;
+    let mut cursor = restart(window_size(input), input)?;
     match cursor.peek()? {
         Some(b'[') => Ok(Document::Array),
         Some(b'{') if input.format == Format::Json => match survey_object(&mut cursor)? {

@@ -125,7 +125,15 @@ fn profile_file(
     stop: &CancellationToken,
 ) -> Option<Outcome> {
     let mut outcome = Outcome {
-        file: FileProfile { index, names: Vec::new(), rows: 0, bad: 0, broken: None, summary: FileSummary::default(), error: None },
+        file: FileProfile {
+            index,
+            names: Vec::new(),
+            rows: 0,
+            bad: 0,
+            broken: None,
+            summary: FileSummary::default(),
+            error: None,
+        },
         columns: Vec::new(),
     };
     match read::open(index, file) {

@@ -166,13 +166,12 @@ fn rows_that_could_be_elsewhere_are_refused_with_the_records_to_write() {
     };
     assert_eq!(
         refused(r#"{"rows": [{"a": 1}], "odd name": [{"b": 2}]}"#),
-        "t.json: it is an object with objects in \"rows\", \"odd name\", so that its rows are not told: write \
-         `records: rows` or `records: $[\"odd name\"]`, or `records: $` if the object is the row"
+        "t.json: its rows may be in \"rows\" or \"odd name\", or the object may be the row: write `records: rows`, \
+         `records: $[\"odd name\"]` or `records: $`"
     );
     assert_eq!(
         refused(r#"{"rows": [], "page": 1}"#),
-        "t.json: it is an object with an empty array in \"rows\", so that its rows are not told: write `records: rows`, \
-         or `records: $` if the object is the row"
+        "t.json: its rows may be in \"rows\" (empty), or the object may be the row: write `records: rows` or `records: $`"
     );
     for text in [r#"{"rows": [], "errors": [{"code": 1}]}"#, r#"{"a": [], "b": []}"#, r#"{"id": 1, "tags": []}"#] {
         refused(text);
