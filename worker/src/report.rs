@@ -54,7 +54,8 @@ pub struct RunReport {
     /// A plan's first new rows, as texts in the order of `columns`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Vec<Option<String>>>,
-    /// What a test of the connections showed: the sources in their order, then the target.
+    /// What a test of the connections showed: the sources in their order, then the target, then the combined CSV when it
+    /// cannot be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ProbeReport>,
     /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.

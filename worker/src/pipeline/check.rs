@@ -12,7 +12,7 @@ use crate::report::{FileReceipt, RunReport};
 pub async fn check(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
     let path = folder::combined_path(context);
-    folder::open_combined(context, &path)?;
+    folder::check_combined(context, &path)?;
     let folder = WorkFolder::create(context)?;
     let executing = Executing::dry(context, folder.path());
     folder::refuse_input(context, &path, &executing.extract_context()).await?;

@@ -6,7 +6,7 @@ use elt_shared::target::{self, TableRef, TargetError};
 use sqlx::PgConnection;
 
 use super::RunContext;
-use super::folder::WorkFolder;
+use super::folder::{self, WorkFolder};
 use crate::error::{PipelineError, Result};
 use crate::extract::ExtractContext;
 use crate::extract::probe::{ProbeProblem, ProbeReport, probe};
@@ -33,6 +33,11 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
     }
     report.connections.push(try_target(context).await);
     for connection in &report.connections {
+    // A run would fail before it reads anything.
+    if let Err(error) = folder::check_combined(context, &folder::combined_path(context)) {
+        let what = "combined CSV".to_owned();
+        report.connections.push(ProbeReport { what, ..ProbeReport::failed(ProbeProblem::from(&error)) });
+    }
         match &connection.problem {
             None => tracing::info!("{} can be used: {}", connection.what, connection.found),
             Some(problem) => tracing::warn!(code = problem.code, "{}: {}", connection.what, problem.message),

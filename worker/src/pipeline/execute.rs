@@ -60,6 +60,7 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
 /// Does what a run would do, and rolls it back.
 pub async fn plan(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
+    folder::check_combined(context, &folder::combined_path(context))?;
     let folder = WorkFolder::create(context)?;
     let report = Executing::dry(context, folder.path()).execute(&mut session).await?;
     session.close().await;
