@@ -34,6 +34,7 @@ mod sftp_trust;
 mod sources_end_to_end;
 mod sources_together;
 mod streams;
+mod text_files;
 mod triggers;
 mod uploads;
 mod worker_runs;

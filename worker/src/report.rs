@@ -20,7 +20,7 @@ pub struct RunReport {
     pub rows_duplicate: u64,
     /// Rows kept in quarantine.
     pub rows_quarantined: u64,
-    /// Blank lines.
+    /// Blank lines and lines above the header.
     pub rows_filtered: u64,
     /// Rows of the table a replace took away.
     pub rows_deleted: u64,
@@ -93,6 +93,9 @@ pub struct FileReceipt {
     pub bytes: u64,
     /// xxh3-128 of its bytes, 32 hexadecimal digits.
     pub content_hash: String,
+    /// The delimiter it was read with, as it would be written in the config; `None` for JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
     /// Rows found.
     pub rows_read: u64,
     /// See [`RunReport`].

@@ -10,8 +10,10 @@ pub mod read;
 pub mod value;
 
 mod delimited;
+mod heading;
 mod json;
 mod marks;
+mod opening;
 mod sheet;
 mod sniff;
 mod split;

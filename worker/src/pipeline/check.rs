@@ -1,7 +1,7 @@
 //! A check reads the sources and says what would be loaded, as what. It writes nothing.
 
 use super::RunContext;
-use super::execute::Executing;
+use super::execute::{self, Executing};
 use super::folder::{self, WorkFolder};
 use crate::contract::decide;
 use crate::error::Result;
@@ -19,6 +19,7 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
     let (extracted, _) = executing.extract(&[]).await?;
     let before = session.look().await?;
     let profile = executing.profile(&extracted.files, before.as_ref()).await?;
+    execute::refuse_failed_source(&extracted.files, &profile)?;
     let mut report = executing.report(&session, &extracted, &profile);
     let decision = decide::decide(&profile, &context.config, before.as_ref().map(|before| &before.known))?;
     for file in profile.files.iter().filter(|file| file.error.is_none()) {
@@ -29,6 +30,7 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
             name: extracted.files[file.index].name.clone(),
             bytes: file.summary.bytes,
             content_hash: format!("{:032x}", file.summary.content_hash),
+            delimiter: file.summary.delimiter.clone(),
             rows_read,
             rows_filtered: file.summary.filtered,
             ..FileReceipt::default()

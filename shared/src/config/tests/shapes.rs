@@ -104,6 +104,7 @@ fn everything_at_once() {
         encoding: Some("windows-1252".into()),
         header: Some(true),
         null_values,
+        skip_rows: 2,
     };
     assert_eq!((&local.csv, local.recursive, local.settle_seconds), (&csv, true, 5));
     assert_eq!((local.glob.as_deref(), local.records.as_deref()), (Some("**/*.{csv,json}{,.gz}"), Some("$.rows[*]")));
