@@ -38,3 +38,4 @@ mod text_files;
 mod triggers;
 mod uploads;
 mod worker_runs;
+mod young_files;

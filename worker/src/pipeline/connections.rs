@@ -8,8 +8,8 @@ use sqlx::PgConnection;
 use super::RunContext;
 use super::folder::{self, WorkFolder};
 use crate::error::{PipelineError, Result};
-use crate::extract::ExtractContext;
 use crate::extract::probe::{ProbeProblem, ProbeReport, probe};
+use crate::extract::{ExtractContext, YoungFiles};
 use crate::report::RunReport;
 
 /// Tries every source, one after the other, and then the target. What is not usable is in the report, not an error.
@@ -23,6 +23,7 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
         network: context.network.clone(),
         control: context.control.clone(),
         stop: context.stop.clone(),
+        young: YoungFiles::Take,
     };
     let mut report = RunReport { table: context.config.target.table.to_string(), ..RunReport::default() };
     for (index, source) in context.config.sources.iter().enumerate() {
@@ -32,12 +33,12 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
         report.connections.push(probe(index, source, &extract).await);
     }
     report.connections.push(try_target(context).await);
-    for connection in &report.connections {
     // A run would fail before it reads anything.
     if let Err(error) = folder::check_combined(context, &folder::combined_path(context)) {
         let what = "combined CSV".to_owned();
         report.connections.push(ProbeReport { what, ..ProbeReport::failed(ProbeProblem::from(&error)) });
     }
+    for connection in &report.connections {
         match &connection.problem {
             None => tracing::info!("{} can be used: {}", connection.what, connection.found),
             Some(problem) => tracing::warn!(code = problem.code, "{}: {}", connection.what, problem.message),

@@ -11,7 +11,7 @@ use super::folder::{self, WorkFolder};
 use super::{RunContext, replay};
 use crate::contract::decide::{self, Decision};
 use crate::error::{PipelineError, Result};
-use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind};
+use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, YoungFiles};
 use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::{self, Expectation, Profile};
 use crate::frame::read::{FileError, HEADER_NOT_FIRST};
@@ -229,6 +229,13 @@ impl<'a> Executing<'a> {
         };
         let restless = |file: &InputFile| changed.iter().filter(|name| **name == file.name).count() >= TRIES_PER_FILE;
         let (left, files): (Vec<_>, Vec<_>) = extracted.files.into_iter().partition(restless);
+        if let Some(required) = left.iter().find(|file| file.required) {
+            return Err(PipelineError::Extract {
+                code: "source_changed",
+                message: format!("{} changed each of the {TRIES_PER_FILE} times it was read", required.name),
+                next_step: "Wait until the file is written completely, then retry the run.".into(),
+            });
+        }
         extracted.files = files;
         extracted.left_out.extend(left.into_iter().map(|file| LeftOut {
             name: file.name,
@@ -249,6 +256,17 @@ impl<'a> Executing<'a> {
             network: context.network.clone(),
             control: context.control.clone(),
             stop: context.stop.clone(),
+            young: self.young_files(),
+        }
+    }
+
+    /// A run by hand takes a young file as far as it is written, when it ends with a whole record. A replace would lose
+    /// the rows that are yet to come, and a run that a change or a schedule started has time to wait for them.
+    fn young_files(&self) -> YoungFiles {
+        let by_itself = matches!(self.context.run.trigger.as_str(), "schedule" | "file_change");
+        match by_itself || self.context.config.load.mode == LoadMode::Replace {
+            true => YoungFiles::Wait,
+            false => YoungFiles::WaitForRecord,
         }
     }
 

@@ -41,7 +41,7 @@ fn a_folder_and_an_api_with_a_strict_schema() {
     let [SourceConfig::Local(local), SourceConfig::Api(api)] = &config.sources[..] else {
         panic!("{:?}", config.sources)
     };
-    assert_eq!((local.path.as_str(), local.recursive, local.settle_seconds), ("./data/staff", false, 0));
+    assert_eq!((local.path.as_str(), local.recursive, local.settle_seconds), ("./data/staff", false, 5));
     assert_eq!(api.url, "http://localhost:5055/api/staff");
     assert_eq!(api.auth_token.as_ref().unwrap().expose(), "canary-token-1");
     assert_eq!((&api.auth_scheme, api.folder_param.as_deref()), (&AuthScheme::Auto, Some("./data/staff_api")));
