@@ -29,6 +29,7 @@ mod roles;
 mod run_attempts;
 mod schedules;
 mod secrets;
+mod sftp_entries;
 mod sftp_sources;
 mod sftp_trust;
 mod sources_end_to_end;

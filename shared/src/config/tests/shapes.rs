@@ -82,7 +82,14 @@ fn an_sftp_source_is_flat_or_nested() {
         ("files.example.com", 2222, "/outgoing/daily.csv")
     );
     assert_eq!(nested.login, SftpLogin::Password("canary-password".into()));
+    assert_eq!(nested.settle_seconds, 5);
     assert_eq!((nested.trust, nested.after_load), (HostTrust::FirstUse, AfterLoad::Keep));
+    let both = "sources: [{type: sftp, host: a, user: b, path: c, password: d, private_key: e, passphrase: f, settle_seconds: 0}]\n\
+                target: {table: t}\n";
+    let SourceConfig::Sftp(both) = pipeline(both).sources.remove(0) else { panic!("SFTP") };
+    let login =
+        SftpLogin::PrivateKeyAndPassword { key: "e".into(), passphrase: Some("f".into()), password: "d".into() };
+    assert_eq!((both.login, both.settle_seconds), (login, 0));
     let SourceConfig::Sftp(flat) = pipeline(&fixture("sftp_flat.yaml")).sources.remove(0) else { panic!("SFTP") };
     assert_eq!((flat.port, flat.trust), (2222, HostTrust::Strict));
     let SftpLogin::PrivateKey { key, passphrase } = flat.login else { panic!("a key") };
