@@ -8,7 +8,7 @@ test('a job that is run watches its sources from then on, until it is stopped', 
   await page.goto('/ui/new-job');
   await writeYaml(
     page,
-    `name: watched\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: watched\n`,
+    `name: watched\nsources:\n  - type: local\n    path: ${folder}\n    settle_seconds: 0\ntarget:\n  table: watched\n`,
   );
   await page.getByRole('button', { name: 'Run now' }).click();
   await expect(page.getByRole('region', { name: 'State' }).getByText('Succeeded')).toBeVisible();
@@ -42,7 +42,7 @@ test('a job is scheduled by cron in a zone, inside a window', async ({ admin: pa
   await page.goto('/ui/new-job');
   await writeYaml(
     page,
-    `name: nightly\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: nightly\n`,
+    `name: nightly\nsources:\n  - type: local\n    path: ${folder}\n    settle_seconds: 0\ntarget:\n  table: nightly\n`,
   );
   await page.getByRole('button', { name: 'Schedule…' }).click();
   const dialog = page.getByRole('dialog');

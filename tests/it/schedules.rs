@@ -11,7 +11,9 @@ use crate::support::TestApp;
 /// A config of the app's folder that monitors, and what it adds.
 fn monitored(app: &TestApp, table: &str, more: &str) -> String {
     let folder = app.folder().path().display();
-    format!("name: {table}\nsources: [{{type: local, path: {folder}}}]\ntarget: {{table: {table}}}\n{more}")
+    format!(
+        "name: {table}\nsources: [{{type: local, settle_seconds: 0, path: {folder}}}]\ntarget: {{table: {table}}}\n{more}"
+    )
 }
 
 /// `seconds` from now, as a config writes it.

@@ -48,7 +48,7 @@ impl Loader {
     /// A config that loads the folder into a table of the default target.
     pub fn yaml(&self, table: &str, more: &str) -> String {
         format!(
-            "sources: [{{type: local, path: {}}}]\ntarget: {{table: {table}}}\n{more}",
+            "sources: [{{type: local, settle_seconds: 0, path: {}}}]\ntarget: {{table: {table}}}\n{more}",
             self.folder.path().display()
         )
     }

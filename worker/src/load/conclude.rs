@@ -148,6 +148,7 @@ fn receipts(
             name: files[file.index].name.clone(),
             bytes: file.summary.bytes,
             content_hash: format!("{:032x}", file.summary.content_hash),
+            delimiter: file.summary.delimiter.clone(),
             rows_read: tally.read + file.summary.filtered,
             rows_inserted: tally.sent,
             rows_updated: updated,

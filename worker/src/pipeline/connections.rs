@@ -4,10 +4,10 @@
 use std::time::Instant;
 
 use super::RunContext;
-use super::folder::WorkFolder;
+use super::folder::{self, WorkFolder};
 use crate::error::{PipelineError, Result};
-use crate::extract::ExtractContext;
 use crate::extract::probe::{ProbeProblem, ProbeReport, probe};
+use crate::extract::{ExtractContext, YoungFiles};
 use crate::load::session::Session;
 use crate::load::trial;
 use crate::report::RunReport;
@@ -23,6 +23,7 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
         network: context.network.clone(),
         control: context.control.clone(),
         stop: context.stop.clone(),
+        young: YoungFiles::Take,
     };
     let mut report = RunReport { table: context.config.target.table.to_string(), ..RunReport::default() };
     for (index, source) in context.config.sources.iter().enumerate() {
@@ -32,6 +33,11 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
         report.connections.push(probe(index, source, &extract).await);
     }
     report.connections.push(try_target(context).await);
+    // A run would fail before it reads anything.
+    if let Err(error) = folder::check_combined(context, &folder::combined_path(context)) {
+        let what = "combined CSV".to_owned();
+        report.connections.push(ProbeReport { what, ..ProbeReport::failed(ProbeProblem::from(&error)) });
+    }
     for connection in &report.connections {
         match &connection.problem {
             None => tracing::info!("{} can be used: {}", connection.what, connection.found),

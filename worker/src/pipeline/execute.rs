@@ -13,16 +13,17 @@ use super::json_rows::{self, Located};
 use super::{RunContext, replay};
 use crate::contract::decide::{self, Decision};
 use crate::error::{PipelineError, Result};
-use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind};
+use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, YoungFiles};
 use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::{self, Expectation, Profile};
+use crate::frame::read::{FileError, HEADER_NOT_FIRST};
 use crate::load::marker::Begun;
 use crate::load::refused::Refused;
 use crate::load::seen::HashSet;
 use crate::load::session::{Before, Session};
 use crate::load::{self, Loaded, Work, known_rows, rows_at, transform};
 use crate::progress::Stage;
-use crate::report::{RunReport, Stages};
+use crate::report::{FileReceipt, RunReport, Stages};
 
 /// A file that keeps changing is read this often before it is left for the next run.
 const TRIES_PER_FILE: usize = 3;
@@ -66,6 +67,7 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
 /// Does what a run would do, and rolls it back.
 pub async fn plan(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
+    folder::check_combined(context, &folder::combined_path(context))?;
     let folder = WorkFolder::create(context)?;
     let report = Executing::dry(context, folder.path()).execute(&mut session).await?;
     session.close().await;
@@ -124,17 +126,37 @@ async fn transform(context: &RunContext, mut session: Session, mut report: RunRe
     Ok(report)
 }
 
-/// A source that is one file, or an API's answer, has failed when that cannot be read.
+/// Refuses files that fail their source: one that the config names (or an API's answer) and that cannot be read, one
+/// whose header is not its first line, and one of which every row is rejected.
 pub fn refuse_failed_source(files: &[InputFile], profile: &Profile) -> Result<()> {
-    let failed = profile.files.iter().filter(|file| files[file.index].required).find_map(|file| file.error.as_ref());
+    let fails = |error: &&FileError, file: &InputFile| file.required || error.code == HEADER_NOT_FIRST;
+    let failed = profile.files.iter().find_map(|file| {
+        let error = file.error.as_ref().filter(|error| fails(error, &files[file.index]));
+        error.or(file.nothing_readable.as_ref())
+    });
     match failed {
         Some(error) => Err(PipelineError::Extract {
             code: error.code,
             message: error.message.clone(),
-            next_step: error.next_step.to_owned(),
+            next_step: error.next_step.clone().into_owned(),
         }),
         None => Ok(()),
     }
+}
+
+/// A sentence about a file whose rows were all rejected by the contract or the table.
+fn wholly_rejected(file: &FileReceipt) -> Option<String> {
+    let rows = file.rows_read - file.rows_filtered;
+    let rejected = rows > 0 && file.rows_quarantined == rows;
+    rejected.then(|| {
+        let name = &file.name;
+        format!("{name}: all of its rows were rejected ({rows}); correct the file or the schema by the reasons in the run's rejected rows")
+    })
+}
+
+/// A sentence about a file, which may name it already.
+fn about(file: &str, sentence: &str) -> String {
+    if sentence.starts_with(file) { sentence.to_owned() } else { format!("{file}: {sentence}") }
 }
 
 /// One attempt.
@@ -166,7 +188,10 @@ impl<'a> Executing<'a> {
                 known_rows::known(session, before.as_ref(), &self.context.config.load, bytes, self.context.memory.all),
             );
             let (profile, known) = (profile?, known?);
-            refuse_failed_source(&extracted.files, &profile)?;
+            // Rows that were rejected before and are replayed may all be rejected again: they are in quarantine still.
+            if self.purpose.given.is_none() {
+                refuse_failed_source(&extracted.files, &profile)?;
+            }
             let mut report = self.report(session, &extracted, &profile);
             report.warnings.extend(located.warnings);
             let report = RunReport {
@@ -249,6 +274,13 @@ impl<'a> Executing<'a> {
         };
         let restless = |file: &InputFile| changed.iter().filter(|name| **name == file.name).count() >= TRIES_PER_FILE;
         let (left, files): (Vec<_>, Vec<_>) = extracted.files.into_iter().partition(restless);
+        if let Some(required) = left.iter().find(|file| file.required) {
+            return Err(PipelineError::Extract {
+                code: "source_changed",
+                message: format!("{} changed each of the {TRIES_PER_FILE} times it was read", required.name),
+                next_step: "Wait until the file is written completely, then retry the run.".into(),
+            });
+        }
         extracted.files = files;
         extracted.left_out.extend(left.into_iter().map(|file| LeftOut {
             name: file.name,
@@ -281,6 +313,17 @@ impl<'a> Executing<'a> {
             network: context.network.clone(),
             control: context.control.clone(),
             stop: context.stop.clone(),
+            young: self.young_files(),
+        }
+    }
+
+    /// A run by hand takes a young file as far as it is written, when it ends with a whole record. A replace would lose
+    /// the rows that are yet to come, and a run that a change or a schedule started has time to wait for them.
+    fn young_files(&self) -> YoungFiles {
+        let by_itself = matches!(self.context.run.trigger.as_str(), "schedule" | "file_change");
+        match by_itself || self.context.config.load.mode == LoadMode::Replace {
+            true => YoungFiles::Wait,
+            false => YoungFiles::WaitForRecord,
         }
     }
 
@@ -306,15 +349,10 @@ impl<'a> Executing<'a> {
         for file in &profile.files {
             let name = &extracted.files[file.index].name;
             if let Some(error) = &file.error {
-                let reason = error.message.clone();
+                let reason = error.reason.clone();
                 report.left_out.push(LeftOut { name: name.clone(), kind: LeftOutKind::Failed, reason });
             }
-            report.warnings.extend(file.summary.warnings.iter().map(
-                |warning| match warning.starts_with(name.as_str()) {
-                    true => warning.clone(),
-                    false => format!("{name}: {warning}"),
-                },
-            ));
+            report.warnings.extend(file.summary.warnings.iter().map(|warning| about(name, warning)));
         }
         for left_out in &report.left_out {
             match left_out.kind {
@@ -404,6 +442,7 @@ impl<'a> Executing<'a> {
 
     /// What comes after the commit. Nothing here can undo it, so what fails is told as a warning.
     async fn finish(&self, mut report: RunReport, csv: Option<CombinedCsv>, loaded: &[InputFile]) -> RunReport {
+        report.warnings.extend(report.files.iter().filter_map(wholly_rejected));
         if self.purpose.dry {
             return report;
         }

@@ -18,7 +18,7 @@ pub struct LocalSource {
     pub csv: CsvOptions,
     /// JSON path to the rows of JSON files.
     pub records: Option<String>,
-    /// A file changed more recently than this waits for the next tick.
+    /// Seconds a file must not have changed before it is loaded.
     pub settle_seconds: u64,
 }
 
@@ -35,7 +35,7 @@ pub(super) const KEYS: &[Key] = &[
          an object's only member that is an array of objects; what was found holds for later runs.",
     )
     .or(&["records_path"]),
-    Key::whole("settle_seconds", 0, 86_400, "A file changed more recently than this waits for the next look."),
+    super::SETTLE_KEY,
 ];
 
 pub(super) fn read(section: &Section<'_>) -> Option<LocalSource> {
@@ -46,7 +46,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<LocalSource> {
         glob: section.filled_text("glob"),
         recursive: section.flag("recursive").unwrap_or(false),
         records: json_path(section, "records"),
-        settle_seconds: section.whole("settle_seconds").unwrap_or(0),
+        settle_seconds: super::settle_seconds(section),
         path: path?,
         csv: csv?,
     })

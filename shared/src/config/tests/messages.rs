@@ -193,11 +193,6 @@ fn a_source_says_what_it_lacks() {
         &["sources[0]: missing key \"password\" or \"private_key\" at line 2 column 3"],
     );
     check(
-        &source("type: sftp, host: a, user: b, path: c, password: d, private_key: e"),
-        &["sources[0]: write either password or private_key, not both (a key's own password is its passphrase) \
-         at line 2 column 3"],
-    );
-    check(
         &source(
             "type: sftp, host: a, user: b, path: c, password: d, host_key: \"SHA256:abc\", after_load: {action: move}",
         ),

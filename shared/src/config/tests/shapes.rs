@@ -41,7 +41,7 @@ fn a_folder_and_an_api_with_a_strict_schema() {
     let [SourceConfig::Local(local), SourceConfig::Api(api)] = &config.sources[..] else {
         panic!("{:?}", config.sources)
     };
-    assert_eq!((local.path.as_str(), local.recursive, local.settle_seconds), ("./data/staff", false, 0));
+    assert_eq!((local.path.as_str(), local.recursive, local.settle_seconds), ("./data/staff", false, 5));
     assert_eq!(api.url, "http://localhost:5055/api/staff");
     assert_eq!(api.auth_token.as_ref().unwrap().expose(), "canary-token-1");
     assert_eq!((&api.auth_scheme, api.folder_param.as_deref()), (&AuthScheme::Auto, Some("./data/staff_api")));
@@ -82,7 +82,14 @@ fn an_sftp_source_is_flat_or_nested() {
         ("files.example.com", 2222, "/outgoing/daily.csv")
     );
     assert_eq!(nested.login, SftpLogin::Password("canary-password".into()));
+    assert_eq!(nested.settle_seconds, 5);
     assert_eq!((nested.trust, nested.after_load), (HostTrust::FirstUse, AfterLoad::Keep));
+    let both = "sources: [{type: sftp, host: a, user: b, path: c, password: d, private_key: e, passphrase: f, settle_seconds: 0}]\n\
+                target: {table: t}\n";
+    let SourceConfig::Sftp(both) = pipeline(both).sources.remove(0) else { panic!("SFTP") };
+    let login =
+        SftpLogin::PrivateKeyAndPassword { key: "e".into(), passphrase: Some("f".into()), password: "d".into() };
+    assert_eq!((both.login, both.settle_seconds), (login, 0));
     let SourceConfig::Sftp(flat) = pipeline(&fixture("sftp_flat.yaml")).sources.remove(0) else { panic!("SFTP") };
     assert_eq!((flat.port, flat.trust), (2222, HostTrust::Strict));
     let SftpLogin::PrivateKey { key, passphrase } = flat.login else { panic!("a key") };
@@ -104,6 +111,7 @@ fn everything_at_once() {
         encoding: Some("windows-1252".into()),
         header: Some(true),
         null_values,
+        skip_rows: 2,
     };
     assert_eq!((&local.csv, local.recursive, local.settle_seconds), (&csv, true, 5));
     assert_eq!((local.glob.as_deref(), local.records.as_deref()), (Some("**/*.{csv,json}{,.gz}"), Some("$.rows[*]")));
