@@ -100,11 +100,8 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// A stage begins: its counts start at zero. A run that starts over forgets the rows it rejected before.
+    /// A stage begins: its counts start at zero.
     pub fn enter(&self, stage: Stage, files: usize) {
-        if stage == Stage::Extract {
-            *self.rejections() = Rejections::default();
-        }
         *self.place() = Place { stage, files, files_done: 0, file: None };
         self.rows_read.store(0, Ordering::Relaxed);
         self.bytes_read.store(0, Ordering::Relaxed);
@@ -131,6 +128,11 @@ impl Progress {
     /// Rows went to the target.
     pub fn sent(&self, rows: u64) {
         self.rows_sent.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// The rows are gone through once more: those rejected before are counted anew.
+    pub fn forget_rejected(&self) {
+        *self.rejections() = Rejections::default();
     }
 
     /// A row broke the contract; `reason` says why.

@@ -26,6 +26,7 @@ pub struct Rejecting {
 impl Rejecting {
     /// Keeps rejected rows, unless one of them fails the run.
     pub fn new(rows: Rejected, on_bad_row: OnBadRow, limit: Option<RejectLimit>, progress: Arc<Progress>) -> Self {
+        progress.forget_rejected();
         Self { rows, count: 0, on_bad_row, limit, names: Vec::new(), progress }
     }
 
