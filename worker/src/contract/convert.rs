@@ -10,6 +10,8 @@ use polars::prelude::{
 use polars::prelude::{Float64Type, Int32Type, Int64Type, PolarsNumericType};
 
 use super::cells::{Canonical, Cells};
+use super::fit::{self, Fit};
+use super::foreign::ForeignType;
 use super::layout::{Column, Layout};
 use super::{SqlType, Typing, json};
 use crate::error::{PipelineError, Result};
@@ -36,12 +38,25 @@ pub struct TypedBatch {
 pub struct Violation {
     /// Row of the batch.
     pub row: usize,
-    /// Column of the layout.
-    pub column: usize,
-    /// Stable: `wrong_type`, `null_not_allowed`, `null_key`, `not_allowed`, `below_min`, `above_max`, `pattern`, `nul_byte`.
+    /// Column of the layout; `None`: it is about the whole row.
+    pub column: Option<usize>,
+    /// Stable. Of the contract: `wrong_type`, `does_not_fit`, `null_not_allowed`, `null_key`, `not_allowed`, `below_min`,
+    /// `above_max`, `pattern`, `nul_byte`. Of the table: `check`, `foreign_key`, `unique`, `exclusion`, `trigger`,
+    /// `key_too_long`, `encoding`, `refused`.
     pub code: &'static str,
-    /// A sentence about the value, without the column's name.
+    /// A sentence about the value, without the column's name. It may show the value.
     pub reason: String,
+    /// The same sentence without the value, where it is not clear from the code.
+    pub rule: Option<String>,
+    /// The server refused the row; a contract's rules are checked before a row is sent.
+    pub refused: bool,
+}
+
+impl Violation {
+    /// Of a contract's rule.
+    fn of_contract(row: usize, column: usize, code: &'static str, reason: String) -> Self {
+        Self { row, column: Some(column), code, reason, rule: None, refused: false }
+    }
 }
 
 /// Converts the batches of a run's files, one after the other.
@@ -95,6 +110,7 @@ impl Converter {
             (None, _) => all_null(&column.name, column.sql_type(), rows),
             (Some(source), None) => {
                 let mut cast = Cast::new(index, column.typing(), column.proven, tokens, &mut self.violations);
+                cast.foreign = column.foreign.as_deref();
                 cast.series(&column.name, source)?
             }
             (Some(source), Some(through)) => {
@@ -105,7 +121,33 @@ impl Converter {
         };
         let converted = series.into_column();
         self.apply_rules(index, column, source, &converted, first)?;
+        if let Some(source) = source {
+            self.find_misfits(index, column, source, &converted)?;
+        }
         Ok(converted)
+    }
+
+    /// Looks for rows whose value converted, but would be changed by the table's column.
+    fn find_misfits(
+        &mut self,
+        index: usize,
+        column: &Column,
+        source: &RawColumn,
+        converted: &FrameColumn,
+    ) -> Result<()> {
+        if column.fit == Fit::Any && column.sql_type().known().is_some() {
+            return Ok(());
+        }
+        let cells = Cells::of(converted).ok_or_else(|| PipelineError::Internal("a column has no type".into()))?;
+        for row in (0..converted.len()).filter(|&row| !cells.is_null(row)) {
+            let (kind, written) = source.cell(row);
+            if let Some((code, rule)) = column.fit.misfit(cells, row, kind, &column.sql) {
+                let reason = format!("{} {rule}", shown(written));
+                let rule = Some(rule);
+                self.violations.push(Violation { rule, ..Violation::of_contract(row, index, code, reason) });
+            }
+        }
+        Ok(())
     }
 
     /// Looks for rows whose value converted, but breaks a rule.
@@ -125,13 +167,13 @@ impl Converter {
             if cells.is_null(row) {
                 if rules.not_null && failed.binary_search(&row).is_err() {
                     let code = if column.key { "null_key" } else { "null_not_allowed" };
-                    self.violations.push(Violation { row, column: index, code, reason: "is missing".into() });
+                    self.violations.push(Violation::of_contract(row, index, code, "is missing".into()));
                 }
             } else if rules.look_at_values() {
                 let written = source.map_or(&b""[..], |source| source.cell(row).1);
                 if let Some((code, broken)) = rules.broken(cells, row, written, &mut scratch) {
                     let reason = format!("{} {broken}", shown(written));
-                    self.violations.push(Violation { row, column: index, code, reason });
+                    self.violations.push(Violation::of_contract(row, index, code, reason));
                 }
             }
         }
@@ -147,30 +189,39 @@ struct Cast<'a> {
     /// Cells need not be looked at twice: parsing is the whole test, or the profile did it.
     parsing_is_enough: bool,
     tokens: bool,
+    /// The catalog's description of a type elt does not convert to.
+    foreign: Option<&'a ForeignType>,
     violations: &'a mut Vec<Violation>,
 }
 
 impl<'a> Cast<'a> {
     fn new(column: usize, typing: &'a Typing, proven: bool, tokens: bool, violations: &'a mut Vec<Violation>) -> Self {
         let format = typing.format.as_deref().and_then(TimeFormat::new);
-        Self { column, typing, format, parsing_is_enough: proven || typing.declared, tokens, violations }
+        let parsing_is_enough = proven || typing.declared;
+        Self { column, typing, format, parsing_is_enough, tokens, foreign: None, violations }
     }
 
     fn series(&mut self, name: &str, source: &RawColumn) -> Result<Series> {
         let text = simdutf8::basic::from_utf8(&source.bytes)
             .map_err(|_| PipelineError::Internal("a column's cells are not UTF-8".into()))?;
         let Some(column_type) = self.typing.sql_type.known() else {
-            return Ok(self.texts(name, source, text, |_, text| Some(text.into())));
+            return Ok(self.foreign_texts(name, source, text));
         };
+        // What was inferred was inferred from values that a double holds exactly.
+        let declared = self.typing.declared;
         Ok(match column_type {
             ColumnType::Boolean => self.booleans(name, source),
             ColumnType::SmallInt => self.integers(name, source, i64::from(i16::MIN), i64::from(i16::MAX)),
             ColumnType::Integer => self.integers(name, source, i64::from(i32::MIN), i64::from(i32::MAX)),
             ColumnType::BigInt => self.integers(name, source, i64::MIN, i64::MAX),
             ColumnType::Real => self.values::<Float64Type>(name, source, |_, bytes| {
-                value::parse_double(bytes).filter(|value| !value.is_finite() || (*value as f32).is_finite())
+                let number = value::parse_double(bytes)?;
+                let fits = !number.is_finite() || (number as f32).is_finite();
+                (fits && (!declared || value::is_exact_real(bytes, number as f32))).then_some(number)
             }),
-            ColumnType::Double => self.values::<Float64Type>(name, source, |_, bytes| value::parse_double(bytes)),
+            ColumnType::Double => self.values::<Float64Type>(name, source, |_, bytes| {
+                value::parse_double(bytes).filter(|number| !declared || value::is_exact_double(bytes, *number))
+            }),
             ColumnType::Date => {
                 let days = self.values::<Int32Type>(name, source, |format, bytes| match format {
                     Some(format) => format.date(bytes),
@@ -294,6 +345,26 @@ impl<'a> Cast<'a> {
         builder.finish().into_series()
     }
 
+    /// Texts the server converts. In a column of texts, and in an enum with such a label, nothing but NULL is missing.
+    fn foreign_texts(&mut self, name: &str, source: &RawColumn, text: &str) -> Series {
+        let rows = source.ends.len();
+        let foreign = self.foreign;
+        let is_value = |cell: &str| {
+            foreign.is_some_and(|of| of.is_text() || (of.is_enum() && of.labels.iter().any(|label| label == cell)))
+        };
+        let mut builder = StringChunkedBuilder::new(name.into(), rows);
+        let mut start = 0;
+        for row in 0..rows {
+            let end = source.ends[row] as usize;
+            let (kind, cell) = (source.kinds[row], &text[start..end]);
+            start = end;
+            let missing = kind == CellKind::Null
+                || (value::is_missing(kind, cell.as_bytes(), self.tokens) && !is_value(cell));
+            if missing { builder.append_null() } else { builder.append_value(cell) }
+        }
+        builder.finish().into_series()
+    }
+
     /// Text is kept as it is: only a missing cell is NULL, and only a NUL byte cannot be kept.
     fn plain_texts(&mut self, name: &str, source: &RawColumn, text: &str, longest: usize) -> Series {
         let rows = source.ends.len();
@@ -312,7 +383,7 @@ impl<'a> Cast<'a> {
             } else if nul && cell.contains('\0') {
                 builder.append_null();
                 let reason = "holds a NUL byte, which PostgreSQL cannot keep".into();
-                self.violations.push(Violation { row, column: self.column, code: "nul_byte", reason });
+                self.violations.push(Violation::of_contract(row, self.column, "nul_byte", reason));
             } else {
                 builder.append_value(cell);
             }
@@ -330,7 +401,42 @@ impl<'a> Cast<'a> {
             Some(format) => format!("{} is no {} in the format {format}", shown(bytes), self.typing.sql_type),
             None => format!("{} is no {}", shown(bytes), self.typing.sql_type),
         };
-        self.violations.push(Violation { row, column: self.column, code: "wrong_type", reason });
+        let violation = Violation::of_contract(row, self.column, "wrong_type", reason);
+        self.violations.push(match self.too_much(bytes) {
+            Some(rule) => Violation { reason: format!("{}: it {rule}", violation.reason), rule: Some(rule), ..violation },
+            None => violation,
+        });
+    }
+}
+
+impl Cast<'_> {
+    /// What a value has more than the column holds, where it is a value of a wider type.
+    fn too_much(&self, bytes: &[u8]) -> Option<String> {
+        let column_type = self.typing.sql_type.known()?;
+        let sql = column_type.to_string();
+        match column_type {
+            ColumnType::Varchar(most) => {
+                let length = String::from_utf8_lossy(bytes).chars().count();
+                Some(format!("has {length} characters; the column holds {most} ({sql})"))
+            }
+            ColumnType::Numeric(Some((precision, scale))) if value::numeric_fits(bytes, None) => {
+                let whole = i64::from(precision) - i64::from(scale);
+                Some(fit::misfit_decimal(bytes, whole, i64::from(scale), &sql))
+            }
+            ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt if value::numeric_fits(bytes, None) => {
+                let (_, decimals) = value::decimal_digits(bytes)?;
+                Some(if decimals > 0 {
+                    format!("has decimals; the column holds whole numbers ({sql})")
+                } else {
+                    format!("is out of range ({sql})")
+                })
+            }
+            ColumnType::Real | ColumnType::Double => {
+                value::parse_double(bytes).filter(|number| number.is_finite())?;
+                Some(fit::more_digits(bytes, &sql))
+            }
+            _ => None,
+        }
     }
 }
 

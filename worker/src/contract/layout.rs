@@ -1,6 +1,12 @@
 //! The columns as they will be loaded: names, types, where their cells come from.
 
+use std::sync::Arc;
+
+use elt_shared::config::ColumnType;
+
 use super::cells::Canonical;
+use super::fit::Fit;
+use super::foreign::ForeignType;
 use super::matching::{self, Wanted};
 use super::rules::Rules;
 use super::{SqlType, Typing};
@@ -25,6 +31,12 @@ pub struct Column {
     pub through: Option<Typing>,
     /// What its values must be beside their type.
     pub rules: Option<Rules>,
+    /// What the catalog says about a type elt does not convert to.
+    pub foreign: Option<Arc<ForeignType>>,
+    /// Which values of the type fit into the table's column.
+    pub fit: Fit,
+    /// The collation, where it is not the type's own: quoted, `"pg_catalog"."C"`.
+    pub collation: Option<String>,
     /// Part of the key of a merge.
     pub key: bool,
     /// A column of the contract or of the existing table: the files may name it in any case.
@@ -47,6 +59,12 @@ impl Column {
     /// The type it has now, as SQL understands it.
     pub fn sql_type(&self) -> &SqlType {
         &self.typing().sql_type
+    }
+
+    /// Whether equal values can be written in different ways: `a` and `A` of `citext`, `1.0` and `1.00`.
+    pub fn has_spellings(&self) -> bool {
+        self.collation.is_some()
+            || matches!(self.sql_type(), SqlType::Other(_) | SqlType::Known(ColumnType::Numeric(_)))
     }
 }
 

@@ -63,7 +63,7 @@ impl From<&PipelineError> for ProbeProblem {
 }
 
 /// Codes of what never answered.
-const UNREACHABLE: [&str; 8] = [
+const UNREACHABLE: [&str; 9] = [
     "source_unreachable",
     "source_timeout",
     "source_refused",
@@ -72,9 +72,11 @@ const UNREACHABLE: [&str; 8] = [
     "control_database",
     "target_unreachable",
     "target_host",
+    "target_lost",
 ];
 /// Codes of what answered, but was not trusted or did not trust us.
-const NOT_LET_IN: [&str; 5] = ["source_login", "host_key_unknown", "host_key_changed", "sftp_protocol", "target_login"];
+const NOT_LET_IN: [&str; 6] =
+    ["source_login", "host_key_unknown", "host_key_changed", "sftp_protocol", "target_login", "target_protocol"];
 
 /// Names shown of a source with many files.
 pub const FILES_SHOWN: usize = 20;

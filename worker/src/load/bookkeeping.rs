@@ -16,32 +16,41 @@ pub const COLUMNS: &str = "_elt_columns";
 /// Rows that broke the contract.
 pub const QUARANTINE: &str = "_elt_quarantine";
 
+/// All of them.
+pub const ALL: [&str; 4] = [LOADS, FILES, COLUMNS, QUARANTINE];
+
 /// Makes the schema and elt's own tables in it where they are missing. Workers that do so at once wait for each other.
 ///
 /// # Errors
-/// When this login may not create them: the message has the statement that lets it.
+/// When this login may not create them: the error has the statement that lets it.
 pub async fn ensure(connection: &mut PgConnection, table: &TableRef) -> Result<()> {
     let fail = Failing::at(table, "make elt's own tables");
     let complete: bool = sqlx::query_scalar(
-        "select count(*) = 4 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        "select count(*) = cardinality($2) from pg_class c join pg_namespace n on n.oid = c.relnamespace
          where n.nspname = $1 and c.relname = any($2)",
     )
     .bind(&table.schema)
-    .bind([LOADS, FILES, COLUMNS, QUARANTINE])
+    .bind(ALL)
     .fetch_one(&mut *connection)
     .await
     .map_err(|error| fail.because(error))?;
     if complete {
         return Ok(());
     }
-    let mut tx = connection.begin().await.map_err(|error| fail.because(error))?;
+    match make(connection, table).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(fail.asking(connection, error).await),
+    }
+}
+
+async fn make(connection: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
+    let mut tx = connection.begin().await?;
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt bookkeeping ' || $1, 0))")
         .bind(&table.schema)
         .execute(&mut *tx)
-        .await
-        .map_err(|error| fail.because(error))?;
-    sqlx::raw_sql(AssertSqlSafe(statements(table))).execute(&mut *tx).await.map_err(|error| fail.because(error))?;
-    tx.commit().await.map_err(|error| fail.because(error))
+        .await?;
+    sqlx::raw_sql(AssertSqlSafe(statements(table))).execute(&mut *tx).await?;
+    tx.commit().await
 }
 
 fn statements(table: &TableRef) -> String {

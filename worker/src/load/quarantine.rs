@@ -9,8 +9,10 @@ use elt_shared::target::TableRef;
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::Halt;
 use super::bookkeeping::QUARANTINE;
 use super::copy_binary as copy;
+use super::failure::spool as spool_failed;
 use super::marker::Attempt;
 use crate::frame::{BadRecord, CellKind, MAX_RAW_BYTES, RawBatch};
 
@@ -118,14 +120,12 @@ impl Rejected {
     /// Copies the rows into the quarantine table, in the loading transaction.
     ///
     /// # Errors
-    /// Database failures; a spool that cannot be read back.
-    pub async fn load(self, tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
+    /// Database failures; a work folder that cannot be read back.
+    pub async fn load(self, tx: &mut PgConnection, table: &TableRef) -> Result<(), Halt> {
         if self.rows == 0 {
             return Ok(());
         }
-        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.write_all(copy::TRAILER)?;
-        file.rewind()?;
+        let mut file = self.into_file().map_err(spool_failed)?;
         let mut copy = tx
             .copy_in_raw(&format!(
                 "copy {} (run_id, table_name, config_id, file, line, column_name, code, reason, raw, raw_bytes, cells)
@@ -135,7 +135,7 @@ impl Rejected {
             .await?;
         let mut chunk = vec![0; 1 << 20];
         loop {
-            let length = file.read(&mut chunk)?;
+            let length = file.read(&mut chunk).map_err(spool_failed)?;
             if length == 0 {
                 break;
             }
@@ -143,6 +143,14 @@ impl Rejected {
         }
         copy.finish().await?;
         Ok(())
+    }
+
+    /// The rows from the first one on, complete.
+    fn into_file(self) -> io::Result<File> {
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.write_all(copy::TRAILER)?;
+        file.rewind()?;
+        Ok(file)
     }
 }
 

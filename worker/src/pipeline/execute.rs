@@ -16,6 +16,7 @@ use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOu
 use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::{self, Expectation, Profile};
 use crate::load::marker::Begun;
+use crate::load::refused::Refused;
 use crate::load::seen::HashSet;
 use crate::load::session::{Before, Session};
 use crate::load::{self, Loaded, Work, known_rows, transform};
@@ -26,6 +27,9 @@ use crate::report::{RunReport, Stages};
 const TRIES_PER_FILE: usize = 3;
 /// A table that keeps changing under us is looked at this often.
 const TRIES_PER_TABLE: usize = 5;
+
+/// A load that the table refuses rows of is tried this often, each time without the rows found so far.
+const TRIES_PER_REFUSAL: usize = 8;
 
 /// What is read, and what comes of it.
 struct Purpose<'a> {
@@ -171,9 +175,7 @@ impl<'a> Executing<'a> {
                 ..report
             };
             self.refuse_incomplete_replace(&profile, &report)?;
-            let decision = decide::decide(&profile, &self.context.config, before.as_ref().map(|before| &before.known))?;
-            let work = self.work(&extracted.files, &profile, decision, (before, known), report)?;
-            match load::load(session, work).instrument(info_span!("load")).await? {
+            match self.load(session, &extracted.files, &profile, (before, known), report).await? {
                 Loaded::Done { report, csv } => {
                     let readable = profile.files.iter().filter(|file| file.error.is_none());
                     let loaded: Vec<_> = readable.map(|file| extracted.files[file.index].clone()).collect();
@@ -184,6 +186,7 @@ impl<'a> Executing<'a> {
                     tracing::warn!("{name} changed while it was read: starting over");
                     changed.push(name.clone());
                 }
+                Loaded::Refused(_) => return Err(PipelineError::Internal("refused rows were not left out".into())),
                 Loaded::TableChanged if table_changes < TRIES_PER_TABLE => {
                     table_changes += 1;
                     tracing::warn!("{} changed meanwhile: starting over", session.table);
@@ -197,6 +200,38 @@ impl<'a> Executing<'a> {
                 }
             }
         }
+    }
+
+    /// Decides the columns and loads. Rows the table refuses are left out at the next try, with the same files.
+    async fn load(
+        &self,
+        session: &mut Session,
+        files: &[InputFile],
+        profile: &Profile,
+        (before, mut known): (Option<Before>, Option<HashSet>),
+        report: RunReport,
+    ) -> Result<Loaded> {
+        let mut refused = Refused::default();
+        for _ in 0..TRIES_PER_REFUSAL {
+            let decision = decide::decide(profile, &self.context.config, before.as_ref().map(|before| &before.known))?;
+            let work = Work {
+                refused: Arc::new(refused.clone()),
+                ..self.work(files, profile, decision, (before.clone(), known.take()), report.clone())?
+            };
+            match load::load(session, work).instrument(info_span!("load")).await? {
+                Loaded::Refused(more) => {
+                    tracing::warn!(rows = more.len(), "{} refuses {} rows: loading without them", session.table, more.len());
+                    refused.extend(*more);
+                }
+                loaded => return Ok(loaded),
+            }
+        }
+        Err(PipelineError::Target {
+            code: "too_many_refused",
+            message: format!("{} refused other rows at each of {TRIES_PER_REFUSAL} tries", session.table),
+            next_step: "Look at the table's constraints and triggers: which rows they refuse depends on the other rows."
+                .into(),
+        })
     }
 
     /// Gets the files. Those that changed too often while they were read are left for the next run.
@@ -320,6 +355,7 @@ impl<'a> Executing<'a> {
             known,
             load: &context.config.load,
             on_bad_row: context.config.on_bad_row.unwrap_or(OnBadRow::Quarantine),
+            refused: Arc::default(),
             max_rejected: context.config.schema.as_ref().and_then(|schema| schema.max_rejected),
             memory: context.memory,
             spool: self.folder,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use elt_shared::config::{OnBadRow, RejectLimit};
 
 use super::{FeedError, spool_failed};
-use crate::contract::{Layout, TypedBatch, Violation};
+use crate::contract::{Column, Layout, TypedBatch, Violation};
 use crate::error::{PipelineError, Result};
 use crate::frame::BadRecord;
 use crate::load::quarantine::{Rejected, Why};
+use crate::load::refused::MOST_REFUSED;
 use crate::progress::Progress;
 
 /// Rejected rows, and how many are too many.
@@ -17,6 +18,8 @@ pub struct Rejecting {
     count: u64,
     on_bad_row: OnBadRow,
     limit: Option<RejectLimit>,
+    /// The table refuses more rows than were searched for: the first of them fails the run.
+    too_many_refused: bool,
     /// Names of the files by their places.
     names: Vec<String>,
     /// Learns of every rejected row, so that people see the first of them also when the run fails.
@@ -25,9 +28,15 @@ pub struct Rejecting {
 
 impl Rejecting {
     /// Keeps rejected rows, unless one of them fails the run.
-    pub fn new(rows: Rejected, on_bad_row: OnBadRow, limit: Option<RejectLimit>, progress: Arc<Progress>) -> Self {
+    pub fn new(
+        rows: Rejected,
+        on_bad_row: OnBadRow,
+        limit: Option<RejectLimit>,
+        too_many_refused: bool,
+        progress: Arc<Progress>,
+    ) -> Self {
         progress.forget_rejected();
-        Self { rows, count: 0, on_bad_row, limit, names: Vec::new(), progress }
+        Self { rows, count: 0, on_bad_row, limit, too_many_refused, names: Vec::new(), progress }
     }
 
     /// Learns the names of the files.
@@ -52,18 +61,17 @@ impl Rejecting {
     /// Rejects a row that breaks the contract.
     pub fn row(&mut self, layout: &Layout, typed: &TypedBatch, violation: &Violation) -> Result<(), FeedError> {
         let (name, line) = (&self.names[typed.raw.file], typed.raw.lines[violation.row]);
-        let column = &layout.columns[violation.column];
-        self.progress.rejected(name, line, Some(&column.name), violation.code, &violation.reason);
-        if self.on_bad_row == OnBadRow::Fail {
-            // The value itself stays out of logs.
-            let rule = match violation.code {
-                "wrong_type" => format!("is no {}", column.through.as_ref().unwrap_or(column.typing()).sql_type),
-                "null_not_allowed" | "null_key" => "is missing".into(),
-                code => format!("breaks the rule {code}"),
-            };
-            return Err(bad_row(&format!("{name}:{line}: the value of {} {rule}", column.name)).into());
+        let column = violation.column.map(|column| &layout.columns[column]);
+        let column_name = column.map(|column| column.name.as_str());
+        self.progress.rejected(name, line, column_name, violation.code, &violation.reason);
+        if violation.refused && self.too_many_refused {
+            let place = format!("{name}:{line}: {}", without_value(column, violation));
+            return Err(too_many_refused(&place).into());
         }
-        let why = Why { column: Some(&column.name), code: violation.code, reason: &violation.reason };
+        if self.on_bad_row == OnBadRow::Fail {
+            return Err(bad_row(&format!("{name}:{line}: {}", without_value(column, violation))).into());
+        }
+        let why = Why { column: column_name, code: violation.code, reason: &violation.reason };
         self.rows.row(name, &typed.raw, violation.row, why).map_err(spool_failed)?;
         self.count()
     }
@@ -92,6 +100,30 @@ impl Rejecting {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// What a row breaks, as a sentence for logs: the value itself stays out of them.
+fn without_value(column: Option<&Column>, violation: &Violation) -> String {
+    let rule = match (&violation.rule, column, violation.code) {
+        (Some(rule), ..) => rule.clone(),
+        (None, Some(column), "wrong_type") => {
+            format!("is no {}", column.through.as_ref().unwrap_or(column.typing()).sql_type)
+        }
+        (None, _, "null_not_allowed" | "null_key") => "is missing".into(),
+        (None, _, code) => format!("breaks the rule {code}"),
+    };
+    match column {
+        Some(column) => format!("the value of {} {rule}", column.name),
+        None => format!("the row {rule}"),
+    }
+}
+
+fn too_many_refused(first: &str) -> PipelineError {
+    PipelineError::Target {
+        code: "too_many_refused",
+        message: format!("the table refuses more than {MOST_REFUSED} rows; the first is {first}"),
+        next_step: "Correct the source, or change the table's column or constraint so that it takes such rows.".into(),
     }
 }
 
