@@ -73,7 +73,7 @@ pub struct Snapshot {
     pub rows_sent: u64,
     /// Since the attempt began.
     pub seconds: f64,
-    /// Rows that broke the contract, `None` before the first one. Reports keep them; they are no part of the progress.
+    /// Rows that broke the contract, `None` before the first one. Reports keep them; the progress leaves them out.
     #[serde(skip)]
     pub rejected: Option<Rejections>,
 }
