@@ -64,6 +64,7 @@ test('a draft goes with the logout', async ({ admin: page }) => {
   await page.goto('/ui/new-job');
   await writeYaml(page, 'target:\n  password: very-secret\n');
   await expect.poll(() => page.evaluate(() => JSON.stringify(sessionStorage))).toContain('very-secret');
+  await expect(page.getByText('Not runnable yet')).toBeVisible();
   await page.getByRole('button', { name: /admin/ }).click();
   await page.getByRole('menuitem', { name: 'Log out' }).click();
   await expect(page.getByText('You are logged out.')).toBeVisible();

@@ -99,7 +99,7 @@ test('a plan that rejects rows shows them, and does not lead to an empty quarant
   await page.getByRole('button', { name: /^Plan/ }).click();
   const result = page.getByRole('region', { name: 'Result', exact: true });
   await expect(result).toContainText('1 of 2 rows would be rejected');
-  await expect(result.getByRole('region', { name: 'First rejected rows' })).toContainText('a.csv:3');
+  await expect(result.getByRole('region', { name: 'First rejections' })).toContainText('a.csv:3');
   await expect(result.getByRole('link', { name: /quarantine/i })).toHaveCount(0);
 });
 
@@ -116,7 +116,7 @@ test('a run that fails for its rows leads to them', async ({ admin: page }) => {
   await page.getByRole('link', { name: 'Result' }).click();
   await expect(page.getByText('No report yet')).toHaveCount(0);
   await expect(page.getByText(/The run failed while rows were loaded/)).toBeVisible();
-  const rejected = page.getByRole('region', { name: 'Rejected rows', exact: true });
+  const rejected = page.getByRole('region', { name: 'Rejections', exact: true });
   await expect(rejected).toContainText('the first 20 of 131');
   await expect(rejected).toContainText('wrong_type in amount: 131 rows');
   await expect(rejected.getByRole('row', { name: /a\.csv:2 amount/ })).toContainText('twelve');

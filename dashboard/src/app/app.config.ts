@@ -23,7 +23,7 @@ export const appConfig: ApplicationConfig = {
       withComponentInputBinding(),
       withInMemoryScrolling({ scrollPositionRestoration: 'enabled' }),
       withNavigationErrorHandler(({ error, url }) => void inject(MissingCode).report(error, url)),
-      // The handler has told of the error; the promise of a navigation that nobody awaits must not tell it again.
+      // The handler has told of the error; the promise of the navigation, which no caller awaits, must not report it again.
       withRouterConfig({ resolveNavigationPromiseOnError: true }),
     ),
     { provide: TitleStrategy, useClass: PageTitle },

@@ -23,7 +23,7 @@ describe('Draft', () => {
     return { session, draft };
   }
 
-  it('is there again for the person who wrote it, and for nobody else', () => {
+  it('is there again for the person who wrote it, and hidden from others', () => {
     const { session, draft } = begin('ann');
     draft.keep({ yaml: 'name: people', from: '7' });
     expect(draft.read()).toEqual({ yaml: 'name: people', from: '7' });

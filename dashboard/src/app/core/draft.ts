@@ -47,8 +47,10 @@ export class Draft {
   }
 
   keep(kept: Kept): void {
+    const by = untracked(this.session.username);
+    if (by === undefined) return;
     try {
-      sessionStorage.setItem(KEY, JSON.stringify({ ...kept, by: this.session.username() }));
+      sessionStorage.setItem(KEY, JSON.stringify({ ...kept, by }));
     } catch {
       // A browser without storage, or a full one: the page still asks before the text is lost.
     }

@@ -7,7 +7,6 @@ import {
   linkedSignal,
   signal,
 } from '@angular/core';
-import { MatMenuModule } from '@angular/material/menu';
 import { Router } from '@angular/router';
 import { finalize, map } from 'rxjs';
 
@@ -26,6 +25,7 @@ import { PipelineSelect } from '../shared/pipeline-select';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { nextSort } from './cells';
+import { ColumnMenu } from './column-menu';
 import { DataGrid } from './data-grid';
 import { FilterForm, conditionWords } from './filter-form';
 
@@ -45,12 +45,12 @@ const SIZES = [25, 50, 100, 250, 1000];
   templateUrl: './data-view.html',
   styleUrl: './data-view.scss',
   imports: [
+    ColumnMenu,
     DataGrid,
     Empty,
     FileDrop,
     FilterForm,
     Icon,
-    MatMenuModule,
     PageHeader,
     PipelineSelect,
     ProblemView,
@@ -183,12 +183,6 @@ export class DataView {
     const shown = this.shown();
     if (shown && shown.cursors.length > 0 && !this.page.loading())
       this.cursors.set(shown.cursors.slice(0, -1));
-  }
-
-  protected toggle(column: string): void {
-    this.hidden.update((hidden) =>
-      hidden.includes(column) ? hidden.filter((one) => one !== column) : [...hidden, column],
-    );
   }
 
   protected save(): void {

@@ -7,7 +7,7 @@ import { Rejections as Rejected, reasonWords } from './report';
 @Component({
   selector: 'app-rejections',
   template: `
-    <section class="card" aria-label="Rejected rows">
+    <section class="card" aria-label="Rejections">
       <header>
         <h2>Rejected rows</h2>
         <span class="muted small">
@@ -23,7 +23,7 @@ import { Rejections as Rejected, reasonWords } from './report';
           <span class="badge warn plain">{{ reason }}</span>
         }
       </p>
-      <div class="table-wrap" role="region" aria-label="First rejected rows" tabindex="0">
+      <div class="table-wrap" role="region" aria-label="First rejections" tabindex="0">
         <table class="table fold">
           <thead>
             <tr>

@@ -47,7 +47,7 @@ interface Choice {
       }
     </select>
     @if (note(); as note) {
-      <p class="hint" role="status">{{ note }}</p>
+      <p class="small muted" role="status">{{ note }}</p>
     }
     @if (pipelines.problem(); as problem) {
       <app-problem [problem]="problem" [retriable]="true" (retry)="pipelines.reload()" />
