@@ -10,6 +10,8 @@ use elt_shared::config::{ConfigError, ConfigProblem, Warning};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::pool::{ALL_BUSY, NoConnection};
+
 /// Result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -51,6 +53,9 @@ pub enum Error {
         /// Seconds.
         retry_after: u64,
     },
+    /// No connection to the control database could be had in time. [`crate::pool::layer`] finds out and tells why.
+    #[error("no connection to the database could be had in time")]
+    NoConnection,
     /// Something we depend on is away for the moment.
     #[error("{0}")]
     Unavailable(&'static str),
@@ -109,7 +114,7 @@ impl Error {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoConnection | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -134,7 +139,7 @@ impl Error {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooMany { retry_after } => Some(*retry_after),
-            Self::Unavailable(_) => Some(DATABASE_RETRY_SECONDS),
+            Self::NoConnection | Self::Unavailable(_) => Some(DATABASE_RETRY_SECONDS),
             _ => None,
         }
     }
@@ -142,18 +147,30 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if is_away(&error) {
-            tracing::warn!(error = %error, "the control database is away");
-            return Self::Unavailable("the database is away for the moment");
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            return Self::NoConnection;
         }
-        Self::internal("ask the control database", error)
+        let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default().into_owned();
+        match code.as_str() {
+            // Numbers and times out of range, and characters a text cannot have: only a caller can have sent them.
+            "22003" | "22008" | "22021" | "22P05" => Self::invalid_query("a value in the request is out of range"),
+            _ if matches!(error, sqlx::Error::Encode(_)) => {
+                Self::invalid_query("a value in the request is out of range")
+            }
+            "53300" => Self::Unavailable(ALL_BUSY),
+            _ if is_away(&error) => {
+                tracing::warn!(error = %error, "the control database is away");
+                Self::Unavailable("the database is away for the moment")
+            }
+            _ => Self::internal("ask the control database", error),
+        }
     }
 }
 
 /// Whether the database cannot be reached, as opposed to refusing what was asked.
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
         // 08: connection; 53: resources; 57P0x: shutdown and restart; 57014: our own statement timeout.
         sqlx::Error::Database(database) => database
             .code()
@@ -306,6 +323,9 @@ impl IntoResponse for Error {
         }
         if matches!(self, Self::Unauthorized(_)) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if matches!(self, Self::NoConnection) {
+            response.extensions_mut().insert(NoConnection);
         }
         response.extensions_mut().insert(Problem::of(&self));
         response

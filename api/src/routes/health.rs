@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::AppState;
 use crate::error::{Error, Problem, Result};
 use crate::extract::Json;
+use crate::{AppState, pool};
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(root)).routes(routes!(livez)).routes(routes!(readyz)).routes(routes!(metrics))
@@ -55,7 +55,7 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
     match timeout(Duration::from_secs(2), migrated).await {
         Ok(Ok(true)) => Ok(Json(Status { status: "ok" })),
         Ok(Ok(false)) => Err(Error::Unavailable("the database is not migrated yet")),
-        Ok(Err(_)) | Err(_) => Err(Error::Unavailable("the database is away for the moment")),
+        Ok(Err(_)) | Err(_) => Err(Error::Unavailable(pool::reason(&state.db).await)),
     }
 }
 
@@ -64,7 +64,8 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
 async fn metrics(State(state): State<AppState>) -> Response {
     let mut text = String::new();
     let gauges = timeout(Duration::from_secs(5), elt_shared::store::overview::gauges(&state.db)).await;
-    let up = u8::from(matches!(gauges, Ok(Ok(_))));
+    // Under load the gauges may wait for a connection, or take long: then the database is asked apart from the pool.
+    let up = u8::from(matches!(gauges, Ok(Ok(_))) || pool::answers(&state.db).await);
     let _ = writeln!(
         text,
         "# HELP elt_database_up Whether the control database answers.\n# TYPE elt_database_up gauge\nelt_database_up {up}"
