@@ -144,3 +144,18 @@ async fn a_stopping_process_sends_its_readers_elsewhere() {
     let events = events.await;
     assert_eq!(events.last().map(|event| event.name.as_str()), Some("timeout"));
 }
+
+#[tokio::test]
+async fn a_stream_may_begin_after_any_number() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    write(&app, "the only line", None).await;
+    for after in [i64::MAX, i64::MAX - 1, i64::MIN, -1, 0] {
+        for request in [
+            app.get(&format!("/logs/follow?after={after}")),
+            app.get("/logs/follow").header("last-event-id", &after.to_string()),
+        ] {
+            let response = request.open().await;
+            assert_eq!(response.status(), 200, "{after}");
+        }
+    }
+}
