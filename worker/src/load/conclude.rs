@@ -79,7 +79,7 @@ pub async fn commit(
     let mut report = std::mem::take(&mut work.report);
     report.files = receipts(work.files, work.profile, &outcome)?;
     report.rows_deleted = outcome.deleted;
-    report.ddl = outcome.statements;
+    report.ddl.extend(outcome.statements);
     receipt::sum_up(&mut report);
     if report.rows_inserted != outcome.inserted {
         let message = format!("{} rows were inserted, {} should have been", outcome.inserted, report.rows_inserted);

@@ -7,6 +7,7 @@
 //! # Layout
 //! - [`session`]: one connection, one table, and what is known about it
 //! - [`marker`]: which attempt may load, and what was loaded
+//! - [`schema`]: the table's schema, which may be missing
 //! - [`bookkeeping`]: elt's own tables beside the target's
 //! - [`feed`]: the second pass over the files: cells become bytes
 //! - [`copy_binary`], [`numeric`]: values as PostgreSQL's binary COPY has them
@@ -45,6 +46,7 @@ mod quarantine;
 mod receipt;
 mod replace;
 mod row_hash;
+pub mod schema;
 mod staging;
 mod table;
 

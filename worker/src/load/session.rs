@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Connection};
 use super::bookkeeping::{self, COLUMNS};
 use super::failure::{Failing, unusable};
 use super::marker::{self, Attempt, Begun};
+use super::schema;
 use crate::contract::known::{Known, KnownColumn};
 use crate::contract::{SqlType, Typing};
 use crate::error::{PipelineError, Result};
@@ -35,6 +36,8 @@ pub struct Session {
     pub table: TableRef,
     /// Which attempt this is.
     pub attempt: Attempt,
+    /// The statement that makes the table's schema, when it was missing at the beginning.
+    pub makes_schema: Option<String>,
     /// System identifier, database and table: two spellings of one table are one target.
     target_key: String,
 }
@@ -74,7 +77,7 @@ impl Session {
     /// Connects to the run's target and finds the table.
     ///
     /// # Errors
-    /// A target that cannot be used or reached.
+    /// A target that cannot be used or reached; a missing schema that may not be made.
     pub async fn open(context: &RunContext) -> Result<Self> {
         let attempt = Attempt { run_id: context.run.id, epoch: context.run.epoch, config_id: context.run.config_id };
         let mut connection = connect(context, attempt).await?;
@@ -82,7 +85,8 @@ impl Session {
         let database = database_key(&mut connection)
             .await
             .map_err(|error| Failing::at(&table, "identify the target").because(error))?;
-        Ok(Self { connection, target_key: format!("{database}/{table}"), table, attempt })
+        let makes_schema = schema::missing(&mut connection, &table, &context.config.target).await?;
+        Ok(Self { connection, target_key: format!("{database}/{table}"), table, attempt, makes_schema })
     }
 
     /// Connects again if the connection was lost while the sources were read: that may take hours.

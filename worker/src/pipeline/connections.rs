@@ -10,6 +10,7 @@ use super::folder::WorkFolder;
 use crate::error::{PipelineError, Result};
 use crate::extract::ExtractContext;
 use crate::extract::probe::{ProbeProblem, ProbeReport, probe};
+use crate::load::schema;
 use crate::report::RunReport;
 
 /// Tries every source, one after the other, and then the target. What is not usable is in the report, not an error.
@@ -59,6 +60,8 @@ async fn look_at_target(context: &RunContext) -> Result<String, ProbeProblem> {
     let mut connection =
         target::connect_allowed(&config.database, default, &context.network, &name).await.map_err(problem)?;
     let table = TableRef::find(&mut connection, &config.table).await.map_err(problem)?;
+    let makes_schema = schema::missing(&mut connection, &table, config).await;
+    let makes_schema = makes_schema.map_err(|error| ProbeProblem::from(&error))?;
     let failed = |error: sqlx::Error| problem(error.into());
     let existing = table.existing(&mut connection).await.map_err(failed)?;
     if !may_write(&mut connection, &table, existing.as_ref().map(|table| table.oid)).await.map_err(failed)? {
@@ -72,6 +75,7 @@ async fn look_at_target(context: &RunContext) -> Result<String, ProbeProblem> {
     }
     Ok(match existing {
         Some(existing) => format!("the table {table} with {} columns", existing.columns.len()),
+        None if makes_schema.is_some() => format!("no table {table} yet: the first run creates it and its schema"),
         None => format!("no table {table} yet: the first run creates it"),
     })
 }
