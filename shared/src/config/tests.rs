@@ -1,8 +1,8 @@
 //! What a config means, and what is said about one that means nothing.
 
 mod limits;
-mod missing_values;
 mod messages;
+mod missing_values;
 mod shapes;
 
 use std::path::Path;
