@@ -10,6 +10,8 @@ use elt_shared::config::{ConfigError, ConfigProblem, Warning};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::pool::{ALL_BUSY, NoConnection};
+
 /// Result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -54,6 +56,9 @@ pub enum Error {
         /// Seconds.
         retry_after: u64,
     },
+    /// No connection to the control database could be had in time. [`crate::pool::layer`] finds out and tells why.
+    #[error("no connection to the database could be had in time")]
+    NoConnection,
     /// Something we depend on is away for the moment.
     #[error("{0}")]
     Unavailable(&'static str),
@@ -112,7 +117,7 @@ impl Error {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoConnection | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -137,7 +142,7 @@ impl Error {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooMany { retry_after } => Some(*retry_after),
-            Self::Unavailable(_) => Some(DATABASE_RETRY_SECONDS),
+            Self::NoConnection | Self::Unavailable(_) => Some(DATABASE_RETRY_SECONDS),
             _ => None,
         }
     }
@@ -145,24 +150,31 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if is_away(&error) {
-            tracing::warn!(error = %error, "the control database is away");
-            return Self::Unavailable("the database is away for the moment");
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            return Self::NoConnection;
         }
-        if is_unstorable(&error) {
-            return Self::unprocessable(
+        let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default().into_owned();
+        match code.as_str() {
+            _ if is_unstorable(&error) => Self::unprocessable(
                 "unstorable_value",
                 "a value cannot be stored: it holds a NUL character, or its date is too far away",
-            );
+            ),
+            // Only a caller can have sent a number out of range.
+            "22003" => Self::invalid_query("a number in the request is out of range"),
+            "53300" => Self::Unavailable(ALL_BUSY),
+            _ if is_away(&error) => {
+                tracing::warn!(error = %error, "the control database is away");
+                Self::Unavailable("the database is away for the moment")
+            }
+            _ => Self::internal("ask the control database", error),
         }
-        Self::internal("ask the control database", error)
     }
 }
 
 /// Whether the database cannot be reached, as opposed to refusing what was asked.
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
         // 08: connection; 53: resources; 57P0x: shutdown and restart; 57014: our own statement timeout.
         sqlx::Error::Database(database) => database
             .code()
@@ -328,6 +340,9 @@ impl IntoResponse for Error {
         }
         if matches!(self, Self::Unauthorized(_)) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if matches!(self, Self::NoConnection) {
+            response.extensions_mut().insert(NoConnection);
         }
         response.extensions_mut().insert(Problem::of(&self));
         response

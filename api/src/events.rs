@@ -193,7 +193,7 @@ impl NewLines {
             self.floor = Some(if full { last } else { self.next_floor });
             self.next_floor = last;
             self.raised_at = Some(Instant::now());
-            self.seen = self.seen.split_off(&(self.floor.unwrap_or_default() + 1));
+            self.seen = self.seen.split_off(&self.floor.unwrap_or_default().saturating_add(1));
         }
         Ok(new)
     }

@@ -23,6 +23,7 @@ mod metrics;
 mod once;
 mod openapi;
 mod page;
+mod pool;
 pub mod routes;
 pub mod settings;
 mod targets;

@@ -21,7 +21,7 @@ pub struct FirstUsers {
     user_password: Option<Secret>,
 }
 
-/// How whoever reads the greeting logs in.
+/// How the first admin logs in, for the greeting of `elt up`.
 pub enum FirstLogin {
     /// There were users already.
     AsBefore,

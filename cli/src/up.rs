@@ -48,11 +48,8 @@ impl Up {
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         let listener = serve::listen(self.api.listen).await?;
-        let keys = Keys::load_or_make(
-            &self.database.data_dir(),
-            self.api.jwt_key.clone(),
-            self.api.secret_key.clone(),
-        )?;
+        let keys =
+            Keys::load_or_make(&self.database.data_dir(), self.api.jwt_key.clone(), self.api.secret_key.clone())?;
         let place = Place::choose(&self.database, LocalMode::Make)?;
         tracing::info!("{place}");
         let connections = serve::CONNECTIONS + worker::connections(&self.worker);

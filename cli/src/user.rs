@@ -99,7 +99,9 @@ impl Action {
     /// The password on stdin, for the actions that set one.
     fn given_password(&self) -> anyhow::Result<Option<Secret>> {
         match self {
-            Self::Add { password_stdin, .. } | Self::Password { password_stdin, .. } => password_on_stdin(*password_stdin),
+            Self::Add { password_stdin, .. } | Self::Password { password_stdin, .. } => {
+                password_on_stdin(*password_stdin)
+            }
             _ => Ok(None),
         }
     }
@@ -203,7 +205,9 @@ fn password_on_stdin(required: bool) -> anyhow::Result<Option<Secret>> {
     if bytes.is_empty() && !required {
         return Ok(None);
     }
-    one_line(bytes).map(Some).map_err(|problem| refuse(Exit::Failed, problem, "Write the password on one line of stdin."))
+    one_line(bytes)
+        .map(Some)
+        .map_err(|problem| refuse(Exit::Failed, problem, "Write the password on one line of stdin."))
 }
 
 fn one_line(bytes: Vec<u8>) -> Result<Secret, &'static str> {

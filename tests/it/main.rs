@@ -44,6 +44,7 @@ mod sources_end_to_end;
 mod sources_together;
 mod streams;
 mod target_corpus;
+mod target_schemas;
 mod targets;
 mod text_files;
 mod triggers;

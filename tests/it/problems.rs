@@ -239,3 +239,42 @@ async fn a_date_too_far_away_is_the_callers_mistake() {
     let far = app.get("/logs/search").query(&[("since", "-262143-01-01T00:00:00Z")]).await;
     assert_eq!(far.problem(422)["code"], "unstorable_value");
 }
+
+/// A cursor for a key of this JSON, as a client might forge one.
+fn cursor(key: &str) -> String {
+    key.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn a_number_time_or_text_at_its_limits_is_no_failure_of_the_server() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let (least, most) = (i64::MIN, i64::MAX);
+    let mut paths = vec![
+        "/logs/search?since=%2B262142-12-31T23:59:59Z".to_owned(),
+        "/logs/search?until=-262143-01-01T00:00:00Z".to_owned(),
+        "/logs/search?text=%00".to_owned(),
+        "/logs/search?process=%00".to_owned(),
+        "/audit?actor=%00".to_owned(),
+        format!("/users?cursor={}", cursor("\"\\u0000\"")),
+    ];
+    for number in [least, -1, 0, most - 1, most] {
+        paths.push(format!("/config/{number}"));
+        paths.push(format!("/configs/{number}"));
+        paths.push(format!("/configs/diff?from={number}&to={number}"));
+        for list in ["/runs", "/configs", "/config-history", "/logs/search", "/audit", "/schedules", "/users"] {
+            paths.push(format!("{list}?limit={number}"));
+            paths.push(format!("{list}?cursor={}", cursor(&number.to_string())));
+        }
+        paths.push(format!("/runs?config_id={number}"));
+        paths.push(format!("/schedules?config_id={number}"));
+        paths.push(format!("/quarantine?config_id={number}"));
+    }
+    for version in [i32::MIN, i32::MAX] {
+        paths.push(format!("/configs?cursor={}", cursor(&version.to_string())));
+        paths.push(format!("/config-history?cursor={}", cursor(&version.to_string())));
+    }
+    for path in paths {
+        let answer = app.get(&path).await;
+        assert!(answer.status.as_u16() < 500, "{path}: {} {}", answer.status, answer.text);
+    }
+}

@@ -178,3 +178,18 @@ async fn listen<'a>(app: &'a TestApp, happens: impl FnOnce(String) -> Request<'a
     tokio::time::timeout(Duration::from_secs(30), reading).await.expect("the stream ends");
     since.elapsed()
 }
+
+#[tokio::test]
+async fn a_stream_may_begin_after_any_number() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    write(&app, "the only line", None).await;
+    for after in [i64::MAX, i64::MAX - 1, i64::MIN, -1, 0] {
+        for request in [
+            app.get(&format!("/logs/follow?after={after}")),
+            app.get("/logs/follow").header("last-event-id", &after.to_string()),
+        ] {
+            let response = request.open().await;
+            assert_eq!(response.status(), 200, "{after}");
+        }
+    }
+}

@@ -168,3 +168,72 @@ pub fn is_transient(sqlstate: &str) -> bool {
         code => ["08", "40", "53", "57P0"].iter().any(|class| code.starts_with(class)),
     }
 }
+
+/// How far an attempt to use a source or a target got before it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reached {
+    /// Nothing answered, or it is not known whether anything did.
+    Nothing,
+    /// Something answered, but was not trusted or refused the login.
+    Answered,
+    /// The login was accepted, or none was asked for.
+    LetIn,
+}
+
+impl Reached {
+    /// What the code of a failure says. A code that is not listed claims nothing: a new kind of failure must be put here
+    /// before a connection test may call its server reachable.
+    pub fn by(code: &str) -> Self {
+        match code {
+            "source_missing"
+            | "source_unreadable"
+            | "source_too_large"
+            | "source_changed"
+            | "records_missing"
+            | "http_status"
+            | "http_truncated"
+            | "http_too_large"
+            | "http_not_json"
+            | "http_redirect"
+            | "http_endless"
+            | "target_no_database"
+            | "target_no_table"
+            | "target_no_column"
+            | "target_no_schema"
+            | "target_reserved"
+            | "target_database"
+            | "target_not_writable"
+            | "target_read_only"
+            | "target_unusable" => Self::LetIn,
+            "source_login" | "host_key_unknown" | "host_key_changed" | "sftp_protocol" | "target_login" => {
+                Self::Answered
+            }
+            _ => Self::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_failure_that_proves_it_counts_as_reached() {
+        for code in ["io", "internal", "stopped", "config", "control_database", "target_url", "a_code_of_tomorrow", ""]
+        {
+            assert_eq!(Reached::by(code), Reached::Nothing, "{code}");
+        }
+        for error in [
+            PipelineError::Stopped,
+            PipelineError::Fenced,
+            PipelineError::Internal("a bug".into()),
+            PipelineError::Io { doing: "write a file".into(), source: std::io::Error::other("full") },
+            PipelineError::Control { doing: "ask", source: sqlx::Error::PoolTimedOut },
+            PipelineError::Load { table: "t".into(), source: sqlx::Error::PoolTimedOut },
+        ] {
+            assert_eq!(Reached::by(error.code()), Reached::Nothing, "{error}");
+        }
+        assert_eq!(Reached::by("source_login"), Reached::Answered);
+        assert_eq!(Reached::by("source_missing"), Reached::LetIn);
+    }
+}

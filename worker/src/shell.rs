@@ -97,8 +97,7 @@ impl Shell {
 
         let chores = TaskTracker::new();
         chores.spawn(sweeper::keep_sweeping(self.db.clone(), self.stopping.clone()));
-        let days = self.settings.keep_tickets_days;
-        chores.spawn(retention::keep_deleting(self.db.clone(), days, self.stopping.clone()));
+        chores.spawn(retention::keep_deleting(self.db.clone(), self.settings.keep(), self.stopping.clone()));
         chores.spawn(tick::keep_ticking(self.clone()));
         chores.spawn(watch::keep_watching(self.clone()));
         chores.close();

@@ -1,14 +1,16 @@
 //! Configs: uploading YAMLs, and looking at what was uploaded.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use elt_shared::config::{ConfigError, ConfigProblem, Document, NoReferences};
-use elt_shared::store::configs::{self, ConfigVersion};
+use elt_shared::store::configs::{self, ConfigVersion, HistoryRow};
 use elt_shared::store::uploads::Upload;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sqlx::PgPool;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -132,29 +134,86 @@ fn timestamp(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Every version, newest first.
-#[utoipa::path(get, path = "/config-history", tag = "configs", security(("token" = [])), params(PageQuery), responses(
-    (status = 200, body = ConfigHistory), (status = 401, body = Problem), (status = 403, body = Problem)))]
+impl From<HistoryRow> for HistoryEntry {
+    fn from(row: HistoryRow) -> Self {
+        Self {
+            id: row.id,
+            version: row.version,
+            timestamp: timestamp(row.timestamp),
+            yaml_preview: row.yaml_preview,
+            created_at: row.timestamp,
+        }
+    }
+}
+
+/// Which part of the history.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct HistoryQuery {
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// How many, up to 250. Without it the answer has every version there is.
+    limit: Option<i64>,
+}
+
+/// Every version, newest first; with `limit`, a page of them.
+#[utoipa::path(get, path = "/config-history", tag = "configs", security(("token" = [])), params(HistoryQuery), responses(
+    (status = 200, body = ConfigHistory), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem)))]
 async fn history(
     State(state): State<AppState>,
     _admin: Admin,
-    Params(mut page): Params<PageQuery>,
-) -> Result<Json<ConfigHistory>> {
-    page.limit.get_or_insert(i64::MAX);
-    let rows = configs::list(&state.db, page.after()?, page.fetch()).await?;
-    let page = Page::of(
-        rows,
-        &page,
-        |config| config.version,
-        |config| HistoryEntry {
-            id: config.id,
-            version: config.version,
-            timestamp: timestamp(config.timestamp),
-            yaml_preview: config.yaml_preview,
-            created_at: config.timestamp,
-        },
-    );
-    Ok(Json(ConfigHistory { configs: page.data, next: page.next }))
+    Params(query): Params<HistoryQuery>,
+) -> Result<Response> {
+    let all = query.limit.is_none();
+    let page = PageQuery { cursor: query.cursor, limit: query.limit.or(Some(i64::MAX)) };
+    let before: Option<i32> = page.after()?;
+    if all {
+        return whole_history(state.db, before, page.limit()).await;
+    }
+    let rows = configs::history(&state.db, before, page.fetch()).await?;
+    let page = Page::of(rows, &page, |config| config.version, Into::into);
+    Ok(Json(ConfigHistory { configs: page.data, next: page.next }).into_response())
+}
+
+/// The whole history as it is read, `at_once` versions at a time, because the first clients know no cursor and there
+/// may be any number of versions.
+async fn whole_history(db: PgPool, before: Option<i32>, at_once: i64) -> Result<Response> {
+    // The first part is read before the answer begins, so that a database that is away is still told as such.
+    let first = configs::history(&db, before, at_once).await?;
+    let parts = futures::stream::try_unfold(Some((first, true)), move |part| {
+        let db = db.clone();
+        async move {
+            let Some((rows, is_first)) = part else { return Ok(None) };
+            let next = match rows.last() {
+                Some(last) => Some((configs::history(&db, Some(last.version), at_once).await?, false)),
+                None => None,
+            };
+            Ok::<_, Interrupted>(Some((json_part(rows, is_first)?, next)))
+        }
+    });
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(parts)).into_response())
+}
+
+/// Why the history ends early. The client then sees an answer that was cut off.
+type Interrupted = Box<dyn std::error::Error + Send + Sync>;
+
+/// A part of `{"configs":[…],"next":null}`: some versions, or the end when there are none.
+fn json_part(rows: Vec<HistoryRow>, is_first: bool) -> Result<String, serde_json::Error> {
+    let mut part = String::new();
+    if is_first {
+        part.push_str(r#"{"configs":["#);
+    }
+    if rows.is_empty() {
+        part.push_str(r#"],"next":null}"#);
+    }
+    for (place, row) in rows.into_iter().enumerate() {
+        if !(is_first && place == 0) {
+            part.push(',');
+        }
+        part.push_str(&serde_json::to_string(&HistoryEntry::from(row))?);
+    }
+    Ok(part)
 }
 
 /// One version with its whole text.

@@ -110,7 +110,8 @@ fn stream(state: AppState, caller: Caller, watch: Watch, followed: Followed, lin
     let (sender, receiver) = mpsc::channel(64);
     let until =
         Instant::now() + LONGEST.min((caller.claims.expires_at() - chrono::Utc::now()).to_std().unwrap_or_default());
-    let first = followed.filter.after.map(|after| after + 1).or(lines.first().map(|line| line.id));
+    // A client may name any number: nothing comes after the last one there is.
+    let first = followed.filter.after.map(|after| after.saturating_add(1)).or(lines.first().map(|line| line.id));
     let sent = lines.iter().map(|line| line.id).collect();
     let mut writer = Writer { sender, first: first.unwrap_or_default(), sent, shown: None };
     tokio::spawn(async move {

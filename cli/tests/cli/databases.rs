@@ -118,11 +118,7 @@ fn a_data_folder_that_is_named_is_joined_and_said_and_left_stopped() {
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     assert!(said.stdout.starts_with("admin "), "{}", said.stdout);
     let place = folder.path().join("data").display().to_string();
-    assert!(
-        said.stderr.contains(&format!("control database: the private PostgreSQL in {place}")),
-        "{}",
-        said.stderr
-    );
+    assert!(said.stderr.contains(&format!("control database: the private PostgreSQL in {place}")), "{}", said.stderr);
     assert_eq!(servers_in(&folder), Vec::<i32>::new());
 
     let mut command = elt(&folder, &["user", "list", "--data-dir", &place]);

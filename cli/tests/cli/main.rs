@@ -4,8 +4,8 @@
 //! - `support`: the program under test, a client of its API, an OTLP receiver
 //! - a module for each behaviour
 
-mod exit_codes;
 mod databases;
+mod exit_codes;
 mod init;
 mod passwords;
 mod refused_starts;

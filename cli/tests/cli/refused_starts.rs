@@ -41,7 +41,8 @@ fn a_refused_start_on_an_installation_leaves_no_process() {
     }
     // A file of keys that cannot be read is found out by `elt run` after its database was started.
     folder.write("data/keys.json", "{}");
-    for arguments in [&["run", "--once", "people.yaml"][..], &["plan", "people.yaml"], &["up"], &["serve"], &["worker"]] {
+    for arguments in [&["run", "--once", "people.yaml"][..], &["plan", "people.yaml"], &["up"], &["serve"], &["worker"]]
+    {
         let said = run(elt(&folder, arguments));
         assert_eq!(said.code, Some(78), "{arguments:?}: {}", said.stderr);
         assert!(said.stderr.contains("keys.json is not the file of keys elt wrote"), "{arguments:?}: {}", said.stderr);

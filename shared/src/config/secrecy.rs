@@ -237,7 +237,7 @@ fn user_info_end(rest: &str, authority_end: usize) -> Option<usize> {
     let after_user = &authority[in_authority.map_or(0, |at| at + 1)..];
     let port = after_user.rsplit_once(':').filter(|(host, _)| !host.starts_with('[')).map(|(_, port)| port);
     match port {
-        // What looks like a port is none: the password goes on behind the slash.
+        // What follows the last `:` is not a port, so it is part of a password that contains `/`: it ends at the last `@`.
         Some(port) if port.parse::<u16>().is_err() => rest.rfind('@').or(in_authority),
         _ => in_authority,
     }

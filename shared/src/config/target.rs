@@ -297,7 +297,9 @@ fn name_parts(text: &str) -> Result<Vec<String>, String> {
             None => {
                 let (part, behind) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
                 if part.contains('"') {
-                    return Err("a name with a double quote as a whole in double quotes, its own doubled: \"a\"\"b\"".into());
+                    return Err(
+                        "a name with a double quote as a whole in double quotes, its own doubled: \"a\"\"b\"".into()
+                    );
                 }
                 (part.to_owned(), behind)
             }

@@ -2,8 +2,8 @@
 
 mod effort;
 mod limits;
-mod missing_values;
 mod messages;
+mod missing_values;
 mod shapes;
 
 use std::path::Path;

@@ -32,7 +32,8 @@ impl<'t> Rules<'t> {
 
     /// Checks what one event adds.
     pub fn check(&mut self, event: &Event) -> Result<(), Violation> {
-        let (start, end) = (self.byte(event.start_mark.index), self.byte(event.end_mark.index));
+        let start = self.byte(event.start_mark.index);
+        let end = self.byte(event.end_mark.index).max(start);
         match &event.data {
             EventData::DocumentStart { .. } => self.open.clear(),
             EventData::SequenceStart { style, .. } => {
@@ -51,7 +52,9 @@ impl<'t> Rules<'t> {
                 self.continued(quote, end, Lenient::No)?;
                 self.comment_apart(end)?;
             }
-            EventData::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => self.block_text(start, end)?,
+            EventData::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => {
+                self.block_text(start, end)?
+            }
             _ => {}
         }
         Ok(())
@@ -164,7 +167,7 @@ impl Lenient {
 
 /// The lines that begin between two bytes, without their line ends, each with its first byte.
 fn lines_after_first(text: &str, start: usize, end: usize) -> impl Iterator<Item = (usize, &str)> {
-    let breaks = text[start..end].match_indices(['\n', '\r']);
+    let breaks = text.get(start..end).unwrap_or_default().match_indices(['\n', '\r']);
     breaks.map(move |(offset, _)| {
         let from = start + offset + 1;
         let line = text[from..].split(['\n', '\r']).next().unwrap_or_default();
@@ -199,7 +202,10 @@ mod tests {
             ("a: {b: 'x\ny'}\n", 2),
         ] {
             let said = refusal(text);
-            assert!(said.contains("this line continues the value") && said.contains(&format!("line {line} ")), "{said}");
+            assert!(
+                said.contains("this line continues the value") && said.contains(&format!("line {line} ")),
+                "{said}"
+            );
         }
         for text in [
             "a: \"b\n  c\"\n",

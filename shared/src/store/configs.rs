@@ -118,6 +118,31 @@ pub async fn search(
     .await
 }
 
+/// A version as the history shows it, without its text: versions may be many, and a text 256 KiB.
+#[derive(Debug, Clone, FromRow)]
+pub struct HistoryRow {
+    /// Row id.
+    pub id: i64,
+    /// 1, 2, 3 … over all configs, without gaps.
+    pub version: i32,
+    /// When it was kept.
+    pub timestamp: DateTime<Utc>,
+    /// The first 100 characters, secrets masked.
+    pub yaml_preview: String,
+}
+
+/// Versions for the history, newest first, those before `before` when given.
+pub async fn history(db: impl PgExecutor<'_>, before: Option<i32>, limit: i64) -> sqlx::Result<Vec<HistoryRow>> {
+    sqlx::query_as(
+        r#"select id, version, "timestamp", yaml_preview from config_history
+           where $1::integer is null or version < $1 order by version desc limit $2"#,
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
 /// Versions, newest first, those before `before` when given.
 pub async fn list(db: impl PgExecutor<'_>, before: Option<i32>, limit: i64) -> sqlx::Result<Vec<ConfigVersion>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(

@@ -84,7 +84,7 @@ pub async fn commit(
     let mut report = std::mem::take(&mut work.report);
     report.files = receipts(work.files, work.profile, &outcome)?;
     report.rows_deleted = outcome.deleted;
-    report.ddl = outcome.statements;
+    report.ddl.extend(outcome.statements);
     report.rejected = work.progress.rejected_rows();
     receipt::sum_up(&mut report);
     if report.rows_inserted != outcome.inserted {

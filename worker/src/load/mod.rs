@@ -9,6 +9,7 @@
 //! - [`login`]: the account, its settings and what it may do
 //! - [`relation`]: which relations can be loaded into
 //! - [`marker`]: which attempt may load, and what was loaded
+//! - [`schema`]: the table's schema, which may be missing
 //! - [`bookkeeping`]: elt's own tables beside the target's
 //! - [`feed`]: the second pass over the files: cells become bytes
 //! - [`copy_binary`], [`numeric`]: values as PostgreSQL's binary COPY has them
@@ -62,6 +63,7 @@ mod relation;
 mod replace;
 mod replica_identity;
 mod row_hash;
+pub mod schema;
 mod search;
 mod staging;
 mod table;

@@ -15,6 +15,7 @@ use super::failure::Failing;
 use super::login::{self, Login};
 use super::marker::{self, Attempt, Begun};
 use super::relation::{self, Facts};
+use super::schema;
 use crate::contract::known::{Known, KnownColumn};
 use crate::contract::{SqlType, Typing};
 use crate::error::{PipelineError, Result};
@@ -40,6 +41,8 @@ pub struct Session {
     pub attempt: Attempt,
     /// The account it works as.
     pub login: Login,
+    /// The statement that makes the table's schema, when it was missing at the beginning.
+    pub makes_schema: Option<String>,
     /// System identifier, database and table: two spellings of one table are one target.
     target_key: String,
     /// The run brings rows, which are staged where the table is there already. An undo brings none, nor does an attempt
@@ -84,7 +87,7 @@ impl Session {
     /// Connects to the run's target and finds the table.
     ///
     /// # Errors
-    /// A target that cannot be used or reached.
+    /// A target that cannot be used or reached; a missing schema that may not be made.
     pub async fn open(context: &RunContext) -> Result<Self> {
         let attempt = Attempt { run_id: context.run.id, epoch: context.run.epoch, config_id: context.run.config_id };
         let mut connection = connect(context, attempt).await?;
@@ -94,7 +97,16 @@ impl Session {
         let database = database_key(&mut connection)
             .await
             .map_err(|error| Failing::at(&table, "identify the target").because(error))?;
-        Ok(Self { connection, target_key: format!("{database}/{table}"), table, attempt, login, brings_rows })
+        let makes_schema = schema::missing(&mut connection, &table, &context.config.target).await?;
+        Ok(Self {
+            connection,
+            target_key: format!("{database}/{table}"),
+            table,
+            attempt,
+            login,
+            makes_schema,
+            brings_rows,
+        })
     }
 
     /// Connects again if the connection was lost while the sources were read: that may take hours.

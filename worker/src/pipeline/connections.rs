@@ -68,6 +68,9 @@ async fn look_at_target(context: &RunContext) -> Result<String> {
             let own = before.existing.columns.iter().filter(|column| !column.is_internal()).count();
             format!("the table {} with {own} columns", session.table)
         }
+        None if session.makes_schema.is_some() => {
+            format!("no table {} yet: the first run creates it and its schema", session.table)
+        }
         None => format!("no table {} yet: the first run creates it", session.table),
     };
     session.close().await;

@@ -343,6 +343,7 @@ impl<'a> Executing<'a> {
     pub fn report(&self, session: &Session, extracted: &Extracted, profile: &Profile) -> RunReport {
         let mut report = RunReport {
             table: session.table.to_string(),
+            ddl: session.makes_schema.iter().cloned().collect(),
             left_out: extracted.left_out.clone(),
             ..RunReport::default()
         };

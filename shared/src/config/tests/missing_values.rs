@@ -61,12 +61,7 @@ fn a_key_of_the_document_without_a_value_is_a_problem() {
 
 #[test]
 fn a_key_of_a_section_without_a_value_is_a_problem() {
-    no_value(
-        "sources: [{type: local, path: a}]\ntarget:\n  host:\n  user: ann\n  database: d\n",
-        "target.host",
-        3,
-        3,
-    );
+    no_value("sources: [{type: local, path: a}]\ntarget:\n  host:\n  user: ann\n  database: d\n", "target.host", 3, 3);
     no_value("sources: [{type: local, path: a}]\ntarget: {host: db, user: a, database: ~}\n", "target.database", 2, 29);
     no_value("sources: [{type: local, path: a}]\ntarget: {table: }\n", "target.table", 2, 10);
     for (section, key, column) in [

@@ -48,10 +48,7 @@ fn a_folder_and_an_api_with_a_strict_schema() {
     let TargetDatabase::Server { host, port, database, user, password, sslmode } = &config.target.database else {
         panic!("{:?}", config.target)
     };
-    assert_eq!(
-        (host.as_str(), *port, database.as_str(), user.as_str()),
-        ("localhost", 5432, "warehouse", "loader")
-    );
+    assert_eq!((host.as_str(), *port, database.as_str(), user.as_str()), ("localhost", 5432, "warehouse", "loader"));
     assert_eq!((password.as_ref().unwrap().expose(), *sslmode), ("canary-password", SslMode::Prefer));
     let columns: Vec<_> =
         config.schema.unwrap().columns.into_iter().map(|column| (column.name, column.column_type)).collect();
@@ -189,7 +186,9 @@ fn a_missing_schema_is_made_for_a_plain_name_or_when_the_config_says_so() {
 
 #[test]
 fn a_table_name_reads_back_what_it_prints() {
-    for text in ["t", "s.t", "\"a.b\".c", "\"a\"\"b\"", "Öre.Tisch", "it's", "a b.c;--", "\\t", "a\u{200b}b", "\"\"\"\""] {
+    for text in
+        ["t", "s.t", "\"a.b\".c", "\"a\"\"b\"", "Öre.Tisch", "it's", "a b.c;--", "\\t", "a\u{200b}b", "\"\"\"\""]
+    {
         let name: TableName = text.parse().unwrap();
         assert_eq!(name.to_string(), text);
     }
@@ -221,8 +220,9 @@ fn a_table_name_is_taken_as_written_or_refused_and_never_becomes_another_one() {
 
 #[test]
 fn texts_stay_as_they_were_written() {
-    let config =
-        pipeline("sources: [{type: local, path: 012}]\ntarget: {table: no, host: h, database: d, user: 1e3, password: 0x10}\nname: 1.50\n");
+    let config = pipeline(
+        "sources: [{type: local, path: 012}]\ntarget: {table: no, host: h, database: d, user: 1e3, password: 0x10}\nname: 1.50\n",
+    );
     let SourceConfig::Local(local) = &config.sources[0] else { panic!("local") };
     assert_eq!((local.path.as_str(), config.target.table.table.as_str(), config.name.as_str()), ("012", "no", "1.50"));
     let TargetDatabase::Server { user, password, .. } = config.target.database else { panic!("a server") };
