@@ -295,7 +295,11 @@ impl Trial<'_> {
         let cells = columns.iter().map(|column| format!("coalesce({column}::text, '-')")).collect::<Vec<_>>();
         let select = match &self.case.select {
             Some(select) => select.replace("@schema@", &format!("\"{}\"", self.schema)),
-            None => format!("select concat_ws('|', {}) from {table} order by {}::text", cells.join(", "), columns.join("::text, ")),
+            None => format!(
+                "select concat_ws('|', {}) from {table} order by {}::text",
+                cells.join(", "),
+                columns.join("::text, ")
+            ),
         };
         Some(texts(admin, &select).await)
     }

@@ -97,7 +97,7 @@ async fn time_limits_of_the_login_do_not_end_a_load() {
     let login = Login::create(&loader).await;
     login
         .sql(
-            "alter role @ set statement_timeout = '150ms'; alter role @ set lock_timeout = '1ms';
+            "alter role @ set statement_timeout = '20ms'; alter role @ set lock_timeout = '1ms';
              alter role @ set idle_in_transaction_session_timeout = '1ms'; alter role @ set idle_session_timeout = '300ms';
              alter role @ set default_transaction_isolation = 'serializable'",
         )
@@ -111,7 +111,8 @@ async fn time_limits_of_the_login_do_not_end_a_load() {
         )
         .await;
     loader.only("a.csv", "id\n2\n");
-    let report = loader.run("run", &login.yaml(&loader, "t", "")).await.unwrap_or_else(|error| panic!("{}", told(&error)));
+    let report =
+        loader.run("run", &login.yaml(&loader, "t", "")).await.unwrap_or_else(|error| panic!("{}", told(&error)));
     assert_eq!(report.rows_inserted, 1);
     login.drop().await;
 }
@@ -142,14 +143,16 @@ async fn a_login_without_temporary_tables_is_told_the_grant_before_and_when_it_m
     login.sql(&format!("revoke temporary on database {database} from public")).await;
     let grant = format!("grant temporary on database \"{database}\" to \"{}\"", login.name);
     loader.only("a.csv", "id\n1\n");
-    let first = loader.run("run", &login.yaml(&loader, "t", "")).await.unwrap_or_else(|error| panic!("{}", told(&error)));
+    let first =
+        loader.run("run", &login.yaml(&loader, "t", "")).await.unwrap_or_else(|error| panic!("{}", told(&error)));
     assert!(first.warnings.iter().any(|warning| warning.contains(&grant)), "{:?}", first.warnings);
     loader.only("a.csv", "id\n2\n");
     let error = loader.run("run", &login.yaml(&loader, "t", "")).await.expect_err("no temporary table can be made");
     assert_eq!(error.code(), "target_not_allowed");
     assert!(error.next_step().ends_with(&grant), "{}", told(&error));
     login.sql(&format!("grant temporary on database {database} to @")).await;
-    let report = loader.run("run", &login.yaml(&loader, "t", "")).await.unwrap_or_else(|error| panic!("{}", told(&error)));
+    let report =
+        loader.run("run", &login.yaml(&loader, "t", "")).await.unwrap_or_else(|error| panic!("{}", told(&error)));
     assert_eq!(report.rows_inserted, 1);
     login.drop().await;
 }
@@ -243,13 +246,18 @@ async fn a_folder_of_the_worker_that_cannot_be_written_to_is_not_a_lost_target()
     let yaml = loader.yaml("t", "schema: {id: int64}\nstrict_mode: true\n");
     let context = loader.begin("run", &yaml).await;
     loader.execute(&context).await.ok();
-    loader.sql("insert into _elt_quarantine (run_id, table_name, config_id, file, line, code, reason, raw, cells)
+    loader
+        .sql(
+            "insert into _elt_quarantine (run_id, table_name, config_id, file, line, code, reason, raw, cells)
                 select '00000000-0000-0000-0000-000000000001', 't', 1, 'a.csv', 2, 'c', 'r', 'x',
-                       '[{\"name\": \"id\", \"kind\": \"bare\", \"text\": \"x\"}]'").await;
+                       '[{\"name\": \"id\", \"kind\": \"bare\", \"text\": \"x\"}]'",
+        )
+        .await;
     let table = TableRef { schema: "public".into(), table: "t".into() };
     let wanted = Wanted { run_id: Uuid::from_u128(1), ids: None, edits: BTreeMap::new() };
     let mut connection = loader.target.acquire().await.expect("connected");
-    let error = replayed::write(&mut connection, &table, &wanted, Path::new("/nowhere/at/all")).await.expect_err("no folder");
+    let error =
+        replayed::write(&mut connection, &table, &wanted, Path::new("/nowhere/at/all")).await.expect_err("no folder");
     assert_eq!((error.code(), error.is_retryable()), ("io", false), "{}", told(&error));
     assert!(error.next_step().contains("free space on the worker"), "{}", told(&error));
 }

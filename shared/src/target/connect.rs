@@ -192,9 +192,17 @@ fn refused(server: String, user: &str, error: sqlx::Error) -> TargetError {
 
 /// Whether a pooler's refusal passes by itself. Poolers have one code (08P01) for everything, and English words.
 fn is_passing(message: &str) -> bool {
-    ["cannot connect to server", "server conn", "no more connections", "timeout", "shut", "paused", "login has been failing"]
-        .iter()
-        .any(|words| message.contains(words))
+    [
+        "cannot connect to server",
+        "server conn",
+        "no more connections",
+        "timeout",
+        "shut",
+        "paused",
+        "login has been failing",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 /// Whether a server, or a proxy without one, closed the connection before it said anything. sqlx takes that for the

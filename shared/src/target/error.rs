@@ -134,9 +134,7 @@ impl TargetError {
             Self::Host(_) => "Correct `host` under `target:`, or allow it with ELT_NET_ALLOW.",
             Self::Login { .. } => "Correct `user` and `password` under `target:`, or the server's pg_hba.conf.",
             Self::NoDatabase { .. } => "Create the database, or correct `database` under `target:`.",
-            Self::NoConnect { .. } => {
-                "Let the owner of the database or a superuser execute the statement named."
-            }
+            Self::NoConnect { .. } => "Let the owner of the database or a superuser execute the statement named.",
             Self::Refused { .. } => {
                 "Let the config name the PostgreSQL server itself, or a pooler in session mode that accepts the startup \
                  parameters named (PgBouncer: ignore_startup_parameters)."

@@ -1,4 +1,4 @@
-//! The login of a session with the target: the settings its session gets, and what it may do at all.
+//! The login of a session with the target: what it may do at all, and the settings its session gets.
 
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::PgConnection;
@@ -27,13 +27,12 @@ struct Said {
     read_only: bool,
 }
 
-/// Sets up a session for loading and says who it is.
+/// Says who a session works as.
 ///
 /// # Errors
 /// A standby and a login whose transactions are read-only; database failures.
 pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<Login> {
     let fail = Failing::at(table, "set up the session");
-    lift_limits(connection).await.map_err(|error| fail.because(error))?;
     let said: Said = sqlx::query_as(
         "select current_user::text as name, current_database()::text as database,
                 has_database_privilege(current_database(), 'temporary') as temporary,
@@ -63,11 +62,13 @@ pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<
 ///
 /// This is a statement and not part of the connection's startup, because poolers refuse settings they do not know there;
 /// and it asks which settings there are, because `transaction_timeout` came with PostgreSQL 17.
-async fn lift_limits(connection: &mut PgConnection) -> sqlx::Result<()> {
+pub async fn lift_limits(connection: &mut PgConnection) -> sqlx::Result<()> {
+    // First and by itself, because the time limit can be too short for the query that asks which settings exist.
+    sqlx::raw_sql("set statement_timeout = 0").execute(&mut *connection).await?;
     sqlx::query(
         "select set_config(name, case name when 'default_transaction_isolation' then 'read committed' else '0' end, false)
          from pg_settings
-         where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',
+         where name in ('lock_timeout', 'idle_in_transaction_session_timeout',
                         'idle_session_timeout', 'transaction_timeout', 'default_transaction_isolation')",
     )
     .execute(connection)

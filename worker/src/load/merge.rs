@@ -78,9 +78,8 @@ async fn not_unique(tx: &mut PgConnection, table: &TableRef, names: &[&str]) -> 
     let present = quoted.iter().map(|name| format!("{name} is not null")).collect::<Vec<_>>().join(" and ");
     let repeated =
         format!("select {list}, count(*) from {} where {present} group by {list} having count(*) > 1", table.sql());
-    let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from ({repeated}) repeated")))
-        .fetch_one(tx)
-        .await?;
+    let count: i64 =
+        sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from ({repeated}) repeated"))).fetch_one(tx).await?;
     let keys = if count == 1 { "1 key occurs".to_owned() } else { format!("{count} keys occur") };
     Ok(PipelineError::Target {
         code: "target_unique",
@@ -181,11 +180,7 @@ pub fn update_statement(table: &TableRef, layout: &Layout, run: Uuid, condition:
 }
 
 /// Leaves only rows of new keys staged. Returns the others by file.
-pub async fn forget_known(
-    tx: &mut PgConnection,
-    table: &TableRef,
-    layout: &Layout,
-) -> Result<HashMap<i32, i64>, Halt> {
+pub async fn forget_known(tx: &mut PgConnection, table: &TableRef, layout: &Layout) -> Result<HashMap<i32, i64>, Halt> {
     let (table, same_key) = (table.sql(), same_key(layout));
     counted(tx, format!("delete from {STAGING} s using {table} t where {same_key} returning s._elt_file")).await
 }

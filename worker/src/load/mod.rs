@@ -190,7 +190,9 @@ pub async fn load(session: &mut Session, work: Work<'_>) -> Result<Loaded> {
         Err(Halt::Refused(refused)) => Ok(Loaded::Refused(refused)),
         Err(Halt::Failed(error)) => Err(error),
         // The transaction is rolled back by now, so that the catalog can be asked what was refused.
-        Err(Halt::Database(error)) => Err(Failing::at(&table, "load rows").asking(&mut session.connection, error).await),
+        Err(Halt::Database(error)) => {
+            Err(Failing::at(&table, "load rows").asking(&mut session.connection, error).await)
+        }
     }
 }
 

@@ -44,11 +44,8 @@ pub async fn facts(connection: &mut PgConnection, table: &TableRef, existing: &E
         TableKind::Table | TableKind::Partitioned => {}
         kind => return Err(refuse(connection, table, existing, kind).await.map_err(|error| fail.because(error))?),
     }
-    let facts: Facts = sqlx::query_as(FACTS)
-        .bind(existing.oid)
-        .fetch_one(connection)
-        .await
-        .map_err(|error| fail.because(error))?;
+    let facts: Facts =
+        sqlx::query_as(FACTS).bind(existing.oid).fetch_one(connection).await.map_err(|error| fail.because(error))?;
     if facts.typed {
         let next_step = format!("Let its owner execute: alter table {} not of", table.sql());
         return Err(unusable(table, "a table of a composite type, which can get no column", next_step));

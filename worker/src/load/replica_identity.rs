@@ -65,7 +65,9 @@ fn refused(table: &TableRef, part: &Unidentified, statement: &str) -> PipelineEr
     };
     PipelineError::Target {
         code: "target_replica_identity",
-        message: format!("rows of {table} cannot be updated or deleted: it is published and has no replica identity ({why})"),
+        message: format!(
+            "rows of {table} cannot be updated or deleted: it is published and has no replica identity ({why})"
+        ),
         next_step,
     }
 }

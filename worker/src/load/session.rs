@@ -184,7 +184,13 @@ impl Session {
 
 async fn connect(context: &RunContext, attempt: Attempt) -> Result<PgConnection> {
     let (database, default) = (&context.config.target.database, context.default_target.as_ref());
-    Ok(target::connect_allowed(database, default, &context.network, &attempt.application_name()).await?)
+    let mut connection =
+        target::connect_allowed(database, default, &context.network, &attempt.application_name()).await?;
+    let name = &context.config.target.table;
+    let table = TableRef { schema: name.schema.clone().unwrap_or_else(|| "public".into()), table: name.table.clone() };
+    let lifted = login::lift_limits(&mut connection).await;
+    lifted.map_err(|error| Failing::at(&table, "set up the session").because(error))?;
+    Ok(connection)
 }
 
 /// What tells one database from all others. A server that does not say who it is is told by its address.

@@ -34,7 +34,8 @@ pub async fn try_writing(session: &mut Session, before: Option<&Before>) -> Resu
         Err(error) => return Err(fail.asking(&mut session.connection, error).await),
     }
     let grant = session.login.grant_temporary();
-    Ok((!session.login.temporary).then(|| format!("later loads stage their rows in a temporary table and need: {grant}")))
+    Ok((!session.login.temporary)
+        .then(|| format!("later loads stage their rows in a temporary table and need: {grant}")))
 }
 
 async fn write(tx: &mut PgConnection, table: &TableRef, before: Option<&Before>) -> sqlx::Result<()> {

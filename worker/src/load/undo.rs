@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::bookkeeping::{LOADS, QUARANTINE};
 use super::failure::Failing;
 use super::marker;
-use super::session::{RUN_ID, Session};
 use super::replica_identity;
+use super::session::{RUN_ID, Session};
 use crate::error::{PipelineError, Result};
 use crate::report::RunReport;
 
@@ -30,8 +30,7 @@ pub async fn undo(session: &mut Session, undone: Uuid) -> Result<RunReport> {
         return Err(halt.explained(fail, &mut tx).await);
     }
     let deleted = delete(&mut tx, &table, undone, attempt.run_id).await.map_err(|error| fail.because(error))?;
-    let report =
-        RunReport { rows_deleted: deleted, table: table.to_string(), ddl: statements, ..RunReport::default() };
+    let report = RunReport { rows_deleted: deleted, table: table.to_string(), ddl: statements, ..RunReport::default() };
     marker::finish(&mut *tx, &table, attempt, &report, None).await.map_err(|error| fail.because(error))?;
     tx.commit().await.map_err(|error| fail.because(error))?;
     Ok(report)

@@ -16,8 +16,8 @@ pub struct Missing {
     pub statement: String,
 }
 
-/// The first rights a load into this table needs and its login lacks, in the order in which it needs them. Empty: none
-/// that the catalog shows.
+/// The rights that a load into this table needs and its login lacks, in the order in which a load needs them; the first
+/// eight. Empty when the catalog shows nothing missing.
 ///
 /// # Errors
 /// Database failures.
@@ -31,7 +31,7 @@ pub async fn missing(connection: &mut PgConnection, table: &TableRef) -> sqlx::R
     Ok(rows.into_iter().map(|(what, statement)| Missing { what, statement }).collect())
 }
 
-/// Explains a refusal (42501) by what is missing. `None`: the catalog shows nothing that is missing.
+/// Explains a refusal (42501) by what is missing. `None` when the catalog shows nothing missing.
 pub async fn explain(connection: &mut PgConnection, table: &TableRef, doing: &str) -> Option<PipelineError> {
     let missing = missing(connection, table).await.ok()?;
     let first = missing.first()?;
@@ -43,8 +43,9 @@ pub async fn explain(connection: &mut PgConnection, table: &TableRef, doing: &st
     })
 }
 
-/// What to say when the server refuses and the catalog shows nothing missing: the object is in the server's message,
-/// when that is in English. Names of objects are no values of rows.
+/// Reads what was refused, and the statement that allows it, out of the server's message: for what the catalog query does
+/// not cover. Only the name of the object is taken, so that no value of a row is repeated. `None` when the message is not
+/// one of PostgreSQL's in English.
 pub fn from_message(table: &TableRef, message: &str) -> Option<(String, String)> {
     let quoted = |name: &str| name.split('.').map(quote_ident).collect::<Vec<_>>().join(".");
     if let Some(rest) = message.strip_prefix("permission denied for ") {
@@ -77,7 +78,10 @@ pub fn from_message(table: &TableRef, message: &str) -> Option<(String, String)>
     let rest = message.strip_prefix("must be owner of ")?;
     let (kind, name) = rest.split_once(' ')?;
     let kind = if kind == "relation" { "table" } else { kind };
-    Some((format!("the login does not own the {kind} {name}"), format!("alter {kind} {} owner to <login>", quoted(name))))
+    Some((
+        format!("the login does not own the {kind} {name}"),
+        format!("alter {kind} {} owner to <login>", quoted(name)),
+    ))
 }
 
 /// `$1` schema, `$2` table, `$3` elt's own tables. A row for each right that is missing: what, and the statement.
@@ -154,7 +158,10 @@ mod tests {
         for (message, statement) in [
             ("permission denied for table t", "grant select, insert, update, delete on \"t\" to <login>"),
             ("permission denied for schema s", "grant usage, create on schema \"s\" to <login>"),
-            ("permission denied for sequence t_id_seq", "grant usage, select, update on sequence \"t_id_seq\" to <login>"),
+            (
+                "permission denied for sequence t_id_seq",
+                "grant usage, select, update on sequence \"t_id_seq\" to <login>",
+            ),
             ("permission denied for function f", "grant execute on function \"f\" to <login>"),
             (
                 "permission denied to create temporary tables in database \"shop\"",

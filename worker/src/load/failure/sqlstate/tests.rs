@@ -53,7 +53,8 @@ fn only_codes_of_no_known_class_are_unexplained() {
 
 #[test]
 fn what_waiting_can_mend_is_tried_again_and_nothing_else() {
-    for sqlstate in ["08006", "08P01", "40001", "40P01", "53100", "53300", "55P03", "57P01", "57P02", "57P03", "57P05"] {
+    for sqlstate in ["08006", "08P01", "40001", "40P01", "53100", "53300", "55P03", "57P01", "57P02", "57P03", "57P05"]
+    {
         assert!(is_transient(sqlstate), "{sqlstate}");
     }
     for sqlstate in ["22P02", "23505", "25006", "25P03", "42501", "57014", "57P04", "P0001", "XX001"] {
