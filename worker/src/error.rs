@@ -196,6 +196,9 @@ impl Reached {
             | "http_not_json"
             | "http_redirect"
             | "http_endless"
+            | "http_next_page"
+            | "http_not_ready"
+            | "source_unreadable_rows"
             | "target_no_database"
             | "target_no_table"
             | "target_no_column"
@@ -203,11 +206,20 @@ impl Reached {
             | "target_reserved"
             | "target_database"
             | "target_not_writable"
+            | "target_not_allowed"
             | "target_read_only"
+            | "target_replica_identity"
+            | "target_row_security"
+            | "target_locked"
+            | "target_trigger"
+            | "target_constraint"
+            | "target_generated"
+            | "target_type"
+            | "target_limit"
+            | "target_statement"
             | "target_unusable" => Self::LetIn,
-            "source_login" | "host_key_unknown" | "host_key_changed" | "sftp_protocol" | "target_login" => {
-                Self::Answered
-            }
+            "source_login" | "host_key_unknown" | "host_key_changed" | "sftp_protocol" | "target_login"
+            | "target_protocol" | "target_pooler" | "target_too_many_connections" => Self::Answered,
             _ => Self::Nothing,
         }
     }
@@ -229,7 +241,7 @@ mod tests {
             PipelineError::Internal("a bug".into()),
             PipelineError::Io { doing: "write a file".into(), source: std::io::Error::other("full") },
             PipelineError::Control { doing: "ask", source: sqlx::Error::PoolTimedOut },
-            PipelineError::Load { table: "t".into(), source: sqlx::Error::PoolTimedOut },
+            PipelineError::lost("could not load rows for public.t", "the server closed the connection"),
         ] {
             assert_eq!(Reached::by(error.code()), Reached::Nothing, "{error}");
         }
