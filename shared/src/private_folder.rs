@@ -9,7 +9,7 @@ use std::path::Path;
 /// around, because the private PostgreSQL runs as one of them. What exists keeps its mode: it may be anyone's folder.
 ///
 /// # Errors
-/// When a folder cannot be created.
+/// When a folder cannot be created, or something else has its name.
 pub fn create(path: &Path) -> io::Result<()> {
     let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
     let missing: Vec<&Path> = path
@@ -26,7 +26,10 @@ pub fn create(path: &Path) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    match path.is_dir() {
+        true => Ok(()),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    }
 }
 
 #[cfg(test)]
@@ -46,7 +49,8 @@ mod tests {
             assert_eq!(mode(folder) & 0o066, 0, "{}", folder.display());
         }
         fs::write(root.path().join("file"), "").unwrap();
-        assert!(create(&root.path().join("file")).is_ok_and(|()| root.path().join("file").is_file()));
-        assert!(create(&root.path().join("file/inner")).is_err());
+        for taken in ["file", "file/inner"] {
+            assert!(create(&root.path().join(taken)).is_err(), "{taken}");
+        }
     }
 }
