@@ -7,6 +7,7 @@
 //! # Layout
 //! - [`session`]: one connection, one table, and what is known about it
 //! - [`marker`]: which attempt may load, and what was loaded
+//! - [`commit`]: the COMMIT, noted before it is sent
 //! - [`bookkeeping`]: elt's own tables beside the target's
 //! - [`feed`]: the second pass over the files: cells become bytes
 //! - [`copy_binary`], [`numeric`]: values as PostgreSQL's binary COPY has them
@@ -21,6 +22,7 @@
 //! - [`transform`]: SQL models are made anew after a load
 //! - [`failure`]: PostgreSQL's errors as sentences
 
+pub mod commit;
 pub mod failure;
 pub mod known_rows;
 pub mod marker;
@@ -63,6 +65,7 @@ use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::Profile;
 use crate::progress::Progress;
 use crate::report::{Drift, RunReport};
+use commit::Commit;
 use failure::Failing;
 use feed::FeedError;
 use session::{Before, Session};
@@ -106,6 +109,8 @@ pub struct Work<'a> {
     pub max_rejected: Option<RejectLimit>,
     /// Memory for row hashes.
     pub memory: HashMemory,
+    /// Sends its COMMIT.
+    pub commit: Commit,
     /// The run's work folder.
     pub spool: &'a Path,
     /// The combined CSV.
