@@ -19,7 +19,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::settle::{Decision, settle};
+use super::decision::Decision;
+use super::settle::settle;
 use crate::error::Result;
 use crate::load::HashMemory;
 use crate::pipeline::{self, RunContext};
