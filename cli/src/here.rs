@@ -128,7 +128,8 @@ impl<'a> Here<'a> {
             target_table: &target_table,
             trigger: "manual",
             schedule_id: None,
-            parent_id: None,
+            subject_id: None,
+            retry_of: None,
             queue: &self.queue,
             options: options()?,
             not_before: None,
@@ -138,7 +139,7 @@ impl<'a> Here<'a> {
             traceparent: telemetry::traceparent(),
             created_by: &person(),
         };
-        let run = trigger::enqueue(&mut tx, new, chrono::Utc::now()).await.context("could not start the run")?;
+        let run = trigger::enqueue(&mut tx, new).await.context("could not start the run")?;
         tx.commit().await.context("could not start the run")?;
         Ok(run)
     }

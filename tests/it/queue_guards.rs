@@ -118,7 +118,7 @@ async fn cut_connections_neither_lose_nor_repeat_a_run() {
     let (db, end) = (control.db.clone(), sweeping.clone());
     tokio::spawn(async move {
         while !end.is_cancelled() {
-            let _ = sweeper::sweep(&db).await;
+            let _ = sweeper::sweep(&db, job::QUEUE).await;
             sleep(Duration::from_millis(500)).await;
         }
     });
@@ -176,19 +176,12 @@ async fn a_lost_run_is_tried_again_until_its_attempts_are_used_up() {
         assert_eq!(begun.attempt, attempt);
         control.lose_tickets().await;
         control.expire(run.id).await;
-        sweeper::sweep(&control.db).await.expect("swept");
-        let tickets = control.tickets(run.id).await;
-        assert_eq!(tickets, 1, "attempt {attempt}: a lost run gets a new ticket, the last one to ask its target");
+        sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
+        assert_eq!(control.tickets(run.id).await, i64::from(attempt < 3), "attempt {attempt}");
     }
-    let asking = control.begin(&run, "asks").await;
-    assert_eq!((asking.attempt, asking.epoch, asking.verdict.is_some()), (3, 4, true), "to ask is no attempt");
-    control.lose_tickets().await;
-    control.expire(run.id).await;
-    sweeper::sweep(&control.db).await.expect("swept");
-    assert_eq!(control.tickets(run.id).await, 0, "it is asked once");
     let failed = control.look(run.id).await;
     assert_eq!((failed.state.as_str(), failed.error_code.as_deref()), ("failed", Some("worker_lost")));
-    assert_eq!(failed.error.as_deref(), Some("the run lost its worker 3 times"));
+    assert_eq!(failed.error.as_deref(), Some("the run lost its worker 3 times"), "no attempt came to its COMMIT");
     assert!(failed.next_step.is_some());
 }
 
@@ -199,11 +192,7 @@ async fn a_lost_run_that_was_to_stop_has_stopped() {
     let mut db = control.db.acquire().await.expect("a connection");
     runs::request_stop(&mut db, run.id).await.expect("asked");
     control.expire(run.id).await;
-    sweeper::sweep(&control.db).await.expect("swept");
-    let asking = control.begin(&run, "asks").await;
-    assert!(matches!(asking.verdict.as_deref(), Some(End::Stopped)), "its target is asked first");
-    control.expire(run.id).await;
-    sweeper::sweep(&control.db).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.look(run.id).await.state, "stopped");
 }
 
@@ -217,8 +206,8 @@ async fn a_queued_run_without_a_ticket_gets_one() {
     control
         .execute("update apalis.jobs set status = 'Done' where convert_from(job, 'UTF8') not like '%' || (select id from runs where name = 'kept') || '%'")
         .await;
-    sweeper::sweep(&control.db).await.expect("swept");
-    sweeper::sweep(&control.db).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.tickets(consumed.id).await, 1);
     assert_eq!(control.tickets(kept.id).await, 1);
     assert_eq!(control.tickets(early.id).await, 0, "not before it is due");
@@ -231,13 +220,13 @@ async fn what_a_killed_process_left_on_its_own_queue_ends() {
     let yaml = "name: mine\nsources: [{type: local, path: /data}]\ntarget: {table: mine}\n";
     let gone = control.trigger(yaml, |request| request.queue = Box::leak(queue.into_boxed_str())).await;
     let schedule = gone.schedule.expect("it monitors").id;
-    sweeper::sweep(&control.db).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.look(gone.run.id).await.state, "queued", "its process may only just have started");
 
     for table in ["runs", "schedules"] {
         control.execute(&format!("update {table} set created_at = now() - interval '10 minutes'")).await;
     }
-    sweeper::sweep(&control.db).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.look(gone.run.id).await.state, "stopped");
     let schedule = schedules::find(&control.db, schedule).await.expect("looked").expect("there");
     assert_eq!(schedule.state, "stopped");
@@ -250,7 +239,7 @@ async fn a_run_whose_window_is_over_never_starts() {
     let run = control.run("people").await;
     control.execute("update runs set not_after = now() - interval '1 second'").await;
     assert!(runs::begin(&control.db, run.id, "w").await.expect("asked").is_none());
-    sweeper::sweep(&control.db).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.look(run.id).await.state, "stopped");
 }
 

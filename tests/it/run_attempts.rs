@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elt_shared::store::runs::{self, Claim, End, Outcome, StopAnswer};
+use elt_shared::store::runs::{self, Claim, End, Outcome, RetryAnswer, StopAnswer};
 
 use crate::support::control::Control;
 
@@ -159,10 +159,25 @@ async fn stopping_a_run_depends_on_how_far_it_is() {
     let again = runs::request_stop(&mut db, running.id).await.expect("asked");
     assert!(matches!(again, Some(StopAnswer::AlreadyFinished(_))));
 
-    let retried = runs::retry(&mut db, running.id, None, "ann").await.expect("asked").expect("a new run");
-    assert_eq!((retried.parent_id, retried.trigger.as_str()), (Some(running.id), "retry"));
+    let retried = runs::retry(&mut db, running.id, None, "ann").await.expect("asked");
+    let Some(RetryAnswer::Started(retried)) = retried else { panic!("not repeated: {retried:?}") };
+    assert_eq!((retried.retry_of, retried.parent_id), (Some(running.id), Some(running.id)));
+    assert_eq!((retried.subject_id, retried.trigger.as_str()), (None, "retry"));
     assert_eq!(control.tickets(retried.id).await, 1);
-    assert!(runs::retry(&mut db, retried.id, None, "ann").await.expect("asked").is_none(), "it has not finished");
+    let again = runs::retry(&mut db, retried.id, None, "ann").await.expect("asked");
+    assert!(matches!(again, Some(RetryAnswer::Unfinished(_))), "it has not finished");
+    assert!(runs::retry(&mut db, uuid::Uuid::nil(), None, "ann").await.expect("asked").is_none());
+}
+
+#[tokio::test]
+async fn a_run_that_was_asked_to_stop_is_not_tried_again() {
+    let control = Control::start().await;
+    let mut db = control.db.acquire().await.expect("a connection");
+    let run = control.begin(&control.run("people").await, "w").await;
+    runs::request_stop(&mut db, run.id).await.expect("asked");
+    let delay = Duration::from_secs(3600);
+    assert!(runs::retry_later(&mut db, run.id, run.epoch, delay, ("reset", "it was cut")).await.expect("asked"));
+    assert_eq!(control.look(run.id).await.state, "stopped");
 }
 
 #[tokio::test]

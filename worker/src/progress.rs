@@ -1,7 +1,7 @@
 //! How far a run is, for whoever watches it. Cheap to write from the loading threads, read a few times a second.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -16,6 +16,7 @@ pub struct Progress {
     rows_read: AtomicU64,
     bytes_read: AtomicU64,
     rows_sent: AtomicU64,
+    commit_sent: AtomicBool,
     place: Mutex<Place>,
     rejections: Mutex<Rejections>,
 }
@@ -93,6 +94,7 @@ impl Default for Progress {
             rows_read: AtomicU64::new(0),
             bytes_read: AtomicU64::new(0),
             rows_sent: AtomicU64::new(0),
+            commit_sent: AtomicBool::new(false),
             place: Mutex::new(place),
             rejections: Mutex::default(),
         }
@@ -142,6 +144,16 @@ impl Progress {
     /// The rows rejected so far; `None` before the first one.
     pub fn rejected_rows(&self) -> Option<Rejections> {
         self.rejections().clone().summary()
+    }
+
+    /// The COMMIT is about to be sent, or the server refused it and has rolled back.
+    pub fn note_commit(&self, sent: bool) {
+        self.commit_sent.store(sent, Ordering::Release);
+    }
+
+    /// Whether the attempt may have committed its load: its COMMIT was sent and not refused.
+    pub fn commit_sent(&self) -> bool {
+        self.commit_sent.load(Ordering::Acquire)
     }
 
     /// Where the run is now.

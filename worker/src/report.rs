@@ -3,6 +3,7 @@
 use elt_shared::config::ColumnType;
 use elt_shared::store::runs::Outcome;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::extract::probe::ProbeReport;
 use crate::rejections::Rejections;
@@ -69,6 +70,9 @@ pub struct RunReport {
     /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finished_from_marker: bool,
+    /// The run that this one repeats and that had loaded: its rows are the ones this report counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loaded_by: Option<Uuid>,
 }
 
 /// A report lists up to so many files.

@@ -125,10 +125,20 @@ impl World {
         self.trigger_source(&pipeline.table, &source, "monitor: {enabled: false}\n").await
     }
 
-    /// Queues a run that loads a source into a table; `more` is appended to its config.
+    /// A connection URL of the target, for configs that name their own.
+    pub fn target_url(&self) -> String {
+        self.cluster.as_ref().expect("a cluster").target_url().expose().to_owned()
+    }
+
+    /// Queues a run that loads a source into a table of the default target; `more` is appended to its config.
     pub async fn trigger_source(&self, table: &str, source: &str, more: &str) -> Uuid {
+        self.trigger_into(table, &format!("{{table: {table}}}"), source, more).await
+    }
+
+    /// Queues a run that loads a source into a target; `more` is appended to its config.
+    pub async fn trigger_into(&self, name: &str, target: &str, source: &str, more: &str) -> Uuid {
         let yaml = format!(
-            "name: {table}\nsources: [{source}]\ntarget: {{table: {table}}}\n{more}\
+            "name: {name}\nsources: [{source}]\ntarget: {target}\n{more}\
              retry: {{initial_seconds: 1, max_attempts: 10}}\n"
         );
         let config =

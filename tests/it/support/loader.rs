@@ -109,7 +109,7 @@ impl Loader {
     }
 
     /// Keeps the config and makes a queued run of it.
-    pub async fn create(&self, kind: &str, yaml: &str, options: Value, parent_id: Option<Uuid>) -> Run {
+    pub async fn create(&self, kind: &str, yaml: &str, options: Value, subject_id: Option<Uuid>) -> Run {
         let document = Document::parse(yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
         let pipeline = document.pipeline(&NoReferences).unwrap_or_else(|error| panic!("{error}: {yaml}")).value;
         let new = NewConfig {
@@ -132,7 +132,8 @@ impl Loader {
             target_table: &table,
             trigger: "manual",
             schedule_id: None,
-            parent_id,
+            subject_id,
+            retry_of: None,
             queue: "tests",
             options,
             not_before: None,

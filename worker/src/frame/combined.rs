@@ -25,6 +25,7 @@ pub struct CombinedCsv {
     /// Whether that cell was NULL: a row of one NULL cell must not be a blank line.
     only_null: bool,
     header_written: bool,
+    /// The unfinished file is not removed with this value: it got its name, or another attempt decides about it.
     published: bool,
 }
 
@@ -148,6 +149,17 @@ impl CombinedCsv {
             File::open(folder)?.sync_all()?;
         }
         Ok(self.path.clone())
+    }
+
+    /// Leaves the unfinished file where it is, because it is not known yet whether its rows are loaded. An attempt that
+    /// finds them loaded [publishes](CombinedCsv::publish_left_behind) it; the next run of the config removes it.
+    ///
+    /// # Errors
+    /// When the disk is full or gone.
+    pub fn leave(mut self) -> io::Result<()> {
+        self.flush()?;
+        self.published = true;
+        Ok(())
     }
 
     #[inline]

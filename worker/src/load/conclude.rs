@@ -116,7 +116,15 @@ pub async fn commit(
     if work.stop.is_cancelled() {
         return Err(PipelineError::Stopped.into());
     }
-    tx.commit().await?;
+    if let Err(error) = work.commit.send(tx, table).await {
+        // The rows may be committed: the attempt that finds out needs the file.
+        if let Some(csv) = csv.filter(|_| work.progress.commit_sent())
+            && let Err(error) = csv.leave()
+        {
+            tracing::warn!(%error, "could not keep the combined CSV of a run that may have loaded");
+        }
+        return Err(error.into());
+    }
     Ok((report, csv))
 }
 

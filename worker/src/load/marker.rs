@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elt_shared::store::runs::Run;
 use elt_shared::target::TableRef;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgConnection, PgExecutor};
@@ -31,6 +32,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// The attempt that began a run.
+    pub fn of(run: &Run) -> Self {
+        Self { run_id: run.id, epoch: run.epoch, config_id: run.config_id }
+    }
+
     /// What this attempt's sessions are called: `elt:<run>:<epoch>`.
     pub fn application_name(self) -> String {
         format!("elt:{}:{}", self.run_id, self.epoch)
@@ -104,6 +110,27 @@ pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Att
     let (report, unfinished_csv) = loaded.ok_or(PipelineError::Fenced)?;
     let report = Box::new(report.map(|Json(report)| report).unwrap_or_default());
     Ok(Begun::Loaded { report, unfinished_csv: unfinished_csv.map(PathBuf::from) })
+}
+
+/// The newest of these runs whose marker says that it loaded and was not undone, and what it did.
+///
+/// # Errors
+/// Database failures.
+pub async fn loaded_by_any(
+    connection: &mut PgConnection,
+    table: &TableRef,
+    runs: &[Uuid],
+) -> Result<Option<(Uuid, Box<RunReport>)>> {
+    let found: Option<(Uuid, Option<Json<RunReport>>)> = sqlx::query_as(AssertSqlSafe(format!(
+        "select run_id, report from {} where run_id = any($1) and loaded_at is not null and undone_at is null
+         order by loaded_at desc limit 1",
+        table.sibling(LOADS).sql()
+    )))
+    .bind(runs)
+    .fetch_optional(connection)
+    .await
+    .map_err(|error| Failing::at(table, "read the markers of the runs that this one repeats").because(error))?;
+    Ok(found.map(|(run, report)| (run, Box::new(report.map(|Json(report)| report).unwrap_or_default()))))
 }
 
 /// In a transaction that changes the table: alone with it among elt's runs, within a bounded wait.

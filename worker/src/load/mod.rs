@@ -9,6 +9,7 @@
 //! - [`login`]: the account, its settings and what it may do
 //! - [`relation`]: which relations can be loaded into
 //! - [`marker`]: which attempt may load, and what was loaded
+//! - [`commit`]: the COMMIT, noted before it is sent
 //! - [`schema`]: the table's schema, which may be missing
 //! - [`bookkeeping`]: elt's own tables beside the target's
 //! - [`feed`]: the second pass over the files: cells become bytes
@@ -30,6 +31,7 @@
 //! - [`trial`]: a write that is tried and rolled back
 //! - [`failure`]: PostgreSQL's errors as sentences
 
+pub mod commit;
 pub mod failure;
 pub mod known_rows;
 pub mod marker;
@@ -84,6 +86,7 @@ use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::Profile;
 use crate::progress::Progress;
 use crate::report::{Drift, RunReport};
+use commit::Commit;
 use failure::Failing;
 use feed::FeedError;
 use refused::Refused;
@@ -130,6 +133,8 @@ pub struct Work<'a> {
     pub max_rejected: Option<RejectLimit>,
     /// Memory for row hashes.
     pub memory: HashMemory,
+    /// Sends its COMMIT.
+    pub commit: Commit,
     /// The run's work folder.
     pub spool: &'a Path,
     /// The combined CSV.

@@ -89,7 +89,7 @@ impl Session {
     /// # Errors
     /// A target that cannot be used or reached; a missing schema that may not be made.
     pub async fn open(context: &RunContext) -> Result<Self> {
-        let attempt = Attempt { run_id: context.run.id, epoch: context.run.epoch, config_id: context.run.config_id };
+        let attempt = Attempt::of(&context.run);
         let mut connection = connect(context, attempt).await?;
         let table = TableRef::find(&mut connection, &context.config.target.table).await?;
         let login = login::prepare(&mut connection, &table).await?;

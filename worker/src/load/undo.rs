@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 use super::bookkeeping::{LOADS, QUARANTINE};
+use super::commit::Commit;
 use super::failure::Failing;
 use super::marker;
 use super::replica_identity;
@@ -16,7 +17,7 @@ use crate::report::RunReport;
 ///
 /// # Errors
 /// A run that loaded nothing into this table, or overwrote rows; see [`PipelineError`].
-pub async fn undo(session: &mut Session, undone: Uuid) -> Result<RunReport> {
+pub async fn undo(session: &mut Session, undone: Uuid, commit: &Commit) -> Result<RunReport> {
     let (table, attempt) = (session.table.clone(), session.attempt);
     let fail = Failing::at(&table, "undo the run");
     // Rows that row level security hides would stay.
@@ -32,7 +33,7 @@ pub async fn undo(session: &mut Session, undone: Uuid) -> Result<RunReport> {
     let deleted = delete(&mut tx, &table, undone, attempt.run_id).await.map_err(|error| fail.because(error))?;
     let report = RunReport { rows_deleted: deleted, table: table.to_string(), ddl: statements, ..RunReport::default() };
     marker::finish(&mut *tx, &table, attempt, &report, None).await.map_err(|error| fail.because(error))?;
-    tx.commit().await.map_err(|error| fail.because(error))?;
+    commit.send(tx, &table).await?;
     Ok(report)
 }
 

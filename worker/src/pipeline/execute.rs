@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use elt_shared::config::{LoadMode, OnBadRow};
 use elt_shared::store::runs::Outcome;
+use tokio::time::sleep;
 use tracing::{Instrument, info_span};
 
+use super::begin::{Beginning, Finished, begin};
 use super::folder::{self, WorkFolder};
 use super::json_rows::{self, Located};
 use super::{RunContext, replay};
@@ -17,7 +19,7 @@ use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOu
 use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::{self, Expectation, Profile};
 use crate::frame::read::{FileError, HEADER_NOT_FIRST};
-use crate::load::marker::Begun;
+use crate::load::commit::Commit;
 use crate::load::refused::Refused;
 use crate::load::seen::HashSet;
 use crate::load::session::{Before, Session};
@@ -32,6 +34,8 @@ const TRIES_PER_TABLE: usize = 5;
 
 /// A load that the table refuses rows of is tried this often, each time without the rows found so far.
 const TRIES_PER_REFUSAL: usize = 8;
+/// Pauses before the models are tried again after a lost connection.
+const MODEL_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
 
 /// What is read, and what comes of it.
 struct Purpose<'a> {
@@ -47,21 +51,25 @@ struct Purpose<'a> {
 
 /// Extracts, validates and loads.
 pub async fn run(context: &RunContext) -> Result<RunReport> {
-    let mut session = Session::open(context).await?;
-    session.claim(context).await?;
     let path = folder::combined_path(context);
-    if let Begun::Loaded { report, unfinished_csv } = session.begin().await? {
-        let report = finish_from_marker(*report, unfinished_csv.as_deref(), &path);
-        return transform(context, session, report).await;
-    }
-    only_asked(context)?;
-    folder::open_combined(context, &path)?;
-    let folder = WorkFolder::create(context)?;
-    let purpose = Purpose { given: None, replayed: Vec::new(), csv: Some(&path), dry: false };
-    let executing = Executing { context, folder: folder.path(), purpose };
-    folder::refuse_input(context, &path, &executing.extract_context()).await?;
-    let report = executing.execute(&mut session).await?;
-    transform(context, session, report).await
+    let (mut session, report) = match begin(context).await? {
+        Beginning::Loaded(Finished { session, mut report, unfinished_csv }) => {
+            report.warnings.extend(publish_left_behind(unfinished_csv.as_deref(), &path));
+            (session, *report)
+        }
+        Beginning::Nothing(mut session) => {
+            folder::open_combined(context, &path)?;
+            let folder = WorkFolder::create(context)?;
+            let purpose = Purpose { given: None, replayed: Vec::new(), csv: Some(&path), dry: false };
+            let executing = Executing { context, folder: folder.path(), purpose };
+            folder::refuse_input(context, &path, &executing.extract_context()).await?;
+            let report = executing.execute(&mut session).await?;
+            (session, report)
+        }
+    };
+    let report = make_models(context, &mut session, report).await;
+    session.close().await;
+    Ok(report)
 }
 
 /// Does what a run would do, and rolls it back.
@@ -76,18 +84,16 @@ pub async fn plan(context: &RunContext) -> Result<RunReport> {
 
 /// Loads rows that were rejected, as the config says now. A row that was loaded since is a duplicate.
 pub async fn replay(context: &RunContext) -> Result<RunReport> {
-    let mut session = Session::open(context).await?;
-    session.claim(context).await?;
-    if let Begun::Loaded { report, .. } = session.begin().await? {
-        return Ok(finish_from_marker(*report, None, Path::new("")));
-    }
-    only_asked(context)?;
+    let mut session = match begin(context).await? {
+        Beginning::Loaded(finished) => return Ok(*finished.report),
+        Beginning::Nothing(session) => session,
+    };
     let folder = WorkFolder::create(context)?;
     let replayed = replay::rejected_rows(context, &mut session, folder.path()).await?;
     let purpose = Purpose { given: Some(replayed.files), replayed: replayed.ids, csv: None, dry: false };
     let mut report = Executing { context, folder: folder.path(), purpose }.execute(&mut session).await?;
     if replayed.warning.is_some() && report.rows_read == 0 {
-        // Everything that was to be loaded are records that no replay can load.
+        // Somebody asked for rows to be loaded, and not one of them could be.
         report.outcome = Some(Outcome::NothingLoaded);
     }
     report.warnings.extend(replayed.warning);
@@ -95,35 +101,46 @@ pub async fn replay(context: &RunContext) -> Result<RunReport> {
     Ok(report)
 }
 
-/// An attempt that only asks what an earlier one did ends here. Its marker keeps that one from loading later.
-fn only_asked(context: &RunContext) -> Result<()> {
-    match context.run.verdict {
-        Some(_) => Err(PipelineError::NotLoaded),
-        None => Ok(()),
+/// Gives the combined CSV of the attempt that loaded its name. Its worker may have been lost before or after it did so,
+/// or on another machine. Returns a warning when the file under that name may be an older run's.
+fn publish_left_behind(unfinished_csv: Option<&Path>, path: &Path) -> Option<String> {
+    match CombinedCsv::publish_left_behind(unfinished_csv?, path) {
+        Ok(true) => None,
+        Ok(false) | Err(_) => {
+            Some("the combined CSV may be an older run's: the worker that wrote this run's was lost".into())
+        }
     }
-}
-
-/// The acknowledgement of an earlier attempt was lost, its work was not.
-fn finish_from_marker(mut report: RunReport, unfinished_csv: Option<&Path>, path: &Path) -> RunReport {
-    tracing::info!(rows = report.rows_inserted, "already loaded by an earlier attempt: nothing is loaded again");
-    report.finished_from_marker = true;
-    // Its worker may have been killed before or after it gave the file its name, or on another machine.
-    let published = unfinished_csv.map(|unfinished| CombinedCsv::publish_left_behind(unfinished, path));
-    if let Some(Ok(false) | Err(_)) = published {
-        report
-            .warnings
-            .push("the combined CSV may be an older run's: the worker that wrote this run's was lost".into());
-    }
-    report
 }
 
 /// Makes the models, also when an earlier attempt loaded: it may have been lost before it came to them.
-async fn transform(context: &RunContext, mut session: Session, mut report: RunReport) -> Result<RunReport> {
+///
+/// The rows are committed, so whatever fails here is a warning: a failed run would hide that they are there. A lost
+/// connection is made again, because no later attempt comes to the models any more.
+async fn make_models(context: &RunContext, session: &mut Session, mut report: RunReport) -> RunReport {
     let started = Instant::now();
-    report.models = transform::run(&mut session, &context.config.transform).await?;
+    let mut made = transform::run(session, &context.config.transform).await;
+    for pause in MODEL_PAUSES {
+        if !made.as_ref().is_err_and(PipelineError::is_retryable) {
+            break;
+        }
+        sleep(pause).await;
+        made = match session.revive(context).await {
+            Ok(()) => transform::run(session, &context.config.transform).await,
+            Err(error) => Err(error),
+        };
+    }
+    match made {
+        Ok(models) => report.models = models,
+        Err(error) => {
+            let (code, next_step) = (error.code(), error.next_step());
+            tracing::error!(code, "the rows are loaded, but the models could not be made: {error}. {next_step}");
+            report
+                .warnings
+                .push(format!("the rows are loaded, but the models could not be made: {error}. {next_step}"));
+        }
+    }
     report.stages.transform = started.elapsed().as_secs_f64();
-    session.close().await;
-    Ok(report)
+    report
 }
 
 /// Refuses files that fail their source: one that the config names (or an API's answer) and that cannot be read, one
@@ -429,6 +446,7 @@ impl<'a> Executing<'a> {
             refused: Arc::default(),
             max_rejected: context.config.schema.as_ref().and_then(|schema| schema.max_rejected),
             memory: context.memory,
+            commit: Commit::of(context),
             spool: self.folder,
             csv: self.purpose.csv.map(|path| folder::open_combined(context, path)).transpose()?,
             replayed: self.purpose.replayed.clone(),

@@ -56,8 +56,12 @@ pub struct RunView {
     pub trigger: String,
     /// The schedule that made it.
     pub schedule_id: Option<Uuid>,
-    /// The run this one retries, replays or undoes.
+    /// The run this one comes from: `retry_of`, else `subject_id`.
     pub parent_id: Option<Uuid>,
+    /// The run that a replay or an undo is about. A retry of it is about the same run.
+    pub subject_id: Option<Uuid>,
+    /// The run that this one repeats.
+    pub retry_of: Option<Uuid>,
     /// The queue its ticket is on.
     pub queue: String,
     /// What the kind needs beside the config.
@@ -88,6 +92,9 @@ pub struct RunView {
     pub lease_expires_at: Option<DateTime<Utc>>,
     /// Someone asked it to stop.
     pub stop_requested_at: Option<DateTime<Utc>>,
+    /// Since when is not known whether it loaded, because its target does not answer. `null`: it is known. Until then it
+    /// neither ends nor can be retried.
+    pub unknown_since: Option<DateTime<Utc>>,
     /// Stable code of the failure.
     pub error_code: Option<String>,
     /// The failure as a sentence.
@@ -140,6 +147,8 @@ impl From<Run> for RunView {
             trigger: run.trigger,
             schedule_id: run.schedule_id,
             parent_id: run.parent_id,
+            subject_id: run.subject_id,
+            retry_of: run.retry_of,
             queue: run.queue,
             options: run.options,
             state: run.state,
@@ -155,6 +164,7 @@ impl From<Run> for RunView {
             worker_id: run.worker_id,
             lease_expires_at: run.lease_expires_at,
             stop_requested_at: run.stop_requested_at,
+            unknown_since: run.unknown_since,
             error_code: run.error_code,
             error: run.error,
             next_step: run.next_step,

@@ -89,7 +89,7 @@ pub async fn finish(
                 rows_duplicate = ($7 ->> 'rows_duplicate')::bigint,
                 rows_quarantined = ($7 ->> 'rows_quarantined')::bigint,
                 files_left_out = ($7 ->> 'left_out_total')::bigint,
-                finished_at = now(), lease_expires_at = null, waits_for = null, verdict = null,
+                finished_at = now(), lease_expires_at = null, waits_for = null, verdict = null, unknown_since = null,
                 stage = case when $3 <> 'succeeded' and kind in ('run', 'plan', 'replay') then stage end
          where id = $1 and epoch = $2 and state = 'running'
          returning queue, target_key, schedule_id",

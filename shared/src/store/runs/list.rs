@@ -23,6 +23,8 @@ pub struct RunFilter<'a> {
     pub schedule_id: Option<Uuid>,
     /// Only retries, replays and undos of this run.
     pub parent_id: Option<Uuid>,
+    /// Only replays and undos that are about this run.
+    pub subject_id: Option<Uuid>,
 }
 
 /// Runs, newest first; those older than `before` when given.
@@ -53,6 +55,9 @@ pub async fn list(
     }
     if let Some(parent_id) = filter.parent_id {
         query.push(" and parent_id = ").push_bind(parent_id);
+    }
+    if let Some(subject_id) = filter.subject_id {
+        query.push(" and subject_id = ").push_bind(subject_id);
     }
     if let Some(before) = before {
         query.push(" and id < ").push_bind(before);
