@@ -29,7 +29,8 @@ pub struct Located {
     pub warnings: Vec<String>,
 }
 
-/// Sets `records` of every file whose rows stand in an object. A file whose rows cannot be told is left as it is, because reading it fails with the `records:` to write.
+/// Sets `records` of every file whose rows stand in an object. A file whose rows cannot be told is left as it is, because
+/// reading it fails with the `records:` to write.
 ///
 /// # Errors
 /// When the answer of an API is not built as it was; [`PipelineError::Stopped`].
@@ -40,15 +41,7 @@ pub async fn locate(
     kept: HashMap<String, String>,
     stop: &CancellationToken,
 ) -> Result<(Extracted, Located)> {
-    let mut sources: Vec<Source> = Vec::new();
-    for source in &config.sources {
-        let identity = identity(source, base);
-        // Sources of one place differ by their order: they may ask one address for different things.
-        let alike = sources.iter().filter(|other| other.identity == identity || other.is_another(&identity)).count();
-        let identity = if alike == 0 { identity } else { format!("{identity} #{}", alike + 1) };
-        let (kept, is_api) = (kept.get(&identity).cloned(), matches!(source, SourceConfig::Api(_)));
-        sources.push(Source { identity, is_api, kept });
-    }
+    let sources = sources_of(config, base, &kept);
     if !extracted.files.iter().any(is_undecided) {
         return Ok((extracted, Located::default()));
     }
@@ -62,6 +55,20 @@ pub async fn locate(
     })
     .await
     .map_err(|error| PipelineError::Internal(format!("looking for the rows of JSON files: {error}")))?
+}
+
+/// The config's sources with what an earlier run found of each.
+fn sources_of(config: &PipelineConfig, base: &Path, kept: &HashMap<String, String>) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    for source in &config.sources {
+        let identity = identity(source, base);
+        // Sources of one place differ by their order: they may ask one address for different things.
+        let alike = sources.iter().filter(|other| other.identity == identity || other.is_another(&identity)).count();
+        let identity = if alike == 0 { identity } else { format!("{identity} #{}", alike + 1) };
+        let (kept, is_api) = (kept.get(&identity).cloned(), matches!(source, SourceConfig::Api(_)));
+        sources.push(Source { identity, is_api, kept });
+    }
+    sources
 }
 
 /// Whether a file may hold an object, and nothing says where its rows are.
@@ -225,4 +232,46 @@ fn bounded(identity: String) -> String {
     }
     let start = identity.floor_char_boundary(MAX_IDENTITY_BYTES - 40);
     format!("{}… {:032x}", &identity[..start], xxh3_128(identity.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use elt_shared::config::{Document as Yaml, NoReferences};
+
+    use super::*;
+
+    fn identities(sources: &str) -> Vec<String> {
+        let yaml = format!("sources: [{sources}]\ntarget: {{table: t}}\n");
+        let config = Yaml::parse(&yaml).and_then(|yaml| yaml.pipeline(&NoReferences)).expect("a config").value;
+        let sources = sources_of(&config, Path::new("/base"), &HashMap::new());
+        sources.into_iter().map(|source| source.identity).collect()
+    }
+
+    #[test]
+    fn a_source_is_known_by_its_kind_and_place_and_without_secrets() {
+        assert_eq!(
+            identities(
+                "{type: local, path: ./in/, glob: '*.json'}, \
+                 {type: api, url: 'https://ann:canary@h.example:8443/v1/rows?token=canary', params: {key: canary}}, \
+                 {type: sftp, host: h.example, username: ann, password: canary, path: out/*.json}"
+            ),
+            ["local /base/in *.json", "api https://h.example:8443/v1/rows", "sftp h.example:22 out/*.json"]
+        );
+    }
+
+    #[test]
+    fn sources_of_one_place_are_numbered_and_long_places_cut() {
+        let api = "{type: api, url: 'https://h.example/rows?kind=a'}";
+        assert_eq!(
+            identities(&format!("{api}, {api}, {api}")),
+            ["api https://h.example/rows", "api https://h.example/rows #2", "api https://h.example/rows #3"]
+        );
+        let long = identities(&format!(
+            "{{type: local, path: /{}}}, {{type: local, path: /{}}}",
+            "é".repeat(900),
+            "é".repeat(901)
+        ));
+        assert!(long.iter().all(|identity| identity.len() <= MAX_IDENTITY_BYTES), "{long:?}");
+        assert_ne!(long[0], long[1]);
+    }
 }
