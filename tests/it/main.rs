@@ -34,6 +34,7 @@ mod sftp_trust;
 mod sources_end_to_end;
 mod sources_together;
 mod streams;
+mod target_names;
 mod target_schemas;
 mod triggers;
 mod uploads;
