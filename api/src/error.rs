@@ -15,6 +15,9 @@ use crate::pool::{ALL_BUSY, NoConnection};
 /// Result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The media type of every error.
+pub const PROBLEM: &str = "application/problem+json";
+
 const SEE_DOCS: &str = "/docs shows what this address takes.";
 
 /// Seconds a caller should wait while the database is away.
@@ -152,11 +155,12 @@ impl From<sqlx::Error> for Error {
         }
         let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default().into_owned();
         match code.as_str() {
-            // Numbers and times out of range, and characters a text cannot have: only a caller can have sent them.
-            "22003" | "22008" | "22021" | "22P05" => Self::invalid_query("a value in the request is out of range"),
-            _ if matches!(error, sqlx::Error::Encode(_)) => {
-                Self::invalid_query("a value in the request is out of range")
-            }
+            _ if is_unstorable(&error) => Self::unprocessable(
+                "unstorable_value",
+                "a value cannot be stored: it holds a NUL character, or its date is too far away",
+            ),
+            // Only a caller can have sent a number out of range.
+            "22003" => Self::invalid_query("a number in the request is out of range"),
             "53300" => Self::Unavailable(ALL_BUSY),
             _ if is_away(&error) => {
                 tracing::warn!(error = %error, "the control database is away");
@@ -176,6 +180,19 @@ fn is_away(error: &sqlx::Error) -> bool {
             .code()
             .is_some_and(|code| ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)) || code == "57014"),
         error => elt_shared::target::hung_up(error),
+    }
+}
+
+/// Whether a value of the request is one that PostgreSQL has no place for.
+fn is_unstorable(error: &sqlx::Error) -> bool {
+    match error {
+        // A date that does not fit into the message to the server.
+        sqlx::Error::Encode(_) => true,
+        // 22021 and 22P05: a NUL character in a text or in JSON; 22008: a date out of range.
+        sqlx::Error::Database(database) => {
+            database.code().is_some_and(|code| ["22021", "22P05", "22008"].contains(&code.as_ref()))
+        }
+        _ => false,
     }
 }
 

@@ -12,10 +12,11 @@ use crate::out;
 /// The table every `--help` ends with.
 pub const HELP: &str = "\
 Exit codes:
-    0  done; also a run that was stopped as asked
+    0  done; also a run that was stopped as asked, or that succeeded with warnings
     1  failed: what happened and what to do is on stderr
     2  `elt plan`: a run would change something
     3  the config cannot run
+    4  the run ended, and nothing of what came could be loaded
    64  the command line is not one
    69  the control database cannot be reached
    78  a setting is missing or makes no sense
@@ -35,6 +36,8 @@ pub enum Exit {
     WouldChange = 2,
     /// The config cannot run.
     Config = 3,
+    /// The run ended, and nothing of what came could be loaded.
+    NothingLoaded = 4,
     /// The command line is not one.
     Usage = 64,
     /// The control database cannot be reached.

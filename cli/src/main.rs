@@ -38,6 +38,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use elt_shared::settings;
+use nix::sys::stat::{Mode, umask};
 
 use exit::{Exit, refuse};
 
@@ -85,6 +86,8 @@ impl Command {
 }
 
 fn main() -> ExitCode {
+    // Rows, logs and keys are for this account alone, whatever the shell's umask says.
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
     // Everything that speaks TLS asks for the process's provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = match parse() {

@@ -24,7 +24,8 @@ use crate::table::count;
 #[command(
     mut_arg("queue", |queue| queue.hide(true)),
     after_help = "\
-Exit codes: 0 a run would change nothing; 2 it would change something; 1 it would fail; 3 the config cannot run.
+Exit codes: 0 a run would change nothing; 2 it would change something; 1 it would fail; 3 the config cannot run;
+4 nothing of what comes could be loaded.
 
 Example:
   elt plan pipeline.yaml || test $? = 2"
@@ -57,9 +58,9 @@ async fn plan(here: &Here<'_>, file: ConfigFile, screen: &Screen) -> anyhow::Res
     let (run, _) = watch(here.db(), Watch { run: run.id, schedule: None }, screen, here.work(run.id)).await?;
     let exit = exit_of(&run);
     match report_of(&run) {
-        Some(report) if exit == Exit::Done => {
+        Some(report) if matches!(exit, Exit::Done | Exit::NothingLoaded) => {
             out::print(&changes(&report));
-            Ok(if changes_something(&report) { Exit::WouldChange } else { Exit::Done })
+            Ok(if exit == Exit::Done && changes_something(&report) { Exit::WouldChange } else { exit })
         }
         _ => Ok(exit),
     }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Context;
 use clap::Args;
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
@@ -76,12 +75,13 @@ impl Serve {
         }
         databases.require_migrated().await?;
         databases.keep_lines_of(telemetry).await?;
-        self.first_users.make(&databases.control).await?;
+        // Unusable keys are refused before users are made who could not log in.
         let state = state(databases, self.api, self.network, self.env_allow, keys)?;
+        self.first_users.make(&databases.control).await?;
         let address = listener.local_addr()?;
         tracing::info!("elt {} answers at http://{address}/", env!("CARGO_PKG_VERSION"));
         out::print(&format!("elt answers at http://{address}/"));
-        elt_api::serve(listener, state, stop.gracefully).await.context("the API ended")?;
+        elt_api::serve(listener, state, stop.gracefully).await;
         Ok(Exit::Done)
     }
 }

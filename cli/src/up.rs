@@ -72,9 +72,10 @@ impl Up {
     ) -> anyhow::Result<Exit> {
         databases.migrate().await?;
         databases.keep_lines_of(telemetry).await?;
-        let login = self.first_users.make_or_generate(&databases.control).await?;
         let (network, env_allow) = (self.worker.network.clone(), self.worker.env_allow.clone());
+        // Unusable keys are refused before users are made who could not log in.
         let state = serve::state(databases, self.api, network, env_allow, keys)?;
+        let login = self.first_users.make_or_generate(&databases.control).await?;
         greet(listener.local_addr()?, databases, &login);
         let settings = worker::settings(databases, self.worker, &stop);
         work(listener, state, (!self.no_worker).then_some(settings), &databases.control, &stop).await?;
@@ -92,9 +93,8 @@ async fn work(
 ) -> anyhow::Result<()> {
     let until = stop.gracefully.child_token();
     let api = async {
-        let answer = elt_api::serve(listener, state, until.clone()).await.context("the API ended");
+        elt_api::serve(listener, state, until.clone()).await;
         until.cancel();
-        answer
     };
     let worker = async {
         let Some(settings) = settings else { return Ok(()) };
@@ -102,8 +102,8 @@ async fn work(
         until.cancel();
         answer
     };
-    let (api, worker) = tokio::join!(api, worker);
-    api.and(worker)
+    let ((), worker) = tokio::join!(api, worker);
+    worker
 }
 
 fn greet(address: SocketAddr, databases: &Databases, login: &FirstLogin) {

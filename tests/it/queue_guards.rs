@@ -10,7 +10,7 @@ use elt_shared::queue::pulse::Pulse;
 use elt_shared::queue::shape::{QueueWorkers, Undelivered};
 use elt_shared::queue::wakes::Wakes;
 use elt_shared::queue::{self, retention, sweeper};
-use elt_shared::store::runs::{self, Outcome};
+use elt_shared::store::runs::{self, End, Outcome};
 use elt_shared::store::{schedules, workers};
 use elt_shared::{job, trigger};
 use tokio::time::{Instant, sleep};
@@ -46,7 +46,7 @@ fn start_worker(control: &Control, name: &str, work: Duration, handed: &Handed, 
             *handed.lock().expect("not poisoned").entry(run.id).or_default() += 1;
             sleep(work).await;
             let mut db = db.acquire().await?;
-            runs::finish(&mut db, run.id, run.epoch, &Outcome::Succeeded, None).await?;
+            runs::finish(&mut db, run.id, run.epoch, &End::Succeeded { outcome: Outcome::Clean }, None).await?;
             Ok::<_, Undelivered>(())
         }
     };
@@ -201,7 +201,7 @@ async fn a_lost_run_that_was_to_stop_has_stopped() {
     control.expire(run.id).await;
     sweeper::sweep(&control.db).await.expect("swept");
     let asking = control.begin(&run, "asks").await;
-    assert!(matches!(asking.verdict.as_deref(), Some(Outcome::Stopped)), "its target is asked first");
+    assert!(matches!(asking.verdict.as_deref(), Some(End::Stopped)), "its target is asked first");
     control.expire(run.id).await;
     sweeper::sweep(&control.db).await.expect("swept");
     assert_eq!(control.look(run.id).await.state, "stopped");

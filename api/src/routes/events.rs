@@ -28,7 +28,7 @@ use crate::error::{Error, Problem, Result};
 use crate::events::{Event, Watch};
 use crate::extract::{Params, Path};
 
-/// A sign of life, and a look whether the caller may still listen.
+/// A sign of life, and a look whether the caller may still listen, in case the notification of a change was lost.
 const PING: Duration = Duration::from_secs(15);
 /// Streams end after this time; the client comes back with the id of the last line it saw.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -125,6 +125,14 @@ fn stream(state: AppState, caller: Caller, watch: Watch, followed: Followed, lin
     response
 }
 
+/// Whether the caller's token still counts. While the database is away, it does: the stream goes on when it is back.
+async fn may_listen(state: &AppState, caller: &Caller) -> bool {
+    match users::find_by_token(&state.db, caller.name(), caller.claims.jti).await {
+        Ok(user) => user.is_some_and(|user| caller.still_counts(&user)),
+        Err(_) => true,
+    }
+}
+
 /// The reader went away.
 struct Gone;
 
@@ -159,17 +167,20 @@ impl Writer {
                         ends_at = self.run(Some(RunView::from((*run).clone()))).await?.or(ends_at);
                     }
                     Ok(Event::Run(_)) => {}
+                    Ok(Event::Login(id)) => {
+                        let is_own = id == caller.user.id || id == caller.claims.jti;
+                        if is_own && !may_listen(state, caller).await {
+                            return self.last("timeout").await;
+                        }
+                    }
                     Ok(Event::Lines(lines)) => self.new_lines(&lines, &followed.filter).await?,
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return self.last("timeout").await,
                 },
                 _ = pings.tick() => {
-                    let known = users::find_by_token(&state.db, caller.name(), caller.claims.jti).await;
-                    match known {
-                        Ok(Some(user)) if caller.still_counts(&user) => self.named("ping", &()).await?,
-                        Ok(_) => return self.last("timeout").await,
-                        // The database is away: the stream goes on when it is back.
-                        Err(_) => self.named("ping", &()).await?,
+                    if !may_listen(state, caller).await {
+                        return self.last("timeout").await;
                     }
+                    self.named("ping", &()).await?;
                 }
                 () = sleep_until(ends_at.unwrap_or(until)) => {
                     return self.last(if ends_at.is_some() { "end" } else { "timeout" }).await;

@@ -121,7 +121,7 @@ impl World {
 
     /// Queues a run of a pipeline.
     pub async fn trigger(&self, pipeline: &Pipeline) -> Uuid {
-        let source = format!("{{type: local, path: {}}}", self.source_folder(pipeline).display());
+        let source = format!("{{type: local, path: {}, settle_seconds: 0}}", self.source_folder(pipeline).display());
         self.trigger_source(&pipeline.table, &source, "monitor: {enabled: false}\n").await
     }
 

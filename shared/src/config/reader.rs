@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 
 use super::Checked;
+use super::effort::Effort;
 use super::error::{ConfigError, ConfigProblem, Warning, shortened};
 use super::keys::{Choice, Key, Variant, either};
 use super::mask::{self, Mask};
 use super::node::{Entry, Node, Place, Value};
 use super::resolve::{Part, Resolve, parts};
 use super::section::Section;
+use super::tree;
 
 /// A key that somebody wrote and did not finish must not count as one that was never written.
 const NO_VALUE: &str = "has no value: write one, or remove the key";
@@ -20,14 +22,15 @@ const MOST_TOLD: usize = 100;
 pub(super) struct Reader<'a> {
     resolve: &'a dyn Resolve,
     mask: &'a Mask,
+    effort: &'a Effort,
     problems: RefCell<Vec<ConfigProblem>>,
     warnings: RefCell<Vec<Warning>>,
 }
 
 impl<'a> Reader<'a> {
-    /// Starts a walk that resolves references like this, and never tells what the mask hides.
-    pub fn new(resolve: &'a dyn Resolve, mask: &'a Mask) -> Self {
-        Self { resolve, mask, problems: RefCell::default(), warnings: RefCell::default() }
+    /// Starts a walk that resolves references like this, never tells what the mask hides, and ends with the effort.
+    pub fn new(resolve: &'a dyn Resolve, mask: &'a Mask, effort: &'a Effort) -> Self {
+        Self { resolve, mask, effort, problems: RefCell::default(), warnings: RefCell::default() }
     }
 
     /// The outcome: the value, unless the walk met a problem.
@@ -255,8 +258,17 @@ impl<'a> Field<'a> {
         self.text()
     }
 
+    /// Whether another warning is kept. Finding one that is not kept would be work for nothing.
+    pub fn has_room_for_warnings(&self) -> bool {
+        self.reader.warnings.borrow().len() < MOST_TOLD
+    }
+
     /// The entries of a mapping.
     pub fn entries(&self) -> Option<&'a [Entry]> {
+        if self.reader.effort.is_spent() {
+            self.problem(tree::stopped().message);
+            return None;
+        }
         let entries = self.node.entries();
         if entries.is_none() {
             self.problem(format!("expected a mapping, found {}", self.node.kind()));

@@ -58,7 +58,7 @@ impl<'a> Section<'a> {
     fn warn_of_unknown(&self, layer: &Field<'a>, entry: &Entry) {
         let written = entry.key.text.as_str();
         // The customary place for anchors: `x-defaults: &defaults {…}`.
-        if written.starts_with("x-") {
+        if written.starts_with("x-") || !layer.has_room_for_warnings() {
             return;
         }
         let shown = shortened(written);

@@ -1,5 +1,6 @@
 //! What a config means, and what is said about one that means nothing.
 
+mod effort;
 mod limits;
 mod messages;
 mod missing_values;

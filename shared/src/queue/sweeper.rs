@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::jittered;
 use crate::job::ExecuteRun;
 use crate::store::runs::{self, LostRun};
-use crate::store::schedules;
+use crate::store::{run_totals, schedules};
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -42,6 +42,7 @@ pub async fn sweep(db: &PgPool) -> sqlx::Result<()> {
         end_overdue_runs(&mut tx).await?;
         put_away_bad_tickets(&mut tx).await?;
         issue_missing_tickets(&mut tx).await?;
+        run_totals::fold(&mut tx).await?;
     }
     tx.commit().await
 }

@@ -95,6 +95,29 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Confi
         .await
 }
 
+/// Versions that contain `search` in their name, their preview, their author's name or as their number, newest first.
+///
+/// Upper and lower case are the same.
+pub async fn search(
+    db: impl PgExecutor<'_>,
+    search: &str,
+    before: Option<i32>,
+    limit: i64,
+) -> sqlx::Result<Vec<ConfigVersion>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from config_history
+         where ($2::integer is null or version < $2)
+           and (strpos(lower(name), lower($1)) > 0 or strpos(lower(yaml_preview), lower($1)) > 0
+                or strpos(lower(created_by), lower($1)) > 0 or version::text = ltrim(lower($1), 'v'))
+         order by version desc limit $3"
+    )))
+    .bind(search)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
 /// A version as the history shows it, without its text: versions may be many, and a text 256 KiB.
 #[derive(Debug, Clone, FromRow)]
 pub struct HistoryRow {

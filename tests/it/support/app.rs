@@ -182,7 +182,8 @@ impl TestApp {
     pub fn yaml(&self, table: &str, more: &str) -> String {
         let folder = self.folder.path().display();
         format!(
-            "sources:\n  - type: local\n    path: {folder}\ntarget:\n  table: {table}\nmonitor: {{enabled: false}}\n{more}"
+            "sources:\n  - type: local\n    path: {folder}\n    settle_seconds: 0\ntarget:\n  table: {table}\nmonitor: \
+             {{enabled: false}}\n{more}"
         )
     }
 

@@ -33,6 +33,21 @@ pub struct ExtractContext {
     pub control: sqlx::PgPool,
     /// Cancelled when the run should stop.
     pub stop: CancellationToken,
+    /// What becomes of files that may still be written.
+    pub young: YoungFiles,
+}
+
+/// What becomes of a local file that changed less than its source's `settle_seconds` ago, and may still be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum YoungFiles {
+    /// It is left out, and found by the next look.
+    LeaveOut,
+    /// It is taken, because only its name and its beginning are wanted.
+    Take,
+    /// It is taken when it ends where a record ends; otherwise the extraction waits until it rests.
+    WaitForRecord,
+    /// The extraction waits until it rests.
+    Wait,
 }
 
 /// How a file's bytes are read.

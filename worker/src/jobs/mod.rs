@@ -3,10 +3,12 @@
 //! # Layout
 //! - [`execute_run`]: a ticket arrived: execute one attempt of its run
 //! - [`settle`]: write how an attempt ended
+//! - [`success`]: the log line about a run that succeeded
 //! - [`tick`]: a schedule is due: look whether there is something to run
 //! - [`fires`]: what its cron expression asks for
 
 pub(crate) mod execute_run;
 mod fires;
 mod settle;
+mod success;
 pub(crate) mod tick;

@@ -6,27 +6,31 @@ use std::time::Duration;
 use elt_shared::config::RetryConfig;
 use elt_shared::queue::jittered;
 use elt_shared::queue::pulse::HeldRun;
-use elt_shared::store::runs::{self, Outcome, Run};
-use serde_json::Value;
+use elt_shared::store::runs::{self, End, Outcome, Run};
+use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::execute_run::{Cause, Worked};
+use super::success;
 use crate::error::PipelineError;
 use crate::progress::Snapshot;
+use crate::report::RunReport;
 
 /// What becomes of the run.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// It is over.
-    Finished(Outcome, Option<Value>),
+    /// It did what its kind does; the report says what came of it.
+    Succeeded(Box<RunReport>, Outcome),
+    /// It is over and loaded nothing.
+    Finished(End),
     /// It waits for its next attempt.
     Retry { delay: Duration, code: &'static str, error: String },
     /// It waits for the run that has its target.
     Wait(Uuid),
     /// It is given up, unless its target says that it loaded.
-    AskTarget(Outcome),
+    AskTarget(End),
     /// It goes back unfinished.
     HandBack,
     /// It is someone else's now.
@@ -42,9 +46,10 @@ impl Ending {
             Err(panicked) => return Self::given_up(run, failed(&PipelineError::Internal(panic_message(panicked)))),
         };
         let error = match answer {
-            Ok(report) => {
-                let report = serde_json::to_value(&report).unwrap_or_default();
-                return Self::Finished(Outcome::Succeeded, Some(report));
+            Ok(mut report) => {
+                let outcome = report.outcome.unwrap_or_else(|| report.judge());
+                report.outcome = Some(outcome);
+                return Self::Succeeded(Box::new(report), outcome);
             }
             Err(error) => error,
         };
@@ -52,19 +57,19 @@ impl Ending {
             (PipelineError::Fenced, _) | (_, Some(Cause::Lost)) => Self::Lost,
             (PipelineError::TargetBusy { run: holder, .. }, _) => match holder.parse() {
                 Ok(holder) => Self::Wait(holder),
-                Err(_) => Self::Finished(failed(&PipelineError::Internal(format!("{holder:?} is no run"))), None),
+                Err(_) => Self::Finished(failed(&PipelineError::Internal(format!("{holder:?} is no run")))),
             },
             (PipelineError::Stopped, Some(Cause::HandBack)) => Self::HandBack,
             (error, Some(Cause::HandBack)) if error.is_retryable() => Self::HandBack,
             (error, _) if run.verdict.is_some() => Self::asked(run, &error),
-            (PipelineError::Stopped, Some(Cause::TooLong)) => Self::Finished(too_long(), None),
-            (PipelineError::Stopped, _) => Self::Finished(Outcome::Stopped, None),
+            (PipelineError::Stopped, Some(Cause::TooLong)) => Self::Finished(too_long()),
+            (PipelineError::Stopped, _) => Self::Finished(End::Stopped),
             (error, _) if error.is_retryable() && run.attempt < run.max_attempts => {
                 Self::Retry { delay: backoff(&retry, run.attempt), code: error.code(), error: sentence(&error) }
             }
             // The answer to its COMMIT may be what was lost.
             (error @ PipelineError::Load { .. }, _) if error.is_retryable() => Self::given_up(run, failed(&error)),
-            (error, _) => Self::Finished(failed(&error), None),
+            (error, _) => Self::Finished(failed(&error)),
         }
     }
 
@@ -74,24 +79,24 @@ impl Ending {
             Some(Cause::Lost) => Self::Lost,
             Some(Cause::HandBack) => Self::HandBack,
             Some(Cause::TooLong) => Self::given_up(run, too_long()),
-            Some(Cause::Asked) | None => Self::given_up(run, Outcome::Stopped),
+            Some(Cause::Asked) | None => Self::given_up(run, End::Stopped),
         }
     }
 
     /// Ends a run that may have loaded: its target is asked first, once.
-    fn given_up(run: &Run, outcome: Outcome) -> Self {
+    fn given_up(run: &Run, outcome: End) -> Self {
         match &run.verdict {
             Some(_) => Self::asked(run, &PipelineError::Stopped),
             None if runs::can_ask(&run.kind, &run.queue) => Self::AskTarget(outcome),
-            None => Self::Finished(outcome, None),
+            None => Self::Finished(outcome),
         }
     }
 
     /// The target was asked and has nothing of the run, or it could not be asked.
     fn asked(run: &Run, error: &PipelineError) -> Self {
-        let verdict = run.verdict.as_ref().map_or(Outcome::Stopped, |verdict| verdict.0.clone());
+        let verdict = run.verdict.as_ref().map_or(End::Stopped, |verdict| verdict.0.clone());
         if matches!(error, PipelineError::NotLoaded) {
-            return Self::Finished(verdict, None);
+            return Self::Finished(verdict);
         }
         let because = sentence(error);
         let unknown = format!("Whether it loaded before that could not be asked: {because}");
@@ -100,24 +105,21 @@ impl Ending {
             run.target_table
         );
         let (code, error) = match verdict {
-            Outcome::Failed { code, error, .. } => (code, format!("{error}. {unknown}")),
-            Outcome::Stopped | Outcome::Succeeded => {
+            End::Failed { code, error, .. } => (code, format!("{error}. {unknown}")),
+            End::Stopped | End::Succeeded { .. } => {
                 ("outcome_unknown".to_owned(), format!("the run was stopped. {unknown}"))
             }
         };
-        Self::Finished(Outcome::Failed { code, error, next_step }, None)
+        Self::Finished(End::Failed { code, error, next_step })
     }
 
     fn log(&self, run: &Run) {
         match self {
-            Self::Finished(Outcome::Succeeded, report) => {
-                let inserted = report.as_ref().and_then(|report| report["rows_inserted"].as_u64()).unwrap_or(0);
-                tracing::info!(rows = inserted, "run succeeded: {inserted} new rows in {}", run.target_table);
-            }
-            Self::Finished(Outcome::Stopped, _) => tracing::info!("run stopped on request"),
-            Self::Finished(Outcome::Failed { code, error, next_step }, _) => {
+            Self::Succeeded(report, outcome) => success::log(run, report, *outcome),
+            Self::Finished(End::Failed { code, error, next_step }) => {
                 tracing::error!(code, "run failed: {error}. {next_step}");
             }
+            Self::Finished(_) => tracing::info!("run stopped on request"),
             Self::Retry { delay, code, error } => {
                 let (left, seconds) = (run.max_attempts - run.attempt, delay.as_secs_f64());
                 tracing::warn!(code, left, "the run is tried again in {seconds:.1} s: {error}");
@@ -130,7 +132,7 @@ impl Ending {
     }
 }
 
-/// Writes an ending down, and how far a run came that did not succeed. Waits for the control database if it is away;
+/// Writes an ending down, and how far a run that did not succeed came. Waits for the control database if it is away;
 /// when it stays away longer than the lease, the next attempt finds out how far this one came.
 pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, ending: Ending, at: &Snapshot) {
     ending.log(run);
@@ -157,11 +159,13 @@ async fn write(db: &PgPool, run: &Run, ending: &Ending, at: &Snapshot) -> sqlx::
     let mut tx = db.begin().await?;
     let (id, epoch) = (run.id, run.epoch);
     let written = match ending {
-        Ending::Finished(outcome, report) => {
-            if !matches!(outcome, Outcome::Succeeded) {
-                note_how_far(&mut tx, run, at).await?;
-            }
-            runs::finish(&mut tx, id, epoch, outcome, report.as_ref()).await?
+        Ending::Succeeded(report, outcome) => {
+            let end = End::Succeeded { outcome: *outcome };
+            runs::finish(&mut tx, id, epoch, &end, Some(&as_json(report))).await?
+        }
+        Ending::Finished(end) => {
+            note_how_far(&mut tx, run, at).await?;
+            runs::finish(&mut tx, id, epoch, end, at.partial_report().as_ref()).await?
         }
         Ending::AskTarget(verdict) => {
             note_how_far(&mut tx, run, at).await?;
@@ -176,6 +180,17 @@ async fn write(db: &PgPool, run: &Run, ending: &Ending, at: &Snapshot) -> sqlx::
     Ok(written)
 }
 
+/// The report as it is stored. The rows are committed, so a report that cannot be stored must not fail the run: the
+/// counts and a warning are stored in its place.
+fn as_json(report: &RunReport) -> Value {
+    serde_json::to_value(report).unwrap_or_else(|error| {
+        tracing::error!(%error, "the run's report could not be stored");
+        let (read, inserted, rejected) = (report.rows_read, report.rows_inserted, report.rows_quarantined);
+        let warnings = ["the details of this run could not be stored; please report this as a bug in elt"];
+        json!({ "rows_read": read, "rows_inserted": inserted, "rows_quarantined": rejected, "warnings": warnings })
+    })
+}
+
 /// Notes how far the attempt came. One that only asked goes nowhere.
 async fn note_how_far(db: &mut PgConnection, run: &Run, at: &Snapshot) -> sqlx::Result<()> {
     if run.verdict.is_none() {
@@ -185,12 +200,12 @@ async fn note_how_far(db: &mut PgConnection, run: &Run, at: &Snapshot) -> sqlx::
     Ok(())
 }
 
-fn failed(error: &PipelineError) -> Outcome {
-    Outcome::Failed { code: error.code().to_owned(), error: sentence(error), next_step: error.next_step() }
+fn failed(error: &PipelineError) -> End {
+    End::Failed { code: error.code().to_owned(), error: sentence(error), next_step: error.next_step() }
 }
 
-fn too_long() -> Outcome {
-    Outcome::Failed {
+fn too_long() -> End {
+    End::Failed {
         code: "timeout".into(),
         error: "the run took longer than a run may and was stopped".into(),
         next_step: "Split the sources, or raise ELT_RUN_TIMEOUT on the workers.".into(),

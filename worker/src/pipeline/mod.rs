@@ -6,12 +6,14 @@
 //! - [`undo`]: what a run inserted is deleted
 //! - [`check`]: what would be loaded
 //! - [`connections`]: every source and the target are tried
+//! - [`json_rows`]: where the rows of JSON documents are
 //! - [`folder`]: the run's work folder and its combined CSV
 
 mod check;
 mod connections;
 mod execute;
 pub mod folder;
+mod json_rows;
 mod replay;
 mod undo;
 

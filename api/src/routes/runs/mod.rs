@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 pub use start::{Kind, accepted, of_config, pipeline_of};
-pub use view::{AttemptView, RunView};
+pub use view::{AttemptView, OutcomeView, RunView};
 
 use super::configs;
 use super::logs::{LineQuery, LineView, newest_first};
@@ -47,6 +47,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 struct RunQuery {
     /// Only in these states, separated by commas: `queued,running`.
     state: Option<String>,
+    /// Only runs that succeeded with this outcome.
+    outcome: Option<OutcomeView>,
     /// Only of this pipeline.
     name: Option<String>,
     /// Only of this kind.
@@ -83,6 +85,7 @@ async fn list(
     let states: Vec<String> = states.map(|state| state.trim().to_owned()).filter(|state| !state.is_empty()).collect();
     let filter = RunFilter {
         states: &states,
+        outcome: query.outcome.map(Into::into),
         name: query.name.as_deref(),
         kind: query.kind.as_deref(),
         config_id: query.config_id,

@@ -1,11 +1,43 @@
 //! A run as people and programs see it.
 
 use chrono::{DateTime, Utc};
-use elt_shared::store::runs::{AttemptRow, Run};
-use serde::Serialize;
+use elt_shared::store::runs::{AttemptRow, Outcome, Run};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+/// What came of a run that succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeView {
+    /// All that came is in the table. Also when nothing came, or only rows that were there already.
+    Clean,
+    /// Something is to be looked at: rejected rows, files left out, warnings.
+    WithWarnings,
+    /// Rows or files came, and none of it could be loaded.
+    NothingLoaded,
+}
+
+impl From<Outcome> for OutcomeView {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Clean => Self::Clean,
+            Outcome::WithWarnings => Self::WithWarnings,
+            Outcome::NothingLoaded => Self::NothingLoaded,
+        }
+    }
+}
+
+impl From<OutcomeView> for Outcome {
+    fn from(outcome: OutcomeView) -> Self {
+        match outcome {
+            OutcomeView::Clean => Self::Clean,
+            OutcomeView::WithWarnings => Self::WithWarnings,
+            OutcomeView::NothingLoaded => Self::NothingLoaded,
+        }
+    }
+}
 
 /// One execution of a pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -40,7 +72,7 @@ pub struct RunView {
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
     pub waits_for_run: Option<Uuid>,
-    /// `extract`, `validate` or `load`: where it is, or where it failed or was stopped.
+    /// `connect` (to the target), `extract`, `validate` or `load`: where it is, or where it failed or was stopped.
     pub stage: Option<String>,
     /// Rows and bytes of that stage.
     pub progress: Option<Value>,
@@ -62,12 +94,22 @@ pub struct RunView {
     pub error: Option<String>,
     /// What to do about it.
     pub next_step: Option<String>,
+    /// What came of it, once it succeeded.
+    pub outcome: Option<OutcomeView>,
     /// The run report, once it finished.
     pub report: Option<Value>,
     /// Rows read, once known.
     pub rows_read: Option<i64>,
     /// Rows inserted, once known.
     pub rows_inserted: Option<i64>,
+    /// Rows of the table that a merge updated, once it finished with a report.
+    pub rows_updated: Option<i64>,
+    /// Rows that were in the table already, or came more than once; once it finished with a report.
+    pub rows_duplicate: Option<i64>,
+    /// Rows kept in quarantine, once it finished with a report.
+    pub rows_quarantined: Option<i64>,
+    /// Files that were not read, once it finished with a report.
+    pub files_left_out: Option<i64>,
     /// W3C trace context of whoever asked for it.
     pub traceparent: Option<String>,
     /// Username.
@@ -116,9 +158,14 @@ impl From<Run> for RunView {
             error_code: run.error_code,
             error: run.error,
             next_step: run.next_step,
+            outcome: run.outcome.map(Into::into),
             report: run.report,
             rows_read: run.rows_read,
             rows_inserted: run.rows_inserted,
+            rows_updated: run.rows_updated,
+            rows_duplicate: run.rows_duplicate,
+            rows_quarantined: run.rows_quarantined,
+            files_left_out: run.files_left_out,
             traceparent: run.traceparent,
             created_by: run.created_by,
             created_at: run.created_at,

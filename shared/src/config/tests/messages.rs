@@ -193,11 +193,6 @@ fn a_source_says_what_it_lacks() {
         &["sources[0]: missing key \"password\" or \"private_key\" at line 2 column 3"],
     );
     check(
-        &source("type: sftp, host: a, user: b, path: c, password: d, private_key: e"),
-        &["sources[0]: write either password or private_key, not both (a key's own password is its passphrase) \
-         at line 2 column 3"],
-    );
-    check(
         &source(
             "type: sftp, host: a, user: b, path: c, password: d, host_key: \"SHA256:abc\", after_load: {action: move}",
         ),
@@ -214,6 +209,11 @@ fn a_source_says_what_it_lacks() {
             "sources[0].pagination.type: unknown variant \"pages\", expected page, offset, cursor or link_header \
          at line 2 column 72",
         ],
+    );
+    check(
+        &source("type: api, url: \"http://a\", pagination: {type: page, end_status: [400, 429]}"),
+        &["sources[0].pagination.end_status: expected HTTP statuses from 400 to 599, without 401, 403, 407, 408, 425 \
+         and 429 at line 2 column 73"],
     );
     check(
         &source("type: local, path: a, csv: {delimiter: \"||\", quote: \";\", encoding: latin-99}"),

@@ -41,7 +41,7 @@ fn a_folder_and_an_api_with_a_strict_schema() {
     let [SourceConfig::Local(local), SourceConfig::Api(api)] = &config.sources[..] else {
         panic!("{:?}", config.sources)
     };
-    assert_eq!((local.path.as_str(), local.recursive, local.settle_seconds), ("./data/staff", false, 0));
+    assert_eq!((local.path.as_str(), local.recursive, local.settle_seconds), ("./data/staff", false, 5));
     assert_eq!(api.url, "http://localhost:5055/api/staff");
     assert_eq!(api.auth_token.as_ref().unwrap().expose(), "canary-token-1");
     assert_eq!((&api.auth_scheme, api.folder_param.as_deref()), (&AuthScheme::Auto, Some("./data/staff_api")));
@@ -79,7 +79,14 @@ fn an_sftp_source_is_flat_or_nested() {
         ("files.example.com", 2222, "/outgoing/daily.csv")
     );
     assert_eq!(nested.login, SftpLogin::Password("canary-password".into()));
+    assert_eq!(nested.settle_seconds, 5);
     assert_eq!((nested.trust, nested.after_load), (HostTrust::FirstUse, AfterLoad::Keep));
+    let both = "sources: [{type: sftp, host: a, user: b, path: c, password: d, private_key: e, passphrase: f, settle_seconds: 0}]\n\
+                target: {table: t}\n";
+    let SourceConfig::Sftp(both) = pipeline(both).sources.remove(0) else { panic!("SFTP") };
+    let login =
+        SftpLogin::PrivateKeyAndPassword { key: "e".into(), passphrase: Some("f".into()), password: "d".into() };
+    assert_eq!((both.login, both.settle_seconds), (login, 0));
     let SourceConfig::Sftp(flat) = pipeline(&fixture("sftp_flat.yaml")).sources.remove(0) else { panic!("SFTP") };
     assert_eq!((flat.port, flat.trust), (2222, HostTrust::Strict));
     let SftpLogin::PrivateKey { key, passphrase } = flat.login else { panic!("a key") };
@@ -101,6 +108,7 @@ fn everything_at_once() {
         encoding: Some("windows-1252".into()),
         header: Some(true),
         null_values,
+        skip_rows: 2,
     };
     assert_eq!((&local.csv, local.recursive, local.settle_seconds), (&csv, true, 5));
     assert_eq!((local.glob.as_deref(), local.records.as_deref()), (Some("**/*.{csv,json}{,.gz}"), Some("$.rows[*]")));
@@ -111,7 +119,13 @@ fn everything_at_once() {
     };
     assert_eq!(names(&api.headers), ["Accept=application/json", "X-Tenant=canary-tenant"]);
     assert_eq!(names(&api.params), ["limit=500", "fields=id", "fields=name", "key=canary-key"]);
-    let cursor = Pagination::Cursor { path: "$.next".into(), param: "after".into(), max_pages: 500 };
+    let cursor = Pagination::Cursor {
+        path: "$.next".into(),
+        param: Some("after".into()),
+        next_is: None,
+        end_value: None,
+        max_pages: 500,
+    };
     assert_eq!((api.pagination.as_ref(), api.records.as_deref()), (Some(&cursor), Some("$.data[*]")));
     assert_eq!(sftp.trust, HostTrust::Pinned("SHA256:AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefg".into()));
     assert_eq!(sftp.after_load, AfterLoad::Move("/out/archive".into()));
@@ -264,13 +278,31 @@ fn pages_are_asked_for_in_four_ways() {
         SourceConfig::Api(api) => api.pagination.unwrap(),
         other => panic!("{other:?}"),
     };
-    let page = Pagination::Page { param: "page".into(), start: 1, size: None, max_pages: 10_000 };
-    assert_eq!(pages("type: page"), page);
-    let sized = Pagination::Page { param: "p".into(), start: 0, size: Some(("page_size".into(), 50)), max_pages: 7 };
-    assert_eq!(pages("type: page, param: p, start: 0, size: 50, max_pages: 7"), sized);
-    let offset =
-        Pagination::Offset { param: "offset".into(), limit_param: "limit".into(), limit: 100, max_pages: 10_000 };
-    assert_eq!(pages("type: offset"), offset);
+    let page = |param: &str, start, size: Option<u64>, max_pages| Pagination::Page {
+        param: param.into(),
+        start,
+        size: size.map(|size| ("page_size".into(), size)),
+        end_status: Vec::new(),
+        max_pages,
+    };
+    assert_eq!(pages("type: page"), page("page", 1, None, 10_000));
+    assert_eq!(pages("type: page, param: p, start: 0, size: 50, max_pages: 7"), page("p", 0, Some(50), 7));
+    let offset = Pagination::Offset {
+        param: "offset".into(),
+        limit_param: "limit".into(),
+        limit: 100,
+        end_status: vec![400, 416],
+        max_pages: 10_000,
+    };
+    assert_eq!(pages("type: offset, end_status: [400, \"416\"]"), offset);
+    let cursor = Pagination::Cursor {
+        path: "next".into(),
+        param: None,
+        next_is: Some(NextIs::Link),
+        end_value: Some("-1".into()),
+        max_pages: 10_000,
+    };
+    assert_eq!(pages("type: cursor, cursor_path: next, next_is: link, end_value: -1"), cursor);
     assert_eq!(pages("type: link_header"), Pagination::LinkHeader { max_pages: 10_000 });
 }
 

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
+use super::end::{Released, end_attempt, wake_next};
 use super::{COLUMNS, LEASE, Run};
 use crate::job::ExecuteRun;
 
@@ -22,7 +22,7 @@ pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::
              update runs set state = 'running', epoch = epoch + 1, attempt = attempt + (verdict is null)::int, worker_id = $2,
                     lease_expires_at = now() + make_interval(secs => $3), not_before = null, waits_for = null,
                     waits_for_run = null, target_key = null,
-                    stage = case when verdict is null then 'extract' else stage end,
+                    stage = case when verdict is null then 'connect' else stage end,
                     progress = case when verdict is null then null else progress end,
                     started_at = coalesce(started_at, now())
              where id = $1 and (attempt < max_attempts or verdict is not null)
@@ -144,73 +144,6 @@ fn is_held(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.constraint() == Some("runs_one_per_target"))
 }
 
-/// How a run ended.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum Outcome {
-    /// Everything is loaded.
-    Succeeded,
-    /// Stopped on request; nothing half-loaded.
-    Stopped,
-    /// Failed for good.
-    Failed {
-        /// Stable code.
-        code: String,
-        /// What happened, as a sentence.
-        error: String,
-        /// What to do about it.
-        next_step: String,
-    },
-}
-
-/// What an attempt leaves behind when it lets its run go.
-#[derive(FromRow)]
-pub(super) struct Released {
-    pub queue: String,
-    pub target_key: Option<String>,
-    pub schedule_id: Option<Uuid>,
-}
-
-/// Ends a run, and wakes whoever waits for its target. False: the attempt was fenced off.
-pub async fn finish(
-    db: &mut PgConnection,
-    id: Uuid,
-    epoch: i64,
-    outcome: &Outcome,
-    report: Option<&Value>,
-) -> sqlx::Result<bool> {
-    let (state, code, error, next_step) = match outcome {
-        Outcome::Succeeded => ("succeeded", None, None, None),
-        Outcome::Stopped => ("stopped", None, None, None),
-        Outcome::Failed { code, error, next_step } => ("failed", Some(code), Some(error), Some(next_step)),
-    };
-    let released: Option<Released> = sqlx::query_as(
-        "update runs set state = $3, error_code = $4, error = $5, next_step = $6, report = coalesce($7, report),
-                rows_read = coalesce(($7 ->> 'rows_read')::bigint, rows_read),
-                rows_inserted = coalesce(($7 ->> 'rows_inserted')::bigint, rows_inserted),
-                finished_at = now(), lease_expires_at = null, waits_for = null, verdict = null,
-                stage = case when $3 <> 'succeeded' and kind in ('run', 'plan', 'replay') then stage end
-         where id = $1 and epoch = $2 and state = 'running'
-         returning queue, target_key, schedule_id",
-    )
-    .bind(id)
-    .bind(epoch)
-    .bind(state)
-    .bind(code)
-    .bind(error)
-    .bind(next_step)
-    .bind(report)
-    .fetch_optional(&mut *db)
-    .await?;
-    let Some(released) = released else { return Ok(false) };
-    end_attempt(db, id, epoch, state, code.zip(error)).await?;
-    wake_next(db, released.target_key.as_deref()).await?;
-    if let Some(schedule) = released.schedule_id {
-        crate::store::schedules::run_finished(db, schedule).await?;
-    }
-    Ok(true)
-}
-
 /// Sends a run back to wait `delay` for its next attempt. False: the attempt was fenced off.
 pub async fn retry_later(
     db: &mut PgConnection,
@@ -286,43 +219,4 @@ pub async fn hand_back(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Res
     end_attempt(db, id, epoch, "handed_back", None).await?;
     ExecuteRun { run_id: id }.enqueue(db, &released.queue).await?;
     Ok(true)
-}
-
-pub(super) async fn end_attempt(
-    db: &mut PgConnection,
-    id: Uuid,
-    epoch: i64,
-    outcome: &str,
-    failure: Option<(&String, &String)>,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "update run_attempts set finished_at = now(), outcome = $3, error_code = $4, error = $5
-         where run_id = $1 and epoch = $2",
-    )
-    .bind(id)
-    .bind(epoch)
-    .bind(outcome)
-    .bind(failure.map(|(code, _)| code))
-    .bind(failure.map(|(_, error)| error))
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Wakes the run that waits longest for a target that was let go.
-pub(super) async fn wake_next(db: &mut PgConnection, key: Option<&str>) -> sqlx::Result<()> {
-    let Some(key) = key else { return Ok(()) };
-    let next: Option<(Uuid, String)> = sqlx::query_as(
-        "update runs set waits_for_run = null, waits_for = null
-         where id = (select id from runs where target_key = $1 and state = 'queued' and waits_for_run is not null
-                     order by id limit 1 for update skip locked)
-         returning id, queue",
-    )
-    .bind(key)
-    .fetch_optional(&mut *db)
-    .await?;
-    if let Some((run_id, queue)) = next {
-        ExecuteRun { run_id }.enqueue(db, &queue).await?;
-    }
-    Ok(())
 }

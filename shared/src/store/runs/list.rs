@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
-use super::{COLUMNS, Run};
+use super::{COLUMNS, Outcome, Run};
 
 /// Which runs to list; an empty filter lists all.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter<'a> {
     /// Only in one of these states.
     pub states: &'a [String],
+    /// Only runs that succeeded with this outcome.
+    pub outcome: Option<Outcome>,
     /// Only of this pipeline.
     pub name: Option<&'a str>,
     /// Only of this kind.
@@ -33,6 +35,9 @@ pub async fn list(
     let mut query = sqlx::QueryBuilder::new(format!("select {COLUMNS} from runs where true"));
     if !filter.states.is_empty() {
         query.push(" and state = any(").push_bind(filter.states).push(")");
+    }
+    if let Some(outcome) = filter.outcome {
+        query.push(" and outcome = ").push_bind(outcome);
     }
     if let Some(name) = filter.name {
         query.push(" and name = ").push_bind(name);

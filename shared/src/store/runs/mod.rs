@@ -2,12 +2,14 @@
 //!
 //! # Layout
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
+//! - [`end`]: how a run ends, and the one function that writes it
 //! - [`list`]: what people look at
 //! - [`stop`]: stopping and retrying on request
 //! - [`rescue`]: what the sweeper does for runs nobody takes care of
 //! - [`verdict`]: how a run is to end, unless its target says otherwise
 
 mod attempt;
+mod end;
 mod list;
 mod rescue;
 mod stop;
@@ -16,9 +18,9 @@ mod verdict;
 use std::time::Duration;
 
 pub use attempt::{
-    Claim, Outcome, Renewed, begin, claim_target, finish, hand_back, is_mine, note_progress, renew, retry_later,
-    wait_for_target,
+    Claim, Renewed, begin, claim_target, hand_back, is_mine, note_progress, renew, retry_later, wait_for_target,
 };
+pub use end::{End, Outcome, finish};
 pub use list::{AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule};
 pub use rescue::{LostRun, abandoned, lost, overdue, rescue};
 pub use stop::{StopAnswer, request_stop, retry, stop_of_schedule};
@@ -93,13 +95,23 @@ pub struct Run {
     /// What to do about it.
     pub next_step: Option<String>,
     /// How it is to end, unless its target says that it loaded: the next attempt only asks.
-    pub verdict: Option<Json<Outcome>>,
+    pub verdict: Option<Json<End>>,
+    /// What came of it, once it succeeded.
+    pub outcome: Option<Outcome>,
     /// The run report, once it finished.
     pub report: Option<Value>,
     /// Rows read, once known.
     pub rows_read: Option<i64>,
     /// Rows inserted, once known.
     pub rows_inserted: Option<i64>,
+    /// Rows of the table a merge updated, once it finished with a report.
+    pub rows_updated: Option<i64>,
+    /// Rows that were in the table already, or came more than once; once it finished with a report.
+    pub rows_duplicate: Option<i64>,
+    /// Rows kept in quarantine, once it finished with a report.
+    pub rows_quarantined: Option<i64>,
+    /// Files that were not read, once it finished with a report.
+    pub files_left_out: Option<i64>,
     /// W3C trace context of whoever asked for it.
     pub traceparent: Option<String>,
     /// Username.
@@ -114,8 +126,8 @@ pub struct Run {
 
 const COLUMNS: &str = "id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, queue, options, state, \
      not_before, not_after, waits_for, waits_for_run, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \
-     stop_requested_at, error_code, error, next_step, verdict, report, rows_read, rows_inserted, traceparent, created_by, \
-     created_at, started_at, finished_at";
+     stop_requested_at, error_code, error, next_step, verdict, outcome, report, rows_read, rows_inserted, \
+     rows_updated, rows_duplicate, rows_quarantined, files_left_out, traceparent, created_by, created_at, started_at, finished_at";
 
 /// What is asked for.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::attempt::{Outcome, end_attempt, finish};
+use super::end::{End, end_attempt, finish};
 use super::verdict::{ask_target, can_ask};
 use crate::job::{ExecuteRun, is_private};
 
@@ -28,7 +28,7 @@ pub struct LostRun {
     /// Someone asked it to stop, or its window is over.
     pub stop: bool,
     /// How it is to end: the lost attempt was to ask its target.
-    pub verdict: Option<Json<Outcome>>,
+    pub verdict: Option<Json<End>>,
 }
 
 /// Runs whose worker said nothing for longer than their lease; locked until the caller's transaction ends.
@@ -47,16 +47,13 @@ pub async fn lost(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<LostR
 /// Sends a lost run back to the queue, or ends it: when it was to stop anyway, when its attempts are used up, or when
 /// the process that owned it is gone. Before it ends, its target is asked once. True: it is tried again.
 pub async fn rescue(db: &mut PgConnection, run: LostRun) -> sqlx::Result<bool> {
-    let failed = |error: String, next_step: &str| Outcome::Failed {
-        code: "worker_lost".into(),
-        error,
-        next_step: next_step.into(),
-    };
+    let failed =
+        |error: String, next_step: &str| End::Failed { code: "worker_lost".into(), error, next_step: next_step.into() };
     let asked = run.verdict.is_some();
     let end = if let Some(Json(verdict)) = run.verdict {
         Some(verdict)
     } else if run.stop {
-        Some(Outcome::Stopped)
+        Some(End::Stopped)
     } else if is_private(&run.queue) {
         Some(failed(
             "the process that executed the run is gone".into(),

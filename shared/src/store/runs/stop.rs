@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::attempt::{Outcome, wake_next};
+use super::end::{End, wake_next};
 use super::verdict::{WAITS_FOR, can_ask};
 use super::{COLUMNS, NewRun, Run, create, find};
 use crate::job::{ExecuteRun, QUEUE, is_private};
@@ -72,7 +72,7 @@ async fn ask_first(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Run>>
          returning {COLUMNS}"
     )))
     .bind(id)
-    .bind(Json(Outcome::Stopped))
+    .bind(Json(End::Stopped))
     .bind(WAITS_FOR)
     .fetch_optional(&mut *db)
     .await?;

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::attempt::{Outcome, Released, end_attempt, wake_next};
+use super::end::{End, Released, end_attempt, wake_next};
 use crate::job::{ExecuteRun, is_private};
 
 /// What a run says that waits for the answer.
@@ -21,13 +21,7 @@ pub fn can_ask(kind: &str, queue: &str) -> bool {
 
 /// Sends a run that is about to end back to the queue: it ends as `verdict` says if its target has nothing of it.
 /// `left` is how its attempt ended. It costs no attempt. False: the attempt was fenced off.
-pub async fn ask_target(
-    db: &mut PgConnection,
-    id: Uuid,
-    epoch: i64,
-    verdict: &Outcome,
-    left: &str,
-) -> sqlx::Result<bool> {
+pub async fn ask_target(db: &mut PgConnection, id: Uuid, epoch: i64, verdict: &End, left: &str) -> sqlx::Result<bool> {
     let released: Option<Released> = sqlx::query_as(
         "update runs set state = 'queued', verdict = $3, waits_for = $4, worker_id = null, lease_expires_at = null
          where id = $1 and epoch = $2 and state = 'running'
