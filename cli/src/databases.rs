@@ -147,6 +147,11 @@ impl Databases {
         }
     }
 
+    /// Whether this process uses the private cluster.
+    pub fn are_private(&self) -> bool {
+        self.cluster.is_some()
+    }
+
     /// Brings the tables up to date.
     pub async fn migrate(&self) -> anyhow::Result<()> {
         store::migrate(&self.control).await.context("could not bring the control database up to date")

@@ -76,7 +76,7 @@ impl Up {
         // Unusable keys are refused before users are made who could not log in.
         let state = serve::state(databases, self.api, network, env_allow, keys)?;
         let login = self.first_users.make_or_generate(&databases.control).await?;
-        greet(listener.local_addr()?, &databases.data_dir, &login);
+        greet(listener.local_addr()?, databases, &login);
         let settings = worker::settings(databases, self.worker, &stop);
         work(listener, state, (!self.no_worker).then_some(settings), &databases.control, &stop).await?;
         Ok(Exit::Done)
@@ -106,16 +106,26 @@ async fn work(
     worker
 }
 
-fn greet(address: SocketAddr, data_dir: &Path, login: &FirstLogin) {
+fn greet(address: SocketAddr, databases: &Databases, login: &FirstLogin) {
     tracing::info!("elt {} is up at http://{address}/", env!("CARGO_PKG_VERSION"));
+    let data_dir = &databases.data_dir;
+    // Without the folder the command would not find a private database.
+    let named = if databases.are_private() { format!(" --data-dir {}", quoted(data_dir)) } else { String::new() };
     let login = match login {
         FirstLogin::Generated(password) => format!("admin / {}   (shown this once)", password.expose()),
         FirstLogin::Given => "as admin, with the password you gave".to_owned(),
-        FirstLogin::AsBefore => "as set up before; `elt user password admin` sets a new password".to_owned(),
+        FirstLogin::AsBefore => format!("as set up before; `elt user password admin{named}` sets a new password"),
     };
     out::print(&format!(
         "\n  elt is up.\n\n    dashboard  http://{address}/ui/\n    API        http://{address}/docs\n    log in     {login}\n    \
          data       {}\n\n  Ctrl-C stops it.\n",
         data_dir.display()
     ));
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = text.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
+    if is_plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -46,6 +46,7 @@ mod sources_end_to_end;
 mod sources_together;
 mod streams;
 mod target_corpus;
+mod target_names;
 mod target_schemas;
 mod targets;
 mod text_files;

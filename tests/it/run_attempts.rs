@@ -38,7 +38,7 @@ async fn an_attempt_that_lost_its_run_changes_nothing_any_more() {
     assert!(!runs::finish(&mut db, run.id, old.epoch, &failure, None).await.expect("asked"));
     assert!(!runs::hand_back(&mut db, run.id, old.epoch).await.expect("asked"));
     assert!(!runs::retry_later(&mut db, run.id, old.epoch, Duration::ZERO, ("x", "x")).await.expect("asked"));
-    assert!(!runs::is_mine(&mut *db, run.id, old.epoch).await.expect("asked"));
+    assert_ne!(runs::find(&mut *db, run.id).await.expect("asked").expect("the run").epoch, old.epoch);
     assert_eq!(runs::claim_target(&control.db, run.id, old.epoch, "t").await.expect("asked"), Claim::Fenced);
     assert!(runs::renew(&mut *db, &[(run.id, old.epoch)]).await.expect("asked").is_empty());
     assert!(

@@ -187,10 +187,13 @@ impl Reached {
         match code {
             "source_missing"
             | "source_unreadable"
+            | "source_unreadable_rows"
             | "source_too_large"
             | "source_changed"
             | "records_missing"
             | "http_status"
+            | "http_not_ready"
+            | "http_next_page"
             | "http_truncated"
             | "http_too_large"
             | "http_not_json"
@@ -198,8 +201,9 @@ impl Reached {
             | "http_endless"
             | "http_next_page"
             | "http_not_ready"
-            | "source_unreadable_rows"
-            | "target_no_database"
+            | "source_unreadable_rows" => Self::LetIn,
+            // What a server answers to a statement, it answers to a login it accepted.
+            "target_no_database"
             | "target_no_table"
             | "target_no_column"
             | "target_no_schema"
@@ -208,18 +212,35 @@ impl Reached {
             | "target_not_writable"
             | "target_not_allowed"
             | "target_read_only"
-            | "target_replica_identity"
+            | "target_unusable"
             | "target_row_security"
+            | "target_replica_identity"
             | "target_locked"
-            | "target_trigger"
+            | "target_in_use"
+            | "target_name_taken"
             | "target_constraint"
+            | "target_unique"
             | "target_generated"
+            | "target_trigger"
             | "target_type"
+            | "target_value"
+            | "target_encoding"
             | "target_limit"
+            | "target_not_ready"
             | "target_statement"
-            | "target_unusable" => Self::LetIn,
-            "source_login" | "host_key_unknown" | "host_key_changed" | "sftp_protocol" | "target_login"
-            | "target_protocol" | "target_pooler" | "target_too_many_connections" => Self::Answered,
+            | "target_cancelled"
+            | "target_session_timeout"
+            | "target_disk_full"
+            | "target_out_of_memory"
+            | "target_data_corrupted" => Self::LetIn,
+            "source_login"
+            | "host_key_unknown"
+            | "host_key_changed"
+            | "sftp_protocol"
+            | "target_login"
+            | "target_protocol"
+            | "target_pooler"
+            | "target_too_many_connections" => Self::Answered,
             _ => Self::Nothing,
         }
     }

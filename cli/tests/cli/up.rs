@@ -35,7 +35,9 @@ async fn the_first_start_prints_a_password_once_and_keeps_keys_for_itself() {
     assert_eq!(said.matches(&password).count(), 1, "{said}");
 
     let (again, url, line) = start();
-    assert!(line.contains("as set up before"), "{line}");
+    let data = folder.path().join("data");
+    let advice = format!("as set up before; `elt user password admin --data-dir {}` sets", data.display());
+    assert!(line.contains(&advice), "{line}");
     assert_eq!(login(&url, "admin", &password).await.0, 200);
     assert_eq!(std::fs::read(&keys).expect("the keys"), kept);
     again.signal(nix::sys::signal::Signal::SIGTERM);

@@ -73,7 +73,11 @@ impl Cluster {
 
     /// Whether a data folder holds a cluster, running or not.
     pub fn exists(data_dir: &Path) -> bool {
-        Folder::version_file(data_dir).is_file()
+        match Folder::version_file(data_dir).metadata() {
+            Ok(file) => file.is_file(),
+            // Another account's cluster: to use it fails with the folder that may not be entered.
+            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+        }
     }
 
     /// Stops using the cluster. The last process that leaves stops the server.

@@ -73,15 +73,6 @@ pub async fn renew(db: impl PgExecutor<'_>, attempts: &[(Uuid, i64)]) -> sqlx::R
     .await
 }
 
-/// Whether the run still belongs to this attempt. For a last look before something is committed elsewhere.
-pub async fn is_mine(db: impl PgExecutor<'_>, id: Uuid, epoch: i64) -> sqlx::Result<bool> {
-    sqlx::query_scalar("select exists (select from runs where id = $1 and epoch = $2 and state = 'running')")
-        .bind(id)
-        .bind(epoch)
-        .fetch_one(db)
-        .await
-}
-
 /// Notes how far an attempt is. False: it is fenced off.
 pub async fn note_progress(
     db: impl PgExecutor<'_>,

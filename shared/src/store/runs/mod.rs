@@ -17,9 +17,7 @@ mod unknown;
 
 use std::time::Duration;
 
-pub use attempt::{
-    Claim, Renewed, begin, claim_target, hand_back, is_mine, note_progress, renew, retry_later, wait_for_target,
-};
+pub use attempt::{Claim, Renewed, begin, claim_target, hand_back, note_progress, renew, retry_later, wait_for_target};
 pub use end::{End, Outcome, finish};
 pub use list::{AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule};
 pub use rescue::{LostRun, abandoned, lost, overdue, rescue};
