@@ -21,7 +21,6 @@ async fn a_file_whose_rows_are_all_rejected_fails_its_source_and_says_what_to_wr
         ("prices.csv", &b"id;price\n1;0,20\n2;0,15\n"[..], "csv: {delimiter: \";\"}"),
         ("pairs.csv", b"a,b\n1,2,3\n4,5,6\n", "csv.delimiter"),
         ("people.csv", b"id,name\n1,Jos\xE9\n2,Andr\xE9\n", "csv: {encoding: windows-1252}"),
-        ("lines.ndjson", b"{\"id\": 1\n{\"id\": 2\n", "Correct the file"),
     ] {
         loader.only(name, content);
         let error = loader.fail("things", "").await;
@@ -35,6 +34,11 @@ async fn a_file_whose_rows_are_all_rejected_fails_its_source_and_says_what_to_wr
     loader.only("prices.csv", "id;price\n1;0,20\n2;0,15\n");
     let report = loader.run("run", &with_csv(&loader, "delimiter: \";\"")).await.expect("loaded");
     assert_eq!((report.rows_inserted, report.files[0].delimiter.as_deref()), (2, Some("\";\"")));
+    // Each broken line of JSON is wrong by itself: it is kept aside, and the report says that there is nothing else.
+    loader.only("lines.ndjson", "{\"id\": 1\n{\"id\": 2\n");
+    let report = loader.load("things", "").await;
+    assert_eq!(report.rows_quarantined, 2);
+    assert!(report.warnings.iter().any(|warning| warning.contains("all of its rows were rejected")), "{report:#?}");
     // One row that can be read is enough.
     loader.only("mixed.csv", "id,price\n3,1\n4,5,6\n");
     assert_eq!(loader.load("things", "").await.rows_quarantined, 1);

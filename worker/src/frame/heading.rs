@@ -155,6 +155,10 @@ fn heads(candidate: &Sampled, below: &[Sampled], first: &Sampled, exact: bool) -
     if total == 0 || wider * 2 < total || fitting * 5 < total * 4 {
         return false;
     }
+    // One column without a name is more likely than a title in a line that has all the separators.
+    if first.cells.len() >= width && width < first.width() + 2 {
+        return false;
+    }
     if exact && below.iter().any(|record| record.cells.len() != candidate.cells.len()) {
         return false;
     }
@@ -168,13 +172,14 @@ fn heads(candidate: &Sampled, below: &[Sampled], first: &Sampled, exact: bool) -
     has_values || (!exact && first.cells.len() == 1 && wider == total)
 }
 
-/// Whether a cell is a number, a date, a time or a truth value rather than a name.
+/// Whether a cell is a number, a date, a time, a truth value or a word for a missing one, rather than a name.
 fn is_value(cell: &str) -> bool {
+    const WORDS: [&str; 8] = ["true", "false", "na", "n/a", "nan", "null", "none", "-"];
     let numeric = |c: char| {
         c.is_ascii_digit() || matches!(c, '.' | ',' | ':' | '/' | '-' | '+' | ' ' | '%' | 'T' | 'Z' | 'e' | 'E')
     };
     let digits = cell.chars().any(|c| c.is_ascii_digit());
-    (digits && cell.chars().all(numeric)) || cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false")
+    (digits && cell.chars().all(numeric)) || WORDS.iter().any(|word| cell.eq_ignore_ascii_case(word))
 }
 
 /// Whether a cell is a year, which names a column in tables with a column a year.
@@ -230,6 +235,8 @@ mod tests {
             // The names of the last columns are missing.
             "name,,\nAnn,1,x\nBob,2,y\n",
             "name,,\nAnn,Berlin,x\nBob,Rome,y\n",
+            "name,\nAnn,unknown\nBob,12\nCid,15\n",
+            "name,,\nAnn,n/a,x\nBob,12,y\nCid,15,z\n",
             // A row that is too long.
             "a,b\n1,2\nx,y,z\n3,4\n5,6\n",
             // As R writes row names: each row has one cell more than the header.

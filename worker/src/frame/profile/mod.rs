@@ -25,7 +25,7 @@ use super::BadRecord;
 use super::opening;
 use super::read::{self, FileError, FileSummary, Reader};
 use crate::error::{PipelineError, Result};
-use crate::extract::InputFile;
+use crate::extract::{Format, InputFile};
 use column::Place;
 
 /// Files read at the same time, at most.
@@ -68,7 +68,8 @@ pub struct FileProfile {
     pub summary: FileSummary,
     /// Why it cannot be read to its end: nothing of it may be loaded.
     pub error: Option<FileError>,
-    /// Set when it was read to its end and every record was rejected: the first reason, and what to do.
+    /// Set for a delimited file that was read to its end and of which every record was rejected: the first reason, and
+    /// what to do.
     pub nothing_readable: Option<FileError>,
 }
 
@@ -186,8 +187,12 @@ impl Outcome {
         }
     }
 
-    /// Says so when every record of a file was rejected.
+    /// Says so when every record of a delimited file was rejected: it is read in a wrong way. A broken line of JSON is
+    /// wrong by itself, whatever else is in the file.
     fn judge(&mut self, file: &InputFile) {
+        if !matches!(file.format, Format::Csv | Format::Txt) {
+            return;
+        }
         if let Some(bad) = self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none()) {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
             self.file.nothing_readable = Some(error.hint(opening::likely_fix(file, bad.code)));
