@@ -110,10 +110,13 @@ test('a list never shows the rows of another filter', async ({ admin: page }) =>
   await page.goto('/ui/runs');
   const list = page.getByRole('region', { name: 'Runs' });
   await expect(list.getByRole('link', { name: 'places' }).first()).toBeVisible();
+  await list.getByRole('checkbox').first().check();
+  await expect(page.getByText('1 chosen')).toBeVisible();
   const release = await hold(page, /\/runs\?.*state=stopped/);
   await page.getByRole('link', { name: /^Stopped/ }).click();
   await expect(page.getByText('Loading…')).toBeVisible();
   await expect(list).toHaveCount(0);
+  await expect(page.getByText('1 chosen')).toHaveCount(0);
   release();
   await expect(page.getByText('Loading…')).toHaveCount(0);
   await expect(page.getByRole('link', { name: 'places' })).toHaveCount(0);

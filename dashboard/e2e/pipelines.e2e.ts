@@ -32,17 +32,17 @@ test('a pipeline is found among many, on every page that lets one choose it', as
     await expect(list.getByRole('option', { name: /^busy\b/ })).toHaveCount(1);
     await expect(list.getByRole('option', { name: /^zz lakes/ })).toHaveCount(0);
     await expectAccessible(page, `${path} with many pipelines`);
-    await page.getByLabel(`Search: ${label}`).fill('LAKES');
+    await page.getByLabel('Search all pipelines').fill('LAKES');
     await expect(list.getByRole('option', { name: /^busy\b/ })).toHaveCount(0);
     await list.selectOption(String(lakes));
     await expect(page).toHaveURL(new RegExp(`config=${lakes}$`));
     // The choice stays visible when the search leaves it out, and after a reload.
-    await page.getByLabel(`Search: ${label}`).fill('busy');
+    await page.getByLabel('Search all pipelines').fill('busy');
     await expect(list.getByRole('option', { name: /^busy\b/ })).toHaveCount(1);
     await expect(list.locator('option:checked')).toHaveText(/^zz lakes/);
     await page.reload();
     await expect(list.locator('option:checked')).toHaveText(/^zz lakes/);
-    await page.getByLabel(`Search: ${label}`).fill('no such name');
+    await page.getByLabel('Search all pipelines').fill('no such name');
     await expect(page.getByText('No pipeline has this in its name.')).toBeVisible();
   }
   await page.goto(`/ui/data-view?config=${lakes}`);

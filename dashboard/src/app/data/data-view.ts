@@ -141,7 +141,7 @@ export class DataView {
     inject(Shortcuts).offer(
       { keys: 'r', does: 'Reload the rows', where: 'this page', run: () => this.page.reload() },
       { keys: 'j', does: 'Next page', where: 'this page', run: () => this.forward() },
-      { keys: 'k', does: 'Page before', where: 'this page', run: () => this.back() },
+      { keys: 'k', does: 'Previous page', where: 'this page', run: () => this.back() },
     );
   }
 

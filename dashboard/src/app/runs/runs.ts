@@ -75,8 +75,10 @@ export class Runs {
     parent_id: this.parent_id(),
   }));
 
+  private readonly filter = computed<RunFilter>(() => ({ ...this.others(), state: this.state() }));
+
   protected readonly list = paged(
-    () => ({ ...this.others(), state: this.state() }),
+    () => this.filter(),
     (only, cursor) => this.api.list(only, LIMIT, cursor),
     (run) => run.id,
     { every: AGAIN_MS },
@@ -99,9 +101,7 @@ export class Runs {
     }),
   );
   protected readonly filtered = computed(() =>
-    Object.values({ ...this.others(), state: this.state() }).some(
-      (value) => value !== undefined && value !== '',
-    ),
+    Object.values(this.filter()).some((value) => value !== undefined && value !== ''),
   );
   protected readonly bars = computed<Bar[]>(() =>
     (this.list.items() ?? [])
@@ -125,7 +125,11 @@ export class Runs {
       this.pipelines.list(search, SUGGESTED).pipe(map((page) => page.data.map((pipeline) => pipeline.name))),
     { identity: () => 'pipelines' },
   );
-  protected readonly chosen = signal<readonly string[]>([]);
+  /** Runs chosen under the filters as they are: others are out of sight. */
+  protected readonly chosen = linkedSignal<unknown, readonly string[]>({
+    source: this.filter,
+    computation: () => [],
+  });
   protected readonly chosenRuns = computed(
     () => this.list.items()?.filter((run) => this.chosen().includes(run.id)) ?? [],
   );
@@ -155,7 +159,6 @@ export class Runs {
     const queryParams = Object.fromEntries(
       Object.entries(change).map(([key, value]) => [key, value || null]),
     );
-    this.chosen.set([]);
     void this.router.navigate([], { queryParams, queryParamsHandling: 'merge' });
   }
 

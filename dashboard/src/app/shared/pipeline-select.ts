@@ -35,7 +35,7 @@ interface Choice {
         class="input"
         type="search"
         placeholder="Search all pipelines"
-        [attr.aria-label]="'Search: ' + label()"
+        aria-label="Search all pipelines"
         [value]="search()"
         (input)="search.set(box.value)"
       />
