@@ -198,10 +198,7 @@ impl Reached {
             | "http_too_large"
             | "http_not_json"
             | "http_redirect"
-            | "http_endless"
-            | "http_next_page"
-            | "http_not_ready"
-            | "source_unreadable_rows" => Self::LetIn,
+            | "http_endless" => Self::LetIn,
             // What a server answers to a statement, it answers to a login it accepted.
             "target_no_database"
             | "target_no_table"

@@ -125,7 +125,7 @@ impl World {
         self.trigger_source(&pipeline.table, &source, "monitor: {enabled: false}\n").await
     }
 
-    /// A connection URL of the target, for configs that name their own.
+    /// A connection URL of the target that leads past every gate, for configs that name their own.
     pub fn target_url(&self) -> String {
         self.cluster.as_ref().expect("a cluster").target_url().expose().to_owned()
     }
@@ -179,11 +179,6 @@ impl World {
     pub async fn newest_run(&self, name: &str) -> Uuid {
         let newest = sqlx::query_scalar("select id from runs where name = $1 order by id desc limit 1").bind(name);
         newest.fetch_one(&self.control).await.expect("a run")
-    }
-
-    /// The target's URL, past every gate.
-    pub fn target_url(&self) -> String {
-        self.cluster.as_ref().expect("a cluster").target_url().expose().to_owned()
     }
 
     /// A run as it is now. The database may be restarting.

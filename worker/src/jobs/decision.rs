@@ -246,7 +246,7 @@ mod tests {
     }
 
     fn lost_connection() -> PipelineError {
-        PipelineError::Load { table: "t".into(), source: sqlx::Error::WorkerCrashed }
+        PipelineError::lost("could not load rows for public.t", "the server closed the connection")
     }
 
     fn bad_row() -> PipelineError {

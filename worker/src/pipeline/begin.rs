@@ -51,9 +51,8 @@ pub async fn begin(context: &RunContext) -> Result<Beginning> {
         }
         Ok(beginning) => beginning,
         Err(_) => {
-            let silent = format!("no answer within {} s", ANSWERED_WITHIN.as_secs());
-            let source = sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, silent));
-            Err(PipelineError::Load { table: context.run.target_table.clone(), source })
+            let doing = format!("could not ask the target about {}", context.run.target_table);
+            Err(PipelineError::lost(&doing, &format!("it did not answer within {} s", ANSWERED_WITHIN.as_secs())))
         }
     }
 }
