@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use elt_api::SetupError;
 use elt_shared::local::LocalError;
 use elt_shared::telemetry::TelemetryError;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::out;
 
@@ -67,11 +68,43 @@ pub fn refuse(exit: Exit, message: impl Into<String>, next_step: impl Into<Strin
     Refusal { exit, message: message.into(), next_step: next_step.into() }.into()
 }
 
+/// Both values; when both are missing, one error that says so of both, so that a reader learns at once all that is
+/// wrong.
+pub fn both<A, B>(one: anyhow::Result<A>, other: anyhow::Result<B>) -> anyhow::Result<(A, B)> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        (Err(one), Err(other)) => match (one.downcast::<Refusal>(), other.downcast::<Refusal>()) {
+            (Ok(one), Ok(other)) => Err(refuse(
+                one.exit,
+                format!("{}; {}", one.message, other.message),
+                format!("{} {}", one.next_step, other.next_step),
+            )),
+            (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+        },
+    }
+}
+
+/// An error of the database driver in words for people. What the driver adds of its own is left out: it calls a line of
+/// PostgreSQL's source code "line".
+pub fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Database(database)) => database.message().to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Writes an error, why, and what to do, and says how the command ends.
 pub fn explain(error: &anyhow::Error) -> ExitCode {
-    out::problem(&format!("error: {error}"));
-    for cause in error.chain().skip(1) {
-        out::problem(&format!("  because: {cause}"));
+    let mut said = error.to_string();
+    out::problem(&format!("error: {said}"));
+    for error in error.chain().skip(1).filter(|error| !error.is::<PgDatabaseError>()) {
+        let cause = cause(error);
+        // Libraries repeat the text of a source in their own.
+        if !said.contains(&cause) {
+            out::problem(&format!("  because: {cause}"));
+            said.push_str(&cause);
+        }
     }
     let (exit, next_step) = remedy(error);
     if let Some(next_step) = next_step {

@@ -46,15 +46,14 @@ impl Plan {
         let file = ConfigFile::read(&self.file)?;
         let screen = Screen::default();
         let setup = Setup { worker: self.worker, database: self.database, telemetry: self.telemetry };
-        let here = Here::open(setup, screen.telemetry("plan")).await?;
-        let ended =
-            plan(&here, file, &screen).instrument(tracing::info_span!("elt plan", file = %self.file.display())).await;
-        here.close().await?;
-        ended
+        Here::during(setup, screen.telemetry("plan"), async |here| {
+            plan(here, file, &screen).instrument(tracing::info_span!("elt plan", file = %self.file.display())).await
+        })
+        .await
     }
 }
 
-async fn plan(here: &Here, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
+async fn plan(here: &Here<'_>, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
     let run = here.enqueue(file.text, &file.config, "plan").await?;
     let (run, _) = watch(here.db(), Watch { run: run.id, schedule: None }, screen, here.work(run.id)).await?;
     let exit = exit_of(&run);

@@ -167,6 +167,26 @@ async fn all_rows_come_as_a_file_that_no_spreadsheet_runs() {
 }
 
 #[tokio::test]
+async fn no_cell_and_no_column_name_of_a_file_is_a_formula() {
+    let app = app().await;
+    sql(
+        &app,
+        r#"create type mood as enum ('=1+1', 'fine');
+        create domain code as text;
+        create domain height as numeric;
+        create table people ("=HYPERLINK(""x"")" int, "a,b" mood, "+c" code, d height, "@e" varchar(9)[]);
+        insert into people values (-1, '=1+1', '@sum', -2.5, '{-x}'), (2, 'fine', '-', 3, null)"#,
+    )
+    .await;
+    let file = app.post("/data-view?format=csv").yaml(PEOPLE).await;
+    let lines: Vec<&str> = file.text.lines().collect();
+    assert_eq!(lines[0], r#""'=HYPERLINK(""x"")","a,b",'+c,d,'@e"#);
+    assert_eq!(lines[1..], ["-1,'=1+1,'@sum,-2.5,{-x}", "2,fine,'-,3,"]);
+    let raw = app.post("/data-view?format=csv&raw=true").yaml(PEOPLE).await;
+    assert_eq!(raw.text.lines().next(), Some(r#""=HYPERLINK(""x"")","a,b",+c,d,@e"#));
+}
+
+#[tokio::test]
 async fn an_admin_looks_at_the_target_of_a_kept_version() {
     let app = app().await;
     sql(&app, "create table people as select 1 as id").await;

@@ -145,3 +145,13 @@ async fn the_combined_csv_holds_all_rows_of_the_run() {
     }
     std::fs::remove_file(path).unwrap();
 }
+
+#[tokio::test]
+async fn a_schema_may_have_any_name() {
+    let loader = Loader::start().await;
+    loader.folder.write("people.csv", "id,name\n1,Ann\n");
+    for schema in ["x$make$", "a'b", "Two Words", "$$"] {
+        loader.load(&format!("\"{schema}.people\""), "").await;
+        assert_eq!(loader.rows(&format!("select id, name from \"{schema}\".people")).await, ["1|Ann"], "{schema}");
+    }
+}

@@ -86,7 +86,11 @@ async fn the_whole_corpus_loads_and_loads_again() {
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     let table = std::fs::read_to_string(corpus.join("cases.tsv")).expect("the table of the corpus");
     let cases: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split('\t').collect()).collect();
-    let plain = || cases.iter().filter(|case| case[1].is_empty());
+    // A file that fails its source has no place in a folder that is loaded as a whole.
+    let fails = |outcome: &str| {
+        outcome.contains("header_not_first") || (outcome.starts_with("0 rows") && outcome.contains("bad"))
+    };
+    let plain = || cases.iter().filter(|case| case[1].is_empty() && !fails(case[2]));
     for case in plain() {
         loader.folder.write(case[0], std::fs::read(corpus.join(case[0])).expect("a file"));
     }

@@ -275,6 +275,24 @@ async fn old_tickets_and_workers_are_deleted_and_no_others() {
 }
 
 #[tokio::test]
+async fn old_log_lines_are_deleted_in_batches_and_young_ones_stay() {
+    let control = Control::start().await;
+    control
+        .execute(
+            "insert into log_lines (at, level, target, message, process)
+             select now() - make_interval(days => case when n > 5100 then 29 else 31 end), 'INFO', 't', 'm' || n, 'p'
+             from generate_series(1, 5103) n",
+        )
+        .await;
+    assert_eq!(retention::delete_log_lines(&control.db, 30).await.expect("deleted"), 5100);
+    let left: i64 = sqlx::query_scalar("select count(*) from log_lines where at < now() - interval '28 days'")
+        .fetch_one(&control.db)
+        .await
+        .expect("counted");
+    assert_eq!(left, 3);
+}
+
+#[tokio::test]
 async fn a_rolled_back_trigger_leaves_neither_run_nor_ticket() {
     let control = Control::start().await;
     let yaml = "name: undone\nsources: [{type: local, path: /data}]\ntarget: {table: undone}\n";

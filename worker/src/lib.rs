@@ -23,6 +23,7 @@ pub mod frame;
 pub mod load;
 pub mod pipeline;
 pub mod progress;
+pub mod rejections;
 pub mod report;
 pub mod roots;
 pub mod settings;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::extract::probe::ProbeReport;
 use crate::extract::{LeftOut, LeftOutKind};
+use crate::rejections::Rejections;
 
 /// What a run did. Kept in the target beside the rows, and with the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub struct RunReport {
     pub rows_duplicate: u64,
     /// Rows kept in quarantine.
     pub rows_quarantined: u64,
-    /// Blank lines.
+    /// Blank lines and lines above the header.
     pub rows_filtered: u64,
     /// Rows of the table a replace took away.
     pub rows_deleted: u64,
@@ -59,9 +60,13 @@ pub struct RunReport {
     /// A plan's first new rows, as texts in the order of `columns`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Vec<Option<String>>>,
-    /// What a test of the connections showed: the sources in their order, then the target.
+    /// What a test of the connections showed: the sources in their order, then the target, then the combined CSV when it
+    /// cannot be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ProbeReport>,
+    /// The first rejected rows and the reasons of all of them; `None` when no row was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejections>,
     /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finished_from_marker: bool,
@@ -129,6 +134,9 @@ pub struct FileReceipt {
     pub bytes: u64,
     /// xxh3-128 of its bytes, 32 hexadecimal digits.
     pub content_hash: String,
+    /// The delimiter it was read with, as it would be written in the config; `None` for JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
     /// Rows found.
     pub rows_read: u64,
     /// See [`RunReport`].

@@ -16,9 +16,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::AppState;
 use crate::error::{Error, Problem, Result};
 use crate::extract::Json;
+use crate::{AppState, pool};
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(root)).routes(routes!(livez)).routes(routes!(readyz)).routes(routes!(metrics))
@@ -59,7 +59,7 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
     match timeout(Duration::from_secs(2), migrated).await {
         Ok(Ok(true)) => Ok(Json(Status { status: "ok" })),
         Ok(Ok(false)) => Err(Error::Unavailable("the database is not migrated yet")),
-        Ok(Err(_)) | Err(_) => Err(Error::Unavailable("the database is away for the moment")),
+        Ok(Err(_)) | Err(_) => Err(Error::Unavailable(pool::reason(&state.db).await)),
     }
 }
 
@@ -71,7 +71,8 @@ async fn metrics(State(state): State<AppState>) -> Response {
         Ok::<_, sqlx::Error>((overview::gauges(&state.db).await?, run_totals::list(&state.db).await?))
     });
     let numbers = numbers.await.ok().and_then(Result::ok);
-    let up = u8::from(numbers.is_some());
+    // Under load the numbers may wait for a connection, or take long: then the database is asked apart from the pool.
+    let up = u8::from(numbers.is_some() || pool::answers(&state.db).await);
     let _ = writeln!(
         text,
         "# HELP elt_database_up Whether the control database answers.\n# TYPE elt_database_up gauge\nelt_database_up {up}"

@@ -70,16 +70,16 @@ impl Run {
         }
         let screen = Screen::default();
         let setup = Setup { worker: self.worker, database: self.database, telemetry: self.telemetry };
-        let here = Here::open(setup, screen.telemetry("run")).await?;
-        let ended = run(&here, file, self.now, !self.once, &screen)
-            .instrument(tracing::info_span!("elt run", file = %self.file.display()))
-            .await;
-        here.close().await?;
-        ended
+        Here::during(setup, screen.telemetry("run"), async |here| {
+            run(here, file, self.now, !self.once, &screen)
+                .instrument(tracing::info_span!("elt run", file = %self.file.display()))
+                .await
+        })
+        .await
     }
 }
 
-async fn run(here: &Here, file: ConfigFile, now: bool, monitor: bool, screen: &Screen) -> anyhow::Result<Exit> {
+async fn run(here: &Here<'_>, file: ConfigFile, now: bool, monitor: bool, screen: &Screen) -> anyhow::Result<Exit> {
     let started = here.trigger(file.text, &file.config, now, monitor).await?;
     if keyboard::listen(here.stop.gracefully.clone()) {
         screen.note("g and Enter stops");

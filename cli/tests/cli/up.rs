@@ -45,6 +45,21 @@ async fn the_first_start_prints_a_password_once_and_keeps_keys_for_itself() {
     assert!(!log.contains(&password));
 }
 
+#[test]
+fn a_weak_key_is_refused_before_anything_is_set_up() {
+    let folder = Folder::new();
+    for (name, key) in [("ELT_JWT_KEY", "a".repeat(32)), ("ELT_SECRET_KEY", "short".to_owned())] {
+        let mut command = elt(&folder, &["up", "--listen", "127.0.0.1:0"]);
+        command.env(name, key);
+        let said = run(command);
+        assert_eq!(said.code, Some(78), "{}", said.stderr);
+        assert!(said.stderr.contains(name), "{}", said.stderr);
+        assert!(!said.stdout.contains("elt is up") && !said.stdout.contains("log in"), "{}", said.stdout);
+    }
+    let users = run(elt(&folder, &["user", "list"]));
+    assert_eq!((users.code, users.stdout.as_str()), (Some(0), ""), "{}", users.stderr);
+}
+
 #[tokio::test]
 async fn users_are_added_changed_and_locked_out_from_the_terminal() {
     let folder = Folder::new();

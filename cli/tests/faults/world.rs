@@ -121,13 +121,8 @@ impl World {
 
     /// Queues a run of a pipeline.
     pub async fn trigger(&self, pipeline: &Pipeline) -> Uuid {
-        let source = format!("{{type: local, path: {}}}", self.source_folder(pipeline).display());
+        let source = format!("{{type: local, path: {}, settle_seconds: 0}}", self.source_folder(pipeline).display());
         self.trigger_source(&pipeline.table, &source, "monitor: {enabled: false}\n").await
-    }
-
-    /// A connection URL of the target, for configs that name their own.
-    pub fn target_url(&self) -> String {
-        self.cluster.as_ref().expect("a cluster").target_url().expose().to_owned()
     }
 
     /// Queues a run that loads a source into a table of the default target; `more` is appended to its config.

@@ -66,12 +66,20 @@ pub struct Numbers {
     pub queued: i64,
     /// How long the oldest of them has been waiting.
     pub oldest_queued_seconds: f64,
+    /// Queued runs that cannot start yet: their window is not open, or they wait before another attempt.
+    pub waiting: i64,
     /// Runs going on.
     pub running: i64,
     /// Ended well in the last 24 hours.
     pub succeeded_24h: i64,
+    /// Those of them that lost something: rejected rows, files left out, warnings.
+    pub warned_24h: i64,
+    /// Those of them that loaded nothing of what came.
+    pub nothing_loaded_24h: i64,
     /// Failed in the last 24 hours.
     pub failed_24h: i64,
+    /// Rows rejected in the last 24 hours.
+    pub rows_quarantined_24h: i64,
     /// Rows inserted in the last 24 hours.
     pub rows_inserted_24h: i64,
     /// Workers whose heartbeat is fresh.
@@ -91,16 +99,20 @@ pub async fn numbers(db: impl PgExecutor<'_>) -> sqlx::Result<Numbers> {
              select greatest(created_at, not_before) as since from runs
              where state = 'queued' and coalesce(not_before, now()) <= now()
          ), finished as (
-             select state, rows_inserted from runs where finished_at > now() - interval '24 hours' and kind in ('run', 'replay')
+             select state, outcome, rows_inserted, rows_quarantined from runs where finished_at > now() - interval '24 hours' and kind in ('run', 'replay')
          ), alive as (
              select concurrency from workers
              where stopped_at is null and not stopping and heartbeat_at > now() - make_interval(secs => $1)
          )
          select (select count(*) from due) as queued,
                 (select coalesce(max(extract(epoch from now() - since)), 0)::float8 from due) as oldest_queued_seconds,
+                (select count(*) from runs where state = 'queued' and not_before > now()) as waiting,
                 (select count(*) from runs where state = 'running') as running,
                 (select count(*) from finished where state = 'succeeded') as succeeded_24h,
+                (select count(*) from finished where outcome = 'with_warnings') as warned_24h,
+                (select count(*) from finished where outcome = 'nothing_loaded') as nothing_loaded_24h,
                 (select count(*) from finished where state = 'failed') as failed_24h,
+                (select coalesce(sum(rows_quarantined), 0)::bigint from finished) as rows_quarantined_24h,
                 (select coalesce(sum(rows_inserted), 0)::bigint from finished) as rows_inserted_24h,
                 (select count(*) from alive) as workers_alive,
                 (select coalesce(sum(concurrency), 0)::bigint from alive) as slots,

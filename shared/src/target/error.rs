@@ -41,6 +41,22 @@ pub enum TargetError {
         /// `host:port/database`
         server: String,
     },
+    /// The account may log in, but not connect to this database.
+    #[error("the target {server} does not let the login connect to the database; it lacks the right of: {grant}")]
+    NoConnect {
+        /// `host:port/database`
+        server: String,
+        /// The statement that lets it.
+        grant: String,
+    },
+    /// The server, or a pooler before it, does not accept the connection, and will not accept it later either.
+    #[error("the target {server} refused the connection: {reason}")]
+    Refused {
+        /// `host:port/database`
+        server: String,
+        /// The server's words.
+        reason: String,
+    },
     /// The server cannot be reached.
     #[error("the target {server} cannot be reached: {source}")]
     Unreachable {
@@ -92,6 +108,8 @@ impl TargetError {
             Self::Host(_) => "target_host",
             Self::Login { .. } => "target_login",
             Self::NoDatabase { .. } => "target_no_database",
+            Self::NoConnect { .. } => "target_login",
+            Self::Refused { .. } => "target_protocol",
             Self::Unreachable { .. } => "target_unreachable",
             Self::NoTable { .. } => "target_no_table",
             Self::Reserved { .. } => "target_reserved",
@@ -116,6 +134,11 @@ impl TargetError {
             Self::Host(_) => "Correct `host` under `target:`, or allow it with ELT_NET_ALLOW.",
             Self::Login { .. } => "Correct `user` and `password` under `target:`, or the server's pg_hba.conf.",
             Self::NoDatabase { .. } => "Create the database, or correct `database` under `target:`.",
+            Self::NoConnect { .. } => "Let the owner of the database or a superuser execute the statement named.",
+            Self::Refused { .. } => {
+                "Let the config name the PostgreSQL server itself, or a pooler in session mode that accepts the startup \
+                 parameters named (PgBouncer: ignore_startup_parameters)."
+            }
             Self::Unreachable { .. } => "Check host and port under `target:` and that the server accepts connections.",
             Self::NoTable { .. } => "Run the pipeline first, or correct `table` under `target:`.",
             Self::Reserved { .. } => "Use a table in another schema.",

@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use elt_shared::config::ColumnType;
-use polars::prelude::{
-    BooleanChunkedBuilder, ChunkedBuilder, Column as FrameColumn, DataFrame, IntoColumn, IntoSeries,
-    PrimitiveChunkedBuilder, Series, StringChunkedBuilder, TimeUnit,
-};
-use polars::prelude::{Float64Type, Int32Type, Int64Type, PolarsNumericType};
+use polars::prelude::{Column as FrameColumn, DataFrame, IntoColumn, Series, TimeUnit};
 
+use super::cast::Cast;
 use super::cells::{Canonical, Cells};
+use super::fit::Fit;
 use super::layout::{Column, Layout};
-use super::{SqlType, Typing, json};
+use super::{SqlType, Typing};
 use crate::error::{PipelineError, Result};
-use crate::frame::value::{self, TimeFormat};
 use crate::frame::{CellKind, RawBatch, RawColumn};
 
 /// A value is shown up to so many characters.
@@ -36,12 +33,25 @@ pub struct TypedBatch {
 pub struct Violation {
     /// Row of the batch.
     pub row: usize,
-    /// Column of the layout.
-    pub column: usize,
-    /// Stable: `wrong_type`, `null_not_allowed`, `null_key`, `not_allowed`, `below_min`, `above_max`, `pattern`, `nul_byte`.
+    /// Column of the layout; `None`: it is about the whole row.
+    pub column: Option<usize>,
+    /// Stable. Of the contract: `wrong_type`, `does_not_fit`, `null_not_allowed`, `null_key`, `not_allowed`, `below_min`,
+    /// `above_max`, `pattern`, `nul_byte`. Of the table: `check`, `foreign_key`, `unique`, `exclusion`, `trigger`,
+    /// `key_too_long`, `encoding`, `refused`.
     pub code: &'static str,
-    /// A sentence about the value, without the column's name.
+    /// A sentence about the value, without the column's name. It may show the value.
     pub reason: String,
+    /// The same sentence without the value, where it is not clear from the code.
+    pub rule: Option<String>,
+    /// The server refused the row; a contract's rules are checked before a row is sent.
+    pub refused: bool,
+}
+
+impl Violation {
+    /// Of a contract's rule.
+    pub(super) fn of_contract(row: usize, column: usize, code: &'static str, reason: String) -> Self {
+        Self { row, column: Some(column), code, reason, rule: None, refused: false }
+    }
 }
 
 /// Converts the batches of a run's files, one after the other.
@@ -95,6 +105,7 @@ impl Converter {
             (None, _) => all_null(&column.name, column.sql_type(), rows),
             (Some(source), None) => {
                 let mut cast = Cast::new(index, column.typing(), column.proven, tokens, &mut self.violations);
+                cast.foreign = column.foreign.as_deref();
                 cast.series(&column.name, source)?
             }
             (Some(source), Some(through)) => {
@@ -105,7 +116,33 @@ impl Converter {
         };
         let converted = series.into_column();
         self.apply_rules(index, column, source, &converted, first)?;
+        if let Some(source) = source {
+            self.find_misfits(index, column, source, &converted)?;
+        }
         Ok(converted)
+    }
+
+    /// Looks for rows whose value converted, but would be changed by the table's column.
+    fn find_misfits(
+        &mut self,
+        index: usize,
+        column: &Column,
+        source: &RawColumn,
+        converted: &FrameColumn,
+    ) -> Result<()> {
+        if column.fit == Fit::Any && column.sql_type().known().is_some() {
+            return Ok(());
+        }
+        let cells = Cells::of(converted).ok_or_else(|| PipelineError::Internal("a column has no type".into()))?;
+        for row in (0..converted.len()).filter(|&row| !cells.is_null(row)) {
+            let (kind, written) = source.cell(row);
+            if let Some((code, rule)) = column.fit.misfit(cells, row, kind, &column.sql) {
+                let reason = format!("{} {rule}", shown(written));
+                let rule = Some(rule);
+                self.violations.push(Violation { rule, ..Violation::of_contract(row, index, code, reason) });
+            }
+        }
+        Ok(())
     }
 
     /// Looks for rows whose value converted, but breaks a rule.
@@ -125,222 +162,18 @@ impl Converter {
             if cells.is_null(row) {
                 if rules.not_null && failed.binary_search(&row).is_err() {
                     let code = if column.key { "null_key" } else { "null_not_allowed" };
-                    self.violations.push(Violation { row, column: index, code, reason: "is missing".into() });
+                    self.violations.push(Violation::of_contract(row, index, code, "is missing".into()));
                 }
             } else if rules.look_at_values() {
                 let written = source.map_or(&b""[..], |source| source.cell(row).1);
                 if let Some((code, broken)) = rules.broken(cells, row, written, &mut scratch) {
                     let reason = format!("{} {broken}", shown(written));
-                    self.violations.push(Violation { row, column: index, code, reason });
+                    self.violations.push(Violation::of_contract(row, index, code, reason));
                 }
             }
         }
         Ok(())
     }
-}
-
-/// Converts one column of a batch to one type.
-struct Cast<'a> {
-    column: usize,
-    typing: &'a Typing,
-    format: Option<TimeFormat<'a>>,
-    /// Cells need not be looked at twice: parsing is the whole test, or the profile did it.
-    parsing_is_enough: bool,
-    tokens: bool,
-    violations: &'a mut Vec<Violation>,
-}
-
-impl<'a> Cast<'a> {
-    fn new(column: usize, typing: &'a Typing, proven: bool, tokens: bool, violations: &'a mut Vec<Violation>) -> Self {
-        let format = typing.format.as_deref().and_then(TimeFormat::new);
-        Self { column, typing, format, parsing_is_enough: proven || typing.declared, tokens, violations }
-    }
-
-    fn series(&mut self, name: &str, source: &RawColumn) -> Result<Series> {
-        let text = simdutf8::basic::from_utf8(&source.bytes)
-            .map_err(|_| PipelineError::Internal("a column's cells are not UTF-8".into()))?;
-        let Some(column_type) = self.typing.sql_type.known() else {
-            return Ok(self.texts(name, source, text, |_, text| Some(text.into())));
-        };
-        Ok(match column_type {
-            ColumnType::Boolean => self.booleans(name, source),
-            ColumnType::SmallInt => self.integers(name, source, i64::from(i16::MIN), i64::from(i16::MAX)),
-            ColumnType::Integer => self.integers(name, source, i64::from(i32::MIN), i64::from(i32::MAX)),
-            ColumnType::BigInt => self.integers(name, source, i64::MIN, i64::MAX),
-            ColumnType::Real => self.values::<Float64Type>(name, source, |_, bytes| {
-                value::parse_double(bytes).filter(|value| !value.is_finite() || (*value as f32).is_finite())
-            }),
-            ColumnType::Double => self.values::<Float64Type>(name, source, |_, bytes| value::parse_double(bytes)),
-            ColumnType::Date => {
-                let days = self.values::<Int32Type>(name, source, |format, bytes| match format {
-                    Some(format) => format.date(bytes),
-                    None => value::parse_date(bytes),
-                });
-                days.i32().map_err(internal)?.clone().into_date().into_series()
-            }
-            ColumnType::Time => {
-                let micros = self.values::<Int64Type>(name, source, |_, bytes| value::parse_time(bytes));
-                (micros.i64().map_err(internal)?.clone() * 1_000).into_time().into_series()
-            }
-            ColumnType::Timestamp => {
-                let micros = self.values::<Int64Type>(name, source, |format, bytes| match format {
-                    Some(format) => format.timestamp(bytes),
-                    None => value::parse_timestamp(bytes),
-                });
-                micros.i64().map_err(internal)?.clone().into_datetime(TimeUnit::Microseconds, None).into_series()
-            }
-            ColumnType::TimestampTz => {
-                let micros = self.values::<Int64Type>(name, source, |format, bytes| match format {
-                    Some(format) => format.timestamptz(bytes),
-                    None => value::parse_timestamptz(bytes),
-                });
-                micros.i64().map_err(internal)?.clone().into_datetime(TimeUnit::Microseconds, None).into_series()
-            }
-            ColumnType::Numeric(limits) => self.texts(name, source, text, move |_, text| {
-                value::numeric_fits(text.as_bytes(), limits).then(|| text.trim_matches([' ', '\t']).into())
-            }),
-            ColumnType::Uuid => self.texts(name, source, text, |_, text| {
-                value::parse_uuid(text.as_bytes()).map(|uuid| uuid.to_string().into())
-            }),
-            ColumnType::Json => self.texts(name, source, text, json_text),
-            ColumnType::Text => self.plain_texts(name, source, text, usize::MAX),
-            ColumnType::Varchar(length) => self.plain_texts(name, source, text, length as usize),
-        })
-    }
-
-    fn integers(&mut self, name: &str, source: &RawColumn, low: i64, high: i64) -> Series {
-        self.values::<Int64Type>(name, source, |_, bytes| {
-            value::parse_bigint(bytes).filter(|value| (low..=high).contains(value))
-        })
-    }
-
-    fn values<T: PolarsNumericType>(
-        &mut self,
-        name: &str,
-        source: &RawColumn,
-        parse: impl Fn(Option<&TimeFormat<'_>>, &[u8]) -> Option<T::Native>,
-    ) -> Series
-    where
-        polars::prelude::ChunkedArray<T>: IntoSeries,
-    {
-        let rows = source.ends.len();
-        let mut builder = PrimitiveChunkedBuilder::<T>::new(name.into(), rows);
-        for row in 0..rows {
-            let (kind, bytes) = source.cell(row);
-            if value::is_missing(kind, bytes, self.tokens) {
-                builder.append_null();
-                continue;
-            }
-            match parse(self.format.as_ref(), bytes) {
-                Some(value) if self.parsing_is_enough || self.accepts(kind, bytes) => builder.append_value(value),
-                _ => {
-                    builder.append_null();
-                    self.refuse(row, bytes);
-                }
-            }
-        }
-        builder.finish().into_series()
-    }
-
-    fn booleans(&mut self, name: &str, source: &RawColumn) -> Series {
-        let rows = source.ends.len();
-        let mut builder = BooleanChunkedBuilder::new(name.into(), rows);
-        for row in 0..rows {
-            let (kind, bytes) = source.cell(row);
-            if value::is_missing(kind, bytes, self.tokens) {
-                builder.append_null();
-                continue;
-            }
-            match value::parse_boolean(bytes) {
-                Some(value) if self.parsing_is_enough || self.accepts(kind, bytes) => builder.append_value(value),
-                _ => {
-                    builder.append_null();
-                    self.refuse(row, bytes);
-                }
-            }
-        }
-        builder.finish().into_series()
-    }
-
-    /// Types that travel as text.
-    fn texts<'t>(
-        &mut self,
-        name: &str,
-        source: &RawColumn,
-        text: &'t str,
-        keep: impl Fn(CellKind, &'t str) -> Option<std::borrow::Cow<'t, str>>,
-    ) -> Series {
-        let rows = source.ends.len();
-        let mut builder = StringChunkedBuilder::new(name.into(), rows);
-        let mut start = 0;
-        for row in 0..rows {
-            let end = source.ends[row] as usize;
-            let (kind, cell) = (source.kinds[row], &text[start..end]);
-            start = end;
-            if value::is_missing(kind, cell.as_bytes(), self.tokens) {
-                builder.append_null();
-                continue;
-            }
-            match keep(kind, cell) {
-                Some(kept) if self.parsing_is_enough || self.accepts(kind, cell.as_bytes()) => {
-                    builder.append_value(&kept)
-                }
-                _ => {
-                    builder.append_null();
-                    self.refuse(row, cell.as_bytes());
-                }
-            }
-        }
-        builder.finish().into_series()
-    }
-
-    /// Text is kept as it is: only a missing cell is NULL, and only a NUL byte cannot be kept.
-    fn plain_texts(&mut self, name: &str, source: &RawColumn, text: &str, longest: usize) -> Series {
-        let rows = source.ends.len();
-        let nul = memchr::memchr(0, text.as_bytes()).is_some();
-        let mut builder = StringChunkedBuilder::new(name.into(), rows);
-        let mut start = 0;
-        for row in 0..rows {
-            let end = source.ends[row] as usize;
-            let cell = &text[start..end];
-            start = end;
-            if source.kinds[row] == CellKind::Null {
-                builder.append_null();
-            } else if cell.len() > longest && cell.chars().count() > longest {
-                builder.append_null();
-                self.refuse(row, cell.as_bytes());
-            } else if nul && cell.contains('\0') {
-                builder.append_null();
-                let reason = "holds a NUL byte, which PostgreSQL cannot keep".into();
-                self.violations.push(Violation { row, column: self.column, code: "nul_byte", reason });
-            } else {
-                builder.append_value(cell);
-            }
-        }
-        builder.finish().into_series()
-    }
-
-    fn accepts(&self, kind: CellKind, bytes: &[u8]) -> bool {
-        self.typing.accepts(kind, bytes, self.format.as_ref())
-    }
-
-    #[cold]
-    fn refuse(&mut self, row: usize, bytes: &[u8]) {
-        let reason = match &self.typing.format {
-            Some(format) => format!("{} is no {} in the format {format}", shown(bytes), self.typing.sql_type),
-            None => format!("{} is no {}", shown(bytes), self.typing.sql_type),
-        };
-        self.violations.push(Violation { row, column: self.column, code: "wrong_type", reason });
-    }
-}
-
-/// A JSON cell as a document; a JSON string is one, too. `None`: PostgreSQL cannot keep it.
-fn json_text(kind: CellKind, cell: &str) -> Option<std::borrow::Cow<'_, str>> {
-    if kind == CellKind::String {
-        return if cell.contains('\0') { None } else { serde_json::to_string(cell).ok().map(Into::into) };
-    }
-    let whole = matches!(kind, CellKind::Number | CellKind::Bool) || value::is_json(cell.as_bytes());
-    (whole && json::unsupported(cell.as_bytes()).is_none()).then(|| cell.into())
 }
 
 /// A value as people are shown it: quoted, cut.
@@ -382,8 +215,4 @@ fn canonical_texts(column: FrameColumn, typing: &Typing, rows: usize) -> Result<
         }
     }
     Ok(texts)
-}
-
-fn internal(error: polars::prelude::PolarsError) -> PipelineError {
-    PipelineError::Internal(format!("a column has another type than it was made with: {error}"))
 }

@@ -4,6 +4,7 @@ use elt_shared::config::{ColumnContract, LoadMode, OnExtraColumn, PipelineConfig
 
 use super::cells::Canonical;
 use super::choose::{Choice, Chooser};
+use super::fit::Fit;
 use super::known::{Known, KnownColumn};
 use super::layout::{Column, Layout};
 use super::matching::{Wanted, assign};
@@ -259,7 +260,24 @@ impl<'a> Deciding<'a> {
         let any_case = contract.is_some() || known.is_some();
         let (name, canonical) = (name.to_owned(), Canonical::of(&typing.sql_type));
         let verbatim = !typing.declared && through.is_none();
-        let column = Column { name, sql, history, through, rules, key: false, any_case, proven, verbatim, canonical };
+        let foreign = known.and_then(|known| known.foreign.clone());
+        let fit = if widened { Fit::Any } else { Fit::of(&typing.sql_type, &sql, foreign.as_deref()) };
+        let column = Column {
+            name,
+            sql,
+            history,
+            through,
+            rules,
+            foreign,
+            fit,
+            collation: known.and_then(|known| known.collation.clone()),
+            transcoded: false,
+            key: false,
+            any_case,
+            proven,
+            verbatim,
+            canonical,
+        };
         self.decision.layout.columns.push(column);
         Ok(())
     }
@@ -300,7 +318,8 @@ impl<'a> Deciding<'a> {
 
     /// A column that must not be NULL in the table takes no NULL whatever the schema says.
     fn rules(&self, contract: Option<&ColumnContract>, known: Option<&KnownColumn>) -> Result<Option<Rules>> {
-        let not_null = known.is_some_and(|known| known.table.not_null);
+        let not_null_domain = |known: &KnownColumn| known.foreign.as_ref().is_some_and(|foreign| foreign.not_null);
+        let not_null = known.is_some_and(|known| known.table.not_null || not_null_domain(known));
         let rules = contract.map(Rules::of).transpose()?;
         Ok(match rules {
             Some(mut rules) => {

@@ -1,7 +1,11 @@
 //! The existing table, as far as it binds a load.
 
+use std::sync::Arc;
+
+use elt_shared::config::ColumnType;
 use elt_shared::target::TableColumn;
 
+use super::foreign::ForeignType;
 use super::{SqlType, Typing};
 
 /// An existing table.
@@ -24,6 +28,10 @@ pub struct KnownColumn {
     pub history: Vec<Typing>,
     /// What would break if its type changed: `view public.totals`.
     pub depended_on_by: Option<String>,
+    /// What the catalog says about a type elt does not convert to.
+    pub foreign: Option<Arc<ForeignType>>,
+    /// The collation, where it is not the type's own: quoted, `"pg_catalog"."C"`.
+    pub collation: Option<String>,
 }
 
 impl KnownColumn {
@@ -50,6 +58,8 @@ impl Known {
         if let Some(dependent) = &column.depended_on_by {
             return Some(format!("{dependent} depends on the column"));
         }
-        (to.is_text() && !self.made_by_elt).then(|| "the table was not made by elt".into())
+        // Whole numbers may become larger whole numbers; whether a column of others takes decimals is theirs to say.
+        let other_kind = to.is_text() || to.known() == Some(ColumnType::Numeric(None));
+        (other_kind && !self.made_by_elt).then(|| "the table was not made by elt".into())
     }
 }

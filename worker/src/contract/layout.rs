@@ -1,6 +1,12 @@
 //! The columns as they will be loaded: names, types, where their cells come from.
 
+use std::sync::Arc;
+
+use elt_shared::config::ColumnType;
+
 use super::cells::Canonical;
+use super::fit::Fit;
+use super::foreign::ForeignType;
 use super::matching::{self, Wanted};
 use super::rules::Rules;
 use super::{SqlType, Typing};
@@ -10,6 +16,8 @@ use super::{SqlType, Typing};
 pub struct Layout {
     /// The columns.
     pub columns: Vec<Column>,
+    /// The database's encoding has not every character, so texts are sent as bytes and converted by the server.
+    pub transcoded: bool,
 }
 
 /// One column of a load.
@@ -25,6 +33,14 @@ pub struct Column {
     pub through: Option<Typing>,
     /// What its values must be beside their type.
     pub rules: Option<Rules>,
+    /// What the catalog says about a type elt does not convert to.
+    pub foreign: Option<Arc<ForeignType>>,
+    /// Which values of the type fit into the table's column.
+    pub fit: Fit,
+    /// The collation, where it is not the type's own: quoted, `"pg_catalog"."C"`.
+    pub collation: Option<String>,
+    /// Its values are sent as the bytes of UTF-8 texts: see [`Layout::transcoded`].
+    pub transcoded: bool,
     /// Part of the key of a merge.
     pub key: bool,
     /// A column of the contract or of the existing table: the files may name it in any case.
@@ -48,9 +64,27 @@ impl Column {
     pub fn sql_type(&self) -> &SqlType {
         &self.typing().sql_type
     }
+
+    /// Whether equal values can be written in different ways: `a` and `A` of `citext`, `1.0` and `1.00`.
+    pub fn has_spellings(&self) -> bool {
+        self.collation.is_some()
+            || matches!(self.sql_type(), SqlType::Other(_) | SqlType::Known(ColumnType::Numeric(_)))
+    }
 }
 
 impl Layout {
+    /// The same layout for a database whose encoding has not every character.
+    pub fn transcoded(mut self) -> Self {
+        self.transcoded = true;
+        for column in &mut self.columns {
+            column.transcoded = matches!(
+                column.sql_type(),
+                SqlType::Other(_) | SqlType::Known(ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Json)
+            );
+        }
+        self
+    }
+
     /// For each column, which of a file's columns it gets.
     pub fn places(&self, names: &[String]) -> Vec<Option<usize>> {
         let wanted: Vec<_> =

@@ -1,9 +1,12 @@
 //! The combined CSV: every loaded row of every source in one file, beside its final name until the load has committed.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use nix::unistd::AccessFlags;
 
 /// Bytes collected before they are written.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -33,14 +36,7 @@ impl CombinedCsv {
     /// # Errors
     /// When the folder cannot be written to, or the path is a folder.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
-        if path.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-        }
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
+        let (folder, name) = place(path)?;
         fs::create_dir_all(folder)?;
         sweep(folder, name);
         let (unfinished, file) = unfinished_file(folder, name)?;
@@ -211,20 +207,52 @@ pub fn needs_quotes(bytes: &[u8]) -> bool {
     bytes.is_empty() || memchr::memchr3(b',', b'"', b'\n', bytes).is_some() || memchr::memchr(b'\r', bytes).is_some()
 }
 
+/// Whether a file could be created at a path, as [`CombinedCsv::create`] would: nothing is written.
+///
+/// # Errors
+/// When it could not.
+pub fn check(path: &Path) -> io::Result<()> {
+    let (folder, _) = place(path)?;
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    if !there.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, "one of its folders is a file"));
+    }
+    Ok(nix::unistd::access(there, AccessFlags::W_OK | AccessFlags::X_OK)?)
+}
+
+/// The folder and the name of a file to write.
+fn place(path: &Path) -> io::Result<(&Path, &OsStr)> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    if path.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => Ok((folder, name)),
+        _ => Ok((Path::new("."), name)),
+    }
+}
+
 /// A new file beside the final one. Its lock tells other workers that somebody is writing it.
-fn unfinished_file(folder: &Path, name: &std::ffi::OsStr) -> io::Result<(PathBuf, File)> {
-    let mut unfinished = OsString::from(".");
-    unfinished.push(name);
-    unfinished.push(format!(".{}{UNFINISHED}", uuid::Uuid::new_v4().simple()));
-    let path = folder.join(unfinished);
-    let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-    // Where the file system knows no locks, a killed worker's file simply stays.
-    let _ = file.try_lock();
-    Ok((path, file))
+///
+/// A file is there before it is locked, so another worker's [`sweep`] may take it for abandoned. That worker removes it
+/// while it holds the lock. So once we have the lock, the file is either gone, and we make another, or ours to keep.
+fn unfinished_file(folder: &Path, name: &OsStr) -> io::Result<(PathBuf, File)> {
+    loop {
+        let mut unfinished = OsString::from(".");
+        unfinished.push(name);
+        unfinished.push(format!(".{}{UNFINISHED}", uuid::Uuid::new_v4().simple()));
+        let path = folder.join(unfinished);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        // Where the file system knows no locks, a killed worker's file simply stays.
+        let _ = file.lock();
+        if file.metadata()?.nlink() > 0 {
+            return Ok((path, file));
+        }
+    }
 }
 
 /// Removes unfinished files of this name that nobody writes any more.
-fn sweep(folder: &Path, name: &std::ffi::OsStr) {
+fn sweep(folder: &Path, name: &OsStr) {
     let mut start = OsString::from(".");
     start.push(name);
     let Ok(entries) = fs::read_dir(folder) else { return };
@@ -234,9 +262,10 @@ fn sweep(folder: &Path, name: &std::ffi::OsStr) {
         if !found.starts_with(start.as_encoded_bytes()) || !found.ends_with(UNFINISHED.as_bytes()) {
             continue;
         }
-        let abandoned =
-            File::open(entry.path()).is_ok_and(|file| !matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
-        if abandoned {
+        // The lock is held until the file is gone: whoever created it a moment ago waits for it and then sees that.
+        if let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -300,6 +329,32 @@ mod tests {
         drop(mine);
         drop(other);
         assert_eq!(entries(folder.path()), 0);
+    }
+
+    #[test]
+    fn no_worker_removes_the_file_another_one_has_just_created() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out.csv");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        let csv = CombinedCsv::create(&path).expect("writable");
+                        assert!(csv.unfinished().exists(), "another worker swept it away");
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_check_writes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        check(&folder.path().join("deep/er/out.csv")).expect("writable");
+        assert_eq!(entries(folder.path()), 0);
+        fs::write(folder.path().join("file"), "").expect("a file");
+        assert!(check(folder.path()).is_err());
+        assert!(check(&folder.path().join("file/out.csv")).is_err());
     }
 
     #[test]

@@ -46,7 +46,7 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
         }
         Decision::Finished(end) => {
             note_how_far(&mut tx, run, at).await?;
-            runs::finish(&mut tx, id, epoch, end, None).await?
+            runs::finish(&mut tx, id, epoch, end, at.partial_report().as_ref()).await?
         }
         Decision::AskTarget { if_not_loaded, left, .. } => {
             note_how_far(&mut tx, run, at).await?;

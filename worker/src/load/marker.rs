@@ -81,7 +81,7 @@ pub async fn end_older_sessions(connection: &mut PgConnection, attempt: Attempt)
 pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Attempt) -> Result<Begun> {
     let fail = Failing::at(table, "write the run's marker");
     let loads = table.sibling(LOADS).sql();
-    let mine: Option<i64> = sqlx::query_scalar(AssertSqlSafe(format!(
+    let mine: sqlx::Result<Option<i64>> = sqlx::query_scalar(AssertSqlSafe(format!(
         "insert into {loads} as marker (run_id, table_name, config_id, epoch) values ($1, $2, $3, $4)
          on conflict (run_id) do update set epoch = excluded.epoch, begun_at = now()
          where marker.loaded_at is null and marker.epoch <= excluded.epoch
@@ -92,8 +92,11 @@ pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Att
     .bind(attempt.config_id)
     .bind(attempt.epoch)
     .fetch_optional(&mut *connection)
-    .await
-    .map_err(|error| fail.because(error))?;
+    .await;
+    let mine = match mine {
+        Ok(mine) => mine,
+        Err(error) => return Err(fail.asking(connection, error).await),
+    };
     if mine.is_some() {
         return Ok(Begun::Mine);
     }
@@ -132,8 +135,10 @@ pub async fn loaded_by_any(
 
 /// In a transaction that changes the table: alone with it among elt's runs, within a bounded wait.
 pub async fn lock(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
+    // A pooler may have given the transaction another session of the server than the one whose limits were lifted.
     sqlx::query(
-        "select set_config('lock_timeout', '30s', true),
+        "select set_config('lock_timeout', '30s', true), set_config('statement_timeout', '0', true),
+                set_config('idle_in_transaction_session_timeout', '0', true),
                 set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536) || 'kB', true)",
     )
     .execute(&mut *tx)

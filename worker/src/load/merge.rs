@@ -1,42 +1,116 @@
 //! `load.mode: merge`: new keys are inserted, known keys take the latest row.
+//!
+//! Keys are compared as their columns compare them: by the column's type and collation.
 
 use std::collections::HashMap;
 
 use elt_shared::target::{TableRef, quote_ident};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
+use super::Halt;
 use super::feed::Tally;
 use super::session::{LOADED_AT, ROW_HASH, RUN_ID};
 use super::staging::STAGING;
-use super::table::staged;
-use crate::contract::Layout;
+use super::table::{Shaping, staged};
+use crate::contract::{Column, Layout};
+use crate::error::PipelineError;
 
-/// Brings the table's rows up to date with what is staged; leaves the rows of new keys staged.
-/// Answers the updated rows by file.
-pub async fn update(
+fn keys(layout: &Layout) -> impl Iterator<Item = &Column> {
+    layout.columns.iter().filter(|column| column.key)
+}
+
+/// `t.key = s.key and …`
+fn same_key(layout: &Layout) -> String {
+    let equal = keys(layout).map(|key| format!("t.{} = {}", quote_ident(&key.name), staged_key(key)));
+    equal.collect::<Vec<_>>().join(" and ")
+}
+
+/// A staged key as its column compares it.
+fn staged_key(key: &Column) -> String {
+    match &key.collation {
+        Some(collation) => format!("({} collate {collation})", staged("s", key)),
+        None => staged("s", key),
+    }
+}
+
+/// Makes the unique index over the key's columns, where there is none.
+///
+/// # Errors
+/// A key that is not unique in the table; values too long for an index; database failures.
+pub async fn index_keys(tx: &mut PgConnection, shaping: &mut Shaping<'_>, layout: &Layout) -> Result<(), Halt> {
+    let names: Vec<_> = keys(layout).map(|column| column.name.as_str()).collect();
+    let mut savepoint = tx.begin().await?;
+    let error = match shaping.index(&mut savepoint, &names).await {
+        Ok(()) => return Ok(savepoint.commit().await?),
+        Err(error) => error,
+    };
+    savepoint.rollback().await?;
+    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+    let table = shaping.table();
+    let list = names.join(", ");
+    Err(match code.as_str() {
+        "23505" => not_unique(tx, table, &names).await?,
+        "54000" => PipelineError::Target {
+            code: "target_key_too_long",
+            message: format!(
+                "{table} has rows whose key ({list}) is too long for a unique index, which a merge needs: \
+                 an index entry holds at most 2704 bytes"
+            ),
+            next_step: "Name shorter columns that identify a row under `load.key`, for example a number or a digest."
+                .into(),
+        },
+        "42704" => PipelineError::Target {
+            code: "target_key_type",
+            message: format!("the key ({list}) of {table} has a column of a type whose values cannot be compared"),
+            next_step: "Name columns of another type under `load.key`: a number, a text, a date or a uuid.".into(),
+        },
+        _ => return Err(error.into()),
+    }
+    .into())
+}
+
+/// The rows of the table that a merge would not tell apart, as an error with the query that finds them.
+async fn not_unique(tx: &mut PgConnection, table: &TableRef, names: &[&str]) -> Result<PipelineError, Halt> {
+    let quoted: Vec<_> = names.iter().map(|name| quote_ident(name)).collect();
+    let list = quoted.join(", ");
+    // A unique index takes NULL for another value each time.
+    let present = quoted.iter().map(|name| format!("{name} is not null")).collect::<Vec<_>>().join(" and ");
+    let repeated =
+        format!("select {list}, count(*) from {} where {present} group by {list} having count(*) > 1", table.sql());
+    let count: i64 =
+        sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from ({repeated}) repeated"))).fetch_one(tx).await?;
+    let keys = if count == 1 { "1 key occurs".to_owned() } else { format!("{count} keys occur") };
+    Ok(PipelineError::Target {
+        code: "target_unique",
+        message: format!(
+            "the key of the merge ({}) is not unique in {table}: {keys} more than once; nothing was changed",
+            names.join(", ")
+        ),
+        next_step: format!(
+            "Find these rows with: {repeated}; then delete or correct the repeated rows, or name the columns that \
+             identify a row under `load.key`."
+        ),
+    })
+}
+
+/// Leaves of the staged rows of one key the last one only, and none that the table has exactly as it is.
+pub async fn drop_superseded(
     tx: &mut PgConnection,
     table: &TableRef,
     layout: &Layout,
-    run: Uuid,
     tallies: &mut [Tally],
-) -> sqlx::Result<Vec<(usize, u64)>> {
-    let keys: Vec<_> = layout.columns.iter().filter(|column| column.key).collect();
-    let list = keys.iter().map(|key| quote_ident(&key.name)).collect::<Vec<_>>().join(", ");
-    let same_key = keys
-        .iter()
-        .map(|key| format!("t.{} = {}", quote_ident(&key.name), staged("s", &key.name, key.sql_type(), &key.sql)))
-        .collect::<Vec<_>>()
-        .join(" and ");
-
-    // Of the rows of one key the last one counts: the last in source, file and row order.
+) -> Result<(), Halt> {
+    let list = keys(layout).map(staged_key).collect::<Vec<_>>().join(", ");
+    // The last one in source, file and row order.
     let superseded = counted(
         tx,
         format!(
-            "delete from {STAGING} s using (
-                 select _elt_row, row_number() over (partition by {list} order by _elt_row desc) as place from {STAGING}
+            "delete from {STAGING} gone using (
+                 select s._elt_row, row_number() over (partition by {list} order by s._elt_row desc) as place
+                 from {STAGING} s
              ) older
-             where older._elt_row = s._elt_row and older.place > 1 returning s._elt_file"
+             where older._elt_row = gone._elt_row and older.place > 1 returning gone._elt_file"
         ),
     )
     .await?;
@@ -44,44 +118,75 @@ pub async fn update(
     let unchanged = counted(
         tx,
         format!(
-            "delete from {STAGING} s using {} t where {same_key} and t.{ROW_HASH} = s.{ROW_HASH} returning s._elt_file",
-            table.sql()
+            "delete from {STAGING} s using {} t where {} and t.{ROW_HASH} = s.{ROW_HASH} returning s._elt_file",
+            table.sql(),
+            same_key(layout)
         ),
     )
     .await?;
     move_to_duplicates(&unchanged, tallies);
+    Ok(())
+}
 
-    let set: String = layout
-        .columns
-        .iter()
-        .filter(|column| !column.key)
-        .map(|column| {
-            let value = staged("s", &column.name, column.sql_type(), &column.sql);
-            format!("{} = {value}, ", quote_ident(&column.name))
-        })
+/// What an update did.
+pub struct Updated {
+    /// The updated rows by file.
+    pub rows: Vec<(usize, u64)>,
+    /// Rows that a trigger of the table kept as they were.
+    pub kept: u64,
+}
+
+/// Brings the table's rows up to date with what is staged; leaves the rows of new keys staged. Rows that a trigger keeps
+/// as they are count as duplicates: they were there already.
+pub async fn update(
+    tx: &mut PgConnection,
+    table: &TableRef,
+    layout: &Layout,
+    run: Uuid,
+    tallies: &mut [Tally],
+) -> Result<Updated, Halt> {
+    let statement = format!("{} returning s._elt_file", update_statement(table, layout, run, "true"));
+    let updated = counted(tx, statement).await?;
+    let mut kept = forget_known(tx, table, layout).await?;
+    for (file, count) in &mut kept {
+        *count -= updated.get(file).copied().unwrap_or(0);
+    }
+    move_to_duplicates(&kept, tallies);
+    let updated: Vec<_> = updated
+        .into_iter()
+        .filter_map(|(file, count)| Some((usize::try_from(file).ok()?, count.unsigned_abs())))
         .collect();
-    let updated = counted(
-        tx,
-        format!(
-            "update {} t set {set}{ROW_HASH} = s.{ROW_HASH}, {RUN_ID} = '{run}', {LOADED_AT} = now()
-             from {STAGING} s where {same_key} returning s._elt_file",
-            table.sql()
-        ),
-    )
-    .await?;
-    counted(tx, format!("delete from {STAGING} s using {} t where {same_key} returning s._elt_file", table.sql()))
-        .await?;
-    let updated =
-        updated.into_iter().filter_map(|(file, count)| Some((usize::try_from(file).ok()?, count.unsigned_abs())));
-    let updated: Vec<_> = updated.collect();
     for &(file, count) in &updated {
         tallies[file].sent = tallies[file].sent.saturating_sub(count);
     }
-    Ok(updated)
+    Ok(Updated { rows: updated, kept: kept.values().sum::<i64>().unsigned_abs() })
+}
+
+/// The statement that updates the rows whose keys are staged, by the staged rows that meet a condition.
+pub fn update_statement(table: &TableRef, layout: &Layout, run: Uuid, condition: &str) -> String {
+    // Keys that are equal may be written in different ways (`a` and `A` of citext): the latest row's spelling stays.
+    let set: String = layout
+        .columns
+        .iter()
+        .filter(|column| !column.key || column.has_spellings())
+        .map(|column| format!("{} = {}, ", quote_ident(&column.name), staged("s", column)))
+        .collect();
+    format!(
+        "update {} t set {set}{ROW_HASH} = s.{ROW_HASH}, {RUN_ID} = '{run}', {LOADED_AT} = now()
+         from {STAGING} s where {} and {condition}",
+        table.sql(),
+        same_key(layout)
+    )
+}
+
+/// Leaves only rows of new keys staged. Returns the others by file.
+pub async fn forget_known(tx: &mut PgConnection, table: &TableRef, layout: &Layout) -> Result<HashMap<i32, i64>, Halt> {
+    let (table, same_key) = (table.sql(), same_key(layout));
+    counted(tx, format!("delete from {STAGING} s using {table} t where {same_key} returning s._elt_file")).await
 }
 
 /// Runs a statement that returns a file's place a row, and counts them by file.
-async fn counted(tx: &mut PgConnection, statement: String) -> sqlx::Result<HashMap<i32, i64>> {
+async fn counted(tx: &mut PgConnection, statement: String) -> Result<HashMap<i32, i64>, Halt> {
     let rows: Vec<(i32, i64)> = sqlx::query_as(AssertSqlSafe(format!(
         "with done as ({statement}) select _elt_file, count(*) from done group by _elt_file"
     )))

@@ -6,20 +6,29 @@
 //!
 //! # Layout
 //! - [`session`]: one connection, one table, and what is known about it
+//! - [`login`]: the account, its settings and what it may do
+//! - [`relation`]: which relations can be loaded into
 //! - [`marker`]: which attempt may load, and what was loaded
 //! - [`commit`]: the COMMIT, noted before it is sent
+//! - [`schema`]: the table's schema, which may be missing
 //! - [`bookkeeping`]: elt's own tables beside the target's
 //! - [`feed`]: the second pass over the files: cells become bytes
 //! - [`copy_binary`], [`numeric`]: values as PostgreSQL's binary COPY has them
+//! - [`rows_at`]: where the rows of each source's JSON documents are
 //! - [`row_hash`], [`seen`], [`overflow`], [`known_rows`]: equal rows are recognised in bounded memory
 //! - [`fill`]: a new table is filled directly
 //! - [`apply`]: staged rows meet a table: [`staging`], [`merge`], [`replace`], [`adopt`]
+//! - [`conversion`]: values the server converts are checked before they are written
 //! - [`conclude`]: quarantine, receipt and marker join the rows, and the transaction commits
 //! - [`pump`]: the bounded channel to the server
-//! - [`table`]: the table's shape
+//! - [`table`], [`column_types`]: the table's shape, and its columns' types
+//! - [`replica_identity`]: published tables can be updated
+//! - [`triggers`]: what triggers of the table made of the rows
 //! - [`quarantine`], [`receipt`]: what became of every row
 //! - [`undo`], [`replayed`]: rows are taken back, rejected rows are loaded after all
 //! - [`transform`]: SQL models are made anew after a load
+//! - [`search`], [`refused`]: rows the table refuses are found, and rejected by a second try
+//! - [`trial`]: a write that is tried and rolled back
 //! - [`failure`]: PostgreSQL's errors as sentences
 
 pub mod commit;
@@ -27,34 +36,46 @@ pub mod failure;
 pub mod known_rows;
 pub mod marker;
 pub mod replayed;
+pub mod rows_at;
 pub mod seen;
 pub mod session;
 pub mod transform;
+pub mod trial;
 pub mod undo;
 
 mod adopt;
 mod apply;
 mod bookkeeping;
+mod column_types;
 mod conclude;
+mod conversion;
 mod copy_binary;
 mod feed;
 mod fill;
+mod login;
 mod merge;
 mod numeric;
 mod overflow;
 mod pump;
 mod quarantine;
 mod receipt;
+mod refusal;
+pub mod refused;
+mod relation;
 mod replace;
+mod replica_identity;
 mod row_hash;
+pub mod schema;
+mod search;
 mod staging;
 mod table;
+mod triggers;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use elt_shared::config::{Dedupe as ConfigDedupe, LoadConfig, LoadMode, OnBadRow, RejectLimit};
-use sqlx::{Connection, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use tokio_util::sync::CancellationToken;
 
 use crate::contract::Layout;
@@ -68,6 +89,7 @@ use crate::report::{Drift, RunReport};
 use commit::Commit;
 use failure::Failing;
 use feed::FeedError;
+use refused::Refused;
 use session::{Before, Session};
 
 /// How much memory a run may take for row hashes, in bytes. With less it loads the same, only slower.
@@ -105,6 +127,8 @@ pub struct Work<'a> {
     pub load: &'a LoadConfig,
     /// What a row that breaks the contract does.
     pub on_bad_row: OnBadRow,
+    /// Rows the table refused at an earlier try of this load.
+    pub refused: Arc<Refused>,
     /// More rejected rows than this fail the run.
     pub max_rejected: Option<RejectLimit>,
     /// Memory for row hashes.
@@ -117,6 +141,8 @@ pub struct Work<'a> {
     pub csv: Option<CombinedCsv>,
     /// Rejected rows that are among the files: they need no replay any more once this is loaded.
     pub replayed: Vec<i64>,
+    /// Where the rows of JSON documents were found, for the runs after this one.
+    pub rows_at: Vec<rows_at::RowsAt>,
     /// Everything is rolled back in the end.
     pub dry: bool,
     /// The report so far.
@@ -145,17 +171,23 @@ pub enum Loaded {
     },
     /// The table is not what it was when the columns were decided; nothing was loaded.
     TableChanged,
+    /// The table refuses some of the rows; nothing was loaded. The load is to be tried again without them.
+    Refused(Box<Refused>),
 }
 
 /// Loads. Whatever the error, nothing is in the target then.
 ///
 /// # Errors
 /// See [`PipelineError`].
-pub async fn load(session: &mut Session, work: Work<'_>) -> Result<Loaded> {
+pub async fn load(session: &mut Session, mut work: Work<'_>) -> Result<Loaded> {
     let table = session.table.clone();
+    let transcoded = has_few_characters(session).await?;
+    if transcoded {
+        work.layout = Arc::new(Layout::clone(&work.layout).transcoded());
+    }
     let outcome = if work.layout.columns.is_empty() {
         conclude::nothing(session, work).await
-    } else if work.before.is_none() && work.load.mode != LoadMode::Merge {
+    } else if work.before.is_none() && work.load.mode != LoadMode::Merge && !transcoded {
         fill::new_table(session, work).await
     } else {
         apply::staged_rows(session, work).await
@@ -164,9 +196,22 @@ pub async fn load(session: &mut Session, work: Work<'_>) -> Result<Loaded> {
         Ok((report, csv)) => Ok(Loaded::Done { report: Box::new(report), csv }),
         Err(Halt::FileChanged { file }) => Ok(Loaded::FileChanged { file }),
         Err(Halt::TableChanged) => Ok(Loaded::TableChanged),
+        Err(Halt::Refused(refused)) => Ok(Loaded::Refused(refused)),
         Err(Halt::Failed(error)) => Err(error),
-        Err(Halt::Database(error)) => Err(Failing::at(&table, "load").because(error)),
+        // The transaction is rolled back by now, so that the catalog can be asked what was refused.
+        Err(Halt::Database(error)) => {
+            Err(Failing::at(&table, "load rows").asking(&mut session.connection, error).await)
+        }
     }
+}
+
+/// Whether the database's encoding has not every character of Unicode. `SQL_ASCII` takes any bytes.
+async fn has_few_characters(session: &mut Session) -> Result<bool> {
+    let encoding: String = sqlx::query_scalar("select current_setting('server_encoding')")
+        .fetch_one(&mut session.connection)
+        .await
+        .map_err(|error| Failing::at(&session.table, "ask for the database's encoding").because(error))?;
+    Ok(!matches!(encoding.as_str(), "UTF8" | "SQL_ASCII"))
 }
 
 /// Why a load ends early.
@@ -175,6 +220,21 @@ enum Halt {
     Database(sqlx::Error),
     FileChanged { file: usize },
     TableChanged,
+    Refused(Box<Refused>),
+}
+
+impl Halt {
+    /// The error of a step that reads none of the run's files and writes none of its rows, so that only its own failure
+    /// and the database's can end it.
+    async fn explained(self, fail: Failing<'_>, connection: &mut PgConnection) -> PipelineError {
+        match self {
+            Self::Failed(error) => error,
+            Self::Database(error) => fail.asking(connection, error).await,
+            Self::FileChanged { .. } | Self::TableChanged | Self::Refused(_) => {
+                PipelineError::Internal("a step without rows ended as one with rows does".into())
+            }
+        }
+    }
 }
 
 impl From<PipelineError> for Halt {

@@ -19,6 +19,7 @@ pub async fn create(connection: &mut PgConnection, layout: &Layout) -> sqlx::Res
         .columns
         .iter()
         .map(|column| match column.sql_type() {
+            _ if column.transcoded => format!("{} bytea", quote_ident(&column.name)),
             SqlType::Known(_) => format!("{} {}", quote_ident(&column.name), column.sql),
             SqlType::Other(_) => format!("{} text", quote_ident(&column.name)),
         })
@@ -79,15 +80,17 @@ pub async fn keep_unknown(tx: &mut PgConnection, table: &TableRef, tallies: &mut
 
 /// Inserts what is staged, in the order of the index it goes into. Answers the number of rows.
 pub async fn insert(tx: &mut PgConnection, table: &TableRef, layout: &Layout, run: uuid::Uuid) -> sqlx::Result<u64> {
-    let done = sqlx::query(AssertSqlSafe(format!(
+    let statement = format!("{} order by s.{ROW_HASH}, s._elt_row", insertion(table, layout, run, "true"));
+    Ok(sqlx::query(AssertSqlSafe(statement)).execute(tx).await?.rows_affected())
+}
+
+/// The statement that inserts the staged rows that meet a condition.
+pub fn insertion(table: &TableRef, layout: &Layout, run: uuid::Uuid, condition: &str) -> String {
+    format!(
         "insert into {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}) overriding system value
-         select {}s.{ROW_HASH}, $1, now() from {STAGING} s order by s.{ROW_HASH}, s._elt_row",
+         select {}s.{ROW_HASH}, '{run}', now() from {STAGING} s where {condition}",
         table.sql(),
         column_list(layout),
         staged_list(layout),
-    )))
-    .bind(run)
-    .execute(tx)
-    .await?;
-    Ok(done.rows_affected())
+    )
 }

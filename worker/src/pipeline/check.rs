@@ -1,7 +1,7 @@
 //! A check reads the sources and says what would be loaded, as what. It writes nothing.
 
 use super::RunContext;
-use super::execute::Executing;
+use super::execute::{self, Executing};
 use super::folder::{self, WorkFolder};
 use crate::contract::decide;
 use crate::error::Result;
@@ -12,14 +12,17 @@ use crate::report::{FileReceipt, RunReport};
 pub async fn check(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
     let path = folder::combined_path(context);
-    folder::open_combined(context, &path)?;
+    folder::check_combined(context, &path)?;
     let folder = WorkFolder::create(context)?;
     let executing = Executing::dry(context, folder.path());
     folder::refuse_input(context, &path, &executing.extract_context()).await?;
     let (extracted, _) = executing.extract(&[]).await?;
     let before = session.look().await?;
+    let (extracted, located) = executing.locate_rows(&mut session, before.as_ref(), extracted).await?;
     let profile = executing.profile(&extracted.files, before.as_ref()).await?;
+    execute::refuse_failed_source(&extracted.files, &profile)?;
     let mut report = executing.report(&session, &extracted, &profile);
+    report.warnings.extend(located.warnings);
     let decision = decide::decide(&profile, &context.config, before.as_ref().map(|before| &before.known))?;
     for file in profile.files.iter().filter(|file| file.error.is_none()) {
         let rows_read = file.rows + file.bad + file.summary.filtered;
@@ -29,6 +32,7 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
             name: extracted.files[file.index].name.clone(),
             bytes: file.summary.bytes,
             content_hash: format!("{:032x}", file.summary.content_hash),
+            delimiter: file.summary.delimiter.clone(),
             rows_read,
             rows_filtered: file.summary.filtered,
             ..FileReceipt::default()

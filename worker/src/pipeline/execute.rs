@@ -11,26 +11,30 @@ use tracing::{Instrument, info_span};
 
 use super::begin::{Beginning, Finished, begin};
 use super::folder::{self, WorkFolder};
+use super::json_rows::{self, Located};
 use super::{RunContext, replay};
 use crate::contract::decide::{self, Decision};
 use crate::error::{PipelineError, Result};
-use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind};
+use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, YoungFiles};
 use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::{self, Expectation, Profile};
+use crate::frame::read::{FileError, HEADER_NOT_FIRST};
 use crate::load::commit::Commit;
+use crate::load::refused::Refused;
 use crate::load::seen::HashSet;
 use crate::load::session::{Before, Session};
-use crate::load::{self, Loaded, Work, known_rows, transform};
+use crate::load::{self, Loaded, Work, known_rows, rows_at, transform};
 use crate::progress::Stage;
-use crate::report::{RunReport, Stages};
+use crate::report::{FileReceipt, RunReport, Stages};
 
 /// A file that keeps changing is read this often before it is left for the next run.
 const TRIES_PER_FILE: usize = 3;
 /// A table that keeps changing under us is looked at this often.
 const TRIES_PER_TABLE: usize = 5;
-
 /// Pauses before the models are tried again after a lost connection.
 const MODEL_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
+/// A load that the table refuses rows of is tried this often, each time without the rows found so far.
+const TRIES_PER_REFUSAL: usize = 8;
 
 /// What is read, and what comes of it.
 struct Purpose<'a> {
@@ -70,6 +74,7 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
 /// Does what a run would do, and rolls it back.
 pub async fn plan(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
+    folder::check_combined(context, &folder::combined_path(context))?;
     let folder = WorkFolder::create(context)?;
     let report = Executing::dry(context, folder.path()).execute(&mut session).await?;
     session.close().await;
@@ -137,17 +142,37 @@ async fn make_models(context: &RunContext, session: &mut Session, mut report: Ru
     report
 }
 
-/// A source that is one file, or an API's answer, has failed when that cannot be read.
-fn refuse_failed_source(files: &[InputFile], profile: &Profile) -> Result<()> {
-    let failed = profile.files.iter().filter(|file| files[file.index].required).find_map(|file| file.error.as_ref());
+/// Refuses files that fail their source: one that the config names (or an API's answer) and that cannot be read, one
+/// whose header is not its first line, and one of which every row is rejected.
+pub fn refuse_failed_source(files: &[InputFile], profile: &Profile) -> Result<()> {
+    let fails = |error: &&FileError, file: &InputFile| file.required || error.code == HEADER_NOT_FIRST;
+    let failed = profile.files.iter().find_map(|file| {
+        let error = file.error.as_ref().filter(|error| fails(error, &files[file.index]));
+        error.or(file.nothing_readable.as_ref())
+    });
     match failed {
         Some(error) => Err(PipelineError::Extract {
             code: error.code,
             message: error.message.clone(),
-            next_step: error.next_step.to_owned(),
+            next_step: error.next_step.clone().into_owned(),
         }),
         None => Ok(()),
     }
+}
+
+/// A sentence about a file whose rows were all rejected by the contract or the table.
+fn wholly_rejected(file: &FileReceipt) -> Option<String> {
+    let rows = file.rows_read - file.rows_filtered;
+    let rejected = rows > 0 && file.rows_quarantined == rows;
+    rejected.then(|| {
+        let name = &file.name;
+        format!("{name}: all of its rows were rejected ({rows}); correct the file or the schema by the reasons in the run's rejected rows")
+    })
+}
+
+/// A sentence about a file, which may name it already.
+fn about(file: &str, sentence: &str) -> String {
+    if sentence.starts_with(file) { sentence.to_owned() } else { format!("{file}: {sentence}") }
 }
 
 /// One attempt.
@@ -171,6 +196,7 @@ impl<'a> Executing<'a> {
             let (extracted, extract_seconds) = self.extract(&changed).instrument(info_span!("extract")).await?;
             session.revive(self.context).await?;
             let before = session.look().await?;
+            let (extracted, located) = self.locate_rows(session, before.as_ref(), extracted).await?;
             let started = Instant::now();
             let bytes = extracted.files.iter().map(|file| file.stamp.size).sum();
             let (profile, known) = tokio::join!(
@@ -178,8 +204,12 @@ impl<'a> Executing<'a> {
                 known_rows::known(session, before.as_ref(), &self.context.config.load, bytes, self.context.memory.all),
             );
             let (profile, known) = (profile?, known?);
-            refuse_failed_source(&extracted.files, &profile)?;
-            let report = self.report(session, &extracted, &profile);
+            // Rows that were rejected before and are replayed may all be rejected again: they are in quarantine still.
+            if self.purpose.given.is_none() {
+                refuse_failed_source(&extracted.files, &profile)?;
+            }
+            let mut report = self.report(session, &extracted, &profile);
+            report.warnings.extend(located.warnings);
             let report = RunReport {
                 stages: Stages {
                     extract: extract_seconds,
@@ -188,10 +218,8 @@ impl<'a> Executing<'a> {
                 },
                 ..report
             };
-            self.refuse_incomplete_replace(&profile, &report)?;
-            let decision = decide::decide(&profile, &self.context.config, before.as_ref().map(|before| &before.known))?;
-            let work = self.work(&extracted.files, &profile, decision, (before, known), report)?;
-            match load::load(session, work).instrument(info_span!("load")).await? {
+            self.refuse_incomplete_replace(&extracted, &profile, &report)?;
+            match self.load(session, &extracted.files, &profile, (before, known), report, located.found).await? {
                 Loaded::Done { report, csv } => {
                     let readable = profile.files.iter().filter(|file| file.error.is_none());
                     let loaded: Vec<_> = readable.map(|file| extracted.files[file.index].clone()).collect();
@@ -202,6 +230,7 @@ impl<'a> Executing<'a> {
                     tracing::warn!("{name} changed while it was read: starting over");
                     changed.push(name.clone());
                 }
+                Loaded::Refused(_) => return Err(PipelineError::Internal("refused rows were not left out".into())),
                 Loaded::TableChanged if table_changes < TRIES_PER_TABLE => {
                     table_changes += 1;
                     tracing::warn!("{} changed meanwhile: starting over", session.table);
@@ -217,6 +246,45 @@ impl<'a> Executing<'a> {
         }
     }
 
+    /// Decides the columns and loads. Rows the table refuses are left out at the next try, with the same files.
+    async fn load(
+        &self,
+        session: &mut Session,
+        files: &[InputFile],
+        profile: &Profile,
+        (before, mut known): (Option<Before>, Option<HashSet>),
+        report: RunReport,
+        rows_at: Vec<rows_at::RowsAt>,
+    ) -> Result<Loaded> {
+        let mut refused = Refused::default();
+        for _ in 0..TRIES_PER_REFUSAL {
+            let decision = decide::decide(profile, &self.context.config, before.as_ref().map(|before| &before.known))?;
+            let work = Work {
+                refused: Arc::new(refused.clone()),
+                rows_at: rows_at.clone(),
+                ..self.work(files, profile, decision, (before.clone(), known.take()), report.clone())?
+            };
+            match load::load(session, work).instrument(info_span!("load")).await? {
+                Loaded::Refused(more) => {
+                    tracing::warn!(
+                        rows = more.len(),
+                        "{} refuses {} rows: loading without them",
+                        session.table,
+                        more.len()
+                    );
+                    refused.extend(*more);
+                }
+                loaded => return Ok(loaded),
+            }
+        }
+        Err(PipelineError::Target {
+            code: "too_many_refused",
+            message: format!("{} refused other rows at each of {TRIES_PER_REFUSAL} tries", session.table),
+            next_step:
+                "Look at the table's constraints and triggers: which rows they refuse depends on the other rows.".into(),
+        })
+    }
+
     /// Gets the files. Those that changed too often while they were read are left for the next run.
     pub async fn extract(&self, changed: &[String]) -> Result<(Extracted, f64)> {
         let started = Instant::now();
@@ -227,6 +295,13 @@ impl<'a> Executing<'a> {
         };
         let restless = |file: &InputFile| changed.iter().filter(|name| **name == file.name).count() >= TRIES_PER_FILE;
         let (left, files): (Vec<_>, Vec<_>) = extracted.files.into_iter().partition(restless);
+        if let Some(required) = left.iter().find(|file| file.required) {
+            return Err(PipelineError::Extract {
+                code: "source_changed",
+                message: format!("{} changed each of the {TRIES_PER_FILE} times it was read", required.name),
+                next_step: "Wait until the file is written completely, then retry the run.".into(),
+            });
+        }
         extracted.files = files;
         extracted.left_out.extend(left.into_iter().map(|file| LeftOut {
             name: file.name,
@@ -234,6 +309,18 @@ impl<'a> Executing<'a> {
             reason: format!("it changed {TRIES_PER_FILE} times while it was read; the next run reads it again"),
         }));
         Ok((extracted, started.elapsed().as_secs_f64()))
+    }
+
+    /// Finds where the rows of JSON documents are, by what earlier runs found and what the documents show.
+    pub async fn locate_rows(
+        &self,
+        session: &mut Session,
+        before: Option<&Before>,
+        extracted: Extracted,
+    ) -> Result<(Extracted, Located)> {
+        let context = self.context;
+        let kept = rows_at::kept(&mut session.connection, &session.table, before).await?;
+        json_rows::locate(extracted, &context.config, &context.base, kept, &context.stop).await
     }
 
     /// What the extraction may touch.
@@ -247,6 +334,17 @@ impl<'a> Executing<'a> {
             network: context.network.clone(),
             control: context.control.clone(),
             stop: context.stop.clone(),
+            young: self.young_files(),
+        }
+    }
+
+    /// A run by hand takes a young file as far as it is written, when it ends with a whole record. A replace would lose
+    /// the rows that are yet to come, and a run that a change or a schedule started has time to wait for them.
+    fn young_files(&self) -> YoungFiles {
+        let by_itself = matches!(self.context.run.trigger.as_str(), "schedule" | "file_change");
+        match by_itself || self.context.config.load.mode == LoadMode::Replace {
+            true => YoungFiles::Wait,
+            false => YoungFiles::WaitForRecord,
         }
     }
 
@@ -266,16 +364,17 @@ impl<'a> Executing<'a> {
     pub fn report(&self, session: &Session, extracted: &Extracted, profile: &Profile) -> RunReport {
         let mut report = RunReport {
             table: session.table.to_string(),
+            ddl: session.makes_schema.iter().cloned().collect(),
             left_out: extracted.left_out.clone(),
             ..RunReport::default()
         };
         for file in &profile.files {
             let name = &extracted.files[file.index].name;
             if let Some(error) = &file.error {
-                let reason = error.message.clone();
+                let reason = error.reason.clone();
                 report.left_out.push(LeftOut { name: name.clone(), kind: LeftOutKind::Failed, reason });
             }
-            report.warnings.extend(file.summary.warnings.iter().map(|warning| format!("{name}: {warning}")));
+            report.warnings.extend(file.summary.warnings.iter().map(|warning| about(name, warning)));
         }
         for left_out in &report.left_out {
             match left_out.kind {
@@ -287,7 +386,7 @@ impl<'a> Executing<'a> {
     }
 
     /// A replace takes away what is not delivered, so it must not run on half of it.
-    fn refuse_incomplete_replace(&self, profile: &Profile, report: &RunReport) -> Result<()> {
+    fn refuse_incomplete_replace(&self, extracted: &Extracted, profile: &Profile, report: &RunReport) -> Result<()> {
         if self.context.config.load.mode != LoadMode::Replace {
             return Ok(());
         }
@@ -302,6 +401,16 @@ impl<'a> Executing<'a> {
                 code: "replace_incomplete",
                 message: format!("the table is not replaced because files could not be read: {}", failed.join(", ")),
                 next_step: "Correct or remove the files named; the old rows are still there.".into(),
+            });
+        }
+        if let Some((file, line)) = profile.files.iter().find_map(|file| Some((file, file.broken?))) {
+            return Err(PipelineError::Contract {
+                code: "replace_incomplete",
+                message: format!(
+                    "the table is not replaced because {}:{line} is not whole JSON",
+                    extracted.files[file.index].name
+                ),
+                next_step: "Write the file again; the old rows are still there.".into(),
             });
         }
         if profile.files.iter().all(|file| file.rows == 0) {
@@ -338,12 +447,14 @@ impl<'a> Executing<'a> {
             known,
             load: &context.config.load,
             on_bad_row: context.config.on_bad_row.unwrap_or(OnBadRow::Quarantine),
+            refused: Arc::default(),
             max_rejected: context.config.schema.as_ref().and_then(|schema| schema.max_rejected),
             memory: context.memory,
             commit: Commit::of(context),
             spool: self.folder,
             csv: self.purpose.csv.map(|path| folder::open_combined(context, path)).transpose()?,
             replayed: self.purpose.replayed.clone(),
+            rows_at: Vec::new(),
             dry: self.purpose.dry,
             report,
             started: Instant::now(),
@@ -354,6 +465,7 @@ impl<'a> Executing<'a> {
 
     /// What comes after the commit. Nothing here can undo it, so what fails is told as a warning.
     async fn finish(&self, mut report: RunReport, csv: Option<CombinedCsv>, loaded: &[InputFile]) -> RunReport {
+        report.warnings.extend(report.files.iter().filter_map(wholly_rejected));
         if self.purpose.dry {
             return report;
         }

@@ -7,6 +7,7 @@
 //! - [`undo`]: what a run inserted is deleted
 //! - [`check`]: what would be loaded
 //! - [`connections`]: every source and the target are tried
+//! - [`json_rows`]: where the rows of JSON documents are
 //! - [`folder`]: the run's work folder and its combined CSV
 
 mod begin;
@@ -14,6 +15,7 @@ mod check;
 mod connections;
 mod execute;
 pub mod folder;
+mod json_rows;
 mod replay;
 mod undo;
 

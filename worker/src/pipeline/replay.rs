@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::RunContext;
 use crate::error::{PipelineError, Result};
 use crate::extract::{Compression, Format, InputFile};
-use crate::load::failure::Failing;
 use crate::load::replayed::{self, Wanted};
 use crate::load::session::Session;
 
@@ -41,9 +40,7 @@ pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: 
         .map_err(|error| PipelineError::Internal(format!("the replay's options cannot be read: {error}")))?;
     let wanted = Wanted { run_id: rejected_by, ids: options.quarantine_ids, edits: options.edits };
     let table = session.table.clone();
-    let replayed = replayed::write(&mut session.connection, &table, &wanted, folder)
-        .await
-        .map_err(|error| Failing::at(&table, "read the rejected rows").because(error))?;
+    let replayed = replayed::write(&mut session.connection, &table, &wanted, folder).await?;
     let files = replayed.files.into_iter().map(|file| {
         let doing = format!("look at {}", file.path.display());
         InputFile::at(file.name, file.path, (Format::Csv, Compression::None))

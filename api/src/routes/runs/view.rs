@@ -76,7 +76,7 @@ pub struct RunView {
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
     pub waits_for_run: Option<Uuid>,
-    /// `extract`, `validate` or `load`: where it is, or where it failed or was stopped.
+    /// `connect` (to the target), `extract`, `validate` or `load`: where it is, or where it failed or was stopped.
     pub stage: Option<String>,
     /// Rows and bytes of that stage.
     pub progress: Option<Value>,

@@ -42,7 +42,13 @@ export class Time {
       case 'minute':
         return minuteTime(ms, zone);
       case 'relative':
-        return relative(ms, this.clock.now());
+        return relative(ms, this.nowFor(ms));
     }
   });
+
+  /** The clock of the page moves in steps; what happened since its last one is not to come. */
+  private nowFor(ms: number): number {
+    const now = this.clock.now();
+    return ms > now ? Math.max(now, Math.min(ms, Date.now())) : now;
+  }
 }

@@ -23,7 +23,7 @@ pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::
                     lease_expires_at = now() + make_interval(secs => $3), not_before = null,
                     waits_for = case when unknown_since is not null then waits_for end,
                     waits_for_run = null, target_key = null,
-                    stage = case when unknown_since is null then 'extract' else stage end,
+                    stage = case when unknown_since is null then 'connect' else stage end,
                     progress = case when unknown_since is null then null else progress end,
                     started_at = coalesce(started_at, now())
              where id = $1 and (attempt < max_attempts or unknown_since is not null)

@@ -16,7 +16,10 @@ use elt_shared::config::ColumnType;
 use uuid::Uuid;
 
 pub(crate) use number::{EXACT_DOUBLE_DIGITS, NumberShape, number_shape, plain_integer};
-pub use number::{numeric_canonical, numeric_fits, parse_bigint, parse_double, parse_integer, parse_smallint};
+pub use number::{
+    decimal_digits, is_exact_double, is_exact_real, numeric_canonical, numeric_fits, numeric_fits_into, parse_bigint,
+    parse_double, parse_integer, parse_smallint, significant_digits,
+};
 pub use time::{
     TimeFormat, parse_date, parse_date_as, parse_time, parse_timestamp, parse_timestamp_as, parse_timestamptz,
     parse_timestamptz_as,

@@ -5,6 +5,10 @@ use crate::frame::CellKind;
 
 /// A decimal number of at most this many significant digits survives the way through a double unchanged.
 pub(crate) const EXACT_DOUBLE_DIGITS: usize = 15;
+/// A decimal number of at most this many significant digits survives the way through a `real` unchanged.
+const EXACT_REAL_DIGITS: usize = 6;
+/// No double has more significant digits.
+const MAX_DOUBLE_DIGITS: usize = 767;
 /// What PostgreSQL's `numeric` holds before and after the decimal point.
 const NUMERIC_WHOLE_DIGITS: i64 = 131_072;
 const NUMERIC_SCALE: i64 = 16_383;
@@ -116,7 +120,11 @@ pub(crate) fn number_shape(kind: CellKind, bytes: &[u8]) -> NumberShape {
     };
     let looks_like_a_code = (exponent.sign.is_none() && exponent.digits.len() > 1 && exponent.digits[0] == b'0')
         || (exponent.sign.is_none() && !parts.point && parts.whole.len() > 1);
-    if (looks_like_a_code && !json) || digits > EXACT_DOUBLE_DIGITS + 2 || parse_double(text).is_none() {
+    if (looks_like_a_code && !json) || digits > EXACT_DOUBLE_DIGITS + 2 {
+        return NumberShape::No;
+    }
+    // A double is not inferred from a number that it would round.
+    if !parse_double(text).is_some_and(|value| digits <= EXACT_DOUBLE_DIGITS || is_exact_double(text, value)) {
         return NumberShape::No;
     }
     NumberShape::Exponent
@@ -203,6 +211,49 @@ pub fn parse_double(bytes: &[u8]) -> Option<f64> {
     Some(value)
 }
 
+/// Whether a double is the number that is written, not one that was rounded to: its shortest digits, or as many of its
+/// digits as are written, are those digits.
+pub fn is_exact_double(bytes: &[u8], value: f64) -> bool {
+    // A decimal of at most 15 digits survives the way through a double.
+    let plain = bytes.len() <= EXACT_DOUBLE_DIGITS && memchr::memchr2(b'e', b'E', bytes).is_none();
+    plain || is_exact(bytes, value, || format!("{value:e}"))
+}
+
+/// Whether a `real` is the number that is written: see [`is_exact_double`].
+pub fn is_exact_real(bytes: &[u8], value: f32) -> bool {
+    let plain = bytes.len() <= EXACT_REAL_DIGITS && memchr::memchr2(b'e', b'E', bytes).is_none();
+    plain || is_exact(bytes, f64::from(value), || format!("{value:e}"))
+}
+
+fn is_exact(bytes: &[u8], value: f64, shortest: impl Fn() -> String) -> bool {
+    if !value.is_finite() {
+        return true;
+    }
+    let mut written = Vec::new();
+    if !numeric_canonical(bytes, &mut written) {
+        return false;
+    }
+    let is_written = |text: String| {
+        let mut canonical = Vec::new();
+        numeric_canonical(text.as_bytes(), &mut canonical) && canonical == written
+    };
+    let digits = significant_digits(bytes);
+    is_written(shortest())
+        || (digits <= MAX_DOUBLE_DIGITS && is_written(format!("{value:.*e}", digits.saturating_sub(1))))
+}
+
+/// Digits of a number without leading and trailing zeros; 0 for zero and for what is not a number.
+pub fn significant_digits(bytes: &[u8]) -> usize {
+    let span = parts(trim(bytes)).as_ref().and_then(Span::of);
+    span.map_or(0, |span| usize::try_from(span.whole_digits + span.scale).unwrap_or(usize::MAX))
+}
+
+/// Digits before and behind the point of a number, without leading and trailing zeros. `None`: it is not a number.
+pub fn decimal_digits(bytes: &[u8]) -> Option<(i64, i64)> {
+    let parts = parts(trim(bytes))?;
+    Some(Span::of(&parts).map_or((0, 0), |span| (span.whole_digits, span.scale)))
+}
+
 /// Appends the canonical form of a number: exact, no exponent, no leading or trailing zeros (`-0.50` is `-0.5`, `1.2e1` is `12`).
 /// False when it is no number or outside what PostgreSQL's `numeric` holds.
 pub fn numeric_canonical(bytes: &[u8], out: &mut Vec<u8>) -> bool {
@@ -215,6 +266,12 @@ pub fn numeric_fits(bytes: &[u8], limits: Option<(u16, u16)>) -> bool {
         Some((precision, scale)) => (i64::from(precision) - i64::from(scale), i64::from(scale)),
         None => (NUMERIC_WHOLE_DIGITS, NUMERIC_SCALE),
     };
+    numeric_fits_into(bytes, whole, scale)
+}
+
+/// Whether a number has at most so many digits before and behind the point. A negative number of digits before the point
+/// asks for zeros behind it, a negative one behind the point for zeros before it.
+pub fn numeric_fits_into(bytes: &[u8], whole: i64, scale: i64) -> bool {
     let Some(parts) = parts(trim(bytes)) else { return false };
     Span::of(&parts).is_none_or(|span| span.whole_digits <= whole && span.scale <= scale)
 }

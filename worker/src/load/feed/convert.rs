@@ -7,6 +7,7 @@ use super::combine::Combining;
 use crate::contract::{Converter, TypedBatch};
 use crate::frame::combined::CombinedCsv;
 use crate::frame::{BadRecord, Piece};
+use crate::load::refused::Refusing;
 
 /// What the writing thread gets.
 pub enum Typed {
@@ -20,12 +21,19 @@ pub enum Typed {
 pub fn convert(
     mut converter: Converter,
     mut combining: Option<Combining>,
+    mut refusing: Option<Refusing>,
     pieces: &Receiver<Piece>,
     send: &SyncSender<Typed>,
 ) -> Result<Option<CombinedCsv>, FeedError> {
     for piece in pieces {
         let typed = match piece {
-            Piece::Rows(batch) => Typed::Rows(Box::new(converter.convert(batch)?)),
+            Piece::Rows(batch) => {
+                let mut typed = converter.convert(batch)?;
+                if let Some(refusing) = &mut refusing {
+                    refusing.batch(&mut typed);
+                }
+                Typed::Rows(Box::new(typed))
+            }
             Piece::Bad(bad) => Typed::Bad(bad),
         };
         if let (Typed::Rows(rows), Some(combining)) = (&typed, &mut combining) {

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::marker::Attempt;
 use super::overflow::Overflow;
 use super::quarantine::Rejected;
+use super::refused::{Refused, Refusing};
 use super::seen::HashSet;
 use crate::contract::{Converter, Layout};
 use crate::error::{PipelineError, Result};
@@ -38,7 +39,7 @@ use combine::Combining;
 use convert::convert;
 use doubt::Doubt;
 use read::read_files;
-pub use reject::Rejecting;
+pub use reject::{RejectRules, Rejecting};
 use write::Writing;
 
 /// Batches a thread may be ahead of the one that takes them.
@@ -84,6 +85,8 @@ pub struct Feed {
     pub csv: Option<CombinedCsv>,
     /// Rows that break the contract, and what they do.
     pub rejecting: Rejecting,
+    /// Rows the table is known to refuse.
+    pub refused: Arc<Refused>,
     /// Where hashes without room go.
     pub spool: PathBuf,
     /// Asks for the end.
@@ -154,7 +157,8 @@ impl Feed {
         let overflow = Overflow::in_folder(&self.spool).map_err(spool_failed)?;
         let combining = self.csv.take().map(|csv| Combining::begin(csv, self.layout.clone())).transpose()?;
         let reading = thread("elt-read", move || read_files(&files, &send, &spares, &stop, &progress))?;
-        let converting = thread("elt-convert", move || convert(converter, combining, &pieces, &send_typed))?;
+        let refusing = Refusing::new(self.refused.clone(), &self.layout);
+        let converting = thread("elt-convert", move || convert(converter, combining, refusing, &pieces, &send_typed))?;
         let mut writing = Writing::new(self, overflow, places, give_back);
         let wrote = writing.take(&typed, chunks);
         drop(typed);

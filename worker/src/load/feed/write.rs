@@ -34,9 +34,10 @@ pub struct Writing {
     /// Batches go back to the reading thread, for their memory.
     give_back: SyncSender<RawBatch>,
     tallies: Vec<Tally>,
-    row_number: i64,
-    /// Rows of the chunks that were sent.
-    rows_sent: i64,
+    /// Rows of earlier batches, whatever became of them.
+    rows_before: i64,
+    /// Rows of the chunk that is being filled.
+    rows_in_chunk: u64,
     chunk: Vec<u8>,
 }
 
@@ -57,7 +58,7 @@ impl Writing {
         let mut chunk = Vec::with_capacity(CHUNK_BYTES + (64 << 10));
         chunk.extend_from_slice(copy::HEADER);
         Self {
-            wires: feed.layout.columns.iter().map(|column| Wire::of(column.sql_type())).collect(),
+            wires: feed.layout.columns.iter().map(Wire::of_column).collect(),
             hasher,
             known,
             overflow,
@@ -65,8 +66,8 @@ impl Writing {
             suffix,
             give_back,
             tallies: vec![Tally::default(); places],
-            row_number: 0,
-            rows_sent: 0,
+            rows_before: 0,
+            rows_in_chunk: 0,
             chunk,
             feed,
         }
@@ -109,6 +110,7 @@ impl Writing {
             }
         }
         drop(cells);
+        self.rows_before += rows as i64;
         let _ = self.give_back.try_send(typed.raw);
         Ok(())
     }
@@ -153,15 +155,15 @@ impl Writing {
             Tail::Direct { .. } => out.extend_from_slice(&self.suffix),
             Tail::Staged => {
                 copy::integer(file as i32, out);
-                copy::bigint(self.row_number, out);
+                // The number of the row in the run, not of the rows sent: a second try of the load finds the row by it.
+                copy::bigint(self.rows_before + row as i64, out);
             }
         }
-        self.row_number += 1;
+        self.rows_in_chunk += 1;
     }
 
     fn send(&mut self, chunks: &Sender<Vec<u8>>) -> Result<(), FeedError> {
-        self.feed.progress.sent((self.row_number - self.rows_sent).unsigned_abs());
-        self.rows_sent = self.row_number;
+        self.feed.progress.sent(std::mem::take(&mut self.rows_in_chunk));
         let full = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_BYTES + (64 << 10)));
         chunks.blocking_send(full).map_err(|_| FeedError::Closed)
     }

@@ -30,6 +30,10 @@ fn column(name: &str, history: &[ColumnType]) -> Column {
         history,
         through: None,
         rules: None,
+        foreign: None,
+        fit: Default::default(),
+        collation: None,
+        transcoded: false,
         key: false,
         any_case: false,
         verbatim: true,
@@ -56,7 +60,7 @@ fn batch(names: &[String], rows: &[Vec<(CellKind, String)>]) -> RawBatch {
 
 /// Hashes rows the way a load does; no row may break the contract.
 fn hashes(columns: Vec<Column>, names: &[String], rows: &[Vec<(CellKind, String)>]) -> Vec<u128> {
-    let layout = Arc::new(Layout { columns });
+    let layout = Arc::new(Layout { columns, ..Layout::default() });
     let mut hasher = RowHasher::new(&layout);
     let typed = Converter::new(layout).convert(batch(names, rows)).unwrap();
     assert_eq!(typed.violations, []);
@@ -179,7 +183,7 @@ proptest! {
     #[test]
     fn a_row_read_back_from_the_table_has_its_hash(table in table()) {
         let rows = csv_rows(&table);
-        let layout = Layout { columns: columns() };
+        let layout = Layout { columns: columns(), transcoded: false };
         let mut hasher = RowHasher::new(&layout);
         let written: Vec<_> = rows
             .iter()

@@ -1,0 +1,122 @@
+//! Rows the target's table refuses: found by an earlier try of the same load, rejected by the next one.
+//!
+//! The server tells of one refused row at a time, and only after the row was sent. So a load that meets one finds all
+//! of them ([`search`](super::search)), rolls back and starts again with what it found: the second pass over the files
+//! rejects these rows like any row that breaks the contract, with its line, its text and its cells.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::row_hash::RowHasher;
+use crate::contract::cells::Cells;
+use crate::contract::{Layout, TypedBatch, Violation};
+
+/// More rows than this are not searched for one by one.
+pub const MOST_REFUSED: usize = 10_000;
+/// More rows than this are not kept in memory.
+const MOST_KEPT: usize = 200_000;
+
+/// Why the table refuses a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Column of the layout; `None`: it is about several columns, or about none.
+    pub column: Option<usize>,
+    /// Stable: see [`Violation::code`].
+    pub code: &'static str,
+    /// A sentence about the value or the row, without the column's name. It may show a value of the row.
+    pub reason: String,
+    /// The same sentence without values, for logs.
+    pub rule: String,
+}
+
+/// Refused rows by their number: rows are counted from 0 in the order of the run's files.
+#[derive(Debug, Clone, Default)]
+pub struct Refused {
+    rows: HashMap<i64, Arc<Refusal>>,
+    /// By row hash, where rows have one: a row that is equal to a refused one is refused as well.
+    hashes: HashMap<u128, Arc<Refusal>>,
+    /// The search was given up: there are more.
+    pub exceeded: bool,
+}
+
+impl Refused {
+    /// Whether no row is refused.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Adds a row. Rows beyond the limit of memory are left to the next try.
+    pub fn add(&mut self, row: i64, hash: Option<u128>, refusal: &Arc<Refusal>) {
+        if self.rows.len() >= MOST_KEPT {
+            self.exceeded = true;
+            return;
+        }
+        self.rows.insert(row, refusal.clone());
+        if let Some(hash) = hash {
+            self.hashes.insert(hash, refusal.clone());
+        }
+    }
+
+    /// Adds what a later try found.
+    pub fn extend(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        self.hashes.extend(other.hashes);
+        self.exceeded |= other.exceeded;
+    }
+}
+
+/// Rejects refused rows on their way through the second pass.
+pub struct Refusing {
+    refused: Arc<Refused>,
+    hasher: Option<RowHasher>,
+    /// Number of the next batch's first row.
+    next: i64,
+}
+
+impl Refusing {
+    /// Of the batches of one load. `None`: no row is refused.
+    pub fn new(refused: Arc<Refused>, layout: &Layout) -> Option<Self> {
+        let hasher = (!refused.hashes.is_empty()).then(|| RowHasher::new(layout));
+        (!refused.is_empty()).then_some(Self { refused, hasher, next: 0 })
+    }
+
+    /// Adds violations for the batch's refused rows.
+    pub fn batch(&mut self, typed: &mut TypedBatch) {
+        let first = self.next;
+        let rows = typed.raw.rows();
+        self.next += rows as i64;
+        let mut found = Vec::new();
+        let cells: Vec<_> = typed.frame.columns().iter().map_while(Cells::of).collect();
+        for row in 0..rows {
+            let known = self.refused.rows.get(&(first + row as i64));
+            let refusal = known.or_else(|| {
+                let hash = self.hasher.as_mut()?.typed(&cells, row, typed.raw.null_tokens);
+                self.refused.hashes.get(&hash)
+            });
+            if let Some(refusal) = refusal {
+                found.push(violation(row, refusal));
+            }
+        }
+        drop(cells);
+        typed.violations.extend(found);
+        // The sort is stable: what the contract says about a row comes before what the table says.
+        typed.violations.sort_by_key(|violation| violation.row);
+        typed.violations.dedup_by_key(|violation| violation.row);
+    }
+}
+
+fn violation(row: usize, refusal: &Refusal) -> Violation {
+    Violation {
+        row,
+        column: refusal.column,
+        code: refusal.code,
+        reason: refusal.reason.clone(),
+        rule: Some(refusal.rule.clone()),
+        refused: true,
+    }
+}
