@@ -92,7 +92,12 @@ async fn no_column_type_changes_a_value_in_silence() {
     loader.only("a.ndjson", rows);
     let report = loader.load("t", "").await;
     for (n, case) in CASES.iter().enumerate() {
-        assert_eq!(loader.value(&format!("select c{n}::text collate \"C\" from t where id = 0")).await, case.2, "{}", case.0);
+        assert_eq!(
+            loader.value(&format!("select c{n}::text collate \"C\" from t where id = 0")).await,
+            case.2,
+            "{}",
+            case.0
+        );
         let place = loader.rows(&format!("select column_name, line from _elt_quarantine where line = {}", n + 2)).await;
         assert_eq!(place, [format!("c{n}|{}", n + 2)], "{} {}", case.0, case.3);
     }
@@ -233,19 +238,26 @@ async fn merge_compares_keys_as_their_column_does() {
     let loader = Loader::start().await;
     let admin = loader.admin().await;
     sqlx::raw_sql("create extension citext").execute(&admin).await.expect("citext");
-    loader
-        .sql("create collation no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
-        .await;
+    loader.sql("create collation no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)").await;
     for (sql_type, stored, delivered, shown) in [
         ("citext", "Ann", "ANN,x\nann,y\n", "ann|y"),
         ("text collate no_case", "Ann", "ANN,x\nann,y\n", "ann|y"),
         ("char(5)", "ab", "ab,x\n\"ab \",y\n", "ab   |y"),
         ("numeric", "1.0", "1,x\n1.00,y\n", "1.00|y"),
-        ("timestamptz", "2024-01-01 10:00Z", "2024-01-01T11:00:00+01:00,x\n2024-01-01T10:00:00Z,y\n", "2024-01-01T10:00:00+00:00|y"),
+        (
+            "timestamptz",
+            "2024-01-01 10:00Z",
+            "2024-01-01T11:00:00+01:00,x\n2024-01-01T10:00:00Z,y\n",
+            "2024-01-01T10:00:00+00:00|y",
+        ),
         ("inet", "10.0.0.1", "10.0.0.1/32,x\n10.0.0.1,y\n", "10.0.0.1|y"),
     ] {
         loader.sql("drop table if exists t, _elt_quarantine, _elt_files, _elt_loads, _elt_columns").await;
-        loader.sql(&format!("create table t (k {sql_type} primary key, v text); insert into t values ('{stored}', 'old')")).await;
+        loader
+            .sql(&format!(
+                "create table t (k {sql_type} primary key, v text); insert into t values ('{stored}', 'old')"
+            ))
+            .await;
         loader.only("a.csv", format!("k,v\n{delivered}"));
         let report = loader.load("t", MERGE).await;
         assert_eq!((report.rows_inserted, report.rows_updated, report.rows_duplicate), (0, 1, 1), "{sql_type}");
@@ -292,7 +304,10 @@ async fn a_character_that_the_database_s_encoding_has_not_is_quarantined() {
     );
     let report = loader.load("t", "").await;
     assert_eq!((report.rows_inserted, report.rows_quarantined), (2, 3), "{report:#?}");
-    assert_eq!(loader.rows("select id, name, extra ->> 'a' as extra, tags[1] as tag from t order by id").await, ["1|Zoë|é|ü", "5|ok|-|-"]);
+    assert_eq!(
+        loader.rows("select id, name, extra ->> 'a' as extra, tags[1] as tag from t order by id").await,
+        ["1|Zoë|é|ü", "5|ok|-|-"]
+    );
     assert_eq!(
         loader.rows("select line, column_name, code, raw from _elt_quarantine order by line").await,
         ["3|name|encoding|2,??d?,,", "4|extra|encoding|3,a,\"{\"\"a\"\": \"\"?\"\"}\",", "5|tags|encoding|4,b,,{?}"]

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::extract::probe::ProbeReport;
-use crate::rejections::Rejections;
 use crate::extract::{LeftOut, LeftOutKind};
+use crate::rejections::Rejections;
 
 /// What a run did. Kept in the target beside the rows, and with the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

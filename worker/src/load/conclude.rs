@@ -53,7 +53,11 @@ pub fn feed(
         csv: work.csv.take(),
         rejecting: Rejecting::new(
             rejected,
-            RejectRules { on_bad_row: work.on_bad_row, limit: work.max_rejected, too_many_refused: work.refused.exceeded },
+            RejectRules {
+                on_bad_row: work.on_bad_row,
+                limit: work.max_rejected,
+                too_many_refused: work.refused.exceeded,
+            },
             work.progress.clone(),
         ),
         refused: work.refused.clone(),

@@ -141,12 +141,7 @@ async fn unconverted_values(
 }
 
 /// Converts some of a column's values under a savepoint. The inner error is about a value.
-async fn converts(
-    tx: &mut PgConnection,
-    column: &Column,
-    from: i64,
-    to: i64,
-) -> sqlx::Result<Result<(), sqlx::Error>> {
+async fn converts(tx: &mut PgConnection, column: &Column, from: i64, to: i64) -> sqlx::Result<Result<(), sqlx::Error>> {
     let mut savepoint = tx.begin().await?;
     let statement = format!(
         "select count({}::{})::bigint from pg_temp._elt_values v where v.place between {from} and {to}",
@@ -247,7 +242,9 @@ fn kept_array(foreign: &ForeignType, text: &str, value: &str) -> String {
 fn kept_range(subtype: &str, text: &str, value: &str) -> String {
     match subtype {
         "timestamp" => {
-            format!(r"{value} is not null and {text} !~ '{TOO_PRECISE}|\d\d:\d\d(:\d\d(\.\d+)?)?\s*([-+]\d|[[:alpha:]])'")
+            format!(
+                r"{value} is not null and {text} !~ '{TOO_PRECISE}|\d\d:\d\d(:\d\d(\.\d+)?)?\s*([-+]\d|[[:alpha:]])'"
+            )
         }
         "timestamptz" => format!("{value} is not null and {text} !~ '{TOO_PRECISE}'"),
         "date" => format!(r"{value} is not null and {text} !~ '\d\d:\d\d'"),
