@@ -213,7 +213,7 @@ fn a_source_says_what_it_lacks() {
     check(
         &source("type: api, url: \"http://a\", pagination: {type: page, end_status: [400, 429]}"),
         &["sources[0].pagination.end_status: expected HTTP statuses from 400 to 599, without 401, 403, 407, 408, 425 \
-         and 429 at line 2 column 73"],
+         and 429 at line 2 column 69"],
     );
     check(
         &source("type: local, path: a, csv: {delimiter: \"||\", quote: \";\", encoding: latin-99}"),

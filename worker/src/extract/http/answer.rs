@@ -227,11 +227,11 @@ fn cursor(file: &mut File, path: &JsonPath, end_value: Option<&str>) -> io::Resu
     Ok(Ok((!ends).then_some(text)))
 }
 
+/// A value and the bytes it takes up.
+type Found<L> = (L, Range<u64>);
+
 /// Everything at a path, and where it is.
-fn found<L: for<'de> Deserialize<'de>>(
-    file: &mut File,
-    steps: &[Step],
-) -> io::Result<Result<Vec<(L, Range<u64>)>, Flaw>> {
+fn found<L: for<'de> Deserialize<'de>>(file: &mut File, steps: &[Step]) -> io::Result<Result<Vec<Found<L>>, Flaw>> {
     let (json, position) = start(file)?;
     let mut found = Vec::new();
     match walk(json, &position, steps, &mut |leaf, bytes| found.push((leaf, bytes))) {
@@ -258,11 +258,13 @@ fn after_mark(file: &mut File) -> io::Result<u64> {
     Ok(if marked { 3 } else { 0 })
 }
 
+/// The first byte that is not white space.
 fn first_byte(file: &mut File) -> io::Result<Option<u8>> {
-    for byte in start(file)?.0.bytes() {
-        match byte? {
-            b' ' | b'\t' | b'\n' | b'\r' => {}
-            byte => return Ok(Some(byte)),
+    let mut json = start(file)?.0;
+    let mut byte = [0];
+    while json.read(&mut byte)? > 0 {
+        if !matches!(byte[0], b' ' | b'\t' | b'\n' | b'\r') {
+            return Ok(Some(byte[0]));
         }
     }
     Ok(None)
