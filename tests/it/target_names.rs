@@ -92,7 +92,7 @@ async fn a_column_of_the_schema_has_the_very_name_or_is_refused() {
     // Longer names are shortened, as those of a file's header are, and the report says so.
     for (place, name) in NAMES.into_iter().filter(|name| name.len() <= 63).enumerate() {
         let quoted = serde_json::Value::from(name).to_string();
-        loader.only("a.json", &format!("[{{{quoted}: 7}}]"));
+        loader.only("a.json", format!("[{{{quoted}: 7}}]"));
         let yaml =
             loader.yaml(&format!("t{place}"), &format!("schema: {{columns: {{{quoted}: int}}}}\nstrict_mode: true\n"));
         let Ok(document) = Document::parse(&yaml) else { continue };
