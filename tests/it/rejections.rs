@@ -54,7 +54,8 @@ async fn a_run_that_loads_the_others_says_why_rows_were_rejected() {
     assert_eq!(run["state"], "succeeded", "{run:#}");
     let rejected = &run["report"]["rejected"];
     assert_eq!(rejected["total"], run["rows_quarantined"]);
-    let lines: Vec<&Value> = rejected["places"].as_array().expect("places").iter().map(|place| &place["line"]).collect();
+    let lines: Vec<&Value> =
+        rejected["places"].as_array().expect("places").iter().map(|place| &place["line"]).collect();
     assert_eq!(lines, [3, 4], "{rejected:#}");
     let clean = self::run(&app, "id,amount\n9,1.00\n", "on_bad_row: quarantine", "").await;
     assert_eq!(clean["report"].get("rejected"), None, "{clean:#}");

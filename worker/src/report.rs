@@ -5,8 +5,8 @@ use elt_shared::store::runs::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::extract::probe::ProbeReport;
-use crate::rejections::Rejections;
 use crate::extract::{LeftOut, LeftOutKind};
+use crate::rejections::Rejections;
 
 /// What a run did. Kept in the target beside the rows, and with the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
