@@ -22,7 +22,7 @@ const LOOKS: Record<string, Look> = {
   stopping: { tone: 'warn', icon: 'stop', label: 'Stopping' },
   // How starts of a run end that do not end the run.
   retry: { tone: 'warn', icon: 'retry', label: 'To be tried again' },
-  unknown: { tone: 'warn', icon: 'hourglass', label: 'The target is asked' },
+  unknown: { tone: 'warn', icon: 'hourglass', label: 'Result not known' },
   target_busy: { tone: '', icon: 'clock', label: 'Table was busy' },
   handed_back: { tone: '', icon: 'clock', label: 'Handed back' },
   worker_lost: { tone: 'bad', icon: 'alert', label: 'Worker lost' },
