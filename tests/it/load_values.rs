@@ -281,3 +281,24 @@ async fn a_key_that_is_too_long_for_an_index_is_quarantined() {
         ["3|k|key_too_long|has 4800 bytes, which is too long for a key: an index entry holds at most 2704"]
     );
 }
+
+#[tokio::test]
+async fn a_character_that_the_database_s_encoding_has_not_is_quarantined() {
+    let loader = Loader::in_encoding("LATIN1").await;
+    loader.sql("create table t (id int, name text, extra jsonb, tags text[])").await;
+    loader.only(
+        "a.csv",
+        "id,name,extra,tags\n1,Zoë,\"{\"\"a\"\": \"\"é\"\"}\",{ü}\n2,Łódź,,\n3,a,\"{\"\"a\"\": \"\"€\"\"}\",\n4,b,,{€}\n5,ok,,\n",
+    );
+    let report = loader.load("t", "").await;
+    assert_eq!((report.rows_inserted, report.rows_quarantined), (2, 3), "{report:#?}");
+    assert_eq!(loader.rows("select id, name, extra ->> 'a' as extra, tags[1] as tag from t order by id").await, ["1|Zoë|é|ü", "5|ok|-|-"]);
+    assert_eq!(
+        loader.rows("select line, column_name, code, raw from _elt_quarantine order by line").await,
+        ["3|name|encoding|2,??d?,,", "4|extra|encoding|3,a,\"{\"\"a\"\": \"\"?\"\"}\",", "5|tags|encoding|4,b,,{?}"]
+    );
+    loader.only("b.csv", "id,name\n1,Łódź\n2,Köln\n");
+    let report = loader.load("made_by_elt", "").await;
+    assert_eq!((report.rows_inserted, report.rows_quarantined), (1, 1), "{report:#?}");
+    assert_eq!(loader.value("select name from made_by_elt").await, "Köln");
+}

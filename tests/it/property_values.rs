@@ -20,6 +20,13 @@ type Tried = (&'static str, fn(&mut Random) -> String, &'static str);
 
 const NOT_FINER: &str = r"d !~ '[.,]\d{6}\d*[1-9]'";
 
+/// The shortest digits that name the number, or as many digits as name any `real`: those of the number itself.
+const REAL: &str = "s::text::numeric = d::numeric
+    or ({digits} between 9 and 17 and abs(s::float8::text::numeric - d::numeric) * 2 <= power(10::numeric, -scale(d::numeric)))";
+/// The same for a double, which 17 digits name: PostgreSQL itself reads them as this number.
+const DOUBLE: &str = "s::text::numeric = d::numeric or ({digits} = 17 and d::float8 = s)";
+const SIGNIFICANT_DIGITS: &str = "length(btrim(replace(abs(d::numeric)::text, '.', ''), '0'))";
+
 const TRIED: &[Tried] = &[
     ("text", any_text, "s = d"),
     ("varchar(4)", any_text, "s = d"),
@@ -44,9 +51,9 @@ const TRIED: &[Tried] = &[
     ("numeric(2,4)", number, "s = d::numeric"),
     ("positive", number, "s::numeric = d::numeric and s > 0"),
     ("price", number, "s::numeric = d::numeric"),
-    ("real", number, "s::text::numeric = d::numeric"),
-    ("double precision", number, "s::text::numeric = d::numeric"),
-    ("ratio", number, "s::text::numeric = d::numeric"),
+    ("real", number, REAL),
+    ("double precision", number, DOUBLE),
+    ("ratio", number, DOUBLE),
     ("int[]", number_array, "s::numeric[] = d::numeric[]"),
     ("numeric(7,2)[]", number_array, "s = d::numeric[]"),
     ("real[]", number_array, "s::text::numeric[] = d::numeric[]"),
@@ -181,7 +188,7 @@ async fn judge(loader: &Loader, delivered: &[(i64, i32, String)]) {
     for (n, (sql_type, _, same)) in TRIED.iter().enumerate() {
         // An empty cell of a type that has no empty value is a missing value.
         let missing = if TEXTS.contains(sql_type) { "false" } else { "d = ''" };
-        let same = same.replace("{finer}", NOT_FINER);
+        let same = same.replace("{finer}", NOT_FINER).replace("{digits}", SIGNIFICANT_DIGITS);
         let query = format!(
             "select d, s::text from (select t.c{n} as s, d from delivered join t using (id) where c = {n}) value
              where case when s is null then not ({missing}) else not ({same}) end limit 20"

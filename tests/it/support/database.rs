@@ -64,6 +64,18 @@ impl Databases {
         }
     }
 
+    /// Makes the target database again, with another encoding than UTF-8.
+    pub async fn encode_target(&self, encoding: &str) {
+        let mut admin = connect(&server().await).await;
+        let target = &self.names[1];
+        run(&mut admin, format!("drop database {target} with (force)")).await;
+        run(
+            &mut admin,
+            format!("create database {target} owner {TARGET_ROLE} encoding '{encoding}' template template0 locale 'C'"),
+        )
+        .await;
+    }
+
     /// A connection URL of the target, as `ELT_TARGET_URL` takes it.
     pub fn target_url(&self) -> String {
         let target = &self.target;

@@ -45,6 +45,13 @@ impl Loader {
         Self { control, target, folder: Folder::new(), data: Folder::new(), databases, memory: HashMemory::default() }
     }
 
+    /// With a target database in another encoding than UTF-8.
+    pub async fn in_encoding(encoding: &str) -> Self {
+        let loader = Self::start().await;
+        loader.databases.encode_target(encoding).await;
+        Self { target: loader.databases.target_pool().await, ..loader }
+    }
+
     /// A config that loads the folder into a table of the default target.
     pub fn yaml(&self, table: &str, more: &str) -> String {
         format!(

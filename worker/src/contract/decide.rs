@@ -271,6 +271,7 @@ impl<'a> Deciding<'a> {
             foreign,
             fit,
             collation: known.and_then(|known| known.collation.clone()),
+            transcoded: false,
             key: false,
             any_case,
             proven,

@@ -16,6 +16,8 @@ use super::{SqlType, Typing};
 pub struct Layout {
     /// The columns.
     pub columns: Vec<Column>,
+    /// The database's encoding has not every character, so texts are sent as bytes and converted by the server.
+    pub transcoded: bool,
 }
 
 /// One column of a load.
@@ -37,6 +39,8 @@ pub struct Column {
     pub fit: Fit,
     /// The collation, where it is not the type's own: quoted, `"pg_catalog"."C"`.
     pub collation: Option<String>,
+    /// Its values are sent as the bytes of UTF-8 texts: see [`Layout::transcoded`].
+    pub transcoded: bool,
     /// Part of the key of a merge.
     pub key: bool,
     /// A column of the contract or of the existing table: the files may name it in any case.
@@ -69,6 +73,18 @@ impl Column {
 }
 
 impl Layout {
+    /// The same layout for a database whose encoding has not every character.
+    pub fn transcoded(mut self) -> Self {
+        self.transcoded = true;
+        for column in &mut self.columns {
+            column.transcoded = matches!(
+                column.sql_type(),
+                SqlType::Other(_) | SqlType::Known(ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Json)
+            );
+        }
+        self
+    }
+
     /// For each column, which of a file's columns it gets.
     pub fn places(&self, names: &[String]) -> Vec<Option<usize>> {
         let wanted: Vec<_> =

@@ -41,7 +41,7 @@ pub fn feed(
     (dedupe, hash_budget): (Dedupe, usize),
 ) -> Result<Feed, PipelineError> {
     let spool = |source| PipelineError::Io { doing: "write to the run's work folder".into(), source };
-    let rejected = Rejected::in_folder(work.spool, table, attempt).map_err(spool)?;
+    let rejected = Rejected::in_folder(work.spool, table, attempt, work.layout.transcoded).map_err(spool)?;
     let readable = work.profile.files.iter().filter(|file| file.error.is_none());
     Ok(Feed {
         files: readable.map(|file| (file.index, work.files[file.index].clone(), file.summary.clone())).collect(),
@@ -88,6 +88,9 @@ pub async fn commit(
     }
     let Fed { csv, rejected, .. } = outcome.fed;
     report.combined_csv = csv.as_ref().map(|csv| csv.path().display().to_string());
+    if work.layout.transcoded {
+        report = in_ascii(&report);
+    }
     rejected.load(&mut tx, table).await?;
     receipt::write(&mut tx, table, attempt.run_id, &report.files).await?;
     replayed::mark(&mut tx, table, &work.replayed, attempt.run_id).await?;
@@ -108,6 +111,13 @@ pub async fn commit(
     }
     tx.commit().await?;
     Ok((report, csv))
+}
+
+/// The report with `?` for every character that the database's encoding may not have.
+fn in_ascii(report: &RunReport) -> RunReport {
+    let text = serde_json::to_string(report).unwrap_or_default();
+    let text: String = text.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// A row is another row once it has a value in a column it did not have: whoever did not mean that should know the remedy.

@@ -16,6 +16,7 @@ use super::Halt;
 use super::refusal::{self, concerns_a_value};
 use super::refused::{MOST_REFUSED, Refusal, Refused};
 use super::staging::STAGING;
+use super::table::{decoded, staged, staged_text};
 use crate::contract::foreign::ForeignType;
 use crate::contract::{Column, Layout, SqlType};
 use crate::error::PipelineError;
@@ -29,7 +30,7 @@ pub async fn check(connection: &mut PgConnection, layout: &Layout, stop: &Cancel
         .columns
         .iter()
         .enumerate()
-        .filter(|(_, column)| matches!(column.sql_type(), SqlType::Other(_)))
+        .filter(|(_, column)| column.transcoded || matches!(column.sql_type(), SqlType::Other(_)))
         .collect();
     if converted.is_empty() {
         return Ok(());
@@ -66,7 +67,7 @@ async fn changed_values(
         .collect();
     let lengths: String = converted
         .iter()
-        .map(|(place, column)| format!("when {place} then length(s.{}) ", quote_ident(&column.name)))
+        .map(|(place, column)| format!("when {place} then length({}) ", staged_text("s", column)))
         .collect();
     let found: Vec<(i64, Option<Uuid>, i32, i32)> = sqlx::query_as(AssertSqlSafe(format!(
         "select s._elt_row, s._elt_row_hash, s._elt_place, case s._elt_place {lengths} end
@@ -148,7 +149,8 @@ async fn converts(
 ) -> sqlx::Result<Result<(), sqlx::Error>> {
     let mut savepoint = tx.begin().await?;
     let statement = format!(
-        "select count(v.value::{})::bigint from pg_temp._elt_values v where v.place between {from} and {to}",
+        "select count({}::{})::bigint from pg_temp._elt_values v where v.place between {from} and {to}",
+        decoded("v.value", column),
         column.sql
     );
     match sqlx::query_scalar::<_, i64>(AssertSqlSafe(statement)).fetch_one(&mut *savepoint).await {
@@ -184,7 +186,10 @@ async fn refuse_value(
 
 /// A condition on the staged row `s`: the column keeps its value. It raises an error when the value does not convert.
 fn kept(column: &Column) -> String {
-    let text = format!("s.{}", quote_ident(&column.name));
+    let text = staged_text("s", column);
+    if column.sql_type().known().is_some() {
+        return format!("{} is not null", staged("s", column));
+    }
     let value = format!("({text}::{})", column.sql);
     let Some(foreign) = column.foreign.as_deref() else { return format!("{value}::text = {text}") };
     let same = if foreign.array {

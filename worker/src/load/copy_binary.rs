@@ -4,8 +4,8 @@ use elt_shared::config::ColumnType;
 use uuid::Uuid;
 
 use super::numeric;
-use crate::contract::SqlType;
 use crate::contract::cells::Cells;
+use crate::contract::{Column, SqlType};
 
 /// Opens every binary COPY.
 pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -68,6 +68,11 @@ impl Wire {
                 ColumnType::Text | ColumnType::Varchar(_) => Self::Text,
             },
         }
+    }
+
+    /// How values of a column travel: where the database's encoding has not every character, texts travel as bytes.
+    pub fn of_column(column: &Column) -> Self {
+        if column.transcoded { Self::Text } else { Self::of(column.sql_type()) }
     }
 
     /// Appends one field.

@@ -168,11 +168,15 @@ pub enum Loaded {
 ///
 /// # Errors
 /// See [`PipelineError`].
-pub async fn load(session: &mut Session, work: Work<'_>) -> Result<Loaded> {
+pub async fn load(session: &mut Session, mut work: Work<'_>) -> Result<Loaded> {
     let table = session.table.clone();
+    let transcoded = has_few_characters(session).await?;
+    if transcoded {
+        work.layout = Arc::new(Layout::clone(&work.layout).transcoded());
+    }
     let outcome = if work.layout.columns.is_empty() {
         conclude::nothing(session, work).await
-    } else if work.before.is_none() && work.load.mode != LoadMode::Merge {
+    } else if work.before.is_none() && work.load.mode != LoadMode::Merge && !transcoded {
         fill::new_table(session, work).await
     } else {
         apply::staged_rows(session, work).await
@@ -188,6 +192,15 @@ pub async fn load(session: &mut Session, work: Work<'_>) -> Result<Loaded> {
             Err(Failing::at(&table, "load rows").asking(&mut session.connection, error).await)
         }
     }
+}
+
+/// Whether the database's encoding has not every character of Unicode. `SQL_ASCII` takes any bytes.
+async fn has_few_characters(session: &mut Session) -> Result<bool> {
+    let encoding: String = sqlx::query_scalar("select current_setting('server_encoding')")
+        .fetch_one(&mut session.connection)
+        .await
+        .map_err(|error| Failing::at(&session.table, "ask for the database's encoding").because(error))?;
+    Ok(!matches!(encoding.as_str(), "UTF8" | "SQL_ASCII"))
 }
 
 /// Why a load ends early.

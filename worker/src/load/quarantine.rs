@@ -23,6 +23,8 @@ pub struct Rejected {
     row: Vec<u8>,
     attempt: Attempt,
     table: String,
+    /// The database's encoding has not every character: texts are kept in ASCII, beside their bytes.
+    ascii: bool,
 }
 
 /// Why a row is rejected.
@@ -49,10 +51,10 @@ impl Rejected {
     ///
     /// # Errors
     /// When the folder cannot be written to.
-    pub fn in_folder(folder: &Path, table: &TableRef, attempt: Attempt) -> io::Result<Self> {
+    pub fn in_folder(folder: &Path, table: &TableRef, attempt: Attempt, ascii: bool) -> io::Result<Self> {
         let mut file = BufWriter::with_capacity(256 << 10, tempfile::tempfile_in(folder)?);
         file.write_all(copy::HEADER)?;
-        Ok(Self { file, rows: 0, row: Vec::new(), attempt, table: table.table.clone() })
+        Ok(Self { file, rows: 0, row: Vec::new(), attempt, table: table.table.clone(), ascii })
     }
 
     /// Adds a row that breaks the contract.
@@ -84,21 +86,25 @@ impl Rejected {
 
     fn write(&mut self, file: &str, line: u64, raw: &[u8], cells: Option<&[u8]>, why: Why<'_>) -> io::Result<()> {
         let raw = &raw[..raw.len().min(MAX_RAW_BYTES)];
-        let text = without_nul(raw);
+        let ascii = self.ascii;
+        let shown = |bytes| if ascii { in_ascii(bytes).into() } else { without_nul(bytes) };
+        let text = shown(raw);
+        // A replay must not load a row whose cells are not what they were.
+        let cells = cells.filter(|cells| !ascii || cells.is_ascii());
         let out = &mut self.row;
         out.clear();
         copy::row(11, out);
         copy::uuid(self.attempt.run_id.as_u128(), out);
         copy::bytes(self.table.as_bytes(), out);
         copy::bigint(self.attempt.config_id, out);
-        copy::bytes(without_nul(file.as_bytes()).as_bytes(), out);
+        copy::bytes(shown(file.as_bytes()).as_bytes(), out);
         copy::bigint(line as i64, out);
         match why.column {
             Some(column) => copy::bytes(column.as_bytes(), out),
             None => copy::null(out),
         }
         copy::bytes(why.code.as_bytes(), out);
-        copy::bytes(without_nul(why.reason.as_bytes()).as_bytes(), out);
+        copy::bytes(shown(why.reason.as_bytes()).as_bytes(), out);
         copy::bytes(text.as_bytes(), out);
         if text.as_bytes() == raw {
             copy::null(out);
@@ -164,6 +170,12 @@ fn kind_name(kind: CellKind) -> &'static str {
         CellKind::String => "string",
         CellKind::Nested => "nested",
     }
+}
+
+/// The text with `?` for every character that is not ASCII, and for NUL.
+fn in_ascii(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars().map(|letter| if letter.is_ascii() && letter != '\0' { letter } else { '?' }).collect()
 }
 
 /// As a text PostgreSQL can keep: what is no character is shown as one that says so.

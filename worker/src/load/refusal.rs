@@ -1,11 +1,12 @@
 //! Why the server refuses a row, as a code and a sentence: from its error and the catalog.
 
-use elt_shared::target::{TableRef, quote_ident};
+use elt_shared::target::TableRef;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::refused::Refusal;
 use super::staging::STAGING;
+use super::table::staged_text;
 use crate::contract::Layout;
 
 /// A key of fewer bytes fits every index, compressed or not.
@@ -108,7 +109,7 @@ async fn longest(
         .iter()
         .enumerate()
         .filter(|(_, column)| chosen(column))
-        .map(|(place, column)| format!("({place}, octet_length(s.{}::text)::bigint)", quote_ident(&column.name)))
+        .map(|(place, column)| format!("({place}, octet_length({}::text)::bigint)", staged_text("s", column)))
         .collect();
     if lengths.is_empty() {
         return Ok(None);

@@ -19,6 +19,7 @@ pub async fn create(connection: &mut PgConnection, layout: &Layout) -> sqlx::Res
         .columns
         .iter()
         .map(|column| match column.sql_type() {
+            _ if column.transcoded => format!("{} bytea", quote_ident(&column.name)),
             SqlType::Known(_) => format!("{} {}", quote_ident(&column.name), column.sql),
             SqlType::Other(_) => format!("{} text", quote_ident(&column.name)),
         })

@@ -1,5 +1,6 @@
 //! The target table's shape: made, widened, given elt's own columns and indexes. Every statement is noted.
 
+use elt_shared::config::ColumnType;
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -220,9 +221,20 @@ pub fn staged_list(layout: &Layout) -> String {
 /// One staged value as the table keeps it. The cast is explicit, and so would shorten or round a value that does not fit
 /// its column in silence: [`conversion`](super::conversion) has refused such values before.
 pub fn staged(alias: &str, column: &Column) -> String {
-    let name = quote_ident(&column.name);
+    let value = staged_text(alias, column);
     match column.sql_type() {
-        SqlType::Known(_) => format!("{alias}.{name}"),
-        SqlType::Other(_) => format!("{alias}.{name}::{}", column.sql),
+        SqlType::Known(ColumnType::Json) if column.transcoded => format!("{value}::jsonb"),
+        SqlType::Known(_) => value,
+        SqlType::Other(_) => format!("{value}::{}", column.sql),
     }
+}
+
+/// One staged value as it was sent.
+pub fn staged_text(alias: &str, column: &Column) -> String {
+    decoded(&format!("{alias}.{}", quote_ident(&column.name)), column)
+}
+
+/// A value of the type of the column's staged values, as a text where it is one.
+pub fn decoded(value: &str, column: &Column) -> String {
+    if column.transcoded { format!("convert_from({value}, 'UTF8')") } else { value.to_owned() }
 }

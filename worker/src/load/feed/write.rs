@@ -58,7 +58,7 @@ impl Writing {
         let mut chunk = Vec::with_capacity(CHUNK_BYTES + (64 << 10));
         chunk.extend_from_slice(copy::HEADER);
         Self {
-            wires: feed.layout.columns.iter().map(|column| Wire::of(column.sql_type())).collect(),
+            wires: feed.layout.columns.iter().map(Wire::of_column).collect(),
             hasher,
             known,
             overflow,

@@ -33,6 +33,7 @@ fn column(name: &str, history: &[ColumnType]) -> Column {
         foreign: None,
         fit: Default::default(),
         collation: None,
+        transcoded: false,
         key: false,
         any_case: false,
         verbatim: true,
@@ -59,7 +60,7 @@ fn batch(names: &[String], rows: &[Vec<(CellKind, String)>]) -> RawBatch {
 
 /// Hashes rows the way a load does; no row may break the contract.
 fn hashes(columns: Vec<Column>, names: &[String], rows: &[Vec<(CellKind, String)>]) -> Vec<u128> {
-    let layout = Arc::new(Layout { columns });
+    let layout = Arc::new(Layout { columns, ..Layout::default() });
     let mut hasher = RowHasher::new(&layout);
     let typed = Converter::new(layout).convert(batch(names, rows)).unwrap();
     assert_eq!(typed.violations, []);
