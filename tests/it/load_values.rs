@@ -41,6 +41,7 @@ const CASES: &[Case] = &[
     ("interval(0)", "1 day", "1 day", "1.5 seconds"),
     ("interval year to month", "1 year", "1 year", "1 day 10:00"),
     ("interval", "1.5 seconds", "00:00:01.5", "1.1 months"),
+    ("double precision[]", "{0.25}", "{0.25}", "{0x1F}"),
     ("money", "1234.50", "$1,234.50", "1.239"),
     ("inet", "10.0.0.1", "10.0.0.1/32", "10.0.0.256"),
     ("cidr", "10.0.0.0/8", "10.0.0.0/8", "10"),
@@ -92,7 +93,12 @@ async fn no_column_type_changes_a_value_in_silence() {
     loader.only("a.ndjson", rows);
     let report = loader.load("t", "").await;
     for (n, case) in CASES.iter().enumerate() {
-        assert_eq!(loader.value(&format!("select c{n}::text collate \"C\" from t where id = 0")).await, case.2, "{}", case.0);
+        assert_eq!(
+            loader.value(&format!("select c{n}::text collate \"C\" from t where id = 0")).await,
+            case.2,
+            "{}",
+            case.0
+        );
         let place = loader.rows(&format!("select column_name, line from _elt_quarantine where line = {}", n + 2)).await;
         assert_eq!(place, [format!("c{n}|{}", n + 2)], "{} {}", case.0, case.3);
     }
@@ -233,19 +239,26 @@ async fn merge_compares_keys_as_their_column_does() {
     let loader = Loader::start().await;
     let admin = loader.admin().await;
     sqlx::raw_sql("create extension citext").execute(&admin).await.expect("citext");
-    loader
-        .sql("create collation no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
-        .await;
+    loader.sql("create collation no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)").await;
     for (sql_type, stored, delivered, shown) in [
         ("citext", "Ann", "ANN,x\nann,y\n", "ann|y"),
         ("text collate no_case", "Ann", "ANN,x\nann,y\n", "ann|y"),
         ("char(5)", "ab", "ab,x\n\"ab \",y\n", "ab   |y"),
         ("numeric", "1.0", "1,x\n1.00,y\n", "1.00|y"),
-        ("timestamptz", "2024-01-01 10:00Z", "2024-01-01T11:00:00+01:00,x\n2024-01-01T10:00:00Z,y\n", "2024-01-01T10:00:00+00:00|y"),
+        (
+            "timestamptz",
+            "2024-01-01 10:00Z",
+            "2024-01-01T11:00:00+01:00,x\n2024-01-01T10:00:00Z,y\n",
+            "2024-01-01T10:00:00+00:00|y",
+        ),
         ("inet", "10.0.0.1", "10.0.0.1/32,x\n10.0.0.1,y\n", "10.0.0.1|y"),
     ] {
         loader.sql("drop table if exists t, _elt_quarantine, _elt_files, _elt_loads, _elt_columns").await;
-        loader.sql(&format!("create table t (k {sql_type} primary key, v text); insert into t values ('{stored}', 'old')")).await;
+        loader
+            .sql(&format!(
+                "create table t (k {sql_type} primary key, v text); insert into t values ('{stored}', 'old')"
+            ))
+            .await;
         loader.only("a.csv", format!("k,v\n{delivered}"));
         let report = loader.load("t", MERGE).await;
         assert_eq!((report.rows_inserted, report.rows_updated, report.rows_duplicate), (0, 1, 1), "{sql_type}");
@@ -292,7 +305,10 @@ async fn a_character_that_the_database_s_encoding_has_not_is_quarantined() {
     );
     let report = loader.load("t", "").await;
     assert_eq!((report.rows_inserted, report.rows_quarantined), (2, 3), "{report:#?}");
-    assert_eq!(loader.rows("select id, name, extra ->> 'a' as extra, tags[1] as tag from t order by id").await, ["1|Zoë|é|ü", "5|ok|-|-"]);
+    assert_eq!(
+        loader.rows("select id, name, extra ->> 'a' as extra, tags[1] as tag from t order by id").await,
+        ["1|Zoë|é|ü", "5|ok|-|-"]
+    );
     assert_eq!(
         loader.rows("select line, column_name, code, raw from _elt_quarantine order by line").await,
         ["3|name|encoding|2,??d?,,", "4|extra|encoding|3,a,\"{\"\"a\"\": \"\"?\"\"}\",", "5|tags|encoding|4,b,,{?}"]
@@ -301,4 +317,40 @@ async fn a_character_that_the_database_s_encoding_has_not_is_quarantined() {
     let report = loader.load("made_by_elt", "").await;
     assert_eq!((report.rows_inserted, report.rows_quarantined), (1, 1), "{report:#?}");
     assert_eq!(loader.value("select name from made_by_elt").await, "Köln");
+}
+
+#[tokio::test]
+async fn a_type_that_elt_does_not_know_must_give_back_the_text_that_came() {
+    let loader = Loader::start().await;
+    let admin = loader.admin().await;
+    sqlx::raw_sql(
+        "create schema gis; grant usage on schema gis to public;
+         create type gis.cut; create type gis.geometry;
+         create function gis.cut_in(cstring) returns gis.cut language internal immutable strict as 'namein';
+         create function gis.cut_out(gis.cut) returns cstring language internal immutable strict as 'nameout';
+         create type gis.cut (input = gis.cut_in, output = gis.cut_out, like = name);
+         create function gis.geometry_in(cstring) returns gis.geometry language internal immutable strict as 'textin';
+         create function gis.geometry_out(gis.geometry) returns cstring language internal immutable strict as 'textout';
+         create type gis.geometry (input = gis.geometry_in, output = gis.geometry_out, like = text);
+         create function gis.st_astext(gis.geometry) returns text language sql as
+             $$ select case $1::text when 'SRID=1;point(1 2.50)' then 'POINT(1 2.5)' else 'POINT(9 9)' end $$",
+    )
+    .execute(&admin)
+    .await
+    .expect("made types");
+    loader.sql("create table t (id int, c gis.cut, place gis.geometry)").await;
+    loader.only(
+        "a.csv",
+        format!("id,c,place\n1,short,\n2,{},\n3,,SRID=1;point(1 2.50)\n4,,point(1 3)\n", "x".repeat(64)),
+    );
+    let report = loader.load("t", "").await;
+    // A point is shown in another way than it was written: it is the same value because its coordinates are.
+    assert_eq!((report.rows_inserted, report.rows_quarantined), (2, 2), "{report:#?}");
+    assert_eq!(
+        loader.rows("select line, column_name, code, reason from _elt_quarantine order by line").await,
+        [
+            "3|c|does_not_fit|has 64 characters that the column would change (gis.cut)",
+            "5|place|does_not_fit|has 10 characters that the column would change (gis.geometry)"
+        ]
+    );
 }

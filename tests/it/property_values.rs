@@ -70,7 +70,11 @@ const TRIED: &[Tried] = &[
     ("time", time, "s = d::time and d !~ '[-+Zz]' and {finer}"),
     ("time(0)", time, "s = d::time and d !~ '[-+Zz]' and {finer}"),
     ("timetz(2)", time, "s = d::timetz and {finer}"),
-    ("timestamp(0)[]", moment_array, "s = (select array_agg(e::timestamptz at time zone 'UTC') from unnest(d::text[]) e) and {finer}"),
+    (
+        "timestamp(0)[]",
+        moment_array,
+        "s = (select array_agg(e::timestamptz at time zone 'UTC') from unnest(d::text[]) e) and {finer}",
+    ),
     ("tsrange", moment_range, r"s = d::tsrange and d !~ '\d\d:\d\d(:\d\d(\.\d+)?)?[-+Zz]' and {finer}"),
     ("tstzrange", moment_range, "s = d::tstzrange and {finer}"),
     ("int4range", number_range, "s = d::int4range"),
@@ -100,6 +104,7 @@ const TEXTS: &[&str] =
     &["text", "varchar(4)", "citext", "char(4)", "bpchar", "name", "\"char\"", "short_text", "code", "mood"];
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "a long run shows how many values it tried")]
 async fn any_value_is_stored_exactly_or_quarantined() {
     let setting = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let values = setting("ELT_PROPERTY_VALUES").unwrap_or(ORDINARY_VALUES);
@@ -249,7 +254,9 @@ fn long_text(random: &mut Random) -> String {
 
 fn bits(random: &mut Random) -> String {
     let length = random.below(7);
-    (0..length).map(|_| random.of(if random.0.is_multiple_of(16) { &["0", "1", "2"][..] } else { &["0", "1"] })).collect()
+    (0..length)
+        .map(|_| random.of(if random.0.is_multiple_of(16) { &["0", "1", "2"][..] } else { &["0", "1"] }))
+        .collect()
 }
 
 fn number(random: &mut Random) -> String {
@@ -261,10 +268,13 @@ fn number(random: &mut Random) -> String {
         2 => ".00".to_owned(),
         _ => String::new(),
     };
-    let exponent = if random.one_in(10) { format!("e{}{}", random.of(&["", "-", "+"]), random.digits(2)) } else { String::new() };
+    let exponent =
+        if random.one_in(10) { format!("e{}{}", random.of(&["", "-", "+"]), random.digits(2)) } else { String::new() };
     match random.below(40) {
         0 => any_text(random),
-        1 => random.of(&["NaN", "Infinity", "-inf", "1e400", "1e-400", "0x1F", "1_000", "1,5", "16777217", "-0"]).to_owned(),
+        1 => random
+            .of(&["NaN", "Infinity", "-inf", "1e400", "1e-400", "0x1F", "1_000", "1,5", "16777217", "-0"])
+            .to_owned(),
         _ => format!("{sign}{whole}{fraction}{exponent}"),
     }
 }
@@ -278,7 +288,9 @@ fn moment(random: &mut Random) -> String {
     match random.below(12) {
         0 => date,
         1 => any_text(random),
-        2 => random.of(&["infinity", "now", "epoch", "2024-02-30", "10000-01-01", "0044-03-15 BC", "20240101"]).to_owned(),
+        2 => random
+            .of(&["infinity", "now", "epoch", "2024-02-30", "10000-01-01", "0044-03-15 BC", "20240101"])
+            .to_owned(),
         _ => format!("{date}{}{}", random.of(&[" ", "T"]), time(random)),
     }
 }

@@ -28,7 +28,13 @@ pub struct Cast<'a> {
 
 impl<'a> Cast<'a> {
     /// `proven`: the profile showed that every cell is a value of the type; `tokens`: the file uses the default null tokens.
-    pub fn new(column: usize, typing: &'a Typing, proven: bool, tokens: bool, violations: &'a mut Vec<Violation>) -> Self {
+    pub fn new(
+        column: usize,
+        typing: &'a Typing,
+        proven: bool,
+        tokens: bool,
+        violations: &'a mut Vec<Violation>,
+    ) -> Self {
         let format = typing.format.as_deref().and_then(TimeFormat::new);
         let parsing_is_enough = proven || typing.declared;
         Self { column, typing, format, parsing_is_enough, tokens, foreign: None, violations }
@@ -192,8 +198,8 @@ impl<'a> Cast<'a> {
             let end = source.ends[row] as usize;
             let (kind, cell) = (source.kinds[row], &text[start..end]);
             start = end;
-            let missing = kind == CellKind::Null
-                || (value::is_missing(kind, cell.as_bytes(), self.tokens) && !is_value(cell));
+            let missing =
+                kind == CellKind::Null || (value::is_missing(kind, cell.as_bytes(), self.tokens) && !is_value(cell));
             if missing { builder.append_null() } else { builder.append_value(cell) }
         }
         builder.finish().into_series()
@@ -237,7 +243,9 @@ impl<'a> Cast<'a> {
         };
         let violation = Violation::of_contract(row, self.column, "wrong_type", reason);
         self.violations.push(match self.too_much(bytes) {
-            Some(rule) => Violation { reason: format!("{}: it {rule}", violation.reason), rule: Some(rule), ..violation },
+            Some(rule) => {
+                Violation { reason: format!("{}: it {rule}", violation.reason), rule: Some(rule), ..violation }
+            }
             None => violation,
         });
     }

@@ -90,9 +90,10 @@ impl Fit {
         }
         match SqlType::from(foreign.scalar.clone()).known() {
             None | Some(ColumnType::Text) => Self::Any,
-            Some(known) => {
-                Self::Parses { column_type: known, fraction: is_time(known).then(|| fraction(&foreign.scalar)).flatten() }
-            }
+            Some(known) => Self::Parses {
+                column_type: known,
+                fraction: is_time(known).then(|| fraction(&foreign.scalar)).flatten(),
+            },
         }
     }
 
@@ -120,7 +121,11 @@ impl Fit {
                 if length <= *most { None } else { too_much(counted(length, "character"), most.to_string()) }
             }
             Self::Bytes(most) => {
-                if text.len() <= *most { None } else { too_much(counted(text.len(), "byte"), most.to_string()) }
+                if text.len() <= *most {
+                    None
+                } else {
+                    too_much(counted(text.len(), "byte"), most.to_string())
+                }
             }
             Self::Bits { length, exact } => match bits(text) {
                 None => Some(("wrong_type", format!("is not a string of bits ({sql})"))),
@@ -141,14 +146,22 @@ impl Fit {
 }
 
 /// A value of a domain over a type elt knows.
-fn misfit_parsed(text: &str, kind: CellKind, column_type: ColumnType, fraction: Option<u32>, sql: &str) -> Option<Misfit> {
+fn misfit_parsed(
+    text: &str,
+    kind: CellKind,
+    column_type: ColumnType,
+    fraction: Option<u32>,
+    sql: &str,
+) -> Option<Misfit> {
     let bytes = text.as_bytes();
     if !value::parses(column_type, kind, bytes, None) {
         return Some(("wrong_type", format!("is not a value of {sql} ({column_type})")));
     }
     let inexact = match column_type {
         ColumnType::Double => !value::parse_double(bytes).is_some_and(|number| value::is_exact_double(bytes, number)),
-        ColumnType::Real => !value::parse_double(bytes).is_some_and(|number| value::is_exact_real(bytes, number as f32)),
+        ColumnType::Real => {
+            !value::parse_double(bytes).is_some_and(|number| value::is_exact_real(bytes, number as f32))
+        }
         _ => false,
     };
     if inexact {
@@ -182,10 +195,17 @@ fn misfit_micros(micros: i64, digits: u32, sql: &str) -> Option<Misfit> {
 pub fn misfit_decimal(text: &[u8], whole: i64, scale: i64, sql: &str) -> String {
     match value::decimal_digits(text) {
         Some((digits, _)) if digits > whole => {
-            format!("has {} before the point; the column holds {} ({sql})", counted(digits as usize, "digit"), whole.max(0))
+            format!(
+                "has {} before the point; the column holds {} ({sql})",
+                counted(digits as usize, "digit"),
+                whole.max(0)
+            )
         }
         Some((_, digits)) if digits > scale && scale >= 0 => {
-            format!("has {} behind the point; the column holds {scale} ({sql})", counted(digits.max(0) as usize, "digit"))
+            format!(
+                "has {} behind the point; the column holds {scale} ({sql})",
+                counted(digits.max(0) as usize, "digit")
+            )
         }
         Some(_) => format!("has more digits than the column holds ({sql})"),
         None => format!("is not a number ({sql})"),
@@ -274,7 +294,10 @@ mod tests {
     fn the_sentence_has_the_length_and_the_limit_but_not_the_value() {
         assert_eq!(misfit("bpchar", "character(3)", "ABCDE").unwrap(), "has 5 characters; the column holds 3 (d)");
         assert_eq!(misfit("bit", "bit(4)", "1").unwrap(), "has 1 bit; the column holds exactly 4 (d)");
-        assert_eq!(misfit("numeric", "numeric(5,2)", "1.239").unwrap(), "has 3 digits behind the point; the column holds 2 (d)");
+        assert_eq!(
+            misfit("numeric", "numeric(5,2)", "1.239").unwrap(),
+            "has 3 digits behind the point; the column holds 2 (d)"
+        );
         let half = misfit("time", "time(0) without time zone", "10:00:00.5");
         assert_eq!(half.unwrap(), "has 1 digit of a second; the column holds 0 (d)");
     }

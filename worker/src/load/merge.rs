@@ -78,9 +78,8 @@ async fn not_unique(tx: &mut PgConnection, table: &TableRef, names: &[&str]) -> 
     let present = quoted.iter().map(|name| format!("{name} is not null")).collect::<Vec<_>>().join(" and ");
     let repeated =
         format!("select {list}, count(*) from {} where {present} group by {list} having count(*) > 1", table.sql());
-    let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from ({repeated}) repeated")))
-        .fetch_one(tx)
-        .await?;
+    let count: i64 =
+        sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from ({repeated}) repeated"))).fetch_one(tx).await?;
     let keys = if count == 1 { "1 key occurs".to_owned() } else { format!("{count} keys occur") };
     Ok(PipelineError::Target {
         code: "target_unique",

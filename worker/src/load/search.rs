@@ -105,11 +105,7 @@ impl<'a> Search<'a> {
     }
 
     /// Runs a statement under a savepoint. The inner error is one that concerns a row.
-    async fn attempt(
-        &self,
-        tx: &mut PgConnection,
-        statement: &str,
-    ) -> Result<Result<(), sqlx::Error>, Halt> {
+    async fn attempt(&self, tx: &mut PgConnection, statement: &str) -> Result<Result<(), sqlx::Error>, Halt> {
         if self.stop.is_cancelled() {
             return Err(PipelineError::Stopped.into());
         }

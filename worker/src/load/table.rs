@@ -178,11 +178,7 @@ pub fn column_list(layout: &Layout) -> String {
 
 /// The same columns read from staging, texts cast where the server has to convert them.
 pub fn staged_list(layout: &Layout) -> String {
-    layout
-        .columns
-        .iter()
-        .map(|column| format!("{}, ", staged("s", column)))
-        .collect()
+    layout.columns.iter().map(|column| format!("{}, ", staged("s", column))).collect()
 }
 
 /// One staged value as the table keeps it. The cast is explicit, and so would shorten or round a value that does not fit

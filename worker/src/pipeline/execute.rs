@@ -215,7 +215,12 @@ impl<'a> Executing<'a> {
             };
             match load::load(session, work).instrument(info_span!("load")).await? {
                 Loaded::Refused(more) => {
-                    tracing::warn!(rows = more.len(), "{} refuses {} rows: loading without them", session.table, more.len());
+                    tracing::warn!(
+                        rows = more.len(),
+                        "{} refuses {} rows: loading without them",
+                        session.table,
+                        more.len()
+                    );
                     refused.extend(*more);
                 }
                 loaded => return Ok(loaded),
@@ -224,8 +229,8 @@ impl<'a> Executing<'a> {
         Err(PipelineError::Target {
             code: "too_many_refused",
             message: format!("{} refused other rows at each of {TRIES_PER_REFUSAL} tries", session.table),
-            next_step: "Look at the table's constraints and triggers: which rows they refuse depends on the other rows."
-                .into(),
+            next_step:
+                "Look at the table's constraints and triggers: which rows they refuse depends on the other rows.".into(),
         })
     }
 

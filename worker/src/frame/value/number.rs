@@ -238,7 +238,8 @@ fn is_exact(bytes: &[u8], value: f64, shortest: impl Fn() -> String) -> bool {
         numeric_canonical(text.as_bytes(), &mut canonical) && canonical == written
     };
     let digits = significant_digits(bytes);
-    is_written(shortest()) || (digits <= MAX_DOUBLE_DIGITS && is_written(format!("{value:.*e}", digits.saturating_sub(1))))
+    is_written(shortest())
+        || (digits <= MAX_DOUBLE_DIGITS && is_written(format!("{value:.*e}", digits.saturating_sub(1))))
 }
 
 /// Digits of a number without leading and trailing zeros; 0 for zero and for what is not a number.
