@@ -41,6 +41,7 @@ const CASES: &[Case] = &[
     ("interval(0)", "1 day", "1 day", "1.5 seconds"),
     ("interval year to month", "1 year", "1 year", "1 day 10:00"),
     ("interval", "1.5 seconds", "00:00:01.5", "1.1 months"),
+    ("double precision[]", "{0.25}", "{0.25}", "{0x1F}"),
     ("money", "1234.50", "$1,234.50", "1.239"),
     ("inet", "10.0.0.1", "10.0.0.1/32", "10.0.0.256"),
     ("cidr", "10.0.0.0/8", "10.0.0.0/8", "10"),
@@ -316,4 +317,40 @@ async fn a_character_that_the_database_s_encoding_has_not_is_quarantined() {
     let report = loader.load("made_by_elt", "").await;
     assert_eq!((report.rows_inserted, report.rows_quarantined), (1, 1), "{report:#?}");
     assert_eq!(loader.value("select name from made_by_elt").await, "Köln");
+}
+
+#[tokio::test]
+async fn a_type_that_elt_does_not_know_must_give_back_the_text_that_came() {
+    let loader = Loader::start().await;
+    let admin = loader.admin().await;
+    sqlx::raw_sql(
+        "create schema gis; grant usage on schema gis to public;
+         create type gis.cut; create type gis.geometry;
+         create function gis.cut_in(cstring) returns gis.cut language internal immutable strict as 'namein';
+         create function gis.cut_out(gis.cut) returns cstring language internal immutable strict as 'nameout';
+         create type gis.cut (input = gis.cut_in, output = gis.cut_out, like = name);
+         create function gis.geometry_in(cstring) returns gis.geometry language internal immutable strict as 'textin';
+         create function gis.geometry_out(gis.geometry) returns cstring language internal immutable strict as 'textout';
+         create type gis.geometry (input = gis.geometry_in, output = gis.geometry_out, like = text);
+         create function gis.st_astext(gis.geometry) returns text language sql as
+             $$ select case $1::text when 'SRID=1;point(1 2.50)' then 'POINT(1 2.5)' else 'POINT(9 9)' end $$",
+    )
+    .execute(&admin)
+    .await
+    .expect("made types");
+    loader.sql("create table t (id int, c gis.cut, place gis.geometry)").await;
+    loader.only(
+        "a.csv",
+        format!("id,c,place\n1,short,\n2,{},\n3,,SRID=1;point(1 2.50)\n4,,point(1 3)\n", "x".repeat(64)),
+    );
+    let report = loader.load("t", "").await;
+    // A point is shown in another way than it was written: it is the same value because its coordinates are.
+    assert_eq!((report.rows_inserted, report.rows_quarantined), (2, 2), "{report:#?}");
+    assert_eq!(
+        loader.rows("select line, column_name, code, reason from _elt_quarantine order by line").await,
+        [
+            "3|c|does_not_fit|has 64 characters that the column would change (gis.cut)",
+            "5|place|does_not_fit|has 10 characters that the column would change (gis.geometry)"
+        ]
+    );
 }

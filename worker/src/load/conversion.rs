@@ -3,10 +3,12 @@
 //!
 //! A value stays what it is when its text comes back as it was, or in another spelling of the same value: upper and
 //! lower case of hexadecimal digits, `10.0.0.1/32` and `10.0.0.1`, numbers with more or fewer zeros at their ends, the
-//! order of the members of a set. Types of extensions elt knows nothing about must give back the very text.
+//! order of the members of a set. Types of extensions elt knows nothing about must give back the very text; it knows
+//! `citext`, `hstore` and PostGIS.
 
 use std::sync::Arc;
 
+use elt_shared::config::ColumnType;
 use elt_shared::target::quote_ident;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +18,7 @@ use super::Halt;
 use super::refusal::{self, concerns_a_value};
 use super::refused::{MOST_REFUSED, Refusal, Refused};
 use super::staging::STAGING;
-use super::table::{decoded, staged, staged_text};
+use super::table::{decoded, staged_text};
 use crate::contract::foreign::ForeignType;
 use crate::contract::{Column, Layout, SqlType};
 use crate::error::PipelineError;
@@ -62,7 +64,10 @@ async fn changed_values(
         .iter()
         .map(|(place, column)| {
             let name = quote_ident(&column.name);
-            format!("when s.{name} is not null and ({}) is not true then {place} ", kept(column))
+            format!(
+                "when s.{name} is not null and ({}) is not true then {place} ",
+                kept(column, &staged_text("s", column))
+            )
         })
         .collect();
     let lengths: String = converted
@@ -143,10 +148,10 @@ async fn unconverted_values(
 /// Converts some of a column's values under a savepoint. The inner error is about a value.
 async fn converts(tx: &mut PgConnection, column: &Column, from: i64, to: i64) -> sqlx::Result<Result<(), sqlx::Error>> {
     let mut savepoint = tx.begin().await?;
+    // The whole condition, because a value may convert to its type and not to the type it is compared in.
     let statement = format!(
-        "select count({}::{})::bigint from pg_temp._elt_values v where v.place between {from} and {to}",
-        decoded("v.value", column),
-        column.sql
+        "select count({})::bigint from pg_temp._elt_values v where v.place between {from} and {to}",
+        kept(column, &decoded("v.value", column))
     );
     match sqlx::query_scalar::<_, i64>(AssertSqlSafe(statement)).fetch_one(&mut *savepoint).await {
         Ok(_) => savepoint.commit().await.map(Ok),
@@ -179,20 +184,21 @@ async fn refuse_value(
     Ok(())
 }
 
-/// A condition on the staged row `s`: the column keeps its value. It raises an error when the value does not convert.
-fn kept(column: &Column) -> String {
-    let text = staged_text("s", column);
-    if column.sql_type().known().is_some() {
-        return format!("{} is not null", staged("s", column));
+/// The condition that the column keeps the value of a text. It raises an error when the text does not convert.
+fn kept(column: &Column, text: &str) -> String {
+    match column.sql_type() {
+        SqlType::Known(ColumnType::Json) => return format!("{text}::jsonb is not null"),
+        SqlType::Known(_) => return format!("{text} is not null"),
+        SqlType::Other(_) => {}
     }
     let value = format!("({text}::{})", column.sql);
     let Some(foreign) = column.foreign.as_deref() else { return format!("{value}::text = {text}") };
     let same = if foreign.array {
-        kept_array(foreign, &text, &value)
+        kept_array(foreign, text, &value)
     } else if let ("r" | "m", Some(subtype)) = (foreign.kind.as_str(), foreign.subtype.as_deref()) {
-        kept_range(subtype, &text, &value)
+        kept_range(subtype, text, &value)
     } else {
-        kept_scalar(foreign, &text, &value)
+        kept_scalar(foreign, text, &value)
     };
     let limited = matches!(
         foreign.name.as_str(),
@@ -287,6 +293,16 @@ fn kept_scalar(foreign: &ForeignType, text: &str, value: &str) -> String {
 /// Types of extensions and users. A text that does not come back as it was may be another value.
 fn kept_of_extension(foreign: &ForeignType, text: &str, value: &str) -> String {
     match foreign.name.as_str() {
+        // PostGIS shows well-known binary; its coordinates are compared as well-known text has them.
+        "geometry" | "geography" => {
+            let schema = foreign.unlimited.rsplit_once('.').map_or("", |(schema, _)| schema);
+            let dot = if schema.is_empty() { "" } else { "." };
+            let written = numbers(&format!("regexp_replace({text}, '^srid=[0-9]+;', '', 'i')"));
+            format!(
+                "({value}::text = upper({text}) or {} = {written})",
+                numbers(&format!("{schema}{dot}st_astext({value})"))
+            )
+        }
         "hstore" => format!("{} = {}", members(&format!("{value}::text"), ","), members(text, ",")),
         _ => format!("{value}::text = {text}"),
     }

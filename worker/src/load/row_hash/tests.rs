@@ -183,7 +183,7 @@ proptest! {
     #[test]
     fn a_row_read_back_from_the_table_has_its_hash(table in table()) {
         let rows = csv_rows(&table);
-        let layout = Layout { columns: columns(), transcoded: false };
+        let layout = Layout { columns: columns(), ..Layout::default() };
         let mut hasher = RowHasher::new(&layout);
         let written: Vec<_> = rows
             .iter()
