@@ -246,7 +246,7 @@ mod tests {
     }
 
     fn lost_connection() -> PipelineError {
-        PipelineError::Load { table: "t".into(), source: sqlx::Error::WorkerCrashed }
+        PipelineError::lost("load", "reset by peer")
     }
 
     fn bad_row() -> PipelineError {

@@ -52,8 +52,7 @@ pub async fn begin(context: &RunContext) -> Result<Beginning> {
         Ok(beginning) => beginning,
         Err(_) => {
             let silent = format!("no answer within {} s", ANSWERED_WITHIN.as_secs());
-            let source = sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, silent));
-            Err(PipelineError::Load { table: context.run.target_table.clone(), source })
+            Err(PipelineError::lost(&format!("could not ask {}", context.run.target_table), &silent))
         }
     }
 }
