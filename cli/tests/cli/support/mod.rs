@@ -77,8 +77,20 @@ pub fn run_with(mut command: Command, stdin: &str) -> Said {
     Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Process ids of the PostgreSQL programs that work in this folder.
+/// The servers of a folder's private cluster that are still there when it had time to end: a server removes its pid file,
+/// which elt waits for, a moment before its process is gone.
 pub fn servers_in(folder: &Folder) -> Vec<i32> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let found = server_processes(folder);
+        if found.is_empty() || Instant::now() > deadline {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn server_processes(folder: &Folder) -> Vec<i32> {
     let data = folder.path().join("data/postgres/data");
     let data = data.to_string_lossy();
     let processes = std::fs::read_dir("/proc").expect("the processes").flatten();
