@@ -65,11 +65,21 @@ impl CombinedCsv {
     /// Publishes what a worker left behind that was killed between its commit and [`CombinedCsv::publish`].
     /// False: it is not there.
     ///
+    /// `named` is what the run's marker says. The marker lies in the target's database, which is not trusted with paths of
+    /// this machine: the file is looked for in the folder of `path` only, and must have a name that [`CombinedCsv::create`]
+    /// gives to the unfinished file of `path`.
+    ///
     /// # Errors
     /// When the folder cannot be written to.
-    pub fn publish_left_behind(unfinished: &Path, path: &Path) -> io::Result<bool> {
-        match fs::rename(unfinished, path) {
-            Ok(()) => Ok(true),
+    pub fn publish_left_behind(named: &Path, path: &Path) -> io::Result<bool> {
+        let (folder, name) = place(path)?;
+        let Some(unfinished) = named.file_name().filter(|unfinished| is_unfinished(unfinished, name)) else {
+            return Ok(false);
+        };
+        let unfinished = folder.join(unfinished);
+        match fs::symlink_metadata(&unfinished) {
+            Ok(found) if found.is_file() => fs::rename(&unfinished, path).map(|()| true),
+            Ok(_) => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -232,6 +242,17 @@ fn place(path: &Path) -> io::Result<(&Path, &OsStr)> {
     }
 }
 
+/// Whether a file's name is one of the unfinished file of `name`: `.NAME.<32 hexadecimal digits>.elt-partial`.
+fn is_unfinished(found: &OsStr, name: &OsStr) -> bool {
+    let token = found
+        .as_encoded_bytes()
+        .strip_prefix(b".")
+        .and_then(|rest| rest.strip_prefix(name.as_encoded_bytes()))
+        .and_then(|rest| rest.strip_prefix(b"."))
+        .and_then(|rest| rest.strip_suffix(UNFINISHED.as_bytes()));
+    token.is_some_and(|token| token.len() == 32 && token.iter().all(u8::is_ascii_hexdigit))
+}
+
 /// A new file beside the final one. Its lock tells other workers that somebody is writing it.
 ///
 /// A file is there before it is locked, so another worker's [`sweep`] may take it for abandoned. That worker removes it
@@ -355,6 +376,36 @@ mod tests {
         fs::write(folder.path().join("file"), "").expect("a file");
         assert!(check(folder.path()).is_err());
         assert!(check(&folder.path().join("file/out.csv")).is_err());
+    }
+
+    #[test]
+    fn only_an_unfinished_file_of_the_same_output_is_published_for_a_lost_worker() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out.csv");
+        let token = "0123456789abcdef0123456789abcdef";
+        let own = format!(".out.csv.{token}{UNFINISHED}");
+        let others = [
+            "keys.json".to_owned(),
+            format!(".other.csv.{token}{UNFINISHED}"),
+            format!(".out.csv.{}{UNFINISHED}", &token[1..]),
+            format!(".out.csv.{token}"),
+            format!(".out.csv.{}{UNFINISHED}", "z".repeat(32)),
+        ];
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        fs::write(elsewhere.path().join(&own), "secret").expect("a file");
+        for name in &others {
+            fs::write(folder.path().join(name), "secret").expect("a file");
+            assert!(!CombinedCsv::publish_left_behind(&folder.path().join(name), &path).expect("asked"), "{name}");
+            assert!(folder.path().join(name).exists(), "{name}");
+        }
+        assert!(!CombinedCsv::publish_left_behind(&elsewhere.path().join(&own), &path).expect("asked"));
+        assert!(elsewhere.path().join(&own).exists() && !path.exists());
+        std::os::unix::fs::symlink(elsewhere.path().join(&own), folder.path().join(&own)).expect("a link");
+        assert!(!CombinedCsv::publish_left_behind(&folder.path().join(&own), &path).expect("asked"));
+        fs::remove_file(folder.path().join(&own)).expect("removed");
+        fs::write(folder.path().join(&own), "id\n1\n").expect("a file");
+        assert!(CombinedCsv::publish_left_behind(&folder.path().join(&own), &path).expect("published"));
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "id\n1\n");
     }
 
     #[test]

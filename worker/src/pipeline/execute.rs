@@ -54,7 +54,7 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
     let path = folder::combined_path(context);
     let (mut session, report) = match begin(context).await? {
         Beginning::Loaded(Finished { session, mut report, unfinished_csv }) => {
-            report.warnings.extend(publish_left_behind(unfinished_csv.as_deref(), &path));
+            publish_left_behind(context, &mut report, unfinished_csv.as_deref(), &path);
             (session, *report)
         }
         Beginning::Nothing(mut session) => {
@@ -85,7 +85,8 @@ pub async fn plan(context: &RunContext) -> Result<RunReport> {
 /// Loads rows that were rejected, as the config says now. A row that was loaded since is a duplicate.
 pub async fn replay(context: &RunContext) -> Result<RunReport> {
     let mut session = match begin(context).await? {
-        Beginning::Loaded(finished) => return Ok(*finished.report),
+        // A replay writes no combined CSV, whatever the target says.
+        Beginning::Loaded(finished) => return Ok(RunReport { combined_csv: None, ..*finished.report }),
         Beginning::Nothing(session) => session,
     };
     let folder = WorkFolder::create(context)?;
@@ -102,13 +103,21 @@ pub async fn replay(context: &RunContext) -> Result<RunReport> {
 }
 
 /// Gives the combined CSV of the attempt that loaded its name. Its worker may have been lost before or after it did so,
-/// or on another machine. Returns a warning when the file under that name may be an older run's.
-fn publish_left_behind(unfinished_csv: Option<&Path>, path: &Path) -> Option<String> {
-    match CombinedCsv::publish_left_behind(unfinished_csv?, path) {
-        Ok(true) => None,
-        Ok(false) | Err(_) => {
-            Some("the combined CSV may be an older run's: the worker that wrote this run's was lost".into())
-        }
+/// or on another machine: then the file under that name may be an older run's, and a warning says so.
+///
+/// The report and the name of the unfinished file come from the target, so the path is never theirs: it is the config's,
+/// checked as before a load.
+fn publish_left_behind(context: &RunContext, report: &mut RunReport, unfinished_csv: Option<&Path>, path: &Path) {
+    let wrote = report.combined_csv.take().is_some();
+    let (Some(unfinished), true) = (unfinished_csv, wrote) else { return };
+    let checked = folder::check_combined(context, path).is_ok();
+    if checked {
+        report.combined_csv = Some(path.display().to_string());
+    }
+    if !(checked && matches!(CombinedCsv::publish_left_behind(unfinished, path), Ok(true))) {
+        report
+            .warnings
+            .push("the combined CSV may be an older run's: the worker that wrote this run's was lost".into());
     }
 }
 
