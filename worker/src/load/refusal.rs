@@ -111,8 +111,8 @@ async fn longest(
         return Ok(None);
     }
     let found: Option<(i32, i64)> = sqlx::query_as(AssertSqlSafe(format!(
-        "select place, bytes from {STAGING} s, lateral (values {}) length (place, bytes)
-         where s._elt_row = $1 and bytes is not null order by bytes desc limit 1",
+        "select length.place, length.bytes from {STAGING} s, lateral (values {}) length (place, bytes)
+         where s._elt_row = $1 and length.bytes is not null order by length.bytes desc limit 1",
         lengths.join(", ")
     )))
     .bind(row)
