@@ -24,7 +24,7 @@ const NOT_FINER: &str = r"d !~ '[.,]\d{6}\d*[1-9]'";
 const REAL: &str = "s::text::numeric = d::numeric
     or ({digits} between 9 and 17 and abs(s::float8::text::numeric - d::numeric) * 2 <= power(10::numeric, -scale(d::numeric)))";
 /// The same for a double, which 17 digits name: PostgreSQL itself reads them as this number.
-const DOUBLE: &str = "s::text::numeric = d::numeric or ({digits} = 17 and d::float8 = s)";
+const DOUBLE: &str = "s::text::numeric = d::numeric or ({digits} >= 17 and d::float8 = s)";
 const SIGNIFICANT_DIGITS: &str = "length(btrim(replace(abs(d::numeric)::text, '.', ''), '0'))";
 
 const TRIED: &[Tried] = &[

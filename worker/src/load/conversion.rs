@@ -75,9 +75,9 @@ async fn changed_values(
         .map(|(place, column)| format!("when {place} then length({}) ", staged_text("s", column)))
         .collect();
     let found: Vec<(i64, Option<Uuid>, i32, i32)> = sqlx::query_as(AssertSqlSafe(format!(
-        "select s._elt_row, s._elt_row_hash, s._elt_place, case s._elt_place {lengths} end
-         from (select s.*, case {cases} end as _elt_place from {STAGING} s) s
-         where s._elt_place is not null order by s._elt_row limit {}",
+        "select s._elt_row, s._elt_row_hash, bad._elt_place, case bad._elt_place {lengths} end
+         from {STAGING} s cross join lateral (select case {cases} end as _elt_place) bad
+         where bad._elt_place is not null order by s._elt_row limit {}",
         MOST_REFUSED + 1
     )))
     .fetch_all(connection)

@@ -7,6 +7,9 @@ use crate::frame::CellKind;
 pub(crate) const EXACT_DOUBLE_DIGITS: usize = 15;
 /// A decimal number of at most this many significant digits survives the way through a `real` unchanged.
 const EXACT_REAL_DIGITS: usize = 6;
+/// Significant digits that name any double, and any `real`.
+const NAMING_DOUBLE_DIGITS: usize = 17;
+const NAMING_REAL_DIGITS: usize = 9;
 /// No double has more significant digits.
 const MAX_DOUBLE_DIGITS: usize = 767;
 /// What PostgreSQL's `numeric` holds before and after the decimal point.
@@ -211,35 +214,47 @@ pub fn parse_double(bytes: &[u8]) -> Option<f64> {
     Some(value)
 }
 
-/// Whether a double is the number that is written, not one that was rounded to: its shortest digits, or as many of its
-/// digits as are written, are those digits.
+/// Whether a double is the number that is written, not one that was rounded to: its shortest digits are those digits, or
+/// at least 17 digits are written, which name any double, and they are its own.
 pub fn is_exact_double(bytes: &[u8], value: f64) -> bool {
     // A decimal of at most 15 digits survives the way through a double.
     let plain = bytes.len() <= EXACT_DOUBLE_DIGITS && memchr::memchr2(b'e', b'E', bytes).is_none();
-    plain || is_exact(bytes, value, || format!("{value:e}"))
+    plain || is_exact(bytes, value, NAMING_DOUBLE_DIGITS, |text| text.parse().ok() == Some(value.abs()))
 }
 
-/// Whether a `real` is the number that is written: see [`is_exact_double`].
+/// Whether a `real` is the number that is written: see [`is_exact_double`]. Nine digits name any `real`.
 pub fn is_exact_real(bytes: &[u8], value: f32) -> bool {
     let plain = bytes.len() <= EXACT_REAL_DIGITS && memchr::memchr2(b'e', b'E', bytes).is_none();
-    plain || is_exact(bytes, f64::from(value), || format!("{value:e}"))
+    plain || is_exact(bytes, f64::from(value), NAMING_REAL_DIGITS, |text| text.parse().ok() == Some(value.abs()))
 }
 
-fn is_exact(bytes: &[u8], value: f64, shortest: impl Fn() -> String) -> bool {
-    if !value.is_finite() {
+/// `reads`: whether a text without a sign is read as the value's size.
+fn is_exact(bytes: &[u8], value: f64, naming: usize, reads: impl Fn(&str) -> bool) -> bool {
+    if !value.is_finite() || value == 0.0 {
         return true;
     }
-    let mut written = Vec::new();
-    if !numeric_canonical(bytes, &mut written) {
-        return false;
+    let Some((digits, exponent)) = scientific(bytes) else { return false };
+    if digits.len() >= naming {
+        return digits.len() <= MAX_DOUBLE_DIGITS
+            && scientific(format!("{value:.*e}", digits.len() - 1).as_bytes()) == Some((digits, exponent));
     }
-    let is_written = |text: String| {
-        let mut canonical = Vec::new();
-        numeric_canonical(text.as_bytes(), &mut canonical) && canonical == written
-    };
-    let digits = significant_digits(bytes);
-    is_written(shortest())
-        || (digits <= MAX_DOUBLE_DIGITS && is_written(format!("{value:.*e}", digits.saturating_sub(1))))
+    // Fewer digits come back when no number beside them is read as another value; in the very middle between two
+    // doubles PostgreSQL shows more digits than were written.
+    let (rest, last) = digits.split_at(digits.len() - 1);
+    let below = char::from(last.as_bytes()[0].saturating_sub(1));
+    let (more, less) =
+        (format!("{digits}{:019}1e{}", 0, exponent - 20), format!("{rest}{below}{}e{}", "9".repeat(20), exponent - 20));
+    let shortest = format!("{value:.*e}", digits.len() - 1);
+    reads(&more) && reads(&less) && scientific(shortest.as_bytes()) == Some((digits, exponent))
+}
+
+/// A number's significant digits, as a whole number without zeros at its ends, and the power of ten it is multiplied by.
+fn scientific(bytes: &[u8]) -> Option<(String, i64)> {
+    let parts = parts(trim(bytes))?;
+    let span = Span::of(&parts)?;
+    let digits = parts.whole.iter().chain(parts.fraction).skip_while(|&&digit| digit == b'0');
+    let length = usize::try_from(span.whole_digits + span.scale).ok()?;
+    Some((digits.take(length).map(|&digit| char::from(digit)).collect(), -span.scale))
 }
 
 /// Digits of a number without leading and trailing zeros; 0 for zero and for what is not a number.
@@ -339,6 +354,33 @@ mod tests {
 
     fn shape(text: &str) -> NumberShape {
         number_shape(CellKind::Bare, text.as_bytes())
+    }
+
+    #[test]
+    fn a_double_is_exact_when_its_digits_are_those_that_are_written() {
+        let exact = |text: &str| is_exact_double(text.as_bytes(), parse_double(text.as_bytes()).unwrap());
+        for text in
+            ["0.1", "5e-324", "0.10000000000000001", "1.000000000000000056e-01", "1234567890.12345", "-0e5", "1e-300"]
+        {
+            assert!(exact(text), "{text}");
+        }
+        for text in [
+            "12345678901234567890",
+            "0.12345678901234567891",
+            "9007199254740993",
+            "1e23",
+            "+85174507349103e+3",
+            "4.94e-324",
+        ] {
+            assert!(!exact(text), "{text}");
+        }
+        let exact = |text: &str| is_exact_real(text.as_bytes(), parse_double(text.as_bytes()).unwrap() as f32);
+        for text in ["0.1", "16777216", "1606.83044", "1e10"] {
+            assert!(exact(text), "{text}");
+        }
+        for text in ["16777217", "0.123456789", "0.12345678"] {
+            assert!(!exact(text), "{text}");
+        }
     }
 
     #[test]
