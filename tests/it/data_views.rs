@@ -115,8 +115,8 @@ async fn the_control_database_is_never_shown() {
 #[tokio::test]
 async fn an_analyst_learns_nothing_about_servers() {
     let app = app().await;
-    let unreachable = "target: {host: 127.0.0.1, port: 1, user: u, password: p, table: t}\n";
-    let metadata = "target: {host: 169.254.169.254, user: u, password: p, table: t}\n";
+    let unreachable = "target: {host: 127.0.0.1, port: 1, user: u, password: p, database: d, table: t}\n";
+    let metadata = "target: {host: 169.254.169.254, user: u, password: p, database: d, table: t}\n";
     let told = async |login, yaml: &str| {
         let answer = app.post("/data-view").by(Some(login)).yaml(yaml).await;
         (answer.status.as_u16(), answer["code"].clone(), answer["detail"].clone())
@@ -125,7 +125,7 @@ async fn an_analyst_learns_nothing_about_servers() {
     assert_eq!(told(Login::User, unreachable).await.1, "target_unusable");
     assert_eq!(told(Login::Admin, unreachable).await.1, "target_unreachable");
     assert_eq!(told(Login::Admin, metadata).await.1, "target_host");
-    let socket = "target: {host: /var/run/postgresql, user: u, table: t}\n";
+    let socket = "target: {host: /var/run/postgresql, user: u, database: d, table: t}\n";
     assert_eq!(told(Login::User, socket).await.0, 400);
 }
 

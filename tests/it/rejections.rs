@@ -6,7 +6,7 @@ use crate::support::TestApp;
 
 /// 1,000 rows, of which 131 have no number where one belongs.
 fn bills() -> String {
-    let row = |id: usize| match id % 7 == 0 && id < 918 {
+    let row = |id: usize| match id.is_multiple_of(7) && id < 918 {
         true => format!("{id},twelve\n"),
         false => format!("{id},12.50\n"),
     };
