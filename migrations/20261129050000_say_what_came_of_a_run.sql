@@ -1,4 +1,4 @@
--- What came of a run that succeeded: `clean`, `with_warnings` or `nothing_loaded`. Null in other states, and for runs
+-- The outcome of a run that succeeded: `clean`, `with_warnings` or `nothing_loaded`. Null in other states, and for runs
 -- that an older release finishes after this migration.
 alter table elt.runs
     add column outcome text check (outcome in ('clean', 'with_warnings', 'nothing_loaded')),

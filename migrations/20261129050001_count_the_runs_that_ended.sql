@@ -1,5 +1,6 @@
--- How many runs ended, and how: numbers that only grow, as Prometheus counters must, also when old runs are deleted.
--- A run that ends adds one row to `run_ends`, which blocks nobody; the sweeper folds these rows into `run_totals`.
+-- Counts of the runs that ended, by kind, state and outcome. They never fall, not even when old runs are deleted,
+-- because Prometheus counters must not. A run that ends only adds a row to `run_ends`, so that runs never wait for each
+-- other to update a count; the sweeper adds these rows to `run_totals` and deletes them.
 create table elt.run_totals (
     kind    text   not null,
     state   text   not null,
@@ -16,7 +17,7 @@ create table elt.run_ends (
     outcome text   not null,
     rows_inserted bigint not null
 );
--- Only runs that load count their rows: a plan inserts and rolls back.
+-- Only runs that load count their rows, because a plan inserts rows and rolls back.
 insert into elt.run_totals (kind, state, outcome, runs, rows_inserted)
 select kind, state, coalesce(outcome, ''), count(*),
        coalesce(sum(rows_inserted) filter (where kind in ('run', 'replay') and state = 'succeeded'), 0)

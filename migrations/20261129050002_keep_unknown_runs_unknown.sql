@@ -1,8 +1,8 @@
--- A run of which is not known whether it loaded: an attempt sent its COMMIT, and the answer was lost. Until the target
--- answers, its attempts only ask. `verdict` says how it ends when the target has nothing of it; null: it is tried again.
+-- Unknown runs may have loaded: an attempt sent its COMMIT, and the answer was lost. Their attempts only ask the target
+-- until it answers. `verdict` is the end of an unknown run that did not load; null: it is tried again.
 alter table elt.runs
     add column unknown_since timestamptz,
-    -- How often the target was asked in vain: the pause between two asks grows with it.
+    -- Number of times that the target was asked and did not answer. The pause before it is asked again grows with it.
     add column asks integer not null default 0;
 update elt.runs set unknown_since = now() where verdict is not null;
 create index runs_unknown on elt.runs (id) where unknown_since is not null;
@@ -10,9 +10,10 @@ create index runs_unknown on elt.runs (id) where unknown_since is not null;
 -- Whether the attempt may have sent its COMMIT. Written before it is sent. Null: an older release, which did not note it.
 alter table elt.run_attempts add column commit_sent boolean;
 
--- `parent_id` was both "retries" and "is about". A retry of an undo or a replay repeats it for the same run.
+-- `parent_id` was both the run that a retry repeats and the run that a replay or an undo is about. The retry of an undo
+-- or a replay has both.
 alter table elt.runs
-    -- The run that a replay or an undo is about.
+    -- The run whose rejected rows a replay loads, or whose rows an undo deletes.
     add column subject_id uuid references elt.runs (id),
     -- The run that this one repeats.
     add column retry_of uuid references elt.runs (id);

@@ -1,2 +1,2 @@
--- Retention removes keys by their age.
+-- Retention deletes keys by their age.
 create index idempotency_keys_by_age on elt.idempotency_keys (created_at);

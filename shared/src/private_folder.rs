@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-/// Creates what is missing of a path, for this account alone. As root, other accounts may pass through without looking
-/// around, because the private PostgreSQL runs as one of them. What exists keeps its mode: it may be anyone's folder.
+/// Creates the missing folders of a path, for this account alone. When this account is root, other accounts may enter
+/// the folders but not list them, because the private PostgreSQL runs as one of those accounts. A folder that exists
+/// keeps its mode, because it may belong to somebody else.
 ///
 /// # Errors
 /// When a folder cannot be created, or something else has its name.
@@ -21,7 +22,7 @@ pub fn create(path: &Path) -> io::Result<()> {
         match DirBuilder::new().mode(mode).create(folder) {
             // The umask may have taken bits away.
             Ok(()) => fs::set_permissions(folder, Permissions::from_mode(mode))?,
-            // Another process was faster.
+            // Another process created it in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
             Err(error) => return Err(error),
         }

@@ -49,7 +49,7 @@ pub enum PipelineError {
         code: &'static str,
         /// Names the table and the reason.
         message: String,
-        /// What the reader should do when it happens again.
+        /// Advice for the case that it happens again.
         next_step: String,
     },
     /// The control database failed.
@@ -79,7 +79,7 @@ pub enum PipelineError {
     /// A newer attempt of this run took over: nothing of this one may be written.
     #[error("a newer attempt took over")]
     Fenced,
-    /// A run that was to be given up was asked about: its target has nothing of it.
+    /// The target of an unknown run was asked, and the run had not loaded.
     #[error("nothing was loaded")]
     NotLoaded,
     /// Someone asked the run to stop.
@@ -92,7 +92,7 @@ pub enum PipelineError {
 
 impl PipelineError {
     /// The connection to a target was lost, or the target does not answer. `doing`: "could not load rows for public.t";
-    /// `why`: what the driver says.
+    /// `why`: the driver's message.
     pub fn lost(doing: &str, why: &str) -> Self {
         Self::Load {
             code: "target_lost",
@@ -158,8 +158,8 @@ pub fn is_connection_loss(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether a later attempt can succeed without anybody changing anything: the server or the connection went away, was
-/// short of something, or the transaction lost a race.
+/// Whether a later attempt can succeed without any change by people: the server or the connection went away, the server
+/// ran short of something, or the transaction lost a race.
 pub fn is_transient(sqlstate: &str) -> bool {
     match sqlstate {
         // The database was dropped, or the login is refused.
@@ -169,7 +169,7 @@ pub fn is_transient(sqlstate: &str) -> bool {
     }
 }
 
-/// How far an attempt to use a source or a target got before it failed.
+/// The last step that an attempt to use a source or a target reached before it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reached {
     /// Nothing answered, or it is not known whether anything did.
@@ -181,8 +181,8 @@ pub enum Reached {
 }
 
 impl Reached {
-    /// What the code of a failure says. A code that is not listed claims nothing: a new kind of failure must be put here
-    /// before a connection test may call its server reachable.
+    /// The step that a failure's code proves. A code that is not listed proves none: a new kind of failure must be
+    /// added here before a connection test may call its server reachable.
     pub fn by(code: &str) -> Self {
         match code {
             "source_missing"
@@ -199,7 +199,7 @@ impl Reached {
             | "http_not_json"
             | "http_redirect"
             | "http_endless" => Self::LetIn,
-            // What a server answers to a statement, it answers to a login it accepted.
+            // A server answers a statement only after it accepted the login.
             "target_no_database"
             | "target_no_table"
             | "target_no_column"

@@ -121,10 +121,10 @@ pub async fn run_one(
     ended.ok_or(WorkerError::NoSuchRun(run_id))
 }
 
-/// Waits for `over`, for as long as somebody works on it.
+/// Waits for `over` while the worker runs.
 ///
 /// # Errors
-/// When the worker ends first, because nothing would ever be over then.
+/// When the worker ends first, because `over` would then never come.
 async fn while_working(over: impl Future<Output = ()>, working: &mut JoinHandle<()>) -> Result<(), WorkerError> {
     tokio::select! {
         () = over => Ok(()),

@@ -80,7 +80,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// What is known of a run that ended without loading anything: its rejected rows. `None` when none was rejected.
+    /// The report of a run that ended without loading anything: its rejected rows. `None`: no row was rejected.
     pub fn partial_report(&self) -> Option<Value> {
         self.rejected.as_ref().map(|rejected| json!({ "partial": true, "rejected": rejected }))
     }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Places that are kept.
+/// Most places that are kept.
 const PLACES: usize = 20;
-/// Reasons that are counted one by one.
+/// Most reasons that are counted one by one.
 const REASONS: usize = 20;
 /// Longest sentence that is kept, in characters.
 const LONGEST_REASON: usize = 300;
@@ -15,13 +15,14 @@ const LONGEST_REASON: usize = 300;
 pub struct Rejections {
     /// All rejected rows, also those that are not listed.
     pub total: u64,
-    /// How often each reason occurs, the most frequent first; reasons beyond the twentieth are only in `total`.
+    /// Number of rows by reason. In a report the most frequent reason comes first; rows of further reasons than the
+    /// first twenty are only in `total`.
     pub reasons: Vec<ReasonCount>,
     /// The first twenty rejected rows, in the order they were read.
     pub places: Vec<RejectedPlace>,
 }
 
-/// How many rows were rejected for one reason.
+/// Number of rows rejected for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReasonCount {
     /// Stable code.
@@ -32,12 +33,12 @@ pub struct ReasonCount {
     pub rows: u64,
 }
 
-/// Where one rejected row is, and why it was rejected.
+/// The place of one rejected row, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedPlace {
     /// File as people see it.
     pub file: String,
-    /// 1-based.
+    /// Line of the file, counted from 1.
     pub line: u64,
     /// Column the reason is about; `None` when the record could not be read as a row.
     pub column: Option<String>,

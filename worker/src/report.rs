@@ -13,7 +13,7 @@ use crate::rejections::Rejections;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunReport {
-    /// What came of the run. `None` until its last step is done.
+    /// The outcome of the run. `None` until its last step is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// Rows found in all files: `inserted + updated + duplicate + quarantined + filtered`.
@@ -60,8 +60,8 @@ pub struct RunReport {
     /// A plan's first new rows, as texts in the order of `columns`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Vec<Option<String>>>,
-    /// What a test of the connections showed: the sources in their order, then the target, then the combined CSV when it
-    /// cannot be written.
+    /// The results of a test of the connections: the sources in their order, then the target, then the combined CSV
+    /// when it cannot be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ProbeReport>,
     /// The first rejected rows and the reasons of all of them; `None` when no row was rejected.
@@ -81,7 +81,7 @@ const LISTED_FILES: usize = 1_000;
 const LISTED_WARNINGS: usize = 100;
 
 impl RunReport {
-    /// What came of the run, by what the report says now.
+    /// The outcome of the run, from the report as it is now.
     pub fn judge(&self) -> Outcome {
         if self.nothing_loaded() {
             return Outcome::NothingLoaded;
@@ -91,7 +91,7 @@ impl RunReport {
         if unusable || lost || !self.warnings.is_empty() { Outcome::WithWarnings } else { Outcome::Clean }
     }
 
-    /// Whether rows or files came and none of it is in the table, or none of the connections tried can be used.
+    /// Whether rows or files arrived and none of them is in the table, or no connection that was tried can be used.
     fn nothing_loaded(&self) -> bool {
         if !self.connections.is_empty() {
             return self.connections.iter().all(|connection| !connection.usable);
@@ -100,7 +100,8 @@ impl RunReport {
         let arrived = self.rows_inserted + self.rows_updated + self.rows_duplicate;
         // A check loads nothing, so it counts as arrived what it could read.
         let readable = self.rows_read.saturating_sub(self.rows_filtered + self.rows_quarantined);
-        // A file with another suffix beside an empty one is no loss; a folder with nothing else is not an empty source.
+        // A file with another suffix that is left out beside an empty file is no loss. When every file is left out, the
+        // source was not empty, so nothing of it was loaded.
         let failed_files = self.left_out.iter().any(|file| file.kind == LeftOutKind::Failed);
         let only_left_out = self.left_out_total > 0 && self.files_total == 0;
         arrived == 0 && readable == 0 && (self.rows_quarantined > 0 || failed_files || only_left_out)

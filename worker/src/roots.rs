@@ -25,7 +25,7 @@ impl Roots {
     /// These folders, without what the program keeps for itself in its data folder.
     pub fn new(folders: Vec<PathBuf>, data_dir: &Path) -> Self {
         let own = OWN.iter().map(|name| data_dir.join(name)).collect();
-        // The folder is made by the first run: its own path cannot be followed before.
+        // The path is resolved without `output`, because the first run makes that folder.
         let data_dir = std::fs::canonicalize(data_dir).unwrap_or_else(|_| data_dir.to_owned());
         Self { folders, own, output: Some(data_dir.join("output")) }
     }

@@ -67,7 +67,7 @@ impl WorkerSettings {
         Duration::from_secs(self.run_timeout.into())
     }
 
-    /// How long retention keeps what is no longer needed.
+    /// Days after which retention deletes rows.
     pub fn keep(&self) -> KeepDays {
         KeepDays { tickets: self.keep_tickets_days, log_lines: self.keep_logs_days }
     }

@@ -1,4 +1,4 @@
-//! Watches the local folders of active monitors: when something stirs there, the schedule's next tick is brought
+//! Watches the local folders of active monitors: when something changes there, the schedule's next tick is brought
 //! forward. It only ever makes a tick come sooner: where the system reports nothing (a network mount, a full watch
 //! table, a folder that was away) the tick that is due anyway finds the change.
 
@@ -27,7 +27,7 @@ const REFRESH: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_millis(300);
 /// But a folder that is never quiet does not wait longer than this.
 const LONGEST: Duration = Duration::from_secs(2);
-/// A look at files that never stop stirring is put off no longer than this.
+/// Longest time that a look at files is put off because they keep changing.
 const LONGEST_SETTLING: Duration = Duration::from_secs(30);
 /// Paths that may wait to be looked at; when there are more, every schedule's tick is brought forward.
 const BACKLOG: usize = 4_096;
@@ -79,20 +79,20 @@ async fn bring_forward(shell: &Shell, schedules: impl Iterator<Item = &Uuid>) {
     }
 }
 
-/// Schedules to look at once the files that stirred have settled, by how long that takes. A schedule has a time for each
-/// of its settle times, so that a file that settles soon does not cancel the look at one that takes longer.
+/// Schedules to look at once files that changed have settled, by schedule and settle time. A schedule has one entry for
+/// each of its settle times, so that a file that settles soon does not cancel the look at one that takes longer.
 #[derive(Default)]
 struct Settling(HashMap<(Uuid, Duration), Settle>);
 
-/// When files that stirred will have settled.
+/// The time at which files that changed will have settled.
 struct Settle {
     at: Instant,
-    /// It moves on while they stir, but not beyond this.
+    /// Latest value of `at`, which moves on while the files keep changing.
     latest: Instant,
 }
 
 impl Settling {
-    /// Files stirred at `now`.
+    /// Notes that files of these schedules changed at `now`.
     fn add(&mut self, concerned: &HashMap<Uuid, BTreeSet<Duration>>, now: Instant) {
         for (schedule, settles) in concerned {
             for &settle in settles.iter().filter(|settle| !settle.is_zero()) {
@@ -203,7 +203,7 @@ impl Folders {
         }
     }
 
-    /// Something stirs: waits until it is quiet again. Returns whom it concerns, and how long files take to settle there.
+    /// Waits until files stop changing. Returns the schedules that read them, with their settle times.
     async fn concerned_until_quiet(
         &self,
         first: PathBuf,

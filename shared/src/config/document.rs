@@ -34,7 +34,7 @@ impl Document {
         // Before the merges: what a mapping's own key overrides is written all the same.
         let mask = Mask::of(text, &root, effort);
         if effort.is_spent() {
-            // The mask may lack secrets, so that nothing of the document may be shown.
+            // The mask may not have found every secret, so no part of the document may be shown.
             return Err(ConfigError::Syntax(tree::stopped()));
         }
         tree::apply_merges(&mut root);
@@ -46,7 +46,7 @@ impl Document {
         self.pipeline_within(resolve, &Effort::default())
     }
 
-    /// The same, with a problem in place of the pipeline once the effort is spent.
+    /// Like [`Self::pipeline`], but returns a problem instead of the pipeline once the effort is spent.
     pub fn pipeline_within(
         &self,
         resolve: &dyn Resolve,
@@ -62,7 +62,7 @@ impl Document {
         self.warnings_within(&Effort::default())
     }
 
-    /// The same, as far as the effort goes.
+    /// Like [`Self::warnings`]. Warnings are missing when the effort is spent before the end.
     pub fn warnings_within(&self, effort: &Effort) -> Vec<Warning> {
         let reader = Reader::new(&NoReferences, &self.mask, effort);
         pipeline::read(&Field::root(&reader, &self.root));

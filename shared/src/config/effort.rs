@@ -1,4 +1,4 @@
-//! How long a check may go on.
+//! The time limit of a check.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// A check that stops at this instant, or earlier when it is cancelled.
+    /// A limit that stops the check at this instant, or earlier when it is cancelled.
     pub fn until(deadline: Instant) -> Self {
         Self { until: Some(deadline), cancelled: Arc::default() }
     }

@@ -140,7 +140,7 @@ pub(super) fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str
     let tolerance = (length / 3).clamp(1, 3);
     words
         .into_iter()
-        // Words differ by at least as many characters as one is longer: most need no closer look.
+        // The edit distance is at least the difference in length, so most words are ruled out without computing it.
         .filter(|word| word.chars().count().abs_diff(length) <= tolerance)
         .map(|word| (strsim::damerau_levenshtein(&written, &word.to_lowercase()), word))
         .filter(|(distance, _)| *distance <= tolerance)

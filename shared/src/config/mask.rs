@@ -27,8 +27,8 @@ pub(super) struct Mask {
 }
 
 impl Mask {
-    /// Finds the secrets of a text; not all of them when the effort is spent meanwhile. The tree must hold everything
-    /// that is written, overridden values too.
+    /// Finds the secrets of a text. Some are missing when the effort is spent before the end. The tree must hold every
+    /// value that is written, including values that a merge overrides.
     pub fn of(text: &str, root: &Node, effort: &Effort) -> Self {
         let mut found = Found::in_tree(text, root, effort);
         let secrets: Vec<String> = found.secrets.drain().filter(|secret| secret.len() >= SHORTEST_SOUGHT).collect();

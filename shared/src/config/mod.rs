@@ -3,13 +3,13 @@
 //! # Layout
 //! - [`Document`]: one YAML mapping; what it says, and how it may be shown
 //! - `tree`, `node`: from text to values that know their line and column, within limits against bombs;
-//!   `yaml_rules`: what YAML forbids and the parser lets through; `second_opinion`: a text two parsers read differently
-//!   is refused
+//!   `yaml_rules`: refuses what YAML forbids but the parser accepts; `second_opinion`: refuses a text that two parsers
+//!   read differently
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
 //! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `transform`: what each section means
 //! - `moment`: points in time
-//! - [`Effort`]: how long a check may go on
+//! - [`Effort`]: the time limit of a check
 //! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
 //! - `resolve`: `${env:NAME}` and `${secret:NAME}`; `content_key`: what "the same YAML" means
 

@@ -12,7 +12,8 @@ use super::resolve::{Part, Resolve, parts};
 use super::section::Section;
 use super::tree;
 
-/// A key that somebody wrote and did not finish must not count as one that was never written.
+/// The problem of a key without a value. Such a key must not count as absent, because the default would then silently
+/// replace what the author meant to write.
 const NO_VALUE: &str = "has no value: write one, or remove the key";
 
 /// More problems, or warnings, than these are not told one by one.
@@ -28,7 +29,8 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts a walk that resolves references like this, never tells what the mask hides, and ends with the effort.
+    /// A reader that resolves references with `resolve`, keeps what `mask` hides out of its messages, and stops once
+    /// `effort` is spent.
     pub fn new(resolve: &'a dyn Resolve, mask: &'a Mask, effort: &'a Effort) -> Self {
         Self { resolve, mask, effort, problems: RefCell::default(), warnings: RefCell::default() }
     }
@@ -57,7 +59,7 @@ impl<'a> Reader<'a> {
             message: self.mask.scrub(&message.into()),
         };
         match problems.len() {
-            // A place that is read twice, such as an option of a flat schema, is told once.
+            // A place that is read twice, such as an option of a flat schema, is reported once.
             _ if problems.contains(&problem) => {}
             ..MOST_TOLD => problems.push(problem),
             MOST_TOLD => problems.push(ConfigProblem {
@@ -115,7 +117,7 @@ impl<'a> Field<'a> {
         self.reader.warn(&self.path, self.node.place, message);
     }
 
-    /// Notes that a key of this mapping has no value.
+    /// Reports a key of this mapping that has no value.
     pub fn problem_of_empty_key(&self, entry: &Entry) {
         self.reader.problem(&join(&self.path, &entry.key.text), entry.key_place, NO_VALUE);
     }
@@ -186,7 +188,7 @@ impl<'a> Field<'a> {
         self.accepted(|text| parse(text).map_err(|expected| format!("expected {expected}, found {}", self.shown())))
     }
 
-    /// The same for a text whose white space at the ends counts.
+    /// Like [`Self::parsed`], but white space at the ends of the text counts.
     pub fn parsed_exactly<T>(&self, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         self.read_as(|text| parse(text).map_err(|expected| format!("expected {expected}, found {}", self.shown())))
     }
@@ -249,7 +251,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The text of an item of a list. `null` is a text there, for it may stand in a list of texts that mean NULL.
+    /// The text of an item of a list. `null` counts as a text there, because a list may name the texts that mean NULL.
     fn item_text(&self) -> Option<String> {
         if self.node.is_null() && self.node.scalar().is_some_and(|scalar| scalar.text.is_empty()) {
             self.problem("has no value: write one, or remove the item");
@@ -258,7 +260,7 @@ impl<'a> Field<'a> {
         self.text()
     }
 
-    /// Whether another warning is kept. Finding one that is not kept would be work for nothing.
+    /// Whether another warning would be kept, so that callers need not look for warnings that would be dropped.
     pub fn has_room_for_warnings(&self) -> bool {
         self.reader.warnings.borrow().len() < MOST_TOLD
     }
@@ -276,7 +278,7 @@ impl<'a> Field<'a> {
         entries
     }
 
-    /// The entries of a mapping, by their keys as written. One without a value is a problem and left out.
+    /// The entries of a mapping by their keys as written. An entry without a value is reported and left out.
     pub fn pairs(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
         let (empty, filled): (Vec<_>, Vec<_>) = self.entries()?.iter().partition(|entry| entry.value.is_null());
         empty.into_iter().for_each(|entry| self.problem_of_empty_key(entry));

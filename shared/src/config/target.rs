@@ -109,7 +109,7 @@ impl FromStr for TableName {
             if part.chars().any(char::is_control) {
                 return Err("a name without line breaks, tabs and other control characters".into());
             }
-            // Such a name is a slip, and people could not tell it from the name without the white space.
+            // Such a name is a mistake, because people could not tell it from the name without the white space.
             if part.trim() != part {
                 return Err("a name without white space at its ends".into());
             }
@@ -173,7 +173,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<TargetConfig> {
     Some(TargetConfig { database: database?, table, create_schema })
 }
 
-/// Whether a name needs no quotes in SQL, letters of other scripts aside.
+/// Whether a name has only letters (of any script), digits and `_`, and does not start with a digit.
 fn is_plain(name: &str) -> bool {
     !name.starts_with(|first: char| first.is_numeric()) && name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
@@ -257,7 +257,7 @@ fn url_problem(text: &str) -> Option<&'static str> {
         () if url.username().is_empty() => {
             Some("the URL names no user, expected postgres://user:password@host/database")
         }
-        // The server would take the database that is named like the user.
+        // Without a database name the server would use the database that has the user's name.
         () if !names_database(&url) => {
             Some("the URL names no database, expected postgres://user:password@host/database")
         }
@@ -313,7 +313,7 @@ fn name_parts(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// What stands before the closing double quote, and what stands behind it.
+/// The text before the closing double quote, and the text after it.
 fn quoted_part(text: &str) -> Result<(String, &str), String> {
     let mut part = String::new();
     let mut rest = text;

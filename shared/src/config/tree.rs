@@ -311,7 +311,7 @@ fn syntax(error: &libyaml_safer::Error) -> ConfigProblem {
     }
 }
 
-/// What is said about a text whose check was stopped.
+/// The problem of a text whose check was stopped.
 pub(super) fn stopped() -> ConfigProblem {
     problem("the check took too long and was stopped")
 }

@@ -1,11 +1,11 @@
-//! What YAML 1.2 forbids and the parser lets through: lines of a value that are not indented, comments without a space
-//! before them, and blank lines that hide how far a block of text is indented.
+//! Rules of YAML 1.2 that the parser does not enforce. They forbid lines of a value that are not indented, comments
+//! without a space before them, and blank lines that hide how far a block of text is indented.
 //!
-//! Other readers refuse such a text or read it differently, so that it would not mean the same everywhere.
+//! A text that breaks them is refused, because other readers refuse it or read it differently.
 
 use libyaml_safer::{Event, EventData, MappingStyle, ScalarStyle, SequenceStyle};
 
-/// What is wrong, and the byte it is at.
+/// A broken rule, and the byte where the text breaks it.
 pub(super) struct Violation {
     pub at: usize,
     pub message: String,
@@ -17,11 +17,11 @@ pub(super) struct Rules<'t> {
     open: Vec<Open>,
 }
 
-/// A list or mapping whose end was not seen yet.
+/// A list or mapping whose end the parser has not reported yet.
 enum Open {
-    /// Its items stand below each other, from this column on (counted from 0).
+    /// Its items are on lines of their own, from this column on (counted from 0).
     Block { column: usize },
-    /// It stands in brackets; the first one is at this byte.
+    /// It is in brackets; the opening one is at this byte.
     Flow { start: usize },
 }
 
@@ -82,7 +82,7 @@ impl<'t> Rules<'t> {
         self.continued(start, end, Lenient::CommentsAndClosingBrackets)
     }
 
-    /// How many spaces the lines of a value need: more than the list or mapping it stands in.
+    /// Number of spaces that the lines of a value need: more than the list or mapping around it has.
     fn needed(&self) -> usize {
         let blocks = self.open.iter().rev();
         let column = blocks.filter_map(|open| match open {
@@ -92,7 +92,7 @@ impl<'t> Rules<'t> {
         column.map(|column| column.saturating_add(1)).next().unwrap_or(0)
     }
 
-    /// Every line of a value after its first one is indented further than what it stands in.
+    /// Checks that every line of a value after its first one is indented further than the list or mapping around it.
     fn continued(&self, start: usize, end: usize, lenient: Lenient) -> Result<(), Violation> {
         let needed = self.needed();
         for (at, line) in lines_after_first(self.text, start, end) {
@@ -137,7 +137,7 @@ impl<'t> Rules<'t> {
             let spaces = line.len() - line.trim_start_matches(' ').len();
             if spaces < line.len() {
                 // The first line that is not blank says how far the text is indented, unless the text ended before it.
-                // The parser then asks the blank lines, and takes this line for a comment when it begins with `#`.
+                // The parser then goes by the blank lines, and takes this line for a comment when it begins with `#`.
                 let message = "a blank line of this text has more spaces than its first line".to_owned();
                 return match spaces >= self.needed() && widest > spaces {
                     true => Err(Violation { at: at + spaces, message }),
@@ -150,7 +150,7 @@ impl<'t> Rules<'t> {
     }
 }
 
-/// Which lines may stand further left than their value.
+/// The lines that may be indented less than their value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lenient {
     No,

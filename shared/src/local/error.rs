@@ -91,10 +91,10 @@ pub enum LocalError {
     },
 }
 
-/// Which major versions of the server programs can be used.
+/// The major versions of the server programs that can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WantedVersion {
-    /// This one or a newer one: a cluster is to be made.
+    /// This one or a newer one, because the cluster is yet to be made.
     AtLeast(u32),
     /// This one only, because it made the cluster and PostgreSQL opens the data of no other version.
     Exactly(u32),

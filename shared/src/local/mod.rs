@@ -75,7 +75,7 @@ impl Cluster {
     pub fn exists(data_dir: &Path) -> bool {
         match Folder::version_file(data_dir).metadata() {
             Ok(file) => file.is_file(),
-            // Another account's cluster: to use it fails with the folder that may not be entered.
+            // The cluster belongs to another account: using it fails with an error that names the folder.
             Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
         }
     }
@@ -131,8 +131,8 @@ async fn ready(folder: &Folder, passwords: &Passwords, pg_bin: Option<&Path>) ->
     Ok(port)
 }
 
-/// Gives up the place among the users and stops the server after the last one. Call it with the gate held, because
-/// then no process can join between the look at the users and the stop.
+/// Ends this process's use of the cluster, and stops the server when no other process uses it. The caller must hold the
+/// gate, because otherwise a process could join after the check for other users and before the stop.
 async fn leave(folder: &Folder, in_use: File) -> Result<(), LocalError> {
     drop(in_use);
     if folder.nobody_uses_it()? {

@@ -190,7 +190,7 @@ fn forms(address: IpAddr) -> Vec<IpAddr> {
         }
         _ if v6 == Ipv6Addr::LOCALHOST => Vec::new(),
         [0, 0, 0, 0, 0, 0xffff | 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => vec![last],
-        // A network of its own may translate with a prefix of 48, 56, 64 or 96 bits; the byte after 64 bits is left out.
+        // A private network may translate with a prefix of 48, 56, 64 or 96 bits; the byte after 64 bits is left out.
         [0x64, 0xff9b, 1, ..] => {
             let split = |high: u32, low: u32| {
                 let high_part = (bits >> 64) as u64 & ((1 << high) - 1);

@@ -12,9 +12,10 @@ use crate::secret::Secret;
 
 /// Characters of the shortest password a person may choose.
 pub const MIN_LENGTH: usize = 8;
-/// Characters of the shortest password an operator may give in a setting, because older installations had such ones.
+/// Characters of the shortest password an operator may give in a setting. It is lower than [`MIN_LENGTH`], because
+/// older installations have such passwords.
 const MIN_GIVEN_LENGTH: usize = 7;
-/// Characters of the longest password. Longer passwords are refused before they cost anything.
+/// Characters of the longest password. Longer passwords are refused before they are hashed.
 pub const MAX_LENGTH: usize = 256;
 
 /// Each hash takes 19 MiB and tens of milliseconds of a core: more at once would starve everything else.
@@ -33,8 +34,8 @@ pub enum PasswordError {
         /// Characters of the shortest one that is accepted.
         shortest: usize,
     },
-    /// Among the first ones that are guessed.
-    #[error("this password is one of the first that are guessed")]
+    /// One of the passwords that attackers try first.
+    #[error("this password is one of the first that attackers try")]
     Common,
     /// The hasher failed: out of memory, or no randomness.
     #[error("could not hash the password")]

@@ -1,21 +1,21 @@
-//! Which passwords people may choose.
+//! Rules for the passwords that people choose.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// Words that every list of guesses begins with, in lower case.
+/// Words at the beginning of every attacker's list of passwords, in lower case.
 static COMMON: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| include_str!("common.txt").split_whitespace().collect());
 
-/// Keys beside each other, and letters and digits in their order. Each is read backwards too.
+/// Neighbouring keys, and letters and digits in their order. Each row counts backwards, too.
 const ROWS: [&str; 6] =
     ["01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "qwertzuiop", "asdfghjkl", "zxcvbnm"];
 
-/// Fewer different characters are quickly guessed, however often they are repeated.
+/// Number of different characters that a password must have. One with fewer is quickly guessed, however long it is.
 const FEWEST_DIFFERENT: usize = 4;
 
-/// Whether a password is among the first ones that are guessed: a common word with anything but letters around it and
-/// the usual digits in it (`P4ssw0rd!2026`), a row of keys, or the same few characters again and again.
+/// Whether a password is one of the first that attackers try: a common word, perhaps with digits and signs around it
+/// or in place of letters (`P4ssw0rd!2026`), a row of keys, or the same few characters again and again.
 pub(super) fn is_common(password: &str) -> bool {
     let password = password.to_lowercase();
     let different: HashSet<char> = password.chars().collect();
@@ -25,7 +25,7 @@ pub(super) fn is_common(password: &str) -> bool {
 /// The word a password is made of, as written and with the letters that digits and signs stand for.
 fn words(password: &str) -> impl Iterator<Item = String> {
     let bare = |text: &str| text.trim_matches(|c: char| !c.is_alphabetic()).to_owned();
-    // What stands at the end is a year or a sign more often than a letter: `4dmin2026`, `pa55word!`.
+    // Digits and signs at the end are more often a year or an exclamation mark than letters: `4dmin2026`, `pa55word!`.
     let start = password.trim_end_matches(|c: char| !c.is_alphabetic());
     let spelled = |one: char| bare(&start.chars().map(|c| letter(c, one)).collect::<String>());
     [bare(password), spelled('l'), spelled('i'), twice(password)].into_iter()

@@ -1,5 +1,5 @@
-//! Retention: what is no longer needed in the control database is deleted here, in small batches that hold no lock for
-//! long: finished tickets and lost workers (the queue never deletes anything), log lines, and idempotency keys.
+//! Retention: deletes what is no longer needed from the control database: finished tickets and lost workers (the queue
+//! never deletes anything), log lines and idempotency keys. The batches are small, so that none holds a lock for long.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_secs(3600);
 const FIRST: Duration = Duration::from_secs(60);
 const BATCH: i64 = 5_000;
 
-/// How many days what is no longer needed is kept.
+/// Days after which retention deletes rows.
 #[derive(Debug, Clone, Copy)]
 pub struct KeepDays {
     /// Finished tickets, and workers that are gone.
@@ -40,12 +40,12 @@ pub async fn keep_deleting(db: PgPool, keep: KeepDays, stop: CancellationToken) 
 }
 
 async fn delete_all(db: &PgPool, keep: KeepDays) {
-    told("old tickets", delete(db, keep.tickets).await);
-    told("old log lines", delete_log_lines(db, keep.log_lines).await);
-    told("old idempotency keys", delete_idempotency_keys(db).await);
+    log_deleted("old tickets", delete(db, keep.tickets).await);
+    log_deleted("old log lines", delete_log_lines(db, keep.log_lines).await);
+    log_deleted("old idempotency keys", delete_idempotency_keys(db).await);
 }
 
-fn told(what: &str, deleted: sqlx::Result<u64>) {
+fn log_deleted(what: &str, deleted: sqlx::Result<u64>) {
     match deleted {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "deleted {count} {what}"),
@@ -66,7 +66,7 @@ pub async fn delete_log_lines(db: &PgPool, days: u16) -> sqlx::Result<u64> {
     }
 }
 
-/// Deletes the keys of POSTs that are too old to be answered again. Returns how many.
+/// Deletes the idempotency keys that are too old for their requests to be sent again. Returns how many.
 pub async fn delete_idempotency_keys(db: &PgPool) -> sqlx::Result<u64> {
     let mut deleted = 0;
     loop {

@@ -59,10 +59,10 @@ async fn rescue_lost_runs(db: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Runs of a process of `elt run` that is gone, of which is not known whether they loaded: this process asks.
+/// Takes over the unknown runs of a process of `elt run` that is gone: this process asks their targets.
 async fn adopt_unknown_runs(db: &mut PgConnection, queue: &str) -> sqlx::Result<()> {
     for run in runs::adopt(db, queue).await? {
-        tracing::info!(run.id = %run, "the process that executed the run is gone: its target is asked from here");
+        tracing::info!(run.id = %run, "the process that executed the run is gone: this process asks whether it loaded");
     }
     Ok(())
 }

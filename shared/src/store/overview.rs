@@ -10,7 +10,7 @@ use super::workers::LOST_AFTER;
 pub struct Gauge {
     /// `elt_runs`
     pub name: String,
-    /// What it counts, and in which unit.
+    /// A sentence about what is counted, with the unit.
     pub help: String,
     /// `{state="queued"}`, or empty.
     pub labels: String,
@@ -18,7 +18,7 @@ pub struct Gauge {
     pub value: f64,
 }
 
-/// What there is to watch, grouped by name. Plans, checks, connection tests and undos are not counted as loads.
+/// All gauges, grouped by name. Plans, checks, connection tests and undos are not counted as loads.
 pub async fn gauges(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
     sqlx::query_as(
         r#"select 'elt_runs' as name, 'Unfinished runs of every kind and queue, by state.' as help,
@@ -72,9 +72,9 @@ pub struct Numbers {
     pub running: i64,
     /// Ended well in the last 24 hours.
     pub succeeded_24h: i64,
-    /// Those of them that lost something: rejected rows, files left out, warnings.
+    /// Of these, the runs with rejected rows, files left out or warnings.
     pub warned_24h: i64,
-    /// Those of them that loaded nothing of what came.
+    /// Of these, the runs that had rows or files to load and loaded none of them.
     pub nothing_loaded_24h: i64,
     /// Failed in the last 24 hours.
     pub failed_24h: i64,

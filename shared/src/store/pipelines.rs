@@ -25,7 +25,7 @@ pub struct Pipeline {
     pub last_run_id: Option<Uuid>,
     /// Its state.
     pub last_run_state: Option<String>,
-    /// What came of it, once it succeeded: `clean`, `with_warnings` or `nothing_loaded`.
+    /// Its outcome: `clean`, `with_warnings` or `nothing_loaded`. `None` unless it succeeded.
     pub last_run_outcome: Option<Outcome>,
     /// When it was requested.
     pub last_run_at: Option<DateTime<Utc>>,
@@ -37,7 +37,7 @@ pub struct Pipeline {
 
 /// Pipelines in the order of their names, those after `after` when given.
 ///
-/// `search` keeps the pipelines whose name contains it, in any case.
+/// `search` keeps the pipelines whose name contains it; upper and lower case are the same.
 pub async fn list(
     db: impl PgExecutor<'_>,
     search: Option<&str>,

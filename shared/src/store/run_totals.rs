@@ -1,7 +1,8 @@
-//! How many runs ended since the installation was made, and how: numbers that only grow, for Prometheus.
+//! Counts of the runs that ended since the installation was made, by kind, state and outcome: Prometheus counters,
+//! which never fall.
 //!
-//! A trigger adds a row to `run_ends` for every run that ends, which blocks nobody. The sweeper folds these rows into
-//! `run_totals`. A total is the sum over both tables.
+//! A trigger adds a row to `run_ends` for every run that ends, so that runs never wait for each other to update a
+//! count. The sweeper folds these rows into `run_totals`. A total is the sum over both tables.
 
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
@@ -14,7 +15,7 @@ pub struct RunTotal {
     pub state: String,
     /// See [`Outcome`](super::runs::Outcome); empty for runs that did not succeed.
     pub outcome: String,
-    /// How many runs.
+    /// Number of runs.
     pub runs: i64,
     /// Rows they inserted; 0 for kinds that load nothing.
     pub rows_inserted: i64,
@@ -33,7 +34,8 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<RunTotal>> {
     .await
 }
 
-/// Folds the runs that ended into the totals. One process at a time does it: the caller holds the sweeper's lock.
+/// Moves up to 10,000 rows of `run_ends` into the totals. The caller holds the sweeper's lock, because only one process
+/// may do it at a time.
 pub async fn fold(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query(
         "with folded as (

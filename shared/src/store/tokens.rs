@@ -8,8 +8,8 @@ use uuid::Uuid;
 pub const FAILURES_PER_MINUTE: i64 = 5;
 /// Failed logins a minute from one address, whatever the names: one password may be tried on many of them.
 pub const FAILURES_OF_AN_ADDRESS: i64 = 20;
-/// Failed logins a minute from everywhere, before an address has only [`FAILURES_WHILE_MANY_FAIL`] of them. Addresses
-/// without a failure may log in as before, so that an attack keeps nobody else out.
+/// Failed logins a minute from all addresses together; beyond it, one address may have only
+/// [`FAILURES_WHILE_MANY_FAIL`]. Addresses without a failure may log in as before, so that an attack shuts no one out.
 pub const FAILURES_OF_ALL: i64 = 200;
 /// Failed logins a minute from one address while many of them fail everywhere.
 pub const FAILURES_WHILE_MANY_FAIL: i64 = 2;
@@ -27,8 +27,8 @@ pub async fn revoke(db: impl PgExecutor<'_>, jti: Uuid, expires_at: DateTime<Utc
     Ok(())
 }
 
-/// Seconds until another login of this user from this address is listened to; `None`: at once. An address is what
-/// [`note_failure`] was told: one host, or one network of hosts.
+/// Seconds until another login of this user from this address is accepted; `None`: at once. The address is the text
+/// that [`note_failure`] was given: one host, or one network of hosts.
 pub async fn must_wait(db: impl PgExecutor<'_>, username: &str, address: &str) -> sqlx::Result<Option<u64>> {
     let seconds: i64 = sqlx::query_scalar(
         "with recent as (

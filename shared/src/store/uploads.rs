@@ -28,7 +28,7 @@ impl Upload {
         Self::check_within(key, text, &Effort::default())
     }
 
-    /// The same, stopped once the effort is spent: then the outcome means nothing.
+    /// Like [`Upload::check`], but stops once the effort is spent. The result must then be discarded.
     ///
     /// # Errors
     /// As [`Upload::check`], and when the effort is spent.

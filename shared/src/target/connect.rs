@@ -190,7 +190,8 @@ fn refused(server: String, user: &str, error: sqlx::Error) -> TargetError {
     }
 }
 
-/// Whether a pooler's refusal passes by itself. Poolers have one code (08P01) for everything, and English words.
+/// Whether a pooler's refusal is temporary. The message decides, because poolers use one code (08P01) for everything
+/// and always write English.
 fn is_passing(message: &str) -> bool {
     [
         "cannot connect to server",

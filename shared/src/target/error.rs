@@ -32,7 +32,7 @@ pub enum TargetError {
         server: String,
         /// Account.
         user: String,
-        /// The server's words.
+        /// The server's message.
         reason: String,
     },
     /// The database does not exist.
@@ -42,11 +42,11 @@ pub enum TargetError {
         server: String,
     },
     /// The account may log in, but not connect to this database.
-    #[error("the target {server} does not let the login connect to the database; it lacks the right of: {grant}")]
+    #[error("the login may not connect to the target {server}; this statement grants the right: {grant}")]
     NoConnect {
         /// `host:port/database`
         server: String,
-        /// The statement that lets it.
+        /// The statement that grants it the right to connect.
         grant: String,
     },
     /// The server, or a pooler before it, does not accept the connection, and will not accept it later either.
@@ -54,7 +54,7 @@ pub enum TargetError {
     Refused {
         /// `host:port/database`
         server: String,
-        /// The server's words.
+        /// The server's message.
         reason: String,
     },
     /// The server cannot be reached.
@@ -89,7 +89,7 @@ pub enum TargetError {
     /// A filter's value does not fit its column.
     #[error("a filter's value does not fit its column: {reason}")]
     Filter {
-        /// The server's words.
+        /// The server's message.
         reason: String,
     },
     /// The database failed.
@@ -134,10 +134,12 @@ impl TargetError {
             Self::Host(_) => "Correct `host` under `target:`, or allow it with ELT_NET_ALLOW.",
             Self::Login { .. } => "Correct `user` and `password` under `target:`, or the server's pg_hba.conf.",
             Self::NoDatabase { .. } => "Create the database, or correct `database` under `target:`.",
-            Self::NoConnect { .. } => "Let the owner of the database or a superuser execute the statement named.",
+            Self::NoConnect { .. } => {
+                "Ask the owner of the database or a superuser to execute the statement in the message."
+            }
             Self::Refused { .. } => {
-                "Let the config name the PostgreSQL server itself, or a pooler in session mode that accepts the startup \
-                 parameters named (PgBouncer: ignore_startup_parameters)."
+                "Name the PostgreSQL server itself in the config, or a pooler in session mode that accepts the startup \
+                 parameters in the message (PgBouncer: ignore_startup_parameters)."
             }
             Self::Unreachable { .. } => "Check host and port under `target:` and that the server accepts connections.",
             Self::NoTable { .. } => "Run the pipeline first, or correct `table` under `target:`.",

@@ -60,7 +60,7 @@ pub async fn export_csv(
     Ok(stream::iter([Ok(header)]).chain(stream::iter(first.map(Ok))).chain(rest).fuse())
 }
 
-/// The first line. It is not left to the server, which would cut a name that became longer.
+/// The first line. elt writes it, because the server would cut a name that the `'` makes too long.
 fn header(columns: &[PageColumn], for_spreadsheets: bool) -> String {
     let cells = columns.iter().map(|column| {
         let is_formula = for_spreadsheets && column.name.starts_with(['=', '+', '@', '\t', '\r', '-']);
@@ -93,7 +93,8 @@ async fn copy_out(mut connection: PgConnection, sql: String, sender: mpsc::Sende
 const NUMBERS: [&str; 8] =
     ["smallint", "integer", "bigint", "numeric", "real", "double precision", "money", "interval"];
 
-/// A column of the query, a `'` before its formulas. Only numbers keep a leading minus sign, those of a domain too.
+/// A column of the query, with a `'` before values that look like formulas. Only numbers keep a leading minus sign,
+/// also those of a domain.
 fn field(column: &PageColumn, for_spreadsheets: bool) -> String {
     let name = quote_ident(&column.name);
     if !for_spreadsheets || NUMBERS.iter().any(|kind| column.sql_type.starts_with(kind)) {

@@ -25,7 +25,7 @@ use walk::{Found, Kind};
 
 /// A run waits at most this long for files that may still be written.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-/// Added to a wait, because a file's time is a little older than the write it is of.
+/// Added to a wait, because a file's time may be a little older than the write that set it.
 const GRACE: Duration = Duration::from_millis(50);
 
 /// Lists the files of a local source, in name order. Waits for those that may still be written, as the context says.
@@ -61,7 +61,7 @@ async fn list(index: usize, source: &LocalSource, context: &ExtractContext) -> R
         .map_err(|error| PipelineError::Internal(format!("listing a folder: {error}")))?
 }
 
-/// The failure of a source whose only file does not come to rest.
+/// The failure of a source whose only file keeps changing.
 fn still_written(name: &str) -> PipelineError {
     PipelineError::Extract {
         code: "source_changed",
@@ -133,13 +133,14 @@ struct Listing<'a> {
     scope: Scope<'a>,
 }
 
-/// What a listing found.
+/// The result of a listing.
 #[derive(Debug, Default)]
 struct Listed {
     extracted: Extracted,
-    /// Time until the last file that was left out because it may still be written has rested; `None`: there is none.
+    /// Time until the last of the files that were left out because they may still be being written can be read; `None`:
+    /// no file was left out for that reason.
     rests_in: Option<Duration>,
-    /// Such a file that the config names itself.
+    /// The name of such a file that the config names itself.
     young_required: Option<String>,
 }
 
@@ -150,12 +151,12 @@ impl Listed {
     }
 }
 
-/// Why a file is not input.
+/// The reason why a file is not input.
 #[derive(Debug)]
 struct NotInput {
     kind: LeftOutKind,
     reason: String,
-    /// Set when it will be input in this time, if nobody writes it any more.
+    /// Time after which it will be input, if it does not change again; `None`: it will not.
     rests_in: Option<Duration>,
 }
 
@@ -316,8 +317,8 @@ impl Listing<'_> {
         })
     }
 
-    /// Time until nobody will have changed a file for `settle_seconds`; `None`: it rests. A time in the future says
-    /// nothing about that.
+    /// Time until a file will have been unchanged for `settle_seconds`; `None`: it has been already. A file whose time
+    /// is further in the future than that is taken as unchanged, because its time says nothing about the last write.
     fn rests_in(&self, stamp: &Stamp) -> Option<Duration> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_nanos() as i128;
         let age = now - stamp.mtime_ns;

@@ -33,11 +33,12 @@ pub struct ExtractContext {
     pub control: sqlx::PgPool,
     /// Cancelled when the run should stop.
     pub stop: CancellationToken,
-    /// What becomes of files that may still be written.
+    /// The treatment of files that may still be being written.
     pub young: YoungFiles,
 }
 
-/// What becomes of a local file that changed less than its source's `settle_seconds` ago, and may still be written.
+/// The treatment of a local file that changed less than its source's `settle_seconds` ago and may still be being
+/// written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum YoungFiles {
     /// It is left out, and found by the next look.

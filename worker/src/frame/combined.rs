@@ -25,7 +25,8 @@ pub struct CombinedCsv {
     /// Whether that cell was NULL: a row of one NULL cell must not be a blank line.
     only_null: bool,
     header_written: bool,
-    /// The unfinished file is not removed with this value: it got its name, or another attempt decides about it.
+    /// Whether the unfinished file stays when this value is dropped: it got its name, or another attempt decides about
+    /// it.
     published: bool,
 }
 
@@ -264,7 +265,7 @@ fn unfinished_file(folder: &Path, name: &OsStr) -> io::Result<(PathBuf, File)> {
         unfinished.push(format!(".{}{UNFINISHED}", uuid::Uuid::new_v4().simple()));
         let path = folder.join(unfinished);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        // Where the file system knows no locks, a killed worker's file simply stays.
+        // Where the file system has no locks, the file of a killed worker is never removed.
         let _ = file.lock();
         if file.metadata()?.nlink() > 0 {
             return Ok((path, file));
@@ -283,7 +284,8 @@ fn sweep(folder: &Path, name: &OsStr) {
         if !found.starts_with(start.as_encoded_bytes()) || !found.ends_with(UNFINISHED.as_bytes()) {
             continue;
         }
-        // The lock is held until the file is gone: whoever created it a moment ago waits for it and then sees that.
+        // The lock is held until the file is gone: a worker that created the file a moment ago waits for the lock and
+        // then sees that the file is gone.
         if let Ok(file) = File::open(entry.path())
             && file.try_lock().is_ok()
         {

@@ -26,7 +26,7 @@ pub(super) struct Delimited {
 }
 
 impl Delimited {
-    /// Finds out how the file is written, passes over what stands above the header, and reads the header.
+    /// Finds out how the file is written, skips the lines above the header, and reads the header.
     pub(super) fn open(window: Window, file: usize, input: &InputFile) -> Result<Self, FileError> {
         let opening = opening::look(input)?;
         let null_values = input.csv.null_values.as_ref();
@@ -259,7 +259,8 @@ pub(super) fn is_blank(line: &[u8], width: usize, delimiter: u8) -> bool {
 #[inline]
 fn defect(record: &Record, width: usize, raw: &[u8], clean: bool) -> Option<(&'static str, String)> {
     let count = record.count;
-    // Surplus cells without a value hold nothing that could be lost: a separator at the end of each row.
+    // Surplus cells without a value hold nothing that could be lost: some files have a separator at the end of each
+    // row.
     let too_many = count > width && record.surplus_value;
     if !too_many && !record.stray_quote && clean {
         return None;

@@ -1,4 +1,4 @@
-//! Tells a title, a note or a station's name above the header from the header: by the lines below it.
+//! Finds a title, a note or a station's name above the header, by the lines below it.
 //!
 //! A line that is narrower than the rows is not yet a title, because a row may have more cells than its header by
 //! mistake, and the last columns of a header may have no names. Something is reported only when a later line looks like
@@ -32,7 +32,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The error of the file `name`, with the keys to write.
+    /// The error about the file `name`, with the keys to write in the config.
     pub(super) fn error(&self, name: &str) -> FileError {
         let Self { first_line, first_width, line, width, delimiter } = *self;
         let cells = if first_width == 1 { "1 cell".to_owned() } else { format!("{first_width} cells") };
@@ -162,7 +162,7 @@ fn heads(candidate: &Sampled, below: &[Sampled], first: &Sampled, exact: bool) -
     if exact && below.iter().any(|record| record.cells.len() != candidate.cells.len()) {
         return false;
     }
-    // A column of values below a name that is not a value is what tells a header from a row.
+    // A header differs from a row in that values are below a name that is not a value itself.
     let has_values = (0..width).any(|column| {
         let name = candidate.cell(column);
         let mut filled = below.iter().map(|record| record.cell(column)).filter(|cell| !cell.is_empty()).peekable();
@@ -246,7 +246,7 @@ mod tests {
             // Units and a repeated header.
             ";temp;flow\n;[°C];[K]\n1;2;3\n",
             "a,b\n1,2\na,b\n3,4\n",
-            // Another delimiter is told by another sentence.
+            // A wrong delimiter is reported with another sentence.
             "id;price\n1;0,20\n2;0,15\n",
         ] {
             assert_eq!(found(text), None, "{text}");

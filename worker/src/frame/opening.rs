@@ -14,14 +14,14 @@ const HEAD_BYTES: usize = 64 << 10;
 /// A `sep=` line is not longer than this.
 const MAX_HINT_BYTES: usize = 32;
 
-/// What a file's beginning says about the rest of it.
+/// The facts that a file's beginning tells about the rest of it.
 #[derive(Debug)]
 pub(super) struct Opening {
     /// Delimiter, quote and line ends.
     pub dialect: Dialect,
     /// Bytes above the header that are neither header nor rows: a `sep=` line and the lines of `csv.skip_rows`.
     pub skipped_bytes: usize,
-    /// How many lines these bytes are.
+    /// Number of lines in these bytes.
     pub skipped_lines: u64,
     /// Sentences about the delimiter for the report.
     pub warnings: Vec<String>,
@@ -64,7 +64,8 @@ pub(super) fn look(input: &InputFile) -> Result<Opening, FileError> {
     Ok(Opening { dialect: sniffed.dialect, skipped_bytes, skipped_lines, warnings })
 }
 
-/// What to write in the config so that a file of which every row was rejected can be read. `code` is the first row's.
+/// A next step for a file of which every row was rejected: what to write in the config. `code` is that of the first
+/// row.
 pub(super) fn likely_fix(input: &InputFile, code: &str) -> Cow<'static, str> {
     match code {
         "too_many_cells" => match other_delimiter(input) {
@@ -126,7 +127,7 @@ impl Head {
         Ok(())
     }
 
-    /// How many bytes the first `lines` lines take.
+    /// Number of bytes of the first `lines` lines.
     fn skip(&mut self, lines: u64) -> Result<usize, FileError> {
         let (mut at, mut skipped) = (0, 0);
         while skipped < lines {

@@ -98,7 +98,7 @@ pub struct FileSummary {
     pub filtered: u64,
     /// The delimiter of a delimited file as it would be written in the config, `";"` or `tab`; `None` for JSON.
     pub delimiter: Option<String>,
-    /// What the reader should know: renamed columns, members that appeared twice, a delimiter that is not certain.
+    /// Sentences for the report: renamed columns, members that appeared twice, a delimiter that is not certain.
     pub warnings: Vec<String>,
 }
 

@@ -10,17 +10,17 @@ const MAX_QUOTED_BYTES: usize = 64 << 10;
 /// In this order when nothing else decides.
 pub(super) const CANDIDATES: [u8; 4] = [b'|', b'\t', b';', b','];
 
-/// How a file is written.
+/// The delimiter, quote and line ends of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sniffed {
     /// Its delimiter, quote and line ends.
     pub dialect: Dialect,
-    /// Why the delimiter may be another one, as a sentence; `None` when it was declared or is clear.
+    /// A sentence on why another delimiter may be right; `None` when the delimiter was declared or is clear.
     pub doubt: Option<String>,
 }
 
-/// How a file is written that starts with `text`. `declared` is the delimiter that the config or the file itself names.
-/// `None` when the text is too short to tell.
+/// The delimiter, quote and line ends of a file that starts with `text`. `declared` is the delimiter that the config or
+/// the file itself names. `None`: the text is too short to tell.
 pub(super) fn dialect(text: &[u8], ended: bool, input: &InputFile, declared: Option<u8>) -> Option<Sniffed> {
     let txt = input.format == Format::Txt;
     let (delimiter, doubt) = match declared {
@@ -44,7 +44,7 @@ pub(super) fn shown(delimiter: u8) -> String {
     if delimiter == b'\t' { "tab".to_owned() } else { format!("{:?}", char::from(delimiter).to_string()) }
 }
 
-/// How well a delimiter cuts the first records into equally many cells.
+/// The number of records that a delimiter cuts into as many cells as the first record.
 #[derive(Debug, Clone, Copy)]
 struct Fit {
     delimiter: u8,
@@ -62,7 +62,7 @@ impl Fit {
     }
 
     fn fits(&self) -> bool {
-        // Prose has commas and semicolons, too: they must cut most records alike.
+        // Prose has commas and semicolons, too, so these must cut at least half of the records alike.
         let needed = if matches!(self.delimiter, b'|' | b'\t') { 1 } else { self.records.div_ceil(2) };
         self.alike > 0 && self.alike >= needed
     }
@@ -106,8 +106,8 @@ pub(super) fn better_delimiter(text: &[u8], ended: bool, current: u8) -> Option<
         .map(|fit| fit.delimiter)
 }
 
-/// How many cells the first records have when `delimiter` separates them. Delimiters and line ends inside quoted cells
-/// do not count. The last record is passed over when the text may end inside it.
+/// The number of cells of each of the first records when `delimiter` separates them. Delimiters and line ends inside
+/// quoted cells do not count. The last record is skipped when the text may end inside it.
 fn widths(text: &[u8], ended: bool, delimiter: u8) -> Vec<usize> {
     let mut widths = Vec::new();
     let (mut at, mut cells, mut blank, mut at_start) = (0, 1, true, true);
@@ -135,8 +135,8 @@ fn widths(text: &[u8], ended: bool, delimiter: u8) -> Vec<usize> {
     widths
 }
 
-/// Where the cell closes whose quote opens at `open`; `None` when its text goes on behind the next quote, which is then
-/// an ordinary character, an inch mark for example.
+/// The closing quote of the cell whose quote opens at `open`; `None` when text follows the next quote, because that is
+/// then an ordinary character, an inch mark for example.
 fn closing_quote(text: &[u8], open: usize, delimiter: u8) -> Option<usize> {
     let end = text.len().min(open + MAX_QUOTED_BYTES);
     let mut at = open + 1;

@@ -1,4 +1,4 @@
-//! What becomes of a run after an attempt.
+//! The decision about a run after an attempt.
 //!
 //! ```text
 //!             begin                       succeeded (with an outcome)
@@ -14,9 +14,9 @@
 //! An unknown run is queued and running in turn, too, but its attempts only ask the target ([`AskTarget`] puts it into
 //! that state, [`AskAgain`] keeps it there):
 //!
-//! - the target has the run's marker: the run *succeeded*
-//! - it has not: the run ends as its verdict says, or is tried again where attempts are left
-//! - it does not answer: it is asked again later, for as long as it takes
+//! - the run's marker says that it loaded: the run *succeeded*
+//! - the marker says that it did not: the run ends as its verdict says, or is tried again where attempts are left
+//! - the target does not answer: it is asked again later, until it does
 //!
 //! No other way leads out: an unknown run is neither failed nor stopped nor retried.
 //!
@@ -36,10 +36,10 @@ use super::success;
 use crate::error::PipelineError;
 use crate::report::RunReport;
 
-/// What becomes of the run.
+/// The next state of the run.
 #[derive(Debug, PartialEq)]
 pub(super) enum Decision {
-    /// It did what its kind does; the report says what came of it.
+    /// It completed the work of its kind.
     Succeeded(Box<RunReport>, Outcome),
     /// It is over and loaded nothing.
     Finished(End),
@@ -47,8 +47,8 @@ pub(super) enum Decision {
     Retry { delay: Duration, code: String, error: String },
     /// It waits for the run that has its target.
     Wait(Uuid),
-    /// It may have loaded: its target is asked. When the target has nothing of it, the run ends as given, or is tried
-    /// again. `left` is how the attempt is noted to have ended.
+    /// It may have loaded, so its target is asked. If it did not load, it ends as `if_not_loaded` says; `None`: it is
+    /// tried again. `left` is the outcome that is written for the attempt.
     AskTarget { if_not_loaded: Option<End>, left: &'static str, because: String },
     /// The target was asked and did not answer.
     AskAgain { code: String, error: String },
@@ -59,20 +59,20 @@ pub(super) enum Decision {
 }
 
 impl Decision {
-    /// Judges what an attempt came to. `commit_sent`: its COMMIT was sent and not refused.
+    /// Decides by the result of an attempt. `commit_sent`: its COMMIT was sent and not refused.
     pub(super) fn of(run: &Run, cause: Option<Cause>, worked: Worked, commit_sent: bool) -> Self {
         let (failure, retry) = match worked {
-            // A report is proof, whatever the attempt was told meanwhile: the target has the run's marker.
+            // A report is proof that the work is done, so it counts even if the attempt was asked to stop meanwhile.
             Ok(Some((Ok(report), _))) => return Self::succeeded(report),
             Ok(Some((Err(error), retry))) => (Failure::Error(error), retry),
             Ok(None) => (Failure::CutOff, RetryConfig::default()),
             Err(panicked) => (Failure::Error(PipelineError::Internal(panic_message(panicked))), RetryConfig::default()),
         };
-        // Whoever has the run now settles it. This comes before all else, because a lost attempt must write nothing.
+        // A newer attempt settles the run. This comes before all else, because a lost attempt must write nothing.
         if cause == Some(Cause::Lost) || matches!(failure, Failure::Error(PipelineError::Fenced)) {
             return Self::Lost;
         }
-        // Before the rules for ordinary attempts: none of them may end or retry a run that may have loaded.
+        // This comes before the rules for ordinary attempts, because these may end or retry a run that may have loaded.
         if run.is_unknown() {
             return Self::after_ask(run, cause, failure);
         }
@@ -96,9 +96,8 @@ impl Decision {
             Failure::CutOff => PipelineError::Stopped,
         };
         match cause {
-            // An attempt that was told to end may come to its end with a lost connection instead: what it was told
-            // decides, so that a run that was asked to stop is not tried again. A failure that no retry cures is told
-            // as it is.
+            // An attempt that was told to end may fail with a lost connection before it obeys. The cause then decides,
+            // because a run that was asked to stop must not be tried again. A failure that no retry cures is reported.
             Some(Cause::HandBack) if may_pass => Self::HandBack,
             Some(Cause::Asked) if may_pass => Self::Finished(End::Stopped),
             Some(Cause::TooLong) if may_pass => Self::Finished(too_long()),
@@ -111,7 +110,7 @@ impl Decision {
         }
     }
 
-    /// The same decision for an attempt whose COMMIT was sent: first the target is asked.
+    /// The decision to ask the target first, because the attempt's COMMIT was sent. `self` applies if it did not load.
     fn once_asked(self, because: String) -> Self {
         let (if_not_loaded, left) = match self {
             Self::Finished(end) => (Some(end), "unknown"),
@@ -131,14 +130,16 @@ impl Decision {
                 None => Self::Retry {
                     delay: Duration::ZERO,
                     code: PipelineError::NotLoaded.code().to_owned(),
-                    error: "the target has nothing of the attempt before".to_owned(),
+                    error: "the target says that the earlier attempt did not load".to_owned(),
                 },
             },
             Failure::Error(PipelineError::TargetBusy { run: holder, .. }) => Self::wait(&holder),
-            // Another worker asks; this one was not refused an answer.
+            // This worker stops, which says nothing about the target: another worker asks.
             _ if cause == Some(Cause::HandBack) => Self::HandBack,
             Failure::Error(error) => Self::AskAgain { code: error.code().to_owned(), error: sentence(&error) },
-            Failure::CutOff => Self::AskAgain { code: "stopped".to_owned(), error: "the ask was cut off".to_owned() },
+            Failure::CutOff => {
+                Self::AskAgain { code: "stopped".to_owned(), error: "the attempt was cut off".to_owned() }
+            }
         }
     }
 
@@ -149,7 +150,7 @@ impl Decision {
         }
     }
 
-    /// Logs it, once.
+    /// Logs the decision.
     pub(super) fn log(&self, run: &Run) {
         match self {
             Self::Succeeded(report, outcome) => success::log(run, report, *outcome),
@@ -169,12 +170,12 @@ impl Decision {
             }
             Self::Wait(holder) => tracing::info!("run waits for run {holder}, which loads into the same table"),
             Self::HandBack => tracing::info!("run handed back to the queue: the worker stops"),
-            Self::Lost => tracing::warn!("the run is not this worker's any more"),
+            Self::Lost => tracing::warn!("another attempt has taken over the run"),
         }
     }
 }
 
-/// Why an attempt has no report.
+/// The reason why an attempt has no report.
 enum Failure {
     /// It failed.
     Error(PipelineError),
@@ -183,7 +184,7 @@ enum Failure {
 }
 
 impl Failure {
-    /// Whether the attempt was stopped, or met something that a later attempt may not meet.
+    /// Whether the attempt was stopped, or failed in a way that a later attempt may not.
     fn may_pass(&self) -> bool {
         match self {
             Self::Error(error) => matches!(error, PipelineError::Stopped) || error.is_retryable(),
@@ -206,12 +207,12 @@ fn failed(error: &PipelineError) -> End {
 fn too_long() -> End {
     End::Failed {
         code: "timeout".into(),
-        error: "the run took longer than a run may and was stopped".into(),
+        error: "the run took longer than a run may take and was stopped".into(),
         next_step: "Split the sources, or raise ELT_RUN_TIMEOUT on the workers.".into(),
     }
 }
 
-/// Doubles with every attempt, up to the config's bound.
+/// The pause before the next attempt. It doubles with every attempt, up to the config's bound.
 fn backoff(retry: &RetryConfig, attempt: i32) -> Duration {
     let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(16);
     jittered(retry.initial.saturating_mul(1 << doublings).min(retry.max))

@@ -92,7 +92,7 @@ impl Cause {
 /// What an attempt came to: its answer and its config's retry rules, nothing when it was cut off, or a panic.
 pub(super) type Worked = Result<Option<(Result<RunReport>, RetryConfig)>, JoinError>;
 
-/// Executes one attempt, and stops it for whatever cause comes first. Returns that cause, and what the attempt came to.
+/// Executes one attempt, and stops it for the first cause that occurs. Returns that cause, and the attempt's result.
 async fn attempt(shell: &Shell, run: &Run, held: &HeldRun, progress: &Arc<Progress>) -> (Option<Cause>, Worked) {
     let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
     // However this ends, nothing goes on behind our back.

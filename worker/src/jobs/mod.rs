@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //! - [`execute_run`]: a ticket arrived: execute one attempt of its run
-//! - [`decision`]: what becomes of a run after an attempt
-//! - [`settle`]: write that down
+//! - [`decision`]: the decision about a run after an attempt
+//! - [`settle`]: writes the decision to the control database
 //! - [`success`]: the log line about a run that succeeded
 //! - [`tick`]: a schedule is due: look whether there is something to run
 //! - [`fires`]: what its cron expression asks for

@@ -1,4 +1,4 @@
-//! Writing down what becomes of a run after an attempt.
+//! Writes the decision about a run to the control database.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use super::decision::Decision;
 use crate::progress::Snapshot;
 use crate::report::RunReport;
 
-/// Writes a decision down, and how far a run that did not succeed came. Waits for the control database if it is away;
-/// when it stays away longer than the lease, the next attempt finds out how far this one came.
+/// Writes a decision, and how far a run that did not succeed came. Waits while the control database does not answer. If
+/// it does not answer before the lease ends, the sweeper takes over the run.
 pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, decision: Decision, at: &Snapshot) {
     decision.log(run);
     let mut pause = Duration::from_millis(200);
@@ -22,7 +22,7 @@ pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, decision: Dec
         match write(db, run, &decision, at).await {
             Ok(true) => return,
             Ok(false) => {
-                tracing::warn!("how the attempt ended was not written: a newer one took over");
+                tracing::warn!("the end of the attempt was not written: a newer attempt took over");
                 return;
             }
             Err(error) if held.lost.is_cancelled() => {

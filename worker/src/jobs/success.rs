@@ -1,11 +1,11 @@
-//! The log line about a run that succeeded: what came of it, and where to look when not all of it arrived.
+//! The log line about a run that succeeded: what it did, and where to look when something was not loaded.
 
 use elt_shared::store::runs::{Outcome, Run};
 
 use crate::report::RunReport;
 
-/// Logs that a run succeeded. A run that lost something is a warning, so that a log which is searched for warnings
-/// shows it.
+/// Logs that a run succeeded. A run that left something out is a warning, so that people who search the log for
+/// warnings find it.
 pub(super) fn log(run: &Run, report: &RunReport, outcome: Outcome) {
     let (did, rows) = (did(&run.kind, &run.target_table, report), report.rows_inserted);
     match outcome {
@@ -14,7 +14,7 @@ pub(super) fn log(run: &Run, report: &RunReport, outcome: Outcome) {
             let (rejected, left_out) = (report.rows_quarantined, report.left_out_total);
             let lost = lost(report);
             let but =
-                if outcome == Outcome::NothingLoaded { "nothing of what came could be used" } else { "with warnings" };
+                if outcome == Outcome::NothingLoaded { "nothing that arrived could be used" } else { "with warnings" };
             tracing::warn!(
                 rows,
                 rejected,
@@ -27,7 +27,7 @@ pub(super) fn log(run: &Run, report: &RunReport, outcome: Outcome) {
     }
 }
 
-/// What a run of its kind did, as the beginning of a sentence.
+/// The beginning of a sentence: what a run of its kind did.
 fn did(kind: &str, table: &str, report: &RunReport) -> String {
     let inserted = report.rows_inserted;
     match kind {
@@ -46,7 +46,7 @@ fn did(kind: &str, table: &str, report: &RunReport) -> String {
     }
 }
 
-/// What did not arrive, counted. Warnings themselves may be long, so that the line only says how many there are.
+/// Counts of what was not loaded. Warnings are only counted, too, because their texts may be long.
 fn lost(report: &RunReport) -> String {
     let unusable = report.connections.iter().filter(|connection| !connection.usable).count() as u64;
     let counts = [

@@ -17,7 +17,7 @@ use super::session::ROW_HASH;
 use crate::contract::Layout;
 use crate::error::PipelineError;
 
-/// Hashes the rows that are there, over the columns the layout loads, those of partitions and child tables too.
+/// Hashes the rows of the table, its partitions and its child tables, over the columns the layout loads.
 /// `there`: which of the layout's columns the table has. Returns the number of rows.
 ///
 /// # Errors
@@ -37,11 +37,13 @@ pub async fn hash_rows(
         return Err(PipelineError::Target {
             code: "target_trigger",
             message: format!(
-                "could not mark the rows {table} has: a trigger or rule of the table kept {unmarked} of {rows} rows as they were"
+                "could not mark the rows of {table}: a trigger or rule of the table kept {unmarked} of {rows} rows as \
+                 they were"
             ),
-            next_step: "Let the trigger or rule pass updates that change only _elt_row_hash, or write `dedupe: none` \
+            next_step:
+                "Make the trigger or rule allow updates that change only _elt_row_hash, or write `dedupe: none` \
                         under `load:`."
-                .into(),
+                    .into(),
         }
         .into());
     }
@@ -115,7 +117,7 @@ async fn read_rows(
     Ok(())
 }
 
-/// Marks the first of equal rows with their hash. Returns how many rows that should have one got none.
+/// Marks the first of equal rows with their hash. Returns the number of rows that should have a hash and got none.
 async fn write_hashes(tx: &mut PgConnection, table: &TableRef, mut spool: File) -> Result<u64, Halt> {
     sqlx::raw_sql("create temporary table _elt_adopted (part bigint, place text, hash uuid, n bigint) on commit drop")
         .execute(&mut *tx)

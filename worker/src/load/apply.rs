@@ -68,7 +68,7 @@ struct Writing<'a> {
     staged: u64,
 }
 
-/// What was written.
+/// The rows that were written.
 struct Written {
     inserted: u64,
     updated: Updated,
@@ -76,7 +76,8 @@ struct Written {
 }
 
 impl Writing<'_> {
-    /// Writes all rows at once. When the table refuses one, finds all rows that it refuses and ends with them.
+    /// Writes all rows at once. When the table refuses one, finds all rows that it refuses and returns them as
+    /// [`Halt::Refused`].
     async fn write_or_search(&self, tx: &mut PgConnection, tallies: &mut [Tally]) -> Result<Written, Halt> {
         let mut savepoint = tx.begin().await?;
         let failed = match self.write(&mut savepoint, tallies).await {
@@ -89,7 +90,7 @@ impl Writing<'_> {
         };
         savepoint.rollback().await?;
         let mut search = Search::new(self.table, &self.work.layout, &self.work.stop);
-        // The search counts nothing: the load is tried again with what it finds.
+        // The search works on a copy of the counts, because the load is tried again without the rows that it finds.
         self.search(tx, &mut tallies.to_vec(), &mut search).await?;
         match search.refused {
             refused if refused.is_empty() => Err(failed.into()),
@@ -125,7 +126,8 @@ impl Writing<'_> {
         search.apply(tx, &|condition| staging::insertion(table, layout, self.run, condition)).await
     }
 
-    /// Takes away rows of the table that are replaced, and staged rows that are not to be written. Answers the former.
+    /// Deletes the table's rows that are replaced, and the staged rows that are not to be written. Returns the number
+    /// of the table's rows that it deleted.
     async fn prepare(&self, tx: &mut PgConnection, tallies: &mut [Tally]) -> Result<u64, Halt> {
         let (table, work) = (self.table, self.work);
         let hashed = work.load.dedupe == ConfigDedupe::RowHash;
@@ -191,7 +193,7 @@ async fn shape(tx: &mut PgConnection, shaping: &mut Shaping<'_>, work: &Work<'_>
     Ok(())
 }
 
-/// Every row that was to be inserted is there: a trigger of the table may have thought otherwise.
+/// Checks that every new row was inserted, because a trigger of the table may drop rows.
 fn refuse_lost_rows(table: &TableRef, inserted: u64, fed: &Fed) -> Result<(), Halt> {
     let meant: u64 = fed.tallies.iter().map(|tally| tally.sent).sum();
     if inserted == meant {

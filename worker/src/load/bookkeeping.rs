@@ -24,7 +24,7 @@ pub const ALL: [&str; 5] = [LOADS, FILES, COLUMNS, SOURCES, QUARANTINE];
 /// Makes the schema and elt's own tables in it where they are missing. Workers that do so at once wait for each other.
 ///
 /// # Errors
-/// When this login may not create them: the error has the statement that lets it.
+/// When this login may not create them: the error has the statement that grants the right.
 pub async fn ensure(connection: &mut PgConnection, table: &TableRef) -> Result<()> {
     let fail = Failing::at(table, "make elt's own tables");
     let complete: bool = sqlx::query_scalar(
@@ -56,7 +56,8 @@ async fn make(connection: &mut PgConnection, table: &TableRef) -> sqlx::Result<(
     tx.commit().await
 }
 
-/// Creates a schema that is missing. PostgreSQL asks for the right to create one even when `if not exists` finds it.
+/// Creates a schema that is missing. It is looked for first, because PostgreSQL requires the right to create a schema
+/// even for `if not exists` and a schema that exists.
 async fn make_schema(connection: &mut PgConnection, schema: &str) -> sqlx::Result<()> {
     let missing: bool = sqlx::query_scalar("select not exists (select from pg_namespace where nspname = $1)")
         .bind(schema)

@@ -1,4 +1,5 @@
-//! The COMMIT that loads: noted before it is sent, so that a lost answer leaves no doubt whether to ask for it.
+//! The COMMIT of a load. It is noted in the control database before it is sent, so that elt knows which runs may have
+//! loaded when an answer is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::error::{PipelineError, Result};
 use crate::pipeline::RunContext;
 use crate::progress::Progress;
 
-/// How long the control database may take to note a COMMIT. The target's locks are held meanwhile.
+/// Longest time for noting a COMMIT in the control database, because the target's locks are held meanwhile.
 const NOTED_WITHIN: Duration = Duration::from_secs(10);
 /// Pause between two tries to note it.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -53,8 +54,8 @@ impl Commit {
         Err(Failing::at(table, "commit").because(error))
     }
 
-    /// Notes in the control database that a COMMIT is about to be sent. Without this note nothing is committed: a worker
-    /// that is lost afterwards leaves no other trace of it.
+    /// Notes in the control database that a COMMIT is about to be sent. Nothing is committed without this note, because
+    /// a worker that is lost afterwards leaves no other trace of its COMMIT.
     async fn note(&self) -> Result<()> {
         let fail = |source| PipelineError::Control { doing: "note that the load is about to commit", source };
         let deadline = Instant::now() + NOTED_WITHIN;
@@ -71,8 +72,9 @@ impl Commit {
     }
 }
 
-/// Whether the server answered the COMMIT with an error that leaves the session usable: it has rolled back then. An
-/// error that ends the session may also come after the transaction was committed, as when it waited for a replica.
+/// Whether the server answered the COMMIT with an error that leaves the session usable, because it has then rolled
+/// back. An error that ends the session may also come after the commit, for example while the server waits for a
+/// replica.
 fn is_refusal(error: &sqlx::Error) -> bool {
     let answer = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     answer.is_some_and(|answer| answer.severity() == PgSeverity::Error)

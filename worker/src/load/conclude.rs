@@ -121,7 +121,7 @@ pub async fn commit(
         return Err(PipelineError::Stopped.into());
     }
     if let Err(error) = work.commit.send(tx, table).await {
-        // The rows may be committed: the attempt that finds out needs the file.
+        // The rows may be committed, and then a later attempt gives the file its name.
         if let Some(csv) = csv.filter(|_| work.progress.commit_sent())
             && let Err(error) = csv.leave()
         {
@@ -132,7 +132,7 @@ pub async fn commit(
     Ok((report, csv))
 }
 
-/// The report with `?` for every character that the database's encoding may not have.
+/// The report with `?` for every character that is not ASCII, because the database's encoding may lack it.
 fn in_ascii(report: &RunReport) -> RunReport {
     let text = serde_json::to_string(report).unwrap_or_default();
     let text: String = text.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect();

@@ -14,7 +14,7 @@ use sqlx::postgres::PgDatabaseError;
 use crate::error::{PipelineError, is_connection_loss, is_transient};
 use sqlstate::{About, Explanation};
 
-/// What was being done to which table when the database failed.
+/// The step that was in progress when the database failed, and its table.
 #[derive(Debug, Clone, Copy)]
 pub struct Failing<'a> {
     table: &'a TableRef,
@@ -39,7 +39,8 @@ impl<'a> Failing<'a> {
         }
     }
 
-    /// As [`Failing::because`]; of a refusal, the catalog is asked which right is missing.
+    /// Like [`Failing::because`], but reads from the catalog which right is missing when the server refused a
+    /// statement.
     pub async fn asking(self, connection: &mut PgConnection, error: sqlx::Error) -> PipelineError {
         if database(&error).is_some_and(|error| error.code() == "42501")
             && let Some(explained) = rights::explain(connection, self.table, self.doing).await
@@ -49,7 +50,7 @@ impl<'a> Failing<'a> {
         self.because(error)
     }
 
-    /// What an error code means, without what was being done.
+    /// A sentence about the meaning of an error code, without the step that was in progress.
     pub fn sentence(self, error: &PgDatabaseError) -> String {
         format!("{} (PostgreSQL error {})", self.explain(error).what, error.code())
     }
@@ -61,7 +62,7 @@ impl<'a> Failing<'a> {
             && let Some((what, statement)) = rights::from_message(self.table, error.message())
         {
             explained.what = what;
-            explained.next_step = format!("Let the owner or a superuser execute: {statement}");
+            explained.next_step = format!("Ask the owner or a superuser to execute: {statement}");
         }
         explained
     }
@@ -86,7 +87,7 @@ fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
 }
 
-/// What the driver says of an error that cannot hold a value of a row.
+/// The driver's message, with a colon before it, if it cannot hold a value of a row; else empty.
 fn because_of(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => format!(": {error}"),

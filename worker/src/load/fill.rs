@@ -17,8 +17,8 @@ pub async fn new_table(session: &mut Session, mut work: Work<'_>) -> Result<(Run
     let (table, attempt) = (session.table.clone(), session.attempt);
     if !session.login.temporary {
         work.report.warnings.push(format!(
-            "the login may not make temporary tables: this load needed none, the next one does. Let the owner of the \
-             database or a superuser execute: {}",
+            "the login may not make temporary tables: this load needed none, but the next one does. Ask the owner of \
+             the database or a superuser to execute: {}",
             session.login.grant_temporary()
         ));
     }

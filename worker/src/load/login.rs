@@ -1,4 +1,4 @@
-//! The login of a session with the target: what it may do at all, and the settings its session gets.
+//! The login of a session with the target: its rights, and the settings of its session.
 
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::PgConnection;
@@ -17,7 +17,7 @@ pub struct Login {
     pub temporary: bool,
 }
 
-/// What the server says of a new session.
+/// The server's facts about a new session.
 #[derive(sqlx::FromRow)]
 struct Said {
     name: String,
@@ -27,10 +27,10 @@ struct Said {
     read_only: bool,
 }
 
-/// Says who a session works as.
+/// Reads which account a session works as.
 ///
 /// # Errors
-/// A standby and a login whose transactions are read-only; database failures.
+/// When the server is a standby, or the login's transactions are read-only; database failures.
 pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<Login> {
     let fail = Failing::at(table, "set up the session");
     let said: Said = sqlx::query_as(
@@ -47,8 +47,8 @@ pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<
     }
     if said.read_only {
         let next_step = format!(
-            "Let the login write: alter role {} set default_transaction_read_only = off; or name a login and a server \
-             that may be written to.",
+            "Allow the login to write: alter role {} set default_transaction_read_only = off; or name a login and a \
+             server that may be written to.",
             quote_ident(&login.name)
         );
         return Err(read_only(table, "default_transaction_read_only is on for this login", next_step));
@@ -56,12 +56,12 @@ pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<
     Ok(login)
 }
 
-/// Lifts the time limits that a role, a database or a server has for the statements of its applications: a load takes as
-/// long as it takes, and its own limits end it. Transactions see what others committed before each of their statements:
-/// the locks of a load are made for that.
+/// Lifts the time limits that a role, a database or a server sets for statements, because a load has limits of its own.
+/// Also sets the isolation level to read committed, because the locks of a load rely on statements that see what other
+/// sessions committed.
 ///
-/// This is a statement and not part of the connection's startup, because poolers refuse settings they do not know there;
-/// and it asks which settings there are, because `transaction_timeout` came with PostgreSQL 17.
+/// This is a statement and not part of the connection's startup, because poolers refuse startup settings that they do
+/// not know. It asks which settings exist, because `transaction_timeout` came with PostgreSQL 17.
 pub async fn lift_limits(connection: &mut PgConnection) -> sqlx::Result<()> {
     // First and by itself, because the time limit can be too short for the query that asks which settings exist.
     sqlx::raw_sql("set statement_timeout = 0").execute(&mut *connection).await?;
@@ -91,7 +91,7 @@ impl Login {
                 "could not stage rows for {table}: the login may not make temporary tables in the database {}",
                 self.database
             ),
-            next_step: format!("Let the owner of the database or a superuser execute: {}", self.grant_temporary()),
+            next_step: format!("Ask the owner of the database or a superuser to execute: {}", self.grant_temporary()),
         })
     }
 

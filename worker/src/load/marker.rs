@@ -112,7 +112,7 @@ pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Att
     Ok(Begun::Loaded { report, unfinished_csv: unfinished_csv.map(PathBuf::from) })
 }
 
-/// The newest of these runs whose marker says that it loaded and was not undone, and what it did.
+/// The newest of these runs whose marker says that it loaded and was not undone, with its report.
 ///
 /// # Errors
 /// Database failures.

@@ -70,11 +70,11 @@ pub async fn index_keys(tx: &mut PgConnection, shaping: &mut Shaping<'_>, layout
     .into())
 }
 
-/// The rows of the table that a merge would not tell apart, as an error with the query that finds them.
+/// The error about rows of the table with the same key, with the query that finds them.
 async fn not_unique(tx: &mut PgConnection, table: &TableRef, names: &[&str]) -> Result<PipelineError, Halt> {
     let quoted: Vec<_> = names.iter().map(|name| quote_ident(name)).collect();
     let list = quoted.join(", ");
-    // A unique index takes NULL for another value each time.
+    // A unique index treats every NULL as a different value.
     let present = quoted.iter().map(|name| format!("{name} is not null")).collect::<Vec<_>>().join(" and ");
     let repeated =
         format!("select {list}, count(*) from {} where {present} group by {list} having count(*) > 1", table.sql());
@@ -94,7 +94,7 @@ async fn not_unique(tx: &mut PgConnection, table: &TableRef, names: &[&str]) -> 
     })
 }
 
-/// Leaves of the staged rows of one key the last one only, and none that the table has exactly as it is.
+/// Keeps only the last of the staged rows of one key, and drops that one, too, when the table has exactly this row.
 pub async fn drop_superseded(
     tx: &mut PgConnection,
     table: &TableRef,
@@ -128,7 +128,7 @@ pub async fn drop_superseded(
     Ok(())
 }
 
-/// What an update did.
+/// The result of an update.
 pub struct Updated {
     /// The updated rows by file.
     pub rows: Vec<(usize, u64)>,
@@ -136,8 +136,8 @@ pub struct Updated {
     pub kept: u64,
 }
 
-/// Brings the table's rows up to date with what is staged; leaves the rows of new keys staged. Rows that a trigger keeps
-/// as they are count as duplicates: they were there already.
+/// Updates the table's rows from the staged rows; leaves the rows of new keys staged. Rows that a trigger keeps as they
+/// are count as duplicates, because they were there already.
 pub async fn update(
     tx: &mut PgConnection,
     table: &TableRef,
@@ -179,7 +179,7 @@ pub fn update_statement(table: &TableRef, layout: &Layout, run: Uuid, condition:
     )
 }
 
-/// Leaves only rows of new keys staged. Returns the others by file.
+/// Leaves only rows of new keys staged. Returns how many others there were, by file.
 pub async fn forget_known(tx: &mut PgConnection, table: &TableRef, layout: &Layout) -> Result<HashMap<i32, i64>, Halt> {
     let (table, same_key) = (table.sql(), same_key(layout));
     counted(tx, format!("delete from {STAGING} s using {table} t where {same_key} returning s._elt_file")).await

@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`session`]: one connection, one table, and what is known about it
 //! - [`login`]: the account, its settings and what it may do
-//! - [`relation`]: which relations can be loaded into
+//! - [`relation`]: the relations that can be loaded into
 //! - [`marker`]: which attempt may load, and what was loaded
 //! - [`commit`]: the COMMIT, noted before it is sent
 //! - [`schema`]: the table's schema, which may be missing
@@ -23,7 +23,7 @@
 //! - [`pump`]: the bounded channel to the server
 //! - [`table`], [`column_types`]: the table's shape, and its columns' types
 //! - [`replica_identity`]: published tables can be updated
-//! - [`triggers`]: what triggers of the table made of the rows
+//! - [`triggers`]: checks whether triggers of the table moved or deleted rows
 //! - [`quarantine`], [`receipt`]: what became of every row
 //! - [`undo`], [`replayed`]: rows are taken back, rejected rows are loaded after all
 //! - [`transform`]: SQL models are made anew after a load
@@ -141,7 +141,7 @@ pub struct Work<'a> {
     pub csv: Option<CombinedCsv>,
     /// Rejected rows that are among the files: they need no replay any more once this is loaded.
     pub replayed: Vec<i64>,
-    /// Where the rows of JSON documents were found, for the runs after this one.
+    /// Places of the rows of JSON documents that this run found, to be stored for later runs.
     pub rows_at: Vec<rows_at::RowsAt>,
     /// Everything is rolled back in the end.
     pub dry: bool,
@@ -205,7 +205,7 @@ pub async fn load(session: &mut Session, mut work: Work<'_>) -> Result<Loaded> {
     }
 }
 
-/// Whether the database's encoding has not every character of Unicode. `SQL_ASCII` takes any bytes.
+/// Whether the database's encoding lacks characters of Unicode. `SQL_ASCII` lacks none, because it takes any bytes.
 async fn has_few_characters(session: &mut Session) -> Result<bool> {
     let encoding: String = sqlx::query_scalar("select current_setting('server_encoding')")
         .fetch_one(&mut session.connection)
@@ -231,7 +231,7 @@ impl Halt {
             Self::Failed(error) => error,
             Self::Database(error) => fail.asking(connection, error).await,
             Self::FileChanged { .. } | Self::TableChanged | Self::Refused(_) => {
-                PipelineError::Internal("a step without rows ended as one with rows does".into())
+                PipelineError::Internal("a step without rows ended in a way that only steps with rows can".into())
             }
         }
     }

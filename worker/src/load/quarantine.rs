@@ -23,7 +23,7 @@ pub struct Rejected {
     row: Vec<u8>,
     attempt: Attempt,
     table: String,
-    /// The database's encoding has not every character: texts are kept in ASCII, beside their bytes.
+    /// Whether texts are kept in ASCII, beside their bytes, because the database's encoding lacks some characters.
     ascii: bool,
 }
 
@@ -89,7 +89,7 @@ impl Rejected {
         let ascii = self.ascii;
         let shown = |bytes| if ascii { in_ascii(bytes).into() } else { without_nul(bytes) };
         let text = shown(raw);
-        // A replay must not load a row whose cells are not what they were.
+        // Cells that ASCII would change are not kept, because a replay must not load changed cells.
         let cells = cells.filter(|cells| !ascii || cells.is_ascii());
         let out = &mut self.row;
         out.clear();

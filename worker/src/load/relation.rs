@@ -1,5 +1,5 @@
-//! Which relations elt loads into, and what to do about the others. What cannot be loaded into is refused before any
-//! source is read, with the relation that can be.
+//! The relations that elt loads into. Others are refused before any source is read, with a next step that names a
+//! relation to load into or a statement to execute.
 
 use elt_shared::target::{Existing, TableKind, TableRef, quote_ident};
 use sqlx::{FromRow, PgConnection};
@@ -7,7 +7,7 @@ use sqlx::{FromRow, PgConnection};
 use super::failure::{Failing, unusable};
 use crate::error::{PipelineError, Result};
 
-/// What the catalog says of a table beyond its columns.
+/// Facts from the catalog about a table, beyond its columns.
 #[derive(Debug, Clone, Default, FromRow)]
 pub struct Facts {
     /// Schema of the topmost partitioned table above a partition.
@@ -16,9 +16,9 @@ pub struct Facts {
     root_table: Option<String>,
     /// Columns whose type cannot change, because they are part of a partition key or come from a parent table.
     pub fixed: Vec<String>,
-    /// The table is made `of` a composite type, which fixes its columns.
+    /// Whether the table is made `of` a composite type, which fixes its columns.
     typed: bool,
-    /// Row level security applies to this login, and its policies can hide or refuse rows.
+    /// Whether row level security applies to this login and its policies can hide or refuse rows.
     hidden: bool,
     /// The login, as SQL.
     login: String,
@@ -34,7 +34,7 @@ impl Facts {
     }
 }
 
-/// Looks at a relation that is there.
+/// Reads the facts about a relation that exists.
 ///
 /// # Errors
 /// A relation that cannot be loaded into: a view, a foreign table, rows hidden by row level security; database failures.
@@ -47,7 +47,7 @@ pub async fn facts(connection: &mut PgConnection, table: &TableRef, existing: &E
     let facts: Facts =
         sqlx::query_as(FACTS).bind(existing.oid).fetch_one(connection).await.map_err(|error| fail.because(error))?;
     if facts.typed {
-        let next_step = format!("Let its owner execute: alter table {} not of", table.sql());
+        let next_step = format!("Ask its owner to execute: alter table {} not of", table.sql());
         return Err(unusable(table, "a table of a composite type, which can get no column", next_step));
     }
     if facts.hidden {
@@ -59,7 +59,7 @@ pub async fn facts(connection: &mut PgConnection, table: &TableRef, existing: &E
 /// Refuses a name that a sequence, an index or a type has already: no table can be made under it.
 ///
 /// # Errors
-/// What has the name; database failures.
+/// When something else has the name; database failures.
 pub async fn refuse_taken_name(connection: &mut PgConnection, table: &TableRef) -> Result<()> {
     let taken: Option<String> = sqlx::query_scalar(
         "select case c.relkind when 'S' then 'a sequence' when 'c' then 'a composite type' else 'an index' end
@@ -81,7 +81,7 @@ pub async fn refuse_taken_name(connection: &mut PgConnection, table: &TableRef) 
     }
 }
 
-/// Why a relation of this kind is refused. For a view the tables it reads are named.
+/// The error about a relation of this kind. For a view it names the tables that the view reads.
 async fn refuse(
     connection: &mut PgConnection,
     table: &TableRef,
@@ -92,7 +92,7 @@ async fn refuse(
         return Ok(unusable(
             table,
             "a foreign table",
-            "Let `target:` name the server that has the rows, or load into a table of this server.",
+            "Name the server that has the rows under `target:`, or load into a table of this server.",
         ));
     }
     let below: Option<String> = sqlx::query_scalar(
@@ -128,7 +128,7 @@ fn hidden_rows(table: &TableRef, owned: bool, login: &str) -> PipelineError {
              rows would be loaded twice or left behind"
         ),
         next_step: format!(
-            "Let the login see and write all rows: create policy {} on {sql} to {login} using (true) with check \
+            "Allow the login to see and write all rows: create policy {} on {sql} to {login} using (true) with check \
              (true){or_not_forced}; or alter role {login} bypassrls",
             quote_ident("elt loads")
         ),

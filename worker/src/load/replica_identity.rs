@@ -11,13 +11,13 @@ use crate::error::PipelineError;
 struct Unidentified {
     schema: String,
     name: String,
-    /// The login may alter it.
+    /// Whether the login may alter it.
     owned: bool,
-    /// Its owner chose `replica identity nothing`.
+    /// Whether its owner chose `replica identity nothing`.
     nothing: bool,
-    /// A publication publishes only some of its columns.
+    /// Whether a publication publishes only some of its columns.
     column_list: bool,
-    /// A unique index over columns that are never NULL.
+    /// The name of a unique index over columns that are never NULL.
     index: Option<String>,
 }
 
@@ -61,7 +61,7 @@ fn refused(table: &TableRef, part: &Unidentified, statement: &str) -> PipelineEr
             true => "its owner chose `replica identity nothing`",
             false => "the login does not own it",
         };
-        (why, format!("Let its owner execute: {statement}"))
+        (why, format!("Ask its owner to execute: {statement}"))
     };
     PipelineError::Target {
         code: "target_replica_identity",

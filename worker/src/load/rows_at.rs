@@ -1,5 +1,5 @@
-//! Where the rows of each source's JSON documents are. The first run that finds out keeps it beside the table, so that
-//! an answer without rows, or with another array beside them, is never taken for something else.
+//! The places of the rows in each source's JSON documents. The first run that finds a place stores it beside the table,
+//! so that later runs read an answer without rows, or with another array beside them, in the same way.
 
 use std::collections::HashMap;
 
@@ -14,13 +14,13 @@ use crate::error::Result;
 /// The place of a source's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowsAt {
-    /// What identifies the source among those of the table: its kind and place, without secrets.
+    /// Identity of the source among those of the table: its kind and place, without secrets.
     pub source: String,
     /// As `records:` would say it: `data`, `$` when the document is the row, `$[*]` when it is an array.
     pub records: String,
 }
 
-/// What earlier runs found, by source. Empty for a table that elt has not loaded yet.
+/// The places that earlier runs found, by source. Empty for a table that elt has not loaded yet.
 ///
 /// # Errors
 /// Database failures.
@@ -51,7 +51,8 @@ pub async fn kept(
     Ok(rows.into_iter().collect())
 }
 
-/// Keeps what this run found. `fresh`: the table is new to elt; what was kept of another table of its name is forgotten.
+/// Stores the places that this run found. `fresh`: the table is new to elt, so that places of an earlier table of the
+/// same name are deleted.
 pub async fn keep(tx: &mut PgConnection, table: &TableRef, found: &[RowsAt], fresh: bool) -> sqlx::Result<()> {
     let sources = table.sibling(SOURCES).sql();
     if fresh {

@@ -7,10 +7,10 @@ use sqlx::PgConnection;
 use super::failure::Failing;
 use crate::error::{PipelineError, Result};
 
-/// The statement that makes the schema of a table. `None`: it is there.
+/// The statement that makes the schema of a table. `None`: the schema exists.
 ///
 /// # Errors
-/// When it is missing and the config does not allow to make it; database failures.
+/// When it is missing and the config does not allow elt to make it; database failures.
 pub async fn missing(connection: &mut PgConnection, table: &TableRef, target: &TargetConfig) -> Result<Option<String>> {
     let there: bool = sqlx::query_scalar("select to_regnamespace(quote_ident($1)) is not null")
         .bind(&table.schema)

@@ -45,8 +45,8 @@ pub struct Session {
     pub makes_schema: Option<String>,
     /// System identifier, database and table: two spellings of one table are one target.
     target_key: String,
-    /// The run brings rows, which are staged where the table is there already. An undo brings none, nor does an attempt
-    /// that only asks what an earlier one did.
+    /// Whether the run loads rows, which are staged when the table exists already. An undo loads none, and neither does
+    /// an attempt that only asks what an earlier one did.
     brings_rows: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct Before {
     pub existing: Existing,
     /// What binds the load.
     pub known: Known,
-    /// What the catalog says beyond that.
+    /// Further facts from the catalog.
     pub facts: Facts,
 }
 

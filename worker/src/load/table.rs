@@ -13,7 +13,7 @@ use crate::contract::{Column, Layout, SqlType};
 /// Changes a table's shape in a transaction and keeps the statements for the report.
 pub struct Shaping<'t> {
     table: &'t TableRef,
-    /// The table whose columns are changed: another one, when the table is a partition of it.
+    /// The table whose columns are changed: `table`, or the partitioned table it is a partition of.
     altered: TableRef,
     /// The statements, in order.
     pub statements: Vec<String>,
@@ -25,7 +25,7 @@ impl<'t> Shaping<'t> {
         Self::altering(table, table.clone())
     }
 
-    /// Of a table whose columns are those of another one, which it is a partition of.
+    /// For a partition: its columns are changed by altering `altered`, the partitioned table.
     pub fn altering(table: &'t TableRef, altered: TableRef) -> Self {
         Self { table, altered, statements: Vec::new() }
     }
@@ -85,8 +85,9 @@ impl<'t> Shaping<'t> {
         self.index(tx, &[ROW_HASH]).await
     }
 
-    /// Makes a unique index over columns, where no unique index over exactly them is there. Of a partitioned table the
-    /// index is a plain one unless the columns hold the whole partition key: PostgreSQL has no other there.
+    /// Makes a unique index over columns, unless there is one over exactly these columns. In a partitioned table the
+    /// index is not unique unless the columns hold the whole partition key, because PostgreSQL allows no other unique
+    /// index there.
     pub async fn index(&mut self, tx: &mut PgConnection, columns: &[&str]) -> sqlx::Result<()> {
         let unique = self.can_be_unique(tx, columns).await?;
         let there: bool = sqlx::query_scalar(
@@ -214,8 +215,8 @@ pub fn staged_list(layout: &Layout) -> String {
     layout.columns.iter().map(|column| format!("{}, ", staged("s", column))).collect()
 }
 
-/// One staged value as the table keeps it. The cast is explicit, and so would shorten or round a value that does not fit
-/// its column in silence: [`conversion`](super::conversion) has refused such values before.
+/// One staged value as the table stores it. The explicit cast would silently shorten or round a value that does not fit
+/// its column, but [`conversion`](super::conversion) has refused such values before.
 pub fn staged(alias: &str, column: &Column) -> String {
     let value = staged_text(alias, column);
     match column.sql_type() {

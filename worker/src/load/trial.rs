@@ -1,4 +1,4 @@
-//! A write that is tried and rolled back: what a load would be refused is found before there is a load.
+//! A write that is tried and rolled back, to find what the server would refuse to a load.
 
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -8,11 +8,11 @@ use super::failure::{Failing, rights};
 use super::session::{Before, Session};
 use crate::error::Result;
 
-/// Does what a load does first, without rows, and rolls it back: makes elt's own tables, and writes to the table or makes
-/// it. Returns a warning for what only a later load would be refused.
+/// Takes the first steps of a load, without rows, and rolls them back: makes elt's own tables, and writes to the table
+/// or makes it. Returns a warning about a right that only later loads need.
 ///
 /// # Errors
-/// What a load would fail with, with the statement that mends it.
+/// The error that a load would fail with, with the statement that grants the missing right.
 pub async fn try_writing(session: &mut Session, before: Option<&Before>) -> Result<Option<String>> {
     let table = session.table.clone();
     let fail = Failing::at(&table, "write to the target");
@@ -48,7 +48,7 @@ async fn write(tx: &mut PgConnection, table: &TableRef, before: Option<&Before>)
             format!("insert into {table} ({column}) overriding system value select {column} from {table} where false")
         }
     };
-    // Another session's lock on the table says nothing of what this login may do.
+    // The wait for another session's lock is short, because a lock says nothing about the login's rights.
     sqlx::query("select set_config('lock_timeout', '5s', true)").execute(&mut *tx).await?;
     sqlx::query(AssertSqlSafe(statement)).execute(tx).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Triggers of the table: what they made of the rows is asked, not assumed.
+//! Checks whether triggers of the table moved or deleted the rows that a run wrote.
 
 use elt_shared::target::TableRef;
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -8,8 +8,8 @@ use super::Halt;
 use super::session::RUN_ID;
 use crate::error::PipelineError;
 
-/// Counts the run's rows where the table has triggers: one that fires after the insertion can delete rows or move them to
-/// another table. `written`: the rows that were inserted or updated.
+/// Counts the run's rows if the table has triggers, because a trigger that fires after the insertion can delete rows or
+/// move them to another table. `written`: the number of rows that were inserted or updated.
 pub async fn refuse_moved_rows(tx: &mut PgConnection, table: &TableRef, run: Uuid, written: u64) -> Result<(), Halt> {
     if written == 0 || !has_triggers(tx, table).await? {
         return Ok(());

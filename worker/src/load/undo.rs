@@ -20,7 +20,7 @@ use crate::report::RunReport;
 pub async fn undo(session: &mut Session, undone: Uuid, commit: &Commit) -> Result<RunReport> {
     let (table, attempt) = (session.table.clone(), session.attempt);
     let fail = Failing::at(&table, "undo the run");
-    // Rows that row level security hides would stay.
+    // This refuses a table with row level security, because rows that it hides would stay.
     session.look().await?;
     let mut tx = session.connection.begin().await.map_err(|error| fail.because(error))?;
     marker::lock(&mut tx, &table).await.map_err(|error| fail.because(error))?;

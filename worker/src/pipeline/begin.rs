@@ -1,4 +1,5 @@
-//! The beginning of every run that changes its target: an earlier attempt may have done its work already.
+//! The beginning of every run that changes its target. It asks the target first, because an earlier attempt may have
+//! done the work already.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,10 +13,10 @@ use crate::load::marker::{self, Begun};
 use crate::load::session::Session;
 use crate::report::RunReport;
 
-/// How long a target may take to say whether a run loaded, until it is asked again later.
+/// Longest wait for a target to say whether a run loaded. The target is asked again later.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
-/// What the target says when an attempt begins.
+/// The target's answer when an attempt begins.
 pub enum Beginning {
     /// Nothing of the run is there: it may load.
     Nothing(Session),
@@ -27,9 +28,9 @@ pub enum Beginning {
 pub struct Finished {
     /// The claimed target.
     pub session: Session,
-    /// What was done.
+    /// The report of the work that was done.
     pub report: Box<RunReport>,
-    /// Where the combined CSV was until the commit.
+    /// Path of the combined CSV before it gets its final name; `None`: there is none to rename.
     pub unfinished_csv: Option<PathBuf>,
 }
 
@@ -76,8 +77,8 @@ async fn read_markers(context: &RunContext) -> Result<Beginning> {
     }
 }
 
-/// What a run did that this one repeats, when it is called failed or stopped but its marker says that it loaded. Loading
-/// again would double its rows.
+/// The report of a run that this one repeats, if that run is recorded as failed or stopped but its marker says that it
+/// loaded. Loading again would then double its rows.
 async fn loaded_by_repeated(context: &RunContext, session: &mut Session) -> Result<Option<Box<RunReport>>> {
     let repeated = runs::repeated(&context.control, context.run.id).await;
     let repeated =

@@ -1,5 +1,5 @@
-//! A test of the connections: every source and the target are tried. Nothing is loaded, and what is written to the target
-//! to see whether it can be is rolled back.
+//! A test of the connections: every source and the target are tried. Nothing is loaded, and the trial write to the
+//! target is rolled back.
 
 use std::time::Instant;
 

@@ -32,7 +32,7 @@ const TRIES_PER_FILE: usize = 3;
 /// A table that keeps changing under us is looked at this often.
 const TRIES_PER_TABLE: usize = 5;
 
-/// A load that the table refuses rows of is tried this often, each time without the rows found so far.
+/// Number of times that a load is tried when the table refuses rows, each time without the rows found so far.
 const TRIES_PER_REFUSAL: usize = 8;
 /// Pauses before the models are tried again after a lost connection.
 const MODEL_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
@@ -94,7 +94,7 @@ pub async fn replay(context: &RunContext) -> Result<RunReport> {
     let purpose = Purpose { given: Some(replayed.files), replayed: replayed.ids, csv: None, dry: false };
     let mut report = Executing { context, folder: folder.path(), purpose }.execute(&mut session).await?;
     if replayed.warning.is_some() && report.rows_read == 0 {
-        // Somebody asked for rows to be loaded, and not one of them could be.
+        // A replay is asked for to load rows, so a replay that loads none is not clean.
         report.outcome = Some(Outcome::NothingLoaded);
     }
     report.warnings.extend(replayed.warning);
@@ -102,11 +102,12 @@ pub async fn replay(context: &RunContext) -> Result<RunReport> {
     Ok(report)
 }
 
-/// Gives the combined CSV of the attempt that loaded its name. Its worker may have been lost before or after it did so,
-/// or on another machine: then the file under that name may be an older run's, and a warning says so.
+/// Renames the combined CSV of the attempt that loaded to its final name. That attempt's worker may have been lost
+/// before or after it did so, or on another machine: then the file under the final name may be an older run's, and a
+/// warning says so.
 ///
-/// The report and the name of the unfinished file come from the target, so the path is never theirs: it is the config's,
-/// checked as before a load.
+/// The report and the name of the unfinished file come from the target, which is not trusted with paths: the final name is
+/// the config's, and it is checked as before a load.
 fn publish_left_behind(context: &RunContext, report: &mut RunReport, unfinished_csv: Option<&Path>, path: &Path) {
     let wrote = report.combined_csv.take().is_some();
     let (Some(unfinished), true) = (unfinished_csv, wrote) else { return };
@@ -123,8 +124,8 @@ fn publish_left_behind(context: &RunContext, report: &mut RunReport, unfinished_
 
 /// Makes the models, also when an earlier attempt loaded: it may have been lost before it came to them.
 ///
-/// The rows are committed, so whatever fails here is a warning: a failed run would hide that they are there. A lost
-/// connection is made again, because no later attempt comes to the models any more.
+/// The rows are committed, so every failure here is only a warning: a failed run would hide that the rows are there. A
+/// lost connection is made again, because no later attempt makes the models.
 async fn make_models(context: &RunContext, session: &mut Session, mut report: RunReport) -> RunReport {
     let started = Instant::now();
     let mut made = transform::run(session, &context.config.transform).await;
@@ -214,7 +215,8 @@ impl<'a> Executing<'a> {
                 known_rows::known(session, before.as_ref(), &self.context.config.load, bytes, self.context.memory.all),
             );
             let (profile, known) = (profile?, known?);
-            // Rows that were rejected before and are replayed may all be rejected again: they are in quarantine still.
+            // A replay is exempt, because rows that were rejected before may all be rejected again, and stay in
+            // quarantine.
             if self.purpose.given.is_none() {
                 refuse_failed_source(&extracted.files, &profile)?;
             }
@@ -321,7 +323,7 @@ impl<'a> Executing<'a> {
         Ok((extracted, started.elapsed().as_secs_f64()))
     }
 
-    /// Finds where the rows of JSON documents are, by what earlier runs found and what the documents show.
+    /// Finds the places of the rows in JSON documents, from earlier runs and from the documents.
     pub async fn locate_rows(
         &self,
         session: &mut Session,

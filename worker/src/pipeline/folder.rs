@@ -60,7 +60,7 @@ pub fn open_combined(context: &RunContext, path: &Path) -> Result<CombinedCsv> {
         .map_err(|source| PipelineError::Io { doing: format!("write the combined CSV {}", path.display()), source })
 }
 
-/// Refuses what [`open_combined`] would refuse, without writing anything.
+/// Checks, without writing anything, that [`open_combined`] would accept the path.
 pub fn check_combined(context: &RunContext, path: &Path) -> Result<()> {
     refuse_outside(path, &context.roots)?;
     combined::check(path)

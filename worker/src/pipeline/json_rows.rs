@@ -1,5 +1,5 @@
-//! Where the rows of a run's JSON documents are, when the config does not say: as an earlier run found, else as the
-//! documents of this run show. It is decided for a whole source, before a row is read.
+//! Finds the place of the rows in a run's JSON documents when the config does not name it: the place that an earlier
+//! run found, else the one that the documents of this run show. It is decided for a whole source, before a row is read.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use crate::extract::{Extracted, Format, InputFile, http};
 use crate::frame::json::survey::{Document, Members, Rows, path_text, survey};
 use crate::load::rows_at::RowsAt;
 
-/// What is kept of an API whose answers are arrays.
+/// The place that is stored for an API whose answers are arrays.
 const ARRAY: &str = "$[*]";
-/// What is kept of a source whose objects are rows.
+/// The place that is stored for a source whose objects are rows.
 const OBJECT: &str = "$";
-/// Longest identity that is kept as it is: an index entry has little room.
+/// Longest identity that is stored as it is, in bytes, because the size of an index entry is limited.
 const MAX_IDENTITY_BYTES: usize = 1_000;
 
-/// What was found.
+/// The result of the search.
 #[derive(Debug, Default)]
 pub struct Located {
     /// Places that no earlier run had found.
@@ -29,8 +29,8 @@ pub struct Located {
     pub warnings: Vec<String>,
 }
 
-/// Sets `records` of every file whose rows stand in an object. A file whose rows cannot be told is left as it is, because
-/// reading it fails with the `records:` to write.
+/// Sets `records` of every file whose rows are in an object. A file whose rows cannot be found is left as it is,
+/// because reading it fails with an error that names the `records:` to write.
 ///
 /// # Errors
 /// When the answer of an API is not built as it was; [`PipelineError::Stopped`].
@@ -76,24 +76,24 @@ fn is_undecided(file: &InputFile) -> bool {
     matches!(file.format, Format::Json) && file.records.is_none()
 }
 
-/// What the files of a source show.
+/// The findings in the files of a source.
 #[derive(Default)]
 struct Surveyed {
     /// Files that are one object, by their places among the run's files.
     objects: Vec<(usize, Members)>,
-    /// The place of the rows that the first file shows that shows one.
+    /// The place of the rows in the first file that shows one.
     found: Option<String>,
     /// Whether another file shows another place.
     mixed: bool,
 }
 
-/// A source, as far as it matters here.
+/// The facts about a source that decide where its rows are.
 struct Source {
-    /// What it is kept by.
+    /// The key under which its place is stored.
     identity: String,
     /// Whether all its documents must be built alike: the answers of an API. A folder may hold arrays beside objects.
     is_api: bool,
-    /// What an earlier run found.
+    /// The place that an earlier run found.
     kept: Option<String>,
 }
 
@@ -113,7 +113,7 @@ impl Source {
     ) -> Result<()> {
         let Surveyed { objects, found, mixed } = self.survey(index, &extracted.files, stop)?;
         if mixed && self.kept.is_none() {
-            // Files that differ show nothing about each other: each is read by itself.
+            // The files do not agree, so the place of one says nothing about the others: each is read by itself.
             return Ok(());
         }
         let Some(records) = self.kept.clone().or(found) else { return Ok(()) };
@@ -130,7 +130,7 @@ impl Source {
             files.for_each(|file| file.records = Some(records.clone()));
         }
         self.warn_of_nested_rows(&objects, located);
-        // That the objects of other files are rows does not make rows of one whose only array is empty.
+        // An object whose only array is empty may be one without rows, even if the objects of other files are rows.
         let unclear = |members: &Members| self.kept.is_none() && records == OBJECT && records_of(members).is_none();
         for (place, _) in objects.iter().filter(|(_, members)| !unclear(members)) {
             extracted.files[*place].records = Some(records.clone());
@@ -139,7 +139,7 @@ impl Source {
         Ok(())
     }
 
-    /// Looks at the source's files. One that cannot be read says so when its rows are read.
+    /// Looks at the source's files. A file that cannot be read is skipped, because reading its rows reports the error.
     fn survey(&self, index: usize, files: &[InputFile], stop: &CancellationToken) -> Result<Surveyed> {
         let mut surveyed = Surveyed::default();
         let undecided = |(_, file): &(usize, &InputFile)| file.source == index && is_undecided(file);
@@ -162,7 +162,7 @@ impl Source {
         Ok(surveyed)
     }
 
-    /// Tells that an object stays one row although it looks like a wrapper around rows.
+    /// Warns that an object stays one row although it looks like a wrapper around rows.
     fn warn_of_nested_rows(&self, objects: &[(usize, Members)], located: &mut Located) {
         if self.kept.as_deref() != Some(OBJECT) {
             return;

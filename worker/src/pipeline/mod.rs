@@ -7,7 +7,7 @@
 //! - [`undo`]: what a run inserted is deleted
 //! - [`check`]: what would be loaded
 //! - [`connections`]: every source and the target are tried
-//! - [`json_rows`]: where the rows of JSON documents are
+//! - [`json_rows`]: finds the place of the rows in JSON documents
 //! - [`folder`]: the run's work folder and its combined CSV
 
 mod begin;

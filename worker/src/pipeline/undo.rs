@@ -22,8 +22,9 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
             (session, report)
         }
     };
-    // Also when an earlier attempt deleted the rows: it may have been lost before it came to this. A failure here does not
-    // fail the run, because its COMMIT was sent: the run is asked about, finds its marker, and comes here again.
+    // This runs also when an earlier attempt deleted the rows, because that attempt may have been lost before it came
+    // to this step. A failure here does not fail the run, because its COMMIT was sent: the next attempt finds the run's
+    // marker in the target and comes here again.
     schedules::forget_seen(&context.control, session.target_key()).await.map_err(|source| PipelineError::Control {
         doing: "let the table's pipelines look at their sources afresh",
         source,

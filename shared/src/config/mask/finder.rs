@@ -1,8 +1,8 @@
 //! Finds every occurrence of many secrets in one pass over a text (Aho and Corasick's algorithm).
 //!
 //! Building and searching take time in proportion to the texts, because a state keeps only the length of the longest
-//! secret that ends there instead of a list of all of them. Secrets come from callers, who could otherwise choose ones
-//! that overlap themselves and each other.
+//! secret that ends there. A list of all secrets that end there would let a caller, who chooses the secrets, slow the
+//! search down with secrets that overlap.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -13,7 +13,7 @@ const START: u32 = 0;
 /// A set of secrets to look for.
 #[derive(Clone)]
 pub(super) struct Finder {
-    /// The state behind a state and a byte, where the beginning of a secret goes on.
+    /// The next state, by state and byte. An entry is missing where no secret continues with that byte.
     next: HashMap<(u32, u8), u32>,
     states: Vec<State>,
 }
@@ -23,7 +23,7 @@ pub(super) struct Finder {
 struct State {
     /// The longest other beginning of a secret that this one ends with.
     fallback: u32,
-    /// Bytes of the longest secret that this beginning ends with; 0 without one.
+    /// Length in bytes of the longest secret that this beginning ends with; 0 when it ends with no secret.
     longest: usize,
 }
 
@@ -83,7 +83,7 @@ impl Finder {
         }
     }
 
-    /// The stretches of a text that secrets cover, in order, those that overlap joined.
+    /// The byte ranges of a text that secrets cover, in order. Overlapping ranges are joined.
     pub fn find(&self, text: &str) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
         let mut state = START;
@@ -134,11 +134,11 @@ mod tests {
                     covered[start..start + secret.len()].fill(true);
                 }
             }
-            let mut told = vec![false; text.len()];
+            let mut marked = vec![false; text.len()];
             for range in Finder::of(secrets.iter().map(String::as_str)).find(&text) {
-                told[range].fill(true);
+                marked[range].fill(true);
             }
-            proptest::prop_assert_eq!(told, covered);
+            proptest::prop_assert_eq!(marked, covered);
         }
     }
 }

@@ -46,19 +46,19 @@ pub(super) struct Found<'t> {
     pub doubtful: HashMap<usize, bool>,
     /// The secrets themselves, to find them again elsewhere.
     pub secrets: HashSet<String>,
-    /// Values that were looked at: those behind an alias are the anchored one again.
-    seen: HashSet<Sight>,
+    /// Values that were visited. An alias leads to its anchored value a second time.
+    seen: HashSet<Visit>,
     effort: &'t Effort,
 }
 
-/// A value in one of the surroundings it is used in. The same sight again shows nothing new.
+/// A value together with the surroundings it is used in. Visiting the same pair again finds nothing new.
 #[derive(PartialEq, Eq, Hash)]
-struct Sight {
+struct Visit {
     start: usize,
     end: usize,
     scalar: bool,
     context: Context,
-    /// Whether the value is secret because of the name it stands under.
+    /// Whether the value is secret because of its key.
     named: bool,
 }
 
@@ -111,11 +111,12 @@ impl<'t> Found<'t> {
         }
     }
 
-    /// Whether a value is looked at for the first time in these surroundings. An anchored value is short to repeat and
-    /// may be long to read: read again behind each alias, it would take time in proportion to the text's square.
+    /// Whether a value is visited for the first time in these surroundings; false once the effort is spent. A short
+    /// alias may repeat a long anchored value: reading it again for each alias would take time in proportion to the
+    /// square of the text's length.
     fn is_new(&mut self, place: Place, context: Context, name: &str, scalar: bool) -> bool {
-        let (Place { start, end, .. }, named) = (place, context.is_told_by(name));
-        !self.effort.is_spent() && self.seen.insert(Sight { start, end, scalar, context, named })
+        let (Place { start, end, .. }, named) = (place, context.has_secret_name(name));
+        !self.effort.is_spent() && self.seen.insert(Visit { start, end, scalar, context, named })
     }
 
     fn scalar(&mut self, scalar: &Scalar, place: Place, context: Context, name: &str) {
@@ -171,8 +172,8 @@ impl<'t> Found<'t> {
 }
 
 impl Context {
-    /// Whether a value is secret here because of its name.
-    fn is_told_by(self, name: &str) -> bool {
+    /// Whether a value in these surroundings is secret because of its key.
+    fn has_secret_name(self, name: &str) -> bool {
         match self {
             Self::Ordinary | Self::Secret => false,
             Self::Headers => is_secret_header(name),
@@ -205,8 +206,8 @@ fn is_secret(scalar: &Scalar, context: Context, name: &str) -> bool {
         || match context {
             Context::Ordinary => false,
             Context::Secret => true,
-            Context::Headers => context.is_told_by(name) || looks_random(text),
-            Context::Params => context.is_told_by(name) || looks_generated(text),
-            Context::Schema => context.is_told_by(name) && ColumnType::parse(text).is_err(),
+            Context::Headers => context.has_secret_name(name) || looks_random(text),
+            Context::Params => context.has_secret_name(name) || looks_generated(text),
+            Context::Schema => context.has_secret_name(name) && ColumnType::parse(text).is_err(),
         }
 }

@@ -33,20 +33,20 @@ pub struct ApiSource {
     pub records: Option<String>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
-    /// How long the server may take.
+    /// Time limits for the server's answers.
     pub timeouts: ApiTimeouts,
 }
 
-/// How long an API may take. `None`: the worker's own limit.
+/// Time limits for the answers of an API. `None`: the worker's own limit applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ApiTimeouts {
-    /// Silence before an answer, and between two pieces of it.
+    /// Longest silence before an answer, and between two parts of it.
     pub idle: Option<Duration>,
-    /// One answer, from the request to its last byte.
+    /// Longest time for one answer, from the request to the last byte.
     pub answer: Option<Duration>,
-    /// Answers 202, "not ready yet", to one request.
+    /// Longest time that one request is repeated while the server answers 202, "not ready yet".
     pub ready: Option<Duration>,
-    /// All pages with all attempts.
+    /// Longest time for all pages, repeated attempts included.
     pub total: Option<Duration>,
 }
 
@@ -145,9 +145,9 @@ pub(super) const KEYS: &[Key] = &[
         "ready_seconds",
         1,
         86_400,
-        "How long an answer 202, \"not ready yet\", is asked for again. Default 300.",
+        "How long a request is repeated while the server answers 202, \"not ready yet\". Default 300.",
     ),
-    Key::whole("total_seconds", 1, 86_400, "Longest time for all pages with all attempts. Default 7200."),
+    Key::whole("total_seconds", 1, 86_400, "Longest time for all pages, repeated attempts included. Default 7200."),
 ];
 
 pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {

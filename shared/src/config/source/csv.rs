@@ -16,8 +16,7 @@ pub struct CsvOptions {
     pub header: Option<bool>,
     /// Texts that are NULL in every column; `None`: the default rules.
     pub null_values: Option<Vec<String>>,
-    /// Lines above the header (above the first row with `header: false`) that are passed over, counted from the top of
-    /// the file.
+    /// Number of lines to skip at the top of the file, above the header (above the first row with `header: false`).
     pub skip_rows: u16,
 }
 
@@ -27,12 +26,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("encoding", "A character encoding such as `windows-1252`, or `auto`."),
     Key::flag("header", "Whether the first record names the columns."),
     Key::of("null_values", Shape::Texts, "Texts that are NULL in every column."),
-    Key::whole(
-        "skip_rows",
-        0,
-        10_000,
-        "Lines above the header that are passed over, counted from the top of the file.",
-    ),
+    Key::whole("skip_rows", 0, 10_000, "Number of lines to skip at the top of the file, above the header."),
 ];
 
 /// Reads the section; the defaults when it is not written.

@@ -18,7 +18,7 @@ pub struct LocalSource {
     pub csv: CsvOptions,
     /// JSON path to the rows of JSON files.
     pub records: Option<String>,
-    /// Seconds a file must not have changed before it is loaded.
+    /// Seconds that a file must stay unchanged before it is loaded.
     pub settle_seconds: u64,
 }
 

@@ -34,14 +34,14 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { word: "sftp", about: "Files on an SFTP server.", keys: sftp::KEYS },
 ];
 
-/// Seconds a file must rest before it is loaded, when the config says nothing.
+/// Default number of seconds that a file must stay unchanged before it is loaded.
 const SETTLE_SECONDS: u64 = 5;
 
 const SETTLE_KEY: Key = Key::whole(
     "settle_seconds",
     0,
     86_400,
-    "Seconds a file must not have changed before it is loaded, because it may still be written; default 5.",
+    "Seconds that a file must stay unchanged before it is loaded, because it may still be being written; default 5.",
 );
 
 fn settle_seconds(section: &Section<'_>) -> u64 {

@@ -16,7 +16,7 @@ pub enum Pagination {
         start: u64,
         /// Query parameter and value of the page size.
         size: Option<(String, u64)>,
-        /// Statuses that mean "past the last page", beside 404.
+        /// Statuses besides 404 that mean "past the last page".
         end_status: Vec<u16>,
         /// Stop with an error after this many.
         max_pages: u64,
@@ -29,7 +29,7 @@ pub enum Pagination {
         limit_param: String,
         /// Rows a page.
         limit: u64,
-        /// Statuses that mean "past the last page", beside 404.
+        /// Statuses besides 404 that mean "past the last page".
         end_status: Vec<u16>,
         /// Stop with an error after this many.
         max_pages: u64,
@@ -38,12 +38,12 @@ pub enum Pagination {
     Cursor {
         /// JSON path to the cursor.
         path: String,
-        /// Query parameter the cursor is sent in; `None` when the config names none: then `cursor` is it, and a value
-        /// that is written like a path counts as a link.
+        /// Query parameter that carries the cursor. `None`: the config names none, so that `cursor` is used, and a
+        /// value that looks like a path counts as a link.
         param: Option<String>,
         /// Whether the value is a link or a cursor; `None`: its form decides.
         next_is: Option<NextIs>,
-        /// The cursor of the last page, in place of `""`, `false` and `0`.
+        /// The value that marks the last page, instead of `""`, `false` and `0`.
         end_value: Option<String>,
         /// Stop with an error after this many.
         max_pages: u64,
@@ -55,7 +55,7 @@ pub enum Pagination {
     },
 }
 
-/// What a value at `cursor_path` is.
+/// The meaning of a value at `cursor_path`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextIs {
     /// The next page's address: absolute, a path, or relative to the URL that answered.
@@ -157,7 +157,7 @@ pub(super) fn read(field: &Field<'_>) -> Option<Pagination> {
     })
 }
 
-/// Statuses a client can meet past the last page. Those that ask for patience are never the end.
+/// Statuses that mean "past the last page". A status that asks the client to log in or to wait cannot be one of them.
 fn end_status(section: &Section<'_>) -> Option<Vec<u16>> {
     let Some(field) = section.field("end_status") else { return Some(Vec::new()) };
     let mut statuses = Vec::new();

@@ -26,7 +26,7 @@ pub struct SftpSource {
     pub records: Option<String>,
     /// Which host keys are accepted.
     pub trust: HostTrust,
-    /// Seconds a file must not have changed before it is loaded.
+    /// Seconds that a file must stay unchanged before it is loaded.
     pub settle_seconds: u64,
     /// What happens to a file after its load committed.
     pub after_load: AfterLoad,
@@ -44,7 +44,7 @@ pub enum SftpLogin {
         /// Passphrase of the key.
         passphrase: Option<Secret>,
     },
-    /// With both, for a server that wants one after the other.
+    /// With a private key and a password, for a server that asks for both.
     PrivateKeyAndPassword {
         /// The key's text or its file's path.
         key: Secret,

@@ -1,4 +1,4 @@
-//! How long checking a text takes: in proportion to its length, however it is written.
+//! The time of a check is proportional to the length of the text, however the text is written.
 
 use std::fs::read_to_string;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! How a run ends, and the one function that writes it.
+//! The end of a run, and the one function that writes it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use crate::job::ExecuteRun;
 
-/// How a run ends.
+/// The end of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum End {
-    /// It did what its kind does.
+    /// It completed the work of its kind.
     Succeeded {
-        /// What came of it.
+        /// Whether everything that arrived was loaded.
         outcome: Outcome,
     },
     /// It was stopped on request and loaded nothing.
@@ -22,23 +22,23 @@ pub enum End {
     Failed {
         /// Stable code.
         code: String,
-        /// What happened, as a sentence.
+        /// A sentence about what happened.
         error: String,
-        /// What to do about it.
+        /// Advice on what to do about it.
         next_step: String,
     },
 }
 
-/// What came of a run that succeeded.
+/// The outcome of a run that succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Outcome {
-    /// All that came is in the table, and there is nothing to look at. Also when nothing came, or only known rows.
+    /// Every row that arrived is in the table, and nothing needs attention. Also when no row arrived, or none was new.
     Clean,
-    /// Something is to be looked at: rejected rows, files left out, warnings, a step after the commit that failed.
+    /// Something needs attention: rejected rows, files left out, warnings, or a step after the commit that failed.
     WithWarnings,
-    /// Rows or files came, and none of it could be loaded.
+    /// Rows or files arrived, and none of them could be loaded.
     NothingLoaded,
 }
 
@@ -56,7 +56,7 @@ impl Outcome {
     }
 }
 
-/// What an attempt leaves behind when it lets its run go.
+/// Columns of a run that its attempt has just ended or handed back.
 #[derive(FromRow)]
 pub(super) struct Released {
     pub queue: String,

@@ -23,7 +23,7 @@ pub struct RunFilter<'a> {
     pub schedule_id: Option<Uuid>,
     /// Only retries, replays and undos of this run.
     pub parent_id: Option<Uuid>,
-    /// Only replays and undos that are about this run.
+    /// Only replays and undos of this run.
     pub subject_id: Option<Uuid>,
 }
 

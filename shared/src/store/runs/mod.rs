@@ -2,11 +2,11 @@
 //!
 //! # Layout
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
-//! - [`end`]: how a run ends, and the one function that writes it
+//! - [`end`]: the end of a run, and the one function that writes it
 //! - [`list`]: what people look at
 //! - [`stop`]: stopping and retrying on request
 //! - [`rescue`]: what the sweeper does for runs nobody takes care of
-//! - [`unknown`]: runs of which is not known whether they loaded
+//! - [`unknown`]: runs that may have loaded, because the answer to their COMMIT was lost
 
 mod attempt;
 mod end;
@@ -56,7 +56,7 @@ pub struct Run {
     pub schedule_id: Option<Uuid>,
     /// The run this one comes from: `retry_of`, else `subject_id`.
     pub parent_id: Option<Uuid>,
-    /// The run that a replay or an undo is about. A retry of it is about the same run.
+    /// The run whose rejected rows a replay loads, or whose rows an undo deletes. A retry of either has the same one.
     pub subject_id: Option<Uuid>,
     /// The run that this one repeats.
     pub retry_of: Option<Uuid>,
@@ -96,11 +96,12 @@ pub struct Run {
     pub error: Option<String>,
     /// What to do about it.
     pub next_step: Option<String>,
-    /// Since when is not known whether it loaded. `None`: it is known. Its attempts only ask the target until then.
+    /// Since when it is unknown whether the run loaded; `None`: it is known. Attempts at an unknown run only ask the
+    /// target.
     pub unknown_since: Option<DateTime<Utc>>,
-    /// How an unknown run ends when its target has nothing of it. `None`: it is tried again.
+    /// The end of an unknown run if its target says that it did not load. `None`: it is tried again.
     pub verdict: Option<Json<End>>,
-    /// What came of it, once it succeeded.
+    /// Its outcome. `None` unless it succeeded.
     pub outcome: Option<Outcome>,
     /// The run report, once it finished.
     pub report: Option<Value>,
@@ -155,7 +156,7 @@ pub struct NewRun<'a> {
     pub trigger: &'a str,
     /// The schedule that makes it.
     pub schedule_id: Option<Uuid>,
-    /// The run that a replay or an undo is about.
+    /// The run whose rejected rows a replay loads, or whose rows an undo deletes.
     pub subject_id: Option<Uuid>,
     /// The run that it repeats.
     pub retry_of: Option<Uuid>,

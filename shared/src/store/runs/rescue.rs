@@ -24,9 +24,9 @@ pub struct LostRun {
     pub queue: String,
     /// Someone asked it to stop, or its window is over.
     pub stop: bool,
-    /// The lost attempt only asked the target whether the run had loaded.
+    /// Whether the lost attempt only asked the target whether the run had loaded.
     pub unknown: bool,
-    /// The lost attempt may have sent its COMMIT.
+    /// Whether the lost attempt may have sent its COMMIT.
     pub commit_sent: bool,
 }
 
@@ -48,13 +48,13 @@ pub async fn lost(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<LostR
 
 /// Sends a lost run back to the queue, or ends it. True: a worker takes it again, to load or to ask the target.
 pub async fn rescue(db: &mut PgConnection, run: LostRun) -> sqlx::Result<bool> {
-    // An ask that was lost has changed nothing: the run is as unknown as before, and the next worker asks.
+    // An attempt that only asked has changed nothing: the run is as unknown as before, and the next worker asks.
     if run.unknown {
         let lost = ("worker_lost", "the worker that asked the target was lost");
         return ask_again(db, run.id, run.epoch, lost).await;
     }
     let end = end_of(&run);
-    // The COMMIT may have arrived, so neither an end nor a next attempt is right before the target was asked.
+    // The COMMIT may have arrived, so the run must neither end nor be tried again before the target was asked.
     if run.commit_sent {
         return leave_unknown(db, run.id, run.epoch, end.as_ref(), "worker_lost").await;
     }
@@ -76,7 +76,7 @@ pub async fn rescue(db: &mut PgConnection, run: LostRun) -> sqlx::Result<bool> {
     Ok(true)
 }
 
-/// How a lost run ends that loaded nothing. `None`: it has attempts left.
+/// The end of a lost run if it loaded nothing. `None`: it has attempts left.
 fn end_of(run: &LostRun) -> Option<End> {
     let failed =
         |error: String, next_step: &str| End::Failed { code: "worker_lost".into(), error, next_step: next_step.into() };
@@ -110,7 +110,8 @@ pub async fn abandoned(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<
     .await
 }
 
-/// Queued runs whose window is over. Unknown ones that are not tried again end by themselves.
+/// Queued runs whose window is over. Unknown runs with a verdict are left out, because they end once the target
+/// answers.
 pub async fn overdue(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "select id from runs where state = 'queued' and not_after <= now() and verdict is null order by id limit $1",

@@ -23,8 +23,8 @@ pub enum StopAnswer {
 
 /// Asks a run to stop. `None`: there is no such run. Workers hear of it when the caller's transaction commits.
 ///
-/// An unknown run cannot simply have stopped, because it may have loaded: it stays unknown, its target is asked at once,
-/// and it ends stopped when the target has nothing of it.
+/// An unknown run cannot be stopped right away, because it may have loaded: it stays unknown, its target is asked at
+/// once, and it ends stopped if the target says that it did not load.
 pub async fn request_stop(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<StopAnswer>> {
     let asked: Option<Run> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "update runs set
@@ -87,19 +87,18 @@ pub async fn stop_of_schedule(db: &mut PgConnection, schedule_id: Uuid) -> sqlx:
     Ok(running)
 }
 
-/// What came of asking for a run to be repeated.
+/// The answer to a request to repeat a run.
 #[derive(Debug, Clone)]
 pub enum RetryAnswer {
     /// The new run.
     Started(Box<Run>),
-    /// It has not finished, so that nothing is repeated.
+    /// The run has not finished, so it is not repeated.
     Unfinished(Box<Run>),
-    /// Whether it loaded is not known yet, so that nothing is repeated.
+    /// It is not known yet whether the run loaded, so it is not repeated.
     Unknown(Box<Run>),
 }
 
-/// Does what a finished run did once more, as a new run: the same kind, of the same config version, about the same run.
-/// `None`: there is no such run.
+/// Repeats a finished run as a new run of the same kind, config version and subject. `None`: the run does not exist.
 pub async fn retry(
     db: &mut PgConnection,
     id: Uuid,

@@ -1,9 +1,9 @@
-//! Runs of which is not known whether they loaded.
+//! Unknown runs: runs that may have loaded.
 //!
-//! An attempt that sent its COMMIT and got no answer may have loaded; only the run's marker in the target tells. Such a
-//! run is unknown: it goes back to the queue, and its next attempts ask the target and load nothing. They do not count
-//! against `max_attempts`, and they go on for as long as the target does not answer, in whichever worker comes first.
-//! Until then the run neither ends nor is retried.
+//! An attempt that sent its COMMIT and got no answer may have loaded; only the run's marker in the target shows whether
+//! it did. Such a run is unknown: it goes back to the queue, and its next attempts ask the target and load nothing.
+//! They do not count against `max_attempts`, any worker may make them, and they go on until the target answers. Until
+//! then the run neither ends nor is retried.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use uuid::Uuid;
 use super::end::{End, Released, end_attempt, wake_next};
 use crate::job::ExecuteRun;
 
-/// Longest pause between two asks, in seconds. The pauses double from one second.
+/// Longest pause between two attempts to ask, in seconds. The pauses double from one second.
 const LONGEST_PAUSE: f64 = 60.0;
 
-/// SQL: what an unknown run says it waits for.
+/// SQL expression for the `waits_for` of an unknown run.
 pub(super) const WAITS_FOR: &str = "format('the target %s since %s UTC: whether it loaded is unknown', target_table,
         to_char(coalesce(unknown_since, now()) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'))";
 
@@ -37,9 +37,9 @@ pub async fn note_commit(db: impl PgExecutor<'_>, id: Uuid, epoch: i64) -> sqlx:
     Ok(noted.rows_affected() == 1)
 }
 
-/// Sends a run back to the queue whose attempt may have loaded. When the target has nothing of it, it ends as
-/// `if_not_loaded` says; `None`: it is tried again. `left` is how its attempt ended; one that was `handed_back` does not
-/// count against the run's attempts. False: the attempt was fenced off.
+/// Sends a run whose attempt may have loaded back to the queue, as unknown. `if_not_loaded` is the run's end if the
+/// target says that it did not load; `None`: it is tried again. `left` is the outcome of the attempt; `handed_back`
+/// does not count against the run's attempts. False: the attempt was fenced off.
 pub async fn leave_unknown(
     db: &mut PgConnection,
     id: Uuid,
@@ -69,7 +69,7 @@ pub async fn leave_unknown(
     Ok(true)
 }
 
-/// Sends an unknown run back to the queue because its target did not answer for it. False: the attempt was fenced off.
+/// Sends an unknown run back to the queue because its target did not answer. False: the attempt was fenced off.
 pub async fn ask_again(db: &mut PgConnection, id: Uuid, epoch: i64, (code, error): (&str, &str)) -> sqlx::Result<bool> {
     #[derive(FromRow)]
     struct Asked {
@@ -96,8 +96,9 @@ pub async fn ask_again(db: &mut PgConnection, id: Uuid, epoch: i64, (code, error
     Ok(true)
 }
 
-/// Moves unknown runs to `queue` whose own queue belongs to a process of `elt run` that is gone: nobody else takes its
-/// tickets. Such a run is not tried again, because its sources may be out of reach here. Returns the runs moved.
+/// Moves unknown runs of a process of `elt run` that is gone to `queue`, because no other process takes tickets from
+/// that process's own queue. A moved run is asked about but not tried again, because its sources may be out of reach
+/// here. Returns the runs moved.
 pub async fn adopt(db: &mut PgConnection, queue: &str) -> sqlx::Result<Vec<Uuid>> {
     let gone = End::Failed {
         code: "worker_lost".into(),
@@ -126,8 +127,9 @@ pub async fn adopt(db: &mut PgConnection, queue: &str) -> sqlx::Result<Vec<Uuid>
     Ok(adopted)
 }
 
-/// The runs that this one repeats, and those that they repeated, as far as none of them is known to have loaded: their
-/// markers are read before anything is loaded again. A run that succeeded is repeated on purpose.
+/// The run that this one repeats, the run that it repeated in turn, and so on, up to the first run that is neither
+/// failed nor stopped. Their markers are read before anything is loaded again, because one of them may have loaded all
+/// the same. A run that succeeded ends the chain, because people repeat it on purpose.
 pub async fn repeated(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "with recursive chain as (

@@ -17,15 +17,15 @@ use super::walk::{Outline, TEXT_BYTES, walk};
 /// What to look for in an answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
-    /// Where the rows are; `None`: the answer is the rows.
+    /// Path to the rows; `None`: the answer is the rows.
     pub(super) records: Option<JsonPath>,
-    /// Where the next page's cursor or link is.
+    /// Path to the next page's cursor or link; `None`: the config names none.
     pub(super) cursor: Option<JsonPath>,
-    /// The cursor of the last page, in place of 0.
+    /// The value that marks the last page, instead of 0.
     pub(super) end_value: Option<String>,
     /// Whether rows must be counted.
     pub(super) paged: bool,
-    /// What surrounded the rows of the pages before; `None`: there was no page with rows yet.
+    /// The members around the rows of the pages before; `None`: there was no page with rows yet.
     pub(super) before: Option<Envelope>,
 }
 
@@ -40,11 +40,11 @@ pub(super) struct Contents {
     pub(super) readable: bool,
     /// The next page's cursor or link.
     pub(super) cursor: Option<String>,
-    /// What surrounds the rows, when pages have them at a path.
+    /// The members around the rows, when pages have the rows at a path.
     pub(super) envelope: Option<Envelope>,
 }
 
-/// Why a body cannot be used. The reasons repeat nothing of the body.
+/// The reason why a body cannot be used. It quotes nothing of the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Flaw {
     /// It ends in the middle: it was cut on its way.
@@ -55,7 +55,7 @@ pub(super) enum Flaw {
     NoRows(String),
     /// There is nothing at this path.
     NothingAt(JsonPath),
-    /// What stands where the next page's cursor should be cannot be one.
+    /// The value in the place of the next page's cursor cannot be a cursor.
     BadCursor(String),
 }
 
@@ -92,7 +92,7 @@ struct Rows {
     hash: Option<u128>,
 }
 
-/// What else matters in an answer with readable rows.
+/// The cursor, envelope and hash of an answer with readable rows.
 fn around(file: &mut File, wanted: &Wanted, rows: Rows) -> io::Result<Result<Contents, Flaw>> {
     let envelope = match wanted.paged && wanted.records.is_some() {
         true => envelope(file)?,
@@ -230,7 +230,7 @@ fn cursor(file: &mut File, path: &JsonPath, end_value: Option<&str>) -> io::Resu
 /// A value and the bytes it takes up.
 type Found<L> = (L, Range<u64>);
 
-/// Everything at a path, and where it is.
+/// The values at a path, each with its bytes.
 fn found<L: for<'de> Deserialize<'de>>(file: &mut File, steps: &[Step]) -> io::Result<Result<Vec<Found<L>>, Flaw>> {
     let (json, position) = start(file)?;
     let mut found = Vec::new();

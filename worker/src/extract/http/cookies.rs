@@ -13,7 +13,7 @@ const MAX_COOKIE_BYTES: usize = 4096;
 /// Longest `Cookie` header that is sent; servers refuse longer ones.
 const MAX_SENT_BYTES: usize = 16 << 10;
 
-/// See the module. Domain, path, age and `Secure` of each cookie are respected.
+/// The cookies of one extraction. Domain, path, age and `Secure` of each cookie are respected.
 #[derive(Default)]
 pub(super) struct Cookies(Mutex<CookieStore>);
 

@@ -1,5 +1,5 @@
-//! What surrounds the rows of a page. Tells a last page, which leaves its rows' member out, from an error answered
-//! with status 200.
+//! The members around the rows of a page. They tell a last page, which leaves the rows' member out, from an error that
+//! is answered with status 200.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,8 +27,8 @@ impl Envelope {
         self.names.extend(page.names);
     }
 
-    /// Whether an answer without rows can be a page like those before: it has no member that they had not, and none
-    /// that says that something failed. Anything else could be an error, after which rows would be missing.
+    /// Whether an answer without rows can be a page like those before: each of its members was in an earlier page, and
+    /// none says that the request failed. Any other answer may be an error, and taking it for the end would lose rows.
     pub(super) fn ends(&self, before: &Self) -> bool {
         !self.says_error && !self.strange && self.names.is_subset(&before.names)
     }

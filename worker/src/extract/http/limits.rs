@@ -23,9 +23,9 @@ pub struct HttpLimits {
     pub attempts: u32,
     /// The first pause between two attempts; each further one is twice as long.
     pub backoff: Duration,
-    /// Patience with a server that answers 202, "not ready yet", for one page.
+    /// Longest time that the request for one page is repeated while the server answers 202, "not ready yet".
     pub ready_within: Duration,
-    /// The longest pause between two questions whether it is ready, when the server names none.
+    /// Longest pause between two such requests, when the server names none.
     pub longest_poll: Duration,
     /// A `Retry-After` that asks for more fails at once instead of holding the worker.
     pub longest_wait: Duration,
@@ -53,7 +53,7 @@ impl Default for HttpLimits {
 }
 
 impl HttpLimits {
-    /// The same limits with those a config names in their place.
+    /// The same limits, except those that a config sets.
     pub(super) fn with(&self, timeouts: ApiTimeouts) -> Self {
         Self {
             idle: timeouts.idle.unwrap_or(self.idle),

@@ -9,8 +9,8 @@ use super::request::shown;
 
 /// Whether a value at `cursor_path` is the next page's address, not a cursor.
 ///
-/// A cursor may begin with `/` or hold one, because base64 has it: such a value counts as a link only when it has a
-/// query, or when the config names no parameter to send a cursor in.
+/// A cursor may contain `/` or begin with it, because base64 does. Such a value therefore counts as a link only when it
+/// has a query, or when the config names no parameter that carries the cursor.
 pub(super) fn is_link(value: &str, next_is: Option<NextIs>, names_a_param: bool) -> bool {
     match next_is {
         Some(next_is) => return next_is == NextIs::Link,
@@ -28,10 +28,10 @@ fn is_absolute(value: &str) -> bool {
         && value.contains("://")
 }
 
-/// A link as a URL, as seen from the one that answered.
+/// A link as a URL, resolved against the URL that answered.
 ///
 /// # Errors
-/// When it leads to something that is not called by HTTP.
+/// When it is not the address of an HTTP server.
 pub(super) fn resolve(link: &str, answered: &Url) -> Result<Url> {
     let refuse = |reason: String| HttpError::BadLink { url: shown(answered), reason };
     let url = answered.join(link.trim()).map_err(|_| refuse("is not an address".into()))?;
@@ -68,12 +68,12 @@ fn next_target(line: &str) -> Option<&str> {
     None
 }
 
-/// Where the parameters of a link end: at a comma outside of quotes.
+/// The end of a link's parameters: a comma outside of quotes, or the end of the text.
 fn end_of_link(params: &str) -> usize {
     outside_quotes(params).find(|(_, character)| *character == ',').map_or(params.len(), |(at, _)| at)
 }
 
-/// The characters of a header line that are not inside of a quoted text, the quotes themselves left out.
+/// The characters of a header line outside of quoted texts, without the quotes.
 fn outside_quotes(text: &str) -> impl Iterator<Item = (usize, char)> {
     let (mut quoted, mut escaped) = (false, false);
     text.char_indices().filter(move |(_, character)| match character {

@@ -26,11 +26,11 @@ pub(super) struct Pages<'a> {
     named: HashSet<u128>,
     /// Hashes of the pages' rows.
     rows: HashSet<u128>,
-    /// The last page's rows.
+    /// Hash of the rows of the page before.
     last: Option<u128>,
 }
 
-/// What an answer says about where to go on.
+/// The parts of an answer that decide which page comes next.
 pub(super) struct Turn<'a> {
     /// Rows in it.
     pub(super) rows: u64,
@@ -44,7 +44,7 @@ pub(super) struct Turn<'a> {
     pub(super) answered: &'a Url,
 }
 
-/// What comes after an answer.
+/// The step after an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Another page.
@@ -93,7 +93,7 @@ impl<'a> Pages<'a> {
         self.number > 1 && (status == StatusCode::NOT_FOUND || further.contains(&status.as_u16()))
     }
 
-    /// What comes after an answer.
+    /// Decides which page comes after an answer.
     pub(super) fn next(&mut self, turn: &Turn<'_>) -> Result<Next> {
         let Some(pagination) = self.pagination else { return Ok(Next::End) };
         if turn.rows == 0 {
@@ -125,8 +125,8 @@ impl<'a> Pages<'a> {
         Ok(next)
     }
 
-    /// The page after a numbered one. An API that repeats its last page knows the parameter, because earlier pages
-    /// differed; one whose second page is its first does not look at it.
+    /// The page after a numbered one. When a page repeats the page before it and earlier pages differed, the API knows
+    /// the parameter and repeats its last page. When page 2 repeats page 1, the API ignores the parameter.
     fn unless_repeated(&mut self, turn: &Turn<'_>, param: &str, url: Url) -> Result<Next> {
         if self.rows.insert(turn.hash) {
             return Ok(Next::Page(url));
@@ -151,8 +151,8 @@ impl<'a> Pages<'a> {
         if self.named.insert(xxh3_128(url.as_str().as_bytes())) {
             return Ok(Next::Page(url));
         }
-        // Some APIs keep one cursor for all pages, others name the last page's own cursor on it: asked for once more,
-        // the first go on, and the others repeat the page.
+        // Some APIs use one cursor for all pages, and others name the last page's own cursor on it. One more request
+        // shows which: the first kind answers with new rows, and the second kind repeats the page.
         let same_cursor = url == self.asked;
         if same_cursor && new_rows {
             return Ok(Next::Page(url));

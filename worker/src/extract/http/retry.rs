@@ -1,5 +1,5 @@
-//! Attempts: a request that failed for a moment is sent again after a growing, jittered pause, or when the server
-//! says; an answer that is not ready yet is asked for until it is.
+//! Attempts: a request whose failure may be temporary is sent again after a growing, jittered pause, or after the wait
+//! that the server names. A request whose answer is not ready yet is repeated until it is.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ where
     }
 }
 
-/// The pause before a server is asked again whether its answer is ready: as it says, else a growing one.
+/// The pause before a server is asked again whether its answer is ready: the one it names, else a growing one.
 fn poll_pause(url: &str, asked: Option<Duration>, polls: u32, limits: &HttpLimits) -> Result<Duration> {
     let pause = limits.backoff.saturating_mul(1 << polls.min(16)).min(limits.longest_poll);
     match asked {
@@ -83,7 +83,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
     seconds(text).or_else(|| Some(until(http_date(text)?, server_time(headers, now))))
 }
 
-/// The wait until calls are counted anew, when the answer says that no further one is allowed now:
+/// The wait until the server counts calls anew, when the answer says that no further call is allowed now:
 /// `X-RateLimit-Remaining: 0` with `X-RateLimit-Reset`, in the spellings in use.
 pub(super) fn rate_limit_reset(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     if !rate_limit_is_used_up(headers) {

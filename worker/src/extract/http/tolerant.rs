@@ -5,13 +5,14 @@ use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
 
-/// Where a reader is: bytes handed out so far.
+/// Position of a reader: the number of bytes it handed out so far.
 pub(super) type Position = Rc<Cell<u64>>;
 
-/// A byte that no JSON text may hold, also not inside a string: it makes the parser refuse what was begun.
+/// A byte that JSON forbids everywhere, also inside a string: it makes the parser refuse a word that did not end as it
+/// began.
 const REFUSED: u8 = 0x01;
 
-/// See the module.
+/// A reader that shows these words as texts.
 pub(super) struct Tolerant<R> {
     inner: R,
     position: Position,
@@ -20,12 +21,12 @@ pub(super) struct Tolerant<R> {
     state: State,
 }
 
-/// What the next byte belongs to.
+/// The part of the JSON text that the next byte belongs to.
 #[derive(Clone, Copy)]
 enum State {
     Outside,
     Text,
-    /// Behind a backslash.
+    /// After a backslash.
     Escaped,
     /// Inside of a word, of which these bytes are still to come.
     Word(&'static [u8]),
@@ -56,7 +57,7 @@ impl<R: BufRead> Tolerant<R> {
         Ok(byte)
     }
 
-    /// The byte to show in place of the one that was read.
+    /// The byte to show instead of the one that was read.
     fn shown(&mut self, byte: u8) -> io::Result<u8> {
         let (state, shown) = match (self.state, byte) {
             (State::Text, b'"') | (State::Word([]), _) => (State::Outside, byte),
@@ -65,7 +66,7 @@ impl<R: BufRead> Tolerant<R> {
             (State::Outside, b'"') => (State::Text, byte),
             (State::Outside, b'N') => (State::Word(b"aN"), b'"'),
             (State::Outside, b'I') => (State::Word(b"nfinity"), b'"'),
-            // The sign stands outside of the text that the word is shown as.
+            // The sign comes before the text that replaces the word, so it is replaced by a space.
             (State::Outside, b'-') => {
                 self.ahead = self.byte()?;
                 (State::Outside, if self.ahead == Some(b'I') { b' ' } else { byte })

@@ -84,7 +84,7 @@ pub(super) fn files(
         }
         let mut links = Vec::new();
         for entry in entries {
-            // What fails here is the listing of the rest of this folder.
+            // An error here means that the rest of this folder cannot be listed.
             let entry = match entry {
                 Err(error) if folder != start => {
                     all.push(Found {

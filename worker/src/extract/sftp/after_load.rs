@@ -14,7 +14,7 @@ use crate::extract::RemoteTask;
 /// Names tried in the folder files are moved to before giving up.
 const NAMES: u32 = 1000;
 
-/// What an earlier connection asked the server for, and perhaps got: its answer was lost.
+/// The request of an earlier connection whose answer was lost, so that the server may have carried it out.
 #[derive(Debug, Clone)]
 enum Asked {
     Delete,
@@ -32,7 +32,8 @@ async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>
     let loaded = Version { size: task.size, mtime: task.mtime };
     let now = match look(session, &task.path).await {
         Err(error @ SftpError::Missing { .. }) => {
-            // It is where it should be when the request of a connection that broke had been carried out.
+            // The file is already where it should be, if the server carried out the request before the connection
+            // broke.
             let done = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
             return match done {
                 Some(Asked::Delete) => Ok(format!("deleted {name}")),

@@ -66,7 +66,7 @@ impl SftpError {
         matches!(self, Self::Missing { .. } | Self::Forbidden { .. } | Self::Unreadable { .. })
     }
 
-    /// Why one file or folder is left out, for a place that shows its name already.
+    /// The reason why one file or folder is left out, for a place that shows its name already.
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Missing { .. } => "it is not there; a link may lead nowhere".into(),

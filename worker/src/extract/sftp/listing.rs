@@ -35,10 +35,10 @@ pub(super) struct Version {
 }
 
 impl Version {
-    /// Time until nobody will have changed the file for `settle`, by this machine's clock; `None`: it rests.
+    /// Time until the file will have been unchanged for `settle`, by this machine's clock; `None`: it has been already.
     pub(super) fn rests_in(self, settle: Duration) -> Option<Duration> {
         let age = chrono::Utc::now().timestamp_millis() - i64::try_from(self.mtime).unwrap_or(0).saturating_mul(1000);
-        // A time in the future says nothing.
+        // A time in the future says nothing about the last write, so the file is taken as unchanged.
         settle.checked_sub(Duration::from_millis(u64::try_from(age).ok()?)).filter(|missing| !missing.is_zero())
     }
 }
@@ -108,8 +108,8 @@ struct Folder {
 }
 
 /// Every wanted file of a folder, and of the folders below it down to `depth`. Each folder is visited once, however many
-/// links lead to it, and by the way without links where there is one. What cannot be read below the first folder is
-/// left out with its reason.
+/// links lead to it, and by its own path where there is one. A file or folder below the first one that cannot be read
+/// is left out with the reason.
 async fn folder(
     session: &Session,
     start: &str,
@@ -215,7 +215,8 @@ async fn read(session: &Session, folder: &str) -> Result<Vec<DirEntry>> {
     Ok(entries)
 }
 
-/// Whether a path can be written into a report; else how to show it, and why not. A server may send any bytes as a name.
+/// Checks that a path can be written into a report. The error is a form that can be shown, and the reason. A server may
+/// send any bytes as a name.
 fn storable(path: &str) -> Result<(), (String, String)> {
     match path.contains('\0') {
         true => Err((path.replace('\0', "\u{fffd}"), "its name has a NUL character: rename it on the server".into())),

@@ -13,8 +13,8 @@ use super::error::{Result, SftpError};
 use super::host_key::HostKeyCheck;
 use crate::extract::ExtractContext;
 
-/// What the config logs in with; at least one of the two. The key is read and decrypted, so that what is wrong with it
-/// is found before any connection.
+/// The key and the password of a config; at least one of the two is there. The key is read and decrypted already, so
+/// that a key that cannot be used is reported before a connection is made.
 pub(super) struct Credentials {
     key: Option<Arc<PrivateKey>>,
     password: Option<Secret>,

@@ -42,7 +42,7 @@ use crate::error::{PipelineError, Result as PipelineResult};
 
 /// How long a test of the connection may take.
 const PROBE_PATIENCE: Duration = Duration::from_mins(2);
-/// How long the files of one source may take to be moved or deleted: the run holds its place meanwhile.
+/// Longest time for moving or deleting the files of one source, because the run occupies its worker meanwhile.
 const AFTER_LOAD_PATIENCE: Duration = Duration::from_mins(10);
 
 /// Fetches every file of a source.
@@ -66,8 +66,8 @@ pub async fn extract_within(
     guarded(source, &context.stop, limits, fetch(index, source, context, limits)).await
 }
 
-/// A value that changes when the source's rows may have: from names, sizes and times on the server. A file that may
-/// still be written does not count until it rests.
+/// A value that changes when the source's rows may have changed: from names, sizes and times on the server. A file that
+/// may still be being written does not count until it has been unchanged for `settle_seconds`.
 ///
 /// # Errors
 /// As [`extract`].

@@ -1,8 +1,8 @@
 //! File names that are not UTF-8, between the SFTP client and the server.
 //!
-//! The client library reads names as UTF-8 and gives the connection up at the first one that is not. Old servers have
-//! many such names. So each name is made text on its way in: a byte that is not UTF-8 becomes a private-use character,
-//! and in requests that character becomes the byte again. No two names become one.
+//! The client library reads names as UTF-8 and closes the connection at the first name that is not UTF-8. Old servers
+//! have many such names. Each name is therefore made text when it arrives: a byte that is not UTF-8 becomes a
+//! private-use character, and in requests that character becomes the byte again. Different names stay different.
 
 use std::io;
 
@@ -34,7 +34,7 @@ mod packet {
     pub(super) const NAME: u8 = 104;
 }
 
-/// The two directions of a connection whose names are text; ends with this value.
+/// The two directions of a connection whose names are translated to text. Dropping it ends both.
 pub(super) struct Translation {
     _pumps: [AbortOnDropHandle<()>; 2],
 }
@@ -59,7 +59,7 @@ async fn pump(from: impl AsyncRead + Unpin, to: impl AsyncWrite + Unpin, transla
     let mut from = BufReader::with_capacity(PIECE_BYTES, from);
     let mut to = BufWriter::with_capacity(PIECE_BYTES, to);
     loop {
-        // Nothing more has come: what waits to be sent is not kept back.
+        // Nothing more has arrived yet, so the packets so far are sent on.
         if from.buffer().is_empty() {
             to.flush().await?;
         }

@@ -27,7 +27,7 @@ pub(super) struct Session {
     pub(super) sftp: Sftp,
     /// Bytes of files that arrived over this connection.
     pub(super) received: AtomicU64,
-    // Hands packets on between the client and the SSH connection.
+    // Dropping it would end the exchange of packets between the client and the SSH connection.
     _translation: Translation,
     // Keeps the SSH connection open.
     _ssh: Handle<HostKeyCheck>,

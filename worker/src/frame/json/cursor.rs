@@ -7,7 +7,7 @@ use super::text::unescape;
 use crate::frame::read::FileError;
 use crate::frame::window::Window;
 
-/// What an array holds, by its first element that is not null.
+/// The kind of elements that an array holds, by its first element that is not null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Array {
     OfObjects,
@@ -250,7 +250,7 @@ impl Cursor {
         Ok(true)
     }
 
-    /// Steps over a value of any size. Tells what an array holds; `None` for any other value.
+    /// Steps over a value of any size. Returns the kind of elements of an array; `None` for any other value.
     pub(super) fn skip_and_tell_array(&mut self) -> Result<Option<Array>, FileError> {
         if self.peek()? != Some(b'[') {
             self.skip_value()?;

@@ -30,7 +30,7 @@ pub(super) struct Members {
     non_finite: Option<usize>,
 }
 
-/// Why a record is not a row: code and sentence.
+/// The reason why a record is not a row: a code and a sentence.
 pub(super) type Problem = (&'static str, String);
 
 /// Why nothing can be said about a record.
@@ -46,8 +46,8 @@ impl Members {
         &self.names
     }
 
-    /// Puts the value that starts at `start` together as a row. Returns where it ends, and why it cannot be a row.
-    /// Rows are objects, or with `scalars` everything else that is not nested.
+    /// Makes a row of the value that starts at `start`. Returns where the value ends, and the problem if it cannot be a
+    /// row. Rows are objects, or with `scalars` everything else that is not nested.
     pub(super) fn row(
         &mut self,
         scanner: &mut Scanner<'_>,

@@ -1,4 +1,5 @@
-//! Which member of an object holds the rows: surveyed before a row is read, because what matters may be at its end.
+//! The search for the member of an object that holds the rows. It comes before a row is read, because the object's last
+//! member may decide.
 
 use elt_shared::json_path::JsonPath;
 
@@ -10,7 +11,7 @@ use crate::frame::read::{FileError, window_size};
 /// Members named in a message at most.
 const NAMED: usize = 5;
 
-/// How a JSON document is built, as far as it decides where its rows are.
+/// The structure of a JSON document, as far as it decides where its rows are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
     /// An array.
@@ -32,7 +33,7 @@ pub struct Members {
     empty: Vec<String>,
 }
 
-/// Where the rows of an object are.
+/// The place of the rows of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rows {
     /// They are the elements of this member.
@@ -44,8 +45,8 @@ pub enum Rows {
 }
 
 impl Members {
-    /// The place of the rows; `None` when only a person can tell it: several arrays of objects, or an empty array, which
-    /// may be where the rows are on another day.
+    /// The place of the rows; `None` when only a person can tell it: there are several arrays of objects, or an empty
+    /// array, which may hold the rows on another day.
     pub fn rows(&self) -> Option<Rows> {
         match (&self.of_objects[..], &self.empty[..]) {
             ([], []) => Some(Rows::Object),
@@ -55,7 +56,7 @@ impl Members {
         }
     }
 
-    /// Why the rows are not found, with the `records:` to write.
+    /// The error about rows that are not found, with the `records:` to write.
     pub(super) fn refuse(&self, input: &InputFile) -> FileError {
         let full = self.of_objects.iter().map(|name| (name, ""));
         let members: Vec<_> = full.chain(self.empty.iter().map(|name| (name, " (empty)"))).take(NAMED).collect();
@@ -97,7 +98,7 @@ pub fn survey(input: &InputFile) -> Result<Document, FileError> {
     }
 }
 
-/// What a document that starts with an object is.
+/// The structure of a document that starts with an object.
 pub(super) enum Survey {
     /// It is the only value.
     Object(Members),

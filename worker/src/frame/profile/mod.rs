@@ -187,8 +187,8 @@ impl Outcome {
         }
     }
 
-    /// Says so when every record of a delimited file was rejected: it is read in a wrong way. A broken line of JSON is
-    /// wrong by itself, whatever else is in the file.
+    /// Sets `nothing_readable` when every record of a delimited file was rejected, because the file is then probably
+    /// read with wrong settings. JSON is exempt, because a broken line of JSON does not depend on settings.
     fn judge(&mut self, file: &InputFile) {
         if !matches!(file.format, Format::Csv | Format::Txt) {
             return;

@@ -1,5 +1,5 @@
-//! What a login may not do, and the statement that lets it: read from the catalog, because the server's message names
-//! one object in the language of the server and says nothing of the grant.
+//! The rights that a login lacks, and the statements that grant them. They are read from the catalog, because the
+//! server's message names only one object, in the language of the server, and no statement.
 
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::PgConnection;
@@ -10,9 +10,9 @@ use crate::load::bookkeeping;
 /// One right that is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// What the login may not do: `make temporary tables in the database shop`.
+    /// The refused action: `make temporary tables in the database shop`.
     pub what: String,
-    /// The statement that lets it, to be executed by the owner of the object or a superuser.
+    /// The statement that grants the right, to be executed by the owner of the object or a superuser.
     pub statement: String,
 }
 
@@ -39,13 +39,13 @@ pub async fn explain(connection: &mut PgConnection, table: &TableRef, doing: &st
     Some(PipelineError::Target {
         code: "target_not_allowed",
         message: format!("could not {doing} for {table}: the login may not {}", first.what),
-        next_step: format!("Let the owner or a superuser execute: {}", statements.join("; ")),
+        next_step: format!("Ask the owner or a superuser to execute: {}", statements.join("; ")),
     })
 }
 
-/// Reads what was refused, and the statement that allows it, out of the server's message: for what the catalog query does
-/// not cover. Only the name of the object is taken, so that no value of a row is repeated. `None` when the message is not
-/// one of PostgreSQL's in English.
+/// Reads what was refused, and the statement that allows it, from the server's message, because the catalog query does
+/// not cover every right. Only the name of the object is taken, so that no value of a row is repeated. `None`: the
+/// message is not one of PostgreSQL's in English.
 pub fn from_message(table: &TableRef, message: &str) -> Option<(String, String)> {
     let quoted = |name: &str| name.split('.').map(quote_ident).collect::<Vec<_>>().join(".");
     if let Some(rest) = message.strip_prefix("permission denied for ") {

@@ -1,18 +1,18 @@
 //! PostgreSQL's error codes (SQLSTATE) as sentences, each with a stable code and a next step.
 //!
 //! The server's own message is never passed on, because it can quote a value of a row, and every sentence here reaches
-//! the log. What is told comes from the error code and from the names of schema objects the error carries.
+//! the log. The sentences use only the error code and the names of schema objects that the error carries.
 
 use elt_shared::target::{TableRef, quote_ident};
 
-/// What an error code means for a load.
+/// The meaning of an error code for a load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// Stable code people can search for.
     pub code: &'static str,
-    /// What happened, the second half of a sentence: "the login lacks a right".
+    /// The second half of a sentence about what happened: "the login lacks a right".
     pub what: String,
-    /// What the reader should do.
+    /// Advice on what to do.
     pub next_step: String,
 }
 
@@ -29,7 +29,7 @@ pub struct About<'a> {
 
 /// Explains an error code. Every code has an explanation, also one that PostgreSQL does not define.
 pub fn explain(sqlstate: &str, about: About<'_>) -> Explanation {
-    what_passes(sqlstate)
+    a_temporary_failure(sqlstate)
         .or_else(|| the_server(sqlstate))
         .or_else(|| the_session(sqlstate))
         .or_else(|| a_row(sqlstate, about))
@@ -51,12 +51,12 @@ fn explanation(code: &'static str, what: impl Into<String>, next_step: impl Into
 }
 
 /// The connection broke, two transactions were in each other's way, or the server is short of something.
-fn what_passes(sqlstate: &str) -> Option<Explanation> {
+fn a_temporary_failure(sqlstate: &str) -> Option<Explanation> {
     match sqlstate {
         "08P01" => explanation(
             "target_protocol",
             "a pooler or proxy before the server broke off the session",
-            "Look into the pooler's log. Let the config name the PostgreSQL server itself, or a pooler in session mode \
+            "Look into the pooler's log. Name the PostgreSQL server itself in the config, or a pooler in session mode \
              without a query timeout.",
         ),
         "08004" => explanation(
@@ -118,8 +118,8 @@ fn the_server(sqlstate: &str) -> Option<Explanation> {
         ),
         code if ["58", "F0", "XX", "72"].iter().any(|class| code.starts_with(class)) => explanation(
             "target_server_error",
-            "the target's server failed inside, or could not use one of its files",
-            "Look into the server's log at the time of the run; it is the server that needs mending.",
+            "the target's server had an internal error, or could not use one of its files",
+            "Look into the server's log at the time of the run, and repair the server.",
         ),
         _ => None,
     }
@@ -158,7 +158,7 @@ fn the_session(sqlstate: &str) -> Option<Explanation> {
             "target_pooler",
             "statements of one session reached different sessions of the server: a pooler in transaction mode is in \
              between",
-            "Let the config name the PostgreSQL server itself, or a pooler in session mode.",
+            "Name the PostgreSQL server itself in the config, or a pooler in session mode.",
         ),
         "28000" | "28P01" | "0P000" => explanation(
             "target_login",
@@ -253,7 +253,7 @@ fn a_value(sqlstate: &str, about: About<'_>) -> Option<Explanation> {
         code if ["P0", "38", "39", "2F", "09", "0Z", "02"].iter().any(|class| code.starts_with(class)) => explanation(
             "target_trigger",
             "a trigger or function of the table refused the rows, or failed",
-            "Ask the owner of the trigger what it expects; the server's log has its words.",
+            "Ask the owner of the trigger what it expects; the server's log has the trigger's message.",
         ),
         _ => None,
     }
@@ -311,7 +311,7 @@ fn the_table(sqlstate: &str, about: About<'_>) -> Option<Explanation> {
     }
 }
 
-/// What is in the target is not what a load expects.
+/// Something in the target is not as a load expects it.
 fn what_is_there(sqlstate: &str) -> Option<Explanation> {
     match sqlstate {
         "42P07" | "42710" | "42P06" | "42723" => explanation(

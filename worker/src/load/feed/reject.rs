@@ -15,11 +15,11 @@ use crate::progress::Progress;
 /// When a rejected row fails the run.
 #[derive(Debug, Clone, Copy)]
 pub struct RejectRules {
-    /// What becomes of a row that breaks the contract.
+    /// The treatment of a row that breaks the contract.
     pub on_bad_row: OnBadRow,
-    /// How many rejected rows are too many; `None`: any number is allowed.
+    /// The limit of rejected rows that fails the run; `None`: any number is allowed.
     pub limit: Option<RejectLimit>,
-    /// The table refuses more rows than were searched for: the first of them fails the run.
+    /// Whether the search for rows that the table refuses was given up. The first refused row then fails the run.
     pub too_many_refused: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct Rejecting {
     rules: RejectRules,
     /// Names of the files by their places.
     names: Vec<String>,
-    /// Learns of every rejected row, so that people see the first of them also when the run fails.
+    /// Keeps the rejected rows, so that people see the first of them also when the run fails.
     progress: Arc<Progress>,
 }
 
@@ -104,7 +104,7 @@ impl Rejecting {
     }
 }
 
-/// What a row breaks, as a sentence for logs: the value itself stays out of them.
+/// A sentence for logs about the rule that a row breaks, without the value.
 fn without_value(column: Option<&Column>, violation: &Violation) -> String {
     let rule = match (&violation.rule, column, violation.code) {
         (Some(rule), ..) => rule.clone(),
@@ -123,7 +123,7 @@ fn without_value(column: Option<&Column>, violation: &Violation) -> String {
 fn too_many_refused(first: &str) -> PipelineError {
     PipelineError::Target {
         code: "too_many_refused",
-        message: format!("the table refuses more than {MOST_REFUSED} rows; the first is {first}"),
+        message: format!("the table refuses {MOST_REFUSED} rows or more; the first is {first}"),
         next_step: "Correct the source, or change the table's column or constraint so that it takes such rows.".into(),
     }
 }
