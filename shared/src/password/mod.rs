@@ -33,8 +33,8 @@ pub enum PasswordError {
         /// Characters of the shortest one that is accepted.
         shortest: usize,
     },
-    /// Among the first ones that are guessed.
-    #[error("this password is one of the first that are guessed")]
+    /// A common password, which would be guessed early.
+    #[error("this password is too common: it would be guessed early")]
     Common,
     /// The hasher failed: out of memory, or no randomness.
     #[error("could not hash the password")]
