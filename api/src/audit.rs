@@ -1,4 +1,4 @@
-//! The audit layer: one row for every call of a user that changes something, also when it was refused.
+//! The audit layer: one row for every request of a logged-in user that changes something, even when it is refused.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -100,8 +100,8 @@ impl Origin {
     }
 }
 
-/// Runs a changing call to its end and writes its row, even when the caller hangs up in between. A call without a user
-/// leaves no row, because strangers could fill the audit with them; the metrics count such calls.
+/// Runs a changing request to its end and writes its row, even when the client disconnects meanwhile. A request without
+/// a user leaves no row, because anyone could fill the audit table with such rows; the metrics count these requests.
 pub async fn layer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or_else(String::new, |path| path.as_str().to_owned());
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)

@@ -1,4 +1,4 @@
-//! Checks of YAMLs: on threads of their own, a few at a time, and stopped when they take too long or the request ends.
+//! Checks of uploaded YAML: a few at a time on blocking threads, stopped when one takes too long or its request ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
 
-/// Longest wait for a thread, and longest check. The largest config takes less than a second.
+/// Longest wait for a free thread, and longest time for one check. The largest config takes less than a second.
 const LONGEST: Duration = Duration::from_secs(10);
-/// Requests that wait for a thread; each holds a YAML in memory.
+/// Most requests that may wait for a thread, because each of them holds a YAML in memory.
 const WAITING: usize = 64;
-/// Seconds after which a refused client should try again.
+/// `Retry-After` of a refused request, in seconds.
 const RETRY_AFTER: u64 = 5;
 
 /// The threads that check YAMLs.
@@ -30,7 +30,7 @@ impl Default for Checks {
 }
 
 impl Checks {
-    /// Does `work` off the async threads. It must end early once its effort is spent.
+    /// Runs `work` on a blocking thread. `work` must return early once its effort is spent.
     ///
     /// # Errors
     /// Those of `work`; 429 when too many checks wait already; 503 when it takes too long.
@@ -45,7 +45,7 @@ impl Checks {
         drop(queued);
 
         let effort = Effort::until(Instant::now() + LONGEST);
-        // A request that ends early drops this future, but not the thread.
+        // A request that ends early drops this future, but its thread goes on until it sees that it was cancelled.
         let _cancelled = CancelOnDrop(effort.clone());
         let given = effort.clone();
         let checking = tokio::task::spawn_blocking(move || {
@@ -54,7 +54,7 @@ impl Checks {
         });
         let checked = checking.await.map_err(|error| Error::internal("check the YAML", error))?;
         if effort.is_spent() {
-            // What was found until then may be incomplete.
+            // The result is dropped, because the problems found so far may not be all of them.
             return Err(Error::Unavailable("checking the YAML took too long"));
         }
         Ok(checked?)

@@ -66,7 +66,8 @@ impl ClientIp {
         Self(nearest)
     }
 
-    /// What attempts are counted by: an IPv4 address, or the IPv6 network of 64 bits that one customer usually has.
+    /// The key by which login attempts are counted: an IPv4 address, or a 64-bit IPv6 network, because one customer
+    /// usually has a whole one.
     pub fn network(self) -> String {
         match self.0 {
             IpAddr::V4(v4) => v4.to_string(),
@@ -129,7 +130,7 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
     response
 }
 
-/// Says once that a proxy may be missing from the settings: without it, all its clients are counted as one.
+/// Logs once that a reverse proxy may be missing from the settings, because all its clients then count as one.
 fn warn_of_unknown_proxy(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) {
     static TOLD: Once = Once::new();
     if headers.contains_key(X_FORWARDED_FOR) && !proxies.contains(&peer) {

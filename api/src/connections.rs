@@ -1,4 +1,4 @@
-//! Connections of clients: how many may be open, how long a client may take to ask, and how they end.
+//! Connections of clients: how many may be open, how long a request may take to arrive, and how they end at shutdown.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -24,11 +24,11 @@ use tower::ServiceExt;
 const HEAD: Duration = Duration::from_secs(20);
 /// How long open requests may take to finish once the process should stop.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long to wait after the machine refused a connection, for example because too many files are open.
+/// Pause after a connection could not be accepted, for example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Open connections in all: fewer than the 1,024 files a process may usually have open.
+/// Most open connections in total: fewer than the 1,024 files a process may usually have open.
 const MOST: usize = 800;
-/// Open connections of one address that is not a trusted proxy.
+/// Most open connections of one address that is not a trusted proxy.
 const MOST_OF_ONE: usize = 256;
 
 /// Answers requests until `stop` is cancelled, then lets open ones finish.
@@ -86,7 +86,7 @@ fn is_of_one_client(error: &io::Error) -> bool {
 
 /// Answers the requests of one connection.
 async fn one(stream: TcpStream, peer: SocketAddr, router: Router, head: Duration, stop: CancellationToken) {
-    // Events are small and should not wait for more of them.
+    // Small writes are sent at once, because a server-sent event must not wait for the next one.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
@@ -126,7 +126,7 @@ impl Open {
         Self { proxies: proxies.into(), counts: Arc::default() }
     }
 
-    /// A place for a connection of this address; `None` when it, or all together, have too many.
+    /// A place for a connection of this address; `None` when the address, or all addresses together, have too many.
     fn enter(&self, address: IpAddr) -> Option<Place> {
         let mut counts = self.counts();
         let all: usize = counts.values().sum();

@@ -56,8 +56,8 @@ pub enum Error {
         /// Seconds.
         retry_after: u64,
     },
-    /// No connection to the control database could be had in time. [`crate::pool::layer`] finds out and tells why.
-    #[error("no connection to the database could be had in time")]
+    /// The pool gave no connection to the control database in time. [`crate::pool::layer`] finds the reason.
+    #[error("could not get a connection to the database in time")]
     NoConnection,
     /// Something we depend on is away for the moment.
     #[error("{0}")]
@@ -157,9 +157,9 @@ impl From<sqlx::Error> for Error {
         match code.as_str() {
             _ if is_unstorable(&error) => Self::unprocessable(
                 "unstorable_value",
-                "a value cannot be stored: it holds a NUL character, or its date is too far away",
+                "a value cannot be stored: it contains a NUL character, or a date that is out of range",
             ),
-            // Only a caller can have sent a number out of range.
+            // A number out of range is the client's mistake, because elt's own numbers fit their columns.
             "22003" => Self::invalid_query("a number in the request is out of range"),
             "53300" => Self::Unavailable(ALL_BUSY),
             _ if is_away(&error) => {
@@ -183,10 +183,10 @@ fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether a value of the request is one that PostgreSQL has no place for.
+/// Whether PostgreSQL, or its driver, cannot store a value of the request.
 fn is_unstorable(error: &sqlx::Error) -> bool {
     match error {
-        // A date that does not fit into the message to the server.
+        // The driver cannot encode a date that is out of range.
         sqlx::Error::Encode(_) => true,
         // 22021 and 22P05: a NUL character in a text or in JSON; 22008: a date out of range.
         sqlx::Error::Database(database) => {

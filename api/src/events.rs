@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 /// Told the id of every run that changed.
 const RUNS: &str = "elt_runs";
-/// Told the id of every user who was changed or removed, and of every token that was logged out.
+/// Channel that carries the id of every user who was changed or removed, and of every token that was logged out.
 const USERS: &str = "elt_users";
 /// New lines are looked for this often.
 const LINES_EVERY: Duration = Duration::from_millis(500);

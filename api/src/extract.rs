@@ -1,6 +1,6 @@
-//! axum's extractors, with our errors and without NUL characters, and the one that reads an uploaded YAML.
+//! axum's extractors with the errors of this API, and the extractor that reads an uploaded YAML.
 //!
-//! PostgreSQL stores no NUL character: whatever a client sends passes one of these extractors, which refuse it.
+//! They refuse NUL characters, because PostgreSQL cannot store them. Everything a client sends passes one of them.
 
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -81,11 +81,11 @@ fn refuse_nul_in_query(query: Option<&str>) -> Result<()> {
 }
 
 fn nul_in(place: &str) -> Error {
-    let detail = format!("{place} holds a NUL character, which no text here may have");
-    Error::bad_request("nul_character", detail, "Leave it out and send the rest again.")
+    let detail = format!("{place} contains a NUL character, which cannot be stored");
+    Error::bad_request("nul_character", detail, "Remove the character and send the request again.")
 }
 
-/// Whether a JSON text holds a string with a NUL character, which can only be written as an escape there.
+/// Whether a JSON text contains a string with a NUL character, which JSON can only write as an escape.
 pub fn escapes_nul(json: &[u8]) -> bool {
     let mut rest = json;
     while let Some(escape) = rest.iter().position(|byte| *byte == b'\\') {

@@ -79,7 +79,7 @@ pub enum SetupError {
 
 impl AppState {
     /// # Errors
-    /// When a key is missing, shorter than 32 bytes or plainly made up.
+    /// When a key is missing, shorter than 32 bytes or obviously not random.
     pub fn new(db: PgPool, settings: ApiSettings) -> Result<Self, SetupError> {
         let tokens = settings.jwt_key.as_ref().and_then(Tokens::new).ok_or(SetupError::Key("ELT_JWT_KEY"))?;
         let secret_key = settings.secret_key.clone().filter(is_strong).ok_or(SetupError::Key("ELT_SECRET_KEY"))?;

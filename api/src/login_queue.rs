@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Most logins of one address. A client that is refused can send its login again after a second.
+/// Most logins of one address at a time. A client that is refused can send its login again after a second.
 const OF_ONE_ADDRESS: usize = 8;
-/// Most logins of all addresses. A hash takes a core for tens of milliseconds: the last one waits about a second.
+/// Most logins of all addresses at a time: the last one waits about a second, because one hash takes a core for tens of
+/// milliseconds.
 const OF_ALL: usize = 32;
 
 /// The logins being checked, counted by address.

@@ -49,19 +49,20 @@ pub fn docs(mut openapi: OpenApi) -> Router<AppState> {
         .layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
 }
 
-/// The page runs its own files, asks this server alone, and stands in no other page. It writes style elements.
+/// Content security policy of `/docs`: scripts and data from this server only, and no embedding in other pages. Inline
+/// styles are allowed, because Swagger UI writes style elements.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
 /// What each operation may also answer, besides what its handler lists: `(status, description)`.
-const FOR_ANY_INPUT: [(&str, &str); 1] = [("400", "A path, query or body that cannot be read")];
-const FOR_A_BODY: [(&str, &str); 2] = [("413", "A body that is too large"), ("415", "A body of another media type")];
-const FOR_JSON: [(&str, &str); 1] = [("422", "JSON that is not what is expected here")];
+const FOR_ANY_INPUT: [(&str, &str); 1] = [("400", "The path, the query or the body cannot be read")];
+const FOR_A_BODY: [(&str, &str); 2] = [("413", "The body is too large"), ("415", "The body has the wrong media type")];
+const FOR_JSON: [(&str, &str); 1] = [("422", "The JSON does not match the schema")];
 const ALWAYS: [(&str, &str); 1] = [("default", "Any other problem")];
 
-/// Gives every error its real media type, and lists the errors that extractors and layers answer.
+/// Gives every error its real media type, and lists the errors that extractors and layers return.
 fn describe_problems(operation: &mut Operation) {
     let body = operation.request_body.as_ref().and_then(|body| match body {
         RefOr::T(body) => Some(body),

@@ -1,4 +1,4 @@
-//! Why no connection to the control database could be had in time: the database is away, or all connections are busy.
+//! Why a request got no connection to the control database: the database is away, or all connections are busy.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use tokio::time::timeout;
 use crate::AppState;
 use crate::error::Problem;
 
-/// How long a database that is there may take to answer.
+/// How long a reachable database may take to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 const AWAY: &str = "the database is away for the moment";
-/// What a caller is told when requests use every connection.
+/// Message for a client when other requests use every connection.
 pub const ALL_BUSY: &str = "all connections to the database are busy";
 
-/// Marks an answer to a request that got no connection. The pool gives up in the same way whatever the reason is.
+/// Marks an answer to a request that got no connection, because the error of the pool does not say why.
 #[derive(Debug, Clone, Copy)]
 pub struct NoConnection;
 
-/// Finds the reason for a request that got no connection, and tells it.
+/// Finds the reason why a request got no connection, logs it and puts it into the answer.
 pub async fn layer(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if response.extensions_mut().remove::<NoConnection>().is_some() {
@@ -41,18 +41,18 @@ pub async fn reason(db: &PgPool) -> &'static str {
     if full && answers(db).await { ALL_BUSY } else { AWAY }
 }
 
-/// Whether the database answers somebody who does not wait for the pool.
+/// Whether the database answers on a new connection outside the pool.
 pub async fn answers(db: &PgPool) -> bool {
     if db.is_closed() {
         return false;
     }
     match timeout(ANSWERS_WITHIN, PgConnection::connect_with(&db.connect_options())).await {
         Ok(Ok(connection)) => {
-            // The connection has served its purpose.
+            // An error while closing does not matter, because the server has answered.
             let _ = timeout(ANSWERS_WITHIN, connection.close()).await;
             true
         }
-        // A refusal, for example because it has no connection left, is an answer.
+        // A server that refuses, for example because it has no connection left, is there.
         Ok(Err(sqlx::Error::Database(_))) => true,
         Ok(Err(_)) | Err(_) => false,
     }

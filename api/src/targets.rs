@@ -72,7 +72,7 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
         _ => StatusCode::BAD_REQUEST,
     };
     if let Database(source) = &error {
-        // The server's message can quote a value of a row, so the log gets its code only.
+        // Only the code is logged, because the server's message can quote a value of a row.
         let code = source.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
         tracing::warn!(sqlstate = code, "could not read a target");
     }

@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 /// Shorter keys are refused at start.
 pub const MIN_KEY_BYTES: usize = 32;
-/// Keys of fewer different bytes are refused at start: 32 random hexadecimal digits have fewer once in a million times.
+/// Fewest different bytes of a key. Of a million keys of 32 random hexadecimal digits, about one has fewer.
 const MIN_DIFFERENT_BYTES: usize = 8;
-/// Keys that repeat a shorter piece than this are refused at start.
+/// Fewest bytes of the piece that a key may repeat.
 const MIN_PIECE: usize = 16;
 
-/// Whether a key is long enough and not plainly made up, such as 32 equal letters or a word that is repeated.
+/// Whether a key is long enough and not obviously made up, such as 32 equal letters or a repeated word.
 pub fn is_strong(key: &Secret) -> bool {
     let key = key.expose().as_bytes();
     let different: HashSet<&u8> = key.iter().collect();
@@ -105,11 +105,11 @@ impl Tokens {
         Ok((token, claims.expires_at()))
     }
 
-    /// What a token says, if it is one of ours and has not expired. The error is a sentence for its bearer.
+    /// What a token says, if this installation issued it and it has not expired. The error is for the client to read.
     pub fn check(&self, token: &str) -> Result<Claims, &'static str> {
         use jsonwebtoken::errors::ErrorKind;
         if token.len() > MAX_TOKEN_BYTES {
-            return Err("the token is not one of ours");
+            return Err("the token was not issued by this server");
         }
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map(|data| data.claims);
         let claims = claims.map_err(|error| match error.kind() {
@@ -117,9 +117,9 @@ impl Tokens {
             ErrorKind::InvalidToken if !token.contains('.') => {
                 "this is not a token: log in to get one; a signing key is not sent"
             }
-            _ => "the token is not one of ours",
+            _ => "the token was not issued by this server",
         })?;
-        // No name has a NUL character, and the database cannot even be asked for one.
-        if claims.sub.contains('\0') { Err("the token is not one of ours") } else { Ok(claims) }
+        // A NUL character is refused here, because PostgreSQL would refuse the query with it; no user name has one.
+        if claims.sub.contains('\0') { Err("the token was not issued by this server") } else { Ok(claims) }
     }
 }

@@ -21,8 +21,8 @@ use crate::{out, signals};
 pub enum LocalMode {
     /// The cluster in the data folder, which is made when it is missing: `up`, `run`, `plan`, `check --connect`.
     Make,
-    /// Only a cluster that exists in a data folder that was named. Every other command refuses instead, because it
-    /// would otherwise work on a database that nobody asked for.
+    /// Only a cluster that exists in the data folder the caller named: every other command. They refuse to make one,
+    /// because they would otherwise work on a database the caller did not choose.
     Join,
 }
 
@@ -36,10 +36,10 @@ pub enum Place {
 }
 
 impl Place {
-    /// Reads the settings.
+    /// Chooses by the settings.
     ///
     /// # Errors
-    /// When `DATABASE_URL` is missing and the command may not use a private cluster, or when it is not a URL.
+    /// When `DATABASE_URL` is missing and the command may not use a private cluster, or when the URL is invalid.
     pub fn choose(settings: &DatabaseSettings, local: LocalMode) -> anyhow::Result<Self> {
         if let Some(url) = &settings.target_url {
             parse("ELT_TARGET_URL", url)?;
@@ -117,7 +117,7 @@ impl Databases {
         let databases = Self::open(place, settings, connections).await?;
         let ended = work(&databases).await;
         let closed = databases.close().await;
-        // What went wrong first is what the reader has to know.
+        // The first error is returned, because it explains what went wrong; closing may fail for the same reason.
         let value = ended?;
         closed.map(|()| value)
     }
@@ -230,7 +230,7 @@ fn parse(name: &str, url: &Secret) -> anyhow::Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(url.expose())
         .map_err(|_| refuse(Exit::Settings, format!("{name} is not a PostgreSQL URL"), FORM))?;
     if !names_database(url.expose()) {
-        // The server would take the database that is named like the user.
+        // Refused, because the server would choose the database that has the name of the user.
         return Err(refuse(Exit::Settings, format!("{name} names no database"), FORM));
     }
     Ok(options)

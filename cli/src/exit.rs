@@ -16,10 +16,10 @@ Exit codes:
     1  failed: what happened and what to do is on stderr
     2  `elt plan`: a run would change something
     3  the config cannot run
-    4  the run ended, and nothing of what came could be loaded
-   64  the command line is not one
+    4  the run ended, but none of its data could be loaded
+   64  the command line is wrong
    69  the control database cannot be reached
-   78  a setting is missing or makes no sense
+   78  a setting is missing or invalid
   130  forced to end by a second Ctrl-C (143: by a second SIGTERM)
 
 Settings are flags or environment variables; a flag wins. Each command's --help names both.";
@@ -36,13 +36,13 @@ pub enum Exit {
     WouldChange = 2,
     /// The config cannot run.
     Config = 3,
-    /// The run ended, and nothing of what came could be loaded.
+    /// The run ended, but none of its data could be loaded.
     NothingLoaded = 4,
-    /// The command line is not one.
+    /// The command line is wrong.
     Usage = 64,
     /// The control database cannot be reached.
     Unavailable = 69,
-    /// A setting is missing or makes no sense.
+    /// A setting is missing or invalid.
     Settings = 78,
 }
 
@@ -68,8 +68,8 @@ pub fn refuse(exit: Exit, message: impl Into<String>, next_step: impl Into<Strin
     Refusal { exit, message: message.into(), next_step: next_step.into() }.into()
 }
 
-/// Both values; when both are missing, one error that says so of both, so that a reader learns at once all that is
-/// wrong.
+/// Returns both values. When both failed, one error carries both messages, so that a reader learns at once everything
+/// that is wrong.
 pub fn both<A, B>(one: anyhow::Result<A>, other: anyhow::Result<B>) -> anyhow::Result<(A, B)> {
     match (one, other) {
         (Ok(one), Ok(other)) => Ok((one, other)),
@@ -85,8 +85,8 @@ pub fn both<A, B>(one: anyhow::Result<A>, other: anyhow::Result<B>) -> anyhow::R
     }
 }
 
-/// An error of the database driver in words for people. What the driver adds of its own is left out: it calls a line of
-/// PostgreSQL's source code "line".
+/// An error of the database driver in words for people. The driver's own additions are left out, because the "line" it
+/// names is one of PostgreSQL's source code.
 pub fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     match error.downcast_ref::<sqlx::Error>() {
         Some(sqlx::Error::Database(database)) => database.message().to_owned(),

@@ -106,12 +106,12 @@ impl Keys {
     }
 }
 
-/// A key that was given, when it is long enough to protect anything.
+/// A key from the settings, refused when it is too short.
 fn checked(name: &str, key: Option<Secret>) -> anyhow::Result<Option<Secret>> {
     match key {
         Some(key) if key.expose().len() < MIN_BYTES => Err(refuse(
             Exit::Settings,
-            format!("{name} has {} bytes, at least {MIN_BYTES} are needed", key.expose().len()),
+            format!("{name} has {} bytes, but needs at least {MIN_BYTES}", key.expose().len()),
             format!("Set {name} to the output of `openssl rand -hex 32`, the same everywhere."),
         )),
         key => Ok(key),
@@ -177,7 +177,7 @@ mod tests {
             Keys::find_secret(folder.path(), short()).unwrap_err(),
         ];
         for error in errors {
-            assert!(error.to_string().ends_with("_KEY has 31 bytes, at least 32 are needed"), "{error}");
+            assert!(error.to_string().ends_with("_KEY has 31 bytes, but needs at least 32"), "{error}");
         }
         assert_eq!(folder.path().read_dir().unwrap().count(), 0, "no keys are made");
     }

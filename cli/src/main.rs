@@ -86,7 +86,7 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    // Rows, logs and keys are for this account alone, whatever the shell's umask says.
+    // Only this account may read rows, logs and keys, whatever the shell's umask says.
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
     // Everything that speaks TLS asks for the process's provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -104,11 +104,11 @@ fn main() -> ExitCode {
     outcome.map_or_else(|error| exit::explain(&error), ExitCode::from)
 }
 
-/// Reads the command line and the environment. What is wrong with them, or the help, has been written in `Err`.
+/// Reads the command line and the environment. In case of `Err`, the problem or the help text is already printed.
 fn parse() -> Result<Cli, ExitCode> {
     let parsed = Cli::try_parse();
     let is_help = parsed.as_ref().is_err_and(|error| !error.use_stderr());
-    // Before the errors of the command line, because an empty variable may be what is wrong with it.
+    // Checked before the errors of the command line, because an empty variable may be their cause.
     if !is_help && let Some(name) = empty_variable() {
         let message = format!("the environment variable {name} is set, but empty");
         return Err(exit::explain(&refuse(Exit::Settings, message, format!("Give {name} a value, or unset it."))));
@@ -119,8 +119,9 @@ fn parse() -> Result<Cli, ExitCode> {
     })
 }
 
-/// A setting of the chosen command whose variable is set to nothing. Such a variable is a slip of a script or an
-/// environment file. To take it for "not set" would choose another database, or make other keys, in silence.
+/// Name of an environment variable of the chosen command that is set but empty. This is an error, because it usually
+/// comes from a mistake in a script or an environment file, and to ignore it could silently choose another database or
+/// make new keys.
 fn empty_variable() -> Option<String> {
     let command = Cli::command();
     let chosen = command.find_subcommand(std::env::args_os().nth(1)?)?;

@@ -61,14 +61,14 @@ fn headline(run: &Run) -> String {
     format!("{kind} {} of {}: {}{took}", run.id, run.name, ended(run))
 }
 
-/// The run's state, and what came of it.
+/// The run's state and outcome.
 fn ended(run: &Run) -> String {
     let came_to = match (run.outcome, run.kind.as_str()) {
         (None | Some(Outcome::Clean), _) => "",
         (Some(Outcome::WithWarnings), _) => " with warnings",
         (Some(Outcome::NothingLoaded), "test_connection") => ", but none of the connections can be used",
-        (Some(Outcome::NothingLoaded), "check" | "plan") => ", but nothing of what came can be loaded",
-        (Some(Outcome::NothingLoaded), _) => ", but nothing of what came could be loaded",
+        (Some(Outcome::NothingLoaded), "check" | "plan") => ", but none of its data can be loaded",
+        (Some(Outcome::NothingLoaded), _) => ", but none of its data could be loaded",
     };
     format!("{}{came_to}", run.state)
 }

@@ -84,7 +84,7 @@ impl From<RoleName> for Role {
 
 impl User {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        // Before the database is opened: a person may take long to type, or give up.
+        // Read before the database is opened, because a person may take long to type, or give up.
         let given = self.action.given_password()?;
         on_control_database("user", &self.database, &self.telemetry, async |databases| {
             databases.require_migrated().await?;
@@ -187,7 +187,7 @@ async fn new_password(given: Option<Secret>) -> anyhow::Result<(String, Option<S
     }
 }
 
-/// More than this on stdin is not a password.
+/// Most bytes read from stdin for a password.
 const LONGEST_INPUT: u64 = 4_096;
 
 /// The one line on stdin. `None`: stdin is a terminal or empty, and a password is not `required` there.
@@ -212,14 +212,14 @@ fn password_on_stdin(required: bool) -> anyhow::Result<Option<Secret>> {
 
 fn one_line(bytes: Vec<u8>) -> Result<Secret, &'static str> {
     if bytes.len() as u64 > LONGEST_INPUT {
-        return Err("what came on stdin is too long for a password");
+        return Err("the text on stdin is too long for a password");
     }
     let text = String::from_utf8(bytes).map_err(|_| "the password on stdin is not UTF-8")?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     match line {
         "" => Err("the password on stdin is empty"),
-        // A loop over a list of names would otherwise give the rest of its list away as a password.
+        // Refused, because inside `while read name; do elt user add "$name"; done` the rest of the list is on stdin.
         _ if line.contains(['\r', '\n']) => Err("there is more than one line on stdin"),
         line => Ok(Secret::new(line)),
     }

@@ -23,7 +23,7 @@ test('text of a new job is still there after another page, and after a reload', 
   await expect(page.getByRole('button', { name: 'Choose a YAML file' })).toBeVisible();
 });
 
-test('a template or a file does not take text away without a question', async ({ admin: page }) => {
+test('a template or a file replaces text only after a confirmation', async ({ admin: page }) => {
   await page.goto('/ui/new-job');
   await writeYaml(page, 'name: mine\n');
   await page.getByRole('button', { name: 'Start from…' }).click();
@@ -34,13 +34,13 @@ test('a template or a file does not take text away without a question', async ({
   await page.getByRole('menuitem', { name: 'An HTTP API' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Replace it' }).click();
   await expect(page.getByRole('textbox', { name: editor })).toContainText('api.example.com');
-  // A template nobody changed is nothing to lose.
+  // An unchanged template is replaced without a confirmation.
   await page.getByRole('button', { name: 'Start from…' }).click();
   await page.getByRole('menuitem', { name: 'An SFTP server' }).click();
   await expect(page.getByRole('textbox', { name: editor })).toContainText('sftp.example.com');
 });
 
-test('an earlier version does not take a draft away without a question', async ({ admin: page }) => {
+test('an earlier version replaces a draft only after a confirmation', async ({ admin: page }) => {
   const folder = put('edited/a.csv', 'id\n1\n');
   await page.goto('/ui/new-job');
   await writeYaml(
@@ -60,7 +60,7 @@ test('an earlier version does not take a draft away without a question', async (
   await expect(page.getByRole('textbox', { name: editor })).toContainText('newer_text');
 });
 
-test('a draft goes with the logout', async ({ admin: page }) => {
+test('a logout deletes the draft', async ({ admin: page }) => {
   await page.goto('/ui/new-job');
   await writeYaml(page, 'target:\n  password: very-secret\n');
   await expect.poll(() => page.evaluate(() => JSON.stringify(sessionStorage))).toContain('very-secret');

@@ -4,7 +4,7 @@ import { call, runOnce, yamlForm } from './support/api';
 import { put } from './support/server';
 import { expect, test } from './support/test';
 
-// What a page shows belongs to what its heading, filter or address names, also while the answer is on its way.
+// A page never shows data of anything but what its heading, filter or address names, also while it is loading.
 
 let shown: number;
 let missing: number;
@@ -75,7 +75,9 @@ test.describe('a table that cannot be read', () => {
     }
   });
 
-  test('leaves a refused filter there to be taken back, and no unfiltered row', async ({ admin: page }) => {
+  test('keeps a refused filter, so that it can be removed, and shows no unfiltered row', async ({
+    admin: page,
+  }) => {
     await page.goto(`/ui/data-view?config=${shown}`);
     await expect(page.getByText('1–100 of 130')).toBeVisible();
     await page.getByLabel('Column', { exact: true }).selectOption('id');

@@ -3,7 +3,7 @@ import { writeYaml } from './support/editor';
 import { put } from './support/server';
 import { expect, expectAccessible, test } from './support/test';
 
-// A run that lost something never looks like one that loaded everything.
+// A run that did not load everything never looks like one that did.
 
 const SCHEMA = 'schema:\n  columns:\n    id: int64\n    amount: decimal(18,2)\non_bad_row: quarantine\n';
 
@@ -48,7 +48,7 @@ test('rejected rows and files left out are counted wherever runs are listed', as
   await expect(page.getByRole('row', { name: /part_loaded/ })).toBeVisible();
 });
 
-test('a run that loaded nothing of what came is not green', async ({ admin: page }) => {
+test('a run that could load none of its data is not green', async ({ admin: page }) => {
   const folder = put('none/a.pdf', 'no table at all');
   const run = await runOnce(yamlOf('none_loaded', folder));
   if (run.state === 'succeeded') {
@@ -57,7 +57,7 @@ test('a run that loaded nothing of what came is not green', async ({ admin: page
       page.getByRole('region', { name: 'State' }).getByText('Nothing loaded').first(),
     ).toBeVisible();
     await expect(page.getByRole('main').getByRole('alert')).toContainText(
-      'Nothing of what came could be loaded.',
+      'None of the data could be loaded.',
     );
     await expect(page.getByRole('main').getByRole('alert')).toContainText('a.pdf');
   }
@@ -125,7 +125,7 @@ test('a run that fails for its rows leads to them', async ({ admin: page }) => {
   await expect(page.getByText('No columns yet')).toHaveCount(0);
 });
 
-test('a target that never answered is blamed, not the sources, and its sentence is said once', async ({
+test('a target that never answered is shown as the cause, not the sources, and its error is shown once', async ({
   admin: page,
 }) => {
   const folder = put('unreached/a.csv', 'id\n1\n');

@@ -43,7 +43,7 @@ test('a pipeline is found among many, on every page that lets one choose it', as
     await page.reload();
     await expect(list.locator('option:checked')).toHaveText(/^zz lakes/);
     await page.getByLabel('Search all pipelines').fill('no such name');
-    await expect(page.getByText('No pipeline has this in its name.')).toBeVisible();
+    await expect(page.getByText('No pipeline name contains this text.')).toBeVisible();
   }
   await page.goto(`/ui/data-view?config=${lakes}`);
   await expect(page.getByRole('cell', { name: 'Müggelsee' })).toBeVisible();

@@ -54,7 +54,7 @@ test('a job is scheduled by cron in a zone, inside a window', async ({ admin: pa
   await dialog.getByLabel('Runs').selectOption('Every night at 02:00');
   await expect(dialog.getByLabel('Cron expression')).toHaveValue('0 2 * * *');
   await expect(dialog).toContainText('Every day at 02:00.');
-  await dialog.getByLabel('Read in the zone').fill('America/New_York');
+  await dialog.getByLabel('Time zone of the expression').fill('America/New_York');
   await dialog.getByLabel('Also run when the sources change').uncheck();
   await dialog.getByRole('button', { name: 'Schedule' }).click();
   await expect(page).toHaveURL(/\/ui\/schedules\?name=nightly$/);
@@ -82,7 +82,7 @@ test.describe('a YAML with a schedule of its own', () => {
     const dialog = page.getByRole('dialog');
     await expect(dialog.getByLabel('Cron expression')).toHaveValue('*/15 * * * *');
     await expect(dialog.getByLabel('Runs').locator('option:checked')).toHaveText('Every 15 minutes');
-    await expect(dialog.getByLabel('Read in the zone')).toHaveValue('America/New_York');
+    await expect(dialog.getByLabel('Time zone of the expression')).toHaveValue('America/New_York');
     await expect(dialog.getByLabel('While a run is still going')).toHaveValue('queue');
     await expect(dialog.getByLabel('Also run when the sources change')).not.toBeChecked();
     await expect(dialog.getByLabel('Not before')).toHaveValue('2030-01-01T08:00');

@@ -21,7 +21,7 @@ test('after an upgrade an old tab offers the new version, and opens the page tha
   await page.getByRole('link', { name: 'Users' }).click();
   await expect(notice(page)).toContainText('A new version of the dashboard is available');
   await expectAccessible(page, 'after an upgrade');
-  // What is open goes on working.
+  // The open page goes on working.
   await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible();
   await page.unrouteAll();
   await notice(page).getByRole('button', { name: 'Reload' }).click();
@@ -30,7 +30,7 @@ test('after an upgrade an old tab offers the new version, and opens the page tha
   await expect(notice(page)).toHaveCount(0);
 });
 
-test('keys and dialogs of an old tab say it too', async ({ admin: page }) => {
+test('keyboard shortcuts and dialogs of an old tab offer the new version too', async ({ admin: page }) => {
   await page.goto('/ui/runs');
   await expect(page.getByRole('heading', { name: 'Runs' })).toBeVisible();
   await upgrade(page);
@@ -43,7 +43,7 @@ test('keys and dialogs of an old tab say it too', async ({ admin: page }) => {
   await expect(notice(page)).toContainText('A new version');
 });
 
-test('the login of an old tab says it too', async ({ page }) => {
+test('the login of an old tab offers the new version too', async ({ page }) => {
   await page.goto('/ui/login');
   await page.getByLabel('Username').fill('user');
   await upgrade(page);

@@ -165,7 +165,7 @@ async fn a_link_obeys_the_rules_for_hosts_and_takes_no_token_along() {
     insta::assert_snapshot!(failed(&lab, &ours, &by_header).await, @"http_next_page: the next page that http://127.0.0.1:PORT/script names is a `file:` address");
 }
 
-/// Pages by a cursor that is `pad(number)` of the next page.
+/// Serves pages by a cursor; `pad` makes the cursor from the number of the next page.
 fn by_cursor(api: &HttpSource, pad: impl Fn(u64) -> Value + Send + Sync + 'static) {
     api.script(move |hit, _| {
         let page = hit.param("token").map_or(1, |token| token.trim_start_matches('/')[..1].parse().expect("a page"));
@@ -228,7 +228,7 @@ async fn pages_end_where_the_api_says_so() {
 }
 
 #[tokio::test]
-async fn a_page_without_rows_is_the_end_whatever_it_names() {
+async fn a_page_without_rows_is_the_last_even_when_it_names_another() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     api.script(|hit, _| {
         let after = hit.param("token").map_or(0, |after| after.parse().expect("an id"));
@@ -301,7 +301,7 @@ async fn an_api_that_repeats_its_last_page_is_read_once() {
 }
 
 #[tokio::test]
-async fn a_last_page_may_leave_its_rows_out_but_an_error_is_no_last_page() {
+async fn a_last_page_may_lack_rows_but_an_error_does_not_end_the_pages() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     let numbered = source(&api.url("/script"), "records: _embedded.items, pagination: {type: page}");
     let good = |page: u64| json!({"_embedded": {"items": items(page)}, "_links": {}, "page": {"number": page}});

@@ -1,4 +1,4 @@
-//! Answers that ask for patience: not ready yet, too many calls, a cookie first.
+//! Answers that elt must not take as final: not ready yet, too many calls, a cookie to send back.
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ fn rows() -> Value {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_ready_is_asked_for_until_it_is() {
+async fn a_202_answer_is_requested_again_until_the_data_is_ready() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     let source = source(api.url("/script"));
     for retry_after in [None, Some("0"), Some("1")] {
@@ -67,7 +67,7 @@ async fn an_answer_that_is_not_ready_is_asked_for_until_it_is() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_never_ready_fails_the_source() {
+async fn an_answer_that_stays_202_fails_the_source() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     let source = source(api.url("/script"));
     api.script(|_, _| (StatusCode::ACCEPTED, json_answer(json!({"state": "processing"}))).into_response());
@@ -80,7 +80,7 @@ async fn an_answer_that_is_never_ready_fails_the_source() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_says_when_to_come_back_is_a_rate_limit() {
+async fn a_403_that_says_when_to_retry_is_a_rate_limit() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     let source = source(api.url("/script"));
     for status in [StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS] {
@@ -94,7 +94,7 @@ async fn a_refusal_that_says_when_to_come_back_is_a_rate_limit() {
                 if count > 1 {
                     return json_answer(rows());
                 }
-                // Times have whole seconds: two ahead is at least one.
+                // Two seconds ahead, because times have whole seconds and one ahead could already be over.
                 let epoch = (chrono::Utc::now().timestamp() + 2).to_string();
                 let value = if value == "epoch" { epoch } else { value.to_owned() };
                 (status, [(name, value), (remaining, "0".to_owned())]).into_response()
@@ -144,7 +144,7 @@ async fn a_cookie_goes_back_to_the_server_that_set_it_for_one_extraction() {
 }
 
 #[tokio::test]
-async fn only_a_whole_answer_counts_as_one() {
+async fn a_partial_answer_fails_the_source() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     let source = source(api.url("/script"));
     for (status, files) in [(StatusCode::NO_CONTENT, 0), (StatusCode::RESET_CONTENT, 0)] {

@@ -1,4 +1,4 @@
-//! The audit: one row for every call of a user that changes something, also when it was refused.
+//! The audit: one row for every request of a logged-in user that changes something, even when it is refused.
 
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ async fn every_changing_operation_leaves_one_row_when_it_is_denied() {
 }
 
 #[tokio::test]
-async fn strangers_cannot_fill_it() {
+async fn requests_without_a_user_leave_no_row() {
     let app = TestApp::start_with(|options| options.workers = 0).await;
     for (method, path) in changing_operations(&app).await {
         app.request(&method, &path.replace("{id}", "7")).as_nobody().await.problem(401);
@@ -82,7 +82,7 @@ async fn strangers_cannot_fill_it() {
         assert!(status == 401 || status == 429, "{status}");
     }
     let all = app.control("select action, detail from elt.audit").await;
-    assert_eq!(all.len(), 5, "only guesses that were looked at are noted: {all:?}");
+    assert_eq!(all.len(), 5, "only logins that were checked leave a row: {all:?}");
 }
 
 #[tokio::test]

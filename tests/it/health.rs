@@ -54,7 +54,7 @@ async fn while_the_database_is_away_callers_are_told_to_come_back() {
     assert!(app.get("/metrics").as_nobody().await.text.contains("elt_database_up 0"));
 }
 
-/// An API over this pool; the answer is its address.
+/// Starts an API over this pool. Returns its address.
 async fn api_over(db: PgPool) -> SocketAddr {
     let settings = ApiSettings::with_keys(JWT_KEY.into(), "a secret key of the tests, at least 32 bytes".into());
     let state = AppState::new(db, settings).expect("the API's settings are good");
@@ -69,7 +69,7 @@ fn small_pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_millis(300)).connect_lazy_with(options)
 }
 
-/// What is said to four requests at once.
+/// Sends four requests at once. Returns what each answer says.
 async fn told(address: SocketAddr, path: &str, token: &str) -> Vec<String> {
     let http = reqwest::Client::new();
     let ask = || async {
@@ -83,7 +83,7 @@ async fn told(address: SocketAddr, path: &str, token: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn connections_that_are_all_busy_are_not_called_a_database_that_is_away() {
+async fn a_busy_pool_is_not_reported_as_a_lost_database() {
     let app = TestApp::start_with(|options| options.workers = 0).await;
     let token = app.login("admin", "admin123").await;
     let options = app.db.connect_options().as_ref().clone();

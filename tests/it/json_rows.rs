@@ -1,4 +1,4 @@
-//! Where the rows of JSON documents are: found once, kept for the runs after, and never guessed.
+//! Where the rows of JSON documents are: found once, kept for later runs, and never guessed.
 
 use serde_json::{Value, json};
 
@@ -110,7 +110,7 @@ async fn rows_that_could_be_elsewhere_are_refused_before_anything_is_made() {
 }
 
 #[tokio::test]
-async fn files_of_a_folder_show_where_the_rows_of_the_others_are() {
+async fn one_file_of_a_folder_shows_where_the_rows_of_the_others_are() {
     let loader = Loader::start().await;
     loader.folder.write("a.json", r#"{"data": [], "n": 0}"#);
     loader.folder.write("b.json", r#"{"data": [{"id": 1}], "n": 1}"#);
@@ -127,7 +127,7 @@ async fn files_of_a_folder_show_where_the_rows_of_the_others_are() {
 }
 
 #[tokio::test]
-async fn files_that_differ_show_nothing_about_each_other() {
+async fn files_that_disagree_decide_nothing_for_each_other() {
     let loader = Loader::start().await;
     loader.folder.write("a.json", r#"{"id": 1, "name": "Ann"}"#);
     loader.folder.write("b.json", r#"{"data": [{"id": 2}], "n": 1}"#);
@@ -206,7 +206,7 @@ async fn a_broken_json_file_never_replaces_a_table() {
 }
 
 #[tokio::test]
-async fn numbers_that_json_does_not_have_are_doubles_and_told() {
+async fn nan_and_infinity_become_doubles_with_a_warning() {
     let (loader, api) = (Loader::start().await, HttpSource::start().await);
     let body =
         "[{\"x\": 1.5},\n{\"x\": NaN},\n{\"x\": -Infinity, \"j\": {\"a\": 1}},\n{\"x\": 2, \"j\": {\"a\": NaN}}]";

@@ -75,7 +75,7 @@ async fn a_commit_whose_answer_is_lost_is_found_when_the_target_is_asked() {
     );
     let run = app.load(&yaml).await;
     assert_eq!(proxy.lost_commits(), 1, "the load was committed and its answer lost");
-    assert_eq!((&run["attempt"], &run["rows_inserted"]), (&json!(1), &json!(2)), "to ask is no attempt: {run:#}");
+    assert_eq!((&run["attempt"], &run["rows_inserted"]), (&json!(1), &json!(2)), "asking is not an attempt: {run:#}");
     assert_eq!(run["report"]["finished_from_marker"], true, "{run:#}");
     assert_eq!(app.count("people").await, 2, "without a row hash only the marker keeps rows from being doubled");
 }

@@ -29,7 +29,7 @@ fn now() -> u64 {
 fn claims() -> Value {
     json!({
         "sub": "admin", "role": "admin", "jti": "7b0b2a1e-94c5-4a0a-9c57-4f4f3f1f7c11", "iss": "elt", "aud": "elt-api",
-        // The second that began last may have begun before the users were made.
+        // One second ahead, because the current second may have begun before the users were made, which voids a token.
         "iat": now() + 1, "exp": now() + 600,
     })
 }
@@ -141,8 +141,8 @@ async fn a_flood_of_logins_is_turned_away_at_once() {
     };
     let answers = futures::future::join_all((0..200).map(guess)).await;
     let looked_at = answers.iter().filter(|status| **status == 401).count();
-    // Twenty failures close the door; at most eight more were being looked at when it closed.
-    assert!((1..=28).contains(&looked_at), "{looked_at} guesses were looked at");
+    // Twenty failures block the address. At most eight more logins were being checked at that moment.
+    assert!((1..=28).contains(&looked_at), "{looked_at} logins were checked");
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn guesses_at_the_old_password_are_counted_like_logins() {
 }
 
 #[tokio::test]
-async fn an_admin_sets_no_common_password_either() {
+async fn an_admin_cannot_set_a_common_password_either() {
     let app = app().await;
     for password in ["password", "1234567", "aaaaaaa"] {
         let new = json!({ "username": "ann", "password": password, "role": "user" });
@@ -370,7 +370,7 @@ async fn the_last_admin_stays() {
 }
 
 #[tokio::test]
-async fn a_token_of_a_removed_user_never_comes_back() {
+async fn a_token_of_a_removed_user_stays_invalid_when_the_name_is_used_again() {
     let app = app().await;
     let add = async |name: &str, role: &str| {
         let new = json!({ "username": name, "password": "correct horse", "role": role });
@@ -380,7 +380,7 @@ async fn a_token_of_a_removed_user_never_comes_back() {
     let token = app.login("bob", "correct horse").await;
     assert_eq!(status_of(&app, &token).await, 200);
     assert_eq!(app.delete(&first).await.status, 204);
-    // The name is free again, in any spelling: it is somebody else's now.
+    // The name is free again, in any spelling, and another user takes it.
     add("Bob", "admin").await;
     assert_eq!(status_of(&app, &token).await, 401);
     assert_eq!(app.get("/users").bearer(&token).await.status, 401);

@@ -15,7 +15,7 @@ struct Target {
 }
 
 impl Target {
-    /// Its connections meet these fates.
+    /// Decides what happens to its connections.
     async fn of(app: &TestApp, fates: impl IntoIterator<Item = Fate>) -> Self {
         let mut url = reqwest::Url::parse(&app.target_url()).expect("a URL");
         let upstream = url.socket_addrs(|| None).expect("an address")[0];
@@ -35,8 +35,8 @@ impl Target {
     }
 }
 
-/// The run, once its target was asked in vain.
-async fn asked_in_vain(app: &TestApp, run: &Value) -> Value {
+/// The run, after its target was asked at least once and did not answer.
+async fn asked_without_an_answer(app: &TestApp, run: &Value) -> Value {
     let id = run["id"].as_str().expect("an id");
     let found = app.eventually(async || {
         let asks = app.control(&format!("select asks from runs where id = '{id}'")).await;
@@ -70,8 +70,8 @@ async fn in_every_mode(fate: Fate, attempt: i64) {
         runs.push((table, target, run));
     }
     for (table, target, run) in &runs {
-        let run = asked_in_vain(&app, run).await;
-        assert_eq!((target.proxy.lost_commits(), &run["attempt"]), (1, &json!(1)), "{table}: an ask is no attempt");
+        let run = asked_without_an_answer(&app, run).await;
+        assert_eq!((target.proxy.lost_commits(), &run["attempt"]), (1, &json!(1)), "{table}: asking is not an attempt");
         for what in ["retry", "undo"] {
             let (status, refused) = post(&app, &run, what).await;
             assert_eq!((status, &refused["code"]), (409, &json!("outcome_unknown")), "{table}: {refused:#}");
@@ -98,7 +98,7 @@ async fn a_commit_that_never_arrived_is_loaded_once_when_the_target_is_back() {
 }
 
 #[tokio::test]
-async fn a_run_that_loaded_has_not_stopped_and_one_that_did_not_has() {
+async fn an_unknown_run_that_is_stopped_succeeds_if_it_loaded_and_stops_if_it_did_not() {
     let app = TestApp::start().await;
     app.folder().write("people.csv", "id\n1\n2\n");
     for (table, fate, state, rows) in [
@@ -111,7 +111,7 @@ async fn a_run_that_loaded_has_not_stopped_and_one_that_did_not_has() {
             .expect("made the table");
         let target = Target::of(&app, [fate]).await;
         let run = app.trigger(&target.yaml(&app, table, "")).await;
-        asked_in_vain(&app, &run).await;
+        asked_without_an_answer(&app, &run).await;
         let (status, stopping) = post(&app, &run, "stop").await;
         assert_eq!((status, &stopping["state"]), (202, &json!("queued")), "{stopping:#}");
         assert!(
@@ -139,7 +139,7 @@ async fn an_undo_whose_answer_is_lost_is_found_when_the_target_is_back() {
 
     target.proxy.meet(Fate::LosesCommitForLong(BEFORE_COMMIT));
     let (_, undo) = post(&app, &again, "undo").await;
-    asked_in_vain(&app, &undo).await;
+    asked_without_an_answer(&app, &undo).await;
     let (status, refused) = post(&app, &undo, "retry").await;
     assert_eq!((status, &refused["code"]), (409, &json!("already_undone")), "{refused:#}");
     target.proxy.let_through();
@@ -168,10 +168,10 @@ async fn a_repeated_run_that_had_loaded_is_found_and_nothing_is_loaded_again() {
     let app = TestApp::start().await;
     app.folder().write("people.csv", "id\n1\n2\n");
     let run = app.load(&app.yaml("people", "load: {dedupe: none}\n")).await;
-    // As an older release, or a control database restored from a backup, may have it.
+    // An older release, or a control database restored from a backup, may hold such a row.
     app.execute("update runs set state = 'failed', outcome = null, report = null").await;
     let (_, repeated) = post(&app, &run, "retry").await;
-    // A repetition that was stopped in between hides nothing.
+    // A retry in between that was stopped does not hide the run that loaded.
     app.finished(&repeated["id"]).await;
     app.execute(&format!("update runs set state = 'stopped', outcome = null where id = {}", quoted(&repeated["id"])))
         .await;

@@ -1,4 +1,4 @@
-//! What came of a run that succeeded: everything, not all, or nothing of what came.
+//! The outcome of a run that succeeded: everything was loaded, not everything, or nothing.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ async fn run_of_kind(app: &TestApp, run: &Value, kind: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_run_says_whether_everything_came_through() {
+async fn a_run_says_whether_everything_was_loaded() {
     let app = TestApp::start().await;
     app.folder().write("a.csv", "id,name\n1,Ann\n2,Bob\n");
     let schema = "schema: {columns: {id: {type: int, max: 10}, name: text}}\nstrict_mode: true\n";
@@ -36,7 +36,7 @@ async fn a_run_says_whether_everything_came_through() {
 }
 
 #[tokio::test]
-async fn a_run_of_which_nothing_arrives_is_not_clean() {
+async fn a_run_that_loads_nothing_is_not_clean() {
     let app = TestApp::start().await;
     app.folder().write("a.csv.gz", "this is not gzip");
     let run = app.load(&app.yaml("people", "")).await;

@@ -184,7 +184,7 @@ async fn no_answer_is_kept_or_guessed_at_by_a_browser() {
 }
 
 #[tokio::test]
-async fn a_nul_character_is_the_callers_mistake_wherever_it_stands() {
+async fn a_nul_character_anywhere_is_a_client_error() {
     let app = app().await;
     let openapi = app.get("/openapi.json").as_nobody().await.ok();
     let mut places = 0;
@@ -221,7 +221,7 @@ async fn a_nul_character_is_the_callers_mistake_wherever_it_stands() {
 }
 
 #[tokio::test]
-async fn a_date_too_far_away_is_the_callers_mistake() {
+async fn a_date_out_of_range_is_a_client_error() {
     let app = app().await;
     let id = app.post("/upload-config").yaml(&app.yaml("t", "")).await.ok()["id"].clone();
     for year in ["-262143", "-99999", "+262142"] {
@@ -246,7 +246,7 @@ fn cursor(key: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_number_time_or_text_at_its_limits_is_no_failure_of_the_server() {
+async fn a_number_time_or_text_at_its_limits_is_not_a_server_error() {
     let app = TestApp::start_with(|options| options.workers = 0).await;
     let (least, most) = (i64::MIN, i64::MAX);
     let mut paths = vec![

@@ -1,8 +1,8 @@
 //! Any value of any column type, from CSV and from JSON, is in the table exactly as it came, or in quarantine.
 //!
-//! Every value is a row of its own with that one column. PostgreSQL is the judge: what is stored is compared with the
-//! text that was delivered by a condition for each type, in which elt has no part. `ELT_PROPERTY_VALUES` sets how many
-//! values are tried, `ELT_PROPERTY_SEED` which ones.
+//! Every value is a row of its own with that one column. PostgreSQL decides, not elt: an SQL condition for each type
+//! compares the stored value with the delivered text. `ELT_PROPERTY_VALUES` sets how many values are tried,
+//! `ELT_PROPERTY_SEED` which ones.
 
 use std::fmt::Write as _;
 
@@ -20,10 +20,11 @@ type Tried = (&'static str, fn(&mut Random) -> String, &'static str);
 
 const NOT_FINER: &str = r"d !~ '[.,]\d{6}\d*[1-9]'";
 
-/// The shortest digits that name the number, or as many digits as name any `real`: those of the number itself.
+/// Condition for `real`: the delivered text is the shortest text of the stored number, or it has enough digits
+/// (9 to 17) to name any `real` and rounds to it.
 const REAL: &str = "s::text::numeric = d::numeric
     or ({digits} between 9 and 17 and abs(s::float8::text::numeric - d::numeric) * 2 <= power(10::numeric, -scale(d::numeric)))";
-/// The same for a double, which 17 digits name: PostgreSQL itself reads them as this number.
+/// The same for a double: with 17 digits or more, PostgreSQL reads the delivered text as the stored number.
 const DOUBLE: &str = "s::text::numeric = d::numeric or ({digits} >= 17 and d::float8 = s)";
 const SIGNIFICANT_DIGITS: &str = "length(btrim(replace(abs(d::numeric)::text, '.', ''), '0'))";
 
@@ -125,7 +126,7 @@ async fn any_value_is_stored_exactly_or_quarantined() {
     assert!(stored > values as u64 / 4 && rejected > values as u64 / 10, "{stored} stored, {rejected} rejected");
 }
 
-/// Delivers values in two files, and lets PostgreSQL judge. Answers how many are stored and how many rejected.
+/// Delivers values in two files, and lets PostgreSQL compare. Returns how many are stored and how many rejected.
 async fn one_load(loader: &Loader, random: &mut Random, count: usize, mode: &str) -> (u64, u64) {
     loader.sql("drop table if exists t, delivered, _elt_quarantine, _elt_files, _elt_loads, _elt_columns").await;
     let columns: Vec<_> = TRIED.iter().enumerate().map(|(n, tried)| format!("c{n} {}", tried.0)).collect();

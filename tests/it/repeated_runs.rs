@@ -1,4 +1,4 @@
-//! Repeating a run: the same kind, about the same run.
+//! Retrying a run, a replay or an undo: the new run has the same kind and concerns the same run.
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -73,7 +73,7 @@ async fn a_repeated_replay_loads_the_same_rows() {
 }
 
 #[tokio::test]
-async fn a_repeated_plan_plans() {
+async fn a_repeated_plan_loads_nothing() {
     let app = TestApp::start().await;
     app.folder().write("a.csv", "id\n1\n");
     let kept = app.post("/upload-config").yaml(&app.yaml("people", "")).await.ok();

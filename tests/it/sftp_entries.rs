@@ -43,7 +43,7 @@ async fn names_that_are_not_utf8_are_read_like_any_other() {
     write_bytes(&sshd, b"Gr\xf6\xdfe.csv", "id\n2\n");
     write_bytes(&sshd, b"\x93\xfa\x96{.csv", "id\n3\n");
     write_bytes(&sshd, b"f\xfcr/alle.csv", "id\n4\n");
-    // A character that stands for a byte inside elt.
+    // The name contains a character that elt uses internally in place of a byte that is not UTF-8.
     sshd.write("\u{10F7F6}.csv", "id\n5\n");
 
     let folder = extract(&lab, &sshd.source("")).await.expect("a folder");
@@ -55,7 +55,7 @@ async fn names_that_are_not_utf8_are_read_like_any_other() {
     contents.sort();
     assert_eq!(contents, ["id\n1\n", "id\n2\n", "id\n3\n", "id\n4\n", "id\n5\n"]);
 
-    // It is moved under its own bytes, too.
+    // A move keeps the bytes of the name as well.
     std::fs::create_dir(sshd.local("done")).expect("a folder");
     std::fs::set_permissions(sshd.local("done"), PermissionsExt::from_mode(0o777)).expect("permissions");
     let source = SftpSource { after_load: AfterLoad::Move(sshd.remote("done")), ..sshd.source("") };
@@ -83,7 +83,7 @@ async fn a_folder_that_may_not_be_listed_is_left_out_and_the_others_go_on() {
         assert!(!left_out.reason.contains("sftp://"), "the name is not repeated: {}", left_out.reason);
     }
     let error = failure(extract(&lab, &sshd.source("private")).await, sshd.address.port());
-    assert!(error.starts_with("source_unreadable: "), "the folder that is named itself must be had: {error}");
+    assert!(error.starts_with("source_unreadable: "), "a folder that the config names must be readable: {error}");
 }
 
 #[tokio::test]

@@ -164,8 +164,8 @@ async fn a_stream_ends_at_once_when_its_reader_may_no_longer_log_in() {
     }
 }
 
-/// How long a stream of Ann's goes on after something happened to her or her token. Without a notification it is up to
-/// 15 seconds.
+/// How long a stream of the user `ann` goes on after `happens` changed her or her token. Without a notification it goes
+/// on for up to 15 seconds.
 async fn listen<'a>(app: &'a TestApp, happens: impl FnOnce(String) -> Request<'a>) -> Duration {
     let token = app.login("ann", "correct horse").await;
     let response = app.get("/logs/follow").bearer(&token).open().await;

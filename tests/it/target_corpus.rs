@@ -1,5 +1,5 @@
-//! Foreign tables, an entry each in `tests/targets/cases.yaml`: a table that somebody else made, a file that is delivered
-//! to it, and what happens when it is appended, merged and used as a replacement.
+//! Tables that elt did not create, one for each entry of `tests/targets/cases.yaml`: the table, a file that is
+//! delivered to it, and the expected result of an append, a merge and a replacement.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -42,10 +42,10 @@ struct Case {
     /// More YAML of the config.
     #[serde(default)]
     config: String,
-    /// What the table holds afterwards; `select * from t order by 1` without elt's own columns, if nothing is said.
+    /// Query for the rows to compare; `None`: `select * from t order by 1` without elt's own columns.
     #[serde(default)]
     select: Option<String>,
-    /// What happens in every mode.
+    /// Expected result of every mode that has no entry of its own below.
     expect: Option<Expected>,
     append: Option<Expected>,
     merge: Option<Expected>,
@@ -64,7 +64,7 @@ fn id() -> String {
     "id".into()
 }
 
-/// What happens.
+/// The expected result of a load.
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct Expected {
@@ -77,7 +77,7 @@ struct Expected {
     fails: Option<String>,
     /// What the error or a warning says, in its sentence or its next step.
     says: Option<String>,
-    /// The same file loaded again finds new rows: a trigger changes what a row is recognised by.
+    /// Loading the same file again may find new rows, because a trigger changes the columns a row is recognised by.
     #[serde(default)]
     again_differs: bool,
 }
@@ -93,7 +93,7 @@ struct Trial<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_foreign_table_is_loaded_or_refused_as_its_entry_says() {
+async fn every_table_elt_did_not_create_is_loaded_or_refused_as_its_entry_says() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/targets/cases.yaml");
     let text = std::fs::read_to_string(path).expect("the entries");
     let cases: Vec<Case> = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -133,7 +133,7 @@ async fn every_foreign_table_is_loaded_or_refused_as_its_entry_says() {
 }
 
 impl Trial<'_> {
-    /// Whether the entry holds in this mode; a problem is a line that begins with its name.
+    /// Checks the entry in this mode. An error is one line that begins with the name of the entry.
     async fn hold(&self) -> Result<(), String> {
         let held = self.try_to_hold().await;
         held.map_err(|problem| format!("{} ({}): {problem}", self.case.name, self.mode))
@@ -208,7 +208,7 @@ impl Trial<'_> {
         self.loader.run("run", &yaml).await
     }
 
-    /// The receipt says what is there: of the table, of quarantine, and of every value.
+    /// Checks that the receipt agrees with the table and the quarantine, and that the table has the expected rows.
     async fn check_loaded(
         &self,
         admin: &mut PgConnection,
@@ -257,7 +257,7 @@ impl Trial<'_> {
         self.check_said(&report.warnings.join("\n"))
     }
 
-    /// The same file again is no news.
+    /// Loads the same file again, which must change nothing.
     async fn load_again(&self, admin: &mut PgConnection, folder: &Folder) -> Result<(), String> {
         if self.expected.again_differs {
             return Ok(());
@@ -265,7 +265,7 @@ impl Trial<'_> {
         let before = self.look(admin).await;
         let report = self.load(folder).await.map_err(|error| format!("again: {}", told(&error)))?;
         let news = [report.rows_inserted, report.rows_updated, report.rows_deleted];
-        check(news == [0, 0, 0], || format!("the same file again is news: inserted, updated, deleted {news:?}"))?;
+        check(news == [0, 0, 0], || format!("the same file again was counted: inserted, updated, deleted {news:?}"))?;
         let after = self.look(admin).await;
         check(after == before, || format!("the same file again changed rows: {before:?} {after:?}"))
     }

@@ -4,7 +4,7 @@ use elt_shared::config::{Document, NoReferences};
 
 use crate::support::loader::Loader;
 
-/// Names without a dot, which would part a schema from its table.
+/// Names without a dot, because a dot separates the schema from the table.
 const NAMES: [&str; 44] = [
     "it's",
     "a b",
@@ -53,7 +53,7 @@ const NAMES: [&str; 44] = [
 ];
 
 #[tokio::test]
-async fn a_table_is_made_under_the_very_name_or_not_at_all() {
+async fn a_table_gets_exactly_the_written_name_or_is_refused() {
     let loader = Loader::start().await;
     loader.only("a.csv", "id\n1\n");
     let mut made = Vec::new();
@@ -87,7 +87,7 @@ async fn a_table_is_made_under_the_very_name_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_column_of_the_schema_has_the_very_name_or_is_refused() {
+async fn a_schema_column_gets_exactly_the_written_name_or_is_refused() {
     let loader = Loader::start().await;
     // Longer names are shortened, as those of a file's header are, and the report says so.
     for (place, name) in NAMES.into_iter().filter(|name| name.len() <= 63).enumerate() {

@@ -1,4 +1,4 @@
-//! A target whose schema is missing: it is made only where that is meant, and said before and after.
+//! A target whose schema is missing: elt makes it only where the config means that; plan and report say so.
 
 use crate::support::loader::Loader;
 

@@ -1,4 +1,4 @@
-//! What a whole target database or login is like: publications of all tables, time limits, rights, read-only logins.
+//! Properties of a whole target database or login: publications of all tables, time limits, rights, read-only logins.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -80,7 +80,7 @@ async fn a_database_that_publishes_every_table_is_merged_replaced_and_undone() {
 }
 
 #[tokio::test]
-async fn equal_rows_sent_twice_for_want_of_memory_are_removed_from_a_published_table() {
+async fn duplicates_whose_hashes_did_not_fit_in_memory_are_removed_from_a_published_table() {
     let mut loader = Loader::start().await;
     let admin = loader.admin().await;
     sqlx::raw_sql("create publication everything for all tables").execute(&admin).await.expect("published");
@@ -136,7 +136,7 @@ async fn a_statement_that_is_cancelled_names_the_settings_that_cancel() {
 }
 
 #[tokio::test]
-async fn a_login_without_temporary_tables_is_told_the_grant_before_and_when_it_matters() {
+async fn check_and_load_name_the_grant_of_a_login_that_may_not_make_temporary_tables() {
     let loader = Loader::start().await;
     let login = Login::create(&loader).await;
     let database = loader.databases().target.get_database().expect("a name").to_owned();
@@ -158,7 +158,7 @@ async fn a_login_without_temporary_tables_is_told_the_grant_before_and_when_it_m
 }
 
 #[tokio::test]
-async fn a_read_only_login_is_told_its_setting() {
+async fn the_error_of_a_read_only_login_names_its_setting() {
     let loader = Loader::start().await;
     let login = Login::create(&loader).await;
     login.sql("alter role @ set default_transaction_read_only = on").await;

@@ -1,4 +1,4 @@
-//! Delimited files as people have them: read as they are meant, or refused with what to write in the config.
+//! Delimited files as people have them: read as intended, or refused with the key to write into the config.
 
 use elt_worker::error::PipelineError;
 
@@ -34,7 +34,7 @@ async fn a_file_whose_rows_are_all_rejected_fails_its_source_and_says_what_to_wr
     loader.only("prices.csv", "id;price\n1;0,20\n2;0,15\n");
     let report = loader.run("run", &with_csv(&loader, "delimiter: \";\"")).await.expect("loaded");
     assert_eq!((report.rows_inserted, report.files[0].delimiter.as_deref()), (2, Some("\";\"")));
-    // Each broken line of JSON is wrong by itself: it is kept aside, and the report says that there is nothing else.
+    // NDJSON does not fail its source, because each line is broken by itself: all are quarantined, with a warning.
     loader.only("lines.ndjson", "{\"id\": 1\n{\"id\": 2\n");
     let report = loader.load("things", "").await;
     assert_eq!(report.rows_quarantined, 2);

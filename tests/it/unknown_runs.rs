@@ -1,4 +1,4 @@
-//! Runs of which is not known whether they loaded, as the control database keeps them. The target is not asked here.
+//! Runs of which it is unknown whether they loaded, as the control database keeps them. No test asks a target.
 
 use elt_shared::job;
 use elt_shared::queue::sweeper;
@@ -14,14 +14,14 @@ async fn unknown(control: &Control) -> Run {
     control.look(run.id).await
 }
 
-/// The worker of a run is lost, and the sweeper finds it.
+/// Loses the worker of a run and lets the sweeper find it.
 async fn lose(control: &Control, run: &Run) {
     control.lose_tickets().await;
     control.expire(run.id).await;
     sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
 }
 
-/// The next ask is due.
+/// Makes the next question to the target due.
 async fn due(control: &Control) {
     control.execute("update runs set not_before = null").await;
 }
@@ -40,7 +40,7 @@ async fn a_run_that_is_lost_after_its_commit_was_noted_is_unknown_until_its_targ
     for asks in 1..=20 {
         due(&control).await;
         let asking = control.begin(&run, "asks").await;
-        assert_eq!((asking.attempt, asking.is_unknown()), (1, true), "to ask counts no attempt");
+        assert_eq!((asking.attempt, asking.is_unknown()), (1, true), "asking the target is not an attempt");
         control.lose_tickets().await;
         let away = ("load_failed", "connection refused");
         assert!(runs::ask_again(&mut db, run.id, asking.epoch, away).await.expect("asked"));
@@ -53,7 +53,7 @@ async fn a_run_that_is_lost_after_its_commit_was_noted_is_unknown_until_its_targ
     due(&control).await;
     let asking = control.begin(&run, "doomed, too").await;
     lose(&control, &asking).await;
-    assert!(control.look(run.id).await.is_unknown(), "an ask that is lost tells nothing");
+    assert!(control.look(run.id).await.is_unknown(), "a question whose worker is lost leaves the run unknown");
 
     due(&control).await;
     let asking = control.begin(&run, "asks").await;
@@ -83,7 +83,7 @@ async fn an_unknown_run_that_did_not_load_is_tried_again_while_it_has_attempts()
 }
 
 #[tokio::test]
-async fn an_unknown_run_is_not_repeated_and_does_not_simply_stop() {
+async fn an_unknown_run_cannot_be_retried_and_stops_only_when_its_target_answers() {
     let control = Control::start().await;
     let run = unknown(&control).await;
     let mut db = control.db.acquire().await.expect("a connection");

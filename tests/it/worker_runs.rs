@@ -130,7 +130,7 @@ async fn a_run_whose_target_cannot_be_asked_waits_for_it_and_says_so() {
     let yaml = "name: away\nsources: [{type: local, path: .}]\nmonitor: {enabled: false}\n\
                 target: {host: 127.0.0.1, port: 1, database: d, user: u, password: p, table: away}\n";
     let run = app.trigger(yaml).await;
-    // The attempt has no row that says it never came to its COMMIT.
+    // Nothing in the control database says that the attempt ended before its COMMIT.
     lose_the_last_attempt(&app, &run, "").await;
     app.start_worker();
     let asked = app.eventually(async || {

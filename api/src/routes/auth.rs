@@ -62,7 +62,7 @@ async fn login(
 ) -> Result<Json<LoginAnswer>> {
     let login = check_password(&state, ip, &request.username, request.password).await;
     if !matches!(login, Err(Error::TooMany { .. })) {
-        // The audit notes what was decided. Attempts that were turned away could fill it without end.
+        // An attempt that was refused unchecked leaves no row, because a flood of them could fill the audit table.
         note.actor(&request.username);
     }
     let login = login?.ok_or_else(|| {
@@ -76,13 +76,14 @@ async fn login(
     Ok(Json(signed(&state, &login.user, login.now)?))
 }
 
-/// The user with this name and password, unless they may not log in. A failure counts against the name and the address.
+/// Returns the user with this name and password if they may log in. A failure counts against the name and the address.
 ///
 /// # Errors
 /// 429 when too many attempts failed before, or too many are being checked.
 async fn check_password(state: &AppState, ip: ClientIp, username: &str, password: Secret) -> Result<Option<Login>> {
     let address = ip.network();
-    // One guess at a time: those made at once must not all be looked at before the first one is counted.
+    // One attempt at a time for each name and address, because parallel attempts would all be checked before the first
+    // failure is counted.
     let turn = state.login_turns.take(format!("{} {address}", username.to_lowercase())).await;
     let _turn = turn.ok_or(Error::TooMany { retry_after: 1 })?;
     let _place = state.login_queue.enter(&address).ok_or(Error::TooMany { retry_after: 1 })?;
@@ -104,19 +105,19 @@ fn signed(state: &AppState, user: &User, now: DateTime<Utc>) -> Result<LoginAnsw
     Ok(LoginAnswer { token, role: user.role, expires_at })
 }
 
-/// A user's own new password.
+/// A change of the caller's own password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangePassword {
-    /// The password so far.
+    /// The current password.
     #[schema(value_type = String, format = Password)]
     old_password: Secret,
-    /// 8 to 256 characters, and not one of the first that are guessed.
+    /// 8 to 256 characters; common passwords are refused.
     #[schema(value_type = String, format = Password)]
     new_password: Secret,
 }
 
-/// Changes the caller's own password. Every token of theirs stops counting at once; the answer holds a new one.
+/// Changes the caller's own password. All tokens of the caller become invalid at once; the answer contains a new one.
 #[utoipa::path(post, path = "/auth/password", tag = "auth", security(("token" = [])), request_body = ChangePassword,
     responses((status = 200, body = LoginAnswer), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 422, body = Problem), (status = 429, body = Problem)))]
@@ -138,7 +139,7 @@ async fn change_password(
     })?;
     let change = Change { password_hash: Some(hash(request.new_password).await?), ..Change::default() };
     let changed = users::change(&state.db, login.user.id, &change).await?;
-    let user = changed.ok_or(Error::Unauthorized("the token no longer counts: log in again"))?;
+    let user = changed.ok_or(Error::Unauthorized("the token is no longer valid: log in again"))?;
     note.detail("password_changed", true);
     // Signed at the instant of the change: older tokens are void, this one is not.
     Ok(Json(signed(&state, &user, user.tokens_after)?))

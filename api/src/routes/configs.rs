@@ -104,7 +104,7 @@ async fn upload(
 /// Checks a text off the async threads.
 ///
 /// # Errors
-/// When it is not one YAML mapping, or the check has to wait or takes too long.
+/// When the text is not one YAML mapping, when no thread is free for the check, or when the check takes too long.
 pub async fn check(state: &AppState, text: String) -> Result<Upload> {
     let key = state.secret_key.clone();
     state.checks.run(move |effort| Upload::check_within(&key, text, &effort)).await
@@ -146,13 +146,13 @@ impl From<HistoryRow> for HistoryEntry {
     }
 }
 
-/// Which part of the history.
+/// Which page of the history.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct HistoryQuery {
-    /// `next` of the page before.
+    /// `next` of the previous page.
     cursor: Option<String>,
-    /// How many, up to 250. Without it the answer has every version there is.
+    /// Versions per page, up to 250. Without it the answer has every version.
     limit: Option<i64>,
 }
 
@@ -176,10 +176,10 @@ async fn history(
     Ok(Json(ConfigHistory { configs: page.data, next: page.next }).into_response())
 }
 
-/// The whole history as it is read, `at_once` versions at a time, because the first clients know no cursor and there
-/// may be any number of versions.
+/// Streams the whole history, `at_once` versions at a time, because clients of the first release do not know the cursor
+/// and there may be any number of versions.
 async fn whole_history(db: PgPool, before: Option<i32>, at_once: i64) -> Result<Response> {
-    // The first part is read before the answer begins, so that a database that is away is still told as such.
+    // The first part is read before the answer begins, because a lost database can then still be answered with 503.
     let first = configs::history(&db, before, at_once).await?;
     let parts = futures::stream::try_unfold(Some((first, true)), move |part| {
         let db = db.clone();
@@ -195,7 +195,7 @@ async fn whole_history(db: PgPool, before: Option<i32>, at_once: i64) -> Result<
     Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(parts)).into_response())
 }
 
-/// Why the history ends early. The client then sees an answer that was cut off.
+/// Why the history ends early. The client sees that the answer was cut off.
 type Interrupted = Box<dyn std::error::Error + Send + Sync>;
 
 /// A part of `{"configs":[…],"next":null}`: some versions, or the end when there are none.
@@ -302,7 +302,7 @@ impl From<ConfigVersion> for ConfigView {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ConfigQuery {
-    /// Only those with this text in their name, preview or author, in any case, or with this version number.
+    /// Only versions with this text in their name, preview or author (in upper or lower case), or with this number.
     search: Option<String>,
 }
 
@@ -329,7 +329,7 @@ struct MaskedConfig {
     config: ConfigView,
     /// The whole text, every secret `***`.
     yaml_masked: String,
-    /// When it runs by itself, as its text says; absent when no run can be made of it.
+    /// When the config runs by itself, according to its YAML; `null` when it cannot run.
     timing: Option<Timing>,
 }
 
@@ -376,7 +376,7 @@ struct Validation {
     problems: Vec<FieldProblem>,
     /// What to look at.
     warnings: Vec<FieldProblem>,
-    /// When it would run by itself; absent when no run can be made of it.
+    /// When the config would run by itself; `null` when it cannot run.
     timing: Option<Timing>,
 }
 

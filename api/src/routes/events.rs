@@ -28,7 +28,8 @@ use crate::error::{Error, Problem, Result};
 use crate::events::{Event, Watch};
 use crate::extract::{Params, Path};
 
-/// A sign of life, and a look whether the caller may still listen, in case the notification of a change was lost.
+/// How often a `ping` is sent, and how often the stream checks that the caller may still listen, because the
+/// notification of a change can be lost.
 const PING: Duration = Duration::from_secs(15);
 /// Streams end after this time; the client comes back with the id of the last line it saw.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -125,7 +126,8 @@ fn stream(state: AppState, caller: Caller, watch: Watch, followed: Followed, lin
     response
 }
 
-/// Whether the caller's token still counts. While the database is away, it does: the stream goes on when it is back.
+/// Whether the caller's token is still valid. While the database is away it counts as valid, because the stream goes on
+/// when the database is back.
 async fn may_listen(state: &AppState, caller: &Caller) -> bool {
     match users::find_by_token(&state.db, caller.name(), caller.claims.jti).await {
         Ok(user) => user.is_some_and(|user| caller.still_counts(&user)),

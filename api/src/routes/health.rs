@@ -71,7 +71,8 @@ async fn metrics(State(state): State<AppState>) -> Response {
         Ok::<_, sqlx::Error>((overview::gauges(&state.db).await?, run_totals::list(&state.db).await?))
     });
     let numbers = numbers.await.ok().and_then(Result::ok);
-    // Under load the numbers may wait for a connection, or take long: then the database is asked apart from the pool.
+    // Missing numbers do not prove that the database is away, because under load they can wait for a connection or take
+    // long. A connection outside the pool decides.
     let up = u8::from(numbers.is_some() || pool::answers(&state.db).await);
     let _ = writeln!(
         text,
@@ -96,8 +97,8 @@ fn write_gauges(text: &mut String, gauges: &[Gauge]) {
     }
 }
 
-/// Counters of ended runs. A run that loads has its series from the start, at 0: a counter that appears with its first
-/// failure would hide that failure from `increase()`.
+/// Counters of ended runs. The series of runs and replays exist from the start, at 0, because `increase()` does not see
+/// a counter that first appears with the value 1.
 fn write_totals(text: &mut String, totals: &[RunTotal]) {
     const RUNS: &str = "elt_runs_finished_total";
     const ROWS: &str = "elt_rows_inserted_total";

@@ -37,9 +37,9 @@ struct Overview {
     running: i64,
     /// Runs and replays that succeeded in the last 24 hours, whatever their outcome.
     succeeded_24h: i64,
-    /// Those of them with the outcome `with_warnings`.
+    /// Runs and replays of the last 24 hours with the outcome `with_warnings`.
     warned_24h: i64,
-    /// Those of them with the outcome `nothing_loaded`.
+    /// Runs and replays of the last 24 hours with the outcome `nothing_loaded`.
     nothing_loaded_24h: i64,
     /// Runs and replays that failed in the last 24 hours.
     failed_24h: i64,
@@ -112,7 +112,7 @@ async fn numbers(State(state): State<AppState>, _admin: Admin) -> Result<Json<Ov
     }))
 }
 
-/// The next fire of each schedule: a frequent one must not hide the others.
+/// The next fire of each schedule: one entry per schedule, because a frequent one would hide the others.
 fn next_runs(schedules: &[ScheduleView]) -> Vec<NextRun> {
     let fires = schedules.iter().filter_map(|schedule| {
         let opens = schedule.start_at.filter(|_| schedule.state == "waiting");

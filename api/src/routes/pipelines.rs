@@ -1,4 +1,4 @@
-//! Pipelines: one entry a name, with its newest version, its newest run and its next one.
+//! Pipelines: one entry per name, with its newest version, its newest run and its next one.
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -20,7 +20,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// Everything that shares one name.
+/// All config versions and runs that share one name.
 #[derive(Serialize, ToSchema)]
 struct PipelineView {
     /// Pipeline name.
@@ -31,26 +31,26 @@ struct PipelineView {
     version: i32,
     /// When that version was uploaded.
     uploaded_at: DateTime<Utc>,
-    /// Whether a run can be made of that version.
+    /// Whether that version can run.
     runnable: bool,
-    /// Target table as the newest run names it; absent before the first run.
+    /// Target table of the newest run; `null` before the first run.
     target_table: Option<String>,
-    /// The newest run of kind `run`; absent before the first one.
+    /// The newest run of kind `run`; `null` before the first one.
     last_run: Option<LastRun>,
-    /// The live schedule.
+    /// The live schedule; `null` when the pipeline has none.
     schedule_id: Option<Uuid>,
-    /// When its cron expression fires next; absent while it is paused.
+    /// When the cron expression of that schedule fires next; `null` without one and while the schedule is paused.
     next_run_at: Option<DateTime<Utc>>,
 }
 
 /// The newest run of a pipeline.
 #[derive(Serialize, ToSchema)]
 struct LastRun {
-    /// Names it in `GET /runs/{id}`.
+    /// Run id, for `GET /runs/{id}`.
     id: Uuid,
     /// `queued`, `running`, `succeeded`, `failed` or `stopped`.
     state: String,
-    /// What came of it, once it succeeded.
+    /// What a run that succeeded achieved; `null` in other states.
     outcome: Option<OutcomeView>,
     /// When it was requested.
     created_at: DateTime<Utc>,
@@ -82,7 +82,7 @@ impl From<Pipeline> for PipelineView {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct PipelineQuery {
-    /// Only those whose name contains this text, in any case.
+    /// Only pipelines whose name contains this text, in upper or lower case.
     search: Option<String>,
 }
 

@@ -190,12 +190,12 @@ struct CreateSchedule {
     catch_up: Option<CatchUpChoice>,
     /// Whether to run when the sources change.
     monitor: Option<bool>,
-    /// What the config says and this schedule does without.
+    /// Parts of the config that this schedule leaves out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     without: Vec<Unwanted>,
 }
 
-/// A part of a config that a schedule can do without.
+/// A part of a config that a schedule can leave out.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Unwanted {

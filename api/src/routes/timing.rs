@@ -1,4 +1,4 @@
-//! When a config runs by itself, as its text says.
+//! When a config runs by itself, according to its YAML.
 
 use chrono::{DateTime, Utc};
 use elt_shared::config::{CatchUp, Overlap, PipelineConfig};
@@ -14,17 +14,17 @@ pub struct Timing {
     end_at: Option<DateTime<Utc>>,
     /// IANA zone of local times: the config's `timezone`, or the server's own.
     timezone: String,
-    /// `schedule.cron`, five fields; absent: no fixed times.
+    /// `schedule.cron`, five fields; `null` when the config has no fixed times.
     cron: Option<String>,
     /// IANA zone the cron expression is read in.
     cron_timezone: String,
-    /// `skip` or `queue`: what happens to a fixed time while a run is still going.
+    /// What happens when a fixed time comes while a run is still going: `skip` or `queue`.
     overlap: &'static str,
-    /// `latest`, `all` or `none`: which fixed times that were missed without a worker run afterwards.
+    /// Which fixed times are caught up after a time without a worker: `latest`, `all` or `none`.
     catch_up: &'static str,
     /// Whether changed sources start a run.
     monitor: bool,
-    /// Seconds between two looks at the sources; absent: as the workers are set up.
+    /// Seconds between two looks at the sources; `null` when the workers' `ELT_MONITOR_INTERVAL` applies.
     interval_seconds: Option<u64>,
 }
 

@@ -69,7 +69,7 @@ async fn list(
 struct AddUser {
     /// 1 to 100 characters, unique whatever its case.
     username: String,
-    /// 8 to 256 characters, and not one of the first that are guessed.
+    /// 8 to 256 characters; common passwords are refused.
     #[schema(value_type = String, format = Password)]
     password: Secret,
     /// `admin` or `user`.
@@ -125,7 +125,7 @@ pub async fn hash(password: Secret) -> Result<String> {
             StatusCode::UNPROCESSABLE_ENTITY,
             "common_password",
             error.to_string(),
-            "Take a longer one, for example of several words.",
+            "Choose a longer one, for example several words.",
         ),
         PasswordError::Hasher => Error::internal("hash a password", error),
     })
@@ -140,7 +140,7 @@ struct ChangeUser {
     role: Option<Role>,
     /// Lock out, or let in again.
     disabled: Option<bool>,
-    /// A new password, 8 to 256 characters, and not one of the first that are guessed.
+    /// A new password of 8 to 256 characters; common passwords are refused.
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<Secret>,
 }

@@ -34,7 +34,7 @@ pub use watch::{Watch, watch};
     mut_arg("queue", |queue| queue.hide(true)),
     after_help = "\
 Exit codes: 0 loaded (also with warnings), or stopped as asked; 1 the last run failed; 3 the config cannot run;
-4 the last run ended, and nothing of what came could be loaded.
+4 the last run ended, but none of its data could be loaded.
 
 Examples:
   elt run pipeline.yaml                  # run, then watch until stopped

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::support::{Folder, elt, run, servers_in, up};
 
 const RUN: &str = "01a21567-d506-7000-8000-000000000000";
-/// Every command that works on a control database which somebody else has made.
+/// Every command that needs an existing control database.
 const OTHERS: [&[&str]; 6] = [
     &["user", "list"],
     &["migrate"],
@@ -36,7 +36,7 @@ fn with_keys(folder: &Folder, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn a_command_without_a_database_refuses_says_what_to_set_and_makes_nothing() {
+fn a_command_without_a_database_says_what_to_set_and_makes_nothing() {
     let folder = folder();
     for arguments in OTHERS {
         let mut command = with_keys(&folder, arguments);
@@ -67,7 +67,7 @@ fn a_server_that_lacks_database_and_keys_names_both() {
 }
 
 #[test]
-fn a_variable_that_is_empty_is_named_and_is_never_taken_for_a_missing_one() {
+fn an_empty_variable_is_an_error_that_names_it() {
     let folder = folder();
     for (arguments, variable, value) in [
         (&["user", "list"][..], "DATABASE_URL", ""),
@@ -111,7 +111,7 @@ fn a_variable_that_is_empty_is_named_and_is_never_taken_for_a_missing_one() {
 }
 
 #[test]
-fn a_data_folder_that_is_named_is_joined_and_said_and_left_stopped() {
+fn a_command_names_the_cluster_of_the_given_data_folder_and_leaves_it_stopped() {
     let folder = folder();
     up(&folder, &[]).stop();
     let said = run(elt(&folder, &["user", "list"]));
@@ -131,7 +131,7 @@ fn a_data_folder_that_is_named_is_joined_and_said_and_left_stopped() {
 }
 
 #[test]
-fn a_database_that_was_given_is_said_without_its_password() {
+fn the_given_database_is_named_without_its_password() {
     let folder = Folder::new();
     let mut command = elt(&folder, &["migrate"]);
     command.env("DATABASE_URL", "postgres://elt:hunter2@127.0.0.1:1/control");

@@ -3,7 +3,7 @@
 use crate::support::{Folder, elt, run, run_with, up};
 
 #[test]
-fn a_password_on_stdin_is_taken_and_is_otherwise_generated() {
+fn a_password_is_read_from_stdin_or_generated() {
     let folder = Folder::new();
     let up = up(&folder, &[]);
     let login = |password: &str| {
@@ -30,7 +30,7 @@ fn a_password_on_stdin_is_taken_and_is_otherwise_generated() {
         (&["user", "password", "eve"][..], "\n", "the password on stdin is empty"),
         (&["user", "add", "bob"], "carol\ndave\n", "there is more than one line on stdin"),
         (&["user", "password", "eve", "--password-stdin"], "", "the password on stdin is empty"),
-        (&["user", "password", "eve"], &"x".repeat(5_000), "what came on stdin is too long for a password"),
+        (&["user", "password", "eve"], &"x".repeat(5_000), "the text on stdin is too long for a password"),
     ] {
         let said = run_with(elt(&folder, arguments), stdin);
         assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{arguments:?}");

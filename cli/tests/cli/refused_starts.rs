@@ -9,7 +9,7 @@ fn a_refused_first_start_leaves_no_process() {
     for (setting, code) in [
         (SHORT, 78),
         (("ELT_SECRET_KEY", "too short"), 78),
-        // Found out after the database was started.
+        // elt notices the next two only after it started the database.
         (("ELT_ADMIN_PASSWORD", "short"), 1),
         (("ELT_TARGET_URL", "postgres://elt@127.0.0.1"), 78),
     ] {
@@ -39,7 +39,7 @@ fn a_refused_start_on_an_installation_leaves_no_process() {
         assert!(said.code.is_some_and(|code| code == 78 || code == 69), "{arguments:?}: {}", said.stderr);
         assert_eq!(servers_in(&folder), Vec::<i32>::new(), "{arguments:?}");
     }
-    // A file of keys that cannot be read is found out by `elt run` after its database was started.
+    // `elt run` notices an invalid file of keys only after it started its database.
     folder.write("data/keys.json", "{}");
     for arguments in [&["run", "--once", "people.yaml"][..], &["plan", "people.yaml"], &["up"], &["serve"], &["worker"]]
     {

@@ -176,13 +176,13 @@ fn output_that_nobody_reads_any_more_is_no_failure() {
     assert_eq!(child.wait().expect("ended").code(), Some(0));
 }
 
-/// Files and folders below a folder that other accounts may look into, but for the private PostgreSQL's.
+/// Files and folders below a folder that other accounts may read, except those of the private PostgreSQL.
 fn open_to_others(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         let metadata = path.symlink_metadata().expect("metadata");
-        // As root, PostgreSQL's account passes through the folders without looking around.
+        // As root, the folders let PostgreSQL's account pass through, but not list them.
         let private = if metadata.is_dir() { 0o066 } else { 0o077 };
         if metadata.mode() & private != 0 {
             found.push(format!("{} {:o}", path.display(), metadata.mode()));
@@ -195,7 +195,7 @@ fn open_to_others(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_it_writes_can_be_read_by_its_own_account_alone() {
+fn other_accounts_cannot_read_what_elt_writes() {
     let folder = people();
     folder.write("people.yaml", &format!("{CONFIG}output_csv_path: out/all.csv\n"));
     let plain = elt(&folder, &["run", "--once", "people.yaml"]);

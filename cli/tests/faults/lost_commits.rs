@@ -84,7 +84,7 @@ fn a_target_that_commits_and_stays_away_neither_loses_nor_doubles_a_row() {
                 assert!(!matches!(repeated, Some(RetryAnswer::Started(_))), "{repeated:?}");
             }
             if workers.len() == 2 && lost.elapsed() > AWAY / 3 {
-                // What one worker does not know any more, another finds in the database.
+                // A new worker reads from the database what the old one knew.
                 let killed = workers.swap_remove(0);
                 killed.process.signal(Signal::SIGKILL);
                 workers.extend([world.worker(&[]).await, world.worker(&[]).await]);

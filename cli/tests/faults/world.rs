@@ -125,7 +125,7 @@ impl World {
         self.trigger_source(&pipeline.table, &source, "monitor: {enabled: false}\n").await
     }
 
-    /// A connection URL of the target that leads past every gate, for configs that name their own.
+    /// Connection URL of the target that bypasses every gate, for configs that name their own target.
     pub fn target_url(&self) -> String {
         self.cluster.as_ref().expect("a cluster").target_url().expose().to_owned()
     }

@@ -23,7 +23,7 @@ export const appConfig: ApplicationConfig = {
       withComponentInputBinding(),
       withInMemoryScrolling({ scrollPositionRestoration: 'enabled' }),
       withNavigationErrorHandler(({ error, url }) => void inject(MissingCode).report(error, url)),
-      // The handler has told of the error; the promise of the navigation, which no caller awaits, must not report it again.
+      // Resolves the promise of the navigation, because no caller awaits it and the handler has reported the error.
       withRouterConfig({ resolveNavigationPromiseOnError: true }),
     ),
     { provide: TitleStrategy, useClass: PageTitle },

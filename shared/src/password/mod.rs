@@ -34,8 +34,8 @@ pub enum PasswordError {
         /// Characters of the shortest one that is accepted.
         shortest: usize,
     },
-    /// One of the passwords that attackers try first.
-    #[error("this password is one of the first that attackers try")]
+    /// A common password, which would be guessed early.
+    #[error("this password is too common: it would be guessed early")]
     Common,
     /// The hasher failed: out of memory, or no randomness.
     #[error("could not hash the password")]

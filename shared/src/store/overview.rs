@@ -27,7 +27,8 @@ pub async fn gauges(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
            left join runs r on r.state = s.state and r.state in ('queued', 'running')
            group by s.state
            union all
-           select 'elt_runs_unknown', 'Runs of which is not known whether they loaded: their target does not answer.', '',
+           select 'elt_runs_unknown',
+                  'Runs of which it is unknown whether they loaded, because their target does not answer.', '',
                   count(*)::float8
            from runs where state in ('queued', 'running') and verdict is not null
            union all

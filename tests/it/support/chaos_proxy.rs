@@ -18,9 +18,10 @@ pub enum Fate {
     SilentAfter(u64),
     /// Once the client has said this, the server's answer to its next `COMMIT` is lost and the connection is cut.
     LosesCommit(&'static str),
-    /// The same, and from then on nobody gets through until [`ChaosProxy::let_through`].
+    /// The same, and every connection fails from then on until [`ChaosProxy::let_through`].
     LosesCommitForLong(&'static str),
-    /// Once the client has said this, its next `COMMIT` does not arrive, and nobody gets through from then on.
+    /// Once the client has said this, its next `COMMIT` does not arrive, and every connection fails from then on until
+    /// [`ChaosProxy::let_through`].
     KeepsCommit(&'static str),
 }
 
@@ -135,7 +136,7 @@ async fn lose_commit(mut client: TcpStream, mut server: TcpStream, said: &str, f
     let (mut asked, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     let (mut awaited, mut before) = ([said, "COMMIT"].into_iter().peekable(), Vec::new());
     let lose = || {
-        // Before the connection ends: whoever asks at once must not get through.
+        // Set before the connection ends, because a client that reconnects at once must fail as well.
         fates.away.store(!matches!(fate, Some(Fate::LosesCommit(_))), Ordering::Relaxed);
         fates.lost_commits.fetch_add(1, Ordering::Relaxed);
     };

@@ -64,7 +64,7 @@ impl Databases {
         }
     }
 
-    /// Makes the target database again, with another encoding than UTF-8.
+    /// Creates the target database again with an encoding other than UTF-8.
     pub async fn encode_target(&self, encoding: &str) {
         let mut admin = connect(&server().await).await;
         let target = &self.names[1];

@@ -45,7 +45,7 @@ impl Loader {
         Self { control, target, folder: Folder::new(), data: Folder::new(), databases, memory: HashMemory::default() }
     }
 
-    /// With a target database in another encoding than UTF-8.
+    /// A loader whose target database has an encoding other than UTF-8.
     pub async fn in_encoding(encoding: &str) -> Self {
         let loader = Self::start().await;
         loader.databases.encode_target(encoding).await;

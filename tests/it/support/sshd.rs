@@ -61,7 +61,7 @@ impl Sshd {
         (self.address, self.child) = serve(self.folder.path(), Some(self.address));
     }
 
-    /// Restarts it on the same port so that it wants these methods one after the other, `publickey,password` for example.
+    /// Restarts the server on the same port so that it wants these methods one after the other: `publickey,password`.
     pub fn require(&mut self, methods: &str) {
         self.stop();
         std::fs::write(self.folder.path().join("etc/methods"), methods).expect("noted");

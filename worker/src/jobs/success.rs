@@ -14,7 +14,7 @@ pub(super) fn log(run: &Run, report: &RunReport, outcome: Outcome) {
             let (rejected, left_out) = (report.rows_quarantined, report.left_out_total);
             let lost = lost(report);
             let but =
-                if outcome == Outcome::NothingLoaded { "nothing that arrived could be used" } else { "with warnings" };
+                if outcome == Outcome::NothingLoaded { "none of its data could be used" } else { "with warnings" };
             tracing::warn!(
                 rows,
                 rejected,

@@ -122,8 +122,8 @@ pub async fn find(state: &AppState, id: Uuid) -> Result<Run> {
     runs::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("run {id}")))
 }
 
-/// Stops a run: at once when it has not started, else at the next batch boundary. Nothing is half-loaded. A run of which
-/// is not known whether it loaded stays as it is until its target answers, and ends stopped if it did not load.
+/// Stops a run: at once when it has not started, else at the next batch boundary. Nothing is half-loaded. While it is
+/// unknown whether the run loaded, it waits until its target answers, and ends as stopped if it did not load.
 #[utoipa::path(post, path = "/runs/{id}/stop", tag = "runs", security(("token" = [])), responses(
     (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
@@ -150,8 +150,8 @@ async fn stop(
     Ok((StatusCode::ACCEPTED, Json(run.into())))
 }
 
-/// Does what a finished run did once more, as a new run. A replay or an undo is repeated for the same run. Refused while
-/// it is not known whether the run loaded.
+/// Repeats a finished run as a new run. A replay or an undo is repeated for the same run. Refused while it is unknown
+/// whether the run loaded.
 #[utoipa::path(post, path = "/runs/{id}/retry", tag = "runs", security(("token" = [])), responses(
     (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
@@ -178,18 +178,18 @@ async fn retry(
         Some(RetryAnswer::Unfinished(run)) => Err(Error::conflict(
             "not_finished",
             format!("the run is still {}", run.state),
-            "Wait for its end, or stop it.",
+            "Wait until it ends, or stop it.",
         )),
     }
 }
 
-/// Refuses to act on a run of which is not known whether it loaded.
+/// Refuses to act on a run while it is unknown whether it loaded.
 fn unknown(run: &Run) -> Error {
     let since = run.unknown_since.unwrap_or_default().format("%Y-%m-%d %H:%M:%S UTC");
     Error::conflict(
         "outcome_unknown",
         format!(
-            "whether the run {} loaded is not known: the target {} has not answered since {since}",
+            "it is unknown whether the run {} loaded: the target {} has not answered since {since}",
             run.id, run.target_table
         ),
         "Wait until the target answers: the run then ends by itself. Its rows may be in the table already.",

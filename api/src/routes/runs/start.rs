@@ -133,7 +133,7 @@ async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConf
     }
     if run.finished_at.is_none() {
         let what = format!("the run is still {}", run.state);
-        return Err(Error::conflict("not_finished", what, "Wait for its end, or stop it."));
+        return Err(Error::conflict("not_finished", what, "Wait until it ends, or stop it."));
     }
     if !matches!(run.kind.as_str(), "run" | "replay") || run.state != "succeeded" {
         let what = format!("a {} that has {} loaded nothing that could be undone", run.kind, run.state);

@@ -7,15 +7,15 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What came of a run that succeeded.
+/// What a run that succeeded achieved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OutcomeView {
-    /// All that came is in the table. Also when nothing came, or only rows that were there already.
+    /// Every row of the sources is in the table. Also when the sources were empty or had only rows loaded before.
     Clean,
-    /// Something is to be looked at: rejected rows, files left out, warnings.
+    /// Rows were rejected, files were left out, or the report has warnings.
     WithWarnings,
-    /// Rows or files came, and none of it could be loaded.
+    /// The sources had rows or files, but none of them could be loaded.
     NothingLoaded,
 }
 
@@ -92,8 +92,8 @@ pub struct RunView {
     pub lease_expires_at: Option<DateTime<Utc>>,
     /// Someone asked it to stop.
     pub stop_requested_at: Option<DateTime<Utc>>,
-    /// Since when is not known whether it loaded, because its target does not answer. `null`: it is known. Until then it
-    /// neither ends nor can be retried.
+    /// Since when it is unknown whether the run loaded, because its target does not answer; `null` when it is known. A
+    /// run of which it is unknown neither ends nor can be retried.
     pub unknown_since: Option<DateTime<Utc>>,
     /// Stable code of the failure.
     pub error_code: Option<String>,
@@ -101,7 +101,7 @@ pub struct RunView {
     pub error: Option<String>,
     /// What to do about it.
     pub next_step: Option<String>,
-    /// What came of it, once it succeeded.
+    /// What a run that succeeded achieved; `null` in other states.
     pub outcome: Option<OutcomeView>,
     /// The run report, once it finished.
     pub report: Option<Value>,

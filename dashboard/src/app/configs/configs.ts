@@ -28,7 +28,7 @@ export class Configs {
   private readonly api = inject(ConfigsApi);
   private readonly router = inject(Router);
 
-  /** What is typed; the server is asked once the typing rests. */
+  /** The text in the search field; it is sent to the server once the typing pauses. */
   protected readonly search = signal('');
   protected readonly searched = toSignal(toObservable(this.search).pipe(debounceTime(TYPING_MS)), {
     initialValue: '',

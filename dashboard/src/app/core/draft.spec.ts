@@ -31,7 +31,7 @@ describe('Draft', () => {
     expect(draft.read()).toBeUndefined();
   });
 
-  it('goes with the logout', () => {
+  it('is deleted by a logout', () => {
     const { session, draft } = begin('ann');
     draft.keep({ yaml: 'password: secret' });
     session.end();
@@ -48,7 +48,7 @@ describe('Draft', () => {
     expect(draft.read()?.yaml).toBe('name: people');
   });
 
-  it('reads nothing that something else left there', () => {
+  it('ignores what is not a draft in its storage', () => {
     const { draft } = begin('ann');
     for (const odd of ['{', '7', '{"yaml": 3, "by": "ann"}', 'null']) {
       sessionStorage.setItem('elt.draft', odd);

@@ -7,13 +7,13 @@ const KEY = 'elt.draft';
 /** Text that was written and not uploaded yet. */
 export interface Kept {
   yaml: string;
-  /** Config version it began with. */
+  /** Id of the config version that the text was started from. */
   from?: string;
 }
 
 /**
- * The unfinished text of a new job. It may hold passwords: it stays in this tab, belongs to the person who wrote it,
- * and goes with their logout. It survives reloads, other pages, and a session that runs out.
+ * The unfinished text of a new job. Because it may hold passwords, it stays in this tab, only its author sees it, and a
+ * logout deletes it. It survives reloads, visits to other pages, and a session that expires.
  */
 @Injectable({ providedIn: 'root' })
 export class Draft {
@@ -26,7 +26,7 @@ export class Draft {
       const token = this.session.token();
       const ends = this.session.expiresAt();
       untracked(() => {
-        // A session that ends before its time was ended on purpose, here or in another tab.
+        // A session that ends before it expires was ended by a logout, here or in another tab.
         if (token === undefined && active && expires > Date.now()) this.forget();
         active = token !== undefined;
         expires = ends;
@@ -52,7 +52,7 @@ export class Draft {
     try {
       sessionStorage.setItem(KEY, JSON.stringify({ ...kept, by }));
     } catch {
-      // A browser without storage, or a full one: the page still asks before the text is lost.
+      // The storage is full or not available. The page still asks before the text is lost.
     }
   }
 

@@ -16,11 +16,11 @@ export interface Missing {
   wanted: string;
 }
 
-// Chromium, Firefox, Safari, in this order, each in its own words.
+// The messages of Chromium, Firefox and Safari, in this order.
 const FAILED_IMPORT =
   /dynamically imported module|error loading dynamically|importing a module script failed|ChunkLoadError/i;
 
-/** Notices when a part of the dashboard cannot be loaded, and offers the way out: loading the page anew. */
+/** Notices when a part of the dashboard cannot be loaded, and offers to reload the page. */
 @Injectable({ providedIn: 'root' })
 export class MissingCode {
   private readonly document = inject(DOCUMENT);
@@ -39,7 +39,7 @@ export class MissingCode {
     this.found.set({ reason: await this.reason(), wanted });
   }
 
-  /** Loads the wanted page anew, with the code the server has now. Stays while the server does not answer. */
+  /** Loads the wanted page with the code the server has now. Does nothing while the server does not answer. */
   async reload(): Promise<void> {
     const missing = this.found();
     if (missing === undefined || this.looking()) return;

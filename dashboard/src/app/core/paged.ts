@@ -28,7 +28,7 @@ export function paged<P, T, G extends Page<T> = Page<T>>(
   const wanted = computed(params);
   const first = query(wanted, (now) => load(now), options);
   const question = computed(() => JSON.stringify(wanted()));
-  // Pages of an earlier question never stand below those of another one.
+  // Pages of an earlier query are never shown below those of another one.
   const older = linkedSignal<unknown, readonly T[]>({ source: question, computation: () => [] });
   const cursor = linkedSignal<unknown, string | undefined>({
     source: question,

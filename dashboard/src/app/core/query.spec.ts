@@ -48,7 +48,7 @@ describe('query', () => {
     expect(asked.at()).toBeUndefined();
   });
 
-  it('leaves nothing of the thing before beside a failure', () => {
+  it('shows no value of the previous thing beside a failure', () => {
     const { asked, say, fail, change } = ask(byTable);
     say('28,298 airports');
     change({ table: 'missing', page: 1 });
@@ -57,7 +57,7 @@ describe('query', () => {
     expect(asked.problem()?.status).toBe(404);
   });
 
-  it('takes the failure away with the question it belongs to', () => {
+  it('drops a failure when the params change', () => {
     const { asked, fail, change } = ask();
     fail(404);
     expect(change({ table: 'movies', page: 1 }).problem).toBeUndefined();
@@ -83,7 +83,7 @@ describe('query', () => {
     expect(asked.problem()).toBeUndefined();
   });
 
-  it('keeps what it knows when the same question fails', () => {
+  it('keeps the value when the same request fails', () => {
     const { asked, say, fail } = ask();
     say('page 1');
     asked.reload();

@@ -4,7 +4,7 @@ import { Observable, Subscription } from 'rxjs';
 import { Connection } from './connection';
 import { Problem, isPassing, toProblem } from './problem';
 
-/** What a page knows of one thing on the server: its value stays while the same thing is asked for again. */
+/** A value from the server, kept while the same thing is requested again. */
 export interface Query<T> {
   readonly value: Signal<T | undefined>;
   readonly problem: Signal<Problem | undefined>;
@@ -26,9 +26,11 @@ export interface QueryOptions<P = unknown> {
   identity?: (params: P) => unknown;
 }
 
-/** An answer or a failure, and the question it belongs to. */
+/** What an answer or a failure belongs to. */
 interface Outcome {
+  /** All params of the request, as JSON. */
   question: string;
+  /** The part of the params that names the thing, as JSON. */
   identity: string;
 }
 
@@ -37,9 +39,9 @@ const AFTER_SILENCE = 4000;
 /**
  * Asks the server whenever `params` changes. Needs an injection context.
  *
- * What is shown always belongs to what was asked for last: a value of another identity is never visible, and a failed
- * question leaves no value of an earlier one. Asking the same question again keeps the value until the answer, also when
- * that fails: the page is then old, not wrong.
+ * The value always belongs to the current params: a value of another identity is never visible, and after a failure
+ * with new params no earlier value is left. A request with the same params keeps the value until the answer arrives,
+ * and also when it fails, because the value is then old but not wrong.
  */
 export function query<P, T>(
   params: () => P | undefined,
@@ -117,7 +119,7 @@ export function query<P, T>(
     });
   });
 
-  // One query that hears from the server again lets the others ask at once.
+  // When one query reaches the server again, the failed ones ask again at once.
   effect(() => {
     if (connection.online() && untracked(problem)?.status === 0) again();
   });
@@ -146,7 +148,7 @@ export function query<P, T>(
   };
 }
 
-/** Params as texts, so that two objects of the same content are the same question. */
+/** Params as JSON, because two objects with the same content are the same request. */
 function outcomeOf<P>(params: P | undefined, identity: QueryOptions<P>['identity']): Outcome | undefined {
   if (params === undefined) return undefined;
   const question = JSON.stringify(params);

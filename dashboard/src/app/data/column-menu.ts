@@ -17,7 +17,7 @@ const ITEM_PX = 34;
 const LIST_PX = 306;
 const BEYOND = 6;
 
-/** Which columns are shown. Finds one among many, and draws only those in sight. */
+/** A menu that chooses the columns to show. It has a search, and draws only the entries in sight. */
 @Component({
   selector: 'app-column-menu',
   templateUrl: './column-menu.html',

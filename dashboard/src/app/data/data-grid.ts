@@ -128,7 +128,7 @@ export class DataGrid {
       resized.disconnect();
       cancelAnimationFrame(this.waiting);
     });
-    // Another page begins at its first row, in the columns one was looking at.
+    // Another page starts at its first row and keeps the horizontal scroll position.
     afterRenderEffect(() => {
       this.page();
       untracked(() => {
@@ -136,7 +136,7 @@ export class DataGrid {
         this.look();
       });
     });
-    // A header or cell that had the focus and is drawn no longer gives it to the table, so that keys go on working.
+    // When the focused header or cell is no longer drawn, the table takes the focus, because keys would stop working.
     afterRenderEffect(() => {
       this.drawnRows();
       const scroller = this.scroller().nativeElement;

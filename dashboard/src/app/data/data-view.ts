@@ -74,7 +74,7 @@ export class DataView {
     const config = Number(this.config());
     return this.isAdmin && config > 0 ? { config } : undefined;
   });
-  // What was chosen for one table means nothing for another: each of these starts over with the target.
+  // Columns, filters and order belong to one table, so each of them is reset when the target changes.
   protected readonly sort = linkedSignal<unknown, string | undefined>({
     source: this.target,
     computation: () => undefined,

@@ -1,19 +1,19 @@
-/** A run of neighbours that is drawn, and the room the others take. */
+/** The range of rows or columns that is drawn, and the space of those before and after it. */
 export interface Span {
-  /** Index of the first one drawn. */
+  /** Index of the first item drawn. */
   from: number;
-  /** Index after the last one drawn. */
+  /** Index after the last item drawn. */
   to: number;
-  /** Pixels before the first one. */
+  /** Pixels before the first item drawn. */
   before: number;
-  /** Pixels after the last one. */
+  /** Pixels after the last item drawn. */
   after: number;
 }
 
-/** Indexes move in steps, so that a pixel of scrolling draws nothing anew. */
+/** Indexes move in steps of this many items, so that a small scroll draws nothing new. */
 const STEP = 4;
 
-/** Things of one size, such as rows. `beyond` more than are in sight are drawn at both ends. */
+/** The range of items of equal size, such as rows. `beyond`: items drawn out of sight at both ends. */
 export function evenSpan(count: number, size: number, at: number, room: number, beyond: number): Span {
   const first = Math.floor(at / size) - beyond;
   const last = Math.ceil((at + room) / size) + beyond;
@@ -22,7 +22,7 @@ export function evenSpan(count: number, size: number, at: number, room: number, 
   return { from, to, before: from * size, after: (count - to) * size };
 }
 
-/** Things of different sizes, such as columns; `ends` has the pixel at which each one ends. */
+/** The range of items of different sizes, such as columns. `ends`: the pixel at which each item ends. */
 export function unevenSpan(ends: readonly number[], at: number, room: number, beyond: number): Span {
   const count = ends.length;
   const first = indexAt(ends, at) - beyond;
@@ -33,7 +33,7 @@ export function unevenSpan(ends: readonly number[], at: number, room: number, be
   return { from, to, before, after: (ends.at(-1) ?? 0) - (to === 0 ? 0 : (ends[to - 1] ?? 0)) };
 }
 
-/** All of them. */
+/** The range of all items. */
 export function wholeSpan(count: number): Span {
   return { from: 0, to: count, before: 0, after: 0 };
 }
@@ -44,13 +44,13 @@ export function sameSpan(one: Span, other: Span): boolean {
   );
 }
 
-/** Running sums of sizes. */
+/** The pixel at which each item ends, from the sizes of the items. */
 export function endsOf(sizes: readonly number[]): number[] {
   let end = 0;
   return sizes.map((size) => (end += size));
 }
 
-/** The first one that ends after a pixel, by halving. */
+/** Index of the first item that ends after a pixel, by binary search. */
 function indexAt(ends: readonly number[], at: number): number {
   let [low, high] = [0, ends.length];
   while (low < high) {

@@ -79,7 +79,7 @@ export class LogViewer {
     text: this.text().trim(),
   }));
 
-  // Lines of one filter never stand under another one.
+  // Lines of one filter are never shown under another one.
   protected readonly lines = linkedSignal<unknown, readonly LogLine[]>({
     source: this.filter,
     computation: () => [],
@@ -152,7 +152,7 @@ export class LogViewer {
     const filter = this.filter();
     this.api.search(filter, LINES, cursor).subscribe({
       next: (page) => {
-        // Another filter was chosen meanwhile: these lines are not what it asked for.
+        // The lines are dropped when another filter was chosen meanwhile.
         if (this.filter() !== filter) return;
         this.atEnd.set(false);
         this.lines.update((lines) => mergeLines(lines, page.data));

@@ -82,7 +82,7 @@ export class NewJob {
   readonly from = input<string>();
 
   protected readonly yaml = signal('');
-  /** The text as it came from a template, a file or a version, or as it was uploaded last: nothing of it is lost. */
+  /** The text as loaded from a template, a file or a version, or as last uploaded: it can be had again. */
   private readonly saved = signal('');
   protected readonly unsaved = computed(() => this.yaml().trim() !== '' && this.yaml() !== this.saved());
   /** Whether the text is a draft of an earlier visit. */
@@ -147,7 +147,7 @@ export class NewJob {
     }
     effect(() => {
       const source = this.source.value();
-      // The draft began with this very version: it is the same text, and further on.
+      // A draft that was started from this version is kept, because it is the newer text.
       if (source === undefined || (untracked(this.restored) && kept?.from === String(source.id))) return;
       untracked(() => this.begin(source.yaml_content, `version ${source.version}`));
     });
@@ -237,7 +237,7 @@ export class NewJob {
     this.trial.set(undefined);
     const yaml = this.yaml();
     const started = this.configs.upload(yaml).pipe(
-      // It is a version now, but the work on it goes on: the draft stays.
+      // The text is saved as a version, but the draft stays, because a plan or a check does not finish the work on it.
       tap(() => this.saved.set(yaml)),
       switchMap((kept) => this.runs.start({ config_id: kept.id, kind })),
     );

@@ -27,7 +27,7 @@ export function fieldsOf(timing: Timing): Fields {
   };
 }
 
-/** The request for a schedule: only what differs from the YAML, so that everything else stays as it says. */
+/** The request for a schedule. It has only what differs from the YAML, so that the YAML decides everything else. */
 export function requestOf(config: number, yaml: Fields, wanted: Fields): CreateSchedule {
   const request: CreateSchedule = { config_id: config };
   const without: Unwanted[] = [];

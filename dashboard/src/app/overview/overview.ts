@@ -46,7 +46,7 @@ export class Overview {
       ? 0
       : Math.min(100, (numbers.running / numbers.slots) * 100);
   });
-  /** Runs of the last day that succeeded without loading all that came. */
+  /** Runs of the last 24 hours that succeeded with warnings or loaded nothing. */
   protected readonly lossy = computed(() => {
     const numbers = this.numbers.value();
     return numbers === undefined ? 0 : numbers.warned_24h + numbers.nothing_loaded_24h;

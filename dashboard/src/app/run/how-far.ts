@@ -18,7 +18,7 @@ export function howFar(run: Run): string {
       const doing = run.stage === 'validate' ? 'cells were checked' : 'rows were loaded';
       if (read) return `${ended} while ${doing}.`;
       const files = `${progress.files_done} of ${plural(progress.files, 'file')}`;
-      return `${ended} while ${doing}: ${plural(progress.rows_read, 'row')} (${bytes(progress.bytes_read)}) were read, ${files} to the end. Nothing of them is in the table.`;
+      return `${ended} while ${doing}: ${plural(progress.rows_read, 'row')} (${bytes(progress.bytes_read)}) were read, ${files} completely. None of these rows is in the table.`;
     }
     default:
       return `${ended} before it loaded anything.`;

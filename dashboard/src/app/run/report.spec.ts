@@ -13,7 +13,7 @@ describe('the report of a run', () => {
   it('has every member that workers write', () => {
     const members = membersOf('RunReport');
     expect(members.length).toBeGreaterThan(15);
-    // `partial` stands in what is kept of a run that failed.
+    // `partial` is only in the report of a run that failed.
     expect(Object.keys(readReport({}) ?? {}).sort()).toEqual([...members, 'partial'].sort());
     expect(Object.keys(readReport({})?.stages ?? {}).sort()).toEqual(membersOf('Stages').sort());
   });

@@ -7,10 +7,10 @@ import { shownState } from '../runs/run-words';
 import { Icon } from '../shared/icon';
 import { RunReport, leftOutWords, reasonWords } from './report';
 
-/** Files and sentences shown before the others are folded away. */
+/** Most files and reasons shown before the rest is folded away. */
 const SHOWN = 5;
 
-/** What a run that succeeded did not load, why, and what helps. Nothing for a run that loaded all that came. */
+/** What a run that succeeded did not load, and why. Empty for a run that loaded everything. */
 @Component({
   selector: 'app-verdict',
   template: `
@@ -99,8 +99,8 @@ export class Verdict {
   });
   protected readonly sentence = computed(() => {
     if (this.dry())
-      return this.nothing() ? 'A run would load nothing of what came.' : 'Something to look at:';
-    return this.nothing() ? 'Nothing of what came could be loaded.' : 'It loaded, with something to look at:';
+      return this.nothing() ? 'A run would load none of the data.' : 'A run would load with warnings:';
+    return this.nothing() ? 'None of the data could be loaded.' : 'The run succeeded with warnings:';
   });
   protected readonly rejected = computed(() => {
     const { rows_quarantined, rows_read, rejected } = this.report();

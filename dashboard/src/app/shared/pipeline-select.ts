@@ -16,7 +16,7 @@ import { PipelinesApi } from '../core/api/pipelines';
 import { query } from '../core/query';
 import { ProblemView } from './problem-view';
 
-/** As many as one list can hold; a search finds the others. */
+/** Most pipelines in one list; a search finds the others. */
 const LISTED = 250;
 const TYPING_MS = 250;
 
@@ -88,7 +88,7 @@ export class PipelineSelect {
   protected readonly pipelines = query(
     () => this.typed().trim(),
     (search) => this.api.list(search, LISTED),
-    // What was found before stays to choose from while the next search is on its way.
+    // The pipelines found before stay in the list until the next search has its answer.
     { identity: () => 'pipelines' },
   );
   /** Once some pipelines are out of sight, the search stays. */
@@ -120,7 +120,7 @@ export class PipelineSelect {
   protected readonly note = computed(() => {
     const page = this.pipelines.value();
     if (page === undefined) return undefined;
-    if (page.data.length === 0 && this.typed().trim() !== '') return 'No pipeline has this in its name.';
+    if (page.data.length === 0 && this.typed().trim() !== '') return 'No pipeline name contains this text.';
     return page.next ? `The first ${LISTED} by name. Search to find the others.` : undefined;
   });
 

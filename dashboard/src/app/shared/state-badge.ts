@@ -20,8 +20,8 @@ const LOOKS: Record<string, Look> = {
   failed: { tone: 'bad', icon: 'error', label: 'Failed' },
   stopped: { tone: '', icon: 'stop', label: 'Stopped' },
   stopping: { tone: 'warn', icon: 'stop', label: 'Stopping' },
-  // How starts of a run end that do not end the run.
-  retry: { tone: 'warn', icon: 'retry', label: 'To be tried again' },
+  // How an attempt ends when the run goes on.
+  retry: { tone: 'warn', icon: 'retry', label: 'Will be retried' },
   unknown: { tone: 'warn', icon: 'hourglass', label: 'Result not known' },
   target_busy: { tone: '', icon: 'clock', label: 'Table was busy' },
   handed_back: { tone: '', icon: 'clock', label: 'Handed back' },

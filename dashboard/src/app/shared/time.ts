@@ -46,7 +46,7 @@ export class Time {
     }
   });
 
-  /** The clock of the page moves in steps; what happened since its last one is not to come. */
+  /** The time to compare with. What happened since the last step of the page's clock must not look like the future. */
   private nowFor(ms: number): number {
     const now = this.clock.now();
     return ms > now ? Math.max(now, Math.min(ms, Date.now())) : now;

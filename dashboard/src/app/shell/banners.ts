@@ -77,7 +77,7 @@ export class Banners {
       // Also when another tab logged out: this page shows nothing more.
       if (this.session.isActive(this.clock.second())) return;
       this.dialog.closeAll();
-      // A logout is on its way to the login, with words of its own.
+      // No dialog after a logout, because the login page it leads to shows its own message.
       const wanted = untracked(() => this.router.currentNavigation()?.extractedUrl.toString());
       if ((wanted ?? this.router.url).startsWith('/login')) return;
       this.session.end();

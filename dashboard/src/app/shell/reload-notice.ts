@@ -13,7 +13,7 @@ import { Icon } from '../shared/icon';
         <p>
           @if (missing.reason === 'upgraded') {
             <b>A new version of the dashboard is available.</b>
-            This tab still runs the version before it; reload to open the page.
+            This tab still runs the previous version; reload to open the page.
           } @else {
             <b>The server cannot be reached.</b>
             The page could not be opened; check your connection and that the server is running.

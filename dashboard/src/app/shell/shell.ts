@@ -33,7 +33,7 @@ export class Shell {
   private readonly dialog = inject(MatDialog);
   private readonly toaster = inject(Toaster);
   private readonly code = inject(MissingCode);
-  /** Made here, so that it notices every logout. */
+  /** Created with the shell, so that it notices every logout. */
   private readonly draft = inject(Draft);
   private readonly document = inject(DOCUMENT);
   protected readonly preferences = inject(Preferences);

@@ -11,7 +11,7 @@ import { ProblemView } from '../shared/problem-view';
 
 export type UserTask = { kind: 'add' } | { kind: 'password'; user: UserView };
 
-const SHORTEST = 7;
+const SHORTEST = 8;
 
 /** Adds a user, or sets a password. */
 @Component({
