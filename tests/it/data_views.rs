@@ -172,18 +172,19 @@ async fn no_cell_and_no_column_name_of_a_file_is_a_formula() {
     sql(
         &app,
         r#"create type mood as enum ('=1+1', 'fine');
+        create type realm as enum ('-1+1', 'open');
         create domain code as text;
         create domain height as numeric;
-        create table people ("=HYPERLINK(""x"")" int, "a,b" mood, "+c" code, d height, "@e" varchar(9)[]);
-        insert into people values (-1, '=1+1', '@sum', -2.5, '{-x}'), (2, 'fine', '-', 3, null)"#,
+        create table people ("=HYPERLINK(""x"")" int, "a,b" mood, "+c" code, d height, "@e" varchar(9)[], f realm);
+        insert into people values (-1, '=1+1', '@sum', -2.5, '{-x}', '-1+1'), (2, 'fine', '-', 3, null, 'open')"#,
     )
     .await;
     let file = app.post("/data-view?format=csv").yaml(PEOPLE).await;
     let lines: Vec<&str> = file.text.lines().collect();
-    assert_eq!(lines[0], r#""'=HYPERLINK(""x"")","a,b",'+c,d,'@e"#);
-    assert_eq!(lines[1..], ["-1,'=1+1,'@sum,-2.5,{-x}", "2,fine,'-,3,"]);
+    assert_eq!(lines[0], r#""'=HYPERLINK(""x"")","a,b",'+c,d,'@e,f"#);
+    assert_eq!(lines[1..], ["-1,'=1+1,'@sum,-2.5,{-x},'-1+1", "2,fine,'-,3,,open"]);
     let raw = app.post("/data-view?format=csv&raw=true").yaml(PEOPLE).await;
-    assert_eq!(raw.text.lines().next(), Some(r#""=HYPERLINK(""x"")","a,b",+c,d,@e"#));
+    assert_eq!(raw.text.lines().next(), Some(r#""=HYPERLINK(""x"")","a,b",+c,d,@e,f"#));
 }
 
 #[tokio::test]

@@ -177,7 +177,7 @@ fn refused(server: String, user: &str, error: sqlx::Error) -> TargetError {
             TargetError::Login { server, user: user.to_owned(), reason: database.message().to_owned() }
         }
         Some("42501") => {
-            let database = server.rsplit('/').next().unwrap_or_default();
+            let database = server.split_once('/').map_or("", |(_, database)| database);
             let grant = format!("grant connect on database {} to {}", quote_ident(database), quote_ident(user));
             TargetError::NoConnect { grant, server }
         }

@@ -93,14 +93,20 @@ async fn copy_out(mut connection: PgConnection, sql: String, sender: mpsc::Sende
 const NUMBERS: [&str; 8] =
     ["smallint", "integer", "bigint", "numeric", "real", "double precision", "money", "interval"];
 
+/// Whether a type is PostgreSQL's own `kind`, with or without limits, fields or dimensions: `numeric(10,2)`, `integer[]`,
+/// `interval day to second`. A type of the user's may have a name that begins alike, such as `realm`.
+fn is_of(sql_type: &str, kind: &str) -> bool {
+    sql_type.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with(['(', '[', ' ']))
+}
+
 /// A column of the query, with a `'` before values that look like formulas. Only numbers keep a leading minus sign,
 /// also those of a domain.
 fn field(column: &PageColumn, for_spreadsheets: bool) -> String {
     let name = quote_ident(&column.name);
-    if !for_spreadsheets || NUMBERS.iter().any(|kind| column.sql_type.starts_with(kind)) {
+    if !for_spreadsheets || NUMBERS.iter().any(|kind| is_of(&column.sql_type, kind)) {
         return name;
     }
-    let is_text = ["text", "character", "json"].iter().any(|kind| column.sql_type.starts_with(kind));
+    let is_text = ["text", "character", "json", "jsonb"].iter().any(|kind| is_of(&column.sql_type, kind));
     let but_numbers = if is_text { "" } else { r" and {name}::text !~ '^[-+]?[0-9][0-9.]*(e[-+]?[0-9]+)?$'" };
     let but_numbers = but_numbers.replace("{name}", &name);
     format!(

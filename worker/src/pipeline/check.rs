@@ -1,8 +1,9 @@
 //! A check reads the sources and says what would be loaded, as what. It writes nothing.
 
 use super::RunContext;
-use super::execute::{self, Executing};
+use super::execute::Executing;
 use super::folder::{self, WorkFolder};
+use super::refuse::refuse_failed_source;
 use crate::contract::decide;
 use crate::error::Result;
 use crate::load::session::Session;
@@ -20,7 +21,7 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
     let before = session.look().await?;
     let (extracted, located) = executing.locate_rows(&mut session, before.as_ref(), extracted).await?;
     let profile = executing.profile(&extracted.files, before.as_ref()).await?;
-    execute::refuse_failed_source(&extracted.files, &profile)?;
+    refuse_failed_source(&extracted.files, &profile)?;
     let mut report = executing.report(&session, &extracted, &profile);
     report.warnings.extend(located.warnings);
     let decision = decide::decide(&profile, &context.config, before.as_ref().map(|before| &before.known))?;

@@ -2,30 +2,30 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use elt_shared::config::{LoadMode, OnBadRow};
 use elt_shared::store::runs::Outcome;
-use tokio::time::sleep;
 use tracing::{Instrument, info_span};
 
+use super::after_commit::{make_models, publish_left_behind, wholly_rejected};
 use super::begin::{Beginning, Finished, begin};
 use super::folder::{self, WorkFolder};
 use super::json_rows::{self, Located};
+use super::refuse::{refuse_failed_source, refuse_incomplete_replace};
 use super::{RunContext, replay};
 use crate::contract::decide::{self, Decision};
 use crate::error::{PipelineError, Result};
 use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, YoungFiles};
 use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::{self, Expectation, Profile};
-use crate::frame::read::{FileError, HEADER_NOT_FIRST};
 use crate::load::commit::Commit;
 use crate::load::refused::Refused;
 use crate::load::seen::HashSet;
 use crate::load::session::{Before, Session};
-use crate::load::{self, Loaded, Work, known_rows, rows_at, transform};
+use crate::load::{self, Loaded, Work, known_rows, rows_at};
 use crate::progress::Stage;
-use crate::report::{FileReceipt, RunReport, Stages};
+use crate::report::{RunReport, Stages};
 
 /// A file that keeps changing is read this often before it is left for the next run.
 const TRIES_PER_FILE: usize = 3;
@@ -34,9 +34,6 @@ const TRIES_PER_TABLE: usize = 5;
 
 /// Number of times that a load is tried when the table refuses rows, each time without the rows found so far.
 const TRIES_PER_REFUSAL: usize = 8;
-/// Pauses before the models are tried again after a lost connection.
-const MODEL_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
-
 /// What is read, and what comes of it.
 struct Purpose<'a> {
     /// The files, when they are not to be extracted from the config's sources.
@@ -102,85 +99,6 @@ pub async fn replay(context: &RunContext) -> Result<RunReport> {
     Ok(report)
 }
 
-/// Renames the combined CSV of the attempt that loaded to its final name. That attempt's worker may have been lost
-/// before or after it did so, or on another machine: then the file under the final name may be an older run's, and a
-/// warning says so.
-///
-/// The report and the name of the unfinished file come from the target, which is not trusted with paths: the final name is
-/// the config's, and it is checked as before a load.
-fn publish_left_behind(context: &RunContext, report: &mut RunReport, unfinished_csv: Option<&Path>, path: &Path) {
-    let wrote = report.combined_csv.take().is_some();
-    let (Some(unfinished), true) = (unfinished_csv, wrote) else { return };
-    let checked = folder::check_combined(context, path).is_ok();
-    if checked {
-        report.combined_csv = Some(path.display().to_string());
-    }
-    if !(checked && matches!(CombinedCsv::publish_left_behind(unfinished, path), Ok(true))) {
-        report
-            .warnings
-            .push("the combined CSV may be an older run's: the worker that wrote this run's was lost".into());
-    }
-}
-
-/// Makes the models, also when an earlier attempt loaded: it may have been lost before it came to them.
-///
-/// The rows are committed, so every failure here is only a warning: a failed run would hide that the rows are there. A
-/// lost connection is made again, because no later attempt makes the models.
-async fn make_models(context: &RunContext, session: &mut Session, mut report: RunReport) -> RunReport {
-    let started = Instant::now();
-    let mut made = transform::run(session, &context.config.transform).await;
-    for pause in MODEL_PAUSES {
-        if !made.as_ref().is_err_and(PipelineError::is_retryable) {
-            break;
-        }
-        sleep(pause).await;
-        made = match session.revive(context).await {
-            Ok(()) => transform::run(session, &context.config.transform).await,
-            Err(error) => Err(error),
-        };
-    }
-    match made {
-        Ok(models) => report.models = models,
-        Err(error) => {
-            let (code, next_step) = (error.code(), error.next_step());
-            tracing::error!(code, "the rows are loaded, but the models could not be made: {error}. {next_step}");
-            report
-                .warnings
-                .push(format!("the rows are loaded, but the models could not be made: {error}. {next_step}"));
-        }
-    }
-    report.stages.transform = started.elapsed().as_secs_f64();
-    report
-}
-
-/// Refuses files that fail their source: one that the config names (or an API's answer) and that cannot be read, one
-/// whose header is not its first line, and one of which every row is rejected.
-pub fn refuse_failed_source(files: &[InputFile], profile: &Profile) -> Result<()> {
-    let fails = |error: &&FileError, file: &InputFile| file.required || error.code == HEADER_NOT_FIRST;
-    let failed = profile.files.iter().find_map(|file| {
-        let error = file.error.as_ref().filter(|error| fails(error, &files[file.index]));
-        error.or(file.nothing_readable.as_ref())
-    });
-    match failed {
-        Some(error) => Err(PipelineError::Extract {
-            code: error.code,
-            message: error.message.clone(),
-            next_step: error.next_step.clone().into_owned(),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// A sentence about a file whose rows were all rejected by the contract or the table.
-fn wholly_rejected(file: &FileReceipt) -> Option<String> {
-    let rows = file.rows_read - file.rows_filtered;
-    let rejected = rows > 0 && file.rows_quarantined == rows;
-    rejected.then(|| {
-        let name = &file.name;
-        format!("{name}: all of its rows were rejected ({rows}); correct the file or the schema by the reasons in the run's rejected rows")
-    })
-}
-
 /// A sentence about a file, which may name it already.
 fn about(file: &str, sentence: &str) -> String {
     if sentence.starts_with(file) { sentence.to_owned() } else { format!("{file}: {sentence}") }
@@ -230,7 +148,9 @@ impl<'a> Executing<'a> {
                 },
                 ..report
             };
-            self.refuse_incomplete_replace(&extracted, &profile, &report)?;
+            if self.context.config.load.mode == LoadMode::Replace {
+                refuse_incomplete_replace(&extracted, &profile, &report)?;
+            }
             match self.load(session, &extracted.files, &profile, (before, known), report, located.found).await? {
                 Loaded::Done { report, csv } => {
                     let readable = profile.files.iter().filter(|file| file.error.is_none());
@@ -395,45 +315,6 @@ impl<'a> Executing<'a> {
             }
         }
         report
-    }
-
-    /// A replace takes away what is not delivered, so it must not run on half of it.
-    fn refuse_incomplete_replace(&self, extracted: &Extracted, profile: &Profile, report: &RunReport) -> Result<()> {
-        if self.context.config.load.mode != LoadMode::Replace {
-            return Ok(());
-        }
-        let failed: Vec<_> = report
-            .left_out
-            .iter()
-            .filter(|file| file.kind == LeftOutKind::Failed)
-            .map(|file| file.name.as_str())
-            .collect();
-        if !failed.is_empty() {
-            return Err(PipelineError::Contract {
-                code: "replace_incomplete",
-                message: format!("the table is not replaced because files could not be read: {}", failed.join(", ")),
-                next_step: "Correct or remove the files named; the old rows are still there.".into(),
-            });
-        }
-        if let Some((file, line)) = profile.files.iter().find_map(|file| Some((file, file.broken?))) {
-            return Err(PipelineError::Contract {
-                code: "replace_incomplete",
-                message: format!(
-                    "the table is not replaced because {}:{line} is not whole JSON",
-                    extracted.files[file.index].name
-                ),
-                next_step: "Write the file again; the old rows are still there.".into(),
-            });
-        }
-        if profile.files.iter().all(|file| file.rows == 0) {
-            return Err(PipelineError::Contract {
-                code: "replace_empty",
-                message: "the table is not replaced because the sources have no rows".into(),
-                next_step: "Check the sources; the old rows are still there. Empty the table by hand if that is meant."
-                    .into(),
-            });
-        }
-        Ok(())
     }
 
     fn work<'w>(

@@ -10,12 +10,14 @@
 //! - [`json_rows`]: finds the place of the rows in JSON documents
 //! - [`folder`]: the run's work folder and its combined CSV
 
+mod after_commit;
 mod begin;
 mod check;
 mod connections;
 mod execute;
 pub mod folder;
 mod json_rows;
+mod refuse;
 mod replay;
 mod undo;
 

@@ -4,6 +4,8 @@ import { plural } from '../core/format';
 export interface FileReceipt {
   name: string;
   bytes: number;
+  /** The delimiter of a text file, as the config would write it. */
+  delimiter?: string | null;
   rows_read: number;
   rows_inserted: number;
   rows_updated: number;
@@ -116,6 +118,8 @@ export interface RunReport {
   partial: boolean;
   /** The attempt that loaded was lost after its commit; a later one found its work done. */
   finished_from_marker: boolean;
+  /** The run that this one repeats and that had loaded: its rows are the ones this report counts. */
+  loaded_by: string | null;
 }
 
 /** How far a running run is, as workers write it. */
@@ -155,6 +159,7 @@ const NOTHING: RunReport = {
   rejected: null,
   partial: false,
   finished_from_marker: false,
+  loaded_by: null,
 };
 
 /** A report with every member there, whichever version of the worker wrote it. */
