@@ -106,7 +106,7 @@ fn a_target_that_commits_and_stays_away_neither_loses_nor_doubles_a_row() {
             assert_eq!(found, (ROWS.into(), ROWS.into()), "{table}");
         }
         report("COMMIT's answer lost, target away for 60 s", TABLES, seconds);
-        drop(workers);
+        drop((workers, db));
         world.end().await;
     });
 }
