@@ -9,19 +9,19 @@ use elt_shared::target::{TableRef, quote_ident};
 use futures::TryStreamExt;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::Halt;
 use super::copy_binary as copy;
 use super::failure::spool as spool_failed;
 use super::row_hash::RowHasher;
 use super::session::ROW_HASH;
-use crate::contract::Layout;
+use super::{Halt, triggers};
+use crate::contract::{Column, Layout};
 use crate::error::PipelineError;
 
 /// Hashes the rows of the table, its partitions and its child tables, over the columns the layout loads.
 /// `there`: which of the layout's columns the table has. Returns the number of rows.
 ///
 /// # Errors
-/// Database failures; a work folder that cannot be written to; a trigger that keeps rows from being marked.
+/// Database failures; a work folder that cannot be written to; a rule of the table that keeps rows from being marked.
 pub async fn hash_rows(
     tx: &mut PgConnection,
     table: &TableRef,
@@ -32,17 +32,18 @@ pub async fn hash_rows(
     let mut spool = Spool::in_folder(folder).map_err(spool_failed)?;
     read_rows(tx, table, layout, there, &mut spool).await?;
     let rows = spool.rows;
+    // The mark is no change that the table's owner made, so the owner's triggers must neither see nor refuse it.
+    let paused = triggers::pause_updates(tx, table).await?;
     let unmarked = write_hashes(tx, table, spool.finish().map_err(spool_failed)?).await?;
+    triggers::resume(tx, &paused).await?;
     if unmarked > 0 {
         return Err(PipelineError::Target {
             code: "target_trigger",
             message: format!(
-                "could not mark the rows of {table}: a trigger or rule of the table kept {unmarked} of {rows} rows as \
-                 they were"
+                "could not mark the rows of {table}: a rule of the table kept {unmarked} of {rows} rows as they were"
             ),
             next_step:
-                "Make the trigger or rule allow updates that change only _elt_row_hash, or write `dedupe: none` \
-                        under `load:`."
+                "Make the rule allow updates that change only _elt_row_hash, or write `dedupe: none` under `load:`."
                     .into(),
         }
         .into());
@@ -93,7 +94,7 @@ async fn read_rows(
 ) -> Result<(), Halt> {
     let mut hasher = RowHasher::new(layout);
     let columns = layout.columns.iter().zip(there).filter(|(_, there)| **there);
-    let fields: String = columns.map(|(column, _)| format!(", {}::text", quote_ident(&column.name))).collect();
+    let fields: String = columns.map(|(column, _)| format!(", {}", delivered(column))).collect();
     let places: Vec<Option<usize>> = there
         .iter()
         .scan(1, |next, there| {
@@ -115,6 +116,17 @@ async fn read_rows(
         spool.push(row.try_get(0)?, row.try_get(1)?, hash).map_err(spool_failed)?;
     }
     Ok(())
+}
+
+/// A column's value as a file would deliver it.
+fn delivered(column: &Column) -> String {
+    let name = quote_ident(&column.name);
+    let is_inet = column.foreign.as_ref().is_some_and(|foreign| foreign.name == "inet" && !foreign.array);
+    match is_inet {
+        // A cast of an address to text adds `/32`, which its output leaves out.
+        true => format!("case when {name} is not null then format('%s', {name}) end"),
+        false => format!("{name}::text"),
+    }
 }
 
 /// Marks the first of equal rows with their hash. Returns the number of rows that should have a hash and got none.

@@ -71,6 +71,10 @@ pub async fn of_row(
             ("foreign_key", format!("has no matching row in {other} ({})", constraint.shown(name)))
         }
         "23505" => ("unique", format!("is in the table or in an earlier row already ({})", constraint.shown(name))),
+        "23514" if name.is_empty() => match is_partitioned(tx, table).await? {
+            true => ("no_partition", format!("fits no partition of {table}: create the partition that holds it")),
+            false => ("check", format!("is refused by a check of {table} that has no name")),
+        },
         "23514" => ("check", format!("breaks {}", constraint.shown(name))),
         "23P01" => ("exclusion", format!("conflicts with another row ({})", constraint.shown(name))),
         "22P05" | "22021" => ("encoding", "has a character that the database's encoding cannot store".to_owned()),
@@ -82,6 +86,13 @@ pub async fn of_row(
         _ => rule.clone(),
     };
     Ok(Refusal { column, code, reason, rule })
+}
+
+/// Whether the table has partitions or is one, so that its rows must fit the bounds of a partition.
+async fn is_partitioned(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<bool> {
+    let statement = "select relkind = 'p' or relispartition from pg_class where oid = to_regclass($1)";
+    let found: Option<bool> = sqlx::query_scalar(statement).bind(table.sql()).fetch_optional(tx).await?;
+    Ok(found == Some(true))
 }
 
 /// The refusal of a row with a value that is too long: for the index over a merge's key, or for the table.

@@ -6,34 +6,57 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::session::{ROW_HASH, RUN_ID};
 use super::staging::STAGING;
+use super::{Halt, triggers};
+use crate::error::PipelineError;
 use crate::report::Drift;
 
 /// Deletes the rows that are not staged. `hashed`: rows are recognised by their hash; otherwise all go.
 /// `drift` names the table's columns this run does not fill: a row that stays must have no value there, unless the server
 /// filled the column when elt inserted the row, as it would again.
+///
+/// # Errors
+/// Database failures; a trigger or rule that keeps old rows.
 pub async fn delete_others(
     tx: &mut PgConnection,
     table: &TableRef,
     hashed: bool,
     drift: &[Drift],
-) -> sqlx::Result<u64> {
-    let mut statement = format!("delete from {} t", table.sql());
+) -> Result<u64, Halt> {
+    let mut others = String::new();
     if hashed {
-        statement.push_str(&format!(
+        others.push_str(&format!(
             " where (t.{ROW_HASH} is null or not exists (select from {STAGING} s where s.{ROW_HASH} = t.{ROW_HASH}))"
         ));
         let filled = filled_by_server(tx, table).await?;
         for change in drift {
             if let Drift::Missing { column } = change {
                 let name = quote_ident(column);
-                statement.push_str(&match filled.contains(column) {
+                others.push_str(&match filled.contains(column) {
                     true => format!(" or (t.{RUN_ID} is null and t.{name} is not null)"),
                     false => format!(" or t.{name} is not null"),
                 });
             }
         }
     }
-    Ok(sqlx::query(AssertSqlSafe(statement)).execute(tx).await?.rows_affected())
+    let name = table.sql();
+    let deleted = sqlx::query(AssertSqlSafe(format!("delete from {name} t{others}"))).execute(&mut *tx).await?;
+    if triggers::may_keep_deleted(tx, table).await? {
+        let still = format!("select count(*) from {name} t{others}");
+        let kept: i64 = sqlx::query_scalar(AssertSqlSafe(still)).fetch_one(tx).await?;
+        if kept > 0 {
+            return Err(kept_rows(table, kept).into());
+        }
+    }
+    Ok(deleted.rows_affected())
+}
+
+fn kept_rows(table: &TableRef, rows: i64) -> PipelineError {
+    PipelineError::Target {
+        code: "target_trigger",
+        message: format!("could not replace the rows of {table}: a trigger or rule of the table keeps {rows} old rows"),
+        next_step: "Change the trigger or rule so that the rows can be deleted, or load with another `load.mode`."
+            .into(),
+    }
 }
 
 /// Columns with a default, identity columns and generated columns.

@@ -1,4 +1,4 @@
-//! Checks whether triggers of the table moved or deleted the rows that a run wrote.
+//! The triggers of a table: they may move, delete or keep rows that a run writes, and must not see elt's own marks.
 
 use elt_shared::target::TableRef;
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -46,4 +46,56 @@ async fn has_triggers(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<b
     .bind(table.sql())
     .fetch_one(tx)
     .await
+}
+
+/// Whether something of the table can keep a row that a statement deletes: a trigger or a rule.
+pub async fn may_keep_deleted(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<bool> {
+    let rules = "select relhasrules from pg_class where oid = to_regclass($1)";
+    let has_rules: Option<bool> = sqlx::query_scalar(rules).bind(table.sql()).fetch_optional(&mut *tx).await?;
+    Ok(has_rules == Some(true) || has_triggers(tx, table).await?)
+}
+
+/// A trigger that is paused until the transaction resumes it.
+pub struct Paused {
+    /// `alter table only "public"."t"`
+    alter: String,
+    /// The trigger's name, quoted.
+    name: String,
+    /// It fires also in a session that applies replicated changes.
+    always: bool,
+}
+
+/// Pauses the triggers that an update of the table, of its partitions or of its child tables fires. Other sessions never
+/// see the table without them, because the pause takes a lock and ends in the same transaction: see [`resume`].
+pub async fn pause_updates(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<Vec<Paused>> {
+    // Bit 16 of `tgtype` is UPDATE; `O` and `A` are enabled triggers.
+    let found: Vec<(String, String, bool)> = sqlx::query_as(
+        "with recursive below as (
+             select to_regclass($1)::oid as oid
+             union
+             select i.inhrelid from pg_inherits i join below b on b.oid = i.inhparent
+         )
+         select format('alter table only %I.%I', n.nspname, c.relname), quote_ident(t.tgname), t.tgenabled = 'A'
+         from pg_trigger t join below b on b.oid = t.tgrelid
+              join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
+         where not t.tgisinternal and t.tgenabled in ('O', 'A') and (t.tgtype & 16) <> 0
+         order by t.oid",
+    )
+    .bind(table.sql())
+    .fetch_all(&mut *tx)
+    .await?;
+    let paused: Vec<Paused> = found.into_iter().map(|(alter, name, always)| Paused { alter, name, always }).collect();
+    for Paused { alter, name, .. } in &paused {
+        sqlx::raw_sql(AssertSqlSafe(format!("{alter} disable trigger {name}"))).execute(&mut *tx).await?;
+    }
+    Ok(paused)
+}
+
+/// Enables paused triggers as they were.
+pub async fn resume(tx: &mut PgConnection, paused: &[Paused]) -> sqlx::Result<()> {
+    for Paused { alter, name, always } in paused {
+        let how = if *always { "enable always" } else { "enable" };
+        sqlx::raw_sql(AssertSqlSafe(format!("{alter} {how} trigger {name}"))).execute(&mut *tx).await?;
+    }
+    Ok(())
 }

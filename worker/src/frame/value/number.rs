@@ -230,8 +230,12 @@ pub fn is_exact_real(bytes: &[u8], value: f32) -> bool {
 
 /// `reads`: whether a text without a sign is read as the value's size.
 fn is_exact(bytes: &[u8], value: f64, naming: usize, reads: impl Fn(&str) -> bool) -> bool {
-    if !value.is_finite() || value == 0.0 {
+    if !value.is_finite() {
         return true;
+    }
+    if value == 0.0 {
+        // A number that is too small for the type is read as zero.
+        return significant_digits(bytes) == 0;
     }
     let Some((digits, exponent)) = scientific(bytes) else { return false };
     if digits.len() >= naming {
@@ -375,10 +379,10 @@ mod tests {
             assert!(!exact(text), "{text}");
         }
         let exact = |text: &str| is_exact_real(text.as_bytes(), parse_double(text.as_bytes()).unwrap() as f32);
-        for text in ["0.1", "16777216", "1606.83044", "1e10"] {
+        for text in ["0.1", "16777216", "1606.83044", "1e10", "0.00", "-0"] {
             assert!(exact(text), "{text}");
         }
-        for text in ["16777217", "0.123456789", "0.12345678"] {
+        for text in ["16777217", "0.123456789", "0.12345678", "1e-46", "-1e-60"] {
             assert!(!exact(text), "{text}");
         }
     }
