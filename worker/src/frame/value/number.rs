@@ -230,10 +230,11 @@ pub fn is_exact_real(bytes: &[u8], value: f32) -> bool {
 
 /// `reads`: whether a text without a sign is read as the value's size.
 fn is_exact(bytes: &[u8], value: f64, naming: usize, reads: impl Fn(&str) -> bool) -> bool {
+    // Infinity and NaN have no digits, and neither has a zero that is written as one.
+    let Some((digits, exponent)) = scientific(bytes) else { return true };
     if !value.is_finite() || value == 0.0 {
-        return true;
+        return false;
     }
-    let Some((digits, exponent)) = scientific(bytes) else { return false };
     if digits.len() >= naming {
         return digits.len() <= MAX_DOUBLE_DIGITS
             && scientific(format!("{value:.*e}", digits.len() - 1).as_bytes()) == Some((digits, exponent));
@@ -378,7 +379,7 @@ mod tests {
         for text in ["0.1", "16777216", "1606.83044", "1e10"] {
             assert!(exact(text), "{text}");
         }
-        for text in ["16777217", "0.123456789", "0.12345678"] {
+        for text in ["16777217", "0.123456789", "0.12345678", "25.7e-65"] {
             assert!(!exact(text), "{text}");
         }
     }
