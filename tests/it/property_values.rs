@@ -22,8 +22,8 @@ const NOT_FINER: &str = r"d !~ '[.,]\d{6}\d*[1-9]'";
 
 /// The shortest digits that name the number. Two texts of that length may be equally near, and PostgreSQL reads both as
 /// the number; so it does with 9 digits, which name any `real`.
-const REAL: &str = "s::text::numeric = d::numeric or (d::real = s and {digits} = {shown})
-    or ({digits} between 9 and 17 and abs(s::float8::text::numeric - d::numeric) * 2 <= power(10::numeric, -scale(d::numeric)))";
+const REAL: &str =
+    "s::text::numeric = d::numeric or (d::real = s and ({digits} = {shown} or {digits} between 9 and 17))";
 /// The same for a double, which 17 digits name.
 const DOUBLE: &str = "s::text::numeric = d::numeric or (d::float8 = s and ({digits} = {shown} or {digits} >= 17))";
 const DIGITS: &str = "length(btrim(replace(abs({}::numeric)::text, '.', ''), '0'))";
