@@ -1,4 +1,4 @@
-//! The audit layer: one row for every call that changes something, also when it was refused.
+//! The audit layer: one row for every request of a logged-in user that changes something, even when it is refused.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -100,7 +100,8 @@ impl Origin {
     }
 }
 
-/// Runs a changing call to its end and writes its row, even when the caller hangs up in between.
+/// Runs a changing request to its end and writes its row, even when the client disconnects meanwhile. A request without
+/// a user leaves no row, because anyone could fill the audit table with such rows; the metrics count these requests.
 pub async fn layer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or_else(String::new, |path| path.as_str().to_owned());
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
@@ -133,6 +134,7 @@ async fn write(
     request_id: Option<&str>,
     status: StatusCode,
 ) {
+    let Some(actor) = note.actor else { return };
     let outcome = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => "denied",
         status if status.is_client_error() || status.is_server_error() => "failed",
@@ -141,7 +143,7 @@ async fn write(
     let mut detail = note.detail;
     detail.insert("status".into(), json!(status.as_u16()));
     let row = NewAuditRow {
-        actor: note.actor.as_deref().unwrap_or("-"),
+        actor: &actor,
         ip,
         action,
         object: note.object.as_deref(),

@@ -86,5 +86,5 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
     let user = users::find_by_token(&state.db, &claims.sub, claims.jti).await?;
     user.map(|user| Caller { user, claims })
         .filter(|caller| caller.still_counts(&caller.user))
-        .ok_or(Error::Unauthorized("the token no longer counts: log in again"))
+        .ok_or(Error::Unauthorized("the token is no longer valid: log in again"))
 }

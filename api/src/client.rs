@@ -1,7 +1,8 @@
 //! The outermost layer: names every request, finds out where it came from, and gives every error its body.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Once;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -14,7 +15,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::AppState;
-use crate::error::Problem;
+use crate::error::{PROBLEM, Problem};
 
 /// Where a request's id travels.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -52,11 +53,35 @@ impl ClientIp {
         if !proxies.contains(&peer) {
             return Self(peer);
         }
-        let hops = headers.get_all(X_FORWARDED_FOR).into_iter().filter_map(|header| header.to_str().ok());
-        let hops: Vec<IpAddr> =
-            hops.flat_map(|header| header.split(',')).map_while(|hop| hop.trim().parse().ok()).collect();
-        Self(hops.into_iter().rev().find(|hop| !proxies.contains(hop)).unwrap_or(peer))
+        // Our proxies append at the right; a client may have invented everything left of what they wrote.
+        let lines: Vec<&[u8]> = headers.get_all(X_FORWARDED_FOR).into_iter().map(HeaderValue::as_bytes).collect();
+        let hops = lines.into_iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+        let mut nearest = peer;
+        for hop in hops.map_while(address) {
+            nearest = hop;
+            if !proxies.contains(&hop) {
+                break;
+            }
+        }
+        Self(nearest)
     }
+
+    /// The key by which login attempts are counted: an IPv4 address, or a 64-bit IPv6 network, because one customer
+    /// usually has a whole one.
+    pub fn network(self) -> String {
+        match self.0 {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => format!("{}/64", Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        }
+    }
+}
+
+/// An address of `X-Forwarded-For`, with or without a port.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    let with_port = || hop.parse::<SocketAddr>().map(|address| address.ip());
+    bare.parse().or_else(|_| with_port()).ok().map(|address: IpAddr| address.to_canonical())
 }
 
 impl fmt::Display for ClientIp {
@@ -71,7 +96,9 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
     let id = RequestId::of(request.headers());
     let peer =
         request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
-    let ip = ClientIp::of(peer.to_canonical(), request.headers(), &state.settings.trusted_proxies);
+    let peer = peer.to_canonical();
+    warn_of_unknown_proxy(peer, request.headers(), &state.settings.trusted_proxies);
+    let ip = ClientIp::of(peer, request.headers(), &state.settings.trusted_proxies);
     let path = request.uri().path().to_owned();
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |route| route.as_str().to_owned());
@@ -103,6 +130,20 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
     response
 }
 
+/// Logs once that a reverse proxy may be missing from the settings, because all its clients then count as one.
+fn warn_of_unknown_proxy(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) {
+    static TOLD: Once = Once::new();
+    if headers.contains_key(X_FORWARDED_FOR) && !proxies.contains(&peer) {
+        TOLD.call_once(|| {
+            tracing::warn!(
+                client.ip = %peer,
+                "{peer} sent X-Forwarded-For, which is ignored: if it is your reverse proxy, name it in \
+                 ELT_TRUSTED_PROXIES, because all its clients share one limit of failed logins until then"
+            );
+        });
+    }
+}
+
 /// Gives an error its problem document: the one the handler made, or one made of the status.
 fn write_problem(response: &mut Response, id: &RequestId, path: &str) {
     let status = response.status();
@@ -116,7 +157,7 @@ fn write_problem(response: &mut Response, id: &RequestId, path: &str) {
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
     *response.body_mut() = Body::from(body);
 }
 
@@ -150,6 +191,30 @@ mod tests {
             ip("203.0.113.9"),
             "the caller's own entry is not"
         );
+    }
+
+    #[test]
+    fn what_a_client_writes_left_of_its_own_address_is_not_read() {
+        let of = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (X_FORWARDED_FOR, HeaderValue::from_static(line)));
+            let mut headers = HeaderMap::new();
+            headers.extend(lines);
+            ClientIp::of(ip("10.0.0.1"), &headers, &[ip("10.0.0.1"), ip("10.0.0.2")]).0
+        };
+        for line in ["garbage, 203.0.113.9", "1.2.3.4, , 203.0.113.9", "203.0.113.9:4711", "x,203.0.113.9 , 10.0.0.2"] {
+            assert_eq!(of(&[line]), ip("203.0.113.9"), "{line}");
+        }
+        assert_eq!(of(&["1.2.3.4", "garbage", "203.0.113.9"]), ip("203.0.113.9"), "several headers are one list");
+        assert_eq!(of(&["[2001:db8::7]:443"]), ip("2001:db8::7"));
+        assert_eq!(of(&["::ffff:203.0.113.9"]), ip("203.0.113.9"));
+        assert_eq!(of(&["203.0.113.9, garbage"]), ip("10.0.0.1"), "the proxy itself wrote no address");
+        assert_eq!(of(&["203.0.113.9, garbage, 10.0.0.2"]), ip("10.0.0.2"));
+    }
+
+    #[test]
+    fn attempts_are_counted_by_address_or_by_network() {
+        assert_eq!(ClientIp(ip("203.0.113.9")).network(), "203.0.113.9");
+        assert_eq!(ClientIp(ip("2001:db8:1:2:3:4:5:6")).network(), "2001:db8:1:2::/64");
     }
 
     #[test]

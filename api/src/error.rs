@@ -10,8 +10,13 @@ use elt_shared::config::{ConfigError, ConfigProblem, Warning};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::pool::{ALL_BUSY, NoConnection};
+
 /// Result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The media type of every error.
+pub const PROBLEM: &str = "application/problem+json";
 
 const SEE_DOCS: &str = "/docs shows what this address takes.";
 
@@ -51,6 +56,9 @@ pub enum Error {
         /// Seconds.
         retry_after: u64,
     },
+    /// The pool gave no connection to the control database in time. [`crate::pool::layer`] finds the reason.
+    #[error("could not get a connection to the database in time")]
+    NoConnection,
     /// Something we depend on is away for the moment.
     #[error("{0}")]
     Unavailable(&'static str),
@@ -109,7 +117,7 @@ impl Error {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoConnection | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -134,7 +142,7 @@ impl Error {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooMany { retry_after } => Some(*retry_after),
-            Self::Unavailable(_) => Some(DATABASE_RETRY_SECONDS),
+            Self::NoConnection | Self::Unavailable(_) => Some(DATABASE_RETRY_SECONDS),
             _ => None,
         }
     }
@@ -142,23 +150,49 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if is_away(&error) {
-            tracing::warn!(error = %error, "the control database is away");
-            return Self::Unavailable("the database is away for the moment");
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            return Self::NoConnection;
         }
-        Self::internal("ask the control database", error)
+        let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default().into_owned();
+        match code.as_str() {
+            _ if is_unstorable(&error) => Self::unprocessable(
+                "unstorable_value",
+                "a value cannot be stored: it contains a NUL character, or a date that is out of range",
+            ),
+            // A number out of range is the client's mistake, because elt's own numbers fit their columns.
+            "22003" => Self::invalid_query("a number in the request is out of range"),
+            "53300" => Self::Unavailable(ALL_BUSY),
+            _ if is_away(&error) => {
+                tracing::warn!(error = %error, "the control database is away");
+                Self::Unavailable("the database is away for the moment")
+            }
+            _ => Self::internal("ask the control database", error),
+        }
     }
 }
 
 /// Whether the database cannot be reached, as opposed to refusing what was asked.
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
         // 08: connection; 53: resources; 57P0x: shutdown and restart; 57014: our own statement timeout.
         sqlx::Error::Database(database) => database
             .code()
             .is_some_and(|code| ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)) || code == "57014"),
         error => elt_shared::target::hung_up(error),
+    }
+}
+
+/// Whether PostgreSQL, or its driver, cannot store a value of the request.
+fn is_unstorable(error: &sqlx::Error) -> bool {
+    match error {
+        // The driver cannot encode a date that is out of range.
+        sqlx::Error::Encode(_) => true,
+        // 22021 and 22P05: a NUL character in a text or in JSON; 22008: a date out of range.
+        sqlx::Error::Database(database) => {
+            database.code().is_some_and(|code| ["22021", "22P05", "22008"].contains(&code.as_ref()))
+        }
+        _ => false,
     }
 }
 
@@ -306,6 +340,9 @@ impl IntoResponse for Error {
         }
         if matches!(self, Self::Unauthorized(_)) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if matches!(self, Self::NoConnection) {
+            response.extensions_mut().insert(NoConnection);
         }
         response.extensions_mut().insert(Problem::of(&self));
         response

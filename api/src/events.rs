@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Told the id of every run that changed.
-const CHANNEL: &str = "elt_runs";
+const RUNS: &str = "elt_runs";
+/// Channel that carries the id of every user who was changed or removed, and of every token that was logged out.
+const USERS: &str = "elt_users";
 /// New lines are looked for this often.
 const LINES_EVERY: Duration = Duration::from_millis(500);
 /// Watched runs are looked at this often, in case a notification was lost.
@@ -38,6 +40,8 @@ pub enum Event {
     Run(Arc<Run>),
     /// New lines, each handed out once. The first ones after a time without readers may be some seconds old.
     Lines(Arc<Vec<Line>>),
+    /// The user with this id was changed or removed, or the token with this id was logged out.
+    Login(Uuid),
 }
 
 /// Hands out what happens to whoever watches.
@@ -90,7 +94,7 @@ impl Events {
 
     async fn follow_once(&self, db: &PgPool) -> sqlx::Result<()> {
         let mut listener = PgListener::connect_with(db).await?;
-        listener.listen(CHANNEL).await?;
+        listener.listen_all([RUNS, USERS]).await?;
         let mut new_lines = NewLines::default();
         let (mut lines_tick, mut runs_tick) = (interval(LINES_EVERY), interval(RUNS_EVERY));
         lines_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,8 +102,12 @@ impl Events {
         loop {
             tokio::select! {
                 told = listener.recv() => {
-                    let changed = told?.payload().parse().ok().filter(|id| self.watched().contains_key(id));
-                    self.tell_runs(db, changed.as_slice()).await?;
+                    let told = told?;
+                    let id: Option<Uuid> = told.payload().parse().ok();
+                    match told.channel() {
+                        USERS => self.tell_login(id),
+                        _ => self.tell_runs(db, id.filter(|id| self.watched().contains_key(id)).as_slice()).await?,
+                    }
                 }
                 _ = runs_tick.tick() => {
                     let watched: Vec<Uuid> = self.watched().keys().copied().collect();
@@ -121,6 +129,12 @@ impl Events {
             }
         }
         Ok(())
+    }
+
+    fn tell_login(&self, id: Option<Uuid>) {
+        if let Some(id) = id {
+            let _ = self.0.sender.send(Event::Login(id));
+        }
     }
 
     fn tell_lines(&self, lines: Vec<Line>) {
@@ -179,7 +193,7 @@ impl NewLines {
             self.floor = Some(if full { last } else { self.next_floor });
             self.next_floor = last;
             self.raised_at = Some(Instant::now());
-            self.seen = self.seen.split_off(&(self.floor.unwrap_or_default() + 1));
+            self.seen = self.seen.split_off(&self.floor.unwrap_or_default().saturating_add(1));
         }
         Ok(new)
     }

@@ -16,7 +16,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::error::Error;
 use crate::extract::MAX_YAML_BYTES;
-use crate::{AppState, audit, client};
+use crate::{AppState, audit, client, pool};
 
 /// A YAML of the largest size, and the form around it.
 const MAX_BODY_BYTES: usize = MAX_YAML_BYTES + 64 * 1024;
@@ -30,6 +30,7 @@ pub fn around(router: Router<AppState>, state: &AppState) -> Router<AppState> {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, TIMEOUT))
         .layer(from_fn_with_state(state.clone(), audit::layer))
+        .layer(from_fn_with_state(state.clone(), pool::layer))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(state.clone(), client::layer))
         .layer(

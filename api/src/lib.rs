@@ -10,16 +10,20 @@
 
 mod audit;
 pub mod auth;
+mod checks;
 mod client;
+mod connections;
 mod download;
 pub mod error;
 mod events;
 mod extract;
 mod layers;
+mod login_queue;
 mod metrics;
 mod once;
 mod openapi;
 mod page;
+mod pool;
 pub mod routes;
 pub mod settings;
 mod targets;
@@ -27,9 +31,7 @@ pub mod tokens;
 mod turns;
 mod ui;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use elt_shared::secret::Secret;
@@ -37,14 +39,13 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::checks::Checks;
 use crate::events::Events;
+use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::settings::ApiSettings;
-use crate::tokens::{MIN_KEY_BYTES, Tokens};
+use crate::tokens::{MIN_KEY_BYTES, Tokens, is_strong};
 use crate::turns::Turns;
-
-/// How long open requests may take to finish once the process should stop.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -57,8 +58,11 @@ pub struct AppState {
     pub(crate) secret_key: Secret,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,
+    pub(crate) checks: Checks,
     /// One login of a user from an address at a time.
     pub(crate) login_turns: Turns,
+    /// All logins whose passwords are being checked.
+    pub(crate) login_queue: LoginQueue,
     /// Cancelled when the process should stop.
     pub(crate) stop: CancellationToken,
 }
@@ -66,7 +70,7 @@ pub struct AppState {
 /// Why the API refuses to start.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// A key is missing or too short to protect anything.
+    /// A key is missing, or too weak to protect anything.
     #[error(
         "{0} must be set to at least {MIN_KEY_BYTES} random bytes (for example `openssl rand -hex 32`), the same on every replica"
     )]
@@ -75,14 +79,10 @@ pub enum SetupError {
 
 impl AppState {
     /// # Errors
-    /// When a key is missing or shorter than 32 bytes.
+    /// When a key is missing, shorter than 32 bytes or obviously not random.
     pub fn new(db: PgPool, settings: ApiSettings) -> Result<Self, SetupError> {
         let tokens = settings.jwt_key.as_ref().and_then(Tokens::new).ok_or(SetupError::Key("ELT_JWT_KEY"))?;
-        let secret_key = settings
-            .secret_key
-            .clone()
-            .filter(|key| key.expose().len() >= MIN_KEY_BYTES)
-            .ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
+        let secret_key = settings.secret_key.clone().filter(is_strong).ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
         Ok(Self {
             db,
             settings: Arc::new(settings),
@@ -90,7 +90,9 @@ impl AppState {
             secret_key,
             metrics: Arc::default(),
             events: Events::new(),
+            checks: Checks::default(),
             login_turns: Turns::default(),
+            login_queue: LoginQueue::default(),
             stop: CancellationToken::new(),
         })
     }
@@ -104,20 +106,9 @@ pub fn app(state: AppState) -> Router {
 }
 
 /// Answers requests until `stop` is cancelled, then lets open ones finish.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, mut state: AppState, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, mut state: AppState, stop: CancellationToken) {
     state.stop = stop.clone();
     tokio::spawn(state.events.clone().follow(state.db.clone(), stop.clone()));
-    let service = app(state).into_make_service_with_connect_info::<SocketAddr>();
-    let answering = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let deadline = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        done = answering => done,
-        () = deadline => Ok(()),
-    }
+    let proxies = state.settings.trusted_proxies.clone();
+    connections::answer(listener, app(state), proxies, stop).await;
 }

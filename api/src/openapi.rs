@@ -1,14 +1,16 @@
 //! The API's own description: OpenAPI 3.1 at `/openapi.json`, to try out at `/docs`.
 
 use axum::Router;
-use utoipa::openapi::OpenApi;
+use axum::http::{HeaderValue, header};
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::AppState;
-use crate::error::Problem;
+use crate::error::{PROBLEM, Problem};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -39,8 +41,49 @@ pub fn description() -> OpenApi {
 
 /// Serves the finished description and the page to try it out.
 pub fn docs(mut openapi: OpenApi) -> Router<AppState> {
-    openapi.paths.paths.values_mut().flat_map(operations).for_each(name_after_resource);
-    SwaggerUi::new("/docs").url("/openapi.json", openapi).into()
+    for operation in openapi.paths.paths.values_mut().flat_map(operations) {
+        name_after_resource(operation);
+        describe_problems(operation);
+    }
+    Router::from(SwaggerUi::new("/docs").url("/openapi.json", openapi))
+        .layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+}
+
+/// Content security policy of `/docs`: scripts and data from this server only, and no embedding in other pages. Inline
+/// styles are allowed, because Swagger UI writes style elements.
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// What each operation may also answer, besides what its handler lists: `(status, description)`.
+const FOR_ANY_INPUT: [(&str, &str); 1] = [("400", "The path, the query or the body cannot be read")];
+const FOR_A_BODY: [(&str, &str); 2] = [("413", "The body is too large"), ("415", "The body has the wrong media type")];
+const FOR_JSON: [(&str, &str); 1] = [("422", "The JSON does not match the schema")];
+const ALWAYS: [(&str, &str); 1] = [("default", "Any other problem")];
+
+/// Gives every error its real media type, and lists the errors that extractors and layers return.
+fn describe_problems(operation: &mut Operation) {
+    let body = operation.request_body.as_ref().and_then(|body| match body {
+        RefOr::T(body) => Some(body),
+        RefOr::Ref(_) => None,
+    });
+    let has_input = body.is_some() || operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
+    let mut also: Vec<(&str, &str)> = ALWAYS.to_vec();
+    also.extend(FOR_ANY_INPUT.iter().filter(|_| has_input));
+    also.extend(FOR_A_BODY.iter().filter(|_| body.is_some()));
+    also.extend(FOR_JSON.iter().filter(|_| body.is_some_and(|body| body.content.contains_key("application/json"))));
+    let responses = &mut operation.responses.responses;
+    for (status, description) in also {
+        responses.entry(status.to_owned()).or_insert_with(|| Response::new(description).into());
+    }
+    let is_problem = |status: &str| status == "default" || status.starts_with(['4', '5']);
+    for (_, response) in responses.iter_mut().filter(|(status, _)| is_problem(status)) {
+        if let RefOr::T(response) = response {
+            let schema = Ref::from_schema_name("Problem");
+            response.content = [(PROBLEM.to_owned(), Content::new(Some(schema)).into())].into_iter().collect();
+        }
+    }
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::{Error, Result};
+use crate::extract::escapes_nul;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 250;
@@ -36,7 +37,7 @@ impl PageQuery {
     /// When the cursor is not one of ours.
     pub fn after<K: DeserializeOwned>(&self) -> Result<Option<K>> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
-        let key = decode(cursor).and_then(|key| serde_json::from_slice(&key).ok());
+        let key = decode(cursor).filter(|key| !escapes_nul(key)).and_then(|key| serde_json::from_slice(&key).ok());
         key.map(Some).ok_or_else(|| {
             Error::bad_request(
                 "invalid_cursor",

@@ -16,7 +16,7 @@ pub struct ApiSettings {
     /// Signs tokens: at least 32 bytes, the same on every replica.
     #[arg(long, env = "ELT_JWT_KEY", hide_env_values = true, value_parser = secret)]
     pub jwt_key: Option<Secret>,
-    /// Recognises "the same YAML" and seals secrets: at least 32 bytes, the same on every replica.
+    /// Recognises a config that was uploaded before: at least 32 bytes, the same on every replica.
     #[arg(long, env = "ELT_SECRET_KEY", hide_env_values = true, value_parser = secret)]
     pub secret_key: Option<Secret>,
     /// Origins whose pages may call the API, `https://elt.example.com`; `*` for any.

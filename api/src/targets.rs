@@ -53,8 +53,11 @@ pub async fn open_config(
 
 /// A target's error for the caller. An analyst learns no more about a server than that it cannot be used.
 pub fn tell(error: TargetError, caller: &Caller) -> Error {
-    use TargetError::{Database, Host, Login, NoDatabase, NoTable, Reserved, Unreachable};
-    let about_the_server = matches!(error, Login { .. } | Unreachable { .. } | NoDatabase { .. } | Host(_));
+    use TargetError::{Database, Host, Login, NoConnect, NoDatabase, NoTable, Refused, Reserved, Unreachable};
+    let about_the_server = matches!(
+        error,
+        Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | NoDatabase { .. } | Host(_)
+    );
     if about_the_server && !caller.is_admin() {
         return Error::refused(
             StatusCode::BAD_GATEWAY,
@@ -65,11 +68,13 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
     }
     let status = match &error {
         NoTable { .. } | NoDatabase { .. } | Reserved { .. } => StatusCode::NOT_FOUND,
-        Login { .. } | Unreachable { .. } | Database(_) => StatusCode::BAD_GATEWAY,
+        Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | Database(_) => StatusCode::BAD_GATEWAY,
         _ => StatusCode::BAD_REQUEST,
     };
     if let Database(source) = &error {
-        tracing::warn!(error = %source, "could not read a target");
+        // Only the code is logged, because the server's message can quote a value of a row.
+        let code = source.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+        tracing::warn!(sqlstate = code, "could not read a target");
     }
     Error::refused(status, error.code(), error.to_string(), error.next_step())
 }

@@ -1,5 +1,7 @@
 //! Tokens: signed at login, checked at every request.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::secret::Secret;
 use elt_shared::store::users::{Role, User};
@@ -9,6 +11,18 @@ use uuid::Uuid;
 
 /// Shorter keys are refused at start.
 pub const MIN_KEY_BYTES: usize = 32;
+/// Fewest different bytes of a key. Of a million keys of 32 random hexadecimal digits, about one has fewer.
+const MIN_DIFFERENT_BYTES: usize = 8;
+/// Fewest bytes of the piece that a key may repeat.
+const MIN_PIECE: usize = 16;
+
+/// Whether a key is long enough and not obviously made up, such as 32 equal letters or a repeated word.
+pub fn is_strong(key: &Secret) -> bool {
+    let key = key.expose().as_bytes();
+    let different: HashSet<&u8> = key.iter().collect();
+    let repeats = |piece: usize| key.iter().skip(piece).zip(key).all(|(later, earlier)| later == earlier);
+    key.len() >= MIN_KEY_BYTES && different.len() >= MIN_DIFFERENT_BYTES && !(1..MIN_PIECE).any(repeats)
+}
 
 const ISSUER: &str = "elt";
 const AUDIENCE: &str = "elt-api";
@@ -58,12 +72,12 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// With this key; `None` when it is too short to be one.
+    /// With this key; `None` when it is too weak.
     pub fn new(key: &Secret) -> Option<Self> {
-        let key = key.expose().as_bytes();
-        if key.len() < MIN_KEY_BYTES {
+        if !is_strong(key) {
             return None;
         }
+        let key = key.expose().as_bytes();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = LEEWAY_SECONDS;
         validation.validate_nbf = true;
@@ -91,20 +105,21 @@ impl Tokens {
         Ok((token, claims.expires_at()))
     }
 
-    /// What a token says, if it is one of ours and has not expired. The error is a sentence for its bearer.
+    /// What a token says, if this installation issued it and it has not expired. The error is for the client to read.
     pub fn check(&self, token: &str) -> Result<Claims, &'static str> {
         use jsonwebtoken::errors::ErrorKind;
         if token.len() > MAX_TOKEN_BYTES {
-            return Err("the token is not one of ours");
+            return Err("the token was not issued by this server");
         }
-        jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map(|data| data.claims).map_err(
-            |error| match error.kind() {
-                ErrorKind::ExpiredSignature => "the token has expired",
-                ErrorKind::InvalidToken if !token.contains('.') => {
-                    "this is not a token: log in to get one; a signing key is not sent"
-                }
-                _ => "the token is not one of ours",
-            },
-        )
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map(|data| data.claims);
+        let claims = claims.map_err(|error| match error.kind() {
+            ErrorKind::ExpiredSignature => "the token has expired",
+            ErrorKind::InvalidToken if !token.contains('.') => {
+                "this is not a token: log in to get one; a signing key is not sent"
+            }
+            _ => "the token was not issued by this server",
+        })?;
+        // A NUL character is refused here, because PostgreSQL would refuse the query with it; no user name has one.
+        if claims.sub.contains('\0') { Err("the token was not issued by this server") } else { Ok(claims) }
     }
 }

@@ -83,13 +83,10 @@ fn counted(sources: usize) -> String {
 /// Tries the connections of each config.
 async fn connect_all(setup: Setup, files: Vec<ConfigFile>) -> anyhow::Result<Exit> {
     let screen = Screen::default();
-    let here = Here::open(setup, screen.telemetry("check")).await?;
-    let tried = try_each(&here, files, &screen).await;
-    here.close().await?;
-    tried
+    Here::during(setup, screen.telemetry("check"), async |here| try_each(here, files, &screen).await).await
 }
 
-async fn try_each(here: &Here, files: Vec<ConfigFile>, screen: &Screen) -> anyhow::Result<Exit> {
+async fn try_each(here: &Here<'_>, files: Vec<ConfigFile>, screen: &Screen) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
     for file in files {
         if here.stop.gracefully.is_cancelled() {
@@ -103,7 +100,7 @@ async fn try_each(here: &Here, files: Vec<ConfigFile>, screen: &Screen) -> anyho
     Ok(exit)
 }
 
-async fn connect(here: &Here, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
+async fn connect(here: &Here<'_>, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
     let run = here.enqueue(file.text, &file.config, "test_connection").await?;
     let (run, _) = watch(here.db(), Watch { run: run.id, schedule: None }, screen, here.work(run.id)).await?;
     let usable = report_of(&run).is_none_or(|report| report.connections.iter().all(|tried| tried.usable));

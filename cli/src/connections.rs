@@ -32,7 +32,7 @@ fn paragraph(tried: &ProbeReport) -> String {
 
 /// How far we got.
 fn reached(tried: &ProbeReport) -> String {
-    let used = if tried.what == "target" { "writable" } else { "readable" };
+    let used = if matches!(tried.what.as_str(), "target" | "combined CSV") { "writable" } else { "readable" };
     let steps = [(tried.reachable, "reachable"), (tried.authenticated, "authenticated"), (tried.usable, used)];
     let got = steps.iter().take_while(|(done, _)| *done).map(|(_, step)| (*step).to_owned());
     let missed = steps.iter().find(|(done, _)| !done).map(|(_, step)| format!("not {step}"));

@@ -7,14 +7,15 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
 use elt_shared::store::coverage;
-use elt_shared::telemetry::{self, TelemetryOptions};
 use serde_json::Value;
 
-use crate::databases::Databases;
+use crate::databases::on_control_database;
 use crate::exit::Exit;
 use crate::out;
 
 /// Keeps coverage reports of the tests
+///
+/// Needs DATABASE_URL, or the --data-dir of an `elt up`.
 #[derive(Debug, Args)]
 pub struct Coverage {
     #[command(subcommand)]
@@ -40,14 +41,14 @@ enum Action {
 
 impl Coverage {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let _telemetry = telemetry::init(&self.telemetry, TelemetryOptions::new("coverage"))?;
         let Action::Import { file, commit } = self.action;
         let report = read(&file)?;
-        let databases = Databases::open(&self.database, 1).await?;
-        databases.migrate().await?;
-        let imported = coverage::import(&databases.control, &report, commit.as_deref()).await;
-        databases.close().await?;
-        imported.context("could not keep the report")?;
+        on_control_database("coverage", &self.database, &self.telemetry, async |databases| {
+            databases.migrate().await?;
+            let imported = coverage::import(&databases.control, &report, commit.as_deref()).await;
+            imported.context("could not keep the report")
+        })
+        .await?;
         let (covered, all) = (report.covered_lines, report.num_statements);
         out::print(&format!("imported: {covered} of {all} lines, {:.1} %", report.percent_covered()));
         Ok(Exit::Done)

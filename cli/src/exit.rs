@@ -5,19 +5,21 @@ use std::process::ExitCode;
 use elt_api::SetupError;
 use elt_shared::local::LocalError;
 use elt_shared::telemetry::TelemetryError;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::out;
 
 /// The table every `--help` ends with.
 pub const HELP: &str = "\
 Exit codes:
-    0  done; also a run that was stopped as asked
+    0  done; also a run that was stopped as asked, or that succeeded with warnings
     1  failed: what happened and what to do is on stderr
     2  `elt plan`: a run would change something
     3  the config cannot run
-   64  the command line is not one
+    4  the run ended, but none of its data could be loaded
+   64  the command line is wrong
    69  the control database cannot be reached
-   78  a setting is missing or makes no sense
+   78  a setting is missing or invalid
   130  forced to end by a second Ctrl-C (143: by a second SIGTERM)
 
 Settings are flags or environment variables; a flag wins. Each command's --help names both.";
@@ -34,11 +36,13 @@ pub enum Exit {
     WouldChange = 2,
     /// The config cannot run.
     Config = 3,
-    /// The command line is not one.
+    /// The run ended, but none of its data could be loaded.
+    NothingLoaded = 4,
+    /// The command line is wrong.
     Usage = 64,
     /// The control database cannot be reached.
     Unavailable = 69,
-    /// A setting is missing or makes no sense.
+    /// A setting is missing or invalid.
     Settings = 78,
 }
 
@@ -64,11 +68,43 @@ pub fn refuse(exit: Exit, message: impl Into<String>, next_step: impl Into<Strin
     Refusal { exit, message: message.into(), next_step: next_step.into() }.into()
 }
 
+/// Returns both values. When both failed, one error carries both messages, so that a reader learns at once everything
+/// that is wrong.
+pub fn both<A, B>(one: anyhow::Result<A>, other: anyhow::Result<B>) -> anyhow::Result<(A, B)> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        (Err(one), Err(other)) => match (one.downcast::<Refusal>(), other.downcast::<Refusal>()) {
+            (Ok(one), Ok(other)) => Err(refuse(
+                one.exit,
+                format!("{}; {}", one.message, other.message),
+                format!("{} {}", one.next_step, other.next_step),
+            )),
+            (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+        },
+    }
+}
+
+/// An error of the database driver in words for people. The driver's own additions are left out, because the "line" it
+/// names is one of PostgreSQL's source code.
+pub fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Database(database)) => database.message().to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Writes an error, why, and what to do, and says how the command ends.
 pub fn explain(error: &anyhow::Error) -> ExitCode {
-    out::problem(&format!("error: {error}"));
-    for cause in error.chain().skip(1) {
-        out::problem(&format!("  because: {cause}"));
+    let mut said = error.to_string();
+    out::problem(&format!("error: {said}"));
+    for error in error.chain().skip(1).filter(|error| !error.is::<PgDatabaseError>()) {
+        let cause = cause(error);
+        // Libraries repeat the text of a source in their own.
+        if !said.contains(&cause) {
+            out::problem(&format!("  because: {cause}"));
+            said.push_str(&cause);
+        }
     }
     let (exit, next_step) = remedy(error);
     if let Some(next_step) = next_step {

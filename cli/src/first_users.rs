@@ -21,7 +21,7 @@ pub struct FirstUsers {
     user_password: Option<Secret>,
 }
 
-/// How whoever reads the greeting logs in.
+/// How the first admin logs in, for the greeting of `elt up`.
 pub enum FirstLogin {
     /// There were users already.
     AsBefore,
@@ -53,7 +53,7 @@ impl FirstUsers {
         {
             let Some(password) = password else { continue };
             let doing = || format!("could not add the user `{name}`");
-            let hash = password::hash(password).await.with_context(doing)?;
+            let hash = password::hash_given(password).await.with_context(doing)?;
             users::create(db, name, &hash, role).await.with_context(doing)?;
         }
         Ok(true)

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::databases::Databases;
+use crate::databases::{Databases, LocalMode, Place};
 use crate::keys::Keys;
+use crate::out;
 use crate::signals::{self, Stop};
 use crate::worker;
 
@@ -27,32 +28,59 @@ pub struct Setup {
     pub telemetry: TelemetrySettings,
 }
 
-/// This process, ready to execute runs. [`Here::close`] it last.
+/// This process, ready to execute runs.
 #[derive(Debug)]
-pub struct Here {
-    /// Cancelled when whoever started us wants us to stop.
+pub struct Here<'a> {
+    /// Cancelled by the first signal (gracefully) and the second one (now).
     pub stop: Stop,
-    databases: Databases,
+    databases: &'a Databases,
     keys: Keys,
     queue: String,
     settings: WorkerSettings,
-    telemetry: Telemetry,
 }
 
-impl Here {
-    /// Opens the databases and gets ready to work a queue of our own.
-    pub async fn open(setup: Setup, mut options: TelemetryOptions) -> anyhow::Result<Self> {
+impl<'a> Here<'a> {
+    /// Opens the databases for `work`, which may put runs on a queue of this process and execute them. Closes the
+    /// databases however it ends.
+    ///
+    /// # Errors
+    /// When a database or the keys cannot be used, or when `work` fails.
+    pub async fn during<T>(
+        setup: Setup,
+        mut options: TelemetryOptions,
+        work: impl AsyncFnOnce(&Here<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         options.data_dir = Some(setup.database.data_dir());
         let mut telemetry = telemetry::init(&setup.telemetry, options)?;
+        let place = Place::choose(&setup.database, LocalMode::Make)?;
+        out::problem(&place.to_string());
         let stop = signals::listen()?;
-        let databases = Databases::open(&setup.database, worker::connections(&setup.worker)).await?;
+        let connections = worker::connections(&setup.worker);
+        Databases::during(place, &setup.database, connections, async |databases| {
+            let here = Here::prepare(databases, setup.worker, stop, &mut telemetry).await;
+            let ended = match here {
+                Ok(here) => work(&here).await,
+                Err(error) => Err(error),
+            };
+            telemetry.shutdown().await;
+            ended
+        })
+        .await
+    }
+
+    async fn prepare(
+        databases: &'a Databases,
+        worker: WorkerSettings,
+        stop: Stop,
+        telemetry: &mut Telemetry,
+    ) -> anyhow::Result<Self> {
         databases.migrate().await?;
-        databases.keep_lines_of(&mut telemetry).await?;
+        databases.keep_lines_of(telemetry).await?;
         let keys = Keys::load_or_make(&databases.data_dir, None, None)?;
         let queue = job::private_queue();
-        let mut settings = worker::settings(&databases, setup.worker, &stop);
+        let mut settings = worker::settings(databases, worker, &stop);
         settings.queue.clone_from(&queue);
-        Ok(Self { stop, databases, keys, queue, settings, telemetry })
+        Ok(Self { stop, databases, keys, queue, settings })
     }
 
     /// The control database.
@@ -100,7 +128,8 @@ impl Here {
             target_table: &target_table,
             trigger: "manual",
             schedule_id: None,
-            parent_id: None,
+            subject_id: None,
+            retry_of: None,
             queue: &self.queue,
             options: options()?,
             not_before: None,
@@ -110,7 +139,7 @@ impl Here {
             traceparent: telemetry::traceparent(),
             created_by: &person(),
         };
-        let run = trigger::enqueue(&mut tx, new, chrono::Utc::now()).await.context("could not start the run")?;
+        let run = trigger::enqueue(&mut tx, new).await.context("could not start the run")?;
         tx.commit().await.context("could not start the run")?;
         Ok(run)
     }
@@ -119,12 +148,6 @@ impl Here {
     pub async fn work(&self, run: Uuid) -> anyhow::Result<Run> {
         let stop = self.stop.gracefully.clone();
         elt_worker::run_one(self.db().clone(), self.settings.clone(), run, stop).await.context("the worker ended")
-    }
-
-    /// Says goodbye.
-    pub async fn close(self) -> anyhow::Result<()> {
-        self.telemetry.shutdown().await;
-        self.databases.close().await
     }
 
     async fn check(&self, text: String) -> anyhow::Result<Upload> {

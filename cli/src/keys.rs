@@ -13,13 +13,15 @@ use serde::{Deserialize, Serialize};
 use crate::exit::{Exit, refuse};
 
 const FILE: &str = "keys.json";
+/// Shorter keys could be guessed.
+const MIN_BYTES: usize = 32;
 
 /// What must be the same for every process of an installation, and survive restarts.
 #[derive(Debug, Clone)]
 pub struct Keys {
     /// Signs tokens.
     pub jwt: Secret,
-    /// Recognises "the same YAML" and seals secrets.
+    /// Recognises a config that was uploaded before, by a keyed hash of its text.
     pub secret: Secret,
 }
 
@@ -33,6 +35,7 @@ struct KeyFile {
 impl Keys {
     /// The keys of this data folder: those given win, the others are read, or made and written now.
     pub fn load_or_make(data_dir: &Path, jwt: Option<Secret>, secret: Option<Secret>) -> anyhow::Result<Self> {
+        let (jwt, secret) = (checked("ELT_JWT_KEY", jwt)?, checked("ELT_SECRET_KEY", secret)?);
         if let (Some(jwt), Some(secret)) = (&jwt, &secret) {
             return Ok(Self { jwt: jwt.clone(), secret: secret.clone() });
         }
@@ -45,14 +48,16 @@ impl Keys {
 
     /// The keys as given, or as `elt up` wrote them into this data folder. Makes none.
     pub fn find(data_dir: &Path, jwt: Option<Secret>, secret: Option<Secret>) -> anyhow::Result<Self> {
-        let kept = Self::read(data_dir)?;
-        let jwt = jwt.or_else(|| kept.map(|kept| kept.jwt)).ok_or_else(|| missing("ELT_JWT_KEY", data_dir))?;
+        let jwt = match checked("ELT_JWT_KEY", jwt)? {
+            Some(jwt) => jwt,
+            None => Self::read(data_dir)?.ok_or_else(|| missing("ELT_JWT_KEY", data_dir))?.jwt,
+        };
         Ok(Self { jwt, secret: Self::find_secret(data_dir, secret)? })
     }
 
-    /// The key that opens secrets, as given or as `elt up` wrote it into this data folder.
+    /// The secret key, as given or as `elt up` wrote it into this data folder.
     pub fn find_secret(data_dir: &Path, secret: Option<Secret>) -> anyhow::Result<Secret> {
-        if let Some(secret) = secret {
+        if let Some(secret) = checked("ELT_SECRET_KEY", secret)? {
             return Ok(secret);
         }
         let kept = Self::read(data_dir)?;
@@ -69,7 +74,12 @@ impl Keys {
         // What serde says may quote the file: it holds keys.
         let file: KeyFile = serde_json::from_str(&text).map_err(|_| {
             let message = format!("{} is not the file of keys elt wrote", path.display());
-            refuse(Exit::Settings, message, "Restore it from a backup: without its keys, sealed configs stay sealed.")
+            refuse(
+                Exit::Settings,
+                message,
+                "Restore it from a backup. With new keys everybody has to log in again, and a config uploaded before \
+                 counts as a new one.",
+            )
         })?;
         Ok(Some(Self { jwt: file.jwt_key.into(), secret: file.secret_key.into() }))
     }
@@ -93,6 +103,18 @@ impl Keys {
         };
         write().with_context(|| format!("could not write {}", path.display()))?;
         Self::read(data_dir)?.with_context(|| format!("could not read {} back", path.display()))
+    }
+}
+
+/// A key from the settings, refused when it is too short.
+fn checked(name: &str, key: Option<Secret>) -> anyhow::Result<Option<Secret>> {
+    match key {
+        Some(key) if key.expose().len() < MIN_BYTES => Err(refuse(
+            Exit::Settings,
+            format!("{name} has {} bytes, but needs at least {MIN_BYTES}", key.expose().len()),
+            format!("Set {name} to the output of `openssl rand -hex 32`, the same everywhere."),
+        )),
+        key => Ok(key),
     }
 }
 
@@ -128,10 +150,11 @@ mod tests {
     fn keys_are_written_once_and_for_their_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let first = Keys::load_or_make(folder.path(), None, None).unwrap();
-        let again = Keys::load_or_make(folder.path(), None, Some(Secret::new("given"))).unwrap();
+        let given = "a key that is long enough to be used";
+        let again = Keys::load_or_make(folder.path(), None, Some(Secret::new(given))).unwrap();
 
         assert_eq!(first.jwt, again.jwt);
-        assert_eq!(again.secret.expose(), "given");
+        assert_eq!(again.secret.expose(), given);
         assert_eq!(folder.path().join(FILE).metadata().unwrap().mode() & 0o777, 0o600);
         assert!(first.jwt.expose().len() >= 32);
     }
@@ -139,7 +162,23 @@ mod tests {
     #[test]
     fn a_process_that_makes_no_keys_names_the_one_it_lacks() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Keys::find(folder.path(), Some(Secret::new("given")), None).unwrap_err();
+        let given = || Some(Secret::new("a key that is long enough to be used"));
+        let error = Keys::find(folder.path(), given(), None).unwrap_err();
         assert!(error.to_string().starts_with("ELT_SECRET_KEY is not set"), "{error}");
+    }
+
+    #[test]
+    fn a_short_key_is_refused_wherever_it_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let short = || Some(Secret::new("31 bytes are not quite enough.."));
+        let errors = [
+            Keys::load_or_make(folder.path(), short(), None).unwrap_err(),
+            Keys::find(folder.path(), short(), None).unwrap_err(),
+            Keys::find_secret(folder.path(), short()).unwrap_err(),
+        ];
+        for error in errors {
+            assert!(error.to_string().ends_with("_KEY has 31 bytes, but needs at least 32"), "{error}");
+        }
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "no keys are made");
     }
 }

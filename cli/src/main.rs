@@ -36,9 +36,11 @@ mod worker;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use elt_shared::settings;
+use nix::sys::stat::{Mode, umask};
 
-use exit::Exit;
+use exit::{Exit, refuse};
 
 /// Files, HTTP APIs and SFTP servers in; clean, deduplicated PostgreSQL tables out.
 #[derive(Debug, Parser)]
@@ -84,14 +86,13 @@ impl Command {
 }
 
 fn main() -> ExitCode {
+    // Only this account may read rows, logs and keys, whatever the shell's umask says.
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
     // Everything that speaks TLS asks for the process's provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
-        }
+        Err(code) => return code,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -101,4 +102,29 @@ fn main() -> ExitCode {
     // A blocked thread (a read from a terminal) must not keep the process.
     runtime.shutdown_background();
     outcome.map_or_else(|error| exit::explain(&error), ExitCode::from)
+}
+
+/// Reads the command line and the environment. In case of `Err`, the problem or the help text is already printed.
+fn parse() -> Result<Cli, ExitCode> {
+    let parsed = Cli::try_parse();
+    let is_help = parsed.as_ref().is_err_and(|error| !error.use_stderr());
+    // Checked before the errors of the command line, because an empty variable may be their cause.
+    if !is_help && let Some(name) = empty_variable() {
+        let message = format!("the environment variable {name} is set, but empty");
+        return Err(exit::explain(&refuse(Exit::Settings, message, format!("Give {name} a value, or unset it."))));
+    }
+    parsed.map_err(|error| {
+        let _ = error.print();
+        if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+    })
+}
+
+/// Name of an environment variable of the chosen command that is set but empty. This is an error, because it usually
+/// comes from a mistake in a script or an environment file, and to ignore it could silently choose another database or
+/// make new keys.
+fn empty_variable() -> Option<String> {
+    let command = Cli::command();
+    let chosen = command.find_subcommand(std::env::args_os().nth(1)?)?;
+    let variables = chosen.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+    variables.into_iter().find(|name| settings::is_empty_variable(name)).map(ToOwned::to_owned)
 }

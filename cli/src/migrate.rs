@@ -2,16 +2,15 @@
 
 use clap::Args;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::telemetry::{self, TelemetryOptions};
 
-use crate::databases::Databases;
+use crate::databases::{Databases, on_control_database};
 use crate::exit::Exit;
 use crate::out;
 
 /// Brings the control database up to date
 ///
 /// Makes or changes the tables of this version of elt. Safe to run again, from several places at once, and while
-/// servers and workers of the version before are still running.
+/// servers and workers of the version before are still running. Needs DATABASE_URL, or the --data-dir of an `elt up`.
 #[derive(Debug, Args)]
 pub struct Migrate {
     #[command(flatten)]
@@ -22,10 +21,7 @@ pub struct Migrate {
 
 impl Migrate {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let _telemetry = telemetry::init(&self.telemetry, TelemetryOptions::new("migrate"))?;
-        let databases = Databases::open(&self.database, 2).await?;
-        databases.migrate().await?;
-        databases.close().await?;
+        on_control_database("migrate", &self.database, &self.telemetry, Databases::migrate).await?;
         out::print("the control database is up to date");
         Ok(Exit::Done)
     }

@@ -24,7 +24,8 @@ use crate::table::count;
 #[command(
     mut_arg("queue", |queue| queue.hide(true)),
     after_help = "\
-Exit codes: 0 a run would change nothing; 2 it would change something; 1 it would fail; 3 the config cannot run.
+Exit codes: 0 a run would change nothing; 2 it would change something; 1 it would fail; 3 the config cannot run;
+4 nothing of what comes could be loaded.
 
 Example:
   elt plan pipeline.yaml || test $? = 2"
@@ -45,22 +46,21 @@ impl Plan {
         let file = ConfigFile::read(&self.file)?;
         let screen = Screen::default();
         let setup = Setup { worker: self.worker, database: self.database, telemetry: self.telemetry };
-        let here = Here::open(setup, screen.telemetry("plan")).await?;
-        let ended =
-            plan(&here, file, &screen).instrument(tracing::info_span!("elt plan", file = %self.file.display())).await;
-        here.close().await?;
-        ended
+        Here::during(setup, screen.telemetry("plan"), async |here| {
+            plan(here, file, &screen).instrument(tracing::info_span!("elt plan", file = %self.file.display())).await
+        })
+        .await
     }
 }
 
-async fn plan(here: &Here, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
+async fn plan(here: &Here<'_>, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
     let run = here.enqueue(file.text, &file.config, "plan").await?;
     let (run, _) = watch(here.db(), Watch { run: run.id, schedule: None }, screen, here.work(run.id)).await?;
     let exit = exit_of(&run);
     match report_of(&run) {
-        Some(report) if exit == Exit::Done => {
+        Some(report) if matches!(exit, Exit::Done | Exit::NothingLoaded) => {
             out::print(&changes(&report));
-            Ok(if changes_something(&report) { Exit::WouldChange } else { Exit::Done })
+            Ok(if exit == Exit::Done && changes_something(&report) { Exit::WouldChange } else { exit })
         }
         _ => Ok(exit),
     }

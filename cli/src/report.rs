@@ -4,16 +4,16 @@ use anyhow::Context;
 use clap::Args;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
 use elt_shared::store::runs;
-use elt_shared::telemetry::{self, TelemetryOptions};
 use uuid::Uuid;
 
-use crate::databases::Databases;
+use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
 use crate::{out, summary};
 
 /// Shows what a run did
 ///
-/// Rows of every file, types and why, seconds of each stage, what changed, what was left out.
+/// Rows of every file, types and why, seconds of each stage, what changed, what was left out. Needs DATABASE_URL, or
+/// the --data-dir of an `elt up`.
 #[derive(Debug, Args)]
 pub struct Report {
     /// The run's id
@@ -29,12 +29,11 @@ pub struct Report {
 
 impl Report {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let _telemetry = telemetry::init(&self.telemetry, TelemetryOptions::new("report"))?;
-        let databases = Databases::open(&self.database, 1).await?;
-        databases.require_migrated().await?;
-        let found = runs::find(&databases.control, self.run).await.context("could not look for the run");
-        databases.close().await?;
-        let run = found?.ok_or_else(|| {
+        let found = on_control_database("report", &self.database, &self.telemetry, async |databases| {
+            databases.require_migrated().await?;
+            runs::find(&databases.control, self.run).await.context("could not look for the run")
+        });
+        let run = found.await?.ok_or_else(|| {
             let message = format!("there is no run {} in this database", self.run);
             refuse(Exit::Failed, message, "The dashboard's list of runs shows their ids.")
         })?;

@@ -2,18 +2,18 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Context;
 use clap::Args;
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
 use elt_shared::settings::{DatabaseSettings, NetworkSettings, TelemetrySettings};
-use elt_shared::telemetry::{self, TelemetryOptions};
+use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use tokio::net::TcpListener;
 
-use crate::databases::Databases;
-use crate::exit::{Exit, refuse};
+use crate::databases::{Databases, LocalMode, Place};
+use crate::exit::{Exit, both, refuse};
 use crate::first_users::FirstUsers;
 use crate::keys::Keys;
+use crate::signals::Stop;
 use crate::{out, signals};
 
 /// Connections to the control database for answering requests.
@@ -45,26 +45,43 @@ pub struct Serve {
 
 impl Serve {
     pub async fn execute(self) -> anyhow::Result<Exit> {
+        // Before anything is written: a refused start leaves nothing behind.
+        let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), self.api.secret_key.clone());
+        let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("serve") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
-        let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), self.api.secret_key.clone())?;
         let listener = listen(self.api.listen).await?;
-        let databases = Databases::open(&self.database, CONNECTIONS).await?;
+        tracing::info!("{place}");
+        let database = self.database.clone();
+        Databases::during(place, &database, CONNECTIONS, async |databases| {
+            let ended = self.answer(databases, listener, keys, stop, &mut telemetry).await;
+            telemetry.shutdown().await;
+            ended
+        })
+        .await
+    }
+
+    async fn answer(
+        self,
+        databases: &Databases,
+        listener: TcpListener,
+        keys: Keys,
+        stop: Stop,
+        telemetry: &mut Telemetry,
+    ) -> anyhow::Result<Exit> {
         if self.migrate {
             databases.migrate().await?;
         }
         databases.require_migrated().await?;
-        databases.keep_lines_of(&mut telemetry).await?;
+        databases.keep_lines_of(telemetry).await?;
+        // Unusable keys are refused before users are made who could not log in.
+        let state = state(databases, self.api, self.network, self.env_allow, keys)?;
         self.first_users.make(&databases.control).await?;
-
-        let state = state(&databases, self.api, self.network, self.env_allow, keys)?;
         let address = listener.local_addr()?;
         tracing::info!("elt {} answers at http://{address}/", env!("CARGO_PKG_VERSION"));
         out::print(&format!("elt answers at http://{address}/"));
-        elt_api::serve(listener, state, stop.gracefully).await.context("the API ended")?;
-        telemetry.shutdown().await;
-        databases.close().await?;
+        elt_api::serve(listener, state, stop.gracefully).await;
         Ok(Exit::Done)
     }
 }

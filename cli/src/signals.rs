@@ -11,7 +11,7 @@ use crate::out;
 /// After the second signal, what can be handed back in this time is.
 const LAST_MOMENT: Duration = Duration::from_millis(800);
 
-/// Two wishes of whoever started the process.
+/// Cancelled by the first signal (graceful stop) and the second one (immediate stop).
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     /// Finish what is at hand and end.

@@ -1,7 +1,8 @@
 //! What a run did, for the person at the terminal.
 
-use elt_shared::store::runs::Run;
+use elt_shared::store::runs::{Outcome, Run};
 use elt_worker::extract::LeftOutKind;
+use elt_worker::rejections::Rejections;
 use elt_worker::report::{Drift, FileReceipt, RunReport};
 
 use crate::connections;
@@ -12,7 +13,8 @@ pub fn of(run: &Run) -> String {
     let mut parts = vec![headline(run)];
     match report_of(run) {
         Some(report) if !report.connections.is_empty() => parts.push(connections::of(&report.connections)),
-        Some(report) => parts.extend(rows(&report)),
+        Some(report) if run.state == "succeeded" => parts.extend(rows(&report)),
+        Some(report) => parts.extend(report.rejected.as_ref().map(rejected)),
         None => {}
     }
     if let Some(error) = &run.error {
@@ -26,6 +28,20 @@ pub fn of(run: &Run) -> String {
 /// The report of a run that has one.
 pub fn report_of(run: &Run) -> Option<RunReport> {
     serde_json::from_value(run.report.clone()?).ok()
+}
+
+/// Why rows of a run that loaded nothing were rejected, and where the first of them are.
+fn rejected(rejections: &Rejections) -> String {
+    let listed = rejections.places.len() as u64;
+    let mut lines = vec![match rejections.total > listed {
+        true => format!("  rejected rows, the first {listed} of {}:", count(rejections.total)),
+        false => "  rejected rows:".to_owned(),
+    }];
+    lines.extend(rejections.places.iter().map(|place| {
+        let column = place.column.as_ref().map(|column| format!("{column}: ")).unwrap_or_default();
+        format!("    {}:{}  {column}{}", place.file, place.line, place.reason)
+    }));
+    lines.join("\n")
 }
 
 /// What a run did with the rows.
@@ -42,7 +58,19 @@ fn headline(run: &Run) -> String {
         _ => String::new(),
     };
     let kind = if run.kind == "run" { "run".to_owned() } else { format!("run ({})", run.kind) };
-    format!("{kind} {} of {}: {}{took}", run.id, run.name, run.state)
+    format!("{kind} {} of {}: {}{took}", run.id, run.name, ended(run))
+}
+
+/// The run's state and outcome.
+fn ended(run: &Run) -> String {
+    let came_to = match (run.outcome, run.kind.as_str()) {
+        (None | Some(Outcome::Clean), _) => "",
+        (Some(Outcome::WithWarnings), _) => " with warnings",
+        (Some(Outcome::NothingLoaded), "test_connection") => ", but none of the connections can be used",
+        (Some(Outcome::NothingLoaded), "check" | "plan") => ", but none of its data can be loaded",
+        (Some(Outcome::NothingLoaded), _) => ", but none of its data could be loaded",
+    };
+    format!("{}{came_to}", run.state)
 }
 
 fn files(report: &RunReport) -> String {

@@ -8,12 +8,12 @@ use clap::Args;
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::telemetry::{self, TelemetryOptions};
+use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-use crate::databases::Databases;
+use crate::databases::{Databases, LocalMode, Place};
 use crate::exit::Exit;
 use crate::first_users::{FirstLogin, FirstUsers};
 use crate::keys::Keys;
@@ -48,21 +48,38 @@ impl Up {
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         let listener = serve::listen(self.api.listen).await?;
+        let keys =
+            Keys::load_or_make(&self.database.data_dir(), self.api.jwt_key.clone(), self.api.secret_key.clone())?;
+        let place = Place::choose(&self.database, LocalMode::Make)?;
+        tracing::info!("{place}");
         let connections = serve::CONNECTIONS + worker::connections(&self.worker);
-        let databases = Databases::open(&self.database, connections).await?;
-        databases.migrate().await?;
-        databases.keep_lines_of(&mut telemetry).await?;
-        let keys = Keys::load_or_make(&databases.data_dir, self.api.jwt_key.clone(), self.api.secret_key.clone())?;
-        let login = self.first_users.make_or_generate(&databases.control).await?;
+        let database = self.database.clone();
+        Databases::during(place, &database, connections, async |databases| {
+            let ended = self.serve_and_work(databases, listener, keys, stop, &mut telemetry).await;
+            telemetry.shutdown().await;
+            ended
+        })
+        .await
+    }
 
-        greet(listener.local_addr()?, &databases.data_dir, &login);
-        let state =
-            serve::state(&databases, self.api, self.worker.network.clone(), self.worker.env_allow.clone(), keys)?;
-        let settings = worker::settings(&databases, self.worker, &stop);
-        let ended = work(listener, state, (!self.no_worker).then_some(settings), &databases.control, &stop).await;
-        telemetry.shutdown().await;
-        databases.close().await?;
-        ended.map(|()| Exit::Done)
+    async fn serve_and_work(
+        self,
+        databases: &Databases,
+        listener: TcpListener,
+        keys: Keys,
+        stop: Stop,
+        telemetry: &mut Telemetry,
+    ) -> anyhow::Result<Exit> {
+        databases.migrate().await?;
+        databases.keep_lines_of(telemetry).await?;
+        let (network, env_allow) = (self.worker.network.clone(), self.worker.env_allow.clone());
+        // Unusable keys are refused before users are made who could not log in.
+        let state = serve::state(databases, self.api, network, env_allow, keys)?;
+        let login = self.first_users.make_or_generate(&databases.control).await?;
+        greet(listener.local_addr()?, databases, &login);
+        let settings = worker::settings(databases, self.worker, &stop);
+        work(listener, state, (!self.no_worker).then_some(settings), &databases.control, &stop).await?;
+        Ok(Exit::Done)
     }
 }
 
@@ -76,9 +93,8 @@ async fn work(
 ) -> anyhow::Result<()> {
     let until = stop.gracefully.child_token();
     let api = async {
-        let answer = elt_api::serve(listener, state, until.clone()).await.context("the API ended");
+        elt_api::serve(listener, state, until.clone()).await;
         until.cancel();
-        answer
     };
     let worker = async {
         let Some(settings) = settings else { return Ok(()) };
@@ -86,20 +102,30 @@ async fn work(
         until.cancel();
         answer
     };
-    let (api, worker) = tokio::join!(api, worker);
-    api.and(worker)
+    let ((), worker) = tokio::join!(api, worker);
+    worker
 }
 
-fn greet(address: SocketAddr, data_dir: &Path, login: &FirstLogin) {
+fn greet(address: SocketAddr, databases: &Databases, login: &FirstLogin) {
     tracing::info!("elt {} is up at http://{address}/", env!("CARGO_PKG_VERSION"));
+    let data_dir = &databases.data_dir;
+    // Without the folder the command would not find a private database.
+    let named = if databases.are_private() { format!(" --data-dir {}", quoted(data_dir)) } else { String::new() };
     let login = match login {
         FirstLogin::Generated(password) => format!("admin / {}   (shown this once)", password.expose()),
         FirstLogin::Given => "as admin, with the password you gave".to_owned(),
-        FirstLogin::AsBefore => "as set up before; `elt user password admin` sets a new password".to_owned(),
+        FirstLogin::AsBefore => format!("as set up before; `elt user password admin{named}` sets a new password"),
     };
     out::print(&format!(
         "\n  elt is up.\n\n    dashboard  http://{address}/ui/\n    API        http://{address}/docs\n    log in     {login}\n    \
          data       {}\n\n  Ctrl-C stops it.\n",
         data_dir.display()
     ));
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = text.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
+    if is_plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -1,6 +1,6 @@
 //! `elt user`: who may log in.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
@@ -8,19 +8,18 @@ use elt_shared::password;
 use elt_shared::secret::Secret;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
 use elt_shared::store::users::{self, Change, Role};
-use elt_shared::telemetry::{self, TelemetryOptions};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::databases::Databases;
+use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
 use crate::keys::generate_password;
 use crate::out;
 
 /// Adds, lists and changes the people who may log in
 ///
-/// Works on the control database directly, so whoever can run it needs no login. Every change voids the tokens that
-/// user holds.
+/// Works on the control database directly and needs no login: name the database with DATABASE_URL, or the --data-dir of
+/// an `elt up`. Every change voids the tokens that user holds.
 #[derive(Debug, Args)]
 pub struct User {
     #[command(subcommand)]
@@ -33,7 +32,7 @@ pub struct User {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Add a user; prints a generated password, unless one is given on stdin
+    /// Add a user with the password on stdin; without one, prints a generated password
     Add {
         name: String,
         /// What they may do
@@ -45,7 +44,7 @@ enum Action {
     },
     /// List all users
     List,
-    /// Set a new password; prints a generated one, unless one is given on stdin
+    /// Set the password on stdin; without one, prints a generated password
     Password {
         name: String,
         /// Read the password from stdin
@@ -85,22 +84,34 @@ impl From<RoleName> for Role {
 
 impl User {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let _telemetry = telemetry::init(&self.telemetry, TelemetryOptions::new("user"))?;
-        let databases = Databases::open(&self.database, 2).await?;
-        databases.require_migrated().await?;
-        let done = self.action.execute(&databases.control).await;
-        databases.close().await?;
-        done.map(|()| Exit::Done)
+        // Read before the database is opened, because a person may take long to type, or give up.
+        let given = self.action.given_password()?;
+        on_control_database("user", &self.database, &self.telemetry, async |databases| {
+            databases.require_migrated().await?;
+            self.action.execute(&databases.control, given).await
+        })
+        .await?;
+        Ok(Exit::Done)
     }
 }
 
 impl Action {
-    async fn execute(self, db: &PgPool) -> anyhow::Result<()> {
+    /// The password on stdin, for the actions that set one.
+    fn given_password(&self) -> anyhow::Result<Option<Secret>> {
         match self {
-            Self::Add { name, role, password_stdin } => add(db, &name, role.into(), password_stdin).await,
+            Self::Add { password_stdin, .. } | Self::Password { password_stdin, .. } => {
+                password_on_stdin(*password_stdin)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn execute(self, db: &PgPool, given: Option<Secret>) -> anyhow::Result<()> {
+        match self {
+            Self::Add { name, role, .. } => add(db, &name, role.into(), given).await,
             Self::List => list(db).await,
-            Self::Password { name, password_stdin } => {
-                let (password_hash, generated) = new_password(password_stdin).await?;
+            Self::Password { name, .. } => {
+                let (password_hash, generated) = new_password(given).await?;
                 change(db, &name, Change { password_hash: Some(password_hash), ..Change::default() }).await?;
                 show(&name, generated.as_ref());
                 Ok(())
@@ -119,8 +130,8 @@ impl Action {
     }
 }
 
-async fn add(db: &PgPool, name: &str, role: Role, from_stdin: bool) -> anyhow::Result<()> {
-    let (hash, generated) = new_password(from_stdin).await?;
+async fn add(db: &PgPool, name: &str, role: Role, given: Option<Secret>) -> anyhow::Result<()> {
+    let (hash, generated) = new_password(given).await?;
     users::create(db, name, &hash, role).await.map_err(|error| match error.as_database_error() {
         Some(database) if database.constraint() == Some("users_username") => refuse(
             Exit::Failed,
@@ -166,18 +177,76 @@ async fn find(db: &PgPool, name: &str) -> anyhow::Result<Uuid> {
 }
 
 /// The hash to keep, and the password to show when it is a generated one.
-async fn new_password(from_stdin: bool) -> anyhow::Result<(String, Option<Secret>)> {
-    if !from_stdin {
-        let password = Secret::new(generate_password());
-        return Ok((password::hash(password.clone()).await?, Some(password)));
+async fn new_password(given: Option<Secret>) -> anyhow::Result<(String, Option<Secret>)> {
+    match given {
+        Some(password) => Ok((password::hash(password).await?, None)),
+        None => {
+            let password = Secret::new(generate_password());
+            Ok((password::hash(password.clone()).await?, Some(password)))
+        }
     }
-    let mut text = String::new();
-    std::io::stdin().lock().take(4_096).read_to_string(&mut text).context("could not read the password from stdin")?;
-    Ok((password::hash(Secret::new(text.trim_end_matches(['\r', '\n']))).await?, None))
+}
+
+/// Most bytes read from stdin for a password.
+const LONGEST_INPUT: u64 = 4_096;
+
+/// The one line on stdin. `None`: stdin is a terminal or empty, and a password is not `required` there.
+fn password_on_stdin(required: bool) -> anyhow::Result<Option<Secret>> {
+    let stdin = std::io::stdin();
+    if !required {
+        if stdin.is_terminal() {
+            return Ok(None);
+        }
+        out::problem("reading a password from stdin (`</dev/null` generates one)");
+    }
+    let mut bytes = Vec::new();
+    let read = stdin.lock().take(LONGEST_INPUT + 1).read_to_end(&mut bytes);
+    read.context("could not read the password from stdin")?;
+    if bytes.is_empty() && !required {
+        return Ok(None);
+    }
+    one_line(bytes)
+        .map(Some)
+        .map_err(|problem| refuse(Exit::Failed, problem, "Write the password on one line of stdin."))
+}
+
+fn one_line(bytes: Vec<u8>) -> Result<Secret, &'static str> {
+    if bytes.len() as u64 > LONGEST_INPUT {
+        return Err("the text on stdin is too long for a password");
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "the password on stdin is not UTF-8")?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    match line {
+        "" => Err("the password on stdin is empty"),
+        // Refused, because inside `while read name; do elt user add "$name"; done` the rest of the list is on stdin.
+        _ if line.contains(['\r', '\n']) => Err("there is more than one line on stdin"),
+        line => Ok(Secret::new(line)),
+    }
 }
 
 fn show(name: &str, generated: Option<&Secret>) {
     if let Some(password) = generated {
         out::print(&format!("password of {name}: {}", password.expose()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_the_one_line_on_stdin() {
+        for (bytes, password) in [
+            (&b"correct horse\n"[..], "correct horse"),
+            (b"correct horse\r\n", "correct horse"),
+            (b" spaces count \n", " spaces count "),
+            (b"no line end", "no line end"),
+        ] {
+            assert_eq!(one_line(bytes.to_vec()).map(|line| line.expose().to_owned()), Ok(password.to_owned()));
+        }
+        for bytes in [&b"\n"[..], b"\r\n", b"bob\ncarol\n", b"a\rb", b"a\n\n", b"\xff\xfe", &[b'x'; 4_097]] {
+            assert!(one_line(bytes.to_vec()).is_err(), "{bytes:?}");
+        }
     }
 }

@@ -4,24 +4,26 @@ use anyhow::Context;
 use clap::Args;
 use elt_shared::secret::Secret;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings, secret};
-use elt_shared::telemetry::{self, TelemetryOptions};
+use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 
-use crate::databases::Databases;
-use crate::exit::Exit;
+use crate::databases::{Databases, LocalMode, Place};
+use crate::exit::{Exit, both};
 use crate::keys::Keys;
+use crate::signals::Stop;
 use crate::{out, signals};
 
 /// Executes runs from the queue
 ///
 /// Any number of these may run on one control database, on any number of machines: each takes runs and ticks of
-/// schedules as they come. On SIGTERM it takes nothing new and finishes or hands back what it has.
+/// schedules as they come. On SIGTERM it takes nothing new and finishes or hands back what it has. Needs DATABASE_URL
+/// and ELT_SECRET_KEY; on the machine of an `elt up`, the same --data-dir is enough.
 #[derive(Debug, Args)]
 pub struct Worker {
     /// Bring the control database up to date first
     #[arg(long)]
     migrate: bool,
-    /// Opens sealed secrets: at least 32 bytes, the same on every replica
+    /// The installation's key, at least 32 bytes and the same on every replica. A worker only checks that it is there
     #[arg(long, env = "ELT_SECRET_KEY", hide_env_values = true, value_parser = secret)]
     secret_key: Option<Secret>,
     #[command(flatten)]
@@ -34,22 +36,32 @@ pub struct Worker {
 
 impl Worker {
     pub async fn execute(self) -> anyhow::Result<Exit> {
+        // Before anything is written: a refused start leaves nothing behind.
+        let key = Keys::find_secret(&self.database.data_dir(), self.secret_key.clone());
+        let (place, _) = both(Place::choose(&self.database, LocalMode::Join), key)?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("worker") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
-        Keys::find_secret(&self.database.data_dir(), self.secret_key)?;
-        let databases = Databases::open(&self.database, connections(&self.worker)).await?;
+        tracing::info!("{place}");
+        let connections = connections(&self.worker);
+        let database = self.database.clone();
+        Databases::during(place, &database, connections, async |databases| {
+            let ended = self.work(databases, stop, &mut telemetry).await;
+            telemetry.shutdown().await;
+            ended
+        })
+        .await
+    }
+
+    async fn work(self, databases: &Databases, stop: Stop, telemetry: &mut Telemetry) -> anyhow::Result<Exit> {
         if self.migrate {
             databases.migrate().await?;
         }
         databases.require_migrated().await?;
-        databases.keep_lines_of(&mut telemetry).await?;
-
+        databases.keep_lines_of(telemetry).await?;
         out::print(&format!("working on queue `{}`, {} runs at a time", self.worker.queue, self.worker.concurrency));
-        let settings = settings(&databases, self.worker, &stop);
+        let settings = settings(databases, self.worker, &stop);
         elt_worker::run(databases.control.clone(), settings, stop.gracefully).await.context("the worker ended")?;
-        telemetry.shutdown().await;
-        databases.close().await?;
         Ok(Exit::Done)
     }
 }
@@ -60,7 +72,7 @@ pub fn connections(settings: &WorkerSettings) -> u32 {
 }
 
 /// The worker of this process.
-pub fn settings(databases: &Databases, mut settings: WorkerSettings, stop: &signals::Stop) -> WorkerSettings {
+pub fn settings(databases: &Databases, mut settings: WorkerSettings, stop: &Stop) -> WorkerSettings {
     settings.target_url = databases.target_url.clone();
     settings.data_dir = databases.data_dir.clone();
     settings.force = stop.now.clone();

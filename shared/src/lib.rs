@@ -14,6 +14,7 @@
 //! - [`telemetry`]: log lines, traces and the layer that keeps lines in the database
 //! - [`target`]: connecting to a target table's database and reading a page of it
 //! - [`store`]: the control database, a file a table
+//! - [`private_folder`]: folders that other accounts cannot look into
 //! - [`local`]: the private PostgreSQL cluster of local mode and of the tests
 //!
 //! This crate knows neither axum nor polars nor ssh.
@@ -25,6 +26,7 @@ pub mod json_path;
 pub mod local;
 pub mod network;
 pub mod password;
+pub mod private_folder;
 pub mod queue;
 pub mod secret;
 pub mod settings;

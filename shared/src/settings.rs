@@ -13,7 +13,7 @@ use crate::secret::Secret;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database and data folder")]
 pub struct DatabaseSettings {
-    /// The control database. Without it, local mode runs a private PostgreSQL in the data folder.
+    /// The control database. Without it, `up`, `run`, `plan` and `check` use a private PostgreSQL in the data folder.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_parser = secret)]
     pub database_url: Option<Secret>,
     /// The default target, used by configs whose target names no server: a low-privilege role.
@@ -89,9 +89,17 @@ pub(crate) fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
+/// Whether a variable is set and holds nothing but white space.
+pub fn is_empty_variable(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+}
+
 /// A clap value parser for secrets.
-pub fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
-    Ok(Secret::new(text))
+///
+/// # Errors
+/// When the text is empty.
+pub fn secret(text: &str) -> Result<Secret, &'static str> {
+    if text.trim().is_empty() { Err("it is empty") } else { Ok(Secret::new(text)) }
 }
 
 /// Looks `${env:NAME}` up in this process's environment, if the name is allowed.

@@ -210,21 +210,19 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Creates a run and its ticket.
-pub async fn enqueue(db: &mut PgConnection, new: NewRun<'_>, now: DateTime<Utc>) -> sqlx::Result<Run> {
-    let delay = new.not_before.and_then(|instant| (instant - now).to_std().ok()).unwrap_or(Duration::ZERO);
+/// Creates a run and its ticket, which is delivered when the run is due by the database's clock.
+pub async fn enqueue(db: &mut PgConnection, new: NewRun<'_>) -> sqlx::Result<Run> {
+    let delay = match new.not_before {
+        Some(due) => (due - clock(db).await?).to_std().unwrap_or(Duration::ZERO),
+        None => Duration::ZERO,
+    };
     let run = runs::create(&mut *db, new).await?;
     ExecuteRun { run_id: run.id }.enqueue_after(db, &run.queue, delay).await?;
     Ok(run)
 }
 
 /// Creates a run of a schedule, for a tick; `trigger` says why.
-pub async fn from_schedule(
-    db: &mut PgConnection,
-    schedule: &Schedule,
-    trigger: &str,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Run> {
+pub async fn from_schedule(db: &mut PgConnection, schedule: &Schedule, trigger: &str) -> sqlx::Result<Run> {
     let new = NewRun {
         kind: "run",
         config_id: schedule.config_id,
@@ -232,7 +230,8 @@ pub async fn from_schedule(
         target_table: &schedule.target_table,
         trigger,
         schedule_id: Some(schedule.id),
-        parent_id: None,
+        subject_id: None,
+        retry_of: None,
         queue: &schedule.queue,
         options: schedule.options.clone(),
         not_before: None,
@@ -242,7 +241,7 @@ pub async fn from_schedule(
         traceparent: crate::telemetry::traceparent(),
         created_by: &schedule.created_by,
     };
-    enqueue(db, new, now).await
+    enqueue(db, new).await
 }
 
 async fn enqueue_manual(
@@ -264,7 +263,8 @@ async fn enqueue_manual(
         target_table: &request.pipeline.target.table.to_string(),
         trigger: "manual",
         schedule_id: schedule.map(|schedule| schedule.id),
-        parent_id: None,
+        subject_id: None,
+        retry_of: None,
         queue: request.queue,
         options: request.options.clone(),
         not_before: opens,
@@ -275,7 +275,7 @@ async fn enqueue_manual(
         traceparent: request.traceparent.clone(),
         created_by: request.created_by,
     };
-    enqueue(db, new, now).await
+    enqueue(db, new).await
 }
 
 /// The database's clock: the one all processes agree on.

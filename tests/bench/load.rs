@@ -107,7 +107,7 @@ impl Lab {
     /// What a config reads.
     fn source(&self, folder: &str) -> String {
         if folder != "sftp" {
-            return format!("{{type: local, path: {}}}", self.folder.path().join(folder).display());
+            return format!("{{type: local, path: {}, settle_seconds: 0}}", self.folder.path().join(folder).display());
         }
         let (host, port, user) = (self.sshd.address.ip(), self.sshd.address.port(), self.sshd.user());
         let key = self.folder.write("key", self.sshd.key());

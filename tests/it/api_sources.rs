@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use elt_shared::config::{ApiSource, AuthScheme, Pagination};
+use elt_shared::config::{ApiSource, ApiTimeouts, AuthScheme, Pagination};
 use elt_worker::error::PipelineError;
 use elt_worker::extract::http::{self, HttpLimits};
 use elt_worker::extract::{Extracted, Format};
@@ -33,7 +33,16 @@ fn source(url: String) -> ApiSource {
         folder_param: None,
         records: None,
         pagination: None,
+        timeouts: ApiTimeouts::default(),
     }
+}
+
+fn numbered(max_pages: u64) -> Pagination {
+    Pagination::Page { param: "page".into(), start: 1, size: None, end_status: Vec::new(), max_pages }
+}
+
+fn by_cursor(path: &str, param: &str) -> Pagination {
+    Pagination::Cursor { path: path.into(), param: Some(param.into()), next_is: None, end_value: None, max_pages: 10 }
 }
 
 async fn extract(lab: &Extraction, source: &ApiSource) -> Result<Extracted, PipelineError> {
@@ -226,9 +235,21 @@ async fn a_denied_host_is_never_connected_to() {
 #[tokio::test]
 async fn pages_are_followed_to_the_end() {
     let lab = Extraction::new().await;
-    let page = Pagination::Page { param: "page".into(), start: 1, size: Some(("limit".into(), 2)), max_pages: 10 };
-    let offset = Pagination::Offset { param: "offset".into(), limit_param: "limit".into(), limit: 2, max_pages: 10 };
-    let cursor = Pagination::Cursor { path: "$.next".into(), param: "after".into(), max_pages: 10 };
+    let page = Pagination::Page {
+        param: "page".into(),
+        start: 1,
+        size: Some(("limit".into(), 2)),
+        end_status: Vec::new(),
+        max_pages: 10,
+    };
+    let offset = Pagination::Offset {
+        param: "offset".into(),
+        limit_param: "limit".into(),
+        limit: 2,
+        end_status: Vec::new(),
+        max_pages: 10,
+    };
+    let cursor = by_cursor("$.next", "after");
     let links = Pagination::LinkHeader { max_pages: 10 };
     for (path, records, pagination, requests) in [
         ("/pages", None, page, 4),
@@ -253,8 +274,8 @@ async fn pages_are_followed_to_the_end() {
 #[tokio::test]
 async fn pages_that_never_end_are_given_up() {
     let lab = Extraction::new().await;
-    let page = |max_pages| Pagination::Page { param: "page".into(), start: 1, size: None, max_pages };
-    let cursor = Pagination::Cursor { path: "next".into(), param: "after".into(), max_pages: 10 };
+    let page = numbered;
+    let cursor = by_cursor("next", "after");
     let mut days = String::new();
     for (path, records, pagination) in [
         ("/same-page", None, page(10)),
@@ -273,7 +294,7 @@ async fn pages_that_never_end_are_given_up() {
         ));
     }
     insta::assert_snapshot!(days, @"
-    0 x http_endless: http://127.0.0.1:PORT/same-page would be read for ever: page 2 repeats an earlier page; does the API know `page`?
+    0 x http_endless: http://127.0.0.1:PORT/same-page would be read for ever: page 2 repeats page 1: the API ignores its page parameter `page`
     0 x http_endless: http://127.0.0.1:PORT/pages would be read for ever: there is a page after the 2 that `max_pages` allows
     0 x http_endless: http://127.0.0.1:PORT/cursor-circle would be read for ever: page 2 names a cursor that was used before
     0 x records_missing: http://127.0.0.1:PORT/cursor did not answer with rows: a page is an object, and `records` does not say where its rows are
@@ -288,8 +309,7 @@ async fn all_pages_together_have_a_deadline_and_a_size() {
     let late = http::extract_within(0, &source(api.url("/slow-header")), &lab.context, &limits).await;
     assert_eq!(late.expect_err("too late").code(), "source_timeout");
     let limits = HttpLimits { total_bytes: 30, ..quick() };
-    let pagination = Pagination::Page { param: "page".into(), start: 1, size: None, max_pages: 10 };
-    let source = ApiSource { pagination: Some(pagination), ..source(api.url("/pages")) };
+    let source = ApiSource { pagination: Some(numbered(10)), ..source(api.url("/pages")) };
     let large = http::extract_within(0, &source, &lab.context, &limits).await;
     assert_eq!(large.expect_err("too large").code(), "http_too_large");
 }

@@ -115,8 +115,8 @@ async fn the_control_database_is_never_shown() {
 #[tokio::test]
 async fn an_analyst_learns_nothing_about_servers() {
     let app = app().await;
-    let unreachable = "target: {host: 127.0.0.1, port: 1, user: u, password: p, table: t}\n";
-    let metadata = "target: {host: 169.254.169.254, user: u, password: p, table: t}\n";
+    let unreachable = "target: {host: 127.0.0.1, port: 1, user: u, password: p, database: d, table: t}\n";
+    let metadata = "target: {host: 169.254.169.254, user: u, password: p, database: d, table: t}\n";
     let told = async |login, yaml: &str| {
         let answer = app.post("/data-view").by(Some(login)).yaml(yaml).await;
         (answer.status.as_u16(), answer["code"].clone(), answer["detail"].clone())
@@ -125,7 +125,7 @@ async fn an_analyst_learns_nothing_about_servers() {
     assert_eq!(told(Login::User, unreachable).await.1, "target_unusable");
     assert_eq!(told(Login::Admin, unreachable).await.1, "target_unreachable");
     assert_eq!(told(Login::Admin, metadata).await.1, "target_host");
-    let socket = "target: {host: /var/run/postgresql, user: u, table: t}\n";
+    let socket = "target: {host: /var/run/postgresql, user: u, database: d, table: t}\n";
     assert_eq!(told(Login::User, socket).await.0, 400);
 }
 
@@ -164,6 +164,27 @@ async fn all_rows_come_as_a_file_that_no_spreadsheet_runs() {
     assert_eq!(noted, [json!({ "actor": "user" }), json!({ "actor": "admin" })]);
     let missing = app.post("/data-view?format=csv").yaml("target: {table: nothing}\n").await;
     assert_eq!(missing.problem(404)["code"], "target_no_table");
+}
+
+#[tokio::test]
+async fn no_cell_and_no_column_name_of_a_file_is_a_formula() {
+    let app = app().await;
+    sql(
+        &app,
+        r#"create type mood as enum ('=1+1', 'fine');
+        create type realm as enum ('-1+1', 'open');
+        create domain code as text;
+        create domain height as numeric;
+        create table people ("=HYPERLINK(""x"")" int, "a,b" mood, "+c" code, d height, "@e" varchar(9)[], f realm);
+        insert into people values (-1, '=1+1', '@sum', -2.5, '{-x}', '-1+1'), (2, 'fine', '-', 3, null, 'open')"#,
+    )
+    .await;
+    let file = app.post("/data-view?format=csv").yaml(PEOPLE).await;
+    let lines: Vec<&str> = file.text.lines().collect();
+    assert_eq!(lines[0], r#""'=HYPERLINK(""x"")","a,b",'+c,d,'@e,f"#);
+    assert_eq!(lines[1..], ["-1,'=1+1,'@sum,-2.5,{-x},'-1+1", "2,fine,'-,3,,open"]);
+    let raw = app.post("/data-view?format=csv&raw=true").yaml(PEOPLE).await;
+    assert_eq!(raw.text.lines().next(), Some(r#""=HYPERLINK(""x"")","a,b",+c,d,@e,f"#));
 }
 
 #[tokio::test]

@@ -1,6 +1,16 @@
 //! Whether a process is well, and what it says when its database is not.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use elt_api::AppState;
+use elt_api::settings::ApiSettings;
+use serde_json::Value;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
 use crate::support::TestApp;
+use crate::support::app::JWT_KEY;
 
 #[tokio::test]
 async fn a_program_gets_a_sign_of_life_and_a_browser_the_dashboard() {
@@ -42,4 +52,55 @@ async fn while_the_database_is_away_callers_are_told_to_come_back() {
     assert_eq!(app.get("/readyz").as_nobody().await.status, 503);
     assert_eq!(app.get("/livez").as_nobody().await.status, 200, "a lost database is no reason to restart the process");
     assert!(app.get("/metrics").as_nobody().await.text.contains("elt_database_up 0"));
+}
+
+/// Starts an API over this pool. Returns its address.
+async fn api_over(db: PgPool) -> SocketAddr {
+    let settings = ApiSettings::with_keys(JWT_KEY.into(), "a secret key of the tests, at least 32 bytes".into());
+    let state = AppState::new(db, settings).expect("the API's settings are good");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let service = elt_api::app(state).into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    address
+}
+
+fn small_pool(options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_millis(300)).connect_lazy_with(options)
+}
+
+/// Sends four requests at once. Returns what each answer says.
+async fn told(address: SocketAddr, path: &str, token: &str) -> Vec<String> {
+    let http = reqwest::Client::new();
+    let ask = || async {
+        let answer = http.get(format!("http://{address}{path}")).bearer_auth(token).send().await.expect("an answer");
+        assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().ok()), (503, Some("5")));
+        let problem: Value = answer.json().await.expect("a problem document");
+        assert_eq!(problem["code"], "unavailable");
+        problem["detail"].as_str().expect("a sentence").to_owned()
+    };
+    futures::future::join_all((0..4).map(|_| ask())).await
+}
+
+#[tokio::test]
+async fn a_busy_pool_is_not_reported_as_a_lost_database() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let token = app.login("admin", "admin123").await;
+    let options = app.db.connect_options().as_ref().clone();
+    let busy = small_pool(options.clone());
+    let _held = (busy.acquire().await.expect("a connection"), busy.acquire().await.expect("a connection"));
+    let address = api_over(busy.clone()).await;
+    for path in ["/runs", "/readyz", "/config-history"] {
+        let said = told(address, path, &token).await;
+        assert_eq!(said, ["all connections to the database are busy"; 4], "{path}");
+    }
+    let metrics =
+        reqwest::get(format!("http://{address}/metrics")).await.expect("an answer").text().await.expect("text");
+    assert!(metrics.contains("elt_database_up 1"), "{metrics}");
+
+    let address = api_over(small_pool(options.port(1))).await;
+    for path in ["/runs", "/readyz"] {
+        let said = told(address, path, &token).await;
+        assert_eq!(said, ["the database is away for the moment"; 4], "{path}");
+    }
 }

@@ -1,5 +1,6 @@
 //! A POST sent twice with the same key does its work once.
 
+use elt_shared::queue::retention;
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -39,4 +40,33 @@ async fn what_failed_may_be_tried_again_with_its_key() {
     };
     add("short").await.problem(422);
     assert_eq!(add("long enough").await.status, 201);
+}
+
+#[tokio::test]
+async fn a_key_is_forgotten_after_a_day_and_then_deleted_by_retention() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let add = |name: &str| {
+        let user = json!({ "username": name, "password": "correct horse", "role": "user" });
+        app.post("/users").header("idempotency-key", "add").json(user)
+    };
+    assert_eq!(add("ann").await.status, 201);
+    let age = async |age: &str| {
+        let aged = sqlx::query("update elt.idempotency_keys set created_at = now() - $1::interval").bind(age);
+        aged.execute(&app.db).await.expect("aged");
+    };
+    age("23 hours").await;
+    assert_eq!(add("bob").await.problem(422)["code"], "idempotency_key_reused");
+    age("25 hours").await;
+    assert_eq!(add("bob").await.status, 201, "the key may be used again");
+
+    sqlx::query(
+        "insert into elt.idempotency_keys (username, key, request, status, answer, created_at)
+         select 'old', n::text, '', 200, '{}', now() - interval '2 days' from generate_series(1, 5001) n",
+    )
+    .execute(&app.db)
+    .await
+    .expect("inserted");
+    assert_eq!(add("bob").await.status, 201, "a request deletes nothing");
+    assert_eq!(retention::delete_idempotency_keys(&app.db).await.expect("deleted"), 5001);
+    assert_eq!(retention::delete_idempotency_keys(&app.db).await.expect("deleted"), 0, "the key of today stays");
 }

@@ -126,10 +126,10 @@ async fn without_dedupe_every_row_is_loaded() {
 async fn names_are_quoted_and_schemas_are_made() {
     let loader = Loader::start().await;
     loader.folder.write("a.csv", "\"select\",\"a \"\"b\"\"; drop table x\",Ünï\n1,2,3\n");
-    loader.load("'my schema.my table'", "").await;
+    loader.load("'my schema.my table', create_schema: true", "").await;
     let rows = r#"select "select", "a ""b""; drop table x", "Ünï" from "my schema"."my table""#;
     assert_eq!(loader.rows(rows).await, ["1|2|3"]);
-    assert_eq!(loader.load("'my schema.my table'", "").await.rows_inserted, 0);
+    assert_eq!(loader.load("'my schema.my table', create_schema: true", "").await.rows_inserted, 0);
 }
 
 #[tokio::test]
@@ -144,4 +144,14 @@ async fn the_combined_csv_holds_all_rows_of_the_run() {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "id,name,town\n1,Ann,\n1,,\"a,b\"\n2,,\n");
     }
     std::fs::remove_file(path).unwrap();
+}
+
+#[tokio::test]
+async fn a_schema_may_have_any_name() {
+    let loader = Loader::start().await;
+    loader.folder.write("people.csv", "id,name\n1,Ann\n");
+    for schema in ["x$make$", "a'b", "Two Words", "$$"] {
+        loader.load(&format!("\"{schema}.people\", create_schema: true"), "").await;
+        assert_eq!(loader.rows(&format!("select id, name from \"{schema}\".people")).await, ["1|Ann"], "{schema}");
+    }
 }

@@ -4,6 +4,7 @@ use elt_shared::store::runs;
 use elt_worker::error::PipelineError;
 use elt_worker::pipeline;
 use serde_json::json;
+use sqlx::AssertSqlSafe;
 
 use crate::support::TestApp;
 use crate::support::chaos_proxy::{ChaosProxy, Fate};
@@ -26,7 +27,39 @@ async fn a_retry_after_the_commit_finishes_from_the_marker() {
 }
 
 #[tokio::test]
-async fn a_commit_whose_answer_is_lost_is_found_by_the_next_attempt() {
+async fn a_target_that_claims_a_load_moves_no_file_of_the_worker() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id\n1\n");
+    loader.load("t", "").await;
+    let canary = loader.data.path().join("keys.json");
+    std::fs::write(&canary, "secret").expect("a file");
+    // Whoever owns the target can answer what they like: here every run has "loaded", and its CSV is the worker's keys.
+    let path = canary.display();
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "create function claim() returns trigger language plpgsql as $$ begin
+             if pg_trigger_depth() > 1 then return new; end if;
+             insert into _elt_loads (run_id, table_name, config_id, epoch, loaded_at, report, unfinished_csv)
+             values (new.run_id, new.table_name, new.config_id, new.epoch, now(),
+                     '{{\"combined_csv\": \"{path}\"}}', '{path}');
+             return null;
+         end $$;
+         create trigger claims before insert on _elt_loads for each row execute function claim()"
+    )))
+    .execute(&loader.target)
+    .await
+    .expect("a trigger");
+    let outputs = [loader.data.path().join("output/own.csv"), loader.data.path().join("elsewhere/../keys.json")];
+    for output in outputs {
+        let more = format!("output_csv_path: {}\n", output.display());
+        let report = loader.run("run", &loader.yaml("t", &more)).await.expect("the target says that it loaded");
+        assert!(report.finished_from_marker);
+        assert_ne!(report.combined_csv, Some(canary.display().to_string()));
+        assert_eq!(std::fs::read_to_string(&canary).expect("the file is where it was"), "secret");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_found_when_the_target_is_asked() {
     let app = TestApp::start().await;
     let mut target = reqwest::Url::parse(&app.target_url()).expect("a URL");
     let upstream = target.socket_addrs(|| None).expect("an address")[0];
@@ -42,7 +75,7 @@ async fn a_commit_whose_answer_is_lost_is_found_by_the_next_attempt() {
     );
     let run = app.load(&yaml).await;
     assert_eq!(proxy.lost_commits(), 1, "the load was committed and its answer lost");
-    assert_eq!((&run["attempt"], &run["rows_inserted"]), (&json!(2), &json!(2)), "{run:#}");
+    assert_eq!((&run["attempt"], &run["rows_inserted"]), (&json!(1), &json!(2)), "asking is not an attempt: {run:#}");
     assert_eq!(run["report"]["finished_from_marker"], true, "{run:#}");
     assert_eq!(app.count("people").await, 2, "without a row hash only the marker keeps rows from being doubled");
 }

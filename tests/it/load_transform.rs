@@ -1,5 +1,7 @@
 //! Transform: models made anew after a load.
 
+use elt_shared::store::runs::Outcome;
+
 use crate::support::loader::Loader;
 
 const MODELS: &str = "transform:\n  - {name: totals, materialized: table, sql: 'select count(*) as n, sum(v) as total from t'}\n  \
@@ -29,9 +31,14 @@ async fn a_failing_model_leaves_rows_and_old_models() {
     loader.only("a.csv", "id\n2\n");
     let broken = "transform: [{name: totals, materialized: table, sql: 'select count(*) as n from t'}, \
                   {name: bad, materialized: view, sql: 'select nope from t'}]\n";
-    let error = loader.fail("t", broken).await;
-    assert_eq!(error.code(), "transform_failed");
-    assert_eq!(error.to_string(), "transform[1] bad failed at character 8 of its sql: column \"nope\" does not exist");
+    let report = loader.load("t", broken).await;
+    assert_eq!((report.rows_inserted, report.judge()), (1, Outcome::WithWarnings));
+    assert_eq!(
+        report.warnings,
+        ["the rows are loaded, but the models could not be made: transform[1] bad failed at character 8 of its sql: \
+          column \"nope\" does not exist. The rows are loaded and the old models are as they were. Correct the model's \
+          sql, then run again."]
+    );
     assert_eq!(loader.count("t").await, 2, "the rows are loaded");
     assert_eq!(loader.value("select n from totals").await, "1", "the old model is as it was");
 }
@@ -41,10 +48,11 @@ async fn a_model_never_replaces_what_elt_did_not_make() {
     let loader = Loader::start().await;
     loader.sql("create table mine (id int)").await;
     loader.only("a.csv", "id\n1\n");
-    let error = loader.fail("t", "transform: [{name: mine, materialized: table, sql: 'select 1 as x'}]\n").await;
-    assert_eq!(error.code(), "transform_in_the_way");
+    let report = loader.load("t", "transform: [{name: mine, materialized: table, sql: 'select 1 as x'}]\n").await;
+    assert!(report.warnings[0].contains("a table or view of this name was not made by elt"), "{report:#?}");
     let two = "transform: [{name: x, materialized: view, sql: 'select 1 as x; drop table mine'}]\n";
-    assert_eq!(loader.fail("t", two).await.code(), "transform_failed");
+    let report = loader.load("t", two).await;
+    assert!(report.warnings[0].contains("the models could not be made"), "{report:#?}");
     assert_eq!(loader.count("mine").await, 0);
 }
 

@@ -1,11 +1,12 @@
-//! Values and rows that a table of others does not take as they are: each is quarantined with its place, or fails the run.
+//! Values and rows that an existing table cannot store unchanged: each is quarantined with its place, or fails the run.
 
 use crate::support::loader::{Loader, told};
 
 const MERGE: &str = "load: {mode: merge, key: [k]}\n";
 const REPLACE: &str = "load: {mode: replace}\n";
 
-/// A type, a value that its column keeps, the text it is shown as, and a value that its column would change or refuse.
+/// A type, a value that its column keeps, that value as PostgreSQL shows it, and a value that the column would change
+/// or refuse.
 type Case = (&'static str, &'static str, &'static str, &'static str);
 
 const CASES: &[Case] = &[
@@ -83,7 +84,7 @@ fn quoted(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn no_column_type_changes_a_value_in_silence() {
+async fn no_column_type_changes_a_value_silently() {
     let loader = Loader::start().await;
     loader.sql(&table_of_cases()).await;
     let good: Vec<_> = CASES.iter().enumerate().map(|(n, case)| format!("\"c{n}\": {}", quoted(case.1))).collect();
@@ -231,7 +232,7 @@ async fn a_table_that_refuses_very_many_rows_fails_the_run_at_the_first() {
     loader.only("a.csv", format!("id,v\n{rows}"));
     let error = loader.fail("t", "").await;
     assert_eq!(error.code(), "too_many_refused");
-    assert!(error.to_string().contains("more than 10000 rows; the first is a.csv:2: the value of v breaks"), "{error}");
+    assert!(error.to_string().contains("10000 rows or more; the first is a.csv:2: the value of v breaks"), "{error}");
     assert_eq!(loader.count("t").await, 0);
 }
 
@@ -298,7 +299,7 @@ async fn a_key_that_is_too_long_for_an_index_is_quarantined() {
 }
 
 #[tokio::test]
-async fn a_character_that_the_database_s_encoding_has_not_is_quarantined() {
+async fn a_character_that_the_database_encoding_lacks_is_quarantined() {
     let loader = Loader::in_encoding("LATIN1").await;
     loader.sql("create table t (id int, name text, extra jsonb, tags text[])").await;
     loader.only(

@@ -86,7 +86,12 @@ async fn the_whole_corpus_loads_and_loads_again() {
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     let table = std::fs::read_to_string(corpus.join("cases.tsv")).expect("the table of the corpus");
     let cases: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split('\t').collect()).collect();
-    let plain = || cases.iter().filter(|case| case[1].is_empty());
+    // Files that fail their source are left out, because they would fail the load of the whole folder.
+    let fails = |case: &[&str]| {
+        let all_rejected = case[2].starts_with("0 rows") && case[2].contains("bad") && !case[0].contains("json");
+        all_rejected || case[2].contains("header_not_first")
+    };
+    let plain = || cases.iter().filter(|case| case[1].is_empty() && !fails(case));
     for case in plain() {
         loader.folder.write(case[0], std::fs::read(corpus.join(case[0])).expect("a file"));
     }

@@ -29,7 +29,8 @@ fn now() -> u64 {
 fn claims() -> Value {
     json!({
         "sub": "admin", "role": "admin", "jti": "7b0b2a1e-94c5-4a0a-9c57-4f4f3f1f7c11", "iss": "elt", "aud": "elt-api",
-        "iat": now(), "exp": now() + 600,
+        // One second ahead, because the current second may have begun before the users were made, which voids a token.
+        "iat": now() + 1, "exp": now() + 600,
     })
 }
 
@@ -116,6 +117,82 @@ async fn guesses_made_at_once_are_counted_too() {
 }
 
 #[tokio::test]
+async fn one_password_is_not_tried_on_many_names() {
+    let app = app().await;
+    let mut answers = Vec::new();
+    for name in 0..60 {
+        let guess = app.post("/auth/login").as_nobody().json(credentials(&format!("name{name}"), "a guess"));
+        answers.push(guess.await.status.as_u16());
+    }
+    assert_eq!(answers[..20], [401; 20]);
+    assert_eq!(answers[20..], [429; 40]);
+}
+
+#[tokio::test]
+async fn a_flood_of_logins_is_turned_away_at_once() {
+    let app = app().await;
+    let guess = async |name: usize| {
+        let answer = app.post("/auth/login").as_nobody().json(credentials(&format!("name{name}"), "a guess")).await;
+        assert!(answer.status == 401 || answer.status == 429, "{}", answer.status);
+        if answer.status == 429 {
+            assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
+        }
+        answer.status.as_u16()
+    };
+    let answers = futures::future::join_all((0..200).map(guess)).await;
+    let looked_at = answers.iter().filter(|status| **status == 401).count();
+    // Twenty failures block the address. At most eight more logins were being checked at that moment.
+    assert!((1..=28).contains(&looked_at), "{looked_at} logins were checked");
+}
+
+#[tokio::test]
+async fn people_change_their_own_password_when_they_know_the_old_one() {
+    let app = app().await;
+    let (token, other) = (app.login("user", "user123 is me").await, app.login("user", "user123 is me").await);
+    let change = |token: &str, old: &str, new: &str| {
+        app.post("/auth/password").bearer(token).json(json!({ "old_password": old, "new_password": new }))
+    };
+    assert_eq!(change(&token, "not this one", "a new password").await.problem(403)["code"], "wrong_password");
+    for (new, code) in [
+        ("short", "invalid_password"),
+        ("Passw0rd!", "common_password"),
+        ("12345678", "common_password"),
+        ("aaaaaaaaaa", "common_password"),
+    ] {
+        assert_eq!(change(&token, "user123 is me", new).await.problem(422)["code"], code, "{new}");
+    }
+    app.post("/auth/password").as_nobody().json(json!({})).await.problem(401);
+
+    let changed = change(&token, "user123 is me", "a new password").await.ok();
+    assert_eq!(status_of(&app, &token).await, 401, "a stolen token does not outlive the change");
+    assert_eq!(status_of(&app, &other).await, 401);
+    assert_eq!(status_of(&app, changed["token"].as_str().expect("a token")).await, 200);
+    let old = app.post("/auth/login").as_nobody().json(credentials("user", "user123 is me")).await;
+    assert_eq!(old.status, 401);
+    app.login("user", "a new password").await;
+}
+
+#[tokio::test]
+async fn guesses_at_the_old_password_are_counted_like_logins() {
+    let app = app().await;
+    let token = app.login("user", "user123 is me").await;
+    let guess = json!({ "old_password": "a guess", "new_password": "a new password" });
+    for _ in 0..5 {
+        app.post("/auth/password").bearer(&token).json(guess.clone()).await.problem(403);
+    }
+    app.post("/auth/password").bearer(&token).json(guess).await.problem(429);
+}
+
+#[tokio::test]
+async fn an_admin_cannot_set_a_common_password_either() {
+    let app = app().await;
+    for password in ["password", "1234567", "aaaaaaa"] {
+        let new = json!({ "username": "ann", "password": password, "role": "user" });
+        app.post("/users").json(new).await.problem(422);
+    }
+}
+
+#[tokio::test]
 async fn good_logins_made_at_once_are_all_let_in() {
     let app = app().await;
     let login = || app.post("/auth/login").as_nobody().json(credentials("admin", "admin123"));
@@ -187,6 +264,7 @@ async fn a_token_counts_in_its_time_and_for_its_purpose_only() {
         ("for others", with(good.clone(), "aud", "another-service")),
         ("by others", with(good.clone(), "iss", "another-service")),
         ("nameless", without(good.clone(), "jti")),
+        ("of no name", with(good.clone(), "sub", "adm\0in")),
     ];
     for (case, claims) in cases {
         assert_eq!(status_of(&app, &signed(&claims)).await, 401, "{case}");
@@ -224,10 +302,15 @@ async fn a_huge_token_and_the_key_itself_are_no_tokens() {
 async fn a_weak_key_keeps_the_api_from_starting() {
     let db = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").expect("a pool");
     let good = "a good key, which is 32 bytes long";
-    for (jwt_key, secret_key) in [("secret", good), ("", good), (good, "secret")] {
-        let settings = ApiSettings::with_keys(jwt_key.into(), secret_key.into());
-        let error = AppState::new(db.clone(), settings).err().expect("refused");
-        assert!(error.to_string().contains("at least 32 random bytes"), "{error}");
+    let equal = "a".repeat(32);
+    let repeated = "changeme".repeat(5);
+    let counted = "0123456789abcde".repeat(4);
+    for weak in ["secret", "", &equal, &repeated, &counted] {
+        for (jwt_key, secret_key) in [(weak, good), (good, weak)] {
+            let settings = ApiSettings::with_keys(jwt_key.into(), secret_key.into());
+            let error = AppState::new(db.clone(), settings).err().expect("refused");
+            assert!(error.to_string().contains("at least 32 random bytes"), "{error}");
+        }
     }
     let settings = ApiSettings { jwt_key: None, ..ApiSettings::with_keys(good.into(), good.into()) };
     assert!(AppState::new(db, settings).is_err());
@@ -284,4 +367,23 @@ async fn the_last_admin_stays() {
     }
     assert_eq!(app.delete(&path).await.problem(409)["code"], "last_admin");
     assert_eq!(users["data"][0].get("password_hash"), None);
+}
+
+#[tokio::test]
+async fn a_token_of_a_removed_user_stays_invalid_when_the_name_is_used_again() {
+    let app = app().await;
+    let add = async |name: &str, role: &str| {
+        let new = json!({ "username": name, "password": "correct horse", "role": role });
+        app.post("/users").json(new).await.header("location").to_owned()
+    };
+    let first = add("bob", "user").await;
+    let token = app.login("bob", "correct horse").await;
+    assert_eq!(status_of(&app, &token).await, 200);
+    assert_eq!(app.delete(&first).await.status, 204);
+    // The name is free again, in any spelling, and another user takes it.
+    add("Bob", "admin").await;
+    assert_eq!(status_of(&app, &token).await, 401);
+    assert_eq!(app.get("/users").bearer(&token).await.status, 401);
+    let own = app.login("bob", "correct horse").await;
+    assert_eq!(app.get("/users").bearer(&own).await.status, 200);
 }

@@ -182,3 +182,99 @@ async fn no_answer_is_kept_or_guessed_at_by_a_browser() {
     assert_eq!(answer.header("referrer-policy"), "no-referrer");
     assert_eq!(answer.header("x-frame-options"), "DENY");
 }
+
+#[tokio::test]
+async fn a_nul_character_anywhere_is_a_client_error() {
+    let app = app().await;
+    let openapi = app.get("/openapi.json").as_nobody().await.ok();
+    let mut places = 0;
+    for (path, item) in openapi["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let send = |path: &str| app.request(&method.to_uppercase(), path);
+            let concrete = path.replace("{id}", "01890000-0000-7000-8000-000000000000");
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            for parameter in parameters {
+                let name = parameter["name"].as_str().expect("a name");
+                let at = match parameter["in"].as_str() {
+                    Some("query") => format!("{concrete}?{name}=a%00b"),
+                    Some("path") => path.replace(&format!("{{{name}}}"), "a%00b"),
+                    _ => continue,
+                };
+                let answer = send(&at).await;
+                assert_eq!(answer.status, 400, "{method} {at}: {}", answer.text);
+                places += 1;
+            }
+            if operation["requestBody"]["content"].get("application/json").is_some() {
+                let answer = send(&concrete).body("application/json", r#"{"a":"\\\u0000"}"#).await;
+                assert_eq!(answer.problem(400)["code"], "nul_character", "{method} {path}");
+                places += 1;
+            }
+        }
+    }
+    assert!(places > 40, "{places} places");
+    let form = reqwest::multipart::Form::new().text("config_id", "1\0");
+    assert_eq!(app.post("/data-view").form(form).await.problem(400)["code"], "nul_character");
+    // The cursor of `GET /users` is a name.
+    let cursor: String = br#""a\u0000""#.iter().map(|byte| format!("{byte:02x}")).collect();
+    let answer = app.get("/users").query(&[("cursor", &cursor)]).await;
+    assert_eq!(answer.problem(400)["code"], "invalid_cursor");
+}
+
+#[tokio::test]
+async fn a_date_out_of_range_is_a_client_error() {
+    let app = app().await;
+    let id = app.post("/upload-config").yaml(&app.yaml("t", "")).await.ok()["id"].clone();
+    for year in ["-262143", "-99999", "+262142"] {
+        let at = format!("{year}-01-01T00:00:00Z");
+        for path in ["/logs/search", "/logs/export", "/logs/follow"] {
+            for name in ["since", "until"] {
+                let status = app.get(path).query(&[(name, &at)]).open().await.status().as_u16();
+                assert!(status < 500, "{path}?{name}={at}: {status}");
+            }
+        }
+        let schedule = json!({ "config_id": id, "start_at": at });
+        let status = app.post("/schedules").json(schedule).await.status;
+        assert!(status.as_u16() < 500, "{at}: {status}");
+    }
+    let far = app.get("/logs/search").query(&[("since", "-262143-01-01T00:00:00Z")]).await;
+    assert_eq!(far.problem(422)["code"], "unstorable_value");
+}
+
+/// A cursor for a key of this JSON, as a client might forge one.
+fn cursor(key: &str) -> String {
+    key.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn a_number_time_or_text_at_its_limits_is_not_a_server_error() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let (least, most) = (i64::MIN, i64::MAX);
+    let mut paths = vec![
+        "/logs/search?since=%2B262142-12-31T23:59:59Z".to_owned(),
+        "/logs/search?until=-262143-01-01T00:00:00Z".to_owned(),
+        "/logs/search?text=%00".to_owned(),
+        "/logs/search?process=%00".to_owned(),
+        "/audit?actor=%00".to_owned(),
+        format!("/users?cursor={}", cursor("\"\\u0000\"")),
+    ];
+    for number in [least, -1, 0, most - 1, most] {
+        paths.push(format!("/config/{number}"));
+        paths.push(format!("/configs/{number}"));
+        paths.push(format!("/configs/diff?from={number}&to={number}"));
+        for list in ["/runs", "/configs", "/config-history", "/logs/search", "/audit", "/schedules", "/users"] {
+            paths.push(format!("{list}?limit={number}"));
+            paths.push(format!("{list}?cursor={}", cursor(&number.to_string())));
+        }
+        paths.push(format!("/runs?config_id={number}"));
+        paths.push(format!("/schedules?config_id={number}"));
+        paths.push(format!("/quarantine?config_id={number}"));
+    }
+    for version in [i32::MIN, i32::MAX] {
+        paths.push(format!("/configs?cursor={}", cursor(&version.to_string())));
+        paths.push(format!("/config-history?cursor={}", cursor(&version.to_string())));
+    }
+    for path in paths {
+        let answer = app.get(&path).await;
+        assert!(answer.status.as_u16() < 500, "{path}: {} {}", answer.status, answer.text);
+    }
+}

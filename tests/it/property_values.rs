@@ -1,8 +1,8 @@
 //! Any value of any column type, from CSV and from JSON, is in the table exactly as it came, or in quarantine.
 //!
-//! Every value is a row of its own with that one column. PostgreSQL is the judge: what is stored is compared with the
-//! text that was delivered by a condition for each type, in which elt has no part. `ELT_PROPERTY_VALUES` sets how many
-//! values are tried, `ELT_PROPERTY_SEED` which ones.
+//! Every value is a row of its own with that one column. PostgreSQL decides, not elt: an SQL condition for each type
+//! compares the stored value with the delivered text. `ELT_PROPERTY_VALUES` sets how many values are tried,
+//! `ELT_PROPERTY_SEED` which ones.
 
 use std::fmt::Write as _;
 
@@ -126,7 +126,7 @@ async fn any_value_is_stored_exactly_or_quarantined() {
     assert!(stored > values as u64 / 4 && rejected > values as u64 / 10, "{stored} stored, {rejected} rejected");
 }
 
-/// Delivers values in two files, and lets PostgreSQL judge. Answers how many are stored and how many rejected.
+/// Delivers values in two files, and lets PostgreSQL compare. Returns how many are stored and how many rejected.
 async fn one_load(loader: &Loader, random: &mut Random, count: usize, mode: &str) -> (u64, u64) {
     loader.sql("drop table if exists t, delivered, _elt_quarantine, _elt_files, _elt_loads, _elt_columns").await;
     let columns: Vec<_> = TRIED.iter().enumerate().map(|(n, tried)| format!("c{n} {}", tried.0)).collect();

@@ -10,7 +10,7 @@ use elt_shared::queue::pulse::Pulse;
 use elt_shared::queue::shape::{QueueWorkers, Undelivered};
 use elt_shared::queue::wakes::Wakes;
 use elt_shared::queue::{self, retention, sweeper};
-use elt_shared::store::runs::{self, Outcome};
+use elt_shared::store::runs::{self, End, Outcome};
 use elt_shared::store::{schedules, workers};
 use elt_shared::{job, trigger};
 use tokio::time::{Instant, sleep};
@@ -46,7 +46,7 @@ fn start_worker(control: &Control, name: &str, work: Duration, handed: &Handed, 
             *handed.lock().expect("not poisoned").entry(run.id).or_default() += 1;
             sleep(work).await;
             let mut db = db.acquire().await?;
-            runs::finish(&mut db, run.id, run.epoch, &Outcome::Succeeded, None).await?;
+            runs::finish(&mut db, run.id, run.epoch, &End::Succeeded { outcome: Outcome::Clean }, None).await?;
             Ok::<_, Undelivered>(())
         }
     };
@@ -118,7 +118,7 @@ async fn cut_connections_neither_lose_nor_repeat_a_run() {
     let (db, end) = (control.db.clone(), sweeping.clone());
     tokio::spawn(async move {
         while !end.is_cancelled() {
-            let _ = sweeper::sweep(&db).await;
+            let _ = sweeper::sweep(&db, job::QUEUE).await;
             sleep(Duration::from_millis(500)).await;
         }
     });
@@ -176,19 +176,12 @@ async fn a_lost_run_is_tried_again_until_its_attempts_are_used_up() {
         assert_eq!(begun.attempt, attempt);
         control.lose_tickets().await;
         control.expire(run.id).await;
-        sweeper::sweep(&control.db).await.expect("swept");
-        let tickets = control.tickets(run.id).await;
-        assert_eq!(tickets, 1, "attempt {attempt}: a lost run gets a new ticket, the last one to ask its target");
+        sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
+        assert_eq!(control.tickets(run.id).await, i64::from(attempt < 3), "attempt {attempt}");
     }
-    let asking = control.begin(&run, "asks").await;
-    assert_eq!((asking.attempt, asking.epoch, asking.verdict.is_some()), (3, 4, true), "to ask is no attempt");
-    control.lose_tickets().await;
-    control.expire(run.id).await;
-    sweeper::sweep(&control.db).await.expect("swept");
-    assert_eq!(control.tickets(run.id).await, 0, "it is asked once");
     let failed = control.look(run.id).await;
     assert_eq!((failed.state.as_str(), failed.error_code.as_deref()), ("failed", Some("worker_lost")));
-    assert_eq!(failed.error.as_deref(), Some("the run lost its worker 3 times"));
+    assert_eq!(failed.error.as_deref(), Some("the run lost its worker 3 times"), "no attempt came to its COMMIT");
     assert!(failed.next_step.is_some());
 }
 
@@ -199,11 +192,7 @@ async fn a_lost_run_that_was_to_stop_has_stopped() {
     let mut db = control.db.acquire().await.expect("a connection");
     runs::request_stop(&mut db, run.id).await.expect("asked");
     control.expire(run.id).await;
-    sweeper::sweep(&control.db).await.expect("swept");
-    let asking = control.begin(&run, "asks").await;
-    assert!(matches!(asking.verdict.as_deref(), Some(Outcome::Stopped)), "its target is asked first");
-    control.expire(run.id).await;
-    sweeper::sweep(&control.db).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.look(run.id).await.state, "stopped");
 }
 
@@ -217,8 +206,8 @@ async fn a_queued_run_without_a_ticket_gets_one() {
     control
         .execute("update apalis.jobs set status = 'Done' where convert_from(job, 'UTF8') not like '%' || (select id from runs where name = 'kept') || '%'")
         .await;
-    sweeper::sweep(&control.db).await.expect("swept");
-    sweeper::sweep(&control.db).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.tickets(consumed.id).await, 1);
     assert_eq!(control.tickets(kept.id).await, 1);
     assert_eq!(control.tickets(early.id).await, 0, "not before it is due");
@@ -231,13 +220,13 @@ async fn what_a_killed_process_left_on_its_own_queue_ends() {
     let yaml = "name: mine\nsources: [{type: local, path: /data}]\ntarget: {table: mine}\n";
     let gone = control.trigger(yaml, |request| request.queue = Box::leak(queue.into_boxed_str())).await;
     let schedule = gone.schedule.expect("it monitors").id;
-    sweeper::sweep(&control.db).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.look(gone.run.id).await.state, "queued", "its process may only just have started");
 
     for table in ["runs", "schedules"] {
         control.execute(&format!("update {table} set created_at = now() - interval '10 minutes'")).await;
     }
-    sweeper::sweep(&control.db).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.look(gone.run.id).await.state, "stopped");
     let schedule = schedules::find(&control.db, schedule).await.expect("looked").expect("there");
     assert_eq!(schedule.state, "stopped");
@@ -250,7 +239,7 @@ async fn a_run_whose_window_is_over_never_starts() {
     let run = control.run("people").await;
     control.execute("update runs set not_after = now() - interval '1 second'").await;
     assert!(runs::begin(&control.db, run.id, "w").await.expect("asked").is_none());
-    sweeper::sweep(&control.db).await.expect("swept");
+    sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.look(run.id).await.state, "stopped");
 }
 
@@ -283,6 +272,24 @@ async fn old_tickets_and_workers_are_deleted_and_no_others() {
     assert_eq!(left, 3, "a ticket that is delivered again and the waiting one stay");
     assert_eq!(control.tickets(waiting.id).await, 1);
     assert!(workers::list(&control.db, true, 10).await.expect("listed").is_empty());
+}
+
+#[tokio::test]
+async fn old_log_lines_are_deleted_in_batches_and_young_ones_stay() {
+    let control = Control::start().await;
+    control
+        .execute(
+            "insert into log_lines (at, level, target, message, process)
+             select now() - make_interval(days => case when n > 5100 then 29 else 31 end), 'INFO', 't', 'm' || n, 'p'
+             from generate_series(1, 5103) n",
+        )
+        .await;
+    assert_eq!(retention::delete_log_lines(&control.db, 30).await.expect("deleted"), 5100);
+    let left: i64 = sqlx::query_scalar("select count(*) from log_lines where at < now() - interval '28 days'")
+        .fetch_one(&control.db)
+        .await
+        .expect("counted");
+    assert_eq!(left, 3);
 }
 
 #[tokio::test]

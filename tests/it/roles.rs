@@ -9,7 +9,7 @@ use crate::support::app::Login;
 const FOR_ALL: [&str; 5] = ["GET /", "GET /livez", "GET /readyz", "GET /metrics", "POST /auth/login"];
 
 /// Operations every user may use.
-const FOR_USERS: [&str; 8] = [
+const FOR_USERS: [&str; 9] = [
     "POST /upload-config",
     "POST /configs/validate",
     "GET /configs/schema",
@@ -17,6 +17,7 @@ const FOR_USERS: [&str; 8] = [
     "GET /coverage-report",
     "GET /auth/me",
     "POST /auth/logout",
+    "POST /auth/password",
     "GET /quarantine/{id}/none",
 ];
 
@@ -75,10 +76,18 @@ async fn every_operation_says_what_it_answers() {
         for (method, operation) in item.as_object().expect("operations") {
             assert!(operation["summary"].is_string(), "{method} {path} has no summary");
             let responses = operation["responses"].as_object().expect("responses");
+            assert!(responses.contains_key("default"), "{method} {path} may fail otherwise");
+            for (status, response) in responses.iter().filter(|(status, _)| !status.starts_with(['2', '3'])) {
+                let types: Vec<&String> = response["content"].as_object().expect("a body").keys().collect();
+                assert_eq!(types, ["application/problem+json"], "{method} {path} {status}");
+            }
             let protected = operation.get("security").is_some();
             assert_eq!(protected, responses.contains_key("401") && path != "/auth/login", "{method} {path}: 401");
         }
     }
     let docs = app.get("/docs/").as_nobody().await;
     assert!(docs.text.contains("swagger"), "{}", docs.text);
+    let policy = docs.header("content-security-policy");
+    assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self';"), "{policy}");
+    assert!(!docs.text.contains("<script>"), "nothing inline, which the policy forbids");
 }

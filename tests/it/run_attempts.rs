@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elt_shared::store::runs::{self, Claim, Outcome, StopAnswer};
+use elt_shared::store::runs::{self, Claim, End, Outcome, RetryAnswer, StopAnswer};
 
 use crate::support::control::Control;
 
@@ -34,14 +34,18 @@ async fn an_attempt_that_lost_its_run_changes_nothing_any_more() {
     assert_eq!((new.epoch, new.attempt), (2, 2));
 
     let mut db = control.db.acquire().await.expect("a connection");
-    let failure = Outcome::Failed { code: "late".into(), error: "late".into(), next_step: "none".into() };
+    let failure = End::Failed { code: "late".into(), error: "late".into(), next_step: "none".into() };
     assert!(!runs::finish(&mut db, run.id, old.epoch, &failure, None).await.expect("asked"));
     assert!(!runs::hand_back(&mut db, run.id, old.epoch).await.expect("asked"));
     assert!(!runs::retry_later(&mut db, run.id, old.epoch, Duration::ZERO, ("x", "x")).await.expect("asked"));
-    assert!(!runs::is_mine(&mut *db, run.id, old.epoch).await.expect("asked"));
+    assert_ne!(runs::find(&mut *db, run.id).await.expect("asked").expect("the run").epoch, old.epoch);
     assert_eq!(runs::claim_target(&control.db, run.id, old.epoch, "t").await.expect("asked"), Claim::Fenced);
     assert!(runs::renew(&mut *db, &[(run.id, old.epoch)]).await.expect("asked").is_empty());
-    assert!(runs::finish(&mut db, run.id, new.epoch, &Outcome::Succeeded, None).await.expect("asked"));
+    assert!(
+        runs::finish(&mut db, run.id, new.epoch, &End::Succeeded { outcome: Outcome::Clean }, None)
+            .await
+            .expect("asked")
+    );
 
     let outcomes: Vec<(i64, Option<String>)> =
         sqlx::query_as("select epoch, outcome from run_attempts where run_id = $1 order by epoch")
@@ -75,12 +79,16 @@ async fn a_busy_target_makes_the_run_wait_and_the_one_that_finishes_wakes_it() {
     assert_eq!((waiting.state.as_str(), waiting.attempt), ("queued", 0), "waiting costs no attempt");
     assert!(waiting.waits_for.expect("a sentence").contains(&first.id.to_string()));
 
-    assert!(runs::finish(&mut db, first.id, first.epoch, &Outcome::Succeeded, None).await.expect("asked"));
+    assert!(
+        runs::finish(&mut db, first.id, first.epoch, &End::Succeeded { outcome: Outcome::Clean }, None)
+            .await
+            .expect("asked")
+    );
     assert_eq!(control.tickets(second.id).await, 1, "the one that waits longest is woken");
     assert_eq!(control.tickets(third.id).await, 0, "the other waits on");
     let second = control.begin(&second, "w").await;
     assert_eq!(claim(&second).await, Claim::Taken);
-    assert!(runs::finish(&mut db, second.id, second.epoch, &Outcome::Stopped, None).await.expect("asked"));
+    assert!(runs::finish(&mut db, second.id, second.epoch, &End::Stopped, None).await.expect("asked"));
     assert_eq!(control.tickets(third.id).await, 1);
 }
 
@@ -91,7 +99,11 @@ async fn a_target_let_go_before_the_wait_began_wakes_at_once() {
     let waiter = control.begin(&control.run("people").await, "w").await;
     let mut db = control.db.acquire().await.expect("a connection");
     assert_eq!(runs::claim_target(&control.db, holder.id, holder.epoch, "t").await.expect("asked"), Claim::Taken);
-    assert!(runs::finish(&mut db, holder.id, holder.epoch, &Outcome::Succeeded, None).await.expect("asked"));
+    assert!(
+        runs::finish(&mut db, holder.id, holder.epoch, &End::Succeeded { outcome: Outcome::Clean }, None)
+            .await
+            .expect("asked")
+    );
     control.lose_tickets().await;
     assert!(runs::wait_for_target(&mut db, waiter.id, waiter.epoch, holder.id).await.expect("asked"));
     assert_eq!(control.tickets(waiter.id).await, 1);
@@ -143,14 +155,29 @@ async fn stopping_a_run_depends_on_how_far_it_is() {
     assert!(matches!(stopping, Some(StopAnswer::Stopping(run)) if run.state == "running"));
     let renewed = runs::renew(&control.db, &[(running.id, running.epoch)]).await.expect("asked");
     assert!(renewed[0].stop, "the worker hears of it with its next heartbeat at the latest");
-    assert!(runs::finish(&mut db, running.id, running.epoch, &Outcome::Stopped, None).await.expect("asked"));
+    assert!(runs::finish(&mut db, running.id, running.epoch, &End::Stopped, None).await.expect("asked"));
     let again = runs::request_stop(&mut db, running.id).await.expect("asked");
     assert!(matches!(again, Some(StopAnswer::AlreadyFinished(_))));
 
-    let retried = runs::retry(&mut db, running.id, None, "ann").await.expect("asked").expect("a new run");
-    assert_eq!((retried.parent_id, retried.trigger.as_str()), (Some(running.id), "retry"));
+    let retried = runs::retry(&mut db, running.id, None, "ann").await.expect("asked");
+    let Some(RetryAnswer::Started(retried)) = retried else { panic!("not repeated: {retried:?}") };
+    assert_eq!((retried.retry_of, retried.parent_id), (Some(running.id), Some(running.id)));
+    assert_eq!((retried.subject_id, retried.trigger.as_str()), (None, "retry"));
     assert_eq!(control.tickets(retried.id).await, 1);
-    assert!(runs::retry(&mut db, retried.id, None, "ann").await.expect("asked").is_none(), "it has not finished");
+    let again = runs::retry(&mut db, retried.id, None, "ann").await.expect("asked");
+    assert!(matches!(again, Some(RetryAnswer::Unfinished(_))), "it has not finished");
+    assert!(runs::retry(&mut db, uuid::Uuid::nil(), None, "ann").await.expect("asked").is_none());
+}
+
+#[tokio::test]
+async fn a_run_that_was_asked_to_stop_is_not_tried_again() {
+    let control = Control::start().await;
+    let mut db = control.db.acquire().await.expect("a connection");
+    let run = control.begin(&control.run("people").await, "w").await;
+    runs::request_stop(&mut db, run.id).await.expect("asked");
+    let delay = Duration::from_secs(3600);
+    assert!(runs::retry_later(&mut db, run.id, run.epoch, delay, ("reset", "it was cut")).await.expect("asked"));
+    assert_eq!(control.look(run.id).await.state, "stopped");
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use crate::support::TestApp;
 /// A config of the app's folder that monitors, and what it adds.
 fn monitored(app: &TestApp, table: &str, more: &str) -> String {
     let folder = app.folder().path().display();
-    format!("name: {table}\nsources: [{{type: local, path: {folder}}}]\ntarget: {{table: {table}}}\n{more}")
+    format!(
+        "name: {table}\nsources: [{{type: local, settle_seconds: 0, path: {folder}}}]\ntarget: {{table: {table}}}\n{more}"
+    )
 }
 
 /// `seconds` from now, as a config writes it.
@@ -279,4 +281,63 @@ async fn three_workers_do_every_tick_once() {
 async fn ticks(app: &TestApp) -> Vec<u64> {
     let rows = app.control("select ticks from schedules order by name").await;
     rows.iter().map(|row| row["ticks"].as_u64().expect("a number")).collect()
+}
+
+#[tokio::test]
+async fn a_schedule_changes_only_what_its_request_says() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let text = "name: timed\nsources: [{type: local, path: ./in}]\ntarget: {table: timed}\n\
+        start_time: 2030-01-01 08:00\nend_time: 2031-01-01 08:00\ntimezone: Europe/Berlin\n\
+        schedule: {cron: '*/15 * * * *', timezone: America/New_York, overlap: queue, catch_up: none}\n\
+        monitor: {enabled: false, interval_seconds: 7}\n";
+    let id = app.post("/upload-config").yaml(text).await.ok()["id"].clone();
+    let config = app.get(&format!("/configs/{id}")).await.ok();
+    insta::assert_json_snapshot!(config["timing"], @r#"
+    {
+      "catch_up": "none",
+      "cron": "*/15 * * * *",
+      "cron_timezone": "America/New_York",
+      "end_at": "2031-01-01T07:00:00Z",
+      "interval_seconds": 7,
+      "monitor": false,
+      "overlap": "queue",
+      "start_at": "2030-01-01T07:00:00Z",
+      "timezone": "Europe/Berlin"
+    }
+    "#);
+
+    let make = async |more: Value| {
+        let mut request = json!({ "config_id": id });
+        request.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        app.post("/schedules").json(request).await.ok()
+    };
+    let shown = |schedule: &Value| {
+        let members = ["cron", "timezone", "overlap", "catch_up", "monitor", "start_at", "end_at"];
+        members.map(|member| schedule[member].clone())
+    };
+    let (start, end) = ("2030-01-01T07:00:00Z", "2031-01-01T07:00:00Z");
+    let as_written = make(json!({})).await;
+    let zone = "America/New_York";
+    let expected = json!(["*/15 * * * *", zone, "queue", "none", false, start, end]);
+    assert_eq!(json!(shown(&as_written)), expected);
+    let hourly = make(json!({ "cron": "0 * * * *" })).await;
+    assert_eq!(json!(shown(&hourly)), json!(["0 * * * *", zone, "queue", "none", false, start, end]));
+    let watching = make(json!({ "without": ["cron"], "monitor": true })).await;
+    assert_eq!(json!(shown(&watching)), json!([null, "Europe/Berlin", "skip", "latest", true, start, end]));
+    let open = make(json!({ "without": ["start_at", "end_at"] })).await;
+    assert_eq!(json!(shown(&open)), json!(["*/15 * * * *", zone, "queue", "none", false, null, null]));
+
+    let refused = app.post("/schedules").json(json!({ "config_id": id, "without": ["monitor"] })).await;
+    assert_eq!(refused.status, 422, "{}", refused.text);
+}
+
+#[tokio::test]
+async fn a_config_that_cannot_run_has_no_timing() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let id = app.post("/upload-config").yaml("name: later\nsources: []\n").await.ok()["id"].clone();
+    assert_eq!(app.get(&format!("/configs/{id}")).await.ok()["timing"], Value::Null);
+    let plain = "name: plain\nsources: [{type: local, path: ./in}]\ntarget: {table: plain}\ntimezone: UTC\n";
+    let id = app.post("/upload-config").yaml(plain).await.ok()["id"].clone();
+    let timing = &app.get(&format!("/configs/{id}")).await.ok()["timing"];
+    assert_eq!((&timing["cron"], &timing["monitor"], &timing["overlap"]), (&Value::Null, &json!(true), &json!("skip")));
 }

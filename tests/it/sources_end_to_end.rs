@@ -143,7 +143,7 @@ async fn no_secret_is_kept_anywhere_but_in_the_config() {
         let (port, path) = (sshd.address.port(), sshd.remote("a.csv"));
         format!("{{type: sftp, host: 127.0.0.1, port: {port}, username: nobody, {login}, path: \"{path}\"}}")
     };
-    let target = "target: {host: 127.0.0.1, port: 1, user: u, password: canary-target, table: t}\n";
+    let target = "target: {host: 127.0.0.1, port: 1, user: u, password: canary-target, database: d, table: t}\n";
     let mut states = Vec::new();
     for (number, source) in [
         of_api("/ok"),

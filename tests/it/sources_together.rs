@@ -207,8 +207,7 @@ async fn a_test_of_the_connections_says_what_is_there() {
     assert!(report.connections.iter().all(|probe| probe.seconds > 0.0));
     assert_eq!(loader.value("select to_regclass('tested') is null").await, "true", "nothing is made");
 
-    let elsewhere =
-        "sources: [{type: local, path: .}]\ntarget: {host: 127.0.0.1, port: 1, user: u, password: canary, table: t}\n";
+    let elsewhere = "sources: [{type: local, path: .}]\ntarget: {host: 127.0.0.1, port: 1, user: u, password: canary, database: d, table: t}\n";
     let report = loader.run("test_connection", elsewhere).await.unwrap_or_else(|error| panic!("{error}"));
     let target = report.connections.last().expect("the target");
     assert_eq!((target.reachable, target.usable), (false, false));

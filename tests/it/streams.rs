@@ -1,10 +1,10 @@
 //! Streams of events: a run as it changes, and the log as it is written.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use elt_shared::store::logs::{self, NewLine};
-use elt_shared::store::runs::{self, Outcome};
+use elt_shared::store::runs::{self, End, Outcome};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -82,7 +82,9 @@ async fn a_run_is_followed_from_the_queue_to_its_end() {
         write(&app, "during", Some(id)).await;
         write(&app, "of another run", Some(Uuid::now_v7())).await;
         let mut db = app.db.acquire().await.expect("a connection");
-        runs::finish(&mut db, id, begun.epoch, &Outcome::Succeeded, None).await.expect("finished");
+        runs::finish(&mut db, id, begun.epoch, &End::Succeeded { outcome: Outcome::Clean }, None)
+            .await
+            .expect("finished");
         write(&app, "the last line", Some(id)).await;
     };
     let path = format!("/runs/{id}/events");
@@ -143,4 +145,51 @@ async fn a_stopping_process_sends_its_readers_elsewhere() {
     });
     let events = events.await;
     assert_eq!(events.last().map(|event| event.name.as_str()), Some("timeout"));
+}
+
+#[tokio::test]
+async fn a_stream_ends_at_once_when_its_reader_may_no_longer_log_in() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let new = json!({ "username": "ann", "password": "correct horse", "role": "admin" });
+    let path = app.post("/users").json(new).await.header("location").to_owned();
+    let disabled = listen(&app, |_| app.patch(&path).json(json!({ "disabled": true }))).await;
+    app.patch(&path).json(json!({ "disabled": false })).await.ok();
+    let demoted = listen(&app, |_| app.patch(&path).json(json!({ "role": "user" }))).await;
+    app.patch(&path).json(json!({ "role": "admin" })).await.ok();
+    let logged_out = listen(&app, |token| app.post("/auth/logout").bearer(&token)).await;
+    let removed = listen(&app, |_| app.delete(&path)).await;
+    for (case, took) in [("disabled", disabled), ("demoted", demoted), ("logged out", logged_out), ("removed", removed)]
+    {
+        assert!(took < Duration::from_secs(10), "{case}: {took:?}");
+    }
+}
+
+/// How long a stream of the user `ann` goes on after `happens` changed her or her token. Without a notification it goes
+/// on for up to 15 seconds.
+async fn listen<'a>(app: &'a TestApp, happens: impl FnOnce(String) -> Request<'a>) -> Duration {
+    let token = app.login("ann", "correct horse").await;
+    let response = app.get("/logs/follow").bearer(&token).open().await;
+    assert_eq!(response.status(), 200);
+    let mut chunks = response.bytes_stream();
+    let answer = happens(token).await;
+    assert!(answer.status.is_success(), "{}", answer.text);
+    let since = Instant::now();
+    let reading = async { while let Some(Ok(_)) = chunks.next().await {} };
+    tokio::time::timeout(Duration::from_secs(30), reading).await.expect("the stream ends");
+    since.elapsed()
+}
+
+#[tokio::test]
+async fn a_stream_may_begin_after_any_number() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    write(&app, "the only line", None).await;
+    for after in [i64::MAX, i64::MAX - 1, i64::MIN, -1, 0] {
+        for request in [
+            app.get(&format!("/logs/follow?after={after}")),
+            app.get("/logs/follow").header("last-event-id", &after.to_string()),
+        ] {
+            let response = request.open().await;
+            assert_eq!(response.status(), 200, "{after}");
+        }
+    }
 }

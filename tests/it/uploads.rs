@@ -266,3 +266,34 @@ async fn a_text_too_large_is_refused() {
     let huge = app.post("/upload-config").yaml(&"x".repeat(1 << 20)).await;
     assert_eq!(huge.problem(413)["code"], "too_large");
 }
+
+#[tokio::test]
+async fn the_history_without_a_limit_has_every_version_and_with_one_a_page() {
+    let app = app().await;
+    sqlx::query(
+        "insert into elt.config_history (version, name, yaml_content, content_key, yaml_preview, created_by, runnable,
+                                         problems, warnings)
+         select n, 'c', 'a: ' || n, n::text::bytea, 'a: ' || n, 'ann', false, '[]', '[]' from generate_series(1, 777) n",
+    )
+    .execute(&app.db)
+    .await
+    .expect("inserted");
+    let versions = |answer: &Value| -> Vec<i64> {
+        let configs = answer["configs"].as_array().expect("configs");
+        configs.iter().map(|config| config["version"].as_i64().expect("a version")).collect()
+    };
+    let whole = app.get("/config-history").await.ok();
+    assert_eq!(versions(&whole), (1..=777).rev().collect::<Vec<_>>());
+    assert!(whole.as_object().expect("an object").contains_key("next") && whole["next"].is_null());
+    assert_eq!(whole["configs"][776]["yaml_preview"], "a: 1");
+
+    let page = app.get("/config-history?limit=250").await.ok();
+    assert_eq!(versions(&page), (528..=777).rev().collect::<Vec<_>>());
+    let next = page["next"].as_str().expect("a cursor");
+    let rest = app.get(&format!("/config-history?cursor={next}")).await.ok();
+    assert_eq!(versions(&rest), (1..=527).rev().collect::<Vec<_>>());
+    assert_eq!(versions(&app.get("/config-history?limit=9223372036854775807").await.ok()).len(), 250);
+
+    sqlx::query("delete from elt.config_history").execute(&app.db).await.expect("deleted");
+    assert_eq!(app.get("/config-history").await.ok(), json!({ "configs": [], "next": null }));
+}

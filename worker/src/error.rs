@@ -41,13 +41,16 @@ pub enum PipelineError {
         /// What the reader should do, the statement to run where there is one.
         next_step: String,
     },
-    /// The target's database failed while loading.
-    #[error("could not load into {table}")]
+    /// The target failed in a way a later attempt can get past: the connection was lost, a lock was not granted in
+    /// time, the server restarts. Whether a COMMIT that was on its way took effect is unknown.
+    #[error("{message}")]
     Load {
-        /// The target table.
-        table: String,
-        /// Why.
-        source: sqlx::Error,
+        /// Stable: `target_lost`, `target_locked`, `target_race`, …
+        code: &'static str,
+        /// Names the table and the reason.
+        message: String,
+        /// Advice for the case that it happens again.
+        next_step: String,
     },
     /// The control database failed.
     #[error("could not {doing}")]
@@ -76,7 +79,7 @@ pub enum PipelineError {
     /// A newer attempt of this run took over: nothing of this one may be written.
     #[error("a newer attempt took over")]
     Fenced,
-    /// A run that was to be given up was asked about: its target has nothing of it.
+    /// The target of an unknown run was asked, and the run had not loaded.
     #[error("nothing was loaded")]
     NotLoaded,
     /// Someone asked the run to stop.
@@ -88,12 +91,24 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
+    /// The connection to a target was lost, or the target does not answer. `doing`: "could not load rows for public.t";
+    /// `why`: the driver's message.
+    pub fn lost(doing: &str, why: &str) -> Self {
+        Self::Load {
+            code: "target_lost",
+            message: format!("{doing}: the connection to the target was lost: {why}"),
+            next_step: "Check that the target's server is up and in reach of the worker, then retry the run.".into(),
+        }
+    }
+
     /// Stable code people can search for.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Config(_) => "config",
-            Self::Extract { code, .. } | Self::Contract { code, .. } | Self::Target { code, .. } => code,
-            Self::Load { .. } => "load_failed",
+            Self::Extract { code, .. }
+            | Self::Contract { code, .. }
+            | Self::Target { code, .. }
+            | Self::Load { code, .. } => code,
             Self::Control { .. } => "control_database",
             Self::Io { .. } => "io",
             Self::TargetBusy { .. } => "target_busy",
@@ -107,7 +122,8 @@ impl PipelineError {
     /// Whether a later attempt can succeed: the loss of a database or of a connection to it, never bad input.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Load { source, .. } | Self::Control { source, .. } => is_connection_loss(source),
+            Self::Load { .. } => true,
+            Self::Control { source, .. } => is_connection_loss(source),
             _ => false,
         }
     }
@@ -115,18 +131,11 @@ impl PipelineError {
     /// What the reader should do next.
     pub fn next_step(&self) -> String {
         match self {
-            Self::Extract { next_step, .. } | Self::Contract { next_step, .. } | Self::Target { next_step, .. } => {
-                next_step.clone()
-            }
+            Self::Extract { next_step, .. }
+            | Self::Contract { next_step, .. }
+            | Self::Target { next_step, .. }
+            | Self::Load { next_step, .. } => next_step.clone(),
             Self::Config(_) => "Correct the config at the place named and upload it again.".into(),
-            Self::Load { source, .. } if is_connection_loss(source) => {
-                "Check that the target's database is up, in reach of the worker and not held by others' locks, then retry the run."
-                    .into()
-            }
-            Self::Load { .. } => {
-                "Read the database's message; when it is about the data, quarantine or a wider type in `schema:` helps."
-                    .into()
-            }
             Self::Control { .. } => "Check that the control database is reachable, then retry the run.".into(),
             Self::Io { .. } => {
                 "Check the folder's permissions and free space on the worker, then retry the run.".into()
@@ -144,10 +153,117 @@ impl PipelineError {
 pub fn is_connection_loss(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-        // 08: connection; 40: serialization failure, deadlock; 53: resources; 57P0x: shutdown and restart; 55P03: lock timeout.
-        sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-            ["08", "40", "53", "57P0"].iter().any(|class| code.starts_with(class)) || code == "55P03"
-        }),
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| is_transient(&code)),
         error => elt_shared::target::hung_up(error),
+    }
+}
+
+/// Whether a later attempt can succeed without any change by people: the server or the connection went away, the server
+/// ran short of something, or the transaction lost a race.
+pub fn is_transient(sqlstate: &str) -> bool {
+    match sqlstate {
+        // The database was dropped, or the login is refused.
+        "57P04" | "08004" => false,
+        "55P03" => true,
+        code => ["08", "40", "53", "57P0"].iter().any(|class| code.starts_with(class)),
+    }
+}
+
+/// The last step that an attempt to use a source or a target reached before it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reached {
+    /// Nothing answered, or it is not known whether anything did.
+    Nothing,
+    /// Something answered, but was not trusted or refused the login.
+    Answered,
+    /// The login was accepted, or none was asked for.
+    LetIn,
+}
+
+impl Reached {
+    /// The step that a failure's code proves. A code that is not listed proves none: a new kind of failure must be
+    /// added here before a connection test may call its server reachable.
+    pub fn by(code: &str) -> Self {
+        match code {
+            "source_missing"
+            | "source_unreadable"
+            | "source_unreadable_rows"
+            | "source_too_large"
+            | "source_changed"
+            | "records_missing"
+            | "http_status"
+            | "http_not_ready"
+            | "http_next_page"
+            | "http_truncated"
+            | "http_too_large"
+            | "http_not_json"
+            | "http_redirect"
+            | "http_endless" => Self::LetIn,
+            // A server answers a statement only after it accepted the login.
+            "target_no_database"
+            | "target_no_table"
+            | "target_no_column"
+            | "target_no_schema"
+            | "target_reserved"
+            | "target_database"
+            | "target_not_writable"
+            | "target_not_allowed"
+            | "target_read_only"
+            | "target_unusable"
+            | "target_row_security"
+            | "target_replica_identity"
+            | "target_locked"
+            | "target_in_use"
+            | "target_name_taken"
+            | "target_constraint"
+            | "target_unique"
+            | "target_generated"
+            | "target_trigger"
+            | "target_type"
+            | "target_value"
+            | "target_encoding"
+            | "target_limit"
+            | "target_not_ready"
+            | "target_statement"
+            | "target_cancelled"
+            | "target_session_timeout"
+            | "target_disk_full"
+            | "target_out_of_memory"
+            | "target_data_corrupted" => Self::LetIn,
+            "source_login"
+            | "host_key_unknown"
+            | "host_key_changed"
+            | "sftp_protocol"
+            | "target_login"
+            | "target_protocol"
+            | "target_pooler"
+            | "target_too_many_connections" => Self::Answered,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_failure_that_proves_it_counts_as_reached() {
+        for code in ["io", "internal", "stopped", "config", "control_database", "target_url", "a_code_of_tomorrow", ""]
+        {
+            assert_eq!(Reached::by(code), Reached::Nothing, "{code}");
+        }
+        for error in [
+            PipelineError::Stopped,
+            PipelineError::Fenced,
+            PipelineError::Internal("a bug".into()),
+            PipelineError::Io { doing: "write a file".into(), source: std::io::Error::other("full") },
+            PipelineError::Control { doing: "ask", source: sqlx::Error::PoolTimedOut },
+            PipelineError::lost("could not load rows for public.t", "the server closed the connection"),
+        ] {
+            assert_eq!(Reached::by(error.code()), Reached::Nothing, "{error}");
+        }
+        assert_eq!(Reached::by("source_login"), Reached::Answered);
+        assert_eq!(Reached::by("source_missing"), Reached::LetIn);
     }
 }

@@ -23,6 +23,7 @@ pub mod frame;
 pub mod load;
 pub mod pipeline;
 pub mod progress;
+pub mod rejections;
 pub mod report;
 pub mod roots;
 pub mod settings;
@@ -42,6 +43,7 @@ use elt_shared::queue::jittered;
 use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;
 use sqlx::PgPool;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -66,6 +68,9 @@ pub enum WorkerError {
     /// There is no such run.
     #[error("there is no run {0}")]
     NoSuchRun(Uuid),
+    /// The worker ended before its run did.
+    #[error("the worker ended before the run did; this is a bug in elt, please report it with the log")]
+    Ended(#[source] Option<tokio::task::JoinError>),
 }
 
 /// Works until `stop` is cancelled, then drains: takes nothing new, and finishes its runs within the grace period
@@ -96,21 +101,35 @@ pub async fn run_one(
     let force = settings.force.clone();
     let done = CancellationToken::new();
     let settings = WorkerSettings { queue: run.queue.clone(), ..settings };
-    let working = tokio::spawn(Shell::start(db.clone(), settings, done.clone()).await?.work());
-    tokio::select! {
-        () = ended(&db, &run) => {}
-        () = force.cancelled() => {}
-        () = stop_when_asked(&db, &run, &stop) => {
-            tokio::select! {
-                () = ended(&db, &run) => {}
-                () = force.cancelled() => {}
+    let mut working = tokio::spawn(Shell::start(db.clone(), settings, done.clone()).await?.work());
+    let over = async {
+        tokio::select! {
+            () = ended(&db, &run) => {}
+            () = force.cancelled() => {}
+            () = stop_when_asked(&db, &run, &stop) => {
+                tokio::select! {
+                    () = ended(&db, &run) => {}
+                    () = force.cancelled() => {}
+                }
             }
         }
-    }
+    };
+    while_working(over, &mut working).await?;
     done.cancel();
-    let _ = working.await;
+    working.await.map_err(|panicked| WorkerError::Ended(Some(panicked)))?;
     let ended = runs::find(&db, run_id).await.map_err(database("read how the run ended"))?;
     ended.ok_or(WorkerError::NoSuchRun(run_id))
+}
+
+/// Waits for `over` while the worker runs.
+///
+/// # Errors
+/// When the worker ends first, because `over` would then never come.
+async fn while_working(over: impl Future<Output = ()>, working: &mut JoinHandle<()>) -> Result<(), WorkerError> {
+    tokio::select! {
+        () = over => Ok(()),
+        ended = working => Err(WorkerError::Ended(ended.err())),
+    }
 }
 
 /// Waits until a run has finished and its schedule has ended.
@@ -147,5 +166,20 @@ async fn stop_when_asked(db: &PgPool, run: &Run, stop: &CancellationToken) {
     while let Err(error) = pass_on().await {
         tracing::warn!(%error, "could not ask the run to stop, trying again");
         sleep(jittered(LOOK * 5)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_panics_is_not_waited_for() {
+        let mut working = tokio::spawn(async { panic!("a bug") });
+        let waited = while_working(std::future::pending(), &mut working).await;
+        assert!(matches!(waited, Err(WorkerError::Ended(Some(_)))), "{waited:?}");
+        let mut idle = tokio::spawn(std::future::pending());
+        while_working(async {}, &mut idle).await.expect("what was waited for is over");
+        idle.abort();
     }
 }

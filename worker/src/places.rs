@@ -7,7 +7,7 @@ use elt_shared::config::PipelineConfig;
 use elt_shared::trigger::OPTION_BASE;
 use tokio_util::sync::CancellationToken;
 
-use crate::extract::ExtractContext;
+use crate::extract::{ExtractContext, YoungFiles};
 use crate::pipeline::folder::combined_path_of;
 use crate::roots::Roots;
 use crate::settings::WorkerSettings;
@@ -49,5 +49,6 @@ pub fn look_context(
         base,
         control,
         stop,
+        young: YoungFiles::LeaveOut,
     }
 }

@@ -1,10 +1,13 @@
 //! How far a run is, for whoever watches it. Cheap to write from the loading threads, read a few times a second.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::rejections::Rejections;
 
 /// How far a run is. Shared between the pipeline, which writes, and its watcher, who reads [`Progress::snapshot`].
 #[derive(Debug)]
@@ -13,7 +16,9 @@ pub struct Progress {
     rows_read: AtomicU64,
     bytes_read: AtomicU64,
     rows_sent: AtomicU64,
+    commit_sent: AtomicBool,
     place: Mutex<Place>,
+    rejections: Mutex<Rejections>,
 }
 
 #[derive(Debug, Clone)]
@@ -28,6 +33,8 @@ struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// Connecting to the target, and claiming its table.
+    Connect,
     /// Getting the files.
     Extract,
     /// Looking at every cell.
@@ -40,6 +47,7 @@ impl Stage {
     /// As `runs.stage` keeps it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Connect => "connect",
             Self::Extract => "extract",
             Self::Validate => "validate",
             Self::Load => "load",
@@ -66,24 +74,40 @@ pub struct Snapshot {
     pub rows_sent: u64,
     /// Since the attempt began.
     pub seconds: f64,
+    /// Rows that broke the contract, `None` before the first one. Reports keep them; they are no part of the progress.
+    #[serde(skip)]
+    pub rejected: Option<Rejections>,
+}
+
+impl Snapshot {
+    /// The report of a run that ended without loading anything: its rejected rows. `None`: no row was rejected.
+    pub fn partial_report(&self) -> Option<Value> {
+        self.rejected.as_ref().map(|rejected| json!({ "partial": true, "rejected": rejected }))
+    }
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        let place = Place { stage: Stage::Extract, files: 0, files_done: 0, file: None };
+        let place = Place { stage: Stage::Connect, files: 0, files_done: 0, file: None };
         Self {
             started: Instant::now(),
             rows_read: AtomicU64::new(0),
             bytes_read: AtomicU64::new(0),
             rows_sent: AtomicU64::new(0),
+            commit_sent: AtomicBool::new(false),
             place: Mutex::new(place),
+            rejections: Mutex::default(),
         }
     }
 }
 
 impl Progress {
-    /// A stage begins: its counts start at zero.
+    /// A stage begins: its counts start at zero. A run that reads or loads its files again forgets the rows it rejected
+    /// before, because it rejects them again.
     pub fn enter(&self, stage: Stage, files: usize) {
+        if matches!(stage, Stage::Extract | Stage::Load) {
+            *self.rejections() = Rejections::default();
+        }
         *self.place() = Place { stage, files, files_done: 0, file: None };
         self.rows_read.store(0, Ordering::Relaxed);
         self.bytes_read.store(0, Ordering::Relaxed);
@@ -112,6 +136,26 @@ impl Progress {
         self.rows_sent.fetch_add(rows, Ordering::Relaxed);
     }
 
+    /// A row broke the contract; `reason` says why.
+    pub fn rejected(&self, file: &str, line: u64, column: Option<&str>, code: &str, reason: &str) {
+        self.rejections().add(file, line, column, code, reason);
+    }
+
+    /// The rows rejected so far; `None` before the first one.
+    pub fn rejected_rows(&self) -> Option<Rejections> {
+        self.rejections().clone().summary()
+    }
+
+    /// The COMMIT is about to be sent, or the server refused it and has rolled back.
+    pub fn note_commit(&self, sent: bool) {
+        self.commit_sent.store(sent, Ordering::Release);
+    }
+
+    /// Whether the attempt may have committed its load: its COMMIT was sent and not refused.
+    pub fn commit_sent(&self) -> bool {
+        self.commit_sent.load(Ordering::Acquire)
+    }
+
     /// Where the run is now.
     pub fn snapshot(&self) -> Snapshot {
         let Place { stage, files, files_done, file } = self.place().clone();
@@ -124,7 +168,12 @@ impl Progress {
             bytes_read: self.bytes_read.load(Ordering::Relaxed),
             rows_sent: self.rows_sent.load(Ordering::Relaxed),
             seconds: self.started.elapsed().as_secs_f64(),
+            rejected: self.rejected_rows(),
         }
+    }
+
+    fn rejections(&self) -> std::sync::MutexGuard<'_, Rejections> {
+        self.rejections.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn place(&self) -> std::sync::MutexGuard<'_, Place> {

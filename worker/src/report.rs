@@ -1,15 +1,21 @@
 //! The run report: what a run read, loaded, changed and left out. Kept with the run and shown to people.
 
 use elt_shared::config::ColumnType;
+use elt_shared::store::runs::Outcome;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::extract::LeftOut;
 use crate::extract::probe::ProbeReport;
+use crate::extract::{LeftOut, LeftOutKind};
+use crate::rejections::Rejections;
 
 /// What a run did. Kept in the target beside the rows, and with the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunReport {
+    /// The outcome of the run. `None` until its last step is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
     /// Rows found in all files: `inserted + updated + duplicate + quarantined + filtered`.
     pub rows_read: u64,
     /// Rows that were not in the table before.
@@ -20,7 +26,7 @@ pub struct RunReport {
     pub rows_duplicate: u64,
     /// Rows kept in quarantine.
     pub rows_quarantined: u64,
-    /// Blank lines.
+    /// Blank lines and lines above the header.
     pub rows_filtered: u64,
     /// Rows of the table a replace took away.
     pub rows_deleted: u64,
@@ -54,12 +60,19 @@ pub struct RunReport {
     /// A plan's first new rows, as texts in the order of `columns`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Vec<Option<String>>>,
-    /// What a test of the connections showed: the sources in their order, then the target.
+    /// The results of a test of the connections: the sources in their order, then the target, then the combined CSV
+    /// when it cannot be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ProbeReport>,
+    /// The first rejected rows and the reasons of all of them; `None` when no row was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejections>,
     /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finished_from_marker: bool,
+    /// The run that this one repeats and that had loaded: its rows are the ones this report counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loaded_by: Option<Uuid>,
 }
 
 /// A report lists up to so many files.
@@ -68,10 +81,40 @@ const LISTED_FILES: usize = 1_000;
 const LISTED_WARNINGS: usize = 100;
 
 impl RunReport {
+    /// The outcome of the run, from the report as it is now.
+    pub fn judge(&self) -> Outcome {
+        if self.nothing_loaded() {
+            return Outcome::NothingLoaded;
+        }
+        let unusable = self.connections.iter().any(|connection| !connection.usable);
+        let lost = self.rows_quarantined > 0 || self.left_out_total > 0;
+        if unusable || lost || !self.warnings.is_empty() { Outcome::WithWarnings } else { Outcome::Clean }
+    }
+
+    /// Whether rows or files arrived and none of them is in the table, or no connection that was tried can be used.
+    fn nothing_loaded(&self) -> bool {
+        if !self.connections.is_empty() {
+            return self.connections.iter().all(|connection| !connection.usable);
+        }
+        // Rows that were in the table before are there: an unchanged source that is loaded again has lost nothing.
+        let arrived = self.rows_inserted + self.rows_updated + self.rows_duplicate;
+        // A check loads nothing, so it counts as arrived what it could read.
+        let readable = self.rows_read.saturating_sub(self.rows_filtered + self.rows_quarantined);
+        // A file with another suffix that is left out beside an empty file is no loss. When every file is left out, the
+        // source was not empty, so nothing of it was loaded.
+        let failed_files = self.left_out.iter().any(|file| file.kind == LeftOutKind::Failed);
+        let only_left_out = self.left_out_total > 0 && self.files_total == 0;
+        arrived == 0 && readable == 0 && (self.rows_quarantined > 0 || failed_files || only_left_out)
+    }
+
     /// Counts what is listed and cuts the lists: a report stays small however many files a run has.
     pub fn bound(&mut self) {
         self.files_total = self.files.len() as u64;
         self.left_out_total = self.left_out.len() as u64;
+        if self.left_out.len() > LISTED_FILES {
+            // Failed files are what people must see, so they are not the ones that are cut off.
+            self.left_out.sort_by_key(|file| file.kind == LeftOutKind::Skipped);
+        }
         self.files.truncate(LISTED_FILES);
         self.left_out.truncate(LISTED_FILES);
         if self.warnings.len() > LISTED_WARNINGS {
@@ -92,6 +135,9 @@ pub struct FileReceipt {
     pub bytes: u64,
     /// xxh3-128 of its bytes, 32 hexadecimal digits.
     pub content_hash: String,
+    /// The delimiter it was read with, as it would be written in the config; `None` for JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
     /// Rows found.
     pub rows_read: u64,
     /// See [`RunReport`].
@@ -190,4 +236,85 @@ pub struct Stages {
     pub load: f64,
     /// Making the models of `transform:`.
     pub transform: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extract::probe::{ProbeProblem, ProbeReport};
+
+    fn left_out(kind: LeftOutKind) -> Vec<LeftOut> {
+        vec![LeftOut { name: "a.csv".into(), kind, reason: "a reason".into() }]
+    }
+
+    fn report(change: impl FnOnce(&mut RunReport)) -> RunReport {
+        let mut report = RunReport::default();
+        change(&mut report);
+        let listed = report.files_total;
+        report.bound();
+        report.files_total = listed;
+        report
+    }
+
+    fn tried(usable: bool) -> ProbeReport {
+        if usable {
+            return ProbeReport::usable("target", String::new(), 0.1);
+        }
+        ProbeReport::failed(ProbeProblem { code: "io".into(), message: "no".into(), next_step: "none".into() })
+    }
+
+    #[test]
+    fn a_run_that_lost_nothing_is_clean() {
+        for clean in [
+            report(|_| ()),
+            report(|new| (new.rows_read, new.rows_inserted) = (3, 3)),
+            report(|again| (again.rows_read, again.rows_duplicate) = (3, 3)),
+            report(|blank| (blank.rows_read, blank.rows_filtered) = (2, 2)),
+            report(|undo| undo.rows_deleted = 3),
+            report(|check| check.rows_read = 3),
+            report(|test| test.connections = vec![tried(true), tried(true)]),
+        ] {
+            assert_eq!(clean.judge(), Outcome::Clean, "{clean:#?}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_lost_something_has_warnings() {
+        for warned in [
+            report(|rows| (rows.rows_read, rows.rows_inserted, rows.rows_quarantined) = (3, 2, 1)),
+            report(|again| (again.rows_read, again.rows_duplicate, again.rows_quarantined) = (3, 2, 1)),
+            report(|one| (one.rows_read, one.rows_inserted, one.left_out) = (3, 3, left_out(LeftOutKind::Failed))),
+            report(|beside| (beside.files_total, beside.left_out) = (1, left_out(LeftOutKind::Skipped))),
+            report(|said| (said.rows_inserted, said.warnings) = (3, vec!["look".into()])),
+            report(|test| test.connections = vec![tried(true), tried(false)]),
+        ] {
+            assert_eq!(warned.judge(), Outcome::WithWarnings, "{warned:#?}");
+        }
+    }
+
+    #[test]
+    fn a_run_of_which_nothing_arrived_says_so() {
+        for nothing in [
+            report(|rows| (rows.rows_read, rows.rows_quarantined) = (3, 3)),
+            report(|rows| (rows.rows_read, rows.rows_quarantined, rows.rows_filtered) = (4, 3, 1)),
+            report(|only| only.left_out = left_out(LeftOutKind::Failed)),
+            report(|folder| folder.left_out = left_out(LeftOutKind::Skipped)),
+            report(|beside| (beside.files_total, beside.left_out) = (1, left_out(LeftOutKind::Failed))),
+            report(|test| test.connections = vec![tried(false), tried(false)]),
+        ] {
+            assert_eq!(nothing.judge(), Outcome::NothingLoaded, "{nothing:#?}");
+        }
+    }
+
+    #[test]
+    fn failed_files_stay_in_a_list_that_is_cut() {
+        let skipped = LeftOut { kind: LeftOutKind::Skipped, ..left_out(LeftOutKind::Failed).remove(0) };
+        let mut files = vec![skipped; LISTED_FILES];
+        files.extend(left_out(LeftOutKind::Failed));
+        let mut report = RunReport { left_out: files, ..RunReport::default() };
+        report.bound();
+        assert_eq!((report.left_out.len(), report.left_out_total), (LISTED_FILES, 1 + LISTED_FILES as u64));
+        assert_eq!(report.left_out[0].kind, LeftOutKind::Failed);
+        assert_eq!(report.judge(), Outcome::NothingLoaded);
+    }
 }

@@ -11,18 +11,23 @@ pub struct Roots {
     /// Empty: anywhere.
     folders: Vec<PathBuf>,
     own: Vec<PathBuf>,
+    /// The data folder's `output`, where files may always be written.
+    output: Option<PathBuf>,
 }
 
 impl From<Vec<PathBuf>> for Roots {
     fn from(folders: Vec<PathBuf>) -> Self {
-        Self { folders, own: Vec::new() }
+        Self { folders, own: Vec::new(), output: None }
     }
 }
 
 impl Roots {
     /// These folders, without what the program keeps for itself in its data folder.
     pub fn new(folders: Vec<PathBuf>, data_dir: &Path) -> Self {
-        Self { folders, own: OWN.iter().map(|name| data_dir.join(name)).collect() }
+        let own = OWN.iter().map(|name| data_dir.join(name)).collect();
+        // The path is resolved without `output`, because the first run makes that folder.
+        let data_dir = std::fs::canonicalize(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+        Self { folders, own, output: Some(data_dir.join("output")) }
     }
 
     /// Whether a path may be read; its links are followed.
@@ -38,6 +43,11 @@ impl Roots {
             true => Ok(()),
             false => Err("is outside the folders the worker may read".into()),
         }
+    }
+
+    /// Whether a file may be written at a path without links.
+    pub fn may_write(&self, real: &Path) -> bool {
+        self.holds(real) || self.output.as_ref().is_some_and(|output| below(real, output))
     }
 
     /// Whether a path without links is the program's own.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use elt_shared::queue::retention::KeepDays;
 use elt_shared::secret::Secret;
 use elt_shared::settings::{NetworkSettings, References};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,9 @@ pub struct WorkerSettings {
     /// Days after which finished tickets and lost workers are forgotten.
     #[arg(long, env = "ELT_KEEP_TICKETS_DAYS", default_value_t = 7)]
     pub keep_tickets_days: u16,
+    /// Days after which log lines in the control database are deleted; `elt.log` is limited by its size.
+    #[arg(long, env = "ELT_KEEP_LOGS_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_logs_days: u16,
     /// Which hosts sources and targets may be on.
     #[command(flatten)]
     pub network: NetworkSettings,
@@ -61,6 +65,11 @@ impl WorkerSettings {
     /// [`Self::run_timeout`] as a duration.
     pub fn run_timeout(&self) -> Duration {
         Duration::from_secs(self.run_timeout.into())
+    }
+
+    /// Days after which retention deletes rows.
+    pub fn keep(&self) -> KeepDays {
+        KeepDays { tickets: self.keep_tickets_days, log_lines: self.keep_logs_days }
     }
 
     /// Resolves the references a config of an admin may contain.

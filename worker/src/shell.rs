@@ -96,9 +96,9 @@ impl Shell {
         vitals.spawn(self.wakes.clone().listen(options, self.settings.queue.clone(), vital.clone()));
 
         let chores = TaskTracker::new();
-        chores.spawn(sweeper::keep_sweeping(self.db.clone(), self.stopping.clone()));
-        let days = self.settings.keep_tickets_days;
-        chores.spawn(retention::keep_deleting(self.db.clone(), days, self.stopping.clone()));
+        let queue = self.settings.queue.clone();
+        chores.spawn(sweeper::keep_sweeping(self.db.clone(), queue, self.stopping.clone()));
+        chores.spawn(retention::keep_deleting(self.db.clone(), self.settings.keep(), self.stopping.clone()));
         chores.spawn(tick::keep_ticking(self.clone()));
         chores.spawn(watch::keep_watching(self.clone()));
         chores.close();

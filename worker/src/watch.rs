@@ -1,8 +1,8 @@
-//! Watches the local folders of active monitors: when something stirs there, the schedule's next tick is brought
+//! Watches the local folders of active monitors: when something changes there, the schedule's next tick is brought
 //! forward. It only ever makes a tick come sooner: where the system reports nothing (a network mount, a full watch
 //! table, a folder that was away) the tick that is due anyway finds the change.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +27,8 @@ const REFRESH: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_millis(300);
 /// But a folder that is never quiet does not wait longer than this.
 const LONGEST: Duration = Duration::from_secs(2);
+/// Longest time that a look at files is put off because they keep changing.
+const LONGEST_SETTLING: Duration = Duration::from_secs(30);
 /// Paths that may wait to be looked at; when there are more, every schedule's tick is brought forward.
 const BACKLOG: usize = 4_096;
 
@@ -49,8 +51,10 @@ pub async fn keep_watching(shell: Shell) {
         tokio::select! {
             Some(first) = stirred.recv() => {
                 let concerned = folders.concerned_until_quiet(first, &mut stirred, &overflowed).await;
-                bring_forward(&shell, concerned.keys()).await;
-                settling.add(concerned);
+                // A look before the files have settled would not count them.
+                let at_once = concerned.iter().filter(|(_, settles)| settles.contains(&Duration::ZERO));
+                bring_forward(&shell, at_once.map(|(schedule, _)| schedule)).await;
+                settling.add(&concerned, Instant::now());
             }
             settled = settling.next() => bring_forward(&shell, [settled].iter()).await,
             _ = ticks.changed() => sleep(QUIET).await,
@@ -75,26 +79,40 @@ async fn bring_forward(shell: &Shell, schedules: impl Iterator<Item = &Uuid>) {
     }
 }
 
-/// Schedules to look at again: a file that stirred does not count until it has settled.
+/// Schedules to look at once files that changed have settled, by schedule and settle time. A schedule has one entry for
+/// each of its settle times, so that a file that settles soon does not cancel the look at one that takes longer.
 #[derive(Default)]
-struct Settling(HashMap<Uuid, Instant>);
+struct Settling(HashMap<(Uuid, Duration), Settle>);
+
+/// The time at which files that changed will have settled.
+struct Settle {
+    at: Instant,
+    /// Latest value of `at`, which moves on while the files keep changing.
+    latest: Instant,
+}
 
 impl Settling {
-    fn add(&mut self, concerned: HashMap<Uuid, Duration>) {
-        for (schedule, settle) in concerned.into_iter().filter(|(_, settle)| !settle.is_zero()) {
-            self.0.insert(schedule, Instant::now() + settle + QUIET);
+    /// Notes that files of these schedules changed at `now`.
+    fn add(&mut self, concerned: &HashMap<Uuid, BTreeSet<Duration>>, now: Instant) {
+        for (schedule, settles) in concerned {
+            for &settle in settles.iter().filter(|settle| !settle.is_zero()) {
+                let at = now + settle + QUIET;
+                let entry = self.0.entry((*schedule, settle)).or_insert(Settle { at, latest: at + LONGEST_SETTLING });
+                entry.at = at.min(entry.latest);
+            }
         }
     }
 
     /// Waits for the next one to have settled.
     async fn next(&mut self) -> Uuid {
-        let Some((schedule, at)) = self.0.iter().min_by_key(|(_, at)| **at).map(|(schedule, at)| (*schedule, *at))
-        else {
-            return std::future::pending().await;
-        };
+        let Some((key, at)) = self.first() else { return std::future::pending().await };
         sleep_until(at).await;
-        self.0.remove(&schedule);
-        schedule
+        self.0.remove(&key);
+        key.0
+    }
+
+    fn first(&self) -> Option<((Uuid, Duration), Instant)> {
+        self.0.iter().min_by_key(|(_, settle)| settle.at).map(|(key, settle)| (*key, settle.at))
     }
 }
 
@@ -185,34 +203,41 @@ impl Folders {
         }
     }
 
-    /// Something stirs: waits until it is quiet again. Answers whom it concerns, and how long files take to settle.
+    /// Waits until files stop changing. Returns the schedules that read them, with their settle times.
     async fn concerned_until_quiet(
         &self,
         first: PathBuf,
         stirred: &mut mpsc::Receiver<PathBuf>,
         overflowed: &AtomicBool,
-    ) -> HashMap<Uuid, Duration> {
-        let mut concerned = self.concerned(&first);
+    ) -> HashMap<Uuid, BTreeSet<Duration>> {
+        let mut concerned = HashMap::new();
+        note(&mut concerned, self.concerned(&first));
         let latest = Instant::now() + LONGEST;
         while let Ok(Some(path)) = timeout_at(latest.min(Instant::now() + QUIET), stirred.recv()).await {
-            concerned.extend(self.concerned(&path));
+            note(&mut concerned, self.concerned(&path));
             if Instant::now() >= latest {
                 break;
             }
         }
         if overflowed.swap(false, Ordering::Relaxed) {
-            concerned.extend(self.watched.values().flat_map(Watched::all));
+            note(&mut concerned, self.watched.values().flat_map(Watched::all));
         }
         concerned
     }
 
-    fn concerned(&self, path: &Path) -> HashMap<Uuid, Duration> {
-        let covers = |folder: &Path, deep: bool| match deep {
+    fn concerned(&self, path: &Path) -> impl Iterator<Item = (Uuid, Duration)> {
+        let covers = move |folder: &Path, deep: bool| match deep {
             true => path.starts_with(folder),
             false => path == folder || path.parent() == Some(folder),
         };
-        let watched = self.watched.iter().filter(|(folder, watched)| covers(folder, watched.deep));
-        watched.filter(|(_, watched)| !watched.never.contains(path)).flat_map(|(_, watched)| watched.all()).collect()
+        let watched = self.watched.iter().filter(move |(folder, watched)| covers(folder, watched.deep));
+        watched.filter(move |(_, watched)| !watched.never.contains(path)).flat_map(|(_, watched)| watched.all())
+    }
+}
+
+fn note(concerned: &mut HashMap<Uuid, BTreeSet<Duration>>, more: impl Iterator<Item = (Uuid, Duration)>) {
+    for (schedule, settle) in more {
+        concerned.entry(schedule).or_default().insert(settle);
     }
 }
 
@@ -266,5 +291,43 @@ mod tests {
         }
         assert!(!is_change(EventKind::Access(AccessKind::Open(AccessMode::Any))));
         assert!(!is_change(EventKind::Access(AccessKind::Read)));
+    }
+
+    #[test]
+    fn a_file_that_settles_soon_does_not_cancel_the_look_at_one_that_takes_longer() {
+        let (schedule, now) = (Uuid::from_u128(1), Instant::now());
+        let mut settling = Settling::default();
+        for seconds in [20, 5, 0] {
+            let concerned = HashMap::from([(schedule, BTreeSet::from([Duration::from_secs(seconds)]))]);
+            settling.add(&concerned, now);
+        }
+        for expected in [5, 20] {
+            let (key, at) = settling.first().expect("a look is due");
+            assert_eq!((key.0, (at - now).as_secs()), (schedule, expected));
+            settling.0.remove(&key);
+        }
+        assert!(settling.first().is_none());
+    }
+
+    #[test]
+    fn each_settle_time_of_a_schedule_is_kept() {
+        let (schedule, mut concerned) = (Uuid::from_u128(1), HashMap::new());
+        for seconds in [60, 5, 60, 0] {
+            note(&mut concerned, std::iter::once((schedule, Duration::from_secs(seconds))));
+        }
+        let seconds: Vec<u64> = concerned[&schedule].iter().map(Duration::as_secs).collect();
+        assert_eq!(seconds, [0, 5, 60]);
+    }
+
+    #[test]
+    fn a_look_moves_on_with_the_files_but_not_for_ever() {
+        let (schedule, now) = (Uuid::from_u128(1), Instant::now());
+        let concerned = HashMap::from([(schedule, BTreeSet::from([Duration::from_secs(5)]))]);
+        let mut settling = Settling::default();
+        let mut due_after = |seconds| {
+            settling.add(&concerned, now + Duration::from_secs(seconds));
+            (settling.first().expect("a look is due").1 - now).as_secs()
+        };
+        assert_eq!([0, 3, 60].map(&mut due_after), [5, 8, 35]);
     }
 }

@@ -1,18 +1,22 @@
 //! Configs: uploading YAMLs, and looking at what was uploaded.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use elt_shared::config::{ConfigError, ConfigProblem, Document};
-use elt_shared::store::configs::{self, ConfigVersion};
+use elt_shared::config::{ConfigError, ConfigProblem, Document, NoReferences};
+use elt_shared::store::configs::{self, ConfigVersion, HistoryRow};
 use elt_shared::store::uploads::Upload;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sqlx::PgPool;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::runs;
+use super::timing::Timing;
 use crate::AppState;
 use crate::audit::{AuditNote, Origin};
 use crate::auth::{Admin, AnyUser};
@@ -100,14 +104,10 @@ async fn upload(
 /// Checks a text off the async threads.
 ///
 /// # Errors
-/// When it is not one YAML mapping.
+/// When the text is not one YAML mapping, when no thread is free for the check, or when the check takes too long.
 pub async fn check(state: &AppState, text: String) -> Result<Upload> {
     let key = state.secret_key.clone();
-    Ok(blocking(move || Upload::check(&key, text)).await??)
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal("check the YAML", error))
+    state.checks.run(move |effort| Upload::check_within(&key, text, &effort)).await
 }
 
 /// The versions, as the first clients read them.
@@ -134,29 +134,86 @@ fn timestamp(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Every version, newest first.
-#[utoipa::path(get, path = "/config-history", tag = "configs", security(("token" = [])), params(PageQuery), responses(
-    (status = 200, body = ConfigHistory), (status = 401, body = Problem), (status = 403, body = Problem)))]
+impl From<HistoryRow> for HistoryEntry {
+    fn from(row: HistoryRow) -> Self {
+        Self {
+            id: row.id,
+            version: row.version,
+            timestamp: timestamp(row.timestamp),
+            yaml_preview: row.yaml_preview,
+            created_at: row.timestamp,
+        }
+    }
+}
+
+/// Which page of the history.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct HistoryQuery {
+    /// `next` of the previous page.
+    cursor: Option<String>,
+    /// Versions per page, up to 250. Without it the answer has every version.
+    limit: Option<i64>,
+}
+
+/// Every version, newest first; with `limit`, a page of them.
+#[utoipa::path(get, path = "/config-history", tag = "configs", security(("token" = [])), params(HistoryQuery), responses(
+    (status = 200, body = ConfigHistory), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem)))]
 async fn history(
     State(state): State<AppState>,
     _admin: Admin,
-    Params(mut page): Params<PageQuery>,
-) -> Result<Json<ConfigHistory>> {
-    page.limit.get_or_insert(i64::MAX);
-    let rows = configs::list(&state.db, page.after()?, page.fetch()).await?;
-    let page = Page::of(
-        rows,
-        &page,
-        |config| config.version,
-        |config| HistoryEntry {
-            id: config.id,
-            version: config.version,
-            timestamp: timestamp(config.timestamp),
-            yaml_preview: config.yaml_preview,
-            created_at: config.timestamp,
-        },
-    );
-    Ok(Json(ConfigHistory { configs: page.data, next: page.next }))
+    Params(query): Params<HistoryQuery>,
+) -> Result<Response> {
+    let all = query.limit.is_none();
+    let page = PageQuery { cursor: query.cursor, limit: query.limit.or(Some(i64::MAX)) };
+    let before: Option<i32> = page.after()?;
+    if all {
+        return whole_history(state.db, before, page.limit()).await;
+    }
+    let rows = configs::history(&state.db, before, page.fetch()).await?;
+    let page = Page::of(rows, &page, |config| config.version, Into::into);
+    Ok(Json(ConfigHistory { configs: page.data, next: page.next }).into_response())
+}
+
+/// Streams the whole history, `at_once` versions at a time, because clients of the first release do not know the cursor
+/// and there may be any number of versions.
+async fn whole_history(db: PgPool, before: Option<i32>, at_once: i64) -> Result<Response> {
+    // The first part is read before the answer begins, because a lost database can then still be answered with 503.
+    let first = configs::history(&db, before, at_once).await?;
+    let parts = futures::stream::try_unfold(Some((first, true)), move |part| {
+        let db = db.clone();
+        async move {
+            let Some((rows, is_first)) = part else { return Ok(None) };
+            let next = match rows.last() {
+                Some(last) => Some((configs::history(&db, Some(last.version), at_once).await?, false)),
+                None => None,
+            };
+            Ok::<_, Interrupted>(Some((json_part(rows, is_first)?, next)))
+        }
+    });
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(parts)).into_response())
+}
+
+/// Why the history ends early. The client sees that the answer was cut off.
+type Interrupted = Box<dyn std::error::Error + Send + Sync>;
+
+/// A part of `{"configs":[…],"next":null}`: some versions, or the end when there are none.
+fn json_part(rows: Vec<HistoryRow>, is_first: bool) -> Result<String, serde_json::Error> {
+    let mut part = String::new();
+    if is_first {
+        part.push_str(r#"{"configs":["#);
+    }
+    if rows.is_empty() {
+        part.push_str(r#"],"next":null}"#);
+    }
+    for (place, row) in rows.into_iter().enumerate() {
+        if !(is_first && place == 0) {
+            part.push(',');
+        }
+        part.push_str(&serde_json::to_string(&HistoryEntry::from(row))?);
+    }
+    Ok(part)
 }
 
 /// One version with its whole text.
@@ -241,15 +298,27 @@ impl From<ConfigVersion> for ConfigView {
     }
 }
 
+/// Which versions.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ConfigQuery {
+    /// Only versions with this text in their name, preview or author (in upper or lower case), or with this number.
+    search: Option<String>,
+}
+
 /// Every version, newest first, with what was found when it was uploaded.
-#[utoipa::path(get, path = "/configs", tag = "configs", security(("token" = [])), params(PageQuery), responses(
-    (status = 200, body = Page<ConfigView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
+#[utoipa::path(get, path = "/configs", tag = "configs", security(("token" = [])), params(PageQuery, ConfigQuery),
+    responses((status = 200, body = Page<ConfigView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
     _admin: Admin,
     Params(page): Params<PageQuery>,
+    Params(query): Params<ConfigQuery>,
 ) -> Result<Json<Page<ConfigView>>> {
-    let rows = configs::list(&state.db, page.after()?, page.fetch()).await?;
+    let rows = match query.search.as_deref().map(str::trim) {
+        None | Some("") => configs::list(&state.db, page.after()?, page.fetch()).await?,
+        Some(search) => configs::search(&state.db, search, page.after()?, page.fetch()).await?,
+    };
     Ok(Json(Page::of(rows, &page, |config| config.version, Into::into)))
 }
 
@@ -260,6 +329,8 @@ struct MaskedConfig {
     config: ConfigView,
     /// The whole text, every secret `***`.
     yaml_masked: String,
+    /// When the config runs by itself, according to its YAML; `null` when it cannot run.
+    timing: Option<Timing>,
 }
 
 /// One version, secrets masked. `GET /config/{id}` shows the exact text.
@@ -268,14 +339,28 @@ struct MaskedConfig {
     (status = 404, body = Problem)))]
 async fn one(State(state): State<AppState>, _admin: Admin, Path(id): Path<i64>) -> Result<Json<MaskedConfig>> {
     let config = find(&state, id).await?;
-    let yaml_masked = masked(&config).await?;
-    Ok(Json(MaskedConfig { config: config.into(), yaml_masked }))
+    Ok(Json(MaskedConfig::of(&state, config).await?))
 }
 
-async fn masked(config: &ConfigVersion) -> Result<String> {
+impl MaskedConfig {
+    async fn of(state: &AppState, config: ConfigVersion) -> Result<Self> {
+        let timing = match config.runnable {
+            // A version kept by an earlier release may not be runnable any more: it then has no timing.
+            true => runs::pipeline_of(&config).await.ok().map(Into::into),
+            false => None,
+        };
+        let yaml_masked = masked(state, &config).await?;
+        Ok(Self { config: config.into(), yaml_masked, timing })
+    }
+}
+
+async fn masked(state: &AppState, config: &ConfigVersion) -> Result<String> {
     let text = config.yaml_content.clone();
-    let document = blocking(move || Document::parse(&text)).await?;
-    Ok(document.map_err(|error| Error::internal("read a stored config", error))?.masked())
+    let masked = state.checks.run(move |effort| Ok(Document::parse_within(&text, &effort)?.masked())).await;
+    masked.map_err(|error| match error {
+        Error::Config(error) => Error::internal("read a stored config", error),
+        other => other,
+    })
 }
 
 /// What a check found.
@@ -291,6 +376,8 @@ struct Validation {
     problems: Vec<FieldProblem>,
     /// What to look at.
     warnings: Vec<FieldProblem>,
+    /// When the config would run by itself; `null` when it cannot run.
+    timing: Option<Timing>,
 }
 
 /// Checks a YAML and keeps nothing.
@@ -306,6 +393,7 @@ async fn validate(State(state): State<AppState>, _caller: AnyUser, file: Uploade
             name: Some(upload.document().name()),
             problems: upload.problems().iter().map(Into::into).collect(),
             warnings: upload.warnings().iter().map(Into::into).collect(),
+            timing: upload.document().pipeline(&NoReferences).ok().map(|checked| checked.value.into()),
         },
         Err(Error::Config(ConfigError::Syntax(problem))) => Validation {
             valid: false,
@@ -313,6 +401,7 @@ async fn validate(State(state): State<AppState>, _caller: AnyUser, file: Uploade
             name: None,
             problems: vec![(&problem).into()],
             warnings: Vec::new(),
+            timing: None,
         },
         Err(other) => return Err(other),
     };
@@ -344,13 +433,10 @@ struct Diff {
     (status = 404, body = Problem)))]
 async fn diff(State(state): State<AppState>, _admin: Admin, Params(query): Params<DiffQuery>) -> Result<Json<Diff>> {
     let (from, to) = (find(&state, query.from).await?, find(&state, query.to).await?);
-    let (from_masked, to_masked) = (masked(&from).await?, masked(&to).await?);
-    let secrets_differ = from_masked == to_masked && from.yaml_content != to.yaml_content;
-    Ok(Json(Diff {
-        from: MaskedConfig { config: from.into(), yaml_masked: from_masked },
-        to: MaskedConfig { config: to.into(), yaml_masked: to_masked },
-        secrets_differ,
-    }))
+    let texts_differ = from.yaml_content != to.yaml_content;
+    let (from, to) = (MaskedConfig::of(&state, from).await?, MaskedConfig::of(&state, to).await?);
+    let secrets_differ = from.yaml_masked == to.yaml_masked && texts_differ;
+    Ok(Json(Diff { from, to, secrets_differ }))
 }
 
 /// The JSON Schema of a config, for editors.

@@ -137,3 +137,20 @@ async fn import(
     let id = coverage::import(&state.db, &report, query.commit.as_deref()).await?;
     Ok((StatusCode::CREATED, Json(ImportAnswer { id, percent_covered: report.percent_covered() })))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn a_second_build_does_nothing_because_every_watched_file_is_there() {
+        let output = Path::new(env!("OUT_DIR")).with_file_name("output");
+        let output = std::fs::read_to_string(&output).expect("what the build script said");
+        let watched: Vec<&str> =
+            output.lines().filter_map(|line| line.strip_prefix("cargo:rerun-if-changed=")).collect();
+        assert!(!watched.is_empty(), "{output}");
+        for path in watched {
+            assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists(), "{path} is missing");
+        }
+    }
+}

@@ -28,7 +28,8 @@ use crate::error::{Error, Problem, Result};
 use crate::events::{Event, Watch};
 use crate::extract::{Params, Path};
 
-/// A sign of life, and a look whether the caller may still listen.
+/// How often a `ping` is sent, and how often the stream checks that the caller may still listen, because the
+/// notification of a change can be lost.
 const PING: Duration = Duration::from_secs(15);
 /// Streams end after this time; the client comes back with the id of the last line it saw.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -110,7 +111,8 @@ fn stream(state: AppState, caller: Caller, watch: Watch, followed: Followed, lin
     let (sender, receiver) = mpsc::channel(64);
     let until =
         Instant::now() + LONGEST.min((caller.claims.expires_at() - chrono::Utc::now()).to_std().unwrap_or_default());
-    let first = followed.filter.after.map(|after| after + 1).or(lines.first().map(|line| line.id));
+    // A client may name any number: nothing comes after the last one there is.
+    let first = followed.filter.after.map(|after| after.saturating_add(1)).or(lines.first().map(|line| line.id));
     let sent = lines.iter().map(|line| line.id).collect();
     let mut writer = Writer { sender, first: first.unwrap_or_default(), sent, shown: None };
     tokio::spawn(async move {
@@ -122,6 +124,15 @@ fn stream(state: AppState, caller: Caller, watch: Watch, followed: Followed, lin
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// Whether the caller's token is still valid. While the database is away it counts as valid, because the stream goes on
+/// when the database is back.
+async fn may_listen(state: &AppState, caller: &Caller) -> bool {
+    match users::find_by_token(&state.db, caller.name(), caller.claims.jti).await {
+        Ok(user) => user.is_some_and(|user| caller.still_counts(&user)),
+        Err(_) => true,
+    }
 }
 
 /// The reader went away.
@@ -158,17 +169,20 @@ impl Writer {
                         ends_at = self.run(Some(RunView::from((*run).clone()))).await?.or(ends_at);
                     }
                     Ok(Event::Run(_)) => {}
+                    Ok(Event::Login(id)) => {
+                        let is_own = id == caller.user.id || id == caller.claims.jti;
+                        if is_own && !may_listen(state, caller).await {
+                            return self.last("timeout").await;
+                        }
+                    }
                     Ok(Event::Lines(lines)) => self.new_lines(&lines, &followed.filter).await?,
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return self.last("timeout").await,
                 },
                 _ = pings.tick() => {
-                    let known = users::find_by_token(&state.db, caller.name(), caller.claims.jti).await;
-                    match known {
-                        Ok(Some(user)) if caller.still_counts(&user) => self.named("ping", &()).await?,
-                        Ok(_) => return self.last("timeout").await,
-                        // The database is away: the stream goes on when it is back.
-                        Err(_) => self.named("ping", &()).await?,
+                    if !may_listen(state, caller).await {
+                        return self.last("timeout").await;
                     }
+                    self.named("ping", &()).await?;
                 }
                 () = sleep_until(ends_at.unwrap_or(until)) => {
                     return self.last(if ends_at.is_some() { "end" } else { "timeout" }).await;

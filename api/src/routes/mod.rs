@@ -13,9 +13,11 @@ mod jobs;
 mod known_hosts;
 mod logs;
 mod overview;
+mod pipelines;
 mod quarantine;
 mod runs;
 mod schedules;
+mod timing;
 mod trials;
 mod users;
 mod workers;
@@ -30,6 +32,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(health::router())
         .merge(auth::router())
         .merge(configs::router())
+        .merge(pipelines::router())
         .merge(trials::router())
         .merge(coverage::router())
         .merge(data_view::router())

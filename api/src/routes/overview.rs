@@ -31,11 +31,22 @@ struct Overview {
     queued: i64,
     /// How long the oldest of them has been waiting, in seconds.
     oldest_queued_seconds: f64,
+    /// Queued runs that cannot start yet: their window is not open, or they wait before another attempt.
+    waiting: i64,
     /// Runs going on.
     running: i64,
+    /// Runs and replays that succeeded in the last 24 hours, whatever their outcome.
     succeeded_24h: i64,
+    /// Runs and replays of the last 24 hours with the outcome `with_warnings`.
+    warned_24h: i64,
+    /// Runs and replays of the last 24 hours with the outcome `nothing_loaded`.
+    nothing_loaded_24h: i64,
+    /// Runs and replays that failed in the last 24 hours.
     failed_24h: i64,
+    /// Rows that runs and replays inserted in the last 24 hours.
     rows_inserted_24h: i64,
+    /// Rows that runs and replays rejected in the last 24 hours.
+    rows_quarantined_24h: i64,
     workers_alive: i64,
     /// Runs workers can execute at the same time.
     slots: i64,
@@ -88,23 +99,25 @@ async fn numbers(State(state): State<AppState>, _admin: Admin) -> Result<Json<Ov
         days: days.collect(),
         queued: numbers.queued,
         oldest_queued_seconds: numbers.oldest_queued_seconds,
+        waiting: numbers.waiting,
         running: numbers.running,
         succeeded_24h: numbers.succeeded_24h,
+        warned_24h: numbers.warned_24h,
+        nothing_loaded_24h: numbers.nothing_loaded_24h,
         failed_24h: numbers.failed_24h,
+        rows_quarantined_24h: numbers.rows_quarantined_24h,
         rows_inserted_24h: numbers.rows_inserted_24h,
         workers_alive: numbers.workers_alive,
         slots: numbers.slots,
     }))
 }
 
+/// The next fire of each schedule: one entry per schedule, because a frequent one would hide the others.
 fn next_runs(schedules: &[ScheduleView]) -> Vec<NextRun> {
-    let fires = schedules.iter().flat_map(|schedule| {
+    let fires = schedules.iter().filter_map(|schedule| {
         let opens = schedule.start_at.filter(|_| schedule.state == "waiting");
-        opens.into_iter().chain(schedule.upcoming.iter().copied()).map(move |at| NextRun {
-            schedule_id: schedule.id,
-            name: schedule.name.clone(),
-            at,
-        })
+        let at = opens.or_else(|| schedule.upcoming.first().copied())?;
+        Some(NextRun { schedule_id: schedule.id, name: schedule.name.clone(), at })
     });
     let mut fires: Vec<NextRun> = fires.collect();
     fires.sort_by_key(|fire| fire.at);

@@ -186,7 +186,7 @@ async fn replay(
         Some(ids) => json!({ "quarantine_ids": ids }),
         None => json!({}),
     };
-    let kind = runs::Kind { parent: Some(run.id), options, ..runs::Kind::new("replay") };
+    let kind = runs::Kind { subject: Some(run.id), options, ..runs::Kind::new("replay") };
     let replay = runs::of_config(&mut tx, &caller, &config, &pipeline, kind).await?;
     runs::accepted(&once, tx, &caller, replay).await
 }

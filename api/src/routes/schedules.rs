@@ -190,6 +190,21 @@ struct CreateSchedule {
     catch_up: Option<CatchUpChoice>,
     /// Whether to run when the sources change.
     monitor: Option<bool>,
+    /// Parts of the config that this schedule leaves out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    without: Vec<Unwanted>,
+}
+
+/// A part of a config that a schedule can leave out.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Unwanted {
+    /// Its cron expression: no fixed times.
+    Cron,
+    /// Its `start_time`: the schedule begins at once.
+    StartAt,
+    /// Its `end_time`: the schedule has no end.
+    EndAt,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -221,7 +236,9 @@ async fn create(
     let config = configs::find(&state, request.config_id).await?;
     let pipeline = runs::pipeline_of(&config).await?;
     let cron = cron(&request, &pipeline)?;
-    let (start, end) = (request.start_at.or(pipeline.window.start), request.end_at.or(pipeline.window.end));
+    let wants = |part| !request.without.contains(&part);
+    let start = request.start_at.or(pipeline.window.start.filter(|_| wants(Unwanted::StartAt)));
+    let end = request.end_at.or(pipeline.window.end.filter(|_| wants(Unwanted::EndAt)));
     if let (Some(start), Some(end)) = (start, end)
         && end <= start
     {
@@ -255,7 +272,7 @@ async fn create(
 
 /// The config's own cron section, with what the request says instead.
 fn cron(request: &CreateSchedule, pipeline: &PipelineConfig) -> Result<Option<ScheduleConfig>> {
-    let own = pipeline.schedule.as_ref();
+    let own = pipeline.schedule.as_ref().filter(|_| !request.without.contains(&Unwanted::Cron));
     let Some(expression) = request.cron.clone().or_else(|| own.map(|own| own.cron.clone())) else { return Ok(None) };
     Cron::parse(&expression).map_err(|error| Error::unprocessable("invalid_cron", format!("cron: {error}")))?;
     let timezone = match &request.timezone {

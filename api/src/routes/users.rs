@@ -69,7 +69,7 @@ async fn list(
 struct AddUser {
     /// 1 to 100 characters, unique whatever its case.
     username: String,
-    /// 7 to 256 characters.
+    /// 8 to 256 characters; common passwords are refused.
     #[schema(value_type = String, format = Password)]
     password: Secret,
     /// `admin` or `user`.
@@ -114,9 +114,19 @@ fn taken(error: sqlx::Error, username: &str) -> Error {
     }
 }
 
-async fn hash(password: Secret) -> Result<String> {
+/// The hash of a password that a person chose.
+///
+/// # Errors
+/// 422 when the password is too short, too long or common.
+pub async fn hash(password: Secret) -> Result<String> {
     password::hash(password).await.map_err(|error| match error {
-        PasswordError::Length => Error::unprocessable("invalid_password", error.to_string()),
+        PasswordError::Length { .. } => Error::unprocessable("invalid_password", error.to_string()),
+        PasswordError::Common => Error::refused(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "common_password",
+            error.to_string(),
+            "Choose a longer one, for example several words.",
+        ),
         PasswordError::Hasher => Error::internal("hash a password", error),
     })
 }
@@ -130,7 +140,7 @@ struct ChangeUser {
     role: Option<Role>,
     /// Lock out, or let in again.
     disabled: Option<bool>,
-    /// A new password, 7 to 256 characters.
+    /// A new password of 8 to 256 characters; common passwords are refused.
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<Secret>,
 }

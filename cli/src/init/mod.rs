@@ -16,7 +16,7 @@ use anyhow::Context;
 use clap::Args;
 use elt_shared::config::{Document, NoReferences, PipelineConfig};
 use elt_shared::settings::NetworkSettings;
-use elt_worker::extract::{self, ExtractContext, Extracted};
+use elt_worker::extract::{self, ExtractContext, Extracted, YoungFiles};
 use elt_worker::frame::profile;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
@@ -99,6 +99,7 @@ async fn extract(
         // Only SFTP asks the control database, for known hosts; this pool never connects.
         control: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),
         stop: CancellationToken::new(),
+        young: YoungFiles::Take,
     };
     Ok(extract::extract(config, &context).await?)
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::Args;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::runs::Run as RunRow;
+use elt_shared::store::runs::{Outcome, Run as RunRow};
 use elt_worker::settings::WorkerSettings;
 use tracing::Instrument;
 
@@ -33,7 +33,8 @@ pub use watch::{Watch, watch};
 #[command(
     mut_arg("queue", |queue| queue.hide(true)),
     after_help = "\
-Exit codes: 0 loaded, or stopped as asked; 1 the last run failed; 3 the config cannot run.
+Exit codes: 0 loaded (also with warnings), or stopped as asked; 1 the last run failed; 3 the config cannot run;
+4 the last run ended, but none of its data could be loaded.
 
 Examples:
   elt run pipeline.yaml                  # run, then watch until stopped
@@ -69,16 +70,16 @@ impl Run {
         }
         let screen = Screen::default();
         let setup = Setup { worker: self.worker, database: self.database, telemetry: self.telemetry };
-        let here = Here::open(setup, screen.telemetry("run")).await?;
-        let ended = run(&here, file, self.now, !self.once, &screen)
-            .instrument(tracing::info_span!("elt run", file = %self.file.display()))
-            .await;
-        here.close().await?;
-        ended
+        Here::during(setup, screen.telemetry("run"), async |here| {
+            run(here, file, self.now, !self.once, &screen)
+                .instrument(tracing::info_span!("elt run", file = %self.file.display()))
+                .await
+        })
+        .await
     }
 }
 
-async fn run(here: &Here, file: ConfigFile, now: bool, monitor: bool, screen: &Screen) -> anyhow::Result<Exit> {
+async fn run(here: &Here<'_>, file: ConfigFile, now: bool, monitor: bool, screen: &Screen) -> anyhow::Result<Exit> {
     let started = here.trigger(file.text, &file.config, now, monitor).await?;
     if keyboard::listen(here.stop.gracefully.clone()) {
         screen.note("g and Enter stops");
@@ -92,6 +93,7 @@ async fn run(here: &Here, file: ConfigFile, now: bool, monitor: bool, screen: &S
 /// How the command ends after this run.
 pub fn exit_of(run: &RunRow) -> Exit {
     match run.state.as_str() {
+        "succeeded" if run.outcome == Some(Outcome::NothingLoaded) => Exit::NothingLoaded,
         "succeeded" | "stopped" => Exit::Done,
         _ if run.error_code.as_deref() == Some("config") => Exit::Config,
         _ => Exit::Failed,

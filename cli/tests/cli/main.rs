@@ -4,8 +4,11 @@
 //! - `support`: the program under test, a client of its API, an OTLP receiver
 //! - a module for each behaviour
 
+mod databases;
 mod exit_codes;
 mod init;
+mod passwords;
+mod refused_starts;
 mod run;
 mod secrets;
 mod signals;

@@ -1,6 +1,8 @@
 //! `elt run` and `elt plan`: one config, in one process, without a server.
 
-use std::process::Stdio;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -108,7 +110,7 @@ fn a_check_that_connects_says_how_far_it_got_with_each() {
         assert!(good.stdout.contains(line), "{line}: {}", good.stdout);
     }
 
-    let target = "target: {host: 127.0.0.1, port: 1, user: u, password: canary, table: people}\n";
+    let target = "target: {host: 127.0.0.1, port: 1, user: u, password: canary, database: d, table: people}\n";
     folder.write("bad.yaml", &format!("sources: [{{type: local, path: in}}, {{type: local, path: out}}]\n{target}"));
     let bad = run(elt(&folder, &["check", "--connect", "bad.yaml"]));
     assert_eq!(bad.code, Some(1), "{}", bad.stderr);
@@ -172,4 +174,39 @@ fn output_that_nobody_reads_any_more_is_no_failure() {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("started elt");
     drop(child.stdout.take());
     assert_eq!(child.wait().expect("ended").code(), Some(0));
+}
+
+/// Files and folders below a folder that other accounts may read, except those of the private PostgreSQL.
+fn open_to_others(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let metadata = path.symlink_metadata().expect("metadata");
+        // As root, the folders let PostgreSQL's account pass through, but not list them.
+        let private = if metadata.is_dir() { 0o066 } else { 0o077 };
+        if metadata.mode() & private != 0 {
+            found.push(format!("{} {:o}", path.display(), metadata.mode()));
+        }
+        if metadata.is_dir() && path.file_name().is_some_and(|name| name != "postgres") {
+            found.extend(open_to_others(&path));
+        }
+    }
+    found
+}
+
+#[test]
+fn other_accounts_cannot_read_what_elt_writes() {
+    let folder = people();
+    folder.write("people.yaml", &format!("{CONFIG}output_csv_path: out/all.csv\n"));
+    let plain = elt(&folder, &["run", "--once", "people.yaml"]);
+    // A usual umask lets everybody read.
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 022; exec \"$@\"", "sh"]).arg(plain.get_program()).args(plain.get_args());
+    command.current_dir(folder.path()).env("ELT_DATA_DIR", folder.path().join("data")).stdin(Stdio::null());
+    let said = run(command);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert_eq!(open_to_others(&folder.path().join("data")), [""; 0]);
+    assert_eq!(open_to_others(&folder.path().join("out")), [""; 0]);
+    let data = folder.path().join("data").metadata().expect("the data folder");
+    assert_eq!(data.mode() & 0o066, 0, "{:o}", data.mode());
 }

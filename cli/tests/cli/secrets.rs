@@ -28,7 +28,7 @@ fn configs(api: u16, silent: u16) -> Vec<String> {
         of(&sftp(key)),
         of(&sftp("private_key: canary-path")),
         format!(
-            "sources: [{}]\ntarget: {{host: 127.0.0.1, port: {silent}, user: u, password: canary-target, table: t}}\n\
+            "sources: [{}]\ntarget: {{host: 127.0.0.1, port: {silent}, user: u, password: canary-target, database: d, table: t}}\n\
              retry: {{max_attempts: 1}}\n",
             api("rows")
         ),

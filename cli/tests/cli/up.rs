@@ -35,7 +35,9 @@ async fn the_first_start_prints_a_password_once_and_keeps_keys_for_itself() {
     assert_eq!(said.matches(&password).count(), 1, "{said}");
 
     let (again, url, line) = start();
-    assert!(line.contains("as set up before"), "{line}");
+    let data = folder.path().join("data");
+    let advice = format!("as set up before; `elt user password admin --data-dir {}` sets", data.display());
+    assert!(line.contains(&advice), "{line}");
     assert_eq!(login(&url, "admin", &password).await.0, 200);
     assert_eq!(std::fs::read(&keys).expect("the keys"), kept);
     again.signal(nix::sys::signal::Signal::SIGTERM);
@@ -43,6 +45,21 @@ async fn the_first_start_prints_a_password_once_and_keeps_keys_for_itself() {
     let log = std::fs::read_to_string(folder.path().join("data/elt.log")).expect("the log");
     assert!(log.lines().any(|line| line.contains(" - INFO - elt ") && line.contains(" is up at http://")), "{log}");
     assert!(!log.contains(&password));
+}
+
+#[test]
+fn a_weak_key_is_refused_before_anything_is_set_up() {
+    let folder = Folder::new();
+    for (name, key) in [("ELT_JWT_KEY", "a".repeat(32)), ("ELT_SECRET_KEY", "short".to_owned())] {
+        let mut command = elt(&folder, &["up", "--listen", "127.0.0.1:0"]);
+        command.env(name, key);
+        let said = run(command);
+        assert_eq!(said.code, Some(78), "{}", said.stderr);
+        assert!(said.stderr.contains(name), "{}", said.stderr);
+        assert!(!said.stdout.contains("elt is up") && !said.stdout.contains("log in"), "{}", said.stdout);
+    }
+    let users = run(elt(&folder, &["user", "list"]));
+    assert_eq!((users.code, users.stdout.as_str()), (Some(0), ""), "{}", users.stderr);
 }
 
 #[tokio::test]

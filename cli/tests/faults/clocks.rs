@@ -21,7 +21,8 @@ fn workers_whose_clocks_are_hours_off_do_every_tick_and_run_once() {
         let right = world.worker(&[]).await;
         let pipelines: Vec<_> = (0..4).map(|n| world.pipeline(&format!("clock_{n}"), 100)).collect();
         for pipeline in &pipelines {
-            let source = format!("{{type: local, path: {}}}", world.source_folder(pipeline).display());
+            let source =
+                format!("{{type: local, path: {}, settle_seconds: 0}}", world.source_folder(pipeline).display());
             world.trigger_source(&pipeline.table, &source, "monitor: {interval_seconds: 1}\n").await;
         }
         let before = beats(&world).await;

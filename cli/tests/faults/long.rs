@@ -1,9 +1,13 @@
 //! The long faults, some minutes of them: `make faults`. See `main.rs`.
 
+#[path = "../../../tests/it/support/chaos_proxy.rs"]
+#[expect(dead_code, reason = "shared with the tests through the API, which use the rest")]
+mod chaos_proxy;
 mod clocks;
 mod crowd;
 #[expect(dead_code, reason = "shared with the short faults, which use the rest")]
 mod gate;
+mod lost_commits;
 mod repeated;
 mod slow_source;
 #[path = "../cli/support/mod.rs"]

@@ -121,14 +121,24 @@ impl World {
 
     /// Queues a run of a pipeline.
     pub async fn trigger(&self, pipeline: &Pipeline) -> Uuid {
-        let source = format!("{{type: local, path: {}}}", self.source_folder(pipeline).display());
+        let source = format!("{{type: local, path: {}, settle_seconds: 0}}", self.source_folder(pipeline).display());
         self.trigger_source(&pipeline.table, &source, "monitor: {enabled: false}\n").await
     }
 
-    /// Queues a run that loads a source into a table; `more` is appended to its config.
+    /// Connection URL of the target that bypasses every gate, for configs that name their own target.
+    pub fn target_url(&self) -> String {
+        self.cluster.as_ref().expect("a cluster").target_url().expose().to_owned()
+    }
+
+    /// Queues a run that loads a source into a table of the default target; `more` is appended to its config.
     pub async fn trigger_source(&self, table: &str, source: &str, more: &str) -> Uuid {
+        self.trigger_into(table, &format!("{{table: {table}}}"), source, more).await
+    }
+
+    /// Queues a run that loads a source into a target; `more` is appended to its config.
+    pub async fn trigger_into(&self, name: &str, target: &str, source: &str, more: &str) -> Uuid {
         let yaml = format!(
-            "name: {table}\nsources: [{source}]\ntarget: {{table: {table}}}\n{more}\
+            "name: {name}\nsources: [{source}]\ntarget: {target}\n{more}\
              retry: {{initial_seconds: 1, max_attempts: 10}}\n"
         );
         let config =
@@ -169,11 +179,6 @@ impl World {
     pub async fn newest_run(&self, name: &str) -> Uuid {
         let newest = sqlx::query_scalar("select id from runs where name = $1 order by id desc limit 1").bind(name);
         newest.fetch_one(&self.control).await.expect("a run")
-    }
-
-    /// The target's URL, past every gate.
-    pub fn target_url(&self) -> String {
-        self.cluster.as_ref().expect("a cluster").target_url().expose().to_owned()
     }
 
     /// A run as it is now. The database may be restarting.

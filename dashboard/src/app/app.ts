@@ -2,12 +2,13 @@ import { ChangeDetectionStrategy, Component, inject } from '@angular/core';
 import { RouterOutlet } from '@angular/router';
 
 import { Preferences } from './core/preferences';
+import { ReloadNotice } from './shell/reload-notice';
 
 /** The whole dashboard: whatever the address says. */
 @Component({
   selector: 'app-root',
-  template: '<router-outlet />',
-  imports: [RouterOutlet],
+  template: '<router-outlet /><app-reload-notice />',
+  imports: [ReloadNotice, RouterOutlet],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class App {

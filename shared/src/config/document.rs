@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::effort::Effort;
 use super::error::{ConfigError, Warning};
 use super::mask::Mask;
 use super::node::Node;
@@ -24,30 +25,54 @@ pub struct Document {
 impl Document {
     /// Reads a text. The only error is [`ConfigError::Syntax`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let mut root = tree::parse(text).map_err(ConfigError::Syntax)?;
+        Self::parse_within(text, &Effort::default())
+    }
+
+    /// Reads a text, unless the effort is spent before its end. The only error is [`ConfigError::Syntax`].
+    pub fn parse_within(text: &str, effort: &Effort) -> Result<Self, ConfigError> {
+        let mut root = tree::parse(text, effort).map_err(ConfigError::Syntax)?;
         // Before the merges: what a mapping's own key overrides is written all the same.
-        let mask = Mask::of(text, &root);
+        let mask = Mask::of(text, &root, effort);
+        if effort.is_spent() {
+            // The mask may not have found every secret, so no part of the document may be shown.
+            return Err(ConfigError::Syntax(tree::stopped()));
+        }
         tree::apply_merges(&mut root);
         Ok(Self { text: text.to_owned(), root, mask })
     }
 
     /// The pipeline it describes. The only error is [`ConfigError::NotRunnable`].
     pub fn pipeline(&self, resolve: &dyn Resolve) -> Result<Checked<PipelineConfig>, ConfigError> {
-        let reader = Reader::new(resolve, &self.mask);
+        self.pipeline_within(resolve, &Effort::default())
+    }
+
+    /// Like [`Self::pipeline`], but returns a problem instead of the pipeline once the effort is spent.
+    pub fn pipeline_within(
+        &self,
+        resolve: &dyn Resolve,
+        effort: &Effort,
+    ) -> Result<Checked<PipelineConfig>, ConfigError> {
+        let reader = Reader::new(resolve, &self.mask, effort);
         let pipeline = pipeline::read(&Field::root(&reader, &self.root));
         reader.finish(pipeline)
     }
 
     /// What the author should know, whether or not the config can run.
     pub fn warnings(&self) -> Vec<Warning> {
-        let reader = Reader::new(&NoReferences, &self.mask);
+        self.warnings_within(&Effort::default())
+    }
+
+    /// Like [`Self::warnings`]. Warnings are missing when the effort is spent before the end.
+    pub fn warnings_within(&self, effort: &Effort) -> Vec<Warning> {
+        let reader = Reader::new(&NoReferences, &self.mask, effort);
         pipeline::read(&Field::root(&reader, &self.root));
         reader.into_warnings()
     }
 
     /// Its target alone: enough for looking at the table. The only error is [`ConfigError::NotRunnable`].
     pub fn target(&self, resolve: &dyn Resolve) -> Result<Checked<TargetConfig>, ConfigError> {
-        let reader = Reader::new(resolve, &self.mask);
+        let effort = Effort::default();
+        let reader = Reader::new(resolve, &self.mask, &effort);
         let target = pipeline::read_target(&Field::root(&reader, &self.root));
         reader.finish(target)
     }

@@ -136,9 +136,12 @@ pub(super) fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str
         return None;
     }
     let written = written.to_lowercase();
-    let tolerance = (written.chars().count() / 3).clamp(1, 3);
+    let length = written.chars().count();
+    let tolerance = (length / 3).clamp(1, 3);
     words
         .into_iter()
+        // The edit distance is at least the difference in length, so most words are ruled out without computing it.
+        .filter(|word| word.chars().count().abs_diff(length) <= tolerance)
         .map(|word| (strsim::damerau_levenshtein(&written, &word.to_lowercase()), word))
         .filter(|(distance, _)| *distance <= tolerance)
         .min_by_key(|(distance, _)| *distance)

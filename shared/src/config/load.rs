@@ -63,8 +63,12 @@ pub(super) fn read(load: Option<&Field<'_>>, target: Option<&Section<'_>>) -> Op
     }
     let mode = here.or(at_target).and_then(Field::choice).unwrap_or(LoadMode::Append);
     let key_field = section.as_ref().and_then(|section| section.field("key"));
-    let key = key_field.and_then(Field::texts).unwrap_or_default();
+    let key = match key_field {
+        Some(field) => field.texts()?,
+        None => Vec::new(),
+    };
     match (mode, key_field) {
+        (LoadMode::Merge, None) if section.as_ref().is_some_and(|section| section.wrote("key")) => return None,
         (LoadMode::Merge, None) => {
             let field = here.or(at_target)?;
             field.problem("merge needs load.key, the columns a row is recognised by");

@@ -1,16 +1,17 @@
 //! Hides every secret of a text where it stands; layout, comments and line numbers stay.
 
 mod comments;
+mod finder;
 mod found;
 mod place;
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
-
+use super::effort::Effort;
 use super::node::Node;
 use super::secrecy::{is_secret_text, secret_parts};
 use crate::secret::PLACEHOLDER;
+use finder::Finder;
 use found::Found;
 
 /// Shorter secrets are not looked for elsewhere: they would be found everywhere.
@@ -22,21 +23,20 @@ pub(super) struct Mask {
     /// In order, without overlaps.
     cuts: Vec<Cut>,
     /// Finds the secrets anywhere else.
-    secrets: AhoCorasick,
+    secrets: Finder,
 }
 
 impl Mask {
-    /// Finds the secrets of a text. The tree must hold everything that is written, overridden values too.
-    pub fn of(text: &str, root: &Node) -> Self {
-        let mut found = Found::in_tree(text, root);
+    /// Finds the secrets of a text. Some are missing when the effort is spent before the end. The tree must hold every
+    /// value that is written, including values that a merge overrides.
+    pub fn of(text: &str, root: &Node, effort: &Effort) -> Self {
+        let mut found = Found::in_tree(text, root, effort);
         let secrets: Vec<String> = found.secrets.drain().filter(|secret| secret.len() >= SHORTEST_SOUGHT).collect();
-        let finder = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&secrets)
-            .expect("the secrets of a text within the limits");
+        let secrets = secrets.iter().map(String::as_str);
+        let finder = Finder::of(secrets.clone());
         found.comments(&finder);
-        let repeated = finder.find_iter(text).filter(|found| looks_unique(&secrets[found.pattern()]));
-        found.cuts.extend(repeated.map(|repeated| Cut { range: repeated.range(), quote: false }));
+        let repeated = Finder::of(secrets.filter(|secret| looks_unique(secret))).find(text);
+        found.cuts.extend(repeated.into_iter().map(|range| Cut { range, quote: false }));
         Self { cuts: merged(found.cuts), secrets: finder }
     }
 
@@ -48,11 +48,13 @@ impl Mask {
     /// A message without the text's secrets.
     pub fn scrub(&self, message: &str) -> String {
         let mut scrubbed = String::with_capacity(message.len());
-        self.secrets.replace_all_with(message, &mut scrubbed, |_, _, scrubbed| {
+        let mut position = 0;
+        for secret in self.secrets.find(message) {
+            scrubbed.push_str(&message[position..secret.start]);
             scrubbed.push_str(PLACEHOLDER);
-            true
-        });
-        scrubbed
+            position = secret.end;
+        }
+        scrubbed + &message[position..]
     }
 }
 

@@ -3,17 +3,20 @@
 //! # Layout
 //! - [`Document`]: one YAML mapping; what it says, and how it may be shown
 //! - `tree`, `node`: from text to values that know their line and column, within limits against bombs;
-//!   `second_opinion`: a text two parsers read differently is refused
+//!   `yaml_rules`: refuses what YAML forbids but the parser accepts; `second_opinion`: refuses a text that two parsers
+//!   read differently
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
 //! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `transform`: what each section means
 //! - `moment`: points in time
+//! - [`Effort`]: the time limit of a check
 //! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
 //! - `resolve`: `${env:NAME}` and `${secret:NAME}`; `content_key`: what "the same YAML" means
 
 mod column_type;
 mod content_key;
 mod document;
+mod effort;
 mod error;
 mod json_schema;
 mod keys;
@@ -33,10 +36,12 @@ mod source;
 mod target;
 mod transform;
 mod tree;
+mod yaml_rules;
 
 pub use column_type::ColumnType;
 pub use content_key::content_key;
 pub use document::Document;
+pub use effort::Effort;
 pub use error::{ConfigError, ConfigProblem, Warning};
 pub use json_schema::json_schema;
 pub use load::{Dedupe, LoadConfig, LoadMode};
@@ -44,9 +49,10 @@ pub use pipeline::PipelineConfig;
 pub use resolve::{NoReferences, Reference, Resolve};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, RetryConfig, ScheduleConfig, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
+pub use secrecy::masked_path;
 pub use source::{
-    AfterLoad, ApiSource, AuthScheme, CsvOptions, HostTrust, LocalSource, Pagination, SftpLogin, SftpSource,
-    SourceConfig,
+    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, CsvOptions, HostTrust, LocalSource, NextIs, Pagination, SftpLogin,
+    SftpSource, SourceConfig,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -86,14 +86,15 @@ impl Node {
         (!entry.value.is_null()).then_some(&entry.value)
     }
 
-    /// A key without a value counts as not written.
+    /// Whether there is no value: `~`, `null` or nothing at all.
     pub fn is_null(&self) -> bool {
         self.scalar().is_some_and(Scalar::is_null)
     }
 
-    /// "a text", "a list" or "a mapping", for messages.
+    /// "a text", "a list", "a mapping" or "nothing", for messages.
     pub fn kind(&self) -> &'static str {
         match self.value {
+            Value::Scalar(_) if self.is_null() => "nothing",
             Value::Scalar(_) => "a text",
             Value::List(_) => "a list",
             Value::Map(_) => "a mapping",

@@ -25,7 +25,8 @@ pub struct PipelineConfig {
     pub schema: Option<SchemaContract>,
     /// Keep only the schema's columns. Without a schema it has no effect.
     pub strict: bool,
-    /// What happens to a row that breaks the contract; `None` when not written (PRODUCT rules differ then).
+    /// What happens to a row that breaks the contract. `None` when not written: a value that does not convert then
+    /// widens its column unless the config is strict, and other rows go to quarantine.
     pub on_bad_row: Option<OnBadRow>,
     /// How rows meet the rows already there.
     pub load: LoadConfig,

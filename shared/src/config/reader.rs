@@ -3,12 +3,18 @@
 use std::cell::RefCell;
 
 use super::Checked;
+use super::effort::Effort;
 use super::error::{ConfigError, ConfigProblem, Warning, shortened};
 use super::keys::{Choice, Key, Variant, either};
 use super::mask::{self, Mask};
 use super::node::{Entry, Node, Place, Value};
 use super::resolve::{Part, Resolve, parts};
 use super::section::Section;
+use super::tree;
+
+/// The problem of a key without a value. Such a key must not count as absent, because the default would then silently
+/// replace what the author meant to write.
+const NO_VALUE: &str = "has no value: write one, or remove the key";
 
 /// More problems, or warnings, than these are not told one by one.
 const MOST_TOLD: usize = 100;
@@ -17,14 +23,16 @@ const MOST_TOLD: usize = 100;
 pub(super) struct Reader<'a> {
     resolve: &'a dyn Resolve,
     mask: &'a Mask,
+    effort: &'a Effort,
     problems: RefCell<Vec<ConfigProblem>>,
     warnings: RefCell<Vec<Warning>>,
 }
 
 impl<'a> Reader<'a> {
-    /// Starts a walk that resolves references like this, and never tells what the mask hides.
-    pub fn new(resolve: &'a dyn Resolve, mask: &'a Mask) -> Self {
-        Self { resolve, mask, problems: RefCell::default(), warnings: RefCell::default() }
+    /// A reader that resolves references with `resolve`, keeps what `mask` hides out of its messages, and stops once
+    /// `effort` is spent.
+    pub fn new(resolve: &'a dyn Resolve, mask: &'a Mask, effort: &'a Effort) -> Self {
+        Self { resolve, mask, effort, problems: RefCell::default(), warnings: RefCell::default() }
     }
 
     /// The outcome: the value, unless the walk met a problem.
@@ -44,13 +52,16 @@ impl<'a> Reader<'a> {
 
     fn problem(&self, path: &str, place: Place, message: impl Into<String>) {
         let mut problems = self.problems.borrow_mut();
+        let problem = ConfigProblem {
+            path: path.to_owned(),
+            line: Some(place.line),
+            column: Some(place.column),
+            message: self.mask.scrub(&message.into()),
+        };
         match problems.len() {
-            ..MOST_TOLD => problems.push(ConfigProblem {
-                path: path.to_owned(),
-                line: Some(place.line),
-                column: Some(place.column),
-                message: self.mask.scrub(&message.into()),
-            }),
+            // A place that is read twice, such as an option of a flat schema, is reported once.
+            _ if problems.contains(&problem) => {}
+            ..MOST_TOLD => problems.push(problem),
             MOST_TOLD => problems.push(ConfigProblem {
                 path: String::new(),
                 line: None,
@@ -104,6 +115,11 @@ impl<'a> Field<'a> {
     /// Notes something about this value that is no error.
     pub fn warn(&self, message: impl Into<String>) {
         self.reader.warn(&self.path, self.node.place, message);
+    }
+
+    /// Reports a key of this mapping that has no value.
+    pub fn problem_of_empty_key(&self, entry: &Entry) {
+        self.reader.problem(&join(&self.path, &entry.key.text), entry.key_place, NO_VALUE);
     }
 
     /// Notes something about a key of this mapping that is no error.
@@ -172,11 +188,20 @@ impl<'a> Field<'a> {
         self.accepted(|text| parse(text).map_err(|expected| format!("expected {expected}, found {}", self.shown())))
     }
 
+    /// Like [`Self::parsed`], but white space at the ends of the text counts.
+    pub fn parsed_exactly<T>(&self, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.read_as(|text| parse(text).map_err(|expected| format!("expected {expected}, found {}", self.shown())))
+    }
+
     /// The text, made into something else. The error is a whole sentence; a reference left open gives `None`.
     pub fn accepted<T>(&self, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.read_as(|text| parse(text.trim()))
+    }
+
+    fn read_as<T>(&self, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let Reading::Known(text) = self.reading()? else { return None };
         let written = self.node.scalar().is_some_and(|scalar| scalar.text == text);
-        match parse(text.trim()) {
+        match parse(&text) {
             Ok(value) => return Some(value),
             Err(sentence) if written => self.problem(sentence),
             // The sentence may tell the value behind the reference.
@@ -221,13 +246,31 @@ impl<'a> Field<'a> {
     /// The texts of a list, or the one text.
     pub fn texts(&self) -> Option<Vec<String>> {
         match &self.node.value {
-            Value::List(_) => self.items()?.iter().map(Field::text).collect(),
+            Value::List(_) => self.items()?.iter().map(Field::item_text).collect(),
             _ => self.text().map(|text| vec![text]),
         }
     }
 
+    /// The text of an item of a list. `null` counts as a text there, because a list may name the texts that mean NULL.
+    fn item_text(&self) -> Option<String> {
+        if self.node.is_null() && self.node.scalar().is_some_and(|scalar| scalar.text.is_empty()) {
+            self.problem("has no value: write one, or remove the item");
+            return None;
+        }
+        self.text()
+    }
+
+    /// Whether another warning would be kept, so that callers need not look for warnings that would be dropped.
+    pub fn has_room_for_warnings(&self) -> bool {
+        self.reader.warnings.borrow().len() < MOST_TOLD
+    }
+
     /// The entries of a mapping.
     pub fn entries(&self) -> Option<&'a [Entry]> {
+        if self.reader.effort.is_spent() {
+            self.problem(tree::stopped().message);
+            return None;
+        }
         let entries = self.node.entries();
         if entries.is_none() {
             self.problem(format!("expected a mapping, found {}", self.node.kind()));
@@ -235,10 +278,11 @@ impl<'a> Field<'a> {
         entries
     }
 
-    /// The entries of a mapping, by their keys as written.
+    /// The entries of a mapping by their keys as written. An entry without a value is reported and left out.
     pub fn pairs(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
-        let entries = self.entries()?;
-        Some(entries.iter().map(|entry| (entry.key.text.as_str(), self.below(entry))).collect())
+        let (empty, filled): (Vec<_>, Vec<_>) = self.entries()?.iter().partition(|entry| entry.value.is_null());
+        empty.into_iter().for_each(|entry| self.problem_of_empty_key(entry));
+        Some(filled.into_iter().map(|entry| (entry.key.text.as_str(), self.below(entry))).collect())
     }
 
     /// The mapping as a section with these keys.
@@ -251,7 +295,10 @@ impl<'a> Field<'a> {
         self.entries()?;
         let words = || variants.iter().map(|variant| variant.word);
         let Some(field) = self.child("type") else {
-            self.problem(format!("missing key \"type\", expected {}", either(words())));
+            match self.entries()?.iter().find(|entry| entry.key.text == "type") {
+                Some(entry) => self.problem_of_empty_key(entry),
+                None => self.problem(format!("missing key \"type\", expected {}", either(words()))),
+            }
             return None;
         };
         let text = field.text()?;

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::secret::PLACEHOLDER;
+
 /// Parts of key names that promise a secret, without separators.
 const NAME_PARTS: &[&str] = &[
     "password",
@@ -88,7 +90,12 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 }
 
 fn is_misspelled(name: &str) -> bool {
-    OFTEN_MISSPELLED.iter().any(|secret| strsim::damerau_levenshtein(name, secret) <= secret.len() / 5)
+    let length = name.chars().count();
+    OFTEN_MISSPELLED.iter().any(|secret| {
+        let tolerance = secret.len() / 5;
+        // The edit distance is at least the difference in length, so most names are ruled out without computing it.
+        secret.len().abs_diff(length) <= tolerance && strsim::damerau_levenshtein(name, secret) <= tolerance
+    })
 }
 
 /// Whether a query parameter with this name carries a secret.
@@ -181,13 +188,8 @@ fn url_parts(text: &str, url: Range<usize>, parts: &mut Vec<Range<usize>>) {
         end + 1
     });
     let query_start = rest[host_start..].find(['?', '#']).map_or(rest.len(), |query| host_start + query);
-    let mut position = host_start;
-    for segment in rest[host_start..query_start].split('/') {
-        if looks_random(segment) {
-            parts.push(start + position..start + position + segment.len());
-        }
-        position += segment.len() + 1;
-    }
+    let path = &rest[host_start..query_start];
+    parts.extend(secret_segments(path).map(|part| start + host_start + part.start..start + host_start + part.end));
     let mut position = query_start;
     for pair in rest[query_start..].split(['?', '#', '&', ';']) {
         if let Some((name, value)) = pair.split_once('=')
@@ -201,6 +203,33 @@ fn url_parts(text: &str, url: Range<usize>, parts: &mut Vec<Range<usize>>) {
     }
 }
 
+/// A URL's path with `***` in place of the segments that look like tokens.
+pub fn masked_path(path: &str) -> String {
+    let mut masked = String::with_capacity(path.len());
+    let mut position = 0;
+    for segment in secret_segments(path) {
+        masked.push_str(&path[position..segment.start]);
+        masked.push_str(PLACEHOLDER);
+        position = segment.end;
+    }
+    masked + &path[position..]
+}
+
+/// The segments of a path that look like tokens, as in `/services/T01/aB3dE6gH9jK2mN5p`, `/bot123:aB3dE6gH9jK2mN5p/send`
+/// and `/token/a1b2c3`.
+fn secret_segments(path: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    let mut before = "";
+    path.split('/').filter_map(move |segment| {
+        let range = start..start + segment.len();
+        start = range.end + 1;
+        let named = is_secret_name(before) && segment.len() >= 6 && has(segment, |c| c.is_ascii_digit());
+        before = segment;
+        let secret = named || is_secret_text(segment) || segment.split([':', ';', ',', '=']).any(looks_random);
+        secret.then_some(range)
+    })
+}
+
 /// Where `user:password` of a URL ends. A password may hold `@`, and, wrongly, `/` or `?`.
 fn user_info_end(rest: &str, authority_end: usize) -> Option<usize> {
     let authority = &rest[..authority_end];
@@ -208,7 +237,7 @@ fn user_info_end(rest: &str, authority_end: usize) -> Option<usize> {
     let after_user = &authority[in_authority.map_or(0, |at| at + 1)..];
     let port = after_user.rsplit_once(':').filter(|(host, _)| !host.starts_with('[')).map(|(_, port)| port);
     match port {
-        // What looks like a port is none: the password goes on behind the slash.
+        // What follows the last `:` is not a port, so it is part of a password that contains `/`: it ends at the last `@`.
         Some(port) if port.parse::<u16>().is_err() => rest.rfind('@').or(in_authority),
         _ => in_authority,
     }

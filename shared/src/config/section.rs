@@ -11,12 +11,14 @@ pub(super) struct Section<'a> {
     field: Field<'a>,
     keys: &'static [Key],
     found: Vec<(&'static Key, Field<'a>)>,
+    /// Keys that were written without a value. Each has been noted as a problem.
+    empty: Vec<&'static Key>,
 }
 
 impl<'a> Section<'a> {
     /// Opens one mapping, or several that are read as one (`sftp:` inside its source), and warns of unknown keys.
     pub fn open(layers: Vec<Field<'a>>, keys: &'static [Key], skip: Option<&str>) -> Option<Self> {
-        let mut section = Section { field: layers.first()?.clone(), keys, found: Vec::new() };
+        let mut section = Section { field: layers.first()?.clone(), keys, found: Vec::new(), empty: Vec::new() };
         for layer in &layers {
             for entry in layer.entries()? {
                 match keys.iter().find(|key| key.is(&entry.key.text)) {
@@ -31,7 +33,7 @@ impl<'a> Section<'a> {
 
     /// Opens a mapping that has these keys among others which are no concern of the section.
     pub fn among(field: &Field<'a>, keys: &'static [Key]) -> Option<Self> {
-        let mut section = Section { field: field.clone(), keys, found: Vec::new() };
+        let mut section = Section { field: field.clone(), keys, found: Vec::new(), empty: Vec::new() };
         for entry in field.entries()? {
             if let Some(key) = keys.iter().find(|key| key.is(&entry.key.text)) {
                 section.take(key, field, entry);
@@ -42,6 +44,8 @@ impl<'a> Section<'a> {
 
     fn take(&mut self, key: &'static Key, layer: &Field<'a>, entry: &'a Entry) {
         if entry.value.is_null() {
+            layer.problem_of_empty_key(entry);
+            self.empty.push(key);
             return;
         }
         let field = layer.below(entry);
@@ -54,7 +58,7 @@ impl<'a> Section<'a> {
     fn warn_of_unknown(&self, layer: &Field<'a>, entry: &Entry) {
         let written = entry.key.text.as_str();
         // The customary place for anchors: `x-defaults: &defaults {…}`.
-        if written.starts_with("x-") {
+        if written.starts_with("x-") || !layer.has_room_for_warnings() {
             return;
         }
         let shown = shortened(written);
@@ -76,7 +80,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// The value of a key, by its canonical name; `None` when it is not written or null.
+    /// The value of a key, by its canonical name; `None` when it is not written or has no value.
     pub fn field(&self, name: &str) -> Option<&Field<'a>> {
         debug_assert!(self.keys.iter().any(|key| key.name == name), "{name} is no key of this section");
         self.found.iter().find(|(key, _)| key.name == name).map(|(_, field)| field)
@@ -85,6 +89,11 @@ impl<'a> Section<'a> {
     /// Whether a key has a value.
     pub fn has(&self, name: &str) -> bool {
         self.field(name).is_some()
+    }
+
+    /// Whether a key is written, with or without a value.
+    pub fn wrote(&self, name: &str) -> bool {
+        self.has(name) || self.empty.iter().any(|key| key.name == name)
     }
 
     /// Whether a key of this name is the section's.
@@ -100,7 +109,7 @@ impl<'a> Section<'a> {
     /// A value that must be there.
     pub fn required(&self, name: &str) -> Option<&Field<'a>> {
         let field = self.field(name);
-        if field.is_none() {
+        if !self.wrote(name) {
             self.problem(format!("missing key {name:?}"));
         }
         field

@@ -18,6 +18,8 @@ pub struct TargetConfig {
     pub database: TargetDatabase,
     /// Which table; default `raw_data`.
     pub table: TableName,
+    /// Whether a load makes the table's schema when it is missing.
+    pub create_schema: bool,
 }
 
 /// Which database a target is in.
@@ -32,12 +34,12 @@ pub enum TargetDatabase {
     Url(Secret),
     /// Host by host. Inherits nothing.
     Server {
-        /// Default `localhost`. Never a Unix socket.
+        /// Never a Unix socket.
         host: String,
         /// Default 5432.
         port: u16,
-        /// Database name; default: the user's name.
-        database: Option<String>,
+        /// Database name.
+        database: String,
         /// Account.
         user: String,
         /// May be absent for trust authentication.
@@ -92,16 +94,24 @@ impl fmt::Display for TableName {
 impl FromStr for TableName {
     type Err = String;
 
-    /// Reads `table`, `schema.table`, or the same with parts in double quotes. The error says what was expected.
+    /// Reads `table`, `schema.table`, or the same with parts in double quotes. Every character counts as written. The
+    /// error says what was expected.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = name_parts(text)?;
         let (schema, table) = match (parts.pop(), parts.pop(), parts.pop()) {
             (Some(table), schema, None) => (schema, table),
-            _ => return Err("table or schema.table".into()),
+            _ => return Err("table or schema.table, a name with a dot in double quotes".into()),
         };
         for part in schema.iter().chain([&table]) {
-            if part.trim().is_empty() || part.len() > MAX_NAME_BYTES || part.chars().any(char::is_control) {
+            if part.is_empty() || part.len() > MAX_NAME_BYTES {
                 return Err(format!("a name of 1 to {MAX_NAME_BYTES} bytes"));
+            }
+            if part.chars().any(char::is_control) {
+                return Err("a name without line breaks, tabs and other control characters".into());
+            }
+            // Such a name is a mistake, because people could not tell it from the name without the white space.
+            if part.trim() != part {
+                return Err("a name without white space at its ends".into());
             }
         }
         if schema.as_deref().is_some_and(|schema| schema.starts_with("pg_") || schema == "information_schema") {
@@ -135,12 +145,17 @@ impl Choice for SslMode {
 pub(super) const KEYS: &[Key] = &[
     Key::choice::<Postgres>("type", "The kind of database."),
     Key::secret("url", "A connection URL, instead of host, port, database, user and password."),
-    Key::text("host", "Host name or address. Default `localhost`, when user or password is written."),
+    Key::text("host", "Host name or address. Needed when port, user or password is written."),
     Key::whole("port", 1, 65_535, "Default 5432."),
-    Key::text("database", "Database name.").or(&["dbname"]),
+    Key::text("database", "Database name. Needed when host, port, user or password is written.").or(&["dbname"]),
     Key::text("user", "Account.").or(&["username"]),
     Key::secret("password", "Password of the account."),
-    Key::text("table", "`table` or `schema.table`. Default `raw_data`."),
+    Key::text("table", "`table` or `schema.table`, taken as written. Default `raw_data`."),
+    Key::flag(
+        "create_schema",
+        "Make the schema of `table` when it is missing. Default: true for a schema of letters, digits and `_` that does \
+         not begin with a digit, else false.",
+    ),
     Key::choice::<SslMode>("sslmode", "How the connection is encrypted, as libpq names it. Default `prefer`."),
     Key::choice::<LoadMode>("mode", "The same as `load.mode`."),
 ];
@@ -152,15 +167,26 @@ pub(super) fn read(section: &Section<'_>) -> Option<TargetConfig> {
     section.choice::<Postgres>("type");
     let table = section.field("table").map_or_else(|| Some(TableName::raw_data()), table);
     let database = database(section);
-    Some(TargetConfig { database: database?, table: table? })
+    let create_schema = section.flag("create_schema");
+    let table = table?;
+    let create_schema = create_schema.unwrap_or_else(|| table.schema.as_deref().is_none_or(is_plain));
+    Some(TargetConfig { database: database?, table, create_schema })
+}
+
+/// Whether a name has only letters (of any script), digits and `_`, and does not start with a digit.
+fn is_plain(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_numeric()) && name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 fn database(section: &Section<'_>) -> Option<TargetDatabase> {
-    let database = section.filled_text("database");
-    if !IDENTITY.iter().any(|key| section.has(key)) {
+    if !IDENTITY.iter().any(|key| section.wrote(key)) {
         if let Some(field) = section.field("sslmode") {
             field.warn("has no effect on the default target");
         }
+        let database = match section.field("database") {
+            Some(_) => Some(section.required_text("database")?),
+            None => None,
+        };
         return Some(TargetDatabase::Default { database });
     }
     if let Some(field) = section.field("url") {
@@ -171,14 +197,15 @@ fn database(section: &Section<'_>) -> Option<TargetDatabase> {
         }
         return url(field).map(TargetDatabase::Url);
     }
-    let host = section.field("host").map_or_else(|| Some("localhost".to_owned()), host);
+    let host = section.required("host").and_then(host);
+    let database = section.required_text("database");
     let user = section.required_text("user");
     Some(TargetDatabase::Server {
         port: section.small("port").unwrap_or(5432),
-        database,
         password: section.secret("password"),
         sslmode: section.choice("sslmode").unwrap_or_default(),
         host: host?,
+        database: database?,
         user: user?,
     })
 }
@@ -230,8 +257,17 @@ fn url_problem(text: &str) -> Option<&'static str> {
         () if url.username().is_empty() => {
             Some("the URL names no user, expected postgres://user:password@host/database")
         }
+        // Without a database name the server would use the database that has the user's name.
+        () if !names_database(&url) => {
+            Some("the URL names no database, expected postgres://user:password@host/database")
+        }
         () => None,
     }
+}
+
+fn names_database(url: &Url) -> bool {
+    !url.path().trim_matches('/').is_empty()
+        || url.query_pairs().any(|(key, value)| key == "dbname" && !value.is_empty())
 }
 
 /// PostgreSQL cuts longer names silently, so that two tables would become one.
@@ -247,27 +283,49 @@ impl TableName {
 pub(super) fn table(field: &Field<'_>) -> Option<TableName> {
     match field.reading()? {
         Reading::Open(text) => Some(TableName { schema: None, table: text }),
-        Reading::Known(_) => field.parsed(str::parse),
+        Reading::Known(_) => field.parsed_exactly(str::parse),
     }
 }
 
-/// Splits at dots outside double quotes.
+/// Splits at dots outside double quotes. A part is quoted as a whole or not at all.
 fn name_parts(text: &str) -> Result<Vec<String>, String> {
     let mut parts = Vec::new();
-    let mut part = String::new();
-    let mut quoted = false;
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '"' if quoted && characters.peek() == Some(&'"') => {
-                characters.next();
-                part.push('"');
+    let mut rest = text;
+    loop {
+        let (part, behind) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted_part(quoted)?,
+            None => {
+                let (part, behind) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
+                if part.contains('"') {
+                    return Err(
+                        "a name with a double quote as a whole in double quotes, its own doubled: \"a\"\"b\"".into()
+                    );
+                }
+                (part.to_owned(), behind)
             }
-            '"' => quoted = !quoted,
-            '.' if !quoted => parts.push(std::mem::take(&mut part)),
-            other => part.push(other),
+        };
+        parts.push(part);
+        match behind.strip_prefix('.') {
+            Some(next) => rest = next,
+            None if behind.is_empty() => return Ok(parts),
+            None => return Err("a dot or nothing behind a closing double quote".into()),
         }
     }
-    parts.push(part);
-    if quoted { Err("a closed double quote".into()) } else { Ok(parts) }
+}
+
+/// The text before the closing double quote, and the text after it.
+fn quoted_part(text: &str) -> Result<(String, &str), String> {
+    let mut part = String::new();
+    let mut rest = text;
+    loop {
+        let (before, behind) = rest.split_once('"').ok_or("a closed double quote")?;
+        part.push_str(before);
+        match behind.strip_prefix('"') {
+            Some(next) => {
+                part.push('"');
+                rest = next;
+            }
+            None => return Ok((part, behind)),
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! What a config means, and what is said about one that means nothing.
 
+mod effort;
 mod limits;
 mod messages;
+mod missing_values;
 mod shapes;
 
 use std::path::Path;

@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
 
+use super::effort::Effort;
 use super::error::{ConfigProblem, shortened};
 use super::node::{Entry, Node, Place, Scalar, Style, Value};
 use super::second_opinion;
+use super::yaml_rules::Rules;
 
 /// Longest text, in bytes.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
@@ -17,8 +19,8 @@ const MAX_NODES: usize = 50_000;
 /// Most text in all values, counted in the same way.
 const MAX_TEXT: usize = 1024 * 1024;
 
-/// Reads one mapping.
-pub(super) fn parse(text: &str) -> Result<Node, ConfigProblem> {
+/// Reads one mapping, unless the effort is spent before its end.
+pub(super) fn parse(text: &str, effort: &Effort) -> Result<Node, ConfigProblem> {
     if text.len() > MAX_BYTES {
         return Err(problem(format!("the text is {} bytes long, at most {MAX_BYTES} are allowed", text.len())));
     }
@@ -32,7 +34,7 @@ pub(super) fn parse(text: &str) -> Result<Node, ConfigProblem> {
         return Err(problem("%TAG directives are not allowed"));
     }
     let line = format!("{body}\n");
-    let root = root(&line, text.len() - body.len())?;
+    let root = root(&line, text.len() - body.len(), effort)?;
     second_opinion::agrees(&line, &root)?;
     match &root.value {
         Value::Map(_) => Ok(root),
@@ -41,10 +43,11 @@ pub(super) fn parse(text: &str) -> Result<Node, ConfigProblem> {
     }
 }
 
-fn root(text: &str, start: usize) -> Result<Node, ConfigProblem> {
+fn root(text: &str, start: usize, effort: &Effort) -> Result<Node, ConfigProblem> {
     let builder = Builder::new(start, start + text.len() - 1);
-    // The parser has an unfinished corner that panics: a tag in front of a comma.
-    std::panic::catch_unwind(|| builder.build(text)).unwrap_or_else(|_| Err(problem("a tag needs a value behind it")))
+    // libyaml-safer panics on a tag in front of a comma, as in `[!tag ,]`: elt reports it as a syntax error.
+    std::panic::catch_unwind(|| builder.build(text, effort))
+        .unwrap_or_else(|_| Err(problem("a tag needs a value behind it")))
 }
 
 /// Puts what `<<: *anchor` names into the mapping it stands in; the mapping's own keys win.
@@ -143,12 +146,18 @@ impl Builder {
         Self { start, end, open: Vec::new(), anchored: HashMap::new(), root: None, spent, kept }
     }
 
-    fn build(mut self, text: &str) -> Result<Node, ConfigProblem> {
+    fn build(mut self, text: &str, effort: &Effort) -> Result<Node, ConfigProblem> {
         let mut bytes = text.as_bytes();
         let mut parser = Parser::new();
         parser.set_input_string(&mut bytes);
+        let mut rules = Rules::new(text);
         for event in parser {
-            self.take(event.map_err(|error| syntax(&error))?)?;
+            if effort.is_spent() {
+                return Err(stopped());
+            }
+            let event = event.map_err(|error| syntax(&error))?;
+            rules.check(&event).map_err(|violation| at_byte(text, violation.at, &violation.message))?;
+            self.take(event)?;
         }
         self.root.ok_or_else(|| problem("the document is empty"))
     }
@@ -300,6 +309,11 @@ fn syntax(error: &libyaml_safer::Error) -> ConfigProblem {
         column: place.map(|(_, column)| column),
         message: format!("{context}{}", error.problem()),
     }
+}
+
+/// The problem of a text whose check was stopped.
+pub(super) fn stopped() -> ConfigProblem {
+    problem("the check took too long and was stopped")
 }
 
 fn problem(message: impl Into<String>) -> ConfigProblem {

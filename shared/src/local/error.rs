@@ -1,5 +1,6 @@
 //! What can go wrong with the private cluster, as sentences with a next step.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -9,8 +10,8 @@ pub enum LocalError {
     /// No usable server programs.
     #[error("no PostgreSQL server of version {wanted} was found; looked in {looked_in}")]
     NoServer {
-        /// "15 or newer", or the version that made the cluster.
-        wanted: String,
+        /// The versions that can be used.
+        wanted: WantedVersion,
         /// The places, with what was wrong with each that had a server.
         looked_in: String,
     },
@@ -90,6 +91,24 @@ pub enum LocalError {
     },
 }
 
+/// The major versions of the server programs that can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedVersion {
+    /// This one or a newer one, because the cluster is yet to be made.
+    AtLeast(u32),
+    /// This one only, because it made the cluster and PostgreSQL opens the data of no other version.
+    Exactly(u32),
+}
+
+impl fmt::Display for WantedVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(major) => write!(f, "{major} or newer"),
+            Self::Exactly(major) => write!(f, "{major}, which made this cluster,"),
+        }
+    }
+}
+
 impl LocalError {
     /// Stable code people can search for.
     pub fn code(&self) -> &'static str {
@@ -112,6 +131,11 @@ impl LocalError {
     /// What the reader should do next.
     pub fn next_step(&self) -> String {
         match self {
+            Self::NoServer { wanted: WantedVersion::Exactly(major), .. } => format!(
+                "Install PostgreSQL {major} beside the version that is there (Debian: apt-get install \
+                 postgresql-{major}) or name the folder of its programs with --pg-bin. To start anew with another \
+                 version, choose an empty folder with --data-dir."
+            ),
             Self::NoServer { .. } | Self::Program { .. } => {
                 "Install PostgreSQL 15 or newer (Debian: apt-get install postgresql), name the folder of its programs \
                  with --pg-bin, or use a database of yours with DATABASE_URL."

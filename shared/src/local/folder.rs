@@ -1,8 +1,8 @@
 //! The files of a cluster: `<data dir>/postgres/{data, passwords.json, port, server.log, gate.lock, in_use.lock}`.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 use super::error::LocalError;
+use crate::private_folder;
 use crate::secret::Secret;
 
 const GATE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -41,16 +42,19 @@ impl Folder {
     /// Makes what is missing of the folder and checks that the server's account can get in.
     pub fn open(data_dir: &Path, account: Option<Account>) -> Result<Self, LocalError> {
         let data_dir = std::path::absolute(data_dir).map_err(failed("find", data_dir))?;
-        // Another account must pass through; nobody but us needs to look around.
-        let mode = if account.is_some() { 0o711 } else { 0o700 };
         let root = data_dir.join("postgres");
-        DirBuilder::new().recursive(true).mode(mode).create(&root).map_err(failed("create", &root))?;
+        private_folder::create(&root).map_err(failed("create", &root))?;
         // One spelling, so that a second process recognises the server of the first.
         let root = root.canonicalize().map_err(failed("find", &root))?;
         if let Some(account) = &account {
             account.can_enter(&root)?;
         }
         Ok(Self { root, account })
+    }
+
+    /// The file that says which major version made the cluster of a data folder.
+    pub fn version_file(data_dir: &Path) -> PathBuf {
+        data_dir.join("postgres/data/PG_VERSION")
     }
 
     /// What PostgreSQL calls the data directory.

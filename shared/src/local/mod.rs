@@ -57,17 +57,27 @@ impl Cluster {
         let folder = Folder::open(data_dir, account)?;
         let _gate = folder.gate().await?;
         let passwords = folder.passwords()?;
-        let port = match server::running(&folder, &passwords).await? {
-            Some(port) => port,
-            None => server::start(&folder, &passwords, pg_bin).await?,
-        };
+        // This process counts as a user before the server runs, so that a failure from here on stops a server nobody
+        // else uses.
         let in_use = folder.join_users()?;
-        let cluster = Self { folder, passwords, port, in_use };
-        if let Err(error) = databases::prepare(&cluster.passwords, port).await {
-            cluster.leave().await?;
-            return Err(error);
+        match ready(&folder, &passwords, pg_bin).await {
+            Ok(port) => Ok(Self { folder, passwords, port, in_use }),
+            Err(error) => {
+                if let Err(left_running) = leave(&folder, in_use).await {
+                    tracing::warn!(error = %left_running, "the private PostgreSQL may still be running");
+                }
+                Err(error)
+            }
         }
-        Ok(cluster)
+    }
+
+    /// Whether a data folder holds a cluster, running or not.
+    pub fn exists(data_dir: &Path) -> bool {
+        match Folder::version_file(data_dir).metadata() {
+            Ok(file) => file.is_file(),
+            // The cluster belongs to another account: using it fails with an error that names the folder.
+            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+        }
     }
 
     /// Stops using the cluster. The last process that leaves stops the server.
@@ -76,7 +86,7 @@ impl Cluster {
     /// When the server does not stop within a minute.
     pub async fn stop(self) -> Result<(), LocalError> {
         let _gate = self.folder.gate().await?;
-        self.leave().await
+        leave(&self.folder, self.in_use).await
     }
 
     /// The control database, as its owner.
@@ -109,15 +119,26 @@ impl Cluster {
         let (password, port) = (password.expose(), self.port);
         Secret::new(format!("postgres://{role}:{password}@127.0.0.1:{port}/{database}?sslmode=disable"))
     }
+}
 
-    /// Call with the gate held: nobody can join while we look whether anybody is left.
-    async fn leave(self) -> Result<(), LocalError> {
-        drop(self.in_use);
-        if self.folder.nobody_uses_it()? {
-            server::stop(&self.folder).await?;
-        }
-        Ok(())
+/// Starts the server unless it runs, makes what its databases lack, and returns its port.
+async fn ready(folder: &Folder, passwords: &Passwords, pg_bin: Option<&Path>) -> Result<u16, LocalError> {
+    let port = match server::running(folder, passwords).await? {
+        Some(port) => port,
+        None => server::start(folder, passwords, pg_bin).await?,
+    };
+    databases::prepare(passwords, port).await?;
+    Ok(port)
+}
+
+/// Ends this process's use of the cluster, and stops the server when no other process uses it. The caller must hold the
+/// gate, because otherwise a process could join after the check for other users and before the stop.
+async fn leave(folder: &Folder, in_use: File) -> Result<(), LocalError> {
+    drop(in_use);
+    if folder.nobody_uses_it()? {
+        server::stop(folder).await?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

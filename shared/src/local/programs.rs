@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::error::LocalError;
+use super::error::{LocalError, WantedVersion};
 
 const OLDEST: u32 = 15;
 
@@ -40,7 +40,7 @@ pub(super) async fn find(pg_bin: Option<&Path>, made_by: Option<u32>) -> Result<
         }
     }
     best.ok_or_else(|| LocalError::NoServer {
-        wanted: made_by.map_or(format!("{OLDEST} or newer"), |major| format!("{major}, which made this cluster,")),
+        wanted: made_by.map_or(WantedVersion::AtLeast(OLDEST), WantedVersion::Exactly),
         looked_in: match (pg_bin, seen.is_empty()) {
             (_, false) => seen.join(", "),
             (Some(bin), true) => bin.display().to_string(),

@@ -79,7 +79,14 @@ pub(super) async fn start(folder: &Folder, passwords: &Passwords, pg_bin: Option
             Err(LocalError::NotStarted { last_lines, .. }) if tries > 0 && last_lines.contains("in use") => {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
-            answer => return answer.map(|()| port),
+            Ok(()) => return Ok(port),
+            Err(error) => {
+                // A server without a pid file has no sessions yet, and only its parent can find it.
+                if self::pid(folder).is_none() {
+                    let _ = child.kill().await;
+                }
+                return Err(error);
+            }
         }
     }
 }

@@ -132,4 +132,6 @@ async fn a_cluster_of_another_version_names_the_one_it_needs() {
 
     let message = error.to_string();
     assert!(message.starts_with("no PostgreSQL server of version 9, which made this cluster, was found"), "{message}");
+    let next_step = error.next_step();
+    assert!(next_step.starts_with("Install PostgreSQL 9 beside") && !next_step.contains("or newer"), "{next_step}");
 }

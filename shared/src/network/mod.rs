@@ -168,7 +168,8 @@ fn address_is_refused(settings: &NetworkSettings, address: IpAddr) -> Option<Str
     never.map(|(_, reason)| format!("{reason}; ELT_NET_ALLOW can make an exception"))
 }
 
-/// An address and the IPv4 address it stands for, where it carries one: mapped, compatible, NAT64, 6to4, unspecified.
+/// An address and the IPv4 addresses it may stand for, where it carries one: mapped, compatible, translated, NAT64, 6to4,
+/// Teredo, ISATAP, unspecified.
 fn forms(address: IpAddr) -> Vec<IpAddr> {
     let mut forms = vec![address];
     let v6 = match address {
@@ -181,17 +182,30 @@ fn forms(address: IpAddr) -> Vec<IpAddr> {
         IpAddr::V6(v6) => v6,
     };
     let bits = v6.to_bits();
+    let last = Ipv4Addr::from_bits(bits as u32);
     let embedded = match v6.segments() {
         _ if v6.is_unspecified() => {
             forms.push(Ipv6Addr::LOCALHOST.into());
-            Some(Ipv4Addr::LOCALHOST)
+            vec![Ipv4Addr::LOCALHOST]
         }
-        _ if v6 == Ipv6Addr::LOCALHOST => None,
-        [0, 0, 0, 0, 0, 0xffff | 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => Some(Ipv4Addr::from_bits(bits as u32)),
-        [0x2002, ..] => Some(Ipv4Addr::from_bits((bits >> 80) as u32)),
-        _ => None,
+        _ if v6 == Ipv6Addr::LOCALHOST => Vec::new(),
+        [0, 0, 0, 0, 0, 0xffff | 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => vec![last],
+        // A private network may translate with a prefix of 48, 56, 64 or 96 bits; the byte after 64 bits is left out.
+        [0x64, 0xff9b, 1, ..] => {
+            let split = |high: u32, low: u32| {
+                let high_part = (bits >> 64) as u64 & ((1 << high) - 1);
+                let low_part = (bits >> (56 - low)) as u64 & ((1 << low) - 1);
+                Ipv4Addr::from_bits((high_part << low | low_part) as u32)
+            };
+            [split(16, 16), split(8, 24), split(0, 32), last].into_iter().filter(|v4| !v4.is_unspecified()).collect()
+        }
+        [0x2002, ..] => vec![Ipv4Addr::from_bits((bits >> 80) as u32)],
+        // Teredo: the server, and the client with its bits turned over.
+        [0x2001, 0, ..] => vec![Ipv4Addr::from_bits((bits >> 64) as u32), Ipv4Addr::from_bits(!bits as u32)],
+        [.., 0 | 0x200, 0x5efe, _, _] => vec![last],
+        _ => Vec::new(),
     };
-    if let Some(v4) = embedded {
+    for v4 in embedded {
         forms.push(v4.into());
         if v4.is_unspecified() {
             forms.push(Ipv4Addr::LOCALHOST.into());
@@ -233,6 +247,15 @@ mod tests {
             "::169.254.169.254",
             "64:ff9b::a9fe:a9fe",
             "2002:a9fe:a9fe::1",
+            "::ffff:0:169.254.169.254",
+            "64:ff9b:1::a9fe:a9fe",
+            "64:ff9b:1:a9fe:a9:fe00::",
+            "64:ff9b:1:a9:fe:a9fe::",
+            "64:ff9b:1:0:a9:fea9:fe00:0",
+            "2001:0:a9fe:a9fe::1",
+            "2001:0:1:2:3:4:5601:5601",
+            "2001:db8::5efe:169.254.169.254",
+            "2001:db8::200:5efe:a9fe:a9fe",
             "fe80::1",
             "fd00:ec2::254",
             "100.100.100.200",

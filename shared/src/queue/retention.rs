@@ -1,5 +1,5 @@
-//! Retention: the queue never deletes anything, so finished tickets and lost workers are deleted here, in small
-//! batches that hold no lock for long.
+//! Retention: deletes what is no longer needed from the control database: finished tickets and lost workers (the queue
+//! never deletes anything), log lines and idempotency keys. The batches are small, so that none holds a lock for long.
 
 use std::time::Duration;
 
@@ -7,26 +7,74 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::jittered;
+use crate::store::{idempotency, logs};
 
 const EVERY: Duration = Duration::from_secs(3600);
 /// The first time soon after the start, so that processes that live shorter than an hour do their part.
 const FIRST: Duration = Duration::from_secs(60);
 const BATCH: i64 = 5_000;
 
-/// Deletes what ended more than `days` ago, every hour until `stop`.
-pub async fn keep_deleting(db: PgPool, days: u16, stop: CancellationToken) {
+/// Days after which retention deletes rows.
+#[derive(Debug, Clone, Copy)]
+pub struct KeepDays {
+    /// Finished tickets, and workers that are gone.
+    pub tickets: u16,
+    /// Log lines in the control database.
+    pub log_lines: u16,
+}
+
+/// Deletes what is older than `keep` says, every hour until `stop`.
+pub async fn keep_deleting(db: PgPool, keep: KeepDays, stop: CancellationToken) {
     let mut pause = FIRST;
     loop {
         tokio::select! {
             () = tokio::time::sleep(jittered(pause)) => {}
             () = stop.cancelled() => return,
         }
-        match delete(&db, days).await {
-            Ok(0) => {}
-            Ok(tickets) => tracing::info!(tickets, "deleted {tickets} old tickets"),
-            Err(error) => tracing::warn!(%error, "could not delete old tickets"),
+        // A stop between two batches loses nothing: the rest is deleted an hour later.
+        if stop.run_until_cancelled(delete_all(&db, keep)).await.is_none() {
+            return;
         }
         pause = EVERY;
+    }
+}
+
+async fn delete_all(db: &PgPool, keep: KeepDays) {
+    log_deleted("old tickets", delete(db, keep.tickets).await);
+    log_deleted("old log lines", delete_log_lines(db, keep.log_lines).await);
+    log_deleted("old idempotency keys", delete_idempotency_keys(db).await);
+}
+
+fn log_deleted(what: &str, deleted: sqlx::Result<u64>) {
+    match deleted {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "deleted {count} {what}"),
+        Err(error) => tracing::warn!(%error, "could not delete {what}"),
+    }
+}
+
+/// Deletes log lines older than `days`. Returns how many.
+pub async fn delete_log_lines(db: &PgPool, days: u16) -> sqlx::Result<u64> {
+    let age = Duration::from_secs(u64::from(days) * 86_400);
+    let mut deleted = 0;
+    loop {
+        let batch = logs::remove_old(db, age, BATCH).await?;
+        deleted += batch;
+        if batch < BATCH.unsigned_abs() {
+            return Ok(deleted);
+        }
+    }
+}
+
+/// Deletes the idempotency keys that are too old for their requests to be sent again. Returns how many.
+pub async fn delete_idempotency_keys(db: &PgPool) -> sqlx::Result<u64> {
+    let mut deleted = 0;
+    loop {
+        let batch = idempotency::remove_old(db, BATCH).await?;
+        deleted += batch;
+        if batch < BATCH.unsigned_abs() {
+            return Ok(deleted);
+        }
     }
 }
 

@@ -10,38 +10,40 @@ use uuid::Uuid;
 use super::jittered;
 use crate::job::ExecuteRun;
 use crate::store::runs::{self, LostRun};
-use crate::store::schedules;
+use crate::store::{run_totals, schedules};
 
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Runs looked at in one sweep; the rest is for the next.
 const AT_ONCE: i64 = 500;
 
-/// Sweeps until `stop`.
-pub async fn keep_sweeping(db: PgPool, stop: CancellationToken) {
+/// Sweeps until `stop`. `queue` is the one this process takes tickets from.
+pub async fn keep_sweeping(db: PgPool, queue: String, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(jittered(EVERY)) => {}
             () = stop.cancelled() => return,
         }
-        if let Err(error) = sweep(&db).await {
+        if let Err(error) = sweep(&db, &queue).await {
             tracing::warn!(%error, "could not sweep the queue");
         }
     }
 }
 
-/// One sweep. Does nothing when another worker is at it.
-pub async fn sweep(db: &PgPool) -> sqlx::Result<()> {
+/// One sweep by a process that takes tickets from `queue`. Does nothing while another worker sweeps.
+pub async fn sweep(db: &PgPool, queue: &str) -> sqlx::Result<()> {
     let mut tx = db.begin().await?;
     let alone: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended('elt.sweeper', 0))")
         .fetch_one(&mut *tx)
         .await?;
     if alone {
         rescue_lost_runs(&mut tx).await?;
+        adopt_unknown_runs(&mut tx, queue).await?;
         end_private_queues(&mut tx).await?;
         end_overdue_runs(&mut tx).await?;
         put_away_bad_tickets(&mut tx).await?;
         issue_missing_tickets(&mut tx).await?;
+        run_totals::fold(&mut tx).await?;
     }
     tx.commit().await
 }
@@ -53,6 +55,14 @@ async fn rescue_lost_runs(db: &mut PgConnection) -> sqlx::Result<()> {
         let worker = run.worker_id.clone();
         let again = runs::rescue(db, run).await?;
         tracing::warn!(run.id = %id, worker, attempt, max_attempts, again, "the run's worker was lost");
+    }
+    Ok(())
+}
+
+/// Takes over the unknown runs of a process of `elt run` that is gone: this process asks their targets.
+async fn adopt_unknown_runs(db: &mut PgConnection, queue: &str) -> sqlx::Result<()> {
+    for run in runs::adopt(db, queue).await? {
+        tracing::info!(run.id = %run, "the process that executed the run is gone: this process asks whether it loaded");
     }
     Ok(())
 }

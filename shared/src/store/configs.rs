@@ -95,6 +95,54 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Confi
         .await
 }
 
+/// Versions that contain `search` in their name, their preview, their author's name or as their number, newest first.
+///
+/// Upper and lower case are the same.
+pub async fn search(
+    db: impl PgExecutor<'_>,
+    search: &str,
+    before: Option<i32>,
+    limit: i64,
+) -> sqlx::Result<Vec<ConfigVersion>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from config_history
+         where ($2::integer is null or version < $2)
+           and (strpos(lower(name), lower($1)) > 0 or strpos(lower(yaml_preview), lower($1)) > 0
+                or strpos(lower(created_by), lower($1)) > 0 or version::text = ltrim(lower($1), 'v'))
+         order by version desc limit $3"
+    )))
+    .bind(search)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// A version as the history shows it, without its text: versions may be many, and a text 256 KiB.
+#[derive(Debug, Clone, FromRow)]
+pub struct HistoryRow {
+    /// Row id.
+    pub id: i64,
+    /// 1, 2, 3 … over all configs, without gaps.
+    pub version: i32,
+    /// When it was kept.
+    pub timestamp: DateTime<Utc>,
+    /// The first 100 characters, secrets masked.
+    pub yaml_preview: String,
+}
+
+/// Versions for the history, newest first, those before `before` when given.
+pub async fn history(db: impl PgExecutor<'_>, before: Option<i32>, limit: i64) -> sqlx::Result<Vec<HistoryRow>> {
+    sqlx::query_as(
+        r#"select id, version, "timestamp", yaml_preview from config_history
+           where $1::integer is null or version < $1 order by version desc limit $2"#,
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
 /// Versions, newest first, those before `before` when given.
 pub async fn list(db: impl PgExecutor<'_>, before: Option<i32>, limit: i64) -> sqlx::Result<Vec<ConfigVersion>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(

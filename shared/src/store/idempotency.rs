@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, PgConnection, PgExecutor};
 
 use crate::secret::Secret;
 
@@ -33,10 +33,11 @@ pub async fn claim(
     key: &str,
     request: &[u8],
 ) -> sqlx::Result<Option<KnownAnswer>> {
-    sqlx::query("delete from idempotency_keys where created_at < now() - interval '1 day'").execute(&mut *tx).await?;
     let claimed = sqlx::query(
-        "insert into idempotency_keys (username, key, request, status, answer) values ($1, $2, $3, 0, 'null')
-         on conflict do nothing",
+        "insert into idempotency_keys as known (username, key, request, status, answer) values ($1, $2, $3, 0, 'null')
+         on conflict (username, key) do update
+             set request = excluded.request, status = excluded.status, answer = excluded.answer, created_at = now()
+             where known.created_at < now() - interval '1 day'",
     )
     .bind(username)
     .bind(key)
@@ -63,4 +64,17 @@ pub async fn keep(tx: &mut PgConnection, username: &str, key: &str, status: u16,
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Removes keys that are older than a day, at most `limit` of them. Returns how many: call again while it is `limit`.
+pub async fn remove_old(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<u64> {
+    let removed = sqlx::query(
+        "delete from idempotency_keys where ctid = any(array(
+             select ctid from idempotency_keys where created_at < now() - interval '1 day'
+             order by created_at limit $1 for update skip locked))",
+    )
+    .bind(limit)
+    .execute(db)
+    .await?;
+    Ok(removed.rows_affected())
 }

@@ -7,6 +7,8 @@ pub mod idempotency;
 pub mod known_hosts;
 pub mod logs;
 pub mod overview;
+pub mod pipelines;
+pub mod run_totals;
 pub mod runs;
 pub mod schedules;
 pub mod tokens;

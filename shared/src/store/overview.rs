@@ -10,7 +10,7 @@ use super::workers::LOST_AFTER;
 pub struct Gauge {
     /// `elt_runs`
     pub name: String,
-    /// What it counts.
+    /// A sentence about what is counted, with the unit.
     pub help: String,
     /// `{state="queued"}`, or empty.
     pub labels: String,
@@ -18,30 +18,36 @@ pub struct Gauge {
     pub value: f64,
 }
 
-/// What there is to watch, grouped by name.
+/// All gauges, grouped by name. Plans, checks, connection tests and undos are not counted as loads.
 pub async fn gauges(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
     sqlx::query_as(
-        r#"select 'elt_runs' as name, 'Unfinished runs by state and queue.' as help,
+        r#"select 'elt_runs' as name, 'Unfinished runs of every kind and queue, by state.' as help,
                   format('{state="%s"}', s.state) as labels, count(r.id)::float8 as value
            from (values ('queued'), ('running')) s (state)
            left join runs r on r.state = s.state and r.state in ('queued', 'running')
            group by s.state
            union all
-           select 'elt_oldest_queued_seconds', 'How long the oldest due run has been waiting.', '',
+           select 'elt_runs_unknown',
+                  'Runs of which it is unknown whether they loaded, because their target does not answer.', '',
+                  count(*)::float8
+           from runs where state in ('queued', 'running') and verdict is not null
+           union all
+           select 'elt_oldest_queued_seconds', 'Seconds the oldest due run has been waiting.', '',
                   coalesce(max(extract(epoch from now() - greatest(created_at, not_before))), 0)::float8
            from runs where state = 'queued' and coalesce(not_before, now()) <= now()
            union all
-           select 'elt_runs_finished_24h', 'Runs finished in the last 24 hours, by how they ended.',
+           select 'elt_runs_finished_24h', 'Runs and replays that finished in the last 24 hours, by state.',
                   format('{state="%s"}', s.state), count(r.id)::float8
            from (values ('succeeded'), ('failed'), ('stopped')) s (state)
-           left join runs r on r.state = s.state and r.finished_at > now() - interval '24 hours'
+           left join runs r on r.state = s.state and r.finished_at > now() - interval '24 hours' and r.kind in ('run', 'replay')
            group by s.state
            union all
-           select 'elt_rows_inserted_24h', 'Rows inserted in the last 24 hours.', '', coalesce(sum(rows_inserted), 0)::float8
-           from runs where finished_at > now() - interval '24 hours'
+           select 'elt_rows_inserted_24h', 'Rows that runs and replays inserted in the last 24 hours.', '',
+                  coalesce(sum(rows_inserted), 0)::float8
+           from runs where finished_at > now() - interval '24 hours' and kind in ('run', 'replay') and state = 'succeeded'
            union all
-           select 'elt_workers_alive', 'Workers whose heartbeat is fresh.', '', count(*)::float8
-           from workers where stopped_at is null and heartbeat_at > now() - interval '25 seconds'
+           select 'elt_workers_alive', 'Workers that take runs and whose heartbeat is fresh.', '', count(*)::float8
+           from workers where stopped_at is null and not stopping and heartbeat_at > now() - make_interval(secs => $1)
            union all
            select 'elt_schedules', 'Schedules by state.', format('{state="%s"}', s.state), count(c.id)::float8
            from (values ('waiting'), ('active'), ('stopping')) s (state)
@@ -49,6 +55,7 @@ pub async fn gauges(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
            group by s.state
            order by 1, 3"#,
     )
+    .bind(LOST_AFTER.as_secs_f64())
     .fetch_all(db)
     .await
 }
@@ -60,12 +67,20 @@ pub struct Numbers {
     pub queued: i64,
     /// How long the oldest of them has been waiting.
     pub oldest_queued_seconds: f64,
+    /// Queued runs that cannot start yet: their window is not open, or they wait before another attempt.
+    pub waiting: i64,
     /// Runs going on.
     pub running: i64,
     /// Ended well in the last 24 hours.
     pub succeeded_24h: i64,
+    /// Of these, the runs with rejected rows, files left out or warnings.
+    pub warned_24h: i64,
+    /// Of these, the runs that had rows or files to load and loaded none of them.
+    pub nothing_loaded_24h: i64,
     /// Failed in the last 24 hours.
     pub failed_24h: i64,
+    /// Rows rejected in the last 24 hours.
+    pub rows_quarantined_24h: i64,
     /// Rows inserted in the last 24 hours.
     pub rows_inserted_24h: i64,
     /// Workers whose heartbeat is fresh.
@@ -85,16 +100,20 @@ pub async fn numbers(db: impl PgExecutor<'_>) -> sqlx::Result<Numbers> {
              select greatest(created_at, not_before) as since from runs
              where state = 'queued' and coalesce(not_before, now()) <= now()
          ), finished as (
-             select state, rows_inserted from runs where finished_at > now() - interval '24 hours' and kind in ('run', 'replay')
+             select state, outcome, rows_inserted, rows_quarantined from runs where finished_at > now() - interval '24 hours' and kind in ('run', 'replay')
          ), alive as (
              select concurrency from workers
              where stopped_at is null and not stopping and heartbeat_at > now() - make_interval(secs => $1)
          )
          select (select count(*) from due) as queued,
                 (select coalesce(max(extract(epoch from now() - since)), 0)::float8 from due) as oldest_queued_seconds,
+                (select count(*) from runs where state = 'queued' and not_before > now()) as waiting,
                 (select count(*) from runs where state = 'running') as running,
                 (select count(*) from finished where state = 'succeeded') as succeeded_24h,
+                (select count(*) from finished where outcome = 'with_warnings') as warned_24h,
+                (select count(*) from finished where outcome = 'nothing_loaded') as nothing_loaded_24h,
                 (select count(*) from finished where state = 'failed') as failed_24h,
+                (select coalesce(sum(rows_quarantined), 0)::bigint from finished) as rows_quarantined_24h,
                 (select coalesce(sum(rows_inserted), 0)::bigint from finished) as rows_inserted_24h,
                 (select count(*) from alive) as workers_alive,
                 (select coalesce(sum(concurrency), 0)::bigint from alive) as slots,

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::configs::{self, ConfigVersion, NewConfig};
 use crate::config::{
-    Checked, ConfigError, ConfigProblem, Document, NoReferences, PipelineConfig, Warning, content_key,
+    Checked, ConfigError, ConfigProblem, Document, Effort, NoReferences, PipelineConfig, Warning, content_key,
 };
 use crate::secret::Secret;
 
@@ -25,14 +25,22 @@ impl Upload {
     /// # Errors
     /// When it is not one YAML mapping within the limits.
     pub fn check(key: &Secret, text: String) -> Result<Self, ConfigError> {
-        let document = Document::parse(&text)?;
-        let pipeline = match document.pipeline(&NoReferences) {
+        Self::check_within(key, text, &Effort::default())
+    }
+
+    /// Like [`Upload::check`], but stops once the effort is spent. The result must then be discarded.
+    ///
+    /// # Errors
+    /// As [`Upload::check`], and when the effort is spent.
+    pub fn check_within(key: &Secret, text: String, effort: &Effort) -> Result<Self, ConfigError> {
+        let document = Document::parse_within(&text, effort)?;
+        let pipeline = match document.pipeline_within(&NoReferences, effort) {
             Ok(checked) => Ok(checked),
             Err(ConfigError::NotRunnable(problems)) => Err(problems),
             Err(syntax) => return Err(syntax),
         };
         let content_key = content_key(key.expose().as_bytes(), &text);
-        let warnings = document.warnings();
+        let warnings = document.warnings_within(effort);
         Ok(Self { text, content_key, document, pipeline, warnings })
     }
 

@@ -73,10 +73,12 @@ macro_rules! columns {
     };
 }
 
-/// Adds a user. Fails on constraint `users_username` when the name is taken.
+/// Adds a user. Fails on constraint `users_username` when the name is taken. Tokens issued before are void: they are those
+/// of a removed user who had the same name.
 pub async fn create(db: impl PgExecutor<'_>, username: &str, password_hash: &str, role: Role) -> sqlx::Result<User> {
     sqlx::query_as(concat!(
-        "insert into users (id, username, password_hash, role) values ($1, $2, $3, $4) returning ",
+        "insert into users (id, username, password_hash, role, tokens_after)
+         values ($1, $2, $3, $4, clock_timestamp()) returning ",
         columns!()
     ))
     .bind(Uuid::now_v7())

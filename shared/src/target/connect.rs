@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use super::TargetError;
+use super::{TargetError, quote_ident};
 use crate::config::{SslMode, TargetDatabase};
 use crate::network;
 use crate::secret::Secret;
@@ -115,7 +115,7 @@ fn options(database: &TargetDatabase, default: Option<&Secret>) -> Result<PgConn
                 .host(host)
                 .port(*port)
                 .username(user)
-                .database(database.as_deref().unwrap_or(user))
+                .database(database)
                 .password(password.as_ref().map_or("", Secret::expose))
                 .ssl_mode(ssl_mode(*sslmode))
         }
@@ -173,11 +173,37 @@ fn refused(server: String, user: &str, error: sqlx::Error) -> TargetError {
     };
     match database.code().as_deref() {
         Some("3D000") => TargetError::NoDatabase { server },
-        Some("28000" | "28P01" | "42501") => {
+        Some("28000" | "28P01") => {
             TargetError::Login { server, user: user.to_owned(), reason: database.message().to_owned() }
+        }
+        Some("42501") => {
+            let database = server.split_once('/').map_or("", |(_, database)| database);
+            let grant = format!("grant connect on database {} to {}", quote_ident(database), quote_ident(user));
+            TargetError::NoConnect { grant, server }
+        }
+        // A database that accepts no connections, and a pooler that does not accept how this session begins.
+        Some("55000" | "08004") => TargetError::Refused { server, reason: database.message().to_owned() },
+        Some("08P01") if !is_passing(database.message()) => {
+            TargetError::Refused { server, reason: database.message().to_owned() }
         }
         _ => TargetError::Unreachable { server, source: error },
     }
+}
+
+/// Whether a pooler's refusal is temporary. The message decides, because poolers use one code (08P01) for everything
+/// and always write English.
+fn is_passing(message: &str) -> bool {
+    [
+        "cannot connect to server",
+        "server conn",
+        "no more connections",
+        "timeout",
+        "shut",
+        "paused",
+        "login has been failing",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 /// Whether a server, or a proxy without one, closed the connection before it said anything. sqlx takes that for the
@@ -223,6 +249,14 @@ mod tests {
             assert_eq!(error.code(), "target_url", "{text}");
             assert!(!error.to_string().contains("pw"));
         }
+    }
+
+    #[test]
+    fn a_pooler_that_refuses_a_setting_will_refuse_it_again() {
+        assert!(!is_passing("unsupported startup parameter: options"));
+        assert!(!is_passing("no such user"));
+        assert!(is_passing("pgbouncer cannot connect to server"));
+        assert!(is_passing("query_wait_timeout"));
     }
 
     #[tokio::test]

@@ -32,7 +32,7 @@ pub enum TargetError {
         server: String,
         /// Account.
         user: String,
-        /// The server's words.
+        /// The server's message.
         reason: String,
     },
     /// The database does not exist.
@@ -40,6 +40,22 @@ pub enum TargetError {
     NoDatabase {
         /// `host:port/database`
         server: String,
+    },
+    /// The account may log in, but not connect to this database.
+    #[error("the login may not connect to the target {server}; this statement grants the right: {grant}")]
+    NoConnect {
+        /// `host:port/database`
+        server: String,
+        /// The statement that grants it the right to connect.
+        grant: String,
+    },
+    /// The server, or a pooler before it, does not accept the connection, and will not accept it later either.
+    #[error("the target {server} refused the connection: {reason}")]
+    Refused {
+        /// `host:port/database`
+        server: String,
+        /// The server's message.
+        reason: String,
     },
     /// The server cannot be reached.
     #[error("the target {server} cannot be reached: {source}")]
@@ -73,7 +89,7 @@ pub enum TargetError {
     /// A filter's value does not fit its column.
     #[error("a filter's value does not fit its column: {reason}")]
     Filter {
-        /// The server's words.
+        /// The server's message.
         reason: String,
     },
     /// The database failed.
@@ -92,6 +108,8 @@ impl TargetError {
             Self::Host(_) => "target_host",
             Self::Login { .. } => "target_login",
             Self::NoDatabase { .. } => "target_no_database",
+            Self::NoConnect { .. } => "target_login",
+            Self::Refused { .. } => "target_protocol",
             Self::Unreachable { .. } => "target_unreachable",
             Self::NoTable { .. } => "target_no_table",
             Self::Reserved { .. } => "target_reserved",
@@ -116,6 +134,13 @@ impl TargetError {
             Self::Host(_) => "Correct `host` under `target:`, or allow it with ELT_NET_ALLOW.",
             Self::Login { .. } => "Correct `user` and `password` under `target:`, or the server's pg_hba.conf.",
             Self::NoDatabase { .. } => "Create the database, or correct `database` under `target:`.",
+            Self::NoConnect { .. } => {
+                "Ask the owner of the database or a superuser to execute the statement in the message."
+            }
+            Self::Refused { .. } => {
+                "Name the PostgreSQL server itself in the config, or a pooler in session mode that accepts the startup \
+                 parameters in the message (PgBouncer: ignore_startup_parameters)."
+            }
             Self::Unreachable { .. } => "Check host and port under `target:` and that the server accepts connections.",
             Self::NoTable { .. } => "Run the pipeline first, or correct `table` under `target:`.",
             Self::Reserved { .. } => "Use a table in another schema.",

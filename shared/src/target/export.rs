@@ -38,7 +38,7 @@ pub async fn export_csv(
     let (condition, order) = (condition(&existing, &query.filters)?, order(&existing, &query.sort)?);
     let fields: Vec<_> = columns.iter().map(|column| field(column, export.for_spreadsheets)).collect();
     let sql = format!(
-        "copy (select {} from {} {ROWS}{condition}{order} limit {}) to stdout (format csv, header)",
+        "copy (select {} from {} {ROWS}{condition}{order} limit {}) to stdout (format csv)",
         fields.join(", "),
         table.sql(),
         export.max_rows
@@ -56,7 +56,21 @@ pub async fn export_csv(
     // A query the server refuses is an error of this call, not a broken stream.
     let first = receiver.recv().await.transpose()?;
     let rest = stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|chunk| (chunk, receiver)));
-    Ok(stream::iter(first.map(Ok)).chain(rest).fuse())
+    let header = Bytes::from(header(&columns, export.for_spreadsheets));
+    Ok(stream::iter([Ok(header)]).chain(stream::iter(first.map(Ok))).chain(rest).fuse())
+}
+
+/// The first line. elt writes it, because the server would cut a name that the `'` makes too long.
+fn header(columns: &[PageColumn], for_spreadsheets: bool) -> String {
+    let cells = columns.iter().map(|column| {
+        let is_formula = for_spreadsheets && column.name.starts_with(['=', '+', '@', '\t', '\r', '-']);
+        let name = if is_formula { format!("'{}", column.name) } else { column.name.clone() };
+        match name.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", name.replace('"', "\"\"")),
+            false => name,
+        }
+    });
+    cells.collect::<Vec<_>>().join(",") + "\n"
 }
 
 async fn copy_out(mut connection: PgConnection, sql: String, sender: mpsc::Sender<Result<Bytes, TargetError>>) {
@@ -75,12 +89,27 @@ async fn copy_out(mut connection: PgConnection, sql: String, sender: mpsc::Sende
     }
 }
 
-/// A column of the query. Only texts can look like formulas: a number keeps its minus sign.
+/// Types whose values may begin with a minus sign and never look like a formula.
+const NUMBERS: [&str; 8] =
+    ["smallint", "integer", "bigint", "numeric", "real", "double precision", "money", "interval"];
+
+/// Whether a type is PostgreSQL's own `kind`, with or without limits, fields or dimensions: `numeric(10,2)`, `integer[]`,
+/// `interval day to second`. A type of the user's may have a name that begins alike, such as `realm`.
+fn is_of(sql_type: &str, kind: &str) -> bool {
+    sql_type.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with(['(', '[', ' ']))
+}
+
+/// A column of the query, with a `'` before values that look like formulas. Only numbers keep a leading minus sign,
+/// also those of a domain.
 fn field(column: &PageColumn, for_spreadsheets: bool) -> String {
     let name = quote_ident(&column.name);
-    let is_text = ["text", "character", "json"].iter().any(|kind| column.sql_type.starts_with(kind));
-    if !for_spreadsheets || !is_text {
+    if !for_spreadsheets || NUMBERS.iter().any(|kind| is_of(&column.sql_type, kind)) {
         return name;
     }
-    format!(r"case when {name}::text ~ E'^[=+@\t\r-]' then '''' || {name}::text else {name}::text end as {name}")
+    let is_text = ["text", "character", "json", "jsonb"].iter().any(|kind| is_of(&column.sql_type, kind));
+    let but_numbers = if is_text { "" } else { r" and {name}::text !~ '^[-+]?[0-9][0-9.]*(e[-+]?[0-9]+)?$'" };
+    let but_numbers = but_numbers.replace("{name}", &name);
+    format!(
+        r"case when {name}::text ~ E'^[=+@\t\r-]'{but_numbers} then '''' || {name}::text else {name}::text end as {name}"
+    )
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::TelemetryError;
+use crate::private_folder;
 
 const NAME: &str = "elt.log";
 const SIZE_LIMIT: u64 = 10 << 20;
@@ -29,7 +30,7 @@ impl LogFile {
     fn with_limit(data_dir: &Path, size_limit: u64) -> Result<Self, TelemetryError> {
         let path = data_dir.join(NAME);
         let open = || {
-            fs::create_dir_all(data_dir)?;
+            private_folder::create(data_dir)?;
             append_to(&path)
         };
         match open() {
@@ -70,7 +71,7 @@ impl LogFile {
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 fn same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
@@ -95,6 +96,15 @@ mod tests {
         let all: String = names(folder.path()).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
         assert_eq!(all.lines().count(), 80);
         assert!(names(folder.path()).len() > 2, "it was rotated");
+    }
+
+    #[test]
+    fn other_accounts_read_no_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().join("data");
+        LogFile::with_limit(&data_dir, 1_000).unwrap();
+        assert_eq!(fs::metadata(data_dir.join(NAME)).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&data_dir).unwrap().mode() & 0o066, 0, "nobody else may list the folder");
     }
 
     #[test]

@@ -182,7 +182,8 @@ impl TestApp {
     pub fn yaml(&self, table: &str, more: &str) -> String {
         let folder = self.folder.path().display();
         format!(
-            "sources:\n  - type: local\n    path: {folder}\ntarget:\n  table: {table}\nmonitor: {{enabled: false}}\n{more}"
+            "sources:\n  - type: local\n    path: {folder}\n    settle_seconds: 0\ntarget:\n  table: {table}\nmonitor: \
+             {{enabled: false}}\n{more}"
         )
     }
 
@@ -283,6 +284,7 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         grace_period: 10,
         run_timeout: 600,
         keep_tickets_days: 7,
+        keep_logs_days: 30,
         network: Default::default(),
         target_url: Some(target_url),
         data_dir: data_dir.path().into(),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +18,11 @@ pub enum Fate {
     SilentAfter(u64),
     /// Once the client has said this, the server's answer to its next `COMMIT` is lost and the connection is cut.
     LosesCommit(&'static str),
+    /// The same, and every connection fails from then on until [`ChaosProxy::let_through`].
+    LosesCommitForLong(&'static str),
+    /// Once the client has said this, its next `COMMIT` does not arrive, and every connection fails from then on until
+    /// [`ChaosProxy::let_through`].
+    KeepsCommit(&'static str),
 }
 
 /// See the module. Ends with this value.
@@ -33,6 +38,7 @@ struct Fates {
     connections: AtomicUsize,
     delivered: AtomicU64,
     lost_commits: AtomicUsize,
+    away: AtomicBool,
 }
 
 impl ChaosProxy {
@@ -46,6 +52,7 @@ impl ChaosProxy {
             connections: AtomicUsize::new(0),
             delivered: AtomicU64::new(0),
             lost_commits: AtomicUsize::new(0),
+            away: AtomicBool::new(false),
         });
         let serving = tokio::spawn(serve(listener, Arc::clone(&state)));
         Self { address, state, serving }
@@ -61,7 +68,17 @@ impl ChaosProxy {
         self.state.delivered.load(Ordering::Relaxed)
     }
 
-    /// Answers to a `COMMIT` that did not reach the client.
+    /// The next connection meets this fate.
+    pub fn meet(&self, fate: Fate) {
+        self.state.planned.lock().expect("fates").push_back(fate);
+    }
+
+    /// The server is there again.
+    pub fn let_through(&self) {
+        self.state.away.store(false, Ordering::Relaxed);
+    }
+
+    /// `COMMIT`s whose answer did not reach the client.
     pub fn lost_commits(&self) -> usize {
         self.state.lost_commits.load(Ordering::Relaxed)
     }
@@ -76,6 +93,9 @@ impl Drop for ChaosProxy {
 async fn serve(listener: TcpListener, fates: Arc<Fates>) {
     while let Ok((client, _)) = listener.accept().await {
         fates.connections.fetch_add(1, Ordering::Relaxed);
+        if fates.away.load(Ordering::Relaxed) {
+            continue;
+        }
         let fate = fates.planned.lock().expect("fates").pop_front();
         tokio::spawn(forward(client, fate, Arc::clone(&fates)));
     }
@@ -83,15 +103,15 @@ async fn serve(listener: TcpListener, fates: Arc<Fates>) {
 
 async fn forward(client: TcpStream, fate: Option<Fate>, fates: Arc<Fates>) {
     let Ok(server) = TcpStream::connect(fates.upstream).await else { return };
-    if let Some(Fate::LosesCommit(said)) = fate {
-        return lose_commit(client, server, said, &fates).await;
+    if let Some(Fate::LosesCommit(said) | Fate::LosesCommitForLong(said) | Fate::KeepsCommit(said)) = fate {
+        return lose_commit(client, server, said, fate, &fates).await;
     }
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let upwards = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
     let limit = match fate {
         Some(Fate::CutAfter(bytes) | Fate::SilentAfter(bytes)) => bytes,
-        Some(Fate::LosesCommit(_)) | None => u64::MAX,
+        _ => u64::MAX,
     };
     let mut buffer = vec![0; 64 << 10];
     let mut sent = 0;
@@ -112,9 +132,14 @@ async fn forward(client: TcpStream, fate: Option<Fate>, fates: Arc<Fates>) {
 }
 
 /// A client that waits for each answer has had all earlier ones when it says `COMMIT`: the next bytes are its answer.
-async fn lose_commit(mut client: TcpStream, mut server: TcpStream, said: &str, fates: &Fates) {
+async fn lose_commit(mut client: TcpStream, mut server: TcpStream, said: &str, fate: Option<Fate>, fates: &Fates) {
     let (mut asked, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     let (mut awaited, mut before) = ([said, "COMMIT"].into_iter().peekable(), Vec::new());
+    let lose = || {
+        // Set before the connection ends, because a client that reconnects at once must fail as well.
+        fates.away.store(!matches!(fate, Some(Fate::LosesCommit(_))), Ordering::Relaxed);
+        fates.lost_commits.fetch_add(1, Ordering::Relaxed);
+    };
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
@@ -125,6 +150,9 @@ async fn lose_commit(mut client: TcpStream, mut server: TcpStream, said: &str, f
                     before.clear();
                 }
                 before.drain(..before.len().saturating_sub(said.len()));
+                if awaited.peek().is_none() && matches!(fate, Some(Fate::KeepsCommit(_))) {
+                    return lose();
+                }
                 if server.write_all(&asked[..bytes]).await.is_err() {
                     return;
                 }
@@ -132,8 +160,7 @@ async fn lose_commit(mut client: TcpStream, mut server: TcpStream, said: &str, f
             read = server.read(&mut answered) => {
                 let Ok(bytes @ 1..) = read else { return };
                 if awaited.peek().is_none() {
-                    fates.lost_commits.fetch_add(1, Ordering::Relaxed);
-                    return;
+                    return lose();
                 }
                 if client.write_all(&answered[..bytes]).await.is_err() {
                     return;

@@ -64,7 +64,7 @@ impl Databases {
         }
     }
 
-    /// Makes the target database again, with another encoding than UTF-8.
+    /// Creates the target database again with an encoding other than UTF-8.
     pub async fn encode_target(&self, encoding: &str) {
         let mut admin = connect(&server().await).await;
         let target = &self.names[1];
@@ -133,7 +133,7 @@ async fn create_template(server: &PgConnectOptions) -> String {
     let db = store::connect(server.clone().database(&name), 2).await.expect("connected to the template");
     store::migrate(&db).await.expect("migrated the template");
     for (username, password, role) in [("admin", ADMIN_PASSWORD, Role::Admin), ("user", USER_PASSWORD, Role::User)] {
-        let hash = password::hash(password.into()).await.expect("hashed a password");
+        let hash = password::hash_given(password.into()).await.expect("hashed a password");
         users::create(&db, username, &hash, role).await.expect("added a user");
     }
     db.close().await;

@@ -3,7 +3,7 @@
 use elt_shared::settings::NetworkSettings;
 use elt_shared::store;
 use elt_worker::error::PipelineError;
-use elt_worker::extract::{ExtractContext, Extracted};
+use elt_worker::extract::{ExtractContext, Extracted, YoungFiles};
 use tokio_util::sync::CancellationToken;
 
 use super::database::Databases;
@@ -29,6 +29,7 @@ impl Extraction {
             network: Default::default(),
             control: store::connect(databases.control.clone(), 4).await.expect("connected"),
             stop: CancellationToken::new(),
+            young: YoungFiles::Wait,
         };
         Self { context, folder, _databases: databases }
     }

@@ -38,9 +38,14 @@ pub struct Hit {
     pub headers: HeaderMap,
 }
 
+/// Answers the n-th request, counted from 1.
+type Script = Arc<dyn Fn(&Hit, usize) -> Response + Send + Sync>;
+
 #[derive(Clone, Default)]
 struct Shared {
     hits: Arc<Mutex<Vec<Hit>>>,
+    /// What answers below `/script`, and how often it did.
+    script: Arc<Mutex<(Option<Script>, usize)>>,
     /// What `/content` answers, and its validators.
     content: Arc<Mutex<(String, HeaderMap)>>,
 }
@@ -64,6 +69,11 @@ impl HttpSource {
         self.state.hits.lock().expect("hits").clone()
     }
 
+    /// What answers everything below `/script` from now on; requests are counted anew.
+    pub fn script(&self, answer: impl Fn(&Hit, usize) -> Response + Send + Sync + 'static) {
+        *self.state.script.lock().expect("script") = (Some(Arc::new(answer)), 0);
+    }
+
     /// What `/content` answers from now on.
     pub fn set_content(&self, body: &str, headers: &[(axum::http::HeaderName, &str)]) {
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().expect("a header"))).collect();
@@ -80,6 +90,12 @@ impl Drop for HttpSource {
 impl Hit {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("a readable header"))
+    }
+
+    /// A parameter of the query, decoded.
+    pub fn param(&self, name: &str) -> Option<String> {
+        let url = reqwest::Url::parse(&format!("http://h/?{}", self.query)).expect("a query");
+        url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 }
 
@@ -120,6 +136,8 @@ fn router() -> Router<Shared> {
         .route("/cursor-circle", get(async || json_text(r#"{"rows":[{"id":1}],"next":"again"}"#)))
         .route("/links", get(links))
         .route("/content", get(content))
+        .route("/script", get(scripted))
+        .route("/script/{*rest}", get(scripted))
 }
 
 async fn remember(State(state): State<Shared>, request: Request, next: Next) -> Response {
@@ -130,6 +148,22 @@ async fn remember(State(state): State<Shared>, request: Request, next: Next) -> 
     };
     state.hits.lock().expect("hits").push(hit);
     next.run(request).await
+}
+
+/// What a script answers.
+async fn scripted(State(state): State<Shared>) -> Response {
+    let hit = state.hits.lock().expect("hits").last().cloned().expect("the request itself");
+    let (script, count) = {
+        let mut script = state.script.lock().expect("script");
+        script.1 += 1;
+        script.clone()
+    };
+    script.expect("a script")(&hit, count)
+}
+
+/// A JSON answer for scripts.
+pub fn json_answer(body: Value) -> Response {
+    json_text(&body.to_string())
 }
 
 fn json_text(body: &str) -> Response {

@@ -7,7 +7,7 @@ use elt_shared::config::{Document, NoReferences, content_key};
 use elt_shared::secret::Secret;
 use elt_shared::store;
 use elt_shared::store::configs::{self, NewConfig};
-use elt_shared::store::runs::{self, NewRun, Outcome, Run};
+use elt_shared::store::runs::{self, End, NewRun, Run};
 use elt_worker::error::PipelineError;
 use elt_worker::load::HashMemory;
 use elt_worker::pipeline::{self, RunContext};
@@ -45,7 +45,7 @@ impl Loader {
         Self { control, target, folder: Folder::new(), data: Folder::new(), databases, memory: HashMemory::default() }
     }
 
-    /// With a target database in another encoding than UTF-8.
+    /// A loader whose target database has an encoding other than UTF-8.
     pub async fn in_encoding(encoding: &str) -> Self {
         let loader = Self::start().await;
         loader.databases.encode_target(encoding).await;
@@ -55,7 +55,7 @@ impl Loader {
     /// A config that loads the folder into a table of the default target.
     pub fn yaml(&self, table: &str, more: &str) -> String {
         format!(
-            "sources: [{{type: local, path: {}}}]\ntarget: {{table: {table}}}\n{more}",
+            "sources: [{{type: local, settle_seconds: 0, path: {}}}]\ntarget: {{table: {table}}}\n{more}",
             self.folder.path().display()
         )
     }
@@ -85,10 +85,13 @@ impl Loader {
     pub async fn execute(&self, context: &RunContext) -> Ended {
         let ended = pipeline::run(context).await;
         let (outcome, report) = match &ended {
-            Ok(report) => (Outcome::Succeeded, Some(serde_json::to_value(report).expect("a report is JSON"))),
+            Ok(report) => (
+                End::Succeeded { outcome: report.judge() },
+                Some(serde_json::to_value(report).expect("a report is JSON")),
+            ),
             Err(error) => {
                 let (code, error, next_step) = (error.code().to_owned(), error.to_string(), error.next_step());
-                (Outcome::Failed { code, error, next_step }, None)
+                (End::Failed { code, error, next_step }, None)
             }
         };
         let mut db = self.control.acquire().await.expect("a connection");
@@ -106,7 +109,7 @@ impl Loader {
     }
 
     /// Keeps the config and makes a queued run of it.
-    pub async fn create(&self, kind: &str, yaml: &str, options: Value, parent_id: Option<Uuid>) -> Run {
+    pub async fn create(&self, kind: &str, yaml: &str, options: Value, subject_id: Option<Uuid>) -> Run {
         let document = Document::parse(yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
         let pipeline = document.pipeline(&NoReferences).unwrap_or_else(|error| panic!("{error}: {yaml}")).value;
         let new = NewConfig {
@@ -129,7 +132,8 @@ impl Loader {
             target_table: &table,
             trigger: "manual",
             schedule_id: None,
-            parent_id,
+            subject_id,
+            retry_of: None,
             queue: "tests",
             options,
             not_before: None,

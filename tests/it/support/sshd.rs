@@ -56,7 +56,15 @@ impl Sshd {
     /// Restarts it on the same port so that it asks for passwords in a dialogue, as servers with PAM do.
     pub fn ask_in_a_dialogue(&mut self) {
         self.stop();
+        let _ = std::fs::remove_file(self.folder.path().join("etc/methods"));
         std::fs::write(self.folder.path().join("etc/dialogue"), "").expect("noted");
+        (self.address, self.child) = serve(self.folder.path(), Some(self.address));
+    }
+
+    /// Restarts the server on the same port so that it wants these methods one after the other: `publickey,password`.
+    pub fn require(&mut self, methods: &str) {
+        self.stop();
+        std::fs::write(self.folder.path().join("etc/methods"), methods).expect("noted");
         (self.address, self.child) = serve(self.folder.path(), Some(self.address));
     }
 
@@ -144,6 +152,7 @@ impl Sshd {
             csv: CsvOptions::default(),
             records: None,
             trust: HostTrust::FirstUse,
+            settle_seconds: 0,
             after_load: AfterLoad::Keep,
         }
     }
@@ -220,9 +229,11 @@ fn config_text(folder: &Path, address: SocketAddr) -> String {
         true => "UsePAM yes\nPasswordAuthentication no\nKbdInteractiveAuthentication yes\n",
         false => "UsePAM no\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\n",
     };
+    let methods = std::fs::read_to_string(etc.join("methods"));
+    let methods = methods.map_or(String::new(), |methods| format!("AuthenticationMethods {methods}\n"));
     format!(
         "ListenAddress {address}\n{host_keys}AuthorizedKeysFile {etc}/authorized_keys\nPidFile {etc}/pid\n\
-         {asks}StrictModes no\n\
+         {asks}{methods}StrictModes no\n\
          LogLevel VERBOSE\nMaxStartups 100\nSubsystem sftp internal-sftp\nForceCommand internal-sftp\n{shut_in}",
         etc = etc.display(),
     )

@@ -1,4 +1,4 @@
-//! One column of a batch becomes values of one type.
+//! Conversion of one column of a batch to one type.
 
 use elt_shared::config::ColumnType;
 use polars::prelude::{
@@ -18,7 +18,7 @@ pub struct Cast<'a> {
     column: usize,
     typing: &'a Typing,
     format: Option<TimeFormat<'a>>,
-    /// Cells need not be looked at twice: parsing is the whole test, or the profile did it.
+    /// Whether a cell that parses is a value of the type: parsing is the whole test, or the profile did the rest.
     parsing_is_enough: bool,
     tokens: bool,
     /// The catalog's description of a type elt does not convert to.
@@ -47,7 +47,8 @@ impl<'a> Cast<'a> {
         let Some(column_type) = self.typing.sql_type.known() else {
             return Ok(self.foreign_texts(name, source, text));
         };
-        // What was inferred was inferred from values that a double holds exactly.
+        // Only a declared type can lose digits, because `real` and `double` are inferred from values that they hold
+        // exactly.
         let declared = self.typing.declared;
         Ok(match column_type {
             ColumnType::Boolean => self.booleans(name, source),
@@ -153,7 +154,7 @@ impl<'a> Cast<'a> {
         builder.finish().into_series()
     }
 
-    /// Types that travel as text.
+    /// Converts the cells of a type that is sent as text. `keep` returns the text to send; `None`: it is not a value.
     fn texts<'t>(
         &mut self,
         name: &str,
@@ -185,7 +186,8 @@ impl<'a> Cast<'a> {
         builder.finish().into_series()
     }
 
-    /// Texts the server converts. In a column of texts, and in an enum with such a label, nothing but NULL is missing.
+    /// Keeps texts that the server converts. Null tokens such as `NA` are values in a column of texts and in an enum
+    /// that has such a label.
     fn foreign_texts(&mut self, name: &str, source: &RawColumn, text: &str) -> Series {
         let rows = source.ends.len();
         let foreign = self.foreign;
@@ -252,7 +254,8 @@ impl<'a> Cast<'a> {
 }
 
 impl Cast<'_> {
-    /// What a value has more than the column holds, where it is a value of a wider type.
+    /// The end of a sentence about a value that is too long, too large or too precise for the column. `None`: it is not
+    /// a value of a wider type either.
     fn too_much(&self, bytes: &[u8]) -> Option<String> {
         let column_type = self.typing.sql_type.known()?;
         let sql = column_type.to_string();
@@ -283,7 +286,7 @@ impl Cast<'_> {
     }
 }
 
-/// A JSON cell as a document; a JSON string is one, too. `None`: PostgreSQL cannot keep it.
+/// A JSON cell as a document; a JSON string is one, too. `None`: PostgreSQL cannot store it.
 fn json_text(kind: CellKind, cell: &str) -> Option<std::borrow::Cow<'_, str>> {
     if kind == CellKind::String {
         return if cell.contains('\0') { None } else { serde_json::to_string(cell).ok().map(Into::into) };

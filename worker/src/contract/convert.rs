@@ -33,22 +33,22 @@ pub struct TypedBatch {
 pub struct Violation {
     /// Row of the batch.
     pub row: usize,
-    /// Column of the layout; `None`: it is about the whole row.
+    /// Column of the layout; `None`: the violation is about the whole row.
     pub column: Option<usize>,
     /// Stable. Of the contract: `wrong_type`, `does_not_fit`, `null_not_allowed`, `null_key`, `not_allowed`, `below_min`,
     /// `above_max`, `pattern`, `nul_byte`. Of the table: `check`, `foreign_key`, `unique`, `exclusion`, `trigger`,
-    /// `key_too_long`, `encoding`, `refused`.
+    /// `key_too_long`, `too_long`, `encoding`, `refused`.
     pub code: &'static str,
     /// A sentence about the value, without the column's name. It may show the value.
     pub reason: String,
     /// The same sentence without the value, where it is not clear from the code.
     pub rule: Option<String>,
-    /// The server refused the row; a contract's rules are checked before a row is sent.
+    /// Whether the server refused the row. False: the row broke a rule of the contract and was not sent.
     pub refused: bool,
 }
 
 impl Violation {
-    /// Of a contract's rule.
+    /// A violation of a rule of the contract.
     pub(super) fn of_contract(row: usize, column: usize, code: &'static str, reason: String) -> Self {
         Self { row, column: Some(column), code, reason, rule: None, refused: false }
     }
@@ -122,7 +122,7 @@ impl Converter {
         Ok(converted)
     }
 
-    /// Looks for rows whose value converted, but would be changed by the table's column.
+    /// Finds rows with a value that converted, but that the table's column would change.
     fn find_misfits(
         &mut self,
         index: usize,

@@ -1,5 +1,5 @@
-//! What a column holds less than its type promises: characters, bits, digits, labels. A value that does not fit would
-//! be changed by the server in silence, so its row breaks the contract.
+//! Limits that a column sets to its values: characters, bits, digits, labels. A row with a value that does not fit
+//! breaks the contract, because the server would change the value silently.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const NAME_BYTES: usize = 63;
 /// Digits of a second that PostgreSQL keeps.
 const MICROSECOND_DIGITS: u32 = 6;
 
-/// What fits into a column.
+/// The values that fit into a column.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Fit {
     /// Every value of its type.
@@ -54,11 +54,11 @@ pub enum Fit {
     Fraction(u32),
 }
 
-/// Why a value does not fit: a code, and a sentence without the value.
+/// The reason why a value does not fit: a code, and the end of a sentence, without the value.
 pub type Misfit = (&'static str, String);
 
 impl Fit {
-    /// What fits into a column. `sql`: its type as the catalog spells it.
+    /// The values that fit into a column. `sql`: its type as the catalog spells it.
     pub fn of(sql_type: &SqlType, sql: &str, foreign: Option<&ForeignType>) -> Self {
         match (sql_type.known(), foreign) {
             (Some(known), _) if is_time(known) => fraction(sql).map_or(Self::Any, Self::Fraction),
@@ -97,7 +97,8 @@ impl Fit {
         }
     }
 
-    /// Why a converted value does not fit; `None`: it does. `sql`: the column's type as the catalog spells it.
+    /// The reason why a converted value does not fit; `None`: it fits. `sql`: the column's type as the catalog spells
+    /// it.
     pub fn misfit(&self, cells: Cells<'_>, row: usize, kind: CellKind, sql: &str) -> Option<Misfit> {
         match (self, cells) {
             (Self::Fraction(digits), Cells::Timestamp(array)) => misfit_micros(array.value(row), *digits, sql),
@@ -191,7 +192,7 @@ fn misfit_micros(micros: i64, digits: u32, sql: &str) -> Option<Misfit> {
     Some(("does_not_fit", format!("has {has} of a second; the column holds {digits} ({sql})")))
 }
 
-/// Why a decimal has too many digits for a column.
+/// The reason why a decimal has too many digits for a column.
 pub fn misfit_decimal(text: &[u8], whole: i64, scale: i64, sql: &str) -> String {
     match value::decimal_digits(text) {
         Some((digits, _)) if digits > whole => {
@@ -212,7 +213,7 @@ pub fn misfit_decimal(text: &[u8], whole: i64, scale: i64, sql: &str) -> String 
     }
 }
 
-/// A number with more digits than a floating-point column keeps.
+/// The reason why a floating-point column would round a number.
 pub fn more_digits(text: &[u8], sql: &str) -> String {
     let digits = value::significant_digits(text);
     format!("has {}, which the column would round ({sql})", counted(digits, "significant digit"))

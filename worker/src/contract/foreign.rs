@@ -9,9 +9,9 @@ pub struct ForeignType {
     pub name: String,
     /// The type without its modifiers, with `[]` for an array: `bpchar[]`.
     pub unlimited: String,
-    /// A type of PostgreSQL itself, not of an extension or a user.
+    /// Whether it is a type of PostgreSQL itself, not of an extension or a user.
     pub builtin: bool,
-    /// Values are arrays.
+    /// Whether values are arrays.
     pub array: bool,
     /// `b`: base type, `e`: enum, `r`: range, `m`: multirange, `c`: composite.
     pub kind: String,
@@ -21,7 +21,7 @@ pub struct ForeignType {
     pub labels: Vec<String>,
     /// The name of a range's element type: `timestamp`.
     pub subtype: Option<String>,
-    /// A domain on the way does not allow NULL.
+    /// Whether a domain over the type forbids NULL.
     pub not_null: bool,
 }
 

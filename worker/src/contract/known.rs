@@ -28,9 +28,9 @@ pub struct KnownColumn {
     pub history: Vec<Typing>,
     /// What would break if its type changed: `view public.totals`.
     pub depended_on_by: Option<String>,
-    /// What the catalog says about a type elt does not convert to.
+    /// The catalog's description of a type that elt does not convert to.
     pub foreign: Option<Arc<ForeignType>>,
-    /// The collation, where it is not the type's own: quoted, `"pg_catalog"."C"`.
+    /// The collation, quoted: `"pg_catalog"."C"`. `None`: the type's default.
     pub collation: Option<String>,
 }
 
@@ -58,7 +58,8 @@ impl Known {
         if let Some(dependent) = &column.depended_on_by {
             return Some(format!("{dependent} depends on the column"));
         }
-        // Whole numbers may become larger whole numbers; whether a column of others takes decimals is theirs to say.
+        // elt may make whole numbers larger in any table. In a table that elt did not make, it leaves it to the owner
+        // whether a column becomes one of decimals or texts, because other programs may rely on whole numbers.
         let other_kind = to.is_text() || to.known() == Some(ColumnType::Numeric(None));
         (other_kind && !self.made_by_elt).then(|| "the table was not made by elt".into())
     }

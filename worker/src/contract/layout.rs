@@ -16,7 +16,8 @@ use super::{SqlType, Typing};
 pub struct Layout {
     /// The columns.
     pub columns: Vec<Column>,
-    /// The database's encoding has not every character, so texts are sent as bytes and converted by the server.
+    /// Whether texts are sent as bytes and converted by the server, because the database's encoding lacks some
+    /// characters.
     pub transcoded: bool,
 }
 
@@ -33,13 +34,13 @@ pub struct Column {
     pub through: Option<Typing>,
     /// What its values must be beside their type.
     pub rules: Option<Rules>,
-    /// What the catalog says about a type elt does not convert to.
+    /// The catalog's description of a type that elt does not convert to.
     pub foreign: Option<Arc<ForeignType>>,
-    /// Which values of the type fit into the table's column.
+    /// The values of the type that fit into the table's column.
     pub fit: Fit,
-    /// The collation, where it is not the type's own: quoted, `"pg_catalog"."C"`.
+    /// The collation, quoted: `"pg_catalog"."C"`. `None`: the type's default.
     pub collation: Option<String>,
-    /// Its values are sent as the bytes of UTF-8 texts: see [`Layout::transcoded`].
+    /// Whether its values are sent as the bytes of UTF-8 texts: see [`Layout::transcoded`].
     pub transcoded: bool,
     /// Part of the key of a merge.
     pub key: bool,
@@ -73,7 +74,7 @@ impl Column {
 }
 
 impl Layout {
-    /// The same layout for a database whose encoding has not every character.
+    /// The same layout for a database whose encoding lacks some characters.
     pub fn transcoded(mut self) -> Self {
         self.transcoded = true;
         for column in &mut self.columns {

@@ -11,10 +11,10 @@
 //! - [`widen`]: which type holds what a narrower one does not
 //! - [`rules`]: nullable, enum, min, max, pattern
 //! - [`cells`]: typed columns of a batch, and the canonical text of their values
-//! - [`cast`]: one column of a batch becomes values of one type
+//! - [`cast`]: conversion of one column of a batch to one type
 //! - [`convert`]: a batch of raw cells becomes a batch of typed ones, and violations
 //! - [`foreign`]: types elt does not convert to itself, as the catalog describes them
-//! - [`fit`]: what a column holds less than its type promises
+//! - [`fit`]: limits that a column sets to its values
 //! - [`json`]: JSON as PostgreSQL can keep it
 
 mod cast;

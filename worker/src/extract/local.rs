@@ -6,29 +6,71 @@ use std::time::{Duration, SystemTime};
 
 use elt_shared::config::LocalSource;
 use globset::{GlobBuilder, GlobMatcher};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, Stamp, format_of};
+use super::{
+    Compression, ExtractContext, Extracted, Format, InputFile, LeftOut, LeftOutKind, Stamp, YoungFiles, format_of,
+};
 use crate::error::{PipelineError, Result};
 use crate::roots::Roots;
 
+mod record_end;
 #[cfg(test)]
 mod tests;
 pub(crate) mod walk;
 
 use walk::{Found, Kind};
 
-/// Lists the files of a local source, in name order.
+/// A run waits at most this long for files that may still be written.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// Added to a wait, because a file's time may be a little older than the write that set it.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// Lists the files of a local source, in name order. Waits for those that may still be written, as the context says.
 ///
 /// # Errors
-/// When its path is missing, outside the folders that may be read, or a file nobody can read.
+/// When its path is missing or outside the folders that may be read, or the file it names cannot be read or is still
+/// being written after the wait.
 pub async fn extract(index: usize, source: &LocalSource, context: &ExtractContext) -> Result<Extracted> {
+    let deadline = Instant::now() + MAX_WAIT;
+    loop {
+        let listed = list(index, source, context).await?;
+        let waits = matches!(context.young, YoungFiles::Wait | YoungFiles::WaitForRecord);
+        let Some(rests_in) = listed.rests_in.filter(|_| waits) else { return Ok(listed.extracted) };
+        if Instant::now() + rests_in > deadline {
+            return match listed.young_required {
+                Some(name) => Err(still_written(&name)),
+                None => Ok(listed.extracted),
+            };
+        }
+        tracing::info!("waiting {:.1} s for files that may still be written", rests_in.as_secs_f32());
+        tokio::select! {
+            () = context.stop.cancelled() => return Err(PipelineError::Stopped),
+            () = tokio::time::sleep(rests_in + GRACE) => {}
+        }
+    }
+}
+
+async fn list(index: usize, source: &LocalSource, context: &ExtractContext) -> Result<Listed> {
     let (source, context) = (source.clone(), context.clone());
     let list = move || Listing { index, source: &source, scope: Scope::of(&context) }.list();
     tokio::task::spawn_blocking(list)
         .await
         .map_err(|error| PipelineError::Internal(format!("listing a folder: {error}")))?
+}
+
+/// The failure of a source whose only file keeps changing.
+fn still_written(name: &str) -> PipelineError {
+    PipelineError::Extract {
+        code: "source_changed",
+        message: format!("{name} changed a moment ago and is probably still being written"),
+        next_step:
+            "Wait until the file is written completely and retry the run, or write a smaller `settle_seconds` in \
+                    the source."
+                .into(),
+    }
 }
 
 /// A value that changes when a file is added, taken away or written: paths, sizes, times and inodes. A file that may
@@ -37,7 +79,7 @@ pub async fn extract(index: usize, source: &LocalSource, context: &ExtractContex
 /// # Errors
 /// As [`extract`].
 pub async fn fingerprint(index: usize, source: &LocalSource, context: &ExtractContext) -> Result<u128> {
-    let extracted = extract(index, source, context).await?;
+    let Listed { extracted, .. } = list(index, source, context).await?;
     let mut hash = Xxh3::new();
     for file in &extracted.files {
         hash.update(file.path.as_os_str().as_bytes());
@@ -74,11 +116,13 @@ struct Scope<'a> {
     roots: &'a Roots,
     never: &'a [PathBuf],
     stop: &'a CancellationToken,
+    young: YoungFiles,
 }
 
 impl<'a> Scope<'a> {
     fn of(context: &'a ExtractContext) -> Self {
-        Self { base: &context.base, roots: &context.roots, never: &context.never, stop: &context.stop }
+        let ExtractContext { base, roots, never, stop, young, .. } = context;
+        Self { base, roots, never, stop, young: *young }
     }
 }
 
@@ -89,8 +133,45 @@ struct Listing<'a> {
     scope: Scope<'a>,
 }
 
+/// The result of a listing.
+#[derive(Debug, Default)]
+struct Listed {
+    extracted: Extracted,
+    /// Time until the last of the files that were left out because they may still be being written can be read; `None`:
+    /// no file was left out for that reason.
+    rests_in: Option<Duration>,
+    /// The name of such a file that the config names itself.
+    young_required: Option<String>,
+}
+
+impl Listed {
+    fn leave_out(&mut self, name: String, because: NotInput) {
+        self.rests_in = self.rests_in.max(because.rests_in);
+        self.extracted.left_out.push(LeftOut { name, kind: because.kind, reason: because.reason });
+    }
+}
+
+/// The reason why a file is not input.
+#[derive(Debug)]
+struct NotInput {
+    kind: LeftOutKind,
+    reason: String,
+    /// Time after which it will be input, if it does not change again; `None`: it will not.
+    rests_in: Option<Duration>,
+}
+
+impl NotInput {
+    fn skipped(reason: impl Into<String>) -> Self {
+        Self { kind: LeftOutKind::Skipped, reason: reason.into(), rests_in: None }
+    }
+
+    fn failed(reason: impl Into<String>) -> Self {
+        Self { kind: LeftOutKind::Failed, reason: reason.into(), rests_in: None }
+    }
+}
+
 impl Listing<'_> {
-    fn list(&self) -> Result<Extracted> {
+    fn list(&self) -> Result<Listed> {
         let place = self.place()?;
         self.allowed(&place.start)?;
         let meta = std::fs::metadata(&place.start).map_err(|error| self.missing(&place.start, &error))?;
@@ -148,17 +229,20 @@ impl Listing<'_> {
     }
 
     /// A file the config names: it must be one we can read.
-    fn single(&self, path: &Path) -> Result<Extracted> {
-        let mut extracted = Extracted::default();
+    fn single(&self, path: &Path) -> Result<Listed> {
+        let mut listed = Listed::default();
         let found = Found::at(path.to_owned());
         match self.judge(&found) {
-            Ok(file) => extracted.files.push(InputFile { required: true, ..file }),
-            Err((LeftOutKind::Skipped, reason))
-                if found.kind == Kind::File && format_of(&self.shown(path)).is_some() =>
+            Ok(file) => listed.extracted.files.push(InputFile { required: true, ..file }),
+            Err(because)
+                if because.kind == LeftOutKind::Skipped
+                    && found.kind == Kind::File
+                    && format_of(&self.shown(path)).is_some() =>
             {
-                extracted.left_out.push(self.leave_out(path, LeftOutKind::Skipped, reason));
+                listed.young_required = because.rests_in.map(|_| self.shown(path));
+                listed.leave_out(self.shown(path), because);
             }
-            Err((_, reason)) => {
+            Err(NotInput { reason, .. }) => {
                 return Err(PipelineError::Extract {
                     code: "source_unreadable",
                     message: format!("source {}: {}: {reason}", self.index + 1, self.shown(path)),
@@ -168,52 +252,56 @@ impl Listing<'_> {
                 });
             }
         }
-        Ok(extracted)
+        Ok(listed)
     }
 
     /// Every file of a folder that is wanted; what is not ours is left out, with its reason.
-    fn folder(&self, place: &Place) -> Result<Extracted> {
+    fn folder(&self, place: &Place) -> Result<Listed> {
         let found = walk::files(&place.start, place.deep, self.scope.roots, self.scope.stop)
             .map_err(|error| self.missing(&place.start, &error))?
             .ok_or(PipelineError::Stopped)?;
-        let mut extracted = Extracted::default();
+        let mut listed = Listed::default();
         let wanted = |found: &&Found| matches!(found.kind, Kind::Closed(_)) || place.wants(&found.path);
         for found in found.iter().filter(wanted) {
             match self.judge(found) {
-                Ok(file) => extracted.files.push(file),
-                Err((kind, reason)) => extracted.left_out.push(self.leave_out(&found.path, kind, reason)),
+                Ok(file) => listed.extracted.files.push(file),
+                Err(because) => listed.leave_out(self.shown(&found.path), because),
             }
         }
-        Ok(extracted)
+        Ok(listed)
     }
 
     /// Whether a file is input, and if not, why.
-    fn judge(&self, found: &Found) -> Result<InputFile, (LeftOutKind, String)> {
-        use LeftOutKind::{Failed, Skipped};
+    fn judge(&self, found: &Found) -> Result<InputFile, NotInput> {
         let path = &found.path;
         match &found.kind {
             Kind::File => {}
-            Kind::Hidden => return Err((Skipped, "it is hidden: its name starts with a dot".into())),
-            Kind::Special(what) => return Err((Skipped, format!("it is a {what}, not a file"))),
-            Kind::Refused(reason) | Kind::Closed(reason) => return Err((Failed, reason.clone())),
+            Kind::Hidden => return Err(NotInput::skipped("it is hidden: its name starts with a dot")),
+            Kind::Special(what) => return Err(NotInput::skipped(format!("it is a {what}, not a file"))),
+            Kind::Refused(reason) | Kind::Closed(reason) => return Err(NotInput::failed(reason)),
         }
         if path.canonicalize().is_ok_and(|real| self.scope.roots.own(&real)) {
-            return Err((Skipped, "it is one of elt's own files".into()));
+            return Err(NotInput::skipped("it is one of elt's own files"));
         }
         if self.scope.never.iter().any(|never| walk::same_file(never, path)) {
-            return Err((Skipped, "it is the combined CSV this pipeline writes".into()));
+            return Err(NotInput::skipped("it is the combined CSV this pipeline writes"));
         }
         let shown = self.shown(path);
         let Some((format, compression)) = format_of(&shown) else {
             let what = "is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst";
-            return Err((Skipped, format!("its suffix {what}")));
+            return Err(NotInput::skipped(format!("its suffix {what}")));
         };
-        let unreadable = |error: std::io::Error| (Failed, format!("it cannot be read: {error}"));
+        let unreadable = |error: std::io::Error| NotInput::failed(format!("it cannot be read: {error}"));
         std::fs::File::open(path).map_err(unreadable)?;
         let stamp = Stamp::of(path).map_err(unreadable)?;
-        if !self.settled(&stamp) {
-            let seconds = self.source.settle_seconds;
-            return Err((Skipped, format!("it changed less than {seconds} s ago and may still be written")));
+        if let Some(rests_in) = self.rests_in(&stamp)
+            && !self.may_be_taken_young(path, (format, compression)).map_err(unreadable)?
+        {
+            let reason = format!(
+                "it changed less than {} s ago and may still be written; the next look or run reads it",
+                self.source.settle_seconds
+            );
+            return Err(NotInput { rests_in: Some(rests_in), ..NotInput::skipped(reason) });
         }
         Ok(InputFile {
             source: self.index,
@@ -229,16 +317,22 @@ impl Listing<'_> {
         })
     }
 
-    /// Whether nobody changed a file for a while. A time in the future says nothing about that.
-    fn settled(&self, stamp: &Stamp) -> bool {
+    /// Time until a file will have been unchanged for `settle_seconds`; `None`: it has been already. A file whose time
+    /// is further in the future than that is taken as unchanged, because its time says nothing about the last write.
+    fn rests_in(&self, stamp: &Stamp) -> Option<Duration> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_nanos() as i128;
         let age = now - stamp.mtime_ns;
-        let wait = i128::from(self.source.settle_seconds) * 1_000_000_000;
-        age >= wait || age < -wait
+        let settle = i128::from(self.source.settle_seconds) * 1_000_000_000;
+        let missing = settle - age;
+        (missing > 0 && age >= -settle).then(|| Duration::from_nanos(u64::try_from(missing).unwrap_or(u64::MAX)))
     }
 
-    fn leave_out(&self, path: &Path, kind: LeftOutKind, reason: String) -> LeftOut {
-        LeftOut { name: self.shown(path), kind, reason }
+    fn may_be_taken_young(&self, path: &Path, how: (Format, Compression)) -> std::io::Result<bool> {
+        match self.scope.young {
+            YoungFiles::Take => Ok(true),
+            YoungFiles::WaitForRecord => record_end::ends_with_a_record(path, how),
+            YoungFiles::LeaveOut | YoungFiles::Wait => Ok(false),
+        }
     }
 
     /// A path as people see it: from the base folder on.

@@ -33,6 +33,22 @@ pub struct ExtractContext {
     pub control: sqlx::PgPool,
     /// Cancelled when the run should stop.
     pub stop: CancellationToken,
+    /// The treatment of files that may still be being written.
+    pub young: YoungFiles,
+}
+
+/// The treatment of a local file that changed less than its source's `settle_seconds` ago and may still be being
+/// written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum YoungFiles {
+    /// It is left out, and found by the next look.
+    LeaveOut,
+    /// It is taken, because only its name and its beginning are wanted.
+    Take,
+    /// It is taken when it ends where a record ends; otherwise the extraction waits until it rests.
+    WaitForRecord,
+    /// The extraction waits until it rests.
+    Wait,
 }
 
 /// How a file's bytes are read.
@@ -203,20 +219,9 @@ pub async fn extract(config: &PipelineConfig, context: &ExtractContext) -> Resul
     on_a_thread(async move || extract_each(&config, &context).await).await
 }
 
-/// Moves or deletes remote files that were loaded, as their sources say. Called once the load has committed;
-/// answers what did not work as sentences.
-pub async fn after_load(config: &PipelineConfig, files: &[InputFile], context: &ExtractContext) -> Vec<String> {
-    if files.iter().all(|file| file.after_load.is_none()) {
-        return Vec::new();
-    }
-    let (config, files, context) = (config.clone(), files.to_vec(), context.clone());
-    let done = on_a_thread(async move || Ok(sftp::after_load(&config.sources, &files, &context).await)).await;
-    done.unwrap_or_else(|error| vec![error.to_string()])
-}
-
 /// Runs work on a blocking thread. The futures of the network sources borrow across their retries in ways that
 /// bind them to one thread, and their files are written with blocking calls.
-pub async fn on_a_thread<T: Send + 'static>(work: impl AsyncFnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+async fn on_a_thread<T: Send + 'static>(work: impl AsyncFnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let (runtime, span) = (tokio::runtime::Handle::current(), tracing::Span::current());
     tokio::task::spawn_blocking(move || span.in_scope(|| runtime.block_on(work())))
         .await

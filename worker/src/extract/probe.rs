@@ -6,7 +6,7 @@ use elt_shared::config::SourceConfig;
 use serde::{Deserialize, Serialize};
 
 use super::{ExtractContext, InputFile, http, local, sftp};
-use crate::error::PipelineError;
+use crate::error::{PipelineError, Reached};
 use crate::frame::read;
 
 /// What one attempt to reach a source or the target showed.
@@ -62,20 +62,6 @@ impl From<&PipelineError> for ProbeProblem {
     }
 }
 
-/// Codes of what never answered.
-const UNREACHABLE: [&str; 8] = [
-    "source_unreachable",
-    "source_timeout",
-    "source_refused",
-    "source_config",
-    "outside_roots",
-    "control_database",
-    "target_unreachable",
-    "target_host",
-];
-/// Codes of what answered, but was not trusted or did not trust us.
-const NOT_LET_IN: [&str; 5] = ["source_login", "host_key_unknown", "host_key_changed", "sftp_protocol", "target_login"];
-
 /// Names shown of a source with many files.
 pub const FILES_SHOWN: usize = 20;
 
@@ -121,11 +107,10 @@ impl Sample {
 impl ProbeReport {
     /// Something that is not usable, and how far we got: what the code says about it.
     pub fn failed(problem: ProbeProblem) -> Self {
-        let code = problem.code.as_str();
-        let reachable = !UNREACHABLE.contains(&code);
+        let reached = Reached::by(&problem.code);
         Self {
-            reachable,
-            authenticated: reachable && !NOT_LET_IN.contains(&code),
+            reachable: reached >= Reached::Answered,
+            authenticated: reached == Reached::LetIn,
             problem: Some(problem),
             ..Self::nothing()
         }

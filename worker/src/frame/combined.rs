@@ -1,9 +1,12 @@
 //! The combined CSV: every loaded row of every source in one file, beside its final name until the load has committed.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use nix::unistd::AccessFlags;
 
 /// Bytes collected before they are written.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -22,6 +25,8 @@ pub struct CombinedCsv {
     /// Whether that cell was NULL: a row of one NULL cell must not be a blank line.
     only_null: bool,
     header_written: bool,
+    /// Whether the unfinished file stays when this value is dropped: it got its name, or another attempt decides about
+    /// it.
     published: bool,
 }
 
@@ -32,14 +37,7 @@ impl CombinedCsv {
     /// # Errors
     /// When the folder cannot be written to, or the path is a folder.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
-        if path.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-        }
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
+        let (folder, name) = place(path)?;
         fs::create_dir_all(folder)?;
         sweep(folder, name);
         let (unfinished, file) = unfinished_file(folder, name)?;
@@ -68,11 +66,21 @@ impl CombinedCsv {
     /// Publishes what a worker left behind that was killed between its commit and [`CombinedCsv::publish`].
     /// False: it is not there.
     ///
+    /// `named` is what the run's marker says. The marker lies in the target's database, which is not trusted with paths of
+    /// this machine: the file is looked for in the folder of `path` only, and must have a name that [`CombinedCsv::create`]
+    /// gives to the unfinished file of `path`.
+    ///
     /// # Errors
     /// When the folder cannot be written to.
-    pub fn publish_left_behind(unfinished: &Path, path: &Path) -> io::Result<bool> {
-        match fs::rename(unfinished, path) {
-            Ok(()) => Ok(true),
+    pub fn publish_left_behind(named: &Path, path: &Path) -> io::Result<bool> {
+        let (folder, name) = place(path)?;
+        let Some(unfinished) = named.file_name().filter(|unfinished| is_unfinished(unfinished, name)) else {
+            return Ok(false);
+        };
+        let unfinished = folder.join(unfinished);
+        match fs::symlink_metadata(&unfinished) {
+            Ok(found) if found.is_file() => fs::rename(&unfinished, path).map(|()| true),
+            Ok(_) => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -154,6 +162,17 @@ impl CombinedCsv {
         Ok(self.path.clone())
     }
 
+    /// Leaves the unfinished file where it is, because it is not known yet whether its rows are loaded. An attempt that
+    /// finds them loaded [publishes](CombinedCsv::publish_left_behind) it; the next run of the config removes it.
+    ///
+    /// # Errors
+    /// When the disk is full or gone.
+    pub fn leave(mut self) -> io::Result<()> {
+        self.flush()?;
+        self.published = true;
+        Ok(())
+    }
+
     #[inline]
     fn separate(&mut self, null: bool) {
         if self.in_row {
@@ -199,20 +218,63 @@ pub fn needs_quotes(bytes: &[u8]) -> bool {
     bytes.is_empty() || memchr::memchr3(b',', b'"', b'\n', bytes).is_some() || memchr::memchr(b'\r', bytes).is_some()
 }
 
+/// Whether a file could be created at a path, as [`CombinedCsv::create`] would: nothing is written.
+///
+/// # Errors
+/// When it could not.
+pub fn check(path: &Path) -> io::Result<()> {
+    let (folder, _) = place(path)?;
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    if !there.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, "one of its folders is a file"));
+    }
+    Ok(nix::unistd::access(there, AccessFlags::W_OK | AccessFlags::X_OK)?)
+}
+
+/// The folder and the name of a file to write.
+fn place(path: &Path) -> io::Result<(&Path, &OsStr)> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    if path.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => Ok((folder, name)),
+        _ => Ok((Path::new("."), name)),
+    }
+}
+
+/// Whether a file's name is one of the unfinished file of `name`: `.NAME.<32 hexadecimal digits>.elt-partial`.
+fn is_unfinished(found: &OsStr, name: &OsStr) -> bool {
+    let token = found
+        .as_encoded_bytes()
+        .strip_prefix(b".")
+        .and_then(|rest| rest.strip_prefix(name.as_encoded_bytes()))
+        .and_then(|rest| rest.strip_prefix(b"."))
+        .and_then(|rest| rest.strip_suffix(UNFINISHED.as_bytes()));
+    token.is_some_and(|token| token.len() == 32 && token.iter().all(u8::is_ascii_hexdigit))
+}
+
 /// A new file beside the final one. Its lock tells other workers that somebody is writing it.
-fn unfinished_file(folder: &Path, name: &std::ffi::OsStr) -> io::Result<(PathBuf, File)> {
-    let mut unfinished = OsString::from(".");
-    unfinished.push(name);
-    unfinished.push(format!(".{}{UNFINISHED}", uuid::Uuid::new_v4().simple()));
-    let path = folder.join(unfinished);
-    let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-    // Where the file system knows no locks, a killed worker's file simply stays.
-    let _ = file.try_lock();
-    Ok((path, file))
+///
+/// A file is there before it is locked, so another worker's [`sweep`] may take it for abandoned. That worker removes it
+/// while it holds the lock. So once we have the lock, the file is either gone, and we make another, or ours to keep.
+fn unfinished_file(folder: &Path, name: &OsStr) -> io::Result<(PathBuf, File)> {
+    loop {
+        let mut unfinished = OsString::from(".");
+        unfinished.push(name);
+        unfinished.push(format!(".{}{UNFINISHED}", uuid::Uuid::new_v4().simple()));
+        let path = folder.join(unfinished);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        // Where the file system has no locks, the file of a killed worker is never removed.
+        let _ = file.lock();
+        if file.metadata()?.nlink() > 0 {
+            return Ok((path, file));
+        }
+    }
 }
 
 /// Removes unfinished files of this name that nobody writes any more.
-fn sweep(folder: &Path, name: &std::ffi::OsStr) {
+fn sweep(folder: &Path, name: &OsStr) {
     let mut start = OsString::from(".");
     start.push(name);
     let Ok(entries) = fs::read_dir(folder) else { return };
@@ -222,9 +284,11 @@ fn sweep(folder: &Path, name: &std::ffi::OsStr) {
         if !found.starts_with(start.as_encoded_bytes()) || !found.ends_with(UNFINISHED.as_bytes()) {
             continue;
         }
-        let abandoned =
-            File::open(entry.path()).is_ok_and(|file| !matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
-        if abandoned {
+        // The lock is held until the file is gone: a worker that created the file a moment ago waits for the lock and
+        // then sees that the file is gone.
+        if let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -288,6 +352,62 @@ mod tests {
         drop(mine);
         drop(other);
         assert_eq!(entries(folder.path()), 0);
+    }
+
+    #[test]
+    fn no_worker_removes_the_file_another_one_has_just_created() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out.csv");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        let csv = CombinedCsv::create(&path).expect("writable");
+                        assert!(csv.unfinished().exists(), "another worker swept it away");
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_check_writes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        check(&folder.path().join("deep/er/out.csv")).expect("writable");
+        assert_eq!(entries(folder.path()), 0);
+        fs::write(folder.path().join("file"), "").expect("a file");
+        assert!(check(folder.path()).is_err());
+        assert!(check(&folder.path().join("file/out.csv")).is_err());
+    }
+
+    #[test]
+    fn only_an_unfinished_file_of_the_same_output_is_published_for_a_lost_worker() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out.csv");
+        let token = "0123456789abcdef0123456789abcdef";
+        let own = format!(".out.csv.{token}{UNFINISHED}");
+        let others = [
+            "keys.json".to_owned(),
+            format!(".other.csv.{token}{UNFINISHED}"),
+            format!(".out.csv.{}{UNFINISHED}", &token[1..]),
+            format!(".out.csv.{token}"),
+            format!(".out.csv.{}{UNFINISHED}", "z".repeat(32)),
+        ];
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        fs::write(elsewhere.path().join(&own), "secret").expect("a file");
+        for name in &others {
+            fs::write(folder.path().join(name), "secret").expect("a file");
+            assert!(!CombinedCsv::publish_left_behind(&folder.path().join(name), &path).expect("asked"), "{name}");
+            assert!(folder.path().join(name).exists(), "{name}");
+        }
+        assert!(!CombinedCsv::publish_left_behind(&elsewhere.path().join(&own), &path).expect("asked"));
+        assert!(elsewhere.path().join(&own).exists() && !path.exists());
+        std::os::unix::fs::symlink(elsewhere.path().join(&own), folder.path().join(&own)).expect("a link");
+        assert!(!CombinedCsv::publish_left_behind(&folder.path().join(&own), &path).expect("asked"));
+        fs::remove_file(folder.path().join(&own)).expect("removed");
+        fs::write(folder.path().join(&own), "id\n1\n").expect("a file");
+        assert!(CombinedCsv::publish_left_behind(&folder.path().join(&own), &path).expect("published"));
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "id\n1\n");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::read::FileError;
 use super::sheet::{Cell, Sheet};
 use super::split::{Cut, Dialect, Record, Splitter};
 use super::window::Window;
-use super::{BadRecord, MAX_RAW_BYTES, sniff};
+use super::{BadRecord, MAX_RAW_BYTES, opening, sniff};
 use crate::extract::InputFile;
 
 /// A delimited file that is being read.
@@ -26,27 +26,22 @@ pub(super) struct Delimited {
 }
 
 impl Delimited {
-    /// Finds out the dialect and reads the header.
-    pub(super) fn open(mut window: Window, file: usize, input: &InputFile) -> Result<Self, FileError> {
-        window.slide(0)?;
-        let dialect = loop {
-            match sniff::dialect(window.text(), window.ended(), input) {
-                Some(dialect) => break dialect,
-                None => window.grow(1)?,
-            }
-        };
+    /// Finds out how the file is written, skips the lines above the header, and reads the header.
+    pub(super) fn open(window: Window, file: usize, input: &InputFile) -> Result<Self, FileError> {
+        let opening = opening::look(input)?;
         let null_values = input.csv.null_values.as_ref();
         let mut delimited = Self {
             window,
             file,
-            dialect,
+            dialect: opening.dialect,
             names: Arc::new(Vec::new()),
-            warnings: Vec::new(),
+            warnings: opening.warnings,
             null_values: null_values.map(|values| values.iter().map(|value| value.clone().into_bytes()).collect()),
             done: 0,
-            line: 1,
-            filtered: 0,
+            line: 1 + opening.skipped_lines,
+            filtered: opening.skipped_lines,
         };
+        delimited.window.skip(opening.skipped_bytes)?;
         delimited.read_header(input.csv.header.unwrap_or(true))?;
         Ok(delimited)
     }
@@ -69,6 +64,11 @@ impl Delimited {
 
     pub(super) fn warnings(&self) -> Vec<String> {
         self.warnings.clone()
+    }
+
+    /// The delimiter as it would be written in the config.
+    pub(super) fn delimiter(&self) -> String {
+        sniff::shown(self.dialect.delimiter)
     }
 
     /// Reads the first record that is not blank. Without a header it only tells how many columns there are.
@@ -118,13 +118,13 @@ impl Delimited {
 
     fn keep(&mut self, names: Names) {
         self.names = Arc::new(names.as_slice().to_vec());
-        let file = self.window.name();
-        self.warnings.extend(names.changes().map(|change| format!("{file}: {change}")));
+        self.warnings.extend(names.changes());
         if let [only] = self.names.as_slice()
-            && let Some(other) = only.chars().find(|c| matches!(c, ';' | '\t' | '|'))
+            && let Some(other) = other_delimiter(only, self.dialect.delimiter)
         {
+            let other = sniff::shown(other);
             self.warnings.push(format!(
-                "{file}: it has one column, {only:?}; if {other:?} separates its cells, write it in csv.delimiter"
+                "it has one column, {only:?}; if {other} separates its cells, write it in csv.delimiter"
             ));
         }
     }
@@ -240,8 +240,18 @@ impl Delimited {
     }
 }
 
+/// A delimiter in the name of a file's only column. A comma counts when no space follows it, because prose has commas.
+fn other_delimiter(name: &str, current: u8) -> Option<u8> {
+    let bytes = name.as_bytes();
+    let separates = |(at, &byte): (usize, &u8)| {
+        let counts = byte != b',' || bytes.get(at + 1).is_some_and(|next| !next.is_ascii_whitespace());
+        (byte != current && sniff::CANDIDATES.contains(&byte) && counts).then_some(byte)
+    };
+    bytes.iter().enumerate().find_map(separates)
+}
+
 /// Whether a line holds nothing: no bytes, or only spaces in a file of several columns.
-fn is_blank(line: &[u8], width: usize, delimiter: u8) -> bool {
+pub(super) fn is_blank(line: &[u8], width: usize, delimiter: u8) -> bool {
     line.is_empty() || (width > 1 && line.iter().all(|&byte| byte != delimiter && matches!(byte, b' ' | b'\t')))
 }
 
@@ -249,7 +259,10 @@ fn is_blank(line: &[u8], width: usize, delimiter: u8) -> bool {
 #[inline]
 fn defect(record: &Record, width: usize, raw: &[u8], clean: bool) -> Option<(&'static str, String)> {
     let count = record.count;
-    if count <= width && !record.stray_quote && clean {
+    // Surplus cells without a value hold nothing that could be lost: some files have a separator at the end of each
+    // row.
+    let too_many = count > width && record.surplus_value;
+    if !too_many && !record.stray_quote && clean {
         return None;
     }
     if let Some(at) = memchr::memchr(0, raw) {
@@ -264,7 +277,7 @@ fn defect(record: &Record, width: usize, raw: &[u8], clean: bool) -> Option<(&'s
         let reason = "a quoted cell goes on after its closing quote; a quote inside a quoted cell is written twice";
         return Some(("stray_quote", reason.to_owned()));
     }
-    (count > width).then(|| ("too_many_cells", format!("it has {count} cells, the header has {width}")))
+    too_many.then(|| ("too_many_cells", format!("it has {count} cells, the header has {width}")))
 }
 
 /// Makes cells of a row NULL that hold one of the config's null values.

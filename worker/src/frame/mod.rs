@@ -4,14 +4,16 @@
 //! the loading pass reads [`RawBatch`]es again and converts them to what was decided.
 
 pub mod combined;
+pub mod json;
 pub mod names;
 pub mod profile;
 pub mod read;
 pub mod value;
 
 mod delimited;
-mod json;
+mod heading;
 mod marks;
+mod opening;
 mod sheet;
 mod sniff;
 mod split;

@@ -1,5 +1,6 @@
 //! Reads a file as batches of cells: the same way for both passes, whatever its format.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -13,6 +14,10 @@ use super::window::{WINDOW_BYTES, Window};
 use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch};
 use crate::extract::{Compression, Format, InputFile};
 
+/// Code of a file whose first line is not its header: it fails its source, because the same is wrong with each file of
+/// that kind.
+pub const HEADER_NOT_FIRST: &str = "header_not_first";
+
 /// Why a file cannot be read to its end: it is reported, and the other files go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -21,24 +26,39 @@ pub struct FileError {
     pub code: &'static str,
     /// Names the file, the line where there is one, and what is wrong.
     pub message: String,
+    /// The same without the file's name, for a place that shows the name already.
+    pub reason: String,
     /// 1-based line.
     pub line: Option<u64>,
     /// What the reader should do.
-    pub next_step: &'static str,
+    pub next_step: Cow<'static, str>,
 }
 
 impl FileError {
     pub(super) fn new(code: &'static str, file: &str, line: Option<u64>, what: impl fmt::Display) -> Self {
-        let message = match line {
-            Some(line) => format!("{file}:{line}: {what}"),
-            None => format!("{file}: {what}"),
+        let (message, reason) = match line {
+            Some(line) => (format!("{file}:{line}: {what}"), format!("line {line}: {what}")),
+            None => (format!("{file}: {what}"), what.to_string()),
         };
-        Self { code, message, line, next_step: "Correct the file; it is read again when it changes." }
+        Self { code, message, reason, line, next_step: "Correct the file; it is read again when it changes.".into() }
     }
 
-    pub(super) fn hint(mut self, next_step: &'static str) -> Self {
-        self.next_step = next_step;
+    pub(super) fn hint(mut self, next_step: impl Into<Cow<'static, str>>) -> Self {
+        self.next_step = next_step.into();
         self
+    }
+
+    /// A file of which every record was rejected, the first one in `line` for `reason`.
+    pub(super) fn nothing_readable(file: &str, line: u64, reason: &str) -> Self {
+        let first = format!("every row is rejected, the first one in line {line}: {reason}");
+        let message = format!("nothing of {file} could be read: {first}");
+        Self { message, ..Self::new("source_unreadable_rows", file, None, first) }
+    }
+
+    pub(super) fn record_too_large(file: &str, line: u64, limit: usize) -> Self {
+        let limit = limit >> 20;
+        Self::new("record_too_large", file, Some(line), format_args!("a record is larger than {limit} MiB"))
+            .hint("Look for a quote or bracket that is never closed, or load such values by another way.")
     }
 
     pub(super) fn name(file: &str, line: u64, error: &NameError) -> Self {
@@ -74,9 +94,11 @@ pub struct FileSummary {
     pub bytes: u64,
     /// xxh3-128 of the bytes on disk.
     pub content_hash: u128,
-    /// Blank lines and objects without members, which are no rows.
+    /// Blank lines, lines above the header, and objects without members.
     pub filtered: u64,
-    /// What the reader should know: renamed columns, members that appeared twice.
+    /// The delimiter of a delimited file as it would be written in the config, `";"` or `tab`; `None` for JSON.
+    pub delimiter: Option<String>,
+    /// Sentences for the report: renamed columns, members that appeared twice, a delimiter that is not certain.
     pub warnings: Vec<String>,
 }
 
@@ -104,13 +126,17 @@ enum Body {
 /// # Errors
 /// When it cannot be read, or its header cannot be a table's.
 pub fn open(file_index: usize, file: &InputFile) -> Result<Reader, FileError> {
-    let size = match file.compression {
+    open_with_window(file_index, file, window_size(file))
+}
+
+/// Bytes of the window a file is read through: a small file needs no large one.
+pub(super) fn window_size(file: &InputFile) -> usize {
+    match file.compression {
         Compression::None => {
             usize::try_from(file.stamp.size).unwrap_or(WINDOW_BYTES).clamp(4 << 10, WINDOW_BYTES - 1) + 1
         }
         Compression::Gzip | Compression::Zstd => WINDOW_BYTES,
-    };
-    open_with_window(file_index, file, size)
+    }
 }
 
 /// Opens a file with a window of another size: the outcome must not depend on it.
@@ -190,7 +216,11 @@ impl Reader {
             Body::Delimited(delimited) => (delimited.seen(), delimited.filtered(), delimited.warnings()),
             Body::Json(json) => (json.seen(), json.filtered(), json.warnings()),
         };
-        FileSummary { bytes, content_hash, filtered, warnings }
+        let delimiter = match &self.body {
+            Body::Delimited(delimited) => Some(delimited.delimiter()),
+            Body::Json(_) => None,
+        };
+        FileSummary { bytes, content_hash, filtered, delimiter, warnings }
     }
 
     /// Takes a batch back that is no longer needed: the next one is put together in its memory.

@@ -3,15 +3,31 @@
 use super::split::Dialect;
 use crate::extract::{Format, InputFile};
 
-/// Lines looked at to find the delimiter of a TXT file.
-const LINES: usize = 20;
+/// Records looked at to find the delimiter of a TXT file.
+const RECORDS: usize = 20;
+/// Bytes in which a quoted cell must close to count as one.
+const MAX_QUOTED_BYTES: usize = 64 << 10;
 /// In this order when nothing else decides.
-const CANDIDATES: [u8; 4] = [b'|', b'\t', b';', b','];
+pub(super) const CANDIDATES: [u8; 4] = [b'|', b'\t', b';', b','];
 
-/// The dialect of a file that starts with `text`; `None` when the text is too short to tell.
-pub(super) fn dialect(text: &[u8], ended: bool, input: &InputFile) -> Option<Dialect> {
+/// The delimiter, quote and line ends of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sniffed {
+    /// Its delimiter, quote and line ends.
+    pub dialect: Dialect,
+    /// A sentence on why another delimiter may be right; `None` when the delimiter was declared or is clear.
+    pub doubt: Option<String>,
+}
+
+/// The delimiter, quote and line ends of a file that starts with `text`. `declared` is the delimiter that the config or
+/// the file itself names. `None`: the text is too short to tell.
+pub(super) fn dialect(text: &[u8], ended: bool, input: &InputFile, declared: Option<u8>) -> Option<Sniffed> {
     let txt = input.format == Format::Txt;
-    let delimiter = input.csv.delimiter.unwrap_or_else(|| if txt { delimiter_of(text) } else { b',' });
+    let (delimiter, doubt) = match declared {
+        Some(delimiter) => (delimiter, None),
+        None if txt => delimiter_of(text, ended),
+        None => (b',', None),
+    };
     // In pipe- and tab-delimited text a quote is nearly always an inch mark or speech.
     let plain = txt && matches!(delimiter, b'|' | b'\t');
     let quote = input.csv.quote.or(if plain { None } else { Some(b'"') });
@@ -20,22 +36,118 @@ pub(super) fn dialect(text: &[u8], ended: bool, input: &InputFile) -> Option<Dia
         (None, true) => false,
         (None, false) => return None,
     };
-    Some(Dialect { delimiter, quote, bare_cr })
+    Some(Sniffed { dialect: Dialect { delimiter, quote, bare_cr }, doubt })
 }
 
-/// The first candidate, in order, that cuts the header and as many of the first lines as possible into equally many cells.
-fn delimiter_of(text: &[u8]) -> u8 {
-    let lines: Vec<&[u8]> =
-        text.split(|&byte| byte == b'\n' || byte == b'\r').filter(|line| !line.is_empty()).take(LINES).collect();
-    let score = |delimiter: u8| {
-        let count = |line: &&[u8]| line.iter().filter(|&&byte| byte == delimiter).count();
-        let header = lines.first().map_or(0, count);
-        if header == 0 { 0 } else { lines.iter().filter(|line| count(line) == header).count() }
+/// A delimiter as it is written in `csv.delimiter`.
+pub(super) fn shown(delimiter: u8) -> String {
+    if delimiter == b'\t' { "tab".to_owned() } else { format!("{:?}", char::from(delimiter).to_string()) }
+}
+
+/// The number of records that a delimiter cuts into as many cells as the first record.
+#[derive(Debug, Clone, Copy)]
+struct Fit {
+    delimiter: u8,
+    /// Records with as many cells as the first one, which has several; 0 when it has only one.
+    alike: usize,
+    records: usize,
+}
+
+impl Fit {
+    fn of(delimiter: u8, text: &[u8], ended: bool) -> Self {
+        let widths = widths(text, ended, delimiter);
+        let header = widths.first().copied().unwrap_or(1);
+        let alike = if header == 1 { 0 } else { widths.iter().filter(|&&width| width == header).count() };
+        Self { delimiter, alike, records: widths.len() }
+    }
+
+    fn fits(&self) -> bool {
+        // Prose has commas and semicolons, too, so these must cut at least half of the records alike.
+        let needed = if matches!(self.delimiter, b'|' | b'\t') { 1 } else { self.records.div_ceil(2) };
+        self.alike > 0 && self.alike >= needed
+    }
+
+    fn is_perfect(&self) -> bool {
+        self.alike > 0 && self.alike == self.records
+    }
+}
+
+/// The first candidate, in order, that cuts the header and as many of the first records as possible into equally many
+/// cells; and why it may be the wrong one.
+fn delimiter_of(text: &[u8], ended: bool) -> (u8, Option<String>) {
+    let fits = CANDIDATES.map(|delimiter| Fit::of(delimiter, text, ended));
+    let Some(best) = fits.iter().rev().filter(|fit| fit.fits()).max_by_key(|fit| fit.alike) else {
+        return (b'|', None);
     };
-    // Prose has commas and semicolons, too: they must cut most lines alike.
-    let needed = |delimiter: u8| if matches!(delimiter, b'|' | b'\t') { 1 } else { lines.len().div_ceil(2) };
-    let fitting = |&delimiter: &u8| score(delimiter) > 0 && score(delimiter) >= needed(delimiter);
-    CANDIDATES.into_iter().rev().filter(fitting).max_by_key(|&delimiter| score(delimiter)).unwrap_or(b'|')
+    let chosen = shown(best.delimiter);
+    let other = fits.iter().find(|fit| fit.delimiter != best.delimiter && fit.is_perfect() && best.is_perfect());
+    let doubt = if let Some(other) = other {
+        let other = shown(other.delimiter);
+        Some(format!(
+            "it is read with the delimiter {chosen}, but {other} fits as well; write the right one in csv.delimiter"
+        ))
+    } else if best.alike * 2 < best.records {
+        let Fit { alike, records, .. } = best;
+        Some(format!(
+            "it is read with the delimiter {chosen}, although only {alike} of its first {records} records have as many \
+             cells as the first one; write the right one in csv.delimiter"
+        ))
+    } else {
+        None
+    };
+    (best.delimiter, doubt)
+}
+
+/// The delimiter other than `current` that cuts the header and all of the first records into equally many cells.
+pub(super) fn better_delimiter(text: &[u8], ended: bool, current: u8) -> Option<u8> {
+    let fits = CANDIDATES.into_iter().filter(|&delimiter| delimiter != current);
+    fits.map(|delimiter| Fit::of(delimiter, text, ended))
+        .find(|fit| fit.is_perfect() && fit.records > 1)
+        .map(|fit| fit.delimiter)
+}
+
+/// The number of cells of each of the first records when `delimiter` separates them. Delimiters and line ends inside
+/// quoted cells do not count. The last record is skipped when the text may end inside it.
+fn widths(text: &[u8], ended: bool, delimiter: u8) -> Vec<usize> {
+    let mut widths = Vec::new();
+    let (mut at, mut cells, mut blank, mut at_start) = (0, 1, true, true);
+    while at < text.len() && widths.len() < RECORDS {
+        let byte = text[at];
+        let starts_cell = std::mem::replace(&mut at_start, byte == delimiter);
+        if byte == b'\n' || byte == b'\r' {
+            if !blank {
+                widths.push(cells);
+            }
+            (cells, blank, at_start) = (1, true, true);
+        } else if byte == delimiter {
+            (cells, blank) = (cells + 1, false);
+        } else {
+            blank = false;
+            if byte == b'"' && starts_cell {
+                at = closing_quote(text, at, delimiter).unwrap_or(at);
+            }
+        }
+        at += 1;
+    }
+    if !blank && widths.len() < RECORDS && (ended || widths.is_empty()) {
+        widths.push(cells);
+    }
+    widths
+}
+
+/// The closing quote of the cell whose quote opens at `open`; `None` when text follows the next quote, because that is
+/// then an ordinary character, an inch mark for example.
+fn closing_quote(text: &[u8], open: usize, delimiter: u8) -> Option<usize> {
+    let end = text.len().min(open + MAX_QUOTED_BYTES);
+    let mut at = open + 1;
+    loop {
+        at += memchr::memchr(b'"', text.get(at..end)?)?;
+        match text.get(at + 1) {
+            Some(b'"') => at += 2,
+            None | Some(b'\n' | b'\r') => return Some(at),
+            Some(&next) => return (next == delimiter || CANDIDATES.contains(&next)).then_some(at),
+        }
+    }
 }
 
 /// Whether the first line end outside quotes is a lone `\r`; `None` when there is none yet.
@@ -56,4 +168,41 @@ fn ends_lines_with_cr(text: &[u8], delimiter: u8, quote: Option<u8>) -> Option<b
         at_start = byte == delimiter;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delimiters_and_line_ends_inside_quotes_do_not_count() {
+        let text = b"id,name\n\"1\",\"a, b\"\n2,\"c\nd,e\"\n3,\"he said \"\"x, y\"\"\"\n4,z\n";
+        assert_eq!(delimiter_of(text, true), (b',', None));
+        assert_eq!(widths(text, true, b','), [2; 5]);
+        assert_eq!(delimiter_of(b"\"a|b\",c\n\"d|e\",f\n", true), (b',', None));
+        assert_eq!(delimiter_of(b"id;note\n1;\"a;b\"\n2;\"c;\nd\"\n3;\"e;f\"\n", true), (b';', None));
+    }
+
+    #[test]
+    fn a_quote_that_does_not_close_its_cell_is_an_ordinary_character() {
+        assert_eq!(widths(b"size|name\n5\"|pipe\n\"6|hose\n\"7\" wide|x\n", true, b'|'), [2; 4]);
+        assert_eq!(widths(b"a,b\n\"never closed,1\n2,3\n", true, b','), [2; 3]);
+    }
+
+    #[test]
+    fn a_delimiter_that_may_be_another_one_is_doubted() {
+        let (delimiter, doubt) = delimiter_of(b"a;b,c\n1;2,3\n", true);
+        assert_eq!(delimiter, b';');
+        assert!(doubt.is_some_and(|doubt| doubt.contains("\",\" fits as well")));
+        let (delimiter, doubt) = delimiter_of(b"a|b\nx\ny\nz\n", true);
+        assert_eq!(delimiter, b'|');
+        assert!(doubt.is_some_and(|doubt| doubt.contains("only 1 of its first 4 records")));
+    }
+
+    #[test]
+    fn a_delimiter_that_cuts_every_record_alike_is_better() {
+        assert_eq!(better_delimiter(b"id;price\n1;0,20\n2;0,15\n", true, b','), Some(b';'));
+        assert_eq!(better_delimiter(b"note\nHello, world\n", true, b','), None);
+        assert_eq!(better_delimiter(b"id;price\n", true, b','), None);
+    }
 }

@@ -32,6 +32,8 @@ pub(super) struct Record {
     pub lines: u64,
     /// Whether a cell goes on after its closing quote.
     pub stray_quote: bool,
+    /// Whether a cell that was not kept holds something: a quoted text, or more than spaces and tabs.
+    pub surplus_value: bool,
 }
 
 /// Why a record could not be split yet.
@@ -72,12 +74,14 @@ impl<'a> Splitter<'a> {
         let mut count = 0;
         let mut lines = 1;
         let mut stray_quote = false;
+        let mut surplus_value = false;
         loop {
             let quoted = self.text.get(cell_start).is_some_and(|&byte| u16::from(byte) == self.quote);
             let (cell, end) = if quoted {
                 let (cell, close) = self.quoted(cell_start, &mut lines, &mut sheet.extra)?;
                 let end = self.cell_end()?;
                 stray_quote |= !self.only_line_end(close + 1, end);
+                surplus_value |= count >= keep && close > cell_start + 1;
                 (cell, end)
             } else {
                 let end = self.cell_end()?;
@@ -87,6 +91,9 @@ impl<'a> Splitter<'a> {
                     self.line_stop(cell_start, end)
                 };
                 let kind = if stop == cell_start { CellKind::Null } else { CellKind::Bare };
+                if count >= keep {
+                    surplus_value |= !self.text[cell_start..stop].iter().all(|byte| matches!(byte, b' ' | b'\t'));
+                }
                 (Cell::of_text(kind, cell_start, stop), end)
             };
             if count < keep {
@@ -98,7 +105,7 @@ impl<'a> Splitter<'a> {
                 continue;
             }
             let next = self.after_line_end(end)?;
-            return Ok(Record { count, end: self.line_stop(start, end), next, lines, stray_quote });
+            return Ok(Record { count, end: self.line_stop(start, end), next, lines, stray_quote, surplus_value });
         }
     }
 

@@ -67,17 +67,22 @@ impl Window {
         self.fill(self.size)
     }
 
+    /// Opens the window behind the first `count` bytes of the text.
+    pub(super) fn skip(&mut self, count: usize) -> Result<(), FileError> {
+        self.slide(0)?;
+        let mut left = count;
+        while left > 0 && !self.text().is_empty() {
+            let done = left.min(self.text().len());
+            self.slide(done)?;
+            left -= done;
+        }
+        Ok(())
+    }
+
     /// Reads more behind what is there, for a record that is larger than the window. `line`: where it starts.
     pub(super) fn grow(&mut self, line: u64) -> Result<(), FileError> {
         if self.filled >= MAX_RECORD_BYTES {
-            let limit = MAX_RECORD_BYTES >> 20;
-            return Err(FileError::new(
-                "record_too_large",
-                self.name(),
-                Some(line),
-                format_args!("a record is larger than {limit} MiB"),
-            )
-            .hint("Look for a quote or bracket that is never closed, or load such values by another way."));
+            return Err(FileError::record_too_large(self.name(), line, MAX_RECORD_BYTES));
         }
         self.fill((self.filled * 2).clamp(self.size, MAX_RECORD_BYTES))
     }

@@ -19,7 +19,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::settle::{Ending, settle};
+use super::decision::Decision;
+use super::settle::settle;
 use crate::error::Result;
 use crate::load::HashMemory;
 use crate::pipeline::{self, RunContext};
@@ -58,8 +59,9 @@ pub(crate) async fn execute(shell: Shell, ticket: ExecuteRun) -> Result<(), Unde
 async fn supervise(shell: Shell, run: Run, held: HeldRun, slot: OwnedSemaphorePermit) {
     tracing::info!(table = run.target_table, "run of {} into {} started", run.name, run.target_table);
     let progress = Arc::new(Progress::default());
-    let ending = attempt(&shell, &run, &held, &progress).await;
-    settle(&shell.db, &run, &held, ending, &progress.snapshot()).await;
+    let (cause, worked) = attempt(&shell, &run, &held, &progress).await;
+    let decision = Decision::of(&run, cause, worked, progress.commit_sent());
+    settle(&shell.db, &run, &held, decision, &progress.snapshot()).await;
     drop(slot);
 }
 
@@ -90,8 +92,8 @@ impl Cause {
 /// What an attempt came to: its answer and its config's retry rules, nothing when it was cut off, or a panic.
 pub(super) type Worked = Result<Option<(Result<RunReport>, RetryConfig)>, JoinError>;
 
-/// Executes one attempt, and stops it for whatever cause comes first.
-async fn attempt(shell: &Shell, run: &Run, held: &HeldRun, progress: &Arc<Progress>) -> Ending {
+/// Executes one attempt, and stops it for the first cause that occurs. Returns that cause, and the attempt's result.
+async fn attempt(shell: &Shell, run: &Run, held: &HeldRun, progress: &Arc<Progress>) -> (Option<Cause>, Worked) {
     let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
     // However this ends, nothing goes on behind our back.
     let _cut = cut.clone().drop_guard();
@@ -99,19 +101,19 @@ async fn attempt(shell: &Shell, run: &Run, held: &HeldRun, progress: &Arc<Progre
     let work = on_own_thread(cut.clone(), async move || work(shell_, run_, stop_, progress_).await);
     let mut work = std::pin::pin!(work);
     let cause = tokio::select! {
-        worked = &mut work => return Ending::of(run, None, worked),
+        worked = &mut work => return (None, worked),
         cause = cause(shell, held) => cause,
         () = show(shell, run, progress) => Cause::Lost,
     };
     tracing::info!(?cause, "the run is told to stop");
     stop.cancel();
     tokio::select! {
-        worked = &mut work => return Ending::of(run, Some(cause), worked),
+        worked = &mut work => return (Some(cause), worked),
         () = sleep(cause.patience()) => {}
         () = shell.abort.cancelled() => {}
     }
     cut.cancel();
-    Ending::of(run, Some(cause), work.await)
+    (Some(cause), work.await)
 }
 
 async fn cause(shell: &Shell, held: &HeldRun) -> Cause {
@@ -128,7 +130,7 @@ async fn cause(shell: &Shell, held: &HeldRun) -> Cause {
 async fn show(shell: &Shell, run: &Run, progress: &Progress) {
     let counts = |at: &Snapshot| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
     // An attempt that only asks its target goes nowhere: what is shown is how far the one before it came.
-    let mut shown = run.verdict.as_ref().map(|_| counts(&progress.snapshot()));
+    let mut shown = run.is_unknown().then(|| counts(&progress.snapshot()));
     loop {
         sleep(PROGRESS).await;
         let snapshot = progress.snapshot();
@@ -181,7 +183,7 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
 /// Tells the schedule what the sources look like before they are read: what changes from here on is a change.
 async fn note_seen(shell: &Shell, context: &RunContext) {
     let run = &context.run;
-    let Some(schedule) = run.schedule_id.filter(|_| run.kind == "run" && run.verdict.is_none()) else { return };
+    let Some(schedule) = run.schedule_id.filter(|_| run.kind == "run" && !run.is_unknown()) else { return };
     let place = (run.config_id, run.queue.as_str(), &run.options);
     let look =
         places::look_context(&shell.settings, &context.config, place, shell.db.clone(), context.stop.child_token());

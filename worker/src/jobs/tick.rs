@@ -218,7 +218,7 @@ fn change(schedule: &Schedule, opens: bool, seen: Option<&[u8; 16]>, live: &runs
 }
 
 async fn start(db: &mut PgConnection, due: &DueTick, trigger: &str) -> sqlx::Result<()> {
-    let run = trigger::from_schedule(db, &due.schedule, trigger, due.now).await?;
+    let run = trigger::from_schedule(db, &due.schedule, trigger).await?;
     tracing::info!(run.id = %run.id, trigger, "queued a run of {}", due.schedule.name);
     Ok(())
 }

@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::conclude::{self, Outcome};
 use super::feed::{Dedupe, Fed, Tail, Tally};
+use super::merge::Updated;
 use super::refusal::concerns_a_row;
 use super::search::Search;
 use super::seen::HashSet;
 use super::session::{self, Session};
 use super::table::{self, Shaping};
-use super::{Halt, Work, adopt, conversion, merge, pump, replace, staging};
+use super::{Halt, Work, adopt, conversion, merge, pump, replace, replica_identity, staging, triggers};
 use crate::error::PipelineError;
 use crate::frame::combined::CombinedCsv;
 use crate::report::RunReport;
@@ -22,6 +23,7 @@ pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(R
     let (table, attempt) = (session.table.clone(), session.attempt);
     let dedupe = dedupe(&mut work);
     let feed = conclude::feed(&mut work, &table, attempt, Tail::Staged, dedupe)?;
+    session.login.require_temporary(&table)?;
     let copy = staging::create(&mut session.connection, &work.layout).await?;
     let (staged, mut fed) = pump::run(&mut session.connection, &copy, feed).await?;
     if staged > 0 {
@@ -30,14 +32,25 @@ pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(R
     }
 
     let mut tx = work.begin(session).await?;
-    let mut shaping = Shaping::of(&table);
+    let mut shaping = match &work.before {
+        Some(before) => Shaping::altering(&table, before.facts.altered(&table)),
+        None => Shaping::of(&table),
+    };
     shape(&mut tx, &mut shaping, &work).await?;
     if fed.resolve_doubt().await? > 0 {
         staging::drop_repeated(&mut tx).await?;
     }
     let writing = Writing { table: &table, work: &work, run: attempt.run_id, staged };
-    let Written { inserted, updated, deleted } = writing.write_or_search(&mut tx, &mut fed.tallies).await?;
+    let written = writing.write_or_search(&mut tx, &mut fed.tallies).await?;
+    let Written { inserted, updated: Updated { rows: updated, kept }, deleted } = written;
     refuse_lost_rows(&table, inserted, &fed)?;
+    let written = inserted + updated.iter().map(|(_, count)| count).sum::<u64>();
+    triggers::refuse_moved_rows(&mut tx, &table, attempt.run_id, written).await?;
+    if kept > 0 {
+        work.report.warnings.push(format!(
+            "a trigger or rule of {table} kept {kept} rows as they were: they are counted as rows that were there already"
+        ));
+    }
     let known = work.before.as_ref();
     let fresh = known.is_none_or(|before| !before.is_adopted());
     let made_by_elt = known.is_none_or(|before| before.known.made_by_elt);
@@ -55,15 +68,16 @@ struct Writing<'a> {
     staged: u64,
 }
 
-/// What was written.
+/// The rows that were written.
 struct Written {
     inserted: u64,
-    updated: Vec<(usize, u64)>,
+    updated: Updated,
     deleted: u64,
 }
 
 impl Writing<'_> {
-    /// Writes all rows at once. When the table refuses one, finds all rows that it refuses and ends with them.
+    /// Writes all rows at once. When the table refuses one, finds all rows that it refuses and returns them as
+    /// [`Halt::Refused`].
     async fn write_or_search(&self, tx: &mut PgConnection, tallies: &mut [Tally]) -> Result<Written, Halt> {
         let mut savepoint = tx.begin().await?;
         let failed = match self.write(&mut savepoint, tallies).await {
@@ -76,7 +90,7 @@ impl Writing<'_> {
         };
         savepoint.rollback().await?;
         let mut search = Search::new(self.table, &self.work.layout, &self.work.stop);
-        // The search counts nothing: the load is tried again with what it finds.
+        // The search works on a copy of the counts, because the load is tried again without the rows that it finds.
         self.search(tx, &mut tallies.to_vec(), &mut search).await?;
         match search.refused {
             refused if refused.is_empty() => Err(failed.into()),
@@ -89,7 +103,7 @@ impl Writing<'_> {
         let deleted = self.prepare(tx, tallies).await?;
         let updated = match self.work.load.mode {
             LoadMode::Merge => merge::update(tx, table, layout, self.run, tallies).await?,
-            LoadMode::Append | LoadMode::Replace => Vec::new(),
+            LoadMode::Append | LoadMode::Replace => Updated { rows: Vec::new(), kept: 0 },
         };
         let inserted = match self.staged {
             0 => 0,
@@ -112,7 +126,8 @@ impl Writing<'_> {
         search.apply(tx, &|condition| staging::insertion(table, layout, self.run, condition)).await
     }
 
-    /// Takes away rows of the table that are replaced, and staged rows that are not to be written. Answers the former.
+    /// Deletes the table's rows that are replaced, and the staged rows that are not to be written. Returns the number
+    /// of the table's rows that it deleted.
     async fn prepare(&self, tx: &mut PgConnection, tallies: &mut [Tally]) -> Result<u64, Halt> {
         let (table, work) = (self.table, self.work);
         let hashed = work.load.dedupe == ConfigDedupe::RowHash;
@@ -151,6 +166,7 @@ async fn shape(tx: &mut PgConnection, shaping: &mut Shaping<'_>, work: &Work<'_>
             if !before.is_adopted() {
                 shaping.add_internal_columns(tx, before).await?;
                 if work.hashed() {
+                    replica_identity::ensure(tx, table, &mut shaping.statements).await?;
                     let there: Vec<_> = work
                         .layout
                         .columns
@@ -171,10 +187,13 @@ async fn shape(tx: &mut PgConnection, shaping: &mut Shaping<'_>, work: &Work<'_>
     if work.load.mode == LoadMode::Merge {
         merge::index_keys(tx, shaping, &work.layout).await?;
     }
+    if work.load.mode != LoadMode::Append {
+        replica_identity::ensure(tx, table, &mut shaping.statements).await?;
+    }
     Ok(())
 }
 
-/// Every row that was to be inserted is there: a trigger of the table may have thought otherwise.
+/// Checks that every new row was inserted, because a trigger of the table may drop rows.
 fn refuse_lost_rows(table: &TableRef, inserted: u64, fed: &Fed) -> Result<(), Halt> {
     let meant: u64 = fed.tallies.iter().map(|tally| tally.sent).sum();
     if inserted == meant {

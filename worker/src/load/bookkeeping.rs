@@ -1,7 +1,7 @@
 //! elt's own tables beside the target's: which runs loaded, what became of each file, which types columns had,
-//! which rows are in quarantine.
+//! where the rows of JSON documents are, which rows are in quarantine.
 
-use elt_shared::target::{TableRef, quote_ident, quote_literal};
+use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::failure::Failing;
@@ -13,46 +13,68 @@ pub const LOADS: &str = "_elt_loads";
 pub const FILES: &str = "_elt_files";
 /// The types each column of a table had.
 pub const COLUMNS: &str = "_elt_columns";
+/// Where the rows of each source's JSON documents are.
+pub const SOURCES: &str = "_elt_sources";
 /// Rows that broke the contract.
 pub const QUARANTINE: &str = "_elt_quarantine";
+
+/// All of them.
+pub const ALL: [&str; 5] = [LOADS, FILES, COLUMNS, SOURCES, QUARANTINE];
 
 /// Makes the schema and elt's own tables in it where they are missing. Workers that do so at once wait for each other.
 ///
 /// # Errors
-/// When this login may not create them: the message has the statement that lets it.
+/// When this login may not create them: the error has the statement that grants the right.
 pub async fn ensure(connection: &mut PgConnection, table: &TableRef) -> Result<()> {
     let fail = Failing::at(table, "make elt's own tables");
     let complete: bool = sqlx::query_scalar(
-        "select count(*) = 4 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        "select count(*) = cardinality($2) from pg_class c join pg_namespace n on n.oid = c.relnamespace
          where n.nspname = $1 and c.relname = any($2)",
     )
     .bind(&table.schema)
-    .bind([LOADS, FILES, COLUMNS, QUARANTINE])
+    .bind(ALL)
     .fetch_one(&mut *connection)
     .await
     .map_err(|error| fail.because(error))?;
     if complete {
         return Ok(());
     }
-    let mut tx = connection.begin().await.map_err(|error| fail.because(error))?;
+    match make(connection, table).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(fail.asking(connection, error).await),
+    }
+}
+
+async fn make(connection: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
+    let mut tx = connection.begin().await?;
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt bookkeeping ' || $1, 0))")
         .bind(&table.schema)
         .execute(&mut *tx)
-        .await
-        .map_err(|error| fail.because(error))?;
-    sqlx::raw_sql(AssertSqlSafe(statements(table))).execute(&mut *tx).await.map_err(|error| fail.because(error))?;
-    tx.commit().await.map_err(|error| fail.because(error))
+        .await?;
+    make_schema(&mut tx, &table.schema).await?;
+    sqlx::raw_sql(AssertSqlSafe(statements(table))).execute(&mut *tx).await?;
+    tx.commit().await
+}
+
+/// Creates a schema that is missing. It is looked for first, because PostgreSQL requires the right to create a schema
+/// even for `if not exists` and a schema that exists.
+async fn make_schema(connection: &mut PgConnection, schema: &str) -> sqlx::Result<()> {
+    let missing: bool = sqlx::query_scalar("select not exists (select from pg_namespace where nspname = $1)")
+        .bind(schema)
+        .fetch_one(&mut *connection)
+        .await?;
+    if missing {
+        let create = format!("create schema if not exists {}", quote_ident(schema));
+        sqlx::raw_sql(AssertSqlSafe(create)).execute(connection).await?;
+    }
+    Ok(())
 }
 
 fn statements(table: &TableRef) -> String {
-    let schema = quote_ident(&table.schema);
     let name = |own: &str| table.sibling(own).sql();
     let balance = "rows_read = rows_inserted + rows_updated + rows_duplicate + rows_quarantined + rows_filtered";
     format!(
-        "do $make$ begin
-             if to_regnamespace({literal}) is null then create schema {schema}; end if;
-         end $make$;
-         create table if not exists {loads} (
+        "create table if not exists {loads} (
              run_id           uuid        primary key,
              table_name       text        not null,
              config_id        bigint      not null,
@@ -93,6 +115,13 @@ fn statements(table: &TableRef) -> String {
              made_by_elt boolean not null,
              primary key (table_name, column_name)
          );
+         create table if not exists {sources} (
+             table_name text        not null,
+             source     text        not null,
+             records    text        not null,
+             found_at   timestamptz not null default now(),
+             primary key (table_name, source)
+         );
          create table if not exists {quarantine} (
              id          bigint      generated always as identity primary key,
              at          timestamptz not null default now(),
@@ -111,10 +140,10 @@ fn statements(table: &TableRef) -> String {
          );
          create index if not exists _elt_quarantine_by_run on {quarantine} (run_id, id);
          create index if not exists _elt_quarantine_by_table on {quarantine} (table_name, id);",
-        literal = quote_literal(&schema),
         loads = name(LOADS),
         files = name(FILES),
         columns = name(COLUMNS),
+        sources = name(SOURCES),
         quarantine = name(QUARANTINE),
     )
 }

@@ -1,4 +1,4 @@
-//! What the catalog says about a table's columns beyond their types' names: the types below domains and arrays, the
+//! Facts from the catalog about a table's columns, beyond their types' names: the types below domains and arrays, the
 //! labels of enums, collations.
 
 use std::collections::HashMap;
@@ -8,12 +8,12 @@ use sqlx::{FromRow, PgConnection};
 
 use crate::contract::foreign::ForeignType;
 
-/// What the catalog says about one column.
+/// Facts from the catalog about one column.
 #[derive(Debug, Clone, Default)]
 pub struct ColumnFacts {
     /// Its type below domains.
     pub foreign: Arc<ForeignType>,
-    /// Its collation, where it is not its type's: quoted.
+    /// Its collation, quoted. `None`: its type's default.
     pub collation: Option<String>,
 }
 

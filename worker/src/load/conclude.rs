@@ -4,11 +4,11 @@ use elt_shared::config::LoadMode;
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 
-use super::feed::{Dedupe, Fed, Feed, Rejecting, Tail};
+use super::feed::{Dedupe, Fed, Feed, RejectRules, Rejecting, Tail};
 use super::marker::{self, Attempt};
 use super::quarantine::Rejected;
-use super::session::{RUN_ID, Session};
-use super::{Halt, Work, pump, receipt, replayed};
+use super::session::{Before, RUN_ID, Session};
+use super::{Halt, Work, pump, receipt, replayed, rows_at};
 use crate::contract::Layout;
 use crate::contract::decide::Change;
 use crate::error::PipelineError;
@@ -51,7 +51,15 @@ pub fn feed(
         hash_budget,
         attempt,
         csv: work.csv.take(),
-        rejecting: Rejecting::new(rejected, work.on_bad_row, work.max_rejected, work.refused.exceeded),
+        rejecting: Rejecting::new(
+            rejected,
+            RejectRules {
+                on_bad_row: work.on_bad_row,
+                limit: work.max_rejected,
+                too_many_refused: work.refused.exceeded,
+            },
+            work.progress.clone(),
+        ),
         refused: work.refused.clone(),
         spool: work.spool.to_owned(),
         stop: work.stop.clone(),
@@ -80,7 +88,8 @@ pub async fn commit(
     let mut report = std::mem::take(&mut work.report);
     report.files = receipts(work.files, work.profile, &outcome)?;
     report.rows_deleted = outcome.deleted;
-    report.ddl = outcome.statements;
+    report.ddl.extend(outcome.statements);
+    report.rejected = work.progress.rejected_rows();
     receipt::sum_up(&mut report);
     if report.rows_inserted != outcome.inserted {
         let message = format!("{} rows were inserted, {} should have been", outcome.inserted, report.rows_inserted);
@@ -93,6 +102,8 @@ pub async fn commit(
     }
     rejected.load(&mut tx, table).await?;
     receipt::write(&mut tx, table, attempt.run_id, &report.files).await?;
+    let fresh = !work.before.as_ref().is_some_and(Before::is_adopted);
+    rows_at::keep(&mut tx, table, &work.rows_at, fresh).await?;
     replayed::mark(&mut tx, table, &work.replayed, attempt.run_id).await?;
     if let Some(warning) = changed_columns(&work, &report) {
         report.warnings.push(warning);
@@ -109,11 +120,19 @@ pub async fn commit(
     if work.stop.is_cancelled() {
         return Err(PipelineError::Stopped.into());
     }
-    tx.commit().await?;
+    if let Err(error) = work.commit.send(tx, table).await {
+        // The rows may be committed, and then a later attempt gives the file its name.
+        if let Some(csv) = csv.filter(|_| work.progress.commit_sent())
+            && let Err(error) = csv.leave()
+        {
+            tracing::warn!(%error, "could not keep the combined CSV of a run that may have loaded");
+        }
+        return Err(error.into());
+    }
     Ok((report, csv))
 }
 
-/// The report with `?` for every character that the database's encoding may not have.
+/// The report with `?` for every character that is not ASCII, because the database's encoding may lack it.
 fn in_ascii(report: &RunReport) -> RunReport {
     let text = serde_json::to_string(report).unwrap_or_default();
     let text: String = text.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect();
@@ -151,6 +170,7 @@ fn receipts(
             name: files[file.index].name.clone(),
             bytes: file.summary.bytes,
             content_hash: format!("{:032x}", file.summary.content_hash),
+            delimiter: file.summary.delimiter.clone(),
             rows_read: tally.read + file.summary.filtered,
             rows_inserted: tally.sent,
             rows_updated: updated,

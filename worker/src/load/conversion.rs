@@ -94,8 +94,8 @@ async fn changed_values(
     Ok(refused)
 }
 
-/// Finds the values of one column that do not convert, and their rows. Values are looked at once however many rows have
-/// them, in parts that are halved until one value is left.
+/// Finds the values of one column that do not convert, and their rows. Each distinct value is tried once, in parts that
+/// are halved until one value is left.
 async fn unconverted_values(
     connection: &mut PgConnection,
     layout: &Layout,

@@ -70,7 +70,8 @@ impl Wire {
         }
     }
 
-    /// How values of a column travel: where the database's encoding has not every character, texts travel as bytes.
+    /// The form in which values of a column are sent: where the database's encoding lacks characters, texts become
+    /// bytes.
     pub fn of_column(column: &Column) -> Self {
         if column.transcoded { Self::Text } else { Self::of(column.sql_type()) }
     }

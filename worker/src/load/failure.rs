@@ -1,11 +1,20 @@
 //! PostgreSQL's errors as sentences with a code and a next step.
+//!
+//! # Layout
+//! - [`rights`]: which right a login lacks, and the statement that grants it
+//! - [`sqlstate`]: what each error code means
 
-use elt_shared::target::{TableRef, TargetError, quote_ident};
+pub mod rights;
+pub mod sqlstate;
+
+use elt_shared::target::{TableRef, TargetError};
+use sqlx::PgConnection;
 use sqlx::postgres::PgDatabaseError;
 
-use crate::error::{PipelineError, is_connection_loss};
+use crate::error::{PipelineError, is_connection_loss, is_transient};
+use sqlstate::{About, Explanation};
 
-/// What we were doing to which table when the database failed.
+/// The step that was in progress when the database failed, and its table.
 #[derive(Debug, Clone, Copy)]
 pub struct Failing<'a> {
     table: &'a TableRef,
@@ -18,97 +27,103 @@ impl<'a> Failing<'a> {
         Self { table, doing }
     }
 
-    /// The failure. Losses of the connection and lost races keep their source and are retried; all else is explained.
+    /// The failure as a sentence. It holds no value of a row: the server's message is left out, because it can quote one.
     pub fn because(self, error: sqlx::Error) -> PipelineError {
-        let table = self.table.to_string();
-        if is_connection_loss(&error) {
-            return PipelineError::Load { table, source: error };
+        let Some(database) = database(&error) else { return self.without_code(&error) };
+        let Explanation { code, what, next_step } = self.explain(database);
+        let message =
+            format!("could not {} for {}: {what} (PostgreSQL error {})", self.doing, self.table, database.code());
+        match is_transient(database.code()) {
+            true => PipelineError::Load { code, message, next_step },
+            false => PipelineError::Target { code, message, next_step },
         }
-        let Some(database) = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) else {
-            return PipelineError::Load { table, source: error };
-        };
-        let Some((code, next_step)) = self.explain(database) else {
-            return PipelineError::Load { table, source: error };
-        };
-        let message = format!("could not {} for {table}: {}", self.doing, database.message());
-        PipelineError::Target { code, message, next_step }
     }
 
-    fn explain(self, error: &PgDatabaseError) -> Option<(&'static str, String)> {
-        let schema = quote_ident(&self.table.schema);
-        let table = self.table.sql();
-        let constraint = error.constraint().unwrap_or_default();
-        Some(match error.code() {
-            "42501" => (
-                "target_not_allowed",
-                format!(
-                    "Let the login do it: grant usage, create on schema {schema} to <login>; \
-                     an existing table must be the login's own: alter table {table} owner to <login>"
-                ),
-            ),
-            "3F000" => ("target_no_schema", format!("Create it: create schema {schema}")),
-            "25006" => ("target_read_only", "Name the primary server under `target:`, not a standby.".into()),
-            "54011" | "54000" => (
-                "target_limit",
-                "PostgreSQL's limit of columns or row size is reached: load fewer columns with `schema:` and \
-                 `strict_mode: true`, or keep long values as text."
-                    .into(),
-            ),
-            "23514" if constraint.starts_with("_elt_") => {
-                ("receipt_unbalanced", "This is a bug in elt; please report it with the run's log.".into())
-            }
-            "23505" | "23P01" => (
-                "target_unique",
-                format!(
-                    "The table's own constraint {constraint} allows such a row once: use `load.mode: merge` with its \
-                     columns as `load.key`, or drop the constraint."
-                ),
-            ),
-            "23502" | "23503" | "23514" => (
-                "target_constraint",
-                format!(
-                    "The table's own constraint {constraint} refuses a row: say the same in `schema:` (nullable, enum, \
-                     min, max, pattern) so that such rows are quarantined, or drop the constraint."
-                ),
-            ),
-            "42809" | "0A000" | "428C9" => ("target_unusable", "Load into an ordinary table.".into()),
-            "2BP01" => ("target_in_use", "Drop or change what depends on the column, then retry the run.".into()),
-            code if code.starts_with("22") => (
-                "target_value",
-                "A value does not fit the table's column: name the column in `schema:` with a type and rules that \
-                 quarantine such rows."
-                    .into(),
-            ),
-            code if code.starts_with("P0") => ("target_trigger", "Ask the owner of the table's trigger.".into()),
-            _ => return None,
-        })
+    /// Like [`Failing::because`], but reads from the catalog which right is missing when the server refused a
+    /// statement.
+    pub async fn asking(self, connection: &mut PgConnection, error: sqlx::Error) -> PipelineError {
+        if database(&error).is_some_and(|error| error.code() == "42501")
+            && let Some(explained) = rights::explain(connection, self.table, self.doing).await
+        {
+            return explained;
+        }
+        self.because(error)
+    }
+
+    /// A sentence about the meaning of an error code, without the step that was in progress.
+    pub fn sentence(self, error: &PgDatabaseError) -> String {
+        format!("{} (PostgreSQL error {})", self.explain(error).what, error.code())
+    }
+
+    fn explain(self, error: &PgDatabaseError) -> Explanation {
+        let about = About { table: self.table, constraint: error.constraint(), column: error.column() };
+        let mut explained = sqlstate::explain(error.code(), about);
+        if error.code() == "42501"
+            && let Some((what, statement)) = rights::from_message(self.table, error.message())
+        {
+            explained.what = what;
+            explained.next_step = format!("Ask the owner or a superuser to execute: {statement}");
+        }
+        explained
+    }
+
+    /// An error that has no code: the connection was lost, or its other end does not speak as PostgreSQL does.
+    fn without_code(self, error: &sqlx::Error) -> PipelineError {
+        let doing = format!("could not {} for {}", self.doing, self.table);
+        if is_connection_loss(error) {
+            // The driver's own errors name no value of a row.
+            return PipelineError::lost(&doing, &error.to_string());
+        }
+        PipelineError::Target {
+            code: "target_protocol",
+            message: format!("{doing}: the target answered in a way elt does not understand{}", because_of(error)),
+            next_step: "Check that the target is PostgreSQL, or a pooler in session mode.".into(),
+        }
+    }
+}
+
+/// The database's part of an error.
+fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+}
+
+/// The driver's message, with a colon before it, if it cannot hold a value of a row; else empty.
+fn because_of(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => format!(": {error}"),
+        _ => String::new(),
     }
 }
 
 impl From<TargetError> for PipelineError {
     fn from(error: TargetError) -> Self {
+        let (code, next_step) = (error.code(), error.next_step().to_owned());
         match error {
-            TargetError::Unreachable { server, source } if !is_permanent(&source) => {
-                Self::Load { table: format!("the target {server}"), source }
+            TargetError::Unreachable { ref source, .. } if is_connection_loss(source) => {
+                Self::Load { code, message: error.to_string(), next_step }
             }
-            TargetError::Database(source) => Self::Load { table: "the target".into(), source },
-            error => {
-                Self::Target { code: error.code(), message: error.to_string(), next_step: error.next_step().to_owned() }
+            TargetError::Database(source) => {
+                let message = format!("could not look at the target{}", because_of(&source));
+                match is_connection_loss(&source) {
+                    true => Self::Load { code, message, next_step },
+                    false => Self::Target { code, message, next_step },
+                }
             }
+            error => Self::Target { code, message: error.to_string(), next_step },
         }
     }
-}
-
-/// A server that answers, but not as a PostgreSQL server or not in a way that waiting can cure.
-fn is_permanent(error: &sqlx::Error) -> bool {
-    !is_connection_loss(error)
 }
 
 /// A table elt cannot load into.
 pub fn unusable(table: &TableRef, what: &str, next_step: impl Into<String>) -> PipelineError {
     PipelineError::Target {
         code: "target_unusable",
-        message: format!("{table} is {what}; elt loads into ordinary tables"),
+        message: format!("{table} is {what}; elt loads into ordinary and partitioned tables"),
         next_step: next_step.into(),
     }
+}
+
+/// The work folder of a run could not be written to or read: the worker's disk, not the target.
+pub fn spool(source: std::io::Error) -> PipelineError {
+    PipelineError::Io { doing: "write to the run's work folder".into(), source }
 }

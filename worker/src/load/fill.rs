@@ -8,13 +8,20 @@ use super::feed::{Dedupe, Tail};
 use super::seen::HashSet;
 use super::session::{LOADED_AT, ROW_HASH, RUN_ID, Session};
 use super::table::{self, Shaping, column_list};
-use super::{Halt, Work, pump};
+use super::{Halt, Work, pump, replica_identity};
 use crate::frame::combined::CombinedCsv;
 use crate::report::RunReport;
 
 /// Makes the table and fills it.
 pub async fn new_table(session: &mut Session, mut work: Work<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
     let (table, attempt) = (session.table.clone(), session.attempt);
+    if !session.login.temporary {
+        work.report.warnings.push(format!(
+            "the login may not make temporary tables: this load needed none, but the next one does. Ask the owner of \
+             the database or a superuser to execute: {}",
+            session.login.grant_temporary()
+        ));
+    }
     let mut tx = work.begin(session).await?;
     if table.existing(&mut tx).await?.is_some() {
         return Err(Halt::TableChanged);
@@ -40,6 +47,7 @@ pub async fn new_table(session: &mut Session, mut work: Work<'_>) -> Result<(Run
     let mut repeated = 0;
     if work.hashed() && !index_unless_repeated(&mut tx, &mut shaping).await? {
         repeated = fed.resolve_doubt().await?;
+        replica_identity::ensure(&mut tx, &table, &mut shaping.statements).await?;
         drop_repeated(&mut tx, &table.sql()).await?;
         shaping.index_row_hash(&mut tx).await?;
     }

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elt_shared::store::runs::Run;
 use elt_shared::target::TableRef;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgConnection, PgExecutor};
@@ -31,6 +32,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// The attempt that began a run.
+    pub fn of(run: &Run) -> Self {
+        Self { run_id: run.id, epoch: run.epoch, config_id: run.config_id }
+    }
+
     /// What this attempt's sessions are called: `elt:<run>:<epoch>`.
     pub fn application_name(self) -> String {
         format!("elt:{}:{}", self.run_id, self.epoch)
@@ -75,7 +81,7 @@ pub async fn end_older_sessions(connection: &mut PgConnection, attempt: Attempt)
 pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Attempt) -> Result<Begun> {
     let fail = Failing::at(table, "write the run's marker");
     let loads = table.sibling(LOADS).sql();
-    let mine: Option<i64> = sqlx::query_scalar(AssertSqlSafe(format!(
+    let mine: sqlx::Result<Option<i64>> = sqlx::query_scalar(AssertSqlSafe(format!(
         "insert into {loads} as marker (run_id, table_name, config_id, epoch) values ($1, $2, $3, $4)
          on conflict (run_id) do update set epoch = excluded.epoch, begun_at = now()
          where marker.loaded_at is null and marker.epoch <= excluded.epoch
@@ -86,8 +92,11 @@ pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Att
     .bind(attempt.config_id)
     .bind(attempt.epoch)
     .fetch_optional(&mut *connection)
-    .await
-    .map_err(|error| fail.because(error))?;
+    .await;
+    let mine = match mine {
+        Ok(mine) => mine,
+        Err(error) => return Err(fail.asking(connection, error).await),
+    };
     if mine.is_some() {
         return Ok(Begun::Mine);
     }
@@ -103,10 +112,33 @@ pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Att
     Ok(Begun::Loaded { report, unfinished_csv: unfinished_csv.map(PathBuf::from) })
 }
 
+/// The newest of these runs whose marker says that it loaded and was not undone, with its report.
+///
+/// # Errors
+/// Database failures.
+pub async fn loaded_by_any(
+    connection: &mut PgConnection,
+    table: &TableRef,
+    runs: &[Uuid],
+) -> Result<Option<(Uuid, Box<RunReport>)>> {
+    let found: Option<(Uuid, Option<Json<RunReport>>)> = sqlx::query_as(AssertSqlSafe(format!(
+        "select run_id, report from {} where run_id = any($1) and loaded_at is not null and undone_at is null
+         order by loaded_at desc limit 1",
+        table.sibling(LOADS).sql()
+    )))
+    .bind(runs)
+    .fetch_optional(connection)
+    .await
+    .map_err(|error| Failing::at(table, "read the markers of the runs that this one repeats").because(error))?;
+    Ok(found.map(|(run, report)| (run, Box::new(report.map(|Json(report)| report).unwrap_or_default()))))
+}
+
 /// In a transaction that changes the table: alone with it among elt's runs, within a bounded wait.
 pub async fn lock(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
+    // A pooler may have given the transaction another session of the server than the one whose limits were lifted.
     sqlx::query(
-        "select set_config('lock_timeout', '30s', true),
+        "select set_config('lock_timeout', '30s', true), set_config('statement_timeout', '0', true),
+                set_config('idle_in_transaction_session_timeout', '0', true),
                 set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536) || 'kB', true)",
     )
     .execute(&mut *tx)

@@ -70,11 +70,11 @@ pub async fn index_keys(tx: &mut PgConnection, shaping: &mut Shaping<'_>, layout
     .into())
 }
 
-/// The rows of the table that a merge would not tell apart, as an error with the query that finds them.
+/// The error about rows of the table with the same key, with the query that finds them.
 async fn not_unique(tx: &mut PgConnection, table: &TableRef, names: &[&str]) -> Result<PipelineError, Halt> {
     let quoted: Vec<_> = names.iter().map(|name| quote_ident(name)).collect();
     let list = quoted.join(", ");
-    // A unique index takes NULL for another value each time.
+    // A unique index treats every NULL as a different value.
     let present = quoted.iter().map(|name| format!("{name} is not null")).collect::<Vec<_>>().join(" and ");
     let repeated =
         format!("select {list}, count(*) from {} where {present} group by {list} having count(*) > 1", table.sql());
@@ -94,7 +94,7 @@ async fn not_unique(tx: &mut PgConnection, table: &TableRef, names: &[&str]) -> 
     })
 }
 
-/// Leaves of the staged rows of one key the last one only, and none that the table has exactly as it is.
+/// Keeps only the last of the staged rows of one key, and drops that one, too, when the table has exactly this row.
 pub async fn drop_superseded(
     tx: &mut PgConnection,
     table: &TableRef,
@@ -128,18 +128,30 @@ pub async fn drop_superseded(
     Ok(())
 }
 
-/// Brings the table's rows up to date with what is staged; leaves the rows of new keys staged.
-/// Answers the updated rows by file.
+/// The result of an update.
+pub struct Updated {
+    /// The updated rows by file.
+    pub rows: Vec<(usize, u64)>,
+    /// Rows that a trigger of the table kept as they were.
+    pub kept: u64,
+}
+
+/// Updates the table's rows from the staged rows; leaves the rows of new keys staged. Rows that a trigger keeps as they
+/// are count as duplicates, because they were there already.
 pub async fn update(
     tx: &mut PgConnection,
     table: &TableRef,
     layout: &Layout,
     run: Uuid,
     tallies: &mut [Tally],
-) -> Result<Vec<(usize, u64)>, Halt> {
+) -> Result<Updated, Halt> {
     let statement = format!("{} returning s._elt_file", update_statement(table, layout, run, "true"));
     let updated = counted(tx, statement).await?;
-    forget_known(tx, table, layout).await?;
+    let mut kept = forget_known(tx, table, layout).await?;
+    for (file, count) in &mut kept {
+        *count -= updated.get(file).copied().unwrap_or(0);
+    }
+    move_to_duplicates(&kept, tallies);
     let updated: Vec<_> = updated
         .into_iter()
         .filter_map(|(file, count)| Some((usize::try_from(file).ok()?, count.unsigned_abs())))
@@ -147,7 +159,7 @@ pub async fn update(
     for &(file, count) in &updated {
         tallies[file].sent = tallies[file].sent.saturating_sub(count);
     }
-    Ok(updated)
+    Ok(Updated { rows: updated, kept: kept.values().sum::<i64>().unsigned_abs() })
 }
 
 /// The statement that updates the rows whose keys are staged, by the staged rows that meet a condition.
@@ -167,12 +179,10 @@ pub fn update_statement(table: &TableRef, layout: &Layout, run: Uuid, condition:
     )
 }
 
-/// Leaves only rows of new keys staged.
-pub async fn forget_known(tx: &mut PgConnection, table: &TableRef, layout: &Layout) -> Result<(), Halt> {
-    sqlx::raw_sql(AssertSqlSafe(format!("delete from {STAGING} s using {} t where {}", table.sql(), same_key(layout))))
-        .execute(tx)
-        .await?;
-    Ok(())
+/// Leaves only rows of new keys staged. Returns how many others there were, by file.
+pub async fn forget_known(tx: &mut PgConnection, table: &TableRef, layout: &Layout) -> Result<HashMap<i32, i64>, Halt> {
+    let (table, same_key) = (table.sql(), same_key(layout));
+    counted(tx, format!("delete from {STAGING} s using {table} t where {same_key} returning s._elt_file")).await
 }
 
 /// Runs a statement that returns a file's place a row, and counts them by file.

@@ -6,10 +6,15 @@
 //!
 //! # Layout
 //! - [`session`]: one connection, one table, and what is known about it
+//! - [`login`]: the account, its settings and what it may do
+//! - [`relation`]: the relations that can be loaded into
 //! - [`marker`]: which attempt may load, and what was loaded
+//! - [`commit`]: the COMMIT, noted before it is sent
+//! - [`schema`]: the table's schema, which may be missing
 //! - [`bookkeeping`]: elt's own tables beside the target's
 //! - [`feed`]: the second pass over the files: cells become bytes
 //! - [`copy_binary`], [`numeric`]: values as PostgreSQL's binary COPY has them
+//! - [`rows_at`]: where the rows of each source's JSON documents are
 //! - [`row_hash`], [`seen`], [`overflow`], [`known_rows`]: equal rows are recognised in bounded memory
 //! - [`fill`]: a new table is filled directly
 //! - [`apply`]: staged rows meet a table: [`staging`], [`merge`], [`replace`], [`adopt`]
@@ -17,19 +22,25 @@
 //! - [`conclude`]: quarantine, receipt and marker join the rows, and the transaction commits
 //! - [`pump`]: the bounded channel to the server
 //! - [`table`], [`column_types`]: the table's shape, and its columns' types
+//! - [`replica_identity`]: published tables can be updated
+//! - [`triggers`]: checks whether triggers of the table moved or deleted rows
 //! - [`quarantine`], [`receipt`]: what became of every row
 //! - [`undo`], [`replayed`]: rows are taken back, rejected rows are loaded after all
 //! - [`transform`]: SQL models are made anew after a load
 //! - [`search`], [`refused`]: rows the table refuses are found, and rejected by a second try
+//! - [`trial`]: a write that is tried and rolled back
 //! - [`failure`]: PostgreSQL's errors as sentences
 
+pub mod commit;
 pub mod failure;
 pub mod known_rows;
 pub mod marker;
 pub mod replayed;
+pub mod rows_at;
 pub mod seen;
 pub mod session;
 pub mod transform;
+pub mod trial;
 pub mod undo;
 
 mod adopt;
@@ -41,6 +52,7 @@ mod conversion;
 mod copy_binary;
 mod feed;
 mod fill;
+mod login;
 mod merge;
 mod numeric;
 mod overflow;
@@ -49,17 +61,21 @@ mod quarantine;
 mod receipt;
 mod refusal;
 pub mod refused;
+mod relation;
 mod replace;
+mod replica_identity;
 mod row_hash;
+pub mod schema;
 mod search;
 mod staging;
 mod table;
+mod triggers;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use elt_shared::config::{Dedupe as ConfigDedupe, LoadConfig, LoadMode, OnBadRow, RejectLimit};
-use sqlx::{Connection, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use tokio_util::sync::CancellationToken;
 
 use crate::contract::Layout;
@@ -70,6 +86,7 @@ use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::Profile;
 use crate::progress::Progress;
 use crate::report::{Drift, RunReport};
+use commit::Commit;
 use failure::Failing;
 use feed::FeedError;
 use refused::Refused;
@@ -116,12 +133,16 @@ pub struct Work<'a> {
     pub max_rejected: Option<RejectLimit>,
     /// Memory for row hashes.
     pub memory: HashMemory,
+    /// Sends its COMMIT.
+    pub commit: Commit,
     /// The run's work folder.
     pub spool: &'a Path,
     /// The combined CSV.
     pub csv: Option<CombinedCsv>,
     /// Rejected rows that are among the files: they need no replay any more once this is loaded.
     pub replayed: Vec<i64>,
+    /// Places of the rows of JSON documents that this run found, to be stored for later runs.
+    pub rows_at: Vec<rows_at::RowsAt>,
     /// Everything is rolled back in the end.
     pub dry: bool,
     /// The report so far.
@@ -177,11 +198,14 @@ pub async fn load(session: &mut Session, mut work: Work<'_>) -> Result<Loaded> {
         Err(Halt::TableChanged) => Ok(Loaded::TableChanged),
         Err(Halt::Refused(refused)) => Ok(Loaded::Refused(refused)),
         Err(Halt::Failed(error)) => Err(error),
-        Err(Halt::Database(error)) => Err(Failing::at(&table, "load").because(error)),
+        // The transaction is rolled back by now, so that the catalog can be asked what was refused.
+        Err(Halt::Database(error)) => {
+            Err(Failing::at(&table, "load rows").asking(&mut session.connection, error).await)
+        }
     }
 }
 
-/// Whether the database's encoding has not every character of Unicode. `SQL_ASCII` takes any bytes.
+/// Whether the database's encoding lacks characters of Unicode. `SQL_ASCII` lacks none, because it takes any bytes.
 async fn has_few_characters(session: &mut Session) -> Result<bool> {
     let encoding: String = sqlx::query_scalar("select current_setting('server_encoding')")
         .fetch_one(&mut session.connection)
@@ -197,6 +221,20 @@ enum Halt {
     FileChanged { file: usize },
     TableChanged,
     Refused(Box<Refused>),
+}
+
+impl Halt {
+    /// The error of a step that reads none of the run's files and writes none of its rows, so that only its own failure
+    /// and the database's can end it.
+    async fn explained(self, fail: Failing<'_>, connection: &mut PgConnection) -> PipelineError {
+        match self {
+            Self::Failed(error) => error,
+            Self::Database(error) => fail.asking(connection, error).await,
+            Self::FileChanged { .. } | Self::TableChanged | Self::Refused(_) => {
+                PipelineError::Internal("a step without rows ended in a way that only steps with rows can".into())
+            }
+        }
+    }
 }
 
 impl From<PipelineError> for Halt {

@@ -9,8 +9,10 @@ use elt_shared::target::TableRef;
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::Halt;
 use super::bookkeeping::QUARANTINE;
 use super::copy_binary as copy;
+use super::failure::spool as spool_failed;
 use super::marker::Attempt;
 use crate::frame::{BadRecord, CellKind, MAX_RAW_BYTES, RawBatch};
 
@@ -21,7 +23,7 @@ pub struct Rejected {
     row: Vec<u8>,
     attempt: Attempt,
     table: String,
-    /// The database's encoding has not every character: texts are kept in ASCII, beside their bytes.
+    /// Whether texts are kept in ASCII, beside their bytes, because the database's encoding lacks some characters.
     ascii: bool,
 }
 
@@ -87,7 +89,7 @@ impl Rejected {
         let ascii = self.ascii;
         let shown = |bytes| if ascii { in_ascii(bytes).into() } else { without_nul(bytes) };
         let text = shown(raw);
-        // A replay must not load a row whose cells are not what they were.
+        // Cells that ASCII would change are not kept, because a replay must not load changed cells.
         let cells = cells.filter(|cells| !ascii || cells.is_ascii());
         let out = &mut self.row;
         out.clear();
@@ -124,14 +126,12 @@ impl Rejected {
     /// Copies the rows into the quarantine table, in the loading transaction.
     ///
     /// # Errors
-    /// Database failures; a spool that cannot be read back.
-    pub async fn load(self, tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
+    /// Database failures; a work folder that cannot be read back.
+    pub async fn load(self, tx: &mut PgConnection, table: &TableRef) -> Result<(), Halt> {
         if self.rows == 0 {
             return Ok(());
         }
-        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.write_all(copy::TRAILER)?;
-        file.rewind()?;
+        let mut file = self.into_file().map_err(spool_failed)?;
         let mut copy = tx
             .copy_in_raw(&format!(
                 "copy {} (run_id, table_name, config_id, file, line, column_name, code, reason, raw, raw_bytes, cells)
@@ -141,7 +141,7 @@ impl Rejected {
             .await?;
         let mut chunk = vec![0; 1 << 20];
         loop {
-            let length = file.read(&mut chunk)?;
+            let length = file.read(&mut chunk).map_err(spool_failed)?;
             if length == 0 {
                 break;
             }
@@ -149,6 +149,14 @@ impl Rejected {
         }
         copy.finish().await?;
         Ok(())
+    }
+
+    /// The rows from the first one on, complete.
+    fn into_file(self) -> io::Result<File> {
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.write_all(copy::TRAILER)?;
+        file.rewind()?;
+        Ok(file)
     }
 }
 

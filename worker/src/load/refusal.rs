@@ -1,4 +1,4 @@
-//! Why the server refuses a row, as a code and a sentence: from its error and the catalog.
+//! The reason why the server refuses a row, as a code and a sentence, from its error and the catalog.
 
 use elt_shared::target::TableRef;
 use sqlx::postgres::PgDatabaseError;
@@ -9,7 +9,7 @@ use super::staging::STAGING;
 use super::table::staged_text;
 use crate::contract::Layout;
 
-/// A key of fewer bytes fits every index, compressed or not.
+/// Bytes of a key that fits every index, compressed or not.
 const SHORT_KEY_BYTES: i64 = 2_000;
 
 /// Whether an error can be about one row: its values, a constraint, a trigger, a size.
@@ -17,6 +17,10 @@ const SHORT_KEY_BYTES: i64 = 2_000;
 /// Everything else (rights, locks, connections, missing objects) is about the statement, whatever rows it has.
 pub fn concerns_a_row(error: &sqlx::Error) -> bool {
     let Some(code) = error.as_database_error().and_then(|error| error.code()) else { return false };
+    // A sequence that has no number left would refuse every later row, too.
+    if code == "2200H" {
+        return false;
+    }
     ["22", "23", "38", "39", "44", "P0"].iter().any(|class| code.starts_with(class)) || code == "54000"
 }
 
@@ -26,7 +30,7 @@ pub fn concerns_a_value(error: &sqlx::Error) -> bool {
     concerns_a_row(error) || code.is_some_and(|code| code.starts_with("XX"))
 }
 
-/// A value the server does not convert to its column's type.
+/// The refusal of a value that the server does not convert to its column's type.
 pub fn of_value(error: &sqlx::Error, layout: &Layout, column: usize) -> Refusal {
     let sql = &layout.columns[column].sql;
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
@@ -40,7 +44,7 @@ pub fn of_value(error: &sqlx::Error, layout: &Layout, column: usize) -> Refusal 
     Refusal { column: Some(column), code, reason: format!("{rule}: {said}"), rule }
 }
 
-/// A row the table does not take.
+/// The refusal of a row by the table.
 pub async fn of_row(
     tx: &mut PgConnection,
     table: &TableRef,
@@ -80,7 +84,7 @@ pub async fn of_row(
     Ok(Refusal { column, code, reason, rule })
 }
 
-/// A row with a value that is too long: for the index over a merge's key, or for the table.
+/// The refusal of a row with a value that is too long: for the index over a merge's key, or for the table.
 async fn too_long(tx: &mut PgConnection, layout: &Layout, row: i64) -> sqlx::Result<Refusal> {
     let keys = longest(tx, layout, row, |column| column.key).await?;
     if let Some((column, bytes)) = keys.filter(|(_, bytes)| *bytes > SHORT_KEY_BYTES) {
@@ -121,7 +125,7 @@ async fn longest(
     Ok(found.and_then(|(place, bytes)| Some((usize::try_from(place).ok()?, bytes))))
 }
 
-/// The server's own words.
+/// The server's message.
 fn message(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(String::new, |error| error.message().to_owned())
 }

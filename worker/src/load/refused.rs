@@ -11,15 +11,15 @@ use super::row_hash::RowHasher;
 use crate::contract::cells::Cells;
 use crate::contract::{Layout, TypedBatch, Violation};
 
-/// More rows than this are not searched for one by one.
+/// Number of rows after which the search is given up.
 pub const MOST_REFUSED: usize = 10_000;
-/// More rows than this are not kept in memory.
+/// Most rows that are kept in memory.
 const MOST_KEPT: usize = 200_000;
 
-/// Why the table refuses a row.
+/// The reason why the table refuses a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Column of the layout; `None`: it is about several columns, or about none.
+    /// Column of the layout; `None`: the reason is about several columns, or about the whole row.
     pub column: Option<usize>,
     /// Stable: see [`Violation::code`].
     pub code: &'static str,
@@ -35,7 +35,7 @@ pub struct Refused {
     rows: HashMap<i64, Arc<Refusal>>,
     /// By row hash, where rows have one: a row that is equal to a refused one is refused as well.
     hashes: HashMap<u128, Arc<Refusal>>,
-    /// The search was given up: there are more.
+    /// Whether the search was given up, so that more rows may be refused.
     pub exceeded: bool,
 }
 
@@ -79,7 +79,7 @@ pub struct Refusing {
 }
 
 impl Refusing {
-    /// Of the batches of one load. `None`: no row is refused.
+    /// For the batches of one load. `None`: no row is refused.
     pub fn new(refused: Arc<Refused>, layout: &Layout) -> Option<Self> {
         let hasher = (!refused.hashes.is_empty()).then(|| RowHasher::new(layout));
         (!refused.is_empty()).then_some(Self { refused, hasher, next: 0 })

@@ -4,12 +4,13 @@
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::session::ROW_HASH;
+use super::session::{ROW_HASH, RUN_ID};
 use super::staging::STAGING;
 use crate::report::Drift;
 
 /// Deletes the rows that are not staged. `hashed`: rows are recognised by their hash; otherwise all go.
-/// `drift` names the table's columns this run does not fill: a row that stays must have no value there.
+/// `drift` names the table's columns this run does not fill: a row that stays must have no value there, unless the server
+/// filled the column when elt inserted the row, as it would again.
 pub async fn delete_others(
     tx: &mut PgConnection,
     table: &TableRef,
@@ -21,11 +22,27 @@ pub async fn delete_others(
         statement.push_str(&format!(
             " where (t.{ROW_HASH} is null or not exists (select from {STAGING} s where s.{ROW_HASH} = t.{ROW_HASH}))"
         ));
+        let filled = filled_by_server(tx, table).await?;
         for change in drift {
             if let Drift::Missing { column } = change {
-                statement.push_str(&format!(" or t.{} is not null", quote_ident(column)));
+                let name = quote_ident(column);
+                statement.push_str(&match filled.contains(column) {
+                    true => format!(" or (t.{RUN_ID} is null and t.{name} is not null)"),
+                    false => format!(" or t.{name} is not null"),
+                });
             }
         }
     }
     Ok(sqlx::query(AssertSqlSafe(statement)).execute(tx).await?.rows_affected())
+}
+
+/// Columns with a default, identity columns and generated columns.
+async fn filled_by_server(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select attname::text from pg_attribute
+         where attrelid = to_regclass($1) and attnum > 0 and not attisdropped and (atthasdef or attidentity <> '')",
+    )
+    .bind(table.sql())
+    .fetch_all(tx)
+    .await
 }

@@ -12,7 +12,10 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
+use super::Halt;
 use super::bookkeeping::QUARANTINE;
+use super::failure::{Failing, spool};
+use crate::error::Result;
 
 /// Which rejected rows.
 #[derive(Debug, Clone)]
@@ -53,17 +56,32 @@ struct Cell {
 }
 
 /// Writes the rows that were not loaded yet into a folder, a CSV an original file, in their order.
+///
+/// # Errors
+/// Database failures; a work folder that cannot be written to.
 pub async fn write(
     connection: &mut PgConnection,
     table: &TableRef,
     wanted: &Wanted,
     folder: &Path,
-) -> sqlx::Result<Replayed> {
+) -> Result<Replayed> {
+    match write_files(connection, table, wanted, folder).await {
+        Ok(replayed) => Ok(replayed),
+        Err(halt) => Err(halt.explained(Failing::at(table, "read the rejected rows"), connection).await),
+    }
+}
+
+async fn write_files(
+    connection: &mut PgConnection,
+    table: &TableRef,
+    wanted: &Wanted,
+    folder: &Path,
+) -> Result<Replayed, Halt> {
     let mut replayed = Replayed::default();
     for (name, columns) in columns_by_file(connection, table, wanted).await? {
         let path = folder.join(format!("replay-{}.csv", replayed.files.len()));
-        let mut csv = BufWriter::new(File::create(&path)?);
-        write_row(&mut csv, columns.iter().map(|column| Some(column.as_str())))?;
+        let mut csv = BufWriter::new(File::create(&path).map_err(spool)?);
+        write_row(&mut csv, columns.iter().map(|column| Some(column.as_str()))).map_err(spool)?;
         let sql = format!("select id, cells from ({}) row where file = $4 order by id", chosen(table));
         let mut rows = sqlx::query_as::<_, (i64, Json<Vec<Cell>>)>(AssertSqlSafe(sql))
             .bind(wanted.run_id)
@@ -80,11 +98,11 @@ pub async fn write(
                     cell.map(|cell| cell.text.as_str())
                 }
             };
-            write_row(&mut csv, columns.iter().map(value))?;
+            write_row(&mut csv, columns.iter().map(value)).map_err(spool)?;
             replayed.ids.push(id);
         }
         drop(rows);
-        csv.flush()?;
+        csv.flush().map_err(spool)?;
         replayed.files.push(ReplayedFile { name: format!("{name} (rejected rows)"), path });
     }
     let sql = format!("select count(*) from {} where {} and cells is null", table.sibling(QUARANTINE).sql(), WHICH);

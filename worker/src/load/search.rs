@@ -23,7 +23,7 @@ pub struct Search<'a> {
     table: &'a TableRef,
     layout: &'a Layout,
     stop: &'a CancellationToken,
-    /// What was found.
+    /// The refused rows found so far.
     pub refused: Refused,
 }
 
@@ -33,8 +33,8 @@ impl<'a> Search<'a> {
         Self { table, layout, stop, refused: Refused::default() }
     }
 
-    /// Applies a statement to all staged rows but those it is refused for. `statement` is given the condition that
-    /// selects the rows of a part from the staging table `s`.
+    /// Applies a statement to all staged rows except those that the table refuses. `statement` makes it from the
+    /// condition that selects the rows of a part from the staging table `s`.
     ///
     /// # Errors
     /// Errors that are not about a row; a stop.
@@ -140,7 +140,7 @@ fn is_foreign_key(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.is_foreign_key_violation())
 }
 
-/// Numbers the staged rows from 1 in their order. Answers how many they are.
+/// Numbers the staged rows from 1 in their order. Returns how many there are.
 async fn number_rows(tx: &mut PgConnection) -> Result<i64, Halt> {
     sqlx::raw_sql(AssertSqlSafe(format!(
         "drop table if exists pg_temp._elt_order;

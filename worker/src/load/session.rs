@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use elt_shared::store::runs::{self, Claim};
-use elt_shared::target::{self, Existing, TableKind, TableRef};
+use elt_shared::target::{self, Existing, TableRef};
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::bookkeeping::{self, COLUMNS};
 use super::column_types;
-use super::failure::{Failing, unusable};
+use super::failure::Failing;
+use super::login::{self, Login};
 use super::marker::{self, Attempt, Begun};
+use super::relation::{self, Facts};
+use super::schema;
 use crate::contract::known::{Known, KnownColumn};
 use crate::contract::{SqlType, Typing};
 use crate::error::{PipelineError, Result};
@@ -36,8 +39,15 @@ pub struct Session {
     pub table: TableRef,
     /// Which attempt this is.
     pub attempt: Attempt,
+    /// The account it works as.
+    pub login: Login,
+    /// The statement that makes the table's schema, when it was missing at the beginning.
+    pub makes_schema: Option<String>,
     /// System identifier, database and table: two spellings of one table are one target.
     target_key: String,
+    /// Whether the run loads rows, which are staged when the table exists already. An undo loads none, and neither does
+    /// an attempt that only asks what an earlier one did.
+    brings_rows: bool,
 }
 
 /// The table as it is before a load.
@@ -47,6 +57,8 @@ pub struct Before {
     pub existing: Existing,
     /// What binds the load.
     pub known: Known,
+    /// Further facts from the catalog.
+    pub facts: Facts,
 }
 
 impl Before {
@@ -75,15 +87,26 @@ impl Session {
     /// Connects to the run's target and finds the table.
     ///
     /// # Errors
-    /// A target that cannot be used or reached.
+    /// A target that cannot be used or reached; a missing schema that may not be made.
     pub async fn open(context: &RunContext) -> Result<Self> {
-        let attempt = Attempt { run_id: context.run.id, epoch: context.run.epoch, config_id: context.run.config_id };
+        let attempt = Attempt::of(&context.run);
         let mut connection = connect(context, attempt).await?;
         let table = TableRef::find(&mut connection, &context.config.target.table).await?;
+        let login = login::prepare(&mut connection, &table).await?;
+        let brings_rows = context.run.kind != "undo" && context.run.verdict.is_none();
         let database = database_key(&mut connection)
             .await
             .map_err(|error| Failing::at(&table, "identify the target").because(error))?;
-        Ok(Self { connection, target_key: format!("{database}/{table}"), table, attempt })
+        let makes_schema = schema::missing(&mut connection, &table, &context.config.target).await?;
+        Ok(Self {
+            connection,
+            target_key: format!("{database}/{table}"),
+            table,
+            attempt,
+            login,
+            makes_schema,
+            brings_rows,
+        })
     }
 
     /// Connects again if the connection was lost while the sources were read: that may take hours.
@@ -95,6 +118,7 @@ impl Session {
         if !matches!(alive, Ok(Ok(()))) {
             tracing::warn!("the connection to the target was lost: connecting again");
             self.connection = connect(context, self.attempt).await?;
+            self.login = login::prepare(&mut self.connection, &self.table).await?;
         }
         Ok(())
     }
@@ -124,7 +148,8 @@ impl Session {
     /// Ends what older attempts left running and commits this attempt's epoch; tells when there is nothing left to do.
     ///
     /// # Errors
-    /// [`PipelineError::Fenced`] when a newer attempt began; a login that may not make elt's own tables.
+    /// [`PipelineError::Fenced`] when a newer attempt began; a relation that cannot be loaded into; a login that lacks a
+    /// right, with the statement that grants it.
     pub async fn begin(&mut self) -> Result<Begun> {
         let fail = Failing::at(&self.table, "end the sessions of older attempts");
         let ended = marker::end_older_sessions(&mut self.connection, self.attempt)
@@ -134,13 +159,18 @@ impl Session {
             tracing::info!(sessions = ended, "ended what an older attempt of this run left running");
         }
         bookkeeping::ensure(&mut self.connection, &self.table).await?;
-        marker::begin(&mut self.connection, &self.table, self.attempt).await
+        let begun = marker::begin(&mut self.connection, &self.table, self.attempt).await?;
+        // A table that cannot be loaded into is refused before the sources are read, which may take hours.
+        if matches!(begun, Begun::Mine) && self.brings_rows && self.look().await?.is_some() {
+            self.login.require_temporary(&self.table)?;
+        }
+        Ok(begun)
     }
 
     /// The table as it is now. `None`: there is none.
     ///
     /// # Errors
-    /// A view, a partitioned or a foreign table; database failures.
+    /// A view, a foreign table, rows hidden by row level security; database failures.
     pub async fn look(&mut self) -> Result<Option<Before>> {
         look(&mut self.connection, &self.table).await
     }
@@ -154,7 +184,13 @@ impl Session {
 
 async fn connect(context: &RunContext, attempt: Attempt) -> Result<PgConnection> {
     let (database, default) = (&context.config.target.database, context.default_target.as_ref());
-    Ok(target::connect_allowed(database, default, &context.network, &attempt.application_name()).await?)
+    let mut connection =
+        target::connect_allowed(database, default, &context.network, &attempt.application_name()).await?;
+    let name = &context.config.target.table;
+    let table = TableRef { schema: name.schema.clone().unwrap_or_else(|| "public".into()), table: name.table.clone() };
+    let lifted = login::lift_limits(&mut connection).await;
+    lifted.map_err(|error| Failing::at(&table, "set up the session").because(error))?;
+    Ok(connection)
 }
 
 /// What tells one database from all others. A server that does not say who it is is told by its address.
@@ -180,13 +216,17 @@ async fn database_key(connection: &mut PgConnection) -> sqlx::Result<String> {
 pub async fn look(connection: &mut PgConnection, table: &TableRef) -> Result<Option<Before>> {
     let fail = Failing::at(table, "look at the table");
     let Some(existing) = table.existing(connection).await.map_err(|error| fail.because(error))? else {
+        relation::refuse_taken_name(connection, table).await?;
         return Ok(None);
     };
-    refuse_unusual(table, &existing)?;
-    let mut before = Before { existing, known: Known::default() };
+    let facts = relation::facts(connection, table, &existing).await?;
+    let mut before = Before { existing, known: Known::default(), facts };
     // A table without our columns is somebody else's, whatever an older one of its name was.
     let (histories, made_by_elt) = match before.is_adopted() {
-        true => histories(connection, table).await.map_err(|error| fail.because(error))?,
+        true => match histories(connection, table).await {
+            Ok(histories) => histories,
+            Err(error) => return Err(fail.asking(connection, error).await),
+        },
         false => Default::default(),
     };
     let existing = &before.existing;
@@ -203,7 +243,9 @@ pub async fn look(connection: &mut PgConnection, table: &TableRef) -> Result<Opt
             if history.last().is_none_or(|last| last.sql_type != now) {
                 history.push(Typing::declared(now, None));
             }
-            let depended_on_by = dependents.get(&column.name).cloned();
+            let fixed = before.facts.fixed.contains(&column.name);
+            let fixed = fixed.then(|| "a partition key or a parent table".to_owned());
+            let depended_on_by = dependents.get(&column.name).cloned().or(fixed);
             let facts = facts.get(&column.name).cloned().unwrap_or_default();
             let foreign = history.last().is_some_and(|last| last.sql_type.known().is_none()).then_some(facts.foreign);
             KnownColumn { table: column.clone(), history, depended_on_by, foreign, collation: facts.collation }
@@ -211,21 +253,6 @@ pub async fn look(connection: &mut PgConnection, table: &TableRef) -> Result<Opt
         .collect();
     before.known = Known { columns, made_by_elt, alterable: existing.owned };
     Ok(Some(before))
-}
-
-fn refuse_unusual(table: &TableRef, existing: &Existing) -> Result<()> {
-    let what = match existing.kind {
-        TableKind::Table => return Ok(()),
-        TableKind::Partitioned => "a partitioned table",
-        TableKind::View => "a view",
-        TableKind::MaterializedView => "a materialized view",
-        TableKind::Foreign => "a foreign table",
-    };
-    Err(unusable(
-        table,
-        what,
-        "Name an ordinary table under `target.table`: one of the partitions, or the table below.",
-    ))
 }
 
 /// The types each column had, and whether elt made the table.

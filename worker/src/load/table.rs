@@ -13,6 +13,8 @@ use crate::contract::{Column, Layout, SqlType};
 /// Changes a table's shape in a transaction and keeps the statements for the report.
 pub struct Shaping<'t> {
     table: &'t TableRef,
+    /// The table whose columns are changed: `table`, or the partitioned table it is a partition of.
+    altered: TableRef,
     /// The statements, in order.
     pub statements: Vec<String>,
 }
@@ -20,7 +22,12 @@ pub struct Shaping<'t> {
 impl<'t> Shaping<'t> {
     /// Of one table.
     pub fn of(table: &'t TableRef) -> Self {
-        Self { table, statements: Vec::new() }
+        Self::altering(table, table.clone())
+    }
+
+    /// For a partition: its columns are changed by altering `altered`, the partitioned table.
+    pub fn altering(table: &'t TableRef, altered: TableRef) -> Self {
+        Self { table, altered, statements: Vec::new() }
     }
 
     /// The table.
@@ -55,7 +62,7 @@ impl<'t> Shaping<'t> {
                 }
             })
             .collect();
-        self.execute(tx, format!("alter table {}\n    {}", self.table.sql(), actions.join(",\n    "))).await
+        self.execute(tx, format!("alter table {}\n    {}", self.altered.sql(), actions.join(",\n    "))).await
     }
 
     /// Gives a table of somebody else elt's own columns.
@@ -70,7 +77,7 @@ impl<'t> Shaping<'t> {
         if missing.is_empty() {
             return Ok(());
         }
-        self.execute(tx, format!("alter table {}\n    {}", self.table.sql(), missing.join(",\n    "))).await
+        self.execute(tx, format!("alter table {}\n    {}", self.altered.sql(), missing.join(",\n    "))).await
     }
 
     /// Makes the unique index that recognises rows, where it is missing.
@@ -78,12 +85,15 @@ impl<'t> Shaping<'t> {
         self.index(tx, &[ROW_HASH]).await
     }
 
-    /// Makes a unique index over columns, where no unique index over exactly them is there.
+    /// Makes a unique index over columns, unless there is one over exactly these columns. In a partitioned table the
+    /// index is not unique unless the columns hold the whole partition key, because PostgreSQL allows no other unique
+    /// index there.
     pub async fn index(&mut self, tx: &mut PgConnection, columns: &[&str]) -> sqlx::Result<()> {
+        let unique = self.can_be_unique(tx, columns).await?;
         let there: bool = sqlx::query_scalar(
             "select exists (
                  select from pg_index i
-                 where i.indrelid = to_regclass($1) and i.indisunique and i.indisvalid and i.indpred is null
+                 where i.indrelid = to_regclass($1) and (i.indisunique or not $3) and i.indisvalid and i.indpred is null
                    and i.indexprs is null
                    and (select array_agg(a.attname::text order by a.attname)
                         from pg_attribute a
@@ -92,6 +102,7 @@ impl<'t> Shaping<'t> {
         )
         .bind(self.table.sql())
         .bind(columns)
+        .bind(unique)
         .fetch_one(&mut *tx)
         .await?;
         if there {
@@ -102,12 +113,35 @@ impl<'t> Shaping<'t> {
         let index = self.table.sibling(&name).sql();
         self.execute(
             tx,
-            format!("create unique index {} on {} ({})", quote_ident(&name), self.table.sql(), list.join(", ")),
+            format!(
+                "create {}index {} on {} ({})",
+                if unique { "unique " } else { "" },
+                quote_ident(&name),
+                self.table.sql(),
+                list.join(", ")
+            ),
         )
         .await?;
         // The comment tells it from the indexes of others.
         sqlx::query(AssertSqlSafe(format!("comment on index {index} is 'elt'"))).execute(tx).await?;
         Ok(())
+    }
+
+    /// Whether PostgreSQL allows a unique index over the columns: in a partitioned table they must hold its partition
+    /// key and those of the partitioned tables below it.
+    async fn can_be_unique(&self, tx: &mut PgConnection, columns: &[&str]) -> sqlx::Result<bool> {
+        sqlx::query_scalar(
+            "select not exists (
+                 select from pg_partition_tree(to_regclass($1)) part
+                 join pg_partitioned_table k on k.partrelid = part.relid
+                 cross join unnest(k.partattrs::int2[]) as key (attnum)
+                 left join pg_attribute a on a.attrelid = k.partrelid and a.attnum = key.attnum
+                 where a.attname is null or a.attname::text <> all($2))",
+        )
+        .bind(self.table.sql())
+        .bind(columns)
+        .fetch_one(tx)
+        .await
     }
 
     /// The table's name and the columns', shortened until PostgreSQL takes it, with a number when it is taken.
@@ -181,8 +215,8 @@ pub fn staged_list(layout: &Layout) -> String {
     layout.columns.iter().map(|column| format!("{}, ", staged("s", column))).collect()
 }
 
-/// One staged value as the table keeps it. The cast is explicit, and so would shorten or round a value that does not fit
-/// its column in silence: [`conversion`](super::conversion) has refused such values before.
+/// One staged value as the table stores it. The explicit cast would silently shorten or round a value that does not fit
+/// its column, but [`conversion`](super::conversion) has refused such values before.
 pub fn staged(alias: &str, column: &Column) -> String {
     let value = staged_text(alias, column);
     match column.sql_type() {

@@ -101,16 +101,21 @@ async fn execute(tx: &mut PgConnection, sql: String) -> sqlx::Result<()> {
 fn explained(table: &TableRef, index: usize, model: &Transform, error: sqlx::Error) -> PipelineError {
     let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     let Some(database) = database.filter(|_| !is_connection_loss(&error)) else {
-        return PipelineError::Load { table: table.to_string(), source: error };
+        return Failing::at(table, "make the models").because(error);
     };
     let before = prefix(&table.sibling(&model.name), model.materialized).chars().count();
     let place = match database.position() {
         Some(PgErrorPosition::Original(at)) if at > before => format!(" at character {} of its sql", at - before),
         _ => String::new(),
     };
+    // Names in the model's sql are in messages of class 42 (syntax and names). Those of other classes can quote a value.
+    let reason = match database.code().starts_with("42") {
+        true => database.message().to_owned(),
+        false => Failing::at(table, "make the models").sentence(database),
+    };
     PipelineError::Target {
         code: "transform_failed",
-        message: format!("transform[{index}] {} failed{place}: {}", model.name, database.message()),
+        message: format!("transform[{index}] {} failed{place}: {reason}", model.name),
         next_step: "The rows are loaded and the old models are as they were. Correct the model's sql, then run again."
             .into(),
     }

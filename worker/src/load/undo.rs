@@ -5,8 +5,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 use super::bookkeeping::{LOADS, QUARANTINE};
+use super::commit::Commit;
 use super::failure::Failing;
 use super::marker;
+use super::replica_identity;
 use super::session::{RUN_ID, Session};
 use crate::error::{PipelineError, Result};
 use crate::report::RunReport;
@@ -15,17 +17,23 @@ use crate::report::RunReport;
 ///
 /// # Errors
 /// A run that loaded nothing into this table, or overwrote rows; see [`PipelineError`].
-pub async fn undo(session: &mut Session, undone: Uuid) -> Result<RunReport> {
+pub async fn undo(session: &mut Session, undone: Uuid, commit: &Commit) -> Result<RunReport> {
     let (table, attempt) = (session.table.clone(), session.attempt);
     let fail = Failing::at(&table, "undo the run");
+    // This refuses a table with row level security, because rows that it hides would stay.
+    session.look().await?;
     let mut tx = session.connection.begin().await.map_err(|error| fail.because(error))?;
     marker::lock(&mut tx, &table).await.map_err(|error| fail.because(error))?;
     marker::fence(&mut tx, &table, attempt).await?;
     refuse_overwriters(&mut tx, &table, undone).await?;
+    let mut statements = Vec::new();
+    if let Err(halt) = replica_identity::ensure(&mut tx, &table, &mut statements).await {
+        return Err(halt.explained(fail, &mut tx).await);
+    }
     let deleted = delete(&mut tx, &table, undone, attempt.run_id).await.map_err(|error| fail.because(error))?;
-    let report = RunReport { rows_deleted: deleted, table: table.to_string(), ..RunReport::default() };
+    let report = RunReport { rows_deleted: deleted, table: table.to_string(), ddl: statements, ..RunReport::default() };
     marker::finish(&mut *tx, &table, attempt, &report, None).await.map_err(|error| fail.because(error))?;
-    tx.commit().await.map_err(|error| fail.because(error))?;
+    commit.send(tx, &table).await?;
     Ok(report)
 }
 

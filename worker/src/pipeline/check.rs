@@ -3,6 +3,7 @@
 use super::RunContext;
 use super::execute::Executing;
 use super::folder::{self, WorkFolder};
+use super::refuse::refuse_failed_source;
 use crate::contract::decide;
 use crate::error::Result;
 use crate::load::session::Session;
@@ -12,14 +13,17 @@ use crate::report::{FileReceipt, RunReport};
 pub async fn check(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
     let path = folder::combined_path(context);
-    folder::open_combined(context, &path)?;
+    folder::check_combined(context, &path)?;
     let folder = WorkFolder::create(context)?;
     let executing = Executing::dry(context, folder.path());
     folder::refuse_input(context, &path, &executing.extract_context()).await?;
     let (extracted, _) = executing.extract(&[]).await?;
     let before = session.look().await?;
+    let (extracted, located) = executing.locate_rows(&mut session, before.as_ref(), extracted).await?;
     let profile = executing.profile(&extracted.files, before.as_ref()).await?;
+    refuse_failed_source(&extracted.files, &profile)?;
     let mut report = executing.report(&session, &extracted, &profile);
+    report.warnings.extend(located.warnings);
     let decision = decide::decide(&profile, &context.config, before.as_ref().map(|before| &before.known))?;
     for file in profile.files.iter().filter(|file| file.error.is_none()) {
         let rows_read = file.rows + file.bad + file.summary.filtered;
@@ -29,6 +33,7 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
             name: extracted.files[file.index].name.clone(),
             bytes: file.summary.bytes,
             content_hash: format!("{:032x}", file.summary.content_hash),
+            delimiter: file.summary.delimiter.clone(),
             rows_read,
             rows_filtered: file.summary.filtered,
             ..FileReceipt::default()

@@ -1,15 +1,15 @@
-//! A test of the connections: every source and the target are tried; nothing is loaded and nothing is changed.
+//! A test of the connections: every source and the target are tried. Nothing is loaded, and the trial write to the
+//! target is rolled back.
 
 use std::time::Instant;
 
-use elt_shared::target::{self, TableRef, TargetError};
-use sqlx::PgConnection;
-
 use super::RunContext;
-use super::folder::WorkFolder;
+use super::folder::{self, WorkFolder};
 use crate::error::{PipelineError, Result};
-use crate::extract::ExtractContext;
 use crate::extract::probe::{ProbeProblem, ProbeReport, probe};
+use crate::extract::{ExtractContext, YoungFiles};
+use crate::load::session::Session;
+use crate::load::trial;
 use crate::report::RunReport;
 
 /// Tries every source, one after the other, and then the target. What is not usable is in the report, not an error.
@@ -23,6 +23,7 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
         network: context.network.clone(),
         control: context.control.clone(),
         stop: context.stop.clone(),
+        young: YoungFiles::Take,
     };
     let mut report = RunReport { table: context.config.target.table.to_string(), ..RunReport::default() };
     for (index, source) in context.config.sources.iter().enumerate() {
@@ -32,6 +33,11 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
         report.connections.push(probe(index, source, &extract).await);
     }
     report.connections.push(try_target(context).await);
+    // A run would fail before it reads anything.
+    if let Err(error) = folder::check_combined(context, &folder::combined_path(context)) {
+        let what = "combined CSV".to_owned();
+        report.connections.push(ProbeReport { what, ..ProbeReport::failed(ProbeProblem::from(&error)) });
+    }
     for connection in &report.connections {
         match &connection.problem {
             None => tracing::info!("{} can be used: {}", connection.what, connection.found),
@@ -45,55 +51,31 @@ async fn try_target(context: &RunContext) -> ProbeReport {
     let started = Instant::now();
     match look_at_target(context).await {
         Ok(found) => ProbeReport::usable("target", found, started.elapsed().as_secs_f64()),
-        Err(problem) => ProbeReport {
+        Err(error) => ProbeReport {
             what: "target".into(),
             seconds: started.elapsed().as_secs_f64(),
-            ..ProbeReport::failed(problem)
+            ..ProbeReport::failed(ProbeProblem::from(&error))
         },
     }
 }
 
-async fn look_at_target(context: &RunContext) -> Result<String, ProbeProblem> {
-    let (config, name) = (&context.config.target, format!("elt:{}:test", context.run.id));
-    let default = context.default_target.as_ref();
-    let mut connection =
-        target::connect_allowed(&config.database, default, &context.network, &name).await.map_err(problem)?;
-    let table = TableRef::find(&mut connection, &config.table).await.map_err(problem)?;
-    let failed = |error: sqlx::Error| problem(error.into());
-    let existing = table.existing(&mut connection).await.map_err(failed)?;
-    if !may_write(&mut connection, &table, existing.as_ref().map(|table| table.oid)).await.map_err(failed)? {
-        let what = if existing.is_some() { "write to" } else { "create" };
-        return Err(ProbeProblem {
-            code: "target_not_writable".into(),
-            message: format!("the login may connect, but not {what} {table}"),
-            next_step: "Grant the login CREATE on the schema, and make it the owner of the table if there is one."
-                .into(),
-        });
-    }
-    Ok(match existing {
-        Some(existing) => format!("the table {table} with {} columns", existing.columns.len()),
-        None => format!("no table {table} yet: the first run creates it"),
-    })
-}
-
-fn problem(error: TargetError) -> ProbeProblem {
-    let (code, next_step) = (error.code().to_owned(), error.next_step().to_owned());
-    let message = match &error {
-        TargetError::Database(cause) => format!("{error}: {cause}"),
-        error => error.to_string(),
+async fn look_at_target(context: &RunContext) -> Result<String> {
+    let mut session = Session::open(context).await?;
+    let before = session.look().await?;
+    let warning = trial::try_writing(&mut session, before.as_ref()).await?;
+    let found = match &before {
+        Some(before) => {
+            let own = before.existing.columns.iter().filter(|column| !column.is_internal()).count();
+            format!("the table {} with {own} columns", session.table)
+        }
+        None if session.makes_schema.is_some() => {
+            format!("no table {} yet: the first run creates it and its schema", session.table)
+        }
+        None => format!("no table {} yet: the first run creates it", session.table),
     };
-    ProbeProblem { code, message, next_step }
-}
-
-/// Whether rows can be put into a table, or the table made where it is missing.
-async fn may_write(connection: &mut PgConnection, table: &TableRef, oid: Option<i64>) -> sqlx::Result<bool> {
-    sqlx::query_scalar(
-        "select case when $1::bigint is not null then has_table_privilege($1::bigint::oid, 'insert')
-                     when to_regnamespace(quote_ident($2)) is not null then has_schema_privilege($2, 'create')
-                     else has_database_privilege(current_database(), 'create') end",
-    )
-    .bind(oid)
-    .bind(&table.schema)
-    .fetch_one(connection)
-    .await
+    session.close().await;
+    Ok(match warning {
+        Some(warning) => format!("{found}; {warning}"),
+        None => found,
+    })
 }

@@ -5,20 +5,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use elt_shared::config::{LoadMode, OnBadRow};
+use elt_shared::store::runs::Outcome;
 use tracing::{Instrument, info_span};
 
+use super::after_commit::{make_models, publish_left_behind, wholly_rejected};
+use super::begin::{Beginning, Finished, begin};
 use super::folder::{self, WorkFolder};
+use super::json_rows::{self, Located};
+use super::refuse::{refuse_failed_source, refuse_incomplete_replace};
 use super::{RunContext, replay};
 use crate::contract::decide::{self, Decision};
 use crate::error::{PipelineError, Result};
-use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind};
+use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, YoungFiles};
 use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::{self, Expectation, Profile};
-use crate::load::marker::Begun;
+use crate::load::commit::Commit;
 use crate::load::refused::Refused;
 use crate::load::seen::HashSet;
 use crate::load::session::{Before, Session};
-use crate::load::{self, Loaded, Work, known_rows, transform};
+use crate::load::{self, Loaded, Work, known_rows, rows_at};
 use crate::progress::Stage;
 use crate::report::{RunReport, Stages};
 
@@ -27,9 +32,8 @@ const TRIES_PER_FILE: usize = 3;
 /// A table that keeps changing under us is looked at this often.
 const TRIES_PER_TABLE: usize = 5;
 
-/// A load that the table refuses rows of is tried this often, each time without the rows found so far.
+/// Number of times that a load is tried when the table refuses rows, each time without the rows found so far.
 const TRIES_PER_REFUSAL: usize = 8;
-
 /// What is read, and what comes of it.
 struct Purpose<'a> {
     /// The files, when they are not to be extracted from the config's sources.
@@ -44,26 +48,31 @@ struct Purpose<'a> {
 
 /// Extracts, validates and loads.
 pub async fn run(context: &RunContext) -> Result<RunReport> {
-    let mut session = Session::open(context).await?;
-    session.claim(context).await?;
     let path = folder::combined_path(context);
-    if let Begun::Loaded { report, unfinished_csv } = session.begin().await? {
-        let report = finish_from_marker(*report, unfinished_csv.as_deref(), &path);
-        return transform(context, session, report).await;
-    }
-    only_asked(context)?;
-    folder::open_combined(context, &path)?;
-    let folder = WorkFolder::create(context)?;
-    let purpose = Purpose { given: None, replayed: Vec::new(), csv: Some(&path), dry: false };
-    let executing = Executing { context, folder: folder.path(), purpose };
-    folder::refuse_input(context, &path, &executing.extract_context()).await?;
-    let report = executing.execute(&mut session).await?;
-    transform(context, session, report).await
+    let (mut session, report) = match begin(context).await? {
+        Beginning::Loaded(Finished { session, mut report, unfinished_csv }) => {
+            publish_left_behind(context, &mut report, unfinished_csv.as_deref(), &path);
+            (session, *report)
+        }
+        Beginning::Nothing(mut session) => {
+            folder::open_combined(context, &path)?;
+            let folder = WorkFolder::create(context)?;
+            let purpose = Purpose { given: None, replayed: Vec::new(), csv: Some(&path), dry: false };
+            let executing = Executing { context, folder: folder.path(), purpose };
+            folder::refuse_input(context, &path, &executing.extract_context()).await?;
+            let report = executing.execute(&mut session).await?;
+            (session, report)
+        }
+    };
+    let report = make_models(context, &mut session, report).await;
+    session.close().await;
+    Ok(report)
 }
 
 /// Does what a run would do, and rolls it back.
 pub async fn plan(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
+    folder::check_combined(context, &folder::combined_path(context))?;
     let folder = WorkFolder::create(context)?;
     let report = Executing::dry(context, folder.path()).execute(&mut session).await?;
     session.close().await;
@@ -72,63 +81,27 @@ pub async fn plan(context: &RunContext) -> Result<RunReport> {
 
 /// Loads rows that were rejected, as the config says now. A row that was loaded since is a duplicate.
 pub async fn replay(context: &RunContext) -> Result<RunReport> {
-    let mut session = Session::open(context).await?;
-    session.claim(context).await?;
-    if let Begun::Loaded { report, .. } = session.begin().await? {
-        return Ok(finish_from_marker(*report, None, Path::new("")));
-    }
-    only_asked(context)?;
+    let mut session = match begin(context).await? {
+        // A replay writes no combined CSV, whatever the target says.
+        Beginning::Loaded(finished) => return Ok(RunReport { combined_csv: None, ..*finished.report }),
+        Beginning::Nothing(session) => session,
+    };
     let folder = WorkFolder::create(context)?;
     let replayed = replay::rejected_rows(context, &mut session, folder.path()).await?;
     let purpose = Purpose { given: Some(replayed.files), replayed: replayed.ids, csv: None, dry: false };
     let mut report = Executing { context, folder: folder.path(), purpose }.execute(&mut session).await?;
+    if replayed.warning.is_some() && report.rows_read == 0 {
+        // A replay is asked for to load rows, so a replay that loads none is not clean.
+        report.outcome = Some(Outcome::NothingLoaded);
+    }
     report.warnings.extend(replayed.warning);
     session.close().await;
     Ok(report)
 }
 
-/// An attempt that only asks what an earlier one did ends here. Its marker keeps that one from loading later.
-fn only_asked(context: &RunContext) -> Result<()> {
-    match context.run.verdict {
-        Some(_) => Err(PipelineError::NotLoaded),
-        None => Ok(()),
-    }
-}
-
-/// The acknowledgement of an earlier attempt was lost, its work was not.
-fn finish_from_marker(mut report: RunReport, unfinished_csv: Option<&Path>, path: &Path) -> RunReport {
-    tracing::info!(rows = report.rows_inserted, "already loaded by an earlier attempt: nothing is loaded again");
-    report.finished_from_marker = true;
-    // Its worker may have been killed before or after it gave the file its name, or on another machine.
-    let published = unfinished_csv.map(|unfinished| CombinedCsv::publish_left_behind(unfinished, path));
-    if let Some(Ok(false) | Err(_)) = published {
-        report
-            .warnings
-            .push("the combined CSV may be an older run's: the worker that wrote this run's was lost".into());
-    }
-    report
-}
-
-/// Makes the models, also when an earlier attempt loaded: it may have been lost before it came to them.
-async fn transform(context: &RunContext, mut session: Session, mut report: RunReport) -> Result<RunReport> {
-    let started = Instant::now();
-    report.models = transform::run(&mut session, &context.config.transform).await?;
-    report.stages.transform = started.elapsed().as_secs_f64();
-    session.close().await;
-    Ok(report)
-}
-
-/// A source that is one file, or an API's answer, has failed when that cannot be read.
-fn refuse_failed_source(files: &[InputFile], profile: &Profile) -> Result<()> {
-    let failed = profile.files.iter().filter(|file| files[file.index].required).find_map(|file| file.error.as_ref());
-    match failed {
-        Some(error) => Err(PipelineError::Extract {
-            code: error.code,
-            message: error.message.clone(),
-            next_step: error.next_step.to_owned(),
-        }),
-        None => Ok(()),
-    }
+/// A sentence about a file, which may name it already.
+fn about(file: &str, sentence: &str) -> String {
+    if sentence.starts_with(file) { sentence.to_owned() } else { format!("{file}: {sentence}") }
 }
 
 /// One attempt.
@@ -152,6 +125,7 @@ impl<'a> Executing<'a> {
             let (extracted, extract_seconds) = self.extract(&changed).instrument(info_span!("extract")).await?;
             session.revive(self.context).await?;
             let before = session.look().await?;
+            let (extracted, located) = self.locate_rows(session, before.as_ref(), extracted).await?;
             let started = Instant::now();
             let bytes = extracted.files.iter().map(|file| file.stamp.size).sum();
             let (profile, known) = tokio::join!(
@@ -159,8 +133,13 @@ impl<'a> Executing<'a> {
                 known_rows::known(session, before.as_ref(), &self.context.config.load, bytes, self.context.memory.all),
             );
             let (profile, known) = (profile?, known?);
-            refuse_failed_source(&extracted.files, &profile)?;
-            let report = self.report(session, &extracted, &profile);
+            // A replay is exempt, because rows that were rejected before may all be rejected again, and stay in
+            // quarantine.
+            if self.purpose.given.is_none() {
+                refuse_failed_source(&extracted.files, &profile)?;
+            }
+            let mut report = self.report(session, &extracted, &profile);
+            report.warnings.extend(located.warnings);
             let report = RunReport {
                 stages: Stages {
                     extract: extract_seconds,
@@ -169,8 +148,10 @@ impl<'a> Executing<'a> {
                 },
                 ..report
             };
-            self.refuse_incomplete_replace(&profile, &report)?;
-            match self.load(session, &extracted.files, &profile, (before, known), report).await? {
+            if self.context.config.load.mode == LoadMode::Replace {
+                refuse_incomplete_replace(&extracted, &profile, &report)?;
+            }
+            match self.load(session, &extracted.files, &profile, (before, known), report, located.found).await? {
                 Loaded::Done { report, csv } => {
                     let readable = profile.files.iter().filter(|file| file.error.is_none());
                     let loaded: Vec<_> = readable.map(|file| extracted.files[file.index].clone()).collect();
@@ -205,12 +186,14 @@ impl<'a> Executing<'a> {
         profile: &Profile,
         (before, mut known): (Option<Before>, Option<HashSet>),
         report: RunReport,
+        rows_at: Vec<rows_at::RowsAt>,
     ) -> Result<Loaded> {
         let mut refused = Refused::default();
         for _ in 0..TRIES_PER_REFUSAL {
             let decision = decide::decide(profile, &self.context.config, before.as_ref().map(|before| &before.known))?;
             let work = Work {
                 refused: Arc::new(refused.clone()),
+                rows_at: rows_at.clone(),
                 ..self.work(files, profile, decision, (before.clone(), known.take()), report.clone())?
             };
             match load::load(session, work).instrument(info_span!("load")).await? {
@@ -244,6 +227,13 @@ impl<'a> Executing<'a> {
         };
         let restless = |file: &InputFile| changed.iter().filter(|name| **name == file.name).count() >= TRIES_PER_FILE;
         let (left, files): (Vec<_>, Vec<_>) = extracted.files.into_iter().partition(restless);
+        if let Some(required) = left.iter().find(|file| file.required) {
+            return Err(PipelineError::Extract {
+                code: "source_changed",
+                message: format!("{} changed each of the {TRIES_PER_FILE} times it was read", required.name),
+                next_step: "Wait until the file is written completely, then retry the run.".into(),
+            });
+        }
         extracted.files = files;
         extracted.left_out.extend(left.into_iter().map(|file| LeftOut {
             name: file.name,
@@ -251,6 +241,18 @@ impl<'a> Executing<'a> {
             reason: format!("it changed {TRIES_PER_FILE} times while it was read; the next run reads it again"),
         }));
         Ok((extracted, started.elapsed().as_secs_f64()))
+    }
+
+    /// Finds the places of the rows in JSON documents, from earlier runs and from the documents.
+    pub async fn locate_rows(
+        &self,
+        session: &mut Session,
+        before: Option<&Before>,
+        extracted: Extracted,
+    ) -> Result<(Extracted, Located)> {
+        let context = self.context;
+        let kept = rows_at::kept(&mut session.connection, &session.table, before).await?;
+        json_rows::locate(extracted, &context.config, &context.base, kept, &context.stop).await
     }
 
     /// What the extraction may touch.
@@ -264,6 +266,17 @@ impl<'a> Executing<'a> {
             network: context.network.clone(),
             control: context.control.clone(),
             stop: context.stop.clone(),
+            young: self.young_files(),
+        }
+    }
+
+    /// A run by hand takes a young file as far as it is written, when it ends with a whole record. A replace would lose
+    /// the rows that are yet to come, and a run that a change or a schedule started has time to wait for them.
+    fn young_files(&self) -> YoungFiles {
+        let by_itself = matches!(self.context.run.trigger.as_str(), "schedule" | "file_change");
+        match by_itself || self.context.config.load.mode == LoadMode::Replace {
+            true => YoungFiles::Wait,
+            false => YoungFiles::WaitForRecord,
         }
     }
 
@@ -283,16 +296,17 @@ impl<'a> Executing<'a> {
     pub fn report(&self, session: &Session, extracted: &Extracted, profile: &Profile) -> RunReport {
         let mut report = RunReport {
             table: session.table.to_string(),
+            ddl: session.makes_schema.iter().cloned().collect(),
             left_out: extracted.left_out.clone(),
             ..RunReport::default()
         };
         for file in &profile.files {
             let name = &extracted.files[file.index].name;
             if let Some(error) = &file.error {
-                let reason = error.message.clone();
+                let reason = error.reason.clone();
                 report.left_out.push(LeftOut { name: name.clone(), kind: LeftOutKind::Failed, reason });
             }
-            report.warnings.extend(file.summary.warnings.iter().map(|warning| format!("{name}: {warning}")));
+            report.warnings.extend(file.summary.warnings.iter().map(|warning| about(name, warning)));
         }
         for left_out in &report.left_out {
             match left_out.kind {
@@ -301,35 +315,6 @@ impl<'a> Executing<'a> {
             }
         }
         report
-    }
-
-    /// A replace takes away what is not delivered, so it must not run on half of it.
-    fn refuse_incomplete_replace(&self, profile: &Profile, report: &RunReport) -> Result<()> {
-        if self.context.config.load.mode != LoadMode::Replace {
-            return Ok(());
-        }
-        let failed: Vec<_> = report
-            .left_out
-            .iter()
-            .filter(|file| file.kind == LeftOutKind::Failed)
-            .map(|file| file.name.as_str())
-            .collect();
-        if !failed.is_empty() {
-            return Err(PipelineError::Contract {
-                code: "replace_incomplete",
-                message: format!("the table is not replaced because files could not be read: {}", failed.join(", ")),
-                next_step: "Correct or remove the files named; the old rows are still there.".into(),
-            });
-        }
-        if profile.files.iter().all(|file| file.rows == 0) {
-            return Err(PipelineError::Contract {
-                code: "replace_empty",
-                message: "the table is not replaced because the sources have no rows".into(),
-                next_step: "Check the sources; the old rows are still there. Empty the table by hand if that is meant."
-                    .into(),
-            });
-        }
-        Ok(())
     }
 
     fn work<'w>(
@@ -358,9 +343,11 @@ impl<'a> Executing<'a> {
             refused: Arc::default(),
             max_rejected: context.config.schema.as_ref().and_then(|schema| schema.max_rejected),
             memory: context.memory,
+            commit: Commit::of(context),
             spool: self.folder,
             csv: self.purpose.csv.map(|path| folder::open_combined(context, path)).transpose()?,
             replayed: self.purpose.replayed.clone(),
+            rows_at: Vec::new(),
             dry: self.purpose.dry,
             report,
             started: Instant::now(),
@@ -371,6 +358,7 @@ impl<'a> Executing<'a> {
 
     /// What comes after the commit. Nothing here can undo it, so what fails is told as a warning.
     async fn finish(&self, mut report: RunReport, csv: Option<CombinedCsv>, loaded: &[InputFile]) -> RunReport {
+        report.warnings.extend(report.files.iter().filter_map(wholly_rejected));
         if self.purpose.dry {
             return report;
         }

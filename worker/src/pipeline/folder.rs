@@ -3,13 +3,14 @@
 use std::path::{Component, Path, PathBuf};
 
 use elt_shared::config::{PipelineConfig, SourceConfig};
+use elt_shared::private_folder;
 use elt_shared::store::runs;
 
 use super::RunContext;
 use crate::error::{PipelineError, Result};
 use crate::extract::local::walk::same_file;
 use crate::extract::{ExtractContext, local};
-use crate::frame::combined::CombinedCsv;
+use crate::frame::combined::{self, CombinedCsv};
 use crate::roots::Roots;
 
 /// A folder for spooled files. Dropped, it takes them along.
@@ -20,7 +21,7 @@ impl WorkFolder {
     /// Makes the folder of an attempt.
     pub fn create(context: &RunContext) -> Result<Self> {
         let path = context.data_dir.join("spool").join(format!("{}-{}", context.run.id, context.run.epoch));
-        std::fs::create_dir_all(&path).map_err(|source| PipelineError::Io {
+        private_folder::create(&path).map_err(|source| PipelineError::Io {
             doing: format!("make the work folder {}", path.display()),
             source,
         })?;
@@ -59,6 +60,13 @@ pub fn open_combined(context: &RunContext, path: &Path) -> Result<CombinedCsv> {
         .map_err(|source| PipelineError::Io { doing: format!("write the combined CSV {}", path.display()), source })
 }
 
+/// Checks, without writing anything, that [`open_combined`] would accept the path.
+pub fn check_combined(context: &RunContext, path: &Path) -> Result<()> {
+    refuse_outside(path, &context.roots)?;
+    combined::check(path)
+        .map_err(|source| PipelineError::Io { doing: format!("write the combined CSV {}", path.display()), source })
+}
+
 /// Refuses to write the combined CSV over a file that a source reads, unless an earlier run wrote it.
 pub async fn refuse_input(context: &RunContext, path: &Path, extract: &ExtractContext) -> Result<()> {
     let covers = |source: &SourceConfig| match source {
@@ -92,13 +100,16 @@ fn refuse_outside(path: &Path, roots: &Roots) -> Result<()> {
     let climbs = |rest: &Path| rest.components().any(|part| matches!(part, Component::ParentDir));
     let reason = match there {
         Some((folder, rest)) if roots.own(&folder.join(rest)) => "is one of elt's own files",
-        Some((folder, rest)) if roots.holds(&folder.join(rest)) && !climbs(rest) => return Ok(()),
+        Some((folder, rest)) if roots.may_write(&folder.join(rest)) && !climbs(rest) => return Ok(()),
         _ => "is outside the folders the worker may write to",
     };
     Err(PipelineError::Extract {
         code: "outside_roots",
         message: format!("the output path {} {reason}", path.display()),
-        next_step: "Name a path in the working or the data folder, or add its folder to ELT_FS_ROOTS.".into(),
+        next_step:
+            "Leave `output_csv_path` out, name a path below a folder of ELT_FS_ROOTS (when that is not set: below the \
+                    working or the data folder), or add its folder there."
+                .into(),
     })
 }
 
@@ -129,6 +140,14 @@ mod tests {
             assert_eq!(code(&data.join(outside), &roots), Some("outside_roots"), "{outside}");
         }
         assert_eq!(code(Path::new("/anywhere/out.csv"), &Roots::default()), None);
+        // elt's own output folder is allowed whatever the roots are, and nothing beside it.
+        let elsewhere = Roots::new(vec![folder.path().join("elsewhere")], &data);
+        for allowed in ["output/out.csv", "output/deep/out.csv"] {
+            assert_eq!(code(&data.join(allowed), &elsewhere), None, "{allowed}");
+        }
+        for outside in ["out.csv", "outputs/out.csv", "output/../out.csv", "output/missing/../../out.csv"] {
+            assert_eq!(code(&data.join(outside), &elsewhere), Some("outside_roots"), "{outside}");
+        }
         for own in ["keys.json", "there/../keys.json", "postgres/passwords.json", "postgres/data/new/x.csv"] {
             assert_eq!(code(&data.join(own), &roots), Some("outside_roots"), "{own}");
             assert_eq!(code(&data.join(own), &Roots::new(Vec::new(), &data)), Some("outside_roots"), "{own}");

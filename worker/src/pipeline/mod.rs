@@ -1,17 +1,23 @@
 //! A run as a table of contents: what each kind of run does, and in which order.
 //!
 //! # Layout
+//! - [`begin`]: the target is asked whether the run's work is done already
 //! - [`execute`]: extract, validate, load; a plan does the same and rolls back, a replay does it with rejected rows
 //! - [`replay`]: rejected rows as files
 //! - [`undo`]: what a run inserted is deleted
 //! - [`check`]: what would be loaded
 //! - [`connections`]: every source and the target are tried
+//! - [`json_rows`]: finds the place of the rows in JSON documents
 //! - [`folder`]: the run's work folder and its combined CSV
 
+mod after_commit;
+mod begin;
 mod check;
 mod connections;
 mod execute;
 pub mod folder;
+mod json_rows;
+mod refuse;
 mod replay;
 mod undo;
 
@@ -61,7 +67,8 @@ pub struct RunContext {
 /// Executes one attempt of a run, whatever its kind.
 ///
 /// # Errors
-/// See [`PipelineError`]. Whatever the error is, nothing of this attempt is in the target.
+/// See [`PipelineError`]. Nothing of this attempt is in the target then, unless [`Progress::commit_sent`] says that it may
+/// be.
 pub async fn run(context: &RunContext) -> Result<RunReport> {
     match context.run.kind.as_str() {
         "run" => execute::run(context).await,

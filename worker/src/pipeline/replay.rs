@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::RunContext;
 use crate::error::{PipelineError, Result};
 use crate::extract::{Compression, Format, InputFile};
-use crate::load::failure::Failing;
 use crate::load::replayed::{self, Wanted};
 use crate::load::session::Session;
 
@@ -34,24 +33,28 @@ pub struct RejectedRows {
 
 /// Writes the rejected rows of the run this one is about into files.
 pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: &Path) -> Result<RejectedRows> {
-    let rejected_by = context
-        .run
-        .parent_id
-        .ok_or_else(|| PipelineError::Internal("the replay does not say which run it is about".into()))?;
+    let subject = context.run.subject_id;
+    let rejected_by = subject
+        .ok_or_else(|| PipelineError::Internal("the replay does not say whose rejected rows it loads".into()))?;
     let options: Options = serde_json::from_value(context.run.options.clone())
         .map_err(|error| PipelineError::Internal(format!("the replay's options cannot be read: {error}")))?;
     let wanted = Wanted { run_id: rejected_by, ids: options.quarantine_ids, edits: options.edits };
     let table = session.table.clone();
-    let replayed = replayed::write(&mut session.connection, &table, &wanted, folder)
-        .await
-        .map_err(|error| Failing::at(&table, "read the rejected rows").because(error))?;
+    let replayed = replayed::write(&mut session.connection, &table, &wanted, folder).await?;
     let files = replayed.files.into_iter().map(|file| {
         let doing = format!("look at {}", file.path.display());
         InputFile::at(file.name, file.path, (Format::Csv, Compression::None))
             .map_err(|source| PipelineError::Io { doing, source })
     });
     let files = files.collect::<Result<_>>()?;
-    let warning = (replayed.records > 0)
-        .then(|| format!("{} rejected records are no rows: correct them in their file", replayed.records));
+    let warning = match (replayed.records, replayed.ids.is_empty()) {
+        (0, false) => None,
+        (0, true) => Some(
+            "nothing was left to load: the rows were replayed before; those that were rejected again are in the \
+             quarantine of that replay"
+                .to_owned(),
+        ),
+        (records, _) => Some(format!("{records} rejected records are not rows: correct them in their file")),
+    };
     Ok(RejectedRows { files, ids: replayed.ids, warning })
 }

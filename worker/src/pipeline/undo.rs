@@ -1,37 +1,49 @@
 //! An undo: what one run inserted is deleted, and every pipeline of the table looks at its sources afresh.
 
-use elt_shared::store::schedules;
+use elt_shared::store::{runs, schedules};
+use uuid::Uuid;
 
 use super::RunContext;
+use super::begin::{Beginning, Finished, begin};
 use crate::error::{PipelineError, Result};
-use crate::load::marker::Begun;
-use crate::load::session::Session;
+use crate::load::commit::Commit;
 use crate::load::undo;
 use crate::report::RunReport;
 
 /// Undoes the run this one is about.
 pub async fn run(context: &RunContext) -> Result<RunReport> {
-    let undone = context
-        .run
-        .parent_id
-        .ok_or_else(|| PipelineError::Internal("the undo does not say which run it is about".into()))?;
-    let mut session = Session::open(context).await?;
-    session.claim(context).await?;
-    let report = match session.begin().await? {
-        Begun::Loaded { report, .. } => *report,
-        Begun::Mine => undo::undo(&mut session, undone).await?,
+    let subject = context.run.subject_id;
+    let subject = subject.ok_or_else(|| PipelineError::Internal("the undo does not say which run to undo".into()))?;
+    let (session, report) = match begin(context).await? {
+        Beginning::Loaded(Finished { session, report, .. }) => (session, *report),
+        Beginning::Nothing(mut session) => {
+            let undone = loaded_by(context, subject).await?;
+            let report = undo::undo(&mut session, undone, &Commit::of(context)).await?;
+            (session, report)
+        }
     };
-    // Also when an earlier attempt deleted the rows: it may have been lost before it came to this.
+    // This runs also when an earlier attempt deleted the rows, because that attempt may have been lost before it came
+    // to this step. A failure here does not fail the run, because its COMMIT was sent: the next attempt finds the run's
+    // marker in the target and comes here again.
     schedules::forget_seen(&context.control, session.target_key()).await.map_err(|source| PipelineError::Control {
         doing: "let the table's pipelines look at their sources afresh",
         source,
     })?;
     tracing::info!(
         rows = report.rows_deleted,
-        "undid the run {undone}: {} rows of {} are gone",
+        "undid the run {subject}: {} rows of {} are gone",
         report.rows_deleted,
         report.table
     );
     session.close().await;
     Ok(report)
+}
+
+/// The run whose rows are to be deleted: a run that found the rows of the run it repeats has none of its own.
+async fn loaded_by(context: &RunContext, subject: Uuid) -> Result<Uuid> {
+    let found = runs::find(&context.control, subject).await;
+    let found = found.map_err(|source| PipelineError::Control { doing: "find the run to undo", source })?;
+    let report = found.and_then(|run| run.report);
+    let loaded_by = report.and_then(|report| serde_json::from_value(report["loaded_by"].clone()).ok());
+    Ok(loaded_by.unwrap_or(subject))
 }

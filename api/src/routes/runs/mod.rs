@@ -7,7 +7,7 @@ mod view;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use elt_shared::store::runs::{self, Run, RunFilter, StopAnswer};
+use elt_shared::store::runs::{self, RetryAnswer, Run, RunFilter, StopAnswer};
 use elt_shared::telemetry::traceparent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 pub use start::{Kind, accepted, of_config, pipeline_of};
-pub use view::{AttemptView, RunView};
+pub use view::{AttemptView, OutcomeView, RunView};
 
 use super::configs;
 use super::logs::{LineQuery, LineView, newest_first};
@@ -47,6 +47,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 struct RunQuery {
     /// Only in these states, separated by commas: `queued,running`.
     state: Option<String>,
+    /// Only runs that succeeded with this outcome.
+    outcome: Option<OutcomeView>,
     /// Only of this pipeline.
     name: Option<String>,
     /// Only of this kind.
@@ -57,6 +59,8 @@ struct RunQuery {
     schedule_id: Option<Uuid>,
     /// Only retries, replays and undos of this run.
     parent_id: Option<Uuid>,
+    /// Only replays and undos that are about this run.
+    subject_id: Option<Uuid>,
 }
 
 /// A page of runs, and how many there are in each state.
@@ -83,11 +87,13 @@ async fn list(
     let states: Vec<String> = states.map(|state| state.trim().to_owned()).filter(|state| !state.is_empty()).collect();
     let filter = RunFilter {
         states: &states,
+        outcome: query.outcome.map(Into::into),
         name: query.name.as_deref(),
         kind: query.kind.as_deref(),
         config_id: query.config_id,
         schedule_id: query.schedule_id,
         parent_id: query.parent_id,
+        subject_id: query.subject_id,
     };
     let rows = runs::list(&state.db, &filter, page.after()?, page.fetch()).await?;
     let found = runs::counts(&state.db).await?;
@@ -116,7 +122,8 @@ pub async fn find(state: &AppState, id: Uuid) -> Result<Run> {
     runs::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("run {id}")))
 }
 
-/// Stops a run: at once when it has not started, else at the next batch boundary. Nothing is half-loaded.
+/// Stops a run: at once when it has not started, else at the next batch boundary. Nothing is half-loaded. While it is
+/// unknown whether the run loaded, it waits until its target answers, and ends as stopped if it did not load.
 #[utoipa::path(post, path = "/runs/{id}/stop", tag = "runs", security(("token" = [])), responses(
     (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
@@ -143,7 +150,8 @@ async fn stop(
     Ok((StatusCode::ACCEPTED, Json(run.into())))
 }
 
-/// Runs a finished run's config version once more, as a new run.
+/// Repeats a finished run as a new run. A replay or an undo is repeated for the same run. Refused while it is unknown
+/// whether the run loaded.
 #[utoipa::path(post, path = "/runs/{id}/retry", tag = "runs", security(("token" = [])), responses(
     (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
@@ -155,15 +163,37 @@ async fn retry(
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
     note.object("run", id);
-    let run = find(&state, id).await?;
+    let old = find(&state, id).await?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &id).await? {
         return Ok(known);
     }
-    let retried = runs::retry(&mut tx, id, traceparent(), caller.name()).await?.ok_or_else(|| {
-        Error::conflict("not_finished", format!("the run is still {}", run.state), "Wait for its end, or stop it.")
-    })?;
-    accepted(&once, tx, &caller, retried).await
+    if let Some(subject) = old.subject_id.filter(|_| old.kind == "undo") {
+        start::refuse_second_undo(&mut tx, subject).await?;
+    }
+    match runs::retry(&mut tx, id, traceparent(), caller.name()).await? {
+        None => Err(Error::NotFound(format!("run {id}"))),
+        Some(RetryAnswer::Started(run)) => accepted(&once, tx, &caller, *run).await,
+        Some(RetryAnswer::Unknown(run)) => Err(unknown(&run)),
+        Some(RetryAnswer::Unfinished(run)) => Err(Error::conflict(
+            "not_finished",
+            format!("the run is still {}", run.state),
+            "Wait until it ends, or stop it.",
+        )),
+    }
+}
+
+/// Refuses to act on a run while it is unknown whether it loaded.
+fn unknown(run: &Run) -> Error {
+    let since = run.unknown_since.unwrap_or_default().format("%Y-%m-%d %H:%M:%S UTC");
+    Error::conflict(
+        "outcome_unknown",
+        format!(
+            "it is unknown whether the run {} loaded: the target {} has not answered since {since}",
+            run.id, run.target_table
+        ),
+        "Wait until the target answers: the run then ends by itself. Its rows may be in the table already.",
+    )
 }
 
 /// Log lines about a run, newest first.

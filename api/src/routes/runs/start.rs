@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use chrono::Utc;
 use elt_shared::config::{Document, LoadMode, NoReferences, PipelineConfig};
 use elt_shared::job::QUEUE;
 use elt_shared::store::configs::ConfigVersion;
@@ -17,7 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::view::RunView;
-use super::{configs, find};
+use super::{configs, find, unknown};
 use crate::AppState;
 use crate::audit::AuditNote;
 use crate::auth::{Admin, Caller};
@@ -123,12 +122,19 @@ pub async fn undo(
         return Ok(known);
     }
     can_be_undone(&mut tx, &run, &pipeline).await?;
-    let kind = Kind { parent: Some(id), ..Kind::new("undo") };
+    let kind = Kind { subject: Some(id), ..Kind::new("undo") };
     let undo = of_config(&mut tx, &caller, &config, &pipeline, kind).await?;
     accepted(&once, tx, &caller, undo).await
 }
 
 async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConfig) -> Result<()> {
+    if run.is_unknown() {
+        return Err(unknown(run));
+    }
+    if run.finished_at.is_none() {
+        let what = format!("the run is still {}", run.state);
+        return Err(Error::conflict("not_finished", what, "Wait until it ends, or stop it."));
+    }
     if !matches!(run.kind.as_str(), "run" | "replay") || run.state != "succeeded" {
         let what = format!("a {} that has {} loaded nothing that could be undone", run.kind, run.state);
         return Err(Error::conflict("nothing_to_undo", what, "Choose a run that loaded rows."));
@@ -140,9 +146,15 @@ async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConf
             "Restore the table from a backup, or load the older files again.",
         ));
     }
-    let filter = RunFilter { parent_id: Some(run.id), kind: Some("undo"), ..RunFilter::default() };
-    let undone = runs::list(&mut *tx, &filter, None, 100).await?;
-    match undone.iter().find(|undo| !matches!(undo.state.as_str(), "failed" | "stopped")) {
+    refuse_second_undo(tx, run.id).await
+}
+
+/// # Errors
+/// 409 when an undo of the run is under way or succeeded.
+pub async fn refuse_second_undo(tx: &mut PgConnection, undone: Uuid) -> Result<()> {
+    let filter = RunFilter { subject_id: Some(undone), kind: Some("undo"), ..RunFilter::default() };
+    let undos = runs::list(&mut *tx, &filter, None, 100).await?;
+    match undos.iter().find(|undo| !matches!(undo.state.as_str(), "failed" | "stopped")) {
         Some(undo) => Err(Error::conflict(
             "already_undone",
             format!("the run {} undoes it already", undo.id),
@@ -156,8 +168,8 @@ async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConf
 pub struct Kind<'a> {
     /// `plan`, `check`, `test_connection`, `replay` or `undo`.
     pub name: &'a str,
-    /// The run it is about.
-    pub parent: Option<Uuid>,
+    /// The run that a replay or an undo is about.
+    pub subject: Option<Uuid>,
     /// What it needs beside the config.
     pub options: Value,
 }
@@ -165,7 +177,7 @@ pub struct Kind<'a> {
 impl<'a> Kind<'a> {
     /// About no other run, and needs nothing else.
     pub fn new(name: &'a str) -> Self {
-        Self { name, parent: None, options: json!({}) }
+        Self { name, subject: None, options: json!({}) }
     }
 }
 
@@ -187,7 +199,8 @@ pub async fn of_config(
         target_table: &pipeline.target.table.to_string(),
         trigger: "manual",
         schedule_id: None,
-        parent_id: kind.parent,
+        subject_id: kind.subject,
+        retry_of: None,
         queue: QUEUE,
         options: kind.options,
         not_before: None,
@@ -197,7 +210,7 @@ pub async fn of_config(
         traceparent: traceparent(),
         created_by: caller.name(),
     };
-    Ok(enqueue(tx, new, Utc::now()).await?)
+    Ok(enqueue(tx, new).await?)
 }
 
 /// Answers with a run that was enqueued, and commits.

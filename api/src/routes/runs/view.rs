@@ -1,11 +1,43 @@
 //! A run as people and programs see it.
 
 use chrono::{DateTime, Utc};
-use elt_shared::store::runs::{AttemptRow, Run};
-use serde::Serialize;
+use elt_shared::store::runs::{AttemptRow, Outcome, Run};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+/// What a run that succeeded achieved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeView {
+    /// Every row of the sources is in the table. Also when the sources were empty or had only rows loaded before.
+    Clean,
+    /// Rows were rejected, files were left out, or the report has warnings.
+    WithWarnings,
+    /// The sources had rows or files, but none of them could be loaded.
+    NothingLoaded,
+}
+
+impl From<Outcome> for OutcomeView {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Clean => Self::Clean,
+            Outcome::WithWarnings => Self::WithWarnings,
+            Outcome::NothingLoaded => Self::NothingLoaded,
+        }
+    }
+}
+
+impl From<OutcomeView> for Outcome {
+    fn from(outcome: OutcomeView) -> Self {
+        match outcome {
+            OutcomeView::Clean => Self::Clean,
+            OutcomeView::WithWarnings => Self::WithWarnings,
+            OutcomeView::NothingLoaded => Self::NothingLoaded,
+        }
+    }
+}
 
 /// One execution of a pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -24,8 +56,12 @@ pub struct RunView {
     pub trigger: String,
     /// The schedule that made it.
     pub schedule_id: Option<Uuid>,
-    /// The run this one retries, replays or undoes.
+    /// The run this one comes from: `retry_of`, else `subject_id`.
     pub parent_id: Option<Uuid>,
+    /// The run that a replay or an undo is about. A retry of it is about the same run.
+    pub subject_id: Option<Uuid>,
+    /// The run that this one repeats.
+    pub retry_of: Option<Uuid>,
     /// The queue its ticket is on.
     pub queue: String,
     /// What the kind needs beside the config.
@@ -40,7 +76,7 @@ pub struct RunView {
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
     pub waits_for_run: Option<Uuid>,
-    /// `extract`, `validate` or `load`: where it is, or where it failed or was stopped.
+    /// `connect` (to the target), `extract`, `validate` or `load`: where it is, or where it failed or was stopped.
     pub stage: Option<String>,
     /// Rows and bytes of that stage.
     pub progress: Option<Value>,
@@ -56,18 +92,31 @@ pub struct RunView {
     pub lease_expires_at: Option<DateTime<Utc>>,
     /// Someone asked it to stop.
     pub stop_requested_at: Option<DateTime<Utc>>,
+    /// Since when it is unknown whether the run loaded, because its target does not answer; `null` when it is known. A
+    /// run of which it is unknown neither ends nor can be retried.
+    pub unknown_since: Option<DateTime<Utc>>,
     /// Stable code of the failure.
     pub error_code: Option<String>,
     /// The failure as a sentence.
     pub error: Option<String>,
     /// What to do about it.
     pub next_step: Option<String>,
+    /// What a run that succeeded achieved; `null` in other states.
+    pub outcome: Option<OutcomeView>,
     /// The run report, once it finished.
     pub report: Option<Value>,
     /// Rows read, once known.
     pub rows_read: Option<i64>,
     /// Rows inserted, once known.
     pub rows_inserted: Option<i64>,
+    /// Rows of the table that a merge updated, once it finished with a report.
+    pub rows_updated: Option<i64>,
+    /// Rows that were in the table already, or came more than once; once it finished with a report.
+    pub rows_duplicate: Option<i64>,
+    /// Rows kept in quarantine, once it finished with a report.
+    pub rows_quarantined: Option<i64>,
+    /// Files that were not read, once it finished with a report.
+    pub files_left_out: Option<i64>,
     /// W3C trace context of whoever asked for it.
     pub traceparent: Option<String>,
     /// Username.
@@ -98,6 +147,8 @@ impl From<Run> for RunView {
             trigger: run.trigger,
             schedule_id: run.schedule_id,
             parent_id: run.parent_id,
+            subject_id: run.subject_id,
+            retry_of: run.retry_of,
             queue: run.queue,
             options: run.options,
             state: run.state,
@@ -113,12 +164,18 @@ impl From<Run> for RunView {
             worker_id: run.worker_id,
             lease_expires_at: run.lease_expires_at,
             stop_requested_at: run.stop_requested_at,
+            unknown_since: run.unknown_since,
             error_code: run.error_code,
             error: run.error,
             next_step: run.next_step,
+            outcome: run.outcome.map(Into::into),
             report: run.report,
             rows_read: run.rows_read,
             rows_inserted: run.rows_inserted,
+            rows_updated: run.rows_updated,
+            rows_duplicate: run.rows_duplicate,
+            rows_quarantined: run.rows_quarantined,
+            files_left_out: run.files_left_out,
             traceparent: run.traceparent,
             created_by: run.created_by,
             created_at: run.created_at,

@@ -3,7 +3,7 @@
 pub mod client;
 pub mod otlp;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -65,6 +65,41 @@ pub fn run(mut command: Command) -> Said {
     let output = command.output().expect("ran elt");
     let text = |bytes| String::from_utf8(bytes).expect("elt writes UTF-8");
     Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// The same with something on stdin.
+pub fn run_with(mut command: Command, stdin: &str) -> Said {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started elt");
+    child.stdin.take().expect("stdin").write_all(stdin.as_bytes()).expect("wrote to stdin");
+    let output = child.wait_with_output().expect("elt ended");
+    let text = |bytes| String::from_utf8(bytes).expect("elt writes UTF-8");
+    Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// The servers of a folder's private cluster that are still there when it had time to end: a server removes its pid file,
+/// which elt waits for, a moment before its process is gone.
+pub fn servers_in(folder: &Folder) -> Vec<i32> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let found = server_processes(folder);
+        if found.is_empty() || Instant::now() > deadline {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn server_processes(folder: &Folder) -> Vec<i32> {
+    let data = folder.path().join("data/postgres/data");
+    let data = data.to_string_lossy();
+    let processes = std::fs::read_dir("/proc").expect("the processes").flatten();
+    let pids = processes.filter_map(|process| process.file_name().to_str()?.parse::<i32>().ok());
+    let works_there = |pid: &i32| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&*data)
+    };
+    pids.filter(works_there).collect()
 }
 
 /// A command that goes on. Killed with this value, if it has not ended.

@@ -4,6 +4,7 @@ import {
   computed,
   inject,
   input,
+  linkedSignal,
   numberAttribute,
   signal,
 } from '@angular/core';
@@ -56,7 +57,11 @@ export class Config {
     return [...remarksOf(config.problems, 'error'), ...remarksOf(config.warnings, 'warning')];
   });
   protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  /** Why this version could not be run. */
+  protected readonly problem = linkedSignal<number, Problem | undefined>({
+    source: this.id,
+    computation: () => undefined,
+  });
 
   protected run(): void {
     this.busy.set(true);

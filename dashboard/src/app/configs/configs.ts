@@ -1,5 +1,7 @@
-import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+import { ChangeDetectionStrategy, Component, inject, signal } from '@angular/core';
+import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { Router, RouterLink } from '@angular/router';
+import { debounceTime } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
 import { paged } from '../core/paged';
@@ -12,6 +14,7 @@ import { Time } from '../shared/time';
 
 const LIMIT = 50;
 const AGAIN_MS = 30_000;
+const TYPING_MS = 250;
 
 /** Every YAML that was ever uploaded. */
 @Component({
@@ -25,24 +28,18 @@ export class Configs {
   private readonly api = inject(ConfigsApi);
   private readonly router = inject(Router);
 
+  /** The text in the search field; it is sent to the server once the typing pauses. */
   protected readonly search = signal('');
+  protected readonly searched = toSignal(toObservable(this.search).pipe(debounceTime(TYPING_MS)), {
+    initialValue: '',
+  });
   protected readonly chosen = signal<readonly number[]>([]);
   protected readonly list = paged(
-    () => ({}),
-    (_, cursor) => this.api.list(LIMIT, cursor),
+    () => this.searched().trim(),
+    (search, cursor) => this.api.list(search, LIMIT, cursor),
     (config) => config.id,
     { every: AGAIN_MS },
   );
-  protected readonly shown = computed(() => {
-    const wanted = this.search().trim().toLowerCase();
-    return this.list
-      .items()
-      ?.filter((config) =>
-        [config.name, config.yaml_preview, config.created_by, `v${config.version}`].some((text) =>
-          text.toLowerCase().includes(wanted),
-        ),
-      );
-  });
 
   /** Chooses a version to compare; a third choice drops the first. */
   protected choose(id: number): void {

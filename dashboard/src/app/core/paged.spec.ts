@@ -52,6 +52,8 @@ describe('paged', () => {
     TestBed.tick();
     list.loadMore();
     question.set('b');
+    expect(list.items()).toBeUndefined();
+    expect(list.hasMore()).toBe(false);
     TestBed.tick();
     expect(list.items()).toHaveLength(2);
   });

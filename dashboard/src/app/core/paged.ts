@@ -1,4 +1,4 @@
-import { DestroyRef, Signal, computed, effect, inject, signal, untracked } from '@angular/core';
+import { DestroyRef, Signal, computed, effect, inject, linkedSignal, signal, untracked } from '@angular/core';
 import { Observable, Subscription } from 'rxjs';
 
 import { Page } from './api/models';
@@ -23,21 +23,24 @@ export function paged<P, T, G extends Page<T> = Page<T>>(
   params: () => P | undefined,
   load: (params: P, cursor?: string) => Observable<G & Page<T>>,
   key: (item: T) => unknown,
-  options: QueryOptions = {},
+  options: QueryOptions<P> = {},
 ): Paged<T, G & Page<T>> {
   const wanted = computed(params);
   const first = query(wanted, (now) => load(now), options);
-  const older = signal<readonly T[]>([]);
-  const cursor = signal<string | undefined>(undefined);
+  const question = computed(() => JSON.stringify(wanted()));
+  // Pages of an earlier query are never shown below those of another one.
+  const older = linkedSignal<unknown, readonly T[]>({ source: question, computation: () => [] });
+  const cursor = linkedSignal<unknown, string | undefined>({
+    source: question,
+    computation: () => undefined,
+  });
   const loadingMore = signal(false);
   const moreProblem = signal<Problem | undefined>(undefined);
   let running: Subscription | undefined;
 
   effect(() => {
-    wanted();
+    question();
     running?.unsubscribe();
-    older.set([]);
-    cursor.set(undefined);
     loadingMore.set(false);
     moreProblem.set(undefined);
   });

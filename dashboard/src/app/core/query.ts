@@ -4,7 +4,7 @@ import { Observable, Subscription } from 'rxjs';
 import { Connection } from './connection';
 import { Problem, isPassing, toProblem } from './problem';
 
-/** What a page knows of something on the server. The last good value stays while it is asked for again. */
+/** A value from the server, kept while the same thing is requested again. */
 export interface Query<T> {
   readonly value: Signal<T | undefined>;
   readonly problem: Signal<Problem | undefined>;
@@ -16,9 +16,22 @@ export interface Query<T> {
   patch(change: (value: T) => T): void;
 }
 
-export interface QueryOptions {
-  /** Asks again after so many milliseconds, while the tab is visible. 0: never. */
+export interface QueryOptions<P = unknown> {
+  /** Milliseconds until the server is asked again, while the tab is visible. 0: never. */
   every?: number | (() => number);
+  /**
+   * The part of the params that names the thing asked for, such as an id. A value stays visible while another page or
+   * order of the same thing loads, and disappears at once when the thing changes. Default: all of the params.
+   */
+  identity?: (params: P) => unknown;
+}
+
+/** What an answer or a failure belongs to. */
+interface Outcome {
+  /** All params of the request, as JSON. */
+  question: string;
+  /** The part of the params that names the thing, as JSON. */
+  identity: string;
 }
 
 const AFTER_SILENCE = 4000;
@@ -26,24 +39,36 @@ const AFTER_SILENCE = 4000;
 /**
  * Asks the server whenever `params` changes. Needs an injection context.
  *
- * A change of params drops the old value only when `params` itself becomes undefined; a page that wants an empty
- * table between two filters looks at `loading`.
+ * The value always belongs to the current params: a value of another identity is never visible, and after a failure
+ * with new params no earlier value is left. A request with the same params keeps the value until the answer arrives,
+ * and also when it fails, because the value is then old but not wrong.
  */
 export function query<P, T>(
   params: () => P | undefined,
   load: (params: P) => Observable<T>,
-  options: QueryOptions = {},
+  options: QueryOptions<P> = {},
 ): Query<T> {
   const document = inject(DOCUMENT);
   const connection = inject(Connection);
-  const value = signal<T | undefined>(undefined);
-  const problem = signal<Problem | undefined>(undefined);
+  const answer = signal<(Outcome & { value: T; at: number }) | undefined>(undefined);
+  const failure = signal<(Outcome & { problem: Problem }) | undefined>(undefined);
   const loading = signal(false);
-  const at = signal<number | undefined>(undefined);
   const wish = signal(0);
   const wanted = computed(params);
+  const asked = computed(() => outcomeOf(wanted(), options.identity));
   let running: Subscription | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const current = computed(() => {
+    const [now, kept] = [asked(), answer()];
+    if (now === undefined || kept?.identity !== now.identity) return undefined;
+    const failed = failure()?.question === now.question && kept.question !== now.question;
+    return failed ? undefined : kept;
+  });
+  const problem = computed(() => {
+    const [now, failed] = [asked(), failure()];
+    return now !== undefined && failed?.question === now.question ? failed.problem : undefined;
+  });
 
   const interval = (): number =>
     typeof options.every === 'function' ? options.every() : (options.every ?? 0);
@@ -59,26 +84,25 @@ export function query<P, T>(
   effect(() => {
     wish();
     const now = wanted();
+    const outcome = asked();
     running?.unsubscribe();
     clearTimeout(timer);
-    if (now === undefined) {
-      value.set(undefined);
+    if (now === undefined || outcome === undefined) {
       loading.set(false);
       return;
     }
     loading.set(true);
     running = untracked(() =>
       load(now).subscribe({
-        next: (answer) => {
-          value.set(answer);
-          problem.set(undefined);
-          at.set(Date.now());
+        next: (value) => {
+          answer.set({ ...outcome, value, at: Date.now() });
+          failure.set(undefined);
           loading.set(false);
           plan(interval());
         },
         error: (error: unknown) => {
           const found = toProblem(error);
-          problem.set(found);
+          failure.set({ ...outcome, problem: found });
           loading.set(false);
           plan(isPassing(found) ? AFTER_SILENCE : interval());
         },
@@ -86,6 +110,7 @@ export function query<P, T>(
     );
   });
 
+  const at = computed(() => current()?.at);
   // Another rhythm counts from the last answer.
   effect(() => {
     const every = interval();
@@ -94,7 +119,7 @@ export function query<P, T>(
     });
   });
 
-  // Whoever hears from the server again tells the others.
+  // When one query reaches the server again, the failed ones ask again at once.
   effect(() => {
     if (connection.online() && untracked(problem)?.status === 0) again();
   });
@@ -110,11 +135,22 @@ export function query<P, T>(
   });
 
   return {
-    value,
+    value: computed(() => current()?.value),
     problem,
-    loading,
+    loading: loading.asReadonly(),
     at,
     reload: () => wish.update((count) => count + 1),
-    patch: (change) => value.update((now) => (now === undefined ? now : change(now))),
+    patch: (change) => {
+      // An answer of another identity is not what the caller sees, so it is not what the caller changes.
+      if (untracked(current) === undefined) return;
+      answer.update((kept) => kept && { ...kept, value: change(kept.value) });
+    },
   };
+}
+
+/** Params as JSON, because two objects with the same content are the same request. */
+function outcomeOf<P>(params: P | undefined, identity: QueryOptions<P>['identity']): Outcome | undefined {
+  if (params === undefined) return undefined;
+  const question = JSON.stringify(params);
+  return { question, identity: identity === undefined ? question : JSON.stringify(identity(params)) };
 }

@@ -2,17 +2,14 @@ import {
   ChangeDetectionStrategy,
   Component,
   computed,
-  effect,
   inject,
   input,
+  linkedSignal,
   signal,
-  untracked,
 } from '@angular/core';
-import { MatMenuModule } from '@angular/material/menu';
 import { Router } from '@angular/router';
 import { finalize, map } from 'rxjs';
 
-import { ConfigsApi } from '../core/api/configs';
 import { Condition, DataApi, DataPage, Target } from '../core/api/data';
 import { saveAnswer } from '../core/files';
 import { count } from '../core/format';
@@ -24,9 +21,11 @@ import { Empty } from '../shared/empty';
 import { FileDrop } from '../shared/file-drop';
 import { Icon } from '../shared/icon';
 import { PageHeader } from '../shared/page-header';
+import { PipelineSelect } from '../shared/pipeline-select';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { nextSort } from './cells';
+import { ColumnMenu } from './column-menu';
 import { DataGrid } from './data-grid';
 import { FilterForm, conditionWords } from './filter-form';
 
@@ -45,12 +44,22 @@ const SIZES = [25, 50, 100, 250, 1000];
   selector: 'app-data-view',
   templateUrl: './data-view.html',
   styleUrl: './data-view.scss',
-  imports: [DataGrid, Empty, FileDrop, FilterForm, Icon, MatMenuModule, PageHeader, ProblemView, QueryState],
+  imports: [
+    ColumnMenu,
+    DataGrid,
+    Empty,
+    FileDrop,
+    FilterForm,
+    Icon,
+    PageHeader,
+    PipelineSelect,
+    ProblemView,
+    QueryState,
+  ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class DataView {
   private readonly api = inject(DataApi);
-  private readonly configs = inject(ConfigsApi);
   private readonly router = inject(Router);
   protected readonly isAdmin = inject(Session).role() === 'admin';
 
@@ -65,12 +74,25 @@ export class DataView {
     const config = Number(this.config());
     return this.isAdmin && config > 0 ? { config } : undefined;
   });
-  protected readonly sort = signal<string | undefined>(undefined);
-  protected readonly conditions = signal<readonly Condition[]>([]);
-  protected readonly limit = signal(100);
+  // Columns, filters and order belong to one table, so each of them is reset when the target changes.
+  protected readonly sort = linkedSignal<unknown, string | undefined>({
+    source: this.target,
+    computation: () => undefined,
+  });
+  protected readonly conditions = linkedSignal<unknown, readonly Condition[]>({
+    source: this.target,
+    computation: () => [],
+  });
   /** Cursors of the pages before this one, and of this one. */
-  protected readonly cursors = signal<readonly string[]>([]);
-  protected readonly hidden = signal<readonly string[]>([]);
+  protected readonly cursors = linkedSignal<unknown, readonly string[]>({
+    source: this.target,
+    computation: () => [],
+  });
+  protected readonly hidden = linkedSignal<unknown, readonly string[]>({
+    source: this.target,
+    computation: () => [],
+  });
+  protected readonly limit = signal(100);
 
   protected readonly page = query(
     () => {
@@ -88,44 +110,38 @@ export class DataView {
       this.api
         .page(target, { ...asked, cursor: cursors.at(-1) })
         .pipe(map((page): Shown => ({ ...page, cursors, first: cursors.length * asked.limit + 1 }))),
+    { identity: ({ target }) => target },
   );
-  /** What is shown while the next page is on its way. */
+  /** The rows on the page; those of the same table stay while its next page is on its way. */
   protected readonly shown = computed<Shown | undefined>(() => this.page.value());
+  /**
+   * Columns of the table, also when a filter on them was refused: it can then be taken back. A table that cannot be
+   * read has none.
+   */
+  protected readonly columns = linkedSignal<
+    { target: Target | undefined; page: Shown | undefined },
+    readonly string[] | undefined
+  >({
+    source: () => ({ target: this.target(), page: this.page.value() }),
+    computation: ({ target, page }, before) =>
+      page?.columns ?? (before?.source.target === target ? before?.value : undefined),
+  });
 
-  /** The newest version of every pipeline. */
-  protected readonly targets = query(
-    () => (this.isAdmin ? {} : undefined),
-    () =>
-      this.configs
-        .list(250)
-        .pipe(
-          map((page) =>
-            page.data.filter((one, at, all) => all.findIndex((other) => other.name === one.name) === at),
-          ),
-        ),
-  );
   protected readonly exporting = signal(false);
-  protected readonly exportProblem = signal<Problem | undefined>(undefined);
+  protected readonly exportProblem = linkedSignal<unknown, Problem | undefined>({
+    source: this.target,
+    computation: () => undefined,
+  });
 
   protected readonly sizes = SIZES;
   protected readonly count = count;
   protected readonly conditionWords = conditionWords;
 
   constructor() {
-    effect(() => {
-      this.target();
-      untracked(() => {
-        this.sort.set(undefined);
-        this.conditions.set([]);
-        this.cursors.set([]);
-        this.hidden.set([]);
-        this.exportProblem.set(undefined);
-      });
-    });
     inject(Shortcuts).offer(
       { keys: 'r', does: 'Reload the rows', where: 'this page', run: () => this.page.reload() },
       { keys: 'j', does: 'Next page', where: 'this page', run: () => this.forward() },
-      { keys: 'k', does: 'Page before', where: 'this page', run: () => this.back() },
+      { keys: 'k', does: 'Previous page', where: 'this page', run: () => this.back() },
     );
   }
 
@@ -167,12 +183,6 @@ export class DataView {
     const shown = this.shown();
     if (shown && shown.cursors.length > 0 && !this.page.loading())
       this.cursors.set(shown.cursors.slice(0, -1));
-  }
-
-  protected toggle(column: string): void {
-    this.hidden.update((hidden) =>
-      hidden.includes(column) ? hidden.filter((one) => one !== column) : [...hidden, column],
-    );
   }
 
   protected save(): void {

@@ -8,6 +8,7 @@ import {
   effect,
   inject,
   input,
+  linkedSignal,
   model,
   signal,
   untracked,
@@ -72,18 +73,28 @@ export class LogViewer {
   readonly following = model<Following>('auto');
 
   protected readonly levels = Object.entries(LEVELS);
-  protected readonly lines = signal<readonly LogLine[]>([]);
-  protected readonly atEnd = signal(true);
-  protected readonly unseen = signal(0);
-  protected readonly lost = signal(false);
-  protected readonly older = signal<string | null | undefined>(undefined);
-  protected readonly olderProblem = signal<Problem | undefined>(undefined);
-
   private readonly filter = computed<LogFilter>(() => ({
     run_id: this.run(),
     level: this.level(),
     text: this.text().trim(),
   }));
+
+  // Lines of one filter are never shown under another one.
+  protected readonly lines = linkedSignal<unknown, readonly LogLine[]>({
+    source: this.filter,
+    computation: () => [],
+  });
+  protected readonly atEnd = linkedSignal<unknown, boolean>({ source: this.filter, computation: () => true });
+  protected readonly unseen = linkedSignal<unknown, number>({ source: this.filter, computation: () => 0 });
+  protected readonly lost = signal(false);
+  protected readonly older = linkedSignal<unknown, string | null | undefined>({
+    source: this.filter,
+    computation: () => undefined,
+  });
+  protected readonly olderProblem = linkedSignal<unknown, Problem | undefined>({
+    source: this.filter,
+    computation: () => undefined,
+  });
 
   protected readonly newest = query(this.filter, (filter) => this.api.search(filter, LINES), {
     every: () => (this.following() === 'auto' ? AGAIN_MS : 0),
@@ -97,13 +108,6 @@ export class LogViewer {
   private stream: Subscription | undefined;
 
   constructor() {
-    effect(() => {
-      this.filter();
-      this.lines.set([]);
-      this.unseen.set(0);
-      this.older.set(undefined);
-      this.atEnd.set(true);
-    });
     effect(() => {
       const page = this.newest.value();
       if (page === undefined) return;
@@ -145,8 +149,11 @@ export class LogViewer {
     const element = this.scroller()?.nativeElement;
     if (!cursor || element === undefined) return;
     const fromEnd = element.scrollHeight - element.scrollTop;
-    this.api.search(this.filter(), LINES, cursor).subscribe({
+    const filter = this.filter();
+    this.api.search(filter, LINES, cursor).subscribe({
       next: (page) => {
+        // The lines are dropped when another filter was chosen meanwhile.
+        if (this.filter() !== filter) return;
         this.atEnd.set(false);
         this.lines.update((lines) => mergeLines(lines, page.data));
         this.older.set(page.next ?? null);

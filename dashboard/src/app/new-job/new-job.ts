@@ -1,28 +1,34 @@
 import {
   ChangeDetectionStrategy,
   Component,
+  DOCUMENT,
+  DestroyRef,
   computed,
   effect,
   inject,
   input,
   signal,
+  untracked,
   viewChild,
 } from '@angular/core';
 import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { MatDialog } from '@angular/material/dialog';
 import { MatMenuModule } from '@angular/material/menu';
 import { Router, RouterLink } from '@angular/router';
-import { Observable, catchError, debounceTime, finalize, map, of, startWith, switchMap } from 'rxjs';
+import { Observable, catchError, debounceTime, finalize, map, of, startWith, switchMap, tap } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
 import { FieldProblem, StartKind, Schedule, UploadAnswer, Validation } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
+import { Draft } from '../core/draft';
 import { refusal } from '../core/files';
 import { Problem, toProblem } from '../core/problem';
 import { query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
 import { Remark, YamlEditor } from '../editor/yaml-editor';
+import { cronWords } from '../schedules/cron-words';
+import { Confirmation } from '../shared/confirm';
 import { FileDrop } from '../shared/file-drop';
 import { Icon } from '../shared/icon';
 import { PageHeader } from '../shared/page-header';
@@ -33,6 +39,13 @@ import { ScheduleDialog } from './schedule-dialog';
 import { TEMPLATES } from './templates';
 
 const TYPING_MS = 350;
+
+/** What became of a schedule that was just made. */
+function scheduledWords(schedule: Schedule): string {
+  if (schedule.state === 'missed' || schedule.state === 'done')
+    return `Nothing is scheduled: ${schedule.reason ?? 'nothing would run by itself'}`;
+  return 'Scheduled';
+}
 
 /** A verdict of the server, or why there is none. */
 export type Verdict = { validation: Validation } | { problem: Problem } | 'checking' | 'empty';
@@ -61,12 +74,19 @@ export class NewJob {
   private readonly router = inject(Router);
   private readonly dialog = inject(MatDialog);
   private readonly toaster = inject(Toaster);
+  private readonly confirmation = inject(Confirmation);
+  private readonly draft = inject(Draft);
   protected readonly editor = viewChild(YamlEditor);
 
   /** Config version to begin with. */
   readonly from = input<string>();
 
   protected readonly yaml = signal('');
+  /** The text as loaded from a template, a file or a version, or as last uploaded: it can be had again. */
+  private readonly saved = signal('');
+  protected readonly unsaved = computed(() => this.yaml().trim() !== '' && this.yaml() !== this.saved());
+  /** Whether the text is a draft of an earlier visit. */
+  protected readonly restored = signal(false);
   protected readonly templates = TEMPLATES;
   protected readonly begun = computed(() => this.yaml().trim() !== '');
   protected readonly schema = query(
@@ -102,6 +122,16 @@ export class NewJob {
       });
     return [...found.problems.map(remark('error')), ...found.warnings.map(remark('warning'))];
   });
+  /** What follows when the job is run now, as its text says. */
+  protected readonly follows = computed(() => {
+    const timing = this.validation()?.timing;
+    if (!timing) return 'Runs at once.';
+    const again = [];
+    if (timing.monitor) again.push('again whenever its sources change');
+    if (timing.cron)
+      again.push(`at the times of its schedule (${cronWords(timing.cron).replace(/\.$/, '')})`);
+    return again.length === 0 ? 'Runs once, at once.' : `Runs at once, then ${again.join(' and ')}.`;
+  });
   protected readonly runnable = computed(() => this.validation()?.runnable === true);
   /** What is being done right now. */
   protected readonly busy = signal<string | undefined>(undefined);
@@ -110,10 +140,27 @@ export class NewJob {
   protected readonly trial = signal<string | undefined>(undefined);
 
   constructor() {
+    const kept = this.draft.read();
+    if (kept !== undefined && kept.yaml.trim() !== '') {
+      this.yaml.set(kept.yaml);
+      this.restored.set(true);
+    }
     effect(() => {
       const source = this.source.value();
-      if (source !== undefined) this.yaml.set(source.yaml_content);
+      // A draft that was started from this version is kept, because it is the newer text.
+      if (source === undefined || (untracked(this.restored) && kept?.from === String(source.id))) return;
+      untracked(() => this.begin(source.yaml_content, `version ${source.version}`));
     });
+    effect(() => {
+      if (this.unsaved()) this.draft.keep({ yaml: this.yaml(), from: this.from() });
+      else if (this.yaml().trim() === '') this.draft.forget();
+    });
+    const leaving = (event: BeforeUnloadEvent): void => {
+      if (this.unsaved()) event.preventDefault();
+    };
+    const window = inject(DOCUMENT).defaultView;
+    window?.addEventListener('beforeunload', leaving);
+    inject(DestroyRef).onDestroy(() => window?.removeEventListener('beforeunload', leaving));
     effect(() => {
       const problem = this.source.problem();
       if (problem !== undefined) this.problem.set(problem);
@@ -127,7 +174,44 @@ export class NewJob {
   }
 
   protected async open(file: File): Promise<void> {
-    this.yaml.set(await file.text());
+    this.begin(await file.text(), file.name);
+  }
+
+  /** Begins with a text. Asks first when that would take away what somebody wrote. */
+  protected begin(text: string, what: string): void {
+    const take = (): void => {
+      this.saved.set(text);
+      this.yaml.set(text);
+      this.restored.set(false);
+      this.draft.forget();
+    };
+    if (!this.unsaved()) return take();
+    this.confirmation
+      .ask({
+        title: 'Replace your text?',
+        words: `The editor holds text that was not uploaded. It is lost when you begin with ${what}.`,
+        yes: 'Replace it',
+        danger: true,
+      })
+      .subscribe((yes) => {
+        if (yes) take();
+      });
+  }
+
+  protected discard(): void {
+    this.confirmation
+      .ask({
+        title: 'Discard the draft?',
+        words: 'The editor is emptied. The text was not uploaded, so it cannot be brought back.',
+        yes: 'Discard it',
+        danger: true,
+      })
+      .subscribe((yes) => {
+        if (!yes) return;
+        this.yaml.set('');
+        this.restored.set(false);
+        this.draft.forget();
+      });
   }
 
   protected drop(event: DragEvent): void {
@@ -140,7 +224,9 @@ export class NewJob {
   }
 
   protected run(now: boolean): void {
-    this.act('run', this.runs.trigger(this.yaml(), now), (started) => {
+    const yaml = this.yaml();
+    this.act('run', this.runs.trigger(yaml, now), (started) => {
+      this.done(yaml);
       this.toaster.say(started.schedule_id ? 'Started; its sources are watched from now on' : 'Started');
       void this.router.navigate(['/runs', started.run_id]);
     });
@@ -149,32 +235,48 @@ export class NewJob {
   /** Plans, or tests the connections, without leaving the page. */
   protected tryOut(kind: StartKind): void {
     this.trial.set(undefined);
-    const started = this.configs
-      .upload(this.yaml())
-      .pipe(switchMap((kept) => this.runs.start({ config_id: kept.id, kind })));
+    const yaml = this.yaml();
+    const started = this.configs.upload(yaml).pipe(
+      // The text is saved as a version, but the draft stays, because a plan or a check does not finish the work on it.
+      tap(() => this.saved.set(yaml)),
+      switchMap((kept) => this.runs.start({ config_id: kept.id, kind })),
+    );
     this.act(kind, started, (run) => this.trial.set(run.id));
   }
 
   protected keep(): void {
-    this.act('keep', this.configs.upload(this.yaml()), (kept) => this.tell(kept));
+    const yaml = this.yaml();
+    this.act('keep', this.configs.upload(yaml), (kept) => {
+      this.done(yaml);
+      this.tell(kept);
+    });
   }
 
   protected schedule(): void {
-    this.act('schedule', this.configs.upload(this.yaml()), (kept) => {
+    const yaml = this.yaml();
+    this.act('schedule', this.configs.upload(yaml), (kept) => {
+      this.done(yaml);
       this.dialog
         .open<ScheduleDialog, UploadAnswer, Schedule>(ScheduleDialog, { data: kept, width: '560px' })
         .afterClosed()
         .subscribe((schedule) => {
           if (schedule === undefined) return;
-          this.toaster.say('Scheduled');
+          this.toaster.say(scheduledWords(schedule));
           void this.router.navigate(['/schedules'], { queryParams: { name: schedule.name } });
         });
     });
   }
 
+  /** The server has this text as a version now. */
+  private done(yaml: string): void {
+    this.saved.set(yaml);
+    this.restored.set(false);
+    this.draft.forget();
+  }
+
   private tell(kept: UploadAnswer): void {
     this.toaster.say(
-      kept.created ? `Kept as version ${kept.version}` : `This is version ${kept.version} already`,
+      kept.created ? `Saved as version ${kept.version}` : `Version ${kept.version} has this text already`,
     );
   }
 

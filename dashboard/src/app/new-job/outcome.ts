@@ -19,6 +19,7 @@ import { Columns } from '../run/columns';
 import { Connections } from '../run/connections';
 import { Files } from '../run/files';
 import { readReport, sharesOf } from '../run/report';
+import { Verdict } from '../run/verdict';
 import { isOver, kindWord, shownState, whyWaiting } from '../runs/run-words';
 import { Icon } from '../shared/icon';
 import { QueryState } from '../shared/query-state';
@@ -31,7 +32,7 @@ const AGAIN_MS = 1500;
   selector: 'app-outcome',
   templateUrl: './outcome.html',
   styleUrl: './outcome.scss',
-  imports: [Columns, Connections, Files, Icon, QueryState, RouterLink, StateBadge],
+  imports: [Columns, Connections, Files, Icon, QueryState, RouterLink, StateBadge, Verdict],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Outcome {

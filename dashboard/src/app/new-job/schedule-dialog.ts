@@ -1,77 +1,110 @@
-import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, linkedSignal, signal } from '@angular/core';
 import { FormsModule } from '@angular/forms';
 import { MAT_DIALOG_DATA, MatDialogModule, MatDialogRef } from '@angular/material/dialog';
 import { finalize } from 'rxjs';
 
-import { CreateSchedule, Schedule, UploadAnswer } from '../core/api/models';
+import { ConfigsApi } from '../core/api/configs';
+import { Schedule, UploadAnswer } from '../core/api/models';
 import { SchedulesApi } from '../core/api/schedules';
+import { Clock } from '../core/clock';
 import { Problem, toProblem } from '../core/problem';
-import { ProblemView } from '../shared/problem-view';
+import { query } from '../core/query';
 import { cronWords } from '../schedules/cron-words';
+import { ProblemView } from '../shared/problem-view';
+import { QueryState } from '../shared/query-state';
+import { Fields, fieldsOf, fires, requestOf } from './schedule-request';
 
 const PRESETS: [string, string][] = [
-  ['', 'Only when the sources change'],
+  ['', 'At no fixed times'],
   ['*/15 * * * *', 'Every 15 minutes'],
   ['0 * * * *', 'Every hour'],
   ['0 2 * * *', 'Every night at 02:00'],
   ['0 6 * * 1-5', 'Weekdays at 06:00'],
   ['0 4 1 * *', 'First day of the month at 04:00'],
 ];
+const NAMES: Record<keyof Fields, string> = {
+  start: 'start',
+  end: 'end',
+  cron: 'cron expression',
+  timezone: 'time zone',
+  overlap: 'overlap',
+  catchUp: 'missed runs',
+  monitor: 'changed sources',
+};
 
-/** When a config runs by itself: a window, a cron expression, watching its sources. */
+/** When a config runs by itself. The fields begin with what its YAML says. */
 @Component({
   selector: 'app-schedule-dialog',
   templateUrl: './schedule-dialog.html',
   styleUrl: './schedule-dialog.scss',
-  imports: [FormsModule, MatDialogModule, ProblemView],
+  imports: [FormsModule, MatDialogModule, ProblemView, QueryState],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class ScheduleDialog {
   private readonly api = inject(SchedulesApi);
+  private readonly configs = inject(ConfigsApi);
+  private readonly clock = inject(Clock);
   private readonly dialog = inject(MatDialogRef<ScheduleDialog, Schedule>);
   protected readonly config = inject<UploadAnswer>(MAT_DIALOG_DATA);
 
-  protected readonly presets = PRESETS;
+  protected readonly about = query(
+    () => this.config.id,
+    (id) => this.configs.find(id),
+  );
+  /** The fields as the YAML says; undefined until they are known. */
+  protected readonly yaml = computed<Fields | undefined>(() => {
+    const timing = this.about.value()?.timing;
+    return timing ? fieldsOf(timing) : undefined;
+  });
+  protected readonly fields = linkedSignal<Fields | undefined>(() => this.yaml());
+
   protected readonly zones = Intl.supportedValuesOf('timeZone');
-  protected readonly cron = signal('');
-  protected readonly timezone = signal(Intl.DateTimeFormat().resolvedOptions().timeZone);
-  protected readonly start = signal('');
-  protected readonly end = signal('');
-  protected readonly monitor = signal(true);
-  protected readonly overlap = signal<'skip' | 'queue'>('skip');
-  protected readonly catchUp = signal<'latest' | 'all' | 'none'>('latest');
+  protected readonly here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  protected readonly presets = computed(() => {
+    const cron = this.fields()?.cron ?? '';
+    return PRESETS.some(([preset]) => preset === cron)
+      ? PRESETS
+      : [...PRESETS, [cron, 'As the cron expression says'] as [string, string]];
+  });
+  protected readonly words = computed(() => cronWords(this.fields()?.cron ?? ''));
+  protected readonly backwards = computed(() => {
+    const fields = this.fields();
+    return fields !== undefined && fields.start !== '' && fields.end !== '' && fields.end <= fields.start;
+  });
+  protected readonly idle = computed(() => {
+    const fields = this.fields();
+    return fields !== undefined && !fires(fields, this.clock.now());
+  });
+  /** Names of the fields that differ from the YAML. */
+  protected readonly changed = computed(() => {
+    const [yaml, fields] = [this.yaml(), this.fields()];
+    if (yaml === undefined || fields === undefined) return [];
+    return (Object.keys(NAMES) as (keyof Fields)[])
+      .filter((key) => yaml[key] !== fields[key])
+      .map((key) => NAMES[key]);
+  });
   protected readonly busy = signal(false);
   protected readonly problem = signal<Problem | undefined>(undefined);
-  protected readonly words = computed(() => cronWords(this.cron()));
-  protected readonly backwards = computed(
-    () => this.start() !== '' && this.end() !== '' && this.end() <= this.start(),
-  );
+
+  protected set<K extends keyof Fields>(key: K, value: Fields[K]): void {
+    this.fields.update((fields) => fields && { ...fields, [key]: value });
+  }
+
+  protected reset(): void {
+    this.fields.set(this.yaml());
+  }
 
   protected save(): void {
-    if (this.busy() || this.backwards()) return;
-    const cron = this.cron().trim();
-    const request: CreateSchedule = {
-      config_id: this.config.id,
-      start_at: toInstant(this.start()),
-      end_at: toInstant(this.end()),
-      monitor: this.monitor(),
-      ...(cron === ''
-        ? {}
-        : { cron, timezone: this.timezone(), overlap: this.overlap(), catch_up: this.catchUp() }),
-    };
+    const [yaml, fields] = [this.yaml(), this.fields()];
+    if (yaml === undefined || fields === undefined || this.busy() || this.backwards() || this.idle()) return;
     this.busy.set(true);
     this.problem.set(undefined);
     this.api
-      .create(request)
+      .create(requestOf(this.config.id, yaml, fields))
       .pipe(finalize(() => this.busy.set(false)))
       .subscribe({
         next: (schedule) => this.dialog.close(schedule),
         error: (error: unknown) => this.problem.set(toProblem(error)),
       });
   }
-}
-
-/** What was picked, in the reader's own zone, as an instant. */
-function toInstant(picked: string): string | undefined {
-  return picked === '' ? undefined : new Date(picked).toISOString();
 }

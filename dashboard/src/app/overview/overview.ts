@@ -6,7 +6,7 @@ import { SchedulesApi } from '../core/api/schedules';
 import { compact, count, duration } from '../core/format';
 import { query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
-import { shownState, tookMs } from '../runs/run-words';
+import { lossWords, shownState, tookMs } from '../runs/run-words';
 import { Chart } from '../shared/chart';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -46,6 +46,11 @@ export class Overview {
       ? 0
       : Math.min(100, (numbers.running / numbers.slots) * 100);
   });
+  /** Runs of the last 24 hours that succeeded with warnings or loaded nothing. */
+  protected readonly lossy = computed(() => {
+    const numbers = this.numbers.value();
+    return numbers === undefined ? 0 : numbers.warned_24h + numbers.nothing_loaded_24h;
+  });
   protected readonly chart = computed(() => {
     const days = this.numbers.value()?.days ?? [];
     return {
@@ -79,6 +84,7 @@ export class Overview {
   protected readonly count = count;
   protected readonly duration = duration;
   protected readonly tookMs = tookMs;
+  protected readonly lossWords = lossWords;
   protected readonly shownState = shownState;
 
   constructor() {

@@ -2,29 +2,27 @@ import {
   ChangeDetectionStrategy,
   Component,
   computed,
-  effect,
   inject,
   input,
+  linkedSignal,
   signal,
-  untracked,
 } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
-import { finalize, map } from 'rxjs';
+import { finalize } from 'rxjs';
 
-import { ConfigsApi } from '../core/api/configs';
 import { QuarantinedRow } from '../core/api/models';
 import { QuarantineApi, QuarantineFilter } from '../core/api/quarantine';
 import { saveAnswer } from '../core/files';
 import { plural } from '../core/format';
 import { paged } from '../core/paged';
 import { Problem, toProblem } from '../core/problem';
-import { query } from '../core/query';
 import { Toaster } from '../core/toaster';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
 import { PageHeader } from '../shared/page-header';
+import { PipelineSelect } from '../shared/pipeline-select';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
@@ -36,12 +34,11 @@ const LIMIT = 50;
   selector: 'app-quarantine',
   templateUrl: './quarantine.html',
   styleUrl: './quarantine.scss',
-  imports: [Empty, Icon, More, PageHeader, ProblemView, QueryState, RouterLink, Time],
+  imports: [Empty, Icon, More, PageHeader, PipelineSelect, ProblemView, QueryState, RouterLink, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Quarantine {
   private readonly api = inject(QuarantineApi);
-  private readonly configs = inject(ConfigsApi);
   private readonly router = inject(Router);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
@@ -49,18 +46,6 @@ export class Quarantine {
   readonly run = input<string>();
   readonly config = input<string>();
 
-  /** The newest version of every pipeline: each has one table. */
-  protected readonly targets = query(
-    () => ({}),
-    () =>
-      this.configs
-        .list(250)
-        .pipe(
-          map((page) =>
-            page.data.filter((one, at, all) => all.findIndex((other) => other.name === one.name) === at),
-          ),
-        ),
-  );
   protected readonly filter = computed<QuarantineFilter | undefined>(() => {
     if (this.run() !== undefined) return { run_id: this.run() };
     const config = Number(this.config());
@@ -80,21 +65,20 @@ export class Quarantine {
     }
     return [...counts].sort((one, other) => other[1] - one[1]);
   });
-  protected readonly chosen = signal<readonly number[]>([]);
+  protected readonly chosen = linkedSignal<unknown, readonly number[]>({
+    source: this.filter,
+    computation: () => [],
+  });
   /** Rows of one run can be replayed together. */
   protected readonly chosenRun = computed(() => {
     const runs = new Set(this.rowsChosen().map((row) => row.run_id));
     return runs.size === 1 ? [...runs][0] : undefined;
   });
   protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
-
-  constructor() {
-    effect(() => {
-      this.filter();
-      untracked(() => this.chosen.set([]));
-    });
-  }
+  protected readonly problem = linkedSignal<unknown, Problem | undefined>({
+    source: this.filter,
+    computation: () => undefined,
+  });
 
   protected pick(config: string): void {
     void this.router.navigate([], { queryParams: { config: config || null, run: null } });

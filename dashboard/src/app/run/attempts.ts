@@ -2,7 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, inject, input } from '@an
 
 import { Attempt, Run } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
-import { duration } from '../core/format';
+import { duration, plural } from '../core/format';
 import { query } from '../core/query';
 import { Empty } from '../shared/empty';
 import { QueryState } from '../shared/query-state';
@@ -26,10 +26,10 @@ import { Time } from '../shared/time';
               <thead>
                 <tr>
                   <th scope="col" class="num">Start</th>
-                  <th scope="col">How it ended</th>
+                  <th scope="col">Result</th>
                   <th scope="col">Worker</th>
                   <th scope="col">Started</th>
-                  <th scope="col" class="num">Took</th>
+                  <th scope="col" class="num">Duration</th>
                 </tr>
               </thead>
               <tbody>
@@ -48,7 +48,7 @@ import { Time } from '../shared/time';
                       <code>{{ attempt.worker_id }}</code>
                     </td>
                     <td><app-time as="clock" [at]="attempt.started_at" /></td>
-                    <td class="num after" data-label="Took">{{ took(attempt) }}</td>
+                    <td class="num after" data-label="Duration">{{ took(attempt) }}</td>
                   </tr>
                 }
               </tbody>
@@ -57,8 +57,10 @@ import { Time } from '../shared/time';
         }
       }
       <p class="foot">
-        {{ run().attempt }} of {{ run().max_attempts }} attempts used. Lost connections and lost workers are
-        tried again; bad input is not.
+        {{ plural(run().epoch, 'start') }}, of which {{ run().attempt }} of at most
+        {{ run().max_attempts }} count as attempts to load. A start does not count that waited for the table,
+        was handed back by a worker that stopped, or only asked the target what an earlier attempt did. Lost
+        connections and lost workers are tried again; bad input is not.
       </p>
     </section>
   `,
@@ -83,7 +85,11 @@ export class Attempts {
         one.id === other.id && one.attempt === other.attempt && one.state === other.state,
     },
   );
-  protected readonly attempts = query(this.wanted, ({ id }) => this.api.attempts(id));
+  protected readonly attempts = query(this.wanted, ({ id }) => this.api.attempts(id), {
+    identity: ({ id }) => id,
+  });
+
+  protected readonly plural = plural;
 
   protected took(attempt: Attempt): string {
     return attempt.finished_at

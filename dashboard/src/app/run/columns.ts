@@ -16,7 +16,7 @@ import { RunReport } from './report';
               <tr>
                 <th scope="col">Column</th>
                 <th scope="col">Type</th>
-                <th scope="col" class="num">NULL in</th>
+                <th scope="col" class="num">NULLs</th>
                 <th scope="col" class="wide">Why</th>
               </tr>
             </thead>
@@ -27,7 +27,7 @@ import { RunReport } from './report';
                   <td class="nowrap">
                     <code>{{ column.type }}</code>
                   </td>
-                  <td class="num" data-label="NULL in">{{ count(column.nulls) }}</td>
+                  <td class="num" data-label="NULLs">{{ count(column.nulls) }}</td>
                   <td class="wide why">
                     {{ column.because }}
                     @if (column.decided_by; as cell) {
@@ -42,8 +42,14 @@ import { RunReport } from './report';
           </table>
         </div>
       } @else {
-        <app-empty icon="columns" title="No columns yet">
-          <p>Types are decided over all rows; they appear here when the run is over.</p>
+        <app-empty icon="columns" [title]="over() ? 'No columns' : 'No columns yet'">
+          <p>
+            @if (over()) {
+              The run ended before types were decided: that takes all rows.
+            } @else {
+              Types are decided over all rows; they appear here when the run is over.
+            }
+          </p>
         </app-empty>
       }
     </section>
@@ -61,6 +67,8 @@ import { RunReport } from './report';
 })
 export class Columns {
   readonly report = input<RunReport>();
+  /** Whether the run is over. */
+  readonly over = input(false);
 
   protected readonly count = count;
 }

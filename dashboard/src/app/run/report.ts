@@ -1,7 +1,11 @@
+import { plural } from '../core/format';
+
 /** What became of the rows of one file. */
 export interface FileReceipt {
   name: string;
   bytes: number;
+  /** The delimiter of a text file, as the config would write it. */
+  delimiter?: string | null;
   rows_read: number;
   rows_inserted: number;
   rows_updated: number;
@@ -30,9 +34,12 @@ export interface ColumnReport {
 export interface Drift {
   change: string;
   column: string;
-  type?: unknown;
+  /** As a config writes it. */
+  type?: string;
+  /** As SQL. */
   from?: string;
-  to?: unknown;
+  /** As a config writes it. */
+  to?: string;
   reason?: string;
   decided_by?: DecidingCell | null;
 }
@@ -52,8 +59,34 @@ export interface ConnectionReport {
   problem?: { code: string; message: string; next_step: string } | null;
 }
 
-/** What a run did, as workers write it. */
+/** Where a rejected row is, and why it was rejected. */
+export interface RejectedPlace {
+  file: string;
+  line: number;
+  column?: string | null;
+  code: string;
+  reason: string;
+}
+
+/** Rejected rows: how many, for which reasons, and the first of them. */
+export interface Rejections {
+  total: number;
+  /** The most frequent first; rare ones may be missing. */
+  reasons: { code: string; column?: string | null; rows: number }[];
+  places: RejectedPlace[];
+}
+
+/** A file that was not read. */
+export interface LeftOut {
+  name: string;
+  reason: string;
+  /** `skipped`: it was not meant to be read. */
+  kind?: 'failed' | 'skipped';
+}
+
+/** What a run did, as workers write it (`worker/src/report.rs`). */
 export interface RunReport {
+  outcome?: 'clean' | 'with_warnings' | 'nothing_loaded' | null;
   rows_read: number;
   rows_inserted: number;
   rows_updated: number;
@@ -63,18 +96,30 @@ export interface RunReport {
   rows_deleted: number;
   bytes: number;
   table: string;
+  /** The first thousand; `files_total` counts all of them. */
   files: FileReceipt[];
+  files_total: number;
   columns: ColumnReport[];
   drift: Drift[];
   ddl: string[];
-  stages: { extract: number; validate: number; load: number };
-  left_out: { name: string; reason: string }[];
+  /** Seconds. */
+  stages: { extract: number; validate: number; load: number; transform: number };
+  /** The first thousand; `left_out_total` counts all of them. */
+  left_out: LeftOut[];
+  left_out_total: number;
   warnings: string[];
   combined_csv?: string | null;
   samples?: (string | null)[][];
   connections: ConnectionReport[];
   /** Models of `transform:` that were made anew. */
   models: string[];
+  rejected?: Rejections | null;
+  /** The run ended without loading: the report has only what was known until then. */
+  partial: boolean;
+  /** The attempt that loaded was lost after its commit; a later one found its work done. */
+  finished_from_marker: boolean;
+  /** The run that this one repeats and that had loaded: its rows are the ones this report counts. */
+  loaded_by: string | null;
 }
 
 /** How far a running run is, as workers write it. */
@@ -88,6 +133,7 @@ export interface RunProgress {
 }
 
 const NOTHING: RunReport = {
+  outcome: null,
   rows_read: 0,
   rows_inserted: 0,
   rows_updated: 0,
@@ -98,21 +144,36 @@ const NOTHING: RunReport = {
   bytes: 0,
   table: '',
   files: [],
+  files_total: 0,
   columns: [],
   drift: [],
   ddl: [],
-  stages: { extract: 0, validate: 0, load: 0 },
+  stages: { extract: 0, validate: 0, load: 0, transform: 0 },
   left_out: [],
+  left_out_total: 0,
   warnings: [],
   connections: [],
   models: [],
+  combined_csv: null,
+  samples: [],
+  rejected: null,
+  partial: false,
+  finished_from_marker: false,
+  loaded_by: null,
 };
 
 /** A report with every member there, whichever version of the worker wrote it. */
 export function readReport(report: unknown): RunReport | undefined {
   if (typeof report !== 'object' || report === null) return undefined;
   const known = Object.fromEntries(Object.entries(report).filter(([, value]) => value !== null));
-  return { ...NOTHING, ...known };
+  const read: RunReport = { ...NOTHING, ...known };
+  return {
+    ...read,
+    stages: { ...NOTHING.stages, ...read.stages },
+    // Reports of earlier releases have no totals.
+    files_total: Math.max(read.files_total, read.files.length),
+    left_out_total: Math.max(read.left_out_total, read.left_out.length),
+  };
 }
 
 /** The progress of a run that is going on. */
@@ -146,7 +207,7 @@ export function sharesOf(report: RunReport): Share[] {
 /** One step of a run on its way. */
 export interface Step {
   label: string;
-  state: 'done' | 'now' | 'ahead' | 'failed';
+  state: 'done' | 'now' | 'ahead' | 'warned' | 'failed';
   /** Milliseconds it took. */
   took?: number;
 }
@@ -155,9 +216,9 @@ export interface Step {
 export function driftWords(drift: Drift): string {
   switch (drift.change) {
     case 'added':
-      return `${drift.column} is new and was added as ${typeWord(drift.type)}.`;
+      return `${drift.column} is new and was added as ${drift.type ?? 'another type'}.`;
     case 'widened':
-      return `${drift.column} was widened from ${drift.from ?? 'a narrower type'} to ${typeWord(drift.to)}.`;
+      return `${drift.column} was widened from ${drift.from ?? 'a narrower type'} to ${drift.to ?? 'another type'}.`;
     case 'missing':
       return `${drift.column} is in the table, but in no file.`;
     case 'left_out':
@@ -167,12 +228,17 @@ export function driftWords(drift: Drift): string {
   }
 }
 
-function typeWord(type: unknown): string {
-  if (typeof type === 'string') return type;
-  if (typeof type === 'object' && type !== null) {
-    const [name, detail] = Object.entries(type)[0] ?? ['another type', undefined];
-    const numbers = typeof detail === 'object' && detail !== null ? Object.values(detail as object) : [];
-    return numbers.length > 0 ? `${name}(${numbers.join(', ')})` : name;
-  }
-  return 'another type';
+/** Why a file was not read; most reasons begin with its name. */
+export function leftOutWords({ name, reason }: LeftOut): string {
+  return reason.startsWith(name) ? reason : `${name}: ${reason}`;
+}
+
+/** Reasons of rejected rows, the most frequent first: `wrong_type in amount: 131 rows`. */
+export function reasonWords(rejections: Rejections): string[] {
+  const listed = rejections.reasons.reduce((sum, reason) => sum + reason.rows, 0);
+  const words = rejections.reasons.map(
+    ({ code, column, rows }) => `${column ? `${code} in ${column}` : code}: ${plural(rows, 'row')}`,
+  );
+  const others = rejections.total - listed;
+  return others > 0 ? [...words, `other reasons: ${plural(others, 'row')}`] : words;
 }

@@ -6,6 +6,7 @@ import {
   effect,
   inject,
   input,
+  linkedSignal,
   signal,
   untracked,
 } from '@angular/core';
@@ -46,8 +47,11 @@ import { Attempts } from './attempts';
 import { Columns } from './columns';
 import { Connections } from './connections';
 import { Files } from './files';
+import { howFar } from './how-far';
+import { Rejections } from './rejections';
 import { readProgress, readReport, sharesOf } from './report';
 import { stepsOf } from './steps';
+import { Verdict } from './verdict';
 
 const WITHOUT_STREAM_MS = 3000;
 
@@ -68,9 +72,11 @@ const WITHOUT_STREAM_MS = 3000;
     PageHeader,
     ProblemView,
     QueryState,
+    Rejections,
     RouterLink,
     StateBadge,
     Time,
+    Verdict,
   ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
@@ -95,8 +101,17 @@ export class RunPage {
     return run !== undefined && isOver(run);
   });
   protected readonly report = computed(() => readReport(this.run.value()?.report));
-  protected readonly shares = computed(() => {
+  /** The report of a run that came to its end; one that failed has at most a part of it. */
+  protected readonly whole = computed(() => {
     const report = this.report();
+    return report?.partial ? undefined : report;
+  });
+  protected readonly ended = computed(() => {
+    const run = this.run.value();
+    return run === undefined ? '' : howFar(run);
+  });
+  protected readonly shares = computed(() => {
+    const report = this.whole();
     return report === undefined ? [] : sharesOf(report);
   });
   protected readonly drawn = computed(() => this.shares().filter((share) => share.rows > 0));
@@ -120,11 +135,10 @@ export class RunPage {
       : undefined;
   });
   protected readonly tabs = computed(() => {
-    const report = this.report();
     return [
       { key: 'result', label: 'Result' },
-      { key: 'columns', label: 'Columns', number: report?.columns.length },
-      { key: 'attempts', label: 'Attempts', number: this.run.value()?.attempt },
+      { key: 'columns', label: 'Columns', number: this.whole()?.columns.length },
+      { key: 'attempts', label: 'Attempts', number: this.run.value()?.epoch },
       { key: 'logs', label: 'Log' },
     ];
   });
@@ -132,7 +146,11 @@ export class RunPage {
     () => this.tab() ?? (this.report() === undefined ? 'logs' : 'result'),
   );
   protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  /** Why the last action on this run was refused. */
+  protected readonly problem = linkedSignal<string, Problem | undefined>({
+    source: this.id,
+    computation: () => undefined,
+  });
 
   protected readonly shownState = shownState;
   protected readonly canStop = canStop;
@@ -167,7 +185,7 @@ export class RunPage {
         danger: true,
       })
       .subscribe((yes) => {
-        if (yes) this.act(this.api.stop(run.id), (changed) => this.run.patch(() => changed));
+        if (yes) this.act(this.api.stop(run.id), (changed) => this.keep(changed));
       });
   }
 
@@ -197,11 +215,15 @@ export class RunPage {
   }
 
   private act<T>(call: Observable<T>, done: (answer: T) => void): void {
+    const id = this.id();
     this.busy.set(true);
     this.problem.set(undefined);
     call.pipe(finalize(() => this.busy.set(false))).subscribe({
       next: done,
-      error: (error: unknown) => this.problem.set(toProblem(error)),
+      error: (error: unknown) => {
+        // By now the page may show another run, of which this problem says nothing.
+        if (this.id() === id) this.problem.set(toProblem(error));
+      },
     });
   }
 
@@ -221,6 +243,6 @@ export class RunPage {
   }
 
   private keep(run: Run): void {
-    this.run.patch((known) => ({ ...known, ...run }));
+    this.run.patch((known) => (known.id === run.id ? { ...known, ...run } : known));
   }
 }

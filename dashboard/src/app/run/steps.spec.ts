@@ -43,6 +43,38 @@ describe('the steps of a run', () => {
     expect(told(run({ state: 'stopped', started_at: null }))).toEqual(['Queued failed', 'Stopped failed']);
   });
 
+  it('end with what came of the run, not only with its success', () => {
+    const ends = (of: Partial<Run>): string[] => told(run({ state: 'succeeded', ...of })).slice(-2);
+    expect(ends({ outcome: 'clean' })).toEqual(['Load done', 'Done done']);
+    expect(ends({ outcome: 'with_warnings' })).toEqual(['Load done', 'With warnings warned']);
+    expect(ends({ outcome: 'nothing_loaded' })).toEqual(['Load warned', 'Nothing loaded failed']);
+    expect(ends({ kind: 'test_connection', outcome: 'nothing_loaded' })).toEqual([
+      'Connection test failed',
+      'Nothing usable failed',
+    ]);
+    expect(ends({ kind: 'replay', outcome: 'nothing_loaded' })[1]).toBe('Nothing loaded failed');
+  });
+
+  it('blame the target when it did not answer', () => {
+    expect(told(run({ stage: 'connect', error_code: 'load_failed' }))).toEqual([
+      'Queued done',
+      'Connect to the target failed',
+      'Extract ahead',
+      'Validate ahead',
+      'Load ahead',
+      'Failed failed',
+    ]);
+    const lost = run({ stage: 'extract', error_code: 'load_failed', progress: { files: 0, files_done: 2 } });
+    expect(told(lost).slice(1, 4)).toEqual([
+      'Extract done',
+      'Connect to the target failed',
+      'Validate ahead',
+    ]);
+    const source = run({ stage: 'extract', error_code: 'source_missing' });
+    expect(told(source)[1]).toBe('Extract failed');
+    expect(told(run({ state: 'running', stage: 'connect' }))[1]).toBe('Connect to the target now');
+  });
+
   it('are one for a kind without stages', () => {
     expect(told(run({ kind: 'undo' }))).toEqual(['Queued done', 'Undo failed', 'Failed failed']);
     expect(told(run({ kind: 'test_connection', state: 'running' }))).toContain('Connection test now');

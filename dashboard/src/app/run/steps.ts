@@ -1,50 +1,104 @@
 import { Run } from '../core/api/models';
-import { isOver, kindWord } from '../runs/run-words';
-import { Step, readReport } from './report';
+import { isOver, kindWord, shownState } from '../runs/run-words';
+import { Step, readProgress, readReport } from './report';
 
 const STAGES = ['extract', 'validate', 'load'] as const;
 const LABELS = { extract: 'Extract', validate: 'Validate', load: 'Load' } as const;
+const CONNECT = 'Connect to the target';
 
 /** Kinds of run that go through the stages; the others are one step. */
 const STAGED = new Set(['run', 'plan', 'replay']);
 
 /** Where a run is on its way: queued, extract, validate, load. */
 export function stepsOf(run: Run): Step[] {
-  const report = readReport(run.report);
   const waited = run.started_at ? Date.parse(run.started_at) - Date.parse(run.created_at) : undefined;
-  const queued: Step = { label: 'Queued', state: run.started_at ? 'done' : stateOf(run), took: waited };
-  const at = STAGES.findIndex((stage) => stage === run.stage);
-  const stages = STAGES.map((stage, index): Step => {
-    const took = report === undefined ? undefined : report.stages[stage] * 1000;
-    if (run.state === 'succeeded') return { label: LABELS[stage], state: 'done', took };
-    if (at !== -1) {
-      const here = run.state === 'running' ? 'now' : 'failed';
-      return { label: LABELS[stage], state: index < at ? 'done' : index === at ? here : 'ahead' };
-    }
-    return { label: LABELS[stage], state: 'ahead', took: took || undefined };
-  });
+  const queued: Step = {
+    label: 'Queued',
+    state: run.started_at ? 'done' : isOver(run) ? 'failed' : 'now',
+    took: waited,
+  };
   const end: Step = { label: endWord(run), state: endState(run) };
-  return [queued, ...worked(run, stages), end];
+  return [queued, ...worked(run), end];
 }
 
 /** What it went through: nothing when it ended in the queue, one step when its kind has no stages. */
-function worked(run: Run, stages: Step[]): Step[] {
+function worked(run: Run): Step[] {
   if (!run.started_at && isOver(run)) return [];
-  if (STAGED.has(run.kind)) return stages;
+  if (STAGED.has(run.kind)) return stagesOf(run);
   const state = run.state === 'running' ? 'now' : endState(run);
   return [{ label: kindWord(run.kind), state }];
 }
 
-function stateOf(run: Run): Step['state'] {
-  return isOver(run) ? 'failed' : 'now';
+function stagesOf(run: Run): Step[] {
+  const report = readReport(run.report);
+  const took = (stage: (typeof STAGES)[number]): number | undefined =>
+    report === undefined || report.partial ? undefined : report.stages[stage] * 1000 || undefined;
+  if (run.state === 'succeeded') {
+    const nothing = shownState(run).startsWith('nothing_');
+    return STAGES.map((stage) => ({
+      label: LABELS[stage],
+      state: stage === 'load' && nothing ? 'warned' : 'done',
+      took: report?.stages[stage] === undefined ? undefined : report.stages[stage] * 1000,
+    }));
+  }
+  const here = run.state === 'running' ? 'now' : 'failed';
+  const at = STAGES.findIndex((stage) => stage === run.stage);
+  const stages = STAGES.map((stage, index): Step => {
+    const state = at === -1 || index > at ? 'ahead' : index < at ? 'done' : here;
+    return { label: LABELS[stage], state, took: at === -1 ? took(stage) : undefined };
+  });
+  if (run.stage === 'connect') return [{ label: CONNECT, state: here }, ...stages];
+  if (run.state === 'failed' && run.stage === 'extract' && isAboutTarget(run))
+    return blameTarget(run, stages);
+  return stages;
+}
+
+/** The sources are not to blame when the target did not answer before, or after, they were read. */
+function blameTarget(run: Run, stages: Step[]): Step[] {
+  const connect: Step = { label: CONNECT, state: 'failed' };
+  const [extract, ...later] = stages;
+  if (extract === undefined) return [connect];
+  const progress = readProgress(run.progress);
+  const extracted = progress !== undefined && (progress.files_done > 0 || progress.rows_read > 0);
+  return extracted
+    ? [{ ...extract, state: 'done' }, connect, ...later]
+    : [connect, { ...extract, state: 'ahead' }, ...later];
+}
+
+function isAboutTarget(run: Run): boolean {
+  const code = run.error_code ?? '';
+  return code === 'load_failed' || code === 'outcome_unknown' || code.startsWith('target_');
 }
 
 function endWord(run: Run): string {
-  if (run.state === 'failed') return 'Failed';
-  return run.state === 'stopped' ? 'Stopped' : 'Done';
+  switch (shownState(run)) {
+    case 'failed':
+      return 'Failed';
+    case 'stopped':
+      return 'Stopped';
+    case 'with_warnings':
+      return 'With warnings';
+    case 'nothing_loaded':
+      return 'Nothing loaded';
+    case 'nothing_usable':
+      return 'Nothing usable';
+    default:
+      return 'Done';
+  }
 }
 
 function endState(run: Run): Step['state'] {
-  if (run.state === 'succeeded') return 'done';
-  return run.state === 'failed' || run.state === 'stopped' ? 'failed' : 'ahead';
+  switch (shownState(run)) {
+    case 'succeeded':
+      return 'done';
+    case 'with_warnings':
+      return 'warned';
+    case 'nothing_loaded':
+    case 'nothing_usable':
+    case 'failed':
+    case 'stopped':
+      return 'failed';
+    default:
+      return 'ahead';
+  }
 }

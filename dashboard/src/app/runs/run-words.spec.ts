@@ -1,5 +1,5 @@
 import { Run } from '../core/api/models';
-import { canRetry, canStop, kindWord, shownState, tookMs, whyWaiting } from './run-words';
+import { canRetry, canStop, kindWord, lossWords, shownState, toneOf, tookMs, whyWaiting } from './run-words';
 
 function run(change: Partial<Run>): Run {
   return {
@@ -61,5 +61,23 @@ describe('run words', () => {
   it('shows what it does not know as it is', () => {
     expect(kindWord('plan')).toBe('Plan');
     expect(kindWord('new_kind')).toBe('new_kind');
+  });
+
+  it('say what came of a run that succeeded, by its kind', () => {
+    const seen = (change: Partial<Run>): string => shownState(run({ state: 'succeeded', ...change }));
+    expect(seen({ outcome: 'clean' })).toBe('succeeded');
+    expect(seen({})).toBe('succeeded');
+    expect(seen({ outcome: 'with_warnings' })).toBe('with_warnings');
+    expect(seen({ outcome: 'nothing_loaded', kind: 'replay' })).toBe('nothing_loaded');
+    expect(seen({ outcome: 'nothing_loaded', kind: 'test_connection' })).toBe('nothing_usable');
+    expect(toneOf(run({ state: 'succeeded', outcome: 'nothing_loaded' }))).toBe('bad');
+    expect(toneOf(run({ state: 'succeeded', outcome: 'with_warnings' }))).toBe('warn');
+  });
+
+  it('count what a run lost', () => {
+    expect(lossWords(run({}))).toBeUndefined();
+    expect(lossWords(run({ rows_quarantined: 248, files_left_out: 1 }))).toBe(
+      '248 rows rejected · 1 file left out',
+    );
   });
 });

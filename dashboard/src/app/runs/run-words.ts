@@ -1,4 +1,5 @@
 import { Run } from '../core/api/models';
+import { plural } from '../core/format';
 
 const KINDS: Record<string, string> = {
   run: 'Run',
@@ -10,7 +11,7 @@ const KINDS: Record<string, string> = {
 };
 
 const TRIGGERS: Record<string, string> = {
-  manual: 'By hand',
+  manual: 'Manual',
   schedule: 'Schedule',
   file_change: 'Changed source',
   retry: 'Retry',
@@ -24,11 +25,52 @@ export function triggerWord(trigger: string): string {
   return TRIGGERS[trigger] ?? trigger;
 }
 
-/** The state people see: a queued run that waits for its time or for another run says so. */
+/** Kinds of run that are meant to leave rows in the table, or to take rows out of it. */
+const LOADING = new Set(['run', 'replay', 'undo']);
+
+/** The state people see: what came of a run that succeeded, and what a queued one waits for. */
 export function shownState(run: Run, now: number = Date.now()): string {
+  if (run.state === 'succeeded') return shownOutcome(run);
   if (run.state === 'running' && run.stop_requested_at) return 'stopping';
   const later = run.not_before ? Date.parse(run.not_before) > now : false;
   return run.state === 'queued' && (later || run.waits_for) ? 'waiting' : run.state;
+}
+
+function shownOutcome(run: Run): string {
+  switch (run.outcome) {
+    case 'with_warnings':
+      return 'with_warnings';
+    case 'nothing_loaded':
+      return LOADING.has(run.kind) ? 'nothing_loaded' : 'nothing_usable';
+    default:
+      return 'succeeded';
+  }
+}
+
+/** What a run lost, counted: `248 rows rejected · 1 file left out`. Undefined when it lost nothing. */
+export function lossWords(run: Run): string | undefined {
+  const parts = [];
+  if (run.rows_quarantined) parts.push(`${plural(run.rows_quarantined, 'row')} rejected`);
+  if (run.files_left_out) parts.push(`${plural(run.files_left_out, 'file')} left out`);
+  return parts.length === 0 ? undefined : parts.join(' · ');
+}
+
+/** The colour of a run: that of its state and its outcome. */
+export function toneOf(run: Run): 'good' | 'warn' | 'bad' | 'live' | 'calm' {
+  switch (shownState(run)) {
+    case 'succeeded':
+      return 'good';
+    case 'with_warnings':
+      return 'warn';
+    case 'nothing_loaded':
+    case 'nothing_usable':
+    case 'failed':
+      return 'bad';
+    case 'running':
+      return 'live';
+    default:
+      return 'calm';
+  }
 }
 
 export function isOver(run: Run): boolean {

@@ -1,9 +1,18 @@
-import { ChangeDetectionStrategy, Component, computed, inject, input, signal } from '@angular/core';
+import {
+  ChangeDetectionStrategy,
+  Component,
+  computed,
+  inject,
+  input,
+  linkedSignal,
+  signal,
+} from '@angular/core';
+import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { Router, RouterLink } from '@angular/router';
-import { catchError, forkJoin, map, of } from 'rxjs';
+import { catchError, debounceTime, forkJoin, map, of } from 'rxjs';
 
-import { ConfigsApi } from '../core/api/configs';
 import { Run } from '../core/api/models';
+import { PipelinesApi } from '../core/api/pipelines';
 import { RunFilter, RunsApi } from '../core/api/runs';
 import { count, duration, plural } from '../core/format';
 import { paged } from '../core/paged';
@@ -20,12 +29,19 @@ import { QueryState } from '../shared/query-state';
 import { Bar, Sparkline } from '../shared/sparkline';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
-import { canRetry, canStop, kindWord, shownState, tookMs, triggerWord } from './run-words';
+import { canRetry, canStop, kindWord, lossWords, shownState, toneOf, tookMs, triggerWord } from './run-words';
 
 const LIMIT = 50;
 const AGAIN_MS = 5000;
 const STATES = ['', 'queued', 'running', 'succeeded', 'failed', 'stopped'] as const;
+const OUTCOMES = [
+  { key: 'clean', label: 'Everything loaded' },
+  { key: 'with_warnings', label: 'With warnings' },
+  { key: 'nothing_loaded', label: 'Nothing loaded' },
+] as const;
 const SHOWN_BARS = 60;
+const SUGGESTED = 50;
+const TYPING_MS = 250;
 
 /** Every run, filtered by what the address says. */
 @Component({
@@ -37,7 +53,7 @@ const SHOWN_BARS = 60;
 })
 export class Runs {
   private readonly api = inject(RunsApi);
-  private readonly configs = inject(ConfigsApi);
+  private readonly pipelines = inject(PipelinesApi);
   private readonly router = inject(Router);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
@@ -45,6 +61,7 @@ export class Runs {
   readonly state = input<string>();
   readonly name = input<string>();
   readonly kind = input<string>();
+  readonly outcome = input<string>();
   readonly config_id = input<string>();
   readonly schedule_id = input<string>();
   readonly parent_id = input<string>();
@@ -52,29 +69,39 @@ export class Runs {
   private readonly others = computed<RunFilter>(() => ({
     name: this.name(),
     kind: this.kind(),
+    outcome: OUTCOMES.find((outcome) => outcome.key === this.outcome())?.key,
     config_id: this.config_id() === undefined ? undefined : Number(this.config_id()),
     schedule_id: this.schedule_id(),
     parent_id: this.parent_id(),
   }));
 
+  private readonly filter = computed<RunFilter>(() => ({ ...this.others(), state: this.state() }));
+
   protected readonly list = paged(
-    () => ({ ...this.others(), state: this.state() }),
+    () => this.filter(),
     (only, cursor) => this.api.list(only, LIMIT, cursor),
     (run) => run.id,
     { every: AGAIN_MS },
   );
+  /** Runs in each state under the other filters; those known last while only the state changes. */
+  private readonly counts = linkedSignal<
+    { others: RunFilter; counts: Record<string, number> | undefined },
+    Record<string, number> | undefined
+  >({
+    source: () => ({ others: this.others(), counts: this.list.first.value()?.counts }),
+    computation: ({ others, counts }, before) =>
+      counts ?? (before?.source.others === others ? before?.value : undefined),
+  });
   protected readonly tabs = computed(() =>
     STATES.map((state) => {
-      const counts: Record<string, number> = this.list.first.value()?.counts ?? {};
-      const number =
-        state === '' ? Object.values(counts).reduce((sum, one) => sum + one, 0) : (counts[state] ?? 0);
+      const counts = this.counts();
+      const all = Object.values(counts ?? {}).reduce((sum, one) => sum + one, 0);
+      const number = counts === undefined ? undefined : state === '' ? all : (counts[state] ?? 0);
       return { state, label: state === '' ? 'All' : state.charAt(0).toUpperCase() + state.slice(1), number };
     }),
   );
   protected readonly filtered = computed(() =>
-    Object.values({ ...this.others(), state: this.state() }).some(
-      (value) => value !== undefined && value !== '',
-    ),
+    Object.values(this.filter()).some((value) => value !== undefined && value !== ''),
   );
   protected readonly bars = computed<Bar[]>(() =>
     (this.list.items() ?? [])
@@ -83,29 +110,34 @@ export class Runs {
       .map((run) => ({
         // One run of hours must not flatten those of seconds.
         value: Math.log1p((tookMs(run) ?? 0) / 100),
-        tone:
-          run.state === 'succeeded'
-            ? 'good'
-            : run.state === 'failed'
-              ? 'bad'
-              : run.state === 'running'
-                ? 'live'
-                : 'calm',
-        title: `${run.name}: ${run.state}, ${duration(tookMs(run))}, ${count(run.rows_inserted)} new rows`,
+        tone: toneOf(run),
+        title: `${run.name}: ${shownState(run).replaceAll('_', ' ')}, ${duration(tookMs(run))}, ${count(run.rows_inserted)} new rows${run.rows_quarantined ? `, ${count(run.rows_quarantined)} rejected` : ''}`,
       })),
   );
-  /** Names of pipelines, to choose from. */
+  protected readonly typed = signal('');
+  private readonly searched = toSignal(toObservable(this.typed).pipe(debounceTime(TYPING_MS)), {
+    initialValue: '',
+  });
+  /** Pipelines to choose from: those whose names contain what is typed. */
   protected readonly names = query(
-    () => ({}),
-    () => this.configs.list(250).pipe(map((page) => [...new Set(page.data.map((config) => config.name))])),
+    () => this.searched().trim(),
+    (search) =>
+      this.pipelines.list(search, SUGGESTED).pipe(map((page) => page.data.map((pipeline) => pipeline.name))),
+    { identity: () => 'pipelines' },
   );
-  protected readonly chosen = signal<readonly string[]>([]);
+  /** Runs chosen under the filters as they are: others are out of sight. */
+  protected readonly chosen = linkedSignal<unknown, readonly string[]>({
+    source: this.filter,
+    computation: () => [],
+  });
   protected readonly chosenRuns = computed(
     () => this.list.items()?.filter((run) => this.chosen().includes(run.id)) ?? [],
   );
   protected readonly stoppable = computed(() => this.chosenRuns().filter(canStop));
   protected readonly retriable = computed(() => this.chosenRuns().filter(canRetry));
 
+  protected readonly outcomes = OUTCOMES;
+  protected readonly lossWords = lossWords;
   protected readonly count = count;
   protected readonly duration = duration;
   protected readonly tookMs = tookMs;
@@ -127,7 +159,6 @@ export class Runs {
     const queryParams = Object.fromEntries(
       Object.entries(change).map(([key, value]) => [key, value || null]),
     );
-    this.chosen.set([]);
     void this.router.navigate([], { queryParams, queryParamsHandling: 'merge' });
   }
 

@@ -1,3 +1,4 @@
+const SHORT = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
 
 /** A cron expression in plain words, for those that people write; the others are shown as they are. */
@@ -5,7 +6,13 @@ export function cronWords(cron: string): string {
   const fields = cron.trim().split(/\s+/);
   if (cron.trim() === '') return 'No fixed times.';
   if (fields.length !== 5) return 'Five fields: minute, hour, day of the month, month, weekday.';
-  const [minute, hour, day, month, weekday] = fields as [string, string, string, string, string];
+  const [minute, hour, day, month, named] = fields as [string, string, string, string, string];
+  if (tooLarge(minute, 59) || tooLarge(hour, 23))
+    return 'Minutes go from 0 to 59, hours from 0 to 23: this never fires.';
+  const weekday = named.replace(/[a-z]{3}/gi, (name) => {
+    const at = SHORT.indexOf(name.toLowerCase());
+    return at === -1 ? name : String(at);
+  });
   const everyDay = day === '*' && month === '*' && weekday === '*';
   const step = /^\*\/(\d+)$/.exec(minute)?.[1];
   if (everyDay && hour === '*' && minute === '*') return 'Every minute.';
@@ -24,12 +31,16 @@ export function cronWords(cron: string): string {
   return `At the times of ${cron.trim()}.`;
 }
 
+function tooLarge(field: string, most: number): boolean {
+  return /^\d+$/.test(field) && Number(field) > most;
+}
+
 function weekdays(field: string): string {
   if (field === '1-5') return 'Monday to Friday';
   const range = /^(\d)-(\d)$/.exec(field);
   if (range !== null) return `${name(range[1])} to ${name(range[2])}`;
   if (/^\d(,\d)*$/.test(field)) return field.split(',').map(name).join(', ');
-  return `On weekdays ${field}`;
+  return `On the weekdays ${field}`;
 }
 
 function name(day: string | undefined): string {

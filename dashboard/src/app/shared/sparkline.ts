@@ -5,7 +5,7 @@ export interface Bar {
   value: number;
   /** What hovering says. */
   title: string;
-  tone: 'good' | 'bad' | 'calm' | 'live';
+  tone: 'good' | 'warn' | 'bad' | 'calm' | 'live';
 }
 
 const HEIGHT = 34;
@@ -47,6 +47,9 @@ const STEP = 7;
     }
     .good {
       fill: var(--good);
+    }
+    .warn {
+      fill: var(--warn);
     }
     .bad {
       fill: var(--bad);

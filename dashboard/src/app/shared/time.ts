@@ -42,7 +42,13 @@ export class Time {
       case 'minute':
         return minuteTime(ms, zone);
       case 'relative':
-        return relative(ms, this.clock.now());
+        return relative(ms, this.nowFor(ms));
     }
   });
+
+  /** The time to compare with. What happened since the last step of the page's clock must not look like the future. */
+  private nowFor(ms: number): number {
+    const now = this.clock.now();
+    return ms > now ? Math.max(now, Math.min(ms, Date.now())) : now;
+  }
 }

@@ -1,10 +1,11 @@
-import { ChangeDetectionStrategy, Component, computed, effect, inject } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, effect, inject, untracked } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
 import { Router } from '@angular/router';
 
 import { Clock } from '../core/clock';
 import { Connection } from '../core/connection';
 import { duration } from '../core/format';
+import { MissingCode } from '../core/missing-code';
 import { Session } from '../core/session';
 import { Icon } from '../shared/icon';
 
@@ -63,6 +64,7 @@ export class Banners {
   private readonly session = inject(Session);
   private readonly dialog = inject(MatDialog);
   private readonly router = inject(Router);
+  private readonly code = inject(MissingCode);
   protected readonly connection = inject(Connection);
 
   protected readonly left = computed(() => {
@@ -75,14 +77,20 @@ export class Banners {
       // Also when another tab logged out: this page shows nothing more.
       if (this.session.isActive(this.clock.second())) return;
       this.dialog.closeAll();
-      if (this.router.url.startsWith('/login')) return;
+      // No dialog after a logout, because the login page it leads to shows its own message.
+      const wanted = untracked(() => this.router.currentNavigation()?.extractedUrl.toString());
+      if ((wanted ?? this.router.url).startsWith('/login')) return;
       this.session.end();
       void this.router.navigate(['/login'], { queryParams: { why: 'expired', back: this.router.url } });
     });
   }
 
   protected async logInAgain(): Promise<void> {
-    const { LoginAgain } = await import('../login/login-again');
-    this.dialog.open(LoginAgain, { width: '400px', data: this.session.username() });
+    try {
+      const { LoginAgain } = await import('../login/login-again');
+      this.dialog.open(LoginAgain, { width: '400px', data: this.session.username() });
+    } catch (error) {
+      await this.code.report(error, this.router.url);
+    }
   }
 }

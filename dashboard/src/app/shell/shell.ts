@@ -7,6 +7,8 @@ import { NavigationEnd, Router, RouterLink, RouterLinkActive, RouterOutlet } fro
 import { filter } from 'rxjs';
 
 import { AuthApi } from '../core/api/auth';
+import { Draft } from '../core/draft';
+import { MissingCode } from '../core/missing-code';
 import { Preferences } from '../core/preferences';
 import { Session } from '../core/session';
 import { Shortcuts } from '../core/shortcuts';
@@ -30,6 +32,9 @@ export class Shell {
   private readonly auth = inject(AuthApi);
   private readonly dialog = inject(MatDialog);
   private readonly toaster = inject(Toaster);
+  private readonly code = inject(MissingCode);
+  /** Created with the shell, so that it notices every logout. */
+  private readonly draft = inject(Draft);
   private readonly document = inject(DOCUMENT);
   protected readonly preferences = inject(Preferences);
   protected readonly session = inject(Session);
@@ -55,13 +60,18 @@ export class Shell {
   protected logOut(): void {
     // Logged out here whatever the server says; it voids the token when it can be reached.
     this.auth.logout().subscribe({ error: () => undefined });
+    this.draft.forget();
     this.session.end();
     void this.router.navigate(['/login'], { queryParams: { why: 'logged-out' } });
   }
 
   protected async showShortcuts(): Promise<void> {
-    const { ShortcutsDialog } = await import('./shortcuts-dialog');
-    this.dialog.open(ShortcutsDialog, { width: '560px' });
+    try {
+      const { ShortcutsDialog } = await import('./shortcuts-dialog');
+      this.dialog.open(ShortcutsDialog, { width: '560px' });
+    } catch (error) {
+      await this.code.report(error, this.router.url);
+    }
   }
 
   protected skipToContent(): void {

@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-use aho_corasick::AhoCorasick;
-
 use super::Cut;
+use super::finder::Finder;
 use super::found::Found;
 use crate::config::secrecy::{is_reference, is_secret_name, is_secret_text, looks_random, secret_parts};
 
 impl Found<'_> {
     /// A comment may be a config line that was switched off.
-    pub fn comments(&mut self, secrets: &AhoCorasick) {
+    pub fn comments(&mut self, secrets: &Finder) {
         self.scalars.sort_by_key(|range| range.start);
         let ends = self.scalars.iter().map(|range| range.end);
         let starts = self.scalars.iter().map(|range| range.start).chain([self.text.len()]);
@@ -24,7 +23,7 @@ impl Found<'_> {
         }
     }
 
-    fn comments_between(&mut self, gap: Range<usize>, secrets: &AhoCorasick) {
+    fn comments_between(&mut self, gap: Range<usize>, secrets: &Finder) {
         let mut position = gap.start;
         for line in self.text[gap].split_inclusive('\n') {
             if let Some(hash) = line.find('#') {
@@ -34,7 +33,7 @@ impl Found<'_> {
         }
     }
 
-    fn comment(&mut self, start: usize, comment: &str, secrets: &AhoCorasick) {
+    fn comment(&mut self, start: usize, comment: &str, secrets: &Finder) {
         let mut ranges = secret_parts(comment);
         // Whatever follows `password:` up to the end of the line.
         ranges.extend(assigned_secret(comment));
@@ -52,7 +51,7 @@ impl Found<'_> {
             position += word.len();
         }
         // A secret that is named above the line it was moved from.
-        ranges.extend(secrets.find_iter(comment).map(|found| found.range()));
+        ranges.extend(secrets.find(comment));
         let cut = |range: Range<usize>| Cut { range: start + range.start..start + range.end, quote: false };
         self.cuts.extend(ranges.into_iter().map(cut));
     }

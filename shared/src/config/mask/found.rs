@@ -9,6 +9,7 @@ use regex::Regex;
 use super::Cut;
 use super::place::{Lines, content, properties};
 use crate::config::column_type::ColumnType;
+use crate::config::effort::Effort;
 use crate::config::node::{Node, Place, Scalar, Style, Value};
 use crate::config::secrecy::{
     expression, is_reference, is_secret_header, is_secret_name, is_secret_parameter, is_secret_text, looks_generated,
@@ -21,7 +22,7 @@ static ALIAS: LazyLock<Regex> = LazyLock::new(|| expression(r"\*[A-Za-z0-9_-]+")
 const KNOWN_TAGS: &[&str] = &["!", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!binary", "!!map", "!!seq"];
 
 /// What a node's surroundings say about its values.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Context {
     Ordinary,
     /// Everything within is secret.
@@ -45,11 +46,25 @@ pub(super) struct Found<'t> {
     pub doubtful: HashMap<usize, bool>,
     /// The secrets themselves, to find them again elsewhere.
     pub secrets: HashSet<String>,
+    /// Values that were visited. An alias leads to its anchored value a second time.
+    seen: HashSet<Visit>,
+    effort: &'t Effort,
+}
+
+/// A value together with the surroundings it is used in. Visiting the same pair again finds nothing new.
+#[derive(PartialEq, Eq, Hash)]
+struct Visit {
+    start: usize,
+    end: usize,
+    scalar: bool,
+    context: Context,
+    /// Whether the value is secret because of its key.
+    named: bool,
 }
 
 impl<'t> Found<'t> {
     /// Walks a tree.
-    pub fn in_tree(text: &'t str, root: &Node) -> Self {
+    pub fn in_tree(text: &'t str, root: &Node, effort: &'t Effort) -> Self {
         let mut found = Self {
             text,
             lines: Lines::of(text),
@@ -58,18 +73,28 @@ impl<'t> Found<'t> {
             scalars: Vec::new(),
             doubtful: HashMap::new(),
             secrets: HashSet::new(),
+            seen: HashSet::new(),
+            effort,
         };
         found.node(root, Context::Ordinary, "");
         found
     }
 
     fn node(&mut self, node: &Node, context: Context, name: &str) {
+        let Value::Scalar(scalar) = &node.value else { return self.collection(node, context, name) };
+        self.scalar(scalar, node.place, context, name);
+    }
+
+    fn collection(&mut self, node: &Node, context: Context, name: &str) {
+        if !self.is_new(node.place, context, name, false) {
+            return;
+        }
         let properties = self.properties(node.place);
-        if context == Context::Secret && !matches!(node.value, Value::Scalar(_)) && self.is_telling(&properties) {
+        if context == Context::Secret && self.is_telling(&properties) {
             self.cuts.push(Cut { range: properties, quote: false });
         }
         match &node.value {
-            Value::Scalar(scalar) => self.scalar(scalar, node.place, context, name),
+            Value::Scalar(_) => {}
             Value::List(items) => items.iter().for_each(|item| self.node(item, context, name)),
             Value::Map(entries) => {
                 for entry in entries {
@@ -86,7 +111,18 @@ impl<'t> Found<'t> {
         }
     }
 
+    /// Whether a value is visited for the first time in these surroundings; false once the effort is spent. A short
+    /// alias may repeat a long anchored value: reading it again for each alias would take time in proportion to the
+    /// square of the text's length.
+    fn is_new(&mut self, place: Place, context: Context, name: &str, scalar: bool) -> bool {
+        let (Place { start, end, .. }, named) = (place, context.has_secret_name(name));
+        !self.effort.is_spent() && self.seen.insert(Visit { start, end, scalar, context, named })
+    }
+
     fn scalar(&mut self, scalar: &Scalar, place: Place, context: Context, name: &str) {
+        if !self.is_new(place, context, name, true) {
+            return;
+        }
         let range = content(self.text, scalar.style, place);
         self.scalars.push(range.clone());
         if context == Context::Secret {
@@ -135,6 +171,18 @@ impl<'t> Found<'t> {
     }
 }
 
+impl Context {
+    /// Whether a value in these surroundings is secret because of its key.
+    fn has_secret_name(self, name: &str) -> bool {
+        match self {
+            Self::Ordinary | Self::Secret => false,
+            Self::Headers => is_secret_header(name),
+            Self::Params => is_secret_parameter(name),
+            Self::Schema => is_secret_name(name),
+        }
+    }
+}
+
 fn below(context: Context, name: &str, value: &Node) -> Context {
     match (context, name) {
         (Context::Secret, _) => Context::Secret,
@@ -158,8 +206,8 @@ fn is_secret(scalar: &Scalar, context: Context, name: &str) -> bool {
         || match context {
             Context::Ordinary => false,
             Context::Secret => true,
-            Context::Headers => is_secret_header(name) || looks_random(text),
-            Context::Params => is_secret_parameter(name) || looks_generated(text),
-            Context::Schema => is_secret_name(name) && ColumnType::parse(text).is_err(),
+            Context::Headers => context.has_secret_name(name) || looks_random(text),
+            Context::Params => context.has_secret_name(name) || looks_generated(text),
+            Context::Schema => context.has_secret_name(name) && ColumnType::parse(text).is_err(),
         }
 }

@@ -108,6 +108,12 @@ fn urls_lose_their_user_information_and_secret_parameters() {
     );
     check("url: https://api/x?n=a1b2c3d4e5f6a7b8c9\n", "url: https://api/x?n=***\n");
     check("url: https://hooks.example.com/T01/aB3dE6gH9jK2mN5p\n", "url: https://hooks.example.com/T01/***\n");
+    check(
+        "url: https://api.telegram.org/bot123456:ABC-DEF1234ghIkl-zyx57W2v1u1/getMe\n",
+        "url: https://api.telegram.org/***/getMe\n",
+    );
+    check("url: https://api.example.com/v1/token/a1b2c3d4/rows\n", "url: https://api.example.com/v1/token/***/rows\n");
+    check("url: https://api.example.com/v2/tokens/recent\n", "url: https://api.example.com/v2/tokens/recent\n");
     check("url: \"postgres://ann:hunter\\x32@db/x\"\n", "url: \"***\"\n");
     check(
         "url: https://api.example.com:8443/v1/a?since=2026-01-01\n",

@@ -1,6 +1,7 @@
 //! `type: api`: a JSON HTTP API.
 
 use std::fmt;
+use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -32,12 +33,27 @@ pub struct ApiSource {
     pub records: Option<String>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
+    /// Time limits for the server's answers.
+    pub timeouts: ApiTimeouts,
+}
+
+/// Time limits for the answers of an API. `None`: the worker's own limit applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ApiTimeouts {
+    /// Longest silence before an answer, and between two parts of it.
+    pub idle: Option<Duration>,
+    /// Longest time for one answer, from the request to the last byte.
+    pub answer: Option<Duration>,
+    /// Longest time that one request is repeated while the server answers 202, "not ready yet".
+    pub ready: Option<Duration>,
+    /// Longest time for all pages, repeated attempts included.
+    pub total: Option<Duration>,
 }
 
 impl fmt::Debug for ApiSource {
     /// A URL may hold a password or a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, auth_token, auth_scheme, headers, params, folder_param, records, pagination } = self;
+        let Self { url, auth_token, auth_scheme, headers, params, folder_param, records, pagination, timeouts } = self;
         f.debug_struct("ApiSource")
             .field("url", &mask::secrets_within(url))
             .field("auth_token", auth_token)
@@ -47,6 +63,7 @@ impl fmt::Debug for ApiSource {
             .field("folder_param", folder_param)
             .field("records", records)
             .field("pagination", pagination)
+            .field("timeouts", timeouts)
             .finish()
     }
 }
@@ -104,8 +121,33 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("headers", Shape::Pairs, "Further request headers."),
     Key::of("params", Shape::Pairs, "Query parameters."),
     Key::text("folder_param", "Sent as `?path=`."),
-    Key::text("records", "JSON path to the rows in an answer.").or(&["records_path"]),
+    Key::text(
+        "records",
+        "JSON path to the rows in an answer, `data.items`, or `$` when the answer is the row. Default: the elements of \
+         an array, or of an object's only member that is an array of objects; what was found holds for later runs.",
+    )
+    .or(&["records_path"]),
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
+    Key::whole(
+        "idle_seconds",
+        1,
+        3_600,
+        "Longest silence of the server, before its answer and between two pieces of it. Default 60.",
+    ),
+    Key::whole(
+        "answer_seconds",
+        1,
+        86_400,
+        "Longest time for one answer, from the request to its last byte. Default 900. A request that took too long is \
+         sent up to three times.",
+    ),
+    Key::whole(
+        "ready_seconds",
+        1,
+        86_400,
+        "How long a request is repeated while the server answers 202, \"not ready yet\". Default 300.",
+    ),
+    Key::whole("total_seconds", 1, 86_400, "Longest time for all pages, repeated attempts included. Default 7200."),
 ];
 
 pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
@@ -125,7 +167,14 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let headers = section.field("headers").map_or(Some(Vec::new()), headers);
     let params = section.field("params").map_or(Some(Vec::new()), params);
     let pagination = section.field("pagination").map(pagination::read);
+    let seconds = |name| section.whole(name).map(Duration::from_secs);
     Some(ApiSource {
+        timeouts: ApiTimeouts {
+            idle: seconds("idle_seconds"),
+            answer: seconds("answer_seconds"),
+            ready: seconds("ready_seconds"),
+            total: seconds("total_seconds"),
+        },
         auth_token,
         auth_scheme,
         folder_param: section.filled_text("folder_param"),

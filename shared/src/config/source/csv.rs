@@ -16,6 +16,8 @@ pub struct CsvOptions {
     pub header: Option<bool>,
     /// Texts that are NULL in every column; `None`: the default rules.
     pub null_values: Option<Vec<String>>,
+    /// Number of lines to skip at the top of the file, above the header (above the first row with `header: false`).
+    pub skip_rows: u16,
 }
 
 pub(super) const KEYS: &[Key] = &[
@@ -24,6 +26,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("encoding", "A character encoding such as `windows-1252`, or `auto`."),
     Key::flag("header", "Whether the first record names the columns."),
     Key::of("null_values", Shape::Texts, "Texts that are NULL in every column."),
+    Key::whole("skip_rows", 0, 10_000, "Number of lines to skip at the top of the file, above the header."),
 ];
 
 /// Reads the section; the defaults when it is not written.
@@ -41,6 +44,7 @@ pub(super) fn read(field: Option<&Field<'_>>) -> Option<CsvOptions> {
         encoding: section.field("encoding").and_then(encoding),
         header: section.flag("header"),
         null_values: section.field("null_values").and_then(Field::texts),
+        skip_rows: section.small("skip_rows").unwrap_or(0),
     })
 }
 

@@ -18,7 +18,7 @@ pub struct LocalSource {
     pub csv: CsvOptions,
     /// JSON path to the rows of JSON files.
     pub records: Option<String>,
-    /// A file changed more recently than this waits for the next tick.
+    /// Seconds that a file must stay unchanged before it is loaded.
     pub settle_seconds: u64,
 }
 
@@ -29,8 +29,13 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("glob", "Which files below the folder `path`."),
     Key::flag("recursive", "Look into folders below."),
     Key::of("csv", Shape::Section(csv::KEYS), "How CSV and TXT files are read."),
-    Key::text("records", "JSON path to the rows of JSON files.").or(&["records_path"]),
-    Key::whole("settle_seconds", 0, 86_400, "A file changed more recently than this waits for the next look."),
+    Key::text(
+        "records",
+        "JSON path to the rows of JSON files, `data.items`, or `$` when an object is the row. Default: the elements of \
+         an object's only member that is an array of objects; what was found holds for later runs.",
+    )
+    .or(&["records_path"]),
+    super::SETTLE_KEY,
 ];
 
 pub(super) fn read(section: &Section<'_>) -> Option<LocalSource> {
@@ -41,7 +46,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<LocalSource> {
         glob: section.filled_text("glob"),
         recursive: section.flag("recursive").unwrap_or(false),
         records: json_path(section, "records"),
-        settle_seconds: section.whole("settle_seconds").unwrap_or(0),
+        settle_seconds: super::settle_seconds(section),
         path: path?,
         csv: csv?,
     })

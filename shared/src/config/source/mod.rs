@@ -6,13 +6,13 @@ mod local;
 mod pagination;
 mod sftp;
 
-pub use api::{ApiSource, AuthScheme};
+pub use api::{ApiSource, ApiTimeouts, AuthScheme};
 pub use csv::CsvOptions;
 pub use local::LocalSource;
-pub use pagination::Pagination;
+pub use pagination::{NextIs, Pagination};
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
 
-use super::keys::Variant;
+use super::keys::{Key, Variant};
 use super::reader::Field;
 use super::section::Section;
 use crate::json_path::JsonPath;
@@ -33,6 +33,20 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { word: "api", about: "A JSON HTTP API.", keys: api::KEYS },
     Variant { word: "sftp", about: "Files on an SFTP server.", keys: sftp::KEYS },
 ];
+
+/// Default number of seconds that a file must stay unchanged before it is loaded.
+const SETTLE_SECONDS: u64 = 5;
+
+const SETTLE_KEY: Key = Key::whole(
+    "settle_seconds",
+    0,
+    86_400,
+    "Seconds that a file must stay unchanged before it is loaded, because it may still be being written; default 5.",
+);
+
+fn settle_seconds(section: &Section<'_>) -> u64 {
+    section.whole("settle_seconds").unwrap_or(SETTLE_SECONDS)
+}
 
 /// Reads a path into JSON.
 fn json_path(section: &Section<'_>, name: &str) -> Option<String> {

@@ -1,7 +1,7 @@
 //! `pagination:`: how to get the next page of an API.
 
 use super::json_path;
-use crate::config::keys::{Key, Variant};
+use crate::config::keys::{Choice, Key, Shape, Variant};
 use crate::config::reader::Field;
 use crate::config::section::Section;
 
@@ -16,6 +16,8 @@ pub enum Pagination {
         start: u64,
         /// Query parameter and value of the page size.
         size: Option<(String, u64)>,
+        /// Statuses besides 404 that mean "past the last page".
+        end_status: Vec<u16>,
         /// Stop with an error after this many.
         max_pages: u64,
     },
@@ -27,6 +29,8 @@ pub enum Pagination {
         limit_param: String,
         /// Rows a page.
         limit: u64,
+        /// Statuses besides 404 that mean "past the last page".
+        end_status: Vec<u16>,
         /// Stop with an error after this many.
         max_pages: u64,
     },
@@ -34,8 +38,13 @@ pub enum Pagination {
     Cursor {
         /// JSON path to the cursor.
         path: String,
-        /// Query parameter the cursor is sent in.
-        param: String,
+        /// Query parameter that carries the cursor. `None`: the config names none, so that `cursor` is used, and a
+        /// value that looks like a path counts as a link.
+        param: Option<String>,
+        /// Whether the value is a link or a cursor; `None`: its form decides.
+        next_is: Option<NextIs>,
+        /// The value that marks the last page, instead of `""`, `false` and `0`.
+        end_value: Option<String>,
         /// Stop with an error after this many.
         max_pages: u64,
     },
@@ -46,6 +55,25 @@ pub enum Pagination {
     },
 }
 
+/// The meaning of a value at `cursor_path`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextIs {
+    /// The next page's address: absolute, a path, or relative to the URL that answered.
+    Link,
+    /// A text that is sent in `cursor_param` as it stands.
+    Cursor,
+}
+
+impl Choice for NextIs {
+    const WORDS: &'static [(&'static str, Self)] = &[("link", Self::Link), ("cursor", Self::Cursor)];
+}
+
+const END_STATUS: Key = Key::of(
+    "end_status",
+    Shape::Texts,
+    "Further HTTP statuses (400 to 599) that a page past the last one is answered with. A 404 after a page with rows \
+     always ends the pages.",
+);
 const MAX_PAGES: Key = Key::whole("max_pages", 1, 1_000_000, "More pages than this are an error. Default 10000.");
 
 pub(super) const VARIANTS: &[Variant] = &[
@@ -58,6 +86,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             Key::text("size_param", "Query parameter of the page size. Default `page_size`, when `size` is written.")
                 .or(&["page_size_param"]),
             Key::whole("size", 1, 1_000_000, "Rows a page.").or(&["page_size"]),
+            END_STATUS,
             MAX_PAGES,
         ],
     },
@@ -68,15 +97,29 @@ pub(super) const VARIANTS: &[Variant] = &[
             Key::text("param", "Query parameter of the offset. Default `offset`.").or(&["offset_param"]),
             Key::text("limit_param", "Query parameter of the limit. Default `limit`."),
             Key::whole("limit", 1, 1_000_000, "Rows a page. Default 100.").or(&["size", "page_size"]),
+            END_STATUS,
             MAX_PAGES,
         ],
     },
     Variant {
         word: "cursor",
-        about: "The answer names the next page's cursor.",
+        about: "The answer names the next page: by a cursor, or by a link.",
         keys: &[
-            Key::text("cursor_path", "JSON path to the cursor in an answer.").or(&["path"]).required(),
+            Key::text("cursor_path", "JSON path to the next page's cursor or link in an answer.")
+                .or(&["path"])
+                .required(),
             Key::text("cursor_param", "Query parameter the cursor is sent in. Default `cursor`.").or(&["param"]),
+            Key::choice::<NextIs>(
+                "next_is",
+                "Whether the value at `cursor_path` is a `link` or a `cursor`. Default: its form decides. An absolute \
+                 URL, and a value that begins with `?`, `./`, `../` or `/` and has a query, is a link; without \
+                 `cursor_param` so is any that begins with `/` or has a query.",
+            ),
+            Key::text(
+                "end_value",
+                "The value at `cursor_path` on the last page, in place of `\"\"`, `false` and `0`. A missing one and \
+                 null always end the pages.",
+            ),
             MAX_PAGES,
         ],
     },
@@ -93,19 +136,41 @@ pub(super) fn read(field: &Field<'_>) -> Option<Pagination> {
             param: text("param", "page"),
             start: section.whole("start").unwrap_or(1),
             size: section.whole("size").map(|size| (text("size_param", "page_size"), size)),
+            end_status: end_status(&section)?,
             max_pages,
         },
         "offset" => Pagination::Offset {
             param: text("param", "offset"),
             limit_param: text("limit_param", "limit"),
             limit: section.whole("limit").unwrap_or(100),
+            end_status: end_status(&section)?,
             max_pages,
         },
         "cursor" => Pagination::Cursor {
             path: section.required_text("cursor_path").and_then(|_| json_path(&section, "cursor_path"))?,
-            param: text("cursor_param", "cursor"),
+            param: section.filled_text("cursor_param"),
+            next_is: section.choice("next_is"),
+            end_value: section.text("end_value"),
             max_pages,
         },
         _ => Pagination::LinkHeader { max_pages },
     })
+}
+
+/// Statuses that mean "past the last page". A status that asks the client to log in or to wait cannot be one of them.
+fn end_status(section: &Section<'_>) -> Option<Vec<u16>> {
+    let Some(field) = section.field("end_status") else { return Some(Vec::new()) };
+    let mut statuses = Vec::new();
+    for text in field.texts()? {
+        match text.trim().parse::<u16>() {
+            Ok(status) if (400..=599).contains(&status) && !matches!(status, 401 | 403 | 407 | 408 | 425 | 429) => {
+                statuses.push(status);
+            }
+            _ => {
+                field.problem("expected HTTP statuses from 400 to 599, without 401, 403, 407, 408, 425 and 429");
+                return None;
+            }
+        }
+    }
+    Some(statuses)
 }

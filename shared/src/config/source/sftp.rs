@@ -26,6 +26,8 @@ pub struct SftpSource {
     pub records: Option<String>,
     /// Which host keys are accepted.
     pub trust: HostTrust,
+    /// Seconds that a file must stay unchanged before it is loaded.
+    pub settle_seconds: u64,
     /// What happens to a file after its load committed.
     pub after_load: AfterLoad,
 }
@@ -41,6 +43,15 @@ pub enum SftpLogin {
         key: Secret,
         /// Passphrase of the key.
         passphrase: Option<Secret>,
+    },
+    /// With a private key and a password, for a server that asks for both.
+    PrivateKeyAndPassword {
+        /// The key's text or its file's path.
+        key: Secret,
+        /// Passphrase of the key.
+        passphrase: Option<Secret>,
+        /// Password of the account.
+        password: Secret,
     },
 }
 
@@ -100,13 +111,22 @@ pub(super) const KEYS: &[Key] = &[
     Key::whole("port", 1, 65_535, "Default 22."),
     Key::text("username", "Account.").or(&["user"]).required(),
     Key::secret("password", "Password of the account."),
-    Key::secret("private_key", "A private key in PEM or OpenSSH format, or the path of its file."),
+    Key::secret(
+        "private_key",
+        "A private key in PEM or OpenSSH format, or the path of its file; with `password` for a server that wants both.",
+    ),
     Key::secret("passphrase", "Passphrase of the private key.").or(&["private_key_passphrase", "key_passphrase"]),
     Key::text("path", "A file, a folder or a glob on the server.").or(&["remote_path"]).required(),
     Key::of("csv", Shape::Section(csv::KEYS), "How CSV and TXT files are read."),
-    Key::text("records", "JSON path to the rows of JSON files.").or(&["records_path"]),
+    Key::text(
+        "records",
+        "JSON path to the rows of JSON files, `data.items`, or `$` when an object is the row. Default: the elements of \
+         an object's only member that is an array of objects; what was found holds for later runs.",
+    )
+    .or(&["records_path"]),
     Key::choice::<Trust>("trust", "Which host keys are accepted: the first one seen, or only approved ones."),
     Key::text("host_key", "The only host key accepted, as `SHA256:…` fingerprint."),
+    super::SETTLE_KEY,
     Key::of("after_load", Shape::Section(AFTER_LOAD_KEYS), "What happens to a file after its load committed."),
     Key::of("sftp", Shape::Nested, "The same keys, one level deeper."),
 ];
@@ -126,6 +146,7 @@ pub(super) fn read(source: &Field<'_>) -> Option<SftpSource> {
     Some(SftpSource {
         port: section.small("port").unwrap_or(22),
         records: json_path(section, "records"),
+        settle_seconds: super::settle_seconds(section),
         host: host?,
         username: username?,
         login: login?,
@@ -140,9 +161,8 @@ fn login(section: &Section<'_>) -> Option<SftpLogin> {
     match (section.secret("password"), section.secret("private_key")) {
         (Some(password), None) => Some(SftpLogin::Password(password)),
         (None, Some(key)) => Some(SftpLogin::PrivateKey { key, passphrase: section.secret("passphrase") }),
-        (Some(_), Some(_)) => {
-            section.problem("write either password or private_key, not both (a key's own password is its passphrase)");
-            None
+        (Some(password), Some(key)) => {
+            Some(SftpLogin::PrivateKeyAndPassword { key, passphrase: section.secret("passphrase"), password })
         }
         (None, None) => {
             if !section.has("password") && !section.has("private_key") {

@@ -18,6 +18,7 @@ fn every_problem_is_told_at_its_place() {
     check(
         "target:\n  host: db\n  port: 70000\nsources:\n  - type: local\n  - type: api\n    url: ftp://x\n",
         &[
+            "target: missing key \"database\" at line 2 column 3",
             "target: missing key \"user\" at line 2 column 3",
             "target.port: expected a whole number from 1 to 65535, found \"70000\" at line 3 column 9",
             "sources[0]: missing key \"path\" at line 5 column 5",
@@ -134,7 +135,7 @@ fn a_target_is_reached_by_tcp_and_by_its_own_credentials() {
     let target = |target: &str| format!("sources: [{{type: local, path: a}}]\ntarget: {{{target}}}\n");
     for host in ["/var/run/postgresql", "@abstract", "%2Fvar%2Frun", "./sock"] {
         check(
-            &target(&format!("host: \"{host}\", user: a")),
+            &target(&format!("host: \"{host}\", user: a, database: d")),
             &["target.host: a Unix socket is no host here, expected a host name or an address at line 2 column 16"],
         );
     }
@@ -150,14 +151,21 @@ fn a_target_is_reached_by_tcp_and_by_its_own_credentials() {
         &target("url: \"postgres://a@db/x\", password: hunter2"),
         &["target.password: write it in the url, or leave the url out at line 2 column 46"],
     );
-    check(&target("password: hunter2"), &["target: missing key \"user\" at line 2 column 9"]);
+    for (url, path) in [("postgres://a@db", ""), ("postgres://a@db/", ""), ("postgres://a@db?sslmode=require", "")] {
+        check(
+            &target(&format!("url: \"{url}{path}\"")),
+            &["target.url: the URL names no database, expected postgres://user:password@host/database \
+               at line 2 column 15"],
+        );
+    }
     check(
         &target("type: mysql"),
         &["target.type: unknown variant \"mysql\", expected postgres or postgresql at line 2 column 16"],
     );
     check(
         &target("table: a.b.c"),
-        &["target.table: expected table or schema.table, found \"a.b.c\" at line 2 column 17"],
+        &["target.table: expected table or schema.table, a name with a dot in double quotes, found \"a.b.c\" \
+           at line 2 column 17"],
     );
     check(
         &target(&format!("table: {}", "x".repeat(64))),
@@ -185,11 +193,6 @@ fn a_source_says_what_it_lacks() {
         &["sources[0]: missing key \"password\" or \"private_key\" at line 2 column 3"],
     );
     check(
-        &source("type: sftp, host: a, user: b, path: c, password: d, private_key: e"),
-        &["sources[0]: write either password or private_key, not both (a key's own password is its passphrase) \
-         at line 2 column 3"],
-    );
-    check(
         &source(
             "type: sftp, host: a, user: b, path: c, password: d, host_key: \"SHA256:abc\", after_load: {action: move}",
         ),
@@ -206,6 +209,11 @@ fn a_source_says_what_it_lacks() {
             "sources[0].pagination.type: unknown variant \"pages\", expected page, offset, cursor or link_header \
          at line 2 column 72",
         ],
+    );
+    check(
+        &source("type: api, url: \"http://a\", pagination: {type: page, end_status: [400, 429]}"),
+        &["sources[0].pagination.end_status: expected HTTP statuses from 400 to 599, without 401, 403, 407, 408, 425 \
+         and 429 at line 2 column 69"],
     );
     check(
         &source("type: local, path: a, csv: {delimiter: \"||\", quote: \";\", encoding: latin-99}"),

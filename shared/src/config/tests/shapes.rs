@@ -41,17 +41,14 @@ fn a_folder_and_an_api_with_a_strict_schema() {
     let [SourceConfig::Local(local), SourceConfig::Api(api)] = &config.sources[..] else {
         panic!("{:?}", config.sources)
     };
-    assert_eq!((local.path.as_str(), local.recursive, local.settle_seconds), ("./data/staff", false, 0));
+    assert_eq!((local.path.as_str(), local.recursive, local.settle_seconds), ("./data/staff", false, 5));
     assert_eq!(api.url, "http://localhost:5055/api/staff");
     assert_eq!(api.auth_token.as_ref().unwrap().expose(), "canary-token-1");
     assert_eq!((&api.auth_scheme, api.folder_param.as_deref()), (&AuthScheme::Auto, Some("./data/staff_api")));
     let TargetDatabase::Server { host, port, database, user, password, sslmode } = &config.target.database else {
         panic!("{:?}", config.target)
     };
-    assert_eq!(
-        (host.as_str(), *port, database.as_deref(), user.as_str()),
-        ("localhost", 5432, Some("warehouse"), "loader")
-    );
+    assert_eq!((host.as_str(), *port, database.as_str(), user.as_str()), ("localhost", 5432, "warehouse", "loader"));
     assert_eq!((password.as_ref().unwrap().expose(), *sslmode), ("canary-password", SslMode::Prefer));
     let columns: Vec<_> =
         config.schema.unwrap().columns.into_iter().map(|column| (column.name, column.column_type)).collect();
@@ -82,7 +79,14 @@ fn an_sftp_source_is_flat_or_nested() {
         ("files.example.com", 2222, "/outgoing/daily.csv")
     );
     assert_eq!(nested.login, SftpLogin::Password("canary-password".into()));
+    assert_eq!(nested.settle_seconds, 5);
     assert_eq!((nested.trust, nested.after_load), (HostTrust::FirstUse, AfterLoad::Keep));
+    let both = "sources: [{type: sftp, host: a, user: b, path: c, password: d, private_key: e, passphrase: f, settle_seconds: 0}]\n\
+                target: {table: t}\n";
+    let SourceConfig::Sftp(both) = pipeline(both).sources.remove(0) else { panic!("SFTP") };
+    let login =
+        SftpLogin::PrivateKeyAndPassword { key: "e".into(), passphrase: Some("f".into()), password: "d".into() };
+    assert_eq!((both.login, both.settle_seconds), (login, 0));
     let SourceConfig::Sftp(flat) = pipeline(&fixture("sftp_flat.yaml")).sources.remove(0) else { panic!("SFTP") };
     assert_eq!((flat.port, flat.trust), (2222, HostTrust::Strict));
     let SftpLogin::PrivateKey { key, passphrase } = flat.login else { panic!("a key") };
@@ -104,6 +108,7 @@ fn everything_at_once() {
         encoding: Some("windows-1252".into()),
         header: Some(true),
         null_values,
+        skip_rows: 2,
     };
     assert_eq!((&local.csv, local.recursive, local.settle_seconds), (&csv, true, 5));
     assert_eq!((local.glob.as_deref(), local.records.as_deref()), (Some("**/*.{csv,json}{,.gz}"), Some("$.rows[*]")));
@@ -114,7 +119,13 @@ fn everything_at_once() {
     };
     assert_eq!(names(&api.headers), ["Accept=application/json", "X-Tenant=canary-tenant"]);
     assert_eq!(names(&api.params), ["limit=500", "fields=id", "fields=name", "key=canary-key"]);
-    let cursor = Pagination::Cursor { path: "$.next".into(), param: "after".into(), max_pages: 500 };
+    let cursor = Pagination::Cursor {
+        path: "$.next".into(),
+        param: Some("after".into()),
+        next_is: None,
+        end_value: None,
+        max_pages: 500,
+    };
     assert_eq!((api.pagination.as_ref(), api.records.as_deref()), (Some(&cursor), Some("$.data[*]")));
     assert_eq!(sftp.trust, HostTrust::Pinned("SHA256:AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefg".into()));
     assert_eq!(sftp.after_load, AfterLoad::Move("/out/archive".into()));
@@ -150,32 +161,68 @@ fn a_target_that_names_nobody_uses_the_default_one() {
     let default = target(&fixture("only_a_target.yaml"));
     assert_eq!(default.database, TargetDatabase::Default { database: Some("warehouse".into()) });
     assert_eq!(target("target: {}").table.to_string(), "raw_data");
-    assert_eq!(target("target: {host: , password: ~}").database, TargetDatabase::Default { database: None });
     let url = target("target: {url: \"postgresql://a:b@[::1]:5433/db?sslmode=require\", table: '\"My.Table\"'}");
     assert_eq!(url.database, TargetDatabase::Url("postgresql://a:b@[::1]:5433/db?sslmode=require".into()));
     assert_eq!(url.table, TableName { schema: None, table: "My.Table".into() });
     assert_eq!(url.table.to_string(), "\"My.Table\"");
-    let own = target("target: {user: ann}");
-    assert!(
-        matches!(own.database, TargetDatabase::Server { host, port: 5432, password: None, .. } if host == "localhost")
-    );
+    let own = target("target: {user: ann, host: db, database: shop}");
+    assert!(matches!(own.database, TargetDatabase::Server { port: 5432, password: None, .. }));
+}
+
+#[test]
+fn a_missing_schema_is_made_for_a_plain_name_or_when_the_config_says_so() {
+    let creates = |target: &str| {
+        Document::parse(&format!("target: {{{target}}}")).unwrap().target(&NoReferences).unwrap().value.create_schema
+    };
+    for plain in ["table: t", "table: sales.t", "table: Öre_2.t", "table: '\"s\".\"odd name\"'"] {
+        assert!(creates(plain), "{plain}");
+        assert!(!creates(&format!("{plain}, create_schema: false")), "{plain}");
+    }
+    for odd in ["table: -1.00", "table: 2026.t", "table: 'my shop.t'", "table: '\"a.b\".t'"] {
+        assert!(!creates(odd), "{odd}");
+        assert!(creates(&format!("{odd}, create_schema: true")), "{odd}");
+    }
 }
 
 #[test]
 fn a_table_name_reads_back_what_it_prints() {
-    for text in ["t", "s.t", "\"a.b\".c", "\"a\"\"b\"", "Öre.Tisch"] {
+    for text in
+        ["t", "s.t", "\"a.b\".c", "\"a\"\"b\"", "Öre.Tisch", "it's", "a b.c;--", "\\t", "a\u{200b}b", "\"\"\"\""]
+    {
         let name: TableName = text.parse().unwrap();
         assert_eq!(name.to_string(), text);
     }
-    for text in ["", ".", "a.", "a.b.c", "\"a", "information_schema.t", "a\u{7}b"] {
+    for text in ["", ".", "a.", ".a", "a.b.c", "\"a", "\"\"", "information_schema.t"] {
         assert!(text.parse::<TableName>().is_err(), "{text}");
     }
 }
 
 #[test]
+fn a_table_name_is_taken_as_written_or_refused_and_never_becomes_another_one() {
+    let refused = |text: &str| text.parse::<TableName>().expect_err(text);
+    for text in [" leading", "trailing ", "\u{a0}t", "t\u{2003}", " ", "s .t", "s. t", "\" s\".t", "\u{3000}"] {
+        assert_eq!(refused(text), "a name without white space at its ends", "{text:?}");
+    }
+    for text in ["a\u{7}b", "a\tb", "a\nb", "t\r\n", "\u{85}", "a\u{7f}"] {
+        assert_eq!(refused(text), "a name without line breaks, tabs and other control characters", "{text:?}");
+    }
+    for text in ["System(\"ls\")", "a\"b", "a\"", "s.a\"b\"c", "s.\"a\"b", "\"a\" .b", "\"a\"\"", "\"a\".\"b"] {
+        refused(text);
+    }
+    assert_eq!("\"System(\"\"ls\"\")\"".parse::<TableName>().unwrap().table, "System(\"ls\")");
+    // White space at the ends of the YAML text counts as well.
+    let problems = problems("sources: [{type: local, path: a}]\ntarget: {table: \" t\"}\n");
+    assert_eq!(
+        problems,
+        ["target.table: expected a name without white space at its ends, found \" t\" at line 2 column 17"]
+    );
+}
+
+#[test]
 fn texts_stay_as_they_were_written() {
-    let config =
-        pipeline("sources: [{type: local, path: 012}]\ntarget: {table: no, user: 1e3, password: 0x10}\nname: 1.50\n");
+    let config = pipeline(
+        "sources: [{type: local, path: 012}]\ntarget: {table: no, host: h, database: d, user: 1e3, password: 0x10}\nname: 1.50\n",
+    );
     let SourceConfig::Local(local) = &config.sources[0] else { panic!("local") };
     assert_eq!((local.path.as_str(), config.target.table.table.as_str(), config.name.as_str()), ("012", "no", "1.50"));
     let TargetDatabase::Server { user, password, .. } = config.target.database else { panic!("a server") };
@@ -201,7 +248,7 @@ fn a_schema_is_nested_or_flat() {
     assert_eq!(columns("schema: {id: int, at: {type: date}, on_mismatch: fail}"), ["id bigint", "at date"]);
     // A column may be called like a key of the nested shape.
     assert_eq!(columns("schema: {columns: text, type: int}"), ["columns text", "type bigint"]);
-    assert_eq!(pipeline(&with("schema:")).schema, None);
+    assert_eq!(pipeline(&with("")).schema, None);
 }
 
 #[test]
@@ -231,13 +278,31 @@ fn pages_are_asked_for_in_four_ways() {
         SourceConfig::Api(api) => api.pagination.unwrap(),
         other => panic!("{other:?}"),
     };
-    let page = Pagination::Page { param: "page".into(), start: 1, size: None, max_pages: 10_000 };
-    assert_eq!(pages("type: page"), page);
-    let sized = Pagination::Page { param: "p".into(), start: 0, size: Some(("page_size".into(), 50)), max_pages: 7 };
-    assert_eq!(pages("type: page, param: p, start: 0, size: 50, max_pages: 7"), sized);
-    let offset =
-        Pagination::Offset { param: "offset".into(), limit_param: "limit".into(), limit: 100, max_pages: 10_000 };
-    assert_eq!(pages("type: offset"), offset);
+    let page = |param: &str, start, size: Option<u64>, max_pages| Pagination::Page {
+        param: param.into(),
+        start,
+        size: size.map(|size| ("page_size".into(), size)),
+        end_status: Vec::new(),
+        max_pages,
+    };
+    assert_eq!(pages("type: page"), page("page", 1, None, 10_000));
+    assert_eq!(pages("type: page, param: p, start: 0, size: 50, max_pages: 7"), page("p", 0, Some(50), 7));
+    let offset = Pagination::Offset {
+        param: "offset".into(),
+        limit_param: "limit".into(),
+        limit: 100,
+        end_status: vec![400, 416],
+        max_pages: 10_000,
+    };
+    assert_eq!(pages("type: offset, end_status: [400, \"416\"]"), offset);
+    let cursor = Pagination::Cursor {
+        path: "next".into(),
+        param: None,
+        next_is: Some(NextIs::Link),
+        end_value: Some("-1".into()),
+        max_pages: 10_000,
+    };
+    assert_eq!(pages("type: cursor, cursor_path: next, next_is: link, end_value: -1"), cursor);
     assert_eq!(pages("type: link_header"), Pagination::LinkHeader { max_pages: 10_000 });
 }
 

@@ -3,38 +3,39 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
+use super::end::{End, Released, end_attempt, finish, wake_next};
 use super::{COLUMNS, LEASE, Run};
 use crate::job::ExecuteRun;
 
 /// Starts an attempt: takes the run if it is queued and due, or if its worker lost it. `None`: nothing to do.
-/// One that only asks the target how the run ended is none that counts.
 ///
 /// A start raises the epoch, so that whatever an older attempt still writes is fenced off. A run whose attempts
-/// are used up, or whose window is over, is not taken: the sweeper ends it.
+/// are used up, or whose window is over, is not taken: the sweeper ends it. An attempt at an unknown run only asks the
+/// target, so it does not count, and neither bound keeps it from starting.
 pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::Result<Option<Run>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "with taken as (
-             update runs set state = 'running', epoch = epoch + 1, attempt = attempt + (verdict is null)::int, worker_id = $2,
-                    lease_expires_at = now() + make_interval(secs => $3), not_before = null, waits_for = null,
+             update runs set state = 'running', epoch = epoch + 1, attempt = attempt + (unknown_since is null)::int, worker_id = $2,
+                    lease_expires_at = now() + make_interval(secs => $3), not_before = null,
+                    waits_for = case when unknown_since is not null then waits_for end,
                     waits_for_run = null, target_key = null,
-                    stage = case when verdict is null then 'extract' else stage end,
-                    progress = case when verdict is null then null else progress end,
+                    stage = case when unknown_since is null then 'connect' else stage end,
+                    progress = case when unknown_since is null then null else progress end,
                     started_at = coalesce(started_at, now())
-             where id = $1 and (attempt < max_attempts or verdict is not null)
+             where id = $1 and (attempt < max_attempts or unknown_since is not null)
                and ((state = 'queued' and coalesce(not_before, now()) <= now())
                     or (state = 'running' and lease_expires_at < now()))
-               and (coalesce(not_after, 'infinity') > now() or verdict is not null)
+               and (coalesce(not_after, 'infinity') > now() or unknown_since is not null)
              returning *
          ), lost as (
              update run_attempts a set finished_at = now(), outcome = 'worker_lost'
              from taken where a.run_id = taken.id and a.epoch < taken.epoch and a.finished_at is null
          ), noted as (
-             insert into run_attempts (run_id, epoch, worker_id) select id, epoch, worker_id from taken
+             insert into run_attempts (run_id, epoch, worker_id, commit_sent) select id, epoch, worker_id, false from taken
          )
          select {COLUMNS} from taken"
     )))
@@ -70,15 +71,6 @@ pub async fn renew(db: impl PgExecutor<'_>, attempts: &[(Uuid, i64)]) -> sqlx::R
     .bind(LEASE.as_secs_f64())
     .fetch_all(db)
     .await
-}
-
-/// Whether the run still belongs to this attempt. For a last look before something is committed elsewhere.
-pub async fn is_mine(db: impl PgExecutor<'_>, id: Uuid, epoch: i64) -> sqlx::Result<bool> {
-    sqlx::query_scalar("select exists (select from runs where id = $1 and epoch = $2 and state = 'running')")
-        .bind(id)
-        .bind(epoch)
-        .fetch_one(db)
-        .await
 }
 
 /// Notes how far an attempt is. False: it is fenced off.
@@ -144,74 +136,8 @@ fn is_held(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.constraint() == Some("runs_one_per_target"))
 }
 
-/// How a run ended.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum Outcome {
-    /// Everything is loaded.
-    Succeeded,
-    /// Stopped on request; nothing half-loaded.
-    Stopped,
-    /// Failed for good.
-    Failed {
-        /// Stable code.
-        code: String,
-        /// What happened, as a sentence.
-        error: String,
-        /// What to do about it.
-        next_step: String,
-    },
-}
-
-/// What an attempt leaves behind when it lets its run go.
-#[derive(FromRow)]
-pub(super) struct Released {
-    pub queue: String,
-    pub target_key: Option<String>,
-    pub schedule_id: Option<Uuid>,
-}
-
-/// Ends a run, and wakes whoever waits for its target. False: the attempt was fenced off.
-pub async fn finish(
-    db: &mut PgConnection,
-    id: Uuid,
-    epoch: i64,
-    outcome: &Outcome,
-    report: Option<&Value>,
-) -> sqlx::Result<bool> {
-    let (state, code, error, next_step) = match outcome {
-        Outcome::Succeeded => ("succeeded", None, None, None),
-        Outcome::Stopped => ("stopped", None, None, None),
-        Outcome::Failed { code, error, next_step } => ("failed", Some(code), Some(error), Some(next_step)),
-    };
-    let released: Option<Released> = sqlx::query_as(
-        "update runs set state = $3, error_code = $4, error = $5, next_step = $6, report = coalesce($7, report),
-                rows_read = coalesce(($7 ->> 'rows_read')::bigint, rows_read),
-                rows_inserted = coalesce(($7 ->> 'rows_inserted')::bigint, rows_inserted),
-                finished_at = now(), lease_expires_at = null, waits_for = null, verdict = null,
-                stage = case when $3 <> 'succeeded' and kind in ('run', 'plan', 'replay') then stage end
-         where id = $1 and epoch = $2 and state = 'running'
-         returning queue, target_key, schedule_id",
-    )
-    .bind(id)
-    .bind(epoch)
-    .bind(state)
-    .bind(code)
-    .bind(error)
-    .bind(next_step)
-    .bind(report)
-    .fetch_optional(&mut *db)
-    .await?;
-    let Some(released) = released else { return Ok(false) };
-    end_attempt(db, id, epoch, state, code.zip(error)).await?;
-    wake_next(db, released.target_key.as_deref()).await?;
-    if let Some(schedule) = released.schedule_id {
-        crate::store::schedules::run_finished(db, schedule).await?;
-    }
-    Ok(true)
-}
-
-/// Sends a run back to wait `delay` for its next attempt. False: the attempt was fenced off.
+/// Sends a run back to wait `delay` for its next attempt. One that was asked to stop meanwhile ends stopped instead.
+/// False: the attempt was fenced off.
 pub async fn retry_later(
     db: &mut PgConnection,
     id: Uuid,
@@ -219,9 +145,12 @@ pub async fn retry_later(
     delay: Duration,
     (code, error): (&str, &str),
 ) -> sqlx::Result<bool> {
+    if is_stopping(db, id, epoch).await? {
+        return finish(db, id, epoch, &End::Stopped, None).await;
+    }
     let released: Option<Released> = sqlx::query_as(
         "update runs set state = 'queued', not_before = now() + make_interval(secs => $3), stage = null, progress = null,
-                worker_id = null, lease_expires_at = null,
+                worker_id = null, lease_expires_at = null, unknown_since = null, verdict = null,
                 waits_for = format('attempt %s of %s: %s', attempt + 1, max_attempts, $4)
          where id = $1 and epoch = $2 and state = 'running'
          returning queue, target_key, schedule_id",
@@ -239,6 +168,20 @@ pub async fn retry_later(
     Ok(true)
 }
 
+/// Whether the attempt's run was asked to stop, or its window is over. Locks the run until the transaction ends, so that
+/// a request that comes later finds what the caller wrote.
+async fn is_stopping(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<bool> {
+    let stopping: Option<bool> = sqlx::query_scalar(
+        "select stop_requested_at is not null or coalesce(not_after <= now(), false) from runs
+         where id = $1 and epoch = $2 and state = 'running' for update",
+    )
+    .bind(id)
+    .bind(epoch)
+    .fetch_optional(db)
+    .await?;
+    Ok(stopping.unwrap_or(false))
+}
+
 /// Sends a run back to wait until `holder`, which loads into the same target, lets go. It costs no attempt.
 /// False: the attempt was fenced off.
 pub async fn wait_for_target(db: &mut PgConnection, id: Uuid, epoch: i64, holder: Uuid) -> sqlx::Result<bool> {
@@ -250,9 +193,11 @@ pub async fn wait_for_target(db: &mut PgConnection, id: Uuid, epoch: i64, holder
             .await?
             .unwrap_or((false, None));
     let released: Option<Released> = sqlx::query_as(
-        "update runs set state = 'queued', attempt = attempt - (verdict is null)::int, worker_id = null, lease_expires_at = null,
-                stage = null, progress = null, target_key = $3, waits_for_run = $4,
+        "update runs set state = 'queued', attempt = attempt - (unknown_since is null)::int, worker_id = null, lease_expires_at = null,
+                stage = case when unknown_since is not null then stage end,
+                progress = case when unknown_since is not null then progress end, target_key = $3, waits_for_run = $4,
                 waits_for = format('run %s, which loads into the same table', $4)
+                            || case when unknown_since is null then '' else '; whether it loaded is unknown' end
          where id = $1 and epoch = $2 and state = 'running'
          returning queue, target_key, schedule_id",
     )
@@ -273,8 +218,9 @@ pub async fn wait_for_target(db: &mut PgConnection, id: Uuid, epoch: i64, holder
 /// Gives a run back unfinished because its worker stops. It costs no attempt. False: the attempt was fenced off.
 pub async fn hand_back(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<bool> {
     let released: Option<Released> = sqlx::query_as(
-        "update runs set state = 'queued', attempt = attempt - (verdict is null)::int, worker_id = null, lease_expires_at = null,
-                stage = null, progress = null
+        "update runs set state = 'queued', attempt = attempt - (unknown_since is null)::int, worker_id = null, lease_expires_at = null,
+                stage = case when unknown_since is not null then stage end,
+                progress = case when unknown_since is not null then progress end
          where id = $1 and epoch = $2 and state = 'running'
          returning queue, target_key, schedule_id",
     )
@@ -286,43 +232,4 @@ pub async fn hand_back(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Res
     end_attempt(db, id, epoch, "handed_back", None).await?;
     ExecuteRun { run_id: id }.enqueue(db, &released.queue).await?;
     Ok(true)
-}
-
-pub(super) async fn end_attempt(
-    db: &mut PgConnection,
-    id: Uuid,
-    epoch: i64,
-    outcome: &str,
-    failure: Option<(&String, &String)>,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "update run_attempts set finished_at = now(), outcome = $3, error_code = $4, error = $5
-         where run_id = $1 and epoch = $2",
-    )
-    .bind(id)
-    .bind(epoch)
-    .bind(outcome)
-    .bind(failure.map(|(code, _)| code))
-    .bind(failure.map(|(_, error)| error))
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Wakes the run that waits longest for a target that was let go.
-pub(super) async fn wake_next(db: &mut PgConnection, key: Option<&str>) -> sqlx::Result<()> {
-    let Some(key) = key else { return Ok(()) };
-    let next: Option<(Uuid, String)> = sqlx::query_as(
-        "update runs set waits_for_run = null, waits_for = null
-         where id = (select id from runs where target_key = $1 and state = 'queued' and waits_for_run is not null
-                     order by id limit 1 for update skip locked)
-         returning id, queue",
-    )
-    .bind(key)
-    .fetch_optional(&mut *db)
-    .await?;
-    if let Some((run_id, queue)) = next {
-        ExecuteRun { run_id }.enqueue(db, &queue).await?;
-    }
-    Ok(())
 }

@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
-use super::{COLUMNS, Run};
+use super::{COLUMNS, Outcome, Run};
 
 /// Which runs to list; an empty filter lists all.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter<'a> {
     /// Only in one of these states.
     pub states: &'a [String],
+    /// Only runs that succeeded with this outcome.
+    pub outcome: Option<Outcome>,
     /// Only of this pipeline.
     pub name: Option<&'a str>,
     /// Only of this kind.
@@ -21,6 +23,8 @@ pub struct RunFilter<'a> {
     pub schedule_id: Option<Uuid>,
     /// Only retries, replays and undos of this run.
     pub parent_id: Option<Uuid>,
+    /// Only replays and undos of this run.
+    pub subject_id: Option<Uuid>,
 }
 
 /// Runs, newest first; those older than `before` when given.
@@ -33,6 +37,9 @@ pub async fn list(
     let mut query = sqlx::QueryBuilder::new(format!("select {COLUMNS} from runs where true"));
     if !filter.states.is_empty() {
         query.push(" and state = any(").push_bind(filter.states).push(")");
+    }
+    if let Some(outcome) = filter.outcome {
+        query.push(" and outcome = ").push_bind(outcome);
     }
     if let Some(name) = filter.name {
         query.push(" and name = ").push_bind(name);
@@ -48,6 +55,9 @@ pub async fn list(
     }
     if let Some(parent_id) = filter.parent_id {
         query.push(" and parent_id = ").push_bind(parent_id);
+    }
+    if let Some(subject_id) = filter.subject_id {
+        query.push(" and subject_id = ").push_bind(subject_id);
     }
     if let Some(before) = before {
         query.push(" and id < ").push_bind(before);

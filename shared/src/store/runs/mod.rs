@@ -2,27 +2,27 @@
 //!
 //! # Layout
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
+//! - [`end`]: the end of a run, and the one function that writes it
 //! - [`list`]: what people look at
 //! - [`stop`]: stopping and retrying on request
 //! - [`rescue`]: what the sweeper does for runs nobody takes care of
-//! - [`verdict`]: how a run is to end, unless its target says otherwise
+//! - [`unknown`]: runs that may have loaded, because the answer to their COMMIT was lost
 
 mod attempt;
+mod end;
 mod list;
 mod rescue;
 mod stop;
-mod verdict;
+mod unknown;
 
 use std::time::Duration;
 
-pub use attempt::{
-    Claim, Outcome, Renewed, begin, claim_target, finish, hand_back, is_mine, note_progress, renew, retry_later,
-    wait_for_target,
-};
+pub use attempt::{Claim, Renewed, begin, claim_target, hand_back, note_progress, renew, retry_later, wait_for_target};
+pub use end::{End, Outcome, finish};
 pub use list::{AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule};
 pub use rescue::{LostRun, abandoned, lost, overdue, rescue};
-pub use stop::{StopAnswer, request_stop, retry, stop_of_schedule};
-pub use verdict::{ask_target, can_ask};
+pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
+pub use unknown::{adopt, ask_again, leave_unknown, note_commit, repeated};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -38,7 +38,7 @@ use crate::job::ExecuteRun;
 pub const LEASE: Duration = Duration::from_secs(25);
 
 /// One execution of a pipeline.
-#[derive(Debug, Clone, FromRow, Serialize)]
+#[derive(Debug, Clone, Default, FromRow, Serialize)]
 pub struct Run {
     /// UUIDv7: sorts by time.
     pub id: Uuid,
@@ -54,8 +54,12 @@ pub struct Run {
     pub trigger: String,
     /// The schedule that made it.
     pub schedule_id: Option<Uuid>,
-    /// The run this one retries, replays or undoes.
+    /// The run this one comes from: `retry_of`, else `subject_id`.
     pub parent_id: Option<Uuid>,
+    /// The run whose rejected rows a replay loads, or whose rows an undo deletes. A retry of either has the same one.
+    pub subject_id: Option<Uuid>,
+    /// The run that this one repeats.
+    pub retry_of: Option<Uuid>,
     /// The queue its ticket is on.
     pub queue: String,
     /// What the kind needs beside the config.
@@ -92,14 +96,27 @@ pub struct Run {
     pub error: Option<String>,
     /// What to do about it.
     pub next_step: Option<String>,
-    /// How it is to end, unless its target says that it loaded: the next attempt only asks.
-    pub verdict: Option<Json<Outcome>>,
+    /// Since when it is unknown whether the run loaded; `None`: it is known. Attempts at an unknown run only ask the
+    /// target.
+    pub unknown_since: Option<DateTime<Utc>>,
+    /// The end of an unknown run if its target says that it did not load. `None`: it is tried again.
+    pub verdict: Option<Json<End>>,
+    /// Its outcome. `None` unless it succeeded.
+    pub outcome: Option<Outcome>,
     /// The run report, once it finished.
     pub report: Option<Value>,
     /// Rows read, once known.
     pub rows_read: Option<i64>,
     /// Rows inserted, once known.
     pub rows_inserted: Option<i64>,
+    /// Rows of the table a merge updated, once it finished with a report.
+    pub rows_updated: Option<i64>,
+    /// Rows that were in the table already, or came more than once; once it finished with a report.
+    pub rows_duplicate: Option<i64>,
+    /// Rows kept in quarantine, once it finished with a report.
+    pub rows_quarantined: Option<i64>,
+    /// Files that were not read, once it finished with a report.
+    pub files_left_out: Option<i64>,
     /// W3C trace context of whoever asked for it.
     pub traceparent: Option<String>,
     /// Username.
@@ -112,10 +129,17 @@ pub struct Run {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-const COLUMNS: &str = "id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, queue, options, state, \
+impl Run {
+    /// Whether its attempts only ask the target whether it loaded.
+    pub fn is_unknown(&self) -> bool {
+        self.unknown_since.is_some()
+    }
+}
+
+const COLUMNS: &str = "id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, queue, options, state, \
      not_before, not_after, waits_for, waits_for_run, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \
-     stop_requested_at, error_code, error, next_step, verdict, report, rows_read, rows_inserted, traceparent, created_by, \
-     created_at, started_at, finished_at";
+     stop_requested_at, error_code, error, next_step, unknown_since, verdict, outcome, report, rows_read, rows_inserted, \
+     rows_updated, rows_duplicate, rows_quarantined, files_left_out, traceparent, created_by, created_at, started_at, finished_at";
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -132,8 +156,10 @@ pub struct NewRun<'a> {
     pub trigger: &'a str,
     /// The schedule that makes it.
     pub schedule_id: Option<Uuid>,
-    /// The run it retries, replays or undoes.
-    pub parent_id: Option<Uuid>,
+    /// The run whose rejected rows a replay loads, or whose rows an undo deletes.
+    pub subject_id: Option<Uuid>,
+    /// The run that it repeats.
+    pub retry_of: Option<Uuid>,
     /// The queue its ticket goes to.
     pub queue: &'a str,
     /// What the kind needs beside the config.
@@ -155,9 +181,9 @@ pub struct NewRun<'a> {
 /// Creates a run in state `queued`. Enqueue its ticket in the same transaction.
 pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Run> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "insert into runs (id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, queue, options,
-                           not_before, not_after, waits_for, max_attempts, traceparent, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        "insert into runs (id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, queue,
+                           options, not_before, not_after, waits_for, max_attempts, traceparent, created_by)
+         values ($1, $2, $3, $4, $5, $6, $7, coalesce($9, $8), $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
          returning {COLUMNS}"
     )))
     .bind(Uuid::now_v7())
@@ -167,7 +193,8 @@ pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Ru
     .bind(new.target_table)
     .bind(new.trigger)
     .bind(new.schedule_id)
-    .bind(new.parent_id)
+    .bind(new.subject_id)
+    .bind(new.retry_of)
     .bind(new.queue)
     .bind(new.options)
     .bind(new.not_before)

@@ -1,11 +1,10 @@
 //! Runs nobody takes care of any more, and what becomes of them. For the sweeper.
 
-use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::attempt::{Outcome, end_attempt, finish};
-use super::verdict::{ask_target, can_ask};
+use super::end::{End, end_attempt, finish};
+use super::unknown::{ask_again, leave_unknown};
 use crate::job::{ExecuteRun, is_private};
 
 /// A run whose lease is over.
@@ -13,69 +12,54 @@ use crate::job::{ExecuteRun, is_private};
 pub struct LostRun {
     /// Which.
     pub id: Uuid,
-    /// See [`Run::kind`](super::Run::kind).
-    pub kind: String,
     /// The attempt that was lost.
     pub epoch: i64,
     /// Which attempt it was.
     pub attempt: i32,
     /// How many there may be.
     pub max_attempts: i32,
-    /// Whose it was.
+    /// The worker that had it.
     pub worker_id: Option<String>,
     /// The queue it came from.
     pub queue: String,
     /// Someone asked it to stop, or its window is over.
     pub stop: bool,
-    /// How it is to end: the lost attempt was to ask its target.
-    pub verdict: Option<Json<Outcome>>,
+    /// Whether the lost attempt only asked the target whether the run had loaded.
+    pub unknown: bool,
+    /// Whether the lost attempt may have sent its COMMIT.
+    pub commit_sent: bool,
 }
 
 /// Runs whose worker said nothing for longer than their lease; locked until the caller's transaction ends.
 pub async fn lost(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<LostRun>> {
     sqlx::query_as(
-        "select id, kind, epoch, attempt, max_attempts, worker_id, queue, verdict,
-                stop_requested_at is not null or coalesce(not_after <= now(), false) as stop
-         from runs where state = 'running' and lease_expires_at < now()
-         order by lease_expires_at limit $1 for update skip locked",
+        "select r.id, r.epoch, r.attempt, r.max_attempts, r.worker_id, r.queue,
+                r.stop_requested_at is not null or coalesce(r.not_after <= now(), false) as stop,
+                r.unknown_since is not null as unknown,
+                coalesce((select a.commit_sent from run_attempts a where a.run_id = r.id and a.epoch = r.epoch), true)
+                    as commit_sent
+         from runs r where r.state = 'running' and r.lease_expires_at < now()
+         order by r.lease_expires_at limit $1 for update of r skip locked",
     )
     .bind(limit)
     .fetch_all(db)
     .await
 }
 
-/// Sends a lost run back to the queue, or ends it: when it was to stop anyway, when its attempts are used up, or when
-/// the process that owned it is gone. Before it ends, its target is asked once. True: it is tried again.
+/// Sends a lost run back to the queue, or ends it. True: a worker takes it again, to load or to ask the target.
 pub async fn rescue(db: &mut PgConnection, run: LostRun) -> sqlx::Result<bool> {
-    let failed = |error: String, next_step: &str| Outcome::Failed {
-        code: "worker_lost".into(),
-        error,
-        next_step: next_step.into(),
-    };
-    let asked = run.verdict.is_some();
-    let end = if let Some(Json(verdict)) = run.verdict {
-        Some(verdict)
-    } else if run.stop {
-        Some(Outcome::Stopped)
-    } else if is_private(&run.queue) {
-        Some(failed(
-            "the process that executed the run is gone".into(),
-            "Look for this run's id in the column _elt_run_id of its table: if it is not there, run it again.",
-        ))
-    } else if run.attempt >= run.max_attempts {
-        Some(failed(
-            format!("the run lost its worker {} times", run.attempt),
-            "Look for a killed worker (out of memory, a crash) in its log and in the system's; then retry the run.",
-        ))
-    } else {
-        None
-    };
-    if let Some(outcome) = end {
-        if can_ask(&run.kind, &run.queue) && !asked {
-            ask_target(db, run.id, run.epoch, &outcome, "worker_lost").await?;
-        } else {
-            finish(db, run.id, run.epoch, &outcome, None).await?;
-        }
+    // An attempt that only asked has changed nothing: the run is as unknown as before, and the next worker asks.
+    if run.unknown {
+        let lost = ("worker_lost", "the worker that asked the target was lost");
+        return ask_again(db, run.id, run.epoch, lost).await;
+    }
+    let end = end_of(&run);
+    // The COMMIT may have arrived, so the run must neither end nor be tried again before the target was asked.
+    if run.commit_sent {
+        return leave_unknown(db, run.id, run.epoch, end.as_ref(), "worker_lost").await;
+    }
+    if let Some(end) = end {
+        finish(db, run.id, run.epoch, &end, None).await?;
         return Ok(false);
     }
     sqlx::query(
@@ -92,11 +76,31 @@ pub async fn rescue(db: &mut PgConnection, run: LostRun) -> sqlx::Result<bool> {
     Ok(true)
 }
 
-/// Queued runs on the queue of a process of `elt run` that is gone.
+/// The end of a lost run if it loaded nothing. `None`: it has attempts left.
+fn end_of(run: &LostRun) -> Option<End> {
+    let failed =
+        |error: String, next_step: &str| End::Failed { code: "worker_lost".into(), error, next_step: next_step.into() };
+    if run.stop {
+        return Some(End::Stopped);
+    }
+    if is_private(&run.queue) {
+        let error = "the process that executed the run is gone".into();
+        return Some(failed(error, "Nothing was loaded: run it again."));
+    }
+    (run.attempt >= run.max_attempts).then(|| {
+        failed(
+            format!("the run lost its worker {} times", run.attempt),
+            "Look for a killed worker (out of memory, a crash) in its log and in the system's; then retry the run.",
+        )
+    })
+}
+
+/// Queued runs on the queue of a process of `elt run` that is gone. Unknown ones are left out: another worker
+/// [adopts](super::adopt) them.
 pub async fn abandoned(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "select r.id from runs r
-         where r.state = 'queued' and r.queue like 'elt-run-%' and r.created_at < now() - interval '1 minute'
+         where r.state = 'queued' and r.unknown_since is null and r.queue like 'elt-run-%' and r.created_at < now() - interval '1 minute'
            and not exists (select from workers w where w.queue = r.queue and w.stopped_at is null
                                                     and w.heartbeat_at > now() - interval '1 minute')
          order by r.id limit $1",
@@ -106,7 +110,8 @@ pub async fn abandoned(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<
     .await
 }
 
-/// Queued runs whose window is over. Those that are only to be asked about end by themselves.
+/// Queued runs whose window is over. Unknown runs with a verdict are left out, because they end once the target
+/// answers.
 pub async fn overdue(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "select id from runs where state = 'queued' and not_after <= now() and verdict is null order by id limit $1",

@@ -4,8 +4,8 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::attempt::{Outcome, wake_next};
-use super::verdict::{WAITS_FOR, can_ask};
+use super::end::{End, wake_next};
+use super::unknown::WAITS_FOR;
 use super::{COLUMNS, NewRun, Run, create, find};
 use crate::job::{ExecuteRun, QUEUE, is_private};
 use crate::queue::STOP_CHANNEL;
@@ -22,25 +22,35 @@ pub enum StopAnswer {
 }
 
 /// Asks a run to stop. `None`: there is no such run. Workers hear of it when the caller's transaction commits.
+///
+/// An unknown run cannot be stopped right away, because it may have loaded: it stays unknown, its target is asked at
+/// once, and it ends stopped if the target says that it did not load.
 pub async fn request_stop(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<StopAnswer>> {
-    if let Some(run) = ask_first(db, id).await? {
-        return Ok(Some(StopAnswer::Stopping(run)));
-    }
     let asked: Option<Run> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "update runs set
              stop_requested_at = coalesce(stop_requested_at, now()),
-             finished_at = case when state = 'queued' and verdict is null then now() end,
-             waits_for = case when state = 'queued' and verdict is null then null else waits_for end,
-             state = case when state = 'queued' and verdict is null then 'stopped' else state end
+             verdict = case when unknown_since is not null then coalesce(verdict, $2) end,
+             not_before = case when unknown_since is null then not_before end,
+             finished_at = case when state = 'queued' and unknown_since is null then now() end,
+             waits_for = case when unknown_since is not null then {WAITS_FOR} || '; it ends stopped if it did not'
+                              when state = 'queued' then null else waits_for end,
+             state = case when state = 'queued' and unknown_since is null then 'stopped' else state end
          where id = $1 and state in ('queued', 'running')
          returning {COLUMNS}"
     )))
     .bind(id)
+    .bind(Json(End::Stopped))
     .fetch_optional(&mut *db)
     .await?;
     let Some(run) = asked else {
         return Ok(find(db, id).await?.map(StopAnswer::AlreadyFinished));
     };
+    if run.is_unknown() {
+        if run.state == "queued" {
+            ExecuteRun { run_id: id }.enqueue(db, &run.queue).await?;
+        }
+        return Ok(Some(StopAnswer::Stopping(run)));
+    }
     if run.state != "stopped" {
         sqlx::query("select pg_notify($1, $2)").bind(STOP_CHANNEL).bind(id.to_string()).execute(&mut *db).await?;
         return Ok(Some(StopAnswer::Stopping(run)));
@@ -60,28 +70,6 @@ pub async fn request_stop(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Optio
     Ok(Some(StopAnswer::Stopped(run)))
 }
 
-/// A queued run whose last attempt may have loaded has not simply stopped: its target is asked.
-async fn ask_first(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Run>> {
-    let Some(run) = find(&mut *db, id).await?.filter(|run| can_ask(&run.kind, &run.queue)) else { return Ok(None) };
-    let asked: Option<Run> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "update runs r set stop_requested_at = coalesce(stop_requested_at, now()), verdict = $2, waits_for = $3,
-                waits_for_run = null, not_before = null
-         where id = $1 and state = 'queued' and verdict is null
-           and (select a.outcome in ('worker_lost', 'retry') from run_attempts a
-                where a.run_id = r.id order by a.epoch desc limit 1)
-         returning {COLUMNS}"
-    )))
-    .bind(id)
-    .bind(Json(Outcome::Stopped))
-    .bind(WAITS_FOR)
-    .fetch_optional(&mut *db)
-    .await?;
-    if asked.is_some() {
-        ExecuteRun { run_id: id }.enqueue(db, &run.queue).await?;
-    }
-    Ok(asked)
-}
-
 /// Asks all unfinished runs of a schedule to stop. Answers how many still run.
 pub async fn stop_of_schedule(db: &mut PgConnection, schedule_id: Uuid) -> sqlx::Result<usize> {
     let live: Vec<Uuid> = sqlx::query_scalar(
@@ -99,14 +87,31 @@ pub async fn stop_of_schedule(db: &mut PgConnection, schedule_id: Uuid) -> sqlx:
     Ok(running)
 }
 
-/// Runs a finished run's config version once more, as a new run. `None`: it has not finished, or there is none.
+/// The answer to a request to repeat a run.
+#[derive(Debug, Clone)]
+pub enum RetryAnswer {
+    /// The new run.
+    Started(Box<Run>),
+    /// The run has not finished, so it is not repeated.
+    Unfinished(Box<Run>),
+    /// It is not known yet whether the run loaded, so it is not repeated.
+    Unknown(Box<Run>),
+}
+
+/// Repeats a finished run as a new run of the same kind, config version and subject. `None`: the run does not exist.
 pub async fn retry(
     db: &mut PgConnection,
     id: Uuid,
     traceparent: Option<String>,
     created_by: &str,
-) -> sqlx::Result<Option<Run>> {
-    let Some(old) = find(&mut *db, id).await?.filter(|run| run.finished_at.is_some()) else { return Ok(None) };
+) -> sqlx::Result<Option<RetryAnswer>> {
+    let Some(old) = find(&mut *db, id).await? else { return Ok(None) };
+    if old.is_unknown() {
+        return Ok(Some(RetryAnswer::Unknown(Box::new(old))));
+    }
+    if old.finished_at.is_none() {
+        return Ok(Some(RetryAnswer::Unfinished(Box::new(old))));
+    }
     // The process behind a private queue is gone, or soon will be.
     let queue = if is_private(&old.queue) { QUEUE } else { &old.queue };
     let new = NewRun {
@@ -116,7 +121,8 @@ pub async fn retry(
         target_table: &old.target_table,
         trigger: "retry",
         schedule_id: None,
-        parent_id: Some(old.id),
+        subject_id: old.subject_id,
+        retry_of: Some(old.id),
         queue,
         options: old.options.clone(),
         not_before: None,
@@ -128,5 +134,5 @@ pub async fn retry(
     };
     let run = create(&mut *db, new).await?;
     ExecuteRun { run_id: run.id }.enqueue(db, queue).await?;
-    Ok(Some(run))
+    Ok(Some(RetryAnswer::Started(Box::new(run))))
 }

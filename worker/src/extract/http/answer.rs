@@ -1,37 +1,50 @@
-//! A body that arrived: is it JSON, how many rows are in it, and where is the next page.
+//! A body that arrived: is it JSON, how many rows are in it, and what does it say about the next page?
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 
 use elt_shared::json_path::{JsonPath, Step};
-use serde::de::IgnoredAny;
+use serde::de::{Deserialize, IgnoredAny};
+use serde_json::value::RawValue;
+use xxhash_rust::xxh3::Xxh3;
 
-use super::walk::{Outline, walk};
+use super::envelope::Envelope;
+use super::tolerant::{Position, Tolerant};
+use super::walk::{Outline, TEXT_BYTES, walk};
 
 /// What to look for in an answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
-    /// Where the rows are; none: the answer is the rows.
+    /// Path to the rows; `None`: the answer is the rows.
     pub(super) records: Option<JsonPath>,
-    /// Where the next page's cursor is.
+    /// Path to the next page's cursor or link; `None`: the config names none.
     pub(super) cursor: Option<JsonPath>,
+    /// The value that marks the last page, instead of 0.
+    pub(super) end_value: Option<String>,
     /// Whether rows must be counted.
     pub(super) paged: bool,
+    /// The members around the rows of the pages before; `None`: there was no page with rows yet.
+    pub(super) before: Option<Envelope>,
 }
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Contents {
     /// Rows, counted when pages need it; otherwise 1 stands for "some".
     pub(super) rows: u64,
+    /// Hash of the rows as they are written; `None`: only the whole body can be compared.
+    pub(super) rows_hash: Option<u128>,
     /// Whether there is something to read as rows, be it an empty array.
     pub(super) readable: bool,
-    /// The next page's cursor.
+    /// The next page's cursor or link.
     pub(super) cursor: Option<String>,
+    /// The members around the rows, when pages have the rows at a path.
+    pub(super) envelope: Option<Envelope>,
 }
 
-/// Why a body is no answer. The reasons repeat nothing of the body.
+/// The reason why a body cannot be used. It quotes nothing of the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Flaw {
     /// It ends in the middle: it was cut on its way.
@@ -42,6 +55,8 @@ pub(super) enum Flaw {
     NoRows(String),
     /// There is nothing at this path.
     NothingAt(JsonPath),
+    /// The value in the place of the next page's cursor cannot be a cursor.
+    BadCursor(String),
 }
 
 /// Looks into a body without holding it.
@@ -56,19 +71,49 @@ pub(super) fn inspect(path: &Path, wanted: &Wanted) -> io::Result<Result<Content
     if first == b'<' {
         return Ok(Err(Flaw::NotJson("it is an HTML or XML page".into())));
     }
-    let values = match count_values(start(&mut file)?)? {
+    let values = match count_values(start(&mut file)?.0)? {
         Ok(values) => values,
         Err(flaw) => return Ok(Err(flaw)),
     };
-    let rows = match rows(&mut file, wanted, first, values)? {
-        Ok(rows) => rows,
-        Err(flaw) => return Ok(Err(flaw)),
+    Ok(match rows(&mut file, wanted, first, values)? {
+        Err(Flaw::NothingAt(path)) => match last_page(&mut file, wanted)? {
+            true => Ok(Contents::default()),
+            false => Err(Flaw::NothingAt(path)),
+        },
+        Err(flaw) => Err(flaw),
+        Ok(None) => Ok(Contents::default()),
+        Ok(Some(rows)) => around(&mut file, wanted, rows)?,
+    })
+}
+
+/// Rows that were found.
+struct Rows {
+    count: u64,
+    hash: Option<u128>,
+}
+
+/// The cursor, envelope and hash of an answer with readable rows.
+fn around(file: &mut File, wanted: &Wanted, rows: Rows) -> io::Result<Result<Contents, Flaw>> {
+    let envelope = match wanted.paged && wanted.records.is_some() {
+        true => envelope(file)?,
+        false => None,
     };
+    // A page without rows is the last one, whatever cursor it shows.
     let cursor = match &wanted.cursor {
-        Some(path) => cursor(start(&mut file)?, path)?,
-        None => Ok(None),
+        Some(path) if rows.count > 0 => cursor(file, path, wanted.end_value.as_deref())?,
+        _ => Ok(None),
     };
-    Ok(cursor.map(|cursor| Contents { rows: rows.unwrap_or(0), readable: rows.is_some(), cursor }))
+    Ok(cursor.map(|cursor| Contents { rows: rows.count, rows_hash: rows.hash, readable: true, cursor, envelope }))
+}
+
+/// Whether an answer without anything at `records` is the page after the last rows.
+fn last_page(file: &mut File, wanted: &Wanted) -> io::Result<bool> {
+    let Some(before) = &wanted.before else { return Ok(false) };
+    Ok(envelope(file)?.is_some_and(|envelope| envelope.ends(before)))
+}
+
+fn envelope(file: &mut File) -> io::Result<Option<Envelope>> {
+    Ok(found::<Envelope>(file, &[])?.ok().and_then(|mut found| found.pop()).map(|(envelope, _)| envelope))
 }
 
 /// The whole body once: is it JSON from its first to its last byte? Counts its values: more than one is NDJSON.
@@ -82,7 +127,7 @@ fn count_values(json: impl Read) -> io::Result<Result<u64, Flaw>> {
                 let place = format!("its JSON ends in the middle of line {}", error.line());
                 return Ok(Err(Flaw::CutShort(place)));
             }
-            // A broken line of NDJSON is a bad row, not a bad answer: whoever reads the rows sets it aside.
+            // A broken line of NDJSON is a bad row, not a bad answer: it goes to quarantine when the rows are read.
             Err(_) if values > 0 => break,
             Err(error) => {
                 let place = format!("it is no JSON at line {} column {}", error.line(), error.column());
@@ -94,56 +139,102 @@ fn count_values(json: impl Read) -> io::Result<Result<u64, Flaw>> {
 }
 
 /// Rows in the body; `None`: nothing to read rows from.
-fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<Result<Option<u64>, Flaw>> {
+fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<Result<Option<Rows>, Flaw>> {
+    let uncounted = |count| Ok(Ok(Some(Rows { count, hash: None })));
     let steps = match &wanted.records {
         Some(path) => path.to_rows(),
-        None if values > 1 => return Ok(Ok(Some(values))),
+        None if values > 1 => return uncounted(values),
         None => match first {
             b'[' => &[],
             b'{' if wanted.paged => {
                 let reason = "a page is an object, and `records` does not say where its rows are";
                 return Ok(Err(Flaw::NoRows(reason.into())));
             }
-            b'{' => return Ok(Ok(Some(1))),
+            b'{' => return uncounted(1),
             b'n' => return Ok(Ok(None)),
             _ => return Ok(Err(Flaw::NoRows("it is a single value".into()))),
         },
     };
-    let found = match outlines(start(file)?, steps)? {
+    let found = match found::<Outline>(file, steps)? {
         Ok(found) => found,
         Err(flaw) => return Ok(Err(flaw)),
     };
     if let (true, Some(path)) = (found.is_empty(), &wanted.records) {
         return Ok(Err(Flaw::NothingAt(path.clone())));
     }
-    let mut rows = None;
-    for outline in found {
+    let mut count = None;
+    for (outline, _) in &found {
         match outline {
-            Outline::Array(length) => rows = Some(rows.unwrap_or(0) + length),
-            Outline::Object => rows = Some(rows.unwrap_or(0) + 1),
+            Outline::Array(length) => count = Some(count.unwrap_or(0) + length),
+            Outline::Object => count = Some(count.unwrap_or(0) + 1),
             Outline::Null => {}
-            Outline::Scalar(_) => return Ok(Err(Flaw::NoRows("`records` leads to a single value".into()))),
+            _ => return Ok(Err(Flaw::NoRows("`records` leads to a single value".into()))),
         }
     }
-    Ok(Ok(rows))
+    let Some(count) = count else { return Ok(Ok(None)) };
+    let hash = match wanted.paged {
+        true => Some(hash_of(file, found.into_iter().map(|(_, bytes)| bytes))?),
+        false => None,
+    };
+    Ok(Ok(Some(Rows { count, hash })))
 }
 
-/// The next page's cursor: null, false, the empty text and a missing member mean that this was the last page.
-fn cursor(json: impl Read, path: &JsonPath) -> io::Result<Result<Option<String>, Flaw>> {
-    Ok(outlines(json, path.steps())?.and_then(|mut found| match found.pop() {
-        None | Some(Outline::Null) => Ok(None),
-        Some(Outline::Scalar(text)) if text.is_empty() || text == "false" => Ok(None),
-        Some(Outline::Scalar(text)) => Ok(Some(text)),
-        Some(Outline::Array(_) | Outline::Object) => {
-            Err(Flaw::NoRows(format!("what is at {path} is no cursor but an array or object")))
+/// xxh3-128 of some pieces of the body: what surrounds the rows, a page number or a time, does not make a page new.
+fn hash_of(file: &mut File, pieces: impl Iterator<Item = Range<u64>>) -> io::Result<u128> {
+    let mut hash = Xxh3::new();
+    let mut buffer = vec![0; 64 << 10];
+    let first = after_mark(file)?;
+    for piece in pieces {
+        file.seek(SeekFrom::Start(first + piece.start))?;
+        let mut rest = piece.end - piece.start;
+        while rest > 0 {
+            let length = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
+            file.read_exact(&mut buffer[..length])?;
+            hash.update(&buffer[..length]);
+            rest -= length as u64;
         }
-    }))
+    }
+    Ok(hash.digest128())
 }
 
-/// Everything at a path, in outline.
-fn outlines(json: impl Read, steps: &[Step]) -> io::Result<Result<Vec<Outline>, Flaw>> {
+/// The next page's cursor or link; `None`: this was the last page.
+fn cursor(file: &mut File, path: &JsonPath, end_value: Option<&str>) -> io::Result<Result<Option<String>, Flaw>> {
+    let mut outlines = match found::<Outline>(file, path.steps())? {
+        Ok(found) => found,
+        Err(flaw) => return Ok(Err(flaw)),
+    };
+    let bad = |what: &str| Ok(Err(Flaw::BadCursor(format!("what is at {path} is {what}"))));
+    let (text, is_zero) = match outlines.pop().map(|(outline, _)| outline) {
+        None | Some(Outline::Null | Outline::Flag(false)) => return Ok(Ok(None)),
+        Some(Outline::Text(text) | Outline::Whole(text)) => {
+            let is_zero = text == "0";
+            (text, is_zero)
+        }
+        Some(Outline::Fraction) => match found::<Box<RawValue>>(file, path.steps())? {
+            Ok(mut found) => {
+                let digits = found.pop().map(|(number, _)| number.get().to_owned()).unwrap_or_default();
+                let is_zero = !digits.contains(|c: char| matches!(c, '1'..='9'));
+                (digits, is_zero)
+            }
+            Err(flaw) => return Ok(Err(flaw)),
+        },
+        Some(Outline::Flag(true)) => return bad("`true`, which says that there is a next page, but not which"),
+        Some(Outline::LongText) => return bad(&format!("a text of more than {} KiB", TEXT_BYTES >> 10)),
+        Some(Outline::Array(_)) => return bad("an array, not a cursor"),
+        Some(Outline::Object) => return bad("an object, not a cursor"),
+    };
+    let ends = text.is_empty() || end_value.map_or(is_zero, |end| text == end);
+    Ok(Ok((!ends).then_some(text)))
+}
+
+/// A value and the bytes it takes up.
+type Found<L> = (L, Range<u64>);
+
+/// The values at a path, each with its bytes.
+fn found<L: for<'de> Deserialize<'de>>(file: &mut File, steps: &[Step]) -> io::Result<Result<Vec<Found<L>>, Flaw>> {
+    let (json, position) = start(file)?;
     let mut found = Vec::new();
-    match walk(json, steps, &mut |outline| found.push(outline)) {
+    match walk(json, &position, steps, &mut |leaf, bytes| found.push((leaf, bytes))) {
         Ok(()) => Ok(Ok(found)),
         Err(error) if error.is_io() => Err(error.into()),
         Err(error) => Ok(Err(Flaw::NoRows(format!("a value at line {} cannot be read", error.line())))),
@@ -151,19 +242,29 @@ fn outlines(json: impl Read, steps: &[Step]) -> io::Result<Result<Vec<Outline>, 
 }
 
 /// The body from its start, after a byte order mark.
-fn start(file: &mut File) -> io::Result<BufReader<&mut File>> {
+fn start(file: &mut File) -> io::Result<(Tolerant<BufReader<&mut File>>, Position)> {
+    let first = after_mark(file)?;
+    file.seek(SeekFrom::Start(first))?;
+    let json = Tolerant::new(BufReader::with_capacity(256 << 10, file));
+    let position = json.position();
+    Ok((json, position))
+}
+
+/// Bytes of a byte order mark at the start of the body.
+fn after_mark(file: &mut File) -> io::Result<u64> {
     let mut mark = [0; 3];
     file.seek(SeekFrom::Start(0))?;
     let marked = file.read_exact(&mut mark).is_ok() && mark == [0xEF, 0xBB, 0xBF];
-    file.seek(SeekFrom::Start(if marked { 3 } else { 0 }))?;
-    Ok(BufReader::with_capacity(256 << 10, file))
+    Ok(if marked { 3 } else { 0 })
 }
 
+/// The first byte that is not white space.
 fn first_byte(file: &mut File) -> io::Result<Option<u8>> {
-    for byte in start(file)?.bytes() {
-        match byte? {
-            b' ' | b'\t' | b'\n' | b'\r' => {}
-            byte => return Ok(Some(byte)),
+    let mut json = start(file)?.0;
+    let mut byte = [0];
+    while json.read(&mut byte)? > 0 {
+        if !matches!(byte[0], b' ' | b'\t' | b'\n' | b'\r') {
+            return Ok(Some(byte[0]));
         }
     }
     Ok(None)
@@ -173,19 +274,26 @@ fn first_byte(file: &mut File) -> io::Result<Option<u8>> {
 mod tests {
     use super::*;
 
-    fn look(body: &str, wanted: &Wanted) -> Result<Contents, Flaw> {
+    fn inspected(body: &str, wanted: &Wanted) -> Result<Contents, Flaw> {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), body).expect("written");
         inspect(file.path(), wanted).expect("readable")
     }
 
-    fn wanted(records: &str, cursor: &str) -> Wanted {
-        let path = |text: &str| (!text.is_empty()).then(|| text.parse().expect(text));
-        Wanted { records: path(records), cursor: path(cursor), paged: true }
+    /// Rows, whether there is something to read, and the cursor.
+    type Seen = (u64, bool, Option<String>);
+
+    fn look(body: &str, wanted: &Wanted) -> Result<Seen, Flaw> {
+        inspected(body, wanted).map(|contents| (contents.rows, contents.readable, contents.cursor))
     }
 
-    fn found(rows: u64, cursor: Option<&str>) -> Result<Contents, Flaw> {
-        Ok(Contents { rows, readable: true, cursor: cursor.map(str::to_owned) })
+    fn wanted(records: &str, cursor: &str) -> Wanted {
+        let path = |text: &str| (!text.is_empty()).then(|| text.parse().expect(text));
+        Wanted { records: path(records), cursor: path(cursor), paged: true, ..Wanted::default() }
+    }
+
+    fn found(rows: u64, cursor: Option<&str>) -> Result<Seen, Flaw> {
+        Ok((rows, true, cursor.map(str::to_owned)))
     }
 
     #[test]
@@ -195,14 +303,14 @@ mod tests {
         assert_eq!(look(r#"{"d":[1,2,3],"n":"c"}"#, &wanted("d[*]", "n")), found(3, Some("c")));
         assert_eq!(look(r#"{"d":[],"n":null}"#, &wanted("d", "n")), found(0, None));
         assert_eq!(look(r#"{"g":[{"i":[1]},{"i":[2,3]}],"n":42}"#, &wanted("g[*].i", "n")), found(3, Some("42")));
-        let nothing = Contents { rows: 0, readable: false, cursor: None };
-        assert_eq!(look(r#"{"d":null,"n":""}"#, &wanted("d", "n")), Ok(nothing.clone()));
-        assert_eq!(look("null", &wanted("", "")), Ok(nothing));
+        assert_eq!(look(r#"{"d":null,"n":""}"#, &wanted("d", "n")), Ok((0, false, None)));
+        assert_eq!(look("null", &wanted("", "")), Ok((0, false, None)));
         assert_eq!(look("{}", &Wanted::default()), found(1, None));
+        assert_eq!(look(r#"[{"a":NaN},{"a":-Infinity}]"#, &wanted("", "")), found(2, None));
     }
 
     #[test]
-    fn what_is_no_answer_says_why_and_repeats_nothing_of_it() {
+    fn a_body_that_cannot_be_used_says_why_and_repeats_nothing_of_it() {
         let not_json = |reason: &str| Err(Flaw::NotJson(reason.to_owned()));
         let plain = Wanted::default();
         assert_eq!(look(" \n", &plain), not_json("it is empty"));
@@ -220,7 +328,55 @@ mod tests {
         assert_eq!(look("{\"a\":1}\nbroken\n{\"a\":2}", &plain), found(1, None), "a bad line is a bad row");
         assert_eq!(look(r#"{"d":[]}"#, &wanted("rows", "")), Err(Flaw::NothingAt("rows".parse().unwrap())));
         assert!(look(r#"{"d":[]}"#, &wanted("", "")).is_err());
-        assert!(look(r#"{"d":[],"n":{}}"#, &wanted("d", "n")).is_err());
+    }
+
+    #[test]
+    fn a_cursor_is_what_is_written_or_the_end_or_an_error() {
+        let at = |next: &str, end_value: Option<&str>| {
+            let wanted = Wanted { end_value: end_value.map(str::to_owned), ..wanted("d", "n") };
+            look(&format!(r#"{{"d":[1],"n":{next}}}"#), &wanted).map(|(.., cursor)| cursor)
+        };
+        let cursor = |text: &str| Ok(Some(text.to_owned()));
+        for end in ["null", "\"\"", "false", "0", "\"0\"", "0.0", "-0"] {
+            assert_eq!(at(end, None), Ok(None), "{end}");
+        }
+        assert_eq!(at("0", Some("-1")), cursor("0"), "the config says what the end is");
+        assert_eq!(at("-1", Some("-1")), Ok(None));
+        assert_eq!(at("null", Some("-1")), Ok(None));
+        assert_eq!(at("\"END\"", Some("END")), Ok(None));
+        for exact in ["12345678901234567890123", "1732780800.12345678901234567890", "-7"] {
+            assert_eq!(at(exact, None), cursor(exact));
+        }
+        for text in ["0e1234", "00", "0x0", "FALSE"] {
+            assert_eq!(at(&format!("\"{text}\""), None), cursor(text));
+        }
+        let long = "x".repeat(TEXT_BYTES);
+        assert_eq!(at(&format!("\"{long}\""), None), cursor(&long));
+        for bad in [format!("\"{long}x\""), "{}".into(), "[]".into(), "true".into()] {
+            assert!(matches!(at(&bad, None), Err(Flaw::BadCursor(_))), "{}", &bad[..2]);
+        }
+        assert_eq!(look(r#"{"d":[],"n":{}}"#, &wanted("d", "n")), found(0, None), "a page without rows is the last");
+    }
+
+    #[test]
+    fn pages_are_compared_by_their_rows() {
+        let hash = |body: &str| inspected(body, &wanted("d", "")).expect("rows").rows_hash.expect("a hash");
+        let first = hash(r#"{"page":1,"d":[{"a":1}],"at":"10:00"}"#);
+        assert_eq!(first, hash(r#"{"page":2,"d":[{"a":1}],"at":"10:01"}"#));
+        assert_ne!(first, hash(r#"{"page":1,"d":[{"a":2}],"at":"10:00"}"#));
+        let array = |body: &str| inspected(body, &wanted("", "")).expect("rows").rows_hash.expect("a hash");
+        assert_ne!(array("[1.00000000000000001]"), array("[1.00000000000000002]"), "to the last digit");
+    }
+
+    #[test]
+    fn a_later_page_without_its_rows_is_the_last_one_unless_it_is_an_error() {
+        let page = inspected(r#"{"items":[{"a":1}],"links":{}}"#, &wanted("items", "")).expect("a page");
+        let later = Wanted { before: page.envelope, ..wanted("items", "") };
+        assert_eq!(look(r#"{"links":{}}"#, &later), Ok((0, false, None)));
+        let nothing = Err(Flaw::NothingAt("items".parse().unwrap()));
+        assert_eq!(look(r#"{"links":{},"error":"limit"}"#, &later), nothing);
+        assert_eq!(look(r#"{"message":"limit"}"#, &later), nothing);
+        assert_eq!(look(r#"{"links":{}}"#, &wanted("items", "")), nothing, "on the first page");
     }
 
     #[test]

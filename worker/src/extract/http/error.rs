@@ -24,7 +24,21 @@ pub(super) enum HttpError {
     #[error("{url} could not be reached: {reason}")]
     Unreachable { url: String, reason: String },
     #[error("{url} answered {status}{hint}")]
-    Status { url: String, status: StatusCode, retry_after: Option<Duration>, hint: &'static str },
+    Status {
+        url: String,
+        status: StatusCode,
+        /// The wait the server asks for.
+        retry_after: Option<Duration>,
+        /// Whether it means "too many calls": 429, or a 403 that says when to come back.
+        limited: bool,
+        hint: &'static str,
+    },
+    #[error("{url} answered 202 Accepted: what was asked for is not ready yet")]
+    NotReady { url: String, retry_after: Option<Duration> },
+    #[error("{url} still answered 202 Accepted, \"not ready yet\", after {} s", .after.as_secs_f32())]
+    NeverReady { url: String, after: Duration },
+    #[error("{url} answered 206 Partial Content: only a part of what was asked for")]
+    Partial { url: String },
     #[error("{error} and asks to wait {} s, longer than the {} s elt waits", .asked.as_secs(), .longest.as_secs())]
     LongWait { error: Box<HttpError>, asked: Duration, longest: Duration },
     #[error("{url} {what} {} s", .after.as_secs_f32())]
@@ -41,6 +55,14 @@ pub(super) enum HttpError {
     NoRows { url: String, reason: String },
     #[error("{url} redirected {reason}")]
     Redirect { url: String, reason: String },
+    #[error("the next page that {url} names {reason}")]
+    BadLink { url: String, reason: String },
+    #[error("{url} does not name its next page: {reason}")]
+    BadCursor { url: String, reason: String },
+    #[error(
+        "the next page of {url} cannot be asked for: its address would be {bytes} bytes long, more than the {limit} that can be sent"
+    )]
+    LongUrl { url: String, bytes: usize, limit: usize },
     #[error("there is nothing at {path} in the answer of {url}")]
     NothingThere { url: String, path: String },
     #[error("{url} would be read for ever: {reason}")]
@@ -58,7 +80,9 @@ impl HttpError {
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Silent { .. } | Self::TooSlow { .. } | Self::BrokeOff { .. } => true,
-            Self::Status { status, .. } => status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429),
+            Self::Status { status, limited, .. } => {
+                *limited || status.is_server_error() || matches!(status.as_u16(), 408 | 425)
+            }
             _ => false,
         }
     }
@@ -66,7 +90,7 @@ impl HttpError {
     /// The wait the server asked for.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Status { retry_after, .. } => *retry_after,
+            Self::Status { retry_after, .. } | Self::NotReady { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -76,13 +100,15 @@ impl HttpError {
             Self::BadUrl { .. } | Self::BadHeader { .. } | Self::BadPath { .. } => "source_config",
             Self::Refused { .. } => "source_refused",
             Self::Unreachable { .. } => "source_unreachable",
+            Self::Status { limited: true, .. } | Self::Partial { .. } => "http_status",
             Self::Status { status, .. } => match status.as_u16() {
                 401 | 403 | 407 => "source_login",
                 404 | 410 => "source_missing",
                 _ => "http_status",
             },
             Self::Silent { .. } | Self::TooSlow { .. } | Self::Deadline { .. } => "source_timeout",
-            Self::LongWait { .. } => "http_status",
+            Self::NotReady { .. } | Self::NeverReady { .. } => "http_not_ready",
+            Self::BadLink { .. } | Self::BadCursor { .. } | Self::LongUrl { .. } => "http_next_page",
             Self::BrokeOff { .. } => "http_truncated",
             Self::TooLarge { .. } => "http_too_large",
             Self::NotJson { .. } => "http_not_json",
@@ -90,7 +116,7 @@ impl HttpError {
             Self::NoRows { .. } | Self::NothingThere { .. } => "records_missing",
             Self::Endless { .. } => "http_endless",
             Self::Spool { .. } => "io",
-            Self::GaveUp { error, .. } => error.code(),
+            Self::LongWait { error, .. } | Self::GaveUp { error, .. } => error.code(),
         }
     }
 
@@ -99,21 +125,24 @@ impl HttpError {
             Self::BadUrl { .. } | Self::BadHeader { .. } => "Correct the source in the config.",
             Self::BadPath { .. } => "Write a path like `$.data.items[*]`.",
             Self::Refused { .. } => {
-                "Ask whoever runs the workers for an exception in ELT_NET_ALLOW, or use another host."
+                "Ask the people who run the workers for an exception in ELT_NET_ALLOW, or use another host."
             }
             Self::Unreachable { .. } => {
                 "Check the URL, that the server is up, and that workers can reach it; then retry the run."
             }
+            Self::Status { limited: true, .. } => {
+                "Wait until the API accepts calls again, or call it less often; then retry the run."
+            }
             Self::Status { status, .. } => match status.as_u16() {
                 401 | 403 | 407 => "Check `auth_token` and `auth_scheme`, and what the token may read.",
                 404 | 410 => "Check the `url`.",
-                429 => "Wait until the API accepts calls again, or call it less often; then retry the run.",
                 400..=499 => "Check `url`, `params` and `headers` against the API's documentation.",
                 _ => "Look at the API's own status or logs, then retry the run.",
             },
             Self::LongWait { .. } => "Retry the run after that time.",
             Self::Silent { .. } | Self::TooSlow { .. } | Self::Deadline { .. } => {
-                "Ask the API for less at once (`pagination`, `params`), or find out why it is slow; then retry the run."
+                "Ask the API for less at once (`pagination`, `params`), find out why it is slow, or raise `idle_seconds`, \
+                 `answer_seconds` or `total_seconds` of the source; then retry the run."
             }
             Self::BrokeOff { .. } => "Find out what cuts the answer short (the API, a proxy), then retry the run.",
             Self::TooLarge { .. } => "Ask for smaller pages with `pagination`.",
@@ -122,7 +151,18 @@ impl HttpError {
             }
             Self::Redirect { .. } => "Write the final address in `url`.",
             Self::NoRows { .. } | Self::NothingThere { .. } => "Correct `records` to where the rows are in the answer.",
-            Self::Endless { .. } => "Correct `pagination`, or raise `max_pages` if there are that many.",
+            Self::Endless { .. } => {
+                "Correct `pagination` (`next_is: link` if the API names links), or raise `max_pages` if there are that many."
+            }
+            Self::NotReady { .. } | Self::NeverReady { .. } => {
+                "Retry the run once the API has made the data, or raise `ready_seconds` of the source if that takes longer."
+            }
+            Self::Partial { .. } => "Take a `Range` header out of `headers`, or ask the API for whole answers.",
+            Self::BadLink { .. } => "Check `pagination`, and what the API answers there.",
+            Self::BadCursor { .. } => {
+                "Correct `pagination.cursor_path` so that it leads to the next page's cursor or link itself."
+            }
+            Self::LongUrl { .. } => "Ask the API for smaller cursors, or for pages by number, with `pagination`.",
             Self::Spool { .. } => {
                 "Check the data folder's permissions and free space on the worker, then retry the run."
             }

@@ -1,4 +1,4 @@
-//! One GET: redirects by hand, a status that must be a success, and a body streamed into a file under a cap.
+//! One GET: redirects by hand, cookies, a status that must be a success, and a body streamed into a file under a cap.
 
 use std::error::Error as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use chrono::Utc;
 use elt_shared::network::{self, NetworkError};
 use elt_shared::settings::NetworkSettings;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::fs::File;
@@ -16,10 +16,14 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::time::{Instant, timeout, timeout_at};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::cookies::Cookies;
 use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
 use super::request::{Outgoing, shown};
-use super::retry::retry_after;
+use super::retry::{rate_limit_is_used_up, rate_limit_reset, retry_after};
+
+/// Longest URL that the HTTP library sends.
+const LONGEST_URL: usize = u16::MAX as usize - 1;
 
 /// Makes the requests of one source.
 pub(super) struct Fetcher<'a> {
@@ -27,6 +31,7 @@ pub(super) struct Fetcher<'a> {
     network: &'a NetworkSettings,
     pub(super) limits: &'a HttpLimits,
     pub(super) outgoing: Outgoing,
+    cookies: Cookies,
 }
 
 /// An answer whose head is here and whose body is still on its way.
@@ -55,7 +60,7 @@ impl<'a> Fetcher<'a> {
             .connect_timeout(limits.connect)
             .build()
             .map_err(|error| HttpError::Unreachable { url: shown(&outgoing.url), reason: innermost(&error) })?;
-        Ok(Self { client, network, limits, outgoing })
+        Ok(Self { client, network, limits, outgoing, cookies: Cookies::default() })
     }
 
     /// Sends the request and follows redirects, until an answer that is a success.
@@ -64,13 +69,15 @@ impl<'a> Fetcher<'a> {
         let mut url = url.clone();
         for _ in 0..=self.limits.redirects {
             let response = self.send(&url, deadline).await?;
-            let status = response.status();
-            if status.is_success() {
-                return Ok(Opened { response, deadline });
-            }
-            match matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-                true => url = redirected(&url, response.headers())?,
-                false => return Err(refusal(&url, &response)),
+            match response.status().as_u16() {
+                202 => {
+                    let retry_after = retry_after(response.headers(), Utc::now());
+                    return Err(HttpError::NotReady { url: shown(&url), retry_after });
+                }
+                206 => return Err(HttpError::Partial { url: shown(&url) }),
+                200..=299 => return Ok(Opened { response, deadline }),
+                301 | 302 | 303 | 307 | 308 => url = redirected(&url, response.headers())?,
+                _ => return Err(refusal(&url, &response)),
             }
         }
         Err(HttpError::Redirect {
@@ -82,12 +89,21 @@ impl<'a> Fetcher<'a> {
     async fn send(&self, url: &Url, deadline: Instant) -> Result<Response> {
         network::check_literal(self.network, url.host_str().unwrap_or_default())
             .map_err(|error| not_connected(url, &error))?;
+        if url.as_str().len() > LONGEST_URL {
+            return Err(HttpError::LongUrl { url: shown(url), bytes: url.as_str().len(), limit: LONGEST_URL });
+        }
         let mut headers = self.outgoing.headers_for(url);
+        if let Some(cookies) = self.cookies.header_for(url, headers.get(COOKIE)) {
+            headers.insert(COOKIE, cookies);
+        }
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         let sent = self.client.get(url.clone()).headers(headers).send();
         let silent = |after| HttpError::Silent { url: shown(url), what: "did not answer for", after };
         let limit = self.limits.idle.min(deadline.saturating_duration_since(Instant::now()));
-        timeout(limit, sent).await.map_err(|_| silent(limit))?.map_err(|error| unreachable_host(url, error))
+        let sent = timeout(limit, sent).await.map_err(|_| silent(limit))?;
+        let response = sent.map_err(|error| unreachable_host(url, error))?;
+        self.cookies.keep(url, response.headers());
+        Ok(response)
     }
 }
 
@@ -166,14 +182,23 @@ fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url> {
     }
 }
 
+/// An answer that is neither a success nor a redirect. A 403 that says when to come back is a rate limit, not a login
+/// that failed.
 fn refusal(url: &Url, response: &Response) -> HttpError {
-    let status = response.status();
+    let (status, headers, now) = (response.status(), response.headers(), Utc::now());
+    let limited = match status.as_u16() {
+        429 => true,
+        403 => headers.contains_key(RETRY_AFTER) || rate_limit_is_used_up(headers),
+        _ => false,
+    };
     let hint = match status.as_u16() {
         401 => ": it does not accept the token, or wants one",
+        403 if limited => ": it accepts no more calls for now",
         403 => ": the token may not read this",
         _ => "",
     };
-    HttpError::Status { url: shown(url), status, retry_after: retry_after(response.headers(), Utc::now()), hint }
+    let retry_after = retry_after(headers, now).or_else(|| rate_limit_reset(headers, now));
+    HttpError::Status { url: shown(url), status, retry_after, limited, hint }
 }
 
 /// A request that got no answer: refused by the rules for hosts, not found, or not reached.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use elt_shared::config::ApiTimeouts;
+
 /// The bounds of one API source. Tests use smaller ones; a worker uses the default.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
@@ -21,6 +23,10 @@ pub struct HttpLimits {
     pub attempts: u32,
     /// The first pause between two attempts; each further one is twice as long.
     pub backoff: Duration,
+    /// Longest time that the request for one page is repeated while the server answers 202, "not ready yet".
+    pub ready_within: Duration,
+    /// Longest pause between two such requests, when the server names none.
+    pub longest_poll: Duration,
     /// A `Retry-After` that asks for more fails at once instead of holding the worker.
     pub longest_wait: Duration,
     /// Redirects followed for one request.
@@ -38,8 +44,23 @@ impl Default for HttpLimits {
             total_bytes: 50 << 30,
             attempts: 3,
             backoff: Duration::from_secs(1),
+            ready_within: Duration::from_mins(5),
+            longest_poll: Duration::from_secs(30),
             longest_wait: Duration::from_mins(5),
             redirects: 5,
+        }
+    }
+}
+
+impl HttpLimits {
+    /// The same limits, except those that a config sets.
+    pub(super) fn with(&self, timeouts: ApiTimeouts) -> Self {
+        Self {
+            idle: timeouts.idle.unwrap_or(self.idle),
+            answer: timeouts.answer.unwrap_or(self.answer),
+            ready_within: timeouts.ready.unwrap_or(self.ready_within),
+            total: timeouts.total.unwrap_or(self.total),
+            ..self.clone()
         }
     }
 }

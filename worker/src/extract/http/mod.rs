@@ -3,19 +3,24 @@
 //! # Layout
 //! - [`request`]: the URL, the parameters, and the headers that stay with one host
 //! - [`fetch`]: one GET: redirects, status, and the body streamed into a file under a cap
-//! - [`retry`]: attempts, pauses and `Retry-After`
-//! - [`answer`], [`walk`]: what is in a body, without holding it
-//! - [`pages`]: which URL comes next, and guards against going in circles
+//! - [`cookies`]: what servers set, for one extraction
+//! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
+//! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
+//! - [`pages`], [`link`]: which URL comes next, and guards against going in circles
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
 mod answer;
+mod cookies;
+mod envelope;
 mod error;
 mod fetch;
 mod limits;
+mod link;
 mod pages;
 mod request;
 mod retry;
+mod tolerant;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -31,7 +36,8 @@ use self::answer::{Contents, Flaw, Wanted};
 use self::error::{HttpError, Result};
 use self::fetch::{Body, Fetcher, Opened};
 pub use self::limits::HttpLimits;
-use self::pages::{Pages, Turn, next_link};
+use self::link::next_link;
+use self::pages::{Next, Pages, Turn};
 use self::request::{Outgoing, shown};
 use super::probe::{FoundFile, Sample};
 use super::{Compression, ExtractContext, Extracted, Format, InputFile};
@@ -59,12 +65,18 @@ pub async fn extract_within(
     context: &ExtractContext,
     limits: &HttpLimits,
 ) -> PipelineResult<Extracted> {
+    let limits = &limits.with(source.timeouts);
     let pages = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
     let mut files = Vec::new();
     for page in pages.into_iter().filter(|page| page.contents.readable) {
         files.push(page.into_input(index, source)?);
     }
     Ok(Extracted { files, left_out: Vec::new() })
+}
+
+/// The source's address without its query and secrets: what stays the same from run to run.
+pub fn address(source: &ApiSource) -> String {
+    Url::parse(&source.url).map(|url| shown(&url)).unwrap_or_default()
 }
 
 /// A value that changes when the source's rows may have: from the answer's validators, else from all it sends.
@@ -84,6 +96,7 @@ pub async fn fingerprint_within(
     context: &ExtractContext,
     limits: &HttpLimits,
 ) -> PipelineResult<u128> {
+    let limits = &limits.with(source.timeouts);
     guarded(source, &context.stop, limits, async {
         if source.pagination.is_none()
             && let Some(validators) = validators_of(source, context, limits).await?
@@ -105,7 +118,13 @@ pub async fn fingerprint_within(
 /// # Errors
 /// As [`extract`].
 pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractContext) -> PipelineResult<Sample> {
-    let limits = HttpLimits { attempts: 1, total: PROBE_PATIENCE, answer: PROBE_PATIENCE, ..HttpLimits::default() };
+    let limits = HttpLimits {
+        attempts: 1,
+        ready_within: Duration::ZERO,
+        total: PROBE_PATIENCE,
+        answer: PROBE_PATIENCE,
+        ..HttpLimits::default()
+    };
     let page = guarded(source, &context.stop, &limits, async {
         let mut fetching = Fetching::start(index, source, context, &limits).await?;
         fetching.page().await
@@ -144,6 +163,10 @@ struct Page {
     body: Body,
     contents: Contents,
     next_link: Option<Url>,
+    /// The URL that answered, after redirects.
+    answered: Url,
+    /// Whether its rows are those of the page before it.
+    repeated: bool,
 }
 
 impl Page {
@@ -193,16 +216,54 @@ impl<'a> Fetching<'a> {
             Some(_) => format!("{} page {number}", shown(&url)),
             None => shown(&url),
         };
-        let page = fetch_page(&self.fetcher, &url, name, path, &self.wanted, self.room).await?;
+        let mut page = match self.fetch(&url, name, path).await {
+            Ok(page) => page,
+            Err(HttpError::Status { status, .. }) if self.pages.ends_with(status) => return Ok(None),
+            Err(HttpError::GaveUp { error, .. }) if matches!(*error, HttpError::Status { status, .. } if self.pages.ends_with(status)) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         self.room -= page.body.bytes;
         let turn = Turn {
             rows: page.contents.rows,
-            hash: page.body.hash,
+            hash: page.contents.rows_hash.unwrap_or(page.body.hash),
             cursor: page.contents.cursor.as_deref(),
             next_link: page.next_link.clone(),
+            answered: &page.answered,
         };
-        self.next = self.pages.next(&turn)?;
+        match self.pages.next(&turn)? {
+            Next::Page(url) => self.next = Some(url),
+            Next::End => {}
+            Next::Repeated => page.repeated = true,
+        }
+        if let Some(envelope) = page.contents.envelope.take().filter(|_| page.contents.rows > 0) {
+            self.wanted.before.get_or_insert_default().join(envelope);
+        }
         Ok(Some(page))
+    }
+
+    /// Fetches one page, with all its attempts.
+    async fn fetch(&self, url: &Url, name: String, path: PathBuf) -> Result<Page> {
+        let (fetcher, seen) = (&self.fetcher, shown(url));
+        let at_most = fetcher.limits.answer_bytes.min(self.room);
+        let by_header = matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }));
+        retry::with_attempts(fetcher.limits, || async {
+            let opened = fetcher.open(url).await?;
+            let answered = opened.url().clone();
+            let next_link = if by_header { next_link(opened.headers(), &answered)? } else { None };
+            let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+            let body = opened.receive(&path, fetcher.limits, at_most).await?;
+            let contents = match empty {
+                true => Contents::default(),
+                false => look_into(&path, &self.wanted, &seen, body.bytes).await?,
+            };
+            tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
+            let (name, path) = (name.clone(), path.clone());
+            Ok(Page { name, path, body, contents, next_link, answered, repeated: false })
+        })
+        .await
     }
 }
 
@@ -215,36 +276,16 @@ async fn fetch_pages(
     let mut fetching = Fetching::start(index, source, context, limits).await?;
     let mut fetched: Vec<Page> = Vec::new();
     while let Some(page) = fetching.page().await? {
+        if page.repeated {
+            tracing::info!("{} repeats the page before it, which was the last one", page.name);
+            break;
+        }
         // A page without rows ends the pages; it is only worth reading when it is all there is.
         if page.contents.rows > 0 || fetched.is_empty() {
             fetched.push(page);
         }
     }
     Ok(fetched)
-}
-
-async fn fetch_page(
-    fetcher: &Fetcher<'_>,
-    url: &Url,
-    name: String,
-    path: PathBuf,
-    wanted: &Wanted,
-    room: u64,
-) -> Result<Page> {
-    let seen = shown(url);
-    retry::with_attempts(fetcher.limits, || async {
-        let opened = fetcher.open(url).await?;
-        let next_link = next_link(opened.headers(), opened.url());
-        let empty = opened.status() == StatusCode::NO_CONTENT;
-        let body = opened.receive(&path, fetcher.limits, fetcher.limits.answer_bytes.min(room)).await?;
-        let contents = match empty {
-            true => Contents { rows: 0, readable: false, cursor: None },
-            false => look_into(&path, wanted, &seen, body.bytes).await?,
-        };
-        tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
-        Ok(Page { name: name.clone(), path: path.clone(), body, contents, next_link })
-    })
-    .await
 }
 
 async fn look_into(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Result<Contents> {
@@ -260,6 +301,7 @@ async fn look_into(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Re
         Flaw::NotJson(reason) => HttpError::NotJson { url, reason },
         Flaw::NoRows(reason) => HttpError::NoRows { url, reason },
         Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
+        Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
     })
 }
 
@@ -272,12 +314,14 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
         };
         text.parse::<JsonPath>().map_err(refuse)
     };
-    let cursor = match &source.pagination {
-        Some(Pagination::Cursor { path: cursor, .. }) => Some(path("pagination.cursor_path", cursor)?),
-        _ => None,
+    let (cursor, end_value) = match &source.pagination {
+        Some(Pagination::Cursor { path: cursor, end_value, .. }) => {
+            (Some(path("pagination.cursor_path", cursor)?), end_value.clone())
+        }
+        _ => (None, None),
     };
     let records = source.records.as_deref().map(|records| path("records", records)).transpose()?;
-    Ok(Wanted { records, cursor, paged: source.pagination.is_some() })
+    Ok(Wanted { records, cursor, end_value, paged: source.pagination.is_some(), before: None })
 }
 
 /// What the head of an answer says about its version; `None`: nothing that can be relied on.

@@ -2,40 +2,74 @@
 
 use std::collections::HashSet;
 
-use elt_shared::config::Pagination;
-use reqwest::Url;
-use reqwest::header::{HeaderMap, LINK};
+use elt_shared::config::{NextIs, Pagination};
+use reqwest::{StatusCode, Url};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::error::{HttpError, Result};
+use super::link::{is_link, resolve};
 use super::request::{shown, with_param};
+
+/// Parameter of a cursor when the config names none.
+const CURSOR_PARAM: &str = "cursor";
 
 /// Where a source is in its pages.
 pub(super) struct Pages<'a> {
     base: Url,
     pagination: Option<&'a Pagination>,
-    /// Pages asked for so far.
+    /// Number of the page that is asked for, from 1.
     pub(super) number: u64,
     offset: u64,
-    /// Hashes of bodies, cursors or URLs already met: meeting one again means going in a circle.
-    seen: HashSet<u128>,
+    /// The URL that is asked for.
+    asked: Url,
+    /// Hashes of the URLs that answers named.
+    named: HashSet<u128>,
+    /// Hashes of the pages' rows.
+    rows: HashSet<u128>,
+    /// Hash of the rows of the page before.
+    last: Option<u128>,
 }
 
-/// What an answer says about where to go on.
+/// The parts of an answer that decide which page comes next.
 pub(super) struct Turn<'a> {
     /// Rows in it.
     pub(super) rows: u64,
-    /// Hash of its body.
+    /// Hash of its rows.
     pub(super) hash: u128,
-    /// The cursor in it.
+    /// The cursor or link in it.
     pub(super) cursor: Option<&'a str>,
     /// The `Link` header's next page.
     pub(super) next_link: Option<Url>,
+    /// The URL that answered, after redirects.
+    pub(super) answered: &'a Url,
+}
+
+/// The step after an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Another page.
+    Page(Url),
+    /// Nothing: this was the last page.
+    End,
+    /// Nothing, and this page only repeats the one before it.
+    Repeated,
 }
 
 impl<'a> Pages<'a> {
     pub(super) fn new(base: Url, pagination: Option<&'a Pagination>) -> Self {
-        Self { base, pagination, number: 1, offset: 0, seen: HashSet::new() }
+        let mut pages = Self {
+            asked: base.clone(),
+            base,
+            pagination,
+            number: 1,
+            offset: 0,
+            named: HashSet::new(),
+            rows: HashSet::new(),
+            last: None,
+        };
+        pages.asked = pages.first();
+        pages.named.insert(xxh3_128(pages.asked.as_str().as_bytes()));
+        pages
     }
 
     /// The first page's URL.
@@ -49,58 +83,90 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// The URL after an answer; `None`: that was the last one.
-    pub(super) fn next(&mut self, turn: &Turn<'_>) -> Result<Option<Url>> {
-        let Some(pagination) = self.pagination else { return Ok(None) };
+    /// Whether a status means that the page is past the last one. Only numbered pages can be: they are asked for without
+    /// knowing that they exist. The first page must exist.
+    pub(super) fn ends_with(&self, status: StatusCode) -> bool {
+        let further = match self.pagination {
+            Some(Pagination::Page { end_status, .. } | Pagination::Offset { end_status, .. }) => end_status,
+            _ => return false,
+        };
+        self.number > 1 && (status == StatusCode::NOT_FOUND || further.contains(&status.as_u16()))
+    }
+
+    /// Decides which page comes after an answer.
+    pub(super) fn next(&mut self, turn: &Turn<'_>) -> Result<Next> {
+        let Some(pagination) = self.pagination else { return Ok(Next::End) };
+        if turn.rows == 0 {
+            return Ok(Next::End);
+        }
+        self.offset += turn.rows;
         let (next, max_pages) = match pagination {
-            Pagination::Page { param, start, size, max_pages } => (
-                self.unless_repeated(turn, param)?
-                    .then(|| sized(&self.base, param, start + self.number, size.as_ref())),
-                max_pages,
-            ),
-            Pagination::Offset { param, limit_param, limit, max_pages } => {
-                self.offset += turn.rows;
-                let limit = (limit_param.clone(), *limit);
-                (
-                    self.unless_repeated(turn, param)?.then(|| sized(&self.base, param, self.offset, Some(&limit))),
-                    max_pages,
-                )
+            Pagination::Page { param, start, size, max_pages, .. } => {
+                let url = sized(&self.base, param, start + self.number, size.as_ref());
+                (self.unless_repeated(turn, param, url)?, max_pages)
             }
-            Pagination::Cursor { param, max_pages, .. } => (self.after_cursor(turn.cursor, param)?, max_pages),
+            Pagination::Offset { param, limit_param, limit, max_pages, .. } => {
+                let url = sized(&self.base, param, self.offset, Some(&(limit_param.clone(), *limit)));
+                (self.unless_repeated(turn, param, url)?, max_pages)
+            }
+            Pagination::Cursor { param, next_is, max_pages, .. } => {
+                (self.after_cursor(turn, param.as_deref(), *next_is)?, max_pages)
+            }
             Pagination::LinkHeader { max_pages } => (self.after_link(turn.next_link.clone())?, max_pages),
         };
-        if next.is_some() && self.number >= *max_pages {
-            return Err(self.endless(format!("there is a page after the {max_pages} that `max_pages` allows")));
+        self.last = Some(turn.hash);
+        if let Next::Page(url) = &next {
+            if self.number >= *max_pages {
+                return Err(self.endless(format!("there is a page after the {max_pages} that `max_pages` allows")));
+            }
+            self.asked = url.clone();
+            self.number += 1;
         }
-        self.number += 1;
         Ok(next)
     }
 
-    /// Whether a page had rows. The same page again means that the API does not look at `param`.
-    fn unless_repeated(&mut self, turn: &Turn<'_>, param: &str) -> Result<bool> {
-        match turn.rows > 0 && !self.seen.insert(turn.hash) {
-            true => {
-                Err(self.endless(format!("page {} repeats an earlier page; does the API know `{param}`?", self.number)))
-            }
-            false => Ok(turn.rows > 0),
+    /// The page after a numbered one. When a page repeats the page before it and earlier pages differed, the API knows
+    /// the parameter and repeats its last page. When page 2 repeats page 1, the API ignores the parameter.
+    fn unless_repeated(&mut self, turn: &Turn<'_>, param: &str, url: Url) -> Result<Next> {
+        if self.rows.insert(turn.hash) {
+            return Ok(Next::Page(url));
         }
+        let (number, repeats_last) = (self.number, self.last == Some(turn.hash));
+        if repeats_last && self.rows.len() > 1 {
+            return Ok(Next::Repeated);
+        }
+        Err(self.endless(match repeats_last {
+            true => format!("page {number} repeats page {}: the API ignores its page parameter `{param}`", number - 1),
+            false => format!("page {number} repeats an earlier page; does the API know `{param}`?"),
+        }))
     }
 
-    /// A cursor that is a URL is followed as it stands.
-    fn after_cursor(&mut self, cursor: Option<&str>, param: &str) -> Result<Option<Url>> {
-        let Some(cursor) = cursor else { return Ok(None) };
-        if !self.seen.insert(xxh3_128(cursor.as_bytes())) {
-            return Err(self.endless(format!("page {} names a cursor that was used before", self.number)));
+    fn after_cursor(&mut self, turn: &Turn<'_>, param: Option<&str>, next_is: Option<NextIs>) -> Result<Next> {
+        let Some(cursor) = turn.cursor else { return Ok(Next::End) };
+        if is_link(cursor, next_is, param.is_some()) {
+            return self.after_link(Some(resolve(cursor, turn.answered)?));
         }
-        let url = Url::parse(cursor).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        Ok(Some(url.unwrap_or_else(|| with_param(&self.base, param, cursor))))
+        let url = with_param(&self.base, param.unwrap_or(CURSOR_PARAM), cursor);
+        let new_rows = self.rows.insert(turn.hash);
+        if self.named.insert(xxh3_128(url.as_str().as_bytes())) {
+            return Ok(Next::Page(url));
+        }
+        // Some APIs use one cursor for all pages, and others name the last page's own cursor on it. One more request
+        // shows which: the first kind answers with new rows, and the second kind repeats the page.
+        let same_cursor = url == self.asked;
+        if same_cursor && new_rows {
+            return Ok(Next::Page(url));
+        }
+        if same_cursor && self.last == Some(turn.hash) && self.rows.len() > 1 {
+            return Ok(Next::Repeated);
+        }
+        Err(self.endless(format!("page {} names a cursor that was used before", self.number)))
     }
 
-    fn after_link(&mut self, link: Option<Url>) -> Result<Option<Url>> {
-        let Some(link) = link else { return Ok(None) };
-        self.seen.insert(xxh3_128(self.base.as_str().as_bytes()));
-        match self.seen.insert(xxh3_128(link.as_str().as_bytes())) {
-            true => Ok(Some(link)),
+    fn after_link(&mut self, link: Option<Url>) -> Result<Next> {
+        let Some(link) = link else { return Ok(Next::End) };
+        match self.named.insert(xxh3_128(link.as_str().as_bytes())) {
+            true => Ok(Next::Page(link)),
             false => Err(self.endless(format!("page {} links to a page that was read before", self.number))),
         }
     }
@@ -118,56 +184,55 @@ fn sized(base: &Url, param: &str, position: u64, size: Option<&(String, u64)>) -
     }
 }
 
-/// The target of `Link: <…>; rel="next"` (RFC 8288), relative to the URL that answered.
-pub(super) fn next_link(headers: &HeaderMap, url: &Url) -> Option<Url> {
-    let links = headers.get_all(LINK).into_iter().filter_map(|value| value.to_str().ok());
-    links.flat_map(links_of).find(|(_, params)| is_next(params)).and_then(|(target, _)| url.join(target).ok())
-}
-
-/// Targets and parameters of the links in one header line. Commas and semicolons inside `<…>` belong to the target.
-fn links_of(mut line: &str) -> Vec<(&str, &str)> {
-    let mut links = Vec::new();
-    while let Some((target, rest)) = line.split_once('<').and_then(|(_, rest)| rest.split_once('>')) {
-        let end = rest.find('<').unwrap_or(rest.len());
-        links.push((target.trim(), &rest[..end]));
-        line = &rest[end..];
-    }
-    links
-}
-
-fn is_next(params: &str) -> bool {
-    params.split(';').filter_map(|param| param.split_once('=')).any(|(name, value)| {
-        let kinds = value.trim().trim_end_matches(',').trim().trim_matches('"');
-        name.trim().eq_ignore_ascii_case("rel")
-            && kinds.split_whitespace().any(|kind| kind.eq_ignore_ascii_case("next"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
-    fn base() -> Url {
-        Url::parse("http://h/items?limit=2").expect("a url")
+    static BASE: LazyLock<Url> = LazyLock::new(|| Url::parse("http://h/items?limit=2").expect("a url"));
+
+    fn pages(pagination: &Pagination) -> Pages<'_> {
+        Pages::new(BASE.clone(), Some(pagination))
     }
 
     fn turn(rows: u64, hash: u128) -> Turn<'static> {
-        Turn { rows, hash, cursor: None, next_link: None }
+        Turn { rows, hash, cursor: None, next_link: None, answered: &BASE }
     }
 
-    fn text(url: Result<Option<Url>>) -> String {
-        match url {
-            Ok(Some(url)) => url.to_string(),
-            Ok(None) => "end".into(),
+    fn text(next: Result<Next>) -> String {
+        match next {
+            Ok(Next::Page(url)) => url.to_string(),
+            Ok(Next::End) => "end".into(),
+            Ok(Next::Repeated) => "repeated".into(),
             Err(error) => error.to_string(),
+        }
+    }
+
+    fn numbered(param: &str, max_pages: u64) -> Pagination {
+        Pagination::Page { param: param.into(), start: 1, size: None, end_status: vec![400], max_pages }
+    }
+
+    fn by_cursor(param: Option<&str>) -> Pagination {
+        Pagination::Cursor {
+            path: "next".into(),
+            param: param.map(str::to_owned),
+            next_is: None,
+            end_value: None,
+            max_pages: 9,
         }
     }
 
     #[test]
     fn pages_are_counted_until_one_has_no_rows() {
-        let pagination =
-            Pagination::Page { param: "page".into(), start: 1, size: Some(("limit".into(), 5)), max_pages: 3 };
-        let mut pages = Pages::new(base(), Some(&pagination));
+        let pagination = Pagination::Page {
+            param: "page".into(),
+            start: 1,
+            size: Some(("limit".into(), 5)),
+            end_status: Vec::new(),
+            max_pages: 3,
+        };
+        let mut pages = pages(&pagination);
         assert_eq!(pages.first().as_str(), "http://h/items?page=1&limit=5");
         assert_eq!(text(pages.next(&turn(5, 1))), "http://h/items?page=2&limit=5");
         assert_eq!(text(pages.next(&turn(5, 2))), "http://h/items?page=3&limit=5");
@@ -175,14 +240,19 @@ mod tests {
             text(pages.next(&turn(5, 3))),
             "http://h/items would be read for ever: there is a page after the 3 that `max_pages` allows"
         );
-        assert_eq!(text(Pages::new(base(), Some(&pagination)).next(&turn(0, 4))), "end");
+        assert_eq!(text(Pages::new(BASE.clone(), Some(&pagination)).next(&turn(0, 4))), "end");
     }
 
     #[test]
     fn an_offset_grows_by_the_rows_that_came() {
-        let pagination =
-            Pagination::Offset { param: "offset".into(), limit_param: "limit".into(), limit: 100, max_pages: 9 };
-        let mut pages = Pages::new(base(), Some(&pagination));
+        let pagination = Pagination::Offset {
+            param: "offset".into(),
+            limit_param: "limit".into(),
+            limit: 100,
+            end_status: Vec::new(),
+            max_pages: 9,
+        };
+        let mut pages = pages(&pagination);
         assert_eq!(pages.first().as_str(), "http://h/items?offset=0&limit=100");
         assert_eq!(text(pages.next(&turn(100, 1))), "http://h/items?offset=100&limit=100");
         assert_eq!(text(pages.next(&turn(30, 2))), "http://h/items?offset=130&limit=100");
@@ -190,43 +260,93 @@ mod tests {
     }
 
     #[test]
-    fn an_api_that_ignores_the_page_number_is_found_out() {
-        let pagination = Pagination::Page { param: "p".into(), start: 0, size: None, max_pages: 1000 };
-        let mut pages = Pages::new(base(), Some(&pagination));
-        pages.next(&turn(2, 1)).expect("a page");
-        let found_out = text(pages.next(&turn(2, 1)));
+    fn a_repeated_page_is_the_end_or_shows_that_the_parameter_is_ignored() {
+        let pagination = numbered("p", 1000);
+        let mut ignoring = pages(&pagination);
+        ignoring.next(&turn(2, 1)).expect("a page");
         assert_eq!(
-            found_out,
-            "http://h/items would be read for ever: page 2 repeats an earlier page; does the API know `p`?"
+            text(ignoring.next(&turn(2, 1))),
+            "http://h/items would be read for ever: page 2 repeats page 1: the API ignores its page parameter `p`"
         );
+        let mut clamping = pages(&pagination);
+        for hash in [1, 2, 3] {
+            assert!(matches!(clamping.next(&turn(2, hash)), Ok(Next::Page(_))));
+        }
+        assert_eq!(text(clamping.next(&turn(2, 3))), "repeated");
+        let mut circling = pages(&pagination);
+        for hash in [1, 2] {
+            circling.next(&turn(2, hash)).expect("a page");
+        }
+        assert!(text(circling.next(&turn(2, 1))).ends_with("page 3 repeats an earlier page; does the API know `p`?"));
+    }
+
+    #[test]
+    fn a_status_ends_numbered_pages_after_the_first_only() {
+        let pagination = numbered("page", 9);
+        let mut pages = pages(&pagination);
+        assert!(!pages.ends_with(StatusCode::NOT_FOUND));
+        pages.next(&turn(2, 1)).expect("a page");
+        assert!(pages.ends_with(StatusCode::NOT_FOUND) && pages.ends_with(StatusCode::BAD_REQUEST));
+        assert!(!pages.ends_with(StatusCode::FORBIDDEN) && !pages.ends_with(StatusCode::INTERNAL_SERVER_ERROR));
+        let pagination = by_cursor(None);
+        let mut pages = self::pages(&pagination);
+        pages.next(&Turn { cursor: Some("a"), ..turn(2, 1) }).expect("a page");
+        assert!(!pages.ends_with(StatusCode::NOT_FOUND), "a cursor that the API gave must lead somewhere");
     }
 
     #[test]
     fn a_cursor_is_sent_or_followed_and_never_used_twice() {
-        let pagination = Pagination::Cursor { path: "next".into(), param: "after".into(), max_pages: 9 };
-        let mut pages = Pages::new(base(), Some(&pagination));
-        let mut next = |cursor| text(pages.next(&Turn { cursor, ..turn(0, 0) }));
+        let pagination = by_cursor(Some("after"));
+        let mut pages = pages(&pagination);
+        let mut hash = 0;
+        let mut next = |cursor| {
+            hash += 1;
+            text(pages.next(&Turn { cursor, ..turn(1, hash) }))
+        };
         assert_eq!(next(Some("a b")), "http://h/items?limit=2&after=a+b");
+        assert_eq!(next(Some("/9j/4A==")), "http://h/items?limit=2&after=%2F9j%2F4A%3D%3D");
         assert_eq!(next(Some("http://h/items?page=9")), "http://h/items?page=9");
-        assert!(next(Some("a b")).ends_with("page 3 names a cursor that was used before"));
+        assert!(next(Some("a b")).ends_with("page 4 names a cursor that was used before"));
         assert_eq!(next(None), "end");
     }
 
     #[test]
-    fn link_headers_are_followed_and_circles_found() {
-        let link = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.append(LINK, text.parse().expect("a header"));
-            next_link(&headers, &base()).map(|url| url.to_string())
-        };
-        let both = r#"<http://h/items?page=1>; rel="prev", <http://h/items?a=1,2;3&page=3>; rel="next"; title="x""#;
-        assert_eq!(link(both).as_deref(), Some("http://h/items?a=1,2;3&page=3"));
-        assert_eq!(link("</items?page=2>; REL=Next").as_deref(), Some("http://h/items?page=2"));
-        assert_eq!(link(r#"</x>; rel="last next""#).as_deref(), Some("http://h/x"));
-        assert_eq!(link(r#"<http://h/items?page=1>; rel="prev""#), None);
+    fn a_page_without_rows_is_the_last_one_whatever_it_names() {
+        let pagination = by_cursor(None);
+        assert_eq!(text(pages(&pagination).next(&Turn { cursor: Some("c"), ..turn(0, 1) })), "end");
         let pagination = Pagination::LinkHeader { max_pages: 9 };
-        let mut pages = Pages::new(base(), Some(&pagination));
-        let back = Turn { next_link: Some(base()), ..turn(1, 0) };
+        assert_eq!(text(pages(&pagination).next(&Turn { next_link: Some(BASE.clone()), ..turn(0, 1) })), "end");
+    }
+
+    #[test]
+    fn one_cursor_for_all_pages_is_followed_while_rows_are_new() {
+        let pagination = by_cursor(None);
+        let mut pages = pages(&pagination);
+        let mut next = |hash| text(pages.next(&Turn { cursor: Some("scroll"), ..turn(2, hash) }));
+        for hash in [1, 2, 3] {
+            assert_eq!(next(hash), "http://h/items?limit=2&cursor=scroll");
+        }
+        assert_eq!(next(3), "repeated", "the last page names its own cursor");
+        let mut ignoring = self::pages(&pagination);
+        ignoring.next(&Turn { cursor: Some("again"), ..turn(1, 1) }).expect("a page");
+        let circle = text(ignoring.next(&Turn { cursor: Some("again"), ..turn(1, 1) }));
+        assert!(circle.ends_with("page 2 names a cursor that was used before"), "{circle}");
+    }
+
+    #[test]
+    fn a_link_in_the_body_is_resolved_against_the_url_that_answered() {
+        let pagination = by_cursor(None);
+        let mut pages = pages(&pagination);
+        let moved = Url::parse("http://other/v2/items").expect("a url");
+        let next = text(pages.next(&Turn { cursor: Some("/v2/items?page=2"), answered: &moved, ..turn(1, 1) }));
+        assert_eq!(next, "http://other/v2/items?page=2");
+    }
+
+    #[test]
+    fn circles_of_links_are_found() {
+        let pagination = Pagination::LinkHeader { max_pages: 9 };
+        let mut pages = pages(&pagination);
+        let back = Turn { next_link: Some(BASE.clone()), ..turn(1, 0) };
         assert!(text(pages.next(&back)).ends_with("page 1 links to a page that was read before"));
     }
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use elt_shared::config::{ApiSource, AuthScheme};
+use elt_shared::config::{ApiSource, AuthScheme, masked_path};
 use elt_shared::secret::Secret;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -39,10 +39,11 @@ impl Outgoing {
     }
 }
 
-/// A URL as people may see it: without query, fragment and user information, where secrets are.
+/// A URL as people may see it: without query, fragment and user information, where secrets are, and with `***` in place
+/// of tokens in the path.
 pub(super) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), masked_path(url.path()))
 }
 
 /// Sets a query parameter, in place of any of that name.
@@ -56,7 +57,7 @@ pub(super) fn with_param(url: &Url, name: &str, value: &str) -> Url {
 
 fn parse(text: &str) -> Result<Url> {
     let cut = text.split(['?', '#']).next().unwrap_or_default();
-    let visible = cut.rsplit_once('@').map_or(cut, |(_, host)| host).to_owned();
+    let visible = masked_path(cut.rsplit_once('@').map_or(cut, |(_, host)| host));
     let refuse = |reason: String| HttpError::BadUrl { url: visible.clone(), reason };
     let url = Url::parse(text).map_err(|error| refuse(error.to_string()))?;
     match url.scheme() {
@@ -114,6 +115,8 @@ fn header_value(text: &str, url: &Url, what: impl Fn() -> String) -> Result<Head
 
 #[cfg(test)]
 mod tests {
+    use elt_shared::config::ApiTimeouts;
+
     use super::*;
 
     fn source(url: &str) -> ApiSource {
@@ -126,6 +129,7 @@ mod tests {
             folder_param: None,
             records: None,
             pagination: None,
+            timeouts: ApiTimeouts::default(),
         }
     }
 
@@ -184,6 +188,17 @@ mod tests {
     fn no_secret_shows_in_what_people_see() {
         let url = Url::parse("https://ann:canary@h:8443/a/b?token=canary#canary").expect("a url");
         assert_eq!(shown(&url), "https://h:8443/a/b");
+        for (path, seen) in [
+            ("services/T01/aB3dE6gH9jK2mN5pCANARY", "services/T01/***"),
+            ("bot123456:aB3dE6gH9jK2mN5pCANARY/sendMessage", "***/sendMessage"),
+            ("token/canary1/rows", "token/***/rows"),
+            ("v1/customers/2026-11-29", "v1/customers/2026-11-29"),
+        ] {
+            let url = Url::parse(&format!("https://h/{path}")).expect("a url");
+            assert_eq!(shown(&url), format!("https://h/{seen}"));
+        }
+        let error = Outgoing::of(&source("ftp://h/services/aB3dE6gH9jK2mN5pCANARY")).err().expect("refused");
+        assert!(!error.to_string().contains("CANARY"), "{error}");
         for bad in ["ftp://ann:canary@h/a?canary", "http://ann:canary@:x/?canary", "file:///etc/passwd"] {
             let error = Outgoing::of(&source(bad)).err().expect("refused").to_string();
             assert!(!error.contains("canary"), "{error}");

@@ -3,29 +3,35 @@
 use std::fmt;
 use std::io::Read;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use elt_shared::json_path::Step;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Hands every value at the end of `steps` to `found`, in the order of the document's first value.
+use super::tolerant::Position;
+
+/// Hands every value at the end of `steps` to `found`, in the order of the document's first value, together with the
+/// bytes it takes up, counted by `position`. The range may begin a few bytes early, at white space or a colon.
 pub(super) fn walk<L: for<'de> Deserialize<'de>>(
     json: impl Read,
+    position: &Position,
     steps: &[Step],
-    found: &mut dyn FnMut(L),
+    found: &mut dyn FnMut(L, Range<u64>),
 ) -> serde_json::Result<()> {
     let mut deserializer = serde_json::Deserializer::from_reader(json);
-    Walk { steps, found, leaf: PhantomData }.deserialize(&mut deserializer)
+    Walk { steps, position, found, leaf: PhantomData }.deserialize(&mut deserializer)
 }
 
 struct Walk<'a, L> {
     steps: &'a [Step],
-    found: &'a mut dyn FnMut(L),
+    position: &'a Position,
+    found: &'a mut dyn FnMut(L, Range<u64>),
     leaf: PhantomData<L>,
 }
 
 impl<L> Walk<'_, L> {
     fn below<'b>(&'b mut self, steps: &'b [Step]) -> Walk<'b, L> {
-        Walk { steps, found: &mut *self.found, leaf: PhantomData }
+        Walk { steps, position: self.position, found: &mut *self.found, leaf: PhantomData }
     }
 }
 
@@ -34,7 +40,9 @@ impl<'de, L: Deserialize<'de>> DeserializeSeed<'de> for Walk<'_, L> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         if self.steps.is_empty() {
-            (self.found)(L::deserialize(deserializer)?);
+            let start = self.position.get();
+            let leaf = L::deserialize(deserializer)?;
+            (self.found)(leaf, start..self.position.get());
             return Ok(());
         }
         deserializer.deserialize_any(self)
@@ -108,16 +116,24 @@ impl<'de, L: Deserialize<'de>> Visitor<'de> for Walk<'_, L> {
 pub(super) enum Outline {
     /// `null`
     Null,
-    /// Text, number or boolean, as text.
-    Scalar(String),
+    /// `true` or `false`
+    Flag(bool),
+    /// A whole number of up to 64 bits, with its digits.
+    Whole(String),
+    /// Another number. Its digits must be read again, because a double may not hold them.
+    Fraction,
+    /// A text of up to [`TEXT_BYTES`].
+    Text(String),
+    /// A longer text.
+    LongText,
     /// An array of this many elements.
     Array(u64),
     /// An object.
     Object,
 }
 
-/// Longest text that is kept of a scalar: cursors are short, and anything longer counts as empty.
-const SCALAR_BYTES: usize = 8 << 10;
+/// Longest text that is kept: a cursor may be as long.
+pub(super) const TEXT_BYTES: usize = 1 << 20;
 
 impl<'de> Deserialize<'de> for Outline {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -148,23 +164,23 @@ impl<'de> Visitor<'de> for OutlineVisitor {
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Outline, E> {
-        Ok(Outline::Scalar(value.to_string()))
+        Ok(Outline::Flag(value))
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Outline, E> {
-        Ok(Outline::Scalar(value.to_string()))
+        Ok(Outline::Whole(value.to_string()))
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Outline, E> {
-        Ok(Outline::Scalar(value.to_string()))
+        Ok(Outline::Whole(value.to_string()))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Outline, E> {
-        Ok(Outline::Scalar(value.to_string()))
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Outline, E> {
+        Ok(Outline::Fraction)
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Outline, E> {
-        Ok(Outline::Scalar(if value.len() <= SCALAR_BYTES { value.to_owned() } else { String::new() }))
+        Ok(if value.len() <= TEXT_BYTES { Outline::Text(value.to_owned()) } else { Outline::LongText })
     }
 
     fn visit_unit<E: Error>(self) -> Result<Outline, E> {
@@ -181,15 +197,15 @@ mod tests {
     fn at(json: &str, path: &str) -> Vec<Outline> {
         let path: JsonPath = path.parse().expect(path);
         let mut found = Vec::new();
-        walk(json.as_bytes(), path.steps(), &mut |outline| found.push(outline)).expect(json);
+        walk(json.as_bytes(), &Position::default(), path.steps(), &mut |outline, _| found.push(outline)).expect(json);
         found
     }
 
     #[test]
     fn a_path_finds_what_is_there_and_nothing_else() {
         let json = r#"{"a": {"next": "c2", "n": 7}, "data": [{"x": [1,2]}, {"x": []}, 3], "none": null}"#;
-        assert_eq!(at(json, "a.next"), [Outline::Scalar("c2".into())]);
-        assert_eq!(at(json, "a.n"), [Outline::Scalar("7".into())]);
+        assert_eq!(at(json, "a.next"), [Outline::Text("c2".into())]);
+        assert_eq!(at(json, "a.n"), [Outline::Whole("7".into())]);
         assert_eq!(at(json, "data"), [Outline::Array(3)]);
         assert_eq!(at(json, "data[*].x"), [Outline::Array(2), Outline::Array(0)]);
         assert_eq!(at(json, "data[1]"), [Outline::Object]);
@@ -202,6 +218,6 @@ mod tests {
     #[test]
     fn what_is_skipped_may_be_ten_thousand_levels_deep() {
         let deep = format!(r#"{{"deep": {}{}, "next": "c"}}"#, "[".repeat(10_000), "]".repeat(10_000));
-        assert_eq!(at(&deep, "next"), [Outline::Scalar("c".into())]);
+        assert_eq!(at(&deep, "next"), [Outline::Text("c".into())]);
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Listing;
 use crate::error::{PipelineError, Result};
-use crate::extract::{Compression, Extracted, Format, LeftOutKind, format_of};
+use crate::extract::{Compression, Extracted, Format, LeftOutKind, YoungFiles, format_of};
 use crate::roots::Roots;
 
 /// A folder, what may be read of it, and what is looked for.
@@ -55,8 +55,9 @@ impl Case {
             roots: &self.roots,
             never: &self.never,
             stop: &CancellationToken::new(),
+            young: YoungFiles::LeaveOut,
         };
-        Listing { index: 0, source: &self.source, scope }.list()
+        Listing { index: 0, source: &self.source, scope }.list().map(|listed| listed.extracted)
     }
 
     fn names(&self) -> Vec<String> {
@@ -238,7 +239,7 @@ fn a_listing_stops_when_asked() {
     let stop = CancellationToken::new();
     stop.cancel();
     let roots = Roots::default();
-    let scope = super::Scope { base: case.base(), roots: &roots, never: &[], stop: &stop };
+    let scope = super::Scope { base: case.base(), roots: &roots, never: &[], stop: &stop, young: YoungFiles::LeaveOut };
     let stopped = Listing { index: 0, source: &case.source, scope }.list();
     assert!(matches!(stopped, Err(PipelineError::Stopped)));
 }

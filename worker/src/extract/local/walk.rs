@@ -1,6 +1,6 @@
 //! Walks a folder: every entry that is no folder, in name order, each with what it is.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -64,8 +64,9 @@ pub(super) fn files(
 ) -> io::Result<Option<Vec<Found>>> {
     let mut all = Vec::new();
     let mut seen = HashSet::new();
-    let mut folders = vec![start.to_owned()];
-    while let Some(folder) = folders.pop() {
+    let (mut folders, mut linked) = (vec![start.to_owned()], VecDeque::new());
+    // Links come last, so that a folder is visited by its own path where there is one.
+    while let Some(folder) = folders.pop().or_else(|| linked.pop_front()) {
         if stop.is_cancelled() {
             return Ok(None);
         }
@@ -77,26 +78,44 @@ pub(super) fn files(
             }
             opened => opened?,
         };
-        // A link back to a folder above would lead in circles.
+        // A folder that several links lead to is visited once; a link to a folder above would lead in circles.
         if !seen.insert((meta.dev(), meta.ino())) {
             continue;
         }
+        let mut links = Vec::new();
         for entry in entries {
-            let entry = entry?;
+            // An error here means that the rest of this folder cannot be listed.
+            let entry = match entry {
+                Err(error) if folder != start => {
+                    all.push(Found {
+                        path: folder.clone(),
+                        kind: Kind::Closed(format!("it cannot be listed: {error}")),
+                    });
+                    break;
+                }
+                entry => entry?,
+            };
             let path = entry.path();
+            let Ok(file_type) = entry.file_type() else {
+                all.push(Found::at(path));
+                continue;
+            };
             if entry.file_name().as_encoded_bytes().starts_with(b".") {
                 let hidden = Found { path, kind: Kind::Hidden };
-                all.extend(entry.file_type()?.is_file().then_some(hidden));
-            } else if entry.file_type()?.is_symlink()
+                all.extend(file_type.is_file().then_some(hidden));
+            } else if file_type.is_symlink()
                 && let Err(reason) = roots.inside(&path)
             {
                 all.push(Found { path, kind: Kind::Refused(format!("it is a link that {reason}")) });
             } else if path.is_dir() {
-                folders.extend(deep.then_some(path));
+                let list = if file_type.is_symlink() { &mut links } else { &mut folders };
+                list.extend(deep.then_some(path));
             } else {
                 all.push(Found::at(path));
             }
         }
+        links.sort();
+        linked.extend(links);
     }
     all.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Some(all))

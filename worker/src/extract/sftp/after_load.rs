@@ -1,9 +1,12 @@
 //! What happens to a file on the server once its rows are loaded: it is moved or deleted, if it is still that file.
 
+use std::sync::{Mutex, PoisonError};
+
 use elt_shared::config::AfterLoad;
 
 use super::error::{Result, SftpError};
 use super::listing::{Version, look, version};
+use super::names;
 use super::remote::Remote;
 use super::session::Session;
 use crate::extract::RemoteTask;
@@ -11,28 +14,54 @@ use crate::extract::RemoteTask;
 /// Names tried in the folder files are moved to before giving up.
 const NAMES: u32 = 1000;
 
-/// Carries out one task. The answer is a sentence for the log.
-pub(super) async fn carry_out(remote: &mut Remote<'_>, task: &RemoteTask) -> Result<String> {
-    remote.with(|session| async move { once(&session, task).await }).await
+/// The request of an earlier connection whose answer was lost, so that the server may have carried it out.
+#[derive(Debug, Clone)]
+enum Asked {
+    Delete,
+    MoveTo(String),
 }
 
-async fn once(session: &Session, task: &RemoteTask) -> Result<String> {
+/// Carries out one task. The answer is a sentence for the log.
+pub(super) async fn carry_out(remote: &mut Remote<'_>, task: &RemoteTask) -> Result<String> {
+    let asked = &Mutex::new(None);
+    remote.with(|session| async move { once(&session, task, asked).await }).await
+}
+
+async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>) -> Result<String> {
     let name = session.name(&task.path);
-    let now = version(&look(session, &task.path).await?);
-    if now != Some(Version { size: task.size, mtime: task.mtime }) {
+    let loaded = Version { size: task.size, mtime: task.mtime };
+    let now = match look(session, &task.path).await {
+        Err(error @ SftpError::Missing { .. }) => {
+            // The file is already where it should be, if the server carried out the request before the connection
+            // broke.
+            let done = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            return match done {
+                Some(Asked::Delete) => Ok(format!("deleted {name}")),
+                Some(Asked::MoveTo(to)) if version(&look(session, &to).await?) == Some(loaded) => {
+                    Ok(format!("moved {name} to {}", names::shown(&to)))
+                }
+                _ => Err(error),
+            };
+        }
+        now => version(&now?),
+    };
+    if now != Some(loaded) {
         return Err(SftpError::Changed { name });
     }
+    let note = |request: Asked| *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
     let mut fs = session.sftp.fs();
     match &task.action {
         AfterLoad::Keep => Ok(format!("kept {name}")),
         AfterLoad::Delete => {
+            note(Asked::Delete);
             session.answer(&name, fs.remove_file(&task.path)).await?;
             Ok(format!("deleted {name}"))
         }
         AfterLoad::Move(folder) => {
             let to = free_name(session, folder, &task.path).await?;
+            note(Asked::MoveTo(to.clone()));
             session.answer(&name, fs.rename(&task.path, &to)).await?;
-            Ok(format!("moved {name} to {to}"))
+            Ok(format!("moved {name} to {}", names::shown(&to)))
         }
     }
 }
@@ -51,7 +80,10 @@ async fn free_name(session: &Session, folder: &str, path: &str) -> Result<String
             Err(error) => return Err(error),
         }
     }
-    Err(SftpError::Unreadable { name: session.name(folder), reason: format!("it has {NAMES} files named like {file}") })
+    Err(SftpError::Unreadable {
+        name: session.name(folder),
+        reason: format!("it has {NAMES} files named like {}", names::shown(file)),
+    })
 }
 
 /// `a.csv`, `a-2.csv`, `a-3.csv`, …

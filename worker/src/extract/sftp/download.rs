@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::error::{Result, SftpError};
+use super::limits::MAX_SETTLE;
 use super::listing::{RemoteFile, Version, look, version};
 use super::remote::Remote;
 use super::session::Session;
@@ -102,16 +103,11 @@ async fn read_at(
     Ok(Some(all))
 }
 
-/// Looks again after the read. A file that was changed a moment ago may be changed again in the same second, which
-/// its time would not show: that second is waited for.
+/// Looks again once the file has rested: it may still be written, and a change in the same second would not show in its
+/// time.
 async fn settled(session: &Session, path: &str, expected: Version) -> Result<()> {
-    let now = chrono::Utc::now().timestamp_millis();
-    let age = now - i64::try_from(expected.mtime).unwrap_or(0).saturating_mul(1000);
-    let settle = session.server.limits.settle;
-    if let Ok(age) = u64::try_from(age)
-        && u128::from(age) < settle.as_millis()
-    {
-        tokio::time::sleep(settle - std::time::Duration::from_millis(age)).await;
+    if let Some(rests_in) = expected.rests_in(session.server.limits.settle) {
+        tokio::time::sleep(rests_in.min(MAX_SETTLE)).await;
     }
     unchanged(&session.name(path), version(&look(session, path).await?), expected)
 }

@@ -66,6 +66,16 @@ impl SftpError {
         matches!(self, Self::Missing { .. } | Self::Forbidden { .. } | Self::Unreadable { .. })
     }
 
+    /// The reason why one file or folder is left out, for a place that shows its name already.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Missing { .. } => "it is not there; a link may lead nowhere".into(),
+            Self::Forbidden { user, .. } => format!("it may not be read by {user:?}"),
+            Self::Unreadable { reason, .. } => format!("it cannot be read: {reason}"),
+            error => error.to_string(),
+        }
+    }
+
     pub(super) fn too_many(name: &str, entries: usize) -> Self {
         Self::TooMuch { name: name.to_owned(), what: "has too many entries".into(), limit: entries.to_string() }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use elt_shared::config::SftpSource;
+
 /// The bounds of one SFTP source. Tests use smaller ones; a worker uses the default.
 #[derive(Debug, Clone)]
 pub struct SftpLimits {
@@ -17,7 +19,8 @@ pub struct SftpLimits {
     pub attempts: u32,
     /// The first pause between two attempts; each further one is twice as long.
     pub backoff: Duration,
-    /// A file changed more recently than this is looked at again after it has passed.
+    /// A file changed more recently than this is looked at again after it has passed; one that would take longer than
+    /// [`MAX_SETTLE`] to rest is left for the next run.
     pub settle: Duration,
     /// How often a file that changes while it is read is read anew before it is left for the next tick.
     pub rereads: u32,
@@ -31,6 +34,16 @@ pub struct SftpLimits {
     pub in_flight: usize,
 }
 
+/// The longest a run waits for a file to rest.
+pub(super) const MAX_SETTLE: Duration = Duration::from_secs(30);
+
+impl SftpLimits {
+    /// The bounds of a source, with its own time to settle.
+    pub(super) fn of(source: &SftpSource) -> Self {
+        Self { settle: Duration::from_secs(source.settle_seconds), ..Self::default() }
+    }
+}
+
 impl Default for SftpLimits {
     fn default() -> Self {
         Self {
@@ -40,7 +53,7 @@ impl Default for SftpLimits {
             total: Duration::from_hours(6),
             attempts: 3,
             backoff: Duration::from_secs(1),
-            settle: Duration::from_secs(2),
+            settle: Duration::from_secs(5),
             rereads: 3,
             entries: 100_000,
             total_bytes: 1 << 40,

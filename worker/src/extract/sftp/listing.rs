@@ -1,5 +1,8 @@
 //! What is on the server: one file, the files of a folder, or those a glob matches, in name order.
 
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
 use futures::TryStreamExt;
 use globset::{GlobBuilder, GlobMatcher};
 use openssh_sftp_client::fs::DirEntry;
@@ -29,6 +32,15 @@ pub(super) struct Version {
     pub(super) size: u64,
     /// Modification time, in seconds since the epoch.
     pub(super) mtime: u64,
+}
+
+impl Version {
+    /// Time until the file will have been unchanged for `settle`, by this machine's clock; `None`: it has been already.
+    pub(super) fn rests_in(self, settle: Duration) -> Option<Duration> {
+        let age = chrono::Utc::now().timestamp_millis() - i64::try_from(self.mtime).unwrap_or(0).saturating_mul(1000);
+        // A time in the future says nothing about the last write, so the file is taken as unchanged.
+        settle.checked_sub(Duration::from_millis(u64::try_from(age).ok()?)).filter(|missing| !missing.is_zero())
+    }
 }
 
 /// The files of a source, and what else is there.
@@ -87,7 +99,17 @@ async fn named(session: &Session, path: &str) -> Result<Listing> {
     Ok(listing)
 }
 
-/// Every wanted file of a folder, and of the folders below it down to `depth`.
+/// A folder to look into.
+struct Folder {
+    path: String,
+    /// Its path without links; two folders with the same one are the same folder.
+    canonical: String,
+    level: usize,
+}
+
+/// Every wanted file of a folder, and of the folders below it down to `depth`. Each folder is visited once, however many
+/// links lead to it, and by its own path where there is one. A file or folder below the first one that cannot be read
+/// is left out with the reason.
 async fn folder(
     session: &Session,
     start: &str,
@@ -95,34 +117,65 @@ async fn folder(
     glob: Option<&GlobMatcher>,
     listing: &mut Listing,
 ) -> Result<()> {
-    let mut folders = vec![(start.to_owned(), 0)];
+    let first = Folder { path: start.to_owned(), canonical: canonical(session, start).await?, level: 0 };
+    let (mut folders, mut linked, mut visited) = (vec![first], VecDeque::new(), HashSet::new());
     let mut entries = 0;
-    while let Some((folder, level)) = folders.pop() {
-        for entry in read(session, &folder).await? {
+    while let Some(folder) = folders.pop().or_else(|| linked.pop_front()) {
+        if !visited.insert(folder.canonical.clone()) {
+            continue;
+        }
+        let mut found = match read(session, &folder.path).await {
+            Err(error) if error.is_of_one_file() && folder.level > 0 => {
+                listing.left_out.push((folder.path, LeftOutKind::Failed, error.reason()));
+                continue;
+            }
+            found => found?,
+        };
+        found.sort_by(|one, other| one.filename().cmp(other.filename()));
+        for entry in found {
             entries += 1;
             if entries > session.server.limits.entries {
                 return Err(SftpError::too_many(&session.name(start), session.server.limits.entries));
             }
-            // Hidden entries belong to other programs; `.` and `..` are among them. A name with a slash is no name.
-            let Some(name) = entry.filename().to_str().filter(|name| !name.starts_with('.') && !name.contains('/'))
-            else {
+            // Hidden entries belong to other programs; `.` and `..` are among them.
+            let name = entry.filename().to_string_lossy();
+            if name.starts_with('.') {
                 continue;
-            };
-            let path = join(&folder, name);
-            let meta = match entry.file_type() {
-                Some(kind) if kind.is_file() || kind.is_dir() => entry.metadata(),
+            }
+            let path = join(&folder.path, &name);
+            if name.contains('/') || name.is_empty() {
+                listing.left_out.push((
+                    path,
+                    LeftOutKind::Failed,
+                    "the server gives it a name that cannot be one".into(),
+                ));
+                continue;
+            }
+            if let Err((path, reason)) = storable(&path) {
+                listing.left_out.push((path, LeftOutKind::Failed, reason));
+                continue;
+            }
+            let is_plain = entry.file_type().is_some_and(|kind| kind.is_file() || kind.is_dir());
+            let meta = match is_plain {
+                true => entry.metadata(),
                 // A link, or a server that does not say: look at what it leads to.
-                _ => match look(session, &path).await {
-                    Ok(meta) => meta,
-                    Err(error) if error.is_transient() => return Err(error),
-                    Err(error) => {
-                        listing.left_out.push((path, LeftOutKind::Failed, error.to_string()));
+                false => match look(session, &path).await {
+                    Err(error) if error.is_of_one_file() => {
+                        listing.left_out.push((path, LeftOutKind::Failed, error.reason()));
                         continue;
                     }
+                    meta => meta?,
                 },
             };
             if meta.file_type().is_some_and(|kind| kind.is_dir()) {
-                folders.extend((level < depth).then_some((path, level + 1)));
+                let level = folder.level + 1;
+                match (level <= depth, is_plain) {
+                    (false, _) => {}
+                    (true, true) => folders.push(Folder { canonical: join(&folder.canonical, &name), path, level }),
+                    (true, false) => {
+                        linked.push_back(Folder { canonical: canonical(session, &path).await?, path, level })
+                    }
+                }
             } else if glob.is_none_or(|glob| glob.is_match(&path)) {
                 match judge(&path, &meta) {
                     Ok(file) => listing.files.push(file),
@@ -134,6 +187,17 @@ async fn folder(
     listing.files.sort_by(|one, other| one.path.cmp(&other.path));
     listing.left_out.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(())
+}
+
+/// A folder's path without links; the path itself where the server does not tell.
+async fn canonical(session: &Session, folder: &str) -> Result<String> {
+    let mut fs = session.sftp.fs();
+    let asked = if folder.is_empty() { "." } else { folder };
+    match session.answer(&session.name(folder), fs.canonicalize(asked)).await {
+        Ok(path) => Ok(path.to_string_lossy().into_owned()),
+        Err(error) if error.is_of_one_file() => Ok(folder.to_owned()),
+        Err(error) => Err(error),
+    }
 }
 
 async fn read(session: &Session, folder: &str) -> Result<Vec<DirEntry>> {
@@ -149,6 +213,15 @@ async fn read(session: &Session, folder: &str) -> Result<Vec<DirEntry>> {
         }
     }
     Ok(entries)
+}
+
+/// Checks that a path can be written into a report. The error is a form that can be shown, and the reason. A server may
+/// send any bytes as a name.
+fn storable(path: &str) -> Result<(), (String, String)> {
+    match path.contains('\0') {
+        true => Err((path.replace('\0', "\u{fffd}"), "its name has a NUL character: rename it on the server".into())),
+        false => Ok(()),
+    }
 }
 
 /// Whether an entry is input, and if not, why.
@@ -196,6 +269,14 @@ mod tests {
         assert_eq!(glob_start("*.csv"), Some(""));
         assert_eq!(glob_start("/*.csv"), Some("/"));
         assert_eq!(glob_start("/out/a.csv"), None);
+    }
+
+    #[test]
+    fn a_name_that_no_report_can_hold_is_shown_without_it() {
+        assert!(storable("/out/a b.csv").is_ok());
+        let (shown, reason) = storable("/out/a\0b.csv").expect_err("a NUL character");
+        assert_eq!(shown, "/out/a\u{fffd}b.csv");
+        assert!(reason.contains("NUL"), "{reason}");
     }
 
     #[test]

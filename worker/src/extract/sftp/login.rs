@@ -1,4 +1,4 @@
-//! Logging in: with a password or a private key, once. More attempts would lock accounts.
+//! Logging in: with a password, a private key, or both. Each is tried once, because more attempts would lock accounts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use super::error::{Result, SftpError};
 use super::host_key::HostKeyCheck;
 use crate::extract::ExtractContext;
 
-/// How the config logs in, its key read and decrypted: what is wrong with a key is found before any connection.
-pub(super) enum Credentials {
-    Password(Secret),
-    Key(Arc<PrivateKey>),
+/// The key and the password of a config; at least one of the two is there. The key is read and decrypted already, so
+/// that a key that cannot be used is reported before a connection is made.
+pub(super) struct Credentials {
+    key: Option<Arc<PrivateKey>>,
+    password: Option<Secret>,
 }
 
 /// Bytes of the longest key file that is looked at.
@@ -26,9 +27,10 @@ const QUESTIONS: usize = 5;
 
 impl Credentials {
     pub(super) fn of(source: &SftpSource, server: &str, context: &ExtractContext) -> Result<Self> {
-        let (key, passphrase) = match &source.login {
-            SftpLogin::Password(password) => return Ok(Self::Password(password.clone())),
-            SftpLogin::PrivateKey { key, passphrase } => (key, passphrase),
+        let (key, passphrase, password) = match &source.login {
+            SftpLogin::Password(password) => return Ok(Self { key: None, password: Some(password.clone()) }),
+            SftpLogin::PrivateKey { key, passphrase } => (key, passphrase, None),
+            SftpLogin::PrivateKeyAndPassword { key, passphrase, password } => (key, passphrase, Some(password.clone())),
         };
         let refuse = |reason: String| SftpError::BadKey { server: server.to_owned(), reason };
         let text = match key.expose() {
@@ -37,13 +39,14 @@ impl Credentials {
         };
         let key = decode_secret_key(&text, passphrase.as_ref().map(Secret::expose))
             .map_err(|error| refuse(why(&error, passphrase.is_some())))?;
-        Ok(Self::Key(Arc::new(key)))
+        Ok(Self { key: Some(Arc::new(key)), password })
     }
 
     fn name(&self) -> &'static str {
-        match self {
-            Self::Password(_) => "password",
-            Self::Key(_) => "private key",
+        match (&self.key, &self.password) {
+            (Some(_), Some(_)) => "private key and password",
+            (Some(_), None) => "private key",
+            (None, _) => "password",
         }
     }
 }
@@ -56,19 +59,13 @@ pub(super) async fn login(
     server: &str,
 ) -> Result<()> {
     let lost = |error: russh::Error| SftpError::Lost { server: server.to_owned(), reason: error.to_string() };
-    let remaining = match credentials {
-        Credentials::Key(key) => {
-            let hash = if key.algorithm().is_rsa() {
-                session.best_supported_rsa_hash().await.map_err(lost)?.flatten()
-            } else {
-                None
-            };
-            let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
-            refused(session.authenticate_publickey(user, key).await.map_err(lost)?)
-        }
-        Credentials::Password(password) => with_password(session, user, password).await.map_err(lost)?,
+    let remaining = match (&credentials.key, &credentials.password) {
+        (Some(key), Some(password)) => with_both(session, user, key, password).await,
+        (Some(key), None) => with_key(session, user, key).await,
+        (None, Some(password)) => with_password(session, user, password).await,
+        (None, None) => session.authenticate_none(user).await.map(refused),
     };
-    match remaining {
+    match remaining.map_err(lost)? {
         None => Ok(()),
         Some(methods) => Err(SftpError::Login {
             server: server.to_owned(),
@@ -79,16 +76,69 @@ pub(super) async fn login(
     }
 }
 
-/// By the method the server offers: some ask for passwords only in a dialogue.
+/// With the key and the password, in the order the server asks for them. It may want both, one after the other, or be
+/// content with either.
+async fn with_both(
+    session: &mut Handle<HostKeyCheck>,
+    user: &str,
+    key: &Arc<PrivateKey>,
+    password: &Secret,
+) -> Result<Option<MethodSet>, russh::Error> {
+    let mut offered = match refused(session.authenticate_none(user).await?) {
+        None => return Ok(None),
+        Some(offered) => offered,
+    };
+    let (mut key, mut password) = (Some(key), Some(password));
+    loop {
+        let refusal = if offered.contains(&MethodKind::PublicKey)
+            && let Some(key) = key.take()
+        {
+            with_key(session, user, key).await?
+        } else if (offered.contains(&MethodKind::Password) || offered.contains(&MethodKind::KeyboardInteractive))
+            && let Some(password) = password.take()
+        {
+            with_offered_password(session, user, password, &offered).await?
+        } else {
+            return Ok(Some(offered));
+        };
+        match refusal {
+            None => return Ok(None),
+            Some(remaining) => offered = remaining,
+        }
+    }
+}
+
+async fn with_key(
+    session: &mut Handle<HostKeyCheck>,
+    user: &str,
+    key: &Arc<PrivateKey>,
+) -> Result<Option<MethodSet>, russh::Error> {
+    let hash = match key.algorithm().is_rsa() {
+        true => session.best_supported_rsa_hash().await?.flatten(),
+        false => None,
+    };
+    let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
+    Ok(refused(session.authenticate_publickey(user, key).await?))
+}
+
 async fn with_password(
     session: &mut Handle<HostKeyCheck>,
     user: &str,
     password: &Secret,
 ) -> Result<Option<MethodSet>, russh::Error> {
-    let offered = match session.authenticate_none(user).await? {
-        AuthResult::Success => return Ok(None),
-        AuthResult::Failure { remaining_methods, .. } => remaining_methods,
-    };
+    match refused(session.authenticate_none(user).await?) {
+        None => Ok(None),
+        Some(offered) => with_offered_password(session, user, password, &offered).await,
+    }
+}
+
+/// By the method the server offers, because some ask for passwords only in a dialogue.
+async fn with_offered_password(
+    session: &mut Handle<HostKeyCheck>,
+    user: &str,
+    password: &Secret,
+    offered: &MethodSet,
+) -> Result<Option<MethodSet>, russh::Error> {
     if offered.contains(&MethodKind::Password) || !offered.contains(&MethodKind::KeyboardInteractive) {
         return Ok(refused(session.authenticate_password(user, password.expose()).await?));
     }
@@ -103,7 +153,7 @@ async fn with_password(
             }
         };
     }
-    Ok(Some(offered))
+    Ok(Some(offered.clone()))
 }
 
 /// What the server would accept instead; `None`: it accepted.

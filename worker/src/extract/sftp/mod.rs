@@ -4,7 +4,8 @@
 //! - [`server`]: the server's name, and what goes wrong with it in words
 //! - [`session`]: a connection; [`remote`]: a new one when it breaks
 //! - [`host_key`]: is it the server it was before
-//! - [`login`]: with a password or a private key
+//! - [`login`]: with a password, a private key, or both
+//! - [`names`]: names that are not UTF-8
 //! - [`listing`]: what is there
 //! - [`download`]: one file, pipelined, resumed, and checked against change
 //! - [`after_load`]: moving and deleting what was loaded
@@ -18,6 +19,7 @@ mod host_key;
 mod limits;
 mod listing;
 mod login;
+mod names;
 mod remote;
 mod server;
 mod session;
@@ -30,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
 use self::error::{Result, SftpError};
+use self::limits::MAX_SETTLE;
 pub use self::limits::SftpLimits;
 use self::listing::{RemoteFile, Version};
 use self::remote::Remote;
@@ -39,13 +42,15 @@ use crate::error::{PipelineError, Result as PipelineResult};
 
 /// How long a test of the connection may take.
 const PROBE_PATIENCE: Duration = Duration::from_mins(2);
+/// Longest time for moving or deleting the files of one source, because the run occupies its worker meanwhile.
+const AFTER_LOAD_PATIENCE: Duration = Duration::from_mins(10);
 
 /// Fetches every file of a source.
 ///
 /// # Errors
 /// When the server cannot be reached or trusted, refuses the login, or a file cannot be had: the source failed.
 pub async fn extract(index: usize, source: &SftpSource, context: &ExtractContext) -> PipelineResult<Extracted> {
-    extract_within(index, source, context, &SftpLimits::default()).await
+    extract_within(index, source, context, &SftpLimits::of(source)).await
 }
 
 /// [`extract`] with other limits.
@@ -61,17 +66,19 @@ pub async fn extract_within(
     guarded(source, &context.stop, limits, fetch(index, source, context, limits)).await
 }
 
-/// A value that changes when the source's rows may have: from names, sizes and times on the server.
+/// A value that changes when the source's rows may have changed: from names, sizes and times on the server. A file that
+/// may still be being written does not count until it has been unchanged for `settle_seconds`.
 ///
 /// # Errors
 /// As [`extract`].
 pub async fn fingerprint(source: &SftpSource, context: &ExtractContext) -> PipelineResult<u128> {
-    let limits = SftpLimits::default();
+    let limits = SftpLimits::of(source);
     guarded(source, &context.stop, &limits, async {
         let mut remote = Remote::new(source, context, &limits)?;
         let listing = remote.with(|session| async move { listing::list(&session, &source.path).await }).await?;
         let mut hash = Xxh3::new();
-        for RemoteFile { path, version: Version { size, mtime }, .. } in &listing.files {
+        let rests = |file: &&RemoteFile| file.version.rests_in(limits.settle).is_none();
+        for RemoteFile { path, version: Version { size, mtime }, .. } in listing.files.iter().filter(rests) {
             hash.update(format!("{path}\0{size}\0{mtime}\0").as_bytes());
         }
         Ok(hash.digest128())
@@ -113,9 +120,19 @@ async fn head(
 }
 
 /// Moves or deletes what was loaded, as its sources say. Called once the load has committed; what fails here is
-/// answered as sentences, for the rows are loaded and nothing is to be undone.
+/// returned as sentences, because the rows are loaded and nothing is to be undone.
 pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: &ExtractContext) -> Vec<String> {
-    let limits = SftpLimits::default();
+    let limits = SftpLimits { total: AFTER_LOAD_PATIENCE, ..SftpLimits::default() };
+    after_load_within(sources, files, context, &limits).await
+}
+
+/// [`after_load`] with other limits.
+pub async fn after_load_within(
+    sources: &[SourceConfig],
+    files: &[InputFile],
+    context: &ExtractContext,
+    limits: &SftpLimits,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         let SourceConfig::Sftp(source) = source else { continue };
@@ -124,21 +141,43 @@ pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: 
         if tasks.is_empty() {
             continue;
         }
-        let mut remote = match Remote::new(source, context, &limits) {
-            Ok(remote) => remote,
-            Err(error) => {
-                warnings.push(error.to_string());
-                continue;
+        match Remote::new(source, context, limits) {
+            Ok(mut remote) => warnings.extend(carry_out_all(&mut remote, &tasks, context).await),
+            Err(error) => warnings.push(error.to_string()),
+        }
+    }
+    warnings
+}
+
+/// Carries out the tasks of one source until its time is up or the run should stop. The files that are left stay where
+/// they are; their rows are duplicates when they are read again.
+async fn carry_out_all(remote: &mut Remote<'_>, tasks: &[&RemoteTask], context: &ExtractContext) -> Vec<String> {
+    let limits = remote.server.limits.clone();
+    let deadline = tokio::time::Instant::now() + limits.total;
+    let mut warnings = Vec::new();
+    for (number, task) in tasks.iter().enumerate() {
+        let name = remote.server.path(&task.path);
+        let carried_out = tokio::select! {
+            biased;
+            () = context.stop.cancelled() => Err("the run was asked to stop".to_owned()),
+            done = tokio::time::timeout_at(deadline, after_load::carry_out(remote, task)) => {
+                done.map_err(|_| format!("moving and deleting took longer than {} s", limits.total.as_secs_f32()))
             }
         };
-        for task in tasks {
-            match after_load::carry_out(&mut remote, task).await {
-                Ok(done) => tracing::info!("{done}"),
-                Err(SftpError::Changed { name }) => {
-                    warnings.push(format!("{name} was loaded and stays where it is: it has changed since"));
-                }
-                Err(error) => warnings
-                    .push(format!("{} was loaded and stays where it is: {error}", remote.server.path(&task.path))),
+        match carried_out {
+            Ok(Ok(done)) => tracing::info!("{done}"),
+            Ok(Err(SftpError::Changed { .. })) => {
+                warnings.push(format!("{name} was loaded and stays where it is: it has changed since"));
+            }
+            Ok(Err(error)) => warnings.push(format!("{name} was loaded and stays where it is: {error}")),
+            Err(why) => {
+                let more = match tasks.len() - number - 1 {
+                    0 => String::new(),
+                    1 => " and 1 more file".to_owned(),
+                    more => format!(" and {more} more files"),
+                };
+                warnings.push(format!("{name}{more} were loaded and may still be where they were: {why}"));
+                break;
             }
         }
     }
@@ -174,12 +213,26 @@ async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limi
         extracted.left_out.push(LeftOut { name: remote.server.path(&path), kind, reason });
     }
     for (number, file) in listing.files.iter().enumerate() {
+        if !listing.single && file.version.rests_in(limits.settle).is_some_and(|rests_in| rests_in > MAX_SETTLE) {
+            let seconds = limits.settle.as_secs();
+            extracted.left_out.push(LeftOut {
+                name: remote.server.path(&file.path),
+                kind: LeftOutKind::Skipped,
+                reason: format!(
+                    "it changed less than {seconds} s ago and may still be written; the next look or run reads it"
+                ),
+            });
+            continue;
+        }
         // The server's names stay on the server: a name of ours cannot lead out of the spool.
         let to = folder.join(format!("sftp-{index}-{number}"));
         match download::download(&mut remote, file, &to).await {
             Ok(Some(version)) => {
                 let input = input(index, source, &remote, file, version, &to)?;
                 extracted.files.push(InputFile { required: listing.single, ..input });
+            }
+            Ok(None) if listing.single => {
+                return Err(SftpError::Changed { name: remote.server.path(&file.path) });
             }
             Ok(None) => {
                 let reason = "it changed each time it was read, so it is still being written".into();
@@ -190,7 +243,7 @@ async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limi
                 });
             }
             Err(error) if error.is_of_one_file() && !listing.single => {
-                let (name, reason) = (remote.server.path(&file.path), error.to_string());
+                let (name, reason) = (remote.server.path(&file.path), error.reason());
                 extracted.left_out.push(LeftOut { name, kind: LeftOutKind::Failed, reason });
             }
             Err(error) => return Err(error),

@@ -12,6 +12,7 @@ use russh::AlgorithmKind;
 use super::error::SftpError;
 use super::host_key::HandshakeError;
 use super::limits::SftpLimits;
+use super::names;
 
 /// What is known of a server before any connection.
 pub(super) struct Server {
@@ -35,7 +36,7 @@ impl Server {
     /// A path as people see it: `sftp://host/path`.
     pub(super) fn path(&self, path: &str) -> String {
         let slash = if path.starts_with('/') { "" } else { "/" };
-        format!("{}{slash}{path}", self.name)
+        format!("{}{slash}{}", self.name, names::shown(path))
     }
 
     pub(super) fn silent(&self, what: &'static str, after: Duration) -> SftpError {

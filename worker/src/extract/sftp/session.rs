@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::error::{Result, SftpError};
 use super::host_key::HostKeyCheck;
 use super::login::{Credentials, login};
+use super::names::{self, Translation};
 use super::server::Server;
 use crate::extract::ExtractContext;
 
@@ -26,6 +27,8 @@ pub(super) struct Session {
     pub(super) sftp: Sftp,
     /// Bytes of files that arrived over this connection.
     pub(super) received: AtomicU64,
+    // Dropping it would end the exchange of packets between the client and the SSH connection.
+    _translation: Translation,
     // Keeps the SSH connection open.
     _ssh: Handle<HostKeyCheck>,
 }
@@ -43,14 +46,20 @@ impl Session {
         timeout(limit, login(&mut ssh, &server.user, credentials, &server.name))
             .await
             .map_err(|_| server.silent("did not answer the login within", limit))??;
-        let opening = async {
-            let channel = ssh.channel_open_session().await.map_err(|error| server.no_sftp(error.to_string()))?;
-            channel.request_subsystem(true, "sftp").await.map_err(|error| server.no_sftp(error.to_string()))?;
-            let (from, to) = tokio::io::split(channel.into_stream());
-            Sftp::new(to, from, SftpOptions::new()).await.map_err(|error| server.no_sftp(error.to_string()))
+        let opened = match timeout(limit, open_sftp(&ssh)).await {
+            Err(_) => return Err(server.silent("did not start SFTP within", limit)),
+            Ok(Ok(opened)) => opened,
+            Ok(Err(reason)) => {
+                // The client reports a refusal and a broken connection alike: another channel tells them apart.
+                return match timeout(limit, ssh.channel_open_session()).await {
+                    Ok(Ok(_) | Err(russh::Error::ChannelOpenFailure(_))) => Err(server.no_sftp(reason)),
+                    _ => Err(SftpError::Lost { server: server.name.clone(), reason }),
+                };
+            }
         };
-        let sftp = timeout(limit, opening).await.map_err(|_| server.silent("did not start SFTP within", limit))??;
-        Ok(Self { server: Arc::clone(server), sftp, received: AtomicU64::new(0), _ssh: ssh })
+        let (sftp, translation) = opened;
+        let received = AtomicU64::new(0);
+        Ok(Self { server: Arc::clone(server), sftp, received, _translation: translation, _ssh: ssh })
     }
 
     /// A path as people see it.
@@ -70,6 +79,16 @@ impl Session {
             Err(_) => Err(self.server.silent("did not answer for", idle)),
         }
     }
+}
+
+/// Starts SFTP on a channel of its own. The error is the end of a sentence.
+async fn open_sftp(ssh: &Handle<HostKeyCheck>) -> Result<(Sftp, Translation), String> {
+    let channel = ssh.channel_open_session().await.map_err(|error| error.to_string())?;
+    channel.request_subsystem(true, "sftp").await.map_err(|error| error.to_string())?;
+    let (client, translation) = names::translated(channel.into_stream());
+    let (from, to) = tokio::io::split(client);
+    let sftp = Sftp::new(to, from, SftpOptions::new()).await.map_err(|error| error.to_string())?;
+    Ok((sftp, translation))
 }
 
 /// Connects to the server we know: over a connection for each key it may be known by, until one fits.

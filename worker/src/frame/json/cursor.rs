@@ -7,6 +7,14 @@ use super::text::unescape;
 use crate::frame::read::FileError;
 use crate::frame::window::Window;
 
+/// The kind of elements that an array holds, by its first element that is not null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Array {
+    OfObjects,
+    Empty,
+    Other,
+}
+
 /// A place in a document.
 pub(super) struct Cursor {
     pub window: Window,
@@ -62,7 +70,7 @@ impl Cursor {
         }
     }
 
-    /// The next byte that is no white space; `None` at the end of the file.
+    /// The next byte that is not white space; `None` at the end of the file.
     pub(super) fn peek(&mut self) -> Result<Option<u8>, FileError> {
         loop {
             while let Some(&byte) = self.window.text().get(self.at) {
@@ -141,7 +149,7 @@ impl Cursor {
         }
     }
 
-    /// Steps on until so many brackets that are open, and the value that starts here, are closed.
+    /// Steps over the value at the cursor, and out of the `open` brackets around the cursor.
     fn skip_closed(&mut self, open: usize) -> Result<(), FileError> {
         let mut open = open;
         loop {
@@ -186,7 +194,7 @@ impl Cursor {
         }
     }
 
-    /// Steps to the end of the document from inside so many open brackets; nothing may follow it.
+    /// Steps to the end of the document from inside of `open` brackets; nothing may follow it.
     pub(super) fn finish(&mut self, open: usize) -> Result<(), FileError> {
         if open > 0 {
             self.skip_closed(open)?;
@@ -242,19 +250,31 @@ impl Cursor {
         Ok(true)
     }
 
-    /// Steps over a value of any size; true when it is an array whose first element is an object.
-    pub(super) fn skip_and_tell_objects(&mut self) -> Result<bool, FileError> {
+    /// Steps over a value of any size. Returns the kind of elements of an array; `None` for any other value.
+    pub(super) fn skip_and_tell_array(&mut self) -> Result<Option<Array>, FileError> {
         if self.peek()? != Some(b'[') {
             self.skip_value()?;
-            return Ok(false);
+            return Ok(None);
         }
         self.at += 1;
-        let objects = self.peek()? == Some(b'{');
+        let mut first = self.peek()?;
+        if first == Some(b']') {
+            self.at += 1;
+            return Ok(Some(Array::Empty));
+        }
+        // null does not tell what the other elements are.
+        while first == Some(b'n') {
+            self.skip_value()?;
+            if !self.next_entry(b']')? {
+                return Ok(Some(Array::Other));
+            }
+            first = self.peek()?;
+        }
         self.skip_closed(1)?;
-        Ok(objects)
+        Ok(Some(if first == Some(b'{') { Array::OfObjects } else { Array::Other }))
     }
 
-    /// The file is no JSON at a position of the window.
+    /// The error for invalid JSON at a position of the window.
     pub(super) fn broken(&mut self, at: usize, what: &'static str) -> FileError {
         let text = self.window.text();
         let code = if at >= text.len() && self.window.ended() { "truncated" } else { "broken_json" };

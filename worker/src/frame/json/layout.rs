@@ -2,7 +2,8 @@
 
 use elt_shared::json_path::{JsonPath, Step};
 
-use super::cursor::{Cursor, looks_like_lines};
+use super::cursor::Cursor;
+use super::survey::{Rows, Survey, survey_object};
 use crate::extract::{Format, InputFile};
 use crate::frame::read::FileError;
 use crate::frame::unpack::Text;
@@ -11,14 +12,14 @@ use crate::frame::window::Window;
 /// How rows follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// The elements of an array; so many brackets are open around it.
+    /// The elements of an array inside of `open` brackets.
     Elements {
         /// Open brackets.
         open: usize,
         /// Whether they are strings, numbers and booleans: rows of the column `value`.
         scalars: bool,
     },
-    /// One object; so many brackets are open around it.
+    /// One object inside of `open` brackets.
     One {
         /// Open brackets.
         open: usize,
@@ -27,23 +28,10 @@ pub(super) enum Layout {
     Values,
     /// One object a line.
     Lines,
-    /// No rows, only the rest of the document with so many open brackets.
+    /// No rows, only the rest of the document, from inside of `open` brackets.
     Nothing {
         /// Open brackets.
         open: usize,
-    },
-}
-
-/// What a survey of a document that starts with an object found.
-enum Survey {
-    /// It is the only value; exactly this member of it is an array of objects.
-    Wrapper(String),
-    /// It is the only value, and a row.
-    Object,
-    /// More values follow.
-    Several {
-        /// The first one has a line for itself.
-        lines: bool,
     },
 }
 
@@ -84,7 +72,10 @@ fn follow(mut cursor: Cursor, steps: &[Step], size: usize, input: &InputFile) ->
             None,
             format_args!("it has nothing at records: {records}"),
         )
-        .hint("Correct records: so that it leads to the array of rows."));
+        .hint(
+            "Look at the file: it may be an error. If it is built differently now, write or correct records: so that it \
+             leads to the array of rows; without it the place that an earlier run found holds.",
+        ));
     }
     let open = steps.len();
     match cursor.peek()? {
@@ -113,7 +104,7 @@ fn follow(mut cursor: Cursor, steps: &[Step], size: usize, input: &InputFile) ->
     }
 }
 
-/// The first byte of the first element that is not `null`; the closing bracket's when there is none.
+/// The first byte of the first element that is not `null`, or the closing bracket when all are.
 fn first_that_is_not_null(cursor: &mut Cursor) -> Result<Option<u8>, FileError> {
     loop {
         cursor.skip_value()?;
@@ -127,55 +118,32 @@ fn first_that_is_not_null(cursor: &mut Cursor) -> Result<Option<u8>, FileError> 
     }
 }
 
-/// A document that starts with an object is surveyed first: what matters may be at its end.
+/// The rows of a document that starts with an object, when neither the config nor an earlier run says where they are.
 fn object(mut cursor: Cursor, size: usize, input: &InputFile) -> Result<(Cursor, Layout, Option<String>), FileError> {
-    let lines = looks_like_lines(cursor.window.text());
-    let survey = match survey(&mut cursor) {
-        Ok(survey) => survey,
-        // The first line may be broken; the others are rows all the same.
-        Err(error) if error.code == "broken_json" && lines => Survey::Several { lines: true },
-        Err(error) => return Err(error),
-    };
+    let survey = survey_object(&mut cursor)?;
     let mut cursor = restart(size, input)?;
     cursor.peek()?;
-    match survey {
-        Survey::Object => Ok((cursor, Layout::One { open: 0 }, None)),
-        Survey::Several { lines: true } => Ok((cursor, Layout::Lines, None)),
-        Survey::Several { lines: false } => Ok((cursor, Layout::Values, None)),
-        Survey::Wrapper(member) => {
+    let members = match survey {
+        Survey::Several { lines: true } => return Ok((cursor, Layout::Lines, None)),
+        Survey::Several { lines: false } => return Ok((cursor, Layout::Values, None)),
+        Survey::Object(members) => members,
+    };
+    match members.rows() {
+        Some(Rows::Object) => Ok((cursor, Layout::One { open: 0 }, None)),
+        Some(Rows::Nothing) => {
+            cursor.skip_value()?;
+            Ok((cursor, Layout::Nothing { open: 0 }, None))
+        }
+        Some(Rows::Member(member)) => {
             let note = format!("{}: the rows are the elements of its member {member:?}", input.name);
             follow(cursor, &[Step::Member(member)], size, input).map(|(cursor, layout)| (cursor, layout, Some(note)))
         }
+        None => Err(members.refuse(input)),
     }
-}
-
-fn survey(cursor: &mut Cursor) -> Result<Survey, FileError> {
-    let first_line = cursor.line();
-    let mut arrays = Vec::new();
-    cursor.at += 1;
-    if cursor.peek()? == Some(b'}') {
-        cursor.at += 1;
-    } else {
-        loop {
-            let name = cursor.name()?;
-            if cursor.skip_and_tell_objects()? && arrays.len() < 2 {
-                arrays.push(name);
-            }
-            if !cursor.next_entry(b'}')? {
-                break;
-            }
-        }
-    }
-    let last_line = cursor.line();
-    Ok(match (cursor.peek()?, &arrays[..]) {
-        (Some(_), _) => Survey::Several { lines: first_line == last_line && cursor.line() > last_line },
-        (None, [member]) => Survey::Wrapper(String::from_utf8_lossy(member).into_owned()),
-        (None, _) => Survey::Object,
-    })
 }
 
 /// The file from its start again.
-fn restart(size: usize, input: &InputFile) -> Result<Cursor, FileError> {
+pub(super) fn restart(size: usize, input: &InputFile) -> Result<Cursor, FileError> {
     Ok(Cursor::new(Window::new(Text::open(input)?, size)))
 }
 

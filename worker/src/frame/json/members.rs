@@ -26,9 +26,11 @@ pub(super) struct Members {
     pub blank: bool,
     /// A name that appeared twice in one object.
     pub repeated: Option<String>,
+    /// First column of the row that is being put together whose value is `NaN` or infinite.
+    non_finite: Option<usize>,
 }
 
-/// Why a record is no row: code and sentence.
+/// The reason why a record is not a row: a code and a sentence.
 pub(super) type Problem = (&'static str, String);
 
 /// Why nothing can be said about a record.
@@ -44,8 +46,8 @@ impl Members {
         &self.names
     }
 
-    /// Puts the value that starts at `start` together as a row. Returns where it ends, and why it is no row if it is none.
-    /// Rows are objects, or with `scalars` everything else that is not nested.
+    /// Makes a row of the value that starts at `start`. Returns where the value ends, and the problem if it cannot be a
+    /// row. Rows are objects, or with `scalars` everything else that is not nested.
     pub(super) fn row(
         &mut self,
         scanner: &mut Scanner<'_>,
@@ -56,6 +58,7 @@ impl Members {
     ) -> Result<(usize, Option<Problem>), Refused> {
         self.rows += 1;
         self.blank = false;
+        self.non_finite = None;
         self.row.clear();
         self.row.resize(self.names.as_slice().len(), Cell::NULL);
         if text.get(start) == Some(&b'{') && !scalars {
@@ -70,6 +73,7 @@ impl Members {
             (false, _) => Some(("not_an_object", "it is no JSON object".to_owned())),
             (true, false) => {
                 let column = self.names.of_key("value").map_err(Refused::Name)?;
+                self.note_number(text, value, column);
                 self.set(column, cell(text, value, extra));
                 None
             }
@@ -91,7 +95,10 @@ impl Members {
                 return;
             }
             match self.column(text, name, position) {
-                Ok(column) => self.set(column, cell(text, value, extra)),
+                Ok(column) => {
+                    self.note_number(text, value, column);
+                    self.set(column, cell(text, value, extra));
+                }
                 Err(error) => refused = Some(error),
             }
             position += 1;
@@ -126,6 +133,22 @@ impl Members {
         sheet.cells.extend_from_slice(&self.row);
         sheet.lines.push(line);
         sheet.spans.push((span.0 as u32, span.1 as u32));
+    }
+
+    /// Name of the row's first column that holds `NaN` or an infinite number.
+    pub(super) fn non_finite(&self) -> Option<&str> {
+        self.non_finite.map(|column| self.names.as_slice()[column].as_str())
+    }
+
+    /// Notes a number that JSON does not have.
+    #[inline]
+    fn note_number(&mut self, text: &[u8], value: Value, column: usize) {
+        if value.token == Token::Number
+            && self.non_finite.is_none()
+            && matches!(&text[value.start..value.end], [b'N' | b'I', ..] | [b'-', b'I', ..])
+        {
+            self.non_finite = Some(column);
+        }
     }
 
     /// Sets a cell of the row; the last one of a name counts.

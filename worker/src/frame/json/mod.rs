@@ -6,6 +6,7 @@
 //! - [`scan`]: one value in a piece of text; [`text`]: strings without their escapes
 //! - [`members`]: members of objects become cells of columns
 //! - [`cursor`]: walks through a document without keeping it
+//! - [`survey`]: which member of an object holds the rows
 //! - [`layout`]: where the rows are
 //! - this file: rows become a sheet
 
@@ -13,6 +14,7 @@ mod cursor;
 mod layout;
 mod members;
 mod scan;
+pub mod survey;
 mod text;
 
 use std::sync::Arc;
@@ -44,13 +46,15 @@ pub(super) struct Json {
     started: bool,
     filtered: u64,
     note: Option<String>,
+    /// The first number that JSON does not have: its line and column.
+    non_finite: Option<(u64, String)>,
 }
 
 /// Why there are no more rows in the window.
 enum Halt {
     /// Every row was read.
     End,
-    /// The next one is not whole, or nobody can say where it ends.
+    /// The next row is not whole, or its end cannot be found.
     Fault(Fault),
     /// The file cannot be read on.
     Error(FileError),
@@ -76,6 +80,7 @@ impl Json {
             started: false,
             filtered: 0,
             note,
+            non_finite: None,
         })
     }
 
@@ -100,8 +105,11 @@ impl Json {
         let repeated = self.members.repeated.iter().map(|member| {
             format!("{name}: the member {member:?} appears more than once in an object; the last one counts")
         });
+        let non_finite = self.non_finite.iter().map(|(line, column)| {
+            format!("{name}:{line}: the column {column:?} holds NaN or Infinity, which JSON does not have; it is read as a number")
+        });
         let changes = self.members.names().changes().map(|change| format!("{name}: {change}"));
-        self.note.iter().cloned().chain(changes).chain(repeated).collect()
+        self.note.iter().cloned().chain(changes).chain(repeated).chain(non_finite).collect()
     }
 
     /// Reads the next rows; false at the end.
@@ -219,7 +227,7 @@ impl Json {
         Ok(())
     }
 
-    /// Adds the row that was put together to the sheet, or keeps its text and the reason why it is none.
+    /// Adds the row that was put together to the sheet, or keeps its text and the reason why it is not a row.
     fn keep(&mut self, sheet: &mut Sheet, mark: Mark, (start, end): (usize, usize), problem: Option<Problem>) {
         let line = self.cursor.line_at(start);
         let (code, reason) = match problem {
@@ -228,7 +236,12 @@ impl Json {
                 self.filtered += 1;
                 return;
             }
-            None => return self.members.push_row(sheet, line, (start, end)),
+            None => {
+                if let (None, Some(column)) = (&self.non_finite, self.members.non_finite()) {
+                    self.non_finite = Some((line, column.to_owned()));
+                }
+                return self.members.push_row(sheet, line, (start, end));
+            }
         };
         self.undo(sheet, mark);
         let raw = self.text()[start..end.min(start + MAX_RAW_BYTES)].to_vec();
@@ -239,7 +252,7 @@ impl Json {
         Mark { extra: sheet.extra.len(), columns: self.members.names().as_slice().len() }
     }
 
-    /// Forgets what the record that is no row left behind.
+    /// Forgets the cells and columns of a record that turned out not to be a row.
     fn undo(&mut self, sheet: &mut Sheet, mark: Mark) {
         sheet.extra.truncate(mark.extra);
         self.members.forget(mark.columns);

@@ -1,7 +1,7 @@
 //! Scans one JSON value in a piece of text: where it ends, what it is, and what is wrong with it.
 //!
-//! Numbers keep their digits, nothing is converted. What is wrong comes in two sorts: a [`Fault`] means that nobody can
-//! say where the value ends; a [`Defect`] is inside a value whose end is clear, so that only its record is bad.
+//! Numbers keep their digits, nothing is converted. What is wrong comes in two sorts: a [`Fault`] means that the
+//! end of the value cannot be found; a [`Defect`] is inside a value whose end is clear, so that only its record is bad.
 
 use crate::frame::value::numeric_fits;
 
@@ -16,7 +16,7 @@ const HIGHS: u64 = ONES << 7;
 pub(super) enum Fault {
     /// The text ends inside it, but the file goes on.
     More,
-    /// It is no JSON at this byte.
+    /// Invalid JSON at this byte.
     Broken {
         /// Position in the text.
         at: usize,
@@ -114,7 +114,7 @@ impl<'a> Scanner<'a> {
         Self { text, ended, defect: None, spaced: false }
     }
 
-    /// The first byte from `at` on that is no white space.
+    /// The first byte from `at` on that is not white space.
     #[inline]
     pub(super) fn space(&mut self, at: usize) -> Result<usize, Fault> {
         let mut end = at;

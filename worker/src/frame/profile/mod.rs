@@ -21,9 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 pub use column::{ColumnProfile, Evidence};
 
+use super::BadRecord;
+use super::opening;
 use super::read::{self, FileError, FileSummary, Reader};
 use crate::error::{PipelineError, Result};
-use crate::extract::InputFile;
+use crate::extract::{Format, InputFile};
 use column::Place;
 
 /// Files read at the same time, at most.
@@ -60,10 +62,15 @@ pub struct FileProfile {
     pub rows: u64,
     /// Records that are no rows.
     pub bad: u64,
+    /// Line of the first record of a JSON file that is not whole JSON.
+    pub broken: Option<u64>,
     /// Size, hash, blank lines, warnings.
     pub summary: FileSummary,
     /// Why it cannot be read to its end: nothing of it may be loaded.
     pub error: Option<FileError>,
+    /// Set for a delimited file that was read to its end and of which every record was rejected: the first reason, and
+    /// what to do.
+    pub nothing_readable: Option<FileError>,
 }
 
 impl Profile {
@@ -113,6 +120,8 @@ pub fn profile(files: &[InputFile], expectations: &[Expectation], stop: &Cancell
 struct Outcome {
     file: FileProfile,
     columns: Vec<ColumnProfile>,
+    /// The first record that is not a row.
+    first_bad: Option<BadRecord>,
 }
 
 /// Reads one file; `None` when asked to stop.
@@ -123,8 +132,18 @@ fn profile_file(
     stop: &CancellationToken,
 ) -> Option<Outcome> {
     let mut outcome = Outcome {
-        file: FileProfile { index, names: Vec::new(), rows: 0, bad: 0, summary: FileSummary::default(), error: None },
+        file: FileProfile {
+            index,
+            names: Vec::new(),
+            rows: 0,
+            bad: 0,
+            broken: None,
+            summary: FileSummary::default(),
+            error: None,
+            nothing_readable: None,
+        },
         columns: Vec::new(),
+        first_bad: None,
     };
     match read::open(index, file) {
         Err(error) => outcome.file.error = Some(error),
@@ -145,6 +164,7 @@ fn profile_file(
             }
             outcome.name_columns(&reader, expectations);
             outcome.file.summary = reader.summary();
+            outcome.judge(file);
         }
     }
     Some(outcome)
@@ -157,8 +177,25 @@ impl Outcome {
         let (sheet, text) = reader.sheet();
         self.file.rows += sheet.rows() as u64;
         self.file.bad += sheet.bad.len() as u64;
+        let broken = sheet.bad.iter().find(|record| record.code == "broken_json").map(|record| record.line);
+        self.file.broken = self.file.broken.or(broken);
+        if self.first_bad.is_none() {
+            self.first_bad = sheet.bad.first().cloned();
+        }
         for (index, column) in self.columns.iter_mut().enumerate() {
             column.look(sheet, text, index, place);
+        }
+    }
+
+    /// Sets `nothing_readable` when every record of a delimited file was rejected, because the file is then probably
+    /// read with wrong settings. JSON is exempt, because a broken line of JSON does not depend on settings.
+    fn judge(&mut self, file: &InputFile) {
+        if !matches!(file.format, Format::Csv | Format::Txt) {
+            return;
+        }
+        if let Some(bad) = self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none()) {
+            let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
+            self.file.nothing_readable = Some(error.hint(opening::likely_fix(file, bad.code)));
         }
     }
 

@@ -41,6 +41,7 @@ fn input_of(case: &Case<'_>) -> InputFile {
             "delimiter" => csv.delimiter = Some(if value == "tab" { b'\t' } else { value.as_bytes()[0] }),
             "quote" => csv.quote = Some(value.as_bytes()[0]),
             "encoding" => csv.encoding = Some(value.into()),
+            "skip_rows" => csv.skip_rows = value.parse().expect("a number"),
             "header" => csv.header = Some(value == "true"),
             "null" => csv.null_values = Some(value.split(';').map(str::to_owned).collect()),
             "records" => input.records = Some(value.into()),

@@ -148,10 +148,53 @@ fn one_array_of_objects_in_an_object_holds_the_rows() {
     let read = |text: &str| TestFile::new("t.json", text.as_bytes()).read();
     let wrapper = read(r#"{"page": 1, "rows": [{"a": 1}, {"a": 2}], "tags": ["x"]}"#);
     assert_eq!((wrapper.names, wrapper.rows.len(), wrapper.summary.warnings.len()), (vec!["a".into()], 2, 1));
-    let two = read(r#"{"rows": [{"a": 1}], "others": [{"b": 2}]}"#);
-    assert_eq!((two.names, two.rows.len()), (vec!["rows".into(), "others".into()], 1));
-    let none = read(r#"{"rows": [], "page": 1}"#);
-    assert_eq!((none.names, none.rows.len()), (vec!["rows".into(), "page".into()], 1));
+    let nulls = read(r#"{"rows": [null, {"a": 1}], "page": 1}"#);
+    assert_eq!((nulls.names, nulls.rows.len(), nulls.bad.len()), (vec!["a".into()], 1, 1));
+    let object = read(r#"{"id": 1, "tags": ["x"], "more": {"rows": []}}"#);
+    assert_eq!((object.names.len(), object.rows.len()), (3, 1));
+    let nothing = read(r#"{"rows": []}"#);
+    assert_eq!((nothing.names.len(), nothing.rows.len(), nothing.error), (0, 0, None));
+}
+
+#[test]
+fn rows_that_could_be_elsewhere_are_refused_with_the_records_to_write() {
+    let refused = |text: &str| {
+        let file = TestFile::new("t.json", text.as_bytes());
+        let error = crate::frame::read::open(0, &file.input).err().expect("refused");
+        assert_eq!(error.code, "rows_ambiguous", "{text}");
+        error.message
+    };
+    assert_eq!(
+        refused(r#"{"rows": [{"a": 1}], "odd name": [{"b": 2}]}"#),
+        "t.json: its rows may be in \"rows\" or \"odd name\", or the object may be the row: write `records: rows`, \
+         `records: $[\"odd name\"]` or `records: $`"
+    );
+    assert_eq!(
+        refused(r#"{"rows": [], "page": 1}"#),
+        "t.json: its rows may be in \"rows\" (empty), or the object may be the row: write `records: rows` or `records: $`"
+    );
+    for text in [r#"{"rows": [], "errors": [{"code": 1}]}"#, r#"{"a": [], "b": []}"#, r#"{"id": 1, "tags": []}"#] {
+        refused(text);
+    }
+}
+
+#[test]
+fn numbers_that_json_does_not_have_are_told_with_their_first_place() {
+    let warnings = |name: &str, text: &str| TestFile::new(name, text.as_bytes()).read().summary.warnings;
+    let told = |line: u64, column: &str| {
+        vec![format!(
+            "t.json:{line}: the column {column:?} holds NaN or Infinity, which JSON does not have; it is read as a number"
+        )]
+    };
+    assert_eq!(warnings("t.json", "[{\"a\": 1},\n{\"b\": 2, \"a\": NaN},\n{\"b\": Infinity}]"), told(2, "a"));
+    assert_eq!(warnings("t.json", "[1,\n-Infinity]"), told(2, "value"));
+    assert_eq!(warnings("t.json", "{\"a\": 1}\n{\"a\": NaN}\n"), told(2, "a"));
+    assert_eq!(warnings("t.json", "[{\"a\": \"NaN\", \"b\": -1}]"), Vec::<String>::new(), "a text is a text");
+    assert_eq!(
+        warnings("t.json", "[{\"a\": NaN, \"b\": {\"c\": NaN}}, {\"a\": 1}]"),
+        Vec::<String>::new(),
+        "a row in quarantine is not loaded"
+    );
 }
 
 #[test]

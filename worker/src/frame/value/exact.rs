@@ -10,8 +10,8 @@ const NAMING_REAL_DIGITS: usize = 9;
 /// No double has more significant digits.
 const MAX_DOUBLE_DIGITS: usize = 767;
 
-/// Whether a double is the number that is written, not one that was rounded to: its shortest digits are those digits, or
-/// at least 17 digits are written, which name any double, and they are its own.
+/// Whether a double is the written number and not a rounded one: its shortest digits are the written digits, or at least
+/// 17 digits are written, which identify any double, and they are its own.
 pub fn is_exact_double(bytes: &[u8], value: f64) -> bool {
     // A decimal of at most 15 digits survives the way through a double.
     let plain = bytes.len() <= EXACT_DOUBLE_DIGITS && memchr::memchr2(b'e', b'E', bytes).is_none();
@@ -21,7 +21,7 @@ pub fn is_exact_double(bytes: &[u8], value: f64) -> bool {
         })
 }
 
-/// Whether a `real` is the number that is written: see [`is_exact_double`]. Nine digits name any `real`.
+/// Whether a `real` is the written number: see [`is_exact_double`]. Nine digits identify any `real`.
 pub fn is_exact_real(bytes: &[u8], value: f32) -> bool {
     let plain = bytes.len() <= EXACT_REAL_DIGITS && memchr::memchr2(b'e', b'E', bytes).is_none();
     plain
@@ -30,7 +30,8 @@ pub fn is_exact_real(bytes: &[u8], value: f32) -> bool {
         })
 }
 
-/// `naming`: digits that name any value; `shortest`: its shortest digits; `reads`: whether a text without a sign is read as the value's size.
+/// `naming`: digits that identify any value; `shortest`: the value with its shortest digits; `reads`: whether a text
+/// without a sign is read as the value without its sign.
 fn is_exact(bytes: &[u8], value: f64, naming: usize, shortest: String, reads: impl Fn(&str) -> bool) -> bool {
     // Infinity and NaN have no digits, and neither has a zero that is written as one.
     let Some((digits, exponent)) = scientific(bytes) else { return true };

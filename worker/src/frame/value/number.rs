@@ -223,7 +223,7 @@ pub fn significant_digits(bytes: &[u8]) -> usize {
     span.map_or(0, |span| usize::try_from(span.whole_digits + span.scale).unwrap_or(usize::MAX))
 }
 
-/// Digits before and behind the point of a number, without leading and trailing zeros. `None`: it is not a number.
+/// Digits before and after the point of a number, without leading and trailing zeros. `None`: it is not a number.
 pub fn decimal_digits(bytes: &[u8]) -> Option<(i64, i64)> {
     let parts = parts(trim(bytes))?;
     Some(Span::of(&parts).map_or((0, 0), |span| (span.whole_digits, span.scale)))
@@ -244,8 +244,8 @@ pub fn numeric_fits(bytes: &[u8], limits: Option<(u16, u16)>) -> bool {
     numeric_fits_into(bytes, whole, scale)
 }
 
-/// Whether a number has at most so many digits before and behind the point. A negative number of digits before the point
-/// asks for zeros behind it, a negative one behind the point for zeros before it.
+/// Whether a number has at most `whole` digits before and `scale` digits after the point. A negative `whole` requires
+/// that many zeros after the point, a negative `scale` that many zeros before it.
 pub fn numeric_fits_into(bytes: &[u8], whole: i64, scale: i64) -> bool {
     let Some(parts) = parts(trim(bytes)) else { return false };
     Span::of(&parts).is_none_or(|span| span.whole_digits <= whole && span.scale <= scale)
@@ -255,7 +255,7 @@ pub fn numeric_fits_into(bytes: &[u8], whole: i64, scale: i64) -> bool {
 struct Span {
     /// Digits before the point; zero or negative when it is below one.
     whole_digits: i64,
-    /// Digits behind the point; zero or negative when it is a whole number.
+    /// Digits after the point; zero or negative when it is a whole number.
     scale: i64,
 }
 
@@ -273,7 +273,7 @@ impl Span {
     }
 }
 
-/// Writes the canonical form when it fits into so many digits before and behind the point.
+/// Writes the canonical form when it has at most `whole_limit` digits before and `scale_limit` digits after the point.
 fn canonical_of(parts: &Parts<'_>, whole_limit: i64, scale_limit: i64, out: &mut Vec<u8>) -> bool {
     let Some(span) = Span::of(parts) else {
         out.push(b'0');

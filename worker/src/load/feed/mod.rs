@@ -39,7 +39,7 @@ use combine::Combining;
 use convert::convert;
 use doubt::Doubt;
 use read::read_files;
-pub use reject::Rejecting;
+pub use reject::{RejectRules, Rejecting};
 use write::Writing;
 
 /// Batches a thread may be ahead of the one that takes them.

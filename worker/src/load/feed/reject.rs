@@ -1,5 +1,7 @@
 //! Rows that break the contract: kept for quarantine, or the end of the run.
 
+use std::sync::Arc;
+
 use elt_shared::config::{OnBadRow, RejectLimit};
 
 use super::{FeedError, spool_failed};
@@ -8,23 +10,34 @@ use crate::error::{PipelineError, Result};
 use crate::frame::BadRecord;
 use crate::load::quarantine::{Rejected, Why};
 use crate::load::refused::MOST_REFUSED;
+use crate::progress::Progress;
+
+/// When a rejected row fails the run.
+#[derive(Debug, Clone, Copy)]
+pub struct RejectRules {
+    /// The treatment of a row that breaks the contract.
+    pub on_bad_row: OnBadRow,
+    /// The limit of rejected rows that fails the run; `None`: any number is allowed.
+    pub limit: Option<RejectLimit>,
+    /// Whether the search for rows that the table refuses was given up. The first refused row then fails the run.
+    pub too_many_refused: bool,
+}
 
 /// Rejected rows, and how many are too many.
 pub struct Rejecting {
     rows: Rejected,
     count: u64,
-    on_bad_row: OnBadRow,
-    limit: Option<RejectLimit>,
-    /// The table refuses more rows than were searched for: the first of them fails the run.
-    too_many_refused: bool,
+    rules: RejectRules,
     /// Names of the files by their places.
     names: Vec<String>,
+    /// Keeps the rejected rows, so that people see the first of them also when the run fails.
+    progress: Arc<Progress>,
 }
 
 impl Rejecting {
     /// Keeps rejected rows, unless one of them fails the run.
-    pub fn new(rows: Rejected, on_bad_row: OnBadRow, limit: Option<RejectLimit>, too_many_refused: bool) -> Self {
-        Self { rows, count: 0, on_bad_row, limit, too_many_refused, names: Vec::new() }
+    pub fn new(rows: Rejected, rules: RejectRules, progress: Arc<Progress>) -> Self {
+        Self { rows, count: 0, rules, names: Vec::new(), progress }
     }
 
     /// Learns the names of the files.
@@ -38,7 +51,8 @@ impl Rejecting {
     /// Rejects a record that is no row.
     pub fn record(&mut self, bad: &BadRecord) -> Result<(), FeedError> {
         let name = &self.names[bad.file];
-        if self.on_bad_row == OnBadRow::Fail {
+        self.progress.rejected(name, bad.line, None, bad.code, &bad.reason);
+        if self.rules.on_bad_row == OnBadRow::Fail {
             return Err(bad_row(&format!("{name}:{}: {}", bad.line, bad.reason)).into());
         }
         self.rows.record(name, bad).map_err(spool_failed)?;
@@ -49,22 +63,23 @@ impl Rejecting {
     pub fn row(&mut self, layout: &Layout, typed: &TypedBatch, violation: &Violation) -> Result<(), FeedError> {
         let (name, line) = (&self.names[typed.raw.file], typed.raw.lines[violation.row]);
         let column = violation.column.map(|column| &layout.columns[column]);
-        if violation.refused && self.too_many_refused {
+        let column_name = column.map(|column| column.name.as_str());
+        self.progress.rejected(name, line, column_name, violation.code, &violation.reason);
+        if violation.refused && self.rules.too_many_refused {
             let place = format!("{name}:{line}: {}", without_value(column, violation));
             return Err(too_many_refused(&place).into());
         }
-        if self.on_bad_row == OnBadRow::Fail {
+        if self.rules.on_bad_row == OnBadRow::Fail {
             return Err(bad_row(&format!("{name}:{line}: {}", without_value(column, violation))).into());
         }
-        let column = column.map(|column| column.name.as_str());
-        let why = Why { column, code: violation.code, reason: &violation.reason };
+        let why = Why { column: column_name, code: violation.code, reason: &violation.reason };
         self.rows.row(name, &typed.raw, violation.row, why).map_err(spool_failed)?;
         self.count()
     }
 
     /// Whether too many of the rows read were rejected.
     pub fn check(&self, read: u64) -> Result<(), FeedError> {
-        match self.limit.and_then(|limit| limit.percent) {
+        match self.rules.limit.and_then(|limit| limit.percent) {
             Some(percent) if self.count as f64 * 100.0 > percent * read as f64 => {
                 let message = format!("{} of {read} rows break the contract: more than {percent} %", self.count);
                 Err(too_many(message).into())
@@ -80,7 +95,7 @@ impl Rejecting {
 
     fn count(&mut self) -> Result<(), FeedError> {
         self.count += 1;
-        match self.limit.and_then(|limit| limit.rows) {
+        match self.rules.limit.and_then(|limit| limit.rows) {
             Some(limit) if self.count > limit => {
                 Err(too_many(format!("more than {limit} rows break the contract")).into())
             }
@@ -89,7 +104,7 @@ impl Rejecting {
     }
 }
 
-/// What a row breaks, as a sentence for logs: the value itself stays out of them.
+/// A sentence for logs about the rule that a row breaks, without the value.
 fn without_value(column: Option<&Column>, violation: &Violation) -> String {
     let rule = match (&violation.rule, column, violation.code) {
         (Some(rule), ..) => rule.clone(),
@@ -108,7 +123,7 @@ fn without_value(column: Option<&Column>, violation: &Violation) -> String {
 fn too_many_refused(first: &str) -> PipelineError {
     PipelineError::Target {
         code: "too_many_refused",
-        message: format!("the table refuses more than {MOST_REFUSED} rows; the first is {first}"),
+        message: format!("the table refuses {MOST_REFUSED} rows or more; the first is {first}"),
         next_step: "Correct the source, or change the table's column or constraint so that it takes such rows.".into(),
     }
 }

@@ -34,7 +34,7 @@ pub struct Writing {
     /// Batches go back to the reading thread, for their memory.
     give_back: SyncSender<RawBatch>,
     tallies: Vec<Tally>,
-    /// Rows of earlier batches, whatever became of them.
+    /// Rows of earlier batches, including rejected ones and duplicates.
     rows_before: i64,
     /// Rows of the chunk that is being filled.
     rows_in_chunk: u64,

@@ -23,8 +23,9 @@ import { Page } from './models';
 export class ConfigsApi {
   private readonly client = inject(ApiClient);
 
-  list(limit: number, cursor?: string): Observable<Page<ConfigView>> {
-    return this.client.call(configsList, given({ limit, cursor }));
+  /** Newest first; those in which `search` occurs. */
+  list(search: string, limit: number, cursor?: string): Observable<Page<ConfigView>> {
+    return this.client.call(configsList, given({ search, limit, cursor }));
   }
 
   /** Secrets masked. */

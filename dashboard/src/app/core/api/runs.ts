@@ -24,6 +24,7 @@ export interface RunFilter {
   state?: string;
   name?: string;
   kind?: string;
+  outcome?: 'clean' | 'with_warnings' | 'nothing_loaded';
   config_id?: number;
   schedule_id?: string;
   parent_id?: string;

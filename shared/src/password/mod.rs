@@ -1,5 +1,7 @@
 //! Passwords: argon2id, hashed off the async threads and only a few at a time.
 
+mod policy;
+
 use std::sync::LazyLock;
 
 use argon2::Argon2;
@@ -8,9 +10,12 @@ use tokio::sync::Semaphore;
 
 use crate::secret::Secret;
 
-/// Shorter passwords are refused. Accounts of older installations had seven characters and come along as they are.
-pub const MIN_LENGTH: usize = 7;
-/// Longer passwords are refused before they cost anything.
+/// Characters of the shortest password a person may choose.
+pub const MIN_LENGTH: usize = 8;
+/// Characters of the shortest password an operator may give in a setting. It is lower than [`MIN_LENGTH`], because
+/// older installations have such passwords.
+const MIN_GIVEN_LENGTH: usize = 7;
+/// Characters of the longest password. Longer passwords are refused before they are hashed.
 pub const MAX_LENGTH: usize = 256;
 
 /// Each hash takes 19 MiB and tens of milliseconds of a core: more at once would starve everything else.
@@ -24,21 +29,48 @@ static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now(&uuid::Uuid::new_v4(
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// Too short or too long.
-    #[error("a password has {MIN_LENGTH} to {MAX_LENGTH} characters")]
-    Length,
+    #[error("a password has {} to {MAX_LENGTH} characters", .shortest)]
+    Length {
+        /// Characters of the shortest one that is accepted.
+        shortest: usize,
+    },
+    /// A common password, which would be guessed early.
+    #[error("this password is too common: it would be guessed early")]
+    Common,
     /// The hasher failed: out of memory, or no randomness.
     #[error("could not hash the password")]
     Hasher,
 }
 
-/// The PHC string to store for a password.
+/// The PHC string to store for a password that a person chose.
+///
+/// # Errors
+/// When the password is too short, too long or common.
+pub async fn hash(password: Secret) -> Result<String, PasswordError> {
+    check_length(&password, MIN_LENGTH)?;
+    if policy::is_common(password.expose()) {
+        return Err(PasswordError::Common);
+    }
+    hash_in_turn(password).await
+}
+
+/// The PHC string to store for a password that an operator gave in a setting: it may be a common one.
 ///
 /// # Errors
 /// When the password is too short or too long.
-pub async fn hash(password: Secret) -> Result<String, PasswordError> {
-    if !(MIN_LENGTH..=MAX_LENGTH).contains(&password.expose().chars().count()) {
-        return Err(PasswordError::Length);
+pub async fn hash_given(password: Secret) -> Result<String, PasswordError> {
+    check_length(&password, MIN_GIVEN_LENGTH)?;
+    hash_in_turn(password).await
+}
+
+fn check_length(password: &Secret, shortest: usize) -> Result<(), PasswordError> {
+    match (shortest..=MAX_LENGTH).contains(&password.expose().chars().count()) {
+        true => Ok(()),
+        false => Err(PasswordError::Length { shortest }),
     }
+}
+
+async fn hash_in_turn(password: Secret) -> Result<String, PasswordError> {
     let _turn = HASHERS.acquire().await.map_err(|_| PasswordError::Hasher)?;
     tokio::task::spawn_blocking(move || hash_now(password.expose())).await.map_err(|_| PasswordError::Hasher)?
 }
@@ -79,9 +111,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_common_password_is_the_operators_choice_alone() {
+        assert!(matches!(hash(Secret::new("Passw0rd!")).await, Err(PasswordError::Common)));
+        assert!(hash_given(Secret::new("user123")).await.is_ok());
+    }
+
+    #[tokio::test]
     async fn short_and_endless_passwords_are_refused() {
-        assert!(matches!(hash(Secret::new("123456")).await, Err(PasswordError::Length)));
-        assert!(matches!(hash(Secret::new("x".repeat(257))).await, Err(PasswordError::Length)));
+        assert!(matches!(hash(Secret::new("kX9#vQ2")).await, Err(PasswordError::Length { shortest: 8 })));
+        assert!(matches!(hash_given(Secret::new("kX9#vQ")).await, Err(PasswordError::Length { shortest: 7 })));
+        assert!(matches!(hash(Secret::new("x".repeat(257))).await, Err(PasswordError::Length { .. })));
         assert!(!verify(Secret::new("x".repeat(1 << 20)), None).await);
     }
 }

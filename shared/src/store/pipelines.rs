@@ -1,0 +1,69 @@
+//! Pipelines: everything that shares one name, whichever version of its config it comes from.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgExecutor};
+use uuid::Uuid;
+
+use super::runs::Outcome;
+
+/// One pipeline: its newest config version, its newest run and its live schedule.
+#[derive(Debug, Clone, FromRow)]
+pub struct Pipeline {
+    /// Pipeline name.
+    pub name: String,
+    /// Row id of the newest config version.
+    pub config_id: i64,
+    /// Number of that version, counted over all configs.
+    pub version: i32,
+    /// When that version was uploaded.
+    pub uploaded_at: DateTime<Utc>,
+    /// Whether a run can be made of that version.
+    pub runnable: bool,
+    /// Target table as the newest run names it; `None` before the first run.
+    pub target_table: Option<String>,
+    /// The newest run of kind `run`.
+    pub last_run_id: Option<Uuid>,
+    /// Its state.
+    pub last_run_state: Option<String>,
+    /// Its outcome: `clean`, `with_warnings` or `nothing_loaded`. `None` unless it succeeded.
+    pub last_run_outcome: Option<Outcome>,
+    /// When it was requested.
+    pub last_run_at: Option<DateTime<Utc>>,
+    /// The live schedule.
+    pub schedule_id: Option<Uuid>,
+    /// When its cron expression fires next; `None` without a cron expression and while it is paused.
+    pub next_run_at: Option<DateTime<Utc>>,
+}
+
+/// Pipelines in the order of their names, those after `after` when given.
+///
+/// `search` keeps the pipelines whose name contains it; upper and lower case are the same.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    search: Option<&str>,
+    after: Option<&str>,
+    limit: i64,
+) -> sqlx::Result<Vec<Pipeline>> {
+    // The collation "C" makes the order and the cursor agree with the index, whatever locale the database has.
+    sqlx::query_as(
+        r#"select config.name, config.id as config_id, config.version, config."timestamp" as uploaded_at,
+                  config.runnable, run.target_table, run.id as last_run_id, run.state as last_run_state, run.outcome as last_run_outcome,
+                  run.created_at as last_run_at, schedule.id as schedule_id,
+                  case when not schedule.paused then schedule.next_run_at end as next_run_at
+           from (select distinct on (name collate "C") name, id, version, "timestamp", runnable
+                 from config_history
+                 where ($1::text is null or strpos(lower(name), lower($1)) > 0)
+                   and ($2::text is null or name collate "C" > $2)
+                 order by name collate "C", version desc limit $3) config
+           left join lateral (select id, state, outcome, target_table, created_at from runs
+                              where runs.name = config.name and kind = 'run' order by id desc limit 1) run on true
+           left join schedules schedule on schedule.name = config.name
+                                       and schedule.state in ('waiting', 'active', 'stopping')
+           order by config.name collate "C""#,
+    )
+    .bind(search)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}

@@ -1,0 +1,239 @@
+//! The beginning of a delimited file: what stands above its header, and how it is written.
+
+use std::borrow::Cow;
+
+use super::read::FileError;
+use super::split::Dialect;
+use super::unpack::Text;
+use super::window::MAX_RECORD_BYTES;
+use super::{heading, sniff};
+use crate::extract::InputFile;
+
+/// Bytes looked at; more only when the lines to skip or the first line end lie behind them.
+const HEAD_BYTES: usize = 64 << 10;
+/// A `sep=` line is not longer than this.
+const MAX_HINT_BYTES: usize = 32;
+
+/// The facts that a file's beginning tells about the rest of it.
+#[derive(Debug)]
+pub(super) struct Opening {
+    /// Delimiter, quote and line ends.
+    pub dialect: Dialect,
+    /// Bytes above the header that are neither header nor rows: a `sep=` line and the lines of `csv.skip_rows`.
+    pub skipped_bytes: usize,
+    /// Number of lines in these bytes.
+    pub skipped_lines: u64,
+    /// Sentences about the delimiter for the report.
+    pub warnings: Vec<String>,
+}
+
+/// Looks at the beginning of a file. Whatever it finds does not depend on how the rest is read.
+///
+/// # Errors
+/// When the file cannot be read, or its first line does not look like the header of the lines below it.
+pub(super) fn look(input: &InputFile) -> Result<Opening, FileError> {
+    let mut head = Head::read(input)?;
+    let hint = Hint::of(&head.text);
+    let hinted = match hint.as_ref().map(|hint| hint.separator) {
+        Some(None) => return Err(unusable_hint(input)),
+        separator => separator.flatten(),
+    };
+    let skipped_lines = u64::from(input.csv.skip_rows).max(u64::from(hint.is_some()));
+    let skipped_bytes = head.skip(skipped_lines)?;
+    let sniffed = loop {
+        match sniff::dialect(&head.text[skipped_bytes..], head.ended, input, hinted.or(input.csv.delimiter)) {
+            Some(sniffed) => break sniffed,
+            None => head.grow(skipped_lines + 1)?,
+        }
+    };
+    let rest = &head.text[skipped_bytes..];
+    if input.csv.header.unwrap_or(true) {
+        let declared = hinted.or(input.csv.delimiter).is_some();
+        heading::check(rest, head.ended, sniffed.dialect, declared, skipped_lines)
+            .map_err(|found| found.error(&input.name))?;
+    }
+    let contradicted = match (hinted, input.csv.delimiter) {
+        (Some(hinted), Some(delimiter)) if hinted != delimiter => Some(format!(
+            "its first line names the delimiter {}, which is used instead of csv.delimiter {}",
+            sniff::shown(hinted),
+            sniff::shown(delimiter)
+        )),
+        _ => None,
+    };
+    let warnings = contradicted.into_iter().chain(sniffed.doubt).collect();
+    Ok(Opening { dialect: sniffed.dialect, skipped_bytes, skipped_lines, warnings })
+}
+
+/// A next step for a file of which every row was rejected: what to write in the config. `code` is that of the first
+/// row.
+pub(super) fn likely_fix(input: &InputFile, code: &str) -> Cow<'static, str> {
+    match code {
+        "too_many_cells" => match other_delimiter(input) {
+            Some(delimiter) => format!("Write `csv: {{delimiter: {}}}` in the source.", sniff::shown(delimiter)).into(),
+            None => "Name every column in the header, or write the right csv.delimiter; a cell that holds the \
+                     delimiter must be quoted."
+                .into(),
+        },
+        "invalid_encoding" => {
+            "Write the file's encoding in the source, `csv: {encoding: windows-1252}` for example.".into()
+        }
+        "nul_byte" => "If the file is UTF-16 without a byte order mark, write `csv: {encoding: utf-16le}`.".into(),
+        "stray_quote" => "Double the quotes inside quoted cells, or write another quote character in csv.quote.".into(),
+        _ => "Correct the file; it is read again when it changes.".into(),
+    }
+}
+
+/// The delimiter that fits a file better than the one it was read with.
+fn other_delimiter(input: &InputFile) -> Option<u8> {
+    let opening = look(input).ok()?;
+    let head = Head::read(input).ok()?;
+    let rest = head.text.get(opening.skipped_bytes..)?;
+    sniff::better_delimiter(rest, head.ended, opening.dialect.delimiter)
+}
+
+fn unusable_hint(input: &InputFile) -> FileError {
+    FileError::new("unknown_separator", &input.name, Some(1), "this sep= line names a separator that cannot be used")
+        .hint("Replace it by one ASCII character that is neither a letter nor a digit, in the file and its sep= line.")
+}
+
+/// The first bytes of a file as text.
+struct Head {
+    source: Text,
+    text: Vec<u8>,
+    ended: bool,
+}
+
+impl Head {
+    fn read(input: &InputFile) -> Result<Self, FileError> {
+        let mut head = Self { source: Text::open(input)?, text: Vec::new(), ended: false };
+        head.fill(HEAD_BYTES)?;
+        Ok(head)
+    }
+
+    /// Reads twice as much. `line` is where a record starts that does not end in the text so far.
+    fn grow(&mut self, line: u64) -> Result<(), FileError> {
+        if self.text.len() >= MAX_RECORD_BYTES {
+            return Err(FileError::record_too_large(self.source.name(), line, MAX_RECORD_BYTES));
+        }
+        self.fill((self.text.len() * 2).min(MAX_RECORD_BYTES))
+    }
+
+    fn fill(&mut self, size: usize) -> Result<(), FileError> {
+        let filled = self.text.len();
+        self.text.resize(size, 0);
+        let count = self.source.fill(&mut self.text[filled..])?;
+        self.text.truncate(filled + count);
+        self.ended = filled + count < size;
+        Ok(())
+    }
+
+    /// Number of bytes of the first `lines` lines.
+    fn skip(&mut self, lines: u64) -> Result<usize, FileError> {
+        let (mut at, mut skipped) = (0, 0);
+        while skipped < lines {
+            match line_length(&self.text[at..], self.ended) {
+                Some(0) => break,
+                Some(length) => (at, skipped) = (at + length, skipped + 1),
+                None => self.grow(skipped + 1)?,
+            }
+        }
+        Ok(at)
+    }
+}
+
+/// Bytes of the first line with its line end, which is `\n`, `\r\n` or a lone `\r`; 0 at the end of the file, `None`
+/// when the line goes on behind the text.
+fn line_length(text: &[u8], ended: bool) -> Option<usize> {
+    let Some(end) = memchr::memchr2(b'\n', b'\r', text) else { return ended.then_some(text.len()) };
+    if text[end] == b'\n' {
+        return Some(end + 1);
+    }
+    let returns = text[end..].iter().take_while(|&&byte| byte == b'\r').count();
+    match text.get(end + returns) {
+        Some(b'\n') => Some(end + returns + 1),
+        Some(_) => Some(end + 1),
+        None => ended.then_some(end + 1),
+    }
+}
+
+/// Excel's `sep=;` line.
+#[derive(Debug, PartialEq, Eq)]
+struct Hint {
+    /// `None`: what it names cannot separate cells here.
+    separator: Option<u8>,
+}
+
+impl Hint {
+    /// The hint that a text begins with: `sep=` in any case and one character, the whole of it perhaps in quotes and
+    /// followed by more of that character, as a spreadsheet saves it again.
+    fn of(text: &[u8]) -> Option<Self> {
+        let start = &text[..text.len().min(MAX_HINT_BYTES)];
+        let end = match memchr::memchr2(b'\n', b'\r', start) {
+            Some(end) => end,
+            None if start.len() < MAX_HINT_BYTES => start.len(),
+            None => return None,
+        };
+        let line = std::str::from_utf8(&start[..end]).ok()?;
+        let (named, behind) = match line.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => (line, ""),
+        };
+        let prefix = named.get(..4).filter(|prefix| prefix.eq_ignore_ascii_case("sep="))?;
+        let named = &named[prefix.len()..];
+        let named = if named.trim_end_matches(' ').is_empty() { named } else { named.trim_end_matches(' ') };
+        let separator = match named {
+            "\\t" | "\t" => b'\t',
+            _ => {
+                let first = named.chars().next().filter(|c| !c.is_alphanumeric())?;
+                if named.chars().any(|c| c != first) {
+                    return None;
+                }
+                let Ok(byte) = u8::try_from(first) else { return Some(Self { separator: None }) };
+                if !byte.is_ascii() || byte == b'"' {
+                    return Some(Self { separator: None });
+                }
+                byte
+            }
+        };
+        behind.bytes().all(|byte| byte == separator).then_some(Self { separator: Some(separator) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sep_line_is_known_however_it_is_written() {
+        let separator = |text: &str| Hint::of(text.as_bytes()).map(|hint| hint.separator);
+        for (text, expected) in [
+            ("sep=;\r\nid;name", b';'),
+            ("SEP=,\nid", b','),
+            ("Sep=|", b'|'),
+            ("\"sep=;\"\nid", b';'),
+            ("\"sep=;\";;\nid", b';'),
+            ("sep=;;;\nid", b';'),
+            ("sep=\\t\nid", b'\t'),
+            ("sep=\t\nid", b'\t'),
+            ("sep= \nid", b' '),
+            ("sep=; \nid", b';'),
+        ] {
+            assert_eq!(separator(text), Some(Some(expected)), "{text:?}");
+        }
+        assert_eq!(separator("sep=§\nid"), Some(None));
+        for text in
+            ["sep\n", "sep=\n", "sep=a\n", "sep=;,\n", "separator=;\n", "\"sep=;\n", "\"sep=;\",\n", "id;sep=;\n", ""]
+        {
+            assert_eq!(separator(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lines_end_in_three_ways() {
+        for (text, length) in [("a\nb", 2), ("a\r\nb", 3), ("a\rb", 2), ("a\r\r\nb", 4), ("a", 1), ("", 0), ("\n", 1)] {
+            assert_eq!(line_length(text.as_bytes(), true), Some(length), "{text:?}");
+        }
+        assert_eq!(line_length(b"a\r", false), None);
+        assert_eq!(line_length(b"a", false), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! The login of a session with the target: its rights, and the settings of its session.
+
+use elt_shared::target::{TableRef, quote_ident};
+use sqlx::PgConnection;
+
+use super::failure::Failing;
+use crate::error::{PipelineError, Result};
+
+/// The account a load works as.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Its name.
+    pub name: String,
+    /// The database it is connected to.
+    pub database: String,
+    /// Whether it may make temporary tables, which rows for an existing table are staged in.
+    pub temporary: bool,
+}
+
+/// The server's facts about a new session.
+#[derive(sqlx::FromRow)]
+struct Said {
+    name: String,
+    database: String,
+    temporary: bool,
+    standby: bool,
+    read_only: bool,
+}
+
+/// Reads which account a session works as.
+///
+/// # Errors
+/// When the server is a standby, or the login's transactions are read-only; database failures.
+pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<Login> {
+    let fail = Failing::at(table, "set up the session");
+    let said: Said = sqlx::query_as(
+        "select current_user::text as name, current_database()::text as database,
+                has_database_privilege(current_database(), 'temporary') as temporary,
+                pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as read_only",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(|error| fail.because(error))?;
+    let login = Login { name: said.name, database: said.database, temporary: said.temporary };
+    if said.standby {
+        return Err(read_only(table, "the server is a standby", "Name the primary server under `target:`.".into()));
+    }
+    if said.read_only {
+        let next_step = format!(
+            "Allow the login to write: alter role {} set default_transaction_read_only = off; or name a login and a \
+             server that may be written to.",
+            quote_ident(&login.name)
+        );
+        return Err(read_only(table, "default_transaction_read_only is on for this login", next_step));
+    }
+    Ok(login)
+}
+
+/// Lifts the time limits that a role, a database or a server sets for statements, because a load has limits of its own.
+/// Also sets the isolation level to read committed, because the locks of a load rely on statements that see what other
+/// sessions committed.
+///
+/// This is a statement and not part of the connection's startup, because poolers refuse startup settings that they do
+/// not know. It asks which settings exist, because `transaction_timeout` came with PostgreSQL 17.
+pub async fn lift_limits(connection: &mut PgConnection) -> sqlx::Result<()> {
+    // First and by itself, because the time limit can be too short for the query that asks which settings exist.
+    sqlx::raw_sql("set statement_timeout = 0").execute(&mut *connection).await?;
+    sqlx::query(
+        "select set_config(name, case name when 'default_transaction_isolation' then 'read committed' else '0' end, false)
+         from pg_settings
+         where name in ('lock_timeout', 'idle_in_transaction_session_timeout',
+                        'idle_session_timeout', 'transaction_timeout', 'default_transaction_isolation')",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+impl Login {
+    /// Refuses to stage rows in a temporary table where the login may not make one.
+    ///
+    /// # Errors
+    /// `target_not_allowed` with the statement to execute.
+    pub fn require_temporary(&self, table: &TableRef) -> Result<()> {
+        if self.temporary {
+            return Ok(());
+        }
+        Err(PipelineError::Target {
+            code: "target_not_allowed",
+            message: format!(
+                "could not stage rows for {table}: the login may not make temporary tables in the database {}",
+                self.database
+            ),
+            next_step: format!("Ask the owner of the database or a superuser to execute: {}", self.grant_temporary()),
+        })
+    }
+
+    /// The statement that lets the login make temporary tables.
+    pub fn grant_temporary(&self) -> String {
+        format!("grant temporary on database {} to {}", quote_ident(&self.database), quote_ident(&self.name))
+    }
+}
+
+fn read_only(table: &TableRef, why: &str, next_step: String) -> PipelineError {
+    PipelineError::Target {
+        code: "target_read_only",
+        message: format!("could not load into {table}: the target is read-only: {why}"),
+        next_step,
+    }
+}

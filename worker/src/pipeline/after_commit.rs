@@ -1,0 +1,77 @@
+//! What comes after the commit. Nothing here can undo the load, so every failure is a warning in the report.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::{RunContext, folder};
+use crate::error::PipelineError;
+use crate::frame::combined::CombinedCsv;
+use crate::load::session::Session;
+use crate::load::transform;
+use crate::report::{FileReceipt, RunReport};
+
+/// Pauses before the models are tried again after a lost connection.
+const MODEL_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
+
+/// Renames the combined CSV of the attempt that loaded to its final name. That attempt's worker may have been lost
+/// before or after it did so, or on another machine: then the file under the final name may be an older run's, and a
+/// warning says so.
+///
+/// The report and the name of the unfinished file come from the target, which is not trusted with paths: the final name is
+/// the config's, and it is checked as before a load.
+pub fn publish_left_behind(context: &RunContext, report: &mut RunReport, unfinished_csv: Option<&Path>, path: &Path) {
+    let wrote = report.combined_csv.take().is_some();
+    let (Some(unfinished), true) = (unfinished_csv, wrote) else { return };
+    let checked = folder::check_combined(context, path).is_ok();
+    if checked {
+        report.combined_csv = Some(path.display().to_string());
+    }
+    if !(checked && matches!(CombinedCsv::publish_left_behind(unfinished, path), Ok(true))) {
+        report
+            .warnings
+            .push("the combined CSV may be an older run's: the worker that wrote this run's was lost".into());
+    }
+}
+
+/// Makes the models, also when an earlier attempt loaded: it may have been lost before it came to them.
+///
+/// The rows are committed, so every failure here is only a warning: a failed run would hide that the rows are there. A
+/// lost connection is made again, because no later attempt makes the models.
+pub async fn make_models(context: &RunContext, session: &mut Session, mut report: RunReport) -> RunReport {
+    let started = Instant::now();
+    let mut made = transform::run(session, &context.config.transform).await;
+    for pause in MODEL_PAUSES {
+        if !made.as_ref().is_err_and(PipelineError::is_retryable) {
+            break;
+        }
+        sleep(pause).await;
+        made = match session.revive(context).await {
+            Ok(()) => transform::run(session, &context.config.transform).await,
+            Err(error) => Err(error),
+        };
+    }
+    match made {
+        Ok(models) => report.models = models,
+        Err(error) => {
+            let (code, next_step) = (error.code(), error.next_step());
+            tracing::error!(code, "the rows are loaded, but the models could not be made: {error}. {next_step}");
+            report
+                .warnings
+                .push(format!("the rows are loaded, but the models could not be made: {error}. {next_step}"));
+        }
+    }
+    report.stages.transform = started.elapsed().as_secs_f64();
+    report
+}
+
+/// A sentence about a file whose rows were all rejected by the contract or the table.
+pub fn wholly_rejected(file: &FileReceipt) -> Option<String> {
+    let rows = file.rows_read - file.rows_filtered;
+    let rejected = rows > 0 && file.rows_quarantined == rows;
+    rejected.then(|| {
+        let name = &file.name;
+        format!("{name}: all of its rows were rejected ({rows}); correct the file or the schema by the reasons in the run's rejected rows")
+    })
+}
