@@ -20,13 +20,13 @@ type Tried = (&'static str, fn(&mut Random) -> String, &'static str);
 
 const NOT_FINER: &str = r"d !~ '[.,]\d{6}\d*[1-9]'";
 
-/// Condition for `real`: the delivered text is the shortest text of the stored number, or it has enough digits
-/// (9 to 17) to name any `real` and rounds to it.
-const REAL: &str = "s::text::numeric = d::numeric
-    or ({digits} between 9 and 17 and abs(s::float8::text::numeric - d::numeric) * 2 <= power(10::numeric, -scale(d::numeric)))";
-/// The same for a double: with 17 digits or more, PostgreSQL reads the delivered text as the stored number.
-const DOUBLE: &str = "s::text::numeric = d::numeric or ({digits} >= 17 and d::float8 = s)";
-const SIGNIFICANT_DIGITS: &str = "length(btrim(replace(abs(d::numeric)::text, '.', ''), '0'))";
+/// The shortest digits that name the number. Two texts of that length may be equally near, and PostgreSQL reads both as
+/// the number; so it does with 9 digits, which name any `real`.
+const REAL: &str =
+    "s::text::numeric = d::numeric or (d::real = s and ({digits} = {shown} or {digits} between 9 and 17))";
+/// The same for a double, which 17 digits name.
+const DOUBLE: &str = "s::text::numeric = d::numeric or (d::float8 = s and ({digits} = {shown} or {digits} >= 17))";
+const DIGITS: &str = "length(btrim(replace(abs({}::numeric)::text, '.', ''), '0'))";
 
 const TRIED: &[Tried] = &[
     ("text", any_text, "s = d"),
@@ -193,7 +193,10 @@ async fn judge(loader: &Loader, delivered: &[(i64, i32, String)]) {
     for (n, (sql_type, _, same)) in TRIED.iter().enumerate() {
         // An empty cell of a type that has no empty value is a missing value.
         let missing = if TEXTS.contains(sql_type) { "false" } else { "d = ''" };
-        let same = same.replace("{finer}", NOT_FINER).replace("{digits}", SIGNIFICANT_DIGITS);
+        let same = same
+            .replace("{finer}", NOT_FINER)
+            .replace("{digits}", &DIGITS.replace("{}", "d"))
+            .replace("{shown}", &DIGITS.replace("{}", "s::text"));
         let query = format!(
             "select d, s::text from (select t.c{n} as s, d from delivered join t using (id) where c = {n}) value
              where case when s is null then not ({missing}) else not ({same}) end limit 20"

@@ -278,8 +278,9 @@ fn kept_scalar(foreign: &ForeignType, text: &str, value: &str) -> String {
         ),
         "interval" => format!("{value} is not null and {text} !~* '{INEXACT_INTERVAL}'"),
         "timetz" => format!("{value} is not null and {text} ~ '{TIMETZ}'"),
+        // PostgreSQL takes any comma for a separator of thousands: 1,5 would be 15.
         "money" => format!(
-            r"case when {text} ~ '^\s*[-+]?\$?\d[\d,]*(\.\d*)?\s*$'
+            r"case when {text} ~ '^\s*[-+]?\$?(\d+|\d{{1,3}}(,\d{{3}})+)(\.\d*)?\s*$'
                    then {value}::numeric = regexp_replace({text}, '[$,\s]', '', 'g')::numeric else false end"
         ),
         "point" | "lseg" | "box" | "path" | "polygon" | "circle" | "line" => {

@@ -5,20 +5,23 @@
 //! [`parses`]: does this cell convert when a contract *asks* for the type? There `007` is 7 and `yes` is true.
 //!
 //! # Layout
+//! - [`exact`]: whether a floating-point number is the decimal that is written
 //! - [`number`]: integers, exact decimals, doubles
 //! - [`time`]: dates, times and timestamps, ISO or with a `format:`
 //! - this file: booleans, UUIDs, missing values, and the two questions
 
+mod exact;
 mod number;
 mod time;
 
 use elt_shared::config::ColumnType;
 use uuid::Uuid;
 
+pub use exact::{is_exact_double, is_exact_real};
 pub(crate) use number::{EXACT_DOUBLE_DIGITS, NumberShape, number_shape, plain_integer};
 pub use number::{
-    decimal_digits, is_exact_double, is_exact_real, numeric_canonical, numeric_fits, numeric_fits_into, parse_bigint,
-    parse_double, parse_integer, parse_smallint, significant_digits,
+    decimal_digits, numeric_canonical, numeric_fits, numeric_fits_into, parse_bigint, parse_double, parse_integer,
+    parse_smallint, significant_digits,
 };
 pub use time::{
     TimeFormat, parse_date, parse_date_as, parse_time, parse_timestamp, parse_timestamp_as, parse_timestamptz,

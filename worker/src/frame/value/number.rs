@@ -1,17 +1,11 @@
 //! Numbers: integers, exact decimals of any length, doubles.
 
+use super::exact::is_exact_double;
 use super::trim;
 use crate::frame::CellKind;
 
 /// A decimal number of at most this many significant digits survives the way through a double unchanged.
 pub(crate) const EXACT_DOUBLE_DIGITS: usize = 15;
-/// A decimal number of at most this many significant digits survives the way through a `real` unchanged.
-const EXACT_REAL_DIGITS: usize = 6;
-/// Significant digits that name any double, and any `real`.
-const NAMING_DOUBLE_DIGITS: usize = 17;
-const NAMING_REAL_DIGITS: usize = 9;
-/// No double has more significant digits.
-const MAX_DOUBLE_DIGITS: usize = 767;
 /// What PostgreSQL's `numeric` holds before and after the decimal point.
 const NUMERIC_WHOLE_DIGITS: i64 = 131_072;
 const NUMERIC_SCALE: i64 = 16_383;
@@ -214,46 +208,8 @@ pub fn parse_double(bytes: &[u8]) -> Option<f64> {
     Some(value)
 }
 
-/// Whether a double is the written number and not a rounded one: its shortest digits are the written digits, or at least
-/// 17 digits are written, which identify any double, and they are its own.
-pub fn is_exact_double(bytes: &[u8], value: f64) -> bool {
-    // A decimal of at most 15 digits survives the way through a double.
-    let plain = bytes.len() <= EXACT_DOUBLE_DIGITS && memchr::memchr2(b'e', b'E', bytes).is_none();
-    plain || is_exact(bytes, value, NAMING_DOUBLE_DIGITS, |text| text.parse().ok() == Some(value.abs()))
-}
-
-/// Whether a `real` is the written number: see [`is_exact_double`]. Nine digits identify any `real`.
-pub fn is_exact_real(bytes: &[u8], value: f32) -> bool {
-    let plain = bytes.len() <= EXACT_REAL_DIGITS && memchr::memchr2(b'e', b'E', bytes).is_none();
-    plain || is_exact(bytes, f64::from(value), NAMING_REAL_DIGITS, |text| text.parse().ok() == Some(value.abs()))
-}
-
-/// `reads`: whether a text without a sign is read as the value's size.
-fn is_exact(bytes: &[u8], value: f64, naming: usize, reads: impl Fn(&str) -> bool) -> bool {
-    if !value.is_finite() {
-        return true;
-    }
-    if value == 0.0 {
-        // A number that is too small for the type is read as zero.
-        return significant_digits(bytes) == 0;
-    }
-    let Some((digits, exponent)) = scientific(bytes) else { return false };
-    if digits.len() >= naming {
-        return digits.len() <= MAX_DOUBLE_DIGITS
-            && scientific(format!("{value:.*e}", digits.len() - 1).as_bytes()) == Some((digits, exponent));
-    }
-    // Fewer digits come back when no number beside them is read as another value; in the very middle between two
-    // doubles PostgreSQL shows more digits than were written.
-    let (rest, last) = digits.split_at(digits.len() - 1);
-    let below = char::from(last.as_bytes()[0].saturating_sub(1));
-    let (more, less) =
-        (format!("{digits}{:019}1e{}", 0, exponent - 20), format!("{rest}{below}{}e{}", "9".repeat(20), exponent - 20));
-    let shortest = format!("{value:.*e}", digits.len() - 1);
-    reads(&more) && reads(&less) && scientific(shortest.as_bytes()) == Some((digits, exponent))
-}
-
 /// A number's significant digits, as a whole number without zeros at its ends, and the power of ten it is multiplied by.
-fn scientific(bytes: &[u8]) -> Option<(String, i64)> {
+pub(super) fn scientific(bytes: &[u8]) -> Option<(String, i64)> {
     let parts = parts(trim(bytes))?;
     let span = Span::of(&parts)?;
     let digits = parts.whole.iter().chain(parts.fraction).skip_while(|&&digit| digit == b'0');
@@ -358,33 +314,6 @@ mod tests {
 
     fn shape(text: &str) -> NumberShape {
         number_shape(CellKind::Bare, text.as_bytes())
-    }
-
-    #[test]
-    fn a_double_is_exact_when_its_digits_are_those_that_are_written() {
-        let exact = |text: &str| is_exact_double(text.as_bytes(), parse_double(text.as_bytes()).unwrap());
-        for text in
-            ["0.1", "5e-324", "0.10000000000000001", "1.000000000000000056e-01", "1234567890.12345", "-0e5", "1e-300"]
-        {
-            assert!(exact(text), "{text}");
-        }
-        for text in [
-            "12345678901234567890",
-            "0.12345678901234567891",
-            "9007199254740993",
-            "1e23",
-            "+85174507349103e+3",
-            "4.94e-324",
-        ] {
-            assert!(!exact(text), "{text}");
-        }
-        let exact = |text: &str| is_exact_real(text.as_bytes(), parse_double(text.as_bytes()).unwrap() as f32);
-        for text in ["0.1", "16777216", "1606.83044", "1e10", "0.00", "-0"] {
-            assert!(exact(text), "{text}");
-        }
-        for text in ["16777217", "0.123456789", "0.12345678", "1e-46", "-1e-60"] {
-            assert!(!exact(text), "{text}");
-        }
     }
 
     #[test]
