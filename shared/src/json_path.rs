@@ -47,6 +47,17 @@ impl JsonPath {
         }
     }
 
+    /// The path to a member of the root whose name is this path's text: `odata.nextLink` may be one name with a dot.
+    /// `None` when the path has a single step or steps into arrays.
+    pub fn literal_member(&self) -> Option<Self> {
+        let name = |step: &Step| match step {
+            Step::Member(name) => Some(name.clone()),
+            Step::Element(_) | Step::Every => None,
+        };
+        let names: Vec<String> = self.steps.iter().map(name).collect::<Option<_>>()?;
+        (names.len() > 1).then(|| Self::member(&names.join(".")))
+    }
+
     /// The path to one member of the root.
     pub fn member(name: &str) -> Self {
         Self { steps: vec![Step::Member(name.to_owned())] }

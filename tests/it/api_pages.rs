@@ -276,7 +276,9 @@ async fn a_status_after_a_good_page_ends_numbered_pages() {
     for status in [StatusCode::BAD_REQUEST, StatusCode::RANGE_NOT_SATISFIABLE] {
         api.script(past_the_end(status, 3));
         assert_eq!(ids(&lab, &tolerant).await.expect("rows"), SIX, "{status}");
-        assert!(ids(&lab, &numbered).await.is_err(), "{status} is no end unless the config says so");
+        let error = ids(&lab, &numbered).await.expect_err("no end unless the config says so");
+        let end_status = format!("`end_status: [{}]`", status.as_u16());
+        assert!(error.next_step().contains(&end_status), "{status}: {}", error.next_step());
     }
     for status in [StatusCode::FORBIDDEN, StatusCode::GONE, StatusCode::INTERNAL_SERVER_ERROR] {
         api.script(past_the_end(status, 3));
@@ -331,4 +333,109 @@ async fn a_last_page_may_lack_rows_but_an_error_does_not_end_the_pages() {
     }
     api.script(|_, _| json_answer(json!({"_links": {}, "page": {}})));
     assert!(failed(&lab, &api, &numbered).await.starts_with("records_missing"), "on the first page");
+}
+
+#[tokio::test]
+async fn an_error_beside_empty_rows_never_ends_the_pages() {
+    let (api, lab) = (HttpSource::start().await, Extraction::new().await);
+    let answers = |first: bool, answer: Value| {
+        move |hit: &Hit, _: usize| match page_of(hit) {
+            1 if !first => json_answer(json!({"count": 4, "items": items(1)})),
+            _ => json_answer(answer.clone()),
+        }
+    };
+    let paged = source(&api.url("/script"), "records: items, pagination: {type: page}");
+    let single = source(&api.url("/script"), "records: items");
+    for answer in [
+        json!({"count": 4, "items": null, "error": "quota exceeded"}),
+        json!({"items": [], "error": {"code": 104}}),
+        json!({"message": "API rate limit exceeded", "items": []}),
+        json!({"items": [], "success": false, "error": {"code": 104}}),
+        json!({"status": 429, "items": null}),
+        json!({"status": "error", "message": "down", "items": []}),
+        json!({"items": [], "errors": [{"detail": "try later"}]}),
+    ] {
+        for (first, source) in [(false, &paged), (true, &paged), (true, &single)] {
+            api.script(answers(first, answer.clone()));
+            let told = failed(&lab, &api, source).await;
+            let error = "http_error_answer: http://127.0.0.1:PORT/script answered with an error";
+            assert!(told.starts_with(error), "{answer}: {told}");
+        }
+    }
+    for good in [
+        json!({"items": [], "error": null, "errors": []}),
+        json!({"items": [], "error": {}, "message": "ok"}),
+        json!({"items": null, "error": "", "status": 200}),
+        json!({"items": [], "error": false, "message": "success", "status": "ok"}),
+        json!({"items": [], "message": "No more items"}),
+    ] {
+        api.script(answers(false, good.clone()));
+        assert_eq!(ids(&lab, &paged).await.expect("rows"), [1, 2], "{good}");
+        api.script(answers(true, good.clone()));
+        assert_eq!(ids(&lab, &single).await.expect("no rows"), [0; 0], "{good}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_in_place_of_the_array_of_earlier_pages_is_not_a_row() {
+    let (api, lab) = (HttpSource::start().await, Extraction::new().await);
+    let paged = source(&api.url("/script"), "records: items, pagination: {type: page}");
+    for object in [json!({"message": "rate limited"}), json!({}), json!({"id": 3})] {
+        api.script(move |hit, _| match page_of(hit) {
+            1 => json_answer(json!({"items": items(1)})),
+            _ => json_answer(json!({"items": object.clone()})),
+        });
+        let told = failed(&lab, &api, &paged).await;
+        assert!(told.starts_with("records_missing") && told.contains("had an array"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_last_page_may_link_to_itself() {
+    let (api, lab) = (HttpSource::start().await, Extraction::new().await);
+    api.script(|hit, _| {
+        let page = page_of(hit);
+        let next = format!("/script?page={}", (page + 1).min(3));
+        let link = format!("<{next}>; rel=\"next\"");
+        ([(LINK, link)], json_answer(json!({"items": items(page), "next": next}))).into_response()
+    });
+    for pagination in ["{type: link_header}", "{type: cursor, cursor_path: next}"] {
+        let source = source(&api.url("/script"), &format!("records: items, pagination: {pagination}"));
+        assert_eq!(ids(&lab, &source).await.expect(pagination), SIX, "{pagination}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_header_that_cannot_be_read_does_not_end_the_pages() {
+    let (api, lab) = (HttpSource::start().await, Extraction::new().await);
+    let source = source(&api.url("/script"), "records: items, pagination: {type: link_header}");
+    for link in ["/script?page=2; rel=\"next\"", "</script?page=2>; rel='next'", "</script?page=2; rel=next"] {
+        api.script(move |_, _| ([(LINK, link)], json_answer(json!({"items": items(1)}))).into_response());
+        let told = failed(&lab, &api, &source).await;
+        assert!(told.starts_with("http_next_page") && told.contains("`Link` header"), "{link}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_path_may_be_a_name_with_a_dot_and_one_that_is_nowhere_is_told() {
+    let (api, lab) = (HttpSource::start().await, Extraction::new().await);
+    for name in ["@odata.nextLink", "odata.nextLink"] {
+        api.script(move |hit, _| {
+            let page = page_of(hit);
+            let mut answer = json!({"items": items(page)});
+            if page < 3 {
+                answer[name] = json!(format!("/script?page={}", page + 1));
+            }
+            json_answer(answer)
+        });
+        let keys = |path: &str| format!("records: items, pagination: {{type: cursor, cursor_path: '{path}'}}");
+        let dotted = source(&api.url("/script"), &keys(name));
+        assert_eq!(ids(&lab, &dotted).await.expect("rows"), SIX, "{name}");
+        let extracted = http::extract(0, &dotted, &lab.context).await.expect("rows");
+        assert_eq!(extracted.warnings, [""; 0]);
+        let misspelt = source(&api.url("/script"), &keys("odata.nextlink"));
+        let extracted = http::extract(0, &misspelt, &lab.context).await.expect("rows");
+        let [warning] = &extracted.warnings[..] else { panic!("{:?}", extracted.warnings) };
+        assert!(warning.contains("$.odata.nextlink was found on no page"), "{warning}");
+    }
 }

@@ -73,6 +73,26 @@ async fn an_answer_without_the_rows_member_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_later_answer_that_reports_an_error_is_not_a_day_without_rows() {
+    let (loader, api) = (Loader::start().await, HttpSource::start().await);
+    let yaml = config(&api, "days", "");
+    answer(&api, json!({"status": "ok", "data": [{"id": 1}]}));
+    load(&loader, &yaml).await;
+    for error in [
+        json!({"status": "error", "message": "down", "data": []}),
+        json!({"success": false, "data": [], "error": {"code": 1}}),
+        json!({"data": null, "error": "limit"}),
+    ] {
+        answer(&api, error.clone());
+        for yaml in [&yaml, &config(&api, "days", ", records: data")] {
+            let told = refused(&loader, "run", yaml).await;
+            assert!(told.starts_with("http_error_answer") && !told.contains("canary"), "{error}: {told}");
+        }
+    }
+    assert_eq!(loader.count("days").await, 1);
+}
+
+#[tokio::test]
 async fn an_array_stays_an_array() {
     let (loader, api) = (Loader::start().await, HttpSource::start().await);
     let yaml = config(&api, "days", "");
@@ -223,4 +243,16 @@ async fn nan_and_infinity_become_doubles_with_a_warning() {
         assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
         assert!(report.warnings[0].contains(":2: the column \"x\" holds NaN"), "{:?}", report.warnings);
     }
+}
+
+#[tokio::test]
+async fn a_column_of_nothing_but_nan_and_infinity_is_a_double() {
+    let loader = Loader::start().await;
+    loader.folder.write(
+        "a.json",
+        r#"[{"id": 1, "x": NaN, "y": "NaN"}, {"id": 2, "x": -Infinity, "y": "inf"}, {"id": 3, "x": null}]"#,
+    );
+    loader.load("doubles", "").await;
+    assert_eq!(loader.columns("doubles").await, ["id bigint", "x double precision", "y text"]);
+    assert_eq!(loader.rows("select x from doubles where x is not null order by x").await, ["-Infinity", "NaN"]);
 }

@@ -197,6 +197,7 @@ impl Reached {
             | "http_truncated"
             | "http_too_large"
             | "http_not_json"
+            | "http_error_answer"
             | "http_redirect"
             | "http_endless" => Self::LetIn,
             // A server answers a statement only after it accepted the login.

@@ -208,6 +208,8 @@ pub struct Extracted {
     pub files: Vec<InputFile>,
     /// Files that are not read.
     pub left_out: Vec<LeftOut>,
+    /// Sentences for the report.
+    pub warnings: Vec<String>,
 }
 
 /// Extracts every source of a pipeline, in order. One failed source fails them all.
@@ -241,6 +243,7 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
         }?;
         all.files.extend(one.files);
         all.left_out.extend(one.left_out);
+        all.warnings.extend(one.warnings);
     }
     Ok(all)
 }

@@ -222,7 +222,7 @@ impl<'a> Executing<'a> {
         let started = Instant::now();
         self.context.progress.enter(Stage::Extract, 0);
         let mut extracted = match &self.purpose.given {
-            Some(files) => Extracted { files: files.clone(), left_out: Vec::new() },
+            Some(files) => Extracted { files: files.clone(), ..Extracted::default() },
             None => extract::extract(&self.context.config, &self.extract_context()).await?,
         };
         let restless = |file: &InputFile| changed.iter().filter(|name| **name == file.name).count() >= TRIES_PER_FILE;
@@ -298,6 +298,7 @@ impl<'a> Executing<'a> {
             table: session.table.to_string(),
             ddl: session.makes_schema.iter().cloned().collect(),
             left_out: extracted.left_out.clone(),
+            warnings: extracted.warnings.clone(),
             ..RunReport::default()
         };
         for file in &profile.files {

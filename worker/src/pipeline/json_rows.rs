@@ -127,7 +127,10 @@ impl Source {
         if self.is_api && records != OBJECT {
             // The answer must have the member, also when it is an array now.
             let files = extracted.files.iter_mut().filter(|file| file.source == index && is_undecided(file));
-            files.for_each(|file| file.records = Some(records.clone()));
+            for file in files {
+                http::refuse_error(file, &records)?;
+                file.records = Some(records.clone());
+            }
         }
         self.warn_of_nested_rows(&objects, located);
         // An object whose only array is empty may be one without rows, even if the objects of other files are rows.

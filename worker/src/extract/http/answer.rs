@@ -27,6 +27,8 @@ pub(super) struct Wanted {
     pub(super) paged: bool,
     /// The members around the rows of the pages before; `None`: there was no page with rows yet.
     pub(super) before: Option<Envelope>,
+    /// The rows of the pages before were in arrays, so an object in their place is not a row.
+    pub(super) in_arrays: bool,
 }
 
 /// What was found.
@@ -40,6 +42,10 @@ pub(super) struct Contents {
     pub(super) readable: bool,
     /// The next page's cursor or link.
     pub(super) cursor: Option<String>,
+    /// Whether the answer has the member for the next page's cursor or link, be it `null`.
+    pub(super) names_next: bool,
+    /// Whether its rows are the elements of arrays.
+    pub(super) in_arrays: bool,
     /// The members around the rows, when pages have the rows at a path.
     pub(super) envelope: Option<Envelope>,
 }
@@ -55,6 +61,8 @@ pub(super) enum Flaw {
     NoRows(String),
     /// There is nothing at this path.
     NothingAt(JsonPath),
+    /// It has no rows, and this member says that the request failed.
+    SaysError(String),
     /// The value in the place of the next page's cursor cannot be a cursor.
     BadCursor(String),
 }
@@ -81,8 +89,25 @@ pub(super) fn inspect(path: &Path, wanted: &Wanted) -> io::Result<Result<Content
             false => Err(Flaw::NothingAt(path)),
         },
         Err(flaw) => Err(flaw),
-        Ok(None) => Ok(Contents::default()),
-        Ok(Some(rows)) => around(&mut file, wanted, rows)?,
+        Ok(Some(rows)) if rows.count > 0 => around(&mut file, wanted, rows)?,
+        // A page without rows is the last one, whatever cursor it shows, unless it is an error.
+        Ok(rows) => match error_around(&mut file, wanted)? {
+            Some(member) => Err(Flaw::SaysError(member)),
+            None => Ok(Contents { readable: rows.is_some(), ..Contents::default() }),
+        },
+    })
+}
+
+/// The member that makes an answer an error: `records` leads to no rows, and the root of the answer or the object around
+/// the rows reports a failure.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn error_without_rows(path: &Path, records: JsonPath) -> io::Result<Option<String>> {
+    let wanted = Wanted { records: Some(records), ..Wanted::default() };
+    Ok(match inspect(path, &wanted)? {
+        Err(Flaw::SaysError(member)) => Some(member),
+        _ => None,
     })
 }
 
@@ -90,30 +115,54 @@ pub(super) fn inspect(path: &Path, wanted: &Wanted) -> io::Result<Result<Content
 struct Rows {
     count: u64,
     hash: Option<u128>,
+    in_arrays: bool,
 }
 
-/// The cursor, envelope and hash of an answer with readable rows.
+/// The member around the rows that says that the request failed.
+fn error_around(file: &mut File, wanted: &Wanted) -> io::Result<Option<String>> {
+    let Some(path) = &wanted.records else { return Ok(None) };
+    let error = |envelope: Option<Envelope>, before| {
+        envelope.and_then(|envelope: Envelope| envelope.error(before).map(str::to_owned))
+    };
+    if let Some(member) = error(envelope(file, &[])?, wanted.before.as_ref()) {
+        return Ok(Some(member));
+    }
+    match path.to_rows().split_last() {
+        Some((_, around)) if !around.is_empty() => Ok(error(envelope(file, around)?, None)),
+        _ => Ok(None),
+    }
+}
+
+/// The cursor, envelope and hash of an answer with rows.
 fn around(file: &mut File, wanted: &Wanted, rows: Rows) -> io::Result<Result<Contents, Flaw>> {
     let envelope = match wanted.paged && wanted.records.is_some() {
-        true => envelope(file)?,
+        true => envelope(file, &[])?,
         false => None,
     };
-    // A page without rows is the last one, whatever cursor it shows.
     let cursor = match &wanted.cursor {
-        Some(path) if rows.count > 0 => cursor(file, path, wanted.end_value.as_deref())?,
-        _ => Ok(None),
+        Some(path) => cursor(file, path, wanted.end_value.as_deref())?,
+        None => Ok(None),
     };
-    Ok(cursor.map(|cursor| Contents { rows: rows.count, rows_hash: rows.hash, readable: true, cursor, envelope }))
+    Ok(cursor.map(|cursor| Contents {
+        rows: rows.count,
+        rows_hash: rows.hash,
+        readable: true,
+        names_next: cursor.is_some(),
+        cursor: cursor.flatten(),
+        in_arrays: rows.in_arrays,
+        envelope,
+    }))
 }
 
 /// Whether an answer without anything at `records` is the page after the last rows.
 fn last_page(file: &mut File, wanted: &Wanted) -> io::Result<bool> {
     let Some(before) = &wanted.before else { return Ok(false) };
-    Ok(envelope(file)?.is_some_and(|envelope| envelope.ends(before)))
+    Ok(envelope(file, &[])?.is_some_and(|envelope| envelope.ends(before)))
 }
 
-fn envelope(file: &mut File) -> io::Result<Option<Envelope>> {
-    Ok(found::<Envelope>(file, &[])?.ok().and_then(|mut found| found.pop()).map(|(envelope, _)| envelope))
+/// The members of the object at a path.
+fn envelope(file: &mut File, steps: &[Step]) -> io::Result<Option<Envelope>> {
+    Ok(found::<Envelope>(file, steps)?.ok().and_then(|mut found| found.pop()).map(|(envelope, _)| envelope))
 }
 
 /// The whole body once: is it JSON from its first to its last byte? Counts its values: more than one is NDJSON.
@@ -140,7 +189,7 @@ fn count_values(json: impl Read) -> io::Result<Result<u64, Flaw>> {
 
 /// Rows in the body; `None`: nothing to read rows from.
 fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<Result<Option<Rows>, Flaw>> {
-    let uncounted = |count| Ok(Ok(Some(Rows { count, hash: None })));
+    let uncounted = |count| Ok(Ok(Some(Rows { count, hash: None, in_arrays: false })));
     let steps = match &wanted.records {
         Some(path) => path.to_rows(),
         None if values > 1 => return uncounted(values),
@@ -162,11 +211,18 @@ fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<
     if let (true, Some(path)) = (found.is_empty(), &wanted.records) {
         return Ok(Err(Flaw::NothingAt(path.clone())));
     }
-    let mut count = None;
+    let (mut count, mut in_arrays) = (None, true);
     for (outline, _) in &found {
         match outline {
             Outline::Array(length) => count = Some(count.unwrap_or(0) + length),
-            Outline::Object => count = Some(count.unwrap_or(0) + 1),
+            Outline::Object(_) if wanted.in_arrays => {
+                let reason = "`records` leads to an object, where the pages before had an array; it may be an error";
+                return Ok(Err(Flaw::NoRows(reason.into())));
+            }
+            Outline::Object(_) => {
+                count = Some(count.unwrap_or(0) + 1);
+                in_arrays = false;
+            }
             Outline::Null => {}
             _ => return Ok(Err(Flaw::NoRows("`records` leads to a single value".into()))),
         }
@@ -176,7 +232,7 @@ fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<
         true => Some(hash_of(file, found.into_iter().map(|(_, bytes)| bytes))?),
         false => None,
     };
-    Ok(Ok(Some(Rows { count, hash })))
+    Ok(Ok(Some(Rows { count, hash, in_arrays })))
 }
 
 /// xxh3-128 of some pieces of the body: what surrounds the rows, a page number or a time, does not make a page new.
@@ -197,20 +253,35 @@ fn hash_of(file: &mut File, pieces: impl Iterator<Item = Range<u64>>) -> io::Res
     Ok(hash.digest128())
 }
 
-/// The next page's cursor or link; `None`: this was the last page.
-fn cursor(file: &mut File, path: &JsonPath, end_value: Option<&str>) -> io::Result<Result<Option<String>, Flaw>> {
-    let mut outlines = match found::<Outline>(file, path.steps())? {
+/// The value of the next page's cursor or link. The outer `None`: the answer has no such member; the inner `None`: its
+/// value says that this was the last page.
+fn cursor(
+    file: &mut File,
+    path: &JsonPath,
+    end_value: Option<&str>,
+) -> io::Result<Result<Option<Option<String>>, Flaw>> {
+    let literal = path.literal_member();
+    let mut steps = path.steps();
+    let mut outlines = match found::<Outline>(file, steps)? {
         Ok(found) => found,
         Err(flaw) => return Ok(Err(flaw)),
     };
+    if let (true, Some(literal)) = (outlines.is_empty(), &literal) {
+        steps = literal.steps();
+        outlines = match found::<Outline>(file, steps)? {
+            Ok(found) => found,
+            Err(flaw) => return Ok(Err(flaw)),
+        };
+    }
     let bad = |what: &str| Ok(Err(Flaw::BadCursor(format!("what is at {path} is {what}"))));
     let (text, is_zero) = match outlines.pop().map(|(outline, _)| outline) {
-        None | Some(Outline::Null | Outline::Flag(false)) => return Ok(Ok(None)),
+        None => return Ok(Ok(None)),
+        Some(Outline::Null | Outline::Flag(false)) => return Ok(Ok(Some(None))),
         Some(Outline::Text(text) | Outline::Whole(text)) => {
             let is_zero = text == "0";
             (text, is_zero)
         }
-        Some(Outline::Fraction) => match found::<Box<RawValue>>(file, path.steps())? {
+        Some(Outline::Fraction) => match found::<Box<RawValue>>(file, steps)? {
             Ok(mut found) => {
                 let digits = found.pop().map(|(number, _)| number.get().to_owned()).unwrap_or_default();
                 let is_zero = !digits.contains(|c: char| matches!(c, '1'..='9'));
@@ -221,10 +292,10 @@ fn cursor(file: &mut File, path: &JsonPath, end_value: Option<&str>) -> io::Resu
         Some(Outline::Flag(true)) => return bad("`true`, which says that there is a next page, but not which"),
         Some(Outline::LongText) => return bad(&format!("a text of more than {} KiB", TEXT_BYTES >> 10)),
         Some(Outline::Array(_)) => return bad("an array, not a cursor"),
-        Some(Outline::Object) => return bad("an object, not a cursor"),
+        Some(Outline::Object(_)) => return bad("an object, not a cursor"),
     };
     let ends = text.is_empty() || end_value.map_or(is_zero, |end| text == end);
-    Ok(Ok((!ends).then_some(text)))
+    Ok(Ok(Some((!ends).then_some(text))))
 }
 
 /// A value and the bytes it takes up.
@@ -377,6 +448,44 @@ mod tests {
         assert_eq!(look(r#"{"links":{},"error":"limit"}"#, &later), nothing);
         assert_eq!(look(r#"{"message":"limit"}"#, &later), nothing);
         assert_eq!(look(r#"{"links":{}}"#, &wanted("items", "")), nothing, "on the first page");
+    }
+
+    #[test]
+    fn an_error_beside_empty_rows_is_never_the_last_page() {
+        let page = inspected(r#"{"items":[{"a":1}],"count":4}"#, &wanted("items", "")).expect("a page");
+        let later = Wanted { before: page.envelope, in_arrays: page.in_arrays, ..wanted("items", "") };
+        let error = |member: &str| Err(Flaw::SaysError(member.into()));
+        for (body, member) in [
+            (r#"{"count":4,"items":null,"error":"quota exceeded"}"#, "error"),
+            (r#"{"items":[],"error":{"code":104}}"#, "error"),
+            (r#"{"message":"API rate limit exceeded","items":[]}"#, "message"),
+            (r#"{"items":[],"success":false}"#, "success"),
+            (r#"{"status":429,"items":null}"#, "status"),
+        ] {
+            for wanted in [&later, &wanted("items", ""), &Wanted { paged: false, ..wanted("items", "") }] {
+                assert_eq!(look(body, wanted), error(member), "{body}");
+            }
+        }
+        let nested = r#"{"data":{"items":[],"error":"limit"}}"#;
+        assert_eq!(look(nested, &wanted("data.items", "")), error("error"), "beside the rows");
+        assert_eq!(look(r#"{"items":[],"error":null,"message":"ok"}"#, &later), found(0, None));
+        assert_eq!(look(r#"{"items":null,"errors":[]}"#, &later), Ok((0, false, None)));
+        assert_eq!(look(r#"{"items":[{"a":2}],"error":"partial"}"#, &later), found(1, None), "a page with rows");
+        assert!(matches!(look(r#"{"items":{"message":"rate limited"}}"#, &later), Err(Flaw::NoRows(_))));
+        assert_eq!(look(r#"{"items":{"a":1}}"#, &wanted("items", "")), found(1, None), "on the first page");
+    }
+
+    #[test]
+    fn a_member_of_the_whole_name_counts_when_the_path_finds_nothing() {
+        let next = |body: &str, path: &str| {
+            let contents = inspected(body, &wanted("value", path)).expect(body);
+            (contents.names_next, contents.cursor)
+        };
+        let odata = r#"{"@odata.nextLink":"/p?n=2","odata.nextLink":null,"a":{"b":"deep"},"a.b":"flat","value":[1]}"#;
+        assert_eq!(next(odata, "@odata.nextLink"), (true, Some("/p?n=2".into())));
+        assert_eq!(next(odata, "odata.nextLink"), (true, None));
+        assert_eq!(next(odata, "$.a.b"), (true, Some("deep".into())), "the path comes first");
+        assert_eq!(next(odata, "a.c"), (false, None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Why an API source failed: each a sentence that names the URL without its query, and what to do.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -65,8 +66,13 @@ pub(super) enum HttpError {
     LongUrl { url: String, bytes: usize, limit: usize },
     #[error("there is nothing at {path} in the answer of {url}")]
     NothingThere { url: String, path: String },
+    #[error("{url} answered with an error: its member `{member}` reports one, and there are no rows")]
+    SaysError { url: String, member: String },
+    /// A status that may be the API's way to say that a page is past the last one.
+    #[error("{error}, after pages with rows")]
+    PastLast { error: Box<HttpError>, status: StatusCode },
     #[error("{url} would be read for ever: {reason}")]
-    Endless { url: String, reason: String },
+    Endless { url: String, reason: String, next_step: &'static str },
     #[error("{url} took longer than {} s with all its pages and attempts", .after.as_secs_f32())]
     Deadline { url: String, after: Duration },
     #[error("could not {doing}")]
@@ -114,13 +120,28 @@ impl HttpError {
             Self::NotJson { .. } => "http_not_json",
             Self::Redirect { .. } => "http_redirect",
             Self::NoRows { .. } | Self::NothingThere { .. } => "records_missing",
+            Self::SaysError { .. } => "http_error_answer",
             Self::Endless { .. } => "http_endless",
             Self::Spool { .. } => "io",
-            Self::LongWait { error, .. } | Self::GaveUp { error, .. } => error.code(),
+            Self::LongWait { error, .. } | Self::GaveUp { error, .. } | Self::PastLast { error, .. } => error.code(),
         }
     }
 
-    fn next_step(&self) -> &'static str {
+    fn next_step(&self) -> Cow<'static, str> {
+        match self {
+            Self::PastLast { error, status } => format!(
+                "If this is how the API says that there are no more pages, write `end_status: [{}]` in `pagination`. \
+                 Otherwise: {}",
+                status.as_u16(),
+                error.next_step()
+            )
+            .into(),
+            Self::GaveUp { error, .. } => error.next_step(),
+            _ => self.fixed_next_step().into(),
+        }
+    }
+
+    fn fixed_next_step(&self) -> &'static str {
         match self {
             Self::BadUrl { .. } | Self::BadHeader { .. } => "Correct the source in the config.",
             Self::BadPath { .. } => "Write a path like `$.data.items[*]`.",
@@ -151,8 +172,10 @@ impl HttpError {
             }
             Self::Redirect { .. } => "Write the final address in `url`.",
             Self::NoRows { .. } | Self::NothingThere { .. } => "Correct `records` to where the rows are in the answer.",
-            Self::Endless { .. } => {
-                "Correct `pagination` (`next_is: link` if the API names links), or raise `max_pages` if there are that many."
+            Self::Endless { next_step, .. } => next_step,
+            Self::SaysError { .. } => {
+                "Look at what the API answers there. Retry the run once it answers with rows, or correct `records` if the \
+                 rows are elsewhere."
             }
             Self::NotReady { .. } | Self::NeverReady { .. } => {
                 "Retry the run once the API has made the data, or raise `ready_seconds` of the source if that takes longer."
@@ -166,7 +189,7 @@ impl HttpError {
             Self::Spool { .. } => {
                 "Check the data folder's permissions and free space on the worker, then retry the run."
             }
-            Self::GaveUp { error, .. } => error.next_step(),
+            Self::GaveUp { error, .. } | Self::PastLast { error, .. } => error.fixed_next_step(),
         }
     }
 }
@@ -178,7 +201,7 @@ impl From<HttpError> for PipelineError {
             error => Self::Extract {
                 code: error.code(),
                 message: error.to_string(),
-                next_step: error.next_step().to_owned(),
+                next_step: error.next_step().into_owned(),
             },
         }
     }

@@ -44,12 +44,16 @@ pub(super) fn resolve(link: &str, answered: &Url) -> Result<Url> {
 /// The target of `Link: <…>; rel="next"` (RFC 8288). An empty one counts as missing.
 ///
 /// # Errors
-/// As [`resolve`].
+/// As [`resolve`], and when a line names a next page in another form: it must not end the pages.
 pub(super) fn next_link(headers: &HeaderMap, answered: &Url) -> Result<Option<Url>> {
     for value in headers.get_all(LINK) {
         let line = String::from_utf8_lossy(value.as_bytes());
         if let Some(target) = next_target(&line) {
             return if target.is_empty() { Ok(None) } else { resolve(target, answered).map(Some) };
+        }
+        if names_next(&line) {
+            let reason = "is in a `Link` header that is not written like `<address>; rel=\"next\"`".into();
+            return Err(HttpError::BadLink { url: shown(answered), reason });
         }
     }
     Ok(None)
@@ -60,12 +64,28 @@ fn next_target(line: &str) -> Option<&str> {
     let mut rest = line;
     while let Some((target, after)) = rest.split_once('<').and_then(|(_, after)| after.split_once('>')) {
         let end = end_of_link(after);
-        if is_next(&after[..end]) {
+        if is_next(&after[..end], &['"']) {
             return Some(target.trim());
         }
         rest = &after[end..];
     }
     None
+}
+
+/// Whether a header line without a readable next link has the relation `next` somewhere outside of addresses and quoted
+/// texts.
+fn names_next(line: &str) -> bool {
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('<') {
+        text.push_str(before);
+        rest = match after.find(['<', '>']) {
+            Some(end) if after[end..].starts_with('>') => &after[end + 1..],
+            _ => after,
+        };
+    }
+    text.push_str(rest);
+    is_next(&text.replace(',', ";"), &['"', '\''])
 }
 
 /// The end of a link's parameters: a comma outside of quotes, or the end of the text.
@@ -93,12 +113,13 @@ fn outside_quotes(text: &str) -> impl Iterator<Item = (usize, char)> {
     })
 }
 
-fn is_next(params: &str) -> bool {
+/// Whether a link has the relation `next`, in one of these kinds of quotes or in none.
+fn is_next(params: &str, quotes: &[char]) -> bool {
     let cuts: Vec<usize> = outside_quotes(params).filter(|(_, c)| *c == ';').map(|(at, _)| at).collect();
     let starts = std::iter::once(0).chain(cuts.iter().map(|at| at + 1));
     let ends = cuts.iter().copied().chain(std::iter::once(params.len()));
     starts.zip(ends).filter_map(|(start, end)| params[start..end].split_once('=')).any(|(name, value)| {
-        let kinds = value.trim().trim_matches('"');
+        let kinds = value.trim().trim_matches(quotes);
         name.trim().eq_ignore_ascii_case("rel")
             && kinds.split_whitespace().any(|kind| kind.eq_ignore_ascii_case("next"))
     })
@@ -172,5 +193,17 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(LINK, "<mailto:a@b>; rel=next".parse().expect("a header"));
         assert!(next_link(&headers, &answered()).is_err(), "never the end in silence");
+        for unreadable in [
+            "https://h.example/p?page=2; rel=\"next\"",
+            "</p?page=2>; rel='next'",
+            "</p?page=1>; rel=\"prev\", /p?page=3; rel=next",
+            "</p?page=2; rel=\"next\", </p?page=9>; rel=\"last\"",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(LINK, unreadable.parse().expect("a header"));
+            let told = next_link(&headers, &answered()).map_err(|error| error.to_string());
+            assert!(told.as_ref().is_err_and(|told| told.contains("`Link` header")), "{unreadable}: {told:?}");
+        }
+        assert_eq!(next(&[r#"</a;rel=next>; rel=prev; title="b; rel=next, <c>; rel=next""#]), None);
     }
 }

@@ -66,12 +66,12 @@ pub async fn extract_within(
     limits: &HttpLimits,
 ) -> PipelineResult<Extracted> {
     let limits = &limits.with(source.timeouts);
-    let pages = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
+    let fetched = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
     let mut files = Vec::new();
-    for page in pages.into_iter().filter(|page| page.contents.readable) {
+    for page in fetched.pages.into_iter().filter(|page| page.contents.readable) {
         files.push(page.into_input(index, source)?);
     }
-    Ok(Extracted { files, left_out: Vec::new() })
+    Ok(Extracted { files, warnings: fetched.warning.into_iter().collect(), ..Extracted::default() })
 }
 
 /// The source's address without its query and secrets: what stays the same from run to run.
@@ -106,8 +106,8 @@ pub async fn fingerprint_within(
         tokio::fs::create_dir_all(&context.spool).await.map_err(|source| spool_failed(&context.spool, source))?;
         let folder = tempfile::tempdir_in(&context.spool).map_err(|source| spool_failed(&context.spool, source))?;
         let context = ExtractContext { spool: folder.path().to_owned(), ..context.clone() };
-        let pages = fetch_pages(0, source, &context, limits).await?;
-        let hashes: Vec<u8> = pages.iter().flat_map(|page| page.body.hash.to_le_bytes()).collect();
+        let fetched = fetch_pages(0, source, &context, limits).await?;
+        let hashes: Vec<u8> = fetched.pages.iter().flat_map(|page| page.body.hash.to_le_bytes()).collect();
         Ok(xxh3_128(&hashes))
     })
     .await
@@ -186,6 +186,8 @@ struct Fetching<'a> {
     wanted: Wanted,
     pages: Pages<'a>,
     next: Option<Url>,
+    /// Whether an answer had the member that names the next page.
+    names_next: bool,
     /// Bytes the source may still send.
     room: u64,
 }
@@ -204,7 +206,7 @@ impl<'a> Fetching<'a> {
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
         let next = Some(pages.first());
-        Ok(Self { index, source, spool, fetcher, wanted, pages, next, room: limits.total_bytes })
+        Ok(Self { index, source, spool, fetcher, wanted, pages, next, names_next: false, room: limits.total_bytes })
     }
 
     /// The next page; `None` after the last.
@@ -218,12 +220,7 @@ impl<'a> Fetching<'a> {
         };
         let mut page = match self.fetch(&url, name, path).await {
             Ok(page) => page,
-            Err(HttpError::Status { status, .. }) if self.pages.ends_with(status) => return Ok(None),
-            Err(HttpError::GaveUp { error, .. }) if matches!(*error, HttpError::Status { status, .. } if self.pages.ends_with(status)) =>
-            {
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
+            Err(error) => return self.after_failure(error),
         };
         self.room -= page.body.bytes;
         let turn = Turn {
@@ -238,10 +235,41 @@ impl<'a> Fetching<'a> {
             Next::End => {}
             Next::Repeated => page.repeated = true,
         }
+        self.names_next |= page.contents.names_next;
+        self.wanted.in_arrays |= page.contents.in_arrays;
         if let Some(envelope) = page.contents.envelope.take().filter(|_| page.contents.rows > 0) {
             self.wanted.before.get_or_insert_default().join(envelope);
         }
         Ok(Some(page))
+    }
+
+    /// A page that could not be had: past the last one, or an error.
+    fn after_failure(&self, error: HttpError) -> Result<Option<Page>> {
+        let status = match &error {
+            HttpError::Status { status, .. } => Some(*status),
+            HttpError::GaveUp { error, .. } => match **error {
+                HttpError::Status { status, .. } => Some(status),
+                _ => None,
+            },
+            _ => None,
+        };
+        match status {
+            Some(status) if self.pages.ends_with(status) => Ok(None),
+            Some(status) if self.pages.may_end_with(status) => {
+                Err(HttpError::PastLast { error: Box::new(error), status })
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// The sentence about a `cursor_path` that no page with rows had: it may be misspelt, and rows may be missing.
+    fn warning(&self, with_rows: bool) -> Option<String> {
+        let path = self.wanted.cursor.as_ref().filter(|_| with_rows && !self.names_next)?;
+        Some(format!(
+            "{}: `cursor_path` {path} was found on no page, so only the first page was read: check its spelling; write \
+             `$[\"a.b\"]` for a name with a dot",
+            shown(&self.pages.first())
+        ))
     }
 
     /// Fetches one page, with all its attempts.
@@ -267,12 +295,19 @@ impl<'a> Fetching<'a> {
     }
 }
 
+/// All pages of a source.
+struct Fetched {
+    pages: Vec<Page>,
+    /// A sentence for the report.
+    warning: Option<String>,
+}
+
 async fn fetch_pages(
     index: usize,
     source: &ApiSource,
     context: &ExtractContext,
     limits: &HttpLimits,
-) -> Result<Vec<Page>> {
+) -> Result<Fetched> {
     let mut fetching = Fetching::start(index, source, context, limits).await?;
     let mut fetched: Vec<Page> = Vec::new();
     while let Some(page) = fetching.page().await? {
@@ -285,7 +320,23 @@ async fn fetch_pages(
             fetched.push(page);
         }
     }
-    Ok(fetched)
+    let warning = fetching.warning(fetched.iter().any(|page| page.contents.rows > 0));
+    Ok(Fetched { pages: fetched, warning })
+}
+
+/// Checks an answer that has no rows at `records`, a place that an earlier run found.
+///
+/// # Errors
+/// When the answer reports an error.
+pub fn refuse_error(answer: &InputFile, records: &str) -> PipelineResult<()> {
+    let Ok(path) = records.parse::<JsonPath>() else { return Ok(()) };
+    let doing = || format!("look into the answer of {}", answer.name);
+    match answer::error_without_rows(&answer.path, path)
+        .map_err(|source| PipelineError::Io { doing: doing(), source })?
+    {
+        Some(member) => Err(HttpError::SaysError { url: answer.name.clone(), member }.into()),
+        None => Ok(()),
+    }
 }
 
 async fn look_into(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Result<Contents> {
@@ -301,6 +352,7 @@ async fn look_into(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Re
         Flaw::NotJson(reason) => HttpError::NotJson { url, reason },
         Flaw::NoRows(reason) => HttpError::NoRows { url, reason },
         Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
+        Flaw::SaysError(member) => HttpError::SaysError { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
     })
 }
@@ -321,7 +373,7 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
         _ => (None, None),
     };
     let records = source.records.as_deref().map(|records| path("records", records)).transpose()?;
-    Ok(Wanted { records, cursor, end_value, paged: source.pagination.is_some(), before: None })
+    Ok(Wanted { records, cursor, end_value, paged: source.pagination.is_some(), ..Wanted::default() })
 }
 
 /// What the head of an answer says about its version; `None`: nothing that can be relied on.

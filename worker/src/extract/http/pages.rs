@@ -13,6 +13,17 @@ use super::request::{shown, with_param};
 /// Parameter of a cursor when the config names none.
 const CURSOR_PARAM: &str = "cursor";
 
+/// Next step when more pages come than are allowed.
+const MORE_PAGES: &str = "Raise `max_pages` if there are that many pages; otherwise correct `pagination`.";
+
+/// Next step when a numbered page repeats another.
+const OTHER_PARAM: &str = "Correct `param` of `pagination` to the query parameter that the API reads, or take `pagination` \
+                           out if the API sends all rows at once.";
+
+/// Next step when an answer names a page that was read before.
+const OTHER_NEXT: &str =
+    "Correct `pagination`: `cursor_path` and `cursor_param`, and `next_is: link` if the API names links.";
+
 /// Where a source is in its pages.
 pub(super) struct Pages<'a> {
     base: Url,
@@ -93,6 +104,12 @@ impl<'a> Pages<'a> {
         self.number > 1 && (status == StatusCode::NOT_FOUND || further.contains(&status.as_u16()))
     }
 
+    /// Whether a status may mean that the page is past the last one although the config does not say so.
+    pub(super) fn may_end_with(&self, status: StatusCode) -> bool {
+        let numbered = matches!(self.pagination, Some(Pagination::Page { .. } | Pagination::Offset { .. }));
+        numbered && self.number > 1 && matches!(status.as_u16(), 400 | 410 | 416 | 422)
+    }
+
     /// Decides which page comes after an answer.
     pub(super) fn next(&mut self, turn: &Turn<'_>) -> Result<Next> {
         let Some(pagination) = self.pagination else { return Ok(Next::End) };
@@ -112,12 +129,13 @@ impl<'a> Pages<'a> {
             Pagination::Cursor { param, next_is, max_pages, .. } => {
                 (self.after_cursor(turn, param.as_deref(), *next_is)?, max_pages)
             }
-            Pagination::LinkHeader { max_pages } => (self.after_link(turn.next_link.clone())?, max_pages),
+            Pagination::LinkHeader { max_pages } => (self.after_link(turn, turn.next_link.clone())?, max_pages),
         };
         self.last = Some(turn.hash);
         if let Next::Page(url) = &next {
             if self.number >= *max_pages {
-                return Err(self.endless(format!("there is a page after the {max_pages} that `max_pages` allows")));
+                let reason = format!("there is a page after the {max_pages} that `max_pages` allows");
+                return Err(self.endless(reason, MORE_PAGES));
             }
             self.asked = url.clone();
             self.number += 1;
@@ -135,44 +153,49 @@ impl<'a> Pages<'a> {
         if repeats_last && self.rows.len() > 1 {
             return Ok(Next::Repeated);
         }
-        Err(self.endless(match repeats_last {
+        let reason = match repeats_last {
             true => format!("page {number} repeats page {}: the API ignores its page parameter `{param}`", number - 1),
             false => format!("page {number} repeats an earlier page; does the API know `{param}`?"),
-        }))
+        };
+        Err(self.endless(reason, OTHER_PARAM))
     }
 
     fn after_cursor(&mut self, turn: &Turn<'_>, param: Option<&str>, next_is: Option<NextIs>) -> Result<Next> {
         let Some(cursor) = turn.cursor else { return Ok(Next::End) };
         if is_link(cursor, next_is, param.is_some()) {
-            return self.after_link(Some(resolve(cursor, turn.answered)?));
+            return self.after_link(turn, Some(resolve(cursor, turn.answered)?));
         }
         let url = with_param(&self.base, param.unwrap_or(CURSOR_PARAM), cursor);
+        self.unless_named(turn, url, "names a cursor that was used before")
+    }
+
+    fn after_link(&mut self, turn: &Turn<'_>, link: Option<Url>) -> Result<Next> {
+        match link {
+            Some(link) => self.unless_named(turn, link, "links to a page that was read before"),
+            None => Ok(Next::End),
+        }
+    }
+
+    /// The page that an answer names, which must be a new one, except that a page may name itself.
+    fn unless_named(&mut self, turn: &Turn<'_>, url: Url, otherwise: &str) -> Result<Next> {
         let new_rows = self.rows.insert(turn.hash);
         if self.named.insert(xxh3_128(url.as_str().as_bytes())) {
             return Ok(Next::Page(url));
         }
-        // Some APIs use one cursor for all pages, and others name the last page's own cursor on it. One more request
+        // Some APIs use one cursor or link for all pages, and others name the last page itself on it. One more request
         // shows which: the first kind answers with new rows, and the second kind repeats the page.
-        let same_cursor = url == self.asked;
-        if same_cursor && new_rows {
+        let names_itself = url == self.asked;
+        if names_itself && new_rows {
             return Ok(Next::Page(url));
         }
-        if same_cursor && self.last == Some(turn.hash) && self.rows.len() > 1 {
+        if names_itself && self.last == Some(turn.hash) && self.rows.len() > 1 {
             return Ok(Next::Repeated);
         }
-        Err(self.endless(format!("page {} names a cursor that was used before", self.number)))
+        Err(self.endless(format!("page {} {otherwise}", self.number), OTHER_NEXT))
     }
 
-    fn after_link(&mut self, link: Option<Url>) -> Result<Next> {
-        let Some(link) = link else { return Ok(Next::End) };
-        match self.named.insert(xxh3_128(link.as_str().as_bytes())) {
-            true => Ok(Next::Page(link)),
-            false => Err(self.endless(format!("page {} links to a page that was read before", self.number))),
-        }
-    }
-
-    fn endless(&self, reason: String) -> HttpError {
-        HttpError::Endless { url: shown(&self.base), reason }
+    fn endless(&self, reason: String, next_step: &'static str) -> HttpError {
+        HttpError::Endless { url: shown(&self.base), reason, next_step }
     }
 }
 
@@ -189,6 +212,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
+    use crate::error::PipelineError;
 
     static BASE: LazyLock<Url> = LazyLock::new(|| Url::parse("http://h/items?limit=2").expect("a url"));
 
@@ -346,7 +370,51 @@ mod tests {
     fn circles_of_links_are_found() {
         let pagination = Pagination::LinkHeader { max_pages: 9 };
         let mut pages = pages(&pagination);
-        let back = Turn { next_link: Some(BASE.clone()), ..turn(1, 0) };
-        assert!(text(pages.next(&back)).ends_with("page 1 links to a page that was read before"));
+        let second = Url::parse("http://h/items?page=2").expect("a url");
+        let link = |url: &Url, hash| Turn { next_link: Some(url.clone()), ..turn(1, hash) };
+        assert_eq!(text(pages.next(&link(&second, 1))), second.as_str());
+        assert!(text(pages.next(&link(&BASE, 2))).ends_with("page 2 links to a page that was read before"));
+        let mut lost = self::pages(&pagination);
+        assert_eq!(
+            text(lost.next(&link(&BASE, 1))),
+            BASE.as_str(),
+            "a page that links to itself is asked for once more"
+        );
+        assert!(text(lost.next(&link(&BASE, 1))).ends_with("page 2 links to a page that was read before"));
+    }
+
+    #[test]
+    fn a_last_page_may_link_to_itself() {
+        for pagination in [Pagination::LinkHeader { max_pages: 9 }, by_cursor(None)] {
+            let second = Url::parse("http://h/items?page=2").expect("a url");
+            let mut pages = pages(&pagination);
+            let mut next = |hash| {
+                let link = Some(second.clone());
+                text(pages.next(&Turn { cursor: Some(second.as_str()), next_link: link, ..turn(1, hash) }))
+            };
+            assert_eq!(next(1), second.as_str());
+            assert_eq!(next(2), second.as_str(), "it is asked for once more");
+            assert_eq!(next(2), "repeated");
+        }
+    }
+
+    #[test]
+    fn the_next_step_fits_the_pagination() {
+        let next_step = |error: HttpError| match error.into() {
+            PipelineError::Extract { next_step, .. } => next_step,
+            other => panic!("{other:?}"),
+        };
+        let pagination = numbered("p", 9);
+        let mut ignoring = pages(&pagination);
+        ignoring.next(&turn(2, 1)).expect("a page");
+        let repeated = next_step(ignoring.next(&turn(2, 1)).expect_err("a repeated page"));
+        assert!(repeated.contains("`param`") && !repeated.contains("next_is") && !repeated.contains("max_pages"));
+        let mut pages = pages(&pagination);
+        assert!(!pages.may_end_with(StatusCode::BAD_REQUEST), "the first page must exist");
+        pages.next(&turn(2, 1)).expect("a page");
+        for status in [StatusCode::BAD_REQUEST, StatusCode::RANGE_NOT_SATISFIABLE] {
+            assert!(pages.may_end_with(status));
+        }
+        assert!(!pages.may_end_with(StatusCode::UNAUTHORIZED) && !pages.may_end_with(StatusCode::BAD_GATEWAY));
     }
 }

@@ -128,8 +128,8 @@ pub(super) enum Outline {
     LongText,
     /// An array of this many elements.
     Array(u64),
-    /// An object.
-    Object,
+    /// An object of this many members.
+    Object(u64),
 }
 
 /// Longest text that is kept: a cursor may be as long.
@@ -159,8 +159,11 @@ impl<'de> Visitor<'de> for OutlineVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outline, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Outline::Object)
+        let mut members = 0;
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            members += 1;
+        }
+        Ok(Outline::Object(members))
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Outline, E> {
@@ -208,7 +211,7 @@ mod tests {
         assert_eq!(at(json, "a.n"), [Outline::Whole("7".into())]);
         assert_eq!(at(json, "data"), [Outline::Array(3)]);
         assert_eq!(at(json, "data[*].x"), [Outline::Array(2), Outline::Array(0)]);
-        assert_eq!(at(json, "data[1]"), [Outline::Object]);
+        assert_eq!(at(json, "data[1]"), [Outline::Object(1)]);
         assert_eq!(at(json, "none"), [Outline::Null]);
         assert_eq!(at(json, "a.n.deeper"), []);
         assert_eq!(at(json, "missing"), []);

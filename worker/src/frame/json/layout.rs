@@ -73,7 +73,7 @@ fn follow(mut cursor: Cursor, steps: &[Step], size: usize, input: &InputFile) ->
             format_args!("it has nothing at records: {records}"),
         )
         .hint(
-            "Look at the file: it may be an error. If it is built differently now, write or correct records: so that it \
+            "Look at what it holds: it may be an error. If it is built differently now, write or correct records: so that it \
              leads to the array of rows; without it the place that an earlier run found holds.",
         ));
     }

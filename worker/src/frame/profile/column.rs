@@ -4,6 +4,7 @@ use elt_shared::config::ColumnType;
 
 use super::Expectation;
 use super::types::{self, Lead, Types};
+use crate::frame::CellKind;
 use crate::frame::sheet::{Cell, Sheet};
 use crate::frame::value::{self, TimeFormat};
 
@@ -47,7 +48,8 @@ pub struct ColumnProfile {
     pub empties: u64,
     possible: Types,
     lead: Lead,
-    /// Whether there was a number with digits: `inf` and `nan` alone are words.
+    /// Whether there was a number that is no word: one with digits, or a bare `NaN` or `Infinity` of JSON. In a text file
+    /// `inf` and `nan` alone are words.
     digits: bool,
     evidence: [Option<Box<Evidence>>; Types::COUNT],
     tests: Vec<Test>,
@@ -174,7 +176,8 @@ impl ColumnProfile {
         }
         self.non_nulls += 1;
         let could_be = types::of_cell(kind, bytes);
-        self.digits |= could_be.has(Types::DOUBLE.with(Types::NUMERIC)) && bytes.iter().any(u8::is_ascii_digit);
+        let is_no_word = kind == CellKind::Number || bytes.iter().any(u8::is_ascii_digit);
+        self.digits |= could_be.has(Types::DOUBLE.with(Types::NUMERIC)) && is_no_word;
         let lost = self.possible.without(could_be);
         if lost.is_empty() {
             return;
