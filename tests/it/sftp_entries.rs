@@ -87,6 +87,41 @@ async fn a_folder_that_may_not_be_listed_is_left_out_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_folder_that_may_be_listed_but_not_entered_is_left_out_and_the_others_go_on() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    sshd.write("a/one.csv", "id\n1\n");
+    sshd.write("locked/two.csv", "id\n2\n");
+    sshd.write("z/locked/three.csv", "id\n3\n");
+    std::fs::create_dir(sshd.local("empty")).expect("a folder");
+    let closed = [sshd.local("locked"), sshd.local("z/locked")];
+    let mode = |mode: u32| {
+        for folder in &closed {
+            std::fs::set_permissions(folder, PermissionsExt::from_mode(mode)).expect("permissions");
+        }
+    };
+    mode(0o444);
+    let deep = extract(&lab, &sshd.source("**/*.csv")).await;
+    let empty = extract(&lab, &sshd.source("empty")).await;
+    let named = extract(&lab, &sshd.source("locked")).await;
+    let globbed = extract(&lab, &sshd.source("locked/*.csv")).await;
+    mode(0o755);
+
+    let deep = deep.expect("a glob");
+    assert_eq!(files(&deep, &sshd), ["a/one.csv"]);
+    let [first, second] = &deep.left_out[..] else { panic!("{:?}", deep.left_out) };
+    assert!(first.name.ends_with("/locked") && second.name.ends_with("/z/locked"), "{:?}", deep.left_out);
+    for left_out in [first, second] {
+        assert_eq!(left_out.kind, LeftOutKind::Failed);
+        assert!(left_out.reason.contains("this account may not enter it"), "{}", left_out.reason);
+    }
+    assert!(empty.expect("an empty folder").files.is_empty());
+    for refused in [named, globbed] {
+        let error = failure(refused, sshd.address.port());
+        assert!(error.starts_with("source_unreadable: "), "a folder that the config names must be enterable: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_folder_is_read_once_however_many_links_lead_to_it() {
     let (sshd, lab) = (Sshd::start(), Extraction::new().await);
     sshd.write("a/one.csv", "id\n1\n");

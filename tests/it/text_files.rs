@@ -78,3 +78,46 @@ async fn messages_name_a_file_once() {
     );
     assert!(!report.left_out[0].reason.contains("cut.csv"), "{:?}", report.left_out);
 }
+
+#[tokio::test]
+async fn a_txt_file_is_cut_as_its_rows_are_written() {
+    let loader = Loader::start().await;
+    for (table, content, columns, first) in [
+        ("commas", "id,t\n1,9.8,\n2,10.1,\n", "id,t", "1|9.8"),
+        ("semicolons", "id;t\n1;9,8;\n2;10,1;\n", "id,t", "1|9,8"),
+        ("quoted", "\"name\"\n\"Ann\"\n\"Bob\"\n", "name", "Ann"),
+        ("partly_quoted", "name\n\"Smith, John\"\n\"O\"\"Neil\"\n", "name", "Smith, John"),
+    ] {
+        loader.only("things.txt", content);
+        loader.load(table, "").await;
+        let rows = loader.rows(&format!("select {columns} from {table}")).await;
+        assert!(rows.len() == 2 && rows.iter().any(|row| row == first), "{content}: {rows:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_title_that_is_as_wide_as_the_rows_is_refused_unless_the_config_says_that_it_is_the_header() {
+    let loader = Loader::start().await;
+    loader.only("created.csv", "Created,2026-01-01\nid,name\n1,x\n2,y\n");
+    let error = loader.fail("things", "").await;
+    let next_step = next_step(&error, "header_not_first");
+    assert!(next_step.contains("skip_rows: 1") && next_step.contains("header: true"), "{next_step}");
+    let report = loader.run("run", &with_csv(&loader, "header: true")).await.expect("loaded as the config says");
+    assert_eq!(report.rows_inserted, 3);
+    loader.only("report.csv", "Report,2026\nid,name\n1,x\n2,y\n");
+    let report = loader.load("reports", "").await;
+    assert!(report.warnings.iter().any(|text| text.contains("report.csv") && text.contains("line 2")), "{report:#?}");
+}
+
+#[tokio::test]
+async fn lines_to_skip_that_leave_nothing_are_a_warning() {
+    let loader = Loader::start().await;
+    loader.only("short.csv", "id,name\n1,x\n2,y\n");
+    for skip_rows in [3, 5] {
+        let report =
+            loader.run("run", &with_csv(&loader, &format!("skip_rows: {skip_rows}"))).await.expect("nothing to load");
+        assert_eq!((report.rows_read, report.rows_filtered, report.rows_inserted), (3, 3, 0), "{report:#?}");
+        let names_it = |text: &&String| text.contains("short.csv") && text.contains("csv.skip_rows");
+        assert_eq!(report.warnings.iter().filter(names_it).count(), 1, "{report:#?}");
+    }
+}

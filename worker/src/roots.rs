@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::extract::words::unreadable;
+
 /// In the data folder: keys, the log, and the private cluster with its passwords.
 const OWN: [&str; 3] = ["keys.json", "elt.log", "postgres"];
 
@@ -35,7 +37,8 @@ impl Roots {
     /// # Errors
     /// Why not, as the end of a sentence that starts with the path.
     pub fn inside(&self, path: &Path) -> Result<(), String> {
-        let real = std::fs::canonicalize(path).map_err(|error| format!("cannot be followed: {error}"))?;
+        let real =
+            std::fs::canonicalize(path).map_err(|error| format!("cannot be followed: {}", unreadable(&error)))?;
         if self.own(&real) {
             return Err("is one of elt's own files".into());
         }

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     Compression, ExtractContext, Extracted, Format, InputFile, LeftOut, LeftOutKind, Stamp, YoungFiles, format_of,
+    words,
 };
 use crate::error::{PipelineError, Result};
 use crate::roots::Roots;
@@ -291,7 +292,7 @@ impl Listing<'_> {
             let what = "is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst";
             return Err(NotInput::skipped(format!("its suffix {what}")));
         };
-        let unreadable = |error: std::io::Error| NotInput::failed(format!("it cannot be read: {error}"));
+        let unreadable = |error: std::io::Error| NotInput::failed(words::unreadable(&error));
         std::fs::File::open(path).map_err(unreadable)?;
         let stamp = Stamp::of(path).map_err(unreadable)?;
         if let Some(rests_in) = self.rests_in(&stamp)
@@ -343,7 +344,12 @@ impl Listing<'_> {
     fn missing(&self, path: &Path, error: &std::io::Error) -> PipelineError {
         PipelineError::Extract {
             code: if error.kind() == std::io::ErrorKind::NotFound { "source_missing" } else { "source_unreadable" },
-            message: format!("source {}: {} cannot be read: {error}", self.index + 1, path.display()),
+            message: format!(
+                "source {}: {} cannot be read: {}",
+                self.index + 1,
+                path.display(),
+                words::unreadable(error)
+            ),
             next_step: "Check the path on the machine the worker runs on; relative paths start at its working folder."
                 .into(),
         }

@@ -4,7 +4,7 @@ pub mod http;
 pub mod local;
 pub mod probe;
 pub mod sftp;
-mod words;
+pub(crate) mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

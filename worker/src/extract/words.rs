@@ -1,4 +1,8 @@
-//! Quantities as people read them.
+//! Quantities and failures of the file system as people read them.
+
+use std::io;
+
+use nix::errno::Errno;
 
 /// Bytes: `512 bytes`, `1.5 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
@@ -15,9 +19,41 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{amount:.1} {}", UNITS[unit])
 }
 
+/// The reason why a file or folder cannot be read, as a sentence about it that begins with "it", "this" or "the".
+pub(crate) fn unreadable(error: &io::Error) -> String {
+    let sentence = match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOENT) => "it is missing",
+        Some(Errno::EACCES | Errno::EPERM) => "this account may not read it",
+        Some(Errno::ELOOP) => "it is a loop of links",
+        Some(Errno::ENOTDIR) => "it is missing, because a part of its path is a file and not a folder",
+        Some(Errno::EISDIR) => "it is a folder",
+        Some(Errno::ENAMETOOLONG) => "its name is too long",
+        Some(Errno::EIO) => "the disk reports an error",
+        Some(Errno::EMFILE | Errno::ENFILE) => "too many files are open on this machine",
+        Some(Errno::ESTALE) => "its network drive was disconnected",
+        Some(other) => return format!("it cannot be read: {}", other.desc()),
+        None => return format!("it cannot be read: {error}"),
+    };
+    sentence.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::{size, unreadable};
+
+    #[test]
+    fn failures_of_the_file_system_are_sentences_without_numbers() {
+        for (number, expected) in [
+            (2, "it is missing"),
+            (13, "this account may not read it"),
+            (40, "it is a loop of links"),
+            (5, "the disk reports an error"),
+        ] {
+            assert_eq!(unreadable(&std::io::Error::from_raw_os_error(number)), expected);
+        }
+        let other = unreadable(&std::io::Error::from_raw_os_error(19));
+        assert!(other.starts_with("it cannot be read: ") && !other.contains("os error"), "{other}");
+    }
 
     #[test]
     fn bytes_are_shown_in_the_unit_that_fits() {

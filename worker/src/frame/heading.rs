@@ -16,7 +16,7 @@ use super::split::{Dialect, Splitter};
 /// Records looked at.
 const SAMPLE: usize = 100;
 /// Of these, records that may stand above the header.
-const MAX_ABOVE: usize = 30;
+pub(super) const MAX_ABOVE: usize = 30;
 
 /// A header that is not the first line.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +32,21 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// A header in `line` below a first line that is not narrower.
+    pub(super) fn below(first_line: u64, first_width: usize, line: u64, width: usize) -> Self {
+        Self { first_line, first_width, line, width, delimiter: None }
+    }
+
+    /// The sentence for the report when the first line is taken for the header nevertheless.
+    pub(super) fn doubt(&self) -> String {
+        let Self { first_line, line, width, .. } = *self;
+        let skip = line - 1;
+        format!(
+            "line {first_line} is taken for its header, but line {line} looks like the header of {width} columns; write \
+             `csv: {{skip_rows: {skip}}}` in the source if it is, or `csv: {{header: true}}` if line {first_line} is right"
+        )
+    }
+
     /// The error about the file `name`, with the keys to write in the config.
     pub(super) fn error(&self, name: &str) -> FileError {
         let Self { first_line, first_width, line, width, delimiter } = *self;
@@ -43,6 +58,11 @@ impl Found {
         let error = FileError::new(HEADER_NOT_FIRST, name, Some(first_line), what);
         let skip = line - 1;
         match delimiter.map(sniff::shown) {
+            // Every column has a name already.
+            None if first_width >= width => error.hint(format!(
+                "Write `csv: {{skip_rows: {skip}}}` in the source; if line {first_line} is the header, write `csv: \
+                 {{header: true}}`."
+            )),
             None => error.hint(format!(
                 "Write `csv: {{skip_rows: {skip}}}` in the source; if line {first_line} is the header, give every column a \
                  name in it."
@@ -80,24 +100,26 @@ pub(super) fn check(text: &[u8], ended: bool, dialect: Dialect, declared: bool, 
 }
 
 /// A record of the sample.
-struct Sampled {
-    line: u64,
+pub(super) struct Sampled {
+    /// 1-based line of the file in which it starts.
+    pub line: u64,
     /// Its cells without the spaces around them.
-    cells: Vec<String>,
+    pub cells: Vec<String>,
 }
 
 impl Sampled {
     /// Cells up to the last one that holds something.
-    fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1)
     }
 
-    fn cell(&self, column: usize) -> &str {
+    /// The cell of a column; empty when the record is too short.
+    pub(super) fn cell(&self, column: usize) -> &str {
         self.cells.get(column).map_or("", String::as_str)
     }
 
     /// Whether every column has a name of its own, which is not a value.
-    fn looks_like_a_header(&self) -> bool {
+    pub(super) fn looks_like_a_header(&self) -> bool {
         let cells = &self.cells[..self.width()];
         let names: HashSet<_> = cells.iter().map(|cell| cell.to_lowercase()).collect();
         cells.len() >= 2
@@ -108,7 +130,7 @@ impl Sampled {
 }
 
 /// The first records of a text that are not blank.
-fn sample(text: &[u8], ended: bool, dialect: Dialect, above: u64) -> Vec<Sampled> {
+pub(super) fn sample(text: &[u8], ended: bool, dialect: Dialect, above: u64) -> Vec<Sampled> {
     let mut splitter = Splitter::new(dialect, text, ended);
     let (mut records, mut start, mut line) = (Vec::new(), 0, above + 1);
     let mut sheet = Sheet::default();
@@ -173,7 +195,7 @@ fn heads(candidate: &Sampled, below: &[Sampled], first: &Sampled, exact: bool) -
 }
 
 /// Whether a cell is a number, a date, a time, a truth value or a word for a missing one, rather than a name.
-fn is_value(cell: &str) -> bool {
+pub(super) fn is_value(cell: &str) -> bool {
     const WORDS: [&str; 8] = ["true", "false", "na", "n/a", "nan", "null", "none", "-"];
     let numeric = |c: char| {
         c.is_ascii_digit() || matches!(c, '.' | ',' | ':' | '/' | '-' | '+' | ' ' | '%' | 'T' | 'Z' | 'e' | 'E')
@@ -183,7 +205,7 @@ fn is_value(cell: &str) -> bool {
 }
 
 /// Whether a cell is a year, which names a column in tables with a column a year.
-fn is_year(cell: &str) -> bool {
+pub(super) fn is_year(cell: &str) -> bool {
     cell.len() == 4 && cell.bytes().all(|byte| byte.is_ascii_digit()) && matches!(cell.as_bytes()[0], b'1' | b'2')
 }
 

@@ -17,6 +17,7 @@ mod opening;
 mod sheet;
 mod sniff;
 mod split;
+mod table_below;
 #[cfg(test)]
 mod tests;
 mod unpack;

@@ -6,7 +6,7 @@ use super::read::FileError;
 use super::split::Dialect;
 use super::unpack::Text;
 use super::window::MAX_RECORD_BYTES;
-use super::{heading, sniff};
+use super::{heading, sniff, table_below};
 use crate::extract::InputFile;
 
 /// Bytes looked at; more only when the lines to skip or the first line end lie behind them.
@@ -38,8 +38,8 @@ pub(super) fn look(input: &InputFile) -> Result<Opening, FileError> {
         Some(None) => return Err(unusable_hint(input)),
         separator => separator.flatten(),
     };
-    let skipped_lines = u64::from(input.csv.skip_rows).max(u64::from(hint.is_some()));
-    let skipped_bytes = head.skip(skipped_lines)?;
+    let wanted_lines = u64::from(input.csv.skip_rows).max(u64::from(hint.is_some()));
+    let (skipped_bytes, skipped_lines) = head.skip(wanted_lines)?;
     let sniffed = loop {
         match sniff::dialect(&head.text[skipped_bytes..], head.ended, input, hinted.or(input.csv.delimiter)) {
             Some(sniffed) => break sniffed,
@@ -47,10 +47,16 @@ pub(super) fn look(input: &InputFile) -> Result<Opening, FileError> {
         }
     };
     let rest = &head.text[skipped_bytes..];
+    let mut doubted = None;
     if input.csv.header.unwrap_or(true) {
         let declared = hinted.or(input.csv.delimiter).is_some();
         heading::check(rest, head.ended, sniffed.dialect, declared, skipped_lines)
             .map_err(|found| found.error(&input.name))?;
+        // `header: true` in the config says that the first line is the header, whatever it looks like.
+        if input.csv.header.is_none() {
+            doubted = table_below::check(rest, head.ended, sniffed.dialect, skipped_lines)
+                .map_err(|found| found.error(&input.name))?;
+        }
     }
     let contradicted = match (hinted, input.csv.delimiter) {
         (Some(hinted), Some(delimiter)) if hinted != delimiter => Some(format!(
@@ -60,7 +66,15 @@ pub(super) fn look(input: &InputFile) -> Result<Opening, FileError> {
         )),
         _ => None,
     };
-    let warnings = contradicted.into_iter().chain(sniffed.doubt).collect();
+    let nothing_left = input.csv.skip_rows > 0 && skipped_lines > 0 && head.ended && rest.trim_ascii().is_empty();
+    let all_skipped = nothing_left.then(|| {
+        let (skip_rows, lines) = (input.csv.skip_rows, if skipped_lines == 1 { "line" } else { "lines" });
+        format!(
+            "nothing of it is loaded, because csv.skip_rows is {skip_rows} and nothing follows its first {skipped_lines} \
+             {lines}; write a smaller csv.skip_rows"
+        )
+    });
+    let warnings = contradicted.into_iter().chain(sniffed.doubt).chain(all_skipped).chain(doubted).collect();
     Ok(Opening { dialect: sniffed.dialect, skipped_bytes, skipped_lines, warnings })
 }
 
@@ -127,8 +141,8 @@ impl Head {
         Ok(())
     }
 
-    /// Number of bytes of the first `lines` lines.
-    fn skip(&mut self, lines: u64) -> Result<usize, FileError> {
+    /// Number of bytes of the first `lines` lines, and how many of these there are.
+    fn skip(&mut self, lines: u64) -> Result<(usize, u64), FileError> {
         let (mut at, mut skipped) = (0, 0);
         while skipped < lines {
             match line_length(&self.text[at..], self.ended) {
@@ -137,7 +151,7 @@ impl Head {
                 None => self.grow(skipped + 1)?,
             }
         }
-        Ok(at)
+        Ok((at, skipped))
     }
 }
 

@@ -12,7 +12,7 @@ use super::sheet::Sheet;
 use super::unpack::Text;
 use super::window::{WINDOW_BYTES, Window};
 use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch};
-use crate::extract::{Compression, Format, InputFile};
+use crate::extract::{Compression, Format, InputFile, words};
 
 /// Code of a file whose first line is not its header: it fails its source, because the same is wrong with each file of
 /// that kind.
@@ -81,7 +81,7 @@ impl FileError {
                 Self::new("broken_compression", file, None, format_args!("it cannot be decompressed: {error}"))
                     .hint("Check that the file is what its suffix says, and copy it again if it was damaged.")
             }
-            (Some(_), _) => Self::new("unreadable", file, None, format_args!("it cannot be read: {error}"))
+            (Some(_), _) => Self::new("unreadable", file, None, words::unreadable(error))
                 .hint("Check the file's permissions and the disk."),
         }
     }

@@ -28,8 +28,9 @@ pub(super) fn dialect(text: &[u8], ended: bool, input: &InputFile, declared: Opt
         None if txt => delimiter_of(text, ended),
         None => (b',', None),
     };
-    // In pipe- and tab-delimited text a quote is nearly always an inch mark or speech.
-    let plain = txt && matches!(delimiter, b'|' | b'\t');
+    // In pipe- and tab-delimited text a quote is nearly always an inch mark or speech. A text of one column has neither
+    // delimiter, although the reader needs one.
+    let plain = txt && matches!(delimiter, b'|' | b'\t') && (declared.is_some() || !is_one_quoted_column(text, ended));
     let quote = input.csv.quote.or(if plain { None } else { Some(b'"') });
     let bare_cr = match (ends_lines_with_cr(text, delimiter, quote), ended) {
         (Some(bare_cr), _) => bare_cr,
@@ -56,8 +57,8 @@ struct Fit {
 impl Fit {
     fn of(delimiter: u8, text: &[u8], ended: bool) -> Self {
         let widths = widths(text, ended, delimiter);
-        let header = widths.first().copied().unwrap_or(1);
-        let alike = if header == 1 { 0 } else { widths.iter().filter(|&&width| width == header).count() };
+        let header = widths.first().copied().unwrap_or(Width { cells: 1, filled: 1 });
+        let alike = if header.cells == 1 { 0 } else { widths.iter().filter(|width| width.is_like(header)).count() };
         Self { delimiter, alike, records: widths.len() }
     }
 
@@ -70,6 +71,52 @@ impl Fit {
     fn is_perfect(&self) -> bool {
         self.alike > 0 && self.alike == self.records
     }
+}
+
+/// The size of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Width {
+    cells: usize,
+    /// Cells up to the last one that holds something.
+    filled: usize,
+}
+
+impl Width {
+    /// Whether a record has as many cells as the header, apart from empty cells at the end of either. A header with one
+    /// name does not count as cut into cells by the delimiters at its end, because prose has lines that end in a comma.
+    fn is_like(self, header: Self) -> bool {
+        let needed = if header.filled >= 2 { header.filled } else { header.cells };
+        needed.max(self.filled) <= header.cells.min(self.cells)
+    }
+}
+
+/// Whether no delimiter cuts the text into cells and quotes enclose whole records. Where text follows a closing quote,
+/// the quotes are speech.
+fn is_one_quoted_column(text: &[u8], ended: bool) -> bool {
+    if CANDIDATES.into_iter().any(|delimiter| Fit::of(delimiter, text, ended).fits()) {
+        return false;
+    }
+    let (mut at, mut found) = (0, false);
+    while at < text.len() {
+        if text[at] == b'"' {
+            let mut close = at + 1;
+            loop {
+                let Some(length) = memchr::memchr(b'"', text.get(close..).unwrap_or_default()) else {
+                    // The text may end inside its last record.
+                    return found && !ended;
+                };
+                close += length;
+                match text.get(close + 1) {
+                    Some(b'"') => close += 2,
+                    None | Some(b'\n' | b'\r') => break,
+                    Some(_) => return false,
+                }
+            }
+            (at, found) = (close, true);
+        }
+        at += memchr::memchr2(b'\n', b'\r', &text[at..]).map_or(text.len() - at, |length| length + 1);
+    }
+    found
 }
 
 /// The first candidate, in order, that cuts the header and as many of the first records as possible into equally many
@@ -106,23 +153,23 @@ pub(super) fn better_delimiter(text: &[u8], ended: bool, current: u8) -> Option<
         .map(|fit| fit.delimiter)
 }
 
-/// The number of cells of each of the first records when `delimiter` separates them. Delimiters and line ends inside
-/// quoted cells do not count. The last record is skipped when the text may end inside it.
-fn widths(text: &[u8], ended: bool, delimiter: u8) -> Vec<usize> {
+/// The size of each of the first records when `delimiter` separates their cells. Delimiters and line ends inside quoted
+/// cells do not count. The last record is skipped when the text may end inside it.
+fn widths(text: &[u8], ended: bool, delimiter: u8) -> Vec<Width> {
     let mut widths = Vec::new();
-    let (mut at, mut cells, mut blank, mut at_start) = (0, 1, true, true);
+    let (mut at, mut cells, mut filled, mut blank, mut at_start) = (0, 1, 0, true, true);
     while at < text.len() && widths.len() < RECORDS {
         let byte = text[at];
         let starts_cell = std::mem::replace(&mut at_start, byte == delimiter);
         if byte == b'\n' || byte == b'\r' {
             if !blank {
-                widths.push(cells);
+                widths.push(Width { cells, filled });
             }
-            (cells, blank, at_start) = (1, true, true);
+            (cells, filled, blank, at_start) = (1, 0, true, true);
         } else if byte == delimiter {
             (cells, blank) = (cells + 1, false);
         } else {
-            blank = false;
+            (filled, blank) = (cells, false);
             if byte == b'"' && starts_cell {
                 at = closing_quote(text, at, delimiter).unwrap_or(at);
             }
@@ -130,7 +177,7 @@ fn widths(text: &[u8], ended: bool, delimiter: u8) -> Vec<usize> {
         at += 1;
     }
     if !blank && widths.len() < RECORDS && (ended || widths.is_empty()) {
-        widths.push(cells);
+        widths.push(Width { cells, filled });
     }
     widths
 }
@@ -174,19 +221,53 @@ fn ends_lines_with_cr(text: &[u8], delimiter: u8, quote: Option<u8>) -> Option<b
 mod tests {
     use super::*;
 
+    fn cells(text: &[u8], delimiter: u8) -> Vec<usize> {
+        widths(text, true, delimiter).iter().map(|width| width.cells).collect()
+    }
+
+    #[test]
+    fn empty_cells_at_the_end_do_not_count_against_a_delimiter() {
+        for (text, expected) in [
+            ("id,t\n1,9.8,\n2,10.1,\n", b','),
+            ("id;t\n1;9,8;\n2;10,1;\n", b';'),
+            ("id,t,,\n1,2\n3,4,\n", b','),
+            ("id\tt\n1\ta, b\t\t\n2\tc\t\t\n", b'\t'),
+            // Lines of prose that end in a comma.
+            ("Dear John,\nhow are you\nfine\n", b'|'),
+        ] {
+            assert_eq!(delimiter_of(text.as_bytes(), true), (expected, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn quotes_around_the_only_column_count() {
+        for (text, expected) in [
+            ("\"name\"\n\"Ann\"\n\"Bob\"\n", true),
+            ("name\n\"Smith, John\"\n\"O\"\"Neil\"", true),
+            ("name\r\n\"a|b\"\r\nplain\r\n\"two\r\nlines\"\r\n", true),
+            ("note\n\"Hello\" he said\nfoo\n", false),
+            ("size\n\"6 hose\n\"7 pipe\n", false),
+            ("name\nAnn\n", false),
+            ("\"id\"|\"size\"\n\"1\"|\"6\"\n", false),
+        ] {
+            assert_eq!(is_one_quoted_column(text.as_bytes(), true), expected, "{text}");
+        }
+        assert!(is_one_quoted_column(b"name\n\"Ann\"\n\"Bo", false), "the text ends inside a record");
+    }
+
     #[test]
     fn delimiters_and_line_ends_inside_quotes_do_not_count() {
         let text = b"id,name\n\"1\",\"a, b\"\n2,\"c\nd,e\"\n3,\"he said \"\"x, y\"\"\"\n4,z\n";
         assert_eq!(delimiter_of(text, true), (b',', None));
-        assert_eq!(widths(text, true, b','), [2; 5]);
+        assert_eq!(cells(text, b','), [2; 5]);
         assert_eq!(delimiter_of(b"\"a|b\",c\n\"d|e\",f\n", true), (b',', None));
         assert_eq!(delimiter_of(b"id;note\n1;\"a;b\"\n2;\"c;\nd\"\n3;\"e;f\"\n", true), (b';', None));
     }
 
     #[test]
     fn a_quote_that_does_not_close_its_cell_is_an_ordinary_character() {
-        assert_eq!(widths(b"size|name\n5\"|pipe\n\"6|hose\n\"7\" wide|x\n", true, b'|'), [2; 4]);
-        assert_eq!(widths(b"a,b\n\"never closed,1\n2,3\n", true, b','), [2; 3]);
+        assert_eq!(cells(b"size|name\n5\"|pipe\n\"6|hose\n\"7\" wide|x\n", b'|'), [2; 4]);
+        assert_eq!(cells(b"a,b\n\"never closed,1\n2,3\n", b','), [2; 3]);
     }
 
     #[test]

@@ -189,6 +189,28 @@ fn links_are_followed_inside_the_roots_only() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_told_in_a_sentence_without_the_systems_numbers() {
+    let case = Case::new("in").file("in/a.csv").file("in/locked.csv");
+    symlink("loop.csv", case.base().join("in/loop.csv")).expect("a link");
+    symlink("gone", case.base().join("in/lost.csv")).expect("a link");
+    fs::set_permissions(case.base(), fs::Permissions::from_mode(0o755)).expect("its mode");
+    fs::set_permissions(case.base().join("in/locked.csv"), fs::Permissions::from_mode(0)).expect("its mode");
+    // This thread looks as an account that is not root: root may read everything.
+    let tester = nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65_534));
+    let listed = case.list();
+    nix::unistd::setfsuid(tester);
+    let told: Vec<_> = listed.expect("a listing").left_out.into_iter().map(|left| (left.name, left.reason)).collect();
+    let expected = [
+        ("in/locked.csv", "this account may not read it"),
+        ("in/loop.csv", "it is a link that cannot be followed: it is a loop of links"),
+        ("in/lost.csv", "it is a link that cannot be followed: it is missing"),
+    ];
+    assert_eq!(told, expected.map(|(name, reason)| (name.to_owned(), reason.to_owned())));
+    let missing = Case::new("gone.csv").list().expect_err("an error").to_string();
+    assert!(missing.ends_with("gone.csv cannot be read: it is missing"), "{missing}");
+}
+
+#[test]
 fn keys_and_passwords_are_nobodys_source() {
     let mut case = Case::new(".").file("keys.json").file("postgres/passwords.json").file("a.csv");
     symlink(case.base().join("keys.json"), case.base().join("b.json")).expect("a link");

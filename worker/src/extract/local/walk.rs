@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::extract::words::unreadable;
 use crate::roots::Roots;
 
 /// What a path is.
@@ -36,7 +37,7 @@ impl Found {
     /// Looks at a path, following links.
     pub(super) fn at(path: PathBuf) -> Self {
         let kind = match fs::metadata(&path) {
-            Err(error) => Kind::Refused(format!("it cannot be read: {error}")),
+            Err(error) => Kind::Refused(unreadable(&error)),
             Ok(meta) => {
                 let file_type = meta.file_type();
                 if file_type.is_fifo() {
@@ -73,7 +74,7 @@ pub(super) fn files(
         let opened = fs::metadata(&folder).and_then(|meta| Ok((meta, fs::read_dir(&folder)?)));
         let (meta, entries) = match opened {
             Err(error) if folder != start => {
-                all.push(Found { path: folder, kind: Kind::Closed(format!("it cannot be read: {error}")) });
+                all.push(Found { path: folder, kind: Kind::Closed(unreadable(&error)) });
                 continue;
             }
             opened => opened?,
@@ -87,10 +88,8 @@ pub(super) fn files(
             // An error here means that the rest of this folder cannot be listed.
             let entry = match entry {
                 Err(error) if folder != start => {
-                    all.push(Found {
-                        path: folder.clone(),
-                        kind: Kind::Closed(format!("it cannot be listed: {error}")),
-                    });
+                    let reason = format!("it cannot be listed: {}", unreadable(&error));
+                    all.push(Found { path: folder.clone(), kind: Kind::Closed(reason) });
                     break;
                 }
                 entry => entry?,

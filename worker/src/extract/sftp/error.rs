@@ -37,6 +37,8 @@ pub(super) enum SftpError {
     Missing { name: String },
     #[error("{name} may not be read by {user:?}")]
     Forbidden { name: String, user: String },
+    #[error("{name} may be listed by {user:?}, but not entered")]
+    NotEnterable { name: String, user: String },
     #[error("{name} cannot be read: {reason}")]
     Unreadable { name: String, reason: String },
     #[error("{name} is no glob: {reason}")]
@@ -63,7 +65,10 @@ impl SftpError {
 
     /// Whether only one file is concerned: the others of its folder may be had.
     pub(super) fn is_of_one_file(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Forbidden { .. } | Self::Unreadable { .. })
+        matches!(
+            self,
+            Self::Missing { .. } | Self::Forbidden { .. } | Self::NotEnterable { .. } | Self::Unreadable { .. }
+        )
     }
 
     /// The reason why one file or folder is left out, for a place that shows its name already.
@@ -71,6 +76,7 @@ impl SftpError {
         match self {
             Self::Missing { .. } => "it is not there; a link may lead nowhere".into(),
             Self::Forbidden { user, .. } => format!("it may not be read by {user:?}"),
+            Self::NotEnterable { .. } => "this account may not enter it, so its files cannot be seen".into(),
             Self::Unreadable { reason, .. } => format!("it cannot be read: {reason}"),
             error => error.to_string(),
         }
@@ -94,7 +100,7 @@ impl SftpError {
             Self::HostKeyChanged { .. } => "host_key_changed",
             Self::BadKey { .. } | Self::Login { .. } => "source_login",
             Self::Missing { .. } => "source_missing",
-            Self::Forbidden { .. } | Self::Unreadable { .. } => "source_unreadable",
+            Self::Forbidden { .. } | Self::NotEnterable { .. } | Self::Unreadable { .. } => "source_unreadable",
             Self::BadGlob { .. } => "bad_glob",
             Self::TooMuch { .. } => "source_too_large",
             Self::Changed { .. } => "source_changed",
@@ -132,6 +138,9 @@ impl SftpError {
             }
             Self::Missing { .. } => "Check the path on the server; relative paths start at the account's home folder.",
             Self::Forbidden { .. } => "Ask the server's admin to let this account read it.",
+            Self::NotEnterable { .. } => {
+                "Ask the server's admin to let this account enter the folder; its execute permission (x) is missing."
+            }
             Self::Unreadable { .. } => {
                 "Name a .csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst), a folder or a glob."
             }

@@ -200,6 +200,10 @@ async fn canonical(session: &Session, folder: &str) -> Result<String> {
     }
 }
 
+/// The entries of a folder.
+///
+/// # Errors
+/// When the folder cannot be listed or entered, or has too many entries.
 async fn read(session: &Session, folder: &str) -> Result<Vec<DirEntry>> {
     let name = session.name(folder);
     let mut fs = session.sftp.fs();
@@ -212,7 +216,24 @@ async fn read(session: &Session, folder: &str) -> Result<Vec<DirEntry>> {
             return Err(SftpError::too_many(&name, session.server.limits.entries));
         }
     }
+    if entries.iter().all(|entry| entry.filename() == "..") {
+        enter(session, folder).await?;
+    }
     Ok(entries)
+}
+
+/// Checks that the account may enter a folder that seems to hold nothing, not even `.`. OpenSSH leaves out of a listing
+/// each entry whose attributes it cannot read. In a folder that may be listed but not entered, these are all entries.
+async fn enter(session: &Session, folder: &str) -> Result<()> {
+    let name = session.name(folder);
+    let mut fs = session.sftp.fs();
+    match session.answer(&name, fs.symlink_metadata(join(folder, "."))).await {
+        Ok(_) => Ok(()),
+        Err(SftpError::Forbidden { name, user }) => Err(SftpError::NotEnterable { name, user }),
+        // Some servers send no `.` and know no such path.
+        Err(error) if error.is_of_one_file() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Checks that a path can be written into a report. The error is a form that can be shown, and the reason. A server may

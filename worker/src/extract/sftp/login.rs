@@ -12,6 +12,7 @@ use russh::{MethodKind, MethodSet};
 use super::error::{Result, SftpError};
 use super::host_key::HostKeyCheck;
 use crate::extract::ExtractContext;
+use crate::extract::words::unreadable;
 
 /// The key and the password of a config; at least one of the two is there. The key is read and decrypted already, so
 /// that a key that cannot be used is reported before a connection is made.
@@ -177,7 +178,9 @@ fn read(path: &str, context: &ExtractContext) -> Result<String, String> {
     }
     let path = context.base.join(Path::new(path));
     // The text may be a key that lost its first line, so the message does not repeat it.
-    let unreadable = |error: std::io::Error| format!("it is no key, and no file of that name can be read: {error}");
+    let unreadable = |error: std::io::Error| {
+        format!("it is no key, and as the path of one it cannot be read: {}", unreadable(&error))
+    };
     let inside = context.roots.inside(&path);
     inside.map_err(|reason| format!("it is no key, and as the path of one it {reason}"))?;
     let meta = std::fs::metadata(&path).map_err(unreadable)?;
