@@ -34,7 +34,7 @@ async fn everything_kept(app: &TestApp) -> String {
 async fn a_secret_shows_only_to_an_admin_who_asks_for_the_exact_text() {
     let app = TestApp::start().await;
     app.folder().write("a.csv", "id\n1\n");
-    let target = format!("host: 127.0.0.1\n  port: 1\n  user: u\n  password: {CANARY}");
+    let target = format!("host: 127.0.0.1\n  port: 1\n  database: d\n  user: u\n  password: {CANARY}");
     let yaml = config(&app, &target);
     let upload = app.post("/upload-config").header("idempotency-key", "k").yaml(&yaml).await;
     assert!(!upload.text.contains(CANARY), "{}", upload.text);

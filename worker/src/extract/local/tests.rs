@@ -194,7 +194,7 @@ fn a_file_that_cannot_be_read_is_told_in_a_sentence_without_the_systems_numbers(
     symlink("loop.csv", case.base().join("in/loop.csv")).expect("a link");
     symlink("gone", case.base().join("in/lost.csv")).expect("a link");
     fs::set_permissions(case.base(), fs::Permissions::from_mode(0o755)).expect("its mode");
-    fs::set_permissions(case.base().join("in/locked.csv"), fs::Permissions::from_mode(0)).expect("its mode");
+    fs::set_permissions(case.base().join("in/locked.csv"), fs::Permissions::from_mode(0o000)).expect("its mode");
     // This thread looks as an account that is not root: root may read everything.
     let tester = nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65_534));
     let listed = case.list();
