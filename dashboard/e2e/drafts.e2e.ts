@@ -80,7 +80,7 @@ test('a job that was run leaves no draft', async ({ admin: page }) => {
     `name: drafted\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: drafted\nmonitor:\n  enabled: false\n`,
   );
   await page.getByRole('button', { name: 'Run now' }).click();
-  await expect(page.getByRole('region', { name: 'State' })).toBeVisible();
+  await expect(page.getByRole('region', { name: 'State', exact: true })).toBeVisible();
   await page.getByRole('link', { name: 'New job' }).first().click();
   await expect(page.getByRole('button', { name: 'Choose a YAML file' })).toBeVisible();
 });

@@ -142,7 +142,7 @@ test('a retried run is never shown as the run before it', async ({ admin: page }
   );
   expect(run.state).toBe('failed');
   await page.goto(`/ui/runs/${run.id}`);
-  const state = page.getByRole('region', { name: 'State' });
+  const state = page.getByRole('region', { name: 'State', exact: true });
   await expect(state.getByText('Failed').first()).toBeVisible();
   const release = await hold(page, /\/runs\/[0-9a-f-]{36}$/);
   await page.getByRole('button', { name: 'Retry' }).click();

@@ -25,7 +25,9 @@ test('a job is written, checked, run, watched, and loads exactly its rows', asyn
   await page.getByRole('button', { name: 'Run now' }).click();
   await expect(page).toHaveURL(/\/ui\/runs\/[0-9a-f-]{36}/);
   // The file that is not data was left out.
-  await expect(page.getByRole('region', { name: 'State' }).getByText('With warnings').first()).toBeVisible();
+  await expect(
+    page.getByRole('region', { name: 'State', exact: true }).getByText('With warnings').first(),
+  ).toBeVisible();
 
   await page.getByRole('link', { name: 'Result' }).click();
   const receipt = page.getByRole('region', { name: 'Receipt of every file' });
@@ -48,7 +50,7 @@ test('the same job again loads nothing twice', async ({ admin: page }) => {
   await page.getByRole('link', { name: /^Config \d+/ }).click();
   await page.getByRole('button', { name: 'Run this version' }).click();
   await expect(page).toHaveURL(/\/ui\/runs\//);
-  const state = page.getByRole('region', { name: 'State' });
+  const state = page.getByRole('region', { name: 'State', exact: true });
   await expect(state.getByText('With warnings').first()).toBeVisible();
   await expect(page.getByRole('region', { name: 'Rows' })).toContainText(/New\s*0/);
   expect(await rows('people')).toBe(3);
@@ -137,7 +139,7 @@ test.describe('a run that takes its time', () => {
       `name: slow\nsources:\n  - type: api\n    url: ${url}\n    pagination:\n      type: page\ntarget:\n  table: slow\nmonitor:\n  enabled: false\n`,
     );
     await page.getByRole('button', { name: 'Run now' }).click();
-    const state = page.getByRole('region', { name: 'State' });
+    const state = page.getByRole('region', { name: 'State', exact: true });
     await expect(state.getByText('Running')).toBeVisible();
     await expect(state.getByRole('listitem').filter({ hasText: 'Extract' })).toHaveAttribute(
       'aria-current',
@@ -170,7 +172,7 @@ test('a failure says what happened and what to do', async ({ admin: page }) => {
     `name: contract\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: contract\nschema:\n  columns:\n    id: int64\n    email: string\n`,
   );
   await page.getByRole('button', { name: 'Run now' }).click();
-  const alert = page.getByRole('region', { name: 'State' }).getByRole('alert');
+  const alert = page.getByRole('region', { name: 'State', exact: true }).getByRole('alert');
   await expect(alert).toContainText('email');
   await expect(alert).toContainText('missing_column');
   await expectAccessible(page, 'a failed run');

@@ -31,7 +31,7 @@ test('rejected rows and files left out are counted wherever runs are listed', as
   await expect(page.getByRole('link', { name: /Not all loaded/ })).toContainText(/[1-9]/);
 
   await page.goto(`/ui/runs/${run.id}`);
-  const state = page.getByRole('region', { name: 'State' });
+  const state = page.getByRole('region', { name: 'State', exact: true });
   await expect(state.getByText('With warnings').first()).toBeVisible();
   await expect(state.getByText('Succeeded')).toHaveCount(0);
   const said = page.getByRole('main').getByRole('alert');
@@ -54,7 +54,7 @@ test('a run that could load none of its data is not green', async ({ admin: page
   if (run.state === 'succeeded') {
     await page.goto(`/ui/runs/${run.id}`);
     await expect(
-      page.getByRole('region', { name: 'State' }).getByText('Nothing loaded').first(),
+      page.getByRole('region', { name: 'State', exact: true }).getByText('Nothing loaded').first(),
     ).toBeVisible();
     await expect(page.getByRole('main').getByRole('alert')).toContainText(
       'None of the data could be loaded.',
@@ -87,7 +87,9 @@ test('a replay that is rejected again says that nothing was loaded', async ({ ad
   await page.getByRole('button', { name: 'Replay 2' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Replay' }).click();
   await expect(page).toHaveURL(/\/ui\/runs\//);
-  await expect(page.getByRole('region', { name: 'State' }).getByText('Nothing loaded').first()).toBeVisible();
+  await expect(
+    page.getByRole('region', { name: 'State', exact: true }).getByText('Nothing loaded').first(),
+  ).toBeVisible();
 });
 
 test('a plan that rejects rows shows them, and does not lead to an empty quarantine', async ({
@@ -110,7 +112,7 @@ test('a run that fails for its rows leads to them', async ({ admin: page }) => {
   const run = await runOnce(yamlOf('broken_contract', folder, limit));
   expect(run.state).toBe('failed');
   await page.goto(`/ui/runs/${run.id}`);
-  await expect(page.getByRole('region', { name: 'State' }).getByRole('alert')).toContainText(
+  await expect(page.getByRole('region', { name: 'State', exact: true }).getByRole('alert')).toContainText(
     '131 of 1000 rows',
   );
   await page.getByRole('link', { name: 'Result' }).click();
@@ -136,7 +138,7 @@ test('a target that never answered is shown as the cause, not the sources, and i
   const { id } = await call<{ id: number }>('POST', '/upload-config', yamlForm(yaml));
   const { id: run } = await call<{ id: string }>('POST', '/runs', { config_id: id });
   await page.goto(`/ui/runs/${run}`);
-  const state = page.getByRole('region', { name: 'State' });
+  const state = page.getByRole('region', { name: 'State', exact: true });
   await expect(state.getByText('Failed').first()).toBeVisible({ timeout: 45_000 });
   const steps = state.getByRole('list', { name: 'Progress' });
   await expect(steps.locator('li.failed').first()).toContainText('Connect to the target');

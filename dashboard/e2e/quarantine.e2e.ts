@@ -41,7 +41,7 @@ test('rejected rows are kept with their reasons, and loaded once the contract is
   await page.getByRole('button', { name: 'Replay 1' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Replay' }).click();
   await expect(page).toHaveURL(/\/ui\/runs\//);
-  await expect(page.getByRole('region', { name: 'State' }).getByText('Succeeded')).toBeVisible();
+  await expect(page.getByRole('region', { name: 'State', exact: true }).getByText('Succeeded')).toBeVisible();
   expect(await rows('bills')).toBe(3);
   expect(await rows('bills where amount = -3')).toBe(1);
 
@@ -68,6 +68,6 @@ test('what a run loaded can be taken back', async ({ admin: page }) => {
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Undo the run' }).click();
   await expect(page).not.toHaveURL(new RegExp(run.id));
-  await expect(page.getByRole('region', { name: 'State' }).getByText('Succeeded')).toBeVisible();
+  await expect(page.getByRole('region', { name: 'State', exact: true }).getByText('Succeeded')).toBeVisible();
   await expect.poll(() => rows('taken')).toBe(0);
 });

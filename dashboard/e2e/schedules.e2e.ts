@@ -11,7 +11,7 @@ test('a job that is run watches its sources from then on, until it is stopped', 
     `name: watched\nsources:\n  - type: local\n    path: ${folder}\n    settle_seconds: 0\ntarget:\n  table: watched\n`,
   );
   await page.getByRole('button', { name: 'Run now' }).click();
-  await expect(page.getByRole('region', { name: 'State' }).getByText('Succeeded')).toBeVisible();
+  await expect(page.getByRole('region', { name: 'State', exact: true }).getByText('Succeeded')).toBeVisible();
   expect(await rows('watched')).toBe(1);
   put('watched/b.csv', 'id\n2\n3\n');
   await expect.poll(() => rows('watched'), { timeout: 30_000 }).toBe(3);
