@@ -33,7 +33,7 @@ async fn a_target_that_claims_a_load_moves_no_file_of_the_worker() {
     loader.load("t", "").await;
     let canary = loader.data.path().join("keys.json");
     std::fs::write(&canary, "secret").expect("a file");
-    // Whoever owns the target can answer what they like: here every run has "loaded", and its CSV is the worker's keys.
+    // The owner of a target can make it answer anything. Here every run has "loaded", and its CSV is the worker's keys.
     let path = canary.display();
     sqlx::raw_sql(AssertSqlSafe(format!(
         "create function claim() returns trigger language plpgsql as $$ begin

@@ -86,7 +86,7 @@ impl Node {
         (!entry.value.is_null()).then_some(&entry.value)
     }
 
-    /// Whether there is no value: `~`, `null` or nothing at all.
+    /// Whether the value is null: `~`, `null` or empty.
     pub fn is_null(&self) -> bool {
         self.scalar().is_some_and(Scalar::is_null)
     }

@@ -56,49 +56,17 @@ fn log_deleted(what: &str, deleted: sqlx::Result<u64>) {
 /// Deletes log lines older than `days`. Returns how many.
 pub async fn delete_log_lines(db: &PgPool, days: u16) -> sqlx::Result<u64> {
     let age = Duration::from_secs(u64::from(days) * 86_400);
-    let mut deleted = 0;
-    loop {
-        let batch = logs::remove_old(db, age, BATCH).await?;
-        deleted += batch;
-        if batch < BATCH.unsigned_abs() {
-            return Ok(deleted);
-        }
-    }
+    in_batches(|| logs::remove_old(db, age, BATCH)).await
 }
 
 /// Deletes the idempotency keys that are too old for their requests to be sent again. Returns how many.
 pub async fn delete_idempotency_keys(db: &PgPool) -> sqlx::Result<u64> {
-    let mut deleted = 0;
-    loop {
-        let batch = idempotency::remove_old(db, BATCH).await?;
-        deleted += batch;
-        if batch < BATCH.unsigned_abs() {
-            return Ok(deleted);
-        }
-    }
+    in_batches(|| idempotency::remove_old(db, BATCH)).await
 }
 
-/// Deletes finished tickets and workers that are gone for more than `days`. Answers how many tickets.
+/// Deletes finished tickets and workers that are gone for more than `days`. Returns how many tickets.
 pub async fn delete(db: &PgPool, days: u16) -> sqlx::Result<u64> {
-    let mut deleted = 0;
-    loop {
-        let batch = sqlx::query(
-            "delete from apalis.jobs where id in (
-                 select id from apalis.jobs
-                 where done_at < now() - make_interval(days => $1) and status in ('Done', 'Killed', 'Failed')
-                   and (status <> 'Failed' or attempts >= max_attempts)
-                 order by done_at limit $2 for update skip locked)",
-        )
-        .bind(i32::from(days))
-        .bind(BATCH)
-        .execute(db)
-        .await?
-        .rows_affected();
-        deleted += batch;
-        if batch < BATCH.unsigned_abs() {
-            break;
-        }
-    }
+    let deleted = in_batches(|| delete_tickets(db, days)).await?;
     sqlx::query(
         "delete from apalis.workers w where last_seen < now() - make_interval(days => $1)
            and not exists (select from apalis.jobs j where j.lock_by = w.id)",
@@ -111,4 +79,32 @@ pub async fn delete(db: &PgPool, days: u16) -> sqlx::Result<u64> {
         .execute(db)
         .await?;
     Ok(deleted)
+}
+
+/// Deletes one batch of finished tickets. Returns how many.
+async fn delete_tickets(db: &PgPool, days: u16) -> sqlx::Result<u64> {
+    let deleted = sqlx::query(
+        "delete from apalis.jobs where id in (
+             select id from apalis.jobs
+             where done_at < now() - make_interval(days => $1) and status in ('Done', 'Killed', 'Failed')
+               and (status <> 'Failed' or attempts >= max_attempts)
+             order by done_at limit $2 for update skip locked)",
+    )
+    .bind(i32::from(days))
+    .bind(BATCH)
+    .execute(db)
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
+/// Deletes batches of at most [`BATCH`] rows until one is not full. Returns how many rows.
+async fn in_batches<F: Future<Output = sqlx::Result<u64>>>(delete: impl Fn() -> F) -> sqlx::Result<u64> {
+    let mut deleted = 0;
+    loop {
+        let batch = delete().await?;
+        deleted += batch;
+        if batch < BATCH.unsigned_abs() {
+            return Ok(deleted);
+        }
+    }
 }

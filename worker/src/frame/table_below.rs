@@ -54,7 +54,7 @@ impl<'a> Table<'a> {
         Some(Self { below, width, typed: (0..width).map(typed).collect(), is_wider })
     }
 
-    /// Whether so many columns hold values that the candidate cannot be a row.
+    /// Whether enough columns hold values to prove that the candidate is a header and not a row.
     fn is_typed(&self) -> bool {
         self.typed.iter().filter(|&&typed| typed).count() * 2 >= self.width
     }

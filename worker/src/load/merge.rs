@@ -34,7 +34,7 @@ fn staged_key(key: &Column) -> String {
     }
 }
 
-/// Makes the unique index over the key's columns, where there is none.
+/// Creates the unique index over the key's columns if it is missing.
 ///
 /// # Errors
 /// A key that is not unique in the table; values too long for an index; database failures.

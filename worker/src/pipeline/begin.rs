@@ -30,7 +30,7 @@ pub struct Finished {
     pub session: Session,
     /// The report of the work that was done.
     pub report: Box<RunReport>,
-    /// Path of the combined CSV before it gets its final name; `None`: there is none to rename.
+    /// Path of the combined CSV before it gets its final name; `None` when the run wrote no combined CSV.
     pub unfinished_csv: Option<PathBuf>,
 }
 

@@ -24,7 +24,11 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("delimiter", "One character, `tab` or `auto`."),
     Key::text("quote", "One character, or `auto` for the double quote."),
     Key::text("encoding", "A character encoding such as `windows-1252`, or `auto`."),
-    Key::flag("header", "Whether the first record names the columns."),
+    Key::flag(
+        "header",
+        "Whether the first record names the columns. Default: true; a title that is as wide as the rows is then refused. \
+         `true`, written out, accepts it as the header.",
+    ),
     Key::of("null_values", Shape::Texts, "Texts that are NULL in every column."),
     Key::whole("skip_rows", 0, 10_000, "Number of lines to skip at the top of the file, above the header."),
 ];

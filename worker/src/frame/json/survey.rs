@@ -40,7 +40,7 @@ pub enum Rows {
     Member(String),
     /// The object is the row.
     Object,
-    /// There are no rows: the only member is an empty array.
+    /// Zero rows: the only member is an empty array.
     Nothing,
 }
 
