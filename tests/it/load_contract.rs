@@ -39,7 +39,7 @@ async fn strict_keeps_only_the_schema_s_columns_and_quarantines_bad_rows() {
     assert_eq!(loader.folder.read("out/p.csv"), "id,name\n1,Ann\n7,Cy\n");
     assert_eq!(
         loader.rows("select split_part(file, '/', -1), line, column_name, code, reason, raw, cells->0->>'text' from _elt_quarantine").await,
-        ["a.csv|3|id|wrong_type|\"abc\" is no bigint|abc,Bob,y|abc"]
+        ["a.csv|3|id|wrong_type|\"abc\" is not a valid bigint|abc,Bob,y|abc"]
     );
     assert!(report.drift.contains(&Drift::LeftOut { column: "secret".into(), reason: "strict".into() }));
 }
@@ -50,7 +50,7 @@ async fn on_bad_row_fail_names_the_place_and_loads_nothing() {
     loader.folder.write("a.csv", "id,name\n1,Ann\nabc,Bob\n");
     let error = loader.fail("people", &format!("{SCHEMA}on_bad_row: fail\n")).await;
     assert_eq!(error.code(), "bad_row");
-    assert!(error.to_string().ends_with("a.csv:3: the value of id is no bigint"), "{error}");
+    assert!(error.to_string().ends_with("a.csv:3: the value of id is not a valid bigint"), "{error}");
     assert!(!told(&error).contains("abc"), "values stay out of errors");
     assert_eq!(loader.value("select to_regclass('people')").await, "-");
 }

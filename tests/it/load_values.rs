@@ -121,7 +121,7 @@ async fn the_reason_names_the_length_and_the_limit() {
         [
             "2|code|does_not_fit|\"ABCDE\" has 5 characters; the column holds 3 (character(3))",
             "3|at|does_not_fit|\"2024-01-01 10:00:00.25\" has 2 digits of a second; the column holds 0 (timestamp(0) without time zone)",
-            "4|price|wrong_type|\"1.239\" is no numeric(6,2): it has 3 digits behind the point; the column holds 2 (numeric(6,2))",
+            "4|price|wrong_type|\"1.239\" is not a valid numeric(6,2): it has 3 digits behind the point; the column holds 2 (numeric(6,2))",
             "5|b|does_not_fit|\"10101\" has 5 bits; the column holds exactly 4 (bit(4))",
         ]
     );

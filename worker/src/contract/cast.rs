@@ -240,8 +240,8 @@ impl<'a> Cast<'a> {
     #[cold]
     fn refuse(&mut self, row: usize, bytes: &[u8]) {
         let reason = match &self.typing.format {
-            Some(format) => format!("{} is no {} in the format {format}", shown(bytes), self.typing.sql_type),
-            None => format!("{} is no {}", shown(bytes), self.typing.sql_type),
+            Some(format) => format!("{} is not a valid {} in the format {format}", shown(bytes), self.typing.sql_type),
+            None => format!("{} is not a valid {}", shown(bytes), self.typing.sql_type),
         };
         let violation = Violation::of_contract(row, self.column, "wrong_type", reason);
         self.violations.push(match self.too_much(bytes) {

@@ -73,10 +73,13 @@ impl FileError {
     pub(super) fn io(file: &str, error: &io::Error) -> Self {
         // The system's errors have a number, the decompressors' have none.
         match (error.raw_os_error(), error.kind()) {
-            (None, io::ErrorKind::UnexpectedEof) => {
-                Self::new("truncated", file, None, "the compressed data ends in the middle: the file was cut off")
-                    .hint("Copy the file again; it is read again when it changes.")
-            }
+            (None, io::ErrorKind::UnexpectedEof) => Self::new(
+                "truncated",
+                file,
+                None,
+                "the compressed data ends in the middle: the file was cut off, or it is not compressed",
+            )
+            .hint("Copy the file again; it is read again when it changes."),
             (None, _) => {
                 Self::new("broken_compression", file, None, format_args!("it cannot be decompressed: {error}"))
                     .hint("Check that the file is what its suffix says, and copy it again if it was damaged.")

@@ -109,7 +109,7 @@ fn without_value(column: Option<&Column>, violation: &Violation) -> String {
     let rule = match (&violation.rule, column, violation.code) {
         (Some(rule), ..) => rule.clone(),
         (None, Some(column), "wrong_type") => {
-            format!("is no {}", column.through.as_ref().unwrap_or(column.typing()).sql_type)
+            format!("is not a valid {}", column.through.as_ref().unwrap_or(column.typing()).sql_type)
         }
         (None, _, "null_not_allowed" | "null_key") => "is missing".into(),
         (None, _, code) => format!("breaks the rule {code}"),
