@@ -7,7 +7,7 @@ use elt_shared::settings::{DatabaseSettings, TelemetrySettings, secret};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 
-use crate::databases::{Databases, LocalMode, Place};
+use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both};
 use crate::keys::Keys;
 use crate::signals::Stop;
@@ -45,7 +45,7 @@ impl Worker {
         tracing::info!("{place}");
         let connections = connections(&self.worker);
         let database = self.database.clone();
-        Databases::during(place, &database, connections, async |databases| {
+        Databases::during(place, &database, Part::Worker, connections, async |databases| {
             let ended = self.work(databases, stop, &mut telemetry).await;
             telemetry.shutdown().await;
             ended
@@ -58,6 +58,7 @@ impl Worker {
             databases.migrate().await?;
         }
         databases.require_migrated().await?;
+        databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         out::print(&format!("working on queue `{}`, {} runs at a time", self.worker.queue, self.worker.concurrency));
         let settings = settings(databases, self.worker, &stop);
