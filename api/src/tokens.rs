@@ -1,28 +1,11 @@
 //! Tokens: signed at login, checked at every request.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use elt_shared::secret::Secret;
+use elt_shared::secret::{Secret, is_strong};
 use elt_shared::store::users::{Role, User};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-
-/// Shorter keys are refused at start.
-pub const MIN_KEY_BYTES: usize = 32;
-/// Fewest different bytes of a key. Of a million keys of 32 random hexadecimal digits, about one has fewer.
-const MIN_DIFFERENT_BYTES: usize = 8;
-/// Fewest bytes of the piece that a key may repeat.
-const MIN_PIECE: usize = 16;
-
-/// Whether a key is long enough and not obviously made up, such as 32 equal letters or a repeated word.
-pub fn is_strong(key: &Secret) -> bool {
-    let key = key.expose().as_bytes();
-    let different: HashSet<&u8> = key.iter().collect();
-    let repeats = |piece: usize| key.iter().skip(piece).zip(key).all(|(later, earlier)| later == earlier);
-    key.len() >= MIN_KEY_BYTES && different.len() >= MIN_DIFFERENT_BYTES && !(1..MIN_PIECE).any(repeats)
-}
 
 const ISSUER: &str = "elt";
 const AUDIENCE: &str = "elt-api";
