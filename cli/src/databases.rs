@@ -241,7 +241,10 @@ impl Databases {
             if !standing.owns_tables {
                 return Err(refuse(
                     Exit::Settings,
-                    format!("the login {} does not own the control database's tables and cannot migrate them", standing.login),
+                    format!(
+                        "the login {} does not own the control database's tables and cannot migrate them",
+                        standing.login
+                    ),
                     "Set ELT_OWNER_DATABASE_URL to the URL of the login that owns them, and run `elt migrate`.",
                 ));
             }

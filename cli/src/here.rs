@@ -78,7 +78,7 @@ impl<'a> Here<'a> {
         databases.keep_lines_of(telemetry).await?;
         let keys = Keys::load_or_make(&databases.data_dir, None, None)?;
         let queue = job::private_queue();
-        let mut settings = worker::settings(databases, worker, &stop);
+        let mut settings = worker::settings(databases, worker, keys.secret.clone(), &stop)?;
         settings.queue.clone_from(&queue);
         Ok(Self { stop, databases, keys, queue, settings })
     }

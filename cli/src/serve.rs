@@ -77,8 +77,9 @@ impl Serve {
         databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         // Unusable keys are refused before users are made who could not log in.
+        let key = keys.secret.clone();
         let state = state(databases, self.api, self.network, self.env_allow, keys)?;
-        self.first_users.make(&databases.control).await?;
+        self.first_users.make(&databases.control, &key).await?;
         let address = listener.local_addr()?;
         tracing::info!("elt {} answers at http://{address}/", env!("CARGO_PKG_VERSION"));
         out::print(&format!("elt answers at http://{address}/"));

@@ -74,14 +74,15 @@ impl Up {
         databases.warn_of_owner().await?;
         let (network, env_allow) = (self.worker.network.clone(), self.worker.env_allow.clone());
         // Unusable keys are refused before users are made who could not log in.
+        let key = keys.secret.clone();
         let state = serve::state(databases, self.api, network, env_allow, keys)?;
-        let login = self.first_users.make_or_generate(&databases.control).await?;
+        let login = self.first_users.make_or_generate(&databases.control, &key).await?;
         greet(listener.local_addr()?, databases, &login);
         let worker = match self.no_worker {
             true => None,
             false => {
                 let db = databases.open_for(Part::Worker, worker::connections(&self.worker)).await?;
-                Some((db, worker::settings(databases, self.worker, &stop)))
+                Some((db, worker::settings(databases, self.worker, key, &stop)?))
             }
         };
         work(listener, state, worker, &stop).await?;

@@ -301,6 +301,8 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         run_timeout: 600,
         keep_tickets_days: 7,
         keep_logs_days: 30,
+        audit_retention_days: 400,
+        keys: None,
         network: Default::default(),
         target_url: Some(target_url),
         data_dir: data_dir.path().into(),
