@@ -169,8 +169,8 @@ async fn change(db: &PgPool, name: &str, change: Change) -> anyhow::Result<()> {
 }
 
 async fn find(db: &PgPool, name: &str) -> anyhow::Result<Uuid> {
-    let login = users::find_login(db, name).await.context("could not look for the user")?;
-    let known = login.map(|login| login.user.id);
+    let user = users::find_by_name(db, name).await.context("could not look for the user")?;
+    let known = user.map(|user| user.id);
     known.ok_or_else(|| {
         refuse(Exit::Failed, format!("there is no user `{name}`"), "`elt user list` shows who there is.")
     })

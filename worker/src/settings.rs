@@ -39,6 +39,9 @@ pub struct WorkerSettings {
     /// Days after which log lines in the control database are deleted; `elt.log` is limited by its size.
     #[arg(long, env = "ELT_KEEP_LOGS_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     pub keep_logs_days: u16,
+    /// Days after which API tokens that were revoked or have expired are deleted.
+    #[arg(long, env = "ELT_KEEP_TOKENS_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_tokens_days: u16,
     /// Which hosts sources and targets may be on.
     #[command(flatten)]
     pub network: NetworkSettings,
@@ -69,7 +72,11 @@ impl WorkerSettings {
 
     /// Days after which retention deletes rows.
     pub fn keep(&self) -> KeepDays {
-        KeepDays { tickets: self.keep_tickets_days, log_lines: self.keep_logs_days }
+        KeepDays {
+            tickets: self.keep_tickets_days,
+            log_lines: self.keep_logs_days,
+            ended_tokens: self.keep_tokens_days,
+        }
     }
 
     /// Resolves the references a config of an admin may contain.

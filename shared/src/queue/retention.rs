@@ -1,5 +1,6 @@
 //! Retention: deletes what is no longer needed from the control database: finished tickets and lost workers (the queue
-//! never deletes anything), log lines and idempotency keys. The batches are small, so that none holds a lock for long.
+//! never deletes anything), log lines, idempotency keys and API tokens
+//! that ended. The batches are small, so that none holds a lock for long.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::jittered;
-use crate::store::{idempotency, logs};
+use crate::store::{api_tokens, idempotency, logs};
 
 const EVERY: Duration = Duration::from_secs(3600);
 /// The first time soon after the start, so that processes that live shorter than an hour do their part.
@@ -21,6 +22,8 @@ pub struct KeepDays {
     pub tickets: u16,
     /// Log lines in the control database.
     pub log_lines: u16,
+    /// API tokens that were revoked or have expired.
+    pub ended_tokens: u16,
 }
 
 /// Deletes what is older than `keep` says, every hour until `stop`.
@@ -42,6 +45,7 @@ pub async fn keep_deleting(db: PgPool, keep: KeepDays, stop: CancellationToken) 
 async fn delete_all(db: &PgPool, keep: KeepDays) {
     log_deleted("old tickets", delete(db, keep.tickets).await);
     log_deleted("old log lines", delete_log_lines(db, keep.log_lines).await);
+    log_deleted("API tokens that ended long ago", delete_ended_tokens(db, keep.ended_tokens).await);
     log_deleted("old idempotency keys", delete_idempotency_keys(db).await);
 }
 
@@ -57,6 +61,12 @@ fn log_deleted(what: &str, deleted: sqlx::Result<u64>) {
 pub async fn delete_log_lines(db: &PgPool, days: u16) -> sqlx::Result<u64> {
     let age = Duration::from_secs(u64::from(days) * 86_400);
     in_batches(|| logs::remove_old(db, age, BATCH)).await
+}
+
+/// Deletes API tokens that were revoked or have expired more than `days` ago. Returns how many.
+pub async fn delete_ended_tokens(db: &PgPool, days: u16) -> sqlx::Result<u64> {
+    let age = Duration::from_secs(u64::from(days) * 86_400);
+    in_batches(|| api_tokens::remove_old(db, age, BATCH)).await
 }
 
 /// Deletes the idempotency keys that are too old for their requests to be sent again. Returns how many.
