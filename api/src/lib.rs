@@ -27,6 +27,7 @@ mod pool;
 pub mod routes;
 pub mod settings;
 mod targets;
+mod token_limits;
 pub mod tokens;
 mod turns;
 mod ui;
@@ -44,6 +45,7 @@ use crate::events::Events;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::settings::ApiSettings;
+use crate::token_limits::TokenLimits;
 use crate::tokens::{MIN_KEY_BYTES, Tokens, is_strong};
 use crate::turns::Turns;
 
@@ -63,6 +65,8 @@ pub struct AppState {
     pub(crate) login_turns: Turns,
     /// All logins whose passwords are being checked.
     pub(crate) login_queue: LoginQueue,
+    /// Requests of each API token.
+    pub(crate) token_limits: TokenLimits,
     /// Cancelled when the process should stop.
     pub(crate) stop: CancellationToken,
 }
@@ -85,6 +89,7 @@ impl AppState {
         let secret_key = settings.secret_key.clone().filter(is_strong).ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
         Ok(Self {
             db,
+            token_limits: TokenLimits::new(settings.token_rate),
             settings: Arc::new(settings),
             tokens: Arc::new(tokens),
             secret_key,

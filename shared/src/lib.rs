@@ -4,7 +4,7 @@
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
 //! - [`secret`]: values that never print
-//! - [`api_token`]: the text of API tokens and its hash
+//! - [`api_token`]: the text of API tokens, and what they may be granted
 //! - [`password`]: hashing and checking passwords
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention

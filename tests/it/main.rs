@@ -5,6 +5,7 @@ mod support;
 mod api_pages;
 mod api_patience;
 mod api_sources;
+mod api_tokens;
 mod audits;
 mod coverage;
 mod dashboard_files;

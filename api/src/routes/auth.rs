@@ -149,7 +149,8 @@ async fn change_password(
 #[utoipa::path(post, path = "/auth/logout", tag = "auth", security(("token" = [])), responses(
     (status = 204), (status = 401, body = Problem)))]
 async fn logout(State(state): State<AppState>, AnyUser(caller): AnyUser) -> Result<StatusCode> {
-    tokens::revoke(&state.db, caller.claims.jti, caller.claims.expires_at()).await?;
+    let session = caller.session()?;
+    tokens::revoke(&state.db, session.jti, session.expires_at()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -168,5 +169,5 @@ struct Me {
 #[utoipa::path(get, path = "/auth/me", tag = "auth", security(("token" = [])), responses(
     (status = 200, body = Me), (status = 401, body = Problem)))]
 async fn me(AnyUser(caller): AnyUser) -> Json<Me> {
-    Json(Me { expires_at: caller.claims.expires_at(), role: caller.user.role, username: caller.user.username })
+    Json(Me { expires_at: caller.expires_at(), role: caller.user.role, username: caller.user.username })
 }

@@ -1,85 +1,12 @@
 //! API tokens: what programs may do in the name of a user or a service account.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::users::Role;
-use crate::api_token::TokenHash;
-
-/// One kind of operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// Starts, stops, retries and undoes runs of stored configs, and changes schedules.
-    Trigger,
-    /// Reads runs, schedules, configs without their secrets, workers and log lines.
-    Read,
-    /// Stores new configs.
-    Upload,
-    /// Reads rows: of target tables, combined CSVs and the quarantine.
-    Data,
-    /// Reads users and the audit, approves host keys and imports coverage reports.
-    Admin,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 5] = [Self::Trigger, Self::Read, Self::Upload, Self::Data, Self::Admin];
-
-    /// As it is written in requests, in answers and in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Trigger => "trigger",
-            Self::Read => "read",
-            Self::Upload => "upload",
-            Self::Data => "data",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// Whether a token of an owner with this role may have it.
-    pub fn is_open_to(self, role: Role) -> bool {
-        match self {
-            Self::Upload | Self::Data => true,
-            Self::Trigger | Self::Read | Self::Admin => role == Role::Admin,
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Scope {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = Self::ALL.into_iter().find(|scope| scope.as_str() == text);
-        known.ok_or_else(|| format!("{text} is not one of trigger, read, upload, data, admin"))
-    }
-}
-
-/// The scopes of one token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scopes(pub Vec<Scope>);
-
-impl TryFrom<Vec<String>> for Scopes {
-    type Error = Infallible;
-
-    /// A scope that this release does not know grants nothing.
-    fn try_from(stored: Vec<String>) -> Result<Self, Self::Error> {
-        Ok(Self(stored.iter().filter_map(|scope| scope.parse().ok()).collect()))
-    }
-}
+use crate::api_token::{Grant, Scopes, TokenHash};
 
 /// A token as it is listed. The token's text is not stored.
 #[derive(Debug, Clone, FromRow)]
@@ -120,25 +47,6 @@ impl ApiToken {
     }
 }
 
-/// A token to create.
-#[derive(Debug, Clone)]
-pub struct NewApiToken<'a> {
-    /// Shown in lists and in the audit.
-    pub name: &'a str,
-    /// The user in whose name it acts.
-    pub owner_id: Uuid,
-    /// Hash of the token.
-    pub hash: TokenHash,
-    /// What it may do.
-    pub scopes: &'a [Scope],
-    /// Names of the pipelines it may touch; `None`: all of them.
-    pub pipelines: Option<&'a [String]>,
-    /// Days until it ends.
-    pub days: u16,
-    /// Who creates it.
-    pub created_by: &'a str,
-}
-
 /// What became of a token to create.
 #[derive(Debug)]
 pub enum Creation {
@@ -161,9 +69,17 @@ const SELECT: &str = "select token.id, token.name, token.owner_id, owner.usernam
 const A_DAY: i64 = 10;
 
 /// Creates a token. `at_most` bounds the live tokens of its owner, whose row is locked until the transaction ends.
-pub async fn create(tx: &mut PgConnection, new: NewApiToken<'_>, at_most: i64) -> sqlx::Result<Creation> {
+pub async fn create(
+    tx: &mut PgConnection,
+    owner_id: Uuid,
+    grant: &Grant,
+    hash: &TokenHash,
+    created_by: &str,
+    at_most: u16,
+) -> sqlx::Result<Creation> {
+    let at_most = i64::from(at_most);
     let owner: Option<Uuid> = sqlx::query_scalar("select id from users where id = $1 for update")
-        .bind(new.owner_id)
+        .bind(owner_id)
         .fetch_optional(&mut *tx)
         .await?;
     if owner.is_none() {
@@ -174,7 +90,7 @@ pub async fn create(tx: &mut PgConnection, new: NewApiToken<'_>, at_most: i64) -
                 count(*) filter (where created_at > now() - interval '1 day')
          from api_tokens where owner_id = $1",
     )
-    .bind(new.owner_id)
+    .bind(owner_id)
     .fetch_one(&mut *tx)
     .await?;
     if live >= at_most || of_today >= at_most.saturating_mul(A_DAY) {
@@ -185,7 +101,7 @@ pub async fn create(tx: &mut PgConnection, new: NewApiToken<'_>, at_most: i64) -
         "update api_tokens set revoked_at = expires_at
          where lower(name) = lower($1) and revoked_at is null and expires_at <= clock_timestamp()",
     )
-    .bind(new.name)
+    .bind(&grant.name)
     .execute(&mut *tx)
     .await?;
     let id: Option<Uuid> = sqlx::query_scalar(
@@ -194,13 +110,13 @@ pub async fn create(tx: &mut PgConnection, new: NewApiToken<'_>, at_most: i64) -
          on conflict (lower(name)) where revoked_at is null do nothing returning id",
     )
     .bind(Uuid::now_v7())
-    .bind(new.name)
-    .bind(new.owner_id)
-    .bind(new.hash.as_slice())
-    .bind(new.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>())
-    .bind(new.pipelines)
-    .bind(i32::from(new.days))
-    .bind(new.created_by)
+    .bind(&grant.name)
+    .bind(owner_id)
+    .bind(hash.as_slice())
+    .bind(grant.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>())
+    .bind(&grant.pipelines)
+    .bind(i32::from(grant.days))
+    .bind(created_by)
     .fetch_optional(&mut *tx)
     .await?;
     let Some(id) = id else { return Ok(Creation::NameTaken) };
@@ -284,22 +200,4 @@ pub async fn remove_old(db: impl PgExecutor<'_>, age: Duration, limit: i64) -> s
     .execute(db)
     .await?;
     Ok(removed.rows_affected())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scope_of_another_release_grants_nothing() {
-        let Ok(scopes) = Scopes::try_from(vec!["read".to_owned(), "everything".to_owned(), "Admin".to_owned()]);
-        assert_eq!(scopes.0, [Scope::Read]);
-    }
-
-    #[test]
-    fn an_owner_of_role_user_shares_only_what_such_a_user_may_do() {
-        let open = Scope::ALL.into_iter().filter(|scope| scope.is_open_to(Role::User));
-        assert_eq!(open.collect::<Vec<_>>(), [Scope::Upload, Scope::Data]);
-        assert!(Scope::ALL.into_iter().all(|scope| scope.is_open_to(Role::Admin)));
-    }
 }

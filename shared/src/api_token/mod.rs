@@ -1,7 +1,13 @@
-//! API tokens: the text a program sends, `elt_` and 36 letters and digits.
+//! API tokens: the text a program sends, `elt_` and 36 letters and digits, and what a token may be granted.
 //!
-//! The last six of them are a checksum (CRC-32 of the 30 random ones, in base 62), so that secret scanners find tokens
+//! The last six letters and digits are a checksum (CRC-32 of the 30 random ones, in base 62), so that secret scanners find tokens
 //! in repositories without false alarms, and a mistyped token costs no query.
+
+mod grant;
+mod scope;
+
+pub use grant::{DEFAULT_DAYS, Grant, GrantError};
+pub use scope::{Scope, Scopes};
 
 use rand::RngExt;
 use sha2::{Digest, Sha256};
@@ -20,10 +26,12 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// SHA-256 of a token: what the control database keeps of it.
 pub type TokenHash = [u8; 32];
 
-/// A new token.
-pub fn generate() -> Secret {
+/// A new token and its hash.
+pub fn generate() -> (Secret, TokenHash) {
     let random: String = rand::rng().sample_iter(rand::distr::Alphanumeric).take(RANDOM).map(char::from).collect();
-    Secret::new(format!("{PREFIX}{random}{}", checksum(&random)))
+    let token = format!("{PREFIX}{random}{}", checksum(&random));
+    let hash = Sha256::digest(&token).into();
+    (Secret::new(token), hash)
 }
 
 /// The hash of a token; `None` when the text cannot be a token, because its form or its checksum is wrong.
@@ -61,17 +69,17 @@ mod tests {
 
     #[test]
     fn a_new_token_is_recognised_and_no_two_are_equal() {
-        let tokens: Vec<Secret> = (0..100).map(|_| generate()).collect();
-        for token in &tokens {
+        let tokens: Vec<(Secret, TokenHash)> = (0..100).map(|_| generate()).collect();
+        for (token, hashed) in &tokens {
             assert_eq!(token.expose().len(), 40);
-            assert!(hash(token.expose()).is_some(), "{}", token.expose());
+            assert_eq!(hash(token.expose()).as_ref(), Some(hashed), "{}", token.expose());
         }
-        assert_eq!(tokens.iter().filter_map(|token| hash(token.expose())).collect::<HashSet<_>>().len(), 100);
+        assert_eq!(tokens.iter().map(|(_, hashed)| hashed).collect::<HashSet<_>>().len(), 100);
     }
 
     #[test]
     fn a_changed_token_is_not_a_token() {
-        let token = generate();
+        let (token, _) = generate();
         let token = token.expose();
         let other = |byte: u8| if byte == b'a' { 'b' } else { 'a' };
         for place in PREFIX.len()..token.len() {
