@@ -11,7 +11,7 @@ use crate::support::app::Login;
 const FOR_ALL: [&str; 5] = ["GET /", "GET /livez", "GET /readyz", "GET /metrics", "POST /auth/login"];
 
 /// Operations every user may use.
-const FOR_USERS: [&str; 12] = [
+const FOR_USERS: [&str; 15] = [
     "GET /tokens",
     "POST /tokens",
     "DELETE /tokens/{id}",
@@ -23,6 +23,9 @@ const FOR_USERS: [&str; 12] = [
     "GET /auth/me",
     "POST /auth/logout",
     "POST /auth/password",
+    "GET /auth/sessions",
+    "DELETE /auth/sessions",
+    "DELETE /auth/sessions/{id}",
     "GET /quarantine/{id}/none",
 ];
 
