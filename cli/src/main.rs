@@ -5,6 +5,7 @@
 //! - `out`, `table`, `summary`: what commands print
 //! - `signals`: asked to stop, and asked again
 //! - `databases`: the control database of this process, private or given
+//! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, written once
 //! - `config_file`: a config named on the command line
 //! - `here`: a run in this process, for `run` and `plan`
@@ -21,6 +22,7 @@ mod here;
 mod init;
 mod keys;
 mod migrate;
+mod operator;
 mod out;
 mod plan;
 mod report;
@@ -30,6 +32,7 @@ mod serve;
 mod signals;
 mod summary;
 mod table;
+mod token;
 mod up;
 mod user;
 mod worker;
@@ -63,6 +66,7 @@ enum Command {
     Schema(schema::Schema),
     Report(report::Report),
     User(user::User),
+    Token(token::Token),
     Coverage(coverage::Coverage),
 }
 
@@ -80,6 +84,7 @@ impl Command {
             Self::Schema(command) => command.execute(),
             Self::Report(command) => command.execute().await,
             Self::User(command) => command.execute().await,
+            Self::Token(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
         }
     }

@@ -38,6 +38,9 @@ enum Action {
         /// What they may do
         #[arg(long, value_enum, default_value_t = RoleName::User)]
         role: RoleName,
+        /// Add a service account: it has no password, and programs act as it with API tokens (`elt token create`)
+        #[arg(long, conflicts_with = "password_stdin")]
+        service: bool,
         /// Read the password from stdin
         #[arg(long)]
         password_stdin: bool,
@@ -99,6 +102,7 @@ impl Action {
     /// The password on stdin, for the actions that set one.
     fn given_password(&self) -> anyhow::Result<Option<Secret>> {
         match self {
+            Self::Add { service: true, .. } => Ok(None),
             Self::Add { password_stdin, .. } | Self::Password { password_stdin, .. } => {
                 password_on_stdin(*password_stdin)
             }
@@ -108,9 +112,11 @@ impl Action {
 
     async fn execute(self, db: &PgPool, given: Option<Secret>) -> anyhow::Result<()> {
         match self {
+            Self::Add { name, role, service: true, .. } => add_service(db, &name, role.into()).await,
             Self::Add { name, role, .. } => add(db, &name, role.into(), given).await,
             Self::List => list(db).await,
             Self::Password { name, .. } => {
+                require_person(db, &name).await?;
                 let (password_hash, generated) = new_password(given).await?;
                 change(db, &name, Change { password_hash: Some(password_hash), ..Change::default() }).await?;
                 show(&name, generated.as_ref());
@@ -130,18 +136,51 @@ impl Action {
     }
 }
 
+/// # Errors
+/// When the name is that of a service account, which has no password.
+async fn require_person(db: &PgPool, name: &str) -> anyhow::Result<()> {
+    match users::find_by_name(db, name).await.context("could not look for the user")? {
+        Some(user) if user.is_service => Err(refuse(
+            Exit::Failed,
+            format!("`{name}` is a service account, which has no password"),
+            format!("Create an API token for it: `elt token create NAME --owner {name} --scope …`."),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// # Errors
+/// When the audit uses such a name for something else than users.
+fn require_free(name: &str) -> anyhow::Result<()> {
+    match users::is_reserved(name) {
+        true => Err(refuse(Exit::Failed, "a username does not start with `token:` or `cli:`", "Choose another name.")),
+        false => Ok(()),
+    }
+}
+
 async fn add(db: &PgPool, name: &str, role: Role, given: Option<Secret>) -> anyhow::Result<()> {
+    require_free(name)?;
     let (hash, generated) = new_password(given).await?;
-    users::create(db, name, &hash, role).await.map_err(|error| match error.as_database_error() {
+    users::create(db, name, &hash, role).await.map_err(|error| not_added(error, name))?;
+    show(name, generated.as_ref());
+    Ok(())
+}
+
+async fn add_service(db: &PgPool, name: &str, role: Role) -> anyhow::Result<()> {
+    require_free(name)?;
+    users::create_service(db, name, role).await.map_err(|error| not_added(error, name))?;
+    Ok(())
+}
+
+fn not_added(error: sqlx::Error, name: &str) -> anyhow::Error {
+    match error.as_database_error() {
         Some(database) if database.constraint() == Some("users_username") => refuse(
             Exit::Failed,
             format!("there is already a user `{name}`"),
             "Choose another name, or change that user with `elt user password` and `elt user role`.",
         ),
         _ => anyhow::Error::new(error).context(format!("could not add `{name}`")),
-    })?;
-    show(name, generated.as_ref());
-    Ok(())
+    }
 }
 
 async fn list(db: &PgPool) -> anyhow::Result<()> {
@@ -152,8 +191,9 @@ async fn list(db: &PgPool) -> anyhow::Result<()> {
         after = Some(last.username.clone());
         for user in &page {
             let state = if user.disabled { "disabled" } else { "active" };
+            let service = if user.is_service { " (service account)" } else { "" };
             out::print(&format!(
-                "{:<24} {:<6} {state:<9} since {}",
+                "{:<24} {:<6} {state:<9} since {}{service}",
                 user.username,
                 user.role.as_str(),
                 user.created_at.format("%Y-%m-%d")

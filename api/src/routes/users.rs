@@ -105,14 +105,13 @@ async fn add(
     Ok(answer)
 }
 
-/// A name that a user may have. The audit names API tokens and the command line like `token:…` and `cli:…`.
+/// A name that a user may have.
 fn checked_name(username: &str) -> Result<&str> {
     let username = username.trim();
-    let lower = username.to_lowercase();
     if !(1..=100).contains(&username.chars().count()) || username.chars().any(char::is_control) {
         return Err(Error::unprocessable("invalid_username", "a username has 1 to 100 printable characters"));
     }
-    if lower.starts_with("token:") || lower.starts_with("cli:") {
+    if users::is_reserved(username) {
         return Err(Error::unprocessable("invalid_username", "a username does not start with `token:` or `cli:`"));
     }
     Ok(username)

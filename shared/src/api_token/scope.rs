@@ -1,6 +1,5 @@
 //! What an API token may do.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
@@ -67,12 +66,10 @@ impl FromStr for Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scopes(pub Vec<Scope>);
 
-impl TryFrom<Vec<String>> for Scopes {
-    type Error = Infallible;
-
+impl From<Vec<String>> for Scopes {
     /// A scope that this release does not know grants nothing.
-    fn try_from(stored: Vec<String>) -> Result<Self, Self::Error> {
-        Ok(Self(stored.iter().filter_map(|scope| scope.parse().ok()).collect()))
+    fn from(stored: Vec<String>) -> Self {
+        Self(stored.iter().filter_map(|scope| scope.parse().ok()).collect())
     }
 }
 
@@ -82,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_scope_of_another_release_grants_nothing() {
-        let Ok(scopes) = Scopes::try_from(vec!["read".to_owned(), "everything".to_owned(), "Admin".to_owned()]);
+        let scopes = Scopes::from(vec!["read".to_owned(), "everything".to_owned(), "Admin".to_owned()]);
         assert_eq!(scopes.0, [Scope::Read]);
     }
 

@@ -91,6 +91,12 @@ pub async fn create(db: impl PgExecutor<'_>, username: &str, password_hash: &str
     .await
 }
 
+/// Whether no user may have this name, because the audit names API tokens `token:…` and the command line `cli:…`.
+pub fn is_reserved(username: &str) -> bool {
+    let lower = username.to_lowercase();
+    ["token:", "cli:"].iter().any(|prefix| lower.starts_with(prefix))
+}
+
 /// Adds a service account: a user without a password. Fails on constraint `users_username` when the name is taken.
 pub async fn create_service(db: impl PgExecutor<'_>, username: &str, role: Role) -> sqlx::Result<User> {
     sqlx::query_as(concat!(
