@@ -11,6 +11,7 @@ use elt_shared::store;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::metrics::RefusedToken;
 use crate::pool::{ALL_BUSY, NoConnection};
 
 /// Result of a handler.
@@ -45,6 +46,9 @@ pub enum Error {
     /// No token, or none that counts.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// An API token that does not count.
+    #[error("{}", .0.as_sentence())]
+    TokenRefused(RefusedToken),
     /// The caller's role may not do this.
     #[error("this needs the role {0}")]
     Forbidden(&'static str),
@@ -54,6 +58,12 @@ pub enum Error {
     /// Too much in too short a time.
     #[error("too many attempts; wait {retry_after} seconds")]
     TooMany {
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// An API token sent more requests than it may.
+    #[error("the API token has sent too many requests; wait {retry_after} seconds")]
+    TooManyRequests {
         /// Seconds.
         retry_after: u64,
     },
@@ -114,10 +124,10 @@ impl Error {
         match self {
             Self::Refused { status, .. } => *status,
             Self::Config(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized(_) | Self::TokenRefused(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany { .. } | Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoConnection | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -136,13 +146,14 @@ impl Error {
         match self {
             Self::Refused { next_step, .. } => Some(next_step.clone()),
             Self::Config(_) => Some("Correct the YAML at the place named and send it again.".into()),
+            Self::TokenRefused(_) => Some("Create a new API token, or ask the owner of this one.".into()),
             other => next_step_of(other.status()),
         }
     }
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooMany { retry_after } => Some(*retry_after),
+            Self::TooMany { retry_after } | Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::NoConnection | Self::Unavailable(_) => Some(DATABASE_RETRY_SECONDS),
             _ => None,
         }
@@ -340,7 +351,7 @@ impl IntoResponse for Error {
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if matches!(self, Self::Unauthorized(_)) {
+        if matches!(self, Self::Unauthorized(_) | Self::TokenRefused(_)) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(self, Self::NoConnection) {

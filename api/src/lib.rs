@@ -27,6 +27,7 @@ mod pool;
 pub mod routes;
 pub mod settings;
 mod targets;
+mod token_limits;
 pub mod tokens;
 mod turns;
 mod ui;
@@ -44,6 +45,7 @@ use crate::events::Events;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::settings::ApiSettings;
+use crate::token_limits::TokenLimits;
 use crate::tokens::Tokens;
 use crate::turns::Turns;
 
@@ -65,6 +67,8 @@ pub struct AppState {
     pub(crate) login_turns: Turns,
     /// All logins whose passwords are being checked.
     pub(crate) login_queue: LoginQueue,
+    /// Requests of each API token.
+    pub(crate) token_limits: TokenLimits,
     /// Cancelled when the process should stop.
     pub(crate) stop: CancellationToken,
 }
@@ -89,6 +93,7 @@ impl AppState {
         Ok(Self {
             db,
             keys: Arc::new(keys),
+            token_limits: TokenLimits::new(settings.token_rate),
             settings: Arc::new(settings),
             tokens: Arc::new(tokens),
             secret_key,

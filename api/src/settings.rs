@@ -1,11 +1,14 @@
 //! Flags and environment of the API.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
 use elt_shared::secret::Secret;
-use elt_shared::settings::{NetworkSettings, secret};
+use elt_shared::settings::{NetworkSettings, TokenSettings, secret};
+
+const TOKEN_RATE: NonZeroU32 = NonZeroU32::new(600).expect("more than zero");
 
 /// How the API is set up.
 #[derive(Debug, Clone, Args)]
@@ -25,6 +28,12 @@ pub struct ApiSettings {
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     #[arg(long, env = "ELT_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<IpAddr>,
+    /// Requests a minute that each API token may send to one API process.
+    #[arg(long, env = "ELT_TOKEN_RATE", default_value_t = TOKEN_RATE)]
+    pub token_rate: NonZeroU32,
+    /// Bounds of new API tokens.
+    #[command(flatten)]
+    pub tokens: TokenSettings,
     /// The default target. Filled in from the process's database settings.
     #[arg(skip)]
     pub target_url: Option<Secret>,
@@ -48,6 +57,8 @@ impl ApiSettings {
             secret_key: Some(secret_key),
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            token_rate: TOKEN_RATE,
+            tokens: TokenSettings::default(),
             target_url: None,
             data_dir: PathBuf::new(),
             network: NetworkSettings::default(),

@@ -5,6 +5,7 @@
 //! - `out`, `table`, `summary`: what commands print
 //! - `signals`: asked to stop, and asked again
 //! - `databases`: the control database of this process, private or given
+//! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, written once
 //! - `config_file`: a config named on the command line
 //! - `here`: a run in this process, for `run` and `plan`
@@ -22,6 +23,7 @@ mod here;
 mod init;
 mod keys;
 mod migrate;
+mod operator;
 mod out;
 mod plan;
 mod report;
@@ -31,6 +33,7 @@ mod serve;
 mod signals;
 mod summary;
 mod table;
+mod token;
 mod up;
 mod user;
 mod worker;
@@ -65,6 +68,7 @@ enum Command {
     Report(report::Report),
     User(user::User),
     Audit(audit::Audit),
+    Token(token::Token),
     Coverage(coverage::Coverage),
 }
 
@@ -83,6 +87,7 @@ impl Command {
             Self::Report(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,
+            Self::Token(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
         }
     }

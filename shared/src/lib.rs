@@ -4,6 +4,7 @@
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
 //! - [`secret`]: values that never print
+//! - [`api_token`]: the text of API tokens, and what they may be granted
 //! - [`password`]: hashing and checking passwords
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
@@ -19,6 +20,7 @@
 //!
 //! This crate knows neither axum nor polars nor ssh.
 
+pub mod api_token;
 pub mod config;
 pub mod cron;
 pub mod job;

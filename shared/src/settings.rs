@@ -51,6 +51,24 @@ fn own_data_dir(variable: impl Fn(&str) -> Option<OsString>, entry: impl FnOnce(
     folder("XDG_DATA_HOME").or_else(home).unwrap_or_else(std::env::temp_dir).join("elt")
 }
 
+/// Bounds of new API tokens.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "API tokens")]
+pub struct TokenSettings {
+    /// Longest lifetime of an API token, in days.
+    #[arg(long, env = "ELT_TOKEN_MAX_DAYS", default_value_t = 366, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub token_max_days: u16,
+    /// API tokens that one user or service account may have at a time.
+    #[arg(long, env = "ELT_TOKENS_PER_OWNER", default_value_t = 20)]
+    pub tokens_per_owner: u16,
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        Self { token_max_days: 366, tokens_per_owner: 20 }
+    }
+}
+
 /// What a process says about itself.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logs and traces")]

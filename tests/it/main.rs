@@ -5,6 +5,7 @@ mod support;
 mod api_pages;
 mod api_patience;
 mod api_sources;
+mod api_tokens;
 mod audit_chain;
 mod audits;
 mod control_sessions;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::AppState;
 use crate::audit::Origin;
-use crate::auth::Admin;
+use crate::auth::{Allowed, Manage};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
 use crate::page::{Page, PageQuery};
@@ -101,11 +101,11 @@ impl From<AuditQuery> for AuditFilter {
 }
 
 /// What was done, newest first.
-#[utoipa::path(get, path = "/audit", tag = "audit", security(("token" = [])), params(PageQuery, AuditQuery), responses(
+#[utoipa::path(get, path = "/audit", tag = "audit", security(("token" = []), ("api_token" = ["admin"])), params(PageQuery, AuditQuery), responses(
     (status = 200, body = Page<AuditView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
-    _admin: Admin,
+    _caller: Allowed<Manage>,
     Params(page): Params<PageQuery>,
     Params(query): Params<AuditQuery>,
 ) -> Result<Json<Page<AuditView>>> {

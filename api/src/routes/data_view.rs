@@ -2,7 +2,9 @@
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use elt_shared::api_token::Scope;
 use elt_shared::store::uploads::Upload;
 use elt_shared::target::{Compare, Export, Filter, PageQuery, Sort, export_csv, read_page};
 use serde::Serialize;
@@ -14,7 +16,7 @@ use utoipa_axum::routes;
 use super::configs::{self, YamlForm, check};
 use crate::AppState;
 use crate::audit::Origin;
-use crate::auth::{AnyUser, Caller};
+use crate::auth::{Caller, Data, OnPipelines};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, UploadedFile};
 use crate::{download, targets};
@@ -71,20 +73,20 @@ struct DataView {
 }
 
 /// Rows of the table a YAML names as its target.
-#[utoipa::path(post, path = "/data-view", tag = "data", security(("token" = [])), params(ViewParameters),
+#[utoipa::path(post, path = "/data-view", tag = "data", security(("token" = []), ("api_token" = ["data"])), params(ViewParameters),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
     (status = 200, body = DataView), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 404, body = Problem), (status = 502, body = Problem)))]
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 502, body = Problem)))]
 async fn data_view(
     State(state): State<AppState>,
-    AnyUser(caller): AnyUser,
+    caller: OnPipelines<Data>,
     origin: Origin,
     file: UploadedFile,
 ) -> Result<Response> {
     let query = query(&file)?;
     let as_file = file.field("format") == Some("csv");
     let export = Export { max_rows: EXPORT_ROWS, for_spreadsheets: file.field("raw") != Some("true") };
-    let upload = document_of(&state, &caller, file).await?;
+    let (upload, caller) = document_of(&state, &caller, file).await?;
     let target = targets::target_of(&state, &caller, upload.document())?;
     let (mut connection, table) = targets::open(&state, &caller, &target).await?;
     let told = |error| targets::tell(error, &caller);
@@ -100,18 +102,41 @@ async fn data_view(
     Ok(Json(DataView { columns: names, types, rows, total: page.total, next: page.next }).into_response())
 }
 
-/// The YAML sent, or the version an admin names.
-async fn document_of(state: &AppState, caller: &Caller, file: UploadedFile) -> Result<Upload> {
-    let text = match (file.field("config_id"), file.text.clone()) {
-        (_, Some(text)) => text,
+/// The YAML sent, or the version an admin names, and the caller with the rights that count for it.
+async fn document_of(state: &AppState, caller: &Caller, file: UploadedFile) -> Result<(Upload, Caller)> {
+    match (file.field("config_id"), file.text.clone()) {
+        (_, Some(text)) => {
+            let upload = check(state, text).await?;
+            reach_stored(state, caller, &upload).await?;
+            // A token without the scope `admin` may not let the server refer to its own settings, as an admin may.
+            let reader = if caller.has(Scope::Admin) { caller.clone() } else { caller.as_analyst() };
+            Ok((upload, reader))
+        }
         (Some(id), None) if caller.is_admin() => {
             let id = id.parse().map_err(|_| Error::invalid_query("config_id is a number"))?;
-            configs::find(state, id).await?.yaml_content
+            let stored = configs::find(state, caller, id).await?.yaml_content;
+            Ok((check(state, stored).await?, caller.clone()))
         }
-        (Some(_), None) => return Err(Error::Forbidden("admin")),
-        (None, None) => return Err(Error::no_file("No file uploaded")),
-    };
-    check(state, text).await
+        (Some(_), None) => Err(Error::Forbidden("admin")),
+        (None, None) => Err(Error::no_file("No file uploaded")),
+    }
+}
+
+/// Refuses a YAML to an API token that is bound to pipelines, unless it is a stored version of one of them: a YAML may
+/// name any pipeline and any table.
+async fn reach_stored(state: &AppState, caller: &Caller, upload: &Upload) -> Result<()> {
+    if caller.pipelines().is_none() {
+        return Ok(());
+    }
+    match upload.known(&state.db).await? {
+        Some(stored) => caller.reach(&stored.name),
+        None => Err(Error::refused(
+            StatusCode::FORBIDDEN,
+            "other_pipeline",
+            "an API token that is bound to pipelines reads only the tables of their stored configs",
+            "Send a stored version unchanged, or its `config_id`.",
+        )),
+    }
 }
 
 fn query(file: &UploadedFile) -> Result<PageQuery> {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{configs, runs};
 use crate::AppState;
 use crate::audit::{AuditNote, Origin};
-use crate::auth::{Admin, Caller};
+use crate::auth::{AdminData, Caller, OnPipelines, Trigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
 use crate::once::Once;
@@ -74,12 +74,12 @@ struct QuarantinedRow {
 }
 
 /// Rejected rows, newest first.
-#[utoipa::path(get, path = "/quarantine", tag = "quarantine", security(("token" = [])), params(PageQuery, QuarantineQuery),
+#[utoipa::path(get, path = "/quarantine", tag = "quarantine", security(("token" = []), ("api_token" = ["data"])), params(PageQuery, QuarantineQuery),
     responses((status = 200, body = Page<QuarantinedRow>), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 404, body = Problem), (status = 502, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<AdminData>,
     Params(page): Params<PageQuery>,
     Params(query): Params<QuarantineQuery>,
 ) -> Result<Json<Page<QuarantinedRow>>> {
@@ -100,13 +100,13 @@ async fn list(
 }
 
 /// Rejected rows as a file, to mend and load again.
-#[utoipa::path(get, path = "/quarantine/export", tag = "quarantine", security(("token" = [])), params(QuarantineQuery),
+#[utoipa::path(get, path = "/quarantine/export", tag = "quarantine", security(("token" = []), ("api_token" = ["data"])), params(QuarantineQuery),
     responses((status = 200, content_type = "text/csv", body = String), (status = 400, body = Problem),
     (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
     (status = 502, body = Problem)))]
 async fn export(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<AdminData>,
     origin: Origin,
     Params(query): Params<QuarantineQuery>,
 ) -> Result<Response> {
@@ -123,7 +123,7 @@ async fn open(
     caller: &Caller,
     query: &QuarantineQuery,
 ) -> Result<(PgConnection, TableRef, TableQuery)> {
-    let config = config_of(state, query.run_id, query.config_id).await?;
+    let config = config_of(state, caller, query.run_id, query.config_id).await?;
     let (connection, table) = targets::open_config(state, caller, &config).await?;
     let is = |column: &str, value: String| Filter { column: column.into(), compare: Compare::Equal, value };
     let mut filters = vec![is("table_name", table.table.clone())];
@@ -139,13 +139,18 @@ async fn open(
     Ok((connection, table.sibling(TABLE), asked))
 }
 
-async fn config_of(state: &AppState, run_id: Option<Uuid>, config_id: Option<i64>) -> Result<ConfigVersion> {
+async fn config_of(
+    state: &AppState,
+    caller: &Caller,
+    run_id: Option<Uuid>,
+    config_id: Option<i64>,
+) -> Result<ConfigVersion> {
     let config_id = match (run_id, config_id) {
-        (Some(run), _) => runs::find(state, run).await?.config_id,
+        (Some(run), _) => runs::find(state, caller, run).await?.config_id,
         (None, Some(config)) => config,
         (None, None) => return Err(Error::invalid_query("name a run_id or a config_id")),
     };
-    configs::find(state, config_id).await
+    configs::find(state, caller, config_id).await
 }
 
 /// Which rows to load after all.
@@ -161,12 +166,12 @@ struct Replay {
 }
 
 /// Loads rejected rows after all, as a run of its own. A row that was loaded meanwhile is counted as a duplicate.
-#[utoipa::path(post, path = "/quarantine/replay", tag = "quarantine", security(("token" = [])), request_body = Replay,
+#[utoipa::path(post, path = "/quarantine/replay", tag = "quarantine", security(("token" = []), ("api_token" = ["trigger"])), request_body = Replay,
     responses((status = 202, body = runs::RunView), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn replay(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<Trigger>,
     once: Once,
     note: AuditNote,
     Json(request): Json<Replay>,
@@ -175,9 +180,10 @@ async fn replay(
     if request.ids.as_ref().is_some_and(|ids| ids.is_empty() || ids.len() > 10_000) {
         return Err(Error::unprocessable("invalid_ids", "ids holds 1 to 10000 rows; leave it out to replay all"));
     }
-    let run = runs::find(&state, request.run_id).await?;
-    let config = configs::find(&state, request.config_id.unwrap_or(run.config_id)).await?;
+    let run = runs::find(&state, &caller, request.run_id).await?;
+    let config = configs::find(&state, &caller, request.config_id.unwrap_or(run.config_id)).await?;
     let pipeline = runs::pipeline_of(&config).await?;
+    caller.reach(&pipeline.name)?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &request).await? {
         return Ok(known);

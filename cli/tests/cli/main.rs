@@ -13,5 +13,6 @@ mod run;
 mod secrets;
 mod signals;
 mod support;
+mod tokens;
 mod traces;
 mod up;

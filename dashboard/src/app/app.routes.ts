@@ -40,6 +40,7 @@ export const routes: Routes = [
         'Upload config',
         async () => (await import('./upload/upload-config')).UploadConfig,
       ),
+      forAll('api-tokens', 'API tokens', async () => (await import('./tokens/tokens')).Tokens),
       forAll('coverage', 'Coverage', async () => (await import('./coverage/coverage')).Coverage),
       forAll('forbidden', 'Not allowed', async () => (await import('./shell/forbidden')).Forbidden),
       forAll('**', 'Not found', async () => (await import('./shell/not-found')).NotFound),

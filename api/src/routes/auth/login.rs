@@ -99,9 +99,10 @@ pub(super) async fn check_password(
 #[utoipa::path(post, path = "/auth/logout", tag = "auth", security(("token" = [])), responses(
     (status = 204), (status = 401, body = Problem)))]
 async fn logout(State(state): State<AppState>, AnyUser(caller): AnyUser, note: AuditNote) -> Result<StatusCode> {
-    note.object("session", caller.claims.jti);
+    let session = caller.session()?.jti;
+    note.object("session", session);
     let mut tx = state.db.begin().await?;
-    sessions::end(&mut *tx, caller.user.id, caller.claims.jti).await?;
+    sessions::end(&mut *tx, caller.user.id, session).await?;
     note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -121,5 +122,5 @@ struct Me {
 #[utoipa::path(get, path = "/auth/me", tag = "auth", security(("token" = [])), responses(
     (status = 200, body = Me), (status = 401, body = Problem)))]
 async fn me(AnyUser(caller): AnyUser) -> Json<Me> {
-    Json(Me { expires_at: caller.claims.expires_at(), role: caller.user.role, username: caller.user.username })
+    Json(Me { expires_at: caller.expires_at(), role: caller.user.role, username: caller.user.username })
 }

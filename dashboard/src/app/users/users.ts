@@ -40,6 +40,10 @@ export class Users {
     this.work({ kind: 'add' }, 'was added');
   }
 
+  protected addServiceAccount(): void {
+    this.work({ kind: 'service' }, 'was added');
+  }
+
   protected setPassword(user: UserView): void {
     this.work({ kind: 'password', user }, 'has a new password');
   }

@@ -25,6 +25,8 @@ pub struct RunFilter<'a> {
     pub parent_id: Option<Uuid>,
     /// Only replays and undos of this run.
     pub subject_id: Option<Uuid>,
+    /// Only of these pipelines.
+    pub names: Option<&'a [String]>,
 }
 
 /// Runs, newest first; those older than `before` when given.
@@ -59,6 +61,9 @@ pub async fn list(
     if let Some(subject_id) = filter.subject_id {
         query.push(" and subject_id = ").push_bind(subject_id);
     }
+    if let Some(names) = filter.names {
+        query.push(" and name = any(").push_bind(names).push(")");
+    }
     if let Some(before) = before {
         query.push(" and id < ").push_bind(before);
     }
@@ -66,9 +71,14 @@ pub async fn list(
     query.build_query_as().fetch_all(db).await
 }
 
-/// How many runs are in which state. States without runs are left out.
-pub async fn counts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(String, i64)>> {
-    sqlx::query_as("select state, count(*) from runs group by state order by state").fetch_all(db).await
+/// How many runs are in which state, of all pipelines or of these. States without runs are left out.
+pub async fn counts(db: impl PgExecutor<'_>, names: Option<&[String]>) -> sqlx::Result<Vec<(String, i64)>> {
+    sqlx::query_as(
+        "select state, count(*) from runs where $1::text[] is null or name = any($1) group by state order by state",
+    )
+    .bind(names)
+    .fetch_all(db)
+    .await
 }
 
 /// Combined CSVs of this file name that runs have written, wherever they are.

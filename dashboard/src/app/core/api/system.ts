@@ -7,11 +7,13 @@ import { coverageNewest } from './generated/fn/coverage/coverage-newest';
 import { knownHostsApprove } from './generated/fn/known-hosts/known-hosts-approve';
 import { knownHostsForget } from './generated/fn/known-hosts/known-hosts-forget';
 import { knownHostsList } from './generated/fn/known-hosts/known-hosts-list';
+import { usersAddService } from './generated/fn/users/users-add-service';
 import { usersAdd } from './generated/fn/users/users-add';
 import { usersChange } from './generated/fn/users/users-change';
 import { usersList } from './generated/fn/users/users-list';
 import { usersRemove } from './generated/fn/users/users-remove';
 import { workersList } from './generated/fn/workers/workers-list';
+import { AddServiceAccount } from './generated/models/add-service-account';
 import { AddUser } from './generated/models/add-user';
 import { AuditView } from './generated/models/audit-view';
 import { ChangeUser } from './generated/models/change-user';
@@ -37,6 +39,10 @@ export class SystemApi {
 
   addUser(user: AddUser): Observable<UserView> {
     return this.client.call(usersAdd, { body: user });
+  }
+
+  addServiceAccount(account: AddServiceAccount): Observable<UserView> {
+    return this.client.call(usersAddService, { body: account });
   }
 
   changeUser(id: string, change: ChangeUser): Observable<UserView> {
