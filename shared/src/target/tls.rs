@@ -1,6 +1,8 @@
 //! Encryption of a connection to a target: PostgreSQL's question whether the server has TLS, and the handshake.
 
 mod certificates;
+#[cfg(test)]
+mod tests;
 mod verifier;
 
 use std::io;
