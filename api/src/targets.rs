@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use elt_shared::config::{Document, NoReferences, Resolve, TargetConfig};
 use elt_shared::settings::References;
 use elt_shared::store::configs::ConfigVersion;
-use elt_shared::target::{self, TableRef, TargetError};
+use elt_shared::target::{self, AnswerLimits, TableRef, TargetError};
 use sqlx::PgConnection;
 
 use crate::AppState;
@@ -28,7 +28,7 @@ pub fn target_of(state: &AppState, caller: &Caller, document: &Document) -> Resu
 pub async fn open(state: &AppState, caller: &Caller, target: &TargetConfig) -> Result<(PgConnection, TableRef)> {
     let (default, network) = (state.settings.target_url.as_ref(), &state.settings.network);
     let opened = async {
-        let mut connection = target::connect_allowed(&target.database, default, network, "elt:api").await?;
+        let mut connection = target::connect(&target.database, default, network, "elt:api", AnswerLimits::VIEW).await?;
         let table = TableRef::find(&mut connection, &target.table).await?;
         Ok((connection, table))
     };
@@ -54,11 +54,19 @@ pub async fn open_config(
 /// A target's error for the caller. An analyst learns no more about a server than that it cannot be used.
 pub fn tell(error: TargetError, caller: &Caller) -> Error {
     use TargetError::{
-        ControlDatabase, Database, Host, Login, NoConnect, NoDatabase, NoTable, Refused, Reserved, Unreachable,
+        Certificate, ControlDatabase, Database, Host, Login, NoConnect, NoDatabase, NoTable, NoTls, Refused, Reserved,
+        TooMuch, Unreachable,
     };
     let about_the_server = matches!(
         error,
-        Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | NoDatabase { .. } | Host(_)
+        Login { .. }
+            | NoConnect { .. }
+            | Refused { .. }
+            | Unreachable { .. }
+            | NoTls { .. }
+            | Certificate { .. }
+            | NoDatabase { .. }
+            | Host(_)
     );
     if about_the_server && !caller.is_admin() {
         return Error::refused(
@@ -71,6 +79,7 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
     let status = match &error {
         NoTable { .. } | NoDatabase { .. } | Reserved { .. } | ControlDatabase => StatusCode::NOT_FOUND,
         Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | Database(_) => StatusCode::BAD_GATEWAY,
+        NoTls { .. } | Certificate { .. } | TooMuch(_) => StatusCode::BAD_GATEWAY,
         _ => StatusCode::BAD_REQUEST,
     };
     if let Database(source) = &error {

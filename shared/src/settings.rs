@@ -103,6 +103,10 @@ pub struct NetworkSettings {
     /// Networks (CIDR) and host names that may be called all the same.
     #[arg(long, env = "ELT_NET_ALLOW", value_delimiter = ',')]
     pub net_allow: Vec<HostRule>,
+    /// File with certificate authorities, in PEM form, that may have signed the certificates of targets, besides the
+    /// public ones.
+    #[arg(long, env = "ELT_TARGET_CA_FILE")]
+    pub target_ca_file: Option<PathBuf>,
 }
 
 /// Where programs are looked for.

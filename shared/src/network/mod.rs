@@ -225,7 +225,7 @@ mod tests {
 
     fn settings(deny: &[&str], allow: &[&str]) -> NetworkSettings {
         let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().expect(text)).collect();
-        NetworkSettings { net_deny: rules(deny), net_allow: rules(allow) }
+        NetworkSettings { net_deny: rules(deny), net_allow: rules(allow), ..Default::default() }
     }
 
     async fn refused(settings: &NetworkSettings, host: &str) -> bool {
