@@ -6,6 +6,7 @@ pub mod coverage;
 pub mod idempotency;
 pub mod known_hosts;
 pub mod logs;
+pub mod outputs;
 pub mod overview;
 pub mod pipelines;
 pub mod run_totals;
