@@ -380,8 +380,15 @@ impl<'a> Listing<'a> {
                 path.display(),
                 words::unreadable(error)
             ),
-            next_step: "Check the path on the machine the worker runs on; relative paths start at its working folder."
-                .into(),
+            next_step: match error.kind() {
+                std::io::ErrorKind::PermissionDenied => format!(
+                    "Let the account `{}`, which the worker runs as, read it and enter its folders, or run the worker as \
+                     another account.",
+                    words::account()
+                ),
+                _ => "Check the path on the machine the worker runs on; relative paths start at its working folder."
+                    .into(),
+            },
         }
     }
 }
