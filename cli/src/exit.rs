@@ -118,7 +118,8 @@ fn remedy(error: &anyhow::Error) -> (Exit, Option<String>) {
         return (refusal.exit, Some(refusal.next_step.clone()));
     }
     if let Some(local) = error.downcast_ref::<LocalError>() {
-        return (Exit::Unavailable, Some(local.next_step()));
+        let exit = if local.is_setting() { Exit::Settings } else { Exit::Unavailable };
+        return (exit, Some(local.next_step()));
     }
     if error.downcast_ref::<SetupError>().is_some() {
         return (Exit::Settings, None);

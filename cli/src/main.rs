@@ -1,6 +1,7 @@
 //! `elt`: one program for the server, the workers and the person at the terminal.
 //!
 //! # Layout
+//! - `account`: the account that a server runs as when root starts it
 //! - `exit`: how a command ended, as scripts see it
 //! - `out`, `table`, `summary`: what commands print
 //! - `signals`: asked to stop, and asked again
@@ -11,6 +12,7 @@
 //! - `here`: a run in this process, for `run` and `plan`
 //! - a file for each command
 
+mod account;
 mod audit;
 mod check;
 mod config_file;
@@ -96,6 +98,9 @@ impl Command {
 fn main() -> ExitCode {
     // Only this account may read rows, logs and keys, whatever the shell's umask says.
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    // No program that elt starts may gain rights that this account does not have. A system without this is no worse off.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_no_new_privs();
     // Everything that speaks TLS asks for the process's provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = match parse() {

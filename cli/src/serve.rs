@@ -9,6 +9,7 @@ use elt_shared::settings::{DatabaseSettings, NetworkSettings, TelemetrySettings}
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use tokio::net::TcpListener;
 
+use crate::account::RunAs;
 use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both, refuse};
 use crate::first_users::FirstUsers;
@@ -40,6 +41,8 @@ pub struct Serve {
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
+    account: RunAs,
+    #[command(flatten)]
     telemetry: TelemetrySettings,
 }
 
@@ -48,6 +51,7 @@ impl Serve {
         // Before anything is written: a refused start leaves nothing behind.
         let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), self.api.secret_key.clone());
         let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
+        self.account.drop_root(&self.database.data_dir())?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("serve") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;

@@ -13,6 +13,7 @@ use elt_worker::settings::WorkerSettings;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
+use crate::account::RunAs;
 use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::Exit;
 use crate::first_users::{FirstLogin, FirstUsers};
@@ -38,12 +39,15 @@ pub struct Up {
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
+    account: RunAs,
+    #[command(flatten)]
     telemetry: TelemetrySettings,
 }
 
 impl Up {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         let data_dir = self.database.data_dir();
+        self.account.drop_root(&data_dir)?;
         let options = TelemetryOptions { data_dir: Some(data_dir), ..TelemetryOptions::new("up") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;

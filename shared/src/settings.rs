@@ -2,12 +2,17 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use clap::Args;
 
 use crate::config::{Reference, Resolve};
 use crate::network::HostRule;
 use crate::secret::Secret;
+
+/// The account that started this process. It decides about the default data folder, also after the process has dropped to
+/// another account.
+static STARTED_AS: OnceLock<nix::unistd::Uid> = OnceLock::new();
 
 /// Where the control database is.
 #[derive(Debug, Clone, Args)]
@@ -36,7 +41,7 @@ impl DatabaseSettings {
         if let Some(folder) = &self.data_dir {
             return folder.clone();
         }
-        let account = nix::unistd::geteuid();
+        let account = *STARTED_AS.get_or_init(nix::unistd::geteuid);
         if account.is_root() {
             return PathBuf::from("/var/lib/elt");
         }

@@ -33,6 +33,7 @@ mod lost_commits;
 mod main_job;
 mod openapi;
 mod outcomes;
+mod output_files;
 mod pipelines;
 mod problems;
 mod property_values;

@@ -19,9 +19,12 @@ pub struct WorkerSettings {
     /// The queue it takes runs from.
     #[arg(long, env = "ELT_QUEUE", default_value = elt_shared::job::QUEUE)]
     pub queue: String,
-    /// Folders sources and output files may be in, separated by `:`. Default: the working folder and the data folder.
+    /// Folders sources may be in, separated by `:`. Default: the working folder and the data folder.
     #[arg(long, env = "ELT_FS_ROOTS", value_delimiter = ':')]
     pub fs_roots: Vec<PathBuf>,
+    /// Folders combined CSVs may be written to beside the data folder's `output`, separated by `:`.
+    #[arg(long, env = "ELT_OUTPUT_ROOTS", value_delimiter = ':')]
+    pub output_roots: Vec<PathBuf>,
     /// Names `${env:NAME}` in a config may stand for, separated by commas.
     #[arg(long, env = "ELT_ENV_ALLOW", value_delimiter = ',')]
     pub env_allow: Vec<String>,

@@ -9,6 +9,7 @@ mod exit_codes;
 mod init;
 mod passwords;
 mod refused_starts;
+mod root;
 mod run;
 mod secrets;
 mod signals;

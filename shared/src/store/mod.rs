@@ -8,6 +8,7 @@ pub mod idempotency;
 pub mod known_hosts;
 pub mod login_failures;
 pub mod logs;
+pub mod outputs;
 pub mod overview;
 pub mod pipelines;
 pub mod roles;

@@ -303,6 +303,7 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         concurrency: 2,
         queue: elt_shared::job::QUEUE.into(),
         fs_roots: vec![folder.path().into(), data_dir.path().into()],
+        output_roots: vec![folder.path().into()],
         env_allow: Vec::new(),
         monitor_interval: 1,
         grace_period: 10,
