@@ -17,11 +17,22 @@ pub(super) async fn prepare(passwords: &Passwords, port: u16) -> Result<(), Loca
         create_role(&mut db, role, password).await?;
         create_database(&mut db, database, role).await?;
     }
+    limit_connections(&mut db).await?;
     db.close().await.map_err(failed("say goodbye".into()))?;
 
     let mut db = connect(port, superuser, CONTROL).await?;
     sqlx::query("create extension if not exists hstore").execute(&mut db).await.map_err(LocalError::NoHstore)?;
     db.close().await.map_err(failed("say goodbye".into()))
+}
+
+/// The connections that loads, data views and exports may have together: the server allows 100, so that the control
+/// database always has some left for the API and a few workers.
+const TARGET_CONNECTIONS: u8 = 64;
+
+async fn limit_connections(db: &mut PgConnection) -> Result<(), LocalError> {
+    let sql = format!("alter role {TARGET_ROLE} connection limit {TARGET_CONNECTIONS}");
+    sqlx::query(AssertSqlSafe(sql)).execute(db).await.map_err(failed(format!("limit the role {TARGET_ROLE}")))?;
+    Ok(())
 }
 
 async fn connect(port: u16, password: &str, database: &str) -> Result<PgConnection, LocalError> {
