@@ -39,7 +39,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use elt_shared::secret::Secret;
+use elt_shared::secret::{MIN_KEY_BYTES, Secret, is_strong};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +54,7 @@ use crate::places::Places;
 use crate::settings::ApiSettings;
 use crate::target_failures::TargetFailures;
 use crate::tls::{Tls, TlsError};
-use crate::tokens::{MIN_KEY_BYTES, Tokens, is_strong};
+use crate::tokens::Tokens;
 use crate::turns::Turns;
 
 /// What every handler can reach.
