@@ -23,15 +23,20 @@ mod metrics;
 mod once;
 mod openapi;
 mod page;
+mod places;
 mod pool;
 pub mod routes;
 pub mod settings;
+mod target_failures;
 mod targets;
+pub mod tls;
 mod token_limits;
 pub mod tokens;
 mod turns;
 mod ui;
+mod write_deadline;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -39,13 +44,18 @@ use elt_shared::secret::{KeyRing, MIN_KEY_BYTES, Secret, is_strong};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::checks::Checks;
+use crate::connections::Terms;
 use crate::events::Events;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
+use crate::places::Places;
 use crate::settings::ApiSettings;
 use crate::token_limits::TokenLimits;
+use crate::target_failures::TargetFailures;
+use crate::tls::{Tls, TlsError};
 use crate::tokens::Tokens;
 use crate::turns::Turns;
 
@@ -69,6 +79,12 @@ pub struct AppState {
     pub(crate) login_queue: LoginQueue,
     /// Requests of each API token.
     pub(crate) token_limits: TokenLimits,
+    /// Connections to targets, counted by user.
+    pub(crate) target_connections: Places<Uuid>,
+    /// Failed connections to targets, counted by user.
+    pub(crate) target_failures: TargetFailures,
+    /// Certificate and key of the listener; `None` for plain HTTP.
+    pub(crate) tls: Option<Tls>,
     /// Cancelled when the process should stop.
     pub(crate) stop: CancellationToken,
 }
@@ -81,15 +97,20 @@ pub enum SetupError {
         "{0} must be set to at least {MIN_KEY_BYTES} random bytes (for example `openssl rand -hex 32`), the same on every replica"
     )]
     Key(&'static str),
+    /// `ELT_TLS_CERT` and `ELT_TLS_KEY` cannot be used.
+    #[error("the API cannot use ELT_TLS_CERT and ELT_TLS_KEY")]
+    Tls(#[from] TlsError),
 }
 
 impl AppState {
     /// # Errors
-    /// When a key is missing, shorter than 32 bytes or obviously not random.
+    /// When a key is missing, shorter than 32 bytes or obviously not random, or the certificate cannot be used.
     pub fn new(db: PgPool, settings: ApiSettings) -> Result<Self, SetupError> {
         let tokens = settings.jwt_key.as_ref().and_then(Tokens::new).ok_or(SetupError::Key("ELT_JWT_KEY"))?;
         let secret_key = settings.secret_key.clone().filter(is_strong).ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
         let keys = KeyRing::of(secret_key.clone(), Vec::new()).map_err(|_| SetupError::Key("ELT_SECRET_KEY"))?;
+        let tls = Tls::load(settings.tls_cert.as_deref(), settings.tls_key.as_deref())?;
+        let (of_user, of_all) = (settings.target_connections_per_user, settings.target_connections);
         Ok(Self {
             db,
             keys: Arc::new(keys),
@@ -102,8 +123,24 @@ impl AppState {
             checks: Checks::default(),
             login_turns: Turns::default(),
             login_queue: LoginQueue::default(),
+            target_connections: Places::new(of_user.into(), of_all.into()),
+            target_failures: TargetFailures::default(),
+            tls,
             stop: CancellationToken::new(),
         })
+    }
+}
+
+impl AppState {
+    /// Whether the API answers HTTPS and nothing else.
+    pub fn uses_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Where the API answers when it listens at this address, with a slash at the end.
+    pub fn url(&self, address: SocketAddr) -> String {
+        let scheme = if self.uses_tls() { "https" } else { "http" };
+        format!("{scheme}://{address}/")
     }
 }
 
@@ -118,6 +155,9 @@ pub fn app(state: AppState) -> Router {
 pub async fn serve(listener: TcpListener, mut state: AppState, stop: CancellationToken) {
     state.stop = stop.clone();
     tokio::spawn(state.events.clone().follow(state.db.clone(), stop.clone()));
-    let proxies = state.settings.trusted_proxies.clone();
-    connections::answer(listener, app(state), proxies, stop).await;
+    let terms = Terms::new(&state.settings, state.tls.clone());
+    if let Some(tls) = state.tls.clone() {
+        tokio::spawn(tls.follow(stop.clone()));
+    }
+    connections::answer(listener, app(state), terms, stop).await;
 }

@@ -1,6 +1,5 @@
 //! `elt up`: everything in one process.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context;
@@ -81,7 +80,9 @@ impl Up {
         let key = keys.secret.clone();
         let state = serve::state(databases, self.api, network, env_allow, keys)?;
         let login = self.first_users.make_or_generate(&databases.control, &key).await?;
-        greet(listener.local_addr()?, databases, &login);
+        let address = listener.local_addr()?;
+        serve::warn_of_plain_http(&state, address);
+        greet(&state.url(address), databases, &login);
         let worker = match self.no_worker {
             true => None,
             false => {
@@ -117,8 +118,8 @@ async fn work(
     worker
 }
 
-fn greet(address: SocketAddr, databases: &Databases, login: &FirstLogin) {
-    tracing::info!("elt {} is up at http://{address}/", env!("CARGO_PKG_VERSION"));
+fn greet(url: &str, databases: &Databases, login: &FirstLogin) {
+    tracing::info!("elt {} is up at {url}", env!("CARGO_PKG_VERSION"));
     let data_dir = &databases.data_dir;
     // Without the folder the command would not find a private database.
     let named = if databases.are_private() { format!(" --data-dir {}", quoted(data_dir)) } else { String::new() };
@@ -128,7 +129,7 @@ fn greet(address: SocketAddr, databases: &Databases, login: &FirstLogin) {
         FirstLogin::AsBefore => format!("as set up before; `elt user password admin{named}` sets a new password"),
     };
     out::print(&format!(
-        "\n  elt is up.\n\n    dashboard  http://{address}/ui/\n    API        http://{address}/docs\n    log in     {login}\n    \
+        "\n  elt is up.\n\n    dashboard  {url}ui/\n    API        {url}docs\n    log in     {login}\n    \
          data       {}\n\n  Ctrl-C stops it.\n",
         data_dir.display()
     ));

@@ -43,8 +43,8 @@ impl Worker {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         // Before anything is written: a refused start leaves nothing behind.
         let key = Keys::find_secret(&self.database.data_dir(), self.secret_key.clone());
-        let (place, key) = both(Place::choose(\&self.database, LocalMode::Join), key)?;
-        self.account.drop_root(\&self.database.data_dir())?;
+        let (place, key) = both(Place::choose(&self.database, LocalMode::Join), key)?;
+        self.account.drop_root(&self.database.data_dir())?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("worker") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;

@@ -98,20 +98,38 @@ pub enum LogFormat {
     Json,
 }
 
-/// Which hosts sources and targets may be on. Link-local and metadata addresses are always refused unless allowed here.
+/// Which hosts sources and targets may be on. The most specific rule decides; link-local and metadata addresses are
+/// refused unless a rule names them.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkSettings {
     /// Networks (CIDR) and host names that may never be called.
     #[arg(long, env = "ELT_NET_DENY", value_delimiter = ',')]
     pub net_deny: Vec<HostRule>,
-    /// Networks (CIDR) and host names that may be called all the same.
+    /// Networks (CIDR) and host names that may be called. When set, no other host may be; `*` stands for all others.
     #[arg(long, env = "ELT_NET_ALLOW", value_delimiter = ',')]
     pub net_allow: Vec<HostRule>,
     /// File with certificate authorities, in PEM form, that may have signed the certificates of targets, besides the
     /// public ones.
     #[arg(long, env = "ELT_TARGET_CA_FILE")]
     pub target_ca_file: Option<PathBuf>,
+    /// Further rules for what a user who is not an admin has the server connect to. `None` for admins and workers.
+    #[arg(skip)]
+    pub user: Option<UserNetworkSettings>,
+}
+
+/// Which hosts a user who is not an admin may have the server connect to, among those that everyone may reach. Private
+/// networks and this machine are refused unless a rule names them.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct UserNetworkSettings {
+    /// Networks (CIDR) and host names that data views of users may not connect to.
+    #[arg(long, env = "ELT_NET_DENY_USER", value_delimiter = ',')]
+    pub net_deny_user: Vec<HostRule>,
+    /// Networks (CIDR) and host names that data views of users may connect to. When set, no other host may be; `*`
+    /// stands for all others outside private networks. The default target is always allowed.
+    #[arg(long, env = "ELT_NET_ALLOW_USER", value_delimiter = ',')]
+    pub net_allow_user: Vec<HostRule>,
 }
 
 /// Where programs are looked for.

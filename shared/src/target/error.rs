@@ -111,6 +111,9 @@ pub enum TargetError {
         /// The server's message.
         reason: String,
     },
+    /// An export was ended because its reader was too slow, or because its time was over.
+    #[error("the export was ended before all rows were read")]
+    ExportEnded,
     /// The database failed.
     #[error("could not read the target")]
     Database(#[source] sqlx::Error),
@@ -145,6 +148,7 @@ impl TargetError {
             Self::NoColumn { .. } => "target_no_column",
             Self::Cursor => "invalid_cursor",
             Self::Filter { .. } => "invalid_filter",
+            Self::ExportEnded => "export_ended",
             Self::Database(_) => "target_database",
         }
     }
@@ -187,6 +191,7 @@ impl TargetError {
             Self::NoColumn { .. } => "Use one of the columns the page lists.",
             Self::Cursor => "Start again from the first page.",
             Self::Filter { .. } => "Use a value of the column's type.",
+            Self::ExportEnded => "Read the file faster, or export fewer rows with a filter.",
             Self::Database(_) => "Check the target server's log, then try again.",
         }
     }
