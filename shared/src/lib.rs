@@ -4,6 +4,7 @@
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
 //! - [`secret`]: values that never print
+//! - [`secret_file`]: secrets in files that settings name
 //! - [`password`]: hashing and checking passwords
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
@@ -29,6 +30,7 @@ pub mod password;
 pub mod private_folder;
 pub mod queue;
 pub mod secret;
+pub mod secret_file;
 pub mod settings;
 pub mod store;
 pub mod target;

@@ -10,6 +10,7 @@ mod init;
 mod passwords;
 mod refused_starts;
 mod run;
+mod secret_files;
 mod secrets;
 mod signals;
 mod support;
