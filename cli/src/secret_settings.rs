@@ -94,7 +94,8 @@ fn read(variable: &str, path: &Path) -> anyhow::Result<Secret> {
             format!("Write the secret to that file, readable by the account that runs elt, or unset {variable}."),
         )
     })?;
-    if is_readable_by_others {
+    // Container engines mount secrets there, readable by every account of the container, which has only one.
+    if is_readable_by_others && !path.starts_with("/run/secrets") {
         out::problem(&format!(
             "warning: every account of this machine may read {}, which {variable} names. `chmod o-r` mends that.",
             path.display()

@@ -9,6 +9,7 @@ mod audits;
 mod coverage;
 mod dashboard_files;
 mod data_views;
+mod dependencies;
 mod health;
 mod idempotency;
 mod json_rows;
