@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 /// Told the id of every run that changed.
 const RUNS: &str = "elt_runs";
-/// Channel that carries the id of every user who was changed or removed, and of every token that was logged out.
+/// Channel that carries the id of every user who was changed or removed, and of every session that ended.
 const USERS: &str = "elt_users";
 /// New lines are looked for this often.
 const LINES_EVERY: Duration = Duration::from_millis(500);
@@ -40,7 +40,7 @@ pub enum Event {
     Run(Arc<Run>),
     /// New lines, each handed out once. The first ones after a time without readers may be some seconds old.
     Lines(Arc<Vec<Line>>),
-    /// The user with this id was changed or removed, or the token with this id was logged out.
+    /// The user with this id was changed or removed, or the session with this id ended.
     Login(Uuid),
 }
 

@@ -34,7 +34,7 @@ mod ui;
 use std::sync::Arc;
 
 use axum::Router;
-use elt_shared::secret::Secret;
+use elt_shared::secret::{MIN_KEY_BYTES, Secret, is_strong};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +44,7 @@ use crate::events::Events;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::settings::ApiSettings;
-use crate::tokens::{MIN_KEY_BYTES, Tokens, is_strong};
+use crate::tokens::Tokens;
 use crate::turns::Turns;
 
 /// What every handler can reach.

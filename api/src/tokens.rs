@@ -1,28 +1,11 @@
 //! Tokens: signed at login, checked at every request.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use elt_shared::secret::Secret;
+use elt_shared::secret::{Secret, is_strong};
 use elt_shared::store::users::{Role, User};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-
-/// Shorter keys are refused at start.
-pub const MIN_KEY_BYTES: usize = 32;
-/// Fewest different bytes of a key. Of a million keys of 32 random hexadecimal digits, about one has fewer.
-const MIN_DIFFERENT_BYTES: usize = 8;
-/// Fewest bytes of the piece that a key may repeat.
-const MIN_PIECE: usize = 16;
-
-/// Whether a key is long enough and not obviously made up, such as 32 equal letters or a repeated word.
-pub fn is_strong(key: &Secret) -> bool {
-    let key = key.expose().as_bytes();
-    let different: HashSet<&u8> = key.iter().collect();
-    let repeats = |piece: usize| key.iter().skip(piece).zip(key).all(|(later, earlier)| later == earlier);
-    key.len() >= MIN_KEY_BYTES && different.len() >= MIN_DIFFERENT_BYTES && !(1..MIN_PIECE).any(repeats)
-}
 
 const ISSUER: &str = "elt";
 const AUDIENCE: &str = "elt-api";
@@ -39,7 +22,7 @@ pub struct Claims {
     pub sub: String,
     /// For clients that show it. Never believed: the role is read from the database.
     pub role: Role,
-    /// Names this token, so that it can be logged out.
+    /// Id of the session, which must not have ended.
     pub jti: Uuid,
     /// Who signed it.
     pub iss: String,
@@ -87,11 +70,11 @@ impl Tokens {
         Some(Self { encoding: EncodingKey::from_secret(key), decoding: DecodingKey::from_secret(key), validation })
     }
 
-    /// A new token for a user, and when it expires.
+    /// A token of a new session of a user, and what it says.
     ///
     /// # Errors
     /// When it cannot be signed.
-    pub fn issue(&self, user: &User, now: DateTime<Utc>) -> jsonwebtoken::errors::Result<(String, DateTime<Utc>)> {
+    pub fn issue(&self, user: &User, now: DateTime<Utc>) -> jsonwebtoken::errors::Result<(String, Claims)> {
         let claims = Claims {
             sub: user.username.clone(),
             role: user.role,
@@ -102,7 +85,7 @@ impl Tokens {
             exp: (now + LIFETIME).timestamp(),
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?;
-        Ok((token, claims.expires_at()))
+        Ok((token, claims))
     }
 
     /// What a token says, if this installation issued it and it has not expired. The error is for the client to read.

@@ -40,6 +40,7 @@ mod roles;
 mod run_attempts;
 mod schedules;
 mod secrets;
+mod sessions;
 mod sftp_entries;
 mod sftp_sources;
 mod sftp_trust;

@@ -9,7 +9,7 @@ use crate::support::app::Login;
 const FOR_ALL: [&str; 5] = ["GET /", "GET /livez", "GET /readyz", "GET /metrics", "POST /auth/login"];
 
 /// Operations every user may use.
-const FOR_USERS: [&str; 9] = [
+const FOR_USERS: [&str; 12] = [
     "POST /upload-config",
     "POST /configs/validate",
     "GET /configs/schema",
@@ -18,6 +18,9 @@ const FOR_USERS: [&str; 9] = [
     "GET /auth/me",
     "POST /auth/logout",
     "POST /auth/password",
+    "GET /auth/sessions",
+    "DELETE /auth/sessions",
+    "DELETE /auth/sessions/{id}",
     "GET /quarantine/{id}/none",
 ];
 

@@ -1,5 +1,6 @@
 //! Retention: deletes what is no longer needed from the control database: finished tickets and lost workers (the queue
-//! never deletes anything), log lines and idempotency keys. The batches are small, so that none holds a lock for long.
+//! never deletes anything), log lines, idempotency keys and expired sessions. The batches are small, so that none holds
+//! a lock for long.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::jittered;
-use crate::store::{idempotency, logs};
+use crate::store::{idempotency, logs, sessions};
 
 const EVERY: Duration = Duration::from_secs(3600);
 /// The first time soon after the start, so that processes that live shorter than an hour do their part.
@@ -43,6 +44,7 @@ async fn delete_all(db: &PgPool, keep: KeepDays) {
     log_deleted("old tickets", delete(db, keep.tickets).await);
     log_deleted("old log lines", delete_log_lines(db, keep.log_lines).await);
     log_deleted("old idempotency keys", delete_idempotency_keys(db).await);
+    log_deleted("expired sessions", delete_sessions(db).await);
 }
 
 fn log_deleted(what: &str, deleted: sqlx::Result<u64>) {
@@ -62,6 +64,11 @@ pub async fn delete_log_lines(db: &PgPool, days: u16) -> sqlx::Result<u64> {
 /// Deletes the idempotency keys that are too old for their requests to be sent again. Returns how many.
 pub async fn delete_idempotency_keys(db: &PgPool) -> sqlx::Result<u64> {
     in_batches(|| idempotency::remove_old(db, BATCH)).await
+}
+
+/// Deletes sessions whose tokens expired more than a day ago. Returns how many.
+pub async fn delete_sessions(db: &PgPool) -> sqlx::Result<u64> {
+    in_batches(|| sessions::remove_old(db, BATCH)).await
 }
 
 /// Deletes finished tickets and workers that are gone for more than `days`. Returns how many tickets.

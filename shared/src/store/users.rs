@@ -101,15 +101,21 @@ pub async fn find_login(db: impl PgExecutor<'_>, username: &str) -> sqlx::Result
     .await
 }
 
-/// The user a token speaks for, unless the token was logged out.
-pub async fn find_by_token(db: impl PgExecutor<'_>, username: &str, jti: Uuid) -> sqlx::Result<Option<User>> {
+/// The user with this name whose session this is, unless the session ended. Notes that the session was used, at most once
+/// a minute.
+pub async fn find_by_token(db: impl PgExecutor<'_>, username: &str, session: Uuid) -> sqlx::Result<Option<User>> {
     sqlx::query_as(concat!(
-        "select ",
+        "with seen as (
+             update sessions set last_seen_at = now()
+             where id = $2 and ended_at is null and last_seen_at < now() - interval '1 minute'
+         )
+         select ",
         columns!(),
-        " from users where lower(username) = lower($1) and not exists (select from revoked_tokens where jti = $2)"
+        " from users where lower(username) = lower($1) and exists (
+             select from sessions where sessions.id = $2 and user_id = users.id and ended_at is null)"
     ))
     .bind(username)
-    .bind(jti)
+    .bind(session)
     .fetch_optional(db)
     .await
 }
@@ -132,10 +138,13 @@ pub async fn list(db: impl PgExecutor<'_>, after: Option<&str>, limit: i64) -> s
     .await
 }
 
-/// Changes a user. Tokens issued so far are void.
+/// Changes a user. All sessions of the user end.
 pub async fn change(db: impl PgExecutor<'_>, id: Uuid, change: &Change) -> sqlx::Result<Option<User>> {
     sqlx::query_as(concat!(
-        "update users set role = coalesce($2, role), disabled = coalesce($3, disabled),
+        "with ended as (
+             update sessions set ended_at = now() where user_id = $1 and ended_at is null
+         )
+         update users set role = coalesce($2, role), disabled = coalesce($3, disabled),
                 password_hash = coalesce($4, password_hash), tokens_after = clock_timestamp()
          where id = $1 returning ",
         columns!()
@@ -148,7 +157,7 @@ pub async fn change(db: impl PgExecutor<'_>, id: Uuid, change: &Change) -> sqlx:
     .await
 }
 
-/// Removes a user. False: there was none.
+/// Removes a user and the user's sessions. Returns false when there is no such user.
 pub async fn remove(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
     Ok(sqlx::query("delete from users where id = $1").bind(id).execute(db).await?.rows_affected() == 1)
 }

@@ -1,8 +1,21 @@
-//! Values that never print: passwords, tokens and keys.
+//! Values that never print: passwords, tokens and keys; and the keys that seal them where they are stored.
+//!
+//! # Layout
+//! - [`Secret`]: a text that shows as `***`
+//! - [`KeyRing`]: seals and opens stored values; [`KeyProvider`]: where its keys come from
+//! - `strength`: which keys are refused
+
+mod providers;
+mod ring;
+mod strength;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
+
+pub use providers::{GivenKeys, KeyError, KeyFile, KeyProvider, Stamp};
+pub use ring::{KeyRing, OpenError, Sealed, context};
+pub use strength::{MIN_KEY_BYTES, is_strong};
 
 /// The one placeholder that stands for a secret wherever people can look.
 pub const PLACEHOLDER: &str = "***";
