@@ -45,7 +45,8 @@ const problems = [];
 for (const [path, entry] of Object.entries(packages)) {
   if (path === '' || entry.link) continue;
   if (!entry.integrity?.startsWith('sha512-')) problems.push(`${path}: no sha512 in package-lock.json`);
-  if (!entry.resolved?.startsWith('https://registry.npmjs.org/')) problems.push(`${path}: from ${entry.resolved}`);
+  // Without an address the package comes from npm's registry.
+  if (entry.resolved && !entry.resolved.startsWith('https://registry.npmjs.org/')) problems.push(`${path}: from ${entry.resolved}`);
 }
 for (const [name, range] of Object.entries({ ...packages[''].dependencies, ...packages[''].devDependencies })) {
   if (!/^\d+\.\d+\.\d+$/.test(range)) problems.push(`${name}: ${range} is not an exact version`);

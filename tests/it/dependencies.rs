@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -68,7 +69,9 @@ fn foreign_packages(lock: &Value) -> Vec<&String> {
     let packages = lock["packages"].as_object().expect("packages");
     let is_foreign = |entry: &Value| {
         let text = |key: &str| entry[key].as_str().unwrap_or_default();
-        !text("resolved").starts_with(NPM) || !text("integrity").starts_with("sha512-")
+        // Without an address the package comes from npm's registry.
+        let is_from_npm = entry.get("resolved").is_none() || text("resolved").starts_with(NPM);
+        !is_from_npm || !text("integrity").starts_with("sha512-")
     };
     packages.iter().filter(|(path, entry)| !path.is_empty() && is_foreign(entry)).map(|(path, _)| path).collect()
 }
@@ -120,10 +123,11 @@ fn every_licence_is_one_that_was_allowed() {
 
 #[test]
 fn a_releases_bill_of_materials_names_every_crate_of_the_program() {
-    let node = Command::new("node").args(["scripts/sbom.mjs", "1.2.3"]).current_dir(root());
-    let mut node = { node }.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("started node");
-    let stdin = node.stdin.take().expect("stdin");
-    let writer = std::thread::spawn(move || std::io::Write::write_all(&mut { stdin }, metadata().as_bytes()));
+    let mut command = Command::new("node");
+    command.args(["scripts/sbom.mjs", "1.2.3"]).current_dir(root()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut node = command.spawn().expect("started node");
+    let mut stdin = node.stdin.take().expect("stdin");
+    let writer = std::thread::spawn(move || stdin.write_all(metadata().as_bytes()));
     let output = node.wait_with_output().expect("node ended");
     writer.join().expect("no panic").expect("wrote");
     let bill: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -132,11 +136,10 @@ fn a_releases_bill_of_materials_names_every_crate_of_the_program() {
     assert_eq!((&bill["bomFormat"], &bill["specVersion"]), (&"CycloneDX".into(), &"1.5".into()));
     assert!(bill["version"].as_u64().is_some_and(|version| version >= 1));
     let program = &bill["metadata"]["component"];
-    assert_eq!((&program["type"], &program["name"], &program["version"]), (
-        &"application".into(),
-        &"elt".into(),
-        &"1.2.3".into()
-    ));
+    assert_eq!(
+        (&program["type"], &program["name"], &program["version"]),
+        (&"application".into(), &"elt".into(), &"1.2.3".into())
+    );
     let components = bill["components"].as_array().expect("components");
     let text = |component: &Value, key: &str| component[key].as_str().unwrap_or_default().to_owned();
     let mut references = BTreeSet::from([text(program, "bom-ref")]);
@@ -144,7 +147,10 @@ fn a_releases_bill_of_materials_names_every_crate_of_the_program() {
         assert!(component["type"] == "library" && !text(component, "name").is_empty(), "{component}");
         assert!(references.insert(text(component, "bom-ref")), "twice: {component}");
         let is_ours = text(component, "name").starts_with("elt-");
-        assert!(is_ours || component["hashes"][0]["content"].as_str().is_some_and(|hash| hash.len() == 64), "{component}");
+        assert!(
+            is_ours || component["hashes"][0]["content"].as_str().is_some_and(|hash| hash.len() == 64),
+            "{component}"
+        );
     }
     for dependency in bill["dependencies"].as_array().expect("dependencies") {
         assert!(references.contains(&text(dependency, "ref")), "{dependency}");
@@ -153,8 +159,10 @@ fn a_releases_bill_of_materials_names_every_crate_of_the_program() {
         }
     }
 
-    let named: BTreeSet<String> =
-        components.iter().map(|component| format!("{} v{}", text(component, "name"), text(component, "version"))).collect();
+    let named: BTreeSet<String> = components
+        .iter()
+        .map(|component| format!("{} v{}", text(component, "name"), text(component, "version")))
+        .collect();
     let tree = cargo(&["tree", "-p", "elt", "-e", "normal,build", "--prefix", "none", "--format", "{p}"]);
     let linked = tree.lines().filter(|line| !line.is_empty()).map(|line| {
         let mut words = line.split(' ');
@@ -179,7 +187,8 @@ fn secrets_are_in_no_commit_and_in_no_image() {
         let status = Command::new("git").args(["check-ignore", "-q", "--no-index", path]).current_dir(root()).status();
         status.expect("ran git").success()
     };
-    for path in ["deploy/.env", ".env", "prod.env", "deploy/secrets/jwt_key", "keys.json", "a/b/passwords.json", "tls/key.pem"]
+    for path in
+        ["deploy/.env", ".env", "prod.env", "deploy/secrets/jwt_key", "keys.json", "a/b/passwords.json", "tls/key.pem"]
     {
         assert!(git_ignores(path), "{path}");
     }

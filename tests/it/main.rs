@@ -32,6 +32,7 @@ mod openapi;
 mod outcomes;
 mod pipelines;
 mod problems;
+mod properties;
 mod property_values;
 mod queue_guards;
 mod rejections;

@@ -5,6 +5,7 @@
 //! - a module for each behaviour
 
 mod databases;
+mod documents;
 mod exit_codes;
 mod init;
 mod passwords;
