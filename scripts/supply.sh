@@ -36,7 +36,7 @@ else
 fi
 cargo fetch --quiet --locked
 # Everything was fetched above, and an offline check cannot hang.
-cargo deny --offline --locked --log-level error check --config "$config" --hide-inclusion-graph
+cargo deny --offline --locked --log-level error --config "$config" check --hide-inclusion-graph
 
 say "npm"
 node - <<'JS'
