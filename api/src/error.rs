@@ -7,6 +7,7 @@ use axum::extract::rejection::{
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use elt_shared::config::{ConfigError, ConfigProblem, Warning};
+use elt_shared::store;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -171,14 +172,15 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Whether the database cannot be reached, as opposed to refusing what was asked.
+/// Whether the database cannot be reached or is too slow at the moment, as opposed to refusing what was asked.
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-        // 08: connection; 53: resources; 57P0x: shutdown and restart; 57014: our own statement timeout.
-        sqlx::Error::Database(database) => database
-            .code()
-            .is_some_and(|code| ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)) || code == "57014"),
+        _ if store::is_over_limit(error) => true,
+        // 08: connection; 53: resources; 57P0x: shutdown and restart.
+        sqlx::Error::Database(database) => {
+            database.code().is_some_and(|code| ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)))
+        }
         error => elt_shared::target::hung_up(error),
     }
 }

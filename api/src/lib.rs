@@ -35,7 +35,7 @@ mod ui;
 use std::sync::Arc;
 
 use axum::Router;
-use elt_shared::secret::{MIN_KEY_BYTES, Secret, is_strong};
+use elt_shared::secret::{KeyRing, MIN_KEY_BYTES, Secret, is_strong};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,8 @@ pub struct AppState {
     pub settings: Arc<ApiSettings>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) secret_key: Secret,
+    /// Signs the audit.
+    pub(crate) keys: Arc<KeyRing>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,
     pub(crate) checks: Checks,
@@ -84,8 +86,10 @@ impl AppState {
     pub fn new(db: PgPool, settings: ApiSettings) -> Result<Self, SetupError> {
         let tokens = settings.jwt_key.as_ref().and_then(Tokens::new).ok_or(SetupError::Key("ELT_JWT_KEY"))?;
         let secret_key = settings.secret_key.clone().filter(is_strong).ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
+        let keys = KeyRing::of(secret_key.clone(), Vec::new()).map_err(|_| SetupError::Key("ELT_SECRET_KEY"))?;
         Ok(Self {
             db,
+            keys: Arc::new(keys),
             settings: Arc::new(settings),
             tokens: Arc::new(tokens),
             secret_key,

@@ -53,7 +53,9 @@ pub async fn open_config(
 
 /// A target's error for the caller. An analyst learns no more about a server than that it cannot be used.
 pub fn tell(error: TargetError, caller: &Caller) -> Error {
-    use TargetError::{Database, Host, Login, NoConnect, NoDatabase, NoTable, Refused, Reserved, Unreachable};
+    use TargetError::{
+        ControlDatabase, Database, Host, Login, NoConnect, NoDatabase, NoTable, Refused, Reserved, Unreachable,
+    };
     let about_the_server = matches!(
         error,
         Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | NoDatabase { .. } | Host(_)
@@ -67,7 +69,7 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
         );
     }
     let status = match &error {
-        NoTable { .. } | NoDatabase { .. } | Reserved { .. } => StatusCode::NOT_FOUND,
+        NoTable { .. } | NoDatabase { .. } | Reserved { .. } | ControlDatabase => StatusCode::NOT_FOUND,
         Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | Database(_) => StatusCode::BAD_GATEWAY,
         _ => StatusCode::BAD_REQUEST,
     };

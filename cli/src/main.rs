@@ -11,6 +11,7 @@
 //! - `here`: a run in this process, for `run` and `plan`
 //! - a file for each command
 
+mod audit;
 mod check;
 mod config_file;
 mod connections;
@@ -66,6 +67,7 @@ enum Command {
     Schema(schema::Schema),
     Report(report::Report),
     User(user::User),
+    Audit(audit::Audit),
     Coverage(coverage::Coverage),
 }
 
@@ -83,6 +85,7 @@ impl Command {
             Self::Schema(command) => command.execute(),
             Self::Report(command) => command.execute().await,
             Self::User(command) => command.execute().await,
+            Self::Audit(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
         }
     }

@@ -9,7 +9,7 @@ use elt_shared::settings::{DatabaseSettings, NetworkSettings, TelemetrySettings}
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use tokio::net::TcpListener;
 
-use crate::databases::{Databases, LocalMode, Place};
+use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both, refuse};
 use crate::first_users::FirstUsers;
 use crate::keys::Keys;
@@ -54,7 +54,7 @@ impl Serve {
         let listener = listen(self.api.listen).await?;
         tracing::info!("{place}");
         let database = self.database.clone();
-        Databases::during(place, &database, CONNECTIONS, async |databases| {
+        Databases::during(place, &database, Part::Api, CONNECTIONS, async |databases| {
             let ended = self.answer(databases, listener, keys, stop, &mut telemetry).await;
             telemetry.shutdown().await;
             ended
@@ -74,10 +74,12 @@ impl Serve {
             databases.migrate().await?;
         }
         databases.require_migrated().await?;
+        databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         // Unusable keys are refused before users are made who could not log in.
+        let key = keys.secret.clone();
         let state = state(databases, self.api, self.network, self.env_allow, keys)?;
-        self.first_users.make(&databases.control).await?;
+        self.first_users.make(&databases.control, &key).await?;
         let address = listener.local_addr()?;
         tracing::info!("elt {} answers at http://{address}/", env!("CARGO_PKG_VERSION"));
         out::print(&format!("elt answers at http://{address}/"));

@@ -13,7 +13,7 @@ use elt_worker::settings::WorkerSettings;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-use crate::databases::{Databases, LocalMode, Place};
+use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::Exit;
 use crate::first_users::{FirstLogin, FirstUsers};
 use crate::keys::Keys;
@@ -52,9 +52,8 @@ impl Up {
             Keys::load_or_make(&self.database.data_dir(), self.api.jwt_key.clone(), self.api.secret_key.clone())?;
         let place = Place::choose(&self.database, LocalMode::Make)?;
         tracing::info!("{place}");
-        let connections = serve::CONNECTIONS + worker::connections(&self.worker);
         let database = self.database.clone();
-        Databases::during(place, &database, connections, async |databases| {
+        Databases::during(place, &database, Part::Api, serve::CONNECTIONS, async |databases| {
             let ended = self.serve_and_work(databases, listener, keys, stop, &mut telemetry).await;
             telemetry.shutdown().await;
             ended
@@ -72,13 +71,21 @@ impl Up {
     ) -> anyhow::Result<Exit> {
         databases.migrate().await?;
         databases.keep_lines_of(telemetry).await?;
+        databases.warn_of_owner().await?;
         let (network, env_allow) = (self.worker.network.clone(), self.worker.env_allow.clone());
         // Unusable keys are refused before users are made who could not log in.
+        let key = keys.secret.clone();
         let state = serve::state(databases, self.api, network, env_allow, keys)?;
-        let login = self.first_users.make_or_generate(&databases.control).await?;
+        let login = self.first_users.make_or_generate(&databases.control, &key).await?;
         greet(listener.local_addr()?, databases, &login);
-        let settings = worker::settings(databases, self.worker, &stop);
-        work(listener, state, (!self.no_worker).then_some(settings), &databases.control, &stop).await?;
+        let worker = match self.no_worker {
+            true => None,
+            false => {
+                let db = databases.open_for(Part::Worker, worker::connections(&self.worker)).await?;
+                Some((db, worker::settings(databases, self.worker, key, &stop)?))
+            }
+        };
+        work(listener, state, worker, &stop).await?;
         Ok(Exit::Done)
     }
 }
@@ -87,8 +94,7 @@ impl Up {
 async fn work(
     listener: TcpListener,
     state: AppState,
-    settings: Option<WorkerSettings>,
-    db: &PgPool,
+    worker: Option<(PgPool, WorkerSettings)>,
     stop: &Stop,
 ) -> anyhow::Result<()> {
     let until = stop.gracefully.child_token();
@@ -97,8 +103,9 @@ async fn work(
         until.cancel();
     };
     let worker = async {
-        let Some(settings) = settings else { return Ok(()) };
+        let Some((db, settings)) = worker else { return Ok(()) };
         let answer = elt_worker::run(db.clone(), settings, until.clone()).await.context("the worker ended");
+        db.close().await;
         until.cancel();
         answer
     };

@@ -13,9 +13,12 @@ use crate::secret::Secret;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database and data folder")]
 pub struct DatabaseSettings {
-    /// The control database. Without it, `up`, `run`, `plan` and `check` use a private PostgreSQL in the data folder.
+    /// The control database, as this process's login. Without it, `up`, `run`, `plan` and `check` use a private PostgreSQL in the data folder.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_parser = secret)]
     pub database_url: Option<Secret>,
+    /// The control database as the login that owns its tables. Only migrations use it. Default: `DATABASE_URL`.
+    #[arg(long, global = true, env = "ELT_OWNER_DATABASE_URL", hide_env_values = true, value_parser = secret)]
+    pub owner_database_url: Option<Secret>,
     /// The default target, used by configs whose target names no server: a low-privilege role.
     #[arg(long, global = true, env = "ELT_TARGET_URL", hide_env_values = true, value_parser = secret)]
     pub target_url: Option<Secret>,

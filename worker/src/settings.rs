@@ -1,11 +1,12 @@
 //! Flags and environment of a worker: the only place of this crate that reads the environment.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use elt_shared::queue::retention::KeepDays;
-use elt_shared::secret::Secret;
+use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{NetworkSettings, References};
 use tokio_util::sync::CancellationToken;
 
@@ -39,12 +40,18 @@ pub struct WorkerSettings {
     /// Days after which log lines in the control database are deleted; `elt.log` is limited by its size.
     #[arg(long, env = "ELT_KEEP_LOGS_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     pub keep_logs_days: u16,
+    /// Days after which rows of the audit are deleted. Younger ones than 30 days are always kept.
+    #[arg(long, env = "ELT_AUDIT_RETENTION_DAYS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(30..))]
+    pub audit_retention_days: u16,
     /// Which hosts sources and targets may be on.
     #[command(flatten)]
     pub network: NetworkSettings,
     /// The default target; set by the process from its database settings.
     #[arg(skip)]
     pub target_url: Option<Secret>,
+    /// Signs the audit when retention removes its oldest rows; set by the process from its secret key.
+    #[arg(skip)]
+    pub keys: Option<Arc<KeyRing>>,
     /// The data folder; set by the process from its database settings.
     #[arg(skip)]
     pub data_dir: PathBuf,
@@ -69,7 +76,7 @@ impl WorkerSettings {
 
     /// Days after which retention deletes rows.
     pub fn keep(&self) -> KeepDays {
-        KeepDays { tickets: self.keep_tickets_days, log_lines: self.keep_logs_days }
+        KeepDays { tickets: self.keep_tickets_days, log_lines: self.keep_logs_days, audit: self.audit_retention_days }
     }
 
     /// Resolves the references a config of an admin may contain.

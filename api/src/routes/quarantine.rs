@@ -188,5 +188,5 @@ async fn replay(
     };
     let kind = runs::Kind { subject: Some(run.id), options, ..runs::Kind::new("replay") };
     let replay = runs::of_config(&mut tx, &caller, &config, &pipeline, kind).await?;
-    runs::accepted(&once, tx, &caller, replay).await
+    runs::accepted((&once, &note), tx, &caller, replay).await
 }

@@ -266,7 +266,7 @@ async fn create(
     let location = format!("/schedules/{}", schedule.id);
     let view = ScheduleView::from(schedule);
     let answer = once.answer(&mut tx, &caller, StatusCode::CREATED, Some(location), &view).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::CREATED).await?;
     Ok(answer)
 }
 
@@ -312,7 +312,7 @@ async fn stop(
     let mut tx = state.db.begin().await?;
     let reason = format!("stopped by {}", caller.name());
     let schedule = schedules::stop(&mut tx, id, &reason).await?.ok_or_else(|| missing(id))?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::ACCEPTED).await?;
     Ok((StatusCode::ACCEPTED, Json(schedule.into())))
 }
 
@@ -346,7 +346,7 @@ async fn set_paused(state: &AppState, note: &AuditNote, id: Uuid, paused: bool) 
     note.object("schedule", id);
     let mut tx = state.db.begin().await?;
     if let Some(schedule) = schedules::set_paused(&mut tx, id, paused).await? {
-        tx.commit().await?;
+        note.commit(tx, StatusCode::OK).await?;
         return Ok(Json(schedule.into()));
     }
     let ended = schedules::find(&mut *tx, id).await?.ok_or_else(|| missing(id))?;

@@ -101,7 +101,7 @@ async fn add(
     let user = users::create(&mut *tx, username, &hash, request.role).await.map_err(|error| taken(error, username))?;
     let location = format!("/users/{}", user.id);
     let answer = once.answer(&mut tx, &caller, StatusCode::CREATED, Some(location), &UserView::from(user)).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::CREATED).await?;
     Ok(answer)
 }
 
@@ -170,7 +170,7 @@ async fn change(
     }
     let change = Change { role: request.role, disabled: request.disabled, password_hash };
     let user = users::change(&mut *tx, id, &change).await?.ok_or_else(|| Error::NotFound(format!("user {id}")))?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::OK).await?;
     Ok(Json(user.into()))
 }
 
@@ -190,7 +190,7 @@ async fn remove(
     if !users::remove(&mut *tx, id).await? {
         return Err(Error::NotFound(format!("user {id}")));
     }
-    tx.commit().await?;
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

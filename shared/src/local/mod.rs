@@ -6,7 +6,7 @@
 //! - `folder`: the files of a cluster, its passwords, and the two locks
 //! - `programs`: which server programs are on this machine
 //! - `server`: `initdb`, start, wait, stop
-//! - `databases`: the two databases and their two roles
+//! - `databases`: the two databases and their roles
 //!
 //! Two file locks rule. `gate.lock` is held while a process starts or stops the server. `in_use.lock` is held, shared,
 //! by every process that uses the server. The kernel lets go of both however a process ends, so whoever leaves last can
@@ -28,8 +28,14 @@ use folder::{Folder, Passwords};
 
 use crate::secret::Secret;
 
-/// Name of the control database and of the role that owns it.
+/// Name of the control database.
 pub const CONTROL: &str = "elt";
+/// The role that owns the control database and migrates it. Everything else in it is done by the two roles below.
+pub const OWNER_ROLE: &str = "elt_owner";
+/// The role of the API.
+pub const API_ROLE: &str = "elt_api";
+/// The role of the workers.
+pub const WORKER_ROLE: &str = "elt_worker";
 /// Name of the database that targets without a server of their own load into.
 pub const TARGET_DATABASE: &str = "elt_db";
 /// The role that owns [`TARGET_DATABASE`] and can do nothing else.
@@ -91,7 +97,17 @@ impl Cluster {
 
     /// The control database, as its owner.
     pub fn control_url(&self) -> Secret {
-        self.url(CONTROL, &self.passwords.control, CONTROL)
+        self.url(OWNER_ROLE, &self.passwords.control, CONTROL)
+    }
+
+    /// The control database, as the API.
+    pub fn api_url(&self) -> Secret {
+        self.url(API_ROLE, &self.passwords.api, CONTROL)
+    }
+
+    /// The control database, as a worker.
+    pub fn worker_url(&self) -> Secret {
+        self.url(WORKER_ROLE, &self.passwords.worker, CONTROL)
     }
 
     /// The default target database, as its low-privilege owner.

@@ -71,7 +71,10 @@ pub enum TargetError {
         /// As the config names it.
         table: String,
     },
-    /// A schema of this program or of PostgreSQL itself.
+    /// The connection leads to a control database of elt.
+    #[error("the target is the control database of elt, which holds configs, users and runs")]
+    ControlDatabase,
+    /// A schema of PostgreSQL itself.
     #[error("the schema {schema} is reserved")]
     Reserved {
         /// Its name.
@@ -112,6 +115,7 @@ impl TargetError {
             Self::Refused { .. } => "target_protocol",
             Self::Unreachable { .. } => "target_unreachable",
             Self::NoTable { .. } => "target_no_table",
+            Self::ControlDatabase => "target_control_database",
             Self::Reserved { .. } => "target_reserved",
             Self::NoColumn { .. } => "target_no_column",
             Self::Cursor => "invalid_cursor",
@@ -143,6 +147,7 @@ impl TargetError {
             }
             Self::Unreachable { .. } => "Check host and port under `target:` and that the server accepts connections.",
             Self::NoTable { .. } => "Run the pipeline first, or correct `table` under `target:`.",
+            Self::ControlDatabase => "Name another database under `target:`; it may be on the same server.",
             Self::Reserved { .. } => "Use a table in another schema.",
             Self::NoColumn { .. } => "Use one of the columns the page lists.",
             Self::Cursor => "Start again from the first page.",

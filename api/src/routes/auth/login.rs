@@ -62,7 +62,7 @@ async fn login(
     })?;
     let mut tx = state.db.begin().await?;
     let answer = begin(&state, &mut tx, &login.user, login.now, Method::Password, &device).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::OK).await?;
     Ok(Json(answer))
 }
 
@@ -98,8 +98,11 @@ pub(super) async fn check_password(
 /// Logs out: the session ends at once, everywhere.
 #[utoipa::path(post, path = "/auth/logout", tag = "auth", security(("token" = [])), responses(
     (status = 204), (status = 401, body = Problem)))]
-async fn logout(State(state): State<AppState>, AnyUser(caller): AnyUser) -> Result<StatusCode> {
-    sessions::end(&state.db, caller.user.id, caller.claims.jti).await?;
+async fn logout(State(state): State<AppState>, AnyUser(caller): AnyUser, note: AuditNote) -> Result<StatusCode> {
+    note.object("session", caller.claims.jti);
+    let mut tx = state.db.begin().await?;
+    sessions::end(&mut *tx, caller.user.id, caller.claims.jti).await?;
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

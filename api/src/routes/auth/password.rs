@@ -65,6 +65,6 @@ async fn change_password(
     note.detail("password_changed", true);
     // Signed at the instant of the change: older tokens are void, this one is not.
     let answer = begin(&state, &mut tx, &user, user.tokens_after, Method::Password, &device).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::OK).await?;
     Ok(Json(answer))
 }
