@@ -4,6 +4,7 @@
 //! - [`settings`]: flags and environment
 //! - [`error`]: what goes wrong, as problem documents
 //! - [`auth`], [`tokens`]: who is calling, and the role a handler asks for
+//! - [`page`]: lists in pages
 //! - [`routes`]: a file a resource; each handler names who may, what they sent, and what they get
 //! - `client`, `audit`, `once`: layers and helpers around every request
 //! - `ui`: the dashboard's files
@@ -22,7 +23,7 @@ mod login_queue;
 mod metrics;
 mod once;
 mod openapi;
-mod page;
+pub mod page;
 mod places;
 mod pool;
 pub mod routes;

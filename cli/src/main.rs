@@ -8,6 +8,7 @@
 //! - `databases`: the control database of this process, private or given
 //! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, written once
+//! - `secret_settings`: secrets that settings take from files
 //! - `config_file`: a config named on the command line
 //! - `here`: a run in this process, for `run` and `plan`
 //! - a file for each command
@@ -31,6 +32,7 @@ mod plan;
 mod report;
 mod run;
 mod schema;
+mod secret_settings;
 mod serve;
 mod signals;
 mod summary;
@@ -40,9 +42,10 @@ mod up;
 mod user;
 mod worker;
 
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use elt_shared::settings;
 use nix::sys::stat::{Mode, umask};
 
@@ -117,27 +120,44 @@ fn main() -> ExitCode {
     outcome.map_or_else(|error| exit::explain(&error), ExitCode::from)
 }
 
-/// Reads the command line and the environment. In case of `Err`, the problem or the help text is already printed.
+/// Reads the command line, the environment and the files that hold secrets. In case of `Err`, the problem or the help
+/// text is already printed.
 fn parse() -> Result<Cli, ExitCode> {
-    let parsed = Cli::try_parse();
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut command = secret_settings::explain(Cli::command());
+    let parsed = command.try_get_matches_from_mut(&arguments);
     let is_help = parsed.as_ref().is_err_and(|error| !error.use_stderr());
     // Checked before the errors of the command line, because an empty variable may be their cause.
-    if !is_help && let Some(name) = empty_variable() {
+    if !is_help && let Some(name) = empty_variable(&command, &arguments) {
         let message = format!("the environment variable {name} is set, but empty");
         return Err(exit::explain(&refuse(Exit::Settings, message, format!("Give {name} a value, or unset it."))));
     }
-    parsed.map_err(|error| {
-        let _ = error.print();
-        if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
-    })
+    let chosen = parsed.map_err(|error| usage(&error))?;
+    let from_files = secret_settings::from_files(&command, &chosen).map_err(|error| exit::explain(&error))?;
+    // Behind the name of the command. Only clap sees these arguments: the process list does not show them.
+    let behind_the_name = 2.min(arguments.len());
+    arguments.splice(behind_the_name..behind_the_name, from_files);
+    command
+        .try_get_matches_from_mut(arguments)
+        .and_then(|all| Cli::from_arg_matches(&all))
+        .map_err(|error| usage(&error))
+}
+
+/// Prints what is wrong with the command line, or the help that was asked for.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
 }
 
 /// Name of an environment variable of the chosen command that is set but empty. This is an error, because it usually
 /// comes from a mistake in a script or an environment file, and to ignore it could silently choose another database or
 /// make new keys.
-fn empty_variable() -> Option<String> {
-    let command = Cli::command();
-    let chosen = command.find_subcommand(std::env::args_os().nth(1)?)?;
-    let variables = chosen.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-    variables.into_iter().find(|name| settings::is_empty_variable(name)).map(ToOwned::to_owned)
+fn empty_variable(command: &clap::Command, arguments: &[OsString]) -> Option<String> {
+    let chosen = command.find_subcommand(arguments.get(1)?)?;
+    let variables = chosen.get_arguments().flat_map(|argument| {
+        let name = argument.get_env().and_then(OsStr::to_str).map(ToOwned::to_owned);
+        let file = name.as_ref().filter(|_| argument.is_hide_env_values_set()).map(|name| format!("{name}_FILE"));
+        name.into_iter().chain(file)
+    });
+    variables.into_iter().find(|name| settings::is_empty_variable(name))
 }

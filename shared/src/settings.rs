@@ -142,6 +142,18 @@ pub fn is_empty_variable(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())
 }
 
+/// The path in `NAME_FILE`, for the secret setting `NAME`.
+pub fn file_of(name: &str) -> Option<PathBuf> {
+    std::env::var_os(format!("{name}_FILE")).map(PathBuf::from)
+}
+
+/// What the private PostgreSQL gets of this process's environment. It runs as another account when elt runs as root,
+/// and an account can read the environment of its own processes: elt's keys and passwords must not be in it.
+pub(crate) fn environment_of_servers() -> impl Iterator<Item = (&'static str, OsString)> {
+    const NAMES: [&str; 4] = ["PATH", "HOME", "LD_LIBRARY_PATH", "TZDIR"];
+    NAMES.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
+}
+
 /// A clap value parser for secrets.
 ///
 /// # Errors
@@ -190,18 +202,9 @@ impl References<'_> {
     }
 }
 
-/// Settings that open our own doors: never given to a config, whatever `ELT_ENV_ALLOW` says.
+/// Settings of elt itself, among them its keys: never given to a config, whatever `ELT_ENV_ALLOW` says.
 fn is_own_setting(name: &str) -> bool {
-    const OWN: [&str; 7] = [
-        "DATABASE_URL",
-        "ELT_OWNER_DATABASE_URL",
-        "ELT_TARGET_URL",
-        "ELT_JWT_KEY",
-        "ELT_SECRET_KEY",
-        "ELT_ADMIN_PASSWORD",
-        "ELT_USER_PASSWORD",
-    ];
-    OWN.contains(&name)
+    name.starts_with("ELT_") || ["DATABASE_URL", "DATABASE_URL_FILE"].contains(&name)
 }
 
 #[cfg(test)]
@@ -235,8 +238,11 @@ mod tests {
 
     #[test]
     fn our_own_keys_never_resolve() {
-        assert!(refusal(&["ELT_JWT_KEY"], "ELT_JWT_KEY").contains("setting of elt itself"));
-        assert!(refusal(&["DATABASE_URL"], "DATABASE_URL").contains("setting of elt itself"));
+        for name in
+            ["ELT_JWT_KEY", "ELT_SECRET_KEY_OLD", "ELT_ADMIN_PASSWORD_FILE", "DATABASE_URL", "DATABASE_URL_FILE"]
+        {
+            assert!(refusal(&[name], name).contains("setting of elt itself"), "{name}");
+        }
     }
 
     #[test]

@@ -92,9 +92,17 @@ fn name_rule(rule: &str) -> Option<HostRule> {
     };
     match below {
         Some(below) if plain(below) => Some(HostRule::Below(below.to_owned())),
-        None if plain(&name) => Some(HostRule::Name(name)),
+        None if plain(&name) && !is_number(&name) => Some(HostRule::Name(name)),
         _ => None,
     }
+}
+
+/// Whether a name ends in a number. It is then another spelling of an address, such as `10.0.0.1.` or `0x7f.1`, and as
+/// a name it would never match.
+fn is_number(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").is_some_and(|digits| digits.chars().all(|c| c.is_ascii_hexdigit()));
+    hexadecimal || last.chars().all(|c| c.is_ascii_digit())
 }
 
 impl HostRule {
@@ -149,7 +157,21 @@ mod tests {
         ] {
             assert_eq!(text.parse::<HostRule>().expect(text).to_string(), shown);
         }
-        for text in ["10.0.0.0/33", "10.0.0/8", "::/129", "a/b", "", "**", "*.", "a b", "http://x", "10.0.0.0/x"] {
+        for text in [
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "::/129",
+            "a/b",
+            "",
+            "**",
+            "*.",
+            "a b",
+            "http://x",
+            "10.0.0.0/x",
+            "10.0.0.1.",
+            "0x7f.1",
+            "2130706433",
+        ] {
             assert!(text.parse::<HostRule>().is_err(), "{text} is no rule");
         }
     }
