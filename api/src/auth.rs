@@ -1,6 +1,7 @@
 //! Who is calling: the role extractors every protected handler names in its arguments.
 
 use axum::extract::{FromRef, FromRequestParts};
+use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use elt_shared::store::users::{self, Role, User};
@@ -87,4 +88,20 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
     user.map(|user| Caller { user, claims })
         .filter(|caller| caller.still_counts(&caller.user))
         .ok_or(Error::Unauthorized("the token is no longer valid: log in again"))
+        .and_then(|caller| require_second_factor(caller, parts, state))
+}
+
+/// Closes everything but a user's own account until the second factor is set up, if the settings ask for one.
+fn require_second_factor(caller: Caller, parts: &Parts, state: &AppState) -> Result<Caller> {
+    let is_missing = state.settings.require_totp.covers(&caller.user) && !caller.user.second_factor;
+    let is_own_account = parts.uri.path().starts_with("/auth/");
+    match is_missing && !is_own_account {
+        false => Ok(caller),
+        true => Err(Error::refused(
+            StatusCode::FORBIDDEN,
+            "second_factor_missing",
+            "this installation asks for a second factor, and you have none yet",
+            "Set it up on the page Account, or with POST /auth/second-factor.",
+        )),
+    }
 }

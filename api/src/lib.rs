@@ -20,11 +20,13 @@ mod extract;
 mod layers;
 mod login_queue;
 mod metrics;
+pub mod oidc;
 mod once;
 mod openapi;
 mod page;
 mod pool;
 pub mod routes;
+pub mod second_factor;
 pub mod settings;
 mod targets;
 pub mod tokens;
@@ -34,7 +36,7 @@ mod ui;
 use std::sync::Arc;
 
 use axum::Router;
-use elt_shared::secret::{MIN_KEY_BYTES, Secret, is_strong};
+use elt_shared::secret::{KeyRing, MIN_KEY_BYTES, Secret, is_strong};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +45,8 @@ use crate::checks::Checks;
 use crate::events::Events;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
+use crate::oidc::provider::Provider;
+use crate::oidc::settings::OidcSettingsError;
 use crate::settings::ApiSettings;
 use crate::tokens::Tokens;
 use crate::turns::Turns;
@@ -56,6 +60,8 @@ pub struct AppState {
     pub settings: Arc<ApiSettings>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) secret_key: Secret,
+    /// Seals and opens what is stored.
+    pub(crate) keys: Arc<KeyRing>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,
     pub(crate) checks: Checks,
@@ -63,6 +69,10 @@ pub struct AppState {
     pub(crate) login_turns: Turns,
     /// All logins whose passwords are being checked.
     pub(crate) login_queue: LoginQueue,
+    /// The identity provider, if people can log in at one.
+    pub(crate) oidc: Option<Arc<Provider>>,
+    /// Logins that wait for the identity provider.
+    pub(crate) oidc_queue: LoginQueue,
     /// Cancelled when the process should stop.
     pub(crate) stop: CancellationToken,
 }
@@ -75,24 +85,37 @@ pub enum SetupError {
         "{0} must be set to at least {MIN_KEY_BYTES} random bytes (for example `openssl rand -hex 32`), the same on every replica"
     )]
     Key(&'static str),
+    /// The identity provider's settings cannot be used.
+    #[error(transparent)]
+    Oidc(#[from] OidcSettingsError),
+    /// The HTTP client for the identity provider cannot be made.
+    #[error("could not prepare calls to the identity provider")]
+    Http(#[from] reqwest::Error),
 }
 
 impl AppState {
     /// # Errors
-    /// When a key is missing, shorter than 32 bytes or obviously not random.
+    /// When a key is missing, shorter than 32 bytes or obviously not random, or when the settings of the identity provider
+    /// cannot be used.
     pub fn new(db: PgPool, settings: ApiSettings) -> Result<Self, SetupError> {
         let tokens = settings.jwt_key.as_ref().and_then(Tokens::new).ok_or(SetupError::Key("ELT_JWT_KEY"))?;
         let secret_key = settings.secret_key.clone().filter(is_strong).ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
+        let keys = KeyRing::of(secret_key.clone(), Vec::new()).map_err(|_| SetupError::Key("ELT_SECRET_KEY"))?;
+        let client = settings.oidc.client()?;
+        let oidc = client.map(|client| Provider::new(client, settings.network.clone())).transpose()?;
         Ok(Self {
             db,
             settings: Arc::new(settings),
             tokens: Arc::new(tokens),
             secret_key,
+            keys: Arc::new(keys),
             metrics: Arc::default(),
             events: Events::new(),
             checks: Checks::default(),
             login_turns: Turns::default(),
             login_queue: LoginQueue::default(),
+            oidc: oidc.map(Arc::new),
+            oidc_queue: LoginQueue::default(),
             stop: CancellationToken::new(),
         })
     }

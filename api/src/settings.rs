@@ -7,6 +7,9 @@ use clap::Args;
 use elt_shared::secret::Secret;
 use elt_shared::settings::{NetworkSettings, secret};
 
+use crate::oidc::settings::OidcSettings;
+use crate::second_factor::RequireTotp;
+
 /// How the API is set up.
 #[derive(Debug, Clone, Args)]
 pub struct ApiSettings {
@@ -25,6 +28,12 @@ pub struct ApiSettings {
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     #[arg(long, env = "ELT_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<IpAddr>,
+    /// Who must set up a second factor before anything else.
+    #[arg(long, env = "ELT_REQUIRE_TOTP", value_enum, default_value_t = RequireTotp::Off)]
+    pub require_totp: RequireTotp,
+    /// Logins at an identity provider.
+    #[command(flatten)]
+    pub oidc: OidcSettings,
     /// The default target. Filled in from the process's database settings.
     #[arg(skip)]
     pub target_url: Option<Secret>,
@@ -48,6 +57,8 @@ impl ApiSettings {
             secret_key: Some(secret_key),
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            require_totp: RequireTotp::Off,
+            oidc: OidcSettings::default(),
             target_url: None,
             data_dir: PathBuf::new(),
             network: NetworkSettings::default(),

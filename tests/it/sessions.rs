@@ -116,7 +116,8 @@ async fn what_changes_a_user_ends_the_sessions() {
     let app = app().await;
     let path = path_of_user(&app).await;
     for change in [json!({ "disabled": true }), json!({ "disabled": false }), json!({ "role": "user" })] {
-        let before = sqlx::query("update elt.users set disabled = false where username = 'user'").execute(&app.db).await;
+        let before =
+            sqlx::query("update elt.users set disabled = false where username = 'user'").execute(&app.db).await;
         before.expect("the user may log in");
         let token = login(&app).await;
         app.patch(&path).json(change.clone()).await.ok();
@@ -184,7 +185,10 @@ async fn the_sessions_of_a_user_are_bounded_and_old_ones_leave() {
     let many = "insert into elt.sessions (id, user_id, method, expires_at, created_at)
                 select gen_random_uuid(), id, 'password', now() + interval '1 hour', now() - interval '1 second'
                 from elt.users, generate_series(1, 100) where username = 'user'";
-    sqlx::query("update elt.sessions set created_at = now() - interval '1 minute'").execute(&app.db).await.expect("aged");
+    sqlx::query("update elt.sessions set created_at = now() - interval '1 minute'")
+        .execute(&app.db)
+        .await
+        .expect("aged");
     sqlx::query(many).execute(&app.db).await.expect("many sessions");
     let newest = login(&app).await;
     assert_eq!(status_of(&app, &oldest).await, 401, "the oldest session made room");
