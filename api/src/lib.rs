@@ -21,12 +21,14 @@ mod extract;
 mod layers;
 mod login_queue;
 mod metrics;
+pub mod oidc;
 mod once;
 mod openapi;
 pub mod page;
 mod places;
 mod pool;
 pub mod routes;
+pub mod second_factor;
 pub mod settings;
 mod target_failures;
 mod targets;
@@ -52,11 +54,13 @@ use crate::connections::Terms;
 use crate::events::Events;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
+use crate::oidc::provider::Provider;
+use crate::oidc::settings::OidcSettingsError;
 use crate::places::Places;
 use crate::settings::ApiSettings;
-use crate::token_limits::TokenLimits;
 use crate::target_failures::TargetFailures;
 use crate::tls::{Tls, TlsError};
+use crate::token_limits::TokenLimits;
 use crate::tokens::Tokens;
 use crate::turns::Turns;
 
@@ -69,7 +73,7 @@ pub struct AppState {
     pub settings: Arc<ApiSettings>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) secret_key: Secret,
-    /// Signs the audit.
+    /// Seals and opens what is stored, and signs the audit.
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,
@@ -78,6 +82,10 @@ pub struct AppState {
     pub(crate) login_turns: Turns,
     /// All logins whose passwords are being checked.
     pub(crate) login_queue: LoginQueue,
+    /// The identity provider, if people can log in at one.
+    pub(crate) oidc: Option<Arc<Provider>>,
+    /// Logins that wait for the identity provider.
+    pub(crate) oidc_queue: LoginQueue,
     /// Requests of each API token.
     pub(crate) token_limits: TokenLimits,
     /// Connections to targets, counted by user.
@@ -101,17 +109,26 @@ pub enum SetupError {
     /// `ELT_TLS_CERT` and `ELT_TLS_KEY` cannot be used.
     #[error("the API cannot use ELT_TLS_CERT and ELT_TLS_KEY")]
     Tls(#[from] TlsError),
+    /// The identity provider's settings cannot be used.
+    #[error(transparent)]
+    Oidc(#[from] OidcSettingsError),
+    /// The HTTP client for the identity provider cannot be made.
+    #[error("could not prepare calls to the identity provider")]
+    Http(#[from] reqwest::Error),
 }
 
 impl AppState {
     /// # Errors
-    /// When a key is missing, shorter than 32 bytes or obviously not random, or the certificate cannot be used.
+    /// When a key is missing, shorter than 32 bytes or obviously not random, or when the certificate or the settings of the
+    /// identity provider cannot be used.
     pub fn new(db: PgPool, settings: ApiSettings) -> Result<Self, SetupError> {
         let tokens = settings.jwt_key.as_ref().and_then(Tokens::new).ok_or(SetupError::Key("ELT_JWT_KEY"))?;
         let secret_key = settings.secret_key.clone().filter(is_strong).ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
         let keys = KeyRing::of(secret_key.clone(), Vec::new()).map_err(|_| SetupError::Key("ELT_SECRET_KEY"))?;
         let tls = Tls::load(settings.tls_cert.as_deref(), settings.tls_key.as_deref())?;
         let (of_user, of_all) = (settings.target_connections_per_user, settings.target_connections);
+        let client = settings.oidc.client()?;
+        let oidc = client.map(|client| Provider::new(client, settings.network.clone())).transpose()?;
         Ok(Self {
             db,
             keys: Arc::new(keys),
@@ -119,6 +136,7 @@ impl AppState {
             settings: Arc::new(settings),
             tokens: Arc::new(tokens),
             secret_key,
+            keys: Arc::new(keys),
             metrics: Arc::default(),
             events: Events::new(),
             checks: Checks::default(),
@@ -127,6 +145,8 @@ impl AppState {
             target_connections: Places::new(of_user.into(), of_all.into()),
             target_failures: TargetFailures::default(),
             tls,
+            oidc: oidc.map(Arc::new),
+            oidc_queue: LoginQueue::default(),
             stop: CancellationToken::new(),
         })
     }

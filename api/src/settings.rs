@@ -14,6 +14,9 @@ const TOKEN_RATE: NonZeroU32 = NonZeroU32::new(600).expect("more than zero");
 /// Rows of an export.
 const EXPORT_ROWS: u64 = 1_000_000;
 
+use crate::oidc::settings::OidcSettings;
+use crate::second_factor::RequireTotp;
+
 /// How the API is set up.
 #[derive(Debug, Clone, Args)]
 pub struct ApiSettings {
@@ -59,6 +62,12 @@ pub struct ApiSettings {
     /// Which hosts data views of users may connect to.
     #[command(flatten)]
     pub user_network: UserNetworkSettings,
+    /// Who must set up a second factor before anything else.
+    #[arg(long, env = "ELT_REQUIRE_TOTP", value_enum, default_value_t = RequireTotp::Off)]
+    pub require_totp: RequireTotp,
+    /// Logins at an identity provider.
+    #[command(flatten)]
+    pub oidc: OidcSettings,
     /// The default target. Filled in from the process's database settings.
     #[arg(skip)]
     pub target_url: Option<Secret>,
@@ -91,6 +100,8 @@ impl ApiSettings {
             export_seconds: 600,
             unread_seconds: 30,
             user_network: UserNetworkSettings::default(),
+            require_totp: RequireTotp::Off,
+            oidc: OidcSettings::default(),
             target_url: None,
             data_dir: PathBuf::new(),
             network: NetworkSettings::default(),

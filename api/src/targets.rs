@@ -163,8 +163,8 @@ fn is_about_the_server(error: &TargetError) -> bool {
 /// A target's error for the caller. An analyst learns no more about a server than that it cannot be used.
 pub fn tell(error: TargetError, caller: &Caller) -> Error {
     use TargetError::{
-        Certificate, ControlDatabase, Database, Login, NoConnect, NoDatabase, NoTable, NoTls, Refused, Reserved, TooMuch,
-        Unreachable,
+        Certificate, ControlDatabase, Database, Login, NoConnect, NoDatabase, NoTable, NoTls, Refused, Reserved,
+        TooMuch, Unreachable,
     };
     if is_about_the_server(&error) && !caller.is_admin() {
         return Error::refused(
