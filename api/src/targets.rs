@@ -28,7 +28,11 @@ pub fn target_of(state: &AppState, caller: &Caller, document: &Document) -> Resu
 pub async fn open(state: &AppState, caller: &Caller, target: &TargetConfig) -> Result<(PgConnection, TableRef)> {
     let (default, network) = (state.settings.target_url.as_ref(), &state.settings.network);
     let opened = async {
-        let mut connection = target::connect(&target.database, default, network, "elt:api", AnswerLimits::VIEW).await?;
+        let (database, limits) = (&target.database, AnswerLimits::VIEW);
+        let mut connection = match caller.is_admin() {
+            true => target::connect(database, default, network, "elt:api", limits).await?,
+            false => target::connect_evenly(database, default, network, "elt:api", limits).await?,
+        };
         let table = TableRef::find(&mut connection, &target.table).await?;
         Ok((connection, table))
     };
