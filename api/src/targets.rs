@@ -90,8 +90,11 @@ pub async fn open(state: &AppState, caller: &Caller, target: &TargetConfig) -> R
     }
     let (default, network) = (state.settings.target_url.as_ref(), state.settings.network_of(caller.is_admin()));
     let opened = async {
-        let mut connection =
-            target::connect(&target.database, default, &network, "elt:api", AnswerLimits::VIEW).await?;
+        let (database, limits) = (&target.database, AnswerLimits::VIEW);
+        let mut connection = match caller.is_admin() {
+            true => target::connect(database, default, &network, "elt:api", limits).await?,
+            false => target::connect_evenly(database, default, &network, "elt:api", limits).await?,
+        };
         let table = TableRef::find(&mut connection, &target.table).await?;
         Ok(OpenTarget { table, connection, place })
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
 
 use super::address::{Author, CertificateFiles, Host, TargetAddress};
 use super::guard::{self, AnswerLimits, Wire};
@@ -17,6 +18,9 @@ use crate::settings::NetworkSettings;
 
 /// A server that does not answer within this time is not reachable.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A failed attempt of a caller who may not explore the network takes this long.
+const EVEN: Duration = Duration::from_secs(5);
 
 /// Settings of every session, so that it reads and writes dates, times and numbers the same way whatever the server's
 /// own settings are.
@@ -59,6 +63,29 @@ pub async fn connect(
             std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {} s", TIMEOUT.as_secs())),
         )),
     }
+}
+
+/// Connects like [`connect()`], for a caller who must not learn which servers exist: every failure that depends on the
+/// server or the network takes the same time.
+///
+/// # Errors
+/// As [`connect()`]. A server that takes longer is [`TargetError::Unreachable`].
+pub async fn connect_evenly(
+    database: &TargetDatabase,
+    default: Option<&Secret>,
+    network: &NetworkSettings,
+    application_name: &str,
+    limits: AnswerLimits,
+) -> Result<PgConnection, TargetError> {
+    let address = address(database, default)?;
+    let end = Instant::now() + EVEN;
+    let connecting = connect(database, default, network, application_name, limits);
+    let timed_out = |_| Err(unreachable(&address, std::io::ErrorKind::TimedOut.into()));
+    let connected = tokio::time::timeout_at(end, connecting).await.unwrap_or_else(timed_out);
+    if connected.is_err() {
+        tokio::time::sleep_until(end).await;
+    }
+    connected
 }
 
 /// The address a config means.
@@ -234,6 +261,31 @@ mod tests {
             panic!("a lost connection");
         };
         assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn an_open_a_closed_and_a_silent_port_look_the_same_to_who_may_not_explore() {
+        use tokio::io::AsyncWriteExt;
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let ports = [silent.local_addr().unwrap().port(), open.local_addr().unwrap().port(), closed];
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = open.accept().await {
+                stream.write_all(b"HTTP/1.1 400 Bad Request").await.ok();
+            }
+        });
+        let attempts = ports.map(async |port| {
+            let database = TargetDatabase::Url(Secret::new(format!("postgres://ann:x@127.0.0.1:{port}/shop")));
+            let started = Instant::now();
+            let tried =
+                connect_evenly(&database, None, &NetworkSettings::default(), "t", AnswerLimits::VIEW).await.map(drop);
+            assert!(matches!(tried, Err(TargetError::Unreachable { .. })), "{tried:?}");
+            started.elapsed()
+        });
+        for elapsed in futures::future::join_all(attempts).await {
+            assert!(elapsed >= EVEN && elapsed < EVEN + Duration::from_secs(1), "{elapsed:?}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod table;
 mod tls;
 
 pub use address::{AddressProblem, Author, TargetAddress, is_loopback};
-pub use connect::{connect, hung_up};
+pub use connect::{connect, connect_evenly, hung_up};
 pub use error::TargetError;
 pub use export::{Export, export_csv};
 pub use guard::AnswerLimits;

@@ -5,16 +5,16 @@
 pub struct AnswerLimits {
     /// Bytes of one row. Limits how much memory the driver reserves at once.
     pub row: u32,
-    /// Bytes of all rows of the session together, except those of a `COPY`, which are read as a stream; `None`: any
-    /// number.
-    pub rows: Option<u64>,
+    /// Bytes of all rows that answer one request, because the driver's caller may collect them. The rows of a `COPY` do
+    /// not count: they are read as a stream.
+    pub rows: u64,
 }
 
 impl AnswerLimits {
     /// For a page or an export of the data view.
-    pub const VIEW: Self = Self { row: 16 << 20, rows: Some(64 << 20) };
-    /// For a run, which reads rows of any number one by one.
-    pub const LOAD: Self = Self { row: 64 << 20, rows: None };
+    pub const VIEW: Self = Self { row: 16 << 20, rows: 64 << 20 };
+    /// For a run.
+    pub const LOAD: Self = Self { row: 64 << 20, rows: 256 << 20 };
 }
 
 /// Bytes of one message during the login.

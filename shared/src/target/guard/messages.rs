@@ -138,11 +138,11 @@ impl Messages {
             _ => limits::OTHER_MESSAGE,
         };
         let with = |sum: u64| sum + u64::from(bytes);
-        match self.limits.rows {
+        match kind {
             _ if bytes > most => Err(Violation::Message { bytes, most }),
             _ if self.logging_in && with(self.login) > limits::LOGIN => Err(Violation::Login),
-            _ if kind == b'S' && with(self.settings) > limits::SETTINGS => Err(Violation::Settings),
-            Some(most) if kind == b'D' && with(self.rows) > most => Err(Violation::Rows { most }),
+            b'S' if with(self.settings) > limits::SETTINGS => Err(Violation::Settings),
+            b'D' if with(self.rows) > self.limits.rows => Err(Violation::Rows { most: self.limits.rows }),
             _ => Ok(()),
         }
     }
@@ -152,6 +152,8 @@ impl Messages {
         match kind {
             b'D' => self.rows += bytes,
             b'S' => self.settings += bytes,
+            // The server is ready for the next request, and the driver stops reading rows of this one.
+            b'Z' => self.rows = 0,
             _ => {}
         }
         if self.logging_in {

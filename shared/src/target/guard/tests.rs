@@ -65,17 +65,21 @@ fn a_login_is_bounded_as_a_whole_and_in_each_message() {
 }
 
 #[test]
-fn rows_are_bounded_together_for_a_view_and_not_for_a_load() {
+fn the_rows_of_one_answer_are_bounded_together_and_those_of_a_copy_are_not() {
     let row = message(b'D', 8 << 20);
-    let after = |limits| {
+    for limits in [AnswerLimits::VIEW, AnswerLimits::LOAD] {
         let mut messages = logged_in(limits);
-        (0..9).find_map(|_| messages.check(&row).violation)
-    };
-    assert_eq!(after(AnswerLimits::VIEW), Some(Violation::Rows { most: 64 << 20 }));
-    assert_eq!(after(AnswerLimits::LOAD), None);
-    let mut export = logged_in(AnswerLimits::VIEW);
-    let chunk = message(b'd', 8 << 20);
-    assert!((0..20).all(|_| export.check(&chunk).violation.is_none()), "an export is a stream");
+        let most = limits.rows / row.len() as u64;
+        assert!((0..most).all(|_| messages.check(&row).violation.is_none()));
+        assert_eq!(messages.check(&row).violation, Some(Violation::Rows { most: limits.rows }));
+
+        let mut messages = logged_in(limits);
+        let answer = [row.clone(), message(b'Z', 1)].concat();
+        assert!((0..2 * most).all(|_| messages.check(&answer).violation.is_none()), "each answer begins anew");
+        let mut export = logged_in(limits);
+        let chunk = message(b'd', 8 << 20);
+        assert!((0..2 * most).all(|_| export.check(&chunk).violation.is_none()), "a copy is a stream");
+    }
 }
 
 #[test]
