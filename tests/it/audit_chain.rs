@@ -92,9 +92,11 @@ async fn whatever_a_superuser_changes_is_named() {
         tamper(&control, statement).await;
         let found = verify(&control).await.problem.unwrap_or_else(|| panic!("unnoticed: {statement}"));
         assert!(found.to_string().starts_with(problem), "{statement}: {found}");
-        // A row that is added later hides nothing.
-        append(&control.db, &keys(), "POST /later", json!({})).await;
-        assert!(verify(&control).await.problem.is_some(), "hidden by a later row: {statement}");
+        // A row that is added later hides nothing. After a forged row at its place it cannot even be added.
+        if !statement.contains("'done', 6") {
+            append(&control.db, &keys(), "POST /later", json!({})).await;
+            assert!(verify(&control).await.problem.is_some(), "hidden by a later row: {statement}");
+        }
     }
 }
 

@@ -38,7 +38,7 @@ async fn matrix(control: &Control) -> String {
     .expect("the privileges");
     let mut text = String::new();
     for (table, privileges) in tables {
-        let _ = writeln!(text, "{table}: {privileges}");
+        let _ = writeln!(text, "{}", format!("{table}: {privileges}").trim_end());
     }
     text
 }
@@ -46,7 +46,28 @@ async fn matrix(control: &Control) -> String {
 #[tokio::test]
 async fn every_table_states_what_each_role_may_do() {
     let control = Control::start().await;
-    insta::assert_snapshot!(matrix(&control).await, @"");
+    insta::assert_snapshot!(matrix(&control).await, @r"
+    apalis._sqlx_migrations:
+    apalis.jobs: api select insert update; worker select insert update delete; reader select
+    apalis.workers: api select; worker select insert update delete; reader select
+    elt._sqlx_migrations: api select; worker select
+    elt.audit: api select insert; reader select
+    elt.audit_chain: api select update; worker select update; reader select
+    elt.config_history: api select insert; worker select; reader select (id version timestamp name yaml_preview runnable problems warnings created_by)
+    elt.coverage_reports: api select insert; reader select
+    elt.idempotency_keys: api select insert update; worker select update delete
+    elt.known_hosts: api select insert update delete; worker select insert update; reader select
+    elt.log_lines: api select insert; worker select insert delete; reader select
+    elt.login_failures: api select insert delete
+    elt.run_attempts: api select; worker select insert update; reader select
+    elt.run_ends: api select insert; worker select insert delete; reader select
+    elt.run_totals: api select; worker select insert update; reader select
+    elt.runs: api select insert update; worker select insert update; reader select
+    elt.schedules: api select insert update; worker select update; reader select
+    elt.sessions: api select insert update delete; worker select delete
+    elt.users: api select insert update delete; reader select (id username role disabled tokens_after created_at)
+    elt.workers: api select; worker select insert update delete; reader select
+    ");
 }
 
 #[tokio::test]
@@ -62,7 +83,10 @@ async fn functions_can_be_called_by_the_roles_that_need_them_only() {
     .fetch_all(&control.db)
     .await
     .expect("the functions");
-    insta::assert_snapshot!(functions.join("\n"), @"");
+    insta::assert_snapshot!(functions.join("\n"), @r"
+    apalis.get_jobs: elt_worker
+    elt.remove_old_audit: elt_worker
+    ");
 }
 
 #[tokio::test]
