@@ -5,10 +5,10 @@ CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elt/target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test faults fuzz lint supply coverage bench dashboard release
+.PHONY: help run demo test faults fuzz lint supply schemathesis coverage bench dashboard release
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## build everything and start `elt up` (database, API, dashboard, a worker) at 127.0.0.1:8080
 	@scripts/run.sh
@@ -30,6 +30,9 @@ lint: ## formatting, clippy, shell scripts, example configs, deployment files
 
 supply: ## advisories, licences and sources of all dependencies
 	@scripts/supply.sh
+
+schemathesis: ## thousands of odd requests to a fresh `elt up`, 20 minutes each as admin, analyst and nobody
+	@scripts/schemathesis.sh
 
 coverage: ## line coverage of the Rust tests, imported for the dashboard
 	@scripts/coverage.sh
