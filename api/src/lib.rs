@@ -136,7 +136,6 @@ impl AppState {
             settings: Arc::new(settings),
             tokens: Arc::new(tokens),
             secret_key,
-            keys: Arc::new(keys),
             metrics: Arc::default(),
             events: Events::new(),
             checks: Checks::default(),

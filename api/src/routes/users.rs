@@ -159,7 +159,7 @@ async fn add_service(
     let user = user.map_err(|error| taken(error, username))?;
     let location = format!("/users/{}", user.id);
     let answer = once.answer(&mut tx, &caller, StatusCode::CREATED, Some(location), &UserView::from(user)).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::CREATED).await?;
     Ok(answer)
 }
 

@@ -109,7 +109,7 @@ pub(super) async fn user_of(
             detail: json!({ "code": refusal.code() }),
             request_id: None,
         };
-        audit::append(&mut *tx, row).await?;
+        audit::append(&mut tx, &state.keys, row).await?;
     }
     // A refused login changes the user, too: lost groups take the role at once.
     tx.commit().await?;

@@ -173,7 +173,7 @@ async fn fetch_oidc_token(
     let user = users::find(&mut *tx, id).await?.filter(|user| !user.disabled).ok_or_else(refused)?;
     note.actor(&user.username);
     let answer = begin(&state, &mut tx, &user, now, Method::Oidc, &device).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::OK).await?;
     let mut response = Json(answer).into_response();
     append(&mut response, &cookie(provider, CODE, "/auth/oidc/token", "Strict", 0, ""))?;
     Ok(response)

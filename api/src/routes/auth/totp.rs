@@ -172,9 +172,9 @@ async fn confirm_second_factor(
     let (recovery_codes, hashes) = second_factor::recovery_codes();
     let mut tx = state.db.begin().await?;
     second_factors::confirm(&mut *tx, caller.user.id, &hashes).await?;
-    sessions::end_all(&mut *tx, caller.user.id, Some(caller.claims.jti)).await?;
-    tx.commit().await?;
+    sessions::end_all(&mut *tx, caller.user.id, Some(caller.session()?.jti)).await?;
     note.detail("second_factor", "confirmed");
+    note.commit(tx, StatusCode::OK).await?;
     Ok(Json(RecoveryCodes { recovery_codes }))
 }
 
@@ -230,7 +230,7 @@ async fn reset_second_factor(
         return Err(Error::NotFound(format!("second factor of user {id}")));
     }
     sessions::end_all(&mut *tx, id, None).await?;
-    tx.commit().await?;
     note.detail("second_factor", "reset");
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }
