@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elt/target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test faults fuzz lint coverage bench dashboard
+.PHONY: help run demo test faults fuzz lint supply coverage bench dashboard release
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,6 +28,9 @@ fuzz: ## odd files and configs by the million, two minutes each (needs a nightly
 lint: ## formatting, clippy, shell scripts, example configs, deployment files
 	@scripts/lint.sh
 
+supply: ## advisories, licences and sources of all dependencies
+	@scripts/supply.sh
+
 coverage: ## line coverage of the Rust tests, imported for the dashboard
 	@scripts/coverage.sh
 
@@ -36,3 +39,6 @@ bench: ## speed and memory, as ratios to psql \copy in the same session (a relea
 
 dashboard: ## build the dashboard alone
 	@scripts/dashboard.sh
+
+release: ## the archive of a release with its bills of materials, in dist/
+	@scripts/release.sh

@@ -335,6 +335,22 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
     user.filter(|user| session_counts(user, &claims))
         .map(|user| Caller::new(user, Credential::Session(claims)))
         .ok_or(Error::Unauthorized("the token is no longer valid: log in again"))
+        .and_then(|caller| require_second_factor(caller, parts, state))
+}
+
+/// Closes everything but a user's own account until the second factor is set up, if the settings ask for one.
+fn require_second_factor(caller: Caller, parts: &Parts, state: &AppState) -> Result<Caller> {
+    let is_missing = state.settings.require_totp.covers(&caller.user) && !caller.user.second_factor;
+    let is_own_account = parts.uri.path().starts_with("/auth/");
+    match is_missing && !is_own_account {
+        false => Ok(caller),
+        true => Err(Error::refused(
+            StatusCode::FORBIDDEN,
+            "second_factor_missing",
+            "this installation asks for a second factor, and you have none yet",
+            "Set it up on the page Account, or with POST /auth/second-factor.",
+        )),
+    }
 }
 
 fn session_counts(user: &User, claims: &Claims) -> bool {

@@ -3,13 +3,14 @@
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use elt_shared::api_token::{self, DEFAULT_DAYS, Grant, Scope};
+use elt_shared::secret::KeyRing;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings, TokenSettings};
-use elt_shared::store::api_tokens::{self, ApiToken, Creation};
-use elt_shared::store::audit::{self, NewAuditRow};
+use elt_shared::store::api_tokens::{self, Creation};
 use elt_shared::store::users::{self, User};
-use serde_json::{Value, json};
-use sqlx::{PgConnection, PgPool};
+use serde_json::json;
+use sqlx::PgPool;
 
+use crate::audit::{Deed, SigningKey};
 use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
 use crate::operator::operator;
@@ -19,11 +20,13 @@ use crate::table::Table;
 /// Creates, lists and revokes API tokens, the keys with which programs call the API
 ///
 /// Works on the control database directly and needs no login: name the database with DATABASE_URL, or the --data-dir of
-/// an `elt up`.
+/// an `elt up`. Every change leaves a row in the audit, signed with ELT_SECRET_KEY or the data folder's key.
 #[derive(Debug, Args)]
 pub struct Token {
     #[command(subcommand)]
     action: Action,
+    #[command(flatten)]
+    key: SigningKey,
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
@@ -61,12 +64,16 @@ struct Create {
 
 impl Token {
     pub async fn execute(self) -> anyhow::Result<Exit> {
+        let keys = match self.action {
+            Action::List => None,
+            _ => Some(self.key.ring(&self.database)?),
+        };
         on_control_database("token", &self.database, &self.telemetry, async |databases| {
             databases.require_migrated().await?;
-            match self.action {
-                Action::Create(create) => create.execute(&databases.control).await,
-                Action::List => list(&databases.control).await,
-                Action::Revoke { name } => revoke(&databases.control, &name).await,
+            match (self.action, &keys) {
+                (Action::Create(create), Some(keys)) => create.execute(&databases.control, keys).await,
+                (Action::Revoke { name }, Some(keys)) => revoke(&databases.control, keys, &name).await,
+                _ => list(&databases.control).await,
             }
         })
         .await?;
@@ -75,7 +82,7 @@ impl Token {
 }
 
 impl Create {
-    async fn execute(self, db: &PgPool) -> anyhow::Result<()> {
+    async fn execute(self, db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
         let owner = users::find_by_name(db, &self.owner).await.context("could not look for the owner")?;
         let owner = owner.ok_or_else(|| {
             refuse(
@@ -103,8 +110,8 @@ impl Create {
         };
         let detail = json!({ "token_owner": owner.username, "scopes": grant.scopes, "pipelines": grant.pipelines,
             "expires_in_days": grant.days });
-        note(&mut tx, "token.create", &created, detail).await?;
-        tx.commit().await.context("could not create the token")?;
+        let object = format!("token {}", created.name);
+        Deed { action: "token create", object, detail }.commit(tx, keys).await?;
         out::problem("Store the token now; it cannot be shown again.");
         out::print(token.expose());
         Ok(())
@@ -164,7 +171,7 @@ async fn list(db: &PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn revoke(db: &PgPool, name: &str) -> anyhow::Result<()> {
+async fn revoke(db: &PgPool, keys: &KeyRing, name: &str) -> anyhow::Result<()> {
     let mut tx = db.begin().await.context("could not begin a transaction")?;
     let token = api_tokens::find_by_name(&mut *tx, name).await.context("could not look for the token")?;
     let token = token.ok_or_else(|| {
@@ -175,21 +182,6 @@ async fn revoke(db: &PgPool, name: &str) -> anyhow::Result<()> {
         )
     })?;
     api_tokens::revoke(&mut *tx, token.id).await.context("could not revoke the token")?;
-    note(&mut tx, "token.revoke", &token, json!({ "name": token.name })).await?;
-    tx.commit().await.context("could not revoke the token")
-}
-
-/// Notes in the audit what was done to a token, in the transaction that did it.
-async fn note(tx: &mut PgConnection, action: &str, token: &ApiToken, detail: Value) -> anyhow::Result<()> {
-    let (actor, object) = (operator(), format!("token {}", token.name));
-    let row = NewAuditRow {
-        actor: &actor,
-        ip: None,
-        action,
-        object: Some(&object),
-        outcome: "done",
-        detail,
-        request_id: None,
-    };
-    audit::append(tx, row).await.context("could not write the audit row")
+    let object = format!("token {}", token.name);
+    Deed { action: "token revoke", object, detail: json!({}) }.commit(tx, keys).await
 }

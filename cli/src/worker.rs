@@ -1,13 +1,16 @@
 //! `elt worker`: executes runs.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use clap::Args;
-use elt_shared::secret::Secret;
+use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings, secret};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 
-use crate::databases::{Databases, LocalMode, Place};
+use crate::account::RunAs;
+use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both};
 use crate::keys::Keys;
 use crate::signals::Stop;
@@ -23,13 +26,15 @@ pub struct Worker {
     /// Bring the control database up to date first
     #[arg(long)]
     migrate: bool,
-    /// The installation's key, at least 32 bytes and the same on every replica. A worker only checks that it is there
+    /// The installation's key, at least 32 bytes and the same on every replica. It signs the audit when its oldest rows are removed
     #[arg(long, env = "ELT_SECRET_KEY", hide_env_values = true, value_parser = secret)]
     secret_key: Option<Secret>,
     #[command(flatten)]
     worker: WorkerSettings,
     #[command(flatten)]
     database: DatabaseSettings,
+    #[command(flatten)]
+    account: RunAs,
     #[command(flatten)]
     telemetry: TelemetrySettings,
 }
@@ -38,29 +43,37 @@ impl Worker {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         // Before anything is written: a refused start leaves nothing behind.
         let key = Keys::find_secret(&self.database.data_dir(), self.secret_key.clone());
-        let (place, _) = both(Place::choose(&self.database, LocalMode::Join), key)?;
+        let (place, key) = both(Place::choose(&self.database, LocalMode::Join), key)?;
+        self.account.drop_root(&self.database.data_dir())?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("worker") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         tracing::info!("{place}");
         let connections = connections(&self.worker);
         let database = self.database.clone();
-        Databases::during(place, &database, connections, async |databases| {
-            let ended = self.work(databases, stop, &mut telemetry).await;
+        Databases::during(place, &database, Part::Worker, connections, async |databases| {
+            let ended = self.work(databases, key, stop, &mut telemetry).await;
             telemetry.shutdown().await;
             ended
         })
         .await
     }
 
-    async fn work(self, databases: &Databases, stop: Stop, telemetry: &mut Telemetry) -> anyhow::Result<Exit> {
+    async fn work(
+        self,
+        databases: &Databases,
+        key: Secret,
+        stop: Stop,
+        telemetry: &mut Telemetry,
+    ) -> anyhow::Result<Exit> {
         if self.migrate {
             databases.migrate().await?;
         }
         databases.require_migrated().await?;
+        databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         out::print(&format!("working on queue `{}`, {} runs at a time", self.worker.queue, self.worker.concurrency));
-        let settings = settings(databases, self.worker, &stop);
+        let settings = settings(databases, self.worker, key, &stop)?;
         elt_worker::run(databases.control.clone(), settings, stop.gracefully).await.context("the worker ended")?;
         Ok(Exit::Done)
     }
@@ -72,9 +85,15 @@ pub fn connections(settings: &WorkerSettings) -> u32 {
 }
 
 /// The worker of this process.
-pub fn settings(databases: &Databases, mut settings: WorkerSettings, stop: &Stop) -> WorkerSettings {
+pub fn settings(
+    databases: &Databases,
+    mut settings: WorkerSettings,
+    key: Secret,
+    stop: &Stop,
+) -> anyhow::Result<WorkerSettings> {
+    settings.keys = Some(Arc::new(KeyRing::of(key, Vec::new()).context("could not use the secret key")?));
     settings.target_url = databases.target_url.clone();
     settings.data_dir = databases.data_dir.clone();
     settings.force = stop.now.clone();
-    settings
+    Ok(settings)
 }

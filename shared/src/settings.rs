@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use clap::Args;
 
@@ -9,13 +10,20 @@ use crate::config::{Reference, Resolve};
 use crate::network::HostRule;
 use crate::secret::Secret;
 
+/// The account that started this process. It decides about the default data folder, also after the process has dropped to
+/// another account.
+static STARTED_AS: OnceLock<nix::unistd::Uid> = OnceLock::new();
+
 /// Where the control database is.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database and data folder")]
 pub struct DatabaseSettings {
-    /// The control database. Without it, `up`, `run`, `plan` and `check` use a private PostgreSQL in the data folder.
+    /// The control database, as this process's login. Without it, `up`, `run`, `plan` and `check` use a private PostgreSQL in the data folder.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_parser = secret)]
     pub database_url: Option<Secret>,
+    /// The control database as the login that owns its tables. Only migrations use it. Default: `DATABASE_URL`.
+    #[arg(long, global = true, env = "ELT_OWNER_DATABASE_URL", hide_env_values = true, value_parser = secret)]
+    pub owner_database_url: Option<Secret>,
     /// The default target, used by configs whose target names no server: a low-privilege role.
     #[arg(long, global = true, env = "ELT_TARGET_URL", hide_env_values = true, value_parser = secret)]
     pub target_url: Option<Secret>,
@@ -33,7 +41,7 @@ impl DatabaseSettings {
         if let Some(folder) = &self.data_dir {
             return folder.clone();
         }
-        let account = nix::unistd::geteuid();
+        let account = *STARTED_AS.get_or_init(nix::unistd::geteuid);
         if account.is_root() {
             return PathBuf::from("/var/lib/elt");
         }
@@ -90,16 +98,38 @@ pub enum LogFormat {
     Json,
 }
 
-/// Which hosts sources and targets may be on. Link-local and metadata addresses are always refused unless allowed here.
+/// Which hosts sources and targets may be on. The most specific rule decides; link-local and metadata addresses are
+/// refused unless a rule names them.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkSettings {
     /// Networks (CIDR) and host names that may never be called.
     #[arg(long, env = "ELT_NET_DENY", value_delimiter = ',')]
     pub net_deny: Vec<HostRule>,
-    /// Networks (CIDR) and host names that may be called all the same.
+    /// Networks (CIDR) and host names that may be called. When set, no other host may be; `*` stands for all others.
     #[arg(long, env = "ELT_NET_ALLOW", value_delimiter = ',')]
     pub net_allow: Vec<HostRule>,
+    /// File with certificate authorities, in PEM form, that may have signed the certificates of targets, besides the
+    /// public ones.
+    #[arg(long, env = "ELT_TARGET_CA_FILE")]
+    pub target_ca_file: Option<PathBuf>,
+    /// Further rules for what a user who is not an admin has the server connect to. `None` for admins and workers.
+    #[arg(skip)]
+    pub user: Option<UserNetworkSettings>,
+}
+
+/// Which hosts a user who is not an admin may have the server connect to, among those that everyone may reach. Private
+/// networks and this machine are refused unless a rule names them.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct UserNetworkSettings {
+    /// Networks (CIDR) and host names that data views of users may not connect to.
+    #[arg(long, env = "ELT_NET_DENY_USER", value_delimiter = ',')]
+    pub net_deny_user: Vec<HostRule>,
+    /// Networks (CIDR) and host names that data views of users may connect to. When set, no other host may be; `*`
+    /// stands for all others outside private networks. The default target is always allowed.
+    #[arg(long, env = "ELT_NET_ALLOW_USER", value_delimiter = ',')]
+    pub net_allow_user: Vec<HostRule>,
 }
 
 /// Where programs are looked for.
@@ -110,6 +140,18 @@ pub(crate) fn search_path() -> Option<OsString> {
 /// Whether a variable is set and holds nothing but white space.
 pub fn is_empty_variable(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+}
+
+/// The path in `NAME_FILE`, for the secret setting `NAME`.
+pub fn file_of(name: &str) -> Option<PathBuf> {
+    std::env::var_os(format!("{name}_FILE")).map(PathBuf::from)
+}
+
+/// What the private PostgreSQL gets of this process's environment. It runs as another account when elt runs as root,
+/// and an account can read the environment of its own processes: elt's keys and passwords must not be in it.
+pub(crate) fn environment_of_servers() -> impl Iterator<Item = (&'static str, OsString)> {
+    const NAMES: [&str; 4] = ["PATH", "HOME", "LD_LIBRARY_PATH", "TZDIR"];
+    NAMES.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
 /// A clap value parser for secrets.
@@ -160,11 +202,9 @@ impl References<'_> {
     }
 }
 
-/// Settings that open our own doors: never given to a config, whatever `ELT_ENV_ALLOW` says.
+/// Settings of elt itself, among them its keys: never given to a config, whatever `ELT_ENV_ALLOW` says.
 fn is_own_setting(name: &str) -> bool {
-    const OWN: [&str; 6] =
-        ["DATABASE_URL", "ELT_TARGET_URL", "ELT_JWT_KEY", "ELT_SECRET_KEY", "ELT_ADMIN_PASSWORD", "ELT_USER_PASSWORD"];
-    OWN.contains(&name)
+    name.starts_with("ELT_") || ["DATABASE_URL", "DATABASE_URL_FILE"].contains(&name)
 }
 
 #[cfg(test)]
@@ -198,8 +238,11 @@ mod tests {
 
     #[test]
     fn our_own_keys_never_resolve() {
-        assert!(refusal(&["ELT_JWT_KEY"], "ELT_JWT_KEY").contains("setting of elt itself"));
-        assert!(refusal(&["DATABASE_URL"], "DATABASE_URL").contains("setting of elt itself"));
+        for name in
+            ["ELT_JWT_KEY", "ELT_SECRET_KEY_OLD", "ELT_ADMIN_PASSWORD_FILE", "DATABASE_URL", "DATABASE_URL_FILE"]
+        {
+            assert!(refusal(&[name], name).contains("setting of elt itself"), "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Why a run failed: a stable code, a sentence, a next step, and whether trying again can help.
 
 use elt_shared::config::ConfigError;
+use elt_shared::store;
 
 /// Result of a pipeline step.
 pub type Result<T, E = PipelineError> = std::result::Result<T, E>;
@@ -123,7 +124,7 @@ impl PipelineError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Load { .. } => true,
-            Self::Control { source, .. } => is_connection_loss(source),
+            Self::Control { source, .. } => is_connection_loss(source) || store::is_over_limit(source),
             _ => false,
         }
     }
@@ -206,6 +207,7 @@ impl Reached {
             | "target_no_column"
             | "target_no_schema"
             | "target_reserved"
+            | "target_control_database"
             | "target_database"
             | "target_not_writable"
             | "target_not_allowed"
@@ -236,6 +238,9 @@ impl Reached {
             | "host_key_changed"
             | "sftp_protocol"
             | "target_login"
+            | "target_no_tls"
+            | "target_certificate"
+            | "target_too_much"
             | "target_protocol"
             | "target_pooler"
             | "target_too_many_connections" => Self::Answered,

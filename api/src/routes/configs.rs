@@ -99,7 +99,7 @@ async fn upload(
         problems,
     };
     let answer = once.answer(&mut tx, &caller, StatusCode::OK, None, &answer).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::OK).await?;
     Ok(answer)
 }
 

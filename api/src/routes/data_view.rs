@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use elt_shared::api_token::Scope;
 use elt_shared::store::uploads::Upload;
-use elt_shared::target::{Compare, Export, Filter, PageQuery, Sort, export_csv, read_page};
+use elt_shared::target::{Compare, Filter, PageQuery, Sort};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -23,8 +23,6 @@ use crate::{download, targets};
 
 /// Rows of the first page, as the first clients expect.
 const ROWS: u32 = 100;
-/// Rows of an export.
-const EXPORT_ROWS: u64 = 1_000_000;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(data_view))
@@ -76,7 +74,8 @@ struct DataView {
 #[utoipa::path(post, path = "/data-view", tag = "data", security(("token" = []), ("api_token" = ["data"])), params(ViewParameters),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
     (status = 200, body = DataView), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 502, body = Problem)))]
+    (status = 404, body = Problem), (status = 429, body = Problem), (status = 502, body = Problem),
+    (status = 503, body = Problem)))]
 async fn data_view(
     State(state): State<AppState>,
     caller: OnPipelines<Data>,
@@ -85,17 +84,18 @@ async fn data_view(
 ) -> Result<Response> {
     let query = query(&file)?;
     let as_file = file.field("format") == Some("csv");
-    let export = Export { max_rows: EXPORT_ROWS, for_spreadsheets: file.field("raw") != Some("true") };
+    let for_spreadsheets = file.field("raw") != Some("true");
     let (upload, caller) = document_of(&state, &caller, file).await?;
     let target = targets::target_of(&state, &caller, upload.document())?;
-    let (mut connection, table) = targets::open(&state, &caller, &target).await?;
+    let target = targets::open(&state, &caller, &target).await?;
+    let table = target.table.clone();
     let told = |error| targets::tell(error, &caller);
     if as_file {
         origin.note(&state, &caller, "POST /data-view?format=csv", &format!("table {table}")).await?;
-        let rows = export_csv(connection, &table, &query, export).await.map_err(told)?;
+        let rows = target.export(&table, &query, state.settings.export_of(for_spreadsheets)).await.map_err(told)?;
         return Ok(download::csv(&table.table, Body::from_stream(rows)));
     }
-    let page = read_page(&mut connection, &table, &query).await.map_err(told)?;
+    let page = target.page(table, query).await.map_err(told)?;
     let names: Vec<String> = page.columns.iter().map(|column| column.name.clone()).collect();
     let rows = page.rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect();
     let types = page.columns.into_iter().map(|column| column.sql_type).collect();

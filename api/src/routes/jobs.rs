@@ -94,7 +94,7 @@ async fn trigger_job(
         warnings: upload.warnings().iter().map(Into::into).collect(),
     };
     let answer = once.answer(&mut tx, &caller, StatusCode::OK, None, &answer).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::OK).await?;
     tracing::info!(run.id = %started.run.id, "{} triggered {} (version {})", caller.name(), config.name, config.version);
     Ok(answer)
 }

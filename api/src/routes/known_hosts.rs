@@ -96,8 +96,11 @@ async fn approve(
     Json(key): Json<KeyOfHost>,
 ) -> Result<Json<KnownHostView>> {
     key.named(&note);
-    let approved = known_hosts::approve(&state.db, &key.host, key.port, &key.fingerprint, caller.name()).await?;
-    Ok(Json(approved.ok_or_else(|| key.missing())?.into()))
+    let mut tx = state.db.begin().await?;
+    let approved = known_hosts::approve(&mut *tx, &key.host, key.port, &key.fingerprint, caller.name()).await?;
+    let approved = approved.ok_or_else(|| key.missing())?;
+    note.commit(tx, StatusCode::OK).await?;
+    Ok(Json(approved.into()))
 }
 
 /// Forgets a key: the server must be trusted anew.
@@ -111,8 +114,10 @@ async fn forget(
     Params(key): Params<KeyOfHost>,
 ) -> Result<StatusCode> {
     key.named(&note);
-    if !known_hosts::forget(&state.db, &key.host, key.port, &key.fingerprint).await? {
+    let mut tx = state.db.begin().await?;
+    if !known_hosts::forget(&mut *tx, &key.host, key.port, &key.fingerprint).await? {
         return Err(key.missing());
     }
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -282,7 +282,7 @@ async fn create(
     let location = format!("/schedules/{}", schedule.id);
     let view = ScheduleView::from(schedule);
     let answer = once.answer(&mut tx, &caller, StatusCode::CREATED, Some(location), &view).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::CREATED).await?;
     Ok(answer)
 }
 
@@ -329,7 +329,7 @@ async fn stop(
     let mut tx = state.db.begin().await?;
     let reason = format!("stopped by {}", caller.name());
     let schedule = schedules::stop(&mut tx, id, &reason).await?.ok_or_else(|| missing(id))?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::ACCEPTED).await?;
     Ok((StatusCode::ACCEPTED, Json(schedule.into())))
 }
 
@@ -370,7 +370,7 @@ async fn set_paused(
     find(state, caller, id).await?;
     let mut tx = state.db.begin().await?;
     if let Some(schedule) = schedules::set_paused(&mut tx, id, paused).await? {
-        tx.commit().await?;
+        note.commit(tx, StatusCode::OK).await?;
         return Ok(Json(schedule.into()));
     }
     let ended = schedules::find(&mut *tx, id).await?.ok_or_else(|| missing(id))?;

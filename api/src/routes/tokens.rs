@@ -196,7 +196,7 @@ async fn create(
         Creation::Created(created) => *created,
         refused => return Err(not_created(&refused, &owner)),
     };
-    tx.commit().await?;
+    note.commit(tx, StatusCode::CREATED).await?;
     let location = HeaderValue::from_str(&format!("/tokens/{}", created.id))
         .map_err(|error| Error::internal("name an API token", error))?;
     let answer = CreatedToken { token: token.expose().to_owned(), details: created.into() };
@@ -254,6 +254,8 @@ async fn revoke(
     let token = token.filter(|token| caller.is_admin() || token.owner_id == caller.user.id);
     let token = token.ok_or_else(|| Error::NotFound(format!("API token {id}")))?;
     note.detail("name", token.name);
-    api_tokens::revoke(&state.db, id).await?;
+    let mut tx = state.db.begin().await?;
+    api_tokens::revoke(&mut *tx, id).await?;
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }

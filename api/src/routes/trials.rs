@@ -70,5 +70,5 @@ async fn try_out(
     let run = of_config(&mut tx, caller, &config, pipeline, Kind::new(kind)).await?;
     note.object("run", run.id);
     note.detail("kind", kind);
-    accepted(&once, tx, caller, run).await
+    accepted((&once, &note), tx, caller, run).await
 }

@@ -37,6 +37,11 @@ struct UserView {
     disabled: bool,
     /// A service account: it has no password, and only programs act as it, with API tokens.
     is_service: bool,
+    /// The identity provider where the user logs in; missing for a user with a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    /// Whether a login also needs a code of an authenticator app.
+    second_factor: bool,
     created_at: DateTime<Utc>,
 }
 
@@ -48,6 +53,8 @@ impl From<User> for UserView {
             role: user.role,
             disabled: user.disabled,
             is_service: user.is_service,
+            issuer: user.issuer,
+            second_factor: user.second_factor,
             created_at: user.created_at,
         }
     }
@@ -101,7 +108,7 @@ async fn add(
     let user = users::create(&mut *tx, username, &hash, request.role).await.map_err(|error| taken(error, username))?;
     let location = format!("/users/{}", user.id);
     let answer = once.answer(&mut tx, &caller, StatusCode::CREATED, Some(location), &UserView::from(user)).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::CREATED).await?;
     Ok(answer)
 }
 
@@ -165,15 +172,6 @@ fn taken(error: sqlx::Error, username: &str) -> Error {
     }
 }
 
-fn no_password(error: sqlx::Error) -> Error {
-    match error.as_database_error().and_then(|error| error.constraint()) {
-        Some("users_service_has_no_password") => {
-            Error::unprocessable("service_account", "a service account has no password; create an API token for it")
-        }
-        _ => error.into(),
-    }
-}
-
 /// The hash of a password that a person chose.
 ///
 /// # Errors
@@ -229,12 +227,29 @@ async fn change(
         keep_one_admin(&mut tx, id).await?;
     }
     let change = Change { role: request.role, disabled: request.disabled, password_hash };
-    let user = users::change(&mut *tx, id, &change)
-        .await
-        .map_err(no_password)?
-        .ok_or_else(|| Error::NotFound(format!("user {id}")))?;
-    tx.commit().await?;
+    let changed = users::change(&mut *tx, id, &change).await.map_err(without_password)?;
+    let user = changed.ok_or_else(|| Error::NotFound(format!("user {id}")))?;
+    note.commit(tx, StatusCode::OK).await?;
     Ok(Json(user.into()))
+}
+
+fn without_password(error: sqlx::Error) -> Error {
+    match error.as_database_error().and_then(|error| error.constraint()) {
+        Some("users_service_has_no_password") => {
+            Error::unprocessable("service_account", "a service account has no password; create an API token for it")
+        }
+        Some("users_local_or_external") => external_user(),
+        _ => error.into(),
+    }
+}
+
+/// A password is asked of a user who logs in at an identity provider.
+pub fn external_user() -> Error {
+    Error::conflict(
+        "external_user",
+        "this user logs in at the identity provider and has no password here",
+        "Change the password there.",
+    )
 }
 
 /// Removes a user. Their tokens stop counting at once; what they did stays in the audit.
@@ -253,7 +268,7 @@ async fn remove(
     if !users::remove(&mut *tx, id).await? {
         return Err(Error::NotFound(format!("user {id}")));
     }
-    tx.commit().await?;
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,11 +5,14 @@
 //! - a module for each behaviour
 
 mod databases;
+mod documents;
 mod exit_codes;
 mod init;
 mod passwords;
 mod refused_starts;
+mod root;
 mod run;
+mod secret_files;
 mod secrets;
 mod signals;
 mod support;

@@ -2,13 +2,16 @@
 //! never deletes anything), log lines, idempotency keys, expired sessions and API tokens that ended. The batches are small,
 //! so that none holds a lock for long.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{TimeDelta, Utc};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::jittered;
-use crate::store::{api_tokens, idempotency, logs, sessions};
+use crate::secret::KeyRing;
+use crate::store::{api_tokens, audit, idempotency, logs, sessions};
 
 const EVERY: Duration = Duration::from_secs(3600);
 /// The first time soon after the start, so that processes that live shorter than an hour do their part.
@@ -22,12 +25,16 @@ pub struct KeepDays {
     pub tickets: u16,
     /// Log lines in the control database.
     pub log_lines: u16,
+    /// Rows of the audit.
+    pub audit: u16,
     /// API tokens that were revoked or have expired.
     pub ended_tokens: u16,
 }
 
 /// Deletes what is older than `keep` says, every hour until `stop`.
-pub async fn keep_deleting(db: PgPool, keep: KeepDays, stop: CancellationToken) {
+///
+/// `keys` sign what is left of the audit; without them its rows stay.
+pub async fn keep_deleting(db: PgPool, keep: KeepDays, keys: Option<Arc<KeyRing>>, stop: CancellationToken) {
     let mut pause = FIRST;
     loop {
         tokio::select! {
@@ -35,18 +42,21 @@ pub async fn keep_deleting(db: PgPool, keep: KeepDays, stop: CancellationToken) 
             () = stop.cancelled() => return,
         }
         // A stop between two batches loses nothing: the rest is deleted an hour later.
-        if stop.run_until_cancelled(delete_all(&db, keep)).await.is_none() {
+        if stop.run_until_cancelled(delete_all(&db, keep, keys.as_deref())).await.is_none() {
             return;
         }
         pause = EVERY;
     }
 }
 
-async fn delete_all(db: &PgPool, keep: KeepDays) {
+async fn delete_all(db: &PgPool, keep: KeepDays, keys: Option<&KeyRing>) {
     log_deleted("old tickets", delete(db, keep.tickets).await);
     log_deleted("old log lines", delete_log_lines(db, keep.log_lines).await);
     log_deleted("API tokens that ended long ago", delete_ended_tokens(db, keep.ended_tokens).await);
     log_deleted("old idempotency keys", delete_idempotency_keys(db).await);
+    if let Some(keys) = keys {
+        log_deleted("old rows of the audit", delete_audit(db, keys, keep.audit).await);
+    }
     log_deleted("expired sessions", delete_sessions(db).await);
 }
 
@@ -55,6 +65,19 @@ fn log_deleted(what: &str, deleted: sqlx::Result<u64>) {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "deleted {count} {what}"),
         Err(error) => tracing::warn!(%error, "could not delete {what}"),
+    }
+}
+
+/// Deletes rows of the audit older than `days`. Returns how many.
+pub async fn delete_audit(db: &PgPool, keys: &KeyRing, days: u16) -> sqlx::Result<u64> {
+    let before = Utc::now() - TimeDelta::days(days.into());
+    let mut deleted = 0;
+    loop {
+        // A batch counts rows in the chain and older ones together, so only an empty one is the last.
+        match audit::remove_old(db, keys, before, BATCH as i32).await? {
+            0 => return Ok(deleted),
+            batch => deleted += batch,
+        }
     }
 }
 

@@ -137,10 +137,12 @@ async fn end_session(
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode> {
     note.object("session", id);
-    match sessions::end(&state.db, caller.user.id, id).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Error::NotFound(format!("session {id} of yours"))),
+    let mut tx = state.db.begin().await?;
+    if !sessions::end(&mut *tx, caller.user.id, id).await? {
+        return Err(Error::NotFound(format!("session {id} of yours")));
     }
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends all sessions of the caller at once, except the one of this token.
@@ -152,8 +154,11 @@ async fn end_other_sessions(
     note: AuditNote,
 ) -> Result<StatusCode> {
     note.object("user", caller.user.id);
-    let ended = sessions::end_all(&state.db, caller.user.id, Some(caller.session()?.jti)).await?;
+    let current = caller.session()?.jti;
+    let mut tx = state.db.begin().await?;
+    let ended = sessions::end_all(&mut *tx, caller.user.id, Some(current)).await?;
     note.detail("sessions_ended", ended);
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -183,7 +188,9 @@ async fn end_sessions_of_user(
 ) -> Result<StatusCode> {
     note.object("user", id);
     users::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("user {id}")))?;
-    let ended = sessions::end_all(&state.db, id, None).await?;
+    let mut tx = state.db.begin().await?;
+    let ended = sessions::end_all(&mut *tx, id, None).await?;
     note.detail("sessions_ended", ended);
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -150,7 +150,7 @@ async fn stop(
             ));
         }
     };
-    tx.commit().await?;
+    note.commit(tx, StatusCode::ACCEPTED).await?;
     Ok((StatusCode::ACCEPTED, Json(run.into())))
 }
 
@@ -177,7 +177,7 @@ async fn retry(
     }
     match runs::retry(&mut tx, id, traceparent(), caller.name()).await? {
         None => Err(Error::NotFound(format!("run {id}"))),
-        Some(RetryAnswer::Started(run)) => accepted(&once, tx, &caller, *run).await,
+        Some(RetryAnswer::Started(run)) => accepted((&once, &note), tx, &caller, *run).await,
         Some(RetryAnswer::Unknown(run)) => Err(unknown(&run)),
         Some(RetryAnswer::Unfinished(run)) => Err(Error::conflict(
             "not_finished",

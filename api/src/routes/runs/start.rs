@@ -100,7 +100,7 @@ pub async fn start(
     };
     note.object("run", run.id);
     note.detail("kind", request.kind.as_str());
-    accepted(&once, tx, &caller, run).await
+    accepted((&once, &note), tx, &caller, run).await
 }
 
 /// Takes back what a run loaded. Skipped rows may load again afterwards.
@@ -125,7 +125,7 @@ pub async fn undo(
     can_be_undone(&mut tx, &run, &pipeline).await?;
     let kind = Kind { subject: Some(id), ..Kind::new("undo") };
     let undo = of_config(&mut tx, &caller, &config, &pipeline, kind).await?;
-    accepted(&once, tx, &caller, undo).await
+    accepted((&once, &note), tx, &caller, undo).await
 }
 
 async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConfig) -> Result<()> {
@@ -218,10 +218,15 @@ pub async fn of_config(
 ///
 /// # Errors
 /// When the database is away.
-pub async fn accepted(once: &Once, mut tx: Transaction<'_, Postgres>, caller: &Caller, run: Run) -> Result<Response> {
+pub async fn accepted(
+    (once, note): (&Once, &AuditNote),
+    mut tx: Transaction<'_, Postgres>,
+    caller: &Caller,
+    run: Run,
+) -> Result<Response> {
     let location = format!("/runs/{}", run.id);
     let answer = once.answer(&mut tx, caller, StatusCode::ACCEPTED, Some(location), &RunView::from(run)).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::ACCEPTED).await?;
     Ok(answer)
 }
 

@@ -81,12 +81,13 @@ pub async fn counts(db: impl PgExecutor<'_>, names: Option<&[String]>) -> sqlx::
     .await
 }
 
-/// Combined CSVs of this file name that runs have written, wherever they are.
-pub async fn combined_csvs(db: impl PgExecutor<'_>, file_name: &str) -> sqlx::Result<Vec<String>> {
+/// Combined CSVs of this file name that runs of a pipeline have written, wherever they are.
+pub async fn combined_csvs(db: impl PgExecutor<'_>, pipeline: &str, file_name: &str) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "select distinct csv from (select report->>'combined_csv' csv from runs) written
-         where right(csv, char_length($1) + 1) = '/' || $1",
+        "select distinct csv from (select report->>'combined_csv' csv from runs where name = $1) written
+         where right(csv, char_length($2) + 1) = '/' || $2",
     )
+    .bind(pipeline)
     .bind(file_name)
     .fetch_all(db)
     .await
