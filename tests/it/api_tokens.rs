@@ -294,6 +294,44 @@ async fn a_bound_token_cannot_reach_another_table_with_a_yaml_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_bound_token_cannot_mix_its_pipeline_with_another() {
+    let app = TestApp::start().await;
+    app.folder().write("a.csv", "id\n1\n");
+    let own = app.load(&app.yaml("orders", "name: orders\n")).await;
+    let other = app.load(&app.yaml("salaries", "name: salaries\n")).await;
+    let scopes = ["read", "data", "trigger", "upload"];
+    let token = app.api_token("bound", &scopes, json!({ "pipelines": ["orders"] })).await;
+    let bearer = text(&token["token"]);
+    let (own_id, other_id) = (text(&own["id"]), text(&other["id"]));
+    for body in [
+        json!({ "run_id": own_id, "config_id": other["config_id"] }),
+        json!({ "run_id": other_id, "config_id": own["config_id"] }),
+    ] {
+        let problem = app.post("/quarantine/replay").bearer(bearer).json(body).await.problem(403);
+        assert_eq!(problem["code"], "other_pipeline");
+    }
+    for path in [
+        format!("/configs/diff?from={}&to={}", own["config_id"], other["config_id"]),
+        format!("/configs/diff?from={}&to={}", other["config_id"], own["config_id"]),
+        format!("/quarantine?run_id={other_id}&config_id={}", own["config_id"]),
+        format!("/runs/{other_id}/logs?run_id={own_id}"),
+        format!("/logs/search?run_id={own_id}"),
+        format!("/logs/follow?run_id={own_id}"),
+    ] {
+        let problem = app.get(&path).bearer(bearer).await.problem(403);
+        assert_eq!(problem["code"], "other_pipeline", "{path}");
+    }
+    for path in ["/runs?name=salaries", "/schedules?name=salaries", "/configs?search=salaries", "/pipelines?search=sal"]
+    {
+        let page = app.get(path).bearer(bearer).await.ok();
+        assert_eq!(page["data"], json!([]), "{path}");
+    }
+    let lines = app.get(&format!("/runs/{own_id}/logs?run_id={other_id}")).bearer(bearer).await.ok();
+    let lines = lines["data"].as_array().expect("lines");
+    assert!(lines.iter().all(|line| line["run_id"] == own["id"]), "{lines:?}");
+}
+
+#[tokio::test]
 async fn a_yaml_that_a_token_sends_refers_to_nothing_of_the_server() {
     let app = TestApp::start_with(|options| {
         options.workers = 0;
