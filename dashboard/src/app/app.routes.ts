@@ -41,6 +41,7 @@ export const routes: Routes = [
         async () => (await import('./upload/upload-config')).UploadConfig,
       ),
       forAll('coverage', 'Coverage', async () => (await import('./coverage/coverage')).Coverage),
+      forAll('account', 'Account', async () => (await import('./account/account')).Account),
       forAll('forbidden', 'Not allowed', async () => (await import('./shell/forbidden')).Forbidden),
       forAll('**', 'Not found', async () => (await import('./shell/not-found')).NotFound),
     ],

@@ -9,8 +9,10 @@ import { knownHostsForget } from './generated/fn/known-hosts/known-hosts-forget'
 import { knownHostsList } from './generated/fn/known-hosts/known-hosts-list';
 import { usersAdd } from './generated/fn/users/users-add';
 import { usersChange } from './generated/fn/users/users-change';
+import { usersEndSessionsOfUser } from './generated/fn/users/users-end-sessions-of-user';
 import { usersList } from './generated/fn/users/users-list';
 import { usersRemove } from './generated/fn/users/users-remove';
+import { usersResetSecondFactor } from './generated/fn/users/users-reset-second-factor';
 import { workersList } from './generated/fn/workers/workers-list';
 import { AddUser } from './generated/models/add-user';
 import { AuditView } from './generated/models/audit-view';
@@ -45,6 +47,14 @@ export class SystemApi {
 
   removeUser(id: string): Observable<void> {
     return this.client.call(usersRemove, { id });
+  }
+
+  endSessionsOf(id: string): Observable<void> {
+    return this.client.call(usersEndSessionsOfUser, { id });
+  }
+
+  resetSecondFactor(id: string): Observable<void> {
+    return this.client.call(usersResetSecondFactor, { id });
   }
 
   audit(only: AuditFilter, limit: number, cursor?: string): Observable<Page<AuditView>> {
