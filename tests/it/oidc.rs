@@ -122,7 +122,8 @@ async fn an_answer_for_another_browser_or_login_is_refused() {
     let (state, other_state) = (own.parameter("state"), other.parameter("state"));
     let sealed = own.cookie.split_once('=').expect("a value").1;
     let cut = format!("elt_login={}", &sealed[..sealed.len() - 20]);
-    let attempts: [(Option<&str>, Vec<(&str, &str)>); 7] = [
+    type Parameters<'a> = Vec<(&'a str, &'a str)>;
+    let attempts: [(Option<&str>, Parameters<'_>); 7] = [
         (None, vec![("code", &code), ("state", &state)]),
         (Some(&other.cookie), vec![("code", &code), ("state", &state)]),
         (Some(&own.cookie), vec![("code", &code), ("state", &other_state)]),

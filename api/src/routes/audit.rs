@@ -180,7 +180,7 @@ async fn export(
 ) -> Result<Response> {
     let name = export.format.as_deref().unwrap_or("ndjson");
     let format = ExportFormat::named(name).ok_or_else(|| Error::invalid_query("`format` is `ndjson` or `csv`"))?;
-    origin.note(&state, &allowed.caller, "GET /audit/export", "audit").await?;
+    origin.note(&state, &allowed, "GET /audit/export", "audit").await?;
     let (db, filter) = (state.db.clone(), AuditFilter::from(query));
     let pages = stream::try_unfold(Some(None), move |place: Option<Option<Uuid>>| {
         let (db, filter) = (db.clone(), filter.clone());

@@ -42,6 +42,7 @@ export const routes: Routes = [
       ),
       forAll('api-tokens', 'API tokens', async () => (await import('./tokens/tokens')).Tokens),
       forAll('coverage', 'Coverage', async () => (await import('./coverage/coverage')).Coverage),
+      forAll('account', 'Account', async () => (await import('./account/account')).Account),
       forAll('forbidden', 'Not allowed', async () => (await import('./shell/forbidden')).Forbidden),
       forAll('**', 'Not found', async () => (await import('./shell/not-found')).NotFound),
     ],

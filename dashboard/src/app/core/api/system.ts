@@ -10,8 +10,10 @@ import { knownHostsList } from './generated/fn/known-hosts/known-hosts-list';
 import { usersAddService } from './generated/fn/users/users-add-service';
 import { usersAdd } from './generated/fn/users/users-add';
 import { usersChange } from './generated/fn/users/users-change';
+import { usersEndSessionsOfUser } from './generated/fn/users/users-end-sessions-of-user';
 import { usersList } from './generated/fn/users/users-list';
 import { usersRemove } from './generated/fn/users/users-remove';
+import { usersResetSecondFactor } from './generated/fn/users/users-reset-second-factor';
 import { workersList } from './generated/fn/workers/workers-list';
 import { AddServiceAccount } from './generated/models/add-service-account';
 import { AddUser } from './generated/models/add-user';
@@ -51,6 +53,14 @@ export class SystemApi {
 
   removeUser(id: string): Observable<void> {
     return this.client.call(usersRemove, { id });
+  }
+
+  endSessionsOf(id: string): Observable<void> {
+    return this.client.call(usersEndSessionsOfUser, { id });
+  }
+
+  resetSecondFactor(id: string): Observable<void> {
+    return this.client.call(usersResetSecondFactor, { id });
   }
 
   audit(only: AuditFilter, limit: number, cursor?: string): Observable<Page<AuditView>> {
