@@ -34,6 +34,7 @@ mod pipelines;
 mod problems;
 mod property_values;
 mod queue_guards;
+mod quotas;
 mod rejections;
 mod repeated_runs;
 mod roles;

@@ -1,6 +1,7 @@
 //! The control database: one file a table, free functions over an executor so that they join a caller's transaction.
 
 pub mod audit;
+pub mod config_limits;
 pub mod configs;
 pub mod coverage;
 pub mod idempotency;

@@ -285,6 +285,8 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         run_timeout: 600,
         keep_tickets_days: 7,
         keep_logs_days: 30,
+        keep_log_lines: 2_000_000,
+        keep_unused_configs_days: 365,
         network: Default::default(),
         target_url: Some(target_url),
         data_dir: data_dir.path().into(),
