@@ -59,6 +59,12 @@ pub struct ApiSettings {
     /// Seconds a client may leave an answer unread before its connection is closed.
     #[arg(long, env = "ELT_UNREAD_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub unread_seconds: u32,
+    /// Config versions that a user who is not an admin may store.
+    #[arg(long, env = "ELT_CONFIGS_PER_USER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub configs_per_user: u32,
+    /// MiB of config versions that a user who is not an admin may store.
+    #[arg(long, env = "ELT_CONFIG_MIB_PER_USER", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub config_mib_per_user: u32,
     /// Which hosts data views of users may connect to.
     #[command(flatten)]
     pub user_network: UserNetworkSettings,
@@ -99,6 +105,8 @@ impl ApiSettings {
             target_connections_per_user: 4,
             export_seconds: 600,
             unread_seconds: 30,
+            configs_per_user: 1_000,
+            config_mib_per_user: 64,
             user_network: UserNetworkSettings::default(),
             require_totp: RequireTotp::Off,
             oidc: OidcSettings::default(),

@@ -42,6 +42,7 @@ mod problems;
 mod properties;
 mod property_values;
 mod queue_guards;
+mod quotas;
 mod rejections;
 mod repeated_runs;
 mod roles;

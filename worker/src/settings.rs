@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use elt_shared::queue::retention::KeepDays;
+use elt_shared::queue::retention::Keep;
 use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{NetworkSettings, References};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,12 @@ pub struct WorkerSettings {
     /// Days after which API tokens that were revoked or have expired are deleted.
     #[arg(long, env = "ELT_KEEP_TOKENS_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
     pub keep_tokens_days: u16,
+    /// Log lines that stay in the control database at most; the oldest are deleted first.
+    #[arg(long, env = "ELT_KEEP_LOG_LINES", default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    pub keep_log_lines: u32,
+    /// Days after which config versions that never ran are deleted, except the newest of each pipeline.
+    #[arg(long, env = "ELT_KEEP_UNUSED_CONFIGS_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_unused_configs_days: u16,
     /// Which hosts sources and targets may be on.
     #[command(flatten)]
     pub network: NetworkSettings,
@@ -80,11 +86,13 @@ impl WorkerSettings {
         Duration::from_secs(self.run_timeout.into())
     }
 
-    /// Days after which retention deletes rows.
-    pub fn keep(&self) -> KeepDays {
-        KeepDays {
+    /// What retention leaves in the control database.
+    pub fn keep(&self) -> Keep {
+        Keep {
             tickets: self.keep_tickets_days,
             log_lines: self.keep_logs_days,
+            most_log_lines: self.keep_log_lines,
+            unused_configs: self.keep_unused_configs_days,
             audit: self.audit_retention_days,
             ended_tokens: self.keep_tokens_days,
         }

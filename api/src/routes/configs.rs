@@ -16,8 +16,8 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::runs;
 use super::timing::Timing;
+use super::{config_limits, runs};
 use crate::AppState;
 use crate::audit::{AuditNote, Origin};
 use crate::auth::{Admin, Allowed, Caller, OnPipelines, Read, Upload as MayUpload};
@@ -69,8 +69,8 @@ struct UploadAnswer {
 /// Keeps a YAML as the next version. The same YAML again is the version it already was.
 #[utoipa::path(post, path = "/upload-config", tag = "configs", security(("token" = []), ("api_token" = ["upload"])),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
-    (status = 200, body = UploadAnswer), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 413, body = Problem)))]
+    (status = 200, body = UploadAnswer), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 413, body = Problem)))]
 async fn upload(
     State(state): State<AppState>,
     caller: OnPipelines<MayUpload>,
@@ -86,6 +86,9 @@ async fn upload(
         return Ok(known);
     }
     let (version, created) = upload.keep(&mut tx, caller.name()).await?;
+    if created {
+        config_limits::check_quota(&state, &mut tx, &caller).await?;
+    }
     note.object("config", version.id);
     note.detail("version", version.version);
     let problems: Vec<FieldProblem> = upload.problems().iter().map(Into::into).collect();

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, Sse};
 use axum::response::{IntoResponse, Response};
 use elt_shared::api_token::Scope;
@@ -27,6 +27,7 @@ use crate::auth::{Allowed, Caller, OnPipelines, Read, still_may};
 use crate::error::{Error, Problem, Result};
 use crate::events::{Event, Watch};
 use crate::extract::{Params, Path};
+use crate::places::Full;
 
 /// How often a `ping` is sent, and how often the stream checks that the caller may still listen, because the
 /// notification of a change can be lost.
@@ -58,7 +59,7 @@ struct StreamQuery {
 /// when the client should come back with the id of the last line it saw.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "runs", security(("token" = []), ("api_token" = ["read"])), params(StreamQuery), responses(
     (status = 200, content_type = "text/event-stream", body = String), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 async fn of_run(
     State(state): State<AppState>,
     caller: OnPipelines<Read>,
@@ -66,7 +67,7 @@ async fn of_run(
     Params(query): Params<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let watch = state.events.watch(Some(id)).ok_or(Error::Unavailable("too many streams are open"))?;
+    let watch = watch(&state, &caller, Some(id))?;
     let run = RunView::from(runs::find(&state, &caller, id).await?);
     let filter = LineFilter { run_id: Some(id), ..LineFilter::default() };
     let filter = LineFilter { after: last_seen(&query, &headers), ..filter };
@@ -77,7 +78,7 @@ async fn of_run(
 /// The log as it is written, after the last hundred lines that match.
 #[utoipa::path(get, path = "/logs/follow", tag = "logs", security(("token" = []), ("api_token" = ["read"])), params(LineQuery, StreamQuery), responses(
     (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem),
-    (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+    (status = 401, body = Problem), (status = 403, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 async fn of_log(
     State(state): State<AppState>,
     caller: Allowed<Read>,
@@ -86,9 +87,22 @@ async fn of_log(
     headers: HeaderMap,
 ) -> Result<Response> {
     let filter = LineFilter { after: last_seen(&query, &headers), ..lines.filter()? };
-    let watch = state.events.watch(None).ok_or(Error::Unavailable("too many streams are open"))?;
+    let watch = watch(&state, &caller, None)?;
     let lines = first_lines(&state, &filter).await?;
     Ok(stream(state, caller.clone(), watch, Followed { run: None, filter }, lines))
+}
+
+fn watch(state: &AppState, caller: &Caller, run: Option<Uuid>) -> Result<Watch> {
+    state.events.watch(caller.user.id, run).map_err(|full| match full {
+        Full::All => Error::Unavailable("too many streams are open"),
+        Full::One => Error::Limit {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            code: "too_many_streams",
+            detail: "you have as many streams open as one user may".into(),
+            next_step: "Close some tabs, or end some of the streams.".into(),
+            retry_after: Some(5),
+        },
+    })
 }
 
 fn last_seen(query: &StreamQuery, headers: &HeaderMap) -> Option<i64> {

@@ -56,3 +56,15 @@ pub async fn note(db: impl PgExecutor<'_>, username: &str, address: &str) -> sql
     .await?;
     Ok(())
 }
+
+/// Removes failures of hours ago, at most `limit` of them. Returns how many: call again while it is `limit`.
+pub async fn remove_old(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<u64> {
+    let removed = sqlx::query(
+        "delete from login_failures where ctid = any(array(
+             select ctid from login_failures where at < now() - interval '1 hour' order by at limit $1))",
+    )
+    .bind(limit)
+    .execute(db)
+    .await?;
+    Ok(removed.rows_affected())
+}

@@ -313,6 +313,8 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         audit_retention_days: 400,
         keys: None,
         keep_tokens_days: 90,
+        keep_log_lines: 2_000_000,
+        keep_unused_configs_days: 365,
         network: Default::default(),
         target_url: Some(target_url),
         data_dir: data_dir.path().into(),
