@@ -340,7 +340,7 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
 
 /// Closes everything but a user's own account until the second factor is set up, if the settings ask for one.
 fn require_second_factor(caller: Caller, parts: &Parts, state: &AppState) -> Result<Caller> {
-    let is_missing = state.settings.require_totp.covers(&caller.user) && !caller.user.second_factor;
+    let is_missing = lacks_second_factor(&caller.user, state);
     let is_own_account = parts.uri.path().starts_with("/auth/");
     match is_missing && !is_own_account {
         false => Ok(caller),
@@ -351,6 +351,12 @@ fn require_second_factor(caller: Caller, parts: &Parts, state: &AppState) -> Res
             "Set it up on the page Account, or with POST /auth/second-factor.",
         )),
     }
+}
+
+/// Whether the settings ask a user for a second factor that the user has not set up. A service account cannot log in and
+/// has none.
+fn lacks_second_factor(user: &User, state: &AppState) -> bool {
+    state.settings.require_totp.covers(user) && !user.second_factor && !user.is_service
 }
 
 fn session_counts(user: &User, claims: &Claims) -> bool {
@@ -389,6 +395,10 @@ async fn live_caller(state: &AppState, token: ApiToken) -> Result<Result<(Caller
         return Ok(Err(RefusedToken::Expired));
     }
     let owner = users::find(&state.db, token.owner_id).await?.filter(|owner| !owner.disabled);
+    // A token can do no more than its owner, who can do nothing before the second factor is set up.
+    if owner.as_ref().is_some_and(|owner| lacks_second_factor(owner, state)) {
+        return Ok(Err(RefusedToken::NoSecondFactor));
+    }
     let id = token.id;
     let caller = owner.map(|owner| (Caller::new(owner, Credential::ApiToken(token)), id));
     Ok(caller.ok_or(RefusedToken::OwnerDisabled))

@@ -30,12 +30,15 @@ pub enum RefusedToken {
     Revoked,
     /// Its owner may not log in.
     OwnerDisabled,
+    /// Its owner has not set up the second factor that the settings ask for.
+    NoSecondFactor,
     /// It sent too many requests.
     Limited,
 }
 
 impl RefusedToken {
-    const ALL: [Self; 5] = [Self::Unknown, Self::Expired, Self::Revoked, Self::OwnerDisabled, Self::Limited];
+    const ALL: [Self; 6] =
+        [Self::Unknown, Self::Expired, Self::Revoked, Self::OwnerDisabled, Self::NoSecondFactor, Self::Limited];
 
     fn label(self) -> &'static str {
         match self {
@@ -43,6 +46,7 @@ impl RefusedToken {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::OwnerDisabled => "owner_disabled",
+            Self::NoSecondFactor => "no_second_factor",
             Self::Limited => "limited",
         }
     }
@@ -54,6 +58,7 @@ impl RefusedToken {
             Self::Expired => "the API token has expired",
             Self::Revoked => "the API token was revoked",
             Self::OwnerDisabled => "the owner of the API token is locked out",
+            Self::NoSecondFactor => "the owner of the API token has to set up a second factor first",
             Self::Limited => "the API token has sent too many requests",
         }
     }

@@ -3,7 +3,10 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use elt_api::second_factor::RequireTotp;
+use elt_shared::api_token::{self, Grant, Scope};
 use elt_shared::queue::retention;
+use elt_shared::store::{api_tokens, users};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
@@ -109,6 +112,30 @@ async fn a_token_can_do_no_more_than_its_owner_can_now() {
     assert_eq!(app.delete(&ann).await.status, 204);
     add_user(&app, "ann", "admin").await;
     assert_eq!((reads(&app, &reader).await, uploads().await), (401, 401), "the name belongs to someone else now");
+}
+
+#[tokio::test]
+async fn a_token_waits_for_the_second_factor_of_its_owner_but_not_of_a_service_account() {
+    let app = TestApp::start_with(|options| {
+        options.workers = 0;
+        options.api.require_totp = RequireTotp::All;
+    })
+    .await;
+    app.execute(
+        "insert into users (id, username, role, is_service) values (gen_random_uuid(), 'deploy', 'admin', true)",
+    )
+    .await;
+    let mut texts = Vec::new();
+    for owner in ["admin", "deploy"] {
+        let owner = users::find_by_name(&app.db, owner).await.expect("looked").expect("an owner");
+        let grant = Grant { name: owner.username.clone(), scopes: vec![Scope::Read], pipelines: None, days: 1 };
+        let (token, hash) = api_token::generate();
+        let mut tx = app.db.begin().await.expect("a transaction");
+        api_tokens::create(&mut tx, owner.id, &grant, &hash, "a test", 20).await.expect("created");
+        tx.commit().await.expect("committed");
+        texts.push(json!({ "token": token.expose() }));
+    }
+    assert_eq!((reads(&app, &texts[0]).await, reads(&app, &texts[1]).await), (401, 200));
 }
 
 #[tokio::test]
@@ -411,7 +438,7 @@ async fn a_wrong_token_is_only_counted() {
     let app = app().await;
     let lines = app.control("select from elt.log_lines").await.len();
     let right = app.api_token("right", &["read"], json!({})).await;
-    let (unknown, _) = elt_shared::api_token::generate();
+    let (unknown, _) = api_token::generate();
     let right = text(&right["token"]);
     for token in [unknown.expose(), &right[..39], "elt_", "elt_%00", &right.to_lowercase(), &format!("{right} x")] {
         let answer = app.post("/runs").bearer(token).await.problem(401);

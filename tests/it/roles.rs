@@ -24,7 +24,7 @@ const FOR_ALL: [&str; 9] = [
 const LOGINS: [&str; 2] = ["/auth/login", "/auth/oidc/token"];
 
 /// Operations every user may use.
-const FOR_USERS: [&str; 15] = [
+const FOR_USERS: [&str; 18] = [
     "GET /tokens",
     "POST /tokens",
     "DELETE /tokens/{id}",
