@@ -184,5 +184,5 @@ async fn retention_needs_no_more_than_the_rights_of_a_worker() {
     .await;
     assert_eq!(retention::delete_log_lines(worker, 30).await.expect("log lines"), 1);
     retention::delete(worker, 7).await.expect("tickets and workers");
-    retention::delete_idempotency_keys(&worker).await.expect("keys");
+    retention::delete_idempotency_keys(worker).await.expect("keys");
 }
