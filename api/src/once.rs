@@ -64,7 +64,7 @@ impl Once {
         let Some(key) = &self.key else { return Ok(None) };
         let body = serde_json::to_vec(body).map_err(|error| Error::internal("read the request", error))?;
         let request = idempotency::request_hash(&self.secret_key, &self.route, &body);
-        let Some(known) = idempotency::claim(tx, caller.name(), key, &request).await? else { return Ok(None) };
+        let Some(known) = idempotency::claim(tx, &caller.key(), key, &request).await? else { return Ok(None) };
         if known.request != request {
             return Err(Error::unprocessable(
                 "idempotency_key_reused",
@@ -89,7 +89,7 @@ impl Once {
         let body = serde_json::to_value(body).map_err(|error| Error::internal("write the answer", error))?;
         let answer = json!({ "location": location, "body": body });
         if let Some(key) = &self.key {
-            idempotency::keep(tx, caller.name(), key, status.as_u16(), &answer).await?;
+            idempotency::keep(tx, &caller.key(), key, status.as_u16(), &answer).await?;
         }
         Ok(response(status, &answer))
     }

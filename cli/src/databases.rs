@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::Context;
 use elt_shared::local::Cluster;
 use elt_shared::secret::Secret;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
 use elt_shared::store::{self, Grants, Limits};
+use elt_shared::target::{AddressProblem, Author, TargetAddress};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
@@ -354,23 +354,12 @@ async fn connect(options: &PgConnectOptions, connections: u32, limits: Limits) -
 
 fn parse(name: &str, url: &Secret) -> anyhow::Result<PgConnectOptions> {
     const FORM: &str = "Write it as postgres://user:password@host:port/database.";
-    // The driver's message may quote the URL, password and all.
-    let options = PgConnectOptions::from_str(url.expose())
-        .map_err(|_| refuse(Exit::Settings, format!("{name} is not a PostgreSQL URL"), FORM))?;
-    if !names_database(url.expose()) {
+    match TargetAddress::parse(url.expose(), Author::Operator) {
+        Ok(address) => Ok(address.driver_options()),
         // Refused, because the server would choose the database that has the name of the user.
-        return Err(refuse(Exit::Settings, format!("{name} names no database"), FORM));
+        Err(AddressProblem::NoDatabase) => Err(refuse(Exit::Settings, format!("{name} names no database"), FORM)),
+        Err(problem) => Err(refuse(Exit::Settings, format!("{name} cannot be used: {problem}"), FORM)),
     }
-    Ok(options)
-}
-
-/// Whether a URL has a database, in its path or as `dbname`.
-fn names_database(url: &str) -> bool {
-    let url = url.split('#').next().unwrap_or_default();
-    let (place, query) = url.split_once('?').unwrap_or((url, ""));
-    let path = place.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
-    path.is_some_and(|(_, database)| !database.trim_matches('/').is_empty())
-        || query.split('&').any(|pair| pair.strip_prefix("dbname=").is_some_and(|database| !database.is_empty()))
 }
 
 fn address(options: &PgConnectOptions) -> String {

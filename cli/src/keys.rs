@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
+use elt_shared::private_folder;
 use elt_shared::secret::Secret;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,7 @@ impl Keys {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
             file.write_all(&serde_json::to_vec_pretty(&made)?)?;
             file.sync_all()?;
+            private_folder::give_to_the_folders_owner(&file, &unfinished)?;
             // Unlike a rename, a link never takes another file's place.
             let linked = fs::hard_link(&unfinished, &path);
             fs::remove_file(&unfinished)?;

@@ -1,6 +1,5 @@
 //! `elt up`: everything in one process.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context;
@@ -13,6 +12,7 @@ use elt_worker::settings::WorkerSettings;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
+use crate::account::RunAs;
 use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::Exit;
 use crate::first_users::{FirstLogin, FirstUsers};
@@ -38,12 +38,15 @@ pub struct Up {
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
+    account: RunAs,
+    #[command(flatten)]
     telemetry: TelemetrySettings,
 }
 
 impl Up {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         let data_dir = self.database.data_dir();
+        self.account.drop_root(&data_dir)?;
         let options = TelemetryOptions { data_dir: Some(data_dir), ..TelemetryOptions::new("up") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
@@ -77,7 +80,9 @@ impl Up {
         let key = keys.secret.clone();
         let state = serve::state(databases, self.api, network, env_allow, keys)?;
         let login = self.first_users.make_or_generate(&databases.control, &key).await?;
-        greet(listener.local_addr()?, databases, &login);
+        let address = listener.local_addr()?;
+        serve::warn_of_plain_http(&state, address);
+        greet(&state.url(address), databases, &login);
         let worker = match self.no_worker {
             true => None,
             false => {
@@ -113,8 +118,8 @@ async fn work(
     worker
 }
 
-fn greet(address: SocketAddr, databases: &Databases, login: &FirstLogin) {
-    tracing::info!("elt {} is up at http://{address}/", env!("CARGO_PKG_VERSION"));
+fn greet(url: &str, databases: &Databases, login: &FirstLogin) {
+    tracing::info!("elt {} is up at {url}", env!("CARGO_PKG_VERSION"));
     let data_dir = &databases.data_dir;
     // Without the folder the command would not find a private database.
     let named = if databases.are_private() { format!(" --data-dir {}", quoted(data_dir)) } else { String::new() };
@@ -124,7 +129,7 @@ fn greet(address: SocketAddr, databases: &Databases, login: &FirstLogin) {
         FirstLogin::AsBefore => format!("as set up before; `elt user password admin{named}` sets a new password"),
     };
     out::print(&format!(
-        "\n  elt is up.\n\n    dashboard  http://{address}/ui/\n    API        http://{address}/docs\n    log in     {login}\n    \
+        "\n  elt is up.\n\n    dashboard  {url}ui/\n    API        {url}docs\n    log in     {login}\n    \
          data       {}\n\n  Ctrl-C stops it.\n",
         data_dir.display()
     ));

@@ -43,6 +43,9 @@ enum Action {
         /// What they may do
         #[arg(long, value_enum, default_value_t = RoleName::User)]
         role: RoleName,
+        /// Add a service account: it has no password, and programs act as it with API tokens (`elt token create`)
+        #[arg(long, conflicts_with = "password_stdin")]
+        service: bool,
         /// Read the password from stdin
         #[arg(long)]
         password_stdin: bool,
@@ -111,6 +114,7 @@ impl Action {
     /// The password on stdin, for the actions that set one.
     fn given_password(&self) -> anyhow::Result<Option<Secret>> {
         match self {
+            Self::Add { service: true, .. } => Ok(None),
             Self::Add { password_stdin, .. } | Self::Password { password_stdin, .. } => {
                 password_on_stdin(*password_stdin)
             }
@@ -155,12 +159,15 @@ impl Action {
     /// Does it; returns the name and the password to show when one was generated.
     async fn execute(self, db: &mut PgConnection, given: Option<Secret>) -> anyhow::Result<Option<(String, Secret)>> {
         match self {
+            Self::Add { name, role, service: true, .. } => add_service(db, &name, role.into()).await?,
             Self::Add { name, role, .. } => {
+                require_free(&name)?;
                 let (hash, generated) = new_password(given).await?;
-                add(db, &name, role.into(), &hash).await?;
+                users::create(db, &name, &hash, role.into()).await.map_err(|error| not_added(error, &name))?;
                 return Ok(generated.map(|password| (name, password)));
             }
             Self::Password { name, .. } => {
+                require_person(&mut *db, &name).await?;
                 let (password_hash, generated) = new_password(given).await?;
                 change(db, &name, Change { password_hash: Some(password_hash), ..Change::default() }).await?;
                 return Ok(generated.map(|password| (name, password)));
@@ -180,16 +187,43 @@ impl Action {
     }
 }
 
-async fn add(db: &mut PgConnection, name: &str, role: Role, hash: &str) -> anyhow::Result<()> {
-    users::create(db, name, hash, role).await.map_err(|error| match error.as_database_error() {
+/// # Errors
+/// When the name is that of a service account, which has no password.
+async fn require_person(db: &mut PgConnection, name: &str) -> anyhow::Result<()> {
+    match users::find_by_name(db, name).await.context("could not look for the user")? {
+        Some(user) if user.is_service => Err(refuse(
+            Exit::Failed,
+            format!("`{name}` is a service account, which has no password"),
+            format!("Create an API token for it: `elt token create NAME --owner {name} --scope …`."),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// # Errors
+/// When the audit uses such a name for something else than users.
+fn require_free(name: &str) -> anyhow::Result<()> {
+    match users::is_reserved(name) {
+        true => Err(refuse(Exit::Failed, "a username does not start with `token:` or `cli:`", "Choose another name.")),
+        false => Ok(()),
+    }
+}
+
+async fn add_service(db: &mut PgConnection, name: &str, role: Role) -> anyhow::Result<()> {
+    require_free(name)?;
+    users::create_service(db, name, role).await.map_err(|error| not_added(error, name))?;
+    Ok(())
+}
+
+fn not_added(error: sqlx::Error, name: &str) -> anyhow::Error {
+    match error.as_database_error() {
         Some(database) if database.constraint() == Some("users_username") => refuse(
             Exit::Failed,
             format!("there is already a user `{name}`"),
             "Choose another name, or change that user with `elt user password` and `elt user role`.",
         ),
         _ => anyhow::Error::new(error).context(format!("could not add `{name}`")),
-    })?;
-    Ok(())
+    }
 }
 
 async fn list(db: &PgPool) -> anyhow::Result<()> {
@@ -200,8 +234,9 @@ async fn list(db: &PgPool) -> anyhow::Result<()> {
         after = Some(last.username.clone());
         for user in &page {
             let state = if user.disabled { "disabled" } else { "active" };
+            let service = if user.is_service { " (service account)" } else { "" };
             out::print(&format!(
-                "{:<24} {:<6} {state:<9} since {}",
+                "{:<24} {:<6} {state:<9} since {}{service}",
                 user.username,
                 user.role.as_str(),
                 user.created_at.format("%Y-%m-%d")
@@ -217,8 +252,8 @@ async fn change(db: &mut PgConnection, name: &str, change: Change) -> anyhow::Re
 }
 
 async fn find(db: &mut PgConnection, name: &str) -> anyhow::Result<Uuid> {
-    let login = users::find_login(db, name).await.context("could not look for the user")?;
-    let known = login.map(|login| login.user.id);
+    let user = users::find_by_name(db, name).await.context("could not look for the user")?;
+    let known = user.map(|user| user.id);
     known.ok_or_else(|| {
         refuse(Exit::Failed, format!("there is no user `{name}`"), "`elt user list` shows who there is.")
     })

@@ -9,6 +9,7 @@ use elt_shared::settings::{DatabaseSettings, TelemetrySettings, secret};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 
+use crate::account::RunAs;
 use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both};
 use crate::keys::Keys;
@@ -33,6 +34,8 @@ pub struct Worker {
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
+    account: RunAs,
+    #[command(flatten)]
     telemetry: TelemetrySettings,
 }
 
@@ -41,6 +44,7 @@ impl Worker {
         // Before anything is written: a refused start leaves nothing behind.
         let key = Keys::find_secret(&self.database.data_dir(), self.secret_key.clone());
         let (place, key) = both(Place::choose(&self.database, LocalMode::Join), key)?;
+        self.account.drop_root(&self.database.data_dir())?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("worker") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;

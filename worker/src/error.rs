@@ -238,6 +238,9 @@ impl Reached {
             | "host_key_changed"
             | "sftp_protocol"
             | "target_login"
+            | "target_no_tls"
+            | "target_certificate"
+            | "target_too_much"
             | "target_protocol"
             | "target_pooler"
             | "target_too_many_connections" => Self::Answered,

@@ -19,9 +19,12 @@ pub struct WorkerSettings {
     /// The queue it takes runs from.
     #[arg(long, env = "ELT_QUEUE", default_value = elt_shared::job::QUEUE)]
     pub queue: String,
-    /// Folders sources and output files may be in, separated by `:`. Default: the working folder and the data folder.
+    /// Folders sources may be in, separated by `:`. Default: the working folder and the data folder.
     #[arg(long, env = "ELT_FS_ROOTS", value_delimiter = ':')]
     pub fs_roots: Vec<PathBuf>,
+    /// Folders combined CSVs may be written to beside the data folder's `output`, separated by `:`.
+    #[arg(long, env = "ELT_OUTPUT_ROOTS", value_delimiter = ':')]
+    pub output_roots: Vec<PathBuf>,
     /// Names `${env:NAME}` in a config may stand for, separated by commas.
     #[arg(long, env = "ELT_ENV_ALLOW", value_delimiter = ',')]
     pub env_allow: Vec<String>,
@@ -43,6 +46,9 @@ pub struct WorkerSettings {
     /// Days after which rows of the audit are deleted. Younger ones than 30 days are always kept.
     #[arg(long, env = "ELT_AUDIT_RETENTION_DAYS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(30..))]
     pub audit_retention_days: u16,
+    /// Days after which API tokens that were revoked or have expired are deleted.
+    #[arg(long, env = "ELT_KEEP_TOKENS_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_tokens_days: u16,
     /// Which hosts sources and targets may be on.
     #[command(flatten)]
     pub network: NetworkSettings,
@@ -76,7 +82,12 @@ impl WorkerSettings {
 
     /// Days after which retention deletes rows.
     pub fn keep(&self) -> KeepDays {
-        KeepDays { tickets: self.keep_tickets_days, log_lines: self.keep_logs_days, audit: self.audit_retention_days }
+        KeepDays {
+            tickets: self.keep_tickets_days,
+            log_lines: self.keep_logs_days,
+            audit: self.audit_retention_days,
+            ended_tokens: self.keep_tokens_days,
+        }
     }
 
     /// Resolves the references a config of an admin may contain.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::AppState;
 use crate::audit::Origin;
-use crate::auth::Admin;
+use crate::auth::{Allowed, Manage};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
 use crate::page::{Page, PageQuery};
@@ -101,11 +101,11 @@ impl From<AuditQuery> for AuditFilter {
 }
 
 /// What was done, newest first.
-#[utoipa::path(get, path = "/audit", tag = "audit", security(("token" = [])), params(PageQuery, AuditQuery), responses(
+#[utoipa::path(get, path = "/audit", tag = "audit", security(("token" = []), ("api_token" = ["admin"])), params(PageQuery, AuditQuery), responses(
     (status = 200, body = Page<AuditView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
-    _admin: Admin,
+    _caller: Allowed<Manage>,
     Params(page): Params<PageQuery>,
     Params(query): Params<AuditQuery>,
 ) -> Result<Json<Page<AuditView>>> {
@@ -137,10 +137,10 @@ struct Verification {
 }
 
 /// Verifies the whole audit now: that no row was changed, added or removed by another program.
-#[utoipa::path(get, path = "/audit/verification", tag = "audit", security(("token" = [])), responses(
+#[utoipa::path(get, path = "/audit/verification", tag = "audit", security(("token" = []), ("api_token" = ["admin"])), responses(
     (status = 200, body = Verification), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 503, body = Problem)))]
-async fn verify(State(state): State<AppState>, _admin: Admin) -> Result<Json<Verification>> {
+async fn verify(State(state): State<AppState>, _caller: Allowed<Manage>) -> Result<Json<Verification>> {
     // One at a time, because each reads and hashes every row.
     static TURN: Semaphore = Semaphore::const_new(1);
     let _turn = TURN.try_acquire().map_err(|_| Error::Unavailable("the audit is being verified already"))?;
@@ -168,19 +168,19 @@ struct ExportQuery {
 }
 
 /// The rows that match, oldest first, as a file. The export is noted in the audit before it begins.
-#[utoipa::path(get, path = "/audit/export", tag = "audit", security(("token" = [])), params(AuditQuery, ExportQuery),
+#[utoipa::path(get, path = "/audit/export", tag = "audit", security(("token" = []), ("api_token" = ["admin"])), params(AuditQuery, ExportQuery),
     responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 400, body = Problem),
     (status = 401, body = Problem), (status = 403, body = Problem)))]
 async fn export(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    allowed: Allowed<Manage>,
     origin: Origin,
     Params(query): Params<AuditQuery>,
     Params(export): Params<ExportQuery>,
 ) -> Result<Response> {
     let name = export.format.as_deref().unwrap_or("ndjson");
     let format = ExportFormat::named(name).ok_or_else(|| Error::invalid_query("`format` is `ndjson` or `csv`"))?;
-    origin.note(&state, &caller, "GET /audit/export", "audit").await?;
+    origin.note(&state, &allowed, "GET /audit/export", "audit").await?;
     let (db, filter) = (state.db.clone(), AuditFilter::from(query));
     let pages = stream::try_unfold(Some(None), move |place: Option<Option<Uuid>>| {
         let (db, filter) = (db.clone(), filter.clone());

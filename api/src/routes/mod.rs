@@ -18,6 +18,7 @@ mod quarantine;
 mod runs;
 mod schedules;
 mod timing;
+mod tokens;
 mod trials;
 mod users;
 mod workers;
@@ -46,5 +47,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(quarantine::router())
         .merge(logs::router())
         .merge(users::router())
+        .merge(tokens::router())
         .merge(audit::router())
 }

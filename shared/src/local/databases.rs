@@ -35,6 +35,7 @@ pub(super) async fn prepare(passwords: &Passwords, port: u16) -> Result<(), Loca
     ] {
         sqlx::query(statement).execute(&mut db).await.map_err(failed("set who may connect".into()))?;
     }
+    limit_connections(&mut db).await?;
     db.close().await.map_err(failed("say goodbye".into()))?;
 
     let mut db = connect(port, superuser, CONTROL).await?;
@@ -57,6 +58,16 @@ async fn rename_old_owner(db: &mut PgConnection) -> Result<(), LocalError> {
         let sql = format!("alter role {OLD_OWNER} rename to {OWNER_ROLE}");
         sqlx::query(AssertSqlSafe(sql)).execute(db).await.map_err(doing())?;
     }
+    Ok(())
+}
+
+/// The connections that loads, data views and exports may have together: the server allows 100, so that the control
+/// database always has some left for the API and a few workers.
+const TARGET_CONNECTIONS: u8 = 64;
+
+async fn limit_connections(db: &mut PgConnection) -> Result<(), LocalError> {
+    let sql = format!("alter role {TARGET_ROLE} connection limit {TARGET_CONNECTIONS}");
+    sqlx::query(AssertSqlSafe(sql)).execute(db).await.map_err(failed(format!("limit the role {TARGET_ROLE}")))?;
     Ok(())
 }
 

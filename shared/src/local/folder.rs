@@ -96,6 +96,7 @@ impl Folder {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
+            private_folder::give_to_the_folders_owner(&file, &temporary)?;
             fs::rename(&temporary, path)
         };
         write().map_err(failed("write", path))
@@ -173,6 +174,7 @@ impl Folder {
         let path = self.beside(name);
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = open.map_err(failed("open", &path))?;
+        private_folder::give_to_the_folders_owner(&file, &path).map_err(failed("change the owner of", &path))?;
         Ok((path, file))
     }
 }

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`error`]: what can go wrong, as sentences with a next step
 //! - `account`: root drops to another account, and may that account get in?
+//! - `ownership`: what root has made in a data folder is given to the account
 //! - `folder`: the files of a cluster, its passwords, and the two locks
 //! - `programs`: which server programs are on this machine
 //! - `server`: `initdb`, start, wait, stop
@@ -16,13 +17,14 @@ mod account;
 mod databases;
 pub mod error;
 mod folder;
+mod ownership;
 mod programs;
 mod server;
 
 use std::fs::File;
 use std::path::Path;
 
-use account::Account;
+pub use account::Account;
 pub use error::LocalError;
 use folder::{Folder, Passwords};
 
@@ -61,7 +63,7 @@ impl Cluster {
     /// # Errors
     /// When there is no PostgreSQL 15 or newer, or the folder, the port or the server cannot be used.
     pub async fn start(data_dir: &Path, pg_bin: Option<&Path>) -> Result<Self, LocalError> {
-        let account = Account::of_the_server()?;
+        let account = Account::of_the_server(data_dir)?;
         let folder = Folder::open(data_dir, account)?;
         let _gate = folder.gate().await?;
         let passwords = folder.passwords()?;

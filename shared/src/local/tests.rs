@@ -61,6 +61,11 @@ async fn the_target_role_owns_its_database_and_may_enter_no_other() {
         PgConnection::connect(&elsewhere).await.expect_err(database);
     }
 
+    let limit: i32 = sqlx::query_scalar("select rolconnlimit from pg_roles where rolname = current_user")
+        .fetch_one(&mut db)
+        .await
+        .unwrap();
+    assert_eq!(limit, 64, "loads and data views leave connections to the control database");
     let guess = cluster.control_url().expose().replace(cluster.passwords.control.expose(), "guess");
     let refused = PgConnection::connect(&guess).await.unwrap_err().to_string();
     assert!(refused.contains("password authentication failed"), "{refused}");

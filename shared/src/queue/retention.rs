@@ -1,6 +1,6 @@
 //! Retention: deletes what is no longer needed from the control database: finished tickets and lost workers (the queue
-//! never deletes anything), log lines, idempotency keys and expired sessions. The batches are small, so that none holds
-//! a lock for long.
+//! never deletes anything), log lines, idempotency keys, expired sessions and API tokens that ended. The batches are small,
+//! so that none holds a lock for long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::jittered;
 use crate::secret::KeyRing;
-use crate::store::{audit, idempotency, logs, sessions};
+use crate::store::{api_tokens, audit, idempotency, logs, sessions};
 
 const EVERY: Duration = Duration::from_secs(3600);
 /// The first time soon after the start, so that processes that live shorter than an hour do their part.
@@ -27,6 +27,8 @@ pub struct KeepDays {
     pub log_lines: u16,
     /// Rows of the audit.
     pub audit: u16,
+    /// API tokens that were revoked or have expired.
+    pub ended_tokens: u16,
 }
 
 /// Deletes what is older than `keep` says, every hour until `stop`.
@@ -50,6 +52,7 @@ pub async fn keep_deleting(db: PgPool, keep: KeepDays, keys: Option<Arc<KeyRing>
 async fn delete_all(db: &PgPool, keep: KeepDays, keys: Option<&KeyRing>) {
     log_deleted("old tickets", delete(db, keep.tickets).await);
     log_deleted("old log lines", delete_log_lines(db, keep.log_lines).await);
+    log_deleted("API tokens that ended long ago", delete_ended_tokens(db, keep.ended_tokens).await);
     log_deleted("old idempotency keys", delete_idempotency_keys(db).await);
     if let Some(keys) = keys {
         log_deleted("old rows of the audit", delete_audit(db, keys, keep.audit).await);
@@ -82,6 +85,12 @@ pub async fn delete_audit(db: &PgPool, keys: &KeyRing, days: u16) -> sqlx::Resul
 pub async fn delete_log_lines(db: &PgPool, days: u16) -> sqlx::Result<u64> {
     let age = Duration::from_secs(u64::from(days) * 86_400);
     in_batches(|| logs::remove_old(db, age, BATCH)).await
+}
+
+/// Deletes API tokens that were revoked or have expired more than `days` ago. Returns how many.
+pub async fn delete_ended_tokens(db: &PgPool, days: u16) -> sqlx::Result<u64> {
+    let age = Duration::from_secs(u64::from(days) * 86_400);
+    in_batches(|| api_tokens::remove_old(db, age, BATCH)).await
 }
 
 /// Deletes the idempotency keys that are too old for their requests to be sent again. Returns how many.

@@ -80,7 +80,8 @@ pub async fn keep(tx: &mut PgConnection, new: NewConfig<'_>) -> sqlx::Result<(Co
     Ok((kept, true))
 }
 
-async fn find_by_content(db: impl PgExecutor<'_>, content_key: &[u8]) -> sqlx::Result<Option<ConfigVersion>> {
+/// The version with this keyed hash of its text.
+pub async fn find_by_content(db: impl PgExecutor<'_>, content_key: &[u8]) -> sqlx::Result<Option<ConfigVersion>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from config_history where content_key = $1")))
         .bind(content_key)
         .fetch_optional(db)
@@ -97,10 +98,11 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Confi
 
 /// Versions that contain `search` in their name, their preview, their author's name or as their number, newest first.
 ///
-/// Upper and lower case are the same.
+/// Upper and lower case are the same. `names` keeps only versions of these pipelines.
 pub async fn search(
     db: impl PgExecutor<'_>,
     search: &str,
+    names: Option<&[String]>,
     before: Option<i32>,
     limit: i64,
 ) -> sqlx::Result<Vec<ConfigVersion>> {
@@ -109,11 +111,13 @@ pub async fn search(
          where ($2::integer is null or version < $2)
            and (strpos(lower(name), lower($1)) > 0 or strpos(lower(yaml_preview), lower($1)) > 0
                 or strpos(lower(created_by), lower($1)) > 0 or version::text = ltrim(lower($1), 'v'))
+           and ($4::text[] is null or name = any($4))
          order by version desc limit $3"
     )))
     .bind(search)
     .bind(before)
     .bind(limit)
+    .bind(names)
     .fetch_all(db)
     .await
 }
@@ -143,13 +147,21 @@ pub async fn history(db: impl PgExecutor<'_>, before: Option<i32>, limit: i64) -
     .await
 }
 
-/// Versions, newest first, those before `before` when given.
-pub async fn list(db: impl PgExecutor<'_>, before: Option<i32>, limit: i64) -> sqlx::Result<Vec<ConfigVersion>> {
+/// Versions, newest first, those before `before` when given. `names` keeps only versions of these pipelines.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    names: Option<&[String]>,
+    before: Option<i32>,
+    limit: i64,
+) -> sqlx::Result<Vec<ConfigVersion>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {COLUMNS} from config_history where $1::integer is null or version < $1 order by version desc limit $2"
+        "select {COLUMNS} from config_history
+         where ($1::integer is null or version < $1) and ($3::text[] is null or name = any($3))
+         order by version desc limit $2"
     )))
     .bind(before)
     .bind(limit)
+    .bind(names)
     .fetch_all(db)
     .await
 }

@@ -1,18 +1,22 @@
 //! The control database: one file a table, free functions over an executor so that they join a caller's transaction.
 
+pub mod api_tokens;
 pub mod audit;
 pub mod configs;
 pub mod coverage;
 pub mod idempotency;
 pub mod known_hosts;
+pub mod login_codes;
 pub mod login_failures;
 pub mod logs;
+pub mod outputs;
 pub mod overview;
 pub mod pipelines;
 pub mod roles;
 pub mod run_totals;
 pub mod runs;
 pub mod schedules;
+pub mod second_factors;
 mod session;
 pub mod sessions;
 pub mod uploads;

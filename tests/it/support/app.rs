@@ -193,6 +193,14 @@ impl TestApp {
         answer["token"].as_str().expect("a token").to_owned()
     }
 
+    /// A new API token of the admin, or of the service account that the request names. Its text is in `token`.
+    pub async fn api_token(&self, name: &str, scopes: &[&str], more: Value) -> Value {
+        let mut request = json!({ "name": name, "scopes": scopes });
+        let more = more.as_object().cloned().unwrap_or_default();
+        request.as_object_mut().expect("an object").extend(more);
+        self.post("/tokens").json(request).await.ok()
+    }
+
     /// A config whose source is [`TestApp::folder`] and whose target is `table` in the default target; `more` is
     /// appended as it is.
     pub fn yaml(&self, table: &str, more: &str) -> String {
@@ -295,6 +303,7 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         concurrency: 2,
         queue: elt_shared::job::QUEUE.into(),
         fs_roots: vec![folder.path().into(), data_dir.path().into()],
+        output_roots: vec![folder.path().into()],
         env_allow: Vec::new(),
         monitor_interval: 1,
         grace_period: 10,
@@ -303,6 +312,7 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         keep_logs_days: 30,
         audit_retention_days: 400,
         keys: None,
+        keep_tokens_days: 90,
         network: Default::default(),
         target_url: Some(target_url),
         data_dir: data_dir.path().into(),

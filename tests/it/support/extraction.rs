@@ -37,7 +37,8 @@ impl Extraction {
     /// The same with other rules for hosts.
     pub fn with_network(mut self, deny: &[&str], allow: &[&str]) -> Self {
         let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("a rule")).collect();
-        self.context.network = NetworkSettings { net_deny: rules(deny), net_allow: rules(allow) }.into();
+        self.context.network =
+            NetworkSettings { net_deny: rules(deny), net_allow: rules(allow), ..Default::default() }.into();
         self
     }
 }

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use super::MAX_LOGIN_BYTES;
 use super::sessions::{Device, LoginAnswer, begin};
+use super::totp::require_code;
 use crate::AppState;
 use crate::audit::AuditNote;
 use crate::auth::AnyUser;
@@ -35,6 +36,9 @@ struct LoginRequest {
     username: String,
     #[schema(value_type = String, format = Password)]
     password: Secret,
+    /// A code of the authenticator app, or a recovery code: for users with a second factor.
+    #[schema(value_type = Option<String>, format = Password)]
+    code: Option<Secret>,
 }
 
 /// Logs in. A wrong password and an unknown user look alike, and take alike.
@@ -60,6 +64,7 @@ async fn login(
             "Check name and password; an admin can set a new one.",
         )
     })?;
+    require_code(&state, ip, &login.user, request.code.as_ref()).await?;
     let mut tx = state.db.begin().await?;
     let answer = begin(&state, &mut tx, &login.user, login.now, Method::Password, &device).await?;
     note.commit(tx, StatusCode::OK).await?;
@@ -86,7 +91,7 @@ pub(super) async fn check_password(
         return Err(Error::TooMany { retry_after });
     }
     let known = users::find_login(&state.db, username).await?;
-    let hash = known.as_ref().map(|login| login.password_hash.clone());
+    let hash = known.as_ref().and_then(|login| login.password_hash.clone());
     let matches = password::verify(password, hash).await;
     let login = known.filter(|login| matches && !login.user.disabled);
     if login.is_none() {
@@ -99,9 +104,10 @@ pub(super) async fn check_password(
 #[utoipa::path(post, path = "/auth/logout", tag = "auth", security(("token" = [])), responses(
     (status = 204), (status = 401, body = Problem)))]
 async fn logout(State(state): State<AppState>, AnyUser(caller): AnyUser, note: AuditNote) -> Result<StatusCode> {
-    note.object("session", caller.claims.jti);
+    let session = caller.session()?.jti;
+    note.object("session", session);
     let mut tx = state.db.begin().await?;
-    sessions::end(&mut *tx, caller.user.id, caller.claims.jti).await?;
+    sessions::end(&mut *tx, caller.user.id, session).await?;
     note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -115,11 +121,24 @@ struct Me {
     role: Role,
     /// When the token expires.
     expires_at: DateTime<Utc>,
+    /// Whether logins of the user need a code of an authenticator app.
+    second_factor: bool,
+    /// Whether the user must set a second factor up before anything else.
+    second_factor_missing: bool,
+    /// Whether the user logs in at the identity provider, and has no password here.
+    external: bool,
 }
 
 /// The user whose token this is.
 #[utoipa::path(get, path = "/auth/me", tag = "auth", security(("token" = [])), responses(
     (status = 200, body = Me), (status = 401, body = Problem)))]
-async fn me(AnyUser(caller): AnyUser) -> Json<Me> {
-    Json(Me { expires_at: caller.claims.expires_at(), role: caller.user.role, username: caller.user.username })
+async fn me(State(state): State<AppState>, AnyUser(caller): AnyUser) -> Json<Me> {
+    Json(Me {
+        expires_at: caller.expires_at(),
+        role: caller.user.role,
+        second_factor: caller.user.second_factor,
+        second_factor_missing: state.settings.require_totp.covers(&caller.user) && !caller.user.second_factor,
+        external: caller.user.issuer.is_some(),
+        username: caller.user.username,
+    })
 }

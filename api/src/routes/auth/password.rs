@@ -19,7 +19,7 @@ use crate::auth::AnyUser;
 use crate::client::ClientIp;
 use crate::error::{Error, Problem, Result};
 use crate::extract::Json;
-use crate::routes::users::hash;
+use crate::routes::users::{external_user, hash};
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(change_password).layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES)))
@@ -40,7 +40,7 @@ struct ChangePassword {
 /// Changes the caller's own password. All sessions of the caller end at once; the answer contains a token of a new one.
 #[utoipa::path(post, path = "/auth/password", tag = "auth", security(("token" = [])), request_body = ChangePassword,
     responses((status = 200, body = LoginAnswer), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 422, body = Problem), (status = 429, body = Problem)))]
+    (status = 409, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 async fn change_password(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,
@@ -50,6 +50,9 @@ async fn change_password(
     Json(request): Json<ChangePassword>,
 ) -> Result<Json<LoginAnswer>> {
     note.object("user", caller.user.id);
+    if caller.user.issuer.is_some() {
+        return Err(external_user());
+    }
     let login = check_password(&state, ip, caller.name(), request.old_password).await?.ok_or_else(|| {
         Error::refused(
             StatusCode::FORBIDDEN,

@@ -123,7 +123,8 @@ impl SessionView {
     (status = 200, body = Vec<SessionView>), (status = 401, body = Problem)))]
 async fn own_sessions(State(state): State<AppState>, AnyUser(caller): AnyUser) -> Result<Json<Vec<SessionView>>> {
     let sessions = sessions::list(&state.db, caller.user.id).await?;
-    Ok(Json(sessions.into_iter().map(|session| SessionView::of(session, caller.claims.jti)).collect()))
+    let own = caller.session()?.jti;
+    Ok(Json(sessions.into_iter().map(|session| SessionView::of(session, own)).collect()))
 }
 
 /// Ends one of the caller's own sessions at once.
@@ -153,8 +154,9 @@ async fn end_other_sessions(
     note: AuditNote,
 ) -> Result<StatusCode> {
     note.object("user", caller.user.id);
+    let current = caller.session()?.jti;
     let mut tx = state.db.begin().await?;
-    let ended = sessions::end_all(&mut *tx, caller.user.id, Some(caller.claims.jti)).await?;
+    let ended = sessions::end_all(&mut *tx, caller.user.id, Some(current)).await?;
     note.detail("sessions_ended", ended);
     note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -171,7 +173,8 @@ async fn sessions_of_user(
 ) -> Result<Json<Vec<SessionView>>> {
     users::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("user {id}")))?;
     let sessions = sessions::list(&state.db, id).await?;
-    Ok(Json(sessions.into_iter().map(|session| SessionView::of(session, caller.claims.jti)).collect()))
+    let own = caller.session()?.jti;
+    Ok(Json(sessions.into_iter().map(|session| SessionView::of(session, own)).collect()))
 }
 
 /// Ends all sessions of a user at once.

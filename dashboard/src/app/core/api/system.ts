@@ -10,11 +10,15 @@ import { coverageNewest } from './generated/fn/coverage/coverage-newest';
 import { knownHostsApprove } from './generated/fn/known-hosts/known-hosts-approve';
 import { knownHostsForget } from './generated/fn/known-hosts/known-hosts-forget';
 import { knownHostsList } from './generated/fn/known-hosts/known-hosts-list';
+import { usersAddService } from './generated/fn/users/users-add-service';
 import { usersAdd } from './generated/fn/users/users-add';
 import { usersChange } from './generated/fn/users/users-change';
+import { usersEndSessionsOfUser } from './generated/fn/users/users-end-sessions-of-user';
 import { usersList } from './generated/fn/users/users-list';
 import { usersRemove } from './generated/fn/users/users-remove';
+import { usersResetSecondFactor } from './generated/fn/users/users-reset-second-factor';
 import { workersList } from './generated/fn/workers/workers-list';
+import { AddServiceAccount } from './generated/models/add-service-account';
 import { AddUser } from './generated/models/add-user';
 import { AuditView } from './generated/models/audit-view';
 import { ChangeUser } from './generated/models/change-user';
@@ -47,12 +51,24 @@ export class SystemApi {
     return this.client.call(usersAdd, { body: user });
   }
 
+  addServiceAccount(account: AddServiceAccount): Observable<UserView> {
+    return this.client.call(usersAddService, { body: account });
+  }
+
   changeUser(id: string, change: ChangeUser): Observable<UserView> {
     return this.client.call(usersChange, { id, body: change });
   }
 
   removeUser(id: string): Observable<void> {
     return this.client.call(usersRemove, { id });
+  }
+
+  endSessionsOf(id: string): Observable<void> {
+    return this.client.call(usersEndSessionsOfUser, { id });
+  }
+
+  resetSecondFactor(id: string): Observable<void> {
+    return this.client.call(usersResetSecondFactor, { id });
   }
 
   audit(only: AuditFilter, limit: number, cursor?: string): Observable<Page<AuditView>> {
