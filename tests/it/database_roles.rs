@@ -51,6 +51,7 @@ async fn every_table_states_what_each_role_may_do() {
     apalis.jobs: api select insert update; worker select insert update delete; reader select
     apalis.workers: api select; worker select insert update delete; reader select
     elt._sqlx_migrations: api select; worker select
+    elt.api_tokens: api select insert update; worker select delete
     elt.audit: api select insert; reader select
     elt.audit_chain: api select update; worker select update; reader select
     elt.config_history: api select insert; worker select; reader select (id version timestamp name yaml_preview runnable problems warnings created_by)
@@ -58,12 +59,17 @@ async fn every_table_states_what_each_role_may_do() {
     elt.idempotency_keys: api select insert update; worker select update delete
     elt.known_hosts: api select insert update delete; worker select insert update; reader select
     elt.log_lines: api select insert; worker select insert delete; reader select
+    elt.login_codes: api select insert delete
     elt.login_failures: api select insert delete
+    elt.output_files: worker select insert update delete
+    elt.output_paths: worker select insert update delete
+    elt.recovery_codes: api select insert update delete
     elt.run_attempts: api select; worker select insert update; reader select
     elt.run_ends: api select insert; worker select insert delete; reader select
     elt.run_totals: api select; worker select insert update; reader select
     elt.runs: api select insert update; worker select insert update; reader select
     elt.schedules: api select insert update; worker select update; reader select
+    elt.second_factors: api select insert update delete
     elt.sessions: api select insert update delete; worker select delete
     elt.users: api select insert update delete; reader select (id username role disabled tokens_after created_at)
     elt.workers: api select; worker select insert update delete; reader select
@@ -184,5 +190,5 @@ async fn retention_needs_no_more_than_the_rights_of_a_worker() {
     .await;
     assert_eq!(retention::delete_log_lines(worker, 30).await.expect("log lines"), 1);
     retention::delete(worker, 7).await.expect("tickets and workers");
-    retention::delete_idempotency_keys(&worker).await.expect("keys");
+    retention::delete_idempotency_keys(worker).await.expect("keys");
 }

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use super::error::LocalError;
 use super::folder::Passwords;
 use super::server::connect_options;
-use super::{API_ROLE, CONTROL, OWNER_ROLE, SUPERUSER, TARGET_DATABASE, TARGET_ROLE, WORKER_ROLE};
+use super::{API_ROLE, CONTROL, OWNER_ROLE, READER_ROLE, SUPERUSER, TARGET_DATABASE, TARGET_ROLE, WORKER_ROLE};
 use crate::secret::Secret;
 
 /// The name that older releases gave to the owner of the control database.
@@ -25,10 +25,11 @@ pub(super) async fn prepare(passwords: &Passwords, port: u16) -> Result<(), Loca
     ] {
         create_role(&mut db, role, password).await?;
     }
+    create_reader(&mut db).await?;
     create_database(&mut db, CONTROL, OWNER_ROLE).await?;
     create_database(&mut db, TARGET_DATABASE, TARGET_ROLE).await?;
     for statement in [
-        "grant connect on database elt to elt_api, elt_worker",
+        "grant connect on database elt to elt_api, elt_worker, elt_reader",
         "revoke all on database postgres from public",
         "revoke all on database template1 from public",
     ] {
@@ -87,6 +88,17 @@ async fn create_role(db: &mut PgConnection, role: &str, password: &Secret) -> Re
     // Names are our constants and the password is letters and digits: nothing to escape.
     let sql = format!("{verb} role {role} login password '{}'", password.expose());
     sqlx::query(AssertSqlSafe(sql)).execute(db).await.map_err(doing())?;
+    Ok(())
+}
+
+/// Makes the role of people and programs that only look. It has no login until somebody gives it one.
+async fn create_reader(db: &mut PgConnection) -> Result<(), LocalError> {
+    let doing = || failed(format!("create the role {READER_ROLE}"));
+    let known = sqlx::query("select 1 from pg_roles where rolname = $1").bind(READER_ROLE).fetch_optional(&mut *db);
+    if known.await.map_err(doing())?.is_none() {
+        let sql = format!("create role {READER_ROLE} nologin");
+        sqlx::query(AssertSqlSafe(sql)).execute(db).await.map_err(doing())?;
+    }
     Ok(())
 }
 

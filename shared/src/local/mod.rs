@@ -40,6 +40,8 @@ pub const API_ROLE: &str = "elt_api";
 pub const WORKER_ROLE: &str = "elt_worker";
 /// Name of the database that targets without a server of their own load into.
 pub const TARGET_DATABASE: &str = "elt_db";
+/// The role that reads everything but secrets.
+pub const READER_ROLE: &str = "elt_reader";
 /// The role that owns [`TARGET_DATABASE`] and can do nothing else.
 pub const TARGET_ROLE: &str = "elt_target";
 /// The cluster's superuser: makes the databases above, and those of the tests.

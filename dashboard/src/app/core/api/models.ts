@@ -5,6 +5,7 @@ import { ScheduleView } from './generated/models/schedule-view';
 
 export type { AttemptView as Attempt } from './generated/models/attempt-view';
 export type { AuditView } from './generated/models/audit-view';
+export type { Verification } from './generated/models/verification';
 export type { ConfigView } from './generated/models/config-view';
 export type { CreatedToken } from './generated/models/created-token';
 export type { CreateSchedule } from './generated/models/create-schedule';

@@ -1,8 +1,11 @@
+import { HttpClient, HttpParams, HttpResponse } from '@angular/common/http';
 import { Injectable, inject } from '@angular/core';
 import { Observable, map } from 'rxjs';
 
 import { ApiClient, given } from './client';
+import { auditExport } from './generated/fn/audit/audit-export';
 import { auditList } from './generated/fn/audit/audit-list';
+import { auditVerify } from './generated/fn/audit/audit-verify';
 import { coverageNewest } from './generated/fn/coverage/coverage-newest';
 import { knownHostsApprove } from './generated/fn/known-hosts/known-hosts-approve';
 import { knownHostsForget } from './generated/fn/known-hosts/known-hosts-forget';
@@ -21,6 +24,7 @@ import { AuditView } from './generated/models/audit-view';
 import { ChangeUser } from './generated/models/change-user';
 import { KnownHostView } from './generated/models/known-host-view';
 import { UserView } from './generated/models/user-view';
+import { Verification } from './generated/models/verification';
 import { WorkerView } from './generated/models/worker-view';
 import { CoverageReport, Page } from './models';
 
@@ -28,11 +32,15 @@ export interface AuditFilter {
   actor?: string;
   action?: string;
   outcome?: string;
+  object?: string;
+  from?: string;
+  to?: string;
 }
 
 /** The installation itself: users, audit, workers, host keys, coverage. */
 @Injectable({ providedIn: 'root' })
 export class SystemApi {
+  private readonly http = inject(HttpClient);
   private readonly client = inject(ApiClient);
 
   users(limit: number, cursor?: string): Observable<Page<UserView>> {
@@ -65,6 +73,17 @@ export class SystemApi {
 
   audit(only: AuditFilter, limit: number, cursor?: string): Observable<Page<AuditView>> {
     return this.client.call(auditList, given({ ...only, limit, cursor }));
+  }
+
+  /** The rows that match, as a CSV file. */
+  auditCsv(only: AuditFilter): Observable<HttpResponse<Blob>> {
+    const params = new HttpParams({ fromObject: { ...given(only), format: 'csv' } });
+    return this.http.get(auditExport.PATH, { params, observe: 'response', responseType: 'blob' });
+  }
+
+  /** Whether every row of the audit is there and as it was written. */
+  auditVerification(): Observable<Verification> {
+    return this.client.call(auditVerify, {});
   }
 
   workers(gone: boolean): Observable<{ data: WorkerView[] }> {
