@@ -149,7 +149,7 @@ pub async fn open_config(state: &AppState, caller: &Caller, config: &ConfigVersi
 
 /// Whether an error says what a server or a network answered.
 fn is_about_the_server(error: &TargetError) -> bool {
-    use TargetError::{Certificate, Host, Login, NoConnect, NoDatabase, NoTls, Refused, Unreachable};
+    use TargetError::{Certificate, Host, Login, NoConnect, NoDatabase, NoTls, Refused, TooMuch, Unreachable};
     matches!(
         error,
         Login { .. }
@@ -159,6 +159,8 @@ fn is_about_the_server(error: &TargetError) -> bool {
             | NoTls { .. }
             | Certificate { .. }
             | NoDatabase { .. }
+            // Its sentence has a number that is the beginning of what any server, such as one for SSH, says first.
+            | TooMuch(_)
             | Host(_)
     )
 }
@@ -189,4 +191,16 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
         tracing::warn!(sqlstate = code, "could not read a target");
     }
     Error::refused(status, error.code(), error.to_string(), error.next_step())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_any_other_server_says_first_is_about_the_server() {
+        let banner = "the server announced a message of 1397239858 bytes".to_owned();
+        assert!(is_about_the_server(&TargetError::TooMuch(banner)));
+        assert!(!is_about_the_server(&TargetError::Cursor));
+    }
 }
