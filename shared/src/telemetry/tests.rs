@@ -97,7 +97,7 @@ fn a_storm_of_lines_never_waits_and_what_is_lost_is_counted() {
     let (_guard, mut kept) = telemetry("info", None);
     let started = std::time::Instant::now();
     // Lines about a run are all kept while there is room.
-    let run = uuid::Uuid::now_v7();
+    let run = Uuid::now_v7();
 
     for number in 0..100_000 {
         tracing::info!(run.id = %run, number, "line");
