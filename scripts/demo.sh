@@ -13,7 +13,7 @@ elt="$CARGO_TARGET_DIR/debug/elt"
 data=$(mktemp -d "${TMPDIR:-/tmp}/elt-demo.XXXXXX")
 chmod 711 "$data" # as root, the database runs as another account, which must pass through
 export ELT_ADMIN_PASSWORD=demo-of-elt ELT_LOG_FORMAT=human
-export -n DATABASE_URL ELT_TARGET_URL # the demo has a database of its own
+export -n DATABASE_URL DATABASE_URL_FILE ELT_TARGET_URL ELT_TARGET_URL_FILE ELT_ADMIN_PASSWORD_FILE ELT_USER_PASSWORD_FILE # the demo has a database of its own
 log="$data/up.out"
 
 "$elt" up --data-dir "$data/elt" --listen 127.0.0.1:0 >"$log" 2>&1 &

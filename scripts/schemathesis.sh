@@ -15,7 +15,7 @@ cargo build --quiet --package elt
 data=$(mktemp -d "${TMPDIR:-/tmp}/elt-schemathesis.XXXXXX")
 chmod 711 "$data" # as root, elt and its database run as other accounts, which must pass through
 export ELT_ADMIN_PASSWORD=correct-horse-battery ELT_USER_PASSWORD=correct-horse-battery
-export -n DATABASE_URL ELT_TARGET_URL
+export -n DATABASE_URL DATABASE_URL_FILE ELT_TARGET_URL ELT_TARGET_URL_FILE ELT_ADMIN_PASSWORD_FILE ELT_USER_PASSWORD_FILE
 "$CARGO_TARGET_DIR/debug/elt" up --data-dir "$data/elt" --listen 127.0.0.1:0 >"$data/out" 2>&1 &
 up=$!
 finish() {

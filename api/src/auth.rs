@@ -20,6 +20,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::api_token::{self, Scope};
 use elt_shared::store::api_tokens::{self, ApiToken};
 use elt_shared::store::users::{self, Role, User};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::AppState;
@@ -71,6 +72,16 @@ impl Caller {
         }
     }
 
+    /// What the audit keeps of an API token besides its name, which another token may have later.
+    pub fn audit_detail(&self) -> Map<String, Value> {
+        match &self.credential {
+            Credential::Session(_) => Map::new(),
+            Credential::ApiToken(token) => {
+                Map::from_iter([("owner".into(), json!(token.owner)), ("token_id".into(), json!(token.id))])
+            }
+        }
+    }
+
     /// The login, for what only people may do.
     ///
     /// # Errors
@@ -107,13 +118,6 @@ impl Caller {
     /// Whether they own pipelines.
     pub fn is_admin(&self) -> bool {
         self.user.role == Role::Admin
-    }
-
-    /// The same caller with the rights of role `user`.
-    pub fn as_analyst(&self) -> Self {
-        let mut analyst = self.clone();
-        analyst.user.role = Role::User;
-        analyst
     }
 
     /// Whether they may do what this scope stands for: people by their role, API tokens also by their scopes.
@@ -306,15 +310,14 @@ async fn caller_of<S>(parts: &mut Parts, state: &S) -> Result<Caller>
 where
     AppState: FromRef<S>,
 {
-    let caller = authenticate(parts, &AppState::from_ref(state)).await?;
+    let state = AppState::from_ref(state);
+    let caller = authenticate(parts, &state).await?;
     if let Some(note) = parts.extensions.get::<AuditNote>() {
         note.actor(caller.name());
-        if let Credential::ApiToken(token) = &caller.credential {
-            note.detail("owner", token.owner.as_str());
-            note.detail("token_id", token.id.to_string());
-        }
+        caller.audit_detail().into_iter().for_each(|(key, value)| note.detail(&key, value));
     }
-    Ok(caller)
+    // Checked after the caller is noted, so that a refusal leaves its row in the audit.
+    require_second_factor(caller, parts, &state)
 }
 
 /// Role, lock-out, logout and revocation are read from the database at every request: they count at once.
@@ -335,11 +338,11 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
     user.filter(|user| session_counts(user, &claims))
         .map(|user| Caller::new(user, Credential::Session(claims)))
         .ok_or(Error::Unauthorized("the token is no longer valid: log in again"))
-        .and_then(|caller| require_second_factor(caller, parts, state))
 }
 
 /// Closes everything but a user's own account until the second factor is set up, if the settings ask for one.
 fn require_second_factor(caller: Caller, parts: &Parts, state: &AppState) -> Result<Caller> {
+    // A token whose owner lacks it was refused already.
     let is_missing = lacks_second_factor(&caller.user, state);
     let is_own_account = parts.uri.path().starts_with("/auth/");
     match is_missing && !is_own_account {

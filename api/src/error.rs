@@ -160,7 +160,7 @@ impl Error {
         match self {
             Self::Refused { next_step, .. } | Self::Limit { next_step, .. } => Some(next_step.clone()),
             Self::Config(_) => Some("Correct the YAML at the place named and send it again.".into()),
-            Self::TokenRefused(_) => Some("Create a new API token, or ask the owner of this one.".into()),
+            Self::TokenRefused(reason) => Some(reason.next_step().into()),
             other => next_step_of(other.status()),
         }
     }

@@ -62,6 +62,16 @@ impl RefusedToken {
             Self::Limited => "the API token has sent too many requests",
         }
     }
+
+    /// What the client can do about it.
+    pub fn next_step(self) -> &'static str {
+        match self {
+            Self::Unknown | Self::Expired | Self::Revoked => "Create a new API token, or ask the owner of this one.",
+            Self::OwnerDisabled => "Ask an admin to let the owner in again.",
+            Self::NoSecondFactor => "The owner sets it up on the page Account of the dashboard.",
+            Self::Limited => "Wait the time in `Retry-After`; ELT_TOKEN_RATE sets the limit.",
+        }
+    }
 }
 
 #[derive(Debug, Default, Clone, Copy)]

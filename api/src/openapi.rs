@@ -71,6 +71,11 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
 const FOR_ANY_INPUT: [(&str, &str); 1] = [("400", "The path, the query or the body cannot be read")];
 const FOR_A_BODY: [(&str, &str); 2] = [("413", "The body is too large"), ("415", "The body has the wrong media type")];
 const FOR_JSON: [(&str, &str); 1] = [("422", "The JSON does not match the schema")];
+const FOR_CALLERS: [(&str, &str); 2] = [
+    ("401", "No valid token was sent"),
+    ("403", "The role, the scopes of the API token or its pipelines do not allow it"),
+];
+const FOR_API_TOKENS: [(&str, &str); 1] = [("429", "The API token has sent too many requests")];
 const ALWAYS: [(&str, &str); 1] = [("default", "Any other problem")];
 
 /// Gives every error its real media type, and lists the errors that extractors and layers return.
@@ -81,6 +86,10 @@ fn describe_problems(operation: &mut Operation) {
     });
     let has_input = body.is_some() || operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
     let mut also: Vec<(&str, &str)> = ALWAYS.to_vec();
+    let security = operation.security.as_deref().unwrap_or_default();
+    also.extend(FOR_CALLERS.iter().filter(|_| !security.is_empty()));
+    // The first of them is for the tokens of logins.
+    also.extend(FOR_API_TOKENS.iter().filter(|_| security.len() > 1));
     also.extend(FOR_ANY_INPUT.iter().filter(|_| has_input));
     also.extend(FOR_A_BODY.iter().filter(|_| body.is_some()));
     also.extend(FOR_JSON.iter().filter(|_| body.is_some_and(|body| body.content.contains_key("application/json"))));

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
+use elt_shared::api_token::Scope;
 use elt_shared::config::{Document, NoReferences, Resolve, TargetConfig};
-use elt_shared::settings::References;
+use elt_shared::secret::Secret;
+use elt_shared::settings::{NetworkSettings, References};
 use elt_shared::store::configs::ConfigVersion;
 use elt_shared::target::{self, AnswerLimits, Export, Page, PageQuery, TableRef, TargetError, export_csv, read_page};
 use futures::Stream;
@@ -25,13 +27,14 @@ const LONGEST_PAGE: Duration = Duration::from_secs(50);
 /// `Retry-After` of a request that found no place, in seconds.
 const PLACE_RETRY: u64 = 5;
 
-/// What a text names as its target. An admin's may refer to what the settings allow; an analyst's refers to nothing.
+/// What a text names as its target. An admin's may refer to what the settings allow; that of an analyst, or of an API
+/// token without the scope `admin`, refers to nothing.
 ///
 /// # Errors
 /// When there is no target in it.
 pub fn target_of(state: &AppState, caller: &Caller, document: &Document) -> Result<TargetConfig> {
     let allowed = References::allowed(&state.settings.env_allow);
-    let resolve: &dyn Resolve = if caller.is_admin() { &allowed } else { &NoReferences };
+    let resolve: &dyn Resolve = if caller.has(Scope::Admin) { &allowed } else { &NoReferences };
     Ok(document.target(resolve)?.value)
 }
 
@@ -88,22 +91,34 @@ pub async fn open(state: &AppState, caller: &Caller, target: &TargetConfig) -> R
     if let Some(retry_after) = state.target_failures.must_wait(caller.user.id) {
         return Err(failed_too_often(retry_after));
     }
-    let (default, network) = (state.settings.target_url.as_ref(), state.settings.network_of(caller.is_admin()));
-    let opened = async {
-        let (database, limits) = (&target.database, AnswerLimits::VIEW);
-        let mut connection = match caller.is_admin() {
-            true => target::connect(database, default, &network, "elt:api", limits).await?,
-            false => target::connect_evenly(database, default, &network, "elt:api", limits).await?,
-        };
-        let table = TableRef::find(&mut connection, &target.table).await?;
-        Ok(OpenTarget { table, connection, place })
-    };
-    opened.await.map_err(|error| {
-        if is_about_the_server(&error) {
-            state.target_failures.note(caller.user.id);
+    let network = state.settings.network_of(caller.has(Scope::Admin));
+    let (default, wanted, evenly) = (state.settings.target_url.clone(), target.clone(), !caller.has(Scope::Admin));
+    let (failures, user) = (state.target_failures.clone(), caller.user.id);
+    // The task goes on when the client hangs up, so that a failure counts and the place is taken until it is known.
+    let opening = tokio::spawn(async move {
+        let opened = connect(&wanted, default.as_ref(), &network, evenly).await;
+        if opened.as_ref().is_err_and(is_about_the_server) {
+            failures.note(user);
         }
-        tell(error, caller)
-    })
+        opened.map(|(connection, table)| OpenTarget { table, connection, place })
+    });
+    let opened = opening.await.unwrap_or_else(|error| Err(failed(io::Error::other(error))));
+    opened.map_err(|error| tell(error, caller))
+}
+
+async fn connect(
+    target: &TargetConfig,
+    default: Option<&Secret>,
+    network: &NetworkSettings,
+    evenly: bool,
+) -> Result<(PgConnection, TableRef), TargetError> {
+    let (database, limits) = (&target.database, AnswerLimits::VIEW);
+    let mut connection = match evenly {
+        true => target::connect_evenly(database, default, network, "elt:api", limits).await?,
+        false => target::connect(database, default, network, "elt:api", limits).await?,
+    };
+    let table = TableRef::find(&mut connection, &target.table).await?;
+    Ok((connection, table))
 }
 
 fn no_place(full: Full) -> Error {
@@ -171,7 +186,7 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
         Certificate, ControlDatabase, Database, Login, NoConnect, NoDatabase, NoTable, NoTls, Refused, Reserved,
         TooMuch, Unreachable,
     };
-    if is_about_the_server(&error) && !caller.is_admin() {
+    if is_about_the_server(&error) && !caller.has(Scope::Admin) {
         return Error::refused(
             StatusCode::BAD_GATEWAY,
             "target_unusable",

@@ -16,7 +16,7 @@ use crate::out;
 pub struct RunAs {
     /// The account to run as when root starts elt. Default: the one the data folder belongs to, else `elt`, `postgres`
     /// or `nobody`, the first that this machine has.
-    #[arg(long, env = "ELT_RUN_AS", conflicts_with = "allow_root")]
+    #[arg(long, env = "ELT_RUN_AS")]
     run_as: Option<String>,
     /// Go on as root. Then a config can make elt read every file of this machine that lies in ELT_FS_ROOTS.
     #[arg(long, env = "ELT_ALLOW_ROOT", value_parser = BoolishValueParser::new())]
@@ -33,6 +33,13 @@ impl RunAs {
     pub fn drop_root(&self, data_dir: &Path) -> anyhow::Result<()> {
         if !geteuid().is_root() {
             return self.require_own_account();
+        }
+        if self.allow_root && self.run_as.is_some() {
+            return Err(refuse(
+                Exit::Settings,
+                "an account to run as is named, and running as root is allowed as well",
+                "Set either ELT_RUN_AS (--run-as) or ELT_ALLOW_ROOT (--allow-root).",
+            ));
         }
         if self.allow_root {
             out::problem(

@@ -12,6 +12,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
 use crate::keys::Keys;
+use crate::operator::operator;
 use crate::out;
 
 /// Rows read at a time for an export.
@@ -169,7 +170,7 @@ impl Deed<'_> {
     }
 
     async fn write(self, tx: &mut PgConnection, keys: &KeyRing, outcome: &str) -> anyhow::Result<()> {
-        let (actor, action) = (actor(), format!("elt {}", self.action));
+        let (actor, action) = (operator(), format!("elt {}", self.action));
         let row = NewAuditRow {
             actor: &actor,
             ip: None,
@@ -179,15 +180,15 @@ impl Deed<'_> {
             detail: self.detail,
             request_id: None,
         };
-        audit::append(tx, keys, row).await.context("could not write the audit, so nothing was changed")
+        audit::append(tx, keys, row).await.map_err(|error| match error {
+            sqlx::Error::Configuration(reason) => refuse(
+                Exit::Settings,
+                format!("nothing was changed: {reason}"),
+                "Set ELT_SECRET_KEY, or name the --data-dir of the `elt up` that made the keys.",
+            ),
+            error => anyhow::Error::new(error).context("could not write the audit, so nothing was changed"),
+        })
     }
-}
-
-/// Who runs this program: `cli:ann`, or `cli:1000` for an account without a name.
-fn actor() -> String {
-    let account = nix::unistd::getuid();
-    let name = nix::unistd::User::from_uid(account).ok().flatten().map(|user| user.name);
-    format!("cli:{}", name.unwrap_or_else(|| account.to_string()))
 }
 
 fn known_head(text: &str) -> Result<(i64, Vec<u8>), String> {

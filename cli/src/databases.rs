@@ -137,9 +137,11 @@ pub struct Logins {
 }
 
 impl Logins {
-    /// The login of `DATABASE_URL` for everything, and the owner's for migrations when it was given.
+    /// The login of `DATABASE_URL` for servers and workers, and the owner's, when it was given, for migrations and commands:
+    /// `elt run` does the work of both.
     fn given(own: PgConnectOptions, owner: Option<PgConnectOptions>) -> Self {
-        Self { owner: owner.unwrap_or_else(|| own.clone()), api: own.clone(), worker: own.clone(), command: own }
+        let owner = owner.unwrap_or_else(|| own.clone());
+        Self { command: owner.clone(), owner, api: own.clone(), worker: own }
     }
 
     /// The roles of the private cluster. Commands work as the owner, because only the account that owns the data folder

@@ -80,6 +80,10 @@ impl<'a> Here<'a> {
         let queue = job::private_queue();
         let mut settings = worker::settings(databases, worker, keys.secret.clone(), &stop)?;
         settings.queue.clone_from(&queue);
+        if !databases.are_private() {
+            // The data folder's key is not the one that signs the audit of another database.
+            settings.keys = None;
+        }
         Ok(Self { stop, databases, keys, queue, settings })
     }
 

@@ -149,7 +149,10 @@ impl Action {
             Ok(Some((name, password))) => out::print(&format!("password of {name}: {}", password.expose())),
             Ok(None) => {}
             Err(error) => {
-                failed.failed(db, keys).await?;
+                // The first error is returned, because it says what went wrong.
+                if let Err(unnoted) = failed.failed(db, keys).await {
+                    out::problem(&format!("the failed command could not be noted in the audit: {unnoted:#}"));
+                }
                 return Err(error);
             }
         }

@@ -1,5 +1,6 @@
 //! API tokens: what programs may do in the name of a user or a service account, and for how long.
 
+use reqwest::multipart::Form;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
@@ -377,6 +378,15 @@ async fn a_yaml_that_a_token_sends_refers_to_nothing_of_the_server() {
     assert!(!kept.contains("elt-tests"), "{kept}");
     let resolved = detail(&["data", "admin"]).await;
     assert!(resolved.contains("elt-tests"), "{resolved}");
+
+    // The same holds for a YAML that a token has stored before.
+    let uploader = app.api_token("uploader", &["upload", "data"], json!({})).await;
+    let uploader = text(&uploader["token"]);
+    let id = app.post("/upload-config").bearer(uploader).yaml(yaml).await.ok()["id"].to_string();
+    let kept = app.post("/data-view").bearer(uploader).form(Form::new().text("config_id", id.clone())).await;
+    assert!(!kept.text.contains("elt-tests"), "{}", kept.text);
+    let resolved = app.post("/data-view").form(Form::new().text("config_id", id.clone())).await;
+    assert!(resolved.text.contains("elt-tests"), "{}", resolved.text);
 }
 
 #[tokio::test]

@@ -127,10 +127,35 @@ async fn a_row_known_from_an_earlier_verification_must_still_be_there() {
 async fn a_forged_row_without_the_key_does_not_fit() {
     let control = with_rows(2).await;
     let stranger = KeyRing::of("another key that a stranger has, 32 bytes".into(), Vec::new()).expect("a key");
+    // A process with the stranger's key adds nothing by itself, so the ends are forged first.
+    sqlx::query("update audit_chain set key_id = null, mac = null").execute(&control.db).await.expect("forged");
     append(&control.db, &stranger, "POST /forged", json!({})).await;
     let found = verify(&control).await.problem.expect("noticed");
     assert_eq!(found.code(), "wrong_secret_key");
     assert!(found.to_string().starts_with("row 3 was written with the secret key"), "{found}");
+}
+
+#[tokio::test]
+async fn a_process_with_another_key_adds_and_removes_nothing_and_the_audit_stays_intact() {
+    let control = with_rows(2).await;
+    let other = KeyRing::of("another key of another installation, 32 bytes".into(), Vec::new()).expect("a key");
+    let row = NewAuditRow {
+        actor: "cli:ann",
+        ip: None,
+        action: "user add",
+        object: None,
+        outcome: "done",
+        detail: json!({}),
+        request_id: None,
+    };
+    let mut tx = control.db.begin().await.expect("a transaction");
+    let refused = audit::append(&mut tx, &other, row).await.expect_err("another key");
+    assert!(refused.to_string().contains("signed with another secret key"), "{refused}");
+    drop(tx);
+    audit::remove_old(&control.db, &other, Utc::now(), 10).await.expect_err("another key");
+    append(&control.db, &keys(), "POST /after", json!({})).await;
+    let verdict = verify(&control).await;
+    assert_eq!((verdict.verified, verdict.problem), (3, None));
 }
 
 #[tokio::test]

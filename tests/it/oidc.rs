@@ -400,6 +400,41 @@ async fn a_local_user_of_the_same_name_is_never_taken_over() {
 }
 
 #[tokio::test]
+async fn a_person_gets_no_name_that_the_audit_uses_for_programs() {
+    let (provider, key, app) = start().await;
+    for who in ["token:deploy", "CLI:root"] {
+        let token = token_of(&app, &log_in(&provider, &key, &app, who, json!(["elt-admins"])).await).await;
+        let name = me(&app, &token).await["username"].as_str().expect("a name").to_lowercase();
+        assert!(!name.starts_with("token:") && !name.starts_with("cli:"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_added_and_gets_another_role_is_in_the_audit() {
+    let (provider, key, app) = start().await;
+    for groups in [json!(["analysts"]), json!(["analysts"]), json!(["elt-admins"])] {
+        log_in(&provider, &key, &app, "ann", groups).await;
+    }
+    let rows =
+        app.control("select actor, detail from elt.audit where action = 'GET /auth/oidc/callback' order by id").await;
+    let noted: Vec<_> = rows.iter().map(|row| (&row["detail"]["created"], &row["detail"]["role"])).collect();
+    assert_eq!(noted, [(&json!(true), &json!("user")), (&json!(false), &json!("admin"))]);
+    assert!(rows.iter().all(|row| row["actor"] == "ann"));
+}
+
+#[tokio::test]
+async fn the_api_tokens_of_a_person_without_a_group_are_revoked() {
+    let (provider, key, app) = start().await;
+    let session = token_of(&app, &log_in(&provider, &key, &app, "ann", json!(["elt-admins"])).await).await;
+    let asked = json!({ "name": "mine", "scopes": ["read"] });
+    let created = app.post("/tokens").bearer(&session).json(asked).await.ok();
+    let program = created["token"].as_str().expect("a token");
+    app.get("/runs").bearer(program).await.ok();
+    log_in(&provider, &key, &app, "ann", json!([])).await;
+    app.get("/runs").bearer(program).await.problem(401);
+}
+
+#[tokio::test]
 async fn without_a_provider_there_is_only_the_password() {
     let app = TestApp::start_with(|options| options.workers = 0).await;
     assert_eq!(app.get("/auth/methods").as_nobody().await.ok(), json!({ "oidc": false }));

@@ -1,7 +1,7 @@
 //! What a user may store, what admins may delete, and what retention leaves.
 
 use elt_shared::queue::retention;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::TestApp;
 
@@ -28,6 +28,10 @@ async fn an_analyst_stores_a_bounded_number_of_configs_and_an_admin_does_not() {
     assert_eq!(refused["code"], "quota_exceeded");
     assert!(refused["next_step"].as_str().is_some_and(|step| step.contains("ELT_CONFIGS_PER_USER")), "{refused}");
     app.post("/upload-config").as_user().yaml(&yaml("small", 0)).await.ok();
+    let asked = json!({ "name": "mine", "scopes": ["upload"] });
+    let token = app.post("/tokens").as_user().json(asked).await.ok()["token"].as_str().expect("a token").to_owned();
+    let refused = app.post("/upload-config").bearer(&token).yaml(&yaml("small", 3)).await.problem(403);
+    assert_eq!(refused["code"], "quota_exceeded", "a token stores in the name of its owner");
     for number in 0..5 {
         upload(&app, &yaml("more", number)).await;
     }

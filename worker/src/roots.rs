@@ -47,7 +47,7 @@ impl Default for Roots {
 }
 
 impl From<Vec<PathBuf>> for Roots {
-    /// Files may be read and written below these folders; anywhere when there are none.
+    /// Files may be read and written below these folders. An empty list allows every folder.
     fn from(folders: Vec<PathBuf>) -> Self {
         let writable = (!folders.is_empty()).then(|| folders.iter().map(|folder| resolved(folder)).collect());
         Self { readable: readable(&folders), writable, own: Vec::new(), outputs: None }
@@ -55,7 +55,7 @@ impl From<Vec<PathBuf>> for Roots {
 }
 
 impl Roots {
-    /// Files may be read below these folders (anywhere when there are none), apart from what the program keeps for
+    /// Files may be read below these folders (everywhere when the list is empty), apart from what the program keeps for
     /// itself in its data folder, and written below that folder's `output`.
     pub fn new(folders: Vec<PathBuf>, data_dir: &Path) -> Self {
         // The path is resolved without `output`, because the first run makes that folder.

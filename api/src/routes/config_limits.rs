@@ -28,8 +28,12 @@ async fn delete(
     Path(id): Path<i64>,
 ) -> Result<StatusCode> {
     note.object("config", id);
-    match config_limits::delete(&state.db, id).await? {
-        Deletion::Deleted => Ok(StatusCode::NO_CONTENT),
+    let mut tx = state.db.begin().await?;
+    match config_limits::delete(&mut *tx, id).await? {
+        Deletion::Deleted => {
+            note.commit(tx, StatusCode::NO_CONTENT).await?;
+            Ok(StatusCode::NO_CONTENT)
+        }
         Deletion::Missing => Err(Error::NotFound(format!("config {id}"))),
         Deletion::InUse => Err(Error::conflict(
             "config_in_use",
@@ -53,7 +57,7 @@ pub async fn check_quota(state: &AppState, tx: &mut PgConnection, caller: &Calle
     if caller.is_admin() {
         return Ok(());
     }
-    let usage = config_limits::usage(tx, caller.name()).await?;
+    let usage = config_limits::usage(tx, &caller.user).await?;
     let (most, mib) = (state.settings.configs_per_user, state.settings.config_mib_per_user);
     if usage.versions <= i64::from(most) && usage.bytes <= i64::from(mib) << 20 {
         return Ok(());

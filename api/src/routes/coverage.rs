@@ -11,6 +11,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::AppState;
+use crate::audit::AuditNote;
 use crate::auth::{Allowed, Data, Manage};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
@@ -130,11 +131,15 @@ struct ImportAnswer {
 async fn import(
     State(state): State<AppState>,
     _caller: Allowed<Manage>,
+    note: AuditNote,
     Params(query): Params<ImportQuery>,
     Json(report): Json<Value>,
 ) -> Result<(StatusCode, Json<ImportAnswer>)> {
     let report = Report::read(&report).map_err(|error| Error::unprocessable("not_a_report", error.to_string()))?;
-    let id = coverage::import(&state.db, &report, query.commit.as_deref()).await?;
+    let mut tx = state.db.begin().await?;
+    let id = coverage::import(&mut *tx, &report, query.commit.as_deref()).await?;
+    note.object("coverage report", id);
+    note.commit(tx, StatusCode::CREATED).await?;
     Ok((StatusCode::CREATED, Json(ImportAnswer { id, percent_covered: report.percent_covered() })))
 }
 

@@ -9,16 +9,19 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, open, openat, statat};
 use rustix::io::Errno;
 
-/// The files and folders of a data folder, by the start of their names.
-const OWN: [&str; 5] = ["elt.log", "keys.json", "output", "postgres", "spool"];
+/// The folders of a data folder.
+const FOLDERS: [&str; 3] = ["output", "postgres", "spool"];
+/// The files of a data folder, by the start of their names: old logs and unfinished files have a number behind it.
+const FILES: [&str; 2] = ["elt.log", "keys.json"];
 /// Folders inside each other that are looked into.
 const MAX_DEPTH: usize = 64;
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Whether a folder is empty or holds what elt makes: then it may be given to another account.
+/// Whether a folder is empty or holds a file that only elt makes: then it may be given to another account. Folders called
+/// `output` and the like are in many places.
 pub(super) fn is_data_folder(data_dir: &Path) -> io::Result<bool> {
     let names = names(&open(data_dir, FOLDER, Mode::empty())?)?;
-    Ok(names.is_empty() || names.iter().any(|name| is_own(name)))
+    Ok(names.iter().any(|name| is_own_file(name)))
 }
 
 /// Gives everything of elt in a data folder that belongs to root to another account. No link is followed, so that nothing
@@ -63,5 +66,9 @@ fn names(folder: &OwnedFd) -> io::Result<Vec<OsString>> {
 }
 
 fn is_own(name: &OsStr) -> bool {
-    OWN.iter().any(|own| name.as_bytes().starts_with(own.as_bytes()))
+    is_own_file(name) || FOLDERS.iter().any(|folder| name == *folder)
+}
+
+fn is_own_file(name: &OsStr) -> bool {
+    FILES.iter().any(|file| name.as_bytes().starts_with(file.as_bytes()))
 }

@@ -90,7 +90,8 @@ pub async fn resolve(settings: &NetworkSettings, host: &str, port: u16) -> Resul
     }
 }
 
-/// Checks a host that is an address already, in any of its spellings; names are checked when they are looked up.
+/// Checks a host that is an address already, in the spelling that a parsed URL gives it; names are checked when they are
+/// looked up.
 ///
 /// # Errors
 /// When the address is refused.

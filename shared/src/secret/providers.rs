@@ -12,7 +12,7 @@ pub trait KeyProvider: fmt::Debug + Send + Sync {
     /// All keys. The first one seals, and every one opens.
     ///
     /// # Errors
-    /// When the keys cannot be read, or when there are none.
+    /// When the keys cannot be read, or when no key is there.
     fn keys(&self) -> Result<Vec<Secret>, KeyError>;
 
     /// A value that changes whenever the keys do. `None`: the keys never change while the process runs.

@@ -87,8 +87,8 @@ impl OpenError {
     pub fn next_step(&self) -> &'static str {
         match self {
             Self::WrongKey { .. } => {
-                "Start every process with the secret key it was sealed with: as ELT_SECRET_KEY, or as one of \
-                 ELT_SECRET_KEY_OLD. Nothing is lost or overwritten until then."
+                "Start every process with the ELT_SECRET_KEY that it was sealed with. Nothing is lost or overwritten until \
+                 then."
             }
             Self::Damaged { .. } => "Restore the control database from a backup, or write the value again.",
         }

@@ -40,13 +40,6 @@ pub struct ApiToken {
     pub created_at: DateTime<Utc>,
 }
 
-impl ApiToken {
-    /// Whether it is neither expired nor revoked.
-    pub fn is_live(&self) -> bool {
-        !self.expired && self.revoked_at.is_none()
-    }
-}
-
 /// What became of a token to create.
 #[derive(Debug)]
 pub enum Creation {
@@ -169,6 +162,15 @@ pub async fn list(
 pub async fn revoke(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
     sqlx::query("update api_tokens set revoked_at = clock_timestamp() where id = $1 and revoked_at is null")
         .bind(id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Revokes all tokens of a user.
+pub async fn revoke_all(db: impl PgExecutor<'_>, owner: Uuid) -> sqlx::Result<()> {
+    sqlx::query("update api_tokens set revoked_at = clock_timestamp() where owner_id = $1 and revoked_at is null")
+        .bind(owner)
         .execute(db)
         .await?;
     Ok(())

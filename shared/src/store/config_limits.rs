@@ -5,6 +5,8 @@
 
 use sqlx::{FromRow, PgExecutor};
 
+use super::users::User;
+
 /// What one user stores.
 #[derive(Debug, Clone, Copy, FromRow)]
 pub struct Usage {
@@ -27,13 +29,15 @@ pub enum Deletion {
     Newest,
 }
 
-/// What a user stores, including what the caller's transaction has added.
-pub async fn usage(db: impl PgExecutor<'_>, username: &str) -> sqlx::Result<Usage> {
+/// What a user and the user's API tokens store, including what the caller's transaction has added.
+pub async fn usage(db: impl PgExecutor<'_>, user: &User) -> sqlx::Result<Usage> {
     sqlx::query_as(
         "select count(*) as versions, coalesce(sum(octet_length(yaml_content)), 0)::bigint as bytes
-         from config_history where created_by = $1",
+         from config_history where created_by = $1
+            or created_by in (select 'token:' || name from api_tokens where owner_id = $2)",
     )
-    .bind(username)
+    .bind(&user.username)
+    .bind(user.id)
     .fetch_one(db)
     .await
 }

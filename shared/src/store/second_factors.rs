@@ -110,7 +110,7 @@ pub async fn use_recovery_code(db: impl PgExecutor<'_>, user_id: Uuid, code_hash
     Ok(used.rows_affected() == 1)
 }
 
-/// Removes the second factor of a user. Returns false when there is none.
+/// Removes the second factor of a user. Returns false when the user has no second factor.
 pub async fn remove(db: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<bool> {
     let removed = sqlx::query("delete from second_factors where user_id = $1").bind(user_id).execute(db).await?;
     Ok(removed.rows_affected() == 1)

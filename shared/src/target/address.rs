@@ -1,7 +1,7 @@
 //! The address of a PostgreSQL database: the one reader of `postgres://…` URLs, for configs and for the settings
 //! `DATABASE_URL` and `ELT_TARGET_URL`.
 //!
-//! What a URL leaves out is a fixed default. Nothing comes from `PG*` variables, password files or service files,
+//! What the URL of a target leaves out is a fixed default. Nothing comes from `PG*` variables, password files or service files,
 //! because whoever writes a config must not be able to use the credentials of the process that reads it.
 //!
 //! # Layout

@@ -164,7 +164,9 @@ impl TargetError {
             }
             Self::Address(AddressProblem::Socket) => "Name a host, such as 127.0.0.1.",
             Self::Address(_) => "Write `target.url` as postgres://user:password@host:port/database.",
-            Self::Host(_) => "Correct `host` under `target:`, or allow it with ELT_NET_ALLOW.",
+            Self::Host(_) => {
+                "Correct `host` under `target:`, or ask the operator to allow it with the setting that the message names."
+            }
             Self::Login { .. } => "Correct `user` and `password` under `target:`, or the server's pg_hba.conf.",
             Self::NoDatabase { .. } => "Create the database, or correct `database` under `target:`.",
             Self::NoConnect { .. } => {

@@ -1,5 +1,5 @@
-//! Lines that repeat: of one place in the code, only so many a minute are kept in the database. The rest is counted, and
-//! one line says how many there were. Lines about a run are all kept, because only its work makes them.
+//! Limits how many log lines of one place in the code are kept in the database within a minute. The others are counted,
+//! and one line says how many they were. Lines about a run are all kept, because only its work makes them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

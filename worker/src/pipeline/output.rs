@@ -94,12 +94,15 @@ async fn publish_as(context: &RunContext, place: &OutputPlace, unfinished: &OsSt
 /// Remembers a file before it gets its name: if this worker is lost in between, the next run knows the file. Returns
 /// whether it replaces one.
 async fn note(context: &RunContext, place: &OutputPlace, file: &FileIdentity) -> Result<bool> {
-    let replaces = replaceable(context, place, None).await?.file_is_there;
-    let noted = outputs::note(&context.control, &place.key(), &context.config.name, context.run.id, file).await;
-    match noted.map_err(asking)? {
-        true => Ok(replaces),
-        false => Err(taken(place, "another pipeline")),
+    let Replaceable { file_is_there, unnoted, .. } = replaceable(context, place, None).await?;
+    // The file that is there stays known when this worker is lost before the other one gets its name.
+    for file in unnoted.iter().chain([file]) {
+        let noted = outputs::note(&context.control, &place.key(), &context.config.name, context.run.id, file).await;
+        if !noted.map_err(asking)? {
+            return Err(taken(place, "another pipeline"));
+        }
     }
+    Ok(file_is_there)
 }
 
 /// A place whose file may be replaced.
@@ -107,6 +110,8 @@ struct Replaceable {
     /// The pipeline that the place belonged to so far.
     owner: Option<Owner>,
     file_is_there: bool,
+    /// The file that is there, when it is from before files were noted.
+    unnoted: Option<FileIdentity>,
 }
 
 /// Checks that a place belongs to no other pipeline, and that an earlier run of this one wrote the file that is there.
@@ -126,14 +131,14 @@ async fn replaceable(
         return Err(taken(place, &other.pipeline));
     }
     match there {
-        There::Nothing => return Ok(Replaceable { owner, file_is_there: false }),
+        There::Nothing => return Ok(Replaceable { owner, file_is_there: false, unnoted: None }),
         There::File(file) => match writer(context, place, file).await? {
             Some(pipeline) if pipeline == context.config.name => {
-                return Ok(Replaceable { owner, file_is_there: true });
+                return Ok(Replaceable { owner, file_is_there: true, unnoted: None });
             }
             Some(other) => return Err(taken(place, &other)),
             None if wrote_before_files_were_noted(context, place).await? => {
-                return Ok(Replaceable { owner, file_is_there: true });
+                return Ok(Replaceable { owner, file_is_there: true, unnoted: Some(file) });
             }
             None => {}
         },

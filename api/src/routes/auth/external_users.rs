@@ -2,8 +2,8 @@
 //! groups at every login.
 
 use elt_shared::store::audit::{self, NewAuditRow};
-use elt_shared::store::sessions;
 use elt_shared::store::users::{self, Change, Identity, Role, User};
+use elt_shared::store::{api_tokens, sessions};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -85,7 +85,7 @@ impl From<ProviderError> for Refusal {
     }
 }
 
-/// The user of a person, added at the first login. A login that is refused leaves a row in the audit.
+/// The user of a person, added at the first login. A new user, another role and a refused login leave a row in the audit.
 pub(super) async fn user_of(
     state: &AppState,
     client: &Client,
@@ -97,18 +97,24 @@ pub(super) async fn user_of(
     let mut tx = state.db.begin().await?;
     let known = users::lock_external(&mut *tx, identity).await?;
     let name = known.as_ref().map_or_else(|| wished_name(claims), |user| user.username.clone());
+    let role_before = known.as_ref().map(|user| user.role);
     let admitted = admit(&mut tx, identity, known, &name, role).await;
-    if let Err(refusal @ (Refusal::NoRole | Refusal::Disabled)) = &admitted {
+    let news = match &admitted {
+        Ok(user) if role_before == Some(user.role) => None,
+        Ok(user) => {
+            let detail = json!({ "created": role_before.is_none(), "role": user.role.as_str() });
+            Some(("done", user.username.as_str(), Some(format!("user {}", user.id)), detail))
+        }
+        Err(refusal @ (Refusal::NoRole | Refusal::Disabled)) => {
+            Some(("denied", name.as_str(), None, json!({ "code": refusal.code() })))
+        }
+        Err(_) => None,
+    };
+    if let Some((outcome, actor, object, detail)) = news {
         let ip = ip.to_string();
-        let row = NewAuditRow {
-            actor: &name,
-            ip: Some(&ip),
-            action: "GET /auth/oidc/callback",
-            object: None,
-            outcome: "denied",
-            detail: json!({ "code": refusal.code() }),
-            request_id: None,
-        };
+        let action = "GET /auth/oidc/callback";
+        let (ip, object) = (Some(ip.as_str()), object.as_deref());
+        let row = NewAuditRow { actor, ip, action, object, outcome, detail, request_id: None };
         audit::append(&mut tx, &state.keys, row).await?;
     }
     // A refused login changes the user, too: lost groups take the role at once.
@@ -131,6 +137,7 @@ async fn admit(
                 set_role(db, &user, Role::User).await?;
             }
             sessions::end_all(&mut *db, user.id, None).await?;
+            api_tokens::revoke_all(&mut *db, user.id).await?;
             Err(Refusal::NoRole)
         }
         (Some(user), Some(role)) => {
@@ -157,7 +164,7 @@ async fn add(db: &mut PgConnection, identity: Identity<'_>, name: &str, role: Ro
 /// The name a person wishes for, as far as it can be a name here.
 fn wished_name(claims: &IdClaims) -> String {
     let wished = [claims.preferred_username.as_deref(), claims.email.as_deref(), Some(claims.sub.as_str())];
-    let usable = |name: &&str| !name.is_empty() && !name.chars().any(char::is_control);
+    let usable = |name: &&str| !name.is_empty() && !name.chars().any(char::is_control) && !users::is_reserved(name);
     let name = wished.into_iter().flatten().map(str::trim).find(usable).unwrap_or("user");
     name.chars().take(LONGEST_NAME).collect()
 }

@@ -11,15 +11,15 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use super::MAX_LOGIN_BYTES;
-use super::login::check_password;
 use super::sessions::{Device, LoginAnswer, begin};
+use super::totp::ask_password;
 use crate::AppState;
 use crate::audit::AuditNote;
 use crate::auth::AnyUser;
 use crate::client::ClientIp;
 use crate::error::{Error, Problem, Result};
 use crate::extract::Json;
-use crate::routes::users::{external_user, hash};
+use crate::routes::users::hash;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(change_password).layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES)))
@@ -50,20 +50,10 @@ async fn change_password(
     Json(request): Json<ChangePassword>,
 ) -> Result<Json<LoginAnswer>> {
     note.object("user", caller.user.id);
-    if caller.user.issuer.is_some() {
-        return Err(external_user());
-    }
-    let login = check_password(&state, ip, caller.name(), request.old_password).await?.ok_or_else(|| {
-        Error::refused(
-            StatusCode::FORBIDDEN,
-            "wrong_password",
-            "the old password is wrong",
-            "Send the password you log in with; an admin can set a new one.",
-        )
-    })?;
+    let known = ask_password(&state, ip, &caller, request.old_password).await?;
     let change = Change { password_hash: Some(hash(request.new_password).await?), ..Change::default() };
     let mut tx = state.db.begin().await?;
-    let changed = users::change(&mut *tx, login.user.id, &change).await?;
+    let changed = users::change(&mut *tx, known.id, &change).await?;
     let user = changed.ok_or(Error::Unauthorized("the token is no longer valid: log in again"))?;
     note.detail("password_changed", true);
     // Signed at the instant of the change: older tokens are void, this one is not.

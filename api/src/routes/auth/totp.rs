@@ -6,6 +6,7 @@ use elt_shared::secret::Secret;
 use elt_shared::store::users::User;
 use elt_shared::store::{login_failures, second_factors, sessions, users};
 use serde::{Deserialize, Serialize};
+use sqlx::{Postgres, Transaction};
 use utoipa::ToSchema;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
@@ -46,22 +47,48 @@ pub(super) async fn require_code(state: &AppState, ip: ClientIp, user: &User, co
             "Send the password again together with `code`: six digits, or a recovery code.",
         )
     })?;
-    match use_code(state, ip, user, code, true).await? {
+    let mut tx = state.db.begin().await?;
+    let checked = second_factor::check(&mut tx, &state.keys, user, code, true).await?;
+    tx.commit().await?;
+    match checked {
+        // A factor that was removed since the password was checked is not asked for.
         Checked::Right | Checked::Missing => Ok(()),
-        Checked::Wait(retry_after) => Err(Error::TooMany { retry_after }),
-        Checked::Wrong => Err(wrong_code(StatusCode::UNAUTHORIZED)),
+        checked => Err(refusal(state, ip, user, checked, StatusCode::UNAUTHORIZED).await?),
     }
 }
 
-/// Checks a code and uses it up. A wrong one also counts as a failed login of this name and address.
-async fn use_code(state: &AppState, ip: ClientIp, user: &User, code: &str, confirmed: bool) -> Result<Checked> {
+/// Checks a code and uses it up, in the transaction of the change that it allows: the factor stays locked until the change
+/// is committed, so that no other request replaces it in between.
+///
+/// # Errors
+/// 403 `wrong_code`, 409 without a second factor, 429 after too many wrong codes.
+async fn use_code<'a>(
+    state: &'a AppState,
+    ip: ClientIp,
+    user: &User,
+    code: &Secret,
+    confirmed: bool,
+) -> Result<Transaction<'a, Postgres>> {
     let mut tx = state.db.begin().await?;
-    let checked = second_factor::check(&mut tx, &state.keys, user, code, confirmed).await?;
-    tx.commit().await?;
-    if checked == Checked::Wrong {
-        login_failures::note(&state.db, &user.username, &ip.network()).await?;
+    let checked = second_factor::check(&mut tx, &state.keys, user, code.expose(), confirmed).await?;
+    if checked == Checked::Right {
+        return Ok(tx);
     }
-    Ok(checked)
+    // Keeps the count of wrong codes.
+    tx.commit().await?;
+    Err(refusal(state, ip, user, checked, StatusCode::FORBIDDEN).await?)
+}
+
+/// The answer to a code that was not right. A wrong one also counts as a failed login of this name and address.
+async fn refusal(state: &AppState, ip: ClientIp, user: &User, checked: Checked, status: StatusCode) -> Result<Error> {
+    Ok(match checked {
+        Checked::Wait(retry_after) => Error::TooMany { retry_after },
+        Checked::Wrong => {
+            login_failures::note(&state.db, &user.username, &ip.network()).await?;
+            wrong_code(status)
+        }
+        Checked::Missing | Checked::Right => missing(),
+    })
 }
 
 fn wrong_code(status: StatusCode) -> Error {
@@ -86,7 +113,11 @@ struct Password {
     password: Secret,
 }
 
-async fn ask_password(state: &AppState, ip: ClientIp, caller: &Caller, password: Secret) -> Result<User> {
+/// The caller, who has sent the password again.
+///
+/// # Errors
+/// 403 `wrong_password`, 409 for a user of an identity provider, 429 after too many wrong passwords.
+pub(super) async fn ask_password(state: &AppState, ip: ClientIp, caller: &Caller, password: Secret) -> Result<User> {
     if caller.user.issuer.is_some() {
         return Err(external_user());
     }
@@ -126,13 +157,15 @@ async fn begin_second_factor(
     note.object("user", caller.user.id);
     let user = ask_password(&state, ip, &caller, request.password).await?;
     let enrolment = second_factor::enrol(&user, &state.keys)?;
-    if !second_factors::begin(&state.db, user.id, &enrolment.sealed).await? {
+    let mut tx = state.db.begin().await?;
+    if !second_factors::begin(&mut *tx, user.id, &enrolment.sealed).await? {
         return Err(Error::conflict(
             "second_factor_exists",
             "there already is a second factor",
             "Remove it first with POST /auth/second-factor/remove.",
         ));
     }
+    note.commit(tx, StatusCode::OK).await?;
     Ok(Json(SecondFactorSetup { secret: enrolment.secret, uri: enrolment.uri, qr_svg: enrolment.qr_svg }))
 }
 
@@ -163,14 +196,8 @@ async fn confirm_second_factor(
     Json(request): Json<FirstCode>,
 ) -> Result<Json<RecoveryCodes>> {
     note.object("user", caller.user.id);
-    match use_code(&state, ip, &caller.user, request.code.expose(), false).await? {
-        Checked::Right => {}
-        Checked::Missing => return Err(missing()),
-        Checked::Wait(retry_after) => return Err(Error::TooMany { retry_after }),
-        Checked::Wrong => return Err(wrong_code(StatusCode::FORBIDDEN)),
-    }
+    let mut tx = use_code(&state, ip, &caller.user, &request.code, false).await?;
     let (recovery_codes, hashes) = second_factor::recovery_codes();
-    let mut tx = state.db.begin().await?;
     second_factors::confirm(&mut *tx, caller.user.id, &hashes).await?;
     sessions::end_all(&mut *tx, caller.user.id, Some(caller.session()?.jti)).await?;
     note.detail("second_factor", "confirmed");
@@ -203,14 +230,10 @@ async fn remove_second_factor(
 ) -> Result<StatusCode> {
     note.object("user", caller.user.id);
     let user = ask_password(&state, ip, &caller, request.password).await?;
-    match use_code(&state, ip, &user, request.code.expose(), true).await? {
-        Checked::Right => {}
-        Checked::Missing => return Err(missing()),
-        Checked::Wait(retry_after) => return Err(Error::TooMany { retry_after }),
-        Checked::Wrong => return Err(wrong_code(StatusCode::FORBIDDEN)),
-    }
-    second_factors::remove(&state.db, user.id).await?;
+    let mut tx = use_code(&state, ip, &user, &request.code, true).await?;
+    second_factors::remove(&mut *tx, user.id).await?;
     note.detail("second_factor", "removed");
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -45,7 +45,7 @@ pub fn elt(folder: &Folder, arguments: &[&str]) -> Command {
     command.args(arguments).current_dir(folder.path()).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if name.starts_with("ELT_") || name.starts_with("OTEL_") || name == "DATABASE_URL" {
+        if name.starts_with("ELT_") || name.starts_with("OTEL_") || name.starts_with("DATABASE_URL") {
             command.env_remove(&*name);
         }
     }

@@ -57,6 +57,12 @@ export class SecondFactorCard {
     });
   }
 
+  protected cancel(): void {
+    this.setup.set(undefined);
+    this.code.set('');
+    this.problem.set(undefined);
+  }
+
   protected remove(): void {
     this.send(this.auth.removeSecondFactor(this.password(), this.code()), () => {
       this.password.set('');

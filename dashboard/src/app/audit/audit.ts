@@ -11,6 +11,7 @@ import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
 import { PageHeader } from '../shared/page-header';
+import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
@@ -22,7 +23,7 @@ const AGAIN_MS = 15_000;
   selector: 'app-audit',
   templateUrl: './audit.html',
   styleUrl: './audit.scss',
-  imports: [Empty, Icon, More, PageHeader, QueryState, StateBadge, Time],
+  imports: [Empty, Icon, More, PageHeader, ProblemView, QueryState, StateBadge, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Audit {

@@ -2,6 +2,7 @@ import { ChangeDetectionStrategy, Component, OnInit, computed, inject, input, si
 import { Router } from '@angular/router';
 
 import { AuthApi } from '../core/api/auth';
+import { toProblem } from '../core/problem';
 import { query } from '../core/query';
 import { Session } from '../core/session';
 import { Icon } from '../shared/icon';
@@ -49,10 +50,11 @@ export class Login implements OnInit {
   /** What came of a login at the identity provider: `done`, or a code. */
   readonly sso = input<string>();
 
-  private readonly fetchFailed = signal(false);
+  /** Why the login could not be finished here: a code like those of `sso`. */
+  private readonly unfinished = signal<string | undefined>(undefined);
   protected readonly words = computed(() => WORDS[this.why() ?? '']);
   protected readonly problem = computed(() => {
-    const outcome = this.fetchFailed() ? 'other_browser' : this.sso();
+    const outcome = this.unfinished() ?? this.sso();
     if (outcome === undefined || outcome === 'done') return undefined;
     return SSO_PROBLEMS[outcome] ?? SSO_PROBLEMS['failed'];
   });
@@ -74,7 +76,8 @@ export class Login implements OnInit {
         this.session.begin(token, role === 'admin' ? 'admin' : 'user');
         this.enter();
       },
-      error: () => this.fetchFailed.set(true),
+      error: (error: unknown) =>
+        this.unfinished.set(toProblem(error).status === 401 ? 'other_browser' : 'failed'),
     });
   }
 

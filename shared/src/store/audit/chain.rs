@@ -89,14 +89,26 @@ pub(super) enum Signature {
     Bad,
 }
 
+/// Why a process with another secret key may not add to the audit.
+const OTHER_KEY: &str = "the audit is signed with another secret key than the one of this process; start it with the \
+                         ELT_SECRET_KEY of the installation";
+
 impl Ends {
     /// Reads and locks the ends, until the transaction ends.
-    pub async fn lock(db: &mut PgConnection) -> sqlx::Result<Self> {
-        sqlx::query_as(
+    ///
+    /// # Errors
+    /// [`sqlx::Error::Configuration`] when they are signed with a key that is not in the ring: a process with another key
+    /// than the installation's changes nothing, because nobody could sign the ends again afterwards.
+    pub async fn lock(db: &mut PgConnection, keys: &KeyRing) -> sqlx::Result<Self> {
+        let ends: Self = sqlx::query_as(
             "select head_seq, head_hash, anchor_seq, anchor_hash, unchained, key_id, mac from audit_chain for update",
         )
         .fetch_one(db)
-        .await
+        .await?;
+        match ends.signature(keys) {
+            Signature::UnknownKey(_) => Err(sqlx::Error::Configuration(OTHER_KEY.into())),
+            _ => Ok(ends),
+        }
     }
 
     pub async fn read(db: &mut PgConnection) -> sqlx::Result<Self> {
@@ -136,7 +148,7 @@ impl Ends {
     }
 
     /// Signs the ends as they are.
-    pub fn sign(&mut self, keys: &KeyRing, may_sign: bool) {
+    fn sign(&mut self, keys: &KeyRing, may_sign: bool) {
         let signed = keyed(keys, &self.bytes()).into_iter().next().filter(|_| may_sign);
         (self.key_id, self.mac) = signed.unzip();
     }
@@ -161,7 +173,7 @@ impl Ends {
 
 /// Adds a row at the end of the chain, and keeps the chain locked until the caller's transaction ends.
 pub(super) async fn extend(db: &mut PgConnection, keys: &KeyRing, id: Uuid, row: &NewAuditRow<'_>) -> sqlx::Result<()> {
-    let mut ends = Ends::lock(db).await?;
+    let mut ends = Ends::lock(db, keys).await?;
     let (at, detail): (DateTime<Utc>, String) =
         sqlx::query_as("select clock_timestamp(), $1::jsonb::text").bind(&row.detail).fetch_one(&mut *db).await?;
     let content = Content {

@@ -10,7 +10,7 @@ use crate::secret::KeyRing;
 /// Returns how many were removed.
 pub async fn remove_old(db: &PgPool, keys: &KeyRing, before: DateTime<Utc>, most: i32) -> sqlx::Result<u64> {
     let mut tx = db.begin().await?;
-    let mut ends = Ends::lock(&mut tx).await?;
+    let mut ends = Ends::lock(&mut tx, keys).await?;
     let (chained, unchained, last_seq, last_hash): (i64, i64, Option<i64>, Option<Vec<u8>>) =
         sqlx::query_as("select chained, unchained, last_seq, last_hash from elt.remove_old_audit($1, $2)")
             .bind(before)

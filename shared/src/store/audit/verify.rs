@@ -94,7 +94,7 @@ impl Problem {
     /// What the reader should do.
     pub fn next_step(&self) -> &'static str {
         match self {
-            Self::UnknownKey { .. } => "Verify with that key as well: add it to ELT_SECRET_KEY_OLD.",
+            Self::UnknownKey { .. } => "Verify with that key as ELT_SECRET_KEY.",
             _ => {
                 "Somebody with access to the database changed the audit. Compare it with a backup or an earlier export, \
                  and find out who can log in to the database as owner or superuser."

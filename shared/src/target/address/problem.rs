@@ -12,8 +12,8 @@ pub enum AddressProblem {
     /// `#`
     #[error("the URL holds a # outside percent-encoding; write %23 for a # in a password")]
     Fragment,
-    /// More than one unescaped `@`.
-    #[error("the URL holds more than one @; write %40 for an @ in a user or password")]
+    /// More than one unescaped `@`, or one behind a `/`.
+    #[error("the URL holds an @ or / in the wrong place; write %40 for an @ and %2F for a / in a user or password")]
     At,
     /// `%` without two hexadecimal digits, bytes that are not UTF-8, or an encoded control character.
     #[error("the URL holds a percent-encoding that is not a text; write %25 for a % itself")]

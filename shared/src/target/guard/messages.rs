@@ -135,6 +135,7 @@ impl Messages {
             b'R' => limits::AUTHENTICATION,
             _ if self.logging_in => limits::LOGIN_MESSAGE,
             b'D' | b'd' => self.limits.row,
+            b'E' | b'N' => self.limits.error,
             _ => limits::OTHER_MESSAGE,
         };
         let with = |sum: u64| sum + u64::from(bytes);
@@ -142,7 +143,9 @@ impl Messages {
             _ if bytes > most => Err(Violation::Message { bytes, most }),
             _ if self.logging_in && with(self.login) > limits::LOGIN => Err(Violation::Login),
             b'S' if with(self.settings) > limits::SETTINGS => Err(Violation::Settings),
-            b'D' if with(self.rows) > self.limits.rows => Err(Violation::Rows { most: self.limits.rows }),
+            b'D' if with(self.rows) + limits::ROW_OVERHEAD > self.limits.rows => {
+                Err(Violation::Rows { most: self.limits.rows })
+            }
             _ => Ok(()),
         }
     }
@@ -150,7 +153,7 @@ impl Messages {
     fn count(&mut self, kind: u8, bytes: u32) {
         let bytes = u64::from(bytes);
         match kind {
-            b'D' => self.rows += bytes,
+            b'D' => self.rows += bytes + limits::ROW_OVERHEAD,
             b'S' => self.settings += bytes,
             // The server is ready for the next request, and the driver stops reading rows of this one.
             b'Z' => self.rows = 0,

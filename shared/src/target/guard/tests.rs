@@ -56,6 +56,13 @@ fn a_message_is_refused_by_its_length_before_its_body_comes() {
 }
 
 #[test]
+fn an_error_may_quote_a_long_value_of_a_run() {
+    let error = announced(b'E', 60 << 20);
+    let checked = logged_in(AnswerLimits::LOAD).check(&error);
+    assert_eq!(checked, Checked { forward: error.len(), violation: None });
+}
+
+#[test]
 fn a_login_is_bounded_as_a_whole_and_in_each_message() {
     let mut messages = Messages::new(AnswerLimits::LOAD);
     assert!(matches!(messages.check(&announced(b'D', 100_000)).violation, Some(Violation::Message { .. })));
