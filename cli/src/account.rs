@@ -36,7 +36,7 @@ impl RunAs {
         }
         if self.allow_root && self.run_as.is_some() {
             return Err(refuse(
-                Exit::Settings,
+                Exit::Usage,
                 "an account to run as is named, and running as root is allowed as well",
                 "Set either ELT_RUN_AS (--run-as) or ELT_ALLOW_ROOT (--allow-root).",
             ));

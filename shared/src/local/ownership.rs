@@ -17,11 +17,11 @@ const FILES: [&str; 2] = ["elt.log", "keys.json"];
 const MAX_DEPTH: usize = 64;
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Whether a folder is empty or holds a file that only elt makes: then it may be given to another account. Folders called
-/// `output` and the like are in many places.
+/// Whether a folder holds nothing but what elt makes, or a file that only elt makes: then it may be given to another
+/// account. Folders called `output` and the like beside others are in many places.
 pub(super) fn is_data_folder(data_dir: &Path) -> io::Result<bool> {
     let names = names(&open(data_dir, FOLDER, Mode::empty())?)?;
-    Ok(names.iter().any(|name| is_own_file(name)))
+    Ok(names.iter().all(|name| is_own(name)) || names.iter().any(|name| is_own_file(name)))
 }
 
 /// Gives everything of elt in a data folder that belongs to root to another account. No link is followed, so that nothing
@@ -71,4 +71,23 @@ fn is_own(name: &OsStr) -> bool {
 
 fn is_own_file(name: &OsStr) -> bool {
     FILES.iter().any(|file| name.as_bytes().starts_with(file.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_empty_folder_or_one_with_a_file_of_elt_is_given_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_data_folder = || is_data_folder(folder.path()).unwrap();
+        assert!(is_data_folder());
+        for name in ["output", "outputs-2024", "postgresql"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        assert!(!is_data_folder(), "such folders are in many places");
+        assert!(!is_own(OsStr::new("outputs-2024")) && is_own(OsStr::new("output")));
+        std::fs::write(folder.path().join("elt.log.1"), "").unwrap();
+        assert!(is_data_folder());
+    }
 }
