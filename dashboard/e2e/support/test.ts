@@ -57,15 +57,20 @@ async function enter(page: Page, who: { name: string; password: string }): Promi
   );
 }
 
-/** No dialog is still opening or closing. */
+/** No dialog is still opening or closing, and nothing fades or moves, apart from what moves without end. */
 export async function expectSettled(page: Page): Promise<void> {
   const moving = page.locator('mat-dialog-container:not(.mdc-dialog--open), .mdc-dialog--opening');
   await expect(moving).toHaveCount(0);
+  await page.waitForFunction(() =>
+    document
+      .getAnimations()
+      .every((one) => one.playState !== 'running' || one.effect?.getComputedTiming().iterations === Infinity),
+  );
 }
 
 /** Nothing that keeps someone out: no violation of WCAG 2.2 A and AA that axe can find. */
 export async function expectAccessible(page: Page, name: string): Promise<void> {
-  // A dialog that is still fading in has the contrast of a shadow.
+  // What is still fading in has the contrast of a shadow.
   await expectSettled(page);
   const { violations } = await new AxeBuilder({ page })
     .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
