@@ -34,7 +34,7 @@ mod ui;
 use std::sync::Arc;
 
 use axum::Router;
-use elt_shared::secret::{MIN_KEY_BYTES, Secret, is_strong};
+use elt_shared::secret::{KeyRing, MIN_KEY_BYTES};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -55,7 +55,8 @@ pub struct AppState {
     /// As the process was started.
     pub settings: Arc<ApiSettings>,
     pub(crate) tokens: Arc<Tokens>,
-    pub(crate) secret_key: Secret,
+    /// Seals and opens what is stored: configs and secrets.
+    pub(crate) keys: Arc<KeyRing>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,
     pub(crate) checks: Checks,
@@ -82,12 +83,12 @@ impl AppState {
     /// When a key is missing, shorter than 32 bytes or obviously not random.
     pub fn new(db: PgPool, settings: ApiSettings) -> Result<Self, SetupError> {
         let tokens = settings.jwt_key.as_ref().and_then(Tokens::new).ok_or(SetupError::Key("ELT_JWT_KEY"))?;
-        let secret_key = settings.secret_key.clone().filter(is_strong).ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
+        let keys = settings.keys.clone().ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
         Ok(Self {
             db,
             settings: Arc::new(settings),
             tokens: Arc::new(tokens),
-            secret_key,
+            keys,
             metrics: Arc::default(),
             events: Events::new(),
             checks: Checks::default(),

@@ -44,8 +44,8 @@ pub async fn open_config(
     caller: &Caller,
     config: &ConfigVersion,
 ) -> Result<(PgConnection, TableRef)> {
-    let text = config.yaml_content.clone();
-    let document = tokio::task::spawn_blocking(move || Document::parse(&text))
+    let text = config.open(&state.keys)?;
+    let document = tokio::task::spawn_blocking(move || Document::parse(text.expose()))
         .await
         .map_err(|error| Error::internal("read a config", error))??;
     open(state, caller, &target_of(state, caller, &document)?).await

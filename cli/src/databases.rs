@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use elt_shared::local::Cluster;
-use elt_shared::secret::Secret;
+use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store;
+use elt_shared::store::{self, sealing, secret_keys};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
@@ -155,6 +155,21 @@ impl Databases {
     /// Brings the tables up to date.
     pub async fn migrate(&self) -> anyhow::Result<()> {
         store::migrate(&self.control).await.context("could not bring the control database up to date")
+    }
+
+    /// Refuses keys that do not open what is sealed here, and seals what an earlier release stored in clear.
+    pub async fn use_keys(&self, keys: &KeyRing) -> anyhow::Result<()> {
+        let checked = secret_keys::check(&self.control, keys).await.context("could not check the secret keys")?;
+        checked.map_err(|wrong| {
+            refuse(
+                Exit::Settings,
+                wrong.to_string(),
+                "Start with the key it was sealed with: as ELT_SECRET_KEY, as one of ELT_SECRET_KEY_OLD, or in the \
+                 keys.json of the data folder. Nothing was changed.",
+            )
+        })?;
+        sealing::seal_clear_rows(&self.control, keys).await.context("could not seal the stored configs")?;
+        Ok(())
     }
 
     /// Refuses to go on with tables that are older than this program.

@@ -1,11 +1,12 @@
 //! `elt migrate`: brings the control database up to date.
 
 use clap::Args;
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
+use elt_shared::store::sealing;
 
-use crate::databases::{Databases, on_control_database};
+use crate::databases::on_control_database;
 use crate::exit::Exit;
-use crate::out;
+use crate::{keys, out};
 
 /// Brings the control database up to date
 ///
@@ -14,6 +15,8 @@ use crate::out;
 #[derive(Debug, Args)]
 pub struct Migrate {
     #[command(flatten)]
+    secret_keys: SecretKeySettings,
+    #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
     telemetry: TelemetrySettings,
@@ -21,7 +24,14 @@ pub struct Migrate {
 
 impl Migrate {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        on_control_database("migrate", &self.database, &self.telemetry, Databases::migrate).await?;
+        on_control_database("migrate", &self.database, &self.telemetry, async |databases| {
+            databases.migrate().await?;
+            if sealing::rows_in_clear(&databases.control).await? > 0 {
+                databases.use_keys(&*keys::find_ring(&databases.data_dir, &self.secret_keys)?).await?;
+            }
+            Ok(())
+        })
+        .await?;
         out::print("the control database is up to date");
         Ok(Exit::Done)
     }

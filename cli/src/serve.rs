@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
-use elt_shared::settings::{DatabaseSettings, NetworkSettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, NetworkSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use tokio::net::TcpListener;
 
@@ -38,6 +38,8 @@ pub struct Serve {
     #[command(flatten)]
     network: NetworkSettings,
     #[command(flatten)]
+    secret_keys: SecretKeySettings,
+    #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
     telemetry: TelemetrySettings,
@@ -46,7 +48,7 @@ pub struct Serve {
 impl Serve {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         // Before anything is written: a refused start leaves nothing behind.
-        let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), self.api.secret_key.clone());
+        let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys);
         let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("serve") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
@@ -74,6 +76,7 @@ impl Serve {
             databases.migrate().await?;
         }
         databases.require_migrated().await?;
+        databases.use_keys(&keys.ring).await?;
         databases.keep_lines_of(telemetry).await?;
         // Unusable keys are refused before users are made who could not log in.
         let state = state(databases, self.api, self.network, self.env_allow, keys)?;
@@ -106,7 +109,7 @@ pub fn state(
     keys: Keys,
 ) -> anyhow::Result<AppState> {
     settings.jwt_key = Some(keys.jwt);
-    settings.secret_key = Some(keys.secret);
+    settings.keys = Some(keys.ring);
     settings.target_url = databases.target_url.clone();
     settings.data_dir = databases.data_dir.clone();
     settings.network = network;

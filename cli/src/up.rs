@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 use sqlx::PgPool;
@@ -36,6 +37,8 @@ pub struct Up {
     #[command(flatten)]
     worker: WorkerSettings,
     #[command(flatten)]
+    secret_keys: SecretKeySettings,
+    #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
     telemetry: TelemetrySettings,
@@ -48,8 +51,7 @@ impl Up {
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         let listener = serve::listen(self.api.listen).await?;
-        let keys =
-            Keys::load_or_make(&self.database.data_dir(), self.api.jwt_key.clone(), self.api.secret_key.clone())?;
+        let keys = Keys::load_or_make(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys)?;
         let place = Place::choose(&self.database, LocalMode::Make)?;
         tracing::info!("{place}");
         let connections = serve::CONNECTIONS + worker::connections(&self.worker);
@@ -71,13 +73,15 @@ impl Up {
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
         databases.migrate().await?;
+        databases.use_keys(&keys.ring).await?;
         databases.keep_lines_of(telemetry).await?;
         let (network, env_allow) = (self.worker.network.clone(), self.worker.env_allow.clone());
         // Unusable keys are refused before users are made who could not log in.
+        let ring = Arc::clone(&keys.ring);
         let state = serve::state(databases, self.api, network, env_allow, keys)?;
         let login = self.first_users.make_or_generate(&databases.control).await?;
         greet(listener.local_addr()?, databases, &login);
-        let settings = worker::settings(databases, self.worker, &stop);
+        let settings = worker::settings(databases, self.worker, ring, &stop);
         work(listener, state, (!self.no_worker).then_some(settings), &databases.control, &stop).await?;
         Ok(Exit::Done)
     }

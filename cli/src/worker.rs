@@ -1,15 +1,17 @@
 //! `elt worker`: executes runs.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use clap::Args;
-use elt_shared::secret::Secret;
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings, secret};
+use elt_shared::secret::KeyRing;
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 
 use crate::databases::{Databases, LocalMode, Place};
 use crate::exit::{Exit, both};
-use crate::keys::Keys;
+use crate::keys;
 use crate::signals::Stop;
 use crate::{out, signals};
 
@@ -23,11 +25,10 @@ pub struct Worker {
     /// Bring the control database up to date first
     #[arg(long)]
     migrate: bool,
-    /// The installation's key, at least 32 bytes and the same on every replica. A worker only checks that it is there
-    #[arg(long, env = "ELT_SECRET_KEY", hide_env_values = true, value_parser = secret)]
-    secret_key: Option<Secret>,
     #[command(flatten)]
     worker: WorkerSettings,
+    #[command(flatten)]
+    secret_keys: SecretKeySettings,
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
@@ -37,8 +38,8 @@ pub struct Worker {
 impl Worker {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         // Before anything is written: a refused start leaves nothing behind.
-        let key = Keys::find_secret(&self.database.data_dir(), self.secret_key.clone());
-        let (place, _) = both(Place::choose(&self.database, LocalMode::Join), key)?;
+        let keys = keys::find_ring(&self.database.data_dir(), &self.secret_keys);
+        let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("worker") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
@@ -46,21 +47,28 @@ impl Worker {
         let connections = connections(&self.worker);
         let database = self.database.clone();
         Databases::during(place, &database, connections, async |databases| {
-            let ended = self.work(databases, stop, &mut telemetry).await;
+            let ended = self.work(databases, keys, stop, &mut telemetry).await;
             telemetry.shutdown().await;
             ended
         })
         .await
     }
 
-    async fn work(self, databases: &Databases, stop: Stop, telemetry: &mut Telemetry) -> anyhow::Result<Exit> {
+    async fn work(
+        self,
+        databases: &Databases,
+        keys: Arc<KeyRing>,
+        stop: Stop,
+        telemetry: &mut Telemetry,
+    ) -> anyhow::Result<Exit> {
         if self.migrate {
             databases.migrate().await?;
         }
         databases.require_migrated().await?;
+        databases.use_keys(&keys).await?;
         databases.keep_lines_of(telemetry).await?;
         out::print(&format!("working on queue `{}`, {} runs at a time", self.worker.queue, self.worker.concurrency));
-        let settings = settings(databases, self.worker, &stop);
+        let settings = settings(databases, self.worker, keys, &stop);
         elt_worker::run(databases.control.clone(), settings, stop.gracefully).await.context("the worker ended")?;
         Ok(Exit::Done)
     }
@@ -72,7 +80,13 @@ pub fn connections(settings: &WorkerSettings) -> u32 {
 }
 
 /// The worker of this process.
-pub fn settings(databases: &Databases, mut settings: WorkerSettings, stop: &Stop) -> WorkerSettings {
+pub fn settings(
+    databases: &Databases,
+    mut settings: WorkerSettings,
+    keys: Arc<KeyRing>,
+    stop: &Stop,
+) -> WorkerSettings {
+    settings.keys = Some(keys);
     settings.target_url = databases.target_url.clone();
     settings.data_dir = databases.data_dir.clone();
     settings.force = stop.now.clone();

@@ -72,6 +72,21 @@ pub enum LogFormat {
     Json,
 }
 
+/// The keys that seal secrets in the control database. Without a setting, those in the data folder's `keys.json`.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Secret keys")]
+pub struct SecretKeySettings {
+    /// Seals configs and secrets: at least 32 random bytes, the same in every process. Without it nothing sealed opens.
+    #[arg(long, env = "ELT_SECRET_KEY", hide_env_values = true, value_parser = secret)]
+    pub secret_key: Option<Secret>,
+    /// A file with the secret key, instead of the key itself. More lines are more keys: the first seals, all open.
+    #[arg(long, env = "ELT_SECRET_KEY_FILE", conflicts_with = "secret_key")]
+    pub secret_key_file: Option<PathBuf>,
+    /// Keys that only open, separated by commas: the ones before, and the next one while processes are restarted.
+    #[arg(long, env = "ELT_SECRET_KEY_OLD", hide_env_values = true, value_delimiter = ',', value_parser = secret)]
+    pub secret_key_old: Vec<Secret>,
+}
+
 /// Which hosts sources and targets may be on. Link-local and metadata addresses are always refused unless allowed here.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Network")]
@@ -144,9 +159,7 @@ impl References<'_> {
 
 /// Settings that open our own doors: never given to a config, whatever `ELT_ENV_ALLOW` says.
 fn is_own_setting(name: &str) -> bool {
-    const OWN: [&str; 6] =
-        ["DATABASE_URL", "ELT_TARGET_URL", "ELT_JWT_KEY", "ELT_SECRET_KEY", "ELT_ADMIN_PASSWORD", "ELT_USER_PASSWORD"];
-    OWN.contains(&name)
+    name == "DATABASE_URL" || name.starts_with("ELT_")
 }
 
 #[cfg(test)]
@@ -180,8 +193,9 @@ mod tests {
 
     #[test]
     fn our_own_keys_never_resolve() {
-        assert!(refusal(&["ELT_JWT_KEY"], "ELT_JWT_KEY").contains("setting of elt itself"));
-        assert!(refusal(&["DATABASE_URL"], "DATABASE_URL").contains("setting of elt itself"));
+        for name in ["ELT_JWT_KEY", "DATABASE_URL", "ELT_SECRET_KEY_OLD", "ELT_SECRET_KEY_FILE", "ELT_TARGET_URL"] {
+            assert!(refusal(&[name], name).contains("setting of elt itself"), "{name}");
+        }
     }
 
     #[test]

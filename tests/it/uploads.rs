@@ -36,11 +36,13 @@ async fn an_upload_becomes_the_next_version() {
     let second = app.post("/upload-config").yaml(&PEOPLE.replace("people", "pets")).await.ok();
     assert_eq!(second["version"], 2);
 
-    let kept =
-        app.control("select id, version, \"timestamp\", yaml_content, created_by from elt.config_history order by id");
+    let kept = app.control(
+        "select id, version, \"timestamp\", yaml_masked, yaml_content, created_by from elt.config_history order by id",
+    );
     let kept = kept.await;
     assert_eq!(kept.len(), 2);
-    assert_eq!(kept[0]["yaml_content"], PEOPLE);
+    assert_eq!(kept[0]["yaml_masked"], PEOPLE);
+    assert_eq!(kept[0]["yaml_content"], Value::Null);
     assert_eq!((&kept[0]["created_by"], &kept[1]["created_by"]), (&json!("user"), &json!("admin")));
 }
 

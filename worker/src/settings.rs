@@ -1,11 +1,12 @@
 //! Flags and environment of a worker: the only place of this crate that reads the environment.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use elt_shared::queue::retention::KeepDays;
-use elt_shared::secret::Secret;
+use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{NetworkSettings, References};
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,9 @@ pub struct WorkerSettings {
     /// The default target; set by the process from its database settings.
     #[arg(skip)]
     pub target_url: Option<Secret>,
+    /// Opens configs and secrets; set by the process from its secret key settings. Without it no run starts.
+    #[arg(skip)]
+    pub keys: Option<Arc<KeyRing>>,
     /// The data folder; set by the process from its database settings.
     #[arg(skip)]
     pub data_dir: PathBuf,

@@ -83,7 +83,7 @@ async fn upload(
     if let Some(known) = once.known(&mut tx, &caller, &upload.text()).await? {
         return Ok(known);
     }
-    let (version, created) = upload.keep(&mut tx, caller.name()).await?;
+    let (version, created) = upload.keep(&mut tx, &state.keys, caller.name()).await?;
     note.object("config", version.id);
     note.detail("version", version.version);
     let problems: Vec<FieldProblem> = upload.problems().iter().map(Into::into).collect();
@@ -106,8 +106,7 @@ async fn upload(
 /// # Errors
 /// When the text is not one YAML mapping, when no thread is free for the check, or when the check takes too long.
 pub async fn check(state: &AppState, text: String) -> Result<Upload> {
-    let key = state.secret_key.clone();
-    state.checks.run(move |effort| Upload::check_within(&key, text, &effort)).await
+    state.checks.run(move |effort| Upload::check_within(text, &effort)).await
 }
 
 /// The versions, as the first clients read them.
@@ -239,12 +238,13 @@ async fn view(
     Path(id): Path<i64>,
 ) -> Result<Json<ConfigText>> {
     let config = find(&state, id).await?;
+    let text = config.open(&state.keys)?;
     origin.note(&state, &caller, "GET /config/{id}", &format!("config {id}")).await?;
     Ok(Json(ConfigText {
         id,
         version: config.version,
         timestamp: timestamp(config.timestamp),
-        yaml_content: config.yaml_content,
+        yaml_content: text.expose().to_owned(),
         created_at: config.timestamp,
     }))
 }
@@ -346,7 +346,7 @@ impl MaskedConfig {
     async fn of(state: &AppState, config: ConfigVersion) -> Result<Self> {
         let timing = match config.runnable {
             // A version kept by an earlier release may not be runnable any more: it then has no timing.
-            true => runs::pipeline_of(&config).await.ok().map(Into::into),
+            true => runs::pipeline_of(state, &config).await.ok().map(Into::into),
             false => None,
         };
         let yaml_masked = masked(state, &config).await?;
@@ -355,8 +355,11 @@ impl MaskedConfig {
 }
 
 async fn masked(state: &AppState, config: &ConfigVersion) -> Result<String> {
-    let text = config.yaml_content.clone();
-    let masked = state.checks.run(move |effort| Ok(Document::parse_within(&text, &effort)?.masked())).await;
+    if let Some(masked) = config.masked() {
+        return Ok(masked.to_owned());
+    }
+    let text = config.open(&state.keys)?;
+    let masked = state.checks.run(move |effort| Ok(Document::parse_within(text.expose(), &effort)?.masked())).await;
     masked.map_err(|error| match error {
         Error::Config(error) => Error::internal("read a stored config", error),
         other => other,
@@ -433,7 +436,7 @@ struct Diff {
     (status = 404, body = Problem)))]
 async fn diff(State(state): State<AppState>, _admin: Admin, Params(query): Params<DiffQuery>) -> Result<Json<Diff>> {
     let (from, to) = (find(&state, query.from).await?, find(&state, query.to).await?);
-    let texts_differ = from.yaml_content != to.yaml_content;
+    let texts_differ = from.differs_from(&to, &state.keys)?;
     let (from, to) = (MaskedConfig::of(&state, from).await?, MaskedConfig::of(&state, to).await?);
     let secrets_differ = from.yaml_masked == to.yaml_masked && texts_differ;
     Ok(Json(Diff { from, to, secrets_differ }))

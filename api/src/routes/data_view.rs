@@ -106,7 +106,7 @@ async fn document_of(state: &AppState, caller: &Caller, file: UploadedFile) -> R
         (_, Some(text)) => text,
         (Some(id), None) if caller.is_admin() => {
             let id = id.parse().map_err(|_| Error::invalid_query("config_id is a number"))?;
-            configs::find(state, id).await?.yaml_content
+            configs::find(state, id).await?.open(&state.keys)?.expose().to_owned()
         }
         (Some(_), None) => return Err(Error::Forbidden("admin")),
         (None, None) => return Err(Error::no_file("No file uploaded")),

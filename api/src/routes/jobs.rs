@@ -71,7 +71,7 @@ async fn trigger_job(
     if let Some(known) = once.known(&mut tx, &caller, &(upload.text(), now)).await? {
         return Ok(known);
     }
-    let (config, _) = upload.keep(&mut tx, caller.name()).await?;
+    let (config, _) = upload.keep(&mut tx, &state.keys, caller.name()).await?;
     let request = Trigger {
         config: &config,
         pipeline,

@@ -234,7 +234,7 @@ async fn create(
     Json(request): Json<CreateSchedule>,
 ) -> Result<Response> {
     let config = configs::find(&state, request.config_id).await?;
-    let pipeline = runs::pipeline_of(&config).await?;
+    let pipeline = runs::pipeline_of(&state, &config).await?;
     let cron = cron(&request, &pipeline)?;
     let wants = |part| !request.without.contains(&part);
     let start = request.start_at.or(pipeline.window.start.filter(|_| wants(Unwanted::StartAt)));

@@ -66,7 +66,7 @@ async fn try_out(
     if let Some(known) = once.known(&mut tx, caller, &(upload.text(), kind)).await? {
         return Ok(known);
     }
-    let (config, _) = upload.keep(&mut tx, caller.name()).await?;
+    let (config, _) = upload.keep(&mut tx, &state.keys, caller.name()).await?;
     let run = of_config(&mut tx, caller, &config, pipeline, Kind::new(kind)).await?;
     note.object("run", run.id);
     note.detail("kind", kind);

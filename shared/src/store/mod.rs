@@ -11,6 +11,8 @@ pub mod pipelines;
 pub mod run_totals;
 pub mod runs;
 pub mod schedules;
+pub mod sealing;
+pub mod secret_keys;
 pub mod tokens;
 pub mod uploads;
 pub mod users;
