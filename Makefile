@@ -5,10 +5,10 @@ CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elt/target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test faults fuzz lint coverage bench dashboard
+.PHONY: help run demo test faults fuzz lint supply schemathesis coverage bench dashboard release
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## build everything and start `elt up` (database, API, dashboard, a worker) at 127.0.0.1:8080
 	@scripts/run.sh
@@ -28,6 +28,12 @@ fuzz: ## odd files and configs by the million, two minutes each (needs a nightly
 lint: ## formatting, clippy, shell scripts, example configs, deployment files
 	@scripts/lint.sh
 
+supply: ## advisories, licences and sources of all dependencies
+	@scripts/supply.sh
+
+schemathesis: ## thousands of odd requests to a fresh `elt up`, 20 minutes each as admin, analyst and nobody
+	@scripts/schemathesis.sh
+
 coverage: ## line coverage of the Rust tests, imported for the dashboard
 	@scripts/coverage.sh
 
@@ -36,3 +42,6 @@ bench: ## speed and memory, as ratios to psql \copy in the same session (a relea
 
 dashboard: ## build the dashboard alone
 	@scripts/dashboard.sh
+
+release: ## the archive of a release with its bills of materials, in dist/
+	@scripts/release.sh

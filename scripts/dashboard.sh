@@ -15,7 +15,9 @@ cd dashboard || exit
 lock=$(sha256sum package-lock.json | cut -d' ' -f1)
 if [ "$(cat node_modules/.lock-hash 2>/dev/null)" != "$lock" ]; then
     say "installing the dashboard's packages"
-    npm ci --no-audit --no-fund --loglevel=error
+    # Scripts of packages are not run, because one hijacked package would own this machine. The native programs of
+    # esbuild, lmdb and others come as packages of their own.
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
     echo "$lock" >node_modules/.lock-hash
 fi
 

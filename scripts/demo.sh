@@ -16,7 +16,7 @@ export ELT_ADMIN_PASSWORD=demo-of-elt ELT_LOG_FORMAT=human
 export -n DATABASE_URL ELT_TARGET_URL # the demo has a database of its own
 log="$data/up.out"
 
-"$elt" up --data-dir "$data" --listen 127.0.0.1:0 >"$log" 2>&1 &
+"$elt" up --data-dir "$data/elt" --listen 127.0.0.1:0 >"$log" 2>&1 &
 up=$!
 finish() {
     kill -TERM "$up" 2>/dev/null && wait "$up" 2>/dev/null
@@ -58,7 +58,7 @@ run_once() {
     state_of() { call "$url/runs/$run" | member state; }
     ended() { case "$(state_of)" in succeeded | failed | stopped) return 0 ;; *) return 1 ;; esac; }
     wait_for 60 "the run" ended
-    "$elt" report "$run" --data-dir "$data"
+    "$elt" report "$run" --data-dir "$data/elt"
     [ "$(state_of)" = succeeded ] || fail "the run did not succeed"
 }
 

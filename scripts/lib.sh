@@ -7,6 +7,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/elt/target}"
 export NG_CLI_ANALYTICS=false
 
+# Started as root, elt runs as another account, which cannot read the sources in a checkout such as /root/elt.
+if [ "$(id -u)" = 0 ] && [ -z "${ELT_RUN_AS:-}" ] && ! runuser -u nobody -- test -r README.md 2>/dev/null; then
+    export ELT_ALLOW_ROOT=true
+fi
+
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 

@@ -10,13 +10,13 @@ else
     absent hadolint "deploy/Dockerfile was"
 fi
 
+scripts/pin-images.sh --check || echo "the images of deploy/ are named by tags"
+
 compose=()
 docker compose version >/dev/null 2>&1 && compose=(docker compose)
 [ ${#compose[@]} -eq 0 ] && command -v docker-compose >/dev/null && compose=(docker-compose)
 if [ ${#compose[@]} -gt 0 ]; then
-    # Any value will do to see whether the file holds together.
-    mapfile -t values < <(sed -n 's/^\([A-Z_]*\)=.*/\1=x/p' deploy/.env.example)
-    env "${values[@]}" "${compose[@]}" -f deploy/compose.yaml --profile observe --profile sftp config --quiet
+    "${compose[@]}" -f deploy/compose.yaml --profile observe --profile sftp config --quiet
     echo "compose.yaml: ok"
 else
     absent "docker compose" "deploy/compose.yaml was"
@@ -35,8 +35,12 @@ if command -v systemd-analyze >/dev/null; then
     for unit in deploy/systemd/*.service; do
         sed -e 's|/usr/local/bin/elt|/bin/true|; s|^User=elt|User=daemon|; s|^Documentation=.*||' "$unit" >"$units/$(basename "$unit")"
     done
-    problems=$(systemd-analyze verify "$units/elt-api.service" "$units/elt-worker@1.service" 2>&1 | grep "$units" || true)
+    problems=$(systemd-analyze verify "$units"/elt-{api,migrate,worker@1}.service 2>&1 | grep "$units" || true)
     [ -z "$problems" ] || fail "$problems"
+    # From 0, confined, to 100. Below 20 systemd says OK.
+    for unit in "$units"/elt-{api,migrate,worker@}.service; do
+        systemd-analyze security --offline=true --threshold=20 --no-pager "$unit" | tail -1
+    done
     echo "systemd units: ok"
 else
     absent systemd-analyze "deploy/systemd was"

@@ -6,6 +6,13 @@ say "Rust"
 cargo fmt --all --check
 cargo clippy --quiet --workspace --all-targets -- -D warnings
 
+if cargo deny --version >/dev/null 2>&1; then
+    say "dependencies"
+    scripts/supply.sh --offline
+else
+    echo "cargo-deny is not here: the dependencies were not checked (\`make supply\` installs it)"
+fi
+
 say "configs"
 cargo run --quiet --package elt -- check --strict examples/*.yaml demo/*.yaml
 

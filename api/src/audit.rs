@@ -8,9 +8,12 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use elt_shared::secret::KeyRing;
 use elt_shared::store::audit::{self, NewAuditRow};
 use serde_json::{Map, Value, json};
+use sqlx::{PgConnection, Postgres, Transaction};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::AppState;
 use crate::auth::Caller;
@@ -20,15 +23,44 @@ use crate::error::Error;
 /// POSTs that change nothing: they only carry a body.
 const READ_ONLY: [&str; 2] = ["/configs/validate", "/data-view"];
 
-/// What a handler adds to the row of its call.
-#[derive(Debug, Clone, Default)]
+/// Reads of what others may not see. Handlers note them before they show anything, and the layer notes a refusal.
+const SECRET_READS: [&str; 3] = ["/config/{id}", "/runs/{id}/csv", "/audit/export"];
+
+/// What a handler adds to the row of its call, and how it writes the row together with the change.
+#[derive(Clone, Default)]
 pub struct AuditNote(Arc<Mutex<Note>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Note {
     actor: Option<String>,
     object: Option<String>,
     detail: Map<String, Value>,
+    /// What is known of the call itself. Missing where no row is written.
+    call: Option<Call>,
+    /// How far the row is.
+    row: RowState,
+}
+
+/// What is known of a call before its handler runs.
+#[derive(Clone)]
+struct Call {
+    /// Of the row, so that it is written once.
+    id: Uuid,
+    action: String,
+    ip: Option<String>,
+    request_id: Option<String>,
+    keys: Arc<KeyRing>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum RowState {
+    /// Nothing was written.
+    #[default]
+    Missing,
+    /// The COMMIT was sent, and its answer was not received.
+    Unknown,
+    /// Committed together with the change.
+    Written,
 }
 
 impl AuditNote {
@@ -47,12 +79,75 @@ impl AuditNote {
         self.edit(|note| _ = note.detail.insert(key.into(), value.into()));
     }
 
+    /// Writes the row of this call in the transaction of its change and commits both. `status` is that of the answer.
+    ///
+    /// # Errors
+    /// When the row cannot be written: then nothing is changed either.
+    pub async fn commit(&self, mut tx: Transaction<'_, Postgres>, status: StatusCode) -> Result<(), Error> {
+        if let Some((call, row)) = self.row(status) {
+            row.write(&mut tx, &call).await?;
+        }
+        self.edit(|note| note.row = RowState::Unknown);
+        tx.commit().await?;
+        self.edit(|note| note.row = RowState::Written);
+        Ok(())
+    }
+
+    /// Writes the row of a call whose handler did not write it: it was refused, failed, or changed nothing.
+    async fn write_alone(&self, state: &AppState, status: StatusCode) -> sqlx::Result<()> {
+        let Some((call, row)) = self.row(status) else { return Ok(()) };
+        let is_unknown = match self.0.lock().unwrap_or_else(PoisonError::into_inner).row {
+            RowState::Written => return Ok(()),
+            RowState::Unknown => true,
+            RowState::Missing => false,
+        };
+        let mut tx = state.db.begin().await?;
+        if is_unknown && audit::exists(&mut *tx, call.id).await? {
+            return Ok(());
+        }
+        row.write(&mut tx, &call).await?;
+        tx.commit().await
+    }
+
+    /// The row as it would be written now. `None` without a user, because anyone could fill the audit with such rows.
+    fn row(&self, status: StatusCode) -> Option<(Call, Row)> {
+        let note = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (call, actor) = (note.call.clone()?, note.actor.clone()?);
+        let outcome = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => "denied",
+            status if status.is_client_error() || status.is_server_error() => "failed",
+            _ => "done",
+        };
+        let mut detail = note.detail.clone();
+        detail.insert("status".into(), json!(status.as_u16()));
+        Some((call, Row { actor, object: note.object.clone(), outcome, detail: Value::Object(detail) }))
+    }
+
     fn edit(&self, change: impl FnOnce(&mut Note)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
+}
 
-    fn take(&self) -> Note {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+/// What a note says of a call at its end.
+struct Row {
+    actor: String,
+    object: Option<String>,
+    outcome: &'static str,
+    detail: Value,
+}
+
+impl Row {
+    async fn write(self, tx: &mut PgConnection, call: &Call) -> sqlx::Result<()> {
+        let row = NewAuditRow {
+            actor: &self.actor,
+            ip: call.ip.as_deref(),
+            action: &call.action,
+            object: self.object.as_deref(),
+            outcome: self.outcome,
+            detail: self.detail,
+            request_id: call.request_id.as_deref(),
+        };
+        audit::append_as(tx, &call.keys, call.id, row).await
     }
 }
 
@@ -96,62 +191,54 @@ impl Origin {
             detail: json!({}),
             request_id: self.request_id.as_deref(),
         };
-        Ok(audit::append(&state.db, row).await?)
+        let mut tx = state.db.begin().await?;
+        audit::append(&mut tx, &state.keys, row).await?;
+        Ok(tx.commit().await?)
     }
 }
 
-/// Runs a changing request to its end and writes its row, even when the client disconnects meanwhile. A request without
-/// a user leaves no row, because anyone could fill the audit table with such rows; the metrics count these requests.
+/// Runs a changing request to its end, even when the client disconnects meanwhile, and writes its row when the handler
+/// did not write it with its change. A request without a user leaves no row, because anyone could fill the audit table
+/// with such rows; the metrics count these requests.
 pub async fn layer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or_else(String::new, |path| path.as_str().to_owned());
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
-        || path.is_empty()
-        || READ_ONLY.contains(&path.as_str())
-    {
+    let only_reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let is_secret = SECRET_READS.contains(&path.as_str());
+    if path.is_empty() || (only_reads && !is_secret) || READ_ONLY.contains(&path.as_str()) {
         return next.run(request).await;
     }
     let note = AuditNote::default();
-    let action = format!("{} {path}", request.method());
-    let ip = request.extensions().get::<ClientIp>().map(ToString::to_string);
-    let request_id = request.extensions().get::<RequestId>().map(ToString::to_string);
-    request.extensions_mut().insert(note.clone());
-    let call = async move {
-        let response = next.run(request).await;
-        write(&state, note.take(), &action, ip.as_deref(), request_id.as_deref(), response.status()).await;
-        response
+    if only_reads {
+        note.detail("path", request.uri().path());
+    }
+    let call = Call {
+        id: Uuid::now_v7(),
+        action: format!("{} {path}", request.method()),
+        ip: request.extensions().get::<ClientIp>().map(ToString::to_string),
+        request_id: request.extensions().get::<RequestId>().map(ToString::to_string),
+        keys: Arc::clone(&state.keys),
     };
-    match tokio::spawn(call.in_current_span()).await {
+    note.edit(|note| note.call = Some(call));
+    request.extensions_mut().insert(note.clone());
+    let answering = async move {
+        let response = next.run(request).await;
+        let was_refused = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if only_reads && !was_refused {
+            return response;
+        }
+        match note.write_alone(&state, response.status()).await {
+            Ok(()) => response,
+            Err(error) => {
+                tracing::error!(%error, "could not write the audit row of a request");
+                match response.status().is_server_error() {
+                    true => response,
+                    false => Error::Unavailable("the request could not be noted in the audit").into_response(),
+                }
+            }
+        }
+    };
+    match tokio::spawn(answering.in_current_span()).await {
         Ok(response) => response,
         Err(error) => Error::internal("answer the request", error).into_response(),
-    }
-}
-
-async fn write(
-    state: &AppState,
-    note: Note,
-    action: &str,
-    ip: Option<&str>,
-    request_id: Option<&str>,
-    status: StatusCode,
-) {
-    let Some(actor) = note.actor else { return };
-    let outcome = match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => "denied",
-        status if status.is_client_error() || status.is_server_error() => "failed",
-        _ => "done",
-    };
-    let mut detail = note.detail;
-    detail.insert("status".into(), json!(status.as_u16()));
-    let row = NewAuditRow {
-        actor: &actor,
-        ip,
-        action,
-        object: note.object.as_deref(),
-        outcome,
-        detail: Value::Object(detail),
-        request_id,
-    };
-    if let Err(error) = audit::append(&state.db, row).await {
-        tracing::error!(error = %error, action, "could not write the audit row");
     }
 }

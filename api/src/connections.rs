@@ -1,26 +1,33 @@
 //! Connections of clients: how many may be open, how long a request may take to arrive, and how they end at shutdown.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+use tower_http::set_header::SetResponseHeaderLayer;
 
-/// How long a client may take to send the head of a request, and how long a connection may wait for the next one.
+use crate::places::{Place, Places};
+use crate::settings::ApiSettings;
+use crate::tls::Tls;
+use crate::write_deadline::WriteDeadline;
+
+/// How long a client may take for a TLS handshake, for the head of a request, and until the next request.
 const HEAD: Duration = Duration::from_secs(20);
 /// How long open requests may take to finish once the process should stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -30,20 +37,32 @@ const PAUSE: Duration = Duration::from_millis(500);
 const MOST: usize = 800;
 /// Most open connections of one address that is not a trusted proxy.
 const MOST_OF_ONE: usize = 256;
+/// Browsers use only HTTPS for this host during the next year.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Answers requests until `stop` is cancelled, then lets open ones finish.
-pub async fn answer(listener: TcpListener, router: Router, proxies: Vec<IpAddr>, stop: CancellationToken) {
-    answer_within(HEAD, listener, router, proxies, stop).await;
+/// How connections are treated.
+pub struct Terms {
+    /// Addresses of reverse proxies, which may have more connections than a client.
+    pub proxies: Vec<IpAddr>,
+    /// Certificate and key; `None` for plain HTTP.
+    pub tls: Option<Tls>,
+    /// How long a client may leave an answer unread before its connection is closed.
+    pub unread: Duration,
+    /// How long a client may take for a TLS handshake, and for the head of a request.
+    pub head: Duration,
 }
 
-async fn answer_within(
-    head: Duration,
-    listener: TcpListener,
-    router: Router,
-    proxies: Vec<IpAddr>,
-    stop: CancellationToken,
-) {
-    let open = Open::new(proxies);
+impl Terms {
+    /// The terms of a running API.
+    pub fn new(settings: &ApiSettings, tls: Option<Tls>) -> Self {
+        Self { proxies: settings.trusted_proxies.clone(), tls, unread: settings.unread(), head: HEAD }
+    }
+}
+
+/// Answers requests until `stop` is cancelled, then lets open ones finish.
+pub async fn answer(listener: TcpListener, router: Router, terms: Terms, stop: CancellationToken) {
+    let open = Open::new(&terms.proxies);
+    let terms = Arc::new(terms);
     let tasks = TaskTracker::new();
     // Cancelled when this function ends, so that no connection outlives it.
     let end = CancellationToken::new();
@@ -51,7 +70,7 @@ async fn answer_within(
     while let Some((stream, peer)) = stop.run_until_cancelled(accept(&listener)).await {
         // A refused connection is closed without an answer, because reading its request would take a place.
         let Some(place) = open.enter(peer.ip().to_canonical()) else { continue };
-        let connection = one(stream, peer, router.clone(), head, stop.clone());
+        let connection = one(stream, peer, router.clone(), Arc::clone(&terms), stop.clone());
         let end = end.clone();
         tasks.spawn(async move {
             let _place = place;
@@ -84,10 +103,28 @@ fn is_of_one_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Answers the requests of one connection.
-async fn one(stream: TcpStream, peer: SocketAddr, router: Router, head: Duration, stop: CancellationToken) {
+/// Answers the requests of one connection, behind TLS if the API has a certificate.
+async fn one(stream: TcpStream, peer: SocketAddr, router: Router, terms: Arc<Terms>, stop: CancellationToken) {
     // Small writes are sent at once, because a server-sent event must not wait for the next one.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = &terms.tls else {
+        return requests(WriteDeadline::new(stream, terms.unread), peer, router, &terms, stop).await;
+    };
+    // A handshake that fails or takes too long is the client's matter, and logging it would let strangers fill the log.
+    let handshake = tokio::time::timeout(terms.head, tls.accept(stream));
+    if let Some(Ok(Ok(stream))) = stop.run_until_cancelled(handshake).await {
+        let router = router.layer(SetResponseHeaderLayer::overriding(header::STRICT_TRANSPORT_SECURITY, HSTS));
+        requests(WriteDeadline::new(stream, terms.unread), peer, router, &terms, stop).await;
+    }
+}
+
+async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    terms: &Terms,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -97,7 +134,7 @@ async fn one(stream: TcpStream, peer: SocketAddr, router: Router, head: Duration
     // Without a timer, hyper waits for the rest of a request's head without a limit.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head)
+        .header_read_timeout(terms.head)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = stop.run_until_cancelled(connection.as_mut()).await;
@@ -112,47 +149,18 @@ async fn one(stream: TcpStream, peer: SocketAddr, router: Router, head: Duration
 #[derive(Clone)]
 struct Open {
     proxies: Arc<[IpAddr]>,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
-}
-
-/// A connection's place among the open ones, given back when dropped.
-struct Place {
-    open: Open,
-    address: IpAddr,
+    places: Places<IpAddr>,
 }
 
 impl Open {
-    fn new(proxies: Vec<IpAddr>) -> Self {
-        Self { proxies: proxies.into(), counts: Arc::default() }
+    fn new(proxies: &[IpAddr]) -> Self {
+        Self { proxies: proxies.into(), places: Places::new(MOST_OF_ONE, MOST) }
     }
 
     /// A place for a connection of this address; `None` when the address, or all addresses together, have too many.
-    fn enter(&self, address: IpAddr) -> Option<Place> {
-        let mut counts = self.counts();
-        let all: usize = counts.values().sum();
-        let own = counts.get(&address).copied().unwrap_or_default();
+    fn enter(&self, address: IpAddr) -> Option<Place<IpAddr>> {
         let most_of_one = if self.proxies.contains(&address) { MOST } else { MOST_OF_ONE };
-        if all >= MOST || own >= most_of_one {
-            return None;
-        }
-        counts.insert(address, own + 1);
-        Some(Place { open: self.clone(), address })
-    }
-
-    fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.open.counts();
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
+        self.places.take_up_to(most_of_one, address).ok()
     }
 }
 
@@ -165,35 +173,48 @@ mod tests {
     #[test]
     fn one_address_leaves_room_for_others_and_a_proxy_speaks_for_many() {
         let (proxy, client) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([203, 0, 113, 1]));
-        let open = Open::new(vec![proxy]);
+        let open = Open::new(&[proxy]);
         let own: Vec<_> = std::iter::from_fn(|| open.enter(client)).collect();
         assert_eq!(own.len(), MOST_OF_ONE);
         let behind: Vec<_> = std::iter::from_fn(|| open.enter(proxy)).collect();
         assert_eq!(own.len() + behind.len(), MOST);
-        drop((own, behind));
-        assert!(open.counts().is_empty());
     }
 
-    #[tokio::test]
-    async fn silent_connections_and_half_sent_heads_end() {
+    /// A server that gives clients little time.
+    async fn hasty(tls: Option<Tls>) -> (SocketAddr, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let stop = CancellationToken::new();
         let router = Router::new().route("/", axum::routing::get(|| async { "hello" }));
-        let head = Duration::from_millis(100);
-        let answering = tokio::spawn(answer_within(head, listener, router, Vec::new(), stop.clone()));
-        let mut waiting = Vec::new();
+        let terms = Terms { proxies: Vec::new(), tls, unread: HEAD, head: Duration::from_millis(100) };
+        tokio::spawn(answer(listener, router, terms, stop.clone()));
+        (address, stop)
+    }
+
+    async fn assert_ends(address: SocketAddr, sent: &[u8]) {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(sent).await.expect("sent");
+        let mut received = Vec::new();
+        let ended = tokio::time::timeout(HEAD, stream.read_to_end(&mut received)).await;
+        assert!(ended.is_ok(), "the connection stays open after {sent:?}");
+    }
+
+    #[tokio::test]
+    async fn silent_connections_and_half_sent_heads_end() {
+        let (address, stop) = hasty(None).await;
         for sent in ["", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: ", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
-            let mut stream = TcpStream::connect(address).await.expect("connected");
-            stream.write_all(sent.as_bytes()).await.expect("sent");
-            waiting.push(stream);
-        }
-        for mut stream in waiting {
-            let mut received = Vec::new();
-            let ended = tokio::time::timeout(HEAD, stream.read_to_end(&mut received)).await;
-            assert!(ended.is_ok(), "the connection stays open");
+            assert_ends(address, sent.as_bytes()).await;
         }
         stop.cancel();
-        answering.await.expect("no panic");
+    }
+
+    #[tokio::test]
+    async fn half_sent_handshakes_end() {
+        let (_folder, tls) = crate::tls::tests::pair();
+        let (address, stop) = hasty(Some(tls)).await;
+        for sent in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01"] {
+            assert_ends(address, sent).await;
+        }
+        stop.cancel();
     }
 }

@@ -8,9 +8,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use elt_shared::config::{ConfigError, ConfigProblem, Warning};
 use elt_shared::secret::OpenError;
+use elt_shared::store;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::metrics::RefusedToken;
 use crate::pool::{ALL_BUSY, NoConnection};
 
 /// Result of a handler.
@@ -45,6 +47,9 @@ pub enum Error {
     /// No token, or none that counts.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// An API token that does not count.
+    #[error("{}", .0.as_sentence())]
+    TokenRefused(RefusedToken),
     /// The caller's role may not do this.
     #[error("this needs the role {0}")]
     Forbidden(&'static str),
@@ -56,6 +61,26 @@ pub enum Error {
     TooMany {
         /// Seconds.
         retry_after: u64,
+    },
+    /// An API token sent more requests than it may.
+    #[error("the API token has sent too many requests; wait {retry_after} seconds")]
+    TooManyRequests {
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// A caller, or all callers together, hold as much of something as they may: 403, 429 or 503.
+    #[error("{detail}")]
+    Limit {
+        /// 403, 429 or 503.
+        status: StatusCode,
+        /// Stable.
+        code: &'static str,
+        /// A sentence.
+        detail: String,
+        /// What to do about it.
+        next_step: String,
+        /// Seconds; `None` when waiting does not help.
+        retry_after: Option<u64>,
     },
     /// The pool gave no connection to the control database in time. [`crate::pool::layer`] finds the reason.
     #[error("could not get a connection to the database in time")]
@@ -112,12 +137,12 @@ impl Error {
     /// The whole map to HTTP.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Refused { status, .. } => *status,
+            Self::Refused { status, .. } | Self::Limit { status, .. } => *status,
             Self::Config(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized(_) | Self::TokenRefused(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany { .. } | Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoConnection | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -125,7 +150,7 @@ impl Error {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Refused { code, .. } => code,
+            Self::Refused { code, .. } | Self::Limit { code, .. } => code,
             Self::Config(ConfigError::Syntax(_)) => "invalid_yaml",
             Self::Config(ConfigError::NotRunnable(_)) => "not_runnable",
             other => code_of(other.status()),
@@ -134,15 +159,17 @@ impl Error {
 
     fn next_step(&self) -> Option<String> {
         match self {
-            Self::Refused { next_step, .. } => Some(next_step.clone()),
+            Self::Refused { next_step, .. } | Self::Limit { next_step, .. } => Some(next_step.clone()),
             Self::Config(_) => Some("Correct the YAML at the place named and send it again.".into()),
+            Self::TokenRefused(_) => Some("Create a new API token, or ask the owner of this one.".into()),
             other => next_step_of(other.status()),
         }
     }
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooMany { retry_after } => Some(*retry_after),
+            Self::TooMany { retry_after } | Self::TooManyRequests { retry_after } => Some(*retry_after),
+            Self::Limit { retry_after, .. } => *retry_after,
             Self::NoConnection | Self::Unavailable(_) => Some(DATABASE_RETRY_SECONDS),
             _ => None,
         }
@@ -172,14 +199,15 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Whether the database cannot be reached, as opposed to refusing what was asked.
+/// Whether the database cannot be reached or is too slow at the moment, as opposed to refusing what was asked.
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-        // 08: connection; 53: resources; 57P0x: shutdown and restart; 57014: our own statement timeout.
-        sqlx::Error::Database(database) => database
-            .code()
-            .is_some_and(|code| ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)) || code == "57014"),
+        _ if store::is_over_limit(error) => true,
+        // 08: connection; 53: resources; 57P0x: shutdown and restart.
+        sqlx::Error::Database(database) => {
+            database.code().is_some_and(|code| ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)))
+        }
         error => elt_shared::target::hung_up(error),
     }
 }
@@ -347,7 +375,7 @@ impl IntoResponse for Error {
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if matches!(self, Self::Unauthorized(_)) {
+        if matches!(self, Self::Unauthorized(_) | Self::TokenRefused(_)) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(self, Self::NoConnection) {

@@ -11,14 +11,16 @@ use elt_shared::store::logs::{self, Line, LineFilter};
 use elt_shared::store::runs::{self, Run};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::broadcast;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::places::{Full, Place, Places};
+
 /// Told the id of every run that changed.
 const RUNS: &str = "elt_runs";
-/// Channel that carries the id of every user who was changed or removed, and of every token that was logged out.
+/// Channel that carries the id of every user who was changed or removed, and of every session that ended.
 const USERS: &str = "elt_users";
 /// New lines are looked for this often.
 const LINES_EVERY: Duration = Duration::from_millis(500);
@@ -32,6 +34,8 @@ const LINES: i64 = 2_000;
 const BEHIND: usize = 1_024;
 /// Streams of one process.
 const STREAMS: usize = 512;
+/// Streams of one user: a few for each of many tabs.
+const STREAMS_OF_ONE: usize = 64;
 
 /// Something happened.
 #[derive(Debug, Clone)]
@@ -40,7 +44,7 @@ pub enum Event {
     Run(Arc<Run>),
     /// New lines, each handed out once. The first ones after a time without readers may be some seconds old.
     Lines(Arc<Vec<Line>>),
-    /// The user with this id was changed or removed, or the token with this id was logged out.
+    /// The user with this id was changed or removed, or the session with this id ended.
     Login(Uuid),
 }
 
@@ -51,7 +55,7 @@ pub struct Events(Arc<Hub>);
 struct Hub {
     sender: broadcast::Sender<Event>,
     watched: Mutex<HashMap<Uuid, usize>>,
-    streams: Arc<Semaphore>,
+    streams: Places<Uuid>,
 }
 
 /// One open stream. Dropping it ends the watching.
@@ -60,23 +64,26 @@ pub struct Watch {
     run: Option<Uuid>,
     /// What happens from now on.
     pub receiver: broadcast::Receiver<Event>,
-    _place: OwnedSemaphorePermit,
+    _place: Place<Uuid>,
 }
 
 impl Events {
     /// Nothing is followed until [`Events::follow`] runs.
     pub fn new() -> Self {
         let (sender, _) = broadcast::channel(BEHIND);
-        Self(Arc::new(Hub { sender, watched: Mutex::default(), streams: Arc::new(Semaphore::new(STREAMS)) }))
+        Self(Arc::new(Hub { sender, watched: Mutex::default(), streams: Places::new(STREAMS_OF_ONE, STREAMS) }))
     }
 
-    /// Watches one run, or only the log. `None`: too many streams are open.
-    pub fn watch(&self, run: Option<Uuid>) -> Option<Watch> {
-        let place = Arc::clone(&self.0.streams).try_acquire_owned().ok()?;
+    /// Watches one run, or only the log, for a user.
+    ///
+    /// # Errors
+    /// When this user, or all users together, have too many streams open.
+    pub fn watch(&self, user: Uuid, run: Option<Uuid>) -> Result<Watch, Full> {
+        let place = self.0.streams.take(user)?;
         if let Some(run) = run {
             *self.watched().entry(run).or_default() += 1;
         }
-        Some(Watch { events: self.clone(), run, receiver: self.0.sender.subscribe(), _place: place })
+        Ok(Watch { events: self.clone(), run, receiver: self.0.sender.subscribe(), _place: place })
     }
 
     /// Follows the database until `stop` is cancelled. A lost database is waited for.

@@ -4,6 +4,7 @@
 //! - [`settings`]: flags and environment
 //! - [`error`]: what goes wrong, as problem documents
 //! - [`auth`], [`tokens`]: who is calling, and the role a handler asks for
+//! - [`page`]: lists in pages
 //! - [`routes`]: a file a resource; each handler names who may, what they sent, and what they get
 //! - `client`, `audit`, `once`: layers and helpers around every request
 //! - `ui`: the dashboard's files
@@ -20,17 +21,25 @@ mod extract;
 mod layers;
 mod login_queue;
 mod metrics;
+pub mod oidc;
 mod once;
 mod openapi;
-mod page;
+pub mod page;
+mod places;
 mod pool;
 pub mod routes;
+pub mod second_factor;
 pub mod settings;
+mod target_failures;
 mod targets;
+pub mod tls;
+mod token_limits;
 pub mod tokens;
 mod turns;
 mod ui;
+mod write_deadline;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -38,12 +47,20 @@ use elt_shared::secret::{KeyRing, MIN_KEY_BYTES};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::checks::Checks;
+use crate::connections::Terms;
 use crate::events::Events;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
+use crate::oidc::provider::Provider;
+use crate::oidc::settings::OidcSettingsError;
+use crate::places::Places;
 use crate::settings::ApiSettings;
+use crate::target_failures::TargetFailures;
+use crate::tls::{Tls, TlsError};
+use crate::token_limits::TokenLimits;
 use crate::tokens::Tokens;
 use crate::turns::Turns;
 
@@ -55,7 +72,7 @@ pub struct AppState {
     /// As the process was started.
     pub settings: Arc<ApiSettings>,
     pub(crate) tokens: Arc<Tokens>,
-    /// Seals and opens what is stored: configs and secrets.
+    /// Seals and opens what is stored, such as configs and second factors, and signs the audit.
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,
@@ -64,6 +81,18 @@ pub struct AppState {
     pub(crate) login_turns: Turns,
     /// All logins whose passwords are being checked.
     pub(crate) login_queue: LoginQueue,
+    /// The identity provider, if people can log in at one.
+    pub(crate) oidc: Option<Arc<Provider>>,
+    /// Logins that wait for the identity provider.
+    pub(crate) oidc_queue: LoginQueue,
+    /// Requests of each API token.
+    pub(crate) token_limits: TokenLimits,
+    /// Connections to targets, counted by user.
+    pub(crate) target_connections: Places<Uuid>,
+    /// Failed connections to targets, counted by user.
+    pub(crate) target_failures: TargetFailures,
+    /// Certificate and key of the listener; `None` for plain HTTP.
+    pub(crate) tls: Option<Tls>,
     /// Cancelled when the process should stop.
     pub(crate) stop: CancellationToken,
 }
@@ -76,16 +105,31 @@ pub enum SetupError {
         "{0} must be set to at least {MIN_KEY_BYTES} random bytes (for example `openssl rand -hex 32`), the same on every replica"
     )]
     Key(&'static str),
+    /// `ELT_TLS_CERT` and `ELT_TLS_KEY` cannot be used.
+    #[error("the API cannot use ELT_TLS_CERT and ELT_TLS_KEY")]
+    Tls(#[from] TlsError),
+    /// The identity provider's settings cannot be used.
+    #[error(transparent)]
+    Oidc(#[from] OidcSettingsError),
+    /// The HTTP client for the identity provider cannot be made.
+    #[error("could not prepare calls to the identity provider")]
+    Http(#[from] reqwest::Error),
 }
 
 impl AppState {
     /// # Errors
-    /// When a key is missing, shorter than 32 bytes or obviously not random.
+    /// When a key is missing, shorter than 32 bytes or obviously not random, or when the certificate or the settings of the
+    /// identity provider cannot be used.
     pub fn new(db: PgPool, settings: ApiSettings) -> Result<Self, SetupError> {
         let tokens = settings.jwt_key.as_ref().and_then(Tokens::new).ok_or(SetupError::Key("ELT_JWT_KEY"))?;
         let keys = settings.keys.clone().ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
+        let tls = Tls::load(settings.tls_cert.as_deref(), settings.tls_key.as_deref())?;
+        let (of_user, of_all) = (settings.target_connections_per_user, settings.target_connections);
+        let client = settings.oidc.client()?;
+        let oidc = client.map(|client| Provider::new(client, settings.network.clone())).transpose()?;
         Ok(Self {
             db,
+            token_limits: TokenLimits::new(settings.token_rate),
             settings: Arc::new(settings),
             tokens: Arc::new(tokens),
             keys,
@@ -94,8 +138,26 @@ impl AppState {
             checks: Checks::default(),
             login_turns: Turns::default(),
             login_queue: LoginQueue::default(),
+            target_connections: Places::new(of_user.into(), of_all.into()),
+            target_failures: TargetFailures::default(),
+            tls,
+            oidc: oidc.map(Arc::new),
+            oidc_queue: LoginQueue::default(),
             stop: CancellationToken::new(),
         })
+    }
+}
+
+impl AppState {
+    /// Whether the API answers HTTPS and nothing else.
+    pub fn uses_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Where the API answers when it listens at this address, with a slash at the end.
+    pub fn url(&self, address: SocketAddr) -> String {
+        let scheme = if self.uses_tls() { "https" } else { "http" };
+        format!("{scheme}://{address}/")
     }
 }
 
@@ -110,6 +172,9 @@ pub fn app(state: AppState) -> Router {
 pub async fn serve(listener: TcpListener, mut state: AppState, stop: CancellationToken) {
     state.stop = stop.clone();
     tokio::spawn(state.events.clone().follow(state.db.clone(), stop.clone()));
-    let proxies = state.settings.trusted_proxies.clone();
-    connections::answer(listener, app(state), proxies, stop).await;
+    let terms = Terms::new(&state.settings, state.tls.clone());
+    if let Some(tls) = state.tls.clone() {
+        tokio::spawn(tls.follow(stop.clone()));
+    }
+    connections::answer(listener, app(state), terms, stop).await;
 }

@@ -1,7 +1,6 @@
 //! Logins whose passwords are being checked: a bounded number of them, and few of any one address.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::places::{Place, Places};
 
 /// Most logins of one address at a time. A client that is refused can send its login again after a second.
 const OF_ONE_ADDRESS: usize = 8;
@@ -10,42 +9,19 @@ const OF_ONE_ADDRESS: usize = 8;
 const OF_ALL: usize = 32;
 
 /// The logins being checked, counted by address.
-#[derive(Clone, Default)]
-pub struct LoginQueue(Arc<Mutex<HashMap<String, usize>>>);
+#[derive(Clone)]
+pub struct LoginQueue(Places<String>);
 
-/// A login's place in the queue, given back when dropped.
-pub struct Place {
-    queue: LoginQueue,
-    address: String,
+impl Default for LoginQueue {
+    fn default() -> Self {
+        Self(Places::new(OF_ONE_ADDRESS, OF_ALL))
+    }
 }
 
 impl LoginQueue {
     /// A place for a login; `None` when this address, or all addresses together, have too many.
-    pub fn enter(&self, address: &str) -> Option<Place> {
-        let mut counts = self.counts();
-        let all: usize = counts.values().sum();
-        let own = counts.get(address).copied().unwrap_or_default();
-        if own >= OF_ONE_ADDRESS || all >= OF_ALL {
-            return None;
-        }
-        counts.insert(address.to_owned(), own + 1);
-        Some(Place { queue: self.clone(), address: address.to_owned() })
-    }
-
-    fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.queue.counts();
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
+    pub fn enter(&self, address: &str) -> Option<Place<String>> {
+        self.0.take(address.to_owned()).ok()
     }
 }
 
@@ -58,9 +34,8 @@ mod tests {
         let queue = LoginQueue::default();
         let one: Vec<_> = std::iter::from_fn(|| queue.enter("203.0.113.1")).collect();
         assert_eq!(one.len(), OF_ONE_ADDRESS);
-        let other = queue.enter("203.0.113.2").expect("another address has places of its own");
-        drop((one, other));
-        assert!(queue.counts().is_empty());
+        let other = queue.enter("203.0.113.2");
+        assert!(other.is_some(), "another address has places of its own");
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Once {
         // An answer may have been kept under a key that is an older one now.
         let hashes = self.keys.with_each(|key| idempotency::request_hash(key, &self.route, &body));
         let current = &hashes[0].1;
-        let Some(known) = idempotency::claim(tx, caller.name(), key, current).await? else { return Ok(None) };
+        let Some(known) = idempotency::claim(tx, &caller.key(), key, current).await? else { return Ok(None) };
         if !hashes.iter().any(|(_, hash)| *hash == known.request) {
             return Err(Error::unprocessable(
                 "idempotency_key_reused",
@@ -93,7 +93,7 @@ impl Once {
         let body = serde_json::to_value(body).map_err(|error| Error::internal("write the answer", error))?;
         let answer = json!({ "location": location, "body": body });
         if let Some(key) = &self.key {
-            idempotency::keep(tx, caller.name(), key, status.as_u16(), &answer).await?;
+            idempotency::keep(tx, &caller.key(), key, status.as_u16(), &answer).await?;
         }
         Ok(response(status, &answer))
     }

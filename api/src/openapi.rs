@@ -4,7 +4,7 @@ use axum::Router;
 use axum::http::{HeaderValue, header};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::SwaggerUi;
@@ -17,21 +17,32 @@ use crate::error::{PROBLEM, Problem};
     info(
         title = "elt",
         description = "Files, HTTP APIs and SFTP servers in; clean, deduplicated PostgreSQL tables out.\n\n\
-                       Log in with `POST /auth/login` and send the token as `Authorization: Bearer …`. Every error is an \
-                       RFC 9457 problem document. Lists are paged: send `next` back as `cursor`."
+                       Log in with `POST /auth/login`, or create an API token for a program, and send it as `Authorization: \
+                       Bearer …`. Every error is an RFC 9457 problem document. Lists are paged: send `next` back as `cursor`."
     ),
     components(schemas(Problem)),
-    modifiers(&BearerToken)
+    modifiers(&SecuritySchemes)
 )]
 struct Description;
 
-struct BearerToken;
+struct SecuritySchemes;
 
-impl Modify for BearerToken {
+impl Modify for SecuritySchemes {
     fn modify(&self, openapi: &mut OpenApi) {
         let components = openapi.components.get_or_insert_with(Default::default);
-        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        components.add_security_scheme("token", bearer("JWT", SESSION));
+        components.add_security_scheme("api_token", bearer("elt_…", API_TOKEN));
     }
+}
+
+const SESSION: &str = "The token of a login, from `POST /auth/login`.";
+const API_TOKEN: &str = "An API token, from `POST /tokens` or `elt token create`: `elt_` and 36 letters and digits. The \
+                         scope that an operation needs is listed with it. A token can do no more than its owner: the role `user` shares only the scopes `upload` and `data`. A token that \
+                         is bound to pipelines gets 403 for others, and sees only its own in lists.";
+
+fn bearer(format: &str, description: &str) -> SecurityScheme {
+    let http = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format).description(Some(description));
+    SecurityScheme::Http(http.build())
 }
 
 /// The description handlers add themselves to.

@@ -1,12 +1,22 @@
 //! Flags and environment of the API.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use elt_shared::secret::{KeyRing, Secret};
-use elt_shared::settings::{NetworkSettings, secret};
+use elt_shared::settings::{NetworkSettings, TokenSettings, UserNetworkSettings, secret};
+use elt_shared::target::Export;
+
+const TOKEN_RATE: NonZeroU32 = NonZeroU32::new(600).expect("more than zero");
+/// Rows of an export.
+const EXPORT_ROWS: u64 = 1_000_000;
+
+use crate::oidc::settings::OidcSettings;
+use crate::second_factor::RequireTotp;
 
 /// How the API is set up.
 #[derive(Debug, Clone, Args)]
@@ -26,6 +36,45 @@ pub struct ApiSettings {
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     #[arg(long, env = "ELT_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<IpAddr>,
+    /// Requests a minute that each API token may send to one API process.
+    #[arg(long, env = "ELT_TOKEN_RATE", default_value_t = TOKEN_RATE)]
+    pub token_rate: NonZeroU32,
+    /// Bounds of new API tokens.
+    #[command(flatten)]
+    pub tokens: TokenSettings,
+    /// Certificate chain in PEM format. With it and its key, the API answers HTTPS only.
+    #[arg(long, env = "ELT_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate in PEM format.
+    #[arg(long, env = "ELT_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Connections to targets that may be open at a time for data views, exports and quarantines.
+    #[arg(long, env = "ELT_TARGET_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    pub target_connections: u16,
+    /// Connections to targets that one user may have open at a time.
+    #[arg(long, env = "ELT_TARGET_CONNECTIONS_PER_USER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub target_connections_per_user: u16,
+    /// Seconds after which an export is ended, finished or not.
+    #[arg(long, env = "ELT_EXPORT_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..))]
+    pub export_seconds: u32,
+    /// Seconds a client may leave an answer unread before its connection is closed.
+    #[arg(long, env = "ELT_UNREAD_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub unread_seconds: u32,
+    /// Config versions that a user who is not an admin may store.
+    #[arg(long, env = "ELT_CONFIGS_PER_USER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub configs_per_user: u32,
+    /// MiB of config versions that a user who is not an admin may store.
+    #[arg(long, env = "ELT_CONFIG_MIB_PER_USER", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub config_mib_per_user: u32,
+    /// Which hosts data views of users may connect to.
+    #[command(flatten)]
+    pub user_network: UserNetworkSettings,
+    /// Who must set up a second factor before anything else.
+    #[arg(long, env = "ELT_REQUIRE_TOTP", value_enum, default_value_t = RequireTotp::Off)]
+    pub require_totp: RequireTotp,
+    /// Logins at an identity provider.
+    #[command(flatten)]
+    pub oidc: OidcSettings,
     /// The default target. Filled in from the process's database settings.
     #[arg(skip)]
     pub target_url: Option<Secret>,
@@ -49,10 +98,39 @@ impl ApiSettings {
             keys: KeyRing::of(secret_key, Vec::new()).ok().map(Arc::new),
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            token_rate: TOKEN_RATE,
+            tokens: TokenSettings::default(),
+            tls_cert: None,
+            tls_key: None,
+            target_connections: 16,
+            target_connections_per_user: 4,
+            export_seconds: 600,
+            unread_seconds: 30,
+            configs_per_user: 1_000,
+            config_mib_per_user: 64,
+            user_network: UserNetworkSettings::default(),
+            require_totp: RequireTotp::Off,
+            oidc: OidcSettings::default(),
             target_url: None,
             data_dir: PathBuf::new(),
             network: NetworkSettings::default(),
             env_allow: Vec::new(),
         }
+    }
+
+    /// [`Self::unread_seconds`] as a duration.
+    pub fn unread(&self) -> Duration {
+        Duration::from_secs(self.unread_seconds.into())
+    }
+
+    /// An export within the limits of this process.
+    pub fn export_of(&self, for_spreadsheets: bool) -> Export {
+        let longest = Duration::from_secs(self.export_seconds.into());
+        Export { max_rows: EXPORT_ROWS, for_spreadsheets, longest, unread: self.unread() }
+    }
+
+    /// Which hosts a caller may have the API connect to.
+    pub fn network_of(&self, is_admin: bool) -> NetworkSettings {
+        NetworkSettings { user: (!is_admin).then(|| self.user_network.clone()), ..self.network.clone() }
     }
 }

@@ -1,15 +1,29 @@
 //! Reaching the databases rows were loaded into, as far as the caller may.
 
+use std::io;
+use std::time::Duration;
+
 use axum::http::StatusCode;
+use bytes::Bytes;
 use elt_shared::config::{Document, NoReferences, Resolve, TargetConfig};
 use elt_shared::settings::References;
 use elt_shared::store::configs::ConfigVersion;
-use elt_shared::target::{self, TableRef, TargetError};
+use elt_shared::target::{self, AnswerLimits, Export, Page, PageQuery, TableRef, TargetError, export_csv, read_page};
+use futures::Stream;
 use sqlx::PgConnection;
+use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::AppState;
 use crate::auth::Caller;
 use crate::error::{Error, Result};
+use crate::places::{Full, Place};
+use crate::target_failures::FAILURES_PER_MINUTE;
+
+/// Longest time for a page, also with a server that never answers. The server itself ends its queries before.
+const LONGEST_PAGE: Duration = Duration::from_secs(50);
+/// `Retry-After` of a request that found no place, in seconds.
+const PLACE_RETRY: u64 = 5;
 
 /// What a text names as its target. An admin's may refer to what the settings allow; an analyst's refers to nothing.
 ///
@@ -21,29 +35,111 @@ pub fn target_of(state: &AppState, caller: &Caller, document: &Document) -> Resu
     Ok(document.target(resolve)?.value)
 }
 
+/// A connection to a target that keeps its place among the open ones until it is closed.
+pub struct OpenTarget {
+    /// The table its config names.
+    pub table: TableRef,
+    connection: PgConnection,
+    place: Place<Uuid>,
+}
+
+impl OpenTarget {
+    /// Reads a page of `table`.
+    ///
+    /// # Errors
+    /// As [`read_page`].
+    pub async fn page(self, table: TableRef, query: PageQuery) -> Result<Page, TargetError> {
+        let Self { mut connection, place, .. } = self;
+        // The server goes on with a query whose client is gone. The task goes on as well, so that the place is taken for
+        // as long as the server works.
+        let reading = tokio::spawn(async move {
+            let _place = place;
+            let read = timeout(LONGEST_PAGE, read_page(&mut connection, &table, &query)).await;
+            read.unwrap_or_else(|_| Err(failed(io::ErrorKind::TimedOut.into())))
+        });
+        reading.await.unwrap_or_else(|error| Err(failed(io::Error::other(error))))
+    }
+
+    /// All rows of `table` as CSV.
+    ///
+    /// # Errors
+    /// As [`export_csv`].
+    pub async fn export(
+        self,
+        table: &TableRef,
+        query: &PageQuery,
+        export: Export,
+    ) -> Result<impl Stream<Item = Result<Bytes, TargetError>> + use<>, TargetError> {
+        export_csv(self.connection, self.place, table, query, export).await
+    }
+}
+
+fn failed(error: io::Error) -> TargetError {
+    TargetError::Database(sqlx::Error::Io(error))
+}
+
 /// Connects to a target and finds its table, which may not exist.
 ///
 /// # Errors
-/// When the target cannot be reached, refuses the login, or is one of our own tables.
-pub async fn open(state: &AppState, caller: &Caller, target: &TargetConfig) -> Result<(PgConnection, TableRef)> {
-    let (default, network) = (state.settings.target_url.as_ref(), &state.settings.network);
+/// When the caller has too many connections open or failed too often, when the target cannot be reached or refuses the
+/// login, and when the table is one of our own.
+pub async fn open(state: &AppState, caller: &Caller, target: &TargetConfig) -> Result<OpenTarget> {
+    let place = state.target_connections.take(caller.user.id).map_err(no_place)?;
+    if let Some(retry_after) = state.target_failures.must_wait(caller.user.id) {
+        return Err(failed_too_often(retry_after));
+    }
+    let (default, network) = (state.settings.target_url.as_ref(), state.settings.network_of(caller.is_admin()));
     let opened = async {
-        let mut connection = target::connect_allowed(&target.database, default, network, "elt:api").await?;
+        let (database, limits) = (&target.database, AnswerLimits::VIEW);
+        let mut connection = match caller.is_admin() {
+            true => target::connect(database, default, &network, "elt:api", limits).await?,
+            false => target::connect_evenly(database, default, &network, "elt:api", limits).await?,
+        };
         let table = TableRef::find(&mut connection, &target.table).await?;
-        Ok((connection, table))
+        Ok(OpenTarget { table, connection, place })
     };
-    opened.await.map_err(|error| tell(error, caller))
+    opened.await.map_err(|error| {
+        if is_about_the_server(&error) {
+            state.target_failures.note(caller.user.id);
+        }
+        tell(error, caller)
+    })
+}
+
+fn no_place(full: Full) -> Error {
+    let (status, code, detail) = match full {
+        Full::One => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_target_connections",
+            "you have as many data views and exports open as one user may",
+        ),
+        Full::All => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "target_connections_busy",
+            "as many data views and exports are open as this server allows",
+        ),
+    };
+    let next_step = "Wait until one of them has ended, or end it; ELT_TARGET_CONNECTIONS and \
+                     ELT_TARGET_CONNECTIONS_PER_USER set the limits.";
+    Error::Limit { status, code, detail: detail.into(), next_step: next_step.into(), retry_after: Some(PLACE_RETRY) }
+}
+
+fn failed_too_often(retry_after: u64) -> Error {
+    Error::Limit {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        code: "too_many_target_failures",
+        detail: format!("{FAILURES_PER_MINUTE} of your connections to targets failed within a minute"),
+        next_step: "Correct host, database, user and password under `target:`, and wait the time in `Retry-After`."
+            .into(),
+        retry_after: Some(retry_after),
+    }
 }
 
 /// The same for the target of a kept config.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn open_config(
-    state: &AppState,
-    caller: &Caller,
-    config: &ConfigVersion,
-) -> Result<(PgConnection, TableRef)> {
+pub async fn open_config(state: &AppState, caller: &Caller, config: &ConfigVersion) -> Result<OpenTarget> {
     let text = config.open(&state.keys)?;
     let document = tokio::task::spawn_blocking(move || Document::parse(text.expose()))
         .await
@@ -51,24 +147,42 @@ pub async fn open_config(
     open(state, caller, &target_of(state, caller, &document)?).await
 }
 
+/// Whether an error says what a server or a network answered.
+fn is_about_the_server(error: &TargetError) -> bool {
+    use TargetError::{Certificate, Host, Login, NoConnect, NoDatabase, NoTls, Refused, TooMuch, Unreachable};
+    matches!(
+        error,
+        Login { .. }
+            | NoConnect { .. }
+            | Refused { .. }
+            | Unreachable { .. }
+            | NoTls { .. }
+            | Certificate { .. }
+            | NoDatabase { .. }
+            // Its sentence has a number that is the beginning of what any server, such as one for SSH, says first.
+            | TooMuch(_)
+            | Host(_)
+    )
+}
+
 /// A target's error for the caller. An analyst learns no more about a server than that it cannot be used.
 pub fn tell(error: TargetError, caller: &Caller) -> Error {
-    use TargetError::{Database, Host, Login, NoConnect, NoDatabase, NoTable, Refused, Reserved, Unreachable};
-    let about_the_server = matches!(
-        error,
-        Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | NoDatabase { .. } | Host(_)
-    );
-    if about_the_server && !caller.is_admin() {
+    use TargetError::{
+        Certificate, ControlDatabase, Database, Login, NoConnect, NoDatabase, NoTable, NoTls, Refused, Reserved,
+        TooMuch, Unreachable,
+    };
+    if is_about_the_server(&error) && !caller.is_admin() {
         return Error::refused(
             StatusCode::BAD_GATEWAY,
             "target_unusable",
             "the target cannot be reached, or refused the login",
-            "Check host, database, user and password under `target:`.",
+            "Check host, database, user and password under `target:`; an admin can tell which hosts ELT_NET_ALLOW_USER allows.",
         );
     }
     let status = match &error {
-        NoTable { .. } | NoDatabase { .. } | Reserved { .. } => StatusCode::NOT_FOUND,
+        NoTable { .. } | NoDatabase { .. } | Reserved { .. } | ControlDatabase => StatusCode::NOT_FOUND,
         Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | Database(_) => StatusCode::BAD_GATEWAY,
+        NoTls { .. } | Certificate { .. } | TooMuch(_) => StatusCode::BAD_GATEWAY,
         _ => StatusCode::BAD_REQUEST,
     };
     if let Database(source) = &error {
@@ -77,4 +191,16 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
         tracing::warn!(sqlstate = code, "could not read a target");
     }
     Error::refused(status, error.code(), error.to_string(), error.next_step())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_any_other_server_says_first_is_about_the_server() {
+        let banner = "the server announced a message of 1397239858 bytes".to_owned();
+        assert!(is_about_the_server(&TargetError::TooMuch(banner)));
+        assert!(!is_about_the_server(&TargetError::Cursor));
+    }
 }

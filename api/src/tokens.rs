@@ -22,7 +22,7 @@ pub struct Claims {
     pub sub: String,
     /// For clients that show it. Never believed: the role is read from the database.
     pub role: Role,
-    /// Names this token, so that it can be logged out.
+    /// Id of the session, which must not have ended.
     pub jti: Uuid,
     /// Who signed it.
     pub iss: String,
@@ -70,11 +70,11 @@ impl Tokens {
         Some(Self { encoding: EncodingKey::from_secret(key), decoding: DecodingKey::from_secret(key), validation })
     }
 
-    /// A new token for a user, and when it expires.
+    /// A token of a new session of a user, and what it says.
     ///
     /// # Errors
     /// When it cannot be signed.
-    pub fn issue(&self, user: &User, now: DateTime<Utc>) -> jsonwebtoken::errors::Result<(String, DateTime<Utc>)> {
+    pub fn issue(&self, user: &User, now: DateTime<Utc>) -> jsonwebtoken::errors::Result<(String, Claims)> {
         let claims = Claims {
             sub: user.username.clone(),
             role: user.role,
@@ -85,7 +85,7 @@ impl Tokens {
             exp: (now + LIFETIME).timestamp(),
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?;
-        Ok((token, claims.expires_at()))
+        Ok((token, claims))
     }
 
     /// What a token says, if this installation issued it and it has not expired. The error is for the client to read.

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::Context;
 use elt_shared::local::Cluster;
 use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::{self, sealing, secret_keys};
+use elt_shared::store::{self, Grants, Limits, sealing, secret_keys};
+use elt_shared::target::{AddressProblem, Author, TargetAddress};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
@@ -30,7 +30,7 @@ pub enum LocalMode {
 #[derive(Debug)]
 pub enum Place {
     /// The server of `DATABASE_URL`.
-    Given(Box<PgConnectOptions>),
+    Given(Box<Logins>),
     /// The private cluster in this data folder.
     Private(PathBuf),
 }
@@ -44,8 +44,17 @@ impl Place {
         if let Some(url) = &settings.target_url {
             parse("ELT_TARGET_URL", url)?;
         }
+        let owner = settings.owner_database_url.as_ref();
+        let owner = owner.map(|url| parse("ELT_OWNER_DATABASE_URL", url)).transpose()?;
         if let Some(url) = &settings.database_url {
-            return Ok(Self::Given(Box::new(parse("DATABASE_URL", url)?)));
+            return Ok(Self::Given(Box::new(Logins::given(parse("DATABASE_URL", url)?, owner))));
+        }
+        if owner.is_some() {
+            return Err(refuse(
+                Exit::Settings,
+                "ELT_OWNER_DATABASE_URL is set, but DATABASE_URL is not",
+                "Set DATABASE_URL as well. `elt migrate` may use the owner's URL for both.",
+            ));
         }
         let folder = data_dir(settings)?;
         match local {
@@ -66,9 +75,9 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Private(folder) => write!(f, "control database: the private PostgreSQL in {}", folder.display()),
-            Self::Given(options) => {
-                let database = options.get_database().unwrap_or_default();
-                write!(f, "control database: {database} at {}", address(options))
+            Self::Given(logins) => {
+                let database = logins.command.get_database().unwrap_or_default();
+                write!(f, "control database: {database} at {}", address(&logins.command))
             }
         }
     }
@@ -89,16 +98,79 @@ fn data_dir(settings: &DatabaseSettings) -> anyhow::Result<PathBuf> {
     std::path::absolute(settings.data_dir()).context("could not find the data folder")
 }
 
+/// What a process does with the control database. Decides its login and the limits of its sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Answers requests.
+    Api,
+    /// Executes runs.
+    Worker,
+    /// Does one thing at the terminal and ends.
+    Command,
+}
+
+impl Part {
+    /// The role in the control database that has the rights of this part.
+    fn role(self) -> &'static str {
+        match self {
+            Self::Api | Self::Command => "elt_api",
+            Self::Worker => "elt_worker",
+        }
+    }
+
+    fn limits(self) -> Limits {
+        match self {
+            Self::Api => Limits::REQUESTS,
+            Self::Worker => Limits::WORK,
+            Self::Command => Limits::COMMANDS,
+        }
+    }
+}
+
+/// How each part logs in to the control database.
+#[derive(Debug, Clone)]
+pub struct Logins {
+    owner: PgConnectOptions,
+    api: PgConnectOptions,
+    worker: PgConnectOptions,
+    command: PgConnectOptions,
+}
+
+impl Logins {
+    /// The login of `DATABASE_URL` for everything, and the owner's for migrations when it was given.
+    fn given(own: PgConnectOptions, owner: Option<PgConnectOptions>) -> Self {
+        Self { owner: owner.unwrap_or_else(|| own.clone()), api: own.clone(), worker: own.clone(), command: own }
+    }
+
+    /// The roles of the private cluster. Commands work as the owner, because only the account that owns the data folder
+    /// can read its passwords.
+    fn of_cluster(cluster: &Cluster) -> anyhow::Result<Self> {
+        let options = |url: Secret| parse("the private cluster's URL", &url);
+        let owner = options(cluster.control_url())?;
+        let (api, worker) = (options(cluster.api_url())?, options(cluster.worker_url())?);
+        Ok(Self { command: owner.clone(), owner, api, worker })
+    }
+
+    fn of(&self, part: Part) -> &PgConnectOptions {
+        match part {
+            Part::Api => &self.api,
+            Part::Worker => &self.worker,
+            Part::Command => &self.command,
+        }
+    }
+}
+
 /// What a process works with.
 #[derive(Debug)]
 pub struct Databases {
-    /// The control database.
+    /// The control database, as the login of this process's part.
     pub control: PgPool,
     /// The default target, if there is one.
     pub target_url: Option<Secret>,
     /// The data folder.
     pub data_dir: PathBuf,
-    options: PgConnectOptions,
+    part: Part,
+    logins: Logins,
     cluster: Option<Cluster>,
 }
 
@@ -111,10 +183,11 @@ impl Databases {
     pub async fn during<T>(
         place: Place,
         settings: &DatabaseSettings,
+        part: Part,
         connections: u32,
         work: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let databases = Self::open(place, settings, connections).await?;
+        let databases = Self::open(place, settings, part, connections).await?;
         let ended = work(&databases).await;
         let closed = databases.close().await;
         // The first error is returned, because it explains what went wrong; closing may fail for the same reason.
@@ -122,24 +195,24 @@ impl Databases {
         closed.map(|()| value)
     }
 
-    async fn open(place: Place, settings: &DatabaseSettings, connections: u32) -> anyhow::Result<Self> {
+    async fn open(place: Place, settings: &DatabaseSettings, part: Part, connections: u32) -> anyhow::Result<Self> {
         let data_dir = data_dir(settings)?;
         let folder = match place {
-            Place::Given(options) => {
-                let control = connect(&options, connections).await?;
+            Place::Given(logins) => {
+                let control = connect(logins.of(part), connections, part.limits()).await?;
                 let target_url = settings.target_url.clone();
-                return Ok(Self { control, target_url, data_dir, options: *options, cluster: None });
+                return Ok(Self { control, target_url, data_dir, part, logins: *logins, cluster: None });
             }
             Place::Private(folder) => folder,
         };
         let cluster = Cluster::start(&folder, settings.pg_bin.as_deref()).await?;
         let target_url = Some(settings.target_url.clone().unwrap_or_else(|| cluster.target_url()));
         let connected = async {
-            let options = parse("the private cluster's URL", &cluster.control_url())?;
-            Ok((connect(&options, connections).await?, options))
+            let logins = Logins::of_cluster(&cluster)?;
+            Ok((connect(logins.of(part), connections, part.limits()).await?, logins))
         };
         match connected.await {
-            Ok((control, options)) => Ok(Self { control, target_url, data_dir, options, cluster: Some(cluster) }),
+            Ok((control, logins)) => Ok(Self { control, target_url, data_dir, part, logins, cluster: Some(cluster) }),
             Err(error) => {
                 cluster.stop().await?;
                 Err(error)
@@ -152,28 +225,82 @@ impl Databases {
         self.cluster.is_some()
     }
 
-    /// Brings the tables up to date.
-    pub async fn migrate(&self) -> anyhow::Result<()> {
-        store::migrate(&self.control).await.context("could not bring the control database up to date")
+    /// A pool for another part of this process, with that part's login.
+    pub async fn open_for(&self, part: Part, connections: u32) -> anyhow::Result<PgPool> {
+        connect(self.logins.of(part), connections, part.limits()).await
     }
 
-    /// Refuses keys that do not open what is sealed here, and seals what an earlier release stored in clear.
-    pub async fn use_keys(&self, keys: &KeyRing) -> anyhow::Result<()> {
-        let checked = secret_keys::check(&self.control, keys).await.context("could not check the secret keys")?;
-        checked.map_err(|wrong| {
-            refuse(
-                Exit::Settings,
-                wrong.to_string(),
-                "Start with the key it was sealed with: as ELT_SECRET_KEY, as one of ELT_SECRET_KEY_OLD, or in the \
-                 keys.json of the data folder. Nothing was changed.",
-            )
-        })?;
-        sealing::seal_clear_rows(&self.control, keys).await.context("could not seal the stored configs")?;
-        Ok(())
+    /// Brings the tables up to date, as their owner.
+    ///
+    /// # Errors
+    /// When the login of migrations does not own the tables, or a migration fails.
+    pub async fn migrate(&self) -> anyhow::Result<Grants> {
+        self.as_owner(async |owner| {
+            let standing = store::roles::standing(owner).await.context("could not look at the control database")?;
+            if !standing.owns_tables {
+                return Err(refuse(
+                    Exit::Settings,
+                    format!(
+                        "the login {} does not own the control database's tables and cannot migrate them",
+                        standing.login
+                    ),
+                    "Set ELT_OWNER_DATABASE_URL to the URL of the login that owns them, and run `elt migrate`.",
+                ));
+            }
+            store::migrate(owner).await.context("could not bring the control database up to date")
+        })
+        .await
     }
 
-    /// Refuses to go on with tables that are older than this program.
+    /// Seals what an earlier release stored in clear, as the owner of the tables. Does nothing when there is nothing.
+    ///
+    /// # Errors
+    /// When the keys do not open what is sealed already: then nothing is changed.
+    pub async fn seal(&self, keys: &KeyRing) -> anyhow::Result<()> {
+        self.as_owner(async |owner| {
+            check(owner, keys).await?;
+            if sealing::rows_in_clear(owner).await.context("could not look for configs in clear")? > 0 {
+                sealing::seal_clear_rows(owner, keys).await.context("could not seal the stored configs")?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Refuses keys that do not open what is sealed here. Changes nothing.
+    pub async fn check_keys(&self, keys: &KeyRing) -> anyhow::Result<()> {
+        check(&self.control, keys).await
+    }
+
+    /// How many rows an earlier release stored in clear.
+    pub async fn rows_in_clear(&self) -> anyhow::Result<i64> {
+        self.as_owner(async |owner| sealing::rows_in_clear(owner).await.context("could not look for configs in clear"))
+            .await
+    }
+
+    /// Works with the login that owns the tables.
+    async fn as_owner<T>(&self, work: impl AsyncFnOnce(&PgPool) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let owner = connect(&self.logins.owner, 2, Limits::MIGRATIONS).await?;
+        let done = work(&owner).await;
+        owner.close().await;
+        done
+    }
+
+    /// Refuses to go on with tables that are older than this program, or that this login may not use.
     pub async fn require_migrated(&self) -> anyhow::Result<()> {
+        let standing = store::roles::standing(&self.control).await.context("could not look at the control database")?;
+        if !standing.may_enter {
+            return Err(refuse(
+                Exit::Settings,
+                format!("the login {} has no rights in the control database", standing.login),
+                format!(
+                    "Log in as the owner of the control database and execute `grant {} to \"{}\"`; then run `elt \
+                     migrate`.",
+                    self.part.role(),
+                    standing.login
+                ),
+            ));
+        }
         let missing =
             store::missing_migrations(&self.control).await.context("could not look at the control database")?;
         if missing == 0 {
@@ -188,10 +315,27 @@ impl Databases {
         ))
     }
 
+    /// Warns when this process's login owns the tables, because a stolen login could then also change the audit.
+    pub async fn warn_of_owner(&self) -> anyhow::Result<()> {
+        let standing = store::roles::standing(&self.control).await.context("could not look at the control database")?;
+        if standing.owns_tables {
+            tracing::warn!(
+                "the login {login} of this process owns the control database's tables, so that a stolen login could \
+                 change or delete everything in it, the audit included. Give this process a login of its own: as the \
+                 owner, `create role NAME login password '…'; grant {role} to NAME`, then set DATABASE_URL to it and \
+                 ELT_OWNER_DATABASE_URL to the owner's URL for `elt migrate`",
+                login = standing.login,
+                role = self.part.role()
+            );
+        }
+        Ok(())
+    }
+
     /// Keeps this process's log lines in the control database, over a connection of their own.
     pub async fn keep_lines_of(&self, telemetry: &mut Telemetry) -> anyhow::Result<()> {
-        let db = store::connect(self.options.clone(), 1).await.map_err(|error| unreachable(&self.options, &error))?;
-        telemetry.attach_database(db);
+        let options = self.logins.of(self.part);
+        let db = store::connect(options.clone(), 1, Limits::LOG_LINES).await;
+        telemetry.attach_database(db.map_err(|error| unreachable(options, &error))?);
         Ok(())
     }
 
@@ -219,7 +363,7 @@ pub async fn on_control_database<T>(
     let place = Place::choose(settings, LocalMode::Join)?;
     out::problem(&place.to_string());
     let stop = signals::listen()?;
-    Databases::during(place, settings, 2, async |databases| {
+    Databases::during(place, settings, Part::Command, 2, async |databases| {
         tokio::select! {
             ended = work(databases) => ended,
             () = stop.gracefully.cancelled() => Err(refuse(
@@ -232,32 +376,33 @@ pub async fn on_control_database<T>(
     .await
 }
 
-async fn connect(options: &PgConnectOptions, connections: u32) -> anyhow::Result<PgPool> {
+async fn check(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    let checked = secret_keys::check(db, keys).await.context("could not check the secret keys")?;
+    checked.map_err(|wrong| {
+        refuse(
+            Exit::Settings,
+            wrong.to_string(),
+            "Start with the key it was sealed with: as ELT_SECRET_KEY, as one of ELT_SECRET_KEY_OLD, or in the \
+             keys.json of the data folder. Nothing was changed.",
+        )
+    })
+}
+
+async fn connect(options: &PgConnectOptions, connections: u32, limits: Limits) -> anyhow::Result<PgPool> {
     // A pool goes on trying and then only says that it waited in vain; one connection says why.
     let first = options.connect().await.map_err(|error| unreachable(options, &error))?;
     first.close().await.map_err(|error| unreachable(options, &error))?;
-    store::connect(options.clone(), connections).await.map_err(|error| unreachable(options, &error))
+    store::connect(options.clone(), connections, limits).await.map_err(|error| unreachable(options, &error))
 }
 
 fn parse(name: &str, url: &Secret) -> anyhow::Result<PgConnectOptions> {
     const FORM: &str = "Write it as postgres://user:password@host:port/database.";
-    // The driver's message may quote the URL, password and all.
-    let options = PgConnectOptions::from_str(url.expose())
-        .map_err(|_| refuse(Exit::Settings, format!("{name} is not a PostgreSQL URL"), FORM))?;
-    if !names_database(url.expose()) {
+    match TargetAddress::parse(url.expose(), Author::Operator) {
+        Ok(address) => Ok(address.driver_options()),
         // Refused, because the server would choose the database that has the name of the user.
-        return Err(refuse(Exit::Settings, format!("{name} names no database"), FORM));
+        Err(AddressProblem::NoDatabase) => Err(refuse(Exit::Settings, format!("{name} names no database"), FORM)),
+        Err(problem) => Err(refuse(Exit::Settings, format!("{name} cannot be used: {problem}"), FORM)),
     }
-    Ok(options)
-}
-
-/// Whether a URL has a database, in its path or as `dbname`.
-fn names_database(url: &str) -> bool {
-    let url = url.split('#').next().unwrap_or_default();
-    let (place, query) = url.split_once('?').unwrap_or((url, ""));
-    let path = place.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
-    path.is_some_and(|(_, database)| !database.trim_matches('/').is_empty())
-        || query.split('&').any(|pair| pair.strip_prefix("dbname=").is_some_and(|database| !database.is_empty()))
 }
 
 fn address(options: &PgConnectOptions) -> String {
@@ -282,6 +427,7 @@ mod tests {
     fn settings(database_url: Option<&str>, data_dir: Option<&Path>) -> DatabaseSettings {
         DatabaseSettings {
             database_url: database_url.map(Secret::new),
+            owner_database_url: None,
             target_url: None,
             data_dir: data_dir.map(Path::to_owned),
             pg_bin: None,

@@ -22,7 +22,8 @@ Exit codes:
    78  a setting is missing or invalid
   130  forced to end by a second Ctrl-C (143: by a second SIGTERM)
 
-Settings are flags or environment variables; a flag wins. Each command's --help names both.";
+Settings are flags or environment variables; a flag wins. Each command's --help names both.
+A secret NAME may be in a file: NAME_FILE is the path of that file. Flags show in the process list.";
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +119,8 @@ fn remedy(error: &anyhow::Error) -> (Exit, Option<String>) {
         return (refusal.exit, Some(refusal.next_step.clone()));
     }
     if let Some(local) = error.downcast_ref::<LocalError>() {
-        return (Exit::Unavailable, Some(local.next_step()));
+        let exit = if local.is_setting() { Exit::Settings } else { Exit::Unavailable };
+        return (exit, Some(local.next_step()));
     }
     if error.downcast_ref::<SetupError>().is_some() {
         return (Exit::Settings, None);

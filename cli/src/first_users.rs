@@ -3,11 +3,13 @@
 use anyhow::Context;
 use clap::Args;
 use elt_shared::password;
-use elt_shared::secret::Secret;
+use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::secret;
 use elt_shared::store::users::{self, Role};
+use serde_json::json;
 use sqlx::PgPool;
 
+use crate::audit::Deed;
 use crate::keys::generate_password;
 
 /// Passwords of the people made at the first start. They change nothing later.
@@ -33,10 +35,10 @@ pub enum FirstLogin {
 
 impl FirstUsers {
     /// Makes those whose password was given, and an admin in any case.
-    pub async fn make_or_generate(mut self, db: &PgPool) -> anyhow::Result<FirstLogin> {
+    pub async fn make_or_generate(mut self, db: &PgPool, keys: &KeyRing) -> anyhow::Result<FirstLogin> {
         let generated = self.admin_password.is_none().then(|| Secret::new(generate_password()));
         self.admin_password = self.admin_password.or_else(|| generated.clone());
-        Ok(match (self.make(db).await?, generated) {
+        Ok(match (self.make(db, keys).await?, generated) {
             (false, _) => FirstLogin::AsBefore,
             (true, None) => FirstLogin::Given,
             (true, Some(password)) => FirstLogin::Generated(password),
@@ -44,7 +46,7 @@ impl FirstUsers {
     }
 
     /// Makes those whose password was given, unless there are users already; says whether it was the first start.
-    pub async fn make(self, db: &PgPool) -> anyhow::Result<bool> {
+    pub async fn make(self, db: &PgPool, keys: &KeyRing) -> anyhow::Result<bool> {
         if users::any(db).await.context("could not look for users")? {
             return Ok(false);
         }
@@ -54,7 +56,10 @@ impl FirstUsers {
             let Some(password) = password else { continue };
             let doing = || format!("could not add the user `{name}`");
             let hash = password::hash_given(password).await.with_context(doing)?;
-            users::create(db, name, &hash, role).await.with_context(doing)?;
+            let mut tx = db.begin().await.with_context(doing)?;
+            users::create(&mut *tx, name, &hash, role).await.with_context(doing)?;
+            let detail = json!({ "role": role.as_str() });
+            Deed { action: "first start", object: format!("user {name}"), detail }.commit(tx, keys).await?;
         }
         Ok(true)
     }

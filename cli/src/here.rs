@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::databases::{Databases, LocalMode, Place};
+use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::keys::Keys;
 use crate::out;
 use crate::signals::{self, Stop};
@@ -60,7 +60,7 @@ impl<'a> Here<'a> {
         out::problem(&place.to_string());
         let stop = signals::listen()?;
         let connections = worker::connections(&setup.worker);
-        Databases::during(place, &setup.database, connections, async |databases| {
+        Databases::during(place, &setup.database, Part::Command, connections, async |databases| {
             let here = Here::prepare(databases, (setup.worker, setup.secret_keys), stop, &mut telemetry).await;
             let ended = match here {
                 Ok(here) => work(&here).await,
@@ -81,7 +81,7 @@ impl<'a> Here<'a> {
         databases.migrate().await?;
         databases.keep_lines_of(telemetry).await?;
         let keys = Keys::load_or_make(&databases.data_dir, None, &secret_keys)?.ring;
-        databases.use_keys(&keys).await?;
+        databases.seal(&keys).await?;
         let queue = job::private_queue();
         let mut settings = worker::settings(databases, worker, Arc::clone(&keys), &stop);
         settings.queue.clone_from(&queue);

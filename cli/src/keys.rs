@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use elt_shared::private_folder;
 use elt_shared::secret::{GivenKeys, KeyError, KeyFile, KeyProvider, KeyRing, Secret, Stamp};
 use elt_shared::settings::SecretKeySettings;
 use rand::RngExt;
@@ -155,6 +156,7 @@ impl KeptKeys {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
             file.write_all(&serde_json::to_vec_pretty(self)?)?;
             file.sync_all()?;
+            private_folder::give_to_the_folders_owner(&file, &unfinished)?;
             publish(&unfinished, &path)?;
             // The name must survive a crash, too.
             File::open(data_dir)?.sync_all()

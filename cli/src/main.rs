@@ -1,15 +1,20 @@
 //! `elt`: one program for the server, the workers and the person at the terminal.
 //!
 //! # Layout
+//! - `account`: the account that a server runs as when root starts it
 //! - `exit`: how a command ended, as scripts see it
 //! - `out`, `table`, `summary`: what commands print
 //! - `signals`: asked to stop, and asked again
 //! - `databases`: the control database of this process, private or given
+//! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, written once
+//! - `secret_settings`: secrets that settings take from files
 //! - `config_file`: a config named on the command line
 //! - `here`: a run in this process, for `run` and `plan`
 //! - a file for each command
 
+mod account;
+mod audit;
 mod check;
 mod config_file;
 mod connections;
@@ -21,22 +26,26 @@ mod here;
 mod init;
 mod keys;
 mod migrate;
+mod operator;
 mod out;
 mod plan;
 mod report;
 mod run;
 mod schema;
+mod secret_settings;
 mod serve;
 mod signals;
 mod summary;
 mod table;
+mod token;
 mod up;
 mod user;
 mod worker;
 
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use elt_shared::settings;
 use nix::sys::stat::{Mode, umask};
 
@@ -63,6 +72,8 @@ enum Command {
     Schema(schema::Schema),
     Report(report::Report),
     User(user::User),
+    Audit(audit::Audit),
+    Token(token::Token),
     Coverage(coverage::Coverage),
 }
 
@@ -80,6 +91,8 @@ impl Command {
             Self::Schema(command) => command.execute(),
             Self::Report(command) => command.execute().await,
             Self::User(command) => command.execute().await,
+            Self::Audit(command) => command.execute().await,
+            Self::Token(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
         }
     }
@@ -88,6 +101,9 @@ impl Command {
 fn main() -> ExitCode {
     // Only this account may read rows, logs and keys, whatever the shell's umask says.
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    // No program that elt starts may gain rights that this account does not have. A system without this is no worse off.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_no_new_privs();
     // Everything that speaks TLS asks for the process's provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = match parse() {
@@ -104,27 +120,44 @@ fn main() -> ExitCode {
     outcome.map_or_else(|error| exit::explain(&error), ExitCode::from)
 }
 
-/// Reads the command line and the environment. In case of `Err`, the problem or the help text is already printed.
+/// Reads the command line, the environment and the files that hold secrets. In case of `Err`, the problem or the help
+/// text is already printed.
 fn parse() -> Result<Cli, ExitCode> {
-    let parsed = Cli::try_parse();
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut command = secret_settings::explain(Cli::command());
+    let parsed = command.try_get_matches_from_mut(&arguments);
     let is_help = parsed.as_ref().is_err_and(|error| !error.use_stderr());
     // Checked before the errors of the command line, because an empty variable may be their cause.
-    if !is_help && let Some(name) = empty_variable() {
+    if !is_help && let Some(name) = empty_variable(&command, &arguments) {
         let message = format!("the environment variable {name} is set, but empty");
         return Err(exit::explain(&refuse(Exit::Settings, message, format!("Give {name} a value, or unset it."))));
     }
-    parsed.map_err(|error| {
-        let _ = error.print();
-        if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
-    })
+    let chosen = parsed.map_err(|error| usage(&error))?;
+    let from_files = secret_settings::from_files(&command, &chosen).map_err(|error| exit::explain(&error))?;
+    // Behind the name of the command. Only clap sees these arguments: the process list does not show them.
+    let behind_the_name = 2.min(arguments.len());
+    arguments.splice(behind_the_name..behind_the_name, from_files);
+    command
+        .try_get_matches_from_mut(arguments)
+        .and_then(|all| Cli::from_arg_matches(&all))
+        .map_err(|error| usage(&error))
+}
+
+/// Prints what is wrong with the command line, or the help that was asked for.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
 }
 
 /// Name of an environment variable of the chosen command that is set but empty. This is an error, because it usually
 /// comes from a mistake in a script or an environment file, and to ignore it could silently choose another database or
 /// make new keys.
-fn empty_variable() -> Option<String> {
-    let command = Cli::command();
-    let chosen = command.find_subcommand(std::env::args_os().nth(1)?)?;
-    let variables = chosen.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-    variables.into_iter().find(|name| settings::is_empty_variable(name)).map(ToOwned::to_owned)
+fn empty_variable(command: &clap::Command, arguments: &[OsString]) -> Option<String> {
+    let chosen = command.find_subcommand(arguments.get(1)?)?;
+    let variables = chosen.get_arguments().flat_map(|argument| {
+        let name = argument.get_env().and_then(OsStr::to_str).map(ToOwned::to_owned);
+        let file = name.as_ref().filter(|_| argument.is_hide_env_values_set()).map(|name| format!("{name}_FILE"));
+        name.into_iter().chain(file)
+    });
+    variables.into_iter().find(|name| settings::is_empty_variable(name))
 }

@@ -1,6 +1,7 @@
 //! `elt serve`: the API and the dashboard.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::Args;
 use elt_api::AppState;
@@ -9,7 +10,8 @@ use elt_shared::settings::{DatabaseSettings, NetworkSettings, SecretKeySettings,
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use tokio::net::TcpListener;
 
-use crate::databases::{Databases, LocalMode, Place};
+use crate::account::RunAs;
+use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both, refuse};
 use crate::first_users::FirstUsers;
 use crate::keys::Keys;
@@ -42,6 +44,8 @@ pub struct Serve {
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
+    account: RunAs,
+    #[command(flatten)]
     telemetry: TelemetrySettings,
 }
 
@@ -50,13 +54,14 @@ impl Serve {
         // Before anything is written: a refused start leaves nothing behind.
         let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys);
         let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
+        self.account.drop_root(&self.database.data_dir())?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("serve") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         let listener = listen(self.api.listen).await?;
         tracing::info!("{place}");
         let database = self.database.clone();
-        Databases::during(place, &database, CONNECTIONS, async |databases| {
+        Databases::during(place, &database, Part::Api, CONNECTIONS, async |databases| {
             let ended = self.answer(databases, listener, keys, stop, &mut telemetry).await;
             telemetry.shutdown().await;
             ended
@@ -74,16 +79,21 @@ impl Serve {
     ) -> anyhow::Result<Exit> {
         if self.migrate {
             databases.migrate().await?;
+            databases.seal(&keys.ring).await?;
         }
         databases.require_migrated().await?;
-        databases.use_keys(&keys.ring).await?;
+        databases.check_keys(&keys.ring).await?;
+        databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         // Unusable keys are refused before users are made who could not log in.
+        let ring = Arc::clone(&keys.ring);
         let state = state(databases, self.api, self.network, self.env_allow, keys)?;
-        self.first_users.make(&databases.control).await?;
+        self.first_users.make(&databases.control, &ring).await?;
         let address = listener.local_addr()?;
-        tracing::info!("elt {} answers at http://{address}/", env!("CARGO_PKG_VERSION"));
-        out::print(&format!("elt answers at http://{address}/"));
+        let url = state.url(address);
+        tracing::info!("elt {} answers at {url}", env!("CARGO_PKG_VERSION"));
+        warn_of_plain_http(&state, address);
+        out::print(&format!("elt answers at {url}"));
         elt_api::serve(listener, state, stop.gracefully).await;
         Ok(Exit::Done)
     }
@@ -98,6 +108,16 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
             "Choose another address with --listen, or end the program that has this one.",
         )
     })
+}
+
+/// Logs that passwords and tokens can be read on the way, when other machines are answered without TLS.
+pub fn warn_of_plain_http(state: &AppState, address: SocketAddr) {
+    if !state.uses_tls() && !address.ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            "other machines reach {address} by plain HTTP, so everyone on the way can read passwords, tokens and rows: \
+             set ELT_TLS_CERT and ELT_TLS_KEY, or listen on 127.0.0.1 behind a reverse proxy that speaks HTTPS"
+        );
+    }
 }
 
 /// The API of this process.

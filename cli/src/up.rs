@@ -1,6 +1,5 @@
 //! `elt up`: everything in one process.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +13,8 @@ use elt_worker::settings::WorkerSettings;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-use crate::databases::{Databases, LocalMode, Place};
+use crate::account::RunAs;
+use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::Exit;
 use crate::first_users::{FirstLogin, FirstUsers};
 use crate::keys::Keys;
@@ -41,12 +41,15 @@ pub struct Up {
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
+    account: RunAs,
+    #[command(flatten)]
     telemetry: TelemetrySettings,
 }
 
 impl Up {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         let data_dir = self.database.data_dir();
+        self.account.drop_root(&data_dir)?;
         let options = TelemetryOptions { data_dir: Some(data_dir), ..TelemetryOptions::new("up") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
@@ -54,9 +57,8 @@ impl Up {
         let keys = Keys::load_or_make(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys)?;
         let place = Place::choose(&self.database, LocalMode::Make)?;
         tracing::info!("{place}");
-        let connections = serve::CONNECTIONS + worker::connections(&self.worker);
         let database = self.database.clone();
-        Databases::during(place, &database, connections, async |databases| {
+        Databases::during(place, &database, Part::Api, serve::CONNECTIONS, async |databases| {
             let ended = self.serve_and_work(databases, listener, keys, stop, &mut telemetry).await;
             telemetry.shutdown().await;
             ended
@@ -73,16 +75,25 @@ impl Up {
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
         databases.migrate().await?;
-        databases.use_keys(&keys.ring).await?;
+        databases.seal(&keys.ring).await?;
         databases.keep_lines_of(telemetry).await?;
+        databases.warn_of_owner().await?;
         let (network, env_allow) = (self.worker.network.clone(), self.worker.env_allow.clone());
         // Unusable keys are refused before users are made who could not log in.
         let ring = Arc::clone(&keys.ring);
         let state = serve::state(databases, self.api, network, env_allow, keys)?;
-        let login = self.first_users.make_or_generate(&databases.control).await?;
-        greet(listener.local_addr()?, databases, &login);
-        let settings = worker::settings(databases, self.worker, ring, &stop);
-        work(listener, state, (!self.no_worker).then_some(settings), &databases.control, &stop).await?;
+        let login = self.first_users.make_or_generate(&databases.control, &ring).await?;
+        let address = listener.local_addr()?;
+        serve::warn_of_plain_http(&state, address);
+        greet(&state.url(address), databases, &login);
+        let worker = match self.no_worker {
+            true => None,
+            false => {
+                let db = databases.open_for(Part::Worker, worker::connections(&self.worker)).await?;
+                Some((db, worker::settings(databases, self.worker, ring, &stop)))
+            }
+        };
+        work(listener, state, worker, &stop).await?;
         Ok(Exit::Done)
     }
 }
@@ -91,8 +102,7 @@ impl Up {
 async fn work(
     listener: TcpListener,
     state: AppState,
-    settings: Option<WorkerSettings>,
-    db: &PgPool,
+    worker: Option<(PgPool, WorkerSettings)>,
     stop: &Stop,
 ) -> anyhow::Result<()> {
     let until = stop.gracefully.child_token();
@@ -101,8 +111,9 @@ async fn work(
         until.cancel();
     };
     let worker = async {
-        let Some(settings) = settings else { return Ok(()) };
+        let Some((db, settings)) = worker else { return Ok(()) };
         let answer = elt_worker::run(db.clone(), settings, until.clone()).await.context("the worker ended");
+        db.close().await;
         until.cancel();
         answer
     };
@@ -110,8 +121,8 @@ async fn work(
     worker
 }
 
-fn greet(address: SocketAddr, databases: &Databases, login: &FirstLogin) {
-    tracing::info!("elt {} is up at http://{address}/", env!("CARGO_PKG_VERSION"));
+fn greet(url: &str, databases: &Databases, login: &FirstLogin) {
+    tracing::info!("elt {} is up at {url}", env!("CARGO_PKG_VERSION"));
     let data_dir = &databases.data_dir;
     // Without the folder the command would not find a private database.
     let named = if databases.are_private() { format!(" --data-dir {}", quoted(data_dir)) } else { String::new() };
@@ -121,7 +132,7 @@ fn greet(address: SocketAddr, databases: &Databases, login: &FirstLogin) {
         FirstLogin::AsBefore => format!("as set up before; `elt user password admin{named}` sets a new password"),
     };
     out::print(&format!(
-        "\n  elt is up.\n\n    dashboard  http://{address}/ui/\n    API        http://{address}/docs\n    log in     {login}\n    \
+        "\n  elt is up.\n\n    dashboard  {url}ui/\n    API        {url}docs\n    log in     {login}\n    \
          data       {}\n\n  Ctrl-C stops it.\n",
         data_dir.display()
     ));

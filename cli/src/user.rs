@@ -5,25 +5,30 @@ use std::io::{IsTerminal, Read};
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use elt_shared::password;
-use elt_shared::secret::Secret;
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::secret::{KeyRing, Secret};
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::users::{self, Change, Role};
-use sqlx::PgPool;
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::audit::Deed;
 use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
-use crate::keys::generate_password;
+use crate::keys::{self, generate_password};
 use crate::out;
 
 /// Adds, lists and changes the people who may log in
 ///
 /// Works on the control database directly and needs no login: name the database with DATABASE_URL, or the --data-dir of
-/// an `elt up`. Every change voids the tokens that user holds.
+/// an `elt up`. Every change voids the tokens that user holds, and leaves a row in the audit, signed with
+/// ELT_SECRET_KEY or the data folder's key.
 #[derive(Debug, Args)]
 pub struct User {
     #[command(subcommand)]
     action: Action,
+    #[command(flatten)]
+    secret_keys: SecretKeySettings,
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
@@ -38,6 +43,9 @@ enum Action {
         /// What they may do
         #[arg(long, value_enum, default_value_t = RoleName::User)]
         role: RoleName,
+        /// Add a service account: it has no password, and programs act as it with API tokens (`elt token create`)
+        #[arg(long, conflicts_with = "password_stdin")]
+        service: bool,
         /// Read the password from stdin
         #[arg(long)]
         password_stdin: bool,
@@ -86,9 +94,16 @@ impl User {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         // Read before the database is opened, because a person may take long to type, or give up.
         let given = self.action.given_password()?;
+        let keys = match self.action {
+            Action::List => None,
+            _ => Some(keys::find_ring(&self.database.data_dir(), &self.secret_keys)?),
+        };
         on_control_database("user", &self.database, &self.telemetry, async |databases| {
             databases.require_migrated().await?;
-            self.action.execute(&databases.control, given).await
+            match keys {
+                Some(keys) => self.action.change(&databases.control, &keys, given).await,
+                None => list(&databases.control).await,
+            }
         })
         .await?;
         Ok(Exit::Done)
@@ -99,6 +114,7 @@ impl Action {
     /// The password on stdin, for the actions that set one.
     fn given_password(&self) -> anyhow::Result<Option<Secret>> {
         match self {
+            Self::Add { service: true, .. } => Ok(None),
             Self::Add { password_stdin, .. } | Self::Password { password_stdin, .. } => {
                 password_on_stdin(*password_stdin)
             }
@@ -106,42 +122,108 @@ impl Action {
         }
     }
 
-    async fn execute(self, db: &PgPool, given: Option<Secret>) -> anyhow::Result<()> {
-        match self {
-            Self::Add { name, role, .. } => add(db, &name, role.into(), given).await,
-            Self::List => list(db).await,
-            Self::Password { name, .. } => {
-                let (password_hash, generated) = new_password(given).await?;
-                change(db, &name, Change { password_hash: Some(password_hash), ..Change::default() }).await?;
-                show(&name, generated.as_ref());
-                Ok(())
-            }
-            Self::Role { name, role } => {
-                change(db, &name, Change { role: Some(role.into()), ..Change::default() }).await
-            }
-            Self::Disable { name } => change(db, &name, Change { disabled: Some(true), ..Change::default() }).await,
-            Self::Enable { name } => change(db, &name, Change { disabled: Some(false), ..Change::default() }).await,
-            Self::Remove { name } => {
-                let id = find(db, &name).await?;
-                users::remove(db, id).await.with_context(|| format!("could not remove `{name}`"))?;
-                Ok(())
+    /// What the audit says of it.
+    fn deed(&self) -> Deed<'static> {
+        let (action, name, detail) = match self {
+            Self::Add { name, role, .. } => ("user add", name, json!({ "role": Role::from(*role).as_str() })),
+            Self::Role { name, role } => ("user role", name, json!({ "role": Role::from(*role).as_str() })),
+            Self::Password { name, .. } => ("user password", name, json!({})),
+            Self::Disable { name } => ("user disable", name, json!({})),
+            Self::Enable { name } => ("user enable", name, json!({})),
+            Self::Remove { name } => ("user remove", name, json!({})),
+            Self::List => return Deed { action: "user list", object: "users".into(), detail: json!({}) },
+        };
+        Deed { action, object: format!("user {name}"), detail }
+    }
+
+    /// Does it and writes its row, both or neither. What fails leaves a row as well.
+    async fn change(self, db: &PgPool, keys: &KeyRing, given: Option<Secret>) -> anyhow::Result<()> {
+        let (done, failed) = (self.deed(), self.deed());
+        let work = async {
+            let mut tx = db.begin().await.context("could not reach the control database")?;
+            let shown = self.execute(&mut tx, given).await?;
+            done.commit(tx, keys).await?;
+            Ok(shown)
+        };
+        match work.await {
+            Ok(Some((name, password))) => out::print(&format!("password of {name}: {}", password.expose())),
+            Ok(None) => {}
+            Err(error) => {
+                failed.failed(db, keys).await?;
+                return Err(error);
             }
         }
+        Ok(())
+    }
+
+    /// Does it; returns the name and the password to show when one was generated.
+    async fn execute(self, db: &mut PgConnection, given: Option<Secret>) -> anyhow::Result<Option<(String, Secret)>> {
+        match self {
+            Self::Add { name, role, service: true, .. } => add_service(db, &name, role.into()).await?,
+            Self::Add { name, role, .. } => {
+                require_free(&name)?;
+                let (hash, generated) = new_password(given).await?;
+                users::create(db, &name, &hash, role.into()).await.map_err(|error| not_added(error, &name))?;
+                return Ok(generated.map(|password| (name, password)));
+            }
+            Self::Password { name, .. } => {
+                require_person(&mut *db, &name).await?;
+                let (password_hash, generated) = new_password(given).await?;
+                change(db, &name, Change { password_hash: Some(password_hash), ..Change::default() }).await?;
+                return Ok(generated.map(|password| (name, password)));
+            }
+            Self::Role { name, role } => {
+                change(db, &name, Change { role: Some(role.into()), ..Change::default() }).await?;
+            }
+            Self::Disable { name } => change(db, &name, Change { disabled: Some(true), ..Change::default() }).await?,
+            Self::Enable { name } => change(db, &name, Change { disabled: Some(false), ..Change::default() }).await?,
+            Self::Remove { name } => {
+                let id = find(&mut *db, &name).await?;
+                users::remove(db, id).await.with_context(|| format!("could not remove `{name}`"))?;
+            }
+            Self::List => {}
+        }
+        Ok(None)
     }
 }
 
-async fn add(db: &PgPool, name: &str, role: Role, given: Option<Secret>) -> anyhow::Result<()> {
-    let (hash, generated) = new_password(given).await?;
-    users::create(db, name, &hash, role).await.map_err(|error| match error.as_database_error() {
+/// # Errors
+/// When the name is that of a service account, which has no password.
+async fn require_person(db: &mut PgConnection, name: &str) -> anyhow::Result<()> {
+    match users::find_by_name(db, name).await.context("could not look for the user")? {
+        Some(user) if user.is_service => Err(refuse(
+            Exit::Failed,
+            format!("`{name}` is a service account, which has no password"),
+            format!("Create an API token for it: `elt token create NAME --owner {name} --scope …`."),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// # Errors
+/// When the audit uses such a name for something else than users.
+fn require_free(name: &str) -> anyhow::Result<()> {
+    match users::is_reserved(name) {
+        true => Err(refuse(Exit::Failed, "a username does not start with `token:` or `cli:`", "Choose another name.")),
+        false => Ok(()),
+    }
+}
+
+async fn add_service(db: &mut PgConnection, name: &str, role: Role) -> anyhow::Result<()> {
+    require_free(name)?;
+    users::create_service(db, name, role).await.map_err(|error| not_added(error, name))?;
+    Ok(())
+}
+
+fn not_added(error: sqlx::Error, name: &str) -> anyhow::Error {
+    match error.as_database_error() {
         Some(database) if database.constraint() == Some("users_username") => refuse(
             Exit::Failed,
             format!("there is already a user `{name}`"),
             "Choose another name, or change that user with `elt user password` and `elt user role`.",
         ),
         _ => anyhow::Error::new(error).context(format!("could not add `{name}`")),
-    })?;
-    show(name, generated.as_ref());
-    Ok(())
+    }
 }
 
 async fn list(db: &PgPool) -> anyhow::Result<()> {
@@ -152,8 +234,9 @@ async fn list(db: &PgPool) -> anyhow::Result<()> {
         after = Some(last.username.clone());
         for user in &page {
             let state = if user.disabled { "disabled" } else { "active" };
+            let service = if user.is_service { " (service account)" } else { "" };
             out::print(&format!(
-                "{:<24} {:<6} {state:<9} since {}",
+                "{:<24} {:<6} {state:<9} since {}{service}",
                 user.username,
                 user.role.as_str(),
                 user.created_at.format("%Y-%m-%d")
@@ -162,15 +245,15 @@ async fn list(db: &PgPool) -> anyhow::Result<()> {
     }
 }
 
-async fn change(db: &PgPool, name: &str, change: Change) -> anyhow::Result<()> {
-    let id = find(db, name).await?;
+async fn change(db: &mut PgConnection, name: &str, change: Change) -> anyhow::Result<()> {
+    let id = find(&mut *db, name).await?;
     users::change(db, id, &change).await.with_context(|| format!("could not change `{name}`"))?;
     Ok(())
 }
 
-async fn find(db: &PgPool, name: &str) -> anyhow::Result<Uuid> {
-    let login = users::find_login(db, name).await.context("could not look for the user")?;
-    let known = login.map(|login| login.user.id);
+async fn find(db: &mut PgConnection, name: &str) -> anyhow::Result<Uuid> {
+    let user = users::find_by_name(db, name).await.context("could not look for the user")?;
+    let known = user.map(|user| user.id);
     known.ok_or_else(|| {
         refuse(Exit::Failed, format!("there is no user `{name}`"), "`elt user list` shows who there is.")
     })
@@ -222,12 +305,6 @@ fn one_line(bytes: Vec<u8>) -> Result<Secret, &'static str> {
         // Refused, because inside `while read name; do elt user add "$name"; done` the rest of the list is on stdin.
         _ if line.contains(['\r', '\n']) => Err("there is more than one line on stdin"),
         line => Ok(Secret::new(line)),
-    }
-}
-
-fn show(name: &str, generated: Option<&Secret>) {
-    if let Some(password) = generated {
-        out::print(&format!("password of {name}: {}", password.expose()));
     }
 }
 

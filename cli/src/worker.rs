@@ -9,7 +9,8 @@ use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySetting
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 
-use crate::databases::{Databases, LocalMode, Place};
+use crate::account::RunAs;
+use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both};
 use crate::keys;
 use crate::signals::Stop;
@@ -32,6 +33,8 @@ pub struct Worker {
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
+    account: RunAs,
+    #[command(flatten)]
     telemetry: TelemetrySettings,
 }
 
@@ -40,13 +43,14 @@ impl Worker {
         // Before anything is written: a refused start leaves nothing behind.
         let keys = keys::find_ring(&self.database.data_dir(), &self.secret_keys);
         let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
+        self.account.drop_root(&self.database.data_dir())?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("worker") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         tracing::info!("{place}");
         let connections = connections(&self.worker);
         let database = self.database.clone();
-        Databases::during(place, &database, connections, async |databases| {
+        Databases::during(place, &database, Part::Worker, connections, async |databases| {
             let ended = self.work(databases, keys, stop, &mut telemetry).await;
             telemetry.shutdown().await;
             ended
@@ -63,9 +67,11 @@ impl Worker {
     ) -> anyhow::Result<Exit> {
         if self.migrate {
             databases.migrate().await?;
+            databases.seal(&keys).await?;
         }
         databases.require_migrated().await?;
-        databases.use_keys(&keys).await?;
+        databases.check_keys(&keys).await?;
+        databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         out::print(&format!("working on queue `{}`, {} runs at a time", self.worker.queue, self.worker.concurrency));
         let settings = settings(databases, self.worker, keys, &stop);

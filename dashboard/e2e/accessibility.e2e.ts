@@ -36,6 +36,7 @@ const ADMIN_PAGES: [string, () => string][] = [
   ['Logs', () => 'logs'],
   ['Workers', () => 'workers'],
   ['Users', () => 'users'],
+  ['API tokens', () => 'api-tokens'],
   ['Audit', () => 'audit'],
   ['Coverage', () => 'coverage'],
   ['Not found', () => 'nowhere'],

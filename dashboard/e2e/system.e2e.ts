@@ -49,6 +49,12 @@ test('a user is added, locked out, let in, made an admin, and removed', async ({
   const audit = page.getByRole('region', { name: 'Audit' });
   await expect(audit.getByRole('row', { name: /DELETE \/users/ })).toContainText('Done');
   await expect(audit.getByRole('row', { name: /POST \/users/ })).toContainText('grace');
+
+  await page.getByRole('button', { name: 'Verify' }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'as they were written' })).toBeVisible();
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export CSV' }).click();
+  expect((await download).suggestedFilename()).toBe('audit.csv');
 });
 
 test.describe('the last admin', () => {

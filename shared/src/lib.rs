@@ -4,6 +4,8 @@
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
 //! - [`secret`]: values that never print
+//! - [`api_token`]: the text of API tokens, and what they may be granted
+//! - [`secret_file`]: secrets in files that settings name
 //! - [`password`]: hashing and checking passwords
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
@@ -19,6 +21,7 @@
 //!
 //! This crate knows neither axum nor polars nor ssh.
 
+pub mod api_token;
 pub mod config;
 pub mod cron;
 pub mod job;
@@ -29,6 +32,7 @@ pub mod password;
 pub mod private_folder;
 pub mod queue;
 pub mod secret;
+pub mod secret_file;
 pub mod settings;
 pub mod store;
 pub mod target;

@@ -1,8 +1,8 @@
 //! Folders that other accounts of the machine cannot look into.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
 /// Creates the missing folders of a path, for this account alone. When this account is root, other accounts may enter
@@ -21,7 +21,10 @@ pub fn create(path: &Path) -> io::Result<()> {
     for folder in missing.into_iter().rev() {
         match DirBuilder::new().mode(mode).create(folder) {
             // The umask may have taken bits away.
-            Ok(()) => fs::set_permissions(folder, Permissions::from_mode(mode))?,
+            Ok(()) => {
+                fs::set_permissions(folder, Permissions::from_mode(mode))?;
+                give_to_the_folders_owner(&File::open(folder)?, folder)?;
+            }
             // Another process created it in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
             Err(error) => return Err(error),
@@ -31,6 +34,22 @@ pub fn create(path: &Path) -> io::Result<()> {
         true => Ok(()),
         false => Err(io::ErrorKind::NotADirectory.into()),
     }
+}
+
+/// Gives a file or folder that root has made at `path` to the owner of the folder it is in, because other processes of
+/// elt run as that account. Does nothing when this account is not root.
+///
+/// # Errors
+/// When the owner cannot be changed.
+pub fn give_to_the_folders_owner(made: &File, path: &Path) -> io::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let folder = fs::metadata(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+    let meta = made.metadata()?;
+    // A second name could be one that root has elsewhere.
+    let is_ours = meta.uid() == 0 && (meta.is_dir() || meta.nlink() == 1);
+    if is_ours && folder.uid() != 0 { fchown(made, Some(folder.uid()), Some(folder.gid())) } else { Ok(()) }
 }
 
 #[cfg(test)]

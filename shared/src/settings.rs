@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use clap::Args;
 
@@ -9,13 +10,20 @@ use crate::config::{Reference, Resolve};
 use crate::network::HostRule;
 use crate::secret::Secret;
 
+/// The account that started this process. It decides about the default data folder, also after the process has dropped to
+/// another account.
+static STARTED_AS: OnceLock<nix::unistd::Uid> = OnceLock::new();
+
 /// Where the control database is.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database and data folder")]
 pub struct DatabaseSettings {
-    /// The control database. Without it, `up`, `run`, `plan` and `check` use a private PostgreSQL in the data folder.
+    /// The control database, as this process's login. Without it, `up`, `run`, `plan` and `check` use a private PostgreSQL in the data folder.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_parser = secret)]
     pub database_url: Option<Secret>,
+    /// The control database as the login that owns its tables. Only migrations use it. Default: `DATABASE_URL`.
+    #[arg(long, global = true, env = "ELT_OWNER_DATABASE_URL", hide_env_values = true, value_parser = secret)]
+    pub owner_database_url: Option<Secret>,
     /// The default target, used by configs whose target names no server: a low-privilege role.
     #[arg(long, global = true, env = "ELT_TARGET_URL", hide_env_values = true, value_parser = secret)]
     pub target_url: Option<Secret>,
@@ -33,7 +41,7 @@ impl DatabaseSettings {
         if let Some(folder) = &self.data_dir {
             return folder.clone();
         }
-        let account = nix::unistd::geteuid();
+        let account = *STARTED_AS.get_or_init(nix::unistd::geteuid);
         if account.is_root() {
             return PathBuf::from("/var/lib/elt");
         }
@@ -46,6 +54,24 @@ fn own_data_dir(variable: impl Fn(&str) -> Option<OsString>, entry: impl FnOnce(
     let folder = |name: &str| variable(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
     let home = || folder("HOME").or_else(entry).map(|home| home.join(".local/share"));
     folder("XDG_DATA_HOME").or_else(home).unwrap_or_else(std::env::temp_dir).join("elt")
+}
+
+/// Bounds of new API tokens.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "API tokens")]
+pub struct TokenSettings {
+    /// Longest lifetime of an API token, in days.
+    #[arg(long, env = "ELT_TOKEN_MAX_DAYS", default_value_t = 366, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub token_max_days: u16,
+    /// API tokens that one user or service account may have at a time.
+    #[arg(long, env = "ELT_TOKENS_PER_OWNER", default_value_t = 20)]
+    pub tokens_per_owner: u16,
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        Self { token_max_days: 366, tokens_per_owner: 20 }
+    }
 }
 
 /// What a process says about itself.
@@ -76,27 +102,57 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Secret keys")]
 pub struct SecretKeySettings {
-    /// Seals configs and secrets: at least 32 random bytes, the same in every process. Without it nothing sealed opens.
-    #[arg(long, env = "ELT_SECRET_KEY", hide_env_values = true, value_parser = secret)]
+    /// Seals configs and secrets, and signs the audit: at least 32 random bytes, the same in every process. Without it
+    /// nothing sealed opens.
+    #[arg(long, global = true, env = "ELT_SECRET_KEY", hide_env_values = true, value_parser = secret)]
     pub secret_key: Option<Secret>,
     /// A file with the secret key, instead of the key itself. More lines are more keys: the first seals, all open.
-    #[arg(long, env = "ELT_SECRET_KEY_FILE", conflicts_with = "secret_key")]
+    #[arg(long, global = true, env = "ELT_SECRET_KEY_FILE", conflicts_with = "secret_key")]
     pub secret_key_file: Option<PathBuf>,
     /// Keys that only open, separated by commas: the ones before, and the next one while processes are restarted.
-    #[arg(long, env = "ELT_SECRET_KEY_OLD", hide_env_values = true, value_delimiter = ',', value_parser = secret)]
+    #[arg(
+        long,
+        global = true,
+        env = "ELT_SECRET_KEY_OLD",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = secret
+    )]
     pub secret_key_old: Vec<Secret>,
 }
 
-/// Which hosts sources and targets may be on. Link-local and metadata addresses are always refused unless allowed here.
+/// Which hosts sources and targets may be on. The most specific rule decides; link-local and metadata addresses are
+/// refused unless a rule names them.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkSettings {
     /// Networks (CIDR) and host names that may never be called.
     #[arg(long, env = "ELT_NET_DENY", value_delimiter = ',')]
     pub net_deny: Vec<HostRule>,
-    /// Networks (CIDR) and host names that may be called all the same.
+    /// Networks (CIDR) and host names that may be called. When set, no other host may be; `*` stands for all others.
     #[arg(long, env = "ELT_NET_ALLOW", value_delimiter = ',')]
     pub net_allow: Vec<HostRule>,
+    /// File with certificate authorities, in PEM form, that may have signed the certificates of targets, besides the
+    /// public ones.
+    #[arg(long, env = "ELT_TARGET_CA_FILE")]
+    pub target_ca_file: Option<PathBuf>,
+    /// Further rules for what a user who is not an admin has the server connect to. `None` for admins and workers.
+    #[arg(skip)]
+    pub user: Option<UserNetworkSettings>,
+}
+
+/// Which hosts a user who is not an admin may have the server connect to, among those that everyone may reach. Private
+/// networks and this machine are refused unless a rule names them.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct UserNetworkSettings {
+    /// Networks (CIDR) and host names that data views of users may not connect to.
+    #[arg(long, env = "ELT_NET_DENY_USER", value_delimiter = ',')]
+    pub net_deny_user: Vec<HostRule>,
+    /// Networks (CIDR) and host names that data views of users may connect to. When set, no other host may be; `*`
+    /// stands for all others outside private networks. The default target is always allowed.
+    #[arg(long, env = "ELT_NET_ALLOW_USER", value_delimiter = ',')]
+    pub net_allow_user: Vec<HostRule>,
 }
 
 /// Where programs are looked for.
@@ -107,6 +163,18 @@ pub(crate) fn search_path() -> Option<OsString> {
 /// Whether a variable is set and holds nothing but white space.
 pub fn is_empty_variable(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+}
+
+/// The path in `NAME_FILE`, for the secret setting `NAME`.
+pub fn file_of(name: &str) -> Option<PathBuf> {
+    std::env::var_os(format!("{name}_FILE")).map(PathBuf::from)
+}
+
+/// What the private PostgreSQL gets of this process's environment. It runs as another account when elt runs as root,
+/// and an account can read the environment of its own processes: elt's keys and passwords must not be in it.
+pub(crate) fn environment_of_servers() -> impl Iterator<Item = (&'static str, OsString)> {
+    const NAMES: [&str; 4] = ["PATH", "HOME", "LD_LIBRARY_PATH", "TZDIR"];
+    NAMES.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
 /// A clap value parser for secrets.
@@ -157,9 +225,9 @@ impl References<'_> {
     }
 }
 
-/// Settings that open our own doors: never given to a config, whatever `ELT_ENV_ALLOW` says.
+/// Settings of elt itself, among them its keys: never given to a config, whatever `ELT_ENV_ALLOW` says.
 fn is_own_setting(name: &str) -> bool {
-    name == "DATABASE_URL" || name.starts_with("ELT_")
+    name.starts_with("ELT_") || ["DATABASE_URL", "DATABASE_URL_FILE"].contains(&name)
 }
 
 #[cfg(test)]
@@ -193,7 +261,15 @@ mod tests {
 
     #[test]
     fn our_own_keys_never_resolve() {
-        for name in ["ELT_JWT_KEY", "DATABASE_URL", "ELT_SECRET_KEY_OLD", "ELT_SECRET_KEY_FILE", "ELT_TARGET_URL"] {
+        for name in [
+            "ELT_JWT_KEY",
+            "ELT_SECRET_KEY_OLD",
+            "ELT_SECRET_KEY_FILE",
+            "ELT_TARGET_URL",
+            "ELT_ADMIN_PASSWORD_FILE",
+            "DATABASE_URL",
+            "DATABASE_URL_FILE",
+        ] {
             assert!(refusal(&[name], name).contains("setting of elt itself"), "{name}");
         }
     }

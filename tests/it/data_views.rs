@@ -88,6 +88,28 @@ async fn a_table_that_is_not_there_is_no_job() {
 }
 
 #[tokio::test]
+async fn a_page_shows_the_beginning_of_a_long_cell_and_how_long_it_is() {
+    let app = app().await;
+    sql(
+        &app,
+        "create table people as select n as id, repeat('ä', n) as name, array_fill(n, array[20000]) as list,
+                jsonb_build_object('k', repeat('x', n)) as extra from generate_series(1, 300000, 100000) n",
+    )
+    .await;
+    let view = app.post("/data-view?sort=id").yaml(PEOPLE).await.ok();
+    let cell = |row: usize, column: &str| view["rows"][row][column].clone();
+    assert_eq!((cell(0, "name"), cell(0, "extra")), (json!("ä"), json!({ "k": "x" })));
+    let long = cell(2, "name");
+    let long = long.as_str().expect("a text");
+    assert!(long.starts_with("ää") && long.ends_with("ä… [cut: 200001 characters in all]"), "{}", long.len());
+    assert!(long.chars().count() < 66_000);
+    assert!(cell(2, "extra").as_str().is_some_and(|text| text.ends_with("characters in all]")), "cut JSON is a text");
+    assert!(cell(1, "list").as_str().is_some_and(|text| text.ends_with("characters in all]")));
+    let narrow = app.post("/data-view?sort=-id&limit=1&columns=id").yaml(PEOPLE).await.ok();
+    assert_eq!(narrow["rows"], json!([{ "id": 200001 }]));
+}
+
+#[tokio::test]
 async fn names_with_quotes_and_schemas_are_read_as_they_are() {
     let app = app().await;
     sql(

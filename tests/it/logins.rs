@@ -25,10 +25,14 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
 }
 
-/// What a good token of the admin says.
-fn claims() -> Value {
+/// What a good token of the admin says. It names a session that is open, as every valid token does.
+async fn claims(app: &TestApp) -> Value {
+    let token = app.login("admin", "admin123").await;
+    let payload = token.split('.').nth(1).expect("a payload");
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).expect("base64");
+    let issued: Value = serde_json::from_slice(&payload).expect("claims");
     json!({
-        "sub": "admin", "role": "admin", "jti": "7b0b2a1e-94c5-4a0a-9c57-4f4f3f1f7c11", "iss": "elt", "aud": "elt-api",
+        "sub": "admin", "role": "admin", "jti": issued["jti"], "iss": "elt", "aud": "elt-api",
         // One second ahead, because the current second may have begun before the users were made, which voids a token.
         "iat": now() + 1, "exp": now() + 600,
     })
@@ -232,20 +236,21 @@ async fn without_a_token_of_ours_every_door_is_closed() {
 #[tokio::test]
 async fn only_our_key_and_our_algorithm_sign_tokens() {
     let app = app().await;
-    assert_eq!(status_of(&app, &signed(&claims())).await, 200, "the forgeries below fail for their own reason");
+    let claims = claims(&app).await;
+    assert_eq!(status_of(&app, &signed(&claims)).await, 200, "the forgeries below fail for their own reason");
 
-    let payload = BASE64_URL_SAFE_NO_PAD.encode(claims().to_string());
+    let payload = BASE64_URL_SAFE_NO_PAD.encode(claims.to_string());
     for none in ["none", "None", "nOnE", "NONE"] {
         let header = BASE64_URL_SAFE_NO_PAD.encode(json!({ "alg": none, "typ": "JWT" }).to_string());
         assert_eq!(status_of(&app, &format!("{header}.{payload}.")).await, 401, "{none}");
     }
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
-        assert_eq!(status_of(&app, &signed_with(&Header::new(algorithm), &claims(), JWT_KEY)).await, 401);
+        assert_eq!(status_of(&app, &signed_with(&Header::new(algorithm), &claims, JWT_KEY)).await, 401);
     }
-    let other = signed_with(&Header::new(Algorithm::HS256), &claims(), "another key, which is also 32 bytes long");
+    let other = signed_with(&Header::new(Algorithm::HS256), &claims, "another key, which is also 32 bytes long");
     assert_eq!(status_of(&app, &other).await, 401);
 
-    let user = signed(&with(with(claims(), "sub", "user"), "role", "user"));
+    let user = signed(&with(with(claims, "sub", "user"), "role", "user"));
     let (header, rest) = user.split_once('.').expect("a token");
     let (_, signature) = rest.split_once('.').expect("a token");
     assert_eq!(status_of(&app, &format!("{header}.{payload}.{signature}")).await, 401, "a role is not edited in");
@@ -254,7 +259,7 @@ async fn only_our_key_and_our_algorithm_sign_tokens() {
 #[tokio::test]
 async fn a_token_counts_in_its_time_and_for_its_purpose_only() {
     let app = app().await;
-    let good = claims();
+    let good = claims(&app).await;
     let cases = [
         ("expired", with(good.clone(), "exp", now() - 60)),
         ("not yet", with(good.clone(), "nbf", now() + 60)),
@@ -277,6 +282,7 @@ async fn a_token_counts_in_its_time_and_for_its_purpose_only() {
 #[tokio::test]
 async fn what_a_header_points_at_is_ignored() {
     let app = app().await;
+    let claims = claims(&app).await;
     for kid in ["../../../../dev/null", "' or 1=1 --"] {
         let header = Header {
             kid: Some(kid.into()),
@@ -284,15 +290,15 @@ async fn what_a_header_points_at_is_ignored() {
             x5u: Some("http://127.0.0.1:1/cert".into()),
             ..Header::new(Algorithm::HS256)
         };
-        assert_eq!(status_of(&app, &signed_with(&header, &claims(), JWT_KEY)).await, 200);
-        assert_eq!(status_of(&app, &signed_with(&header, &claims(), "")).await, 401);
+        assert_eq!(status_of(&app, &signed_with(&header, &claims, JWT_KEY)).await, 200);
+        assert_eq!(status_of(&app, &signed_with(&header, &claims, "")).await, 401);
     }
 }
 
 #[tokio::test]
 async fn a_huge_token_and_the_key_itself_are_no_tokens() {
     let app = app().await;
-    let huge = signed(&with(claims(), "padding", "x".repeat(8_192)));
+    let huge = signed(&with(claims(&app).await, "padding", "x".repeat(8_192)));
     assert!(matches!(status_of(&app, &huge).await, 401 | 431));
     let key = app.get("/auth/me").bearer("a-signing-key-is-not-a-token").await.problem(401);
     assert_json_snapshot!(key["detail"], @r#""this is not a token: log in to get one; a signing key is not sent""#);

@@ -55,13 +55,13 @@ fn start_worker(control: &Control, name: &str, work: Duration, handed: &Handed, 
 
 async fn all_succeed(control: &Control, count: i64) {
     for _ in 0..600 {
-        let counts = runs::counts(&control.db).await.unwrap_or_default();
+        let counts = runs::counts(&control.db, None).await.unwrap_or_default();
         if counts == [("succeeded".to_owned(), count)] {
             return;
         }
         sleep(Duration::from_millis(50)).await;
     }
-    panic!("not all runs succeeded: {:?}", runs::counts(&control.db).await);
+    panic!("not all runs succeeded: {:?}", runs::counts(&control.db, None).await);
 }
 
 #[tokio::test]

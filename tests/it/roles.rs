@@ -1,15 +1,33 @@
 //! Who may do what: every operation the API describes, tried by everyone.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use crate::support::TestApp;
 use crate::support::app::Login;
 
 /// Operations everyone may use.
-const FOR_ALL: [&str; 5] = ["GET /", "GET /livez", "GET /readyz", "GET /metrics", "POST /auth/login"];
+const FOR_ALL: [&str; 9] = [
+    "GET /",
+    "GET /livez",
+    "GET /readyz",
+    "GET /metrics",
+    "POST /auth/login",
+    "GET /auth/methods",
+    "GET /auth/oidc/start",
+    "GET /auth/oidc/callback",
+    "POST /auth/oidc/token",
+];
+
+/// Paths that answer a login that fails with 401.
+const LOGINS: [&str; 2] = ["/auth/login", "/auth/oidc/token"];
 
 /// Operations every user may use.
-const FOR_USERS: [&str; 9] = [
+const FOR_USERS: [&str; 18] = [
+    "GET /tokens",
+    "POST /tokens",
+    "DELETE /tokens/{id}",
     "POST /upload-config",
     "POST /configs/validate",
     "GET /configs/schema",
@@ -18,6 +36,12 @@ const FOR_USERS: [&str; 9] = [
     "GET /auth/me",
     "POST /auth/logout",
     "POST /auth/password",
+    "GET /auth/sessions",
+    "DELETE /auth/sessions",
+    "DELETE /auth/sessions/{id}",
+    "POST /auth/second-factor",
+    "POST /auth/second-factor/confirm",
+    "POST /auth/second-factor/remove",
     "GET /quarantine/{id}/none",
 ];
 
@@ -67,6 +91,177 @@ async fn every_operation_is_closed_to_those_it_is_not_for() {
     }
 }
 
+/// Operations that an API token which is bound to pipelines may use. They check the pipeline of what they touch.
+const ON_PIPELINES: [&str; 30] = [
+    "GET /configs",
+    "GET /configs/diff",
+    "GET /configs/schema",
+    "GET /configs/{id}",
+    "GET /pipelines",
+    "GET /quarantine",
+    "GET /quarantine/export",
+    "GET /runs",
+    "GET /runs/{id}",
+    "GET /runs/{id}/attempts",
+    "GET /runs/{id}/csv",
+    "GET /runs/{id}/events",
+    "GET /runs/{id}/logs",
+    "GET /schedules",
+    "GET /schedules/{id}",
+    "POST /configs/plan",
+    "POST /configs/test-connection",
+    "POST /configs/validate",
+    "POST /data-view",
+    "POST /quarantine/replay",
+    "POST /runs",
+    "POST /runs/{id}/retry",
+    "POST /runs/{id}/stop",
+    "POST /runs/{id}/undo",
+    "POST /schedules",
+    "POST /schedules/{id}/pause",
+    "POST /schedules/{id}/resume",
+    "POST /schedules/{id}/stop",
+    "POST /trigger-job",
+    "POST /upload-config",
+];
+
+const SCOPES: [&str; 5] = ["trigger", "read", "upload", "data", "admin"];
+
+/// The scope that each operation states, by operation; `None`: API tokens may not use it.
+async fn stated_scopes(app: &TestApp) -> BTreeMap<String, Option<String>> {
+    let openapi = app.get("/openapi.json").as_nobody().await.ok();
+    let mut stated = BTreeMap::new();
+    for (path, item) in openapi["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let name = format!("{} {path}", method.to_uppercase());
+            let Some(ways) = operation["security"].as_array() else { continue };
+            let scopes: Vec<&Value> = ways.iter().filter_map(|way| way.get("api_token")).collect();
+            let scope = scopes.first().map(|scopes| scopes[0].as_str().expect("a scope").to_owned());
+            assert!(scopes.len() <= 1 && scope.as_deref().is_none_or(|scope| SCOPES.contains(&scope)), "{name}");
+            stated.insert(name, scope);
+        }
+    }
+    stated
+}
+
+#[tokio::test]
+async fn an_api_token_may_use_exactly_the_operations_that_state_its_scope() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let mut single = Vec::new();
+    for scope in SCOPES {
+        single.push((scope, app.api_token(scope, &[scope], json!({})).await));
+    }
+    let bound = app.api_token("bound", &SCOPES, json!({ "pipelines": ["elsewhere"] })).await;
+    let expired = app.api_token("expired", &SCOPES, json!({})).await;
+    app.execute("update api_tokens set expires_at = now() where name = 'expired'").await;
+    let revoked = app.api_token("revoked", &SCOPES, json!({})).await;
+    app.delete(&format!("/tokens/{}", revoked["id"].as_str().expect("an id"))).await.ok();
+
+    for (operation, stated) in stated_scopes(&app).await {
+        let (method, path) = operation.split_once(' ').expect("a method");
+        let url = concrete(path);
+        let status = async |token: &Value| {
+            let token = token["token"].as_str().expect("a token");
+            app.request(method, &url).bearer(token).open().await.status().as_u16()
+        };
+        for (scope, token) in &single {
+            let answer = status(token).await;
+            match stated.as_deref() == Some(scope) {
+                true => assert!(answer != 401 && answer != 403 && answer < 500, "{operation} with {scope}: {answer}"),
+                false => assert_eq!(answer, 403, "{operation} with {scope} instead of {stated:?}"),
+            }
+        }
+        let answer = status(&bound).await;
+        match ON_PIPELINES.contains(&operation.as_str()) {
+            true => assert!(answer != 401 && answer != 403, "{operation} when bound: {answer}"),
+            false => assert_eq!(answer, 403, "{operation} when bound"),
+        }
+        for token in [&expired, &revoked] {
+            assert_eq!(status(token).await, 401, "{operation} with a token that has ended");
+        }
+    }
+}
+
+/// One request for each operation that touches a pipeline, with objects of the pipeline `orders`.
+fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> Vec<(String, Value)> {
+    let get = |path: String| (format!("GET {path}"), Value::Null);
+    let post = |path: String, body: Value| (format!("POST {path}"), body);
+    vec![
+        get(format!("/runs/{run}")),
+        get(format!("/runs/{run}/attempts")),
+        get(format!("/runs/{run}/csv")),
+        get(format!("/runs/{run}/events")),
+        get(format!("/runs/{run}/logs")),
+        get(format!("/schedules/{schedule}")),
+        get(format!("/configs/{config}")),
+        get(format!("/configs/diff?from={config}&to={config}")),
+        get(format!("/quarantine?run_id={run}")),
+        get(format!("/quarantine?config_id={config}")),
+        get(format!("/quarantine/export?run_id={run}")),
+        post(format!("/data-view?config_id={config}"), Value::Null),
+        post("/data-view".into(), json!(yaml)),
+        post("/upload-config".into(), json!(yaml)),
+        post("/trigger-job".into(), json!(yaml)),
+        post("/configs/plan".into(), json!(yaml)),
+        post("/configs/test-connection".into(), json!(yaml)),
+        post("/runs".into(), json!({ "config_id": config })),
+        post(format!("/runs/{run}/stop"), Value::Null),
+        post(format!("/runs/{run}/retry"), Value::Null),
+        post("/quarantine/replay".into(), json!({ "run_id": run })),
+        post("/quarantine/replay".into(), json!({ "run_id": run, "config_id": config })),
+        post(format!("/runs/{run}/undo"), Value::Null),
+        post(format!("/schedules/{schedule}/pause"), Value::Null),
+        post(format!("/schedules/{schedule}/resume"), Value::Null),
+        post(format!("/schedules/{schedule}/stop"), Value::Null),
+        post("/schedules".into(), json!({ "config_id": config, "cron": "0 0 1 1 *" })),
+    ]
+}
+
+#[tokio::test]
+async fn a_bound_token_touches_only_objects_of_its_pipelines() {
+    let app = TestApp::start().await;
+    app.folder().write("a.csv", "id\n1\n");
+    let yaml = app.yaml("orders", "name: orders\n");
+    let run = app.load(&yaml).await;
+    app.load(&app.yaml("people", "name: people\n")).await;
+    let config = run["config_id"].as_i64().expect("an id");
+    let schedule = app.post("/schedules").json(json!({ "config_id": config, "cron": "0 0 1 1 *" })).await.ok();
+    let token = async |name: &str| app.api_token(name, &SCOPES, json!({ "pipelines": [name] })).await["token"].clone();
+    let (own, other) = (token("orders").await, token("elsewhere").await);
+    let send = |request: &str, body: &Value, token: &Value| {
+        let (method, path) = request.split_once(' ').expect("a method");
+        let request = app.request(method, path).bearer(token.as_str().expect("a token"));
+        match body {
+            Value::Null => request,
+            Value::String(yaml) => request.yaml(yaml),
+            body => request.json(body.clone()),
+        }
+    };
+    let (run, schedule) = (run["id"].as_str().expect("an id"), schedule["id"].as_str().expect("an id"));
+    let requests = requests_about_orders(run, config, schedule, &yaml);
+    for (request, body) in &requests {
+        let problem = send(request, body, &other).await.problem(403);
+        assert_eq!(problem["code"], "other_pipeline", "{request}");
+    }
+    for (request, body) in &requests {
+        let status = send(request, body, &own).open().await.status().as_u16();
+        assert!(status != 401 && status != 403 && status < 500, "{request}: {status}");
+    }
+    for list in ["/runs", "/schedules", "/configs", "/configs?search=p", "/pipelines", "/pipelines?search=p"] {
+        let names = async |token: &Value| {
+            let page = send(&format!("GET {list}"), &Value::Null, token).await.ok();
+            let names = page["data"].as_array().expect("a list").iter().map(|entry| entry["name"].clone());
+            names.collect::<Vec<_>>()
+        };
+        assert!(names(&other).await.is_empty(), "{list}");
+        let own = names(&own).await;
+        assert!(own.iter().all(|name| name == "orders"), "{list}: {own:?}");
+        assert!(list.contains('?') || !own.is_empty(), "{list}");
+    }
+    let counts = send("GET /runs", &Value::Null, &other).await.ok()["counts"].clone();
+    assert!(counts.as_object().expect("counts").values().all(|count| count == 0), "{counts}");
+}
+
 #[tokio::test]
 async fn every_operation_says_what_it_answers() {
     let app = TestApp::start_with(|options| options.workers = 0).await;
@@ -82,7 +277,11 @@ async fn every_operation_says_what_it_answers() {
                 assert_eq!(types, ["application/problem+json"], "{method} {path} {status}");
             }
             let protected = operation.get("security").is_some();
-            assert_eq!(protected, responses.contains_key("401") && path != "/auth/login", "{method} {path}: 401");
+            assert_eq!(
+                protected,
+                responses.contains_key("401") && !LOGINS.contains(&path.as_str()),
+                "{method} {path}: 401"
+            );
         }
     }
     let docs = app.get("/docs/").as_nobody().await;

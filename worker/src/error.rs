@@ -2,6 +2,7 @@
 
 use elt_shared::config::ConfigError;
 use elt_shared::secret::OpenError;
+use elt_shared::store;
 
 /// Result of a pipeline step.
 pub type Result<T, E = PipelineError> = std::result::Result<T, E>;
@@ -128,7 +129,7 @@ impl PipelineError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Load { .. } => true,
-            Self::Control { source, .. } => is_connection_loss(source),
+            Self::Control { source, .. } => is_connection_loss(source) || store::is_over_limit(source),
             _ => false,
         }
     }
@@ -212,6 +213,7 @@ impl Reached {
             | "target_no_column"
             | "target_no_schema"
             | "target_reserved"
+            | "target_control_database"
             | "target_database"
             | "target_not_writable"
             | "target_not_allowed"
@@ -242,6 +244,9 @@ impl Reached {
             | "host_key_changed"
             | "sftp_protocol"
             | "target_login"
+            | "target_no_tls"
+            | "target_certificate"
+            | "target_too_much"
             | "target_protocol"
             | "target_pooler"
             | "target_too_many_connections" => Self::Answered,

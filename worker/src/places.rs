@@ -23,13 +23,22 @@ pub fn base(settings: &WorkerSettings, options: &serde_json::Value) -> PathBuf {
 
 /// The folders sources and output files may be in.
 ///
-/// A run of `elt run` acts for the person at the terminal, who may read what they may read.
+/// A run of `elt run` acts for the person at the terminal: unless a setting names folders, it reads and writes wherever
+/// that person may.
 pub fn roots(settings: &WorkerSettings, queue: &str) -> Roots {
-    let folders = match !settings.fs_roots.is_empty() || elt_shared::job::is_private(queue) {
+    let for_a_person = elt_shared::job::is_private(queue);
+    let folders = match !settings.fs_roots.is_empty() || for_a_person {
         true => settings.fs_roots.clone(),
         false => vec![base(settings, &serde_json::Value::Null), settings.data_dir.clone()],
     };
-    Roots::new(folders, &settings.data_dir)
+    let roots = Roots::new(folders, &settings.data_dir).writing_to(&settings.output_roots);
+    match for_a_person {
+        false => roots,
+        true if settings.fs_roots.is_empty() && settings.output_roots.is_empty() => {
+            roots.with_outputs_at_the_base().writing_anywhere()
+        }
+        true => roots.with_outputs_at_the_base(),
+    }
 }
 
 /// What a look at a schedule's sources may touch.
@@ -41,10 +50,11 @@ pub fn look_context(
     stop: CancellationToken,
 ) -> ExtractContext {
     let base = base(settings, options);
+    let roots = roots(settings, queue);
     ExtractContext {
         spool: settings.data_dir.join("spool").join("ticks"),
-        roots: roots(settings, queue),
-        never: vec![combined_path_of(config, config_id, &base, &settings.data_dir)],
+        never: vec![combined_path_of(config, config_id, &base, &settings.data_dir, &roots)],
+        roots,
         network: Arc::new(settings.network.clone()),
         base,
         control,

@@ -1,69 +1,216 @@
 //! Which files configs may name: those below some folders, and never the program's own.
+//!
+//! A path is resolved first, which follows its links. What it leads to is then opened from the handle of the folder that
+//! may be read, without following any link. So a file or folder that is exchanged for a link between the two steps is
+//! refused, and a link that stays inside works.
 
+pub(crate) mod beneath;
+mod output;
+mod root;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use output::{OutputPlace, PlaceError, There};
+pub(crate) use root::Beneath;
+use root::Root;
+use rustix::io::Errno;
 
 use crate::extract::words::unreadable;
 
 /// In the data folder: keys, the log, and the private cluster with its passwords.
 const OWN: [&str; 3] = ["keys.json", "elt.log", "postgres"];
+/// Times a path is resolved anew, because a part of it was exchanged between looking and opening.
+const TRIES: usize = 8;
 
 /// The folders sources and output files may be in.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Roots {
-    /// Empty: anywhere.
-    folders: Vec<PathBuf>,
+    /// Where files may be read.
+    readable: Vec<Arc<Root>>,
+    /// Where files may be written. `None`: anywhere.
+    writable: Option<Vec<PathBuf>>,
     own: Vec<PathBuf>,
-    /// The data folder's `output`, where files may always be written.
-    output: Option<PathBuf>,
+    /// Where relative output paths start. `None`: at the run's base folder.
+    outputs: Option<PathBuf>,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self::from(Vec::new())
+    }
 }
 
 impl From<Vec<PathBuf>> for Roots {
+    /// Files may be read and written below these folders; anywhere when there are none.
     fn from(folders: Vec<PathBuf>) -> Self {
-        Self { folders, own: Vec::new(), output: None }
+        let writable = (!folders.is_empty()).then(|| folders.iter().map(|folder| resolved(folder)).collect());
+        Self { readable: readable(&folders), writable, own: Vec::new(), outputs: None }
     }
 }
 
 impl Roots {
-    /// These folders, without what the program keeps for itself in its data folder.
+    /// Files may be read below these folders (anywhere when there are none), apart from what the program keeps for
+    /// itself in its data folder, and written below that folder's `output`.
     pub fn new(folders: Vec<PathBuf>, data_dir: &Path) -> Self {
-        let own = OWN.iter().map(|name| data_dir.join(name)).collect();
         // The path is resolved without `output`, because the first run makes that folder.
-        let data_dir = std::fs::canonicalize(data_dir).unwrap_or_else(|_| data_dir.to_owned());
-        Self { folders, own, output: Some(data_dir.join("output")) }
+        let data_dir = resolved(data_dir);
+        let mut own: Vec<PathBuf> = OWN.iter().map(|name| data_dir.join(name)).collect();
+        own.extend(OWN.iter().filter_map(|name| fs::canonicalize(data_dir.join(name)).ok()));
+        own.dedup();
+        let output = resolved(&data_dir.join("output"));
+        Self { readable: readable(&folders), writable: Some(vec![output.clone()]), own, outputs: Some(output) }
     }
 
-    /// Whether a path may be read; its links are followed.
+    /// The same, where files may be written below these folders too.
+    #[must_use]
+    pub fn writing_to(mut self, folders: &[PathBuf]) -> Self {
+        if let Some(writable) = &mut self.writable {
+            writable.extend(folders.iter().map(|folder| resolved(folder)));
+        }
+        self
+    }
+
+    /// The same, where files may be written anywhere but over the program's own.
+    #[must_use]
+    pub fn writing_anywhere(self) -> Self {
+        Self { writable: None, ..self }
+    }
+
+    /// The same, where relative output paths start at the run's base folder, like all others.
+    #[must_use]
+    pub fn with_outputs_at_the_base(self) -> Self {
+        Self { outputs: None, ..self }
+    }
+
+    /// Where relative output paths start: `base` is the run's own folder.
+    pub fn output_base<'a>(&'a self, base: &'a Path) -> &'a Path {
+        self.outputs.as_deref().unwrap_or(base)
+    }
+
+    /// Whether a path may be read, as far as can be said without opening it; its links are followed. This decides what
+    /// people are told. What is read is decided by [`Roots::open`].
     ///
     /// # Errors
     /// Why not, as the end of a sentence that starts with the path.
     pub fn inside(&self, path: &Path) -> Result<(), String> {
-        let real =
-            std::fs::canonicalize(path).map_err(|error| format!("cannot be followed: {}", unreadable(&error)))?;
-        if self.own(&real) {
-            return Err("is one of elt's own files".into());
+        let real = fs::canonicalize(path).map_err(|error| OpenError::Unresolved(error).to_string())?;
+        self.root_of(&real).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Opens a file or folder for reading, wherever its links lead inside the folders that may be read. A FIFO or
+    /// device is opened without waiting: the caller looks at the [kind](Opened::special).
+    pub(crate) fn open(&self, path: &Path) -> Result<Opened, OpenError> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let real = fs::canonicalize(path).map_err(OpenError::Unresolved)?;
+            match self.open_real(&real) {
+                Err(error @ OpenError::Exchanged) => last = Some(error),
+                done => return done,
+            }
         }
-        match self.holds(&real) {
-            true => Ok(()),
-            false => Err("is outside the folders the worker may read".into()),
+        Err(last.unwrap_or(OpenError::Exchanged))
+    }
+
+    /// Opens what is at a path without links.
+    pub(crate) fn open_real(&self, real: &Path) -> Result<Opened, OpenError> {
+        let (root, path) = self.root_of(real)?;
+        let below = Beneath::new(root.clone(), path.to_owned());
+        match below.open() {
+            Ok(file) => Ok(Opened { file, below, real: real.to_owned() }),
+            // A resolved path has no links, and a file only at its end: what is otherwise now was put there since.
+            Err(error) => Err(match Errno::from_io_error(&error) {
+                Some(Errno::LOOP | Errno::NOTDIR) => OpenError::Exchanged,
+                _ => OpenError::Unreadable(error),
+            }),
         }
     }
 
-    /// Whether a file may be written at a path without links.
-    pub fn may_write(&self, real: &Path) -> bool {
-        self.holds(real) || self.output.as_ref().is_some_and(|output| below(real, output))
+    /// The folder that a path without links lies in, and the path below it.
+    fn root_of<'a>(&self, real: &'a Path) -> Result<(&Arc<Root>, &'a Path), OpenError> {
+        if self.own(real) {
+            return Err(OpenError::Own);
+        }
+        let found = self.readable.iter().find_map(|root| Some((root, root.below(real)?)));
+        found.ok_or(OpenError::Outside)
+    }
+
+    /// The folder that a path without links may be written below. `None`: it may not be written.
+    pub(crate) fn writable_root(&self, real: &Path) -> Option<&Path> {
+        match &self.writable {
+            None => Some(Path::new("/")),
+            Some(folders) => folders.iter().map(PathBuf::as_path).find(|folder| real.starts_with(folder)),
+        }
     }
 
     /// Whether a path without links is the program's own.
     pub fn own(&self, real: &Path) -> bool {
-        self.own.iter().any(|own| below(real, own))
-    }
-
-    /// Whether a path without links lies in one of the folders.
-    pub fn holds(&self, real: &Path) -> bool {
-        self.folders.is_empty() || self.folders.iter().any(|folder| below(real, folder))
+        self.own.iter().any(|own| real.starts_with(own))
     }
 }
 
-fn below(real: &Path, folder: &Path) -> bool {
-    real.starts_with(std::fs::canonicalize(folder).as_deref().unwrap_or(folder))
+/// Something that may be read, open.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    /// The way to open it again.
+    pub(crate) below: Beneath,
+    /// Its path without links.
+    pub(crate) real: PathBuf,
+}
+
+impl Opened {
+    /// What is open when it is neither a file nor a folder.
+    pub(crate) fn special(&self) -> io::Result<Option<&'static str>> {
+        Ok(special(self.file.metadata()?.file_type()))
+    }
+}
+
+/// The name of a kind of file that is not read, because reading could wait for ever.
+pub(crate) fn special(kind: fs::FileType) -> Option<&'static str> {
+    if kind.is_fifo() {
+        Some("FIFO")
+    } else if kind.is_socket() {
+        Some("socket")
+    } else if kind.is_block_device() || kind.is_char_device() {
+        Some("device")
+    } else {
+        None
+    }
+}
+
+/// Why something is not opened, as the end of a sentence that starts with its path.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("cannot be followed: {}", unreadable(.0))]
+    Unresolved(io::Error),
+    #[error("is one of elt's own files")]
+    Own,
+    #[error("is outside the folders the worker may read")]
+    Outside,
+    #[error("was exchanged for a link while it was opened")]
+    Exchanged,
+    #[error("cannot be opened: {}", unreadable(.0))]
+    Unreadable(io::Error),
+}
+
+fn readable(folders: &[PathBuf]) -> Vec<Arc<Root>> {
+    let anywhere = [PathBuf::from("/")];
+    let folders = if folders.is_empty() { &anywhere } else { folders };
+    folders.iter().filter_map(|folder| Root::open(folder)).map(Arc::new).collect()
+}
+
+/// A path without links, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().find_map(|above| {
+        let rest = path.strip_prefix(above).ok()?;
+        Some(fs::canonicalize(above).ok()?.join(rest))
+    });
+    there.unwrap_or(path)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use elt_shared::queue::retention::KeepDays;
+use elt_shared::queue::retention::Keep;
 use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{NetworkSettings, References};
 use tokio_util::sync::CancellationToken;
@@ -19,9 +19,12 @@ pub struct WorkerSettings {
     /// The queue it takes runs from.
     #[arg(long, env = "ELT_QUEUE", default_value = elt_shared::job::QUEUE)]
     pub queue: String,
-    /// Folders sources and output files may be in, separated by `:`. Default: the working folder and the data folder.
+    /// Folders sources may be in, separated by `:`. Default: the working folder and the data folder.
     #[arg(long, env = "ELT_FS_ROOTS", value_delimiter = ':')]
     pub fs_roots: Vec<PathBuf>,
+    /// Folders combined CSVs may be written to beside the data folder's `output`, separated by `:`.
+    #[arg(long, env = "ELT_OUTPUT_ROOTS", value_delimiter = ':')]
+    pub output_roots: Vec<PathBuf>,
     /// Names `${env:NAME}` in a config may stand for, separated by commas.
     #[arg(long, env = "ELT_ENV_ALLOW", value_delimiter = ',')]
     pub env_allow: Vec<String>,
@@ -40,13 +43,26 @@ pub struct WorkerSettings {
     /// Days after which log lines in the control database are deleted; `elt.log` is limited by its size.
     #[arg(long, env = "ELT_KEEP_LOGS_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     pub keep_logs_days: u16,
+    /// Days after which rows of the audit are deleted. Younger ones than 30 days are always kept.
+    #[arg(long, env = "ELT_AUDIT_RETENTION_DAYS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(30..))]
+    pub audit_retention_days: u16,
+    /// Days after which API tokens that were revoked or have expired are deleted.
+    #[arg(long, env = "ELT_KEEP_TOKENS_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_tokens_days: u16,
+    /// Log lines that stay in the control database at most; the oldest are deleted first.
+    #[arg(long, env = "ELT_KEEP_LOG_LINES", default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    pub keep_log_lines: u32,
+    /// Days after which config versions that never ran are deleted, except the newest of each pipeline.
+    #[arg(long, env = "ELT_KEEP_UNUSED_CONFIGS_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_unused_configs_days: u16,
     /// Which hosts sources and targets may be on.
     #[command(flatten)]
     pub network: NetworkSettings,
     /// The default target; set by the process from its database settings.
     #[arg(skip)]
     pub target_url: Option<Secret>,
-    /// Opens configs and secrets; set by the process from its secret key settings. Without it no run starts.
+    /// Opens configs and secrets, and signs the audit when retention removes its oldest rows; set by the process from its
+    /// secret key settings. Without it no run starts.
     #[arg(skip)]
     pub keys: Option<Arc<KeyRing>>,
     /// The data folder; set by the process from its database settings.
@@ -71,9 +87,16 @@ impl WorkerSettings {
         Duration::from_secs(self.run_timeout.into())
     }
 
-    /// Days after which retention deletes rows.
-    pub fn keep(&self) -> KeepDays {
-        KeepDays { tickets: self.keep_tickets_days, log_lines: self.keep_logs_days }
+    /// What retention leaves in the control database.
+    pub fn keep(&self) -> Keep {
+        Keep {
+            tickets: self.keep_tickets_days,
+            log_lines: self.keep_logs_days,
+            most_log_lines: self.keep_log_lines,
+            unused_configs: self.keep_unused_configs_days,
+            audit: self.audit_retention_days,
+            ended_tokens: self.keep_tokens_days,
+        }
     }
 
     /// Resolves the references a config of an admin may contain.

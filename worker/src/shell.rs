@@ -98,7 +98,12 @@ impl Shell {
         let chores = TaskTracker::new();
         let queue = self.settings.queue.clone();
         chores.spawn(sweeper::keep_sweeping(self.db.clone(), queue, self.stopping.clone()));
-        chores.spawn(retention::keep_deleting(self.db.clone(), self.settings.keep(), self.stopping.clone()));
+        chores.spawn(retention::keep_deleting(
+            self.db.clone(),
+            self.settings.keep(),
+            self.settings.keys.clone(),
+            self.stopping.clone(),
+        ));
         chores.spawn(tick::keep_ticking(self.clone()));
         chores.spawn(watch::keep_watching(self.clone()));
         chores.close();

@@ -5,21 +5,22 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use elt_shared::api_token::Scope;
 use elt_shared::config::{ConfigError, ConfigProblem, Document, NoReferences};
 use elt_shared::store::configs::{self, ConfigVersion, HistoryRow};
 use elt_shared::store::uploads::Upload;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::runs;
 use super::timing::Timing;
+use super::{config_limits, runs};
 use crate::AppState;
 use crate::audit::{AuditNote, Origin};
-use crate::auth::{Admin, AnyUser};
+use crate::auth::{Admin, Allowed, Caller, OnPipelines, Read, Upload as MayUpload};
 use crate::error::{Error, FieldProblem, Problem, Result};
 use crate::extract::{Json, Params, Path, UploadedFile};
 use crate::once::Once;
@@ -66,24 +67,28 @@ struct UploadAnswer {
 }
 
 /// Keeps a YAML as the next version. The same YAML again is the version it already was.
-#[utoipa::path(post, path = "/upload-config", tag = "configs", security(("token" = [])),
+#[utoipa::path(post, path = "/upload-config", tag = "configs", security(("token" = []), ("api_token" = ["upload"])),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
     (status = 200, body = UploadAnswer), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 413, body = Problem)))]
+    (status = 403, body = Problem), (status = 413, body = Problem)))]
 async fn upload(
     State(state): State<AppState>,
-    AnyUser(caller): AnyUser,
+    caller: OnPipelines<MayUpload>,
     once: Once,
     note: AuditNote,
     file: UploadedFile,
 ) -> Result<Response> {
     let text = file.text.ok_or_else(|| Error::no_file("No file uploaded"))?;
     let upload = check(&state, text).await?;
+    caller.reach(&upload.document().name())?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &upload.text()).await? {
         return Ok(known);
     }
     let (version, created) = upload.keep(&mut tx, &state.keys, caller.name()).await?;
+    if created {
+        config_limits::check_quota(&state, &mut tx, &caller).await?;
+    }
     note.object("config", version.id);
     note.detail("version", version.version);
     let problems: Vec<FieldProblem> = upload.problems().iter().map(Into::into).collect();
@@ -97,7 +102,7 @@ async fn upload(
         problems,
     };
     let answer = once.answer(&mut tx, &caller, StatusCode::OK, None, &answer).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::OK).await?;
     Ok(answer)
 }
 
@@ -156,12 +161,12 @@ struct HistoryQuery {
 }
 
 /// Every version, newest first; with `limit`, a page of them.
-#[utoipa::path(get, path = "/config-history", tag = "configs", security(("token" = [])), params(HistoryQuery), responses(
+#[utoipa::path(get, path = "/config-history", tag = "configs", security(("token" = []), ("api_token" = ["read"])), params(HistoryQuery), responses(
     (status = 200, body = ConfigHistory), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem)))]
 async fn history(
     State(state): State<AppState>,
-    _admin: Admin,
+    _caller: Allowed<Read>,
     Params(query): Params<HistoryQuery>,
 ) -> Result<Response> {
     let all = query.limit.is_none();
@@ -237,7 +242,7 @@ async fn view(
     origin: Origin,
     Path(id): Path<i64>,
 ) -> Result<Json<ConfigText>> {
-    let config = find(&state, id).await?;
+    let config = find(&state, &caller, id).await?;
     let text = config.open(&state.keys)?;
     origin.note(&state, &caller, "GET /config/{id}", &format!("config {id}")).await?;
     Ok(Json(ConfigText {
@@ -249,12 +254,34 @@ async fn view(
     }))
 }
 
-/// A version that must exist.
+/// A version that must exist, for a caller who may touch its pipeline.
 ///
 /// # Errors
-/// 404 when it does not.
-pub async fn find(state: &AppState, id: i64) -> Result<ConfigVersion> {
-    configs::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("config {id}")))
+/// 404 when it does not exist, 403 when the caller's API token is bound to other pipelines.
+pub async fn find(state: &AppState, caller: &Caller, id: i64) -> Result<ConfigVersion> {
+    let config = configs::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("config {id}")))?;
+    caller.reach(&config.name)?;
+    Ok(config)
+}
+
+/// Keeps a YAML as the next version, or finds the version it already is, for a caller who wants to run it.
+///
+/// # Errors
+/// 403 when it is new and the caller's API token may not store configs, or when it is bound to other pipelines.
+pub async fn keep_to_run(
+    state: &AppState,
+    tx: &mut PgConnection,
+    caller: &Caller,
+    upload: &Upload,
+) -> Result<ConfigVersion> {
+    caller.reach(&upload.document().name())?;
+    caller.reach(&upload.pipeline()?.name)?;
+    let (config, created) = upload.keep(tx, &state.keys, caller.name()).await?;
+    if created {
+        // Refused after the fact, because only now it is known; the caller's transaction ends without a commit.
+        caller.require(Scope::Upload)?;
+    }
+    Ok(config)
 }
 
 /// One version, without its secrets.
@@ -307,17 +334,17 @@ struct ConfigQuery {
 }
 
 /// Every version, newest first, with what was found when it was uploaded.
-#[utoipa::path(get, path = "/configs", tag = "configs", security(("token" = [])), params(PageQuery, ConfigQuery),
+#[utoipa::path(get, path = "/configs", tag = "configs", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, ConfigQuery),
     responses((status = 200, body = Page<ConfigView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
-    _admin: Admin,
+    caller: OnPipelines<Read>,
     Params(page): Params<PageQuery>,
     Params(query): Params<ConfigQuery>,
 ) -> Result<Json<Page<ConfigView>>> {
     let rows = match query.search.as_deref().map(str::trim) {
-        None | Some("") => configs::list(&state.db, page.after()?, page.fetch()).await?,
-        Some(search) => configs::search(&state.db, search, page.after()?, page.fetch()).await?,
+        None | Some("") => configs::list(&state.db, caller.pipelines(), page.after()?, page.fetch()).await?,
+        Some(search) => configs::search(&state.db, search, caller.pipelines(), page.after()?, page.fetch()).await?,
     };
     Ok(Json(Page::of(rows, &page, |config| config.version, Into::into)))
 }
@@ -334,11 +361,15 @@ struct MaskedConfig {
 }
 
 /// One version, secrets masked. `GET /config/{id}` shows the exact text.
-#[utoipa::path(get, path = "/configs/{id}", tag = "configs", security(("token" = [])), responses(
+#[utoipa::path(get, path = "/configs/{id}", tag = "configs", security(("token" = []), ("api_token" = ["read"])), responses(
     (status = 200, body = MaskedConfig), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem)))]
-async fn one(State(state): State<AppState>, _admin: Admin, Path(id): Path<i64>) -> Result<Json<MaskedConfig>> {
-    let config = find(&state, id).await?;
+async fn one(
+    State(state): State<AppState>,
+    caller: OnPipelines<Read>,
+    Path(id): Path<i64>,
+) -> Result<Json<MaskedConfig>> {
+    let config = find(&state, &caller, id).await?;
     Ok(Json(MaskedConfig::of(&state, config).await?))
 }
 
@@ -384,10 +415,14 @@ struct Validation {
 }
 
 /// Checks a YAML and keeps nothing.
-#[utoipa::path(post, path = "/configs/validate", tag = "configs", security(("token" = [])),
+#[utoipa::path(post, path = "/configs/validate", tag = "configs", security(("token" = []), ("api_token" = ["upload"])),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
-    (status = 200, body = Validation), (status = 400, body = Problem), (status = 401, body = Problem)))]
-async fn validate(State(state): State<AppState>, _caller: AnyUser, file: UploadedFile) -> Result<Json<Validation>> {
+    (status = 200, body = Validation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem)))]
+async fn validate(
+    State(state): State<AppState>,
+    _caller: OnPipelines<MayUpload>,
+    file: UploadedFile,
+) -> Result<Json<Validation>> {
     let text = file.text.ok_or_else(|| Error::no_file("No file uploaded"))?;
     let found = match check(&state, text).await {
         Ok(upload) => Validation {
@@ -431,11 +466,15 @@ struct Diff {
 }
 
 /// Two versions side by side, secrets masked.
-#[utoipa::path(get, path = "/configs/diff", tag = "configs", security(("token" = [])), params(DiffQuery), responses(
+#[utoipa::path(get, path = "/configs/diff", tag = "configs", security(("token" = []), ("api_token" = ["read"])), params(DiffQuery), responses(
     (status = 200, body = Diff), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem)))]
-async fn diff(State(state): State<AppState>, _admin: Admin, Params(query): Params<DiffQuery>) -> Result<Json<Diff>> {
-    let (from, to) = (find(&state, query.from).await?, find(&state, query.to).await?);
+async fn diff(
+    State(state): State<AppState>,
+    caller: OnPipelines<Read>,
+    Params(query): Params<DiffQuery>,
+) -> Result<Json<Diff>> {
+    let (from, to) = (find(&state, &caller, query.from).await?, find(&state, &caller, query.to).await?);
     let texts_differ = from.differs_from(&to, &state.keys)?;
     let (from, to) = (MaskedConfig::of(&state, from).await?, MaskedConfig::of(&state, to).await?);
     let secrets_differ = from.yaml_masked == to.yaml_masked && texts_differ;
@@ -443,9 +482,9 @@ async fn diff(State(state): State<AppState>, _admin: Admin, Params(query): Param
 }
 
 /// The JSON Schema of a config, for editors.
-#[utoipa::path(get, path = "/configs/schema", tag = "configs", security(("token" = [])), responses(
-    (status = 200, body = Object), (status = 401, body = Problem)))]
-async fn schema(_caller: AnyUser) -> Response {
+#[utoipa::path(get, path = "/configs/schema", tag = "configs", security(("token" = []), ("api_token" = ["upload"])), responses(
+    (status = 200, body = Object), (status = 401, body = Problem), (status = 403, body = Problem)))]
+async fn schema(_caller: OnPipelines<MayUpload>) -> Response {
     let schema = elt_shared::config::json_schema();
     ([(header::CONTENT_TYPE, "application/schema+json")], schema.to_string()).into_response()
 }

@@ -11,7 +11,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::AppState;
-use crate::auth::{Admin, AnyUser};
+use crate::auth::{Allowed, Data, Manage};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
 
@@ -71,9 +71,9 @@ impl From<Imported> for CoveragePoint {
 }
 
 /// The newest coverage report, or the one this program was built with.
-#[utoipa::path(get, path = "/coverage-report", tag = "coverage", security(("token" = [])), responses(
-    (status = 200, body = CoverageReport), (status = 401, body = Problem), (status = 404, body = Problem)))]
-async fn newest(State(state): State<AppState>, _caller: AnyUser) -> Result<Json<CoverageReport>> {
+#[utoipa::path(get, path = "/coverage-report", tag = "coverage", security(("token" = []), ("api_token" = ["data"])), responses(
+    (status = 200, body = CoverageReport), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+async fn newest(State(state): State<AppState>, _caller: Allowed<Data>) -> Result<Json<CoverageReport>> {
     let (report, commit, at) = match coverage::newest(&state.db).await? {
         Some(imported) => (imported.report, imported.commit_id, Some(imported.at)),
         None => (built_in().ok_or_else(none_yet)?.json, None, None),
@@ -123,13 +123,13 @@ struct ImportAnswer {
 }
 
 /// Imports a report: coverage.py's JSON or `cargo llvm-cov --json`'s.
-#[utoipa::path(post, path = "/coverage-report", tag = "coverage", security(("token" = [])), params(ImportQuery),
+#[utoipa::path(post, path = "/coverage-report", tag = "coverage", security(("token" = []), ("api_token" = ["admin"])), params(ImportQuery),
     request_body = Object, responses(
     (status = 201, body = ImportAnswer), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 422, body = Problem)))]
 async fn import(
     State(state): State<AppState>,
-    _admin: Admin,
+    _caller: Allowed<Manage>,
     Params(query): Params<ImportQuery>,
     Json(report): Json<Value>,
 ) -> Result<(StatusCode, Json<ImportAnswer>)> {

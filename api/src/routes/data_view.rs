@@ -2,9 +2,11 @@
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use elt_shared::api_token::Scope;
 use elt_shared::store::uploads::Upload;
-use elt_shared::target::{Compare, Export, Filter, PageQuery, Sort, export_csv, read_page};
+use elt_shared::target::{Compare, Filter, PageQuery, Sort};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -14,15 +16,13 @@ use utoipa_axum::routes;
 use super::configs::{self, YamlForm, check};
 use crate::AppState;
 use crate::audit::Origin;
-use crate::auth::{AnyUser, Caller};
+use crate::auth::{Caller, Data, OnPipelines};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, UploadedFile};
 use crate::{download, targets};
 
 /// Rows of the first page, as the first clients expect.
 const ROWS: u32 = 100;
-/// Rows of an export.
-const EXPORT_ROWS: u64 = 1_000_000;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(data_view))
@@ -71,47 +71,72 @@ struct DataView {
 }
 
 /// Rows of the table a YAML names as its target.
-#[utoipa::path(post, path = "/data-view", tag = "data", security(("token" = [])), params(ViewParameters),
+#[utoipa::path(post, path = "/data-view", tag = "data", security(("token" = []), ("api_token" = ["data"])), params(ViewParameters),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
     (status = 200, body = DataView), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 404, body = Problem), (status = 502, body = Problem)))]
+    (status = 404, body = Problem), (status = 429, body = Problem), (status = 502, body = Problem),
+    (status = 503, body = Problem)))]
 async fn data_view(
     State(state): State<AppState>,
-    AnyUser(caller): AnyUser,
+    caller: OnPipelines<Data>,
     origin: Origin,
     file: UploadedFile,
 ) -> Result<Response> {
     let query = query(&file)?;
     let as_file = file.field("format") == Some("csv");
-    let export = Export { max_rows: EXPORT_ROWS, for_spreadsheets: file.field("raw") != Some("true") };
-    let upload = document_of(&state, &caller, file).await?;
+    let for_spreadsheets = file.field("raw") != Some("true");
+    let (upload, caller) = document_of(&state, &caller, file).await?;
     let target = targets::target_of(&state, &caller, upload.document())?;
-    let (mut connection, table) = targets::open(&state, &caller, &target).await?;
+    let target = targets::open(&state, &caller, &target).await?;
+    let table = target.table.clone();
     let told = |error| targets::tell(error, &caller);
     if as_file {
         origin.note(&state, &caller, "POST /data-view?format=csv", &format!("table {table}")).await?;
-        let rows = export_csv(connection, &table, &query, export).await.map_err(told)?;
+        let rows = target.export(&table, &query, state.settings.export_of(for_spreadsheets)).await.map_err(told)?;
         return Ok(download::csv(&table.table, Body::from_stream(rows)));
     }
-    let page = read_page(&mut connection, &table, &query).await.map_err(told)?;
+    let page = target.page(table, query).await.map_err(told)?;
     let names: Vec<String> = page.columns.iter().map(|column| column.name.clone()).collect();
     let rows = page.rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect();
     let types = page.columns.into_iter().map(|column| column.sql_type).collect();
     Ok(Json(DataView { columns: names, types, rows, total: page.total, next: page.next }).into_response())
 }
 
-/// The YAML sent, or the version an admin names.
-async fn document_of(state: &AppState, caller: &Caller, file: UploadedFile) -> Result<Upload> {
-    let text = match (file.field("config_id"), file.text.clone()) {
-        (_, Some(text)) => text,
+/// The YAML sent, or the version an admin names, and the caller with the rights that count for it.
+async fn document_of(state: &AppState, caller: &Caller, file: UploadedFile) -> Result<(Upload, Caller)> {
+    match (file.field("config_id"), file.text.clone()) {
+        (_, Some(text)) => {
+            let upload = check(state, text).await?;
+            reach_stored(state, caller, &upload).await?;
+            // A token without the scope `admin` may not let the server refer to its own settings, as an admin may.
+            let reader = if caller.has(Scope::Admin) { caller.clone() } else { caller.as_analyst() };
+            Ok((upload, reader))
+        }
         (Some(id), None) if caller.is_admin() => {
             let id = id.parse().map_err(|_| Error::invalid_query("config_id is a number"))?;
-            configs::find(state, id).await?.open(&state.keys)?.expose().to_owned()
+            let stored = configs::find(state, caller, id).await?.open(&state.keys)?.expose().to_owned();
+            Ok((check(state, stored).await?, caller.clone()))
         }
-        (Some(_), None) => return Err(Error::Forbidden("admin")),
-        (None, None) => return Err(Error::no_file("No file uploaded")),
-    };
-    check(state, text).await
+        (Some(_), None) => Err(Error::Forbidden("admin")),
+        (None, None) => Err(Error::no_file("No file uploaded")),
+    }
+}
+
+/// Refuses a YAML to an API token that is bound to pipelines, unless it is a stored version of one of them: a YAML may
+/// name any pipeline and any table.
+async fn reach_stored(state: &AppState, caller: &Caller, upload: &Upload) -> Result<()> {
+    if caller.pipelines().is_none() {
+        return Ok(());
+    }
+    match upload.known(&state.db, &state.keys).await? {
+        Some(stored) => caller.reach(&stored.name),
+        None => Err(Error::refused(
+            StatusCode::FORBIDDEN,
+            "other_pipeline",
+            "an API token that is bound to pipelines reads only the tables of their stored configs",
+            "Send a stored version unchanged, or its `config_id`.",
+        )),
+    }
 }
 
 fn query(file: &UploadedFile) -> Result<PageQuery> {

@@ -5,11 +5,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, Sse};
 use axum::response::{IntoResponse, Response};
+use elt_shared::api_token::Scope;
 use elt_shared::store::logs::{self, Line, LineFilter};
-use elt_shared::store::users;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -23,10 +23,11 @@ use uuid::Uuid;
 use super::logs::{LineQuery, LineView};
 use super::runs::{self, RunView};
 use crate::AppState;
-use crate::auth::{Admin, Caller};
+use crate::auth::{Allowed, Caller, OnPipelines, Read, still_may};
 use crate::error::{Error, Problem, Result};
 use crate::events::{Event, Watch};
 use crate::extract::{Params, Path};
+use crate::places::Full;
 
 /// How often a `ping` is sent, and how often the stream checks that the caller may still listen, because the
 /// notification of a change can be lost.
@@ -56,39 +57,52 @@ struct StreamQuery {
 ///
 /// Events: `status` with the run, `log` with a line and its id, `ping`, `end` once the run has finished, and `timeout`
 /// when the client should come back with the id of the last line it saw.
-#[utoipa::path(get, path = "/runs/{id}/events", tag = "runs", security(("token" = [])), params(StreamQuery), responses(
+#[utoipa::path(get, path = "/runs/{id}/events", tag = "runs", security(("token" = []), ("api_token" = ["read"])), params(StreamQuery), responses(
     (status = 200, content_type = "text/event-stream", body = String), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 async fn of_run(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<Read>,
     Path(id): Path<Uuid>,
     Params(query): Params<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let watch = state.events.watch(Some(id)).ok_or(Error::Unavailable("too many streams are open"))?;
-    let run = RunView::from(runs::find(&state, id).await?);
+    let watch = watch(&state, &caller, Some(id))?;
+    let run = RunView::from(runs::find(&state, &caller, id).await?);
     let filter = LineFilter { run_id: Some(id), ..LineFilter::default() };
     let filter = LineFilter { after: last_seen(&query, &headers), ..filter };
     let lines = first_lines(&state, &filter).await?;
-    Ok(stream(state, caller, watch, Followed { run: Some(run), filter }, lines))
+    Ok(stream(state, caller.clone(), watch, Followed { run: Some(run), filter }, lines))
 }
 
 /// The log as it is written, after the last hundred lines that match.
-#[utoipa::path(get, path = "/logs/follow", tag = "logs", security(("token" = [])), params(LineQuery, StreamQuery), responses(
+#[utoipa::path(get, path = "/logs/follow", tag = "logs", security(("token" = []), ("api_token" = ["read"])), params(LineQuery, StreamQuery), responses(
     (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem),
-    (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+    (status = 401, body = Problem), (status = 403, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 async fn of_log(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: Allowed<Read>,
     Params(lines): Params<LineQuery>,
     Params(query): Params<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Response> {
     let filter = LineFilter { after: last_seen(&query, &headers), ..lines.filter()? };
-    let watch = state.events.watch(None).ok_or(Error::Unavailable("too many streams are open"))?;
+    let watch = watch(&state, &caller, None)?;
     let lines = first_lines(&state, &filter).await?;
-    Ok(stream(state, caller, watch, Followed { run: None, filter }, lines))
+    Ok(stream(state, caller.clone(), watch, Followed { run: None, filter }, lines))
+}
+
+fn watch(state: &AppState, caller: &Caller, run: Option<Uuid>) -> Result<Watch> {
+    state.events.watch(caller.user.id, run).map_err(|full| match full {
+        Full::All => Error::Unavailable("too many streams are open"),
+        Full::One => Error::Limit {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            code: "too_many_streams",
+            detail: "you have as many streams open as one user may".into(),
+            next_step: "Close some tabs, or end some of the streams.".into(),
+            retry_after: Some(5),
+        },
+    })
 }
 
 fn last_seen(query: &StreamQuery, headers: &HeaderMap) -> Option<i64> {
@@ -109,8 +123,7 @@ struct Followed {
 
 fn stream(state: AppState, caller: Caller, watch: Watch, followed: Followed, lines: Vec<Line>) -> Response {
     let (sender, receiver) = mpsc::channel(64);
-    let until =
-        Instant::now() + LONGEST.min((caller.claims.expires_at() - chrono::Utc::now()).to_std().unwrap_or_default());
+    let until = Instant::now() + LONGEST.min((caller.expires_at() - chrono::Utc::now()).to_std().unwrap_or_default());
     // A client may name any number: nothing comes after the last one there is.
     let first = followed.filter.after.map(|after| after.saturating_add(1)).or(lines.first().map(|line| line.id));
     let sent = lines.iter().map(|line| line.id).collect();
@@ -126,13 +139,10 @@ fn stream(state: AppState, caller: Caller, watch: Watch, followed: Followed, lin
     response
 }
 
-/// Whether the caller's token is still valid. While the database is away it counts as valid, because the stream goes on
-/// when the database is back.
+/// Whether the caller may still read. While the database is away they may, because the stream goes on when the database
+/// is back.
 async fn may_listen(state: &AppState, caller: &Caller) -> bool {
-    match users::find_by_token(&state.db, caller.name(), caller.claims.jti).await {
-        Ok(user) => user.is_some_and(|user| caller.still_counts(&user)),
-        Err(_) => true,
-    }
+    still_may(state, caller, Scope::Read).await.unwrap_or(true)
 }
 
 /// The reader went away.
@@ -170,8 +180,7 @@ impl Writer {
                     }
                     Ok(Event::Run(_)) => {}
                     Ok(Event::Login(id)) => {
-                        let is_own = id == caller.user.id || id == caller.claims.jti;
-                        if is_own && !may_listen(state, caller).await {
+                        if caller.is_about(id) && !may_listen(state, caller).await {
                             return self.last("timeout").await;
                         }
                     }

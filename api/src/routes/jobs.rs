@@ -13,10 +13,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::configs::{YamlForm, check};
+use super::configs::{YamlForm, check, keep_to_run};
 use crate::AppState;
 use crate::audit::AuditNote;
-use crate::auth::Admin;
+use crate::auth::{OnPipelines, Trigger as MayTrigger};
 use crate::error::{Error, FieldProblem, Problem, Result};
 use crate::extract::UploadedFile;
 use crate::once::Once;
@@ -53,13 +53,13 @@ struct TriggerParameters {
 }
 
 /// Runs a YAML, and keeps running it when its sources change or its cron expression fires.
-#[utoipa::path(post, path = "/trigger-job", tag = "runs", security(("token" = [])), params(TriggerParameters),
+#[utoipa::path(post, path = "/trigger-job", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), params(TriggerParameters),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
     (status = 200, body = TriggerAnswer), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 413, body = Problem)))]
 async fn trigger_job(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<MayTrigger>,
     once: Once,
     note: AuditNote,
     file: UploadedFile,
@@ -71,7 +71,7 @@ async fn trigger_job(
     if let Some(known) = once.known(&mut tx, &caller, &(upload.text(), now)).await? {
         return Ok(known);
     }
-    let (config, _) = upload.keep(&mut tx, &state.keys, caller.name()).await?;
+    let config = keep_to_run(&state, &mut tx, &caller, &upload).await?;
     let request = Trigger {
         config: &config,
         pipeline,
@@ -94,7 +94,7 @@ async fn trigger_job(
         warnings: upload.warnings().iter().map(Into::into).collect(),
     };
     let answer = once.answer(&mut tx, &caller, StatusCode::OK, None, &answer).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::OK).await?;
     tracing::info!(run.id = %started.run.id, "{} triggered {} (version {})", caller.name(), config.name, config.version);
     Ok(answer)
 }

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use crate::AppState;
 use crate::audit::AuditNote;
-use crate::auth::Admin;
+use crate::auth::{Allowed, Manage};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
 
@@ -57,9 +57,9 @@ struct KnownHostList {
 }
 
 /// Every key of every server, those that wait for an admin first.
-#[utoipa::path(get, path = "/known-hosts", tag = "known hosts", security(("token" = [])), responses(
+#[utoipa::path(get, path = "/known-hosts", tag = "known hosts", security(("token" = []), ("api_token" = ["admin"])), responses(
     (status = 200, body = KnownHostList), (status = 401, body = Problem), (status = 403, body = Problem)))]
-async fn list(State(state): State<AppState>, _admin: Admin) -> Result<Json<KnownHostList>> {
+async fn list(State(state): State<AppState>, _caller: Allowed<Manage>) -> Result<Json<KnownHostList>> {
     let keys = known_hosts::list(&state.db).await?;
     Ok(Json(KnownHostList { data: keys.into_iter().map(Into::into).collect() }))
 }
@@ -85,34 +85,39 @@ impl KeyOfHost {
 }
 
 /// Trusts a key that a server showed.
-#[utoipa::path(post, path = "/known-hosts/approve", tag = "known hosts", security(("token" = [])),
+#[utoipa::path(post, path = "/known-hosts/approve", tag = "known hosts", security(("token" = []), ("api_token" = ["admin"])),
     request_body = KeyOfHost, responses(
     (status = 200, body = KnownHostView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem)))]
 async fn approve(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: Allowed<Manage>,
     note: AuditNote,
     Json(key): Json<KeyOfHost>,
 ) -> Result<Json<KnownHostView>> {
     key.named(&note);
-    let approved = known_hosts::approve(&state.db, &key.host, key.port, &key.fingerprint, caller.name()).await?;
-    Ok(Json(approved.ok_or_else(|| key.missing())?.into()))
+    let mut tx = state.db.begin().await?;
+    let approved = known_hosts::approve(&mut *tx, &key.host, key.port, &key.fingerprint, caller.name()).await?;
+    let approved = approved.ok_or_else(|| key.missing())?;
+    note.commit(tx, StatusCode::OK).await?;
+    Ok(Json(approved.into()))
 }
 
 /// Forgets a key: the server must be trusted anew.
-#[utoipa::path(delete, path = "/known-hosts", tag = "known hosts", security(("token" = [])), params(KeyOfHost),
+#[utoipa::path(delete, path = "/known-hosts", tag = "known hosts", security(("token" = []), ("api_token" = ["admin"])), params(KeyOfHost),
     responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem)))]
 async fn forget(
     State(state): State<AppState>,
-    _admin: Admin,
+    _caller: Allowed<Manage>,
     note: AuditNote,
     Params(key): Params<KeyOfHost>,
 ) -> Result<StatusCode> {
     key.named(&note);
-    if !known_hosts::forget(&state.db, &key.host, key.port, &key.fingerprint).await? {
+    let mut tx = state.db.begin().await?;
+    if !known_hosts::forget(&mut *tx, &key.host, key.port, &key.fingerprint).await? {
         return Err(key.missing());
     }
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }

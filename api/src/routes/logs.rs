@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::AppState;
-use crate::auth::Admin;
+use crate::auth::{Allowed, Read};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
 use crate::page::{Page, PageQuery};
@@ -31,9 +31,9 @@ struct ClassicLogs {
 }
 
 /// The last hundred lines of all processes, oldest first.
-#[utoipa::path(get, path = "/logs", tag = "logs", security(("token" = [])), responses(
+#[utoipa::path(get, path = "/logs", tag = "logs", security(("token" = []), ("api_token" = ["read"])), responses(
     (status = 200, body = ClassicLogs), (status = 401, body = Problem), (status = 403, body = Problem)))]
-async fn classic(State(state): State<AppState>, _admin: Admin) -> Result<Json<ClassicLogs>> {
+async fn classic(State(state): State<AppState>, _caller: Allowed<Read>) -> Result<Json<ClassicLogs>> {
     let lines = logs::list(&state.db, &LineFilter::default(), CLASSIC_LINES).await?;
     Ok(Json(ClassicLogs { logs: lines.iter().map(Line::classic).collect() }))
 }
@@ -126,12 +126,12 @@ impl LineQuery {
 }
 
 /// Lines that match, newest first; `next` leads to older ones.
-#[utoipa::path(get, path = "/logs/search", tag = "logs", security(("token" = [])), params(PageQuery, LineQuery), responses(
+#[utoipa::path(get, path = "/logs/search", tag = "logs", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, LineQuery), responses(
     (status = 200, body = Page<LineView>), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem)))]
 async fn search(
     State(state): State<AppState>,
-    _admin: Admin,
+    _caller: Allowed<Read>,
     Params(page): Params<PageQuery>,
     Params(query): Params<LineQuery>,
 ) -> Result<Json<Page<LineView>>> {

@@ -4,6 +4,7 @@
 
 mod audit;
 mod auth;
+mod config_limits;
 mod configs;
 mod coverage;
 mod data_view;
@@ -18,6 +19,7 @@ mod quarantine;
 mod runs;
 mod schedules;
 mod timing;
+mod tokens;
 mod trials;
 mod users;
 mod workers;
@@ -32,6 +34,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(health::router())
         .merge(auth::router())
         .merge(configs::router())
+        .merge(config_limits::router())
         .merge(pipelines::router())
         .merge(trials::router())
         .merge(coverage::router())
@@ -46,5 +49,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(quarantine::router())
         .merge(logs::router())
         .merge(users::router())
+        .merge(tokens::router())
         .merge(audit::router())
 }

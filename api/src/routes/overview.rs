@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::schedules::ScheduleView;
 use crate::AppState;
-use crate::auth::Admin;
+use crate::auth::{Allowed, Read};
 use crate::error::{Problem, Result};
 use crate::extract::Json;
 
@@ -77,9 +77,9 @@ struct NextRun {
 }
 
 /// How things stand: runs, rows, workers, what fires next, and what needs attention.
-#[utoipa::path(get, path = "/overview", tag = "overview", security(("token" = [])), responses(
+#[utoipa::path(get, path = "/overview", tag = "overview", security(("token" = []), ("api_token" = ["read"])), responses(
     (status = 200, body = Overview), (status = 401, body = Problem), (status = 403, body = Problem)))]
-async fn numbers(State(state): State<AppState>, _admin: Admin) -> Result<Json<Overview>> {
+async fn numbers(State(state): State<AppState>, _caller: Allowed<Read>) -> Result<Json<Overview>> {
     let numbers = overview::numbers(&state.db).await?;
     let days = overview::days(&state.db).await?;
     let live = ["waiting".to_owned(), "active".to_owned()];

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::runs::OutcomeView;
 use crate::AppState;
-use crate::auth::Admin;
+use crate::auth::{OnPipelines, Read};
 use crate::error::{Problem, Result};
 use crate::extract::{Json, Params};
 use crate::page::{Page, PageQuery};
@@ -87,17 +87,17 @@ struct PipelineQuery {
 }
 
 /// Pipelines in the order of their names.
-#[utoipa::path(get, path = "/pipelines", tag = "pipelines", security(("token" = [])), params(PageQuery, PipelineQuery),
+#[utoipa::path(get, path = "/pipelines", tag = "pipelines", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, PipelineQuery),
     responses((status = 200, body = Page<PipelineView>), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
-    _admin: Admin,
+    caller: OnPipelines<Read>,
     Params(page): Params<PageQuery>,
     Params(query): Params<PipelineQuery>,
 ) -> Result<Json<Page<PipelineView>>> {
     let after: Option<String> = page.after()?;
     let search = query.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
-    let rows = pipelines::list(&state.db, search, after.as_deref(), page.fetch()).await?;
+    let rows = pipelines::list(&state.db, search, caller.pipelines(), after.as_deref(), page.fetch()).await?;
     Ok(Json(Page::of(rows, &page, |pipeline| pipeline.name.clone(), Into::into)))
 }

@@ -4,12 +4,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use elt_shared::store::configs::ConfigVersion;
-use elt_shared::target::{
-    Compare, Export, Filter, PageQuery as TableQuery, Sort, TableRef, TargetError, export_csv, read_page,
-};
+use elt_shared::target::{Compare, Filter, PageQuery as TableQuery, Sort, TableRef, TargetError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -18,17 +15,16 @@ use uuid::Uuid;
 use super::{configs, runs};
 use crate::AppState;
 use crate::audit::{AuditNote, Origin};
-use crate::auth::{Admin, Caller};
+use crate::auth::{AdminData, Caller, OnPipelines, Trigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
 use crate::once::Once;
 use crate::page::{Page, PageQuery};
+use crate::targets::OpenTarget;
 use crate::{download, targets};
 
 /// Where rejected rows are kept, in the target's schema.
 const TABLE: &str = "_elt_quarantine";
-/// Rows of an export.
-const EXPORT_ROWS: u64 = 1_000_000;
 /// What is shown of a row.
 const COLUMNS: [&str; 10] =
     ["id", "at", "run_id", "file", "line", "column_name", "code", "reason", "raw", "replayed_by"];
@@ -74,18 +70,19 @@ struct QuarantinedRow {
 }
 
 /// Rejected rows, newest first.
-#[utoipa::path(get, path = "/quarantine", tag = "quarantine", security(("token" = [])), params(PageQuery, QuarantineQuery),
+#[utoipa::path(get, path = "/quarantine", tag = "quarantine", security(("token" = []), ("api_token" = ["data"])), params(PageQuery, QuarantineQuery),
     responses((status = 200, body = Page<QuarantinedRow>), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 502, body = Problem)))]
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem),
+    (status = 502, body = Problem), (status = 503, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<AdminData>,
     Params(page): Params<PageQuery>,
     Params(query): Params<QuarantineQuery>,
 ) -> Result<Json<Page<QuarantinedRow>>> {
-    let (mut connection, table, asked) = open(&state, &caller, &query).await?;
+    let (target, table, asked) = open(&state, &caller, &query).await?;
     let asked = TableQuery { limit: page.limit() as u32, cursor: page.after()?, ..asked };
-    let found = match read_page(&mut connection, &table, &asked).await {
+    let found = match target.page(table, asked).await {
         // A table nothing was ever rejected from has no quarantine yet.
         Err(TargetError::NoTable { .. }) => return Ok(Json(Page { data: Vec::new(), next: None })),
         found => found.map_err(|error| targets::tell(error, &caller))?,
@@ -100,20 +97,20 @@ async fn list(
 }
 
 /// Rejected rows as a file, to mend and load again.
-#[utoipa::path(get, path = "/quarantine/export", tag = "quarantine", security(("token" = [])), params(QuarantineQuery),
+#[utoipa::path(get, path = "/quarantine/export", tag = "quarantine", security(("token" = []), ("api_token" = ["data"])), params(QuarantineQuery),
     responses((status = 200, content_type = "text/csv", body = String), (status = 400, body = Problem),
     (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
-    (status = 502, body = Problem)))]
+    (status = 429, body = Problem), (status = 502, body = Problem), (status = 503, body = Problem)))]
 async fn export(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<AdminData>,
     origin: Origin,
     Params(query): Params<QuarantineQuery>,
 ) -> Result<Response> {
-    let (connection, table, asked) = open(&state, &caller, &query).await?;
+    let (target, table, asked) = open(&state, &caller, &query).await?;
     origin.note(&state, &caller, "GET /quarantine/export", &format!("table {table}")).await?;
-    let all = Export { max_rows: EXPORT_ROWS, for_spreadsheets: true };
-    let rows = export_csv(connection, &table, &asked, all).await.map_err(|error| targets::tell(error, &caller))?;
+    let all = state.settings.export_of(true);
+    let rows = target.export(&table, &asked, all).await.map_err(|error| targets::tell(error, &caller))?;
     Ok(download::csv("quarantine", Body::from_stream(rows)))
 }
 
@@ -122,9 +119,10 @@ async fn open(
     state: &AppState,
     caller: &Caller,
     query: &QuarantineQuery,
-) -> Result<(PgConnection, TableRef, TableQuery)> {
-    let config = config_of(state, query.run_id, query.config_id).await?;
-    let (connection, table) = targets::open_config(state, caller, &config).await?;
+) -> Result<(OpenTarget, TableRef, TableQuery)> {
+    let config = config_of(state, caller, query.run_id, query.config_id).await?;
+    let target = targets::open_config(state, caller, &config).await?;
+    let table = target.table.clone();
     let is = |column: &str, value: String| Filter { column: column.into(), compare: Compare::Equal, value };
     let mut filters = vec![is("table_name", table.table.clone())];
     filters.extend(query.run_id.map(|id| is("run_id", id.to_string())));
@@ -136,16 +134,21 @@ async fn open(
         filters,
         ..TableQuery::default()
     };
-    Ok((connection, table.sibling(TABLE), asked))
+    Ok((target, table.sibling(TABLE), asked))
 }
 
-async fn config_of(state: &AppState, run_id: Option<Uuid>, config_id: Option<i64>) -> Result<ConfigVersion> {
+async fn config_of(
+    state: &AppState,
+    caller: &Caller,
+    run_id: Option<Uuid>,
+    config_id: Option<i64>,
+) -> Result<ConfigVersion> {
     let config_id = match (run_id, config_id) {
-        (Some(run), _) => runs::find(state, run).await?.config_id,
+        (Some(run), _) => runs::find(state, caller, run).await?.config_id,
         (None, Some(config)) => config,
         (None, None) => return Err(Error::invalid_query("name a run_id or a config_id")),
     };
-    configs::find(state, config_id).await
+    configs::find(state, caller, config_id).await
 }
 
 /// Which rows to load after all.
@@ -161,12 +164,12 @@ struct Replay {
 }
 
 /// Loads rejected rows after all, as a run of its own. A row that was loaded meanwhile is counted as a duplicate.
-#[utoipa::path(post, path = "/quarantine/replay", tag = "quarantine", security(("token" = [])), request_body = Replay,
+#[utoipa::path(post, path = "/quarantine/replay", tag = "quarantine", security(("token" = []), ("api_token" = ["trigger"])), request_body = Replay,
     responses((status = 202, body = runs::RunView), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn replay(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<Trigger>,
     once: Once,
     note: AuditNote,
     Json(request): Json<Replay>,
@@ -175,9 +178,10 @@ async fn replay(
     if request.ids.as_ref().is_some_and(|ids| ids.is_empty() || ids.len() > 10_000) {
         return Err(Error::unprocessable("invalid_ids", "ids holds 1 to 10000 rows; leave it out to replay all"));
     }
-    let run = runs::find(&state, request.run_id).await?;
-    let config = configs::find(&state, request.config_id.unwrap_or(run.config_id)).await?;
+    let run = runs::find(&state, &caller, request.run_id).await?;
+    let config = configs::find(&state, &caller, request.config_id.unwrap_or(run.config_id)).await?;
     let pipeline = runs::pipeline_of(&state, &config).await?;
+    caller.reach(&pipeline.name)?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &request).await? {
         return Ok(known);
@@ -188,5 +192,5 @@ async fn replay(
     };
     let kind = runs::Kind { subject: Some(run.id), options, ..runs::Kind::new("replay") };
     let replay = runs::of_config(&mut tx, &caller, &config, &pipeline, kind).await?;
-    runs::accepted(&once, tx, &caller, replay).await
+    runs::accepted((&once, &note), tx, &caller, replay).await
 }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{configs, runs};
 use crate::AppState;
 use crate::audit::AuditNote;
-use crate::auth::Admin;
+use crate::auth::{Caller, OnPipelines, Read, Trigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params, Path};
 use crate::once::Once;
@@ -142,28 +142,43 @@ struct ScheduleQuery {
 }
 
 /// Schedules, newest first.
-#[utoipa::path(get, path = "/schedules", tag = "schedules", security(("token" = [])), params(PageQuery, ScheduleQuery),
+#[utoipa::path(get, path = "/schedules", tag = "schedules", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, ScheduleQuery),
     responses((status = 200, body = Page<ScheduleView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
-    _admin: Admin,
+    caller: OnPipelines<Read>,
     Params(page): Params<PageQuery>,
     Params(query): Params<ScheduleQuery>,
 ) -> Result<Json<Page<ScheduleView>>> {
     let states = query.state.iter().flat_map(|states| states.split(','));
     let states: Vec<String> = states.map(|state| state.trim().to_owned()).filter(|state| !state.is_empty()).collect();
-    let filter = ScheduleFilter { states: &states, name: query.name.as_deref(), config_id: query.config_id };
+    let filter = ScheduleFilter {
+        states: &states,
+        name: query.name.as_deref(),
+        config_id: query.config_id,
+        names: caller.pipelines(),
+    };
     let rows = schedules::list(&state.db, &filter, page.after()?, page.fetch()).await?;
     Ok(Json(Page::of(rows, &page, |schedule| schedule.id, Into::into)))
 }
 
 /// One schedule.
-#[utoipa::path(get, path = "/schedules/{id}", tag = "schedules", security(("token" = [])), responses(
+#[utoipa::path(get, path = "/schedules/{id}", tag = "schedules", security(("token" = []), ("api_token" = ["read"])), responses(
     (status = 200, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem)))]
-async fn one(State(state): State<AppState>, _admin: Admin, Path(id): Path<Uuid>) -> Result<Json<ScheduleView>> {
+async fn one(
+    State(state): State<AppState>,
+    caller: OnPipelines<Read>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<ScheduleView>> {
+    Ok(Json(find(&state, &caller, id).await?.into()))
+}
+
+/// A schedule that must exist, for a caller who may touch its pipeline.
+async fn find(state: &AppState, caller: &Caller, id: Uuid) -> Result<Schedule> {
     let schedule = schedules::find(&state.db, id).await?.ok_or_else(|| missing(id))?;
-    Ok(Json(schedule.into()))
+    caller.reach(&schedule.name)?;
+    Ok(schedule)
 }
 
 fn missing(id: Uuid) -> Error {
@@ -223,18 +238,19 @@ enum CatchUpChoice {
 }
 
 /// Schedules a config version, in place of its pipeline's live schedule.
-#[utoipa::path(post, path = "/schedules", tag = "schedules", security(("token" = [])), request_body = CreateSchedule,
+#[utoipa::path(post, path = "/schedules", tag = "schedules", security(("token" = []), ("api_token" = ["trigger"])), request_body = CreateSchedule,
     responses((status = 201, body = ScheduleView), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn create(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<Trigger>,
     once: Once,
     note: AuditNote,
     Json(request): Json<CreateSchedule>,
 ) -> Result<Response> {
-    let config = configs::find(&state, request.config_id).await?;
+    let config = configs::find(&state, &caller, request.config_id).await?;
     let pipeline = runs::pipeline_of(&state, &config).await?;
+    caller.reach(&pipeline.name)?;
     let cron = cron(&request, &pipeline)?;
     let wants = |part| !request.without.contains(&part);
     let start = request.start_at.or(pipeline.window.start.filter(|_| wants(Unwanted::StartAt)));
@@ -266,7 +282,7 @@ async fn create(
     let location = format!("/schedules/{}", schedule.id);
     let view = ScheduleView::from(schedule);
     let answer = once.answer(&mut tx, &caller, StatusCode::CREATED, Some(location), &view).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::CREATED).await?;
     Ok(answer)
 }
 
@@ -299,54 +315,62 @@ fn cron(request: &CreateSchedule, pipeline: &PipelineConfig) -> Result<Option<Sc
 }
 
 /// Ends a schedule: its waiting runs never start, its running one stops at the next batch boundary.
-#[utoipa::path(post, path = "/schedules/{id}/stop", tag = "schedules", security(("token" = [])), responses(
+#[utoipa::path(post, path = "/schedules/{id}/stop", tag = "schedules", security(("token" = []), ("api_token" = ["trigger"])), responses(
     (status = 202, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem)))]
 async fn stop(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<Trigger>,
     note: AuditNote,
     Path(id): Path<Uuid>,
 ) -> Result<(StatusCode, Json<ScheduleView>)> {
     note.object("schedule", id);
+    find(&state, &caller, id).await?;
     let mut tx = state.db.begin().await?;
     let reason = format!("stopped by {}", caller.name());
     let schedule = schedules::stop(&mut tx, id, &reason).await?.ok_or_else(|| missing(id))?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::ACCEPTED).await?;
     Ok((StatusCode::ACCEPTED, Json(schedule.into())))
 }
 
 /// Pauses a schedule: its ticks do nothing until it is resumed.
-#[utoipa::path(post, path = "/schedules/{id}/pause", tag = "schedules", security(("token" = [])), responses(
+#[utoipa::path(post, path = "/schedules/{id}/pause", tag = "schedules", security(("token" = []), ("api_token" = ["trigger"])), responses(
     (status = 200, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn pause(
     State(state): State<AppState>,
-    _admin: Admin,
+    caller: OnPipelines<Trigger>,
     note: AuditNote,
     Path(id): Path<Uuid>,
 ) -> Result<Json<ScheduleView>> {
-    set_paused(&state, &note, id, true).await
+    set_paused(&state, &caller, &note, id, true).await
 }
 
 /// Lets a paused schedule go on.
-#[utoipa::path(post, path = "/schedules/{id}/resume", tag = "schedules", security(("token" = [])), responses(
+#[utoipa::path(post, path = "/schedules/{id}/resume", tag = "schedules", security(("token" = []), ("api_token" = ["trigger"])), responses(
     (status = 200, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn resume(
     State(state): State<AppState>,
-    _admin: Admin,
+    caller: OnPipelines<Trigger>,
     note: AuditNote,
     Path(id): Path<Uuid>,
 ) -> Result<Json<ScheduleView>> {
-    set_paused(&state, &note, id, false).await
+    set_paused(&state, &caller, &note, id, false).await
 }
 
-async fn set_paused(state: &AppState, note: &AuditNote, id: Uuid, paused: bool) -> Result<Json<ScheduleView>> {
+async fn set_paused(
+    state: &AppState,
+    caller: &Caller,
+    note: &AuditNote,
+    id: Uuid,
+    paused: bool,
+) -> Result<Json<ScheduleView>> {
     note.object("schedule", id);
+    find(state, caller, id).await?;
     let mut tx = state.db.begin().await?;
     if let Some(schedule) = schedules::set_paused(&mut tx, id, paused).await? {
-        tx.commit().await?;
+        note.commit(tx, StatusCode::OK).await?;
         return Ok(Json(schedule.into()));
     }
     let ended = schedules::find(&mut *tx, id).await?.ok_or_else(|| missing(id))?;

@@ -6,11 +6,11 @@ use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::configs::{YamlForm, check};
+use super::configs::{YamlForm, check, keep_to_run};
 use super::runs::{Kind, RunView, accepted, of_config};
 use crate::AppState;
 use crate::audit::AuditNote;
-use crate::auth::{Admin, Caller};
+use crate::auth::{Caller, OnPipelines, Trigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::UploadedFile;
 use crate::once::Once;
@@ -21,13 +21,13 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// What would a run change? The run answered with says it in its report: statements, rows, samples, types and why.
 /// The YAML is kept as a version; nothing is loaded.
-#[utoipa::path(post, path = "/configs/plan", tag = "configs", security(("token" = [])),
+#[utoipa::path(post, path = "/configs/plan", tag = "configs", security(("token" = []), ("api_token" = ["trigger"])),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
     (status = 202, body = RunView), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 413, body = Problem)))]
 async fn plan(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<Trigger>,
     once: Once,
     note: AuditNote,
     file: UploadedFile,
@@ -37,13 +37,13 @@ async fn plan(
 
 /// Can every source and the target be used? The run answered with says it for each in its report. The YAML is kept as
 /// a version; nothing is loaded.
-#[utoipa::path(post, path = "/configs/test-connection", tag = "configs", security(("token" = [])),
+#[utoipa::path(post, path = "/configs/test-connection", tag = "configs", security(("token" = []), ("api_token" = ["trigger"])),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
     (status = 202, body = RunView), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 413, body = Problem)))]
 async fn test_connection(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<Trigger>,
     once: Once,
     note: AuditNote,
     file: UploadedFile,
@@ -66,9 +66,9 @@ async fn try_out(
     if let Some(known) = once.known(&mut tx, caller, &(upload.text(), kind)).await? {
         return Ok(known);
     }
-    let (config, _) = upload.keep(&mut tx, &state.keys, caller.name()).await?;
+    let config = keep_to_run(&state, &mut tx, caller, &upload).await?;
     let run = of_config(&mut tx, caller, &config, pipeline, Kind::new(kind)).await?;
     note.object("run", run.id);
     note.detail("kind", kind);
-    accepted(&once, tx, caller, run).await
+    accepted((&once, &note), tx, caller, run).await
 }

@@ -15,14 +15,14 @@ use uuid::Uuid;
 
 use crate::AppState;
 use crate::audit::AuditNote;
-use crate::auth::Admin;
+use crate::auth::{Admin, Allowed, Manage};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params, Path};
 use crate::once::Once;
 use crate::page::{Page, PageQuery};
 
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(change, remove))
+    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(change, remove)).routes(routes!(add_service))
 }
 
 /// Someone who may log in.
@@ -35,6 +35,13 @@ struct UserView {
     role: Role,
     /// Locked out.
     disabled: bool,
+    /// A service account: it has no password, and only programs act as it, with API tokens.
+    is_service: bool,
+    /// The identity provider where the user logs in; missing for a user with a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    /// Whether a login also needs a code of an authenticator app.
+    second_factor: bool,
     created_at: DateTime<Utc>,
 }
 
@@ -45,17 +52,20 @@ impl From<User> for UserView {
             username: user.username,
             role: user.role,
             disabled: user.disabled,
+            is_service: user.is_service,
+            issuer: user.issuer,
+            second_factor: user.second_factor,
             created_at: user.created_at,
         }
     }
 }
 
 /// Users, by name.
-#[utoipa::path(get, path = "/users", tag = "users", security(("token" = [])), params(PageQuery), responses(
+#[utoipa::path(get, path = "/users", tag = "users", security(("token" = []), ("api_token" = ["admin"])), params(PageQuery), responses(
     (status = 200, body = Page<UserView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
-    _admin: Admin,
+    _caller: Allowed<Manage>,
     Params(page): Params<PageQuery>,
 ) -> Result<Json<Page<UserView>>> {
     let after: Option<String> = page.after()?;
@@ -89,10 +99,7 @@ async fn add(
     Json(request): Json<AddUser>,
 ) -> Result<Response> {
     note.object("user", &request.username);
-    let username = request.username.trim();
-    if !(1..=100).contains(&username.chars().count()) || username.chars().any(char::is_control) {
-        return Err(Error::unprocessable("invalid_username", "a username has 1 to 100 printable characters"));
-    }
+    let username = checked_name(&request.username)?;
     let hash = hash(request.password).await?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &(username, request.role)).await? {
@@ -101,7 +108,58 @@ async fn add(
     let user = users::create(&mut *tx, username, &hash, request.role).await.map_err(|error| taken(error, username))?;
     let location = format!("/users/{}", user.id);
     let answer = once.answer(&mut tx, &caller, StatusCode::CREATED, Some(location), &UserView::from(user)).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::CREATED).await?;
+    Ok(answer)
+}
+
+/// A name that a user may have.
+fn checked_name(username: &str) -> Result<&str> {
+    let username = username.trim();
+    if !(1..=100).contains(&username.chars().count()) || username.chars().any(char::is_control) {
+        return Err(Error::unprocessable("invalid_username", "a username has 1 to 100 printable characters"));
+    }
+    if users::is_reserved(username) {
+        return Err(Error::unprocessable("invalid_username", "a username does not start with `token:` or `cli:`"));
+    }
+    Ok(username)
+}
+
+/// A new service account.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AddServiceAccount {
+    /// 1 to 100 characters, unique among users and service accounts in any case.
+    username: String,
+    /// `admin` or `user`: the most that its API tokens can do.
+    #[schema(value_type = String)]
+    role: Role,
+}
+
+/// Adds a service account: a user without a password, which only programs act as, with API tokens. It is listed, changed
+/// and removed like a user.
+#[utoipa::path(post, path = "/service-accounts", tag = "users", security(("token" = [])),
+    request_body = AddServiceAccount, responses(
+    (status = 201, body = UserView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn add_service(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    once: Once,
+    note: AuditNote,
+    Json(request): Json<AddServiceAccount>,
+) -> Result<Response> {
+    note.object("service account", &request.username);
+    note.detail("role", request.role.as_str());
+    let username = checked_name(&request.username)?;
+    let mut tx = state.db.begin().await?;
+    if let Some(known) = once.known(&mut tx, &caller, &request).await? {
+        return Ok(known);
+    }
+    let user = users::create_service(&mut *tx, username, request.role).await;
+    let user = user.map_err(|error| taken(error, username))?;
+    let location = format!("/users/{}", user.id);
+    let answer = once.answer(&mut tx, &caller, StatusCode::CREATED, Some(location), &UserView::from(user)).await?;
+    note.commit(tx, StatusCode::CREATED).await?;
     Ok(answer)
 }
 
@@ -169,9 +227,29 @@ async fn change(
         keep_one_admin(&mut tx, id).await?;
     }
     let change = Change { role: request.role, disabled: request.disabled, password_hash };
-    let user = users::change(&mut *tx, id, &change).await?.ok_or_else(|| Error::NotFound(format!("user {id}")))?;
-    tx.commit().await?;
+    let changed = users::change(&mut *tx, id, &change).await.map_err(without_password)?;
+    let user = changed.ok_or_else(|| Error::NotFound(format!("user {id}")))?;
+    note.commit(tx, StatusCode::OK).await?;
     Ok(Json(user.into()))
+}
+
+fn without_password(error: sqlx::Error) -> Error {
+    match error.as_database_error().and_then(|error| error.constraint()) {
+        Some("users_service_has_no_password") => {
+            Error::unprocessable("service_account", "a service account has no password; create an API token for it")
+        }
+        Some("users_local_or_external") => external_user(),
+        _ => error.into(),
+    }
+}
+
+/// A password is asked of a user who logs in at an identity provider.
+pub fn external_user() -> Error {
+    Error::conflict(
+        "external_user",
+        "this user logs in at the identity provider and has no password here",
+        "Change the password there.",
+    )
 }
 
 /// Removes a user. Their tokens stop counting at once; what they did stays in the audit.
@@ -190,7 +268,7 @@ async fn remove(
     if !users::remove(&mut *tx, id).await? {
         return Err(Error::NotFound(format!("user {id}")));
     }
-    tx.commit().await?;
+    note.commit(tx, StatusCode::NO_CONTENT).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::AppState;
-use crate::auth::Admin;
+use crate::auth::{Allowed, Read};
 use crate::error::{Problem, Result};
 use crate::extract::{Json, Params};
 
@@ -80,11 +80,11 @@ struct WorkerList {
 }
 
 /// Workers, the newest first.
-#[utoipa::path(get, path = "/workers", tag = "workers", security(("token" = [])), params(WorkerQuery), responses(
+#[utoipa::path(get, path = "/workers", tag = "workers", security(("token" = []), ("api_token" = ["read"])), params(WorkerQuery), responses(
     (status = 200, body = WorkerList), (status = 401, body = Problem), (status = 403, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
-    _admin: Admin,
+    _caller: Allowed<Read>,
     Params(query): Params<WorkerQuery>,
 ) -> Result<Json<WorkerList>> {
     let found = workers::list(&state.db, query.gone, WORKERS).await?;

@@ -5,13 +5,17 @@
 //! - a module for each behaviour
 
 mod databases;
+mod documents;
 mod exit_codes;
 mod init;
 mod passwords;
 mod refused_starts;
+mod root;
 mod run;
+mod secret_files;
 mod secrets;
 mod signals;
 mod support;
+mod tokens;
 mod traces;
 mod up;

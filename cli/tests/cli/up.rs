@@ -85,6 +85,19 @@ async fn users_are_added_changed_and_locked_out_from_the_terminal() {
 
     assert_eq!(run(elt(&folder, &["user", "remove", "eve"])).code, Some(0));
     let unknown = run(elt(&folder, &["user", "password", "eve"]));
+    let verified = run(elt(&folder, &["audit", "verify"]));
+    assert_eq!(verified.code, Some(0), "{}", verified.stderr);
+    assert!(verified.stdout.starts_with("verified "), "{}", verified.stdout);
+    let rows = run(elt(&folder, &["audit", "export"])).stdout;
+    let of_commands = rows.lines().filter(|row| row.contains("\"actor\":\"cli:")).collect::<Vec<_>>();
+    let with = |action: &str, outcome: &str| {
+        let is_it = |row: &&&str| row.contains(action) && row.contains(&format!("\"outcome\":\"{outcome}\""));
+        of_commands.iter().filter(is_it).count()
+    };
+    assert_eq!((with("elt user add", "done"), with("elt user add", "failed")), (1, 1), "{rows}");
+    assert_eq!((with("elt user disable", "done"), with("elt user remove", "done")), (1, 1), "{rows}");
+    assert_eq!(with("elt user password", "failed"), 1, "{rows}");
+    assert!(!rows.contains(&password), "no password is in the audit");
     assert!(unknown.stderr.contains("there is no user `eve`"), "{}", unknown.stderr);
     assert_eq!(login(&up.url, "admin", PASSWORD).await.0, 200);
     up.stop();

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use reqwest::Url;
-
 use super::keys::{Choice, Key};
 use super::load::LoadMode;
 use super::reader::{Field, Reading};
 use super::section::Section;
 use crate::secret::Secret;
+use crate::target::{AddressProblem, Author, TargetAddress, is_loopback};
 
 /// A table in a PostgreSQL database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +43,7 @@ pub enum TargetDatabase {
         user: String,
         /// May be absent for trust authentication.
         password: Option<Secret>,
-        /// Default `prefer`.
+        /// Default: see [`SslMode::default_for`].
         sslmode: SslMode,
     },
 }
@@ -65,6 +64,24 @@ pub enum SslMode {
     VerifyCa,
     /// The same, for this host name.
     VerifyFull,
+}
+
+impl SslMode {
+    /// The mode by the name that libpq gives it, in any case.
+    pub fn by_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, mode)| *mode)
+    }
+
+    /// The name that libpq gives it.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, mode)| *mode == self).map_or("", |(word, _)| word)
+    }
+
+    /// The mode of a target that names none: `prefer` on this machine and `require` beyond it, because others can
+    /// listen and answer only there.
+    pub fn default_for(on_this_machine: bool) -> Self {
+        if on_this_machine { Self::Prefer } else { Self::Require }
+    }
 }
 
 /// A table's name, with its schema when one was written.
@@ -156,7 +173,10 @@ pub(super) const KEYS: &[Key] = &[
         "Make the schema of `table` when it is missing. Default: true for a schema of letters, digits and `_` that does \
          not begin with a digit, else false.",
     ),
-    Key::choice::<SslMode>("sslmode", "How the connection is encrypted, as libpq names it. Default `prefer`."),
+    Key::choice::<SslMode>(
+        "sslmode",
+        "How the connection is encrypted, as libpq names it. Default: `prefer` for localhost, else `require`.",
+    ),
     Key::choice::<LoadMode>("mode", "The same as `load.mode`."),
 ];
 
@@ -203,24 +223,38 @@ fn database(section: &Section<'_>) -> Option<TargetDatabase> {
     Some(TargetDatabase::Server {
         port: section.small("port").unwrap_or(5432),
         password: section.secret("password"),
-        sslmode: section.choice("sslmode").unwrap_or_default(),
+        sslmode: section.choice("sslmode").unwrap_or(SslMode::default_for(host.as_deref().is_some_and(is_loopback))),
         host: host?,
         database: database?,
         user: user?,
     })
 }
 
+/// A host name or an address, without brackets.
 fn host(field: &Field<'_>) -> Option<String> {
-    let host = field.text()?.trim().to_owned();
-    if host.is_empty() {
+    let text = match field.reading()? {
+        Reading::Open(text) => return Some(text),
+        Reading::Known(text) => text.trim().to_owned(),
+    };
+    if text.is_empty() {
         field.problem("must not be empty");
         return None;
     }
-    if is_socket(&host) {
+    if is_socket(&text) {
         field.problem("a Unix socket is no host here, expected a host name or an address");
         return None;
     }
-    Some(host)
+    match TargetAddress::host_name(&text) {
+        Ok(host) => Some(host),
+        Err(AddressProblem::SeveralHosts) => {
+            field.problem("names several hosts, expected the one that rows go to");
+            None
+        }
+        Err(_) => {
+            field.problem("expected a host name or an address, without a port or an IPv6 zone");
+            None
+        }
+    }
 }
 
 fn is_socket(host: &str) -> bool {
@@ -233,41 +267,13 @@ fn url(field: &Field<'_>) -> Option<Secret> {
         Reading::Open(text) => return Some(Secret::new(text)),
         Reading::Known(text) => text.trim().to_owned(),
     };
-    match url_problem(&text) {
-        Some(problem) => {
-            field.problem(problem);
+    match TargetAddress::parse(&text, Author::Config) {
+        Ok(_) => Some(Secret::new(text)),
+        Err(problem) => {
+            field.problem(problem.to_string());
             None
         }
-        None => Some(Secret::new(text)),
     }
-}
-
-fn url_problem(text: &str) -> Option<&'static str> {
-    const EXPECTED: &str = "expected a URL such as postgres://user:password@host:5432/database";
-    let Ok(url) = Url::parse(text) else { return Some(EXPECTED) };
-    if !matches!(url.scheme(), "postgres" | "postgresql") {
-        return Some(EXPECTED);
-    }
-    let host = url.host_str().unwrap_or_default();
-    let in_query = url.query_pairs().any(|(key, _)| matches!(key.as_ref(), "host" | "hostaddr" | "port" | "user"));
-    match () {
-        () if host.is_empty() || is_socket(host) || in_query => Some(
-            "a Unix socket is no host here, expected the host in the URL itself, as in postgres://user@host/database",
-        ),
-        () if url.username().is_empty() => {
-            Some("the URL names no user, expected postgres://user:password@host/database")
-        }
-        // Without a database name the server would use the database that has the user's name.
-        () if !names_database(&url) => {
-            Some("the URL names no database, expected postgres://user:password@host/database")
-        }
-        () => None,
-    }
-}
-
-fn names_database(url: &Url) -> bool {
-    !url.path().trim_matches('/').is_empty()
-        || url.query_pairs().any(|(key, value)| key == "dbname" && !value.is_empty())
 }
 
 /// PostgreSQL cuts longer names silently, so that two tables would become one.

@@ -1,33 +1,110 @@
-//! PostgreSQL refuses to run as root: root drops to another account, which must be able to get to the files.
+//! The account that root drops to: PostgreSQL refuses to run as root, and so do `up`, `serve` and `worker`, because the
+//! configs of others say what they read and write.
 
+use std::ffi::CString;
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
-use nix::unistd::{User, geteuid};
+use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setresgid, setresuid, setuid};
 
 use super::error::LocalError;
+use super::ownership;
+use crate::private_folder;
 
-/// The account the server runs as when we are root.
+/// Accounts that are tried in this order when nothing says which one is meant.
+const USUAL: [&str; 3] = ["elt", "postgres", "nobody"];
+
+/// An account of this machine that is not root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Account {
+pub struct Account {
+    /// Its name.
     pub name: String,
-    pub uid: u32,
-    pub gid: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
 }
 
 impl Account {
-    /// `None`: we are not root, and the server runs as ourselves.
-    pub fn of_the_server() -> Result<Option<Self>, LocalError> {
+    /// The account of this name.
+    ///
+    /// # Errors
+    /// When it is missing, or root.
+    pub fn named(name: &str) -> Result<Self, LocalError> {
+        match User::from_name(name) {
+            Ok(Some(user)) if user.uid.is_root() => Err(LocalError::RootAccount(name.to_owned())),
+            Ok(Some(user)) => Ok(user.into()),
+            Ok(None) | Err(_) => Err(LocalError::UnknownAccount(name.to_owned())),
+        }
+    }
+
+    /// The account that a data folder belongs to: the one of its private cluster, else its owner unless that is root, else
+    /// `elt`, `postgres` or `nobody`, the first that this machine has.
+    ///
+    /// # Errors
+    /// When this machine has none of them.
+    pub fn of_folder(data_dir: &Path) -> Result<Self, LocalError> {
+        let owner = |path: &Path| {
+            let owner = path.metadata().ok()?.uid();
+            User::from_uid(Uid::from_raw(owner)).ok()?.filter(|user| !user.uid.is_root())
+        };
+        let usual = || USUAL.iter().find_map(|name| User::from_name(name).ok().flatten());
+        let found = owner(&data_dir.join("postgres/data")).or_else(|| owner(data_dir)).or_else(usual);
+        found.map(Self::from).ok_or(LocalError::NoAccount)
+    }
+
+    /// The account the server of a data folder runs as. `None`: we are not root, and the server runs as ourselves.
+    pub(super) fn of_the_server(data_dir: &Path) -> Result<Option<Self>, LocalError> {
         if !geteuid().is_root() {
             return Ok(None);
         }
-        let found = ["postgres", "nobody"].iter().find_map(|name| User::from_name(name).ok().flatten());
-        let user = found.ok_or(LocalError::NoAccount)?;
-        Ok(Some(Self { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() }))
+        Self::of_folder(data_dir).map(Some)
+    }
+
+    /// Makes a data folder this account's own, with everything in it that root has made.
+    ///
+    /// # Errors
+    /// When the folder is of another account or holds files that elt does not know, or the account may not enter it.
+    pub fn take_over(&self, data_dir: &Path) -> Result<(), LocalError> {
+        let failed = |doing| super::folder::failed(doing, data_dir);
+        private_folder::create(data_dir).map_err(failed("create"))?;
+        let cluster = data_dir.join("postgres/data").metadata().map_or(self.uid, |data| data.uid());
+        let owner = data_dir.metadata().map_err(failed("find"))?.uid();
+        if cluster != self.uid || (owner != self.uid && owner != 0) {
+            let owner = if cluster == self.uid { owner } else { cluster };
+            let owner = User::from_uid(Uid::from_raw(owner)).ok().flatten().map_or(owner.to_string(), |user| user.name);
+            return Err(LocalError::OthersFolder { account: self.name.clone(), owner, folder: data_dir.into() });
+        }
+        if owner == 0 {
+            if !ownership::is_data_folder(data_dir).map_err(failed("list"))? {
+                return Err(LocalError::NoDataFolder { account: self.name.clone(), folder: data_dir.into() });
+            }
+            self.give(data_dir)?;
+        }
+        ownership::give_what_root_made(data_dir, self.uid, self.gid).map_err(failed("change the owner of files in"))?;
+        self.can_enter(data_dir)
+    }
+
+    /// Makes this process run as the account, for good: its groups are the account's, and root cannot be regained.
+    ///
+    /// # Errors
+    /// When the system refuses, or when root could be regained.
+    pub fn become_it(&self) -> Result<(), LocalError> {
+        let become_it = || {
+            let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+            // The groups first, because only root may change them.
+            initgroups(&CString::new(self.name.as_str())?, gid)?;
+            setresgid(gid, gid, gid)?;
+            setresuid(uid, uid, uid)?;
+            match setuid(Uid::from_raw(0)).is_ok() || geteuid() != uid {
+                true => Err(io::Error::other("root could be regained")),
+                false => Ok(()),
+            }
+        };
+        become_it().map_err(|source| LocalError::NotDropped { account: self.name.clone(), source })
     }
 
     /// Gives a file or folder to the account.
-    pub fn give(&self, path: &Path) -> Result<(), LocalError> {
+    pub(super) fn give(&self, path: &Path) -> Result<(), LocalError> {
         chown(path, Some(self.uid), Some(self.gid)).map_err(|source| LocalError::Folder {
             doing: "change the owner of",
             path: path.into(),
@@ -35,7 +112,10 @@ impl Account {
         })
     }
 
-    /// Whether the account may enter `folder` and every folder above it.
+    /// Checks that the account may enter `folder` and every folder above it.
+    ///
+    /// # Errors
+    /// When it may not: the folder in the way.
     pub fn can_enter(&self, folder: &Path) -> Result<(), LocalError> {
         for above in folder.ancestors().filter(|above| !above.as_os_str().is_empty()) {
             let Ok(metadata) = above.metadata() else { continue };
@@ -49,6 +129,12 @@ impl Account {
             }
         }
         Ok(())
+    }
+}
+
+impl From<User> for Account {
+    fn from(user: User) -> Self {
+        Self { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() }
     }
 }
 
@@ -68,7 +154,7 @@ mod tests {
 
         assert_eq!(
             refused.to_string(),
-            format!("the server would run as `somebody`, and that account may not enter {}", outer.display())
+            format!("elt would run as `somebody`, and that account may not enter {}", outer.display())
         );
         std::fs::set_permissions(&outer, std::fs::Permissions::from_mode(0o711)).unwrap();
         somebody.can_enter(&inner).unwrap();

@@ -16,10 +16,42 @@ pub enum LocalError {
         looked_in: String,
     },
     /// We are root and there is nobody to drop to.
-    #[error("PostgreSQL refuses to run as root, and this machine has neither an account `postgres` nor `nobody`")]
+    #[error("elt and PostgreSQL refuse to run as root, and this machine has no account `elt`, `postgres` or `nobody`")]
     NoAccount,
+    /// The account to run as is missing.
+    #[error("this machine has no account `{0}`")]
+    UnknownAccount(String),
+    /// The account to run as is root.
+    #[error("the account `{0}` is root")]
+    RootAccount(String),
+    /// The data folder belongs to an account other than the one to run as.
+    #[error("elt would run as `{account}`, and {folder} belongs to `{owner}`")]
+    OthersFolder {
+        /// The account to run as.
+        account: String,
+        /// The account the folder or its cluster belongs to.
+        owner: String,
+        /// The data folder.
+        folder: PathBuf,
+    },
+    /// A folder of root's holds files that elt did not make.
+    #[error("elt would run as `{account}`, and {folder} belongs to root and is no data folder of elt")]
+    NoDataFolder {
+        /// The account to run as.
+        account: String,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The rights of root could not be given up.
+    #[error("could not give up the rights of root and run as `{account}`")]
+    NotDropped {
+        /// The account to run as.
+        account: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The account the server runs as cannot get to a folder.
-    #[error("the server would run as `{account}`, and that account may not enter {folder}")]
+    #[error("elt would run as `{account}`, and that account may not enter {folder}")]
     Unreachable {
         /// The account the server runs as.
         account: String,
@@ -110,11 +142,21 @@ impl fmt::Display for WantedVersion {
 }
 
 impl LocalError {
+    /// Whether a setting is wrong: the account to run as, or the data folder for it.
+    pub fn is_setting(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownAccount(_) | Self::RootAccount(_) | Self::OthersFolder { .. } | Self::NoDataFolder { .. }
+        )
+    }
+
     /// Stable code people can search for.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoServer { .. } => "no_postgres",
-            Self::NoAccount => "no_account",
+            Self::NoAccount | Self::UnknownAccount(_) | Self::RootAccount(_) => "no_account",
+            Self::OthersFolder { .. } | Self::NoDataFolder { .. } => "folder_of_others",
+            Self::NotDropped { .. } => "root_not_dropped",
             Self::Unreachable { .. } => "folder_unreachable",
             Self::Folder { .. } => "folder_unusable",
             Self::Busy(_) => "cluster_busy",
@@ -141,7 +183,19 @@ impl LocalError {
                  with --pg-bin, or use a database of yours with DATABASE_URL."
                     .into()
             }
-            Self::NoAccount => "Run elt as an ordinary user, or use a database of yours with DATABASE_URL.".into(),
+            Self::NoAccount | Self::UnknownAccount(_) | Self::RootAccount(_) => {
+                "Run elt as an ordinary user, or name an account that is not root with --run-as (useradd --system elt \
+                 makes one)."
+                    .into()
+            }
+            Self::OthersFolder { owner, .. } => {
+                format!("Run elt as that account with --run-as {owner}, or choose another folder with --data-dir.")
+            }
+            Self::NoDataFolder { account, folder } => format!(
+                "Choose an empty folder with --data-dir, or give this one away: chown {account} {}",
+                folder.display()
+            ),
+            Self::NotDropped { .. } => "Run elt as an ordinary user, or name another account with --run-as.".into(),
             Self::Unreachable { account, folder } => format!(
                 "Choose another folder with --data-dir (or --pg-bin, for the programs), or let `{account}` in: \
                  chmod o+x {}",

@@ -22,11 +22,14 @@ pub(super) struct Folder {
     pub account: Option<Account>,
 }
 
-/// The generated passwords of the three roles.
+/// The generated passwords of the roles.
 #[derive(Debug, Clone)]
 pub(super) struct Passwords {
     pub superuser: Secret,
+    /// Of the control database's owner.
     pub control: Secret,
+    pub api: Secret,
+    pub worker: Secret,
     pub target: Secret,
 }
 
@@ -35,6 +38,11 @@ pub(super) struct Passwords {
 struct PasswordFile {
     superuser: String,
     control: String,
+    // Missing in files of older releases, which had no such roles.
+    #[serde(default)]
+    api: Option<String>,
+    #[serde(default)]
+    worker: Option<String>,
     target: String,
 }
 
@@ -88,6 +96,7 @@ impl Folder {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
+            private_folder::give_to_the_folders_owner(&file, &temporary)?;
             fs::rename(&temporary, path)
         };
         write().map_err(failed("write", path))
@@ -96,16 +105,31 @@ impl Folder {
     /// The passwords: as kept, or generated and kept now.
     pub fn passwords(&self) -> Result<Passwords, LocalError> {
         let path = self.beside("passwords.json");
-        let kept = match self.read(&path)? {
-            Some(text) => serde_json::from_str(&text).map_err(|error| failed("read", &path)(error.into()))?,
-            None => {
-                let made = PasswordFile { superuser: generate(), control: generate(), target: generate() };
-                let text = serde_json::to_string_pretty(&made).map_err(|error| failed("write", &path)(error.into()))?;
-                self.write(&path, &text)?;
-                made
-            }
+        let kept: Option<PasswordFile> = match self.read(&path)? {
+            Some(text) => Some(serde_json::from_str(&text).map_err(|error| failed("read", &path)(error.into()))?),
+            None => None,
         };
-        Ok(Passwords { superuser: kept.superuser.into(), control: kept.control.into(), target: kept.target.into() })
+        let is_complete = kept.as_ref().is_some_and(|kept| kept.api.is_some() && kept.worker.is_some());
+        let mut passwords = kept.unwrap_or_else(|| PasswordFile {
+            superuser: generate(),
+            control: generate(),
+            api: None,
+            worker: None,
+            target: generate(),
+        });
+        let api = passwords.api.get_or_insert_with(generate).clone();
+        let worker = passwords.worker.get_or_insert_with(generate).clone();
+        if !is_complete {
+            let text = serde_json::to_string_pretty(&passwords);
+            self.write(&path, &text.map_err(|error| failed("write", &path)(error.into()))?)?;
+        }
+        Ok(Passwords {
+            superuser: passwords.superuser.into(),
+            control: passwords.control.into(),
+            api: api.into(),
+            worker: worker.into(),
+            target: passwords.target.into(),
+        })
     }
 
     /// The port the server had last time.
@@ -150,6 +174,7 @@ impl Folder {
         let path = self.beside(name);
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = open.map_err(failed("open", &path))?;
+        private_folder::give_to_the_folders_owner(&file, &path).map_err(failed("change the owner of", &path))?;
         Ok((path, file))
     }
 }

@@ -3,10 +3,11 @@
 //! # Layout
 //! - [`error`]: what can go wrong, as sentences with a next step
 //! - `account`: root drops to another account, and may that account get in?
+//! - `ownership`: what root has made in a data folder is given to the account
 //! - `folder`: the files of a cluster, its passwords, and the two locks
 //! - `programs`: which server programs are on this machine
 //! - `server`: `initdb`, start, wait, stop
-//! - `databases`: the two databases and their two roles
+//! - `databases`: the two databases and their roles
 //!
 //! Two file locks rule. `gate.lock` is held while a process starts or stops the server. `in_use.lock` is held, shared,
 //! by every process that uses the server. The kernel lets go of both however a process ends, so whoever leaves last can
@@ -16,22 +17,31 @@ mod account;
 mod databases;
 pub mod error;
 mod folder;
+mod ownership;
 mod programs;
 mod server;
 
 use std::fs::File;
 use std::path::Path;
 
-use account::Account;
+pub use account::Account;
 pub use error::LocalError;
 use folder::{Folder, Passwords};
 
 use crate::secret::Secret;
 
-/// Name of the control database and of the role that owns it.
+/// Name of the control database.
 pub const CONTROL: &str = "elt";
+/// The role that owns the control database and migrates it. Everything else in it is done by the two roles below.
+pub const OWNER_ROLE: &str = "elt_owner";
+/// The role of the API.
+pub const API_ROLE: &str = "elt_api";
+/// The role of the workers.
+pub const WORKER_ROLE: &str = "elt_worker";
 /// Name of the database that targets without a server of their own load into.
 pub const TARGET_DATABASE: &str = "elt_db";
+/// The role that reads everything but secrets.
+pub const READER_ROLE: &str = "elt_reader";
 /// The role that owns [`TARGET_DATABASE`] and can do nothing else.
 pub const TARGET_ROLE: &str = "elt_target";
 /// The cluster's superuser: makes the databases above, and those of the tests.
@@ -53,7 +63,7 @@ impl Cluster {
     /// # Errors
     /// When there is no PostgreSQL 15 or newer, or the folder, the port or the server cannot be used.
     pub async fn start(data_dir: &Path, pg_bin: Option<&Path>) -> Result<Self, LocalError> {
-        let account = Account::of_the_server()?;
+        let account = Account::of_the_server(data_dir)?;
         let folder = Folder::open(data_dir, account)?;
         let _gate = folder.gate().await?;
         let passwords = folder.passwords()?;
@@ -91,7 +101,17 @@ impl Cluster {
 
     /// The control database, as its owner.
     pub fn control_url(&self) -> Secret {
-        self.url(CONTROL, &self.passwords.control, CONTROL)
+        self.url(OWNER_ROLE, &self.passwords.control, CONTROL)
+    }
+
+    /// The control database, as the API.
+    pub fn api_url(&self) -> Secret {
+        self.url(API_ROLE, &self.passwords.api, CONTROL)
+    }
+
+    /// The control database, as a worker.
+    pub fn worker_url(&self) -> Secret {
+        self.url(WORKER_ROLE, &self.passwords.worker, CONTROL)
     }
 
     /// The default target database, as its low-privilege owner.

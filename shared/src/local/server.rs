@@ -19,6 +19,7 @@ use super::SUPERUSER;
 use super::error::LocalError;
 use super::folder::{Folder, Passwords, failed};
 use super::programs::{self, Programs};
+use crate::settings;
 
 /// Recovery after a crash may take minutes; a server that ended is noticed at once.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
@@ -193,7 +194,8 @@ fn spawn(folder: &Folder, programs: &Programs, port: u16) -> Result<Child, Local
 /// A program run as the server's account, away from folders that account may not enter.
 fn command(folder: &Folder, program: &Path) -> Command {
     let mut command = Command::new(program);
-    command.current_dir("/").stdin(Stdio::null()).env("LC_ALL", "C");
+    command.current_dir("/").stdin(Stdio::null());
+    command.env_clear().envs(settings::environment_of_servers()).env("LC_ALL", "C");
     if let Some(account) = &folder.account {
         command.uid(account.uid).gid(account.gid);
     }

@@ -54,12 +54,65 @@ async fn the_target_role_owns_its_database_and_may_enter_no_other() {
     let refused = PgConnection::connect(&elsewhere).await.unwrap_err().to_string();
     assert!(refused.contains("permission denied for database \"elt\""), "{refused}");
 
+    for database in ["postgres", "template1"] {
+        let elsewhere = cluster.target_url().expose().replace("/elt_db?", &format!("/{database}?"));
+        PgConnection::connect(&elsewhere).await.expect_err(database);
+        let elsewhere = cluster.api_url().expose().replace("/elt?", &format!("/{database}?"));
+        PgConnection::connect(&elsewhere).await.expect_err(database);
+    }
+
+    let limit: i32 = sqlx::query_scalar("select rolconnlimit from pg_roles where rolname = current_user")
+        .fetch_one(&mut db)
+        .await
+        .unwrap();
+    assert_eq!(limit, 64, "loads and data views leave connections to the control database");
     let guess = cluster.control_url().expose().replace(cluster.passwords.control.expose(), "guess");
     let refused = PgConnection::connect(&guess).await.unwrap_err().to_string();
     assert!(refused.contains("password authentication failed"), "{refused}");
     let passwords = cluster.folder.beside("passwords.json").metadata().unwrap();
     assert_eq!(passwords.mode() & 0o777, 0o600);
     cluster.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cluster_of_an_older_release_is_mended_at_the_next_start() {
+    let folder = data_dir();
+    let cluster = Cluster::start(folder.path(), None).await.unwrap();
+    let mut db = connect(cluster.superuser_url()).await.unwrap();
+    for statement in [
+        "revoke all on database elt from elt_api, elt_worker",
+        "drop role elt_api",
+        "drop role elt_worker",
+        "alter role elt_owner rename to elt",
+        "grant connect, temporary on database postgres to public",
+        "grant connect, temporary on database template1 to public",
+    ] {
+        sqlx::query(statement).execute(&mut db).await.expect(statement);
+    }
+    db.close().await.unwrap();
+    let passwords = cluster.folder.beside("passwords.json");
+    let mut old: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&passwords).unwrap()).unwrap();
+    for added in ["api", "worker"] {
+        old.as_object_mut().unwrap().remove(added);
+    }
+    std::fs::write(&passwords, old.to_string()).unwrap();
+    cluster.stop().await.unwrap();
+
+    let cluster = Cluster::start(folder.path(), None).await.unwrap();
+
+    let mut db = connect(cluster.control_url()).await.unwrap();
+    sqlx::query("create schema owned").execute(&mut db).await.expect("the owner still owns the control database");
+    for url in [cluster.api_url(), cluster.worker_url()] {
+        let mut db = connect(url).await.unwrap();
+        sqlx::query("create schema other").execute(&mut db).await.expect_err("not the owner");
+        sqlx::query("create table public.other ()").execute(&mut db).await.expect_err("not the owner");
+    }
+    let elsewhere = cluster.target_url().expose().replace("/elt_db?", "/postgres?");
+    PgConnection::connect(&elsewhere).await.expect_err("postgres is for the superuser");
+    let kept = std::fs::read_to_string(&passwords).unwrap();
+    cluster.stop().await.unwrap();
+    Cluster::start(folder.path(), None).await.unwrap().stop().await.unwrap();
+    assert_eq!(std::fs::read_to_string(&passwords).unwrap(), kept, "passwords are made once");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::normal;
 
-/// One rule of `ELT_NET_DENY` or `ELT_NET_ALLOW`.
+/// One rule of `ELT_NET_DENY`, `ELT_NET_ALLOW` or their counterparts for users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostRule {
     /// A network in CIDR notation, or one address.
@@ -15,6 +15,8 @@ pub enum HostRule {
     Name(String),
     /// `*.example.com`: every name below, kept as `.example.com`.
     Below(String),
+    /// `*`: every host.
+    Any,
 }
 
 /// A range of addresses. IPv4 is kept in its IPv6-mapped form, so that both spellings of an address are one.
@@ -26,7 +28,9 @@ pub struct Network {
 
 /// A text that is no rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is neither a network like 10.0.0.0/8 nor a host name like db.example.com or *.example.com")]
+#[error(
+    "`{0}` is neither a network like 10.0.0.0/8, nor a host name like db.example.com or *.example.com, nor `*` for all hosts"
+)]
 pub struct HostRuleError(String);
 
 impl Network {
@@ -46,6 +50,12 @@ impl Network {
         };
         Self::mapped(address, self.bits) == *self
     }
+
+    /// How specific the network is for an address it contains: more for a longer prefix, at least 1. A network of IPv6
+    /// that contains all of IPv4 is no more specific for an IPv4 address than 0.0.0.0/0.
+    pub(super) fn specificity(&self, address: IpAddr) -> u8 {
+        1 + if address.to_canonical().is_ipv4() { self.bits.saturating_sub(96) } else { self.bits }
+    }
 }
 
 impl FromStr for HostRule {
@@ -54,6 +64,9 @@ impl FromStr for HostRule {
     fn from_str(text: &str) -> Result<Self, HostRuleError> {
         let refuse = || HostRuleError(text.to_owned());
         let rule = text.trim();
+        if rule == "*" {
+            return Ok(Self::Any);
+        }
         let (address, bits) = match rule.split_once('/') {
             Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| refuse())?)),
             None => (rule, None),
@@ -79,28 +92,43 @@ fn name_rule(rule: &str) -> Option<HostRule> {
     };
     match below {
         Some(below) if plain(below) => Some(HostRule::Below(below.to_owned())),
-        None if plain(&name) => Some(HostRule::Name(name)),
+        None if plain(&name) && !is_number(&name) => Some(HostRule::Name(name)),
         _ => None,
     }
 }
 
+/// Whether a name ends in a number. It is then another spelling of an address, such as `10.0.0.1.` or `0x7f.1`, and as
+/// a name it would never match.
+fn is_number(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").is_some_and(|digits| digits.chars().all(|c| c.is_ascii_hexdigit()));
+    hexadecimal || last.chars().all(|c| c.is_ascii_digit())
+}
+
 impl HostRule {
-    pub(super) fn names(&self, host: &str) -> bool {
+    /// How specific the rule is for a name; `None` when it does not hold the name. An exact name has the highest value.
+    pub(super) fn of_name(&self, host: &str) -> Option<usize> {
         match self {
-            Self::Network(_) => false,
-            Self::Name(name) => name == host,
-            Self::Below(below) => host.ends_with(below.as_str()),
+            Self::Name(name) => (name == host).then_some(usize::MAX),
+            Self::Below(below) => host.ends_with(below.as_str()).then_some(below.len()),
+            Self::Network(_) | Self::Any => None,
         }
     }
 
-    pub(super) fn holds(&self, address: IpAddr) -> bool {
-        matches!(self, Self::Network(network) if network.contains(address))
+    /// How specific the rule is for an address; `None` when it does not hold the address.
+    pub(super) fn of_address(&self, address: IpAddr) -> Option<u8> {
+        match self {
+            Self::Network(network) => network.contains(address).then(|| network.specificity(address)),
+            Self::Any => Some(0),
+            Self::Name(_) | Self::Below(_) => None,
+        }
     }
 }
 
 impl fmt::Display for HostRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Any => f.write_str("*"),
             Self::Name(name) => f.write_str(name),
             Self::Below(below) => write!(f, "*{below}"),
             Self::Network(Network { first, bits }) => match Ipv6Addr::from_bits(*first).to_ipv4_mapped() {
@@ -125,10 +153,25 @@ mod tests {
             ("0.0.0.0/0", "0.0.0.0/0"),
             (" Db.Example.com. ", "db.example.com"),
             ("*.example.com", "*.example.com"),
+            (" * ", "*"),
         ] {
             assert_eq!(text.parse::<HostRule>().expect(text).to_string(), shown);
         }
-        for text in ["10.0.0.0/33", "10.0.0/8", "::/129", "a/b", "", "*", "a b", "http://x", "10.0.0.0/x"] {
+        for text in [
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "::/129",
+            "a/b",
+            "",
+            "**",
+            "*.",
+            "a b",
+            "http://x",
+            "10.0.0.0/x",
+            "10.0.0.1.",
+            "0x7f.1",
+            "2130706433",
+        ] {
             assert!(text.parse::<HostRule>().is_err(), "{text} is no rule");
         }
     }

@@ -192,6 +192,21 @@ pub async fn remove_old(db: impl PgExecutor<'_>, age: Duration, limit: i64) -> s
     Ok(removed.rows_affected())
 }
 
+/// Removes the oldest lines beyond the newest `keep`, at most `limit` of them. Returns how many: call again while it is
+/// `limit`.
+pub async fn remove_beyond(db: impl PgExecutor<'_>, keep: u32, limit: i64) -> sqlx::Result<u64> {
+    let removed = sqlx::query(
+        "delete from log_lines where id in (
+             select id from log_lines
+             where id <= (select id from log_lines order by id desc offset $1 limit 1) order by id limit $2)",
+    )
+    .bind(i64::from(keep))
+    .bind(limit)
+    .execute(db)
+    .await?;
+    Ok(removed.rows_affected())
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone;

@@ -1,49 +1,47 @@
 //! The control database: one file a table, free functions over an executor so that they join a caller's transaction.
 
+pub mod api_tokens;
 pub mod audit;
+pub mod config_limits;
 pub mod configs;
 pub mod coverage;
 pub mod idempotency;
 pub mod known_hosts;
+pub mod login_codes;
+pub mod login_failures;
 pub mod logs;
+pub mod outputs;
 pub mod overview;
 pub mod pipelines;
+pub mod roles;
 pub mod run_totals;
 pub mod runs;
 pub mod schedules;
 pub mod sealing;
+pub mod second_factors;
 pub mod secret_keys;
-pub mod tokens;
+mod session;
+pub mod sessions;
 pub mod uploads;
 pub mod users;
 pub mod workers;
 
-use std::time::Duration;
-
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-/// Connects a pool of `connections` to the control database. Names resolve in the schema `elt` first.
-///
-/// # Errors
-/// When the database cannot be reached within ten seconds.
-pub async fn connect(options: PgConnectOptions, connections: u32) -> sqlx::Result<PgPool> {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options.options([("search_path", "elt,public")]))
-        .await
-}
+pub use roles::Grants;
+pub use session::{Limits, connect, is_over_limit};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
-/// Brings the queue's tables and ours up to date. Safe to run from many processes at once.
+/// Brings the queue's tables and ours up to date, and gives the roles their rights. Safe to run from many processes at
+/// once.
 ///
 /// # Errors
 /// When a migration fails, or the database is newer than this program.
-pub async fn migrate(db: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
+pub async fn migrate(db: &PgPool) -> Result<Grants, sqlx::migrate::MigrateError> {
     crate::queue::migrate(db).await?;
-    MIGRATIONS.run(db).await
+    MIGRATIONS.run(db).await?;
+    Ok(roles::grant(db).await?)
 }
 
 /// How many of this program's migrations the database lacks.

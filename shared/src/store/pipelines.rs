@@ -37,10 +37,11 @@ pub struct Pipeline {
 
 /// Pipelines in the order of their names, those after `after` when given.
 ///
-/// `search` keeps the pipelines whose name contains it; upper and lower case are the same.
+/// `search` keeps the pipelines whose name contains it; upper and lower case are the same. `names` keeps only these.
 pub async fn list(
     db: impl PgExecutor<'_>,
     search: Option<&str>,
+    names: Option<&[String]>,
     after: Option<&str>,
     limit: i64,
 ) -> sqlx::Result<Vec<Pipeline>> {
@@ -54,6 +55,7 @@ pub async fn list(
                  from config_history
                  where ($1::text is null or strpos(lower(name), lower($1)) > 0)
                    and ($2::text is null or name collate "C" > $2)
+                   and ($4::text[] is null or name = any($4))
                  order by name collate "C", version desc limit $3) config
            left join lateral (select id, state, outcome, target_table, created_at from runs
                               where runs.name = config.name and kind = 'run' order by id desc limit 1) run on true
@@ -64,6 +66,7 @@ pub async fn list(
     .bind(search)
     .bind(after)
     .bind(limit)
+    .bind(names)
     .fetch_all(db)
     .await
 }

@@ -1,6 +1,6 @@
 //! From an uploaded text to a kept config version: the checks, the name, what is shown of it.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 
 use super::configs::{self, ConfigVersion, NewConfig};
 use crate::config::{Checked, ConfigError, ConfigProblem, Document, Effort, NoReferences, PipelineConfig, Warning};
@@ -69,6 +69,11 @@ impl Upload {
     /// What its author should look at, whether or not it can run: a misspelled key is often why it cannot.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// The version it already is; `None` when it is not stored.
+    pub async fn known(&self, db: impl PgExecutor<'_>, keys: &KeyRing) -> sqlx::Result<Option<ConfigVersion>> {
+        configs::find_by_text(db, keys, &self.text).await
     }
 
     /// Keeps it as the next version, or finds the version it already is. The bool says whether it is new.

@@ -37,10 +37,25 @@ pub struct User {
     pub role: Role,
     /// Locked out.
     pub disabled: bool,
+    /// A service account: only programs act as it, with API tokens.
+    pub is_service: bool,
     /// Tokens issued before this instant are void.
     pub tokens_after: DateTime<Utc>,
     /// When they were added.
     pub created_at: DateTime<Utc>,
+    /// The identity provider where they log in; `None` for a user with a password.
+    pub issuer: Option<String>,
+    /// Whether a login also needs a code of the user's authenticator app.
+    pub second_factor: bool,
+}
+
+/// Who a user is at an identity provider.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity<'a> {
+    /// The provider's issuer URL.
+    pub issuer: &'a str,
+    /// The provider's id of the user.
+    pub subject: &'a str,
 }
 
 /// A user together with what a login needs.
@@ -49,8 +64,8 @@ pub struct Login {
     /// The user.
     #[sqlx(flatten)]
     pub user: User,
-    /// PHC string.
-    pub password_hash: String,
+    /// PHC string; `None` for a user who logs in at an identity provider.
+    pub password_hash: Option<String>,
     /// The database's clock: a token issued now is newer than every `tokens_after` already written.
     pub now: DateTime<Utc>,
 }
@@ -69,7 +84,8 @@ pub struct Change {
 /// `-infinity` has no place in chrono: the year 1 says the same.
 macro_rules! columns {
     () => {
-        "id, username, role, disabled, greatest(tokens_after, '0001-01-01Z') as tokens_after, created_at"
+        "id, username, role, disabled, is_service, greatest(tokens_after, '0001-01-01Z') as tokens_after, created_at, issuer,
+         exists (select from second_factors where user_id = users.id and confirmed_at is not null) as second_factor"
     };
 }
 
@@ -89,27 +105,104 @@ pub async fn create(db: impl PgExecutor<'_>, username: &str, password_hash: &str
     .await
 }
 
-/// One user by name, whatever its case.
+/// Whether no user may have this name, because the audit names API tokens `token:…` and the command line `cli:…`.
+pub fn is_reserved(username: &str) -> bool {
+    let lower = username.to_lowercase();
+    ["token:", "cli:"].iter().any(|prefix| lower.starts_with(prefix))
+}
+
+/// Adds a service account: a user without a password. Fails on constraint `users_username` when the name is taken.
+pub async fn create_service(db: impl PgExecutor<'_>, username: &str, role: Role) -> sqlx::Result<User> {
+    sqlx::query_as(concat!(
+        "insert into users (id, username, role, is_service) values ($1, $2, $3, true) returning ",
+        columns!()
+    ))
+    .bind(Uuid::now_v7())
+    .bind(username)
+    .bind(role)
+    .fetch_one(db)
+    .await
+}
+
+/// Adds a user who logs in at an identity provider. Fails on constraint `users_username` when the name is taken.
+pub async fn create_external(
+    db: impl PgExecutor<'_>,
+    identity: Identity<'_>,
+    username: &str,
+    role: Role,
+) -> sqlx::Result<User> {
+    sqlx::query_as(concat!(
+        "insert into users (id, username, issuer, subject, role, tokens_after)
+         values ($1, $2, $3, $4, $5, clock_timestamp()) returning ",
+        columns!()
+    ))
+    .bind(Uuid::now_v7())
+    .bind(username)
+    .bind(identity.issuer)
+    .bind(identity.subject)
+    .bind(role)
+    .fetch_one(db)
+    .await
+}
+
+/// One user by name, in any case.
+pub async fn find_by_name(db: impl PgExecutor<'_>, username: &str) -> sqlx::Result<Option<User>> {
+    sqlx::query_as(concat!("select ", columns!(), " from users where lower(username) = lower($1)"))
+        .bind(username)
+        .fetch_optional(db)
+        .await
+}
+
+/// The user with this identity, locked until the caller's transaction ends.
+pub async fn lock_external(db: impl PgExecutor<'_>, identity: Identity<'_>) -> sqlx::Result<Option<User>> {
+    sqlx::query_as(concat!("select ", columns!(), " from users where issuer = $1 and subject = $2 for update"))
+        .bind(identity.issuer)
+        .bind(identity.subject)
+        .fetch_optional(db)
+        .await
+}
+
+/// Whether there is a user with this name, whatever its case.
+pub async fn is_taken(db: impl PgExecutor<'_>, username: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select exists (select from users where lower(username) = lower($1))")
+        .bind(username)
+        .fetch_one(db)
+        .await
+}
+
+/// The database's clock: a token issued now is newer than every `tokens_after` already written.
+pub async fn now(db: impl PgExecutor<'_>) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar("select clock_timestamp()").fetch_one(db).await
+}
+
+/// One user with a password by name, whatever its case.
 pub async fn find_login(db: impl PgExecutor<'_>, username: &str) -> sqlx::Result<Option<Login>> {
     sqlx::query_as(concat!(
         "select ",
         columns!(),
-        ", password_hash, clock_timestamp() as now from users where lower(username) = lower($1)"
+        ", password_hash, clock_timestamp() as now from users where lower(username) = lower($1)
+             and password_hash is not null"
     ))
     .bind(username)
     .fetch_optional(db)
     .await
 }
 
-/// The user a token speaks for, unless the token was logged out.
-pub async fn find_by_token(db: impl PgExecutor<'_>, username: &str, jti: Uuid) -> sqlx::Result<Option<User>> {
+/// The user with this name whose session this is, unless the session ended. Notes that the session was used, at most once
+/// a minute.
+pub async fn find_by_token(db: impl PgExecutor<'_>, username: &str, session: Uuid) -> sqlx::Result<Option<User>> {
     sqlx::query_as(concat!(
-        "select ",
+        "with seen as (
+             update sessions set last_seen_at = now()
+             where id = $2 and ended_at is null and last_seen_at < now() - interval '1 minute'
+         )
+         select ",
         columns!(),
-        " from users where lower(username) = lower($1) and not exists (select from revoked_tokens where jti = $2)"
+        " from users where lower(username) = lower($1) and exists (
+             select from sessions where sessions.id = $2 and user_id = users.id and ended_at is null)"
     ))
     .bind(username)
-    .bind(jti)
+    .bind(session)
     .fetch_optional(db)
     .await
 }
@@ -132,10 +225,13 @@ pub async fn list(db: impl PgExecutor<'_>, after: Option<&str>, limit: i64) -> s
     .await
 }
 
-/// Changes a user. Tokens issued so far are void.
+/// Changes a user. All sessions of the user end.
 pub async fn change(db: impl PgExecutor<'_>, id: Uuid, change: &Change) -> sqlx::Result<Option<User>> {
     sqlx::query_as(concat!(
-        "update users set role = coalesce($2, role), disabled = coalesce($3, disabled),
+        "with ended as (
+             update sessions set ended_at = now() where user_id = $1 and ended_at is null
+         )
+         update users set role = coalesce($2, role), disabled = coalesce($3, disabled),
                 password_hash = coalesce($4, password_hash), tokens_after = clock_timestamp()
          where id = $1 returning ",
         columns!()
@@ -148,16 +244,18 @@ pub async fn change(db: impl PgExecutor<'_>, id: Uuid, change: &Change) -> sqlx:
     .await
 }
 
-/// Removes a user. False: there was none.
+/// Removes a user and the user's sessions. Returns false when there is no such user.
 pub async fn remove(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
     Ok(sqlx::query("delete from users where id = $1").bind(id).execute(db).await?.rows_affected() == 1)
 }
 
 /// Admins who can log in, locked until the caller's transaction ends: two admins cannot disable each other at once.
 pub async fn lock_admins(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar("select id from users where role = 'admin' and not disabled order by id for update")
-        .fetch_all(db)
-        .await
+    sqlx::query_scalar(
+        "select id from users where role = 'admin' and not disabled and not is_service order by id for update",
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// Whether anyone was added yet.

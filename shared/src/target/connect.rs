@@ -1,11 +1,15 @@
 //! Connecting to a target. What a config does not say is never filled in from this process's environment.
 
-use std::str::FromStr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::PgConnection;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
 
+use super::address::{Author, CertificateFiles, Host, TargetAddress};
+use super::guard::{self, AnswerLimits, Wire};
+use super::tls::{self, TlsError};
 use super::{TargetError, quote_ident};
 use crate::config::{SslMode, TargetDatabase};
 use crate::network;
@@ -15,170 +19,177 @@ use crate::settings::NetworkSettings;
 /// A server that does not answer within this time is not reachable.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Connects to a target's database. `default` is the process's own target, used by configs that name no server.
-///
-/// The session reads and writes dates, times and numbers the same way whatever the server's settings are.
-///
-/// # Errors
-/// See [`TargetError`]: no default target, a wrong login, a missing database, a server that cannot be reached.
-pub async fn connect(
-    database: &TargetDatabase,
-    default: Option<&Secret>,
-    application_name: &str,
-) -> Result<PgConnection, TargetError> {
-    open(options(database, default)?, application_name).await
-}
+/// A failed attempt of a caller who may not explore the network takes this long.
+const EVEN: Duration = Duration::from_secs(5);
 
-/// Connects like [`connect()`], to a host that may be called: a server a config names is checked by its address, so
-/// that a name cannot lead elsewhere. The process's own target is its operator's choice and not checked.
+/// Settings of every session, so that it reads and writes dates, times and numbers the same way whatever the server's
+/// own settings are.
+const SESSION: [(&str, &str); 5] = [
+    ("DateStyle", "ISO,YMD"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "1"),
+    ("client_min_messages", "warning"),
+];
+
+/// Connects to a target's database, and reads at most what `limits` says. `default` is the process's own target, used by
+/// configs that name no server.
+///
+/// A host that a config names is checked by its address and called at this address, so that a name cannot lead
+/// elsewhere. The process's own target is its operator's choice and not checked.
 ///
 /// # Errors
-/// [`TargetError::Host`] when the host may not be called; else as [`connect()`].
-pub async fn connect_allowed(
+/// See [`TargetError`]: no default target, a host that may not be called, a wrong login, a missing database, a server
+/// that cannot be reached or that cannot be trusted.
+pub async fn connect(
     database: &TargetDatabase,
     default: Option<&Secret>,
     network: &NetworkSettings,
     application_name: &str,
+    limits: AnswerLimits,
 ) -> Result<PgConnection, TargetError> {
-    let options = options(database, default)?;
-    if matches!(database, TargetDatabase::Default { .. }) {
-        return open(options, application_name).await;
+    let address = address(database, default)?;
+    let is_own = matches!(database, TargetDatabase::Default { .. });
+    let connecting = async {
+        let server = reach(&address, network, is_own).await?;
+        let options = session_options(&address);
+        let session = guard::Session { address: &address, application_name, options, limits };
+        guard::log_in(server, session).await.map_err(|error| refused(&address, error))
+    };
+    match tokio::time::timeout(TIMEOUT, connecting).await {
+        Ok(connected) => connected,
+        Err(_) => Err(unreachable(
+            &address,
+            std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {} s", TIMEOUT.as_secs())),
+        )),
     }
-    let addresses = network::resolve(network, options.get_host(), options.get_port()).await?;
-    // A certificate is checked against the name, so the name is kept then.
-    if matches!(options.get_ssl_mode(), PgSslMode::VerifyFull) {
-        return open(options, application_name).await;
-    }
-    let mut opened = open(options.clone().host(&addresses[0].ip().to_string()), application_name).await;
-    // `localhost` has two addresses, and a server may listen on one of them.
-    for address in &addresses[1..] {
-        if !matches!(opened, Err(TargetError::Unreachable { .. })) {
-            break;
-        }
-        opened = open(options.clone().host(&address.ip().to_string()), application_name).await;
-    }
-    opened
 }
 
-async fn open(options: PgConnectOptions, application_name: &str) -> Result<PgConnection, TargetError> {
-    let options = options.application_name(application_name).options([
-        ("DateStyle", "ISO,YMD"),
-        ("IntervalStyle", "postgres"),
-        ("TimeZone", "UTC"),
-        ("extra_float_digits", "1"),
-        ("client_min_messages", "warning"),
-    ]);
-    let server = format!(
-        "{}:{}/{}",
-        options.get_host(),
-        options.get_port(),
-        options.get_database().unwrap_or_else(|| options.get_username())
-    );
-    let connecting = PgConnection::connect_with(&options);
-    match tokio::time::timeout(TIMEOUT, connecting).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(refused(server, options.get_username(), error)),
-        Err(_) => Err(TargetError::Unreachable {
-            server,
-            source: sqlx::Error::Io(std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
-                format!("no answer within {} s", TIMEOUT.as_secs()),
-            )),
+/// Connects like [`connect()`], for a caller who must not learn which servers exist: every failure that depends on the
+/// server or the network takes the same time.
+///
+/// # Errors
+/// As [`connect()`]. A server that takes longer is [`TargetError::Unreachable`].
+pub async fn connect_evenly(
+    database: &TargetDatabase,
+    default: Option<&Secret>,
+    network: &NetworkSettings,
+    application_name: &str,
+    limits: AnswerLimits,
+) -> Result<PgConnection, TargetError> {
+    let address = address(database, default)?;
+    let end = Instant::now() + EVEN;
+    let connecting = connect(database, default, network, application_name, limits);
+    let timed_out = |_| Err(unreachable(&address, std::io::ErrorKind::TimedOut.into()));
+    let connected = tokio::time::timeout_at(end, connecting).await.unwrap_or_else(timed_out);
+    if connected.is_err() {
+        tokio::time::sleep_until(end).await;
+    }
+    connected
+}
+
+/// The address a config means.
+fn address(database: &TargetDatabase, default: Option<&Secret>) -> Result<TargetAddress, TargetError> {
+    match database {
+        TargetDatabase::Default { database } => {
+            let url = default.ok_or(TargetError::NoDefault)?;
+            let own = TargetAddress::parse(url.expose(), Author::Operator)?;
+            match database {
+                Some(named) if *named != own.database => {
+                    Err(TargetError::OtherDatabase { named: named.clone(), default: own.database })
+                }
+                _ => Ok(own),
+            }
+        }
+        TargetDatabase::Url(url) => Ok(TargetAddress::parse(url.expose(), Author::Config)?),
+        TargetDatabase::Server { host, port, database, user, password, sslmode } => Ok(TargetAddress {
+            host: Host::Name(TargetAddress::host_name(host)?),
+            port: *port,
+            database: database.clone(),
+            user: user.clone(),
+            password: password.clone().unwrap_or_default(),
+            sslmode: Some(*sslmode),
+            files: CertificateFiles::default(),
+            options: Vec::new(),
         }),
     }
 }
 
-fn options(database: &TargetDatabase, default: Option<&Secret>) -> Result<PgConnectOptions, TargetError> {
-    let options = match database {
-        TargetDatabase::Default { database } => {
-            let options = from_url(default.ok_or(TargetError::NoDefault)?)?;
-            let own = options.get_database().unwrap_or_else(|| options.get_username()).to_owned();
-            match database {
-                Some(named) if *named != own => {
-                    return Err(TargetError::OtherDatabase { named: named.clone(), default: own });
-                }
-                _ => options,
-            }
+/// Opens a connection to the server, encrypted as the address says.
+async fn reach(address: &TargetAddress, network: &NetworkSettings, is_own: bool) -> Result<Box<dyn Wire>, TargetError> {
+    let host = match &address.host {
+        Host::Socket(folder) => {
+            let socket = folder.join(format!(".s.PGSQL.{}", address.port));
+            let stream = UnixStream::connect(socket).await.map_err(|error| unreachable(address, error))?;
+            return Ok(Box::new(stream));
         }
-        TargetDatabase::Url(url) => {
-            let options = from_url(url)?;
-            if options.get_socket().is_some() || options.get_host().starts_with('/') {
-                return Err(TargetError::Socket);
-            }
-            options
-        }
-        TargetDatabase::Server { host, port, database, user, password, sslmode } => {
-            if host.starts_with('/') || host.is_empty() {
-                return Err(TargetError::Socket);
-            }
-            PgConnectOptions::new_without_pgpass()
-                .host(host)
-                .port(*port)
-                .username(user)
-                .database(database)
-                .password(password.as_ref().map_or("", Secret::expose))
-                .ssl_mode(ssl_mode(*sslmode))
-        }
+        Host::Name(host) => host,
     };
-    Ok(options.disable_statement_logging())
+    let addresses: Vec<SocketAddr> = if is_own {
+        let found = tokio::net::lookup_host((host.as_str(), address.port)).await;
+        found.map_err(|error| unreachable(address, error))?.collect()
+    } else {
+        network::resolve(network, host, address.port).await?
+    };
+    // `localhost` has two addresses, and a server may listen on one of them.
+    let stream = TcpStream::connect(addresses.as_slice()).await.map_err(|error| unreachable(address, error))?;
+    // The guard forwards whole requests, so that waiting for more bytes would only delay them.
+    stream.set_nodelay(true).map_err(|error| unreachable(address, error))?;
+    let encrypted = async {
+        let mode = match address.encryption() {
+            // libpq verifies the authority as soon as one is named.
+            SslMode::Require if address.files.authorities.is_some() => SslMode::VerifyCa,
+            mode => mode,
+        };
+        let certificates = tls::read(&address.files, network.target_ca_file.as_ref()).await?;
+        tls::negotiate(stream, host, mode, &certificates).await
+    };
+    encrypted.await.map_err(|error| untrusted(address, error))
 }
 
-/// Reads a URL so that whatever it leaves out is a fixed default, not `PGHOST`, `PGUSER` or a password file.
-fn from_url(url: &Secret) -> Result<PgConnectOptions, TargetError> {
-    let text = url.expose();
-    let rest =
-        text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")).ok_or(TargetError::Url)?;
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let named_by_query = |key: &str| rest.contains(&format!("?{key}=")) || rest.contains(&format!("&{key}="));
-    if (login.is_empty() || login.starts_with(':')) && !named_by_query("user") {
-        return Err(TargetError::Url);
-    }
-    let mut options = PgConnectOptions::from_str(text).map_err(|_| TargetError::Url)?;
-    if (host.is_empty() || host.starts_with(':')) && !named_by_query("host") && !named_by_query("hostaddr") {
-        options = options.host("localhost");
-    }
-    if !host.rsplit(']').next().unwrap_or_default().contains(':') && !named_by_query("port") {
-        options = options.port(5432);
-    }
-    if !login.contains(':') && !named_by_query("password") {
-        options = options.password("");
-    }
-    let path = rest[authority.len()..].trim_start_matches('/');
-    if (path.is_empty() || path.starts_with(['?', '#'])) && !named_by_query("dbname") {
-        let user = options.get_username().to_owned();
-        options = options.database(&user);
-    }
-    if !named_by_query("sslmode") && !named_by_query("ssl-mode") {
-        options = options.ssl_mode(PgSslMode::Prefer);
-    }
-    Ok(options)
+/// The session's settings as command line options of the server's process.
+fn session_options(address: &TargetAddress) -> String {
+    let own = address.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    // elt's own come last and win.
+    let options = own.chain(SESSION).map(|(name, value)| {
+        let value = value.replace('\\', "\\\\").replace(' ', "\\ ");
+        format!("-c {name}={value}")
+    });
+    options.collect::<Vec<_>>().join(" ")
 }
 
-fn ssl_mode(mode: SslMode) -> PgSslMode {
-    match mode {
-        SslMode::Disable => PgSslMode::Disable,
-        SslMode::Allow => PgSslMode::Allow,
-        SslMode::Prefer => PgSslMode::Prefer,
-        SslMode::Require => PgSslMode::Require,
-        SslMode::VerifyCa => PgSslMode::VerifyCa,
-        SslMode::VerifyFull => PgSslMode::VerifyFull,
+fn unreachable(address: &TargetAddress, error: std::io::Error) -> TargetError {
+    TargetError::Unreachable { server: address.server(), source: sqlx::Error::Io(error) }
+}
+
+fn untrusted(address: &TargetAddress, error: TlsError) -> TargetError {
+    let server = address.server();
+    match error {
+        TlsError::NotOffered => TargetError::NoTls { server },
+        TlsError::Certificate(reason) => TargetError::Certificate { server, reason },
+        TlsError::Answer(_) => TargetError::Unreachable { server, source: sqlx::Error::Protocol(error.to_string()) },
+        TlsError::Io(error) => unreachable(address, error),
     }
 }
 
-fn refused(server: String, user: &str, error: sqlx::Error) -> TargetError {
-    let error = if hung_up(&error) { closed_at_once() } else { error };
+/// Why a server did not let the session in.
+fn refused(address: &TargetAddress, error: sqlx::Error) -> TargetError {
+    let server = address.server();
+    let user = &address.user;
+    if guard::is_violation(&error) {
+        return TargetError::TooMuch(guard::reason(&error));
+    }
     let Some(database) = error.as_database_error() else {
         return TargetError::Unreachable { server, source: error };
     };
     match database.code().as_deref() {
         Some("3D000") => TargetError::NoDatabase { server },
         Some("28000" | "28P01") => {
-            TargetError::Login { server, user: user.to_owned(), reason: database.message().to_owned() }
+            TargetError::Login { server, user: user.clone(), reason: database.message().to_owned() }
         }
         Some("42501") => {
-            let database = server.split_once('/').map_or("", |(_, database)| database);
-            let grant = format!("grant connect on database {} to {}", quote_ident(database), quote_ident(user));
+            let grant =
+                format!("grant connect on database {} to {}", quote_ident(&address.database), quote_ident(user));
             TargetError::NoConnect { grant, server }
         }
         // A database that accepts no connections, and a pooler that does not accept how this session begins.
@@ -212,40 +223,14 @@ pub fn hung_up(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Protocol(told) if told.contains("unexpected response from SSLRequest: 0x00"))
 }
 
-fn closed_at_once() -> sqlx::Error {
-    let closed = "the connection was closed before the server said anything";
-    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, closed))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn url(text: &str) -> Result<PgConnectOptions, TargetError> {
-        from_url(&Secret::new(text))
-    }
-
-    #[test]
-    fn a_url_inherits_nothing() {
-        let options = url("postgres://ann@db.example").unwrap();
-        assert_eq!(options.get_host(), "db.example");
-        assert_eq!(options.get_port(), 5432);
-        assert_eq!(options.get_username(), "ann");
-        assert_eq!(options.get_database(), Some("ann"));
-    }
-
-    #[test]
-    fn a_url_says_everything_itself() {
-        let options = url("postgresql://ann:s3cr%2Ft@[::1]:6000/shop?sslmode=disable").unwrap();
-        assert_eq!((options.get_host(), options.get_port()), ("[::1]", 6000));
-        assert_eq!(options.get_database(), Some("shop"));
-        assert!(matches!(options.get_ssl_mode(), PgSslMode::Disable));
-    }
-
     #[test]
     fn what_is_no_url_is_refused_without_showing_it() {
         for text in ["mysql://a@b/c", "postgres://", "postgres://:pw@host/db", "host=x user=y"] {
-            let error = url(text).unwrap_err();
+            let error = address(&TargetDatabase::Url(Secret::new(text)), None).unwrap_err();
             assert_eq!(error.code(), "target_url", "{text}");
             assert!(!error.to_string().contains("pw"));
         }
@@ -270,20 +255,46 @@ mod tests {
             connection.read_exact(&mut [0; 8]).await.unwrap();
         });
         let database = TargetDatabase::Url(Secret::new(format!("postgres://ann:x@{address}/shop")));
-        let Err(TargetError::Unreachable { source: sqlx::Error::Io(error), .. }) = connect(&database, None, "t").await
+        let Err(TargetError::Unreachable { source: sqlx::Error::Io(error), .. }) =
+            connect(&database, None, &NetworkSettings::default(), "t", AnswerLimits::LOAD).await
         else {
             panic!("a lost connection");
         };
         assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
     }
 
+    #[tokio::test]
+    async fn an_open_a_closed_and_a_silent_port_look_the_same_to_who_may_not_explore() {
+        use tokio::io::AsyncWriteExt;
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let ports = [silent.local_addr().unwrap().port(), open.local_addr().unwrap().port(), closed];
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = open.accept().await {
+                stream.write_all(b"HTTP/1.1 400 Bad Request").await.ok();
+            }
+        });
+        let attempts = ports.map(async |port| {
+            let database = TargetDatabase::Url(Secret::new(format!("postgres://ann:x@127.0.0.1:{port}/shop")));
+            let started = Instant::now();
+            let tried =
+                connect_evenly(&database, None, &NetworkSettings::default(), "t", AnswerLimits::VIEW).await.map(drop);
+            assert!(matches!(tried, Err(TargetError::Unreachable { .. })), "{tried:?}");
+            started.elapsed()
+        });
+        for elapsed in futures::future::join_all(attempts).await {
+            assert!(elapsed >= EVEN && elapsed < EVEN + Duration::from_secs(1), "{elapsed:?}");
+        }
+    }
+
     #[test]
     fn the_default_target_is_used_only_for_its_own_database() {
         let default = Secret::new("postgres://elt@127.0.0.1:5432/elt_db");
         let named = |name: Option<&str>| TargetDatabase::Default { database: name.map(Into::into) };
-        assert!(options(&named(None), Some(&default)).is_ok());
-        assert!(options(&named(Some("elt_db")), Some(&default)).is_ok());
-        assert_eq!(options(&named(Some("other")), Some(&default)).unwrap_err().code(), "target_other_database");
-        assert_eq!(options(&named(None), None).unwrap_err().code(), "target_no_default");
+        assert!(address(&named(None), Some(&default)).is_ok());
+        assert!(address(&named(Some("elt_db")), Some(&default)).is_ok());
+        assert_eq!(address(&named(Some("other")), Some(&default)).unwrap_err().code(), "target_other_database");
+        assert_eq!(address(&named(None), None).unwrap_err().code(), "target_no_default");
     }
 }

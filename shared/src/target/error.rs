@@ -1,5 +1,7 @@
 //! Why a target cannot be used, as sentences with a next step.
 
+use super::address::AddressProblem;
+use super::guard;
 use crate::network::NetworkError;
 
 /// Why a target's database or table cannot be used.
@@ -16,12 +18,9 @@ pub enum TargetError {
         /// What the default target is.
         default: String,
     },
-    /// The connection URL is none.
-    #[error("the target's url cannot be read as postgres://user:password@host:port/database")]
-    Url,
-    /// A Unix socket was named.
-    #[error("the target names a Unix socket; only hosts are allowed")]
-    Socket,
+    /// The connection URL or the host cannot be used.
+    #[error("the target's address cannot be used: {0}")]
+    Address(#[from] AddressProblem),
     /// The host may not be called, or has no address.
     #[error(transparent)]
     Host(#[from] NetworkError),
@@ -65,13 +64,33 @@ pub enum TargetError {
         /// Why.
         source: sqlx::Error,
     },
+    /// The server has no TLS and the address requires it.
+    #[error("the target {server} offers no TLS, and the connection must be encrypted")]
+    NoTls {
+        /// `host:port/database`
+        server: String,
+    },
+    /// The server's certificate, or a certificate of this machine, cannot be used.
+    #[error("the target {server} is not trusted: {reason}")]
+    Certificate {
+        /// `host:port/database`
+        server: String,
+        /// What is wrong with which certificate.
+        reason: String,
+    },
+    /// The server sent more than is accepted, and the connection was ended.
+    #[error("the connection to the target was ended: {0}")]
+    TooMuch(String),
     /// The table does not exist.
     #[error("the table {table} does not exist")]
     NoTable {
         /// As the config names it.
         table: String,
     },
-    /// A schema of this program or of PostgreSQL itself.
+    /// The connection leads to a control database of elt.
+    #[error("the target is the control database of elt, which holds configs, users and runs")]
+    ControlDatabase,
+    /// A schema of PostgreSQL itself.
     #[error("the schema {schema} is reserved")]
     Reserved {
         /// Its name.
@@ -92,9 +111,18 @@ pub enum TargetError {
         /// The server's message.
         reason: String,
     },
+    /// An export was ended because its reader was too slow, or because its time was over.
+    #[error("the export was ended before all rows were read")]
+    ExportEnded,
     /// The database failed.
     #[error("could not read the target")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for TargetError {
+    fn from(error: sqlx::Error) -> Self {
+        if guard::is_violation(&error) { Self::TooMuch(guard::reason(&error)) } else { Self::Database(error) }
+    }
 }
 
 impl TargetError {
@@ -103,19 +131,24 @@ impl TargetError {
         match self {
             Self::NoDefault => "target_no_default",
             Self::OtherDatabase { .. } => "target_other_database",
-            Self::Url => "target_url",
-            Self::Socket => "target_socket",
+            Self::Address(AddressProblem::Socket) => "target_socket",
+            Self::Address(_) => "target_url",
             Self::Host(_) => "target_host",
             Self::Login { .. } => "target_login",
             Self::NoDatabase { .. } => "target_no_database",
             Self::NoConnect { .. } => "target_login",
             Self::Refused { .. } => "target_protocol",
             Self::Unreachable { .. } => "target_unreachable",
+            Self::NoTls { .. } => "target_no_tls",
+            Self::Certificate { .. } => "target_certificate",
+            Self::TooMuch(_) => "target_too_much",
             Self::NoTable { .. } => "target_no_table",
+            Self::ControlDatabase => "target_control_database",
             Self::Reserved { .. } => "target_reserved",
             Self::NoColumn { .. } => "target_no_column",
             Self::Cursor => "invalid_cursor",
             Self::Filter { .. } => "invalid_filter",
+            Self::ExportEnded => "export_ended",
             Self::Database(_) => "target_database",
         }
     }
@@ -129,8 +162,8 @@ impl TargetError {
             Self::OtherDatabase { .. } => {
                 "Leave `database` out, name the default target's database, or name host, user and password as well."
             }
-            Self::Url => "Write `target.url` as postgres://user:password@host:port/database.",
-            Self::Socket => "Name a host, such as 127.0.0.1.",
+            Self::Address(AddressProblem::Socket) => "Name a host, such as 127.0.0.1.",
+            Self::Address(_) => "Write `target.url` as postgres://user:password@host:port/database.",
             Self::Host(_) => "Correct `host` under `target:`, or allow it with ELT_NET_ALLOW.",
             Self::Login { .. } => "Correct `user` and `password` under `target:`, or the server's pg_hba.conf.",
             Self::NoDatabase { .. } => "Create the database, or correct `database` under `target:`.",
@@ -142,11 +175,23 @@ impl TargetError {
                  parameters in the message (PgBouncer: ignore_startup_parameters)."
             }
             Self::Unreachable { .. } => "Check host and port under `target:` and that the server accepts connections.",
+            Self::NoTls { .. } => {
+                "Turn TLS on in the server, or write `sslmode: disable` or `prefer` under `target:` if password and rows \
+                 may travel unencrypted."
+            }
+            Self::Certificate { .. } => {
+                "Correct the server's certificate, name its authority in ELT_TARGET_CA_FILE, or choose another `sslmode`."
+            }
+            Self::TooMuch(_) => {
+                "Check that the target is the server you mean. Rows this large can be read with another client only."
+            }
             Self::NoTable { .. } => "Run the pipeline first, or correct `table` under `target:`.",
+            Self::ControlDatabase => "Name another database under `target:`; it may be on the same server.",
             Self::Reserved { .. } => "Use a table in another schema.",
             Self::NoColumn { .. } => "Use one of the columns the page lists.",
             Self::Cursor => "Start again from the first page.",
             Self::Filter { .. } => "Use a value of the column's type.",
+            Self::ExportEnded => "Read the file faster, or export fewer rows with a filter.",
             Self::Database(_) => "Check the target server's log, then try again.",
         }
     }

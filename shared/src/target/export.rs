@@ -1,15 +1,16 @@
 //! All rows of the data view as CSV, streamed as the server sends them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use sqlx::PgConnection;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::SendTimeoutError};
+use tokio::time::timeout;
 
 use super::page::{ROWS, condition, filter_error, order, shown_columns};
 use super::{PageColumn, PageQuery, TableRef, TargetError, quote_ident};
 
-/// Longer than this no export takes.
-const TIMEOUT: &str = "10min";
 /// Chunks on their way to a slow reader.
 const CHUNKS: usize = 16;
 
@@ -20,18 +21,24 @@ pub struct Export {
     pub max_rows: u64,
     /// Put a `'` before texts that a spreadsheet would take for a formula.
     pub for_spreadsheets: bool,
+    /// Time after which the export is ended, finished or not.
+    pub longest: Duration,
+    /// How long the reader may leave a chunk waiting before the export is ended.
+    pub unread: Duration,
 }
 
-/// The rows of a query as CSV with a header, without the query's limit. The connection is used up.
+/// The rows of a query as CSV with a header, without the query's limit. The connection is closed when the export ends,
+/// whether or not the stream is read to its end; `held` is dropped then.
 ///
 /// # Errors
 /// [`TargetError::NoTable`], a column that is none, a filter that does not fit; database failures.
-pub async fn export_csv(
+pub async fn export_csv<H: Send + 'static>(
     mut connection: PgConnection,
+    held: H,
     table: &TableRef,
     query: &PageQuery,
     export: Export,
-) -> Result<impl Stream<Item = Result<Bytes, TargetError>> + use<>, TargetError> {
+) -> Result<impl Stream<Item = Result<Bytes, TargetError>> + use<H>, TargetError> {
     let existing =
         table.existing(&mut connection).await?.ok_or_else(|| TargetError::NoTable { table: table.to_string() })?;
     let columns = shown_columns(&existing, query)?;
@@ -46,16 +53,36 @@ pub async fn export_csv(
     sqlx::query(
         "select set_config('statement_timeout', $1, false), set_config('default_transaction_read_only', 'on', false)",
     )
-    .bind(TIMEOUT)
+    .bind(format!("{}ms", export.longest.as_millis()))
     .execute(&mut connection)
     .await?;
 
     // Reading happens in a task of its own: it ends when the reader goes away, and the connection with it.
     let (sender, mut receiver) = mpsc::channel(CHUNKS);
-    tokio::spawn(copy_out(connection, sql, sender));
+    let copying = copy_out(connection, sql, sender, export.unread);
+    let copying = tokio::spawn(async move {
+        let _held = held;
+        match timeout(export.longest, copying).await.unwrap_or(Err(Ended)) {
+            Ok(()) => true,
+            Err(Ended) => {
+                tracing::info!(
+                    "an export was ended before all rows were read: its client is too slow or its time is over"
+                );
+                false
+            }
+        }
+    });
     // A query the server refuses is an error of this call, not a broken stream.
     let first = receiver.recv().await.transpose()?;
-    let rest = stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|chunk| (chunk, receiver)));
+    let rest = stream::unfold(Some((receiver, copying)), async |state| {
+        let (mut receiver, copying) = state?;
+        match receiver.recv().await {
+            Some(chunk) => Some((chunk, Some((receiver, copying)))),
+            // The file of an export that was ended must not look like a whole one.
+            None if copying.await.unwrap_or(false) => None,
+            None => Some((Err(TargetError::ExportEnded), None)),
+        }
+    });
     let header = Bytes::from(header(&columns, export.for_spreadsheets));
     Ok(stream::iter([Ok(header)]).chain(stream::iter(first.map(Ok))).chain(rest).fuse())
 }
@@ -73,20 +100,32 @@ fn header(columns: &[PageColumn], for_spreadsheets: bool) -> String {
     cells.collect::<Vec<_>>().join(",") + "\n"
 }
 
-async fn copy_out(mut connection: PgConnection, sql: String, sender: mpsc::Sender<Result<Bytes, TargetError>>) {
+/// The export ended before all of its rows were read.
+struct Ended;
+
+async fn copy_out(
+    mut connection: PgConnection,
+    sql: String,
+    sender: mpsc::Sender<Result<Bytes, TargetError>>,
+    unread: Duration,
+) -> Result<(), Ended> {
     let mut chunks = match connection.copy_out_raw(&sql).await {
         Ok(chunks) => chunks,
         Err(error) => {
-            // Nobody listens any more when this fails.
+            // This fails when the reader has gone away, who then needs no reason.
             let _ = sender.send(Err(filter_error(error))).await;
-            return;
+            return Ok(());
         }
     };
     while let Some(chunk) = chunks.next().await {
-        if sender.send(chunk.map_err(filter_error)).await.is_err() {
-            return;
+        // A reader that has gone away is not worth a line in the log.
+        match sender.send_timeout(chunk.map_err(filter_error), unread).await {
+            Ok(()) => {}
+            Err(SendTimeoutError::Closed(_)) => return Ok(()),
+            Err(SendTimeoutError::Timeout(_)) => return Err(Ended),
         }
     }
+    Ok(())
 }
 
 /// Types whose values may begin with a minus sign and never look like a formula.

@@ -1,23 +1,30 @@
 //! A target table's database: connecting to it, finding the table, reading a page of it.
 //!
 //! # Layout
+//! - [`address`]: the one reader of connection URLs
 //! - [`connect()`]: a checked [`TargetDatabase`](crate::config::TargetDatabase) becomes a connection
+//! - [`guard`]: limits on what a server may send; `tls`: encryption of a connection
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
 //! - [`export`]: all rows of the data view as CSV
 //! - [`quote`]: names and texts inside SQL
 //! - [`error`]: why a target cannot be used
 
+pub mod address;
 mod connect;
 mod error;
 mod export;
+pub mod guard;
 mod page;
 mod quote;
 mod table;
+mod tls;
 
-pub use connect::{connect, connect_allowed, hung_up};
+pub use address::{AddressProblem, Author, TargetAddress, is_loopback};
+pub use connect::{connect, connect_evenly, hung_up};
 pub use error::TargetError;
 pub use export::{Export, export_csv};
+pub use guard::AnswerLimits;
 pub use page::{Compare, Filter, Page, PageColumn, PageQuery, Sort, read_page};
 pub use quote::{quote_ident, quote_literal};
 pub use table::{Existing, TableColumn, TableKind, TableRef};

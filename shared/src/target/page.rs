@@ -18,6 +18,13 @@ const READ_TIMEOUT: &str = "30s";
 /// A page never has more rows than this.
 const MAX_ROWS: u32 = 1_000;
 
+/// Characters of a cell that a page shows at most; of a longer one it shows the beginning and how long it is.
+const CELL_CHARS: u64 = 1 << 16;
+/// Characters of a cell that a page shows however many cells it has.
+const SHORT_CELL_CHARS: u64 = 100;
+/// Characters of all cells of a page together.
+const PAGE_CHARS: u64 = 8 << 20;
+
 /// The table in a query. A sort key names it: a bare name would be the text a column is shown as.
 pub(super) const ROWS: &str = "elt_rows";
 
@@ -117,13 +124,13 @@ pub async fn read_page(
         table.existing(connection).await?.ok_or_else(|| TargetError::NoTable { table: table.to_string() })?;
     let columns = shown_columns(&existing, query)?;
     let offset = query.cursor.as_deref().map_or(Ok(0), offset_of)?;
-    let limit = u64::from(query.limit.clamp(1, MAX_ROWS));
+    let (limit, cell) = size(query.limit, columns.len() as u64);
     let condition = condition(&existing, &query.filters)?;
 
     let mut tx = connection.begin().await?;
     sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *tx).await?;
     set_timeout(&mut tx, READ_TIMEOUT).await?;
-    let fields: Vec<_> = columns.iter().map(|column| format!("{}::text", quote_ident(&column.name))).collect();
+    let fields: Vec<_> = columns.iter().map(|column| shortened(&quote_ident(&column.name), cell)).collect();
     let fields = if fields.is_empty() { "null".to_owned() } else { fields.join(", ") };
     let order = order(&existing, &query.sort)?;
     let sql =
@@ -140,6 +147,22 @@ pub async fn read_page(
 
     let rows = found.iter().map(|row| json_row(row, &columns)).collect::<sqlx::Result<_>>()?;
     Ok(Page { columns, rows, total, next: more.then(|| cursor_at(offset + limit)) })
+}
+
+/// How many rows a page has and how many characters a cell shows, so that the page is bounded for a table of any width.
+fn size(rows: u32, columns: u64) -> (u64, u64) {
+    let columns = columns.max(1);
+    let rows = u64::from(rows.clamp(1, MAX_ROWS)).min(PAGE_CHARS / (SHORT_CELL_CHARS * columns)).max(1);
+    (rows, (PAGE_CHARS / (rows * columns)).clamp(SHORT_CELL_CHARS, CELL_CHARS))
+}
+
+/// A cell as a text of at most about `most` characters. A longer one ends with a mark that says how long it is. The
+/// server cuts it, because otherwise it would send all of it.
+fn shortened(name: &str, most: u64) -> String {
+    format!(
+        "case when char_length({name}::text) > {most} then left({name}::text, {most}) || '… [cut: ' ||
+              char_length({name}::text) || ' characters in all]' else {name}::text end"
+    )
 }
 
 pub(super) fn shown_columns(existing: &Existing, query: &PageQuery) -> Result<Vec<PageColumn>, TargetError> {
@@ -301,6 +324,18 @@ mod tests {
         assert_eq!(json_value("NaN".into(), "double precision"), json!("NaN"));
         assert_eq!(json_value("true".into(), "boolean"), json!(true));
         assert_eq!(json_value("007".into(), "text"), json!("007"));
+    }
+
+    #[test]
+    fn a_page_is_bounded_for_a_table_of_any_width() {
+        assert_eq!(size(100, 5), (100, 16_777));
+        assert_eq!(size(1, 1), (1, CELL_CHARS));
+        assert_eq!(size(0, 0), (1, CELL_CHARS));
+        for columns in [1, 7, 50, 400, 1_600, 100_000] {
+            let (rows, cell) = size(1_000, columns);
+            assert!(rows >= 1 && cell >= SHORT_CELL_CHARS, "{columns}");
+            assert!(rows * columns * cell <= PAGE_CHARS + SHORT_CELL_CHARS * columns, "{columns}");
+        }
     }
 
     #[test]

@@ -19,8 +19,10 @@ impl TableRef {
     /// search path that has it, else in the first schema of the search path.
     ///
     /// # Errors
-    /// [`TargetError::Reserved`] for PostgreSQL's own schemas and for the control schema; database failures.
+    /// [`TargetError::ControlDatabase`] in a control database, whatever the schema; [`TargetError::Reserved`] for
+    /// PostgreSQL's own schemas; database failures.
     pub async fn find(connection: &mut PgConnection, name: &TableName) -> Result<Self, TargetError> {
+        refuse_control_database(connection).await?;
         let schema = match &name.schema {
             Some(schema) => schema.clone(),
             None => sqlx::query_scalar(
@@ -38,19 +40,15 @@ impl TableRef {
             .await?,
         };
         let found = Self { schema, table: name.table.clone() };
-        found.refuse_reserved(connection).await?;
+        found.refuse_reserved()?;
         Ok(found)
     }
 
-    async fn refuse_reserved(&self, connection: &mut PgConnection) -> Result<(), TargetError> {
-        let ours = matches!(self.schema.as_str(), "elt" | "apalis");
-        let reserved = self.schema == "information_schema"
-            || self.schema.starts_with("pg_")
-            || (ours
-                && sqlx::query_scalar("select to_regclass('elt.config_history') is not null")
-                    .fetch_one(connection)
-                    .await?);
-        if reserved { Err(TargetError::Reserved { schema: self.schema.clone() }) } else { Ok(()) }
+    fn refuse_reserved(&self) -> Result<(), TargetError> {
+        match self.schema == "information_schema" || self.schema.starts_with("pg_") {
+            true => Err(TargetError::Reserved { schema: self.schema.clone() }),
+            false => Ok(()),
+        }
     }
 
     /// The name as SQL: both parts quoted.
@@ -93,6 +91,23 @@ impl TableRef {
         .await?;
         Ok(Some(Existing { oid, kind: TableKind::from_relkind(&kind), owned, estimated_rows: rows, columns }))
     }
+}
+
+/// Refuses a connection that leads to a control database of elt.
+///
+/// The tables of elt in the catalog decide. An address would not do, because one server has many: names, addresses,
+/// logins, forwarded ports. The catalog can be read by every login, and it also tells a control database of another
+/// installation, a standby and a restored copy.
+async fn refuse_control_database(connection: &mut PgConnection) -> Result<(), TargetError> {
+    let is_control: bool = sqlx::query_scalar(
+        "select count(*) = 4 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where c.relkind = 'r'
+           and (n.nspname, c.relname) in (('elt', '_sqlx_migrations'), ('elt', 'config_history'), ('elt', 'runs'),
+                                          ('apalis', 'jobs'))",
+    )
+    .fetch_one(connection)
+    .await?;
+    if is_control { Err(TargetError::ControlDatabase) } else { Ok(()) }
 }
 
 impl std::fmt::Display for TableRef {

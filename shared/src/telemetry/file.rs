@@ -71,7 +71,9 @@ impl LogFile {
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    private_folder::give_to_the_folders_owner(&file, path)?;
+    Ok(file)
 }
 
 fn same(one: &fs::Metadata, other: &fs::Metadata) -> bool {

@@ -9,9 +9,10 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Libraries that talk too much at `info`. A directive of the user's for the same module wins.
-const QUIET: &str = "sqlx=warn,hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,russh=warn,apalis=warn,\
-                     apalis_core=warn,apalis_postgres=warn,opentelemetry=warn,opentelemetry_sdk=warn";
+/// Libraries that talk too much at `info`, and what must never be a line: parameters of connection URLs, and notices of a
+/// target, which may hold values of rows and of which a server can send any number. A directive of the user's for the same module wins.
+const QUIET: &str = "sqlx=warn,sqlx_postgres::options=off,sqlx::postgres::notice=off,hyper=warn,\
+                     hyper_util=warn,h2=warn,reqwest=warn,russh=warn,apalis=warn,apalis_core=warn,apalis_postgres=warn,opentelemetry=warn,opentelemetry_sdk=warn";
 
 /// See the module.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The layer that makes one line of an event: what it says, when, and which run and trace it belongs to.
 
 use std::fmt::{self, Write as _};
+use std::time::Instant;
 
 use chrono::Utc;
 use serde_json::{Map, Value};
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use super::database::Lines;
 use super::file::LogFile;
+use super::repeats::Repeats;
 use super::trace::current_trace_id;
 use crate::store::logs::{NewLine, classic};
 
@@ -28,11 +30,12 @@ pub(super) struct KeepLines {
     process: String,
     file: Option<LogFile>,
     lines: Lines,
+    repeats: Repeats,
 }
 
 impl KeepLines {
     pub fn new(process: String, file: Option<LogFile>, lines: Lines) -> Self {
-        Self { process, file, lines }
+        Self { process, file, lines, repeats: Repeats::default() }
     }
 }
 
@@ -80,7 +83,9 @@ where
         if let Some(file) = &self.file {
             file.append(&classic(line.at, &line.level, &line.message));
         }
-        self.lines.send(line);
+        for line in self.repeats.pass(event.metadata().callsite(), line, Instant::now()) {
+            self.lines.send(line);
+        }
     }
 }
 

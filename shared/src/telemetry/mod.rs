@@ -11,6 +11,7 @@ mod database;
 mod file;
 mod filter;
 mod line;
+mod repeats;
 pub mod trace;
 
 use std::io::IsTerminal;

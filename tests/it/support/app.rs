@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
 use elt_shared::secret::Secret;
-use elt_shared::store;
+use elt_shared::store::{self, Limits};
 use elt_worker::settings::WorkerSettings;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -38,12 +38,16 @@ pub struct Options {
     pub api: ApiSettings,
     /// Each worker's settings.
     pub worker: WorkerSettings,
+    /// Whether API and workers log in to the control database as roles of their own, which own nothing.
+    pub separate_logins: bool,
 }
 
 /// See the module. Stops and drops its databases with this value.
 pub struct TestApp {
-    /// The control database.
+    /// The control database, as a superuser.
     pub db: PgPool,
+    /// The control database, as the workers use it.
+    pub worker_db: PgPool,
     /// The target database, as its role.
     pub target: PgPool,
     /// Where the API listens.
@@ -78,13 +82,24 @@ impl TestApp {
                 ..ApiSettings::with_keys(JWT_KEY.into(), "a secret key of the tests, at least 32 bytes".into())
             },
             worker: worker_settings(target_url, &folder, &data_dir),
+            separate_logins: false,
         };
         change(&mut options);
-        let db = store::connect(databases.control.clone(), 10).await.expect("connected to the control database");
+        let db = store::connect(databases.control.clone(), 10, Limits::WORK)
+            .await
+            .expect("connected to the control database");
+        let (api_db, worker_db) = match options.separate_logins {
+            false => (db.clone(), db.clone()),
+            true => {
+                let (api, worker) = databases.logins().await;
+                let api = store::connect(api, 10, Limits::REQUESTS).await.expect("connected as the API");
+                (api, store::connect(worker, 10, Limits::WORK).await.expect("connected as a worker"))
+            }
+        };
         let stop = CancellationToken::new();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let state = AppState::new(db.clone(), options.api).expect("the API's settings are good");
+        let state = AppState::new(api_db, options.api).expect("the API's settings are good");
         tokio::spawn(elt_api::serve(listener, state, stop.clone()));
         let app = Self {
             target: databases.target_pool().await,
@@ -92,6 +107,7 @@ impl TestApp {
             tokens: Default::default(),
             worker_settings: options.worker,
             db,
+            worker_db,
             address,
             folder,
             data_dir,
@@ -107,7 +123,7 @@ impl TestApp {
     /// One more worker; cancel the answer to stop it.
     pub fn start_worker(&self) -> CancellationToken {
         let stop = self.stop.child_token();
-        tokio::spawn(elt_worker::run(self.db.clone(), self.worker_settings.clone(), stop.clone()));
+        tokio::spawn(elt_worker::run(self.worker_db.clone(), self.worker_settings.clone(), stop.clone()));
         stop
     }
 
@@ -175,6 +191,14 @@ impl TestApp {
         let request = json!({ "username": username, "password": password });
         let answer = self.post("/auth/login").as_nobody().json(request).await.ok();
         answer["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// A new API token of the admin, or of the service account that the request names. Its text is in `token`.
+    pub async fn api_token(&self, name: &str, scopes: &[&str], more: Value) -> Value {
+        let mut request = json!({ "name": name, "scopes": scopes });
+        let more = more.as_object().cloned().unwrap_or_default();
+        request.as_object_mut().expect("an object").extend(more);
+        self.post("/tokens").json(request).await.ok()
     }
 
     /// A config whose source is [`TestApp::folder`] and whose target is `table` in the default target; `more` is
@@ -279,12 +303,17 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         concurrency: 2,
         queue: elt_shared::job::QUEUE.into(),
         fs_roots: vec![folder.path().into(), data_dir.path().into()],
+        output_roots: vec![folder.path().into()],
         env_allow: Vec::new(),
         monitor_interval: 1,
         grace_period: 10,
         run_timeout: 600,
         keep_tickets_days: 7,
         keep_logs_days: 30,
+        audit_retention_days: 400,
+        keep_tokens_days: 90,
+        keep_log_lines: 2_000_000,
+        keep_unused_configs_days: 365,
         network: Default::default(),
         target_url: Some(target_url),
         keys: ApiSettings::with_keys(JWT_KEY.into(), "a secret key of the tests, at least 32 bytes".into()).keys,

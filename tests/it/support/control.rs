@@ -1,6 +1,7 @@
 //! A control database without API and workers, for what they write there.
 
 use elt_shared::config::{Document, NoReferences, PipelineConfig};
+use elt_shared::store::Limits;
 use elt_shared::store::configs::{self, ConfigVersion, NewConfig};
 use elt_shared::store::runs::{self, Run};
 use elt_shared::trigger::{self, Trigger, Triggered};
@@ -20,7 +21,9 @@ pub struct Control {
 impl Control {
     pub async fn start() -> Self {
         let databases = Databases::create().await;
-        let db = store::connect(databases.control.clone(), 20).await.expect("connected to the control database");
+        let db = store::connect(databases.control.clone(), 20, Limits::WORK)
+            .await
+            .expect("connected to the control database");
         Self { db, _databases: databases }
     }
 

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use elt_shared::store::Limits;
 use elt_shared::store::users::{self, Role};
 use elt_shared::{password, store};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -92,6 +93,20 @@ impl Databases {
         format!("{server}/{}{parameters}", self.names[0])
     }
 
+    /// The control database as a member of `elt_api`, and as one of `elt_worker`.
+    pub async fn logins(&self) -> (PgConnectOptions, PgConnectOptions) {
+        let mut admin = connect(&server().await).await;
+        for part in ["api", "worker"] {
+            let create = format!(
+                "do $$ begin create role elt_it_{part} login password 'elt_it' in role elt_{part};
+                 exception when duplicate_object or unique_violation then null; end $$"
+            );
+            run(&mut admin, create).await;
+        }
+        let login = |name: &str| self.control.clone().username(name).password("elt_it");
+        (login("elt_it_api"), login("elt_it_worker"))
+    }
+
     /// A few connections to the target for the test itself.
     pub async fn target_pool(&self) -> PgPool {
         PgPoolOptions::new()
@@ -130,7 +145,8 @@ async fn create_template(server: &PgConnectOptions) -> String {
     );
     run(&mut admin, create_role).await;
     run(&mut admin, format!("create database {name}")).await;
-    let db = store::connect(server.clone().database(&name), 2).await.expect("connected to the template");
+    let db =
+        store::connect(server.clone().database(&name), 2, Limits::MIGRATIONS).await.expect("connected to the template");
     store::migrate(&db).await.expect("migrated the template");
     for (username, password, role) in [("admin", ADMIN_PASSWORD, Role::Admin), ("user", USER_PASSWORD, Role::User)] {
         let hash = password::hash_given(password.into()).await.expect("hashed a password");

@@ -1,7 +1,7 @@
 //! An extraction without a run around it: a control database, a spool, and nothing else.
 
 use elt_shared::settings::NetworkSettings;
-use elt_shared::store;
+use elt_shared::store::{self, Limits};
 use elt_worker::error::PipelineError;
 use elt_worker::extract::{ExtractContext, Extracted, YoungFiles};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ impl Extraction {
             roots: vec![folder.path().into()].into(),
             never: Vec::new(),
             network: Default::default(),
-            control: store::connect(databases.control.clone(), 4).await.expect("connected"),
+            control: store::connect(databases.control.clone(), 4, Limits::WORK).await.expect("connected"),
             stop: CancellationToken::new(),
             young: YoungFiles::Wait,
         };
@@ -37,7 +37,8 @@ impl Extraction {
     /// The same with other rules for hosts.
     pub fn with_network(mut self, deny: &[&str], allow: &[&str]) -> Self {
         let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("a rule")).collect();
-        self.context.network = NetworkSettings { net_deny: rules(deny), net_allow: rules(allow) }.into();
+        self.context.network =
+            NetworkSettings { net_deny: rules(deny), net_allow: rules(allow), ..Default::default() }.into();
         self
     }
 }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use elt_shared::config::{Document, NoReferences};
 use elt_shared::secret::Secret;
-use elt_shared::store;
 use elt_shared::store::configs::{self, NewConfig};
 use elt_shared::store::runs::{self, End, NewRun, Run};
+use elt_shared::store::{self, Limits};
 use elt_worker::error::PipelineError;
 use elt_worker::load::HashMemory;
 use elt_worker::pipeline::{self, RunContext};
@@ -40,7 +40,9 @@ impl Loader {
     pub async fn start() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let databases = Databases::create().await;
-        let control = store::connect(databases.control.clone(), 10).await.expect("connected to the control database");
+        let control = store::connect(databases.control.clone(), 10, Limits::WORK)
+            .await
+            .expect("connected to the control database");
         let target = databases.target_pool().await;
         Self { control, target, folder: Folder::new(), data: Folder::new(), databases, memory: HashMemory::default() }
     }

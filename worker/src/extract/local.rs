@@ -1,5 +1,6 @@
 //! Local sources: a folder, a file or a glob a worker can read.
 
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -15,7 +16,7 @@ use super::{
     words,
 };
 use crate::error::{PipelineError, Result};
-use crate::roots::Roots;
+use crate::roots::{OpenError, Opened, Roots};
 
 mod record_end;
 #[cfg(test)]
@@ -56,7 +57,7 @@ pub async fn extract(index: usize, source: &LocalSource, context: &ExtractContex
 
 async fn list(index: usize, source: &LocalSource, context: &ExtractContext) -> Result<Listed> {
     let (source, context) = (source.clone(), context.clone());
-    let list = move || Listing { index, source: &source, scope: Scope::of(&context) }.list();
+    let list = move || Listing::new(index, &source, Scope::of(&context)).list();
     tokio::task::spawn_blocking(list)
         .await
         .map_err(|error| PipelineError::Internal(format!("listing a folder: {error}")))?
@@ -94,8 +95,9 @@ pub async fn fingerprint(index: usize, source: &LocalSource, context: &ExtractCo
 
 /// The folder a source's files appear in, and whether those below it count. For watching.
 pub fn watched_folder(source: &LocalSource, context: &ExtractContext) -> Option<(PathBuf, bool)> {
-    let place = Listing { index: 0, source, scope: Scope::of(context) }.place().ok()?;
+    let place = Listing::new(0, source, Scope::of(context)).place().ok()?;
     let deep = source.recursive || place.wanted.is_some();
+    context.roots.inside(&place.start).ok()?;
     match place.start.is_file() {
         true => Some((place.start.parent()?.to_owned(), false)),
         false => Some((place.start, deep)),
@@ -104,7 +106,7 @@ pub fn watched_folder(source: &LocalSource, context: &ExtractContext) -> Option<
 
 /// Whether a file lies where a source reads such files.
 pub fn covers(source: &LocalSource, file: &Path, context: &ExtractContext) -> bool {
-    let Ok(place) = Listing { index: 0, source, scope: Scope::of(context) }.place() else { return false };
+    let Ok(place) = Listing::new(0, source, Scope::of(context)).place() else { return false };
     let (Ok(start), Ok(file)) = (place.start.canonicalize(), file.canonicalize()) else { return false };
     let Ok(below) = file.strip_prefix(&start) else { return false };
     let deep_enough = place.deep || below.components().count() <= 1;
@@ -132,6 +134,8 @@ struct Listing<'a> {
     index: usize,
     source: &'a LocalSource,
     scope: Scope<'a>,
+    /// The files that are never input, without links as far as they exist.
+    never: Vec<PathBuf>,
 }
 
 /// The result of a listing.
@@ -171,28 +175,45 @@ impl NotInput {
     }
 }
 
-impl Listing<'_> {
+impl<'a> Listing<'a> {
+    fn new(index: usize, source: &'a LocalSource, scope: Scope<'a>) -> Self {
+        let never = scope.never.iter().map(|never| never.canonicalize().unwrap_or_else(|_| never.clone())).collect();
+        Self { index, source, scope, never }
+    }
+
     fn list(&self) -> Result<Listed> {
         let place = self.place()?;
         self.allowed(&place.start)?;
-        let meta = std::fs::metadata(&place.start).map_err(|error| self.missing(&place.start, &error))?;
+        let opened = self.scope.roots.open(&place.start).map_err(|error| self.not_opened(&place.start, error))?;
+        let meta = opened.file.metadata().map_err(|error| self.missing(&place.start, &error))?;
         if meta.is_dir() {
-            return self.folder(&place);
+            return self.folder(&place, opened);
         }
-        self.single(&place.start)
+        self.single(&place.start, opened)
     }
 
-    /// What lies outside the roots is not even looked for: whether it is there is nobody's business.
+    /// Refuses a path outside the roots before it is looked for, because an answer would tell whether it exists.
     fn allowed(&self, path: &Path) -> Result<()> {
         let known = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(path);
-        self.scope.roots.inside(known).map_err(|reason| PipelineError::Extract {
+        self.scope.roots.inside(known).map_err(|reason| self.outside(path, &reason))
+    }
+
+    fn outside(&self, path: &Path, reason: &str) -> PipelineError {
+        PipelineError::Extract {
             code: "outside_roots",
             message: format!("source {}: {} {reason}", self.index + 1, path.display()),
             next_step:
                 "Move the files into a folder the worker may read, or add their folder to ELT_FS_ROOTS. Files that elt \
                 keeps for itself are never read."
                     .into(),
-        })
+        }
+    }
+
+    fn not_opened(&self, path: &Path, error: OpenError) -> PipelineError {
+        match error {
+            OpenError::Unresolved(error) | OpenError::Unreadable(error) => self.missing(path, &error),
+            refused => self.outside(path, &refused.to_string()),
+        }
     }
 
     /// Where to start, and which files below it are wanted. What exists as it is written is no pattern.
@@ -230,14 +251,16 @@ impl Listing<'_> {
     }
 
     /// A file the config names: it must be one we can read.
-    fn single(&self, path: &Path) -> Result<Listed> {
+    fn single(&self, path: &Path, opened: Opened) -> Result<Listed> {
         let mut listed = Listed::default();
-        let found = Found::at(path.to_owned());
-        match self.judge(&found) {
+        let special = opened.special().map_err(|error| self.missing(path, &error))?;
+        let kind = special.map_or(Kind::File(opened.real.clone()), Kind::Special);
+        let found = Found { path: path.to_owned(), kind };
+        match self.judge(&found, Some(opened)) {
             Ok(file) => listed.extracted.files.push(InputFile { required: true, ..file }),
             Err(because)
                 if because.kind == LeftOutKind::Skipped
-                    && found.kind == Kind::File
+                    && matches!(found.kind, Kind::File(_))
                     && format_of(&self.shown(path)).is_some() =>
             {
                 listed.young_required = because.rests_in.map(|_| self.shown(path));
@@ -257,14 +280,14 @@ impl Listing<'_> {
     }
 
     /// Every file of a folder that is wanted; what is not ours is left out, with its reason.
-    fn folder(&self, place: &Place) -> Result<Listed> {
-        let found = walk::files(&place.start, place.deep, self.scope.roots, self.scope.stop)
+    fn folder(&self, place: &Place, opened: Opened) -> Result<Listed> {
+        let found = walk::files(&place.start, opened, place.deep, self.scope.roots, self.scope.stop)
             .map_err(|error| self.missing(&place.start, &error))?
             .ok_or(PipelineError::Stopped)?;
         let mut listed = Listed::default();
         let wanted = |found: &&Found| matches!(found.kind, Kind::Closed(_)) || place.wants(&found.path);
         for found in found.iter().filter(wanted) {
-            match self.judge(found) {
+            match self.judge(found, None) {
                 Ok(file) => listed.extracted.files.push(file),
                 Err(because) => listed.leave_out(self.shown(&found.path), because),
             }
@@ -272,19 +295,20 @@ impl Listing<'_> {
         Ok(listed)
     }
 
-    /// Whether a file is input, and if not, why.
-    fn judge(&self, found: &Found) -> Result<InputFile, NotInput> {
+    /// Whether a file is input, and if not, why. It is opened unless it is open already, and all that is known of it
+    /// afterwards is read from the open file.
+    fn judge(&self, found: &Found, opened: Option<Opened>) -> Result<InputFile, NotInput> {
         let path = &found.path;
-        match &found.kind {
-            Kind::File => {}
+        let real = match &found.kind {
+            Kind::File(real) => real,
             Kind::Hidden => return Err(NotInput::skipped("it is hidden: its name starts with a dot")),
             Kind::Special(what) => return Err(NotInput::skipped(format!("it is a {what}, not a file"))),
             Kind::Refused(reason) | Kind::Closed(reason) => return Err(NotInput::failed(reason)),
-        }
-        if path.canonicalize().is_ok_and(|real| self.scope.roots.own(&real)) {
+        };
+        if self.scope.roots.own(real) {
             return Err(NotInput::skipped("it is one of elt's own files"));
         }
-        if self.scope.never.iter().any(|never| walk::same_file(never, path)) {
+        if self.never.iter().any(|never| never == real || never == path) {
             return Err(NotInput::skipped("it is the combined CSV this pipeline writes"));
         }
         let shown = self.shown(path);
@@ -293,10 +317,15 @@ impl Listing<'_> {
             return Err(NotInput::skipped(format!("its suffix {what}")));
         };
         let unreadable = |error: std::io::Error| NotInput::failed(words::unreadable(&error));
-        std::fs::File::open(path).map_err(unreadable)?;
-        let stamp = Stamp::of(path).map_err(unreadable)?;
+        let opened = opened.map_or_else(|| self.scope.roots.open_real(real), Ok);
+        let Opened { mut file, below, .. } = opened.map_err(|error| NotInput::failed(walk::reason(&error)))?;
+        let meta = file.metadata().map_err(unreadable)?;
+        if !meta.is_file() {
+            return Err(NotInput::failed("it is no longer a file"));
+        }
+        let stamp = Stamp::from(&meta);
         if let Some(rests_in) = self.rests_in(&stamp)
-            && !self.may_be_taken_young(path, (format, compression)).map_err(unreadable)?
+            && !self.may_be_taken_young(&mut file, (format, compression)).map_err(unreadable)?
         {
             let reason = format!(
                 "it changed less than {} s ago and may still be written; the next look or run reads it",
@@ -308,6 +337,7 @@ impl Listing<'_> {
             source: self.index,
             name: shown,
             path: path.clone(),
+            below: Some(below),
             format,
             compression,
             csv: self.source.csv.clone(),
@@ -328,10 +358,10 @@ impl Listing<'_> {
         (missing > 0 && age >= -settle).then(|| Duration::from_nanos(u64::try_from(missing).unwrap_or(u64::MAX)))
     }
 
-    fn may_be_taken_young(&self, path: &Path, how: (Format, Compression)) -> std::io::Result<bool> {
+    fn may_be_taken_young(&self, file: &mut File, how: (Format, Compression)) -> std::io::Result<bool> {
         match self.scope.young {
             YoungFiles::Take => Ok(true),
-            YoungFiles::WaitForRecord => record_end::ends_with_a_record(path, how),
+            YoungFiles::WaitForRecord => record_end::ends_with_a_record(file, how),
             YoungFiles::LeaveOut | YoungFiles::Wait => Ok(false),
         }
     }
@@ -350,8 +380,15 @@ impl Listing<'_> {
                 path.display(),
                 words::unreadable(error)
             ),
-            next_step: "Check the path on the machine the worker runs on; relative paths start at its working folder."
-                .into(),
+            next_step: match error.kind() {
+                std::io::ErrorKind::PermissionDenied => format!(
+                    "Let the account `{}`, which the worker runs as, read it and enter its folders, or run the worker as \
+                     another account.",
+                    words::account()
+                ),
+                _ => "Check the path on the machine the worker runs on; relative paths start at its working folder."
+                    .into(),
+            },
         }
     }
 }

@@ -6,6 +6,8 @@ pub mod probe;
 pub mod sftp;
 pub(crate) mod words;
 
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{PipelineError, Result};
-use crate::roots::Roots;
+use crate::roots::{Beneath, Roots};
 
 /// What an extraction may touch.
 #[derive(Clone)]
@@ -102,6 +104,8 @@ pub struct InputFile {
     pub name: String,
     /// Where its bytes are.
     pub path: PathBuf,
+    /// The way to open it again inside the folders that may be read. `None`: it is in the run's own spool folder.
+    pub(crate) below: Option<Beneath>,
     /// How to read them.
     pub format: Format,
     /// How they are packed.
@@ -130,6 +134,7 @@ impl InputFile {
             name,
             stamp: Stamp::of(&path)?,
             path,
+            below: None,
             format,
             compression,
             csv: CsvOptions::default(),
@@ -137,6 +142,21 @@ impl InputFile {
             required: false,
             after_load: None,
         })
+    }
+
+    /// Opens it from its start.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is no regular file any more.
+    pub fn open(&self) -> std::io::Result<File> {
+        let file = match &self.below {
+            Some(below) => below.open()?,
+            None => File::open(&self.path)?,
+        };
+        match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no longer a file")),
+        }
     }
 }
 
@@ -170,13 +190,17 @@ impl Stamp {
     /// # Errors
     /// When the file cannot be looked at.
     pub fn of(path: &Path) -> std::io::Result<Self> {
-        use std::os::unix::fs::MetadataExt;
-        let meta = std::fs::metadata(path)?;
-        Ok(Self {
+        std::fs::metadata(path).map(|meta| Self::from(&meta))
+    }
+}
+
+impl From<&std::fs::Metadata> for Stamp {
+    fn from(meta: &std::fs::Metadata) -> Self {
+        Self {
             size: meta.len(),
             mtime_ns: i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec()),
             inode: meta.ino(),
-        })
+        }
     }
 }
 

@@ -19,6 +19,13 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{amount:.1} {}", UNITS[unit])
 }
 
+/// The account this process runs as.
+pub(crate) fn account() -> String {
+    let account = nix::unistd::geteuid();
+    let user = nix::unistd::User::from_uid(account).ok().flatten();
+    user.map_or_else(|| account.to_string(), |user| user.name)
+}
+
 /// The reason why a file or folder cannot be read, as a sentence about it that begins with "it", "this" or "the".
 pub(crate) fn unreadable(error: &io::Error) -> String {
     let sentence = match error.raw_os_error().map(Errno::from_raw) {

@@ -1,12 +1,16 @@
 //! The combined CSV: every loaded row of every source in one file, beside its final name until the load has committed.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use nix::unistd::AccessFlags;
+use elt_shared::store::outputs::FileIdentity;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::roots::OutputPlace;
 
 /// Bytes collected before they are written.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -14,11 +18,13 @@ const BUFFER_BYTES: usize = 1 << 20;
 const UNFINISHED: &str = ".elt-partial";
 
 /// A combined CSV that is being written. Dropped before [`CombinedCsv::publish`], it leaves nothing behind.
-#[derive(Debug)]
 pub struct CombinedCsv {
-    path: PathBuf,
-    unfinished: PathBuf,
+    place: Arc<OutputPlace>,
+    /// Name of the file until it is published.
+    unfinished: OsString,
     file: File,
+    /// Of what was written to the file.
+    hash: Box<Xxh3>,
     buffer: Vec<u8>,
     /// Whether the row that is being written has a cell already.
     in_row: bool,
@@ -30,21 +36,25 @@ pub struct CombinedCsv {
     published: bool,
 }
 
+impl std::fmt::Debug for CombinedCsv {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CombinedCsv").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
 impl CombinedCsv {
-    /// Makes sure the file can be written, before anything is read. Its folder is made when it is missing;
-    /// what a killed worker left behind is removed.
+    /// Starts the file beside its final name. What a killed worker left behind is removed.
     ///
     /// # Errors
-    /// When the folder cannot be written to, or the path is a folder.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let (folder, name) = place(path)?;
-        fs::create_dir_all(folder)?;
-        sweep(folder, name);
-        let (unfinished, file) = unfinished_file(folder, name)?;
+    /// When the folder cannot be written to.
+    pub fn create(place: &Arc<OutputPlace>) -> io::Result<Self> {
+        sweep(place);
+        let (unfinished, file) = unfinished_file(place)?;
         Ok(Self {
-            path: path.to_owned(),
+            place: place.clone(),
             unfinished,
             file,
+            hash: Box::new(Xxh3::new()),
             buffer: Vec::with_capacity(BUFFER_BYTES + (64 << 10)),
             in_row: false,
             only_null: false,
@@ -53,37 +63,28 @@ impl CombinedCsv {
         })
     }
 
-    /// Where the file will be.
+    /// Where the file will be, as the config has it.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.place.shown()
     }
 
     /// Where the file is until it is published.
-    pub fn unfinished(&self) -> &Path {
-        &self.unfinished
+    pub fn unfinished(&self) -> PathBuf {
+        self.place.real(&self.unfinished)
     }
 
-    /// Publishes what a worker left behind that was killed between its commit and [`CombinedCsv::publish`].
-    /// False: it is not there.
+    /// The name in the place's folder of the file that a worker left behind that was killed between its commit and
+    /// [`CombinedCsv::publish`]. `None`: it is not there, or another worker is writing it.
     ///
     /// `named` is what the run's marker says. The marker lies in the target's database, which is not trusted with paths of
-    /// this machine: the file is looked for in the folder of `path` only, and must have a name that [`CombinedCsv::create`]
-    /// gives to the unfinished file of `path`.
-    ///
-    /// # Errors
-    /// When the folder cannot be written to.
-    pub fn publish_left_behind(named: &Path, path: &Path) -> io::Result<bool> {
-        let (folder, name) = place(path)?;
-        let Some(unfinished) = named.file_name().filter(|unfinished| is_unfinished(unfinished, name)) else {
-            return Ok(false);
-        };
-        let unfinished = folder.join(unfinished);
-        match fs::symlink_metadata(&unfinished) {
-            Ok(found) if found.is_file() => fs::rename(&unfinished, path).map(|()| true),
-            Ok(_) => Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// this machine: only its last part is looked at, which must be a name that [`CombinedCsv::create`] gives to an
+    /// unfinished file of this place.
+    pub fn left_behind(named: &Path, place: &OutputPlace) -> Option<OsString> {
+        let unfinished = named.file_name().filter(|unfinished| is_unfinished(unfinished, place.name()))?;
+        let file = place.open(unfinished).ok()?;
+        // A file system without locks answers with another error, and then only the name can be asked.
+        let is_written = matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock));
+        (!is_written).then(|| unfinished.to_owned())
     }
 
     /// Writes the header; only the first call does.
@@ -148,22 +149,28 @@ impl CombinedCsv {
         self.file.sync_all()
     }
 
-    /// Gives the file its name, replacing the one of the last run. Call it after [`CombinedCsv::sync`] and the commit.
+    /// What tells the file from every other one, now and under its final name. Call it after [`CombinedCsv::sync`].
     ///
     /// # Errors
-    /// When the folder went away meanwhile.
-    pub fn publish(mut self) -> io::Result<PathBuf> {
+    /// When the file was taken away.
+    pub fn identity(&self) -> io::Result<FileIdentity> {
+        self.place.identity(&self.unfinished, Some(self.hash.digest128()))
+    }
+
+    /// Gives the file its name. Call it after [`CombinedCsv::sync`] and the commit. `replace`: the file of an earlier run
+    /// has the name, and is replaced.
+    ///
+    /// # Errors
+    /// When something has the name and may not be replaced, or the folder went away meanwhile.
+    pub fn publish(mut self, replace: bool) -> io::Result<()> {
         self.flush()?;
-        fs::rename(&self.unfinished, &self.path)?;
+        self.place.publish(&self.unfinished, replace)?;
         self.published = true;
-        if let Some(folder) = self.unfinished.parent() {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(self.path.clone())
+        Ok(())
     }
 
     /// Leaves the unfinished file where it is, because it is not known yet whether its rows are loaded. An attempt that
-    /// finds them loaded [publishes](CombinedCsv::publish_left_behind) it; the next run of the config removes it.
+    /// finds them loaded publishes it ([`CombinedCsv::left_behind`]); the next run of the config removes it.
     ///
     /// # Errors
     /// When the disk is full or gone.
@@ -198,6 +205,7 @@ impl CombinedCsv {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.write_all(&self.buffer)?;
+        self.hash.update(&self.buffer);
         self.buffer.clear();
         Ok(())
     }
@@ -206,7 +214,7 @@ impl CombinedCsv {
 impl Drop for CombinedCsv {
     fn drop(&mut self) {
         if !self.published {
-            let _ = fs::remove_file(&self.unfinished);
+            let _ = self.place.remove(&self.unfinished);
         }
     }
 }
@@ -216,31 +224,6 @@ impl Drop for CombinedCsv {
 #[inline]
 pub fn needs_quotes(bytes: &[u8]) -> bool {
     bytes.is_empty() || memchr::memchr3(b',', b'"', b'\n', bytes).is_some() || memchr::memchr(b'\r', bytes).is_some()
-}
-
-/// Whether a file could be created at a path, as [`CombinedCsv::create`] would: nothing is written.
-///
-/// # Errors
-/// When it could not.
-pub fn check(path: &Path) -> io::Result<()> {
-    let (folder, _) = place(path)?;
-    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    if !there.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::NotADirectory, "one of its folders is a file"));
-    }
-    Ok(nix::unistd::access(there, AccessFlags::W_OK | AccessFlags::X_OK)?)
-}
-
-/// The folder and the name of a file to write.
-fn place(path: &Path) -> io::Result<(&Path, &OsStr)> {
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
-    if path.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-    }
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => Ok((folder, name)),
-        _ => Ok((Path::new("."), name)),
-    }
 }
 
 /// Whether a file's name is one of the unfinished file of `name`: `.NAME.<32 hexadecimal digits>.elt-partial`.
@@ -258,38 +241,29 @@ fn is_unfinished(found: &OsStr, name: &OsStr) -> bool {
 ///
 /// A file is there before it is locked, so another worker's [`sweep`] may take it for abandoned. That worker removes it
 /// while it holds the lock. So once we have the lock, the file is either gone, and we make another, or ours to keep.
-fn unfinished_file(folder: &Path, name: &OsStr) -> io::Result<(PathBuf, File)> {
+fn unfinished_file(place: &OutputPlace) -> io::Result<(OsString, File)> {
     loop {
         let mut unfinished = OsString::from(".");
-        unfinished.push(name);
+        unfinished.push(place.name());
         unfinished.push(format!(".{}{UNFINISHED}", uuid::Uuid::new_v4().simple()));
-        let path = folder.join(unfinished);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let file = place.create(&unfinished)?;
         // Where the file system has no locks, the file of a killed worker is never removed.
         let _ = file.lock();
         if file.metadata()?.nlink() > 0 {
-            return Ok((path, file));
+            return Ok((unfinished, file));
         }
     }
 }
 
 /// Removes unfinished files of this name that nobody writes any more.
-fn sweep(folder: &Path, name: &OsStr) {
-    let mut start = OsString::from(".");
-    start.push(name);
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let found = entry.file_name();
-        let found = found.as_encoded_bytes();
-        if !found.starts_with(start.as_encoded_bytes()) || !found.ends_with(UNFINISHED.as_bytes()) {
-            continue;
-        }
+fn sweep(place: &OutputPlace) {
+    for found in place.names().into_iter().filter(|found| is_unfinished(found, place.name())) {
         // The lock is held until the file is gone: a worker that created the file a moment ago waits for the lock and
         // then sees that the file is gone.
-        if let Ok(file) = File::open(entry.path())
+        if let Ok(file) = place.open(&found)
             && file.try_lock().is_ok()
         {
-            let _ = fs::remove_file(entry.path());
+            let _ = place.remove(&found);
         }
     }
 }

@@ -49,7 +49,7 @@ impl Text {
     pub(super) fn open(file: &InputFile) -> Result<Self, FileError> {
         let failed = |error: io::Error| FileError::io(&file.name, &error);
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let hashed = Hashed { file: File::open(&file.path).map_err(failed)?, seen: seen.clone() };
+        let hashed = Hashed { file: file.open().map_err(failed)?, seen: seen.clone() };
         let mut bytes: Box<dyn Read + Send> = match file.compression {
             Compression::None => Box::new(hashed),
             Compression::Gzip => {

@@ -17,6 +17,11 @@ use super::{Halt, triggers};
 use crate::contract::{Column, Layout};
 use crate::error::PipelineError;
 
+/// The cursor over the rows of the table.
+const CURSOR: &str = "_elt_rows_to_adopt";
+/// Rows fetched by one request.
+const ROWS_AT_ONCE: u32 = 1_000;
+
 /// Hashes the rows of the table, its partitions and its child tables, over the columns the layout loads.
 /// `there`: which of the layout's columns the table has. Returns the number of rows.
 ///
@@ -102,19 +107,32 @@ async fn read_rows(
             Some(there.then_some(*next))
         })
         .collect();
-    let statement = format!("select tableoid::bigint, ctid::text{fields} from {} order by tableoid, ctid", table.sql());
-    let mut rows = sqlx::query(AssertSqlSafe(statement)).fetch(&mut *tx);
-    while let Some(row) = rows.try_next().await? {
-        let mut values = Vec::with_capacity(places.len());
-        for place in &places {
-            values.push(match place {
-                Some(place) => row.try_get::<Option<&str>, _>(*place)?,
-                None => None,
-            });
+    // A cursor, because the answer to one request is bounded and a table is not.
+    let statement = format!(
+        "declare {CURSOR} no scroll cursor for select tableoid::bigint, ctid::text{fields} from {} order by tableoid, ctid",
+        table.sql()
+    );
+    sqlx::query(AssertSqlSafe(statement)).execute(&mut *tx).await?;
+    let fetch = format!("fetch {ROWS_AT_ONCE} from {CURSOR}");
+    loop {
+        let before = spool.rows;
+        let mut rows = sqlx::query(AssertSqlSafe(fetch.clone())).fetch(&mut *tx);
+        while let Some(row) = rows.try_next().await? {
+            let mut values = Vec::with_capacity(places.len());
+            for place in &places {
+                values.push(match place {
+                    Some(place) => row.try_get::<Option<&str>, _>(*place)?,
+                    None => None,
+                });
+            }
+            let hash = hasher.written(|column| values[column].map(str::as_bytes));
+            spool.push(row.try_get(0)?, row.try_get(1)?, hash).map_err(spool_failed)?;
         }
-        let hash = hasher.written(|column| values[column].map(str::as_bytes));
-        spool.push(row.try_get(0)?, row.try_get(1)?, hash).map_err(spool_failed)?;
+        if spool.rows == before {
+            break;
+        }
     }
+    sqlx::query(AssertSqlSafe(format!("close {CURSOR}"))).execute(tx).await?;
     Ok(())
 }
 

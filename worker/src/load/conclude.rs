@@ -116,7 +116,7 @@ pub async fn commit(
         return Ok((report, csv));
     }
     let unfinished = csv.as_ref().map(CombinedCsv::unfinished);
-    marker::finish(&mut *tx, table, attempt, &report, unfinished).await?;
+    marker::finish(&mut *tx, table, attempt, &report, unfinished.as_deref()).await?;
     if work.stop.is_cancelled() {
         return Err(PipelineError::Stopped.into());
     }

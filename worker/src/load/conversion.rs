@@ -85,8 +85,9 @@ async fn changed_values(
     let mut refused = Refused::default();
     refused.exceeded = found.len() > MOST_REFUSED;
     for (row, hash, place, length) in found {
-        let place = usize::try_from(place).unwrap_or_default();
-        let sql = &layout.columns[place].sql;
+        let column = usize::try_from(place).ok().and_then(|place| Some((place, layout.columns.get(place)?)));
+        let (place, Column { sql, .. }) =
+            column.ok_or_else(|| sqlx::Error::Protocol("the server names a column that no query asked for".into()))?;
         let rule = format!("has {length} characters that the column would change ({sql})");
         let refusal = Refusal { column: Some(place), code: "does_not_fit", reason: rule.clone(), rule };
         refused.add(row, hash.map(|hash| hash.as_u128()), &Arc::new(refusal));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use elt_shared::store::runs::Run;
 use elt_shared::target::TableRef;
+use serde_json::value::RawValue;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -19,6 +20,12 @@ use crate::report::RunReport;
 
 /// How long a session of an older attempt may take to go away.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Bytes of a report in a marker. The control database keeps the report, and a target could send one of any size.
+const MOST_REPORT_BYTES: usize = 8 << 20;
+
+/// A report as the target keeps it.
+type KeptReport = Option<Json<Box<RawValue>>>;
 
 /// Which attempt of which run.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +107,7 @@ pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Att
     if mine.is_some() {
         return Ok(Begun::Mine);
     }
-    let loaded: Option<(Option<Json<RunReport>>, Option<String>)> = sqlx::query_as(AssertSqlSafe(format!(
+    let loaded: Option<(KeptReport, Option<String>)> = sqlx::query_as(AssertSqlSafe(format!(
         "select report, unfinished_csv from {loads} where run_id = $1 and loaded_at is not null"
     )))
     .bind(attempt.run_id)
@@ -108,7 +115,7 @@ pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Att
     .await
     .map_err(|error| fail.because(error))?;
     let (report, unfinished_csv) = loaded.ok_or(PipelineError::Fenced)?;
-    let report = Box::new(report.map(|Json(report)| report).unwrap_or_default());
+    let report = read_report(report);
     Ok(Begun::Loaded { report, unfinished_csv: unfinished_csv.map(PathBuf::from) })
 }
 
@@ -121,7 +128,7 @@ pub async fn loaded_by_any(
     table: &TableRef,
     runs: &[Uuid],
 ) -> Result<Option<(Uuid, Box<RunReport>)>> {
-    let found: Option<(Uuid, Option<Json<RunReport>>)> = sqlx::query_as(AssertSqlSafe(format!(
+    let found: Option<(Uuid, KeptReport)> = sqlx::query_as(AssertSqlSafe(format!(
         "select run_id, report from {} where run_id = any($1) and loaded_at is not null and undone_at is null
          order by loaded_at desc limit 1",
         table.sibling(LOADS).sql()
@@ -130,7 +137,19 @@ pub async fn loaded_by_any(
     .fetch_optional(connection)
     .await
     .map_err(|error| Failing::at(table, "read the markers of the runs that this one repeats").because(error))?;
-    Ok(found.map(|(run, report)| (run, Box::new(report.map(|Json(report)| report).unwrap_or_default()))))
+    Ok(found.map(|(run, report)| (run, read_report(report))))
+}
+
+/// The report in a marker; an empty one in place of a report that is missing, no report of this program, or too large. A
+/// run that the target says was loaded is not failed for it.
+fn read_report(kept: KeptReport) -> Box<RunReport> {
+    let Some(Json(text)) = kept else { return Box::default() };
+    let text = text.get();
+    let read = (text.len() <= MOST_REPORT_BYTES).then(|| serde_json::from_str(text).ok()).flatten();
+    Box::new(read.unwrap_or_else(|| {
+        tracing::warn!(bytes = text.len(), "the report that the target keeps of this run cannot be used");
+        RunReport::default()
+    }))
 }
 
 /// In a transaction that changes the table: alone with it among elt's runs, within a bounded wait.
@@ -194,4 +213,21 @@ pub async fn finish(
     .execute(tx)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_cannot_be_used_is_an_empty_one() {
+        let kept = |text: String| Some(Json(RawValue::from_string(text).expect("JSON")));
+        let inserted = |text: &str| read_report(kept(text.to_owned())).rows_inserted;
+        assert_eq!(inserted(r#"{"rows_inserted": 7}"#), 7);
+        for wrong in [r#"{"rows_inserted": -7}"#, r#"{"rows_inserted": "many"}"#, "[]", "null", "1e999"] {
+            assert_eq!(inserted(wrong), 0, "{wrong}");
+        }
+        let huge = format!(r#"{{"rows_inserted": 7, "combined_csv": "{}"}}"#, "x".repeat(MOST_REPORT_BYTES));
+        assert_eq!(inserted(&huge), 0);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use elt_shared::store::runs::{self, Claim};
-use elt_shared::target::{self, Existing, TableRef};
+use elt_shared::target::{self, AnswerLimits, Existing, TableRef};
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Connection};
@@ -185,7 +185,7 @@ impl Session {
 async fn connect(context: &RunContext, attempt: Attempt) -> Result<PgConnection> {
     let (database, default) = (&context.config.target.database, context.default_target.as_ref());
     let mut connection =
-        target::connect_allowed(database, default, &context.network, &attempt.application_name()).await?;
+        target::connect(database, default, &context.network, &attempt.application_name(), AnswerLimits::LOAD).await?;
     let name = &context.config.target.table;
     let table = TableRef { schema: name.schema.clone().unwrap_or_else(|| "public".into()), table: name.table.clone() };
     let lifted = login::lift_limits(&mut connection).await;

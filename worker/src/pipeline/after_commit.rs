@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::{RunContext, folder};
+use super::{RunContext, folder, output};
 use crate::error::PipelineError;
-use crate::frame::combined::CombinedCsv;
 use crate::load::session::Session;
 use crate::load::transform;
 use crate::report::{FileReceipt, RunReport};
@@ -21,14 +20,15 @@ const MODEL_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs
 ///
 /// The report and the name of the unfinished file come from the target, which is not trusted with paths: the final name is
 /// the config's, and it is checked as before a load.
-pub fn publish_left_behind(context: &RunContext, report: &mut RunReport, unfinished_csv: Option<&Path>, path: &Path) {
+pub async fn publish_left_behind(context: &RunContext, report: &mut RunReport, unfinished_csv: Option<&Path>) {
     let wrote = report.combined_csv.take().is_some();
     let (Some(unfinished), true) = (unfinished_csv, wrote) else { return };
-    let checked = folder::check_combined(context, path).is_ok();
-    if checked {
-        report.combined_csv = Some(path.display().to_string());
+    let published = output::publish_left_behind(context, unfinished).await;
+    match &published {
+        Ok(_) => report.combined_csv = Some(folder::combined_path(context).display().to_string()),
+        Err(error) => tracing::warn!(code = error.code(), "{error}. {}", error.next_step()),
     }
-    if !(checked && matches!(CombinedCsv::publish_left_behind(unfinished, path), Ok(true))) {
+    if !matches!(published, Ok(true)) {
         report
             .warnings
             .push("the combined CSV may be an older run's: the worker that wrote this run's was lost".into());

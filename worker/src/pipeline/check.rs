@@ -1,9 +1,9 @@
 //! A check reads the sources and says what would be loaded, as what. It writes nothing.
 
-use super::RunContext;
 use super::execute::Executing;
-use super::folder::{self, WorkFolder};
+use super::folder::WorkFolder;
 use super::refuse::refuse_failed_source;
+use super::{RunContext, output};
 use crate::contract::decide;
 use crate::error::Result;
 use crate::load::session::Session;
@@ -12,11 +12,9 @@ use crate::report::{FileReceipt, RunReport};
 /// Extracts and validates: every file is read, every column gets its type, nothing is written.
 pub async fn check(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
-    let path = folder::combined_path(context);
-    folder::check_combined(context, &path)?;
     let folder = WorkFolder::create(context)?;
     let executing = Executing::dry(context, folder.path());
-    folder::refuse_input(context, &path, &executing.extract_context()).await?;
+    output::check(context, &executing.extract_context()).await?;
     let (extracted, _) = executing.extract(&[]).await?;
     let before = session.look().await?;
     let (extracted, located) = executing.locate_rows(&mut session, before.as_ref(), extracted).await?;

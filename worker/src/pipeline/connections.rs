@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use super::RunContext;
-use super::folder::{self, WorkFolder};
+use super::folder::WorkFolder;
+use super::{RunContext, output};
 use crate::error::{PipelineError, Result};
 use crate::extract::probe::{ProbeProblem, ProbeReport, probe};
 use crate::extract::{ExtractContext, YoungFiles};
@@ -34,7 +34,7 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
     }
     report.connections.push(try_target(context).await);
     // A run would fail before it reads anything.
-    if let Err(error) = folder::check_combined(context, &folder::combined_path(context)) {
+    if let Err(error) = output::check(context, &extract).await {
         let what = "combined CSV".to_owned();
         report.connections.push(ProbeReport { what, ..ProbeReport::failed(ProbeProblem::from(&error)) });
     }

@@ -13,7 +13,7 @@ use super::begin::{Beginning, Finished, begin};
 use super::folder::{self, WorkFolder};
 use super::json_rows::{self, Located};
 use super::refuse::{refuse_failed_source, refuse_incomplete_replace};
-use super::{RunContext, replay};
+use super::{RunContext, output, replay};
 use crate::contract::decide::{self, Decision};
 use crate::error::{PipelineError, Result};
 use crate::extract::{self, ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, YoungFiles};
@@ -26,6 +26,7 @@ use crate::load::session::{Before, Session};
 use crate::load::{self, Loaded, Work, known_rows, rows_at};
 use crate::progress::Stage;
 use crate::report::{RunReport, Stages};
+use crate::roots::OutputPlace;
 
 /// A file that keeps changing is read this often before it is left for the next run.
 const TRIES_PER_FILE: usize = 3;
@@ -35,31 +36,29 @@ const TRIES_PER_TABLE: usize = 5;
 /// Number of times that a load is tried when the table refuses rows, each time without the rows found so far.
 const TRIES_PER_REFUSAL: usize = 8;
 /// What is read, and what comes of it.
-struct Purpose<'a> {
+struct Purpose {
     /// The files, when they are not to be extracted from the config's sources.
     given: Option<Vec<InputFile>>,
     /// Rejected rows that are in them.
     replayed: Vec<i64>,
     /// Where the combined CSV goes.
-    csv: Option<&'a Path>,
+    csv: Option<Arc<OutputPlace>>,
     /// Everything is rolled back in the end.
     dry: bool,
 }
 
 /// Extracts, validates and loads.
 pub async fn run(context: &RunContext) -> Result<RunReport> {
-    let path = folder::combined_path(context);
     let (mut session, report) = match begin(context).await? {
         Beginning::Loaded(Finished { session, mut report, unfinished_csv }) => {
-            publish_left_behind(context, &mut report, unfinished_csv.as_deref(), &path);
+            publish_left_behind(context, &mut report, unfinished_csv.as_deref()).await;
             (session, *report)
         }
         Beginning::Nothing(mut session) => {
-            folder::open_combined(context, &path)?;
             let folder = WorkFolder::create(context)?;
-            let purpose = Purpose { given: None, replayed: Vec::new(), csv: Some(&path), dry: false };
+            let place = output::claim(context, &Executing::dry(context, folder.path()).extract_context()).await?;
+            let purpose = Purpose { given: None, replayed: Vec::new(), csv: Some(place), dry: false };
             let executing = Executing { context, folder: folder.path(), purpose };
-            folder::refuse_input(context, &path, &executing.extract_context()).await?;
             let report = executing.execute(&mut session).await?;
             (session, report)
         }
@@ -72,9 +71,10 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
 /// Does what a run would do, and rolls it back.
 pub async fn plan(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
-    folder::check_combined(context, &folder::combined_path(context))?;
     let folder = WorkFolder::create(context)?;
-    let report = Executing::dry(context, folder.path()).execute(&mut session).await?;
+    let executing = Executing::dry(context, folder.path());
+    output::check(context, &executing.extract_context()).await?;
+    let report = executing.execute(&mut session).await?;
     session.close().await;
     Ok(report)
 }
@@ -108,7 +108,7 @@ fn about(file: &str, sentence: &str) -> String {
 pub struct Executing<'a> {
     context: &'a RunContext,
     folder: &'a Path,
-    purpose: Purpose<'a>,
+    purpose: Purpose,
 }
 
 impl<'a> Executing<'a> {
@@ -346,7 +346,7 @@ impl<'a> Executing<'a> {
             memory: context.memory,
             commit: Commit::of(context),
             spool: self.folder,
-            csv: self.purpose.csv.map(|path| folder::open_combined(context, path)).transpose()?,
+            csv: self.purpose.csv.as_ref().map(output::open).transpose()?,
             replayed: self.purpose.replayed.clone(),
             rows_at: Vec::new(),
             dry: self.purpose.dry,
@@ -363,10 +363,13 @@ impl<'a> Executing<'a> {
         if self.purpose.dry {
             return report;
         }
-        if let Some(csv) = csv
-            && let Err(error) = csv.publish()
+        if let (Some(csv), Some(place)) = (csv, &self.purpose.csv)
+            && let Err(error) = output::publish(self.context, place, csv).await
         {
-            report.warnings.push(format!("the rows are loaded, but the combined CSV could not get its name: {error}"));
+            let next_step = error.next_step();
+            report.warnings.push(format!(
+                "the rows are loaded, but the combined CSV could not get its name: {error}. {next_step}"
+            ));
             report.combined_csv = None;
         }
         let moved = extract::sftp::after_load(&self.context.config.sources, loaded, &self.extract_context()).await;

@@ -17,6 +17,7 @@ mod connections;
 mod execute;
 pub mod folder;
 mod json_rows;
+mod output;
 mod refuse;
 mod replay;
 mod undo;

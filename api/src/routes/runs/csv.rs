@@ -15,22 +15,22 @@ use uuid::Uuid;
 use super::find;
 use crate::AppState;
 use crate::audit::Origin;
-use crate::auth::Admin;
+use crate::auth::{AdminData, OnPipelines};
 use crate::download;
 use crate::error::{Error, Problem, Result};
 use crate::extract::Path;
 
 /// The combined CSV a run wrote: all its rows as they were validated.
-#[utoipa::path(get, path = "/runs/{id}/csv", tag = "runs", security(("token" = [])), responses(
+#[utoipa::path(get, path = "/runs/{id}/csv", tag = "runs", security(("token" = []), ("api_token" = ["data"])), responses(
     (status = 200, content_type = "text/csv", body = String), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub async fn download(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<AdminData>,
     origin: Origin,
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
-    let run = find(&state, id).await?;
+    let run = find(&state, &caller, id).await?;
     let written = run.report.as_ref().and_then(|report| report["combined_csv"].as_str()).map(PathBuf::from);
     let written = written.ok_or_else(|| Error::NotFound(format!("combined CSV of the run {id}")))?;
     let Some(file) = open_output(&state.settings.data_dir, &written).await else {

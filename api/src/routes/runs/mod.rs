@@ -23,7 +23,7 @@ use super::configs;
 use super::logs::{LineQuery, LineView, newest_first};
 use crate::AppState;
 use crate::audit::AuditNote;
-use crate::auth::Admin;
+use crate::auth::{Caller, OnPipelines, Read, Trigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params, Path};
 use crate::once::Once;
@@ -69,17 +69,17 @@ struct RunPage {
     data: Vec<RunView>,
     /// Send it back as `cursor` to get older ones.
     next: Option<String>,
-    /// How many runs there are in each state, whatever the filter.
+    /// How many runs there are in each state, whatever the filter; of the pipelines the caller may see.
     #[schema(value_type = Object)]
     counts: Map<String, Value>,
 }
 
 /// Runs, newest first.
-#[utoipa::path(get, path = "/runs", tag = "runs", security(("token" = [])), params(PageQuery, RunQuery), responses(
+#[utoipa::path(get, path = "/runs", tag = "runs", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, RunQuery), responses(
     (status = 200, body = RunPage), (status = 401, body = Problem), (status = 403, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
-    _admin: Admin,
+    caller: OnPipelines<Read>,
     Params(page): Params<PageQuery>,
     Params(query): Params<RunQuery>,
 ) -> Result<Json<RunPage>> {
@@ -94,9 +94,10 @@ async fn list(
         schedule_id: query.schedule_id,
         parent_id: query.parent_id,
         subject_id: query.subject_id,
+        names: caller.pipelines(),
     };
     let rows = runs::list(&state.db, &filter, page.after()?, page.fetch()).await?;
-    let found = runs::counts(&state.db).await?;
+    let found = runs::counts(&state.db, caller.pipelines()).await?;
     let mut counts: Map<String, Value> = ["queued", "running", "succeeded", "failed", "stopped"]
         .map(|state| (state.to_owned(), json!(0)))
         .into_iter()
@@ -107,33 +108,36 @@ async fn list(
 }
 
 /// One run, with its report once it finished.
-#[utoipa::path(get, path = "/runs/{id}", tag = "runs", security(("token" = [])), responses(
+#[utoipa::path(get, path = "/runs/{id}", tag = "runs", security(("token" = []), ("api_token" = ["read"])), responses(
     (status = 200, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem)))]
-async fn one(State(state): State<AppState>, _admin: Admin, Path(id): Path<Uuid>) -> Result<Json<RunView>> {
-    Ok(Json(find(&state, id).await?.into()))
+async fn one(State(state): State<AppState>, caller: OnPipelines<Read>, Path(id): Path<Uuid>) -> Result<Json<RunView>> {
+    Ok(Json(find(&state, &caller, id).await?.into()))
 }
 
-/// A run that must exist.
+/// A run that must exist, for a caller who may touch its pipeline.
 ///
 /// # Errors
-/// 404 when it does not.
-pub async fn find(state: &AppState, id: Uuid) -> Result<Run> {
-    runs::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("run {id}")))
+/// 404 when it does not exist, 403 when the caller's API token is bound to other pipelines.
+pub async fn find(state: &AppState, caller: &Caller, id: Uuid) -> Result<Run> {
+    let run = runs::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("run {id}")))?;
+    caller.reach(&run.name)?;
+    Ok(run)
 }
 
 /// Stops a run: at once when it has not started, else at the next batch boundary. Nothing is half-loaded. While it is
 /// unknown whether the run loaded, it waits until its target answers, and ends as stopped if it did not load.
-#[utoipa::path(post, path = "/runs/{id}/stop", tag = "runs", security(("token" = [])), responses(
+#[utoipa::path(post, path = "/runs/{id}/stop", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), responses(
     (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn stop(
     State(state): State<AppState>,
-    _admin: Admin,
+    caller: OnPipelines<Trigger>,
     note: AuditNote,
     Path(id): Path<Uuid>,
 ) -> Result<(StatusCode, Json<RunView>)> {
     note.object("run", id);
+    find(&state, &caller, id).await?;
     let mut tx = state.db.begin().await?;
     let run = match runs::request_stop(&mut tx, id).await? {
         None => return Err(Error::NotFound(format!("run {id}"))),
@@ -146,24 +150,24 @@ async fn stop(
             ));
         }
     };
-    tx.commit().await?;
+    note.commit(tx, StatusCode::ACCEPTED).await?;
     Ok((StatusCode::ACCEPTED, Json(run.into())))
 }
 
 /// Repeats a finished run as a new run. A replay or an undo is repeated for the same run. Refused while it is unknown
 /// whether the run loaded.
-#[utoipa::path(post, path = "/runs/{id}/retry", tag = "runs", security(("token" = [])), responses(
+#[utoipa::path(post, path = "/runs/{id}/retry", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), responses(
     (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn retry(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<Trigger>,
     once: Once,
     note: AuditNote,
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
     note.object("run", id);
-    let old = find(&state, id).await?;
+    let old = find(&state, &caller, id).await?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &id).await? {
         return Ok(known);
@@ -173,7 +177,7 @@ async fn retry(
     }
     match runs::retry(&mut tx, id, traceparent(), caller.name()).await? {
         None => Err(Error::NotFound(format!("run {id}"))),
-        Some(RetryAnswer::Started(run)) => accepted(&once, tx, &caller, *run).await,
+        Some(RetryAnswer::Started(run)) => accepted((&once, &note), tx, &caller, *run).await,
         Some(RetryAnswer::Unknown(run)) => Err(unknown(&run)),
         Some(RetryAnswer::Unfinished(run)) => Err(Error::conflict(
             "not_finished",
@@ -197,17 +201,17 @@ fn unknown(run: &Run) -> Error {
 }
 
 /// Log lines about a run, newest first.
-#[utoipa::path(get, path = "/runs/{id}/logs", tag = "runs", security(("token" = [])), params(PageQuery, LineQuery), responses(
+#[utoipa::path(get, path = "/runs/{id}/logs", tag = "runs", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, LineQuery), responses(
     (status = 200, body = Page<LineView>), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem)))]
 async fn lines(
     State(state): State<AppState>,
-    _admin: Admin,
+    caller: OnPipelines<Read>,
     Path(id): Path<Uuid>,
     Params(page): Params<PageQuery>,
     Params(query): Params<LineQuery>,
 ) -> Result<Json<Page<LineView>>> {
-    find(&state, id).await?;
+    find(&state, &caller, id).await?;
     let filter = LineQuery { run_id: Some(id), ..query }.filter()?;
     Ok(Json(newest_first(&state, filter, &page).await?))
 }
@@ -220,11 +224,15 @@ struct AttemptList {
 }
 
 /// The starts of a run: which worker tried when, and how it ended.
-#[utoipa::path(get, path = "/runs/{id}/attempts", tag = "runs", security(("token" = [])), responses(
+#[utoipa::path(get, path = "/runs/{id}/attempts", tag = "runs", security(("token" = []), ("api_token" = ["read"])), responses(
     (status = 200, body = AttemptList), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem)))]
-async fn attempts(State(state): State<AppState>, _admin: Admin, Path(id): Path<Uuid>) -> Result<Json<AttemptList>> {
-    find(&state, id).await?;
+async fn attempts(
+    State(state): State<AppState>,
+    caller: OnPipelines<Read>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<AttemptList>> {
+    find(&state, &caller, id).await?;
     let attempts = runs::attempts(&state.db, id).await?;
     Ok(Json(AttemptList { data: attempts.into_iter().map(Into::into).collect() }))
 }

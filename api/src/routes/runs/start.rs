@@ -19,7 +19,7 @@ use super::view::RunView;
 use super::{configs, find, unknown};
 use crate::AppState;
 use crate::audit::AuditNote;
-use crate::auth::{Admin, Caller};
+use crate::auth::{Caller, OnPipelines, Trigger as MayTrigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Path};
 use crate::once::Once;
@@ -65,18 +65,19 @@ impl StartKind {
 }
 
 /// Runs a config version once, without monitoring. Also plans, checks and connection tests: a worker does them.
-#[utoipa::path(post, path = "/runs", tag = "runs", security(("token" = [])), request_body = StartRun, responses(
+#[utoipa::path(post, path = "/runs", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), request_body = StartRun, responses(
     (status = 202, body = RunView), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub async fn start(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<MayTrigger>,
     once: Once,
     note: AuditNote,
     Json(request): Json<StartRun>,
 ) -> Result<Response> {
-    let config = configs::find(&state, request.config_id).await?;
+    let config = configs::find(&state, &caller, request.config_id).await?;
     let pipeline = pipeline_of(&state, &config).await?;
+    caller.reach(&pipeline.name)?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &request).await? {
         return Ok(known);
@@ -99,23 +100,23 @@ pub async fn start(
     };
     note.object("run", run.id);
     note.detail("kind", request.kind.as_str());
-    accepted(&once, tx, &caller, run).await
+    accepted((&once, &note), tx, &caller, run).await
 }
 
 /// Takes back what a run loaded. Skipped rows may load again afterwards.
-#[utoipa::path(post, path = "/runs/{id}/undo", tag = "runs", security(("token" = [])), responses(
+#[utoipa::path(post, path = "/runs/{id}/undo", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), responses(
     (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn undo(
     State(state): State<AppState>,
-    Admin(caller): Admin,
+    caller: OnPipelines<MayTrigger>,
     once: Once,
     note: AuditNote,
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
     note.object("run", id);
-    let run = find(&state, id).await?;
-    let config = configs::find(&state, run.config_id).await?;
+    let run = find(&state, &caller, id).await?;
+    let config = configs::find(&state, &caller, run.config_id).await?;
     let pipeline = pipeline_of(&state, &config).await?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &id).await? {
@@ -124,7 +125,7 @@ pub async fn undo(
     can_be_undone(&mut tx, &run, &pipeline).await?;
     let kind = Kind { subject: Some(id), ..Kind::new("undo") };
     let undo = of_config(&mut tx, &caller, &config, &pipeline, kind).await?;
-    accepted(&once, tx, &caller, undo).await
+    accepted((&once, &note), tx, &caller, undo).await
 }
 
 async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConfig) -> Result<()> {
@@ -217,10 +218,15 @@ pub async fn of_config(
 ///
 /// # Errors
 /// When the database is away.
-pub async fn accepted(once: &Once, mut tx: Transaction<'_, Postgres>, caller: &Caller, run: Run) -> Result<Response> {
+pub async fn accepted(
+    (once, note): (&Once, &AuditNote),
+    mut tx: Transaction<'_, Postgres>,
+    caller: &Caller,
+    run: Run,
+) -> Result<Response> {
     let location = format!("/runs/{}", run.id);
     let answer = once.answer(&mut tx, caller, StatusCode::ACCEPTED, Some(location), &RunView::from(run)).await?;
-    tx.commit().await?;
+    note.commit(tx, StatusCode::ACCEPTED).await?;
     Ok(answer)
 }
 

@@ -90,7 +90,7 @@ pub fn servers_in(folder: &Folder) -> Vec<i32> {
     }
 }
 
-fn server_processes(folder: &Folder) -> Vec<i32> {
+pub fn server_processes(folder: &Folder) -> Vec<i32> {
     let data = folder.path().join("data/postgres/data");
     let data = data.to_string_lossy();
     let processes = std::fs::read_dir("/proc").expect("the processes").flatten();

@@ -1,9 +1,12 @@
-import { ChangeDetectionStrategy, Component, inject, input } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, input, signal } from '@angular/core';
 import { Router } from '@angular/router';
+import { Observable, finalize } from 'rxjs';
 
-import { AuditView } from '../core/api/models';
+import { AuditView, Verification } from '../core/api/models';
 import { SystemApi } from '../core/api/system';
+import { saveAnswer } from '../core/files';
 import { paged } from '../core/paged';
+import { Problem, toProblem } from '../core/problem';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
@@ -29,9 +32,27 @@ export class Audit {
   readonly actor = input<string>();
   readonly action = input<string>();
   readonly outcome = input<string>();
+  readonly object = input<string>();
+  /** The first day, `2026-11-29`. */
+  readonly from = input<string>();
+  /** The last day. */
+  readonly to = input<string>();
+
+  protected readonly verification = signal<Verification | undefined>(undefined);
+  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly busy = signal(false);
+
+  private readonly only = computed(() => ({
+    actor: this.actor(),
+    action: this.action(),
+    outcome: this.outcome(),
+    object: this.object(),
+    from: startOf(this.from()),
+    to: startOf(this.to(), 1),
+  }));
 
   protected readonly list = paged(
-    () => ({ actor: this.actor(), action: this.action(), outcome: this.outcome() }),
+    () => this.only(),
     (only, cursor) => this.api.audit(only, 50, cursor),
     (row) => row.id,
     { every: AGAIN_MS },
@@ -44,10 +65,38 @@ export class Audit {
     void this.router.navigate([], { queryParams, queryParamsHandling: 'merge', replaceUrl: true });
   }
 
+  /** Checks that every row is there and as it was written. */
+  protected verify(): void {
+    this.verification.set(undefined);
+    this.act(this.api.auditVerification(), (verdict) => this.verification.set(verdict));
+  }
+
+  /** Saves the rows that match as CSV. */
+  protected save(): void {
+    this.act(this.api.auditCsv(this.only()), (answer) => saveAnswer(answer, 'audit.csv'));
+  }
+
+  private act<T>(call: Observable<T>, done: (answer: T) => void): void {
+    this.busy.set(true);
+    this.problem.set(undefined);
+    call.pipe(finalize(() => this.busy.set(false))).subscribe({
+      next: done,
+      error: (error: unknown) => this.problem.set(toProblem(error)),
+    });
+  }
+
   /** What else was noted, as `key: value`. */
   protected details(row: AuditView): string[] {
     return Object.entries(row.detail ?? {})
       .filter(([, value]) => value !== null)
       .map(([key, value]) => `${key}: ${typeof value === 'string' ? value : JSON.stringify(value)}`);
   }
+}
+
+/** The instant a day begins where the reader is, some days later. `undefined` without a valid day. */
+function startOf(day: string | undefined, later = 0): string | undefined {
+  // With a time and no zone, the text is read as local time.
+  const start = new Date(`${day ?? ''}T00:00`);
+  start.setDate(start.getDate() + later);
+  return Number.isNaN(start.getTime()) ? undefined : start.toISOString();
 }

@@ -4,6 +4,7 @@ import { Router } from '@angular/router';
 import { tap } from 'rxjs';
 
 import { Connection } from './connection';
+import { toProblem } from './problem';
 import { Session } from './session';
 
 /** Sends the token along, and notices when the server refuses it or does not answer. */
@@ -24,10 +25,15 @@ export const sessionInterceptor: HttpInterceptorFn = (request, next) => {
         if (!(error instanceof HttpErrorResponse)) return;
         if (error.status === 0) connection.silent();
         else connection.answered();
-        // Only an answer to the token still in use ends the session.
-        if (error.status === 401 && token !== undefined && session.token() === token) {
+        const login = request.url.endsWith('/auth/login');
+        // Only an answer to the token still in use ends the session, not a login on top of it that failed.
+        if (error.status === 401 && !login && token !== undefined && session.token() === token) {
           session.end();
           void router.navigate(['/login'], { queryParams: { why: 'expired', back: router.url } });
+        }
+        // This installation asks for a second factor: nothing else is open until it is set up.
+        if (error.status === 403 && toProblem(error).code === 'second_factor_missing') {
+          void router.navigate(['/account']);
         }
       },
     }),

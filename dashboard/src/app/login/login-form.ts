@@ -2,6 +2,8 @@ import {
   ChangeDetectionStrategy,
   Component,
   ElementRef,
+  Injector,
+  afterNextRender,
   inject,
   input,
   linkedSignal,
@@ -18,7 +20,7 @@ import { Session } from '../core/session';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 
-/** Name and password; begins the session when the server accepts them. */
+/** Name and password, then the code of a second factor if there is one; begins the session when the server accepts them. */
 @Component({
   selector: 'app-login-form',
   templateUrl: './login-form.html',
@@ -29,8 +31,10 @@ import { ProblemView } from '../shared/problem-view';
 export class LoginForm {
   private readonly auth = inject(AuthApi);
   private readonly session = inject(Session);
+  private readonly injector = inject(Injector);
   private readonly usernameBox = viewChild.required<ElementRef<HTMLInputElement>>('usernameBox');
   private readonly passwordBox = viewChild.required<ElementRef<HTMLInputElement>>('passwordBox');
+  private readonly codeBox = viewChild<ElementRef<HTMLInputElement>>('codeBox');
 
   /** Who logs in again; they only type the password. */
   readonly fixedName = input<string>();
@@ -38,6 +42,8 @@ export class LoginForm {
 
   protected readonly username = linkedSignal(() => this.fixedName() ?? '');
   protected readonly password = signal('');
+  /** The code of the second step; `undefined` in the first one. */
+  protected readonly code = signal<string | undefined>(undefined);
   protected readonly shown = signal(false);
   protected readonly busy = signal(false);
   protected readonly problem = signal<Problem | undefined>(undefined);
@@ -46,25 +52,48 @@ export class LoginForm {
     if (this.busy()) return;
     if (this.username().trim() === '') return this.usernameBox().nativeElement.focus();
     if (this.password() === '') return this.passwordBox().nativeElement.focus();
+    if (this.code()?.trim() === '') return this.codeBox()?.nativeElement.focus();
     this.busy.set(true);
     this.problem.set(undefined);
     this.auth
-      .login(this.username().trim(), this.password())
+      .login(this.username().trim(), this.password(), this.code()?.trim())
       .pipe(finalize(() => this.busy.set(false)))
       .subscribe({
         next: ({ token, role }) => {
           this.session.begin(token, role === 'admin' ? 'admin' : 'user');
           this.loggedIn.emit();
         },
-        error: (error: unknown) => {
-          this.problem.set(explain(toProblem(error)));
-          this.passwordBox().nativeElement.select();
-        },
+        error: (error: unknown) => this.refused(toProblem(error)),
       });
+  }
+
+  /** Another name or password begins again with the first step. */
+  protected startOver(): void {
+    this.code.set(undefined);
+    this.problem.set(undefined);
+  }
+
+  private refused(problem: Problem): void {
+    if (problem.code === 'second_factor_required') {
+      this.code.set('');
+      afterNextRender(() => this.codeBox()?.nativeElement.focus(), { injector: this.injector });
+      return;
+    }
+    this.problem.set(explain(problem));
+    if (problem.code === 'wrong_code') return this.codeBox()?.nativeElement.select();
+    if (problem.status === 401) this.code.set(undefined);
+    this.passwordBox().nativeElement.select();
   }
 }
 
 function explain(problem: Problem): Problem {
+  if (problem.code === 'wrong_code') {
+    return {
+      ...problem,
+      nextStep: 'Wait for the next code of your app. A recovery code works once, too.',
+      requestId: undefined,
+    };
+  }
   if (problem.status !== 401) return problem;
   return {
     ...problem,

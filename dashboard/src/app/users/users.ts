@@ -1,6 +1,7 @@
 import { ChangeDetectionStrategy, Component, inject } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
 import { MatMenuModule } from '@angular/material/menu';
+import { Observable } from 'rxjs';
 
 import { UserView } from '../core/api/models';
 import { SystemApi } from '../core/api/system';
@@ -40,6 +41,10 @@ export class Users {
     this.work({ kind: 'add' }, 'was added');
   }
 
+  protected addServiceAccount(): void {
+    this.work({ kind: 'service' }, 'was added');
+  }
+
   protected setPassword(user: UserView): void {
     this.work({ kind: 'password', user }, 'has a new password');
   }
@@ -73,6 +78,33 @@ export class Users {
       });
   }
 
+  protected endSessions(user: UserView): void {
+    this.confirmation
+      .ask({
+        title: `End all sessions of ${user.username}?`,
+        words: 'Every browser and program that is logged in with this name has to log in again.',
+        yes: 'End the sessions',
+        danger: true,
+      })
+      .subscribe((yes) => {
+        if (yes) this.send(this.api.endSessionsOf(user.id), `The sessions of ${user.username} have ended`);
+      });
+  }
+
+  protected resetSecondFactor(user: UserView): void {
+    this.confirmation
+      .ask({
+        title: `Reset the second factor of ${user.username}?`,
+        words:
+          'Logins then need only the password, until a new second factor is set up. The sessions end now.',
+        yes: 'Reset it',
+        danger: true,
+      })
+      .subscribe((yes) => {
+        if (yes) this.send(this.api.resetSecondFactor(user.id), `${user.username} has no second factor now`);
+      });
+  }
+
   protected remove(user: UserView): void {
     this.confirmation
       .ask({
@@ -82,11 +114,7 @@ export class Users {
         danger: true,
       })
       .subscribe((yes) => {
-        if (!yes) return;
-        this.api.removeUser(user.id).subscribe({
-          next: () => this.done(`${user.username} was removed`),
-          error: (error: unknown) => this.toaster.warn(toProblem(error)),
-        });
+        if (yes) this.send(this.api.removeUser(user.id), `${user.username} was removed`);
       });
   }
 
@@ -100,8 +128,12 @@ export class Users {
   }
 
   private change(user: UserView, change: { role?: Role; disabled?: boolean }, words: string): void {
-    this.api.changeUser(user.id, change).subscribe({
-      next: () => this.done(`${user.username} ${words}`),
+    this.send(this.api.changeUser(user.id, change), `${user.username} ${words}`);
+  }
+
+  private send(call: Observable<unknown>, words: string): void {
+    call.subscribe({
+      next: () => this.done(words),
       error: (error: unknown) => this.toaster.warn(toProblem(error)),
     });
   }

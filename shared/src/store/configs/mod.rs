@@ -163,6 +163,15 @@ fn content_key_of(hashes: &[(String, [u8; 32])], sealed: &Sealed, keys: &KeyRing
     by_key(hashes).or_else(|| by_key(&content_keys(keys, text)))
 }
 
+/// The version of this text, whichever key of the ring it was kept under.
+pub async fn find_by_text(
+    db: impl PgExecutor<'_>,
+    keys: &KeyRing,
+    text: &Secret,
+) -> sqlx::Result<Option<ConfigVersion>> {
+    find_by_content(db, &content_keys(keys, text)).await
+}
+
 async fn find_by_content(
     db: impl PgExecutor<'_>,
     hashes: &[(String, [u8; 32])],
@@ -186,10 +195,11 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Confi
 
 /// Versions that contain `search` in their name, their preview, their author's name or as their number, newest first.
 ///
-/// Upper and lower case are the same.
+/// Upper and lower case are the same. `names` keeps only versions of these pipelines.
 pub async fn search(
     db: impl PgExecutor<'_>,
     search: &str,
+    names: Option<&[String]>,
     before: Option<i32>,
     limit: i64,
 ) -> sqlx::Result<Vec<ConfigVersion>> {
@@ -198,11 +208,13 @@ pub async fn search(
          where ($2::integer is null or version < $2)
            and (strpos(lower(name), lower($1)) > 0 or strpos(lower(yaml_preview), lower($1)) > 0
                 or strpos(lower(created_by), lower($1)) > 0 or version::text = ltrim(lower($1), 'v'))
+           and ($4::text[] is null or name = any($4))
          order by version desc limit $3"
     )))
     .bind(search)
     .bind(before)
     .bind(limit)
+    .bind(names)
     .fetch_all(db)
     .await
 }
@@ -232,13 +244,21 @@ pub async fn history(db: impl PgExecutor<'_>, before: Option<i32>, limit: i64) -
     .await
 }
 
-/// Versions, newest first, those before `before` when given.
-pub async fn list(db: impl PgExecutor<'_>, before: Option<i32>, limit: i64) -> sqlx::Result<Vec<ConfigVersion>> {
+/// Versions, newest first, those before `before` when given. `names` keeps only versions of these pipelines.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    names: Option<&[String]>,
+    before: Option<i32>,
+    limit: i64,
+) -> sqlx::Result<Vec<ConfigVersion>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {COLUMNS} from config_history where $1::integer is null or version < $1 order by version desc limit $2"
+        "select {COLUMNS} from config_history
+         where ($1::integer is null or version < $1) and ($3::text[] is null or name = any($3))
+         order by version desc limit $2"
     )))
     .bind(before)
     .bind(limit)
+    .bind(names)
     .fetch_all(db)
     .await
 }

@@ -25,6 +25,8 @@ pub struct RunFilter<'a> {
     pub parent_id: Option<Uuid>,
     /// Only replays and undos of this run.
     pub subject_id: Option<Uuid>,
+    /// Only of these pipelines.
+    pub names: Option<&'a [String]>,
 }
 
 /// Runs, newest first; those older than `before` when given.
@@ -59,6 +61,9 @@ pub async fn list(
     if let Some(subject_id) = filter.subject_id {
         query.push(" and subject_id = ").push_bind(subject_id);
     }
+    if let Some(names) = filter.names {
+        query.push(" and name = any(").push_bind(names).push(")");
+    }
     if let Some(before) = before {
         query.push(" and id < ").push_bind(before);
     }
@@ -66,17 +71,23 @@ pub async fn list(
     query.build_query_as().fetch_all(db).await
 }
 
-/// How many runs are in which state. States without runs are left out.
-pub async fn counts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(String, i64)>> {
-    sqlx::query_as("select state, count(*) from runs group by state order by state").fetch_all(db).await
+/// How many runs are in which state, of all pipelines or of these. States without runs are left out.
+pub async fn counts(db: impl PgExecutor<'_>, names: Option<&[String]>) -> sqlx::Result<Vec<(String, i64)>> {
+    sqlx::query_as(
+        "select state, count(*) from runs where $1::text[] is null or name = any($1) group by state order by state",
+    )
+    .bind(names)
+    .fetch_all(db)
+    .await
 }
 
-/// Combined CSVs of this file name that runs have written, wherever they are.
-pub async fn combined_csvs(db: impl PgExecutor<'_>, file_name: &str) -> sqlx::Result<Vec<String>> {
+/// Combined CSVs of this file name that runs of a pipeline have written, wherever they are.
+pub async fn combined_csvs(db: impl PgExecutor<'_>, pipeline: &str, file_name: &str) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "select distinct csv from (select report->>'combined_csv' csv from runs) written
-         where right(csv, char_length($1) + 1) = '/' || $1",
+        "select distinct csv from (select report->>'combined_csv' csv from runs where name = $1) written
+         where right(csv, char_length($2) + 1) = '/' || $2",
     )
+    .bind(pipeline)
     .bind(file_name)
     .fetch_all(db)
     .await

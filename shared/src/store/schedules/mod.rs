@@ -206,6 +206,8 @@ pub struct ScheduleFilter<'a> {
     pub name: Option<&'a str>,
     /// Only of this config version.
     pub config_id: Option<i64>,
+    /// Only of these pipelines.
+    pub names: Option<&'a [String]>,
 }
 
 /// Schedules, newest first; those older than `before` when given.
@@ -224,6 +226,9 @@ pub async fn list(
     }
     if let Some(config_id) = filter.config_id {
         query.push(" and config_id = ").push_bind(config_id);
+    }
+    if let Some(names) = filter.names {
+        query.push(" and name = any(").push_bind(names).push(")");
     }
     if let Some(before) = before {
         query.push(" and id < ").push_bind(before);

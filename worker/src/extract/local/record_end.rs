@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
 
 use crate::extract::{Compression, Format};
 
@@ -11,14 +10,13 @@ const EDGE_BYTES: u64 = 64;
 
 /// Whether a file is certain to end with a whole record. A file that is packed, or not in an encoding in which a line
 /// end is one byte, is never certain.
-pub(super) fn ends_with_a_record(path: &Path, (format, compression): (Format, Compression)) -> io::Result<bool> {
+pub(super) fn ends_with_a_record(file: &mut File, (format, compression): (Format, Compression)) -> io::Result<bool> {
     if compression != Compression::None {
         return Ok(false);
     }
-    let mut file = File::open(path)?;
     let size = file.metadata()?.len();
-    let start = edge(&mut file, 0)?;
-    let end = edge(&mut file, size.saturating_sub(EDGE_BYTES))?;
+    let start = edge(file, 0)?;
+    let end = edge(file, size.saturating_sub(EDGE_BYTES))?;
     let is_wide = start.starts_with(&[0xFF, 0xFE]) || start.starts_with(&[0xFE, 0xFF]) || end.contains(&0);
     Ok(!is_wide && is_whole(format, &start, &end))
 }
@@ -70,7 +68,8 @@ mod tests {
         let path = folder.path().join("a");
         let certain = |bytes: &[u8], compression| {
             std::fs::write(&path, bytes).expect("a file");
-            ends_with_a_record(&path, (Format::Csv, compression)).expect("readable")
+            let mut file = File::open(&path).expect("a file");
+            ends_with_a_record(&mut file, (Format::Csv, compression)).expect("readable")
         };
         assert!(certain(b"a\n1\n", Compression::None));
         assert!(!certain(b"a\n1\n", Compression::Gzip));

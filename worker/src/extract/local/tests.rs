@@ -57,7 +57,7 @@ impl Case {
             stop: &CancellationToken::new(),
             young: YoungFiles::LeaveOut,
         };
-        Listing { index: 0, source: &self.source, scope }.list().map(|listed| listed.extracted)
+        Listing::new(0, &self.source, scope).list().map(|listed| listed.extracted)
     }
 
     fn names(&self) -> Vec<String> {
@@ -262,6 +262,44 @@ fn a_listing_stops_when_asked() {
     stop.cancel();
     let roots = Roots::default();
     let scope = super::Scope { base: case.base(), roots: &roots, never: &[], stop: &stop, young: YoungFiles::LeaveOut };
-    let stopped = Listing { index: 0, source: &case.source, scope }.list();
+    let stopped = Listing::new(0, &case.source, scope).list();
     assert!(matches!(stopped, Err(PipelineError::Stopped)));
+}
+
+#[test]
+fn a_folder_whose_files_are_exchanged_for_links_gives_no_byte_from_outside() {
+    const ROUNDS: usize = 3_000;
+    let mut case = Case::new("in").file("in/a.csv").file("in/deep/b.csv").file("outside/a.csv").file("outside/b.csv");
+    let base = case.base().to_owned();
+    for name in ["a.csv", "b.csv"] {
+        fs::write(base.join("outside").join(name), "secret").expect("a file");
+    }
+    case.source.recursive = true;
+    case.roots = vec![base.join("in")].into();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let (link, fresh) = (base.join("link"), base.join("fresh"));
+                symlink(base.join("outside/a.csv"), &link).expect("a link");
+                fs::rename(&link, base.join("in/a.csv")).expect("exchanged");
+                fs::write(&fresh, "a\n1\n").expect("a file");
+                fs::rename(&fresh, base.join("in/a.csv")).expect("exchanged");
+                fs::rename(base.join("in/deep"), base.join("kept")).expect("moved");
+                symlink(base.join("outside"), base.join("in/deep")).expect("a link");
+                fs::remove_file(base.join("in/deep")).expect("removed");
+                fs::rename(base.join("kept"), base.join("in/deep")).expect("moved");
+            }
+        });
+        let mut read = 0;
+        for _ in 0..ROUNDS {
+            for file in case.list().map(|listed| listed.files).unwrap_or_default() {
+                let Ok(text) = file.open().and_then(std::io::read_to_string) else { continue };
+                assert_eq!(text, "a\n1\n", "{}", file.name);
+                read += 1;
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(read > 0, "some of the files were read");
+    });
 }

@@ -1,21 +1,24 @@
 //! Walks a folder: every entry that is no folder, in name order, each with what it is.
 
 use std::collections::{HashSet, VecDeque};
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, Dir, FileType, statat};
 use tokio_util::sync::CancellationToken;
 
 use crate::extract::words::unreadable;
-use crate::roots::Roots;
+use crate::roots::{OpenError, Opened, Roots};
 
 /// What a path is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A regular file.
-    File,
+    /// A regular file. Its path without links.
+    File(PathBuf),
     /// Its name starts with a dot: it belongs to another program.
     Hidden,
     /// A FIFO, socket or device: reading it could wait for ever.
@@ -33,91 +36,135 @@ pub(super) struct Found {
     pub kind: Kind,
 }
 
-impl Found {
-    /// Looks at a path, following links.
-    pub(super) fn at(path: PathBuf) -> Self {
-        let kind = match fs::metadata(&path) {
-            Err(error) => Kind::Refused(unreadable(&error)),
-            Ok(meta) => {
-                let file_type = meta.file_type();
-                if file_type.is_fifo() {
-                    Kind::Special("FIFO")
-                } else if file_type.is_socket() {
-                    Kind::Special("socket")
-                } else if file_type.is_block_device() || file_type.is_char_device() {
-                    Kind::Special("device")
-                } else {
-                    Kind::File
-                }
-            }
-        };
-        Self { path, kind }
-    }
+/// A folder that is to be looked into.
+struct Folder {
+    /// As people see it.
+    path: PathBuf,
+    /// Without links; `None`: its path has links that are still to be followed.
+    real: Option<PathBuf>,
 }
 
-/// Every file below a folder, in name order; folders below it only when `deep`. `None` when asked to stop.
+/// A walk through a folder and, when it is `deep`, through those below it.
+struct Walk<'a> {
+    roots: &'a Roots,
+    deep: bool,
+    all: Vec<Found>,
+    folders: Vec<Folder>,
+    /// Folders that links lead to. They come last, so that a folder is visited by its own path where there is one.
+    linked: VecDeque<Folder>,
+}
+
+/// Every file below an opened folder, in name order; folders below it only when `deep`. `None` when asked to stop.
 /// Hidden folders are passed over.
 pub(super) fn files(
     start: &Path,
+    opened: Opened,
     deep: bool,
     roots: &Roots,
     stop: &CancellationToken,
 ) -> io::Result<Option<Vec<Found>>> {
-    let mut all = Vec::new();
-    let mut seen = HashSet::new();
-    let (mut folders, mut linked) = (vec![start.to_owned()], VecDeque::new());
-    // Links come last, so that a folder is visited by its own path where there is one.
-    while let Some(folder) = folders.pop().or_else(|| linked.pop_front()) {
+    let mut walk = Walk { roots, deep, all: Vec::new(), folders: Vec::new(), linked: VecDeque::new() };
+    let mut seen = HashSet::from([node(&opened.file)?]);
+    if stop.is_cancelled() {
+        return Ok(None);
+    }
+    walk.look_into(start, &opened)?;
+    while let Some(Folder { path, real }) = walk.folders.pop().or_else(|| walk.linked.pop_front()) {
         if stop.is_cancelled() {
             return Ok(None);
         }
-        let opened = fs::metadata(&folder).and_then(|meta| Ok((meta, fs::read_dir(&folder)?)));
-        let (meta, entries) = match opened {
-            Err(error) if folder != start => {
-                all.push(Found { path: folder, kind: Kind::Closed(unreadable(&error)) });
-                continue;
-            }
-            opened => opened?,
+        let opened = match &real {
+            Some(real) => roots.open_real(real),
+            None => roots.open(&path),
         };
-        // A folder that several links lead to is visited once; a link to a folder above would lead in circles.
-        if !seen.insert((meta.dev(), meta.ino())) {
-            continue;
-        }
-        let mut links = Vec::new();
-        for entry in entries {
-            // An error here means that the rest of this folder cannot be listed.
-            let entry = match entry {
-                Err(error) if folder != start => {
-                    let reason = format!("it cannot be listed: {}", unreadable(&error));
-                    all.push(Found { path: folder.clone(), kind: Kind::Closed(reason) });
-                    break;
-                }
-                entry => entry?,
-            };
-            let path = entry.path();
-            let Ok(file_type) = entry.file_type() else {
-                all.push(Found::at(path));
-                continue;
-            };
-            if entry.file_name().as_encoded_bytes().starts_with(b".") {
-                let hidden = Found { path, kind: Kind::Hidden };
-                all.extend(file_type.is_file().then_some(hidden));
-            } else if file_type.is_symlink()
-                && let Err(reason) = roots.inside(&path)
-            {
-                all.push(Found { path, kind: Kind::Refused(format!("it is a link that {reason}")) });
-            } else if path.is_dir() {
-                let list = if file_type.is_symlink() { &mut links } else { &mut folders };
-                list.extend(deep.then_some(path));
-            } else {
-                all.push(Found::at(path));
+        let looked = opened.map_err(|error| reason(&error)).and_then(|opened| {
+            let node = node(&opened.file).map_err(|error| unreadable(&error))?;
+            // A folder that several links lead to is visited once; a link to a folder above would lead in circles.
+            if !seen.insert(node) {
+                return Ok(());
             }
+            walk.look_into(&path, &opened).map_err(|error| format!("it cannot be listed: {}", unreadable(&error)))
+        });
+        if let Err(reason) = looked {
+            walk.all.push(Found { path, kind: Kind::Closed(reason) });
+        }
+    }
+    walk.all.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Some(walk.all))
+}
+
+impl Walk<'_> {
+    /// Notes every entry of a folder. An error means that the rest of the folder cannot be listed.
+    fn look_into(&mut self, path: &Path, folder: &Opened) -> io::Result<()> {
+        let mut links = Vec::new();
+        for entry in Dir::read_from(&folder.file)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if matches!(name.as_bytes(), b"." | b"..") {
+                continue;
+            }
+            let kind = match entry.file_type() {
+                // Some file systems do not say it in the listing.
+                FileType::Unknown => statat(&folder.file, name, AtFlags::SYMLINK_NOFOLLOW)
+                    .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
+                known => known,
+            };
+            let path = path.join(name);
+            if name.as_bytes().starts_with(b".") {
+                self.all.extend((kind == FileType::RegularFile).then_some(Found { path, kind: Kind::Hidden }));
+                continue;
+            }
+            let kind = match kind {
+                FileType::Symlink => match self.roots.open(&path) {
+                    Ok(found) if found.file.metadata()?.is_dir() => {
+                        links.push(path);
+                        continue;
+                    }
+                    opened => kind_of_link(opened),
+                },
+                FileType::Directory => {
+                    let real = Some(folder.real.join(name));
+                    self.folders.extend(self.deep.then_some(Folder { path, real }));
+                    continue;
+                }
+                FileType::Fifo => Kind::Special("FIFO"),
+                FileType::Socket => Kind::Special("socket"),
+                FileType::CharacterDevice | FileType::BlockDevice => Kind::Special("device"),
+                FileType::RegularFile | FileType::Unknown => Kind::File(folder.real.join(name)),
+            };
+            self.all.push(Found { path, kind });
         }
         links.sort();
-        linked.extend(links);
+        self.linked.extend(links.into_iter().filter(|_| self.deep).map(|path| Folder { path, real: None }));
+        Ok(())
     }
-    all.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Some(all))
+}
+
+/// What a link that leads to no folder leads to.
+fn kind_of_link(opened: Result<Opened, OpenError>) -> Kind {
+    match opened {
+        Ok(found) => match found.special() {
+            Ok(None) => Kind::File(found.real),
+            Ok(Some(special)) => Kind::Special(special),
+            Err(error) => Kind::Refused(unreadable(&error)),
+        },
+        Err(OpenError::Unreadable(error)) => Kind::Refused(unreadable(&error)),
+        Err(refused) => Kind::Refused(format!("it is a link that {refused}")),
+    }
+}
+
+/// Why something cannot be opened, as a sentence about it.
+pub(super) fn reason(error: &OpenError) -> String {
+    match error {
+        OpenError::Unreadable(error) => unreadable(error),
+        refused => format!("it {refused}"),
+    }
+}
+
+/// What tells a folder from all others of this machine.
+fn node(folder: &File) -> io::Result<(u64, u64)> {
+    let meta = folder.metadata()?;
+    Ok((meta.dev(), meta.ino()))
 }
 
 /// Whether two paths are one file.

@@ -1,5 +1,6 @@
 //! Logging in: with a password, a private key, or both. Each is tried once, because more attempts would lock accounts.
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::error::{Result, SftpError};
 use super::host_key::HostKeyCheck;
 use crate::extract::ExtractContext;
 use crate::extract::words::unreadable;
+use crate::roots::OpenError;
 
 /// The key and the password of a config; at least one of the two is there. The key is read and decrypted already, so
 /// that a key that cannot be used is reported before a connection is made.
@@ -181,13 +183,17 @@ fn read(path: &str, context: &ExtractContext) -> Result<String, String> {
     let unreadable = |error: std::io::Error| {
         format!("it is no key, and as the path of one it cannot be read: {}", unreadable(&error))
     };
-    let inside = context.roots.inside(&path);
-    inside.map_err(|reason| format!("it is no key, and as the path of one it {reason}"))?;
-    let meta = std::fs::metadata(&path).map_err(unreadable)?;
-    match meta.is_file() && meta.len() <= KEY_BYTES {
-        true => std::fs::read_to_string(&path).map_err(unreadable),
-        false => Err("its file is no key".into()),
+    let opened = context.roots.open(&path).map_err(|error| match error {
+        OpenError::Unreadable(error) => unreadable(error),
+        refused => format!("it is no key, and as the path of one it {refused}"),
+    })?;
+    let meta = opened.file.metadata().map_err(unreadable)?;
+    if !meta.is_file() || meta.len() > KEY_BYTES {
+        return Err("its file is no key".into());
     }
+    let mut text = String::new();
+    opened.file.take(KEY_BYTES).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
 }
 
 fn why(error: &russh::keys::Error, has_passphrase: bool) -> String {

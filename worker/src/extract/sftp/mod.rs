@@ -273,6 +273,7 @@ fn input(
         source: index,
         name,
         path: spooled.to_owned(),
+        below: None,
         format: file.format,
         compression: file.compression,
         csv: source.csv.clone(),

@@ -1,6 +1,13 @@
 //! Tests of `combined.rs`.
 
+use std::fs;
+
 use super::*;
+use crate::roots::{PlaceError, Roots};
+
+fn place(path: &Path) -> Arc<OutputPlace> {
+    Arc::new(OutputPlace::make(&Roots::default(), path).expect("a place"))
+}
 
 fn entries(folder: &Path) -> usize {
     fs::read_dir(folder).expect("a folder").count()
@@ -11,7 +18,7 @@ fn the_file_appears_whole_and_replaces_the_last_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("deep/out.csv");
     for round in ["1", "2"] {
-        let mut csv = CombinedCsv::create(&path).expect("writable");
+        let mut csv = CombinedCsv::create(&place(&path)).expect("writable");
         for _ in 0..2 {
             csv.header(["id", "na,me"]).expect("written");
         }
@@ -23,7 +30,7 @@ fn the_file_appears_whole_and_replaces_the_last_one() {
         csv.end_row().expect("written");
         csv.sync().expect("synced");
         assert_eq!(path.exists(), round == "2", "nothing shows before it is published");
-        csv.publish().expect("published");
+        csv.publish(round == "2").expect("published");
     }
     let text = fs::read_to_string(&path).expect("a file");
     assert_eq!(text, "id,\"na,me\"\n2,\"a \"\"b\"\"\r\nc\"\n,\"\"\n");
@@ -34,11 +41,11 @@ fn the_file_appears_whole_and_replaces_the_last_one() {
 fn a_row_of_one_null_is_no_blank_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("out.csv");
-    let mut csv = CombinedCsv::create(&path).expect("writable");
+    let mut csv = CombinedCsv::create(&place(&path)).expect("writable");
     csv.header(["a"]).expect("written");
     csv.null();
     csv.end_row().expect("written");
-    csv.publish().expect("published");
+    csv.publish(false).expect("published");
     assert_eq!(fs::read_to_string(&path).expect("a file"), "a\n\"\"\n");
 }
 
@@ -46,12 +53,12 @@ fn a_row_of_one_null_is_no_blank_line() {
 fn nothing_is_left_behind_by_a_run_that_failed_or_a_worker_that_was_killed() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("out.csv");
-    let abandoned = folder.path().join(format!(".out.csv.0123{UNFINISHED}"));
+    let abandoned = folder.path().join(format!(".out.csv.{}{UNFINISHED}", "0123".repeat(8)));
     fs::write(&abandoned, "id").expect("a file");
-    let mut other = CombinedCsv::create(&path).expect("writable");
+    let mut other = CombinedCsv::create(&place(&path)).expect("writable");
     other.value(b"1");
     assert!(!abandoned.exists());
-    let mine = CombinedCsv::create(&path).expect("writable");
+    let mine = CombinedCsv::create(&place(&path)).expect("writable");
     assert_eq!(entries(folder.path()), 2, "what somebody is writing stays");
     drop(mine);
     drop(other);
@@ -66,7 +73,7 @@ fn no_worker_removes_the_file_another_one_has_just_created() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..500 {
-                    let csv = CombinedCsv::create(&path).expect("writable");
+                    let csv = CombinedCsv::create(&place(&path)).expect("writable");
                     assert!(csv.unfinished().exists(), "another worker swept it away");
                 }
             });
@@ -75,13 +82,16 @@ fn no_worker_removes_the_file_another_one_has_just_created() {
 }
 
 #[test]
-fn a_check_writes_nothing() {
+fn a_look_writes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    check(&folder.path().join("deep/er/out.csv")).expect("writable");
+    let look = |path: &str| OutputPlace::look(&Roots::default(), &folder.path().join(path));
+    assert!(look("deep/er/out.csv").expect("writable").is_none());
     assert_eq!(entries(folder.path()), 0);
     fs::write(folder.path().join("file"), "").expect("a file");
-    assert!(check(folder.path()).is_err());
-    assert!(check(&folder.path().join("file/out.csv")).is_err());
+    fs::create_dir(folder.path().join("folder.csv")).expect("a folder");
+    for refused in ["folder.csv", "file/out.csv", "out.txt", "csv", ".csv"] {
+        assert!(look(refused).is_err(), "{refused}");
+    }
 }
 
 #[test]
@@ -99,26 +109,56 @@ fn only_an_unfinished_file_of_the_same_output_is_published_for_a_lost_worker() {
     ];
     let elsewhere = tempfile::tempdir().expect("a folder");
     fs::write(elsewhere.path().join(&own), "secret").expect("a file");
+    let place = place(&path);
+    let found = |named: &Path| CombinedCsv::left_behind(named, &place);
     for name in &others {
         fs::write(folder.path().join(name), "secret").expect("a file");
-        assert!(!CombinedCsv::publish_left_behind(&folder.path().join(name), &path).expect("asked"), "{name}");
-        assert!(folder.path().join(name).exists(), "{name}");
+        assert_eq!(found(&folder.path().join(name)), None, "{name}");
     }
-    assert!(!CombinedCsv::publish_left_behind(&elsewhere.path().join(&own), &path).expect("asked"));
-    assert!(elsewhere.path().join(&own).exists() && !path.exists());
+    assert_eq!(found(&elsewhere.path().join(&own)), None);
     std::os::unix::fs::symlink(elsewhere.path().join(&own), folder.path().join(&own)).expect("a link");
-    assert!(!CombinedCsv::publish_left_behind(&folder.path().join(&own), &path).expect("asked"));
+    assert_eq!(found(&folder.path().join(&own)), None);
     fs::remove_file(folder.path().join(&own)).expect("removed");
-    fs::write(folder.path().join(&own), "id\n1\n").expect("a file");
-    assert!(CombinedCsv::publish_left_behind(&folder.path().join(&own), &path).expect("published"));
-    assert_eq!(fs::read_to_string(&path).expect("a file"), "id\n1\n");
+    let file = File::create(folder.path().join(&own)).expect("a file");
+    file.lock().expect("locked");
+    assert_eq!(found(&folder.path().join(&own)), None, "another worker is writing it");
+    drop(file);
+    assert_eq!(found(&elsewhere.path().join(&own)), Some(own.into()), "only the name counts");
+}
+
+#[test]
+fn what_appeared_at_the_final_name_meanwhile_is_not_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.csv");
+    let mut csv = CombinedCsv::create(&place(&path)).expect("writable");
+    csv.header(["a"]).expect("written");
+    csv.sync().expect("synced");
+    fs::write(&path, "somebody else's").expect("a file");
+    assert_eq!(csv.publish(false).expect_err("it is there").kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read_to_string(&path).expect("a file"), "somebody else's");
+    assert_eq!(entries(folder.path()), 1);
+}
+
+#[test]
+fn a_file_keeps_its_identity_under_its_final_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.csv");
+    let place = place(&path);
+    let mut csv = CombinedCsv::create(&place).expect("writable");
+    csv.header(["a"]).expect("written");
+    csv.sync().expect("synced");
+    let before = csv.identity().expect("an identity");
+    csv.publish(false).expect("published");
+    let hash = place.content_hash().expect("readable").as_u128();
+    assert_eq!(place.identity(OsStr::new("out.csv"), Some(hash)).expect("an identity"), before);
 }
 
 #[test]
 fn a_path_that_cannot_be_written_is_told_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
-    let error = CombinedCsv::create(folder.path()).expect_err("a folder");
-    assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+    fs::create_dir(folder.path().join("out.csv")).expect("a folder");
+    let make = |path: &str| OutputPlace::make(&Roots::default(), &folder.path().join(path)).expect_err("refused");
+    assert!(matches!(make("out.csv"), PlaceError::Io(error) if error.kind() == io::ErrorKind::IsADirectory));
     fs::write(folder.path().join("file"), "").expect("a file");
-    assert!(CombinedCsv::create(&folder.path().join("file/out.csv")).is_err());
+    assert!(matches!(make("file/out.csv"), PlaceError::Io(_)));
 }

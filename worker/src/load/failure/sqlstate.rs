@@ -3,7 +3,7 @@
 //! The server's own message is never passed on, because it can quote a value of a row, and every sentence here reaches
 //! the log. The sentences use only the error code and the names of schema objects that the error carries.
 
-use elt_shared::target::{TableRef, quote_ident};
+use elt_shared::target::{TableRef, guard, quote_ident};
 
 /// The meaning of an error code for a load.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,11 @@ fn a_temporary_failure(sqlstate: &str) -> Option<Explanation> {
             "a pooler or proxy before the server broke off the session",
             "Look into the pooler's log. Name the PostgreSQL server itself in the config, or a pooler in session mode \
              without a query timeout.",
+        ),
+        guard::VIOLATION => explanation(
+            "target_too_much",
+            "the server sent more than elt accepts, and the connection was ended",
+            "Check that the target is the server you mean. elt reads rows of up to 64 MiB.",
         ),
         "08004" => explanation(
             "target_login",

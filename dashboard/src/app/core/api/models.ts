@@ -5,7 +5,9 @@ import { ScheduleView } from './generated/models/schedule-view';
 
 export type { AttemptView as Attempt } from './generated/models/attempt-view';
 export type { AuditView } from './generated/models/audit-view';
+export type { Verification } from './generated/models/verification';
 export type { ConfigView } from './generated/models/config-view';
+export type { CreatedToken } from './generated/models/created-token';
 export type { CreateSchedule } from './generated/models/create-schedule';
 export type { FieldProblem } from './generated/models/field-problem';
 export type { KnownHostView } from './generated/models/known-host-view';
@@ -14,6 +16,8 @@ export type { MaskedConfig } from './generated/models/masked-config';
 export type { StartKind } from './generated/models/start-kind';
 export type { Timing } from './generated/models/timing';
 export type { Unwanted } from './generated/models/unwanted';
+export type { TokenScope } from './generated/models/token-scope';
+export type { TokenView } from './generated/models/token-view';
 export type { UploadAnswer } from './generated/models/upload-answer';
 export type { UserView } from './generated/models/user-view';
 export type { Validation } from './generated/models/validation';

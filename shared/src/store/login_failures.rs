@@ -1,8 +1,6 @@
-//! Logins: tokens that were logged out, and failed attempts counted for all API replicas together.
+//! Failed logins, counted for all API replicas together.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
-use uuid::Uuid;
 
 /// Failed logins a minute of one name from one address, before more of them are refused.
 pub const FAILURES_PER_MINUTE: i64 = 5;
@@ -14,21 +12,8 @@ pub const FAILURES_OF_ALL: i64 = 200;
 /// Failed logins a minute from one address while many of them fail everywhere.
 pub const FAILURES_WHILE_MANY_FAIL: i64 = 2;
 
-/// Logs a token out. Tokens that expired on their own are forgotten on the way.
-pub async fn revoke(db: impl PgExecutor<'_>, jti: Uuid, expires_at: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query(
-        "with forgotten as (delete from revoked_tokens where expires_at < now())
-         insert into revoked_tokens (jti, expires_at) values ($1, $2) on conflict do nothing",
-    )
-    .bind(jti)
-    .bind(expires_at)
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// Seconds until another login of this user from this address is accepted; `None`: at once. The address is the text
-/// that [`note_failure`] was given: one host, or one network of hosts.
+/// that [`note`] was given: one host, or one network of hosts.
 pub async fn must_wait(db: impl PgExecutor<'_>, username: &str, address: &str) -> sqlx::Result<Option<u64>> {
     let seconds: i64 = sqlx::query_scalar(
         "with recent as (
@@ -60,7 +45,7 @@ pub async fn must_wait(db: impl PgExecutor<'_>, username: &str, address: &str) -
 }
 
 /// Counts a failed login. Those of hours ago are forgotten on the way.
-pub async fn note_failure(db: impl PgExecutor<'_>, username: &str, address: &str) -> sqlx::Result<()> {
+pub async fn note(db: impl PgExecutor<'_>, username: &str, address: &str) -> sqlx::Result<()> {
     sqlx::query(
         "with forgotten as (delete from login_failures where at < now() - interval '1 hour')
          insert into login_failures (username, ip) values (lower($1), $2)",
@@ -70,4 +55,16 @@ pub async fn note_failure(db: impl PgExecutor<'_>, username: &str, address: &str
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Removes failures of hours ago, at most `limit` of them. Returns how many: call again while it is `limit`.
+pub async fn remove_old(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<u64> {
+    let removed = sqlx::query(
+        "delete from login_failures where ctid = any(array(
+             select ctid from login_failures where at < now() - interval '1 hour' order by at limit $1))",
+    )
+    .bind(limit)
+    .execute(db)
+    .await?;
+    Ok(removed.rows_affected())
 }

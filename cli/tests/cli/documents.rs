@@ -1,0 +1,119 @@
+//! What the documents name is there: settings, commands, scripts, files.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Folder, elt, run};
+
+const DOCUMENTS: [&str; 5] =
+    ["README.md", "docs/SECURITY.md", "deploy/README.md", "supply/README.md", "deploy/secrets/README.md"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").to_owned()
+}
+
+fn read(document: &str) -> String {
+    fs::read_to_string(root().join(document)).expect(document)
+}
+
+fn help(arguments: &[&str]) -> Option<String> {
+    let folder = Folder::new();
+    let said = run(elt(&folder, &[arguments, &["--help"]].concat()));
+    (said.code == Some(0)).then_some(said.stdout)
+}
+
+/// Words of a text that could be names of settings.
+fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_'));
+    let is_name = |word: &&str| word.starts_with("ELT_") || word.starts_with("DATABASE_URL");
+    words.filter(is_name).map(ToOwned::to_owned).collect()
+}
+
+/// Variables in the help of the commands that run for long, such as `[env: ELT_LISTEN=]`.
+fn settings() -> BTreeSet<String> {
+    let commands = ["up", "serve", "worker", "migrate", "run", "user"];
+    let helps = commands.map(|command| help(&[command]).expect("a help"));
+    let variables = helps.iter().flat_map(|help| help.split("[env: ").skip(1));
+    variables.filter_map(|rest| rest.split(['=', ']']).next()).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn every_setting_that_a_document_names_exists() {
+    let settings = settings();
+    assert!(settings.contains("ELT_LISTEN") && settings.contains("DATABASE_URL"), "{settings:?}");
+    for document in ["README.md", "docs/SECURITY.md"] {
+        for name in names(&read(document)) {
+            let plain = name.strip_suffix("_FILE").unwrap_or(&name);
+            // The examples' own: a token of CI, and a setting of the tests.
+            let is_known = settings.contains(&name) || settings.contains(plain) || plain == "ELT_TOKEN";
+            assert!(is_known, "{document} names {name}, which no command has");
+        }
+    }
+}
+
+#[test]
+fn every_setting_is_in_the_readme() {
+    let readme = names(&read("README.md"));
+    let missing: Vec<String> = settings()
+        .into_iter()
+        .filter(|name| (name.starts_with("ELT_") || name.starts_with("DATABASE_")) && !readme.contains(name))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    for document in DOCUMENTS {
+        let text = read(document);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let file = match path {
+                "" => root().join(document),
+                path => root().join(document).parent().expect("a folder").join(path),
+            };
+            assert!(file.exists(), "{document}: {link}");
+            if !heading.is_empty() {
+                let text = fs::read_to_string(&file).expect("a text");
+                let anchors = text.lines().filter(|line| line.starts_with('#')).map(anchor);
+                assert!(anchors.into_iter().any(|anchor| anchor == heading), "{document}: {link}");
+            }
+        }
+    }
+}
+
+/// As GitHub makes one of a heading.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
+    kept.collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_command_in_the_security_model_exists() {
+    let text = read("docs/SECURITY.md");
+    let makefile = read("Makefile");
+    for command in text.split('`').skip(1).step_by(2) {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        match words[..] {
+            ["make", target] => assert!(makefile.contains(&format!("\n{target}:")), "{command}"),
+            ["elt", ref rest @ ..] => {
+                let is_word = |word: &&&str| word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
+                let names: Vec<&str> =
+                    rest.iter().take_while(is_word).copied().take_while(|word| !word.starts_with('-')).collect();
+                let help = help(&names).unwrap_or_else(|| panic!("`{command}` is not a command"));
+                for flag in rest.iter().filter(|word| word.starts_with("--") && **word != "--version") {
+                    assert!(help.contains(flag), "{command}");
+                }
+            }
+            [script, ..] if script.starts_with("scripts/") => assert!(root().join(script).exists(), "{command}"),
+            _ => {}
+        }
+    }
+    for path in ["deploy/postgres/init.sh", "deploy/systemd/elt-api.service"] {
+        assert!(root().join(path).exists());
+    }
+}

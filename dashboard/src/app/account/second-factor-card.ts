@@ -1,0 +1,78 @@
+import { ChangeDetectionStrategy, Component, computed, inject, input, output, signal } from '@angular/core';
+import { FormsModule } from '@angular/forms';
+import { Observable, finalize } from 'rxjs';
+
+import { AuthApi } from '../core/api/auth';
+import { SecondFactorSetup } from '../core/api/generated/models/second-factor-setup';
+import { Problem, toProblem } from '../core/problem';
+import { Toaster } from '../core/toaster';
+import { CopyButton } from '../shared/copy-button';
+import { Icon } from '../shared/icon';
+import { ProblemView } from '../shared/problem-view';
+
+/** Sets an authenticator app up, or removes it. */
+@Component({
+  selector: 'app-second-factor-card',
+  templateUrl: './second-factor-card.html',
+  styleUrl: './account.scss',
+  imports: [CopyButton, FormsModule, Icon, ProblemView],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class SecondFactorCard {
+  private readonly auth = inject(AuthApi);
+  private readonly toaster = inject(Toaster);
+
+  /** Whether logins need a code now. */
+  readonly active = input.required<boolean>();
+  /** Whether this installation asks for one. */
+  readonly missing = input.required<boolean>();
+  /** The second factor was set up or removed. */
+  readonly changed = output();
+
+  protected readonly password = signal('');
+  protected readonly code = signal('');
+  protected readonly setup = signal<SecondFactorSetup | undefined>(undefined);
+  protected readonly recoveryCodes = signal<string[] | undefined>(undefined);
+  protected readonly busy = signal(false);
+  protected readonly problem = signal<Problem | undefined>(undefined);
+
+  /** An image, because markup of a server is never put into the page. */
+  protected readonly picture = computed(
+    () => `data:image/svg+xml,${encodeURIComponent(this.setup()?.qr_svg ?? '')}`,
+  );
+
+  protected begin(): void {
+    this.send(this.auth.beginSecondFactor(this.password()), (setup) => {
+      this.setup.set(setup);
+      this.password.set('');
+    });
+  }
+
+  protected confirm(): void {
+    this.send(this.auth.confirmSecondFactor(this.code()), ({ recovery_codes }) => {
+      this.setup.set(undefined);
+      this.code.set('');
+      this.recoveryCodes.set(recovery_codes);
+      this.changed.emit();
+    });
+  }
+
+  protected remove(): void {
+    this.send(this.auth.removeSecondFactor(this.password(), this.code()), () => {
+      this.password.set('');
+      this.code.set('');
+      this.toaster.say('Logins need only your password now');
+      this.changed.emit();
+    });
+  }
+
+  private send<T>(call: Observable<T>, done: (answer: T) => void): void {
+    if (this.busy()) return;
+    this.busy.set(true);
+    this.problem.set(undefined);
+    call.pipe(finalize(() => this.busy.set(false))).subscribe({
+      next: done,
+      error: (error: unknown) => this.problem.set(toProblem(error)),
+    });
+  }
+}

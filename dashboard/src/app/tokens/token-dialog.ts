@@ -1,0 +1,95 @@
+import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+import { FormsModule } from '@angular/forms';
+import { MatDialogModule, MatDialogRef } from '@angular/material/dialog';
+import { EMPTY, finalize, map } from 'rxjs';
+
+import { CreatedToken, TokenScope } from '../core/api/models';
+import { SystemApi } from '../core/api/system';
+import { TokensApi } from '../core/api/tokens';
+import { Problem, toProblem } from '../core/problem';
+import { query } from '../core/query';
+import { Role, Session } from '../core/session';
+import { CopyButton } from '../shared/copy-button';
+import { ProblemView } from '../shared/problem-view';
+import { exampleCall, namesIn, scopesFor } from './scopes';
+
+/** Most users that are searched for service accounts. */
+const USERS = 250;
+
+/** Creates an API token, and shows it once. Closes with whether one was created. */
+@Component({
+  selector: 'app-token-dialog',
+  templateUrl: './token-dialog.html',
+  styleUrl: './token-dialog.scss',
+  imports: [CopyButton, FormsModule, MatDialogModule, ProblemView],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class TokenDialog {
+  private readonly api = inject(TokensApi);
+  private readonly system = inject(SystemApi);
+  private readonly session = inject(Session);
+  private readonly dialog = inject(MatDialogRef<TokenDialog, boolean>);
+
+  protected readonly name = signal('');
+  /** Username of a service account; empty: the person at the screen. */
+  protected readonly owner = signal('');
+  protected readonly chosen = signal<TokenScope[]>([]);
+  protected readonly pipelines = signal('');
+  protected readonly days = signal(90);
+  protected readonly busy = signal(false);
+  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly created = signal<CreatedToken | undefined>(undefined);
+
+  protected readonly isAdmin = computed(() => this.session.role() === 'admin');
+  protected readonly me = this.session.username;
+  protected readonly accounts = query(
+    () => this.isAdmin(),
+    (isAdmin) =>
+      isAdmin
+        ? this.system.users(USERS).pipe(map((page) => page.data.filter((user) => user.is_service)))
+        : EMPTY,
+  );
+  private readonly role = computed<Role | undefined>(() => {
+    const account = this.accounts.value()?.find((user) => user.username === this.owner());
+    if (account === undefined) return this.session.role();
+    return account.role === 'admin' ? 'admin' : 'user';
+  });
+  protected readonly choices = computed(() => scopesFor(this.role()));
+  private readonly scopes = computed(() =>
+    this.choices()
+      .map((choice) => choice.scope)
+      .filter((scope) => this.chosen().includes(scope)),
+  );
+  protected readonly ready = computed(() => this.name().trim() !== '' && this.scopes().length > 0);
+  protected readonly example = computed(() => exampleCall(this.created()?.scopes ?? [], location.origin));
+
+  protected toggle(scope: TokenScope): void {
+    this.chosen.update((chosen) =>
+      chosen.includes(scope) ? chosen.filter((other) => other !== scope) : [...chosen, scope],
+    );
+  }
+
+  protected create(): void {
+    if (!this.ready() || this.busy()) return;
+    this.busy.set(true);
+    this.problem.set(undefined);
+    const request = {
+      name: this.name().trim(),
+      scopes: this.scopes(),
+      expires_in_days: Number(this.days()),
+      ...(this.owner() === '' ? {} : { owner: this.owner() }),
+      pipelines: namesIn(this.pipelines()),
+    };
+    this.api
+      .create(request)
+      .pipe(finalize(() => this.busy.set(false)))
+      .subscribe({
+        next: (token) => {
+          // A click beside the dialog must not lose what is shown once.
+          this.dialog.disableClose = true;
+          this.created.set(token);
+        },
+        error: (error: unknown) => this.problem.set(toProblem(error)),
+      });
+  }
+}

@@ -1,0 +1,110 @@
+//! A guard between the driver and the server of a target: it forwards what both say and ends the connection before the
+//! driver reserves memory for more than is acceptable.
+//!
+//! The driver reserves as much memory as the length of a message announces, and it takes no other transport than a
+//! socket that it opens itself. So each connection gets a Unix socket in a folder that only this account may enter, and
+//! a task that relays between this socket and the server. Only this process is let in. TLS ends in the guard.
+//!
+//! # Layout
+//! - [`limits`]: how much a server may send
+//! - [`messages`]: where messages begin and end, and whether they keep the limits
+//! - [`startup`]: the first message of a session
+//! - [`relay`]: the task
+
+mod limits;
+mod messages;
+mod relay;
+mod startup;
+#[cfg(test)]
+mod tests;
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions, PgConnection};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{UnixListener, UnixStream};
+
+pub use self::limits::AnswerLimits;
+use self::messages::Messages;
+pub(super) use self::messages::reason;
+pub use self::messages::{VIOLATION, is_violation};
+use super::TargetAddress;
+
+/// A connection to a server, encrypted or not.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// A session that is about to begin.
+pub(super) struct Session<'a> {
+    /// Whose account and database.
+    pub address: &'a TargetAddress,
+    /// How the server lists the session.
+    pub application_name: &'a str,
+    /// Settings of the session, as command line options of the server's process.
+    pub options: String,
+    /// How much the server may send.
+    pub limits: AnswerLimits,
+}
+
+/// Logs in over an open connection to the server. The driver gets nothing from this process's environment.
+pub(super) async fn log_in(server: Box<dyn Wire>, session: Session<'_>) -> sqlx::Result<PgConnection> {
+    let folder = tempfile::Builder::new().prefix("elt-").permissions(Permissions::from_mode(0o700)).tempdir()?;
+    let driver = PgConnectOptions::new_without_pgpass()
+        .socket(folder.path())
+        .port(session.address.port)
+        .username(&session.address.user)
+        .password(session.address.password.expose())
+        .database(&session.address.database)
+        .application_name(session.application_name)
+        .ssl_mode(PgSslMode::Disable)
+        .disable_statement_logging();
+    let listener = UnixListener::bind(folder.path().join(format!(".s.PGSQL.{}", session.address.port)))?;
+    let messages = Messages::new(session.limits);
+    let options = session.options;
+    let relaying = tokio::spawn(async move {
+        let driver = accept_own(&listener).await?;
+        drop((listener, folder));
+        relay::relay(server, driver, messages, &options).await
+    });
+    // The task ends by itself with the driver's end of the socket, which does not exist when connecting failed.
+    let guard = AbortUnless::new(relaying);
+    let connection = driver.connect().await?;
+    guard.keep();
+    Ok(connection)
+}
+
+/// Waits for a connection from this process; others are closed.
+async fn accept_own(listener: &UnixListener) -> io::Result<UnixStream> {
+    let own = i32::try_from(std::process::id()).ok();
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let peer = stream.peer_cred()?;
+        if peer.pid() == own && peer.uid() == nix::unistd::geteuid().as_raw() {
+            return Ok(stream);
+        }
+    }
+}
+
+/// Ends a task when it is dropped, also by a timeout, unless the task is kept.
+struct AbortUnless(Option<tokio::task::JoinHandle<io::Result<()>>>);
+
+impl AbortUnless {
+    fn new(task: tokio::task::JoinHandle<io::Result<()>>) -> Self {
+        Self(Some(task))
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for AbortUnless {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}

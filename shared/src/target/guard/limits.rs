@@ -1,0 +1,31 @@
+//! How much a target's server may send.
+
+/// Limits for one session. The login and everything but rows have fixed limits of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerLimits {
+    /// Bytes of one row. Limits how much memory the driver reserves at once.
+    pub row: u32,
+    /// Bytes of all rows that answer one request, because the driver's caller may collect them. The rows of a `COPY` do
+    /// not count: they are read as a stream.
+    pub rows: u64,
+}
+
+impl AnswerLimits {
+    /// For a page or an export of the data view.
+    pub const VIEW: Self = Self { row: 16 << 20, rows: 64 << 20 };
+    /// For a run.
+    pub const LOAD: Self = Self { row: 64 << 20, rows: 256 << 20 };
+}
+
+/// Bytes of one message during the login.
+pub(super) const LOGIN_MESSAGE: u32 = 64 << 10;
+/// Bytes of the whole login.
+pub(super) const LOGIN: u64 = 1 << 20;
+/// Bytes of a message that holds no row: an error, a notice, the description of a table's columns.
+pub(super) const OTHER_MESSAGE: u32 = 1 << 20;
+/// Bytes of all settings that a server announces during a session. The driver keeps them.
+pub(super) const SETTINGS: u64 = 1 << 20;
+/// Bytes of one message of an authentication. The guard keeps it until it is whole.
+pub(super) const AUTHENTICATION: u32 = 8 << 10;
+/// Rounds of hashing that a server may ask for to check a password. PostgreSQL asks for 4096.
+pub(super) const SCRAM_ROUNDS: u32 = 1_000_000;
