@@ -9,12 +9,12 @@ use crate::secret::{KeyRing, OpenError, Sealed, context};
 const CANARY: &[u8] = b"elt";
 
 /// Tables whose rows name the key that seals them, and what people call these rows.
-const SEALED: [(&str, &str); 1] = [("config_history", "configs")];
+const SEALED: [(&str, &str); 2] = [("config_history", "configs"), ("second_factors", "second factors")];
 
 /// Rows that one key seals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyUse {
-    /// `configs`, `secrets`
+    /// `configs`, `second factors`
     pub what: &'static str,
     /// `None`: stored in clear, by an earlier release.
     pub key_id: Option<String>,

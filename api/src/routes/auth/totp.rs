@@ -4,7 +4,7 @@ use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::StatusCode;
 use elt_shared::secret::Secret;
 use elt_shared::store::users::User;
-use elt_shared::store::{login_failures, second_factors, sessions, users};
+use elt_shared::store::{login_failures, second_factors, secret_keys, sessions, users};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
@@ -126,6 +126,8 @@ async fn begin_second_factor(
     note.object("user", caller.user.id);
     let user = ask_password(&state, ip, &caller, request.password).await?;
     let enrolment = second_factor::enrol(&user, &state.keys)?;
+    // A process that lacks the key is then refused at its start.
+    secret_keys::register(&state.db, &state.keys).await?;
     if !second_factors::begin(&state.db, user.id, &enrolment.sealed).await? {
         return Err(Error::conflict(
             "second_factor_exists",
