@@ -39,6 +39,9 @@ fn a_refused_start_on_an_installation_leaves_no_process() {
         assert!(said.code.is_some_and(|code| code == 78 || code == 69), "{arguments:?}: {}", said.stderr);
         assert_eq!(servers_in(&folder), Vec::<i32>::new(), "{arguments:?}");
     }
+    let said = run(elt(&folder, &["user", "remove", "nobody"]));
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert_eq!(servers_in(&folder), Vec::<i32>::new());
     // `elt run` notices an invalid file of keys only after it started its database.
     folder.write("data/keys.json", "{}");
     for arguments in [&["run", "--once", "people.yaml"][..], &["plan", "people.yaml"], &["up"], &["serve"], &["worker"]]
@@ -48,9 +51,6 @@ fn a_refused_start_on_an_installation_leaves_no_process() {
         assert!(said.stderr.contains("keys.json is not the file of keys elt wrote"), "{arguments:?}: {}", said.stderr);
         assert_eq!(servers_in(&folder), Vec::<i32>::new(), "{arguments:?}");
     }
-    let said = run(elt(&folder, &["user", "remove", "nobody"]));
-    assert_eq!(said.code, Some(1), "{}", said.stderr);
-    assert_eq!(servers_in(&folder), Vec::<i32>::new());
     std::fs::remove_file(folder.path().join("data/keys.json")).expect("removed the keys");
     let again = up(&folder, &[("ELT_USER_PASSWORD", PASSWORD)]);
     again.stop();
