@@ -33,7 +33,16 @@ async function openAccount(page: Page): Promise<void> {
   await expect(page.getByRole('heading', { name: 'Account' })).toBeVisible();
 }
 
+/** Removes a user, so that the stories after this one find the users they expect. */
+async function remove(name: string): Promise<void> {
+  const users = await call<{ data: { id: string; username: string }[] }>('GET', '/users');
+  const user = users.data.find((user) => user.username === name);
+  if (user) await call('DELETE', `/users/${user.id}`);
+}
+
 test.describe('the account page', () => {
+  test.afterAll(() => remove(NAME));
+
   test.use({ expected: /401|403/ });
 
   test('changes the password, ends sessions and turns a second factor on', async ({ page }) => {
@@ -90,6 +99,7 @@ test.describe('the account page', () => {
 });
 
 test.describe('single sign-on at a real provider', () => {
+  test.afterAll(() => remove('ann'));
   // The provider's own pages have no icon, and ask for fonts that are not fetched.
   test.use({ expected: /favicon\.ico|fonts\.googleapis/ });
 

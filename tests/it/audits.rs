@@ -81,6 +81,10 @@ async fn requests_without_a_user_leave_no_row() {
         let status = login(json!({ "username": "ann", "password": "a guess" })).await.status;
         assert!(status == 401 || status == 429, "{status}");
     }
+    // Rows with such a name would look like those of an API token or of the command line.
+    for name in ["token:deploy", "Cli:root"] {
+        login(json!({ "username": name, "password": "a guess" })).await.problem(401);
+    }
     let all = app.control("select action, detail from elt.audit").await;
     assert_eq!(all.len(), 5, "only logins that were checked leave a row: {all:?}");
 }

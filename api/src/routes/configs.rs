@@ -483,7 +483,8 @@ async fn diff(
 
 /// The JSON Schema of a config, for editors.
 #[utoipa::path(get, path = "/configs/schema", tag = "configs", security(("token" = []), ("api_token" = ["upload"])), responses(
-    (status = 200, body = Object), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    (status = 200, body = Object, content_type = "application/schema+json"), (status = 401, body = Problem),
+    (status = 403, body = Problem)))]
 async fn schema(_caller: OnPipelines<MayUpload>) -> Response {
     let schema = elt_shared::config::json_schema();
     ([(header::CONTENT_TYPE, "application/schema+json")], schema.to_string()).into_response()

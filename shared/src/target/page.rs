@@ -21,9 +21,9 @@ const MAX_ROWS: u32 = 1_000;
 /// Characters of a cell that a page shows at most; of a longer one it shows the beginning and how long it is.
 const CELL_CHARS: u64 = 1 << 16;
 /// Characters of a cell that a page shows however many cells it has.
-const SHORT_CELL_CHARS: u64 = 100;
+const SHORT_CELL_CHARS: u64 = 64;
 /// Characters of all cells of a page together.
-const PAGE_CHARS: u64 = 8 << 20;
+const PAGE_CHARS: u64 = 12 << 20;
 
 /// The table in a query. A sort key names it: a bare name would be the text a column is shown as.
 pub(super) const ROWS: &str = "elt_rows";
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_page_is_bounded_for_a_table_of_any_width() {
-        assert_eq!(size(100, 5), (100, 16_777));
+        assert_eq!(size(100, 5), (100, 25_165));
         assert_eq!(size(1, 1), (1, CELL_CHARS));
         assert_eq!(size(0, 0), (1, CELL_CHARS));
         for columns in [1, 7, 50, 400, 1_600, 100_000] {

@@ -52,8 +52,9 @@ async fn login(
     Json(request): Json<LoginRequest>,
 ) -> Result<Json<LoginAnswer>> {
     let login = check_password(&state, ip, &request.username, request.password).await;
-    if !matches!(login, Err(Error::TooMany { .. })) {
-        // An attempt that was refused unchecked leaves no row, because a flood of them could fill the audit table.
+    // An attempt that was refused unchecked leaves no row, because a flood of them could fill the audit table. No user has
+    // a reserved name, and a row with one would look like that of an API token or of the command line.
+    if !matches!(login, Err(Error::TooMany { .. })) && !users::is_reserved(&request.username) {
         note.actor(&request.username);
     }
     let login = login?.ok_or_else(|| {
