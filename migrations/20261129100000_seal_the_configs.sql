@@ -6,7 +6,6 @@ create table elt.secret_keys (
     canary   bytea       not null,
     added_at timestamptz not null default now()
 );
--- grants: api select, insert; worker select, insert; reader select (key_id, added_at)
 
 -- The text of a config is kept sealed, and shown masked. `elt migrate` and `elt up` seal the rows of earlier releases,
 -- which have `yaml_content` only; afterwards that column is empty. Processes of earlier releases cannot read sealed rows.
@@ -22,4 +21,3 @@ alter table elt.config_history
         check (num_nonnulls(yaml_masked, yaml_sealed, key_id) = case when yaml_content is null then 3 else 0 end);
 create index config_history_in_clear on elt.config_history (id) where yaml_content is not null;
 create index config_history_by_key on elt.config_history (key_id, id);
--- grants: api select, insert; worker select; both update (yaml_content, yaml_masked, yaml_sealed, key_id, content_key)
