@@ -7,6 +7,7 @@ use axum::extract::rejection::{
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use elt_shared::config::{ConfigError, ConfigProblem, Warning};
+use elt_shared::secret::OpenError;
 use elt_shared::store;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -221,6 +222,14 @@ fn is_unstorable(error: &sqlx::Error) -> bool {
             database.code().is_some_and(|code| ["22021", "22P05", "22008"].contains(&code.as_ref()))
         }
         _ => false,
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        tracing::error!(code = error.code(), "a sealed value does not open: {error}");
+        let detail = format!("a sealed value cannot be opened: {error}");
+        Self::refused(StatusCode::INTERNAL_SERVER_ERROR, error.code(), detail, error.next_step())
     }
 }
 

@@ -43,7 +43,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use elt_shared::secret::{KeyRing, MIN_KEY_BYTES, Secret, is_strong};
+use elt_shared::secret::{KeyRing, MIN_KEY_BYTES};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -72,8 +72,7 @@ pub struct AppState {
     /// As the process was started.
     pub settings: Arc<ApiSettings>,
     pub(crate) tokens: Arc<Tokens>,
-    pub(crate) secret_key: Secret,
-    /// Seals and opens what is stored, and signs the audit.
+    /// Seals and opens what is stored, such as configs and second factors, and signs the audit.
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,
@@ -123,19 +122,17 @@ impl AppState {
     /// identity provider cannot be used.
     pub fn new(db: PgPool, settings: ApiSettings) -> Result<Self, SetupError> {
         let tokens = settings.jwt_key.as_ref().and_then(Tokens::new).ok_or(SetupError::Key("ELT_JWT_KEY"))?;
-        let secret_key = settings.secret_key.clone().filter(is_strong).ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
-        let keys = KeyRing::of(secret_key.clone(), Vec::new()).map_err(|_| SetupError::Key("ELT_SECRET_KEY"))?;
+        let keys = settings.keys.clone().ok_or(SetupError::Key("ELT_SECRET_KEY"))?;
         let tls = Tls::load(settings.tls_cert.as_deref(), settings.tls_key.as_deref())?;
         let (of_user, of_all) = (settings.target_connections_per_user, settings.target_connections);
         let client = settings.oidc.client()?;
         let oidc = client.map(|client| Provider::new(client, settings.network.clone())).transpose()?;
         Ok(Self {
             db,
-            keys: Arc::new(keys),
             token_limits: TokenLimits::new(settings.token_rate),
             settings: Arc::new(settings),
             tokens: Arc::new(tokens),
-            secret_key,
+            keys,
             metrics: Arc::default(),
             events: Events::new(),
             checks: Checks::default(),

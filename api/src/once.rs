@@ -1,11 +1,13 @@
 //! `Idempotency-Key`: a POST sent twice with the same key does its work once and is answered alike.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use elt_shared::secret::Secret;
+use elt_shared::secret::KeyRing;
 use elt_shared::store::idempotency;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -24,7 +26,7 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 pub struct Once {
     key: Option<String>,
     route: String,
-    secret_key: Secret,
+    keys: Arc<KeyRing>,
 }
 
 impl FromRequestParts<AppState> for Once {
@@ -44,7 +46,7 @@ impl FromRequestParts<AppState> for Once {
         Ok(Self {
             key: key.map(ToOwned::to_owned),
             route: format!("{} {}", parts.method, parts.uri),
-            secret_key: state.secret_key.clone(),
+            keys: Arc::clone(&state.keys),
         })
     }
 }
@@ -63,9 +65,11 @@ impl Once {
     ) -> Result<Option<Response>> {
         let Some(key) = &self.key else { return Ok(None) };
         let body = serde_json::to_vec(body).map_err(|error| Error::internal("read the request", error))?;
-        let request = idempotency::request_hash(&self.secret_key, &self.route, &body);
-        let Some(known) = idempotency::claim(tx, &caller.key(), key, &request).await? else { return Ok(None) };
-        if known.request != request {
+        // An answer may have been kept under a key that is an older one now.
+        let hashes = self.keys.with_each(|key| idempotency::request_hash(key, &self.route, &body));
+        let current = &hashes[0].1;
+        let Some(known) = idempotency::claim(tx, &caller.key(), key, current).await? else { return Ok(None) };
+        if !hashes.iter().any(|(_, hash)| *hash == known.request) {
             return Err(Error::unprocessable(
                 "idempotency_key_reused",
                 "this Idempotency-Key was used for another request; take a new one for each",

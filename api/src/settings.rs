@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use elt_shared::secret::Secret;
+use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{NetworkSettings, TokenSettings, UserNetworkSettings, secret};
 use elt_shared::target::Export;
 
@@ -26,9 +27,9 @@ pub struct ApiSettings {
     /// Signs tokens: at least 32 bytes, the same on every replica.
     #[arg(long, env = "ELT_JWT_KEY", hide_env_values = true, value_parser = secret)]
     pub jwt_key: Option<Secret>,
-    /// Recognises a config that was uploaded before: at least 32 bytes, the same on every replica.
-    #[arg(long, env = "ELT_SECRET_KEY", hide_env_values = true, value_parser = secret)]
-    pub secret_key: Option<Secret>,
+    /// Seals configs and secrets. Filled in from the process's secret key settings.
+    #[arg(skip)]
+    pub keys: Option<Arc<KeyRing>>,
     /// Origins whose pages may call the API, `https://elt.example.com`; `*` for any.
     #[arg(long, env = "ELT_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
@@ -89,12 +90,12 @@ pub struct ApiSettings {
 }
 
 impl ApiSettings {
-    /// Settings with these keys and everything else at its default.
+    /// Settings with these keys and everything else at its default. A weak secret key counts as missing.
     pub fn with_keys(jwt_key: Secret, secret_key: Secret) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             jwt_key: Some(jwt_key),
-            secret_key: Some(secret_key),
+            keys: KeyRing::of(secret_key, Vec::new()).ok().map(Arc::new),
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             token_rate: TOKEN_RATE,

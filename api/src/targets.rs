@@ -155,8 +155,8 @@ fn failed_too_often(retry_after: u64) -> Error {
 /// # Errors
 /// As [`open`].
 pub async fn open_config(state: &AppState, caller: &Caller, config: &ConfigVersion) -> Result<OpenTarget> {
-    let text = config.yaml_content.clone();
-    let document = tokio::task::spawn_blocking(move || Document::parse(&text))
+    let text = config.open(&state.keys)?;
+    let document = tokio::task::spawn_blocking(move || Document::parse(text.expose()))
         .await
         .map_err(|error| Error::internal("read a config", error))??;
     open(state, caller, &target_of(state, caller, &document)?).await

@@ -3,17 +3,16 @@
 use anyhow::Context;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Subcommand, ValueEnum};
-use elt_shared::secret::{KeyRing, Secret};
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings, secret};
+use elt_shared::secret::KeyRing;
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::audit::{self, AuditFilter, ExportFormat, NewAuditRow};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
-use crate::keys::Keys;
 use crate::operator::operator;
-use crate::out;
+use crate::{keys, out};
 
 /// Rows read at a time for an export.
 const PAGE: i64 = 1_000;
@@ -27,7 +26,7 @@ pub struct Audit {
     #[command(subcommand)]
     action: Action,
     #[command(flatten)]
-    key: SigningKey,
+    secret_keys: SecretKeySettings,
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
@@ -64,25 +63,9 @@ enum Format {
     Csv,
 }
 
-/// The key that signs rows of the audit.
-#[derive(Debug, Clone, Args)]
-pub struct SigningKey {
-    /// The installation's key, at least 32 bytes. It signs the row that this command adds to the audit
-    #[arg(long, global = true, env = "ELT_SECRET_KEY", hide_env_values = true, value_parser = secret)]
-    secret_key: Option<Secret>,
-}
-
-impl SigningKey {
-    /// The keys as given, or those of the data folder.
-    pub fn ring(&self, database: &DatabaseSettings) -> anyhow::Result<KeyRing> {
-        let key = Keys::find_secret(&database.data_dir(), self.secret_key.clone())?;
-        KeyRing::of(key, Vec::new()).context("could not use the secret key")
-    }
-}
-
 impl Audit {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let keys = self.key.ring(&self.database)?;
+        let keys = keys::find_ring(&self.database.data_dir(), &self.secret_keys)?;
         on_control_database("audit", &self.database, &self.telemetry, async |databases| {
             databases.require_migrated().await?;
             match self.action {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_worker::settings::WorkerSettings;
 
 use crate::config_file::ConfigFile;
@@ -41,6 +41,8 @@ pub struct Check {
     #[command(flatten)]
     worker: WorkerSettings,
     #[command(flatten)]
+    secret_keys: SecretKeySettings,
+    #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
     telemetry: TelemetrySettings,
@@ -70,7 +72,12 @@ impl Check {
         if !self.connect || runnable.is_empty() {
             return Ok(exit);
         }
-        let setup = Setup { worker: self.worker, database: self.database, telemetry: self.telemetry };
+        let setup = Setup {
+            worker: self.worker,
+            secret_keys: self.secret_keys,
+            database: self.database,
+            telemetry: self.telemetry,
+        };
         let connected = connect_all(setup, runnable).await?;
         Ok(if exit == Exit::Done { connected } else { exit })
     }

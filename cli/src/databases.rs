@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use elt_shared::local::Cluster;
-use elt_shared::secret::Secret;
+use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::{self, Grants, Limits};
+use elt_shared::store::{self, Grants, Limits, sealing, secret_keys};
 use elt_shared::target::{AddressProblem, Author, TargetAddress};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use sqlx::postgres::PgConnectOptions;
@@ -237,9 +237,8 @@ impl Databases {
     /// # Errors
     /// When the login of migrations does not own the tables, or a migration fails.
     pub async fn migrate(&self) -> anyhow::Result<Grants> {
-        let owner = connect(&self.logins.owner, 2, Limits::MIGRATIONS).await?;
-        let migrated = async {
-            let standing = store::roles::standing(&owner).await.context("could not look at the control database")?;
+        self.as_owner(async |owner| {
+            let standing = store::roles::standing(owner).await.context("could not look at the control database")?;
             if !standing.owns_tables {
                 return Err(refuse(
                     Exit::Settings,
@@ -250,11 +249,43 @@ impl Databases {
                     "Set ELT_OWNER_DATABASE_URL to the URL of the login that owns them, and run `elt migrate`.",
                 ));
             }
-            store::migrate(&owner).await.context("could not bring the control database up to date")
-        };
-        let migrated = migrated.await;
+            store::migrate(owner).await.context("could not bring the control database up to date")
+        })
+        .await
+    }
+
+    /// Seals what an earlier release stored in clear, as the owner of the tables. Does nothing when there is nothing.
+    ///
+    /// # Errors
+    /// When the keys do not open what is sealed already: then nothing is changed.
+    pub async fn seal(&self, keys: &KeyRing) -> anyhow::Result<()> {
+        self.as_owner(async |owner| {
+            check(owner, keys).await?;
+            if sealing::rows_in_clear(owner).await.context("could not look for configs in clear")? > 0 {
+                sealing::seal_clear_rows(owner, keys).await.context("could not seal the stored configs")?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Refuses keys that do not open what is sealed here. Changes nothing.
+    pub async fn check_keys(&self, keys: &KeyRing) -> anyhow::Result<()> {
+        check(&self.control, keys).await
+    }
+
+    /// How many rows an earlier release stored in clear.
+    pub async fn rows_in_clear(&self) -> anyhow::Result<i64> {
+        self.as_owner(async |owner| sealing::rows_in_clear(owner).await.context("could not look for configs in clear"))
+            .await
+    }
+
+    /// Works with the login that owns the tables.
+    async fn as_owner<T>(&self, work: impl AsyncFnOnce(&PgPool) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let owner = connect(&self.logins.owner, 2, Limits::MIGRATIONS).await?;
+        let done = work(&owner).await;
         owner.close().await;
-        migrated
+        done
     }
 
     /// Refuses to go on with tables that are older than this program, or that this login may not use.
@@ -345,6 +376,18 @@ pub async fn on_control_database<T>(
         }
     })
     .await
+}
+
+async fn check(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    let checked = secret_keys::check(db, keys).await.context("could not check the secret keys")?;
+    checked.map_err(|wrong| {
+        refuse(
+            Exit::Settings,
+            wrong.to_string(),
+            "Start with the key it was sealed with: as ELT_SECRET_KEY, as one of ELT_SECRET_KEY_OLD, or in the \
+             keys.json of the data folder. Nothing was changed.",
+        )
+    })
 }
 
 async fn connect(options: &PgConnectOptions, connections: u32, limits: Limits) -> anyhow::Result<PgPool> {

@@ -35,10 +35,10 @@ pub enum FirstLogin {
 
 impl FirstUsers {
     /// Makes those whose password was given, and an admin in any case.
-    pub async fn make_or_generate(mut self, db: &PgPool, key: &Secret) -> anyhow::Result<FirstLogin> {
+    pub async fn make_or_generate(mut self, db: &PgPool, keys: &KeyRing) -> anyhow::Result<FirstLogin> {
         let generated = self.admin_password.is_none().then(|| Secret::new(generate_password()));
         self.admin_password = self.admin_password.or_else(|| generated.clone());
-        Ok(match (self.make(db, key).await?, generated) {
+        Ok(match (self.make(db, keys).await?, generated) {
             (false, _) => FirstLogin::AsBefore,
             (true, None) => FirstLogin::Given,
             (true, Some(password)) => FirstLogin::Generated(password),
@@ -46,11 +46,10 @@ impl FirstUsers {
     }
 
     /// Makes those whose password was given, unless there are users already; says whether it was the first start.
-    pub async fn make(self, db: &PgPool, key: &Secret) -> anyhow::Result<bool> {
+    pub async fn make(self, db: &PgPool, keys: &KeyRing) -> anyhow::Result<bool> {
         if users::any(db).await.context("could not look for users")? {
             return Ok(false);
         }
-        let keys = KeyRing::of(key.clone(), Vec::new()).context("could not use the secret key")?;
         for (name, password, role) in
             [("admin", self.admin_password, Role::Admin), ("user", self.user_password, Role::User)]
         {
@@ -60,7 +59,7 @@ impl FirstUsers {
             let mut tx = db.begin().await.with_context(doing)?;
             users::create(&mut *tx, name, &hash, role).await.with_context(doing)?;
             let detail = json!({ "role": role.as_str() });
-            Deed { action: "first start", object: format!("user {name}"), detail }.commit(tx, &keys).await?;
+            Deed { action: "first start", object: format!("user {name}"), detail }.commit(tx, keys).await?;
         }
         Ok(true)
     }

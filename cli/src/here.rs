@@ -1,9 +1,12 @@
 //! A run in this process: config version, ticket on a queue of our own, and a worker that works only that queue.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use elt_shared::config::PipelineConfig;
 use elt_shared::job;
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::secret::KeyRing;
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::configs::ConfigVersion;
 use elt_shared::store::runs::{NewRun, Run};
 use elt_shared::store::uploads::Upload;
@@ -24,6 +27,7 @@ use crate::worker;
 #[derive(Debug)]
 pub struct Setup {
     pub worker: WorkerSettings,
+    pub secret_keys: SecretKeySettings,
     pub database: DatabaseSettings,
     pub telemetry: TelemetrySettings,
 }
@@ -34,7 +38,7 @@ pub struct Here<'a> {
     /// Cancelled by the first signal (gracefully) and the second one (now).
     pub stop: Stop,
     databases: &'a Databases,
-    keys: Keys,
+    keys: Arc<KeyRing>,
     queue: String,
     settings: WorkerSettings,
 }
@@ -57,7 +61,7 @@ impl<'a> Here<'a> {
         let stop = signals::listen()?;
         let connections = worker::connections(&setup.worker);
         Databases::during(place, &setup.database, Part::Command, connections, async |databases| {
-            let here = Here::prepare(databases, setup.worker, stop, &mut telemetry).await;
+            let here = Here::prepare(databases, (setup.worker, setup.secret_keys), stop, &mut telemetry).await;
             let ended = match here {
                 Ok(here) => work(&here).await,
                 Err(error) => Err(error),
@@ -70,15 +74,16 @@ impl<'a> Here<'a> {
 
     async fn prepare(
         databases: &'a Databases,
-        worker: WorkerSettings,
+        (worker, secret_keys): (WorkerSettings, SecretKeySettings),
         stop: Stop,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Self> {
         databases.migrate().await?;
         databases.keep_lines_of(telemetry).await?;
-        let keys = Keys::load_or_make(&databases.data_dir, None, None)?;
+        let keys = Keys::load_or_make(&databases.data_dir, None, &secret_keys)?.ring;
+        databases.seal(&keys).await?;
         let queue = job::private_queue();
-        let mut settings = worker::settings(databases, worker, keys.secret.clone(), &stop)?;
+        let mut settings = worker::settings(databases, worker, Arc::clone(&keys), &stop);
         settings.queue.clone_from(&queue);
         if !databases.are_private() {
             // The data folder's key is not the one that signs the audit of another database.
@@ -102,7 +107,7 @@ impl<'a> Here<'a> {
     ) -> anyhow::Result<Triggered> {
         let upload = self.check(text).await?;
         let mut tx = self.db().begin().await.context("could not reach the control database")?;
-        let config = keep(&upload, &mut tx).await?;
+        let config = keep(&upload, &mut tx, &self.keys).await?;
         let options = options()?;
         let request = Trigger {
             config: &config,
@@ -123,7 +128,7 @@ impl<'a> Here<'a> {
     pub async fn enqueue(&self, text: String, pipeline: &PipelineConfig, kind: &str) -> anyhow::Result<Run> {
         let upload = self.check(text).await?;
         let mut tx = self.db().begin().await.context("could not reach the control database")?;
-        let config = keep(&upload, &mut tx).await?;
+        let config = keep(&upload, &mut tx, &self.keys).await?;
         let target_table = pipeline.target.table.to_string();
         let new = NewRun {
             kind,
@@ -155,14 +160,13 @@ impl<'a> Here<'a> {
     }
 
     async fn check(&self, text: String) -> anyhow::Result<Upload> {
-        let key = self.keys.secret.clone();
-        let checked = tokio::task::spawn_blocking(move || Upload::check(&key, text)).await;
+        let checked = tokio::task::spawn_blocking(move || Upload::check(text)).await;
         Ok(checked.context("could not check the config")??)
     }
 }
 
-async fn keep(upload: &Upload, tx: &mut PgConnection) -> anyhow::Result<ConfigVersion> {
-    let (config, _) = upload.keep(tx, &person()).await.context("could not keep the config")?;
+async fn keep(upload: &Upload, tx: &mut PgConnection, keys: &KeyRing) -> anyhow::Result<ConfigVersion> {
+    let (config, _) = upload.keep(tx, keys, &person()).await.context("could not keep the config")?;
     Ok(config)
 }
 

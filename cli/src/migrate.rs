@@ -1,12 +1,12 @@
 //! `elt migrate`: brings the control database up to date.
 
 use clap::Args;
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::Grants;
 
-use crate::databases::{Databases, on_control_database};
+use crate::databases::on_control_database;
 use crate::exit::Exit;
-use crate::out;
+use crate::{keys, out};
 
 const GRANTED: &str = "\
 the roles elt_api, elt_worker and elt_reader have their rights. A login gets those of one with:
@@ -27,6 +27,8 @@ and then run `elt migrate` again";
 #[derive(Debug, Args)]
 pub struct Migrate {
     #[command(flatten)]
+    secret_keys: SecretKeySettings,
+    #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
     telemetry: TelemetrySettings,
@@ -34,7 +36,14 @@ pub struct Migrate {
 
 impl Migrate {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let grants = on_control_database("migrate", &self.database, &self.telemetry, Databases::migrate).await?;
+        let grants = on_control_database("migrate", &self.database, &self.telemetry, async |databases| {
+            let grants = databases.migrate().await?;
+            if databases.rows_in_clear().await? > 0 {
+                databases.seal(&*keys::find_ring(&databases.data_dir, &self.secret_keys)?).await?;
+            }
+            Ok(grants)
+        })
+        .await?;
         out::print("the control database is up to date");
         out::print(match grants {
             Grants::Given => GRANTED,

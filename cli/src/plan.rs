@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_worker::report::RunReport;
 use elt_worker::settings::WorkerSettings;
 use tracing::Instrument;
@@ -36,6 +36,8 @@ pub struct Plan {
     #[command(flatten)]
     worker: WorkerSettings,
     #[command(flatten)]
+    secret_keys: SecretKeySettings,
+    #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
     telemetry: TelemetrySettings,
@@ -45,7 +47,12 @@ impl Plan {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         let file = ConfigFile::read(&self.file)?;
         let screen = Screen::default();
-        let setup = Setup { worker: self.worker, database: self.database, telemetry: self.telemetry };
+        let setup = Setup {
+            worker: self.worker,
+            secret_keys: self.secret_keys,
+            database: self.database,
+            telemetry: self.telemetry,
+        };
         Here::during(setup, screen.telemetry("plan"), async |here| {
             plan(here, file, &screen).instrument(tracing::info_span!("elt plan", file = %self.file.display())).await
         })

@@ -1,11 +1,12 @@
 //! `elt serve`: the API and the dashboard.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::Args;
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
-use elt_shared::settings::{DatabaseSettings, NetworkSettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, NetworkSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use tokio::net::TcpListener;
 
@@ -39,6 +40,8 @@ pub struct Serve {
     #[command(flatten)]
     network: NetworkSettings,
     #[command(flatten)]
+    secret_keys: SecretKeySettings,
+    #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
     account: RunAs,
@@ -49,7 +52,7 @@ pub struct Serve {
 impl Serve {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         // Before anything is written: a refused start leaves nothing behind.
-        let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), self.api.secret_key.clone());
+        let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys);
         let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
         self.account.drop_root(&self.database.data_dir())?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("serve") };
@@ -76,14 +79,16 @@ impl Serve {
     ) -> anyhow::Result<Exit> {
         if self.migrate {
             databases.migrate().await?;
+            databases.seal(&keys.ring).await?;
         }
         databases.require_migrated().await?;
+        databases.check_keys(&keys.ring).await?;
         databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         // Unusable keys are refused before users are made who could not log in.
-        let key = keys.secret.clone();
+        let ring = Arc::clone(&keys.ring);
         let state = state(databases, self.api, self.network, self.env_allow, keys)?;
-        self.first_users.make(&databases.control, &key).await?;
+        self.first_users.make(&databases.control, &ring).await?;
         let address = listener.local_addr()?;
         let url = state.url(address);
         tracing::info!("elt {} answers at {url}", env!("CARGO_PKG_VERSION"));
@@ -124,7 +129,7 @@ pub fn state(
     keys: Keys,
 ) -> anyhow::Result<AppState> {
     settings.jwt_key = Some(keys.jwt);
-    settings.secret_key = Some(keys.secret);
+    settings.keys = Some(keys.ring);
     settings.target_url = databases.target_url.clone();
     settings.data_dir = databases.data_dir.clone();
     settings.network = network;

@@ -1,12 +1,13 @@
 //! `elt up`: everything in one process.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 use sqlx::PgPool;
@@ -36,6 +37,8 @@ pub struct Up {
     #[command(flatten)]
     worker: WorkerSettings,
     #[command(flatten)]
+    secret_keys: SecretKeySettings,
+    #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
     account: RunAs,
@@ -51,8 +54,7 @@ impl Up {
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         let listener = serve::listen(self.api.listen).await?;
-        let keys =
-            Keys::load_or_make(&self.database.data_dir(), self.api.jwt_key.clone(), self.api.secret_key.clone())?;
+        let keys = Keys::load_or_make(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys)?;
         let place = Place::choose(&self.database, LocalMode::Make)?;
         tracing::info!("{place}");
         let database = self.database.clone();
@@ -73,13 +75,14 @@ impl Up {
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
         databases.migrate().await?;
+        databases.seal(&keys.ring).await?;
         databases.keep_lines_of(telemetry).await?;
         databases.warn_of_owner().await?;
         let (network, env_allow) = (self.worker.network.clone(), self.worker.env_allow.clone());
         // Unusable keys are refused before users are made who could not log in.
-        let key = keys.secret.clone();
+        let ring = Arc::clone(&keys.ring);
         let state = serve::state(databases, self.api, network, env_allow, keys)?;
-        let login = self.first_users.make_or_generate(&databases.control, &key).await?;
+        let login = self.first_users.make_or_generate(&databases.control, &ring).await?;
         let address = listener.local_addr()?;
         serve::warn_of_plain_http(&state, address);
         greet(&state.url(address), databases, &login);
@@ -87,7 +90,7 @@ impl Up {
             true => None,
             false => {
                 let db = databases.open_for(Part::Worker, worker::connections(&self.worker)).await?;
-                Some((db, worker::settings(databases, self.worker, key, &stop)?))
+                Some((db, worker::settings(databases, self.worker, ring, &stop)))
             }
         };
         work(listener, state, worker, &stop).await?;

@@ -6,16 +6,16 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use elt_shared::password;
 use elt_shared::secret::{KeyRing, Secret};
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::users::{self, Change, Role};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::audit::{Deed, SigningKey};
+use crate::audit::Deed;
 use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
-use crate::keys::generate_password;
+use crate::keys::{self, generate_password};
 use crate::out;
 
 /// Adds, lists and changes the people who may log in
@@ -28,7 +28,7 @@ pub struct User {
     #[command(subcommand)]
     action: Action,
     #[command(flatten)]
-    key: SigningKey,
+    secret_keys: SecretKeySettings,
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
@@ -96,7 +96,7 @@ impl User {
         let given = self.action.given_password()?;
         let keys = match self.action {
             Action::List => None,
-            _ => Some(self.key.ring(&self.database)?),
+            _ => Some(keys::find_ring(&self.database.data_dir(), &self.secret_keys)?),
         };
         on_control_database("user", &self.database, &self.telemetry, async |databases| {
             databases.require_migrated().await?;

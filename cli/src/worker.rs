@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use elt_shared::secret::{KeyRing, Secret};
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings, secret};
+use elt_shared::secret::KeyRing;
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 
 use crate::account::RunAs;
 use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both};
-use crate::keys::Keys;
+use crate::keys;
 use crate::signals::Stop;
 use crate::{out, signals};
 
@@ -26,11 +26,10 @@ pub struct Worker {
     /// Bring the control database up to date first
     #[arg(long)]
     migrate: bool,
-    /// The installation's key, at least 32 bytes and the same on every replica. It signs the audit when its oldest rows are removed
-    #[arg(long, env = "ELT_SECRET_KEY", hide_env_values = true, value_parser = secret)]
-    secret_key: Option<Secret>,
     #[command(flatten)]
     worker: WorkerSettings,
+    #[command(flatten)]
+    secret_keys: SecretKeySettings,
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
@@ -42,8 +41,8 @@ pub struct Worker {
 impl Worker {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         // Before anything is written: a refused start leaves nothing behind.
-        let key = Keys::find_secret(&self.database.data_dir(), self.secret_key.clone());
-        let (place, key) = both(Place::choose(&self.database, LocalMode::Join), key)?;
+        let keys = keys::find_ring(&self.database.data_dir(), &self.secret_keys);
+        let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
         self.account.drop_root(&self.database.data_dir())?;
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("worker") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
@@ -52,7 +51,7 @@ impl Worker {
         let connections = connections(&self.worker);
         let database = self.database.clone();
         Databases::during(place, &database, Part::Worker, connections, async |databases| {
-            let ended = self.work(databases, key, stop, &mut telemetry).await;
+            let ended = self.work(databases, keys, stop, &mut telemetry).await;
             telemetry.shutdown().await;
             ended
         })
@@ -62,18 +61,20 @@ impl Worker {
     async fn work(
         self,
         databases: &Databases,
-        key: Secret,
+        keys: Arc<KeyRing>,
         stop: Stop,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
         if self.migrate {
             databases.migrate().await?;
+            databases.seal(&keys).await?;
         }
         databases.require_migrated().await?;
+        databases.check_keys(&keys).await?;
         databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         out::print(&format!("working on queue `{}`, {} runs at a time", self.worker.queue, self.worker.concurrency));
-        let settings = settings(databases, self.worker, key, &stop)?;
+        let settings = settings(databases, self.worker, keys, &stop);
         elt_worker::run(databases.control.clone(), settings, stop.gracefully).await.context("the worker ended")?;
         Ok(Exit::Done)
     }
@@ -88,12 +89,12 @@ pub fn connections(settings: &WorkerSettings) -> u32 {
 pub fn settings(
     databases: &Databases,
     mut settings: WorkerSettings,
-    key: Secret,
+    keys: Arc<KeyRing>,
     stop: &Stop,
-) -> anyhow::Result<WorkerSettings> {
-    settings.keys = Some(Arc::new(KeyRing::of(key, Vec::new()).context("could not use the secret key")?));
+) -> WorkerSettings {
+    settings.keys = Some(keys);
     settings.target_url = databases.target_url.clone();
     settings.data_dir = databases.data_dir.clone();
     settings.force = stop.now.clone();
-    Ok(settings)
+    settings
 }

@@ -98,6 +98,29 @@ pub enum LogFormat {
     Json,
 }
 
+/// The keys that seal secrets in the control database. Without a setting, those in the data folder's `keys.json`.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Secret keys")]
+pub struct SecretKeySettings {
+    /// Seals configs and secrets, and signs the audit: at least 32 random bytes, the same in every process. Without it
+    /// nothing sealed opens.
+    #[arg(long, global = true, env = "ELT_SECRET_KEY", hide_env_values = true, value_parser = secret)]
+    pub secret_key: Option<Secret>,
+    /// A file with the secret key, instead of the key itself. More lines are more keys: the first seals, all open.
+    #[arg(long, global = true, env = "ELT_SECRET_KEY_FILE", conflicts_with = "secret_key")]
+    pub secret_key_file: Option<PathBuf>,
+    /// Keys that only open, separated by commas: the ones before, and the next one while processes are restarted.
+    #[arg(
+        long,
+        global = true,
+        env = "ELT_SECRET_KEY_OLD",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = secret
+    )]
+    pub secret_key_old: Vec<Secret>,
+}
+
 /// Which hosts sources and targets may be on. The most specific rule decides; link-local and metadata addresses are
 /// refused unless a rule names them.
 #[derive(Debug, Clone, Default, Args)]
@@ -238,9 +261,15 @@ mod tests {
 
     #[test]
     fn our_own_keys_never_resolve() {
-        for name in
-            ["ELT_JWT_KEY", "ELT_SECRET_KEY_OLD", "ELT_ADMIN_PASSWORD_FILE", "DATABASE_URL", "DATABASE_URL_FILE"]
-        {
+        for name in [
+            "ELT_JWT_KEY",
+            "ELT_SECRET_KEY_OLD",
+            "ELT_SECRET_KEY_FILE",
+            "ELT_TARGET_URL",
+            "ELT_ADMIN_PASSWORD_FILE",
+            "DATABASE_URL",
+            "DATABASE_URL_FILE",
+        ] {
             assert!(refusal(&[name], name).contains("setting of elt itself"), "{name}");
         }
     }

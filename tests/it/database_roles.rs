@@ -70,7 +70,8 @@ async fn every_table_states_what_each_role_may_do() {
     elt.runs: api select insert update; worker select insert update; reader select
     elt.schedules: api select insert update; worker select update; reader select
     elt.second_factors: api select insert update delete
-    elt.sessions: api select insert update delete; worker select update delete
+    elt.secret_keys: api select insert; worker select; reader select (key_id added_at)
+    elt.sessions: api select insert update delete; worker select delete
     elt.users: api select insert update delete; reader select (id username role disabled tokens_after created_at)
     elt.workers: api select; worker select insert update delete; reader select
     ");
@@ -191,9 +192,20 @@ async fn retention_needs_no_more_than_the_rights_of_a_worker() {
     assert_eq!(retention::delete_log_lines(worker, 30).await.expect("log lines"), 1);
     retention::delete(worker, 7).await.expect("tickets and workers");
     retention::delete_idempotency_keys(worker).await.expect("keys");
-    retention::delete_log_lines_beyond(worker, 1_000).await.expect("log lines beyond the limit");
-    retention::delete_unused_configs(worker, 365).await.expect("configs");
+    retention::delete_unused_configs(worker, 365).await.expect("config versions");
     retention::delete_login_failures(worker).await.expect("failed logins");
     retention::delete_ended_tokens(worker, 90).await.expect("API tokens");
     retention::delete_sessions(worker).await.expect("sessions");
+    retention::delete_log_lines_beyond(worker, 1_000_000).await.expect("log lines");
+    let keys = app.worker_settings.keys.as_deref().expect("keys");
+    retention::delete_audit(worker, keys, 400).await.expect("the audit");
+}
+
+#[tokio::test]
+async fn the_api_may_delete_a_config_version_with_the_rights_of_its_role() {
+    let app = TestApp::start_with(|options| options.separate_logins = true).await;
+    let first = app.post("/upload-config").yaml(&app.yaml("people", "")).await.ok();
+    app.post("/upload-config").yaml(&app.yaml("people", "# newer\n")).await.ok();
+    let deleted = app.delete(&format!("/configs/{}", first["id"])).await;
+    assert_eq!(deleted.status, 204, "{}", deleted.text);
 }

@@ -26,7 +26,7 @@ async fn everything_kept(app: &TestApp) -> String {
         kept += &serde_json::to_string(&app.control(&format!("select * from elt.{table}")).await).expect("JSON");
     }
     let jobs = app.control("select convert_from(job, 'UTF8') as job, last_result::text from apalis.jobs").await;
-    let shown = app.control("select yaml_preview, problems, warnings, name from elt.config_history").await;
+    let shown = app.control("select yaml_content, yaml_masked, yaml_sealed::text, yaml_preview, problems, warnings, name from elt.config_history").await;
     kept + &serde_json::to_string(&[jobs, shown].concat()).expect("JSON")
 }
 

@@ -1,7 +1,10 @@
 //! Uploading configs: versions, the same YAML again, and what is no YAML.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use elt_shared::secret::KeyRing;
+use elt_shared::store::uploads::Upload;
 use insta::assert_json_snapshot;
 use reqwest::multipart::Form;
 use serde_json::{Value, json};
@@ -36,11 +39,13 @@ async fn an_upload_becomes_the_next_version() {
     let second = app.post("/upload-config").yaml(&PEOPLE.replace("people", "pets")).await.ok();
     assert_eq!(second["version"], 2);
 
-    let kept =
-        app.control("select id, version, \"timestamp\", yaml_content, created_by from elt.config_history order by id");
+    let kept = app.control(
+        "select id, version, \"timestamp\", yaml_masked, yaml_content, created_by from elt.config_history order by id",
+    );
     let kept = kept.await;
     assert_eq!(kept.len(), 2);
-    assert_eq!(kept[0]["yaml_content"], PEOPLE);
+    assert_eq!(kept[0]["yaml_masked"], PEOPLE);
+    assert_eq!(kept[0]["yaml_content"], Value::Null);
     assert_eq!((&kept[0]["created_by"], &kept[1]["created_by"]), (&json!("user"), &json!("admin")));
 }
 
@@ -296,4 +301,37 @@ async fn the_history_without_a_limit_has_every_version_and_with_one_a_page() {
 
     sqlx::query("delete from elt.config_history").execute(&app.db).await.expect("deleted");
     assert_eq!(app.get("/config-history").await.ok(), json!({ "configs": [], "next": null }));
+}
+
+#[tokio::test]
+async fn a_text_that_was_uploaded_under_an_older_key_is_recognised() {
+    const OLD: &str = "the key before, at least 32 bytes long";
+    const NEW: &str = "the key of today, at least 32 bytes long";
+    let rotated = || KeyRing::of(NEW.into(), vec![OLD.into()]).expect("keys");
+    let app = TestApp::start_with(|options| options.api.keys = Some(Arc::new(rotated()))).await;
+    let upload = Upload::check(PEOPLE.into()).expect("a config");
+    let mut tx = app.db.begin().await.expect("a transaction");
+    let old = KeyRing::of(OLD.into(), Vec::new()).expect("a key");
+    let (first, is_new) = upload.keep(&mut tx, &old, "ann").await.expect("kept");
+    tx.commit().await.expect("committed");
+    assert!(is_new);
+
+    let known = |keys: KeyRing| {
+        let (upload, db) = (&upload, &app.db);
+        async move { upload.known(db, &keys).await.expect("looked").map(|version| version.id) }
+    };
+    assert_eq!(known(rotated()).await, Some(first.id));
+    assert_eq!(known(KeyRing::of(NEW.into(), Vec::new()).expect("a key")).await, None);
+
+    // Line endings and outer white space do not count under the older key either.
+    for text in [PEOPLE.to_owned(), format!("\n{}\r\n", PEOPLE.replace('\n', "\r\n"))] {
+        let again = app.post("/upload-config").yaml(&text).await.ok();
+        assert_eq!((&again["id"], &again["version"]), (&json!(first.id), &json!(1)), "{again}");
+    }
+    let other = app.post("/upload-config").yaml(&PEOPLE.replace("people", "pets")).await.ok();
+    assert_eq!(other["version"], 2);
+    let text = app.get(&format!("/config/{}", first.id)).await.ok();
+    assert_eq!(text["yaml_content"], PEOPLE);
+    let keys = app.control("select distinct key_id from elt.config_history").await;
+    assert_eq!(keys.len(), 2, "{keys:?}");
 }

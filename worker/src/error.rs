@@ -1,6 +1,7 @@
 //! Why a run failed: a stable code, a sentence, a next step, and whether trying again can help.
 
 use elt_shared::config::ConfigError;
+use elt_shared::secret::OpenError;
 use elt_shared::store;
 
 /// Result of a pipeline step.
@@ -12,6 +13,9 @@ pub enum PipelineError {
     /// The config cannot run.
     #[error("the config cannot run: {0}")]
     Config(#[from] ConfigError),
+    /// What is stored sealed does not open.
+    #[error("the run's config cannot be opened: {0}")]
+    Sealed(#[from] OpenError),
     /// A source could not be read.
     #[error("{message}")]
     Extract {
@@ -106,6 +110,7 @@ impl PipelineError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Config(_) => "config",
+            Self::Sealed(error) => error.code(),
             Self::Extract { code, .. }
             | Self::Contract { code, .. }
             | Self::Target { code, .. }
@@ -136,6 +141,7 @@ impl PipelineError {
             | Self::Contract { next_step, .. }
             | Self::Target { next_step, .. }
             | Self::Load { next_step, .. } => next_step.clone(),
+            Self::Sealed(error) => error.next_step().into(),
             Self::Config(_) => "Correct the config at the place named and upload it again.".into(),
             Self::Control { .. } => "Check that the control database is reachable, then retry the run.".into(),
             Self::Io { .. } => {

@@ -31,9 +31,11 @@ impl KnownConfigs {
             .await
             .map_err(|source| PipelineError::Control { doing: "read the run's config", source })?
             .ok_or_else(|| PipelineError::Internal(format!("config {id} is gone")))?;
+        let keys = settings.keys.as_deref().ok_or_else(|| PipelineError::Internal("there is no secret key".into()))?;
+        let text = kept.open(keys)?;
         let settings = Arc::clone(settings);
         let parsed = tokio::task::spawn_blocking(move || {
-            let document = Document::parse(&kept.yaml_content)?;
+            let document = Document::parse(text.expose())?;
             Ok::<_, ConfigError>(document.pipeline(&settings.references())?.value)
         });
         let config =

@@ -61,7 +61,8 @@ pub struct WorkerSettings {
     /// The default target; set by the process from its database settings.
     #[arg(skip)]
     pub target_url: Option<Secret>,
-    /// Signs the audit when retention removes its oldest rows; set by the process from its secret key.
+    /// Opens configs and secrets, and signs the audit when retention removes its oldest rows; set by the process from its
+    /// secret key settings. Without it no run starts.
     #[arg(skip)]
     pub keys: Option<Arc<KeyRing>>,
     /// The data folder; set by the process from its database settings.

@@ -85,7 +85,7 @@ async fn upload(
     if let Some(known) = once.known(&mut tx, &caller, &upload.text()).await? {
         return Ok(known);
     }
-    let (version, created) = upload.keep(&mut tx, caller.name()).await?;
+    let (version, created) = upload.keep(&mut tx, &state.keys, caller.name()).await?;
     if created {
         config_limits::check_quota(&state, &mut tx, &caller).await?;
     }
@@ -111,8 +111,7 @@ async fn upload(
 /// # Errors
 /// When the text is not one YAML mapping, when no thread is free for the check, or when the check takes too long.
 pub async fn check(state: &AppState, text: String) -> Result<Upload> {
-    let key = state.secret_key.clone();
-    state.checks.run(move |effort| Upload::check_within(&key, text, &effort)).await
+    state.checks.run(move |effort| Upload::check_within(text, &effort)).await
 }
 
 /// The versions, as the first clients read them.
@@ -244,12 +243,13 @@ async fn view(
     Path(id): Path<i64>,
 ) -> Result<Json<ConfigText>> {
     let config = find(&state, &caller, id).await?;
+    let text = config.open(&state.keys)?;
     origin.note(&state, &caller, "GET /config/{id}", &format!("config {id}")).await?;
     Ok(Json(ConfigText {
         id,
         version: config.version,
         timestamp: timestamp(config.timestamp),
-        yaml_content: config.yaml_content,
+        yaml_content: text.expose().to_owned(),
         created_at: config.timestamp,
     }))
 }
@@ -268,10 +268,15 @@ pub async fn find(state: &AppState, caller: &Caller, id: i64) -> Result<ConfigVe
 ///
 /// # Errors
 /// 403 when it is new and the caller's API token may not store configs, or when it is bound to other pipelines.
-pub async fn keep_to_run(tx: &mut PgConnection, caller: &Caller, upload: &Upload) -> Result<ConfigVersion> {
+pub async fn keep_to_run(
+    state: &AppState,
+    tx: &mut PgConnection,
+    caller: &Caller,
+    upload: &Upload,
+) -> Result<ConfigVersion> {
     caller.reach(&upload.document().name())?;
     caller.reach(&upload.pipeline()?.name)?;
-    let (config, created) = upload.keep(tx, caller.name()).await?;
+    let (config, created) = upload.keep(tx, &state.keys, caller.name()).await?;
     if created {
         // Refused after the fact, because only now it is known; the caller's transaction ends without a commit.
         caller.require(Scope::Upload)?;
@@ -372,7 +377,7 @@ impl MaskedConfig {
     async fn of(state: &AppState, config: ConfigVersion) -> Result<Self> {
         let timing = match config.runnable {
             // A version kept by an earlier release may not be runnable any more: it then has no timing.
-            true => runs::pipeline_of(&config).await.ok().map(Into::into),
+            true => runs::pipeline_of(state, &config).await.ok().map(Into::into),
             false => None,
         };
         let yaml_masked = masked(state, &config).await?;
@@ -381,8 +386,11 @@ impl MaskedConfig {
 }
 
 async fn masked(state: &AppState, config: &ConfigVersion) -> Result<String> {
-    let text = config.yaml_content.clone();
-    let masked = state.checks.run(move |effort| Ok(Document::parse_within(&text, &effort)?.masked())).await;
+    if let Some(masked) = config.masked() {
+        return Ok(masked.to_owned());
+    }
+    let text = config.open(&state.keys)?;
+    let masked = state.checks.run(move |effort| Ok(Document::parse_within(text.expose(), &effort)?.masked())).await;
     masked.map_err(|error| match error {
         Error::Config(error) => Error::internal("read a stored config", error),
         other => other,
@@ -467,7 +475,7 @@ async fn diff(
     Params(query): Params<DiffQuery>,
 ) -> Result<Json<Diff>> {
     let (from, to) = (find(&state, &caller, query.from).await?, find(&state, &caller, query.to).await?);
-    let texts_differ = from.yaml_content != to.yaml_content;
+    let texts_differ = from.differs_from(&to, &state.keys)?;
     let (from, to) = (MaskedConfig::of(&state, from).await?, MaskedConfig::of(&state, to).await?);
     let secrets_differ = from.yaml_masked == to.yaml_masked && texts_differ;
     Ok(Json(Diff { from, to, secrets_differ }))

@@ -111,7 +111,7 @@ async fn document_of(state: &AppState, caller: &Caller, file: UploadedFile) -> R
         }
         (Some(id), None) if caller.is_admin() => {
             let id = id.parse().map_err(|_| Error::invalid_query("config_id is a number"))?;
-            let stored = configs::find(state, caller, id).await?.yaml_content;
+            let stored = configs::find(state, caller, id).await?.open(&state.keys)?.expose().to_owned();
             check(state, stored).await
         }
         (Some(_), None) => Err(Error::Forbidden("admin")),
@@ -125,7 +125,7 @@ async fn reach_stored(state: &AppState, caller: &Caller, upload: &Upload) -> Res
     if caller.pipelines().is_none() {
         return Ok(());
     }
-    match upload.known(&state.db).await? {
+    match upload.known(&state.db, &state.keys).await? {
         Some(stored) => caller.reach(&stored.name),
         None => Err(Error::refused(
             StatusCode::FORBIDDEN,

@@ -71,7 +71,7 @@ async fn trigger_job(
     if let Some(known) = once.known(&mut tx, &caller, &(upload.text(), now)).await? {
         return Ok(known);
     }
-    let config = keep_to_run(&mut tx, &caller, &upload).await?;
+    let config = keep_to_run(&state, &mut tx, &caller, &upload).await?;
     let request = Trigger {
         config: &config,
         pipeline,

@@ -180,7 +180,7 @@ async fn replay(
     }
     let run = runs::find(&state, &caller, request.run_id).await?;
     let config = configs::find(&state, &caller, request.config_id.unwrap_or(run.config_id)).await?;
-    let pipeline = runs::pipeline_of(&config).await?;
+    let pipeline = runs::pipeline_of(&state, &config).await?;
     caller.reach(&pipeline.name)?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &request).await? {

@@ -249,7 +249,7 @@ async fn create(
     Json(request): Json<CreateSchedule>,
 ) -> Result<Response> {
     let config = configs::find(&state, &caller, request.config_id).await?;
-    let pipeline = runs::pipeline_of(&config).await?;
+    let pipeline = runs::pipeline_of(&state, &config).await?;
     caller.reach(&pipeline.name)?;
     let cron = cron(&request, &pipeline)?;
     let wants = |part| !request.without.contains(&part);

@@ -66,7 +66,7 @@ async fn try_out(
     if let Some(known) = once.known(&mut tx, caller, &(upload.text(), kind)).await? {
         return Ok(known);
     }
-    let config = keep_to_run(&mut tx, caller, &upload).await?;
+    let config = keep_to_run(state, &mut tx, caller, &upload).await?;
     let run = of_config(&mut tx, caller, &config, pipeline, Kind::new(kind)).await?;
     note.object("run", run.id);
     note.detail("kind", kind);

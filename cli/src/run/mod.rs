@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::runs::{Outcome, Run as RunRow};
 use elt_worker::settings::WorkerSettings;
 use tracing::Instrument;
@@ -57,6 +57,8 @@ pub struct Run {
     #[command(flatten)]
     worker: WorkerSettings,
     #[command(flatten)]
+    secret_keys: SecretKeySettings,
+    #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
     telemetry: TelemetrySettings,
@@ -69,7 +71,12 @@ impl Run {
             file.config.monitor.interval = Some(Duration::from_secs(seconds.into()));
         }
         let screen = Screen::default();
-        let setup = Setup { worker: self.worker, database: self.database, telemetry: self.telemetry };
+        let setup = Setup {
+            worker: self.worker,
+            secret_keys: self.secret_keys,
+            database: self.database,
+            telemetry: self.telemetry,
+        };
         Here::during(setup, screen.telemetry("run"), async |here| {
             run(here, file, self.now, !self.once, &screen)
                 .instrument(tracing::info_span!("elt run", file = %self.file.display()))

@@ -8,6 +8,7 @@ mod databases;
 mod documents;
 mod exit_codes;
 mod init;
+mod keys;
 mod passwords;
 mod refused_starts;
 mod root;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use elt_shared::config::{Document, NoReferences, content_key};
+use elt_shared::config::{Document, NoReferences};
 use elt_shared::job::QUEUE;
 use elt_shared::local::Cluster;
 use elt_shared::store;
@@ -146,15 +146,22 @@ impl World {
         let mut tx = self.control.begin().await.expect("a transaction");
         let new = NewConfig {
             name: &config.name,
-            yaml_content: &yaml,
-            content_key: &content_key(b"tests", &yaml),
+            yaml: &yaml.as_str().into(),
+            yaml_masked: "",
             yaml_preview: "",
             runnable: true,
             problems: json!([]),
             warnings: json!([]),
             created_by: "admin",
         };
-        let (kept, _) = configs::keep(&mut tx, new).await.expect("kept");
+        let (kept, _) = configs::keep(
+            &mut tx,
+            &elt_shared::secret::KeyRing::of("a secret key of the tests, at least 32 bytes".into(), Vec::new())
+                .expect("a key"),
+            new,
+        )
+        .await
+        .expect("kept");
         let request = Trigger {
             config: &kept,
             pipeline: &config,

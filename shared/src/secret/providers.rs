@@ -58,6 +58,9 @@ pub enum KeyError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file is not one that elt wrote. Its text is not quoted, because it may hold keys.
+    #[error("{} is not the file of keys elt wrote", .0.display())]
+    NotOurs(PathBuf),
     /// The place was read and holds no key.
     #[error("{place} holds no key")]
     Missing {

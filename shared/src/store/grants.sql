@@ -9,7 +9,7 @@ grant usage on schema elt, apalis to elt_api, elt_worker, elt_reader;
 
 -- The API.
 grant select on elt._sqlx_migrations, elt.run_attempts, elt.run_totals, elt.workers, apalis.workers to elt_api;
-grant select, insert on elt.audit, elt.coverage_reports, elt.log_lines, elt.run_ends to elt_api;
+grant select, insert on elt.audit, elt.coverage_reports, elt.log_lines, elt.run_ends, elt.secret_keys to elt_api;
 grant select, insert, update on elt.idempotency_keys, elt.runs, elt.schedules, apalis.jobs to elt_api;
 grant select, insert, update, delete on elt.known_hosts, elt.sessions, elt.users to elt_api;
 grant select, insert, delete on elt.config_history, elt.login_codes, elt.login_failures to elt_api;
@@ -18,11 +18,9 @@ grant select, insert, update, delete on elt.recovery_codes, elt.second_factors t
 grant select, update on elt.audit_chain to elt_api;
 
 -- Workers.
-grant select on elt._sqlx_migrations to elt_worker;
+grant select on elt._sqlx_migrations, elt.secret_keys to elt_worker;
 grant select, update, delete on elt.idempotency_keys to elt_worker;
-grant select, delete on elt.api_tokens, elt.config_history, elt.login_failures to elt_worker;
--- Retention locks the sessions that it deletes, for which PostgreSQL asks the right to update.
-grant select, update, delete on elt.sessions to elt_worker;
+grant select, delete on elt.api_tokens, elt.config_history, elt.login_failures, elt.sessions to elt_worker;
 grant select, insert, update, delete on elt.output_files, elt.output_paths to elt_worker;
 grant select, insert, update on elt.known_hosts, elt.run_attempts, elt.run_totals, elt.runs to elt_worker;
 grant select, update on elt.schedules to elt_worker;
@@ -38,3 +36,4 @@ grant select on elt.audit, elt.audit_chain, elt.coverage_reports, elt.known_host
 grant select (id, username, role, disabled, tokens_after, created_at) on elt.users to elt_reader;
 grant select (id, version, "timestamp", name, yaml_preview, runnable, problems, warnings, created_by)
     on elt.config_history to elt_reader;
+grant select (key_id, added_at) on elt.secret_keys to elt_reader;

@@ -5,8 +5,6 @@ use serde_json::Value;
 use sha2::Sha256;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
-use crate::secret::Secret;
-
 /// An answer that was given before.
 #[derive(Debug, Clone, FromRow)]
 pub struct KnownAnswer {
@@ -19,8 +17,8 @@ pub struct KnownAnswer {
 }
 
 /// What tells two requests apart that carry the same key. Keyed, for a request may hold secrets.
-pub fn request_hash(key: &Secret, route: &str, body: &[u8]) -> Vec<u8> {
-    let mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
+pub fn request_hash(key: &[u8], route: &str, body: &[u8]) -> Vec<u8> {
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.chain_update(route).chain_update([0]).chain_update(body).finalize().into_bytes().to_vec()
 }
 

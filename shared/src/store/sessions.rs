@@ -130,9 +130,9 @@ pub async fn end_all(db: impl PgExecutor<'_>, user_id: Uuid, keep: Option<Uuid>)
 /// Removes at most `limit` sessions whose tokens expired more than a day ago. Returns how many.
 pub async fn remove_old(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<u64> {
     let removed = sqlx::query(
-        "delete from sessions where id in (
-             select id from sessions where expires_at < now() - interval '1 day'
-             order by expires_at limit $1 for update skip locked)",
+        // Without a lock on the rows, which workers may only read and delete.
+        "delete from sessions where id = any(array(
+             select id from sessions where expires_at < now() - interval '1 day' order by expires_at limit $1))",
     )
     .bind(limit)
     .execute(db)

@@ -1,6 +1,6 @@
 //! A control database without API and workers, for what they write there.
 
-use elt_shared::config::{Document, NoReferences, PipelineConfig, content_key};
+use elt_shared::config::{Document, NoReferences, PipelineConfig};
 use elt_shared::store::Limits;
 use elt_shared::store::configs::{self, ConfigVersion, NewConfig};
 use elt_shared::store::runs::{self, Run};
@@ -147,13 +147,20 @@ pub fn request<'a>(config: &'a ConfigVersion, pipeline: &'a PipelineConfig) -> T
 async fn keep(db: &mut PgConnection, yaml: &str, pipeline: &PipelineConfig) -> sqlx::Result<ConfigVersion> {
     let new = NewConfig {
         name: &pipeline.name,
-        yaml_content: yaml,
-        content_key: &content_key(b"tests", yaml),
+        yaml: &yaml.into(),
+        yaml_masked: "",
         yaml_preview: "",
         runnable: true,
         problems: json!([]),
         warnings: json!([]),
         created_by: "admin",
     };
-    Ok(configs::keep(db, new).await?.0)
+    Ok(configs::keep(
+        db,
+        &elt_shared::secret::KeyRing::of("a secret key of the tests, at least 32 bytes".into(), Vec::new())
+            .expect("a key"),
+        new,
+    )
+    .await?
+    .0)
 }

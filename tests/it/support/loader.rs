@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use elt_shared::config::{Document, NoReferences, content_key};
+use elt_shared::config::{Document, NoReferences};
 use elt_shared::secret::Secret;
 use elt_shared::store::configs::{self, NewConfig};
 use elt_shared::store::runs::{self, End, NewRun, Run};
@@ -116,8 +116,8 @@ impl Loader {
         let pipeline = document.pipeline(&NoReferences).unwrap_or_else(|error| panic!("{error}: {yaml}")).value;
         let new = NewConfig {
             name: &pipeline.name,
-            yaml_content: yaml,
-            content_key: &content_key(b"tests", yaml),
+            yaml: &yaml.into(),
+            yaml_masked: "",
             yaml_preview: "",
             runnable: true,
             problems: json!([]),
@@ -125,7 +125,14 @@ impl Loader {
             created_by: "admin",
         };
         let mut tx = self.control.begin().await.expect("a transaction");
-        let (kept, _) = configs::keep(&mut tx, new).await.expect("kept the config");
+        let (kept, _) = configs::keep(
+            &mut tx,
+            &elt_shared::secret::KeyRing::of("a secret key of the tests, at least 32 bytes".into(), Vec::new())
+                .expect("a key"),
+            new,
+        )
+        .await
+        .expect("kept the config");
         let table = pipeline.target.table.to_string();
         let new = NewRun {
             kind,

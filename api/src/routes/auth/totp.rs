@@ -4,7 +4,7 @@ use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::StatusCode;
 use elt_shared::secret::Secret;
 use elt_shared::store::users::User;
-use elt_shared::store::{login_failures, second_factors, sessions, users};
+use elt_shared::store::{login_failures, second_factors, secret_keys, sessions, users};
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, Transaction};
 use utoipa::ToSchema;
@@ -158,6 +158,8 @@ async fn begin_second_factor(
     let user = ask_password(&state, ip, &caller, request.password).await?;
     let enrolment = second_factor::enrol(&user, &state.keys)?;
     let mut tx = state.db.begin().await?;
+    // A process that lacks the key is then refused at its start.
+    secret_keys::register(&mut *tx, &state.keys).await?;
     if !second_factors::begin(&mut *tx, user.id, &enrolment.sealed).await? {
         return Err(Error::conflict(
             "second_factor_exists",

@@ -76,7 +76,7 @@ pub async fn start(
     Json(request): Json<StartRun>,
 ) -> Result<Response> {
     let config = configs::find(&state, &caller, request.config_id).await?;
-    let pipeline = pipeline_of(&config).await?;
+    let pipeline = pipeline_of(&state, &config).await?;
     caller.reach(&pipeline.name)?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &request).await? {
@@ -117,7 +117,7 @@ pub async fn undo(
     note.object("run", id);
     let run = find(&state, &caller, id).await?;
     let config = configs::find(&state, &caller, run.config_id).await?;
-    let pipeline = pipeline_of(&config).await?;
+    let pipeline = pipeline_of(&state, &config).await?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &id).await? {
         return Ok(known);
@@ -234,8 +234,8 @@ pub async fn accepted(
 ///
 /// # Errors
 /// Why no run can be made of it.
-pub async fn pipeline_of(config: &ConfigVersion) -> Result<PipelineConfig> {
-    let text = config.yaml_content.clone();
-    let checked = tokio::task::spawn_blocking(move || Document::parse(&text)?.pipeline(&NoReferences)).await;
+pub async fn pipeline_of(state: &AppState, config: &ConfigVersion) -> Result<PipelineConfig> {
+    let text = config.open(&state.keys)?;
+    let checked = tokio::task::spawn_blocking(move || Document::parse(text.expose())?.pipeline(&NoReferences)).await;
     Ok(checked.map_err(|error| Error::internal("check the YAML", error))??.value)
 }

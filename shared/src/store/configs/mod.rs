@@ -1,0 +1,264 @@
+//! Config versions: every YAML that was ever uploaded, once. The text is sealed; people see it masked.
+
+mod batches;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{FromRow, PgConnection, PgExecutor};
+
+use super::secret_keys;
+use crate::config::content_key;
+use crate::secret::{KeyRing, OpenError, Sealed, Secret, context};
+
+pub use batches::{count_in_clear, seal_again_batch, seal_batch};
+
+/// One version of a config.
+#[derive(Debug, Clone, FromRow)]
+pub struct ConfigVersion {
+    /// Row id.
+    pub id: i64,
+    /// 1, 2, 3 … over all configs, without gaps.
+    pub version: i32,
+    /// When it was kept.
+    pub timestamp: DateTime<Utc>,
+    /// Pipeline name.
+    pub name: String,
+    /// The first 100 characters, secrets masked.
+    pub yaml_preview: String,
+    /// Whether a run can be made of it.
+    pub runnable: bool,
+    /// Why not: a list of config problems.
+    pub problems: Value,
+    /// What to look at: a list of warnings.
+    pub warnings: Value,
+    /// Username.
+    pub created_by: String,
+    content_key: Vec<u8>,
+    key_id: Option<String>,
+    yaml_masked: Option<String>,
+    yaml_sealed: Option<Vec<u8>>,
+    /// The text of a row that an earlier release wrote and that is not sealed yet.
+    yaml_content: Option<String>,
+}
+
+impl ConfigVersion {
+    /// The text exactly as uploaded.
+    ///
+    /// # Errors
+    /// When it was sealed with a key that is not in the ring, or is not what was sealed.
+    pub fn open(&self, keys: &KeyRing) -> Result<Secret, OpenError> {
+        match (&self.yaml_sealed, &self.key_id, &self.yaml_content) {
+            (Some(bytes), Some(key_id), _) => {
+                let sealed = Sealed { key_id: key_id.clone(), bytes: bytes.clone() };
+                let text = keys.open(&place(self.version), &sealed)?;
+                let text = String::from_utf8(text).map_err(|_| OpenError::Damaged { key_id: key_id.clone() })?;
+                Ok(text.into())
+            }
+            (_, _, Some(text)) => Ok(Secret::new(text)),
+            _ => Err(OpenError::Damaged { key_id: "none".into() }),
+        }
+    }
+
+    /// The whole text, every secret `***`. `None`: an earlier release wrote it, and it is not sealed yet.
+    pub fn masked(&self) -> Option<&str> {
+        self.yaml_masked.as_deref()
+    }
+
+    /// Whether the texts of two versions differ, line endings and outer white space aside.
+    ///
+    /// # Errors
+    /// When they were sealed with different keys, and one of these is missing.
+    pub fn differs_from(&self, other: &Self, keys: &KeyRing) -> Result<bool, OpenError> {
+        if self.id == other.id {
+            return Ok(false);
+        }
+        if self.key_id.is_some() && self.key_id == other.key_id {
+            return Ok(self.content_key != other.content_key);
+        }
+        Ok(self.open(keys)? != other.open(keys)?)
+    }
+}
+
+/// Where a version's text is sealed for.
+fn place(version: i32) -> Vec<u8> {
+    context("config_history", &version.to_string(), "yaml")
+}
+
+/// What is kept of an uploaded text. Made by the config module's `Document`.
+#[derive(Debug, Clone)]
+pub struct NewConfig<'a> {
+    /// Pipeline name.
+    pub name: &'a str,
+    /// The text exactly as uploaded: stored sealed.
+    pub yaml: &'a Secret,
+    /// The whole text, every secret `***`.
+    pub yaml_masked: &'a str,
+    /// The first 100 characters, masked.
+    pub yaml_preview: &'a str,
+    /// Whether a run can be made of it.
+    pub runnable: bool,
+    /// Why not.
+    pub problems: Value,
+    /// Warnings.
+    pub warnings: Value,
+    /// Username.
+    pub created_by: &'a str,
+}
+
+const COLUMNS: &str = r#"id, version, "timestamp", name, yaml_preview, runnable, problems, warnings, created_by,
+                         content_key, key_id, yaml_masked, yaml_sealed, yaml_content"#;
+
+/// Keeps a text as the next version, or finds the version it already is. The bool says whether it is new.
+///
+/// Takes a lock until the caller's transaction ends, so that fifty uploads at once get versions without gap or repeat.
+pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> sqlx::Result<(ConfigVersion, bool)> {
+    let hashes = content_keys(keys, new.yaml);
+    lock(&mut *tx).await?;
+    if let Some(known) = find_by_content(&mut *tx, &hashes).await? {
+        return Ok((known, false));
+    }
+    let version: i32 =
+        sqlx::query_scalar("select coalesce(max(version), 0) + 1 from config_history").fetch_one(&mut *tx).await?;
+    let sealed = keys.seal(&place(version), new.yaml.expose().as_bytes());
+    secret_keys::register(&mut *tx, keys).await?;
+    let kept = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "insert into config_history (version, name, content_key, key_id, yaml_sealed, yaml_masked, yaml_preview,
+                                     runnable, problems, warnings, created_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         returning {COLUMNS}"
+    )))
+    .bind(version)
+    .bind(new.name)
+    .bind(content_key_of(&hashes, &sealed, keys, new.yaml))
+    .bind(sealed.key_id)
+    .bind(sealed.bytes)
+    .bind(new.yaml_masked)
+    .bind(new.yaml_preview)
+    .bind(new.runnable)
+    .bind(new.problems)
+    .bind(new.warnings)
+    .bind(new.created_by)
+    .fetch_one(tx)
+    .await?;
+    Ok((kept, true))
+}
+
+/// Whoever adds a version, or changes how texts are recognised, goes one at a time.
+async fn lock(tx: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.config_history', 0))").execute(tx).await?;
+    Ok(())
+}
+
+/// The hashes that recognise a text, by the id of their key: a text may have been kept when an older key was current.
+fn content_keys(keys: &KeyRing, text: &Secret) -> Vec<(String, [u8; 32])> {
+    keys.with_each(|key| content_key(key, text.expose()))
+}
+
+/// The hash by the key that also sealed the text.
+fn content_key_of(hashes: &[(String, [u8; 32])], sealed: &Sealed, keys: &KeyRing, text: &Secret) -> Option<Vec<u8>> {
+    let by_key = |hashes: &[(String, [u8; 32])]| {
+        hashes.iter().find(|(key_id, _)| *key_id == sealed.key_id).map(|(_, hash)| hash.to_vec())
+    };
+    // The keys may have changed since the hashes were made.
+    by_key(hashes).or_else(|| by_key(&content_keys(keys, text)))
+}
+
+/// The version of this text, whichever key of the ring it was kept under.
+pub async fn find_by_text(
+    db: impl PgExecutor<'_>,
+    keys: &KeyRing,
+    text: &Secret,
+) -> sqlx::Result<Option<ConfigVersion>> {
+    find_by_content(db, &content_keys(keys, text)).await
+}
+
+async fn find_by_content(
+    db: impl PgExecutor<'_>,
+    hashes: &[(String, [u8; 32])],
+) -> sqlx::Result<Option<ConfigVersion>> {
+    let hashes: Vec<&[u8]> = hashes.iter().map(|(_, hash)| &hash[..]).collect();
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from config_history where content_key = any($1) order by version limit 1"
+    )))
+    .bind(hashes)
+    .fetch_optional(db)
+    .await
+}
+
+/// One version by its row id.
+pub async fn find(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<ConfigVersion>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from config_history where id = $1")))
+        .bind(id)
+        .fetch_optional(db)
+        .await
+}
+
+/// Versions that contain `search` in their name, their preview, their author's name or as their number, newest first.
+///
+/// Upper and lower case are the same. `names` keeps only versions of these pipelines.
+pub async fn search(
+    db: impl PgExecutor<'_>,
+    search: &str,
+    names: Option<&[String]>,
+    before: Option<i32>,
+    limit: i64,
+) -> sqlx::Result<Vec<ConfigVersion>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from config_history
+         where ($2::integer is null or version < $2)
+           and (strpos(lower(name), lower($1)) > 0 or strpos(lower(yaml_preview), lower($1)) > 0
+                or strpos(lower(created_by), lower($1)) > 0 or version::text = ltrim(lower($1), 'v'))
+           and ($4::text[] is null or name = any($4))
+         order by version desc limit $3"
+    )))
+    .bind(search)
+    .bind(before)
+    .bind(limit)
+    .bind(names)
+    .fetch_all(db)
+    .await
+}
+
+/// A version as the history shows it, without its text: versions may be many, and a text 256 KiB.
+#[derive(Debug, Clone, FromRow)]
+pub struct HistoryRow {
+    /// Row id.
+    pub id: i64,
+    /// 1, 2, 3 … over all configs, without gaps.
+    pub version: i32,
+    /// When it was kept.
+    pub timestamp: DateTime<Utc>,
+    /// The first 100 characters, secrets masked.
+    pub yaml_preview: String,
+}
+
+/// Versions for the history, newest first, those before `before` when given.
+pub async fn history(db: impl PgExecutor<'_>, before: Option<i32>, limit: i64) -> sqlx::Result<Vec<HistoryRow>> {
+    sqlx::query_as(
+        r#"select id, version, "timestamp", yaml_preview from config_history
+           where $1::integer is null or version < $1 order by version desc limit $2"#,
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// Versions, newest first, those before `before` when given. `names` keeps only versions of these pipelines.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    names: Option<&[String]>,
+    before: Option<i32>,
+    limit: i64,
+) -> sqlx::Result<Vec<ConfigVersion>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from config_history
+         where ($1::integer is null or version < $1) and ($3::text[] is null or name = any($3))
+         order by version desc limit $2"
+    )))
+    .bind(before)
+    .bind(limit)
+    .bind(names)
+    .fetch_all(db)
+    .await
+}
