@@ -3,11 +3,9 @@
 use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::*;
-
-/// Times a path is read while it is exchanged.
-const ROUNDS: usize = 20_000;
 
 fn read(opened: Opened) -> String {
     let mut text = String::new();
@@ -71,15 +69,10 @@ fn what_is_exchanged_for_a_link_while_it_is_read_never_leads_outside() {
     let exchanges: [fn(&Path); 2] = [exchange_the_file, exchange_the_folder];
     for exchange in exchanges {
         let (base, roots) = inside_and_outside();
-        let done = AtomicBool::new(false);
         let (mut inside, mut refused) = (0, 0);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    exchange(base.path());
-                }
-            });
-            for _ in 0..ROUNDS {
+        while_exchanging(
+            || exchange(base.path()),
+            |round| {
                 match roots.open(&base.path().join("in/real/a.csv")).map(read) {
                     Ok(text) => {
                         assert_ne!(text, "outside");
@@ -87,11 +80,38 @@ fn what_is_exchanged_for_a_link_while_it_is_read_never_leads_outside() {
                     }
                     Err(_) => refused += 1,
                 }
-            }
-            done.store(true, Ordering::Relaxed);
-        });
-        assert!(inside > 0 && refused > 0, "both states were met: {inside} and {refused}");
+                round >= 20_000 && inside > 0 && refused > 0
+            },
+        );
     }
+}
+
+/// Calls `look` with 0, 1, 2 … until it returns true, while another thread goes on calling `exchange`.
+///
+/// `look` decides when enough was seen, because on a busy machine thousands of rounds may all meet the same state.
+fn while_exchanging(exchange: impl Fn() + Sync, mut look: impl FnMut(u64) -> bool) {
+    /// Ends the other thread, also when `look` panics.
+    struct EndsOnDrop<'a>(&'a AtomicBool);
+    impl Drop for EndsOnDrop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                exchange();
+            }
+        });
+        let _ends = EndsOnDrop(&done);
+        let deadline = Instant::now() + Duration::from_secs(120);
+        let mut rounds = 0..;
+        while !rounds.next().is_some_and(&mut look) {
+            assert!(Instant::now() < deadline, "one of the states was never met");
+        }
+    });
 }
 
 /// Exchanges the file for a link to the one outside, and back.
@@ -166,30 +186,24 @@ fn an_output_path_stays_inside_the_folders_named_for_writing() {
 
 #[test]
 fn a_folder_that_is_exchanged_for_a_link_leads_no_output_outside() {
-    const ROUNDS: usize = 3_000;
     let base = tempfile::tempdir().expect("a folder");
     let path = |name: &str| base.path().join(name);
     for made in ["out/deep", "outside"] {
         fs::create_dir_all(path(made)).expect("a folder");
     }
     let roots = Roots::from(vec![path("out")]);
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                fs::rename(path("out/deep"), path("kept")).expect("moved");
-                symlink(path("outside"), path("out/deep")).expect("a link");
-                fs::remove_file(path("out/deep")).expect("removed");
-                fs::rename(path("kept"), path("out/deep")).expect("moved");
-            }
-        });
-        let mut written = 0;
-        for round in 0..ROUNDS {
-            let Some(place) = OutputPlace::look(&roots, &path("out/deep/a.csv")).ok().flatten() else { continue };
-            written += usize::from(place.create(std::ffi::OsStr::new(&format!("{round}"))).is_ok());
-        }
-        done.store(true, Ordering::Relaxed);
-        assert!(written > 0, "the folder was met");
+    let exchange = || {
+        fs::rename(path("out/deep"), path("kept")).expect("moved");
+        symlink(path("outside"), path("out/deep")).expect("a link");
+        fs::remove_file(path("out/deep")).expect("removed");
+        fs::rename(path("kept"), path("out/deep")).expect("moved");
+    };
+    let mut written = 0;
+    while_exchanging(exchange, |round| {
+        let place = OutputPlace::look(&roots, &path("out/deep/a.csv")).ok().flatten();
+        let created = place.map(|place| place.create(std::ffi::OsStr::new(&format!("{round}"))));
+        written += usize::from(matches!(created, Some(Ok(_))));
+        round >= 3_000 && written > 0
     });
     assert_eq!(fs::read_dir(path("outside")).expect("a folder").count(), 0);
 }
