@@ -1,10 +1,10 @@
 import { ChangeDetectionStrategy, Component, computed, inject, output, signal } from '@angular/core';
 import { FormsModule } from '@angular/forms';
-import { finalize } from 'rxjs';
 
 import { AuthApi } from '../core/api/auth';
-import { Problem, toProblem } from '../core/problem';
+import { Problem } from '../core/problem';
 import { Session } from '../core/session';
+import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
@@ -29,27 +29,22 @@ export class PasswordCard {
   protected readonly old = signal('');
   protected readonly password = signal('');
   protected readonly repeated = signal('');
-  protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly submission = new Submission();
   protected readonly hints = computed(() => hintsFor(this.password(), this.repeated()));
   protected readonly ready = computed(() => this.old() !== '' && this.hints().every((hint) => hint.met));
 
   protected save(): void {
-    if (!this.ready() || this.busy()) return;
-    this.busy.set(true);
-    this.problem.set(undefined);
-    this.auth
-      .changePassword(this.old(), this.password())
-      .pipe(finalize(() => this.busy.set(false)))
-      .subscribe({
-        next: ({ token, role }) => {
-          this.session.begin(token, role === 'admin' ? 'admin' : 'user');
-          for (const field of [this.old, this.password, this.repeated]) field.set('');
-          this.toaster.say('Your password was changed. Your other sessions have ended');
-          this.changed.emit();
-        },
-        error: (error: unknown) => this.problem.set(explain(toProblem(error))),
-      });
+    if (!this.ready()) return;
+    this.submission.send(
+      this.auth.changePassword(this.old(), this.password()),
+      ({ token, role }) => {
+        this.session.begin(token, role === 'admin' ? 'admin' : 'user');
+        for (const field of [this.old, this.password, this.repeated]) field.set('');
+        this.toaster.say('Your password was changed. Your other sessions have ended');
+        this.changed.emit();
+      },
+      explain,
+    );
   }
 }
 

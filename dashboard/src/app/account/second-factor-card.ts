@@ -1,10 +1,9 @@
 import { ChangeDetectionStrategy, Component, computed, inject, input, output, signal } from '@angular/core';
 import { FormsModule } from '@angular/forms';
-import { Observable, finalize } from 'rxjs';
 
 import { AuthApi } from '../core/api/auth';
 import { SecondFactorSetup } from '../core/api/generated/models/second-factor-setup';
-import { Problem, toProblem } from '../core/problem';
+import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { CopyButton } from '../shared/copy-button';
 import { Icon } from '../shared/icon';
@@ -33,8 +32,7 @@ export class SecondFactorCard {
   protected readonly code = signal('');
   protected readonly setup = signal<SecondFactorSetup | undefined>(undefined);
   protected readonly recoveryCodes = signal<string[] | undefined>(undefined);
-  protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly submission = new Submission();
 
   /** An image, because markup of a server is never put into the page. */
   protected readonly picture = computed(
@@ -42,14 +40,14 @@ export class SecondFactorCard {
   );
 
   protected begin(): void {
-    this.send(this.auth.beginSecondFactor(this.password()), (setup) => {
+    this.submission.send(this.auth.beginSecondFactor(this.password()), (setup) => {
       this.setup.set(setup);
       this.password.set('');
     });
   }
 
   protected confirm(): void {
-    this.send(this.auth.confirmSecondFactor(this.code()), ({ recovery_codes }) => {
+    this.submission.send(this.auth.confirmSecondFactor(this.code()), ({ recovery_codes }) => {
       this.setup.set(undefined);
       this.code.set('');
       this.recoveryCodes.set(recovery_codes);
@@ -60,25 +58,15 @@ export class SecondFactorCard {
   protected cancel(): void {
     this.setup.set(undefined);
     this.code.set('');
-    this.problem.set(undefined);
+    this.submission.show(undefined);
   }
 
   protected remove(): void {
-    this.send(this.auth.removeSecondFactor(this.password(), this.code()), () => {
+    this.submission.send(this.auth.removeSecondFactor(this.password(), this.code()), () => {
       this.password.set('');
       this.code.set('');
       this.toaster.say('Logins need only your password now');
       this.changed.emit();
-    });
-  }
-
-  private send<T>(call: Observable<T>, done: (answer: T) => void): void {
-    if (this.busy()) return;
-    this.busy.set(true);
-    this.problem.set(undefined);
-    call.pipe(finalize(() => this.busy.set(false))).subscribe({
-      next: done,
-      error: (error: unknown) => this.problem.set(toProblem(error)),
     });
   }
 }

@@ -1,21 +1,11 @@
-import {
-  ChangeDetectionStrategy,
-  Component,
-  computed,
-  inject,
-  input,
-  linkedSignal,
-  numberAttribute,
-  signal,
-} from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, input, numberAttribute } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
-import { finalize } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
 import { RunsApi } from '../core/api/runs';
 import { download } from '../core/files';
-import { Problem, toProblem } from '../core/problem';
 import { query } from '../core/query';
+import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { Remark, YamlEditor } from '../editor/yaml-editor';
 import { CopyButton } from '../shared/copy-button';
@@ -56,25 +46,13 @@ export class Config {
     if (config === undefined) return [];
     return [...remarksOf(config.problems, 'error'), ...remarksOf(config.warnings, 'warning')];
   });
-  protected readonly busy = signal(false);
-  /** Why this version could not be run. */
-  protected readonly problem = linkedSignal<number, Problem | undefined>({
-    source: this.id,
-    computation: () => undefined,
-  });
+  protected readonly submission = new Submission(this.id);
 
   protected run(): void {
-    this.busy.set(true);
-    this.runs
-      .start({ config_id: this.id() })
-      .pipe(finalize(() => this.busy.set(false)))
-      .subscribe({
-        next: (run) => {
-          this.toaster.say('Run started');
-          void this.router.navigate(['/runs', run.id]);
-        },
-        error: (error: unknown) => this.problem.set(toProblem(error)),
-      });
+    this.submission.send(this.runs.start({ config_id: this.id() }), (run) => {
+      this.toaster.say('Run started');
+      void this.router.navigate(['/runs', run.id]);
+    });
   }
 
   protected save(): void {
