@@ -2,6 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, inject, input, numberAttr
 import { Router, RouterLink } from '@angular/router';
 
 import { ConfigsApi } from '../core/api/configs';
+import { MaskedConfig } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { download } from '../core/files';
 import { query } from '../core/query';
@@ -14,6 +15,7 @@ import { PageHeader } from '../shared/page-header';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
+import { ConfigRemoval } from './config-removal';
 import { remarksOf } from './remarks';
 
 /** One version of a config: the full YAML, what was found in it, and running it again. */
@@ -29,6 +31,7 @@ export class Config {
   private readonly runs = inject(RunsApi);
   private readonly router = inject(Router);
   private readonly toaster = inject(Toaster);
+  private readonly removal = inject(ConfigRemoval);
 
   readonly id = input.required({ transform: numberAttribute });
 
@@ -52,6 +55,12 @@ export class Config {
     this.submission.send(this.runs.start({ config_id: this.id() }), (run) => {
       this.toaster.say('Run started');
       void this.router.navigate(['/runs', run.id]);
+    });
+  }
+
+  protected remove(config: MaskedConfig): void {
+    this.removal.ask(config).subscribe((deleted) => {
+      if (deleted) void this.router.navigate(['/config-history']);
     });
   }
 

@@ -114,7 +114,10 @@ export class Users {
         danger: true,
       })
       .subscribe((yes) => {
-        if (yes) this.send(this.api.removeUser(user.id), `${user.username} was removed`);
+        if (yes)
+          this.send(this.api.removeUser(user.id), `${user.username} was removed`, () =>
+            this.list.remove(user),
+          );
       });
   }
 
@@ -131,9 +134,12 @@ export class Users {
     this.send(this.api.changeUser(user.id, change), `${user.username} ${words}`);
   }
 
-  private send(call: Observable<unknown>, words: string): void {
+  private send(call: Observable<unknown>, words: string, done: () => void = () => undefined): void {
     call.subscribe({
-      next: () => this.done(words),
+      next: () => {
+        done();
+        this.done(words);
+      },
       error: (error: unknown) => this.toaster.warn(toProblem(error)),
     });
   }
