@@ -70,6 +70,7 @@ test.describe('deleting a version', () => {
     await ask.getByRole('button', { name: 'Delete it' }).click();
     await expect(ask.getByRole('alert')).toContainText('it is the newest one of its pipeline');
     await expect(ask.getByRole('button', { name: 'Delete it' })).toBeHidden();
+    await expect(ask.getByRole('button', { name: 'Close' })).toBeFocused();
     await expectAccessible(page, 'a refused deletion');
     await page.screenshot({ path: test.info().outputPath('refused.png') });
     await ask.getByRole('button', { name: 'Close' }).click();

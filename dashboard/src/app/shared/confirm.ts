@@ -1,7 +1,8 @@
-import { ChangeDetectionStrategy, Component, Injectable, inject } from '@angular/core';
+import { ChangeDetectionStrategy, Component, ElementRef, Injectable, inject, viewChild } from '@angular/core';
 import { MAT_DIALOG_DATA, MatDialog, MatDialogModule, MatDialogRef } from '@angular/material/dialog';
 import { Observable, map } from 'rxjs';
 
+import { Focus } from '../core/focus';
 import { Refused, Submission } from '../core/submission';
 import { ProblemView } from './problem-view';
 
@@ -33,10 +34,11 @@ export interface Question {
     <mat-dialog-actions align="end">
       @if (submission.problem()?.status === 409) {
         <!-- The server refuses it as things are, so the same request would only fail again. -->
-        <button type="button" class="btn" mat-dialog-close>Close</button>
+        <button #close type="button" class="btn" mat-dialog-close>Close</button>
       } @else {
         <button type="button" class="btn" mat-dialog-close>Cancel</button>
         <button
+          #yes
           type="button"
           class="btn"
           cdkFocusInitial
@@ -55,12 +57,23 @@ export interface Question {
 })
 export class Confirm {
   private readonly dialog = inject(MatDialogRef<Confirm, boolean>);
+  private readonly focus = inject(Focus);
+  private readonly yes = viewChild<ElementRef<HTMLButtonElement>>('yes');
+  private readonly close = viewChild<ElementRef<HTMLButtonElement>>('close');
   protected readonly question = inject<Question>(MAT_DIALOG_DATA);
   protected readonly submission = new Submission();
 
   protected agree(): void {
     if (this.question.request === undefined) return this.dialog.close(true);
-    this.submission.send(this.question.request(), () => this.dialog.close(true), this.question.refused);
+    this.submission.send(
+      this.question.request(),
+      () => this.dialog.close(true),
+      (problem) => {
+        // The button that had the focus was disabled meanwhile, or is gone.
+        this.focus.moveTo(problem.status === 409 ? this.close : this.yes);
+        return this.question.refused?.(problem) ?? problem;
+      },
+    );
   }
 }
 

@@ -7,17 +7,17 @@ import { UserView } from '../core/api/models';
 import { SystemApi } from '../core/api/system';
 import { Role } from '../core/session';
 import { Submission } from '../core/submission';
+import { PasswordHints } from '../shared/password-hints';
+import { isAcceptable } from '../shared/password-rules';
 import { ProblemView } from '../shared/problem-view';
 
 export type UserTask = { kind: 'add' } | { kind: 'service' } | { kind: 'password'; user: UserView };
-
-const SHORTEST = 8;
 
 /** Adds a user or a service account, or sets a password. */
 @Component({
   selector: 'app-user-dialog',
   templateUrl: './user-dialog.html',
-  imports: [FormsModule, MatDialogModule, ProblemView],
+  imports: [FormsModule, MatDialogModule, PasswordHints, ProblemView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class UserDialog {
@@ -32,7 +32,7 @@ export class UserDialog {
   protected readonly title = this.titleOf(this.task);
   protected readonly ready = computed(() => {
     const named = this.task.kind === 'password' || this.name().trim() !== '';
-    return named && (this.task.kind === 'service' || this.password().length >= SHORTEST);
+    return named && (this.task.kind === 'service' || isAcceptable(this.password()));
   });
 
   protected save(): void {

@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, inject } from '@angular/core';
+import { ChangeDetectionStrategy, Component, ElementRef, inject, viewChild } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
 import { MatMenuModule } from '@angular/material/menu';
 import { Observable } from 'rxjs';
@@ -29,6 +29,7 @@ export class Users {
   private readonly dialog = inject(MatDialog);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
+  private readonly table = viewChild<ElementRef<HTMLElement>>('table');
   protected readonly me = inject(Session).username;
 
   protected readonly list = paged(
@@ -114,10 +115,12 @@ export class Users {
         danger: true,
       })
       .subscribe((yes) => {
-        if (yes)
-          this.send(this.api.removeUser(user.id), `${user.username} was removed`, () =>
-            this.list.remove(user),
-          );
+        if (!yes) return;
+        this.send(this.api.removeUser(user.id), `${user.username} was removed`, () => {
+          this.list.remove(user);
+          // The button that had the focus is gone with its row.
+          this.table()?.nativeElement.focus();
+        });
       });
   }
 
