@@ -70,19 +70,40 @@ test.describe('the account page', () => {
     await card.getByLabel('New password again').fill(PASSWORD);
     await card.getByRole('button').click();
     await expect(page.getByText('Your password was changed')).toBeVisible();
+    await expect(card.getByLabel('Current password')).toBeFocused();
     await expectAccessible(page, 'account');
 
     const factor = page.getByRole('region', { name: 'Second factor' });
-    await factor.getByLabel('Current password').fill(PASSWORD);
-    await factor.getByRole('button', { name: 'Set it up' }).click();
+    const factorPassword = factor.getByLabel('Current password');
+    const setUp = factor.getByRole('button', { name: 'Set it up' });
+    await factorPassword.fill('not the password');
+    await setUp.click();
+    await expect(factor.getByRole('alert')).toBeVisible();
+    await expect(factorPassword).toBeFocused();
+    await factorPassword.fill(PASSWORD);
+    await setUp.click();
+    await expect(factor.getByLabel('Code of the app')).toBeFocused();
+    await factor.getByRole('button', { name: 'Cancel' }).click();
+    await expect(factorPassword).toBeFocused();
+    await factorPassword.fill(PASSWORD);
+    await setUp.click();
     await expect(factor.getByAltText('QR code of the secret')).toBeVisible();
     const secret = (await factor.locator('.secret').textContent()) ?? '';
     await page.screenshot({ path: test.info().outputPath('second-factor.png'), fullPage: true });
-    await factor.getByLabel('Code of the app').fill(codeOf(secret));
+    const firstCode = factor.getByLabel('Code of the app');
+    await firstCode.fill('000000');
+    await factor.getByRole('button', { name: 'Turn it on' }).click();
+    await expect(factor.getByRole('alert')).toBeVisible();
+    await expect(firstCode).toBeFocused();
+    await firstCode.fill(codeOf(secret));
     await factor.getByRole('button', { name: 'Turn it on' }).click();
     await expect(factor.getByRole('listitem')).toHaveCount(10);
+    await expect(factor.getByText('The second factor is on.')).toBeFocused();
     const recovery = (await factor.getByRole('listitem').first().textContent()) ?? '';
+    const spare = (await factor.getByRole('listitem').last().textContent()) ?? '';
     await page.screenshot({ path: test.info().outputPath('account.png'), fullPage: true });
+    await factor.getByRole('button', { name: 'I have kept them' }).click();
+    await expect(factor.getByRole('heading', { name: 'Second factor' })).toBeFocused();
 
     await page.getByRole('button', { name: NAME }).click();
     await page.getByRole('menuitem', { name: 'Log out' }).click();
@@ -95,6 +116,17 @@ test.describe('the account page', () => {
     await code.fill(recovery);
     await page.keyboard.press('Enter');
     await expect(page).toHaveURL(/\/ui\/user$/);
+
+    await openAccount(page);
+    await factorPassword.fill(PASSWORD);
+    const lastCode = factor.getByLabel('Code of the app, or a recovery code');
+    await lastCode.fill('000000');
+    await factor.getByRole('button', { name: 'Turn it off' }).click();
+    await expect(factor.getByRole('alert')).toBeVisible();
+    await expect(lastCode).toBeFocused();
+    await lastCode.fill(spare);
+    await factor.getByRole('button', { name: 'Turn it off' }).click();
+    await expect(factor.getByRole('heading', { name: 'Second factor Off' })).toBeFocused();
   });
 });
 

@@ -44,6 +44,7 @@ test('a user is added, locked out, let in, made an admin, and removed', async ({
   await expect(row).toContainText('Admin');
   await choose('Remove', 'Remove');
   await expect(row).toBeHidden();
+  await expect(page.getByRole('region', { name: 'Users' })).toBeFocused();
 
   await page.goto('/ui/audit?action=%2Fusers');
   const audit = page.getByRole('region', { name: 'Audit' });

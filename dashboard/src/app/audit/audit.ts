@@ -1,12 +1,11 @@
 import { ChangeDetectionStrategy, Component, computed, inject, input, signal } from '@angular/core';
 import { Router } from '@angular/router';
-import { Observable, finalize } from 'rxjs';
 
 import { AuditView, Verification } from '../core/api/models';
 import { SystemApi } from '../core/api/system';
 import { saveAnswer } from '../core/files';
 import { paged } from '../core/paged';
-import { Problem, toProblem } from '../core/problem';
+import { Submission } from '../core/submission';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
@@ -40,8 +39,7 @@ export class Audit {
   readonly to = input<string>();
 
   protected readonly verification = signal<Verification | undefined>(undefined);
-  protected readonly problem = signal<Problem | undefined>(undefined);
-  protected readonly busy = signal(false);
+  protected readonly submission = new Submission();
 
   private readonly only = computed(() => ({
     actor: this.actor(),
@@ -69,21 +67,12 @@ export class Audit {
   /** Checks that every row is there and as it was written. */
   protected verify(): void {
     this.verification.set(undefined);
-    this.act(this.api.auditVerification(), (verdict) => this.verification.set(verdict));
+    this.submission.send(this.api.auditVerification(), (verdict) => this.verification.set(verdict));
   }
 
   /** Saves the rows that match as CSV. */
   protected save(): void {
-    this.act(this.api.auditCsv(this.only()), (answer) => saveAnswer(answer, 'audit.csv'));
-  }
-
-  private act<T>(call: Observable<T>, done: (answer: T) => void): void {
-    this.busy.set(true);
-    this.problem.set(undefined);
-    call.pipe(finalize(() => this.busy.set(false))).subscribe({
-      next: done,
-      error: (error: unknown) => this.problem.set(toProblem(error)),
-    });
+    this.submission.send(this.api.auditCsv(this.only()), (answer) => saveAnswer(answer, 'audit.csv'));
   }
 
   /** What else was noted, as `key: value`. */
