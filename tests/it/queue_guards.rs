@@ -10,7 +10,9 @@ use elt_shared::queue::pulse::Pulse;
 use elt_shared::queue::shape::{QueueWorkers, Undelivered};
 use elt_shared::queue::wakes::Wakes;
 use elt_shared::queue::{self, retention, sweeper};
-use elt_shared::store::runs::{self, End, Outcome};
+use elt_shared::runs::{Outcome, RunState};
+use elt_shared::store::runs::{self, End};
+use elt_shared::store::schedules::ScheduleState;
 use elt_shared::store::{schedules, workers};
 use elt_shared::{job, trigger};
 use futures::StreamExt;
@@ -59,7 +61,7 @@ async fn all_succeed(control: &Control, count: i64) {
     let deadline = Instant::now() + 2 * PATIENCE;
     while Instant::now() < deadline {
         let counts = runs::counts(&control.db, None).await.unwrap_or_default();
-        if counts == [("succeeded".to_owned(), count)] {
+        if counts == [(RunState::Succeeded, count)] {
             return;
         }
         sleep(Duration::from_millis(50)).await;
@@ -198,7 +200,7 @@ async fn a_lost_run_that_was_to_stop_has_stopped() {
     runs::request_stop(&mut db, run.id).await.expect("asked");
     control.expire(run.id).await;
     sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
-    assert_eq!(control.look(run.id).await.state, "stopped");
+    assert_eq!(control.look(run.id).await.state, RunState::Stopped);
 }
 
 #[tokio::test]
@@ -226,15 +228,15 @@ async fn what_a_killed_process_left_on_its_own_queue_ends() {
     let gone = control.trigger(yaml, |request| request.queue = Box::leak(queue.into_boxed_str())).await;
     let schedule = gone.schedule.expect("it monitors").id;
     sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
-    assert_eq!(control.look(gone.run.id).await.state, "queued", "its process may only just have started");
+    assert_eq!(control.look(gone.run.id).await.state, RunState::Queued, "its process may only just have started");
 
     for table in ["runs", "schedules"] {
         control.execute(&format!("update {table} set created_at = now() - interval '10 minutes'")).await;
     }
     sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
-    assert_eq!(control.look(gone.run.id).await.state, "stopped");
+    assert_eq!(control.look(gone.run.id).await.state, RunState::Stopped);
     let schedule = schedules::find(&control.db, schedule).await.expect("looked").expect("there");
-    assert_eq!(schedule.state, "stopped");
+    assert_eq!(schedule.state, ScheduleState::Stopped);
     assert_eq!(schedule.reason.as_deref(), Some("the process that monitored is gone"));
 }
 
@@ -245,7 +247,7 @@ async fn a_run_whose_window_is_over_never_starts() {
     control.execute("update runs set not_after = now() - interval '1 second'").await;
     assert!(runs::begin(&control.db, run.id, "w").await.expect("asked").is_none());
     sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
-    assert_eq!(control.look(run.id).await.state, "stopped");
+    assert_eq!(control.look(run.id).await.state, RunState::Stopped);
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use elt_shared::runs::Outcome;
 use elt_shared::store::logs::{self, NewLine};
-use elt_shared::store::runs::{self, End, Outcome};
+use elt_shared::store::runs::{self, End};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::Notify;

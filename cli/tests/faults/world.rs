@@ -220,7 +220,10 @@ impl World {
 
     /// Waits until a run is at work in this stage.
     pub async fn at_work(&self, run: Uuid, stage: &str) -> Run {
-        self.until(run, stage, |run| run.state == "running" && run.stage.as_deref() == Some(stage)).await
+        self.until(run, stage, |run| {
+            run.state.as_str() == "running" && run.stage.is_some_and(|at| at.as_str() == stage)
+        })
+        .await
     }
 
     pub async fn finished(&self, run: Uuid) -> Run {
