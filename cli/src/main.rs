@@ -7,7 +7,7 @@
 //! - `signals`: asked to stop, and asked again
 //! - `databases`: the control database of this process, private or given
 //! - `operator`: the person at the terminal, as the audit names them
-//! - `keys`: the installation's keys, written once
+//! - `keys`: the installation's keys, and `elt keys`
 //! - `secret_settings`: secrets that settings take from files
 //! - `config_file`: a config named on the command line
 //! - `here`: a run in this process, for `run` and `plan`
@@ -73,6 +73,7 @@ enum Command {
     Report(report::Report),
     User(user::User),
     Audit(audit::Audit),
+    Keys(keys::Command),
     Token(token::Token),
     Coverage(coverage::Coverage),
 }
@@ -92,6 +93,7 @@ impl Command {
             Self::Report(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,
+            Self::Keys(command) => command.execute().await,
             Self::Token(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
         }
