@@ -48,6 +48,7 @@ mod repeated_runs;
 mod roles;
 mod run_attempts;
 mod schedules;
+mod sealing;
 mod second_factors;
 mod secrets;
 mod sessions;

@@ -117,3 +117,19 @@ fn every_command_in_the_security_model_exists() {
         assert!(root().join(path).exists());
     }
 }
+
+#[test]
+fn the_commands_that_exchange_the_secret_key_exist() {
+    let text = read("README.md");
+    let commands = text.split(|c: char| matches!(c, '`' | '\n' | '#')).filter(|text| text.starts_with("elt keys "));
+    let mut seen = BTreeSet::new();
+    for command in commands {
+        let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+        let help = help(&words[..2]).unwrap_or_else(|| panic!("`{command}` is not a command"));
+        for flag in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(flag), "{command}");
+        }
+        seen.insert(words[1]);
+    }
+    assert_eq!(seen, BTreeSet::from(["drop", "rotate", "show"]));
+}
