@@ -7,7 +7,7 @@ use elt_shared::config::PipelineConfig;
 use elt_shared::job;
 use elt_shared::secret::KeyRing;
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
-use elt_shared::store::configs::ConfigVersion;
+use elt_shared::store::configs::{ConfigAuthor, ConfigVersion};
 use elt_shared::store::runs::{NewRun, Run};
 use elt_shared::store::uploads::Upload;
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
@@ -85,10 +85,6 @@ impl<'a> Here<'a> {
         let queue = job::private_queue();
         let mut settings = worker::settings(databases, worker, Arc::clone(&keys), &stop);
         settings.queue.clone_from(&queue);
-        if !databases.are_private() {
-            // The data folder's key is not the one that signs the audit of another database.
-            settings.keys = None;
-        }
         Ok(Self { stop, databases, keys, queue, settings })
     }
 
@@ -166,7 +162,8 @@ impl<'a> Here<'a> {
 }
 
 async fn keep(upload: &Upload, tx: &mut PgConnection, keys: &KeyRing) -> anyhow::Result<ConfigVersion> {
-    let (config, _) = upload.keep(tx, keys, &person()).await.context("could not keep the config")?;
+    let (config, _) =
+        upload.keep(tx, keys, (&person(), ConfigAuthor::Admin)).await.context("could not keep the config")?;
     Ok(config)
 }
 

@@ -56,6 +56,7 @@ mod sftp_sources;
 mod sftp_trust;
 mod sources_end_to_end;
 mod sources_together;
+mod stored_secrets;
 mod streams;
 mod target_corpus;
 mod target_names;

@@ -102,7 +102,9 @@ pub fn exit_of(run: &RunRow) -> Exit {
     match run.state.as_str() {
         "succeeded" if run.outcome == Some(Outcome::NothingLoaded) => Exit::NothingLoaded,
         "succeeded" | "stopped" => Exit::Done,
-        _ if run.error_code.as_deref() == Some("config") => Exit::Config,
+        _ if matches!(run.error_code.as_deref(), Some("config" | "unknown_secret" | "secret_not_granted")) => {
+            Exit::Config
+        }
         _ => Exit::Failed,
     }
 }

@@ -20,6 +20,7 @@ pub mod schedules;
 pub mod sealing;
 pub mod second_factors;
 pub mod secret_keys;
+pub mod secrets;
 mod session;
 pub mod sessions;
 pub mod uploads;

@@ -3,8 +3,8 @@
 
 use sqlx::{Connection, PgPool};
 
-use super::configs;
 use super::secret_keys::{self, SealError};
+use super::{configs, secrets};
 use crate::secret::KeyRing;
 
 /// Rows sealed in one transaction.
@@ -57,7 +57,7 @@ pub async fn seal_again(db: &PgPool, keys: &KeyRing) -> Result<u64, SealError> {
     secret_keys::register(db, keys).await?;
     let mut sealed = 0;
     loop {
-        match configs::seal_again_batch(db, keys, BATCH).await? {
+        match configs::seal_again_batch(db, keys, BATCH).await? + secrets::seal_again_batch(db, keys, BATCH).await? {
             0 => return Ok(sealed),
             rows => sealed += rows,
         }

@@ -9,7 +9,8 @@ use crate::secret::{KeyRing, OpenError, Sealed, context};
 const CANARY: &[u8] = b"elt";
 
 /// Tables whose rows name the key that seals them, and what people call these rows.
-const SEALED: [(&str, &str); 2] = [("config_history", "configs"), ("second_factors", "second factors")];
+const SEALED: [(&str, &str); 3] =
+    [("config_history", "configs"), ("second_factors", "second factors"), ("secrets", "secrets")];
 
 /// Rows that one key seals.
 #[derive(Debug, Clone, PartialEq, Eq)]
