@@ -58,6 +58,7 @@ mod sources_end_to_end;
 mod sources_together;
 mod stored_secrets;
 mod streams;
+mod target_certificates;
 mod target_corpus;
 mod target_names;
 mod target_schemas;

@@ -56,7 +56,7 @@ pub use source::{
     AfterLoad, ApiSource, ApiTimeouts, AuthScheme, CsvOptions, HostTrust, LocalSource, NextIs, Pagination, SftpLogin,
     SftpSource, SourceConfig,
 };
-pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
+pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};
 
 /// A config together with what the user should know about it.

@@ -3,7 +3,7 @@
 pub mod app;
 pub mod chaos_proxy;
 pub mod client;
-mod cluster;
+pub mod cluster;
 pub mod control;
 pub mod database;
 pub mod extraction;
