@@ -32,6 +32,7 @@ mod plan;
 mod report;
 mod run;
 mod schema;
+mod secret;
 mod secret_settings;
 mod serve;
 mod signals;
@@ -74,6 +75,7 @@ enum Command {
     User(user::User),
     Audit(audit::Audit),
     Token(token::Token),
+    Secret(secret::Secret),
     Coverage(coverage::Coverage),
 }
 
@@ -93,6 +95,7 @@ impl Command {
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,
             Self::Token(command) => command.execute().await,
+            Self::Secret(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
         }
     }
