@@ -1,9 +1,9 @@
 //! Secrets that configs refer to as `${secret:NAME}`: their sealed values, and which pipelines may use them.
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
+use sqlx::{FromRow, PgConnection, PgExecutor};
 
-use super::secret_keys::{self, SealError};
+use super::secret_keys;
 use crate::config::Document;
 use crate::secret::{KeyRing, OpenError, Sealed, Secret, context};
 use crate::stored_secret::{Asker, ChangeSecret, GrantedSecrets, MOST_SECRETS, SecretError};
@@ -243,35 +243,4 @@ pub async fn of_config(
         }
     }
     Ok(granted)
-}
-
-/// Seals up to `limit` values with the current key that another key seals. Returns how many.
-///
-/// # Errors
-/// When the database fails, or a value does not open: it stays as it is.
-pub async fn seal_again_batch(db: &PgPool, keys: &KeyRing, limit: i64) -> Result<u64, SealError> {
-    let mut tx = db.begin().await?;
-    let rows: Vec<SealedRow> = sqlx::query_as(
-        "select name, sealed, key_id, pipelines, usable_by_users from secrets where key_id <> $1 order by name limit $2
-         for update",
-    )
-    .bind(keys.current_id())
-    .bind(limit)
-    .fetch_all(&mut *tx)
-    .await?;
-    let count = rows.len() as u64;
-    for row in rows {
-        let name = row.name.clone();
-        let open = row.open(keys);
-        let value = open.map_err(|source| SealError::Open { what: format!("the secret {name}"), source })?;
-        let sealed = keys.seal(&place(&name), value.expose().as_bytes());
-        sqlx::query("update secrets set sealed = $2, key_id = $3 where name = $1")
-            .bind(&name)
-            .bind(sealed.bytes)
-            .bind(sealed.key_id)
-            .execute(&mut *tx)
-            .await?;
-    }
-    tx.commit().await?;
-    Ok(count)
 }

@@ -84,7 +84,7 @@ fn without_secrets(mut value: Value) -> Value {
 async fn note_how_far(db: &mut PgConnection, run: &Run, at: &Snapshot) -> sqlx::Result<()> {
     if !run.is_unknown() {
         let far = without_secrets(serde_json::to_value(at).unwrap_or_default());
-        runs::note_progress(db, run.id, run.epoch, at.stage.as_str(), &far).await?;
+        runs::note_progress(db, run.id, run.epoch, at.stage, &far).await?;
     }
     Ok(())
 }

@@ -10,7 +10,8 @@ use super::secret_keys;
 use crate::config::content_key;
 use crate::secret::{KeyRing, OpenError, Sealed, Secret, context};
 
-pub use batches::{count_in_clear, seal_again_batch, seal_batch};
+pub(super) use batches::hash_again;
+pub use batches::{count_in_clear, seal_batch};
 
 /// One version of a config.
 #[derive(Debug, Clone, FromRow)]
@@ -196,8 +197,9 @@ pub async fn author(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Con
     Ok(by_admin.await?.map(ConfigAuthor::of))
 }
 
-/// Takes turns with everyone who adds a version or changes how texts are recognised, until the transaction ends.
-async fn lock(tx: &mut PgConnection) -> sqlx::Result<()> {
+/// Waits until no other transaction adds a version or changes how texts are recognised, and keeps others from it until
+/// this one ends.
+pub(super) async fn lock(tx: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.config_history', 0))").execute(tx).await?;
     Ok(())
 }
