@@ -1,5 +1,10 @@
 //! Stored secrets: who may store them, which configs get them, and that no value ever comes out again.
 
+use elt_shared::config::{Document, SourceConfig};
+use elt_shared::secret::{KeyRing, Secret};
+use elt_shared::store::configs::ConfigAuthor;
+use elt_shared::store::{sealing, secrets};
+use elt_shared::stored_secret::{Asker, SecretReferences};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
@@ -282,6 +287,42 @@ async fn a_schedule_that_runs_an_older_config_counts_as_a_user() {
     app.post("/upload-config").yaml(&watched("none")).await.ok();
     let problem = app.delete("/secrets/token").await.problem(409);
     assert_eq!(problem["detail"], "the secret is used by orders (version 1)");
+}
+
+#[tokio::test]
+async fn a_new_secret_key_seals_stored_secrets_again() {
+    let old = "a secret key of the tests, at least 32 bytes";
+    let ring = |current: &str, older: &[&str]| {
+        KeyRing::of(current.into(), older.iter().map(|key| (*key).into()).collect()).expect("keys")
+    };
+    let new = "another secret key of the tests, as long";
+    let (app, source) = (app().await, HttpSource::start().await);
+    for name in ["one", "two"] {
+        put(&app, name, json!({ "value": format!("the value of {name}"), "pipelines": ["*"] })).await;
+    }
+    let sealed = async || app.control("select name, sealed::text, key_id from elt.secrets order by name").await;
+    let before = sealed().await;
+
+    let again = sealing::seal_again(&app.db, &ring(new, &[old])).await.expect("sealed again");
+
+    assert_eq!((again.rows, again.unopened), (2, 0));
+    let after = sealed().await;
+    assert!(before.iter().zip(&after).all(|(before, after)| before["sealed"] != after["sealed"]), "{after:?}");
+    let document = Document::parse(&reading(&source, "people", "${secret:one}${secret:two}")).expect("a config");
+    let asker = Asker { pipeline: "people", author: ConfigAuthor::Admin };
+    let secrets = secrets::of_config(&app.db, &ring(new, &[]), &document, asker).await.expect("the new key opens them");
+    let references = SecretReferences { variables: None, secrets: &secrets };
+    let pipeline = document.pipeline(&references).expect("runnable").value;
+    let SourceConfig::Api(api) = &pipeline.sources[0] else { panic!("an API source") };
+    assert_eq!(api.auth_token.as_ref().map(Secret::expose), Some("the value of onethe value of two"));
+    assert!(secrets::of_config(&app.db, &ring(old, &[]), &document, asker).await.is_err(), "the old key does not");
+    // A value that was moved to another name does not open.
+    app.execute(
+        "update elt.secrets set sealed = (select sealed from elt.secrets where name = 'two') where name = 'one'",
+    )
+    .await;
+    let moved = secrets::of_config(&app.db, &ring(new, &[]), &document, asker).await.expect_err("a moved value");
+    assert!(moved.to_string().contains("it was changed or moved"), "{moved}");
 }
 
 /// Every row of every table of the control database, as a dump has it.

@@ -141,3 +141,42 @@ impl opentelemetry_sdk::trace::SpanExporter for SayOnce {
         self.exporter.set_resource(resource);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind};
+    use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+
+    use super::*;
+
+    #[test]
+    fn a_span_says_no_secret() {
+        redaction::add(&"c4n4ry-of-spans".into());
+        let told = "told c4n4ry-of-spans";
+        let mut events = SpanEvents::default();
+        events.events.push(Event::new(told, SystemTime::UNIX_EPOCH, vec![KeyValue::new("error", told)], 0));
+        let mut span = SpanData {
+            span_context: SpanContext::empty_context(),
+            parent_span_id: SpanId::INVALID,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name: told.into(),
+            start_time: SystemTime::UNIX_EPOCH,
+            end_time: SystemTime::UNIX_EPOCH,
+            attributes: vec![KeyValue::new("url", told), KeyValue::new("rows", 5), KeyValue::new("table", "people")],
+            dropped_attributes_count: 0,
+            events,
+            links: SpanLinks::default(),
+            status: Status::error(told),
+            instrumentation_scope: Default::default(),
+        };
+
+        hide_secrets(&mut span);
+
+        let shown = format!("{span:?}");
+        assert_eq!((shown.contains("c4n4ry"), shown.matches("told ***").count()), (false, 5), "{shown}");
+        assert!(shown.contains("people"), "{shown}");
+    }
+}
