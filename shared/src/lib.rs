@@ -5,6 +5,8 @@
 //! - [`cron`]: when a cron expression fires in a zone
 //! - [`secret`]: values that never print
 //! - [`api_token`]: the text of API tokens, and what they may be granted
+//! - [`stored_secret`]: what a stored secret may be, and which configs get it
+//! - [`redaction`]: hides the values of secrets in what people may read
 //! - [`secret_file`]: secrets in files that settings name
 //! - [`password`]: hashing and checking passwords
 //! - [`job`]: what travels through the queue: ids only
@@ -33,11 +35,13 @@ pub mod network;
 pub mod password;
 pub mod private_folder;
 pub mod queue;
+pub mod redaction;
 pub mod runs;
 pub mod secret;
 pub mod secret_file;
 pub mod settings;
 pub mod store;
+pub mod stored_secret;
 pub mod target;
 pub mod telemetry;
 pub mod text_enum;

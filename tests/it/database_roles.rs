@@ -71,6 +71,7 @@ async fn every_table_states_what_each_role_may_do() {
     elt.schedules: api select insert update; worker select update; reader select
     elt.second_factors: api select insert update delete
     elt.secret_keys: api select insert; worker select; reader select (key_id added_at)
+    elt.secrets: api select insert update delete; worker select; reader select (name key_id description pipelines usable_by_users version created_at created_by updated_at updated_by)
     elt.sessions: api select insert update delete; worker select delete
     elt.table_rewrites:
     elt.users: api select insert update delete; reader select (id username role disabled tokens_after created_at)

@@ -18,6 +18,7 @@ mod run;
 mod secret_files;
 mod secrets;
 mod signals;
+mod stored_secrets;
 mod support;
 mod tokens;
 mod traces;

@@ -153,6 +153,8 @@ impl World {
             problems: json!([]),
             warnings: json!([]),
             created_by: "admin",
+            author: configs::ConfigAuthor::Admin,
+            secret_names: Vec::new(),
         };
         let (kept, _) = configs::keep(
             &mut tx,

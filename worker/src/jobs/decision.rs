@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use elt_shared::config::RetryConfig;
 use elt_shared::queue::jittered;
+use elt_shared::redaction;
 use elt_shared::runs::Outcome;
 use elt_shared::store::runs::{End, Run};
 use uuid::Uuid;
@@ -202,7 +203,8 @@ impl Failure {
 }
 
 fn failed(error: &PipelineError) -> End {
-    End::Failed { code: error.code().to_owned(), error: sentence(error), next_step: error.next_step() }
+    let next_step = redaction::hide(&error.next_step()).into_owned();
+    End::Failed { code: error.code().to_owned(), error: sentence(error), next_step }
 }
 
 fn too_long() -> End {
@@ -219,14 +221,15 @@ fn backoff(retry: &RetryConfig, attempt: i32) -> Duration {
     jittered(retry.initial.saturating_mul(1 << doublings).min(retry.max))
 }
 
-/// An error and its sources in one line.
+/// An error and its sources in one line, secrets hidden.
 fn sentence(error: &dyn Error) -> String {
     let sources = std::iter::successors(error.source(), |source: &&dyn Error| (*source).source());
-    sources.fold(error.to_string(), |said, source| {
+    let said = sources.fold(error.to_string(), |said, source| {
         let more = source.to_string();
         // Some libraries repeat their source in their own words.
         if said.contains(&more) { said } else { format!("{said}: {more}") }
-    })
+    });
+    redaction::hide(&said).into_owned()
 }
 
 fn panic_message(panicked: tokio::task::JoinError) -> String {
