@@ -17,7 +17,6 @@
 //! - [`target`]: connecting to a target table's database and reading a page of it
 //! - [`store`]: the control database, a file a table
 //! - [`private_folder`]: folders that other accounts cannot look into
-//! - [`local`]: the private PostgreSQL cluster of local mode and of the tests
 //!
 //! This crate knows neither axum nor polars nor ssh.
 
@@ -26,7 +25,6 @@ pub mod config;
 pub mod cron;
 pub mod job;
 pub mod json_path;
-pub mod local;
 pub mod network;
 pub mod password;
 pub mod private_folder;

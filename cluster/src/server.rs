@@ -15,10 +15,10 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
 use tokio::process::{Child, Command};
 
-use super::SUPERUSER;
-use super::error::LocalError;
-use super::folder::{Folder, Passwords, failed};
-use super::programs::{self, Programs};
+use crate::SUPERUSER;
+use crate::error::LocalError;
+use crate::folder::{Folder, Passwords, failed};
+use crate::programs::{self, Programs};
 use crate::settings;
 
 /// Recovery after a crash may take minutes; a server that ended is noticed at once.
