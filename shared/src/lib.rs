@@ -1,6 +1,7 @@
 //! What the API and the workers agree on: the config, the database, the queue, and how a process is set up.
 //!
 //! # Layout
+//! - [`backoff`]: pauses between attempts
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
 //! - [`secret`]: values that never print
@@ -21,6 +22,7 @@
 //! This crate knows neither axum nor polars nor ssh.
 
 pub mod api_token;
+pub mod backoff;
 pub mod config;
 pub mod cron;
 pub mod job;
