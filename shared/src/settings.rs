@@ -156,6 +156,13 @@ pub struct UserNetworkSettings {
     pub net_allow_user: Vec<HostRule>,
 }
 
+/// The variables of this process's environment that the driver of PostgreSQL adds to every connection, and that none of its
+/// options takes back. What belongs to a connection stands in its URL.
+pub fn variables_of_the_driver() -> Vec<&'static str> {
+    const NAMES: [&str; 5] = ["PGAPPNAME", "PGOPTIONS", "PGSSLCERT", "PGSSLKEY", "PGSSLROOTCERT"];
+    NAMES.into_iter().filter(|name| std::env::var_os(name).is_some()).collect()
+}
+
 /// Whether a variable is set and holds nothing but white space.
 pub fn is_empty_variable(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use elt_shared::runs::{Outcome, RunKind, RunState};
 use elt_shared::store::overview::Gauge;
 use elt_shared::store::run_totals::RunTotal;
-use elt_shared::store::runs::Outcome;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -66,12 +66,16 @@ fn encode_gauge(encoder: MetricEncoder<'_>, value: f64) -> fmt::Result {
 /// Counters of ended runs. The series of runs and replays exist from the start, at 0, because `increase()` does not see
 /// a counter that first appears with the value 1.
 fn encode_totals(encoder: &mut DescriptorEncoder<'_>, totals: &[RunTotal]) -> fmt::Result {
-    let ways = Outcome::ALL.map(|outcome| ("succeeded", outcome.as_str())).into_iter();
-    let ways = ways.chain([("failed", ""), ("stopped", "")]);
-    let loads = ways.flat_map(|(state, outcome)| ["run", "replay"].map(|kind| (kind, state, outcome)));
-    let mut series: BTreeMap<(&str, &str, &str), i64> = loads.map(|labels| (labels, 0)).collect();
+    let ways = Outcome::ALL.iter().map(|outcome| (RunState::Succeeded, Some(*outcome)));
+    let ways = ways.chain([(RunState::Failed, None), (RunState::Stopped, None)]);
+    let loads = ways.flat_map(|(state, outcome)| [RunKind::Run, RunKind::Replay].map(|kind| (kind, state, outcome)));
+    let labels = |kind: RunKind, state: RunState, outcome: Option<Outcome>| {
+        (kind.as_str(), state.as_str(), outcome.map_or("", Outcome::as_str))
+    };
+    let mut series: BTreeMap<(&str, &str, &str), i64> =
+        loads.map(|(kind, state, outcome)| (labels(kind, state, outcome), 0)).collect();
     for total in totals {
-        series.insert((&total.kind, &total.state, &total.outcome), total.runs);
+        series.insert(labels(total.kind, total.state, total.outcome), total.runs);
     }
     let help = "Runs that ended, by kind, state and outcome.";
     let mut family = encoder.encode_descriptor("elt_runs_finished", help, None, MetricType::Counter)?;

@@ -1,3 +1,4 @@
+use elt_shared::runs::{RunKind, RunState};
 use elt_shared::store::overview::Gauge;
 use elt_shared::store::run_totals::RunTotal;
 
@@ -78,14 +79,12 @@ fn the_installations_numbers_have_one_head_a_name_and_counts_have_no_fraction() 
         gauge("elt_runs", Some("queued"), 0.0),
         gauge("elt_runs", Some("running"), 2.0),
     ];
-    let total = |kind: &str, state: &str, runs, rows_inserted| RunTotal {
-        kind: kind.into(),
-        state: state.into(),
-        outcome: String::new(),
-        runs,
-        rows_inserted,
-    };
-    let totals = vec![total("run", "failed", 3, 0), total("check", "failed", 1, 0), total("replay", "stopped", 1, 7)];
+    let total = |kind, state, runs, rows_inserted| RunTotal { kind, state, outcome: None, runs, rows_inserted };
+    let totals = vec![
+        total(RunKind::Run, RunState::Failed, 3, 0),
+        total(RunKind::Check, RunState::Failed, 1, 0),
+        total(RunKind::Replay, RunState::Stopped, 1, 7),
+    ];
     let numbers = Some(Numbers { gauges, totals });
     let text = Metrics::default().text(Installation { is_up: true, numbers }).unwrap();
     assert_eq!(
