@@ -1,6 +1,7 @@
 //! What the API and the workers agree on: the config, the database, the queue, and how a process is set up.
 //!
 //! # Layout
+//! - [`backoff`]: pauses between attempts
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
 //! - [`secret`]: values that never print
@@ -21,16 +22,15 @@
 //! - [`target`]: connecting to a target table's database and reading a page of it
 //! - [`store`]: the control database, a file a table
 //! - [`private_folder`]: folders that other accounts cannot look into
-//! - [`local`]: the private PostgreSQL cluster of local mode and of the tests
 //!
 //! This crate knows neither axum nor polars nor ssh.
 
 pub mod api_token;
+pub mod backoff;
 pub mod config;
 pub mod cron;
 pub mod job;
 pub mod json_path;
-pub mod local;
 pub mod network;
 pub mod password;
 pub mod private_folder;

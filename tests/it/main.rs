@@ -2,6 +2,7 @@
 
 mod support;
 
+mod advisories;
 mod api_pages;
 mod api_patience;
 mod api_sources;

@@ -1,7 +1,7 @@
 //! The secret key: what it seals at `elt migrate`, and starts with another one.
 
+use elt_cluster::Cluster;
 use elt_shared::config::content_key;
-use elt_shared::local::Cluster;
 use elt_shared::secret::KeyRing;
 use elt_shared::store::{configs, secret_keys};
 use serde_json::Value;
