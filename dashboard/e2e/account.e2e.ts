@@ -9,12 +9,12 @@ const NAME = 'account story';
 const PASSWORD = 'several words of a story';
 
 /** The code that an authenticator app shows: RFC 6238 with SHA-1, six digits and 30 seconds. */
-function codeOf(secret: string, steps = 0): string {
+function codeOf(secret: string): string {
   const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
   const bits = Array.from(secret, (letter) => letters.indexOf(letter).toString(2).padStart(5, '0')).join('');
   const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
   const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
   const mac = createHmac('sha1', key).update(counter).digest();
   const offset = (mac[19] ?? 0) & 15;
   return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, '0');
@@ -95,7 +95,7 @@ test.describe('the account page', () => {
     await factor.getByRole('button', { name: 'Turn it on' }).click();
     await expect(factor.getByRole('alert')).toBeVisible();
     await expect(firstCode).toBeFocused();
-    await firstCode.fill(codeOf(secret, -1));
+    await firstCode.fill(codeOf(secret));
     await factor.getByRole('button', { name: 'Turn it on' }).click();
     await expect(factor.getByRole('listitem')).toHaveCount(10);
     await expect(factor.getByText('The second factor is on.')).toBeFocused();

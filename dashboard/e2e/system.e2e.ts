@@ -155,9 +155,9 @@ test.describe('without the server', () => {
     await page.goto('/ui/workers');
     await expect(page.getByText('Working')).toBeVisible();
     await context.setOffline(true);
-    await expect(page.getByText('The server does not answer.').first()).toBeVisible({ timeout: 20_000 });
+    await expect(page.getByText('The server does not answer.').first()).toBeVisible({ timeout: 60_000 });
     await expect(page.getByText('Working')).toBeVisible();
     await context.setOffline(false);
-    await expect(page.getByText('What you see may be old')).toBeHidden({ timeout: 20_000 });
+    await expect(page.getByText('What you see may be old')).toBeHidden({ timeout: 60_000 });
   });
 });
