@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
+//! - [`explained`]: every code of a problem, and what each means
 //! - [`secret`]: values that never print
 //! - [`api_token`]: the text of API tokens, and what they may be granted
 //! - [`secret_file`]: secrets in files that settings name
@@ -24,6 +25,7 @@
 pub mod api_token;
 pub mod config;
 pub mod cron;
+pub mod explained;
 pub mod job;
 pub mod json_path;
 pub mod local;
