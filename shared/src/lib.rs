@@ -13,6 +13,8 @@
 //! - [`settings`]: flags and environment of a process
 //! - [`network`]: which hosts may be called, and connecting to a checked address
 //! - [`json_path`]: paths into JSON: where the rows of an answer are
+//! - [`runs`]: what a run is: its kind, state, trigger, outcome and stage
+//! - [`text_enum`]: enums whose values are texts in the database and in JSON
 //! - [`trigger`]: starting a pipeline: its run, its schedule and its ticket in one transaction
 //! - [`telemetry`]: log lines, traces and the layer that keeps lines in the database
 //! - [`target`]: connecting to a target table's database and reading a page of it
@@ -33,10 +35,12 @@ pub mod network;
 pub mod password;
 pub mod private_folder;
 pub mod queue;
+pub mod runs;
 pub mod secret;
 pub mod secret_file;
 pub mod settings;
 pub mod store;
 pub mod target;
 pub mod telemetry;
+pub mod text_enum;
 pub mod trigger;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use elt_shared::runs::{Outcome, RunKind, RunState};
 use elt_shared::store::overview::{self, Gauge};
 use elt_shared::store::run_totals::{self, RunTotal};
-use elt_shared::store::runs::Outcome;
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -102,12 +102,16 @@ fn write_gauges(text: &mut String, gauges: &[Gauge]) {
 fn write_totals(text: &mut String, totals: &[RunTotal]) {
     const RUNS: &str = "elt_runs_finished_total";
     const ROWS: &str = "elt_rows_inserted_total";
-    let ways = Outcome::ALL.map(|outcome| ("succeeded", outcome.as_str())).into_iter();
-    let ways = ways.chain([("failed", ""), ("stopped", "")]);
-    let loads = ways.flat_map(|(state, outcome)| ["run", "replay"].map(|kind| (kind, state, outcome)));
-    let mut series: BTreeMap<(&str, &str, &str), i64> = loads.map(|labels| (labels, 0)).collect();
+    let ways = Outcome::ALL.iter().map(|outcome| (RunState::Succeeded, Some(*outcome)));
+    let ways = ways.chain([(RunState::Failed, None), (RunState::Stopped, None)]);
+    let loads = ways.flat_map(|(state, outcome)| [RunKind::Run, RunKind::Replay].map(|kind| (kind, state, outcome)));
+    let labels = |kind: RunKind, state: RunState, outcome: Option<Outcome>| {
+        (kind.as_str(), state.as_str(), outcome.map_or("", Outcome::as_str))
+    };
+    let mut series: BTreeMap<(&str, &str, &str), i64> =
+        loads.map(|(kind, state, outcome)| (labels(kind, state, outcome), 0)).collect();
     for total in totals {
-        series.insert((&total.kind, &total.state, &total.outcome), total.runs);
+        series.insert(labels(total.kind, total.state, total.outcome), total.runs);
     }
     let _ = writeln!(text, "# HELP {RUNS} Runs that ended, by kind, state and outcome.\n# TYPE {RUNS} counter");
     for ((kind, state, outcome), runs) in series {

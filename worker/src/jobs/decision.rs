@@ -28,7 +28,8 @@ use std::time::Duration;
 
 use elt_shared::config::RetryConfig;
 use elt_shared::queue::jittered;
-use elt_shared::store::runs::{End, Outcome, Run};
+use elt_shared::runs::Outcome;
+use elt_shared::store::runs::{End, Run};
 use uuid::Uuid;
 
 use super::execute_run::{Cause, Worked};
@@ -239,7 +240,7 @@ mod tests {
     use super::*;
 
     fn run(attempt: i32) -> Run {
-        Run { kind: "run".into(), attempt, max_attempts: 3, ..Run::default() }
+        Run { attempt, max_attempts: 3, ..Run::default() }
     }
 
     fn unknown(verdict: Option<End>) -> Run {

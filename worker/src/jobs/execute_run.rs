@@ -10,6 +10,7 @@ use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
 use elt_shared::queue::pulse::HeldRun;
 use elt_shared::queue::shape::Undelivered;
+use elt_shared::runs::RunKind;
 use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;
 use elt_shared::telemetry;
@@ -134,7 +135,7 @@ async fn show(shell: &Shell, run: &Run, progress: &Progress) {
     loop {
         sleep(PROGRESS).await;
         let snapshot = progress.snapshot();
-        let (stage, value) = (snapshot.stage.as_str(), serde_json::to_value(&snapshot).unwrap_or_default());
+        let (stage, value) = (snapshot.stage, serde_json::to_value(&snapshot).unwrap_or_default());
         let counts = counts(&snapshot);
         if shown.as_ref() == Some(&counts) {
             continue;
@@ -183,7 +184,7 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
 /// Tells the schedule what the sources look like before they are read: what changes from here on is a change.
 async fn note_seen(shell: &Shell, context: &RunContext) {
     let run = &context.run;
-    let Some(schedule) = run.schedule_id.filter(|_| run.kind == "run" && !run.is_unknown()) else { return };
+    let Some(schedule) = run.schedule_id.filter(|_| run.kind == RunKind::Run && !run.is_unknown()) else { return };
     let place = (run.config_id, run.queue.as_str(), &run.options);
     let look =
         places::look_context(&shell.settings, &context.config, place, shell.db.clone(), context.stop.child_token());

@@ -77,7 +77,7 @@ fn as_json(report: &RunReport) -> Value {
 async fn note_how_far(db: &mut PgConnection, run: &Run, at: &Snapshot) -> sqlx::Result<()> {
     if !run.is_unknown() {
         let far = serde_json::to_value(at).unwrap_or_default();
-        runs::note_progress(db, run.id, run.epoch, at.stage.as_str(), &far).await?;
+        runs::note_progress(db, run.id, run.epoch, at.stage, &far).await?;
     }
     Ok(())
 }

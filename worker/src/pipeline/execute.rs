@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use elt_shared::config::{LoadMode, OnBadRow};
-use elt_shared::store::runs::Outcome;
+use elt_shared::runs::{Outcome, Stage, Trigger};
 use tracing::{Instrument, info_span};
 
 use super::after_commit::{make_models, publish_left_behind, wholly_rejected};
@@ -24,7 +24,6 @@ use crate::load::refused::Refused;
 use crate::load::seen::HashSet;
 use crate::load::session::{Before, Session};
 use crate::load::{self, Loaded, Work, known_rows, rows_at};
-use crate::progress::Stage;
 use crate::report::{RunReport, Stages};
 use crate::roots::OutputPlace;
 
@@ -273,7 +272,7 @@ impl<'a> Executing<'a> {
     /// A run by hand takes a young file as far as it is written, when it ends with a whole record. A replace would lose
     /// the rows that are yet to come, and a run that a change or a schedule started has time to wait for them.
     fn young_files(&self) -> YoungFiles {
-        let by_itself = matches!(self.context.run.trigger.as_str(), "schedule" | "file_change");
+        let by_itself = matches!(self.context.run.trigger, Trigger::Schedule | Trigger::FileChange);
         match by_itself || self.context.config.load.mode == LoadMode::Replace {
             true => YoungFiles::Wait,
             false => YoungFiles::WaitForRecord,

@@ -26,13 +26,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use elt_shared::config::PipelineConfig;
+use elt_shared::runs::RunKind;
 use elt_shared::secret::Secret;
 use elt_shared::settings::NetworkSettings;
 use elt_shared::store::runs::Run;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{PipelineError, Result};
+use crate::error::Result;
 use crate::load::HashMemory;
 use crate::progress::Progress;
 use crate::report::RunReport;
@@ -68,16 +69,15 @@ pub struct RunContext {
 /// Executes one attempt of a run, whatever its kind.
 ///
 /// # Errors
-/// See [`PipelineError`]. Nothing of this attempt is in the target then, unless [`Progress::commit_sent`] says that it may
+/// See [`PipelineError`](crate::error::PipelineError). Nothing of this attempt is in the target then, unless [`Progress::commit_sent`] says that it may
 /// be.
 pub async fn run(context: &RunContext) -> Result<RunReport> {
-    match context.run.kind.as_str() {
-        "run" => execute::run(context).await,
-        "plan" => execute::plan(context).await,
-        "replay" => execute::replay(context).await,
-        "undo" => undo::run(context).await,
-        "check" => check::check(context).await,
-        "test_connection" => connections::test(context).await,
-        kind => Err(PipelineError::Internal(format!("runs of the kind {kind} cannot be executed"))),
+    match context.run.kind {
+        RunKind::Run => execute::run(context).await,
+        RunKind::Plan => execute::plan(context).await,
+        RunKind::Replay => execute::replay(context).await,
+        RunKind::Undo => undo::run(context).await,
+        RunKind::Check => check::check(context).await,
+        RunKind::TestConnection => connections::test(context).await,
     }
 }
