@@ -4,6 +4,7 @@
 //! - [`backoff`]: pauses between attempts
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
+//! - [`explained`]: every code of a problem, and what each means
 //! - [`secret`]: values that never print
 //! - [`api_token`]: the text of API tokens, and what they may be granted
 //! - [`stored_secret`]: what a stored secret may be, and which configs get it
@@ -29,6 +30,7 @@ pub mod api_token;
 pub mod backoff;
 pub mod config;
 pub mod cron;
+pub mod explained;
 pub mod job;
 pub mod json_path;
 pub mod network;
