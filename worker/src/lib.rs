@@ -40,6 +40,7 @@ pub use elt_shared::json_path;
 use std::time::Duration;
 
 use elt_shared::queue::jittered;
+use elt_shared::runs::lifecycle;
 use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;
 use sqlx::PgPool;
@@ -158,9 +159,9 @@ async fn stop_when_asked(db: &PgPool, run: &Run, stop: &CancellationToken) {
     let pass_on = async || {
         let mut tx = db.begin().await?;
         if let Some(schedule) = run.schedule_id {
-            schedules::stop(&mut tx, schedule, "stopped at the terminal").await?;
+            elt_shared::schedules::stop(&mut tx, schedule, "stopped at the terminal").await?;
         }
-        runs::request_stop(&mut tx, run.id).await?;
+        lifecycle::request_stop(&mut tx, run.id).await?;
         tx.commit().await
     };
     while let Err(error) = pass_on().await {

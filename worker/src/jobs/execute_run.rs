@@ -10,8 +10,8 @@ use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
 use elt_shared::queue::pulse::HeldRun;
 use elt_shared::queue::shape::Undelivered;
-use elt_shared::runs::RunKind;
-use elt_shared::store::runs::{self, Run};
+use elt_shared::runs::{RunKind, lifecycle};
+use elt_shared::store::runs::Run;
 use elt_shared::store::schedules;
 use elt_shared::telemetry;
 use tokio::sync::OwnedSemaphorePermit;
@@ -44,7 +44,7 @@ pub(crate) async fn execute(shell: Shell, ticket: ExecuteRun) -> Result<(), Unde
         return Err(Undelivered::Stopping);
     }
     let began = Instant::now();
-    let Some(run) = runs::begin(&shell.db, ticket.run_id, &shell.id).await? else {
+    let Some(run) = lifecycle::begin(&shell.db, ticket.run_id, &shell.id).await? else {
         tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing");
         return Ok(());
     };
@@ -140,7 +140,7 @@ async fn show(shell: &Shell, run: &Run, progress: &Progress) {
         if shown.as_ref() == Some(&counts) {
             continue;
         }
-        match timeout(PROGRESS, runs::note_progress(&shell.db, run.id, run.epoch, stage, &value)).await {
+        match timeout(PROGRESS, lifecycle::note_progress(&shell.db, run.id, run.epoch, stage, &value)).await {
             Ok(Ok(true)) => shown = Some(counts),
             Ok(Ok(false)) => return,
             Ok(Err(_)) | Err(_) => {}

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use elt_shared::queue::jittered;
 use elt_shared::queue::pulse::HeldRun;
-use elt_shared::store::runs::{self, End, Run};
+use elt_shared::runs::lifecycle::{self, EndedBy};
+use elt_shared::runs::{End, Failure};
+use elt_shared::store::runs::Run;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use tokio::time::sleep;
@@ -38,24 +40,26 @@ pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, decision: Dec
 
 async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sqlx::Result<bool> {
     let mut tx = db.begin().await?;
-    let (id, epoch) = (run.id, run.epoch);
+    let (id, epoch, by) = (run.id, run.epoch, EndedBy::Attempt(run.epoch));
     let written = match decision {
         Decision::Succeeded(report, outcome) => {
             let end = End::Succeeded { outcome: *outcome };
-            runs::finish(&mut tx, id, epoch, &end, Some(&as_json(report))).await?
+            lifecycle::finish(&mut tx, id, by, &end, Some(&as_json(report))).await?
         }
         Decision::Finished(end) => {
             note_how_far(&mut tx, run, at).await?;
-            runs::finish(&mut tx, id, epoch, end, at.partial_report().as_ref()).await?
+            lifecycle::finish(&mut tx, id, by, end, at.partial_report().as_ref()).await?
         }
         Decision::AskTarget { if_not_loaded, left, .. } => {
             note_how_far(&mut tx, run, at).await?;
-            runs::leave_unknown(&mut tx, id, epoch, if_not_loaded.as_ref(), left).await?
+            lifecycle::leave_unknown(&mut tx, id, epoch, if_not_loaded.as_ref(), *left).await?
         }
-        Decision::AskAgain { code, error } => runs::ask_again(&mut tx, id, epoch, (code, error)).await?,
-        Decision::Retry { delay, code, error } => runs::retry_later(&mut tx, id, epoch, *delay, (code, error)).await?,
-        Decision::Wait(holder) => runs::wait_for_target(&mut tx, id, epoch, *holder).await?,
-        Decision::HandBack => runs::hand_back(&mut tx, id, epoch).await?,
+        Decision::AskAgain { code, error } => lifecycle::ask_again(&mut tx, id, epoch, Failure { code, error }).await?,
+        Decision::Retry { pause, code, error } => {
+            lifecycle::retry_later(&mut tx, id, epoch, *pause, Failure { code, error }).await?
+        }
+        Decision::Wait(holder) => lifecycle::wait_for_target(&mut tx, id, epoch, *holder).await?,
+        Decision::HandBack => lifecycle::hand_back(&mut tx, id, epoch).await?,
         Decision::Lost => return Ok(true),
     };
     tx.commit().await?;
@@ -77,7 +81,7 @@ fn as_json(report: &RunReport) -> Value {
 async fn note_how_far(db: &mut PgConnection, run: &Run, at: &Snapshot) -> sqlx::Result<()> {
     if !run.is_unknown() {
         let far = serde_json::to_value(at).unwrap_or_default();
-        runs::note_progress(db, run.id, run.epoch, at.stage, &far).await?;
+        lifecycle::note_progress(db, run.id, run.epoch, at.stage, &far).await?;
     }
     Ok(())
 }

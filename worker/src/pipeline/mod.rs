@@ -44,7 +44,7 @@ use crate::roots::Roots;
 pub struct RunContext {
     /// The control database.
     pub control: PgPool,
-    /// The run as [`begin`](elt_shared::store::runs::begin) returned it: its epoch fences every write.
+    /// The run as [`begin`](elt_shared::runs::lifecycle::begin) returned it: its epoch fences every write.
     pub run: Run,
     /// What to do, with every reference resolved.
     pub config: PipelineConfig,

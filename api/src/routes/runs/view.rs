@@ -1,7 +1,7 @@
 //! A run as people and programs see it.
 
 use chrono::{DateTime, Utc};
-use elt_shared::runs::{Outcome, RunKind, RunState, Stage, Trigger};
+use elt_shared::runs::{AttemptEnd, Outcome, RunKind, RunState, Stage, Trigger};
 use elt_shared::store::runs::{AttemptRow, Run};
 use serde::Serialize;
 use serde_json::Value;
@@ -164,8 +164,8 @@ pub struct AttemptView {
     started_at: DateTime<Utc>,
     /// When it ended, however it did.
     finished_at: Option<DateTime<Utc>>,
-    /// How it ended.
-    outcome: Option<String>,
+    /// How it ended; `null` while it is going on.
+    outcome: Option<AttemptEnd>,
     /// Stable code of a failure.
     error_code: Option<String>,
     /// The failure as a sentence.
