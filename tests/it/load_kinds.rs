@@ -1,9 +1,9 @@
 //! Runs that do something else than load: undo, replay, check, connection test.
 
 use elt_shared::runs::lifecycle;
+use elt_shared::runs::report::RunReport;
 use elt_shared::store::runs;
 use elt_worker::pipeline;
-use elt_worker::report::RunReport;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -12,7 +12,6 @@
 //! - [`frame`]: bytes become batches of cells
 //! - [`contract`]: cells become typed rows, or quarantined ones
 //! - [`load`]: rows become rows of the target table, exactly once
-//! - [`report`]: what a run did, as people read it
 //! - [`progress`]: how far a run is
 //! - [`error`]: why a run failed
 
@@ -23,8 +22,6 @@ pub mod frame;
 pub mod load;
 pub mod pipeline;
 pub mod progress;
-pub mod rejections;
-pub mod report;
 pub mod roots;
 pub mod settings;
 

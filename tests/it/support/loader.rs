@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use elt_shared::config::{Document, NoReferences};
 use elt_shared::runs::lifecycle::{self, EndedBy};
+use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{End, Trigger};
 use elt_shared::secret::Secret;
 use elt_shared::store::configs::{self, NewConfig};
@@ -13,7 +14,6 @@ use elt_shared::store::{self, Limits};
 use elt_worker::error::PipelineError;
 use elt_worker::load::HashMemory;
 use elt_worker::pipeline::{self, RunContext};
-use elt_worker::report::RunReport;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio_util::sync::CancellationToken;

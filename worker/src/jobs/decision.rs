@@ -5,6 +5,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use elt_shared::config::RetryConfig;
+use elt_shared::runs::report::RunReport;
 use elt_shared::runs::timing::retry_pause;
 use elt_shared::runs::{AttemptEnd, End, Outcome};
 use elt_shared::store::runs::Run;
@@ -13,7 +14,6 @@ use uuid::Uuid;
 use super::execute_run::{Cause, Worked};
 use super::success;
 use crate::error::PipelineError;
-use crate::report::RunReport;
 
 mod table;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use elt_shared::queue::jittered;
 use elt_shared::queue::pulse::HeldRun;
 use elt_shared::runs::lifecycle::{self, EndedBy};
+use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{End, Failure};
 use elt_shared::store::runs::Run;
 use serde_json::{Value, json};
@@ -13,7 +14,6 @@ use tokio::time::sleep;
 
 use super::decision::Decision;
 use crate::progress::Snapshot;
-use crate::report::RunReport;
 
 /// Writes a decision, and how far a run that did not succeed came. Waits while the control database does not answer. If
 /// it does not answer before the lease ends, the sweeper takes over the run.
@@ -80,8 +80,7 @@ fn as_json(report: &RunReport) -> Value {
 /// Notes how far the attempt came. One that only asked goes nowhere.
 async fn note_how_far(db: &mut PgConnection, run: &Run, at: &Snapshot) -> sqlx::Result<()> {
     if !run.is_unknown() {
-        let far = serde_json::to_value(at).unwrap_or_default();
-        lifecycle::note_progress(db, run.id, run.epoch, at.stage, &far).await?;
+        lifecycle::note_progress(db, run.id, run.epoch, &at.progress).await?;
     }
     Ok(())
 }

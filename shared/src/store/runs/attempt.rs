@@ -1,12 +1,12 @@
 //! Statements of the worker that executes a run. Each carries the epoch that its attempt began with and changes nothing
 //! once a newer attempt began or the run ended, so an attempt that lost its run can do no harm.
 
-use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{FromRow, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::{COLUMNS, Run};
-use crate::runs::Stage;
+use crate::runs::RunProgress;
 use crate::runs::timing::LEASE;
 
 /// Starts an attempt: takes the run if it is queued and due, or if its worker lost it. `None`: the run needs no attempt.
@@ -76,15 +76,14 @@ pub async fn note_progress(
     db: impl PgExecutor<'_>,
     id: Uuid,
     epoch: i64,
-    stage: Stage,
-    progress: &Value,
+    progress: &RunProgress,
 ) -> sqlx::Result<bool> {
     let noted =
         sqlx::query("update runs set stage = $3, progress = $4 where id = $1 and epoch = $2 and state = 'running'")
             .bind(id)
             .bind(epoch)
-            .bind(stage)
-            .bind(progress)
+            .bind(progress.stage)
+            .bind(Json(progress))
             .execute(db)
             .await?;
     Ok(noted.rows_affected() == 1)
