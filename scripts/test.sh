@@ -32,7 +32,15 @@ count_playwright() { grep -E '^ *[0-9]+ (passed|failed|flaky|interrupted|did not
 count_checks() { awk '/^ok /{p++} /^not ok /{f++} END {print p + 0, f + 0}' "$1"; }
 
 dashboard_tests() { (cd dashboard && npm run --silent test); }
-free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })'; }
+# A port below those that the system gives to outgoing connections, so that none takes it before the server does.
+free_port() {
+    node -e 'const look = () => {
+        const port = 15000 + Math.floor(Math.random() * 5000);
+        const server = require("net").createServer().once("error", look);
+        server.listen(port, "127.0.0.1", () => { console.log(port); server.close(); });
+    };
+    look();'
+}
 browser_tests() {
     local port
     port=$(free_port)

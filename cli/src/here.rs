@@ -79,17 +79,12 @@ impl<'a> Here<'a> {
         stop: Stop,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Self> {
-        databases.migrate().await?;
-        databases.keep_lines_of(telemetry).await?;
         let keys = Keys::load_or_make(&databases.data_dir, None, &secret_keys)?.ring;
-        databases.seal(&keys).await?;
+        databases.migrate(Some(&keys)).await?;
+        databases.keep_lines_of(telemetry).await?;
         let queue = job::private_queue();
         let mut settings = worker::settings(databases, worker, Arc::clone(&keys), &stop);
         settings.queue.clone_from(&queue);
-        if !databases.are_private() {
-            // The data folder's key is not the one that signs the audit of another database.
-            settings.keys = None;
-        }
         Ok(Self { stop, databases, keys, queue, settings })
     }
 

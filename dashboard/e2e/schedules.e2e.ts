@@ -14,7 +14,7 @@ test('a job that is run watches its sources from then on, until it is stopped', 
   await expect(page.getByRole('region', { name: 'State', exact: true }).getByText('Succeeded')).toBeVisible();
   expect(await rows('watched')).toBe(1);
   put('watched/b.csv', 'id\n2\n3\n');
-  await expect.poll(() => rows('watched'), { timeout: 30_000 }).toBe(3);
+  await expect.poll(() => rows('watched'), { timeout: 90_000 }).toBe(3);
 
   await page.getByRole('link', { name: 'Schedule', exact: true }).click();
   const list = page.getByRole('region', { name: 'Schedules' });

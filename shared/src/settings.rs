@@ -155,6 +155,13 @@ pub struct UserNetworkSettings {
     pub net_allow_user: Vec<HostRule>,
 }
 
+/// The variables of this process's environment that the driver of PostgreSQL adds to every connection, and that none of its
+/// options takes back. What belongs to a connection stands in its URL.
+pub fn variables_of_the_driver() -> Vec<&'static str> {
+    const NAMES: [&str; 5] = ["PGAPPNAME", "PGOPTIONS", "PGSSLCERT", "PGSSLKEY", "PGSSLROOTCERT"];
+    NAMES.into_iter().filter(|name| std::env::var_os(name).is_some()).collect()
+}
+
 /// Where programs are looked for.
 pub(crate) fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")

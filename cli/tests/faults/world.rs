@@ -209,6 +209,15 @@ impl World {
         panic!("never {what}: {last:#?}");
     }
 
+    /// Waits until a count in the control database is not zero.
+    pub async fn some(&self, what: &str, count: &'static str) {
+        let deadline = Instant::now() + PATIENCE;
+        while sqlx::query_scalar::<_, i64>(count).fetch_one(&self.control).await.expect("counted") == 0 {
+            assert!(Instant::now() < deadline, "never so: {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until a run is at work in this stage.
     pub async fn at_work(&self, run: Uuid, stage: &str) -> Run {
         self.until(run, stage, |run| {

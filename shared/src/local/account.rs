@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setresgid, setresuid, setuid};
@@ -74,11 +74,8 @@ impl Account {
             let owner = User::from_uid(Uid::from_raw(owner)).ok().flatten().map_or(owner.to_string(), |user| user.name);
             return Err(LocalError::OthersFolder { account: self.name.clone(), owner, folder: data_dir.into() });
         }
-        if owner == 0 {
-            if !ownership::is_data_folder(data_dir).map_err(failed("list"))? {
-                return Err(LocalError::NoDataFolder { account: self.name.clone(), folder: data_dir.into() });
-            }
-            self.give(data_dir)?;
+        if owner == 0 && !ownership::is_data_folder(data_dir).map_err(failed("list"))? {
+            return Err(LocalError::NoDataFolder { account: self.name.clone(), folder: data_dir.into() });
         }
         ownership::give_what_root_made(data_dir, self.uid, self.gid).map_err(failed("change the owner of files in"))?;
         self.can_enter(data_dir)
@@ -103,9 +100,9 @@ impl Account {
         become_it().map_err(|source| LocalError::NotDropped { account: self.name.clone(), source })
     }
 
-    /// Gives a file or folder to the account.
+    /// Gives a file or folder that root has made to the account.
     pub(super) fn give(&self, path: &Path) -> Result<(), LocalError> {
-        chown(path, Some(self.uid), Some(self.gid)).map_err(|source| LocalError::Folder {
+        ownership::give_one(path, self.uid, self.gid).map_err(|source| LocalError::Folder {
             doing: "change the owner of",
             path: path.into(),
             source,

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -93,10 +92,13 @@ impl Folder {
     pub fn write(&self, path: &Path, text: &str) -> Result<(), LocalError> {
         let temporary = path.with_extension("new");
         let write = || {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            match fs::remove_file(&temporary) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = private_folder::open(&temporary, OpenOptions::new().write(true).create_new(true))?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
-            private_folder::give_to_the_folders_owner(&file, &temporary)?;
             fs::rename(&temporary, path)
         };
         write().map_err(failed("write", path))
@@ -172,9 +174,9 @@ impl Folder {
 
     fn lock_file(&self, name: &str) -> Result<(PathBuf, File), LocalError> {
         let path = self.beside(name);
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = open.map_err(failed("open", &path))?;
-        private_folder::give_to_the_folders_owner(&file, &path).map_err(failed("change the owner of", &path))?;
+        let options = &mut OpenOptions::new();
+        let file = private_folder::open(&path, options.read(true).write(true).create(true).truncate(false));
+        let file = file.map_err(failed("open", &path))?;
         Ok((path, file))
     }
 }

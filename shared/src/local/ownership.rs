@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, open, openat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, fchown, fstat, open, openat, statat};
 use rustix::io::Errno;
 
 /// The folders of a data folder.
@@ -15,6 +15,8 @@ const FOLDERS: [&str; 3] = ["output", "postgres", "spool"];
 const FILES: [&str; 2] = ["elt.log", "keys.json"];
 /// Folders inside each other that are looked into.
 const MAX_DEPTH: usize = 64;
+const FILE: OFlags =
+    OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Whether a folder holds nothing but what elt makes, or a file that only elt makes: then it may be given to another
@@ -24,33 +26,69 @@ pub(super) fn is_data_folder(data_dir: &Path) -> io::Result<bool> {
     Ok(names.iter().all(|name| is_own(name)) || names.iter().any(|name| is_own_file(name)))
 }
 
-/// Gives everything of elt in a data folder that belongs to root to another account. No link is followed, so that nothing
+/// Gives a data folder and everything of elt in it that belongs to root to another account. No link is followed, so that nothing
 /// outside the folder changes its owner.
 pub(super) fn give_what_root_made(data_dir: &Path, uid: u32, gid: u32) -> io::Result<()> {
     let folder = open(data_dir, FOLDER.difference(OFlags::NOFOLLOW), Mode::empty())?;
     let to = (Uid::from_raw(uid), Gid::from_raw(gid));
+    give_opened(&folder, to)?;
     names(&folder)?.iter().filter(|name| is_own(name)).try_for_each(|name| give(folder.as_fd(), name, to, MAX_DEPTH))
 }
 
+/// Gives one file or folder that root has made to another account.
+///
+/// # Errors
+/// When it is a link, belongs to a third account, or has a second name.
+pub(super) fn give_one(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    let opened = open(path, FILE, Mode::empty())?;
+    give_opened(&opened, (Uid::from_raw(uid), Gid::from_raw(gid)))?;
+    match fstat(&opened)?.st_uid == uid {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not root's alone")),
+    }
+}
+
 fn give(folder: impl AsFd + Copy, name: &OsStr, to: (Uid, Gid), depth: usize) -> io::Result<()> {
-    let stat = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => stat,
+    let found = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => FileType::from_raw_mode(stat.st_mode),
         // Another process removed it in the meantime.
         Err(Errno::NOENT) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let kind = FileType::from_raw_mode(stat.st_mode);
-    // A second name of a file could be one that root has elsewhere.
-    let is_single = kind == FileType::Directory || (kind == FileType::RegularFile && stat.st_nlink == 1);
-    if stat.st_uid == 0 && is_single {
-        chownat(folder, name, Some(to.0), Some(to.1), AtFlags::SYMLINK_NOFOLLOW)?;
-    }
-    if kind != FileType::Directory || depth == 0 || name == "data" {
-        // The cluster's files, in `postgres/data`, are its account's already.
+    // Pipes and devices are not even opened, because that may wait or do something.
+    let opened = match found {
+        FileType::Directory => openat(folder, name, FOLDER, Mode::empty()),
+        FileType::RegularFile => openat(folder, name, FILE, Mode::empty()),
+        _ => return Ok(()),
+    };
+    let opened = match opened {
+        Ok(opened) => opened,
+        // It was removed, or exchanged for something that is not given away.
+        Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    give_opened(&opened, to)?;
+    // The cluster's files, in `postgres/data`, are its account's already.
+    if found != FileType::Directory || depth == 0 || name == "data" {
         return Ok(());
     }
-    let inner = openat(folder, name, FOLDER, Mode::empty())?;
-    names(&inner)?.iter().try_for_each(|name| give(inner.as_fd(), name, to, depth - 1))
+    names(&opened)?.iter().try_for_each(|name| give(opened.as_fd(), name, to, depth - 1))
+}
+
+/// Gives away what was opened, if it is root's and has no other name. The account may exchange the names in its folder at
+/// any time, so what is checked and what is given must be the same file, not the same name.
+fn give_opened(opened: &OwnedFd, (uid, gid): (Uid, Gid)) -> io::Result<()> {
+    let stat = fstat(opened)?;
+    let is_single = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => true,
+        // A second name of a file could be one that root has elsewhere.
+        FileType::RegularFile => stat.st_nlink == 1,
+        _ => false,
+    };
+    if stat.st_uid == 0 && is_single {
+        fchown(opened, Some(uid), Some(gid))?;
+    }
+    Ok(())
 }
 
 fn names(folder: &OwnedFd) -> io::Result<Vec<OsString>> {

@@ -3,7 +3,6 @@
 use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -19,7 +18,7 @@ use super::SUPERUSER;
 use super::error::LocalError;
 use super::folder::{Folder, Passwords, failed};
 use super::programs::{self, Programs};
-use crate::settings;
+use crate::{private_folder, settings};
 
 /// Recovery after a crash may take minutes; a server that ended is noticed at once.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
@@ -172,7 +171,8 @@ fn spawn(folder: &Folder, programs: &Programs, port: u16) -> Result<Child, Local
     if path.metadata().is_ok_and(|metadata| metadata.len() > LOG_LIMIT) {
         fs::rename(&path, folder.beside("server.log.1")).map_err(failed("rename", &path))?;
     }
-    let log = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed("write", &path))?;
+    let log =
+        private_folder::open(&path, OpenOptions::new().append(true).create(true)).map_err(failed("write", &path))?;
     let again = log.try_clone().map_err(failed("write", &path))?;
     let program = programs.path("postgres");
     let mut command = command(folder, &program);

@@ -17,6 +17,7 @@ pub mod roles;
 pub mod run_totals;
 pub mod runs;
 pub mod schedules;
+pub mod sealed;
 pub mod sealing;
 pub mod second_factors;
 pub mod secret_keys;

@@ -268,24 +268,32 @@ mod tests {
         use tokio::io::AsyncWriteExt;
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let ports = [silent.local_addr().unwrap().port(), open.local_addr().unwrap().port(), closed];
+        // Taken, but not listening: nobody else comes to listen there.
+        let closed = tokio::net::TcpSocket::new_v4().unwrap();
+        closed.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let ports = [&silent.local_addr(), &open.local_addr(), &closed.local_addr()];
+        let ports = ports.map(|address| address.as_ref().unwrap().port());
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = open.accept().await {
                 stream.write_all(b"HTTP/1.1 400 Bad Request").await.ok();
             }
         });
-        let attempts = ports.map(async |port| {
-            let database = TargetDatabase::Url(Secret::new(format!("postgres://ann:x@127.0.0.1:{port}/shop")));
-            let started = Instant::now();
-            let tried =
-                connect_evenly(&database, None, &NetworkSettings::default(), "t", AnswerLimits::VIEW).await.map(drop);
-            assert!(matches!(tried, Err(TargetError::Unreachable { .. })), "{tried:?}");
-            started.elapsed()
-        });
-        for elapsed in futures::future::join_all(attempts).await {
-            assert!(elapsed >= EVEN && elapsed < EVEN + Duration::from_secs(1), "{elapsed:?}");
+        // Each of them takes the same time. A busy machine may add to it, so this is tried until it adds little.
+        for _ in 0..8 {
+            let attempts = ports.map(async |port| {
+                let database = TargetDatabase::Url(Secret::new(format!("postgres://ann:x@127.0.0.1:{port}/shop")));
+                let (network, started) = (NetworkSettings::default(), Instant::now());
+                let tried = connect_evenly(&database, None, &network, "t", AnswerLimits::VIEW).await.map(drop);
+                assert!(matches!(tried, Err(TargetError::Unreachable { .. })), "{tried:?}");
+                started.elapsed()
+            });
+            let elapsed = futures::future::join_all(attempts).await;
+            assert!(elapsed.iter().all(|elapsed| *elapsed >= EVEN), "{elapsed:?}");
+            if elapsed.iter().all(|elapsed| *elapsed < EVEN + Duration::from_secs(1)) {
+                return;
+            }
         }
+        panic!("one of the ports takes longer than the others");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Lines and traces as a process writes them: layers of a test's own, a real file, and a real channel.
 
 use std::path::Path;
-use std::time::Duration;
 
 use tracing::subscriber::DefaultGuard;
 use uuid::Uuid;
@@ -95,7 +94,6 @@ fn endless_and_forged_messages_become_one_short_line() {
 #[test]
 fn a_storm_of_lines_never_waits_and_what_is_lost_is_counted() {
     let (_guard, mut kept) = telemetry("info", None);
-    let started = std::time::Instant::now();
     // Lines about a run are all kept while there is room.
     let run = Uuid::now_v7();
 
@@ -103,7 +101,7 @@ fn a_storm_of_lines_never_waits_and_what_is_lost_is_counted() {
         tracing::info!(run.id = %run, number, "line");
     }
 
-    assert!(started.elapsed() < Duration::from_secs(20));
+    // Nobody takes lines out meanwhile, so a line that waited for room would have waited for ever.
     let lines = kept.waiting().collect::<Vec<_>>();
     assert_eq!(lines.len(), database::CHANNEL);
     assert_eq!(kept.lost(), 100_000 - database::CHANNEL as u64);

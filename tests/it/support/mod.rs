@@ -3,6 +3,7 @@
 pub mod app;
 pub mod chaos_proxy;
 pub mod client;
+pub mod closed_port;
 mod cluster;
 pub mod control;
 pub mod database;

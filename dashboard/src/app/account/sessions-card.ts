@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, inject } from '@angular/core';
+import { ChangeDetectionStrategy, Component, ElementRef, computed, inject, viewChild } from '@angular/core';
 
 import { AuthApi } from '../core/api/auth';
 import { SessionView } from '../core/api/generated/models/session-view';
@@ -22,6 +22,7 @@ export class SessionsCard {
   private readonly auth = inject(AuthApi);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
+  private readonly table = viewChild<ElementRef<HTMLElement>>('table');
 
   protected readonly sessions = query(
     () => ({}),
@@ -36,7 +37,7 @@ export class SessionsCard {
 
   protected end(session: SessionView): void {
     this.auth.endSession(session.id).subscribe({
-      next: () => this.done('The session has ended'),
+      next: () => this.done('The session has ended.'),
       error: (error: unknown) => this.toaster.warn(toProblem(error)),
     });
   }
@@ -52,7 +53,7 @@ export class SessionsCard {
       .subscribe((yes) => {
         if (!yes) return;
         this.auth.endOtherSessions().subscribe({
-          next: () => this.done('Your other sessions have ended'),
+          next: () => this.done('Your other sessions have ended.'),
           error: (error: unknown) => this.toaster.warn(toProblem(error)),
         });
       });
@@ -61,5 +62,7 @@ export class SessionsCard {
   private done(words: string): void {
     this.toaster.say(words);
     this.sessions.reload();
+    // The button that had the focus disappears with its session.
+    this.table()?.nativeElement.focus();
   }
 }

@@ -16,6 +16,8 @@ export interface Paged<T, G extends Page<T> = Page<T>> {
   loadMore(): void;
   /** Changes an item here, until the server is asked again. */
   replace(item: T): void;
+  /** Takes an item out of the list, because the server has deleted it. */
+  remove(item: T): void;
 }
 
 /** Reads a list page by page. Needs an injection context. */
@@ -84,6 +86,11 @@ export function paged<P, T, G extends Page<T> = Page<T>>(
       const swap = (list: readonly T[]): T[] => list.map((one) => (key(one) === key(item) ? item : one));
       older.update(swap);
       first.patch((page) => ({ ...page, data: swap(page.data) }));
+    },
+    remove: (item) => {
+      const others = (list: readonly T[]): T[] => list.filter((one) => key(one) !== key(item));
+      older.update(others);
+      first.patch((page) => ({ ...page, data: others(page.data) }));
     },
   };
 }

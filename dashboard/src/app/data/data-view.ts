@@ -8,15 +8,15 @@ import {
   signal,
 } from '@angular/core';
 import { Router } from '@angular/router';
-import { finalize, map } from 'rxjs';
+import { map } from 'rxjs';
 
 import { Condition, DataApi, DataPage, Target } from '../core/api/data';
 import { saveAnswer } from '../core/files';
 import { count } from '../core/format';
-import { Problem, toProblem } from '../core/problem';
 import { query } from '../core/query';
 import { Session } from '../core/session';
 import { Shortcuts } from '../core/shortcuts';
+import { Submission } from '../core/submission';
 import { Empty } from '../shared/empty';
 import { FileDrop } from '../shared/file-drop';
 import { Icon } from '../shared/icon';
@@ -127,11 +127,7 @@ export class DataView {
       page?.columns ?? (before?.source.target === target ? before?.value : undefined),
   });
 
-  protected readonly exporting = signal(false);
-  protected readonly exportProblem = linkedSignal<unknown, Problem | undefined>({
-    source: this.target,
-    computation: () => undefined,
-  });
+  protected readonly download = new Submission(this.target);
 
   protected readonly sizes = SIZES;
   protected readonly count = count;
@@ -188,14 +184,7 @@ export class DataView {
   protected save(): void {
     const target = this.target();
     if (target === undefined) return;
-    this.exporting.set(true);
-    this.exportProblem.set(undefined);
-    this.api
-      .csv(target, { sort: this.sort(), conditions: this.conditions() })
-      .pipe(finalize(() => this.exporting.set(false)))
-      .subscribe({
-        next: (answer) => saveAnswer(answer, 'rows.csv'),
-        error: (error: unknown) => this.exportProblem.set(toProblem(error)),
-      });
+    const rows = this.api.csv(target, { sort: this.sort(), conditions: this.conditions() });
+    this.download.send(rows, (answer) => saveAnswer(answer, 'rows.csv'));
   }
 }

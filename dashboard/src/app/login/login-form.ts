@@ -2,8 +2,6 @@ import {
   ChangeDetectionStrategy,
   Component,
   ElementRef,
-  Injector,
-  afterNextRender,
   inject,
   input,
   linkedSignal,
@@ -12,11 +10,12 @@ import {
   viewChild,
 } from '@angular/core';
 import { FormsModule } from '@angular/forms';
-import { finalize } from 'rxjs';
 
 import { AuthApi } from '../core/api/auth';
-import { Problem, toProblem } from '../core/problem';
+import { Focus } from '../core/focus';
+import { Problem } from '../core/problem';
 import { Session } from '../core/session';
+import { Submission } from '../core/submission';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 
@@ -31,7 +30,7 @@ import { ProblemView } from '../shared/problem-view';
 export class LoginForm {
   private readonly auth = inject(AuthApi);
   private readonly session = inject(Session);
-  private readonly injector = inject(Injector);
+  private readonly focus = inject(Focus);
   private readonly usernameBox = viewChild.required<ElementRef<HTMLInputElement>>('usernameBox');
   private readonly passwordBox = viewChild.required<ElementRef<HTMLInputElement>>('passwordBox');
   private readonly codeBox = viewChild<ElementRef<HTMLInputElement>>('codeBox');
@@ -45,44 +44,42 @@ export class LoginForm {
   /** The code of the second step; `undefined` in the first one. */
   protected readonly code = signal<string | undefined>(undefined);
   protected readonly shown = signal(false);
-  protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly submission = new Submission();
 
   protected submit(): void {
-    if (this.busy()) return;
+    if (this.submission.busy()) return;
     if (this.username().trim() === '') return this.usernameBox().nativeElement.focus();
     if (this.password() === '') return this.passwordBox().nativeElement.focus();
     if (this.code()?.trim() === '') return this.codeBox()?.nativeElement.focus();
-    this.busy.set(true);
-    this.problem.set(undefined);
-    this.auth
-      .login(this.username().trim(), this.password(), this.code()?.trim())
-      .pipe(finalize(() => this.busy.set(false)))
-      .subscribe({
-        next: ({ token, role }) => {
-          this.session.begin(token, role === 'admin' ? 'admin' : 'user');
-          this.loggedIn.emit();
-        },
-        error: (error: unknown) => this.refused(toProblem(error)),
-      });
+    this.submission.send(
+      this.auth.login(this.username().trim(), this.password(), this.code()?.trim()),
+      ({ token, role }) => {
+        this.session.begin(token, role === 'admin' ? 'admin' : 'user');
+        this.loggedIn.emit();
+      },
+      (problem) => this.refused(problem),
+    );
   }
 
   /** Another name or password begins again with the first step. */
   protected startOver(): void {
     this.code.set(undefined);
-    this.problem.set(undefined);
+    this.submission.show(undefined);
   }
 
-  private refused(problem: Problem): void {
+  /** Leads to the field that has to be filled in or corrected. Returns the problem to show. */
+  private refused(problem: Problem): Problem | undefined {
     if (problem.code === 'second_factor_required') {
       this.code.set('');
-      afterNextRender(() => this.codeBox()?.nativeElement.focus(), { injector: this.injector });
-      return;
+      this.focus.moveTo(this.codeBox);
+      return undefined;
     }
-    this.problem.set(explain(problem));
-    if (problem.code === 'wrong_code') return this.codeBox()?.nativeElement.select();
-    if (problem.status === 401) this.code.set(undefined);
-    this.passwordBox().nativeElement.select();
+    if (problem.code === 'wrong_code') this.codeBox()?.nativeElement.select();
+    else {
+      if (problem.status === 401) this.code.set(undefined);
+      this.passwordBox().nativeElement.select();
+    }
+    return explain(problem);
   }
 }
 

@@ -39,5 +39,10 @@ export function cutAt(message: string, search: string): { text: string; hit: boo
 export function passes(line: LogLine, filter: LogFilter): boolean {
   const levels = filter.level ? filter.level.split(',') : [line.level];
   const text = (filter.text ?? '').toLowerCase();
-  return levels.includes(line.level) && line.message.toLowerCase().includes(text);
+  const request = (line.fields as Record<string, unknown> | null)?.['request.id'];
+  return (
+    levels.includes(line.level) &&
+    line.message.toLowerCase().includes(text) &&
+    (!filter.request_id || request === filter.request_id)
+  );
 }

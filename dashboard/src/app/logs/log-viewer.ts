@@ -66,6 +66,8 @@ export class LogViewer {
 
   /** Only lines of this run. */
   readonly run = input<string>();
+  /** Only lines that were written while this request was answered. */
+  readonly request = input<string>();
   /** Whether the run can be left out again. */
   readonly fixedRun = input(false);
   readonly level = model('');
@@ -75,6 +77,7 @@ export class LogViewer {
   protected readonly levels = Object.entries(LEVELS);
   private readonly filter = computed<LogFilter>(() => ({
     run_id: this.run(),
+    request_id: this.request(),
     level: this.level(),
     text: this.text().trim(),
   }));

@@ -13,6 +13,7 @@ import { LogViewer } from './log-viewer';
       <app-log-viewer
         class="card"
         [run]="run()"
+        [request]="request()"
         [level]="level() ?? ''"
         [text]="text() ?? ''"
         (levelChange)="keep({ level: $event })"
@@ -32,6 +33,8 @@ export class Logs {
   private readonly router = inject(Router);
 
   readonly run = input<string>();
+  /** Id of a request. */
+  readonly request = input<string>();
   readonly level = input<string>();
   readonly text = input<string>();
 

@@ -15,7 +15,7 @@ import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { MatDialog } from '@angular/material/dialog';
 import { MatMenuModule } from '@angular/material/menu';
 import { Router, RouterLink } from '@angular/router';
-import { Observable, catchError, debounceTime, finalize, map, of, startWith, switchMap, tap } from 'rxjs';
+import { Observable, catchError, debounceTime, map, of, startWith, switchMap, tap } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
 import { FieldProblem, StartKind, Schedule, UploadAnswer, Validation } from '../core/api/models';
@@ -25,6 +25,7 @@ import { refusal } from '../core/files';
 import { Problem, toProblem } from '../core/problem';
 import { query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
+import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { Remark, YamlEditor } from '../editor/yaml-editor';
 import { cronWords } from '../schedules/cron-words';
@@ -133,9 +134,10 @@ export class NewJob {
     return again.length === 0 ? 'Runs once, at once.' : `Runs at once, then ${again.join(' and ')}.`;
   });
   protected readonly runnable = computed(() => this.validation()?.runnable === true);
-  /** What is being done right now. */
-  protected readonly busy = signal<string | undefined>(undefined);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly submission = new Submission();
+  /** The button whose request is under way. */
+  private readonly pressed = signal<string | undefined>(undefined);
+  protected readonly busy = computed(() => (this.submission.busy() ? this.pressed() : undefined));
   /** A plan or connection test that was asked for here. */
   protected readonly trial = signal<string | undefined>(undefined);
 
@@ -163,7 +165,7 @@ export class NewJob {
     inject(DestroyRef).onDestroy(() => window?.removeEventListener('beforeunload', leaving));
     effect(() => {
       const problem = this.source.problem();
-      if (problem !== undefined) this.problem.set(problem);
+      if (problem !== undefined) this.submission.show(problem);
     });
     inject(Shortcuts).offer({
       keys: 'e',
@@ -281,12 +283,8 @@ export class NewJob {
   }
 
   private act<T>(what: string, call: Observable<T>, done: (answer: T) => void): void {
-    this.busy.set(what);
-    this.problem.set(undefined);
-    call.pipe(finalize(() => this.busy.set(undefined))).subscribe({
-      next: done,
-      error: (error: unknown) => this.problem.set(toProblem(error)),
-    });
+    this.pressed.set(what);
+    this.submission.send(call, done);
   }
 
   private check(yaml: string): Observable<Verdict> {

@@ -1,21 +1,12 @@
-import {
-  ChangeDetectionStrategy,
-  Component,
-  computed,
-  inject,
-  input,
-  linkedSignal,
-  signal,
-} from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, input, linkedSignal } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
-import { finalize } from 'rxjs';
 
 import { QuarantinedRow } from '../core/api/models';
 import { QuarantineApi, QuarantineFilter } from '../core/api/quarantine';
 import { saveAnswer } from '../core/files';
 import { plural } from '../core/format';
 import { paged } from '../core/paged';
-import { Problem, toProblem } from '../core/problem';
+import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
@@ -74,11 +65,7 @@ export class Quarantine {
     const runs = new Set(this.rowsChosen().map((row) => row.run_id));
     return runs.size === 1 ? [...runs][0] : undefined;
   });
-  protected readonly busy = signal(false);
-  protected readonly problem = linkedSignal<unknown, Problem | undefined>({
-    source: this.filter,
-    computation: () => undefined,
-  });
+  protected readonly submission = new Submission(this.filter);
 
   protected pick(config: string): void {
     void this.router.navigate([], { queryParams: { config: config || null, run: null } });
@@ -103,28 +90,18 @@ export class Quarantine {
       })
       .subscribe((yes) => {
         if (!yes) return;
-        this.busy.set(true);
-        this.problem.set(undefined);
-        this.api
-          .replay({ run_id: run, ids, config_id: this.newestConfig() })
-          .pipe(finalize(() => this.busy.set(false)))
-          .subscribe({
-            next: (started) => {
-              this.toaster.say('Replay started');
-              void this.router.navigate(['/runs', started.id]);
-            },
-            error: (error: unknown) => this.problem.set(toProblem(error)),
-          });
+        const replay = this.api.replay({ run_id: run, ids, config_id: this.newestConfig() });
+        this.submission.send(replay, (started) => {
+          this.toaster.say('Replay started');
+          void this.router.navigate(['/runs', started.id]);
+        });
       });
   }
 
   protected save(): void {
     const filter = this.filter();
     if (filter === undefined) return;
-    this.api.csv(filter).subscribe({
-      next: (answer) => saveAnswer(answer, 'quarantine.csv'),
-      error: (error: unknown) => this.problem.set(toProblem(error)),
-    });
+    this.submission.send(this.api.csv(filter), (answer) => saveAnswer(answer, 'quarantine.csv'));
   }
 
   private rowsChosen(): QuarantinedRow[] {

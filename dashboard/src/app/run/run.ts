@@ -6,21 +6,20 @@ import {
   effect,
   inject,
   input,
-  linkedSignal,
   signal,
   untracked,
 } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
-import { Observable, Subscription, finalize } from 'rxjs';
+import { Subscription } from 'rxjs';
 
 import { Run } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { Clock } from '../core/clock';
 import { saveAnswer } from '../core/files';
 import { bytes, count, duration, plural } from '../core/format';
-import { Problem, toProblem } from '../core/problem';
 import { Query, query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
+import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { LogViewer } from '../logs/log-viewer';
 import {
@@ -145,12 +144,7 @@ export class RunPage {
   protected readonly shownTab = computed(
     () => this.tab() ?? (this.report() === undefined ? 'logs' : 'result'),
   );
-  protected readonly busy = signal(false);
-  /** Why the last action on this run was refused. */
-  protected readonly problem = linkedSignal<string, Problem | undefined>({
-    source: this.id,
-    computation: () => undefined,
-  });
+  protected readonly submission = new Submission(this.id);
 
   protected readonly shownState = shownState;
   protected readonly canStop = canStop;
@@ -185,12 +179,12 @@ export class RunPage {
         danger: true,
       })
       .subscribe((yes) => {
-        if (yes) this.act(this.api.stop(run.id), (changed) => this.keep(changed));
+        if (yes) this.submission.send(this.api.stop(run.id), (changed) => this.keep(changed));
       });
   }
 
   protected retry(): void {
-    this.act(this.api.retry(this.id()), (fresh) => {
+    this.submission.send(this.api.retry(this.id()), (fresh) => {
       this.toaster.say('Started again as a new run');
       void this.router.navigate(['/runs', fresh.id]);
     });
@@ -206,25 +200,15 @@ export class RunPage {
       })
       .subscribe((yes) => {
         if (!yes) return;
-        this.act(this.api.undo(this.id()), (fresh) => void this.router.navigate(['/runs', fresh.id]));
+        this.submission.send(
+          this.api.undo(this.id()),
+          (fresh) => void this.router.navigate(['/runs', fresh.id]),
+        );
       });
   }
 
   protected csv(): void {
-    this.act(this.api.csv(this.id()), (answer) => saveAnswer(answer, 'combined.csv'));
-  }
-
-  private act<T>(call: Observable<T>, done: (answer: T) => void): void {
-    const id = this.id();
-    this.busy.set(true);
-    this.problem.set(undefined);
-    call.pipe(finalize(() => this.busy.set(false))).subscribe({
-      next: done,
-      error: (error: unknown) => {
-        // By now the page may show another run, of which this problem says nothing.
-        if (this.id() === id) this.problem.set(toProblem(error));
-      },
-    });
+    this.submission.send(this.api.csv(this.id()), (answer) => saveAnswer(answer, 'combined.csv'));
   }
 
   private watch(id: string, over: boolean): void {

@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, inject } from '@angular/core';
+import { ChangeDetectionStrategy, Component, ElementRef, computed, inject, viewChild } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
 
 import { TokenView } from '../core/api/models';
@@ -29,6 +29,7 @@ export class Tokens {
   private readonly dialog = inject(MatDialog);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
+  private readonly table = viewChild<ElementRef<HTMLElement>>('table');
 
   protected readonly isAdmin = computed(() => this.session.role() === 'admin');
   protected readonly list = paged(
@@ -58,8 +59,10 @@ export class Tokens {
         if (!yes) return;
         this.api.revoke(token.id).subscribe({
           next: () => {
-            this.toaster.say(`${token.name} was revoked`);
-            this.list.first.reload();
+            this.toaster.say(`${token.name} was revoked.`);
+            this.list.replace({ ...token, state: 'revoked' });
+            // The button that had the focus is gone: a revoked token has none.
+            this.table()?.nativeElement.focus();
           },
           error: (error: unknown) => this.toaster.warn(toProblem(error)),
         });

@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, inject } from '@angular/core';
+import { ChangeDetectionStrategy, Component, ElementRef, inject, viewChild } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
 import { MatMenuModule } from '@angular/material/menu';
 import { Observable } from 'rxjs';
@@ -29,6 +29,7 @@ export class Users {
   private readonly dialog = inject(MatDialog);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
+  private readonly table = viewChild<ElementRef<HTMLElement>>('table');
   protected readonly me = inject(Session).username;
 
   protected readonly list = paged(
@@ -114,7 +115,12 @@ export class Users {
         danger: true,
       })
       .subscribe((yes) => {
-        if (yes) this.send(this.api.removeUser(user.id), `${user.username} was removed`);
+        if (!yes) return;
+        this.send(this.api.removeUser(user.id), `${user.username} was removed`, () => {
+          this.list.remove(user);
+          // The button that had the focus is gone with its row.
+          this.table()?.nativeElement.focus();
+        });
       });
   }
 
@@ -131,9 +137,12 @@ export class Users {
     this.send(this.api.changeUser(user.id, change), `${user.username} ${words}`);
   }
 
-  private send(call: Observable<unknown>, words: string): void {
+  private send(call: Observable<unknown>, words: string, done: () => void = () => undefined): void {
     call.subscribe({
-      next: () => this.done(words),
+      next: () => {
+        done();
+        this.done(words);
+      },
       error: (error: unknown) => this.toaster.warn(toProblem(error)),
     });
   }

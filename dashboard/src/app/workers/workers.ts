@@ -1,4 +1,12 @@
-import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+import {
+  ChangeDetectionStrategy,
+  Component,
+  ElementRef,
+  computed,
+  inject,
+  signal,
+  viewChild,
+} from '@angular/core';
 import { RouterLink } from '@angular/router';
 
 import { KnownHostView, WorkerView } from '../core/api/models';
@@ -31,6 +39,7 @@ export class Workers {
   private readonly clock = inject(Clock);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
+  private readonly hostTable = viewChild<ElementRef<HTMLElement>>('hostTable');
 
   protected readonly gone = signal(false);
   protected readonly workers = query(
@@ -61,7 +70,7 @@ export class Workers {
       .subscribe((yes) => {
         if (!yes) return;
         this.api.approveHost(host).subscribe({
-          next: () => this.hosts.reload(),
+          next: () => this.reloadHosts(),
           error: (error: unknown) => this.toaster.warn(toProblem(error)),
         });
       });
@@ -79,9 +88,15 @@ export class Workers {
       .subscribe((yes) => {
         if (!yes) return;
         this.api.forgetHost(host).subscribe({
-          next: () => this.hosts.reload(),
+          next: () => this.reloadHosts(),
           error: (error: unknown) => this.toaster.warn(toProblem(error)),
         });
       });
+  }
+
+  private reloadHosts(): void {
+    this.hosts.reload();
+    // The button that had the focus may be gone: each key offers only what can be done with it.
+    this.hostTable()?.nativeElement.focus();
   }
 }

@@ -10,7 +10,8 @@ use super::secret_keys;
 use crate::config::content_key;
 use crate::secret::{KeyRing, OpenError, Sealed, Secret, context};
 
-pub use batches::{count_in_clear, seal_again_batch, seal_batch};
+pub(super) use batches::hash_again;
+pub use batches::{count_in_clear, seal_batch};
 
 /// One version of a config.
 #[derive(Debug, Clone, FromRow)]
@@ -143,8 +144,9 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     Ok((kept, true))
 }
 
-/// Whoever adds a version, or changes how texts are recognised, goes one at a time.
-async fn lock(tx: &mut PgConnection) -> sqlx::Result<()> {
+/// Waits until no other transaction adds a version or changes how texts are recognised, and keeps others from it until
+/// this one ends.
+pub(super) async fn lock(tx: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.config_history', 0))").execute(tx).await?;
     Ok(())
 }

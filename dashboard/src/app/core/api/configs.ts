@@ -3,6 +3,7 @@ import { Observable } from 'rxjs';
 
 import { JsonSchema } from '../../editor/config-schema';
 import { ApiClient, given } from './client';
+import { configsDelete } from './generated/fn/configs/configs-delete';
 import { configsDiff } from './generated/fn/configs/configs-diff';
 import { configsList } from './generated/fn/configs/configs-list';
 import { configsOne } from './generated/fn/configs/configs-one';
@@ -40,6 +41,11 @@ export class ConfigsApi {
 
   diff(from: number, to: number): Observable<Diff> {
     return this.client.call(configsDiff, { from, to });
+  }
+
+  /** Deletes a version that nothing refers to; answers 409 otherwise. */
+  remove(id: number): Observable<void> {
+    return this.client.call(configsDelete, { id });
   }
 
   upload(yaml: string): Observable<UploadAnswer> {

@@ -9,6 +9,7 @@ import { LogLine, Page } from './models';
 
 export interface LogFilter {
   run_id?: string;
+  request_id?: string;
   level?: string;
   text?: string;
 }

@@ -1,9 +1,9 @@
-import { hintsFor } from './password-hints';
+import { isAcceptable, rulesFor } from './password-rules';
 
 const met = (password: string, repeated = password): boolean[] =>
-  hintsFor(password, repeated).map((hint) => hint.met);
+  rulesFor(password, repeated).map((rule) => rule.met);
 
-describe('hints for a new password', () => {
+describe('rules for a new password', () => {
   it('count characters as people do', () => {
     expect(met('')).toEqual([false, false, false]);
     expect(met('short 1')).toEqual([false, true, true]);
@@ -15,5 +15,12 @@ describe('hints for a new password', () => {
   it('notice few different characters and a typing error', () => {
     expect(met('aAaAaAaA')).toEqual([true, false, true]);
     expect(met('four words of mine', 'four words of mind')).toEqual([true, true, false]);
+  });
+
+  it('ask for no repetition where there is one field', () => {
+    expect(rulesFor('four words of mine')).toHaveLength(2);
+    expect(isAcceptable('four words of mine')).toBe(true);
+    expect(isAcceptable('four words of mine', '')).toBe(false);
+    expect(isAcceptable('1111 111')).toBe(false);
   });
 });

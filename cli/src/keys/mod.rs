@@ -1,21 +1,31 @@
 //! The installation's keys: given by setting, or written once into the data folder of `elt up`.
+//!
+//! # Layout
+//! - `kept`: the keys of a data folder
+//! - `command`: `elt keys`
+//! - `show`, `rotate`, `drop`: what it does
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+mod command;
+mod drop;
+mod kept;
+mod rotate;
+mod show;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use elt_shared::private_folder;
-use elt_shared::secret::{GivenKeys, KeyError, KeyFile, KeyProvider, KeyRing, Secret, Stamp};
+use elt_shared::secret::{GivenKeys, KeyError, KeyFile, KeyRing, Secret};
 use elt_shared::settings::SecretKeySettings;
+use elt_shared::store::sealing;
+use elt_shared::store::secret_keys::{self, WrongKey};
 use rand::RngExt;
-use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 
 use crate::exit::{Exit, refuse};
-
-const FILE: &str = "keys.json";
+use crate::secret_settings;
+pub use command::Command;
+use kept::{DataFolderKeys, FILE, KeptKeys};
 
 /// What must be the same for every process of an installation, and survive restarts.
 #[derive(Debug, Clone)]
@@ -26,25 +36,12 @@ pub struct Keys {
     pub ring: Arc<KeyRing>,
 }
 
-/// As the keys are kept, in a file only its owner may read.
-#[derive(Serialize, Deserialize)]
-struct KeptKeys {
-    jwt_key: String,
-    secret_key: String,
-    /// Secret keys that only open, the newest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    old_secret_keys: Vec<String>,
-}
-
 impl Keys {
     /// The keys of this data folder: those given win, the others are read, or made and written now.
     pub fn load_or_make(data_dir: &Path, jwt: Option<Secret>, secret: &SecretKeySettings) -> anyhow::Result<Self> {
         let given = (checked("ELT_JWT_KEY", jwt)?, given_ring(secret)?);
-        if given.0.is_none() || given.1.is_none() {
-            match KeptKeys::read(data_dir)? {
-                Some(_) => {}
-                None => KeptKeys::make(data_dir)?,
-            }
+        if (given.0.is_none() || given.1.is_none()) && KeptKeys::read(data_dir)?.is_none() {
+            KeptKeys::make(data_dir)?;
         }
         Self::of(data_dir, given, secret)
     }
@@ -64,17 +61,22 @@ impl Keys {
             None => KeptKeys::read(data_dir)?.ok_or_else(|| missing("ELT_JWT_KEY", data_dir))?.jwt_key.into(),
         };
         let ring = match given.1 {
-            Some(ring) => Arc::new(ring),
+            Some(ring) => Some(Arc::new(ring)),
             None => kept_ring(data_dir, secret)?,
         };
-        Ok(Self { jwt, ring })
+        Ok(Self { jwt, ring: ring.ok_or_else(|| missing("ELT_SECRET_KEY", data_dir))? })
     }
 }
 
 /// The secret keys alone, as given or as `elt up` wrote them into this data folder. Makes none.
 pub fn find_ring(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Result<Arc<KeyRing>> {
+    find_ring_if_any(data_dir, settings)?.ok_or_else(|| missing("ELT_SECRET_KEY", data_dir))
+}
+
+/// The same. `None`: no key was given, and the data folder has none.
+pub fn find_ring_if_any(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Result<Option<Arc<KeyRing>>> {
     match given_ring(settings)? {
-        Some(ring) => Ok(Arc::new(ring)),
+        Some(ring) => Ok(Some(Arc::new(ring))),
         None => kept_ring(data_dir, settings),
     }
 }
@@ -84,94 +86,49 @@ fn given_ring(settings: &SecretKeySettings) -> anyhow::Result<Option<KeyRing>> {
     let older = settings.secret_key_old.clone();
     let ring = match (&settings.secret_key, &settings.secret_key_file) {
         (Some(key), _) => GivenKeys::new(key.clone(), older).and_then(KeyRing::new),
-        (None, Some(file)) => KeyFile::new(file.clone(), older).and_then(KeyRing::new),
+        (None, Some(file)) => {
+            secret_settings::warn_of_readers("ELT_SECRET_KEY_FILE", file);
+            KeyFile::new(file.clone(), older).and_then(KeyRing::new)
+        }
         (None, None) => return Ok(None),
     };
     ring.map(Some).map_err(unusable)
 }
 
-fn kept_ring(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Result<Arc<KeyRing>> {
-    KeptKeys::read(data_dir)?.ok_or_else(|| missing("ELT_SECRET_KEY", data_dir))?;
+/// Whether the settings name the keys, so that their operator changes them.
+fn are_given(settings: &SecretKeySettings) -> bool {
+    settings.secret_key.is_some() || settings.secret_key_file.is_some()
+}
+
+/// The keys of the data folder. `None`: it has none.
+fn kept_ring(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Result<Option<Arc<KeyRing>>> {
+    if KeptKeys::read(data_dir)?.is_none() {
+        return Ok(None);
+    }
     let kept = DataFolderKeys { data_dir: data_dir.to_owned(), older: settings.secret_key_old.clone() };
-    Ok(Arc::new(KeyRing::new(kept).map_err(unusable)?))
+    Ok(Some(Arc::new(KeyRing::new(kept).map_err(unusable)?)))
 }
 
-/// The keys of a data folder. A process that runs notices when `elt keys` changes them.
-#[derive(Debug)]
-struct DataFolderKeys {
-    data_dir: PathBuf,
-    older: Vec<Secret>,
+/// Refuses keys that do not open what is sealed in the control database. Changes nothing.
+pub async fn check(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    find_missing(db, keys).await?.map_or(Ok(()), |wrong| Err(wrong_key(&wrong)))
 }
 
-impl KeyProvider for DataFolderKeys {
-    fn keys(&self) -> Result<Vec<Secret>, KeyError> {
-        let path = self.data_dir.join(FILE);
-        let text = fs::read_to_string(&path).map_err(|source| KeyError::File { path: path.clone(), source })?;
-        let kept: KeptKeys = serde_json::from_str(&text).map_err(|_| KeyError::NotOurs(path.clone()))?;
-        let keys: Vec<Secret> = kept.secret_keys().chain(self.older.iter().cloned()).collect();
-        keys.iter().try_for_each(|key| KeyError::check(&format!("a secret key in {}", path.display()), key))?;
-        Ok(keys)
-    }
-
-    fn stamp(&self) -> Option<Stamp> {
-        Stamp::of_file(&self.data_dir.join(FILE))
-    }
+/// The keys that seal something in the control database and are not in the ring.
+async fn find_missing(db: &PgPool, keys: &KeyRing) -> anyhow::Result<Option<WrongKey>> {
+    let mut connection = db.acquire().await.context("could not reach the control database")?;
+    Ok(secret_keys::check(&mut connection, keys).await.context("could not check the secret keys")?.err())
 }
 
-impl KeptKeys {
-    fn read(data_dir: &Path) -> anyhow::Result<Option<Self>> {
-        let path = data_dir.join(FILE);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
-        };
-        // What serde says may quote the file: it holds keys.
-        serde_json::from_str(&text).map(Some).map_err(|_| {
-            refuse(
-                Exit::Settings,
-                KeyError::NotOurs(path).to_string(),
-                "Restore it from a backup. With new keys everybody has to log in again, and nothing that is sealed \
-                 opens: configs and secrets are lost.",
-            )
-        })
-    }
+fn wrong_key(wrong: &WrongKey) -> anyhow::Error {
+    refuse(Exit::Settings, wrong.to_string(), WrongKey::NEXT_STEP)
+}
 
-    /// Writes new keys, unless another process was faster: then its keys count.
-    fn make(data_dir: &Path) -> anyhow::Result<()> {
-        let made = Self { jwt_key: generate(), secret_key: generate(), old_secret_keys: Vec::new() };
-        // Unlike a rename, a link never takes another file's place.
-        made.write(data_dir, |unfinished, path| match fs::hard_link(unfinished, path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(unfinished),
-            Err(error) => Err(error),
-            Ok(()) => fs::remove_file(unfinished),
-        })
-    }
-
-    /// Writes a file beside the keys and lets `publish` put it in their place.
-    fn write(&self, data_dir: &Path, publish: impl FnOnce(&Path, &Path) -> io::Result<()>) -> anyhow::Result<()> {
-        let path = data_dir.join(FILE);
-        let unfinished = data_dir.join(format!("{FILE}.{}", std::process::id()));
-        let write = || {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-            file.write_all(&serde_json::to_vec_pretty(self)?)?;
-            file.sync_all()?;
-            private_folder::give_to_the_folders_owner(&file, &unfinished)?;
-            publish(&unfinished, &path)?;
-            // The name must survive a crash, too.
-            File::open(data_dir)?.sync_all()
-        };
-        let written = write();
-        if written.is_err() {
-            let _ = fs::remove_file(&unfinished);
-        }
-        written.with_context(|| format!("could not write {}", path.display()))
-    }
-
-    /// All secret keys, the current one first.
-    fn secret_keys(&self) -> impl Iterator<Item = Secret> {
-        std::iter::once(&self.secret_key).chain(&self.old_secret_keys).map(Secret::new)
-    }
+/// Whether something is sealed in the control database, or stored in clear and has to be.
+pub async fn are_needed(db: &PgPool) -> anyhow::Result<bool> {
+    let mut connection = db.acquire().await.context("could not reach the control database")?;
+    let is_sealed = secret_keys::is_any_known(&mut connection).await.context("could not look for secret keys")?;
+    Ok(is_sealed || sealing::is_any_in_clear(db).await.context("could not look for configs in clear")?)
 }
 
 /// A key from the settings, refused when it is too short.
@@ -194,7 +151,8 @@ fn unusable(error: KeyError) -> anyhow::Error {
     refuse(Exit::Settings, error.to_string(), next_step)
 }
 
-fn missing(name: &str, data_dir: &Path) -> anyhow::Error {
+/// No key was given, and the data folder has none.
+pub fn missing(name: &str, data_dir: &Path) -> anyhow::Error {
     refuse(
         Exit::Settings,
         format!("{name} is not set, and {} holds no keys", data_dir.join(FILE).display()),
