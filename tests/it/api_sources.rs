@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use elt_shared::config::{ApiSource, ApiTimeouts, AuthScheme, Pagination};
 use elt_worker::error::PipelineError;
+use elt_worker::extract::Extracted;
 use elt_worker::extract::http::{self, HttpLimits};
-use elt_worker::extract::{Extracted, Format};
+use elt_worker::input::Format;
 
 use crate::support::extraction::{Extraction, failure, texts};
 use crate::support::http_source::{HttpSource, ROWS, VALIDATORS};

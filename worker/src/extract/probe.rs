@@ -1,58 +1,60 @@
-//! Is a source there, does it let us in, and what would a run find? Nothing is loaded and nothing is changed.
+//! The test of a connection: whether a source can be reached and read, and what a run would find there. Nothing is loaded
+//! or changed.
 
 use std::time::Instant;
 
 use elt_shared::config::SourceConfig;
 use serde::{Deserialize, Serialize};
 
-use super::{ExtractContext, InputFile, http, local, sftp};
+use super::{ExtractContext, http, local, sftp};
 use crate::error::{PipelineError, Reached};
 use crate::frame::read;
+use crate::input::InputFile;
 
-/// What one attempt to reach a source or the target showed.
+/// The result of the test of a source or the target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProbeReport {
-    /// `source 1 (sftp)`, `target`.
+    /// The thing that was tested: `source 1 (sftp)` or `target`.
     pub what: String,
-    /// It answered.
+    /// Whether it answered.
     pub reachable: bool,
-    /// It accepted the login, or wants none.
+    /// Whether it accepted the login, or needs none.
     pub authenticated: bool,
-    /// A source can be read, a target written.
+    /// Whether the source can be read, or the target be written to.
     pub usable: bool,
-    /// A sentence: what was found.
+    /// A sentence about what was found.
     pub found: String,
-    /// Files a run would read: their names, cut at [`FILES_SHOWN`].
+    /// The first [`FILES_SHOWN`] files that a run would read.
     pub files: Vec<FoundFile>,
-    /// How many they are altogether.
+    /// Number of all files that a run would read.
     pub files_total: u64,
-    /// Their bytes; unknown for an API with pages.
+    /// Size of all these files in bytes. `None`: it is unknown, as for an API with pages.
     pub bytes_total: Option<u64>,
-    /// Columns of the first file or answer.
+    /// Names of the columns of the first file or answer.
     pub columns: Vec<String>,
-    /// How long it took.
+    /// Duration of the test in seconds.
     pub seconds: f64,
-    /// Why it is not usable.
+    /// The reason why it is not usable. `None`: it is.
     pub problem: Option<ProbeProblem>,
 }
 
 /// A file a run would read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundFile {
-    /// What people see.
+    /// Name of the file for people.
     pub name: String,
-    /// As it is on the server or disk.
+    /// Size of the file on the server or disk, in bytes.
     pub bytes: u64,
 }
 
-/// Why something is not usable.
+/// The reason why a source or the target is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeProblem {
-    /// Stable code.
+    /// Stable code of the error.
     pub code: String,
-    /// A sentence.
+    /// What happened, as a sentence.
     pub message: String,
-    /// What to do.
+    /// What to do about it, as a sentence.
     pub next_step: String,
 }
 
@@ -62,20 +64,20 @@ impl From<&PipelineError> for ProbeProblem {
     }
 }
 
-/// Names shown of a source with many files.
+/// Number of files that are shown of a source with many files.
 pub const FILES_SHOWN: usize = 20;
 
-/// What a kind of source found.
+/// The findings of one kind of source.
 pub(super) struct Sample {
     /// Every file a run would read.
     pub(super) files: Vec<FoundFile>,
-    /// Whether a run would find more than these.
+    /// Whether a run would find more files than these.
     pub(super) more: bool,
-    /// The first file or its beginning, to read its columns from.
+    /// The first file or its beginning, from which the columns are read.
     pub(super) head: Option<InputFile>,
 }
 
-/// Tries one source.
+/// Tests one source without loading it.
 pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext) -> ProbeReport {
     let started = Instant::now();
     let (kind, sample) = match source {
@@ -105,7 +107,7 @@ impl Sample {
 }
 
 impl ProbeReport {
-    /// Something that is not usable, and how far we got: what the code says about it.
+    /// The result for a source or target that is not usable. The code of the problem says how far the test got.
     pub fn failed(problem: ProbeProblem) -> Self {
         let reached = Reached::by(&problem.code);
         Self {
@@ -116,7 +118,7 @@ impl ProbeReport {
         }
     }
 
-    /// Something that is usable, with nothing found yet.
+    /// The result for a source or target that is usable, before its files are added.
     pub fn usable(what: &str, found: String, seconds: f64) -> Self {
         let what = what.to_owned();
         Self { what, found, seconds, reachable: true, authenticated: true, usable: true, ..Self::nothing() }
@@ -127,9 +129,9 @@ impl ProbeReport {
         let total = sample.files.len() as u64;
         let found = match (total, sample.more) {
             (0, _) => "nothing to read".to_owned(),
-            (_, true) => format!("a first page of {}", super::words::size(bytes)),
-            (1, false) => format!("1 file, {}", super::words::size(bytes)),
-            (_, false) => format!("{total} files, {}", super::words::size(bytes)),
+            (_, true) => format!("a first page of {}", crate::humanize::size(bytes)),
+            (1, false) => format!("1 file, {}", crate::humanize::size(bytes)),
+            (_, false) => format!("{total} files, {}", crate::humanize::size(bytes)),
         };
         Self {
             files: sample.files.into_iter().take(FILES_SHOWN).collect(),
@@ -156,7 +158,7 @@ impl ProbeReport {
     }
 }
 
-/// The columns at the beginning of a file. What is wrong further on is a run's affair.
+/// The columns at the beginning of a file. Errors further on are not found by a test.
 async fn columns(head: Option<InputFile>) -> Vec<String> {
     let Some(head) = head else { return Vec::new() };
     let reading = tokio::task::spawn_blocking(move || {
@@ -174,7 +176,7 @@ mod tests {
     use super::*;
     use crate::extract::{extract, sftp};
 
-    /// Compiles only while whatever reads sources may move from thread to thread.
+    /// Compiles only as long as the future of a test may move between threads.
     #[expect(dead_code, reason = "it is checked by being compiled")]
     fn reading_sources_may_move_between_threads(
         source: &SourceConfig,
