@@ -1,4 +1,4 @@
-//! A server over as many connections as it takes: one that breaks is replaced, and the work goes on.
+//! A server over several connections: one that breaks is replaced, and the work goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use super::server::Server;
 use super::session::Session;
 use crate::extract::ExtractContext;
 
-/// See the module.
+/// A server whose connection is replaced when it breaks.
 pub(super) struct Remote<'a> {
     pub(super) server: Arc<Server>,
     source: &'a SftpSource,
