@@ -195,7 +195,7 @@ mod tests {
         let mut stream = TcpStream::connect(address).await.expect("connected");
         stream.write_all(sent).await.expect("sent");
         let mut received = Vec::new();
-        let ended = tokio::time::timeout(HEAD, stream.read_to_end(&mut received)).await;
+        let ended = tokio::time::timeout(3 * HEAD, stream.read_to_end(&mut received)).await;
         assert!(ended.is_ok(), "the connection stays open after {sent:?}");
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use elt_shared::runs::RunKind;
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_worker::settings::WorkerSettings;
 
@@ -108,7 +109,7 @@ async fn try_each(here: &Here<'_>, files: Vec<ConfigFile>, screen: &Screen) -> a
 }
 
 async fn connect(here: &Here<'_>, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
-    let run = here.enqueue(file.text, &file.config, "test_connection").await?;
+    let run = here.enqueue(file.text, &file.config, RunKind::TestConnection).await?;
     let (run, _) = watch(here.db(), Watch { run: run.id, schedule: None }, screen, here.work(run.id)).await?;
     let usable = report_of(&run).is_none_or(|report| report.connections.iter().all(|tried| tried.usable));
     Ok(if usable { exit_of(&run) } else { Exit::Failed })

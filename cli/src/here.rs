@@ -5,9 +5,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use elt_shared::config::PipelineConfig;
 use elt_shared::job;
+use elt_shared::runs::{self, RunKind};
 use elt_shared::secret::KeyRing;
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
-use elt_shared::store::configs::ConfigVersion;
+use elt_shared::store::configs::{ConfigAuthor, ConfigVersion};
 use elt_shared::store::runs::{NewRun, Run};
 use elt_shared::store::uploads::Upload;
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
@@ -78,17 +79,12 @@ impl<'a> Here<'a> {
         stop: Stop,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Self> {
-        databases.migrate().await?;
-        databases.keep_lines_of(telemetry).await?;
         let keys = Keys::load_or_make(&databases.data_dir, None, &secret_keys)?.ring;
-        databases.seal(&keys).await?;
+        databases.migrate(Some(&keys)).await?;
+        databases.keep_lines_of(telemetry).await?;
         let queue = job::private_queue();
         let mut settings = worker::settings(databases, worker, Arc::clone(&keys), &stop);
         settings.queue.clone_from(&queue);
-        if !databases.are_private() {
-            // The data folder's key is not the one that signs the audit of another database.
-            settings.keys = None;
-        }
         Ok(Self { stop, databases, keys, queue, settings })
     }
 
@@ -125,7 +121,7 @@ impl<'a> Here<'a> {
     }
 
     /// Keeps the config, and enqueues a run of another kind: a plan, a check.
-    pub async fn enqueue(&self, text: String, pipeline: &PipelineConfig, kind: &str) -> anyhow::Result<Run> {
+    pub async fn enqueue(&self, text: String, pipeline: &PipelineConfig, kind: RunKind) -> anyhow::Result<Run> {
         let upload = self.check(text).await?;
         let mut tx = self.db().begin().await.context("could not reach the control database")?;
         let config = keep(&upload, &mut tx, &self.keys).await?;
@@ -135,7 +131,7 @@ impl<'a> Here<'a> {
             config_id: config.id,
             name: &pipeline.name,
             target_table: &target_table,
-            trigger: "manual",
+            trigger: runs::Trigger::Manual,
             schedule_id: None,
             subject_id: None,
             retry_of: None,
@@ -166,7 +162,8 @@ impl<'a> Here<'a> {
 }
 
 async fn keep(upload: &Upload, tx: &mut PgConnection, keys: &KeyRing) -> anyhow::Result<ConfigVersion> {
-    let (config, _) = upload.keep(tx, keys, &person()).await.context("could not keep the config")?;
+    let (config, _) =
+        upload.keep(tx, keys, (&person(), ConfigAuthor::Admin)).await.context("could not keep the config")?;
     Ok(config)
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use elt_shared::runs::RunKind;
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_worker::report::RunReport;
 use elt_worker::settings::WorkerSettings;
@@ -61,7 +62,7 @@ impl Plan {
 }
 
 async fn plan(here: &Here<'_>, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
-    let run = here.enqueue(file.text, &file.config, "plan").await?;
+    let run = here.enqueue(file.text, &file.config, RunKind::Plan).await?;
     let (run, _) = watch(here.db(), Watch { run: run.id, schedule: None }, screen, here.work(run.id)).await?;
     let exit = exit_of(&run);
     match report_of(&run) {

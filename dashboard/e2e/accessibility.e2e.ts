@@ -64,7 +64,7 @@ for (const look of ['light', 'dark', 'phone'] as const) {
     });
 
     test('every page of an admin', async ({ admin: page }) => {
-      test.setTimeout(240_000);
+      test.setTimeout(480_000);
       for (const [name, path] of ADMIN_PAGES) {
         await open(page, path());
         await expectAccessible(page, name);
@@ -73,7 +73,7 @@ for (const look of ['light', 'dark', 'phone'] as const) {
     });
 
     test('every page of an analyst', async ({ analyst: page }) => {
-      test.setTimeout(120_000);
+      test.setTimeout(360_000);
       for (const path of USER_PAGES) {
         await open(page, path);
         await expectAccessible(page, path);

@@ -9,12 +9,12 @@ const NAME = 'account story';
 const PASSWORD = 'several words of a story';
 
 /** The code that an authenticator app shows: RFC 6238 with SHA-1, six digits and 30 seconds. */
-function codeOf(secret: string, steps = 0): string {
+function codeOf(secret: string): string {
   const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
   const bits = Array.from(secret, (letter) => letters.indexOf(letter).toString(2).padStart(5, '0')).join('');
   const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
   const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
   const mac = createHmac('sha1', key).update(counter).digest();
   const offset = (mac[19] ?? 0) & 15;
   return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, '0');
@@ -70,24 +70,45 @@ test.describe('the account page', () => {
     await card.getByLabel('New password again').fill(PASSWORD);
     await card.getByRole('button').click();
     await expect(page.getByText('Your password was changed')).toBeVisible();
+    await expect(card.getByLabel('Current password')).toBeFocused();
     await expectAccessible(page, 'account');
 
     const factor = page.getByRole('region', { name: 'Second factor' });
-    await factor.getByLabel('Current password').fill(PASSWORD);
-    await factor.getByRole('button', { name: 'Set it up' }).click();
+    const factorPassword = factor.getByLabel('Current password');
+    const setUp = factor.getByRole('button', { name: 'Set it up' });
+    await factorPassword.fill('not the password');
+    await setUp.click();
+    await expect(factor.getByRole('alert')).toBeVisible();
+    await expect(factorPassword).toBeFocused();
+    await factorPassword.fill(PASSWORD);
+    await setUp.click();
+    await expect(factor.getByLabel('Code from the app')).toBeFocused();
+    await factor.getByRole('button', { name: 'Cancel' }).click();
+    await expect(factorPassword).toBeFocused();
+    await factorPassword.fill(PASSWORD);
+    await setUp.click();
     await expect(factor.getByAltText('QR code of the secret')).toBeVisible();
     const secret = (await factor.locator('.secret').textContent()) ?? '';
     await page.screenshot({ path: test.info().outputPath('second-factor.png'), fullPage: true });
-    await factor.getByLabel('Code of the app').fill(codeOf(secret, -1));
+    const firstCode = factor.getByLabel('Code from the app');
+    await firstCode.fill('000000');
+    await factor.getByRole('button', { name: 'Turn it on' }).click();
+    await expect(factor.getByRole('alert')).toBeVisible();
+    await expect(firstCode).toBeFocused();
+    await firstCode.fill(codeOf(secret));
     await factor.getByRole('button', { name: 'Turn it on' }).click();
     await expect(factor.getByRole('listitem')).toHaveCount(10);
+    await expect(factor.getByText('The second factor is on.')).toBeFocused();
     const recovery = (await factor.getByRole('listitem').first().textContent()) ?? '';
+    const spare = (await factor.getByRole('listitem').last().textContent()) ?? '';
     await page.screenshot({ path: test.info().outputPath('account.png'), fullPage: true });
+    await factor.getByRole('button', { name: 'I have stored them' }).click();
+    await expect(factor.getByRole('heading', { name: 'Second factor' })).toBeFocused();
 
     await page.getByRole('button', { name: NAME }).click();
     await page.getByRole('menuitem', { name: 'Log out' }).click();
     await logIn(page, NAME, PASSWORD);
-    const code = page.getByLabel('Code of your authenticator app');
+    const code = page.getByLabel('Code from your authenticator app');
     await expect(code).toBeFocused();
     await code.fill('000000');
     await page.keyboard.press('Enter');
@@ -95,6 +116,17 @@ test.describe('the account page', () => {
     await code.fill(recovery);
     await page.keyboard.press('Enter');
     await expect(page).toHaveURL(/\/ui\/user$/);
+
+    await openAccount(page);
+    await factorPassword.fill(PASSWORD);
+    const lastCode = factor.getByLabel('Code from the app, or a recovery code');
+    await lastCode.fill('000000');
+    await factor.getByRole('button', { name: 'Turn it off' }).click();
+    await expect(factor.getByRole('alert')).toBeVisible();
+    await expect(lastCode).toBeFocused();
+    await lastCode.fill(spare);
+    await factor.getByRole('button', { name: 'Turn it off' }).click();
+    await expect(factor.getByRole('heading', { name: 'Second factor Off' })).toBeFocused();
   });
 });
 

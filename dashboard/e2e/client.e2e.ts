@@ -111,7 +111,7 @@ async function clientStory(given: {
 
   const trigger = await json(post('/trigger-job', form(yaml)));
   let data = await post('/data-view', form(yaml));
-  for (let tries = 0; data.status === 404 && tries < 100; tries++) {
+  for (let tries = 0; data.status === 404 && tries < 450; tries++) {
     await new Promise((resolve) => setTimeout(resolve, 200));
     data = await post('/data-view', form(yaml));
   }

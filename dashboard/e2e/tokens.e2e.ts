@@ -11,7 +11,7 @@ test('an API token is created for a service account, used by a program, and revo
   await dialog.getByLabel('Role').selectOption('admin');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('row', { name: /^deploy service account/ })).toContainText(
-    'Only with API tokens',
+    'No, only API tokens',
   );
 
   await page.goto('/ui/api-tokens');
@@ -42,6 +42,7 @@ test('an API token is created for a service account, used by a program, and revo
   await row.getByRole('button', { name: 'Revoke nightly export' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click();
   await expect(row).toContainText('Revoked');
+  await expect(page.getByRole('region', { name: 'API tokens' })).toBeFocused();
   expect((await fetch(`${ADDRESS}/runs`, { headers })).status).toBe(401);
 });
 

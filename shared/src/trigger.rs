@@ -12,9 +12,11 @@ use sqlx::PgConnection;
 use crate::config::{CatchUp, Overlap, PipelineConfig, ScheduleConfig};
 use crate::cron::Cron;
 use crate::job::ExecuteRun;
+use crate::runs::{self, RunKind};
+use crate::store;
 use crate::store::configs::ConfigVersion;
-use crate::store::runs::{self, NewRun, Run};
-use crate::store::schedules::{self, NewSchedule, Schedule};
+use crate::store::runs::{NewRun, Run};
+use crate::store::schedules::{self, NewSchedule, Schedule, ScheduleState};
 
 /// Member of [`Run::options`]: the folder relative paths of the config start from.
 pub const OPTION_BASE: &str = "base";
@@ -63,8 +65,8 @@ pub async fn trigger(db: &mut PgConnection, request: &Trigger<'_>) -> sqlx::Resu
     }
     let live = schedules::find_live(db, &request.pipeline.name).await?;
     let same = live.filter(|live| live.config_id == request.config.id && live.queue == request.queue);
-    let schedule = match same.filter(|live| live.state != "stopping") {
-        Some(live) if request.now && live.state == "waiting" => {
+    let schedule = match same.filter(|live| live.state != ScheduleState::Stopping) {
+        Some(live) if request.now && live.state == ScheduleState::Waiting => {
             schedules::announce(&mut *db).await?;
             schedules::open(&mut *db, live.id).await?
         }
@@ -76,15 +78,15 @@ pub async fn trigger(db: &mut PgConnection, request: &Trigger<'_>) -> sqlx::Resu
                 timezone: window.timezone,
                 cron: request.pipeline.schedule.as_ref(),
                 monitor: request.pipeline.monitor.enabled,
-                trigger: "manual",
+                trigger: runs::Trigger::Manual,
                 ..Plan::of(request)
             };
             plan.create(db, now).await?
         }
     };
     let waiting = match &schedule {
-        Some(schedule) if request.now => runs::start_waiting(db, schedule.id).await?,
-        Some(schedule) => runs::find_waiting(&mut *db, schedule.id).await?,
+        Some(schedule) if request.now => store::runs::start_waiting(db, schedule.id).await?,
+        Some(schedule) => store::runs::find_waiting(&mut *db, schedule.id).await?,
         None => None,
     };
     let run = match waiting {
@@ -115,8 +117,8 @@ pub struct Plan<'a> {
     pub queue: &'a str,
     /// What its runs need beside the config.
     pub options: Value,
-    /// `manual` or `schedule`.
-    pub trigger: &'a str,
+    /// See [`Schedule::trigger`].
+    pub trigger: runs::Trigger,
     /// Username.
     pub created_by: &'a str,
 }
@@ -132,11 +134,11 @@ pub async fn schedule(db: &mut PgConnection, plan: &Plan<'_>) -> sqlx::Result<Sc
         None => {
             let missed = plan.insert(db, now).await?;
             let (state, reason) = match plan.end {
-                Some(end) if end <= now => ("missed", "its window was over before it was made"),
-                _ => ("done", "it has nothing to fire"),
+                Some(end) if end <= now => (ScheduleState::Missed, "its window was over before it was made"),
+                _ => (ScheduleState::Done, "it has nothing to fire"),
             };
             schedules::end(db, missed.id, state, reason).await?;
-            Ok(Schedule { state: state.into(), reason: Some(reason.into()), next_tick_at: None, ..missed })
+            Ok(Schedule { state, reason: Some(reason.into()), next_tick_at: None, ..missed })
         }
     }
 }
@@ -153,7 +155,7 @@ impl<'a> Plan<'a> {
             monitor: false,
             queue: request.queue,
             options: request.options.clone(),
-            trigger: "schedule",
+            trigger: runs::Trigger::Schedule,
             created_by: request.created_by,
         }
     }
@@ -216,15 +218,15 @@ pub async fn enqueue(db: &mut PgConnection, new: NewRun<'_>) -> sqlx::Result<Run
         Some(due) => (due - clock(db).await?).to_std().unwrap_or(Duration::ZERO),
         None => Duration::ZERO,
     };
-    let run = runs::create(&mut *db, new).await?;
+    let run = store::runs::create(&mut *db, new).await?;
     ExecuteRun { run_id: run.id }.enqueue_after(db, &run.queue, delay).await?;
     Ok(run)
 }
 
 /// Creates a run of a schedule, for a tick; `trigger` says why.
-pub async fn from_schedule(db: &mut PgConnection, schedule: &Schedule, trigger: &str) -> sqlx::Result<Run> {
+pub async fn from_schedule(db: &mut PgConnection, schedule: &Schedule, trigger: runs::Trigger) -> sqlx::Result<Run> {
     let new = NewRun {
-        kind: "run",
+        kind: RunKind::Run,
         config_id: schedule.config_id,
         name: &schedule.name,
         target_table: &schedule.target_table,
@@ -257,11 +259,11 @@ async fn enqueue_manual(
         format!("its window, which opens at {} {}", local.format("%Y-%m-%d %H:%M:%S"), window.timezone)
     });
     let new = NewRun {
-        kind: "run",
+        kind: RunKind::Run,
         config_id: request.config.id,
         name: &request.pipeline.name,
         target_table: &request.pipeline.target.table.to_string(),
-        trigger: "manual",
+        trigger: runs::Trigger::Manual,
         schedule_id: schedule.map(|schedule| schedule.id),
         subject_id: None,
         retry_of: None,

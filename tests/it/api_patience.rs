@@ -28,15 +28,18 @@ fn source(url: String) -> ApiSource {
     }
 }
 
-async fn extract(lab: &Extraction, source: &ApiSource) -> Result<Extracted, PipelineError> {
+async fn extract_within(lab: &Extraction, source: &ApiSource, limits: HttpLimits) -> Result<Extracted, PipelineError> {
     let limits = HttpLimits {
         backoff: Duration::from_millis(10),
         longest_poll: Duration::from_millis(20),
-        ready_within: Duration::from_millis(1500),
         longest_wait: Duration::from_secs(5),
-        ..HttpLimits::default()
+        ..limits
     };
     http::extract_within(0, source, &lab.context, &limits).await
+}
+
+async fn extract(lab: &Extraction, source: &ApiSource) -> Result<Extracted, PipelineError> {
+    extract_within(lab, source, HttpLimits::default()).await
 }
 
 fn rows() -> Value {
@@ -71,7 +74,8 @@ async fn an_answer_that_stays_202_fails_the_source() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     let source = source(api.url("/script"));
     api.script(|_, _| (StatusCode::ACCEPTED, json_answer(json!({"state": "processing"}))).into_response());
-    let told = failure(extract(&lab, &source).await, api.address.port());
+    let limits = HttpLimits { ready_within: Duration::from_millis(1500), ..HttpLimits::default() };
+    let told = failure(extract_within(&lab, &source, limits).await, api.address.port());
     insta::assert_snapshot!(told, @r#"http_not_ready: http://127.0.0.1:PORT/script still answered 202 Accepted, "not ready yet", after 1.5 s"#);
     assert!(api.hits().len() < 1000, "it is not asked without a pause");
     api.script(|_, _| (StatusCode::ACCEPTED, [(RETRY_AFTER, "3600")]).into_response());

@@ -12,6 +12,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
+use crate::support::app::PATIENCE;
 
 async fn app() -> TestApp {
     TestApp::start_with(|options| options.workers = 0).await
@@ -423,24 +424,22 @@ async fn the_audit_names_the_token() {
 async fn too_many_requests_of_a_token_are_refused_and_leave_no_row() {
     let app = TestApp::start_with(|options| {
         options.workers = 0;
-        options.api.token_rate = NonZeroU32::new(5).expect("more than zero");
+        options.api.token_rate = NonZeroU32::new(1).expect("more than zero");
     })
     .await;
     let token = app.api_token("busy", &["upload"], json!({})).await;
     let other = app.api_token("quiet", &["read"], json!({})).await;
     let send = || app.post("/trigger-job").bearer(text(&token["token"]));
-    for _ in 0..5 {
-        send().await.problem(403);
-    }
+    send().await.problem(403);
     for _ in 0..5 {
         let refused = send().await;
         let wait: u64 = refused.header("retry-after").parse().expect("seconds");
-        assert!((1..=12).contains(&wait), "{wait}");
+        assert!((1..=60).contains(&wait), "{wait}");
         assert_eq!(refused.problem(429)["code"], "too_many_requests");
     }
     assert_eq!(reads(&app, &other).await, 200, "other tokens are not concerned");
     let rows = app.control("select from elt.audit where actor = 'token:busy'").await;
-    assert_eq!(rows.len(), 5);
+    assert_eq!(rows.len(), 1);
 }
 
 #[tokio::test]
@@ -480,22 +479,32 @@ async fn the_use_of_a_token_is_noted_once_a_minute() {
 #[tokio::test]
 async fn a_stream_ends_at_once_with_the_token_that_reads_it() {
     let app = app().await;
-    let account = app.post("/service-accounts").json(json!({ "username": "deploy", "role": "admin" })).await;
-    let account = account.header("location").to_owned();
-    let token = async |name: &str| app.api_token(name, &["read"], json!({ "owner": "deploy" })).await;
-    let revoked = token("revoked").await;
-    let took = listen(&app, &revoked, async || _ = app.delete(&path(&revoked)).await).await;
-    assert!(took < Duration::from_secs(10), "revoked: {took:?}");
-    let demoted = token("demoted").await;
-    let took = listen(&app, &demoted, async || _ = app.patch(&account).json(json!({ "role": "user" })).await).await;
-    assert!(took < Duration::from_secs(10), "demoted: {took:?}");
-    app.patch(&account).json(json!({ "role": "admin" })).await.ok();
-    let removed = token("removed").await;
-    let took = listen(&app, &removed, async || _ = app.delete(&account).await).await;
-    assert!(took < Duration::from_secs(10), "owner removed: {took:?}");
+    let mut slow = Vec::from(["revoked", "demoted", "owner removed"]);
+    // A stream looks by itself whether it may go on, up to 15 seconds after it began. A busy machine may be slower than
+    // the notification now and then, so each case is tried until its stream ended sooner.
+    for attempt in 0..8 {
+        let name = format!("deploy{attempt}");
+        let account = app.post("/service-accounts").json(json!({ "username": name, "role": "admin" })).await;
+        let account = account.header("location").to_owned();
+        let token = async |case: &str| app.api_token(case, &["read"], json!({ "owner": name })).await;
+        let revoked = token("revoked").await;
+        let revoked = listen(&app, &revoked, async || _ = app.delete(&path(&revoked)).await).await;
+        let demoted = token("demoted").await;
+        let demote = async || _ = app.patch(&account).json(json!({ "role": "user" })).await;
+        let demoted = listen(&app, &demoted, demote).await;
+        app.patch(&account).json(json!({ "role": "admin" })).await.ok();
+        let removed = token("removed").await;
+        let removed = listen(&app, &removed, async || _ = app.delete(&account).await).await;
+        let took = [("revoked", revoked), ("demoted", demoted), ("owner removed", removed)];
+        slow.retain(|case| !took.iter().any(|(of, took)| of == case && *took < Duration::from_secs(8)));
+        if slow.is_empty() {
+            return;
+        }
+    }
+    panic!("these streams go on until they look by themselves: {slow:?}");
 }
 
-/// How long a stream goes on after `happens`. Without a notification it goes on for up to 15 seconds.
+/// How long a stream goes on after `happens`.
 async fn listen(app: &TestApp, token: &Value, happens: impl AsyncFnOnce()) -> Duration {
     let response = app.get("/logs/follow").bearer(text(&token["token"])).open().await;
     assert_eq!(response.status(), 200);
@@ -503,7 +512,7 @@ async fn listen(app: &TestApp, token: &Value, happens: impl AsyncFnOnce()) -> Du
     happens().await;
     let since = Instant::now();
     let reading = async { while let Some(Ok(_)) = chunks.next().await {} };
-    tokio::time::timeout(Duration::from_secs(30), reading).await.expect("the stream ends");
+    tokio::time::timeout(PATIENCE, reading).await.expect("the stream ends");
     since.elapsed()
 }
 

@@ -62,7 +62,9 @@ async fn unread_exports_stop_no_run_and_no_other_user_and_end() {
     let counts = ["200", "429"].map(|status| exports.iter().filter(|(_, found)| found == status).count());
     assert_eq!(counts[0] + counts[1], 100, "only allowed or refused");
     assert!((4..100).contains(&counts[0]), "{counts:?}");
-    assert!(open_connections(&app).await <= 4);
+    // A server process is listed for a moment longer than its connection is used.
+    let few = app.eventually(async || (open_connections(&app).await <= 4).then_some(())).await;
+    few.expect("one user holds few connections");
 
     app.folder().write("people.csv", "id,name\n1,Ann\n");
     app.load(&app.yaml("people", "")).await;
@@ -90,7 +92,8 @@ async fn an_export_ends_when_its_time_is_over_although_it_is_read() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(!received.ends_with(b"0\r\n\r\n"), "a file that is cut off must not look like a whole one");
-    assert_eq!(open_connections(&app).await, 0);
+    let ended = app.eventually(async || (open_connections(&app).await == 0).then_some(())).await;
+    ended.expect("the connection ends with its export");
 }
 
 #[tokio::test]
@@ -99,6 +102,7 @@ async fn too_many_data_views_at_a_time_are_answered_with_a_reason() {
         options.workers = 0;
         options.api.target_connections = 2;
         options.api.target_connections_per_user = 1;
+        options.api.unread_seconds = 600;
     })
     .await;
     sqlx::raw_sql(WIDE_TABLE).execute(&app.target).await.expect("made a table");

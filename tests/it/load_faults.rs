@@ -105,12 +105,9 @@ async fn a_newer_attempt_ends_the_older_one_s_session_and_loads() {
     let (runtime, late) = (tokio::runtime::Handle::current(), old.clone());
     let running = tokio::task::spawn_blocking(move || runtime.block_on(pipeline::run(&late)));
     let name = format!("elt:{}:1", old.run.id);
-    for _ in 0..2_000 {
-        let there =
-            loader.value(&format!("select count(*) from pg_stat_activity where application_name = '{name}'")).await;
-        if there == "1" {
-            break;
-        }
+    let sessions = format!("select count(*) from pg_stat_activity where application_name = '{name}'");
+    // The old attempt either has a session or is over already.
+    while loader.value(&sessions).await == "0" && !running.is_finished() {
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
     expire(&loader, &old).await;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use elt_shared::store::runs::{self, Claim, End, Outcome, RetryAnswer, StopAnswer};
+use elt_shared::runs::{Outcome, RunState};
+use elt_shared::store::runs::{self, Claim, End, RetryAnswer, StopAnswer};
 
 use crate::support::control::Control;
 
@@ -152,7 +153,7 @@ async fn stopping_a_run_depends_on_how_far_it_is() {
 
     let running = control.begin(&control.run("people").await, "w").await;
     let stopping = runs::request_stop(&mut db, running.id).await.expect("asked");
-    assert!(matches!(stopping, Some(StopAnswer::Stopping(run)) if run.state == "running"));
+    assert!(matches!(stopping, Some(StopAnswer::Stopping(run)) if run.state == RunState::Running));
     let renewed = runs::renew(&control.db, &[(running.id, running.epoch)]).await.expect("asked");
     assert!(renewed[0].stop, "the worker hears of it with its next heartbeat at the latest");
     assert!(runs::finish(&mut db, running.id, running.epoch, &End::Stopped, None).await.expect("asked"));
@@ -177,7 +178,7 @@ async fn a_run_that_was_asked_to_stop_is_not_tried_again() {
     runs::request_stop(&mut db, run.id).await.expect("asked");
     let delay = Duration::from_secs(3600);
     assert!(runs::retry_later(&mut db, run.id, run.epoch, delay, ("reset", "it was cut")).await.expect("asked"));
-    assert_eq!(control.look(run.id).await.state, "stopped");
+    assert_eq!(control.look(run.id).await.state, RunState::Stopped);
 }
 
 #[tokio::test]
@@ -193,5 +194,5 @@ async fn runs_are_listed_in_pages_newest_first_and_counted() {
     assert_eq!(page.iter().map(|run| run.id).collect::<Vec<_>>(), [made[0], made[1]]);
     let page = runs::list(&control.db, &filter, Some(made[1]), 2).await.expect("listed");
     assert_eq!(page.iter().map(|run| run.id).collect::<Vec<_>>(), [made[3]]);
-    assert_eq!(runs::counts(&control.db, None).await.expect("counted"), [("queued".to_owned(), 4)]);
+    assert_eq!(runs::counts(&control.db, None).await.expect("counted"), [(RunState::Queued, 4)]);
 }

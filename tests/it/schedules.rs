@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -51,6 +51,16 @@ async fn rows(app: &TestApp, table: &str, count: i64) {
     there.await.unwrap_or_else(|| panic!("{table} does not have {count} rows"));
 }
 
+/// Waits until a look at the sources that began after this call is over, and the runs it queued as well.
+async fn looked_again(app: &TestApp, id: &Value) {
+    let ticks = async || schedule(app, id).await["ticks"].as_i64().expect("a number");
+    // The tick that is going on may have looked before. Ticks of one schedule follow each other.
+    let enough = ticks().await + 2;
+    let looked = app.eventually(async || (ticks().await >= enough).then_some(())).await;
+    looked.expect("the sources are looked at");
+    app.finished_all().await;
+}
+
 /// Runs of a pipeline as (trigger, state), oldest first.
 async fn runs(app: &TestApp, name: &str) -> Vec<(String, String)> {
     let rows = app.control(&format!("select trigger, state from runs where name = '{name}' order by id")).await;
@@ -72,7 +82,7 @@ async fn a_changed_folder_is_loaded_again_and_an_unchanged_one_is_not() {
     app.folder().write("one.csv", "id\n1\n");
     let triggered = trigger(&app, &monitored(&app, "watched", "")).await;
     rows(&app, "watched", 1).await;
-    sleep(Duration::from_secs(3)).await;
+    looked_again(&app, &triggered["schedule_id"]).await;
     assert_eq!(runs(&app, "watched").await, succeeded(&["manual"]), "nothing changed");
 
     app.folder().write("two.csv", "id\n2\n");
@@ -82,7 +92,7 @@ async fn a_changed_folder_is_loaded_again_and_an_unchanged_one_is_not() {
     app.finished_all().await;
     assert_eq!(runs(&app, "watched").await, succeeded(&["manual", "file_change"]));
 
-    sleep(Duration::from_secs(2)).await;
+    looked_again(&app, &triggered["schedule_id"]).await;
     assert_eq!(runs(&app, "watched").await.len(), 2, "writing the combined CSV is no change");
 }
 
@@ -93,16 +103,26 @@ async fn a_file_event_brings_the_tick_forward_and_a_thousand_are_one_run() {
     trigger(&app, &monitored(&app, "busy", "")).await;
     rows(&app, "busy", 1).await;
     app.finished_all().await;
-    // The folder is watched soon after the schedule is there.
-    sleep(Duration::from_secs(2)).await;
+    // The folder is watched soon after the schedule is there: from the first event that is noticed.
+    let watched = app.eventually(async || {
+        app.folder().write("probe.csv", "id\n-1\n");
+        (app.count("busy").await == 2).then_some(())
+    });
+    watched.await.expect("the folder is watched");
+    app.finished_all().await;
+    let (before, began) = (runs(&app, "busy").await.len(), Instant::now());
     for n in 1..=1000 {
         app.folder().write(&format!("file{}.csv", n % 50), format!("id\n{n}\n"));
         sleep(Duration::from_micros(500)).await;
     }
-    rows(&app, "busy", 51).await;
+    let seconds = began.elapsed().as_secs() as usize;
+    let newest = "select count(*) as n from busy where id > 950";
+    let loaded = app.eventually(async || (app.rows(newest).await[0]["n"] == 50).then_some(())).await;
+    loaded.expect("what was written last is loaded");
     app.finished_all().await;
-    let runs = runs(&app, "busy").await.len();
-    assert!(runs <= 4, "a thousand events made {runs} runs");
+    let runs = runs(&app, "busy").await.len() - before;
+    // Events that come while a run is going on are one further run, and a run takes a part of a second.
+    assert!(runs <= 4 * (seconds + 1), "a thousand events in {seconds} s made {runs} runs");
 }
 
 #[tokio::test]
@@ -111,11 +131,11 @@ async fn the_combined_csv_in_the_watched_folder_starts_nothing() {
     app.folder().write("one.csv", "id\n1\n");
     let output = app.folder().path().join("all.csv");
     let yaml = monitored(&app, "itself", &format!("output_csv_path: {}\n", output.display()));
-    trigger(&app, &yaml).await;
+    let triggered = trigger(&app, &yaml).await;
     rows(&app, "itself", 1).await;
     app.finished_all().await;
     assert!(output.exists());
-    sleep(Duration::from_secs(4)).await;
+    looked_again(&app, &triggered["schedule_id"]).await;
     assert_eq!(runs(&app, "itself").await, succeeded(&["manual"]));
 }
 
@@ -124,7 +144,7 @@ async fn a_window_opens_and_ends_by_itself_whatever_restarts() {
     let app = TestApp::start_with(|options| options.workers = 0).await;
     let worker = app.start_worker();
     app.folder().write("one.csv", "id\n1\n");
-    let yaml = monitored(&app, "windowed", &format!("start_time: \"{}\"\nend_time: \"{}\"\n", at(4), at(14)));
+    let yaml = monitored(&app, "windowed", &format!("start_time: \"{}\"\nend_time: \"{}\"\n", at(3_600), at(7_200)));
     let triggered = trigger(&app, &yaml).await;
     let run = app.get(&format!("/runs/{}", triggered["run_id"].as_str().expect("a run id"))).await.ok();
     assert_eq!(run["state"], "queued", "{run:#}");
@@ -132,18 +152,27 @@ async fn a_window_opens_and_ends_by_itself_whatever_restarts() {
     assert_eq!(schedule(&app, &triggered["schedule_id"]).await["state"], "waiting");
 
     worker.cancel();
-    sleep(Duration::from_secs(1)).await;
+    let stopped = app.eventually(async || {
+        let stopped = app.control("select 1 from workers where stopped_at is not null").await;
+        (!stopped.is_empty()).then_some(())
+    });
+    stopped.await.expect("the worker stops");
+    app.let_an_hour_pass().await;
     app.start_worker();
     let active = schedule_in_state(&app, &triggered["schedule_id"], "active").await;
     assert!(instant(&active["start_at"]) <= Utc::now(), "{active:#}");
     rows(&app, "windowed", 1).await;
     app.folder().write("two.csv", "id\n2\n");
     rows(&app, "windowed", 2).await;
+    app.let_an_hour_pass().await;
     let stopped = schedule_in_state(&app, &triggered["schedule_id"], "stopped").await;
     assert_eq!(stopped["reason"], "end_time");
     let ticks = schedule(&app, &triggered["schedule_id"]).await["ticks"].clone();
     app.folder().write("three.csv", "id\n3\n");
-    sleep(Duration::from_secs(3)).await;
+    // Another schedule of the same folder shows when it was looked at.
+    let other = trigger(&app, &monitored(&app, "witness", "")).await;
+    rows(&app, "witness", 3).await;
+    looked_again(&app, &other["schedule_id"]).await;
     assert_eq!(app.count("windowed").await, 2, "nothing runs after the window");
     assert_eq!(schedule(&app, &triggered["schedule_id"]).await["ticks"], ticks);
 }
@@ -202,7 +231,10 @@ async fn stopping_a_schedule_ends_its_monitoring() {
     let stopped = app.post(&path).await;
     assert_eq!(stopped.json["state"], "stopped", "{}", stopped.text);
     app.folder().write("two.csv", "id\n2\n");
-    sleep(Duration::from_secs(3)).await;
+    // Another schedule of the same folder shows when it was looked at.
+    let other = trigger(&app, &monitored(&app, "witness", "")).await;
+    rows(&app, "witness", 2).await;
+    looked_again(&app, &other["schedule_id"]).await;
     assert_eq!(app.count("ended").await, 1);
 }
 
@@ -237,14 +269,21 @@ async fn a_cron_schedule_fires_and_says_when_next() {
     app.folder().write("one.csv", "id\n1\n");
     let uploaded =
         app.post("/upload-config").yaml(&monitored(&app, "nightly", "monitor: {enabled: false}\n")).await.ok();
-    let request = json!({ "config_id": uploaded["id"], "cron": "0 2 * * *", "timezone": "Europe/Berlin" });
+    // Half a day away, give or take the difference of the time zones.
+    let hour = (Utc::now().hour() + 12) % 24;
+    let request =
+        json!({ "config_id": uploaded["id"], "cron": format!("0 {hour} * * *"), "timezone": "Europe/Berlin" });
     let made = app.post("/schedules").json(request).await;
     assert_eq!(made.status, 201, "{}", made.text);
     assert_eq!(made.json["state"], "active");
-    sleep(Duration::from_secs(2)).await;
-    assert!(runs(&app, "nightly").await.is_empty(), "it is not two o'clock");
-
     let id = made.json["id"].as_str().expect("an id");
+    let looked = app.eventually(async || {
+        let looked = "select 1 from schedules where ticks > 0 and ticking_until is null";
+        (!app.control(looked).await.is_empty()).then_some(())
+    });
+    looked.await.expect("a worker has looked at it");
+    assert!(runs(&app, "nightly").await.is_empty(), "it is not time yet");
+
     app.execute(&format!(
         "update schedules set next_run_at = now() - interval '3 days', next_tick_at = now() where id = '{id}'"
     ))

@@ -1,6 +1,6 @@
 //! SFTP sources against a real OpenSSH server, on good and bad days.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use elt_shared::config::{AfterLoad, SftpSource, SourceConfig};
 use elt_worker::error::PipelineError;
@@ -8,17 +8,19 @@ use elt_worker::extract::Extracted;
 use elt_worker::extract::sftp::{self, SftpLimits};
 use elt_worker::input::{Compression, Format};
 
+use crate::support::app::PATIENCE;
 use crate::support::chaos_proxy::{ChaosProxy, Fate};
+use crate::support::closed_port::ClosedPort;
 use crate::support::extraction::{Extraction, failure, texts};
 use crate::support::http_source::HttpSource;
 use crate::support::sshd::{Sshd, is_root};
 
-/// Everything a test may wait for, in a few hundred milliseconds.
+/// Short pauses, but as much time for each answer as a busy machine needs.
 fn quick() -> SftpLimits {
     SftpLimits {
-        connect: Duration::from_secs(5),
-        handshake: Duration::from_secs(10),
-        idle: Duration::from_secs(10),
+        connect: PATIENCE,
+        handshake: PATIENCE,
+        idle: PATIENCE,
         backoff: Duration::from_millis(10),
         settle: Duration::ZERO,
         ..SftpLimits::default()
@@ -93,8 +95,8 @@ async fn a_server_that_breaks_without_a_byte_is_given_up() {
     sshd.write("a.csv", "id\n1\n");
     let mut messages = String::new();
     for (fate, patience) in [
-        (Fate::CutAfter(0), 10_000),
-        (Fate::CutAfter(600), 10_000),
+        (Fate::CutAfter(0), 60_000),
+        (Fate::CutAfter(600), 60_000),
         (Fate::SilentAfter(0), 300),
         (Fate::SilentAfter(600), 300),
     ] {
@@ -118,7 +120,8 @@ async fn a_server_that_falls_silent_is_called_again() {
     let content = large();
     sshd.write("large.csv", &content);
     let proxy = ChaosProxy::start(sshd.address, [Fate::SilentAfter(2_000_000); 2]).await;
-    let limits = SftpLimits { idle: Duration::from_millis(500), ..quick() };
+    // Long enough for a busy machine, because a third silence would be one too many.
+    let limits = SftpLimits { idle: Duration::from_secs(4), ..quick() };
     let source = through(&proxy, sshd.source("large.csv"));
     let extracted = sftp::extract_within(0, &source, &lab.context, &limits).await.expect("read in three parts");
     assert!(texts(&extracted)[0].1 == content, "every byte once and in its place");
@@ -141,7 +144,8 @@ async fn a_file_that_is_still_written_is_left_for_later() {
             }
         }
     });
-    let limits = SftpLimits { settle: Duration::from_millis(1500), rereads: 1, ..quick() };
+    // A row comes in every 20 ms: in four seconds one does, also on a busy machine.
+    let limits = SftpLimits { settle: Duration::from_secs(4), rereads: 1, ..quick() };
     let extracted = sftp::extract_within(0, &sshd.source(""), &lab.context, &limits).await.expect("the other file");
     writing.cancel();
     writer.await.expect("the writer");
@@ -154,13 +158,21 @@ async fn a_fresh_file_is_looked_at_again_once_it_has_settled() {
     let (sshd, lab) = (Sshd::start(), Extraction::new().await);
     std::fs::write(sshd.local("fresh.csv"), "id\n1\n").expect("written");
     let path = sshd.local("fresh.csv");
-    let limits = SftpLimits { settle: Duration::from_secs(2), ..quick() };
-    let writer = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+    let limits = SftpLimits { settle: Duration::from_secs(6), ..quick() };
+    let proxy = ChaosProxy::start(sshd.address, []).await;
+    // The second row is written while the extraction waits: it has asked for something, and asks for nothing more.
+    let write = async {
+        let mut before = 0;
+        while before == 0 || proxy.delivered() > before {
+            before = proxy.delivered();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
         std::fs::write(path, "id\n1\n2\n").expect("written");
-    });
-    let extracted = sftp::extract_within(0, &sshd.source("fresh.csv"), &lab.context, &limits).await.expect("the file");
-    writer.await.expect("the writer");
+    };
+    let source = through(&proxy, sshd.source("fresh.csv"));
+    let extracting = sftp::extract_within(0, &source, &lab.context, &limits);
+    let (extracted, ()) = tokio::join!(extracting, write);
+    let extracted = extracted.expect("the file");
     assert_eq!(texts(&extracted)[0].1, "id\n1\n2\n", "the half that was there first is not loaded");
 }
 
@@ -200,13 +212,11 @@ async fn hosts_that_are_denied_or_no_ssh_servers_are_said_so() {
     let denied = Extraction::new().await.with_network(&["127.0.0.0/8"], &[]);
     let mut messages = failure(extract(&denied, &sshd.source("")).await, sshd.address.port());
     let lab = Extraction::new().await;
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    for port in [api.address.port(), gone.port()] {
+    let closed = ClosedPort::new();
+    for port in [api.address.port(), closed.address.port()] {
         let source = SftpSource { port, ..sshd.source("") };
-        let limits = SftpLimits { handshake: Duration::from_millis(500), ..quick() };
-        let failed = sftp::extract_within(0, &source, &lab.context, &limits).await;
         messages.push('\n');
-        messages.push_str(&failure(failed, port));
+        messages.push_str(&failure(extract(&lab, &source).await, port));
     }
     insta::assert_snapshot!(messages, @"
     source_refused: sftp://127.0.0.1:PORT may not be called: its address is in `127.0.0.0/8`, denied by ELT_NET_DENY
@@ -273,13 +283,15 @@ async fn a_fingerprint_changes_with_names_sizes_and_times() {
 async fn a_stop_is_obeyed_at_once() {
     let (sshd, lab) = (Sshd::start(), Extraction::new().await);
     let proxy = ChaosProxy::start(sshd.address, [Fate::SilentAfter(0)]).await;
-    let stop = lab.context.stop.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        stop.cancel();
-    });
-    let start = Instant::now();
-    let stopped = extract(&lab, &through(&proxy, sshd.source(""))).await;
-    assert!(matches!(stopped, Err(PipelineError::Stopped)));
-    assert!(start.elapsed() < Duration::from_secs(5));
+    let stop = async {
+        while proxy.connections() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        lab.context.stop.cancel();
+    };
+    let source = through(&proxy, sshd.source(""));
+    let limits = SftpLimits { handshake: 2 * PATIENCE, ..quick() };
+    let extracting = tokio::time::timeout(PATIENCE, sftp::extract_within(0, &source, &lab.context, &limits));
+    let (stopped, ()) = tokio::join!(extracting, stop);
+    assert!(matches!(stopped.expect("it does not wait for the server"), Err(PipelineError::Stopped)));
 }

@@ -1,16 +1,19 @@
 //! Streams of events: a run as it changes, and the log as it is written.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use elt_shared::runs::Outcome;
 use elt_shared::store::logs::{self, NewLine};
-use elt_shared::store::runs::{self, End, Outcome};
+use elt_shared::store::runs::{self, End};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::support::TestApp;
+use crate::support::app::PATIENCE;
 use crate::support::client::Request;
 
 /// An event as it was sent.
@@ -47,7 +50,7 @@ async fn read_until(request: Request<'_>, mut last: impl FnMut(&Event) -> bool) 
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), reading).await.unwrap_or_else(|_| panic!("only {events:?}"));
+    tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("only {events:?}"));
     events
 }
 
@@ -150,22 +153,45 @@ async fn a_stopping_process_sends_its_readers_elsewhere() {
 #[tokio::test]
 async fn a_stream_ends_at_once_when_its_reader_may_no_longer_log_in() {
     let app = TestApp::start_with(|options| options.workers = 0).await;
-    let new = json!({ "username": "ann", "password": "correct horse", "role": "admin" });
-    let path = app.post("/users").json(new).await.header("location").to_owned();
-    let disabled = listen(&app, |_| app.patch(&path).json(json!({ "disabled": true }))).await;
-    app.patch(&path).json(json!({ "disabled": false })).await.ok();
-    let demoted = listen(&app, |_| app.patch(&path).json(json!({ "role": "user" }))).await;
-    app.patch(&path).json(json!({ "role": "admin" })).await.ok();
-    let logged_out = listen(&app, |token| app.post("/auth/logout").bearer(&token)).await;
-    let removed = listen(&app, |_| app.delete(&path)).await;
-    for (case, took) in [("disabled", disabled), ("demoted", demoted), ("logged out", logged_out), ("removed", removed)]
-    {
-        assert!(took < Duration::from_secs(10), "{case}: {took:?}");
-    }
+    let path = ann(&app).await;
+    let disable = || listen(&app, |_| app.patch(&path).json(json!({ "disabled": true })));
+    let enable = async || drop(app.patch(&path).json(json!({ "disabled": false })).await.ok());
+    at_once("disabled", disable, enable).await;
+    let demote = || listen(&app, |_| app.patch(&path).json(json!({ "role": "user" })));
+    let promote = async || drop(app.patch(&path).json(json!({ "role": "admin" })).await.ok());
+    at_once("demoted", demote, promote).await;
+    let log_out = || listen(&app, |token| app.post("/auth/logout").bearer(&token));
+    at_once("logged out", log_out, async || ()).await;
+    let path = Mutex::new(path);
+    let current = || path.lock().expect("not poisoned").clone();
+    let remove = || listen(&app, |_| app.delete(&current()));
+    let add = async || *path.lock().expect("not poisoned") = ann(&app).await;
+    at_once("removed", remove, add).await;
 }
 
-/// How long a stream of the user `ann` goes on after `happens` changed her or her token. Without a notification it goes
-/// on for up to 15 seconds.
+/// Adds the user `ann`. Returns her path.
+async fn ann(app: &TestApp) -> String {
+    let new = json!({ "username": "ann", "password": "correct horse", "role": "admin" });
+    app.post("/users").json(new).await.header("location").to_owned()
+}
+
+/// Tries until a stream ended sooner than it would without a notification, which is up to 15 seconds after it began: a
+/// busy machine may be slower than that now and then.
+async fn at_once<F>(case: &str, try_it: impl Fn() -> F, again: impl AsyncFn())
+where
+    F: Future<Output = Duration>,
+{
+    for _ in 0..8 {
+        let took = try_it().await;
+        again().await;
+        if took < Duration::from_secs(8) {
+            return;
+        }
+    }
+    panic!("{case}: the stream goes on until it looks by itself");
+}
+
+/// How long a stream of the user `ann` goes on after `happens` changed her or her token.
 async fn listen<'a>(app: &'a TestApp, happens: impl FnOnce(String) -> Request<'a>) -> Duration {
     let token = app.login("ann", "correct horse").await;
     let response = app.get("/logs/follow").bearer(&token).open().await;
@@ -175,7 +201,7 @@ async fn listen<'a>(app: &'a TestApp, happens: impl FnOnce(String) -> Request<'a
     assert!(answer.status.is_success(), "{}", answer.text);
     let since = Instant::now();
     let reading = async { while let Some(Ok(_)) = chunks.next().await {} };
-    tokio::time::timeout(Duration::from_secs(30), reading).await.expect("the stream ends");
+    tokio::time::timeout(PATIENCE, reading).await.expect("the stream ends");
     since.elapsed()
 }
 

@@ -2,7 +2,8 @@
 
 use elt_shared::job;
 use elt_shared::queue::sweeper;
-use elt_shared::store::runs::{self, End, Outcome, RetryAnswer, Run, StopAnswer};
+use elt_shared::runs::Outcome;
+use elt_shared::store::runs::{self, End, RetryAnswer, Run, StopAnswer};
 
 use crate::support::control::Control;
 

@@ -1,20 +1,43 @@
 //! What a worker does with runs: executing them beside each other, stopping, draining, waiting for a target.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::TestApp;
+use crate::support::app::PATIENCE;
 use crate::support::http_source::HttpSource;
 
-/// A config whose only source answers after some seconds.
-fn slow_yaml(source: &HttpSource, table: &str, seconds: u32) -> String {
+/// A config whose only source answers once the test opens its gate.
+fn gated_yaml(source: &HttpSource, table: &str) -> String {
     format!(
         "name: {table}\nsources:\n  - {{type: api, url: \"{}\"}}\ntarget: {{table: {table}}}\nmonitor: {{enabled: false}}\n",
-        source.url(&format!("/after/{seconds}"))
+        source.url("/gated")
     )
+}
+
+/// A worker that the test stops, apart from those of the app.
+fn start_worker(app: &TestApp) -> (CancellationToken, Working) {
+    let stop = CancellationToken::new();
+    let working = elt_worker::run(app.db.clone(), app.worker_settings.clone(), stop.clone());
+    (stop, tokio::spawn(working))
+}
+
+type Working = JoinHandle<Result<(), elt_worker::WorkerError>>;
+
+/// Waits until a worker has stopped in good order.
+async fn stopped(working: Working) {
+    let stopped = tokio::time::timeout(PATIENCE, working).await.expect("the worker stops");
+    stopped.expect("no panic").expect("it stopped in good order");
+}
+
+/// Waits until the worker of a test has noticed that it is to stop.
+async fn is_stopping(app: &TestApp) {
+    let noticed = app.eventually(async || {
+        let stopping = app.control("select 1 from workers where stopping").await;
+        (!stopping.is_empty()).then_some(())
+    });
+    noticed.await.expect("the worker notices that it is to stop");
 }
 
 /// A run, once it is in this state.
@@ -45,13 +68,11 @@ async fn a_run_goes_from_trigger_to_table_and_says_how() {
 async fn a_run_that_is_at_work_stops_on_request_with_nothing_loaded() {
     let app = TestApp::start().await;
     let source = HttpSource::start().await;
-    let run = app.trigger(&slow_yaml(&source, "slow", 30)).await;
-    in_state(&app, &run, "running").await;
-    let asked = Instant::now();
+    let run = app.trigger(&gated_yaml(&source, "slow")).await;
+    source.asked().await;
     stop(&app, &run).await;
     let stopped = app.finished(&run["id"]).await;
     assert_eq!((&stopped["state"], &stopped["stage"]), (&json!("stopped"), &json!("extract")), "{stopped:#}");
-    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
 }
 
 #[tokio::test]
@@ -70,7 +91,7 @@ async fn a_failure_has_a_code_a_sentence_and_a_next_step_and_is_not_repeated() {
 async fn two_runs_into_one_table_take_turns() {
     let app = TestApp::start_with(|options| options.workers = 2).await;
     let source = HttpSource::start().await;
-    let first = app.trigger(&slow_yaml(&source, "shared", 2)).await;
+    let first = app.trigger(&gated_yaml(&source, "shared")).await;
     in_state(&app, &first, "running").await;
     app.folder().write("more.csv", "id,name\n7,Cyd\n");
     let second = app.trigger(&format!("name: other\n{}", app.yaml("shared", ""))).await;
@@ -81,6 +102,7 @@ async fn two_runs_into_one_table_take_turns() {
     let waiting = waiting.await.expect("the second run waits");
     assert_eq!(waiting["state"], "queued");
     assert!(waiting["waits_for"].as_str().is_some_and(|text| text.contains(first["id"].as_str().expect("an id"))));
+    source.open_gate();
     for run in [&first, &second] {
         let run = app.finished(&run["id"]).await;
         assert_eq!((&run["state"], &run["attempt"]), (&json!("succeeded"), &json!(1)), "{run:#}");
@@ -144,16 +166,17 @@ async fn a_run_whose_target_cannot_be_asked_waits_for_it_and_says_so() {
 }
 
 #[tokio::test]
-async fn an_idle_worker_stops_within_a_second() {
-    let app = TestApp::start_with(|options| options.workers = 0).await;
-    let stop = CancellationToken::new();
-    let working = tokio::spawn(elt_worker::run(app.db.clone(), app.worker_settings.clone(), stop.clone()));
+async fn an_idle_worker_stops_without_waiting_for_its_grace_period() {
+    let app = TestApp::start_with(|options| {
+        options.workers = 0;
+        options.worker.grace_period = 3_600;
+    });
+    let app = app.await;
+    let (stop, working) = start_worker(&app);
     app.folder().write("people.csv", "id\n1\n");
     app.load(&app.yaml("people", "")).await;
-    let asked = Instant::now();
     stop.cancel();
-    working.await.expect("no panic").expect("it stopped in good order");
-    assert!(asked.elapsed() < Duration::from_secs(1), "it took {:?}", asked.elapsed());
+    stopped(working).await;
     let worker = app.control("select stopped_at is not null as stopped from workers").await;
     assert_eq!(worker, [json!({ "stopped": true })]);
 }
@@ -162,14 +185,14 @@ async fn an_idle_worker_stops_within_a_second() {
 async fn a_stopping_worker_takes_nothing_new_and_finishes_what_it_has() {
     let app = TestApp::start_with(|options| options.workers = 0).await;
     let source = HttpSource::start().await;
-    let stop = CancellationToken::new();
-    let working = tokio::spawn(elt_worker::run(app.db.clone(), app.worker_settings.clone(), stop.clone()));
-    let at_work = app.trigger(&slow_yaml(&source, "at_work", 3)).await;
+    let (stop, working) = start_worker(&app);
+    let at_work = app.trigger(&gated_yaml(&source, "at_work")).await;
     in_state(&app, &at_work, "running").await;
     stop.cancel();
-    sleep(Duration::from_millis(200)).await;
-    let late = app.trigger(&slow_yaml(&source, "late", 0)).await;
-    working.await.expect("no panic").expect("it stopped in good order");
+    is_stopping(&app).await;
+    let late = app.trigger(&gated_yaml(&source, "late")).await;
+    source.open_gate();
+    stopped(working).await;
     let run = app.finished(&at_work["id"]).await;
     assert_eq!((&run["state"], &run["attempt"]), (&json!("succeeded"), &json!(1)), "{run:#}");
     assert_eq!(in_state(&app, &late, "queued").await["attempt"], 0);
@@ -186,39 +209,38 @@ async fn a_run_longer_than_the_grace_period_is_handed_on_without_costing_an_atte
     });
     let app = app.await;
     let source = HttpSource::start().await;
-    let stop = CancellationToken::new();
-    let working = tokio::spawn(elt_worker::run(app.db.clone(), app.worker_settings.clone(), stop.clone()));
-    let run = app.trigger(&slow_yaml(&source, "long", 4)).await;
+    let (stop, working) = start_worker(&app);
+    let run = app.trigger(&gated_yaml(&source, "long")).await;
     in_state(&app, &run, "running").await;
-    let asked = Instant::now();
     stop.cancel();
-    working.await.expect("no panic").expect("it stopped in good order");
-    assert!(asked.elapsed() < Duration::from_secs(4), "it took {:?}", asked.elapsed());
+    // Its source does not answer before the worker has stopped.
+    stopped(working).await;
     let handed_back = in_state(&app, &run, "queued").await;
     assert_eq!(handed_back["attempt"], 0, "{handed_back:#}");
+    let leased = app.control("select 1 from runs where lease_expires_at is not null").await;
+    assert!(leased.is_empty(), "no lease has to end before another worker takes it");
 
-    let waited = Instant::now();
+    source.open_gate();
     app.start_worker();
-    in_state(&app, &run, "running").await;
-    assert!(waited.elapsed() < Duration::from_secs(3), "no lease had to end first: {:?}", waited.elapsed());
     let done = app.finished(&run["id"]).await;
     assert_eq!((&done["state"], &done["attempt"]), (&json!("succeeded"), &json!(1)), "{done:#}");
 }
 
 #[tokio::test]
 async fn a_second_signal_hands_everything_back_at_once() {
-    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let app = TestApp::start_with(|options| {
+        options.workers = 0;
+        options.worker.grace_period = 3_600;
+    });
+    let app = app.await;
     let source = HttpSource::start().await;
-    let stop = CancellationToken::new();
-    let working = tokio::spawn(elt_worker::run(app.db.clone(), app.worker_settings.clone(), stop.clone()));
-    let run = app.trigger(&slow_yaml(&source, "long", 30)).await;
+    let (stop, working) = start_worker(&app);
+    let run = app.trigger(&gated_yaml(&source, "long")).await;
     in_state(&app, &run, "running").await;
     stop.cancel();
-    sleep(Duration::from_millis(100)).await;
-    let forced = Instant::now();
+    is_stopping(&app).await;
     app.worker_settings.force.cancel();
-    working.await.expect("no panic").expect("it stopped");
-    assert!(forced.elapsed() < Duration::from_secs(1), "it took {:?}", forced.elapsed());
+    stopped(working).await;
     assert_eq!(in_state(&app, &run, "queued").await["attempt"], 0);
 }
 
@@ -231,7 +253,7 @@ async fn a_target_that_is_away_is_tried_again_and_then_given_up() {
     let yaml = format!(
         "name: away\nsources: [{{type: local, path: {folder}}}]\n\
          target: {{host: 127.0.0.1, port: 9, user: u, password: p, database: d, table: people}}\n\
-         monitor: {{enabled: false}}\nretry: {{max_attempts: 2, initial_seconds: 1}}\n"
+         monitor: {{enabled: false}}\nretry: {{max_attempts: 2, initial_seconds: 600}}\n"
     );
     let run = app.trigger(&yaml).await;
     let waiting = app.eventually(async || {
@@ -240,6 +262,7 @@ async fn a_target_that_is_away_is_tried_again_and_then_given_up() {
     });
     let waiting = waiting.await.expect("it waits for its second attempt");
     assert!(waiting["waits_for"].as_str().is_some_and(|text| text.starts_with("attempt 2 of 2")), "{waiting:#}");
+    app.let_an_hour_pass().await;
     let failed = app.finished(&run["id"]).await;
     assert_eq!((&failed["state"], &failed["attempt"]), (&json!("failed"), &json!(2)), "{failed:#}");
 }

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use elt_shared::runs::Stage;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -27,32 +28,6 @@ struct Place {
     files: usize,
     files_done: usize,
     file: Option<String>,
-}
-
-/// What a run is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Connecting to the target, and claiming its table.
-    Connect,
-    /// Getting the files.
-    Extract,
-    /// Looking at every cell.
-    Validate,
-    /// Loading.
-    Load,
-}
-
-impl Stage {
-    /// As `runs.stage` keeps it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Extract => "extract",
-            Self::Validate => "validate",
-            Self::Load => "load",
-        }
-    }
 }
 
 /// A run's progress at one moment.

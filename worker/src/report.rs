@@ -1,7 +1,7 @@
 //! The run report: what a run read, loaded, changed and left out. Kept with the run and shown to people.
 
 use elt_shared::config::ColumnType;
-use elt_shared::store::runs::Outcome;
+use elt_shared::runs::Outcome;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

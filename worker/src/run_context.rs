@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use elt_shared::config::{LoadMode, PipelineConfig};
+use elt_shared::runs::Trigger;
 use elt_shared::secret::Secret;
 use elt_shared::settings::NetworkSettings;
 use elt_shared::store::runs::Run;
@@ -71,7 +72,7 @@ impl RunContext {
     /// when it ends with a whole record. A replace would lose the rows that are yet to come, and a run that a change or a
     /// schedule started has time to wait for them.
     fn young_files(&self) -> YoungFiles {
-        let by_itself = matches!(self.run.trigger.as_str(), "schedule" | "file_change");
+        let by_itself = matches!(self.run.trigger, Trigger::Schedule | Trigger::FileChange);
         if by_itself || self.config.load.mode == LoadMode::Replace {
             YoungFiles::Wait
         } else {

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use elt_shared::config::{CatchUp, Overlap, PipelineConfig, ScheduleConfig};
 use elt_shared::cron::Cron;
 use elt_shared::job::QUEUE;
-use elt_shared::store::schedules::{self, Schedule, ScheduleFilter};
+use elt_shared::runs::Trigger as MadeBy;
+use elt_shared::store::schedules::{self, Schedule, ScheduleFilter, ScheduleState};
 use elt_shared::trigger::{self, Plan};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -45,12 +46,12 @@ pub struct ScheduleView {
     pub config_id: i64,
     /// Pipeline name: one live schedule for each.
     pub name: String,
-    /// `waiting`, `active`, `stopping`, `stopped`, `missed` or `done`.
-    pub state: String,
+    /// Waiting, active, or how it ended.
+    pub state: ScheduleState,
     /// Why it is in that state.
     pub reason: Option<String>,
-    /// `manual` or `schedule`: who made it.
-    pub trigger: String,
+    /// `manual`: made when its config was triggered; `schedule`: made by `POST /schedules`.
+    pub trigger: MadeBy,
     /// It waits for this instant.
     pub start_at: Option<DateTime<Utc>>,
     /// It ends with this instant.
@@ -122,7 +123,7 @@ impl From<Schedule> for ScheduleView {
 }
 
 fn upcoming(schedule: &Schedule) -> Vec<DateTime<Utc>> {
-    let live = matches!(schedule.state.as_str(), "waiting" | "active");
+    let live = schedule.state.makes_runs();
     let (Some(cron), Ok(zone), true) = (&schedule.cron, schedule.timezone.parse(), live) else { return Vec::new() };
     let from = schedule.start_at.map_or_else(Utc::now, |start| start.max(Utc::now()));
     let fires = Cron::parse(cron).map(|cron| cron.upcoming(from, zone, UPCOMING)).unwrap_or_default();
@@ -150,10 +151,9 @@ async fn list(
     Params(page): Params<PageQuery>,
     Params(query): Params<ScheduleQuery>,
 ) -> Result<Json<Page<ScheduleView>>> {
-    let states = query.state.iter().flat_map(|states| states.split(','));
-    let states: Vec<String> = states.map(|state| state.trim().to_owned()).filter(|state| !state.is_empty()).collect();
+    let states: Option<Vec<ScheduleState>> = query.state.as_deref().and_then(runs::listed);
     let filter = ScheduleFilter {
-        states: &states,
+        states: states.as_deref(),
         name: query.name.as_deref(),
         config_id: query.config_id,
         names: caller.pipelines(),
@@ -274,7 +274,7 @@ async fn create(
         monitor: request.monitor.unwrap_or(pipeline.monitor.enabled),
         queue: QUEUE,
         options: json!({}),
-        trigger: "schedule",
+        trigger: MadeBy::Schedule,
         created_by: caller.name(),
     };
     let schedule = trigger::schedule(&mut tx, &plan).await?;

@@ -13,8 +13,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use elt_shared::runs::{Outcome, RunState};
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
-use elt_shared::store::runs::{Outcome, Run as RunRow};
+use elt_shared::store::runs::Run as RunRow;
 use elt_worker::settings::WorkerSettings;
 use tracing::Instrument;
 
@@ -99,10 +100,12 @@ async fn run(here: &Here<'_>, file: ConfigFile, now: bool, monitor: bool, screen
 
 /// How the command ends after this run.
 pub fn exit_of(run: &RunRow) -> Exit {
-    match run.state.as_str() {
-        "succeeded" if run.outcome == Some(Outcome::NothingLoaded) => Exit::NothingLoaded,
-        "succeeded" | "stopped" => Exit::Done,
-        _ if run.error_code.as_deref() == Some("config") => Exit::Config,
+    match run.state {
+        RunState::Succeeded if run.outcome == Some(Outcome::NothingLoaded) => Exit::NothingLoaded,
+        RunState::Succeeded | RunState::Stopped => Exit::Done,
+        _ if matches!(run.error_code.as_deref(), Some("config" | "unknown_secret" | "secret_not_granted")) => {
+            Exit::Config
+        }
         _ => Exit::Failed,
     }
 }

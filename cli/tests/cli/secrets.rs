@@ -1,6 +1,6 @@
 //! What is secret in a config is in no line of any process, however much it tells.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 
 use axum::Router;
 use axum::response::Html;
@@ -44,7 +44,10 @@ fn no_process_says_a_secret_even_when_it_says_everything() {
         .route("/rows", get(async || "[{\"id\": 1}]"))
         .route("/page", get(async || Html("<p>canary-page</p>")));
     runtime.spawn(async move { axum::serve(listener, router).await });
-    let nobody = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    // Taken, but not listening: nobody else comes to listen there.
+    let closed = tokio::net::TcpSocket::new_v4().expect("a socket");
+    closed.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+    let nobody = closed.local_addr().expect("an address").port();
 
     let folder = Folder::new();
     let mut codes = Vec::new();

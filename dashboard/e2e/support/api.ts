@@ -52,7 +52,7 @@ export async function runOnce(yaml: string): Promise<RunSeen & { config_id: numb
   const { id: config_id } = await call<{ id: number }>('POST', '/upload-config', yamlForm(yaml));
   let run = await call<RunSeen>('POST', '/runs', { config_id, now: true });
   for (let tries = 0; run.state === 'queued' || run.state === 'running'; tries++) {
-    if (tries > 150) throw new Error(`run ${run.id} is still ${run.state}`);
+    if (tries > 600) throw new Error(`run ${run.id} is still ${run.state}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
     run = await call<RunSeen>('GET', `/runs/${run.id}`);
   }

@@ -1,4 +1,7 @@
 // A real OpenID Connect provider for the browser tests. It takes any name and password; the name says the groups.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+
 import Provider from 'oidc-provider';
 
 /** The client secret of elt at the provider. */
@@ -6,9 +9,11 @@ export const CLIENT_SECRET = 'the client secret of the browser tests';
 
 const GROUPS = { ann: ['elt-admins', 'staff'], ben: ['analysts'] };
 
-/** Starts the provider on a port of this machine; `redirect` is where elt receives the browser. */
-export function startProvider(port, redirect) {
-  const issuer = `http://127.0.0.1:${port}`;
+/** Starts the provider on a free port of this machine; `redirect` is where elt receives the browser. */
+export async function startProvider(redirect) {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const issuer = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, {
     clients: [{ client_id: 'elt', client_secret: CLIENT_SECRET, redirect_uris: [redirect] }],
     claims: {
@@ -30,5 +35,6 @@ export function startProvider(port, redirect) {
       }),
     }),
   });
-  return { issuer, server: provider.listen(port, '127.0.0.1') };
+  server.on('request', provider.callback());
+  return { issuer, server };
 }

@@ -16,7 +16,7 @@ if (!existsSync(binary)) {
 const data = process.env.ELT_E2E_DATA;
 const port = process.env.ELT_E2E_PORT ?? '18085';
 const address = `http://127.0.0.1:${port}`;
-const provider = startProvider(Number(port) + 1, `${address}/auth/oidc/callback`);
+const provider = await startProvider(`${address}/auth/oidc/callback`);
 const elt = spawn(binary, ['up', '--data-dir', data, '--listen', `127.0.0.1:${port}`], {
   cwd: root,
   stdio: ['ignore', 'inherit', 'inherit'],

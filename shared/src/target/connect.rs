@@ -11,7 +11,7 @@ use super::address::{Author, CertificateFiles, Host, TargetAddress};
 use super::guard::{self, AnswerLimits, Wire};
 use super::tls::{self, TlsError};
 use super::{TargetError, quote_ident};
-use crate::config::{SslMode, TargetDatabase};
+use crate::config::{SslMode, TargetCertificates, TargetDatabase};
 use crate::network;
 use crate::secret::Secret;
 use crate::settings::NetworkSettings;
@@ -51,7 +51,7 @@ pub async fn connect(
     let address = address(database, default)?;
     let is_own = matches!(database, TargetDatabase::Default { .. });
     let connecting = async {
-        let server = reach(&address, network, is_own).await?;
+        let server = reach(&address, certificates_of(database), network, is_own).await?;
         let options = session_options(&address);
         let session = guard::Session { address: &address, application_name, options, limits };
         guard::log_in(server, session).await.map_err(|error| refused(&address, error))
@@ -112,11 +112,30 @@ fn address(database: &TargetDatabase, default: Option<&Secret>) -> Result<Target
             files: CertificateFiles::default(),
             options: Vec::new(),
         }),
+        TargetDatabase::WithCertificates { server, certificates } => {
+            let server = address(server, default)?;
+            // Who names authorities wants to know who the server is.
+            let default = certificates.authorities.is_some().then_some(SslMode::VerifyFull);
+            Ok(TargetAddress { sslmode: server.sslmode.or(default), ..server })
+        }
+    }
+}
+
+/// The certificates that a config names.
+fn certificates_of(database: &TargetDatabase) -> Option<&TargetCertificates> {
+    match database {
+        TargetDatabase::WithCertificates { certificates, .. } => Some(certificates),
+        TargetDatabase::Default { .. } | TargetDatabase::Url(_) | TargetDatabase::Server { .. } => None,
     }
 }
 
 /// Opens a connection to the server, encrypted as the address says.
-async fn reach(address: &TargetAddress, network: &NetworkSettings, is_own: bool) -> Result<Box<dyn Wire>, TargetError> {
+async fn reach(
+    address: &TargetAddress,
+    named: Option<&TargetCertificates>,
+    network: &NetworkSettings,
+    is_own: bool,
+) -> Result<Box<dyn Wire>, TargetError> {
     let host = match &address.host {
         Host::Socket(folder) => {
             let socket = folder.join(format!(".s.PGSQL.{}", address.port));
@@ -136,12 +155,17 @@ async fn reach(address: &TargetAddress, network: &NetworkSettings, is_own: bool)
     // The guard forwards whole requests, so that waiting for more bytes would only delay them.
     stream.set_nodelay(true).map_err(|error| unreachable(address, error))?;
     let encrypted = async {
+        let names_authorities =
+            address.files.authorities.is_some() || named.is_some_and(|named| named.authorities.is_some());
         let mode = match address.encryption() {
             // libpq verifies the authority as soon as one is named.
-            SslMode::Require if address.files.authorities.is_some() => SslMode::VerifyCa,
+            SslMode::Require if names_authorities => SslMode::VerifyCa,
             mode => mode,
         };
-        let certificates = tls::read(&address.files, network.target_ca_file.as_ref()).await?;
+        let mut certificates = tls::read(&address.files, network.target_ca_file.as_ref()).await?;
+        if let Some(named) = named {
+            certificates.prefer(named)?;
+        }
         tls::negotiate(stream, host, mode, &certificates).await
     };
     encrypted.await.map_err(|error| untrusted(address, error))
@@ -268,24 +292,32 @@ mod tests {
         use tokio::io::AsyncWriteExt;
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let ports = [silent.local_addr().unwrap().port(), open.local_addr().unwrap().port(), closed];
+        // Taken, but not listening: nobody else comes to listen there.
+        let closed = tokio::net::TcpSocket::new_v4().unwrap();
+        closed.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let ports = [&silent.local_addr(), &open.local_addr(), &closed.local_addr()];
+        let ports = ports.map(|address| address.as_ref().unwrap().port());
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = open.accept().await {
                 stream.write_all(b"HTTP/1.1 400 Bad Request").await.ok();
             }
         });
-        let attempts = ports.map(async |port| {
-            let database = TargetDatabase::Url(Secret::new(format!("postgres://ann:x@127.0.0.1:{port}/shop")));
-            let started = Instant::now();
-            let tried =
-                connect_evenly(&database, None, &NetworkSettings::default(), "t", AnswerLimits::VIEW).await.map(drop);
-            assert!(matches!(tried, Err(TargetError::Unreachable { .. })), "{tried:?}");
-            started.elapsed()
-        });
-        for elapsed in futures::future::join_all(attempts).await {
-            assert!(elapsed >= EVEN && elapsed < EVEN + Duration::from_secs(1), "{elapsed:?}");
+        // Each of them takes the same time. A busy machine may add to it, so this is tried until it adds little.
+        for _ in 0..8 {
+            let attempts = ports.map(async |port| {
+                let database = TargetDatabase::Url(Secret::new(format!("postgres://ann:x@127.0.0.1:{port}/shop")));
+                let (network, started) = (NetworkSettings::default(), Instant::now());
+                let tried = connect_evenly(&database, None, &network, "t", AnswerLimits::VIEW).await.map(drop);
+                assert!(matches!(tried, Err(TargetError::Unreachable { .. })), "{tried:?}");
+                started.elapsed()
+            });
+            let elapsed = futures::future::join_all(attempts).await;
+            assert!(elapsed.iter().all(|elapsed| *elapsed >= EVEN), "{elapsed:?}");
+            if elapsed.iter().all(|elapsed| *elapsed < EVEN + Duration::from_secs(1)) {
+                return;
+            }
         }
+        panic!("one of the ports takes longer than the others");
     }
 
     #[test]

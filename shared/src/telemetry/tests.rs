@@ -1,7 +1,6 @@
 //! Lines and traces as a process writes them: layers of a test's own, a real file, and a real channel.
 
 use std::path::Path;
-use std::time::Duration;
 
 use tracing::subscriber::DefaultGuard;
 use uuid::Uuid;
@@ -45,6 +44,27 @@ fn a_line_carries_the_run_and_the_trace_of_the_spans_around_it() {
     assert_eq!(line.trace_id.as_deref(), Some(TRACE));
     assert_eq!(line.fields, serde_json::json!({"rows": 3, "attempt": 2}));
     assert_eq!((outside.run_id, outside.trace_id), (None, None));
+}
+
+#[test]
+fn a_secret_is_hidden_in_a_line_its_fields_and_the_spans_around_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_guard, mut kept) = telemetry("info", Some(folder.path()));
+    crate::redaction::add(&"c4n4ry-of-lines".into());
+    let span = tracing::info_span!("run", url = "http://c4n4ry-of-lines/");
+    let error = std::io::Error::other("refused c4n4ry-of-lines");
+
+    let long = format!("{}c4n4ry-of-lines", "x".repeat(line::MESSAGE_LIMIT - 5));
+    span.in_scope(|| tracing::warn!(error = &error as &dyn std::error::Error, "{long}"));
+    span.in_scope(|| tracing::warn!(debugged = ?"c4n4ry-of-lines", "told c4n4ry-of-lines"));
+
+    let [cut, line] = kept.waiting().collect::<Vec<_>>().try_into().unwrap();
+    assert!(!cut.message.contains("c4n4"), "a secret that the limit cuts in two is hidden as well");
+    assert_eq!(cut.fields, serde_json::json!({ "url": "http://***/", "error": "refused ***" }));
+    assert_eq!(line.message, "told ***");
+    assert_eq!(line.fields, serde_json::json!({ "url": "http://***/", "debugged": "\"***\"" }));
+    let file = std::fs::read_to_string(folder.path().join("elt.log")).unwrap();
+    assert!(file.contains("told ***") && !file.contains("c4n4"), "{file}");
 }
 
 #[test]
@@ -95,7 +115,6 @@ fn endless_and_forged_messages_become_one_short_line() {
 #[test]
 fn a_storm_of_lines_never_waits_and_what_is_lost_is_counted() {
     let (_guard, mut kept) = telemetry("info", None);
-    let started = std::time::Instant::now();
     // Lines about a run are all kept while there is room.
     let run = Uuid::now_v7();
 
@@ -103,7 +122,7 @@ fn a_storm_of_lines_never_waits_and_what_is_lost_is_counted() {
         tracing::info!(run.id = %run, number, "line");
     }
 
-    assert!(started.elapsed() < Duration::from_secs(20));
+    // Nobody takes lines out meanwhile, so a line that waited for room would have waited for ever.
     let lines = kept.waiting().collect::<Vec<_>>();
     assert_eq!(lines.len(), database::CHANNEL);
     assert_eq!(kept.lost(), 100_000 - database::CHANNEL as u64);

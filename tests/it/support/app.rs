@@ -256,6 +256,18 @@ impl TestApp {
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
+    /// Moves everything that waits for a time an hour closer to now.
+    pub async fn let_an_hour_pass(&self) {
+        for change in [
+            "update schedules set start_at = start_at - interval '1 hour', end_at = end_at - interval '1 hour',
+                    next_tick_at = next_tick_at - interval '1 hour'",
+            "update runs set not_before = not_before - interval '1 hour', not_after = not_after - interval '1 hour'",
+            "update apalis.jobs set run_at = run_at - interval '1 hour'",
+        ] {
+            self.execute(change).await;
+        }
+    }
+
     /// What `look` finds, looking again until it finds something or patience ends.
     pub async fn eventually<T>(&self, mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + PATIENCE;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -18,7 +18,10 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use super::app::PATIENCE;
 
 /// What `/ok` answers.
 pub const ROWS: &str = r#"[{"id":1,"name":"Ann"},{"id":2,"name":"Bob"}]"#;
@@ -48,6 +51,8 @@ struct Shared {
     script: Arc<Mutex<(Option<Script>, usize)>>,
     /// What `/content` answers, and its validators.
     content: Arc<Mutex<(String, HeaderMap)>>,
+    /// Whether `/gated` answers.
+    gate: watch::Sender<bool>,
 }
 
 impl HttpSource {
@@ -72,6 +77,20 @@ impl HttpSource {
     /// What answers everything below `/script` from now on; requests are counted anew.
     pub fn script(&self, answer: impl Fn(&Hit, usize) -> Response + Send + Sync + 'static) {
         *self.state.script.lock().expect("script") = (Some(Arc::new(answer)), 0);
+    }
+
+    /// Lets `/gated` answer, also those requests that already wait for it.
+    pub fn open_gate(&self) {
+        self.state.gate.send_replace(true);
+    }
+
+    /// Waits until a request has arrived.
+    pub async fn asked(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.hits().is_empty() {
+            assert!(Instant::now() < deadline, "no request arrived");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// What `/content` answers from now on.
@@ -119,7 +138,7 @@ fn router() -> Router<Shared> {
         .route("/busy/{wait}", get(busy))
         .route("/token", get(token))
         .route("/slow-header", get(async || std::future::pending::<()>().await))
-        .route("/after/{seconds}", get(after))
+        .route("/gated", get(gated))
         .route("/hangs", get(hangs))
         .route("/trickle", get(trickle))
         .route("/truncated", get(truncated))
@@ -170,9 +189,10 @@ fn json_text(body: &str) -> Response {
     ([(CONTENT_TYPE, "application/json")], body.to_owned()).into_response()
 }
 
-/// Rows, after some seconds.
-async fn after(Path(seconds): Path<u64>) -> Response {
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
+/// Rows, once the gate is open.
+async fn gated(State(state): State<Shared>) -> Response {
+    // The gate lives as long as this handler's state, so waiting for it cannot fail.
+    let _ = state.gate.subscribe().wait_for(|open| *open).await;
     json_text(ROWS)
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use elt_shared::config::{Document, NoReferences};
+use elt_shared::runs::Trigger;
 use elt_shared::secret::Secret;
 use elt_shared::store::configs::{self, NewConfig};
 use elt_shared::store::runs::{self, End, NewRun, Run};
@@ -124,6 +125,8 @@ impl Loader {
             problems: json!([]),
             warnings: json!([]),
             created_by: "admin",
+            author: configs::ConfigAuthor::Admin,
+            secret_names: Vec::new(),
         };
         let mut tx = self.control.begin().await.expect("a transaction");
         let (kept, _) = configs::keep(
@@ -136,11 +139,11 @@ impl Loader {
         .expect("kept the config");
         let table = pipeline.target.table.to_string();
         let new = NewRun {
-            kind,
+            kind: kind.parse().expect("a kind of run"),
             config_id: kept.id,
             name: &pipeline.name,
             target_table: &table,
-            trigger: "manual",
+            trigger: Trigger::Manual,
             schedule_id: None,
             subject_id,
             retry_of: None,

@@ -3,7 +3,8 @@
 pub mod app;
 pub mod chaos_proxy;
 pub mod client;
-mod cluster;
+pub mod closed_port;
+pub mod cluster;
 pub mod control;
 pub mod database;
 pub mod extraction;

@@ -10,6 +10,8 @@ use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
 use elt_shared::queue::pulse::HeldRun;
 use elt_shared::queue::shape::Undelivered;
+use elt_shared::redaction;
+use elt_shared::runs::RunKind;
 use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;
 use elt_shared::telemetry;
@@ -135,7 +137,8 @@ async fn show(shell: &Shell, run: &Run, progress: &Progress) {
     loop {
         sleep(PROGRESS).await;
         let snapshot = progress.snapshot();
-        let (stage, value) = (snapshot.stage.as_str(), serde_json::to_value(&snapshot).unwrap_or_default());
+        let (stage, mut value) = (snapshot.stage, serde_json::to_value(&snapshot).unwrap_or_default());
+        redaction::hide_in(&mut value);
         let counts = counts(&snapshot);
         if shown.as_ref() == Some(&counts) {
             continue;
@@ -184,7 +187,7 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
 /// Tells the schedule what the sources look like before they are read: what changes from here on is a change.
 async fn note_seen(shell: &Shell, context: &RunContext) {
     let run = &context.run;
-    let Some(schedule) = run.schedule_id.filter(|_| run.kind == "run" && !run.is_unknown()) else { return };
+    let Some(schedule) = run.schedule_id.filter(|_| run.kind == RunKind::Run && !run.is_unknown()) else { return };
     let used = paths::UsedConfig { config_id: run.config_id, queue: &run.queue, options: &run.options };
     let look = paths::change_check_context(
         &shell.settings,

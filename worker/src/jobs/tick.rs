@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use elt_shared::redaction;
+use elt_shared::runs::Trigger;
 use elt_shared::store::runs;
-use elt_shared::store::schedules::{self, Decision, DueTick, Schedule, TICK_LEASE};
+use elt_shared::store::schedules::{self, Decision, DueTick, Schedule, ScheduleState, TICK_LEASE};
 use elt_shared::trigger;
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
@@ -66,10 +68,8 @@ async fn claim(shell: &Shell, at_work: &mut JoinSet<()>) -> sqlx::Result<Duratio
 }
 
 async fn tick(shell: Shell, due: DueTick) {
-    let look = match due.schedule.state.as_str() {
-        "active" if due.schedule.monitor && !due.schedule.paused && !due.is_over() => Some(look(&shell, &due).await),
-        _ => None,
-    };
+    let monitors = due.schedule.state == ScheduleState::Active && due.schedule.monitor && !due.schedule.paused;
+    let look = if monitors && !due.is_over() { Some(look(&shell, &due).await) } else { None };
     if matches!(look, Some(Err(PipelineError::Stopped))) {
         // This worker stops; another does the tick.
         if let Err(error) = schedules::release(&shell.db, due.schedule.id, due.schedule.ticks).await {
@@ -110,18 +110,23 @@ async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) ->
     if !schedules::is_current(&mut tx, schedule.id, schedule.ticks).await? {
         return Ok(());
     }
-    match schedule.state.as_str() {
-        "stopping" => still_stopping(&mut tx, schedule).await?,
-        "waiting" if due.is_over() => {
+    match schedule.state {
+        ScheduleState::Stopping => still_stopping(&mut tx, schedule).await?,
+        ScheduleState::Waiting if due.is_over() => {
             runs::stop_of_schedule(&mut tx, schedule.id).await?;
             tracing::warn!("the window of {} was over before any worker saw it open", schedule.name);
-            schedules::end(&mut tx, schedule.id, "missed", "its window was over before any worker saw it open").await?;
+            schedules::end(
+                &mut tx,
+                schedule.id,
+                ScheduleState::Missed,
+                "its window was over before any worker saw it open",
+            )
+            .await?;
         }
         _ if due.is_over() => {
             let running = runs::stop_of_schedule(&mut tx, schedule.id).await?;
             tracing::info!("the window of {} is over", schedule.name);
-            let state = if running > 0 { "stopping" } else { "stopped" };
-            schedules::end(&mut tx, schedule.id, state, "end_time").await?;
+            schedules::end(&mut tx, schedule.id, schedules::stopped_unless(running), "end_time").await?;
         }
         _ => go_on(&mut tx, shell, due, look).await?,
     }
@@ -131,7 +136,7 @@ async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) ->
 async fn still_stopping(db: &mut PgConnection, schedule: &Schedule) -> sqlx::Result<()> {
     let reason = schedule.reason.as_deref().unwrap_or("stopped");
     let running = runs::stop_of_schedule(db, schedule.id).await?;
-    schedules::end(db, schedule.id, if running > 0 { "stopping" } else { "stopped" }, reason).await
+    schedules::end(db, schedule.id, schedules::stopped_unless(running), reason).await
 }
 
 /// The ordinary tick of a schedule whose window is open, or opens.
@@ -150,7 +155,7 @@ async fn go_on(
     let live = runs::live_of_schedule(&mut *db, schedule.id).await?;
     let fires = fires::due(schedule, due.now, live.any());
     for _ in 0..fires.runs {
-        start(db, due, "schedule").await?;
+        start(db, due, Trigger::Schedule).await?;
     }
     if fires.skipped > 0 {
         tracing::info!(skipped = fires.skipped, "left {} fires of {} out", fires.skipped, schedule.name);
@@ -161,17 +166,17 @@ async fn go_on(
         None => (None, None),
     };
     note_look(schedule, failed.as_deref());
-    let opens = schedule.state == "waiting";
+    let opens = schedule.state == ScheduleState::Waiting;
     let change = change(schedule, opens, seen.as_ref(), &live, &fires);
     if let Change::Run(trigger) = change {
         start(db, due, trigger).await?;
     }
     let nothing_left = !schedule.monitor && fires.next.is_none();
     if nothing_left && change == Change::Nothing && fires.runs == 0 && !live.any() {
-        return schedules::end(db, schedule.id, "done", "it has nothing left to fire").await;
+        return schedules::end(db, schedule.id, ScheduleState::Done, "it has nothing left to fire").await;
     }
     let decision = Decision {
-        state: "active",
+        state: ScheduleState::Active,
         next_tick_at: next_tick(due, interval, fires.next, nothing_left),
         next_run_at: fires.next,
         fingerprint: seen
@@ -198,13 +203,13 @@ enum Change {
     /// Remember what is there without running it.
     Baseline,
     /// Run it, for this reason.
-    Run(&'static str),
+    Run(Trigger),
 }
 
 fn change(schedule: &Schedule, opens: bool, seen: Option<&[u8; 16]>, live: &runs::LiveRuns, fires: &Fires) -> Change {
     // A window that opens without a run waiting for it, and without a cron expression that says when to run.
     if opens && schedule.cron.is_none() && !live.any() && !live.had_any {
-        return Change::Run("schedule");
+        return Change::Run(Trigger::Schedule);
     }
     let Some(seen) = seen else { return Change::Nothing };
     match &schedule.fingerprint {
@@ -212,14 +217,14 @@ fn change(schedule: &Schedule, opens: bool, seen: Option<&[u8; 16]>, live: &runs
         _ if live.queued > 0 || fires.runs > 0 => Change::Nothing,
         _ if live.running > 0 => Change::Later,
         None if schedule.cron.is_some() => Change::Baseline,
-        None if !live.had_any => Change::Run("schedule"),
-        _ => Change::Run("file_change"),
+        None if !live.had_any => Change::Run(Trigger::Schedule),
+        _ => Change::Run(Trigger::FileChange),
     }
 }
 
-async fn start(db: &mut PgConnection, due: &DueTick, trigger: &str) -> sqlx::Result<()> {
+async fn start(db: &mut PgConnection, due: &DueTick, trigger: Trigger) -> sqlx::Result<()> {
     let run = trigger::from_schedule(db, &due.schedule, trigger).await?;
-    tracing::info!(run.id = %run.id, trigger, "queued a run of {}", due.schedule.name);
+    tracing::info!(run.id = %run.id, %trigger, "queued a run of {}", due.schedule.name);
     Ok(())
 }
 
@@ -256,7 +261,8 @@ fn interval(shell: &Shell, schedule: &Schedule) -> TimeDelta {
 }
 
 fn describe(shell: &Shell, error: &PipelineError) -> String {
-    format!("on worker {} ({}): {error}", shell.host, shell.id)
+    let described = format!("on worker {} ({}): {error}", shell.host, shell.id);
+    redaction::hide(&described).into_owned()
 }
 
 /// Says that the sources cannot be looked at, or can again, once and not at every tick.

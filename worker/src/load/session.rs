@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use elt_shared::runs::RunKind;
 use elt_shared::store::runs::{self, Claim};
 use elt_shared::target::{self, AnswerLimits, Existing, TableRef};
 use sqlx::postgres::PgConnection;
@@ -93,7 +94,7 @@ impl Session {
         let mut connection = connect(context, attempt).await?;
         let table = TableRef::find(&mut connection, &context.config.target.table).await?;
         let login = login::prepare(&mut connection, &table).await?;
-        let brings_rows = context.run.kind != "undo" && context.run.verdict.is_none();
+        let brings_rows = context.run.kind != RunKind::Undo && context.run.verdict.is_none();
         let database = database_key(&mut connection)
             .await
             .map_err(|error| Failing::at(&table, "identify the target").because(error))?;

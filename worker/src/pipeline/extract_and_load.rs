@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use elt_shared::config::LoadMode;
-use elt_shared::store::runs::Outcome;
+use elt_shared::runs::{Outcome, Stage};
 use tracing::{Instrument, info_span};
 
 use super::after_commit::{make_models, publish_left_behind, wholly_rejected};
@@ -25,7 +25,6 @@ use crate::load::quarantine::refused::Refused;
 use crate::load::records_path::{self, RecordsPath};
 use crate::load::session::{Session, TableState};
 use crate::load::{self, LoadTask, Loaded};
-use crate::progress::Stage;
 use crate::report::{RunReport, Stages};
 use crate::roots::OutputPlace;
 use crate::run_context::RunContext;

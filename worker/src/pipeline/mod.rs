@@ -25,23 +25,24 @@ mod replay;
 mod undo;
 mod work_folder;
 
-use crate::error::{PipelineError, Result};
+use elt_shared::runs::RunKind;
+
+use crate::error::Result;
 use crate::report::RunReport;
 use crate::run_context::RunContext;
 
 /// Executes one attempt of a run, whatever its kind.
 ///
 /// # Errors
-/// See [`PipelineError`]. Nothing of this attempt is in the target then, unless [`commit_sent`](crate::progress::Progress::commit_sent) says that it may
-/// be.
+/// See [`PipelineError`](crate::error::PipelineError). Nothing of this attempt is in the target then, unless
+/// [`commit_sent`](crate::progress::Progress::commit_sent) says that it may be.
 pub async fn run(context: &RunContext) -> Result<RunReport> {
-    match context.run.kind.as_str() {
-        "run" => extract_and_load::run(context).await,
-        "plan" => extract_and_load::plan(context).await,
-        "replay" => extract_and_load::replay(context).await,
-        "undo" => undo::run(context).await,
-        "check" => check::check(context).await,
-        "test_connection" => connections::test(context).await,
-        kind => Err(PipelineError::Internal(format!("runs of the kind {kind} cannot be executed"))),
+    match context.run.kind {
+        RunKind::Run => extract_and_load::run(context).await,
+        RunKind::Plan => extract_and_load::plan(context).await,
+        RunKind::Replay => extract_and_load::replay(context).await,
+        RunKind::Undo => undo::run(context).await,
+        RunKind::Check => check::check(context).await,
+        RunKind::TestConnection => connections::test(context).await,
     }
 }

@@ -80,7 +80,7 @@ pub fn run_with(mut command: Command, stdin: &str) -> Said {
 /// The servers of a folder's private cluster that are still there when it had time to end: a server removes its pid file,
 /// which elt waits for, a moment before its process is gone.
 pub fn servers_in(folder: &Folder) -> Vec<i32> {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let found = server_processes(folder);
         if found.is_empty() || Instant::now() > deadline {

@@ -1,16 +1,27 @@
-import { ChangeDetectionStrategy, Component, computed, inject, input, output, signal } from '@angular/core';
+import {
+  ChangeDetectionStrategy,
+  Component,
+  ElementRef,
+  computed,
+  inject,
+  input,
+  output,
+  signal,
+  viewChild,
+} from '@angular/core';
 import { FormsModule } from '@angular/forms';
-import { Observable, finalize } from 'rxjs';
 
 import { AuthApi } from '../core/api/auth';
 import { SecondFactorSetup } from '../core/api/generated/models/second-factor-setup';
-import { Problem, toProblem } from '../core/problem';
+import { Focus } from '../core/focus';
+import { Problem } from '../core/problem';
+import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { CopyButton } from '../shared/copy-button';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 
-/** Sets an authenticator app up, or removes it. */
+/** Turns the second factor on or off. */
 @Component({
   selector: 'app-second-factor-card',
   templateUrl: './second-factor-card.html',
@@ -21,64 +32,86 @@ import { ProblemView } from '../shared/problem-view';
 export class SecondFactorCard {
   private readonly auth = inject(AuthApi);
   private readonly toaster = inject(Toaster);
+  private readonly focus = inject(Focus);
+  private readonly heading = viewChild<ElementRef<HTMLElement>>('heading');
+  private readonly passwordBox = viewChild<ElementRef<HTMLInputElement>>('passwordBox');
+  private readonly codeBox = viewChild<ElementRef<HTMLInputElement>>('codeBox');
+  private readonly codesIntroduction = viewChild<ElementRef<HTMLElement>>('codesIntroduction');
 
-  /** Whether logins need a code now. */
+  /** Whether the second factor is on. */
   readonly active = input.required<boolean>();
-  /** Whether this installation asks for one. */
+  /** Whether this installation requires a second factor and it is off. */
   readonly missing = input.required<boolean>();
-  /** The second factor was set up or removed. */
+  /** Emits after the second factor was turned on or off. */
   readonly changed = output();
 
   protected readonly password = signal('');
   protected readonly code = signal('');
   protected readonly setup = signal<SecondFactorSetup | undefined>(undefined);
   protected readonly recoveryCodes = signal<string[] | undefined>(undefined);
-  protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly submission = new Submission();
 
-  /** An image, because markup of a server is never put into the page. */
+  /** The QR code as an image, because SVG from a server must not become a part of the page. */
   protected readonly picture = computed(
     () => `data:image/svg+xml,${encodeURIComponent(this.setup()?.qr_svg ?? '')}`,
   );
 
   protected begin(): void {
-    this.send(this.auth.beginSecondFactor(this.password()), (setup) => {
-      this.setup.set(setup);
-      this.password.set('');
-    });
+    this.submission.send(
+      this.auth.beginSecondFactor(this.password()),
+      (setup) => {
+        this.setup.set(setup);
+        this.password.set('');
+        this.focus.moveTo(this.codeBox);
+      },
+      (problem) => this.correct(problem),
+    );
   }
 
   protected confirm(): void {
-    this.send(this.auth.confirmSecondFactor(this.code()), ({ recovery_codes }) => {
-      this.setup.set(undefined);
-      this.code.set('');
-      this.recoveryCodes.set(recovery_codes);
-      this.changed.emit();
-    });
+    this.submission.send(
+      this.auth.confirmSecondFactor(this.code()),
+      ({ recovery_codes }) => {
+        this.setup.set(undefined);
+        this.code.set('');
+        this.recoveryCodes.set(recovery_codes);
+        this.focus.moveTo(this.codesIntroduction);
+        this.changed.emit();
+      },
+      (problem) => this.correct(problem),
+    );
   }
 
   protected cancel(): void {
     this.setup.set(undefined);
     this.code.set('');
-    this.problem.set(undefined);
+    this.submission.show(undefined);
+    this.focus.moveTo(this.passwordBox);
+  }
+
+  protected finish(): void {
+    this.recoveryCodes.set(undefined);
+    this.focus.moveTo(this.heading);
   }
 
   protected remove(): void {
-    this.send(this.auth.removeSecondFactor(this.password(), this.code()), () => {
-      this.password.set('');
-      this.code.set('');
-      this.toaster.say('Logins need only your password now');
-      this.changed.emit();
-    });
+    this.submission.send(
+      this.auth.removeSecondFactor(this.password(), this.code()),
+      () => {
+        this.password.set('');
+        this.code.set('');
+        this.toaster.say('Logins now need only your password.');
+        this.focus.moveTo(this.heading);
+        this.changed.emit();
+      },
+      (problem) => this.correct(problem),
+    );
   }
 
-  private send<T>(call: Observable<T>, done: (answer: T) => void): void {
-    if (this.busy()) return;
-    this.busy.set(true);
-    this.problem.set(undefined);
-    call.pipe(finalize(() => this.busy.set(false))).subscribe({
-      next: done,
-      error: (error: unknown) => this.problem.set(toProblem(error)),
-    });
+  /** Leads back to the field that has to be corrected, because the button that had the focus was disabled meanwhile. */
+  private correct(problem: Problem): Problem {
+    const aboutCode = this.setup() !== undefined || problem.code === 'wrong_code';
+    this.focus.moveTo(aboutCode ? this.codeBox : this.passwordBox);
+    return problem;
   }
 }

@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, inject } from '@angular/core';
+import { ChangeDetectionStrategy, Component, ElementRef, computed, inject, viewChild } from '@angular/core';
 
 import { AuthApi } from '../core/api/auth';
 import { SessionView } from '../core/api/generated/models/session-view';
@@ -10,7 +10,7 @@ import { Icon } from '../shared/icon';
 import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
 
-/** Where one is logged in, and ending that. */
+/** The sessions of the person who is logged in, with buttons that end them. */
 @Component({
   selector: 'app-sessions-card',
   templateUrl: './sessions-card.html',
@@ -22,6 +22,7 @@ export class SessionsCard {
   private readonly auth = inject(AuthApi);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
+  private readonly table = viewChild<ElementRef<HTMLElement>>('table');
 
   protected readonly sessions = query(
     () => ({}),
@@ -36,7 +37,7 @@ export class SessionsCard {
 
   protected end(session: SessionView): void {
     this.auth.endSession(session.id).subscribe({
-      next: () => this.done('The session has ended'),
+      next: () => this.done('The session has ended.'),
       error: (error: unknown) => this.toaster.warn(toProblem(error)),
     });
   }
@@ -45,14 +46,14 @@ export class SessionsCard {
     this.confirmation
       .ask({
         title: 'End all other sessions?',
-        words: 'Every other browser and program that is logged in with your name has to log in again.',
+        words: 'Every other browser and program that is logged in with your name must log in again.',
         yes: 'End them',
         danger: true,
       })
       .subscribe((yes) => {
         if (!yes) return;
         this.auth.endOtherSessions().subscribe({
-          next: () => this.done('Your other sessions have ended'),
+          next: () => this.done('Your other sessions have ended.'),
           error: (error: unknown) => this.toaster.warn(toProblem(error)),
         });
       });
@@ -61,5 +62,7 @@ export class SessionsCard {
   private done(words: string): void {
     this.toaster.say(words);
     this.sessions.reload();
+    // The button that had the focus disappears with its session.
+    this.table()?.nativeElement.focus();
   }
 }

@@ -1,21 +1,12 @@
-import {
-  ChangeDetectionStrategy,
-  Component,
-  computed,
-  inject,
-  input,
-  linkedSignal,
-  numberAttribute,
-  signal,
-} from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, input, numberAttribute } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
-import { finalize } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
+import { MaskedConfig } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { download } from '../core/files';
-import { Problem, toProblem } from '../core/problem';
 import { query } from '../core/query';
+import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { Remark, YamlEditor } from '../editor/yaml-editor';
 import { CopyButton } from '../shared/copy-button';
@@ -24,9 +15,10 @@ import { PageHeader } from '../shared/page-header';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
+import { ConfigRemoval } from './config-removal';
 import { remarksOf } from './remarks';
 
-/** One version of a config: the full YAML, what was found in it, and running it again. */
+/** One version of a config: its YAML, the problems found in it, and the buttons to run or delete it. */
 @Component({
   selector: 'app-config',
   templateUrl: './config.html',
@@ -39,6 +31,7 @@ export class Config {
   private readonly runs = inject(RunsApi);
   private readonly router = inject(Router);
   private readonly toaster = inject(Toaster);
+  private readonly removal = inject(ConfigRemoval);
 
   readonly id = input.required({ transform: numberAttribute });
 
@@ -46,7 +39,7 @@ export class Config {
     () => this.id(),
     (id) => this.api.find(id),
   );
-  /** The text exactly as uploaded. The server notes who looked. */
+  /** The text exactly as uploaded. The server records in the audit who read it. */
   protected readonly text = query(
     () => this.id(),
     (id) => this.api.view(id),
@@ -56,25 +49,19 @@ export class Config {
     if (config === undefined) return [];
     return [...remarksOf(config.problems, 'error'), ...remarksOf(config.warnings, 'warning')];
   });
-  protected readonly busy = signal(false);
-  /** Why this version could not be run. */
-  protected readonly problem = linkedSignal<number, Problem | undefined>({
-    source: this.id,
-    computation: () => undefined,
-  });
+  protected readonly submission = new Submission(this.id);
 
   protected run(): void {
-    this.busy.set(true);
-    this.runs
-      .start({ config_id: this.id() })
-      .pipe(finalize(() => this.busy.set(false)))
-      .subscribe({
-        next: (run) => {
-          this.toaster.say('Run started');
-          void this.router.navigate(['/runs', run.id]);
-        },
-        error: (error: unknown) => this.problem.set(toProblem(error)),
-      });
+    this.submission.send(this.runs.start({ config_id: this.id() }), (run) => {
+      this.toaster.say('Run started.');
+      void this.router.navigate(['/runs', run.id]);
+    });
+  }
+
+  protected remove(config: MaskedConfig): void {
+    this.removal.ask(config).subscribe((deleted) => {
+      if (deleted) void this.router.navigate(['/config-history']);
+    });
   }
 
   protected save(): void {

@@ -1,9 +1,10 @@
-import { ChangeDetectionStrategy, Component, inject, signal } from '@angular/core';
+import { ChangeDetectionStrategy, Component, ElementRef, inject, signal, viewChild } from '@angular/core';
 import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { Router, RouterLink } from '@angular/router';
 import { debounceTime } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
+import { ConfigView } from '../core/api/models';
 import { paged } from '../core/paged';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -11,12 +12,13 @@ import { More } from '../shared/more';
 import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
+import { ConfigRemoval } from './config-removal';
 
 const LIMIT = 50;
 const AGAIN_MS = 30_000;
 const TYPING_MS = 250;
 
-/** Every YAML that was ever uploaded. */
+/** All config versions that were uploaded and not deleted. */
 @Component({
   selector: 'app-configs',
   templateUrl: './configs.html',
@@ -27,6 +29,8 @@ const TYPING_MS = 250;
 export class Configs {
   private readonly api = inject(ConfigsApi);
   private readonly router = inject(Router);
+  private readonly removal = inject(ConfigRemoval);
+  private readonly table = viewChild<ElementRef<HTMLElement>>('table');
 
   /** The text in the search field; it is sent to the server once the typing pauses. */
   protected readonly search = signal('');
@@ -41,11 +45,21 @@ export class Configs {
     { every: AGAIN_MS },
   );
 
-  /** Chooses a version to compare; a third choice drops the first. */
+  /** Chooses a version to compare. A third choice replaces the first. */
   protected choose(id: number): void {
     this.chosen.update((chosen) =>
       chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id].slice(-2),
     );
+  }
+
+  protected remove(config: ConfigView): void {
+    this.removal.ask(config).subscribe((deleted) => {
+      if (!deleted) return;
+      this.chosen.update((chosen) => chosen.filter((id) => id !== config.id));
+      this.list.remove(config);
+      // The button that had the focus is gone with its row.
+      this.table()?.nativeElement.focus();
+    });
   }
 
   protected compare(): void {

@@ -40,6 +40,22 @@ describe('paged', () => {
     expect(list.hasMore()).toBe(false);
   });
 
+  it('takes a deleted item out of whichever page it is on', () => {
+    const list = TestBed.runInInjectionContext(() =>
+      paged(
+        () => 'all',
+        (_, cursor) => serve(() => 5, cursor),
+        (item) => item.id,
+      ),
+    );
+    TestBed.tick();
+    list.loadMore();
+    list.remove({ id: 2 });
+    list.remove({ id: 5 });
+    list.remove({ id: 9 });
+    expect(list.items()?.map((item) => item.id)).toEqual([4, 3]);
+  });
+
   it('starts over when the question changes', () => {
     const question = signal('a');
     const list = TestBed.runInInjectionContext(() =>

@@ -5,9 +5,9 @@ import { Page } from './api/models';
 import { Problem, toProblem } from './problem';
 import { Query, QueryOptions, query } from './query';
 
-/** A list read page by page: the first one asks again by itself, older ones are added below. */
+/** A list that is read page by page. The first page refreshes by itself; older pages are added below it. */
 export interface Paged<T, G extends Page<T> = Page<T>> {
-  /** The first page, as a query: for waiting, problems and reloading. */
+  /** The first page as a query, for its waiting state, its problem and reloading. */
   readonly first: Query<G>;
   readonly items: Signal<readonly T[] | undefined>;
   readonly hasMore: Signal<boolean>;
@@ -16,6 +16,8 @@ export interface Paged<T, G extends Page<T> = Page<T>> {
   loadMore(): void;
   /** Changes an item here, until the server is asked again. */
   replace(item: T): void;
+  /** Takes an item out of the list, because the server has deleted it. */
+  remove(item: T): void;
 }
 
 /** Reads a list page by page. Needs an injection context. */
@@ -68,7 +70,7 @@ export function paged<P, T, G extends Page<T> = Page<T>>(
       loadingMore.set(true);
       running = load(now, from).subscribe({
         next: (page) => {
-          // What is shown now stays, also when newer items push it off the first page.
+          // What is shown now stays, even after newer items have pushed it off the first page.
           older.set([...shown, ...page.data]);
           cursor.set(page.next ?? undefined);
           loadingMore.set(false);
@@ -84,6 +86,11 @@ export function paged<P, T, G extends Page<T> = Page<T>>(
       const swap = (list: readonly T[]): T[] => list.map((one) => (key(one) === key(item) ? item : one));
       older.update(swap);
       first.patch((page) => ({ ...page, data: swap(page.data) }));
+    },
+    remove: (item) => {
+      const others = (list: readonly T[]): T[] => list.filter((one) => key(one) !== key(item));
+      older.update(others);
+      first.patch((page) => ({ ...page, data: others(page.data) }));
     },
   };
 }

@@ -2,8 +2,6 @@ import {
   ChangeDetectionStrategy,
   Component,
   ElementRef,
-  Injector,
-  afterNextRender,
   inject,
   input,
   linkedSignal,
@@ -12,15 +10,16 @@ import {
   viewChild,
 } from '@angular/core';
 import { FormsModule } from '@angular/forms';
-import { finalize } from 'rxjs';
 
 import { AuthApi } from '../core/api/auth';
-import { Problem, toProblem } from '../core/problem';
+import { Focus } from '../core/focus';
+import { Problem } from '../core/problem';
 import { Session } from '../core/session';
+import { Submission } from '../core/submission';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 
-/** Name and password, then the code of a second factor if there is one; begins the session when the server accepts them. */
+/** A login form: name and password, then the code of the second factor if the account has one. Begins the session. */
 @Component({
   selector: 'app-login-form',
   templateUrl: './login-form.html',
@@ -31,12 +30,12 @@ import { ProblemView } from '../shared/problem-view';
 export class LoginForm {
   private readonly auth = inject(AuthApi);
   private readonly session = inject(Session);
-  private readonly injector = inject(Injector);
+  private readonly focus = inject(Focus);
   private readonly usernameBox = viewChild.required<ElementRef<HTMLInputElement>>('usernameBox');
   private readonly passwordBox = viewChild.required<ElementRef<HTMLInputElement>>('passwordBox');
   private readonly codeBox = viewChild<ElementRef<HTMLInputElement>>('codeBox');
 
-  /** Who logs in again; they only type the password. */
+  /** The name of a person who logs in again and types only the password. */
   readonly fixedName = input<string>();
   readonly loggedIn = output();
 
@@ -45,44 +44,42 @@ export class LoginForm {
   /** The code of the second step; `undefined` in the first one. */
   protected readonly code = signal<string | undefined>(undefined);
   protected readonly shown = signal(false);
-  protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly submission = new Submission();
 
   protected submit(): void {
-    if (this.busy()) return;
+    if (this.submission.busy()) return;
     if (this.username().trim() === '') return this.usernameBox().nativeElement.focus();
     if (this.password() === '') return this.passwordBox().nativeElement.focus();
     if (this.code()?.trim() === '') return this.codeBox()?.nativeElement.focus();
-    this.busy.set(true);
-    this.problem.set(undefined);
-    this.auth
-      .login(this.username().trim(), this.password(), this.code()?.trim())
-      .pipe(finalize(() => this.busy.set(false)))
-      .subscribe({
-        next: ({ token, role }) => {
-          this.session.begin(token, role === 'admin' ? 'admin' : 'user');
-          this.loggedIn.emit();
-        },
-        error: (error: unknown) => this.refused(toProblem(error)),
-      });
+    this.submission.send(
+      this.auth.login(this.username().trim(), this.password(), this.code()?.trim()),
+      ({ token, role }) => {
+        this.session.begin(token, role === 'admin' ? 'admin' : 'user');
+        this.loggedIn.emit();
+      },
+      (problem) => this.refused(problem),
+    );
   }
 
-  /** Another name or password begins again with the first step. */
+  /** Goes back to the first step, because the name or the password was changed. */
   protected startOver(): void {
     this.code.set(undefined);
-    this.problem.set(undefined);
+    this.submission.show(undefined);
   }
 
-  private refused(problem: Problem): void {
+  /** Leads to the field that has to be filled in or corrected. Returns the problem to show. */
+  private refused(problem: Problem): Problem | undefined {
     if (problem.code === 'second_factor_required') {
       this.code.set('');
-      afterNextRender(() => this.codeBox()?.nativeElement.focus(), { injector: this.injector });
-      return;
+      this.focus.moveTo(this.codeBox);
+      return undefined;
     }
-    this.problem.set(explain(problem));
-    if (problem.code === 'wrong_code') return this.codeBox()?.nativeElement.select();
-    if (problem.status === 401) this.code.set(undefined);
-    this.passwordBox().nativeElement.select();
+    if (problem.code === 'wrong_code') this.codeBox()?.nativeElement.select();
+    else {
+      if (problem.status === 401) this.code.set(undefined);
+      this.passwordBox().nativeElement.select();
+    }
+    return explain(problem);
   }
 }
 
@@ -90,15 +87,15 @@ function explain(problem: Problem): Problem {
   if (problem.code === 'wrong_code') {
     return {
       ...problem,
-      nextStep: 'Wait for the next code of your app. A recovery code works once, too.',
+      nextStep: 'Wait for the next code in your app, or use a recovery code.',
       requestId: undefined,
     };
   }
   if (problem.status !== 401) return problem;
   return {
     ...problem,
-    sentence: 'This name and password do not belong together.',
-    nextStep: 'Check both and try again. An administrator can set a new password.',
+    sentence: 'The username or the password is wrong.',
+    nextStep: 'Check both and try again. If you forgot your password, an administrator can set a new one.',
     requestId: undefined,
   };
 }

@@ -1,14 +1,13 @@
-import { ChangeDetectionStrategy, Component, computed, inject, linkedSignal, signal } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, linkedSignal } from '@angular/core';
 import { FormsModule } from '@angular/forms';
 import { MAT_DIALOG_DATA, MatDialogModule, MatDialogRef } from '@angular/material/dialog';
-import { finalize } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
 import { Schedule, UploadAnswer } from '../core/api/models';
 import { SchedulesApi } from '../core/api/schedules';
 import { Clock } from '../core/clock';
-import { Problem, toProblem } from '../core/problem';
 import { query } from '../core/query';
+import { Submission } from '../core/submission';
 import { cronWords } from '../schedules/cron-words';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
@@ -32,7 +31,7 @@ const NAMES: Record<keyof Fields, string> = {
   monitor: 'changed sources',
 };
 
-/** When a config runs by itself. The fields begin with what its YAML says. */
+/** Creates a schedule for a config version. The fields start with the values of its YAML. */
 @Component({
   selector: 'app-schedule-dialog',
   templateUrl: './schedule-dialog.html',
@@ -51,7 +50,7 @@ export class ScheduleDialog {
     () => this.config.id,
     (id) => this.configs.find(id),
   );
-  /** The fields as the YAML says; undefined until they are known. */
+  /** The values of the YAML. `undefined` until they are loaded. */
   protected readonly yaml = computed<Fields | undefined>(() => {
     const timing = this.about.value()?.timing;
     return timing ? fieldsOf(timing) : undefined;
@@ -83,8 +82,7 @@ export class ScheduleDialog {
       .filter((key) => yaml[key] !== fields[key])
       .map((key) => NAMES[key]);
   });
-  protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly submission = new Submission();
 
   protected set<K extends keyof Fields>(key: K, value: Fields[K]): void {
     this.fields.update((fields) => fields && { ...fields, [key]: value });
@@ -96,15 +94,9 @@ export class ScheduleDialog {
 
   protected save(): void {
     const [yaml, fields] = [this.yaml(), this.fields()];
-    if (yaml === undefined || fields === undefined || this.busy() || this.backwards() || this.idle()) return;
-    this.busy.set(true);
-    this.problem.set(undefined);
-    this.api
-      .create(requestOf(this.config.id, yaml, fields))
-      .pipe(finalize(() => this.busy.set(false)))
-      .subscribe({
-        next: (schedule) => this.dialog.close(schedule),
-        error: (error: unknown) => this.problem.set(toProblem(error)),
-      });
+    if (yaml === undefined || fields === undefined || this.backwards() || this.idle()) return;
+    this.submission.send(this.api.create(requestOf(this.config.id, yaml, fields)), (schedule) =>
+      this.dialog.close(schedule),
+    );
   }
 }

@@ -1,21 +1,12 @@
-import {
-  ChangeDetectionStrategy,
-  Component,
-  computed,
-  inject,
-  input,
-  linkedSignal,
-  signal,
-} from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, input, linkedSignal } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
-import { finalize } from 'rxjs';
 
 import { QuarantinedRow } from '../core/api/models';
 import { QuarantineApi, QuarantineFilter } from '../core/api/quarantine';
 import { saveAnswer } from '../core/files';
 import { plural } from '../core/format';
 import { paged } from '../core/paged';
-import { Problem, toProblem } from '../core/problem';
+import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
@@ -29,7 +20,7 @@ import { Time } from '../shared/time';
 
 const LIMIT = 50;
 
-/** Rows that broke the contract: what they were, why, and loading them after all. */
+/** Rejected rows: their contents, why they were rejected, and replaying them. */
 @Component({
   selector: 'app-quarantine',
   templateUrl: './quarantine.html',
@@ -74,11 +65,7 @@ export class Quarantine {
     const runs = new Set(this.rowsChosen().map((row) => row.run_id));
     return runs.size === 1 ? [...runs][0] : undefined;
   });
-  protected readonly busy = signal(false);
-  protected readonly problem = linkedSignal<unknown, Problem | undefined>({
-    source: this.filter,
-    computation: () => undefined,
-  });
+  protected readonly submission = new Submission(this.filter);
 
   protected pick(config: string): void {
     void this.router.navigate([], { queryParams: { config: config || null, run: null } });
@@ -96,35 +83,25 @@ export class Quarantine {
     const ids = [...this.chosen()];
     this.confirmation
       .ask({
-        title: `Load ${plural(ids.length, 'row')} after all?`,
+        title: `Replay ${plural(ids.length, 'row')}?`,
         words:
-          'They are converted once more, as the newest version of their config says, and loaded by a run of its own. What still breaks the contract stays here.',
+          'A new run converts the rows again, by the newest version of their config, and loads those that fit the schema now. The others stay here.',
         yes: 'Replay',
       })
       .subscribe((yes) => {
         if (!yes) return;
-        this.busy.set(true);
-        this.problem.set(undefined);
-        this.api
-          .replay({ run_id: run, ids, config_id: this.newestConfig() })
-          .pipe(finalize(() => this.busy.set(false)))
-          .subscribe({
-            next: (started) => {
-              this.toaster.say('Replay started');
-              void this.router.navigate(['/runs', started.id]);
-            },
-            error: (error: unknown) => this.problem.set(toProblem(error)),
-          });
+        const replay = this.api.replay({ run_id: run, ids, config_id: this.newestConfig() });
+        this.submission.send(replay, (started) => {
+          this.toaster.say('Replay started.');
+          void this.router.navigate(['/runs', started.id]);
+        });
       });
   }
 
   protected save(): void {
     const filter = this.filter();
     if (filter === undefined) return;
-    this.api.csv(filter).subscribe({
-      next: (answer) => saveAnswer(answer, 'quarantine.csv'),
-      error: (error: unknown) => this.problem.set(toProblem(error)),
-    });
+    this.submission.send(this.api.csv(filter), (answer) => saveAnswer(answer, 'quarantine.csv'));
   }
 
   private rowsChosen(): QuarantinedRow[] {

@@ -6,21 +6,20 @@ import {
   effect,
   inject,
   input,
-  linkedSignal,
   signal,
   untracked,
 } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
-import { Observable, Subscription, finalize } from 'rxjs';
+import { Subscription } from 'rxjs';
 
 import { Run } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { Clock } from '../core/clock';
 import { saveAnswer } from '../core/files';
 import { bytes, count, duration, plural } from '../core/format';
-import { Problem, toProblem } from '../core/problem';
 import { Query, query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
+import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { LogViewer } from '../logs/log-viewer';
 import {
@@ -55,7 +54,7 @@ import { Verdict } from './verdict';
 
 const WITHOUT_STREAM_MS = 3000;
 
-/** One run: where it is, what it did, what it says. */
+/** One run: its state, its result and its log. */
 @Component({
   selector: 'app-run',
   templateUrl: './run.html',
@@ -101,7 +100,7 @@ export class RunPage {
     return run !== undefined && isOver(run);
   });
   protected readonly report = computed(() => readReport(this.run.value()?.report));
-  /** The report of a run that came to its end; one that failed has at most a part of it. */
+  /** The complete report. `undefined` for a run that did not finish, whose report covers only a part. */
   protected readonly whole = computed(() => {
     const report = this.report();
     return report?.partial ? undefined : report;
@@ -145,12 +144,7 @@ export class RunPage {
   protected readonly shownTab = computed(
     () => this.tab() ?? (this.report() === undefined ? 'logs' : 'result'),
   );
-  protected readonly busy = signal(false);
-  /** Why the last action on this run was refused. */
-  protected readonly problem = linkedSignal<string, Problem | undefined>({
-    source: this.id,
-    computation: () => undefined,
-  });
+  protected readonly submission = new Submission(this.id);
 
   protected readonly shownState = shownState;
   protected readonly canStop = canStop;
@@ -180,17 +174,17 @@ export class RunPage {
     this.confirmation
       .ask({
         title: 'Stop this run?',
-        words: 'It stops at its next batch; nothing stays half-loaded. You can retry it later.',
+        words: 'The run stops at its next batch. No rows stay half loaded, and you can retry it later.',
         yes: 'Stop the run',
         danger: true,
       })
       .subscribe((yes) => {
-        if (yes) this.act(this.api.stop(run.id), (changed) => this.keep(changed));
+        if (yes) this.submission.send(this.api.stop(run.id), (changed) => this.keep(changed));
       });
   }
 
   protected retry(): void {
-    this.act(this.api.retry(this.id()), (fresh) => {
+    this.submission.send(this.api.retry(this.id()), (fresh) => {
       this.toaster.say('Started again as a new run');
       void this.router.navigate(['/runs', fresh.id]);
     });
@@ -199,32 +193,22 @@ export class RunPage {
   protected undo(): void {
     this.confirmation
       .ask({
-        title: 'Take back what this run loaded?',
-        words: 'A run of its own removes exactly the rows this one added. They may load again afterwards.',
+        title: 'Undo this run?',
+        words: 'A new run removes exactly the rows that this run added. They can be loaded again afterwards.',
         yes: 'Undo the run',
         danger: true,
       })
       .subscribe((yes) => {
         if (!yes) return;
-        this.act(this.api.undo(this.id()), (fresh) => void this.router.navigate(['/runs', fresh.id]));
+        this.submission.send(
+          this.api.undo(this.id()),
+          (fresh) => void this.router.navigate(['/runs', fresh.id]),
+        );
       });
   }
 
   protected csv(): void {
-    this.act(this.api.csv(this.id()), (answer) => saveAnswer(answer, 'combined.csv'));
-  }
-
-  private act<T>(call: Observable<T>, done: (answer: T) => void): void {
-    const id = this.id();
-    this.busy.set(true);
-    this.problem.set(undefined);
-    call.pipe(finalize(() => this.busy.set(false))).subscribe({
-      next: done,
-      error: (error: unknown) => {
-        // By now the page may show another run, of which this problem says nothing.
-        if (this.id() === id) this.problem.set(toProblem(error));
-      },
-    });
+    this.submission.send(this.api.csv(this.id()), (answer) => saveAnswer(answer, 'combined.csv'));
   }
 
   private watch(id: string, over: boolean): void {

@@ -1,14 +1,14 @@
 import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
 import { FormsModule } from '@angular/forms';
 import { MatDialogModule, MatDialogRef } from '@angular/material/dialog';
-import { EMPTY, finalize, map } from 'rxjs';
+import { EMPTY, map } from 'rxjs';
 
 import { CreatedToken, TokenScope } from '../core/api/models';
 import { SystemApi } from '../core/api/system';
 import { TokensApi } from '../core/api/tokens';
-import { Problem, toProblem } from '../core/problem';
 import { query } from '../core/query';
 import { Role, Session } from '../core/session';
+import { Submission } from '../core/submission';
 import { CopyButton } from '../shared/copy-button';
 import { ProblemView } from '../shared/problem-view';
 import { exampleCall, namesIn, scopesFor } from './scopes';
@@ -16,7 +16,7 @@ import { exampleCall, namesIn, scopesFor } from './scopes';
 /** Most users that are searched for service accounts. */
 const USERS = 250;
 
-/** Creates an API token, and shows it once. Closes with whether one was created. */
+/** Creates an API token, and shows it once. The result of the dialog says whether a token was created. */
 @Component({
   selector: 'app-token-dialog',
   templateUrl: './token-dialog.html',
@@ -31,13 +31,12 @@ export class TokenDialog {
   private readonly dialog = inject(MatDialogRef<TokenDialog, boolean>);
 
   protected readonly name = signal('');
-  /** Username of a service account; empty: the person at the screen. */
+  /** Username of a service account. Empty: the person who is logged in. */
   protected readonly owner = signal('');
   protected readonly chosen = signal<TokenScope[]>([]);
   protected readonly pipelines = signal('');
   protected readonly days = signal(90);
-  protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly submission = new Submission();
   protected readonly created = signal<CreatedToken | undefined>(undefined);
 
   protected readonly isAdmin = computed(() => this.session.role() === 'admin');
@@ -70,9 +69,7 @@ export class TokenDialog {
   }
 
   protected create(): void {
-    if (!this.ready() || this.busy()) return;
-    this.busy.set(true);
-    this.problem.set(undefined);
+    if (!this.ready()) return;
     const request = {
       name: this.name().trim(),
       scopes: this.scopes(),
@@ -80,16 +77,10 @@ export class TokenDialog {
       ...(this.owner() === '' ? {} : { owner: this.owner() }),
       pipelines: namesIn(this.pipelines()),
     };
-    this.api
-      .create(request)
-      .pipe(finalize(() => this.busy.set(false)))
-      .subscribe({
-        next: (token) => {
-          // A click beside the dialog must not lose what is shown once.
-          this.dialog.disableClose = true;
-          this.created.set(token);
-        },
-        error: (error: unknown) => this.problem.set(toProblem(error)),
-      });
+    this.submission.send(this.api.create(request), (token) => {
+      // A click outside the dialog must not close it, because the token is shown only once.
+      this.dialog.disableClose = true;
+      this.created.set(token);
+    });
   }
 }

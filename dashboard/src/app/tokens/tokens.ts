@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, inject } from '@angular/core';
+import { ChangeDetectionStrategy, Component, ElementRef, computed, inject, viewChild } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
 
 import { TokenView } from '../core/api/models';
@@ -29,6 +29,7 @@ export class Tokens {
   private readonly dialog = inject(MatDialog);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
+  private readonly table = viewChild<ElementRef<HTMLElement>>('table');
 
   protected readonly isAdmin = computed(() => this.session.role() === 'admin');
   protected readonly list = paged(
@@ -50,7 +51,7 @@ export class Tokens {
     this.confirmation
       .ask({
         title: `Revoke ${token.name}?`,
-        words: 'Programs that use it are refused from now on. This cannot be undone.',
+        words: 'Programs that use this token can no longer call the API. This cannot be undone.',
         yes: 'Revoke',
         danger: true,
       })
@@ -58,8 +59,10 @@ export class Tokens {
         if (!yes) return;
         this.api.revoke(token.id).subscribe({
           next: () => {
-            this.toaster.say(`${token.name} was revoked`);
-            this.list.first.reload();
+            this.toaster.say(`${token.name} was revoked.`);
+            this.list.replace({ ...token, state: 'revoked' });
+            // The button that had the focus is gone: a revoked token has none.
+            this.table()?.nativeElement.focus();
           },
           error: (error: unknown) => this.toaster.warn(toProblem(error)),
         });

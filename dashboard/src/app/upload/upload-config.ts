@@ -1,15 +1,15 @@
 import { ChangeDetectionStrategy, Component, inject, signal } from '@angular/core';
-import { finalize } from 'rxjs';
+import { from, switchMap } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
 import { UploadAnswer } from '../core/api/models';
-import { Problem, toProblem } from '../core/problem';
+import { Submission } from '../core/submission';
 import { FileDrop } from '../shared/file-drop';
 import { Icon } from '../shared/icon';
 import { PageHeader } from '../shared/page-header';
 import { ProblemView } from '../shared/problem-view';
 
-/** Hands in a YAML; the server keeps it as a version and says what it thinks of it. */
+/** Uploads a YAML, and shows the version it was stored as and the problems found in it. */
 @Component({
   selector: 'app-upload-config',
   templateUrl: './upload-config.html',
@@ -21,21 +21,14 @@ export class UploadConfig {
   private readonly api = inject(ConfigsApi);
 
   protected readonly file = signal<string | undefined>(undefined);
-  protected readonly busy = signal(false);
   protected readonly kept = signal<UploadAnswer | undefined>(undefined);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly submission = new Submission();
 
-  protected async send(file: File): Promise<void> {
+  protected send(file: File): void {
+    if (this.submission.busy()) return;
     this.file.set(file.name);
-    this.busy.set(true);
     this.kept.set(undefined);
-    this.problem.set(undefined);
-    this.api
-      .upload(await file.text())
-      .pipe(finalize(() => this.busy.set(false)))
-      .subscribe({
-        next: (kept) => this.kept.set(kept),
-        error: (error: unknown) => this.problem.set(toProblem(error)),
-      });
+    const upload = from(file.text()).pipe(switchMap((text) => this.api.upload(text)));
+    this.submission.send(upload, (kept) => this.kept.set(kept));
   }
 }

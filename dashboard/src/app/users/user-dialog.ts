@@ -1,23 +1,23 @@
 import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
 import { FormsModule } from '@angular/forms';
 import { MAT_DIALOG_DATA, MatDialogModule, MatDialogRef } from '@angular/material/dialog';
-import { Observable, finalize } from 'rxjs';
+import { Observable } from 'rxjs';
 
 import { UserView } from '../core/api/models';
 import { SystemApi } from '../core/api/system';
-import { Problem, toProblem } from '../core/problem';
 import { Role } from '../core/session';
+import { Submission } from '../core/submission';
+import { PasswordHints } from '../shared/password-hints';
+import { isAcceptable } from '../shared/password-rules';
 import { ProblemView } from '../shared/problem-view';
 
 export type UserTask = { kind: 'add' } | { kind: 'service' } | { kind: 'password'; user: UserView };
-
-const SHORTEST = 8;
 
 /** Adds a user or a service account, or sets a password. */
 @Component({
   selector: 'app-user-dialog',
   templateUrl: './user-dialog.html',
-  imports: [FormsModule, MatDialogModule, ProblemView],
+  imports: [FormsModule, MatDialogModule, PasswordHints, ProblemView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class UserDialog {
@@ -28,24 +28,16 @@ export class UserDialog {
   protected readonly name = signal('');
   protected readonly password = signal('');
   protected readonly role = signal<Role>('user');
-  protected readonly busy = signal(false);
-  protected readonly problem = signal<Problem | undefined>(undefined);
+  protected readonly submission = new Submission();
   protected readonly title = this.titleOf(this.task);
   protected readonly ready = computed(() => {
     const named = this.task.kind === 'password' || this.name().trim() !== '';
-    return named && (this.task.kind === 'service' || this.password().length >= SHORTEST);
+    return named && (this.task.kind === 'service' || isAcceptable(this.password()));
   });
 
   protected save(): void {
-    if (!this.ready() || this.busy()) return;
-    this.busy.set(true);
-    this.problem.set(undefined);
-    this.call(this.task)
-      .pipe(finalize(() => this.busy.set(false)))
-      .subscribe({
-        next: (user) => this.dialog.close(user),
-        error: (error: unknown) => this.problem.set(toProblem(error)),
-      });
+    if (!this.ready()) return;
+    this.submission.send(this.call(this.task), (user) => this.dialog.close(user));
   }
 
   private titleOf(task: UserTask): string {

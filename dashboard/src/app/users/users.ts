@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, inject } from '@angular/core';
+import { ChangeDetectionStrategy, Component, ElementRef, inject, viewChild } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
 import { MatMenuModule } from '@angular/material/menu';
 import { Observable } from 'rxjs';
@@ -17,7 +17,7 @@ import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
 import { UserDialog, UserTask } from './user-dialog';
 
-/** Who may log in, and as what. */
+/** The users and service accounts, with their roles. */
 @Component({
   selector: 'app-users',
   templateUrl: './users.html',
@@ -29,6 +29,7 @@ export class Users {
   private readonly dialog = inject(MatDialog);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
+  private readonly table = viewChild<ElementRef<HTMLElement>>('table');
   protected readonly me = inject(Session).username;
 
   protected readonly list = paged(
@@ -55,8 +56,8 @@ export class Users {
         title: `Make ${user.username} ${role === 'admin' ? 'an admin' : 'a user'}?`,
         words:
           role === 'admin'
-            ? 'Admins own every pipeline: they see exact configs, start and stop runs, and manage users.'
-            : 'Users look at data and coverage and upload configs. Their sessions end now.',
+            ? 'Admins manage every pipeline and all users, and can read configs with their secrets.'
+            : 'Users view data and coverage, and upload configs. Their current sessions end.',
         yes: 'Change the role',
       })
       .subscribe((yes) => {
@@ -68,13 +69,13 @@ export class Users {
     if (!disabled) return this.change(user, { disabled }, 'may log in again');
     this.confirmation
       .ask({
-        title: `Lock ${user.username} out?`,
-        words: 'Their sessions end at once, everywhere. You can let them in again at any time.',
-        yes: 'Lock out',
+        title: `Lock ${user.username}?`,
+        words: 'All their sessions end immediately, and they cannot log in until you unlock them.',
+        yes: 'Lock',
         danger: true,
       })
       .subscribe((yes) => {
-        if (yes) this.change(user, { disabled }, 'is locked out');
+        if (yes) this.change(user, { disabled }, 'is locked');
       });
   }
 
@@ -82,7 +83,7 @@ export class Users {
     this.confirmation
       .ask({
         title: `End all sessions of ${user.username}?`,
-        words: 'Every browser and program that is logged in with this name has to log in again.',
+        words: 'Every browser and program that is logged in with this name must log in again.',
         yes: 'End the sessions',
         danger: true,
       })
@@ -96,7 +97,7 @@ export class Users {
       .ask({
         title: `Reset the second factor of ${user.username}?`,
         words:
-          'Logins then need only the password, until a new second factor is set up. The sessions end now.',
+          'Logins then need only the password, until a new second factor is set up. All current sessions end.',
         yes: 'Reset it',
         danger: true,
       })
@@ -109,12 +110,17 @@ export class Users {
     this.confirmation
       .ask({
         title: `Remove ${user.username}?`,
-        words: 'Their sessions end at once. What they did stays in the audit.',
+        words: 'Their sessions end immediately. The audit keeps what they did.',
         yes: 'Remove',
         danger: true,
       })
       .subscribe((yes) => {
-        if (yes) this.send(this.api.removeUser(user.id), `${user.username} was removed`);
+        if (!yes) return;
+        this.send(this.api.removeUser(user.id), `${user.username} was removed`, () => {
+          this.list.remove(user);
+          // The button that had the focus is gone with its row.
+          this.table()?.nativeElement.focus();
+        });
       });
   }
 
@@ -131,9 +137,12 @@ export class Users {
     this.send(this.api.changeUser(user.id, change), `${user.username} ${words}`);
   }
 
-  private send(call: Observable<unknown>, words: string): void {
+  private send(call: Observable<unknown>, words: string, done: () => void = () => undefined): void {
     call.subscribe({
-      next: () => this.done(words),
+      next: () => {
+        done();
+        this.done(words);
+      },
       error: (error: unknown) => this.toaster.warn(toProblem(error)),
     });
   }

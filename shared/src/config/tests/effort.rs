@@ -7,7 +7,7 @@ use super::*;
 use crate::config::Effort;
 
 /// Nanoseconds this thread has spent on a processor.
-fn processor_time() -> u64 {
+pub(super) fn processor_time() -> u64 {
     let stat = read_to_string("/proc/thread-self/schedstat").expect("the kernel counts processor time");
     stat.split(' ').next().and_then(|time| time.parse().ok()).expect("nanoseconds")
 }
@@ -60,11 +60,18 @@ fn texts(size: usize) -> Vec<(&'static str, String)> {
 #[test]
 fn a_check_takes_time_in_proportion_to_the_text() {
     for ((name, small), (_, large)) in texts(16 * 1024).into_iter().zip(texts(64 * 1024)) {
-        let (small_cost, large_cost) = (cost(&small).min(cost(&small)), cost(&large).min(cost(&large)));
+        // Processor time varies with what else the machine does, so the smallest of several measurements counts.
+        let (mut small_cost, mut large_cost) = (f64::MAX, f64::MAX);
+        for _ in 0..10 {
+            small_cost = small_cost.min(cost(&small));
+            large_cost = large_cost.min(cost(&large));
+            if large_cost < 8.0 * small_cost.max(5.0) {
+                break;
+            }
+        }
         println!("{name}: {} bytes {small_cost:.0} ms, {} bytes {large_cost:.0} ms", small.len(), large.len());
         // Four times the text takes sixteen times as long when a check is quadratic.
-        let growth = large_cost / small_cost.max(5.0);
-        assert!(growth < 8.0, "{name}: {small_cost} ms became {large_cost} ms");
+        assert!(large_cost < 8.0 * small_cost.max(5.0), "{name}: {small_cost} ms became {large_cost} ms");
     }
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::end::{End, Released, end_attempt, finish, wake_next};
 use super::{COLUMNS, LEASE, Run};
 use crate::job::ExecuteRun;
+use crate::runs::Stage;
 
 /// Starts an attempt: takes the run if it is queued and due, or if its worker lost it. `None`: nothing to do.
 ///
@@ -78,7 +79,7 @@ pub async fn note_progress(
     db: impl PgExecutor<'_>,
     id: Uuid,
     epoch: i64,
-    stage: &str,
+    stage: Stage,
     progress: &Value,
 ) -> sqlx::Result<bool> {
     let noted =

@@ -6,6 +6,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::job::ExecuteRun;
+use crate::runs::{Outcome, RunState};
 
 /// The end of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,33 +30,6 @@ pub enum End {
     },
 }
 
-/// The outcome of a run that succeeded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
-#[serde(rename_all = "snake_case")]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub enum Outcome {
-    /// Every row that arrived is in the table, and nothing needs attention. Also when no row arrived, or none was new.
-    Clean,
-    /// Something needs attention: rejected rows, files left out, warnings, or a step after the commit that failed.
-    WithWarnings,
-    /// Rows or files arrived, and none of them could be loaded.
-    NothingLoaded,
-}
-
-impl Outcome {
-    /// Every outcome.
-    pub const ALL: [Self; 3] = [Self::Clean, Self::WithWarnings, Self::NothingLoaded];
-
-    /// As it is stored and sent: `with_warnings`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Clean => "clean",
-            Self::WithWarnings => "with_warnings",
-            Self::NothingLoaded => "nothing_loaded",
-        }
-    }
-}
-
 /// Columns of a run that its attempt has just ended or handed back.
 #[derive(FromRow)]
 pub(super) struct Released {
@@ -73,9 +47,9 @@ pub async fn finish(
     report: Option<&Value>,
 ) -> sqlx::Result<bool> {
     let (state, outcome) = match end {
-        End::Succeeded { outcome } => ("succeeded", Some(*outcome)),
-        End::Stopped => ("stopped", None),
-        End::Failed { .. } => ("failed", None),
+        End::Succeeded { outcome } => (RunState::Succeeded, Some(*outcome)),
+        End::Stopped => (RunState::Stopped, None),
+        End::Failed { .. } => (RunState::Failed, None),
     };
     let (code, error, next_step) = match end {
         End::Failed { code, error, next_step } => (Some(code), Some(error), Some(next_step)),
@@ -105,7 +79,7 @@ pub async fn finish(
     .fetch_optional(&mut *db)
     .await?;
     let Some(released) = released else { return Ok(false) };
-    end_attempt(db, id, epoch, state, code.zip(error)).await?;
+    end_attempt(db, id, epoch, state.as_str(), code.zip(error)).await?;
     wake_next(db, released.target_key.as_deref()).await?;
     if let Some(schedule) = released.schedule_id {
         crate::store::schedules::run_finished(db, schedule).await?;

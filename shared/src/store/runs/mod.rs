@@ -18,7 +18,7 @@ mod unknown;
 use std::time::Duration;
 
 pub use attempt::{Claim, Renewed, begin, claim_target, hand_back, note_progress, renew, retry_later, wait_for_target};
-pub use end::{End, Outcome, finish};
+pub use end::{End, finish};
 pub use list::{AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule};
 pub use rescue::{LostRun, abandoned, lost, overdue, rescue};
 pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
@@ -33,6 +33,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use crate::job::ExecuteRun;
+use crate::runs::{Outcome, RunKind, RunState, Stage, Trigger};
 
 /// A worker that says nothing for this long has lost its runs.
 pub const LEASE: Duration = Duration::from_secs(25);
@@ -42,16 +43,16 @@ pub const LEASE: Duration = Duration::from_secs(25);
 pub struct Run {
     /// UUIDv7: sorts by time.
     pub id: Uuid,
-    /// `run`, `plan`, `check`, `test_connection`, `replay` or `undo`.
-    pub kind: String,
+    /// The work it does.
+    pub kind: RunKind,
     /// The config version it executes.
     pub config_id: i64,
     /// Pipeline name.
     pub name: String,
     /// Target table as the config names it.
     pub target_table: String,
-    /// `manual`, `schedule`, `file_change` or `retry`.
-    pub trigger: String,
+    /// Why it was made.
+    pub trigger: Trigger,
     /// The schedule that made it.
     pub schedule_id: Option<Uuid>,
     /// The run this one comes from: `retry_of`, else `subject_id`.
@@ -64,8 +65,8 @@ pub struct Run {
     pub queue: String,
     /// What the kind needs beside the config.
     pub options: Value,
-    /// `queued`, `running`, `succeeded`, `failed` or `stopped`.
-    pub state: String,
+    /// Waiting, at work, or how it ended.
+    pub state: RunState,
     /// It waits for this instant.
     pub not_before: Option<DateTime<Utc>>,
     /// It stops then, and does not start later.
@@ -74,8 +75,8 @@ pub struct Run {
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
     pub waits_for_run: Option<Uuid>,
-    /// `extract`, `validate` or `load`: where it is, or where it failed or was stopped.
-    pub stage: Option<String>,
+    /// The stage it is in, or in which it failed or was stopped. `None` before the first attempt and after a success.
+    pub stage: Option<Stage>,
     /// Rows and bytes of that stage.
     pub progress: Option<Value>,
     /// Starts that count against `max_attempts`.
@@ -145,7 +146,7 @@ const COLUMNS: &str = "id, kind, config_id, name, target_table, trigger, schedul
 #[derive(Debug, Clone)]
 pub struct NewRun<'a> {
     /// See [`Run::kind`].
-    pub kind: &'a str,
+    pub kind: RunKind,
     /// The config version.
     pub config_id: i64,
     /// Pipeline name.
@@ -153,7 +154,7 @@ pub struct NewRun<'a> {
     /// Target table as the config names it.
     pub target_table: &'a str,
     /// See [`Run::trigger`].
-    pub trigger: &'a str,
+    pub trigger: Trigger,
     /// The schedule that makes it.
     pub schedule_id: Option<Uuid>,
     /// The run whose rejected rows a replay loads, or whose rows an undo deletes.

@@ -9,6 +9,7 @@ use super::unknown::WAITS_FOR;
 use super::{COLUMNS, NewRun, Run, create, find};
 use crate::job::{ExecuteRun, QUEUE, is_private};
 use crate::queue::STOP_CHANNEL;
+use crate::runs::{RunState, Trigger};
 
 /// What came of asking a run to stop.
 #[derive(Debug, Clone)]
@@ -46,12 +47,12 @@ pub async fn request_stop(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Optio
         return Ok(find(db, id).await?.map(StopAnswer::AlreadyFinished));
     };
     if run.is_unknown() {
-        if run.state == "queued" {
+        if run.state == RunState::Queued {
             ExecuteRun { run_id: id }.enqueue(db, &run.queue).await?;
         }
         return Ok(Some(StopAnswer::Stopping(run)));
     }
-    if run.state != "stopped" {
+    if run.state != RunState::Stopped {
         sqlx::query("select pg_notify($1, $2)").bind(STOP_CHANNEL).bind(id.to_string()).execute(&mut *db).await?;
         return Ok(Some(StopAnswer::Stopping(run)));
     }
@@ -115,11 +116,11 @@ pub async fn retry(
     // The process behind a private queue is gone, or soon will be.
     let queue = if is_private(&old.queue) { QUEUE } else { &old.queue };
     let new = NewRun {
-        kind: &old.kind,
+        kind: old.kind,
         config_id: old.config_id,
         name: &old.name,
         target_table: &old.target_table,
-        trigger: "retry",
+        trigger: Trigger::Retry,
         schedule_id: None,
         subject_id: old.subject_id,
         retry_of: Some(old.id),

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::{COLUMNS, Schedule, announce};
+use super::{COLUMNS, Schedule, ScheduleState, announce};
 
 /// A worker that claimed a tick has this long to look at the sources; then another may.
 pub const TICK_LEASE: Duration = Duration::from_secs(60);
@@ -90,8 +90,8 @@ pub async fn release(db: impl PgExecutor<'_>, id: Uuid, tick: i64) -> sqlx::Resu
 /// What a tick decided.
 #[derive(Debug, Clone)]
 pub struct Decision<'a> {
-    /// `waiting` or `active`; [`end`] writes the other states.
-    pub state: &'a str,
+    /// [`ScheduleState::Waiting`] or [`ScheduleState::Active`]; [`end`] writes the other states.
+    pub state: ScheduleState,
     /// When to look next.
     pub next_tick_at: DateTime<Utc>,
     /// When the cron expression fires next.
@@ -110,7 +110,7 @@ impl<'a> Decision<'a> {
     /// Everything stays as it is.
     pub fn unchanged(schedule: &'a Schedule) -> Self {
         Self {
-            state: &schedule.state,
+            state: schedule.state,
             next_tick_at: schedule.created_at,
             next_run_at: schedule.next_run_at,
             fingerprint: None,
@@ -155,7 +155,7 @@ pub async fn settle(
 }
 
 /// Ends a live schedule: `stopping` while a run of it still stops, else `stopped`, `missed` or `done`.
-pub async fn end(db: &mut PgConnection, id: Uuid, state: &str, reason: &str) -> sqlx::Result<()> {
+pub async fn end(db: &mut PgConnection, id: Uuid, state: ScheduleState, reason: &str) -> sqlx::Result<()> {
     sqlx::query(
         "update schedules set state = $2, reason = $3, updated_at = now(), ticking_until = null, next_run_at = null,
                 next_tick_at = case when $2 = 'stopping' then now() + interval '5 seconds' end

@@ -3,6 +3,7 @@ import { Observable } from 'rxjs';
 
 import { JsonSchema } from '../../editor/config-schema';
 import { ApiClient, given } from './client';
+import { configsDelete } from './generated/fn/configs/configs-delete';
 import { configsDiff } from './generated/fn/configs/configs-diff';
 import { configsList } from './generated/fn/configs/configs-list';
 import { configsOne } from './generated/fn/configs/configs-one';
@@ -23,7 +24,7 @@ import { Page } from './models';
 export class ConfigsApi {
   private readonly client = inject(ApiClient);
 
-  /** Newest first; those in which `search` occurs. */
+  /** Versions in which `search` occurs, the newest first. */
   list(search: string, limit: number, cursor?: string): Observable<Page<ConfigView>> {
     return this.client.call(configsList, given({ search, limit, cursor }));
   }
@@ -33,13 +34,18 @@ export class ConfigsApi {
     return this.client.call(configsOne, { id });
   }
 
-  /** The exact text; the server notes who looked. */
+  /** The exact text. The server records in the audit who read it. */
   view(id: number): Observable<ConfigText> {
     return this.client.call(configsView, { id });
   }
 
   diff(from: number, to: number): Observable<Diff> {
     return this.client.call(configsDiff, { from, to });
+  }
+
+  /** Deletes a version that nothing refers to; answers 409 otherwise. */
+  remove(id: number): Observable<void> {
+    return this.client.call(configsDelete, { id });
   }
 
   upload(yaml: string): Observable<UploadAnswer> {
