@@ -18,6 +18,8 @@ mod download;
 pub mod error;
 mod events;
 mod extract;
+mod keyed_limit;
+mod keyed_mutex;
 mod layers;
 mod login_queue;
 mod metrics;
@@ -25,7 +27,6 @@ pub mod oidc;
 mod once;
 mod openapi;
 pub mod page;
-mod places;
 mod pool;
 pub mod routes;
 pub mod second_factor;
@@ -35,7 +36,6 @@ mod targets;
 pub mod tls;
 mod token_limits;
 pub mod tokens;
-mod turns;
 mod ui;
 mod write_deadline;
 
@@ -52,6 +52,7 @@ use uuid::Uuid;
 use crate::checks::Checks;
 use crate::connections::Terms;
 use crate::events::Events;
+use crate::keyed_mutex::KeyedMutex;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::oidc::provider::Provider;
@@ -62,7 +63,6 @@ use crate::target_failures::TargetFailures;
 use crate::tls::{Tls, TlsError};
 use crate::token_limits::TokenLimits;
 use crate::tokens::Tokens;
-use crate::turns::Turns;
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ pub struct AppState {
     pub(crate) events: Events,
     pub(crate) checks: Checks,
     /// One login of a user from an address at a time.
-    pub(crate) login_turns: Turns,
+    pub(crate) login_mutex: KeyedMutex,
     /// All logins whose passwords are being checked.
     pub(crate) login_queue: LoginQueue,
     /// The identity provider, if people can log in at one.
@@ -136,7 +136,7 @@ impl AppState {
             metrics: Arc::default(),
             events: Events::new(),
             checks: Checks::default(),
-            login_turns: Turns::default(),
+            login_mutex: KeyedMutex::default(),
             login_queue: LoginQueue::default(),
             target_connections: Places::new(of_user.into(), of_all.into()),
             target_failures: TargetFailures::default(),
