@@ -24,7 +24,7 @@ use crate::out;
 use crate::signals::{self, Stop};
 use crate::worker;
 
-/// What a command brings that executes a run itself.
+/// The settings of a command that executes a run itself.
 #[derive(Debug)]
 pub struct Setup {
     pub worker: WorkerSettings,
@@ -35,7 +35,7 @@ pub struct Setup {
 
 /// This process, ready to execute runs.
 #[derive(Debug)]
-pub struct Here<'a> {
+pub struct InProcess<'a> {
     /// Cancelled by the first signal (gracefully) and the second one (now).
     pub stop: Stop,
     databases: &'a Databases,
@@ -44,7 +44,7 @@ pub struct Here<'a> {
     settings: WorkerSettings,
 }
 
-impl<'a> Here<'a> {
+impl<'a> InProcess<'a> {
     /// Opens the databases for `work`, which may put runs on a queue of this process and execute them. Closes the
     /// databases however it ends.
     ///
@@ -53,7 +53,7 @@ impl<'a> Here<'a> {
     pub async fn during<T>(
         setup: Setup,
         mut options: TelemetryOptions,
-        work: impl AsyncFnOnce(&Here<'_>) -> anyhow::Result<T>,
+        work: impl AsyncFnOnce(&InProcess<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         options.data_dir = Some(setup.database.data_dir());
         let mut telemetry = telemetry::init(&setup.telemetry, options)?;
@@ -62,9 +62,9 @@ impl<'a> Here<'a> {
         let stop = signals::listen()?;
         let connections = worker::connections(&setup.worker);
         Databases::during(place, &setup.database, Part::Command, connections, async |databases| {
-            let here = Here::prepare(databases, (setup.worker, setup.secret_keys), stop, &mut telemetry).await;
-            let ended = match here {
-                Ok(here) => work(&here).await,
+            let process = InProcess::prepare(databases, (setup.worker, setup.secret_keys), stop, &mut telemetry).await;
+            let ended = match process {
+                Ok(process) => work(&process).await,
                 Err(error) => Err(error),
             };
             telemetry.shutdown().await;
@@ -169,8 +169,8 @@ async fn keep(upload: &Upload, tx: &mut PgConnection, keys: &KeyRing) -> anyhow:
 
 /// Relative paths of the config start where the person is.
 fn options() -> anyhow::Result<Value> {
-    let here = std::env::current_dir().context("could not find the working folder")?;
-    Ok(json!({ OPTION_BASE: here }))
+    let folder = std::env::current_dir().context("could not find the working folder")?;
+    Ok(json!({ OPTION_BASE: folder }))
 }
 
 /// Who is at the terminal, as the system knows them.
