@@ -52,12 +52,12 @@ use uuid::Uuid;
 use crate::checks::Checks;
 use crate::connections::Terms;
 use crate::events::Events;
+use crate::keyed_limit::KeyedLimit;
 use crate::keyed_mutex::KeyedMutex;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::oidc::provider::Provider;
 use crate::oidc::settings::OidcSettingsError;
-use crate::places::Places;
 use crate::settings::ApiSettings;
 use crate::target_failures::TargetFailures;
 use crate::tls::{Tls, TlsError};
@@ -88,7 +88,7 @@ pub struct AppState {
     /// Requests of each API token.
     pub(crate) token_limits: TokenLimits,
     /// Connections to targets, counted by user.
-    pub(crate) target_connections: Places<Uuid>,
+    pub(crate) target_connections: KeyedLimit<Uuid>,
     /// Failed connections to targets, counted by user.
     pub(crate) target_failures: TargetFailures,
     /// Certificate and key of the listener; `None` for plain HTTP.
@@ -138,7 +138,7 @@ impl AppState {
             checks: Checks::default(),
             login_mutex: KeyedMutex::default(),
             login_queue: LoginQueue::default(),
-            target_connections: Places::new(of_user.into(), of_all.into()),
+            target_connections: KeyedLimit::new(of_user.into(), of_all.into()),
             target_failures: TargetFailures::default(),
             tls,
             oidc: oidc.map(Arc::new),
