@@ -10,7 +10,7 @@
 //! - [`sql`]: the statements that drop repeated and known rows in the target
 //! - [`backfill`]: the hashes of rows that were in a table before elt
 
-pub mod backfill;
+pub(super) mod backfill;
 pub mod collision_check;
 pub mod hash_set;
 pub mod row_hash;

@@ -17,7 +17,7 @@
 
 pub mod refusal;
 pub mod refused;
-pub mod refused_search;
+pub(super) mod refused_search;
 pub mod reject;
-pub mod rejected_rows;
+pub(super) mod rejected_rows;
 pub mod replay;
