@@ -1,4 +1,5 @@
-//! Flags and environment of a process. Together with the `settings.rs` of `api` and `worker`, the only readers of the environment.
+//! Flags and environment of a process. Together with the `settings.rs` of the other crates,
+//! the only readers of the environment.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -163,11 +164,6 @@ pub fn variables_of_the_driver() -> Vec<&'static str> {
     NAMES.into_iter().filter(|name| std::env::var_os(name).is_some()).collect()
 }
 
-/// Where programs are looked for.
-pub(crate) fn search_path() -> Option<OsString> {
-    std::env::var_os("PATH")
-}
-
 /// Whether a variable is set and holds nothing but white space.
 pub fn is_empty_variable(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())
@@ -176,13 +172,6 @@ pub fn is_empty_variable(name: &str) -> bool {
 /// The path in `NAME_FILE`, for the secret setting `NAME`.
 pub fn file_of(name: &str) -> Option<PathBuf> {
     std::env::var_os(format!("{name}_FILE")).map(PathBuf::from)
-}
-
-/// What the private PostgreSQL gets of this process's environment. It runs as another account when elt runs as root,
-/// and an account can read the environment of its own processes: elt's keys and passwords must not be in it.
-pub(crate) fn environment_of_servers() -> impl Iterator<Item = (&'static str, OsString)> {
-    const NAMES: [&str; 4] = ["PATH", "HOME", "LD_LIBRARY_PATH", "TZDIR"];
-    NAMES.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
 /// A clap value parser for secrets.

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod advisories;
 mod api_pages;
 mod api_patience;
 mod api_sources;
@@ -48,6 +49,7 @@ mod repeated_runs;
 mod roles;
 mod run_attempts;
 mod schedules;
+mod sealing;
 mod second_factors;
 mod secrets;
 mod sessions;

@@ -19,7 +19,7 @@ mod document;
 mod effort;
 mod error;
 mod json_schema;
-mod keys;
+pub(crate) mod keys;
 mod load;
 mod mask;
 mod moment;

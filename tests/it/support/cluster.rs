@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use elt_shared::local::Cluster;
+use elt_cluster::Cluster;
 use sqlx::{Connection, PgConnection};
 
 /// Starts the cluster and says how a superuser connects to it.

@@ -26,8 +26,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use elt_shared::backoff::{doubled, jittered};
 use elt_shared::config::RetryConfig;
-use elt_shared::queue::jittered;
 use elt_shared::redaction;
 use elt_shared::runs::Outcome;
 use elt_shared::store::runs::{End, Run};
@@ -217,8 +217,7 @@ fn too_long() -> End {
 
 /// The pause before the next attempt. It doubles with every attempt, up to the config's bound.
 fn backoff(retry: &RetryConfig, attempt: i32) -> Duration {
-    let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(16);
-    jittered(retry.initial.saturating_mul(1 << doublings).min(retry.max))
+    jittered(doubled(retry.initial, retry.max, u32::try_from(attempt).unwrap_or(1)))
 }
 
 /// An error and its sources in one line, secrets hidden.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elt_shared::queue::jittered;
+use elt_shared::backoff::jittered;
 use elt_shared::queue::pulse::HeldRun;
 use elt_shared::redaction;
 use elt_shared::store::runs::{self, End, Run};
