@@ -3,9 +3,9 @@
 //! # Layout
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
 //! - [`end`]: the end of a run, and the one function that writes it
-//! - [`list`]: what people look at
+//! - [`mod@list`]: what people look at
 //! - [`stop`]: stopping and retrying on request
-//! - [`rescue`]: what the sweeper does for runs nobody takes care of
+//! - [`mod@rescue`]: what the sweeper does for runs nobody takes care of
 //! - [`unknown`]: runs that may have loaded, because the answer to their COMMIT was lost
 
 mod attempt;

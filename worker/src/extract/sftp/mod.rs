@@ -8,7 +8,7 @@
 //! - [`names`]: names that are not UTF-8
 //! - [`listing`]: what is there
 //! - [`download`]: one file, pipelined, resumed, and checked against change
-//! - [`after_load`]: moving and deleting what was loaded
+//! - [`mod@after_load`]: moving and deleting what was loaded
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
@@ -126,7 +126,7 @@ pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: 
     after_load_within(sources, files, context, &limits).await
 }
 
-/// [`after_load`] with other limits.
+/// [`after_load()`] with other limits.
 pub async fn after_load_within(
     sources: &[SourceConfig],
     files: &[InputFile],

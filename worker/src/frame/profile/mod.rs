@@ -4,7 +4,7 @@
 //! the first cell that rules it out: the answer to "why is this column text?".
 //!
 //! # Layout
-//! - [`column`]: what is known about one column
+//! - [`mod@column`]: what is known about one column
 //! - [`types`]: sets of types, and which cell could be which
 //! - this file: files in parallel, merged in their order
 

@@ -3,9 +3,9 @@
 //!
 //! # Layout
 //! - [`read`]: the reading thread: bytes become batches
-//! - [`convert`]: the converting thread: cells become typed values
+//! - [`mod@convert`]: the converting thread: cells become typed values
 //! - [`combine`]: rows of the combined CSV
-//! - [`write`]: the writing thread: typed values become bytes
+//! - [`mod@write`]: the writing thread: typed values become bytes
 //! - [`reject`]: rows that break the contract
 //! - [`doubt`]: rows that may repeat others
 
