@@ -8,7 +8,7 @@
 //! - [`names`]: names that are not UTF-8
 //! - [`listing`]: the files on the server
 //! - [`download`]: one file, pipelined, resumed, and checked against change
-//! - [`after_load`]: moving and deleting what was loaded
+//! - [`mod@after_load`]: moving and deleting what was loaded
 //! - [`limits`]: limits in time and size
 //! - [`error`]: the errors of a source, as sentences
 
@@ -128,7 +128,7 @@ pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: 
     after_load_within(sources, files, context, &limits).await
 }
 
-/// [`after_load`] with other limits, for tests.
+/// [`after_load()`] with other limits, for tests.
 pub async fn after_load_within(
     sources: &[SourceConfig],
     files: &[InputFile],

@@ -4,7 +4,7 @@
 //! the first cell that rules it out. That cell is the answer to "why is this column text?".
 //!
 //! # Layout
-//! - [`column`]: the profile of one column
+//! - [`mod@column`]: the profile of one column
 //! - [`types`]: sets of types, and the types that a cell could be
 //! - this file: files in parallel, merged in their order
 

@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - [`read`]: the reading thread: bytes become batches of cells
-//! - [`convert`]: the converting thread: cells become typed values, and rows of the combined CSV
+//! - [`mod@convert`]: the converting thread: cells become typed values, and rows of the combined CSV
 //! - [`encode`]: the encoding thread: typed values become bytes, and each row is counted
 //! - [`writer`]: the bytes go to the server
 //! - [`binary`], [`numeric`]: values in the format of PostgreSQL's binary COPY
