@@ -173,8 +173,13 @@ async fn no_secret_is_kept_anywhere_but_in_the_config() {
     for table in tables {
         let table = table["name"].as_str().expect("a name");
         let hidden = "to_jsonb(t) - 'yaml_content' - 'content_key'";
-        let found =
-            app.control(&format!("select {hidden} as row from {table} t where ({hidden})::text like '%canary%'")).await;
+        // Only values are searched, because a column may be named for its canary.
+        let found = app
+            .control(&format!(
+                "select {hidden} as row from {table} t
+                 where exists (select from jsonb_each_text({hidden}) one where one.value like '%canary%')"
+            ))
+            .await;
         assert_eq!(found, Vec::<Value>::new(), "{table}");
     }
     for table in app
