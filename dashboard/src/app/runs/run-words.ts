@@ -1,7 +1,11 @@
-import { Run } from '../core/api/models';
+import { Run, RunKind, RunState, Trigger } from '../core/api/models';
 import { plural } from '../core/format';
 
-const KINDS: Record<string, string> = {
+/** A state of a run as it is shown, which says more than the state alone. */
+export type ShownState =
+  RunState | 'waiting' | 'stopping' | 'with_warnings' | 'nothing_loaded' | 'nothing_usable';
+
+const KINDS: Record<RunKind, string> = {
   run: 'Run',
   plan: 'Plan',
   check: 'Check',
@@ -10,33 +14,33 @@ const KINDS: Record<string, string> = {
   undo: 'Undo',
 };
 
-const TRIGGERS: Record<string, string> = {
+const TRIGGERS: Record<Trigger, string> = {
   manual: 'Manual',
   schedule: 'Schedule',
   file_change: 'Changed source',
   retry: 'Retry',
 };
 
-export function kindWord(kind: string): string {
-  return KINDS[kind] ?? kind;
+export function kindWord(kind: RunKind): string {
+  return KINDS[kind];
 }
 
-export function triggerWord(trigger: string): string {
-  return TRIGGERS[trigger] ?? trigger;
+export function triggerWord(trigger: Trigger): string {
+  return TRIGGERS[trigger];
 }
 
 /** Kinds of run that add rows to the table or remove rows from it. */
-const LOADING = new Set(['run', 'replay', 'undo']);
+const LOADING = new Set<RunKind>(['run', 'replay', 'undo']);
 
 /** The state as it is shown: refined by the outcome of a run that succeeded, and by what a queued run waits for. */
-export function shownState(run: Run, now: number = Date.now()): string {
+export function shownState(run: Run, now: number = Date.now()): ShownState {
   if (run.state === 'succeeded') return shownOutcome(run);
   if (run.state === 'running' && run.stop_requested_at) return 'stopping';
   const later = run.not_before ? Date.parse(run.not_before) > now : false;
   return run.state === 'queued' && (later || run.waits_for) ? 'waiting' : run.state;
 }
 
-function shownOutcome(run: Run): string {
+function shownOutcome(run: Run): ShownState {
   switch (run.outcome) {
     case 'with_warnings':
       return 'with_warnings';
