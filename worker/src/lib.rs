@@ -39,7 +39,7 @@ pub use elt_shared::json_path;
 
 use std::time::Duration;
 
-use elt_shared::queue::jittered;
+use elt_shared::backoff::jittered;
 use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;
 use sqlx::PgPool;

@@ -14,8 +14,9 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::HEARTBEAT;
 use super::wakes::Wakes;
-use super::{HEARTBEAT, jittered};
+use crate::backoff::jittered;
 use crate::store::runs::{self, LEASE, Renewed};
 
 /// A beat that takes longer has lost its connection: the network may swallow packets without saying so.

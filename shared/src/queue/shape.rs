@@ -15,9 +15,10 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::LOOK;
 use super::pulse::Pulse;
 use super::wakes::Wakes;
-use super::{LOOK, jittered};
+use crate::backoff::jittered;
 use crate::job::ExecuteRun;
 
 /// Tickets one queue worker works on at the same time.

@@ -7,7 +7,7 @@ use sqlx::{FromRow, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::jittered;
+use crate::backoff::jittered;
 use crate::job::ExecuteRun;
 use crate::store::runs::{self, LostRun};
 use crate::store::{run_totals, schedules};

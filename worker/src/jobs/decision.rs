@@ -26,8 +26,9 @@
 use std::error::Error;
 use std::time::Duration;
 
+use elt_shared::backoff::{doubled, jittered};
 use elt_shared::config::RetryConfig;
-use elt_shared::queue::jittered;
+use elt_shared::redaction;
 use elt_shared::runs::Outcome;
 use elt_shared::store::runs::{End, Run};
 use uuid::Uuid;
@@ -202,7 +203,8 @@ impl Failure {
 }
 
 fn failed(error: &PipelineError) -> End {
-    End::Failed { code: error.code().to_owned(), error: sentence(error), next_step: error.next_step() }
+    let next_step = redaction::hide(&error.next_step()).into_owned();
+    End::Failed { code: error.code().to_owned(), error: sentence(error), next_step }
 }
 
 fn too_long() -> End {
@@ -215,18 +217,18 @@ fn too_long() -> End {
 
 /// The pause before the next attempt. It doubles with every attempt, up to the config's bound.
 fn backoff(retry: &RetryConfig, attempt: i32) -> Duration {
-    let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(16);
-    jittered(retry.initial.saturating_mul(1 << doublings).min(retry.max))
+    jittered(doubled(retry.initial, retry.max, u32::try_from(attempt).unwrap_or(1)))
 }
 
-/// An error and its sources in one line.
+/// An error and its sources in one line, secrets hidden.
 fn sentence(error: &dyn Error) -> String {
     let sources = std::iter::successors(error.source(), |source: &&dyn Error| (*source).source());
-    sources.fold(error.to_string(), |said, source| {
+    let said = sources.fold(error.to_string(), |said, source| {
         let more = source.to_string();
         // Some libraries repeat their source in their own words.
         if said.contains(&more) { said } else { format!("{said}: {more}") }
-    })
+    });
+    redaction::hide(&said).into_owned()
 }
 
 fn panic_message(panicked: tokio::task::JoinError) -> String {

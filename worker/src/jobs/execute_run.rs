@@ -10,6 +10,7 @@ use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
 use elt_shared::queue::pulse::HeldRun;
 use elt_shared::queue::shape::Undelivered;
+use elt_shared::redaction;
 use elt_shared::runs::RunKind;
 use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;
@@ -135,7 +136,8 @@ async fn show(shell: &Shell, run: &Run, progress: &Progress) {
     loop {
         sleep(PROGRESS).await;
         let snapshot = progress.snapshot();
-        let (stage, value) = (snapshot.stage, serde_json::to_value(&snapshot).unwrap_or_default());
+        let (stage, mut value) = (snapshot.stage, serde_json::to_value(&snapshot).unwrap_or_default());
+        redaction::hide_in(&mut value);
         let counts = counts(&snapshot);
         if shown.as_ref() == Some(&counts) {
             continue;

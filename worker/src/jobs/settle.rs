@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use elt_shared::queue::jittered;
+use elt_shared::backoff::jittered;
 use elt_shared::queue::pulse::HeldRun;
+use elt_shared::redaction;
 use elt_shared::store::runs::{self, End, Run};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
@@ -46,7 +47,7 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
         }
         Decision::Finished(end) => {
             note_how_far(&mut tx, run, at).await?;
-            runs::finish(&mut tx, id, epoch, end, at.partial_report().as_ref()).await?
+            runs::finish(&mut tx, id, epoch, end, at.partial_report().map(without_secrets).as_ref()).await?
         }
         Decision::AskTarget { if_not_loaded, left, .. } => {
             note_how_far(&mut tx, run, at).await?;
@@ -62,21 +63,27 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
     Ok(written)
 }
 
-/// The report as it is stored. The rows are committed, so a report that cannot be stored must not fail the run: the
+/// The report as it is stored, secrets hidden. The rows are committed, so a report that cannot be stored must not fail the run: the
 /// counts and a warning are stored in its place.
 fn as_json(report: &RunReport) -> Value {
-    serde_json::to_value(report).unwrap_or_else(|error| {
+    let stored = serde_json::to_value(report).unwrap_or_else(|error| {
         tracing::error!(%error, "the run's report could not be stored");
         let (read, inserted, rejected) = (report.rows_read, report.rows_inserted, report.rows_quarantined);
         let warnings = ["the details of this run could not be stored; please report this as a bug in elt"];
         json!({ "rows_read": read, "rows_inserted": inserted, "rows_quarantined": rejected, "warnings": warnings })
-    })
+    });
+    without_secrets(stored)
+}
+
+fn without_secrets(mut value: Value) -> Value {
+    redaction::hide_in(&mut value);
+    value
 }
 
 /// Notes how far the attempt came. One that only asked goes nowhere.
 async fn note_how_far(db: &mut PgConnection, run: &Run, at: &Snapshot) -> sqlx::Result<()> {
     if !run.is_unknown() {
-        let far = serde_json::to_value(at).unwrap_or_default();
+        let far = without_secrets(serde_json::to_value(at).unwrap_or_default());
         runs::note_progress(db, run.id, run.epoch, at.stage, &far).await?;
     }
     Ok(())

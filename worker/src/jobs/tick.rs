@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use elt_shared::redaction;
 use elt_shared::runs::Trigger;
 use elt_shared::store::runs;
 use elt_shared::store::schedules::{self, Decision, DueTick, Schedule, ScheduleState, TICK_LEASE};
@@ -260,7 +261,8 @@ fn interval(shell: &Shell, schedule: &Schedule) -> TimeDelta {
 }
 
 fn describe(shell: &Shell, error: &PipelineError) -> String {
-    format!("on worker {} ({}): {error}", shell.host, shell.id)
+    let described = format!("on worker {} ({}): {error}", shell.host, shell.id);
+    redaction::hide(&described).into_owned()
 }
 
 /// Says that the sources cannot be looked at, or can again, once and not at every tick.
