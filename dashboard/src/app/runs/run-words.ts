@@ -5,7 +5,8 @@ import { plural } from '../core/format';
 export type ShownState =
   RunState | 'waiting' | 'stopping' | 'with_warnings' | 'nothing_loaded' | 'nothing_usable';
 
-const KINDS: Record<RunKind, string> = {
+// A tab that is older than the server may meet kinds and triggers that it does not know.
+const KINDS: Record<RunKind, string> & Record<string, string | undefined> = {
   run: 'Run',
   plan: 'Plan',
   check: 'Check',
@@ -14,19 +15,19 @@ const KINDS: Record<RunKind, string> = {
   undo: 'Undo',
 };
 
-const TRIGGERS: Record<Trigger, string> = {
+const TRIGGERS: Record<Trigger, string> & Record<string, string | undefined> = {
   manual: 'Manual',
   schedule: 'Schedule',
   file_change: 'Changed source',
   retry: 'Retry',
 };
 
-export function kindWord(kind: RunKind): string {
-  return KINDS[kind];
+export function kindWord(kind: string): string {
+  return KINDS[kind] ?? kind;
 }
 
-export function triggerWord(trigger: Trigger): string {
-  return TRIGGERS[trigger];
+export function triggerWord(trigger: string): string {
+  return TRIGGERS[trigger] ?? trigger;
 }
 
 /** Kinds of run that add rows to the table or remove rows from it. */
