@@ -24,6 +24,8 @@ export type { ScheduleState } from './generated/models/schedule-state';
 export type { Stage } from './generated/models/stage';
 export type { Trigger } from './generated/models/trigger';
 export type { MaskedConfig } from './generated/models/masked-config';
+export type { PutSecret } from './generated/models/put-secret';
+export type { SecretView } from './generated/models/secret-view';
 export type { StartKind } from './generated/models/start-kind';
 export type { Timing } from './generated/models/timing';
 export type { Unwanted } from './generated/models/unwanted';
