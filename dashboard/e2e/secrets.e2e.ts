@@ -50,6 +50,8 @@ test('a secret is stored, granted, changed and deleted, and its value is never s
   await dialog.getByLabel('Name', { exact: true }).fill('shop.password');
   await expect(dialog.getByRole('alert')).toContainText('A secret with this name exists');
   await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await expect(dialog).toBeHidden();
+  await expect(page.getByText('undefined')).toHaveCount(0);
 
   await row.getByRole('button', { name: 'Change shop.password' }).click();
   await expect(dialog.getByLabel('New value')).toHaveValue('');

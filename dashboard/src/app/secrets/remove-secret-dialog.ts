@@ -19,7 +19,7 @@ import { ProblemView } from '../shared/problem-view';
           <app-problem [problem]="problem" />
         } @else if (secret.used_by.length > 0) {
           <p>These pipelines use this secret. Their next runs fail without it:</p>
-          <ul class="dots">
+          <ul>
             @for (pipeline of secret.used_by; track pipeline) {
               <li>{{ pipeline }}</li>
             }
@@ -35,6 +35,12 @@ import { ProblemView } from '../shared/problem-view';
         {{ isUsed() ? 'Delete anyway' : 'Delete it' }}
       </button>
     </mat-dialog-actions>
+  `,
+  styles: `
+    ul {
+      padding-left: 18px;
+      list-style: disc;
+    }
   `,
   imports: [MatDialogModule, ProblemView],
   changeDetection: ChangeDetectionStrategy.OnPush,

@@ -71,10 +71,14 @@ export class Secrets {
 
   private open(secret: SecretView | undefined, done: (stored: SecretView) => void): void {
     this.dialog
-      .open<SecretDialog, SecretView | undefined, SecretView>(SecretDialog, { data: secret, width: '520px' })
+      .open<SecretDialog, SecretView | undefined, SecretView | ''>(SecretDialog, {
+        data: secret,
+        width: '520px',
+      })
       .afterClosed()
       .subscribe((stored) => {
-        if (stored !== undefined) done(stored);
+        // A dialog that was cancelled has no result, or an empty text.
+        if (stored) done(stored);
       });
   }
 }
