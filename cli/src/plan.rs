@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use elt_shared::runs::RunKind;
+use elt_shared::runs::{RunKind, RunReport};
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
-use elt_worker::report::RunReport;
 use elt_worker::settings::WorkerSettings;
 use tracing::Instrument;
 

@@ -74,7 +74,8 @@ async fn a_database_that_publishes_every_table_is_merged_replaced_and_undone() {
     let report = loader.execute(&context).await.unwrap_or_else(|error| panic!("{}", told(&error)));
     assert_eq!(report.rows_inserted, 1);
     let undo = loader.create("undo", &yaml, json!({}), Some(context.run.id)).await;
-    let begun = elt_shared::store::runs::begin(&loader.control, undo.id, "tests").await.expect("asked").expect("there");
+    let begun =
+        elt_shared::runs::lifecycle::begin(&loader.control, undo.id, "tests").await.expect("asked").expect("there");
     let undone = loader.execute(&loader.context(begun, &yaml)).await.unwrap_or_else(|error| panic!("{}", told(&error)));
     assert_eq!((undone.rows_deleted, loader.count("appended").await), (1, 0));
 }

@@ -12,7 +12,6 @@
 //! - [`frame`]: bytes become batches of cells
 //! - [`contract`]: cells become typed rows, or quarantined ones
 //! - [`load`]: rows become rows of the target table, exactly once
-//! - [`report`]: what a run did, as people read it
 //! - [`progress`]: how far a run is
 //! - [`error`]: why a run failed
 
@@ -23,8 +22,6 @@ pub mod frame;
 pub mod load;
 pub mod pipeline;
 pub mod progress;
-pub mod rejections;
-pub mod report;
 pub mod roots;
 pub mod settings;
 
@@ -40,6 +37,7 @@ pub use elt_shared::json_path;
 use std::time::Duration;
 
 use elt_shared::backoff::jittered;
+use elt_shared::runs::lifecycle;
 use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;
 use sqlx::PgPool;
@@ -158,9 +156,9 @@ async fn stop_when_asked(db: &PgPool, run: &Run, stop: &CancellationToken) {
     let pass_on = async || {
         let mut tx = db.begin().await?;
         if let Some(schedule) = run.schedule_id {
-            schedules::stop(&mut tx, schedule, "stopped at the terminal").await?;
+            elt_shared::schedules::stop(&mut tx, schedule, "stopped at the terminal").await?;
         }
-        runs::request_stop(&mut tx, run.id).await?;
+        lifecycle::request_stop(&mut tx, run.id).await?;
         tx.commit().await
     };
     while let Err(error) = pass_on().await {

@@ -1,13 +1,13 @@
 //! The type of one column, and why: inferred, declared by a schema, given by the table, or wider than that.
 
 use elt_shared::config::{ColumnContract, ColumnType};
+use elt_shared::runs::report::DecidingCell;
 
 use super::known::{Known, KnownColumn};
 use super::widen::{self, holds, kindred};
 use super::{SqlType, Typing};
 use crate::error::{PipelineError, Result};
 use crate::frame::profile::{ColumnProfile, Evidence};
-use crate::report::DecidingCell;
 
 /// The type of a column, and why.
 #[derive(Debug, Clone)]

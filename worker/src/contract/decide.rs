@@ -1,6 +1,7 @@
 //! A layout from the files' profile, the schema and the existing table: which columns are loaded, as what, and why.
 
 use elt_shared::config::{ColumnContract, LoadMode, OnExtraColumn, PipelineConfig};
+use elt_shared::runs::report::{ColumnReport, Drift};
 
 use super::cells::Canonical;
 use super::choose::{Choice, Chooser};
@@ -13,7 +14,6 @@ use super::widen;
 use crate::error::{PipelineError, Result};
 use crate::frame::names::shortened;
 use crate::frame::profile::{ColumnProfile, Expectation, Profile};
-use crate::report::{ColumnReport, Drift};
 
 /// PostgreSQL's limit, less the three columns every table of ours has.
 const MAX_COLUMNS: usize = 1_600 - 3;

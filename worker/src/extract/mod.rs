@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use elt_shared::config::{AfterLoad, CsvOptions, PipelineConfig, SourceConfig};
+pub use elt_shared::runs::report::{LeftOut, LeftOutKind};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -202,27 +203,6 @@ impl From<&std::fs::Metadata> for Stamp {
             inode: meta.ino(),
         }
     }
-}
-
-/// A file that is not loaded, and why: for the log and the receipt.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct LeftOut {
-    /// What people see.
-    pub name: String,
-    /// `skipped` (another suffix, still being written) or `failed` (unreadable).
-    pub kind: LeftOutKind,
-    /// A sentence.
-    pub reason: String,
-}
-
-/// Whether a left-out file is worth a warning or an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LeftOutKind {
-    /// Not for us.
-    Skipped,
-    /// Ours, but unreadable.
-    Failed,
 }
 
 /// All sources, as files.

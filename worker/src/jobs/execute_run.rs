@@ -10,9 +10,9 @@ use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
 use elt_shared::queue::pulse::HeldRun;
 use elt_shared::queue::shape::Undelivered;
-use elt_shared::redaction;
-use elt_shared::runs::RunKind;
-use elt_shared::store::runs::{self, Run};
+use elt_shared::runs::report::RunReport;
+use elt_shared::runs::{RunKind, RunProgress, lifecycle};
+use elt_shared::store::runs::Run;
 use elt_shared::store::schedules;
 use elt_shared::telemetry;
 use tokio::sync::OwnedSemaphorePermit;
@@ -26,8 +26,7 @@ use super::settle::settle;
 use crate::error::Result;
 use crate::load::HashMemory;
 use crate::pipeline::{self, RunContext};
-use crate::progress::{Progress, Snapshot};
-use crate::report::RunReport;
+use crate::progress::Progress;
 use crate::shell::Shell;
 use crate::thread::on_own_thread;
 use crate::{extract, places};
@@ -45,7 +44,7 @@ pub(crate) async fn execute(shell: Shell, ticket: ExecuteRun) -> Result<(), Unde
         return Err(Undelivered::Stopping);
     }
     let began = Instant::now();
-    let Some(run) = runs::begin(&shell.db, ticket.run_id, &shell.id).await? else {
+    let Some(run) = lifecycle::begin(&shell.db, ticket.run_id, &shell.id).await? else {
         tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing");
         return Ok(());
     };
@@ -130,19 +129,17 @@ async fn cause(shell: &Shell, held: &HeldRun) -> Cause {
 
 /// Writes how far the run is until it is not ours any more. What cannot be written now is written next time.
 async fn show(shell: &Shell, run: &Run, progress: &Progress) {
-    let counts = |at: &Snapshot| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
+    let counts = |at: &RunProgress| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
     // An attempt that only asks its target goes nowhere: what is shown is how far the one before it came.
-    let mut shown = run.is_unknown().then(|| counts(&progress.snapshot()));
+    let mut shown = run.is_unknown().then(|| counts(&progress.snapshot().progress));
     loop {
         sleep(PROGRESS).await;
-        let snapshot = progress.snapshot();
-        let (stage, mut value) = (snapshot.stage, serde_json::to_value(&snapshot).unwrap_or_default());
-        redaction::hide_in(&mut value);
-        let counts = counts(&snapshot);
+        let at = progress.snapshot().progress;
+        let counts = counts(&at);
         if shown.as_ref() == Some(&counts) {
             continue;
         }
-        match timeout(PROGRESS, runs::note_progress(&shell.db, run.id, run.epoch, stage, &value)).await {
+        match timeout(PROGRESS, lifecycle::note_progress(&shell.db, run.id, run.epoch, &at)).await {
             Ok(Ok(true)) => shown = Some(counts),
             Ok(Ok(false)) => return,
             Ok(Err(_)) | Err(_) => {}

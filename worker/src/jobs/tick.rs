@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::redaction;
-use elt_shared::runs::Trigger;
+use elt_shared::runs::timing::TICK_LEASE;
+use elt_shared::runs::{Trigger, lifecycle};
+use elt_shared::schedules::stop_runs;
 use elt_shared::store::runs;
-use elt_shared::store::schedules::{self, Decision, DueTick, Schedule, ScheduleState, TICK_LEASE};
+use elt_shared::store::schedules::{self, Decision, DueTick, Schedule, ScheduleState};
 use elt_shared::trigger;
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
@@ -113,7 +115,7 @@ async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) ->
     match schedule.state {
         ScheduleState::Stopping => still_stopping(&mut tx, schedule).await?,
         ScheduleState::Waiting if due.is_over() => {
-            runs::stop_of_schedule(&mut tx, schedule.id).await?;
+            lifecycle::stop_of_schedule(&mut tx, schedule.id).await?;
             tracing::warn!("the window of {} was over before any worker saw it open", schedule.name);
             schedules::end(
                 &mut tx,
@@ -124,9 +126,8 @@ async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) ->
             .await?;
         }
         _ if due.is_over() => {
-            let running = runs::stop_of_schedule(&mut tx, schedule.id).await?;
             tracing::info!("the window of {} is over", schedule.name);
-            schedules::end(&mut tx, schedule.id, schedules::stopped_unless(running), "end_time").await?;
+            stop_runs(&mut tx, schedule.id, "end_time").await?;
         }
         _ => go_on(&mut tx, shell, due, look).await?,
     }
@@ -135,8 +136,8 @@ async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) ->
 
 async fn still_stopping(db: &mut PgConnection, schedule: &Schedule) -> sqlx::Result<()> {
     let reason = schedule.reason.as_deref().unwrap_or("stopped");
-    let running = runs::stop_of_schedule(db, schedule.id).await?;
-    schedules::end(db, schedule.id, schedules::stopped_unless(running), reason).await
+    stop_runs(db, schedule.id, reason).await?;
+    Ok(())
 }
 
 /// The ordinary tick of a schedule whose window is open, or opens.

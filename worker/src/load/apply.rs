@@ -1,6 +1,7 @@
 //! Staged rows meet a table: staged before any lock, then shape, rows and bookkeeping in one short transaction.
 
 use elt_shared::config::{Dedupe as ConfigDedupe, LoadMode};
+use elt_shared::runs::report::RunReport;
 use elt_shared::target::TableRef;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -16,7 +17,6 @@ use super::table::{self, Shaping};
 use super::{Halt, Work, adopt, conversion, merge, pump, replace, replica_identity, staging, triggers};
 use crate::error::PipelineError;
 use crate::frame::combined::CombinedCsv;
-use crate::report::RunReport;
 
 /// Stages the rows and brings them into the table.
 pub async fn staged_rows(session: &mut Session, mut work: Work<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {

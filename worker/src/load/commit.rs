@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use elt_shared::store::runs;
+use elt_shared::runs::lifecycle;
 use elt_shared::target::TableRef;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sqlx::{PgPool, Postgres, Transaction};
@@ -60,7 +60,7 @@ impl Commit {
         let fail = |source| PipelineError::Control { doing: "note that the load is about to commit", source };
         let deadline = Instant::now() + NOTED_WITHIN;
         loop {
-            let noting = runs::note_commit(&self.control, self.attempt.run_id, self.attempt.epoch);
+            let noting = lifecycle::note_commit(&self.control, self.attempt.run_id, self.attempt.epoch);
             match timeout_at(deadline, noting).await {
                 Ok(Ok(true)) => return Ok(()),
                 Ok(Ok(false)) => return Err(PipelineError::Fenced),

@@ -1,6 +1,7 @@
 //! The end of a load: quarantine, receipt and marker join the rows, and the transaction commits.
 
 use elt_shared::config::LoadMode;
+use elt_shared::runs::report::{FileReceipt, RunReport};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 
@@ -13,7 +14,6 @@ use crate::contract::Layout;
 use crate::contract::decide::Change;
 use crate::error::PipelineError;
 use crate::frame::combined::CombinedCsv;
-use crate::report::{FileReceipt, RunReport};
 
 /// Rows a plan shows.
 const SAMPLES: u32 = 20;

@@ -1,6 +1,7 @@
 //! A table this run makes: filled directly by COPY, indexed last, all in the loading transaction.
 
 use elt_shared::config::Dedupe as ConfigDedupe;
+use elt_shared::runs::report::RunReport;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::conclude::{self, Outcome};
@@ -10,7 +11,6 @@ use super::session::{LOADED_AT, ROW_HASH, RUN_ID, Session};
 use super::table::{self, Shaping, column_list};
 use super::{Halt, Work, pump, replica_identity};
 use crate::frame::combined::CombinedCsv;
-use crate::report::RunReport;
 
 /// Makes the table and fills it.
 pub async fn new_table(session: &mut Session, mut work: Work<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elt_shared::runs::report::RunReport;
 use elt_shared::store::runs::Run;
 use elt_shared::target::TableRef;
 use serde_json::value::RawValue;
@@ -16,7 +17,6 @@ use uuid::Uuid;
 use super::bookkeeping::LOADS;
 use super::failure::Failing;
 use crate::error::{PipelineError, Result};
-use crate::report::RunReport;
 
 /// How long a session of an older attempt may take to go away.
 const GONE_WITHIN: Duration = Duration::from_secs(10);

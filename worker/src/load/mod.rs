@@ -75,6 +75,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use elt_shared::config::{Dedupe as ConfigDedupe, LoadConfig, LoadMode, OnBadRow, RejectLimit};
+use elt_shared::runs::report::{Drift, RunReport};
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use tokio_util::sync::CancellationToken;
 
@@ -85,7 +86,6 @@ use crate::extract::InputFile;
 use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::Profile;
 use crate::progress::Progress;
-use crate::report::{Drift, RunReport};
 use commit::Commit;
 use failure::Failing;
 use feed::FeedError;

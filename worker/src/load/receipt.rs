@@ -1,11 +1,11 @@
 //! The receipt: what became of every row of every file. A database constraint checks that it balances.
 
+use elt_shared::runs::report::{FileReceipt, RunReport};
 use elt_shared::target::TableRef;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use super::bookkeeping::FILES;
-use crate::report::{FileReceipt, RunReport};
 
 /// Writes a receipt a file, in the loading transaction.
 pub async fn write(tx: &mut PgConnection, table: &TableRef, run_id: Uuid, files: &[FileReceipt]) -> sqlx::Result<()> {

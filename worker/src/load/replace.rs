@@ -1,6 +1,7 @@
 //! `load.mode: replace`: afterwards the table holds exactly this run's rows. Rows that stay are not touched, so readers
 //! see the old rows until the commit and the new ones after it, and an unchanged source changes nothing.
 
+use elt_shared::runs::report::Drift;
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -8,7 +9,6 @@ use super::session::{ROW_HASH, RUN_ID};
 use super::staging::STAGING;
 use super::{Halt, triggers};
 use crate::error::PipelineError;
-use crate::report::Drift;
 
 /// Deletes the rows that are not staged. `hashed`: rows are recognised by their hash; otherwise all go.
 /// `drift` names the table's columns this run does not fill: a row that stays must have no value there, unless the server

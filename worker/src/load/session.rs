@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use elt_shared::runs::RunKind;
-use elt_shared::store::runs::{self, Claim};
+use elt_shared::runs::lifecycle::{self, Claim};
 use elt_shared::target::{self, AnswerLimits, Existing, TableRef};
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
@@ -134,7 +134,7 @@ impl Session {
     /// # Errors
     /// [`PipelineError::TargetBusy`] while another run has it; [`PipelineError::Fenced`].
     pub async fn claim(&self, context: &RunContext) -> Result<()> {
-        let claim = runs::claim_target(&context.control, context.run.id, context.run.epoch, &self.target_key)
+        let claim = lifecycle::claim_target(&context.control, context.run.id, context.run.epoch, &self.target_key)
             .await
             .map_err(|source| PipelineError::Control { doing: "claim the target table", source })?;
         match claim {

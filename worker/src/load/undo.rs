@@ -1,5 +1,6 @@
 //! Undo: the rows one run inserted are deleted again, with its rows in quarantine, in one transaction.
 
+use elt_shared::runs::report::RunReport;
 use elt_shared::target::TableRef;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
@@ -11,7 +12,6 @@ use super::marker;
 use super::replica_identity;
 use super::session::{RUN_ID, Session};
 use crate::error::{PipelineError, Result};
-use crate::report::RunReport;
 
 /// Deletes what `undone` inserted and marks it undone. Doing it twice changes nothing.
 ///

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use elt_shared::runs::report::{FileReceipt, RunReport};
 use tokio::time::sleep;
 
 use super::{RunContext, folder, output};
 use crate::error::PipelineError;
 use crate::load::session::Session;
 use crate::load::transform;
-use crate::report::{FileReceipt, RunReport};
 
 /// Pauses before the models are tried again after a lost connection.
 const MODEL_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use elt_shared::runs::report::RunReport;
 use elt_shared::store::runs;
 use tokio::time::timeout;
 
@@ -11,7 +12,6 @@ use super::RunContext;
 use crate::error::{PipelineError, Result};
 use crate::load::marker::{self, Begun};
 use crate::load::session::Session;
-use crate::report::RunReport;
 
 /// Longest wait for a target to say whether a run loaded. The target is asked again later.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);

@@ -1,5 +1,7 @@
 //! A check reads the sources and says what would be loaded, as what. It writes nothing.
 
+use elt_shared::runs::report::{FileReceipt, RunReport};
+
 use super::execute::Executing;
 use super::folder::WorkFolder;
 use super::refuse::refuse_failed_source;
@@ -7,7 +9,6 @@ use super::{RunContext, output};
 use crate::contract::decide;
 use crate::error::Result;
 use crate::load::session::Session;
-use crate::report::{FileReceipt, RunReport};
 
 /// Extracts and validates: every file is read, every column gets its type, nothing is written.
 pub async fn check(context: &RunContext) -> Result<RunReport> {

@@ -3,14 +3,16 @@
 
 use std::time::Instant;
 
+use elt_shared::runs::report::RunReport;
+use elt_shared::runs::{ProbeProblem, ProbeReport};
+
 use super::folder::WorkFolder;
 use super::{RunContext, output};
 use crate::error::{PipelineError, Result};
-use crate::extract::probe::{ProbeProblem, ProbeReport, probe};
+use crate::extract::probe;
 use crate::extract::{ExtractContext, YoungFiles};
 use crate::load::session::Session;
 use crate::load::trial;
-use crate::report::RunReport;
 
 /// Tries every source, one after the other, and then the target. What is not usable is in the report, not an error.
 pub async fn test(context: &RunContext) -> Result<RunReport> {
@@ -30,13 +32,13 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
         if context.stop.is_cancelled() {
             return Err(PipelineError::Stopped);
         }
-        report.connections.push(probe(index, source, &extract).await);
+        report.connections.push(probe::probe(index, source, &extract).await);
     }
     report.connections.push(try_target(context).await);
     // A run would fail before it reads anything.
     if let Err(error) = output::check(context, &extract).await {
         let what = "combined CSV".to_owned();
-        report.connections.push(ProbeReport { what, ..ProbeReport::failed(ProbeProblem::from(&error)) });
+        report.connections.push(ProbeReport { what, ..probe::failed(ProbeProblem::from(&error)) });
     }
     for connection in &report.connections {
         match &connection.problem {
@@ -54,7 +56,7 @@ async fn try_target(context: &RunContext) -> ProbeReport {
         Err(error) => ProbeReport {
             what: "target".into(),
             seconds: started.elapsed().as_secs_f64(),
-            ..ProbeReport::failed(ProbeProblem::from(&error))
+            ..probe::failed(ProbeProblem::from(&error))
         },
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use elt_shared::config::{LoadMode, OnBadRow};
+use elt_shared::runs::report::{RunReport, Stages};
 use elt_shared::runs::{Outcome, Stage, Trigger};
 use tracing::{Instrument, info_span};
 
@@ -24,7 +25,6 @@ use crate::load::refused::Refused;
 use crate::load::seen::HashSet;
 use crate::load::session::{Before, Session};
 use crate::load::{self, Loaded, Work, known_rows, rows_at};
-use crate::report::{RunReport, Stages};
 use crate::roots::OutputPlace;
 
 /// A file that keeps changing is read this often before it is left for the next run.

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use elt_shared::config::PipelineConfig;
 use elt_shared::runs::RunKind;
+use elt_shared::runs::report::RunReport;
 use elt_shared::secret::Secret;
 use elt_shared::settings::NetworkSettings;
 use elt_shared::store::runs::Run;
@@ -36,7 +37,6 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Result;
 use crate::load::HashMemory;
 use crate::progress::Progress;
-use crate::report::RunReport;
 use crate::roots::Roots;
 
 /// What a run needs and may touch. Knows neither queue nor HTTP.
@@ -44,7 +44,7 @@ use crate::roots::Roots;
 pub struct RunContext {
     /// The control database.
     pub control: PgPool,
-    /// The run as [`begin`](elt_shared::store::runs::begin) returned it: its epoch fences every write.
+    /// The run as [`begin`](elt_shared::runs::lifecycle::begin) returned it: its epoch fences every write.
     pub run: Run,
     /// What to do, with every reference resolved.
     pub config: PipelineConfig,

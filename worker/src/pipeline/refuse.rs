@@ -1,10 +1,11 @@
 //! Input that a run must not load: files that fail their source, and a replace that is not complete.
 
+use elt_shared::runs::report::RunReport;
+
 use crate::error::{PipelineError, Result};
 use crate::extract::{Extracted, InputFile, LeftOutKind};
 use crate::frame::profile::Profile;
 use crate::frame::read::{FileError, HEADER_NOT_FIRST};
-use crate::report::RunReport;
 
 /// Refuses files that fail their source: one that the config names (or an API's answer) and that cannot be read, one
 /// whose header is not its first line, and one of which every row is rejected.

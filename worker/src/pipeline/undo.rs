@@ -1,5 +1,6 @@
 //! An undo: what one run inserted is deleted, and every pipeline of the table looks at its sources afresh.
 
+use elt_shared::runs::report::RunReport;
 use elt_shared::store::{runs, schedules};
 use uuid::Uuid;
 
@@ -8,7 +9,6 @@ use super::begin::{Beginning, Finished, begin};
 use crate::error::{PipelineError, Result};
 use crate::load::commit::Commit;
 use crate::load::undo;
-use crate::report::RunReport;
 
 /// Undoes the run this one is about.
 pub async fn run(context: &RunContext) -> Result<RunReport> {

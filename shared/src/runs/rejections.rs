@@ -1,6 +1,7 @@
 //! The first rejected rows of a run and the reasons of all of them, small enough to be kept with every report.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Most places that are kept.
 const PLACES: usize = 20;
@@ -10,7 +11,7 @@ const REASONS: usize = 20;
 const LONGEST_REASON: usize = 300;
 
 /// Rows that broke the contract: how many, why, and where the first of them are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Rejections {
     /// All rejected rows, also those that are not listed.
@@ -23,7 +24,7 @@ pub struct Rejections {
 }
 
 /// Number of rows rejected for one reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReasonCount {
     /// Stable code.
     pub code: String,
@@ -34,7 +35,7 @@ pub struct ReasonCount {
 }
 
 /// The place of one rejected row, and the reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RejectedPlace {
     /// File as people see it.
     pub file: String,

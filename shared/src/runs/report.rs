@@ -1,18 +1,22 @@
-//! The run report: what a run read, loaded, changed and left out. Kept with the run and shown to people.
+//! The run report: what a run read, loaded, changed and left out. Workers write it, the database keeps it, and people
+//! see it. Fields are only added, with a default, because reports of earlier releases are read with the same types.
 
-use elt_shared::config::ColumnType;
-use elt_shared::runs::Outcome;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::extract::probe::ProbeReport;
-use crate::extract::{LeftOut, LeftOutKind};
-use crate::rejections::Rejections;
+use super::{Outcome, ProbeReport, Rejections};
+use crate::config::ColumnType;
 
-/// What a run did. Kept in the target beside the rows, and with the run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// The work of a run. Kept in the target beside the rows, and with the run.
+///
+/// A partial report is that of a run that ended without loading anything: it has only `rejected`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct RunReport {
+    /// True for a partial report.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// The outcome of the run. `None` until its last step is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -28,36 +32,36 @@ pub struct RunReport {
     pub rows_quarantined: u64,
     /// Blank lines and lines above the header.
     pub rows_filtered: u64,
-    /// Rows of the table a replace took away.
+    /// Rows that a replace or an undo deleted from the table.
     pub rows_deleted: u64,
-    /// Bytes of all files as they were read.
+    /// Size of all files as they were read, in bytes.
     pub bytes: u64,
-    /// The table, `schema.table`.
+    /// The target table, `schema.table`.
     pub table: String,
-    /// One receipt a file, in the order they were read; the first thousand. The target has all of them.
+    /// The receipts of the first thousand files, in the order they were read. The target has those of all files.
     pub files: Vec<FileReceipt>,
-    /// How many files were read.
+    /// Number of files that were read.
     pub files_total: u64,
-    /// The columns loaded, their types and why.
+    /// The loaded columns, with their types and the reasons for them.
     pub columns: Vec<ColumnReport>,
-    /// What is different from the contract or the table as it was.
+    /// Differences from the contract, or from the table as it was.
     pub drift: Vec<Drift>,
-    /// Statements that changed the table's shape, in order.
+    /// Statements that created or changed the table, in order.
     pub ddl: Vec<String>,
-    /// Seconds each stage took.
+    /// Duration of each stage.
     pub stages: Stages,
-    /// Files that were not read, and why; the first thousand.
+    /// The first thousand files that were not read, and the reasons.
     pub left_out: Vec<LeftOut>,
-    /// How many files were not read.
+    /// Number of files that were not read.
     pub left_out_total: u64,
-    /// Sentences to look at.
+    /// Sentences about what needs attention; the first hundred.
     pub warnings: Vec<String>,
-    /// Models of `transform:` that were made anew, `totals (view)`.
+    /// Models of `transform:` that were rebuilt, `totals (view)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
-    /// Where the combined CSV is.
+    /// Path of the combined CSV; `None` when the run wrote none.
     pub combined_csv: Option<String>,
-    /// A plan's first new rows, as texts in the order of `columns`.
+    /// First new rows of a plan, as texts in the order of `columns`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Vec<Option<String>>>,
     /// The results of a test of the connections: the sources in their order, then the target, then the combined CSV
@@ -75,9 +79,9 @@ pub struct RunReport {
     pub loaded_by: Option<Uuid>,
 }
 
-/// A report lists up to so many files.
+/// Files and left-out files that a report lists at most.
 const LISTED_FILES: usize = 1_000;
-/// A report has up to so many warnings.
+/// Warnings that a report lists at most.
 const LISTED_WARNINGS: usize = 100;
 
 impl RunReport {
@@ -125,15 +129,15 @@ impl RunReport {
     }
 }
 
-/// What became of the rows of one file. It always balances.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The rows of one file. Those read are the sum of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct FileReceipt {
-    /// What people see.
+    /// The file as people see it.
     pub name: String,
-    /// Bytes.
+    /// Size in bytes.
     pub bytes: u64,
-    /// xxh3-128 of its bytes, 32 hexadecimal digits.
+    /// xxh3-128 of its content, as 32 hexadecimal digits.
     pub content_hash: String,
     /// The delimiter it was read with, as it would be written in the config; `None` for JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,72 +164,95 @@ impl FileReceipt {
     }
 }
 
-/// A column of the table, and why it has its type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A file that was not read, and the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeftOut {
+    /// The file as people see it.
+    pub name: String,
+    /// Whether it should have been read.
+    pub kind: LeftOutKind,
+    /// A sentence.
+    pub reason: String,
+}
+
+/// Whether a file that was not read should have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LeftOutKind {
+    /// It is not one of the source's files: another suffix, or still being written.
+    Skipped,
+    /// It is one of the source's files, but could not be read.
+    Failed,
+}
+
+/// A column of the table, and the reason for its type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ColumnReport {
-    /// Name in the table.
+    /// Name of the column in the table.
     pub name: String,
     /// The type as SQL.
     #[serde(rename = "type")]
     pub sql_type: String,
     /// A sentence: `balance is text because orders3.csv:812 has "12 EUR"`.
     pub because: String,
-    /// The cell that decided, when one did.
+    /// The cell that ruled a narrower type out; `None` when no single cell did.
     pub decided_by: Option<DecidingCell>,
-    /// Rows in which it is NULL.
+    /// Number of rows in which it is NULL.
     pub nulls: u64,
 }
 
 /// The cell that ruled a narrower type out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DecidingCell {
     /// File as people see it.
     pub file: String,
-    /// 1-based.
+    /// Line of the file, counted from 1.
     pub line: u64,
-    /// The text, cut.
+    /// The beginning of its text.
     pub value: String,
 }
 
 /// One difference between what came and what was expected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "change")]
 pub enum Drift {
     /// A column the table did not have.
     Added {
-        /// Its name.
+        /// Name of the column.
         column: String,
-        /// Its type.
+        /// Its type, as a config writes it.
         #[serde(rename = "type")]
+        #[schema(value_type = String)]
         column_type: ColumnType,
     },
     /// A column's type got wider.
     Widened {
-        /// Its name.
+        /// Name of the column.
         column: String,
-        /// Before, as SQL.
+        /// The type before, as SQL.
         from: String,
-        /// Now.
+        /// The type now, as a config writes it.
+        #[schema(value_type = String)]
         to: ColumnType,
         /// The cell that did not fit.
         decided_by: Option<DecidingCell>,
     },
     /// A column of the table that no file has.
     Missing {
-        /// Its name.
+        /// Name of the column.
         column: String,
     },
     /// A column of the files that is not loaded.
     LeftOut {
-        /// Its name.
+        /// Name of the column.
         column: String,
-        /// Why: `strict`, `on_extra_column`, `generated`.
+        /// `strict`, `on_extra_column` or `generated`.
         reason: String,
     },
 }
 
-/// Seconds each stage took.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// Duration of each stage, in seconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Stages {
     /// Getting the files.
@@ -239,82 +266,4 @@ pub struct Stages {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::extract::probe::{ProbeProblem, ProbeReport};
-
-    fn left_out(kind: LeftOutKind) -> Vec<LeftOut> {
-        vec![LeftOut { name: "a.csv".into(), kind, reason: "a reason".into() }]
-    }
-
-    fn report(change: impl FnOnce(&mut RunReport)) -> RunReport {
-        let mut report = RunReport::default();
-        change(&mut report);
-        let listed = report.files_total;
-        report.bound();
-        report.files_total = listed;
-        report
-    }
-
-    fn tried(usable: bool) -> ProbeReport {
-        if usable {
-            return ProbeReport::usable("target", String::new(), 0.1);
-        }
-        ProbeReport::failed(ProbeProblem { code: "io".into(), message: "no".into(), next_step: "none".into() })
-    }
-
-    #[test]
-    fn a_run_that_lost_nothing_is_clean() {
-        for clean in [
-            report(|_| ()),
-            report(|new| (new.rows_read, new.rows_inserted) = (3, 3)),
-            report(|again| (again.rows_read, again.rows_duplicate) = (3, 3)),
-            report(|blank| (blank.rows_read, blank.rows_filtered) = (2, 2)),
-            report(|undo| undo.rows_deleted = 3),
-            report(|check| check.rows_read = 3),
-            report(|test| test.connections = vec![tried(true), tried(true)]),
-        ] {
-            assert_eq!(clean.judge(), Outcome::Clean, "{clean:#?}");
-        }
-    }
-
-    #[test]
-    fn a_run_that_lost_something_has_warnings() {
-        for warned in [
-            report(|rows| (rows.rows_read, rows.rows_inserted, rows.rows_quarantined) = (3, 2, 1)),
-            report(|again| (again.rows_read, again.rows_duplicate, again.rows_quarantined) = (3, 2, 1)),
-            report(|one| (one.rows_read, one.rows_inserted, one.left_out) = (3, 3, left_out(LeftOutKind::Failed))),
-            report(|beside| (beside.files_total, beside.left_out) = (1, left_out(LeftOutKind::Skipped))),
-            report(|said| (said.rows_inserted, said.warnings) = (3, vec!["look".into()])),
-            report(|test| test.connections = vec![tried(true), tried(false)]),
-        ] {
-            assert_eq!(warned.judge(), Outcome::WithWarnings, "{warned:#?}");
-        }
-    }
-
-    #[test]
-    fn a_run_of_which_nothing_arrived_says_so() {
-        for nothing in [
-            report(|rows| (rows.rows_read, rows.rows_quarantined) = (3, 3)),
-            report(|rows| (rows.rows_read, rows.rows_quarantined, rows.rows_filtered) = (4, 3, 1)),
-            report(|only| only.left_out = left_out(LeftOutKind::Failed)),
-            report(|folder| folder.left_out = left_out(LeftOutKind::Skipped)),
-            report(|beside| (beside.files_total, beside.left_out) = (1, left_out(LeftOutKind::Failed))),
-            report(|test| test.connections = vec![tried(false), tried(false)]),
-        ] {
-            assert_eq!(nothing.judge(), Outcome::NothingLoaded, "{nothing:#?}");
-        }
-    }
-
-    #[test]
-    fn failed_files_stay_in_a_list_that_is_cut() {
-        let skipped = LeftOut { kind: LeftOutKind::Skipped, ..left_out(LeftOutKind::Failed).remove(0) };
-        let mut files = vec![skipped; LISTED_FILES];
-        files.extend(left_out(LeftOutKind::Failed));
-        let mut report = RunReport { left_out: files, ..RunReport::default() };
-        report.bound();
-        assert_eq!((report.left_out.len(), report.left_out_total), (LISTED_FILES, 1 + LISTED_FILES as u64));
-        assert_eq!(report.left_out[0].kind, LeftOutKind::Failed);
-        assert_eq!(report.judge(), Outcome::NothingLoaded);
-    }
-}
+mod tests;
