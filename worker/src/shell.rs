@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use elt_shared::queue::pulse::Pulse;
-use elt_shared::queue::shape::QueueWorkers;
-use elt_shared::queue::wakes::Wakes;
+use elt_shared::queue::heartbeat::Heartbeat;
+use elt_shared::queue::listener::Listener;
+use elt_shared::queue::workers::QueueWorkers;
 use elt_shared::queue::{retention, sweeper};
 use elt_shared::store::workers::{self, NewWorker};
 use sqlx::PgPool;
@@ -40,9 +40,9 @@ pub(crate) struct Shell {
     /// Configs read before.
     pub configs: KnownConfigs,
     /// Keeps leases alive.
-    pub pulse: Pulse,
-    /// What wakes whom.
-    pub wakes: Wakes,
+    pub heartbeat: Heartbeat,
+    /// Turns notifications of the database into wake-ups.
+    pub listener: Listener,
     /// One permit a run.
     pub slots: Arc<Semaphore>,
     /// The attempts at work, also those whose queue worker died.
@@ -78,8 +78,8 @@ impl Shell {
             id,
             host,
             configs: KnownConfigs::default(),
-            pulse: Pulse::default(),
-            wakes: Wakes::default(),
+            heartbeat: Heartbeat::default(),
+            listener: Listener::default(),
             runs: TaskTracker::new(),
             stopping: stop,
             hand_back: CancellationToken::new(),
@@ -92,8 +92,13 @@ impl Shell {
         let vital = CancellationToken::new();
         let options = self.db.connect_options().as_ref().clone();
         let vitals = TaskTracker::new();
-        vitals.spawn(self.pulse.clone().beat(options.clone(), self.id.clone(), self.wakes.clone(), vital.clone()));
-        vitals.spawn(self.wakes.clone().listen(options, self.settings.queue.clone(), vital.clone()));
+        vitals.spawn(self.heartbeat.clone().beat(
+            options.clone(),
+            self.id.clone(),
+            self.listener.clone(),
+            vital.clone(),
+        ));
+        vitals.spawn(self.listener.clone().listen(options, self.settings.queue.clone(), vital.clone()));
 
         let chores = TaskTracker::new();
         let queue = self.settings.queue.clone();
@@ -134,8 +139,8 @@ impl Shell {
             queue: self.settings.queue.clone(),
             worker_id: self.id.clone(),
             concurrency: self.settings.concurrency.into(),
-            pulse: self.pulse.clone(),
-            wakes: self.wakes.clone(),
+            heartbeat: self.heartbeat.clone(),
+            listener: self.listener.clone(),
         }
     }
 

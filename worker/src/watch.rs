@@ -43,7 +43,7 @@ pub async fn keep_watching(shell: Shell) {
             return;
         }
     };
-    let mut ticks = shell.wakes.ticks();
+    let mut ticks = shell.listener.ticks();
     let mut settling = Settling::default();
     while !shell.stopping.is_cancelled() {
         folders = folders.refresh(&shell).await;

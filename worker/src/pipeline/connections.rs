@@ -9,8 +9,7 @@ use elt_shared::runs::{ProbeProblem, ProbeReport};
 use super::folder::WorkFolder;
 use super::{RunContext, output};
 use crate::error::{PipelineError, Result};
-use crate::extract::probe;
-use crate::extract::{ExtractContext, YoungFiles};
+use crate::extract::{ExtractContext, YoungFiles, probe};
 use crate::load::session::Session;
 use crate::load::trial;
 

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use elt_shared::config::{ApiSource, Pagination};
+use elt_shared::runs::FoundFile;
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
 use reqwest::{StatusCode, Url};
 use tokio_util::sync::CancellationToken;
@@ -39,7 +40,7 @@ pub use self::limits::HttpLimits;
 use self::link::next_link;
 use self::pages::{Next, Pages, Turn};
 use self::request::{Outgoing, shown};
-use super::probe::{FoundFile, Sample};
+use super::probe::Sample;
 use super::{Compression, ExtractContext, Extracted, Format, InputFile};
 use crate::error::{PipelineError, Result as PipelineResult};
 use crate::json_path::JsonPath;

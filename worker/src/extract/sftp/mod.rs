@@ -28,6 +28,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use elt_shared::config::{AfterLoad, SftpSource, SourceConfig};
+use elt_shared::runs::FoundFile;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -36,7 +37,7 @@ use self::limits::MAX_SETTLE;
 pub use self::limits::SftpLimits;
 use self::listing::{RemoteFile, Version};
 use self::remote::Remote;
-use super::probe::{FoundFile, Sample};
+use super::probe::Sample;
 use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, RemoteTask, Stamp};
 use crate::error::{PipelineError, Result as PipelineResult};
 
