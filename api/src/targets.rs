@@ -6,10 +6,12 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use elt_shared::api_token::Scope;
-use elt_shared::config::{Document, NoReferences, Resolve, TargetConfig};
+use elt_shared::config::{Document, TargetConfig};
 use elt_shared::secret::Secret;
-use elt_shared::settings::{NetworkSettings, References};
-use elt_shared::store::configs::ConfigVersion;
+use elt_shared::settings::{AllowedVariables, NetworkSettings};
+use elt_shared::store::configs::{ConfigAuthor, ConfigVersion};
+use elt_shared::store::secrets::{self, ReadError};
+use elt_shared::stored_secret::{Asker, SecretReferences};
 use elt_shared::target::{self, AnswerLimits, Export, Page, PageQuery, TableRef, TargetError, export_csv, read_page};
 use futures::Stream;
 use sqlx::PgConnection;
@@ -27,15 +29,27 @@ const LONGEST_PAGE: Duration = Duration::from_secs(50);
 /// `Retry-After` of a request that found no place, in seconds.
 const PLACE_RETRY: u64 = 5;
 
-/// What a text names as its target. An admin's may refer to what the settings allow; that of an analyst, or of an API
-/// token without the scope `admin`, refers to nothing.
+/// What a text names as its target. For an admin, `${env:NAME}` stands for what the settings allow; for an analyst, or an
+/// API token without the scope `admin`, it is left as it is written. `${secret:NAME}` stands for what is granted to the
+/// pipeline that the text names: an analyst chooses that name and the host, so only secrets that are usable by users.
 ///
 /// # Errors
-/// When there is no target in it.
-pub fn target_of(state: &AppState, caller: &Caller, document: &Document) -> Result<TargetConfig> {
-    let allowed = References::allowed(&state.settings.env_allow);
-    let resolve: &dyn Resolve = if caller.has(Scope::Admin) { &allowed } else { &NoReferences };
-    Ok(document.target(resolve)?.value)
+/// When there is no target in it, or when it refers to a secret that it does not get.
+pub async fn target_of(
+    state: &AppState,
+    caller: &Caller,
+    document: &Document,
+    author: ConfigAuthor,
+) -> Result<TargetConfig> {
+    let is_admin = caller.has(Scope::Admin);
+    let author = if is_admin { author } else { ConfigAuthor::User };
+    let asker = Asker { pipeline: &document.name(), author };
+    let secrets = secrets::of_config(&state.db, &state.keys, document, asker).await.map_err(|error| match error {
+        ReadError::Database(error) => Error::from(error),
+        ReadError::Open(error) => error.into(),
+    })?;
+    let variables = is_admin.then(|| AllowedVariables::new(&state.settings.env_allow));
+    Ok(document.target(&SecretReferences { variables, secrets: &secrets })?.value)
 }
 
 /// A connection to a target that keeps its place among the open ones until it is closed.
@@ -159,7 +173,7 @@ pub async fn open_config(state: &AppState, caller: &Caller, config: &ConfigVersi
     let document = tokio::task::spawn_blocking(move || Document::parse(text.expose()))
         .await
         .map_err(|error| Error::internal("read a config", error))??;
-    open(state, caller, &target_of(state, caller, &document)?).await
+    open(state, caller, &target_of(state, caller, &document, config.author()).await?).await
 }
 
 /// Whether an error says what a server or a network answered.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use elt_shared::local::Cluster;
+use elt_cluster::Cluster;
 use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
 use elt_shared::store::{self, Grants, Limits, sealing};
@@ -232,8 +232,8 @@ impl Databases {
         connect(self.logins.of(part), connections, part.limits()).await
     }
 
-    /// Brings the tables up to date, as their owner, and seals what an earlier release stored in clear. `None`: no key was
-    /// given, and none is needed as long as nothing is sealed or has to be.
+    /// Brings the tables up to date, as their owner, and seals what an earlier release stored in clear. Without keys it does
+    /// the first only, as long as nothing is in clear.
     ///
     /// # Errors
     /// When the login of migrations does not own the tables, a migration fails, or a key is missing. The keys are checked
@@ -243,8 +243,7 @@ impl Databases {
             require_ownership(owner).await?;
             match keys {
                 Some(keys) => keys::check(owner, keys).await?,
-                None if keys::are_needed(owner).await? => return Err(keys::missing("ELT_SECRET_KEY", &self.data_dir)),
-                None => {}
+                None => self.require_nothing_in_clear(owner).await?,
             }
             let grants = migrate_tables(owner).await?;
             if let Some(keys) = keys {
@@ -254,6 +253,14 @@ impl Databases {
             Ok(grants)
         })
         .await
+    }
+
+    /// Refuses to go on without a key when an earlier release stored something in clear, which has to be sealed.
+    async fn require_nothing_in_clear(&self, owner: &PgPool) -> anyhow::Result<()> {
+        match sealing::is_any_in_clear(owner).await.context("could not look for configs in clear")? {
+            true => Err(keys::missing("ELT_SECRET_KEY", &self.data_dir)),
+            false => Ok(()),
+        }
     }
 
     /// Brings the tables up to date, as their owner, for a command that works with nothing sealed.

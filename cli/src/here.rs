@@ -8,7 +8,7 @@ use elt_shared::job;
 use elt_shared::runs::{self, RunKind};
 use elt_shared::secret::KeyRing;
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
-use elt_shared::store::configs::ConfigVersion;
+use elt_shared::store::configs::{ConfigAuthor, ConfigVersion};
 use elt_shared::store::runs::{NewRun, Run};
 use elt_shared::store::uploads::Upload;
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
@@ -162,7 +162,8 @@ impl<'a> Here<'a> {
 }
 
 async fn keep(upload: &Upload, tx: &mut PgConnection, keys: &KeyRing) -> anyhow::Result<ConfigVersion> {
-    let (config, _) = upload.keep(tx, keys, &person()).await.context("could not keep the config")?;
+    let (config, _) =
+        upload.keep(tx, keys, (&person(), ConfigAuthor::Admin)).await.context("could not keep the config")?;
     Ok(config)
 }
 

@@ -32,6 +32,7 @@ mod plan;
 mod report;
 mod run;
 mod schema;
+mod secret;
 mod secret_settings;
 mod serve;
 mod signals;
@@ -77,6 +78,7 @@ enum Command {
     Audit(audit::Audit),
     Keys(keys::Command),
     Token(token::Token),
+    Secret(secret::Secret),
     Coverage(coverage::Coverage),
 }
 
@@ -97,6 +99,7 @@ impl Command {
             Self::Audit(command) => command.execute().await,
             Self::Keys(command) => command.execute().await,
             Self::Token(command) => command.execute().await,
+            Self::Secret(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
         }
     }

@@ -24,7 +24,7 @@ and then run `elt migrate` again";
 /// Makes or changes the tables of this version of elt. Safe to run again, from several places at once, and while
 /// servers and workers of the version before are still running. Needs DATABASE_URL, or the --data-dir of an `elt up`.
 /// With separate logins, ELT_OWNER_DATABASE_URL is the one that owns the tables. Needs ELT_SECRET_KEY, or the data folder's
-/// keys, as soon as something is sealed.
+/// keys, to seal what an earlier release stored in clear; keys that are given must be those of the installation.
 #[derive(Debug, Args)]
 pub struct Migrate {
     #[command(flatten)]

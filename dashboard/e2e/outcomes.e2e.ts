@@ -28,7 +28,7 @@ test('rejected rows and files left out are counted wherever runs are listed', as
   await expect(
     page.getByRole('region', { name: 'Latest runs' }).getByRole('row', { name: /part_loaded/ }),
   ).toContainText('3 rows rejected');
-  await expect(page.getByRole('link', { name: /Not all loaded/ })).toContainText(/[1-9]/);
+  await expect(page.getByRole('link', { name: /Incomplete/ })).toContainText(/[1-9]/);
 
   await page.goto(`/ui/runs/${run.id}`);
   const state = page.getByRole('region', { name: 'State', exact: true });

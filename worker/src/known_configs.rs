@@ -1,11 +1,15 @@
 //! The configs of runs and schedules, checked and with their references resolved. A version never changes, so what was
-//! read once is kept: a schedule that ticks every second does not parse its YAML every second.
+//! read once is kept: a schedule that ticks every second does not parse its YAML every second. Secrets are looked up each
+//! time, because their values and grants change.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use elt_shared::config::{ConfigError, Document, PipelineConfig};
+use elt_shared::config::{Document, PipelineConfig};
+use elt_shared::secret::KeyRing;
 use elt_shared::store::configs;
+use elt_shared::store::secrets::{self, ReadError};
+use elt_shared::stored_secret::{Asker, GrantedSecrets, SecretReferences};
 use sqlx::PgPool;
 
 use crate::error::{PipelineError, Result};
@@ -16,36 +20,93 @@ const KEPT: usize = 256;
 
 /// Configs by the id of their version. Clones share them.
 #[derive(Clone, Default)]
-pub struct KnownConfigs(Arc<Mutex<HashMap<i64, Arc<PipelineConfig>>>>);
+pub struct KnownConfigs(Arc<Mutex<HashMap<i64, Known>>>);
+
+/// What is kept of a version.
+#[derive(Clone)]
+enum Known {
+    /// A config that refers to no secret, resolved.
+    Resolved(Arc<PipelineConfig>),
+    /// The text of a config that refers to secrets.
+    WithSecrets(Arc<Document>),
+}
 
 impl KnownConfigs {
-    /// The pipeline a config version describes.
+    /// The pipeline a config version describes, with the secrets as they are now.
     ///
     /// # Errors
     /// When it cannot run here: a reference that does not resolve on this worker, for example.
     pub async fn get(&self, db: &PgPool, settings: &Arc<WorkerSettings>, id: i64) -> Result<Arc<PipelineConfig>> {
-        if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            return Ok(Arc::clone(known));
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let known = match known {
+            Some(known) => known,
+            None => self.read(db, settings, id).await?,
+        };
+        match known {
+            Known::Resolved(config) => Ok(config),
+            Known::WithSecrets(document) => {
+                let secrets = secrets_of(db, settings, id, &document).await?;
+                resolve(settings, document, secrets).await
+            }
         }
-        let kept = configs::find(db, id)
-            .await
-            .map_err(|source| PipelineError::Control { doing: "read the run's config", source })?
-            .ok_or_else(|| PipelineError::Internal(format!("config {id} is gone")))?;
-        let keys = settings.keys.as_deref().ok_or_else(|| PipelineError::Internal("there is no secret key".into()))?;
-        let text = kept.open(keys)?;
-        let settings = Arc::clone(settings);
-        let parsed = tokio::task::spawn_blocking(move || {
-            let document = Document::parse(text.expose())?;
-            Ok::<_, ConfigError>(document.pipeline(&settings.references())?.value)
-        });
-        let config =
-            parsed.await.map_err(|error| PipelineError::Internal(format!("reading the config: {error}")))??;
-        let config = Arc::new(config);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= KEPT {
-            known.clear();
-        }
-        known.insert(id, Arc::clone(&config));
-        Ok(config)
     }
+
+    /// Reads a version and keeps it.
+    async fn read(&self, db: &PgPool, settings: &Arc<WorkerSettings>, id: i64) -> Result<Known> {
+        let stored = configs::find(db, id).await.map_err(unread)?.ok_or_else(|| gone(id))?;
+        let text = stored.open(keys(settings)?)?;
+        let parsed = tokio::task::spawn_blocking(move || Document::parse(text.expose())).await;
+        let document = Arc::new(parsed.map_err(|error| unexpected(&error))??);
+        let known = match document.secret_names().is_empty() {
+            true => Known::Resolved(resolve(settings, document, GrantedSecrets::default()).await?),
+            false => Known::WithSecrets(document),
+        };
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= KEPT {
+            all.clear();
+        }
+        all.insert(id, known.clone());
+        Ok(known)
+    }
+}
+
+/// The secrets that a config gets now.
+async fn secrets_of(db: &PgPool, settings: &WorkerSettings, id: i64, document: &Document) -> Result<GrantedSecrets> {
+    let author = configs::author(db, id).await.map_err(unread)?.ok_or_else(|| gone(id))?;
+    let pipeline = &document.name();
+    let secrets = secrets::of_config(db, keys(settings)?, document, Asker { pipeline, author }).await;
+    secrets.map_err(|error| match error {
+        ReadError::Database(source) => PipelineError::Control { doing: "read the secrets of the run's config", source },
+        ReadError::Open(error) => error.into(),
+    })
+}
+
+async fn resolve(
+    settings: &Arc<WorkerSettings>,
+    document: Arc<Document>,
+    secrets: GrantedSecrets,
+) -> Result<Arc<PipelineConfig>> {
+    let settings = Arc::clone(settings);
+    let resolved = tokio::task::spawn_blocking(move || {
+        let references = SecretReferences { variables: Some(settings.variables()), secrets: &secrets };
+        document.pipeline(&references)
+    });
+    let checked = resolved.await.map_err(|error| unexpected(&error))??;
+    Ok(Arc::new(checked.value))
+}
+
+fn keys(settings: &WorkerSettings) -> Result<&KeyRing> {
+    settings.keys.as_deref().ok_or_else(|| PipelineError::Internal("there is no secret key".into()))
+}
+
+fn unread(source: sqlx::Error) -> PipelineError {
+    PipelineError::Control { doing: "read the run's config", source }
+}
+
+fn gone(id: i64) -> PipelineError {
+    PipelineError::Internal(format!("config {id} is gone"))
+}
+
+fn unexpected(error: &tokio::task::JoinError) -> PipelineError {
+    PipelineError::Internal(format!("reading the config: {error}"))
 }

@@ -36,7 +36,7 @@ pub use elt_shared::json_path;
 
 use std::time::Duration;
 
-use elt_shared::queue::jittered;
+use elt_shared::backoff::jittered;
 use elt_shared::runs::lifecycle;
 use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;

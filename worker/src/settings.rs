@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use elt_shared::queue::retention::Keep;
 use elt_shared::secret::{KeyRing, Secret};
-use elt_shared::settings::{NetworkSettings, References};
+use elt_shared::settings::{AllowedVariables, NetworkSettings};
 use tokio_util::sync::CancellationToken;
 
 /// How a worker works.
@@ -99,8 +99,8 @@ impl WorkerSettings {
         }
     }
 
-    /// Resolves the references a config of an admin may contain.
-    pub fn references(&self) -> References<'_> {
-        References::allowed(&self.env_allow)
+    /// The variables that `${env:NAME}` may stand for.
+    pub fn variables(&self) -> AllowedVariables<'_> {
+        AllowedVariables::new(&self.env_allow)
     }
 }

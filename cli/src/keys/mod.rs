@@ -17,7 +17,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use elt_shared::secret::{GivenKeys, KeyError, KeyFile, KeyRing, Secret};
 use elt_shared::settings::SecretKeySettings;
-use elt_shared::store::sealing;
 use elt_shared::store::secret_keys::{self, WrongKey};
 use rand::RngExt;
 use sqlx::PgPool;
@@ -122,13 +121,6 @@ async fn find_missing(db: &PgPool, keys: &KeyRing) -> anyhow::Result<Option<Wron
 
 fn wrong_key(wrong: &WrongKey) -> anyhow::Error {
     refuse(Exit::Settings, wrong.to_string(), WrongKey::NEXT_STEP)
-}
-
-/// Whether something is sealed in the control database, or stored in clear and has to be.
-pub async fn are_needed(db: &PgPool) -> anyhow::Result<bool> {
-    let mut connection = db.acquire().await.context("could not reach the control database")?;
-    let is_sealed = secret_keys::is_any_known(&mut connection).await.context("could not look for secret keys")?;
-    Ok(is_sealed || sealing::is_any_in_clear(db).await.context("could not look for configs in clear")?)
 }
 
 /// A key from the settings, refused when it is too short.

@@ -103,7 +103,9 @@ pub fn exit_of(run: &RunRow) -> Exit {
     match run.state {
         RunState::Succeeded if run.outcome == Some(Outcome::NothingLoaded) => Exit::NothingLoaded,
         RunState::Succeeded | RunState::Stopped => Exit::Done,
-        _ if run.error_code.as_deref() == Some("config") => Exit::Config,
+        _ if matches!(run.error_code.as_deref(), Some("config" | "unknown_secret" | "secret_not_granted")) => {
+            Exit::Config
+        }
         _ => Exit::Failed,
     }
 }

@@ -4,10 +4,12 @@
 //! - `support`: the program under test, a client of its API, an OTLP receiver
 //! - a module for each behaviour
 
+mod database_environment;
 mod databases;
 mod documents;
 mod exit_codes;
 mod init;
+mod key_rotation;
 mod keys;
 mod passwords;
 mod refused_starts;
@@ -16,6 +18,7 @@ mod run;
 mod secret_files;
 mod secrets;
 mod signals;
+mod stored_secrets;
 mod support;
 mod tokens;
 mod traces;

@@ -3,12 +3,12 @@ import { Route, Routes } from '@angular/router';
 
 import { only, toLanding } from './core/guards';
 
-/** A page admins see. */
+/** A page for admins only. */
 function forAdmins(path: string, title: string, load: () => Promise<Type<unknown>>): Route {
   return { path, title, canMatch: [only('admin')], loadComponent: load };
 }
 
-/** A page everybody who is logged in sees. */
+/** A page for every role. */
 function forAll(path: string, title: string, load: () => Promise<Type<unknown>>): Route {
   return { path, title, canMatch: [only('admin', 'user')], loadComponent: load };
 }

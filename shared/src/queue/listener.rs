@@ -9,7 +9,8 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{STOP_CHANNEL, TICK_CHANNEL, jittered};
+use super::{STOP_CHANNEL, TICK_CHANNEL};
+use crate::backoff::jittered;
 
 /// The queue's own channel: a ticket was pushed.
 const TICKET_CHANNEL: &str = "apalis::job::insert";

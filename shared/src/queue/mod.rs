@@ -83,8 +83,3 @@ fn database_error(error: apalis_postgres::Error) -> sqlx::Error {
         other => sqlx::Error::Protocol(other.to_string()),
     }
 }
-
-/// `pause`, a quarter more or less, because processes that lost the same server must not all come back at once.
-pub fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::random_range(0.75..1.25))
-}

@@ -4,7 +4,7 @@
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
-use super::jittered;
+use crate::backoff::jittered;
 use crate::job::ExecuteRun;
 use crate::runs::lifecycle;
 use crate::runs::timing::{RUNS_PER_SWEEP, SWEEP_INTERVAL};

@@ -16,9 +16,10 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::POLL_INTERVAL;
 use super::heartbeat::Heartbeat;
 use super::listener::Listener;
-use super::{POLL_INTERVAL, jittered};
+use crate::backoff::jittered;
 use crate::job::ExecuteRun;
 
 /// Tickets that one queue worker works on at the same time.

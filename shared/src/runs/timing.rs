@@ -13,8 +13,8 @@
 
 use std::time::Duration;
 
+use crate::backoff::{doubled, jittered};
 use crate::config::RetryConfig;
-use crate::queue::jittered;
 
 /// Time a worker owns a run after each heartbeat. A worker that says nothing for longer has lost the run.
 pub const LEASE: Duration = Duration::from_secs(25);
@@ -42,13 +42,9 @@ pub const TICK_LEASE: Duration = Duration::from_secs(60);
 /// Longest pause between two attempts to ask a target whether a run loaded. The pauses double from one second.
 pub const LONGEST_ASK_PAUSE: Duration = Duration::from_secs(60);
 
-/// Doublings after which a pause between attempts does not grow any more, whatever its bound is.
-const MOST_DOUBLINGS: u32 = 16;
-
 /// The pause before the attempt after attempt number `attempt`. It doubles with every attempt, up to the config's bound.
 pub fn retry_pause(retry: &RetryConfig, attempt: i32) -> Duration {
-    let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(MOST_DOUBLINGS);
-    jittered(retry.initial.saturating_mul(1 << doublings).min(retry.max))
+    jittered(doubled(retry.initial, retry.max, u32::try_from(attempt).unwrap_or(1)))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub mod sealed;
 pub mod sealing;
 pub mod second_factors;
 pub mod secret_keys;
+pub mod secrets;
 mod session;
 pub mod sessions;
 pub mod uploads;

@@ -34,7 +34,7 @@ pub struct SealedTable {
 }
 
 /// All tables with sealed values.
-pub static TABLES: [SealedTable; 2] = [
+pub static TABLES: [SealedTable; 3] = [
     SealedTable {
         table: "config_history",
         rows: "configs",
@@ -52,6 +52,16 @@ pub static TABLES: [SealedTable; 2] = [
         name: "user_id",
         type_of_name: "uuid",
         field: "secret",
+        column: "sealed",
+        has_hash: false,
+    },
+    SealedTable {
+        table: "secrets",
+        rows: "secrets",
+        row: "the secret",
+        name: "name",
+        type_of_name: "text",
+        field: "value",
         column: "sealed",
         has_hash: false,
     },

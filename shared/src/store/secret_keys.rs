@@ -107,11 +107,6 @@ async fn known(db: &mut PgConnection) -> sqlx::Result<Vec<KnownKey>> {
     if exists { list(db).await } else { Ok(Vec::new()) }
 }
 
-/// Whether something is sealed here. Also right before the first migration.
-pub async fn is_any_known(db: &mut PgConnection) -> sqlx::Result<bool> {
-    Ok(!known(db).await?.is_empty())
-}
-
 /// How many rows each key seals, a table after the other.
 pub async fn uses(db: &mut PgConnection) -> sqlx::Result<Vec<KeyUse>> {
     let mut uses = Vec::new();

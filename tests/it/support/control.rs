@@ -155,6 +155,8 @@ async fn keep(db: &mut PgConnection, yaml: &str, pipeline: &PipelineConfig) -> s
         problems: json!([]),
         warnings: json!([]),
         created_by: "admin",
+        author: configs::ConfigAuthor::Admin,
+        secret_names: Vec::new(),
     };
     Ok(configs::keep(
         db,

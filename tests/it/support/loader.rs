@@ -126,6 +126,8 @@ impl Loader {
             problems: json!([]),
             warnings: json!([]),
             created_by: "admin",
+            author: configs::ConfigAuthor::Admin,
+            secret_names: Vec::new(),
         };
         let mut tx = self.control.begin().await.expect("a transaction");
         let (kept, _) = configs::keep(

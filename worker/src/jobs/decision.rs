@@ -5,6 +5,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use elt_shared::config::RetryConfig;
+use elt_shared::redaction;
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::timing::retry_pause;
 use elt_shared::runs::{AttemptEnd, End, Outcome};
@@ -178,7 +179,7 @@ impl Failure {
     /// The end of a run that fails for this reason.
     fn end(&self) -> End {
         let next_step = match self {
-            Self::Error(error) => error.next_step(),
+            Self::Error(error) => redaction::hide(&error.next_step()).into_owned(),
             Self::CutOff => PipelineError::Stopped.next_step(),
         };
         End::Failed { code: self.code(), error: self.sentence(), next_step }
@@ -193,14 +194,15 @@ fn too_long() -> End {
     }
 }
 
-/// An error and its sources in one line.
+/// An error and its sources in one line, secrets hidden.
 fn sentence(error: &dyn Error) -> String {
     let sources = std::iter::successors(error.source(), |source: &&dyn Error| (*source).source());
-    sources.fold(error.to_string(), |said, source| {
+    let said = sources.fold(error.to_string(), |said, source| {
         let more = source.to_string();
         // Some libraries repeat their source in their own words.
         if said.contains(&more) { said } else { format!("{said}: {more}") }
-    })
+    });
+    redaction::hide(&said).into_owned()
 }
 
 fn panic_message(panicked: tokio::task::JoinError) -> String {

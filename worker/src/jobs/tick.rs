@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use elt_shared::redaction;
 use elt_shared::runs::timing::TICK_LEASE;
 use elt_shared::runs::{Trigger, lifecycle};
 use elt_shared::schedules::stop_runs;
@@ -278,7 +279,8 @@ fn interval(shell: &Shell, schedule: &Schedule) -> TimeDelta {
 }
 
 fn describe(shell: &Shell, error: &PipelineError) -> String {
-    format!("on worker {} ({}): {error}", shell.host, shell.id)
+    let described = format!("on worker {} ({}): {error}", shell.host, shell.id);
+    redaction::hide(&described).into_owned()
 }
 
 /// Logs that the sources cannot be read, or can be read again: once, and not at every tick.

@@ -21,7 +21,7 @@ import { LastVerification } from './last-verification';
 
 const AGAIN_MS = 15_000;
 
-/** Who did what, also when it was refused. */
+/** The audit: who did what, including what was refused. */
 @Component({
   selector: 'app-audit',
   templateUrl: './audit.html',
@@ -49,7 +49,7 @@ export class Audit {
   readonly action = input<string>();
   readonly outcome = input<string>();
   readonly object = input<string>();
-  /** The first day, `2026-11-29`. */
+  /** The first day, as `2026-11-29`. */
   readonly from = input<string>();
   /** The last day. */
   readonly to = input<string>();
@@ -81,7 +81,7 @@ export class Audit {
     void this.router.navigate([], { queryParams, queryParamsHandling: 'merge', replaceUrl: true });
   }
 
-  /** Checks that every row is there and as it was written. */
+  /** Asks the server whether every row is there and unchanged. */
   protected verify(): void {
     this.submission.send(this.api.auditVerification(), (verdict) => this.verification.keep(verdict));
   }
@@ -99,7 +99,7 @@ export class Audit {
     );
   }
 
-  /** What else was noted, as `key: value`. */
+  /** The details of a row as `key: value`. */
   protected details(row: AuditView): string[] {
     return Object.entries(row.detail ?? {})
       .filter(([, value]) => value !== null)

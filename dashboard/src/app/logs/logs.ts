@@ -4,12 +4,12 @@ import { Router } from '@angular/router';
 import { PageHeader } from '../shared/page-header';
 import { LogViewer } from './log-viewer';
 
-/** The log of all processes. What it shows is in its address, so that it can be shared. */
+/** The log of all processes. Its filters are in the address, so that a link shows the same lines. */
 @Component({
   selector: 'app-logs',
   template: `
     <div class="page">
-      <app-page-header title="Logs" subtitle="The last lines of every process, newest at the end." />
+      <app-page-header title="Logs" subtitle="The latest lines of all processes, the newest at the bottom." />
       <app-log-viewer
         class="card"
         [run]="run()"

@@ -27,7 +27,7 @@ import { StateBadge } from '../shared/state-badge';
 
 const AGAIN_MS = 1500;
 
-/** A plan or a connection test, while a worker does it and when it is done. */
+/** A plan or a connection test, while it runs and after it has ended. */
 @Component({
   selector: 'app-outcome',
   templateUrl: './outcome.html',
@@ -72,7 +72,7 @@ export class Outcome {
           if (event.kind === 'run') this.run.patch(() => event.run);
         },
         complete: () => untracked(() => this.run.reload()),
-        // Asking again every moment shows the same, only later.
+        // Without the stream, the repeated request above shows the same a little later.
         error: () => undefined,
       });
       onCleanup(() => stream.unsubscribe());

@@ -4,7 +4,7 @@ import { bytes, count, duration, plural } from '../core/format';
 import { Icon } from '../shared/icon';
 import { ConnectionReport } from './report';
 
-/** What a test of the connections showed: every source and the target, one below the other. */
+/** The result of a connection test: each source, then the target. */
 @Component({
   selector: 'app-connections',
   templateUrl: './connections.html',

@@ -1,6 +1,6 @@
 import { plural } from '../core/format';
 
-/** What became of the rows of one file. */
+/** The rows of one file, counted by what happened to them. */
 export interface FileReceipt {
   name: string;
   bytes: number;
@@ -189,7 +189,7 @@ export interface Share {
   percent: number;
 }
 
-/** What became of the rows read; the shares add up. */
+/** The rows read, split by what happened to them. The parts add up to all rows. */
 export function sharesOf(report: RunReport): Share[] {
   const all: Omit<Share, 'percent'>[] = [
     { label: 'New', rows: report.rows_inserted, tone: 'good' },
@@ -212,7 +212,7 @@ export interface Step {
   took?: number;
 }
 
-/** A change of the table or the contract, as a sentence. */
+/** A difference between the data and the table, as a sentence. */
 export function driftWords(drift: Drift): string {
   switch (drift.change) {
     case 'added':

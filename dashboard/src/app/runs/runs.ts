@@ -43,7 +43,7 @@ const SHOWN_BARS = 60;
 const SUGGESTED = 50;
 const TYPING_MS = 250;
 
-/** Every run, filtered by what the address says. */
+/** All runs that match the filters, which are kept in the address. */
 @Component({
   selector: 'app-runs',
   templateUrl: './runs.html',
@@ -83,7 +83,7 @@ export class Runs {
     (run) => run.id,
     { every: AGAIN_MS },
   );
-  /** Runs in each state under the other filters; those known last while only the state changes. */
+  /** Runs in each state that match the other filters. While only the state changes, the last known numbers stay. */
   private readonly counts = linkedSignal<
     { others: RunFilter; counts: Record<string, number> | undefined },
     Record<string, number> | undefined
@@ -108,7 +108,7 @@ export class Runs {
       .slice(0, SHOWN_BARS)
       .toReversed()
       .map((run) => ({
-        // One run of hours must not flatten those of seconds.
+        // Logarithmic, because one run of hours would otherwise make runs of seconds invisible.
         value: Math.log1p((tookMs(run) ?? 0) / 100),
         tone: toneOf(run),
         title: `${run.name}: ${shownState(run).replaceAll('_', ' ')}, ${duration(tookMs(run))}, ${count(run.rows_inserted)} new rows${run.rows_quarantined ? `, ${count(run.rows_quarantined)} rejected` : ''}`,
@@ -125,7 +125,7 @@ export class Runs {
       this.pipelines.list(search, SUGGESTED).pipe(map((page) => page.data.map((pipeline) => pipeline.name))),
     { identity: () => 'pipelines' },
   );
-  /** Runs chosen under the filters as they are: others are out of sight. */
+  /** Ids of the chosen runs. Another filter clears them, because they could then be out of sight. */
   protected readonly chosen = linkedSignal<unknown, readonly string[]>({
     source: this.filter,
     computation: () => [],
@@ -173,7 +173,7 @@ export class Runs {
     this.confirmation
       .ask({
         title: `Stop ${plural(runs.length, 'run')}?`,
-        words: 'Each stops at its next batch; nothing stays half-loaded.',
+        words: 'Each run stops at its next batch. No rows stay half loaded.',
         yes: 'Stop',
         danger: true,
       })

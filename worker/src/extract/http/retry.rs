@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use rand::RngExt;
+use elt_shared::backoff::{doubled, jittered};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
@@ -51,7 +51,7 @@ where
 
 /// The pause before a server is asked again whether its answer is ready: the one it names, else a growing one.
 fn poll_pause(url: &str, asked: Option<Duration>, polls: u32, limits: &HttpLimits) -> Result<Duration> {
-    let pause = limits.backoff.saturating_mul(1 << polls.min(16)).min(limits.longest_poll);
+    let pause = doubled(limits.backoff, limits.longest_poll, polls.saturating_add(1));
     match asked {
         Some(asked) if asked > limits.longest_wait => {
             let error = HttpError::NotReady { url: url.to_owned(), retry_after: Some(asked) };
@@ -65,8 +65,7 @@ fn poll_pause(url: &str, asked: Option<Duration>, polls: u32, limits: &HttpLimit
 
 /// The server's wish is a lower bound; without one the pause doubles. Jitter keeps workers from coming back in step.
 fn wait_for(error: HttpError, attempt: u32, limits: &HttpLimits) -> Result<(HttpError, Duration)> {
-    let jitter = rand::rng().random_range(0.5..1.5);
-    let pause = limits.backoff.saturating_mul(1 << (attempt - 1).min(16)).mul_f64(jitter);
+    let pause = jittered(doubled(limits.backoff, limits.longest_wait, attempt));
     match error.retry_after() {
         Some(asked) if asked > limits.longest_wait => {
             Err(HttpError::LongWait { error: Box::new(error), asked, longest: limits.longest_wait })

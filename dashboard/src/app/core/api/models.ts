@@ -33,7 +33,7 @@ export interface Page<T> {
   next?: string | null;
 }
 
-/** Lines covered, of how many, as coverage.py counts them. */
+/** Covered lines and all lines, as coverage.py counts them. */
 export interface CoverageTotals {
   covered_lines: number;
   num_statements: number;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use elt_shared::private_folder;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,11 +15,11 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
 use tokio::process::{Child, Command};
 
-use super::SUPERUSER;
-use super::error::LocalError;
-use super::folder::{Folder, Passwords, failed};
-use super::programs::{self, Programs};
-use crate::{private_folder, settings};
+use crate::SUPERUSER;
+use crate::error::LocalError;
+use crate::folder::{Folder, Passwords, failed};
+use crate::programs::{self, Programs};
+use crate::settings;
 
 /// Recovery after a crash may take minutes; a server that ended is noticed at once.
 const START_TIMEOUT: Duration = Duration::from_secs(300);

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use elt_shared::private_folder;
+use elt_shared::secret::Secret;
 use serde::{Deserialize, Serialize};
 
-use super::account::Account;
-use super::error::LocalError;
-use crate::private_folder;
-use crate::secret::Secret;
+use crate::account::Account;
+use crate::error::LocalError;
 
 const GATE_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -8,6 +8,7 @@
 //! - `programs`: which server programs are on this machine
 //! - `server`: `initdb`, start, wait, stop
 //! - `databases`: the two databases and their roles
+//! - `settings`: what is read of the environment
 //!
 //! Two file locks rule. `gate.lock` is held while a process starts or stops the server. `in_use.lock` is held, shared,
 //! by every process that uses the server. The kernel lets go of both however a process ends, so whoever leaves last can
@@ -20,15 +21,15 @@ mod folder;
 mod ownership;
 mod programs;
 mod server;
+mod settings;
 
 use std::fs::File;
 use std::path::Path;
 
 pub use account::Account;
+use elt_shared::secret::Secret;
 pub use error::LocalError;
 use folder::{Folder, Passwords};
-
-use crate::secret::Secret;
 
 /// Name of the control database.
 pub const CONTROL: &str = "elt";

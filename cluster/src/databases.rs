@@ -1,12 +1,12 @@
 //! The two databases and their roles, made when missing: a start that was cut short is completed by the next.
 
+use elt_shared::secret::Secret;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-use super::error::LocalError;
-use super::folder::Passwords;
-use super::server::connect_options;
-use super::{API_ROLE, CONTROL, OWNER_ROLE, READER_ROLE, SUPERUSER, TARGET_DATABASE, TARGET_ROLE, WORKER_ROLE};
-use crate::secret::Secret;
+use crate::error::LocalError;
+use crate::folder::Passwords;
+use crate::server::connect_options;
+use crate::{API_ROLE, CONTROL, OWNER_ROLE, READER_ROLE, SUPERUSER, TARGET_DATABASE, TARGET_ROLE, WORKER_ROLE};
 
 /// The name that older releases gave to the owner of the control database.
 const OLD_OWNER: &str = "elt";

@@ -6,11 +6,11 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use elt_shared::private_folder;
 use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setresgid, setresuid, setuid};
 
-use super::error::LocalError;
-use super::ownership;
-use crate::private_folder;
+use crate::error::LocalError;
+use crate::ownership;
 
 /// Accounts that are tried in this order when nothing says which one is meant.
 const USUAL: [&str; 3] = ["elt", "postgres", "nobody"];
@@ -65,7 +65,7 @@ impl Account {
     /// # Errors
     /// When the folder is of another account or holds files that elt does not know, or the account may not enter it.
     pub fn take_over(&self, data_dir: &Path) -> Result<(), LocalError> {
-        let failed = |doing| super::folder::failed(doing, data_dir);
+        let failed = |doing| crate::folder::failed(doing, data_dir);
         private_folder::create(data_dir).map_err(failed("create"))?;
         let cluster = data_dir.join("postgres/data").metadata().map_or(self.uid, |data| data.uid());
         let owner = data_dir.metadata().map_err(failed("find"))?.uid();

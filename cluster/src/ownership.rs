@@ -128,4 +128,31 @@ mod tests {
         std::fs::write(folder.path().join("elt.log.1"), "").unwrap();
         assert!(is_data_folder());
     }
+
+    #[test]
+    fn only_what_is_roots_alone_is_given_away() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let owner = |name: &str| path(name).metadata().unwrap().uid();
+        std::fs::write(path("secret"), "root's").unwrap();
+        std::fs::write(path("file"), "").unwrap();
+        std::fs::create_dir(path("folder")).unwrap();
+        std::os::unix::fs::symlink(path("secret"), path("link")).unwrap();
+        std::fs::hard_link(path("secret"), path("second name")).unwrap();
+        nix::unistd::mkfifo(&path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for name in ["link", "second name", "pipe"] {
+            assert!(give_one(&path(name), 65_533, 65_533).is_err(), "{name}");
+            let to = (Uid::from_raw(65_533), Gid::from_raw(65_533));
+            give(&open(folder.path(), FOLDER, Mode::empty()).unwrap(), OsStr::new(name), to, 1).unwrap();
+        }
+        assert_eq!((owner("secret"), owner("pipe")), (0, 0));
+        for name in ["file", "folder"] {
+            give_one(&path(name), 65_533, 65_533).unwrap();
+            assert_eq!(owner(name), 65_533, "{name}");
+        }
+    }
 }

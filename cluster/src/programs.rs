@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::error::{LocalError, WantedVersion};
+use crate::error::{LocalError, WantedVersion};
 
 const OLDEST: u32 = 15;
 
