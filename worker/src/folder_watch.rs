@@ -44,7 +44,7 @@ pub async fn keep_watching(worker: WorkerContext) {
             return;
         }
     };
-    let mut ticks = worker.wakes.ticks();
+    let mut ticks = worker.listener.ticks();
     let mut settling = Settling::default();
     while !worker.stopping.is_cancelled() {
         folders = folders.refresh(&worker).await;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use elt_shared::queue::shape::QueueWorkers;
+use elt_shared::queue::workers::QueueWorkers;
 use elt_shared::queue::{retention, sweeper};
 use elt_shared::store::workers;
 use tokio::time::{sleep, timeout};
@@ -25,8 +25,8 @@ pub async fn work(worker: WorkerContext) {
     let vital = CancellationToken::new();
     let options = worker.db.connect_options().as_ref().clone();
     let vitals = TaskTracker::new();
-    let (heartbeat, listener) = (worker.pulse.clone(), worker.wakes.clone());
-    vitals.spawn(heartbeat.beat(options.clone(), worker.id.clone(), worker.wakes.clone(), vital.clone()));
+    let (heartbeat, listener) = (worker.heartbeat.clone(), worker.listener.clone());
+    vitals.spawn(heartbeat.beat(options.clone(), worker.id.clone(), worker.listener.clone(), vital.clone()));
     vitals.spawn(listener.listen(options, worker.settings.queue.clone(), vital.clone()));
 
     let chores = TaskTracker::new();
@@ -68,8 +68,8 @@ fn queue_workers(worker: &WorkerContext) -> QueueWorkers {
         queue: worker.settings.queue.clone(),
         worker_id: worker.id.clone(),
         concurrency: worker.settings.concurrency.into(),
-        pulse: worker.pulse.clone(),
-        wakes: worker.wakes.clone(),
+        heartbeat: worker.heartbeat.clone(),
+        listener: worker.listener.clone(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use elt_shared::queue::pulse::Pulse;
-use elt_shared::queue::wakes::Wakes;
+use elt_shared::queue::heartbeat::Heartbeat;
+use elt_shared::queue::listener::Listener;
 use elt_shared::store::workers::{self, NewWorker};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -47,9 +47,9 @@ pub(crate) struct WorkerContext {
     /// Configs that were read before.
     pub configs: ConfigCache,
     /// The heartbeat, which renews the leases of the worker and its runs.
-    pub pulse: Pulse,
+    pub heartbeat: Heartbeat,
     /// The notifications that wake parts of the worker before they poll the database again.
-    pub wakes: Wakes,
+    pub listener: Listener,
     /// One permit for each run that may be executed at the same time.
     pub slots: Arc<Semaphore>,
     /// The attempts that are being executed, also those whose queue worker died.
@@ -88,8 +88,8 @@ impl WorkerContext {
             id,
             host,
             configs: ConfigCache::default(),
-            pulse: Pulse::default(),
-            wakes: Wakes::default(),
+            heartbeat: Heartbeat::default(),
+            listener: Listener::default(),
             runs: TaskTracker::new(),
             stopping: stop,
             hand_back: CancellationToken::new(),

@@ -1,9 +1,9 @@
-//! Writes the decision about a run to the control database.
+//! Records the decision about a run in the control database.
 
 use std::time::Duration;
 
 use elt_shared::backoff::jittered;
-use elt_shared::queue::pulse::HeldRun;
+use elt_shared::queue::heartbeat::HeldRun;
 use elt_shared::runs::lifecycle::{self, EndedBy};
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{End, Failure};
@@ -15,11 +15,15 @@ use tokio::time::sleep;
 use super::decision::Decision;
 use crate::progress::Snapshot;
 
-/// Writes a decision, and how far a run that did not succeed came. Waits while the control database does not answer. If
+/// First pause after a decision could not be written; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// Records a decision, and how far a run that did not succeed came. Waits while the control database does not answer. If
 /// it does not answer before the lease ends, the sweeper takes over the run.
-pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, decision: Decision, at: &Snapshot) {
+pub(super) async fn record(db: &PgPool, run: &Run, held: &HeldRun, decision: Decision, at: &Snapshot) {
     decision.log(run);
-    let mut pause = Duration::from_millis(200);
+    let mut pause = FIRST_PAUSE;
     loop {
         match write(db, run, &decision, at).await {
             Ok(true) => return,
@@ -27,6 +31,8 @@ pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, decision: Dec
                 tracing::warn!("the end of the attempt was not written: a newer attempt took over");
                 return;
             }
+            // Without the lease there is no use in trying on: the write would be fenced off, and the sweeper decides by
+            // what the control database knows.
             Err(error) if held.lost.is_cancelled() => {
                 tracing::error!(%error, "could not write how the attempt ended; the sweeper takes care of the run");
                 return;
@@ -34,7 +40,7 @@ pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, decision: Dec
             Err(error) => tracing::warn!(%error, "could not write how the attempt ended, trying again"),
         }
         sleep(jittered(pause)).await;
-        pause = (pause * 2).min(Duration::from_secs(3));
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -47,6 +53,7 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
             lifecycle::finish(&mut tx, id, by, &end, Some(&as_json(report))).await?
         }
         Decision::Finished(end) => {
+            // How far it came is written first, because a run that has ended takes no more progress.
             note_how_far(&mut tx, run, at).await?;
             lifecycle::finish(&mut tx, id, by, end, at.partial_report().as_ref()).await?
         }
@@ -60,6 +67,7 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
         }
         Decision::Wait(holder) => lifecycle::wait_for_target(&mut tx, id, epoch, *holder).await?,
         Decision::HandBack => lifecycle::hand_back(&mut tx, id, epoch).await?,
+        // Nothing of a lost attempt may be written, so there is nothing to commit either.
         Decision::Lost => return Ok(true),
     };
     tx.commit().await?;
@@ -77,7 +85,8 @@ fn as_json(report: &RunReport) -> Value {
     })
 }
 
-/// Notes how far the attempt came. One that only asked goes nowhere.
+/// Notes how far the attempt came. An attempt that only asked has no progress of its own: what is shown stays that of the
+/// attempt that may have loaded.
 async fn note_how_far(db: &mut PgConnection, run: &Run, at: &Snapshot) -> sqlx::Result<()> {
     if !run.is_unknown() {
         lifecycle::note_progress(db, run.id, run.epoch, &at.progress).await?;

@@ -1,9 +1,10 @@
-//! The shape of a queue worker: how apalis must be set up so that it neither loses nor repeats work.
+//! The workers of a queue: how apalis must be set up so that it neither loses nor repeats work.
 //!
-//! - Names are used once: a restart under an old name would leave the old name's tickets held for ever.
-//! - One ticket at a time is fetched and at most [`SLOTS`] are worked on: more would hang its shutdown.
-//! - It is woken by notifications and also looks every second: retried and delayed tickets notify nobody.
-//! - When it dies of a database error it is started again after a pause, for as long as the process is to run.
+//! - A name is used once, because a restart under an old name would leave the old name's tickets held for ever.
+//! - A worker fetches one ticket at a time and works on [`SLOTS_PER_WORKER`] at most, because its shutdown hangs with
+//!   more.
+//! - A worker is woken by notifications and also polls, because retried and delayed tickets raise no notification.
+//! - A worker that ends because of a database error is started again after a pause, for as long as the process runs.
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,44 +16,50 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::LOOK;
-use super::pulse::Pulse;
-use super::wakes::Wakes;
+use super::POLL_INTERVAL;
+use super::heartbeat::Heartbeat;
+use super::listener::Listener;
 use crate::backoff::jittered;
 use crate::job::ExecuteRun;
 
-/// Tickets one queue worker works on at the same time.
-const SLOTS: usize = 4;
+/// Tickets that one queue worker works on at the same time.
+const SLOTS_PER_WORKER: usize = 4;
 
-/// The queue takes a worker's tickets away after three of these without a heartbeat.
-const QUEUE_HEARTBEAT: Duration = Duration::from_secs(10);
+/// Interval of the queue's own heartbeat.
+const QUEUE_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Why a handler does not answer for a ticket: the queue then delivers it again, here or elsewhere.
+/// Missed heartbeats after which the queue takes a worker's tickets away.
+const QUEUE_HEARTBEATS_MISSED: usize = 3;
+
+/// Pause before a queue worker that ended is started again.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// The reason why a handler did not handle a ticket. The queue delivers it again, here or elsewhere.
 #[derive(Debug, thiserror::Error)]
 pub enum Undelivered {
-    /// The control database failed under it.
+    /// The control database failed.
     #[error("could not look at the run")]
     Database(#[from] sqlx::Error),
-    /// This process takes nothing new.
+    /// The process stops and takes no new tickets.
     #[error("the worker is stopping")]
     Stopping,
 }
 
-/// A process's part of a queue.
+/// The workers that a process runs for a queue.
 #[derive(Clone)]
 pub struct QueueWorkers {
     /// The control database.
     pub db: PgPool,
-    /// Which queue.
+    /// The queue to take tickets from.
     pub queue: String,
-    /// Unique for each start of the process.
+    /// Id of the process's worker; unique for each start.
     pub worker_id: String,
-    /// Tickets worked on at the same time.
+    /// Number of tickets worked on at the same time.
     pub concurrency: usize,
-    /// Keeps the workers alive in the eyes of others.
-    pub pulse: Pulse,
-    /// Wakes them.
-    pub wakes: Wakes,
+    /// Tells the queue that the workers live.
+    pub heartbeat: Heartbeat,
+    /// Wakes the workers.
+    pub listener: Listener,
 }
 
 impl QueueWorkers {
@@ -65,7 +72,8 @@ impl QueueWorkers {
         let workers = TaskTracker::new();
         let mut left = self.concurrency;
         for number in 0.. {
-            let slots = left.min(SLOTS);
+            // The last worker takes what is left, so that the process works on exactly `concurrency` tickets.
+            let slots = left.min(SLOTS_PER_WORKER);
             if slots == 0 {
                 break;
             }
@@ -83,15 +91,15 @@ impl QueueWorkers {
     {
         for start in 0.. {
             let name = format!("{}-{number}-{start}", self.worker_id);
-            self.pulse.add_name(&name);
+            self.heartbeat.add_queue_worker(&name);
             let ended = self.work_once(&name, slots, handle.clone(), stop.clone()).await;
-            self.pulse.remove_name(&name);
+            self.heartbeat.remove_queue_worker(&name);
             if stop.is_cancelled() {
                 return;
             }
             tracing::warn!(worker = name, error = ended.err(), "the queue worker ended and is started again");
             tokio::select! {
-                () = tokio::time::sleep(jittered(Duration::from_secs(1))) => {}
+                () = tokio::time::sleep(jittered(RESTART_PAUSE)) => {}
                 () = stop.cancelled() => return,
             }
         }
@@ -102,20 +110,24 @@ impl QueueWorkers {
         H: Fn(ExecuteRun) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<(), Undelivered>> + Send + 'static,
     {
-        let config =
-            Config::default().queue(&self.queue).batch_size(1).heartbeat_interval(QUEUE_HEARTBEAT).missed_heartbeats(3);
-        let (db, wakes, name) = (self.db.clone(), self.wakes.clone(), name.to_owned());
+        let config = Config::default()
+            .queue(&self.queue)
+            .batch_size(1)
+            .heartbeat_interval(QUEUE_HEARTBEAT_INTERVAL)
+            .missed_heartbeats(QUEUE_HEARTBEATS_MISSED);
+        let (db, listener, name) = (self.db.clone(), self.listener.clone(), name.to_owned());
         let monitor = Monitor::new().register(move |_| {
             let backend = PostgresStorage::<Value>::new(&db)
                 .with_config(config.clone())
-                .poll_with_stream(wakes.tickets())
-                .poll_with_interval(LOOK);
+                .poll_with_stream(listener.tickets())
+                .poll_with_interval(POLL_INTERVAL);
             let handle = handle.clone();
             WorkerBuilder::new(name.as_str()).backend(backend).concurrency(slots).build(move |ticket: Value| {
                 let handle = handle.clone();
                 async move { deliver(ticket, handle).await }
             })
         });
+        // The context is taken before the monitor runs, because running it consumes it.
         let shutdown = monitor.context();
         let mut running = std::pin::pin!(monitor.run());
         let ended = tokio::select! {
@@ -134,7 +146,7 @@ where
     H: Fn(ExecuteRun) -> F,
     F: Future<Output = Result<(), Undelivered>>,
 {
-    // Decoded here and not by the queue, where a ticket nobody understands would kill the worker.
+    // The ticket is decoded here and not by the queue, because a ticket that cannot be decoded would end its worker.
     let ticket: ExecuteRun = match serde_json::from_value(ticket) {
         Ok(ticket) => ticket,
         Err(error) => {

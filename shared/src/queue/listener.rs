@@ -1,5 +1,5 @@
-//! Wake-ups: one listener for each process turns the database's notifications into "look now". A notification may
-//! get lost, so everybody who waits for one also looks by the clock.
+//! The listener of a process: one connection that turns the database's notifications into "look now". A notification may
+//! get lost, so every task that waits for one also looks by the clock.
 
 use std::time::Duration;
 
@@ -15,16 +15,22 @@ use crate::backoff::jittered;
 /// The queue's own channel: a ticket was pushed.
 const TICKET_CHANNEL: &str = "apalis::job::insert";
 
-/// What can be waited for. Clones share it.
+/// Pause before a lost connection is made anew.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The notifications that tasks of a process can wait for. Clones share them.
 #[derive(Clone, Default)]
-pub struct Wakes {
+pub struct Listener {
     tickets: watch::Sender<()>,
     stops: watch::Sender<()>,
     ticks: watch::Sender<()>,
 }
 
-impl Wakes {
-    /// Changes when a ticket was pushed on the queue.
+impl Listener {
+    /// Yields when a ticket was pushed on the queue.
     pub fn tickets(&self) -> BoxStream<'static, ()> {
         let tickets = self.tickets.subscribe();
         futures::stream::unfold(tickets, |mut tickets| async move {
@@ -34,7 +40,7 @@ impl Wakes {
         .boxed()
     }
 
-    /// Changes when someone asked a run to stop.
+    /// Changes when somebody asked a run to stop.
     pub fn stops(&self) -> watch::Receiver<()> {
         self.stops.subscribe()
     }
@@ -56,20 +62,23 @@ impl Wakes {
                 () = stop.cancelled() => return,
             }
             tokio::select! {
-                () = tokio::time::sleep(jittered(Duration::from_secs(1))) => {}
+                () = tokio::time::sleep(jittered(RECONNECT_PAUSE)) => {}
                 () = stop.cancelled() => return,
             }
         }
     }
 
     async fn listen_once(&self, options: &PgConnectOptions, queue: &str) -> sqlx::Result<()> {
-        let own = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(5));
+        // A pool of its own, because the listener keeps its connection for as long as it lives.
+        let own = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_TIMEOUT);
         let mut listener = PgListener::connect_with(&own.connect_lazy_with(options.clone())).await?;
         listener.listen_all([TICKET_CHANNEL, STOP_CHANNEL, TICK_CHANNEL]).await?;
-        // Whatever was said while nobody listened.
+        // Notifications sent while no connection listened are lost, so every task looks once now.
         for sender in [&self.tickets, &self.stops, &self.ticks] {
             sender.send_replace(());
         }
+        // `try_recv` returns `None` when the connection was lost, unlike `recv`, which would connect again silently and
+        // skip the look above.
         while let Some(notification) = listener.try_recv().await? {
             match notification.channel() {
                 STOP_CHANNEL => self.stops.send_replace(()),
@@ -82,6 +91,7 @@ impl Wakes {
     }
 }
 
+/// Whether a notification of the queue is about a ticket of this queue: the channel is shared by all queues.
 fn is_for(queue: &str, payload: &str) -> bool {
     serde_json::from_str::<serde_json::Value>(payload).is_ok_and(|ticket| ticket["job_type"] == queue)
 }
