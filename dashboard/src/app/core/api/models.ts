@@ -13,6 +13,7 @@ export type { FieldProblem } from './generated/models/field-problem';
 export type { KnownHostView } from './generated/models/known-host-view';
 export type { QuarantinedRow } from './generated/models/quarantined-row';
 export type { MaskedConfig } from './generated/models/masked-config';
+export type { RunProgress } from './generated/models/run-progress';
 export type { StartKind } from './generated/models/start-kind';
 export type { Timing } from './generated/models/timing';
 export type { Unwanted } from './generated/models/unwanted';
