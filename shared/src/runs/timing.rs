@@ -44,7 +44,7 @@ pub const LONGEST_ASK_PAUSE: Duration = Duration::from_secs(60);
 
 /// The pause before the attempt after attempt number `attempt`. It doubles with every attempt, up to the config's bound.
 pub fn retry_pause(retry: &RetryConfig, attempt: i32) -> Duration {
-    jittered(doubled(retry.initial, retry.max, u32::try_from(attempt).unwrap_or(1)))
+    jittered(doubled(retry.initial, retry.max, u32::try_from(attempt).unwrap_or(0)))
 }
 
 #[cfg(test)]

@@ -24,12 +24,12 @@ use tracing::Instrument;
 use super::decision::Decision;
 use super::record::record;
 use crate::error::Result;
-use crate::load::HashMemory;
-use crate::pipeline::{self, RunContext};
+use crate::pipeline;
 use crate::progress::Progress;
-use crate::shell::Shell;
+use crate::run_context::{HashMemory, RunContext};
 use crate::thread::on_own_thread;
-use crate::{extract, places};
+use crate::worker_context::WorkerContext as Shell;
+use crate::{extract, paths};
 
 /// Time between two writes of a run's progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -172,9 +172,9 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
     Ok(RunContext {
         control: shell.db.clone(),
         default_target: shell.settings.target_url.clone(),
-        base: places::base(&shell.settings, &run.options),
+        base: paths::base(&shell.settings, &run.options),
         data_dir: shell.settings.data_dir.clone(),
-        roots: places::roots(&shell.settings, &run.queue),
+        roots: paths::roots(&shell.settings, &run.queue),
         network: Arc::new(shell.settings.network.clone()),
         config: PipelineConfig::clone(&config),
         run,
@@ -189,9 +189,14 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
 async fn note_seen(shell: &Shell, context: &RunContext) {
     let run = &context.run;
     let Some(schedule) = run.schedule_id.filter(|_| run.kind == RunKind::Run && !run.is_unknown()) else { return };
-    let place = (run.config_id, run.queue.as_str(), &run.options);
-    let look =
-        places::look_context(&shell.settings, &context.config, place, shell.db.clone(), context.stop.child_token());
+    let used = paths::UsedConfig { config_id: run.config_id, queue: &run.queue, options: &run.options };
+    let look = paths::change_check_context(
+        &shell.settings,
+        &context.config,
+        used,
+        shell.db.clone(),
+        context.stop.child_token(),
+    );
     // An error is left to the run, which fails with it.
     if let Ok(seen) = extract::fingerprint(&context.config, &look).await
         && let Err(error) = schedules::note_seen(&shell.db, schedule, &seen).await

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use elt_shared::backoff::jittered;
 use elt_shared::queue::heartbeat::HeldRun;
-use elt_shared::redaction;
 use elt_shared::runs::lifecycle::{self, EndedBy};
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{End, Failure};
@@ -56,7 +55,7 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
         Decision::Finished(end) => {
             // How far it came is written first, because a run that has ended takes no more progress.
             note_how_far(&mut tx, run, at).await?;
-            lifecycle::finish(&mut tx, id, by, end, at.partial_report().map(without_secrets).as_ref()).await?
+            lifecycle::finish(&mut tx, id, by, end, at.partial_report().as_ref()).await?
         }
         Decision::AskTarget { if_not_loaded, left, .. } => {
             note_how_far(&mut tx, run, at).await?;
@@ -75,21 +74,15 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
     Ok(written)
 }
 
-/// The report as it is stored, secrets hidden. The rows are committed, so a report that cannot be stored must not fail the
-/// run: the counts and a warning are stored in its place.
+/// The report as it is stored. The rows are committed, so a report that cannot be stored must not fail the run: the
+/// counts and a warning are stored in its place.
 fn as_json(report: &RunReport) -> Value {
-    let stored = serde_json::to_value(report).unwrap_or_else(|error| {
+    serde_json::to_value(report).unwrap_or_else(|error| {
         tracing::error!(%error, "the run's report could not be stored");
         let (read, inserted, rejected) = (report.rows_read, report.rows_inserted, report.rows_quarantined);
         let warnings = ["the details of this run could not be stored; please report this as a bug in elt"];
         json!({ "rows_read": read, "rows_inserted": inserted, "rows_quarantined": rejected, "warnings": warnings })
-    });
-    without_secrets(stored)
-}
-
-fn without_secrets(mut value: Value) -> Value {
-    redaction::hide_in(&mut value);
-    value
+    })
 }
 
 /// Notes how far the attempt came. An attempt that only asked has no progress of its own: what is shown stays that of the

@@ -20,9 +20,9 @@ use tracing::Instrument;
 
 use super::cron_fires::{self, Fires};
 use crate::error::{PipelineError, Result};
-use crate::shell::Shell;
 use crate::thread::on_own_thread;
-use crate::{extract, places};
+use crate::worker_context::WorkerContext as Shell;
+use crate::{extract, paths};
 
 /// Ticks that a worker does at the same time.
 const TICKS_AT_ONCE: usize = 8;
@@ -92,8 +92,8 @@ async fn tick(shell: Shell, due: DueTick) {
 async fn fingerprint(shell: &Shell, due: &DueTick) -> Result<[u8; 16]> {
     let schedule = &due.schedule;
     let config = shell.configs.get(&shell.db, &shell.settings, schedule.config_id).await?;
-    let place = (schedule.config_id, schedule.queue.as_str(), &schedule.options);
-    let context = places::look_context(&shell.settings, &config, place, shell.db.clone(), shell.stopping.clone());
+    let used = paths::UsedConfig { config_id: schedule.config_id, queue: &schedule.queue, options: &schedule.options };
+    let context = paths::change_check_context(&shell.settings, &config, used, shell.db.clone(), shell.stopping.clone());
     let cut = CancellationToken::new();
     let _cut = cut.clone().drop_guard();
     let looking = on_own_thread(cut, async move || extract::fingerprint(&config, &context).await);

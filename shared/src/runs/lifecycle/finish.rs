@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::job::ExecuteRun;
+use crate::redaction;
 use crate::runs::End;
 use crate::store::runs::{self, Released};
 use crate::store::schedules;
@@ -20,7 +21,7 @@ pub enum EndedBy {
 
 /// Ends a run. Every end goes through this function, so what belongs to the end of a run belongs here: the attempt's end,
 /// the ticket, the run that waits for the same target, and the schedule. Counts of ended runs are kept by a trigger of
-/// the database. False: the run is not as `by` says any more, and nothing was written.
+/// the database. Secrets are hidden in the report. False: the run is not as `by` says any more, and nothing was written.
 pub async fn finish(
     db: &mut PgConnection,
     id: Uuid,
@@ -28,8 +29,12 @@ pub async fn finish(
     end: &End,
     report: Option<&Value>,
 ) -> sqlx::Result<bool> {
+    let mut report = report.cloned();
+    if let Some(report) = &mut report {
+        redaction::hide_in(report);
+    }
     // The run's row comes first, because it decides whether this caller may write anything at all.
-    let Some(released) = runs::write_end(db, id, by, end, report).await? else { return Ok(false) };
+    let Some(released) = runs::write_end(db, id, by, end, report.as_ref()).await? else { return Ok(false) };
     match by {
         EndedBy::Attempt(epoch) => runs::end_attempt(db, id, epoch, end.of_attempt(), end.failure()).await?,
         // The ticket of an attempt has been delivered. That of a run without an attempt must not wake a worker any more.

@@ -6,6 +6,7 @@ use sqlx::{FromRow, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::{COLUMNS, Run};
+use crate::redaction;
 use crate::runs::RunProgress;
 use crate::runs::timing::LEASE;
 
@@ -75,19 +76,20 @@ pub async fn renew(db: impl PgExecutor<'_>, attempts: &[(Uuid, i64)]) -> sqlx::R
     .await
 }
 
-/// Notes how far an attempt is. False: the attempt was fenced off.
+/// Notes how far an attempt is, secrets hidden. False: the attempt was fenced off.
 pub async fn note_progress(
     db: impl PgExecutor<'_>,
     id: Uuid,
     epoch: i64,
     progress: &RunProgress,
 ) -> sqlx::Result<bool> {
+    let file = progress.file.as_deref().map(|file| redaction::hide(file).into_owned());
     let noted =
         sqlx::query("update runs set stage = $3, progress = $4 where id = $1 and epoch = $2 and state = 'running'")
             .bind(id)
             .bind(epoch)
             .bind(progress.stage)
-            .bind(Json(progress))
+            .bind(Json(RunProgress { file, ..progress.clone() }))
             .execute(db)
             .await?;
     Ok(noted.rows_affected() == 1)
