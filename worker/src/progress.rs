@@ -4,7 +4,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use elt_shared::redaction;
 use elt_shared::runs::{Rejections, RunProgress, Stage};
 use serde_json::{Value, json};
 
@@ -121,8 +120,7 @@ impl Progress {
             stage,
             files: files as u64,
             files_done: files_done as u64,
-            // The name of a file may be an address with a secret in it.
-            file: file.map(|file| redaction::hide(&file).into_owned()),
+            file,
             rows_read: self.rows_read.load(Ordering::Relaxed),
             bytes_read: self.bytes_read.load(Ordering::Relaxed),
             rows_sent: self.rows_sent.load(Ordering::Relaxed),

@@ -179,7 +179,7 @@ impl Failure {
     /// The end of a run that fails for this reason.
     fn end(&self) -> End {
         let next_step = match self {
-            Self::Error(error) => redaction::hide(&error.next_step()).into_owned(),
+            Self::Error(error) => error.next_step(),
             Self::CutOff => PipelineError::Stopped.next_step(),
         };
         End::Failed { code: self.code(), error: self.sentence(), next_step: redaction::hide(&next_step).into_owned() }
