@@ -172,7 +172,8 @@ async fn no_secret_is_kept_anywhere_in_clear() {
     assert!(tables.len() > 10, "{tables:?}");
     for table in tables {
         let table = table["name"].as_str().expect("a name");
-        let found = app.control(&format!("select to_jsonb(t) as row from {table} t where t::text like '%canary-%'")).await;
+        let found =
+            app.control(&format!("select to_jsonb(t) as row from {table} t where t::text like '%canary-%'")).await;
         assert_eq!(found, Vec::<Value>::new(), "{table}");
     }
     for table in app

@@ -240,8 +240,10 @@ pub struct Stages {
 
 #[cfg(test)]
 mod tests {
+    use elt_shared::explained::{Code, Explained};
+
     use super::*;
-    use crate::extract::probe::{ProbeProblem, ProbeReport};
+    use crate::extract::probe::ProbeReport;
 
     fn left_out(kind: LeftOutKind) -> Vec<LeftOut> {
         vec![LeftOut { name: "a.csv".into(), kind, reason: "a reason".into() }]
@@ -260,7 +262,7 @@ mod tests {
         if usable {
             return ProbeReport::usable("target", String::new(), 0.1);
         }
-        ProbeReport::failed(ProbeProblem { code: "io".into(), message: "no".into(), next_step: "none".into() })
+        ProbeReport::failed(Explained::new(Code::Io, "no", "none"))
     }
 
     #[test]

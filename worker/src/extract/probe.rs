@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use elt_shared::config::SourceConfig;
+use elt_shared::explained::catalog::Reached;
+use elt_shared::explained::{Explained, StoredCode};
 use serde::{Deserialize, Serialize};
 
 use super::{ExtractContext, InputFile, http, local, sftp};
-use crate::error::{PipelineError, Reached};
 use crate::frame::read;
 
 /// What one attempt to reach a source or the target showed.
@@ -33,7 +34,7 @@ pub struct ProbeReport {
     /// How long it took.
     pub seconds: f64,
     /// Why it is not usable.
-    pub problem: Option<ProbeProblem>,
+    pub problem: Option<Explained<StoredCode>>,
 }
 
 /// A file a run would read.
@@ -43,23 +44,6 @@ pub struct FoundFile {
     pub name: String,
     /// As it is on the server or disk.
     pub bytes: u64,
-}
-
-/// Why something is not usable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProbeProblem {
-    /// Stable code.
-    pub code: String,
-    /// A sentence.
-    pub message: String,
-    /// What to do.
-    pub next_step: String,
-}
-
-impl From<&PipelineError> for ProbeProblem {
-    fn from(error: &PipelineError) -> Self {
-        Self { code: error.code().to_owned(), message: error.to_string(), next_step: error.next_step() }
-    }
 }
 
 /// Names shown of a source with many files.
@@ -90,9 +74,7 @@ pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext
             let columns = columns(sample.head.clone()).await;
             ProbeReport { what, columns, seconds: seconds(started), ..ProbeReport::found(sample) }
         }
-        Err(error) => {
-            ProbeReport { what, seconds: seconds(started), ..ProbeReport::failed(ProbeProblem::from(&error)) }
-        }
+        Err(error) => ProbeReport { what, seconds: seconds(started), ..ProbeReport::failed(error.explained()) },
     }
 }
 
@@ -106,12 +88,12 @@ impl Sample {
 
 impl ProbeReport {
     /// Something that is not usable, and how far we got: what the code says about it.
-    pub fn failed(problem: ProbeProblem) -> Self {
-        let reached = Reached::by(&problem.code);
+    pub fn failed(problem: Explained) -> Self {
+        let reached = problem.code.reached();
         Self {
             reachable: reached >= Reached::Answered,
             authenticated: reached == Reached::LetIn,
-            problem: Some(problem),
+            problem: Some(problem.into()),
             ..Self::nothing()
         }
     }

@@ -6,9 +6,11 @@
 
 use std::collections::HashSet;
 
+use elt_shared::explained::Code;
+
 use super::delimited::is_blank;
 use super::names::MAX_COLUMNS;
-use super::read::{FileError, HEADER_NOT_FIRST};
+use super::read::FileError;
 use super::sheet::Sheet;
 use super::sniff;
 use super::split::{Dialect, Splitter};
@@ -55,7 +57,7 @@ impl Found {
             "this first line does not look like the header: it has {cells}, and line {line} looks like the header of \
              {width} columns"
         );
-        let error = FileError::new(HEADER_NOT_FIRST, name, Some(first_line), what);
+        let error = FileError::new(Code::HeaderNotFirst, name, Some(first_line), what);
         let skip = line - 1;
         match delimiter.map(sniff::shown) {
             // Every column has a name already.

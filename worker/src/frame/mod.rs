@@ -25,6 +25,7 @@ mod window;
 
 use std::sync::Arc;
 
+use elt_shared::explained::Code;
 /// Rows of a batch. Small enough that a batch of wide rows stays small, large enough for the server to be busy.
 pub const BATCH_ROWS: usize = 8_192;
 /// A batch also ends at this many bytes of cells.
@@ -145,7 +146,7 @@ pub struct BadRecord {
     /// 1-based line.
     pub line: u64,
     /// Stable: `too_many_cells`, `broken_json`, `nul_byte`, `not_an_object`, …
-    pub code: &'static str,
+    pub code: Code,
     /// A sentence.
     pub reason: String,
     /// Its text as it stands in the file, cut at 64 KiB.

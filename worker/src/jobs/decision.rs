@@ -23,12 +23,11 @@
 //! [`AskTarget`]: Decision::AskTarget
 //! [`AskAgain`]: Decision::AskAgain
 
-use std::error::Error;
 use std::time::Duration;
 
 use elt_shared::backoff::{doubled, jittered};
 use elt_shared::config::RetryConfig;
-use elt_shared::redaction;
+use elt_shared::explained::{Code, Explained, sentence};
 use elt_shared::runs::Outcome;
 use elt_shared::store::runs::{End, Run};
 use uuid::Uuid;
@@ -105,7 +104,7 @@ impl Decision {
             Some(Cause::TooLong) if may_pass => Self::Finished(too_long()),
             _ if matches!(error, PipelineError::Stopped) => Self::Finished(End::Stopped),
             _ if may_pass && run.attempt < run.max_attempts => {
-                let (code, delay) = (error.code().to_owned(), backoff(retry, run.attempt));
+                let (code, delay) = (error.code().as_str().to_owned(), backoff(retry, run.attempt));
                 Self::Retry { delay, code, error: sentence(&error) }
             }
             _ => Self::Finished(failed(&error)),
@@ -131,16 +130,16 @@ impl Decision {
                 Some(verdict) => Self::Finished(verdict.0.clone()),
                 None => Self::Retry {
                     delay: Duration::ZERO,
-                    code: PipelineError::NotLoaded.code().to_owned(),
+                    code: PipelineError::NotLoaded.code().as_str().to_owned(),
                     error: "the target says that the earlier attempt did not load".to_owned(),
                 },
             },
             Failure::Error(PipelineError::TargetBusy { run: holder, .. }) => Self::wait(&holder),
             // This worker stops, which says nothing about the target: another worker asks.
             _ if cause == Some(Cause::HandBack) => Self::HandBack,
-            Failure::Error(error) => Self::AskAgain { code: error.code().to_owned(), error: sentence(&error) },
+            Failure::Error(error) => Self::AskAgain { code: error.code().as_str().to_owned(), error: sentence(&error) },
             Failure::CutOff => {
-                Self::AskAgain { code: "stopped".to_owned(), error: "the attempt was cut off".to_owned() }
+                Self::AskAgain { code: Code::Stopped.as_str().to_owned(), error: "the attempt was cut off".to_owned() }
             }
         }
     }
@@ -203,13 +202,13 @@ impl Failure {
 }
 
 fn failed(error: &PipelineError) -> End {
-    let next_step = redaction::hide(&error.next_step()).into_owned();
-    End::Failed { code: error.code().to_owned(), error: sentence(error), next_step }
+    let Explained { code, message, next_step } = error.explained();
+    End::Failed { code: code.as_str().to_owned(), error: message, next_step }
 }
 
 fn too_long() -> End {
     End::Failed {
-        code: "timeout".into(),
+        code: Code::Timeout.as_str().into(),
         error: "the run took longer than a run may take and was stopped".into(),
         next_step: "Split the sources, or raise ELT_RUN_TIMEOUT on the workers.".into(),
     }
@@ -220,17 +219,6 @@ fn backoff(retry: &RetryConfig, attempt: i32) -> Duration {
     jittered(doubled(retry.initial, retry.max, u32::try_from(attempt).unwrap_or(1)))
 }
 
-/// An error and its sources in one line, secrets hidden.
-fn sentence(error: &dyn Error) -> String {
-    let sources = std::iter::successors(error.source(), |source: &&dyn Error| (*source).source());
-    let said = sources.fold(error.to_string(), |said, source| {
-        let more = source.to_string();
-        // Some libraries repeat their source in their own words.
-        if said.contains(&more) { said } else { format!("{said}: {more}") }
-    });
-    redaction::hide(&said).into_owned()
-}
-
 fn panic_message(panicked: tokio::task::JoinError) -> String {
     let Ok(panic) = panicked.try_into_panic() else { return "the runtime is shutting down".into() };
     let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref().cloned());
@@ -239,6 +227,7 @@ fn panic_message(panicked: tokio::task::JoinError) -> String {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
 
     fn run(attempt: i32) -> Run {
@@ -254,7 +243,7 @@ mod tests {
     }
 
     fn bad_row() -> PipelineError {
-        PipelineError::Contract { code: "bad_row", message: "a row".into(), next_step: "mend it".into() }
+        PipelineError::Contract(Explained { code: Code::BadRow, message: "a row".into(), next_step: "mend it".into() })
     }
 
     fn decide(run: &Run, cause: Option<Cause>, error: PipelineError, commit_sent: bool) -> Decision {

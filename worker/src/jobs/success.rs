@@ -67,8 +67,10 @@ fn lost(report: &RunReport) -> String {
 
 #[cfg(test)]
 mod tests {
+    use elt_shared::explained::{Code, Explained};
+
     use super::*;
-    use crate::extract::probe::{ProbeProblem, ProbeReport};
+    use crate::extract::probe::ProbeReport;
 
     #[test]
     fn only_what_loads_speaks_of_new_rows() {
@@ -90,7 +92,7 @@ mod tests {
         let warnings = vec!["look".to_owned()];
         let report = RunReport { rows_quarantined: 2, left_out_total: 1, warnings, ..RunReport::default() };
         assert_eq!(lost(&report), "2 rows rejected (kept in quarantine), 1 file left out, 1 warning in its report");
-        let problem = ProbeProblem { code: "io".into(), message: "no".into(), next_step: "none".into() };
+        let problem = Explained::new(Code::Io, "no", "none");
         let report = RunReport { connections: vec![ProbeReport::failed(problem)], ..RunReport::default() };
         assert_eq!(lost(&report), "1 connection that cannot be used");
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use elt_shared::redaction;
+use elt_shared::explained::{Code, Explained, sentence};
 use elt_shared::runs::Trigger;
 use elt_shared::store::runs;
 use elt_shared::store::schedules::{self, Decision, DueTick, Schedule, ScheduleState, TICK_LEASE};
@@ -95,12 +95,12 @@ async fn look(shell: &Shell, due: &DueTick) -> Result<[u8; 16]> {
         Ok(Ok(Some(seen))) => seen,
         Ok(Ok(None)) => Err(PipelineError::Stopped),
         Ok(Err(panicked)) => Err(PipelineError::Internal(format!("looking at the sources: {panicked}"))),
-        Err(_) => Err(PipelineError::Extract {
-            code: "source_slow",
+        Err(_) => Err(PipelineError::Extract(Explained {
+            code: Code::SourceSlow,
             message: format!("looking at the sources took longer than {} s", PATIENCE.as_secs()),
             next_step: "Look at the source; a longer monitor interval does not help a look that takes this long."
                 .into(),
-        }),
+        })),
     }
 }
 
@@ -261,8 +261,7 @@ fn interval(shell: &Shell, schedule: &Schedule) -> TimeDelta {
 }
 
 fn describe(shell: &Shell, error: &PipelineError) -> String {
-    let described = format!("on worker {} ({}): {error}", shell.host, shell.id);
-    redaction::hide(&described).into_owned()
+    format!("on worker {} ({}): {}", shell.host, shell.id, sentence(error))
 }
 
 /// Says that the sources cannot be looked at, or can again, once and not at every tick.

@@ -1,6 +1,7 @@
 //! Staged rows meet a table: staged before any lock, then shape, rows and bookkeeping in one short transaction.
 
 use elt_shared::config::{Dedupe as ConfigDedupe, LoadMode};
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::TableRef;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -199,10 +200,10 @@ fn refuse_lost_rows(table: &TableRef, inserted: u64, fed: &Fed) -> Result<(), Ha
     if inserted == meant {
         return Ok(());
     }
-    Err(PipelineError::Target {
-        code: "target_trigger",
+    Err(PipelineError::Target(Explained {
+        code: Code::TargetTrigger,
         message: format!("{table} took {inserted} of {meant} new rows: a trigger or rule of the table drops rows"),
         next_step: "Change the trigger or rule, or load into a table of its own.".into(),
-    }
+    })
     .into())
 }

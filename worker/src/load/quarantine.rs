@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
+use elt_shared::explained::Code;
 use elt_shared::target::TableRef;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -33,7 +34,7 @@ pub struct Why<'a> {
     /// Column, when it is about one.
     pub column: Option<&'a str>,
     /// Stable code.
-    pub code: &'a str,
+    pub code: Code,
     /// A sentence.
     pub reason: &'a str,
 }
@@ -103,7 +104,7 @@ impl Rejected {
             Some(column) => copy::bytes(column.as_bytes(), out),
             None => copy::null(out),
         }
-        copy::bytes(why.code.as_bytes(), out);
+        copy::bytes(why.code.as_str().as_bytes(), out);
         copy::bytes(shown(why.reason.as_bytes()).as_bytes(), out);
         copy::bytes(text.as_bytes(), out);
         if text.as_bytes() == raw {

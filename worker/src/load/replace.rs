@@ -1,6 +1,7 @@
 //! `load.mode: replace`: afterwards the table holds exactly this run's rows. Rows that stay are not touched, so readers
 //! see the old rows until the commit and the new ones after it, and an unchanged source changes nothing.
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -51,12 +52,12 @@ pub async fn delete_others(
 }
 
 fn kept_rows(table: &TableRef, rows: i64) -> PipelineError {
-    PipelineError::Target {
-        code: "target_trigger",
+    PipelineError::Target(Explained {
+        code: Code::TargetTrigger,
         message: format!("could not replace the rows of {table}: a trigger or rule of the table keeps {rows} old rows"),
         next_step: "Change the trigger or rule so that the rows can be deleted, or load with another `load.mode`."
             .into(),
-    }
+    })
 }
 
 /// Columns with a default, identity columns and generated columns.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::folder::WorkFolder;
 use super::{RunContext, output};
 use crate::error::{PipelineError, Result};
-use crate::extract::probe::{ProbeProblem, ProbeReport, probe};
+use crate::extract::probe::{ProbeReport, probe};
 use crate::extract::{ExtractContext, YoungFiles};
 use crate::load::session::Session;
 use crate::load::trial;
@@ -36,12 +36,12 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
     // A run would fail before it reads anything.
     if let Err(error) = output::check(context, &extract).await {
         let what = "combined CSV".to_owned();
-        report.connections.push(ProbeReport { what, ..ProbeReport::failed(ProbeProblem::from(&error)) });
+        report.connections.push(ProbeReport { what, ..ProbeReport::failed(error.explained()) });
     }
     for connection in &report.connections {
         match &connection.problem {
             None => tracing::info!("{} can be used: {}", connection.what, connection.found),
-            Some(problem) => tracing::warn!(code = problem.code, "{}: {}", connection.what, problem.message),
+            Some(problem) => tracing::warn!(code = problem.code.as_str(), "{}: {}", connection.what, problem.message),
         }
     }
     Ok(report)
@@ -54,7 +54,7 @@ async fn try_target(context: &RunContext) -> ProbeReport {
         Err(error) => ProbeReport {
             what: "target".into(),
             seconds: started.elapsed().as_secs_f64(),
-            ..ProbeReport::failed(ProbeProblem::from(&error))
+            ..ProbeReport::failed(error.explained())
         },
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use elt_shared::config::{LoadMode, OnBadRow};
+use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::{Outcome, Stage, Trigger};
 use tracing::{Instrument, info_span};
 
@@ -167,11 +168,11 @@ impl<'a> Executing<'a> {
                     tracing::warn!("{} changed meanwhile: starting over", session.table);
                 }
                 Loaded::TableChanged => {
-                    return Err(PipelineError::Target {
-                        code: "target_keeps_changing",
+                    return Err(PipelineError::Target(Explained {
+                        code: Code::TargetKeepsChanging,
                         message: format!("the table {} was altered again and again during the run", session.table),
                         next_step: "Find out who alters the table, then retry the run.".into(),
-                    });
+                    }));
                 }
             }
         }
@@ -208,12 +209,12 @@ impl<'a> Executing<'a> {
                 loaded => return Ok(loaded),
             }
         }
-        Err(PipelineError::Target {
-            code: "too_many_refused",
+        Err(PipelineError::Target(Explained {
+            code: Code::TooManyRefused,
             message: format!("{} refused other rows at each of {TRIES_PER_REFUSAL} tries", session.table),
             next_step:
                 "Look at the table's constraints and triggers: which rows they refuse depends on the other rows.".into(),
-        })
+        }))
     }
 
     /// Gets the files. Those that changed too often while they were read are left for the next run.
@@ -227,11 +228,11 @@ impl<'a> Executing<'a> {
         let restless = |file: &InputFile| changed.iter().filter(|name| **name == file.name).count() >= TRIES_PER_FILE;
         let (left, files): (Vec<_>, Vec<_>) = extracted.files.into_iter().partition(restless);
         if let Some(required) = left.iter().find(|file| file.required) {
-            return Err(PipelineError::Extract {
-                code: "source_changed",
+            return Err(PipelineError::Extract(Explained {
+                code: Code::SourceChanged,
                 message: format!("{} changed each of the {TRIES_PER_FILE} times it was read", required.name),
                 next_step: "Wait until the file is written completely, then retry the run.".into(),
-            });
+            }));
         }
         extracted.files = files;
         extracted.left_out.extend(left.into_iter().map(|file| LeftOut {

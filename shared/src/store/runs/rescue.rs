@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::end::{End, end_attempt, finish};
 use super::unknown::{ask_again, leave_unknown};
+use crate::explained::Code;
 use crate::job::{ExecuteRun, is_private};
 
 /// A run whose lease is over.
@@ -78,8 +79,11 @@ pub async fn rescue(db: &mut PgConnection, run: LostRun) -> sqlx::Result<bool> {
 
 /// The end of a lost run if it loaded nothing. `None`: it has attempts left.
 fn end_of(run: &LostRun) -> Option<End> {
-    let failed =
-        |error: String, next_step: &str| End::Failed { code: "worker_lost".into(), error, next_step: next_step.into() };
+    let failed = |error: String, next_step: &str| End::Failed {
+        code: Code::WorkerLost.as_str().into(),
+        error,
+        next_step: next_step.into(),
+    };
     if run.stop {
         return Some(End::Stopped);
     }

@@ -12,6 +12,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::end::{End, Released, end_attempt, wake_next};
+use crate::explained::Code;
 use crate::job::ExecuteRun;
 
 /// Longest pause between two attempts to ask, in seconds. The pauses double from one second.
@@ -101,7 +102,7 @@ pub async fn ask_again(db: &mut PgConnection, id: Uuid, epoch: i64, (code, error
 /// here. Returns the runs moved.
 pub async fn adopt(db: &mut PgConnection, queue: &str) -> sqlx::Result<Vec<Uuid>> {
     let gone = End::Failed {
-        code: "worker_lost".into(),
+        code: Code::WorkerLost.as_str().into(),
         error: "the process that executed the run is gone".into(),
         next_step: "Nothing was loaded: run it again.".into(),
     };

@@ -3,6 +3,8 @@
 //! Numbers keep their digits, nothing is converted. What is wrong comes in two sorts: a [`Fault`] means that the
 //! end of the value cannot be found; a [`Defect`] is inside a value whose end is clear, so that only its record is bad.
 
+use elt_shared::explained::Code;
+
 use crate::frame::value::numeric_fits;
 
 /// Objects and arrays inside a record may be nested so deep. PostgreSQL and its clients have limits of their own above it.
@@ -44,12 +46,12 @@ pub(super) enum Defect {
 
 impl Defect {
     /// Stable code.
-    pub(super) fn code(self) -> &'static str {
+    pub(super) fn code(self) -> Code {
         match self {
-            Self::Control | Self::Escape | Self::Word => "broken_json",
-            Self::Nul => "nul_byte",
-            Self::Surrogate => "lone_surrogate",
-            Self::Depth => "too_deep",
+            Self::Control | Self::Escape | Self::Word => Code::BrokenJson,
+            Self::Nul => Code::NulByte,
+            Self::Surrogate => Code::LoneSurrogate,
+            Self::Depth => Code::TooDeep,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The search for the member of an object that holds the rows. It comes before a row is read, because the object's last
 //! member may decide.
 
+use elt_shared::explained::Code;
 use elt_shared::json_path::JsonPath;
 
 use super::cursor::{Array, Cursor, looks_like_lines};
@@ -63,7 +64,7 @@ impl Members {
         let places: Vec<_> = members.iter().map(|(name, empty)| format!("{name:?}{empty}")).collect();
         let records: Vec<_> = members.iter().map(|(name, _)| format!("`records: {}`", path_text(name))).collect();
         FileError::new(
-            "rows_ambiguous",
+            Code::RowsAmbiguous,
             &input.name,
             None,
             format_args!(
@@ -114,7 +115,7 @@ pub(super) fn survey_object(cursor: &mut Cursor) -> Result<Survey, FileError> {
     let lines = looks_like_lines(cursor.window.text());
     match members_and_rest(cursor) {
         // The first line may be broken; the others are rows all the same.
-        Err(error) if error.code == "broken_json" && lines => Ok(Survey::Several { lines: true }),
+        Err(error) if error.code == Code::BrokenJson && lines => Ok(Survey::Several { lines: true }),
         survey => survey,
     }
 }

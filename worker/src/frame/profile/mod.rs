@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use elt_shared::config::ColumnType;
+use elt_shared::explained::Code;
 use tokio_util::sync::CancellationToken;
 
 pub use column::{ColumnProfile, Evidence};
@@ -177,7 +178,7 @@ impl Outcome {
         let (sheet, text) = reader.sheet();
         self.file.rows += sheet.rows() as u64;
         self.file.bad += sheet.bad.len() as u64;
-        let broken = sheet.bad.iter().find(|record| record.code == "broken_json").map(|record| record.line);
+        let broken = sheet.bad.iter().find(|record| record.code == Code::BrokenJson).map(|record| record.line);
         self.file.broken = self.file.broken.or(broken);
         if self.first_bad.is_none() {
             self.first_bad = sheet.bad.first().cloned();
