@@ -1,10 +1,8 @@
 //! What a run did, for the person at the terminal.
 
-use elt_shared::runs::{Outcome, RunKind, RunState};
+use elt_shared::runs::report::{Drift, FileReceipt, LeftOutKind, RunReport};
+use elt_shared::runs::{Outcome, Rejections, RunKind, RunState};
 use elt_shared::store::runs::Run;
-use elt_worker::extract::LeftOutKind;
-use elt_worker::rejections::Rejections;
-use elt_worker::report::{Drift, FileReceipt, RunReport};
 
 use crate::connections;
 use crate::table::{Table, bytes, count, seconds};

@@ -16,7 +16,8 @@
 //! - [`settings`]: flags and environment of a process
 //! - [`network`]: which hosts may be called, and connecting to a checked address
 //! - [`json_path`]: paths into JSON: where the rows of an answer are
-//! - [`runs`]: what a run is: its kind, state, trigger, outcome and stage
+//! - [`runs`]: what a run is, and its life from the first attempt to the end
+//! - [`schedules`]: ending schedules together with their runs
 //! - [`text_enum`]: enums whose values are texts in the database and in JSON
 //! - [`trigger`]: starting a pipeline: its run, its schedule and its ticket in one transaction
 //! - [`telemetry`]: log lines, traces and the layer that keeps lines in the database
@@ -39,6 +40,7 @@ pub mod private_folder;
 pub mod queue;
 pub mod redaction;
 pub mod runs;
+pub mod schedules;
 pub mod secret;
 pub mod secret_file;
 pub mod settings;

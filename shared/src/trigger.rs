@@ -12,10 +12,9 @@ use sqlx::PgConnection;
 use crate::config::{CatchUp, Overlap, PipelineConfig, ScheduleConfig};
 use crate::cron::Cron;
 use crate::job::ExecuteRun;
-use crate::runs::{self, RunKind};
-use crate::store;
+use crate::runs::{self, RunKind, lifecycle};
 use crate::store::configs::ConfigVersion;
-use crate::store::runs::{NewRun, Run};
+use crate::store::runs::{self as store, NewRun, Run};
 use crate::store::schedules::{self, NewSchedule, Schedule, ScheduleState};
 
 /// Member of [`Run::options`]: the folder relative paths of the config start from.
@@ -85,8 +84,8 @@ pub async fn trigger(db: &mut PgConnection, request: &Trigger<'_>) -> sqlx::Resu
         }
     };
     let waiting = match &schedule {
-        Some(schedule) if request.now => store::runs::start_waiting(db, schedule.id).await?,
-        Some(schedule) => store::runs::find_waiting(&mut *db, schedule.id).await?,
+        Some(schedule) if request.now => lifecycle::start_waiting(db, schedule.id).await?,
+        Some(schedule) => store::find_waiting(&mut *db, schedule.id).await?,
         None => None,
     };
     let run = match waiting {
@@ -164,7 +163,7 @@ impl<'a> Plan<'a> {
     async fn create(&self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Option<Schedule>> {
         if let Some(live) = schedules::find_live(db, &self.pipeline.name).await? {
             let reason = format!("replaced by version {} of this pipeline", self.config.version);
-            schedules::replace(db, live.id, &reason).await?;
+            crate::schedules::replace(db, live.id, &reason).await?;
         }
         let over = self.end.is_some_and(|end| end <= now);
         let waits = self.start.is_some_and(|start| start > now);
@@ -218,7 +217,7 @@ pub async fn enqueue(db: &mut PgConnection, new: NewRun<'_>) -> sqlx::Result<Run
         Some(due) => (due - clock(db).await?).to_std().unwrap_or(Duration::ZERO),
         None => Duration::ZERO,
     };
-    let run = store::runs::create(&mut *db, new).await?;
+    let run = store::create(&mut *db, new).await?;
     ExecuteRun { run_id: run.id }.enqueue_after(db, &run.queue, delay).await?;
     Ok(run)
 }

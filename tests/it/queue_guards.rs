@@ -10,8 +10,9 @@ use elt_shared::queue::pulse::Pulse;
 use elt_shared::queue::shape::{QueueWorkers, Undelivered};
 use elt_shared::queue::wakes::Wakes;
 use elt_shared::queue::{self, retention, sweeper};
-use elt_shared::runs::{Outcome, RunState};
-use elt_shared::store::runs::{self, End};
+use elt_shared::runs::lifecycle::{self, EndedBy};
+use elt_shared::runs::{End, Outcome, RunState};
+use elt_shared::store::runs;
 use elt_shared::store::schedules::ScheduleState;
 use elt_shared::store::{schedules, workers};
 use elt_shared::{job, trigger};
@@ -45,12 +46,19 @@ fn start_worker(control: &Control, name: &str, work: Duration, handed: &Handed, 
         let (db, name, handed, pulse) = (db.clone(), name.clone(), Arc::clone(&handed), pulse.clone());
         async move {
             let began = Instant::now();
-            let Some(run) = runs::begin(&db, ticket.run_id, &name).await? else { return Ok(()) };
+            let Some(run) = lifecycle::begin(&db, ticket.run_id, &name).await? else { return Ok(()) };
             let _held = pulse.hold(run.id, run.epoch, began);
             *handed.lock().expect("not poisoned").entry(run.id).or_default() += 1;
             sleep(work).await;
             let mut db = db.acquire().await?;
-            runs::finish(&mut db, run.id, run.epoch, &End::Succeeded { outcome: Outcome::Clean }, None).await?;
+            lifecycle::finish(
+                &mut db,
+                run.id,
+                EndedBy::Attempt(run.epoch),
+                &End::Succeeded { outcome: Outcome::Clean },
+                None,
+            )
+            .await?;
             Ok::<_, Undelivered>(())
         }
     };
@@ -162,7 +170,7 @@ async fn a_heartbeat_tells_runs_to_stop_and_that_they_are_lost() {
     control.begin(&taken, "thief").await;
     let before = control.look(calm.id).await.lease_expires_at;
     let mut db = control.db.acquire().await.expect("a connection");
-    runs::request_stop(&mut db, asked.id).await.expect("asked");
+    lifecycle::request_stop(&mut db, asked.id).await.expect("asked");
 
     let waited = tokio::time::timeout(PATIENCE, async {
         held[0].stop.cancelled().await;
@@ -197,7 +205,7 @@ async fn a_lost_run_that_was_to_stop_has_stopped() {
     let control = Control::start().await;
     let run = control.begin(&control.run("people").await, "doomed").await;
     let mut db = control.db.acquire().await.expect("a connection");
-    runs::request_stop(&mut db, run.id).await.expect("asked");
+    lifecycle::request_stop(&mut db, run.id).await.expect("asked");
     control.expire(run.id).await;
     sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.look(run.id).await.state, RunState::Stopped);
@@ -245,7 +253,7 @@ async fn a_run_whose_window_is_over_never_starts() {
     let control = Control::start().await;
     let run = control.run("people").await;
     control.execute("update runs set not_after = now() - interval '1 second'").await;
-    assert!(runs::begin(&control.db, run.id, "w").await.expect("asked").is_none());
+    assert!(lifecycle::begin(&control.db, run.id, "w").await.expect("asked").is_none());
     sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
     assert_eq!(control.look(run.id).await.state, RunState::Stopped);
 }

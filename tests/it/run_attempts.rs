@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use elt_shared::runs::{Outcome, RunState};
-use elt_shared::store::runs::{self, Claim, End, RetryAnswer, StopAnswer};
+use elt_shared::runs::lifecycle::{self, Claim, EndedBy, RetryAnswer, StopAnswer};
+use elt_shared::runs::{End, Failure, Outcome, RunState};
+use elt_shared::store::runs;
 
 use crate::support::control::Control;
 
@@ -15,7 +16,7 @@ async fn of_many_workers_one_gets_the_run() {
 
     let takers = (0..16).map(|n| {
         let db = control.db.clone();
-        tokio::spawn(async move { runs::begin(&db, run.id, &format!("worker-{n}")).await.expect("asked") })
+        tokio::spawn(async move { lifecycle::begin(&db, run.id, &format!("worker-{n}")).await.expect("asked") })
     });
     let mut taken = Vec::new();
     for taker in takers.collect::<Vec<_>>() {
@@ -36,16 +37,26 @@ async fn an_attempt_that_lost_its_run_changes_nothing_any_more() {
 
     let mut db = control.db.acquire().await.expect("a connection");
     let failure = End::Failed { code: "late".into(), error: "late".into(), next_step: "none".into() };
-    assert!(!runs::finish(&mut db, run.id, old.epoch, &failure, None).await.expect("asked"));
-    assert!(!runs::hand_back(&mut db, run.id, old.epoch).await.expect("asked"));
-    assert!(!runs::retry_later(&mut db, run.id, old.epoch, Duration::ZERO, ("x", "x")).await.expect("asked"));
-    assert_ne!(runs::find(&mut *db, run.id).await.expect("asked").expect("the run").epoch, old.epoch);
-    assert_eq!(runs::claim_target(&control.db, run.id, old.epoch, "t").await.expect("asked"), Claim::Fenced);
-    assert!(runs::renew(&mut *db, &[(run.id, old.epoch)]).await.expect("asked").is_empty());
+    assert!(!lifecycle::finish(&mut db, run.id, EndedBy::Attempt(old.epoch), &failure, None).await.expect("asked"));
+    assert!(!lifecycle::hand_back(&mut db, run.id, old.epoch).await.expect("asked"));
     assert!(
-        runs::finish(&mut db, run.id, new.epoch, &End::Succeeded { outcome: Outcome::Clean }, None)
+        !lifecycle::retry_later(&mut db, run.id, old.epoch, Duration::ZERO, Failure { code: "x", error: "x" })
             .await
             .expect("asked")
+    );
+    assert_ne!(runs::find(&mut *db, run.id).await.expect("asked").expect("the run").epoch, old.epoch);
+    assert_eq!(lifecycle::claim_target(&control.db, run.id, old.epoch, "t").await.expect("asked"), Claim::Fenced);
+    assert!(lifecycle::renew(&mut *db, &[(run.id, old.epoch)]).await.expect("asked").is_empty());
+    assert!(
+        lifecycle::finish(
+            &mut db,
+            run.id,
+            EndedBy::Attempt(new.epoch),
+            &End::Succeeded { outcome: Outcome::Clean },
+            None
+        )
+        .await
+        .expect("asked")
     );
 
     let outcomes: Vec<(i64, Option<String>)> =
@@ -65,15 +76,16 @@ async fn a_busy_target_makes_the_run_wait_and_the_one_that_finishes_wakes_it() {
     let first = control.begin(&first, "w").await;
     let second = control.begin(&second, "w").await;
     let third = control.begin(&third, "w").await;
-    let claim =
-        async |run: &runs::Run| runs::claim_target(&control.db, run.id, run.epoch, "db/people").await.expect("asked");
+    let claim = async |run: &runs::Run| {
+        lifecycle::claim_target(&control.db, run.id, run.epoch, "db/people").await.expect("asked")
+    };
     assert_eq!(claim(&first).await, Claim::Taken);
     assert_eq!(claim(&second).await, Claim::Busy { run: first.id });
 
     let mut db = control.db.acquire().await.expect("a connection");
     control.lose_tickets().await;
     for waiter in [&second, &third] {
-        assert!(runs::wait_for_target(&mut db, waiter.id, waiter.epoch, first.id).await.expect("asked"));
+        assert!(lifecycle::wait_for_target(&mut db, waiter.id, waiter.epoch, first.id).await.expect("asked"));
         assert_eq!(control.tickets(waiter.id).await, 0, "it gave its slot back and waits to be woken");
     }
     let waiting = control.look(second.id).await;
@@ -81,15 +93,25 @@ async fn a_busy_target_makes_the_run_wait_and_the_one_that_finishes_wakes_it() {
     assert!(waiting.waits_for.expect("a sentence").contains(&first.id.to_string()));
 
     assert!(
-        runs::finish(&mut db, first.id, first.epoch, &End::Succeeded { outcome: Outcome::Clean }, None)
-            .await
-            .expect("asked")
+        lifecycle::finish(
+            &mut db,
+            first.id,
+            EndedBy::Attempt(first.epoch),
+            &End::Succeeded { outcome: Outcome::Clean },
+            None
+        )
+        .await
+        .expect("asked")
     );
     assert_eq!(control.tickets(second.id).await, 1, "the one that waits longest is woken");
     assert_eq!(control.tickets(third.id).await, 0, "the other waits on");
     let second = control.begin(&second, "w").await;
     assert_eq!(claim(&second).await, Claim::Taken);
-    assert!(runs::finish(&mut db, second.id, second.epoch, &End::Stopped, None).await.expect("asked"));
+    assert!(
+        lifecycle::finish(&mut db, second.id, EndedBy::Attempt(second.epoch), &End::Stopped, None)
+            .await
+            .expect("asked")
+    );
     assert_eq!(control.tickets(third.id).await, 1);
 }
 
@@ -99,14 +121,20 @@ async fn a_target_let_go_before_the_wait_began_wakes_at_once() {
     let holder = control.begin(&control.run("people").await, "w").await;
     let waiter = control.begin(&control.run("people").await, "w").await;
     let mut db = control.db.acquire().await.expect("a connection");
-    assert_eq!(runs::claim_target(&control.db, holder.id, holder.epoch, "t").await.expect("asked"), Claim::Taken);
+    assert_eq!(lifecycle::claim_target(&control.db, holder.id, holder.epoch, "t").await.expect("asked"), Claim::Taken);
     assert!(
-        runs::finish(&mut db, holder.id, holder.epoch, &End::Succeeded { outcome: Outcome::Clean }, None)
-            .await
-            .expect("asked")
+        lifecycle::finish(
+            &mut db,
+            holder.id,
+            EndedBy::Attempt(holder.epoch),
+            &End::Succeeded { outcome: Outcome::Clean },
+            None
+        )
+        .await
+        .expect("asked")
     );
     control.lose_tickets().await;
-    assert!(runs::wait_for_target(&mut db, waiter.id, waiter.epoch, holder.id).await.expect("asked"));
+    assert!(lifecycle::wait_for_target(&mut db, waiter.id, waiter.epoch, holder.id).await.expect("asked"));
     assert_eq!(control.tickets(waiter.id).await, 1);
 }
 
@@ -119,14 +147,18 @@ async fn a_retry_waits_on_the_database_clock_and_counts() {
         let begun = control.begin(&run, "w").await;
         assert_eq!(begun.attempt, attempt);
         let delay = if attempt == 1 { Duration::from_secs(3600) } else { Duration::ZERO };
-        assert!(runs::retry_later(&mut db, run.id, begun.epoch, delay, ("reset", "it was cut")).await.expect("asked"));
+        assert!(
+            lifecycle::retry_later(&mut db, run.id, begun.epoch, delay, Failure { code: "reset", error: "it was cut" })
+                .await
+                .expect("asked")
+        );
         if attempt == 1 {
-            assert!(runs::begin(&control.db, run.id, "w").await.expect("asked").is_none(), "not due yet");
+            assert!(lifecycle::begin(&control.db, run.id, "w").await.expect("asked").is_none(), "not due yet");
             assert_eq!(control.look(run.id).await.waits_for.as_deref(), Some("attempt 2 of 3: it was cut"));
             control.execute("update runs set not_before = now()").await;
         }
     }
-    assert!(runs::begin(&control.db, run.id, "w").await.expect("asked").is_none(), "its attempts are used up");
+    assert!(lifecycle::begin(&control.db, run.id, "w").await.expect("asked").is_none(), "its attempts are used up");
 }
 
 #[tokio::test]
@@ -136,7 +168,7 @@ async fn a_run_handed_back_costs_no_attempt_and_waits_for_nobody() {
     let begun = control.begin(&run, "w").await;
     control.lose_tickets().await;
     let mut db = control.db.acquire().await.expect("a connection");
-    assert!(runs::hand_back(&mut db, run.id, begun.epoch).await.expect("asked"));
+    assert!(lifecycle::hand_back(&mut db, run.id, begun.epoch).await.expect("asked"));
     assert_eq!(control.tickets(run.id).await, 1);
     assert_eq!(control.begin(&run, "other").await.attempt, 1);
 }
@@ -146,28 +178,32 @@ async fn stopping_a_run_depends_on_how_far_it_is() {
     let control = Control::start().await;
     let mut db = control.db.acquire().await.expect("a connection");
     let queued = control.run("people").await;
-    let stopped = runs::request_stop(&mut db, queued.id).await.expect("asked");
+    let stopped = lifecycle::request_stop(&mut db, queued.id).await.expect("asked");
     assert!(matches!(stopped, Some(StopAnswer::Stopped(run)) if run.finished_at.is_some()));
     assert_eq!(control.tickets(queued.id).await, 0, "its ticket is taken back");
-    assert!(runs::begin(&control.db, queued.id, "w").await.expect("asked").is_none());
+    assert!(lifecycle::begin(&control.db, queued.id, "w").await.expect("asked").is_none());
 
     let running = control.begin(&control.run("people").await, "w").await;
-    let stopping = runs::request_stop(&mut db, running.id).await.expect("asked");
+    let stopping = lifecycle::request_stop(&mut db, running.id).await.expect("asked");
     assert!(matches!(stopping, Some(StopAnswer::Stopping(run)) if run.state == RunState::Running));
-    let renewed = runs::renew(&control.db, &[(running.id, running.epoch)]).await.expect("asked");
+    let renewed = lifecycle::renew(&control.db, &[(running.id, running.epoch)]).await.expect("asked");
     assert!(renewed[0].stop, "the worker hears of it with its next heartbeat at the latest");
-    assert!(runs::finish(&mut db, running.id, running.epoch, &End::Stopped, None).await.expect("asked"));
-    let again = runs::request_stop(&mut db, running.id).await.expect("asked");
+    assert!(
+        lifecycle::finish(&mut db, running.id, EndedBy::Attempt(running.epoch), &End::Stopped, None)
+            .await
+            .expect("asked")
+    );
+    let again = lifecycle::request_stop(&mut db, running.id).await.expect("asked");
     assert!(matches!(again, Some(StopAnswer::AlreadyFinished(_))));
 
-    let retried = runs::retry(&mut db, running.id, None, "ann").await.expect("asked");
+    let retried = lifecycle::retry(&mut db, running.id, None, "ann").await.expect("asked");
     let Some(RetryAnswer::Started(retried)) = retried else { panic!("not repeated: {retried:?}") };
     assert_eq!((retried.retry_of, retried.parent_id), (Some(running.id), Some(running.id)));
     assert_eq!((retried.subject_id, retried.trigger.as_str()), (None, "retry"));
     assert_eq!(control.tickets(retried.id).await, 1);
-    let again = runs::retry(&mut db, retried.id, None, "ann").await.expect("asked");
+    let again = lifecycle::retry(&mut db, retried.id, None, "ann").await.expect("asked");
     assert!(matches!(again, Some(RetryAnswer::Unfinished(_))), "it has not finished");
-    assert!(runs::retry(&mut db, uuid::Uuid::nil(), None, "ann").await.expect("asked").is_none());
+    assert!(lifecycle::retry(&mut db, uuid::Uuid::nil(), None, "ann").await.expect("asked").is_none());
 }
 
 #[tokio::test]
@@ -175,9 +211,13 @@ async fn a_run_that_was_asked_to_stop_is_not_tried_again() {
     let control = Control::start().await;
     let mut db = control.db.acquire().await.expect("a connection");
     let run = control.begin(&control.run("people").await, "w").await;
-    runs::request_stop(&mut db, run.id).await.expect("asked");
+    lifecycle::request_stop(&mut db, run.id).await.expect("asked");
     let delay = Duration::from_secs(3600);
-    assert!(runs::retry_later(&mut db, run.id, run.epoch, delay, ("reset", "it was cut")).await.expect("asked"));
+    assert!(
+        lifecycle::retry_later(&mut db, run.id, run.epoch, delay, Failure { code: "reset", error: "it was cut" })
+            .await
+            .expect("asked")
+    );
     assert_eq!(control.look(run.id).await.state, RunState::Stopped);
 }
 

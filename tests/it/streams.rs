@@ -4,9 +4,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use elt_shared::runs::Outcome;
+use elt_shared::runs::lifecycle::{self, EndedBy};
+use elt_shared::runs::{End, Outcome};
 use elt_shared::store::logs::{self, NewLine};
-use elt_shared::store::runs::{self, End};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -81,13 +81,19 @@ async fn a_run_is_followed_from_the_queue_to_its_end() {
     let watched = Notify::new();
     let work = async {
         watched.notified().await;
-        let begun = runs::begin(&app.db, id, "worker-1").await.expect("asked").expect("begun");
+        let begun = lifecycle::begin(&app.db, id, "worker-1").await.expect("asked").expect("begun");
         write(&app, "during", Some(id)).await;
         write(&app, "of another run", Some(Uuid::now_v7())).await;
         let mut db = app.db.acquire().await.expect("a connection");
-        runs::finish(&mut db, id, begun.epoch, &End::Succeeded { outcome: Outcome::Clean }, None)
-            .await
-            .expect("finished");
+        lifecycle::finish(
+            &mut db,
+            id,
+            EndedBy::Attempt(begun.epoch),
+            &End::Succeeded { outcome: Outcome::Clean },
+            None,
+        )
+        .await
+        .expect("finished");
         write(&app, "the last line", Some(id)).await;
     };
     let path = format!("/runs/{id}/events");
@@ -218,4 +224,32 @@ async fn a_stream_may_begin_after_any_number() {
             assert_eq!(response.status(), 200, "{after}");
         }
     }
+}
+
+#[tokio::test]
+async fn one_user_may_open_only_so_many_streams_and_others_keep_theirs() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    ann(&app).await;
+    let ann = app.login("ann", "correct horse").await;
+    let mut open = Vec::new();
+    let refused = loop {
+        let response = app.get("/logs/follow").bearer(&ann).open().await;
+        match response.status().as_u16() {
+            200 => open.push(response),
+            _ => break response,
+        }
+        assert!(open.len() < 1_000, "there is no limit");
+    };
+    assert_eq!(open.len(), 64);
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"5".parse().expect("a header")));
+    let problem: Value = refused.json().await.expect("a problem document");
+    assert_eq!(problem["code"], "too_many_streams");
+    assert_eq!(app.get("/logs/follow").open().await.status(), 200, "another user has places of their own");
+
+    drop(open.pop());
+    let again = app.eventually(async || {
+        let response = app.get("/logs/follow").bearer(&ann).open().await;
+        response.status().is_success().then_some(response)
+    });
+    assert!(again.await.is_some(), "the place of a stream that ended is free again");
 }

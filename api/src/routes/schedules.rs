@@ -332,7 +332,7 @@ async fn stop(
     find(&state, &caller, id).await?;
     let mut tx = state.db.begin().await?;
     let reason = format!("stopped by {}", caller.name());
-    let schedule = schedules::stop(&mut tx, id, &reason).await?.ok_or_else(|| missing(id))?;
+    let schedule = elt_shared::schedules::stop(&mut tx, id, &reason).await?.ok_or_else(|| missing(id))?;
     note.commit(tx, StatusCode::ACCEPTED).await?;
     Ok((StatusCode::ACCEPTED, Json(schedule.into())))
 }

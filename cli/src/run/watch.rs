@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use elt_shared::runs::{RunState, Stage};
+use elt_shared::runs::{RunProgress, RunState, Stage};
 use elt_shared::store::runs::{self, Run, RunFilter};
 use elt_shared::store::schedules::{self, ScheduleState};
-use serde::Deserialize;
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -25,19 +24,6 @@ pub struct Watch {
     pub run: Uuid,
     /// What makes more of them.
     pub schedule: Option<Uuid>,
-}
-
-/// The part of `runs.progress` that is told.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Progress {
-    files: u64,
-    files_done: u64,
-    file: Option<String>,
-    rows_read: u64,
-    bytes_read: u64,
-    rows_sent: u64,
-    seconds: f64,
 }
 
 /// Tells what happens until `work` is done. Returns the first run, and the last one when more followed.
@@ -110,7 +96,7 @@ impl Teller<'_> {
     }
 
     fn tell(&mut self, run: &Run) {
-        let progress: Progress =
+        let progress: RunProgress =
             run.progress.clone().and_then(|progress| serde_json::from_value(progress).ok()).unwrap_or_default();
         let text = sentence(run.stage, &progress);
         let place = Some((run.id, run.stage, progress.file));
@@ -152,7 +138,7 @@ impl Teller<'_> {
 }
 
 /// `validate  2/3 files  orders.csv  1,000 rows  1.2 MB  500 rows/s`
-fn sentence(stage: Option<Stage>, progress: &Progress) -> String {
+fn sentence(stage: Option<Stage>, progress: &RunProgress) -> String {
     let mut parts = vec![stage.map_or("", Stage::as_str).to_owned()];
     if progress.files > 0 {
         parts.push(format!("{}/{} files", progress.files_done, progress.files));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elt_shared::store::runs::LEASE;
+use elt_shared::runs::timing::LEASE;
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, sleep};
 

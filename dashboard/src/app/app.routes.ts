@@ -32,6 +32,7 @@ export const routes: Routes = [
       forAdmins('logs', 'Logs', async () => (await import('./logs/logs')).Logs),
       forAdmins('workers', 'Workers', async () => (await import('./workers/workers')).Workers),
       forAdmins('users', 'Users', async () => (await import('./users/users')).Users),
+      forAdmins('secrets', 'Secrets', async () => (await import('./secrets/secrets')).Secrets),
       forAdmins('audit', 'Audit', async () => (await import('./audit/audit')).Audit),
       forAll('user', 'Home', async () => (await import('./home/home')).Home),
       forAll('data-view', 'Data', async () => (await import('./data/data-view')).DataView),

@@ -30,8 +30,6 @@ pub const STOP_CHANNEL: &str = "elt_stop";
 /// Says that a schedule was made or changed.
 pub const TICK_CHANNEL: &str = "elt_tick";
 
-/// How often a process says it is alive and extends its leases.
-pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How often a worker looks for tickets that notify nobody.
 pub const LOOK: Duration = Duration::from_secs(1);
 

@@ -14,16 +14,10 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::HEARTBEAT;
 use super::wakes::Wakes;
 use crate::backoff::jittered;
-use crate::store::runs::{self, LEASE, Renewed};
-
-/// A beat that takes longer has lost its connection: the network may swallow packets without saying so.
-const BEAT_PATIENCE: Duration = Duration::from_secs(4);
-
-/// Runs are told they are lost this long after the last beat that reached the database: before their lease ends.
-const GIVE_UP: Duration = LEASE.saturating_sub(Duration::from_secs(5));
+use crate::runs::lifecycle::{self, Renewed};
+use crate::runs::timing::{HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, LEASE_GIVEN_UP_AFTER};
 
 /// What a process holds, kept alive by [`Pulse::beat`]. Clones share it.
 #[derive(Clone, Default)]
@@ -85,7 +79,7 @@ impl Pulse {
         let mut stops = wakes.stops();
         loop {
             let sent = Instant::now();
-            match timeout(BEAT_PATIENCE, self.beat_once(&mut connection, &options, &worker_id)).await {
+            match timeout(HEARTBEAT_TIMEOUT, self.beat_once(&mut connection, &options, &worker_id)).await {
                 Ok(Ok(renewed)) => self.note(sent, &renewed),
                 failed => {
                     // Dropped, not returned anywhere: a connection that may be half dead helps nobody.
@@ -95,7 +89,7 @@ impl Pulse {
                 }
             }
             self.give_up_stale();
-            let pause = if connection.is_some() { HEARTBEAT } else { jittered(Duration::from_secs(1)) };
+            let pause = if connection.is_some() { HEARTBEAT_INTERVAL } else { jittered(Duration::from_secs(1)) };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = stops.changed() => {}
@@ -118,7 +112,7 @@ impl Pulse {
             let holdings = self.holdings();
             (holdings.runs.keys().copied().collect::<Vec<_>>(), holdings.names.iter().cloned().collect::<Vec<_>>())
         };
-        let renewed = if attempts.is_empty() { Vec::new() } else { runs::renew(&mut *db, &attempts).await? };
+        let renewed = if attempts.is_empty() { Vec::new() } else { lifecycle::renew(&mut *db, &attempts).await? };
         sqlx::query(
             "with queue as (update apalis.workers set last_seen = now() where id = any($2))
              update workers set heartbeat_at = now() where id = $1",
@@ -151,7 +145,7 @@ impl Pulse {
     }
 
     fn give_up_stale(&self) {
-        for grip in self.holdings().runs.values().filter(|grip| grip.renewed.elapsed() > GIVE_UP) {
+        for grip in self.holdings().runs.values().filter(|grip| grip.renewed.elapsed() > LEASE_GIVEN_UP_AFTER) {
             grip.lost.cancel();
         }
     }

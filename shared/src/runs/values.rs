@@ -81,8 +81,10 @@ text_enum! {
 
 text_enum! {
     /// The stage of an attempt.
+    #[derive(Default)]
     pub enum Stage {
         /// Connects to the target and claims its table.
+        #[default]
         Connect = "connect",
         /// Gets the files.
         Extract = "extract",

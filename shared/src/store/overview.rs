@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 
-use super::workers::LOST_AFTER;
+use crate::runs::timing::LEASE;
 
 /// One number for Prometheus.
 #[derive(Debug, FromRow)]
@@ -55,7 +55,7 @@ pub async fn gauges(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
            group by s.state
            order by 1, 3"#,
     )
-    .bind(LOST_AFTER.as_secs_f64())
+    .bind(LEASE.as_secs_f64())
     .fetch_all(db)
     .await
 }
@@ -121,7 +121,7 @@ pub async fn numbers(db: impl PgExecutor<'_>) -> sqlx::Result<Numbers> {
                 (select count(*) from schedules
                  where state in ('waiting', 'active') and last_tick_error is not null) as failing_schedules",
     )
-    .bind(LOST_AFTER.as_secs_f64())
+    .bind(LEASE.as_secs_f64())
     .fetch_one(db)
     .await
 }

@@ -10,9 +10,9 @@ use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
 use elt_shared::queue::pulse::HeldRun;
 use elt_shared::queue::shape::Undelivered;
-use elt_shared::redaction;
-use elt_shared::runs::RunKind;
-use elt_shared::store::runs::{self, Run};
+use elt_shared::runs::report::RunReport;
+use elt_shared::runs::{RunKind, RunProgress, lifecycle};
+use elt_shared::store::runs::Run;
 use elt_shared::store::schedules;
 use elt_shared::telemetry;
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,13 +24,12 @@ use tracing::Instrument;
 use super::decision::Decision;
 use super::settle::settle;
 use crate::error::Result;
-use crate::load::HashMemory;
-use crate::pipeline::{self, RunContext};
-use crate::progress::{Progress, Snapshot};
-use crate::report::RunReport;
-use crate::shell::Shell;
+use crate::pipeline;
+use crate::progress::Progress;
+use crate::run_context::{HashMemory, RunContext};
 use crate::thread::on_own_thread;
-use crate::{extract, places};
+use crate::worker_context::WorkerContext as Shell;
+use crate::{extract, paths};
 
 /// How often people see how far a run is.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -45,7 +44,7 @@ pub(crate) async fn execute(shell: Shell, ticket: ExecuteRun) -> Result<(), Unde
         return Err(Undelivered::Stopping);
     }
     let began = Instant::now();
-    let Some(run) = runs::begin(&shell.db, ticket.run_id, &shell.id).await? else {
+    let Some(run) = lifecycle::begin(&shell.db, ticket.run_id, &shell.id).await? else {
         tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing");
         return Ok(());
     };
@@ -130,19 +129,17 @@ async fn cause(shell: &Shell, held: &HeldRun) -> Cause {
 
 /// Writes how far the run is until it is not ours any more. What cannot be written now is written next time.
 async fn show(shell: &Shell, run: &Run, progress: &Progress) {
-    let counts = |at: &Snapshot| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
+    let counts = |at: &RunProgress| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
     // An attempt that only asks its target goes nowhere: what is shown is how far the one before it came.
-    let mut shown = run.is_unknown().then(|| counts(&progress.snapshot()));
+    let mut shown = run.is_unknown().then(|| counts(&progress.snapshot().progress));
     loop {
         sleep(PROGRESS).await;
-        let snapshot = progress.snapshot();
-        let (stage, mut value) = (snapshot.stage, serde_json::to_value(&snapshot).unwrap_or_default());
-        redaction::hide_in(&mut value);
-        let counts = counts(&snapshot);
+        let at = progress.snapshot().progress;
+        let counts = counts(&at);
         if shown.as_ref() == Some(&counts) {
             continue;
         }
-        match timeout(PROGRESS, runs::note_progress(&shell.db, run.id, run.epoch, stage, &value)).await {
+        match timeout(PROGRESS, lifecycle::note_progress(&shell.db, run.id, run.epoch, &at)).await {
             Ok(Ok(true)) => shown = Some(counts),
             Ok(Ok(false)) => return,
             Ok(Err(_)) | Err(_) => {}
@@ -171,9 +168,9 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
     Ok(RunContext {
         control: shell.db.clone(),
         default_target: shell.settings.target_url.clone(),
-        base: places::base(&shell.settings, &run.options),
+        base: paths::base(&shell.settings, &run.options),
         data_dir: shell.settings.data_dir.clone(),
-        roots: places::roots(&shell.settings, &run.queue),
+        roots: paths::roots(&shell.settings, &run.queue),
         network: Arc::new(shell.settings.network.clone()),
         config: PipelineConfig::clone(&config),
         run,
@@ -187,9 +184,14 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
 async fn note_seen(shell: &Shell, context: &RunContext) {
     let run = &context.run;
     let Some(schedule) = run.schedule_id.filter(|_| run.kind == RunKind::Run && !run.is_unknown()) else { return };
-    let place = (run.config_id, run.queue.as_str(), &run.options);
-    let look =
-        places::look_context(&shell.settings, &context.config, place, shell.db.clone(), context.stop.child_token());
+    let used = paths::UsedConfig { config_id: run.config_id, queue: &run.queue, options: &run.options };
+    let look = paths::change_check_context(
+        &shell.settings,
+        &context.config,
+        used,
+        shell.db.clone(),
+        context.stop.child_token(),
+    );
     // A source that cannot be looked at fails the run with its own words.
     if let Ok(seen) = extract::fingerprint(&context.config, &look).await
         && let Err(error) = schedules::note_seen(&shell.db, schedule, &seen).await

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use elt_shared::backoff::jittered;
 use elt_shared::queue::pulse::HeldRun;
-use elt_shared::redaction;
-use elt_shared::store::runs::{self, End, Run};
+use elt_shared::runs::lifecycle::{self, EndedBy};
+use elt_shared::runs::report::RunReport;
+use elt_shared::runs::{End, Failure};
+use elt_shared::store::runs::Run;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use tokio::time::sleep;
 
 use super::decision::Decision;
 use crate::progress::Snapshot;
-use crate::report::RunReport;
 
 /// Writes a decision, and how far a run that did not succeed came. Waits while the control database does not answer. If
 /// it does not answer before the lease ends, the sweeper takes over the run.
@@ -39,52 +40,47 @@ pub(super) async fn settle(db: &PgPool, run: &Run, held: &HeldRun, decision: Dec
 
 async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sqlx::Result<bool> {
     let mut tx = db.begin().await?;
-    let (id, epoch) = (run.id, run.epoch);
+    let (id, epoch, by) = (run.id, run.epoch, EndedBy::Attempt(run.epoch));
     let written = match decision {
         Decision::Succeeded(report, outcome) => {
             let end = End::Succeeded { outcome: *outcome };
-            runs::finish(&mut tx, id, epoch, &end, Some(&as_json(report))).await?
+            lifecycle::finish(&mut tx, id, by, &end, Some(&as_json(report))).await?
         }
         Decision::Finished(end) => {
             note_how_far(&mut tx, run, at).await?;
-            runs::finish(&mut tx, id, epoch, end, at.partial_report().map(without_secrets).as_ref()).await?
+            lifecycle::finish(&mut tx, id, by, end, at.partial_report().as_ref()).await?
         }
         Decision::AskTarget { if_not_loaded, left, .. } => {
             note_how_far(&mut tx, run, at).await?;
-            runs::leave_unknown(&mut tx, id, epoch, if_not_loaded.as_ref(), left).await?
+            lifecycle::leave_unknown(&mut tx, id, epoch, if_not_loaded.as_ref(), *left).await?
         }
-        Decision::AskAgain { code, error } => runs::ask_again(&mut tx, id, epoch, (code, error)).await?,
-        Decision::Retry { delay, code, error } => runs::retry_later(&mut tx, id, epoch, *delay, (code, error)).await?,
-        Decision::Wait(holder) => runs::wait_for_target(&mut tx, id, epoch, *holder).await?,
-        Decision::HandBack => runs::hand_back(&mut tx, id, epoch).await?,
+        Decision::AskAgain { code, error } => lifecycle::ask_again(&mut tx, id, epoch, Failure { code, error }).await?,
+        Decision::Retry { pause, code, error } => {
+            lifecycle::retry_later(&mut tx, id, epoch, *pause, Failure { code, error }).await?
+        }
+        Decision::Wait(holder) => lifecycle::wait_for_target(&mut tx, id, epoch, *holder).await?,
+        Decision::HandBack => lifecycle::hand_back(&mut tx, id, epoch).await?,
         Decision::Lost => return Ok(true),
     };
     tx.commit().await?;
     Ok(written)
 }
 
-/// The report as it is stored, secrets hidden. The rows are committed, so a report that cannot be stored must not fail the run: the
+/// The report as it is stored. The rows are committed, so a report that cannot be stored must not fail the run: the
 /// counts and a warning are stored in its place.
 fn as_json(report: &RunReport) -> Value {
-    let stored = serde_json::to_value(report).unwrap_or_else(|error| {
+    serde_json::to_value(report).unwrap_or_else(|error| {
         tracing::error!(%error, "the run's report could not be stored");
         let (read, inserted, rejected) = (report.rows_read, report.rows_inserted, report.rows_quarantined);
         let warnings = ["the details of this run could not be stored; please report this as a bug in elt"];
         json!({ "rows_read": read, "rows_inserted": inserted, "rows_quarantined": rejected, "warnings": warnings })
-    });
-    without_secrets(stored)
-}
-
-fn without_secrets(mut value: Value) -> Value {
-    redaction::hide_in(&mut value);
-    value
+    })
 }
 
 /// Notes how far the attempt came. One that only asked goes nowhere.
 async fn note_how_far(db: &mut PgConnection, run: &Run, at: &Snapshot) -> sqlx::Result<()> {
     if !run.is_unknown() {
-        let far = without_secrets(serde_json::to_value(at).unwrap_or_default());
-        runs::note_progress(db, run.id, run.epoch, at.stage, &far).await?;
+        lifecycle::note_progress(db, run.id, run.epoch, &at.progress).await?;
     }
     Ok(())
 }

@@ -1,9 +1,8 @@
 //! The log line about a run that succeeded: what it did, and where to look when something was not loaded.
 
+use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{Outcome, RunKind};
 use elt_shared::store::runs::Run;
-
-use crate::report::RunReport;
 
 /// Logs that a run succeeded. A run that left something out is a warning, so that people who search the log for
 /// warnings find it.
@@ -70,7 +69,6 @@ mod tests {
     use elt_shared::explained::{Code, Explained};
 
     use super::*;
-    use crate::extract::probe::ProbeReport;
 
     #[test]
     fn only_what_loads_speaks_of_new_rows() {
@@ -93,7 +91,7 @@ mod tests {
         let report = RunReport { rows_quarantined: 2, left_out_total: 1, warnings, ..RunReport::default() };
         assert_eq!(lost(&report), "2 rows rejected (kept in quarantine), 1 file left out, 1 warning in its report");
         let problem = Explained::new(Code::Io, "no", "none");
-        let report = RunReport { connections: vec![ProbeReport::failed(problem)], ..RunReport::default() };
+        let report = RunReport { connections: vec![crate::extract::probe::failed(problem)], ..RunReport::default() };
         assert_eq!(lost(&report), "1 connection that cannot be used");
     }
 }

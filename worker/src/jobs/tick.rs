@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::explained::{Code, Explained, sentence};
-use elt_shared::runs::Trigger;
+use elt_shared::runs::timing::TICK_LEASE;
+use elt_shared::runs::{Trigger, lifecycle};
+use elt_shared::schedules::stop_runs;
 use elt_shared::store::runs;
-use elt_shared::store::schedules::{self, Decision, DueTick, Schedule, ScheduleState, TICK_LEASE};
+use elt_shared::store::schedules::{self, Decision, DueTick, Schedule, ScheduleState};
 use elt_shared::trigger;
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
@@ -17,9 +19,9 @@ use tracing::Instrument;
 
 use super::fires::{self, Fires};
 use crate::error::{PipelineError, Result};
-use crate::shell::Shell;
 use crate::thread::on_own_thread;
-use crate::{extract, places};
+use crate::worker_context::WorkerContext as Shell;
+use crate::{extract, paths};
 
 /// Ticks a worker does at the same time.
 const AT_ONCE: usize = 8;
@@ -86,8 +88,8 @@ async fn tick(shell: Shell, due: DueTick) {
 async fn look(shell: &Shell, due: &DueTick) -> Result<[u8; 16]> {
     let schedule = &due.schedule;
     let config = shell.configs.get(&shell.db, &shell.settings, schedule.config_id).await?;
-    let place = (schedule.config_id, schedule.queue.as_str(), &schedule.options);
-    let context = places::look_context(&shell.settings, &config, place, shell.db.clone(), shell.stopping.clone());
+    let used = paths::UsedConfig { config_id: schedule.config_id, queue: &schedule.queue, options: &schedule.options };
+    let context = paths::change_check_context(&shell.settings, &config, used, shell.db.clone(), shell.stopping.clone());
     let cut = CancellationToken::new();
     let _cut = cut.clone().drop_guard();
     let looking = on_own_thread(cut, async move || extract::fingerprint(&config, &context).await);
@@ -113,7 +115,7 @@ async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) ->
     match schedule.state {
         ScheduleState::Stopping => still_stopping(&mut tx, schedule).await?,
         ScheduleState::Waiting if due.is_over() => {
-            runs::stop_of_schedule(&mut tx, schedule.id).await?;
+            lifecycle::stop_of_schedule(&mut tx, schedule.id).await?;
             tracing::warn!("the window of {} was over before any worker saw it open", schedule.name);
             schedules::end(
                 &mut tx,
@@ -124,9 +126,8 @@ async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) ->
             .await?;
         }
         _ if due.is_over() => {
-            let running = runs::stop_of_schedule(&mut tx, schedule.id).await?;
             tracing::info!("the window of {} is over", schedule.name);
-            schedules::end(&mut tx, schedule.id, schedules::stopped_unless(running), "end_time").await?;
+            stop_runs(&mut tx, schedule.id, "end_time").await?;
         }
         _ => go_on(&mut tx, shell, due, look).await?,
     }
@@ -135,8 +136,8 @@ async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) ->
 
 async fn still_stopping(db: &mut PgConnection, schedule: &Schedule) -> sqlx::Result<()> {
     let reason = schedule.reason.as_deref().unwrap_or("stopped");
-    let running = runs::stop_of_schedule(db, schedule.id).await?;
-    schedules::end(db, schedule.id, schedules::stopped_unless(running), reason).await
+    stop_runs(db, schedule.id, reason).await?;
+    Ok(())
 }
 
 /// The ordinary tick of a schedule whose window is open, or opens.

@@ -10,8 +10,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use elt_shared::explained::Code;
+use elt_shared::runs::lifecycle::{self, RetryAnswer, StopAnswer};
 use elt_shared::runs::{Outcome, RunKind, RunState};
-use elt_shared::store::runs::{self, RetryAnswer, Run, RunFilter, StopAnswer};
+use elt_shared::store::runs::{self, Run, RunFilter};
 use elt_shared::telemetry::traceparent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -149,7 +150,7 @@ async fn stop(
     note.object("run", id);
     find(&state, &caller, id).await?;
     let mut tx = state.db.begin().await?;
-    let run = match runs::request_stop(&mut tx, id).await? {
+    let run = match lifecycle::request_stop(&mut tx, id).await? {
         None => return Err(Error::NotFound(format!("run {id}"))),
         Some(StopAnswer::Stopped(run) | StopAnswer::Stopping(run)) => run,
         Some(StopAnswer::AlreadyFinished(run)) => {
@@ -185,7 +186,7 @@ async fn retry(
     if let Some(subject) = old.subject_id.filter(|_| old.kind == RunKind::Undo) {
         start::refuse_second_undo(&mut tx, subject).await?;
     }
-    match runs::retry(&mut tx, id, traceparent(), caller.name()).await? {
+    match lifecycle::retry(&mut tx, id, traceparent(), caller.name()).await? {
         None => Err(Error::NotFound(format!("run {id}"))),
         Some(RetryAnswer::Started(run)) => accepted((&once, &note), tx, &caller, *run).await,
         Some(RetryAnswer::Unknown(run)) => Err(unknown(&run)),

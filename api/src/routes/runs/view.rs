@@ -1,7 +1,7 @@
 //! A run as people and programs see it.
 
 use chrono::{DateTime, Utc};
-use elt_shared::runs::{Outcome, RunKind, RunState, Stage, Trigger};
+use elt_shared::runs::{AttemptEnd, Outcome, RunKind, RunProgress, RunReport, RunState, Stage, Trigger};
 use elt_shared::store::runs::{AttemptRow, Run};
 use serde::Serialize;
 use serde_json::Value;
@@ -47,7 +47,8 @@ pub struct RunView {
     pub waits_for_run: Option<Uuid>,
     /// The stage it is in, or in which it failed or was stopped; `null` before the first attempt and after a success.
     pub stage: Option<Stage>,
-    /// Rows and bytes of that stage.
+    /// Files, rows and bytes of that stage.
+    #[schema(value_type = Option<RunProgress>)]
     pub progress: Option<Value>,
     /// Starts that count against `max_attempts`.
     pub attempt: i32,
@@ -72,7 +73,8 @@ pub struct RunView {
     pub next_step: Option<String>,
     /// What a run that succeeded achieved; `null` in other states.
     pub outcome: Option<Outcome>,
-    /// The run report, once it finished.
+    /// The run report, once it finished. A run that ended without loading anything has a partial one, if any.
+    #[schema(value_type = Option<RunReport>)]
     pub report: Option<Value>,
     /// Rows read, once known.
     pub rows_read: Option<i64>,
@@ -164,8 +166,8 @@ pub struct AttemptView {
     started_at: DateTime<Utc>,
     /// When it ended, however it did.
     finished_at: Option<DateTime<Utc>>,
-    /// How it ended.
-    outcome: Option<String>,
+    /// How it ended; `null` while it is going on.
+    outcome: Option<AttemptEnd>,
     /// Stable code of a failure.
     error_code: Option<String>,
     /// The failure as a sentence.

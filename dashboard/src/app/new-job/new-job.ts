@@ -261,10 +261,11 @@ export class NewJob {
     this.act('schedule', this.configs.upload(yaml), (kept) => {
       this.done(yaml);
       this.dialog
-        .open<ScheduleDialog, UploadAnswer, Schedule>(ScheduleDialog, { data: kept, width: '560px' })
+        .open<ScheduleDialog, UploadAnswer, Schedule | ''>(ScheduleDialog, { data: kept, width: '560px' })
         .afterClosed()
         .subscribe((schedule) => {
-          if (schedule === undefined) return;
+          // A dialog that was cancelled has no result, or an empty text.
+          if (!schedule) return;
           this.toaster.say(scheduledWords(schedule));
           void this.router.navigate(['/schedules'], { queryParams: { name: schedule.name } });
         });

@@ -21,6 +21,7 @@ import { Files } from '../run/files';
 import { readReport, sharesOf } from '../run/report';
 import { Verdict } from '../run/verdict';
 import { isOver, kindWord, shownState, whyWaiting } from '../runs/run-words';
+import { ErrorCode } from '../shared/error-code';
 import { Icon } from '../shared/icon';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
@@ -32,7 +33,7 @@ const AGAIN_MS = 1500;
   selector: 'app-outcome',
   templateUrl: './outcome.html',
   styleUrl: './outcome.scss',
-  imports: [Columns, Connections, Files, Icon, QueryState, RouterLink, StateBadge, Verdict],
+  imports: [Columns, Connections, ErrorCode, Files, Icon, QueryState, RouterLink, StateBadge, Verdict],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Outcome {

@@ -1,4 +1,4 @@
-import { CreateSchedule, Timing, Unwanted } from '../core/api/models';
+import { CatchUp, CreateSchedule, Overlap, Timing, Unwanted } from '../core/api/models';
 
 /** What the fields of the schedule dialog hold; times as `datetime-local` writes them, in the browser's zone. */
 export interface Fields {
@@ -10,9 +10,6 @@ export interface Fields {
   catchUp: CatchUp;
   monitor: boolean;
 }
-
-export type Overlap = 'skip' | 'queue';
-export type CatchUp = 'latest' | 'all' | 'none';
 
 /** The values of the YAML, as the fields show them. */
 export function fieldsOf(timing: Timing): Fields {

@@ -1,6 +1,7 @@
 import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
 import { bytes, count, duration, plural } from '../core/format';
+import { ErrorCode } from '../shared/error-code';
 import { Icon } from '../shared/icon';
 import { ConnectionReport } from './report';
 
@@ -9,7 +10,7 @@ import { ConnectionReport } from './report';
   selector: 'app-connections',
   templateUrl: './connections.html',
   styleUrl: './connections.scss',
-  imports: [Icon],
+  imports: [ErrorCode, Icon],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Connections {

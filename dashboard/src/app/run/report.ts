@@ -1,3 +1,4 @@
+import { Outcome } from '../core/api/models';
 import { plural } from '../core/format';
 
 /** The rows of one file, counted by what happened to them. */
@@ -86,7 +87,7 @@ export interface LeftOut {
 
 /** What a run did, as workers write it (`worker/src/report.rs`). */
 export interface RunReport {
-  outcome?: 'clean' | 'with_warnings' | 'nothing_loaded' | null;
+  outcome?: Outcome | null;
   rows_read: number;
   rows_inserted: number;
   rows_updated: number;

@@ -36,6 +36,7 @@ import {
 import { Confirmation } from '../shared/confirm';
 import { CopyButton } from '../shared/copy-button';
 import { Empty } from '../shared/empty';
+import { ErrorCode } from '../shared/error-code';
 import { Icon } from '../shared/icon';
 import { PageHeader } from '../shared/page-header';
 import { ProblemView } from '../shared/problem-view';
@@ -65,6 +66,7 @@ const WITHOUT_STREAM_MS = 3000;
     Connections,
     CopyButton,
     Empty,
+    ErrorCode,
     Files,
     Icon,
     LogViewer,

@@ -1,13 +1,15 @@
-import { Run } from '../core/api/models';
+import { Run, RunKind, Stage } from '../core/api/models';
 import { isOver, kindWord, shownState } from '../runs/run-words';
 import { Step, readProgress, readReport } from './report';
 
-const STAGES = ['extract', 'validate', 'load'] as const;
-const LABELS = { extract: 'Extract', validate: 'Validate', load: 'Load' } as const;
+const LABELS = { extract: 'Extract', validate: 'Validate', load: 'Load' } satisfies Partial<
+  Record<Stage, string>
+>;
+const STAGES = ['extract', 'validate', 'load'] as const satisfies readonly Stage[];
 const CONNECT = 'Connect to the target';
 
 /** Kinds of run that have the three stages. The others are one step. */
-const STAGED = new Set(['run', 'plan', 'replay']);
+const STAGED = new Set<RunKind>(['run', 'plan', 'replay']);
 
 /** The steps of a run, such as queued, extract, validate and load, with the state of each. */
 export function stepsOf(run: Run): Step[] {

@@ -1,7 +1,12 @@
-import { Run } from '../core/api/models';
+import { Run, RunKind, RunState, Trigger } from '../core/api/models';
 import { plural } from '../core/format';
 
-const KINDS: Record<string, string> = {
+/** A state of a run as it is shown, which says more than the state alone. */
+export type ShownState =
+  RunState | 'waiting' | 'stopping' | 'with_warnings' | 'nothing_loaded' | 'nothing_usable';
+
+// A tab that is older than the server may meet kinds and triggers that it does not know.
+const KINDS: Record<RunKind, string> & Record<string, string | undefined> = {
   run: 'Run',
   plan: 'Plan',
   check: 'Check',
@@ -10,7 +15,7 @@ const KINDS: Record<string, string> = {
   undo: 'Undo',
 };
 
-const TRIGGERS: Record<string, string> = {
+const TRIGGERS: Record<Trigger, string> & Record<string, string | undefined> = {
   manual: 'Manual',
   schedule: 'Schedule',
   file_change: 'Changed source',
@@ -26,17 +31,17 @@ export function triggerWord(trigger: string): string {
 }
 
 /** Kinds of run that add rows to the table or remove rows from it. */
-const LOADING = new Set(['run', 'replay', 'undo']);
+const LOADING = new Set<RunKind>(['run', 'replay', 'undo']);
 
 /** The state as it is shown: refined by the outcome of a run that succeeded, and by what a queued run waits for. */
-export function shownState(run: Run, now: number = Date.now()): string {
+export function shownState(run: Run, now: number = Date.now()): ShownState {
   if (run.state === 'succeeded') return shownOutcome(run);
   if (run.state === 'running' && run.stop_requested_at) return 'stopping';
   const later = run.not_before ? Date.parse(run.not_before) > now : false;
   return run.state === 'queued' && (later || run.waits_for) ? 'waiting' : run.state;
 }
 
-function shownOutcome(run: Run): string {
+function shownOutcome(run: Run): ShownState {
   switch (run.outcome) {
     case 'with_warnings':
       return 'with_warnings';

@@ -11,7 +11,7 @@ import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { Router, RouterLink } from '@angular/router';
 import { catchError, debounceTime, forkJoin, map, of } from 'rxjs';
 
-import { Run } from '../core/api/models';
+import { OUTCOME, Outcome, RUN_KIND, RUN_STATE, Run } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
 import { RunFilter, RunsApi } from '../core/api/runs';
 import { count, duration, plural } from '../core/format';
@@ -33,12 +33,11 @@ import { canRetry, canStop, kindWord, lossWords, shownState, toneOf, tookMs, tri
 
 const LIMIT = 50;
 const AGAIN_MS = 5000;
-const STATES = ['', 'queued', 'running', 'succeeded', 'failed', 'stopped'] as const;
-const OUTCOMES = [
-  { key: 'clean', label: 'Everything loaded' },
-  { key: 'with_warnings', label: 'With warnings' },
-  { key: 'nothing_loaded', label: 'Nothing loaded' },
-] as const;
+const OUTCOME_WORDS: Record<Outcome, string> = {
+  clean: 'Everything loaded',
+  with_warnings: 'With warnings',
+  nothing_loaded: 'Nothing loaded',
+};
 const SHOWN_BARS = 60;
 const SUGGESTED = 50;
 const TYPING_MS = 250;
@@ -69,7 +68,7 @@ export class Runs {
   private readonly others = computed<RunFilter>(() => ({
     name: this.name(),
     kind: this.kind(),
-    outcome: OUTCOMES.find((outcome) => outcome.key === this.outcome())?.key,
+    outcome: OUTCOME.find((outcome) => outcome === this.outcome()),
     config_id: this.config_id() === undefined ? undefined : Number(this.config_id()),
     schedule_id: this.schedule_id(),
     parent_id: this.parent_id(),
@@ -93,7 +92,7 @@ export class Runs {
       counts ?? (before?.source.others === others ? before?.value : undefined),
   });
   protected readonly tabs = computed(() =>
-    STATES.map((state) => {
+    (['', ...RUN_STATE] as const).map((state) => {
       const counts = this.counts();
       const all = Object.values(counts ?? {}).reduce((sum, one) => sum + one, 0);
       const number = counts === undefined ? undefined : state === '' ? all : (counts[state] ?? 0);
@@ -136,7 +135,8 @@ export class Runs {
   protected readonly stoppable = computed(() => this.chosenRuns().filter(canStop));
   protected readonly retriable = computed(() => this.chosenRuns().filter(canRetry));
 
-  protected readonly outcomes = OUTCOMES;
+  protected readonly kinds = RUN_KIND;
+  protected readonly outcomes = OUTCOME.map((key) => ({ key, label: OUTCOME_WORDS[key] }));
   protected readonly lossWords = lossWords;
   protected readonly count = count;
   protected readonly duration = duration;

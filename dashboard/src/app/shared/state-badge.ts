@@ -1,5 +1,6 @@
 import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
+import { RunState, ScheduleState } from '../core/api/models';
 import { Icon } from './icon';
 import { IconName } from './icon-names';
 
@@ -9,7 +10,9 @@ interface Look {
   label: string;
 }
 
-const LOOKS: Record<string, Look> = {
+// Every state of runs and schedules must be here. The others are outcomes, ends of attempts, and states of workers and
+// audit rows.
+const LOOKS: Record<RunState | ScheduleState, Look> & Record<string, Look | undefined> = {
   queued: { tone: '', icon: 'hourglass', label: 'Queued' },
   waiting: { tone: 'warn', icon: 'clock', label: 'Waiting' },
   running: { tone: 'live', icon: 'activity', label: 'Running' },

@@ -126,10 +126,11 @@ export class Users {
 
   private work(task: UserTask, words: string): void {
     this.dialog
-      .open<UserDialog, UserTask, UserView>(UserDialog, { data: task, width: '420px' })
+      .open<UserDialog, UserTask, UserView | ''>(UserDialog, { data: task, width: '420px' })
       .afterClosed()
       .subscribe((user) => {
-        if (user !== undefined) this.done(`${user.username} ${words}`);
+        // A dialog that was cancelled has no result, or an empty text.
+        if (user) this.done(`${user.username} ${words}`);
       });
   }
 

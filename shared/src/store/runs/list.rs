@@ -5,7 +5,7 @@ use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
 use super::{COLUMNS, Run};
-use crate::runs::{Outcome, RunKind, RunState};
+use crate::runs::{AttemptEnd, Outcome, RunKind, RunState};
 
 /// Which runs to list; an empty filter lists all.
 #[derive(Debug, Clone, Default)]
@@ -143,8 +143,8 @@ pub struct AttemptRow {
     pub started_at: DateTime<Utc>,
     /// When it ended, however it did.
     pub finished_at: Option<DateTime<Utc>>,
-    /// How it ended.
-    pub outcome: Option<String>,
+    /// How it ended; `None` while it is going on.
+    pub outcome: Option<AttemptEnd>,
     /// Stable code of a failure.
     pub error_code: Option<String>,
     /// The failure as a sentence.
@@ -156,6 +156,24 @@ pub async fn attempts(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Vec<Att
     sqlx::query_as(
         "select epoch, worker_id, started_at, finished_at, outcome, error_code, error from run_attempts
          where run_id = $1 order by epoch",
+    )
+    .bind(id)
+    .fetch_all(db)
+    .await
+}
+
+/// The run that this one repeats, the run that it repeated in turn, and so on, up to the first run that is neither
+/// failed nor stopped. Their markers are read before anything is loaded again, because one of them may have loaded all
+/// the same. A run that succeeded ends the chain, because people repeat it on purpose.
+pub async fn repeated(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "with recursive chain as (
+             select id, retry_of, 0 as depth from runs where id = $1
+             union all
+             select earlier.id, earlier.retry_of, depth + 1 from runs earlier join chain on earlier.id = chain.retry_of
+             where earlier.state in ('failed', 'stopped') and depth < 1000
+         )
+         select id from chain where depth > 0",
     )
     .bind(id)
     .fetch_all(db)

@@ -16,11 +16,10 @@ use uuid::Uuid;
 
 pub use state::ScheduleState;
 pub use tick::{
-    Decision, DueTick, TICK_LEASE, bring_forward, claim_due, end, forget_seen, is_current, note_seen, release,
-    run_finished, seconds_until_due, settle, watched,
+    Decision, DueTick, bring_forward, claim_due, end, forget_seen, is_current, note_seen, release, run_finished,
+    seconds_until_due, settle, watched,
 };
 
-use super::runs;
 use crate::queue::TICK_CHANNEL;
 use crate::runs::Trigger;
 
@@ -246,39 +245,15 @@ pub async fn counts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(ScheduleState,
     sqlx::query_as("select state, count(*) from schedules group by state order by state").fetch_all(db).await
 }
 
-/// Ends a live schedule on request: its waiting runs never start, its running one stops at the next batch boundary.
-/// `None`: there is no such schedule. One that has ended stays as it is.
-pub async fn stop(db: &mut PgConnection, id: Uuid, reason: &str) -> sqlx::Result<Option<Schedule>> {
+/// Whether a schedule is live. Locks it, if it is, until the caller's transaction ends.
+pub(crate) async fn lock_live(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
     let live: Option<Uuid> = sqlx::query_scalar(
         "select id from schedules where id = $1 and state in ('waiting', 'active', 'stopping') for update",
     )
     .bind(id)
-    .fetch_optional(&mut *db)
+    .fetch_optional(db)
     .await?;
-    if live.is_some() {
-        let running = runs::stop_of_schedule(db, id).await?;
-        end(db, id, stopped_unless(running), reason).await?;
-    }
-    find(db, id).await
-}
-
-/// The state of a schedule that ends while `running` of its runs are being stopped.
-pub fn stopped_unless(running: usize) -> ScheduleState {
-    if running > 0 { ScheduleState::Stopping } else { ScheduleState::Stopped }
-}
-
-/// Ends a live schedule because a newer one takes its place: runs that wait for its window never start, others go on.
-pub async fn replace(db: &mut PgConnection, id: Uuid, reason: &str) -> sqlx::Result<()> {
-    let waiting: Vec<Uuid> = sqlx::query_scalar(
-        "select id from runs where schedule_id = $1 and state = 'queued' and not_before > now() and attempt = 0",
-    )
-    .bind(id)
-    .fetch_all(&mut *db)
-    .await?;
-    for run in waiting {
-        runs::request_stop(db, run).await?;
-    }
-    end(db, id, ScheduleState::Stopped, reason).await
+    Ok(live.is_some())
 }
 
 /// Opens the window of a waiting schedule now. `None`: it does not wait.

@@ -1,16 +1,12 @@
 //! Ticks: a worker claims a due schedule for a while, looks at the sources, and writes what it decided, unless
 //! someone else took over meanwhile. Time is the database's: the workers' clocks may be hours apart.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::{COLUMNS, Schedule, ScheduleState, announce};
-
-/// A worker that claimed a tick has this long to look at the sources; then another may.
-pub const TICK_LEASE: Duration = Duration::from_secs(60);
+use crate::runs::timing::TICK_LEASE;
 
 /// A claimed tick.
 #[derive(Debug, Clone, FromRow)]

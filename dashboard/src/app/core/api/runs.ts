@@ -18,13 +18,13 @@ import { AttemptView } from './generated/models/attempt-view';
 import { RunPage } from './generated/models/run-page';
 import { StartRun } from './generated/models/start-run';
 import { TriggerAnswer } from './generated/models/trigger-answer';
-import { LogLine, Run } from './models';
+import { LogLine, Outcome, Run } from './models';
 
 export interface RunFilter {
   state?: string;
   name?: string;
   kind?: string;
-  outcome?: 'clean' | 'with_warnings' | 'nothing_loaded';
+  outcome?: Outcome;
   config_id?: number;
   schedule_id?: string;
   parent_id?: string;
