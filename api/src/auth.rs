@@ -18,6 +18,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::api_token::{self, Scope};
+use elt_shared::explained::Code;
 use elt_shared::store::api_tokens::{self, ApiToken};
 use elt_shared::store::configs::ConfigAuthor;
 use elt_shared::store::users::{self, Role, User};
@@ -92,7 +93,7 @@ impl Caller {
             Credential::Session(claims) => Ok(claims),
             Credential::ApiToken(_) => Err(Error::refused(
                 StatusCode::FORBIDDEN,
-                "session_only",
+                Code::SessionOnly,
                 "an API token may not do this, whatever its scopes",
                 "Log in as a person and do it there.",
             )),
@@ -143,7 +144,7 @@ impl Caller {
             (true, _) => Ok(()),
             (false, Credential::ApiToken(_)) if scope.is_open_to(self.user.role) => Err(Error::refused(
                 StatusCode::FORBIDDEN,
-                "missing_scope",
+                Code::MissingScope,
                 format!("this needs an API token with the scope `{scope}`"),
                 "Create a token that has it.",
             )),
@@ -177,7 +178,7 @@ impl Caller {
 fn other_pipeline(detail: &str) -> Error {
     Error::refused(
         StatusCode::FORBIDDEN,
-        "other_pipeline",
+        Code::OtherPipeline,
         detail,
         "Use a token that is bound to this pipeline, or one that is not bound.",
     )
@@ -356,7 +357,7 @@ fn require_second_factor(caller: Caller, parts: &Parts, state: &AppState) -> Res
         false => Ok(caller),
         true => Err(Error::refused(
             StatusCode::FORBIDDEN,
-            "second_factor_missing",
+            Code::SecondFactorMissing,
             "this installation asks for a second factor, and you have none yet",
             "Set it up on the page Account, or with POST /auth/second-factor.",
         )),

@@ -7,6 +7,7 @@ use axum::extract::rejection::{
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use elt_shared::config::{ConfigError, ConfigProblem, Warning};
+use elt_shared::explained::{Code, Explained, sentence};
 use elt_shared::secret::OpenError;
 use elt_shared::{redaction, store};
 use serde::Serialize;
@@ -29,17 +30,15 @@ const DATABASE_RETRY_SECONDS: u64 = 5;
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The request is not one we can act on.
-    #[error("{detail}")]
+    /// The request is refused with a status and a code of its own.
+    #[error("{problem}")]
     Refused {
-        /// 400, 409, 413, 415 or 422.
+        /// One of the statuses that the catalog lists for the code.
         status: StatusCode,
-        /// Stable.
-        code: &'static str,
-        /// A sentence.
-        detail: String,
-        /// What to do about it.
-        next_step: String,
+        /// What happened, and what to do about it.
+        problem: Explained,
+        /// Seconds after which the request may be sent again; `None` when waiting does not help.
+        retry_after: Option<u64>,
     },
     /// The YAML sent is no config, or not a runnable one.
     #[error(transparent)]
@@ -68,20 +67,6 @@ pub enum Error {
         /// Seconds.
         retry_after: u64,
     },
-    /// A caller, or all callers together, hold as much of something as they may: 403, 429 or 503.
-    #[error("{detail}")]
-    Limit {
-        /// 403, 429 or 503.
-        status: StatusCode,
-        /// Stable.
-        code: &'static str,
-        /// A sentence.
-        detail: String,
-        /// What to do about it.
-        next_step: String,
-        /// Seconds; `None` when waiting does not help.
-        retry_after: Option<u64>,
-    },
     /// The pool gave no connection to the control database in time. [`crate::pool::layer`] finds the reason.
     #[error("could not get a connection to the database in time")]
     NoConnection,
@@ -100,33 +85,39 @@ pub enum Error {
 
 impl Error {
     /// A request that cannot be acted on: 400.
-    pub fn bad_request(code: &'static str, detail: impl Into<String>, next_step: &str) -> Self {
+    pub fn bad_request(code: Code, detail: impl Into<String>, next_step: &str) -> Self {
         Self::refused(StatusCode::BAD_REQUEST, code, detail, next_step)
     }
 
     /// A parameter that cannot be read: 400.
     pub fn invalid_query(detail: impl Into<String>) -> Self {
-        Self::bad_request("invalid_query", detail, SEE_DOCS)
+        Self::bad_request(Code::InvalidQuery, detail, SEE_DOCS)
     }
 
     /// A request without the file it is about: 400, in the words its first clients know.
     pub fn no_file(detail: &str) -> Self {
-        Self::bad_request("no_file", detail, "Send the YAML in the form field `file`, or as the body itself.")
+        Self::bad_request(Code::NoFile, detail, "Send the YAML in the form field `file`, or as the body itself.")
     }
 
     /// A request that things as they are do not allow: 409.
-    pub fn conflict(code: &'static str, detail: impl Into<String>, next_step: &str) -> Self {
+    pub fn conflict(code: Code, detail: impl Into<String>, next_step: &str) -> Self {
         Self::refused(StatusCode::CONFLICT, code, detail, next_step)
     }
 
     /// A request that is well-formed and still wrong: 422.
-    pub fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn unprocessable(code: Code, detail: impl Into<String>) -> Self {
         Self::refused(StatusCode::UNPROCESSABLE_ENTITY, code, detail, "Correct it and send it again.")
     }
 
     /// A request that is refused with a status of its own.
-    pub fn refused(status: StatusCode, code: &'static str, detail: impl Into<String>, next_step: &str) -> Self {
-        Self::Refused { status, code, detail: detail.into(), next_step: next_step.into() }
+    pub fn refused(status: StatusCode, code: Code, detail: impl Into<String>, next_step: &str) -> Self {
+        Self::Refused { status, problem: Explained::new(code, detail, next_step), retry_after: None }
+    }
+
+    /// A caller, or all callers together, hold as much of something as they may: 403, 429 or 503. `retry_after` counts
+    /// seconds; `None`: waiting does not help.
+    pub fn limit(status: StatusCode, problem: Explained, retry_after: Option<u64>) -> Self {
+        Self::Refused { status, problem, retry_after }
     }
 
     /// Something of ours failed.
@@ -137,7 +128,7 @@ impl Error {
     /// The whole map to HTTP.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Refused { status, .. } | Self::Limit { status, .. } => *status,
+            Self::Refused { status, .. } => *status,
             Self::Config(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) | Self::TokenRefused(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -148,11 +139,11 @@ impl Error {
         }
     }
 
-    fn code(&self) -> &'static str {
+    fn code(&self) -> Code {
         match self {
-            Self::Refused { code, .. } | Self::Limit { code, .. } => code,
-            Self::Config(ConfigError::Syntax(_)) => "invalid_yaml",
-            Self::Config(ConfigError::NotRunnable(_)) => "not_runnable",
+            Self::Refused { problem, .. } => problem.code,
+            Self::Config(ConfigError::Syntax(_)) => Code::InvalidYaml,
+            Self::Config(ConfigError::NotRunnable(_)) => Code::NotRunnable,
             Self::Config(ConfigError::Secret { refusal, .. }) => refusal.code(),
             other => code_of(other.status()),
         }
@@ -160,7 +151,7 @@ impl Error {
 
     fn next_step(&self) -> Option<String> {
         match self {
-            Self::Refused { next_step, .. } | Self::Limit { next_step, .. } => Some(next_step.clone()),
+            Self::Refused { problem, .. } => Some(problem.next_step.clone()),
             Self::Config(ConfigError::Secret { refusal, .. }) => Some(refusal.next_step().into()),
             Self::Config(_) => Some("Correct the YAML at the place named and send it again.".into()),
             Self::TokenRefused(reason) => Some(reason.next_step().into()),
@@ -171,7 +162,7 @@ impl Error {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooMany { retry_after } | Self::TooManyRequests { retry_after } => Some(*retry_after),
-            Self::Limit { retry_after, .. } => *retry_after,
+            Self::Refused { retry_after, .. } => *retry_after,
             Self::NoConnection | Self::Unavailable(_) => Some(DATABASE_RETRY_SECONDS),
             _ => None,
         }
@@ -186,7 +177,7 @@ impl From<sqlx::Error> for Error {
         let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default().into_owned();
         match code.as_str() {
             _ if is_unstorable(&error) => Self::unprocessable(
-                "unstorable_value",
+                Code::UnstorableValue,
                 "a value cannot be stored: it contains a NUL character, or a date that is out of range",
             ),
             // A number out of range is the client's mistake, because elt's own numbers fit their columns.
@@ -229,34 +220,34 @@ fn is_unstorable(error: &sqlx::Error) -> bool {
 
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
-        tracing::error!(code = error.code(), "a sealed value does not open: {error}");
+        tracing::error!(code = error.code().as_str(), "a sealed value does not open: {error}");
         let detail = format!("a sealed value cannot be opened: {error}");
         Self::refused(StatusCode::INTERNAL_SERVER_ERROR, error.code(), detail, error.next_step())
     }
 }
 
 macro_rules! from_rejections {
-    ($($rejection:ty => $code:literal),+ $(,)?) => {$(
+    ($($rejection:ty => $code:expr),+ $(,)?) => {$(
         impl From<$rejection> for Error {
             fn from(rejection: $rejection) -> Self {
                 let status = rejection.status();
                 let code = if status == StatusCode::PAYLOAD_TOO_LARGE { code_of(status) } else { $code };
                 let next_step = next_step_of(status).unwrap_or_else(|| SEE_DOCS.into());
-                Self::Refused { status, code, detail: in_our_words(rejection.body_text()), next_step }
+                Self::refused(status, code, in_our_words(rejection.body_text()), &next_step)
             }
         }
     )+};
 }
 
 from_rejections! {
-    JsonRejection => "invalid_json",
-    PathRejection => "invalid_path",
-    QueryRejection => "invalid_query",
-    FormRejection => "invalid_form",
-    BytesRejection => "invalid_body",
-    StringRejection => "invalid_body",
-    MultipartRejection => "invalid_multipart",
-    MultipartError => "invalid_multipart",
+    JsonRejection => Code::InvalidJson,
+    PathRejection => Code::InvalidPath,
+    QueryRejection => Code::InvalidQuery,
+    FormRejection => Code::InvalidForm,
+    BytesRejection => Code::InvalidBody,
+    StringRejection => Code::InvalidBody,
+    MultipartRejection => Code::InvalidMultipart,
+    MultipartError => Code::InvalidMultipart,
 }
 
 /// axum's sentences about a request, without how it came to know.
@@ -284,7 +275,8 @@ pub struct Problem {
     /// The same sentence, where older clients look for it.
     pub error: String,
     /// Stable, to search for and to branch on.
-    pub code: String,
+    #[schema(value_type = String)]
+    pub code: Code,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_step: Option<String>,
@@ -345,7 +337,7 @@ impl Problem {
             Error::Config(error) => error.problems().iter().map(Into::into).collect(),
             _ => Vec::new(),
         };
-        Self { code: error.code().into(), next_step: error.next_step(), errors, ..Self::of_status(status, detail) }
+        Self { code: error.code(), next_step: error.next_step(), errors, ..Self::of_status(status, detail) }
     }
 
     /// The problem of an answer that only has a status.
@@ -357,7 +349,7 @@ impl Problem {
             status: status.as_u16(),
             error: detail.clone(),
             detail,
-            code: code_of(status).into(),
+            code: code_of(status),
             next_step: next_step_of(status),
             errors: Vec::new(),
             instance: None,
@@ -370,7 +362,7 @@ impl Problem {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         if let Self::Internal { doing, source } = &self {
-            tracing::error!(error = %chain(source.as_ref()), "could not {doing}");
+            tracing::error!(error = sentence(source.as_ref()), "could not {doing}");
         }
         let mut response = self.status().into_response();
         if let Some(seconds) = self.retry_after() {
@@ -387,28 +379,22 @@ impl IntoResponse for Error {
     }
 }
 
-/// An error with its sources, on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let sources = std::iter::successors(Some(error), |error| error.source());
-    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-fn code_of(status: StatusCode) -> &'static str {
+fn code_of(status: StatusCode) -> Code {
     match status {
-        StatusCode::BAD_REQUEST => "bad_request",
-        StatusCode::UNAUTHORIZED => "unauthorized",
-        StatusCode::FORBIDDEN => "forbidden",
-        StatusCode::NOT_FOUND => "not_found",
-        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
-        StatusCode::CONFLICT => "conflict",
-        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
-        StatusCode::UNPROCESSABLE_ENTITY => "unprocessable",
-        StatusCode::TOO_MANY_REQUESTS => "too_many_requests",
-        StatusCode::SERVICE_UNAVAILABLE => "unavailable",
-        StatusCode::GATEWAY_TIMEOUT => "timeout",
-        status if status.is_server_error() => "internal",
-        _ => "refused",
+        StatusCode::BAD_REQUEST => Code::BadRequest,
+        StatusCode::UNAUTHORIZED => Code::Unauthorized,
+        StatusCode::FORBIDDEN => Code::Forbidden,
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+        StatusCode::CONFLICT => Code::Conflict,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
+        StatusCode::UNPROCESSABLE_ENTITY => Code::Unprocessable,
+        StatusCode::TOO_MANY_REQUESTS => Code::TooManyRequests,
+        StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+        StatusCode::GATEWAY_TIMEOUT => Code::Timeout,
+        status if status.is_server_error() => Code::Internal,
+        _ => Code::Refused,
     }
 }
 

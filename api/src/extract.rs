@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use bytes::Bytes;
+use elt_shared::explained::Code;
 
 use crate::error::{Error, Result};
 
@@ -82,7 +83,7 @@ fn refuse_nul_in_query(query: Option<&str>) -> Result<()> {
 
 fn nul_in(place: &str) -> Error {
     let detail = format!("{place} contains a NUL character, which cannot be stored");
-    Error::bad_request("nul_character", detail, "Remove the character and send the request again.")
+    Error::bad_request(Code::NulCharacter, detail, "Remove the character and send the request again.")
 }
 
 /// Whether a JSON text contains a string with a NUL character, which JSON can only write as an escape.
@@ -172,7 +173,7 @@ fn text_of(bytes: &[u8]) -> Result<String> {
         let detail = format!("the YAML has {} bytes; {MAX_YAML_BYTES} are allowed", bytes.len());
         return Err(Error::refused(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
+            Code::TooLarge,
             detail,
             "Split it into several configs.",
         ));
@@ -181,7 +182,7 @@ fn text_of(bytes: &[u8]) -> Result<String> {
     String::from_utf8(bytes.to_vec()).map_err(|error| {
         let line = bytes[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
         Error::bad_request(
-            "invalid_yaml",
+            Code::InvalidYaml,
             format!("Invalid YAML: not UTF-8 at line {line}"),
             "Save the file as UTF-8 and send it again.",
         )

@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use elt_shared::explained::Code;
 use elt_shared::secret::KeyRing;
 use elt_shared::store::idempotency;
 use serde::Serialize;
@@ -37,7 +38,7 @@ impl FromRequestParts<AppState> for Once {
             None => None,
             Some(key) => Some(key.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
                 Error::bad_request(
-                    "invalid_idempotency_key",
+                    Code::InvalidIdempotencyKey,
                     "Idempotency-Key has 1 to 255 printable characters",
                     "Take a new UUID for each request.",
                 )
@@ -71,7 +72,7 @@ impl Once {
         let Some(known) = idempotency::claim(tx, &caller.key(), key, current).await? else { return Ok(None) };
         if !hashes.iter().any(|(_, hash)| *hash == known.request) {
             return Err(Error::unprocessable(
-                "idempotency_key_reused",
+                Code::IdempotencyKeyReused,
                 "this Idempotency-Key was used for another request; take a new one for each",
             ));
         }

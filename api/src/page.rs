@@ -1,5 +1,6 @@
 //! Lists: a page of things and an opaque cursor to the next one.
 
+use elt_shared::explained::Code;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -40,7 +41,7 @@ impl PageQuery {
         let key = decode(cursor).filter(|key| !escapes_nul(key)).and_then(|key| serde_json::from_slice(&key).ok());
         key.map(Some).ok_or_else(|| {
             Error::bad_request(
-                "invalid_cursor",
+                Code::InvalidCursor,
                 "the cursor is not one this list gave out",
                 "Start again from the first page.",
             )

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use elt_shared::api_token::Scope;
 use elt_shared::config::{Document, TargetConfig};
+use elt_shared::explained::{Code, Explained};
 use elt_shared::secret::Secret;
 use elt_shared::settings::{AllowedVariables, NetworkSettings};
 use elt_shared::store::configs::{ConfigAuthor, ConfigVersion};
@@ -139,29 +140,27 @@ fn no_permit(full: Full) -> Error {
     let (status, code, detail) = match full {
         Full::One => (
             StatusCode::TOO_MANY_REQUESTS,
-            "too_many_target_connections",
+            Code::TooManyTargetConnections,
             "you have as many data views and exports open as one user may",
         ),
         Full::All => (
             StatusCode::SERVICE_UNAVAILABLE,
-            "target_connections_busy",
+            Code::TargetConnectionsBusy,
             "as many data views and exports are open as this server allows",
         ),
     };
     let next_step = "Wait until one of them has ended, or end it; ELT_TARGET_CONNECTIONS and \
                      ELT_TARGET_CONNECTIONS_PER_USER set the limits.";
-    Error::Limit { status, code, detail: detail.into(), next_step: next_step.into(), retry_after: Some(PLACE_RETRY) }
+    Error::limit(status, Explained::new(code, detail, next_step), Some(PLACE_RETRY))
 }
 
 fn failed_too_often(retry_after: u64) -> Error {
-    Error::Limit {
-        status: StatusCode::TOO_MANY_REQUESTS,
-        code: "too_many_target_failures",
-        detail: format!("{FAILURES_PER_MINUTE} of your connections to targets failed within a minute"),
-        next_step: "Correct host, database, user and password under `target:`, and wait the time in `Retry-After`."
-            .into(),
-        retry_after: Some(retry_after),
-    }
+    let problem = Explained::new(
+        Code::TooManyTargetFailures,
+        format!("{FAILURES_PER_MINUTE} of your connections to targets failed within a minute"),
+        "Correct host, database, user and password under `target:`, and wait the time in `Retry-After`.",
+    );
+    Error::limit(StatusCode::TOO_MANY_REQUESTS, problem, Some(retry_after))
 }
 
 /// The same for the target of a kept config.
@@ -203,7 +202,7 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
     if is_about_the_server(&error) && !caller.has(Scope::Admin) {
         return Error::refused(
             StatusCode::BAD_GATEWAY,
-            "target_unusable",
+            Code::TargetUnusable,
             "the target cannot be reached, or refused the login",
             "Check host, database, user and password under `target:`; an admin can tell which hosts ELT_NET_ALLOW_USER allows.",
         );

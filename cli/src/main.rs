@@ -21,6 +21,7 @@ mod connections;
 mod coverage;
 mod databases;
 mod exit;
+mod explain;
 mod first_users;
 mod in_process;
 mod init;
@@ -73,6 +74,7 @@ enum Command {
     Check(check::Check),
     Init(init::Init),
     Schema(schema::Schema),
+    Explain(explain::Explain),
     Report(report::Report),
     User(user::User),
     Audit(audit::Audit),
@@ -94,6 +96,7 @@ impl Command {
             Self::Check(command) => command.execute().await,
             Self::Init(command) => command.execute().await,
             Self::Schema(command) => command.execute(),
+            Self::Explain(command) => command.execute(),
             Self::Report(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use elt_shared::explained::Code;
+
 /// Why the private cluster cannot be used. The message says what we were doing; the source says why.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
@@ -151,22 +153,22 @@ impl LocalError {
     }
 
     /// Stable code people can search for.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::NoServer { .. } => "no_postgres",
-            Self::NoAccount | Self::UnknownAccount(_) | Self::RootAccount(_) => "no_account",
-            Self::OthersFolder { .. } | Self::NoDataFolder { .. } => "folder_of_others",
-            Self::NotDropped { .. } => "root_not_dropped",
-            Self::Unreachable { .. } => "folder_unreachable",
-            Self::Folder { .. } => "folder_unusable",
-            Self::Busy(_) => "cluster_busy",
-            Self::Program { .. } => "program_unusable",
-            Self::Init { .. } => "initdb_failed",
-            Self::NotStarted { .. } => "postgres_not_started",
-            Self::NoAnswer { .. } => "postgres_silent",
-            Self::NotStopped(_) => "postgres_not_stopped",
-            Self::NoHstore(_) => "no_hstore",
-            Self::Prepare { .. } => "prepare_failed",
+            Self::NoServer { .. } => Code::NoPostgres,
+            Self::NoAccount | Self::UnknownAccount(_) | Self::RootAccount(_) => Code::NoAccount,
+            Self::OthersFolder { .. } | Self::NoDataFolder { .. } => Code::FolderOfOthers,
+            Self::NotDropped { .. } => Code::RootNotDropped,
+            Self::Unreachable { .. } => Code::FolderUnreachable,
+            Self::Folder { .. } => Code::FolderUnusable,
+            Self::Busy(_) => Code::ClusterBusy,
+            Self::Program { .. } => Code::ProgramUnusable,
+            Self::Init { .. } => Code::InitdbFailed,
+            Self::NotStarted { .. } => Code::PostgresNotStarted,
+            Self::NoAnswer { .. } => Code::PostgresSilent,
+            Self::NotStopped(_) => Code::PostgresNotStopped,
+            Self::NoHstore(_) => Code::NoHstore,
+            Self::Prepare { .. } => Code::PrepareFailed,
         }
     }
 

@@ -170,7 +170,7 @@ async fn a_folder_that_cannot_be_used_is_named() {
 
     let error = Cluster::start(folder.path(), None).await.unwrap_err();
 
-    assert_eq!(error.code(), "folder_unusable");
+    assert_eq!(error.code().as_str(), "folder_unusable");
     assert_eq!(error.to_string(), format!("could not create {}/postgres", folder.path().display()));
     assert!(error.next_step().contains("--data-dir"));
 }

@@ -234,7 +234,7 @@ async fn a_denied_host_is_never_connected_to() {
     let touched = AtomicBool::new(false);
     for host in ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "0.0.0.0", "user@127.0.0.1"] {
         let failed = extract(&lab, &source(format!("http://{host}:{port}/"))).await.expect_err("refused");
-        assert_eq!(failed.code(), "source_refused", "{host}: {failed}");
+        assert_eq!(failed.code().as_str(), "source_refused", "{host}: {failed}");
         touched.fetch_or(listener.accept().is_ok(), Ordering::Relaxed);
     }
     assert!(!touched.into_inner());
@@ -315,11 +315,11 @@ async fn all_pages_together_have_a_deadline_and_a_size() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     let limits = HttpLimits { total: Duration::from_millis(200), idle: Duration::from_secs(60), ..quick() };
     let late = http::extract_within(0, &source(api.url("/slow-header")), &lab.context, &limits).await;
-    assert_eq!(late.expect_err("too late").code(), "source_timeout");
+    assert_eq!(late.expect_err("too late").code().as_str(), "source_timeout");
     let limits = HttpLimits { total_bytes: 30, ..quick() };
     let source = ApiSource { pagination: Some(numbered(10)), ..source(api.url("/pages")) };
     let large = http::extract_within(0, &source, &lab.context, &limits).await;
-    assert_eq!(large.expect_err("too large").code(), "http_too_large");
+    assert_eq!(large.expect_err("too large").code().as_str(), "http_too_large");
 }
 
 #[tokio::test]

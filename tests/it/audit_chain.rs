@@ -131,7 +131,7 @@ async fn a_forged_row_without_the_key_does_not_fit() {
     sqlx::query("update audit_chain set key_id = null, mac = null").execute(&control.db).await.expect("forged");
     append(&control.db, &stranger, "POST /forged", json!({})).await;
     let found = verify(&control).await.problem.expect("noticed");
-    assert_eq!(found.code(), "wrong_secret_key");
+    assert_eq!(found.code().as_str(), "wrong_secret_key");
     assert!(found.to_string().starts_with("row 3 was written with the secret key"), "{found}");
 }
 

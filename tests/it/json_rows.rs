@@ -217,7 +217,7 @@ async fn a_broken_json_file_never_replaces_a_table() {
     ] {
         loader.only(name, broken);
         let failed = loader.fail("days", "load: {mode: replace}\n").await;
-        assert_eq!(failed.code(), "replace_incomplete", "{broken}: {}", told(&failed));
+        assert_eq!(failed.code().as_str(), "replace_incomplete", "{broken}: {}", told(&failed));
         assert_eq!(loader.rows("select id from days order by id").await, ["1", "2"]);
     }
     loader.only("a.ndjson", "{\"id\": 3}\nbroken\n{\"id\": 4}\n");

@@ -42,7 +42,7 @@ async fn what_overwrote_rows_cannot_be_undone() {
     let context = loader.begin("run", &loader.yaml("t", more)).await;
     loader.execute(&context).await.expect("loaded");
     let undo = follow(&loader, "undo", &loader.yaml("t", more), context.run.id, json!({})).await;
-    assert_eq!(undo.expect_err("refused").code(), "cannot_undo");
+    assert_eq!(undo.expect_err("refused").code().as_str(), "cannot_undo");
     let undo = follow(&loader, "undo", &loader.yaml("t", more), Uuid::now_v7(), json!({})).await;
     assert!(undo.is_err());
 }
@@ -89,7 +89,7 @@ async fn a_check_reads_and_writes_nothing() {
     assert_eq!(report.columns[1].sql_type, "text");
     assert_eq!(loader.value("select count(*) from pg_class where relnamespace = 'public'::regnamespace").await, "0");
     let missing = loader.run("check", &loader.yaml("t", "schema: {nope: int64}\n")).await;
-    assert_eq!(missing.expect_err("refused").code(), "missing_column");
+    assert_eq!(missing.expect_err("refused").code().as_str(), "missing_column");
 }
 
 #[tokio::test]

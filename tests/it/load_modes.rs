@@ -43,10 +43,10 @@ async fn an_older_row_between_two_newer_ones_does_not_win() {
 async fn merge_needs_a_key_that_is_loaded_and_unique() {
     let loader = Loader::start().await;
     loader.only("a.csv", "id,v\n1,a\n1,b\n");
-    assert_eq!(loader.fail("t", "load: {mode: merge, key: [nope]}\n").await.code(), "missing_key");
+    assert_eq!(loader.fail("t", "load: {mode: merge, key: [nope]}\n").await.code().as_str(), "missing_key");
     loader.load("t", "").await;
     let error = loader.fail("t", MERGE).await;
-    assert_eq!(error.code(), "target_unique", "{error}");
+    assert_eq!(error.code().as_str(), "target_unique", "{error}");
 }
 
 #[tokio::test]
@@ -79,10 +79,10 @@ async fn a_failed_or_empty_replace_leaves_the_old_rows() {
     loader.only("a.csv", "id,v\n1,a\n");
     loader.load("t", REPLACE).await;
     loader.only("a.csv", "id,v\n");
-    assert_eq!(loader.fail("t", REPLACE).await.code(), "replace_empty");
+    assert_eq!(loader.fail("t", REPLACE).await.code().as_str(), "replace_empty");
     loader.only("a.csv", "id,v\n2,b\n");
     loader.folder.write("b.json", "[{\"id\": 3");
-    assert_eq!(loader.fail("t", REPLACE).await.code(), "replace_incomplete");
+    assert_eq!(loader.fail("t", REPLACE).await.code().as_str(), "replace_incomplete");
     assert_eq!(loader.rows("select id, v from t").await, ["1|a"]);
 }
 

@@ -109,7 +109,7 @@ async fn a_schema_that_comes_later_rules_what_comes_later() {
     assert_eq!(loader.rows("select id, v from t order by id").await, ["1|10", "2|x"]);
 
     let error = loader.fail("t", "schema: {id: date, v: object}\n").await;
-    assert_eq!(error.code(), "type_conflict");
+    assert_eq!(error.code().as_str(), "type_conflict");
 }
 
 #[tokio::test]

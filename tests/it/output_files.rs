@@ -58,7 +58,7 @@ async fn a_file_that_no_run_wrote_is_never_replaced() {
     for name in ["kept", "hard", "link", "dangling", "fifo", "empty"] {
         for kind in KINDS {
             let error = refused(&loader, kind, "things", &path(&format!("out/{name}.csv"))).await;
-            assert_eq!(error.code(), "output_not_ours", "{kind} of {name}: {}", told(&error));
+            assert_eq!(error.code().as_str(), "output_not_ours", "{kind} of {name}: {}", told(&error));
             assert!(!error.next_step().is_empty());
         }
     }
@@ -86,13 +86,13 @@ async fn a_file_that_was_replaced_since_the_last_run_stays_and_a_restored_one_is
         fs::write(&edited, text).expect("a file");
         fs::rename(&edited, &output).expect("replaced");
         let error = refused(&loader, "run", "things", &output).await;
-        assert_eq!(error.code(), "output_not_ours", "{}", told(&error));
+        assert_eq!(error.code().as_str(), "output_not_ours", "{}", told(&error));
         assert_eq!(fs::read_to_string(&output).expect("a file"), text);
     }
     fs::remove_file(&output).expect("removed");
     written(&loader, "things", &output).await;
     fs::write(&output, "id\n4\n").expect("edited in place");
-    assert_eq!(refused(&loader, "run", "things", &output).await.code(), "output_not_ours");
+    assert_eq!(refused(&loader, "run", "things", &output).await.code().as_str(), "output_not_ours");
 
     // A file that a person moved away is no longer in the way.
     fs::rename(&output, output.with_extension("old")).expect("moved");
@@ -121,7 +121,7 @@ async fn two_pipelines_never_share_a_file_however_its_path_is_spelled() {
         for kind in KINDS {
             let error = refused(&loader, kind, "two", &spelling).await;
             let told = told(&error);
-            assert_eq!(error.code(), "output_taken", "{kind} of {}: {told}", spelling.display());
+            assert_eq!(error.code().as_str(), "output_taken", "{kind} of {}: {told}", spelling.display());
             assert!(told.contains("belongs to the pipeline one"), "{told}");
         }
     }
@@ -134,7 +134,7 @@ async fn two_pipelines_never_share_a_file_however_its_path_is_spelled() {
     fs::remove_file(path("out/all.csv")).expect("removed");
     fs::remove_file(path("out/hard.csv")).expect("removed");
     written(&loader, "two", &path("out/all.csv")).await;
-    assert_eq!(refused(&loader, "run", "one", &path("out/all.csv")).await.code(), "output_taken");
+    assert_eq!(refused(&loader, "run", "one", &path("out/all.csv")).await.code().as_str(), "output_taken");
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_path_belongs_to_a_pipeline_while_its_first_run_goes_on() {
     assert!(!output.exists());
 
     let error = refused(&loader, "run", "two", &output).await;
-    assert_eq!(error.code(), "output_taken", "{}", told(&error));
+    assert_eq!(error.code().as_str(), "output_taken", "{}", told(&error));
     loader.execute(&first).await.expect_err("it stops again, and that is noted");
     written(&loader, "two", &output).await;
 }
@@ -160,7 +160,7 @@ async fn a_file_of_a_version_that_did_not_note_them_is_known_by_its_report() {
     let output = loader.folder.path().join("out/all.csv");
     written(&loader, "things", &output).await;
     sqlx::query("delete from output_paths").execute(&loader.control).await.expect("forgotten");
-    assert_eq!(refused(&loader, "run", "others", &output).await.code(), "output_not_ours");
+    assert_eq!(refused(&loader, "run", "others", &output).await.code().as_str(), "output_not_ours");
     written(&loader, "things", &output).await;
 }
 
@@ -251,7 +251,7 @@ async fn folders_named_for_writing_are_written_to_and_those_for_reading_are_not(
     symlink(path("in"), path("named/link")).expect("a link");
     for outside in ["in/a.csv", "b.csv", "named/link/b.csv", "named/../b.csv"] {
         let error = execute(path(outside)).await.expect_err(outside);
-        assert_eq!(error.code(), "outside_roots", "{outside}: {}", told(&error));
+        assert_eq!(error.code().as_str(), "outside_roots", "{outside}: {}", told(&error));
     }
     assert_eq!(loader.folder.read("in/a.csv"), "id\n1\n");
 }

@@ -199,7 +199,7 @@ async fn what_is_not_there_or_not_ours_is_said_so() {
             .expect("mode");
         sshd.write("b.csv", "id\n2\n");
         let one = extract(&lab, &sshd.source("a.csv")).await.expect_err("the one file may not be read");
-        assert_eq!(one.code(), "source_unreadable");
+        assert_eq!(one.code().as_str(), "source_unreadable");
         let folder = extract(&lab, &sshd.source("")).await.expect("the other file may");
         assert_eq!(files(&folder, &sshd), ["b.csv"]);
         assert_eq!(folder.left_out.len(), 2);

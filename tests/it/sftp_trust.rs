@@ -49,7 +49,7 @@ async fn a_server_that_asks_for_the_password_in_a_dialogue_is_answered() {
     extract(&lab, &sshd.source("a.csv")).await.expect("the password");
     let wrong = SftpSource { login: SftpLogin::Password("canary".into()), ..sshd.source("a.csv") };
     let refused = extract(&lab, &wrong).await.expect_err("another password");
-    assert_eq!(refused.code(), "source_login");
+    assert_eq!(refused.code().as_str(), "source_login");
     assert!(refused.to_string().ends_with("it accepts publickey, keyboard-interactive"), "{refused}");
 }
 
@@ -127,7 +127,7 @@ async fn a_key_of_another_kind_is_a_changed_key_and_a_known_one_is_asked_for() {
     extract(&lab, &pinned(&rsa)).await.expect("its other key");
     let wrong =
         extract(&lab, &pinned("SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")).await.expect_err("not its key");
-    assert_eq!(wrong.code(), "host_key_changed");
+    assert_eq!(wrong.code().as_str(), "host_key_changed");
     assert!(wrong.to_string().contains(&ed25519), "{wrong}");
 
     extract(&lab, &sshd.source("a.csv")).await.expect("ed25519 is pinned");

@@ -91,7 +91,7 @@ async fn one_failing_source_fails_them_all() {
             sftp(&sshd, "sample.csv", "")
         );
         let failed = loader.run("run", &yaml).await.expect_err("one source is bad");
-        assert!(["source_login", "source_missing"].contains(&failed.code()), "{failed}");
+        assert!(["source_login", "source_missing"].contains(&failed.code().as_str()), "{failed}");
         assert!(!failed.is_retryable());
         let there = loader.value("select to_regclass('nothing') is not null").await;
         assert_eq!(there, "false", "nothing of the good sources is loaded");

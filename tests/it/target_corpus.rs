@@ -149,7 +149,7 @@ impl Trial<'_> {
         match (&self.expected.fails, ended) {
             (Some(code), Err(error)) => {
                 let said = told(&error);
-                check(error.code() == code, || format!("it failed otherwise: {said}"))?;
+                check(error.code().as_str() == code, || format!("it failed otherwise: {said}"))?;
                 self.check_said(&said)?;
                 let after = self.look(&mut admin).await;
                 check(after == before, || format!("it failed and changed the table: {before:?} {after:?}"))

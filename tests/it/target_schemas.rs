@@ -39,7 +39,7 @@ async fn a_schema_that_is_odd_or_not_to_be_made_is_refused_before_anything_is_ma
         let yaml = loader.yaml(table, "");
         for kind in ["plan", "check", "run"] {
             let refused = loader.run(kind, &yaml).await.expect_err(table);
-            assert_eq!(refused.code(), "target_no_schema", "{kind} {table}");
+            assert_eq!(refused.code().as_str(), "target_no_schema", "{kind} {table}");
             assert!(refused.to_string().contains(&format!("the target has no schema \"{schema}\"")), "{refused}");
             assert!(refused.next_step().contains("create_schema: true"), "{}", refused.next_step());
         }

@@ -131,7 +131,7 @@ async fn a_statement_that_is_cancelled_names_the_settings_that_cancel() {
         .await;
     loader.only("a.csv", "id\n1\n");
     let error = loader.fail("t", "").await;
-    assert_eq!(error.code(), "target_cancelled", "{}", told(&error));
+    assert_eq!(error.code().as_str(), "target_cancelled", "{}", told(&error));
     assert!(error.next_step().contains("pg_cancel_backend"), "{}", told(&error));
     assert_eq!(loader.count("t").await, 0);
 }
@@ -149,7 +149,7 @@ async fn check_and_load_name_the_grant_of_a_login_that_may_not_make_temporary_ta
     assert!(first.warnings.iter().any(|warning| warning.contains(&grant)), "{:?}", first.warnings);
     loader.only("a.csv", "id\n2\n");
     let error = loader.run("run", &login.yaml(&loader, "t", "")).await.expect_err("no temporary table can be made");
-    assert_eq!(error.code(), "target_not_allowed");
+    assert_eq!(error.code().as_str(), "target_not_allowed");
     assert!(error.next_step().ends_with(&grant), "{}", told(&error));
     login.sql(&format!("grant temporary on database {database} to @")).await;
     let report =
@@ -166,7 +166,7 @@ async fn the_error_of_a_read_only_login_names_its_setting() {
     loader.only("a.csv", "id\n1\n");
     for kind in ["run", "plan", "check"] {
         let error = loader.run(kind, &login.yaml(&loader, "t", "")).await.expect_err("the login is read-only");
-        assert_eq!(error.code(), "target_read_only", "{}", told(&error));
+        assert_eq!(error.code().as_str(), "target_read_only", "{}", told(&error));
         assert!(error.to_string().contains("read-only"), "{}", told(&error));
         assert!(error.next_step().contains("default_transaction_read_only = off"), "{}", told(&error));
     }
@@ -190,15 +190,15 @@ async fn a_connection_test_writes_and_leaves_nothing() {
     login.sql("create table t (id int); grant all on t to @").await;
     let foreign = test("t").await;
     let problem = foreign.problem.expect("the login does not own the table");
-    assert_eq!(problem.code, "target_not_allowed");
+    assert_eq!(problem.code.as_str(), "target_not_allowed");
     assert!(problem.next_step.contains("owner to"), "{problem:?}");
 
     login.sql("alter table t owner to @").await;
     assert!(test("t").await.usable);
     login.sql("alter role @ set default_transaction_read_only = on").await;
-    assert_eq!(test("t").await.problem.expect("read-only").code, "target_read_only");
+    assert_eq!(test("t").await.problem.expect("read-only").code.as_str(), "target_read_only");
     login.sql("alter role @ reset default_transaction_read_only; create view v as select 1 as id").await;
-    assert_eq!(test("v").await.problem.expect("a view").code, "target_unusable");
+    assert_eq!(test("v").await.problem.expect("a view").code.as_str(), "target_unusable");
     assert_eq!(loader.value("select count(*) from pg_class where relname like '\\_elt\\_%'").await, "0");
     login.drop().await;
 }
@@ -235,7 +235,7 @@ async fn a_database_that_lets_nobody_connect_says_which_right_is_missing() {
     loader.only("a.csv", "id\n1\n");
     let error = loader.run("run", &login.yaml(&loader, "t", "")).await.expect_err("it may not connect");
     let grant = format!("grant connect on database \"{database}\" to \"{}\"", login.name);
-    assert_eq!(error.code(), "target_login");
+    assert_eq!(error.code().as_str(), "target_login");
     assert!(told(&error).contains(&grant), "{}", told(&error));
     login.drop().await;
 }
@@ -259,6 +259,6 @@ async fn a_folder_of_the_worker_that_cannot_be_written_to_is_not_a_lost_target()
     let mut connection = loader.target.acquire().await.expect("connected");
     let error =
         replay::write(&mut connection, &table, &request, Path::new("/nowhere/at/all")).await.expect_err("no folder");
-    assert_eq!((error.code(), error.is_retryable()), ("io", false), "{}", told(&error));
+    assert_eq!((error.code().as_str(), error.is_retryable()), ("io", false), "{}", told(&error));
     assert!(error.next_step().contains("free space on the worker"), "{}", told(&error));
 }

@@ -10,7 +10,7 @@ fn with_csv(loader: &Loader, csv: &str) -> String {
 }
 
 fn next_step(error: &PipelineError, code: &str) -> String {
-    assert_eq!(error.code(), code, "{}", told(error));
+    assert_eq!(error.code().as_str(), code, "{}", told(error));
     error.next_step()
 }
 

@@ -98,7 +98,7 @@ async fn a_required_file_that_keeps_changing_fails_its_source() {
     append(&path, "1,hal");
     let error =
         loader.run("run", &single("things", "settle_seconds: 3600")).await.expect_err("it may still be written");
-    assert_eq!(error.code(), "source_changed", "{}", told(&error));
+    assert_eq!(error.code().as_str(), "source_changed", "{}", told(&error));
 
     append(&path, "f\n");
     let writing = tokio_util::sync::CancellationToken::new();
@@ -122,9 +122,8 @@ async fn a_required_file_that_keeps_changing_fails_its_source() {
     };
     writing.cancel();
     writer.await.expect("the writer");
-    assert_eq!(error.code(), "source_changed", "{}", told(&error));
+    assert_eq!(error.code().as_str(), "source_changed", "{}", told(&error));
     assert_eq!(loader.value(&format!("select to_regclass('{table}') is null")).await, "true");
-    assert_eq!(loader.value("select to_regclass('things') is null").await, "true");
 }
 
 #[tokio::test]
@@ -158,7 +157,7 @@ async fn elts_own_output_folder_may_always_be_written_and_checks_say_what_a_run_
     let beside = loader.yaml("things", &format!("output_csv_path: {}/mine.csv\n", loader.data.path().display()));
     for kind in ["check", "plan", "run"] {
         let error = execute(kind, &beside).await.expect_err("it is outside");
-        assert_eq!(error.code(), "outside_roots", "{kind}");
+        assert_eq!(error.code().as_str(), "outside_roots", "{kind}");
     }
     let tried = execute("test_connection", &beside).await.expect("a test");
     let last = tried.connections.last().expect("what was tried");

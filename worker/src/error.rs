@@ -1,6 +1,8 @@
 //! Why a run failed: a stable code, a sentence, a next step, and whether trying again can help.
 
 use elt_shared::config::ConfigError;
+use elt_shared::explained::{Code, Explained, sentence};
+use elt_shared::redaction;
 use elt_shared::secret::OpenError;
 use elt_shared::store;
 
@@ -11,52 +13,24 @@ pub type Result<T, E = PipelineError> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// The config cannot run.
-    #[error("the config cannot run: {0}")]
+    #[error("the config cannot run")]
     Config(#[from] ConfigError),
     /// What is stored sealed does not open: the config, or a secret that it refers to.
-    #[error("the run's config, or a secret that it refers to, cannot be opened: {0}")]
+    #[error("the run's config, or a secret that it refers to, cannot be opened")]
     Sealed(#[from] OpenError),
     /// A source could not be read.
-    #[error("{message}")]
-    Extract {
-        /// Stable: `source_missing`, `source_unreachable`, `http_status`, `host_key_changed`, …
-        code: &'static str,
-        /// Names the source and what went wrong.
-        message: String,
-        /// What the reader should do.
-        next_step: String,
-    },
+    #[error("{0}")]
+    Extract(Explained),
     /// The data breaks the contract and the config says that fails the run.
-    #[error("{message}")]
-    Contract {
-        /// Stable: `missing_column`, `bad_row`, `too_many_rejected`, …
-        code: &'static str,
-        /// Names the column, and file:line where there is one.
-        message: String,
-        /// What the reader should do.
-        next_step: String,
-    },
+    #[error("{0}")]
+    Contract(Explained),
     /// The target refused for a reason trying again cannot cure.
-    #[error("{message}")]
-    Target {
-        /// Stable: `target_login`, `target_not_owner`, `target_unusable`, …
-        code: &'static str,
-        /// Names the table and the reason.
-        message: String,
-        /// What the reader should do, the statement to run where there is one.
-        next_step: String,
-    },
+    #[error("{0}")]
+    Target(Explained),
     /// The target failed in a way a later attempt can get past: the connection was lost, a lock was not granted in
     /// time, the server restarts. Whether a COMMIT that was on its way took effect is unknown.
-    #[error("{message}")]
-    Load {
-        /// Stable: `target_lost`, `target_locked`, `target_race`, …
-        code: &'static str,
-        /// Names the table and the reason.
-        message: String,
-        /// Advice for the case that it happens again.
-        next_step: String,
-    },
+    #[error("{0}")]
+    Load(Explained),
     /// The control database failed.
     #[error("could not {doing}")]
     Control {
@@ -99,37 +73,41 @@ impl PipelineError {
     /// The connection to a target was lost, or the target does not answer. `doing`: "could not load rows for public.t";
     /// `why`: the driver's message.
     pub fn lost(doing: &str, why: &str) -> Self {
-        Self::Load {
-            code: "target_lost",
+        Self::Load(Explained {
+            code: Code::TargetLost,
             message: format!("{doing}: the connection to the target was lost: {why}"),
             next_step: "Check that the target's server is up and in reach of the worker, then retry the run.".into(),
-        }
+        })
     }
 
     /// Stable code people can search for.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
             Self::Config(ConfigError::Secret { refusal, .. }) => refusal.code(),
-            Self::Config(_) => "config",
+            Self::Config(_) => Code::Config,
             Self::Sealed(error) => error.code(),
-            Self::Extract { code, .. }
-            | Self::Contract { code, .. }
-            | Self::Target { code, .. }
-            | Self::Load { code, .. } => code,
-            Self::Control { .. } => "control_database",
-            Self::Io { .. } => "io",
-            Self::TargetBusy { .. } => "target_busy",
-            Self::Fenced => "fenced",
-            Self::NotLoaded => "not_loaded",
-            Self::Stopped => "stopped",
-            Self::Internal(_) => "internal",
+            Self::Extract(problem) | Self::Contract(problem) | Self::Target(problem) | Self::Load(problem) => {
+                problem.code
+            }
+            Self::Control { .. } => Code::ControlDatabase,
+            Self::Io { .. } => Code::Io,
+            Self::TargetBusy { .. } => Code::TargetBusy,
+            Self::Fenced => Code::Fenced,
+            Self::NotLoaded => Code::NotLoaded,
+            Self::Stopped => Code::Stopped,
+            Self::Internal(_) => Code::Internal,
         }
+    }
+
+    /// The failure as people read it, secrets hidden.
+    pub fn explained(&self) -> Explained {
+        Explained::new(self.code(), sentence(self), redaction::hide(&self.next_step()))
     }
 
     /// Whether a later attempt can succeed: the loss of a database or of a connection to it, never bad input.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Load { .. } => true,
+            Self::Load(_) => true,
             Self::Control { source, .. } => is_connection_loss(source) || store::is_over_limit(source),
             _ => false,
         }
@@ -138,10 +116,9 @@ impl PipelineError {
     /// What the reader should do next.
     pub fn next_step(&self) -> String {
         match self {
-            Self::Extract { next_step, .. }
-            | Self::Contract { next_step, .. }
-            | Self::Target { next_step, .. }
-            | Self::Load { next_step, .. } => next_step.clone(),
+            Self::Extract(problem) | Self::Contract(problem) | Self::Target(problem) | Self::Load(problem) => {
+                problem.next_step.clone()
+            }
             Self::Sealed(error) => error.next_step().into(),
             Self::Config(ConfigError::Secret { refusal, .. }) => refusal.next_step().into(),
             Self::Config(_) => "Correct the config at the place named and upload it again.".into(),
@@ -178,95 +155,14 @@ pub fn is_transient(sqlstate: &str) -> bool {
     }
 }
 
-/// The last step that an attempt to use a source or a target reached before it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reached {
-    /// Nothing answered, or it is not known whether anything did.
-    Nothing,
-    /// Something answered, but was not trusted or refused the login.
-    Answered,
-    /// The login was accepted, or none was asked for.
-    LetIn,
-}
-
-impl Reached {
-    /// The step that a failure's code proves. A code that is not listed proves none: a new kind of failure must be
-    /// added here before a connection test may call its server reachable.
-    pub fn by(code: &str) -> Self {
-        match code {
-            "source_missing"
-            | "source_unreadable"
-            | "source_unreadable_rows"
-            | "source_too_large"
-            | "source_changed"
-            | "records_missing"
-            | "http_status"
-            | "http_not_ready"
-            | "http_next_page"
-            | "http_truncated"
-            | "http_too_large"
-            | "http_not_json"
-            | "http_error_answer"
-            | "http_redirect"
-            | "http_endless" => Self::LetIn,
-            // A server answers a statement only after it accepted the login.
-            "target_no_database"
-            | "target_no_table"
-            | "target_no_column"
-            | "target_no_schema"
-            | "target_reserved"
-            | "target_control_database"
-            | "target_database"
-            | "target_not_writable"
-            | "target_not_allowed"
-            | "target_read_only"
-            | "target_unusable"
-            | "target_row_security"
-            | "target_replica_identity"
-            | "target_locked"
-            | "target_in_use"
-            | "target_name_taken"
-            | "target_constraint"
-            | "target_unique"
-            | "target_generated"
-            | "target_trigger"
-            | "target_type"
-            | "target_value"
-            | "target_encoding"
-            | "target_limit"
-            | "target_not_ready"
-            | "target_statement"
-            | "target_cancelled"
-            | "target_session_timeout"
-            | "target_disk_full"
-            | "target_out_of_memory"
-            | "target_data_corrupted" => Self::LetIn,
-            "source_login"
-            | "host_key_unknown"
-            | "host_key_changed"
-            | "sftp_protocol"
-            | "target_login"
-            | "target_no_tls"
-            | "target_certificate"
-            | "target_too_much"
-            | "target_protocol"
-            | "target_pooler"
-            | "target_too_many_connections" => Self::Answered,
-            _ => Self::Nothing,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use elt_shared::explained::catalog::Reached;
+
     use super::*;
 
     #[test]
-    fn only_a_failure_that_proves_it_counts_as_reached() {
-        for code in ["io", "internal", "stopped", "config", "control_database", "target_url", "a_code_of_tomorrow", ""]
-        {
-            assert_eq!(Reached::by(code), Reached::Nothing, "{code}");
-        }
+    fn failures_that_are_not_about_a_server_prove_nothing_about_it() {
         for error in [
             PipelineError::Stopped,
             PipelineError::Fenced,
@@ -275,9 +171,7 @@ mod tests {
             PipelineError::Control { doing: "ask", source: sqlx::Error::PoolTimedOut },
             PipelineError::lost("could not load rows for public.t", "the server closed the connection"),
         ] {
-            assert_eq!(Reached::by(error.code()), Reached::Nothing, "{error}");
+            assert_eq!(error.code().reached(), Reached::Nothing, "{error}");
         }
-        assert_eq!(Reached::by("source_login"), Reached::Answered);
-        assert_eq!(Reached::by("source_missing"), Reached::LetIn);
     }
 }

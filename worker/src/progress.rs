@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use elt_shared::explained::Code;
 use elt_shared::runs::{Rejections, RunProgress, Stage};
 use serde_json::{Value, json};
 
@@ -94,7 +95,7 @@ impl Progress {
     }
 
     /// A row broke the contract; `reason` says why.
-    pub fn rejected(&self, file: &str, line: u64, column: Option<&str>, code: &str, reason: &str) {
+    pub fn rejected(&self, file: &str, line: u64, column: Option<&str>, code: Code, reason: &str) {
         self.rejections().add(file, line, column, code, reason);
     }
 

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use elt_shared::explained::Code;
 use elt_shared::store::audit::{self, AuditFilter, AuditRow, ExportFormat};
 use futures::stream;
 use serde::{Deserialize, Serialize};
@@ -135,7 +136,8 @@ struct Verification {
     /// Place and hash of the last verified row. Kept elsewhere, it proves later that the row is still there.
     head: String,
     /// Stable code of the first problem.
-    code: Option<String>,
+    #[schema(value_type = Option<String>)]
+    code: Option<Code>,
     /// The first problem as a sentence.
     problem: Option<String>,
     /// What to do about it.
@@ -159,7 +161,7 @@ async fn verify(State(state): State<AppState>, _caller: Allowed<Manage>) -> Resu
         unchained: verdict.unchained,
         removed_up_to: verdict.anchor,
         head: verdict.head,
-        code: verdict.problem.as_ref().map(|problem| problem.code().to_owned()),
+        code: verdict.problem.as_ref().map(|problem| problem.code()),
         problem: verdict.problem.as_ref().map(ToString::to_string),
         next_step: verdict.problem.as_ref().map(|problem| problem.next_step().to_owned()),
     }))

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use elt_shared::explained::{Code, Explained};
 use elt_shared::store::config_limits::{self, Deletion};
 use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
@@ -36,12 +37,12 @@ async fn delete(
         }
         Deletion::Missing => Err(Error::NotFound(format!("config {id}"))),
         Deletion::InUse => Err(Error::conflict(
-            "config_in_use",
+            Code::ConfigInUse,
             "a run or a schedule refers to this version",
             "Keep it: the history of its runs needs it.",
         )),
         Deletion::Newest => Err(Error::conflict(
-            "config_newest",
+            Code::ConfigNewest,
             "this is the newest version of its pipeline",
             "Upload a newer version first.",
         )),
@@ -62,13 +63,11 @@ pub async fn check_quota(state: &AppState, tx: &mut PgConnection, caller: &Calle
     if usage.versions <= i64::from(most) && usage.bytes <= i64::from(mib) << 20 {
         return Ok(());
     }
-    Err(Error::Limit {
-        status: StatusCode::FORBIDDEN,
-        code: "quota_exceeded",
-        detail: format!("you may store {most} config versions with {mib} MiB in total, and this one would be too much"),
-        next_step: "Ask an admin to delete versions that you no longer need (DELETE /configs/{id}), or to raise \
-                    ELT_CONFIGS_PER_USER or ELT_CONFIG_MIB_PER_USER."
-            .into(),
-        retry_after: None,
-    })
+    let problem = Explained::new(
+        Code::QuotaExceeded,
+        format!("you may store {most} config versions with {mib} MiB in total, and this one would be too much"),
+        "Ask an admin to delete versions that you no longer need (DELETE /configs/{id}), or to raise \
+         ELT_CONFIGS_PER_USER or ELT_CONFIG_MIB_PER_USER.",
+    );
+    Err(Error::limit(StatusCode::FORBIDDEN, problem, None))
 }

@@ -3,6 +3,7 @@
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
+use elt_shared::explained::Code;
 use elt_shared::store::coverage::{self, Imported, Report};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -105,7 +106,12 @@ fn built_in() -> Option<Report> {
 }
 
 fn none_yet() -> Error {
-    Error::refused(StatusCode::NOT_FOUND, "no_coverage", "no coverage report was imported yet", "Run `make coverage`.")
+    Error::refused(
+        StatusCode::NOT_FOUND,
+        Code::NoCoverage,
+        "no coverage report was imported yet",
+        "Run `make coverage`.",
+    )
 }
 
 /// Which commit a report is about.
@@ -135,7 +141,7 @@ async fn import(
     Params(query): Params<ImportQuery>,
     Json(report): Json<Value>,
 ) -> Result<(StatusCode, Json<ImportAnswer>)> {
-    let report = Report::read(&report).map_err(|error| Error::unprocessable("not_a_report", error.to_string()))?;
+    let report = Report::read(&report).map_err(|error| Error::unprocessable(Code::NotAReport, error.to_string()))?;
     let mut tx = state.db.begin().await?;
     let id = coverage::import(&mut *tx, &report, query.commit.as_deref()).await?;
     note.object("coverage report", id);

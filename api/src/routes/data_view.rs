@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use elt_shared::explained::Code;
 use elt_shared::store::configs::ConfigAuthor;
 use elt_shared::store::uploads::Upload;
 use elt_shared::target::{Compare, Filter, PageQuery, Sort};
@@ -131,7 +132,7 @@ async fn reach_stored(state: &AppState, caller: &Caller, upload: &Upload) -> Res
         Some(stored) => caller.reach(&stored.name),
         None => Err(Error::refused(
             StatusCode::FORBIDDEN,
-            "other_pipeline",
+            Code::OtherPipeline,
             "an API token that is bound to pipelines reads only the tables of their stored configs",
             "Send a stored version unchanged, or its `config_id`.",
         )),

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, Sse};
 use axum::response::{IntoResponse, Response};
 use elt_shared::api_token::Scope;
+use elt_shared::explained::{Code, Explained};
 use elt_shared::store::logs::{self, Line, LineFilter};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
@@ -95,13 +96,12 @@ async fn of_log(
 fn watch(state: &AppState, caller: &Caller, run: Option<Uuid>) -> Result<Watch> {
     state.events.watch(caller.user.id, run).map_err(|full| match full {
         Full::All => Error::Unavailable("too many streams are open"),
-        Full::One => Error::Limit {
-            status: StatusCode::TOO_MANY_REQUESTS,
-            code: "too_many_streams",
-            detail: "you have as many streams open as one user may".into(),
-            next_step: "Close some tabs, or end some of the streams.".into(),
-            retry_after: Some(5),
-        },
+        Full::One => {
+            let (detail, next_step) =
+                ("you have as many streams open as one user may", "Close some tabs, or end some of the streams.");
+            let problem = Explained::new(Code::TooManyStreams, detail, next_step);
+            Error::limit(StatusCode::TOO_MANY_REQUESTS, problem, Some(5))
+        }
     })
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use elt_shared::explained::Code;
 use elt_shared::job::QUEUE;
 use elt_shared::telemetry::traceparent;
 use elt_shared::trigger::{Trigger, trigger};
@@ -105,7 +106,7 @@ fn yaml_of(file: UploadedFile) -> Result<String> {
     match file.file_name.as_deref().map(str::to_ascii_lowercase) {
         Some(name) if name.is_empty() => Err(Error::no_file("No selected file")),
         Some(name) if !name.ends_with(".yaml") && !name.ends_with(".yml") => Err(Error::bad_request(
-            "invalid_file_format",
+            Code::InvalidFileFormat,
             "Invalid file format",
             "Send a file whose name ends in .yaml or .yml.",
         )),

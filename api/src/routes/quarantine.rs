@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use elt_shared::explained::Code;
 use elt_shared::runs::RunKind;
 use elt_shared::store::configs::ConfigVersion;
 use elt_shared::target::{Compare, Filter, PageQuery as TableQuery, Sort, TableRef, TargetError};
@@ -177,7 +178,7 @@ async fn replay(
 ) -> Result<Response> {
     note.object("run", request.run_id);
     if request.ids.as_ref().is_some_and(|ids| ids.is_empty() || ids.len() > 10_000) {
-        return Err(Error::unprocessable("invalid_ids", "ids holds 1 to 10000 rows; leave it out to replay all"));
+        return Err(Error::unprocessable(Code::InvalidIds, "ids holds 1 to 10000 rows; leave it out to replay all"));
     }
     let run = runs::find(&state, &caller, request.run_id).await?;
     let config = configs::find(&state, &caller, request.config_id.unwrap_or(run.config_id)).await?;

@@ -6,6 +6,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use elt_shared::config::{CatchUp, Overlap, PipelineConfig, ScheduleConfig};
 use elt_shared::cron::Cron;
+use elt_shared::explained::Code;
 use elt_shared::job::QUEUE;
 use elt_shared::runs::Trigger as MadeBy;
 use elt_shared::store::schedules::{self, Schedule, ScheduleFilter, ScheduleState};
@@ -243,7 +244,7 @@ async fn create(
     if let (Some(start), Some(end)) = (start, end)
         && end <= start
     {
-        return Err(Error::unprocessable("invalid_window", "the schedule ends before it starts"));
+        return Err(Error::unprocessable(Code::InvalidWindow, "the schedule ends before it starts"));
     }
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &request).await? {
@@ -275,10 +276,13 @@ async fn create(
 fn cron(request: &CreateSchedule, pipeline: &PipelineConfig) -> Result<Option<ScheduleConfig>> {
     let own = pipeline.schedule.as_ref().filter(|_| !request.without.contains(&Unwanted::Cron));
     let Some(expression) = request.cron.clone().or_else(|| own.map(|own| own.cron.clone())) else { return Ok(None) };
-    Cron::parse(&expression).map_err(|error| Error::unprocessable("invalid_cron", format!("cron: {error}")))?;
+    Cron::parse(&expression).map_err(|error| Error::unprocessable(Code::InvalidCron, format!("cron: {error}")))?;
     let timezone = match &request.timezone {
         Some(name) => name.parse().map_err(|_| {
-            Error::unprocessable("invalid_timezone", format!("timezone: {name} is no IANA name, such as Europe/Berlin"))
+            Error::unprocessable(
+                Code::InvalidTimezone,
+                format!("timezone: {name} is no IANA name, such as Europe/Berlin"),
+            )
         })?,
         None => own.map_or(pipeline.window.timezone, |own| own.timezone),
     };
@@ -351,7 +355,7 @@ async fn set_paused(
     }
     let ended = schedules::find(&mut *tx, id).await?.ok_or_else(|| missing(id))?;
     Err(Error::conflict(
-        "not_live",
+        Code::NotLive,
         format!("the schedule is {}", ended.state),
         "Make a new schedule, or trigger the config again.",
     ))

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use elt_shared::explained::Code;
 use elt_shared::secret::Secret;
 use elt_shared::store::secrets::{self, SecretUse, StoredSecret};
 use elt_shared::stored_secret::{self, ChangeSecret, SecretError};
@@ -181,7 +182,7 @@ async fn remove(
 
 fn in_use(uses: &[SecretUse]) -> Error {
     Error::conflict(
-        "secret_in_use",
+        Code::SecretInUse,
         format!("the secret is used by {}", secrets::pipelines_of(uses, NAMED_USES)),
         "Upload configs of these pipelines that do not refer to it and stop schedules that run an older one, or send \
          `?force=true`: their next runs then fail.",

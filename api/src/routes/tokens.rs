@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use elt_shared::api_token::{self, DEFAULT_DAYS, Grant, Scope};
+use elt_shared::explained::Code;
 use elt_shared::store::api_tokens::{self, ApiToken, Creation};
 use elt_shared::store::users::{self, User};
 use serde::{Deserialize, Serialize};
@@ -217,7 +218,7 @@ async fn owner_of(state: &AppState, caller: &Caller, name: Option<&str>) -> Resu
         true => Ok(owner),
         false => Err(Error::refused(
             StatusCode::FORBIDDEN,
-            "other_owner",
+            Code::OtherOwner,
             "a token of another person can only be created by that person",
             "Create a service account with POST /service-accounts and a token for it.",
         )),
@@ -227,12 +228,12 @@ async fn owner_of(state: &AppState, caller: &Caller, name: Option<&str>) -> Resu
 fn not_created(refused: &Creation, owner: &User) -> Error {
     match refused {
         Creation::NameTaken => Error::conflict(
-            "name_taken",
+            Code::NameTaken,
             "there already is a token with this name",
             "Choose another name, or revoke that token first.",
         ),
         Creation::TooMany => Error::conflict(
-            "too_many_tokens",
+            Code::TooManyTokens,
             format!("{} has as many API tokens as this server allows", owner.username),
             "Revoke tokens that are not used any more. Of many tokens created on one day, wait until the next.",
         ),

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use elt_shared::explained::Code;
 use elt_shared::password::{self, PasswordError};
 use elt_shared::secret::Secret;
 use elt_shared::store::users::{self, Change, Role, User};
@@ -116,10 +117,10 @@ async fn add(
 fn checked_name(username: &str) -> Result<&str> {
     let username = username.trim();
     if !(1..=100).contains(&username.chars().count()) || username.chars().any(char::is_control) {
-        return Err(Error::unprocessable("invalid_username", "a username has 1 to 100 printable characters"));
+        return Err(Error::unprocessable(Code::InvalidUsername, "a username has 1 to 100 printable characters"));
     }
     if users::is_reserved(username) {
-        return Err(Error::unprocessable("invalid_username", "a username does not start with `token:` or `cli:`"));
+        return Err(Error::unprocessable(Code::InvalidUsername, "a username does not start with `token:` or `cli:`"));
     }
     Ok(username)
 }
@@ -166,7 +167,7 @@ async fn add_service(
 fn taken(error: sqlx::Error, username: &str) -> Error {
     match error.as_database_error().and_then(|error| error.constraint()) {
         Some("users_username") => {
-            Error::conflict("username_taken", format!("there already is a user {username}"), "Take another name.")
+            Error::conflict(Code::UsernameTaken, format!("there already is a user {username}"), "Take another name.")
         }
         _ => error.into(),
     }
@@ -178,10 +179,10 @@ fn taken(error: sqlx::Error, username: &str) -> Error {
 /// 422 when the password is too short, too long or common.
 pub async fn hash(password: Secret) -> Result<String> {
     password::hash(password).await.map_err(|error| match error {
-        PasswordError::Length { .. } => Error::unprocessable("invalid_password", error.to_string()),
+        PasswordError::Length { .. } => Error::unprocessable(Code::InvalidPassword, error.to_string()),
         PasswordError::Common => Error::refused(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "common_password",
+            Code::CommonPassword,
             error.to_string(),
             "Choose a longer one, for example several words.",
         ),
@@ -236,7 +237,7 @@ async fn change(
 fn without_password(error: sqlx::Error) -> Error {
     match error.as_database_error().and_then(|error| error.constraint()) {
         Some("users_service_has_no_password") => {
-            Error::unprocessable("service_account", "a service account has no password; create an API token for it")
+            Error::unprocessable(Code::ServiceAccount, "a service account has no password; create an API token for it")
         }
         Some("users_local_or_external") => external_user(),
         _ => error.into(),
@@ -246,7 +247,7 @@ fn without_password(error: sqlx::Error) -> Error {
 /// A password is asked of a user who logs in at an identity provider.
 pub fn external_user() -> Error {
     Error::conflict(
-        "external_user",
+        Code::ExternalUser,
         "this user logs in at the identity provider and has no password here",
         "Change the password there.",
     )
@@ -275,7 +276,7 @@ async fn remove(
 async fn keep_one_admin(tx: &mut sqlx::PgConnection, losing: Uuid) -> Result<()> {
     if users::lock_admins(tx).await? == [losing] {
         return Err(Error::conflict(
-            "last_admin",
+            Code::LastAdmin,
             "this is the last admin who can log in",
             "Make someone else an admin first.",
         ));

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use elt_shared::explained::Code;
 use elt_shared::runs::{Outcome, RunState};
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::runs::Run as RunRow;
@@ -109,7 +110,11 @@ pub fn exit_of(run: &RunRow) -> Exit {
     match run.state {
         RunState::Succeeded if run.outcome == Some(Outcome::NothingLoaded) => Exit::NothingLoaded,
         RunState::Succeeded | RunState::Stopped => Exit::Done,
-        _ if matches!(run.error_code.as_deref(), Some("config" | "unknown_secret" | "secret_not_granted")) => {
+        _ if matches!(
+            run.error_code.as_deref().and_then(Code::find),
+            Some(Code::Config | Code::UnknownSecret | Code::SecretNotGranted)
+        ) =>
+        {
             Exit::Config
         }
         _ => Exit::Failed,

@@ -14,13 +14,18 @@ fn documents() -> Vec<String> {
         let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
         names.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")).collect::<Vec<_>>()
     };
-    let mut documents = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned()];
+    let mut documents = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(ToOwned::to_owned).to_vec();
     documents.extend(folders.into_iter().flat_map(in_folder));
     documents
 }
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").to_owned()
+}
+
+/// Those in `docs` and below.
+fn docs() -> Vec<String> {
+    documents().into_iter().filter(|name| name.starts_with("docs/")).collect()
 }
 
 fn read(document: &str) -> String {
@@ -52,7 +57,7 @@ fn settings() -> BTreeSet<String> {
 fn every_setting_that_a_document_names_exists() {
     let settings = settings();
     assert!(settings.contains("ELT_LISTEN") && settings.contains("DATABASE_URL"), "{settings:?}");
-    for document in ["README.md", "docs/SECURITY.md"] {
+    for document in docs().iter().map(String::as_str).chain(["README.md"]) {
         for name in names(&read(document)) {
             let plain = name.strip_suffix("_FILE").unwrap_or(&name);
             // The examples' own: a token of CI, and a setting of the tests.
@@ -102,11 +107,21 @@ fn anchor(heading: &str) -> String {
     kept.collect::<String>().replace(' ', "-")
 }
 
+/// Texts between backticks, on one line, each with the text that stands between it and the one before.
+fn code_spans(text: &str) -> Vec<(&str, &str)> {
+    let of_line = |line| {
+        let parts: Vec<&str> = str::split(line, '`').collect();
+        (1..parts.len()).step_by(2).map(|at| (parts[at - 1], parts[at])).collect::<Vec<_>>()
+    };
+    text.lines().flat_map(of_line).collect()
+}
+
 #[test]
-fn every_command_in_the_security_model_exists() {
-    let text = read("docs/SECURITY.md");
+fn every_command_in_the_documents_exists() {
     let makefile = read("Makefile");
-    for command in text.split('`').skip(1).step_by(2) {
+    let texts: Vec<String> = docs().iter().map(|document| read(document)).chain([read("CONTRIBUTING.md")]).collect();
+    let commands: BTreeSet<&str> = texts.iter().flat_map(|text| code_spans(text)).map(|(_, code)| code).collect();
+    for command in commands {
         let words: Vec<&str> = command.split_whitespace().collect();
         match words[..] {
             ["make", target] => assert!(makefile.contains(&format!("\n{target}:")), "{command}"),
@@ -129,9 +144,47 @@ fn every_command_in_the_security_model_exists() {
 }
 
 #[test]
+fn every_file_and_function_that_a_document_names_exists() {
+    let mut functions = 0;
+    // The changelog is left out, because it also names what is gone.
+    for document in documents().into_iter().filter(|name| name != "CHANGELOG.md") {
+        let text = read(&document);
+        let mut file: Option<(&str, String)> = None;
+        for (between, code) in code_spans(&text) {
+            let is_path =
+                code.split_once('/').is_some_and(|(folder, _)| !folder.is_empty() && root().join(folder).is_dir());
+            if is_path && !code.contains([' ', '*', '<', '{', '\u{2026}']) {
+                assert!(root().join(code).exists(), "{document}: `{code}` does not exist");
+                file = code.ends_with(".rs").then(|| (code, read(code)));
+            } else if let Some((path, source)) = &file
+                && matches!(between, " " | ", ")
+                && code.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+            {
+                assert!(defines(source, code), "{document}: `{path}` does not define `{code}`");
+                functions += 1;
+            } else {
+                file = None;
+            }
+        }
+    }
+    assert!(functions > 40, "{functions} functions are named");
+}
+
+/// Whether a source file defines a function, a type or a constant of this name.
+fn defines(source: &str, name: &str) -> bool {
+    ["fn", "struct", "enum", "trait", "type", "const", "static", "mod"].iter().any(|keyword| {
+        let definition = format!("{keyword} {name}");
+        source.match_indices(&definition).any(|(at, _)| {
+            let next = source[at + definition.len()..].chars().next();
+            next.is_some_and(|next| !next.is_alphanumeric() && next != '_')
+        })
+    })
+}
+
+#[test]
 fn the_commands_that_exchange_the_secret_key_exist() {
     let text = read("README.md");
-    let commands = text.split(|c: char| matches!(c, '`' | '\n' | '#')).filter(|text| text.starts_with("elt keys "));
+    let commands = text.split(['`', '\n', '#']).filter(|text| text.starts_with("elt keys "));
     let mut seen = BTreeSet::new();
     for command in commands {
         let words: Vec<&str> = command.split_whitespace().skip(1).collect();

@@ -8,6 +8,7 @@ mod database_environment;
 mod databases;
 mod documents;
 mod exit_codes;
+mod explain;
 mod init;
 mod key_rotation;
 mod keys;

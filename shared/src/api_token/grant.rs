@@ -1,6 +1,7 @@
 //! What a new API token is granted, checked once for the API and the command line.
 
 use super::Scope;
+use crate::explained::Code;
 use crate::store::users::User;
 
 /// Lifetime of a token whose request names none, in days.
@@ -55,13 +56,13 @@ pub enum GrantError {
 
 impl GrantError {
     /// Stable.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::Name => "invalid_name",
-            Self::NoScopes => "no_scopes",
-            Self::Scope { .. } => "scope_not_allowed",
-            Self::Pipelines => "invalid_pipelines",
-            Self::Days { .. } => "invalid_expiry",
+            Self::Name => Code::InvalidName,
+            Self::NoScopes => Code::NoScopes,
+            Self::Scope { .. } => Code::ScopeNotAllowed,
+            Self::Pipelines => Code::InvalidPipelines,
+            Self::Days { .. } => Code::InvalidExpiry,
         }
     }
 }

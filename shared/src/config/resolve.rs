@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::explained::Code;
 use crate::secret::Secret;
 
 /// A reference in a scalar.
@@ -48,10 +49,10 @@ pub enum SecretRefusal {
 
 impl SecretRefusal {
     /// Stable code people can search for.
-    pub fn code(self) -> &'static str {
+    pub fn code(self) -> Code {
         match self {
-            Self::Unknown => "unknown_secret",
-            Self::NotGranted => "secret_not_granted",
+            Self::Unknown => Code::UnknownSecret,
+            Self::NotGranted => Code::SecretNotGranted,
         }
     }
 

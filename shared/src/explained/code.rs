@@ -32,6 +32,8 @@ codes! {
     Config = "config",
     WrongSecretKey = "wrong_secret_key",
     SealedValueDamaged = "sealed_value_damaged",
+    UnknownSecret = "unknown_secret",
+    SecretNotGranted = "secret_not_granted",
     ControlDatabase = "control_database",
     Io = "io",
     TargetBusy = "target_busy",
@@ -274,6 +276,13 @@ codes! {
     OtherBrowser = "other_browser",
     OtherProvider = "other_provider",
     ProviderAway = "provider_away",
+    // Secrets for configs.
+    InvalidDescription = "invalid_description",
+    InvalidSecretName = "invalid_secret_name",
+    InvalidSecretValue = "invalid_secret_value",
+    SecretInUse = "secret_in_use",
+    SecretValueMissing = "secret_value_missing",
+    TooManySecrets = "too_many_secrets",
     // The audit.
     AuditEndUnsigned = "audit_end_unsigned",
     AuditKnownRowMissing = "audit_known_row_missing",

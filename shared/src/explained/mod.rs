@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use code::{Code, StoredCode};
 pub use page::errors_page;
 
+use crate::redaction;
+
 /// A problem as people read it. `C` is [`StoredCode`] where it is read back from a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explained<C = Code> {
@@ -35,14 +37,15 @@ impl Explained {
     }
 }
 
-/// An error and its sources in one line.
+/// An error and its sources in one line, secrets hidden.
 pub fn sentence(error: &(dyn Error + 'static)) -> String {
     let sources = std::iter::successors(error.source(), |source: &&(dyn Error + 'static)| (*source).source());
-    sources.fold(error.to_string(), |said, source| {
+    let said = sources.fold(error.to_string(), |said, source| {
         let more = source.to_string();
         // The errors of some libraries repeat their source in their own text.
         if said.contains(&more) { said } else { format!("{said}: {more}") }
-    })
+    });
+    redaction::hide(&said).into_owned()
 }
 
 impl<C> fmt::Display for Explained<C> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, RunState};
+use crate::explained::Code;
 use crate::text_enum::text_enum;
 
 /// The end of a run.
@@ -65,7 +66,7 @@ impl End {
     /// The end of a run whose process of `elt run` is gone.
     pub(crate) fn process_gone() -> Self {
         Self::Failed {
-            code: "worker_lost".into(),
+            code: Code::WorkerLost.as_str().into(),
             error: "the process that executed the run is gone".into(),
             next_step: "Nothing was loaded: run it again.".into(),
         }

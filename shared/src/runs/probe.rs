@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::explained::{Explained, StoredCode};
+
 /// The result of a test of one connection.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProbeReport {
@@ -42,8 +44,9 @@ pub struct FoundFile {
 /// The reason why a connection is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProbeProblem {
-    /// Stable code.
-    pub code: String,
+    /// Stable code, perhaps one of a newer release.
+    #[schema(value_type = String)]
+    pub code: StoredCode,
     /// A sentence about what happened.
     pub message: String,
     /// Advice on what to do about it.
@@ -55,5 +58,11 @@ impl ProbeReport {
     pub fn usable(what: &str, found: String, seconds: f64) -> Self {
         let what = what.to_owned();
         Self { what, found, seconds, reachable: true, authenticated: true, usable: true, ..Self::default() }
+    }
+}
+
+impl From<Explained> for ProbeProblem {
+    fn from(problem: Explained) -> Self {
+        Self { code: problem.code.into(), message: problem.message, next_step: problem.next_step }
     }
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::explained::Code;
+
 /// Most places that are kept.
 const PLACES: usize = 20;
 /// Most reasons that are counted one by one.
@@ -51,13 +53,17 @@ pub struct RejectedPlace {
 
 impl Rejections {
     /// Counts a rejected row, and keeps its place while there is room.
-    pub fn add(&mut self, file: &str, line: u64, column: Option<&str>, code: &str, reason: &str) {
+    pub fn add(&mut self, file: &str, line: u64, column: Option<&str>, code: Code, reason: &str) {
         self.total += 1;
-        let known = self.reasons.iter().position(|one| one.code == code && one.column.as_deref() == column);
+        let known = self.reasons.iter().position(|one| one.code == code.as_str() && one.column.as_deref() == column);
         match known {
             Some(known) => self.reasons[known].rows += 1,
             None if self.reasons.len() < REASONS => {
-                self.reasons.push(ReasonCount { code: code.to_owned(), column: column.map(str::to_owned), rows: 1 });
+                self.reasons.push(ReasonCount {
+                    code: code.as_str().to_owned(),
+                    column: column.map(str::to_owned),
+                    rows: 1,
+                });
             }
             None => {}
         }
@@ -66,7 +72,7 @@ impl Rejections {
                 file: file.to_owned(),
                 line,
                 column: column.map(str::to_owned),
-                code: code.to_owned(),
+                code: code.as_str().to_owned(),
                 reason: reason.chars().take(LONGEST_REASON).collect(),
             });
         }
@@ -88,10 +94,10 @@ mod tests {
         let mut rejections = Rejections::default();
         for line in 0..131 {
             let column = if line % 4 == 0 { None } else { Some("amount") };
-            rejections.add("a.csv", line, column, "wrong_type", &"long ".repeat(200));
+            rejections.add("a.csv", line, column, Code::WrongType, &"long ".repeat(200));
         }
         for column in 0..40 {
-            rejections.add("b.csv", 1, Some(&format!("c{column}")), "below_min", "too small");
+            rejections.add("b.csv", 1, Some(&format!("c{column}")), Code::BelowMin, "too small");
         }
         let summary = rejections.summary().expect("rows were rejected");
         assert_eq!((summary.total, summary.places.len(), summary.reasons.len()), (171, PLACES, REASONS));

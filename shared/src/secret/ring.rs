@@ -14,6 +14,7 @@ use sha2::Sha256;
 
 use super::providers::{GivenKeys, KeyError, KeyProvider, Stamp};
 use super::{PLACEHOLDER, Secret};
+use crate::explained::Code;
 
 const NONCE_BYTES: usize = 24;
 /// Bytes of a key's id, written as twice as many hexadecimal digits.
@@ -76,10 +77,10 @@ pub enum OpenError {
 
 impl OpenError {
     /// Stable code people can search for.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::WrongKey { .. } => "wrong_secret_key",
-            Self::Damaged { .. } => "sealed_value_damaged",
+            Self::WrongKey { .. } => Code::WrongSecretKey,
+            Self::Damaged { .. } => Code::SealedValueDamaged,
         }
     }
 
@@ -259,12 +260,12 @@ mod tests {
     fn another_key_is_named_as_the_wrong_one() {
         let sealed = ring(OLD, &[]).seal(b"row 1", b"hunter2");
         let error = ring(NEW, &[]).open(b"row 1", &sealed).unwrap_err();
-        assert_eq!(error.code(), "wrong_secret_key");
+        assert_eq!(error.code().as_str(), "wrong_secret_key");
         assert_eq!(error, OpenError::WrongKey { key_id: sealed.key_id.clone() });
 
         // A forged key id does not help.
         let forged = Sealed { key_id: ring(NEW, &[]).current_id(), ..sealed };
-        assert_eq!(ring(NEW, &[]).open(b"row 1", &forged).unwrap_err().code(), "sealed_value_damaged");
+        assert_eq!(ring(NEW, &[]).open(b"row 1", &forged).unwrap_err().code().as_str(), "sealed_value_damaged");
     }
 
     #[test]
@@ -278,7 +279,7 @@ mod tests {
             ("config_history", "12", "name"),
         ] {
             let error = ring.open(&context(table, row, field), &sealed).unwrap_err();
-            assert_eq!(error.code(), "sealed_value_damaged", "{table} {row} {field}");
+            assert_eq!(error.code().as_str(), "sealed_value_damaged", "{table} {row} {field}");
         }
         assert!(ring.open(b"", &sealed).is_err());
     }
@@ -289,7 +290,7 @@ mod tests {
         let sealed = ring.seal(b"row 1", b"hunter2");
         let broken = |bytes: Vec<u8>| {
             let error = ring.open(b"row 1", &Sealed { bytes, ..sealed.clone() }).unwrap_err();
-            assert_eq!(error.code(), "sealed_value_damaged");
+            assert_eq!(error.code().as_str(), "sealed_value_damaged");
         };
         for place in 0..sealed.bytes.len() {
             let mut bytes = sealed.bytes.clone();
@@ -312,7 +313,7 @@ mod tests {
 
         let again = both.seal(b"row 1", b"hunter2");
         assert_eq!(again.key_id, both.current_id());
-        assert_eq!(before.open(b"row 1", &again).unwrap_err().code(), "wrong_secret_key");
+        assert_eq!(before.open(b"row 1", &again).unwrap_err().code().as_str(), "wrong_secret_key");
     }
 
     #[test]

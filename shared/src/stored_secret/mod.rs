@@ -6,6 +6,7 @@
 
 mod granted;
 
+use crate::explained::Code;
 use crate::redaction;
 use crate::secret::Secret;
 
@@ -65,14 +66,14 @@ pub enum SecretError {
 
 impl SecretError {
     /// Stable.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::Name => "invalid_secret_name",
-            Self::Value => "invalid_secret_value",
-            Self::Description => "invalid_description",
-            Self::Pipelines => "invalid_pipelines",
-            Self::NoValue => "secret_value_missing",
-            Self::TooMany => "too_many_secrets",
+            Self::Name => Code::InvalidSecretName,
+            Self::Value => Code::InvalidSecretValue,
+            Self::Description => Code::InvalidDescription,
+            Self::Pipelines => Code::InvalidPipelines,
+            Self::NoValue => Code::SecretValueMissing,
+            Self::TooMany => Code::TooManySecrets,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::address::AddressProblem;
 use super::guard;
+use crate::explained::Code;
 use crate::network::NetworkError;
 
 /// Why a target's database or table cannot be used.
@@ -127,29 +128,29 @@ impl From<sqlx::Error> for TargetError {
 
 impl TargetError {
     /// Stable code people can search for.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::NoDefault => "target_no_default",
-            Self::OtherDatabase { .. } => "target_other_database",
-            Self::Address(AddressProblem::Socket) => "target_socket",
-            Self::Address(_) => "target_url",
-            Self::Host(_) => "target_host",
-            Self::Login { .. } => "target_login",
-            Self::NoDatabase { .. } => "target_no_database",
-            Self::NoConnect { .. } => "target_login",
-            Self::Refused { .. } => "target_protocol",
-            Self::Unreachable { .. } => "target_unreachable",
-            Self::NoTls { .. } => "target_no_tls",
-            Self::Certificate { .. } => "target_certificate",
-            Self::TooMuch(_) => "target_too_much",
-            Self::NoTable { .. } => "target_no_table",
-            Self::ControlDatabase => "target_control_database",
-            Self::Reserved { .. } => "target_reserved",
-            Self::NoColumn { .. } => "target_no_column",
-            Self::Cursor => "invalid_cursor",
-            Self::Filter { .. } => "invalid_filter",
-            Self::ExportEnded => "export_ended",
-            Self::Database(_) => "target_database",
+            Self::NoDefault => Code::TargetNoDefault,
+            Self::OtherDatabase { .. } => Code::TargetOtherDatabase,
+            Self::Address(AddressProblem::Socket) => Code::TargetSocket,
+            Self::Address(_) => Code::TargetUrl,
+            Self::Host(_) => Code::TargetHost,
+            Self::Login { .. } => Code::TargetLogin,
+            Self::NoDatabase { .. } => Code::TargetNoDatabase,
+            Self::NoConnect { .. } => Code::TargetLogin,
+            Self::Refused { .. } => Code::TargetProtocol,
+            Self::Unreachable { .. } => Code::TargetUnreachable,
+            Self::NoTls { .. } => Code::TargetNoTls,
+            Self::Certificate { .. } => Code::TargetCertificate,
+            Self::TooMuch(_) => Code::TargetTooMuch,
+            Self::NoTable { .. } => Code::TargetNoTable,
+            Self::ControlDatabase => Code::TargetControlDatabase,
+            Self::Reserved { .. } => Code::TargetReserved,
+            Self::NoColumn { .. } => Code::TargetNoColumn,
+            Self::Cursor => Code::InvalidCursor,
+            Self::Filter { .. } => Code::InvalidFilter,
+            Self::ExportEnded => Code::ExportEnded,
+            Self::Database(_) => Code::TargetDatabase,
         }
     }
 

@@ -342,7 +342,7 @@ mod tests {
     fn a_cursor_reads_back_and_nothing_else_does() {
         assert_eq!(offset_of(&cursor_at(300)).unwrap(), 300);
         for wrong in ["", "300", "o", "oxyz", "offfffffffffffffff", "o-1"] {
-            assert_eq!(offset_of(wrong).unwrap_err().code(), "invalid_cursor", "{wrong}");
+            assert_eq!(offset_of(wrong).unwrap_err().code().as_str(), "invalid_cursor", "{wrong}");
         }
     }
 }

@@ -4,6 +4,8 @@ use std::future::IntoFuture;
 use std::ops::Index;
 use std::pin::Pin;
 
+use elt_shared::explained::Code;
+use elt_shared::explained::catalog::Seen;
 use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, StatusCode};
@@ -132,6 +134,8 @@ impl Answer {
         let mut problem = self.json;
         let id = problem.as_object_mut().expect("an object").remove("request_id");
         assert!(id.is_some_and(|id| id.is_string()), "the problem names the request");
+        let code = problem["code"].as_str().and_then(Code::find).expect("a code of the catalog");
+        assert!(code.entry().seen.contains(&Seen::Api(status)), "the catalog lists the status {status} for {code}");
         problem
     }
 

@@ -94,7 +94,7 @@ impl Loader {
                 Some(serde_json::to_value(report).expect("a report is JSON")),
             ),
             Err(error) => {
-                let (code, error, next_step) = (error.code().to_owned(), error.to_string(), error.next_step());
+                let (code, error, next_step) = (error.code().as_str().to_owned(), error.to_string(), error.next_step());
                 (End::Failed { code, error, next_step }, None)
             }
         };

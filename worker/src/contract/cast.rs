@@ -1,6 +1,7 @@
 //! The conversion of the cells of one column to one type.
 
 use elt_shared::config::ColumnType;
+use elt_shared::explained::Code;
 use polars::prelude::{
     BooleanChunkedBuilder, ChunkedBuilder, Float64Type, Int32Type, Int64Type, IntoSeries, PolarsNumericType,
     PrimitiveChunkedBuilder, Series, StringChunkedBuilder, TimeUnit,
@@ -225,7 +226,7 @@ impl<'a> Cast<'a> {
             } else if nul && cell.contains('\0') {
                 builder.append_null();
                 let reason = "holds a NUL byte, which PostgreSQL cannot keep".into();
-                self.violations.push(Violation::of_contract(row, self.column, "nul_byte", reason));
+                self.violations.push(Violation::of_contract(row, self.column, Code::NulByte, reason));
             } else {
                 builder.append_value(cell);
             }
@@ -243,7 +244,7 @@ impl<'a> Cast<'a> {
             Some(format) => format!("{} is not a valid {} in the format {format}", shown(bytes), self.typing.sql_type),
             None => format!("{} is not a valid {}", shown(bytes), self.typing.sql_type),
         };
-        let violation = Violation::of_contract(row, self.column, "wrong_type", reason);
+        let violation = Violation::of_contract(row, self.column, Code::WrongType, reason);
         self.violations.push(match self.too_much(bytes) {
             Some(rule) => {
                 Violation { reason: format!("{}: it {rule}", violation.reason), rule: Some(rule), ..violation }

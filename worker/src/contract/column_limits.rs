@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use elt_shared::config::ColumnType;
+use elt_shared::explained::Code;
 
 use super::SqlType;
 use super::cells::Cells;
@@ -55,7 +56,7 @@ pub enum ColumnLimit {
 }
 
 /// The reason why a value does not fit: a code, and the end of a sentence, without the value.
-pub type Misfit = (&'static str, String);
+pub type Misfit = (Code, String);
 
 impl ColumnLimit {
     /// The values that fit into a column. `sql`: its type as the catalog spells it.
@@ -110,10 +111,10 @@ impl ColumnLimit {
 
     fn misfit_text(&self, text: &str, kind: CellKind, sql: &str) -> Option<Misfit> {
         if text.contains('\0') {
-            return Some(("nul_byte", "holds a NUL byte, which PostgreSQL cannot keep".into()));
+            return Some((Code::NulByte, "holds a NUL byte, which PostgreSQL cannot keep".into()));
         }
         let too_much = |what: String, holds: String| {
-            Some(("does_not_fit", format!("has {what}; the column holds {holds} ({sql})")))
+            Some((Code::DoesNotFit, format!("has {what}; the column holds {holds} ({sql})")))
         };
         match self {
             Self::Any | Self::Fraction(_) => None,
@@ -129,7 +130,7 @@ impl ColumnLimit {
                 }
             }
             Self::Bits { length, exact } => match bits(text) {
-                None => Some(("wrong_type", format!("is not a string of bits ({sql})"))),
+                None => Some((Code::WrongType, format!("is not a string of bits ({sql})"))),
                 Some(bits) if bits > *length || (*exact && bits < *length) => {
                     let at_most = if *exact { "exactly" } else { "at most" };
                     too_much(counted(bits, "bit"), format!("{at_most} {length}"))
@@ -137,10 +138,10 @@ impl ColumnLimit {
                 Some(_) => None,
             },
             Self::Labels(labels) => {
-                (!labels.contains(text)).then(|| ("not_allowed", format!("is not one of the labels of {sql}")))
+                (!labels.contains(text)).then(|| (Code::NotAllowed, format!("is not one of the labels of {sql}")))
             }
             Self::Decimal { whole, scale } => (!value::numeric_fits_into(text.as_bytes(), *whole, *scale))
-                .then(|| ("does_not_fit", misfit_decimal(text.as_bytes(), *whole, *scale, sql))),
+                .then(|| (Code::DoesNotFit, misfit_decimal(text.as_bytes(), *whole, *scale, sql))),
             Self::Parses { column_type, fraction } => misfit_parsed(text, kind, *column_type, *fraction, sql),
         }
     }
@@ -156,7 +157,7 @@ fn misfit_parsed(
 ) -> Option<Misfit> {
     let bytes = text.as_bytes();
     if !value::parses(column_type, kind, bytes, None) {
-        return Some(("wrong_type", format!("is not a value of {sql} ({column_type})")));
+        return Some((Code::WrongType, format!("is not a value of {sql} ({column_type})")));
     }
     let inexact = match column_type {
         ColumnType::Double => !value::parse_double(bytes).is_some_and(|number| value::is_exact_double(bytes, number)),
@@ -166,7 +167,7 @@ fn misfit_parsed(
         _ => false,
     };
     if inexact {
-        return Some(("does_not_fit", more_digits(bytes, sql)));
+        return Some((Code::DoesNotFit, more_digits(bytes, sql)));
     }
     let micros = match column_type {
         ColumnType::Time => value::parse_time(bytes),
@@ -189,7 +190,7 @@ fn misfit_micros(micros: i64, digits: u32, sql: &str) -> Option<Misfit> {
         has -= 1;
     }
     let has = counted(has as usize, "digit");
-    Some(("does_not_fit", format!("has {has} of a second; the column holds {digits} ({sql})")))
+    Some((Code::DoesNotFit, format!("has {has} of a second; the column holds {digits} ({sql})")))
 }
 
 /// The reason why a decimal has too many digits for a column.

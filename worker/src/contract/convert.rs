@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use elt_shared::config::ColumnType;
+use elt_shared::explained::Code;
 use polars::prelude::{Column as FrameColumn, DataFrame, IntoColumn, Series, TimeUnit};
 
 use super::cast::Cast;
@@ -38,7 +39,7 @@ pub struct Violation {
     /// Stable code. Of the contract: `wrong_type`, `does_not_fit`, `null_not_allowed`, `null_key`, `not_allowed`, `below_min`,
     /// `above_max`, `pattern`, `nul_byte`. Of the table: `check`, `foreign_key`, `unique`, `exclusion`, `trigger`,
     /// `key_too_long`, `too_long`, `encoding`, `refused`.
-    pub code: &'static str,
+    pub code: Code,
     /// A sentence about the value, without the column's name. It may show the value.
     pub reason: String,
     /// The same sentence without the value, where it is not clear from the code.
@@ -49,7 +50,7 @@ pub struct Violation {
 
 impl Violation {
     /// A violation of a rule of the contract.
-    pub(super) fn of_contract(row: usize, column: usize, code: &'static str, reason: String) -> Self {
+    pub(super) fn of_contract(row: usize, column: usize, code: Code, reason: String) -> Self {
         Self { row, column: Some(column), code, reason, rule: None, refused: false }
     }
 }
@@ -161,7 +162,7 @@ impl Converter {
         for row in 0..converted.len() {
             if cells.is_null(row) {
                 if rules.not_null && failed.binary_search(&row).is_err() {
-                    let code = if column.key { "null_key" } else { "null_not_allowed" };
+                    let code = if column.key { Code::NullKey } else { Code::NullNotAllowed };
                     self.violations.push(Violation::of_contract(row, index, code, "is missing".into()));
                 }
             } else if rules.apply_to_values() {

@@ -2,6 +2,7 @@
 //! table.
 
 use elt_shared::config::{ColumnContract, LoadMode, OnExtraColumn, PipelineConfig};
+use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::report::{ColumnReport, Drift};
 
 use super::cells::Canonical;
@@ -109,15 +110,15 @@ pub fn decide(profile: &Profile, config: &PipelineConfig, known: Option<&Existin
     let columns = deciding.decision.layout.columns.len()
         + deciding.decision.drift.iter().filter(|drift| matches!(drift, Drift::Missing { .. })).count();
     if columns > MAX_COLUMNS {
-        return Err(PipelineError::Contract {
-            code: "too_many_columns",
+        return Err(PipelineError::Contract(Explained {
+            code: Code::TooManyColumns,
             message: format!(
                 "the table would have {columns} columns; PostgreSQL allows {MAX_COLUMNS} beside elt's own three"
             ),
             next_step:
                 "Name the columns you need in `schema:` with `strict_mode: true`, or make long rows of wide ones."
                     .into(),
-        });
+        }));
     }
     Ok(deciding.decision)
 }
@@ -220,15 +221,15 @@ impl<'a> Deciding<'a> {
         }
         let names: Vec<_> = self.profile.columns.iter().take(20).map(|column| column.name.as_str()).collect();
         let (noun, verb) = if missing.len() == 1 { ("column", "is") } else { ("columns", "are") };
-        Err(PipelineError::Contract {
-            code: "missing_column",
+        Err(PipelineError::Contract(Explained {
+            code: Code::MissingColumn,
             message: format!(
                 "the schema's {noun} {} {verb} in no source; they have {}",
                 missing.join(", "),
                 names.join(", ")
             ),
             next_step: "Correct the name in `schema:`, or deliver the column.".into(),
-        })
+        }))
     }
 
     fn add(
@@ -344,14 +345,14 @@ impl<'a> Deciding<'a> {
                 continue;
             }
             if table.not_null && !table.has_default && table.identity.is_empty() {
-                return Err(PipelineError::Contract {
-                    code: "missing_not_null_column",
+                return Err(PipelineError::Contract(Explained {
+                    code: Code::MissingNotNullColumn,
                     message: format!("the table's column {} must not be NULL, but no source has it", table.name),
                     next_step: format!(
                         "Deliver the column, give it a default, or let it be NULL: alter table … alter column {} drop not null",
                         elt_shared::target::quote_ident(&table.name)
                     ),
-                });
+                }));
             }
             self.decision.drift.push(Drift::Missing { column: table.name.clone() });
         }
@@ -370,11 +371,11 @@ impl<'a> Deciding<'a> {
                 .position(|column| column.name == *key)
                 .or_else(|| columns.iter().position(|column| column.name.to_lowercase() == lower));
             let Some(place) = place else {
-                return Err(PipelineError::Contract {
-                    code: "missing_key",
+                return Err(PipelineError::Contract(Explained {
+                    code: Code::MissingKey,
                     message: format!("the key column {key} of load.key is not loaded"),
                     next_step: "Name columns the sources have under `load.key`.".into(),
-                });
+                }));
             };
             columns[place].key = true;
             columns[place].rules.get_or_insert_with(Rules::not_null).not_null = true;
@@ -392,9 +393,9 @@ impl<'a> Deciding<'a> {
 }
 
 fn extra_column(name: &str) -> PipelineError {
-    PipelineError::Contract {
-        code: "extra_column",
+    PipelineError::Contract(Explained {
+        code: Code::ExtraColumn,
         message: format!("the sources have the column {name}, which the schema does not name"),
         next_step: "Add it to `schema:`, or write `on_extra_column: evolve` or `ignore`.".into(),
-    }
+    })
 }

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use elt_shared::config::{ColumnContract, ColumnType};
+use elt_shared::explained::{Code, Explained};
 use regex::bytes::Regex;
 
 use super::cells::{Canonical, Cells};
@@ -30,7 +31,7 @@ struct Bound {
 }
 
 /// A rule that was broken: its code, and a sentence.
-pub type Broken = (&'static str, String);
+pub type Broken = (Code, String);
 
 impl Rules {
     /// The rules a contract sets.
@@ -47,7 +48,7 @@ impl Rules {
                     contract.name, typing.sql_type
                 );
                 let next_step = format!("Write `{key}` as a value of the column's type.");
-                PipelineError::Contract { code: "schema_value", message, next_step }
+                PipelineError::Contract(Explained { code: Code::SchemaValue, message, next_step })
             })
         };
         let bound = |key: &str, text: &Option<String>| {
@@ -56,10 +57,12 @@ impl Rules {
         };
         let allowed = contract.allowed.as_ref();
         let pattern = contract.pattern.as_ref().map(|pattern| {
-            Regex::new(&format!("^(?:{pattern})$")).map_err(|error| PipelineError::Contract {
-                code: "schema_value",
-                message: format!("schema.columns.{}.pattern: {error}", contract.name),
-                next_step: "Correct the regular expression.".into(),
+            Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+                PipelineError::Contract(Explained {
+                    code: Code::SchemaValue,
+                    message: format!("schema.columns.{}.pattern: {error}", contract.name),
+                    next_step: "Correct the regular expression.".into(),
+                })
             })
         });
         Ok(Self {
@@ -93,20 +96,20 @@ impl Rules {
             self.how.of_text(&text, scratch);
         }
         if self.allowed.as_ref().is_some_and(|allowed| !allowed.contains(scratch)) {
-            return Some(("not_allowed", "is not one of the values `enum` allows".into()));
+            return Some((Code::NotAllowed, "is not one of the values `enum` allows".into()));
         }
         if let Some(min) = &self.min
             && compare(self.how, scratch, &min.canonical) == Some(Ordering::Less)
         {
-            return Some(("below_min", format!("is below `min`, {}", min.written)));
+            return Some((Code::BelowMin, format!("is below `min`, {}", min.written)));
         }
         if let Some(max) = &self.max
             && compare(self.how, scratch, &max.canonical) == Some(Ordering::Greater)
         {
-            return Some(("above_max", format!("is above `max`, {}", max.written)));
+            return Some((Code::AboveMax, format!("is above `max`, {}", max.written)));
         }
         if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(written)) {
-            return Some(("pattern", "does not match `pattern`".into()));
+            return Some((Code::Pattern, "does not match `pattern`".into()));
         }
         None
     }

@@ -1,6 +1,7 @@
 //! The type of one column, and the reason for it: inferred, declared by a schema, given by the table, or wider than that.
 
 use elt_shared::config::{ColumnContract, ColumnType};
+use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::report::DecidingCell;
 
 use super::existing_columns::{ExistingColumn, ExistingTable};
@@ -163,15 +164,15 @@ impl Chooser<'_> {
             return Ok(self.given(column, column.history.clone(), None));
         }
         if !holds(current, wanted) && !kindred(current, wanted) {
-            return Err(PipelineError::Contract {
-                code: "type_conflict",
+            return Err(PipelineError::Contract(Explained {
+                code: Code::TypeConflict,
                 message: format!(
                     "the schema says {} is {wanted}, but the table's column {} is {current}",
                     self.name, column.table.name
                 ),
                 next_step: "Correct the type in `schema:`, alter the table's column, or load into another table."
                     .into(),
-            });
+            }));
         }
         Ok(self.through(column, current, wanted, declared))
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use elt_shared::config::LocalSource;
+use elt_shared::explained::{Code, Explained};
 use globset::{GlobBuilder, GlobMatcher};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -64,14 +65,14 @@ async fn list(index: usize, source: &LocalSource, context: &ExtractContext) -> R
 
 /// The failure of a source whose only file keeps changing.
 fn still_written(name: &str) -> PipelineError {
-    PipelineError::Extract {
-        code: "source_changed",
+    PipelineError::Extract(Explained {
+        code: Code::SourceChanged,
         message: format!("{name} changed a moment ago and is probably still being written"),
         next_step:
             "Wait until the file is written completely and retry the run, or write a smaller `settle_seconds` in \
                     the source."
                 .into(),
-    }
+    })
 }
 
 /// A value that changes when a file is added, removed or written, from the paths, sizes, times and inodes of the files. A file
@@ -195,14 +196,14 @@ impl<'a> Listing<'a> {
     }
 
     fn outside(&self, path: &Path, reason: &str) -> PipelineError {
-        PipelineError::Extract {
-            code: "outside_roots",
+        PipelineError::Extract(Explained {
+            code: Code::OutsideRoots,
             message: format!("source {}: {} {reason}", self.index + 1, path.display()),
             next_step:
                 "Move the files into a folder the worker may read, or add their folder to ELT_FS_ROOTS. Files that elt \
                 keeps for itself are never read."
                     .into(),
-        }
+        })
     }
 
     fn not_opened(&self, path: &Path, error: OpenError) -> PipelineError {
@@ -240,11 +241,11 @@ impl<'a> Listing<'a> {
     }
 
     fn bad_glob(&self, error: &globset::Error) -> PipelineError {
-        PipelineError::Extract {
-            code: "bad_glob",
+        PipelineError::Extract(Explained {
+            code: Code::BadGlob,
             message: format!("source {}: its path is no glob: {error}", self.index + 1),
             next_step: "Correct the pattern: *, ?, [a-z], {a,b} and **/ for folders at any depth.".into(),
-        }
+        })
     }
 
     /// A file that the config names. It must be of a format that elt reads.
@@ -264,13 +265,13 @@ impl<'a> Listing<'a> {
                 listed.leave_out(self.shown(path), because);
             }
             Err(NotInput { reason, .. }) => {
-                return Err(PipelineError::Extract {
-                    code: "source_unreadable",
+                return Err(PipelineError::Extract(Explained {
+                    code: Code::SourceUnreadable,
                     message: format!("source {}: {}: {reason}", self.index + 1, self.shown(path)),
                     next_step:
                         "Name a .csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst) the worker may read."
                             .into(),
-                });
+                }));
             }
         }
         Ok(listed)
@@ -370,8 +371,12 @@ impl<'a> Listing<'a> {
     }
 
     fn missing(&self, path: &Path, error: &std::io::Error) -> PipelineError {
-        PipelineError::Extract {
-            code: if error.kind() == std::io::ErrorKind::NotFound { "source_missing" } else { "source_unreadable" },
+        PipelineError::Extract(Explained {
+            code: if error.kind() == std::io::ErrorKind::NotFound {
+                Code::SourceMissing
+            } else {
+                Code::SourceUnreadable
+            },
             message: format!(
                 "source {}: {} cannot be read: {}",
                 self.index + 1,
@@ -387,7 +392,7 @@ impl<'a> Listing<'a> {
                 _ => "Check the path on the machine the worker runs on; relative paths start at its working folder."
                     .into(),
             },
-        }
+        })
     }
 }
 

@@ -4,18 +4,13 @@
 use std::time::Instant;
 
 use elt_shared::config::SourceConfig;
-use elt_shared::runs::{FoundFile, ProbeProblem, ProbeReport};
+use elt_shared::explained::Explained;
+use elt_shared::explained::catalog::Reached;
+use elt_shared::runs::{FoundFile, ProbeReport};
 
 use super::{ExtractContext, http, local, sftp};
-use crate::error::{PipelineError, Reached};
 use crate::frame::read;
 use crate::input::InputFile;
-
-impl From<&PipelineError> for ProbeProblem {
-    fn from(error: &PipelineError) -> Self {
-        Self { code: error.code().to_owned(), message: error.to_string(), next_step: error.next_step() }
-    }
-}
 
 /// Number of files that are shown of a source with many files.
 pub const FILES_SHOWN: usize = 20;
@@ -45,7 +40,7 @@ pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext
             let columns = columns(sample.head.clone()).await;
             ProbeReport { what, columns, seconds: seconds(started), ..found(sample) }
         }
-        Err(error) => ProbeReport { what, seconds: seconds(started), ..failed(ProbeProblem::from(&error)) },
+        Err(error) => ProbeReport { what, seconds: seconds(started), ..failed(error.explained()) },
     }
 }
 
@@ -58,12 +53,12 @@ impl Sample {
 }
 
 /// The report about a connection that is not usable. The code of the problem tells how far the test got.
-pub fn failed(problem: ProbeProblem) -> ProbeReport {
-    let reached = Reached::by(&problem.code);
+pub fn failed(problem: Explained) -> ProbeReport {
+    let reached = problem.code.reached();
     ProbeReport {
         reachable: reached >= Reached::Answered,
         authenticated: reached == Reached::LetIn,
-        problem: Some(problem),
+        problem: Some(problem.into()),
         ..ProbeReport::default()
     }
 }

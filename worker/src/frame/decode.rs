@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use elt_shared::explained::Code;
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -108,7 +109,7 @@ fn declared(file: &InputFile) -> Result<&'static Encoding, FileError> {
         }
     };
     found.ok_or_else(|| {
-        FileError::new("unknown_encoding", &file.name, None, format_args!("the encoding {label:?} is not known"))
+        FileError::new(Code::UnknownEncoding, &file.name, None, format_args!("the encoding {label:?} is not known"))
             .hint("Write a name such as utf-8, utf-16le, windows-1252 or iso-8859-15 in csv.encoding.")
     })
 }

@@ -27,6 +27,8 @@ mod window;
 
 use std::sync::Arc;
 
+use elt_shared::explained::Code;
+
 /// Rows of a batch. Small enough that a batch of wide rows stays small, large enough for the server to be busy.
 pub const BATCH_ROWS: usize = 8_192;
 /// A batch also ends at this many bytes of cells.
@@ -148,7 +150,7 @@ pub struct BadRecord {
     /// Line of the file at which it starts, counted from 1.
     pub line: u64,
     /// Stable code: `too_many_cells`, `broken_json`, `nul_byte`, `not_an_object`, …
-    pub code: &'static str,
+    pub code: Code,
     /// A sentence about what is wrong with it.
     pub reason: String,
     /// Its text as it is in the file, cut at 64 KiB.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use elt_shared::explained::Code;
+
 use super::column_names::NameError;
 use super::decode::Text;
 use super::delimited::Delimited;
@@ -15,16 +17,12 @@ use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch};
 use crate::humanize;
 use crate::input::{Compression, Format, InputFile};
 
-/// Code of a file whose first line is not its header. It fails its source, because other files of that kind probably begin in
-/// the same way.
-pub const HEADER_NOT_FIRST: &str = "header_not_first";
-
 /// The reason why a file cannot be read to its end. It is reported, and the other files are loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct FileError {
     /// Stable code: `unreadable`, `truncated`, `unclosed_quote`, `broken_json`, …
-    pub code: &'static str,
+    pub code: Code,
     /// A sentence that names the file, the line if one is known, and the problem.
     pub message: String,
     /// The same sentence without the file's name, for a place that shows the name already.
@@ -36,7 +34,7 @@ pub struct FileError {
 }
 
 impl FileError {
-    pub(super) fn new(code: &'static str, file: &str, line: Option<u64>, what: impl fmt::Display) -> Self {
+    pub(super) fn new(code: Code, file: &str, line: Option<u64>, what: impl fmt::Display) -> Self {
         let (message, reason) = match line {
             Some(line) => (format!("{file}:{line}: {what}"), format!("line {line}: {what}")),
             None => (format!("{file}: {what}"), what.to_string()),
@@ -53,20 +51,20 @@ impl FileError {
     pub(super) fn nothing_readable(file: &str, line: u64, reason: &str) -> Self {
         let first = format!("every row is rejected, the first one in line {line}: {reason}");
         let message = format!("nothing of {file} could be read: {first}");
-        Self { message, ..Self::new("source_unreadable_rows", file, None, first) }
+        Self { message, ..Self::new(Code::SourceUnreadableRows, file, None, first) }
     }
 
     pub(super) fn record_too_large(file: &str, line: u64, limit: usize) -> Self {
         let limit = limit >> 20;
-        Self::new("record_too_large", file, Some(line), format_args!("a record is larger than {limit} MiB"))
+        Self::new(Code::RecordTooLarge, file, Some(line), format_args!("a record is larger than {limit} MiB"))
             .hint("Look for a quote or bracket that is never closed, or load such values by another way.")
     }
 
     pub(super) fn name(file: &str, line: u64, error: &NameError) -> Self {
         let code = match error {
-            NameError::TooMany => "too_many_columns",
-            NameError::Reserved(_) => "reserved_name",
-            NameError::Nul(_) => "nul_byte",
+            NameError::TooMany => Code::TooManyColumns,
+            NameError::Reserved(_) => Code::ReservedName,
+            NameError::Nul(_) => Code::NulByte,
         };
         Self::new(code, file, Some(line), error).hint("Rename or drop the columns in the file, or check csv.delimiter.")
     }
@@ -75,17 +73,17 @@ impl FileError {
         // Errors of the operating system have a number; those of the decompressors do not.
         match (error.raw_os_error(), error.kind()) {
             (None, io::ErrorKind::UnexpectedEof) => Self::new(
-                "truncated",
+                Code::Truncated,
                 file,
                 None,
                 "the compressed data ends in the middle: the file was cut off, or it is not compressed",
             )
             .hint("Copy the file again; it is read again when it changes."),
             (None, _) => {
-                Self::new("broken_compression", file, None, format_args!("it cannot be decompressed: {error}"))
+                Self::new(Code::BrokenCompression, file, None, format_args!("it cannot be decompressed: {error}"))
                     .hint("Check that the file is what its suffix says, and copy it again if it was damaged.")
             }
-            (Some(_), _) => Self::new("unreadable", file, None, humanize::unreadable(error))
+            (Some(_), _) => Self::new(Code::Unreadable, file, None, humanize::unreadable(error))
                 .hint("Check the file's permissions and the disk."),
         }
     }

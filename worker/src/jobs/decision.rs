@@ -1,10 +1,10 @@
 //! The decision about a run after an attempt. [`table`] holds the rules;
 //! [`lifecycle`](elt_shared::runs::lifecycle) says what each decision does to the run.
 
-use std::error::Error;
 use std::time::Duration;
 
 use elt_shared::config::RetryConfig;
+use elt_shared::explained::{Code, sentence};
 use elt_shared::redaction;
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::timing::retry_pause;
@@ -164,8 +164,8 @@ impl Failure {
 
     fn code(&self) -> String {
         match self {
-            Self::Error(error) => error.code().to_owned(),
-            Self::CutOff => PipelineError::Stopped.code().to_owned(),
+            Self::Error(error) => error.code().as_str().to_owned(),
+            Self::CutOff => PipelineError::Stopped.code().as_str().to_owned(),
         }
     }
 
@@ -188,21 +188,10 @@ impl Failure {
 
 fn too_long() -> End {
     End::Failed {
-        code: "timeout".into(),
+        code: Code::Timeout.as_str().into(),
         error: "the run took longer than a run may take and was stopped".into(),
         next_step: "Split the sources, or raise ELT_RUN_TIMEOUT on the workers.".into(),
     }
-}
-
-/// An error and its sources in one line, secrets hidden.
-fn sentence(error: &dyn Error) -> String {
-    let sources = std::iter::successors(error.source(), |source: &&dyn Error| (*source).source());
-    let said = sources.fold(error.to_string(), |said, source| {
-        let more = source.to_string();
-        // Some libraries repeat their source in their own words.
-        if said.contains(&more) { said } else { format!("{said}: {more}") }
-    });
-    redaction::hide(&said).into_owned()
 }
 
 fn panic_message(panicked: tokio::task::JoinError) -> String {
@@ -213,6 +202,8 @@ fn panic_message(panicked: tokio::task::JoinError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use elt_shared::explained::Explained;
+
     use super::*;
 
     fn run(attempt: i32) -> Run {
@@ -228,7 +219,7 @@ mod tests {
     }
 
     fn bad_row() -> PipelineError {
-        PipelineError::Contract { code: "bad_row", message: "a row".into(), next_step: "mend it".into() }
+        PipelineError::Contract(Explained { code: Code::BadRow, message: "a row".into(), next_step: "mend it".into() })
     }
 
     fn decide(run: &Run, cause: Option<Cause>, error: PipelineError, commit_sent: bool) -> Decision {

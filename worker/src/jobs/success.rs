@@ -66,8 +66,9 @@ fn lost(report: &RunReport) -> String {
 
 #[cfg(test)]
 mod tests {
+    use elt_shared::explained::{Code, Explained};
+
     use super::*;
-    use elt_shared::runs::ProbeProblem;
 
     #[test]
     fn only_what_loads_speaks_of_new_rows() {
@@ -89,7 +90,7 @@ mod tests {
         let warnings = vec!["look".to_owned()];
         let report = RunReport { rows_quarantined: 2, left_out_total: 1, warnings, ..RunReport::default() };
         assert_eq!(lost(&report), "2 rows rejected (kept in quarantine), 1 file left out, 1 warning in its report");
-        let problem = ProbeProblem { code: "io".into(), message: "no".into(), next_step: "none".into() };
+        let problem = Explained::new(Code::Io, "no", "none");
         let report = RunReport { connections: vec![crate::extract::probe::failed(problem)], ..RunReport::default() };
         assert_eq!(lost(&report), "1 connection that cannot be used");
     }

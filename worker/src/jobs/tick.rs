@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use elt_shared::redaction;
+use elt_shared::explained::{Code, Explained, sentence};
 use elt_shared::runs::timing::TICK_LEASE;
 use elt_shared::runs::{Trigger, lifecycle};
 use elt_shared::schedules::stop_runs;
@@ -101,12 +101,12 @@ async fn fingerprint(shell: &Shell, due: &DueTick) -> Result<[u8; 16]> {
         Ok(Ok(Some(seen))) => seen,
         Ok(Ok(None)) => Err(PipelineError::Stopped),
         Ok(Err(panicked)) => Err(PipelineError::Internal(format!("looking at the sources: {panicked}"))),
-        Err(_) => Err(PipelineError::Extract {
-            code: "source_slow",
+        Err(_) => Err(PipelineError::Extract(Explained {
+            code: Code::SourceSlow,
             message: format!("looking at the sources took longer than {} s", FINGERPRINT_TIMEOUT.as_secs()),
             next_step: "Look at the source; a longer monitor interval does not help a look that takes this long."
                 .into(),
-        }),
+        })),
     }
 }
 
@@ -279,8 +279,7 @@ fn interval(shell: &Shell, schedule: &Schedule) -> TimeDelta {
 }
 
 fn describe(shell: &Shell, error: &PipelineError) -> String {
-    let described = format!("on worker {} ({}): {error}", shell.host, shell.id);
-    redaction::hide(&described).into_owned()
+    format!("on worker {} ({}): {}", shell.host, shell.id, sentence(error))
 }
 
 /// Logs that the sources cannot be read, or can be read again: once, and not at every tick.

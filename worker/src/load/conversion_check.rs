@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use elt_shared::config::ColumnType;
+use elt_shared::explained::Code;
 use elt_shared::target::quote_ident;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -92,7 +93,7 @@ async fn changed_values(
         let (place, Column { sql, .. }) =
             column.ok_or_else(|| sqlx::Error::Protocol("the server names a column that no query asked for".into()))?;
         let rule = format!("has {length} characters that the column would change ({sql})");
-        let refusal = Refusal { column: Some(place), code: "does_not_fit", reason: rule.clone(), rule };
+        let refusal = Refusal { column: Some(place), code: Code::DoesNotFit, reason: rule.clone(), rule };
         refused.add(row, hash.map(|hash| hash.as_u128()), &Arc::new(refusal));
     }
     Ok(refused)

@@ -1,5 +1,6 @@
 //! The login of a session with the target: its rights, and the settings of its session.
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::PgConnection;
 
@@ -85,14 +86,14 @@ impl Login {
         if self.temporary {
             return Ok(());
         }
-        Err(PipelineError::Target {
-            code: "target_not_allowed",
+        Err(PipelineError::Target(Explained {
+            code: Code::TargetNotAllowed,
             message: format!(
                 "could not stage rows for {table}: the login may not make temporary tables in the database {}",
                 self.database
             ),
             next_step: format!("Ask the owner of the database or a superuser to execute: {}", self.grant_temporary()),
-        })
+        }))
     }
 
     /// The statement that lets the login make temporary tables.
@@ -102,9 +103,9 @@ impl Login {
 }
 
 fn read_only(table: &TableRef, why: &str, next_step: String) -> PipelineError {
-    PipelineError::Target {
-        code: "target_read_only",
+    PipelineError::Target(Explained {
+        code: Code::TargetReadOnly,
         message: format!("could not load into {table}: the target is read-only: {why}"),
         next_step,
-    }
+    })
 }

@@ -2,6 +2,7 @@
 //! one transaction of their own. When one fails, the loaded rows and all old models stay as they are.
 
 use elt_shared::config::{Materialized, Transform};
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -83,11 +84,11 @@ async fn drop_old(tx: &mut PgConnection, name: &TableRef) -> Result<()> {
             }
         }
         Some(_) => {
-            return Err(PipelineError::Target {
-                code: "transform_in_the_way",
+            return Err(PipelineError::Target(Explained {
+                code: Code::TransformInTheWay,
                 message: format!("the model {name} is not made: a table or view of this name was not made by elt"),
                 next_step: "Give the model another name, or rename what is there.".into(),
-            });
+            }));
         }
     };
     execute(tx, format!("drop {kind} {}", name.sql())).await.map_err(|error| fail.because(error))
@@ -115,10 +116,10 @@ fn explained(table: &TableRef, index: usize, model: &Transform, error: sqlx::Err
     } else {
         Failing::at(table, "make the models").sentence(database)
     };
-    PipelineError::Target {
-        code: "transform_failed",
+    PipelineError::Target(Explained {
+        code: Code::TransformFailed,
         message: format!("transform[{index}] {} failed{place}: {reason}", model.name),
         next_step: "The rows are loaded and the old models are as they were. Correct the model's sql, then run again."
             .into(),
-    }
+    })
 }

@@ -1,5 +1,6 @@
 //! Undo: the rows that one run inserted are deleted, together with its rejected rows, in one transaction.
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::report::RunReport;
 use elt_shared::target::TableRef;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -52,16 +53,16 @@ async fn refuse_overwriters(tx: &mut PgConnection, table: &TableRef, undone: Uui
     .await
     .map_err(|error| fail.because(error))?;
     let refuse = |code, message: String, next_step: &str| {
-        Err(PipelineError::Target { code, message, next_step: next_step.to_owned() })
+        Err(PipelineError::Target(Explained { code, message, next_step: next_step.to_owned() }))
     };
     match loaded {
         None => refuse(
-            "nothing_to_undo",
+            Code::NothingToUndo,
             format!("the run {undone} loaded nothing into {table}"),
             "Choose a run that loaded into this table.",
         ),
         Some((updated, deleted)) if updated > 0 || deleted > 0 => refuse(
-            "cannot_undo",
+            Code::CannotUndo,
             format!("the run {undone} overwrote rows of {table}, which nobody kept"),
             "Restore the table from a backup, or load the older files again.",
         ),

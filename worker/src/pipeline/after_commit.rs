@@ -27,7 +27,7 @@ pub async fn publish_left_behind(context: &RunContext, report: &mut RunReport, u
     let published = combined_csv_owner::publish_left_behind(context, unfinished).await;
     match &published {
         Ok(_) => report.combined_csv = Some(context.combined_csv().display().to_string()),
-        Err(error) => tracing::warn!(code = error.code(), "{error}. {}", error.next_step()),
+        Err(error) => tracing::warn!(code = error.code().as_str(), "{error}. {}", error.next_step()),
     }
     if !matches!(published, Ok(true)) {
         report
@@ -56,7 +56,7 @@ pub async fn make_models(context: &RunContext, session: &mut Session, mut report
     match made {
         Ok(models) => report.models = models,
         Err(error) => {
-            let (code, next_step) = (error.code(), error.next_step());
+            let (code, next_step) = (error.code().as_str(), error.next_step());
             tracing::error!(code, "the rows are loaded, but the models could not be made: {error}. {next_step}");
             report
                 .warnings

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use elt_shared::config::SourceConfig;
+use elt_shared::explained::{Code, Explained};
 use elt_shared::store::outputs::{self, FileIdentity, Owner};
 use elt_shared::store::runs;
 
@@ -146,17 +147,17 @@ async fn replaceable(
         There::Other => {}
     }
     if extract.is_some_and(|extract| is_input(context, place, extract)) {
-        return Err(PipelineError::Extract {
-            code: "output_is_input",
+        return Err(PipelineError::Extract(Explained {
+            code: Code::OutputIsInput,
             message: format!(
                 "the combined CSV would be written over {}, which is a file of a source",
                 place.shown().display()
             ),
             next_step: "Name another file as `output_csv_path`, or move this one away.".into(),
-        });
+        }));
     }
-    Err(PipelineError::Extract {
-        code: "output_not_ours",
+    Err(PipelineError::Extract(Explained {
+        code: Code::OutputNotOurs,
         message: format!(
             "the combined CSV would replace {}, and no run of the pipeline {} wrote what is there now",
             place.shown().display(),
@@ -164,7 +165,7 @@ async fn replaceable(
         ),
         next_step: "Move it away, or name another file as `output_csv_path`. elt replaces only files that it wrote."
             .into(),
-    })
+    }))
 }
 
 /// The pipeline whose run wrote the file that is there.
@@ -213,25 +214,25 @@ fn unwritable(path: &Path, source: io::Error) -> PipelineError {
 }
 
 fn taken(place: &OutputPlace, pipeline: &str) -> PipelineError {
-    PipelineError::Extract {
-        code: "output_taken",
+    PipelineError::Extract(Explained {
+        code: Code::OutputTaken,
         message: format!("the output path {} belongs to the pipeline {pipeline}", place.shown().display()),
         next_step: format!(
             "Write another `output_csv_path`. If {pipeline} no longer writes there, move its file away and retry the run."
         ),
-    }
+    })
 }
 
 fn no_place(path: &Path, error: PlaceError) -> PipelineError {
     let (code, next_step) = match error {
         PlaceError::Io(source) => return unwritable(path, source),
-        PlaceError::Suffix => ("output_suffix", "Name a file that ends in .csv as `output_csv_path`."),
+        PlaceError::Suffix => (Code::OutputSuffix, "Name a file that ends in .csv as `output_csv_path`."),
         PlaceError::Own | PlaceError::Outside => (
-            "outside_roots",
+            Code::OutsideRoots,
             "Leave `output_csv_path` out, name a path below the data folder's `output` (where relative paths start), or \
              add its folder to ELT_OUTPUT_ROOTS.",
         ),
     };
     let message = format!("the output path {} {error}", path.display());
-    PipelineError::Extract { code, message, next_step: next_step.into() }
+    PipelineError::Extract(Explained { code, message, next_step: next_step.into() })
 }

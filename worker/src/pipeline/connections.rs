@@ -10,8 +10,8 @@ use crate::extract::{ExtractContext, YoungFiles, probe};
 use crate::load::session::Session;
 use crate::load::trial_write;
 use crate::run_context::RunContext;
+use elt_shared::runs::ProbeReport;
 use elt_shared::runs::report::RunReport;
-use elt_shared::runs::{ProbeProblem, ProbeReport};
 
 /// Tests every source, one after the other, and then the target. A connection that is not usable is part of the report, not an
 /// error.
@@ -30,12 +30,12 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
     // A run would fail before it reads anything.
     if let Err(error) = combined_csv_owner::check(context, &extract).await {
         let what = "combined CSV".to_owned();
-        report.connections.push(ProbeReport { what, ..probe::failed(ProbeProblem::from(&error)) });
+        report.connections.push(ProbeReport { what, ..probe::failed(error.explained()) });
     }
     for connection in &report.connections {
         match &connection.problem {
             None => tracing::info!("{} can be used: {}", connection.what, connection.found),
-            Some(problem) => tracing::warn!(code = problem.code, "{}: {}", connection.what, problem.message),
+            Some(problem) => tracing::warn!(code = problem.code.as_str(), "{}: {}", connection.what, problem.message),
         }
     }
     Ok(report)
@@ -48,7 +48,7 @@ async fn try_target(context: &RunContext) -> ProbeReport {
         Err(error) => ProbeReport {
             what: "target".into(),
             seconds: started.elapsed().as_secs_f64(),
-            ..probe::failed(ProbeProblem::from(&error))
+            ..probe::failed(error.explained())
         },
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use elt_shared::config::LoadMode;
+use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::{Outcome, Stage};
 use tracing::{Instrument, info_span};
 
@@ -160,11 +161,11 @@ impl<'a> Execution<'a> {
                     tracing::warn!("{} changed meanwhile: starting over", session.table);
                 }
                 Loaded::TableChanged => {
-                    return Err(PipelineError::Target {
-                        code: "target_keeps_changing",
+                    return Err(PipelineError::Target(Explained {
+                        code: Code::TargetKeepsChanging,
                         message: format!("the table {} was altered again and again during the run", session.table),
                         next_step: "Find out who alters the table, then retry the run.".into(),
-                    });
+                    }));
                 }
             }
         }
@@ -220,12 +221,12 @@ impl<'a> Execution<'a> {
                 loaded => return Ok(loaded),
             }
         }
-        Err(PipelineError::Target {
-            code: "too_many_refused",
+        Err(PipelineError::Target(Explained {
+            code: Code::TooManyRefused,
             message: format!("{} refused other rows at each of {TRIES_PER_REFUSAL} tries", session.table),
             next_step:
                 "Look at the table's constraints and triggers: which rows they refuse depends on the other rows.".into(),
-        })
+        }))
     }
 
     /// One try of the load, without the rows that the table is known to refuse.
@@ -277,11 +278,11 @@ impl<'a> Execution<'a> {
             |file: &InputFile| changed.iter().filter(|name| **name == file.name).count() >= READS_PER_FILE;
         let (left, files): (Vec<_>, Vec<_>) = extracted.files.into_iter().partition(keeps_changing);
         if let Some(required) = left.iter().find(|file| file.required) {
-            return Err(PipelineError::Extract {
-                code: "source_changed",
+            return Err(PipelineError::Extract(Explained {
+                code: Code::SourceChanged,
                 message: format!("{} changed each of the {READS_PER_FILE} times it was read", required.name),
                 next_step: "Wait until the file is written completely, then retry the run.".into(),
-            });
+            }));
         }
         extracted.files = files;
         extracted.left_out.extend(left.into_iter().map(|file| LeftOut {

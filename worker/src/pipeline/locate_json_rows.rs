@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use elt_shared::config::{PipelineConfig, SourceConfig};
+use elt_shared::explained::{Code, Explained};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -220,14 +221,14 @@ fn records_of(members: &Members) -> Option<String> {
 }
 
 fn no_array(file: &InputFile) -> PipelineError {
-    PipelineError::Extract {
-        code: "records_missing",
+    PipelineError::Extract(Explained {
+        code: Code::RecordsMissing,
         message: format!("{} answered with an object, where it answered with an array of rows before", file.name),
         next_step:
             "Look at what the API answers: it may be an error. If it is built differently now, write `records:` \
                     with the path of the rows."
                 .into(),
-    }
+    })
 }
 
 fn bounded(identity: String) -> String {

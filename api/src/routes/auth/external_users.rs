@@ -1,6 +1,7 @@
 //! The user here of a person at the identity provider. Users are known by issuer and subject; their role follows their
 //! groups at every login.
 
+use elt_shared::explained::Code;
 use elt_shared::store::audit::{self, NewAuditRow};
 use elt_shared::store::users::{self, Change, Identity, Role, User};
 use elt_shared::store::{api_tokens, sessions};
@@ -53,17 +54,17 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// Stable.
-    pub(super) fn code(&self) -> &'static str {
+    pub(super) fn code(&self) -> Code {
         match self {
-            Self::OtherBrowser => "other_browser",
-            Self::OtherProvider => "other_provider",
-            Self::Cancelled => "cancelled",
-            Self::Invalid => "invalid_answer",
-            Self::Away => "provider_away",
-            Self::Busy => "busy",
-            Self::NoRole => "no_role",
-            Self::Disabled => "disabled",
-            Self::Failed(_) => "failed",
+            Self::OtherBrowser => Code::OtherBrowser,
+            Self::OtherProvider => Code::OtherProvider,
+            Self::Cancelled => Code::Cancelled,
+            Self::Invalid => Code::InvalidAnswer,
+            Self::Away => Code::ProviderAway,
+            Self::Busy => Code::Busy,
+            Self::NoRole => Code::NoRole,
+            Self::Disabled => Code::Disabled,
+            Self::Failed(_) => Code::Failed,
         }
     }
 }
@@ -106,7 +107,7 @@ pub(super) async fn user_of(
             Some(("done", user.username.as_str(), Some(format!("user {}", user.id)), detail))
         }
         Err(refusal @ (Refusal::NoRole | Refusal::Disabled)) => {
-            Some(("denied", name.as_str(), None, json!({ "code": refusal.code() })))
+            Some(("denied", name.as_str(), None, json!({ "code": refusal.code().as_str() })))
         }
         Err(_) => None,
     };

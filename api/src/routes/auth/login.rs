@@ -3,6 +3,7 @@
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
+use elt_shared::explained::Code;
 use elt_shared::password;
 use elt_shared::secret::Secret;
 use elt_shared::store::login_failures;
@@ -60,7 +61,7 @@ async fn login(
     let login = login?.ok_or_else(|| {
         Error::refused(
             StatusCode::UNAUTHORIZED,
-            "invalid_credentials",
+            Code::InvalidCredentials,
             "Invalid credentials",
             "Check name and password; an admin can set a new one.",
         )

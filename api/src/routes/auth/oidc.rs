@@ -9,6 +9,7 @@ use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
+use elt_shared::explained::Code;
 use elt_shared::secret::Secret;
 use elt_shared::store::login_codes;
 use elt_shared::store::sessions::Method;
@@ -115,7 +116,7 @@ async fn finish_oidc(
             url.query_pairs_mut().append_pair("sso", "done").extend_pairs((!back.is_empty()).then_some(("back", back)));
         }
         Err(refusal) => {
-            url.query_pairs_mut().append_pair("sso", refusal.code());
+            url.query_pairs_mut().append_pair("sso", refusal.code().as_str());
         }
     }
     redirect(url.as_str(), &cookies)
@@ -162,7 +163,7 @@ async fn fetch_oidc_token(
     let refused = || {
         Error::refused(
             StatusCode::UNAUTHORIZED,
-            "login_not_finished",
+            Code::LoginNotFinished,
             "this browser has no login at the identity provider to finish",
             "Start again with the button of the login page.",
         )

@@ -2,6 +2,7 @@
 
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::StatusCode;
+use elt_shared::explained::Code;
 use elt_shared::secret::Secret;
 use elt_shared::store::users::User;
 use elt_shared::store::{login_failures, second_factors, secret_keys, sessions, users};
@@ -42,7 +43,7 @@ pub(super) async fn require_code(state: &AppState, ip: ClientIp, user: &User, co
     let code = code.map(Secret::expose).map(str::trim).filter(|code| !code.is_empty()).ok_or_else(|| {
         Error::refused(
             StatusCode::UNAUTHORIZED,
-            "second_factor_required",
+            Code::SecondFactorRequired,
             "this login also needs a code of the authenticator app",
             "Send the password again together with `code`: six digits, or a recovery code.",
         )
@@ -94,14 +95,14 @@ async fn refusal(state: &AppState, ip: ClientIp, user: &User, checked: Checked, 
 fn wrong_code(status: StatusCode) -> Error {
     Error::refused(
         status,
-        "wrong_code",
+        Code::WrongCode,
         "the code is wrong, or was used before",
         "Wait for the next code of the app; check that the clock of the device is right.",
     )
 }
 
 fn missing() -> Error {
-    Error::conflict("no_second_factor", "there is no such second factor", "Begin with POST /auth/second-factor.")
+    Error::conflict(Code::NoSecondFactor, "there is no such second factor", "Begin with POST /auth/second-factor.")
 }
 
 /// The caller's password again, because a stolen session must not change how its user logs in.
@@ -125,7 +126,7 @@ pub(super) async fn ask_password(state: &AppState, ip: ClientIp, caller: &Caller
     login.map(|login| login.user).filter(|user| user.id == caller.user.id).ok_or_else(|| {
         Error::refused(
             StatusCode::FORBIDDEN,
-            "wrong_password",
+            Code::WrongPassword,
             "the password is wrong",
             "Send the password you log in with; an admin can set a new one.",
         )
@@ -162,7 +163,7 @@ async fn begin_second_factor(
     secret_keys::register(&mut *tx, &state.keys).await?;
     if !second_factors::begin(&mut *tx, user.id, &enrolment.sealed).await? {
         return Err(Error::conflict(
-            "second_factor_exists",
+            Code::SecondFactorExists,
             "there already is a second factor",
             "Remove it first with POST /auth/second-factor/remove.",
         ));

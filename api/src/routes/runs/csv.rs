@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use elt_shared::explained::Code;
 use elt_shared::store::runs::Run;
 use elt_shared::store::workers;
 use tokio::fs::File;
@@ -56,7 +57,7 @@ async fn elsewhere(state: &AppState, run: &Run, written: &FilePath) -> Error {
         workers::find(&state.db, worker).await.ok().flatten().map_or("its worker".to_owned(), |worker| worker.host);
     Error::refused(
         StatusCode::NOT_FOUND,
-        "csv_elsewhere",
+        Code::CsvElsewhere,
         format!("the combined CSV is {} on {host}, which this server does not read", written.display()),
         "Fetch it there, or leave `output_csv_path` out and share the data folder between server and workers.",
     )

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use elt_shared::explained::Code;
 use elt_shared::runs::lifecycle::{self, RetryAnswer, StopAnswer};
 use elt_shared::runs::{Outcome, RunKind, RunState};
 use elt_shared::store::runs::{self, Run, RunFilter};
@@ -154,7 +155,7 @@ async fn stop(
         Some(StopAnswer::Stopped(run) | StopAnswer::Stopping(run)) => run,
         Some(StopAnswer::AlreadyFinished(run)) => {
             return Err(Error::conflict(
-                "already_finished",
+                Code::AlreadyFinished,
                 format!("the run has already {}", run.state),
                 "Nothing is left to stop.",
             ));
@@ -190,7 +191,7 @@ async fn retry(
         Some(RetryAnswer::Started(run)) => accepted((&once, &note), tx, &caller, *run).await,
         Some(RetryAnswer::Unknown(run)) => Err(unknown(&run)),
         Some(RetryAnswer::Unfinished(run)) => Err(Error::conflict(
-            "not_finished",
+            Code::NotFinished,
             format!("the run is still {}", run.state),
             "Wait until it ends, or stop it.",
         )),
@@ -201,7 +202,7 @@ async fn retry(
 fn unknown(run: &Run) -> Error {
     let since = run.unknown_since.unwrap_or_default().format("%Y-%m-%d %H:%M:%S UTC");
     Error::conflict(
-        "outcome_unknown",
+        Code::OutcomeUnknown,
         format!(
             "it is unknown whether the run {} loaded: the target {} has not answered since {since}",
             run.id, run.target_table

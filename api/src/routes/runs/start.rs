@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use elt_shared::config::{Document, LoadMode, NoReferences, PipelineConfig};
+use elt_shared::explained::Code;
 use elt_shared::job::QUEUE;
 use elt_shared::runs::{self, RunKind, RunState};
 use elt_shared::store::configs::ConfigVersion;
@@ -135,15 +136,15 @@ async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConf
     }
     if run.finished_at.is_none() {
         let what = format!("the run is still {}", run.state);
-        return Err(Error::conflict("not_finished", what, "Wait until it ends, or stop it."));
+        return Err(Error::conflict(Code::NotFinished, what, "Wait until it ends, or stop it."));
     }
     if !matches!(run.kind, RunKind::Run | RunKind::Replay) || run.state != RunState::Succeeded {
         let what = format!("a {} that has {} loaded nothing that could be undone", run.kind, run.state);
-        return Err(Error::conflict("nothing_to_undo", what, "Choose a run that loaded rows."));
+        return Err(Error::conflict(Code::NothingToUndo, what, "Choose a run that loaded rows."));
     }
     if pipeline.load.mode != LoadMode::Append {
         return Err(Error::conflict(
-            "cannot_undo",
+            Code::CannotUndo,
             "a run that merges or replaces overwrote rows, which nobody kept",
             "Restore the table from a backup, or load the older files again.",
         ));
@@ -158,7 +159,7 @@ pub async fn refuse_second_undo(tx: &mut PgConnection, undone: Uuid) -> Result<(
     let undos = list(&mut *tx, &filter, None, 100).await?;
     match undos.iter().find(|undo| !matches!(undo.state, RunState::Failed | RunState::Stopped)) {
         Some(undo) => Err(Error::conflict(
-            "already_undone",
+            Code::AlreadyUndone,
             format!("the run {} undoes it already", undo.id),
             "Look at that run.",
         )),

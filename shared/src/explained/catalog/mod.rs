@@ -11,6 +11,7 @@ mod pipelines;
 mod requests;
 mod rows;
 mod runs;
+mod secrets;
 mod sources;
 mod target_servers;
 mod target_tables;
@@ -150,6 +151,11 @@ pub const GROUPS: &[Group] = &[
         title: "Users, logins and API tokens",
         about: "Answers of the API about people, service accounts, passwords, second factors and API tokens.",
         entries: users::ENTRIES,
+    },
+    Group {
+        title: "Secrets for configs",
+        about: "Answers of the API about the secrets that configs refer to as `${secret:NAME}`.",
+        entries: secrets::ENTRIES,
     },
     Group {
         title: "Logins at an identity provider",

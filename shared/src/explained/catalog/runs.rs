@@ -39,6 +39,25 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::UnknownSecret,
+        happened: "A config refers to a secret that is not stored.",
+        why: "The name behind `${secret:` is misspelled, or the secret was never stored or was removed.",
+        next_step: "Store it with `elt secret set NAME` or on the page Secrets, or correct its name in the config.",
+        example: "sources[0].auth_token: no secret named \"SHOP_TOKEN\" is stored on this server at line 4 column 17",
+        seen: &[Seen::Run, Seen::Api(400), Seen::Cli],
+        ..IN_A_RUN
+    },
+    Entry {
+        code: Code::SecretNotGranted,
+        happened: "A config refers to a secret that its pipeline may not use.",
+        why: "A secret is granted to pipelines by name. A config that no admin has uploaded gets it only when the secret is \
+            marked as usable by users as well.",
+        next_step: "An admin grants it with `elt secret grant NAME PIPELINE` or on the page Secrets.",
+        example: "sources[0].auth_token: the secret \"SHOP_TOKEN\" is not granted to the pipeline \"orders\" at line 4 column 17",
+        seen: &[Seen::Run, Seen::Api(400), Seen::Cli],
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::ControlDatabase,
         happened: "The worker could not use the control database.",
         why: "The database is down or restarting, cannot be reached, or a statement took longer than it may.",

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 
 use super::finish::{EndedBy, finish};
 use super::unknown::{ask_again, leave_unknown};
+use crate::explained::Code;
 use crate::job::{ExecuteRun, is_private};
 use crate::runs::{AttemptEnd, End, Failure};
 use crate::store::runs::{self, LostRun};
@@ -13,7 +14,7 @@ pub async fn rescue(db: &mut PgConnection, run: &LostRun) -> sqlx::Result<bool> 
     // An attempt that only asked has changed nothing: the run is as unknown as before, and the next worker asks. This
     // comes first, because the rules below are about attempts that load.
     if run.unknown {
-        let lost = Failure { code: "worker_lost", error: "the worker that asked the target was lost" };
+        let lost = Failure { code: Code::WorkerLost.as_str(), error: "the worker that asked the target was lost" };
         return ask_again(db, run.id, run.epoch, lost).await;
     }
     let end = end_if_not_loaded(run);
@@ -43,7 +44,7 @@ fn end_if_not_loaded(run: &LostRun) -> Option<End> {
         return Some(End::process_gone());
     }
     (run.attempt >= run.max_attempts).then(|| End::Failed {
-        code: "worker_lost".into(),
+        code: Code::WorkerLost.as_str().into(),
         error: format!("the run lost its worker {} times", run.attempt),
         next_step:
             "Look for a killed worker (out of memory, a crash) in its log and in the system's; then retry the run."

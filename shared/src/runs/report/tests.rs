@@ -1,4 +1,5 @@
 use super::*;
+use crate::explained::Code;
 use crate::runs::ProbeProblem;
 
 fn left_out(kind: LeftOutKind) -> Vec<LeftOut> {
@@ -18,7 +19,7 @@ fn tried(usable: bool) -> ProbeReport {
     if usable {
         return ProbeReport::usable("target", String::new(), 0.1);
     }
-    let problem = ProbeProblem { code: "io".into(), message: "no".into(), next_step: "none".into() };
+    let problem = ProbeProblem { code: Code::Io.into(), message: "no".into(), next_step: "none".into() };
     ProbeReport { problem: Some(problem), ..ProbeReport::default() }
 }
 

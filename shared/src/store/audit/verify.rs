@@ -5,6 +5,7 @@ use sqlx::{Connection, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::chain::{Content, Ends, Signature};
+use crate::explained::Code;
 use crate::secret::KeyRing;
 
 /// Rows read at a time.
@@ -79,15 +80,15 @@ pub enum Problem {
 
 impl Problem {
     /// Stable code people can search for.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::Changed { .. } => "audit_row_changed",
-            Self::Missing { .. } => "audit_row_missing",
-            Self::Truncated { .. } => "audit_truncated",
-            Self::Unchained { .. } => "audit_unchained",
-            Self::Ends => "audit_end_unsigned",
-            Self::Known { .. } => "audit_known_row_missing",
-            Self::UnknownKey { .. } => "wrong_secret_key",
+            Self::Changed { .. } => Code::AuditRowChanged,
+            Self::Missing { .. } => Code::AuditRowMissing,
+            Self::Truncated { .. } => Code::AuditTruncated,
+            Self::Unchained { .. } => Code::AuditUnchained,
+            Self::Ends => Code::AuditEndUnsigned,
+            Self::Known { .. } => Code::AuditKnownRowMissing,
+            Self::UnknownKey { .. } => Code::WrongSecretKey,
         }
     }
 

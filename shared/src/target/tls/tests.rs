@@ -100,7 +100,7 @@ async fn sslmode_decides_which_certificates_are_accepted() {
         match (connected, refused) {
             (Ok(()), None) => {}
             (Err(error), Some(reason)) => {
-                assert_eq!(error.code(), "target_certificate", "{host} {mode:?}: {error}");
+                assert_eq!(error.code().as_str(), "target_certificate", "{host} {mode:?}: {error}");
                 assert!(error.to_string().contains(reason), "{host} {mode:?}: {error}");
             }
             (connected, _) => panic!("{host} {mode:?} {authorities:?}: {connected:?}"),
@@ -114,7 +114,7 @@ async fn a_server_without_tls_is_used_only_when_the_config_allows_it() {
     assert!(server.connect("127.0.0.1", SslMode::Prefer, None).await.is_ok());
     for mode in [SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull] {
         let refused = server.connect("127.0.0.1", mode, None).await.expect_err("no TLS");
-        assert_eq!(refused.code(), "target_no_tls");
+        assert_eq!(refused.code().as_str(), "target_no_tls");
         assert!(refused.next_step().contains("sslmode: disable"), "{}", refused.next_step());
     }
 }
@@ -136,7 +136,7 @@ async fn a_file_of_authorities_is_a_regular_file_of_bounded_size_with_certificat
         (folder.join("missing"), "cannot be read"),
     ] {
         let refused = server.connect("localhost", SslMode::VerifyFull, Some(file.clone())).await.expect_err("refused");
-        assert_eq!(refused.code(), "target_certificate", "{refused}");
+        assert_eq!(refused.code().as_str(), "target_certificate", "{refused}");
         let told = refused.to_string();
         assert!(told.contains(reason) && told.contains(&file.display().to_string()), "{told}");
     }

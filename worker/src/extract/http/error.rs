@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use elt_shared::explained::{Code, Explained};
 use reqwest::StatusCode;
 
 use crate::error::PipelineError;
@@ -101,28 +102,28 @@ impl HttpError {
         }
     }
 
-    fn code(&self) -> &'static str {
+    fn code(&self) -> Code {
         match self {
-            Self::BadUrl { .. } | Self::BadHeader { .. } | Self::BadPath { .. } => "source_config",
-            Self::Refused { .. } => "source_refused",
-            Self::Unreachable { .. } => "source_unreachable",
-            Self::Status { limited: true, .. } | Self::Partial { .. } => "http_status",
+            Self::BadUrl { .. } | Self::BadHeader { .. } | Self::BadPath { .. } => Code::SourceConfig,
+            Self::Refused { .. } => Code::SourceRefused,
+            Self::Unreachable { .. } => Code::SourceUnreachable,
+            Self::Status { limited: true, .. } | Self::Partial { .. } => Code::HttpStatus,
             Self::Status { status, .. } => match status.as_u16() {
-                401 | 403 | 407 => "source_login",
-                404 | 410 => "source_missing",
-                _ => "http_status",
+                401 | 403 | 407 => Code::SourceLogin,
+                404 | 410 => Code::SourceMissing,
+                _ => Code::HttpStatus,
             },
-            Self::Silent { .. } | Self::TooSlow { .. } | Self::Deadline { .. } => "source_timeout",
-            Self::NotReady { .. } | Self::NeverReady { .. } => "http_not_ready",
-            Self::BadLink { .. } | Self::BadCursor { .. } | Self::LongUrl { .. } => "http_next_page",
-            Self::BrokeOff { .. } => "http_truncated",
-            Self::TooLarge { .. } => "http_too_large",
-            Self::NotJson { .. } => "http_not_json",
-            Self::Redirect { .. } => "http_redirect",
-            Self::NoRows { .. } | Self::NothingThere { .. } => "records_missing",
-            Self::SaysError { .. } => "http_error_answer",
-            Self::Endless { .. } => "http_endless",
-            Self::Spool { .. } => "io",
+            Self::Silent { .. } | Self::TooSlow { .. } | Self::Deadline { .. } => Code::SourceTimeout,
+            Self::NotReady { .. } | Self::NeverReady { .. } => Code::HttpNotReady,
+            Self::BadLink { .. } | Self::BadCursor { .. } | Self::LongUrl { .. } => Code::HttpNextPage,
+            Self::BrokeOff { .. } => Code::HttpTruncated,
+            Self::TooLarge { .. } => Code::HttpTooLarge,
+            Self::NotJson { .. } => Code::HttpNotJson,
+            Self::Redirect { .. } => Code::HttpRedirect,
+            Self::NoRows { .. } | Self::NothingThere { .. } => Code::RecordsMissing,
+            Self::SaysError { .. } => Code::HttpErrorAnswer,
+            Self::Endless { .. } => Code::HttpEndless,
+            Self::Spool { .. } => Code::Io,
             Self::LongWait { error, .. } | Self::GaveUp { error, .. } | Self::PastLast { error, .. } => error.code(),
         }
     }
@@ -198,11 +199,11 @@ impl From<HttpError> for PipelineError {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Spool { doing, source } => Self::Io { doing, source },
-            error => Self::Extract {
+            error => Self::Extract(Explained {
                 code: error.code(),
                 message: error.to_string(),
                 next_step: error.next_step().into_owned(),
-            },
+            }),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use elt_shared::explained::{Code, Explained};
+
 use crate::error::PipelineError;
 use crate::humanize::size;
 
@@ -90,22 +92,22 @@ impl SftpError {
         Self::TooMuch { name: name.to_owned(), what: format!("holds {}", size(bytes)), limit: size(limit) }
     }
 
-    fn code(&self) -> &'static str {
+    fn code(&self) -> Code {
         match self {
-            Self::Refused { .. } => "source_refused",
-            Self::Unreachable { .. } | Self::Lost { .. } => "source_unreachable",
-            Self::Silent { .. } | Self::Deadline { .. } => "source_timeout",
-            Self::Protocol { .. } | Self::NoCommonKey { .. } | Self::NoSftp { .. } => "sftp_protocol",
-            Self::HostKeyUnknown { .. } => "host_key_unknown",
-            Self::HostKeyChanged { .. } => "host_key_changed",
-            Self::BadKey { .. } | Self::Login { .. } => "source_login",
-            Self::Missing { .. } => "source_missing",
-            Self::Forbidden { .. } | Self::NotEnterable { .. } | Self::Unreadable { .. } => "source_unreadable",
-            Self::BadGlob { .. } => "bad_glob",
-            Self::TooMuch { .. } => "source_too_large",
-            Self::Changed { .. } => "source_changed",
-            Self::Spool { .. } => "io",
-            Self::Control(_) => "control_database",
+            Self::Refused { .. } => Code::SourceRefused,
+            Self::Unreachable { .. } | Self::Lost { .. } => Code::SourceUnreachable,
+            Self::Silent { .. } | Self::Deadline { .. } => Code::SourceTimeout,
+            Self::Protocol { .. } | Self::NoCommonKey { .. } | Self::NoSftp { .. } => Code::SftpProtocol,
+            Self::HostKeyUnknown { .. } => Code::HostKeyUnknown,
+            Self::HostKeyChanged { .. } => Code::HostKeyChanged,
+            Self::BadKey { .. } | Self::Login { .. } => Code::SourceLogin,
+            Self::Missing { .. } => Code::SourceMissing,
+            Self::Forbidden { .. } | Self::NotEnterable { .. } | Self::Unreadable { .. } => Code::SourceUnreadable,
+            Self::BadGlob { .. } => Code::BadGlob,
+            Self::TooMuch { .. } => Code::SourceTooLarge,
+            Self::Changed { .. } => Code::SourceChanged,
+            Self::Spool { .. } => Code::Io,
+            Self::Control(_) => Code::ControlDatabase,
             Self::GaveUp { error, .. } => error.code(),
         }
     }
@@ -161,11 +163,11 @@ impl From<SftpError> for PipelineError {
         match error {
             SftpError::Spool { doing, source } => Self::Io { doing, source },
             SftpError::Control(source) => Self::Control { doing: "look up known host keys", source },
-            error => Self::Extract {
+            error => Self::Extract(Explained {
                 code: error.code(),
                 message: error.to_string(),
                 next_step: error.next_step().to_owned(),
-            },
+            }),
         }
     }
 }

@@ -17,6 +17,8 @@ mod wide_preamble;
 
 use std::sync::Arc;
 
+use elt_shared::explained::Code;
+
 use super::column_names::{MAX_COLUMNS, NameError, Names};
 use super::read::FileError;
 use super::record_batch::{Cell, RecordBatch};
@@ -151,11 +153,11 @@ impl Delimited {
     fn check_header(&self, text: &[u8]) -> Result<(), FileError> {
         if text.contains(&0) {
             return Err(self
-                .error("nul_byte", "the header holds NUL bytes")
+                .error(Code::NulByte, "the header holds NUL bytes")
                 .hint("If the file is UTF-16 without a byte order mark, write csv.encoding: utf-16le (or utf-16be)."));
         }
         std::str::from_utf8(text).map(drop).map_err(|_| {
-            self.error("invalid_encoding", "the header is not UTF-8")
+            self.error(Code::InvalidEncoding, "the header is not UTF-8")
                 .hint("Write the file's encoding in csv.encoding, windows-1252 for example.")
         })
     }
@@ -164,7 +166,7 @@ impl Delimited {
         FileError::name(self.window.name(), self.line, error)
     }
 
-    fn error(&self, code: &'static str, what: impl std::fmt::Display) -> FileError {
+    fn error(&self, code: Code, what: impl std::fmt::Display) -> FileError {
         FileError::new(code, self.window.name(), Some(self.line), what)
     }
 
@@ -179,7 +181,7 @@ impl Delimited {
             Cut::Unclosed { lines } => {
                 let line = self.line + lines;
                 Err(FileError::new(
-                    "unclosed_quote",
+                    Code::UnclosedQuote,
                     self.window.name(),
                     Some(line),
                     "a quoted cell opens here and never closes before the file ends",
@@ -276,7 +278,7 @@ pub(super) fn is_blank(line: &[u8], width: usize, delimiter: u8) -> bool {
 
 /// The reason why a record cannot be a row: a code and a sentence. `None`: it can.
 #[inline]
-fn defect(record: &Record, width: usize, raw: &[u8], clean: bool) -> Option<(&'static str, String)> {
+fn defect(record: &Record, width: usize, raw: &[u8], clean: bool) -> Option<(Code, String)> {
     let count = record.count;
     // Surplus cells without a value are ignored, because some files have a separator at the end of each row.
     let too_many = count > width && record.surplus_value;
@@ -284,18 +286,18 @@ fn defect(record: &Record, width: usize, raw: &[u8], clean: bool) -> Option<(&'s
         return None;
     }
     if let Some(at) = memchr::memchr(0, raw) {
-        return Some(("nul_byte", format!("byte {} is NUL, which PostgreSQL cannot keep", at + 1)));
+        return Some((Code::NulByte, format!("byte {} is NUL, which PostgreSQL cannot keep", at + 1)));
     }
     if let Err(error) = std::str::from_utf8(raw) {
         let at = error.valid_up_to();
         let what = "is no valid text in the file's encoding; write the right one in csv.encoding";
-        return Some(("invalid_encoding", format!("byte {} {what}", at + 1)));
+        return Some((Code::InvalidEncoding, format!("byte {} {what}", at + 1)));
     }
     if record.stray_quote {
         let reason = "a quoted cell goes on after its closing quote; a quote inside a quoted cell is written twice";
-        return Some(("stray_quote", reason.to_owned()));
+        return Some((Code::StrayQuote, reason.to_owned()));
     }
-    too_many.then(|| ("too_many_cells", format!("it has {count} cells, the header has {width}")))
+    too_many.then(|| (Code::TooManyCells, format!("it has {count} cells, the header has {width}")))
 }
 
 /// Turns the cells of a row into NULL whose text is one of the config's null values.

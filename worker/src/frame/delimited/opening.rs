@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use elt_shared::explained::Code;
+
 use super::split::Dialect;
 use super::{dialect, preamble, wide_preamble};
 use crate::frame::decode::Text;
@@ -80,9 +82,9 @@ pub(super) fn read(input: &InputFile) -> Result<Opening, FileError> {
 
 /// The next step for a file of which every row was rejected: the key to write in the config. `code` is the code of the
 /// first row.
-pub(in crate::frame) fn likely_fix(input: &InputFile, code: &str) -> Cow<'static, str> {
+pub(in crate::frame) fn likely_fix(input: &InputFile, code: Code) -> Cow<'static, str> {
     match code {
-        "too_many_cells" => match other_delimiter(input) {
+        Code::TooManyCells => match other_delimiter(input) {
             Some(delimiter) => {
                 format!("Write `csv: {{delimiter: {}}}` in the source.", dialect::shown(delimiter)).into()
             }
@@ -90,11 +92,13 @@ pub(in crate::frame) fn likely_fix(input: &InputFile, code: &str) -> Cow<'static
                      delimiter must be quoted."
                 .into(),
         },
-        "invalid_encoding" => {
+        Code::InvalidEncoding => {
             "Write the file's encoding in the source, `csv: {encoding: windows-1252}` for example.".into()
         }
-        "nul_byte" => "If the file is UTF-16 without a byte order mark, write `csv: {encoding: utf-16le}`.".into(),
-        "stray_quote" => "Double the quotes inside quoted cells, or write another quote character in csv.quote.".into(),
+        Code::NulByte => "If the file is UTF-16 without a byte order mark, write `csv: {encoding: utf-16le}`.".into(),
+        Code::StrayQuote => {
+            "Double the quotes inside quoted cells, or write another quote character in csv.quote.".into()
+        }
         _ => "Correct the file; it is read again when it changes.".into(),
     }
 }
@@ -108,7 +112,7 @@ fn other_delimiter(input: &InputFile) -> Option<u8> {
 }
 
 fn unusable_hint(input: &InputFile) -> FileError {
-    FileError::new("unknown_separator", &input.name, Some(1), "this sep= line names a separator that cannot be used")
+    FileError::new(Code::UnknownSeparator, &input.name, Some(1), "this sep= line names a separator that cannot be used")
         .hint("Replace it by one ASCII character that is neither a letter nor a digit, in the file and its sep= line.")
 }
 

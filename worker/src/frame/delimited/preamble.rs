@@ -10,8 +10,9 @@ use super::dialect;
 use super::is_blank;
 use super::split::{Dialect, Splitter};
 use crate::frame::column_names::MAX_COLUMNS;
-use crate::frame::read::{FileError, HEADER_NOT_FIRST};
+use crate::frame::read::FileError;
 use crate::frame::record_batch::RecordBatch;
+use elt_shared::explained::Code;
 
 /// Number of records at the beginning of a file that are examined.
 const SAMPLED_RECORDS: usize = 100;
@@ -55,7 +56,7 @@ impl Found {
             "this first line does not look like the header: it has {cells}, and line {line} looks like the header of \
              {width} columns"
         );
-        let error = FileError::new(HEADER_NOT_FIRST, name, Some(first_line), what);
+        let error = FileError::new(Code::HeaderNotFirst, name, Some(first_line), what);
         let skip = line - 1;
         match delimiter.map(dialect::shown) {
             // Every column has a name already.

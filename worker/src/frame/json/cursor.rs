@@ -1,6 +1,7 @@
 //! A cursor that moves through a JSON document of any size without keeping it in memory. It finds the rows and checks the text
 //! around them.
 
+use elt_shared::explained::Code;
 use elt_shared::json_path::Step;
 
 use super::scan::{Fault, Scanner, is_space};
@@ -278,7 +279,7 @@ impl Cursor {
     /// The error for invalid JSON at a position of the window.
     pub(super) fn broken(&mut self, at: usize, what: &'static str) -> FileError {
         let text = self.window.text();
-        let code = if at >= text.len() && self.window.ended() { "truncated" } else { "broken_json" };
+        let code = if at >= text.len() && self.window.ended() { Code::Truncated } else { Code::BrokenJson };
         let column = self.column(at) + 1;
         let line = self.line_at(at);
         FileError::new(code, self.window.name(), Some(line), format_args!("it is no JSON at column {column}: {what}"))

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use elt_shared::explained::Code;
+
 use super::scan::{Fault, Scanner, Token, Value};
 use super::text::{compact, unescape};
 use crate::frame::CellKind;
@@ -32,7 +34,7 @@ pub(super) struct Members {
 }
 
 /// The reason why a record is not a row: a code and a sentence.
-pub(super) type Problem = (&'static str, String);
+pub(super) type Problem = (Code, String);
 
 /// The reason why the file cannot be read on at a record.
 pub(super) enum Refused {
@@ -69,9 +71,9 @@ impl Members {
         let nested = matches!(value.token, Token::Object { .. } | Token::Array { .. });
         let problem = match (scalars, nested) {
             (true, true) => {
-                Some(("mixed_elements", "it is an object or array, the first elements are none".to_owned()))
+                Some((Code::MixedElements, "it is an object or array, the first elements are none".to_owned()))
             }
-            (false, _) => Some(("not_an_object", "it is no JSON object".to_owned())),
+            (false, _) => Some((Code::NotAnObject, "it is no JSON object".to_owned())),
             (true, false) => {
                 let column = self.names.of_key("value").map_err(Refused::Name)?;
                 self.note_number(text, value, column);

@@ -1,5 +1,6 @@
 //! The location of the rows in a JSON file, which is found before a row is read.
 
+use elt_shared::explained::Code;
 use elt_shared::json_path::{JsonPath, Step};
 
 use super::cursor::Cursor;
@@ -53,7 +54,7 @@ pub(super) fn find(
     }
     match first {
         None if input.format == Format::Ndjson => Ok((cursor, RowLayout::Lines, None)),
-        None => Err(FileError::new("truncated", &input.name, None, "it is empty, which is no JSON")
+        None => Err(FileError::new(Code::Truncated, &input.name, None, "it is empty, which is no JSON")
             .hint("Write [] for no rows, or copy the file again.")),
         Some(b'[') => follow(cursor, &[], size, input).map(|(cursor, layout)| (cursor, layout, None)),
         Some(_) if input.format == Format::Ndjson => Ok((restart(size, input)?, RowLayout::Lines, None)),
@@ -72,7 +73,7 @@ fn follow(
     if !cursor.follow(steps)? {
         let records = input.records.as_deref().unwrap_or("$");
         return Err(FileError::new(
-            "records_missing",
+            Code::RecordsMissing,
             &input.name,
             None,
             format_args!("it has nothing at records: {records}"),
@@ -157,13 +158,13 @@ pub(super) fn restart(size: usize, input: &InputFile) -> Result<Cursor, FileErro
 }
 
 fn bad_path(input: &InputFile, what: impl std::fmt::Display) -> FileError {
-    FileError::new("bad_records_path", &input.name, None, what)
+    FileError::new(Code::BadRecordsPath, &input.name, None, what)
         .hint("Write the members that lead to the rows: records: data.items, or $ for the whole document.")
 }
 
 fn not_rows(input: &InputFile) -> FileError {
     FileError::new(
-        "not_rows",
+        Code::NotRows,
         &input.name,
         None,
         "the rows are not found: it is no array of objects, no object and no NDJSON",

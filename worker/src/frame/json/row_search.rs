@@ -1,6 +1,7 @@
 //! The search for the member of an object that holds the rows. It reads the whole object before the first row is read, because
 //! the last member may decide.
 
+use elt_shared::explained::Code;
 use elt_shared::json_path::JsonPath;
 
 use super::cursor::{Array, Cursor, begins_like_ndjson};
@@ -63,7 +64,7 @@ impl Members {
         let places: Vec<_> = members.iter().map(|(name, empty)| format!("{name:?}{empty}")).collect();
         let records: Vec<_> = members.iter().map(|(name, _)| format!("`records: {}`", path_text(name))).collect();
         FileError::new(
-            "rows_ambiguous",
+            Code::RowsAmbiguous,
             &input.name,
             None,
             format_args!(
@@ -114,7 +115,7 @@ pub(super) fn examine_object(cursor: &mut Cursor) -> Result<Examined, FileError>
     let lines = begins_like_ndjson(cursor.window.text());
     match members_and_rest(cursor) {
         // When the first line is invalid, the others may still be rows.
-        Err(error) if error.code == "broken_json" && lines => Ok(Examined::Several { lines: true }),
+        Err(error) if error.code == Code::BrokenJson && lines => Ok(Examined::Several { lines: true }),
         survey => survey,
     }
 }

@@ -4,6 +4,8 @@
 //! the value cannot be found, so that the file cannot be read on. A [`Defect`] is inside a value whose end is clear, so that
 //! only its record is bad.
 
+use elt_shared::explained::Code;
+
 use crate::frame::value::numeric_fits;
 
 /// Most levels of objects and arrays inside a record. PostgreSQL and its clients have higher limits.
@@ -46,12 +48,12 @@ pub(super) enum Defect {
 
 impl Defect {
     /// Stable code of the defect.
-    pub(super) fn code(self) -> &'static str {
+    pub(super) fn code(self) -> Code {
         match self {
-            Self::Control | Self::Escape | Self::Word => "broken_json",
-            Self::Nul => "nul_byte",
-            Self::Surrogate => "lone_surrogate",
-            Self::Depth => "too_deep",
+            Self::Control | Self::Escape | Self::Word => Code::BrokenJson,
+            Self::Nul => Code::NulByte,
+            Self::Surrogate => Code::LoneSurrogate,
+            Self::Depth => Code::TooDeep,
         }
     }
 

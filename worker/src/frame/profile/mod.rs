@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use elt_shared::config::ColumnType;
+use elt_shared::explained::Code;
 use tokio_util::sync::CancellationToken;
 
 pub use column::{ColumnProfile, Evidence};
@@ -177,7 +178,7 @@ impl Profiled {
         let (record_batch, text) = reader.record_batch();
         self.file.rows += record_batch.rows() as u64;
         self.file.bad += record_batch.bad.len() as u64;
-        let broken = record_batch.bad.iter().find(|record| record.code == "broken_json").map(|record| record.line);
+        let broken = record_batch.bad.iter().find(|record| record.code == Code::BrokenJson).map(|record| record.line);
         self.file.broken = self.file.broken.or(broken);
         if self.first_bad.is_none() {
             self.first_bad = record_batch.bad.first().cloned();

@@ -56,7 +56,7 @@ fn describe(file: &TestFile) -> String {
     let outcome = file.read();
     let profile = profile(std::slice::from_ref(&file.input), &[], &CancellationToken::new()).expect("nobody stops it");
     let found = &profile.files[0];
-    assert_eq!(found.error.as_ref().map(|error| (error.code, error.line)), outcome.error, "both passes agree");
+    assert_eq!(found.error.as_ref().map(|error| (error.code.as_str(), error.line)), outcome.error, "both passes agree");
     if let Some((code, line)) = outcome.error {
         return line.map_or(format!("error {code}"), |line| format!("error {code}:{line}"));
     }

@@ -161,7 +161,7 @@ fn rows_that_could_be_elsewhere_are_refused_with_the_records_to_write() {
     let refused = |text: &str| {
         let file = TestFile::new("t.json", text.as_bytes());
         let error = crate::frame::read::open(0, &file.input).err().expect("refused");
-        assert_eq!(error.code, "rows_ambiguous", "{text}");
+        assert_eq!(error.code.as_str(), "rows_ambiguous", "{text}");
         error.message
     };
     assert_eq!(

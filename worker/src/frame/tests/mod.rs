@@ -74,7 +74,7 @@ impl TestFile {
     pub(super) fn read_with_window(&self, size: usize) -> Outcome {
         let mut outcome = Outcome::default();
         if let Err(error) = self.read_into(&mut outcome, size) {
-            outcome.error = Some((error.code, error.line));
+            outcome.error = Some((error.code.as_str(), error.line));
             assert!(error.message.starts_with(&self.input.name), "{error} names the file");
         }
         outcome
@@ -86,7 +86,7 @@ impl TestFile {
         outcome.names = reader.names().to_vec();
         while let Some(piece) = reader.next()? {
             match piece {
-                Piece::Bad(bad) => outcome.bad.push((bad.line, bad.code, bad.raw)),
+                Piece::Bad(bad) => outcome.bad.push((bad.line, bad.code.as_str(), bad.raw)),
                 Piece::Rows(batch) => {
                     assert_eq!(batch.names.len(), batch.columns.len());
                     assert!(batch.columns.iter().all(|column| column.kinds.len() == batch.rows()));

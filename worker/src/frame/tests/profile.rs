@@ -134,7 +134,8 @@ fn columns_are_united_and_missing_ones_are_null() {
             ("e", "text".into(), 4, 0)
         ]
     );
-    let errors: Vec<_> = profile.files.iter().map(|file| file.error.as_ref().map(|error| error.code)).collect();
+    let errors: Vec<_> =
+        profile.files.iter().map(|file| file.error.as_ref().map(|error| error.code.as_str())).collect();
     assert_eq!(errors, [None, None, Some("unclosed_quote"), None, None]);
     assert_eq!(profile.files[0].rows, 2);
 }
@@ -170,7 +171,7 @@ fn a_stopped_profile_says_so() {
     stop.cancel();
     let file = TestFile::new("t.csv", b"a\n1\n");
     let stopped = profile(std::slice::from_ref(&file.input), &[], &stop);
-    assert_eq!(stopped.expect_err("stopped").code(), "stopped");
+    assert_eq!(stopped.expect_err("stopped").code().as_str(), "stopped");
 }
 
 /// Cells that look like something.

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{TableRef, quote_ident};
 use futures::TryStreamExt;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
@@ -44,15 +45,15 @@ pub async fn hash_rows(
     let unmarked = write_hashes(tx, table, spool.finish().map_err(spool_failed)?).await?;
     triggers::resume(tx, &paused).await?;
     if unmarked > 0 {
-        return Err(PipelineError::Target {
-            code: "target_trigger",
+        return Err(PipelineError::Target(Explained {
+            code: Code::TargetTrigger,
             message: format!(
                 "could not mark the rows of {table}: a rule of the table kept {unmarked} of {rows} rows as they were"
             ),
             next_step:
                 "Make the rule allow updates that change only _elt_row_hash, or write `dedupe: none` under `load:`."
                     .into(),
-        }
+        })
         .into());
     }
     Ok(rows)

@@ -7,6 +7,7 @@
 pub mod rights;
 pub mod sqlstate;
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{TableRef, TargetError};
 use sqlx::PgConnection;
 use sqlx::postgres::PgDatabaseError;
@@ -34,9 +35,9 @@ impl<'a> Failing<'a> {
         let message =
             format!("could not {} for {}: {what} (PostgreSQL error {})", self.doing, self.table, database.code());
         if is_transient(database.code()) {
-            PipelineError::Load { code, message, next_step }
+            PipelineError::Load(Explained { code, message, next_step })
         } else {
-            PipelineError::Target { code, message, next_step }
+            PipelineError::Target(Explained { code, message, next_step })
         }
     }
 
@@ -75,11 +76,11 @@ impl<'a> Failing<'a> {
             // The driver's own errors name no value of a row.
             return PipelineError::lost(&doing, &error.to_string());
         }
-        PipelineError::Target {
-            code: "target_protocol",
+        PipelineError::Target(Explained {
+            code: Code::TargetProtocol,
             message: format!("{doing}: the target answered in a way elt does not understand{}", because_of(error)),
             next_step: "Check that the target is PostgreSQL, or a pooler in session mode.".into(),
-        }
+        })
     }
 }
 
@@ -101,28 +102,28 @@ impl From<TargetError> for PipelineError {
         let (code, next_step) = (error.code(), error.next_step().to_owned());
         match error {
             TargetError::Unreachable { ref source, .. } if is_connection_loss(source) => {
-                Self::Load { code, message: error.to_string(), next_step }
+                Self::Load(Explained { code, message: error.to_string(), next_step })
             }
             TargetError::Database(source) => {
                 let message = format!("could not look at the target{}", because_of(&source));
                 if is_connection_loss(&source) {
-                    Self::Load { code, message, next_step }
+                    Self::Load(Explained { code, message, next_step })
                 } else {
-                    Self::Target { code, message, next_step }
+                    Self::Target(Explained { code, message, next_step })
                 }
             }
-            error => Self::Target { code, message: error.to_string(), next_step },
+            error => Self::Target(Explained { code, message: error.to_string(), next_step }),
         }
     }
 }
 
 /// The error about a table that elt cannot load into.
 pub fn unusable(table: &TableRef, what: &str, next_step: impl Into<String>) -> PipelineError {
-    PipelineError::Target {
-        code: "target_unusable",
+    PipelineError::Target(Explained {
+        code: Code::TargetUnusable,
         message: format!("{table} is {what}; elt loads into ordinary and partitioned tables"),
         next_step: next_step.into(),
-    }
+    })
 }
 
 /// The error about a work folder that cannot be written to or read. It is about the worker's disk, and not the target.

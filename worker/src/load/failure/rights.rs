@@ -1,6 +1,7 @@
 //! The rights that a login lacks, and the statements that grant them. They are read from the catalog, because the
 //! server's message names only one object, in the language of the server, and no statement.
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::PgConnection;
 
@@ -36,11 +37,11 @@ pub async fn explain(connection: &mut PgConnection, table: &TableRef, doing: &st
     let missing = missing(connection, table).await.ok()?;
     let first = missing.first()?;
     let statements: Vec<_> = missing.iter().map(|missing| missing.statement.as_str()).collect();
-    Some(PipelineError::Target {
-        code: "target_not_allowed",
+    Some(PipelineError::Target(Explained {
+        code: Code::TargetNotAllowed,
         message: format!("could not {doing} for {table}: the login may not {}", first.what),
         next_step: format!("Ask the owner or a superuser to execute: {}", statements.join("; ")),
-    })
+    }))
 }
 
 /// Reads what was refused, and the statement that allows it, from the server's message, because the catalog query does

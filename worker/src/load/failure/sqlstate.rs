@@ -3,13 +3,14 @@
 //! The server's own message is never passed on, because it can quote a value of a row, and every sentence here reaches
 //! the log. The sentences use only the error code and the names of schema objects that the error carries.
 
+use elt_shared::explained::Code;
 use elt_shared::target::{TableRef, guard, quote_ident};
 
 /// The meaning of an error code for a load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// Stable code people can search for.
-    pub code: &'static str,
+    pub code: Code,
     /// The second half of a sentence about what happened: "the login lacks a right".
     pub what: String,
     /// Advice on what to do.
@@ -37,7 +38,7 @@ pub fn explain(sqlstate: &str, about: About<'_>) -> Explanation {
         .or_else(|| the_table(sqlstate, about))
         .or_else(|| what_is_there(sqlstate))
         .unwrap_or_else(|| Explanation {
-            code: "target_error",
+            code: Code::TargetError,
             what: "the server refused a statement for a reason elt does not know".into(),
             next_step:
                 "Look the error code up in PostgreSQL's manual (Appendix A) and in the server's log, then retry \
@@ -46,7 +47,7 @@ pub fn explain(sqlstate: &str, about: About<'_>) -> Explanation {
         })
 }
 
-fn explanation(code: &'static str, what: impl Into<String>, next_step: impl Into<String>) -> Option<Explanation> {
+fn explanation(code: Code, what: impl Into<String>, next_step: impl Into<String>) -> Option<Explanation> {
     Some(Explanation { code, what: what.into(), next_step: next_step.into() })
 }
 
@@ -54,43 +55,43 @@ fn explanation(code: &'static str, what: impl Into<String>, next_step: impl Into
 fn a_temporary_failure(sqlstate: &str) -> Option<Explanation> {
     match sqlstate {
         "08P01" => explanation(
-            "target_protocol",
+            Code::TargetProtocol,
             "a pooler or proxy before the server broke off the session",
             "Look into the pooler's log. Name the PostgreSQL server itself in the config, or a pooler in session mode \
              without a query timeout.",
         ),
         guard::VIOLATION => explanation(
-            "target_too_much",
+            Code::TargetTooMuch,
             "the server sent more than elt accepts, and the connection was ended",
             "Check that the target is the server you mean. elt reads rows of up to 64 MiB.",
         ),
         "08004" => explanation(
-            "target_login",
+            Code::TargetLogin,
             "the server refused the connection",
             "Check the server's pg_hba.conf and the pooler's settings for this login.",
         ),
         "40001" | "40P01" | "40000" | "40002" => explanation(
-            "target_race",
+            Code::TargetRace,
             "the load and another session waited for each other or changed the same rows",
             "Retry the run. If it happens again, find out which other program writes to the table at that time.",
         ),
         "53100" => explanation(
-            "target_disk_full",
+            Code::TargetDiskFull,
             "the disk of the target's server is full",
             "Free space on the server (also where it keeps its WAL and temporary files), then retry the run.",
         ),
         "53200" => explanation(
-            "target_out_of_memory",
+            Code::TargetOutOfMemory,
             "the target's server is out of memory",
             "Give the server more memory or lower work_mem, then retry the run.",
         ),
         "53300" => explanation(
-            "target_too_many_connections",
+            Code::TargetTooManyConnections,
             "the target's server has no connection left for this login",
             "Raise max_connections or the login's connection limit, or end sessions nobody uses, then retry the run.",
         ),
         code if code.starts_with("53") => explanation(
-            "target_out_of_resources",
+            Code::TargetOutOfResources,
             "the target's server reached one of its configured limits",
             "Look into the server's log for the limit, raise it, then retry the run.",
         ),
@@ -102,27 +103,27 @@ fn a_temporary_failure(sqlstate: &str) -> Option<Explanation> {
 fn the_server(sqlstate: &str) -> Option<Explanation> {
     match sqlstate {
         "57P01" | "57P02" | "57P03" => explanation(
-            "target_lost",
+            Code::TargetLost,
             "the target's server shuts down, restarts or starts up",
             "Retry the run once the server is up.",
         ),
         "57P04" => explanation(
-            "target_no_database",
+            Code::TargetNoDatabase,
             "the target's database was dropped",
             "Create the database, or correct `database` under `target:`.",
         ),
         "XX001" | "XX002" => explanation(
-            "target_data_corrupted",
+            Code::TargetDataCorrupted,
             "the target's server found damaged data in one of its files",
             "Restore the table or rebuild the index that the server's log names before anything is loaded.",
         ),
         code if code.starts_with("08") || code == "40003" => explanation(
-            "target_lost",
+            Code::TargetLost,
             "the connection to the target was lost",
             "Check that the target's server is up and in reach of the worker, then retry the run.",
         ),
         code if ["58", "F0", "XX", "72"].iter().any(|class| code.starts_with(class)) => explanation(
-            "target_server_error",
+            Code::TargetServerError,
             "the target's server had an internal error, or could not use one of its files",
             "Look into the server's log at the time of the run, and repair the server.",
         ),
@@ -134,19 +135,19 @@ fn the_server(sqlstate: &str) -> Option<Explanation> {
 fn the_session(sqlstate: &str) -> Option<Explanation> {
     match sqlstate {
         "25006" => explanation(
-            "target_read_only",
+            Code::TargetReadOnly,
             "the target is read-only for this login",
             "Name the primary server under `target:`, not a standby; where the server is the primary: alter role \
              <login> reset default_transaction_read_only (or the same of the database).",
         ),
         "57014" => explanation(
-            "target_cancelled",
+            Code::TargetCancelled,
             "the server cancelled a statement: by statement_timeout, or because somebody cancelled it",
             "elt sets statement_timeout to 0 for its session. Find out whether a pooler's query timeout, a function of \
              the table or an administrator (pg_cancel_backend) cancels statements, then retry the run.",
         ),
         "25P03" | "25P04" | "57P05" => explanation(
-            "target_session_timeout",
+            Code::TargetSessionTimeout,
             "the server ended the session: by idle_in_transaction_session_timeout, idle_session_timeout or \
              transaction_timeout",
             "elt sets these to 0 for its session. Where a pooler keeps that from working, write it for the login: \
@@ -154,29 +155,29 @@ fn the_session(sqlstate: &str) -> Option<Explanation> {
              transaction_timeout).",
         ),
         "55P03" => explanation(
-            "target_locked",
+            Code::TargetLocked,
             "another session holds a lock on the table for longer than elt waits (lock_timeout 30s)",
             "Find the session (select * from pg_locks join pg_stat_activity using (pid) where not granted or mode like \
              '%Exclusive%') and let it end, then retry the run.",
         ),
         "26000" | "42P05" | "34000" => explanation(
-            "target_pooler",
+            Code::TargetPooler,
             "statements of one session reached different sessions of the server: a pooler in transaction mode is in \
              between",
             "Name the PostgreSQL server itself in the config, or a pooler in session mode.",
         ),
         "28000" | "28P01" | "0P000" => explanation(
-            "target_login",
+            Code::TargetLogin,
             "the server refused the login",
             "Correct `user` and `password` under `target:`, or the server's pg_hba.conf.",
         ),
         "3D000" => explanation(
-            "target_no_database",
+            Code::TargetNoDatabase,
             "the target has no such database",
             "Create the database, or correct `database` under `target:`.",
         ),
         code if ["25", "2D", "3B", "0B", "24"].iter().any(|class| code.starts_with(class)) => explanation(
-            "target_transaction",
+            Code::TargetTransaction,
             "the transaction is not in a state that allows the next statement",
             "Find out whether a pooler, or a trigger or procedure of the table, ends transactions of others, then \
              retry the run.",
@@ -191,19 +192,19 @@ fn a_row(sqlstate: &str, about: About<'_>) -> Option<Explanation> {
     let column = about.column.map(|name| format!(" {name}")).unwrap_or_default();
     match sqlstate {
         "23514" if matches!(about.constraint, Some("_elt_loads_balance" | "_elt_files_balance")) => explanation(
-            "receipt_unbalanced",
+            Code::ReceiptUnbalanced,
             "the receipt does not balance",
             "This is a bug in elt; please report it with the run's log.",
         ),
         "23505" | "23P01" => explanation(
-            "target_unique",
+            Code::TargetUnique,
             format!("the table's own constraint{own} allows such a row once, and it is there already or came twice"),
             format!(
                 "Use `load.mode: merge` with the columns of the constraint{own} as `load.key`, or drop the constraint."
             ),
         ),
         "23502" => explanation(
-            "target_constraint",
+            Code::TargetConstraint,
             format!("the column{column} of the table allows no NULL, and a row has no value for it"),
             format!(
                 "Write `nullable: false` for the column{column} in `schema:` so that such rows are quarantined, or \
@@ -211,7 +212,7 @@ fn a_row(sqlstate: &str, about: About<'_>) -> Option<Explanation> {
             ),
         ),
         "23503" | "23001" => explanation(
-            "target_constraint",
+            Code::TargetConstraint,
             format!(
                 "the foreign key{own} refuses a row that points to a missing row, or the deletion of a row that \
                      others point to"
@@ -222,7 +223,7 @@ fn a_row(sqlstate: &str, about: About<'_>) -> Option<Explanation> {
             ),
         ),
         code if code.starts_with("23") || code == "44000" => explanation(
-            "target_constraint",
+            Code::TargetConstraint,
             format!("the table's own constraint{own} refuses a row"),
             "Say the same in `schema:` (nullable, enum, min, max, pattern) so that such rows are quarantined, or drop \
              the constraint.",
@@ -236,27 +237,27 @@ fn a_value(sqlstate: &str, about: About<'_>) -> Option<Explanation> {
     let column = about.column.map(|name| format!(" {name}")).unwrap_or_default();
     match sqlstate {
         "22021" | "22P05" => explanation(
-            "target_encoding",
+            Code::TargetEncoding,
             "a text has a character that the encoding of the target's database does not have",
             "Load into a database with the encoding UTF8, or remove such characters from the source.",
         ),
         "2200H" => explanation(
-            "target_sequence",
+            Code::TargetSequence,
             "a sequence of the table reached its end",
             "Raise its limit (alter sequence … maxvalue … or as bigint), then retry the run.",
         ),
         "22P04" | "22P03" => explanation(
-            "target_copy",
+            Code::TargetCopy,
             "the server could not read the rows as elt sends them: a type of the target differs from PostgreSQL's own",
             "Load into PostgreSQL itself, or declare the column as text in the table.",
         ),
         code if ["22", "21", "10", "20"].iter().any(|class| code.starts_with(class)) => explanation(
-            "target_value",
+            Code::TargetValue,
             format!("a value does not fit the column{column} of the table"),
             "Name the column in `schema:` with a type and rules that quarantine such rows.",
         ),
         code if ["P0", "38", "39", "2F", "09", "0Z", "02"].iter().any(|class| code.starts_with(class)) => explanation(
-            "target_trigger",
+            Code::TargetTrigger,
             "a trigger or function of the table refused the rows, or failed",
             "Ask the owner of the trigger what it expects; the server's log has the trigger's message.",
         ),
@@ -269,7 +270,7 @@ fn the_table(sqlstate: &str, about: About<'_>) -> Option<Explanation> {
     let (schema, table) = (quote_ident(&about.table.schema), about.table.sql());
     match sqlstate {
         "42501" => explanation(
-            "target_not_allowed",
+            Code::TargetNotAllowed,
             "the login lacks a right",
             format!(
                 "Let the login do it: grant usage, create on schema {schema} to <login>; an existing table must be \
@@ -277,22 +278,22 @@ fn the_table(sqlstate: &str, about: About<'_>) -> Option<Explanation> {
             ),
         ),
         "3F000" => {
-            explanation("target_no_schema", "the schema does not exist", format!("Create it: create schema {schema}"))
+            explanation(Code::TargetNoSchema, "the schema does not exist", format!("Create it: create schema {schema}"))
         }
         "54000" | "54001" | "54011" | "54023" => explanation(
-            "target_limit",
+            Code::TargetLimit,
             "PostgreSQL's limit of columns, of the size of a row or of an index entry is reached",
             "Load fewer columns with `schema:` and `strict_mode: true`, keep long values out of `load.key` and of \
              indexes, or keep them as text.",
         ),
         "55000" => explanation(
-            "target_not_ready",
+            Code::TargetNotReady,
             "the table does not allow this statement as it is: it is published without a replica identity, or not \
              ready",
             format!("For a published table: alter table {table} replica identity full (or give it a primary key)."),
         ),
         "42P10" => explanation(
-            "target_replica_identity",
+            Code::TargetReplicaIdentity,
             "a publication's column list or row filter does not go with the table's replica identity",
             format!(
                 "Let the publication publish all columns of {table} without a filter, or: alter table {table} replica \
@@ -300,12 +301,12 @@ fn the_table(sqlstate: &str, about: About<'_>) -> Option<Explanation> {
             ),
         ),
         "55006" | "2BP01" | "2B000" => explanation(
-            "target_in_use",
+            Code::TargetInUse,
             "something depends on what has to change, or uses it right now",
             "Drop or change what depends on the column, or let the other session end, then retry the run.",
         ),
         "428C9" => explanation(
-            "target_generated",
+            Code::TargetGenerated,
             "a column of the table is generated always and cannot be given a value",
             format!(
                 "Take the column into `load.key`, leave it out of the source, or: alter table {table} alter column … \
@@ -320,39 +321,39 @@ fn the_table(sqlstate: &str, about: About<'_>) -> Option<Explanation> {
 fn what_is_there(sqlstate: &str) -> Option<Explanation> {
     match sqlstate {
         "42P07" | "42710" | "42P06" | "42723" => explanation(
-            "target_name_taken",
+            Code::TargetNameTaken,
             "something else has the name already",
             "Name another table under `target.table`, or rename what is there.",
         ),
         "42883" => explanation(
-            "target_type",
+            Code::TargetType,
             "the type of a column lacks what the load needs: an equality or a conversion from text",
             "Take columns of types that can be compared as `load.key`, and declare the others as text or jsonb in the \
              table.",
         ),
         "42804" | "42846" => explanation(
-            "target_type",
+            Code::TargetType,
             "a column of the table has a type that texts cannot be converted to",
             "Create the cast to the type, or change the column's type.",
         ),
         "42P01" | "42703" | "42701" | "42704" | "42P16" | "42P17" => explanation(
-            "target_shape_changed",
+            Code::TargetShapeChanged,
             "the table is not as it was when the run looked at it, or cannot be altered that way",
             "Find out who alters the table during the run, then retry it. A column of a parent table is altered in \
              the parent.",
         ),
         code if code.starts_with("HV") => explanation(
-            "target_unusable",
+            Code::TargetUnusable,
             "a foreign server behind the table failed",
             "Load into an ordinary table of this server.",
         ),
         "42809" | "0A000" => explanation(
-            "target_unusable",
+            Code::TargetUnusable,
             "the table, or a rule of it, does not allow what a load needs",
             "Load into an ordinary table without rules (create rule).",
         ),
         code if code.starts_with("0A") || code.starts_with("42") => explanation(
-            "target_statement",
+            Code::TargetStatement,
             "the server does not accept one of elt's statements",
             "Check that the target is PostgreSQL 15 or newer. If it is, this is a bug in elt; please report it with \
              the run's log.",

@@ -2,6 +2,7 @@
 //! table's shape, its rows and what is stored beside them change in one short transaction.
 
 use elt_shared::config::{Dedupe as ConfigDedupe, LoadMode};
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::TableRef;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -208,10 +209,10 @@ fn refuse_lost_rows(table: &TableRef, inserted: u64, second_pass: &SecondPassRes
     if inserted == meant {
         return Ok(());
     }
-    Err(PipelineError::Target {
-        code: "target_trigger",
+    Err(PipelineError::Target(Explained {
+        code: Code::TargetTrigger,
         message: format!("{table} took {inserted} of {meant} new rows: a trigger or rule of the table drops rows"),
         next_step: "Change the trigger or rule, or load into a table of its own.".into(),
-    }
+    })
     .into())
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
@@ -52,20 +53,20 @@ pub async fn index_keys(tx: &mut PgConnection, ddl: &mut TableDdl<'_>, layout: &
     let list = names.join(", ");
     Err(match code.as_str() {
         "23505" => not_unique(tx, table, &names).await?,
-        "54000" => PipelineError::Target {
-            code: "target_key_too_long",
+        "54000" => PipelineError::Target(Explained {
+            code: Code::TargetKeyTooLong,
             message: format!(
                 "{table} has rows whose key ({list}) is too long for a unique index, which a merge needs: \
                  an index entry holds at most 2704 bytes"
             ),
             next_step: "Name shorter columns that identify a row under `load.key`, for example a number or a digest."
                 .into(),
-        },
-        "42704" => PipelineError::Target {
-            code: "target_key_type",
+        }),
+        "42704" => PipelineError::Target(Explained {
+            code: Code::TargetKeyType,
             message: format!("the key ({list}) of {table} has a column of a type whose values cannot be compared"),
             next_step: "Name columns of another type under `load.key`: a number, a text, a date or a uuid.".into(),
-        },
+        }),
         _ => return Err(error.into()),
     }
     .into())
@@ -82,8 +83,8 @@ async fn not_unique(tx: &mut PgConnection, table: &TableRef, names: &[&str]) -> 
     let count: i64 =
         sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from ({repeated}) repeated"))).fetch_one(tx).await?;
     let keys = if count == 1 { "1 key occurs".to_owned() } else { format!("{count} keys occur") };
-    Ok(PipelineError::Target {
-        code: "target_unique",
+    Ok(PipelineError::Target(Explained {
+        code: Code::TargetUnique,
         message: format!(
             "the key of the merge ({}) is not unique in {table}: {keys} more than once; nothing was changed",
             names.join(", ")
@@ -92,7 +93,7 @@ async fn not_unique(tx: &mut PgConnection, table: &TableRef, names: &[&str]) -> 
             "Find these rows with: {repeated}; then delete or correct the repeated rows, or name the columns that \
              identify a row under `load.key`."
         ),
-    })
+    }))
 }
 
 /// Keeps only the last staged row of each key, and deletes that one, too, when the table has an equal row. Deleted rows count

@@ -1,6 +1,7 @@
 //! `load.mode: replace`: after the load the table holds exactly the rows of this run. Rows that are delivered again are left
 //! as they are, so that an unchanged source changes nothing. Readers see the old rows until the commit.
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::report::Drift;
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -53,12 +54,12 @@ pub async fn delete_others(
 }
 
 fn kept_rows(table: &TableRef, rows: i64) -> PipelineError {
-    PipelineError::Target {
-        code: "target_trigger",
+    PipelineError::Target(Explained {
+        code: Code::TargetTrigger,
         message: format!("could not replace the rows of {table}: a trigger or rule of the table keeps {rows} old rows"),
         next_step: "Change the trigger or rule so that the rows can be deleted, or load with another `load.mode`."
             .into(),
-    }
+    })
 }
 
 /// The columns that the server fills: those with a default, identity columns and generated columns.

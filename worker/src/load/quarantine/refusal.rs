@@ -1,5 +1,6 @@
 //! The reason why the server refuses a row, as a code and a sentence, from its error and the catalog.
 
+use elt_shared::explained::Code;
 use elt_shared::target::TableRef;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -36,10 +37,10 @@ pub fn of_value(error: &sqlx::Error, layout: &Layout, column: usize) -> Refusal 
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
     let said = message(error);
     let (code, rule) = match &*code {
-        "23514" => ("check", format!("breaks a check constraint of the domain {sql}")),
-        "23502" => ("null_not_allowed", format!("is missing, which the domain {sql} does not allow")),
-        "22P05" | "22021" => ("encoding", "has a character that the database's encoding cannot store".to_owned()),
-        _ => ("wrong_type", format!("does not convert to {sql}")),
+        "23514" => (Code::Check, format!("breaks a check constraint of the domain {sql}")),
+        "23502" => (Code::NullNotAllowed, format!("is missing, which the domain {sql} does not allow")),
+        "22P05" | "22021" => (Code::Encoding, "has a character that the database's encoding cannot store".to_owned()),
+        _ => (Code::WrongType, format!("does not convert to {sql}")),
     };
     Refusal { column: Some(column), code, reason: format!("{rule}: {said}"), rule }
 }
@@ -64,25 +65,25 @@ pub async fn of_row(
     let (code, rule) = match state {
         "23502" => {
             column = postgres.and_then(PgDatabaseError::column).and_then(place);
-            ("null_not_allowed", "is missing".to_owned())
+            (Code::NullNotAllowed, "is missing".to_owned())
         }
         "23503" => {
             let other = constraint.refers_to.as_deref().unwrap_or("the table it refers to");
-            ("foreign_key", format!("has no matching row in {other} ({})", constraint.shown(name)))
+            (Code::ForeignKey, format!("has no matching row in {other} ({})", constraint.shown(name)))
         }
-        "23505" => ("unique", format!("is in the table or in an earlier row already ({})", constraint.shown(name))),
+        "23505" => (Code::Unique, format!("is in the table or in an earlier row already ({})", constraint.shown(name))),
         "23514" if name.is_empty() && is_partitioned(tx, table).await? => {
-            ("no_partition", format!("fits no partition of {table}: create the partition that holds it"))
+            (Code::NoPartition, format!("fits no partition of {table}: create the partition that holds it"))
         }
-        "23514" if name.is_empty() => ("check", format!("is refused by a check of {table} that has no name")),
-        "23514" => ("check", format!("breaks {}", constraint.shown(name))),
-        "23P01" => ("exclusion", format!("conflicts with another row ({})", constraint.shown(name))),
-        "22P05" | "22021" => ("encoding", "has a character that the database's encoding cannot store".to_owned()),
-        state if state.starts_with("P0") => ("trigger", "is refused by a trigger of the table".to_owned()),
-        state => ("refused", format!("is refused by the table (SQLSTATE {state})")),
+        "23514" if name.is_empty() => (Code::Check, format!("is refused by a check of {table} that has no name")),
+        "23514" => (Code::Check, format!("breaks {}", constraint.shown(name))),
+        "23P01" => (Code::Exclusion, format!("conflicts with another row ({})", constraint.shown(name))),
+        "22P05" | "22021" => (Code::Encoding, "has a character that the database's encoding cannot store".to_owned()),
+        state if state.starts_with("P0") => (Code::Trigger, "is refused by a trigger of the table".to_owned()),
+        state => (Code::Refused, format!("is refused by the table (SQLSTATE {state})")),
     };
     let reason = match code {
-        "trigger" | "refused" => format!("{rule}: {}", message(error)),
+        Code::Trigger | Code::Refused => format!("{rule}: {}", message(error)),
         _ => rule.clone(),
     };
     Ok(Refusal { column, code, reason, rule })
@@ -100,12 +101,12 @@ async fn too_long(tx: &mut PgConnection, layout: &Layout, row: i64) -> sqlx::Res
     let keys = longest(tx, layout, row, |column| column.key).await?;
     if let Some((column, bytes)) = keys.filter(|(_, bytes)| *bytes > SHORT_KEY_BYTES) {
         let rule = format!("has {bytes} bytes, which is too long for a key: an index entry holds at most 2704");
-        return Ok(Refusal { column: Some(column), code: "key_too_long", reason: rule.clone(), rule });
+        return Ok(Refusal { column: Some(column), code: Code::KeyTooLong, reason: rule.clone(), rule });
     }
     let any = longest(tx, layout, row, |_| true).await?;
     let bytes = any.map_or(0, |(_, bytes)| bytes);
     let rule = format!("has {bytes} bytes, more than the row or an index entry of the table can hold");
-    Ok(Refusal { column: any.map(|(column, _)| column), code: "too_long", reason: rule.clone(), rule })
+    Ok(Refusal { column: any.map(|(column, _)| column), code: Code::TooLong, reason: rule.clone(), rule })
 }
 
 /// The longest value of a staged row among some of its columns, and its bytes.

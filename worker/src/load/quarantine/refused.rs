@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use elt_shared::explained::Code;
+
 use crate::contract::cells::Cells;
 use crate::contract::{Layout, TypedBatch, Violation};
 use crate::load::dedupe::row_hash::RowHasher;
@@ -22,7 +24,7 @@ pub struct Refusal {
     /// Column of the layout; `None`: the reason is about several columns, or about the whole row.
     pub column: Option<usize>,
     /// Stable code, as [`Violation::code`].
-    pub code: &'static str,
+    pub code: Code,
     /// A sentence about the value or the row, without the column's name. It may show a value of the row.
     pub reason: String,
     /// The same sentence without values, for logs.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use elt_shared::config::{OnBadRow, RejectLimit};
+use elt_shared::explained::{Code, Explained};
 
 use super::refused::MOST_REFUSED;
 use super::rejected_rows::{RejectReason, RejectedRows};
@@ -118,10 +119,10 @@ impl RejectHandler {
 fn without_value(column: Option<&Column>, violation: &Violation) -> String {
     let rule = match (&violation.rule, column, violation.code) {
         (Some(rule), ..) => rule.clone(),
-        (None, Some(column), "wrong_type") => {
+        (None, Some(column), Code::WrongType) => {
             format!("is not a valid {}", column.through.as_ref().unwrap_or(column.typing()).sql_type)
         }
-        (None, _, "null_not_allowed" | "null_key") => "is missing".into(),
+        (None, _, Code::NullNotAllowed | Code::NullKey) => "is missing".into(),
         (None, _, code) => format!("breaks the rule {code}"),
     };
     match column {
@@ -131,25 +132,25 @@ fn without_value(column: Option<&Column>, violation: &Violation) -> String {
 }
 
 fn too_many_refused(first: &str) -> PipelineError {
-    PipelineError::Target {
-        code: "too_many_refused",
+    PipelineError::Target(Explained {
+        code: Code::TooManyRefused,
         message: format!("the table refuses {MOST_REFUSED} rows or more; the first is {first}"),
         next_step: "Correct the source, or change the table's column or constraint so that it takes such rows.".into(),
-    }
+    })
 }
 
 fn bad_row(message: &str) -> PipelineError {
-    PipelineError::Contract {
-        code: "bad_row",
+    PipelineError::Contract(Explained {
+        code: Code::BadRow,
         message: message.to_owned(),
         next_step: "Correct the row, or write `on_bad_row: quarantine` to load the others.".into(),
-    }
+    })
 }
 
 fn too_many(message: String) -> PipelineError {
-    PipelineError::Contract {
-        code: "too_many_rejected",
+    PipelineError::Contract(Explained {
+        code: Code::TooManyRejected,
         message,
         next_step: "Correct the source or the schema, or raise `max_rejected`.".into(),
-    }
+    })
 }

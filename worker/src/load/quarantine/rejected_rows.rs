@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
+use elt_shared::explained::Code;
 use elt_shared::target::TableRef;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -33,7 +34,7 @@ pub struct RejectReason<'a> {
     /// The column that the reason is about. `None`: it is about the whole row.
     pub column: Option<&'a str>,
     /// Stable code of the reason.
-    pub code: &'a str,
+    pub code: Code,
     /// A sentence, which may quote the value.
     pub reason: &'a str,
 }
@@ -111,7 +112,7 @@ impl RejectedRows {
             Some(column) => copy::bytes(column.as_bytes(), out),
             None => copy::null(out),
         }
-        copy::bytes(why.code.as_bytes(), out);
+        copy::bytes(why.code.as_str().as_bytes(), out);
         copy::bytes(shown(why.reason.as_bytes()).as_bytes(), out);
         copy::bytes(text.as_bytes(), out);
         if text.as_bytes() == raw {

@@ -1,6 +1,7 @@
 //! The relations that elt loads into. Others are refused before any source is read, with a next step that names a
 //! relation to load into or a statement to execute.
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{Existing, TableKind, TableRef, quote_ident};
 use sqlx::{FromRow, PgConnection};
 
@@ -122,8 +123,8 @@ fn hidden_rows(table: &TableRef, owned: bool, login: &str) -> PipelineError {
     } else {
         String::new()
     };
-    PipelineError::Target {
-        code: "target_row_security",
+    PipelineError::Target(Explained {
+        code: Code::TargetRowSecurity,
         message: format!(
             "could not load into {table}: row level security applies to the login and can hide or refuse rows, so that \
              rows would be loaded twice or left behind"
@@ -133,7 +134,7 @@ fn hidden_rows(table: &TableRef, owned: bool, login: &str) -> PipelineError {
              (true){or_not_forced}; or alter role {login} bypassrls",
             quote_ident("elt loads")
         ),
-    }
+    })
 }
 
 /// `$1`: the table. Row level security hides nothing from a login for which one permissive policy passes all rows of

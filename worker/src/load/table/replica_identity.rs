@@ -1,5 +1,6 @@
 //! The replica identity of a published table: without one PostgreSQL refuses every update and deletion (55000).
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
@@ -60,13 +61,13 @@ fn refused(table: &TableRef, part: &Unidentified, statement: &str) -> PipelineEr
         let why = if part.owned { "its owner chose `replica identity nothing`" } else { "the login does not own it" };
         (why, format!("Ask its owner to execute: {statement}"))
     };
-    PipelineError::Target {
-        code: "target_replica_identity",
+    PipelineError::Target(Explained {
+        code: Code::TargetReplicaIdentity,
         message: format!(
             "rows of {table} cannot be updated or deleted: it is published and has no replica identity ({why})"
         ),
         next_step,
-    }
+    })
 }
 
 /// `$1` schema, `$2` table. The table and what is below it: partitions and child tables. A publication may name the

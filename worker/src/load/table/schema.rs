@@ -1,6 +1,7 @@
 //! The schema of the target table. The first load creates it when it is missing and the config allows it.
 
 use elt_shared::config::TargetConfig;
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::PgConnection;
 
@@ -21,13 +22,13 @@ pub async fn missing(connection: &mut PgConnection, table: &TableRef, target: &T
     match (there, target.create_schema) {
         (true, _) => Ok(None),
         (false, true) => Ok(Some(statement)),
-        (false, false) => Err(PipelineError::Target {
-            code: "target_no_schema",
+        (false, false) => Err(PipelineError::Target(Explained {
+            code: Code::TargetNoSchema,
             message: format!("the target has no schema {}, which {table} would be in", quote_ident(&table.schema)),
             next_step: format!(
                 "Correct `table` under `target:` (a table whose name has a dot is written in double quotes), run \
                  `{statement}`, or write `create_schema: true` under `target:`."
             ),
-        }),
+        })),
     }
 }

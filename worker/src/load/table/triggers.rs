@@ -1,5 +1,6 @@
 //! The triggers of a table. They may move, delete or keep rows that a run writes, and must not see elt's own updates.
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::TableRef;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
@@ -22,13 +23,13 @@ pub async fn refuse_moved_rows(tx: &mut PgConnection, table: &TableRef, run: Uui
     if there.unsigned_abs() == written {
         return Ok(());
     }
-    Err(PipelineError::Target {
-        code: "target_trigger",
+    Err(PipelineError::Target(Explained {
+        code: Code::TargetTrigger,
         message: format!(
             "{table} has {there} of the {written} rows this run wrote: a trigger of the table deletes, moves or adds rows"
         ),
         next_step: "Change the trigger, or load into a table of its own.".into(),
-    }
+    })
     .into())
 }
 

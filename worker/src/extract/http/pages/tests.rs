@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use elt_shared::explained::Explained;
+
 use super::*;
 use crate::error::PipelineError;
 
@@ -188,7 +190,7 @@ fn a_last_page_may_link_to_itself() {
 #[test]
 fn the_next_step_fits_the_pagination() {
     let next_step = |error: HttpError| match error.into() {
-        PipelineError::Extract { next_step, .. } => next_step,
+        PipelineError::Extract(Explained { next_step, .. }) => next_step,
         other => panic!("{other:?}"),
     };
     let pagination = numbered("p", 9);

@@ -1,5 +1,7 @@
 //! Every error code PostgreSQL defines is explained.
 
+use elt_shared::explained::Code;
+use elt_shared::explained::catalog::Retried;
 use elt_shared::target::TableRef;
 
 use super::{About, explain};
@@ -33,7 +35,7 @@ fn every_error_code_has_a_sentence_and_a_next_step() {
     let about = About { table: &table, constraint: Some("orders_pkey"), column: Some("price") };
     for sqlstate in CODES.split_whitespace() {
         let explained = explain(sqlstate, about);
-        assert!(explained.code.starts_with("target_"), "{sqlstate}: {}", explained.code);
+        assert!(explained.code.as_str().starts_with("target_"), "{sqlstate}: {}", explained.code);
         assert!(explained.what.len() > 20 && !explained.what.ends_with('.'), "{sqlstate}: {}", explained.what);
         assert!(explained.next_step.len() > 20, "{sqlstate}: {}", explained.next_step);
     }
@@ -45,10 +47,10 @@ fn only_codes_of_no_known_class_are_unexplained() {
     let table = table();
     let about = About { table: &table, constraint: None, column: None };
     let unexplained: Vec<_> =
-        CODES.split_whitespace().filter(|sqlstate| explain(sqlstate, about).code == "target_error").collect();
+        CODES.split_whitespace().filter(|sqlstate| explain(sqlstate, about).code == Code::TargetError).collect();
     // These come from SQL/PSM, locators and cursors, which a load never uses.
     assert_eq!(unexplained, ["03000", "0F000", "0F001", "0L000", "0LP01", "27000", "55P02", "55P04", "57000"]);
-    assert_eq!(explain("ZZ999", about).code, "target_error");
+    assert_eq!(explain("ZZ999", about).code, Code::TargetError);
 }
 
 #[test]
@@ -63,11 +65,28 @@ fn what_waiting_can_mend_is_tried_again_and_nothing_else() {
 }
 
 #[test]
+fn the_catalog_of_codes_says_what_is_tried_again() {
+    let table = table();
+    let about = About { table: &table, constraint: None, column: None };
+    for sqlstate in CODES.split_whitespace() {
+        let code = explain(sqlstate, about).code;
+        match code.entry().retried {
+            Retried::Yes => assert!(is_transient(sqlstate), "{sqlstate} {code}"),
+            Retried::No => assert!(!is_transient(sqlstate), "{sqlstate} {code}"),
+            Retried::Sometimes => {}
+        }
+    }
+}
+
+#[test]
 fn a_constraint_of_the_table_is_named() {
     let table = table();
     let about = About { table: &table, constraint: Some("orders_pkey"), column: None };
     let explained = explain("23505", about);
-    assert_eq!(explained.code, "target_unique");
+    assert_eq!(explained.code, Code::TargetUnique);
     assert!(explained.what.contains("constraint orders_pkey"), "{}", explained.what);
-    assert_eq!(explain("23514", About { constraint: Some("_elt_loads_balance"), ..about }).code, "receipt_unbalanced");
+    assert_eq!(
+        explain("23514", About { constraint: Some("_elt_loads_balance"), ..about }).code,
+        Code::ReceiptUnbalanced
+    );
 }
