@@ -3,7 +3,6 @@
 use elt_shared::runs::lifecycle;
 use elt_shared::runs::report::RunReport;
 use elt_shared::store::runs;
-use elt_worker::pipeline;
 use elt_worker::run_context::RunContext;
 use serde_json::{Value, json};
 use uuid::Uuid;
