@@ -1,7 +1,6 @@
 //! Workers take runs from the queue and execute them: extract, validate, load.
 //!
 //! # Layout
-//! - [`settings`]: flags and environment of a worker
 //! Each room uses only rooms that are above it in this list; a test checks that.
 //! - [`settings`], [`error`], `humanize`, `thread`: flags and environment, errors, wording of quantities, a thread of its own
 //! - [`roots`]: the folders that configs may read from and write to
