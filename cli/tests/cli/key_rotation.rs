@@ -195,6 +195,12 @@ async fn a_rotation_that_was_killed_goes_on_and_leaves_out_what_does_not_open() 
     }
     drop(rotation);
     tx.rollback().await.expect("rolled back");
+    // The server notices a moment later that the process is gone.
+    let held = "select count(*) from pg_locks where locktype = 'advisory'";
+    while sqlx::query_scalar::<_, i64>(held).fetch_one(db).await.expect("counted") > 0 {
+        assert!(Instant::now() < deadline, "the killed process still has its turn");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     let sealed = sealed_with(db, OTHER).await;
     assert!(sealed > 0 && sealed < i64::from(VERSIONS), "{sealed}");
     let noted: i64 =
