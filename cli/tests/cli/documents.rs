@@ -131,7 +131,7 @@ fn every_command_in_the_security_model_exists() {
 #[test]
 fn the_commands_that_exchange_the_secret_key_exist() {
     let text = read("README.md");
-    let commands = text.split(|c: char| matches!(c, '`' | '\n' | '#')).filter(|text| text.starts_with("elt keys "));
+    let commands = text.split(['`', '\n', '#']).filter(|text| text.starts_with("elt keys "));
     let mut seen = BTreeSet::new();
     for command in commands {
         let words: Vec<&str> = command.split_whitespace().skip(1).collect();
