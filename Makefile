@@ -31,7 +31,7 @@ lint: ## formatting, clippy, rustdoc, dependencies, shell scripts, example confi
 supply: ## advisories, licences and sources of all dependencies
 	@scripts/supply.sh
 
-schemathesis: ## thousands of odd requests to a fresh `elt up`, 20 minutes each as admin, analyst and nobody
+schemathesis: ## thousands of odd requests to a fresh `elt up`, for 20 minutes, as admin, analyst, API token and nobody at once
 	@scripts/schemathesis.sh
 
 coverage: ## line coverage of the Rust tests, imported for the dashboard

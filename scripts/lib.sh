@@ -10,7 +10,7 @@ export NG_CLI_ANALYTICS=false
 # rust-toolchain.toml names the compiler of the checks. A machine without it builds with the compiler it has, because
 # rustup would otherwise download that one. setup.sh refuses a compiler that is too old.
 pinned=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
-if [ -z "${RUSTUP_TOOLCHAIN:-}" ] && command -v rustup >/dev/null && ! rustup toolchain list | grep -q "^$pinned"; then
+if [ -z "${RUSTUP_TOOLCHAIN:-}" ] && command -v rustup >/dev/null && [[ $(rustup toolchain list) != *"$pinned-"* ]]; then
     RUSTUP_TOOLCHAIN=$(rustup default | cut -d' ' -f1)
     export RUSTUP_TOOLCHAIN
 fi

@@ -17,7 +17,11 @@ check() {
     fi
 }
 
-rustdoc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items; }
+# Layouts at the heads of modules link to private items, and the pages have them.
+rustdoc() {
+    RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
+        cargo doc --quiet --workspace --no-deps --document-private-items
+}
 
 # The tests of `tests/it` check licences, sources, banned crates and advisories on every machine; cargo-deny checks more.
 dependencies() {

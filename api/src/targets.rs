@@ -21,12 +21,12 @@ use uuid::Uuid;
 use crate::AppState;
 use crate::auth::Caller;
 use crate::error::{Error, Result};
-use crate::places::{Full, Place};
+use crate::keyed_limit::{Full, KeyPermit};
 use crate::target_failures::FAILURES_PER_MINUTE;
 
 /// Longest time for a page, also with a server that never answers. The server itself ends its queries before.
 const LONGEST_PAGE: Duration = Duration::from_secs(50);
-/// `Retry-After` of a request that found no place, in seconds.
+/// `Retry-After` of a request that came when all permits were taken, in seconds.
 const PLACE_RETRY: u64 = 5;
 
 /// What a text names as its target. For an admin, `${env:NAME}` stands for what the settings allow; for an analyst, or an
@@ -52,12 +52,12 @@ pub async fn target_of(
     Ok(document.target(&SecretReferences { variables, secrets: &secrets })?.value)
 }
 
-/// A connection to a target that keeps its place among the open ones until it is closed.
+/// A connection to a target that counts as open until it is closed.
 pub struct OpenTarget {
     /// The table its config names.
     pub table: TableRef,
     connection: PgConnection,
-    place: Place<Uuid>,
+    permit: KeyPermit<Uuid>,
 }
 
 impl OpenTarget {
@@ -66,11 +66,11 @@ impl OpenTarget {
     /// # Errors
     /// As [`read_page`].
     pub async fn page(self, table: TableRef, query: PageQuery) -> Result<Page, TargetError> {
-        let Self { mut connection, place, .. } = self;
-        // The server goes on with a query whose client is gone. The task goes on as well, so that the place is taken for
+        let Self { mut connection, permit, .. } = self;
+        // The server goes on with a query whose client is gone. The task goes on as well, so that the permit is taken for
         // as long as the server works.
         let reading = tokio::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             let read = timeout(LONGEST_PAGE, read_page(&mut connection, &table, &query)).await;
             read.unwrap_or_else(|_| Err(failed(io::ErrorKind::TimedOut.into())))
         });
@@ -87,7 +87,7 @@ impl OpenTarget {
         query: &PageQuery,
         export: Export,
     ) -> Result<impl Stream<Item = Result<Bytes, TargetError>> + use<>, TargetError> {
-        export_csv(self.connection, self.place, table, query, export).await
+        export_csv(self.connection, self.permit, table, query, export).await
     }
 }
 
@@ -101,20 +101,20 @@ fn failed(error: io::Error) -> TargetError {
 /// When the caller has too many connections open or failed too often, when the target cannot be reached or refuses the
 /// login, and when the table is one of our own.
 pub async fn open(state: &AppState, caller: &Caller, target: &TargetConfig) -> Result<OpenTarget> {
-    let place = state.target_connections.take(caller.user.id).map_err(no_place)?;
+    let permit = state.target_connections.take(caller.user.id).map_err(no_permit)?;
     if let Some(retry_after) = state.target_failures.must_wait(caller.user.id) {
         return Err(failed_too_often(retry_after));
     }
     let network = state.settings.network_of(caller.has(Scope::Admin));
     let (default, wanted, evenly) = (state.settings.target_url.clone(), target.clone(), !caller.has(Scope::Admin));
     let (failures, user) = (state.target_failures.clone(), caller.user.id);
-    // The task goes on when the client hangs up, so that a failure counts and the place is taken until it is known.
+    // The task goes on when the client hangs up, so that a failure counts and the permit is taken until it is known.
     let opening = tokio::spawn(async move {
         let opened = connect(&wanted, default.as_ref(), &network, evenly).await;
         if opened.as_ref().is_err_and(is_about_the_server) {
             failures.note(user);
         }
-        opened.map(|(connection, table)| OpenTarget { table, connection, place })
+        opened.map(|(connection, table)| OpenTarget { table, connection, permit })
     });
     let opened = opening.await.unwrap_or_else(|error| Err(failed(io::Error::other(error))));
     opened.map_err(|error| tell(error, caller))
@@ -135,7 +135,7 @@ async fn connect(
     Ok((connection, table))
 }
 
-fn no_place(full: Full) -> Error {
+fn no_permit(full: Full) -> Error {
     let (status, code, detail) = match full {
         Full::One => (
             StatusCode::TOO_MANY_REQUESTS,

@@ -10,7 +10,7 @@
 //! - `keys`: the installation's keys, and `elt keys`
 //! - `secret_settings`: secrets that settings take from files
 //! - `config_file`: a config named on the command line
-//! - `here`: a run in this process, for `run` and `plan`
+//! - `in_process`: a run in this process, for `run` and `plan`
 //! - a file for each command
 
 mod account;
@@ -22,7 +22,7 @@ mod coverage;
 mod databases;
 mod exit;
 mod first_users;
-mod here;
+mod in_process;
 mod init;
 mod keys;
 mod migrate;

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::config::{CatchUp, Overlap, PipelineConfig, ScheduleConfig};
+use crate::config::{PipelineConfig, ScheduleConfig};
 use crate::cron::Cron;
 use crate::job::ExecuteRun;
 use crate::runs::{self, RunKind, lifecycle};
@@ -188,15 +188,8 @@ impl<'a> Plan<'a> {
             end_at: self.end,
             timezone: zone.name(),
             cron: self.cron.map(|cron| cron.cron.as_str()),
-            overlap: match self.cron.map(|cron| cron.overlap).unwrap_or_default() {
-                Overlap::Skip => "skip",
-                Overlap::Queue => "queue",
-            },
-            catch_up: match self.cron.map(|cron| cron.catch_up).unwrap_or_default() {
-                CatchUp::Latest => "latest",
-                CatchUp::All => "all",
-                CatchUp::None => "none",
-            },
+            overlap: self.cron.map(|cron| cron.overlap).unwrap_or_default(),
+            catch_up: self.cron.map(|cron| cron.catch_up).unwrap_or_default(),
             monitor: self.monitor,
             interval_seconds: interval.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX)),
             next_run_at: fires.and_then(|cron| cron.next(first.unwrap_or(now), zone)),

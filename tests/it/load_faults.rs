@@ -3,6 +3,7 @@
 use elt_shared::runs::lifecycle;
 use elt_worker::error::PipelineError;
 use elt_worker::pipeline;
+use elt_worker::run_context::RunContext;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -186,7 +187,7 @@ async fn a_plan_says_what_a_run_would_do_and_leaves_nothing() {
     assert_eq!(json!(plan.columns), json!(run.columns));
 }
 
-async fn expire(loader: &Loader, context: &pipeline::RunContext) {
+async fn expire(loader: &Loader, context: &RunContext) {
     sqlx::query("update runs set lease_expires_at = now() - interval '1 second' where id = $1")
         .bind(context.run.id)
         .execute(&loader.control)

@@ -3,7 +3,7 @@
 use elt_shared::runs::lifecycle;
 use elt_shared::runs::report::RunReport;
 use elt_shared::store::runs;
-use elt_worker::pipeline;
+use elt_worker::run_context::RunContext;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -111,7 +111,7 @@ async fn follow(loader: &Loader, kind: &str, yaml: &str, parent: Uuid, options: 
     let parent = runs::find(&loader.control, parent).await.expect("looked").map(|run| run.id);
     let run = loader.create(kind, yaml, options, parent).await;
     let begun = lifecycle::begin(&loader.control, run.id, "tests").await.expect("asked").expect("there to begin");
-    let context: pipeline::RunContext = loader.context(begun, yaml);
+    let context: RunContext = loader.context(begun, yaml);
     let ended: Result<RunReport, _> = loader.execute(&context).await;
     ended
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use elt_shared::job::ExecuteRun;
-use elt_shared::queue::pulse::Pulse;
-use elt_shared::queue::shape::{QueueWorkers, Undelivered};
-use elt_shared::queue::wakes::Wakes;
+use elt_shared::queue::heartbeat::Heartbeat;
+use elt_shared::queue::listener::Listener;
+use elt_shared::queue::workers::{QueueWorkers, Undelivered};
 use elt_shared::queue::{self, retention, sweeper};
 use elt_shared::runs::lifecycle::{self, EndedBy};
 use elt_shared::runs::{End, Outcome, RunState};
@@ -29,25 +29,25 @@ type Handed = Arc<Mutex<HashMap<Uuid, usize>>>;
 
 /// Starts a queue worker whose runs take `work` each and then succeed.
 fn start_worker(control: &Control, name: &str, work: Duration, handed: &Handed, stop: &CancellationToken) {
-    let (pulse, wakes) = (Pulse::default(), Wakes::default());
+    let (heartbeat, listener) = (Heartbeat::default(), Listener::default());
     let options = control.db.connect_options().as_ref().clone();
-    tokio::spawn(pulse.clone().beat(options.clone(), name.to_owned(), wakes.clone(), stop.clone()));
-    tokio::spawn(wakes.clone().listen(options, job::QUEUE.to_owned(), stop.clone()));
+    tokio::spawn(heartbeat.clone().beat(options.clone(), name.to_owned(), listener.clone(), stop.clone()));
+    tokio::spawn(listener.clone().listen(options, job::QUEUE.to_owned(), stop.clone()));
     let queue_workers = QueueWorkers {
         db: control.db.clone(),
         queue: job::QUEUE.into(),
         worker_id: name.into(),
         concurrency: 2,
-        pulse: pulse.clone(),
-        wakes,
+        heartbeat: heartbeat.clone(),
+        listener,
     };
     let (db, name, handed) = (control.db.clone(), name.to_owned(), Arc::clone(handed));
     let handle = move |ticket: ExecuteRun| {
-        let (db, name, handed, pulse) = (db.clone(), name.clone(), Arc::clone(&handed), pulse.clone());
+        let (db, name, handed, heartbeat) = (db.clone(), name.clone(), Arc::clone(&handed), heartbeat.clone());
         async move {
             let began = Instant::now();
             let Some(run) = lifecycle::begin(&db, ticket.run_id, &name).await? else { return Ok(()) };
-            let _held = pulse.hold(run.id, run.epoch, began);
+            let _held = heartbeat.hold(run.id, run.epoch, began);
             *handed.lock().expect("not poisoned").entry(run.id).or_default() += 1;
             sleep(work).await;
             let mut db = db.acquire().await?;
@@ -83,12 +83,12 @@ async fn a_ticket_wakes_an_idle_worker_at_once() {
     let (handed, stop) = (Handed::default(), CancellationToken::new());
     start_worker(&control, "w", Duration::ZERO, &handed, &stop);
     // What wakes the worker, without the clock by which it looks as well.
-    let wakes = Wakes::default();
-    let mut tickets = wakes.tickets();
+    let listener = Listener::default();
+    let mut tickets = listener.tickets();
     let options = control.db.connect_options().as_ref().clone();
-    tokio::spawn(wakes.clone().listen(options, job::QUEUE.to_owned(), stop.clone()));
+    tokio::spawn(listener.clone().listen(options, job::QUEUE.to_owned(), stop.clone()));
     let mut woken = async || tokio::time::timeout(PATIENCE, tickets.next()).await.expect("woken").expect("listening");
-    // The listener wakes everybody once when it begins to listen.
+    // The listener wakes every task once when it begins to listen.
     woken().await;
     for n in 1..=5 {
         control.run("people").await;
@@ -157,14 +157,14 @@ async fn a_ticket_nobody_understands_is_put_away() {
 #[tokio::test]
 async fn a_heartbeat_tells_runs_to_stop_and_that_they_are_lost() {
     let control = Control::start().await;
-    let (pulse, wakes, stop) = (Pulse::default(), Wakes::default(), CancellationToken::new());
+    let (heartbeat, listener, stop) = (Heartbeat::default(), Listener::default(), CancellationToken::new());
     let options = control.db.connect_options().as_ref().clone();
-    tokio::spawn(pulse.clone().beat(options.clone(), "w".into(), wakes.clone(), stop.clone()));
-    tokio::spawn(wakes.listen(options, job::QUEUE.into(), stop.clone()));
+    tokio::spawn(heartbeat.clone().beat(options.clone(), "w".into(), listener.clone(), stop.clone()));
+    tokio::spawn(listener.listen(options, job::QUEUE.into(), stop.clone()));
     let asked = control.begin(&control.run("a").await, "w").await;
     let taken = control.begin(&control.run("b").await, "w").await;
     let calm = control.begin(&control.run("c").await, "w").await;
-    let held = [&asked, &taken, &calm].map(|run| pulse.hold(run.id, run.epoch, Instant::now()));
+    let held = [&asked, &taken, &calm].map(|run| heartbeat.hold(run.id, run.epoch, Instant::now()));
 
     control.expire(taken.id).await;
     control.begin(&taken, "thief").await;

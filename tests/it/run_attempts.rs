@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use elt_shared::runs::lifecycle::{self, Claim, EndedBy, RetryAnswer, StopAnswer};
-use elt_shared::runs::{End, Failure, Outcome, RunState};
+use elt_shared::runs::{AttemptEnd, End, Failure, Outcome, RunState};
 use elt_shared::store::runs;
+use elt_shared::store::schedules::{self, ScheduleState};
 
 use crate::support::control::Control;
 
@@ -219,6 +220,48 @@ async fn a_run_that_was_asked_to_stop_is_not_tried_again() {
             .expect("asked")
     );
     assert_eq!(control.look(run.id).await.state, RunState::Stopped);
+}
+
+#[tokio::test]
+async fn every_end_of_a_run_reaches_its_schedule_also_that_of_a_run_that_never_started() {
+    let control = Control::start().await;
+    let mut db = control.db.acquire().await.expect("a connection");
+    for (name, starts) in [("never_started", false), ("started", true)] {
+        let yaml = format!("name: {name}\nsources: [{{type: local, path: /data}}]\ntarget: {{table: {name}}}\n");
+        let triggered = control.trigger(&yaml, |_| ()).await;
+        let (run, schedule) = (triggered.run, triggered.schedule.expect("it monitors").id);
+        schedules::end(&mut db, schedule, ScheduleState::Stopping, "for the test").await.expect("stopping");
+        if starts {
+            let begun = control.begin(&run, "w").await;
+            let by = EndedBy::Attempt(begun.epoch);
+            assert!(lifecycle::finish(&mut db, run.id, by, &End::Stopped, None).await.expect("finished"));
+        } else {
+            lifecycle::request_stop(&mut db, run.id).await.expect("asked");
+        }
+        assert_eq!(control.look(run.id).await.state, RunState::Stopped, "{name}");
+        assert_eq!(
+            control.tickets(run.id).await,
+            i64::from(starts),
+            "{name}: the ticket of a run that never started is withdrawn"
+        );
+        let ended = schedules::find(&control.db, schedule).await.expect("asked").expect("a schedule");
+        assert_eq!(ended.state, ScheduleState::Stopped, "{name}: its last run has ended");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_a_worker_has_taken_cannot_be_ended_as_one_that_never_started() {
+    let control = Control::start().await;
+    let mut db = control.db.acquire().await.expect("a connection");
+    let running = control.begin(&control.run("running").await, "w").await;
+    let unknown = control.begin(&control.run("unknown").await, "w").await;
+    let left = AttemptEnd::Unknown;
+    assert!(lifecycle::leave_unknown(&mut db, unknown.id, unknown.epoch, None, left).await.expect("asked"));
+    for (run, state) in [(running, RunState::Running), (unknown, RunState::Queued)] {
+        let ended = lifecycle::finish(&mut db, run.id, EndedBy::StopBeforeStart, &End::Stopped, None).await;
+        assert!(!ended.expect("asked"), "{state}");
+        assert_eq!(control.look(run.id).await.state, state);
+    }
 }
 
 #[tokio::test]

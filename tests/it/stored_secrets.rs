@@ -7,10 +7,10 @@ use elt_shared::store::{sealing, secrets};
 use elt_shared::stored_secret::{Asker, SecretReferences};
 use futures::StreamExt;
 use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 
 use crate::support::TestApp;
 use crate::support::app::{Login, PATIENCE};
-use crate::support::database::TARGET_ROLE;
 use crate::support::http_source::HttpSource;
 
 /// Stands for the value of a secret: found anywhere but in a request that uses it, it is a leak.
@@ -150,16 +150,16 @@ async fn a_run_uses_the_secrets_granted_to_its_pipeline_as_they_are_then() {
     let (app, source) =
         (TestApp::start_with(|options| options.separate_logins = true).await, HttpSource::start().await);
     put(&app, "token", json!({ "value": "first-token-value", "pipelines": ["people"] })).await;
-    put(&app, "scheme", json!({ "value": "Basic", "pipelines": ["*"] })).await;
+    put(&app, "scheme", json!({ "value": "Scheme-7", "pipelines": ["*"] })).await;
     let yaml = reading(&source, "people", "\"${secret:scheme} ${secret:token}!\"");
     let run = ended(&app, &yaml).await;
     assert_eq!((&run["state"], &run["rows_inserted"]), (&json!("succeeded"), &json!(2)), "{run:#}");
-    assert_eq!(authorization(&source), "Basic first-token-value!");
+    assert_eq!(authorization(&source), "Scheme-7 first-token-value!");
 
     put(&app, "token", json!({ "value": "second-token-value" })).await;
     let run = again(&app, &run["config_id"]).await;
     assert_eq!(run["state"], "succeeded", "{run:#}");
-    assert_eq!(authorization(&source), "Basic second-token-value!");
+    assert_eq!(authorization(&source), "Scheme-7 second-token-value!");
 
     put(&app, "token", json!({ "pipelines": ["others"] })).await;
     let (before, run) = (source.hits().len(), again(&app, &run["config_id"]).await);
@@ -210,14 +210,31 @@ async fn a_config_of_a_user_gets_only_what_users_may_use_until_an_admin_uploads_
     assert_eq!(again(&app, &uploaded["id"]).await["state"], "succeeded", "an admin's word stays");
 }
 
-/// A config whose target is the default target's database, reached with a password.
+/// An account that may read the target. A name and a password of its own, because what a secret holds is hidden in the
+/// messages of this whole process.
+const VIEWER: (&str, &str) = ("elt_it_secret_viewer", "v13wers-p4ssword");
+
+/// Makes [`VIEWER`] and a table that it may read.
+async fn make_viewer(app: &TestApp) {
+    let (name, password) = VIEWER;
+    app.execute(&format!(
+        "do $$ begin create role {name} login password '{password}';
+         exception when duplicate_object or unique_violation then null; end $$"
+    ))
+    .await;
+    let table = format!("create table people as select 1 as id; grant select on people to {name}");
+    sqlx::raw_sql(AssertSqlSafe(table)).execute(&app.target).await.expect("a table");
+}
+
+/// A config whose target is in the default target's database, reached as [`VIEWER`] with this password.
 fn viewing(app: &TestApp, name: &str, password: &str) -> String {
     let url = app.target_url();
     let (host, database) = url.split_once('@').and_then(|(_, place)| place.split_once('/')).expect("a URL");
     let (host, port) = host.split_once(':').expect("a port");
     format!(
         "name: {name}\nsources: [{{type: local, path: x}}]\ntarget: {{host: {host}, port: {port}, database: {database}, \
-         user: {TARGET_ROLE}, password: '{password}', table: people}}\n"
+         user: {}, password: '{password}', table: people}}\n",
+        VIEWER.0
     )
 }
 
@@ -228,11 +245,11 @@ async fn a_data_view_gets_what_its_sender_may_use() {
         options.api.user_network.net_allow_user = vec!["127.0.0.1".parse().expect("a rule")];
     })
     .await;
-    sqlx::raw_sql("create table people as select 1 as id").execute(&app.target).await.expect("a table");
+    make_viewer(&app).await;
     let view = async |login, name: &str, password: &str| {
         app.post("/data-view").by(Some(login)).yaml(&viewing(&app, name, password)).await
     };
-    put(&app, "pw", json!({ "value": TARGET_ROLE, "pipelines": ["people"] })).await;
+    put(&app, "pw", json!({ "value": VIEWER.1, "pipelines": ["people"] })).await;
     assert_eq!(view(Login::Admin, "people", "${secret:pw}").await.ok()["rows"], json!([{ "id": 1 }]));
     let other = view(Login::Admin, "others", "${secret:pw}").await.problem(400);
     assert_eq!(other["code"], "secret_not_granted");
@@ -253,7 +270,7 @@ async fn a_data_view_gets_what_its_sender_may_use() {
 #[tokio::test]
 async fn an_admin_who_looks_at_the_table_of_a_users_config_sends_it_no_secret() {
     let app = app().await;
-    put(&app, "pw", json!({ "value": TARGET_ROLE, "pipelines": ["people"] })).await;
+    put(&app, "pw", json!({ "value": VIEWER.1, "pipelines": ["people"] })).await;
     let uploaded = app.post("/upload-config").as_user().yaml(&viewing(&app, "people", "${secret:pw}")).await.ok();
     let stored = format!("/data-view?config_id={}", uploaded["id"]);
     assert_eq!(app.post(&stored).await.problem(400)["code"], "secret_not_granted");
@@ -298,7 +315,7 @@ async fn a_new_secret_key_seals_stored_secrets_again() {
     let new = "another secret key of the tests, as long";
     let (app, source) = (app().await, HttpSource::start().await);
     for name in ["one", "two"] {
-        put(&app, name, json!({ "value": format!("the value of {name}"), "pipelines": ["*"] })).await;
+        put(&app, name, json!({ "value": format!("v4lue-of-{name}"), "pipelines": ["*"] })).await;
     }
     let sealed = async || app.control("select name, sealed::text, key_id from elt.secrets order by name").await;
     let before = sealed().await;
@@ -314,7 +331,7 @@ async fn a_new_secret_key_seals_stored_secrets_again() {
     let references = SecretReferences { variables: None, secrets: &secrets };
     let pipeline = document.pipeline(&references).expect("runnable").value;
     let SourceConfig::Api(api) = &pipeline.sources[0] else { panic!("an API source") };
-    assert_eq!(api.auth_token.as_ref().map(Secret::expose), Some("the value of onethe value of two"));
+    assert_eq!(api.auth_token.as_ref().map(Secret::expose), Some("v4lue-of-onev4lue-of-two"));
     assert!(secrets::of_config(&app.db, &ring(old, &[]), &document, asker).await.is_err(), "the old key does not");
     // A value that was moved to another name does not open.
     app.execute(
@@ -360,7 +377,7 @@ async fn the_value_of_a_secret_appears_nowhere() {
         to("{host: '${secret:host}', database: d, user: u, password: '${secret:pw}', table: t}")
             .replace("target:\n  ", "target: "),
         viewing(&app, "people", "${secret:pw}").replace("path: x", &format!("path: {}", app.folder().path().display())),
-        viewing(&app, "people", "${secret:pw}").replace(TARGET_ROLE, "'${secret:user}'"),
+        viewing(&app, "people", "${secret:pw}").replace(VIEWER.0, "'${secret:user}'"),
         reading(&source, "people", "${secret:pw}").replace("/ok", "/${secret:pw}/missing"),
     ];
     let mut said = String::new();

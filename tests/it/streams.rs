@@ -225,3 +225,31 @@ async fn a_stream_may_begin_after_any_number() {
         }
     }
 }
+
+#[tokio::test]
+async fn one_user_may_open_only_so_many_streams_and_others_keep_theirs() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    ann(&app).await;
+    let ann = app.login("ann", "correct horse").await;
+    let mut open = Vec::new();
+    let refused = loop {
+        let response = app.get("/logs/follow").bearer(&ann).open().await;
+        match response.status().as_u16() {
+            200 => open.push(response),
+            _ => break response,
+        }
+        assert!(open.len() < 1_000, "there is no limit");
+    };
+    assert_eq!(open.len(), 64);
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"5".parse().expect("a header")));
+    let problem: Value = refused.json().await.expect("a problem document");
+    assert_eq!(problem["code"], "too_many_streams");
+    assert_eq!(app.get("/logs/follow").open().await.status(), 200, "another user has places of their own");
+
+    drop(open.pop());
+    let again = app.eventually(async || {
+        let response = app.get("/logs/follow").bearer(&ann).open().await;
+        response.status().is_success().then_some(response)
+    });
+    assert!(again.await.is_some(), "the place of a stream that ended is free again");
+}

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use elt_shared::target::TableRef;
-use elt_worker::load::HashMemory;
-use elt_worker::load::replayed::{self, Wanted};
+use elt_worker::load::quarantine::replay::{self, ReplayRequest};
+use elt_worker::run_context::HashMemory;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
@@ -255,10 +255,10 @@ async fn a_folder_of_the_worker_that_cannot_be_written_to_is_not_a_lost_target()
         )
         .await;
     let table = TableRef { schema: "public".into(), table: "t".into() };
-    let wanted = Wanted { run_id: Uuid::from_u128(1), ids: None, edits: BTreeMap::new() };
+    let request = ReplayRequest { run_id: Uuid::from_u128(1), ids: None, edits: BTreeMap::new() };
     let mut connection = loader.target.acquire().await.expect("connected");
     let error =
-        replayed::write(&mut connection, &table, &wanted, Path::new("/nowhere/at/all")).await.expect_err("no folder");
+        replay::write(&mut connection, &table, &request, Path::new("/nowhere/at/all")).await.expect_err("no folder");
     assert_eq!((error.code(), error.is_retryable()), ("io", false), "{}", told(&error));
     assert!(error.next_step().contains("free space on the worker"), "{}", told(&error));
 }

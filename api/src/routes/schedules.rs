@@ -60,10 +60,10 @@ pub struct ScheduleView {
     pub timezone: String,
     /// Five fields.
     pub cron: Option<String>,
-    /// `skip` or `queue`.
-    pub overlap: String,
-    /// `latest`, `all` or `none`.
-    pub catch_up: String,
+    /// What happens when a fixed time comes while a run of it is unfinished.
+    pub overlap: Overlap,
+    /// Which fixed times are caught up after a time without a worker.
+    pub catch_up: CatchUp,
     /// Whether it compares the sources' fingerprints.
     pub monitor: bool,
     /// How often; absent: as the workers are set up.
@@ -200,9 +200,9 @@ struct CreateSchedule {
     /// IANA name of the zone the cron expression is read in.
     timezone: Option<String>,
     /// When a run of it is still going: `skip` or `queue`.
-    overlap: Option<OverlapChoice>,
+    overlap: Option<Overlap>,
     /// After a time without a worker: `latest`, `all` or `none`.
-    catch_up: Option<CatchUpChoice>,
+    catch_up: Option<CatchUp>,
     /// Whether to run when the sources change.
     monitor: Option<bool>,
     /// Parts of the config that this schedule leaves out.
@@ -220,21 +220,6 @@ enum Unwanted {
     StartAt,
     /// Its `end_time`: the schedule has no end.
     EndAt,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum OverlapChoice {
-    Skip,
-    Queue,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum CatchUpChoice {
-    Latest,
-    All,
-    None,
 }
 
 /// Schedules a config version, in place of its pipeline's live schedule.
@@ -297,20 +282,11 @@ fn cron(request: &CreateSchedule, pipeline: &PipelineConfig) -> Result<Option<Sc
         })?,
         None => own.map_or(pipeline.window.timezone, |own| own.timezone),
     };
-    let overlap = request.overlap.map(|overlap| match overlap {
-        OverlapChoice::Skip => Overlap::Skip,
-        OverlapChoice::Queue => Overlap::Queue,
-    });
-    let catch_up = request.catch_up.map(|catch_up| match catch_up {
-        CatchUpChoice::Latest => CatchUp::Latest,
-        CatchUpChoice::All => CatchUp::All,
-        CatchUpChoice::None => CatchUp::None,
-    });
     Ok(Some(ScheduleConfig {
         cron: expression,
         timezone,
-        overlap: overlap.or(own.map(|own| own.overlap)).unwrap_or_default(),
-        catch_up: catch_up.or(own.map(|own| own.catch_up)).unwrap_or_default(),
+        overlap: request.overlap.or(own.map(|own| own.overlap)).unwrap_or_default(),
+        catch_up: request.catch_up.or(own.map(|own| own.catch_up)).unwrap_or_default(),
     }))
 }
 

@@ -109,8 +109,3 @@ async fn noted(
     }
     done
 }
-
-/// Ids of keys that open and are not the one that seals.
-pub(super) fn older_ids(ring: &KeyRing) -> Vec<String> {
-    ring.ids().into_iter().skip(1).collect()
-}

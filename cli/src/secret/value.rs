@@ -43,14 +43,25 @@ fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
 fn typed(name: &str, mut stdin: StdinLock<'_>) -> anyhow::Result<Vec<u8>> {
     let hidden = Hidden::begin().context("could not turn off the echo of the terminal")?;
     out::problem(&format!("value of {name} (not shown; use --file for several lines):"));
-    let mut line = Vec::new();
-    let read = stdin.by_ref().take(LONGEST).read_until(b'\n', &mut line);
+    let line = line(stdin.by_ref().take(LONGEST));
     drop(hidden);
-    read.context("could not read the value from the terminal")?;
+    let line = line.context("could not read the value from the terminal")?;
     match line.last() {
         Some(&CTRL_C) => Err(refuse(Exit::Failed, "nothing was stored", "Run the command again to type the value.")),
         _ => Ok(line),
     }
+}
+
+/// What is typed up to the end of the line, or to Ctrl-C.
+fn line(from: impl BufRead) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    for byte in from.bytes() {
+        line.push(byte?);
+        if matches!(line.last(), Some(&(b'\n' | CTRL_C))) {
+            break;
+        }
+    }
+    Ok(line)
 }
 
 /// The terminal while it shows nothing of what is typed. It is as before when this value is dropped.
@@ -90,6 +101,13 @@ mod tests {
     fn one_line_end_is_not_part_of_a_value() {
         for (text, value) in [("word\n", "word"), ("word\r\n", "word"), ("a\nb\n\n", "a\nb\n"), (" word ", " word ")] {
             assert_eq!(without_line_end(text), value);
+        }
+    }
+
+    #[test]
+    fn a_typed_line_ends_with_its_end_or_with_ctrl_c() {
+        for (typed, read) in [("word\nmore", "word\n"), ("half\u{3}more\n", "half\u{3}"), ("end", "end")] {
+            assert_eq!(line(typed.as_bytes()).unwrap(), read.as_bytes());
         }
     }
 

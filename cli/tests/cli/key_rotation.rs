@@ -5,13 +5,13 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
 use elt_shared::secret::{KeyRing, Sealed, context};
-use elt_shared::store::configs;
+use elt_shared::store::{configs, secret_keys};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::keys::{KEY, OTHER, close, database, ring, store_in_clear, text, with_key};
-use crate::support::{Folder, PATIENCE, Running, Said, client::Client, elt, run, up};
+use crate::support::{Folder, PATIENCE, Running, Said, client::Client, elt, run, run_with, up};
 
 const YAML: &str = "sources: [{type: local, settle_seconds: 0, path: in}]\ntarget: {table: people}\n\
                     monitor: {enabled: false}\n";
@@ -39,6 +39,7 @@ fn kept_key(folder: &Folder) -> String {
 /// A second factor of `admin`, as the API seals it.
 async fn add_second_factor(db: &PgPool, ring: &KeyRing) -> Uuid {
     let admin: Uuid = sqlx::query_scalar("select id from elt.users").fetch_one(db).await.expect("the admin");
+    secret_keys::register(db, ring).await.expect("registered");
     let sealed = ring.seal(&context("second_factors", &admin.to_string(), "secret"), b"a shared secret");
     sqlx::query("insert into elt.second_factors (user_id, key_id, sealed) values ($1, $2, $3)")
         .bind(admin)
@@ -67,16 +68,18 @@ async fn the_data_folders_key_is_exchanged_while_elt_runs() {
     let before = kept_key(&folder);
     let opened = database(&folder).await;
     let admin = add_second_factor(&opened.1, &ring(&before)).await;
+    let stored = run_with(elt(&folder, &["secret", "set", "shop"]), "hunter2\n");
+    assert_eq!(stored.code, Some(0), "{}", stored.stderr);
     let keys = shown(&folder);
     assert_eq!(keys.len(), 1);
     assert_eq!(
         (&keys[0]["state"], &keys[0]["sealed"]),
-        (&json!("seals"), &json!({ "configs": 1, "second_factors": 1 }))
+        (&json!("seals"), &json!({ "configs": 1, "second_factors": 1, "secrets": 1 }))
     );
 
     let rotated = said(&folder, &["keys", "rotate"]);
     assert_eq!(rotated.code, Some(0), "{}", rotated.stderr);
-    assert!(rotated.stdout.contains("sealed 2 values"), "{}", rotated.stdout);
+    assert!(rotated.stdout.contains("sealed 3 values"), "{}", rotated.stdout);
     let now = kept_key(&folder);
     assert_ne!(now, before);
     let file = folder.path().join("data/keys.json").metadata().expect("the keys");
@@ -84,11 +87,11 @@ async fn the_data_folders_key_is_exchanged_while_elt_runs() {
     let keys = shown(&folder);
     assert_eq!(
         (&keys[0]["state"], &keys[0]["sealed"]),
-        (&json!("seals"), &json!({ "configs": 1, "second_factors": 1 }))
+        (&json!("seals"), &json!({ "configs": 1, "second_factors": 1, "secrets": 1 }))
     );
     assert_eq!(
         (&keys[1]["state"], &keys[1]["sealed"]),
-        (&json!("opens"), &json!({ "configs": 0, "second_factors": 0 }))
+        (&json!("opens"), &json!({ "configs": 0, "second_factors": 0, "secrets": 0 }))
     );
     let place = context("second_factors", &admin.to_string(), "secret");
     let secret = ring(&now).open(&place, &second_factor(&opened.1).await).expect("it opens with the new key alone");
@@ -220,5 +223,27 @@ async fn a_rotation_that_was_killed_goes_on_and_leaves_out_what_does_not_open() 
     let nothing = run(rotate_to_other(&folder));
     assert_eq!(nothing.code, Some(0), "{}", nothing.stderr);
     assert!(nothing.stdout.contains("everything is sealed with the key"), "{}", nothing.stdout);
+    close(opened).await;
+}
+
+#[tokio::test]
+async fn a_value_that_does_not_open_keeps_no_new_key_away() {
+    let folder = Folder::new();
+    up(&folder, &[]).stop();
+    let first = kept_key(&folder);
+    let opened = database(&folder).await;
+    add_second_factor(&opened.1, &ring(&first)).await;
+    sqlx::query("update elt.second_factors set sealed = '\\x00'").execute(&opened.1).await.expect("damaged");
+    let mut keys = vec![first];
+    for _ in 0..2 {
+        let said = said(&folder, &["keys", "rotate"]);
+        assert_eq!(said.code, Some(1), "{}", said.stderr);
+        assert!(said.stderr.contains("could not open the second factor of user"), "{}", said.stderr);
+        assert!(!keys.contains(&kept_key(&folder)), "a new key was made");
+        keys.push(kept_key(&folder));
+    }
+    assert_eq!(second_factor(&opened.1).await.key_id, ring(&keys[0]).current_id());
+    let refused = said(&folder, &["keys", "drop", &ring(&keys[0]).current_id()]);
+    assert!(refused.stderr.contains("still seals 1 second factors, so it cannot be dropped"), "{}", refused.stderr);
     close(opened).await;
 }

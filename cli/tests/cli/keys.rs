@@ -41,6 +41,7 @@ async fn stored(db: &PgPool) -> Vec<Value> {
     sqlx::query_scalar(
         "select to_jsonb(c) from elt.config_history c union all select to_jsonb(k) from elt.secret_keys k
          union all select to_jsonb(u) from elt.users u union all select to_jsonb(t) from elt.api_tokens t
+         union all select to_jsonb(s) from elt.secrets s
          union all select to_jsonb(a) from elt.audit a union all select to_jsonb(e) from elt.audit_chain e order by 1",
     )
     .fetch_all(db)
@@ -152,6 +153,8 @@ async fn another_secret_key_refuses_every_start_and_changes_nothing() {
         &["user", "remove", "admin"],
         &["token", "create", "ci", "--owner", "admin", "--scope", "read"],
         &["token", "revoke", "ci"],
+        &["secret", "set", "shop", "--file", "people.yaml"],
+        &["secret", "remove", "shop"],
         &["audit", "verify"],
     ] {
         let said = with_key(&folder, arguments, OTHER);

@@ -45,7 +45,7 @@ fn a_secret_is_stored_granted_used_revoked_and_removed_at_the_terminal() {
     assert!(list.contains("other  none       yes    1        "), "{list}");
 
     // A value is no argument, because the process list shows arguments.
-    assert_eq!(secret(&folder, "set other value", "").code, Some(2));
+    assert_eq!(secret(&folder, "set other value", "").code, Some(64));
     refused("set other", "abc\n", "a secret's value has 4 bytes to 64 KiB");
     refused("set a/b", "a value", "a secret's name has 1 to 64 letters");
     refused("grant missing people", "", "there is no secret `missing`");

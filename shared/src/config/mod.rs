@@ -5,7 +5,7 @@
 //! - `tree`, `node`: from text to values that know their line and column, within limits against bombs;
 //!   `yaml_rules`: refuses what YAML forbids but the parser accepts; `second_opinion`: refuses a text that two parsers
 //!   read differently
-//! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema`];
+//! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
 //! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `transform`: what each section means
 //! - `moment`: points in time

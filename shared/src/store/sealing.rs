@@ -1,6 +1,8 @@
 //! Seals what earlier releases stored in clear, and seals everything again with a new key. Both go in batches beside
 //! running servers and workers, and both may be interrupted and repeated.
 
+use std::time::{Duration, Instant};
+
 use sqlx::{Connection, PgConnection, PgPool};
 
 use super::configs;
@@ -10,6 +12,8 @@ use crate::secret::KeyRing;
 
 /// Rows sealed in one transaction.
 const BATCH: i64 = 25;
+/// How long a rewrite waits for transactions that could still read replaced rows.
+const OLDER_TRANSACTIONS: Duration = Duration::from_secs(20);
 
 /// Whether rows are stored in clear. Also right before the first migration.
 pub async fn is_any_in_clear(db: &PgPool) -> sqlx::Result<bool> {
@@ -92,6 +96,7 @@ async fn rewrite(db: &PgPool, table: &str, noted_at: &str) -> sqlx::Result<()> {
     let mut connection = db.acquire().await?.detach();
     // Others may be reading the table: the rewrite waits for them, but not without end.
     sqlx::raw_sql("set lock_timeout = '20s'; set statement_timeout = 0").execute(&mut connection).await?;
+    wait_for_older_transactions(&mut connection).await?;
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("vacuum (full) elt.{table}"))).execute(&mut connection).await?;
     // Rows that were replaced meanwhile have noted the table again.
     sqlx::query("delete from table_rewrites where table_name = $1 and noted_at::text = $2")
@@ -100,4 +105,32 @@ async fn rewrite(db: &PgPool, table: &str, noted_at: &str) -> sqlx::Result<()> {
         .execute(&mut connection)
         .await?;
     connection.close().await
+}
+
+/// Waits until all transactions of the server that are open now have ended, as far as this login can see them. PostgreSQL
+/// keeps the rows that such a transaction could still read even when it rewrites a table.
+///
+/// # Errors
+/// When one of them is still open after 20 seconds.
+async fn wait_for_older_transactions(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let now: String = sqlx::query_scalar("select pg_current_xact_id()::text").fetch_one(&mut *connection).await?;
+    let deadline = Instant::now() + OLDER_TRANSACTIONS;
+    loop {
+        let have_ended: bool = sqlx::query_scalar(
+            "select pg_snapshot_xmin(pg_current_snapshot()) > $1::text::xid8
+                    and not exists (select from pg_stat_activity
+                                    where datname = current_database() and pid <> pg_backend_pid()
+                                      and age(backend_xmin) >= age(($1::text::xid8)::xid))",
+        )
+        .bind(&now)
+        .fetch_one(&mut *connection)
+        .await?;
+        match have_ended {
+            true => return Ok(()),
+            false if Instant::now() > deadline => {
+                return Err(sqlx::Error::Configuration("a transaction from before is still open".into()));
+            }
+            false => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
 }

@@ -1,13 +1,15 @@
-//! Is a source there, does it let us in, and what would a run find? Nothing is loaded and nothing is changed.
+//! The test of a connection: whether a source can be reached and read, and what a run would find there. Nothing is loaded
+//! or changed.
 
 use std::time::Instant;
 
 use elt_shared::config::SourceConfig;
 use elt_shared::runs::{FoundFile, ProbeProblem, ProbeReport};
 
-use super::{ExtractContext, InputFile, http, local, sftp};
+use super::{ExtractContext, http, local, sftp};
 use crate::error::{PipelineError, Reached};
 use crate::frame::read;
+use crate::input::InputFile;
 
 impl From<&PipelineError> for ProbeProblem {
     fn from(error: &PipelineError) -> Self {
@@ -15,20 +17,20 @@ impl From<&PipelineError> for ProbeProblem {
     }
 }
 
-/// Names shown of a source with many files.
+/// Number of files that are shown of a source with many files.
 pub const FILES_SHOWN: usize = 20;
 
-/// What a kind of source found.
+/// The findings of one kind of source.
 pub(super) struct Sample {
     /// Every file a run would read.
     pub(super) files: Vec<FoundFile>,
-    /// Whether a run would find more than these.
+    /// Whether a run would find more files than these.
     pub(super) more: bool,
-    /// The first file or its beginning, to read its columns from.
+    /// The first file or its beginning, from which the columns are read.
     pub(super) head: Option<InputFile>,
 }
 
-/// Tries one source.
+/// Tests one source without loading it.
 pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext) -> ProbeReport {
     let started = Instant::now();
     let (kind, sample) = match source {
@@ -71,9 +73,9 @@ fn found(sample: Sample) -> ProbeReport {
     let total = sample.files.len() as u64;
     let found = match (total, sample.more) {
         (0, _) => "nothing to read".to_owned(),
-        (_, true) => format!("a first page of {}", super::words::size(bytes)),
-        (1, false) => format!("1 file, {}", super::words::size(bytes)),
-        (_, false) => format!("{total} files, {}", super::words::size(bytes)),
+        (_, true) => format!("a first page of {}", crate::humanize::size(bytes)),
+        (1, false) => format!("1 file, {}", crate::humanize::size(bytes)),
+        (_, false) => format!("{total} files, {}", crate::humanize::size(bytes)),
     };
     ProbeReport {
         files: sample.files.into_iter().take(FILES_SHOWN).collect(),
@@ -83,7 +85,7 @@ fn found(sample: Sample) -> ProbeReport {
     }
 }
 
-/// The columns at the beginning of a file. What is wrong further on is a run's affair.
+/// The columns at the beginning of a file. Errors further on are not found by a test.
 async fn columns(head: Option<InputFile>) -> Vec<String> {
     let Some(head) = head else { return Vec::new() };
     let reading = tokio::task::spawn_blocking(move || {
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
     use crate::extract::{extract, sftp};
 
-    /// Compiles only while whatever reads sources may move from thread to thread.
+    /// Compiles only as long as the future of a test may move between threads.
     #[expect(dead_code, reason = "it is checked by being compiled")]
     fn reading_sources_may_move_between_threads(
         source: &SourceConfig,

@@ -13,13 +13,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::failure::Failing;
 use super::marker::Attempt;
 use crate::error::{PipelineError, Result};
-use crate::pipeline::RunContext;
 use crate::progress::Progress;
+use crate::run_context::RunContext;
 
-/// Longest time for noting a COMMIT in the control database, because the target's locks are held meanwhile.
+/// Longest time for noting a COMMIT in the control database. It is short, because the target's locks are held meanwhile.
 const NOTED_WITHIN: Duration = Duration::from_secs(10);
 /// Pause between two tries to note it.
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_BETWEEN_NOTES: Duration = Duration::from_millis(500);
 
 /// Commits what a run changed in its target.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// The commit of a run's attempt.
+    /// The commit of the current attempt at a run.
     pub fn of(context: &RunContext) -> Self {
         Self {
             control: context.control.clone(),
@@ -64,8 +64,8 @@ impl Commit {
             match timeout_at(deadline, noting).await {
                 Ok(Ok(true)) => return Ok(()),
                 Ok(Ok(false)) => return Err(PipelineError::Fenced),
-                Ok(Err(error)) if Instant::now() + PAUSE > deadline => return Err(fail(error)),
-                Ok(Err(_)) => sleep(PAUSE).await,
+                Ok(Err(error)) if Instant::now() + PAUSE_BETWEEN_NOTES > deadline => return Err(fail(error)),
+                Ok(Err(_)) => sleep(PAUSE_BETWEEN_NOTES).await,
                 Err(_) => return Err(fail(sqlx::Error::PoolTimedOut)),
             }
         }

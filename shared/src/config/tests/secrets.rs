@@ -51,7 +51,7 @@ fn a_refused_secret_is_an_error_with_its_place_and_the_code_of_the_first_one() {
     let error = Document::parse(&text).unwrap().pipeline(&Refuses).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "sources[0].path: gone is refused at line 1 column 31; target.password: other is refused at line 2 column 52"
+        "sources[0].path: gone is refused at line 1 column 31; target.password: other is refused at line 2 column 51"
     );
     assert!(matches!(error, ConfigError::Secret { refusal: SecretRefusal::Unknown, .. }), "{error:?}");
     // Without a refused secret it is an ordinary problem.

@@ -121,7 +121,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         seen: &[Seen::Run, Seen::Api(502)],
         retried: Retried::Sometimes,
         reached: Reached::Answered,
-        ..IN_A_RUN
     },
     Entry {
         code: Code::TargetSessionTimeout,

@@ -54,7 +54,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         seen: &[Seen::Run, Seen::Api(502)],
         retried: Retried::Sometimes,
         reached: Reached::LetIn,
-        ..IN_A_RUN
     },
     Entry {
         code: Code::TargetDiskFull,

@@ -19,20 +19,20 @@
 //! | queued  | [`begin`]         | running    | worker    | the run is due and has attempts left |
 //! | running | [`begin`]         | running    | worker    | the lease is over; the attempt before it is lost |
 //! | running | [`renew`]         | running    | worker    | at every heartbeat |
-//! | running | [`finish`]        | succeeded, failed, stopped | worker, sweeper | the attempt ends the run |
+//! | running | [`finish()`]        | succeeded, failed, stopped | worker, sweeper | the attempt ends the run |
 //! | running | [`retry_later`]   | queued     | worker    | it failed in a way that may pass, and attempts are left |
 //! | running | [`wait_for_target`] | queued   | worker    | another run loads into the same table |
 //! | running | [`hand_back`]     | queued     | worker    | the worker stops; the attempt does not count |
 //! | running | [`leave_unknown`] | queued (unknown) | worker, sweeper | COMMIT was sent and its answer is lost |
 //! | running (unknown) | [`ask_again`] | queued (unknown) | worker, sweeper | the target does not answer |
-//! | running | [`rescue`]        | queued, failed, stopped | sweeper | the lease is over and no worker took the run |
+//! | running | [`rescue()`]        | queued, failed, stopped | sweeper | the lease is over and no worker took the run |
 //! | queued  | [`request_stop`]  | stopped    | API, CLI, sweeper | somebody asks, or the window is over |
 //! | queued (unknown) | [`request_stop`] | queued (unknown) | API, CLI, sweeper | it ends stopped once the target says that it did not load |
-//! | running | [`request_stop`]  | running    | API, CLI, sweeper | the worker stops at the next batch boundary and calls [`finish`] |
+//! | running | [`request_stop`]  | running    | API, CLI, sweeper | the worker stops at the next batch boundary and calls [`finish()`] |
 //! | final   | [`retry`]         | a new run, queued | API | somebody repeats it |
 //!
 //! # Rules
-//! - Every end goes through [`finish`]. What must happen when a run ends is written there, once.
+//! - Every end goes through [`finish()`]. What must happen when a run ends is written there, once.
 //! - Every write of an attempt carries the *epoch* it began with. [`begin`] raises the epoch, so an attempt that lost its
 //!   run changes nothing any more: the functions return false, and the worker must not write anything else either.
 //! - An *unknown* run is one that may have loaded. Its attempts only ask the target, do not count against
@@ -42,7 +42,7 @@
 //!
 //! # Layout
 //! - [`attempt`]: how a worker gives a run up unfinished
-//! - [`finish`]: the end of a run
+//! - [`mod@finish`]: the end of a run
 //! - [`stop`]: stopping on request, and repeating
 //! - [`unknown`]: runs that may have loaded
 //! - [`rescue`](mod@rescue): what the sweeper does about lost runs

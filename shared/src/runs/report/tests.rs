@@ -77,7 +77,7 @@ fn failed_files_stay_in_a_list_that_is_cut() {
     assert_eq!(report.judge(), Outcome::NothingLoaded);
 }
 
-/// A report with every field and every kind of entry, as it has been stored since the first release.
+/// A report with every field and every kind of entry, as it is stored in databases that exist.
 const STORED: &str = include_str!("stored.json");
 
 #[test]

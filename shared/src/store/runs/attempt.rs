@@ -16,6 +16,8 @@ use crate::runs::timing::LEASE;
 /// are used up, or whose window is over, is not taken: the sweeper ends it. An attempt at an unknown run only asks the
 /// target, so it does not count, and neither bound keeps it from starting.
 pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::Result<Option<Run>> {
+    // One statement, because the run, the end of the attempt before and the new attempt must be visible together: the
+    // sweeper takes an attempt without a row for one that may have sent its COMMIT.
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "with taken as (
              update runs set state = 'running', epoch = epoch + 1, attempt = attempt + (unknown_since is null)::int, worker_id = $2,
@@ -59,6 +61,8 @@ pub struct Renewed {
 /// Extends the leases of a worker's attempts. Attempts missing in the answer have lost their run.
 pub async fn renew(db: impl PgExecutor<'_>, attempts: &[(Uuid, i64)]) -> sqlx::Result<Vec<Renewed>> {
     let (ids, epochs): (Vec<Uuid>, Vec<i64>) = attempts.iter().copied().unzip();
+    // A lease that is over is extended, too, as long as no other attempt began: the worker still has the run, and its
+    // work would be lost for nothing.
     sqlx::query_as(
         "update runs r set lease_expires_at = now() + make_interval(secs => $3)
          from unnest($1::uuid[], $2::bigint[]) as mine (id, epoch)
@@ -108,6 +112,7 @@ pub enum Claim {
 /// Claims a target, named by its identity, for the rest of the run: one running run per target.
 pub async fn claim_target(db: &PgPool, id: Uuid, epoch: i64, key: &str) -> sqlx::Result<Claim> {
     loop {
+        // A unique index over the running runs decides, because a check before the update would leave a gap.
         let claimed = sqlx::query("update runs set target_key = $3 where id = $1 and epoch = $2 and state = 'running'")
             .bind(id)
             .bind(epoch)
@@ -140,6 +145,8 @@ fn is_held(error: &sqlx::Error) -> bool {
 /// An attempt without this note certainly did not load, also when its worker is lost: a worker that was frozen before it
 /// could write the note finds itself fenced off when it wakes up.
 pub async fn note_commit(db: impl PgExecutor<'_>, id: Uuid, epoch: i64) -> sqlx::Result<bool> {
+    // The run is locked, because the sweeper must read the note before it decides about a run whose lease is over, or
+    // fence the attempt off first.
     let noted = sqlx::query(
         "with mine as (select id from runs where id = $1 and epoch = $2 and state = 'running' for update)
          update run_attempts a set commit_sent = true from mine where a.run_id = mine.id and a.epoch = $2",

@@ -26,6 +26,8 @@ pub(crate) async fn write_end(
         EndedBy::Attempt(epoch) => Some(epoch),
         EndedBy::StopBeforeStart => None,
     };
+    // A report without counts leaves those that are there, because an earlier attempt may have noted them. The stage stays
+    // when the run did not succeed: it shows where it failed. Kinds without stages have none.
     sqlx::query_as(
         "update runs set state = $3, error_code = $4, error = $5, next_step = $6, report = coalesce($7, report), outcome = $8,
                 rows_read = coalesce(($7 ->> 'rows_read')::bigint, rows_read),
@@ -57,6 +59,7 @@ pub(crate) async fn write_end(
 /// The target of an unknown run is to be asked at once, and the run gets the verdict to end stopped, unless it has one
 /// already.
 pub(crate) async fn note_stop_request(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Run>> {
+    // The first request counts, and a verdict is never replaced: it was settled when the COMMIT was sent.
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "update runs set
              stop_requested_at = coalesce(stop_requested_at, now()),
@@ -75,6 +78,7 @@ pub(crate) async fn note_stop_request(db: &mut PgConnection, id: Uuid) -> sqlx::
 
 /// Takes the ticket of a run off the queue, unless a worker has it already.
 pub(crate) async fn withdraw_ticket(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
+    // A ticket that a worker holds is left alone, because the queue takes it back when its handler ends.
     sqlx::query(
         "update apalis.jobs j set status = 'Killed', done_at = now()
          from runs r where r.id = $1 and j.id = r.ticket_id and j.status in ('Pending', 'Failed')",
@@ -87,6 +91,7 @@ pub(crate) async fn withdraw_ticket(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::
 
 /// The unfinished runs of a schedule, locked until the transaction ends.
 pub(crate) async fn lock_unfinished(db: &mut PgConnection, schedule_id: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    // In the order of the ids, because two transactions that lock the same runs must not wait for each other.
     sqlx::query_scalar(
         "select id from runs where schedule_id = $1 and state in ('queued', 'running') order by id for update",
     )

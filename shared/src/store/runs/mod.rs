@@ -8,7 +8,7 @@
 //! - [`requeue`]: sending a run from its attempt back to the queue
 //! - [`end`]: ending a run, and asking it to end
 //! - [`sweep`]: finding runs that no process takes care of any more
-//! - [`list`]: what people look at
+//! - [`mod@list`]: what people look at
 
 mod attempt;
 mod end;

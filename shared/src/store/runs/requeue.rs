@@ -34,6 +34,7 @@ pub(crate) async fn queue_retry(
     pause: Duration,
     error: &str,
 ) -> sqlx::Result<Option<Released>> {
+    // An unknown run that is tried again is certain: its target has said that it did not load.
     sqlx::query_as(
         "update runs set state = 'queued', not_before = now() + make_interval(secs => $3), stage = null, progress = null,
                 worker_id = null, lease_expires_at = null, unknown_since = null, verdict = null,
@@ -122,6 +123,7 @@ pub(crate) async fn queue_unknown(
     if_not_loaded: Option<&End>,
     left: AttemptEnd,
 ) -> sqlx::Result<Option<Released>> {
+    // The stop is read here and not by the caller, because it may be asked for until this statement locks the row.
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "update runs set state = 'queued', unknown_since = coalesce(unknown_since, now()), asks = 0, not_before = null,
                 verdict = case when stop_requested_at is not null then coalesce($3, $4) else $3 end,
@@ -150,6 +152,7 @@ pub(crate) struct QueuedAsk {
 
 /// Queues an unknown run to ask its target again, after a pause that doubles with every ask.
 pub(crate) async fn queue_ask(db: impl PgExecutor<'_>, id: Uuid, epoch: i64) -> sqlx::Result<Option<QueuedAsk>> {
+    // The pauses count asks and not attempts, because asks are not bounded and do not use attempts up.
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "update runs set state = 'queued', asks = asks + 1, worker_id = null, lease_expires_at = null, waits_for = {WAITS_FOR_ANSWER},
                 not_before = now() + make_interval(secs => least(2 ^ least(asks, 10), $3) * (0.75 + random() / 4))
@@ -165,6 +168,8 @@ pub(crate) async fn queue_ask(db: impl PgExecutor<'_>, id: Uuid, epoch: i64) -> 
 
 /// Takes the run that waits longest for a target off its wait. `None`: no run waits for it.
 pub(crate) async fn take_next_for_target(db: &mut PgConnection, key: &str) -> sqlx::Result<Option<(Uuid, String)>> {
+    // One run is woken and not all that wait, because only one can claim the target. Locked rows are skipped: they are
+    // being stopped, or woken by another transaction.
     sqlx::query_as(
         "update runs set waits_for_run = null, waits_for = null
          where id = (select id from runs where target_key = $1 and state = 'queued' and waits_for_run is not null

@@ -1,4 +1,4 @@
-//! Schedules: when a pipeline runs by itself. A schedule is a row; whichever worker comes first does its next tick.
+//! Schedules: when a pipeline runs by itself. A schedule is a row; the first worker that claims it does its next tick.
 //!
 //! # Layout
 //! - [`state`]: the states of a schedule
@@ -16,10 +16,11 @@ use uuid::Uuid;
 
 pub use state::ScheduleState;
 pub use tick::{
-    Decision, DueTick, bring_forward, claim_due, end, forget_seen, is_current, note_seen, release, run_finished,
-    seconds_until_due, settle, watched,
+    DueTick, TickDecision, bring_forward, claim_due, end, forget_seen, is_current, note_seen, release, run_finished,
+    seconds_until_due, watched, write_tick,
 };
 
+use crate::config::{CatchUp, Overlap};
 use crate::queue::TICK_CHANNEL;
 use crate::runs::Trigger;
 
@@ -46,10 +47,10 @@ pub struct Schedule {
     pub timezone: String,
     /// Five fields.
     pub cron: Option<String>,
-    /// `skip` or `queue`.
-    pub overlap: String,
-    /// `latest`, `all` or `none`.
-    pub catch_up: String,
+    /// What happens when a fixed time comes while a run of it is unfinished.
+    pub overlap: Overlap,
+    /// Which fixed times are caught up after a time without a worker.
+    pub catch_up: CatchUp,
     /// Whether it compares the sources' fingerprints.
     pub monitor: bool,
     /// How often, in seconds; absent: as often as the workers' setting says.
@@ -119,9 +120,9 @@ pub struct NewSchedule<'a> {
     /// Five fields, already checked.
     pub cron: Option<&'a str>,
     /// `skip` or `queue`.
-    pub overlap: &'a str,
+    pub overlap: Overlap,
     /// `latest`, `all` or `none`.
-    pub catch_up: &'a str,
+    pub catch_up: CatchUp,
     /// Whether it compares fingerprints.
     pub monitor: bool,
     /// How often; `None`: as the workers' setting says.

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
 
-/// Runs `once` until it succeeds, fails for good, or is out of attempts. Each failure but the last is logged here.
+/// Runs `once` until it succeeds, fails with an error that is not temporary, or has no attempts left. Every failure except the
+/// last is logged here.
 pub(super) async fn with_attempts<T, W>(limits: &HttpLimits, once: impl Fn() -> W) -> Result<T>
 where
     W: Future<Output = Result<T>>,
@@ -63,7 +64,8 @@ fn poll_pause(url: &str, asked: Option<Duration>, polls: u32, limits: &HttpLimit
     }
 }
 
-/// The server's wish is a lower bound; without one the pause doubles. Jitter keeps workers from coming back in step.
+/// The pause before the next attempt: at least the wait that the server asks for, else twice the last pause. It is jittered, so
+/// that workers do not come back at the same time.
 fn wait_for(error: HttpError, attempt: u32, limits: &HttpLimits) -> Result<(HttpError, Duration)> {
     let pause = jittered(doubled(limits.backoff, limits.longest_wait, attempt));
     match error.retry_after() {

@@ -1,4 +1,4 @@
-//! A server over as many connections as it takes: one that breaks is replaced, and the work goes on.
+//! A server over several connections: one that breaks is replaced, and the work goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,7 @@ use crate::extract::ExtractContext;
 /// Longest pause before a new connection.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// A server, and the connection to it while there is one.
+/// A server, and the connection to it. A connection that breaks is replaced by a new one.
 pub(super) struct Remote<'a> {
     pub(super) server: Arc<Server>,
     source: &'a SftpSource,

@@ -149,8 +149,8 @@ pub(super) const TABLE: [Row; 14] = [
           then: AskAgain, unanswered: NoMatter,
           because: "only an answer of the target can end an unknown run, whatever the attempt failed with" },
 
-    // A busy target comes before the causes, because such an attempt has not begun to load: the run is stopped while it
-    // waits.
+    // A busy target comes before the causes, because such an attempt never had the target: it neither loaded nor failed. A
+    // stop that was asked for meanwhile ends the next attempt.
     Row { case: "target busy", attempt: Works, results: &[TargetBusy], cause: None, when: Always,
           then: Wait, unanswered: NoMatter,
           because: "the end of the other run wakes this one" },
