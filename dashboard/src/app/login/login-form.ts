@@ -2,6 +2,8 @@ import {
   ChangeDetectionStrategy,
   Component,
   ElementRef,
+  Injector,
+  afterNextRender,
   inject,
   input,
   linkedSignal,
@@ -12,7 +14,6 @@ import {
 import { FormsModule } from '@angular/forms';
 
 import { AuthApi } from '../core/api/auth';
-import { Focus } from '../core/focus';
 import { Problem } from '../core/problem';
 import { Session } from '../core/session';
 import { Submission } from '../core/submission';
@@ -30,7 +31,7 @@ import { ProblemView } from '../shared/problem-view';
 export class LoginForm {
   private readonly auth = inject(AuthApi);
   private readonly session = inject(Session);
-  private readonly focus = inject(Focus);
+  private readonly injector = inject(Injector);
   private readonly usernameBox = viewChild.required<ElementRef<HTMLInputElement>>('usernameBox');
   private readonly passwordBox = viewChild.required<ElementRef<HTMLInputElement>>('passwordBox');
   private readonly codeBox = viewChild<ElementRef<HTMLInputElement>>('codeBox');
@@ -71,7 +72,8 @@ export class LoginForm {
   private refused(problem: Problem): Problem | undefined {
     if (problem.code === 'second_factor_required') {
       this.code.set('');
-      this.focus.moveTo(this.codeBox);
+      // Not with `Focus`, because the first page should load as few files as possible.
+      afterNextRender(() => this.codeBox()?.nativeElement.focus(), { injector: this.injector });
       return undefined;
     }
     if (problem.code === 'wrong_code') this.codeBox()?.nativeElement.select();

@@ -85,7 +85,7 @@ export interface LeftOut {
   kind?: 'failed' | 'skipped';
 }
 
-/** What a run did, as workers write it (`worker/src/report.rs`). */
+/** What a run did, as workers write it (`shared/src/runs/report.rs`). */
 export interface RunReport {
   outcome?: Outcome | null;
   rows_read: number;

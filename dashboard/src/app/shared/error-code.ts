@@ -8,18 +8,11 @@ const OWN = /^(http_\d+|unreachable|unexpected)$/;
   selector: 'app-error-code',
   template: `
     @if (isListed()) {
-      <p class="small muted">
-        Code <code>{{ code() }}</code>. For an explanation, run <code>elt explain {{ code() }}</code
-        >.
-      </p>
-    }
-  `,
-  styles: `
-    code {
-      overflow-wrap: anywhere;
+      Code <code>{{ code() }}</code>: run <code>elt explain {{ code() }}</code> for an explanation.
     }
   `,
   changeDetection: ChangeDetectionStrategy.OnPush,
+  host: { class: 'small muted' },
 })
 export class ErrorCode {
   readonly code = input.required<string | null | undefined>();
