@@ -4,6 +4,7 @@
 //! - `support`: the program under test, a client of its API, an OTLP receiver
 //! - a module for each behaviour
 
+mod canary;
 mod databases;
 mod documents;
 mod exit_codes;
@@ -17,6 +18,7 @@ mod secret_files;
 mod secrets;
 mod signals;
 mod support;
+mod tls;
 mod tokens;
 mod traces;
 mod up;
