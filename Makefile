@@ -16,7 +16,7 @@ run: ## build everything and start `elt up` (database, API, dashboard, a worker)
 demo: ## build everything, load real public data through API, queue and worker, and show what came of it
 	@scripts/demo.sh
 
-test: ## run all tests: Rust, dashboard, browser
+test: ## run the linters and all tests: Rust, dashboard, browser
 	@scripts/test.sh
 
 faults: ## kill, freeze, cut off and restart real workers and databases for some minutes (ELT_FAULT_ROUNDS repeats)
@@ -25,7 +25,7 @@ faults: ## kill, freeze, cut off and restart real workers and databases for some
 fuzz: ## odd files and configs by the million, two minutes each (needs a nightly compiler)
 	@scripts/fuzz.sh
 
-lint: ## formatting, clippy, shell scripts, example configs, deployment files
+lint: ## formatting, clippy, rustdoc, dependencies, shell scripts, example configs, deployment files, dashboard
 	@scripts/lint.sh
 
 supply: ## advisories, licences and sources of all dependencies

@@ -5,9 +5,8 @@
 
 started=$SECONDS
 scripts/setup.sh run
-scripts/dashboard.sh --optional
 say "building elt (the first time takes several minutes; a development build, not an optimised one)"
-cargo build --package elt
+build
 elt="$CARGO_TARGET_DIR/debug/elt"
 
 data=$(mktemp -d "${TMPDIR:-/tmp}/elt-demo.XXXXXX")

@@ -3,6 +3,5 @@
 . "$(dirname "$0")/lib.sh"
 
 scripts/setup.sh run
-scripts/dashboard.sh --optional
-cargo build --quiet --package elt
+build --quiet
 exec "$CARGO_TARGET_DIR/debug/elt" up "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests: Rust, dashboard, browser. All run even when one fails; the last line sums them up.
+# The linters and all tests: Rust, dashboard, browser. All run even when one fails; the last line sums them up.
 . "$(dirname "$0")/lib.sh"
 
 scripts/setup.sh test
@@ -28,7 +28,7 @@ count_cargo() { sed -n 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed;
 count_vitest() { grep -E '^ *Tests ' "$1" | awk '{for (i = 2; i <= NF; i++) {if ($i == "passed") p += $(i - 1); if ($i == "failed") f += $(i - 1)}} END {print p + 0, f + 0}'; }
 #   1 failed / 3 passed (10s)
 count_playwright() { grep -E '^ *[0-9]+ (passed|failed|flaky|interrupted|did not run)' "$1" | awk '{if ($2 == "passed") p += $1; else f += $1} END {print p + 0, f + 0}'; }
-# check.sh prints one line, ok or not ok, a check
+# lint.sh prints a line for each check, `ok NAME` or `not ok NAME`
 count_checks() { awk '/^ok /{p++} /^not ok /{f++} END {print p + 0, f + 0}' "$1"; }
 
 dashboard_tests() { (cd dashboard && npm run --silent test); }
@@ -48,6 +48,7 @@ browser_tests() {
 }
 
 scripts/dashboard.sh || true # its tests then fail, and the others still run
+suite lint count_checks scripts/lint.sh
 suite Rust count_cargo cargo test --workspace --no-fail-fast
 suite dashboard count_vitest dashboard_tests
 suite browser count_playwright browser_tests

@@ -24,7 +24,7 @@ use crate::error::Error;
 const READ_ONLY: [&str; 2] = ["/configs/validate", "/data-view"];
 
 /// Reads of what others may not see. Handlers note them before they show anything, and the layer notes a refusal.
-const SECRET_READS: [&str; 4] = ["/config/{id}", "/runs/{id}/csv", "/quarantine/export", "/audit/export"];
+const SECRET_READS: [&str; 5] = ["/config/{id}", "/runs/{id}/csv", "/quarantine/export", "/audit/export", "/secrets"];
 
 /// What a handler adds to the row of its call, and how it writes the row together with the change.
 #[derive(Clone, Default)]

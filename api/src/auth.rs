@@ -19,6 +19,7 @@ use axum::http::request::Parts;
 use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::api_token::{self, Scope};
 use elt_shared::store::api_tokens::{self, ApiToken};
+use elt_shared::store::configs::ConfigAuthor;
 use elt_shared::store::users::{self, Role, User};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -127,6 +128,12 @@ impl Caller {
             Credential::ApiToken(token) => token.scopes.0.contains(&scope),
         };
         granted && scope.is_open_to(self.user.role)
+    }
+
+    /// As whose a config counts that they send: an admin's, or that of a user. An API token without the scope `admin`
+    /// counts as a user, because a token that leaks should not reach secrets.
+    pub fn author(&self) -> ConfigAuthor {
+        ConfigAuthor::of(self.has(Scope::Admin))
     }
 
     /// # Errors

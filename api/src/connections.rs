@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::places::{Place, Places};
+use crate::keyed_limit::{KeyPermit, KeyedLimit};
 use crate::settings::ApiSettings;
 use crate::tls::Tls;
 use crate::write_deadline::WriteDeadline;
@@ -149,18 +149,18 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
 #[derive(Clone)]
 struct Open {
     proxies: Arc<[IpAddr]>,
-    places: Places<IpAddr>,
+    limit: KeyedLimit<IpAddr>,
 }
 
 impl Open {
     fn new(proxies: &[IpAddr]) -> Self {
-        Self { proxies: proxies.into(), places: Places::new(MOST_OF_ONE, MOST) }
+        Self { proxies: proxies.into(), limit: KeyedLimit::new(MOST_OF_ONE, MOST) }
     }
 
     /// A place for a connection of this address; `None` when the address, or all addresses together, have too many.
-    fn enter(&self, address: IpAddr) -> Option<Place<IpAddr>> {
+    fn enter(&self, address: IpAddr) -> Option<KeyPermit<IpAddr>> {
         let most_of_one = if self.proxies.contains(&address) { MOST } else { MOST_OF_ONE };
-        self.places.take_up_to(most_of_one, address).ok()
+        self.limit.take_up_to(most_of_one, address).ok()
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use elt_shared::config::{ConfigError, ConfigProblem, Warning};
 use elt_shared::secret::OpenError;
-use elt_shared::store;
+use elt_shared::{redaction, store};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -153,6 +153,7 @@ impl Error {
             Self::Refused { code, .. } | Self::Limit { code, .. } => code,
             Self::Config(ConfigError::Syntax(_)) => "invalid_yaml",
             Self::Config(ConfigError::NotRunnable(_)) => "not_runnable",
+            Self::Config(ConfigError::Secret { refusal, .. }) => refusal.code(),
             other => code_of(other.status()),
         }
     }
@@ -160,6 +161,7 @@ impl Error {
     fn next_step(&self) -> Option<String> {
         match self {
             Self::Refused { next_step, .. } | Self::Limit { next_step, .. } => Some(next_step.clone()),
+            Self::Config(ConfigError::Secret { refusal, .. }) => Some(refusal.next_step().into()),
             Self::Config(_) => Some("Correct the YAML at the place named and send it again.".into()),
             Self::TokenRefused(reason) => Some(reason.next_step().into()),
             other => next_step_of(other.status()),
@@ -316,7 +318,7 @@ impl From<&ConfigProblem> for FieldProblem {
             pointer: problem.path.clone(),
             line: problem.line,
             column: problem.column,
-            message: problem.message.clone(),
+            message: redaction::hide(&problem.message).into_owned(),
         }
     }
 }
@@ -337,11 +339,10 @@ impl Problem {
         let status = error.status();
         let detail = match error {
             Error::Internal { .. } => "something went wrong on the server".to_owned(),
-            other => other.to_string(),
+            other => redaction::hide(&other.to_string()).into_owned(),
         };
         let errors = match error {
-            Error::Config(ConfigError::Syntax(problem)) => vec![problem.into()],
-            Error::Config(ConfigError::NotRunnable(problems)) => problems.iter().map(Into::into).collect(),
+            Error::Config(error) => error.problems().iter().map(Into::into).collect(),
             _ => Vec::new(),
         };
         Self { code: error.code().into(), next_step: error.next_step(), errors, ..Self::of_status(status, detail) }

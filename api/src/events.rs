@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::places::{Full, Place, Places};
+use crate::keyed_limit::{Full, KeyPermit, KeyedLimit};
 
 /// Told the id of every run that changed.
 const RUNS: &str = "elt_runs";
@@ -55,7 +55,7 @@ pub struct Events(Arc<Hub>);
 struct Hub {
     sender: broadcast::Sender<Event>,
     watched: Mutex<HashMap<Uuid, usize>>,
-    streams: Places<Uuid>,
+    streams: KeyedLimit<Uuid>,
 }
 
 /// One open stream. Dropping it ends the watching.
@@ -64,14 +64,14 @@ pub struct Watch {
     run: Option<Uuid>,
     /// What happens from now on.
     pub receiver: broadcast::Receiver<Event>,
-    _place: Place<Uuid>,
+    _permit: KeyPermit<Uuid>,
 }
 
 impl Events {
     /// Nothing is followed until [`Events::follow`] runs.
     pub fn new() -> Self {
         let (sender, _) = broadcast::channel(BEHIND);
-        Self(Arc::new(Hub { sender, watched: Mutex::default(), streams: Places::new(STREAMS_OF_ONE, STREAMS) }))
+        Self(Arc::new(Hub { sender, watched: Mutex::default(), streams: KeyedLimit::new(STREAMS_OF_ONE, STREAMS) }))
     }
 
     /// Watches one run, or only the log, for a user.
@@ -79,11 +79,11 @@ impl Events {
     /// # Errors
     /// When this user, or all users together, have too many streams open.
     pub fn watch(&self, user: Uuid, run: Option<Uuid>) -> Result<Watch, Full> {
-        let place = self.0.streams.take(user)?;
+        let permit = self.0.streams.take(user)?;
         if let Some(run) = run {
             *self.watched().entry(run).or_default() += 1;
         }
-        Ok(Watch { events: self.clone(), run, receiver: self.0.sender.subscribe(), _place: place })
+        Ok(Watch { events: self.clone(), run, receiver: self.0.sender.subscribe(), _permit: permit })
     }
 
     /// Follows the database until `stop` is cancelled. A lost database is waited for.

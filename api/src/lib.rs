@@ -18,6 +18,8 @@ mod download;
 pub mod error;
 mod events;
 mod extract;
+mod keyed_limit;
+mod keyed_mutex;
 mod layers;
 mod login_queue;
 mod metrics;
@@ -25,7 +27,6 @@ pub mod oidc;
 mod once;
 mod openapi;
 pub mod page;
-mod places;
 mod pool;
 pub mod routes;
 pub mod second_factor;
@@ -35,7 +36,6 @@ mod targets;
 pub mod tls;
 mod token_limits;
 pub mod tokens;
-mod turns;
 mod ui;
 mod write_deadline;
 
@@ -52,17 +52,17 @@ use uuid::Uuid;
 use crate::checks::Checks;
 use crate::connections::Terms;
 use crate::events::Events;
+use crate::keyed_limit::KeyedLimit;
+use crate::keyed_mutex::KeyedMutex;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::oidc::provider::Provider;
 use crate::oidc::settings::OidcSettingsError;
-use crate::places::Places;
 use crate::settings::ApiSettings;
 use crate::target_failures::TargetFailures;
 use crate::tls::{Tls, TlsError};
 use crate::token_limits::TokenLimits;
 use crate::tokens::Tokens;
-use crate::turns::Turns;
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ pub struct AppState {
     pub(crate) events: Events,
     pub(crate) checks: Checks,
     /// One login of a user from an address at a time.
-    pub(crate) login_turns: Turns,
+    pub(crate) login_mutex: KeyedMutex,
     /// All logins whose passwords are being checked.
     pub(crate) login_queue: LoginQueue,
     /// The identity provider, if people can log in at one.
@@ -88,7 +88,7 @@ pub struct AppState {
     /// Requests of each API token.
     pub(crate) token_limits: TokenLimits,
     /// Connections to targets, counted by user.
-    pub(crate) target_connections: Places<Uuid>,
+    pub(crate) target_connections: KeyedLimit<Uuid>,
     /// Failed connections to targets, counted by user.
     pub(crate) target_failures: TargetFailures,
     /// Certificate and key of the listener; `None` for plain HTTP.
@@ -136,9 +136,9 @@ impl AppState {
             metrics: Arc::default(),
             events: Events::new(),
             checks: Checks::default(),
-            login_turns: Turns::default(),
+            login_mutex: KeyedMutex::default(),
             login_queue: LoginQueue::default(),
-            target_connections: Places::new(of_user.into(), of_all.into()),
+            target_connections: KeyedLimit::new(of_user.into(), of_all.into()),
             target_failures: TargetFailures::default(),
             tls,
             oidc: oidc.map(Arc::new),

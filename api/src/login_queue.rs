@@ -1,6 +1,6 @@
 //! Logins whose passwords are being checked: a bounded number of them, and few of any one address.
 
-use crate::places::{Place, Places};
+use crate::keyed_limit::{KeyPermit, KeyedLimit};
 
 /// Most logins of one address at a time. A client that is refused can send its login again after a second.
 const OF_ONE_ADDRESS: usize = 8;
@@ -10,17 +10,17 @@ const OF_ALL: usize = 32;
 
 /// The logins being checked, counted by address.
 #[derive(Clone)]
-pub struct LoginQueue(Places<String>);
+pub struct LoginQueue(KeyedLimit<String>);
 
 impl Default for LoginQueue {
     fn default() -> Self {
-        Self(Places::new(OF_ONE_ADDRESS, OF_ALL))
+        Self(KeyedLimit::new(OF_ONE_ADDRESS, OF_ALL))
     }
 }
 
 impl LoginQueue {
     /// A place for a login; `None` when this address, or all addresses together, have too many.
-    pub fn enter(&self, address: &str) -> Option<Place<String>> {
+    pub fn enter(&self, address: &str) -> Option<KeyPermit<String>> {
         self.0.take(address.to_owned()).ok()
     }
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use elt_shared::api_token::Scope;
-use elt_shared::config::{Document, NoReferences, Resolve, TargetConfig};
+use elt_shared::config::{Document, TargetConfig};
 use elt_shared::secret::Secret;
-use elt_shared::settings::{NetworkSettings, References};
-use elt_shared::store::configs::ConfigVersion;
+use elt_shared::settings::{AllowedVariables, NetworkSettings};
+use elt_shared::store::configs::{ConfigAuthor, ConfigVersion};
+use elt_shared::store::secrets::{self, ReadError};
+use elt_shared::stored_secret::{Asker, SecretReferences};
 use elt_shared::target::{self, AnswerLimits, Export, Page, PageQuery, TableRef, TargetError, export_csv, read_page};
 use futures::Stream;
 use sqlx::PgConnection;
@@ -19,31 +21,43 @@ use uuid::Uuid;
 use crate::AppState;
 use crate::auth::Caller;
 use crate::error::{Error, Result};
-use crate::places::{Full, Place};
+use crate::keyed_limit::{Full, KeyPermit};
 use crate::target_failures::FAILURES_PER_MINUTE;
 
 /// Longest time for a page, also with a server that never answers. The server itself ends its queries before.
 const LONGEST_PAGE: Duration = Duration::from_secs(50);
-/// `Retry-After` of a request that found no place, in seconds.
+/// `Retry-After` of a request that came when all permits were taken, in seconds.
 const PLACE_RETRY: u64 = 5;
 
-/// What a text names as its target. An admin's may refer to what the settings allow; that of an analyst, or of an API
-/// token without the scope `admin`, refers to nothing.
+/// What a text names as its target. For an admin, `${env:NAME}` stands for what the settings allow; for an analyst, or an
+/// API token without the scope `admin`, it is left as it is written. `${secret:NAME}` stands for what is granted to the
+/// pipeline that the text names: an analyst chooses that name and the host, so only secrets that are usable by users.
 ///
 /// # Errors
-/// When there is no target in it.
-pub fn target_of(state: &AppState, caller: &Caller, document: &Document) -> Result<TargetConfig> {
-    let allowed = References::allowed(&state.settings.env_allow);
-    let resolve: &dyn Resolve = if caller.has(Scope::Admin) { &allowed } else { &NoReferences };
-    Ok(document.target(resolve)?.value)
+/// When there is no target in it, or when it refers to a secret that it does not get.
+pub async fn target_of(
+    state: &AppState,
+    caller: &Caller,
+    document: &Document,
+    author: ConfigAuthor,
+) -> Result<TargetConfig> {
+    let is_admin = caller.has(Scope::Admin);
+    let author = if is_admin { author } else { ConfigAuthor::User };
+    let asker = Asker { pipeline: &document.name(), author };
+    let secrets = secrets::of_config(&state.db, &state.keys, document, asker).await.map_err(|error| match error {
+        ReadError::Database(error) => Error::from(error),
+        ReadError::Open(error) => error.into(),
+    })?;
+    let variables = is_admin.then(|| AllowedVariables::new(&state.settings.env_allow));
+    Ok(document.target(&SecretReferences { variables, secrets: &secrets })?.value)
 }
 
-/// A connection to a target that keeps its place among the open ones until it is closed.
+/// A connection to a target that counts as open until it is closed.
 pub struct OpenTarget {
     /// The table its config names.
     pub table: TableRef,
     connection: PgConnection,
-    place: Place<Uuid>,
+    permit: KeyPermit<Uuid>,
 }
 
 impl OpenTarget {
@@ -52,11 +66,11 @@ impl OpenTarget {
     /// # Errors
     /// As [`read_page`].
     pub async fn page(self, table: TableRef, query: PageQuery) -> Result<Page, TargetError> {
-        let Self { mut connection, place, .. } = self;
-        // The server goes on with a query whose client is gone. The task goes on as well, so that the place is taken for
+        let Self { mut connection, permit, .. } = self;
+        // The server goes on with a query whose client is gone. The task goes on as well, so that the permit is taken for
         // as long as the server works.
         let reading = tokio::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             let read = timeout(LONGEST_PAGE, read_page(&mut connection, &table, &query)).await;
             read.unwrap_or_else(|_| Err(failed(io::ErrorKind::TimedOut.into())))
         });
@@ -73,7 +87,7 @@ impl OpenTarget {
         query: &PageQuery,
         export: Export,
     ) -> Result<impl Stream<Item = Result<Bytes, TargetError>> + use<>, TargetError> {
-        export_csv(self.connection, self.place, table, query, export).await
+        export_csv(self.connection, self.permit, table, query, export).await
     }
 }
 
@@ -87,20 +101,20 @@ fn failed(error: io::Error) -> TargetError {
 /// When the caller has too many connections open or failed too often, when the target cannot be reached or refuses the
 /// login, and when the table is one of our own.
 pub async fn open(state: &AppState, caller: &Caller, target: &TargetConfig) -> Result<OpenTarget> {
-    let place = state.target_connections.take(caller.user.id).map_err(no_place)?;
+    let permit = state.target_connections.take(caller.user.id).map_err(no_permit)?;
     if let Some(retry_after) = state.target_failures.must_wait(caller.user.id) {
         return Err(failed_too_often(retry_after));
     }
     let network = state.settings.network_of(caller.has(Scope::Admin));
     let (default, wanted, evenly) = (state.settings.target_url.clone(), target.clone(), !caller.has(Scope::Admin));
     let (failures, user) = (state.target_failures.clone(), caller.user.id);
-    // The task goes on when the client hangs up, so that a failure counts and the place is taken until it is known.
+    // The task goes on when the client hangs up, so that a failure counts and the permit is taken until it is known.
     let opening = tokio::spawn(async move {
         let opened = connect(&wanted, default.as_ref(), &network, evenly).await;
         if opened.as_ref().is_err_and(is_about_the_server) {
             failures.note(user);
         }
-        opened.map(|(connection, table)| OpenTarget { table, connection, place })
+        opened.map(|(connection, table)| OpenTarget { table, connection, permit })
     });
     let opened = opening.await.unwrap_or_else(|error| Err(failed(io::Error::other(error))));
     opened.map_err(|error| tell(error, caller))
@@ -121,7 +135,7 @@ async fn connect(
     Ok((connection, table))
 }
 
-fn no_place(full: Full) -> Error {
+fn no_permit(full: Full) -> Error {
     let (status, code, detail) = match full {
         Full::One => (
             StatusCode::TOO_MANY_REQUESTS,
@@ -159,7 +173,7 @@ pub async fn open_config(state: &AppState, caller: &Caller, config: &ConfigVersi
     let document = tokio::task::spawn_blocking(move || Document::parse(text.expose()))
         .await
         .map_err(|error| Error::internal("read a config", error))??;
-    open(state, caller, &target_of(state, caller, &document)?).await
+    open(state, caller, &target_of(state, caller, &document, config.author()).await?).await
 }
 
 /// Whether an error says what a server or a network answered.

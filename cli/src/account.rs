@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use elt_shared::local::{Account, LocalError};
+use elt_cluster::{Account, LocalError};
 use nix::unistd::geteuid;
 
 use crate::exit::{Exit, refuse};

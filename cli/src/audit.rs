@@ -69,7 +69,10 @@ impl Audit {
         on_control_database("audit", &self.database, &self.telemetry, async |databases| {
             databases.require_migrated().await?;
             match self.action {
-                Action::Verify { known } => verify(&databases.control, &keys, known).await,
+                Action::Verify { known } => {
+                    databases.check_keys(&keys).await?;
+                    verify(&databases.control, &keys, known).await
+                }
                 Action::Export { from, to, format } => {
                     let filter = AuditFilter { from, to, ..AuditFilter::default() };
                     export(&databases.control, &filter, format).await?;

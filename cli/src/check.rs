@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use elt_shared::runs::RunKind;
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_worker::settings::WorkerSettings;
 
 use crate::config_file::ConfigFile;
 use crate::exit::Exit;
-use crate::here::{Here, Setup};
+use crate::in_process::{InProcess, Setup};
 use crate::out;
 use crate::run::{Screen, Watch, exit_of, watch};
 use crate::summary::report_of;
@@ -90,16 +91,16 @@ fn counted(sources: usize) -> String {
 /// Tries the connections of each config.
 async fn connect_all(setup: Setup, files: Vec<ConfigFile>) -> anyhow::Result<Exit> {
     let screen = Screen::default();
-    Here::during(setup, screen.telemetry("check"), async |here| try_each(here, files, &screen).await).await
+    InProcess::during(setup, screen.telemetry("check"), async |process| try_each(process, files, &screen).await).await
 }
 
-async fn try_each(here: &Here<'_>, files: Vec<ConfigFile>, screen: &Screen) -> anyhow::Result<Exit> {
+async fn try_each(process: &InProcess<'_>, files: Vec<ConfigFile>, screen: &Screen) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
     for file in files {
-        if here.stop.gracefully.is_cancelled() {
+        if process.stop.gracefully.is_cancelled() {
             break;
         }
-        match connect(here, file, screen).await? {
+        match connect(process, file, screen).await? {
             Exit::Done => {}
             failed => exit = failed,
         }
@@ -107,9 +108,9 @@ async fn try_each(here: &Here<'_>, files: Vec<ConfigFile>, screen: &Screen) -> a
     Ok(exit)
 }
 
-async fn connect(here: &Here<'_>, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
-    let run = here.enqueue(file.text, &file.config, "test_connection").await?;
-    let (run, _) = watch(here.db(), Watch { run: run.id, schedule: None }, screen, here.work(run.id)).await?;
+async fn connect(process: &InProcess<'_>, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
+    let run = process.enqueue(file.text, &file.config, RunKind::TestConnection).await?;
+    let (run, _) = watch(process.db(), Watch { run: run.id, schedule: None }, screen, process.work(run.id)).await?;
     let usable = report_of(&run).is_none_or(|report| report.connections.iter().all(|tried| tried.usable));
     Ok(if usable { exit_of(&run) } else { Exit::Failed })
 }

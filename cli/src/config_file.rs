@@ -48,11 +48,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 fn not_runnable(path: &Path, error: &ConfigError) -> anyhow::Error {
-    let problems = match error {
-        ConfigError::Syntax(problem) => std::slice::from_ref(problem),
-        ConfigError::NotRunnable(problems) => problems,
-    };
-    for ConfigProblem { path: key, line, column, message } in problems {
+    for ConfigProblem { path: key, line, column, message } in error.problems() {
         out::problem(&place(path, *line, *column, "error", key, message));
     }
     refuse(Exit::Config, format!("{} cannot run", path.display()), "Correct the places named above.")

@@ -1,6 +1,6 @@
 //! What a test of the connections showed, a paragraph a source and one for the target.
 
-use elt_worker::extract::probe::ProbeReport;
+use elt_shared::runs::ProbeReport;
 
 use crate::table::seconds;
 

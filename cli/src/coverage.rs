@@ -44,7 +44,7 @@ impl Coverage {
         let Action::Import { file, commit } = self.action;
         let report = read(&file)?;
         on_control_database("coverage", &self.database, &self.telemetry, async |databases| {
-            databases.migrate().await?;
+            databases.migrate_tables().await?;
             let imported = coverage::import(&databases.control, &report, commit.as_deref()).await;
             imported.context("could not keep the report")
         })

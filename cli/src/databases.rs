@@ -4,17 +4,17 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use elt_shared::local::Cluster;
+use elt_cluster::Cluster;
 use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::{self, Grants, Limits, sealing, secret_keys};
+use elt_shared::store::{self, Grants, Limits, sealing};
 use elt_shared::target::{AddressProblem, Author, TargetAddress};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
 
 use crate::exit::{Exit, cause, refuse};
-use crate::{out, signals};
+use crate::{keys, out, signals};
 
 /// Whether a command may use a private cluster when `DATABASE_URL` is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,52 +232,54 @@ impl Databases {
         connect(self.logins.of(part), connections, part.limits()).await
     }
 
-    /// Brings the tables up to date, as their owner.
+    /// Brings the tables up to date, as their owner, and seals what an earlier release stored in clear. Without keys it does
+    /// the first only, as long as nothing is in clear.
     ///
     /// # Errors
-    /// When the login of migrations does not own the tables, or a migration fails.
-    pub async fn migrate(&self) -> anyhow::Result<Grants> {
+    /// When the login of migrations does not own the tables, a migration fails, or a key is missing. The keys are checked
+    /// first, so that nothing changes when they do not open what is sealed.
+    pub async fn migrate(&self, keys: Option<&KeyRing>) -> anyhow::Result<Grants> {
         self.as_owner(async |owner| {
-            let standing = store::roles::standing(owner).await.context("could not look at the control database")?;
-            if !standing.owns_tables {
-                return Err(refuse(
-                    Exit::Settings,
-                    format!(
-                        "the login {} does not own the control database's tables and cannot migrate them",
-                        standing.login
-                    ),
-                    "Set ELT_OWNER_DATABASE_URL to the URL of the login that owns them, and run `elt migrate`.",
-                ));
+            require_ownership(owner).await?;
+            match keys {
+                Some(keys) => keys::check(owner, keys).await?,
+                None => self.require_nothing_in_clear(owner).await?,
             }
-            store::migrate(owner).await.context("could not bring the control database up to date")
+            let grants = migrate_tables(owner).await?;
+            if let Some(keys) = keys {
+                sealing::seal_clear_rows(owner, keys).await.context("could not seal the stored configs")?;
+            }
+            sealing::rewrite_tables(owner).await.context("could not find out which tables to rewrite")?;
+            Ok(grants)
         })
         .await
     }
 
-    /// Seals what an earlier release stored in clear, as the owner of the tables. Does nothing when there is nothing.
-    ///
-    /// # Errors
-    /// When the keys do not open what is sealed already: then nothing is changed.
-    pub async fn seal(&self, keys: &KeyRing) -> anyhow::Result<()> {
+    /// Refuses to go on without a key when an earlier release stored something in clear, which has to be sealed.
+    async fn require_nothing_in_clear(&self, owner: &PgPool) -> anyhow::Result<()> {
+        match sealing::is_any_in_clear(owner).await.context("could not look for configs in clear")? {
+            true => Err(keys::missing("ELT_SECRET_KEY", &self.data_dir)),
+            false => Ok(()),
+        }
+    }
+
+    /// Brings the tables up to date, as their owner, for a command that works with nothing sealed.
+    pub async fn migrate_tables(&self) -> anyhow::Result<Grants> {
         self.as_owner(async |owner| {
-            check(owner, keys).await?;
-            if sealing::rows_in_clear(owner).await.context("could not look for configs in clear")? > 0 {
-                sealing::seal_clear_rows(owner, keys).await.context("could not seal the stored configs")?;
-            }
-            Ok(())
+            require_ownership(owner).await?;
+            migrate_tables(owner).await
         })
         .await
+    }
+
+    /// Refuses to go on with a login that does not own the tables.
+    pub async fn require_ownership(&self) -> anyhow::Result<()> {
+        require_ownership(&self.control).await
     }
 
     /// Refuses keys that do not open what is sealed here. Changes nothing.
     pub async fn check_keys(&self, keys: &KeyRing) -> anyhow::Result<()> {
-        check(&self.control, keys).await
-    }
-
-    /// How many rows an earlier release stored in clear.
-    pub async fn rows_in_clear(&self) -> anyhow::Result<i64> {
-        self.as_owner(async |owner| sealing::rows_in_clear(owner).await.context("could not look for configs in clear"))
-            .await
+        keys::check(&self.control, keys).await
     }
 
     /// Works with the login that owns the tables.
@@ -378,16 +380,20 @@ pub async fn on_control_database<T>(
     .await
 }
 
-async fn check(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
-    let checked = secret_keys::check(db, keys).await.context("could not check the secret keys")?;
-    checked.map_err(|wrong| {
-        refuse(
-            Exit::Settings,
-            wrong.to_string(),
-            "Start with the key it was sealed with: as ELT_SECRET_KEY, as one of ELT_SECRET_KEY_OLD, or in the \
-             keys.json of the data folder. Nothing was changed.",
-        )
-    })
+async fn migrate_tables(owner: &PgPool) -> anyhow::Result<Grants> {
+    store::migrate(owner).await.context("could not bring the control database up to date")
+}
+
+async fn require_ownership(db: &PgPool) -> anyhow::Result<()> {
+    let standing = store::roles::standing(db).await.context("could not look at the control database")?;
+    if standing.owns_tables {
+        return Ok(());
+    }
+    Err(refuse(
+        Exit::Settings,
+        format!("the login {} does not own the control database's tables and cannot change them", standing.login),
+        "Set ELT_OWNER_DATABASE_URL to the URL of the login that owns them, and run it again.",
+    ))
 }
 
 async fn connect(options: &PgConnectOptions, connections: u32, limits: Limits) -> anyhow::Result<PgPool> {

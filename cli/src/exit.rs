@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use elt_api::SetupError;
-use elt_shared::local::LocalError;
+use elt_cluster::LocalError;
 use elt_shared::telemetry::TelemetryError;
 use sqlx::postgres::PgDatabaseError;
 

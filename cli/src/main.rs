@@ -7,10 +7,10 @@
 //! - `signals`: asked to stop, and asked again
 //! - `databases`: the control database of this process, private or given
 //! - `operator`: the person at the terminal, as the audit names them
-//! - `keys`: the installation's keys, written once
+//! - `keys`: the installation's keys, and `elt keys`
 //! - `secret_settings`: secrets that settings take from files
 //! - `config_file`: a config named on the command line
-//! - `here`: a run in this process, for `run` and `plan`
+//! - `in_process`: a run in this process, for `run` and `plan`
 //! - a file for each command
 
 mod account;
@@ -22,7 +22,7 @@ mod coverage;
 mod databases;
 mod exit;
 mod first_users;
-mod here;
+mod in_process;
 mod init;
 mod keys;
 mod migrate;
@@ -32,6 +32,7 @@ mod plan;
 mod report;
 mod run;
 mod schema;
+mod secret;
 mod secret_settings;
 mod serve;
 mod signals;
@@ -43,8 +44,10 @@ mod user;
 mod worker;
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use elt_shared::settings;
 use nix::sys::stat::{Mode, umask};
@@ -73,7 +76,9 @@ enum Command {
     Report(report::Report),
     User(user::User),
     Audit(audit::Audit),
+    Keys(keys::Command),
     Token(token::Token),
+    Secret(secret::Secret),
     Coverage(coverage::Coverage),
 }
 
@@ -92,13 +97,19 @@ impl Command {
             Self::Report(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,
+            Self::Keys(command) => command.execute().await,
             Self::Token(command) => command.execute().await,
+            Self::Secret(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
         }
     }
 }
 
 fn main() -> ExitCode {
+    if let Err(error) = leave_the_drivers_variables() {
+        return exit::explain(&error);
+    }
+    operator::remember();
     // Only this account may read rows, logs and keys, whatever the shell's umask says.
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
     // No program that elt starts may gain rights that this account does not have. A system without this is no worse off.
@@ -118,6 +129,26 @@ fn main() -> ExitCode {
     // A blocked thread (a read from a terminal) must not keep the process.
     runtime.shutdown_background();
     outcome.map_or_else(|error| exit::explain(&error), ExitCode::from)
+}
+
+/// Starts this program again without the variables that the driver of PostgreSQL would add to every connection. Returns
+/// when there are none of them.
+fn leave_the_drivers_variables() -> anyhow::Result<()> {
+    let names = settings::variables_of_the_driver();
+    if names.is_empty() {
+        return Ok(());
+    }
+    out::problem(&format!("not used: {}. What belongs to a connection stands in its URL", names.join(", ")));
+    let program = std::env::current_exe().context("could not find the program to start it again")?;
+    let mut again = std::process::Command::new(program);
+    let mut arguments = std::env::args_os();
+    if let Some(name) = arguments.next() {
+        again.arg0(name);
+    }
+    for name in names {
+        again.env_remove(name);
+    }
+    Err(anyhow::Error::new(again.args(arguments).exec()).context("could not start again"))
 }
 
 /// Reads the command line, the environment and the files that hold secrets. In case of `Err`, the problem or the help

@@ -23,7 +23,8 @@ and then run `elt migrate` again";
 ///
 /// Makes or changes the tables of this version of elt. Safe to run again, from several places at once, and while
 /// servers and workers of the version before are still running. Needs DATABASE_URL, or the --data-dir of an `elt up`.
-/// With separate logins, ELT_OWNER_DATABASE_URL is the one that owns the tables.
+/// With separate logins, ELT_OWNER_DATABASE_URL is the one that owns the tables. Needs ELT_SECRET_KEY, or the data folder's
+/// keys, to seal what an earlier release stored in clear; keys that are given must be those of the installation.
 #[derive(Debug, Args)]
 pub struct Migrate {
     #[command(flatten)]
@@ -37,11 +38,8 @@ pub struct Migrate {
 impl Migrate {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         let grants = on_control_database("migrate", &self.database, &self.telemetry, async |databases| {
-            let grants = databases.migrate().await?;
-            if databases.rows_in_clear().await? > 0 {
-                databases.seal(&*keys::find_ring(&databases.data_dir, &self.secret_keys)?).await?;
-            }
-            Ok(grants)
+            let keys = keys::find_ring_if_any(&databases.data_dir, &self.secret_keys)?;
+            databases.migrate(keys.as_deref()).await
         })
         .await?;
         out::print("the control database is up to date");

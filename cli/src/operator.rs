@@ -1,9 +1,20 @@
 //! The person at the terminal, as the audit names them.
 
-use nix::unistd::{User, getuid};
+use std::sync::OnceLock;
 
-/// `cli:` and the name of the account that runs this process, or its number when it has no name.
+use nix::unistd::{Uid, User, getuid};
+
+/// The account that started this process. It may give up its rights later, and the audit names who it was.
+static STARTED_BY: OnceLock<Uid> = OnceLock::new();
+
+/// Keeps the account that started this process. `main` calls it first.
+pub fn remember() {
+    STARTED_BY.get_or_init(getuid);
+}
+
+/// `cli:` and the name of the account that started this process, or its number when it has no name.
 pub fn operator() -> String {
-    let account = User::from_uid(getuid()).ok().flatten();
-    format!("cli:{}", account.map_or_else(|| getuid().to_string(), |account| account.name))
+    let account = *STARTED_BY.get_or_init(getuid);
+    let name = User::from_uid(account).ok().flatten().map(|account| account.name);
+    format!("cli:{}", name.unwrap_or_else(|| account.to_string()))
 }

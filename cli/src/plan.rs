@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use elt_shared::runs::{RunKind, RunReport};
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
-use elt_worker::report::RunReport;
 use elt_worker::settings::WorkerSettings;
 use tracing::Instrument;
 
 use crate::config_file::ConfigFile;
 use crate::exit::Exit;
-use crate::here::{Here, Setup};
+use crate::in_process::{InProcess, Setup};
 use crate::out;
 use crate::run::{Screen, Watch, exit_of, watch};
 use crate::summary::report_of;
@@ -53,16 +53,16 @@ impl Plan {
             database: self.database,
             telemetry: self.telemetry,
         };
-        Here::during(setup, screen.telemetry("plan"), async |here| {
-            plan(here, file, &screen).instrument(tracing::info_span!("elt plan", file = %self.file.display())).await
+        InProcess::during(setup, screen.telemetry("plan"), async |process| {
+            plan(process, file, &screen).instrument(tracing::info_span!("elt plan", file = %self.file.display())).await
         })
         .await
     }
 }
 
-async fn plan(here: &Here<'_>, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
-    let run = here.enqueue(file.text, &file.config, "plan").await?;
-    let (run, _) = watch(here.db(), Watch { run: run.id, schedule: None }, screen, here.work(run.id)).await?;
+async fn plan(process: &InProcess<'_>, file: ConfigFile, screen: &Screen) -> anyhow::Result<Exit> {
+    let run = process.enqueue(file.text, &file.config, RunKind::Plan).await?;
+    let (run, _) = watch(process.db(), Watch { run: run.id, schedule: None }, screen, process.work(run.id)).await?;
     let exit = exit_of(&run);
     match report_of(&run) {
         Some(report) if matches!(exit, Exit::Done | Exit::NothingLoaded) => {

@@ -87,21 +87,36 @@ fn argument_of(flag: &str, value: &str) -> OsString {
 }
 
 fn read(variable: &str, path: &Path) -> anyhow::Result<Secret> {
-    let SecretFile { secret, is_readable_by_others } = secret_file::read(path).map_err(|error| {
+    let SecretFile { secret, is_readable_by_others, .. } = secret_file::read(path).map_err(|error| {
         refuse(
             Exit::Settings,
             format!("{variable} names {}, but {error}", path.display()),
             format!("Write the secret to that file, readable by the account that runs elt, or unset {variable}."),
         )
     })?;
-    // Container engines mount secrets there, readable by every account of the container, which has only one.
-    if is_readable_by_others && !path.starts_with("/run/secrets") {
+    if is_readable_by_others && !is_handed_over(path) {
         out::problem(&format!(
             "warning: every account of this machine may read {}, which {variable} names. `chmod o-r` mends that.",
             path.display()
         ));
     }
     Ok(secret)
+}
+
+/// Warns of a file of secret keys that others than its owner may use. Says nothing of a file that cannot be read.
+pub fn warn_of_readers(variable: &str, path: &Path) {
+    if secret_file::read(path).is_ok_and(|file| !file.is_private) && !is_handed_over(path) {
+        out::problem(&format!(
+            "warning: other accounts of this machine may use {}, which {variable} names. `chmod 600` mends that.",
+            path.display()
+        ));
+    }
+}
+
+/// Whether a container engine or systemd hands the file over, with modes of its own: a container has one account, and
+/// systemd lets the service's account read its credentials by an access control list, which shows as the group's right.
+fn is_handed_over(path: &Path) -> bool {
+    path.starts_with("/run/secrets") || path.starts_with("/run/credentials")
 }
 
 fn twice(one: &str, other: &str) -> anyhow::Error {

@@ -78,8 +78,7 @@ impl Serve {
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
         if self.migrate {
-            databases.migrate().await?;
-            databases.seal(&keys.ring).await?;
+            databases.migrate(Some(&keys.ring)).await?;
         }
         databases.require_migrated().await?;
         databases.check_keys(&keys.ring).await?;

@@ -1,9 +1,8 @@
 //! What a run did, for the person at the terminal.
 
-use elt_shared::store::runs::{Outcome, Run};
-use elt_worker::extract::LeftOutKind;
-use elt_worker::rejections::Rejections;
-use elt_worker::report::{Drift, FileReceipt, RunReport};
+use elt_shared::runs::report::{Drift, FileReceipt, LeftOutKind, RunReport};
+use elt_shared::runs::{Outcome, Rejections, RunKind, RunState};
+use elt_shared::store::runs::Run;
 
 use crate::connections;
 use crate::table::{Table, bytes, count, seconds};
@@ -13,7 +12,7 @@ pub fn of(run: &Run) -> String {
     let mut parts = vec![headline(run)];
     match report_of(run) {
         Some(report) if !report.connections.is_empty() => parts.push(connections::of(&report.connections)),
-        Some(report) if run.state == "succeeded" => parts.extend(rows(&report)),
+        Some(report) if run.state == RunState::Succeeded => parts.extend(rows(&report)),
         Some(report) => parts.extend(report.rejected.as_ref().map(rejected)),
         None => {}
     }
@@ -57,17 +56,17 @@ fn headline(run: &Run) -> String {
         }
         _ => String::new(),
     };
-    let kind = if run.kind == "run" { "run".to_owned() } else { format!("run ({})", run.kind) };
+    let kind = if run.kind == RunKind::Run { "run".to_owned() } else { format!("run ({})", run.kind) };
     format!("{kind} {} of {}: {}{took}", run.id, run.name, ended(run))
 }
 
 /// The run's state and outcome.
 fn ended(run: &Run) -> String {
-    let came_to = match (run.outcome, run.kind.as_str()) {
+    let came_to = match (run.outcome, run.kind) {
         (None | Some(Outcome::Clean), _) => "",
         (Some(Outcome::WithWarnings), _) => " with warnings",
-        (Some(Outcome::NothingLoaded), "test_connection") => ", but none of the connections can be used",
-        (Some(Outcome::NothingLoaded), "check" | "plan") => ", but none of its data can be loaded",
+        (Some(Outcome::NothingLoaded), RunKind::TestConnection) => ", but none of the connections can be used",
+        (Some(Outcome::NothingLoaded), RunKind::Check | RunKind::Plan) => ", but none of its data can be loaded",
         (Some(Outcome::NothingLoaded), _) => ", but none of its data could be loaded",
     };
     format!("{}{came_to}", run.state)

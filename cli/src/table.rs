@@ -5,23 +5,23 @@ use std::fmt::Write;
 /// Rows of texts under a header.
 #[derive(Debug)]
 pub struct Table {
-    header: Vec<&'static str>,
+    header: Vec<String>,
     right: Vec<bool>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these columns; those that start with `>` are numbers and stand to the right.
-    pub fn new(header: &[&'static str]) -> Self {
+    pub fn new(header: &[&str]) -> Self {
         Self {
             right: header.iter().map(|name| name.starts_with('>')).collect(),
-            header: header.iter().map(|name| name.trim_start_matches('>')).collect(),
+            header: header.iter().map(|name| name.trim_start_matches('>').to_owned()).collect(),
             rows: Vec::new(),
         }
     }
 
     /// Adds a row.
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         // A newline in a cell would break the table, and a control character the terminal.
         let shown = |cell: String| cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         self.rows.push(cells.into_iter().map(shown).collect());
@@ -34,8 +34,7 @@ impl Table {
             cells.chain([self.header[column].chars().count()]).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
-        let header: Vec<String> = self.header.iter().map(ToString::to_string).collect();
-        let lines = std::iter::once(&header).chain(&self.rows).map(|row| self.line(row, &widths));
+        let lines = std::iter::once(&self.header).chain(&self.rows).map(|row| self.line(row, &widths));
         lines.collect::<Vec<_>>().join("\n")
     }
 

@@ -74,8 +74,7 @@ impl Up {
         stop: Stop,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
-        databases.migrate().await?;
-        databases.seal(&keys.ring).await?;
+        databases.migrate(Some(&keys.ring)).await?;
         databases.keep_lines_of(telemetry).await?;
         databases.warn_of_owner().await?;
         let (network, env_allow) = (self.worker.network.clone(), self.worker.env_allow.clone());

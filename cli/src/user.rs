@@ -101,7 +101,10 @@ impl User {
         on_control_database("user", &self.database, &self.telemetry, async |databases| {
             databases.require_migrated().await?;
             match keys {
-                Some(keys) => self.action.change(&databases.control, &keys, given).await,
+                Some(keys) => {
+                    databases.check_keys(&keys).await?;
+                    self.action.change(&databases.control, &keys, given).await
+                }
                 None => list(&databases.control).await,
             }
         })
@@ -191,13 +194,18 @@ impl Action {
 }
 
 /// # Errors
-/// When the name is that of a service account, which has no password.
+/// When the user has no password here: a service account, or a person who logs in at the identity provider.
 async fn require_person(db: &mut PgConnection, name: &str) -> anyhow::Result<()> {
     match users::find_by_name(db, name).await.context("could not look for the user")? {
         Some(user) if user.is_service => Err(refuse(
             Exit::Failed,
             format!("`{name}` is a service account, which has no password"),
             format!("Create an API token for it: `elt token create NAME --owner {name} --scope …`."),
+        )),
+        Some(users::User { issuer: Some(issuer), .. }) => Err(refuse(
+            Exit::Failed,
+            format!("`{name}` logs in at the identity provider {issuer} and has no password here"),
+            "Change the password at the identity provider.",
         )),
         _ => Ok(()),
     }

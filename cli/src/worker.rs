@@ -66,8 +66,7 @@ impl Worker {
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
         if self.migrate {
-            databases.migrate().await?;
-            databases.seal(&keys).await?;
+            databases.migrate(Some(&keys)).await?;
         }
         databases.require_migrated().await?;
         databases.check_keys(&keys).await?;

@@ -37,6 +37,7 @@ const ADMIN_PAGES: [string, () => string][] = [
   ['Workers', () => 'workers'],
   ['Users', () => 'users'],
   ['API tokens', () => 'api-tokens'],
+  ['Secrets', () => 'secrets'],
   ['Audit', () => 'audit'],
   ['Coverage', () => 'coverage'],
   ['Not found', () => 'nowhere'],

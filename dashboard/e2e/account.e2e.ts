@@ -82,7 +82,7 @@ test.describe('the account page', () => {
     await expect(factorPassword).toBeFocused();
     await factorPassword.fill(PASSWORD);
     await setUp.click();
-    await expect(factor.getByLabel('Code of the app')).toBeFocused();
+    await expect(factor.getByLabel('Code from the app')).toBeFocused();
     await factor.getByRole('button', { name: 'Cancel' }).click();
     await expect(factorPassword).toBeFocused();
     await factorPassword.fill(PASSWORD);
@@ -90,7 +90,7 @@ test.describe('the account page', () => {
     await expect(factor.getByAltText('QR code of the secret')).toBeVisible();
     const secret = (await factor.locator('.secret').textContent()) ?? '';
     await page.screenshot({ path: test.info().outputPath('second-factor.png'), fullPage: true });
-    const firstCode = factor.getByLabel('Code of the app');
+    const firstCode = factor.getByLabel('Code from the app');
     await firstCode.fill('000000');
     await factor.getByRole('button', { name: 'Turn it on' }).click();
     await expect(factor.getByRole('alert')).toBeVisible();
@@ -102,13 +102,13 @@ test.describe('the account page', () => {
     const recovery = (await factor.getByRole('listitem').first().textContent()) ?? '';
     const spare = (await factor.getByRole('listitem').last().textContent()) ?? '';
     await page.screenshot({ path: test.info().outputPath('account.png'), fullPage: true });
-    await factor.getByRole('button', { name: 'I have kept them' }).click();
+    await factor.getByRole('button', { name: 'I have stored them' }).click();
     await expect(factor.getByRole('heading', { name: 'Second factor' })).toBeFocused();
 
     await page.getByRole('button', { name: NAME }).click();
     await page.getByRole('menuitem', { name: 'Log out' }).click();
     await logIn(page, NAME, PASSWORD);
-    const code = page.getByLabel('Code of your authenticator app');
+    const code = page.getByLabel('Code from your authenticator app');
     await expect(code).toBeFocused();
     await code.fill('000000');
     await page.keyboard.press('Enter');
@@ -119,7 +119,7 @@ test.describe('the account page', () => {
 
     await openAccount(page);
     await factorPassword.fill(PASSWORD);
-    const lastCode = factor.getByLabel('Code of the app, or a recovery code');
+    const lastCode = factor.getByLabel('Code from the app, or a recovery code');
     await lastCode.fill('000000');
     await factor.getByRole('button', { name: 'Turn it off' }).click();
     await expect(factor.getByRole('alert')).toBeVisible();

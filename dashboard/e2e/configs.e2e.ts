@@ -108,7 +108,7 @@ test.describe('deleting a version', () => {
 
 test('an address that names no two versions leads to where they are chosen', async ({ admin: page }) => {
   await page.goto('/ui/config-history/compare?from=1');
-  await page.getByRole('link', { name: 'Choose them among all configs' }).click();
+  await page.getByRole('link', { name: 'Choose them in the list of configs' }).click();
   await expect(page).toHaveURL(/\/ui\/config-history$/);
 });
 
@@ -121,13 +121,13 @@ test('an analyst uploads a config, and the same one again is known', async ({ an
   };
   const yaml = `name: mine\nsource:\n  local:\n    path: mock.csv\n`;
   await upload(yaml);
-  await expect(page.getByText('was kept as version')).toBeVisible();
+  await expect(page.getByText('was stored as version')).toBeVisible();
   await expect(page.getByText('It cannot run yet')).toBeVisible();
   await expect(page.getByText('source', { exact: false }).first()).toBeVisible();
   await upload(yaml.replaceAll('\n', '\r\n') + '\r\n');
-  await expect(page.getByText('already; nothing new was stored')).toBeVisible();
+  await expect(page.getByText('is already stored as version')).toBeVisible();
   await upload('x', 'picture.png');
-  await expect(page.getByRole('alert')).toContainText('picture.png is no YAML');
+  await expect(page.getByRole('alert')).toContainText('picture.png is not a YAML file');
 });
 
 test.describe('a broken YAML', () => {

@@ -33,7 +33,7 @@ test('rows are paged, sorted and filtered by the server, and counted as SQL coun
   await expect(page.getByText(`101–200 of ${ROWS}`)).toBeVisible();
   await page.keyboard.press('j');
   await expect(page.getByText(`201–${ROWS} of ${ROWS}`)).toBeVisible();
-  await page.getByRole('button', { name: 'Page before' }).click();
+  await page.getByRole('button', { name: 'Previous page' }).click();
   await expect(page.getByText(`101–200 of ${ROWS}`)).toBeVisible();
 
   await grid.getByRole('button', { name: /^amount/ }).click();
@@ -127,7 +127,7 @@ test('columns can be left out of sight', async ({ admin: page }) => {
 
 test('an analyst brings a YAML and sees the same grid', async ({ analyst: page }) => {
   await page.goto('/ui/user');
-  await page.getByRole('link', { name: /Look at data/ }).click();
+  await page.getByRole('link', { name: /View data/ }).click();
   await expect(page.getByLabel('Known target')).toBeHidden();
   const chooser = page.waitForEvent('filechooser');
   await page.getByRole('button', { name: 'Choose a YAML file' }).click();

@@ -11,7 +11,7 @@ test('text of a new job is still there after another page, and after a reload', 
   await expect(page.getByRole('heading', { name: 'Schedules' })).toBeVisible();
   await page.getByRole('link', { name: 'New job' }).first().click();
   await expect(page.getByRole('textbox', { name: editor })).toContainText('half_done');
-  await expect(page.getByText('This is the draft of your last visit')).toBeVisible();
+  await expect(page.getByText('This is your draft from an earlier visit')).toBeVisible();
   await expectAccessible(page, 'a draft');
   await page.reload();
   await expect(page.getByRole('textbox', { name: editor })).toContainText('half_done');

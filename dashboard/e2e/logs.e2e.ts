@@ -52,7 +52,7 @@ test('lines are found by level, words and run, and the address says so', async (
   await expect(lines.locator('.hit').first()).toBeVisible();
   expect(await lines.getByRole('listitem').count()).toBeLessThanOrEqual(all);
   await page.getByLabel('Level').selectOption('Errors only');
-  await expect(page.getByText('Nothing matches.')).toBeVisible();
+  await expect(page.getByText('No line matches.')).toBeVisible();
   await page.getByRole('link', { name: /Only run/ }).click();
   await expect(page).not.toHaveURL(/run=/);
 });

@@ -28,7 +28,7 @@ test('rejected rows and files left out are counted wherever runs are listed', as
   await expect(
     page.getByRole('region', { name: 'Latest runs' }).getByRole('row', { name: /part_loaded/ }),
   ).toContainText('3 rows rejected');
-  await expect(page.getByRole('link', { name: /Not all loaded/ })).toContainText(/[1-9]/);
+  await expect(page.getByRole('link', { name: /Incomplete/ })).toContainText(/[1-9]/);
 
   await page.goto(`/ui/runs/${run.id}`);
   const state = page.getByRole('region', { name: 'State', exact: true });
@@ -71,7 +71,7 @@ test('a connection test ends with what it found', async ({ admin: page }) => {
   await page.getByRole('button', { name: 'Test the connections' }).click();
   const result = page.getByRole('region', { name: 'Result' });
   await expect(result.getByText('With warnings')).toBeVisible();
-  await expect(result).toContainText('1 of 2 cannot be used');
+  await expect(result).toContainText('1 of 2 connections cannot be used');
   await expect(result.getByText('Succeeded')).toHaveCount(0);
   await page.getByRole('link', { name: 'Open as a run' }).click();
   const steps = page.getByRole('list', { name: 'Progress' });
@@ -149,6 +149,8 @@ test('a target that never answered is shown as the cause, not the sources, and i
   const starts = page.getByRole('region', { name: 'Attempts' }).getByRole('row');
   await expect(starts.nth(1)).toBeVisible();
   const all = (await starts.count()) - 1;
-  await expect(page.getByText(new RegExp(`${all} starts?, of which 2 of at most 2 count`))).toBeVisible();
+  await expect(
+    page.getByText(new RegExp(`${all} starts?; 2 of at most 2 attempts to load were used`)),
+  ).toBeVisible();
   await expect(page.getByRole('link', { name: /^Attempts/ })).toContainText(String(all));
 });

@@ -70,7 +70,7 @@ test('a version is found however old it is', async ({ admin: page }) => {
   await expect(versions.getByRole('row')).toHaveCount(2);
   await expect(versions.getByRole('link', { name: /^View version/ })).toBeVisible();
   await page.getByLabel('Search all versions').fill('nothing of this kind');
-  await expect(page.getByText('Nothing matches')).toBeVisible();
+  await expect(page.getByText('No version matches')).toBeVisible();
   await page.getByLabel('Search all versions').fill('');
   await expect(versions.getByRole('row')).toHaveCount(51);
 });

@@ -3,7 +3,7 @@ import { ADDRESS, USER } from './support/server';
 import { expect, test } from './support/test';
 
 const ADMIN_WORDS =
-  /overview|new job|\bruns\b|schedules|quarantine|\blogs\b|workers|\busers\b|audit|trigger|config history/i;
+  /overview|new job|\bruns\b|schedules|quarantine|\blogs\b|workers|\busers\b|audit|secrets|trigger|config history/i;
 const ADMIN_PAGES = [
   'admin',
   'new-job',
@@ -14,6 +14,7 @@ const ADMIN_PAGES = [
   'logs',
   'workers',
   'users',
+  'secrets',
   'audit',
 ];
 

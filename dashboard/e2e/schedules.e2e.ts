@@ -33,7 +33,7 @@ test('a job that is run watches its sources from then on, until it is stopped', 
   await expect(row).toContainText(/Stopp/);
   await page.reload();
   await expect(row).toBeHidden();
-  await page.getByLabel('Show ended ones').check();
+  await page.getByLabel('Show ended schedules').check();
   await expect(list.getByRole('row', { name: /watched/ }).first()).toContainText('Stopped');
 });
 
@@ -48,10 +48,10 @@ test('a job is scheduled by cron in a zone, inside a window', async ({ admin: pa
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Not before').fill('2030-01-01T08:00');
   await dialog.getByLabel('Ends').fill('2029-01-01T08:00');
-  await expect(dialog.getByRole('alert')).toContainText('end before it begins');
+  await expect(dialog.getByRole('alert')).toContainText('must be after the start');
   await expect(dialog.getByRole('button', { name: 'Schedule' })).toBeDisabled();
   await dialog.getByLabel('Ends').fill('2030-02-01T08:00');
-  await dialog.getByLabel('Runs').selectOption('Every night at 02:00');
+  await dialog.getByLabel('Times', { exact: true }).selectOption('Every night at 02:00');
   await expect(dialog.getByLabel('Cron expression')).toHaveValue('0 2 * * *');
   await expect(dialog).toContainText('Every day at 02:00.');
   await dialog.getByLabel('Time zone of the expression').fill('America/New_York');
@@ -81,9 +81,11 @@ test.describe('a YAML with a schedule of its own', () => {
     await page.getByRole('button', { name: 'Schedule…' }).click();
     const dialog = page.getByRole('dialog');
     await expect(dialog.getByLabel('Cron expression')).toHaveValue('*/15 * * * *');
-    await expect(dialog.getByLabel('Runs').locator('option:checked')).toHaveText('Every 15 minutes');
+    await expect(dialog.getByLabel('Times', { exact: true }).locator('option:checked')).toHaveText(
+      'Every 15 minutes',
+    );
     await expect(dialog.getByLabel('Time zone of the expression')).toHaveValue('America/New_York');
-    await expect(dialog.getByLabel('While a run is still going')).toHaveValue('queue');
+    await expect(dialog.getByLabel('When the previous run is still running')).toHaveValue('queue');
     await expect(dialog.getByLabel('Also run when the sources change')).not.toBeChecked();
     await expect(dialog.getByLabel('Not before')).toHaveValue('2030-01-01T08:00');
     await expect(dialog).toContainText('time zone of this browser, Europe/Berlin');
@@ -95,7 +97,7 @@ test.describe('a YAML with a schedule of its own', () => {
     expect(Object.keys(request.postDataJSON() as object)).toEqual(['config_id']);
     const row = page.getByRole('region', { name: 'Schedules' }).getByRole('row', { name: /timed/ });
     await expect(row).toContainText('Every 15 minutes.');
-    await expect(row).not.toContainText('Looks for changed sources');
+    await expect(row).not.toContainText('Checks for changed sources');
   });
 
   test('can be scheduled without its cron expression, and never without anything', async ({
@@ -110,16 +112,16 @@ test.describe('a YAML with a schedule of its own', () => {
     await page.getByRole('button', { name: 'Schedule…' }).click();
     const dialog = page.getByRole('dialog');
     await expect(dialog).toContainText('Monday to Friday at 06:00.');
-    await dialog.getByLabel('Runs').selectOption('At no fixed times');
-    await expect(dialog.getByRole('alert')).toContainText('Nothing would run by itself');
+    await dialog.getByLabel('Times', { exact: true }).selectOption('At no fixed times');
+    await expect(dialog.getByRole('alert')).toContainText('This schedule would never start a run');
     await expect(dialog.getByRole('button', { name: 'Schedule' })).toBeDisabled();
-    await dialog.getByRole('button', { name: 'Use what the YAML says' }).click();
+    await dialog.getByRole('button', { name: 'Use the values of the YAML' }).click();
     await expect(dialog.getByLabel('Cron expression')).toHaveValue('0 6 * * MON-FRI');
-    await dialog.getByLabel('Runs').selectOption('At no fixed times');
+    await dialog.getByLabel('Times', { exact: true }).selectOption('At no fixed times');
     await dialog.getByLabel('Also run when the sources change').check();
     await dialog.getByRole('button', { name: 'Schedule' }).click();
     const row = page.getByRole('region', { name: 'Schedules' }).getByRole('row', { name: /untimed/ });
-    await expect(row).toContainText('Looks for changed sources');
+    await expect(row).toContainText('Checks for changed sources');
     await expect(row).not.toContainText('06:00');
   });
 
@@ -127,9 +129,9 @@ test.describe('a YAML with a schedule of its own', () => {
     const folder = put('followed/a.csv', 'id\n1\n');
     await page.goto('/ui/new-job');
     await writeYaml(page, timed(folder, 'followed', 'monitor:\n  enabled: false\n'));
-    await expect(page.getByText('Runs once, at once.')).toBeVisible();
+    await expect(page.getByText('Runs once, immediately.')).toBeVisible();
     await writeYaml(page, timed(folder, 'followed', ''));
-    await expect(page.getByText('Runs at once, then again whenever its sources change.')).toBeVisible();
+    await expect(page.getByText('Runs immediately, then again whenever its sources change.')).toBeVisible();
     await writeYaml(
       page,
       timed(folder, 'followed', 'schedule:\n  cron: "0 * * * *"\nmonitor:\n  enabled: false\n'),

@@ -1,10 +1,14 @@
 import { LINES, importCoverage } from './support/coverage';
-import { expect, test } from './support/test';
+import { expect, expectAccessible, test } from './support/test';
 
 test('a user is added, locked out, let in, made an admin, and removed', async ({ admin: page, browser }) => {
   await page.goto('/ui/users');
-  await page.getByRole('button', { name: 'Add a user' }).click();
   const dialog = page.getByRole('dialog');
+  await page.getByRole('button', { name: 'Add a user' }).click();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await expect(dialog).toBeHidden();
+  await expect(page.getByText('was added')).toHaveCount(0);
+  await page.getByRole('button', { name: 'Add a user' }).click();
   await dialog.getByLabel('Name').fill('grace');
   const password = dialog.getByLabel('Password');
   await password.fill('short');
@@ -32,13 +36,13 @@ test('a user is added, locked out, let in, made an admin, and removed', async ({
     // What lies under a dialog or a menu is hidden from everybody.
     await expect(page.locator('.cdk-overlay-backdrop')).toHaveCount(0);
   };
-  await choose('Lock out', 'Lock out');
-  await expect(row).toContainText('Locked out');
+  await choose('Lock', 'Lock');
+  await expect(row).toContainText('Locked');
   await theirs.goto('/ui/coverage');
   await expect(theirs).toHaveURL(/\/ui\/login/);
   await context.close();
 
-  await choose('Let in again');
+  await choose('Unlock');
   await expect(row).toContainText('Yes');
   await choose('Make an admin', 'Change the role');
   await expect(row).toContainText('Admin');
@@ -52,8 +56,23 @@ test('a user is added, locked out, let in, made an admin, and removed', async ({
   const added = audit.getByRole('row', { name: /POST \/users/ }).filter({ hasText: 'grace' });
   await expect(added).toBeVisible();
 
+  await added.getByRole('button', { name: 'Details of POST /users by admin' }).click();
+  const details = audit.getByRole('row', { name: /Place in the chain/ });
+  await expect(details).toContainText(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC/);
+  await expect(details.locator('pre')).toContainText('"status": 201');
+  await expect(details).toContainText(/Hash\s*[0-9a-f]{64}/);
+  await expectAccessible(page, 'the details of an audit row');
+  await details.getByRole('link', { name: 'Log lines of this request' }).click();
+  await expect(page).toHaveURL(/\/ui\/logs\?request=/);
+  await expect(page.getByRole('link', { name: /^Only request/ })).toBeVisible();
+  await page.goBack();
+
   await page.getByRole('button', { name: 'Verify' }).click();
-  await expect(page.getByRole('status').filter({ hasText: 'as they were written' })).toBeVisible();
+  const verified = page.getByRole('status').filter({ hasText: 'as they were written' });
+  await expect(verified).toContainText(/by admin\..*\d+:[0-9a-f]{64}/s);
+  const head = (await verified.locator('code').first().textContent()) ?? '';
+  await page.reload();
+  await expect(verified).toContainText(head);
   const download = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Export CSV' }).click();
   expect((await download).suggestedFilename()).toBe('audit.csv');
@@ -65,8 +84,8 @@ test.describe('the last admin', () => {
   test('cannot lock themselves out', async ({ admin: page }) => {
     await page.goto('/ui/users');
     await page.getByRole('button', { name: 'Change admin' }).click();
-    await page.getByRole('menuitem', { name: 'Lock out' }).click();
-    await page.getByRole('alertdialog').getByRole('button', { name: 'Lock out' }).click();
+    await page.getByRole('menuitem', { name: 'Lock' }).click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Lock' }).click();
     await expect(page.getByText('last admin')).toBeVisible();
   });
 });

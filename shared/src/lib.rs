@@ -1,10 +1,14 @@
 //! What the API and the workers agree on: the config, the database, the queue, and how a process is set up.
 //!
 //! # Layout
+//! - [`backoff`]: pauses between attempts
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
+//! - [`explained`]: every code of a problem, and what each means
 //! - [`secret`]: values that never print
 //! - [`api_token`]: the text of API tokens, and what they may be granted
+//! - [`stored_secret`]: what a stored secret may be, and which configs get it
+//! - [`redaction`]: hides the values of secrets in what people may read
 //! - [`secret_file`]: secrets in files that settings name
 //! - [`password`]: hashing and checking passwords
 //! - [`job`]: what travels through the queue: ids only
@@ -12,29 +16,37 @@
 //! - [`settings`]: flags and environment of a process
 //! - [`network`]: which hosts may be called, and connecting to a checked address
 //! - [`json_path`]: paths into JSON: where the rows of an answer are
+//! - [`runs`]: what a run is, and its life from the first attempt to the end
+//! - [`schedules`]: ending schedules together with their runs
+//! - [`text_enum`]: enums whose values are texts in the database and in JSON
 //! - [`trigger`]: starting a pipeline: its run, its schedule and its ticket in one transaction
 //! - [`telemetry`]: log lines, traces and the layer that keeps lines in the database
 //! - [`target`]: connecting to a target table's database and reading a page of it
 //! - [`store`]: the control database, a file a table
 //! - [`private_folder`]: folders that other accounts cannot look into
-//! - [`local`]: the private PostgreSQL cluster of local mode and of the tests
 //!
 //! This crate knows neither axum nor polars nor ssh.
 
 pub mod api_token;
+pub mod backoff;
 pub mod config;
 pub mod cron;
+pub mod explained;
 pub mod job;
 pub mod json_path;
-pub mod local;
 pub mod network;
 pub mod password;
 pub mod private_folder;
 pub mod queue;
+pub mod redaction;
+pub mod runs;
+pub mod schedules;
 pub mod secret;
 pub mod secret_file;
 pub mod settings;
 pub mod store;
+pub mod stored_secret;
 pub mod target;
 pub mod telemetry;
+pub mod text_enum;
 pub mod trigger;

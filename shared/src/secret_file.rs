@@ -1,4 +1,4 @@
-//! A secret in a file: what a setting such as `ELT_JWT_KEY_FILE` names.
+//! A secret in a file: what a setting such as `ELT_JWT_KEY_FILE` or `ELT_SECRET_KEY_FILE` names.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -13,6 +13,8 @@ use crate::secret::Secret;
 const MAX_BYTES: u64 = 64 * 1024;
 /// The permission of accounts that are neither the owner nor in the file's group.
 const READABLE_BY_OTHERS: u32 = 0o004;
+/// All permissions of accounts that are not the owner.
+const USABLE_BY_OTHERS: u32 = 0o077;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub struct SecretFile {
     pub secret: Secret,
     /// Whether every account of the machine may read the file.
     pub is_readable_by_others: bool,
+    /// Whether no account but the file's owner may use it.
+    pub is_private: bool,
 }
 
 /// Why a file holds no secret.
@@ -81,7 +85,11 @@ pub fn read(path: &Path) -> Result<SecretFile, SecretFileError> {
     if line.trim().is_empty() {
         return Err(SecretFileError::Empty);
     }
-    Ok(SecretFile { secret: Secret::new(line), is_readable_by_others: metadata.mode() & READABLE_BY_OTHERS != 0 })
+    Ok(SecretFile {
+        secret: Secret::new(line),
+        is_readable_by_others: metadata.mode() & READABLE_BY_OTHERS != 0,
+        is_private: metadata.mode() & USABLE_BY_OTHERS == 0,
+    })
 }
 
 /// Opens without waiting: a pipe that nobody writes to would stop the start for good.
@@ -160,6 +168,10 @@ mod tests {
         for (mode, expected) in [(0o600, false), (0o640, false), (0o644, true), (0o604, true)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(read(&path).unwrap().is_readable_by_others, expected, "{mode:o}");
+        }
+        for (mode, expected) in [(0o600, true), (0o400, true), (0o640, false), (0o620, false), (0o601, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read(&path).unwrap().is_private, expected, "{mode:o}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Flags and environment of a process. Together with the `settings.rs` of `api` and `worker`, the only readers of the environment.
+//! Flags and environment of a process. Together with the `settings.rs` of the other crates,
+//! the only readers of the environment.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,8 +7,9 @@ use std::sync::OnceLock;
 
 use clap::Args;
 
-use crate::config::{Reference, Resolve};
+use crate::config::is_secret_name;
 use crate::network::HostRule;
+use crate::redaction;
 use crate::secret::Secret;
 
 /// The account that started this process. It decides about the default data folder, also after the process has dropped to
@@ -155,9 +157,11 @@ pub struct UserNetworkSettings {
     pub net_allow_user: Vec<HostRule>,
 }
 
-/// Where programs are looked for.
-pub(crate) fn search_path() -> Option<OsString> {
-    std::env::var_os("PATH")
+/// The variables of this process's environment that the driver of PostgreSQL adds to every connection, and that none of its
+/// options takes back. What belongs to a connection stands in its URL.
+pub fn variables_of_the_driver() -> Vec<&'static str> {
+    const NAMES: [&str; 5] = ["PGAPPNAME", "PGOPTIONS", "PGSSLCERT", "PGSSLKEY", "PGSSLROOTCERT"];
+    NAMES.into_iter().filter(|name| std::env::var_os(name).is_some()).collect()
 }
 
 /// Whether a variable is set and holds nothing but white space.
@@ -170,13 +174,6 @@ pub fn file_of(name: &str) -> Option<PathBuf> {
     std::env::var_os(format!("{name}_FILE")).map(PathBuf::from)
 }
 
-/// What the private PostgreSQL gets of this process's environment. It runs as another account when elt runs as root,
-/// and an account can read the environment of its own processes: elt's keys and passwords must not be in it.
-pub(crate) fn environment_of_servers() -> impl Iterator<Item = (&'static str, OsString)> {
-    const NAMES: [&str; 4] = ["PATH", "HOME", "LD_LIBRARY_PATH", "TZDIR"];
-    NAMES.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
-}
-
 /// A clap value parser for secrets.
 ///
 /// # Errors
@@ -187,27 +184,28 @@ pub fn secret(text: &str) -> Result<Secret, &'static str> {
 
 /// Looks `${env:NAME}` up in this process's environment, if the name is allowed.
 #[derive(Debug, Clone, Copy)]
-pub struct References<'a> {
+pub struct AllowedVariables<'a> {
     allow: &'a [String],
 }
 
-impl<'a> References<'a> {
-    /// Resolves the names listed in `ELT_ENV_ALLOW`, and no others.
-    pub fn allowed(allow: &'a [String]) -> Self {
+impl<'a> AllowedVariables<'a> {
+    /// Those listed in `ELT_ENV_ALLOW`, and no others.
+    pub fn new(allow: &'a [String]) -> Self {
         Self { allow }
     }
-}
 
-impl Resolve for References<'_> {
-    fn resolve(&self, reference: &Reference) -> Result<Option<Secret>, String> {
-        match reference {
-            Reference::Env(name) => self.environment(name).map(Some),
-            Reference::Secret(name) => Err(format!("no secret named {name:?} is stored on this server")),
+    /// The value of a variable. It is hidden in messages from now on when its name says that it is a secret.
+    ///
+    /// # Errors
+    /// A sentence: the name is not allowed, not set, or one of elt's own settings.
+    pub fn value(&self, name: &str) -> Result<Secret, String> {
+        let value = self.environment(name)?;
+        if is_secret_name(name) {
+            redaction::add(&value);
         }
+        Ok(value)
     }
-}
 
-impl References<'_> {
     fn environment(&self, name: &str) -> Result<Secret, String> {
         if is_own_setting(name) {
             return Err(format!("${{env:{name}}} is a setting of elt itself and never given to a config"));
@@ -236,8 +234,7 @@ mod tests {
 
     fn refusal(allow: &[&str], name: &str) -> String {
         let allow: Vec<String> = allow.iter().map(ToString::to_string).collect();
-        let error = References { allow: &allow }.resolve(&Reference::Env(name.into()));
-        error.expect_err("the reference is refused")
+        AllowedVariables { allow: &allow }.value(name).expect_err("the reference is refused")
     }
 
     #[test]
@@ -255,8 +252,7 @@ mod tests {
     fn only_listed_names_resolve() {
         assert!(refusal(&[], "PATH").contains("ELT_ENV_ALLOW"));
         let allow = ["PATH".to_owned()];
-        let path = References { allow: &allow }.resolve(&Reference::Env("PATH".into()));
-        assert!(path.is_ok_and(|path| path.is_some()));
+        assert!(AllowedVariables { allow: &allow }.value("PATH").is_ok());
     }
 
     #[test]

@@ -9,12 +9,13 @@ use chrono_tz::Tz;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::config::{CatchUp, Overlap, PipelineConfig, ScheduleConfig};
+use crate::config::{PipelineConfig, ScheduleConfig};
 use crate::cron::Cron;
 use crate::job::ExecuteRun;
+use crate::runs::{self, RunKind, lifecycle};
 use crate::store::configs::ConfigVersion;
-use crate::store::runs::{self, NewRun, Run};
-use crate::store::schedules::{self, NewSchedule, Schedule};
+use crate::store::runs::{self as store, NewRun, Run};
+use crate::store::schedules::{self, NewSchedule, Schedule, ScheduleState};
 
 /// Member of [`Run::options`]: the folder relative paths of the config start from.
 pub const OPTION_BASE: &str = "base";
@@ -63,8 +64,8 @@ pub async fn trigger(db: &mut PgConnection, request: &Trigger<'_>) -> sqlx::Resu
     }
     let live = schedules::find_live(db, &request.pipeline.name).await?;
     let same = live.filter(|live| live.config_id == request.config.id && live.queue == request.queue);
-    let schedule = match same.filter(|live| live.state != "stopping") {
-        Some(live) if request.now && live.state == "waiting" => {
+    let schedule = match same.filter(|live| live.state != ScheduleState::Stopping) {
+        Some(live) if request.now && live.state == ScheduleState::Waiting => {
             schedules::announce(&mut *db).await?;
             schedules::open(&mut *db, live.id).await?
         }
@@ -76,15 +77,15 @@ pub async fn trigger(db: &mut PgConnection, request: &Trigger<'_>) -> sqlx::Resu
                 timezone: window.timezone,
                 cron: request.pipeline.schedule.as_ref(),
                 monitor: request.pipeline.monitor.enabled,
-                trigger: "manual",
+                trigger: runs::Trigger::Manual,
                 ..Plan::of(request)
             };
             plan.create(db, now).await?
         }
     };
     let waiting = match &schedule {
-        Some(schedule) if request.now => runs::start_waiting(db, schedule.id).await?,
-        Some(schedule) => runs::find_waiting(&mut *db, schedule.id).await?,
+        Some(schedule) if request.now => lifecycle::start_waiting(db, schedule.id).await?,
+        Some(schedule) => store::find_waiting(&mut *db, schedule.id).await?,
         None => None,
     };
     let run = match waiting {
@@ -115,8 +116,8 @@ pub struct Plan<'a> {
     pub queue: &'a str,
     /// What its runs need beside the config.
     pub options: Value,
-    /// `manual` or `schedule`.
-    pub trigger: &'a str,
+    /// See [`Schedule::trigger`].
+    pub trigger: runs::Trigger,
     /// Username.
     pub created_by: &'a str,
 }
@@ -132,11 +133,11 @@ pub async fn schedule(db: &mut PgConnection, plan: &Plan<'_>) -> sqlx::Result<Sc
         None => {
             let missed = plan.insert(db, now).await?;
             let (state, reason) = match plan.end {
-                Some(end) if end <= now => ("missed", "its window was over before it was made"),
-                _ => ("done", "it has nothing to fire"),
+                Some(end) if end <= now => (ScheduleState::Missed, "its window was over before it was made"),
+                _ => (ScheduleState::Done, "it has nothing to fire"),
             };
             schedules::end(db, missed.id, state, reason).await?;
-            Ok(Schedule { state: state.into(), reason: Some(reason.into()), next_tick_at: None, ..missed })
+            Ok(Schedule { state, reason: Some(reason.into()), next_tick_at: None, ..missed })
         }
     }
 }
@@ -153,7 +154,7 @@ impl<'a> Plan<'a> {
             monitor: false,
             queue: request.queue,
             options: request.options.clone(),
-            trigger: "schedule",
+            trigger: runs::Trigger::Schedule,
             created_by: request.created_by,
         }
     }
@@ -162,7 +163,7 @@ impl<'a> Plan<'a> {
     async fn create(&self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Option<Schedule>> {
         if let Some(live) = schedules::find_live(db, &self.pipeline.name).await? {
             let reason = format!("replaced by version {} of this pipeline", self.config.version);
-            schedules::replace(db, live.id, &reason).await?;
+            crate::schedules::replace(db, live.id, &reason).await?;
         }
         let over = self.end.is_some_and(|end| end <= now);
         let waits = self.start.is_some_and(|start| start > now);
@@ -187,15 +188,8 @@ impl<'a> Plan<'a> {
             end_at: self.end,
             timezone: zone.name(),
             cron: self.cron.map(|cron| cron.cron.as_str()),
-            overlap: match self.cron.map(|cron| cron.overlap).unwrap_or_default() {
-                Overlap::Skip => "skip",
-                Overlap::Queue => "queue",
-            },
-            catch_up: match self.cron.map(|cron| cron.catch_up).unwrap_or_default() {
-                CatchUp::Latest => "latest",
-                CatchUp::All => "all",
-                CatchUp::None => "none",
-            },
+            overlap: self.cron.map(|cron| cron.overlap).unwrap_or_default(),
+            catch_up: self.cron.map(|cron| cron.catch_up).unwrap_or_default(),
             monitor: self.monitor,
             interval_seconds: interval.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX)),
             next_run_at: fires.and_then(|cron| cron.next(first.unwrap_or(now), zone)),
@@ -216,15 +210,15 @@ pub async fn enqueue(db: &mut PgConnection, new: NewRun<'_>) -> sqlx::Result<Run
         Some(due) => (due - clock(db).await?).to_std().unwrap_or(Duration::ZERO),
         None => Duration::ZERO,
     };
-    let run = runs::create(&mut *db, new).await?;
+    let run = store::create(&mut *db, new).await?;
     ExecuteRun { run_id: run.id }.enqueue_after(db, &run.queue, delay).await?;
     Ok(run)
 }
 
 /// Creates a run of a schedule, for a tick; `trigger` says why.
-pub async fn from_schedule(db: &mut PgConnection, schedule: &Schedule, trigger: &str) -> sqlx::Result<Run> {
+pub async fn from_schedule(db: &mut PgConnection, schedule: &Schedule, trigger: runs::Trigger) -> sqlx::Result<Run> {
     let new = NewRun {
-        kind: "run",
+        kind: RunKind::Run,
         config_id: schedule.config_id,
         name: &schedule.name,
         target_table: &schedule.target_table,
@@ -257,11 +251,11 @@ async fn enqueue_manual(
         format!("its window, which opens at {} {}", local.format("%Y-%m-%d %H:%M:%S"), window.timezone)
     });
     let new = NewRun {
-        kind: "run",
+        kind: RunKind::Run,
         config_id: request.config.id,
         name: &request.pipeline.name,
         target_table: &request.pipeline.target.table.to_string(),
-        trigger: "manual",
+        trigger: runs::Trigger::Manual,
         schedule_id: schedule.map(|schedule| schedule.id),
         subject_id: None,
         retry_of: None,

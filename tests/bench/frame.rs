@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use elt_worker::extract::{InputFile, format_of};
 use elt_worker::frame::{Piece, profile, read};
+use elt_worker::input::{InputFile, format_of};
 use tokio_util::sync::CancellationToken;
 
 mod work;
@@ -31,8 +31,8 @@ fn main() -> Result<(), Anything> {
 
 fn measure(path: &Path) -> Result<(), Anything> {
     let name = path.display().to_string();
-    let how = format_of(&name).ok_or("a format")?;
-    let file = InputFile::at(name, path.to_owned(), how)?;
+    let (format, compression) = format_of(&name).ok_or("a format")?;
+    let file = InputFile::at(name, path.to_owned(), format, compression)?;
     let (format, stamp) = (file.format, file.stamp);
     for (what, pass) in [("types", first_pass as fn(&InputFile) -> Result<u64, Anything>), ("rows", second_pass)] {
         let mut speeds = Vec::new();

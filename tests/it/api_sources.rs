@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use axum::http::header::DATE;
 use elt_shared::config::{ApiSource, ApiTimeouts, AuthScheme, Pagination};
 use elt_worker::error::PipelineError;
+use elt_worker::extract::Extracted;
 use elt_worker::extract::http::{self, HttpLimits};
-use elt_worker::extract::{Extracted, Format};
+use elt_worker::input::Format;
 
 use crate::support::app::PATIENCE;
 use crate::support::closed_port::ClosedPort;

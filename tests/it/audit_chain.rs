@@ -351,6 +351,9 @@ async fn the_audit_is_filtered_exported_and_verified_over_http() {
         .ok();
     let found = app.get("/audit?object=ANN&from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z").await.ok();
     assert_eq!(found["data"].as_array().expect("rows").len(), 1);
+    let hash = found["data"][0]["hash"].as_str().expect("a hash");
+    assert!(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
+    assert!(found["data"][0]["key_id"].is_string());
     let none = app.get("/audit?to=2020-01-01T00:00:00Z").await.ok();
     assert_eq!(none["data"], json!([]));
     let lines = app.get("/audit/export").await;

@@ -71,7 +71,9 @@ async fn every_table_states_what_each_role_may_do() {
     elt.schedules: api select insert update; worker select update; reader select
     elt.second_factors: api select insert update delete
     elt.secret_keys: api select insert; worker select; reader select (key_id added_at)
+    elt.secrets: api select insert update delete; worker select; reader select (name key_id description pipelines usable_by_users version created_at created_by updated_at updated_by)
     elt.sessions: api select insert update delete; worker select delete
+    elt.table_rewrites:
     elt.users: api select insert update delete; reader select (id username role disabled tokens_after created_at)
     elt.workers: api select; worker select insert update delete; reader select
     ");
@@ -198,7 +200,21 @@ async fn retention_needs_no_more_than_the_rights_of_a_worker() {
     retention::delete_sessions(worker).await.expect("sessions");
     retention::delete_log_lines_beyond(worker, 1_000_000).await.expect("log lines");
     let keys = app.worker_settings.keys.as_deref().expect("keys");
-    retention::delete_audit(worker, keys, 400).await.expect("the audit");
+    assert_eq!(retention::delete_audit(worker, keys, 400).await.expect("the audit"), 0);
+    // As if the rows were old enough.
+    app.execute(
+        "create or replace function elt.audit_is_kept_for() returns interval language sql stable as \
+         $$ select interval '0' $$",
+    )
+    .await;
+    let user = json!({ "username": "ann", "password": "correct horse battery", "role": "user" });
+    app.post("/users").json(user).await.ok();
+    let rows = app.control("select count(*) as rows from elt.audit").await[0]["rows"].as_u64().expect("a number");
+    assert!(rows > 0);
+    assert_eq!(retention::delete_audit(worker, keys, 0).await.expect("the audit"), rows);
+    let mut connection = app.db.acquire().await.expect("a connection");
+    let verdict = elt_shared::store::audit::verify(&mut connection, keys, None).await.expect("verified");
+    assert_eq!((verdict.verified, verdict.problem), (0, None), "the chain goes on where it was cut");
 }
 
 #[tokio::test]

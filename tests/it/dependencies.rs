@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -11,11 +11,13 @@ use serde_json::Value;
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 const NPM: &str = "https://registry.npmjs.org/";
 
-fn root() -> PathBuf {
+/// The folder of the workspace.
+pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").to_owned()
 }
 
-fn read(path: &str) -> String {
+/// A text file of the workspace.
+pub fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).expect(path)
 }
 
@@ -27,7 +29,8 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-fn metadata() -> String {
+/// What cargo knows of the packages of a build for this machine, as JSON.
+pub fn metadata() -> String {
     cargo(&["metadata", "--format-version", "1", "--filter-platform", host().as_str()])
 }
 
@@ -58,10 +61,15 @@ fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
     expression.split(" OR ").any(all)
 }
 
+/// What `deny.toml` says about dependencies.
+pub fn deny() -> toml::Table {
+    read("deny.toml").parse().expect("TOML")
+}
+
 fn allowed_licences() -> BTreeSet<String> {
-    let deny = read("deny.toml");
-    let list = deny.split_once("\nallow = [").expect("the list").1.split_once(']').expect("its end").0;
-    list.split('"').skip(1).step_by(2).map(ToOwned::to_owned).collect()
+    let deny = deny();
+    let list = deny["licenses"]["allow"].as_array().expect("a list");
+    list.iter().map(|licence| licence.as_str().expect("a text").to_owned()).collect()
 }
 
 /// Packages of npm's lock file that come from elsewhere than npm's registry, or without a hash.
@@ -119,6 +127,85 @@ fn every_licence_is_one_that_was_allowed() {
     ] {
         assert_eq!(is_allowed(expression, &allowed), expected, "{expression}");
     }
+}
+
+/// Dependencies that no source file names, because only their features count. The workspace's `Cargo.toml` says why.
+const ONLY_FOR_FEATURES: [&str; 1] = ["polars-core"];
+
+/// The names in the sections of a manifest whose headings end with `dependencies]`, as `name = …` or `name.workspace`.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let mut is_dependency = false;
+    let mut names = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            is_dependency = line.ends_with("dependencies]");
+        } else if is_dependency && let Some((name, _)) = line.split_once(['.', ' ']).filter(|(name, _)| *name != "#") {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// All Rust code below a folder, without lines that are comments.
+fn code_below(folder: &Path, code: &mut String) {
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            code_below(&entry, code);
+        } else if entry.extension().is_some_and(|suffix| suffix == "rs") {
+            let text = fs::read_to_string(&entry).expect("a source file");
+            for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                code.push_str(line);
+                code.push('\n');
+            }
+        }
+    }
+}
+
+/// Whether code names a crate: the name as a word of its own.
+fn names_crate(code: &str, dependency: &str) -> bool {
+    let is_part_of_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let name = dependency.replace('-', "_");
+    code.match_indices(&name).any(|(start, _)| {
+        !code[..start].ends_with(is_part_of_word) && !code[start + name.len()..].starts_with(is_part_of_word)
+    })
+}
+
+#[test]
+fn every_dependency_is_used_by_the_crate_that_has_it() {
+    let workspace = read("Cargo.toml");
+    let members = workspace.lines().find_map(|line| line.strip_prefix("members = ")).expect("the members");
+    let mut needed = BTreeSet::new();
+    let mut unused = Vec::new();
+    for member in members.split('"').skip(1).step_by(2) {
+        let manifest = read(&format!("{member}/Cargo.toml"));
+        let mut code = String::new();
+        code_below(&root().join(member), &mut code);
+        for name in dependencies(&manifest) {
+            needed.insert(name.to_owned());
+            if !names_crate(&code, name) && !ONLY_FOR_FEATURES.contains(&name) {
+                unused.push(format!("{member}: {name}"));
+            }
+        }
+    }
+    let without_user = dependencies(&workspace).into_iter().filter(|name| !needed.contains(*name));
+    unused.extend(without_user.map(|name| format!("Cargo.toml: {name}")));
+    assert_eq!(unused, Vec::<String>::new(), "dependencies that no code names");
+
+    let manifest =
+        "[package]\nname = \"a\"\n[dependencies]\nserde-json.workspace = true\n# b.c\nd = \"1\"\n[lib]\ne = 1\n";
+    assert_eq!(dependencies(manifest), ["serde-json", "d"]);
+    assert!(names_crate("use serde_json::Value;", "serde-json") && !names_crate("my_serde_json::x", "serde-json"));
+}
+
+#[test]
+fn no_banned_crate_is_locked() {
+    let deny = deny();
+    let list = deny["bans"]["deny"].as_array().expect("a list");
+    let banned: Vec<&str> = list.iter().map(|entry| entry["name"].as_str().expect("a name")).collect();
+    assert!(banned.contains(&"openssl"), "{banned:?}");
+    let lock = read("Cargo.lock");
+    let locked: Vec<&&str> = banned.iter().filter(|name| lock.contains(&format!("\nname = \"{name}\"\n"))).collect();
+    assert_eq!(locked, Vec::<&&str>::new());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The contract: what a schema keeps, converts, widens and rejects, strict and not.
 
-use elt_worker::report::Drift;
+use elt_shared::runs::report::Drift;
 
 use crate::support::loader::{Loader, told};
 

@@ -1,8 +1,9 @@
 //! Attempts that are lost, fenced or late: rows are loaded exactly once all the same.
 
-use elt_shared::store::runs;
+use elt_shared::runs::lifecycle;
 use elt_worker::error::PipelineError;
 use elt_worker::pipeline;
+use elt_worker::run_context::RunContext;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -19,7 +20,7 @@ async fn a_retry_after_the_commit_finishes_from_the_marker() {
     let report = pipeline::run(&first).await.expect("loaded");
     // The worker dies here: the control database never hears of it.
     expire(&loader, &first).await;
-    let second = runs::begin(&loader.control, first.run.id, "second").await.unwrap().expect("taken over");
+    let second = lifecycle::begin(&loader.control, first.run.id, "second").await.unwrap().expect("taken over");
     let again = pipeline::run(&loader.context(second, &yaml)).await.expect("finished from the marker");
     assert!(again.finished_from_marker);
     assert_eq!((again.rows_inserted, again.rows_read), (report.rows_inserted, report.rows_read));
@@ -87,7 +88,7 @@ async fn an_older_attempt_that_wakes_up_is_fenced_off() {
     let yaml = loader.yaml("t", "load: {dedupe: none}\n");
     let old = loader.begin("run", &yaml).await;
     expire(&loader, &old).await;
-    let new = runs::begin(&loader.control, old.run.id, "second").await.unwrap().expect("taken over");
+    let new = lifecycle::begin(&loader.control, old.run.id, "second").await.unwrap().expect("taken over");
     pipeline::run(&loader.context(new, &yaml)).await.expect("loaded");
     assert!(matches!(pipeline::run(&old).await, Err(PipelineError::Fenced)));
     assert_eq!(loader.count("t").await, 1);
@@ -111,7 +112,7 @@ async fn a_newer_attempt_ends_the_older_one_s_session_and_loads() {
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
     expire(&loader, &old).await;
-    let new = runs::begin(&loader.control, old.run.id, "second").await.unwrap().expect("taken over");
+    let new = lifecycle::begin(&loader.control, old.run.id, "second").await.unwrap().expect("taken over");
     let report = pipeline::run(&loader.context(new, &yaml)).await.expect("loaded");
     let old = running.await.expect("no panic");
     assert!(old.is_err() || report.finished_from_marker, "one of the two loaded");
@@ -186,7 +187,7 @@ async fn a_plan_says_what_a_run_would_do_and_leaves_nothing() {
     assert_eq!(json!(plan.columns), json!(run.columns));
 }
 
-async fn expire(loader: &Loader, context: &pipeline::RunContext) {
+async fn expire(loader: &Loader, context: &RunContext) {
     sqlx::query("update runs set lease_expires_at = now() - interval '1 second' where id = $1")
         .bind(context.run.id)
         .execute(&loader.control)

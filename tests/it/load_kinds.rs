@@ -1,8 +1,9 @@
 //! Runs that do something else than load: undo, replay, check, connection test.
 
+use elt_shared::runs::lifecycle;
+use elt_shared::runs::report::RunReport;
 use elt_shared::store::runs;
-use elt_worker::pipeline;
-use elt_worker::report::RunReport;
+use elt_worker::run_context::RunContext;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -109,8 +110,8 @@ async fn a_connection_test_says_what_cannot_be_reached() {
 async fn follow(loader: &Loader, kind: &str, yaml: &str, parent: Uuid, options: Value) -> Ended {
     let parent = runs::find(&loader.control, parent).await.expect("looked").map(|run| run.id);
     let run = loader.create(kind, yaml, options, parent).await;
-    let begun = runs::begin(&loader.control, run.id, "tests").await.expect("asked").expect("there to begin");
-    let context: pipeline::RunContext = loader.context(begun, yaml);
+    let begun = lifecycle::begin(&loader.control, run.id, "tests").await.expect("asked").expect("there to begin");
+    let context: RunContext = loader.context(begun, yaml);
     let ended: Result<RunReport, _> = loader.execute(&context).await;
     ended
 }

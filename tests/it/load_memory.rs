@@ -1,6 +1,6 @@
 //! With hardly any memory for row hashes, rows are still loaded exactly once.
 
-use elt_worker::load::HashMemory;
+use elt_worker::run_context::HashMemory;
 
 use crate::support::loader::Loader;
 

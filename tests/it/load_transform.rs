@@ -1,6 +1,6 @@
 //! Transform: models made anew after a load.
 
-use elt_shared::store::runs::Outcome;
+use elt_shared::runs::Outcome;
 
 use crate::support::loader::Loader;
 

@@ -1,6 +1,6 @@
 //! Tables grow with their sources: new columns, wider types, and a row hash that does not notice.
 
-use elt_worker::report::Drift;
+use elt_shared::runs::report::Drift;
 
 use crate::support::loader::Loader;
 

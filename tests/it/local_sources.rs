@@ -1,6 +1,6 @@
 //! Local sources all the way into the table: every format, odd files beside good ones, and the whole corpus at once.
 
-use elt_worker::extract::LeftOutKind;
+use elt_shared::runs::report::LeftOutKind;
 
 use crate::support::loader::{Loader, told};
 

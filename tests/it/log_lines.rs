@@ -2,18 +2,22 @@
 
 use chrono::{TimeDelta, Utc};
 use elt_shared::store::logs::{self, NewLine};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::TestApp;
 
 async fn write(app: &TestApp, level: &str, message: &str, run_id: Option<Uuid>) {
+    write_with(app, level, message, run_id, json!({ "rows": 3 })).await;
+}
+
+async fn write_with(app: &TestApp, level: &str, message: &str, run_id: Option<Uuid>, fields: Value) {
     let line = NewLine {
         at: Utc::now(),
         level: level.into(),
         target: "elt_worker::load".into(),
         message: message.into(),
-        fields: json!({ "rows": 3 }),
+        fields,
         run_id,
         trace_id: None,
         process: "worker".into(),
@@ -63,6 +67,23 @@ async fn lines_are_found_by_run_level_and_text() {
     assert_eq!(found(format!("run_id={run}&level=error,warning")).await, ["could not read B.csv"]);
     assert_eq!(found("text=B.CSV".into()).await, ["could not read b.csv", "could not read B.csv"]);
     assert_eq!(app.get("/logs/search?level=loud").await.problem(400)["code"], "invalid_query");
+}
+
+#[tokio::test]
+async fn lines_are_found_by_the_request_that_wrote_them() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    write_with(&app, "INFO", "of the first", None, json!({ "request.id": "first-1" })).await;
+    write_with(&app, "INFO", "of the second", None, json!({ "request.id": "second-2", "rows": 3 })).await;
+    write_with(&app, "INFO", "of no request", None, json!({ "request": "first-1" })).await;
+    let found = async |id: &str| {
+        let page = app.get("/logs/search").query(&[("request_id", id)]).await.ok();
+        let lines = page["data"].as_array().expect("lines");
+        lines.iter().map(|line| line["message"].as_str().expect("a message").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("first-1").await, ["of the first"]);
+    assert_eq!(found("second-2").await, ["of the second"]);
+    assert_eq!(found("first").await, Vec::<String>::new());
+    assert_eq!(found("' or true --").await, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod advisories;
 mod api_pages;
 mod api_patience;
 mod api_sources;
@@ -48,6 +49,7 @@ mod repeated_runs;
 mod roles;
 mod run_attempts;
 mod schedules;
+mod sealing;
 mod second_factors;
 mod secrets;
 mod sessions;
@@ -56,7 +58,9 @@ mod sftp_sources;
 mod sftp_trust;
 mod sources_end_to_end;
 mod sources_together;
+mod stored_secrets;
 mod streams;
+mod target_certificates;
 mod target_corpus;
 mod target_names;
 mod target_schemas;

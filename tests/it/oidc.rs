@@ -415,11 +415,15 @@ async fn who_is_added_and_gets_another_role_is_in_the_audit() {
     for groups in [json!(["analysts"]), json!(["analysts"]), json!(["elt-admins"])] {
         log_in(&provider, &key, &app, "ann", groups).await;
     }
-    let rows =
-        app.control("select actor, detail from elt.audit where action = 'GET /auth/oidc/callback' order by id").await;
+    let rows = app
+        .control("select actor, detail, request_id from elt.audit where action = 'GET /auth/oidc/callback' order by id")
+        .await;
     let noted: Vec<_> = rows.iter().map(|row| (&row["detail"]["created"], &row["detail"]["role"])).collect();
     assert_eq!(noted, [(&json!(true), &json!("user")), (&json!(false), &json!("admin"))]);
     assert!(rows.iter().all(|row| row["actor"] == "ann"));
+    let requests: std::collections::BTreeSet<_> =
+        rows.iter().map(|row| row["request_id"].as_str().expect("the request's id")).collect();
+    assert_eq!(requests.len(), rows.len(), "each row names its own request");
 }
 
 #[tokio::test]

@@ -244,7 +244,7 @@ async fn folders_named_for_writing_are_written_to_and_those_for_reading_are_not(
     let roots = Roots::new(vec![loader.folder.path().into()], loader.data.path()).writing_to(&[path("named")]);
     let execute = async |output: PathBuf| {
         let context = loader.begin("run", &yaml(&loader, "things", &output)).await;
-        loader.execute(&elt_worker::pipeline::RunContext { roots: roots.clone(), ..context }).await
+        loader.execute(&elt_worker::run_context::RunContext { roots: roots.clone(), ..context }).await
     };
     execute(path("named/new/a.csv")).await.expect("written");
     assert_eq!(loader.folder.read("named/new/a.csv"), "id\n1\n");

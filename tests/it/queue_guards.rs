@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use elt_shared::job::ExecuteRun;
-use elt_shared::queue::pulse::Pulse;
-use elt_shared::queue::shape::{QueueWorkers, Undelivered};
-use elt_shared::queue::wakes::Wakes;
+use elt_shared::queue::heartbeat::Heartbeat;
+use elt_shared::queue::listener::Listener;
+use elt_shared::queue::workers::{QueueWorkers, Undelivered};
 use elt_shared::queue::{self, retention, sweeper};
-use elt_shared::store::runs::{self, End, Outcome};
+use elt_shared::runs::lifecycle::{self, EndedBy};
+use elt_shared::runs::{End, Outcome, RunState};
+use elt_shared::store::runs;
+use elt_shared::store::schedules::ScheduleState;
 use elt_shared::store::{schedules, workers};
 use elt_shared::{job, trigger};
 use futures::StreamExt;
@@ -26,29 +29,36 @@ type Handed = Arc<Mutex<HashMap<Uuid, usize>>>;
 
 /// Starts a queue worker whose runs take `work` each and then succeed.
 fn start_worker(control: &Control, name: &str, work: Duration, handed: &Handed, stop: &CancellationToken) {
-    let (pulse, wakes) = (Pulse::default(), Wakes::default());
+    let (heartbeat, listener) = (Heartbeat::default(), Listener::default());
     let options = control.db.connect_options().as_ref().clone();
-    tokio::spawn(pulse.clone().beat(options.clone(), name.to_owned(), wakes.clone(), stop.clone()));
-    tokio::spawn(wakes.clone().listen(options, job::QUEUE.to_owned(), stop.clone()));
+    tokio::spawn(heartbeat.clone().beat(options.clone(), name.to_owned(), listener.clone(), stop.clone()));
+    tokio::spawn(listener.clone().listen(options, job::QUEUE.to_owned(), stop.clone()));
     let queue_workers = QueueWorkers {
         db: control.db.clone(),
         queue: job::QUEUE.into(),
         worker_id: name.into(),
         concurrency: 2,
-        pulse: pulse.clone(),
-        wakes,
+        heartbeat: heartbeat.clone(),
+        listener,
     };
     let (db, name, handed) = (control.db.clone(), name.to_owned(), Arc::clone(handed));
     let handle = move |ticket: ExecuteRun| {
-        let (db, name, handed, pulse) = (db.clone(), name.clone(), Arc::clone(&handed), pulse.clone());
+        let (db, name, handed, heartbeat) = (db.clone(), name.clone(), Arc::clone(&handed), heartbeat.clone());
         async move {
             let began = Instant::now();
-            let Some(run) = runs::begin(&db, ticket.run_id, &name).await? else { return Ok(()) };
-            let _held = pulse.hold(run.id, run.epoch, began);
+            let Some(run) = lifecycle::begin(&db, ticket.run_id, &name).await? else { return Ok(()) };
+            let _held = heartbeat.hold(run.id, run.epoch, began);
             *handed.lock().expect("not poisoned").entry(run.id).or_default() += 1;
             sleep(work).await;
             let mut db = db.acquire().await?;
-            runs::finish(&mut db, run.id, run.epoch, &End::Succeeded { outcome: Outcome::Clean }, None).await?;
+            lifecycle::finish(
+                &mut db,
+                run.id,
+                EndedBy::Attempt(run.epoch),
+                &End::Succeeded { outcome: Outcome::Clean },
+                None,
+            )
+            .await?;
             Ok::<_, Undelivered>(())
         }
     };
@@ -59,7 +69,7 @@ async fn all_succeed(control: &Control, count: i64) {
     let deadline = Instant::now() + 2 * PATIENCE;
     while Instant::now() < deadline {
         let counts = runs::counts(&control.db, None).await.unwrap_or_default();
-        if counts == [("succeeded".to_owned(), count)] {
+        if counts == [(RunState::Succeeded, count)] {
             return;
         }
         sleep(Duration::from_millis(50)).await;
@@ -73,12 +83,12 @@ async fn a_ticket_wakes_an_idle_worker_at_once() {
     let (handed, stop) = (Handed::default(), CancellationToken::new());
     start_worker(&control, "w", Duration::ZERO, &handed, &stop);
     // What wakes the worker, without the clock by which it looks as well.
-    let wakes = Wakes::default();
-    let mut tickets = wakes.tickets();
+    let listener = Listener::default();
+    let mut tickets = listener.tickets();
     let options = control.db.connect_options().as_ref().clone();
-    tokio::spawn(wakes.clone().listen(options, job::QUEUE.to_owned(), stop.clone()));
+    tokio::spawn(listener.clone().listen(options, job::QUEUE.to_owned(), stop.clone()));
     let mut woken = async || tokio::time::timeout(PATIENCE, tickets.next()).await.expect("woken").expect("listening");
-    // The listener wakes everybody once when it begins to listen.
+    // The listener wakes every task once when it begins to listen.
     woken().await;
     for n in 1..=5 {
         control.run("people").await;
@@ -147,20 +157,20 @@ async fn a_ticket_nobody_understands_is_put_away() {
 #[tokio::test]
 async fn a_heartbeat_tells_runs_to_stop_and_that_they_are_lost() {
     let control = Control::start().await;
-    let (pulse, wakes, stop) = (Pulse::default(), Wakes::default(), CancellationToken::new());
+    let (heartbeat, listener, stop) = (Heartbeat::default(), Listener::default(), CancellationToken::new());
     let options = control.db.connect_options().as_ref().clone();
-    tokio::spawn(pulse.clone().beat(options.clone(), "w".into(), wakes.clone(), stop.clone()));
-    tokio::spawn(wakes.listen(options, job::QUEUE.into(), stop.clone()));
+    tokio::spawn(heartbeat.clone().beat(options.clone(), "w".into(), listener.clone(), stop.clone()));
+    tokio::spawn(listener.listen(options, job::QUEUE.into(), stop.clone()));
     let asked = control.begin(&control.run("a").await, "w").await;
     let taken = control.begin(&control.run("b").await, "w").await;
     let calm = control.begin(&control.run("c").await, "w").await;
-    let held = [&asked, &taken, &calm].map(|run| pulse.hold(run.id, run.epoch, Instant::now()));
+    let held = [&asked, &taken, &calm].map(|run| heartbeat.hold(run.id, run.epoch, Instant::now()));
 
     control.expire(taken.id).await;
     control.begin(&taken, "thief").await;
     let before = control.look(calm.id).await.lease_expires_at;
     let mut db = control.db.acquire().await.expect("a connection");
-    runs::request_stop(&mut db, asked.id).await.expect("asked");
+    lifecycle::request_stop(&mut db, asked.id).await.expect("asked");
 
     let waited = tokio::time::timeout(PATIENCE, async {
         held[0].stop.cancelled().await;
@@ -195,10 +205,10 @@ async fn a_lost_run_that_was_to_stop_has_stopped() {
     let control = Control::start().await;
     let run = control.begin(&control.run("people").await, "doomed").await;
     let mut db = control.db.acquire().await.expect("a connection");
-    runs::request_stop(&mut db, run.id).await.expect("asked");
+    lifecycle::request_stop(&mut db, run.id).await.expect("asked");
     control.expire(run.id).await;
     sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
-    assert_eq!(control.look(run.id).await.state, "stopped");
+    assert_eq!(control.look(run.id).await.state, RunState::Stopped);
 }
 
 #[tokio::test]
@@ -226,15 +236,15 @@ async fn what_a_killed_process_left_on_its_own_queue_ends() {
     let gone = control.trigger(yaml, |request| request.queue = Box::leak(queue.into_boxed_str())).await;
     let schedule = gone.schedule.expect("it monitors").id;
     sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
-    assert_eq!(control.look(gone.run.id).await.state, "queued", "its process may only just have started");
+    assert_eq!(control.look(gone.run.id).await.state, RunState::Queued, "its process may only just have started");
 
     for table in ["runs", "schedules"] {
         control.execute(&format!("update {table} set created_at = now() - interval '10 minutes'")).await;
     }
     sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
-    assert_eq!(control.look(gone.run.id).await.state, "stopped");
+    assert_eq!(control.look(gone.run.id).await.state, RunState::Stopped);
     let schedule = schedules::find(&control.db, schedule).await.expect("looked").expect("there");
-    assert_eq!(schedule.state, "stopped");
+    assert_eq!(schedule.state, ScheduleState::Stopped);
     assert_eq!(schedule.reason.as_deref(), Some("the process that monitored is gone"));
 }
 
@@ -243,9 +253,9 @@ async fn a_run_whose_window_is_over_never_starts() {
     let control = Control::start().await;
     let run = control.run("people").await;
     control.execute("update runs set not_after = now() - interval '1 second'").await;
-    assert!(runs::begin(&control.db, run.id, "w").await.expect("asked").is_none());
+    assert!(lifecycle::begin(&control.db, run.id, "w").await.expect("asked").is_none());
     sweeper::sweep(&control.db, job::QUEUE).await.expect("swept");
-    assert_eq!(control.look(run.id).await.state, "stopped");
+    assert_eq!(control.look(run.id).await.state, RunState::Stopped);
 }
 
 #[tokio::test]

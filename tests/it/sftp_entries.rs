@@ -6,9 +6,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
 
 use elt_shared::config::{AfterLoad, SftpLogin, SftpSource, SourceConfig};
+use elt_shared::runs::report::LeftOutKind;
 use elt_worker::error::PipelineError;
+use elt_worker::extract::Extracted;
 use elt_worker::extract::sftp::{self, SftpLimits};
-use elt_worker::extract::{Extracted, LeftOutKind};
 
 use crate::support::chaos_proxy::{ChaosProxy, Fate};
 use crate::support::extraction::{Extraction, failure, texts};

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use elt_shared::config::{AfterLoad, SftpSource, SourceConfig};
 use elt_worker::error::PipelineError;
+use elt_worker::extract::Extracted;
 use elt_worker::extract::sftp::{self, SftpLimits};
-use elt_worker::extract::{Compression, Extracted, Format};
+use elt_worker::input::{Compression, Format};
 
 use crate::support::app::PATIENCE;
 use crate::support::chaos_proxy::{ChaosProxy, Fate};

@@ -129,7 +129,7 @@ async fn a_connection_test_says_that_the_target_refuses_the_login() {
 
 /// Whatever happens, what is secret is in the uploaded text and nowhere else.
 #[tokio::test]
-async fn no_secret_is_kept_anywhere_but_in_the_config() {
+async fn no_secret_is_kept_anywhere_in_clear() {
     let (app, api, sshd) = (TestApp::start().await, HttpSource::start().await, Sshd::start());
     sshd.write("a.csv", "id\n1\n");
     let of_api = |path: &str| {
@@ -172,14 +172,8 @@ async fn no_secret_is_kept_anywhere_but_in_the_config() {
     assert!(tables.len() > 10, "{tables:?}");
     for table in tables {
         let table = table["name"].as_str().expect("a name");
-        let hidden = "to_jsonb(t) - 'yaml_content' - 'content_key'";
-        // Only values are searched, because a column may be named for its canary.
-        let found = app
-            .control(&format!(
-                "select {hidden} as row from {table} t
-                 where exists (select from jsonb_each_text({hidden}) one where one.value like '%canary%')"
-            ))
-            .await;
+        let found =
+            app.control(&format!("select to_jsonb(t) as row from {table} t where t::text like '%canary-%'")).await;
         assert_eq!(found, Vec::<Value>::new(), "{table}");
     }
     for table in app

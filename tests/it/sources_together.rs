@@ -1,6 +1,6 @@
 //! All kinds of source in one config, loaded through the pipeline: every row once, or nothing at all.
 
-use elt_worker::extract::probe::ProbeReport;
+use elt_shared::runs::ProbeReport;
 
 use crate::support::http_source::HttpSource;
 use crate::support::loader::Loader;

@@ -4,8 +4,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use elt_shared::runs::lifecycle::{self, EndedBy};
+use elt_shared::runs::{End, Outcome};
 use elt_shared::store::logs::{self, NewLine};
-use elt_shared::store::runs::{self, End, Outcome};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -80,13 +81,19 @@ async fn a_run_is_followed_from_the_queue_to_its_end() {
     let watched = Notify::new();
     let work = async {
         watched.notified().await;
-        let begun = runs::begin(&app.db, id, "worker-1").await.expect("asked").expect("begun");
+        let begun = lifecycle::begin(&app.db, id, "worker-1").await.expect("asked").expect("begun");
         write(&app, "during", Some(id)).await;
         write(&app, "of another run", Some(Uuid::now_v7())).await;
         let mut db = app.db.acquire().await.expect("a connection");
-        runs::finish(&mut db, id, begun.epoch, &End::Succeeded { outcome: Outcome::Clean }, None)
-            .await
-            .expect("finished");
+        lifecycle::finish(
+            &mut db,
+            id,
+            EndedBy::Attempt(begun.epoch),
+            &End::Succeeded { outcome: Outcome::Clean },
+            None,
+        )
+        .await
+        .expect("finished");
         write(&app, "the last line", Some(id)).await;
     };
     let path = format!("/runs/{id}/events");

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use elt_shared::runs::report::RunReport;
 use elt_shared::target::{quote_ident, quote_literal};
-use elt_worker::report::RunReport;
 use futures::StreamExt;
 use serde::Deserialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};

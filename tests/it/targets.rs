@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use elt_shared::target::TableRef;
-use elt_worker::load::HashMemory;
-use elt_worker::load::replayed::{self, Wanted};
+use elt_worker::load::quarantine::replay::{self, ReplayRequest};
+use elt_worker::run_context::HashMemory;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
@@ -74,7 +74,8 @@ async fn a_database_that_publishes_every_table_is_merged_replaced_and_undone() {
     let report = loader.execute(&context).await.unwrap_or_else(|error| panic!("{}", told(&error)));
     assert_eq!(report.rows_inserted, 1);
     let undo = loader.create("undo", &yaml, json!({}), Some(context.run.id)).await;
-    let begun = elt_shared::store::runs::begin(&loader.control, undo.id, "tests").await.expect("asked").expect("there");
+    let begun =
+        elt_shared::runs::lifecycle::begin(&loader.control, undo.id, "tests").await.expect("asked").expect("there");
     let undone = loader.execute(&loader.context(begun, &yaml)).await.unwrap_or_else(|error| panic!("{}", told(&error)));
     assert_eq!((undone.rows_deleted, loader.count("appended").await), (1, 0));
 }
@@ -254,10 +255,10 @@ async fn a_folder_of_the_worker_that_cannot_be_written_to_is_not_a_lost_target()
         )
         .await;
     let table = TableRef { schema: "public".into(), table: "t".into() };
-    let wanted = Wanted { run_id: Uuid::from_u128(1), ids: None, edits: BTreeMap::new() };
+    let request = ReplayRequest { run_id: Uuid::from_u128(1), ids: None, edits: BTreeMap::new() };
     let mut connection = loader.target.acquire().await.expect("connected");
     let error =
-        replayed::write(&mut connection, &table, &wanted, Path::new("/nowhere/at/all")).await.expect_err("no folder");
+        replay::write(&mut connection, &table, &request, Path::new("/nowhere/at/all")).await.expect_err("no folder");
     assert_eq!((error.code(), error.is_retryable()), ("io", false), "{}", told(&error));
     assert!(error.next_step().contains("free space on the worker"), "{}", told(&error));
 }

@@ -2,14 +2,16 @@
 
 use elt_shared::job;
 use elt_shared::queue::sweeper;
-use elt_shared::store::runs::{self, End, Outcome, RetryAnswer, Run, StopAnswer};
+use elt_shared::runs::lifecycle::{self, EndedBy, RetryAnswer, StopAnswer};
+use elt_shared::runs::{AttemptEnd, End, Failure, Outcome};
+use elt_shared::store::runs::Run;
 
 use crate::support::control::Control;
 
 /// A run whose worker was lost after it noted its COMMIT.
 async fn unknown(control: &Control) -> Run {
     let run = control.begin(&control.run("people").await, "doomed").await;
-    assert!(runs::note_commit(&control.db, run.id, run.epoch).await.expect("noted"));
+    assert!(lifecycle::note_commit(&control.db, run.id, run.epoch).await.expect("noted"));
     lose(control, &run).await;
     control.look(run.id).await
 }
@@ -42,8 +44,8 @@ async fn a_run_that_is_lost_after_its_commit_was_noted_is_unknown_until_its_targ
         let asking = control.begin(&run, "asks").await;
         assert_eq!((asking.attempt, asking.is_unknown()), (1, true), "asking the target is not an attempt");
         control.lose_tickets().await;
-        let away = ("load_failed", "connection refused");
-        assert!(runs::ask_again(&mut db, run.id, asking.epoch, away).await.expect("asked"));
+        let away = Failure { code: "load_failed", error: "connection refused" };
+        assert!(lifecycle::ask_again(&mut db, run.id, asking.epoch, away).await.expect("asked"));
         let pause: f64 = sqlx::query_scalar("select extract(epoch from not_before - now())::float8 from runs")
             .fetch_one(&control.db)
             .await
@@ -58,7 +60,7 @@ async fn a_run_that_is_lost_after_its_commit_was_noted_is_unknown_until_its_targ
     due(&control).await;
     let asking = control.begin(&run, "asks").await;
     let end = End::Succeeded { outcome: Outcome::Clean };
-    assert!(runs::finish(&mut db, run.id, asking.epoch, &end, None).await.expect("finished"));
+    assert!(lifecycle::finish(&mut db, run.id, EndedBy::Attempt(asking.epoch), &end, None).await.expect("finished"));
     let known = control.look(run.id).await;
     assert_eq!((known.state.as_str(), known.is_unknown()), ("succeeded", false));
 }
@@ -70,11 +72,13 @@ async fn an_unknown_run_that_did_not_load_is_tried_again_while_it_has_attempts()
     let mut db = control.db.acquire().await.expect("a connection");
     for attempt in 2..=3 {
         let asking = control.begin(&run, "asks").await;
-        let nothing = ("not_loaded", "the target has nothing of it");
-        assert!(runs::retry_later(&mut db, run.id, asking.epoch, Default::default(), nothing).await.expect("asked"));
+        let nothing = Failure { code: "not_loaded", error: "the target has nothing of it" };
+        assert!(
+            lifecycle::retry_later(&mut db, run.id, asking.epoch, Default::default(), nothing).await.expect("asked")
+        );
         let again = control.begin(&run, "doomed").await;
         assert_eq!((again.attempt, again.is_unknown()), (attempt, false));
-        assert!(runs::note_commit(&control.db, run.id, again.epoch).await.expect("noted"));
+        assert!(lifecycle::note_commit(&control.db, run.id, again.epoch).await.expect("noted"));
         lose(&control, &again).await;
         run = control.look(run.id).await;
     }
@@ -87,13 +91,17 @@ async fn an_unknown_run_cannot_be_retried_and_stops_only_when_its_target_answers
     let control = Control::start().await;
     let run = unknown(&control).await;
     let mut db = control.db.acquire().await.expect("a connection");
-    let repeated = runs::retry(&mut db, run.id, None, "ann").await.expect("asked");
+    let repeated = lifecycle::retry(&mut db, run.id, None, "ann").await.expect("asked");
     assert!(matches!(repeated, Some(RetryAnswer::Unknown(_))), "{repeated:?}");
 
     let asking = control.begin(&run, "asks").await;
-    assert!(runs::ask_again(&mut db, run.id, asking.epoch, ("load_failed", "away")).await.expect("asked"));
+    assert!(
+        lifecycle::ask_again(&mut db, run.id, asking.epoch, Failure { code: "load_failed", error: "away" })
+            .await
+            .expect("asked")
+    );
     control.lose_tickets().await;
-    let stopping = runs::request_stop(&mut db, run.id).await.expect("asked");
+    let stopping = lifecycle::request_stop(&mut db, run.id).await.expect("asked");
     let Some(StopAnswer::Stopping(stopping)) = stopping else { panic!("it may have loaded: {stopping:?}") };
     assert_eq!((stopping.state.as_str(), stopping.is_unknown()), ("queued", true));
     assert!(stopping.waits_for.is_some_and(|says| says.ends_with("unknown; it ends stopped if it did not")));
@@ -106,8 +114,8 @@ async fn a_stop_that_comes_while_an_attempt_becomes_unknown_is_kept() {
     let control = Control::start().await;
     let mut db = control.db.acquire().await.expect("a connection");
     let run = control.begin(&control.run("people").await, "w").await;
-    runs::request_stop(&mut db, run.id).await.expect("asked");
-    assert!(runs::leave_unknown(&mut db, run.id, run.epoch, None, "unknown").await.expect("asked"));
+    lifecycle::request_stop(&mut db, run.id).await.expect("asked");
+    assert!(lifecycle::leave_unknown(&mut db, run.id, run.epoch, None, AttemptEnd::Unknown).await.expect("asked"));
     assert!(matches!(control.look(run.id).await.verdict.as_deref(), Some(End::Stopped)));
 }
 
@@ -116,10 +124,10 @@ async fn a_frozen_worker_that_wakes_up_cannot_commit() {
     let control = Control::start().await;
     let frozen = control.begin(&control.run("people").await, "frozen").await;
     lose(&control, &frozen).await;
-    assert!(!runs::note_commit(&control.db, frozen.id, frozen.epoch).await.expect("asked"), "the run is queued");
+    assert!(!lifecycle::note_commit(&control.db, frozen.id, frozen.epoch).await.expect("asked"), "the run is queued");
     let successor = control.begin(&frozen, "successor").await;
-    assert!(!runs::note_commit(&control.db, frozen.id, frozen.epoch).await.expect("asked"), "it is another's");
-    assert!(runs::note_commit(&control.db, frozen.id, successor.epoch).await.expect("asked"));
+    assert!(!lifecycle::note_commit(&control.db, frozen.id, frozen.epoch).await.expect("asked"), "it is another's");
+    assert!(lifecycle::note_commit(&control.db, frozen.id, successor.epoch).await.expect("asked"));
 }
 
 #[tokio::test]
@@ -129,7 +137,7 @@ async fn an_unknown_run_of_a_process_that_is_gone_is_asked_about_by_another() {
     let yaml = "name: mine\nsources: [{type: local, path: /data}]\ntarget: {table: mine}\nmonitor: {enabled: false}\n";
     let run = control.trigger(yaml, |request| request.queue = gone).await.run;
     let run = control.begin(&run, "elt run").await;
-    assert!(runs::note_commit(&control.db, run.id, run.epoch).await.expect("noted"));
+    assert!(lifecycle::note_commit(&control.db, run.id, run.epoch).await.expect("noted"));
     lose(&control, &run).await;
     for queue in [other, job::QUEUE] {
         sweeper::sweep(&control.db, queue).await.expect("swept");

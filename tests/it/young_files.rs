@@ -147,7 +147,7 @@ async fn elts_own_output_folder_may_always_be_written_and_checks_say_what_a_run_
     let roots = Roots::new(vec![loader.folder.path().into()], loader.data.path());
     let execute = async |kind: &str, yaml: &str| {
         let context = loader.begin(kind, yaml).await;
-        loader.execute(&elt_worker::pipeline::RunContext { roots: roots.clone(), ..context }).await
+        loader.execute(&elt_worker::run_context::RunContext { roots: roots.clone(), ..context }).await
     };
     let default = loader.yaml("things", "");
     for kind in ["check", "plan", "run"] {

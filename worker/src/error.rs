@@ -13,8 +13,8 @@ pub enum PipelineError {
     /// The config cannot run.
     #[error("the config cannot run: {0}")]
     Config(#[from] ConfigError),
-    /// What is stored sealed does not open.
-    #[error("the run's config cannot be opened: {0}")]
+    /// What is stored sealed does not open: the config, or a secret that it refers to.
+    #[error("the run's config, or a secret that it refers to, cannot be opened: {0}")]
     Sealed(#[from] OpenError),
     /// A source could not be read.
     #[error("{message}")]
@@ -109,6 +109,7 @@ impl PipelineError {
     /// Stable code people can search for.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Config(ConfigError::Secret { refusal, .. }) => refusal.code(),
             Self::Config(_) => "config",
             Self::Sealed(error) => error.code(),
             Self::Extract { code, .. }
@@ -142,6 +143,7 @@ impl PipelineError {
             | Self::Target { next_step, .. }
             | Self::Load { next_step, .. } => next_step.clone(),
             Self::Sealed(error) => error.next_step().into(),
+            Self::Config(ConfigError::Secret { refusal, .. }) => refusal.next_step().into(),
             Self::Config(_) => "Correct the config at the place named and upload it again.".into(),
             Self::Control { .. } => "Check that the control database is reachable, then retry the run.".into(),
             Self::Io { .. } => {

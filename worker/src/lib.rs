@@ -2,44 +2,51 @@
 //!
 //! # Layout
 //! - [`settings`]: flags and environment of a worker
-//! - `shell`: the process around the work: registering, heartbeat, draining
-//! - `jobs`: what makes a worker do something, a file a job
-//! - `watch`: local folders that bring a tick forward when something stirs
-//! - `places`, `known_configs`, `thread`: where a run's files are, what its config says, what it runs on
-//! - [`pipeline`]: a run as a table of contents
-//! - [`roots`]: which files configs may name
-//! - [`extract`]: sources become files on this machine
+//! Each room uses only rooms that are above it in this list; a test checks that.
+//! - [`settings`], [`error`], `humanize`, `thread`: flags and environment, errors, wording of quantities, a thread of its own
+//! - [`roots`]: the folders that configs may read from and write to
+//! - [`input`]: the files that a run reads, and their formats
 //! - [`frame`]: bytes become batches of cells
-//! - [`contract`]: cells become typed rows, or quarantined ones
-//! - [`load`]: rows become rows of the target table, exactly once
-//! - [`report`]: what a run did, as people read it
+//! - [`extract`]: sources become files on this machine
 //! - [`progress`]: how far a run is
-//! - [`error`]: why a run failed
+//! - [`contract`]: cells become typed rows, or rejected ones
+//! - `paths`, [`run_context`]: the paths of a run, and everything an attempt works with
+//! - [`load`]: typed rows become rows of the target table, exactly once
+//! - [`pipeline`]: the steps of each kind of run
+//! - `config_cache`, `worker_context`: state that the parts of a worker share
+//! - `jobs`: the jobs of a worker: executing a run, the tick of a schedule
+//! - `folder_watch`: a change in a watched folder brings a tick forward
+//! - `worker`: the process around the jobs: heartbeat, sweeping, draining
 
 pub mod contract;
 pub mod error;
 pub mod extract;
 pub mod frame;
+pub mod input;
 pub mod load;
 pub mod pipeline;
 pub mod progress;
-pub mod rejections;
-pub mod report;
 pub mod roots;
+pub mod run_context;
 pub mod settings;
 
+mod config_cache;
+mod folder_watch;
+mod humanize;
 mod jobs;
-mod known_configs;
-mod places;
-mod shell;
+mod paths;
+#[cfg(test)]
+mod room_order;
 mod thread;
-mod watch;
+mod worker;
+mod worker_context;
 
-pub use elt_shared::json_path;
+pub use crate::worker_context::WorkerError;
 
 use std::time::Duration;
 
-use elt_shared::queue::jittered;
+use elt_shared::backoff::jittered;
+use elt_shared::runs::lifecycle;
 use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;
 use sqlx::PgPool;
@@ -48,30 +55,11 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use settings::WorkerSettings;
-use shell::Shell;
+use crate::settings::WorkerSettings;
+use crate::worker_context::WorkerContext;
 
-/// How often [`run_one`] looks whether its run is over.
-const LOOK: Duration = Duration::from_millis(200);
-
-/// Why a worker could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    /// The control database failed where nothing but giving up is left.
-    #[error("could not {doing}")]
-    Database {
-        /// What we were doing: "register the worker".
-        doing: &'static str,
-        /// Why.
-        source: sqlx::Error,
-    },
-    /// There is no such run.
-    #[error("there is no run {0}")]
-    NoSuchRun(Uuid),
-    /// The worker ended before its run did.
-    #[error("the worker ended before the run did; this is a bug in elt, please report it with the log")]
-    Ended(#[source] Option<tokio::task::JoinError>),
-}
+/// Time between two checks of [`run_one`] whether its run is over.
+const RUN_OVER_CHECK: Duration = Duration::from_millis(200);
 
 /// Works until `stop` is cancelled, then drains: takes nothing new, and finishes its runs within the grace period
 /// or hands them back.
@@ -79,7 +67,7 @@ pub enum WorkerError {
 /// # Errors
 /// When the worker cannot start. Later losses of the database are waited out.
 pub async fn run(db: PgPool, settings: WorkerSettings, stop: CancellationToken) -> Result<(), WorkerError> {
-    Shell::start(db, settings, stop).await?.work().await;
+    worker::work(WorkerContext::register(db, settings, stop).await?).await;
     Ok(())
 }
 
@@ -88,7 +76,7 @@ pub async fn run(db: PgPool, settings: WorkerSettings, stop: CancellationToken) 
 /// Cancelling `stop` stops the run and its schedule: at the next batch boundary, with nothing half-loaded.
 ///
 /// # Errors
-/// When there is no such run or the worker cannot start.
+/// When the run does not exist or the worker cannot start.
 pub async fn run_one(
     db: PgPool,
     settings: WorkerSettings,
@@ -101,7 +89,8 @@ pub async fn run_one(
     let force = settings.force.clone();
     let done = CancellationToken::new();
     let settings = WorkerSettings { queue: run.queue.clone(), ..settings };
-    let mut working = tokio::spawn(Shell::start(db.clone(), settings, done.clone()).await?.work());
+    let worker = WorkerContext::register(db.clone(), settings, done.clone()).await?;
+    let mut working = tokio::spawn(worker::work(worker));
     let over = async {
         tokio::select! {
             () = ended(&db, &run) => {}
@@ -137,10 +126,10 @@ async fn ended(db: &PgPool, run: &Run) {
     loop {
         match is_over(db, run).await {
             Ok(true) => return,
-            Ok(false) => sleep(LOOK).await,
+            Ok(false) => sleep(RUN_OVER_CHECK).await,
             Err(error) => {
                 tracing::warn!(%error, "could not look at the run");
-                sleep(jittered(LOOK * 5)).await;
+                sleep(jittered(RUN_OVER_CHECK * 5)).await;
             }
         }
     }
@@ -152,20 +141,20 @@ async fn is_over(db: &PgPool, run: &Run) -> sqlx::Result<bool> {
     Ok(schedules::find(db, schedule).await?.is_none_or(|schedule| !schedule.is_live()))
 }
 
-/// Waits for the wish to stop and passes it on.
+/// Waits until `stop` is cancelled, and asks the run and its schedule to stop.
 async fn stop_when_asked(db: &PgPool, run: &Run, stop: &CancellationToken) {
     stop.cancelled().await;
     let pass_on = async || {
         let mut tx = db.begin().await?;
         if let Some(schedule) = run.schedule_id {
-            schedules::stop(&mut tx, schedule, "stopped at the terminal").await?;
+            elt_shared::schedules::stop(&mut tx, schedule, "stopped at the terminal").await?;
         }
-        runs::request_stop(&mut tx, run.id).await?;
+        lifecycle::request_stop(&mut tx, run.id).await?;
         tx.commit().await
     };
     while let Err(error) = pass_on().await {
         tracing::warn!(%error, "could not ask the run to stop, trying again");
-        sleep(jittered(LOOK * 5)).await;
+        sleep(jittered(RUN_OVER_CHECK * 5)).await;
     }
 }
 

@@ -4,10 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use serde::Serialize;
+use elt_shared::runs::{Rejections, RunProgress, Stage};
 use serde_json::{Value, json};
-
-use crate::rejections::Rejections;
 
 /// How far a run is. Shared between the pipeline, which writes, and its watcher, who reads [`Progress::snapshot`].
 #[derive(Debug)]
@@ -29,53 +27,12 @@ struct Place {
     file: Option<String>,
 }
 
-/// What a run is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Connecting to the target, and claiming its table.
-    Connect,
-    /// Getting the files.
-    Extract,
-    /// Looking at every cell.
-    Validate,
-    /// Loading.
-    Load,
-}
-
-impl Stage {
-    /// As `runs.stage` keeps it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Extract => "extract",
-            Self::Validate => "validate",
-            Self::Load => "load",
-        }
-    }
-}
-
-/// A run's progress at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// How far a run is at one moment, and what it rejected so far.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
-    /// What it is doing.
-    pub stage: Stage,
-    /// Files of the run, once known.
-    pub files: usize,
-    /// Files this stage is done with.
-    pub files_done: usize,
-    /// The file at hand.
-    pub file: Option<String>,
-    /// Rows this stage has read.
-    pub rows_read: u64,
-    /// Bytes this stage has read.
-    pub bytes_read: u64,
-    /// Rows sent to the target.
-    pub rows_sent: u64,
-    /// Since the attempt began.
-    pub seconds: f64,
+    /// Written to the run's row about once a second.
+    pub progress: RunProgress,
     /// Rows that broke the contract, `None` before the first one. Reports keep them; they are no part of the progress.
-    #[serde(skip)]
     pub rejected: Option<Rejections>,
 }
 
@@ -159,17 +116,17 @@ impl Progress {
     /// Where the run is now.
     pub fn snapshot(&self) -> Snapshot {
         let Place { stage, files, files_done, file } = self.place().clone();
-        Snapshot {
+        let progress = RunProgress {
             stage,
-            files,
-            files_done,
+            files: files as u64,
+            files_done: files_done as u64,
             file,
             rows_read: self.rows_read.load(Ordering::Relaxed),
             bytes_read: self.bytes_read.load(Ordering::Relaxed),
             rows_sent: self.rows_sent.load(Ordering::Relaxed),
             seconds: self.started.elapsed().as_secs_f64(),
-            rejected: self.rejected_rows(),
-        }
+        };
+        Snapshot { progress, rejected: self.rejected_rows() }
     }
 
     fn rejections(&self) -> std::sync::MutexGuard<'_, Rejections> {

@@ -1,4 +1,4 @@
-//! Which files configs may name: those below some folders, and never the program's own.
+//! The files that configs may name: those below some folders, except elt's own.
 //!
 //! A path is resolved first, which follows its links. What it leads to is then opened from the handle of the folder that
 //! may be read, without following any link. So a file or folder that is exchanged for a link between the two steps is
@@ -21,22 +21,22 @@ pub(crate) use root::Beneath;
 use root::Root;
 use rustix::io::Errno;
 
-use crate::extract::words::unreadable;
+use crate::humanize::unreadable;
 
-/// In the data folder: keys, the log, and the private cluster with its passwords.
+/// elt's own files in the data folder: keys, the log, and the private cluster with its passwords.
 const OWN: [&str; 3] = ["keys.json", "elt.log", "postgres"];
-/// Times a path is resolved anew, because a part of it was exchanged between looking and opening.
-const TRIES: usize = 8;
+/// Number of times that a path is resolved again, because a part of it was exchanged before it was opened.
+const RESOLUTIONS: usize = 8;
 
 /// The folders sources and output files may be in.
 #[derive(Debug, Clone)]
 pub struct Roots {
-    /// Where files may be read.
+    /// Folders that files may be read from.
     readable: Vec<Arc<Root>>,
-    /// Where files may be written. `None`: anywhere.
+    /// Folders that files may be written to. `None`: anywhere.
     writable: Option<Vec<PathBuf>>,
     own: Vec<PathBuf>,
-    /// Where relative output paths start. `None`: at the run's base folder.
+    /// Folder where relative output paths start. `None`: the run's base folder.
     outputs: Option<PathBuf>,
 }
 
@@ -67,7 +67,7 @@ impl Roots {
         Self { readable: readable(&folders), writable: Some(vec![output.clone()]), own, outputs: Some(output) }
     }
 
-    /// The same, where files may be written below these folders too.
+    /// The same roots, but files may also be written below these folders.
     #[must_use]
     pub fn writing_to(mut self, folders: &[PathBuf]) -> Self {
         if let Some(writable) = &mut self.writable {
@@ -76,25 +76,25 @@ impl Roots {
         self
     }
 
-    /// The same, where files may be written anywhere but over the program's own.
+    /// The same roots, but files may be written anywhere except over elt's own.
     #[must_use]
     pub fn writing_anywhere(self) -> Self {
         Self { writable: None, ..self }
     }
 
-    /// The same, where relative output paths start at the run's base folder, like all others.
+    /// The same roots, but relative output paths start at the run's base folder, like all others.
     #[must_use]
     pub fn with_outputs_at_the_base(self) -> Self {
         Self { outputs: None, ..self }
     }
 
-    /// Where relative output paths start: `base` is the run's own folder.
+    /// The folder where relative output paths start. `base`: the run's base folder.
     pub fn output_base<'a>(&'a self, base: &'a Path) -> &'a Path {
         self.outputs.as_deref().unwrap_or(base)
     }
 
-    /// Whether a path may be read, as far as can be said without opening it; its links are followed. This decides what
-    /// people are told. What is read is decided by [`Roots::open`].
+    /// Whether a path may be read, as far as can be said without opening it; its links are followed. This is for
+    /// messages only, because the path may change afterwards; [`Roots::open`] decides what is read.
     ///
     /// # Errors
     /// Why not, as the end of a sentence that starts with the path.
@@ -104,10 +104,10 @@ impl Roots {
     }
 
     /// Opens a file or folder for reading, wherever its links lead inside the folders that may be read. A FIFO or
-    /// device is opened without waiting: the caller looks at the [kind](Opened::special).
+    /// device is opened without waiting, and the caller checks the [kind](Opened::special).
     pub(crate) fn open(&self, path: &Path) -> Result<Opened, OpenError> {
         let mut last = None;
-        for _ in 0..TRIES {
+        for _ in 0..RESOLUTIONS {
             let real = fs::canonicalize(path).map_err(OpenError::Unresolved)?;
             match self.open_real(&real) {
                 Err(error @ OpenError::Exchanged) => last = Some(error),
@@ -117,13 +117,13 @@ impl Roots {
         Err(last.unwrap_or(OpenError::Exchanged))
     }
 
-    /// Opens what is at a path without links.
+    /// Opens the file or folder at a path that has no links.
     pub(crate) fn open_real(&self, real: &Path) -> Result<Opened, OpenError> {
         let (root, path) = self.root_of(real)?;
         let below = Beneath::new(root.clone(), path.to_owned());
         match below.open() {
             Ok(file) => Ok(Opened { file, below, real: real.to_owned() }),
-            // A resolved path has no links, and a file only at its end: what is otherwise now was put there since.
+            // A resolved path has no links, and a file only at its end. Anything else was put there after it was resolved.
             Err(error) => Err(match Errno::from_io_error(&error) {
                 Some(Errno::LOOP | Errno::NOTDIR) => OpenError::Exchanged,
                 _ => OpenError::Unreadable(error),
@@ -148,30 +148,30 @@ impl Roots {
         }
     }
 
-    /// Whether a path without links is the program's own.
+    /// Whether a path without links is one of elt's own files.
     pub fn own(&self, real: &Path) -> bool {
         self.own.iter().any(|own| real.starts_with(own))
     }
 }
 
-/// Something that may be read, open.
+/// An open file or folder that may be read.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) file: File,
-    /// The way to open it again.
+    /// The handle and path by which it is opened again.
     pub(crate) below: Beneath,
     /// Its path without links.
     pub(crate) real: PathBuf,
 }
 
 impl Opened {
-    /// What is open when it is neither a file nor a folder.
+    /// Kind of the opened file when it is neither a regular file nor a folder.
     pub(crate) fn special(&self) -> io::Result<Option<&'static str>> {
         Ok(special(self.file.metadata()?.file_type()))
     }
 }
 
-/// The name of a kind of file that is not read, because reading could wait for ever.
+/// The name of a kind of file that is not read, because reading it could wait forever.
 pub(crate) fn special(kind: fs::FileType) -> Option<&'static str> {
     if kind.is_fifo() {
         Some("FIFO")
@@ -184,7 +184,7 @@ pub(crate) fn special(kind: fs::FileType) -> Option<&'static str> {
     }
 }
 
-/// Why something is not opened, as the end of a sentence that starts with its path.
+/// The reason why a path is not opened, as the end of a sentence that starts with the path.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     #[error("cannot be followed: {}", unreadable(.0))]
@@ -205,7 +205,7 @@ fn readable(folders: &[PathBuf]) -> Vec<Arc<Root>> {
     folders.iter().filter_map(|folder| Root::open(folder)).map(Arc::new).collect()
 }
 
-/// A path without links, as far as it is there.
+/// A path without links, as far as it exists.
 fn resolved(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let there = path.ancestors().find_map(|above| {

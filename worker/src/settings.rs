@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use elt_shared::queue::retention::Keep;
 use elt_shared::secret::{KeyRing, Secret};
-use elt_shared::settings::{NetworkSettings, References};
+use elt_shared::settings::{AllowedVariables, NetworkSettings};
 use tokio_util::sync::CancellationToken;
 
-/// How a worker works.
+/// Flags and environment of a worker.
 #[derive(Debug, Clone, Args)]
 pub struct WorkerSettings {
     /// Runs this worker executes at the same time.
@@ -28,7 +28,7 @@ pub struct WorkerSettings {
     /// Names `${env:NAME}` in a config may stand for, separated by commas.
     #[arg(long, env = "ELT_ENV_ALLOW", value_delimiter = ',')]
     pub env_allow: Vec<String>,
-    /// Seconds between two looks at the sources of a monitored pipeline that says nothing itself.
+    /// Seconds between two checks of the sources of a monitored pipeline whose config names no interval.
     #[arg(long, env = "ELT_MONITOR_INTERVAL", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub monitor_interval: u32,
     /// Seconds running runs get to finish when the worker is asked to stop; then they are handed back to the queue.
@@ -99,8 +99,8 @@ impl WorkerSettings {
         }
     }
 
-    /// Resolves the references a config of an admin may contain.
-    pub fn references(&self) -> References<'_> {
-        References::allowed(&self.env_allow)
+    /// The variables that `${env:NAME}` may stand for.
+    pub fn variables(&self) -> AllowedVariables<'_> {
+        AllowedVariables::new(&self.env_allow)
     }
 }

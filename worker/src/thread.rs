@@ -1,14 +1,14 @@
-//! Work on a thread of its own.
+//! Runs async work on a thread of its own.
 
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
-/// Drives `work` on a thread of its own until it is done, or `cut` drops it: `None`.
+/// Runs `work` on a blocking thread. Returns `None` when `cut` was cancelled first, which drops the work.
 ///
-/// A run lends its files and connections to async closures, and the compiler cannot prove such a future fit to move
-/// between threads.
+/// The work keeps its thread, because a run lends its files and connections to async closures, and the compiler cannot prove
+/// that such a future may move between threads.
 pub(crate) async fn on_own_thread<T: Send + 'static>(
     cut: CancellationToken,
     work: impl AsyncFnOnce() -> T + Send + 'static,

@@ -50,6 +50,10 @@ struct AuditView {
     request_id: Option<String>,
     /// Place in the chain; absent for rows from before there was a chain.
     seq: Option<i64>,
+    /// Hash of this row and the one before it, hexadecimal; absent for rows from before there was a chain.
+    hash: Option<String>,
+    /// Id of the secret key that the hash was made with.
+    key_id: Option<String>,
 }
 
 impl From<AuditRow> for AuditView {
@@ -65,6 +69,8 @@ impl From<AuditRow> for AuditView {
             detail: row.detail,
             request_id: row.request_id,
             seq: row.seq,
+            hash: row.hash,
+            key_id: row.key_id,
         }
     }
 }

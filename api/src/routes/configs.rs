@@ -85,7 +85,7 @@ async fn upload(
     if let Some(known) = once.known(&mut tx, &caller, &upload.text()).await? {
         return Ok(known);
     }
-    let (version, created) = upload.keep(&mut tx, &state.keys, caller.name()).await?;
+    let (version, created) = upload.keep(&mut tx, &state.keys, (caller.name(), caller.author())).await?;
     if created {
         config_limits::check_quota(&state, &mut tx, &caller).await?;
     }
@@ -276,7 +276,7 @@ pub async fn keep_to_run(
 ) -> Result<ConfigVersion> {
     caller.reach(&upload.document().name())?;
     caller.reach(&upload.pipeline()?.name)?;
-    let (config, created) = upload.keep(tx, &state.keys, caller.name()).await?;
+    let (config, created) = upload.keep(tx, &state.keys, (caller.name(), caller.author())).await?;
     if created {
         // Refused after the fact, because only now it is known; the caller's transaction ends without a commit.
         caller.require(Scope::Upload)?;

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use elt_shared::store::configs::ConfigAuthor;
 use elt_shared::store::uploads::Upload;
 use elt_shared::target::{Compare, Filter, PageQuery, Sort};
 use serde::Serialize;
@@ -84,8 +85,8 @@ async fn data_view(
     let query = query(&file)?;
     let as_file = file.field("format") == Some("csv");
     let for_spreadsheets = file.field("raw") != Some("true");
-    let upload = document_of(&state, &caller, file).await?;
-    let target = targets::target_of(&state, &caller, upload.document())?;
+    let (upload, author) = document_of(&state, &caller, file).await?;
+    let target = targets::target_of(&state, &caller, upload.document(), author).await?;
     let target = targets::open(&state, &caller, &target).await?;
     let table = target.table.clone();
     let told = |error| targets::tell(error, &caller);
@@ -101,18 +102,19 @@ async fn data_view(
     Ok(Json(DataView { columns: names, types, rows, total: page.total, next: page.next }).into_response())
 }
 
-/// The YAML sent, or the version an admin names.
-async fn document_of(state: &AppState, caller: &Caller, file: UploadedFile) -> Result<Upload> {
+/// The YAML sent, or the version an admin names, and who vouches for it: the caller, or who uploaded that version.
+async fn document_of(state: &AppState, caller: &Caller, file: UploadedFile) -> Result<(Upload, ConfigAuthor)> {
     match (file.field("config_id"), file.text.clone()) {
         (_, Some(text)) => {
             let upload = check(state, text).await?;
             reach_stored(state, caller, &upload).await?;
-            Ok(upload)
+            Ok((upload, caller.author()))
         }
         (Some(id), None) if caller.is_admin() => {
             let id = id.parse().map_err(|_| Error::invalid_query("config_id is a number"))?;
-            let stored = configs::find(state, caller, id).await?.open(&state.keys)?.expose().to_owned();
-            check(state, stored).await
+            let stored = configs::find(state, caller, id).await?;
+            let text = stored.open(&state.keys)?.expose().to_owned();
+            Ok((check(state, text).await?, stored.author()))
         }
         (Some(_), None) => Err(Error::Forbidden("admin")),
         (None, None) => Err(Error::no_file("No file uploaded")),

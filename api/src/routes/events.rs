@@ -27,7 +27,7 @@ use crate::auth::{Allowed, Caller, OnPipelines, Read, still_may};
 use crate::error::{Error, Problem, Result};
 use crate::events::{Event, Watch};
 use crate::extract::{Params, Path};
-use crate::places::Full;
+use crate::keyed_limit::Full;
 
 /// How often a `ping` is sent, and how often the stream checks that the caller may still listen, because the
 /// notification of a change can be lost.

@@ -1,15 +1,11 @@
 //! Whether this process is well: for people, load balancers and Prometheus.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use elt_shared::store::overview::{self, Gauge};
-use elt_shared::store::run_totals::{self, RunTotal};
-use elt_shared::store::runs::Outcome;
+use elt_shared::store::{overview, run_totals};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -18,6 +14,7 @@ use utoipa_axum::routes;
 
 use crate::error::{Error, Problem, Result};
 use crate::extract::Json;
+use crate::metrics::{self, Installation, Numbers};
 use crate::{AppState, pool};
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -65,54 +62,18 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
 
 /// Counters and gauges for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
-async fn metrics(State(state): State<AppState>) -> Response {
-    let mut text = String::new();
+async fn metrics(State(state): State<AppState>) -> Result<Response> {
     let numbers = timeout(Duration::from_secs(5), async {
-        Ok::<_, sqlx::Error>((overview::gauges(&state.db).await?, run_totals::list(&state.db).await?))
+        let gauges = overview::gauges(&state.db).await?;
+        Ok::<_, sqlx::Error>(Numbers { gauges, totals: run_totals::list(&state.db).await? })
     });
-    let numbers = numbers.await.ok().and_then(Result::ok);
+    let numbers = numbers.await.ok().and_then(std::result::Result::ok);
     // Missing numbers do not prove that the database is away, because under load they can wait for a connection or take
     // long. A connection outside the pool decides.
-    let up = u8::from(numbers.is_some() || pool::answers(&state.db).await);
-    let _ = writeln!(
-        text,
-        "# HELP elt_database_up Whether the control database answers.\n# TYPE elt_database_up gauge\nelt_database_up {up}"
-    );
-    if let Some((gauges, totals)) = &numbers {
-        write_gauges(&mut text, gauges);
-        write_totals(&mut text, totals);
-    }
-    state.metrics.write(&mut text);
-    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
-}
-
-fn write_gauges(text: &mut String, gauges: &[Gauge]) {
-    let mut last = "";
-    for gauge in gauges {
-        if gauge.name != last {
-            let _ = writeln!(text, "# HELP {} {}\n# TYPE {} gauge", gauge.name, gauge.help, gauge.name);
-            last = &gauge.name;
-        }
-        let _ = writeln!(text, "{}{} {}", gauge.name, gauge.labels, gauge.value);
-    }
-}
-
-/// Counters of ended runs. The series of runs and replays exist from the start, at 0, because `increase()` does not see
-/// a counter that first appears with the value 1.
-fn write_totals(text: &mut String, totals: &[RunTotal]) {
-    const RUNS: &str = "elt_runs_finished_total";
-    const ROWS: &str = "elt_rows_inserted_total";
-    let ways = Outcome::ALL.map(|outcome| ("succeeded", outcome.as_str())).into_iter();
-    let ways = ways.chain([("failed", ""), ("stopped", "")]);
-    let loads = ways.flat_map(|(state, outcome)| ["run", "replay"].map(|kind| (kind, state, outcome)));
-    let mut series: BTreeMap<(&str, &str, &str), i64> = loads.map(|labels| (labels, 0)).collect();
-    for total in totals {
-        series.insert((&total.kind, &total.state, &total.outcome), total.runs);
-    }
-    let _ = writeln!(text, "# HELP {RUNS} Runs that ended, by kind, state and outcome.\n# TYPE {RUNS} counter");
-    for ((kind, state, outcome), runs) in series {
-        let _ = writeln!(text, r#"{RUNS}{{kind="{kind}",state="{state}",outcome="{outcome}"}} {runs}"#);
-    }
-    let rows: i64 = totals.iter().map(|total| total.rows_inserted).sum();
-    let _ = writeln!(text, "# HELP {ROWS} Rows that runs and replays inserted.\n# TYPE {ROWS} counter\n{ROWS} {rows}");
+    let is_up = numbers.is_some() || pool::answers(&state.db).await;
+    let text = state
+        .metrics
+        .text(Installation { is_up, numbers })
+        .map_err(|error| Error::internal("write the metrics", error))?;
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

@@ -91,6 +91,8 @@ pub struct LineQuery {
     pub process: Option<String>,
     /// Only of this trace.
     pub trace_id: Option<String>,
+    /// Only of the request with this id.
+    pub request_id: Option<String>,
     /// Not older than this.
     pub since: Option<DateTime<Utc>>,
     /// Not newer than this.
@@ -118,6 +120,7 @@ impl LineQuery {
             text: self.text,
             process: self.process,
             trace_id: self.trace_id,
+            request_id: self.request_id,
             since: self.since,
             until: self.until,
             ..LineFilter::default()

@@ -18,6 +18,7 @@ mod pipelines;
 mod quarantine;
 mod runs;
 mod schedules;
+mod secrets;
 mod timing;
 mod tokens;
 mod trials;
@@ -50,5 +51,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(logs::router())
         .merge(users::router())
         .merge(tokens::router())
+        .merge(secrets::router())
         .merge(audit::router())
 }

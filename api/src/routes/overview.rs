@@ -3,7 +3,7 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use elt_shared::store::overview::{self, Numbers};
-use elt_shared::store::schedules::{self, ScheduleFilter};
+use elt_shared::store::schedules::{self, ScheduleFilter, ScheduleState};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -82,8 +82,8 @@ struct NextRun {
 async fn numbers(State(state): State<AppState>, _caller: Allowed<Read>) -> Result<Json<Overview>> {
     let numbers = overview::numbers(&state.db).await?;
     let days = overview::days(&state.db).await?;
-    let live = ["waiting".to_owned(), "active".to_owned()];
-    let filter = ScheduleFilter { states: &live, ..ScheduleFilter::default() };
+    let live = [ScheduleState::Waiting, ScheduleState::Active];
+    let filter = ScheduleFilter { states: Some(&live), ..ScheduleFilter::default() };
     let schedules = schedules::list(&state.db, &filter, None, SCHEDULES).await?;
     let schedules: Vec<ScheduleView> =
         schedules.into_iter().filter(|schedule| !schedule.paused).map(Into::into).collect();
@@ -115,7 +115,7 @@ async fn numbers(State(state): State<AppState>, _caller: Allowed<Read>) -> Resul
 /// The next fire of each schedule: one entry per schedule, because a frequent one would hide the others.
 fn next_runs(schedules: &[ScheduleView]) -> Vec<NextRun> {
     let fires = schedules.iter().filter_map(|schedule| {
-        let opens = schedule.start_at.filter(|_| schedule.state == "waiting");
+        let opens = schedule.start_at.filter(|_| schedule.state == ScheduleState::Waiting);
         let at = opens.or_else(|| schedule.upcoming.first().copied())?;
         Some(NextRun { schedule_id: schedule.id, name: schedule.name.clone(), at })
     });

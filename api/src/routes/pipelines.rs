@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
+use elt_shared::runs::{Outcome, RunState};
 use elt_shared::store::pipelines::{self, Pipeline};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -9,7 +10,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::runs::OutcomeView;
 use crate::AppState;
 use crate::auth::{OnPipelines, Read};
 use crate::error::{Problem, Result};
@@ -48,10 +48,10 @@ struct PipelineView {
 struct LastRun {
     /// Run id, for `GET /runs/{id}`.
     id: Uuid,
-    /// `queued`, `running`, `succeeded`, `failed` or `stopped`.
-    state: String,
+    /// Waiting, at work, or how it ended.
+    state: RunState,
     /// What a run that succeeded achieved; `null` in other states.
-    outcome: Option<OutcomeView>,
+    outcome: Option<Outcome>,
     /// When it was requested.
     created_at: DateTime<Utc>,
 }
@@ -60,7 +60,7 @@ impl From<Pipeline> for PipelineView {
     fn from(pipeline: Pipeline) -> Self {
         let last_run = match (pipeline.last_run_id, pipeline.last_run_state, pipeline.last_run_at) {
             (Some(id), Some(state), Some(created_at)) => {
-                Some(LastRun { id, state, outcome: pipeline.last_run_outcome.map(Into::into), created_at })
+                Some(LastRun { id, state, outcome: pipeline.last_run_outcome, created_at })
             }
             _ => None,
         };

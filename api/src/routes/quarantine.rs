@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use elt_shared::runs::RunKind;
 use elt_shared::store::configs::ConfigVersion;
 use elt_shared::target::{Compare, Filter, PageQuery as TableQuery, Sort, TableRef, TargetError};
 use serde::{Deserialize, Serialize};
@@ -190,7 +191,7 @@ async fn replay(
         Some(ids) => json!({ "quarantine_ids": ids }),
         None => json!({}),
     };
-    let kind = runs::Kind { subject: Some(run.id), options, ..runs::Kind::new("replay") };
+    let kind = runs::Kind { subject: Some(run.id), options, ..runs::Kind::new(RunKind::Replay) };
     let replay = runs::of_config(&mut tx, &caller, &config, &pipeline, kind).await?;
     runs::accepted((&once, &note), tx, &caller, replay).await
 }

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use elt_shared::config::{CatchUp, Overlap, PipelineConfig, ScheduleConfig};
 use elt_shared::cron::Cron;
 use elt_shared::job::QUEUE;
-use elt_shared::store::schedules::{self, Schedule, ScheduleFilter};
+use elt_shared::runs::Trigger as MadeBy;
+use elt_shared::store::schedules::{self, Schedule, ScheduleFilter, ScheduleState};
 use elt_shared::trigger::{self, Plan};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -45,12 +46,12 @@ pub struct ScheduleView {
     pub config_id: i64,
     /// Pipeline name: one live schedule for each.
     pub name: String,
-    /// `waiting`, `active`, `stopping`, `stopped`, `missed` or `done`.
-    pub state: String,
+    /// Waiting, active, or how it ended.
+    pub state: ScheduleState,
     /// Why it is in that state.
     pub reason: Option<String>,
-    /// `manual` or `schedule`: who made it.
-    pub trigger: String,
+    /// `manual`: made when its config was triggered; `schedule`: made by `POST /schedules`.
+    pub trigger: MadeBy,
     /// It waits for this instant.
     pub start_at: Option<DateTime<Utc>>,
     /// It ends with this instant.
@@ -59,10 +60,10 @@ pub struct ScheduleView {
     pub timezone: String,
     /// Five fields.
     pub cron: Option<String>,
-    /// `skip` or `queue`.
-    pub overlap: String,
-    /// `latest`, `all` or `none`.
-    pub catch_up: String,
+    /// What happens when a fixed time comes while a run of it is unfinished.
+    pub overlap: Overlap,
+    /// Which fixed times are caught up after a time without a worker.
+    pub catch_up: CatchUp,
     /// Whether it compares the sources' fingerprints.
     pub monitor: bool,
     /// How often; absent: as the workers are set up.
@@ -122,7 +123,7 @@ impl From<Schedule> for ScheduleView {
 }
 
 fn upcoming(schedule: &Schedule) -> Vec<DateTime<Utc>> {
-    let live = matches!(schedule.state.as_str(), "waiting" | "active");
+    let live = schedule.state.makes_runs();
     let (Some(cron), Ok(zone), true) = (&schedule.cron, schedule.timezone.parse(), live) else { return Vec::new() };
     let from = schedule.start_at.map_or_else(Utc::now, |start| start.max(Utc::now()));
     let fires = Cron::parse(cron).map(|cron| cron.upcoming(from, zone, UPCOMING)).unwrap_or_default();
@@ -150,10 +151,9 @@ async fn list(
     Params(page): Params<PageQuery>,
     Params(query): Params<ScheduleQuery>,
 ) -> Result<Json<Page<ScheduleView>>> {
-    let states = query.state.iter().flat_map(|states| states.split(','));
-    let states: Vec<String> = states.map(|state| state.trim().to_owned()).filter(|state| !state.is_empty()).collect();
+    let states: Option<Vec<ScheduleState>> = query.state.as_deref().and_then(runs::listed);
     let filter = ScheduleFilter {
-        states: &states,
+        states: states.as_deref(),
         name: query.name.as_deref(),
         config_id: query.config_id,
         names: caller.pipelines(),
@@ -200,9 +200,9 @@ struct CreateSchedule {
     /// IANA name of the zone the cron expression is read in.
     timezone: Option<String>,
     /// When a run of it is still going: `skip` or `queue`.
-    overlap: Option<OverlapChoice>,
+    overlap: Option<Overlap>,
     /// After a time without a worker: `latest`, `all` or `none`.
-    catch_up: Option<CatchUpChoice>,
+    catch_up: Option<CatchUp>,
     /// Whether to run when the sources change.
     monitor: Option<bool>,
     /// Parts of the config that this schedule leaves out.
@@ -220,21 +220,6 @@ enum Unwanted {
     StartAt,
     /// Its `end_time`: the schedule has no end.
     EndAt,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum OverlapChoice {
-    Skip,
-    Queue,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum CatchUpChoice {
-    Latest,
-    All,
-    None,
 }
 
 /// Schedules a config version, in place of its pipeline's live schedule.
@@ -274,7 +259,7 @@ async fn create(
         monitor: request.monitor.unwrap_or(pipeline.monitor.enabled),
         queue: QUEUE,
         options: json!({}),
-        trigger: "schedule",
+        trigger: MadeBy::Schedule,
         created_by: caller.name(),
     };
     let schedule = trigger::schedule(&mut tx, &plan).await?;
@@ -297,20 +282,11 @@ fn cron(request: &CreateSchedule, pipeline: &PipelineConfig) -> Result<Option<Sc
         })?,
         None => own.map_or(pipeline.window.timezone, |own| own.timezone),
     };
-    let overlap = request.overlap.map(|overlap| match overlap {
-        OverlapChoice::Skip => Overlap::Skip,
-        OverlapChoice::Queue => Overlap::Queue,
-    });
-    let catch_up = request.catch_up.map(|catch_up| match catch_up {
-        CatchUpChoice::Latest => CatchUp::Latest,
-        CatchUpChoice::All => CatchUp::All,
-        CatchUpChoice::None => CatchUp::None,
-    });
     Ok(Some(ScheduleConfig {
         cron: expression,
         timezone,
-        overlap: overlap.or(own.map(|own| own.overlap)).unwrap_or_default(),
-        catch_up: catch_up.or(own.map(|own| own.catch_up)).unwrap_or_default(),
+        overlap: request.overlap.or(own.map(|own| own.overlap)).unwrap_or_default(),
+        catch_up: request.catch_up.or(own.map(|own| own.catch_up)).unwrap_or_default(),
     }))
 }
 
@@ -328,7 +304,7 @@ async fn stop(
     find(&state, &caller, id).await?;
     let mut tx = state.db.begin().await?;
     let reason = format!("stopped by {}", caller.name());
-    let schedule = schedules::stop(&mut tx, id, &reason).await?.ok_or_else(|| missing(id))?;
+    let schedule = elt_shared::schedules::stop(&mut tx, id, &reason).await?.ok_or_else(|| missing(id))?;
     note.commit(tx, StatusCode::ACCEPTED).await?;
     Ok((StatusCode::ACCEPTED, Json(schedule.into())))
 }

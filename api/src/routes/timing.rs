@@ -18,10 +18,10 @@ pub struct Timing {
     cron: Option<String>,
     /// IANA zone the cron expression is read in.
     cron_timezone: String,
-    /// What happens when a fixed time comes while a run is still going: `skip` or `queue`.
-    overlap: &'static str,
-    /// Which fixed times are caught up after a time without a worker: `latest`, `all` or `none`.
-    catch_up: &'static str,
+    /// What happens when a fixed time comes while a run is still going.
+    overlap: Overlap,
+    /// Which fixed times are caught up after a time without a worker.
+    catch_up: CatchUp,
     /// Whether changed sources start a run.
     monitor: bool,
     /// Seconds between two looks at the sources; `null` when the workers' `ELT_MONITOR_INTERVAL` applies.
@@ -41,15 +41,8 @@ impl From<PipelineConfig> for Timing {
             timezone: window.timezone.name().to_owned(),
             cron_timezone: schedule.as_ref().map_or(window.timezone, |schedule| schedule.timezone).name().to_owned(),
             cron: schedule.map(|schedule| schedule.cron),
-            overlap: match overlap {
-                Overlap::Skip => "skip",
-                Overlap::Queue => "queue",
-            },
-            catch_up: match catch_up {
-                CatchUp::Latest => "latest",
-                CatchUp::All => "all",
-                CatchUp::None => "none",
-            },
+            overlap,
+            catch_up,
             monitor: pipeline.monitor.enabled,
             interval_seconds: pipeline.monitor.interval.map(|interval| interval.as_secs()),
         }

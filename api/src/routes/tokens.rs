@@ -38,8 +38,8 @@ enum TokenScope {
     Upload,
     /// Reads rows of tables; with an owner of the role `admin` also combined CSVs and rejected rows.
     Data,
-    /// Reads users and the audit, approves host keys and imports coverage reports. Only for owners with the role
-    /// `admin`.
+    /// Reads users and the audit, stores and grants secrets, approves host keys and imports coverage reports. Only for
+    /// owners with the role `admin`.
     Admin,
 }
 

@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use elt_shared::runs::RunKind;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -32,7 +33,7 @@ async fn plan(
     note: AuditNote,
     file: UploadedFile,
 ) -> Result<Response> {
-    try_out(&state, &caller, (once, note), file, "plan").await
+    try_out(&state, &caller, (once, note), file, RunKind::Plan).await
 }
 
 /// Can every source and the target be used? The run answered with says it for each in its report. The YAML is kept as
@@ -48,7 +49,7 @@ async fn test_connection(
     note: AuditNote,
     file: UploadedFile,
 ) -> Result<Response> {
-    try_out(&state, &caller, (once, note), file, "test_connection").await
+    try_out(&state, &caller, (once, note), file, RunKind::TestConnection).await
 }
 
 /// Keeps the YAML as a version and enqueues a run of this kind of it.
@@ -57,7 +58,7 @@ async fn try_out(
     caller: &Caller,
     (once, note): (Once, AuditNote),
     file: UploadedFile,
-    kind: &'static str,
+    kind: RunKind,
 ) -> Result<Response> {
     let text = file.text.ok_or_else(|| Error::no_file("No file part"))?;
     let upload = check(state, text).await?;
@@ -69,6 +70,6 @@ async fn try_out(
     let config = keep_to_run(state, &mut tx, caller, &upload).await?;
     let run = of_config(&mut tx, caller, &config, pipeline, Kind::new(kind)).await?;
     note.object("run", run.id);
-    note.detail("kind", kind);
+    note.detail("kind", kind.as_str());
     accepted((&once, &note), tx, caller, run).await
 }

@@ -13,14 +13,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use elt_shared::runs::{Outcome, RunState};
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
-use elt_shared::store::runs::{Outcome, Run as RunRow};
+use elt_shared::store::runs::Run as RunRow;
 use elt_worker::settings::WorkerSettings;
 use tracing::Instrument;
 
 use crate::config_file::ConfigFile;
 use crate::exit::Exit;
-use crate::here::{Here, Setup};
+use crate::in_process::{InProcess, Setup};
 pub use screen::Screen;
 pub use watch::{Watch, watch};
 
@@ -77,8 +78,8 @@ impl Run {
             database: self.database,
             telemetry: self.telemetry,
         };
-        Here::during(setup, screen.telemetry("run"), async |here| {
-            run(here, file, self.now, !self.once, &screen)
+        InProcess::during(setup, screen.telemetry("run"), async |process| {
+            run(process, file, self.now, !self.once, &screen)
                 .instrument(tracing::info_span!("elt run", file = %self.file.display()))
                 .await
         })
@@ -86,23 +87,31 @@ impl Run {
     }
 }
 
-async fn run(here: &Here<'_>, file: ConfigFile, now: bool, monitor: bool, screen: &Screen) -> anyhow::Result<Exit> {
-    let started = here.trigger(file.text, &file.config, now, monitor).await?;
-    if keyboard::listen(here.stop.gracefully.clone()) {
+async fn run(
+    process: &InProcess<'_>,
+    file: ConfigFile,
+    now: bool,
+    monitor: bool,
+    screen: &Screen,
+) -> anyhow::Result<Exit> {
+    let started = process.trigger(file.text, &file.config, now, monitor).await?;
+    if keyboard::listen(process.stop.gracefully.clone()) {
         screen.note("g and Enter stops");
     }
     let what = Watch { run: started.run.id, schedule: started.schedule.map(|schedule| schedule.id) };
     // The watcher ends with the worker, after a last look.
-    let (first, last) = watch(here.db(), what, screen, here.work(started.run.id)).await?;
+    let (first, last) = watch(process.db(), what, screen, process.work(started.run.id)).await?;
     Ok(exit_of(&last.unwrap_or(first)))
 }
 
 /// How the command ends after this run.
 pub fn exit_of(run: &RunRow) -> Exit {
-    match run.state.as_str() {
-        "succeeded" if run.outcome == Some(Outcome::NothingLoaded) => Exit::NothingLoaded,
-        "succeeded" | "stopped" => Exit::Done,
-        _ if run.error_code.as_deref() == Some("config") => Exit::Config,
+    match run.state {
+        RunState::Succeeded if run.outcome == Some(Outcome::NothingLoaded) => Exit::NothingLoaded,
+        RunState::Succeeded | RunState::Stopped => Exit::Done,
+        _ if matches!(run.error_code.as_deref(), Some("config" | "unknown_secret" | "secret_not_granted")) => {
+            Exit::Config
+        }
         _ => Exit::Failed,
     }
 }

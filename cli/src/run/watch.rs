@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use elt_shared::runs::{RunProgress, RunState, Stage};
 use elt_shared::store::runs::{self, Run, RunFilter};
-use elt_shared::store::schedules;
-use serde::Deserialize;
+use elt_shared::store::schedules::{self, ScheduleState};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -24,19 +24,6 @@ pub struct Watch {
     pub run: Uuid,
     /// What makes more of them.
     pub schedule: Option<Uuid>,
-}
-
-/// The part of `runs.progress` that is told.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Progress {
-    files: u64,
-    files_done: u64,
-    file: Option<String>,
-    rows_read: u64,
-    bytes_read: u64,
-    rows_sent: u64,
-    seconds: f64,
 }
 
 /// Tells what happens until `work` is done. Returns the first run, and the last one when more followed.
@@ -67,7 +54,7 @@ struct Teller<'a> {
     /// The newest run whose end was told.
     told: Option<Uuid>,
     /// The run, stage and file of the last line.
-    stage: Option<(Uuid, String, Option<String>)>,
+    stage: Option<(Uuid, Option<Stage>, Option<String>)>,
     since: Instant,
     waiting: Option<String>,
 }
@@ -84,7 +71,7 @@ impl Teller<'_> {
                 continue;
             }
             open = true;
-            if run.state == "running" {
+            if run.state == RunState::Running {
                 self.tell(&run);
             } else if let Some(reason) = &run.waits_for {
                 self.wait(format!("waits for {reason}"));
@@ -109,11 +96,10 @@ impl Teller<'_> {
     }
 
     fn tell(&mut self, run: &Run) {
-        let progress: Progress =
+        let progress: RunProgress =
             run.progress.clone().and_then(|progress| serde_json::from_value(progress).ok()).unwrap_or_default();
-        let stage = run.stage.clone().unwrap_or_default();
-        let text = sentence(&stage, &progress);
-        let place = Some((run.id, stage, progress.file));
+        let text = sentence(run.stage, &progress);
+        let place = Some((run.id, run.stage, progress.file));
         let news = self.stage != place || self.since.elapsed() > REMINDER;
         if news {
             (self.stage, self.since) = (place, Instant::now());
@@ -134,10 +120,14 @@ impl Teller<'_> {
         let every = schedule.interval_seconds.map_or_else(String::new, |seconds| format!(" every {seconds} s"));
         let trouble =
             schedule.last_tick_error.map_or_else(String::new, |error| format!("; the last look failed: {error}"));
-        match schedule.state.as_str() {
-            "active" if schedule.monitor => self.wait(format!("watching the sources for changes{every}{trouble}")),
-            "active" | "waiting" => self.wait(format!("waiting for the next time to run{trouble}")),
-            _ => {}
+        match schedule.state {
+            ScheduleState::Active if schedule.monitor => {
+                self.wait(format!("watching the sources for changes{every}{trouble}"))
+            }
+            ScheduleState::Active | ScheduleState::Waiting => {
+                self.wait(format!("waiting for the next time to run{trouble}"))
+            }
+            ScheduleState::Stopping | ScheduleState::Stopped | ScheduleState::Missed | ScheduleState::Done => {}
         }
     }
 
@@ -148,13 +138,13 @@ impl Teller<'_> {
 }
 
 /// `validate  2/3 files  orders.csv  1,000 rows  1.2 MB  500 rows/s`
-fn sentence(stage: &str, progress: &Progress) -> String {
-    let mut parts = vec![stage.to_owned()];
+fn sentence(stage: Option<Stage>, progress: &RunProgress) -> String {
+    let mut parts = vec![stage.map_or("", Stage::as_str).to_owned()];
     if progress.files > 0 {
         parts.push(format!("{}/{} files", progress.files_done, progress.files));
     }
     parts.extend(progress.file.clone());
-    let rows = if stage == "load" { progress.rows_sent } else { progress.rows_read };
+    let rows = if stage == Some(Stage::Load) { progress.rows_sent } else { progress.rows_read };
     if rows > 0 {
         parts.push(format!("{} rows", count(rows)));
     }

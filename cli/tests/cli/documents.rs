@@ -6,8 +6,18 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Folder, elt, run};
 
-const DOCUMENTS: [&str; 5] =
-    ["README.md", "docs/SECURITY.md", "deploy/README.md", "supply/README.md", "deploy/secrets/README.md"];
+/// The documents of the repository: the README, and every Markdown file in these folders.
+fn documents() -> Vec<String> {
+    let folders = ["docs", "docs/adr", "deploy", "deploy/secrets", "supply", "migrations", "demo", "dashboard"];
+    let in_folder = |folder: &str| {
+        let entries = fs::read_dir(root().join(folder)).expect(folder).flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")).collect::<Vec<_>>()
+    };
+    let mut documents = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned()];
+    documents.extend(folders.into_iter().flat_map(in_folder));
+    documents
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").to_owned()
@@ -64,16 +74,16 @@ fn every_setting_is_in_the_readme() {
 
 #[test]
 fn every_link_leads_to_a_file_and_a_heading() {
-    for document in DOCUMENTS {
-        let text = read(document);
+    for document in documents() {
+        let text = read(&document);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.contains("://") {
                 continue;
             }
             let (path, heading) = link.split_once('#').unwrap_or((link, ""));
             let file = match path {
-                "" => root().join(document),
-                path => root().join(document).parent().expect("a folder").join(path),
+                "" => root().join(&document),
+                path => root().join(&document).parent().expect("a folder").join(path),
             };
             assert!(file.exists(), "{document}: {link}");
             if !heading.is_empty() {
@@ -116,4 +126,20 @@ fn every_command_in_the_security_model_exists() {
     for path in ["deploy/postgres/init.sh", "deploy/systemd/elt-api.service"] {
         assert!(root().join(path).exists());
     }
+}
+
+#[test]
+fn the_commands_that_exchange_the_secret_key_exist() {
+    let text = read("README.md");
+    let commands = text.split(|c: char| matches!(c, '`' | '\n' | '#')).filter(|text| text.starts_with("elt keys "));
+    let mut seen = BTreeSet::new();
+    for command in commands {
+        let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+        let help = help(&words[..2]).unwrap_or_else(|| panic!("`{command}` is not a command"));
+        for flag in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(flag), "{command}");
+        }
+        seen.insert(words[1]);
+    }
+    assert_eq!(seen, BTreeSet::from(["drop", "rotate", "show"]));
 }

@@ -5,10 +5,12 @@
 //! - a module for each behaviour
 
 mod canary;
+mod database_environment;
 mod databases;
 mod documents;
 mod exit_codes;
 mod init;
+mod key_rotation;
 mod keys;
 mod passwords;
 mod refused_starts;
@@ -17,6 +19,7 @@ mod run;
 mod secret_files;
 mod secrets;
 mod signals;
+mod stored_secrets;
 mod support;
 mod tls;
 mod tokens;

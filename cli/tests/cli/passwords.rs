@@ -41,3 +41,24 @@ fn a_password_is_read_from_stdin_or_generated() {
     assert!(!list.contains("bob"), "{list}");
     up.stop();
 }
+
+#[tokio::test]
+async fn a_person_of_the_identity_provider_has_no_password_here() {
+    let folder = Folder::new();
+    up(&folder, &[]).stop();
+    let opened = crate::keys::database(&folder).await;
+    sqlx::query(
+        "insert into elt.users (id, username, issuer, subject, role, tokens_after)
+         values (gen_random_uuid(), 'ann', 'https://id.example.com', '1', 'user', now())",
+    )
+    .execute(&opened.1)
+    .await
+    .expect("added");
+    let said = run(elt(&folder, &["user", "password", "ann"]));
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    let refusal = "error: `ann` logs in at the identity provider https://id.example.com and has no password here";
+    assert!(said.stderr.contains(refusal), "{}", said.stderr);
+    assert!(said.stderr.contains("what to do: Change the password at the identity provider."), "{}", said.stderr);
+    assert_eq!(said.stdout, "", "no password is shown");
+    crate::keys::close(opened).await;
+}

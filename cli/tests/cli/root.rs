@@ -87,6 +87,10 @@ async fn servers_that_root_starts_run_as_another_account_for_good() {
     assert_eq!(found(Path::new(&data), &|metadata| metadata.uid() == 0), [""; 0]);
     let said = up.stop();
     assert!(said.contains(&format!("started as root: elt runs as `{}`", account.name)), "{said}");
+    let audit = run(elt(&folder, &["audit", "export"]));
+    let first = audit.stdout.lines().find(|line| line.contains("elt first start")).expect("the row of the first start");
+    let first: serde_json::Value = serde_json::from_str(first).expect("JSON");
+    assert_eq!(first["actor"], "cli:root", "the account that started elt, not the one it runs as");
 }
 
 #[tokio::test]

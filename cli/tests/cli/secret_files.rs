@@ -76,9 +76,11 @@ fn a_file_that_gives_no_secret_is_refused_before_anything_is_made() {
     let own = folder.path().display().to_string();
     for (arguments, settings, problem) in [
         (&["up"][..], &[("ELT_JWT_KEY_FILE", path("missing"))][..], "but the file does not exist"),
-        (&["up"], &[("ELT_ADMIN_PASSWORD_FILE", own)], "but it is not a regular file"),
+        (&["up"], &[("ELT_ADMIN_PASSWORD_FILE", own.clone())], "but it is not a regular file"),
         (&["user", "list"], &[("DATABASE_URL_FILE", empty)], "but it is empty"),
-        (&["worker"], &[("ELT_TARGET_URL_FILE", large)], "but it is larger than 64 KiB"),
+        (&["worker"], &[("ELT_TARGET_URL_FILE", large.clone())], "but it is larger than 64 KiB"),
+        (&["worker"], &[("ELT_SECRET_KEY_FILE", large)], ": it is larger than 64 KiB"),
+        (&["user", "add", "eve"], &[("ELT_SECRET_KEY_FILE", own.clone())], ": it is not a regular file"),
         (&["up"], &[("ELT_USER_PASSWORD_FILE", String::new())], "ELT_USER_PASSWORD_FILE is set, but empty"),
         (
             &["migrate"],
@@ -133,6 +135,18 @@ fn secrets_that_others_can_see_are_warned_of() {
     command.env("DATABASE_URL_FILE", &file);
     let said = run(command);
     assert!(said.stderr.contains("warning: every account of this machine may read"), "{}", said.stderr);
+
+    let file = secret(&folder, "key", KEY);
+    for (mode, warns) in [(0o600, false), (0o400, false), (0o640, true), (0o602, true)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("set the mode");
+        let mut command = elt(&folder, &["user", "add", "eve", "--database-url", "postgres://elt@127.0.0.1:1/elt"]);
+        command.env("ELT_SECRET_KEY_FILE", &file);
+        let said = run(command);
+        assert_eq!(said.code, Some(69), "{}", said.stderr);
+        let warning = "warning: other accounts of this machine may use";
+        assert_eq!(said.stderr.contains(warning), warns, "{mode:o}: {}", said.stderr);
+        assert!(!said.stderr.contains("canary"), "{}", said.stderr);
+    }
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn fires_during_a_long_run_are_left_out_or_queued_as_the_schedule_says() {
             world.finished(first).await;
             fire(&world, overlap).await;
             let long = world.newest_run(overlap).await;
-            world.until(long, "running", |run| run.state == "running").await;
+            world.until(long, "running", |run| run.state.as_str() == "running").await;
             for _ in 0..3 {
                 fire(&world, overlap).await;
             }
@@ -82,7 +82,7 @@ fn fires_during_a_long_run_are_left_out_or_queued_as_the_schedule_says() {
                     .await
                     .expect("the runs");
             for run in unfinished {
-                assert_eq!(world.finished(run).await.state, "succeeded");
+                assert_eq!(world.finished(run).await.state.as_str(), "succeeded");
             }
             let overlapping: i64 = sqlx::query_scalar(
                 "select count(*) from run_attempts a join run_attempts b on a.run_id < b.run_id

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elt_shared::store::runs::LEASE;
+use elt_shared::runs::timing::LEASE;
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, sleep};
 
@@ -17,7 +17,7 @@ fn a_server_without_a_free_connection_costs_no_lease() {
         let patience = LEASE + Duration::from_secs(10);
         let source = format!("{{type: api, url: \"{}\"}}", slow_source::start(patience));
         let run = world.trigger_source("crowded", &source, "monitor: {enabled: false}\n").await;
-        world.until(run, "running", |run| run.state == "running").await;
+        world.until(run, "running", |run| run.state.as_str() == "running").await;
         let mut crowd = Vec::new();
         let url = world.target_url();
         while let Ok(connection) = PgConnection::connect(&url).await {

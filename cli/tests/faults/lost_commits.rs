@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use elt_shared::store::runs::{self, RetryAnswer};
+use elt_shared::runs::lifecycle::{self, RetryAnswer};
 use nix::sys::signal::Signal;
 use sqlx::AssertSqlSafe;
 use tokio::time::sleep;
@@ -80,7 +80,7 @@ fn a_target_that_commits_and_stays_away_neither_loses_nor_doubles_a_row() {
             for doomed in &all {
                 let run = world.look(doomed.run).await.expect("the run is there");
                 assert!(run.finished_at.is_none() && run.attempt == 1, "{run:#?}");
-                let repeated = runs::retry(&mut db, run.id, None, "somebody").await.expect("asked");
+                let repeated = lifecycle::retry(&mut db, run.id, None, "somebody").await.expect("asked");
                 assert!(!matches!(repeated, Some(RetryAnswer::Started(_))), "{repeated:?}");
             }
             if workers.len() == 2 && lost.elapsed() > AWAY / 3 {

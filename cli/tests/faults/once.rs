@@ -77,7 +77,7 @@ fn a_second_signal_ends_a_worker_without_waiting_for_its_grace_period() {
         worker.process.signal(Signal::SIGTERM);
         worker.process.end();
         let other = world.worker(&[]).await;
-        assert_eq!(world.finished(run).await.state, "succeeded");
+        assert_eq!(world.finished(run).await.state.as_str(), "succeeded");
         world.check(&pipelines).await;
         report("SIGTERM twice while loading", 1, Vec::new());
         drop(other);
@@ -102,7 +102,7 @@ fn a_database_that_crashes_in_the_middle_of_a_load_loses_nothing() {
             worker.gate.lead_to(world.start_server_again().await);
             let back = Utc::now();
             let done = world.finished(run).await;
-            assert_eq!(done.state, "succeeded", "{done:#?}");
+            assert_eq!(done.state.as_str(), "succeeded", "{done:#?}");
             let started = done.started_at.expect("it started");
             seconds.push((done.finished_at.expect("it finished") - back.max(started)).as_seconds_f64());
         }

@@ -70,7 +70,7 @@ fn workers_killed_at_random_lose_and_double_nothing() {
         }
         for run in triggered {
             let run = world.finished(run).await;
-            assert_eq!(run.state, "succeeded", "{run:#?}");
+            assert_eq!(run.state.as_str(), "succeeded", "{run:#?}");
         }
         world.check(&pipelines).await;
         report("kill -9 at random", kills, Vec::new());
@@ -89,7 +89,7 @@ fn a_worker_that_was_stopped_and_continued_is_fenced() {
         zombie.process.signal(Signal::SIGSTOP);
         let stopped = Utc::now();
         let heir = world.worker(&[]).await;
-        world.until(run, "taken over", |run| run.epoch > at_work.epoch && run.state != "queued").await;
+        world.until(run, "taken over", |run| run.epoch > at_work.epoch && run.state.as_str() != "queued").await;
         let seconds = world.picked_up_after(run, at_work.epoch + 1, stopped).await;
         // It wakes while the heir loads, or after.
         zombie.process.signal(Signal::SIGCONT);
@@ -100,7 +100,7 @@ fn a_worker_that_was_stopped_and_continued_is_fenced() {
         heir.process.end();
         let after = [world.pipeline("after", 10)];
         let run = world.trigger(&after[0]).await;
-        assert_eq!(world.finished(run).await.state, "succeeded");
+        assert_eq!(world.finished(run).await.state.as_str(), "succeeded");
         world.check(&pipelines).await;
         world.check(&after).await;
         report("SIGSTOP, taken over, SIGCONT", 1, vec![seconds]);
@@ -122,13 +122,13 @@ fn a_run_that_kills_every_worker_is_given_up() {
             .expect("set");
         for attempt in 1..=3 {
             let victim = world.worker(&[]).await;
-            world.until(run, "at work", |run| run.state == "running" && run.attempt == attempt).await;
+            world.until(run, "at work", |run| run.state.as_str() == "running" && run.attempt == attempt).await;
             victim.process.signal(Signal::SIGKILL);
             victim.process.end();
         }
         let survivor = world.worker(&[]).await;
         let other = world.trigger(&harmless[0]).await;
-        assert_eq!(world.finished(other).await.state, "succeeded");
+        assert_eq!(world.finished(other).await.state.as_str(), "succeeded");
         let given_up = world.finished(run).await;
         assert_eq!((given_up.state.as_str(), given_up.error_code.as_deref()), ("failed", Some("worker_lost")));
         world.check(&harmless).await;
@@ -154,7 +154,7 @@ fn connections_cut_again_and_again_only_cost_time() {
         }
         for run in triggered {
             let done = world.finished(run).await;
-            assert_eq!(done.state, "succeeded", "{done:#?}");
+            assert_eq!(done.state.as_str(), "succeeded", "{done:#?}");
         }
         world.check(&pipelines).await;
         report("connections cut every 2 s", 5 * rounds(3), Vec::new());
@@ -184,7 +184,7 @@ fn a_worker_cut_off_by_a_silent_network_gives_its_run_up() {
         heir.process.end();
         let after = [world.pipeline("after_silence", 10)];
         let run = world.trigger(&after[0]).await;
-        assert_eq!(world.finished(run).await.state, "succeeded");
+        assert_eq!(world.finished(run).await.state.as_str(), "succeeded");
         world.check(&pipelines).await;
         world.check(&after).await;
         report("silent network while loading", 1, vec![seconds]);

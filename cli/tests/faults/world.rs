@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use elt_cluster::Cluster;
 use elt_shared::config::{Document, NoReferences};
 use elt_shared::job::QUEUE;
-use elt_shared::local::Cluster;
 use elt_shared::store;
 use elt_shared::store::configs::{self, NewConfig};
 use elt_shared::store::runs::{self, Run};
@@ -153,6 +153,8 @@ impl World {
             problems: json!([]),
             warnings: json!([]),
             created_by: "admin",
+            author: configs::ConfigAuthor::Admin,
+            secret_names: Vec::new(),
         };
         let (kept, _) = configs::keep(
             &mut tx,
@@ -220,7 +222,10 @@ impl World {
 
     /// Waits until a run is at work in this stage.
     pub async fn at_work(&self, run: Uuid, stage: &str) -> Run {
-        self.until(run, stage, |run| run.state == "running" && run.stage.as_deref() == Some(stage)).await
+        self.until(run, stage, |run| {
+            run.state.as_str() == "running" && run.stage.is_some_and(|at| at.as_str() == stage)
+        })
+        .await
     }
 
     pub async fn finished(&self, run: Uuid) -> Run {

@@ -3,12 +3,12 @@ import { Route, Routes } from '@angular/router';
 
 import { only, toLanding } from './core/guards';
 
-/** A page admins see. */
+/** A page for admins only. */
 function forAdmins(path: string, title: string, load: () => Promise<Type<unknown>>): Route {
   return { path, title, canMatch: [only('admin')], loadComponent: load };
 }
 
-/** A page everybody who is logged in sees. */
+/** A page for every role. */
 function forAll(path: string, title: string, load: () => Promise<Type<unknown>>): Route {
   return { path, title, canMatch: [only('admin', 'user')], loadComponent: load };
 }
@@ -32,6 +32,7 @@ export const routes: Routes = [
       forAdmins('logs', 'Logs', async () => (await import('./logs/logs')).Logs),
       forAdmins('workers', 'Workers', async () => (await import('./workers/workers')).Workers),
       forAdmins('users', 'Users', async () => (await import('./users/users')).Users),
+      forAdmins('secrets', 'Secrets', async () => (await import('./secrets/secrets')).Secrets),
       forAdmins('audit', 'Audit', async () => (await import('./audit/audit')).Audit),
       forAll('user', 'Home', async () => (await import('./home/home')).Home),
       forAll('data-view', 'Data', async () => (await import('./data/data-view')).DataView),

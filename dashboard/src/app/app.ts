@@ -4,7 +4,7 @@ import { RouterOutlet } from '@angular/router';
 import { Preferences } from './core/preferences';
 import { ReloadNotice } from './shell/reload-notice';
 
-/** The whole dashboard: whatever the address says. */
+/** The dashboard: the page that the address names. */
 @Component({
   selector: 'app-root',
   template: '<router-outlet /><app-reload-notice />',
@@ -12,6 +12,6 @@ import { ReloadNotice } from './shell/reload-notice';
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class App {
-  // Applies the chosen theme from the first moment on.
+  // Created first, because creating it applies the chosen theme.
   protected readonly preferences = inject(Preferences);
 }

@@ -1,13 +1,15 @@
 //! One YAML mapping, as its author wrote it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::effort::Effort;
 use super::error::{ConfigError, Warning};
 use super::mask::Mask;
-use super::node::Node;
+use super::node::{Node, Value};
 use super::pipeline::{self, PipelineConfig};
 use super::reader::{Field, Reader};
+use super::resolve::add_secret_names;
 use super::target::TargetConfig;
 use super::{Checked, NoReferences, Resolve, tree};
 
@@ -41,7 +43,7 @@ impl Document {
         Ok(Self { text: text.to_owned(), root, mask })
     }
 
-    /// The pipeline it describes. The only error is [`ConfigError::NotRunnable`].
+    /// The pipeline it describes. The error is [`ConfigError::NotRunnable`] or [`ConfigError::Secret`].
     pub fn pipeline(&self, resolve: &dyn Resolve) -> Result<Checked<PipelineConfig>, ConfigError> {
         self.pipeline_within(resolve, &Effort::default())
     }
@@ -69,7 +71,8 @@ impl Document {
         reader.into_warnings()
     }
 
-    /// Its target alone: enough for looking at the table. The only error is [`ConfigError::NotRunnable`].
+    /// Its target alone: enough for looking at the table. Errors as those of
+    /// [`Self::pipeline`].
     pub fn target(&self, resolve: &dyn Resolve) -> Result<Checked<TargetConfig>, ConfigError> {
         let effort = Effort::default();
         let reader = Reader::new(resolve, &self.mask, &effort);
@@ -86,6 +89,13 @@ impl Document {
         name.chars().filter(|c| !c.is_control()).take(pipeline::MAX_NAME).collect()
     }
 
+    /// The names of the secrets that its values refer to, also values that no run reads.
+    pub fn secret_names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        add_secret_names_of(&self.root, &mut names);
+        names
+    }
+
     /// The text with `***` in place of every secret. Layout, comments and line numbers stay.
     pub fn masked(&self) -> String {
         self.mask.apply(&self.text, self.text.len())
@@ -95,6 +105,14 @@ impl Document {
     pub fn preview(&self) -> String {
         let end = self.text.char_indices().nth(PREVIEW).map_or(self.text.len(), |(offset, _)| offset);
         self.mask.apply(&self.text, end)
+    }
+}
+
+fn add_secret_names_of(node: &Node, names: &mut BTreeSet<String>) {
+    match &node.value {
+        Value::Scalar(scalar) => add_secret_names(&scalar.text, names),
+        Value::List(items) => items.iter().for_each(|item| add_secret_names_of(item, names)),
+        Value::Map(entries) => entries.iter().for_each(|entry| add_secret_names_of(&entry.value, names)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::resolve::SecretRefusal;
+
 /// One thing wrong with a config: `sources[0].type: unknown variant "s3", expected local, api or sftp at line 2 column 9`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigProblem {
@@ -28,7 +30,7 @@ impl std::fmt::Display for ConfigProblem {
     }
 }
 
-/// Why a text is no config.
+/// Why a text is not a config that can run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// Not one YAML mapping within the limits: nothing of it can be kept.
@@ -37,6 +39,24 @@ pub enum ConfigError {
     /// A YAML mapping that can be kept, but not run. Never empty, in the order of the document.
     #[error("{}", sentences(.0))]
     NotRunnable(Vec<ConfigProblem>),
+    /// A YAML mapping that refers to a secret it does not get.
+    #[error("{}", sentences(problems))]
+    Secret {
+        /// Of the first such reference.
+        refusal: SecretRefusal,
+        /// All problems of the text, in its order. Never empty.
+        problems: Vec<ConfigProblem>,
+    },
+}
+
+impl ConfigError {
+    /// What is wrong, in the order of the document. Never empty.
+    pub fn problems(&self) -> &[ConfigProblem] {
+        match self {
+            Self::Syntax(problem) => std::slice::from_ref(problem),
+            Self::NotRunnable(problems) | Self::Secret { problems, .. } => problems,
+        }
+    }
 }
 
 fn sentences(problems: &[ConfigProblem]) -> String {

@@ -11,7 +11,7 @@ use super::effort::Effort;
 use super::node::Node;
 use super::secrecy::{is_secret_text, secret_parts};
 use crate::secret::PLACEHOLDER;
-use finder::Finder;
+pub(crate) use finder::Finder;
 use found::Found;
 
 /// Shorter secrets are not looked for elsewhere: they would be found everywhere.

@@ -5,7 +5,7 @@
 //! - `tree`, `node`: from text to values that know their line and column, within limits against bombs;
 //!   `yaml_rules`: refuses what YAML forbids but the parser accepts; `second_opinion`: refuses a text that two parsers
 //!   read differently
-//! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema`];
+//! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
 //! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `transform`: what each section means
 //! - `moment`: points in time
@@ -19,7 +19,7 @@ mod document;
 mod effort;
 mod error;
 mod json_schema;
-mod keys;
+pub(crate) mod keys;
 mod load;
 mod mask;
 mod moment;
@@ -45,16 +45,18 @@ pub use effort::Effort;
 pub use error::{ConfigError, ConfigProblem, Warning};
 pub use json_schema::json_schema;
 pub use load::{Dedupe, LoadConfig, LoadMode};
+pub(crate) use mask::Finder;
 pub use pipeline::PipelineConfig;
-pub use resolve::{NoReferences, Reference, Resolve};
+pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, RetryConfig, ScheduleConfig, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
+pub(crate) use secrecy::is_secret_name;
 pub use secrecy::masked_path;
 pub use source::{
     AfterLoad, ApiSource, ApiTimeouts, AuthScheme, CsvOptions, HostTrust, LocalSource, NextIs, Pagination, SftpLogin,
     SftpSource, SourceConfig,
 };
-pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
+pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};
 
 /// A config together with what the user should know about it.

@@ -139,7 +139,7 @@ fn sources(root: &Section<'_>) -> Option<Vec<SourceConfig>> {
 
 fn name(root: &Section<'_>) -> Option<String> {
     let field = root.field("name")?;
-    let name = field.text()?.trim().to_owned();
+    let name = field.without_secrets()?.text()?.trim().to_owned();
     if name.is_empty() {
         return None;
     }
@@ -166,6 +166,6 @@ fn output_csv_path(root: &Section<'_>) -> Option<PathBuf> {
     if let (Some(_), Some(field)) = (flat, nested) {
         field.problem("the same thing is written at output_csv_path already");
     }
-    let path = flat.or(nested)?.text()?;
+    let path = flat.or(nested)?.without_secrets()?.text()?;
     (!path.trim().is_empty()).then(|| PathBuf::from(path))
 }

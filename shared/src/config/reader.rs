@@ -1,6 +1,7 @@
 //! Walks a document by its keys: typed values out, warnings for unknown keys and problems with their place on the way.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use super::Checked;
 use super::effort::Effort;
@@ -8,7 +9,7 @@ use super::error::{ConfigError, ConfigProblem, Warning, shortened};
 use super::keys::{Choice, Key, Variant, either};
 use super::mask::{self, Mask};
 use super::node::{Entry, Node, Place, Value};
-use super::resolve::{Part, Resolve, parts};
+use super::resolve::{Part, Resolve, SecretRefusal, add_secret_names, is_one_secret, parts};
 use super::section::Section;
 use super::tree;
 
@@ -16,7 +17,7 @@ use super::tree;
 /// replace what the author meant to write.
 const NO_VALUE: &str = "has no value: write one, or remove the key";
 
-/// More problems, or warnings, than these are not told one by one.
+/// More problems, or warnings, than these are not listed.
 const MOST_TOLD: usize = 100;
 
 /// One walk over a document.
@@ -25,6 +26,8 @@ pub(super) struct Reader<'a> {
     mask: &'a Mask,
     effort: &'a Effort,
     problems: RefCell<Vec<ConfigProblem>>,
+    /// Why the first secret was refused that the config does not get.
+    refusal: Cell<Option<SecretRefusal>>,
     warnings: RefCell<Vec<Warning>>,
 }
 
@@ -32,7 +35,8 @@ impl<'a> Reader<'a> {
     /// A reader that resolves references with `resolve`, keeps what `mask` hides out of its messages, and stops once
     /// `effort` is spent.
     pub fn new(resolve: &'a dyn Resolve, mask: &'a Mask, effort: &'a Effort) -> Self {
-        Self { resolve, mask, effort, problems: RefCell::default(), warnings: RefCell::default() }
+        let (problems, refusal, warnings) = Default::default();
+        Self { resolve, mask, effort, problems, refusal, warnings }
     }
 
     /// The outcome: the value, unless the walk met a problem.
@@ -41,7 +45,10 @@ impl<'a> Reader<'a> {
         problems.sort_by_key(|problem| (problem.line.is_none(), problem.line, problem.column));
         match value {
             Some(value) if problems.is_empty() => Ok(Checked { value, warnings: self.warnings.into_inner() }),
-            _ => Err(ConfigError::NotRunnable(problems)),
+            _ => Err(match self.refusal.get() {
+                Some(refusal) => ConfigError::Secret { refusal, problems },
+                None => ConfigError::NotRunnable(problems),
+            }),
         }
     }
 
@@ -142,6 +149,24 @@ impl<'a> Field<'a> {
         matches!(self.node.value, Value::Map(_))
     }
 
+    /// Whether this is one `${secret:NAME}` and nothing else.
+    pub fn is_one_secret(&self) -> bool {
+        self.node.scalar().is_some_and(|scalar| is_one_secret(&scalar.text))
+    }
+
+    /// Refuses `${secret:NAME}` in a value that people see, such as the name of a table.
+    pub fn without_secrets(&self) -> Option<&Self> {
+        let mut names = BTreeSet::new();
+        if let Some(scalar) = self.node.scalar() {
+            add_secret_names(&scalar.text, &mut names);
+        }
+        if !names.is_empty() {
+            self.problem("a secret cannot stand here, because this value is shown and stored as it is");
+            return None;
+        }
+        Some(self)
+    }
+
     /// The value as written, for a message: shortened, secrets masked.
     pub fn shown(&self) -> String {
         let Some(scalar) = self.node.scalar() else { return self.node.kind().to_owned() };
@@ -162,8 +187,9 @@ impl<'a> Field<'a> {
                 Part::Reference(reference) => match self.reader.resolve.resolve(&reference) {
                     Ok(Some(secret)) => resolved.push_str(secret.expose()),
                     Ok(None) => return Some(Reading::Open(scalar.text.clone())),
-                    Err(message) => {
-                        self.problem(message);
+                    Err(unresolved) => {
+                        self.reader.refusal.set(self.reader.refusal.get().or(unresolved.refusal));
+                        self.problem(unresolved.message);
                         return None;
                     }
                 },

@@ -1,5 +1,7 @@
 //! `${env:NAME}` and `${secret:NAME}` in any scalar: found at upload, resolved by the worker at run time.
 
+use std::collections::BTreeSet;
+
 use crate::secret::Secret;
 
 /// A reference in a scalar.
@@ -11,10 +13,60 @@ pub enum Reference {
     Secret(String),
 }
 
-/// Looks references up. The error is a sentence for the config's author.
+/// Looks references up.
 pub trait Resolve {
     /// The value of a reference; `Ok(None)`: leave it as it stands (nothing is resolved at upload).
-    fn resolve(&self, reference: &Reference) -> Result<Option<Secret>, String>;
+    ///
+    /// # Errors
+    /// Why the reference has no value.
+    fn resolve(&self, reference: &Reference) -> Result<Option<Secret>, Unresolved>;
+}
+
+/// Why a reference has no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unresolved {
+    /// A sentence for the config's author.
+    pub message: String,
+    /// Set for `${secret:NAME}`.
+    pub refusal: Option<SecretRefusal>,
+}
+
+impl From<String> for Unresolved {
+    fn from(message: String) -> Self {
+        Self { message, refusal: None }
+    }
+}
+
+/// Why a config does not get a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretRefusal {
+    /// No secret of this name is stored.
+    Unknown,
+    /// The secret is not granted to the pipeline, or not to configs of users.
+    NotGranted,
+}
+
+impl SecretRefusal {
+    /// Stable code people can search for.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown_secret",
+            Self::NotGranted => "secret_not_granted",
+        }
+    }
+
+    /// What the reader should do.
+    pub fn next_step(self) -> &'static str {
+        match self {
+            Self::Unknown => {
+                "Store it with `elt secret set NAME` or on the page Secrets, or correct its name in the config."
+            }
+            Self::NotGranted => {
+                "An admin grants it with `elt secret grant NAME PIPELINE` or on the page Secrets. A config that no admin \
+                 has uploaded gets it only when it is marked as usable by users as well."
+            }
+        }
+    }
 }
 
 /// Resolves nothing: for checking a config at upload.
@@ -22,7 +74,7 @@ pub trait Resolve {
 pub struct NoReferences;
 
 impl Resolve for NoReferences {
-    fn resolve(&self, _: &Reference) -> Result<Option<Secret>, String> {
+    fn resolve(&self, _: &Reference) -> Result<Option<Secret>, Unresolved> {
         Ok(None)
     }
 }
@@ -34,7 +86,21 @@ pub(super) enum Part<'t> {
     Reference(Reference),
 }
 
-/// Splits a scalar at its references. A `${` that is none of ours is ordinary text.
+/// Adds the names of the secrets that a scalar refers to. A scalar that cannot be split refers to none.
+pub(super) fn add_secret_names(text: &str, names: &mut BTreeSet<String>) {
+    for part in parts(text).unwrap_or_default() {
+        if let Part::Reference(Reference::Secret(name)) = part {
+            names.insert(name);
+        }
+    }
+}
+
+/// Whether a scalar is one `${secret:NAME}` and nothing else.
+pub(super) fn is_one_secret(text: &str) -> bool {
+    matches!(parts(text).as_deref(), Ok([Part::Reference(Reference::Secret(_))]))
+}
+
+/// Splits a scalar at its references. A `${` that begins neither `${env:` nor `${secret:` is ordinary text.
 pub(super) fn parts(text: &str) -> Result<Vec<Part<'_>>, String> {
     let mut parts = Vec::new();
     let mut rest = text;

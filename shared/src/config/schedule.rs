@@ -10,6 +10,7 @@ use super::moment;
 use super::reader::Field;
 use super::section::Section;
 use crate::cron::Cron;
+use crate::text_enum::text_enum;
 
 /// The time a pipeline may run in. Instants are UTC; the zone is kept to show them as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,26 +36,30 @@ pub struct ScheduleConfig {
     pub catch_up: CatchUp,
 }
 
-/// `schedule.overlap`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Overlap {
-    /// The new one is left out, and counted.
-    #[default]
-    Skip,
-    /// The new one waits.
-    Queue,
+text_enum! {
+    /// What happens when a fixed time comes while a run of the schedule is unfinished.
+    #[derive(Default)]
+    pub enum Overlap {
+        /// The new run is left out and counted.
+        #[default]
+        Skip = "skip",
+        /// The new run waits.
+        Queue = "queue",
+    }
 }
 
-/// `schedule.catch_up`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CatchUp {
-    /// One run for all that was missed.
-    #[default]
-    Latest,
-    /// One run each.
-    All,
-    /// None.
-    None,
+text_enum! {
+    /// Which fixed times are caught up after a time without a worker.
+    #[derive(Default)]
+    pub enum CatchUp {
+        /// One run for all times that were missed.
+        #[default]
+        Latest = "latest",
+        /// One run for each.
+        All = "all",
+        /// No run.
+        None = "none",
+    }
 }
 
 /// `monitor:`.

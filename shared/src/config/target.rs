@@ -8,7 +8,7 @@ use super::load::LoadMode;
 use super::reader::{Field, Reading};
 use super::section::Section;
 use crate::secret::Secret;
-use crate::target::{AddressProblem, Author, TargetAddress, is_loopback};
+use crate::target::{AddressProblem, Author, TargetAddress, is_certificates, is_loopback, is_private_key};
 
 /// A table in a PostgreSQL database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,22 @@ pub enum TargetDatabase {
         /// Default: see [`SslMode::default_for`].
         sslmode: SslMode,
     },
+    /// A URL or a server whose connections use certificates of the config.
+    WithCertificates {
+        /// A URL or a server.
+        server: Box<TargetDatabase>,
+        /// The certificates.
+        certificates: TargetCertificates,
+    },
+}
+
+/// Certificates for the connections to a target, in PEM form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetCertificates {
+    /// The only authorities that may have signed the server's certificate.
+    pub authorities: Option<Secret>,
+    /// The certificate that elt shows, with its chain, and its private key.
+    pub own: Option<(Secret, Secret)>,
 }
 
 /// `sslmode`, as libpq names it.
@@ -177,8 +193,21 @@ pub(super) const KEYS: &[Key] = &[
         "sslmode",
         "How the connection is encrypted, as libpq names it. Default: `prefer` for localhost, else `require`.",
     ),
+    Key::secret(
+        "ca_certificate",
+        "`${secret:NAME}`: the only authorities that may have signed the server's certificate, in PEM form. The default of \
+         `sslmode` is `verify-full` then.",
+    ),
+    Key::secret(
+        "client_certificate",
+        "`${secret:NAME}`: the certificate to show to the server, with its chain, in PEM form.",
+    ),
+    Key::secret("client_key", "`${secret:NAME}`: the private key of `client_certificate`, in PEM form."),
     Key::choice::<LoadMode>("mode", "The same as `load.mode`."),
 ];
+
+/// The keys of certificates.
+const CERTIFICATES: [&str; 3] = ["ca_certificate", "client_certificate", "client_key"];
 
 /// The keys that say whose database it is: a target that names none of them uses the default target.
 const IDENTITY: [&str; 5] = ["url", "host", "port", "user", "password"];
@@ -200,8 +229,10 @@ fn is_plain(name: &str) -> bool {
 
 fn database(section: &Section<'_>) -> Option<TargetDatabase> {
     if !IDENTITY.iter().any(|key| section.wrote(key)) {
-        if let Some(field) = section.field("sslmode") {
-            field.warn("has no effect on the default target");
+        for key in ["sslmode"].iter().chain(&CERTIFICATES) {
+            if let Some(field) = section.field(key) {
+                field.warn("has no effect on the default target");
+            }
         }
         let database = match section.field("database") {
             Some(_) => Some(section.required_text("database")?),
@@ -215,19 +246,83 @@ fn database(section: &Section<'_>) -> Option<TargetDatabase> {
                 field.problem("write it in the url, or leave the url out");
             }
         }
-        return url(field).map(TargetDatabase::Url);
+        let url = url(field);
+        let mode = url.as_ref().and_then(|url| TargetAddress::parse(url.expose(), Author::Config).ok()?.sslmode);
+        let certificates = certificates(section, mode)?;
+        return Some(with_certificates(TargetDatabase::Url(url?), certificates));
     }
+    let sslmode = section.choice("sslmode");
+    let certificates = certificates(section, sslmode);
     let host = section.required("host").and_then(host);
     let database = section.required_text("database");
     let user = section.required_text("user");
-    Some(TargetDatabase::Server {
-        port: section.small("port").unwrap_or(5432),
-        password: section.secret("password"),
-        sslmode: section.choice("sslmode").unwrap_or(SslMode::default_for(host.as_deref().is_some_and(is_loopback))),
-        host: host?,
-        database: database?,
-        user: user?,
-    })
+    let port = section.small("port").unwrap_or(5432);
+    let password = section.secret("password");
+    let default = SslMode::default_for(host.as_deref().is_some_and(is_loopback));
+    let certificates = certificates?;
+    let default = if certificates.authorities.is_some() { SslMode::VerifyFull } else { default };
+    let sslmode = sslmode.unwrap_or(default);
+    let server = TargetDatabase::Server { host: host?, port, database: database?, user: user?, password, sslmode };
+    Some(with_certificates(server, certificates))
+}
+
+fn with_certificates(server: TargetDatabase, certificates: TargetCertificates) -> TargetDatabase {
+    match certificates == TargetCertificates::default() {
+        true => server,
+        false => TargetDatabase::WithCertificates { server: Box::new(server), certificates },
+    }
+}
+
+/// The certificates; `mode` is the one that is written.
+fn certificates(section: &Section<'_>, mode: Option<SslMode>) -> Option<TargetCertificates> {
+    let [authorities, certificate, key] = CERTIFICATES.map(|key| section.field(key));
+    if let Some(field) = authorities
+        && matches!(mode, Some(SslMode::Disable | SslMode::Allow | SslMode::Prefer))
+    {
+        field.problem("has no effect with this sslmode: write verify-full, or leave sslmode out");
+    }
+    if let Some(field) = certificate
+        && matches!(mode, Some(SslMode::Disable | SslMode::Allow))
+    {
+        field.problem("has no effect with this sslmode: write require or verify-full, or leave sslmode out");
+    }
+    let own = match (certificate, key) {
+        (Some(certificate), Some(key)) => {
+            let certificate = pem(certificate, "certificate", is_certificates);
+            let key = pem(key, "private key without a passphrase", is_private_key);
+            Some((certificate?, key?))
+        }
+        (None, None) => None,
+        (Some(field), None) => {
+            field.problem("needs client_key, the private key of this certificate");
+            return None;
+        }
+        (None, Some(field)) => {
+            field.problem("needs client_certificate, the certificate of this key");
+            return None;
+        }
+    };
+    let authorities = match authorities {
+        Some(field) => Some(pem(field, "certificate", is_certificates)?),
+        None => None,
+    };
+    Some(TargetCertificates { authorities, own })
+}
+
+/// A text in PEM form that a secret holds. Files are not accepted, because whoever writes a config could otherwise use the
+/// certificates of the machine that reads it.
+fn pem(field: &Field<'_>, what: &str, is_right: impl FnOnce(&str) -> bool) -> Option<Secret> {
+    if !field.is_one_secret() {
+        field.problem("expected ${secret:NAME}, a stored secret that holds it in PEM form");
+        return None;
+    }
+    match field.reading()? {
+        Reading::Known(text) if !is_right(&text) => {
+            field.problem(format!("{} does not hold a {what} in PEM form", field.shown()));
+            None
+        }
+        Reading::Known(text) | Reading::Open(text) => Some(Secret::new(text)),
+    }
 }
 
 /// A host name or an address, without brackets.
@@ -287,7 +382,7 @@ impl TableName {
 
 /// Reads the name of a table.
 pub(super) fn table(field: &Field<'_>) -> Option<TableName> {
-    match field.reading()? {
+    match field.without_secrets()?.reading()? {
         Reading::Open(text) => Some(TableName { schema: None, table: text }),
         Reading::Known(_) => field.parsed_exactly(str::parse),
     }

@@ -4,6 +4,7 @@ mod effort;
 mod limits;
 mod messages;
 mod missing_values;
+mod secrets;
 mod shapes;
 
 use std::path::Path;

@@ -1,20 +1,20 @@
-//! The guard rails around apalis: how tickets are pushed, and how workers, heartbeat, sweeper and retention are shaped.
+//! The queue: how tickets are pushed, and what keeps apalis from losing or doubling work.
 //!
-//! The row of a run is the truth; a ticket on the queue only wakes a worker that looks at it, may arrive twice, and may
-//! get lost: the sweeper issues another. So the queue's weak places cannot lose or double a run.
+//! The row of a run is the truth. A ticket on the queue only wakes a worker that looks at the row; it may arrive twice, and
+//! it may get lost, because the sweeper then issues another. So no fault of the queue can lose or double a run.
 //!
 //! # Layout
-//! - [`shape`]: how queue workers are set up
-//! - [`pulse`]: one heartbeat a process, which also extends the leases of its runs
-//! - [`wakes`]: one listener a process
-//! - [`sweeper`]: runs and tickets nobody takes care of any more
-//! - [`retention`]: deleting what is long over
+//! - [`workers`]: how the queue's workers are set up
+//! - [`heartbeat`]: one heartbeat for each process, which also extends the leases of its runs
+//! - [`listener`]: one listener for each process, which turns notifications of the database into "look now"
+//! - [`sweeper`]: runs and tickets that no process takes care of any more
+//! - [`retention`]: deleting rows that are no longer needed
 
-pub mod pulse;
+pub mod heartbeat;
+pub mod listener;
 pub mod retention;
-pub mod shape;
 pub mod sweeper;
-pub mod wakes;
+pub mod workers;
 
 use std::time::Duration;
 
@@ -25,17 +25,16 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 use ulid::Ulid;
 
-/// Says that a run should stop; carries its id.
+/// Channel on which the database notifies that a run should stop; the payload is its id.
 pub const STOP_CHANNEL: &str = "elt_stop";
-/// Says that a schedule was made or changed.
+/// Channel on which the database notifies that a schedule was made or changed.
 pub const TICK_CHANNEL: &str = "elt_tick";
 
-/// How often a process says it is alive and extends its leases.
-pub const HEARTBEAT: Duration = Duration::from_secs(5);
-/// How often a worker looks for tickets that notify nobody.
-pub const LOOK: Duration = Duration::from_secs(1);
+/// Time between two polls for tickets that raised no notification.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Deliveries of one ticket. A handler answers with an error only when the control database failed under it.
+/// Deliveries of one ticket. A handler fails only when the control database does, so a few are enough, and the sweeper
+/// issues another ticket after the last one.
 const DELIVERIES: usize = 4;
 
 /// Pushes a ticket in the caller's transaction; it is delivered at once. Returns its id.
@@ -50,7 +49,8 @@ pub async fn push_after(
     ticket: &impl Serialize,
     delay: Duration,
 ) -> sqlx::Result<Ulid> {
-    // Due by the database's clock: the clock of this machine may be hours off. The queue counts whole seconds.
+    // The time is the database's, because the clock of this machine may be hours off. The queue counts whole seconds: a
+    // delay is rounded up, because a ticket that arrives before its run is due finds nothing to do.
     let due: i64 = sqlx::query_scalar(
         "select case when $1 > 0 then ceil(extract(epoch from now()) + $1)
                      else floor(extract(epoch from now())) end::bigint",
@@ -72,7 +72,7 @@ pub async fn push_after(
 /// Runs the queue's own migrations.
 ///
 /// # Errors
-/// When one fails: the account may lack the right to create the `hstore` extension.
+/// When a migration fails, for example because the account may not create the `hstore` extension.
 pub async fn migrate(db: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
     PostgresStorage::<()>::migrations().run(db).await
 }
@@ -82,9 +82,4 @@ fn database_error(error: apalis_postgres::Error) -> sqlx::Error {
         apalis_postgres::Error::Database(error) => error,
         other => sqlx::Error::Protocol(other.to_string()),
     }
-}
-
-/// `pause`, a quarter more or less, so that processes that lost the same thing do not all come back at once.
-pub fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::random_range(0.75..1.25))
 }

@@ -9,7 +9,7 @@ use chrono::{TimeDelta, Utc};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::jittered;
+use crate::backoff::jittered;
 use crate::secret::KeyRing;
 use crate::store::{api_tokens, audit, config_limits, idempotency, login_failures, logs, sessions};
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::{MIN_KEY_BYTES, Secret, is_strong};
+use crate::secret_file::{self, SecretFileError};
 
 /// A source of secret keys.
 pub trait KeyProvider: fmt::Debug + Send + Sync {
@@ -51,12 +52,12 @@ pub enum KeyError {
         place: String,
     },
     /// A file of keys cannot be read.
-    #[error("could not read the keys in {}", path.display())]
+    #[error("could not read the keys in {}: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: SecretFileError,
     },
     /// A file is not one that elt wrote. Its text is not quoted, because it may hold keys.
     #[error("{} is not the file of keys elt wrote", .0.display())]
@@ -123,18 +124,20 @@ impl KeyFile {
 
 impl KeyProvider for KeyFile {
     fn keys(&self) -> Result<Vec<Secret>, KeyError> {
-        let text =
-            fs::read_to_string(&self.path).map_err(|source| KeyError::File { path: self.path.clone(), source })?;
+        let text = match secret_file::read(&self.path) {
+            Ok(file) => file.secret,
+            Err(SecretFileError::Empty) => {
+                return Err(KeyError::Missing { place: self.path.display().to_string() });
+            }
+            Err(source) => return Err(KeyError::File { path: self.path.clone(), source }),
+        };
         let mut keys = Vec::new();
-        for (line, key) in (1..).zip(text.lines()).filter(|(_, key)| !key.trim().is_empty()) {
+        for (line, key) in (1..).zip(text.expose().lines()).filter(|(_, key)| !key.trim().is_empty()) {
             let key = Secret::new(key.trim());
             KeyError::check(&format!("the key in line {line} of {}", self.path.display()), &key)?;
             keys.push(key);
         }
-        match keys.is_empty() {
-            true => Err(KeyError::Missing { place: self.path.display().to_string() }),
-            false => Ok(keys.into_iter().chain(self.older.clone()).collect()),
-        }
+        Ok(keys.into_iter().chain(self.older.clone()).collect())
     }
 
     fn stamp(&self) -> Option<Stamp> {

@@ -87,8 +87,9 @@ impl OpenError {
     pub fn next_step(&self) -> &'static str {
         match self {
             Self::WrongKey { .. } => {
-                "Start every process with the ELT_SECRET_KEY that it was sealed with. Nothing is lost or overwritten until \
-                 then."
+                "Start every process with the key that it was sealed with: as ELT_SECRET_KEY, as one of ELT_SECRET_KEY_OLD, \
+                 or in the keys.json of the data folder. `elt keys show` says what each key seals. Nothing is lost or \
+                 overwritten until then."
             }
             Self::Damaged { .. } => "Restore the control database from a backup, or write the value again.",
         }
@@ -157,6 +158,11 @@ impl KeyRing {
     /// The ids of all keys, the current one first.
     pub fn ids(&self) -> Vec<String> {
         self.keys().iter().map(|key| key.id.clone()).collect()
+    }
+
+    /// The id of a key. It cannot be used to guess the key.
+    pub fn id_of(key: &Secret) -> String {
+        Key::new(key.clone()).id
     }
 
     /// Computes something with each key, such as a keyed hash: the key's id and the result, the current key first.

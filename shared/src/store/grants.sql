@@ -14,11 +14,12 @@ grant select, insert, update on elt.idempotency_keys, elt.runs, elt.schedules, a
 grant select, insert, update, delete on elt.known_hosts, elt.sessions, elt.users to elt_api;
 grant select, insert, delete on elt.config_history, elt.login_codes, elt.login_failures to elt_api;
 grant select, insert, update on elt.api_tokens to elt_api;
-grant select, insert, update, delete on elt.recovery_codes, elt.second_factors to elt_api;
+grant select, insert, update, delete on elt.recovery_codes, elt.second_factors, elt.secrets to elt_api;
+grant update (by_admin, secret_names) on elt.config_history to elt_api;
 grant select, update on elt.audit_chain to elt_api;
 
 -- Workers.
-grant select on elt._sqlx_migrations, elt.secret_keys to elt_worker;
+grant select on elt._sqlx_migrations, elt.secret_keys, elt.secrets to elt_worker;
 grant select, update, delete on elt.idempotency_keys to elt_worker;
 grant select, delete on elt.api_tokens, elt.config_history, elt.login_failures, elt.sessions to elt_worker;
 grant select, insert, update, delete on elt.output_files, elt.output_paths to elt_worker;
@@ -37,3 +38,5 @@ grant select (id, username, role, disabled, tokens_after, created_at) on elt.use
 grant select (id, version, "timestamp", name, yaml_preview, runnable, problems, warnings, created_by)
     on elt.config_history to elt_reader;
 grant select (key_id, added_at) on elt.secret_keys to elt_reader;
+grant select (name, key_id, description, pipelines, usable_by_users, version, created_at, created_by, updated_at, updated_by)
+    on elt.secrets to elt_reader;

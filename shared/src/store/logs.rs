@@ -78,6 +78,9 @@ pub fn classic(at: DateTime<Utc>, level: &str, message: &str) -> String {
     line
 }
 
+/// The field of a line that has the id of the request in which it was written.
+const REQUEST_ID: &str = "request.id";
+
 /// Which lines to look for.
 #[derive(Debug, Clone, Default)]
 pub struct LineFilter {
@@ -91,6 +94,8 @@ pub struct LineFilter {
     pub process: Option<String>,
     /// Only of this trace.
     pub trace_id: Option<String>,
+    /// Only of the request with this id.
+    pub request_id: Option<String>,
     /// Only before this line.
     pub before: Option<i64>,
     /// Only after this line.
@@ -110,6 +115,7 @@ impl LineFilter {
             && self.text.as_ref().is_none_or(|text| line.message.to_lowercase().contains(&text.to_lowercase()))
             && is(&self.process, Some(&line.process))
             && is(&self.trace_id, line.trace_id.as_deref())
+            && is(&self.request_id, line.fields.get(REQUEST_ID).and_then(Value::as_str))
             && self.since.is_none_or(|since| line.at >= since)
             && self.until.is_none_or(|until| line.at <= until)
     }
@@ -150,7 +156,8 @@ pub async fn list(db: impl PgExecutor<'_>, filter: &LineFilter, limit: i64) -> s
            and ($7::bigint is null or id > $7)
            and ($8::timestamptz is null or at >= $8)
            and ($9::timestamptz is null or at <= $9)
-         order by id {} limit $10",
+           and ($10::text is null or fields ->> $11 = $10)
+         order by id {} limit $12",
         if newest_first { "desc" } else { "asc" }
     )))
     .bind(filter.run_id)
@@ -162,6 +169,8 @@ pub async fn list(db: impl PgExecutor<'_>, filter: &LineFilter, limit: i64) -> s
     .bind(filter.after)
     .bind(filter.since)
     .bind(filter.until)
+    .bind(&filter.request_id)
+    .bind(REQUEST_ID)
     .bind(limit)
     .fetch_all(db)
     .await?;

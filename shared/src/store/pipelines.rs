@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
-use super::runs::Outcome;
+use crate::runs::{Outcome, RunState};
 
 /// One pipeline: its newest config version, its newest run and its live schedule.
 #[derive(Debug, Clone, FromRow)]
@@ -24,7 +24,7 @@ pub struct Pipeline {
     /// The newest run of kind `run`.
     pub last_run_id: Option<Uuid>,
     /// Its state.
-    pub last_run_state: Option<String>,
+    pub last_run_state: Option<RunState>,
     /// Its outcome: `clean`, `with_warnings` or `nothing_loaded`. `None` unless it succeeded.
     pub last_run_outcome: Option<Outcome>,
     /// When it was requested.

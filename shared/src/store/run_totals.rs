@@ -6,15 +6,17 @@
 
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
+use crate::runs::{Outcome, RunKind, RunState};
+
 /// Runs of one kind that ended in one way.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct RunTotal {
-    /// See [`Run::kind`](super::runs::Run::kind).
-    pub kind: String,
-    /// `succeeded`, `failed` or `stopped`.
-    pub state: String,
-    /// See [`Outcome`](super::runs::Outcome); empty for runs that did not succeed.
-    pub outcome: String,
+    /// The work they did.
+    pub kind: RunKind,
+    /// The final state they reached.
+    pub state: RunState,
+    /// `None` for runs that did not succeed.
+    pub outcome: Option<Outcome>,
     /// Number of runs.
     pub runs: i64,
     /// Rows they inserted; 0 for kinds that load nothing.
@@ -24,11 +26,11 @@ pub struct RunTotal {
 /// The totals as one snapshot of the database sees them.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<RunTotal>> {
     sqlx::query_as(
-        "select kind, state, outcome, sum(runs)::bigint as runs, sum(rows_inserted)::bigint as rows_inserted
+        "select kind, state, nullif(outcome, '') as outcome, sum(runs)::bigint as runs, sum(rows_inserted)::bigint as rows_inserted
          from (select kind, state, outcome, runs, rows_inserted from run_totals
                union all
                select kind, state, outcome, 1, rows_inserted from run_ends) counted
-         group by kind, state, outcome order by kind, state, outcome",
+         group by kind, state, counted.outcome order by kind, state, counted.outcome",
     )
     .fetch_all(db)
     .await

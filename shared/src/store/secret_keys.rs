@@ -3,13 +3,12 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
+use super::audit;
+use super::sealed::TABLES;
 use crate::secret::{KeyRing, OpenError, Sealed, context};
 
 /// What the canary of every key holds.
 const CANARY: &[u8] = b"elt";
-
-/// Tables whose rows name the key that seals them, and what people call these rows.
-const SEALED: [(&str, &str); 2] = [("config_history", "configs"), ("second_factors", "second factors")];
 
 /// Rows that one key seals.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +32,7 @@ pub struct KnownKey {
     pub added_at: DateTime<Utc>,
 }
 
-/// Keys that sealed something which this process cannot open.
+/// Keys that sealed or signed something here, and that a process does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "wrong_secret_key: the control database has values sealed with the secret key {}, and this process has only {}",
@@ -44,6 +43,21 @@ pub struct WrongKey {
     pub missing: Vec<String>,
     /// The ids of the keys of this process.
     pub present: Vec<String>,
+}
+
+impl WrongKey {
+    /// What the reader should do.
+    pub const NEXT_STEP: &str = "Start with the key it was sealed with: as ELT_SECRET_KEY, as one of ELT_SECRET_KEY_OLD, \
+                                 or in the keys.json of the data folder. `elt keys show` says what each key seals. \
+                                 Nothing was changed.";
+}
+
+impl KnownKey {
+    /// Whether the ring has this key.
+    pub fn opens_with(&self, keys: &KeyRing) -> bool {
+        let sealed = Sealed { key_id: self.key_id.clone(), bytes: self.canary.clone() };
+        keys.open(&canary_context(), &sealed).is_ok_and(|canary| canary == CANARY)
+    }
 }
 
 fn canary_context() -> Vec<u8> {
@@ -68,30 +82,36 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<KnownKey>> {
         .await
 }
 
-/// Whether these keys open everything that is sealed here. Changes nothing.
-pub async fn check(db: impl PgExecutor<'_>, keys: &KeyRing) -> sqlx::Result<Result<(), WrongKey>> {
-    let opens = |known: &KnownKey| {
-        let sealed = Sealed { key_id: known.key_id.clone(), bytes: known.canary.clone() };
-        keys.open(&canary_context(), &sealed).is_ok_and(|canary| canary == CANARY)
-    };
-    let missing: Vec<String> =
-        list(db).await?.into_iter().filter(|known| !opens(known)).map(|known| known.key_id).collect();
+/// Whether these keys open everything that is sealed here, and can add to the audit. Changes nothing, and is also right
+/// before the first migration.
+pub async fn check(db: &mut PgConnection, keys: &KeyRing) -> sqlx::Result<Result<(), WrongKey>> {
+    let mut missing: Vec<String> =
+        known(db).await?.into_iter().filter(|known| !known.opens_with(keys)).map(|known| known.key_id).collect();
+    let present = keys.ids();
+    if let Some(signer) = audit::signer(&mut *db).await?
+        && !present.contains(&signer)
+        && !missing.contains(&signer)
+    {
+        missing.push(signer);
+    }
     Ok(match missing.is_empty() {
         true => Ok(()),
-        false => Err(WrongKey { missing, present: keys.ids() }),
+        false => Err(WrongKey { missing, present }),
     })
 }
 
-/// How many rows each key seals.
+/// The keys known here, the newest first. Also right before the first migration.
+async fn known(db: &mut PgConnection) -> sqlx::Result<Vec<KnownKey>> {
+    let exists: bool =
+        sqlx::query_scalar("select to_regclass('elt.secret_keys') is not null").fetch_one(&mut *db).await?;
+    if exists { list(db).await } else { Ok(Vec::new()) }
+}
+
+/// How many rows each key seals, a table after the other.
 pub async fn uses(db: &mut PgConnection) -> sqlx::Result<Vec<KeyUse>> {
     let mut uses = Vec::new();
-    for (table, what) in SEALED {
-        let counted: Vec<(Option<String>, i64)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "select key_id, count(*) from {table} group by key_id order by key_id"
-        )))
-        .fetch_all(&mut *db)
-        .await?;
-        uses.extend(counted.into_iter().map(|(key_id, rows)| KeyUse { what, key_id, rows }));
+    for table in &TABLES {
+        uses.extend(table.uses(&mut *db).await?);
     }
     Ok(uses)
 }
@@ -103,6 +123,11 @@ pub async fn uses(db: &mut PgConnection) -> sqlx::Result<Vec<KeyUse>> {
 pub async fn forget(db: impl PgExecutor<'_>, key_id: &str) -> sqlx::Result<bool> {
     let forgotten = sqlx::query("delete from secret_keys where key_id = $1").bind(key_id).execute(db).await?;
     Ok(forgotten.rows_affected() == 1)
+}
+
+/// Keeps other processes from changing keys until this connection is closed. Returns false when another one is at it.
+pub async fn take_turn(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select pg_try_advisory_lock(hashtextextended('elt.keys', 0))").fetch_one(db).await
 }
 
 /// Why stored values could not be sealed again.

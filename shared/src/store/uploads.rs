@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, PgExecutor};
 
-use super::configs::{self, ConfigVersion, NewConfig};
+use super::configs::{self, ConfigAuthor, ConfigVersion, NewConfig};
 use crate::config::{Checked, ConfigError, ConfigProblem, Document, Effort, NoReferences, PipelineConfig, Warning};
 use crate::secret::{KeyRing, Secret};
 
@@ -33,7 +33,7 @@ impl Upload {
         let document = Document::parse_within(&text, effort)?;
         let pipeline = match document.pipeline_within(&NoReferences, effort) {
             Ok(checked) => Ok(checked),
-            Err(ConfigError::NotRunnable(problems)) => Err(problems),
+            Err(ConfigError::NotRunnable(problems) | ConfigError::Secret { problems, .. }) => Err(problems),
             Err(syntax) => return Err(syntax),
         };
         let (warnings, masked) = (document.warnings_within(effort), document.masked());
@@ -81,7 +81,7 @@ impl Upload {
         &self,
         tx: &mut PgConnection,
         keys: &KeyRing,
-        username: &str,
+        (username, author): (&str, ConfigAuthor),
     ) -> sqlx::Result<(ConfigVersion, bool)> {
         let json = |value: Result<serde_json::Value, serde_json::Error>| {
             value.map_err(|error| sqlx::Error::Encode(error.into()))
@@ -95,6 +95,8 @@ impl Upload {
             problems: json(serde_json::to_value(self.problems()))?,
             warnings: json(serde_json::to_value(self.warnings()))?,
             created_by: username,
+            author,
+            secret_names: self.document.secret_names().into_iter().collect(),
         };
         configs::keep(tx, keys, new).await
     }

@@ -1,13 +1,10 @@
 //! Workers: one row for each process that works runs, kept fresh by its heartbeat.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{FromRow, PgExecutor};
 
-/// A worker that says nothing for this long is taken for lost.
-pub const LOST_AFTER: Duration = Duration::from_secs(25);
+use crate::runs::timing::LEASE;
 
 /// One process that works runs.
 #[derive(Debug, Clone, FromRow, Serialize)]
@@ -94,7 +91,7 @@ const KNOWN: &str = "
 /// One worker, also when it is gone.
 pub async fn find(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<Option<Worker>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!("select * from ({KNOWN}) known where id = $2")))
-        .bind(LOST_AFTER.as_secs_f64())
+        .bind(LEASE.as_secs_f64())
         .bind(id)
         .fetch_optional(db)
         .await
@@ -106,7 +103,7 @@ pub async fn list(db: impl PgExecutor<'_>, with_gone: bool, limit: i64) -> sqlx:
         "select * from ({KNOWN}) known where $2 or state in ('working', 'stopping')
          order by started_at desc, id limit $3"
     )))
-    .bind(LOST_AFTER.as_secs_f64())
+    .bind(LEASE.as_secs_f64())
     .bind(with_gone)
     .bind(limit)
     .fetch_all(db)

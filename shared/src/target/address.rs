@@ -1,8 +1,9 @@
 //! The address of a PostgreSQL database: the one reader of `postgres://…` URLs, for configs and for the settings
 //! `DATABASE_URL` and `ELT_TARGET_URL`.
 //!
-//! What the URL of a target leaves out is a fixed default. Nothing comes from `PG*` variables, password files or service files,
-//! because whoever writes a config must not be able to use the credentials of the process that reads it.
+//! What a URL leaves out is a fixed default. Nothing comes from `PG*` variables, password files or service files, because the
+//! author of a config must not be able to use the credentials of the process that reads it, and because an operator should
+//! find everything about the control database in one place.
 //!
 //! # Layout
 //! - [`parse`]: from a URL to an address
@@ -116,7 +117,8 @@ impl TargetAddress {
         }
     }
 
-    /// The address as the driver takes it, for databases that are connected to directly. Only the operator's own are.
+    /// The address as the driver takes it, for databases that are connected to directly. Only the operator's own are. `elt`
+    /// starts without the variables that the driver would add, see [`crate::settings::variables_of_the_driver`].
     pub fn driver_options(&self) -> PgConnectOptions {
         let options = PgConnectOptions::new_without_pgpass()
             .port(self.port)

@@ -11,7 +11,7 @@ use super::address::{Author, CertificateFiles, Host, TargetAddress};
 use super::guard::{self, AnswerLimits, Wire};
 use super::tls::{self, TlsError};
 use super::{TargetError, quote_ident};
-use crate::config::{SslMode, TargetDatabase};
+use crate::config::{SslMode, TargetCertificates, TargetDatabase};
 use crate::network;
 use crate::secret::Secret;
 use crate::settings::NetworkSettings;
@@ -51,7 +51,7 @@ pub async fn connect(
     let address = address(database, default)?;
     let is_own = matches!(database, TargetDatabase::Default { .. });
     let connecting = async {
-        let server = reach(&address, network, is_own).await?;
+        let server = reach(&address, certificates_of(database), network, is_own).await?;
         let options = session_options(&address);
         let session = guard::Session { address: &address, application_name, options, limits };
         guard::log_in(server, session).await.map_err(|error| refused(&address, error))
@@ -112,11 +112,30 @@ fn address(database: &TargetDatabase, default: Option<&Secret>) -> Result<Target
             files: CertificateFiles::default(),
             options: Vec::new(),
         }),
+        TargetDatabase::WithCertificates { server, certificates } => {
+            let server = address(server, default)?;
+            // Who names authorities wants to know who the server is.
+            let default = certificates.authorities.is_some().then_some(SslMode::VerifyFull);
+            Ok(TargetAddress { sslmode: server.sslmode.or(default), ..server })
+        }
+    }
+}
+
+/// The certificates that a config names.
+fn certificates_of(database: &TargetDatabase) -> Option<&TargetCertificates> {
+    match database {
+        TargetDatabase::WithCertificates { certificates, .. } => Some(certificates),
+        TargetDatabase::Default { .. } | TargetDatabase::Url(_) | TargetDatabase::Server { .. } => None,
     }
 }
 
 /// Opens a connection to the server, encrypted as the address says.
-async fn reach(address: &TargetAddress, network: &NetworkSettings, is_own: bool) -> Result<Box<dyn Wire>, TargetError> {
+async fn reach(
+    address: &TargetAddress,
+    named: Option<&TargetCertificates>,
+    network: &NetworkSettings,
+    is_own: bool,
+) -> Result<Box<dyn Wire>, TargetError> {
     let host = match &address.host {
         Host::Socket(folder) => {
             let socket = folder.join(format!(".s.PGSQL.{}", address.port));
@@ -136,12 +155,17 @@ async fn reach(address: &TargetAddress, network: &NetworkSettings, is_own: bool)
     // The guard forwards whole requests, so that waiting for more bytes would only delay them.
     stream.set_nodelay(true).map_err(|error| unreachable(address, error))?;
     let encrypted = async {
+        let names_authorities =
+            address.files.authorities.is_some() || named.is_some_and(|named| named.authorities.is_some());
         let mode = match address.encryption() {
             // libpq verifies the authority as soon as one is named.
-            SslMode::Require if address.files.authorities.is_some() => SslMode::VerifyCa,
+            SslMode::Require if names_authorities => SslMode::VerifyCa,
             mode => mode,
         };
-        let certificates = tls::read(&address.files, network.target_ca_file.as_ref()).await?;
+        let mut certificates = tls::read(&address.files, network.target_ca_file.as_ref()).await?;
+        if let Some(named) = named {
+            certificates.prefer(named)?;
+        }
         tls::negotiate(stream, host, mode, &certificates).await
     };
     encrypted.await.map_err(|error| untrusted(address, error))

@@ -28,3 +28,4 @@ pub use guard::AnswerLimits;
 pub use page::{Compare, Filter, Page, PageColumn, PageQuery, Sort, read_page};
 pub use quote::{quote_ident, quote_literal};
 pub use table::{Existing, TableColumn, TableKind, TableRef};
+pub(crate) use tls::{is_certificates, is_private_key};

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 pub(super) use self::certificates::{Certificates, read};
+pub use self::certificates::{is_certificates, is_private_key};
 use super::guard::Wire;
 use crate::config::SslMode;
 

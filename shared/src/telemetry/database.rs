@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
+use crate::backoff::doubled;
 use crate::store::logs::{self, NewLine};
 
 pub(super) const CHANNEL: usize = 8_192;
@@ -127,7 +128,7 @@ impl Writer {
 
     /// Inserts a batch, and waits for a database that is away; meanwhile the channel fills and then counts.
     async fn insert(&self, db: &PgPool, batch: &[NewLine], stop: &CancellationToken) {
-        let mut pause = FIRST_PAUSE;
+        let mut failures = 0;
         loop {
             // What the driver says about this statement is not for the log: it would never end.
             let Err(error) = logs::append(db, batch).with_subscriber(NoSubscriber::new()).await else {
@@ -137,14 +138,14 @@ impl Writer {
                 self.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 return;
             }
-            if pause == FIRST_PAUSE {
+            failures += 1;
+            if failures == 1 {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "log lines wait: the database does not take them"
                 );
             }
-            let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            let _ = stop.run_until_cancelled(tokio::time::sleep(doubled(FIRST_PAUSE, LONGEST_PAUSE, failures))).await;
         }
     }
 }

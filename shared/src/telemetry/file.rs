@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -71,8 +71,7 @@ impl LogFile {
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    private_folder::give_to_the_folders_owner(&file, path)?;
+    let file = private_folder::open(path, OpenOptions::new().append(true).create(true))?;
     Ok(file)
 }
 

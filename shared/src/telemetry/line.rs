@@ -1,5 +1,6 @@
 //! The layer that makes one line of an event: what it says, when, and which run and trace it belongs to.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use super::database::Lines;
 use super::file::LogFile;
 use super::repeats::Repeats;
 use super::trace::current_trace_id;
+use crate::redaction;
 use crate::store::logs::{NewLine, classic};
 
 /// A message is cut after this many bytes.
@@ -23,6 +25,8 @@ pub(super) const MESSAGE_LIMIT: usize = 8 << 10;
 /// The text of a field is cut after this many bytes.
 const FIELD_LIMIT: usize = 1 << 10;
 const CUT: &str = "… (cut)";
+/// Bytes of the longest secret that is hidden.
+const LONGEST_SECRET: usize = 64 << 10;
 
 /// The layer that keeps lines in the log file and in the database.
 #[derive(Debug)]
@@ -154,28 +158,32 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// A text of `limit` bytes at most. PostgreSQL's text knows no NUL.
+/// A text of `limit` bytes at most, with `***` in place of secrets. NUL, which PostgreSQL does not store, is replaced.
 fn cut(text: impl fmt::Display, limit: usize) -> String {
-    let mut bounded = Bounded { text: String::new(), limit, full: false };
+    // Written beyond the limit, because a secret that the limit cuts in two would not be recognised.
+    let mut bounded = Bounded { text: String::new(), limit: limit + LONGEST_SECRET };
     let _ = write!(bounded, "{text}");
-    if bounded.full {
-        bounded.text.push_str(CUT);
+    let mut shown = match redaction::hide(&bounded.text) {
+        Cow::Owned(shown) => shown,
+        Cow::Borrowed(_) => bounded.text,
+    };
+    if shown.len() > limit {
+        shown.truncate(shown.floor_char_boundary(limit));
+        shown.push_str(CUT);
     }
-    bounded.text
+    shown
 }
 
 /// Stops its writer as soon as it is full, so that a huge value is never written out first.
 struct Bounded {
     text: String,
     limit: usize,
-    full: bool,
 }
 
 impl fmt::Write for Bounded {
     fn write_str(&mut self, more: &str) -> fmt::Result {
         for c in more.chars() {
             if self.text.len() + c.len_utf8() > self.limit {
-                self.full = true;
                 return Err(fmt::Error);
             }
             self.text.push(if c == '\0' { char::REPLACEMENT_CHARACTER } else { c });

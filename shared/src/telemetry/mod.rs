@@ -26,6 +26,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::redaction::HidingWriters;
 use crate::settings::{LogFormat, TelemetrySettings};
 use filter::LineFilter;
 use line::KeepLines;
@@ -93,7 +94,7 @@ pub fn init(settings: &TelemetrySettings, options: TelemetryOptions) -> Result<T
     let process = format!("{}@{}", options.process, identity());
     let (lines, database) = database::channel(process.clone());
 
-    let for_people = tracing_subscriber::fmt::layer().with_writer(options.writer);
+    let for_people = tracing_subscriber::fmt::layer().with_writer(HidingWriters(options.writer));
     let for_people = match settings.log_format {
         LogFormat::Human => for_people.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => for_people.json().flatten_event(true).boxed(),

@@ -47,6 +47,27 @@ fn a_line_carries_the_run_and_the_trace_of_the_spans_around_it() {
 }
 
 #[test]
+fn a_secret_is_hidden_in_a_line_its_fields_and_the_spans_around_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_guard, mut kept) = telemetry("info", Some(folder.path()));
+    crate::redaction::add(&"c4n4ry-of-lines".into());
+    let span = tracing::info_span!("run", url = "http://c4n4ry-of-lines/");
+    let error = std::io::Error::other("refused c4n4ry-of-lines");
+
+    let long = format!("{}c4n4ry-of-lines", "x".repeat(line::MESSAGE_LIMIT - 5));
+    span.in_scope(|| tracing::warn!(error = &error as &dyn std::error::Error, "{long}"));
+    span.in_scope(|| tracing::warn!(debugged = ?"c4n4ry-of-lines", "told c4n4ry-of-lines"));
+
+    let [cut, line] = kept.waiting().collect::<Vec<_>>().try_into().unwrap();
+    assert!(!cut.message.contains("c4n4"), "a secret that the limit cuts in two is hidden as well");
+    assert_eq!(cut.fields, serde_json::json!({ "url": "http://***/", "error": "refused ***" }));
+    assert_eq!(line.message, "told ***");
+    assert_eq!(line.fields, serde_json::json!({ "url": "http://***/", "debugged": "\"***\"" }));
+    let file = std::fs::read_to_string(folder.path().join("elt.log")).unwrap();
+    assert!(file.contains("told ***") && !file.contains("c4n4"), "{file}");
+}
+
+#[test]
 fn a_line_is_written_also_after_someone_only_asked_whether_theirs_would_be() {
     let (_guard, mut kept) = telemetry("info", None);
     let say = |what: &str| tracing::info!("{what}");

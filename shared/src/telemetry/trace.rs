@@ -1,12 +1,13 @@
 //! OpenTelemetry: spans leave by OTLP when an endpoint is set, and the trace context travels with a run.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::{TraceContextExt, TracerProvider, get_active_span};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::trace::{Status, TraceContextExt, TracerProvider, get_active_span};
+use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -15,6 +16,8 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanData};
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::redaction;
 
 const TRACEPARENT: &str = "traceparent";
 
@@ -79,6 +82,31 @@ impl Traces {
     }
 }
 
+/// Puts `***` in place of secrets in everything that a span says.
+fn hide_secrets(span: &mut SpanData) {
+    let mut texts: Vec<&mut Cow<'static, str>> = vec![&mut span.name];
+    if let Status::Error { description } = &mut span.status {
+        texts.push(description);
+    }
+    let mut attributes: Vec<&mut KeyValue> = span.attributes.iter_mut().collect();
+    for event in &mut span.events.events {
+        texts.push(&mut event.name);
+        attributes.extend(&mut event.attributes);
+    }
+    for text in texts {
+        if let Cow::Owned(shown) = redaction::hide(text) {
+            *text = shown.into();
+        }
+    }
+    for attribute in attributes {
+        if let Value::String(text) = &attribute.value
+            && let Cow::Owned(shown) = redaction::hide(text.as_str())
+        {
+            attribute.value = shown.into();
+        }
+    }
+}
+
 /// An exporter that says when sending begins to fail, and when it works again.
 #[derive(Debug)]
 struct SayOnce {
@@ -88,7 +116,8 @@ struct SayOnce {
 }
 
 impl opentelemetry_sdk::trace::SpanExporter for SayOnce {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        batch.iter_mut().for_each(hide_secrets);
         let answer = self.exporter.export(batch).await;
         match (&answer, self.failing.swap(answer.is_err(), Ordering::Relaxed)) {
             (Err(error), false) => {
@@ -110,5 +139,44 @@ impl opentelemetry_sdk::trace::SpanExporter for SayOnce {
 
     fn set_resource(&mut self, resource: &Resource) {
         self.exporter.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind};
+    use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+
+    use super::*;
+
+    #[test]
+    fn a_span_says_no_secret() {
+        redaction::add(&"c4n4ry-of-spans".into());
+        let told = "told c4n4ry-of-spans";
+        let mut events = SpanEvents::default();
+        events.events.push(Event::new(told, SystemTime::UNIX_EPOCH, vec![KeyValue::new("error", told)], 0));
+        let mut span = SpanData {
+            span_context: SpanContext::empty_context(),
+            parent_span_id: SpanId::INVALID,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name: told.into(),
+            start_time: SystemTime::UNIX_EPOCH,
+            end_time: SystemTime::UNIX_EPOCH,
+            attributes: vec![KeyValue::new("url", told), KeyValue::new("rows", 5), KeyValue::new("table", "people")],
+            dropped_attributes_count: 0,
+            events,
+            links: SpanLinks::default(),
+            status: Status::error(told),
+            instrumentation_scope: Default::default(),
+        };
+
+        hide_secrets(&mut span);
+
+        let shown = format!("{span:?}");
+        assert_eq!((shown.contains("c4n4ry"), shown.matches("told ***").count()), (false, 5), "{shown}");
+        assert!(shown.contains("people"), "{shown}");
     }
 }

@@ -2,10 +2,10 @@
 
 #![no_main]
 
-use elt_worker::extract::{InputFile, format_of};
 use elt_worker::frame::profile::profile;
 use elt_worker::frame::read::{self, FileError};
 use elt_worker::frame::{Piece, RawBatch};
+use elt_worker::input::{InputFile, format_of};
 use libfuzzer_sys::fuzz_target;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,8 @@ fuzz_target!(|input: (u8, &[u8])| {
 fn input_file(folder: &std::path::Path, name: &str, bytes: &[u8]) -> InputFile {
     let path = folder.join(name);
     std::fs::write(&path, bytes).expect("written");
-    InputFile::at(name.into(), path, format_of(name).expect("a format")).expect("a file")
+    let (format, compression) = format_of(name).expect("a format");
+    InputFile::at(name.into(), path, format, compression).expect("a file")
 }
 
 /// Reads the file as the loading pass does.

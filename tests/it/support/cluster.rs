@@ -3,12 +3,21 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use elt_shared::local::Cluster;
+use elt_cluster::Cluster;
 use sqlx::{Connection, PgConnection};
 
 /// Starts the cluster and says how a superuser connects to it.
 pub async fn start() -> String {
-    let folder = std::env::temp_dir().join(format!("elt-tests-{}", std::process::id()));
+    start_in(&format!("elt-tests-{}", std::process::id())).await
+}
+
+/// Starts one more cluster, whose settings a test may change, and says how a superuser connects to it.
+pub async fn another(name: &str) -> String {
+    start_in(&format!("elt-tests-{}-{name}", std::process::id())).await
+}
+
+async fn start_in(folder: &str) -> String {
+    let folder = std::env::temp_dir().join(folder);
     let cluster = Cluster::start(&folder, None).await.expect("started PostgreSQL for the tests");
     stop_with_this_process(cluster.server_pid().expect("a running server"), &folder);
     let url = cluster.superuser_url().expose().to_owned();

@@ -1,6 +1,7 @@
 //! A control database without API and workers, for what they write there.
 
 use elt_shared::config::{Document, NoReferences, PipelineConfig};
+use elt_shared::runs::lifecycle;
 use elt_shared::store::Limits;
 use elt_shared::store::configs::{self, ConfigVersion, NewConfig};
 use elt_shared::store::runs::{self, Run};
@@ -75,7 +76,7 @@ impl Control {
 
     /// Begins a run, which must succeed.
     pub async fn begin(&self, run: &Run, worker: &str) -> Run {
-        let begun = runs::begin(&self.db, run.id, worker).await.expect("asked for the run");
+        let begun = lifecycle::begin(&self.db, run.id, worker).await.expect("asked for the run");
         begun.expect("the run was there to be taken")
     }
 
@@ -154,6 +155,8 @@ async fn keep(db: &mut PgConnection, yaml: &str, pipeline: &PipelineConfig) -> s
         problems: json!([]),
         warnings: json!([]),
         created_by: "admin",
+        author: configs::ConfigAuthor::Admin,
+        secret_names: Vec::new(),
     };
     Ok(configs::keep(
         db,

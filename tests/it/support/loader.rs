@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use elt_shared::config::{Document, NoReferences};
+use elt_shared::runs::lifecycle::{self, EndedBy};
+use elt_shared::runs::report::RunReport;
+use elt_shared::runs::{End, Trigger};
 use elt_shared::secret::Secret;
 use elt_shared::store::configs::{self, NewConfig};
-use elt_shared::store::runs::{self, End, NewRun, Run};
+use elt_shared::store::runs::{self, NewRun, Run};
 use elt_shared::store::{self, Limits};
 use elt_worker::error::PipelineError;
-use elt_worker::load::HashMemory;
-use elt_worker::pipeline::{self, RunContext};
-use elt_worker::report::RunReport;
+use elt_worker::pipeline;
+use elt_worker::run_context::{HashMemory, RunContext};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio_util::sync::CancellationToken;
@@ -97,7 +99,7 @@ impl Loader {
             }
         };
         let mut db = self.control.acquire().await.expect("a connection");
-        runs::finish(&mut db, context.run.id, context.run.epoch, &outcome, report.as_ref())
+        lifecycle::finish(&mut db, context.run.id, EndedBy::Attempt(context.run.epoch), &outcome, report.as_ref())
             .await
             .expect("finished the run");
         ended
@@ -106,7 +108,8 @@ impl Loader {
     /// Keeps the config and begins a run of it.
     pub async fn begin(&self, kind: &str, yaml: &str) -> RunContext {
         let run = self.create(kind, yaml, json!({}), None).await;
-        let begun = runs::begin(&self.control, run.id, "tests").await.expect("asked").expect("it was there to begin");
+        let begun =
+            lifecycle::begin(&self.control, run.id, "tests").await.expect("asked").expect("it was there to begin");
         self.context(begun, yaml)
     }
 
@@ -123,6 +126,8 @@ impl Loader {
             problems: json!([]),
             warnings: json!([]),
             created_by: "admin",
+            author: configs::ConfigAuthor::Admin,
+            secret_names: Vec::new(),
         };
         let mut tx = self.control.begin().await.expect("a transaction");
         let (kept, _) = configs::keep(
@@ -135,11 +140,11 @@ impl Loader {
         .expect("kept the config");
         let table = pipeline.target.table.to_string();
         let new = NewRun {
-            kind,
+            kind: kind.parse().expect("a kind of run"),
             config_id: kept.id,
             name: &pipeline.name,
             target_table: &table,
-            trigger: "manual",
+            trigger: Trigger::Manual,
             schedule_id: None,
             subject_id,
             retry_of: None,

@@ -4,7 +4,7 @@ pub mod app;
 pub mod chaos_proxy;
 pub mod client;
 pub mod closed_port;
-mod cluster;
+pub mod cluster;
 pub mod control;
 pub mod database;
 pub mod extraction;

@@ -1,4 +1,4 @@
-//! Conversion of one column of a batch to one type.
+//! The conversion of the cells of one column to one type.
 
 use elt_shared::config::ColumnType;
 use polars::prelude::{
@@ -8,7 +8,7 @@ use polars::prelude::{
 
 use super::convert::{Violation, shown};
 use super::foreign::ForeignType;
-use super::{Typing, fit, json};
+use super::{Typing, column_limits, json};
 use crate::error::{PipelineError, Result};
 use crate::frame::value::{self, TimeFormat};
 use crate::frame::{CellKind, RawColumn};
@@ -18,10 +18,10 @@ pub struct Cast<'a> {
     column: usize,
     typing: &'a Typing,
     format: Option<TimeFormat<'a>>,
-    /// Whether a cell that parses is a value of the type: parsing is the whole test, or the profile did the rest.
+    /// Whether a cell that parses is a value of the type, because nothing else is required or the first pass tested the rest.
     parsing_is_enough: bool,
     tokens: bool,
-    /// The catalog's description of a type elt does not convert to.
+    /// The catalog's description of a type that elt does not convert to.
     pub foreign: Option<&'a ForeignType>,
     violations: &'a mut Vec<Violation>,
 }
@@ -40,7 +40,7 @@ impl<'a> Cast<'a> {
         Self { column, typing, format, parsing_is_enough, tokens, foreign: None, violations }
     }
 
-    /// Converts the cells. A cell that does not convert is NULL, and a violation.
+    /// Converts the cells. A cell that does not convert becomes NULL and a violation.
     pub fn series(&mut self, name: &str, source: &RawColumn) -> Result<Series> {
         let text = simdutf8::basic::from_utf8(&source.bytes)
             .map_err(|_| PipelineError::Internal("a column's cells are not UTF-8".into()))?;
@@ -207,7 +207,7 @@ impl<'a> Cast<'a> {
         builder.finish().into_series()
     }
 
-    /// Text is kept as it is: only a missing cell is NULL, and only a NUL byte cannot be kept.
+    /// Keeps texts as they are. Only a missing cell becomes NULL, and only a text with a NUL byte is a violation.
     fn plain_texts(&mut self, name: &str, source: &RawColumn, text: &str, longest: usize) -> Series {
         let rows = source.ends.len();
         let nul = memchr::memchr(0, text.as_bytes()).is_some();
@@ -266,7 +266,7 @@ impl Cast<'_> {
             }
             ColumnType::Numeric(Some((precision, scale))) if value::numeric_fits(bytes, None) => {
                 let whole = i64::from(precision) - i64::from(scale);
-                Some(fit::misfit_decimal(bytes, whole, i64::from(scale), &sql))
+                Some(column_limits::misfit_decimal(bytes, whole, i64::from(scale), &sql))
             }
             ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt if value::numeric_fits(bytes, None) => {
                 let (_, decimals) = value::decimal_digits(bytes)?;
@@ -279,14 +279,14 @@ impl Cast<'_> {
             ColumnType::Real | ColumnType::Double => {
                 let number = value::parse_double(bytes).filter(|number| number.is_finite())?;
                 let too_large = column_type == ColumnType::Real && !(number as f32).is_finite();
-                (!too_large).then(|| fit::more_digits(bytes, &sql))
+                (!too_large).then(|| column_limits::more_digits(bytes, &sql))
             }
             _ => None,
         }
     }
 }
 
-/// A JSON cell as a document; a JSON string is one, too. `None`: PostgreSQL cannot store it.
+/// A cell as a JSON document, which a JSON string is, too. `None`: PostgreSQL cannot store it.
 fn json_text(kind: CellKind, cell: &str) -> Option<std::borrow::Cow<'_, str>> {
     if kind == CellKind::String {
         return if cell.contains('\0') { None } else { serde_json::to_string(cell).ok().map(Into::into) };

@@ -1,4 +1,4 @@
-//! Typed columns of a batch, and the canonical text of their values: what a row hash is made of.
+//! Typed columns of a batch, and the canonical text of their values, from which row hashes are computed.
 
 use std::io::Write as _;
 
@@ -10,27 +10,27 @@ use crate::frame::value;
 
 type Array<T> = <T as PolarsDataType>::Array;
 
-/// One column of a batch, in one piece.
+/// One column of a batch.
 #[derive(Clone, Copy)]
 pub enum Cells<'a> {
-    /// `boolean`
+    /// Values of `boolean`.
     Boolean(&'a Array<BooleanType>),
     /// Integers of every width.
     Integer(&'a Array<Int64Type>),
     /// Floating-point numbers of both widths.
     Double(&'a Array<Float64Type>),
-    /// Days since 1970.
+    /// Dates, in days since 1970.
     Date(&'a Array<Int32Type>),
-    /// Nanoseconds since midnight.
+    /// Times, in nanoseconds since midnight.
     Time(&'a Array<Int64Type>),
-    /// Microseconds since 1970.
+    /// Timestamps, in microseconds since 1970.
     Timestamp(&'a Array<Int64Type>),
-    /// Texts, and everything that travels as text: `numeric`, `uuid`, `jsonb`, types of others.
+    /// Texts, and all types that are sent as text: `numeric`, `uuid`, `jsonb`, and types that the server converts to.
     Text(&'a Array<StringType>),
 }
 
 impl<'a> Cells<'a> {
-    /// The column as its type; `None` when it is none of ours.
+    /// The column by its type. `None`: the type is not one that elt builds.
     pub fn of(column: &'a Column) -> Option<Self> {
         let series = column.as_materialized_series();
         if series.n_chunks() != 1 {
@@ -93,35 +93,35 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// How values of a type become canonical text. Equal values have one text, whatever their column's width is.
+/// The form of a type's canonical text. Equal values have equal texts, whatever the width of their column is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Canonical {
-    /// `true`, `false`
+    /// `true` or `false`.
     Boolean,
     /// Integers and decimals: `12` for 12, 12.0 and 1.2e1.
     Number,
-    /// The shortest digits that name this `real`.
+    /// The shortest digits that identify this `real`.
     Real,
-    /// The shortest digits that name this double.
+    /// The shortest digits that identify this double.
     Double,
-    /// `2024-02-29`
+    /// A date such as `2024-02-29`.
     Date,
-    /// `23:59:59.5`
+    /// A time such as `23:59:59.5`.
     Time,
-    /// `2024-02-29T23:59:59.5`
+    /// A timestamp such as `2024-02-29T23:59:59.5`.
     Timestamp,
-    /// `2024-02-29T22:59:59.5Z`
+    /// A timestamp in UTC such as `2024-02-29T22:59:59.5Z`.
     TimestampTz,
-    /// Lower case with dashes.
+    /// A UUID in lower case with dashes.
     Uuid,
-    /// Members sorted, numbers as above.
+    /// JSON with sorted members and numbers as above.
     Json,
-    /// As it is.
+    /// The text as it is.
     Text,
 }
 
 impl Canonical {
-    /// How values of a type are written.
+    /// The form of the values of a type.
     pub fn of(sql_type: &SqlType) -> Self {
         let SqlType::Known(column_type) = sql_type else { return Self::Text };
         match column_type {
@@ -139,7 +139,7 @@ impl Canonical {
         }
     }
 
-    /// Appends the canonical text of a value that is written as text. What is no value of the type stays as it is.
+    /// Appends the canonical text of a value that is written as text. A text that is not a value of the type stays as it is.
     pub fn of_text(self, text: &[u8], out: &mut Vec<u8>) {
         let understood = match self {
             Self::Boolean => value::parse_boolean(text)
@@ -170,7 +170,7 @@ impl Canonical {
     }
 }
 
-/// Writing into memory does not fail.
+/// Writes into memory, which does not fail.
 fn write(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(arguments);
 }
@@ -179,7 +179,7 @@ fn integer(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// `00` to `99`.
+/// The digits of the numbers `00` to `99`.
 const PAIRS: [[u8; 2]; 100] = {
     let mut pairs = [[b'0'; 2]; 100];
     let mut value = 0;
@@ -196,7 +196,8 @@ fn pair(value: i64) -> [u8; 2] {
     PAIRS[value.unsigned_abs() as usize % 100]
 }
 
-/// The digits `numeric` has for the same value, so that 12.5 hashes alike as a double and as a decimal.
+/// Writes a double with the digits that `numeric` has for the same value, so that 12.5 has one hash as a double and as a
+/// decimal.
 fn double(value: f64, out: &mut Vec<u8>) {
     if !value.is_finite() {
         return special(value, out);
@@ -204,7 +205,7 @@ fn double(value: f64, out: &mut Vec<u8>) {
     if value.fract() == 0.0 && value.abs() < 9e15 {
         return integer(value as i64, out);
     }
-    // In this range JSON has the shortest digits without an exponent, too, and several times as fast.
+    // In this range the JSON serializer writes the same digits, and is several times as fast.
     let quick = (1e-4..1e9).contains(&value.abs()) && serde_json::to_writer(&mut *out, &value).is_ok();
     if !quick {
         write(out, format_args!("{value}"));
@@ -229,7 +230,7 @@ fn special(value: f64, out: &mut Vec<u8>) {
     });
 }
 
-/// Years are 1 to 9999: others are not converted.
+/// Writes a date. Its year is from 1 to 9999, because other dates are not converted.
 fn date(days: i32, out: &mut Vec<u8>) {
     // Days to year, month and day in eras of 400 years that begin in March.
     let days = i64::from(days) + 719_468;

@@ -1,4 +1,4 @@
-//! A batch of raw cells becomes a batch of typed ones. Rows that break the contract are noted, never dropped silently.
+//! A batch of raw cells becomes a batch of typed ones. Every row that breaks the contract gets a violation with the reason.
 
 use std::sync::Arc;
 
@@ -7,35 +7,35 @@ use polars::prelude::{Column as FrameColumn, DataFrame, IntoColumn, Series, Time
 
 use super::cast::Cast;
 use super::cells::{Canonical, Cells};
-use super::fit::Fit;
+use super::column_limits::ColumnLimit;
 use super::layout::{Column, Layout};
 use super::{SqlType, Typing};
 use crate::error::{PipelineError, Result};
 use crate::frame::{CellKind, RawBatch, RawColumn};
 
-/// A value is shown up to so many characters.
+/// Most characters of a value that are shown.
 const SHOWN_CHARS: usize = 80;
 
-/// Some rows of one file as the target keeps them.
+/// Some rows of one file in the types of the target.
 pub struct TypedBatch {
-    /// One column a column of the layout. A cell that does not convert is NULL here, and a violation.
+    /// One column for each column of the layout. A cell that does not convert is NULL here and a violation.
     pub frame: DataFrame,
     /// The rows as they were read.
     pub raw: RawBatch,
-    /// Which raw column each column of the layout came from.
+    /// Index of the raw column that each column of the layout comes from. `None`: the file has no such column.
     pub places: Arc<Vec<Option<usize>>>,
-    /// Rows that break the contract, in row order, each with the first thing wrong.
+    /// Rows that break the contract, in the order of the rows, each with its first violation.
     pub violations: Vec<Violation>,
 }
 
-/// Why a row breaks the contract.
+/// The reason why a row breaks the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Row of the batch.
+    /// Index of the row in the batch.
     pub row: usize,
     /// Column of the layout; `None`: the violation is about the whole row.
     pub column: Option<usize>,
-    /// Stable. Of the contract: `wrong_type`, `does_not_fit`, `null_not_allowed`, `null_key`, `not_allowed`, `below_min`,
+    /// Stable code. Of the contract: `wrong_type`, `does_not_fit`, `null_not_allowed`, `null_key`, `not_allowed`, `below_min`,
     /// `above_max`, `pattern`, `nul_byte`. Of the table: `check`, `foreign_key`, `unique`, `exclusion`, `trigger`,
     /// `key_too_long`, `too_long`, `encoding`, `refused`.
     pub code: &'static str,
@@ -63,7 +63,7 @@ pub struct Converter {
 }
 
 impl Converter {
-    /// Converts to the columns of a layout.
+    /// A converter to the columns of a layout.
     pub fn new(layout: Arc<Layout>) -> Self {
         Self { layout, names: None, places: Arc::new(Vec::new()), violations: Vec::new() }
     }
@@ -71,7 +71,7 @@ impl Converter {
     /// Converts a batch.
     ///
     /// # Errors
-    /// Only when a batch is not what its reader promises.
+    /// When a batch has columns of different lengths, which is a bug of its reader.
     pub fn convert(&mut self, raw: RawBatch) -> Result<TypedBatch> {
         if !self.names.as_ref().is_some_and(|names| Arc::ptr_eq(names, &raw.names)) {
             self.places = Arc::new(self.layout.places(&raw.names));
@@ -130,13 +130,13 @@ impl Converter {
         source: &RawColumn,
         converted: &FrameColumn,
     ) -> Result<()> {
-        if column.fit == Fit::Any && column.sql_type().known().is_some() {
+        if column.limit == ColumnLimit::Any && column.sql_type().known().is_some() {
             return Ok(());
         }
         let cells = Cells::of(converted).ok_or_else(|| PipelineError::Internal("a column has no type".into()))?;
         for row in (0..converted.len()).filter(|&row| !cells.is_null(row)) {
             let (kind, written) = source.cell(row);
-            if let Some((code, rule)) = column.fit.misfit(cells, row, kind, &column.sql) {
+            if let Some((code, rule)) = column.limit.misfit(cells, row, kind, &column.sql) {
                 let reason = format!("{} {rule}", shown(written));
                 let rule = Some(rule);
                 self.violations.push(Violation { rule, ..Violation::of_contract(row, index, code, reason) });
@@ -145,7 +145,7 @@ impl Converter {
         Ok(())
     }
 
-    /// Looks for rows whose value converted, but breaks a rule.
+    /// Finds rows with a value that converted, but breaks a rule.
     fn apply_rules(
         &mut self,
         index: usize,
@@ -164,7 +164,7 @@ impl Converter {
                     let code = if column.key { "null_key" } else { "null_not_allowed" };
                     self.violations.push(Violation::of_contract(row, index, code, "is missing".into()));
                 }
-            } else if rules.look_at_values() {
+            } else if rules.apply_to_values() {
                 let written = source.map_or(&b""[..], |source| source.cell(row).1);
                 if let Some((code, broken)) = rules.broken(cells, row, written, &mut scratch) {
                     let reason = format!("{} {broken}", shown(written));
@@ -176,7 +176,7 @@ impl Converter {
     }
 }
 
-/// A value as people are shown it: quoted, cut.
+/// A value as people see it, quoted and cut.
 pub fn shown(bytes: &[u8]) -> String {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SHOWN_CHARS)]);
     let mut text: String = start.chars().take(SHOWN_CHARS).collect();
@@ -186,7 +186,7 @@ pub fn shown(bytes: &[u8]) -> String {
     format!("{text:?}")
 }
 
-/// A column no file of the batch has.
+/// A column that the file of the batch does not have.
 fn all_null(name: &str, sql_type: &SqlType, rows: usize) -> Series {
     use polars::prelude::DataType;
     let dtype = match sql_type.known() {

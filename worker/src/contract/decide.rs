@@ -1,54 +1,55 @@
-//! A layout from the files' profile, the schema and the existing table: which columns are loaded, as what, and why.
+//! The decision which columns are loaded, and as which types: a layout from the files' profile, the schema and the existing
+//! table.
 
 use elt_shared::config::{ColumnContract, LoadMode, OnExtraColumn, PipelineConfig};
+use elt_shared::runs::report::{ColumnReport, Drift};
 
 use super::cells::Canonical;
-use super::choose::{Choice, Chooser};
-use super::fit::Fit;
-use super::known::{Known, KnownColumn};
+use super::column_limits::ColumnLimit;
+use super::existing_columns::{ExistingColumn, ExistingTable};
 use super::layout::{Column, Layout};
-use super::matching::{Wanted, assign};
+use super::name_matching::{WantedColumn, assign};
 use super::rules::Rules;
+use super::type_choice::{Choice, Chooser};
 use super::widen;
 use crate::error::{PipelineError, Result};
-use crate::frame::names::shortened;
+use crate::frame::column_names::shortened;
 use crate::frame::profile::{ColumnProfile, Expectation, Profile};
-use crate::report::{ColumnReport, Drift};
 
-/// PostgreSQL's limit, less the three columns every table of ours has.
+/// Most columns of a load: PostgreSQL's limit, less elt's own three columns.
 const MAX_COLUMNS: usize = 1_600 - 3;
 
-/// What was decided.
+/// The result of [`decide`].
 #[derive(Debug)]
 pub struct Decision {
     /// The columns to load.
     pub layout: Layout,
-    /// What must change in the table first.
+    /// Changes that the table needs before the rows fit into it.
     pub changes: Vec<Change>,
-    /// Each column's type, and why.
+    /// The type of each column and the reason for it, for the report.
     pub reports: Vec<ColumnReport>,
-    /// What is different from the contract or the table as it was.
+    /// Differences between the files and the contract or the table, for the report.
     pub drift: Vec<Drift>,
-    /// What the reader should know.
+    /// Sentences for the report.
     pub warnings: Vec<String>,
 }
 
 /// A change of the existing table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A column of the layout is new.
+    /// The column of the layout with this index is new.
     Add(usize),
-    /// A column of the layout gets a wider type.
+    /// The column of the layout with this index gets a wider type.
     Widen(usize),
 }
 
-/// What the profile should test columns for: the schema's types and the table's, and what they may widen to.
-/// The table's only where somebody declared them: what was inferred is judged as inference does.
-pub fn expectations(config: &PipelineConfig, known: Option<&Known>) -> Vec<Expectation> {
+/// The types that the first pass tests columns for: those of the schema and the table, and those that they may widen to. A
+/// type of the table that elt inferred is left out, because its values are judged as inference does.
+pub fn expectations(config: &PipelineConfig, known: Option<&ExistingTable>) -> Vec<Expectation> {
     let mut all: Vec<Expectation> = Vec::new();
     for (name, contract, column) in contract_columns(config, known) {
         let mut types = widen::path(contract.column_type);
-        let declared = column.map(KnownColumn::typing).filter(|typing| typing.declared);
+        let declared = column.map(ExistingColumn::typing).filter(|typing| typing.declared);
         let table_s = declared.and_then(|typing| typing.sql_type.known()).map_or_else(Vec::new, widen::path);
         types.extend(table_s.into_iter().filter(|table_s| !widen::path(contract.column_type).contains(table_s)));
         all.push(Expectation { column: name, types, format: contract.format.clone() });
@@ -68,12 +69,12 @@ pub fn expectations(config: &PipelineConfig, known: Option<&Known>) -> Vec<Expec
 /// the one of exactly its name, else the first in any case.
 fn contract_columns<'a>(
     config: &'a PipelineConfig,
-    known: Option<&'a Known>,
-) -> Vec<(String, &'a ColumnContract, Option<&'a KnownColumn>)> {
+    known: Option<&'a ExistingTable>,
+) -> Vec<(String, &'a ColumnContract, Option<&'a ExistingColumn>)> {
     let contracts: Vec<_> = config.schema.iter().flat_map(|schema| &schema.columns).collect();
     let columns: Vec<_> = known.iter().flat_map(|known| &known.columns).collect();
     let names: Vec<_> = contracts.iter().map(|contract| shortened(&contract.name)).collect();
-    let wanted: Vec<_> = names.iter().map(|name| Wanted { name, any_case: true }).collect();
+    let wanted: Vec<_> = names.iter().map(|name| WantedColumn { name, any_case: true }).collect();
     let there: Vec<_> = columns.iter().map(|column| column.table.name.clone()).collect();
     let places = assign(&wanted, &there);
     let found = names.iter().zip(contracts).zip(places).map(|((name, contract), place)| {
@@ -86,9 +87,9 @@ fn contract_columns<'a>(
 /// Decides which columns are loaded, and as what.
 ///
 /// # Errors
-/// A column of the contract that no file has, a column outside it where that is forbidden, a type that cannot be
-/// right, a key that is none, more columns than PostgreSQL has.
-pub fn decide(profile: &Profile, config: &PipelineConfig, known: Option<&Known>) -> Result<Decision> {
+/// A column of the contract that no file has, a column outside the contract where that is forbidden, a type that the table's
+/// column cannot have, a missing or unusable key, too many columns.
+pub fn decide(profile: &Profile, config: &PipelineConfig, known: Option<&ExistingTable>) -> Result<Decision> {
     let mut deciding = Deciding {
         profile,
         config,
@@ -124,16 +125,16 @@ pub fn decide(profile: &Profile, config: &PipelineConfig, known: Option<&Known>)
 struct Deciding<'a> {
     profile: &'a Profile,
     config: &'a PipelineConfig,
-    known: Option<&'a Known>,
+    known: Option<&'a ExistingTable>,
     strict: bool,
     decision: Decision,
 }
 
-/// A column of the contract or of the table, and the names the files have for it.
+/// A column of the contract or of the table, and its names in the files.
 struct Bound<'a> {
     name: String,
     contract: Option<&'a ColumnContract>,
-    known: Option<&'a KnownColumn>,
+    known: Option<&'a ExistingColumn>,
     sources: Vec<&'a str>,
 }
 
@@ -164,7 +165,7 @@ impl<'a> Deciding<'a> {
         Ok(())
     }
 
-    /// The schema's columns; beside them the table's, when columns outside the schema are loaded at all.
+    /// The schema's columns, and the table's when columns outside the schema are loaded, too.
     fn bound(&self) -> Vec<Bound<'a>> {
         let mut bound: Vec<Bound<'a>> = contract_columns(self.config, self.known)
             .into_iter()
@@ -181,10 +182,11 @@ impl<'a> Deciding<'a> {
         bound
     }
 
-    /// Finds the files' names for each bound column; answers the names left over, in order of appearance.
+    /// Finds the files' names for each bound column. Returns the names that are left over, in the order of their first
+    /// appearance.
     fn match_files(&self, bound: &mut [Bound<'a>]) -> Vec<&'a str> {
         let names: Vec<_> = bound.iter().map(|column| column.name.clone()).collect();
-        let wanted: Vec<_> = names.iter().map(|name| Wanted { name, any_case: true }).collect();
+        let wanted: Vec<_> = names.iter().map(|name| WantedColumn { name, any_case: true }).collect();
         let mut extras: Vec<&'a str> = Vec::new();
         for file in self.profile.files.iter().filter(|file| file.error.is_none()) {
             let places = assign(&wanted, &file.names);
@@ -234,7 +236,7 @@ impl<'a> Deciding<'a> {
         name: &str,
         profiles: Vec<&ColumnProfile>,
         contract: Option<&ColumnContract>,
-        known: Option<&KnownColumn>,
+        known: Option<&ExistingColumn>,
     ) -> Result<()> {
         let nulls = profiles.iter().map(|profile| profile.nulls).min().unwrap_or(0);
         let missing = profiles.iter().map(|profile| profile.null_tokens + profile.empties).sum::<u64>();
@@ -261,7 +263,8 @@ impl<'a> Deciding<'a> {
         let (name, canonical) = (name.to_owned(), Canonical::of(&typing.sql_type));
         let verbatim = !typing.declared && through.is_none();
         let foreign = known.and_then(|known| known.foreign.clone());
-        let fit = if widened { Fit::Any } else { Fit::of(&typing.sql_type, &sql, foreign.as_deref()) };
+        let limit =
+            if widened { ColumnLimit::Any } else { ColumnLimit::of(&typing.sql_type, &sql, foreign.as_deref()) };
         let column = Column {
             name,
             sql,
@@ -269,7 +272,7 @@ impl<'a> Deciding<'a> {
             through,
             rules,
             foreign,
-            fit,
+            limit,
             collation: known.and_then(|known| known.collation.clone()),
             transcoded: false,
             key: false,
@@ -287,7 +290,7 @@ impl<'a> Deciding<'a> {
         index: usize,
         name: &str,
         choice: &Choice,
-        known: Option<&KnownColumn>,
+        known: Option<&ExistingColumn>,
         nulls: u64,
         missing: u64,
     ) {
@@ -316,15 +319,15 @@ impl<'a> Deciding<'a> {
         });
     }
 
-    /// A column that must not be NULL in the table takes no NULL whatever the schema says.
-    fn rules(&self, contract: Option<&ColumnContract>, known: Option<&KnownColumn>) -> Result<Option<Rules>> {
-        let not_null_domain = |known: &KnownColumn| known.foreign.as_ref().is_some_and(|foreign| foreign.not_null);
+    /// The rules of a column. A column that is `not null` in the table takes no NULL, whatever the schema says.
+    fn rules(&self, contract: Option<&ColumnContract>, known: Option<&ExistingColumn>) -> Result<Option<Rules>> {
+        let not_null_domain = |known: &ExistingColumn| known.foreign.as_ref().is_some_and(|foreign| foreign.not_null);
         let not_null = known.is_some_and(|known| known.table.not_null || not_null_domain(known));
         let rules = contract.map(Rules::of).transpose()?;
         Ok(match rules {
             Some(mut rules) => {
                 rules.not_null |= not_null;
-                Some(rules).filter(|rules| rules.not_null || rules.look_at_values())
+                Some(rules).filter(|rules| rules.not_null || rules.apply_to_values())
             }
             None => not_null.then(Rules::not_null),
         })

@@ -1,4 +1,5 @@
-//! Types elt does not convert to itself, as the catalog describes them: domains, arrays, enums, `char(n)`, `inet`, …
+//! Types that elt does not convert to itself, as the catalog describes them: domains, arrays, enums, `char(n)`, `inet` and
+//! others.
 
 /// A column's type below its domains.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -11,7 +12,7 @@ pub struct ForeignType {
     pub unlimited: String,
     /// Whether it is a type of PostgreSQL itself, not of an extension or a user.
     pub builtin: bool,
-    /// Whether values are arrays.
+    /// Whether the values of the column are arrays.
     pub array: bool,
     /// `b`: base type, `e`: enum, `r`: range, `m`: multirange, `c`: composite.
     pub kind: String,

@@ -1,4 +1,4 @@
-//! JSON as PostgreSQL's `jsonb` can keep it, and its canonical text.
+//! JSON as PostgreSQL's `jsonb` can store it, and its canonical text.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::frame::value;
 
-/// Why `jsonb` cannot keep a JSON document that is well-formed. `None`: it can.
+/// The reason why `jsonb` cannot store a well-formed JSON document. `None`: it can.
 pub fn unsupported(text: &[u8]) -> Option<&'static str> {
     if memmem::find(text, b"\\u").is_some() && !escapes_are_characters(text) {
         return Some("a \\u escape in it is no character PostgreSQL can keep");
@@ -19,7 +19,7 @@ pub fn unsupported(text: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// Every `\u` escape is a character other than NUL; surrogates come in pairs.
+/// Whether every `\u` escape is a character other than NUL, and surrogates come in pairs.
 fn escapes_are_characters(text: &[u8]) -> bool {
     let mut at = 0;
     let mut high = false;
@@ -53,7 +53,7 @@ fn escapes_are_characters(text: &[u8]) -> bool {
     !high
 }
 
-/// Every number outside texts fits `numeric`. Only numbers with an exponent or very many digits can fail to.
+/// Whether every number outside texts fits into `numeric`. Only numbers with an exponent or very many digits may not.
 fn numbers_fit(text: &[u8]) -> bool {
     let mut canonical = Vec::new();
     let mut at = 0;
@@ -91,7 +91,7 @@ fn end_of_text(text: &[u8], start: usize) -> usize {
 }
 
 /// Appends the canonical text of a JSON document: members sorted, the last of equal names kept, no white space,
-/// numbers exact without trailing zeros. A text that is no JSON is appended as it is.
+/// numbers exact without trailing zeros. A text that is not JSON is appended as it is.
 pub fn canonical(text: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     let raw = serde_json::from_slice::<&RawValue>(text);

@@ -1,20 +1,20 @@
-//! The columns as they will be loaded: names, types, where their cells come from.
+//! The columns of a load: their names, types and rules.
 
 use std::sync::Arc;
 
 use elt_shared::config::ColumnType;
 
 use super::cells::Canonical;
-use super::fit::Fit;
+use super::column_limits::ColumnLimit;
 use super::foreign::ForeignType;
-use super::matching::{self, Wanted};
+use super::name_matching::{self, WantedColumn};
 use super::rules::Rules;
 use super::{SqlType, Typing};
 
-/// The columns of a load, in the order of the table this run would make.
+/// The columns of a load, in the order of the table that the run would create.
 #[derive(Debug, Clone, Default)]
 pub struct Layout {
-    /// The columns.
+    /// The columns, without elt's own.
     pub columns: Vec<Column>,
     /// Whether texts are sent as bytes and converted by the server, because the database's encoding lacks some
     /// characters.
@@ -26,38 +26,39 @@ pub struct Layout {
 pub struct Column {
     /// Its name in the table.
     pub name: String,
-    /// Its type in statements: the table's own spelling where there is a table.
+    /// Its type as SQL, in the catalog's spelling when the table exists.
     pub sql: String,
     /// Every type it had, oldest first; the last is the one it has. Never empty.
     pub history: Vec<Typing>,
-    /// The schema asks for a narrower type than the table's: cells must be values of it first.
+    /// The schema's type, when it is narrower than the table's. Cells must then be values of it first.
     pub through: Option<Typing>,
-    /// What its values must be beside their type.
+    /// Rules for its values beside their type. `None`: every value is allowed.
     pub rules: Option<Rules>,
     /// The catalog's description of a type that elt does not convert to.
     pub foreign: Option<Arc<ForeignType>>,
-    /// The values of the type that fit into the table's column.
-    pub fit: Fit,
+    /// The limit of the table's column for values of the type.
+    pub limit: ColumnLimit,
     /// The collation, quoted: `"pg_catalog"."C"`. `None`: the type's default.
     pub collation: Option<String>,
     /// Whether its values are sent as the bytes of UTF-8 texts: see [`Layout::transcoded`].
     pub transcoded: bool,
-    /// Part of the key of a merge.
+    /// Whether it is part of the key of a merge.
     pub key: bool,
-    /// A column of the contract or of the existing table: the files may name it in any case.
+    /// Whether the files may name it in any case, because it is a column of the contract or of the existing table.
     pub any_case: bool,
-    /// The profile showed that every cell is a value of the type.
+    /// Whether the first pass showed that every cell is a value of the type.
     pub proven: bool,
-    /// The combined CSV has its values as the files write them: nobody asked for a type to convert them to.
+    /// Whether the combined CSV has its values as the files write them, because neither the schema nor the table asked for a
+    /// type.
     pub verbatim: bool,
-    /// How its values are written where one text must stand for a value.
+    /// The form of the canonical text of its values.
     pub canonical: Canonical,
 }
 
 impl Column {
     /// The type it has now.
     pub fn typing(&self) -> &Typing {
-        // The list is never empty: a column is made with its first type.
+        // The list is never empty, because a column is built with its first type.
         &self.history[self.history.len() - 1]
     }
 
@@ -86,10 +87,10 @@ impl Layout {
         self
     }
 
-    /// For each column, which of a file's columns it gets.
+    /// For each column, the index of the file's column that goes into it. `None`: the file has no such column.
     pub fn places(&self, names: &[String]) -> Vec<Option<usize>> {
         let wanted: Vec<_> =
-            self.columns.iter().map(|column| Wanted { name: &column.name, any_case: column.any_case }).collect();
-        matching::assign(&wanted, names)
+            self.columns.iter().map(|column| WantedColumn { name: &column.name, any_case: column.any_case }).collect();
+        name_matching::assign(&wanted, names)
     }
 }

@@ -1,35 +1,33 @@
 //! The contract: which columns are loaded, what type each has, and which rows break it.
 //!
 //! # Layout
-//! - [`sql_type`]: types a target's column can have
-//! - [`typing`]: a column's types over time, and which cells each accepts
-//! - [`layout`]: the columns as they will be loaded
-//! - [`known`]: the existing table, as far as it binds a load
-//! - [`decide`]: a layout from the files' profile, the schema and the existing table
-//! - [`choose`]: the type of one column, and why
-//! - [`matching`]: the files' names meet the contract's names
-//! - [`widen`]: which type holds what a narrower one does not
-//! - [`rules`]: nullable, enum, min, max, pattern
-//! - [`cells`]: typed columns of a batch, and the canonical text of their values
-//! - [`cast`]: conversion of one column of a batch to one type
+//! - [`decide`]: the layout of a load, from the files' profile, the schema and the existing table
+//! - [`layout`]: the columns of a load
+//! - [`type_choice`]: the type of one column, and why
+//! - [`name_matching`]: columns of files are matched to columns of the contract
+//! - [`existing_columns`]: the columns of an existing table, as far as they bind a load
+//! - [`sql_type`], [`foreign`]: the types of columns, and the catalog's description of those that the server converts to
+//! - [`typing`], [`widen`]: the types of a column over time, and which type holds more values than another
 //! - [`convert`]: a batch of raw cells becomes a batch of typed ones, and violations
-//! - [`foreign`]: types elt does not convert to itself, as the catalog describes them
-//! - [`fit`]: limits that a column sets to its values
-//! - [`json`]: JSON as PostgreSQL can keep it
+//! - [`cast`]: the cells of one column are converted to one type
+//! - [`rules`]: nullable, enum, min, max, pattern
+//! - [`column_limits`]: lengths, digits and labels that the table's column allows
+//! - [`cells`]: typed columns of a batch, and the canonical text of their values
+//! - [`json`]: JSON as PostgreSQL can store it
 
 mod cast;
 pub mod cells;
-mod choose;
+pub mod column_limits;
 pub mod convert;
 pub mod decide;
-pub mod fit;
+pub mod existing_columns;
 pub mod foreign;
 pub mod json;
-pub mod known;
 pub mod layout;
-pub mod matching;
+pub mod name_matching;
 pub mod rules;
 pub mod sql_type;
+mod type_choice;
 pub mod typing;
 pub mod widen;
 

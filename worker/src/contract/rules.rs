@@ -1,4 +1,4 @@
-//! What a column's values must be beside their type: nullable, enum, min, max, pattern.
+//! The rules of a contract for the values of a column, beside their type: nullable, enum, min, max, pattern.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -11,10 +11,10 @@ use super::{SqlType, Typing};
 use crate::error::{PipelineError, Result};
 use crate::frame::value::{self, TimeFormat};
 
-/// The rules of one column. Values are compared by what they mean, not by how they are written.
+/// The rules of one column. Values are compared by their canonical texts, not as they are written in the file.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// NULL breaks the rules.
+    /// Whether NULL breaks the rules.
     pub not_null: bool,
     how: Canonical,
     allowed: Option<HashSet<Vec<u8>>>,
@@ -36,7 +36,7 @@ impl Rules {
     /// The rules a contract sets.
     ///
     /// # Errors
-    /// When a bound, an allowed value or the pattern is none for the column's type.
+    /// When a bound, an allowed value or the pattern is invalid for the column's type.
     pub fn of(contract: &ColumnContract) -> Result<Self> {
         let typing = &Typing::declared(contract.column_type, contract.format.clone());
         let how = Canonical::of(&typing.sql_type);
@@ -72,13 +72,13 @@ impl Rules {
         })
     }
 
-    /// Only: no NULL.
+    /// The rules of a column that only forbid NULL.
     pub fn not_null() -> Self {
         Self { not_null: true, how: Canonical::Text, allowed: None, min: None, max: None, pattern: None }
     }
 
-    /// Whether values have to be looked at.
-    pub fn look_at_values(&self) -> bool {
+    /// Whether a value that is not NULL can break a rule.
+    pub fn apply_to_values(&self) -> bool {
         self.allowed.is_some() || self.min.is_some() || self.max.is_some() || self.pattern.is_some()
     }
 
@@ -129,7 +129,7 @@ fn canonical_of(text: &str, typing: &Typing, how: Canonical) -> Option<Vec<u8>> 
         }
     }
     let column_type = typing.sql_type.known()?;
-    // A limit of length or scale bounds the values, not the bounds.
+    // A bound is read without the limits of length and scale, because these are limits for the values.
     let column_type = match column_type {
         ColumnType::Numeric(_) | ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt => {
             ColumnType::Numeric(None)

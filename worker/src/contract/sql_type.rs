@@ -1,4 +1,4 @@
-//! Types a target's column can have: those elt converts to itself, and those the server converts texts to.
+//! The types that a target's column can have: those that elt converts to itself, and those that the server converts texts to.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub enum SqlType {
-    /// A type elt converts to.
+    /// A type that elt converts to.
     Known(ColumnType),
-    /// Any other, as SQL: `inet`, `text[]`. Its values are sent as texts; the server converts them.
+    /// Any other type, as SQL: `inet`, `text[]`. Its values are sent as texts, and the server converts them.
     Other(String),
 }
 
 impl SqlType {
-    /// The type elt converts to, if it is one.
+    /// The type if elt converts to it.
     pub fn known(&self) -> Option<ColumnType> {
         match self {
             Self::Known(column_type) => Some(*column_type),
@@ -24,7 +24,7 @@ impl SqlType {
         }
     }
 
-    /// Whether values are kept as they are written.
+    /// Whether values are stored as they are written.
     pub fn is_text(&self) -> bool {
         matches!(self, Self::Known(ColumnType::Text | ColumnType::Varchar(_)))
     }
@@ -37,7 +37,7 @@ impl From<ColumnType> for SqlType {
 }
 
 impl From<String> for SqlType {
-    /// Reads a type as PostgreSQL's `format_type` writes it, or as [`ColumnType`] does.
+    /// Parses a type as PostgreSQL's `format_type` or [`ColumnType`] writes it.
     fn from(sql: String) -> Self {
         match known(&sql) {
             Some(column_type) => Self::Known(column_type),

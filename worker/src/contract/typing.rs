@@ -1,4 +1,4 @@
-//! A column's types over time, and which cells each accepts.
+//! The types of a column over time, and the cells that each of them accepts.
 
 use elt_shared::config::ColumnType;
 use serde::{Deserialize, Serialize};
@@ -10,11 +10,11 @@ use crate::frame::value::{self, TimeFormat};
 /// A type a column has or had, and how strictly cells are read as it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Typing {
-    /// The type.
+    /// The type that the column has or had.
     #[serde(rename = "type")]
     pub sql_type: SqlType,
-    /// Somebody asked for the type (a schema, or whoever made the table): `007` is 7 then.
-    /// An inferred type takes only what it would be inferred from: `007` is text then.
+    /// Whether the schema or the owner of the table asked for the type. A cell then converts if it can: `007` is 7. An
+    /// inferred type accepts only cells that it would be inferred from, so that `007` is not a number.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub declared: bool,
     /// strftime format of its dates and timestamps.
@@ -23,19 +23,20 @@ pub struct Typing {
 }
 
 impl Typing {
-    /// A type that was found by looking at the values.
+    /// A type that was inferred from the values.
     pub fn inferred(column_type: ColumnType) -> Self {
         Self { sql_type: column_type.into(), declared: false, format: None }
     }
 
-    /// A type somebody asked for.
+    /// A type that the schema or the owner of the table asked for.
     pub fn declared(sql_type: impl Into<SqlType>, format: Option<String>) -> Self {
         Self { sql_type: sql_type.into(), declared: true, format }
     }
 
     /// Whether a cell that is not missing is a value of this type.
     ///
-    /// A JSON string that looks like a number is a number here: what it means depends on the column, not on the file.
+    /// A JSON string with the digits of a number is a number here, because equal values must have equal hashes, whatever kind
+    /// of file they come from.
     pub fn accepts(&self, kind: CellKind, bytes: &[u8], format: Option<&TimeFormat<'_>>) -> bool {
         let Some(column_type) = self.sql_type.known() else { return true };
         match format {

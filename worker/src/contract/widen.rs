@@ -1,4 +1,4 @@
-//! Which type holds what a narrower one does not.
+//! The order of types by the values that they hold.
 
 use elt_shared::config::ColumnType;
 
@@ -52,7 +52,7 @@ pub fn holds(wide: ColumnType, narrow: ColumnType) -> bool {
     }
 }
 
-/// Whether values of one type can be written as values of the other at all: numbers as numbers, times as times.
+/// Whether some values of one type can be written as values of the other: numbers as numbers, times as times.
 pub fn kindred(one: ColumnType, other: ColumnType) -> bool {
     use ColumnType::{BigInt, Date, Double, Integer, Numeric, Real, SmallInt, Text, Timestamp, TimestampTz, Varchar};
     let family = |column_type| match column_type {

@@ -1,4 +1,4 @@
-//! Local sources: a folder, a file or a glob a worker can read.
+//! Local sources: a folder, a file or a glob on a disk that the worker can read.
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -11,11 +11,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{
-    Compression, ExtractContext, Extracted, Format, InputFile, LeftOut, LeftOutKind, Stamp, YoungFiles, format_of,
-    words,
-};
+use super::{ExtractContext, Extracted, LeftOut, LeftOutKind, YoungFiles};
 use crate::error::{PipelineError, Result};
+use crate::humanize;
+use crate::input::{Compression, Format, InputFile, Stamp, format_of};
 use crate::roots::{OpenError, Opened, Roots};
 
 mod record_end;
@@ -25,10 +24,10 @@ pub(crate) mod walk;
 
 use walk::{Found, Kind};
 
-/// A run waits at most this long for files that may still be written.
+/// Longest time that a run waits for files that may still be being written.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-/// Added to a wait, because a file's time may be a little older than the write that set it.
-const GRACE: Duration = Duration::from_millis(50);
+/// Time that is added to a wait, because a file's modification time may be a little older than the write that set it.
+const WAIT_MARGIN: Duration = Duration::from_millis(50);
 
 /// Lists the files of a local source, in name order. Waits for those that may still be written, as the context says.
 ///
@@ -50,7 +49,7 @@ pub async fn extract(index: usize, source: &LocalSource, context: &ExtractContex
         tracing::info!("waiting {:.1} s for files that may still be written", rests_in.as_secs_f32());
         tokio::select! {
             () = context.stop.cancelled() => return Err(PipelineError::Stopped),
-            () = tokio::time::sleep(rests_in + GRACE) => {}
+            () = tokio::time::sleep(rests_in + WAIT_MARGIN) => {}
         }
     }
 }
@@ -75,8 +74,8 @@ fn still_written(name: &str) -> PipelineError {
     }
 }
 
-/// A value that changes when a file is added, taken away or written: paths, sizes, times and inodes. A file that may
-/// still be written does not count until it has settled.
+/// A value that changes when a file is added, removed or written, from the paths, sizes, times and inodes of the files. A file
+/// that may still be being written does not count until it has not changed for `settle_seconds`.
 ///
 /// # Errors
 /// As [`extract`].
@@ -93,18 +92,15 @@ pub async fn fingerprint(index: usize, source: &LocalSource, context: &ExtractCo
     Ok(hash.digest128())
 }
 
-/// The folder a source's files appear in, and whether those below it count. For watching.
+/// The folder to watch for a source, and whether folders below it are watched, too. `None`: no folder of it can be watched.
 pub fn watched_folder(source: &LocalSource, context: &ExtractContext) -> Option<(PathBuf, bool)> {
     let place = Listing::new(0, source, Scope::of(context)).place().ok()?;
     let deep = source.recursive || place.wanted.is_some();
     context.roots.inside(&place.start).ok()?;
-    match place.start.is_file() {
-        true => Some((place.start.parent()?.to_owned(), false)),
-        false => Some((place.start, deep)),
-    }
+    if place.start.is_file() { Some((place.start.parent()?.to_owned(), false)) } else { Some((place.start, deep)) }
 }
 
-/// Whether a file lies where a source reads such files.
+/// Whether a source would read a file of this path.
 pub fn covers(source: &LocalSource, file: &Path, context: &ExtractContext) -> bool {
     let Ok(place) = Listing::new(0, source, Scope::of(context)).place() else { return false };
     let (Ok(start), Ok(file)) = (place.start.canonicalize(), file.canonicalize()) else { return false };
@@ -113,7 +109,7 @@ pub fn covers(source: &LocalSource, file: &Path, context: &ExtractContext) -> bo
     deep_enough && place.wants(&place.start.join(below)) && format_of(&file.to_string_lossy()).is_some()
 }
 
-/// What a listing may touch.
+/// The folders and files that a listing may touch.
 struct Scope<'a> {
     base: &'a Path,
     roots: &'a Roots,
@@ -192,7 +188,7 @@ impl<'a> Listing<'a> {
         self.single(&place.start, opened)
     }
 
-    /// Refuses a path outside the roots before it is looked for, because an answer would tell whether it exists.
+    /// Refuses a path outside the roots before anything is checked there, because the answer would show whether it exists.
     fn allowed(&self, path: &Path) -> Result<()> {
         let known = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(path);
         self.scope.roots.inside(known).map_err(|reason| self.outside(path, &reason))
@@ -216,7 +212,8 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Where to start, and which files below it are wanted. What exists as it is written is no pattern.
+    /// The folder or file where the listing starts, and the pattern for files below it. A path that exists as it is written is
+    /// not read as a pattern.
     fn place(&self) -> Result<Place> {
         let path = self.scope.base.join(&self.source.path);
         let pattern = match &self.source.glob {
@@ -234,7 +231,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Everything below a folder that a pattern matches; a recursive source looks for a name at any depth.
+    /// All files below a folder that a pattern matches. In a recursive source, a pattern without `/` matches names at any depth.
     fn matching(&self, start: PathBuf, pattern: &str) -> Result<Place, globset::Error> {
         let nested = pattern.contains('/') || pattern.contains("**");
         let pattern = if self.source.recursive && !nested { format!("**/{pattern}") } else { pattern.to_owned() };
@@ -250,7 +247,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// A file the config names: it must be one we can read.
+    /// A file that the config names. It must be of a format that elt reads.
     fn single(&self, path: &Path, opened: Opened) -> Result<Listed> {
         let mut listed = Listed::default();
         let special = opened.special().map_err(|error| self.missing(path, &error))?;
@@ -279,7 +276,7 @@ impl<'a> Listing<'a> {
         Ok(listed)
     }
 
-    /// Every file of a folder that is wanted; what is not ours is left out, with its reason.
+    /// Every file of a folder that is input. Other files are left out, with the reason for each.
     fn folder(&self, place: &Place, opened: Opened) -> Result<Listed> {
         let found = walk::files(&place.start, opened, place.deep, self.scope.roots, self.scope.stop)
             .map_err(|error| self.missing(&place.start, &error))?
@@ -316,7 +313,7 @@ impl<'a> Listing<'a> {
             let what = "is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst";
             return Err(NotInput::skipped(format!("its suffix {what}")));
         };
-        let unreadable = |error: std::io::Error| NotInput::failed(words::unreadable(&error));
+        let unreadable = |error: std::io::Error| NotInput::failed(humanize::unreadable(&error));
         let opened = opened.map_or_else(|| self.scope.roots.open_real(real), Ok);
         let Opened { mut file, below, .. } = opened.map_err(|error| NotInput::failed(walk::reason(&error)))?;
         let meta = file.metadata().map_err(unreadable)?;
@@ -325,7 +322,7 @@ impl<'a> Listing<'a> {
         }
         let stamp = Stamp::from(&meta);
         if let Some(rests_in) = self.rests_in(&stamp)
-            && !self.may_be_taken_young(&mut file, (format, compression)).map_err(unreadable)?
+            && !self.may_be_taken_young(&mut file, format, compression).map_err(unreadable)?
         {
             let reason = format!(
                 "it changed less than {} s ago and may still be written; the next look or run reads it",
@@ -358,15 +355,16 @@ impl<'a> Listing<'a> {
         (missing > 0 && age >= -settle).then(|| Duration::from_nanos(u64::try_from(missing).unwrap_or(u64::MAX)))
     }
 
-    fn may_be_taken_young(&self, file: &mut File, how: (Format, Compression)) -> std::io::Result<bool> {
+    /// Whether a file that changed a moment ago is taken nevertheless.
+    fn may_be_taken_young(&self, file: &mut File, format: Format, compression: Compression) -> std::io::Result<bool> {
         match self.scope.young {
             YoungFiles::Take => Ok(true),
-            YoungFiles::WaitForRecord => record_end::ends_with_a_record(file, how),
+            YoungFiles::WaitForRecord => record_end::ends_with_a_record(file, format, compression),
             YoungFiles::LeaveOut | YoungFiles::Wait => Ok(false),
         }
     }
 
-    /// A path as people see it: from the base folder on.
+    /// A path as people see it, relative to the base folder.
     fn shown(&self, path: &Path) -> String {
         path.strip_prefix(self.scope.base).unwrap_or(path).to_string_lossy().into_owned()
     }
@@ -378,13 +376,13 @@ impl<'a> Listing<'a> {
                 "source {}: {} cannot be read: {}",
                 self.index + 1,
                 path.display(),
-                words::unreadable(error)
+                humanize::unreadable(error)
             ),
             next_step: match error.kind() {
                 std::io::ErrorKind::PermissionDenied => format!(
                     "Let the account `{}`, which the worker runs as, read it and enter its folders, or run the worker as \
                      another account.",
-                    words::account()
+                    humanize::account()
                 ),
                 _ => "Check the path on the machine the worker runs on; relative paths start at its working folder."
                     .into(),
@@ -393,12 +391,12 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// Where a listing starts and what it looks for.
+/// The start of a listing, and the files that it lists.
 struct Place {
     start: PathBuf,
-    /// Matched against the path below `start`.
+    /// Pattern for the path below `start`. `None`: every file is listed.
     wanted: Option<GlobMatcher>,
-    /// Whether folders below are looked into.
+    /// Whether folders below `start` are listed, too.
     deep: bool,
 }
 

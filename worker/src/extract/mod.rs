@@ -1,35 +1,35 @@
-//! Extract: every source becomes files on this machine. The `match` here lists the kinds of source.
+//! Extract: every source becomes files on this machine. The `match` in this file lists the kinds of source.
 
 pub mod http;
 pub mod local;
 pub mod probe;
 pub mod sftp;
-pub(crate) mod words;
 
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use elt_shared::config::{AfterLoad, CsvOptions, PipelineConfig, SourceConfig};
+use elt_shared::config::{PipelineConfig, SourceConfig};
+pub use elt_shared::runs::report::{LeftOut, LeftOutKind};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{PipelineError, Result};
-use crate::roots::{Beneath, Roots};
+use crate::input::InputFile;
+use crate::roots::Roots;
+use crate::thread::on_own_thread;
 
 /// What an extraction may touch.
 #[derive(Clone)]
 pub struct ExtractContext {
-    /// Relative paths start here: the worker's working folder, or the caller's for `elt run`.
+    /// The folder where relative paths start: the worker's working folder, or the caller's for `elt run`.
     pub base: PathBuf,
-    /// The run's own folder for spooled files; removed when the run ends.
+    /// The folder for spooled files, which is deleted when the run ends.
     pub spool: PathBuf,
-    /// Which files may be read.
+    /// The folders that may be read.
     pub roots: Roots,
     /// Files that are never input: the combined CSV of this pipeline.
     pub never: Vec<PathBuf>,
-    /// Which hosts may be called.
+    /// The hosts that may be called.
     pub network: Arc<elt_shared::settings::NetworkSettings>,
     /// The control database, for known host keys.
     pub control: sqlx::PgPool,
@@ -43,196 +43,24 @@ pub struct ExtractContext {
 /// written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum YoungFiles {
-    /// It is left out, and found by the next look.
+    /// It is left out, and the next check finds it.
     LeaveOut,
     /// It is taken, because only its name and its beginning are wanted.
     Take,
-    /// It is taken when it ends where a record ends; otherwise the extraction waits until it rests.
+    /// It is taken when it ends where a record ends. Otherwise the extraction waits until it has not changed for a while.
     WaitForRecord,
-    /// The extraction waits until it rests.
+    /// The extraction waits until it has not changed for a while.
     Wait,
 }
 
-/// How a file's bytes are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Comma-separated unless the options say otherwise.
-    Csv,
-    /// Pipe, tab, `;` or `,`, found by looking.
-    Txt,
-    /// An array of objects, one object, or NDJSON under the same suffix.
-    Json,
-    /// One JSON value a line.
-    Ndjson,
-}
-
-/// How a file's bytes are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip
-    Gzip,
-    /// Zstandard
-    Zstd,
-}
-
-/// How a file is read, by its suffixes in any case; `None` when it is not for us.
-pub fn format_of(name: &str) -> Option<(Format, Compression)> {
-    let name = name.to_ascii_lowercase();
-    let (name, compression) = match name.rsplit_once('.') {
-        Some((rest, "gz")) => (rest, Compression::Gzip),
-        Some((rest, "zst")) => (rest, Compression::Zstd),
-        _ => (name.as_str(), Compression::None),
-    };
-    let format = match name.rsplit_once('.')?.1 {
-        "csv" => Format::Csv,
-        "txt" => Format::Txt,
-        "json" => Format::Json,
-        "ndjson" | "jsonl" => Format::Ndjson,
-        _ => return None,
-    };
-    Some((format, compression))
-}
-
-/// One file to read, on this machine. It is read twice: once to decide types, once to load.
-#[derive(Debug, Clone)]
-pub struct InputFile {
-    /// Index into the config's sources.
-    pub source: usize,
-    /// What people see: the path, the URL without its query, `sftp://host/path`.
-    pub name: String,
-    /// Where its bytes are.
-    pub path: PathBuf,
-    /// The way to open it again inside the folders that may be read. `None`: it is in the run's own spool folder.
-    pub(crate) below: Option<Beneath>,
-    /// How to read them.
-    pub format: Format,
-    /// How they are packed.
-    pub compression: Compression,
-    /// Options for CSV and TXT.
-    pub csv: CsvOptions,
-    /// JSON path to the rows.
-    pub records: Option<String>,
-    /// Whether its source fails when it cannot be read: an answer of an API, a file the config names. The files of a
-    /// folder or glob are not: a bad one is reported and the others go on.
-    pub required: bool,
-    /// Size, mtime and inode when it was listed: another value at the second read restarts the extraction.
-    pub stamp: Stamp,
-    /// What to do on the server once the load committed.
-    pub after_load: Option<RemoteTask>,
-}
-
-impl InputFile {
-    /// A file as it lies there, of the first source, with the default options. Nobody minds when it cannot be read.
-    ///
-    /// # Errors
-    /// When it cannot be looked at.
-    pub fn at(name: String, path: PathBuf, (format, compression): (Format, Compression)) -> std::io::Result<Self> {
-        Ok(Self {
-            source: 0,
-            name,
-            stamp: Stamp::of(&path)?,
-            path,
-            below: None,
-            format,
-            compression,
-            csv: CsvOptions::default(),
-            records: None,
-            required: false,
-            after_load: None,
-        })
-    }
-
-    /// Opens it from its start.
-    ///
-    /// # Errors
-    /// When it cannot be opened, or is no regular file any more.
-    pub fn open(&self) -> std::io::Result<File> {
-        let file = match &self.below {
-            Some(below) => below.open()?,
-            None => File::open(&self.path)?,
-        };
-        match file.metadata()?.is_file() {
-            true => Ok(file),
-            false => Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no longer a file")),
-        }
-    }
-}
-
-/// What happens to a remote file after its load committed, if it is still the file that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemoteTask {
-    /// Its path on the server.
-    pub path: String,
-    /// Move or delete.
-    pub action: AfterLoad,
-    /// Bytes it had when it was read.
-    pub size: u64,
-    /// Its modification time then, in seconds since the epoch.
-    pub mtime: u64,
-}
-
-/// What tells that a file was changed between two reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    /// Bytes.
-    pub size: u64,
-    /// Nanoseconds since the epoch.
-    pub mtime_ns: i128,
-    /// Inode.
-    pub inode: u64,
-}
-
-impl Stamp {
-    /// The stamp of a file now.
-    ///
-    /// # Errors
-    /// When the file cannot be looked at.
-    pub fn of(path: &Path) -> std::io::Result<Self> {
-        std::fs::metadata(path).map(|meta| Self::from(&meta))
-    }
-}
-
-impl From<&std::fs::Metadata> for Stamp {
-    fn from(meta: &std::fs::Metadata) -> Self {
-        Self {
-            size: meta.len(),
-            mtime_ns: i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec()),
-            inode: meta.ino(),
-        }
-    }
-}
-
-/// A file that is not loaded, and why: for the log and the receipt.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct LeftOut {
-    /// What people see.
-    pub name: String,
-    /// `skipped` (another suffix, still being written) or `failed` (unreadable).
-    pub kind: LeftOutKind,
-    /// A sentence.
-    pub reason: String,
-}
-
-/// Whether a left-out file is worth a warning or an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LeftOutKind {
-    /// Not for us.
-    Skipped,
-    /// Ours, but unreadable.
-    Failed,
-}
-
-/// All sources, as files.
+/// The files of all sources.
 #[derive(Debug, Clone, Default)]
 pub struct Extracted {
-    /// In source, then name order: the order rows are loaded in.
+    /// The files in the order of the sources and then of their names, which is the order in which rows are loaded.
     pub files: Vec<InputFile>,
     /// Files that are not read.
     pub left_out: Vec<LeftOut>,
-    /// Sentences for the report.
+    /// Sentences for the warnings of the report.
     pub warnings: Vec<String>,
 }
 
@@ -242,16 +70,14 @@ pub struct Extracted {
 /// A source that is missing, unreachable or refused; [`PipelineError::Stopped`] when asked to stop.
 pub async fn extract(config: &PipelineConfig, context: &ExtractContext) -> Result<Extracted> {
     let (config, context) = (config.clone(), context.clone());
-    on_a_thread(async move || extract_each(&config, &context).await).await
-}
-
-/// Runs work on a blocking thread. The futures of the network sources borrow across their retries in ways that
-/// bind them to one thread, and their files are written with blocking calls.
-async fn on_a_thread<T: Send + 'static>(work: impl AsyncFnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let (runtime, span) = (tokio::runtime::Handle::current(), tracing::Span::current());
-    tokio::task::spawn_blocking(move || span.in_scope(|| runtime.block_on(work())))
-        .await
-        .map_err(|error| PipelineError::Internal(format!("a source's thread ended early: {error}")))?
+    // The futures of the network sources borrow across their retries in ways that bind them to one thread, and their files
+    // are written with blocking calls.
+    let extracting = on_own_thread(CancellationToken::new(), async move || extract_each(&config, &context).await);
+    match extracting.await {
+        Ok(Some(extracted)) => extracted,
+        Ok(None) => Err(PipelineError::Stopped),
+        Err(error) => Err(PipelineError::Internal(format!("a source's thread ended early: {error}"))),
+    }
 }
 
 async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Result<Extracted> {
@@ -272,10 +98,11 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
     Ok(all)
 }
 
-/// A value that changes when the rows of a pipeline's sources may have: cheap enough to be asked for every few seconds.
+/// A value that changes when the rows of a pipeline's sources may have changed. It is cheap enough to be computed every few
+/// seconds.
 ///
 /// # Errors
-/// As [`extract`]: a source that cannot be looked at has not changed.
+/// As [`extract`]. A source that cannot be checked counts as unchanged.
 pub async fn fingerprint(config: &PipelineConfig, context: &ExtractContext) -> Result<[u8; 16]> {
     let mut all = Xxh3::new();
     for (index, source) in config.sources.iter().enumerate() {

@@ -1,60 +1,15 @@
-//! Is a source there, does it let us in, and what would a run find? Nothing is loaded and nothing is changed.
+//! The test of a connection: whether a source can be reached and read, and what a run would find there. Nothing is loaded
+//! or changed.
 
 use std::time::Instant;
 
 use elt_shared::config::SourceConfig;
-use serde::{Deserialize, Serialize};
+use elt_shared::runs::{FoundFile, ProbeProblem, ProbeReport};
 
-use super::{ExtractContext, InputFile, http, local, sftp};
+use super::{ExtractContext, http, local, sftp};
 use crate::error::{PipelineError, Reached};
 use crate::frame::read;
-
-/// What one attempt to reach a source or the target showed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ProbeReport {
-    /// `source 1 (sftp)`, `target`.
-    pub what: String,
-    /// It answered.
-    pub reachable: bool,
-    /// It accepted the login, or wants none.
-    pub authenticated: bool,
-    /// A source can be read, a target written.
-    pub usable: bool,
-    /// A sentence: what was found.
-    pub found: String,
-    /// Files a run would read: their names, cut at [`FILES_SHOWN`].
-    pub files: Vec<FoundFile>,
-    /// How many they are altogether.
-    pub files_total: u64,
-    /// Their bytes; unknown for an API with pages.
-    pub bytes_total: Option<u64>,
-    /// Columns of the first file or answer.
-    pub columns: Vec<String>,
-    /// How long it took.
-    pub seconds: f64,
-    /// Why it is not usable.
-    pub problem: Option<ProbeProblem>,
-}
-
-/// A file a run would read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FoundFile {
-    /// What people see.
-    pub name: String,
-    /// As it is on the server or disk.
-    pub bytes: u64,
-}
-
-/// Why something is not usable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProbeProblem {
-    /// Stable code.
-    pub code: String,
-    /// A sentence.
-    pub message: String,
-    /// What to do.
-    pub next_step: String,
-}
+use crate::input::InputFile;
 
 impl From<&PipelineError> for ProbeProblem {
     fn from(error: &PipelineError) -> Self {
@@ -62,20 +17,20 @@ impl From<&PipelineError> for ProbeProblem {
     }
 }
 
-/// Names shown of a source with many files.
+/// Number of files that are shown of a source with many files.
 pub const FILES_SHOWN: usize = 20;
 
-/// What a kind of source found.
+/// The findings of one kind of source.
 pub(super) struct Sample {
     /// Every file a run would read.
     pub(super) files: Vec<FoundFile>,
-    /// Whether a run would find more than these.
+    /// Whether a run would find more files than these.
     pub(super) more: bool,
-    /// The first file or its beginning, to read its columns from.
+    /// The first file or its beginning, from which the columns are read.
     pub(super) head: Option<InputFile>,
 }
 
-/// Tries one source.
+/// Tests one source without loading it.
 pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext) -> ProbeReport {
     let started = Instant::now();
     let (kind, sample) = match source {
@@ -88,11 +43,9 @@ pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext
     match sample {
         Ok(sample) => {
             let columns = columns(sample.head.clone()).await;
-            ProbeReport { what, columns, seconds: seconds(started), ..ProbeReport::found(sample) }
+            ProbeReport { what, columns, seconds: seconds(started), ..found(sample) }
         }
-        Err(error) => {
-            ProbeReport { what, seconds: seconds(started), ..ProbeReport::failed(ProbeProblem::from(&error)) }
-        }
+        Err(error) => ProbeReport { what, seconds: seconds(started), ..failed(ProbeProblem::from(&error)) },
     }
 }
 
@@ -104,59 +57,35 @@ impl Sample {
     }
 }
 
-impl ProbeReport {
-    /// Something that is not usable, and how far we got: what the code says about it.
-    pub fn failed(problem: ProbeProblem) -> Self {
-        let reached = Reached::by(&problem.code);
-        Self {
-            reachable: reached >= Reached::Answered,
-            authenticated: reached == Reached::LetIn,
-            problem: Some(problem),
-            ..Self::nothing()
-        }
-    }
-
-    /// Something that is usable, with nothing found yet.
-    pub fn usable(what: &str, found: String, seconds: f64) -> Self {
-        let what = what.to_owned();
-        Self { what, found, seconds, reachable: true, authenticated: true, usable: true, ..Self::nothing() }
-    }
-
-    fn found(sample: Sample) -> Self {
-        let bytes: u64 = sample.files.iter().map(|file| file.bytes).sum();
-        let total = sample.files.len() as u64;
-        let found = match (total, sample.more) {
-            (0, _) => "nothing to read".to_owned(),
-            (_, true) => format!("a first page of {}", super::words::size(bytes)),
-            (1, false) => format!("1 file, {}", super::words::size(bytes)),
-            (_, false) => format!("{total} files, {}", super::words::size(bytes)),
-        };
-        Self {
-            files: sample.files.into_iter().take(FILES_SHOWN).collect(),
-            files_total: total,
-            bytes_total: (!sample.more).then_some(bytes),
-            ..Self::usable("", found, 0.0)
-        }
-    }
-
-    fn nothing() -> Self {
-        Self {
-            what: String::new(),
-            reachable: false,
-            authenticated: false,
-            usable: false,
-            found: String::new(),
-            files: Vec::new(),
-            files_total: 0,
-            bytes_total: None,
-            columns: Vec::new(),
-            seconds: 0.0,
-            problem: None,
-        }
+/// The report about a connection that is not usable. The code of the problem tells how far the test got.
+pub fn failed(problem: ProbeProblem) -> ProbeReport {
+    let reached = Reached::by(&problem.code);
+    ProbeReport {
+        reachable: reached >= Reached::Answered,
+        authenticated: reached == Reached::LetIn,
+        problem: Some(problem),
+        ..ProbeReport::default()
     }
 }
 
-/// The columns at the beginning of a file. What is wrong further on is a run's affair.
+fn found(sample: Sample) -> ProbeReport {
+    let bytes: u64 = sample.files.iter().map(|file| file.bytes).sum();
+    let total = sample.files.len() as u64;
+    let found = match (total, sample.more) {
+        (0, _) => "nothing to read".to_owned(),
+        (_, true) => format!("a first page of {}", crate::humanize::size(bytes)),
+        (1, false) => format!("1 file, {}", crate::humanize::size(bytes)),
+        (_, false) => format!("{total} files, {}", crate::humanize::size(bytes)),
+    };
+    ProbeReport {
+        files: sample.files.into_iter().take(FILES_SHOWN).collect(),
+        files_total: total,
+        bytes_total: (!sample.more).then_some(bytes),
+        ..ProbeReport::usable("", found, 0.0)
+    }
+}
+
+/// The columns at the beginning of a file. Errors further on are not found by a test.
 async fn columns(head: Option<InputFile>) -> Vec<String> {
     let Some(head) = head else { return Vec::new() };
     let reading = tokio::task::spawn_blocking(move || {
@@ -174,7 +103,7 @@ mod tests {
     use super::*;
     use crate::extract::{extract, sftp};
 
-    /// Compiles only while whatever reads sources may move from thread to thread.
+    /// Compiles only as long as the future of a test may move between threads.
     #[expect(dead_code, reason = "it is checked by being compiled")]
     fn reading_sources_may_move_between_threads(
         source: &SourceConfig,

@@ -1,26 +1,28 @@
-//! Bytes become batches of cells: parsing, what types a column could have, and the combined CSV.
+//! Frame: the bytes of a file become batches of cells, and the first pass finds the types that each column could have.
 //!
-//! A file is read twice with the same reader: [`profile`] looks at every cell and decides nothing;
-//! the loading pass reads [`RawBatch`]es again and converts them to what was decided.
+//! A file is read twice with the same reader. The first pass ([`profile`]) tests every cell and decides nothing. The second
+//! pass reads [`RawBatch`]es, whose cells are converted to the types that were decided in between.
+//!
+//! # Layout
+//! - `decode`: bytes become UTF-8 text: decompressed, decoded, hashed
+//! - `window`: the part of the text that is in memory
+//! - `delimited`, [`json`]: the formats: the text of a window becomes a `record_batch`
+//! - [`read`]: one reader for all formats
+//! - [`column_names`]: the names of a file's columns, as PostgreSQL can have them
+//! - [`value`]: the rules by which a text is a value of a type
+//! - [`profile`]: the first pass
 
-pub mod combined;
+pub mod column_names;
 pub mod json;
-pub mod names;
 pub mod profile;
 pub mod read;
 pub mod value;
 
+mod decode;
 mod delimited;
-mod heading;
-mod marks;
-mod opening;
-mod sheet;
-mod sniff;
-mod split;
-mod table_below;
+mod record_batch;
 #[cfg(test)]
 mod tests;
-mod unpack;
 mod window;
 
 use std::sync::Arc;
@@ -29,42 +31,43 @@ use std::sync::Arc;
 pub const BATCH_ROWS: usize = 8_192;
 /// A batch also ends at this many bytes of cells.
 pub const BATCH_BYTES: usize = 4 << 20;
-/// A bad record's own text is kept up to this many bytes.
+/// Most bytes of a bad record's text that are kept.
 pub const MAX_RAW_BYTES: usize = 64 << 10;
 
-/// What a cell was in its file. Decides what it may mean, never what it contains.
+/// The way in which a cell was written: unquoted, quoted, as a JSON number, and so on. It limits the types that the cell may
+/// be read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CellKind {
     /// An empty unquoted CSV cell, a missing cell, a JSON null or an absent member.
     Null = 0,
-    /// Unquoted text of a delimited file: may be anything.
+    /// Unquoted text of a delimited file. It may be read as any type.
     Bare = 1,
-    /// Quoted text of a delimited file: may be anything; when empty it is the empty text.
+    /// Quoted text of a delimited file. It may be read as any type, and is the empty text when it is empty.
     Quoted = 2,
-    /// A JSON number, its digits as written.
+    /// A JSON number, with its digits as they are written.
     Number = 3,
     /// A JSON `true` or `false`.
     Bool = 4,
     /// A JSON string, unescaped. Never a number or a boolean, but may be a date.
     String = 5,
-    /// A JSON object or array, its text compact.
+    /// A JSON object or array, as text without white space between its tokens.
     Nested = 6,
 }
 
-/// One column of a batch as it was read: the cells' bytes one after the other.
+/// One column of a batch as it was read, with the bytes of its cells one after the other.
 #[derive(Debug, Clone, Default)]
 pub struct RawColumn {
-    /// UTF-8. Cell `i` is `bytes[ends[i - 1]..ends[i]]`.
+    /// The bytes of all cells, as UTF-8. Cell `i` is `bytes[ends[i - 1]..ends[i]]`.
     pub bytes: Vec<u8>,
-    /// End of each cell; one a row.
+    /// End of the cell of each row.
     pub ends: Vec<u32>,
-    /// Kind of each cell; one a row.
+    /// Kind of the cell of each row.
     pub kinds: Vec<CellKind>,
 }
 
 impl RawColumn {
-    /// Makes room for so many cells and bytes.
+    /// Reserves memory for a number of cells and their bytes.
     pub fn reserve(&mut self, cells: usize, bytes: usize) {
         self.bytes.reserve(bytes);
         self.ends.reserve(cells);
@@ -84,7 +87,7 @@ impl RawColumn {
         (self.kinds[row], &self.bytes[start..self.ends[row] as usize])
     }
 
-    /// Adds a cell.
+    /// Adds the cell of the next row.
     #[inline]
     pub fn push(&mut self, kind: CellKind, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -96,18 +99,18 @@ impl RawColumn {
 /// Some rows of one file as they were read.
 #[derive(Debug, Clone, Default)]
 pub struct RawBatch {
-    /// Which file: index into the run's input files.
+    /// Index of the file among the run's input files.
     pub file: usize,
-    /// The file's column names, in file order, made unique and bounded (PRODUCT §2.3). The same `Arc` for a whole delimited file;
-    /// a JSON file's later batches may have more.
+    /// Names of the file's columns, in the order of the file, unique and at most 63 bytes long. All batches of a delimited file
+    /// share them; later batches of a JSON file may have more.
     pub names: Arc<Vec<String>>,
-    /// One column a name.
+    /// One column for each name.
     pub columns: Vec<RawColumn>,
     /// Whether the default null tokens mean NULL in this file's typed columns: see [`value::is_missing`].
     pub null_tokens: bool,
-    /// 1-based line in the file at which each row starts (for a JSON array: the line of the row's `{`).
+    /// Line of the file at which each row starts, counted from 1. In a JSON array it is the line of the row's `{`.
     pub lines: Vec<u64>,
-    /// The rows' own text, for quarantine, and what stands between them: row `i` is `raw[raw_starts[i]..raw_ends[i]]`.
+    /// The text of the rows, for the quarantine, and the bytes between them. Row `i` is `raw[raw_starts[i]..raw_ends[i]]`.
     pub raw: Vec<u8>,
     /// Start of each row's text.
     pub raw_starts: Vec<u32>,
@@ -116,7 +119,7 @@ pub struct RawBatch {
 }
 
 impl RawBatch {
-    /// Empties it, keeping its memory, for rows of so many columns.
+    /// Empties the batch for rows of `width` columns, and keeps its memory.
     fn clear(&mut self, width: usize) {
         self.columns.resize_with(width, RawColumn::default);
         self.columns.iter_mut().for_each(RawColumn::clear);
@@ -126,37 +129,37 @@ impl RawBatch {
         self.raw_ends.clear();
     }
 
-    /// Number of rows.
+    /// Number of rows in the batch.
     pub fn rows(&self) -> usize {
         self.lines.len()
     }
 
-    /// The text of row `row` as it stands in the file.
+    /// The text of row `row` as it is in the file.
     pub fn raw_row(&self, row: usize) -> &[u8] {
         &self.raw[self.raw_starts[row] as usize..self.raw_ends[row] as usize]
     }
 }
 
-/// A record that is no row: too many cells, a broken NDJSON line, a NUL byte. It goes to quarantine.
+/// A record that is not a row, because it has too many cells, invalid JSON or a NUL byte. It goes to the quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRecord {
-    /// Which file.
+    /// Index of the file among the run's input files.
     pub file: usize,
-    /// 1-based line.
+    /// Line of the file at which it starts, counted from 1.
     pub line: u64,
-    /// Stable: `too_many_cells`, `broken_json`, `nul_byte`, `not_an_object`, …
+    /// Stable code: `too_many_cells`, `broken_json`, `nul_byte`, `not_an_object`, …
     pub code: &'static str,
-    /// A sentence.
+    /// A sentence about what is wrong with it.
     pub reason: String,
-    /// Its text as it stands in the file, cut at 64 KiB.
+    /// Its text as it is in the file, cut at 64 KiB.
     pub raw: Vec<u8>,
 }
 
-/// What a reader hands out next.
+/// What a reader returns next.
 #[derive(Debug)]
 pub enum Piece {
-    /// Rows.
+    /// The next rows.
     Rows(RawBatch),
-    /// A record that is no row.
+    /// A record that is not a row.
     Bad(BadRecord),
 }

@@ -1,36 +1,37 @@
-//! Reads a file as batches of cells: the same way for both passes, whatever its format.
+//! Reads a file as batches of cells, in the same way for both passes and for every format.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use super::column_names::NameError;
+use super::decode::Text;
 use super::delimited::Delimited;
 use super::json::Json;
-use super::names::NameError;
-use super::sheet::Sheet;
-use super::unpack::Text;
+use super::record_batch::RecordBatch;
 use super::window::{WINDOW_BYTES, Window};
 use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch};
-use crate::extract::{Compression, Format, InputFile, words};
+use crate::humanize;
+use crate::input::{Compression, Format, InputFile};
 
-/// Code of a file whose first line is not its header: it fails its source, because the same is wrong with each file of
-/// that kind.
+/// Code of a file whose first line is not its header. It fails its source, because other files of that kind probably begin in
+/// the same way.
 pub const HEADER_NOT_FIRST: &str = "header_not_first";
 
-/// Why a file cannot be read to its end: it is reported, and the other files go on.
+/// The reason why a file cannot be read to its end. It is reported, and the other files are loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct FileError {
-    /// Stable: `unreadable`, `truncated`, `unclosed_quote`, `broken_json`, …
+    /// Stable code: `unreadable`, `truncated`, `unclosed_quote`, `broken_json`, …
     pub code: &'static str,
-    /// Names the file, the line where there is one, and what is wrong.
+    /// A sentence that names the file, the line if one is known, and the problem.
     pub message: String,
-    /// The same without the file's name, for a place that shows the name already.
+    /// The same sentence without the file's name, for a place that shows the name already.
     pub reason: String,
-    /// 1-based line.
+    /// Line of the file, counted from 1. `None`: the problem is not in one line.
     pub line: Option<u64>,
-    /// What the reader should do.
+    /// What to do about it.
     pub next_step: Cow<'static, str>,
 }
 
@@ -71,7 +72,7 @@ impl FileError {
     }
 
     pub(super) fn io(file: &str, error: &io::Error) -> Self {
-        // The system's errors have a number, the decompressors' have none.
+        // Errors of the operating system have a number; those of the decompressors do not.
         match (error.raw_os_error(), error.kind()) {
             (None, io::ErrorKind::UnexpectedEof) => Self::new(
                 "truncated",
@@ -84,20 +85,20 @@ impl FileError {
                 Self::new("broken_compression", file, None, format_args!("it cannot be decompressed: {error}"))
                     .hint("Check that the file is what its suffix says, and copy it again if it was damaged.")
             }
-            (Some(_), _) => Self::new("unreadable", file, None, words::unreadable(error))
+            (Some(_), _) => Self::new("unreadable", file, None, humanize::unreadable(error))
                 .hint("Check the file's permissions and the disk."),
         }
     }
 }
 
-/// What is known about a file once it was read to its end.
+/// The facts about a file that are known once it was read to its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileSummary {
-    /// Size on disk.
+    /// Size of the file on disk, in bytes.
     pub bytes: u64,
     /// xxh3-128 of the bytes on disk.
     pub content_hash: u128,
-    /// Blank lines, lines above the header, and objects without members.
+    /// Number of blank lines, lines above the header, and objects without members.
     pub filtered: u64,
     /// The delimiter of a delimited file as it would be written in the config, `";"` or `tab`; `None` for JSON.
     pub delimiter: Option<String>,
@@ -110,21 +111,21 @@ pub struct Reader {
     file: usize,
     tokens: bool,
     body: Body,
-    sheet: Sheet,
-    /// Rows of the sheet that were handed out.
+    record_batch: RecordBatch,
+    /// Number of rows of the batch that were returned.
     given: usize,
-    /// A batch that was given back, for its memory.
+    /// A batch that was given back, whose memory is used again.
     spare: Option<RawBatch>,
     bad: std::vec::IntoIter<BadRecord>,
 }
 
-/// The formats.
+/// The reader of the file's format.
 enum Body {
     Delimited(Delimited),
     Json(Box<Json>),
 }
 
-/// Opens a file: its encoding, dialect and header are known afterwards.
+/// Opens a file and finds its encoding, dialect and header.
 ///
 /// # Errors
 /// When it cannot be read, or its header cannot be a table's.
@@ -132,7 +133,7 @@ pub fn open(file_index: usize, file: &InputFile) -> Result<Reader, FileError> {
     open_with_window(file_index, file, window_size(file))
 }
 
-/// Bytes of the window a file is read through: a small file needs no large one.
+/// Bytes of the window that a file is read through, at most the size of the file.
 pub(super) fn window_size(file: &InputFile) -> usize {
     match file.compression {
         Compression::None => {
@@ -142,7 +143,7 @@ pub(super) fn window_size(file: &InputFile) -> usize {
     }
 }
 
-/// Opens a file with a window of another size: the outcome must not depend on it.
+/// Opens a file with a window of another size, for tests: the result must not depend on the size.
 pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize) -> Result<Reader, FileError> {
     let window = Window::new(Text::open(file)?, size);
     let body = match file.format {
@@ -154,7 +155,7 @@ pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize)
         file: file_index,
         tokens,
         body,
-        sheet: Sheet::default(),
+        record_batch: RecordBatch::default(),
         given: 0,
         spare: None,
         bad: Vec::new().into_iter(),
@@ -162,14 +163,14 @@ pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize)
 }
 
 impl Reader {
-    /// The next rows or bad record; `None` at the end. It blocks.
+    /// The next rows or bad record. `None`: the file has ended. It blocks its thread.
     ///
     /// # Errors
     /// When the rest of the file cannot be read.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot say that its items are fallible once")]
     pub fn next(&mut self) -> Result<Option<Piece>, FileError> {
         loop {
-            if self.given < self.sheet.rows() {
+            if self.given < self.record_batch.rows() {
                 return Ok(Some(Piece::Rows(self.batch())));
             }
             if let Some(bad) = self.bad.next() {
@@ -178,29 +179,29 @@ impl Reader {
             if !self.turn()? {
                 return Ok(None);
             }
-            self.bad = std::mem::take(&mut self.sheet.bad).into_iter();
+            self.bad = std::mem::take(&mut self.record_batch.bad).into_iter();
         }
     }
 
-    /// Turns to the next sheet; false at the end.
+    /// Reads the next window into the record batch. Returns false at the end of the file.
     pub(super) fn turn(&mut self) -> Result<bool, FileError> {
         self.given = 0;
         match &mut self.body {
-            Body::Delimited(delimited) => delimited.read(&mut self.sheet),
-            Body::Json(json) => json.read(&mut self.sheet),
+            Body::Delimited(delimited) => delimited.read(&mut self.record_batch),
+            Body::Json(json) => json.read(&mut self.record_batch),
         }
     }
 
-    /// The sheet that is open, and the text it was read from.
-    pub(super) fn sheet(&self) -> (&Sheet, &[u8]) {
+    /// The current record batch, and the text that it was read from.
+    pub(super) fn record_batch(&self) -> (&RecordBatch, &[u8]) {
         let text = match &self.body {
             Body::Delimited(delimited) => delimited.text(),
             Body::Json(json) => json.text(),
         };
-        (&self.sheet, text)
+        (&self.record_batch, text)
     }
 
-    /// The columns known so far, in file order.
+    /// Names of the columns that are known so far, in the order of the file.
     pub fn names(&self) -> Arc<Vec<String>> {
         match &self.body {
             Body::Delimited(delimited) => delimited.names(),
@@ -213,7 +214,7 @@ impl Reader {
         self.tokens
     }
 
-    /// What is known about the file; complete once `next` returned `None`.
+    /// The facts about the file. They are complete once `next` returned `None`.
     pub fn summary(&self) -> FileSummary {
         let ((bytes, content_hash), filtered, warnings) = match &self.body {
             Body::Delimited(delimited) => (delimited.seen(), delimited.filtered(), delimited.warnings()),
@@ -226,29 +227,29 @@ impl Reader {
         FileSummary { bytes, content_hash, filtered, delimiter, warnings }
     }
 
-    /// Takes a batch back that is no longer needed: the next one is put together in its memory.
+    /// Takes back a batch that was used, so that the next one is built in its memory.
     pub fn recycle(&mut self, batch: RawBatch) {
         self.spare = Some(batch);
     }
 
-    /// The next rows of the open sheet as columns.
+    /// The next rows of the record batch as columns.
     fn batch(&mut self) -> RawBatch {
         let names = self.names();
         let mut batch = self.spare.take().unwrap_or_default();
-        let (sheet, text) = self.sheet();
-        let (first, end) = (self.given, batch_end(sheet, self.given));
-        let spans = &sheet.spans[first..end];
+        let (record_batch, text) = self.record_batch();
+        let (first, end) = (self.given, batch_end(record_batch, self.given));
+        let spans = &record_batch.spans[first..end];
         let raw_start = spans[0].0;
-        let width = sheet.width;
+        let width = record_batch.width;
         batch.clear(width);
         batch.raw.extend_from_slice(&text[raw_start as usize..spans[spans.len() - 1].1 as usize]);
         for (index, column) in batch.columns.iter_mut().enumerate() {
             column.reserve(end - first, batch.raw.len() / width);
-            for &cell in sheet.cells[first * width..end * width][index..].iter().step_by(width) {
-                column.push(cell.kind(), sheet.bytes(text, cell));
+            for &cell in record_batch.cells[first * width..end * width][index..].iter().step_by(width) {
+                column.push(cell.kind(), record_batch.bytes(text, cell));
             }
         }
-        batch.lines.extend_from_slice(&sheet.lines[first..end]);
+        batch.lines.extend_from_slice(&record_batch.lines[first..end]);
         batch.raw_starts.extend(spans.iter().map(|span| span.0 - raw_start));
         batch.raw_ends.extend(spans.iter().map(|span| span.1 - raw_start));
         (batch.file, batch.names, batch.null_tokens) = (self.file, names, self.tokens);
@@ -257,10 +258,10 @@ impl Reader {
     }
 }
 
-/// Where the batch that starts at row `first` ends: after so many rows or bytes.
-fn batch_end(sheet: &Sheet, first: usize) -> usize {
-    let start = sheet.spans[first].0 as usize;
-    let last = sheet.rows().min(first + BATCH_ROWS);
-    let fitting = sheet.spans[first..last].partition_point(|span| span.1 as usize - start <= BATCH_BYTES);
+/// Index of the row before which the batch that starts at row `first` ends, by its number of rows or bytes.
+fn batch_end(record_batch: &RecordBatch, first: usize) -> usize {
+    let start = record_batch.spans[first].0 as usize;
+    let last = record_batch.rows().min(first + BATCH_ROWS);
+    let fitting = record_batch.spans[first..last].partition_point(|span| span.1 as usize - start <= BATCH_BYTES);
     first + fitting.max(1)
 }

@@ -1,14 +1,14 @@
 //! A window that slides over a file's text, so that a file of any size is read in the same memory.
 
+use super::decode::Text;
 use super::read::FileError;
-use super::unpack::Text;
 
-/// Text read at a time.
+/// Bytes of text that are read at a time.
 pub(super) const WINDOW_BYTES: usize = 1 << 20;
-/// A record larger than this is refused: the window would have to grow over it.
+/// Bytes of the largest record. A larger one is refused, because the window must hold a whole record in memory.
 pub(super) const MAX_RECORD_BYTES: usize = 64 << 20;
 
-/// The piece of text that is looked at now.
+/// The part of a file's text that is in memory.
 pub(super) struct Window {
     source: Text,
     buffer: Vec<u8>,
@@ -18,7 +18,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// A window of `size` bytes at the start of a text; nothing is read yet.
+    /// A window of `size` bytes at the start of a text, before anything is read.
     pub(super) fn new(source: Text, size: usize) -> Self {
         Self { source, buffer: Vec::new(), filled: 0, ended: false, size }
     }
@@ -29,7 +29,7 @@ impl Window {
         &self.buffer[..self.filled]
     }
 
-    /// Whether the text is UTF-8. Its last character may be cut off when the file goes on.
+    /// Whether the text is valid UTF-8. Its last character may be cut off when the file goes on.
     pub(super) fn is_utf8(&self) -> bool {
         let text = self.text();
         simdutf8::basic::from_utf8(text).is_ok()
@@ -46,17 +46,17 @@ impl Window {
         self.source.name()
     }
 
-    /// Bytes it looks at at a time.
+    /// Number of bytes that the window holds.
     pub(super) fn size(&self) -> usize {
         self.size
     }
 
-    /// Bytes and hash of the file so far.
+    /// Number and hash of the bytes of the file that were read so far.
     pub(super) fn seen(&self) -> (u64, u128) {
         self.source.seen()
     }
 
-    /// Leaves the first `done` bytes behind and reads on.
+    /// Drops the first `done` bytes and reads on.
     pub(super) fn slide(&mut self, done: usize) -> Result<(), FileError> {
         self.buffer.copy_within(done..self.filled, 0);
         self.filled -= done;
@@ -67,7 +67,7 @@ impl Window {
         self.fill(self.size)
     }
 
-    /// Opens the window behind the first `count` bytes of the text.
+    /// Moves the window behind the first `count` bytes of the text.
     pub(super) fn skip(&mut self, count: usize) -> Result<(), FileError> {
         self.slide(0)?;
         let mut left = count;
@@ -79,7 +79,8 @@ impl Window {
         Ok(())
     }
 
-    /// Reads more behind what is there, for a record that is larger than the window. `line`: where it starts.
+    /// Makes the window larger and reads on, for a record that does not fit into it. `line`: line of the record, for the
+    /// error.
     pub(super) fn grow(&mut self, line: u64) -> Result<(), FileError> {
         if self.filled >= MAX_RECORD_BYTES {
             return Err(FileError::record_too_large(self.name(), line, MAX_RECORD_BYTES));
@@ -87,7 +88,7 @@ impl Window {
         self.fill((self.filled * 2).clamp(self.size, MAX_RECORD_BYTES))
     }
 
-    /// Reads until so many bytes are there or the text ends.
+    /// Reads until the window has `size` bytes or the text ends.
     fn fill(&mut self, size: usize) -> Result<(), FileError> {
         if self.ended || self.filled >= size {
             return Ok(());

@@ -1,40 +1,24 @@
-//! The decision about a run after an attempt.
-//!
-//! ```text
-//!             begin                       succeeded (with an outcome)
-//!   queued ──────────▶ running ─────────▶ stopped
-//!     ▲                   │               failed
-//!     │                   │
-//!     ├── retry ──────────┤ the failure may pass, and attempts are left
-//!     ├── wait ───────────┤ another run loads into the same table
-//!     ├── hand back ──────┤ the worker stops
-//!     └── unknown ────────┘ COMMIT was sent and its answer is lost
-//! ```
-//!
-//! An unknown run is queued and running in turn, too, but its attempts only ask the target ([`AskTarget`] puts it into
-//! that state, [`AskAgain`] keeps it there):
-//!
-//! - the run's marker says that it loaded: the run *succeeded*
-//! - the marker says that it did not: the run ends as its verdict says, or is tried again where attempts are left
-//! - the target does not answer: it is asked again later, until it does
-//!
-//! No other way leads out: an unknown run is neither failed nor stopped nor retried.
-//!
-//! [`AskTarget`]: Decision::AskTarget
-//! [`AskAgain`]: Decision::AskAgain
+//! The decision about a run after an attempt. [`table`] holds the rules;
+//! [`lifecycle`](elt_shared::runs::lifecycle) says what each decision does to the run.
 
 use std::error::Error;
 use std::time::Duration;
 
 use elt_shared::config::RetryConfig;
-use elt_shared::queue::jittered;
-use elt_shared::store::runs::{End, Outcome, Run};
+use elt_shared::redaction;
+use elt_shared::runs::report::RunReport;
+use elt_shared::runs::timing::retry_pause;
+use elt_shared::runs::{AttemptEnd, End, Outcome};
+use elt_shared::store::runs::Run;
 use uuid::Uuid;
 
 use super::execute_run::{Cause, Worked};
 use super::success;
 use crate::error::PipelineError;
-use crate::report::RunReport;
+
+mod table;
+
+use table::{AttemptResult, Row, Situation, Step, Unanswered};
 
 /// The next state of the run.
 #[derive(Debug, PartialEq)]
@@ -44,15 +28,15 @@ pub(super) enum Decision {
     /// It is over and loaded nothing.
     Finished(End),
     /// It waits for its next attempt.
-    Retry { delay: Duration, code: String, error: String },
+    Retry { pause: Duration, code: String, error: String },
     /// It waits for the run that has its target.
     Wait(Uuid),
     /// It may have loaded, so its target is asked. If it did not load, it ends as `if_not_loaded` says; `None`: it is
-    /// tried again. `left` is the outcome that is written for the attempt.
-    AskTarget { if_not_loaded: Option<End>, left: &'static str, because: String },
+    /// tried again. `left` is written as the end of the attempt.
+    AskTarget { if_not_loaded: Option<End>, left: AttemptEnd, because: String },
     /// The target was asked and did not answer.
     AskAgain { code: String, error: String },
-    /// It goes back unfinished, and costs no attempt.
+    /// It goes back unfinished; the attempt does not count.
     HandBack,
     /// It belongs to a newer attempt now.
     Lost,
@@ -62,23 +46,27 @@ impl Decision {
     /// Decides by the result of an attempt. `commit_sent`: its COMMIT was sent and not refused.
     pub(super) fn of(run: &Run, cause: Option<Cause>, worked: Worked, commit_sent: bool) -> Self {
         let (failure, retry) = match worked {
-            // A report is proof that the work is done, so it counts even if the attempt was asked to stop meanwhile.
+            // A report is proof that the work is done, so it counts even if the attempt was told to stop, or lost its
+            // lease, meanwhile. If a newer attempt began, writing the end fails and that attempt finds the work done.
             Ok(Some((Ok(report), _))) => return Self::succeeded(report),
             Ok(Some((Err(error), retry))) => (Failure::Error(error), retry),
             Ok(None) => (Failure::CutOff, RetryConfig::default()),
             Err(panicked) => (Failure::Error(PipelineError::Internal(panic_message(panicked))), RetryConfig::default()),
         };
-        // A newer attempt settles the run. This comes before all else, because a lost attempt must write nothing.
-        if cause == Some(Cause::Lost) || matches!(failure, Failure::Error(PipelineError::Fenced)) {
-            return Self::Lost;
-        }
-        // This comes before the rules for ordinary attempts, because these may end or retry a run that may have loaded.
-        if run.is_unknown() {
-            return Self::after_ask(run, cause, failure);
-        }
+        let row = Row::of(&Situation {
+            asked: run.is_unknown(),
+            result: failure.result(),
+            cause,
+            attempts_left: run.attempt < run.max_attempts,
+            has_verdict: run.verdict.is_some(),
+        });
+        tracing::debug!(rule = row.case, because = row.because, "the attempt is over");
         let because = failure.sentence();
-        let decision = Self::if_not_loaded(run, cause, failure, &retry);
-        if commit_sent { decision.once_asked(because) } else { decision }
+        let decision = Self::by(row.then, run, &failure, &retry);
+        match row.unanswered {
+            Unanswered::AskFirst if commit_sent => decision.once_asked(because),
+            Unanswered::AskFirst | Unanswered::NoMatter => decision,
+        }
     }
 
     fn succeeded(mut report: RunReport) -> Self {
@@ -87,67 +75,37 @@ impl Decision {
         Self::Succeeded(Box::new(report), outcome)
     }
 
-    /// The decision about an attempt that certainly loaded nothing.
-    fn if_not_loaded(run: &Run, cause: Option<Cause>, failure: Failure, retry: &RetryConfig) -> Self {
-        let may_pass = failure.may_pass();
-        let error = match failure {
-            Failure::Error(PipelineError::TargetBusy { run: holder, .. }) => return Self::wait(&holder),
-            Failure::Error(error) => error,
-            Failure::CutOff => PipelineError::Stopped,
-        };
-        match cause {
-            // An attempt that was told to end may fail with a lost connection before it obeys. The cause then decides,
-            // because a run that was asked to stop must not be tried again. A failure that no retry cures is reported.
-            Some(Cause::HandBack) if may_pass => Self::HandBack,
-            Some(Cause::Asked) if may_pass => Self::Finished(End::Stopped),
-            Some(Cause::TooLong) if may_pass => Self::Finished(too_long()),
-            _ if matches!(error, PipelineError::Stopped) => Self::Finished(End::Stopped),
-            _ if may_pass && run.attempt < run.max_attempts => {
-                let (code, delay) = (error.code().to_owned(), backoff(retry, run.attempt));
-                Self::Retry { delay, code, error: sentence(&error) }
-            }
-            _ => Self::Finished(failed(&error)),
+    fn by(step: Step, run: &Run, failure: &Failure, retry: &RetryConfig) -> Self {
+        let (code, error) = (failure.code(), failure.sentence());
+        match step {
+            Step::Lose => Self::Lost,
+            Step::EndByVerdict => match &run.verdict {
+                Some(verdict) => Self::Finished(verdict.0.clone()),
+                None => Self::Finished(failure.end()),
+            },
+            Step::RetryAtOnce => Self::Retry {
+                pause: Duration::ZERO,
+                code,
+                error: "the target says that the earlier attempt did not load".to_owned(),
+            },
+            Step::RetryLater => Self::Retry { pause: retry_pause(retry, run.attempt), code, error },
+            Step::Wait => failure.holder().map_or_else(|| Self::Finished(failure.end()), Self::Wait),
+            Step::HandBack => Self::HandBack,
+            Step::AskAgain => Self::AskAgain { code, error },
+            Step::Stop => Self::Finished(End::Stopped),
+            Step::FailAsTooLong => Self::Finished(too_long()),
+            Step::Fail => Self::Finished(failure.end()),
         }
     }
 
     /// The decision to ask the target first, because the attempt's COMMIT was sent. `self` applies if it did not load.
     fn once_asked(self, because: String) -> Self {
         let (if_not_loaded, left) = match self {
-            Self::Finished(end) => (Some(end), "unknown"),
-            Self::Retry { .. } => (None, "unknown"),
-            Self::HandBack => (None, "handed_back"),
-            // These decide nothing about the run's end.
-            other => return other,
+            Self::Finished(end) => (Some(end), AttemptEnd::Unknown),
+            Self::HandBack => (None, AttemptEnd::HandedBack),
+            _ => (None, AttemptEnd::Unknown),
         };
         Self::AskTarget { if_not_loaded, left, because }
-    }
-
-    /// The decision about an attempt that only asked.
-    fn after_ask(run: &Run, cause: Option<Cause>, failure: Failure) -> Self {
-        match failure {
-            Failure::Error(PipelineError::NotLoaded) => match &run.verdict {
-                Some(verdict) => Self::Finished(verdict.0.clone()),
-                None => Self::Retry {
-                    delay: Duration::ZERO,
-                    code: PipelineError::NotLoaded.code().to_owned(),
-                    error: "the target says that the earlier attempt did not load".to_owned(),
-                },
-            },
-            Failure::Error(PipelineError::TargetBusy { run: holder, .. }) => Self::wait(&holder),
-            // This worker stops, which says nothing about the target: another worker asks.
-            _ if cause == Some(Cause::HandBack) => Self::HandBack,
-            Failure::Error(error) => Self::AskAgain { code: error.code().to_owned(), error: sentence(&error) },
-            Failure::CutOff => {
-                Self::AskAgain { code: "stopped".to_owned(), error: "the attempt was cut off".to_owned() }
-            }
-        }
-    }
-
-    fn wait(holder: &str) -> Self {
-        match holder.parse() {
-            Ok(holder) => Self::Wait(holder),
-            Err(_) => Self::Finished(failed(&PipelineError::Internal(format!("{holder:?} is not a run")))),
-        }
     }
 
     /// Logs the decision.
@@ -158,8 +116,8 @@ impl Decision {
                 tracing::error!(code, "{} failed: {error}. {next_step}", run.kind);
             }
             Self::Finished(_) => tracing::info!("{} stopped on request", run.kind),
-            Self::Retry { delay, code, error } => {
-                let (left, seconds) = (run.max_attempts - run.attempt, delay.as_secs_f64());
+            Self::Retry { pause, code, error } => {
+                let (left, seconds) = (run.max_attempts - run.attempt, pause.as_secs_f64());
                 tracing::warn!(code, left, "the run is tried again in {seconds:.1} s: {error}");
             }
             Self::AskTarget { because, .. } => {
@@ -184,11 +142,30 @@ enum Failure {
 }
 
 impl Failure {
-    /// Whether the attempt was stopped, or failed in a way that a later attempt may not.
-    fn may_pass(&self) -> bool {
+    /// The failure as the table of decisions sees it.
+    fn result(&self) -> AttemptResult {
         match self {
-            Self::Error(error) => matches!(error, PipelineError::Stopped) || error.is_retryable(),
-            Self::CutOff => true,
+            Self::CutOff | Self::Error(PipelineError::Stopped) => AttemptResult::Stopped,
+            Self::Error(PipelineError::Fenced) => AttemptResult::Fenced,
+            Self::Error(PipelineError::NotLoaded) => AttemptResult::NotLoaded,
+            Self::Error(PipelineError::TargetBusy { .. }) => AttemptResult::TargetBusy,
+            Self::Error(error) if error.is_retryable() => AttemptResult::MayPass,
+            Self::Error(_) => AttemptResult::Permanent,
+        }
+    }
+
+    /// The run that has the target; `None` unless the target is busy.
+    fn holder(&self) -> Option<Uuid> {
+        match self {
+            Self::Error(PipelineError::TargetBusy { run, .. }) => run.parse().ok(),
+            Self::Error(_) | Self::CutOff => None,
+        }
+    }
+
+    fn code(&self) -> String {
+        match self {
+            Self::Error(error) => error.code().to_owned(),
+            Self::CutOff => PipelineError::Stopped.code().to_owned(),
         }
     }
 
@@ -198,10 +175,15 @@ impl Failure {
             Self::CutOff => "the attempt was cut off".to_owned(),
         }
     }
-}
 
-fn failed(error: &PipelineError) -> End {
-    End::Failed { code: error.code().to_owned(), error: sentence(error), next_step: error.next_step() }
+    /// The end of a run that fails for this reason.
+    fn end(&self) -> End {
+        let next_step = match self {
+            Self::Error(error) => error.next_step(),
+            Self::CutOff => PipelineError::Stopped.next_step(),
+        };
+        End::Failed { code: self.code(), error: self.sentence(), next_step: redaction::hide(&next_step).into_owned() }
+    }
 }
 
 fn too_long() -> End {
@@ -212,20 +194,15 @@ fn too_long() -> End {
     }
 }
 
-/// The pause before the next attempt. It doubles with every attempt, up to the config's bound.
-fn backoff(retry: &RetryConfig, attempt: i32) -> Duration {
-    let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(16);
-    jittered(retry.initial.saturating_mul(1 << doublings).min(retry.max))
-}
-
-/// An error and its sources in one line.
+/// An error and its sources in one line, secrets hidden.
 fn sentence(error: &dyn Error) -> String {
     let sources = std::iter::successors(error.source(), |source: &&dyn Error| (*source).source());
-    sources.fold(error.to_string(), |said, source| {
+    let said = sources.fold(error.to_string(), |said, source| {
         let more = source.to_string();
         // Some libraries repeat their source in their own words.
         if said.contains(&more) { said } else { format!("{said}: {more}") }
-    })
+    });
+    redaction::hide(&said).into_owned()
 }
 
 fn panic_message(panicked: tokio::task::JoinError) -> String {
@@ -239,7 +216,7 @@ mod tests {
     use super::*;
 
     fn run(attempt: i32) -> Run {
-        Run { kind: "run".into(), attempt, max_attempts: 3, ..Run::default() }
+        Run { attempt, max_attempts: 3, ..Run::default() }
     }
 
     fn unknown(verdict: Option<End>) -> Run {
@@ -282,14 +259,19 @@ mod tests {
             Decision::AskTarget { if_not_loaded, left, .. } => (if_not_loaded, left),
             other => panic!("it may have loaded: {other:?}"),
         };
-        assert_eq!(asks(decide(&run(1), None, lost_connection(), true)), (None, "unknown"));
-        assert_eq!(asks(decide(&run(1), Some(Cause::HandBack), lost_connection(), true)), (None, "handed_back"));
-        assert_eq!(asks(cut_off(&run(3), Some(Cause::HandBack), true)), (None, "handed_back"));
-        assert_eq!(asks(cut_off(&run(1), Some(Cause::Asked), true)), (Some(End::Stopped), "unknown"));
-        assert_eq!(asks(cut_off(&run(1), Some(Cause::TooLong), true)), (Some(too_long()), "unknown"));
+        assert_eq!(asks(decide(&run(1), None, lost_connection(), true)), (None, AttemptEnd::Unknown));
+        assert_eq!(
+            asks(decide(&run(1), Some(Cause::HandBack), lost_connection(), true)),
+            (None, AttemptEnd::HandedBack)
+        );
+        assert_eq!(asks(cut_off(&run(3), Some(Cause::HandBack), true)), (None, AttemptEnd::HandedBack));
+        assert_eq!(asks(cut_off(&run(1), Some(Cause::Asked), true)), (Some(End::Stopped), AttemptEnd::Unknown));
+        assert_eq!(asks(cut_off(&run(1), Some(Cause::TooLong), true)), (Some(too_long()), AttemptEnd::Unknown));
         for last in [lost_connection(), PipelineError::Internal("a bug".into()), bad_row()] {
-            let end = failed(&last);
-            assert_eq!(asks(decide(&run(3), None, last, true)), (Some(end), "unknown"));
+            let failure = Failure::Error(last);
+            let end = failure.end();
+            let Failure::Error(last) = failure else { panic!("it was not cut off") };
+            assert_eq!(asks(decide(&run(3), None, last, true)), (Some(end), AttemptEnd::Unknown));
         }
     }
 
@@ -297,7 +279,7 @@ mod tests {
     fn an_ask_ends_the_run_only_with_an_answer() {
         let nothing = || PipelineError::NotLoaded;
         let retried = decide(&unknown(None), None, nothing(), false);
-        assert!(matches!(retried, Decision::Retry { delay: Duration::ZERO, .. }), "{retried:?}");
+        assert!(matches!(retried, Decision::Retry { pause: Duration::ZERO, .. }), "{retried:?}");
         let stopped = unknown(Some(End::Stopped));
         assert_eq!(decide(&stopped, Some(Cause::Asked), nothing(), false), Decision::Finished(End::Stopped));
         for no_answer in [lost_connection(), bad_row(), PipelineError::Stopped, PipelineError::Internal("a bug".into())]

@@ -1,16 +1,18 @@
-//! A ticket arrived: take its run if there is anything to do, execute one attempt of it, and watch over that.
+//! Handles a ticket: takes its run if it needs an attempt, executes the attempt, and supervises it.
 //!
-//! The attempt runs on a task of its own. When the queue's worker dies of a database error its handlers die with it,
-//! but the attempt goes on under its lease, and the ticket that is delivered again finds nothing to do.
+//! The attempt runs on a task of its own. When the queue's worker ends because of a database error, its handlers end with
+//! it, but the attempt goes on under its lease, and the ticket that is delivered again finds nothing to do.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
-use elt_shared::queue::pulse::HeldRun;
-use elt_shared::queue::shape::Undelivered;
-use elt_shared::store::runs::{self, Run};
+use elt_shared::queue::heartbeat::HeldRun;
+use elt_shared::queue::workers::Undelivered;
+use elt_shared::runs::report::RunReport;
+use elt_shared::runs::{RunKind, RunProgress, lifecycle};
+use elt_shared::store::runs::Run;
 use elt_shared::store::schedules;
 use elt_shared::telemetry;
 use tokio::sync::OwnedSemaphorePermit;
@@ -20,38 +22,39 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::decision::Decision;
-use super::settle::settle;
+use super::record::record;
 use crate::error::Result;
-use crate::load::HashMemory;
-use crate::pipeline::{self, RunContext};
-use crate::progress::{Progress, Snapshot};
-use crate::report::RunReport;
-use crate::shell::Shell;
+use crate::pipeline;
+use crate::progress::Progress;
+use crate::run_context::{HashMemory, RunContext};
 use crate::thread::on_own_thread;
-use crate::{extract, places};
+use crate::worker_context::WorkerContext as Shell;
+use crate::{extract, paths};
 
-/// How often people see how far a run is.
-const PROGRESS: Duration = Duration::from_secs(1);
+/// Time between two writes of a run's progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Executes an attempt of the ticket's run and waits for its end.
 ///
 /// # Errors
 /// When the ticket should be delivered again.
 pub(crate) async fn execute(shell: Shell, ticket: ExecuteRun) -> Result<(), Undelivered> {
+    // The slot comes before the run is taken, because a run that was taken holds its lease and, soon, its target.
     let slot = Arc::clone(&shell.slots).acquire_owned().await.map_err(|_| Undelivered::Stopping)?;
     if shell.stopping.is_cancelled() {
         return Err(Undelivered::Stopping);
     }
+    // The clock starts before the statement is sent: the lease may begin at any time until its answer arrives.
     let began = Instant::now();
-    let Some(run) = runs::begin(&shell.db, ticket.run_id, &shell.id).await? else {
+    let Some(run) = lifecycle::begin(&shell.db, ticket.run_id, &shell.id).await? else {
         tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing");
         return Ok(());
     };
-    let held = shell.pulse.hold(run.id, run.epoch, began);
+    let held = shell.heartbeat.hold(run.id, run.epoch, began);
     let span = tracing::info_span!("run", run.id = %run.id, pipeline = run.name, attempt = run.attempt);
     telemetry::continue_trace(&span, run.traceparent.as_deref());
     let supervised = shell.runs.spawn(supervise(shell.clone(), run, held, slot).instrument(span));
-    // Its own panics are the task's affair: the run's lease then ends, and the sweeper takes care of it.
+    // If the task panics, the lease ends and the sweeper sends the run back to the queue.
     let _ = supervised.await;
     Ok(())
 }
@@ -61,41 +64,42 @@ async fn supervise(shell: Shell, run: Run, held: HeldRun, slot: OwnedSemaphorePe
     let progress = Arc::new(Progress::default());
     let (cause, worked) = attempt(&shell, &run, &held, &progress).await;
     let decision = Decision::of(&run, cause, worked, progress.commit_sent());
-    settle(&shell.db, &run, &held, decision, &progress.snapshot()).await;
+    record(&shell.db, &run, &held, decision, &progress.snapshot()).await;
     drop(slot);
 }
 
-/// Why an attempt is told to stop before it is done.
+/// The reason why an attempt is told to stop before it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// Someone asked for it, or the run's window is over.
+    /// A stop was asked for, or the run's window is over.
     Asked,
     /// The worker stops and its grace period is over.
     HandBack,
-    /// The lease is lost, or as good as.
+    /// The lease is lost, or will be before it can be extended.
     Lost,
-    /// It took longer than any run may.
+    /// It took longer than a run may take.
     TooLong,
 }
 
 impl Cause {
-    /// How long an attempt gets to reach its next batch boundary; then it is cut off.
-    fn patience(self) -> Duration {
+    /// Time that an attempt has to reach its next batch boundary; then it is cut off.
+    fn time_to_stop(self) -> Duration {
         Duration::from_secs(match self {
             Self::Asked | Self::HandBack => 60,
             Self::TooLong => 30,
+            // The lease ends 5 s after an attempt is given up, and nothing may be written after that.
             Self::Lost => 4,
         })
     }
 }
 
-/// What an attempt came to: its answer and its config's retry rules, nothing when it was cut off, or a panic.
+/// The result of an attempt: its answer with the retry rules of its config, `None` when it was cut off, or a panic.
 pub(super) type Worked = Result<Option<(Result<RunReport>, RetryConfig)>, JoinError>;
 
 /// Executes one attempt, and stops it for the first cause that occurs. Returns that cause, and the attempt's result.
 async fn attempt(shell: &Shell, run: &Run, held: &HeldRun, progress: &Arc<Progress>) -> (Option<Cause>, Worked) {
     let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
-    // However this ends, nothing goes on behind our back.
+    // If this function is dropped, the attempt must not go on without anybody who extends its lease.
     let _cut = cut.clone().drop_guard();
     let (shell_, run_, stop_, progress_) = (shell.clone(), run.clone(), stop.clone(), Arc::clone(progress));
     let work = on_own_thread(cut.clone(), async move || work(shell_, run_, stop_, progress_).await);
@@ -109,7 +113,7 @@ async fn attempt(shell: &Shell, run: &Run, held: &HeldRun, progress: &Arc<Progre
     stop.cancel();
     tokio::select! {
         worked = &mut work => return (Some(cause), worked),
-        () = sleep(cause.patience()) => {}
+        () = sleep(cause.time_to_stop()) => {}
         () = shell.abort.cancelled() => {}
     }
     cut.cancel();
@@ -118,6 +122,7 @@ async fn attempt(shell: &Shell, run: &Run, held: &HeldRun, progress: &Arc<Progre
 
 async fn cause(shell: &Shell, held: &HeldRun) -> Cause {
     tokio::select! {
+        // A lost lease comes first, because the other causes let the attempt write how it ended.
         biased;
         () = held.lost.cancelled() => Cause::Lost,
         () = held.stop.cancelled() => Cause::Asked,
@@ -126,20 +131,19 @@ async fn cause(shell: &Shell, held: &HeldRun) -> Cause {
     }
 }
 
-/// Writes how far the run is until it is not ours any more. What cannot be written now is written next time.
+/// Writes how far the run is, until another attempt has it. A write that fails is made up for by the next one.
 async fn show(shell: &Shell, run: &Run, progress: &Progress) {
-    let counts = |at: &Snapshot| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
-    // An attempt that only asks its target goes nowhere: what is shown is how far the one before it came.
-    let mut shown = run.is_unknown().then(|| counts(&progress.snapshot()));
+    let counts = |at: &RunProgress| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
+    // An attempt that only asks its target makes no progress: what is shown stays that of the attempt before it.
+    let mut shown = run.is_unknown().then(|| counts(&progress.snapshot().progress));
     loop {
-        sleep(PROGRESS).await;
-        let snapshot = progress.snapshot();
-        let (stage, value) = (snapshot.stage.as_str(), serde_json::to_value(&snapshot).unwrap_or_default());
-        let counts = counts(&snapshot);
+        sleep(PROGRESS_INTERVAL).await;
+        let at = progress.snapshot().progress;
+        let counts = counts(&at);
         if shown.as_ref() == Some(&counts) {
             continue;
         }
-        match timeout(PROGRESS, runs::note_progress(&shell.db, run.id, run.epoch, stage, &value)).await {
+        match timeout(PROGRESS_INTERVAL, lifecycle::note_progress(&shell.db, run.id, run.epoch, &at)).await {
             Ok(Ok(true)) => shown = Some(counts),
             Ok(Ok(false)) => return,
             Ok(Err(_)) | Err(_) => {}
@@ -168,9 +172,9 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
     Ok(RunContext {
         control: shell.db.clone(),
         default_target: shell.settings.target_url.clone(),
-        base: places::base(&shell.settings, &run.options),
+        base: paths::base(&shell.settings, &run.options),
         data_dir: shell.settings.data_dir.clone(),
-        roots: places::roots(&shell.settings, &run.queue),
+        roots: paths::roots(&shell.settings, &run.queue),
         network: Arc::new(shell.settings.network.clone()),
         config: PipelineConfig::clone(&config),
         run,
@@ -180,14 +184,20 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
     })
 }
 
-/// Tells the schedule what the sources look like before they are read: what changes from here on is a change.
+/// Notes the fingerprint of the sources at the schedule before they are read, so that whatever changes from here on is
+/// seen as a change.
 async fn note_seen(shell: &Shell, context: &RunContext) {
     let run = &context.run;
-    let Some(schedule) = run.schedule_id.filter(|_| run.kind == "run" && !run.is_unknown()) else { return };
-    let place = (run.config_id, run.queue.as_str(), &run.options);
-    let look =
-        places::look_context(&shell.settings, &context.config, place, shell.db.clone(), context.stop.child_token());
-    // A source that cannot be looked at fails the run with its own words.
+    let Some(schedule) = run.schedule_id.filter(|_| run.kind == RunKind::Run && !run.is_unknown()) else { return };
+    let used = paths::UsedConfig { config_id: run.config_id, queue: &run.queue, options: &run.options };
+    let look = paths::change_check_context(
+        &shell.settings,
+        &context.config,
+        used,
+        shell.db.clone(),
+        context.stop.child_token(),
+    );
+    // An error is left to the run, which fails with it.
     if let Ok(seen) = extract::fingerprint(&context.config, &look).await
         && let Err(error) = schedules::note_seen(&shell.db, schedule, &seen).await
     {

@@ -1,16 +1,16 @@
-//! What makes a worker do something, a file a job.
+//! The jobs of a worker: executing runs, and doing the ticks of schedules.
 //!
 //! # Layout
 //! - [`execute_run`]: a ticket arrived: execute one attempt of its run
 //! - [`decision`]: the decision about a run after an attempt
-//! - [`settle`]: writes the decision to the control database
+//! - [`record`]: records the decision in the control database
 //! - [`success`]: the log line about a run that succeeded
-//! - [`tick`]: a schedule is due: look whether there is something to run
-//! - [`fires`]: what its cron expression asks for
+//! - [`tick`]: a schedule is due: decide whether there is something to run
+//! - [`cron_fires`]: the runs that a schedule's cron expression asks for
 
+mod cron_fires;
 mod decision;
 pub(crate) mod execute_run;
-mod fires;
-mod settle;
+mod record;
 mod success;
 pub(crate) mod tick;

@@ -1,13 +1,13 @@
 //! The log line about a run that succeeded: what it did, and where to look when something was not loaded.
 
-use elt_shared::store::runs::{Outcome, Run};
-
-use crate::report::RunReport;
+use elt_shared::runs::report::RunReport;
+use elt_shared::runs::{Outcome, RunKind};
+use elt_shared::store::runs::Run;
 
 /// Logs that a run succeeded. A run that left something out is a warning, so that people who search the log for
 /// warnings find it.
 pub(super) fn log(run: &Run, report: &RunReport, outcome: Outcome) {
-    let (did, rows) = (did(&run.kind, &run.target_table, report), report.rows_inserted);
+    let (did, rows) = (did(run.kind, &run.target_table, report), report.rows_inserted);
     match outcome {
         Outcome::Clean => tracing::info!(rows, "{did}"),
         Outcome::WithWarnings | Outcome::NothingLoaded => {
@@ -28,21 +28,23 @@ pub(super) fn log(run: &Run, report: &RunReport, outcome: Outcome) {
 }
 
 /// The beginning of a sentence: what a run of its kind did.
-fn did(kind: &str, table: &str, report: &RunReport) -> String {
+fn did(kind: RunKind, table: &str, report: &RunReport) -> String {
     let inserted = report.rows_inserted;
     match kind {
-        "plan" => format!(
+        RunKind::Plan => format!(
             "plan of {table} finished: a run would insert {inserted} rows, update {} and delete {}",
             report.rows_updated, report.rows_deleted
         ),
-        "check" => format!("check finished: {} rows for {table} were read, nothing was loaded", report.rows_read),
-        "test_connection" => {
+        RunKind::Check => {
+            format!("check finished: {} rows for {table} were read, nothing was loaded", report.rows_read)
+        }
+        RunKind::TestConnection => {
             let usable = report.connections.iter().filter(|connection| connection.usable).count();
             format!("connection test finished: {usable} of {} connections can be used", report.connections.len())
         }
-        "undo" => format!("undo succeeded: {} rows were deleted from {table}", report.rows_deleted),
-        "replay" => format!("replay succeeded: {inserted} new rows in {table}"),
-        _ => format!("run succeeded: {inserted} new rows in {table}"),
+        RunKind::Undo => format!("undo succeeded: {} rows were deleted from {table}", report.rows_deleted),
+        RunKind::Replay => format!("replay succeeded: {inserted} new rows in {table}"),
+        RunKind::Run => format!("run succeeded: {inserted} new rows in {table}"),
     }
 }
 
@@ -65,18 +67,18 @@ fn lost(report: &RunReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extract::probe::{ProbeProblem, ProbeReport};
+    use elt_shared::runs::ProbeProblem;
 
     #[test]
     fn only_what_loads_speaks_of_new_rows() {
         let report = RunReport { rows_deleted: 3, rows_read: 4, ..RunReport::default() };
         for (kind, says) in [
-            ("run", "run succeeded: 0 new rows in t"),
-            ("replay", "replay succeeded: 0 new rows in t"),
-            ("undo", "undo succeeded: 3 rows were deleted from t"),
-            ("check", "check finished: 4 rows for t were read, nothing was loaded"),
-            ("plan", "plan of t finished: a run would insert 0 rows, update 0 and delete 3"),
-            ("test_connection", "connection test finished: 0 of 0 connections can be used"),
+            (RunKind::Run, "run succeeded: 0 new rows in t"),
+            (RunKind::Replay, "replay succeeded: 0 new rows in t"),
+            (RunKind::Undo, "undo succeeded: 3 rows were deleted from t"),
+            (RunKind::Check, "check finished: 4 rows for t were read, nothing was loaded"),
+            (RunKind::Plan, "plan of t finished: a run would insert 0 rows, update 0 and delete 3"),
+            (RunKind::TestConnection, "connection test finished: 0 of 0 connections can be used"),
         ] {
             assert_eq!(did(kind, "t", &report), says);
         }
@@ -88,7 +90,7 @@ mod tests {
         let report = RunReport { rows_quarantined: 2, left_out_total: 1, warnings, ..RunReport::default() };
         assert_eq!(lost(&report), "2 rows rejected (kept in quarantine), 1 file left out, 1 warning in its report");
         let problem = ProbeProblem { code: "io".into(), message: "no".into(), next_step: "none".into() };
-        let report = RunReport { connections: vec![ProbeReport::failed(problem)], ..RunReport::default() };
+        let report = RunReport { connections: vec![crate::extract::probe::failed(problem)], ..RunReport::default() };
         assert_eq!(lost(&report), "1 connection that cannot be used");
     }
 }

@@ -1,11 +1,16 @@
-//! A schedule is due: some worker looks whether its window opens or closes, whether its cron expression fires, and
-//! whether its sources changed. What it decides is one transaction: the schedule's row, runs and their tickets.
+//! Ticks: when a schedule is due, one worker finds out whether its window opens or closes, whether its cron expression
+//! fires, and whether its sources changed. The decision is written in one transaction: the schedule's row, the runs and
+//! their tickets.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use elt_shared::redaction;
+use elt_shared::runs::timing::TICK_LEASE;
+use elt_shared::runs::{Trigger, lifecycle};
+use elt_shared::schedules::stop_runs;
 use elt_shared::store::runs;
-use elt_shared::store::schedules::{self, Decision, DueTick, Schedule, TICK_LEASE};
+use elt_shared::store::schedules::{self, DueTick, Schedule, ScheduleState, TickDecision};
 use elt_shared::trigger;
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
@@ -13,31 +18,32 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::fires::{self, Fires};
+use super::cron_fires::{self, Fires};
 use crate::error::{PipelineError, Result};
-use crate::shell::Shell;
 use crate::thread::on_own_thread;
-use crate::{extract, places};
+use crate::worker_context::WorkerContext as Shell;
+use crate::{extract, paths};
 
-/// Ticks a worker does at the same time.
-const AT_ONCE: usize = 8;
-/// How often a worker looks for due ticks when it knows of none.
-const LOOK: Duration = Duration::from_secs(1);
-/// A look at the sources may take this long: less than the tick's lease.
-const PATIENCE: Duration = TICK_LEASE.saturating_sub(Duration::from_secs(10));
-/// A schedule that only waits for its run to end is looked at this often.
-const RUN_LOOK: TimeDelta = TimeDelta::seconds(5);
+/// Ticks that a worker does at the same time.
+const TICKS_AT_ONCE: usize = 8;
+/// Longest time between two searches for due ticks. A notification that a schedule changed may get lost.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest time to take the fingerprint of the sources. It is shorter than the lease of a tick, because the decision must
+/// be written before another worker does the tick.
+const FINGERPRINT_TIMEOUT: Duration = TICK_LEASE.saturating_sub(Duration::from_secs(10));
+/// Time between two ticks of a schedule that only waits for its run to end.
+const WAITING_FOR_RUN_INTERVAL: TimeDelta = TimeDelta::seconds(5);
 
 /// Does due ticks until the worker stops.
 pub(crate) async fn keep_ticking(shell: Shell) {
-    let mut ticks = shell.wakes.ticks();
+    let mut ticks = shell.listener.ticks();
     let mut at_work = JoinSet::new();
     while !shell.stopping.is_cancelled() {
         let pause = match claim(&shell, &mut at_work).await {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::warn!(%error, "could not look for due schedules");
-                LOOK
+                SEARCH_INTERVAL
             }
         };
         tokio::select! {
@@ -50,28 +56,28 @@ pub(crate) async fn keep_ticking(shell: Shell) {
     while at_work.join_next().await.is_some() {}
 }
 
-/// Starts what is due and there is room for; answers how long to wait.
+/// Starts the ticks that are due, as far as there is room. Returns how long to wait before the next search.
 async fn claim(shell: &Shell, at_work: &mut JoinSet<()>) -> sqlx::Result<Duration> {
     let queue = &shell.settings.queue;
-    let room = AT_ONCE - at_work.len();
+    let room = TICKS_AT_ONCE - at_work.len();
     if room == 0 {
-        return Ok(LOOK);
+        return Ok(SEARCH_INTERVAL);
     }
     for due in schedules::claim_due(&shell.db, queue, &shell.id, room as i64).await? {
         let span = tracing::info_span!("tick", schedule.id = %due.schedule.id, pipeline = due.schedule.name);
         at_work.spawn(tick(shell.clone(), due).instrument(span));
     }
-    let due = schedules::seconds_until_due(&shell.db, queue).await?.unwrap_or(LOOK.as_secs_f64());
-    Ok(Duration::from_secs_f64(due.clamp(0.01, LOOK.as_secs_f64())))
+    let due = schedules::seconds_until_due(&shell.db, queue).await?.unwrap_or(SEARCH_INTERVAL.as_secs_f64());
+    Ok(Duration::from_secs_f64(due.clamp(0.01, SEARCH_INTERVAL.as_secs_f64())))
 }
 
 async fn tick(shell: Shell, due: DueTick) {
-    let look = match due.schedule.state.as_str() {
-        "active" if due.schedule.monitor && !due.schedule.paused && !due.is_over() => Some(look(&shell, &due).await),
-        _ => None,
-    };
+    let monitors = due.schedule.state == ScheduleState::Active && due.schedule.monitor && !due.schedule.paused;
+    // The sources are read before the transaction begins, because that may take a minute and the transaction locks the
+    // schedule's row.
+    let look = if monitors && !due.is_over() { Some(fingerprint(&shell, &due).await) } else { None };
     if matches!(look, Some(Err(PipelineError::Stopped))) {
-        // This worker stops; another does the tick.
+        // This worker stops, which says nothing about the sources: another worker does the tick at once.
         if let Err(error) = schedules::release(&shell.db, due.schedule.id, due.schedule.ticks).await {
             tracing::warn!(%error, "could not give the tick back");
         }
@@ -82,46 +88,54 @@ async fn tick(shell: Shell, due: DueTick) {
     }
 }
 
-/// What the sources look like now.
-async fn look(shell: &Shell, due: &DueTick) -> Result<[u8; 16]> {
+/// The fingerprint of the sources as they are now.
+async fn fingerprint(shell: &Shell, due: &DueTick) -> Result<[u8; 16]> {
     let schedule = &due.schedule;
     let config = shell.configs.get(&shell.db, &shell.settings, schedule.config_id).await?;
-    let place = (schedule.config_id, schedule.queue.as_str(), &schedule.options);
-    let context = places::look_context(&shell.settings, &config, place, shell.db.clone(), shell.stopping.clone());
+    let used = paths::UsedConfig { config_id: schedule.config_id, queue: &schedule.queue, options: &schedule.options };
+    let context = paths::change_check_context(&shell.settings, &config, used, shell.db.clone(), shell.stopping.clone());
     let cut = CancellationToken::new();
     let _cut = cut.clone().drop_guard();
     let looking = on_own_thread(cut, async move || extract::fingerprint(&config, &context).await);
-    match timeout(PATIENCE, looking).await {
+    match timeout(FINGERPRINT_TIMEOUT, looking).await {
         Ok(Ok(Some(seen))) => seen,
         Ok(Ok(None)) => Err(PipelineError::Stopped),
         Ok(Err(panicked)) => Err(PipelineError::Internal(format!("looking at the sources: {panicked}"))),
         Err(_) => Err(PipelineError::Extract {
             code: "source_slow",
-            message: format!("looking at the sources took longer than {} s", PATIENCE.as_secs()),
+            message: format!("looking at the sources took longer than {} s", FINGERPRINT_TIMEOUT.as_secs()),
             next_step: "Look at the source; a longer monitor interval does not help a look that takes this long."
                 .into(),
         }),
     }
 }
 
+/// Decides about a claimed tick, and writes the decision.
 async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) -> sqlx::Result<()> {
     let mut tx = shell.db.begin().await?;
     let schedule = &due.schedule;
+    // Another worker may have taken the tick over while this one read the sources.
     if !schedules::is_current(&mut tx, schedule.id, schedule.ticks).await? {
         return Ok(());
     }
-    match schedule.state.as_str() {
-        "stopping" => still_stopping(&mut tx, schedule).await?,
-        "waiting" if due.is_over() => {
-            runs::stop_of_schedule(&mut tx, schedule.id).await?;
+    match schedule.state {
+        // A stopping schedule comes first, because it keeps the reason it is stopped for even if its window ends now.
+        ScheduleState::Stopping => still_stopping(&mut tx, schedule).await?,
+        // This comes before the other ends, because a schedule that never ran has missed its window.
+        ScheduleState::Waiting if due.is_over() => {
+            lifecycle::stop_of_schedule(&mut tx, schedule.id).await?;
             tracing::warn!("the window of {} was over before any worker saw it open", schedule.name);
-            schedules::end(&mut tx, schedule.id, "missed", "its window was over before any worker saw it open").await?;
+            schedules::end(
+                &mut tx,
+                schedule.id,
+                ScheduleState::Missed,
+                "its window was over before any worker saw it open",
+            )
+            .await?;
         }
         _ if due.is_over() => {
-            let running = runs::stop_of_schedule(&mut tx, schedule.id).await?;
             tracing::info!("the window of {} is over", schedule.name);
-            let state = if running > 0 { "stopping" } else { "stopped" };
-            schedules::end(&mut tx, schedule.id, state, "end_time").await?;
+            stop_runs(&mut tx, schedule.id, "end_time").await?;
         }
         _ => go_on(&mut tx, shell, due, look).await?,
     }
@@ -130,11 +144,11 @@ async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) ->
 
 async fn still_stopping(db: &mut PgConnection, schedule: &Schedule) -> sqlx::Result<()> {
     let reason = schedule.reason.as_deref().unwrap_or("stopped");
-    let running = runs::stop_of_schedule(db, schedule.id).await?;
-    schedules::end(db, schedule.id, if running > 0 { "stopping" } else { "stopped" }, reason).await
+    stop_runs(db, schedule.id, reason).await?;
+    Ok(())
 }
 
-/// The ordinary tick of a schedule whose window is open, or opens.
+/// The ordinary tick: the window is open, opens now, or has not opened yet.
 async fn go_on(
     db: &mut PgConnection,
     shell: &Shell,
@@ -145,12 +159,12 @@ async fn go_on(
     let interval = interval(shell, schedule);
     if schedule.paused || schedule.start_at.is_some_and(|start| start > due.now) {
         let next = schedule.start_at.filter(|start| *start > due.now).unwrap_or(due.now + interval);
-        return keep(db, due, Decision { next_tick_at: next, ..Decision::unchanged(schedule) }).await;
+        return write(db, due, TickDecision { next_tick_at: next, ..TickDecision::unchanged(schedule) }).await;
     }
     let live = runs::live_of_schedule(&mut *db, schedule.id).await?;
-    let fires = fires::due(schedule, due.now, live.any());
+    let fires = cron_fires::due(schedule, due.now, live.any());
     for _ in 0..fires.runs {
-        start(db, due, "schedule").await?;
+        start(db, due, Trigger::Schedule).await?;
     }
     if fires.skipped > 0 {
         tracing::info!(skipped = fires.skipped, "left {} fires of {} out", fires.skipped, schedule.name);
@@ -161,17 +175,18 @@ async fn go_on(
         None => (None, None),
     };
     note_look(schedule, failed.as_deref());
-    let opens = schedule.state == "waiting";
+    let opens = schedule.state == ScheduleState::Waiting;
     let change = change(schedule, opens, seen.as_ref(), &live, &fires);
     if let Change::Run(trigger) = change {
         start(db, due, trigger).await?;
     }
+    // Its last run must have ended, because a stop of the schedule should still reach that run.
     let nothing_left = !schedule.monitor && fires.next.is_none();
     if nothing_left && change == Change::Nothing && fires.runs == 0 && !live.any() {
-        return schedules::end(db, schedule.id, "done", "it has nothing left to fire").await;
+        return schedules::end(db, schedule.id, ScheduleState::Done, "it has nothing left to fire").await;
     }
-    let decision = Decision {
-        state: "active",
+    let decision = TickDecision {
+        state: ScheduleState::Active,
         next_tick_at: next_tick(due, interval, fires.next, nothing_left),
         next_run_at: fires.next,
         fingerprint: seen
@@ -185,49 +200,57 @@ async fn go_on(
     if opens {
         tracing::info!("the window of {} is open", schedule.name);
     }
-    keep(db, due, decision).await
+    write(db, due, decision).await
 }
 
-/// What the look at the sources means.
+/// The meaning of the sources' fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
-    /// Nothing to do, or a run that is yet to start will see it.
+    /// There is nothing to do, or a run that is yet to start will read what is there now.
     Nothing,
-    /// The run going on may have missed it: look again when it has finished.
+    /// The run that is going on may have missed the change, so the sources are compared again when it has finished.
     Later,
-    /// Remember what is there without running it.
+    /// The fingerprint is kept without a run, as the one that later ones are compared with.
     Baseline,
-    /// Run it, for this reason.
-    Run(&'static str),
+    /// A run is made, for this reason.
+    Run(Trigger),
 }
 
 fn change(schedule: &Schedule, opens: bool, seen: Option<&[u8; 16]>, live: &runs::LiveRuns, fires: &Fires) -> Change {
-    // A window that opens without a run waiting for it, and without a cron expression that says when to run.
+    // A window that opens makes the first run, unless a run waits for it already or a cron expression says when to run.
+    // This comes before the fingerprint, because a schedule without a monitor has none.
     if opens && schedule.cron.is_none() && !live.any() && !live.had_any {
-        return Change::Run("schedule");
+        return Change::Run(Trigger::Schedule);
     }
     let Some(seen) = seen else { return Change::Nothing };
     match &schedule.fingerprint {
         Some(known) if known.as_slice() == seen => Change::Nothing,
+        // A queued run has not read its sources yet, so it will load the change. The fingerprint is not kept, because the
+        // run notes its own.
         _ if live.queued > 0 || fires.runs > 0 => Change::Nothing,
+        // A running run may have read a file before it changed. A second run beside it could load half of the change.
         _ if live.running > 0 => Change::Later,
+        // The first fingerprint of a schedule with fixed times is no reason to run before the first of them.
         None if schedule.cron.is_some() => Change::Baseline,
-        None if !live.had_any => Change::Run("schedule"),
-        _ => Change::Run("file_change"),
+        None if !live.had_any => Change::Run(Trigger::Schedule),
+        _ => Change::Run(Trigger::FileChange),
     }
 }
 
-async fn start(db: &mut PgConnection, due: &DueTick, trigger: &str) -> sqlx::Result<()> {
+/// Makes a run of the schedule.
+async fn start(db: &mut PgConnection, due: &DueTick, trigger: Trigger) -> sqlx::Result<()> {
     let run = trigger::from_schedule(db, &due.schedule, trigger).await?;
-    tracing::info!(run.id = %run.id, trigger, "queued a run of {}", due.schedule.name);
+    tracing::info!(run.id = %run.id, %trigger, "queued a run of {}", due.schedule.name);
     Ok(())
 }
 
-async fn keep(db: &mut PgConnection, due: &DueTick, decision: Decision<'_>) -> sqlx::Result<()> {
-    schedules::settle(db, due.schedule.id, due.schedule.ticks, due.due_at, &decision).await?;
+/// Writes the decision of a tick.
+async fn write(db: &mut PgConnection, due: &DueTick, decision: TickDecision<'_>) -> sqlx::Result<()> {
+    schedules::write_tick(db, due.schedule.id, due.schedule.ticks, due.due_at, &decision).await?;
     Ok(())
 }
 
+/// The time of the next tick: the next fingerprint, the next fire or the end of the window, whichever comes first.
 fn next_tick(
     due: &DueTick,
     interval: TimeDelta,
@@ -236,15 +259,15 @@ fn next_tick(
 ) -> DateTime<Utc> {
     let schedule = &due.schedule;
     let look = match (schedule.monitor, nothing_left) {
-        (true, _) => Some(next_beat(due.due_at, due.now, interval)),
-        (false, true) => Some(due.now + RUN_LOOK),
+        (true, _) => Some(next_interval(due.due_at, due.now, interval)),
+        (false, true) => Some(due.now + WAITING_FOR_RUN_INTERVAL),
         (false, false) => None,
     };
     [look, next_run_at, schedule.end_at].into_iter().flatten().min().unwrap_or(due.now + interval)
 }
 
 /// The first multiple of `interval` after `due_at` that is after `now`: a late tick does not shift the later ones.
-fn next_beat(due_at: DateTime<Utc>, now: DateTime<Utc>, interval: TimeDelta) -> DateTime<Utc> {
+fn next_interval(due_at: DateTime<Utc>, now: DateTime<Utc>, interval: TimeDelta) -> DateTime<Utc> {
     let interval_ms = interval.num_milliseconds().max(1);
     let behind = (now - due_at).num_milliseconds().max(0);
     due_at + TimeDelta::milliseconds((behind / interval_ms + 1) * interval_ms)
@@ -256,10 +279,11 @@ fn interval(shell: &Shell, schedule: &Schedule) -> TimeDelta {
 }
 
 fn describe(shell: &Shell, error: &PipelineError) -> String {
-    format!("on worker {} ({}): {error}", shell.host, shell.id)
+    let described = format!("on worker {} ({}): {error}", shell.host, shell.id);
+    redaction::hide(&described).into_owned()
 }
 
-/// Says that the sources cannot be looked at, or can again, once and not at every tick.
+/// Logs that the sources cannot be read, or can be read again: once, and not at every tick.
 fn note_look(schedule: &Schedule, failed: Option<&str>) {
     match (schedule.last_tick_error.is_some(), failed) {
         (false, Some(error)) => tracing::warn!("cannot look at the sources of {}: {error}", schedule.name),
@@ -276,9 +300,9 @@ mod tests {
     fn a_late_tick_does_not_shift_the_later_ones() {
         let at = |seconds: f64| DateTime::UNIX_EPOCH + TimeDelta::milliseconds((seconds * 1000.0) as i64);
         let minute = TimeDelta::seconds(60);
-        assert_eq!(next_beat(at(0.0), at(0.5), minute), at(60.0));
-        assert_eq!(next_beat(at(0.0), at(59.9), minute), at(60.0));
-        assert_eq!(next_beat(at(0.0), at(190.0), minute), at(240.0));
-        assert_eq!(next_beat(at(10.0), at(9.0), minute), at(70.0));
+        assert_eq!(next_interval(at(0.0), at(0.5), minute), at(60.0));
+        assert_eq!(next_interval(at(0.0), at(59.9), minute), at(60.0));
+        assert_eq!(next_interval(at(0.0), at(190.0), minute), at(240.0));
+        assert_eq!(next_interval(at(10.0), at(9.0), minute), at(70.0));
     }
 }

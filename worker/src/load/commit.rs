@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use elt_shared::store::runs;
+use elt_shared::runs::lifecycle;
 use elt_shared::target::TableRef;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sqlx::{PgPool, Postgres, Transaction};
@@ -13,13 +13,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::failure::Failing;
 use super::marker::Attempt;
 use crate::error::{PipelineError, Result};
-use crate::pipeline::RunContext;
 use crate::progress::Progress;
+use crate::run_context::RunContext;
 
-/// Longest time for noting a COMMIT in the control database, because the target's locks are held meanwhile.
+/// Longest time for noting a COMMIT in the control database. It is short, because the target's locks are held meanwhile.
 const NOTED_WITHIN: Duration = Duration::from_secs(10);
 /// Pause between two tries to note it.
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_BETWEEN_NOTES: Duration = Duration::from_millis(500);
 
 /// Commits what a run changed in its target.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// The commit of a run's attempt.
+    /// The commit of the current attempt at a run.
     pub fn of(context: &RunContext) -> Self {
         Self {
             control: context.control.clone(),
@@ -60,12 +60,12 @@ impl Commit {
         let fail = |source| PipelineError::Control { doing: "note that the load is about to commit", source };
         let deadline = Instant::now() + NOTED_WITHIN;
         loop {
-            let noting = runs::note_commit(&self.control, self.attempt.run_id, self.attempt.epoch);
+            let noting = lifecycle::note_commit(&self.control, self.attempt.run_id, self.attempt.epoch);
             match timeout_at(deadline, noting).await {
                 Ok(Ok(true)) => return Ok(()),
                 Ok(Ok(false)) => return Err(PipelineError::Fenced),
-                Ok(Err(error)) if Instant::now() + PAUSE > deadline => return Err(fail(error)),
-                Ok(Err(_)) => sleep(PAUSE).await,
+                Ok(Err(error)) if Instant::now() + PAUSE_BETWEEN_NOTES > deadline => return Err(fail(error)),
+                Ok(Err(_)) => sleep(PAUSE_BETWEEN_NOTES).await,
                 Err(_) => return Err(fail(sqlx::Error::PoolTimedOut)),
             }
         }

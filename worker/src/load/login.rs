@@ -6,10 +6,10 @@ use sqlx::PgConnection;
 use super::failure::Failing;
 use crate::error::{PipelineError, Result};
 
-/// The account a load works as.
+/// The account that a session with the target works as.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// Its name.
+    /// Name of the account.
     pub name: String,
     /// The database it is connected to.
     pub database: String,
@@ -17,9 +17,9 @@ pub struct Login {
     pub temporary: bool,
 }
 
-/// The server's facts about a new session.
+/// What the server says about a new session.
 #[derive(sqlx::FromRow)]
-struct Said {
+struct SessionFacts {
     name: String,
     database: String,
     temporary: bool,
@@ -33,7 +33,7 @@ struct Said {
 /// When the server is a standby, or the login's transactions are read-only; database failures.
 pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<Login> {
     let fail = Failing::at(table, "set up the session");
-    let said: Said = sqlx::query_as(
+    let facts: SessionFacts = sqlx::query_as(
         "select current_user::text as name, current_database()::text as database,
                 has_database_privilege(current_database(), 'temporary') as temporary,
                 pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as read_only",
@@ -41,11 +41,11 @@ pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<
     .fetch_one(connection)
     .await
     .map_err(|error| fail.because(error))?;
-    let login = Login { name: said.name, database: said.database, temporary: said.temporary };
-    if said.standby {
+    let login = Login { name: facts.name, database: facts.database, temporary: facts.temporary };
+    if facts.standby {
         return Err(read_only(table, "the server is a standby", "Name the primary server under `target:`.".into()));
     }
-    if said.read_only {
+    if facts.read_only {
         let next_step = format!(
             "Allow the login to write: alter role {} set default_transaction_read_only = off; or name a login and a \
              server that may be written to.",
@@ -63,7 +63,7 @@ pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<
 /// This is a statement and not part of the connection's startup, because poolers refuse startup settings that they do
 /// not know. It asks which settings exist, because `transaction_timeout` came with PostgreSQL 17.
 pub async fn lift_limits(connection: &mut PgConnection) -> sqlx::Result<()> {
-    // First and by itself, because the time limit can be too short for the query that asks which settings exist.
+    // This comes first and by itself, because the time limit can be too short for the query that asks which settings exist.
     sqlx::raw_sql("set statement_timeout = 0").execute(&mut *connection).await?;
     sqlx::query(
         "select set_config(name, case name when 'default_transaction_isolation' then 'read committed' else '0' end, false)

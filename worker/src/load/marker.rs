@@ -1,11 +1,16 @@
 //! The marker of a run in its target: one row that says which attempt may load, and what was loaded.
 //!
-//! An attempt first commits its epoch; the loading transaction locks the row as long as the epoch is its own and
-//! nothing was loaded. So an older attempt that still runs is fenced off, and a newer one finds what an older one did.
+//! 1. An attempt begins by committing its epoch, which the control database raises with each attempt, into the row.
+//! 2. Its loading transaction locks the row on the condition that the epoch is still its own and nothing was loaded.
+//! 3. The same transaction writes the report into the row, so that the report is there exactly if the rows are.
+//!
+//! So an older attempt that still runs on a lost worker cannot load any more once a newer one has begun, and a newer attempt
+//! finds out what an older one did even if the answer to its COMMIT was lost.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elt_shared::runs::report::RunReport;
 use elt_shared::store::runs::Run;
 use elt_shared::target::TableRef;
 use serde_json::value::RawValue;
@@ -13,58 +18,58 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::bookkeeping::LOADS;
+use super::elt_tables::LOADS;
 use super::failure::Failing;
 use crate::error::{PipelineError, Result};
-use crate::report::RunReport;
 
-/// How long a session of an older attempt may take to go away.
-const GONE_WITHIN: Duration = Duration::from_secs(10);
+/// Time that the session of an older attempt gets to end after it was terminated.
+const SESSION_ENDS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Bytes of a report in a marker. The control database keeps the report, and a target could send one of any size.
-const MOST_REPORT_BYTES: usize = 8 << 20;
+/// Most bytes of a report that is read from a marker, because a target could send one of any size and the control database
+/// keeps it.
+const MAX_REPORT_BYTES: usize = 8 << 20;
 
-/// A report as the target keeps it.
+/// A report as the target keeps it, unparsed. `None`: the marker has no report.
 type KeptReport = Option<Json<Box<RawValue>>>;
 
-/// Which attempt of which run.
+/// Identity of an attempt at a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
-    /// The run.
+    /// Id of the run.
     pub run_id: Uuid,
-    /// Raised by every start.
+    /// Number of the attempt, which the control database raises with each start.
     pub epoch: i64,
-    /// The config version.
+    /// Id of the config version.
     pub config_id: i64,
 }
 
 impl Attempt {
-    /// The attempt that began a run.
+    /// The current attempt at a run.
     pub fn of(run: &Run) -> Self {
         Self { run_id: run.id, epoch: run.epoch, config_id: run.config_id }
     }
 
-    /// What this attempt's sessions are called: `elt:<run>:<epoch>`.
+    /// The `application_name` of the attempt's sessions with the target: `elt:<run>:<epoch>`.
     pub fn application_name(self) -> String {
         format!("elt:{}:{}", self.run_id, self.epoch)
     }
 }
 
-/// What an attempt finds when it begins.
+/// The marker as an attempt finds it when it begins.
 #[derive(Debug)]
 pub enum Begun {
-    /// Nothing was loaded: it may.
-    Mine,
+    /// Nothing was loaded, so the attempt may load.
+    MayLoad,
     /// An earlier attempt loaded everything.
     Loaded {
-        /// What it did.
+        /// The report of that attempt.
         report: Box<RunReport>,
-        /// Where it had its combined CSV until the commit.
+        /// Path that its combined CSV had before it got its final name. `None`: it wrote no combined CSV.
         unfinished_csv: Option<PathBuf>,
     },
 }
 
-/// Ends the sessions of older attempts, so that none of them still works on the table.
+/// Ends the sessions of older attempts, because one that still runs would keep its locks on the table.
 pub async fn end_older_sessions(connection: &mut PgConnection, attempt: Attempt) -> sqlx::Result<u64> {
     let ended: Vec<bool> = sqlx::query_scalar(
         "select pg_terminate_backend(pid, $3)
@@ -75,13 +80,13 @@ pub async fn end_older_sessions(connection: &mut PgConnection, attempt: Attempt)
     )
     .bind(attempt.run_id.to_string())
     .bind(attempt.epoch)
-    .bind(GONE_WITHIN.as_millis() as i64)
+    .bind(SESSION_ENDS_WITHIN.as_millis() as i64)
     .fetch_all(connection)
     .await?;
     Ok(ended.len() as u64)
 }
 
-/// Writes the attempt's epoch into the run's marker. Commit before anything else is done.
+/// Writes the attempt's epoch into the run's marker. The caller commits it before anything else is done.
 ///
 /// # Errors
 /// [`PipelineError::Fenced`] when a newer attempt began.
@@ -105,8 +110,9 @@ pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Att
         Err(error) => return Err(fail.asking(connection, error).await),
     };
     if mine.is_some() {
-        return Ok(Begun::Mine);
+        return Ok(Begun::MayLoad);
     }
+    // The row was not written: either an earlier attempt loaded, or a newer attempt has a higher epoch.
     let loaded: Option<(KeptReport, Option<String>)> = sqlx::query_as(AssertSqlSafe(format!(
         "select report, unfinished_csv from {loads} where run_id = $1 and loaded_at is not null"
     )))
@@ -140,21 +146,23 @@ pub async fn loaded_by_any(
     Ok(found.map(|(run, report)| (run, read_report(report))))
 }
 
-/// The report in a marker; an empty one in place of a report that is missing, no report of this program, or too large. A
-/// run that the target says was loaded is not failed for it.
+/// The report in a marker. An empty report takes the place of one that is missing, malformed or too large, because the
+/// rows are loaded and the run must not fail.
 fn read_report(kept: KeptReport) -> Box<RunReport> {
     let Some(Json(text)) = kept else { return Box::default() };
     let text = text.get();
-    let read = (text.len() <= MOST_REPORT_BYTES).then(|| serde_json::from_str(text).ok()).flatten();
+    let read = (text.len() <= MAX_REPORT_BYTES).then(|| serde_json::from_str(text).ok()).flatten();
     Box::new(read.unwrap_or_else(|| {
         tracing::warn!(bytes = text.len(), "the report that the target keeps of this run cannot be used");
         RunReport::default()
     }))
 }
 
-/// In a transaction that changes the table: alone with it among elt's runs, within a bounded wait.
+/// Locks the table against other runs of elt until the transaction ends, and bounds the wait for every lock. It is an
+/// advisory lock, because readers and writers of other programs need not wait for it.
 pub async fn lock(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
-    // A pooler may have given the transaction another session of the server than the one whose limits were lifted.
+    // The limits were lifted for the session already. They are lifted again for the transaction, because a pooler may have
+    // given it another session of the server. The memory for sorts is raised, because a load sorts all of its rows.
     sqlx::query(
         "select set_config('lock_timeout', '30s', true), set_config('statement_timeout', '0', true),
                 set_config('idle_in_transaction_session_timeout', '0', true),
@@ -169,10 +177,10 @@ pub async fn lock(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// In the loading transaction: holds the marker until the transaction ends.
+/// Locks the marker until the loading transaction ends, so that a newer attempt waits before it begins.
 ///
 /// # Errors
-/// [`PipelineError::Fenced`] when the marker is not this attempt's any more.
+/// [`PipelineError::Fenced`] when a newer attempt has written its epoch into the marker.
 pub async fn fence(tx: &mut PgConnection, table: &TableRef, attempt: Attempt) -> Result<()> {
     let held: Option<i32> = sqlx::query_scalar(AssertSqlSafe(format!(
         "select 1 from {} where run_id = $1 and epoch = $2 and loaded_at is null for update",
@@ -186,7 +194,7 @@ pub async fn fence(tx: &mut PgConnection, table: &TableRef, attempt: Attempt) ->
     held.map(drop).ok_or(PipelineError::Fenced)
 }
 
-/// In the loading transaction: everything is loaded.
+/// Writes the report into the marker, as part of the loading transaction.
 pub async fn finish(
     tx: impl PgExecutor<'_>,
     table: &TableRef,
@@ -227,7 +235,7 @@ mod tests {
         for wrong in [r#"{"rows_inserted": -7}"#, r#"{"rows_inserted": "many"}"#, "[]", "null", "1e999"] {
             assert_eq!(inserted(wrong), 0, "{wrong}");
         }
-        let huge = format!(r#"{{"rows_inserted": 7, "combined_csv": "{}"}}"#, "x".repeat(MOST_REPORT_BYTES));
+        let huge = format!(r#"{{"rows_inserted": 7, "combined_csv": "{}"}}"#, "x".repeat(MAX_REPORT_BYTES));
         assert_eq!(inserted(&huge), 0);
     }
 }

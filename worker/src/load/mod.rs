@@ -1,198 +1,153 @@
-//! Load: rows become rows of the target table, exactly once.
+//! Load: typed rows become rows of the target table, exactly once.
 //!
 //! Everything a run changes in its target commits in one transaction: rows, columns, quarantine, receipt and marker.
-//! A table this run makes is filled directly and indexed last. A table that is there gets its rows by way of a
-//! temporary staging table, filled before any lock is taken.
+//! A table that the run creates is filled directly and indexed last. A table that exists gets its rows by way of a
+//! temporary staging table, which is filled before any lock is taken.
 //!
 //! # Layout
-//! - [`session`]: one connection, one table, and what is known about it
-//! - [`login`]: the account, its settings and what it may do
-//! - [`relation`]: the relations that can be loaded into
-//! - [`marker`]: which attempt may load, and what was loaded
-//! - [`commit`]: the COMMIT, noted before it is sent
-//! - [`schema`]: the table's schema, which may be missing
-//! - [`bookkeeping`]: elt's own tables beside the target's
-//! - [`feed`]: the second pass over the files: cells become bytes
-//! - [`copy_binary`], [`numeric`]: values as PostgreSQL's binary COPY has them
-//! - [`rows_at`]: where the rows of each source's JSON documents are
-//! - [`row_hash`], [`seen`], [`overflow`], [`known_rows`]: equal rows are recognised in bounded memory
-//! - [`fill`]: a new table is filled directly
-//! - [`apply`]: staged rows meet a table: [`staging`], [`merge`], [`replace`], [`adopt`]
-//! - [`conversion`]: values the server converts are checked before they are written
-//! - [`conclude`]: quarantine, receipt and marker join the rows, and the transaction commits
-//! - [`pump`]: the bounded channel to the server
-//! - [`table`], [`column_types`]: the table's shape, and its columns' types
-//! - [`replica_identity`]: published tables can be updated
-//! - [`triggers`]: checks whether triggers of the table moved or deleted rows
-//! - [`quarantine`], [`receipt`]: what became of every row
-//! - [`undo`], [`replayed`]: rows are taken back, rejected rows are loaded after all
+//! The protocol of a load, in the order of its steps:
+//! - [`session`], [`login`]: one connection to the target, the account it works as, and the state of the table
+//! - [`elt_tables`]: elt's own tables in the target's schema
+//! - [`marker`]: the row of a run that says which attempt may load, and what was loaded
+//! - [`modes`]: the rows reach the table, by `load.mode`: into a new table, or through [`staging`] into one that exists
+//! - [`finish`]: quarantine, receipt and marker join the rows, and the transaction commits
+//! - [`receipt`], [`records_path`]: what is stored beside the rows
+//! - [`commit`]: the COMMIT, noted in the control database before it is sent
 //! - [`transform`]: SQL models are made anew after a load
-//! - [`search`], [`refused`]: rows the table refuses are found, and rejected by a second try
-//! - [`trial`]: a write that is tried and rolled back
+//!
+//! What these steps use:
+//! - [`copy`]: the second pass over the files, from cells to the bytes of COPY
+//! - [`combined_csv`]: every loaded row of every source in one file
+//! - [`dedupe`]: equal rows are recognised by their hash, in bounded memory
+//! - [`quarantine`]: rejected rows, the reasons of each, and their replay
+//! - [`table`]: the shape of the target table: DDL, column types, relations, triggers, replica identity
+//! - [`conversion_check`]: values the server converts are checked before they are written
 //! - [`failure`]: PostgreSQL's errors as sentences
+//!
+//! Beside loads:
+//! - [`undo`]: the rows that one run inserted are deleted
+//! - [`trial_write`]: a write that is tried and rolled back
 
+pub mod combined_csv;
 pub mod commit;
+mod conversion_check;
+mod copy;
+pub mod dedupe;
+mod elt_tables;
 pub mod failure;
-pub mod known_rows;
-pub mod marker;
-pub mod replayed;
-pub mod rows_at;
-pub mod seen;
-pub mod session;
-pub mod transform;
-pub mod trial;
-pub mod undo;
-
-mod adopt;
-mod apply;
-mod bookkeeping;
-mod column_types;
-mod conclude;
-mod conversion;
-mod copy_binary;
-mod feed;
-mod fill;
+mod finish;
 mod login;
-mod merge;
-mod numeric;
-mod overflow;
-mod pump;
-mod quarantine;
+pub mod marker;
+mod modes;
+pub mod quarantine;
 mod receipt;
-mod refusal;
-pub mod refused;
-mod relation;
-mod replace;
-mod replica_identity;
-mod row_hash;
-pub mod schema;
-mod search;
+pub mod records_path;
+pub mod session;
 mod staging;
 mod table;
-mod triggers;
+pub mod transform;
+pub mod trial_write;
+pub mod undo;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
-use elt_shared::config::{Dedupe as ConfigDedupe, LoadConfig, LoadMode, OnBadRow, RejectLimit};
+use elt_shared::config::{Dedupe as ConfigDedupe, LoadConfig, LoadMode};
+use elt_shared::runs::report::{Drift, RunReport};
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
-use tokio_util::sync::CancellationToken;
 
 use crate::contract::Layout;
 use crate::contract::decide::Change;
 use crate::error::{PipelineError, Result};
-use crate::extract::InputFile;
-use crate::frame::combined::CombinedCsv;
 use crate::frame::profile::Profile;
-use crate::progress::Progress;
-use crate::report::{Drift, RunReport};
-use commit::Commit;
+use crate::input::InputFile;
+use crate::run_context::RunContext;
+use combined_csv::CombinedCsv;
+use copy::SecondPassError;
+use dedupe::hash_set::RowHashSet;
 use failure::Failing;
-use feed::FeedError;
-use refused::Refused;
-use session::{Before, Session};
+use quarantine::refused::Refused;
+use records_path::RecordsPath;
+use session::{Session, TableState};
 
-/// How much memory a run may take for row hashes, in bytes. With less it loads the same, only slower.
-#[derive(Debug, Clone, Copy)]
-pub struct HashMemory {
-    /// For the hashes of its own rows.
-    pub own: usize,
-    /// When the hashes of the table's rows are among them.
-    pub all: usize,
-}
-
-impl Default for HashMemory {
-    fn default() -> Self {
-        Self { own: 24 << 20, all: 64 << 20 }
-    }
-}
-
-/// What is to be loaded, and how.
-pub struct Work<'a> {
-    /// The run's files, as the first pass saw them.
+/// One try of a load: what is loaded, and into which columns.
+pub struct LoadTask<'a> {
+    /// The attempt at the run that loads.
+    pub context: &'a RunContext,
+    /// The run's files, as the first pass read them.
     pub files: &'a [InputFile],
-    /// What the first pass found.
+    /// The findings of the first pass.
     pub profile: &'a Profile,
-    /// The columns.
+    /// The columns to load.
     pub layout: Arc<Layout>,
-    /// What must change in the table first.
+    /// Changes that the table needs before the rows fit into it.
     pub changes: Vec<Change>,
-    /// What is different from the table as it was.
+    /// Differences between the files and the table, for the report.
     pub drift: Vec<Drift>,
-    /// The table as it was.
-    pub before: Option<Before>,
+    /// The table when the columns were decided. `None`: it did not exist.
+    pub before: Option<TableState>,
     /// The hashes of its rows, where it was worth fetching them.
-    pub known: Option<seen::HashSet>,
-    /// Mode, key, dedupe.
-    pub load: &'a LoadConfig,
-    /// What a row that breaks the contract does.
-    pub on_bad_row: OnBadRow,
+    pub known: Option<RowHashSet>,
     /// Rows the table refused at an earlier try of this load.
     pub refused: Arc<Refused>,
-    /// More rejected rows than this fail the run.
-    pub max_rejected: Option<RejectLimit>,
-    /// Memory for row hashes.
-    pub memory: HashMemory,
-    /// Sends its COMMIT.
-    pub commit: Commit,
     /// The run's work folder.
     pub spool: &'a Path,
-    /// The combined CSV.
+    /// The combined CSV, open for writing. `None`: the run writes none.
     pub csv: Option<CombinedCsv>,
-    /// Rejected rows that are among the files: they need no replay any more once this is loaded.
-    pub replayed: Vec<i64>,
+    /// Ids of rejected rows that are among the files. They need no other replay once this load has committed.
+    pub replayed: &'a [i64],
     /// Places of the rows of JSON documents that this run found, to be stored for later runs.
-    pub rows_at: Vec<rows_at::RowsAt>,
-    /// Everything is rolled back in the end.
-    pub dry: bool,
+    pub records_paths: &'a [RecordsPath],
+    /// Whether everything is rolled back in the end.
+    pub dry_run: bool,
     /// The report so far.
     pub report: RunReport,
-    /// When the load began.
-    pub started: std::time::Instant,
-    /// Asks for the end.
-    pub stop: CancellationToken,
-    /// Who watches.
-    pub progress: Arc<Progress>,
+    /// Begin of the load.
+    pub started: Instant,
 }
 
 /// How a load ended.
 pub enum Loaded {
-    /// Committed (or rolled back, when nothing should stay).
+    /// The load committed, or was rolled back because it was a dry run.
     Done {
-        /// The report, complete.
+        /// The complete report.
         report: Box<RunReport>,
         /// The combined CSV, to be published.
         csv: Option<CombinedCsv>,
     },
-    /// A file is not what it was at the first pass; nothing was loaded.
+    /// A file changed between the first and the second pass; nothing was loaded.
     FileChanged {
-        /// Its place among the run's files.
+        /// Its index among the run's files.
         file: usize,
     },
-    /// The table is not what it was when the columns were decided; nothing was loaded.
+    /// The table was altered since the columns were decided; nothing was loaded.
     TableChanged,
     /// The table refuses some of the rows; nothing was loaded. The load is to be tried again without them.
     Refused(Box<Refused>),
 }
 
-/// Loads. Whatever the error, nothing is in the target then.
+/// Loads in one transaction. After an error nothing of it is in the target, unless
+/// [`commit_sent`](crate::progress::Progress::commit_sent) says that it may be.
 ///
 /// # Errors
 /// See [`PipelineError`].
-pub async fn load(session: &mut Session, mut work: Work<'_>) -> Result<Loaded> {
+pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<Loaded> {
     let table = session.table.clone();
-    let transcoded = has_few_characters(session).await?;
+    let transcoded = lacks_unicode(session).await?;
     if transcoded {
-        work.layout = Arc::new(Layout::clone(&work.layout).transcoded());
+        task.layout = Arc::new(Layout::clone(&task.layout).transcoded());
     }
-    let outcome = if work.layout.columns.is_empty() {
-        conclude::nothing(session, work).await
-    } else if work.before.is_none() && work.load.mode != LoadMode::Merge && !transcoded {
-        fill::new_table(session, work).await
+    let ended = if task.layout.columns.is_empty() {
+        finish::without_columns(session, task).await
+    } else if task.before.is_none() && task.config().mode != LoadMode::Merge && !transcoded {
+        modes::new_table::load(session, task).await
     } else {
-        apply::staged_rows(session, work).await
+        // A merge needs staged rows even for a new table, because the last of equal keys counts. Transcoded texts do,
+        // too, because they are sent as bytes and the server converts them.
+        modes::existing_table::load(session, task).await
     };
-    match outcome {
+    match ended {
         Ok((report, csv)) => Ok(Loaded::Done { report: Box::new(report), csv }),
         Err(Halt::FileChanged { file }) => Ok(Loaded::FileChanged { file }),
         Err(Halt::TableChanged) => Ok(Loaded::TableChanged),
@@ -205,8 +160,8 @@ pub async fn load(session: &mut Session, mut work: Work<'_>) -> Result<Loaded> {
     }
 }
 
-/// Whether the database's encoding lacks characters of Unicode. `SQL_ASCII` lacks none, because it takes any bytes.
-async fn has_few_characters(session: &mut Session) -> Result<bool> {
+/// Whether the database's encoding lacks characters of Unicode. `SQL_ASCII` has all of them, because it takes any bytes.
+async fn lacks_unicode(session: &mut Session) -> Result<bool> {
     let encoding: String = sqlx::query_scalar("select current_setting('server_encoding')")
         .fetch_one(&mut session.connection)
         .await
@@ -214,7 +169,7 @@ async fn has_few_characters(session: &mut Session) -> Result<bool> {
     Ok(!matches!(encoding.as_str(), "UTF8" | "SQL_ASCII"))
 }
 
-/// Why a load ends early.
+/// The reason why a load ends before its COMMIT.
 enum Halt {
     Failed(PipelineError),
     Database(sqlx::Error),
@@ -249,37 +204,43 @@ impl From<sqlx::Error> for Halt {
     }
 }
 
-impl From<FeedError> for Halt {
-    fn from(error: FeedError) -> Self {
+impl From<SecondPassError> for Halt {
+    fn from(error: SecondPassError) -> Self {
         match error {
-            FeedError::Failed(error) => Self::Failed(error),
-            FeedError::Changed { file } => Self::FileChanged { file },
-            FeedError::Closed => {
+            SecondPassError::Failed(error) => Self::Failed(error),
+            SecondPassError::Changed { file } => Self::FileChanged { file },
+            SecondPassError::Closed => {
                 Self::Failed(PipelineError::Internal("the loading side ended without a reason".into()))
             }
         }
     }
 }
 
-impl Work<'_> {
-    /// Whether rows are recognised by their hash.
-    fn hashed(&self) -> bool {
-        self.load.dedupe == ConfigDedupe::RowHash || self.load.mode == LoadMode::Merge
+impl LoadTask<'_> {
+    /// The mode, key and dedupe of the config.
+    fn config(&self) -> &LoadConfig {
+        &self.context.config.load
     }
 
-    /// Rows of all files, as the first pass counted them.
+    /// Whether rows are recognised by their hash.
+    fn hashed(&self) -> bool {
+        self.config().dedupe == ConfigDedupe::RowHash || self.config().mode == LoadMode::Merge
+    }
+
+    /// Number of rows of all files, as the first pass counted them.
     fn rows(&self) -> u64 {
         self.profile.files.iter().map(|file| file.rows).sum()
     }
 
-    /// Opens the loading transaction: alone with the table among elt's runs, and held by the marker.
+    /// Opens the loading transaction. It keeps other runs of elt away from the table until it ends, and holds the
+    /// run's marker, so that a newer attempt cannot begin meanwhile.
     async fn begin<'c>(&self, session: &'c mut Session) -> Result<Transaction<'c, Postgres>, Halt> {
         let Session { connection, table, attempt, .. } = session;
         let mut tx = connection.begin().await?;
         marker::lock(&mut tx, table).await?;
-        if self.dry {
+        if self.dry_run {
             // A plan leaves nothing behind, so its marker is part of what is rolled back.
-            bookkeeping::ensure(&mut tx, table).await?;
+            elt_tables::ensure(&mut tx, table).await?;
             marker::begin(&mut tx, table, *attempt).await?;
         }
         marker::fence(&mut tx, table, *attempt).await?;

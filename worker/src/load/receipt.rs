@@ -1,13 +1,14 @@
-//! The receipt: what became of every row of every file. A database constraint checks that it balances.
+//! The receipt: how many rows of each file were inserted, updated, duplicates, rejected or filtered. A constraint of the
+//! table checks that these numbers add up to the rows that were read.
 
+use elt_shared::runs::report::{FileReceipt, RunReport};
 use elt_shared::target::TableRef;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-use super::bookkeeping::FILES;
-use crate::report::{FileReceipt, RunReport};
+use super::elt_tables::FILES;
 
-/// Writes a receipt a file, in the loading transaction.
+/// Writes one receipt for each file, as part of the loading transaction.
 pub async fn write(tx: &mut PgConnection, table: &TableRef, run_id: Uuid, files: &[FileReceipt]) -> sqlx::Result<()> {
     let column = |count: fn(&FileReceipt) -> u64| files.iter().map(|file| count(file) as i64).collect::<Vec<_>>();
     sqlx::query(AssertSqlSafe(format!(
@@ -36,7 +37,7 @@ pub async fn write(tx: &mut PgConnection, table: &TableRef, run_id: Uuid, files:
     Ok(())
 }
 
-/// The run's totals are the sums of its files.
+/// Sets the totals of a run to the sums of its files.
 pub fn sum_up(report: &mut RunReport) {
     let sum = |count: fn(&FileReceipt) -> u64| report.files.iter().map(count).sum::<u64>();
     let (read, inserted, updated) = (sum(|f| f.rows_read), sum(|f| f.rows_inserted), sum(|f| f.rows_updated));

@@ -1,75 +1,76 @@
-//! A run's session with its target: one connection, one table, and what is known about it.
+//! A run's session with its target: one connection, one table, and the state of that table.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use elt_shared::store::runs::{self, Claim};
+use elt_shared::runs::RunKind;
+use elt_shared::runs::lifecycle::{self, Claim};
 use elt_shared::target::{self, AnswerLimits, Existing, TableRef};
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::bookkeeping::{self, COLUMNS};
-use super::column_types;
+use super::elt_tables::{self, COLUMNS};
 use super::failure::Failing;
 use super::login::{self, Login};
 use super::marker::{self, Attempt, Begun};
-use super::relation::{self, Facts};
-use super::schema;
-use crate::contract::known::{Known, KnownColumn};
+use super::table::column_types;
+use super::table::relation::{self, Facts};
+use super::table::schema;
+use crate::contract::existing_columns::{ExistingColumn, ExistingTable};
 use crate::contract::{SqlType, Typing};
 use crate::error::{PipelineError, Result};
-use crate::pipeline::RunContext;
+use crate::run_context::RunContext;
 
-/// The column that recognises a row.
+/// elt's own column with the hash of a row, by which equal rows are recognised.
 pub const ROW_HASH: &str = "_elt_row_hash";
-/// The column that says which run wrote a row.
+/// elt's own column with the id of the run that wrote a row last.
 pub const RUN_ID: &str = "_elt_run_id";
-/// The column that says when.
+/// elt's own column with the time at which that run wrote the row.
 pub const LOADED_AT: &str = "_elt_loaded_at";
 
-/// A connection that does not answer within this time is lost.
+/// Time within which a connection must answer a ping; after it the connection counts as lost.
 const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 
-/// A session with the target.
+/// A session with the target of a run.
 pub struct Session {
     /// The connection. Everything a run does in its target goes through it.
     pub connection: PgConnection,
-    /// Where the table is, or will be.
+    /// The table to load into. It need not exist yet.
     pub table: TableRef,
-    /// Which attempt this is.
+    /// The attempt at the run.
     pub attempt: Attempt,
-    /// The account it works as.
+    /// The account that the connection works as.
     pub login: Login,
-    /// The statement that makes the table's schema, when it was missing at the beginning.
+    /// The statement that creates the table's schema. `None`: the schema existed when the session was opened.
     pub makes_schema: Option<String>,
-    /// System identifier, database and table: two spellings of one table are one target.
+    /// Identity of the table: system identifier, database and table. Two spellings of one table have the same identity.
     target_key: String,
-    /// Whether the run loads rows, which are staged when the table exists already. An undo loads none, and neither does
-    /// an attempt that only asks what an earlier one did.
+    /// Whether the run loads rows, which are staged when the table exists already. False for an undo, and for an attempt
+    /// that only asks the target what an earlier attempt did.
     brings_rows: bool,
 }
 
 /// The table as it is before a load.
 #[derive(Debug, Clone)]
-pub struct Before {
-    /// What the catalog says.
+pub struct TableState {
+    /// The table and its columns, as the catalog describes them.
     pub existing: Existing,
-    /// What binds the load.
-    pub known: Known,
+    /// Its columns as far as they bind a load: their types, and which types they had.
+    pub known: ExistingTable,
     /// Further facts from the catalog.
     pub facts: Facts,
 }
 
-impl Before {
-    /// Whether the table has elt's columns already.
-    pub fn is_adopted(&self) -> bool {
+impl TableState {
+    /// Whether the table has elt's own columns, so that elt has loaded into it before.
+    pub fn has_elt_columns(&self) -> bool {
         [ROW_HASH, RUN_ID, LOADED_AT].iter().all(|own| self.existing.columns.iter().any(|column| column.name == **own))
     }
 }
 
-impl Before {
-    /// Whether another look found the same table with the same columns.
+impl TableState {
+    /// Whether a later state is that of the same table with the same columns.
     pub fn is_same(&self, other: &Self) -> bool {
         let shape = |before: &Self| -> Vec<_> {
             before
@@ -93,7 +94,7 @@ impl Session {
         let mut connection = connect(context, attempt).await?;
         let table = TableRef::find(&mut connection, &context.config.target.table).await?;
         let login = login::prepare(&mut connection, &table).await?;
-        let brings_rows = context.run.kind != "undo" && context.run.verdict.is_none();
+        let brings_rows = context.run.kind != RunKind::Undo && context.run.verdict.is_none();
         let database = database_key(&mut connection)
             .await
             .map_err(|error| Failing::at(&table, "identify the target").because(error))?;
@@ -114,6 +115,7 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub async fn revive(&mut self, context: &RunContext) -> Result<()> {
+        // A connection that a firewall dropped answers nothing at all, so the ping has a time limit of its own.
         let alive = tokio::time::timeout(ALIVE_WITHIN, self.connection.ping()).await;
         if !matches!(alive, Ok(Ok(()))) {
             tracing::warn!("the connection to the target was lost: connecting again");
@@ -123,7 +125,7 @@ impl Session {
         Ok(())
     }
 
-    /// The table's identity, whatever configs call it.
+    /// Identity of the table, the same for every spelling of its name in configs.
     pub fn target_key(&self) -> &str {
         &self.target_key
     }
@@ -133,7 +135,7 @@ impl Session {
     /// # Errors
     /// [`PipelineError::TargetBusy`] while another run has it; [`PipelineError::Fenced`].
     pub async fn claim(&self, context: &RunContext) -> Result<()> {
-        let claim = runs::claim_target(&context.control, context.run.id, context.run.epoch, &self.target_key)
+        let claim = lifecycle::claim_target(&context.control, context.run.id, context.run.epoch, &self.target_key)
             .await
             .map_err(|source| PipelineError::Control { doing: "claim the target table", source })?;
         match claim {
@@ -145,12 +147,15 @@ impl Session {
         }
     }
 
-    /// Ends what older attempts left running and commits this attempt's epoch; tells when there is nothing left to do.
+    /// Ends the sessions of older attempts and commits this attempt's epoch. Returns what an earlier attempt loaded, if one
+    /// did.
     ///
     /// # Errors
     /// [`PipelineError::Fenced`] when a newer attempt began; a relation that cannot be loaded into; a login that lacks a
     /// right, with the statement that grants it.
     pub async fn begin(&mut self) -> Result<Begun> {
+        // A worker that lost its lease may still be loading. Its session holds locks on the table and the marker, for which
+        // this attempt would wait.
         let fail = Failing::at(&self.table, "end the sessions of older attempts");
         let ended = marker::end_older_sessions(&mut self.connection, self.attempt)
             .await
@@ -158,26 +163,26 @@ impl Session {
         if ended > 0 {
             tracing::info!(sessions = ended, "ended what an older attempt of this run left running");
         }
-        bookkeeping::ensure(&mut self.connection, &self.table).await?;
+        elt_tables::ensure(&mut self.connection, &self.table).await?;
         let begun = marker::begin(&mut self.connection, &self.table, self.attempt).await?;
         // A table that cannot be loaded into is refused before the sources are read, which may take hours.
-        if matches!(begun, Begun::Mine) && self.brings_rows && self.look().await?.is_some() {
+        if matches!(begun, Begun::MayLoad) && self.brings_rows && self.table_state().await?.is_some() {
             self.login.require_temporary(&self.table)?;
         }
         Ok(begun)
     }
 
-    /// The table as it is now. `None`: there is none.
+    /// The table as it is now. `None`: it does not exist.
     ///
     /// # Errors
     /// A view, a foreign table, rows hidden by row level security; database failures.
-    pub async fn look(&mut self) -> Result<Option<Before>> {
-        look(&mut self.connection, &self.table).await
+    pub async fn table_state(&mut self) -> Result<Option<TableState>> {
+        table_state(&mut self.connection, &self.table).await
     }
 
-    /// Ends the session politely.
+    /// Says goodbye to the server and closes the connection.
     pub async fn close(self) {
-        // A session that does not end politely ends with its socket.
+        // A failure is ignored, because the server also ends the session when the socket closes.
         let _ = self.connection.close().await;
     }
 }
@@ -193,14 +198,16 @@ async fn connect(context: &RunContext, attempt: Attempt) -> Result<PgConnection>
     Ok(connection)
 }
 
-/// What tells one database from all others. A server that does not say who it is is told by its address.
+/// Identity of the database: the system identifier of the cluster and the id of the database. Where the login may not read
+/// the system identifier, the address of the server takes its place.
 async fn database_key(connection: &mut PgConnection) -> sqlx::Result<String> {
     let may_ask: bool = sqlx::query_scalar("select has_function_privilege('pg_control_system()', 'execute')")
         .fetch_one(&mut *connection)
         .await?;
-    let system = match may_ask {
-        true => "select system_identifier::text from pg_control_system()",
-        false => "select concat_ws(':', host(inet_server_addr()), inet_server_port())",
+    let system = if may_ask {
+        "select system_identifier::text from pg_control_system()"
+    } else {
+        "select concat_ws(':', host(inet_server_addr()), inet_server_port())"
     };
     let system: String = sqlx::query_scalar(system).fetch_one(&mut *connection).await?;
     let database: i64 = sqlx::query_scalar("select oid::bigint from pg_database where datname = current_database()")
@@ -209,25 +216,27 @@ async fn database_key(connection: &mut PgConnection) -> sqlx::Result<String> {
     Ok(format!("{system}/{database}"))
 }
 
-/// What is in the target under a table's name.
+/// The state of a table. `None`: it does not exist.
 ///
 /// # Errors
-/// As [`Session::look`].
-pub async fn look(connection: &mut PgConnection, table: &TableRef) -> Result<Option<Before>> {
+/// As [`Session::table_state`].
+pub async fn table_state(connection: &mut PgConnection, table: &TableRef) -> Result<Option<TableState>> {
     let fail = Failing::at(table, "look at the table");
     let Some(existing) = table.existing(connection).await.map_err(|error| fail.because(error))? else {
         relation::refuse_taken_name(connection, table).await?;
         return Ok(None);
     };
     let facts = relation::facts(connection, table, &existing).await?;
-    let mut before = Before { existing, known: Known::default(), facts };
-    // A table without our columns is somebody else's, whatever an older one of its name was.
-    let (histories, made_by_elt) = match before.is_adopted() {
-        true => match histories(connection, table).await {
+    let mut before = TableState { existing, known: ExistingTable::default(), facts };
+    // The stored history of a table without elt's columns is ignored, because it is that of an older table of the same
+    // name, which was dropped.
+    let (histories, made_by_elt) = if before.has_elt_columns() {
+        match histories(connection, table).await {
             Ok(histories) => histories,
             Err(error) => return Err(fail.asking(connection, error).await),
-        },
-        false => Default::default(),
+        }
+    } else {
+        Default::default()
     };
     let existing = &before.existing;
     let dependents = dependents(connection, existing.oid).await.map_err(|error| fail.because(error))?;
@@ -239,7 +248,7 @@ pub async fn look(connection: &mut PgConnection, table: &TableRef) -> Result<Opt
         .map(|column| {
             let now = SqlType::from(column.sql_type.clone());
             let mut history = histories.get(&column.name).cloned().unwrap_or_default();
-            // Somebody else may have changed the type since.
+            // The type may have been changed by another program since the last load.
             if history.last().is_none_or(|last| last.sql_type != now) {
                 history.push(Typing::declared(now, None));
             }
@@ -248,14 +257,14 @@ pub async fn look(connection: &mut PgConnection, table: &TableRef) -> Result<Opt
             let depended_on_by = dependents.get(&column.name).cloned().or(fixed);
             let facts = facts.get(&column.name).cloned().unwrap_or_default();
             let foreign = history.last().is_some_and(|last| last.sql_type.known().is_none()).then_some(facts.foreign);
-            KnownColumn { table: column.clone(), history, depended_on_by, foreign, collation: facts.collation }
+            ExistingColumn { table: column.clone(), history, depended_on_by, foreign, collation: facts.collation }
         })
         .collect();
-    before.known = Known { columns, made_by_elt, alterable: existing.owned };
+    before.known = ExistingTable { columns, made_by_elt, alterable: existing.owned };
     Ok(Some(before))
 }
 
-/// The types each column had, and whether elt made the table.
+/// The types that each column had, by its name, and whether elt created the table.
 async fn histories(
     connection: &mut PgConnection,
     table: &TableRef,
@@ -279,7 +288,8 @@ async fn histories(
     Ok((rows.into_iter().map(|(name, Json(history), _)| (name, history)).collect(), made_by_elt))
 }
 
-/// What would break if a column's type changed: views, rules, policies, generated columns, constraints, indexes of others.
+/// The objects that keep a column from changing its type, by the column's name: views, rules, policies, generated columns,
+/// constraints, and indexes that elt did not create.
 async fn dependents(connection: &mut PgConnection, oid: i64) -> sqlx::Result<HashMap<String, String>> {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "select a.attname::text, min(pg_describe_object(d.classid, d.objid, d.objsubid))

@@ -1,19 +1,18 @@
-//! Staging: rows go to a temporary table first, so that the target is locked for the merge only.
+//! The staging table: rows go to a temporary table first, so that the target table is locked only while they are brought
+//! over.
 
-use std::collections::HashMap;
-
+use elt_shared::config::ColumnType;
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::feed::Tally;
 use super::session::{LOADED_AT, ROW_HASH, RUN_ID};
-use super::table::{column_list, staged_list};
-use crate::contract::{Layout, SqlType};
+use crate::contract::{Column, Layout, SqlType};
 
-/// Where rows are staged: gone with the session.
+/// Name of the staging table as SQL. The server drops the table when the session ends.
 pub const STAGING: &str = "pg_temp._elt_staging";
 
-/// Makes the staging table and answers the COPY that fills it.
+/// Creates the staging table. Returns the COPY statement that fills it. Types that the server converts to are staged as
+/// texts, and texts with characters that the database's encoding may lack as bytes.
 pub async fn create(connection: &mut PgConnection, layout: &Layout) -> sqlx::Result<String> {
     let columns: Vec<_> = layout
         .columns
@@ -33,52 +32,15 @@ pub async fn create(connection: &mut PgConnection, layout: &Layout) -> sqlx::Res
     Ok(format!("copy {STAGING} ({}{ROW_HASH}, _elt_file, _elt_row) from stdin (format binary)", column_list(layout)))
 }
 
-/// Lets the planner know what was staged, so that it joins well.
+/// Collects statistics of the staging table, because autovacuum does not see temporary tables and the planner would join
+/// badly without them.
 pub async fn analyze(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::raw_sql("analyze pg_temp._elt_staging").execute(connection).await?;
     Ok(())
 }
 
-/// Removes staged rows that are equal to one staged before them.
-pub async fn drop_repeated(tx: &mut PgConnection) -> sqlx::Result<u64> {
-    let done = sqlx::query(AssertSqlSafe(format!(
-        "delete from {STAGING} s using (
-             select _elt_row, row_number() over (partition by {ROW_HASH} order by _elt_row) as place from {STAGING}
-         ) again
-         where again._elt_row = s._elt_row and again.place > 1"
-    )))
-    .execute(tx)
-    .await?;
-    Ok(done.rows_affected())
-}
-
-/// Leaves only staged rows the table does not have; the others are duplicates.
-///
-/// The new ones are copied instead of deleting the known ones: of a source that is loaded again nearly all are known.
-pub async fn keep_unknown(tx: &mut PgConnection, table: &TableRef, tallies: &mut [Tally]) -> sqlx::Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(format!(
-        "create temporary table _elt_unknown as
-         select s.* from {STAGING} s where not exists (select from {} t where t.{ROW_HASH} = s.{ROW_HASH});
-         drop table {STAGING};
-         alter table pg_temp._elt_unknown rename to _elt_staging",
-        table.sql()
-    )))
-    .execute(&mut *tx)
-    .await?;
-    let left: Vec<(i32, i64)> =
-        sqlx::query_as(AssertSqlSafe(format!("select _elt_file, count(*) from {STAGING} group by _elt_file")))
-            .fetch_all(tx)
-            .await?;
-    let left: HashMap<_, _> = left.into_iter().collect();
-    for (file, tally) in (0_i32..).zip(tallies) {
-        let left = left.get(&file).copied().unwrap_or(0).unsigned_abs();
-        tally.duplicate += tally.sent.saturating_sub(left);
-        tally.sent = left;
-    }
-    Ok(())
-}
-
-/// Inserts what is staged, in the order of the index it goes into. Answers the number of rows.
+/// Inserts the staged rows in the order of their hashes, because the unique index over them is then filled page by page.
+/// Returns the number of rows.
 pub async fn insert(tx: &mut PgConnection, table: &TableRef, layout: &Layout, run: uuid::Uuid) -> sqlx::Result<u64> {
     let statement = format!("{} order by s.{ROW_HASH}, s._elt_row", insertion(table, layout, run, "true"));
     Ok(sqlx::query(AssertSqlSafe(statement)).execute(tx).await?.rows_affected())
@@ -93,4 +55,35 @@ pub fn insertion(table: &TableRef, layout: &Layout, run: uuid::Uuid, condition: 
         column_list(layout),
         staged_list(layout),
     )
+}
+
+/// The names of a layout's columns as SQL, each followed by a comma, for statements that list elt's own columns after them.
+pub fn column_list(layout: &Layout) -> String {
+    layout.columns.iter().map(|column| format!("{}, ", quote_ident(&column.name))).collect()
+}
+
+/// The same columns as expressions over the staging table, with a cast where the server converts texts.
+pub fn staged_list(layout: &Layout) -> String {
+    layout.columns.iter().map(|column| format!("{}, ", staged("s", column))).collect()
+}
+
+/// One staged value as the table stores it. The explicit cast would silently shorten or round a value that does not fit
+/// its column, but [`conversion_check`](crate::load::conversion_check) has refused such values before.
+pub fn staged(alias: &str, column: &Column) -> String {
+    let value = staged_text(alias, column);
+    match column.sql_type() {
+        SqlType::Known(ColumnType::Json) if column.transcoded => format!("{value}::jsonb"),
+        SqlType::Known(_) => value,
+        SqlType::Other(_) => format!("{value}::{}", column.sql),
+    }
+}
+
+/// One staged value as it was sent.
+pub fn staged_text(alias: &str, column: &Column) -> String {
+    decoded(&format!("{alias}.{}", quote_ident(&column.name)), column)
+}
+
+/// A value of the type of the column's staged values, as a text where it is one.
+pub fn decoded(value: &str, column: &Column) -> String {
+    if column.transcoded { format!("convert_from({value}, 'UTF8')") } else { value.to_owned() }
 }

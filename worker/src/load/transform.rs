@@ -1,5 +1,5 @@
-//! Transform: SQL models are made anew after a load, in declared order, in one transaction of their own.
-//! A failing model leaves the loaded rows and all old models as they are.
+//! Transform: the SQL models of the config are created anew after a load, in the order in which the config lists them, in
+//! one transaction of their own. When one fails, the loaded rows and all old models stay as they are.
 
 use elt_shared::config::{Materialized, Transform};
 use elt_shared::target::{TableRef, quote_ident};
@@ -11,13 +11,14 @@ use super::marker;
 use super::session::Session;
 use crate::error::{PipelineError, Result, is_connection_loss};
 
-/// Marks views and tables that are ours to replace.
-const OURS: &str = "elt model";
+/// Comment of the views and tables that elt created as models and may replace.
+const MODEL_COMMENT: &str = "elt model";
 
-/// Makes every model. Each may use `current_setting('elt.run_id')`. Answers what was made, `totals (view)`.
+/// Creates every model. The SQL of a model may use `current_setting('elt.run_id')`. Returns a text for each, such as
+/// `totals (view)`.
 ///
 /// # Errors
-/// A model that fails, by name and position; a table in its way that is not ours.
+/// A model that fails, by name and position; a table or view of its name that elt did not create.
 pub async fn run(session: &mut Session, models: &[Transform]) -> Result<Vec<String>> {
     if models.is_empty() {
         return Ok(Vec::new());
@@ -48,7 +49,7 @@ pub async fn run(session: &mut Session, models: &[Transform]) -> Result<Vec<Stri
 
 async fn make(tx: &mut PgConnection, name: &TableRef, model: &Transform) -> sqlx::Result<()> {
     execute(tx, format!("{}{}", prefix(name, model.materialized), model.sql)).await?;
-    execute(tx, format!("comment on {} {} is '{OURS}'", kind(model.materialized), name.sql())).await
+    execute(tx, format!("comment on {} {} is '{MODEL_COMMENT}'", kind(model.materialized), name.sql())).await
 }
 
 fn prefix(name: &TableRef, materialized: Materialized) -> String {
@@ -62,7 +63,7 @@ fn kind(materialized: Materialized) -> &'static str {
     }
 }
 
-/// Drops a model of an earlier run. Something we did not make stays, and fails the run.
+/// Drops a model of an earlier run. A table or view that elt did not create stays, and is an error.
 async fn drop_old(tx: &mut PgConnection, name: &TableRef) -> Result<()> {
     let fail = Failing::at(name, "drop the old model");
     let found: Option<(String, Option<String>)> = sqlx::query_as(
@@ -74,7 +75,7 @@ async fn drop_old(tx: &mut PgConnection, name: &TableRef) -> Result<()> {
     .map_err(|error| fail.because(error))?;
     let kind = match found {
         None => return Ok(()),
-        Some((kind, Some(comment))) if comment == OURS => {
+        Some((kind, Some(comment))) if comment == MODEL_COMMENT => {
             if kind == "v" {
                 "view"
             } else {
@@ -92,7 +93,7 @@ async fn drop_old(tx: &mut PgConnection, name: &TableRef) -> Result<()> {
     execute(tx, format!("drop {kind} {}", name.sql())).await.map_err(|error| fail.because(error))
 }
 
-/// Prepared, so that it can only be one statement.
+/// Executes one statement. It is prepared, because the server refuses to prepare more than one.
 async fn execute(tx: &mut PgConnection, sql: String) -> sqlx::Result<()> {
     sqlx::query(AssertSqlSafe(sql)).execute(tx).await?;
     Ok(())
@@ -109,9 +110,10 @@ fn explained(table: &TableRef, index: usize, model: &Transform, error: sqlx::Err
         _ => String::new(),
     };
     // Names in the model's sql are in messages of class 42 (syntax and names). Those of other classes can quote a value.
-    let reason = match database.code().starts_with("42") {
-        true => database.message().to_owned(),
-        false => Failing::at(table, "make the models").sentence(database),
+    let reason = if database.code().starts_with("42") {
+        database.message().to_owned()
+    } else {
+        Failing::at(table, "make the models").sentence(database)
     };
     PipelineError::Target {
         code: "transform_failed",

@@ -1,19 +1,19 @@
-//! Undo: the rows one run inserted are deleted again, with its rows in quarantine, in one transaction.
+//! Undo: the rows that one run inserted are deleted, together with its rejected rows, in one transaction.
 
+use elt_shared::runs::report::RunReport;
 use elt_shared::target::TableRef;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
-use super::bookkeeping::{LOADS, QUARANTINE};
 use super::commit::Commit;
+use super::elt_tables::{LOADS, QUARANTINE};
 use super::failure::Failing;
 use super::marker;
-use super::replica_identity;
 use super::session::{RUN_ID, Session};
+use super::table::replica_identity;
 use crate::error::{PipelineError, Result};
-use crate::report::RunReport;
 
-/// Deletes what `undone` inserted and marks it undone. Doing it twice changes nothing.
+/// Deletes the rows that the run `undone` inserted and marks it as undone. A second call changes nothing.
 ///
 /// # Errors
 /// A run that loaded nothing into this table, or overwrote rows; see [`PipelineError`].
@@ -21,10 +21,11 @@ pub async fn undo(session: &mut Session, undone: Uuid, commit: &Commit) -> Resul
     let (table, attempt) = (session.table.clone(), session.attempt);
     let fail = Failing::at(&table, "undo the run");
     // This refuses a table with row level security, because rows that it hides would stay.
-    session.look().await?;
+    session.table_state().await?;
     let mut tx = session.connection.begin().await.map_err(|error| fail.because(error))?;
     marker::lock(&mut tx, &table).await.map_err(|error| fail.because(error))?;
     marker::fence(&mut tx, &table, attempt).await?;
+    // This is checked under the lock, because a run could overwrite rows between the check and the deletion.
     refuse_overwriters(&mut tx, &table, undone).await?;
     let mut statements = Vec::new();
     if let Err(halt) = replica_identity::ensure(&mut tx, &table, &mut statements).await {
@@ -37,7 +38,7 @@ pub async fn undo(session: &mut Session, undone: Uuid, commit: &Commit) -> Resul
     Ok(report)
 }
 
-/// Only a run that appended can be undone: rows that were updated or replaced were kept by nobody.
+/// Refuses a run that updated or replaced rows, because the old rows are not stored anywhere.
 async fn refuse_overwriters(tx: &mut PgConnection, table: &TableRef, undone: Uuid) -> Result<()> {
     let fail = Failing::at(table, "look at the run to undo");
     let loaded: Option<(i64, i64)> = sqlx::query_as(AssertSqlSafe(format!(
@@ -74,7 +75,8 @@ async fn delete(tx: &mut PgConnection, table: &TableRef, undone: Uuid, by: Uuid)
         .execute(&mut *tx)
         .await?
         .rows_affected();
-    // Its rejected rows come again when its files do. What it loaded out of quarantine goes back there.
+    // Its rejected rows are deleted, because they are rejected again when its files are loaded again. Rows that it loaded
+    // out of the quarantine are marked as not replayed.
     sqlx::query(AssertSqlSafe(format!("delete from {} where run_id = $1", table.sibling(QUARANTINE).sql())))
         .bind(undone)
         .execute(&mut *tx)

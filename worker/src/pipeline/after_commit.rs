@@ -1,15 +1,16 @@
-//! What comes after the commit. Nothing here can undo the load, so every failure is a warning in the report.
+//! The steps after the commit. They cannot undo the load any more, so every failure is a warning in the report.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use elt_shared::runs::report::{FileReceipt, RunReport};
 use tokio::time::sleep;
 
-use super::{RunContext, folder, output};
+use super::combined_csv_owner;
 use crate::error::PipelineError;
 use crate::load::session::Session;
 use crate::load::transform;
-use crate::report::{FileReceipt, RunReport};
+use crate::run_context::RunContext;
 
 /// Pauses before the models are tried again after a lost connection.
 const MODEL_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
@@ -23,9 +24,9 @@ const MODEL_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs
 pub async fn publish_left_behind(context: &RunContext, report: &mut RunReport, unfinished_csv: Option<&Path>) {
     let wrote = report.combined_csv.take().is_some();
     let (Some(unfinished), true) = (unfinished_csv, wrote) else { return };
-    let published = output::publish_left_behind(context, unfinished).await;
+    let published = combined_csv_owner::publish_left_behind(context, unfinished).await;
     match &published {
-        Ok(_) => report.combined_csv = Some(folder::combined_path(context).display().to_string()),
+        Ok(_) => report.combined_csv = Some(context.combined_csv().display().to_string()),
         Err(error) => tracing::warn!(code = error.code(), "{error}. {}", error.next_step()),
     }
     if !matches!(published, Ok(true)) {

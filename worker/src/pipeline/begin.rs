@@ -4,29 +4,29 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use elt_shared::runs::report::RunReport;
 use elt_shared::store::runs;
 use tokio::time::timeout;
 
-use super::RunContext;
 use crate::error::{PipelineError, Result};
 use crate::load::marker::{self, Begun};
 use crate::load::session::Session;
-use crate::report::RunReport;
+use crate::run_context::RunContext;
 
 /// Longest wait for a target to say whether a run loaded. The target is asked again later.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
-/// The target's answer when an attempt begins.
+/// The answer of the target when an attempt begins.
 pub enum Beginning {
-    /// Nothing of the run is there: it may load.
+    /// Nothing of the run is in the target, so the attempt may load.
     Nothing(Session),
-    /// The run's work is done.
+    /// The work of the run is done.
     Loaded(Finished),
 }
 
 /// A run whose work was done by an earlier attempt, or by a run that it repeats.
 pub struct Finished {
-    /// The claimed target.
+    /// The session with the target, whose table is claimed.
     pub session: Session,
     /// The report of the work that was done.
     pub report: Box<RunReport>,
@@ -45,6 +45,7 @@ pub async fn begin(context: &RunContext) -> Result<Beginning> {
     if !context.run.is_unknown() {
         return read_markers(context).await;
     }
+    // An attempt that only asks does no other work, so it gives up soon and leaves its worker to other runs.
     match timeout(ANSWERED_WITHIN, read_markers(context)).await {
         Ok(Ok(Beginning::Nothing(session))) => {
             session.close().await;
@@ -70,7 +71,7 @@ async fn read_markers(context: &RunContext) -> Result<Beginning> {
             report.finished_from_marker = true;
             Ok(Beginning::Loaded(Finished { session, report, unfinished_csv }))
         }
-        Begun::Mine => match loaded_by_repeated(context, &mut session).await? {
+        Begun::MayLoad => match loaded_by_repeated(context, &mut session).await? {
             Some(report) => Ok(Beginning::Loaded(Finished { session, report, unfinished_csv: None })),
             None => Ok(Beginning::Nothing(session)),
         },

@@ -1,26 +1,25 @@
-//! A check reads the sources and says what would be loaded, as what. It writes nothing.
+//! A check reads the sources and reports which rows would be loaded, and with which types. It writes nothing.
 
-use super::execute::Executing;
-use super::folder::WorkFolder;
-use super::refuse::refuse_failed_source;
-use super::{RunContext, output};
+use super::combined_csv_owner;
+use super::extract_and_load::Execution;
+use super::refuse_input::refuse_failed_source;
 use crate::contract::decide;
 use crate::error::Result;
 use crate::load::session::Session;
-use crate::report::{FileReceipt, RunReport};
+use crate::run_context::RunContext;
+use elt_shared::runs::report::{FileReceipt, RunReport};
 
-/// Extracts and validates: every file is read, every column gets its type, nothing is written.
+/// Extracts and validates: every file is read and every column gets its type, and nothing is written.
 pub async fn check(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
-    let folder = WorkFolder::create(context)?;
-    let executing = Executing::dry(context, folder.path());
-    output::check(context, &executing.extract_context()).await?;
-    let (extracted, _) = executing.extract(&[]).await?;
-    let before = session.look().await?;
-    let (extracted, located) = executing.locate_rows(&mut session, before.as_ref(), extracted).await?;
-    let profile = executing.profile(&extracted.files, before.as_ref()).await?;
+    let execution = Execution::dry_run(context)?;
+    combined_csv_owner::check(context, &context.extract_context()).await?;
+    let (extracted, _) = execution.extract(&[]).await?;
+    let before = session.table_state().await?;
+    let (extracted, located) = execution.locate_rows(&mut session, before.as_ref(), extracted).await?;
+    let profile = execution.profile(&extracted.files, before.as_ref()).await?;
     refuse_failed_source(&extracted.files, &profile)?;
-    let mut report = executing.report(&session, &extracted, &profile);
+    let mut report = execution.report(&session, &extracted, &profile);
     report.warnings.extend(located.warnings);
     let decision = decide::decide(&profile, &context.config, before.as_ref().map(|before| &before.known))?;
     for file in profile.files.iter().filter(|file| file.error.is_none()) {

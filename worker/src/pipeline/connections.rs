@@ -1,42 +1,36 @@
-//! A test of the connections: every source and the target are tried. Nothing is loaded, and the trial write to the
-//! target is rolled back.
+//! A test of the connections to every source and the target. Nothing is loaded, and the trial write to the target is rolled
+//! back.
 
 use std::time::Instant;
 
-use super::folder::WorkFolder;
-use super::{RunContext, output};
+use super::combined_csv_owner;
+use super::work_folder::WorkFolder;
 use crate::error::{PipelineError, Result};
-use crate::extract::probe::{ProbeProblem, ProbeReport, probe};
-use crate::extract::{ExtractContext, YoungFiles};
+use crate::extract::{ExtractContext, YoungFiles, probe};
 use crate::load::session::Session;
-use crate::load::trial;
-use crate::report::RunReport;
+use crate::load::trial_write;
+use crate::run_context::RunContext;
+use elt_shared::runs::report::RunReport;
+use elt_shared::runs::{ProbeProblem, ProbeReport};
 
-/// Tries every source, one after the other, and then the target. What is not usable is in the report, not an error.
+/// Tests every source, one after the other, and then the target. A connection that is not usable is part of the report, not an
+/// error.
 pub async fn test(context: &RunContext) -> Result<RunReport> {
-    let folder = WorkFolder::create(context)?;
-    let extract = ExtractContext {
-        base: context.base.clone(),
-        spool: folder.path().to_owned(),
-        roots: context.roots.clone(),
-        never: Vec::new(),
-        network: context.network.clone(),
-        control: context.control.clone(),
-        stop: context.stop.clone(),
-        young: YoungFiles::Take,
-    };
+    let _folder = WorkFolder::create(context)?;
+    // Only the names and the beginnings of files are read, so a file may still be being written.
+    let extract = ExtractContext { never: Vec::new(), young: YoungFiles::Take, ..context.extract_context() };
     let mut report = RunReport { table: context.config.target.table.to_string(), ..RunReport::default() };
     for (index, source) in context.config.sources.iter().enumerate() {
         if context.stop.is_cancelled() {
             return Err(PipelineError::Stopped);
         }
-        report.connections.push(probe(index, source, &extract).await);
+        report.connections.push(probe::probe(index, source, &extract).await);
     }
     report.connections.push(try_target(context).await);
     // A run would fail before it reads anything.
-    if let Err(error) = output::check(context, &extract).await {
+    if let Err(error) = combined_csv_owner::check(context, &extract).await {
         let what = "combined CSV".to_owned();
-        report.connections.push(ProbeReport { what, ..ProbeReport::failed(ProbeProblem::from(&error)) });
+        report.connections.push(ProbeReport { what, ..probe::failed(ProbeProblem::from(&error)) });
     }
     for connection in &report.connections {
         match &connection.problem {
@@ -49,20 +43,20 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
 
 async fn try_target(context: &RunContext) -> ProbeReport {
     let started = Instant::now();
-    match look_at_target(context).await {
+    match describe_target(context).await {
         Ok(found) => ProbeReport::usable("target", found, started.elapsed().as_secs_f64()),
         Err(error) => ProbeReport {
             what: "target".into(),
             seconds: started.elapsed().as_secs_f64(),
-            ..ProbeReport::failed(ProbeProblem::from(&error))
+            ..probe::failed(ProbeProblem::from(&error))
         },
     }
 }
 
-async fn look_at_target(context: &RunContext) -> Result<String> {
+async fn describe_target(context: &RunContext) -> Result<String> {
     let mut session = Session::open(context).await?;
-    let before = session.look().await?;
-    let warning = trial::try_writing(&mut session, before.as_ref()).await?;
+    let before = session.table_state().await?;
+    let warning = trial_write::try_writing(&mut session, before.as_ref()).await?;
     let found = match &before {
         Some(before) => {
             let own = before.existing.columns.iter().filter(|column| !column.is_internal()).count();

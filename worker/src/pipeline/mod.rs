@@ -1,83 +1,48 @@
-//! A run as a table of contents: what each kind of run does, and in which order.
+//! The steps of each kind of run, in their order.
 //!
 //! # Layout
-//! - [`begin`]: the target is asked whether the run's work is done already
-//! - [`execute`]: extract, validate, load; a plan does the same and rolls back, a replay does it with rejected rows
-//! - [`replay`]: rejected rows as files
-//! - [`undo`]: what a run inserted is deleted
-//! - [`check`]: what would be loaded
+//! - [`begin`]: the target is asked whether an earlier attempt did the work already
+//! - [`extract_and_load`]: a run, and a plan and a replay, which take the same steps
+//! - [`undo`]: the rows that a run inserted are deleted
+//! - [`check`]: a report about what would be loaded
 //! - [`connections`]: every source and the target are tried
-//! - [`json_rows`]: finds the place of the rows in JSON documents
-//! - [`folder`]: the run's work folder and its combined CSV
+//! - [`locate_json_rows`]: the places of the rows in JSON documents
+//! - [`replay`]: rejected rows become files
+//! - [`refuse_input`]: input that must not be loaded
+//! - [`after_commit`]: the steps after the commit: combined CSV and models
+//! - [`combined_csv_owner`]: the pipeline that the path of a combined CSV belongs to
+//! - [`work_folder`]: the folder for spooled files
 
 mod after_commit;
 mod begin;
 mod check;
+mod combined_csv_owner;
 mod connections;
-mod execute;
-pub mod folder;
-mod json_rows;
-mod output;
-mod refuse;
+mod extract_and_load;
+mod locate_json_rows;
+mod refuse_input;
 mod replay;
 mod undo;
+mod work_folder;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use elt_shared::runs::RunKind;
+use elt_shared::runs::report::RunReport;
 
-use elt_shared::config::PipelineConfig;
-use elt_shared::secret::Secret;
-use elt_shared::settings::NetworkSettings;
-use elt_shared::store::runs::Run;
-use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
-
-use crate::error::{PipelineError, Result};
-use crate::load::HashMemory;
-use crate::progress::Progress;
-use crate::report::RunReport;
-use crate::roots::Roots;
-
-/// What a run needs and may touch. Knows neither queue nor HTTP.
-#[derive(Clone)]
-pub struct RunContext {
-    /// The control database.
-    pub control: PgPool,
-    /// The run as [`begin`](elt_shared::store::runs::begin) returned it: its epoch fences every write.
-    pub run: Run,
-    /// What to do, with every reference resolved.
-    pub config: PipelineConfig,
-    /// The process's own target, for configs that name no server.
-    pub default_target: Option<Secret>,
-    /// Relative paths start here.
-    pub base: PathBuf,
-    /// Spool folders and default output files are below it.
-    pub data_dir: PathBuf,
-    /// Which files may be read and written.
-    pub roots: Roots,
-    /// Which hosts may be called.
-    pub network: Arc<NetworkSettings>,
-    /// Cancelled when the run should stop: it ends at the next batch boundary with nothing loaded.
-    pub stop: CancellationToken,
-    /// How far the run is.
-    pub progress: Arc<Progress>,
-    /// How much memory it may take for row hashes.
-    pub memory: HashMemory,
-}
+use crate::error::Result;
+use crate::run_context::RunContext;
 
 /// Executes one attempt of a run, whatever its kind.
 ///
 /// # Errors
-/// See [`PipelineError`]. Nothing of this attempt is in the target then, unless [`Progress::commit_sent`] says that it may
-/// be.
+/// See [`PipelineError`](crate::error::PipelineError). Nothing of this attempt is in the target then, unless
+/// [`commit_sent`](crate::progress::Progress::commit_sent) says that it may be.
 pub async fn run(context: &RunContext) -> Result<RunReport> {
-    match context.run.kind.as_str() {
-        "run" => execute::run(context).await,
-        "plan" => execute::plan(context).await,
-        "replay" => execute::replay(context).await,
-        "undo" => undo::run(context).await,
-        "check" => check::check(context).await,
-        "test_connection" => connections::test(context).await,
-        kind => Err(PipelineError::Internal(format!("runs of the kind {kind} cannot be executed"))),
+    match context.run.kind {
+        RunKind::Run => extract_and_load::run(context).await,
+        RunKind::Plan => extract_and_load::plan(context).await,
+        RunKind::Replay => extract_and_load::replay(context).await,
+        RunKind::Undo => undo::run(context).await,
+        RunKind::Check => check::check(context).await,
+        RunKind::TestConnection => connections::test(context).await,
     }
 }

@@ -1,49 +1,49 @@
-//! A replay: rows in quarantine become files, which are loaded as any others are.
+//! A replay: rows of the quarantine become files, which are loaded like others.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::RunContext;
 use crate::error::{PipelineError, Result};
-use crate::extract::{Compression, Format, InputFile};
-use crate::load::replayed::{self, Wanted};
+use crate::input::{Compression, Format, InputFile};
+use crate::load::quarantine::replay::{self, ReplayRequest};
 use crate::load::session::Session;
+use crate::run_context::RunContext;
 
-/// What a replay is asked for.
+/// The options of a replay.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Options {
-    /// Only these rows; absent: all the run rejected.
+    /// Ids of the rows to load. `None`: all rows that the run rejected.
     quarantine_ids: Option<Vec<i64>>,
-    /// Mended cells by row and column; `null` is NULL.
+    /// Corrected cells, by id of the row and name of the column; `null` is NULL.
     edits: BTreeMap<i64, BTreeMap<String, Option<String>>>,
 }
 
-/// The rows to load.
+/// The rejected rows that a replay loads.
 pub struct RejectedRows {
-    /// As files.
+    /// The rows as files, one for each original file.
     pub files: Vec<InputFile>,
-    /// The same rows by their ids.
+    /// Ids of the same rows.
     pub ids: Vec<i64>,
-    /// What cannot be loaded again.
+    /// A sentence about rejected records that cannot be loaded again. `None`: all of them can.
     pub warning: Option<String>,
 }
 
-/// Writes the rejected rows of the run this one is about into files.
+/// Writes the rejected rows of the run that the replay is about into files.
 pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: &Path) -> Result<RejectedRows> {
     let subject = context.run.subject_id;
     let rejected_by = subject
         .ok_or_else(|| PipelineError::Internal("the replay does not say whose rejected rows it loads".into()))?;
     let options: Options = serde_json::from_value(context.run.options.clone())
         .map_err(|error| PipelineError::Internal(format!("the replay's options cannot be read: {error}")))?;
-    let wanted = Wanted { run_id: rejected_by, ids: options.quarantine_ids, edits: options.edits };
+    let request = ReplayRequest { run_id: rejected_by, ids: options.quarantine_ids, edits: options.edits };
     let table = session.table.clone();
-    let replayed = replayed::write(&mut session.connection, &table, &wanted, folder).await?;
+    let replayed = replay::write(&mut session.connection, &table, &request, folder).await?;
     let files = replayed.files.into_iter().map(|file| {
         let doing = format!("look at {}", file.path.display());
-        InputFile::at(file.name, file.path, (Format::Csv, Compression::None))
+        InputFile::at(file.name, file.path, Format::Csv, Compression::None)
             .map_err(|source| PipelineError::Io { doing, source })
     });
     let files = files.collect::<Result<_>>()?;

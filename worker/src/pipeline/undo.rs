@@ -1,16 +1,16 @@
-//! An undo: what one run inserted is deleted, and every pipeline of the table looks at its sources afresh.
+//! An undo: the rows that one run inserted are deleted, and every pipeline of the table checks its sources again.
 
+use elt_shared::runs::report::RunReport;
 use elt_shared::store::{runs, schedules};
 use uuid::Uuid;
 
-use super::RunContext;
 use super::begin::{Beginning, Finished, begin};
 use crate::error::{PipelineError, Result};
 use crate::load::commit::Commit;
 use crate::load::undo;
-use crate::report::RunReport;
+use crate::run_context::RunContext;
 
-/// Undoes the run this one is about.
+/// Undoes the run that the undo is about.
 pub async fn run(context: &RunContext) -> Result<RunReport> {
     let subject = context.run.subject_id;
     let subject = subject.ok_or_else(|| PipelineError::Internal("the undo does not say which run to undo".into()))?;

@@ -15,7 +15,7 @@ const PASSED: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOL
 #[cfg(target_os = "linux")]
 const TRIES: usize = 16;
 
-/// Flags for reading: a FIFO or a device is opened without waiting, so that the caller can look at it and refuse it.
+/// Flags for reading. A FIFO or a device is opened without waiting, so that the caller can find its kind and refuse it.
 pub(crate) const READ: OFlags =
     OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// Flags for a folder whose entries are listed or changed.
@@ -46,8 +46,8 @@ fn at_once(folder: impl AsFd, path: &Path, flags: OFlags, mode: Mode) -> Option<
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     for _ in 0..TRIES {
         match openat2(&folder, path, flags, mode, resolve) {
-            // Docker's older filters answer EPERM to system calls they do not know. Where EPERM is meant, the other way
-            // answers the same.
+            // Docker's older filters answer EPERM to system calls that they do not know. A real EPERM is answered again by the
+            // other way of opening.
             Err(Errno::NOSYS | Errno::PERM | Errno::TOOBIG) => return None,
             Err(Errno::AGAIN | Errno::INTR) => {}
             opened => return Some(opened.map_err(io::Error::from)),
@@ -81,7 +81,7 @@ mod tests {
 
     type Open = fn(&File, &str) -> io::Result<OwnedFd>;
 
-    /// Both ways of opening.
+    /// Both ways of opening, which must give the same results.
     const WAYS: [Open; 2] = [
         |folder, path| open(folder, Path::new(path), READ, Mode::empty()),
         |folder, path| part_by_part(folder, Path::new(path), READ, Mode::empty()),

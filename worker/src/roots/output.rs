@@ -20,7 +20,7 @@ use super::{Roots, beneath};
 
 /// The suffix of combined CSVs, in any case.
 const SUFFIX: &str = "csv";
-/// Bytes hashed at a time.
+/// Bytes that are hashed at a time.
 const PIECE_BYTES: usize = 1 << 20;
 /// Mode of the folders made for output files: for this account alone.
 const FOLDER_MODE: Mode = Mode::RWXU;
@@ -30,14 +30,14 @@ const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 #[derive(Debug)]
 pub struct OutputPlace {
     folder: OwnedFd,
-    /// The folder's path without links.
+    /// Path of the folder without links.
     real_folder: PathBuf,
     name: OsString,
-    /// The file's path as the config has it.
+    /// Path of the file as the config writes it.
     shown: PathBuf,
 }
 
-/// Why there is no place for an output file.
+/// The reason why an output file may not be written, or cannot be.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
     /// It is one of the program's own files.
@@ -54,20 +54,20 @@ pub enum PlaceError {
     Io(#[from] io::Error),
 }
 
-/// What has the name of an output file already.
+/// The file that has the name of an output file now.
 #[derive(Debug)]
 pub enum There {
-    /// Nothing.
+    /// No file has the name.
     Nothing,
-    /// A regular file.
+    /// A regular file has the name.
     File(FileIdentity),
-    /// A link, device, FIFO or socket.
+    /// A link, device, FIFO or socket has the name.
     Other,
 }
 
 /// A path that may be written, before anything is opened.
 struct Allowed {
-    /// The nearest folder there is of the one that the operator named for writing.
+    /// The nearest existing folder at or above the folder that the operator named for writing.
     anchor: PathBuf,
     /// The file's folder, without links.
     folder: PathBuf,
@@ -75,7 +75,7 @@ struct Allowed {
 }
 
 impl OutputPlace {
-    /// Opens the place of a file, and makes its folder when it is missing.
+    /// Opens the place of a file, and creates its folder when it is missing.
     ///
     /// # Errors
     /// When the file may not be written there.
@@ -86,7 +86,7 @@ impl OutputPlace {
         Self::at(folder, allowed, path)
     }
 
-    /// The place of a file, if its folder is there. Nothing is made.
+    /// The place of a file, without creating anything. `None`: its folder does not exist yet.
     ///
     /// # Errors
     /// When the file could not be written there.
@@ -111,12 +111,12 @@ impl OutputPlace {
         }
     }
 
-    /// The file's path as the config has it.
+    /// Path of the file as the config writes it.
     pub fn shown(&self) -> &Path {
         &self.shown
     }
 
-    /// The file's name.
+    /// Name of the file in its folder.
     pub fn name(&self) -> &OsStr {
         &self.name
     }
@@ -126,16 +126,15 @@ impl OutputPlace {
         self.real_folder.join(name)
     }
 
-    /// What tells the path from those of other files. Paths that differ only in case are one, because they are one file on
-    /// some file systems.
+    /// Identity of the path. Paths that differ only in case have one identity, because they are one file on some file systems.
     pub fn key(&self) -> String {
         self.real(&self.name).to_string_lossy().to_lowercase()
     }
 
-    /// What has the file's name now. A link is not followed.
+    /// The file that has the name now. A link is not followed.
     ///
     /// # Errors
-    /// When it cannot be looked at.
+    /// When its metadata cannot be read.
     pub fn there(&self) -> io::Result<There> {
         Ok(match self.stat(&self.name)? {
             None => There::Nothing,
@@ -149,7 +148,7 @@ impl OutputPlace {
     /// Reads the whole file that has the name now, and hashes it.
     ///
     /// # Errors
-    /// When it cannot be read, or is no regular file.
+    /// When it cannot be read, or is not a regular file.
     pub fn content_hash(&self) -> io::Result<Uuid> {
         let mut file = self.open(&self.name)?;
         let mut hash = Xxh3::new();
@@ -162,10 +161,10 @@ impl OutputPlace {
         }
     }
 
-    /// What tells a file of the folder from others.
+    /// Identity of a file of the folder, by inode, size, time and content.
     ///
     /// # Errors
-    /// When it is no regular file, or cannot be looked at.
+    /// When it is not a regular file, or its metadata cannot be read.
     pub fn identity(&self, name: &OsStr, content_hash: Option<u128>) -> io::Result<FileIdentity> {
         match self.stat(name)? {
             Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
@@ -175,7 +174,7 @@ impl OutputPlace {
         }
     }
 
-    /// Makes a file that did not exist.
+    /// Creates a file that did not exist.
     ///
     /// # Errors
     /// When something has the name, or the folder cannot be written to.
@@ -187,25 +186,26 @@ impl OutputPlace {
     /// Opens a regular file of the folder for reading. A link is not followed.
     ///
     /// # Errors
-    /// When it is no regular file, or cannot be opened.
+    /// When it is not a regular file, or cannot be opened.
     pub fn open(&self, name: &OsStr) -> io::Result<File> {
         let file = File::from(beneath::open(&self.folder, Path::new(name), beneath::READ, Mode::empty())?);
         if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
     }
 
-    /// Gives a file of the folder the final name. `replace`: what has that name is replaced.
+    /// Gives a file of the folder the final name. `replace`: the file that has the name is replaced.
     ///
     /// # Errors
     /// When something has the name and may not be replaced, or the folder cannot be written to.
     pub fn publish(&self, unfinished: &OsStr, replace: bool) -> io::Result<()> {
         let (folder, name) = (&self.folder, &self.name);
-        let renamed = match replace {
-            true => renameat(folder, unfinished, folder, name),
-            false => match renameat_with(folder, unfinished, folder, name, RenameFlags::NOREPLACE) {
+        let renamed = if replace {
+            renameat(folder, unfinished, folder, name)
+        } else {
+            match renameat_with(folder, unfinished, folder, name, RenameFlags::NOREPLACE) {
                 // Network drives do not know this kind of renaming.
                 Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => renameat(folder, unfinished, folder, name),
                 renamed => renamed,
-            },
+            }
         };
         renamed.map_err(io::Error::from)?;
         Ok(fsync(folder)?)
@@ -269,7 +269,7 @@ fn allowed(roots: &Roots, path: &Path) -> Result<Allowed, PlaceError> {
         Some((std::fs::canonicalize(above).ok()?, rest))
     });
     let (there, rest) = there.ok_or(PlaceError::Outside)?;
-    // Folders are made on the way: `missing/..` would lead up from one that is not there yet.
+    // `..` below a missing folder is refused, because it would lead up from a folder that is created later.
     if rest.components().any(|part| matches!(part, Component::ParentDir)) {
         return Err(PlaceError::Outside);
     }
@@ -287,7 +287,7 @@ fn allowed(roots: &Roots, path: &Path) -> Result<Allowed, PlaceError> {
 }
 
 fn identity(stat: &Stat, content_hash: Option<Uuid>) -> FileIdentity {
-    // Numbers beyond what the database can hold would only make two files look alike, which the other members tell apart.
+    // A number that the database cannot hold is cut. Two files with the same cut number still differ in the other members.
     let modified_ns = i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec);
     FileIdentity {
         inode: stat.st_ino.cast_signed(),

@@ -1,4 +1,4 @@
-//! A folder that may be read, open for as long as the run that reads it.
+//! A folder that may be read. It is kept open as long as the run that reads it.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,7 +13,7 @@ use super::beneath;
 /// A folder that may be read. When the operator names a single file, only that file.
 #[derive(Debug)]
 pub(crate) struct Root {
-    /// Without links.
+    /// Path of the folder or single file, without links.
     path: PathBuf,
     /// The folder, or the one that the single file is in.
     handle: OwnedFd,
@@ -30,7 +30,7 @@ impl Root {
         Some(Self { path, handle, folder })
     }
 
-    /// The path below the handle of what may be read here. `None`: it is outside.
+    /// The path of a file relative to the handle. `None`: it is outside of what may be read here.
     pub(super) fn below<'a>(&self, real: &'a Path) -> Option<&'a Path> {
         if real.starts_with(&self.path) { real.strip_prefix(&self.folder).ok() } else { None }
     }
@@ -40,7 +40,7 @@ impl Root {
 #[derive(Debug, Clone)]
 pub(crate) struct Beneath {
     root: Arc<Root>,
-    /// Without links.
+    /// Its path below the root, without links.
     path: PathBuf,
 }
 

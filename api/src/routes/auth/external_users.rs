@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
 use crate::AppState;
-use crate::client::ClientIp;
+use crate::client::{ClientIp, RequestId};
 use crate::error::Error;
 use crate::oidc::id_token::IdClaims;
 use crate::oidc::provider::ProviderError;
@@ -90,7 +90,7 @@ pub(super) async fn user_of(
     state: &AppState,
     client: &Client,
     claims: &IdClaims,
-    ip: ClientIp,
+    (ip, request_id): (ClientIp, &RequestId),
 ) -> Result<User, Refusal> {
     let identity = Identity { issuer: &client.issuer, subject: &claims.sub };
     let role = role_of(claims.groups.as_ref(), client);
@@ -111,10 +111,10 @@ pub(super) async fn user_of(
         Err(_) => None,
     };
     if let Some((outcome, actor, object, detail)) = news {
-        let ip = ip.to_string();
+        let (ip, request_id) = (ip.to_string(), request_id.to_string());
         let action = "GET /auth/oidc/callback";
-        let (ip, object) = (Some(ip.as_str()), object.as_deref());
-        let row = NewAuditRow { actor, ip, action, object, outcome, detail, request_id: None };
+        let (ip, object, request_id) = (Some(ip.as_str()), object.as_deref(), Some(request_id.as_str()));
+        let row = NewAuditRow { actor, ip, action, object, outcome, detail, request_id };
         audit::append(&mut tx, &state.keys, row).await?;
     }
     // A refused login changes the user, too: lost groups take the role at once.

@@ -85,8 +85,8 @@ pub(super) async fn check_password(
     let address = ip.network();
     // One attempt at a time for each name and address, because parallel attempts would all be checked before the first
     // failure is counted.
-    let turn = state.login_turns.take(format!("{} {address}", username.to_lowercase())).await;
-    let _turn = turn.ok_or(Error::TooMany { retry_after: 1 })?;
+    let lock = state.login_mutex.lock(format!("{} {address}", username.to_lowercase())).await;
+    let _lock = lock.ok_or(Error::TooMany { retry_after: 1 })?;
     let _place = state.login_queue.enter(&address).ok_or(Error::TooMany { retry_after: 1 })?;
     if let Some(retry_after) = login_failures::must_wait(&state.db, username, &address).await? {
         return Err(Error::TooMany { retry_after });

@@ -22,7 +22,7 @@ use super::external_users::{Refusal, user_of};
 use super::sessions::{Device, LoginAnswer, begin};
 use crate::AppState;
 use crate::audit::AuditNote;
-use crate::client::ClientIp;
+use crate::client::{ClientIp, RequestId};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
 use crate::oidc::attempt::{self, Attempt};
@@ -100,6 +100,7 @@ struct CallbackQuery {
 async fn finish_oidc(
     State(state): State<AppState>,
     Extension(ip): Extension<ClientIp>,
+    Extension(request_id): Extension<RequestId>,
     headers: HeaderMap,
     Params(query): Params<CallbackQuery>,
 ) -> Result<Response> {
@@ -107,7 +108,7 @@ async fn finish_oidc(
     let mut cookies = vec![cookie(provider, ATTEMPT, "/auth/oidc/callback", "Lax", 0, "")];
     let mut url = provider.client.public_url.clone();
     url.set_path(&format!("{}/ui/login", url.path().trim_end_matches('/')));
-    match finish(&state, provider, ip, &headers, query).await {
+    match finish(&state, provider, (ip, &request_id), &headers, query).await {
         Ok((code, back)) => {
             let seconds = i64::from(login_codes::VALID_SECONDS);
             cookies.push(cookie(provider, CODE, "/auth/oidc/token", "Strict", seconds, code.expose()));
@@ -124,7 +125,7 @@ async fn finish_oidc(
 async fn finish(
     state: &AppState,
     provider: &Provider,
-    ip: ClientIp,
+    (ip, request_id): (ClientIp, &RequestId),
     headers: &HeaderMap,
     query: CallbackQuery,
 ) -> Result<(Secret, String), Refusal> {
@@ -142,7 +143,7 @@ async fn finish(
     }
     let code = query.code.filter(|_| query.error.is_none()).ok_or(Refusal::Cancelled)?;
     let claims = provider.redeem(&code, &attempt).await.map_err(failed)?;
-    let user = user_of(state, &provider.client, &claims, ip).await?;
+    let user = user_of(state, &provider.client, &claims, (ip, request_id)).await?;
     let code = Secret::new(attempt::random());
     login_codes::keep(&state.db, &code, user.id).await?;
     Ok((code, attempt.back))

@@ -4,10 +4,14 @@ mod csv;
 mod start;
 mod view;
 
+use std::str::FromStr;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use elt_shared::store::runs::{self, RetryAnswer, Run, RunFilter, StopAnswer};
+use elt_shared::runs::lifecycle::{self, RetryAnswer, StopAnswer};
+use elt_shared::runs::{Outcome, RunKind, RunState};
+use elt_shared::store::runs::{self, Run, RunFilter};
 use elt_shared::telemetry::traceparent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -17,7 +21,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 pub use start::{Kind, accepted, of_config, pipeline_of};
-pub use view::{AttemptView, OutcomeView, RunView};
+pub use view::{AttemptView, RunView};
 
 use super::configs;
 use super::logs::{LineQuery, LineView, newest_first};
@@ -48,7 +52,7 @@ struct RunQuery {
     /// Only in these states, separated by commas: `queued,running`.
     state: Option<String>,
     /// Only runs that succeeded with this outcome.
-    outcome: Option<OutcomeView>,
+    outcome: Option<Outcome>,
     /// Only of this pipeline.
     name: Option<String>,
     /// Only of this kind.
@@ -83,13 +87,14 @@ async fn list(
     Params(page): Params<PageQuery>,
     Params(query): Params<RunQuery>,
 ) -> Result<Json<RunPage>> {
-    let states = query.state.iter().flat_map(|states| states.split(','));
-    let states: Vec<String> = states.map(|state| state.trim().to_owned()).filter(|state| !state.is_empty()).collect();
+    let states: Option<Vec<RunState>> = query.state.as_deref().and_then(listed);
+    // A kind that does not exist has no runs.
+    let kinds: Option<Vec<RunKind>> = query.kind.as_deref().map(|kind| kind.parse().into_iter().collect());
     let filter = RunFilter {
-        states: &states,
-        outcome: query.outcome.map(Into::into),
+        states: states.as_deref(),
+        outcome: query.outcome,
         name: query.name.as_deref(),
-        kind: query.kind.as_deref(),
+        kinds: kinds.as_deref(),
         config_id: query.config_id,
         schedule_id: query.schedule_id,
         parent_id: query.parent_id,
@@ -98,13 +103,18 @@ async fn list(
     };
     let rows = runs::list(&state.db, &filter, page.after()?, page.fetch()).await?;
     let found = runs::counts(&state.db, caller.pipelines()).await?;
-    let mut counts: Map<String, Value> = ["queued", "running", "succeeded", "failed", "stopped"]
-        .map(|state| (state.to_owned(), json!(0)))
-        .into_iter()
-        .collect();
-    counts.extend(found.into_iter().map(|(state, count)| (state, json!(count))));
+    let mut counts: Map<String, Value> = RunState::ALL.iter().map(|state| (state.to_string(), json!(0))).collect();
+    counts.extend(found.into_iter().map(|(state, count)| (state.to_string(), json!(count))));
     let page = Page::of(rows, &page, |run| run.id, Into::into);
     Ok(Json(RunPage { data: page.data, next: page.next, counts }))
+}
+
+/// The values in a list of a query, `queued,running`. A text that is not a value matches nothing, so it is left out;
+/// `None` when the list has no text at all, because the filter then does not apply.
+pub fn listed<T: FromStr>(list: &str) -> Option<Vec<T>> {
+    let mut texts = list.split(',').map(str::trim).filter(|text| !text.is_empty()).peekable();
+    texts.peek()?;
+    Some(texts.filter_map(|text| text.parse().ok()).collect())
 }
 
 /// One run, with its report once it finished.
@@ -139,7 +149,7 @@ async fn stop(
     note.object("run", id);
     find(&state, &caller, id).await?;
     let mut tx = state.db.begin().await?;
-    let run = match runs::request_stop(&mut tx, id).await? {
+    let run = match lifecycle::request_stop(&mut tx, id).await? {
         None => return Err(Error::NotFound(format!("run {id}"))),
         Some(StopAnswer::Stopped(run) | StopAnswer::Stopping(run)) => run,
         Some(StopAnswer::AlreadyFinished(run)) => {
@@ -172,10 +182,10 @@ async fn retry(
     if let Some(known) = once.known(&mut tx, &caller, &id).await? {
         return Ok(known);
     }
-    if let Some(subject) = old.subject_id.filter(|_| old.kind == "undo") {
+    if let Some(subject) = old.subject_id.filter(|_| old.kind == RunKind::Undo) {
         start::refuse_second_undo(&mut tx, subject).await?;
     }
-    match runs::retry(&mut tx, id, traceparent(), caller.name()).await? {
+    match lifecycle::retry(&mut tx, id, traceparent(), caller.name()).await? {
         None => Err(Error::NotFound(format!("run {id}"))),
         Some(RetryAnswer::Started(run)) => accepted((&once, &note), tx, &caller, *run).await,
         Some(RetryAnswer::Unknown(run)) => Err(unknown(&run)),

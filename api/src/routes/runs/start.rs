@@ -5,8 +5,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use elt_shared::config::{Document, LoadMode, NoReferences, PipelineConfig};
 use elt_shared::job::QUEUE;
+use elt_shared::runs::{self, RunKind, RunState};
 use elt_shared::store::configs::ConfigVersion;
-use elt_shared::store::runs::{self, NewRun, Run, RunFilter};
+use elt_shared::store::runs::{NewRun, Run, RunFilter, list};
 use elt_shared::telemetry::traceparent;
 use elt_shared::trigger::{self, Trigger, enqueue};
 use serde::{Deserialize, Serialize};
@@ -53,13 +54,13 @@ pub enum StartKind {
     TestConnection,
 }
 
-impl StartKind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Plan => "plan",
-            Self::Check => "check",
-            Self::TestConnection => "test_connection",
+impl From<StartKind> for RunKind {
+    fn from(kind: StartKind) -> Self {
+        match kind {
+            StartKind::Run => Self::Run,
+            StartKind::Plan => Self::Plan,
+            StartKind::Check => Self::Check,
+            StartKind::TestConnection => Self::TestConnection,
         }
     }
 }
@@ -96,10 +97,10 @@ pub async fn start(
             };
             trigger::trigger(&mut tx, &trigger).await?.run
         }
-        kind => of_config(&mut tx, &caller, &config, &pipeline, Kind::new(kind.as_str())).await?,
+        kind => of_config(&mut tx, &caller, &config, &pipeline, Kind::new(kind.into())).await?,
     };
     note.object("run", run.id);
-    note.detail("kind", request.kind.as_str());
+    note.detail("kind", RunKind::from(request.kind).as_str());
     accepted((&once, &note), tx, &caller, run).await
 }
 
@@ -123,7 +124,7 @@ pub async fn undo(
         return Ok(known);
     }
     can_be_undone(&mut tx, &run, &pipeline).await?;
-    let kind = Kind { subject: Some(id), ..Kind::new("undo") };
+    let kind = Kind { subject: Some(id), ..Kind::new(RunKind::Undo) };
     let undo = of_config(&mut tx, &caller, &config, &pipeline, kind).await?;
     accepted((&once, &note), tx, &caller, undo).await
 }
@@ -136,7 +137,7 @@ async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConf
         let what = format!("the run is still {}", run.state);
         return Err(Error::conflict("not_finished", what, "Wait until it ends, or stop it."));
     }
-    if !matches!(run.kind.as_str(), "run" | "replay") || run.state != "succeeded" {
+    if !matches!(run.kind, RunKind::Run | RunKind::Replay) || run.state != RunState::Succeeded {
         let what = format!("a {} that has {} loaded nothing that could be undone", run.kind, run.state);
         return Err(Error::conflict("nothing_to_undo", what, "Choose a run that loaded rows."));
     }
@@ -153,9 +154,9 @@ async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConf
 /// # Errors
 /// 409 when an undo of the run is under way or succeeded.
 pub async fn refuse_second_undo(tx: &mut PgConnection, undone: Uuid) -> Result<()> {
-    let filter = RunFilter { subject_id: Some(undone), kind: Some("undo"), ..RunFilter::default() };
-    let undos = runs::list(&mut *tx, &filter, None, 100).await?;
-    match undos.iter().find(|undo| !matches!(undo.state.as_str(), "failed" | "stopped")) {
+    let filter = RunFilter { subject_id: Some(undone), kinds: Some(&[RunKind::Undo]), ..RunFilter::default() };
+    let undos = list(&mut *tx, &filter, None, 100).await?;
+    match undos.iter().find(|undo| !matches!(undo.state, RunState::Failed | RunState::Stopped)) {
         Some(undo) => Err(Error::conflict(
             "already_undone",
             format!("the run {} undoes it already", undo.id),
@@ -166,18 +167,18 @@ pub async fn refuse_second_undo(tx: &mut PgConnection, undone: Uuid) -> Result<(
 }
 
 /// What a run does beside loading.
-pub struct Kind<'a> {
-    /// `plan`, `check`, `test_connection`, `replay` or `undo`.
-    pub name: &'a str,
+pub struct Kind {
+    /// Any but [`RunKind::Run`].
+    pub name: RunKind,
     /// The run that a replay or an undo is about.
     pub subject: Option<Uuid>,
     /// What it needs beside the config.
     pub options: Value,
 }
 
-impl<'a> Kind<'a> {
+impl Kind {
     /// About no other run, and needs nothing else.
-    pub fn new(name: &'a str) -> Self {
+    pub fn new(name: RunKind) -> Self {
         Self { name, subject: None, options: json!({}) }
     }
 }
@@ -191,14 +192,14 @@ pub async fn of_config(
     caller: &Caller,
     config: &ConfigVersion,
     pipeline: &PipelineConfig,
-    kind: Kind<'_>,
+    kind: Kind,
 ) -> Result<Run> {
     let new = NewRun {
         kind: kind.name,
         config_id: config.id,
         name: &pipeline.name,
         target_table: &pipeline.target.table.to_string(),
-        trigger: "manual",
+        trigger: runs::Trigger::Manual,
         schedule_id: None,
         subject_id: kind.subject,
         retry_of: None,

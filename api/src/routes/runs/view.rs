@@ -1,59 +1,28 @@
 //! A run as people and programs see it.
 
 use chrono::{DateTime, Utc};
-use elt_shared::store::runs::{AttemptRow, Outcome, Run};
-use serde::{Deserialize, Serialize};
+use elt_shared::runs::{AttemptEnd, Outcome, RunKind, RunProgress, RunReport, RunState, Stage, Trigger};
+use elt_shared::store::runs::{AttemptRow, Run};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// What a run that succeeded achieved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OutcomeView {
-    /// Every row of the sources is in the table. Also when the sources were empty or had only rows loaded before.
-    Clean,
-    /// Rows were rejected, files were left out, or the report has warnings.
-    WithWarnings,
-    /// The sources had rows or files, but none of them could be loaded.
-    NothingLoaded,
-}
-
-impl From<Outcome> for OutcomeView {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Clean => Self::Clean,
-            Outcome::WithWarnings => Self::WithWarnings,
-            Outcome::NothingLoaded => Self::NothingLoaded,
-        }
-    }
-}
-
-impl From<OutcomeView> for Outcome {
-    fn from(outcome: OutcomeView) -> Self {
-        match outcome {
-            OutcomeView::Clean => Self::Clean,
-            OutcomeView::WithWarnings => Self::WithWarnings,
-            OutcomeView::NothingLoaded => Self::NothingLoaded,
-        }
-    }
-}
 
 /// One execution of a pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RunView {
     /// Sorts by time.
     pub id: Uuid,
-    /// `run`, `plan`, `check`, `test_connection`, `replay` or `undo`.
-    pub kind: String,
+    /// The work it does.
+    pub kind: RunKind,
     /// The config version it executes.
     pub config_id: i64,
     /// Pipeline name.
     pub name: String,
     /// Target table as the config names it.
     pub target_table: String,
-    /// `manual`, `schedule`, `file_change` or `retry`.
-    pub trigger: String,
+    /// Why it was made.
+    pub trigger: Trigger,
     /// The schedule that made it.
     pub schedule_id: Option<Uuid>,
     /// The run this one comes from: `retry_of`, else `subject_id`.
@@ -66,8 +35,8 @@ pub struct RunView {
     pub queue: String,
     /// What the kind needs beside the config.
     pub options: Value,
-    /// `queued`, `running`, `succeeded`, `failed` or `stopped`.
-    pub state: String,
+    /// Waiting, at work, or how it ended.
+    pub state: RunState,
     /// It waits for this instant.
     pub not_before: Option<DateTime<Utc>>,
     /// It must not start later than this.
@@ -76,9 +45,10 @@ pub struct RunView {
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
     pub waits_for_run: Option<Uuid>,
-    /// `connect` (to the target), `extract`, `validate` or `load`: where it is, or where it failed or was stopped.
-    pub stage: Option<String>,
-    /// Rows and bytes of that stage.
+    /// The stage it is in, or in which it failed or was stopped; `null` before the first attempt and after a success.
+    pub stage: Option<Stage>,
+    /// Files, rows and bytes of that stage.
+    #[schema(value_type = Option<RunProgress>)]
     pub progress: Option<Value>,
     /// Starts that count against `max_attempts`.
     pub attempt: i32,
@@ -102,8 +72,9 @@ pub struct RunView {
     /// What to do about it.
     pub next_step: Option<String>,
     /// What a run that succeeded achieved; `null` in other states.
-    pub outcome: Option<OutcomeView>,
-    /// The run report, once it finished.
+    pub outcome: Option<Outcome>,
+    /// The run report, once it finished. A run that ended without loading anything has a partial one, if any.
+    #[schema(value_type = Option<RunReport>)]
     pub report: Option<Value>,
     /// Rows read, once known.
     pub rows_read: Option<i64>,
@@ -168,7 +139,7 @@ impl From<Run> for RunView {
             error_code: run.error_code,
             error: run.error,
             next_step: run.next_step,
-            outcome: run.outcome.map(Into::into),
+            outcome: run.outcome,
             report: run.report,
             rows_read: run.rows_read,
             rows_inserted: run.rows_inserted,
@@ -195,8 +166,8 @@ pub struct AttemptView {
     started_at: DateTime<Utc>,
     /// When it ended, however it did.
     finished_at: Option<DateTime<Utc>>,
-    /// How it ended.
-    outcome: Option<String>,
+    /// How it ended; `null` while it is going on.
+    outcome: Option<AttemptEnd>,
     /// Stable code of a failure.
     error_code: Option<String>,
     /// The failure as a sentence.

@@ -31,6 +31,12 @@ impl Client {
         answer.json().await.expect("JSON")
     }
 
+    pub async fn put(&self, path: &str, body: &Value) {
+        let request = self.http.put(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body);
+        let answer = request.send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    }
+
     /// Triggers a YAML, in the trace of `traceparent` when there is one. Answers the run's id.
     pub async fn trigger(&self, yaml: &str, traceparent: Option<&str>) -> String {
         let file = reqwest::multipart::Part::text(yaml.to_owned()).file_name("pipeline.yaml");

@@ -8,7 +8,7 @@ import { PasswordCard } from './password-card';
 import { SecondFactorCard } from './second-factor-card';
 import { SessionsCard } from './sessions-card';
 
-/** One's own account: password, second factor and sessions. */
+/** The account of the person who is logged in: password, second factor and sessions. */
 @Component({
   selector: 'app-account',
   templateUrl: './account.html',

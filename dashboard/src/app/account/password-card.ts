@@ -20,7 +20,7 @@ import { PasswordHints } from '../shared/password-hints';
 import { isAcceptable } from '../shared/password-rules';
 import { ProblemView } from '../shared/problem-view';
 
-/** Changes one's own password. */
+/** A form for changing the own password. */
 @Component({
   selector: 'app-password-card',
   templateUrl: './password-card.html',
@@ -68,5 +68,8 @@ export class PasswordCard {
 
 function explain(problem: Problem): Problem {
   if (problem.code !== 'wrong_password') return problem;
-  return { ...problem, nextStep: 'Type the password you log in with. An administrator can set a new one.' };
+  return {
+    ...problem,
+    nextStep: 'Type the password that you log in with. If you forgot it, an administrator can set a new one.',
+  };
 }

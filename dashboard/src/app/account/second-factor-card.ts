@@ -21,7 +21,7 @@ import { CopyButton } from '../shared/copy-button';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 
-/** Sets an authenticator app up, or removes it. */
+/** Turns the second factor on or off. */
 @Component({
   selector: 'app-second-factor-card',
   templateUrl: './second-factor-card.html',
@@ -38,11 +38,11 @@ export class SecondFactorCard {
   private readonly codeBox = viewChild<ElementRef<HTMLInputElement>>('codeBox');
   private readonly codesIntroduction = viewChild<ElementRef<HTMLElement>>('codesIntroduction');
 
-  /** Whether logins need a code now. */
+  /** Whether the second factor is on. */
   readonly active = input.required<boolean>();
-  /** Whether this installation asks for one. */
+  /** Whether this installation requires a second factor and it is off. */
   readonly missing = input.required<boolean>();
-  /** The second factor was set up or removed. */
+  /** Emits after the second factor was turned on or off. */
   readonly changed = output();
 
   protected readonly password = signal('');
@@ -51,7 +51,7 @@ export class SecondFactorCard {
   protected readonly recoveryCodes = signal<string[] | undefined>(undefined);
   protected readonly submission = new Submission();
 
-  /** An image, because markup of a server is never put into the page. */
+  /** The QR code as an image, because SVG from a server must not become a part of the page. */
   protected readonly picture = computed(
     () => `data:image/svg+xml,${encodeURIComponent(this.setup()?.qr_svg ?? '')}`,
   );

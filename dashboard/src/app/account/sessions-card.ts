@@ -10,7 +10,7 @@ import { Icon } from '../shared/icon';
 import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
 
-/** Where one is logged in, and ending that. */
+/** The sessions of the person who is logged in, with buttons that end them. */
 @Component({
   selector: 'app-sessions-card',
   templateUrl: './sessions-card.html',
@@ -46,7 +46,7 @@ export class SessionsCard {
     this.confirmation
       .ask({
         title: 'End all other sessions?',
-        words: 'Every other browser and program that is logged in with your name has to log in again.',
+        words: 'Every other browser and program that is logged in with your name must log in again.',
         yes: 'End them',
         danger: true,
       })

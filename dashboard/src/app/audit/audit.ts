@@ -1,11 +1,13 @@
 import { ChangeDetectionStrategy, Component, computed, inject, input, signal } from '@angular/core';
 import { Router } from '@angular/router';
 
-import { AuditView, Verification } from '../core/api/models';
+import { AuditView } from '../core/api/models';
 import { SystemApi } from '../core/api/system';
 import { saveAnswer } from '../core/files';
+import { plural } from '../core/format';
 import { paged } from '../core/paged';
 import { Submission } from '../core/submission';
+import { CopyButton } from '../shared/copy-button';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
@@ -14,32 +16,47 @@ import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
+import { AuditDetails } from './audit-details';
+import { LastVerification } from './last-verification';
 
 const AGAIN_MS = 15_000;
 
-/** Who did what, also when it was refused. */
+/** The audit: who did what, including what was refused. */
 @Component({
   selector: 'app-audit',
   templateUrl: './audit.html',
   styleUrl: './audit.scss',
-  imports: [Empty, Icon, More, PageHeader, ProblemView, QueryState, StateBadge, Time],
+  imports: [
+    AuditDetails,
+    CopyButton,
+    Empty,
+    Icon,
+    More,
+    PageHeader,
+    ProblemView,
+    QueryState,
+    StateBadge,
+    Time,
+  ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Audit {
   private readonly api = inject(SystemApi);
   private readonly router = inject(Router);
+  protected readonly verification = inject(LastVerification);
 
   readonly actor = input<string>();
   readonly action = input<string>();
   readonly outcome = input<string>();
   readonly object = input<string>();
-  /** The first day, `2026-11-29`. */
+  /** The first day, as `2026-11-29`. */
   readonly from = input<string>();
   /** The last day. */
   readonly to = input<string>();
 
-  protected readonly verification = signal<Verification | undefined>(undefined);
   protected readonly submission = new Submission();
+  /** Ids of the rows whose details are shown. */
+  protected readonly opened = signal<readonly string[]>([]);
 
   private readonly only = computed(() => ({
     actor: this.actor(),
@@ -64,10 +81,9 @@ export class Audit {
     void this.router.navigate([], { queryParams, queryParamsHandling: 'merge', replaceUrl: true });
   }
 
-  /** Checks that every row is there and as it was written. */
+  /** Asks the server whether every row is there and unchanged. */
   protected verify(): void {
-    this.verification.set(undefined);
-    this.submission.send(this.api.auditVerification(), (verdict) => this.verification.set(verdict));
+    this.submission.send(this.api.auditVerification(), (verdict) => this.verification.keep(verdict));
   }
 
   /** Saves the rows that match as CSV. */
@@ -75,7 +91,15 @@ export class Audit {
     this.submission.send(this.api.auditCsv(this.only()), (answer) => saveAnswer(answer, 'audit.csv'));
   }
 
-  /** What else was noted, as `key: value`. */
+  protected readonly plural = plural;
+
+  protected toggle(row: AuditView): void {
+    this.opened.update((opened) =>
+      opened.includes(row.id) ? opened.filter((id) => id !== row.id) : [...opened, row.id],
+    );
+  }
+
+  /** The details of a row as `key: value`. */
   protected details(row: AuditView): string[] {
     return Object.entries(row.detail ?? {})
       .filter(([, value]) => value !== null)

@@ -10,7 +10,7 @@ import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
 
-/** Two versions side by side, secrets masked. */
+/** Two config versions side by side, with their secrets masked. */
 @Component({
   selector: 'app-compare',
   templateUrl: './compare.html',

@@ -18,7 +18,7 @@ import { Time } from '../shared/time';
 import { ConfigRemoval } from './config-removal';
 import { remarksOf } from './remarks';
 
-/** One version of a config: the full YAML, what was found in it, and running it again. */
+/** One version of a config: its YAML, the problems found in it, and the buttons to run or delete it. */
 @Component({
   selector: 'app-config',
   templateUrl: './config.html',
@@ -39,7 +39,7 @@ export class Config {
     () => this.id(),
     (id) => this.api.find(id),
   );
-  /** The text exactly as uploaded. The server notes who looked. */
+  /** The text exactly as uploaded. The server records in the audit who read it. */
   protected readonly text = query(
     () => this.id(),
     (id) => this.api.view(id),
@@ -53,7 +53,7 @@ export class Config {
 
   protected run(): void {
     this.submission.send(this.runs.start({ config_id: this.id() }), (run) => {
-      this.toaster.say('Run started');
+      this.toaster.say('Run started.');
       void this.router.navigate(['/runs', run.id]);
     });
   }

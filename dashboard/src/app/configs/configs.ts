@@ -18,7 +18,7 @@ const LIMIT = 50;
 const AGAIN_MS = 30_000;
 const TYPING_MS = 250;
 
-/** Every YAML that was ever uploaded. */
+/** All config versions that were uploaded and not deleted. */
 @Component({
   selector: 'app-configs',
   templateUrl: './configs.html',
@@ -45,7 +45,7 @@ export class Configs {
     { every: AGAIN_MS },
   );
 
-  /** Chooses a version to compare; a third choice drops the first. */
+  /** Chooses a version to compare. A third choice replaces the first. */
   protected choose(id: number): void {
     this.chosen.update((chosen) =>
       chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id].slice(-2),

@@ -1,6 +1,6 @@
 import { Remark } from '../editor/yaml-editor';
 
-/** What was found in a YAML, however the list was kept: each entry names a place and says something about it. */
+/** The problems or warnings found in a YAML, from the list as the server stored it. Unreadable entries are left out. */
 export function remarksOf(kept: unknown, severity: Remark['severity']): Remark[] {
   if (!Array.isArray(kept)) return [];
   return kept.flatMap((entry: unknown) => {

@@ -1,6 +1,6 @@
 import { DOCUMENT, Injectable, Signal, inject, signal } from '@angular/core';
 
-/** The present, as signals: every second for countdowns, every 15 s for "2 minutes ago". */
+/** The current time as signals: one that changes every second, for countdowns, and one that changes every 15 s, for "2 minutes ago". */
 @Injectable({ providedIn: 'root' })
 export class Clock {
   private readonly seconds = signal(Date.now());

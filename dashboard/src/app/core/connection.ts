@@ -1,6 +1,6 @@
 import { Injectable, signal } from '@angular/core';
 
-/** Whether the server answered the last time somebody asked it. */
+/** Whether the server answered the last request of this page. */
 @Injectable({ providedIn: 'root' })
 export class Connection {
   private readonly reachable = signal(true);

@@ -11,18 +11,18 @@ export interface Message {
   data: string;
 }
 
-/** What a stream tells its reader. */
+/** What happens to a stream. */
 export type Signal =
   | { kind: 'open' }
   | { kind: 'message'; message: Message }
-  /** The stream broke off; it comes back by itself. */
+  /** The connection broke. The stream connects again by itself. */
   | { kind: 'lost' };
 
 const BACKOFF_MS = [1000, 2000, 4000, 8000];
-/** The server says something at least every 15 s. */
+/** Milliseconds without a byte until the connection counts as broken. The server sends something at least every 15 s. */
 const SILENCE_MS = 40_000;
 
-/** Server-sent events with our token, resumed where they broke off, and closed while the tab is hidden. */
+/** Server-sent events, requested with the session's token. They resume after the last event received, and close while the tab is hidden. */
 @Injectable({ providedIn: 'root' })
 export class EventStream {
   private readonly session = inject(Session);
@@ -58,7 +58,7 @@ export class EventStream {
     });
   }
 
-  /** Reads one response to its end. True: the server has nothing more to say, ever. */
+  /** Reads one response to its end. True when the server ended the stream for good. */
   private async read(
     path: string,
     last: string | undefined,
@@ -118,14 +118,14 @@ export class EventStream {
   }
 }
 
-/** The server will not give this stream to us: asking again changes nothing. */
+/** The server refused the stream, and would refuse it again. */
 export class Refused extends Error {
   constructor(readonly status: number) {
     super(`the stream was refused with status ${status}`);
   }
 }
 
-/** Cuts a stream of text into messages, as the HTML standard says. */
+/** Splits a stream of text into messages, as the HTML standard defines for server-sent events. */
 export class Parser {
   private rest = '';
   private id: string | undefined;

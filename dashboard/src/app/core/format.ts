@@ -39,7 +39,7 @@ export function duration(ms: number | null | undefined): string {
   return `${Math.round(minutes / 1440)} days`;
 }
 
-/** `30 s`, `5 min`, `2 h`: an interval as somebody would write it. */
+/** `30 s`, `5 min`, `2 h`: an interval in the largest unit that divides it. */
 export function interval(seconds: number): string {
   if (seconds % 3600 === 0) return `${seconds / 3600} h`;
   return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
@@ -56,12 +56,12 @@ export function relative(at: number, now: number): string {
   return seconds < -20 ? `${-seconds} seconds ago` : 'just now';
 }
 
-/** `2026-11-25 23:49:16.123 UTC`, exact and the same for everybody. */
+/** `2026-11-25 23:49:16.123 UTC`: exact, and independent of the reader's zone. */
 export function exactUtc(at: number): string {
   return `${new Date(at).toISOString().replace('T', ' ').replace('Z', '')} UTC`;
 }
 
-/** `Nov 25, 23:49:16`, in the zone of the reader or UTC; the year only when it is another one. */
+/** `Nov 25, 23:49:16`, in the zone of the reader or UTC. Years other than the current one are shown. */
 export function clockTime(at: number, zone: 'local' | 'utc', now: number = Date.now()): string {
   const timeZone = zone === 'utc' ? 'UTC' : undefined;
   const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();

@@ -3,7 +3,7 @@ import { CanMatchFn, Route, Router, UrlSegment } from '@angular/router';
 
 import { Role, Session } from './session';
 
-/** Lets a role in; others see the 403 page, and who is not logged in goes to the login and comes back. */
+/** Lets roles in. Others get the 403 page; people who are not logged in log in first and then come back. */
 export function only(...roles: Role[]): CanMatchFn {
   return (_route: Route, segments: UrlSegment[]) => {
     const session = inject(Session);
@@ -23,7 +23,7 @@ export function only(...roles: Role[]): CanMatchFn {
   };
 }
 
-/** Sends `/` to where the role starts. */
+/** Redirects `/` to the start page of the role. */
 export const toLanding = (): ReturnType<Router['createUrlTree']> => {
   const session = inject(Session);
   return inject(Router).createUrlTree([session.isActive() ? session.landing() : '/login']);

@@ -7,7 +7,7 @@ import { Connection } from './connection';
 import { toProblem } from './problem';
 import { Session } from './session';
 
-/** Sends the token along, and notices when the server refuses it or does not answer. */
+/** Adds the token to each request, and reacts when the server refuses it or does not answer. */
 export const sessionInterceptor: HttpInterceptorFn = (request, next) => {
   const session = inject(Session);
   const connection = inject(Connection);
@@ -31,7 +31,7 @@ export const sessionInterceptor: HttpInterceptorFn = (request, next) => {
           session.end();
           void router.navigate(['/login'], { queryParams: { why: 'expired', back: router.url } });
         }
-        // This installation asks for a second factor: nothing else is open until it is set up.
+        // This installation requires a second factor. Until it is set up, only the account page works.
         if (error.status === 403 && toProblem(error).code === 'second_factor_missing') {
           void router.navigate(['/account']);
         }

@@ -2,14 +2,14 @@ import { DOCUMENT, ErrorHandler, Injectable, inject, signal } from '@angular/cor
 
 import { Connection } from './connection';
 
-/** Why code of the dashboard that a page needs did not arrive. */
+/** Why code of the dashboard that a page needs could not be loaded. */
 export type Reason =
   /** The server answers, but no longer has the file: it was upgraded since this tab was opened. */
   | 'upgraded'
   /** Neither the file nor the start page arrives. */
   | 'unreachable';
 
-/** Code that did not arrive, and the address that needed it. */
+/** Code that could not be loaded, and the page that needed it. */
 export interface Missing {
   reason: Reason;
   /** Relative to the dashboard's own address. */
@@ -30,7 +30,7 @@ export class MissingCode {
   private readonly looking = signal(false);
 
   readonly now = this.found.asReadonly();
-  /** The server is being asked whether it answers. */
+  /** Whether a request is under way that finds out if the server answers. */
   readonly checking = this.looking.asReadonly();
 
   /** Tells people about an import that failed; other errors go to the console. */
@@ -54,7 +54,7 @@ export class MissingCode {
     this.found.set(undefined);
   }
 
-  /** Asks for the start page: an answer means that only the file is gone. */
+  /** Requests the start page. If the server answers, only the file is missing, because of an upgrade. */
   private async reason(): Promise<Reason> {
     this.looking.set(true);
     try {
@@ -70,7 +70,7 @@ export class MissingCode {
   }
 }
 
-/** Whether an error is about a file of the dashboard that did not arrive. */
+/** Whether an error is about a file of the dashboard that could not be loaded. */
 export function isFailedImport(error: unknown): boolean {
   return error instanceof Error && FAILED_IMPORT.test(`${error.name}: ${error.message}`);
 }

@@ -2,7 +2,7 @@ import { Injectable, inject } from '@angular/core';
 import { Title } from '@angular/platform-browser';
 import { RouterStateSnapshot, TitleStrategy } from '@angular/router';
 
-/** `Runs · elt` in the tab. */
+/** Titles browser tabs, for example `Runs · elt`. */
 @Injectable()
 export class PageTitle extends TitleStrategy {
   private readonly title = inject(Title);

@@ -5,9 +5,9 @@ import { Page } from './api/models';
 import { Problem, toProblem } from './problem';
 import { Query, QueryOptions, query } from './query';
 
-/** A list read page by page: the first one asks again by itself, older ones are added below. */
+/** A list that is read page by page. The first page refreshes by itself; older pages are added below it. */
 export interface Paged<T, G extends Page<T> = Page<T>> {
-  /** The first page, as a query: for waiting, problems and reloading. */
+  /** The first page as a query, for its waiting state, its problem and reloading. */
   readonly first: Query<G>;
   readonly items: Signal<readonly T[] | undefined>;
   readonly hasMore: Signal<boolean>;
@@ -70,7 +70,7 @@ export function paged<P, T, G extends Page<T> = Page<T>>(
       loadingMore.set(true);
       running = load(now, from).subscribe({
         next: (page) => {
-          // What is shown now stays, also when newer items push it off the first page.
+          // What is shown now stays, even after newer items have pushed it off the first page.
           older.set([...shown, ...page.data]);
           cursor.set(page.next ?? undefined);
           loadingMore.set(false);

@@ -3,7 +3,7 @@ import { DOCUMENT, Injectable, effect, inject, signal } from '@angular/core';
 export type Theme = 'system' | 'light' | 'dark';
 export type Zone = 'local' | 'utc';
 
-/** What this person chose for this browser. */
+/** Preferences of a person in this browser. */
 export interface Chosen {
   theme: Theme;
   zone: Zone;
@@ -14,7 +14,7 @@ export interface Chosen {
 const KEY = 'elt.preferences';
 const DEFAULTS: Chosen = { theme: 'system', zone: 'local', shortcuts: true, wrapLogs: true };
 
-/** Choices of this browser, kept in its local storage. */
+/** The preferences, stored in the browser's local storage. */
 @Injectable({ providedIn: 'root' })
 export class Preferences {
   private readonly document = inject(DOCUMENT);

@@ -44,7 +44,7 @@ describe('toProblem', () => {
     expect(isPassing(problem)).toBe(false);
   });
 
-  it('survives what is no answer of HTTP at all', () => {
+  it('explains an error that is not an answer of the server', () => {
     expect(toProblem(new TypeError('x')).code).toBe('unexpected');
   });
 });

@@ -1,6 +1,6 @@
 import { HttpErrorResponse } from '@angular/common/http';
 
-/** One thing that is wrong with what was sent, and where. */
+/** One mistake in what was sent, and its place. */
 export interface Fault {
   pointer?: string;
   line?: number;
@@ -10,7 +10,7 @@ export interface Fault {
 
 /** Why a request failed, in sentences: what happened and what to do. */
 export interface Problem {
-  /** 0: no answer at all. */
+  /** The HTTP status. 0: no answer arrived; -1: the answer could not be read. */
   status: number;
   code: string;
   sentence: string;
@@ -21,24 +21,25 @@ export interface Problem {
   retryAfter?: number;
 }
 
-// What the server advises for these is written for programs; people get these words.
+// The advice of the server for these is written for programs. People get these sentences instead.
 const NEXT_STEPS: Record<number, string> = {
   0: 'Check that the server is running and that this device is online. The page tries again by itself.',
   401: 'Log in again.',
   403: 'Ask an administrator if you need this.',
-  404: 'It may have been removed; go back and reload the list.',
+  404: 'It may have been deleted. Go back and reload the list.',
   429: 'Wait a moment and try again.',
-  500: 'Try again. If it stays, give the request id to whoever runs this server: their log has the cause.',
-  503: 'The database is away. The page tries again by itself.',
+  500: 'Try again. If it fails again, give the request id to an administrator, who finds the cause in the log.',
+  503: 'The server cannot do this right now. The page tries again by itself.',
 };
 
-/** Reads what a failed request says: RFC 9457, the older `{error}` shape, or nothing at all. */
+/** Reads the answer to a failed request: a problem document (RFC 9457), the older `{error}` shape, or no answer. */
 export function toProblem(error: unknown): Problem {
   if (!(error instanceof HttpErrorResponse)) {
     return {
       status: -1,
       code: 'unexpected',
-      sentence: 'The dashboard could not read the answer.',
+      sentence: 'The dashboard could not read the answer of the server.',
+      nextStep: 'Reload the page and try again.',
       faults: [],
     };
   }
@@ -57,7 +58,7 @@ export function toProblem(error: unknown): Problem {
   };
 }
 
-/** Worth asking again by itself: nobody has to change anything first. */
+/** Whether the same request may succeed later without anybody changing anything. */
 export function isPassing(problem: Problem): boolean {
   return problem.status === 0 || problem.status === 502 || problem.status === 503 || problem.status === 504;
 }

@@ -4,7 +4,7 @@ import { Observable, Subscription } from 'rxjs';
 import { Connection } from './connection';
 import { Problem, isPassing, toProblem } from './problem';
 
-/** A value from the server, kept while the same thing is requested again. */
+/** A value from the server. It stays visible while the same request is repeated. */
 export interface Query<T> {
   readonly value: Signal<T | undefined>;
   readonly problem: Signal<Problem | undefined>;
@@ -17,7 +17,7 @@ export interface Query<T> {
 }
 
 export interface QueryOptions<P = unknown> {
-  /** Milliseconds until the server is asked again, while the tab is visible. 0: never. */
+  /** Milliseconds until the request is repeated, while the tab is visible. 0: never. */
   every?: number | (() => number);
   /**
    * The part of the params that names the thing asked for, such as an id. A value stays visible while another page or
@@ -26,7 +26,7 @@ export interface QueryOptions<P = unknown> {
   identity?: (params: P) => unknown;
 }
 
-/** What an answer or a failure belongs to. */
+/** The request that an answer or a failure belongs to. */
 interface Outcome {
   /** All params of the request, as JSON. */
   question: string;
@@ -77,7 +77,7 @@ export function query<P, T>(
     if (delay > 0) timer = setTimeout(again, delay);
   };
   const again = (): void => {
-    // A hidden tab asks nothing; becoming visible asks at once.
+    // A hidden tab sends no requests. When it becomes visible, it sends one at once.
     if (!document.hidden) wish.update((count) => count + 1);
   };
 
@@ -111,7 +111,7 @@ export function query<P, T>(
   });
 
   const at = computed(() => current()?.at);
-  // Another rhythm counts from the last answer.
+  // A changed interval counts from the last answer.
   effect(() => {
     const every = interval();
     untracked(() => {
@@ -119,7 +119,7 @@ export function query<P, T>(
     });
   });
 
-  // When one query reaches the server again, the failed ones ask again at once.
+  // When one query reaches the server again, those that failed repeat their requests at once.
   effect(() => {
     if (connection.online() && untracked(problem)?.status === 0) again();
   });

@@ -2,7 +2,7 @@ import { DOCUMENT, Injectable, computed, inject, signal } from '@angular/core';
 
 export type Role = 'admin' | 'user';
 
-/** Why a session ended; the login page says it. */
+/** Why a session ended, as the login page explains it. */
 export type Ending = 'logged-out' | 'expired' | 'refused';
 
 interface Claims {
@@ -10,7 +10,7 @@ interface Claims {
   exp: number;
 }
 
-/** Who is logged in: the token and role in local storage, as older clients keep them. */
+/** The current session: its token and role, in local storage under the names that older dashboards use. */
 @Injectable({ providedIn: 'root' })
 export class Session {
   private readonly kept = signal(readStorage());
@@ -23,7 +23,7 @@ export class Session {
   readonly landing = computed(() => (this.role() === 'admin' ? '/admin' : '/user'));
 
   constructor() {
-    // A login or logout in another tab is one in this tab.
+    // A login or logout in another tab counts in this tab too.
     inject(DOCUMENT).defaultView?.addEventListener('storage', (event) => {
       if (event.key === 'token' || event.key === 'role' || event.key === null) this.kept.set(readStorage());
     });
@@ -54,7 +54,7 @@ function readStorage(): { token: string; role: Role; claims: Claims } | undefine
   return { token, role, claims };
 }
 
-/** The claims of a JWT. Only the server can tell whether they are true. */
+/** The claims of a JWT, unchecked: only the server can verify its signature. */
 export function readClaims(token: string): Claims | undefined {
   try {
     const payload = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');

@@ -2,7 +2,7 @@ import { DOCUMENT, DestroyRef, Injectable, computed, inject, signal } from '@ang
 
 import { Preferences } from './preferences';
 
-/** A key, or two keys one after the other (`g r`), and what it does. */
+/** A key, or two keys pressed in a row (`g r`), and what they do. */
 export interface Shortcut {
   keys: string;
   does: string;
@@ -12,7 +12,7 @@ export interface Shortcut {
 
 const SEQUENCE_MS = 1200;
 
-/** Single-key shortcuts. Off while someone types, and for those who turned them off. */
+/** Single-key shortcuts. They are off in text fields, and for people who turned them off. */
 @Injectable({ providedIn: 'root' })
 export class Shortcuts {
   private readonly preferences = inject(Preferences);

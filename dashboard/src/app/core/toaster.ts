@@ -3,7 +3,7 @@ import { MatSnackBar } from '@angular/material/snack-bar';
 
 import { Problem } from './problem';
 
-/** Short words about what just happened; screen readers hear them too. */
+/** Short messages at the bottom of the page about what just happened. Screen readers announce them. */
 @Injectable({ providedIn: 'root' })
 export class Toaster {
   private readonly bar = inject(MatSnackBar);

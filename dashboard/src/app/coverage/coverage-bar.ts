@@ -1,6 +1,6 @@
 import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
-/** A percentage as a bar: its width is the number. */
+/** A percentage as a bar of that width. */
 @Component({
   selector: 'app-coverage-bar',
   template: `

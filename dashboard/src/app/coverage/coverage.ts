@@ -11,7 +11,7 @@ import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
 import { CoverageBar } from './coverage-bar';
 
-/** How much of the code the tests run: in all, file by file, and over time. */
+/** The share of the code that the tests execute: in total, by file, and over time. */
 @Component({
   selector: 'app-coverage',
   templateUrl: './coverage.html',

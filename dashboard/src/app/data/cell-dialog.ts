@@ -3,7 +3,7 @@ import { MAT_DIALOG_DATA, MatDialogModule } from '@angular/material/dialog';
 
 import { CopyButton } from '../shared/copy-button';
 
-/** All of one cell. */
+/** Shows the whole value of one cell. */
 @Component({
   selector: 'app-cell-dialog',
   template: `

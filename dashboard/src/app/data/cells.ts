@@ -6,12 +6,12 @@ export interface Cell {
 
 const NUMERIC = /^(smallint|integer|bigint|numeric|real|double precision|money)/;
 
-/** Whether values of a type line up at the right. */
+/** Whether values of a type are aligned to the right. */
 export function isNumeric(type: string): boolean {
   return NUMERIC.test(type);
 }
 
-/** NULL, the empty text, zero, false and "null" look different from one another. */
+/** How a value is shown. NULL, an empty text, zero, false and the text "null" all look different. */
 export function cellOf(value: unknown, type: string): Cell {
   if (value === null || value === undefined) return { text: 'NULL', kind: 'null' };
   if (value === '') return { text: 'empty', kind: 'empty' };
@@ -24,7 +24,7 @@ export function cellOf(value: unknown, type: string): Cell {
   return { text, kind: 'text' };
 }
 
-/** A cell with room: JSON is indented. */
+/** A value as text for a dialog: JSON is indented. */
 export function spelledOut(value: unknown, type: string): string {
   const cell = cellOf(value, type);
   if (cell.kind !== 'json') return cell.kind === 'empty' ? '' : cell.text;

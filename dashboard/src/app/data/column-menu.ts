@@ -17,7 +17,7 @@ const ITEM_PX = 34;
 const LIST_PX = 306;
 const BEYOND = 6;
 
-/** A menu that chooses the columns to show. It has a search, and draws only the entries in sight. */
+/** A menu for choosing the columns to show. It has a search, and draws only its visible entries. */
 @Component({
   selector: 'app-column-menu',
   templateUrl: './column-menu.html',

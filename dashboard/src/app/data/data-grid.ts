@@ -21,12 +21,12 @@ import { CellDialog } from './cell-dialog';
 import { Cell, cellOf, isNumeric, spelledOut } from './cells';
 import { endsOf, evenSpan, sameSpan, unevenSpan, wholeSpan } from './windowing';
 
-/** Tables with more cells than this are drawn in part: what is in sight, and a little more. */
+/** Cells above which only the visible part of a table is drawn, and a little around it. */
 const WHOLE = 5000;
 const ROW_PX = 31;
 const ROWS_BEYOND = 8;
 const COLUMNS_BEYOND = 2;
-/** Rows that are looked at to find the width of a column. */
+/** Rows whose values decide the width of a column. */
 const MEASURED = 40;
 const CHARACTER_PX = 7.6;
 const [NARROWEST, WIDEST] = [84, 300];
@@ -40,7 +40,7 @@ interface Column {
   order: 'ascending' | 'descending' | 'none';
 }
 
-/** Rows of a table, as the server sorted them. */
+/** The rows of a table in the order of the server. */
 @Component({
   selector: 'app-data-grid',
   templateUrl: './data-grid.html',
@@ -53,7 +53,7 @@ export class DataGrid {
   private readonly scroller = viewChild.required<ElementRef<HTMLElement>>('scroller');
 
   readonly page = input.required<Pick<DataPage, 'columns' | 'types' | 'rows'>>();
-  /** Columns not shown. */
+  /** Names of hidden columns. */
   readonly hidden = input<readonly string[]>([]);
   /** `column` or `-column`. */
   readonly sort = input<string>();
@@ -62,7 +62,7 @@ export class DataGrid {
   readonly label = input('Rows');
   readonly sortBy = output<string>();
 
-  /** What of the table is in sight, in pixels. */
+  /** The visible part of the table, in pixels. */
   private readonly view = signal({ top: 0, left: 0, width: 1200, height: 700 });
 
   protected readonly columns = computed<Column[]>(() => {

@@ -29,7 +29,7 @@ import { ColumnMenu } from './column-menu';
 import { DataGrid } from './data-grid';
 import { FilterForm, conditionWords } from './filter-form';
 
-/** A page of rows, and where it stands: what is written beside the rows belongs to these rows. */
+/** A page of rows and its position in the table, kept together so that the shown position always fits the shown rows. */
 interface Shown extends DataPage {
   /** As they were asked for. */
   cursors: readonly string[];
@@ -39,7 +39,7 @@ interface Shown extends DataPage {
 
 const SIZES = [25, 50, 100, 250, 1000];
 
-/** Rows of a target table: of a known config, or of a YAML somebody brings. */
+/** The rows of a target table, found through a config version or through a YAML file. */
 @Component({
   selector: 'app-data-view',
   templateUrl: './data-view.html',
@@ -66,7 +66,7 @@ export class DataView {
   /** Config version whose target is shown. */
   readonly config = input<string>();
 
-  /** A YAML somebody brought; it stays in this page. */
+  /** The chosen YAML file. It is sent with each request and not stored. */
   protected readonly file = signal<{ name: string; yaml: string } | undefined>(undefined);
   protected readonly target = computed<Target | undefined>(() => {
     const file = this.file();
@@ -112,11 +112,11 @@ export class DataView {
         .pipe(map((page): Shown => ({ ...page, cursors, first: cursors.length * asked.limit + 1 }))),
     { identity: ({ target }) => target },
   );
-  /** The rows on the page; those of the same table stay while its next page is on its way. */
+  /** The rows on the page. They stay visible while the next page of the same table loads. */
   protected readonly shown = computed<Shown | undefined>(() => this.page.value());
   /**
-   * Columns of the table, also when a filter on them was refused: it can then be taken back. A table that cannot be
-   * read has none.
+   * Columns of the table. They stay when a filter was refused, so that it can be removed; a table that cannot be read
+   * has no columns.
    */
   protected readonly columns = linkedSignal<
     { target: Target | undefined; page: Shown | undefined },

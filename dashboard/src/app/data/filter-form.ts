@@ -36,7 +36,7 @@ function needsValue(operator: Operator): boolean {
   return operator !== 'null' && operator !== 'not_null';
 }
 
-/** Column, comparison and value: one condition on the rows. */
+/** A form for one condition on the rows: column, comparison and value. */
 @Component({
   selector: 'app-filter-form',
   template: `

@@ -32,7 +32,7 @@ describe('config schema', () => {
     expect(labels(['schema', 'columns'], 'id')).toEqual(['int64', 'object']);
   });
 
-  it('has nothing to say where the schema ends', () => {
+  it('offers no keys where the schema ends', () => {
     expect(keysAt(schema, ['nowhere', 'deeper'])).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-/** The part of JSON Schema that configs are described in. */
+/** The part of JSON Schema that the schema of configs uses. */
 export interface JsonSchema {
   $ref?: string;
   $defs?: Record<string, JsonSchema>;
@@ -16,14 +16,14 @@ export interface JsonSchema {
   allOf?: JsonSchema[];
 }
 
-/** Something that may be written at a place. */
+/** A key or a value that fits at the cursor. */
 export interface Suggestion {
   label: string;
   detail?: string;
   info?: string;
 }
 
-/** Keys that may stand in the mapping at `path`. */
+/** The keys of the mapping at `path`. */
 export function keysAt(root: JsonSchema, path: readonly string[]): Suggestion[] {
   const found = new Map<string, Suggestion>();
   for (const schema of descend(root, path)) {
@@ -37,7 +37,7 @@ export function keysAt(root: JsonSchema, path: readonly string[]): Suggestion[] 
   return [...found.values()];
 }
 
-/** Values that may stand at `key` of the mapping at `path`. */
+/** The values that `key` of the mapping at `path` can have. */
 export function valuesAt(root: JsonSchema, path: readonly string[], key: string): Suggestion[] {
   const values = descend(root, [...path, key]).flatMap((schema) => [
     ...(schema.enum ?? []),
@@ -62,7 +62,7 @@ function otherProperties(schema: JsonSchema): JsonSchema | undefined {
   return typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined;
 }
 
-/** A schema and everything it may also be, references followed. */
+/** A schema and all its alternatives, with references resolved. */
 function variants(root: JsonSchema, schema: JsonSchema, depth = 0): JsonSchema[] {
   if (depth > 12) return [];
   const parts = [
@@ -82,7 +82,7 @@ function resolve(root: JsonSchema, reference: string): JsonSchema | undefined {
 function kindOf(schemas: JsonSchema[]): string | undefined {
   const kinds = new Set(schemas.flatMap((schema) => schema.type ?? []).filter((kind) => kind !== 'null'));
   if (kinds.size === 0) return undefined;
-  // Any scalar will do: the server reads 5432 and "5432" alike.
+  // Called text, because the server reads 5432 and "5432" alike.
   if (['string', 'number', 'boolean'].every((kind) => kinds.has(kind))) return 'text';
   return [...kinds].join(' | ');
 }

@@ -65,7 +65,7 @@ const look = EditorView.theme({
     color: 'var(--muted)',
     padding: '4px 12px',
     fontFamily: 'var(--font)',
-    // Its own marks are glyphs that many systems have no font for.
+    // Replaces the marks of the library, because many systems have no font for them.
     '&::before, &::after': { content: '"···"' },
   },
 });
@@ -78,7 +78,7 @@ const colours = HighlightStyle.define([
   { tag: [tags.punctuation, tags.separator, tags.meta], color: 'var(--muted)' },
 ]);
 
-/** How every YAML looks, whether it may be changed or not. */
+/** Colours, line numbers and search, the same for editing and reading. */
 export const appearance: Extension = [
   yaml(),
   look,
@@ -90,7 +90,7 @@ export const appearance: Extension = [
   search({ top: true }),
 ];
 
-/** A text to read, reachable and searchable by keyboard. */
+/** For reading a text. The keyboard can move in it and search it. */
 export const reading: Extension = [
   appearance,
   foldGutter(),
@@ -98,7 +98,7 @@ export const reading: Extension = [
   keymap.of([...defaultKeymap, ...searchKeymap]),
 ];
 
-/** A text to write. Escape, then Tab leaves the editor. */
+/** For editing a text. Escape, then Tab leaves the editor. */
 export const writing: Extension = [
   appearance,
   history(),
@@ -110,7 +110,7 @@ export const writing: Extension = [
   keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, indentWithTab]),
 ];
 
-/** Suggests keys and values while someone writes. */
+/** Suggests keys and values while a person types. */
 export function completion(schema: () => JsonSchema | undefined): Extension {
   return autocompletion({ icons: false, override: [(context) => suggest(context, schema())] });
 }

@@ -12,7 +12,7 @@ import { EditorView } from '@codemirror/view';
 
 import { reading } from './setup';
 
-/** Two YAMLs side by side, what differs marked, what is equal folded away. */
+/** Two YAMLs side by side. Differences are marked, and equal parts are folded away. */
 @Component({
   selector: 'app-yaml-diff',
   template: '',

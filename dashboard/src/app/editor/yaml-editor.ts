@@ -18,12 +18,12 @@ import { Fault } from '../core/problem';
 import { JsonSchema } from './config-schema';
 import { completion, reading, writing } from './setup';
 
-/** A remark about a place in the text. */
+/** A problem or a warning at a place in the text. */
 export interface Remark extends Fault {
   severity: 'error' | 'warning';
 }
 
-/** A YAML to write or to read. */
+/** An editor for a YAML, or a read-only view of one. */
 @Component({
   selector: 'app-yaml-editor',
   template: '',
@@ -63,7 +63,7 @@ export class YamlEditor {
     this.view?.focus();
   }
 
-  /** Shows a place in the text, the cursor on it. */
+  /** Moves the cursor to a place in the text and scrolls to it. */
   goTo(remark: Remark): void {
     if (this.view === undefined) return;
     const { from } = toDiagnostic(this.view.state.doc, remark);
@@ -97,7 +97,7 @@ export class YamlEditor {
 function toDiagnostic(doc: Text, remark: Remark): Diagnostic {
   const line = doc.line(Math.min(Math.max(remark.line ?? 1, 1), doc.lines));
   const from = Math.min(line.from + Math.max((remark.column ?? 1) - 1, 0), line.to);
-  // Marks the word at the place, or the whole line when there is none.
+  // Marks the word at the place, or the whole line when no word is there.
   const word = /^[^\s:#]+/.exec(doc.sliceString(from, line.to))?.[0].length ?? 0;
   const to = word === 0 ? line.to : from + word;
   return { from: word === 0 ? line.from : from, to, severity: remark.severity, message: remark.message };

@@ -38,7 +38,7 @@ describe('placeAt', () => {
     });
   });
 
-  it('says nothing in comments and flow style', () => {
+  it('is undefined in comments and flow style', () => {
     expect(at('# na|')).toBeUndefined();
     expect(at('target: {ty|')).toBeUndefined();
   });

@@ -1,8 +1,8 @@
-/** Where a cursor stands in a YAML text: the keys above it, and what is being written there. */
+/** The position of the cursor in a YAML text: the keys above it, and the word being typed. */
 export interface Place {
   /** Keys from the top; `[]` enters a list. */
   path: string[];
-  /** Set while a value is written: the key it belongs to. */
+  /** The key whose value is being typed. `undefined` while a key is typed. */
   key?: string;
   /** What is written so far. */
   word: string;
@@ -11,8 +11,8 @@ export interface Place {
 const KEY = /^(?<key>[A-Za-z_][\w .-]*?)\s*:(?:\s+(?<value>.*))?$/;
 
 /**
- * Finds the place by indentation alone, because the line being written rarely parses. Flow style (`{a: 1}`) is left to
- * the reader's own knowledge.
+ * Finds the position by indentation alone, because a line that is being typed is rarely valid YAML. `undefined` in
+ * comments and in flow style (`{a: 1}`).
  */
 export function placeAt(lines: readonly string[], line: number, column: number): Place | undefined {
   const written = (lines[line] ?? '').slice(0, column);

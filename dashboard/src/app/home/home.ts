@@ -10,7 +10,7 @@ import { Icon } from '../shared/icon';
 import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 
-/** Where analysts begin: data, configs, coverage. */
+/** The start page of analysts. */
 @Component({
   selector: 'app-home',
   templateUrl: './home.html',

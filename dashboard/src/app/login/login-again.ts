@@ -3,7 +3,7 @@ import { MAT_DIALOG_DATA, MatDialogModule, MatDialogRef } from '@angular/materia
 
 import { LoginForm } from './login-form';
 
-/** A new session without leaving the page. */
+/** A dialog that begins a new session without leaving the page. */
 @Component({
   selector: 'app-login-again',
   template: `

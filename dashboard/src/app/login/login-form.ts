@@ -19,7 +19,7 @@ import { Submission } from '../core/submission';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 
-/** Name and password, then the code of a second factor if there is one; begins the session when the server accepts them. */
+/** A login form: name and password, then the code of the second factor if the account has one. Begins the session. */
 @Component({
   selector: 'app-login-form',
   templateUrl: './login-form.html',
@@ -35,7 +35,7 @@ export class LoginForm {
   private readonly passwordBox = viewChild.required<ElementRef<HTMLInputElement>>('passwordBox');
   private readonly codeBox = viewChild<ElementRef<HTMLInputElement>>('codeBox');
 
-  /** Who logs in again; they only type the password. */
+  /** The name of a person who logs in again and types only the password. */
   readonly fixedName = input<string>();
   readonly loggedIn = output();
 
@@ -61,7 +61,7 @@ export class LoginForm {
     );
   }
 
-  /** Another name or password begins again with the first step. */
+  /** Goes back to the first step, because the name or the password was changed. */
   protected startOver(): void {
     this.code.set(undefined);
     this.submission.show(undefined);
@@ -87,15 +87,15 @@ function explain(problem: Problem): Problem {
   if (problem.code === 'wrong_code') {
     return {
       ...problem,
-      nextStep: 'Wait for the next code of your app. A recovery code works once, too.',
+      nextStep: 'Wait for the next code in your app, or use a recovery code.',
       requestId: undefined,
     };
   }
   if (problem.status !== 401) return problem;
   return {
     ...problem,
-    sentence: 'This name and password do not belong together.',
-    nextStep: 'Check both and try again. An administrator can set a new password.',
+    sentence: 'The username or the password is wrong.',
+    nextStep: 'Check both and try again. If you forgot your password, an administrator can set a new one.',
     requestId: undefined,
   };
 }

@@ -10,26 +10,26 @@ import { Brand } from '../shared/brand';
 import { LoginForm } from './login-form';
 
 const WORDS: Record<string, string> = {
-  expired: 'Your session has ended. Log in again to go on where you were.',
+  expired: 'Your session has ended. Log in again to continue where you were.',
   'logged-out': 'You are logged out.',
 };
 
-/** What the server says about a login at the identity provider. */
+/** Why a login at the identity provider failed, by the code of the server. */
 const SSO_PROBLEMS: Record<string, string> = {
-  other_browser: 'This login was begun in another browser, or more than ten minutes ago. Begin again.',
+  other_browser: 'This login was started in another browser, or more than ten minutes ago. Start it again.',
   other_provider:
-    'The answer came from another identity provider. Begin again; tell an administrator if it stays.',
+    'The answer came from an unexpected identity provider. Start again. If it fails again, tell an administrator.',
   cancelled: 'The identity provider did not log you in.',
   invalid_answer:
-    'The answer of the identity provider is not valid. Begin again; tell an administrator if it stays.',
+    'The answer of the identity provider is not valid. Start again. If it fails again, tell an administrator.',
   provider_away: 'The identity provider does not answer. Try again in a moment.',
-  busy: 'Many people log in right now. Try again in a moment.',
+  busy: 'Too many logins are under way. Try again in a moment.',
   no_role: 'You may not use this installation: none of your groups at the identity provider has a role here.',
-  disabled: 'An administrator has locked you out of this installation.',
+  disabled: 'An administrator has locked your account.',
   failed: 'The server could not finish your login. Try again in a moment.',
 };
 
-/** The way in. */
+/** The login page. */
 @Component({
   selector: 'app-login',
   templateUrl: './login.html',
@@ -42,15 +42,15 @@ export class Login implements OnInit {
   private readonly router = inject(Router);
   private readonly session = inject(Session);
 
-  /** Why they are here. */
+  /** Why the login page is shown: a key of `WORDS`. */
   readonly why = input<string>();
-  /** Where they wanted to go. */
+  /** The address to open after the login. */
   readonly back = input<string>();
 
-  /** What came of a login at the identity provider: `done`, or a code. */
+  /** The result of a login at the identity provider: `done`, or a key of `SSO_PROBLEMS`. */
   readonly sso = input<string>();
 
-  /** Why the login could not be finished here: a code like those of `sso`. */
+  /** Why the token could not be fetched after a login at the identity provider: a key of `SSO_PROBLEMS`. */
   private readonly unfinished = signal<string | undefined>(undefined);
   protected readonly words = computed(() => WORDS[this.why() ?? '']);
   protected readonly problem = computed(() => {
@@ -62,7 +62,7 @@ export class Login implements OnInit {
     () => ({}),
     () => this.auth.methods(),
   );
-  /** A browser goes there, not a request: the identity provider shows its own page. */
+  /** An address for the browser itself, because the identity provider shows its own page. */
   protected readonly ssoAddress = computed(() => {
     const back = this.back();
     return `/auth/oidc/start${back === undefined ? '' : `?back=${encodeURIComponent(back)}`}`;
@@ -83,7 +83,7 @@ export class Login implements OnInit {
 
   protected enter(): void {
     const back = this.back();
-    // Only a path of this dashboard: `//elsewhere` is another site.
+    // Only a path of this dashboard is allowed. `//elsewhere` would lead to another site.
     const here = back !== undefined && /^\/(?![/\\])/.test(back);
     void this.router.navigateByUrl(here ? back : this.session.landing(), { replaceUrl: true });
   }

@@ -42,5 +42,7 @@ describe('log buffer', () => {
     expect(passes(line(1), { level: 'ERROR' })).toBe(false);
     expect(passes(line(1), { text: 'other' })).toBe(false);
     expect(passes(line(1), {})).toBe(true);
+    expect(passes(line(1), { request_id: 'r-1' })).toBe(false);
+    expect(passes({ ...line(1), fields: { 'request.id': 'r-1' } }, { request_id: 'r-1' })).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 import { LogFilter } from '../core/api/logs';
 import { LogLine } from '../core/api/models';
 
-/** More lines than this are not kept in a page. */
+/** Most lines in a page. Older ones are dropped. */
 export const KEPT = 3000;
 
 /** Lines in the order they were written, each once, the newest `KEPT` of them. */
@@ -19,7 +19,7 @@ export function classicLine(line: LogLine): string {
   return `${at} - ${level} - ${line.message.replaceAll('\n', '\\n')}`;
 }
 
-/** A message cut where `search` occurs, so that a template can mark it. */
+/** A message split at the occurrences of `search`, so that a template can mark them. */
 export function cutAt(message: string, search: string): { text: string; hit: boolean }[] {
   if (search === '') return [{ text: message, hit: false }];
   const parts: { text: string; hit: boolean }[] = [];
@@ -35,9 +35,14 @@ export function cutAt(message: string, search: string): { text: string; hit: boo
   return parts;
 }
 
-/** Whether a line is one that was asked for, as the server decides it. */
+/** Whether a line passes a filter, by the rules of the server. */
 export function passes(line: LogLine, filter: LogFilter): boolean {
   const levels = filter.level ? filter.level.split(',') : [line.level];
   const text = (filter.text ?? '').toLowerCase();
-  return levels.includes(line.level) && line.message.toLowerCase().includes(text);
+  const request = (line.fields as Record<string, unknown> | null)?.['request.id'];
+  return (
+    levels.includes(line.level) &&
+    line.message.toLowerCase().includes(text) &&
+    (!filter.request_id || request === filter.request_id)
+  );
 }

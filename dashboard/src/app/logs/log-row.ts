@@ -7,7 +7,7 @@ import { Preferences } from '../core/preferences';
 import { Icon } from '../shared/icon';
 import { cutAt } from './log-buffer';
 
-/** One line; opens to show its fields. */
+/** One line of the log, which can be opened to show its fields. */
 @Component({
   selector: 'app-log-row',
   templateUrl: './log-row.html',

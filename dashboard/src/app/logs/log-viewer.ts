@@ -35,7 +35,7 @@ import { QueryState } from '../shared/query-state';
 import { classicLine, mergeLines, passes } from './log-buffer';
 import { LogRow } from './log-row';
 
-/** How new lines come in. */
+/** How new lines are loaded. */
 export type Following = 'auto' | 'live' | 'paused';
 
 const LINES = 100;
@@ -48,7 +48,7 @@ const LEVELS: Record<string, string> = {
   ERROR: 'Errors only',
 };
 
-/** The last lines of the log: refreshed every 10 seconds, followed live, or held still. */
+/** The latest lines of the log: refreshed every 10 seconds, live, or paused. */
 @Component({
   selector: 'app-log-viewer',
   templateUrl: './log-viewer.html',
@@ -66,7 +66,9 @@ export class LogViewer {
 
   /** Only lines of this run. */
   readonly run = input<string>();
-  /** Whether the run can be left out again. */
+  /** Only lines that were written while this request was answered. */
+  readonly request = input<string>();
+  /** Whether the filter by run cannot be removed. */
   readonly fixedRun = input(false);
   readonly level = model('');
   readonly text = model('');
@@ -75,6 +77,7 @@ export class LogViewer {
   protected readonly levels = Object.entries(LEVELS);
   private readonly filter = computed<LogFilter>(() => ({
     run_id: this.run(),
+    request_id: this.request(),
     level: this.level(),
     text: this.text().trim(),
   }));
@@ -123,8 +126,8 @@ export class LogViewer {
     });
     inject(DestroyRef).onDestroy(() => this.stream?.unsubscribe());
     inject(Shortcuts).offer(
-      { keys: 'r', does: 'Ask for new lines now', where: 'this page', run: () => this.newest.reload() },
-      { keys: 'p', does: 'Hold the log still, or let it go on', where: 'this page', run: () => this.hold() },
+      { keys: 'r', does: 'Load new lines now', where: 'this page', run: () => this.newest.reload() },
+      { keys: 'p', does: 'Pause or resume the log', where: 'this page', run: () => this.hold() },
     );
   }
 
@@ -158,7 +161,7 @@ export class LogViewer {
         this.lines.update((lines) => mergeLines(lines, page.data));
         this.older.set(page.next ?? null);
         this.olderProblem.set(undefined);
-        // What was being read stays where it was.
+        // The lines in view keep their position.
         requestAnimationFrame(() => (element.scrollTop = element.scrollHeight - fromEnd));
       },
       error: (error: unknown) => this.olderProblem.set(toProblem(error)),
@@ -202,7 +205,7 @@ export class LogViewer {
     });
   }
 
-  /** Lines as they are written. A run's page listens to its run already: the same stream serves both. */
+  /** Lines as they are written. The page of a run already has a stream of its run, which is used for its lines too. */
   private heard(filter: LogFilter): Observable<LogLine | 'open' | 'lost'> {
     const run = this.run();
     if (!this.fixedRun() || run === undefined) return this.api.follow(filter);

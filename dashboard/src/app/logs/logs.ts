@@ -4,15 +4,16 @@ import { Router } from '@angular/router';
 import { PageHeader } from '../shared/page-header';
 import { LogViewer } from './log-viewer';
 
-/** The log of all processes. What it shows is in its address, so that it can be shared. */
+/** The log of all processes. Its filters are in the address, so that a link shows the same lines. */
 @Component({
   selector: 'app-logs',
   template: `
     <div class="page">
-      <app-page-header title="Logs" subtitle="The last lines of every process, newest at the end." />
+      <app-page-header title="Logs" subtitle="The latest lines of all processes, the newest at the bottom." />
       <app-log-viewer
         class="card"
         [run]="run()"
+        [request]="request()"
         [level]="level() ?? ''"
         [text]="text() ?? ''"
         (levelChange)="keep({ level: $event })"
@@ -32,6 +33,8 @@ export class Logs {
   private readonly router = inject(Router);
 
   readonly run = input<string>();
+  /** Id of a request. */
+  readonly request = input<string>();
   readonly level = input<string>();
   readonly text = input<string>();
 

@@ -5,7 +5,7 @@ import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 import type { Verdict } from './new-job';
 
-/** What the server thinks of a YAML, with the places it means. */
+/** What the server found in a YAML, with the places of the problems. */
 @Component({
   selector: 'app-check-result',
   template: `
@@ -44,7 +44,8 @@ import type { Verdict } from './new-job';
         }
         @if (mood() === 'empty') {
           <p class="muted">
-            What you write is checked by the server as you type. Nothing is kept until you say so.
+            The server checks the text while you type. It is stored only when you run, schedule, test or save
+            it.
           </p>
         }
         @if (remarks().length > 0) {

@@ -41,17 +41,17 @@ import { TEMPLATES } from './templates';
 
 const TYPING_MS = 350;
 
-/** What became of a schedule that was just made. */
+/** The message after a schedule was created. */
 function scheduledWords(schedule: Schedule): string {
   if (schedule.state === 'missed' || schedule.state === 'done')
-    return `Nothing is scheduled: ${schedule.reason ?? 'nothing would run by itself'}`;
+    return `No run is scheduled: ${schedule.reason ?? 'the schedule has no future times'}`;
   return 'Scheduled';
 }
 
-/** A verdict of the server, or why there is none. */
+/** The result of checking the text on the server, or why there is no result. */
 export type Verdict = { validation: Validation } | { problem: Problem } | 'checking' | 'empty';
 
-/** From a YAML to a run: write or drop it, see what the server thinks of it, try it, run it, schedule it. */
+/** The page that makes a job from a YAML: write it or drop a file, see what the server finds in it, test it, run it or schedule it. */
 @Component({
   selector: 'app-new-job',
   templateUrl: './new-job.html',
@@ -83,7 +83,7 @@ export class NewJob {
   readonly from = input<string>();
 
   protected readonly yaml = signal('');
-  /** The text as loaded from a template, a file or a version, or as last uploaded: it can be had again. */
+  /** The text as it was loaded from a template, a file or a version, or last uploaded. It can be loaded again from there. */
   private readonly saved = signal('');
   protected readonly unsaved = computed(() => this.yaml().trim() !== '' && this.yaml() !== this.saved());
   /** Whether the text is a draft of an earlier visit. */
@@ -123,22 +123,22 @@ export class NewJob {
       });
     return [...found.problems.map(remark('error')), ...found.warnings.map(remark('warning'))];
   });
-  /** What follows when the job is run now, as its text says. */
+  /** What happens when the job is run now, in words. */
   protected readonly follows = computed(() => {
     const timing = this.validation()?.timing;
-    if (!timing) return 'Runs at once.';
+    if (!timing) return 'Runs immediately.';
     const again = [];
     if (timing.monitor) again.push('again whenever its sources change');
     if (timing.cron)
       again.push(`at the times of its schedule (${cronWords(timing.cron).replace(/\.$/, '')})`);
-    return again.length === 0 ? 'Runs once, at once.' : `Runs at once, then ${again.join(' and ')}.`;
+    return again.length === 0 ? 'Runs once, immediately.' : `Runs immediately, then ${again.join(' and ')}.`;
   });
   protected readonly runnable = computed(() => this.validation()?.runnable === true);
   protected readonly submission = new Submission();
   /** The button whose request is under way. */
   private readonly pressed = signal<string | undefined>(undefined);
   protected readonly busy = computed(() => (this.submission.busy() ? this.pressed() : undefined));
-  /** A plan or connection test that was asked for here. */
+  /** Id of the plan or connection test that was started here. */
   protected readonly trial = signal<string | undefined>(undefined);
 
   constructor() {
@@ -179,7 +179,7 @@ export class NewJob {
     this.begin(await file.text(), file.name);
   }
 
-  /** Begins with a text. Asks first when that would take away what somebody wrote. */
+  /** Puts a text into the editor. Asks first when text that was not uploaded would be lost. */
   protected begin(text: string, what: string): void {
     const take = (): void => {
       this.saved.set(text);
@@ -191,7 +191,7 @@ export class NewJob {
     this.confirmation
       .ask({
         title: 'Replace your text?',
-        words: `The editor holds text that was not uploaded. It is lost when you begin with ${what}.`,
+        words: `The editor contains text that was not uploaded. It is lost when you start from ${what}.`,
         yes: 'Replace it',
         danger: true,
       })
@@ -204,7 +204,7 @@ export class NewJob {
     this.confirmation
       .ask({
         title: 'Discard the draft?',
-        words: 'The editor is emptied. The text was not uploaded, so it cannot be brought back.',
+        words: 'The editor is emptied. The text was not uploaded, so it cannot be restored.',
         yes: 'Discard it',
         danger: true,
       })
@@ -229,7 +229,9 @@ export class NewJob {
     const yaml = this.yaml();
     this.act('run', this.runs.trigger(yaml, now), (started) => {
       this.done(yaml);
-      this.toaster.say(started.schedule_id ? 'Started; its sources are watched from now on' : 'Started');
+      this.toaster.say(
+        started.schedule_id ? 'Run started. Its schedule is active from now on.' : 'Run started.',
+      );
       void this.router.navigate(['/runs', started.run_id]);
     });
   }
@@ -259,17 +261,18 @@ export class NewJob {
     this.act('schedule', this.configs.upload(yaml), (kept) => {
       this.done(yaml);
       this.dialog
-        .open<ScheduleDialog, UploadAnswer, Schedule>(ScheduleDialog, { data: kept, width: '560px' })
+        .open<ScheduleDialog, UploadAnswer, Schedule | ''>(ScheduleDialog, { data: kept, width: '560px' })
         .afterClosed()
         .subscribe((schedule) => {
-          if (schedule === undefined) return;
+          // A dialog that was cancelled has no result, or an empty text.
+          if (!schedule) return;
           this.toaster.say(scheduledWords(schedule));
           void this.router.navigate(['/schedules'], { queryParams: { name: schedule.name } });
         });
     });
   }
 
-  /** The server has this text as a version now. */
+  /** Called once the server has stored the text as a version. */
   private done(yaml: string): void {
     this.saved.set(yaml);
     this.restored.set(false);
@@ -278,7 +281,9 @@ export class NewJob {
 
   private tell(kept: UploadAnswer): void {
     this.toaster.say(
-      kept.created ? `Saved as version ${kept.version}` : `Version ${kept.version} has this text already`,
+      kept.created
+        ? `Saved as version ${kept.version}.`
+        : `This text is already stored as version ${kept.version}.`,
     );
   }
 

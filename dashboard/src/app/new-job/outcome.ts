@@ -21,18 +21,19 @@ import { Files } from '../run/files';
 import { readReport, sharesOf } from '../run/report';
 import { Verdict } from '../run/verdict';
 import { isOver, kindWord, shownState, whyWaiting } from '../runs/run-words';
+import { ErrorCode } from '../shared/error-code';
 import { Icon } from '../shared/icon';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 
 const AGAIN_MS = 1500;
 
-/** A plan or a connection test, while a worker does it and when it is done. */
+/** A plan or a connection test, while it runs and after it has ended. */
 @Component({
   selector: 'app-outcome',
   templateUrl: './outcome.html',
   styleUrl: './outcome.scss',
-  imports: [Columns, Connections, Files, Icon, QueryState, RouterLink, StateBadge, Verdict],
+  imports: [Columns, Connections, ErrorCode, Files, Icon, QueryState, RouterLink, StateBadge, Verdict],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Outcome {
@@ -72,7 +73,7 @@ export class Outcome {
           if (event.kind === 'run') this.run.patch(() => event.run);
         },
         complete: () => untracked(() => this.run.reload()),
-        // Asking again every moment shows the same, only later.
+        // Without the stream, the repeated request above shows the same a little later.
         error: () => undefined,
       });
       onCleanup(() => stream.unsubscribe());

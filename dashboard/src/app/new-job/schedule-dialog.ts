@@ -31,7 +31,7 @@ const NAMES: Record<keyof Fields, string> = {
   monitor: 'changed sources',
 };
 
-/** When a config runs by itself. The fields begin with what its YAML says. */
+/** Creates a schedule for a config version. The fields start with the values of its YAML. */
 @Component({
   selector: 'app-schedule-dialog',
   templateUrl: './schedule-dialog.html',
@@ -50,7 +50,7 @@ export class ScheduleDialog {
     () => this.config.id,
     (id) => this.configs.find(id),
   );
-  /** The fields as the YAML says; undefined until they are known. */
+  /** The values of the YAML. `undefined` until they are loaded. */
   protected readonly yaml = computed<Fields | undefined>(() => {
     const timing = this.about.value()?.timing;
     return timing ? fieldsOf(timing) : undefined;

@@ -1,4 +1,4 @@
-import { CreateSchedule, Timing, Unwanted } from '../core/api/models';
+import { CatchUp, CreateSchedule, Overlap, Timing, Unwanted } from '../core/api/models';
 
 /** What the fields of the schedule dialog hold; times as `datetime-local` writes them, in the browser's zone. */
 export interface Fields {
@@ -11,10 +11,7 @@ export interface Fields {
   monitor: boolean;
 }
 
-export type Overlap = 'skip' | 'queue';
-export type CatchUp = 'latest' | 'all' | 'none';
-
-/** The fields as the YAML says. */
+/** The values of the YAML, as the fields show them. */
 export function fieldsOf(timing: Timing): Fields {
   return {
     start: toLocal(timing.start_at),
@@ -27,7 +24,7 @@ export function fieldsOf(timing: Timing): Fields {
   };
 }
 
-/** The request for a schedule. It has only what differs from the YAML, so that the YAML decides everything else. */
+/** The request for a schedule. It contains only what differs from the YAML, which decides everything else. */
 export function requestOf(config: number, yaml: Fields, wanted: Fields): CreateSchedule {
   const request: CreateSchedule = { config_id: config };
   const without: Unwanted[] = [];
@@ -53,7 +50,7 @@ export function requestOf(config: number, yaml: Fields, wanted: Fields): CreateS
   return request;
 }
 
-/** Whether anything would ever run: a fixed time, a changed source, or a start that is still to come. */
+/** Whether the schedule can ever start a run: at a fixed time, at a changed source, or at a start in the future. */
 export function fires(wanted: Fields, now: number): boolean {
   const starts = wanted.start !== '' && Date.parse(wanted.start) > now;
   return wanted.monitor || wanted.cron.trim() !== '' || starts;

@@ -18,7 +18,7 @@ import { Time } from '../shared/time';
 const AGAIN_MS = 5000;
 const LATEST = 8;
 
-/** How things stand: what waits, runs, failed and comes next. */
+/** The start page of admins: numbers, alerts, the next runs and the latest ones. */
 @Component({
   selector: 'app-overview',
   templateUrl: './overview.html',

@@ -20,7 +20,7 @@ import { Time } from '../shared/time';
 
 const LIMIT = 50;
 
-/** Rows that broke the contract: what they were, why, and loading them after all. */
+/** Rejected rows: their contents, why they were rejected, and replaying them. */
 @Component({
   selector: 'app-quarantine',
   templateUrl: './quarantine.html',
@@ -83,16 +83,16 @@ export class Quarantine {
     const ids = [...this.chosen()];
     this.confirmation
       .ask({
-        title: `Load ${plural(ids.length, 'row')} after all?`,
+        title: `Replay ${plural(ids.length, 'row')}?`,
         words:
-          'They are converted once more, as the newest version of their config says, and loaded by a run of its own. What still breaks the contract stays here.',
+          'A new run converts the rows again, by the newest version of their config, and loads those that fit the schema now. The others stay here.',
         yes: 'Replay',
       })
       .subscribe((yes) => {
         if (!yes) return;
         const replay = this.api.replay({ run_id: run, ids, config_id: this.newestConfig() });
         this.submission.send(replay, (started) => {
-          this.toaster.say('Replay started');
+          this.toaster.say('Replay started.');
           void this.router.navigate(['/runs', started.id]);
         });
       });

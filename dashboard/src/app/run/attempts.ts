@@ -9,7 +9,7 @@ import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
 
-/** Every start of a run: on which worker, and how it ended. */
+/** Each start of a run, with its worker and its end. */
 @Component({
   selector: 'app-attempts',
   template: `
@@ -18,7 +18,7 @@ import { Time } from '../shared/time';
       @if (attempts.value(); as list) {
         @if (list.data.length === 0) {
           <app-empty icon="hourglass" title="Not started yet">
-            <p>A worker starts it when its turn comes.</p>
+            <p>A worker starts the run as soon as one is free.</p>
           </app-empty>
         } @else {
           <div class="table-wrap" role="region" aria-label="Attempts" tabindex="0">
@@ -57,10 +57,10 @@ import { Time } from '../shared/time';
         }
       }
       <p class="foot">
-        {{ plural(run().epoch, 'start') }}, of which {{ run().attempt }} of at most
-        {{ run().max_attempts }} count as attempts to load. A start does not count that waited for the table,
-        was handed back by a worker that stopped, or only asked the target what an earlier attempt did. Lost
-        connections and lost workers are tried again; bad input is not.
+        {{ plural(run().epoch, 'start') }}; {{ run().attempt }} of at most {{ run().max_attempts }} attempts
+        to load were used. A start uses no attempt when it only waited for the table, when its worker shut
+        down, or when it only asked the target how an earlier attempt ended. After a lost connection or a lost
+        worker, the run is tried again; after bad input, it is not.
       </p>
     </section>
   `,

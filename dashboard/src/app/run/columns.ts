@@ -4,7 +4,7 @@ import { count } from '../core/format';
 import { Empty } from '../shared/empty';
 import { RunReport } from './report';
 
-/** The columns, their types, and the cells that decided them. */
+/** The columns of a run, with their types and why they have them. */
 @Component({
   selector: 'app-columns',
   template: `
@@ -45,9 +45,9 @@ import { RunReport } from './report';
         <app-empty icon="columns" [title]="over() ? 'No columns' : 'No columns yet'">
           <p>
             @if (over()) {
-              The run ended before types were decided: that takes all rows.
+              The run ended before it had read all rows, which it needs to decide the types.
             } @else {
-              Types are decided over all rows; they appear here when the run is over.
+              The types depend on all rows. They appear here when the run has ended.
             }
           </p>
         </app-empty>

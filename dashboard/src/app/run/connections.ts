@@ -1,15 +1,16 @@
 import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
 import { bytes, count, duration, plural } from '../core/format';
+import { ErrorCode } from '../shared/error-code';
 import { Icon } from '../shared/icon';
 import { ConnectionReport } from './report';
 
-/** What a test of the connections showed: every source and the target, one below the other. */
+/** The result of a connection test: each source, then the target. */
 @Component({
   selector: 'app-connections',
   templateUrl: './connections.html',
   styleUrl: './connections.scss',
-  imports: [Icon],
+  imports: [ErrorCode, Icon],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Connections {

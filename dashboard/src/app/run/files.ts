@@ -10,7 +10,7 @@ import { DataGrid } from '../data/data-grid';
 import { Rejections } from './rejections';
 import { RunReport, driftWords } from './report';
 
-/** What a run did, file by file, and what it changed. */
+/** The result of a run: rows of each file, rejected rows, and changes of the table. */
 @Component({
   selector: 'app-files',
   templateUrl: './files.html',
@@ -35,8 +35,8 @@ export class Files {
   });
   protected readonly kept = computed(() =>
     this.run().kind === 'plan' || this.run().kind === 'check'
-      ? 'Nothing was loaded or kept: a run would put these rows into quarantine.'
-      : 'All of them are kept in quarantine, where they can be replayed once the source or the schema is corrected.',
+      ? 'No rows were loaded or stored. A run would put these rows into quarantine.'
+      : 'All of them are in quarantine. Correct the source or the schema, then replay them there.',
   );
   protected readonly count = count;
   protected readonly bytes = bytes;

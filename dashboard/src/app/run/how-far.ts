@@ -2,7 +2,7 @@ import { Run } from '../core/api/models';
 import { bytes, plural } from '../core/format';
 import { readProgress } from './report';
 
-/** What is known of a run that ended without loading anything, as sentences. */
+/** How far a run got that ended without loading anything, as sentences. */
 export function howFar(run: Run): string {
   const ended = run.state === 'stopped' ? 'The run was stopped' : 'The run failed';
   if (!run.started_at) return `${ended} before a worker started it.`;

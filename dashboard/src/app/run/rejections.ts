@@ -3,7 +3,7 @@ import { ChangeDetectionStrategy, Component, computed, input } from '@angular/co
 import { count } from '../core/format';
 import { Rejections as Rejected, reasonWords } from './report';
 
-/** The first rejected rows of a run: where they are, and why they were rejected. */
+/** The first rejected rows of a run, with their places and reasons. */
 @Component({
   selector: 'app-rejections',
   template: `

@@ -1,6 +1,7 @@
+import { Outcome } from '../core/api/models';
 import { plural } from '../core/format';
 
-/** What became of the rows of one file. */
+/** The rows of one file, counted by what happened to them. */
 export interface FileReceipt {
   name: string;
   bytes: number;
@@ -86,7 +87,7 @@ export interface LeftOut {
 
 /** What a run did, as workers write it (`worker/src/report.rs`). */
 export interface RunReport {
-  outcome?: 'clean' | 'with_warnings' | 'nothing_loaded' | null;
+  outcome?: Outcome | null;
   rows_read: number;
   rows_inserted: number;
   rows_updated: number;
@@ -189,7 +190,7 @@ export interface Share {
   percent: number;
 }
 
-/** What became of the rows read; the shares add up. */
+/** The rows read, split by what happened to them. The parts add up to all rows. */
 export function sharesOf(report: RunReport): Share[] {
   const all: Omit<Share, 'percent'>[] = [
     { label: 'New', rows: report.rows_inserted, tone: 'good' },
@@ -212,7 +213,7 @@ export interface Step {
   took?: number;
 }
 
-/** A change of the table or the contract, as a sentence. */
+/** A difference between the data and the table, as a sentence. */
 export function driftWords(drift: Drift): string {
   switch (drift.change) {
     case 'added':

@@ -36,6 +36,7 @@ import {
 import { Confirmation } from '../shared/confirm';
 import { CopyButton } from '../shared/copy-button';
 import { Empty } from '../shared/empty';
+import { ErrorCode } from '../shared/error-code';
 import { Icon } from '../shared/icon';
 import { PageHeader } from '../shared/page-header';
 import { ProblemView } from '../shared/problem-view';
@@ -54,7 +55,7 @@ import { Verdict } from './verdict';
 
 const WITHOUT_STREAM_MS = 3000;
 
-/** One run: where it is, what it did, what it says. */
+/** One run: its state, its result and its log. */
 @Component({
   selector: 'app-run',
   templateUrl: './run.html',
@@ -65,6 +66,7 @@ const WITHOUT_STREAM_MS = 3000;
     Connections,
     CopyButton,
     Empty,
+    ErrorCode,
     Files,
     Icon,
     LogViewer,
@@ -100,7 +102,7 @@ export class RunPage {
     return run !== undefined && isOver(run);
   });
   protected readonly report = computed(() => readReport(this.run.value()?.report));
-  /** The report of a run that came to its end; one that failed has at most a part of it. */
+  /** The complete report. `undefined` for a run that did not finish, whose report covers only a part. */
   protected readonly whole = computed(() => {
     const report = this.report();
     return report?.partial ? undefined : report;
@@ -174,7 +176,7 @@ export class RunPage {
     this.confirmation
       .ask({
         title: 'Stop this run?',
-        words: 'It stops at its next batch; nothing stays half-loaded. You can retry it later.',
+        words: 'The run stops at its next batch. No rows stay half loaded, and you can retry it later.',
         yes: 'Stop the run',
         danger: true,
       })
@@ -193,8 +195,8 @@ export class RunPage {
   protected undo(): void {
     this.confirmation
       .ask({
-        title: 'Take back what this run loaded?',
-        words: 'A run of its own removes exactly the rows this one added. They may load again afterwards.',
+        title: 'Undo this run?',
+        words: 'A new run removes exactly the rows that this run added. They can be loaded again afterwards.',
         yes: 'Undo the run',
         danger: true,
       })

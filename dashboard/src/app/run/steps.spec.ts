@@ -1,4 +1,4 @@
-import { Run } from '../core/api/models';
+import { Run, RunProgress } from '../core/api/models';
 import { stepsOf } from './steps';
 
 function run(change: Partial<Run>): Run {
@@ -64,7 +64,16 @@ describe('the steps of a run', () => {
       'Load ahead',
       'Failed failed',
     ]);
-    const lost = run({ stage: 'extract', error_code: 'load_failed', progress: { files: 0, files_done: 2 } });
+    const progress: RunProgress = {
+      stage: 'extract',
+      files: 0,
+      files_done: 2,
+      rows_read: 0,
+      bytes_read: 0,
+      rows_sent: 0,
+      seconds: 1,
+    };
+    const lost = run({ stage: 'extract', error_code: 'load_failed', progress });
     expect(told(lost).slice(1, 4)).toEqual([
       'Extract done',
       'Connect to the target failed',

@@ -1,15 +1,17 @@
-import { Run } from '../core/api/models';
+import { Run, RunKind, Stage } from '../core/api/models';
 import { isOver, kindWord, shownState } from '../runs/run-words';
 import { Step, readProgress, readReport } from './report';
 
-const STAGES = ['extract', 'validate', 'load'] as const;
-const LABELS = { extract: 'Extract', validate: 'Validate', load: 'Load' } as const;
+const LABELS = { extract: 'Extract', validate: 'Validate', load: 'Load' } satisfies Partial<
+  Record<Stage, string>
+>;
+const STAGES = ['extract', 'validate', 'load'] as const satisfies readonly Stage[];
 const CONNECT = 'Connect to the target';
 
-/** Kinds of run that go through the stages; the others are one step. */
-const STAGED = new Set(['run', 'plan', 'replay']);
+/** Kinds of run that have the three stages. The others are one step. */
+const STAGED = new Set<RunKind>(['run', 'plan', 'replay']);
 
-/** Where a run is on its way: queued, extract, validate, load. */
+/** The steps of a run, such as queued, extract, validate and load, with the state of each. */
 export function stepsOf(run: Run): Step[] {
   const waited = run.started_at ? Date.parse(run.started_at) - Date.parse(run.created_at) : undefined;
   const queued: Step = {
@@ -21,7 +23,7 @@ export function stepsOf(run: Run): Step[] {
   return [queued, ...worked(run), end];
 }
 
-/** What it went through: nothing when it ended in the queue, one step when its kind has no stages. */
+/** The steps between the queue and the end: none for a run that ended in the queue, one for kinds without stages. */
 function worked(run: Run): Step[] {
   if (!run.started_at && isOver(run)) return [];
   if (STAGED.has(run.kind)) return stagesOf(run);
@@ -53,7 +55,7 @@ function stagesOf(run: Run): Step[] {
   return stages;
 }
 
-/** The sources are not to blame when the target did not answer before, or after, they were read. */
+/** Shows the failure at a step for the target, because the sources did not cause it. */
 function blameTarget(run: Run, stages: Step[]): Step[] {
   const connect: Step = { label: CONNECT, state: 'failed' };
   const [extract, ...later] = stages;

@@ -7,10 +7,10 @@ import { shownState } from '../runs/run-words';
 import { Icon } from '../shared/icon';
 import { RunReport, leftOutWords, reasonWords } from './report';
 
-/** Most files and reasons shown before the rest is folded away. */
+/** Most files and reasons that are shown at once. The others are folded away. */
 const SHOWN = 5;
 
-/** What a run that succeeded did not load, and why. Empty for a run that loaded everything. */
+/** What a successful run did not load, and why. Shows nothing for a run that loaded everything. */
 @Component({
   selector: 'app-verdict',
   template: `
@@ -84,7 +84,7 @@ export class Verdict {
   readonly report = input.required<RunReport>();
 
   protected readonly nothing = computed(() => shownState(this.run()).startsWith('nothing_'));
-  /** Plans and checks: nothing is loaded, whatever they find. */
+  /** Whether the run is a plan or a check, which load nothing. */
   protected readonly dry = computed(() => this.run().kind === 'plan' || this.run().kind === 'check');
   protected readonly lost = computed(() => {
     const report = this.report();

@@ -1,7 +1,12 @@
-import { Run } from '../core/api/models';
+import { Run, RunKind, RunState, Trigger } from '../core/api/models';
 import { plural } from '../core/format';
 
-const KINDS: Record<string, string> = {
+/** A state of a run as it is shown, which says more than the state alone. */
+export type ShownState =
+  RunState | 'waiting' | 'stopping' | 'with_warnings' | 'nothing_loaded' | 'nothing_usable';
+
+// A tab that is older than the server may meet kinds and triggers that it does not know.
+const KINDS: Record<RunKind, string> & Record<string, string | undefined> = {
   run: 'Run',
   plan: 'Plan',
   check: 'Check',
@@ -10,7 +15,7 @@ const KINDS: Record<string, string> = {
   undo: 'Undo',
 };
 
-const TRIGGERS: Record<string, string> = {
+const TRIGGERS: Record<Trigger, string> & Record<string, string | undefined> = {
   manual: 'Manual',
   schedule: 'Schedule',
   file_change: 'Changed source',
@@ -25,18 +30,18 @@ export function triggerWord(trigger: string): string {
   return TRIGGERS[trigger] ?? trigger;
 }
 
-/** Kinds of run that are meant to leave rows in the table, or to take rows out of it. */
-const LOADING = new Set(['run', 'replay', 'undo']);
+/** Kinds of run that add rows to the table or remove rows from it. */
+const LOADING = new Set<RunKind>(['run', 'replay', 'undo']);
 
-/** The state people see: what came of a run that succeeded, and what a queued one waits for. */
-export function shownState(run: Run, now: number = Date.now()): string {
+/** The state as it is shown: refined by the outcome of a run that succeeded, and by what a queued run waits for. */
+export function shownState(run: Run, now: number = Date.now()): ShownState {
   if (run.state === 'succeeded') return shownOutcome(run);
   if (run.state === 'running' && run.stop_requested_at) return 'stopping';
   const later = run.not_before ? Date.parse(run.not_before) > now : false;
   return run.state === 'queued' && (later || run.waits_for) ? 'waiting' : run.state;
 }
 
-function shownOutcome(run: Run): string {
+function shownOutcome(run: Run): ShownState {
   switch (run.outcome) {
     case 'with_warnings':
       return 'with_warnings';
@@ -47,7 +52,7 @@ function shownOutcome(run: Run): string {
   }
 }
 
-/** What a run lost, counted: `248 rows rejected · 1 file left out`. Undefined when it lost nothing. */
+/** The rows and files that a run did not load: `248 rows rejected · 1 file left out`. `undefined` when it loaded all. */
 export function lossWords(run: Run): string | undefined {
   const parts = [];
   if (run.rows_quarantined) parts.push(`${plural(run.rows_quarantined, 'row')} rejected`);
@@ -55,7 +60,7 @@ export function lossWords(run: Run): string | undefined {
   return parts.length === 0 ? undefined : parts.join(' · ');
 }
 
-/** The colour of a run: that of its state and its outcome. */
+/** The colour that stands for the state and outcome of a run. */
 export function toneOf(run: Run): 'good' | 'warn' | 'bad' | 'live' | 'calm' {
   switch (shownState(run)) {
     case 'succeeded':
@@ -85,14 +90,14 @@ export function canRetry(run: Run): boolean {
   return run.state === 'failed' || run.state === 'stopped';
 }
 
-/** Only rows that were added can be taken back; the server knows whether the table still allows it. */
+/** Whether a run added rows, which can be removed again. The server knows whether the table still allows it. */
 export function canUndo(run: Run): boolean {
   return (
     run.state === 'succeeded' && (run.kind === 'run' || run.kind === 'replay') && (run.rows_inserted ?? 0) > 0
   );
 }
 
-/** From its first start to its end, or to now; undefined before it started. */
+/** Milliseconds from the first start of a run to its end, or to now. `undefined` before it started. */
 export function tookMs(run: Run, now: number = Date.now()): number | undefined {
   if (!run.started_at) return undefined;
   const end = run.finished_at ? Date.parse(run.finished_at) : now;
@@ -105,6 +110,6 @@ export function whyWaiting(run: Run, workersAlive: number | undefined, now: numb
   if (run.waits_for) return `It waits for ${run.waits_for}.`;
   if (run.not_before && Date.parse(run.not_before) > now) return 'It waits for its start time.';
   if (workersAlive === 0)
-    return 'No worker is alive. Start one with `elt worker`; this run starts by itself then.';
+    return 'No worker is alive. Start one with `elt worker`, and this run starts by itself.';
   return 'It waits for a worker to take it.';
 }

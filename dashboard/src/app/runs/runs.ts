@@ -11,7 +11,7 @@ import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { Router, RouterLink } from '@angular/router';
 import { catchError, debounceTime, forkJoin, map, of } from 'rxjs';
 
-import { Run } from '../core/api/models';
+import { OUTCOME, Outcome, RUN_KIND, RUN_STATE, Run } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
 import { RunFilter, RunsApi } from '../core/api/runs';
 import { count, duration, plural } from '../core/format';
@@ -33,17 +33,16 @@ import { canRetry, canStop, kindWord, lossWords, shownState, toneOf, tookMs, tri
 
 const LIMIT = 50;
 const AGAIN_MS = 5000;
-const STATES = ['', 'queued', 'running', 'succeeded', 'failed', 'stopped'] as const;
-const OUTCOMES = [
-  { key: 'clean', label: 'Everything loaded' },
-  { key: 'with_warnings', label: 'With warnings' },
-  { key: 'nothing_loaded', label: 'Nothing loaded' },
-] as const;
+const OUTCOME_WORDS: Record<Outcome, string> = {
+  clean: 'Everything loaded',
+  with_warnings: 'With warnings',
+  nothing_loaded: 'Nothing loaded',
+};
 const SHOWN_BARS = 60;
 const SUGGESTED = 50;
 const TYPING_MS = 250;
 
-/** Every run, filtered by what the address says. */
+/** All runs that match the filters, which are kept in the address. */
 @Component({
   selector: 'app-runs',
   templateUrl: './runs.html',
@@ -69,7 +68,7 @@ export class Runs {
   private readonly others = computed<RunFilter>(() => ({
     name: this.name(),
     kind: this.kind(),
-    outcome: OUTCOMES.find((outcome) => outcome.key === this.outcome())?.key,
+    outcome: OUTCOME.find((outcome) => outcome === this.outcome()),
     config_id: this.config_id() === undefined ? undefined : Number(this.config_id()),
     schedule_id: this.schedule_id(),
     parent_id: this.parent_id(),
@@ -83,7 +82,7 @@ export class Runs {
     (run) => run.id,
     { every: AGAIN_MS },
   );
-  /** Runs in each state under the other filters; those known last while only the state changes. */
+  /** Runs in each state that match the other filters. While only the state changes, the last known numbers stay. */
   private readonly counts = linkedSignal<
     { others: RunFilter; counts: Record<string, number> | undefined },
     Record<string, number> | undefined
@@ -93,7 +92,7 @@ export class Runs {
       counts ?? (before?.source.others === others ? before?.value : undefined),
   });
   protected readonly tabs = computed(() =>
-    STATES.map((state) => {
+    (['', ...RUN_STATE] as const).map((state) => {
       const counts = this.counts();
       const all = Object.values(counts ?? {}).reduce((sum, one) => sum + one, 0);
       const number = counts === undefined ? undefined : state === '' ? all : (counts[state] ?? 0);
@@ -108,7 +107,7 @@ export class Runs {
       .slice(0, SHOWN_BARS)
       .toReversed()
       .map((run) => ({
-        // One run of hours must not flatten those of seconds.
+        // Logarithmic, because one run of hours would otherwise make runs of seconds invisible.
         value: Math.log1p((tookMs(run) ?? 0) / 100),
         tone: toneOf(run),
         title: `${run.name}: ${shownState(run).replaceAll('_', ' ')}, ${duration(tookMs(run))}, ${count(run.rows_inserted)} new rows${run.rows_quarantined ? `, ${count(run.rows_quarantined)} rejected` : ''}`,
@@ -125,7 +124,7 @@ export class Runs {
       this.pipelines.list(search, SUGGESTED).pipe(map((page) => page.data.map((pipeline) => pipeline.name))),
     { identity: () => 'pipelines' },
   );
-  /** Runs chosen under the filters as they are: others are out of sight. */
+  /** Ids of the chosen runs. Another filter clears them, because they could then be out of sight. */
   protected readonly chosen = linkedSignal<unknown, readonly string[]>({
     source: this.filter,
     computation: () => [],
@@ -136,7 +135,8 @@ export class Runs {
   protected readonly stoppable = computed(() => this.chosenRuns().filter(canStop));
   protected readonly retriable = computed(() => this.chosenRuns().filter(canRetry));
 
-  protected readonly outcomes = OUTCOMES;
+  protected readonly kinds = RUN_KIND;
+  protected readonly outcomes = OUTCOME.map((key) => ({ key, label: OUTCOME_WORDS[key] }));
   protected readonly lossWords = lossWords;
   protected readonly count = count;
   protected readonly duration = duration;
@@ -173,7 +173,7 @@ export class Runs {
     this.confirmation
       .ask({
         title: `Stop ${plural(runs.length, 'run')}?`,
-        words: 'Each stops at its next batch; nothing stays half-loaded.',
+        words: 'Each run stops at its next batch. No rows stay half loaded.',
         yes: 'Stop',
         danger: true,
       })

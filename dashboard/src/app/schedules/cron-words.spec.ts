@@ -11,7 +11,7 @@ describe('cronWords', () => {
     ['30 6 * * 1-5', 'Monday to Friday at 06:30.'],
     ['30 6 * * MON-FRI', 'Monday to Friday at 06:30.'],
     ['0 9 * * mon,Thu', 'Monday, Thursday at 09:00.'],
-    ['99 99 * * *', 'Minutes go from 0 to 59, hours from 0 to 23: this never fires.'],
+    ['99 99 * * *', 'This never runs: minutes go from 0 to 59, and hours from 0 to 23.'],
     ['0 9 * * 1,4', 'Monday, Thursday at 09:00.'],
     ['0 4 1 * *', 'On day 1 of every month at 04:00.'],
     ['0 4 1 1 *', 'At the times of 0 4 1 1 *.'],

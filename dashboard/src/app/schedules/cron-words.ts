@@ -1,14 +1,14 @@
 const SHORT = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
 
-/** A cron expression in plain words, for those that people write; the others are shown as they are. */
+/** A cron expression in words. Unusual expressions are shown as they are. */
 export function cronWords(cron: string): string {
   const fields = cron.trim().split(/\s+/);
   if (cron.trim() === '') return 'No fixed times.';
   if (fields.length !== 5) return 'Five fields: minute, hour, day of the month, month, weekday.';
   const [minute, hour, day, month, named] = fields as [string, string, string, string, string];
   if (tooLarge(minute, 59) || tooLarge(hour, 23))
-    return 'Minutes go from 0 to 59, hours from 0 to 23: this never fires.';
+    return 'This never runs: minutes go from 0 to 59, and hours from 0 to 23.';
   const weekday = named.replace(/[a-z]{3}/gi, (name) => {
     const at = SHORT.indexOf(name.toLowerCase());
     return at === -1 ? name : String(at);

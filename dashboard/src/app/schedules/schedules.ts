@@ -27,7 +27,7 @@ const AGAIN_MS = 5000;
 const HOUR = 3_600_000;
 const LIVE = 'waiting,active,stopping';
 
-/** What runs by itself, and when. */
+/** The schedules: which pipelines start by themselves, and when. */
 @Component({
   selector: 'app-schedules',
   templateUrl: './schedules.html',
@@ -93,18 +93,18 @@ export class Schedules {
     return schedule.paused && this.isLive(schedule) ? 'paused' : schedule.state;
   }
 
-  /** What makes it run, in words. */
+  /** What starts its runs, in words. */
   protected rhythm(schedule: Schedule): string {
     const parts = [];
     if (schedule.cron) parts.push(cronWords(schedule.cron));
     if (schedule.monitor) {
       const every = schedule.interval_seconds ? ` every ${interval(schedule.interval_seconds)}` : '';
-      parts.push(`Looks for changed sources${every}.`);
+      parts.push(`Checks for changed sources${every}.`);
     }
     return parts.length === 0 ? 'Runs once.' : parts.join(' ');
   }
 
-  /** A fire in the schedule's own zone, for those who think in it. */
+  /** One of its times in the zone of the schedule. */
   protected inZone(at: string, zone: string): string {
     try {
       return new Intl.DateTimeFormat('en-US', {
@@ -130,7 +130,7 @@ export class Schedules {
   }
 
   protected setPaused(schedule: Schedule, paused: boolean): void {
-    // Shown at once; the answer, or the next look, says whether it is true.
+    // Shown before the server answers. Its answer, or the next refresh of the list, corrects it if necessary.
     this.list.replace({ ...schedule, paused });
     this.act(paused ? this.api.pause(schedule.id) : this.api.resume(schedule.id));
   }
@@ -139,7 +139,8 @@ export class Schedules {
     this.confirmation
       .ask({
         title: `Stop the schedule of ${schedule.name}?`,
-        words: 'It never runs by itself again, and a run of it that is going on stops at its next batch.',
+        words:
+          'It starts no more runs, and its current run stops at its next batch. To schedule the pipeline again, create a new schedule.',
         yes: 'Stop the schedule',
         danger: true,
       })

@@ -1,6 +1,6 @@
 import { Schedule } from '../core/api/models';
 
-/** What a schedule does between two instants, in percent of the axis. */
+/** The window and the times of one schedule on the timeline, in percent of its width. */
 export interface Lane {
   schedule: Schedule;
   left: number;
@@ -10,13 +10,13 @@ export interface Lane {
   fires: { at: string; left: number }[];
 }
 
-/** A line across the axis, and what it says. */
+/** A line across the timeline, and its label. */
 export interface Mark {
   left: number;
   label: string;
 }
 
-/** Where schedules lie between `from` and `to`, in milliseconds since 1970. */
+/** One lane for each schedule, on a timeline between `from` and `to` in milliseconds since 1970. */
 export function lanesOf(schedules: readonly Schedule[], from: number, to: number): Lane[] {
   const place = (at: number): number => ((Math.min(Math.max(at, from), to) - from) / (to - from)) * 100;
   return schedules.map((schedule) => {
@@ -37,7 +37,7 @@ export function lanesOf(schedules: readonly Schedule[], from: number, to: number
   });
 }
 
-/** Round hours or days across the axis, at most about eight. */
+/** Marks at round hours or days, about eight at most. */
 export function marksOf(from: number, to: number, zone: string | undefined): Mark[] {
   const hour = 3_600_000;
   const steps = [1, 3, 6, 12, 24, 48, 168].map((hours) => hours * hour);
@@ -51,9 +51,9 @@ export function marksOf(from: number, to: number, zone: string | undefined): Mar
     timeZone: zone,
   });
   const marks: Mark[] = [];
-  // Local hours begin at whole hours of the reader's zone, also where that is half an hour off.
+  // Marks are at whole hours of the reader's zone, even where it differs from UTC by half an hour.
   const offset = zone === 'UTC' ? 0 : new Date(from).getTimezoneOffset() * 60_000;
-  // A label needs room at its right.
+  // No mark near the right end, because its label would not fit there.
   for (let at = Math.ceil((from - offset) / step) * step + offset; at < to - (to - from) / 14; at += step) {
     marks.push({ left: ((at - from) / (to - from)) * 100, label: format.format(at) });
   }

@@ -1,6 +1,6 @@
 import { ChangeDetectionStrategy, Component } from '@angular/core';
 
-/** The name of the house. */
+/** The logo and name of the product, as on every page. */
 @Component({
   selector: 'app-brand',
   template: `

@@ -15,7 +15,7 @@ import { SVGRenderer } from 'echarts/renderers';
 
 use([BarChart, LineChart, GridComponent, TooltipComponent, AriaComponent, SVGRenderer]);
 
-/** A bar or line chart in the page's colours. Load it with `@defer`: the library is large. */
+/** A bar or line chart in the page's colours. Load it with `@defer`, because the library is large. */
 @Component({
   selector: 'app-chart',
   template: `<div #canvas class="canvas" role="img" [attr.aria-label]="label()"></div>`,
@@ -78,7 +78,7 @@ function themed(options: EChartsCoreOption): EChartsCoreOption {
     ...options,
     xAxis: mergeAxis({ splitLine: { show: false } }, xAxis),
     yAxis: mergeAxis({}, yAxis),
-    // Rich text draws the tooltip inside the picture: no markup, no inline styles.
+    // Rich text draws the tooltip as a part of the SVG, which needs no HTML and no inline styles.
     tooltip: {
       trigger: 'axis',
       renderMode: 'richText',

@@ -6,7 +6,7 @@ import { Focus } from '../core/focus';
 import { Refused, Submission } from '../core/submission';
 import { ProblemView } from './problem-view';
 
-/** What is about to happen, and the word for doing it. */
+/** A question before something is done, and the label of the button that does it. */
 export interface Question {
   title: string;
   words: string;

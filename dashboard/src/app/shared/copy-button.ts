@@ -2,7 +2,7 @@ import { ChangeDetectionStrategy, Component, input, signal } from '@angular/core
 
 import { Icon } from './icon';
 
-/** Copies a text and says so. */
+/** A button that copies a text, and shows for two seconds that it did. */
 @Component({
   selector: 'app-copy',
   template: `

@@ -3,7 +3,7 @@ import { ChangeDetectionStrategy, Component, input } from '@angular/core';
 import { Icon } from './icon';
 import { IconName } from './icon-names';
 
-/** Nothing here, why, and what to do about it (projected). */
+/** Stands in place of an empty list: an icon, a title, and (projected) what to do. */
 @Component({
   selector: 'app-empty',
   template: `

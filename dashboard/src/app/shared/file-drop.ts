@@ -11,7 +11,7 @@ import {
 import { refusal } from '../core/files';
 import { Icon } from './icon';
 
-/** A place to drop a YAML file, or to choose one. */
+/** An area that takes a YAML file by drag and drop or from a file dialog. */
 @Component({
   selector: 'app-file-drop',
   template: `

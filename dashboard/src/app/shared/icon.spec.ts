@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { ICON_NAMES } from './icon-names';
 
 describe('icons', () => {
-  it('has a picture for every name', () => {
+  it('are drawn in the sprite, one for each name', () => {
     const sprite = readFileSync('public/icons.svg', 'utf8');
     const drawn = [...sprite.matchAll(/<symbol id="([^"]+)"/g)].map((match) => match[1]);
     expect(drawn.toSorted()).toEqual([...ICON_NAMES].toSorted());

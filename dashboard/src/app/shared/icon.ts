@@ -2,7 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, input } from '@angular/co
 
 import { IconName } from './icon-names';
 
-/** A picture beside words. It never carries meaning alone, so assistive technology skips it. */
+/** An icon beside a text. The text says the same, so assistive technology skips the icon. */
 @Component({
   selector: 'app-icon',
   template: `<svg aria-hidden="true"><use [attr.href]="href()" /></svg>`,

@@ -4,7 +4,7 @@ import { Paged } from '../core/paged';
 import { count } from '../core/format';
 import { ProblemView } from './problem-view';
 
-/** The foot of a list: how many are shown, and the way to older ones. */
+/** The footer of a list: the number of entries shown, and the button that loads more. */
 @Component({
   selector: 'app-more',
   template: `

@@ -16,7 +16,7 @@ import { PipelinesApi } from '../core/api/pipelines';
 import { query } from '../core/query';
 import { ProblemView } from './problem-view';
 
-/** Most pipelines in one list; a search finds the others. */
+/** Most pipelines in the list. A search finds the others. */
 const LISTED = 250;
 const TYPING_MS = 250;
 
@@ -25,7 +25,7 @@ interface Choice {
   words: string;
 }
 
-/** Chooses the newest version of a pipeline. The server searches once there are too many to list. */
+/** Chooses the newest version of a pipeline. When there are too many to list, the server searches. */
 @Component({
   selector: 'app-pipeline-select',
   template: `
@@ -91,7 +91,7 @@ export class PipelineSelect {
     // The pipelines found before stay in the list until the next search has its answer.
     { identity: () => 'pipelines' },
   );
-  /** Once some pipelines are out of sight, the search stays. */
+  /** Whether the search field is shown. Once a list was too long, it stays. */
   protected readonly searching = linkedSignal<boolean, boolean>({
     source: () => !!this.pipelines.value()?.next,
     computation: (more, before) => more || (before?.value ?? false),
@@ -99,7 +99,7 @@ export class PipelineSelect {
   private readonly known = computed(() =>
     this.pipelines.value()?.data.find((one) => String(one.config_id) === this.config()),
   );
-  /** A chosen version that the list does not hold: an older one, or one that the search leaves out. */
+  /** The chosen version, when it is not in the list because it is an older one or the search excludes its pipeline. */
   private readonly other = query(
     () => {
       const config = Number(this.config());

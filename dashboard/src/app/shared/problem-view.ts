@@ -1,6 +1,7 @@
 import { ChangeDetectionStrategy, Component, computed, input, output } from '@angular/core';
 
 import { Fault, Problem } from '../core/problem';
+import { ErrorCode } from './error-code';
 import { Icon } from './icon';
 
 /** A failure as sentences: what happened, where, and what to do. */
@@ -23,6 +24,9 @@ import { Icon } from './icon';
               </li>
             }
           </ul>
+        }
+        @if (!brief()) {
+          <app-error-code [code]="problem().code" />
         }
         @if (problem().requestId; as id) {
           <p class="small muted">
@@ -53,12 +57,14 @@ import { Icon } from './icon';
       color: var(--muted);
     }
   `,
-  imports: [Icon],
+  imports: [ErrorCode, Icon],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class ProblemView {
   readonly problem = input.required<Problem>();
   readonly retriable = input(false);
+  /** Leaves out the code, for problems that everybody understands without it. */
+  readonly brief = input(false);
   readonly retry = output();
 
   protected placeOf(fault: Fault): string {

@@ -3,7 +3,7 @@ import { ChangeDetectionStrategy, Component, computed, input } from '@angular/co
 import { Query } from '../core/query';
 import { ProblemView } from './problem-view';
 
-/** What stands where data will be: grey lines while it is fetched, the problem when it cannot be. */
+/** Stands in place of data that is not there: grey lines while it loads, and the problem when loading failed. */
 @Component({
   selector: 'app-query-state',
   template: `

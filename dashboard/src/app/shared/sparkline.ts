@@ -11,7 +11,7 @@ export interface Bar {
 const HEIGHT = 34;
 const STEP = 7;
 
-/** A row of small bars, oldest left. What it shows is also in the table beneath it. */
+/** A row of small bars, the oldest at the left. The table below it has the same numbers. */
 @Component({
   selector: 'app-sparkline',
   template: `

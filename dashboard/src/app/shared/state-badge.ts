@@ -1,5 +1,6 @@
 import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
+import { RunState, ScheduleState } from '../core/api/models';
 import { Icon } from './icon';
 import { IconName } from './icon-names';
 
@@ -9,7 +10,9 @@ interface Look {
   label: string;
 }
 
-const LOOKS: Record<string, Look> = {
+// Every state of runs and schedules must be here. The others are outcomes, ends of attempts, and states of workers and
+// audit rows.
+const LOOKS: Record<RunState | ScheduleState, Look> & Record<string, Look | undefined> = {
   queued: { tone: '', icon: 'hourglass', label: 'Queued' },
   waiting: { tone: 'warn', icon: 'clock', label: 'Waiting' },
   running: { tone: 'live', icon: 'activity', label: 'Running' },
@@ -20,9 +23,9 @@ const LOOKS: Record<string, Look> = {
   failed: { tone: 'bad', icon: 'error', label: 'Failed' },
   stopped: { tone: '', icon: 'stop', label: 'Stopped' },
   stopping: { tone: 'warn', icon: 'stop', label: 'Stopping' },
-  // How an attempt ends when the run goes on.
+  // Ends of an attempt after which the run goes on.
   retry: { tone: 'warn', icon: 'retry', label: 'Will be retried' },
-  unknown: { tone: 'warn', icon: 'hourglass', label: 'Result not known' },
+  unknown: { tone: 'warn', icon: 'hourglass', label: 'Result unknown' },
   target_busy: { tone: '', icon: 'clock', label: 'Table was busy' },
   handed_back: { tone: '', icon: 'clock', label: 'Handed back' },
   worker_lost: { tone: 'bad', icon: 'alert', label: 'Worker lost' },
@@ -35,7 +38,7 @@ const LOOKS: Record<string, Look> = {
   denied: { tone: 'warn', icon: 'ban', label: 'Denied' },
 };
 
-/** A state as colour, picture and word: never colour alone. */
+/** A state as a colour, an icon and a word. The colour alone never carries the meaning. */
 @Component({
   selector: 'app-state',
   template: `<span class="badge {{ look().tone }}" [class.moving]="look().tone === 'live'">

@@ -4,7 +4,7 @@ import { Clock } from '../core/clock';
 import { clockTime, exactUtc, minuteTime, relative } from '../core/format';
 import { Preferences } from '../core/preferences';
 
-/** A moment, as people say it; hovering shows the exact UTC time. */
+/** A point in time in the reader's words and zone. Hovering over it shows the exact UTC time. */
 @Component({
   selector: 'app-time',
   template: `
@@ -46,7 +46,7 @@ export class Time {
     }
   });
 
-  /** The time to compare with. What happened since the last step of the page's clock must not look like the future. */
+  /** The time to compare with. The page's clock moves in steps, so an event since its last step is newer than the clock. */
   private nowFor(ms: number): number {
     const now = this.clock.now();
     return ms > now ? Math.max(now, Math.min(ms, Date.now())) : now;

@@ -11,7 +11,7 @@ import { Icon } from '../shared/icon';
 
 const WARN_BEFORE = 5 * 60_000;
 
-/** What concerns every page: no connection, a session about to end. */
+/** Messages above every page: the server does not answer, or the session is about to end. */
 @Component({
   selector: 'app-banners',
   template: `
@@ -74,7 +74,7 @@ export class Banners {
 
   constructor() {
     effect(() => {
-      // Also when another tab logged out: this page shows nothing more.
+      // This page must show nothing more when the session ended, be it in this tab or in another one.
       if (this.session.isActive(this.clock.second())) return;
       this.dialog.closeAll();
       // No dialog after a logout, because the login page it leads to shows its own message.

@@ -4,7 +4,7 @@ import { RouterLink } from '@angular/router';
 import { Session } from '../core/session';
 import { Empty } from '../shared/empty';
 
-/** 403: logged in, but not for this. */
+/** The page for people whose role may not open the page they asked for. */
 @Component({
   selector: 'app-forbidden',
   template: `

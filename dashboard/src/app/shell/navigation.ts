@@ -10,7 +10,7 @@ export interface Place {
   key: string;
 }
 
-/** Places that belong together. */
+/** A group of menu entries. */
 export interface Section {
   label?: string;
   places: Place[];
@@ -45,6 +45,7 @@ const ADMIN: Section[] = [
       { path: '/workers', label: 'Workers', icon: 'server', key: 'w' },
       { path: '/users', label: 'Users', icon: 'users', key: 'u' },
       { path: '/api-tokens', label: 'API tokens', icon: 'key', key: 'k' },
+      { path: '/secrets', label: 'Secrets', icon: 'lock', key: 'e' },
       { path: '/audit', label: 'Audit', icon: 'list-checks', key: 'a' },
       { path: '/coverage', label: 'Coverage', icon: 'shield-check', key: 'v' },
     ],
@@ -63,7 +64,7 @@ const USER: Section[] = [
   },
 ];
 
-/** Where a role may go. What it may not see is not in its page at all. */
+/** The menu of a role. Entries that a role may not open are not in its page at all, not even hidden. */
 export function sectionsFor(role: Role | undefined): Section[] {
   if (role === 'admin') return ADMIN;
   return role === 'user' ? USER : [];

@@ -4,14 +4,14 @@ import { RouterLink } from '@angular/router';
 import { Session } from '../core/session';
 import { Empty } from '../shared/empty';
 
-/** 404: no such page. */
+/** The page for addresses that do not exist. */
 @Component({
   selector: 'app-not-found',
   template: `
     <div class="page">
       <h1 class="visually-hidden">Not found</h1>
       <app-empty icon="help" title="There is no page at this address">
-        <p>The link may be old, or something is missing from it.</p>
+        <p>The link may be out of date or incomplete.</p>
         <p><a class="btn" [routerLink]="session.landing()">Go to your start page</a></p>
       </app-empty>
     </div>

@@ -3,7 +3,7 @@ import { ChangeDetectionStrategy, Component, inject } from '@angular/core';
 import { MissingCode } from '../core/missing-code';
 import { Icon } from '../shared/icon';
 
-/** Says that a part of the dashboard could not be loaded, with the button that helps. */
+/** Says that a part of the dashboard could not be loaded, and offers to load it again. */
 @Component({
   selector: 'app-reload-notice',
   template: `

@@ -18,7 +18,7 @@ import { Icon } from '../shared/icon';
 import { Banners } from './banners';
 import { sectionsFor } from './navigation';
 
-/** Menu at the side, banners on top, the page in the middle. */
+/** The frame of every page: the menu at the side, the banners on top, and the page itself. */
 @Component({
   selector: 'app-shell',
   templateUrl: './shell.html',
@@ -58,7 +58,7 @@ export class Shell {
   }
 
   protected logOut(): void {
-    // Logged out here whatever the server says; it voids the token when it can be reached.
+    // This browser forgets the token even if the server cannot be reached to revoke it.
     this.auth.logout().subscribe({ error: () => undefined });
     this.draft.forget();
     this.session.end();

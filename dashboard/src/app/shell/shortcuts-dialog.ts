@@ -4,7 +4,7 @@ import { MatDialogModule } from '@angular/material/dialog';
 import { Preferences } from '../core/preferences';
 import { Shortcuts } from '../core/shortcuts';
 
-/** Every shortcut that works right now. */
+/** Lists the keyboard shortcuts that work on the current page. */
 @Component({
   selector: 'app-shortcuts-dialog',
   template: `

@@ -1,7 +1,7 @@
 import { TokenScope } from '../core/api/models';
 import { Role } from '../core/session';
 
-/** One kind of operations that a token may be granted. */
+/** A scope, and what it allows. */
 export interface ScopeChoice {
   scope: TokenScope;
   does: string;
@@ -17,7 +17,7 @@ const SCOPES: ScopeChoice[] = [
   { scope: 'admin', does: 'read users and the audit, approve host keys', forAdmins: true },
 ];
 
-/** What a token of an owner with this role may be granted. */
+/** The scopes that a token of an owner with this role can have. */
 export function scopesFor(role: Role | undefined): ScopeChoice[] {
   return SCOPES.filter((choice) => role === 'admin' || !choice.forAdmins);
 }
@@ -30,13 +30,13 @@ const CALLS: Record<TokenScope, string> = {
   admin: 'ADDRESS/audit',
 };
 
-/** A call that a token with these scopes may send. The token itself is not in it, so that no shell history keeps it. */
+/** An example call for these scopes. It names a variable in place of the token, so that the token stays out of the shell history. */
 export function exampleCall(scopes: TokenScope[], address: string): string {
   const scope = scopesFor('admin').find((choice) => scopes.includes(choice.scope))?.scope ?? 'read';
   return `curl -H "Authorization: Bearer $ELT_TOKEN" ${CALLS[scope].replace('ADDRESS', address)}`;
 }
 
-/** Names on lines of their own; `undefined`: none. */
+/** The names in a text with one name per line. `undefined` when it has no names. */
 export function namesIn(text: string): string[] | undefined {
   const names = text
     .split('\n')

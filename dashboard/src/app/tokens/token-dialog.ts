@@ -16,7 +16,7 @@ import { exampleCall, namesIn, scopesFor } from './scopes';
 /** Most users that are searched for service accounts. */
 const USERS = 250;
 
-/** Creates an API token, and shows it once. Closes with whether one was created. */
+/** Creates an API token, and shows it once. The result of the dialog says whether a token was created. */
 @Component({
   selector: 'app-token-dialog',
   templateUrl: './token-dialog.html',
@@ -31,7 +31,7 @@ export class TokenDialog {
   private readonly dialog = inject(MatDialogRef<TokenDialog, boolean>);
 
   protected readonly name = signal('');
-  /** Username of a service account; empty: the person at the screen. */
+  /** Username of a service account. Empty: the person who is logged in. */
   protected readonly owner = signal('');
   protected readonly chosen = signal<TokenScope[]>([]);
   protected readonly pipelines = signal('');
@@ -78,7 +78,7 @@ export class TokenDialog {
       pipelines: namesIn(this.pipelines()),
     };
     this.submission.send(this.api.create(request), (token) => {
-      // A click beside the dialog must not lose what is shown once.
+      // A click outside the dialog must not close it, because the token is shown only once.
       this.dialog.disableClose = true;
       this.created.set(token);
     });

@@ -51,7 +51,7 @@ export class Tokens {
     this.confirmation
       .ask({
         title: `Revoke ${token.name}?`,
-        words: 'Programs that use it are refused from now on. This cannot be undone.',
+        words: 'Programs that use this token can no longer call the API. This cannot be undone.',
         yes: 'Revoke',
         danger: true,
       })

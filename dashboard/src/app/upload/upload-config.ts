@@ -9,7 +9,7 @@ import { Icon } from '../shared/icon';
 import { PageHeader } from '../shared/page-header';
 import { ProblemView } from '../shared/problem-view';
 
-/** Hands in a YAML; the server keeps it as a version and says what it thinks of it. */
+/** Uploads a YAML, and shows the version it was stored as and the problems found in it. */
 @Component({
   selector: 'app-upload-config',
   templateUrl: './upload-config.html',

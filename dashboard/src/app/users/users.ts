@@ -17,7 +17,7 @@ import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
 import { UserDialog, UserTask } from './user-dialog';
 
-/** Who may log in, and as what. */
+/** The users and service accounts, with their roles. */
 @Component({
   selector: 'app-users',
   templateUrl: './users.html',
@@ -56,8 +56,8 @@ export class Users {
         title: `Make ${user.username} ${role === 'admin' ? 'an admin' : 'a user'}?`,
         words:
           role === 'admin'
-            ? 'Admins own every pipeline: they see exact configs, start and stop runs, and manage users.'
-            : 'Users look at data and coverage and upload configs. Their sessions end now.',
+            ? 'Admins manage every pipeline and all users, and can read configs with their secrets.'
+            : 'Users view data and coverage, and upload configs. Their current sessions end.',
         yes: 'Change the role',
       })
       .subscribe((yes) => {
@@ -69,13 +69,13 @@ export class Users {
     if (!disabled) return this.change(user, { disabled }, 'may log in again');
     this.confirmation
       .ask({
-        title: `Lock ${user.username} out?`,
-        words: 'Their sessions end at once, everywhere. You can let them in again at any time.',
-        yes: 'Lock out',
+        title: `Lock ${user.username}?`,
+        words: 'All their sessions end immediately, and they cannot log in until you unlock them.',
+        yes: 'Lock',
         danger: true,
       })
       .subscribe((yes) => {
-        if (yes) this.change(user, { disabled }, 'is locked out');
+        if (yes) this.change(user, { disabled }, 'is locked');
       });
   }
 
@@ -83,7 +83,7 @@ export class Users {
     this.confirmation
       .ask({
         title: `End all sessions of ${user.username}?`,
-        words: 'Every browser and program that is logged in with this name has to log in again.',
+        words: 'Every browser and program that is logged in with this name must log in again.',
         yes: 'End the sessions',
         danger: true,
       })
@@ -97,7 +97,7 @@ export class Users {
       .ask({
         title: `Reset the second factor of ${user.username}?`,
         words:
-          'Logins then need only the password, until a new second factor is set up. The sessions end now.',
+          'Logins then need only the password, until a new second factor is set up. All current sessions end.',
         yes: 'Reset it',
         danger: true,
       })
@@ -110,7 +110,7 @@ export class Users {
     this.confirmation
       .ask({
         title: `Remove ${user.username}?`,
-        words: 'Their sessions end at once. What they did stays in the audit.',
+        words: 'Their sessions end immediately. The audit keeps what they did.',
         yes: 'Remove',
         danger: true,
       })
@@ -126,10 +126,11 @@ export class Users {
 
   private work(task: UserTask, words: string): void {
     this.dialog
-      .open<UserDialog, UserTask, UserView>(UserDialog, { data: task, width: '420px' })
+      .open<UserDialog, UserTask, UserView | ''>(UserDialog, { data: task, width: '420px' })
       .afterClosed()
       .subscribe((user) => {
-        if (user !== undefined) this.done(`${user.username} ${words}`);
+        // A dialog that was cancelled has no result, or an empty text.
+        if (user) this.done(`${user.username} ${words}`);
       });
   }
 

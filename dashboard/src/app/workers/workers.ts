@@ -26,7 +26,7 @@ import { Time } from '../shared/time';
 
 const AGAIN_MS = 5000;
 
-/** Processes that work runs, and the SFTP servers they know. */
+/** The worker processes, and the keys of the SFTP servers they connected to. */
 @Component({
   selector: 'app-workers',
   templateUrl: './workers.html',
@@ -55,7 +55,7 @@ export class Workers {
     () => this.workers.value()?.data.filter((worker) => worker.state === 'working').length,
   );
 
-  /** How long ago a worker said it is alive, counted on while the page is open. */
+  /** Time since the last heartbeat of a worker, counted on while the page is open. */
   protected silence(worker: WorkerView): string {
     return duration(Math.max(0, this.clock.second() - Date.parse(worker.heartbeat_at)));
   }
@@ -64,7 +64,7 @@ export class Workers {
     this.confirmation
       .ask({
         title: `Trust ${host.host}?`,
-        words: `Runs will then talk to a server that shows the key ${host.fingerprint}. Compare it with what the server's owner says.`,
+        words: `Runs then connect to a server with the key ${host.fingerprint}. First compare this key with the one that the owner of the server tells you.`,
         yes: 'Trust this key',
       })
       .subscribe((yes) => {
@@ -81,7 +81,7 @@ export class Workers {
       .ask({
         title: `Forget the key of ${host.host}?`,
         words:
-          'The next run trusts whatever key the server shows first, or fails where the config wants strict trust.',
+          'The next run trusts the key that the server then shows. If the config requires strict trust, that run fails until you trust the key here.',
         yes: 'Forget the key',
         danger: true,
       })

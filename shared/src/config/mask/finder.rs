@@ -12,7 +12,7 @@ const START: u32 = 0;
 
 /// A set of secrets to look for.
 #[derive(Clone)]
-pub(super) struct Finder {
+pub(crate) struct Finder {
     /// The next state, by state and byte. An entry is missing where no secret continues with that byte.
     next: HashMap<(u32, u8), u32>,
     states: Vec<State>,
@@ -85,9 +85,14 @@ impl Finder {
 
     /// The byte ranges of a text that secrets cover, in order. Overlapping ranges are joined.
     pub fn find(&self, text: &str) -> Vec<Range<usize>> {
+        self.find_in(text.bytes())
+    }
+
+    /// Like [`Self::find`], in bytes that may be no text.
+    pub fn find_in(&self, bytes: impl Iterator<Item = u8>) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
         let mut state = START;
-        for (position, byte) in text.bytes().enumerate() {
+        for (position, byte) in bytes.enumerate() {
             state = self.step(state, byte);
             let longest = self.states[state as usize].longest;
             if longest == 0 {

@@ -1,7 +1,7 @@
 //! What is said about a config that cannot run, word for word, and about one that says more than is understood.
 
 use super::*;
-use crate::config::{Reference, Resolve};
+use crate::config::{Reference, Resolve, Unresolved};
 use crate::secret::Secret;
 
 #[track_caller]
@@ -304,12 +304,12 @@ fn what_has_no_effect_is_a_warning() {
 struct Known;
 
 impl Resolve for Known {
-    fn resolve(&self, reference: &Reference) -> Result<Option<Secret>, String> {
+    fn resolve(&self, reference: &Reference) -> Result<Option<Secret>, Unresolved> {
         match reference {
             Reference::Env(name) if name == "PORT" => Ok(Some("2222".into())),
             Reference::Env(name) if name == "WORD" => Ok(Some("hunter2".into())),
             Reference::Secret(name) => Ok(Some(Secret::new(format!("secret {name}")))),
-            Reference::Env(name) => Err(format!("the environment variable {name} is not in ELT_ENV_ALLOW")),
+            Reference::Env(name) => Err(format!("the environment variable {name} is not in ELT_ENV_ALLOW").into()),
         }
     }
 }

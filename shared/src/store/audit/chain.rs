@@ -91,7 +91,7 @@ pub(super) enum Signature {
 
 /// Why a process with another secret key may not add to the audit.
 const OTHER_KEY: &str = "the audit is signed with another secret key than the one of this process; start it with the \
-                         ELT_SECRET_KEY of the installation";
+                         ELT_SECRET_KEY of the installation, or with that key among ELT_SECRET_KEY_OLD";
 
 impl Ends {
     /// Reads and locks the ends, until the transaction ends.
@@ -169,6 +169,38 @@ impl Ends {
         .await?;
         Ok(())
     }
+}
+
+/// The key that signed the ends of the chain last. `None`: nothing was ever added, or the ends were changed by someone who
+/// does not have the key. Also right before the first migration.
+pub async fn signer(db: &mut PgConnection) -> sqlx::Result<Option<String>> {
+    let exists: bool =
+        sqlx::query_scalar("select to_regclass('elt.audit_chain') is not null").fetch_one(&mut *db).await?;
+    match exists {
+        true => sqlx::query_scalar("select key_id from elt.audit_chain").fetch_one(db).await,
+        false => Ok(None),
+    }
+}
+
+/// Rows of the audit that one key signed.
+#[derive(Debug, Clone, FromRow)]
+pub struct SignedRows {
+    /// The key.
+    pub key_id: String,
+    /// How many.
+    pub rows: i64,
+    /// When the last of them was written.
+    pub last_at: DateTime<Utc>,
+}
+
+/// How many rows of the audit each key signed.
+pub async fn signed_rows(db: &mut PgConnection) -> sqlx::Result<Vec<SignedRows>> {
+    sqlx::query_as(
+        "select key_id, count(*) as rows, max(at) as last_at from audit where key_id is not null
+         group by key_id order by key_id",
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// Adds a row at the end of the chain, and keeps the chain locked until the caller's transaction ends.

@@ -94,7 +94,10 @@ impl Problem {
     /// What the reader should do.
     pub fn next_step(&self) -> &'static str {
         match self {
-            Self::UnknownKey { .. } => "Verify with that key as ELT_SECRET_KEY.",
+            Self::UnknownKey { .. } => {
+                "Verify with that key among ELT_SECRET_KEY_OLD, from the backup of your keys. `elt keys show` says how many \
+                 rows each key signed."
+            }
             _ => {
                 "Somebody with access to the database changed the audit. Compare it with a backup or an earlier export, \
                  and find out who can log in to the database as owner or superuser."

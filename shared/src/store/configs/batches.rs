@@ -1,10 +1,11 @@
-//! Sealing config versions in batches: rows of earlier releases, and rows sealed with an older key.
+//! Sealing config versions that earlier releases stored in clear, and the hashes that recognise a text.
 
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 
-use super::{ConfigVersion, content_key_of, content_keys, lock, place};
+use super::{content_key_of, content_keys, lock, place};
 use crate::config::Document;
-use crate::secret::{KeyRing, PLACEHOLDER, Secret};
+use crate::secret::{KeyRing, PLACEHOLDER, Sealed, Secret};
+use crate::store::sealing;
 use crate::store::secret_keys::SealError;
 
 /// How many versions are stored in clear.
@@ -14,7 +15,6 @@ pub async fn count_in_clear(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
 
 #[derive(FromRow)]
 struct ClearRow {
-    id: i64,
     version: i32,
     yaml_content: String,
 }
@@ -27,7 +27,7 @@ pub async fn seal_batch(db: &PgPool, keys: &KeyRing, limit: i64) -> Result<u64, 
     let mut tx = db.begin().await?;
     lock(&mut tx).await?;
     let rows: Vec<ClearRow> = sqlx::query_as(
-        "select id, version, yaml_content from config_history where yaml_content is not null order by id limit $1",
+        "select version, yaml_content from config_history where yaml_content is not null order by id limit $1",
     )
     .bind(limit)
     .fetch_all(&mut *tx)
@@ -38,7 +38,10 @@ pub async fn seal_batch(db: &PgPool, keys: &KeyRing, limit: i64) -> Result<u64, 
         let shown = text.clone();
         let masked = tokio::task::spawn_blocking(move || masked(&shown)).await;
         let masked = masked.unwrap_or_else(|_| PLACEHOLDER.to_owned());
-        write(&mut tx, keys, (row.id, row.version), &text, Some(&masked)).await?;
+        write(&mut tx, keys, row.version, &text, &masked).await?;
+    }
+    if count > 0 {
+        sealing::note_rewrite(&mut tx, "config_history").await?;
     }
     tx.commit().await?;
     Ok(count)
@@ -49,56 +52,40 @@ fn masked(text: &Secret) -> String {
     Document::parse(text.expose()).map_or_else(|_| PLACEHOLDER.to_owned(), |document| document.masked())
 }
 
-/// Seals up to `limit` versions with the current key that another key seals. Returns how many.
-///
-/// # Errors
-/// When the database fails, or a version does not open: it stays as it is.
-pub async fn seal_again_batch(db: &PgPool, keys: &KeyRing, limit: i64) -> Result<u64, SealError> {
-    let mut tx = db.begin().await?;
-    lock(&mut tx).await?;
-    let rows: Vec<ConfigVersion> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {} from config_history where key_id <> $1 order by id limit $2",
-        super::COLUMNS
-    )))
-    .bind(keys.current_id())
-    .bind(limit)
-    .fetch_all(&mut *tx)
+/// Replaces a text in clear by the sealed and the masked one.
+async fn write(tx: &mut PgConnection, keys: &KeyRing, version: i32, text: &Secret, masked: &str) -> sqlx::Result<()> {
+    let sealed = keys.seal(&place(version), text.expose().as_bytes());
+    sqlx::query(
+        "update config_history set yaml_sealed = $2, key_id = $3, yaml_masked = $4, yaml_content = null
+         where version = $1",
+    )
+    .bind(version)
+    .bind(&sealed.bytes)
+    .bind(&sealed.key_id)
+    .bind(masked)
+    .execute(&mut *tx)
     .await?;
-    for row in &rows {
-        let text = row.open(keys).map_err(|source| {
-            let what = format!("config version {}", row.version);
-            SealError::Open { what, source }
-        })?;
-        write(&mut tx, keys, (row.id, row.version), &text, None).await?;
-    }
-    tx.commit().await?;
-    Ok(rows.len() as u64)
+    hash_again(tx, keys, &sealed, &version.to_string(), text.expose().as_bytes()).await
 }
 
-/// Replaces what is stored of a text. `masked`: written too, when it is not there yet.
-async fn write(
+/// Makes the hash that recognises a text with the key that seals it now. `version` is the version's number.
+pub(in crate::store) async fn hash_again(
     tx: &mut PgConnection,
     keys: &KeyRing,
-    (id, version): (i64, i32),
-    text: &Secret,
-    masked: Option<&str>,
+    sealed: &Sealed,
+    version: &str,
+    text: &[u8],
 ) -> sqlx::Result<()> {
-    let sealed = keys.seal(&place(version), text.expose().as_bytes());
-    let content_key = content_key_of(&content_keys(keys, text), &sealed, keys, text);
+    let text = Secret::new(String::from_utf8_lossy(text));
+    let content_key = content_key_of(&content_keys(keys, &text), sealed, keys, &text);
     // Two versions of one text exist when it was uploaded under two keys. Only the first of them is recognised by the
     // current key; the other one keeps its hash, because hashes are unique.
     sqlx::query(
-        "update config_history this
-         set yaml_sealed = $2, key_id = $3, yaml_masked = coalesce($4, yaml_masked), yaml_content = null,
-             content_key = case when exists (select from config_history other
-                                             where other.content_key = $5 and other.id <> this.id)
-                                then this.content_key else $5 end
-         where id = $1",
+        "update config_history this set content_key = $2
+         where version = $1::text::integer and not exists (select from config_history other
+                                                  where other.content_key = $2 and other.id <> this.id)",
     )
-    .bind(id)
-    .bind(sealed.bytes)
-    .bind(sealed.key_id)
-    .bind(masked)
+    .bind(version)
     .bind(content_key)
     .execute(tx)
     .await?;

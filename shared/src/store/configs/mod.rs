@@ -10,7 +10,8 @@ use super::secret_keys;
 use crate::config::content_key;
 use crate::secret::{KeyRing, OpenError, Sealed, Secret, context};
 
-pub use batches::{count_in_clear, seal_again_batch, seal_batch};
+pub(super) use batches::hash_again;
+pub use batches::{count_in_clear, seal_batch};
 
 /// One version of a config.
 #[derive(Debug, Clone, FromRow)]
@@ -33,6 +34,8 @@ pub struct ConfigVersion {
     pub warnings: Value,
     /// Username.
     pub created_by: String,
+    /// Whether an admin has uploaded exactly this text.
+    by_admin: bool,
     content_key: Vec<u8>,
     key_id: Option<String>,
     yaml_masked: Option<String>,
@@ -64,6 +67,11 @@ impl ConfigVersion {
         self.yaml_masked.as_deref()
     }
 
+    /// Whose secrets the text reaches.
+    pub fn author(&self) -> ConfigAuthor {
+        ConfigAuthor::of(self.by_admin)
+    }
+
     /// Whether the texts of two versions differ, line endings and outer white space aside.
     ///
     /// # Errors
@@ -79,7 +87,23 @@ impl ConfigVersion {
     }
 }
 
-/// Where a version's text is sealed for.
+/// Who vouches for a text. It decides which secrets the text reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigAuthor {
+    /// An admin has uploaded exactly this text.
+    Admin,
+    /// Only users, or API tokens without the scope `admin`, have uploaded it.
+    User,
+}
+
+impl ConfigAuthor {
+    /// By whether an admin has uploaded it.
+    pub fn of(is_admin: bool) -> Self {
+        if is_admin { Self::Admin } else { Self::User }
+    }
+}
+
+/// The place that a version's text is sealed for.
 fn place(version: i32) -> Vec<u8> {
     context("config_history", &version.to_string(), "yaml")
 }
@@ -103,9 +127,13 @@ pub struct NewConfig<'a> {
     pub warnings: Value,
     /// Username.
     pub created_by: &'a str,
+    /// Who vouches for the text.
+    pub author: ConfigAuthor,
+    /// The secrets that the text refers to.
+    pub secret_names: Vec<String>,
 }
 
-const COLUMNS: &str = r#"id, version, "timestamp", name, yaml_preview, runnable, problems, warnings, created_by,
+const COLUMNS: &str = r#"id, version, "timestamp", name, yaml_preview, runnable, problems, warnings, created_by, by_admin,
                          content_key, key_id, yaml_masked, yaml_sealed, yaml_content"#;
 
 /// Keeps a text as the next version, or finds the version it already is. The bool says whether it is new.
@@ -114,8 +142,11 @@ const COLUMNS: &str = r#"id, version, "timestamp", name, yaml_preview, runnable,
 pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> sqlx::Result<(ConfigVersion, bool)> {
     let hashes = content_keys(keys, new.yaml);
     lock(&mut *tx).await?;
+    let is_by_admin = new.author == ConfigAuthor::Admin;
     if let Some(known) = find_by_content(&mut *tx, &hashes).await? {
-        return Ok((known, false));
+        let by_admin = known.by_admin || is_by_admin;
+        vouch(&mut *tx, known.id, by_admin, &new.secret_names).await?;
+        return Ok((ConfigVersion { by_admin, ..known }, false));
     }
     let version: i32 =
         sqlx::query_scalar("select coalesce(max(version), 0) + 1 from config_history").fetch_one(&mut *tx).await?;
@@ -123,8 +154,8 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     secret_keys::register(&mut *tx, keys).await?;
     let kept = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into config_history (version, name, content_key, key_id, yaml_sealed, yaml_masked, yaml_preview,
-                                     runnable, problems, warnings, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                                     runnable, problems, warnings, created_by, by_admin, secret_names)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          returning {COLUMNS}"
     )))
     .bind(version)
@@ -138,13 +169,37 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     .bind(new.problems)
     .bind(new.warnings)
     .bind(new.created_by)
+    .bind(is_by_admin)
+    .bind(new.secret_names)
     .fetch_one(tx)
     .await?;
     Ok((kept, true))
 }
 
-/// Whoever adds a version, or changes how texts are recognised, goes one at a time.
-async fn lock(tx: &mut PgConnection) -> sqlx::Result<()> {
+/// Notes who vouches for a version that was uploaded again, and the secrets that its text refers to, which earlier releases
+/// did not note.
+async fn vouch(tx: &mut PgConnection, id: i64, by_admin: bool, secret_names: &[String]) -> sqlx::Result<()> {
+    sqlx::query(
+        "update config_history set by_admin = $2, secret_names = $3
+         where id = $1 and (by_admin <> $2 or secret_names <> $3)",
+    )
+    .bind(id)
+    .bind(by_admin)
+    .bind(secret_names)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Who vouches for a version now. `None`: the version is gone.
+pub async fn author(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<ConfigAuthor>> {
+    let by_admin = sqlx::query_scalar("select by_admin from config_history where id = $1").bind(id).fetch_optional(db);
+    Ok(by_admin.await?.map(ConfigAuthor::of))
+}
+
+/// Waits until no other transaction adds a version or changes how texts are recognised, and keeps others from it until
+/// this one ends.
+pub(super) async fn lock(tx: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.config_history', 0))").execute(tx).await?;
     Ok(())
 }

@@ -1,87 +1,34 @@
-//! The end of a run, and the one function that writes it.
+//! Statements that end a run, or ask it to end.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{FromRow, PgConnection};
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use crate::job::ExecuteRun;
+use super::requeue::{Released, WAITS_FOR_ANSWER};
+use super::{COLUMNS, Run};
+use crate::runs::End;
+use crate::runs::lifecycle::EndedBy;
 
-/// The end of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum End {
-    /// It completed the work of its kind.
-    Succeeded {
-        /// Whether everything that arrived was loaded.
-        outcome: Outcome,
-    },
-    /// It was stopped on request and loaded nothing.
-    Stopped,
-    /// It failed for good and loaded nothing.
-    Failed {
-        /// Stable code.
-        code: String,
-        /// A sentence about what happened.
-        error: String,
-        /// Advice on what to do about it.
-        next_step: String,
-    },
-}
-
-/// The outcome of a run that succeeded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
-#[serde(rename_all = "snake_case")]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub enum Outcome {
-    /// Every row that arrived is in the table, and nothing needs attention. Also when no row arrived, or none was new.
-    Clean,
-    /// Something needs attention: rejected rows, files left out, warnings, or a step after the commit that failed.
-    WithWarnings,
-    /// Rows or files arrived, and none of them could be loaded.
-    NothingLoaded,
-}
-
-impl Outcome {
-    /// Every outcome.
-    pub const ALL: [Self; 3] = [Self::Clean, Self::WithWarnings, Self::NothingLoaded];
-
-    /// As it is stored and sent: `with_warnings`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Clean => "clean",
-            Self::WithWarnings => "with_warnings",
-            Self::NothingLoaded => "nothing_loaded",
-        }
-    }
-}
-
-/// Columns of a run that its attempt has just ended or handed back.
-#[derive(FromRow)]
-pub(super) struct Released {
-    pub queue: String,
-    pub target_key: Option<String>,
-    pub schedule_id: Option<Uuid>,
-}
-
-/// Ends a run, and wakes the run that waits longest for its target. False: the attempt was fenced off.
-pub async fn finish(
+/// Writes the end of a run. `None`: the run is not as `by` says any more, and nothing was written.
+pub(crate) async fn write_end(
     db: &mut PgConnection,
     id: Uuid,
-    epoch: i64,
+    by: EndedBy,
     end: &End,
     report: Option<&Value>,
-) -> sqlx::Result<bool> {
-    let (state, outcome) = match end {
-        End::Succeeded { outcome } => ("succeeded", Some(*outcome)),
-        End::Stopped => ("stopped", None),
-        End::Failed { .. } => ("failed", None),
-    };
+) -> sqlx::Result<Option<Released>> {
     let (code, error, next_step) = match end {
         End::Failed { code, error, next_step } => (Some(code), Some(error), Some(next_step)),
         End::Succeeded { .. } | End::Stopped => (None, None, None),
     };
-    let released: Option<Released> = sqlx::query_as(
+    let epoch = match by {
+        EndedBy::Attempt(epoch) => Some(epoch),
+        EndedBy::StopBeforeStart => None,
+    };
+    // A report without counts leaves those that are there, because an earlier attempt may have noted them. The stage stays
+    // when the run did not succeed: it shows where it failed. Kinds without stages have none.
+    sqlx::query_as(
         "update runs set state = $3, error_code = $4, error = $5, next_step = $6, report = coalesce($7, report), outcome = $8,
                 rows_read = coalesce(($7 ->> 'rows_read')::bigint, rows_read),
                 rows_inserted = coalesce(($7 ->> 'rows_inserted')::bigint, rows_inserted),
@@ -91,64 +38,64 @@ pub async fn finish(
                 files_left_out = ($7 ->> 'left_out_total')::bigint,
                 finished_at = now(), lease_expires_at = null, waits_for = null, verdict = null, unknown_since = null,
                 stage = case when $3 <> 'succeeded' and kind in ('run', 'plan', 'replay') then stage end
-         where id = $1 and epoch = $2 and state = 'running'
+         where id = $1 and case when $2::bigint is null then state = 'queued' and unknown_since is null
+                                else state = 'running' and epoch = $2 end
          returning queue, target_key, schedule_id",
     )
     .bind(id)
     .bind(epoch)
-    .bind(state)
+    .bind(end.state())
     .bind(code)
     .bind(error)
     .bind(next_step)
     .bind(report)
-    .bind(outcome)
-    .fetch_optional(&mut *db)
-    .await?;
-    let Some(released) = released else { return Ok(false) };
-    end_attempt(db, id, epoch, state, code.zip(error)).await?;
-    wake_next(db, released.target_key.as_deref()).await?;
-    if let Some(schedule) = released.schedule_id {
-        crate::store::schedules::run_finished(db, schedule).await?;
-    }
-    Ok(true)
+    .bind(end.outcome())
+    .fetch_optional(db)
+    .await
 }
 
-/// Writes how an attempt ended: `succeeded`, `retry`, `worker_lost`, `target_busy`, `unknown`, …
-pub(super) async fn end_attempt(
-    db: &mut PgConnection,
-    id: Uuid,
-    epoch: i64,
-    outcome: &str,
-    failure: Option<(&String, &String)>,
-) -> sqlx::Result<()> {
+/// Notes that a run should stop. Returns the run as it is now, locked; `None`: it has ended or does not exist.
+///
+/// The target of an unknown run is to be asked at once, and the run gets the verdict to end stopped, unless it has one
+/// already.
+pub(crate) async fn note_stop_request(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Run>> {
+    // The first request counts, and a verdict is never replaced: it was settled when the COMMIT was sent.
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "update runs set
+             stop_requested_at = coalesce(stop_requested_at, now()),
+             verdict = case when unknown_since is not null then coalesce(verdict, $2) end,
+             not_before = case when unknown_since is null then not_before end,
+             waits_for = case when unknown_since is not null then {WAITS_FOR_ANSWER} || '; it ends stopped if it did not'
+                              else waits_for end
+         where id = $1 and state in ('queued', 'running')
+         returning {COLUMNS}"
+    )))
+    .bind(id)
+    .bind(Json(End::Stopped))
+    .fetch_optional(db)
+    .await
+}
+
+/// Takes the ticket of a run off the queue, unless a worker has it already.
+pub(crate) async fn withdraw_ticket(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
+    // A ticket that a worker holds is left alone, because the queue takes it back when its handler ends.
     sqlx::query(
-        "update run_attempts set finished_at = now(), outcome = $3, error_code = $4, error = $5
-         where run_id = $1 and epoch = $2",
+        "update apalis.jobs j set status = 'Killed', done_at = now()
+         from runs r where r.id = $1 and j.id = r.ticket_id and j.status in ('Pending', 'Failed')",
     )
     .bind(id)
-    .bind(epoch)
-    .bind(outcome)
-    .bind(failure.map(|(code, _)| code))
-    .bind(failure.map(|(_, error)| error))
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Wakes the run that waits longest for a target that was let go.
-pub(super) async fn wake_next(db: &mut PgConnection, key: Option<&str>) -> sqlx::Result<()> {
-    let Some(key) = key else { return Ok(()) };
-    let next: Option<(Uuid, String)> = sqlx::query_as(
-        "update runs set waits_for_run = null, waits_for = null
-         where id = (select id from runs where target_key = $1 and state = 'queued' and waits_for_run is not null
-                     order by id limit 1 for update skip locked)
-         returning id, queue",
+/// The unfinished runs of a schedule, locked until the transaction ends.
+pub(crate) async fn lock_unfinished(db: &mut PgConnection, schedule_id: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    // In the order of the ids, because two transactions that lock the same runs must not wait for each other.
+    sqlx::query_scalar(
+        "select id from runs where schedule_id = $1 and state in ('queued', 'running') order by id for update",
     )
-    .bind(key)
-    .fetch_optional(&mut *db)
-    .await?;
-    if let Some((run_id, queue)) = next {
-        ExecuteRun { run_id }.enqueue(db, &queue).await?;
-    }
-    Ok(())
+    .bind(schedule_id)
+    .fetch_all(db)
+    .await
 }

@@ -4,19 +4,20 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
-use super::{COLUMNS, Outcome, Run};
+use super::{COLUMNS, Run};
+use crate::runs::{AttemptEnd, Outcome, RunKind, RunState};
 
 /// Which runs to list; an empty filter lists all.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter<'a> {
-    /// Only in one of these states.
-    pub states: &'a [String],
+    /// Only in one of these states; an empty list means no run at all.
+    pub states: Option<&'a [RunState]>,
     /// Only runs that succeeded with this outcome.
     pub outcome: Option<Outcome>,
     /// Only of this pipeline.
     pub name: Option<&'a str>,
-    /// Only of this kind.
-    pub kind: Option<&'a str>,
+    /// Only of one of these kinds; an empty list means no run at all.
+    pub kinds: Option<&'a [RunKind]>,
     /// Only of this config version.
     pub config_id: Option<i64>,
     /// Only of this schedule.
@@ -37,8 +38,8 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Run>> {
     let mut query = sqlx::QueryBuilder::new(format!("select {COLUMNS} from runs where true"));
-    if !filter.states.is_empty() {
-        query.push(" and state = any(").push_bind(filter.states).push(")");
+    if let Some(states) = filter.states {
+        query.push(" and state = any(").push_bind(states).push(")");
     }
     if let Some(outcome) = filter.outcome {
         query.push(" and outcome = ").push_bind(outcome);
@@ -46,8 +47,8 @@ pub async fn list(
     if let Some(name) = filter.name {
         query.push(" and name = ").push_bind(name);
     }
-    if let Some(kind) = filter.kind {
-        query.push(" and kind = ").push_bind(kind);
+    if let Some(kinds) = filter.kinds {
+        query.push(" and kind = any(").push_bind(kinds).push(")");
     }
     if let Some(config_id) = filter.config_id {
         query.push(" and config_id = ").push_bind(config_id);
@@ -72,7 +73,7 @@ pub async fn list(
 }
 
 /// How many runs are in which state, of all pipelines or of these. States without runs are left out.
-pub async fn counts(db: impl PgExecutor<'_>, names: Option<&[String]>) -> sqlx::Result<Vec<(String, i64)>> {
+pub async fn counts(db: impl PgExecutor<'_>, names: Option<&[String]>) -> sqlx::Result<Vec<(RunState, i64)>> {
     sqlx::query_as(
         "select state, count(*) from runs where $1::text[] is null or name = any($1) group by state order by state",
     )
@@ -142,8 +143,8 @@ pub struct AttemptRow {
     pub started_at: DateTime<Utc>,
     /// When it ended, however it did.
     pub finished_at: Option<DateTime<Utc>>,
-    /// How it ended.
-    pub outcome: Option<String>,
+    /// How it ended; `None` while it is going on.
+    pub outcome: Option<AttemptEnd>,
     /// Stable code of a failure.
     pub error_code: Option<String>,
     /// The failure as a sentence.
@@ -155,6 +156,24 @@ pub async fn attempts(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Vec<Att
     sqlx::query_as(
         "select epoch, worker_id, started_at, finished_at, outcome, error_code, error from run_attempts
          where run_id = $1 order by epoch",
+    )
+    .bind(id)
+    .fetch_all(db)
+    .await
+}
+
+/// The run that this one repeats, the run that it repeated in turn, and so on, up to the first run that is neither
+/// failed nor stopped. Their markers are read before anything is loaded again, because one of them may have loaded all
+/// the same. A run that succeeded ends the chain, because people repeat it on purpose.
+pub async fn repeated(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "with recursive chain as (
+             select id, retry_of, 0 as depth from runs where id = $1
+             union all
+             select earlier.id, earlier.retry_of, depth + 1 from runs earlier join chain on earlier.id = chain.retry_of
+             where earlier.state in ('failed', 'stopped') and depth < 1000
+         )
+         select id from chain where depth > 0",
     )
     .bind(id)
     .fetch_all(db)

@@ -1,28 +1,32 @@
 //! Runs: one row for each execution of a pipeline, and the truth about it.
 //!
+//! This is the SQL. What happens to a run in which order is in [`lifecycle`](crate::runs::lifecycle); the statements that
+//! only it may use are visible in this crate alone.
+//!
 //! # Layout
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
-//! - [`end`]: the end of a run, and the one function that writes it
-//! - [`list`]: what people look at
-//! - [`stop`]: stopping and retrying on request
-//! - [`rescue`]: what the sweeper does for runs nobody takes care of
-//! - [`unknown`]: runs that may have loaded, because the answer to their COMMIT was lost
+//! - [`requeue`]: sending a run from its attempt back to the queue
+//! - [`end`]: ending a run, and asking it to end
+//! - [`sweep`]: finding runs that no process takes care of any more
+//! - [`mod@list`]: what people look at
 
 mod attempt;
 mod end;
 mod list;
-mod rescue;
-mod stop;
-mod unknown;
+mod requeue;
+mod sweep;
 
-use std::time::Duration;
-
-pub use attempt::{Claim, Renewed, begin, claim_target, hand_back, note_progress, renew, retry_later, wait_for_target};
-pub use end::{End, Outcome, finish};
-pub use list::{AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule};
-pub use rescue::{LostRun, abandoned, lost, overdue, rescue};
-pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
-pub use unknown::{adopt, ask_again, leave_unknown, note_commit, repeated};
+pub use attempt::{Claim, Renewed, begin, claim_target, note_commit, note_progress, renew};
+pub(crate) use end::{lock_unfinished, note_stop_request, withdraw_ticket, write_end};
+pub use list::{
+    AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule, repeated,
+};
+pub(crate) use requeue::{
+    Released, end_attempt, is_stopping, lock_holder, queue_after_loss, queue_ask, queue_for_target, queue_handed_back,
+    queue_retry, queue_unknown, take_next_for_target,
+};
+pub(crate) use sweep::move_unknown;
+pub use sweep::{LostRun, WithoutTicket, abandoned, lost, overdue, put_away_dead_tickets, without_ticket};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -32,26 +36,24 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use ulid::Ulid;
 use uuid::Uuid;
 
-use crate::job::ExecuteRun;
-
-/// A worker that says nothing for this long has lost its runs.
-pub const LEASE: Duration = Duration::from_secs(25);
+use crate::queue::STOP_CHANNEL;
+use crate::runs::{End, Outcome, RunKind, RunState, Stage, Trigger};
 
 /// One execution of a pipeline.
 #[derive(Debug, Clone, Default, FromRow, Serialize)]
 pub struct Run {
     /// UUIDv7: sorts by time.
     pub id: Uuid,
-    /// `run`, `plan`, `check`, `test_connection`, `replay` or `undo`.
-    pub kind: String,
+    /// The work it does.
+    pub kind: RunKind,
     /// The config version it executes.
     pub config_id: i64,
     /// Pipeline name.
     pub name: String,
     /// Target table as the config names it.
     pub target_table: String,
-    /// `manual`, `schedule`, `file_change` or `retry`.
-    pub trigger: String,
+    /// Why it was made.
+    pub trigger: Trigger,
     /// The schedule that made it.
     pub schedule_id: Option<Uuid>,
     /// The run this one comes from: `retry_of`, else `subject_id`.
@@ -64,8 +66,8 @@ pub struct Run {
     pub queue: String,
     /// What the kind needs beside the config.
     pub options: Value,
-    /// `queued`, `running`, `succeeded`, `failed` or `stopped`.
-    pub state: String,
+    /// Waiting, at work, or how it ended.
+    pub state: RunState,
     /// It waits for this instant.
     pub not_before: Option<DateTime<Utc>>,
     /// It stops then, and does not start later.
@@ -74,8 +76,8 @@ pub struct Run {
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
     pub waits_for_run: Option<Uuid>,
-    /// `extract`, `validate` or `load`: where it is, or where it failed or was stopped.
-    pub stage: Option<String>,
+    /// The stage it is in, or in which it failed or was stopped. `None` before the first attempt and after a success.
+    pub stage: Option<Stage>,
     /// Rows and bytes of that stage.
     pub progress: Option<Value>,
     /// Starts that count against `max_attempts`.
@@ -145,7 +147,7 @@ const COLUMNS: &str = "id, kind, config_id, name, target_table, trigger, schedul
 #[derive(Debug, Clone)]
 pub struct NewRun<'a> {
     /// See [`Run::kind`].
-    pub kind: &'a str,
+    pub kind: RunKind,
     /// The config version.
     pub config_id: i64,
     /// Pipeline name.
@@ -153,7 +155,7 @@ pub struct NewRun<'a> {
     /// Target table as the config names it.
     pub target_table: &'a str,
     /// See [`Run::trigger`].
-    pub trigger: &'a str,
+    pub trigger: Trigger,
     /// The schedule that makes it.
     pub schedule_id: Option<Uuid>,
     /// The run whose rejected rows a replay loads, or whose rows an undo deletes.
@@ -225,20 +227,32 @@ pub async fn find_waiting(db: impl PgExecutor<'_>, schedule_id: Uuid) -> sqlx::R
     .await
 }
 
-/// Starts the run of a schedule that waits for its window to open.
-pub async fn start_waiting(db: &mut PgConnection, schedule_id: Uuid) -> sqlx::Result<Option<Run>> {
-    let started: Option<Run> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+/// Makes the run of a schedule due that waits for its window to open. `None`: no run waits.
+pub(crate) async fn open_window(db: impl PgExecutor<'_>, schedule_id: Uuid) -> sqlx::Result<Option<Run>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "update runs set not_before = null, waits_for = null
          where schedule_id = $1 and state = 'queued' and attempt = 0 and not_before > now()
          returning {COLUMNS}"
     )))
     .bind(schedule_id)
-    .fetch_optional(&mut *db)
-    .await?;
-    if let Some(run) = &started {
-        ExecuteRun { run_id: run.id }.enqueue(db, &run.queue).await?;
-    }
-    Ok(started)
+    .fetch_optional(db)
+    .await
+}
+
+/// The runs of a schedule that wait for its window to open.
+pub(crate) async fn waiting_for_window(db: impl PgExecutor<'_>, schedule_id: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "select id from runs where schedule_id = $1 and state = 'queued' and not_before > now() and attempt = 0",
+    )
+    .bind(schedule_id)
+    .fetch_all(db)
+    .await
+}
+
+/// Notifies the workers, once the caller's transaction commits, that a run should stop.
+pub(crate) async fn notify_stop(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("select pg_notify($1, $2)").bind(STOP_CHANNEL).bind(id.to_string()).execute(db).await?;
+    Ok(())
 }
 
 /// Remembers which ticket wakes a worker for a run.

@@ -1,9 +1,11 @@
-//! Schedules: when a pipeline runs by itself. A schedule is a row; whichever worker comes first does its next tick.
+//! Schedules: when a pipeline runs by itself. A schedule is a row; the first worker that claims it does its next tick.
 //!
 //! # Layout
+//! - [`state`]: the states of a schedule
 //! - [`tick`]: what workers do: claim what is due, write what a tick decided
 //! - this file: what people do: create, look, stop
 
+mod state;
 mod tick;
 
 use chrono::{DateTime, Utc};
@@ -12,13 +14,15 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
+pub use state::ScheduleState;
 pub use tick::{
-    Decision, DueTick, TICK_LEASE, bring_forward, claim_due, end, forget_seen, is_current, note_seen, release,
-    run_finished, seconds_until_due, settle, watched,
+    DueTick, TickDecision, bring_forward, claim_due, end, forget_seen, is_current, note_seen, release, run_finished,
+    seconds_until_due, watched, write_tick,
 };
 
-use super::runs;
+use crate::config::{CatchUp, Overlap};
 use crate::queue::TICK_CHANNEL;
+use crate::runs::Trigger;
 
 /// A time in which a pipeline runs by itself, and how.
 #[derive(Debug, Clone, Default, FromRow, Serialize)]
@@ -29,12 +33,12 @@ pub struct Schedule {
     pub config_id: i64,
     /// Pipeline name: one live schedule for each.
     pub name: String,
-    /// `waiting`, `active`, `stopping`, `stopped`, `missed` or `done`.
-    pub state: String,
+    /// Waiting, active, or how it ended.
+    pub state: ScheduleState,
     /// Why it is in that state.
     pub reason: Option<String>,
-    /// `manual` or `schedule`: who made it.
-    pub trigger: String,
+    /// [`Trigger::Manual`]: made by a trigger of its config; [`Trigger::Schedule`]: made by `POST /schedules`.
+    pub trigger: Trigger,
     /// It waits for this instant.
     pub start_at: Option<DateTime<Utc>>,
     /// It ends with this instant.
@@ -43,10 +47,10 @@ pub struct Schedule {
     pub timezone: String,
     /// Five fields.
     pub cron: Option<String>,
-    /// `skip` or `queue`.
-    pub overlap: String,
-    /// `latest`, `all` or `none`.
-    pub catch_up: String,
+    /// What happens when a fixed time comes while a run of it is unfinished.
+    pub overlap: Overlap,
+    /// Which fixed times are caught up after a time without a worker.
+    pub catch_up: CatchUp,
     /// Whether it compares the sources' fingerprints.
     pub monitor: bool,
     /// How often, in seconds; absent: as often as the workers' setting says.
@@ -88,9 +92,9 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Whether it still does something: `waiting`, `active` or `stopping`.
+    /// Whether a worker still looks at it.
     pub fn is_live(&self) -> bool {
-        matches!(self.state.as_str(), "waiting" | "active" | "stopping")
+        self.state.is_live()
     }
 }
 
@@ -105,8 +109,8 @@ pub struct NewSchedule<'a> {
     pub config_id: i64,
     /// Pipeline name.
     pub name: &'a str,
-    /// `manual` or `schedule`.
-    pub trigger: &'a str,
+    /// See [`Schedule::trigger`].
+    pub trigger: Trigger,
     /// It waits for this instant; `None`: it is active at once.
     pub start_at: Option<DateTime<Utc>>,
     /// It ends with this instant.
@@ -116,9 +120,9 @@ pub struct NewSchedule<'a> {
     /// Five fields, already checked.
     pub cron: Option<&'a str>,
     /// `skip` or `queue`.
-    pub overlap: &'a str,
+    pub overlap: Overlap,
     /// `latest`, `all` or `none`.
-    pub catch_up: &'a str,
+    pub catch_up: CatchUp,
     /// Whether it compares fingerprints.
     pub monitor: bool,
     /// How often; `None`: as the workers' setting says.
@@ -200,8 +204,8 @@ pub async fn find_live(db: &mut PgConnection, name: &str) -> sqlx::Result<Option
 /// Which schedules to list; an empty filter lists all.
 #[derive(Debug, Clone, Default)]
 pub struct ScheduleFilter<'a> {
-    /// Only in one of these states.
-    pub states: &'a [String],
+    /// Only in one of these states; an empty list means no schedule at all.
+    pub states: Option<&'a [ScheduleState]>,
     /// Only of this pipeline.
     pub name: Option<&'a str>,
     /// Only of this config version.
@@ -218,8 +222,8 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Schedule>> {
     let mut query = sqlx::QueryBuilder::new(format!("select {COLUMNS} from schedules where true"));
-    if !filter.states.is_empty() {
-        query.push(" and state = any(").push_bind(filter.states).push(")");
+    if let Some(states) = filter.states {
+        query.push(" and state = any(").push_bind(states).push(")");
     }
     if let Some(name) = filter.name {
         query.push(" and name = ").push_bind(name);
@@ -238,38 +242,19 @@ pub async fn list(
 }
 
 /// How many schedules are in which state. States without schedules are left out.
-pub async fn counts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(String, i64)>> {
+pub async fn counts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(ScheduleState, i64)>> {
     sqlx::query_as("select state, count(*) from schedules group by state order by state").fetch_all(db).await
 }
 
-/// Ends a live schedule on request: its waiting runs never start, its running one stops at the next batch boundary.
-/// `None`: there is no such schedule. One that has ended stays as it is.
-pub async fn stop(db: &mut PgConnection, id: Uuid, reason: &str) -> sqlx::Result<Option<Schedule>> {
+/// Whether a schedule is live. Locks it, if it is, until the caller's transaction ends.
+pub(crate) async fn lock_live(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
     let live: Option<Uuid> = sqlx::query_scalar(
         "select id from schedules where id = $1 and state in ('waiting', 'active', 'stopping') for update",
     )
     .bind(id)
-    .fetch_optional(&mut *db)
+    .fetch_optional(db)
     .await?;
-    if live.is_some() {
-        let running = runs::stop_of_schedule(db, id).await?;
-        end(db, id, if running > 0 { "stopping" } else { "stopped" }, reason).await?;
-    }
-    find(db, id).await
-}
-
-/// Ends a live schedule because a newer one takes its place: runs that wait for its window never start, others go on.
-pub async fn replace(db: &mut PgConnection, id: Uuid, reason: &str) -> sqlx::Result<()> {
-    let waiting: Vec<Uuid> = sqlx::query_scalar(
-        "select id from runs where schedule_id = $1 and state = 'queued' and not_before > now() and attempt = 0",
-    )
-    .bind(id)
-    .fetch_all(&mut *db)
-    .await?;
-    for run in waiting {
-        runs::request_stop(db, run).await?;
-    }
-    end(db, id, "stopped", reason).await
+    Ok(live.is_some())
 }
 
 /// Opens the window of a waiting schedule now. `None`: it does not wait.

@@ -1,16 +1,12 @@
-//! Ticks: a worker claims a due schedule for a while, looks at the sources, and writes what it decided, unless
-//! someone else took over meanwhile. Time is the database's: the workers' clocks may be hours apart.
-
-use std::time::Duration;
+//! Ticks: a worker claims a due schedule for a while, reads the sources, and writes what it decided, unless another worker
+//! took the tick over meanwhile. Time is the database's, because the workers' clocks may be hours apart.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::{COLUMNS, Schedule, announce};
-
-/// A worker that claimed a tick has this long to look at the sources; then another may.
-pub const TICK_LEASE: Duration = Duration::from_secs(60);
+use super::{COLUMNS, Schedule, ScheduleState, announce};
+use crate::runs::timing::TICK_LEASE;
 
 /// A claimed tick.
 #[derive(Debug, Clone, FromRow)]
@@ -24,9 +20,11 @@ pub struct DueTick {
     pub due_at: DateTime<Utc>,
 }
 
-/// Claims at most `limit` due ticks of a queue. Every tick is claimed by one worker.
+/// Claims at most `limit` due ticks of a queue. A tick has one claim at a time, and [`TICK_LEASE`] ends it.
 pub async fn claim_due(db: impl PgExecutor<'_>, queue: &str, worker: &str, limit: i64) -> sqlx::Result<Vec<DueTick>> {
     let columns = COLUMNS.split(", ").map(|column| format!("s.{}", column.trim())).collect::<Vec<_>>().join(", ");
+    // Locked rows are skipped, because another worker is claiming them. A claim that was neither written nor released ends
+    // with its lease.
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "with due as (
              select id, next_tick_at as due_at from schedules
@@ -77,7 +75,7 @@ pub async fn is_current(db: &mut PgConnection, id: Uuid, tick: i64) -> sqlx::Res
     Ok(current.is_some())
 }
 
-/// Gives a claimed tick back undone.
+/// Ends the claim of a tick that was not done, so that another worker does it.
 pub async fn release(db: impl PgExecutor<'_>, id: Uuid, tick: i64) -> sqlx::Result<()> {
     sqlx::query("update schedules set ticking_until = null where id = $1 and ticks = $2")
         .bind(id)
@@ -87,30 +85,30 @@ pub async fn release(db: impl PgExecutor<'_>, id: Uuid, tick: i64) -> sqlx::Resu
     Ok(())
 }
 
-/// What a tick decided.
+/// The decision of a tick.
 #[derive(Debug, Clone)]
-pub struct Decision<'a> {
-    /// `waiting` or `active`; [`end`] writes the other states.
-    pub state: &'a str,
-    /// When to look next.
+pub struct TickDecision<'a> {
+    /// [`ScheduleState::Waiting`] or [`ScheduleState::Active`]; [`end`] writes the other states.
+    pub state: ScheduleState,
+    /// Time of the next tick.
     pub next_tick_at: DateTime<Utc>,
-    /// When the cron expression fires next.
+    /// The next fire of the cron expression; `None`: it never fires again.
     pub next_run_at: Option<DateTime<Utc>>,
-    /// What the sources look like, when that is to be remembered; `None` keeps what is there.
+    /// Fingerprint of the sources to compare later ones with; `None` keeps the one that is there.
     pub fingerprint: Option<&'a [u8]>,
-    /// A change was seen that the run going on may have missed.
+    /// Whether a change was seen that the run going on may have missed.
     pub changed: bool,
-    /// Fires left out.
+    /// Number of fires left out by this tick.
     pub skipped: i64,
-    /// Why the look failed.
+    /// Why the sources could not be read; `None`: they could, or were not.
     pub error: Option<&'a str>,
 }
 
-impl<'a> Decision<'a> {
-    /// Everything stays as it is.
+impl<'a> TickDecision<'a> {
+    /// Leaves everything as it is.
     pub fn unchanged(schedule: &'a Schedule) -> Self {
         Self {
-            state: &schedule.state,
+            state: schedule.state,
             next_tick_at: schedule.created_at,
             next_run_at: schedule.next_run_at,
             fingerprint: None,
@@ -121,19 +119,19 @@ impl<'a> Decision<'a> {
     }
 }
 
-/// Writes what tick number `tick` decided. False: a newer tick took over, or the schedule ended; roll back.
-pub async fn settle(
+/// Writes the decision of tick number `tick`. False: a newer tick took over, or the schedule ended; roll back.
+pub async fn write_tick(
     db: impl PgExecutor<'_>,
     id: Uuid,
     tick: i64,
     claimed_due: DateTime<Utc>,
-    decision: &Decision<'_>,
+    decision: &TickDecision<'_>,
 ) -> sqlx::Result<bool> {
-    let settled = sqlx::query(
+    let written = sqlx::query(
         "update schedules set state = $4,
                 updated_at = case when state = $4 then updated_at else now() end,
                 reason = case when state = $4 then reason end,
-                -- Brought forward meanwhile: then that counts.
+                -- The tick may have been brought forward meanwhile, because something changed that it has not seen.
                 next_tick_at = case when next_tick_at = $3 then $5 else least(next_tick_at, $5) end,
                 next_run_at = $6, fingerprint = coalesce($7, fingerprint), changed = $8, skipped = skipped + $9,
                 last_tick_error = $10, ticking_until = null
@@ -151,11 +149,11 @@ pub async fn settle(
     .bind(decision.error)
     .execute(db)
     .await?;
-    Ok(settled.rows_affected() == 1)
+    Ok(written.rows_affected() == 1)
 }
 
 /// Ends a live schedule: `stopping` while a run of it still stops, else `stopped`, `missed` or `done`.
-pub async fn end(db: &mut PgConnection, id: Uuid, state: &str, reason: &str) -> sqlx::Result<()> {
+pub async fn end(db: &mut PgConnection, id: Uuid, state: ScheduleState, reason: &str) -> sqlx::Result<()> {
     sqlx::query(
         "update schedules set state = $2, reason = $3, updated_at = now(), ticking_until = null, next_run_at = null,
                 next_tick_at = case when $2 = 'stopping' then now() + interval '5 seconds' end
@@ -169,13 +167,13 @@ pub async fn end(db: &mut PgConnection, id: Uuid, state: &str, reason: &str) -> 
     announce(db).await
 }
 
-/// Notes what the sources look like to a run of the schedule that is about to read them.
+/// Notes the fingerprint of the sources for a run of the schedule that is about to read them.
 pub async fn note_seen(db: impl PgExecutor<'_>, id: Uuid, fingerprint: &[u8]) -> sqlx::Result<()> {
     sqlx::query("update schedules set fingerprint = $2 where id = $1").bind(id).bind(fingerprint).execute(db).await?;
     Ok(())
 }
 
-/// Forgets what the sources of every pipeline of a table looked like, so that what they hold is loaded again.
+/// Forgets the fingerprints of the sources of every pipeline of a table, so that they are loaded again.
 pub async fn forget_seen(db: impl PgExecutor<'_>, target_key: &str) -> sqlx::Result<()> {
     sqlx::query(
         "update schedules set fingerprint = null
@@ -191,6 +189,7 @@ pub async fn forget_seen(db: impl PgExecutor<'_>, target_key: &str) -> sqlx::Res
 /// A run of the schedule ended: a stopping schedule has stopped with its last run, and a change seen meanwhile is
 /// looked at now.
 pub async fn run_finished(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
+    // One statement, because both questions depend on the same count of unfinished runs.
     let (stopped, look): (bool, bool) = sqlx::query_as(
         "with live as (
              select exists (select from runs where schedule_id = $1 and state in ('queued', 'running')) as any
@@ -212,7 +211,7 @@ pub async fn run_finished(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Brings the next tick of schedules that monitor forward to now: something stirred in one of their folders.
+/// Makes the next tick of schedules that monitor due now, because something changed in one of their folders.
 pub async fn bring_forward(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
     sqlx::query(
         "update schedules set next_tick_at = now()
@@ -224,7 +223,7 @@ pub async fn bring_forward(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<
     announce(db).await
 }
 
-/// The active monitors of a queue: those a worker watches folders for.
+/// The active schedules of a queue that monitor: a worker watches their folders.
 pub async fn watched(db: impl PgExecutor<'_>, queue: &str) -> sqlx::Result<Vec<Schedule>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from schedules where state = 'active' and monitor and not paused and queue = $1"

@@ -1,4 +1,4 @@
-//! Certificates that an operator names: authorities to trust, and a certificate to show.
+//! Certificates that an operator or a config names: authorities to trust, and a certificate to show.
 
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -10,6 +10,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::TlsError;
+use crate::config::TargetCertificates;
+use crate::secret::Secret;
 use crate::target::address::CertificateFiles;
 
 /// No file of certificates is larger. The bundle of a distribution has about 250 KiB.
@@ -18,8 +20,10 @@ const MOST_BYTES: u64 = 1 << 20;
 /// Certificates for connections to targets.
 #[derive(Debug, Default)]
 pub(in crate::target) struct Certificates {
-    /// Trusted besides the public ones.
+    /// Trusted besides the public ones, or alone.
     pub authorities: Vec<CertificateDer<'static>>,
+    /// Whether no other authorities are trusted.
+    pub are_alone: bool,
     /// The chain that this process shows, and its key.
     pub own: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 }
@@ -43,22 +47,62 @@ pub(in crate::target) async fn read(
             (None, None) => None,
             _ => return Err(TlsError::Certificate("sslcert and sslkey are only usable together".into())),
         };
-        Ok(Certificates { authorities: trusted, own })
+        Ok(Certificates { authorities: trusted, are_alone: false, own })
     });
     read.await.map_err(|error| TlsError::Io(error.into()))?
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = bounded(file)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(unusable(file, "holds no certificate in PEM form")),
+impl Certificates {
+    /// Puts the certificates that a config names in place of the others.
+    ///
+    /// # Errors
+    /// [`TlsError::Certificate`]: a secret holds something else.
+    pub fn prefer(&mut self, named: &TargetCertificates) -> Result<(), TlsError> {
+        if let Some(authorities) = &named.authorities {
+            self.authorities = of_secret(authorities, "ca_certificate")?;
+            self.are_alone = true;
+        }
+        if let Some((certificate, key)) = &named.own {
+            let certificate = of_secret(certificate, "client_certificate")?;
+            let key = private_key_of(key.expose().as_bytes());
+            let key = key.ok_or_else(|| TlsError::Certificate("client_key is not a private key in PEM form".into()))?;
+            self.own = Some((certificate, key));
+        }
+        Ok(())
     }
 }
 
+fn of_secret(pem: &Secret, key: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    certificates_of(pem.expose().as_bytes())
+        .ok_or_else(|| TlsError::Certificate(format!("{key} holds no certificate in PEM form")))
+}
+
+/// Whether a text holds certificates in PEM form.
+pub fn is_certificates(pem: &str) -> bool {
+    certificates_of(pem.as_bytes()).is_some()
+}
+
+/// Whether a text holds a private key in PEM form that needs no passphrase.
+pub fn is_private_key(pem: &str) -> bool {
+    private_key_of(pem.as_bytes()).is_some()
+}
+
+/// The certificates of a text; `None` when it holds none, or something broken.
+fn certificates_of(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    found.ok().filter(|found| !found.is_empty())
+}
+
+fn private_key_of(pem: &[u8]) -> Option<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_slice(pem).ok()
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    certificates_of(&bounded(file)?).ok_or_else(|| unusable(file, "holds no certificate in PEM form"))
+}
+
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(&bounded(file)?).map_err(|_| unusable(file, "holds no private key in PEM form"))
+    private_key_of(&bounded(file)?).ok_or_else(|| unusable(file, "holds no private key in PEM form"))
 }
 
 /// The content of a regular file of at most [`MOST_BYTES`].

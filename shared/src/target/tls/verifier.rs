@@ -31,7 +31,8 @@ fn authorities(
     certificates: &Certificates,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
-    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let public = webpki_roots::TLS_SERVER_ROOTS.iter().filter(|_| !certificates.are_alone).cloned();
+    let mut roots = RootCertStore::from_iter(public);
     for authority in &certificates.authorities {
         let added = roots.add(authority.clone());
         added.map_err(|error| TlsError::Certificate(format!("a certificate authority cannot be used: {error}")))?;

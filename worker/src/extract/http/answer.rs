@@ -1,4 +1,4 @@
-//! A body that arrived: is it JSON, how many rows are in it, and what does it say about the next page?
+//! The body of an answer: whether it is JSON, how many rows it has, and which page it names as the next one.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -14,35 +14,35 @@ use super::envelope::Envelope;
 use super::tolerant::{Position, Tolerant};
 use super::walk::{Outline, TEXT_BYTES, walk};
 
-/// What to look for in an answer.
+/// The facts that are read from an answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
-    /// Path to the rows; `None`: the answer is the rows.
+    /// Path to the rows. `None`: the whole answer is the rows.
     pub(super) records: Option<JsonPath>,
     /// Path to the next page's cursor or link; `None`: the config names none.
     pub(super) cursor: Option<JsonPath>,
-    /// The value that marks the last page, instead of 0.
+    /// The value of the cursor that marks the last page. `None`: 0 does.
     pub(super) end_value: Option<String>,
-    /// Whether rows must be counted.
+    /// Whether the source has pages, so that rows must be counted.
     pub(super) paged: bool,
     /// The members around the rows of the pages before; `None`: there was no page with rows yet.
     pub(super) before: Option<Envelope>,
-    /// The rows of the pages before were in arrays, so an object in their place is not a row.
+    /// Whether the rows of the pages before were in arrays, so that an object in their place is not a row.
     pub(super) in_arrays: bool,
 }
 
-/// What was found.
+/// The facts that were read from an answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Contents {
-    /// Rows, counted when pages need it; otherwise 1 stands for "some".
+    /// Number of rows. It is counted for sources with pages only; otherwise 1 stands for any number above 0.
     pub(super) rows: u64,
     /// Hash of the rows as they are written; `None`: only the whole body can be compared.
     pub(super) rows_hash: Option<u128>,
-    /// Whether there is something to read as rows, be it an empty array.
+    /// Whether the answer has something to read as rows, even if it is an empty array.
     pub(super) readable: bool,
     /// The next page's cursor or link.
     pub(super) cursor: Option<String>,
-    /// Whether the answer has the member for the next page's cursor or link, be it `null`.
+    /// Whether the answer has the member for the next page's cursor or link, even if it is `null`.
     pub(super) names_next: bool,
     /// Whether its rows are the elements of arrays.
     pub(super) in_arrays: bool,
@@ -53,9 +53,9 @@ pub(super) struct Contents {
 /// The reason why a body cannot be used. It quotes nothing of the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Flaw {
-    /// It ends in the middle: it was cut on its way.
+    /// It ends in the middle, because the connection was cut.
     CutShort(String),
-    /// It is something else than JSON.
+    /// It is not JSON.
     NotJson(String),
     /// It is JSON, but not with rows where they should be.
     NoRows(String),
@@ -67,7 +67,7 @@ pub(super) enum Flaw {
     BadCursor(String),
 }
 
-/// Looks into a body without holding it.
+/// Reads the facts about a body without holding it in memory.
 ///
 /// # Errors
 /// When the file cannot be read. The inner error says what is wrong with the body.
@@ -84,10 +84,13 @@ pub(super) fn inspect(path: &Path, wanted: &Wanted) -> io::Result<Result<Content
         Err(flaw) => return Ok(Err(flaw)),
     };
     Ok(match rows(&mut file, wanted, first, values)? {
-        Err(Flaw::NothingAt(path)) => match last_page(&mut file, wanted)? {
-            true => Ok(Contents::default()),
-            false => Err(Flaw::NothingAt(path)),
-        },
+        Err(Flaw::NothingAt(path)) => {
+            if last_page(&mut file, wanted)? {
+                Ok(Contents::default())
+            } else {
+                Err(Flaw::NothingAt(path))
+            }
+        }
         Err(flaw) => Err(flaw),
         Ok(Some(rows)) if rows.count > 0 => around(&mut file, wanted, rows)?,
         // A page without rows is the last one, whatever cursor it shows, unless it is an error.
@@ -111,7 +114,7 @@ pub(super) fn error_without_rows(path: &Path, records: JsonPath) -> io::Result<O
     })
 }
 
-/// Rows that were found.
+/// The rows of an answer.
 struct Rows {
     count: u64,
     hash: Option<u128>,
@@ -135,10 +138,7 @@ fn error_around(file: &mut File, wanted: &Wanted) -> io::Result<Option<String>> 
 
 /// The cursor, envelope and hash of an answer with rows.
 fn around(file: &mut File, wanted: &Wanted, rows: Rows) -> io::Result<Result<Contents, Flaw>> {
-    let envelope = match wanted.paged && wanted.records.is_some() {
-        true => envelope(file, &[])?,
-        false => None,
-    };
+    let envelope = if wanted.paged && wanted.records.is_some() { envelope(file, &[])? } else { None };
     let cursor = match &wanted.cursor {
         Some(path) => cursor(file, path, wanted.end_value.as_deref())?,
         None => Ok(None),
@@ -165,7 +165,7 @@ fn envelope(file: &mut File, steps: &[Step]) -> io::Result<Option<Envelope>> {
     Ok(found::<Envelope>(file, steps)?.ok().and_then(|mut found| found.pop()).map(|(envelope, _)| envelope))
 }
 
-/// The whole body once: is it JSON from its first to its last byte? Counts its values: more than one is NDJSON.
+/// Reads the whole body to check that it is JSON to its last byte. Returns the number of its values; more than one means NDJSON.
 fn count_values(json: impl Read) -> io::Result<Result<u64, Flaw>> {
     let mut values = 0;
     for value in serde_json::Deserializer::from_reader(json).into_iter::<IgnoredAny>() {
@@ -176,7 +176,7 @@ fn count_values(json: impl Read) -> io::Result<Result<u64, Flaw>> {
                 let place = format!("its JSON ends in the middle of line {}", error.line());
                 return Ok(Err(Flaw::CutShort(place)));
             }
-            // A broken line of NDJSON is a bad row, not a bad answer: it goes to quarantine when the rows are read.
+            // An invalid line of NDJSON is a bad row and not a bad answer. It goes to the quarantine when the rows are read.
             Err(_) if values > 0 => break,
             Err(error) => {
                 let place = format!("it is no JSON at line {} column {}", error.line(), error.column());
@@ -187,7 +187,7 @@ fn count_values(json: impl Read) -> io::Result<Result<u64, Flaw>> {
     Ok(Ok(values))
 }
 
-/// Rows in the body; `None`: nothing to read rows from.
+/// The rows of a body. `None`: the body has nothing that could be read as rows.
 fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<Result<Option<Rows>, Flaw>> {
     let uncounted = |count| Ok(Ok(Some(Rows { count, hash: None, in_arrays: false })));
     let steps = match &wanted.records {
@@ -228,14 +228,12 @@ fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<
         }
     }
     let Some(count) = count else { return Ok(Ok(None)) };
-    let hash = match wanted.paged {
-        true => Some(hash_of(file, found.into_iter().map(|(_, bytes)| bytes))?),
-        false => None,
-    };
+    let hash = if wanted.paged { Some(hash_of(file, found.into_iter().map(|(_, bytes)| bytes))?) } else { None };
     Ok(Ok(Some(Rows { count, hash, in_arrays })))
 }
 
-/// xxh3-128 of some pieces of the body: what surrounds the rows, a page number or a time, does not make a page new.
+/// xxh3-128 of some pieces of the body. Only the rows are hashed, because a page number or a time around them does not make a
+/// page a new one.
 fn hash_of(file: &mut File, pieces: impl Iterator<Item = Range<u64>>) -> io::Result<u128> {
     let mut hash = Xxh3::new();
     let mut buffer = vec![0; 64 << 10];
@@ -298,7 +296,7 @@ fn cursor(
     Ok(Ok(Some((!ends).then_some(text))))
 }
 
-/// A value and the bytes it takes up.
+/// A value and the range of its bytes in the body.
 type Found<L> = (L, Range<u64>);
 
 /// The values at a path, each with its bytes.
@@ -321,7 +319,7 @@ fn start(file: &mut File) -> io::Result<(Tolerant<BufReader<&mut File>>, Positio
     Ok((json, position))
 }
 
-/// Bytes of a byte order mark at the start of the body.
+/// Number of bytes of a byte order mark at the start of the body.
 fn after_mark(file: &mut File) -> io::Result<u64> {
     let mut mark = [0; 3];
     file.seek(SeekFrom::Start(0))?;

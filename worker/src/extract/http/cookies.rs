@@ -1,4 +1,4 @@
-//! Cookies of one extraction: what a server sets is sent back to it, and forgotten when the extraction ends.
+//! The cookies of one extraction. A cookie that a server sets is sent back to it, and dropped when the extraction ends.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use cookie_store::{CookieStore, RawCookie};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
 
-/// Cookies kept at most; further ones are ignored.
+/// Most cookies that are kept; further ones are ignored.
 const MAX_COOKIES: usize = 50;
 /// Longest `Set-Cookie` header that is kept. Browsers have the same limit.
 const MAX_COOKIE_BYTES: usize = 4096;
@@ -24,7 +24,7 @@ impl Cookies {
         for value in headers.get_all(SET_COOKIE) {
             let Ok(text) = value.to_str() else { continue };
             let Ok(cookie) = RawCookie::parse(text) else { continue };
-            // A cookie for a whole top-level domain would be sent to everybody below it.
+            // A cookie for a whole top-level domain would be sent to every host below it.
             let too_wide = cookie.domain().is_some_and(|domain| !domain.trim_matches('.').contains('.'));
             let known = store.iter_any().any(|known| known.name() == cookie.name());
             let room = known || store.iter_any().count() < MAX_COOKIES;

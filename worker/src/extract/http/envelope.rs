@@ -1,5 +1,5 @@
-//! The members around the rows of a page. They tell a last page, which leaves the rows' member out, from an error that
-//! is answered with status 200.
+//! The members around the rows of a page. By them a last page that leaves the rows' member out is distinguished from an error
+//! that is answered with status 200.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 use super::walk::Outline;
 
-/// More members than this are not remembered, and a page that has them is never taken for the end.
+/// Most names of members that are remembered. A page with more is never taken as the end.
 const MAX_NAMES: usize = 1_000;
 
 /// The members of an object around the rows, without their values.
@@ -19,7 +19,7 @@ pub(super) struct Envelope {
     says_error: Option<String>,
     /// A member with a message that may report an error, because it is not one of the usual words for success.
     remark: Option<String>,
-    /// The value is neither an object nor empty, or has too many members.
+    /// Whether the value is neither an object nor empty, or has too many members.
     strange: bool,
 }
 
@@ -83,7 +83,7 @@ const FAILURES: &[&str] = &[
     "suspended",
 ];
 
-/// Words of messages about an empty answer that is no error.
+/// Words of messages about an empty answer that is not an error.
 const HARMLESS: &[&str] = &[
     "ok",
     "success",
@@ -147,9 +147,10 @@ fn is_message(name: &str) -> bool {
 fn complains(text: &str) -> bool {
     let text = text.trim().to_lowercase().replace(['_', '-'], " ");
     let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-    match text.starts_with("no ") || text.starts_with("0 ") {
-        true => has(&["access", "permission", "credit", "quota", "token", "key"]),
-        false => has(FAILURES),
+    if text.starts_with("no ") || text.starts_with("0 ") {
+        has(&["access", "permission", "credit", "quota", "token", "key"])
+    } else {
+        has(FAILURES)
     }
 }
 

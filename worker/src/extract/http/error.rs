@@ -1,4 +1,4 @@
-//! Why an API source failed: each a sentence that names the URL without its query, and what to do.
+//! The errors of an API source. Each is a sentence that names the URL without its query, with a next step.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use crate::error::PipelineError;
-use crate::extract::words::size;
+use crate::humanize::size;
 
 /// Result of a step of an API source.
 pub(super) type Result<T, E = HttpError> = std::result::Result<T, E>;
 
-/// Why an API source failed. URLs in here have neither query nor user information.
+/// The reason why an API source failed. Its URLs have neither query nor user information, where secrets may be.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HttpError {
     #[error("the url `{url}` of an api source cannot be called: {reason}")]

@@ -1,4 +1,5 @@
-//! One GET: redirects by hand, cookies, a status that must be a success, and a body streamed into a file under a cap.
+//! One GET request: redirects, cookies, a status that must be a success, and a body that is streamed into a file up to a limit.
+//! Redirects are followed here and not by the HTTP library, because each one is checked against the rules for hosts.
 
 use std::error::Error as _;
 use std::path::Path;
@@ -34,18 +35,18 @@ pub(super) struct Fetcher<'a> {
     cookies: Cookies,
 }
 
-/// An answer whose head is here and whose body is still on its way.
+/// An answer whose head has arrived, before its body is read.
 pub(super) struct Opened {
     response: Response,
     deadline: Instant,
 }
 
-/// A body that is in a file.
+/// A body that was written to a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Body {
-    /// Bytes, unpacked.
+    /// Number of bytes after decompression.
     pub(super) bytes: u64,
-    /// xxh3-128 of them.
+    /// xxh3-128 of these bytes.
     pub(super) hash: u128,
 }
 
@@ -54,7 +55,7 @@ impl<'a> Fetcher<'a> {
         let client = Client::builder()
             .user_agent(concat!("elt/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(CheckedResolver(Arc::clone(network))))
-            // A proxy would look names up itself, past the rules for hosts.
+            // Proxies are not used, because a proxy would resolve names itself and bypass the rules for hosts.
             .no_proxy()
             .redirect(Policy::none())
             .connect_timeout(limits.connect)
@@ -121,7 +122,7 @@ impl Opened {
         self.response.headers()
     }
 
-    /// Writes the body to `to`, in whatever it was packed, unpacked.
+    /// Decompresses the body and writes it to the file `to`.
     pub(super) async fn receive(mut self, to: &Path, limits: &HttpLimits, at_most: u64) -> Result<Body> {
         let url = shown(self.url());
         let spool =
@@ -158,7 +159,8 @@ impl Opened {
     }
 }
 
-/// Looks names up under the rules for hosts; the connection then goes to what was checked.
+/// Resolves names under the rules for hosts. The connection then goes to the address that was checked, so that a second answer
+/// of the name server cannot lead elsewhere.
 struct CheckedResolver(Arc<NetworkSettings>);
 
 impl Resolve for CheckedResolver {
@@ -171,7 +173,7 @@ impl Resolve for CheckedResolver {
     }
 }
 
-/// Where a redirect leads. Only to http and https, and only with a target.
+/// The target of a redirect, which must be an http or https URL.
 fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url> {
     let refuse = |reason: &str| HttpError::Redirect { url: shown(from), reason: reason.to_owned() };
     let target = headers.get(LOCATION).and_then(|target| target.to_str().ok()).ok_or_else(|| refuse("to nowhere"))?;
@@ -223,7 +225,7 @@ fn not_connected(url: &Url, error: &NetworkError) -> HttpError {
     }
 }
 
-/// The deepest cause: "connection refused", "invalid peer certificate: UnknownIssuer". It has no URL in it.
+/// The innermost cause, such as "connection refused" or "invalid peer certificate: UnknownIssuer". It contains no URL.
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {

@@ -1,35 +1,36 @@
-//! How long and how much an API source may take. Everything that comes from outside ends somewhere.
+//! The limits of an API source in time and size. Everything that a server sends is bounded.
 
 use std::time::Duration;
 
 use elt_shared::config::ApiTimeouts;
 
-/// The bounds of one API source. Tests use smaller ones; a worker uses the default.
+/// The limits of one API source. A worker uses the default, and tests use smaller ones.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
-    /// Looking the name up, connecting, and TLS.
+    /// Longest time for resolving the name, connecting and TLS.
     pub connect: Duration,
-    /// Silence: between the request and its answer, and between two pieces of a body.
+    /// Longest silence between a request and its answer, and between two pieces of a body.
     pub idle: Duration,
-    /// One answer from request to last byte, so that a trickle ends as well.
+    /// Longest time for one answer from the request to its last byte, so that a body that trickles ends, too.
     pub answer: Duration,
-    /// All pages with all their attempts.
+    /// Longest time for all pages with all their attempts.
     pub total: Duration,
-    /// Bytes of one answer, unpacked.
+    /// Most bytes of one answer after decompression.
     pub answer_bytes: u64,
-    /// Bytes of all pages, unpacked.
+    /// Most bytes of all pages after decompression.
     pub total_bytes: u64,
-    /// Requests for one page before the source counts as failed.
+    /// Number of requests for one page after which the source fails.
     pub attempts: u32,
-    /// The first pause between two attempts; each further one is twice as long.
+    /// First pause between two attempts. Each further one is twice as long.
     pub backoff: Duration,
     /// Longest time that the request for one page is repeated while the server answers 202, "not ready yet".
     pub ready_within: Duration,
     /// Longest pause between two such requests, when the server names none.
     pub longest_poll: Duration,
-    /// A `Retry-After` that asks for more fails at once instead of holding the worker.
+    /// Longest wait that a `Retry-After` may ask for. A longer one fails the source at once, because the run would occupy its
+    /// worker meanwhile.
     pub longest_wait: Duration,
-    /// Redirects followed for one request.
+    /// Most redirects that are followed for one request.
     pub redirects: u32,
 }
 

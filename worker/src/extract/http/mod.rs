@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use elt_shared::config::{ApiSource, Pagination};
+use elt_shared::runs::FoundFile;
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
 use reqwest::{StatusCode, Url};
 use tokio_util::sync::CancellationToken;
@@ -39,18 +40,19 @@ pub use self::limits::HttpLimits;
 use self::link::next_link;
 use self::pages::{Next, Pages, Turn};
 use self::request::{Outgoing, shown};
-use super::probe::{FoundFile, Sample};
-use super::{Compression, ExtractContext, Extracted, Format, InputFile};
+use super::probe::Sample;
+use super::{ExtractContext, Extracted};
 use crate::error::{PipelineError, Result as PipelineResult};
-use crate::json_path::JsonPath;
+use crate::input::{Compression, Format, InputFile};
+use elt_shared::json_path::JsonPath;
 
-/// How long a test of the connection may take.
-const PROBE_PATIENCE: Duration = Duration::from_mins(2);
+/// Longest time for a test of the connection.
+const PROBE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Fetches every page of a source.
 ///
 /// # Errors
-/// When one page cannot be had: the source failed and nothing of it is loaded.
+/// When one page cannot be fetched. The source then fails, because a load without some of its pages would not be noticed.
 pub async fn extract(index: usize, source: &ApiSource, context: &ExtractContext) -> PipelineResult<Extracted> {
     extract_within(index, source, context, &HttpLimits::default()).await
 }
@@ -74,12 +76,13 @@ pub async fn extract_within(
     Ok(Extracted { files, warnings: fetched.warning.into_iter().collect(), ..Extracted::default() })
 }
 
-/// The source's address without its query and secrets: what stays the same from run to run.
+/// The source's address without its query and secrets, which stays the same between runs.
 pub fn address(source: &ApiSource) -> String {
     Url::parse(&source.url).map(|url| shown(&url)).unwrap_or_default()
 }
 
-/// A value that changes when the source's rows may have: from the answer's validators, else from all it sends.
+/// A value that changes when the source's rows may have changed. It comes from `ETag` or `Last-Modified` when the answer has
+/// them, else from the bytes of all pages.
 ///
 /// # Errors
 /// As [`extract`].
@@ -113,7 +116,7 @@ pub async fn fingerprint_within(
     .await
 }
 
-/// Asks for the first page, once.
+/// Fetches the first page, in one attempt.
 ///
 /// # Errors
 /// As [`extract`].
@@ -121,8 +124,8 @@ pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractCon
     let limits = HttpLimits {
         attempts: 1,
         ready_within: Duration::ZERO,
-        total: PROBE_PATIENCE,
-        answer: PROBE_PATIENCE,
+        total: PROBE_TIMEOUT,
+        answer: PROBE_TIMEOUT,
         ..HttpLimits::default()
     };
     let page = guarded(source, &context.stop, &limits, async {
@@ -138,7 +141,7 @@ pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractCon
     Ok(Sample { files, more, head: Some(page.into_input(index, source)?) })
 }
 
-/// Ends the work at the total deadline and when asked to stop.
+/// Runs the work until the total deadline, or until the run is stopped.
 async fn guarded<T>(
     source: &ApiSource,
     stop: &CancellationToken,
@@ -156,7 +159,7 @@ async fn guarded<T>(
     }
 }
 
-/// One page that is in the spool.
+/// A page that is stored in the spool folder.
 struct Page {
     name: String,
     path: PathBuf,
@@ -171,7 +174,7 @@ struct Page {
 
 impl Page {
     fn into_input(self, index: usize, source: &ApiSource) -> PipelineResult<InputFile> {
-        let file = InputFile::at(self.name.clone(), self.path, (Format::Json, Compression::None))
+        let file = InputFile::at(self.name.clone(), self.path, Format::Json, Compression::None)
             .map_err(|source| PipelineError::Io { doing: format!("look at the answer of {}", self.name), source })?;
         Ok(InputFile { source: index, records: source.records.clone(), required: true, ..file })
     }
@@ -188,7 +191,7 @@ struct Fetching<'a> {
     next: Option<Url>,
     /// Whether an answer had the member that names the next page.
     names_next: bool,
-    /// Bytes the source may still send.
+    /// Number of bytes that the source may still send.
     room: u64,
 }
 
@@ -209,7 +212,7 @@ impl<'a> Fetching<'a> {
         Ok(Self { index, source, spool, fetcher, wanted, pages, next, names_next: false, room: limits.total_bytes })
     }
 
-    /// The next page; `None` after the last.
+    /// The next page. `None`: the last one was returned before.
     async fn page(&mut self) -> Result<Option<Page>> {
         let Some(url) = self.next.take() else { return Ok(None) };
         let number = self.pages.number;
@@ -243,7 +246,8 @@ impl<'a> Fetching<'a> {
         Ok(Some(page))
     }
 
-    /// A page that could not be had: past the last one, or an error.
+    /// The result for a page that could not be fetched: the end of the pages, when the status means that the page is past the
+    /// last one, else the error.
     fn after_failure(&self, error: HttpError) -> Result<Option<Page>> {
         let status = match &error {
             HttpError::Status { status, .. } => Some(*status),
@@ -262,7 +266,7 @@ impl<'a> Fetching<'a> {
         }
     }
 
-    /// The sentence about a `cursor_path` that no page with rows had: it may be misspelt, and rows may be missing.
+    /// A sentence about a `cursor_path` that no page with rows had, because it may be misspelt and rows may be missing.
     fn warning(&self, with_rows: bool) -> Option<String> {
         let path = self.wanted.cursor.as_ref().filter(|_| with_rows && !self.names_next)?;
         Some(format!(
@@ -283,10 +287,8 @@ impl<'a> Fetching<'a> {
             let next_link = if by_header { next_link(opened.headers(), &answered)? } else { None };
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
             let body = opened.receive(&path, fetcher.limits, at_most).await?;
-            let contents = match empty {
-                true => Contents::default(),
-                false => look_into(&path, &self.wanted, &seen, body.bytes).await?,
-            };
+            let contents =
+                if empty { Contents::default() } else { inspect(&path, &self.wanted, &seen, body.bytes).await? };
             tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
             let (name, path) = (name.clone(), path.clone());
             Ok(Page { name, path, body, contents, next_link, answered, repeated: false })
@@ -295,7 +297,7 @@ impl<'a> Fetching<'a> {
     }
 }
 
-/// All pages of a source.
+/// The pages of a source.
 struct Fetched {
     pages: Vec<Page>,
     /// A sentence for the report.
@@ -315,7 +317,8 @@ async fn fetch_pages(
             tracing::info!("{} repeats the page before it, which was the last one", page.name);
             break;
         }
-        // A page without rows ends the pages; it is only worth reading when it is all there is.
+        // A page without rows ends the pages. It is kept only when it is the first, because its columns are then all that is
+        // known of the source.
         if page.contents.rows > 0 || fetched.is_empty() {
             fetched.push(page);
         }
@@ -324,7 +327,7 @@ async fn fetch_pages(
     Ok(Fetched { pages: fetched, warning })
 }
 
-/// Checks an answer that has no rows at `records`, a place that an earlier run found.
+/// Checks an answer that has no rows at `records`, the path to the rows that an earlier run found.
 ///
 /// # Errors
 /// When the answer reports an error.
@@ -339,11 +342,12 @@ pub fn refuse_error(answer: &InputFile, records: &str) -> PipelineResult<()> {
     }
 }
 
-async fn look_into(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Result<Contents> {
+/// Reads the facts about a page from its body.
+async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Result<Contents> {
     let (path, wanted) = (path.to_owned(), wanted.clone());
-    let looked = tokio::task::spawn_blocking(move || answer::inspect(&path, &wanted)).await;
+    let inspecting = tokio::task::spawn_blocking(move || answer::inspect(&path, &wanted)).await;
     let doing = format!("look into the answer of {url}");
-    let inspected = looked
+    let inspected = inspecting
         .unwrap_or_else(|error| Err(std::io::Error::other(error)))
         .map_err(|source| HttpError::Spool { doing, source })?;
     let url = url.to_owned();
@@ -359,7 +363,7 @@ async fn look_into(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Re
 
 fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
     let path = |key: &'static str, text: &str| {
-        let refuse = |error: crate::json_path::JsonPathError| HttpError::BadPath {
+        let refuse = |error: elt_shared::json_path::JsonPathError| HttpError::BadPath {
             url: url.to_owned(),
             key,
             reason: error.to_string(),
@@ -376,7 +380,7 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
     Ok(Wanted { records, cursor, end_value, paged: source.pagination.is_some(), ..Wanted::default() })
 }
 
-/// What the head of an answer says about its version; `None`: nothing that can be relied on.
+/// The version of an answer, from its headers. `None`: the headers have no reliable one.
 async fn validators_of(source: &ApiSource, context: &ExtractContext, limits: &HttpLimits) -> Result<Option<String>> {
     let outgoing = Outgoing::of(source)?;
     let url = outgoing.url.clone();
@@ -385,7 +389,8 @@ async fn validators_of(source: &ApiSource, context: &ExtractContext, limits: &Ht
     Ok(validators(opened.headers()))
 }
 
-/// An `ETag` alone; a `Last-Modified` only when it is older than the answer by more than its own precision.
+/// The `ETag`, else the `Last-Modified`. The latter counts only when it is older than the answer by more than its precision of
+/// a second, because the content could change again within that second.
 fn validators(headers: &HeaderMap) -> Option<String> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(etag) = text(ETAG) {

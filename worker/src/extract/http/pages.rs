@@ -1,4 +1,4 @@
-//! Pagination: which URL comes after an answer, and why a source that would never end is given up.
+//! Pagination: the URL of the next page, and the checks that end a source whose pages would never end.
 
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ const OTHER_PARAM: &str = "Correct `param` of `pagination` to the query paramete
 const OTHER_NEXT: &str =
     "Correct `pagination`: `cursor_path` and `cursor_param`, and `next_is: link` if the API names links.";
 
-/// Where a source is in its pages.
+/// The position of a source in its pages.
 pub(super) struct Pages<'a> {
     base: Url,
     pagination: Option<&'a Pagination>,
@@ -43,7 +43,7 @@ pub(super) struct Pages<'a> {
 
 /// The parts of an answer that decide which page comes next.
 pub(super) struct Turn<'a> {
-    /// Rows in it.
+    /// Number of its rows.
     pub(super) rows: u64,
     /// Hash of its rows.
     pub(super) hash: u128,
@@ -58,11 +58,11 @@ pub(super) struct Turn<'a> {
 /// The step after an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Another page.
+    /// The URL of the next page.
     Page(Url),
-    /// Nothing: this was the last page.
+    /// The page was the last one.
     End,
-    /// Nothing, and this page only repeats the one before it.
+    /// The page before was the last one, because this page only repeats it.
     Repeated,
 }
 
@@ -94,8 +94,8 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// Whether a status means that the page is past the last one. Only numbered pages can be: they are asked for without
-    /// knowing that they exist. The first page must exist.
+    /// Whether a status means that the page is past the last one. Only numbered pages can be, because they are requested
+    /// without knowing that they exist. The first page must exist.
     pub(super) fn ends_with(&self, status: StatusCode) -> bool {
         let further = match self.pagination {
             Some(Pagination::Page { end_status, .. } | Pagination::Offset { end_status, .. }) => end_status,
@@ -153,9 +153,10 @@ impl<'a> Pages<'a> {
         if repeats_last && self.rows.len() > 1 {
             return Ok(Next::Repeated);
         }
-        let reason = match repeats_last {
-            true => format!("page {number} repeats page {}: the API ignores its page parameter `{param}`", number - 1),
-            false => format!("page {number} repeats an earlier page; does the API know `{param}`?"),
+        let reason = if repeats_last {
+            format!("page {number} repeats page {}: the API ignores its page parameter `{param}`", number - 1)
+        } else {
+            format!("page {number} repeats an earlier page; does the API know `{param}`?")
         };
         Err(self.endless(reason, OTHER_PARAM))
     }

@@ -1,4 +1,4 @@
-//! What is sent: the URL with its parameters, and the headers that carry secrets and therefore stay with one host.
+//! The requests of a source: the URL with its parameters, and the headers. Headers can carry secrets, so they go to one host only.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,7 +9,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::error::{HttpError, Result};
 
-/// What every request of a source has in common.
+/// The parts that all requests of a source share.
 pub(super) struct Outgoing {
     /// The first URL, with the parameters of the config.
     pub(super) url: Url,
@@ -66,7 +66,7 @@ fn parse(text: &str) -> Result<Url> {
     }
 }
 
-/// The same host and port, or the same host's way from http to https.
+/// Whether a URL has the same host and port as ours, or is the same host's https instead of http.
 fn may_see_secrets(ours: &Url, other: &Url) -> bool {
     let ends = |url: &Url| (url.scheme().to_owned(), url.port_or_known_default());
     let upgrade = ends(ours) == ("http".into(), Some(80)) && ends(other) == ("https".into(), Some(443));

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use rand::RngExt;
+use elt_shared::backoff::{doubled, jittered};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
 use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
 
-/// Runs `once` until it succeeds, fails for good, or is out of attempts. Each failure but the last is logged here.
+/// Runs `once` until it succeeds, fails with an error that is not temporary, or has no attempts left. Every failure except the
+/// last is logged here.
 pub(super) async fn with_attempts<T, W>(limits: &HttpLimits, once: impl Fn() -> W) -> Result<T>
 where
     W: Future<Output = Result<T>>,
@@ -51,7 +52,7 @@ where
 
 /// The pause before a server is asked again whether its answer is ready: the one it names, else a growing one.
 fn poll_pause(url: &str, asked: Option<Duration>, polls: u32, limits: &HttpLimits) -> Result<Duration> {
-    let pause = limits.backoff.saturating_mul(1 << polls.min(16)).min(limits.longest_poll);
+    let pause = doubled(limits.backoff, limits.longest_poll, polls.saturating_add(1));
     match asked {
         Some(asked) if asked > limits.longest_wait => {
             let error = HttpError::NotReady { url: url.to_owned(), retry_after: Some(asked) };
@@ -63,10 +64,10 @@ fn poll_pause(url: &str, asked: Option<Duration>, polls: u32, limits: &HttpLimit
     }
 }
 
-/// The server's wish is a lower bound; without one the pause doubles. Jitter keeps workers from coming back in step.
+/// The pause before the next attempt: at least the wait that the server asks for, else twice the last pause. It is jittered, so
+/// that workers do not come back at the same time.
 fn wait_for(error: HttpError, attempt: u32, limits: &HttpLimits) -> Result<(HttpError, Duration)> {
-    let jitter = rand::rng().random_range(0.5..1.5);
-    let pause = limits.backoff.saturating_mul(1 << (attempt - 1).min(16)).mul_f64(jitter);
+    let pause = jittered(doubled(limits.backoff, limits.longest_wait, attempt));
     match error.retry_after() {
         Some(asked) if asked > limits.longest_wait => {
             Err(HttpError::LongWait { error: Box::new(error), asked, longest: limits.longest_wait })

@@ -1,18 +1,18 @@
-//! JSON as Python writes it, for a parser that knows only the standard: `NaN`, `Infinity` and `-Infinity` are shown to
-//! it as texts of the same length, so that lines and columns stay what they are.
+//! JSON as Python writes it, for a parser that knows only the standard. `NaN`, `Infinity` and `-Infinity` are replaced by texts
+//! of the same length, so that lines and columns in errors stay right.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
 
-/// Position of a reader: the number of bytes it handed out so far.
+/// Position of a reader: the number of bytes that it has returned so far.
 pub(super) type Position = Rc<Cell<u64>>;
 
-/// A byte that JSON forbids everywhere, also inside a string: it makes the parser refuse a word that did not end as it
-/// began.
+/// A byte that JSON forbids everywhere, even inside a string. It makes the parser refuse a word that began like one of these
+/// and ended differently.
 const REFUSED: u8 = 0x01;
 
-/// A reader that shows these words as texts.
+/// A reader that replaces these words by texts.
 pub(super) struct Tolerant<R> {
     inner: R,
     position: Position,
@@ -26,9 +26,9 @@ pub(super) struct Tolerant<R> {
 enum State {
     Outside,
     Text,
-    /// After a backslash.
+    /// Directly after a backslash in a string.
     Escaped,
-    /// Inside of a word, of which these bytes are still to come.
+    /// Inside a word, of which these bytes are still to come.
     Word(&'static [u8]),
 }
 

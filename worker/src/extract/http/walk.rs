@@ -1,4 +1,4 @@
-//! Looks into a JSON document without holding it: follows a path, skips everything else.
+//! Reads the values at a path of a JSON document without holding the document in memory.
 
 use std::fmt;
 use std::io::Read;
@@ -10,8 +10,8 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, M
 
 use super::tolerant::Position;
 
-/// Hands every value at the end of `steps` to `found`, in the order of the document's first value, together with the
-/// bytes it takes up, counted by `position`. The range may begin a few bytes early, at white space or a colon.
+/// Calls `found` with every value at the end of `steps` in the document's first value, in their order, together with the range
+/// of its bytes, counted by `position`. The range may begin a few bytes early, at white space or a colon.
 pub(super) fn walk<L: for<'de> Deserialize<'de>>(
     json: impl Read,
     position: &Position,
@@ -64,9 +64,10 @@ impl<'de, L: Deserialize<'de>> Visitor<'de> for Walk<'_, L> {
                 Some(Step::Element(element)) => *element == index,
                 _ => false,
             };
-            let more = match wanted {
-                true => seq.next_element_seed(self.below(&steps[1..]))?.is_some(),
-                false => seq.next_element::<IgnoredAny>()?.is_some(),
+            let more = if wanted {
+                seq.next_element_seed(self.below(&steps[1..]))?.is_some()
+            } else {
+                seq.next_element::<IgnoredAny>()?.is_some()
             };
             if !more {
                 break;
@@ -111,12 +112,12 @@ impl<'de, L: Deserialize<'de>> Visitor<'de> for Walk<'_, L> {
     }
 }
 
-/// What a value is, without what is in it.
+/// The kind of a value, without its contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outline {
-    /// `null`
+    /// The value `null`.
     Null,
-    /// `true` or `false`
+    /// One of `true` and `false`.
     Flag(bool),
     /// A whole number of up to 64 bits, with its digits.
     Whole(String),
@@ -124,7 +125,7 @@ pub(super) enum Outline {
     Fraction,
     /// A text of up to [`TEXT_BYTES`].
     Text(String),
-    /// A longer text.
+    /// A text that is longer than that.
     LongText,
     /// An array of this many elements.
     Array(u64),
@@ -132,7 +133,7 @@ pub(super) enum Outline {
     Object(u64),
 }
 
-/// Longest text that is kept: a cursor may be as long.
+/// Most bytes of a text that is kept, and so of a cursor.
 pub(super) const TEXT_BYTES: usize = 1 << 20;
 
 impl<'de> Deserialize<'de> for Outline {

@@ -1,16 +1,16 @@
-//! Whether a file ends where a record ends: then each record in it is whole, though more may follow.
+//! Tells whether a file ends where a record ends. Then every record in it is whole, although more may follow.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::extract::{Compression, Format};
+use crate::input::{Compression, Format};
 
-/// Bytes looked at, at either end of a file.
+/// Bytes that are read at either end of a file.
 const EDGE_BYTES: u64 = 64;
 
 /// Whether a file is certain to end with a whole record. A file that is packed, or not in an encoding in which a line
 /// end is one byte, is never certain.
-pub(super) fn ends_with_a_record(file: &mut File, (format, compression): (Format, Compression)) -> io::Result<bool> {
+pub(super) fn ends_with_a_record(file: &mut File, format: Format, compression: Compression) -> io::Result<bool> {
     if compression != Compression::None {
         return Ok(false);
     }
@@ -69,7 +69,7 @@ mod tests {
         let certain = |bytes: &[u8], compression| {
             std::fs::write(&path, bytes).expect("a file");
             let mut file = File::open(&path).expect("a file");
-            ends_with_a_record(&mut file, (Format::Csv, compression)).expect("readable")
+            ends_with_a_record(&mut file, Format::Csv, compression).expect("readable")
         };
         assert!(certain(b"a\n1\n", Compression::None));
         assert!(!certain(b"a\n1\n", Compression::Gzip));

@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Listing;
 use crate::error::{PipelineError, Result};
-use crate::extract::{Compression, Extracted, Format, LeftOutKind, YoungFiles, format_of};
+use crate::extract::{Extracted, LeftOutKind, YoungFiles};
+use crate::input::{Compression, Format, format_of};
 use crate::roots::Roots;
 
-/// A folder, what may be read of it, and what is looked for.
+/// A folder, the roots, and the source that is listed.
 struct Case {
     folder: tempfile::TempDir,
     source: LocalSource,
@@ -103,7 +104,7 @@ fn a_closed_folder_below_is_told_and_the_others_go_on() {
     };
     mode("", 0o755);
     mode("in/closed", 0o000);
-    // This thread looks as an account that is not root: root may look into everything.
+    // This thread lists as an account that is not root, because root may list every folder.
     let tester = nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65_534));
     let (names, left_out) = (case.names(), case.left_out());
     nix::unistd::setfsuid(tester);

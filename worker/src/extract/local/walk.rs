@@ -1,4 +1,4 @@
-//! Walks a folder: every entry that is no folder, in name order, each with what it is.
+//! Walks a folder and lists every entry that is not a folder, in the order of their names, each with its kind.
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsStr;
@@ -11,21 +11,21 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 use tokio_util::sync::CancellationToken;
 
-use crate::extract::words::unreadable;
+use crate::humanize::unreadable;
 use crate::roots::{OpenError, Opened, Roots};
 
-/// What a path is.
+/// The kind of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A regular file. Its path without links.
     File(PathBuf),
     /// Its name starts with a dot: it belongs to another program.
     Hidden,
-    /// A FIFO, socket or device: reading it could wait for ever.
+    /// A FIFO, socket or device, which is not read because reading it could wait forever.
     Special(&'static str),
     /// A link that leads nowhere or outside the folders that may be read.
     Refused(String),
-    /// A folder below the first one that cannot be looked into.
+    /// A folder below the first one that cannot be listed.
     Closed(String),
 }
 
@@ -36,11 +36,11 @@ pub(super) struct Found {
     pub kind: Kind,
 }
 
-/// A folder that is to be looked into.
+/// A folder that is still to be listed.
 struct Folder {
-    /// As people see it.
+    /// The path as people see it.
     path: PathBuf,
-    /// Without links; `None`: its path has links that are still to be followed.
+    /// Its path without links. `None`: its path has links that are still to be followed.
     real: Option<PathBuf>,
 }
 
@@ -54,8 +54,8 @@ struct Walk<'a> {
     linked: VecDeque<Folder>,
 }
 
-/// Every file below an opened folder, in name order; folders below it only when `deep`. `None` when asked to stop.
-/// Hidden folders are passed over.
+/// Every entry below an opened folder that is not a folder, in the order of their names. Folders below it are listed when
+/// `deep`, except hidden ones. `None`: the run is stopped.
 pub(super) fn files(
     start: &Path,
     opened: Opened,
@@ -68,7 +68,7 @@ pub(super) fn files(
     if stop.is_cancelled() {
         return Ok(None);
     }
-    walk.look_into(start, &opened)?;
+    walk.list(start, &opened)?;
     while let Some(Folder { path, real }) = walk.folders.pop().or_else(|| walk.linked.pop_front()) {
         if stop.is_cancelled() {
             return Ok(None);
@@ -83,7 +83,7 @@ pub(super) fn files(
             if !seen.insert(node) {
                 return Ok(());
             }
-            walk.look_into(&path, &opened).map_err(|error| format!("it cannot be listed: {}", unreadable(&error)))
+            walk.list(&path, &opened).map_err(|error| format!("it cannot be listed: {}", unreadable(&error)))
         });
         if let Err(reason) = looked {
             walk.all.push(Found { path, kind: Kind::Closed(reason) });
@@ -95,7 +95,7 @@ pub(super) fn files(
 
 impl Walk<'_> {
     /// Notes every entry of a folder. An error means that the rest of the folder cannot be listed.
-    fn look_into(&mut self, path: &Path, folder: &Opened) -> io::Result<()> {
+    fn list(&mut self, path: &Path, folder: &Opened) -> io::Result<()> {
         let mut links = Vec::new();
         for entry in Dir::read_from(&folder.file)? {
             let entry = entry?;
@@ -104,7 +104,7 @@ impl Walk<'_> {
                 continue;
             }
             let kind = match entry.file_type() {
-                // Some file systems do not say it in the listing.
+                // Some file systems do not report the kind of an entry in the listing.
                 FileType::Unknown => statat(&folder.file, name, AtFlags::SYMLINK_NOFOLLOW)
                     .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
                 known => known,
@@ -140,7 +140,7 @@ impl Walk<'_> {
     }
 }
 
-/// What a link that leads to no folder leads to.
+/// The kind of a link that does not lead to a folder.
 fn kind_of_link(opened: Result<Opened, OpenError>) -> Kind {
     match opened {
         Ok(found) => match found.special() {
@@ -153,7 +153,7 @@ fn kind_of_link(opened: Result<Opened, OpenError>) -> Kind {
     }
 }
 
-/// Why something cannot be opened, as a sentence about it.
+/// The reason why an entry cannot be opened, as a sentence about it.
 pub(super) fn reason(error: &OpenError) -> String {
     match error {
         OpenError::Unreadable(error) => unreadable(error),
@@ -161,13 +161,13 @@ pub(super) fn reason(error: &OpenError) -> String {
     }
 }
 
-/// What tells a folder from all others of this machine.
+/// Identity of a folder on this machine: its device and inode.
 fn node(folder: &File) -> io::Result<(u64, u64)> {
     let meta = folder.metadata()?;
     Ok((meta.dev(), meta.ino()))
 }
 
-/// Whether two paths are one file.
+/// Whether two paths lead to the same file.
 pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
     one == other || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
 }

@@ -1,4 +1,4 @@
-//! What happens to a file on the server once its rows are loaded: it is moved or deleted, if it is still that file.
+//! The action on a file of the server after its rows are loaded: it is moved or deleted, if it is still the file that was read.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,10 +9,10 @@ use super::listing::{Version, look, version};
 use super::names;
 use super::remote::Remote;
 use super::session::Session;
-use crate::extract::RemoteTask;
+use crate::input::RemoteTask;
 
-/// Names tried in the folder files are moved to before giving up.
-const NAMES: u32 = 1000;
+/// Number of names that are tried in the folder to which files are moved.
+const TRIED_NAMES: u32 = 1000;
 
 /// The request of an earlier connection whose answer was lost, so that the server may have carried it out.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ enum Asked {
     MoveTo(String),
 }
 
-/// Carries out one task. The answer is a sentence for the log.
+/// Carries out one task. Returns a sentence for the log.
 pub(super) async fn carry_out(remote: &mut Remote<'_>, task: &RemoteTask) -> Result<String> {
     let asked = &Mutex::new(None);
     remote.with(|session| async move { once(&session, task, asked).await }).await
@@ -32,8 +32,7 @@ async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>
     let loaded = Version { size: task.size, mtime: task.mtime };
     let now = match look(session, &task.path).await {
         Err(error @ SftpError::Missing { .. }) => {
-            // The file is already where it should be, if the server carried out the request before the connection
-            // broke.
+            // The server may have carried out the request before the connection broke. Then the file is already there.
             let done = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
             return match done {
                 Some(Asked::Delete) => Ok(format!("deleted {name}")),
@@ -66,13 +65,13 @@ async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>
     }
 }
 
-/// A name in `folder` that nothing has: moving never overwrites. The folder is made when it is missing.
+/// A free name in `folder`, because moving must not overwrite a file. The folder is created when it is missing.
 async fn free_name(session: &Session, folder: &str, path: &str) -> Result<String> {
     if let Err(SftpError::Missing { .. }) = look(session, folder).await {
         session.answer(&session.name(folder), session.sftp.fs().create_dir(folder)).await?;
     }
     let file = path.rsplit('/').next().unwrap_or(path);
-    for number in 1..=NAMES {
+    for number in 1..=TRIED_NAMES {
         let name = format!("{}/{}", folder.trim_end_matches('/'), numbered(file, number));
         match look(session, &name).await {
             Err(SftpError::Missing { .. }) => return Ok(name),
@@ -82,11 +81,11 @@ async fn free_name(session: &Session, folder: &str, path: &str) -> Result<String
     }
     Err(SftpError::Unreadable {
         name: session.name(folder),
-        reason: format!("it has {NAMES} files named like {}", names::shown(file)),
+        reason: format!("it has {TRIED_NAMES} files named like {}", names::shown(file)),
     })
 }
 
-/// `a.csv`, `a-2.csv`, `a-3.csv`, …
+/// The name of a file with a number before its suffix: `a.csv`, `a-2.csv`, `a-3.csv`, …
 fn numbered(file: &str, number: u32) -> String {
     match (number, file.split_once('.')) {
         (1, _) => file.to_owned(),

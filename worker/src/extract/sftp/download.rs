@@ -17,7 +17,7 @@ use super::listing::{RemoteFile, Version, look, version};
 use super::remote::Remote;
 use super::session::Session;
 
-/// Reads a file as it is now. `None`: it changed every time it was read, so somebody is still writing it.
+/// Reads a file as it is now. `None`: it changed every time it was read, so it is still being written.
 pub(super) async fn download(remote: &mut Remote<'_>, file: &RemoteFile, to: &Path) -> Result<Option<Version>> {
     let (path, mut expected) = (file.path.as_str(), file.version);
     for _ in 0..=remote.server.limits.rereads {

@@ -1,14 +1,14 @@
-//! Why an SFTP source failed: each a sentence that names the server or the file, and what to do.
+//! The errors of an SFTP source. Each is a sentence that names the server or the file, with a next step.
 
 use std::time::Duration;
 
 use crate::error::PipelineError;
-use crate::extract::words::size;
+use crate::humanize::size;
 
 /// Result of a step of an SFTP source.
 pub(super) type Result<T, E = SftpError> = std::result::Result<T, E>;
 
-/// Why an SFTP source failed. `server` is `sftp://host:port`, `name` that and the path.
+/// The reason why an SFTP source failed. `server` is `sftp://host:port`, `name` that and the path.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SftpError {
     #[error("{server} may not be called: {reason}")]
@@ -58,12 +58,12 @@ pub(super) enum SftpError {
 }
 
 impl SftpError {
-    /// Whether a new connection can do better. A refused login never is: more attempts lock accounts.
+    /// Whether a new connection may succeed. A refused login is never tried again, because more attempts lock accounts.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Lost { .. })
     }
 
-    /// Whether only one file is concerned: the others of its folder may be had.
+    /// Whether only one file is concerned, so that the others of its folder can be fetched.
     pub(super) fn is_of_one_file(&self) -> bool {
         matches!(
             self,

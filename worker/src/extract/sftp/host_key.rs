@@ -1,7 +1,7 @@
-//! Is this the server it was before? Decided before anything secret is sent.
+//! The check that this is the same server as before. It comes before anything secret is sent.
 //!
 //! Keys are kept in the control database, so that what one worker pinned every worker holds to. A host that is known
-//! under one key and shows another has changed, whatever the algorithm: a new algorithm makes nobody trustworthy.
+//! under one key and shows another has changed, whatever the algorithm: a new algorithm is no reason to trust it.
 
 use elt_shared::config::HostTrust;
 use elt_shared::store::known_hosts::{self, KnownHost, ShownKey};
@@ -107,9 +107,10 @@ impl HostKeyCheck {
 fn judge(trust: &HostTrust, known: &[KnownHost], shown: &ShownKey) -> Verdict {
     if let HostTrust::Pinned(pin) = trust {
         let plain = |fingerprint: &str| fingerprint.trim().trim_end_matches('=').to_owned();
-        return match plain(pin) == plain(&shown.fingerprint) {
-            true => Verdict::Trusted,
-            false => Verdict::Changed { expected: vec![pin.trim().to_owned()] },
+        return if plain(pin) == plain(&shown.fingerprint) {
+            Verdict::Trusted
+        } else {
+            Verdict::Changed { expected: vec![pin.trim().to_owned()] }
         };
     }
     let trusted: Vec<&KnownHost> = known.iter().filter(|known| known.trusted).collect();

@@ -1,44 +1,44 @@
-//! How long and how much an SFTP source may take. Everything that comes from outside ends somewhere.
+//! The limits of an SFTP source in time and size. Everything that a server sends is bounded.
 
 use std::time::Duration;
 
 use elt_shared::config::SftpSource;
 
-/// The bounds of one SFTP source. Tests use smaller ones; a worker uses the default.
+/// The limits of one SFTP source. A worker uses the default, and tests use smaller ones.
 #[derive(Debug, Clone)]
 pub struct SftpLimits {
-    /// Looking the name up and connecting.
+    /// Longest time for resolving the name and connecting.
     pub connect: Duration,
-    /// The server's banner and the key exchange; and again the login.
+    /// Longest time for the server's banner and the key exchange, and as long again for the login.
     pub handshake: Duration,
-    /// Silence while an answer is due.
+    /// Longest silence while an answer is due.
     pub idle: Duration,
-    /// Everything: listing and reading all files with all attempts.
+    /// Longest time for listing and reading all files with all attempts.
     pub total: Duration,
-    /// Connections that break one after the other, without a byte in between, before the source counts as failed.
+    /// Number of connections that break one after the other, without a byte in between, after which the source fails.
     pub attempts: u32,
-    /// The first pause between two attempts; each further one is twice as long.
+    /// First pause between two attempts. Each further one is twice as long.
     pub backoff: Duration,
-    /// A file changed more recently than this is looked at again after it has passed; one that would take longer than
-    /// [`MAX_SETTLE`] to rest is left for the next run.
+    /// Time for which a file must not have changed before it is read. One that would have to be waited for longer than
+    /// [`MAX_SETTLE`] is left for the next run.
     pub settle: Duration,
-    /// How often a file that changes while it is read is read anew before it is left for the next tick.
+    /// Number of times that a file which changes while it is read is read again before it is left for the next run.
     pub rereads: u32,
-    /// Entries of a listing.
+    /// Most entries of a listing.
     pub entries: usize,
-    /// Bytes of all files, as they are on the server.
+    /// Most bytes of all files on the server.
     pub total_bytes: u64,
-    /// Bytes of one read request.
+    /// Most bytes of one read request.
     pub chunk: u32,
-    /// Read requests on their way at once.
+    /// Number of read requests that are sent before an answer arrives.
     pub in_flight: usize,
 }
 
-/// The longest a run waits for a file to rest.
+/// Longest time that a run waits for a file that may still be being written.
 pub(super) const MAX_SETTLE: Duration = Duration::from_secs(30);
 
 impl SftpLimits {
-    /// The bounds of a source, with its own time to settle.
+    /// The limits of a source, with the `settle_seconds` of its config.
     pub(super) fn of(source: &SftpSource) -> Self {
         Self { settle: Duration::from_secs(source.settle_seconds), ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! What is on the server: one file, the files of a folder, or those a glob matches, in name order.
+//! The files on the server: one file, the files of a folder, or those that a glob matches, in the order of their names.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
@@ -10,25 +10,26 @@ use openssh_sftp_client::metadata::MetaData;
 
 use super::error::{Result, SftpError};
 use super::session::Session;
-use crate::extract::{Compression, Format, LeftOutKind, format_of};
+use crate::extract::LeftOutKind;
+use crate::input::{Compression, Format, format_of};
 
 /// A file on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RemoteFile {
-    /// On the server.
+    /// Path on the server.
     pub(super) path: String,
-    /// How to read it.
+    /// Format of its contents.
     pub(super) format: Format,
-    /// How it is packed.
+    /// Compression of its bytes.
     pub(super) compression: Compression,
-    /// Its version.
+    /// Size and time when it was listed.
     pub(super) version: Version,
 }
 
 /// What tells one content of a file from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Version {
-    /// Bytes.
+    /// Size in bytes.
     pub(super) size: u64,
     /// Modification time, in seconds since the epoch.
     pub(super) mtime: u64,
@@ -49,14 +50,14 @@ pub(super) struct Listing {
     pub(super) files: Vec<RemoteFile>,
     /// Whether the config names one file, which then must be had.
     pub(super) single: bool,
-    /// Path, kind and reason.
+    /// Path, severity and reason of each file that is left out.
     pub(super) left_out: Vec<(String, LeftOutKind, String)>,
 }
 
-/// Folders below a glob's start that are looked into, one inside the other.
+/// Most levels of folders below the start of a glob that are listed.
 const MAX_DEPTH: usize = 32;
 
-/// Lists a source.
+/// Lists the files of a source.
 pub(super) async fn list(session: &Session, path: &str) -> Result<Listing> {
     let start = match glob_start(path) {
         // A file may have a star in its name: what exists is meant.
@@ -99,7 +100,7 @@ async fn named(session: &Session, path: &str) -> Result<Listing> {
     Ok(listing)
 }
 
-/// A folder to look into.
+/// A folder that is still to be listed.
 struct Folder {
     path: String,
     /// Its path without links; two folders with the same one are the same folder.
@@ -156,16 +157,17 @@ async fn folder(
                 continue;
             }
             let is_plain = entry.file_type().is_some_and(|kind| kind.is_file() || kind.is_dir());
-            let meta = match is_plain {
-                true => entry.metadata(),
-                // A link, or a server that does not say: look at what it leads to.
-                false => match look(session, &path).await {
+            let meta = if is_plain {
+                entry.metadata()
+            } else {
+                // For a link, or when the server does not report the kind, the target is asked for.
+                match look(session, &path).await {
                     Err(error) if error.is_of_one_file() => {
                         listing.left_out.push((path, LeftOutKind::Failed, error.reason()));
                         continue;
                     }
                     meta => meta?,
-                },
+                }
             };
             if meta.file_type().is_some_and(|kind| kind.is_dir()) {
                 let level = folder.level + 1;
@@ -239,9 +241,10 @@ async fn enter(session: &Session, folder: &str) -> Result<()> {
 /// Checks that a path can be written into a report. The error is a form that can be shown, and the reason. A server may
 /// send any bytes as a name.
 fn storable(path: &str) -> Result<(), (String, String)> {
-    match path.contains('\0') {
-        true => Err((path.replace('\0', "\u{fffd}"), "its name has a NUL character: rename it on the server".into())),
-        false => Ok(()),
+    if path.contains('\0') {
+        Err((path.replace('\0', "\u{fffd}"), "its name has a NUL character: rename it on the server".into()))
+    } else {
+        Ok(())
     }
 }
 
@@ -261,7 +264,7 @@ fn judge(path: &str, meta: &MetaData) -> Result<RemoteFile, (LeftOutKind, String
     Ok(RemoteFile { path: path.to_owned(), format, compression, version })
 }
 
-/// Where a glob's listing starts: the folders before its first special character. `None`: it is no glob.
+/// The folder where the listing of a glob starts, before its first special character. `None`: it is not a glob.
 fn glob_start(path: &str) -> Option<&str> {
     let special = path.find(['*', '?', '[', '{'])?;
     Some(path[..special].rfind('/').map_or("", |slash| &path[..=slash]))

@@ -1,4 +1,4 @@
-//! Logging in: with a password, a private key, or both. Each is tried once, because more attempts would lock accounts.
+//! The login, with a password, a private key, or both. Each is tried once, because more attempts would lock accounts.
 
 use std::io::Read;
 use std::path::Path;
@@ -13,20 +13,20 @@ use russh::{MethodKind, MethodSet};
 use super::error::{Result, SftpError};
 use super::host_key::HostKeyCheck;
 use crate::extract::ExtractContext;
-use crate::extract::words::unreadable;
+use crate::humanize::unreadable;
 use crate::roots::OpenError;
 
-/// The key and the password of a config; at least one of the two is there. The key is read and decrypted already, so
-/// that a key that cannot be used is reported before a connection is made.
+/// The key and the password of a config, at least one of them. The key is read and decrypted before a connection is made, so
+/// that an unusable key is reported first.
 pub(super) struct Credentials {
     key: Option<Arc<PrivateKey>>,
     password: Option<Secret>,
 }
 
-/// Bytes of the longest key file that is looked at.
+/// Most bytes of a key file that is read.
 const KEY_BYTES: u64 = 64 << 10;
-/// Questions a server may ask in a row before it counts as a refusal.
-const QUESTIONS: usize = 5;
+/// Number of questions of a server after which its dialogue counts as a refusal.
+const MAX_QUESTIONS: usize = 5;
 
 impl Credentials {
     pub(super) fn of(source: &SftpSource, server: &str, context: &ExtractContext) -> Result<Self> {
@@ -116,10 +116,7 @@ async fn with_key(
     user: &str,
     key: &Arc<PrivateKey>,
 ) -> Result<Option<MethodSet>, russh::Error> {
-    let hash = match key.algorithm().is_rsa() {
-        true => session.best_supported_rsa_hash().await?.flatten(),
-        false => None,
-    };
+    let hash = if key.algorithm().is_rsa() { session.best_supported_rsa_hash().await?.flatten() } else { None };
     let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
     Ok(refused(session.authenticate_publickey(user, key).await?))
 }
@@ -146,7 +143,7 @@ async fn with_offered_password(
         return Ok(refused(session.authenticate_password(user, password.expose()).await?));
     }
     let mut answer = session.authenticate_keyboard_interactive_start(user, None).await?;
-    for _ in 0..QUESTIONS {
+    for _ in 0..MAX_QUESTIONS {
         answer = match answer {
             KeyboardInteractiveAuthResponse::Success => return Ok(None),
             KeyboardInteractiveAuthResponse::Failure { remaining_methods, .. } => return Ok(Some(remaining_methods)),
@@ -159,7 +156,7 @@ async fn with_offered_password(
     Ok(Some(offered.clone()))
 }
 
-/// What the server would accept instead; `None`: it accepted.
+/// The methods that the server would accept instead. `None`: it accepted the login.
 fn refused(result: AuthResult) -> Option<MethodSet> {
     match result {
         AuthResult::Success => None,
@@ -172,7 +169,7 @@ fn offers(methods: &MethodSet) -> String {
     if names.is_empty() { String::new() } else { format!("; it accepts {}", names.join(", ")) }
 }
 
-/// A key file, which lies where the worker may read, like every other file a config names.
+/// The text of a key file, which must be in a folder that the worker may read.
 fn read(path: &str, context: &ExtractContext) -> Result<String, String> {
     let looks_like_a_path = !path.is_empty() && path.len() < 4096 && !path.contains('\n');
     if !looks_like_a_path {

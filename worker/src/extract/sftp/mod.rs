@@ -1,16 +1,16 @@
 //! SFTP sources: every file of a path, folder or glob on a server becomes a file in the run's spool.
 //!
 //! # Layout
-//! - [`server`]: the server's name, and what goes wrong with it in words
-//! - [`session`]: a connection; [`remote`]: a new one when it breaks
-//! - [`host_key`]: is it the server it was before
+//! - [`server`]: the server's name, and its errors in words
+//! - [`session`]: one connection; [`remote`]: a new one when it breaks
+//! - [`host_key`]: whether it is the same server as before
 //! - [`login`]: with a password, a private key, or both
 //! - [`names`]: names that are not UTF-8
-//! - [`listing`]: what is there
+//! - [`listing`]: the files on the server
 //! - [`download`]: one file, pipelined, resumed, and checked against change
-//! - [`after_load`]: moving and deleting what was loaded
-//! - [`limits`]: how long and how much
-//! - [`error`]: why it failed, as a sentence
+//! - [`mod@after_load`]: moving and deleting what was loaded
+//! - [`limits`]: limits in time and size
+//! - [`error`]: the errors of a source, as sentences
 
 mod after_load;
 mod download;
@@ -28,6 +28,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use elt_shared::config::{AfterLoad, SftpSource, SourceConfig};
+use elt_shared::runs::FoundFile;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -36,19 +37,20 @@ use self::limits::MAX_SETTLE;
 pub use self::limits::SftpLimits;
 use self::listing::{RemoteFile, Version};
 use self::remote::Remote;
-use super::probe::{FoundFile, Sample};
-use super::{ExtractContext, Extracted, InputFile, LeftOut, LeftOutKind, RemoteTask, Stamp};
+use super::probe::Sample;
+use super::{ExtractContext, Extracted, LeftOut, LeftOutKind};
 use crate::error::{PipelineError, Result as PipelineResult};
+use crate::input::{InputFile, RemoteTask, Stamp};
 
-/// How long a test of the connection may take.
-const PROBE_PATIENCE: Duration = Duration::from_mins(2);
+/// Longest time for a test of the connection.
+const PROBE_TIMEOUT: Duration = Duration::from_mins(2);
 /// Longest time for moving or deleting the files of one source, because the run occupies its worker meanwhile.
-const AFTER_LOAD_PATIENCE: Duration = Duration::from_mins(10);
+const AFTER_LOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Fetches every file of a source.
 ///
 /// # Errors
-/// When the server cannot be reached or trusted, refuses the login, or a file cannot be had: the source failed.
+/// When the server cannot be reached or trusted, refuses the login, or a file cannot be fetched. The source then fails.
 pub async fn extract(index: usize, source: &SftpSource, context: &ExtractContext) -> PipelineResult<Extracted> {
     extract_within(index, source, context, &SftpLimits::of(source)).await
 }
@@ -66,8 +68,8 @@ pub async fn extract_within(
     guarded(source, &context.stop, limits, fetch(index, source, context, limits)).await
 }
 
-/// A value that changes when the source's rows may have changed: from names, sizes and times on the server. A file that
-/// may still be being written does not count until it has been unchanged for `settle_seconds`.
+/// A value that changes when the source's rows may have changed, from the names, sizes and times of the files on the server. A
+/// file that may still be being written does not count until it has not changed for `settle_seconds`.
 ///
 /// # Errors
 /// As [`extract`].
@@ -86,12 +88,12 @@ pub async fn fingerprint(source: &SftpSource, context: &ExtractContext) -> Pipel
     .await
 }
 
-/// Lists what is there and reads the beginning of the first file, once.
+/// Lists the files and reads the beginning of the first one, in one attempt.
 ///
 /// # Errors
 /// As [`extract`].
 pub(super) async fn probe(index: usize, source: &SftpSource, context: &ExtractContext) -> PipelineResult<Sample> {
-    let limits = SftpLimits { attempts: 1, total: PROBE_PATIENCE, ..SftpLimits::default() };
+    let limits = SftpLimits { attempts: 1, total: PROBE_TIMEOUT, ..SftpLimits::default() };
     guarded(source, &context.stop, &limits, async {
         let mut remote = Remote::new(source, context, &limits)?;
         let listing = remote.with(|session| async move { listing::list(&session, &source.path).await }).await?;
@@ -119,14 +121,14 @@ async fn head(
     input(index, source, remote, file, file.version, &to)
 }
 
-/// Moves or deletes what was loaded, as its sources say. Called once the load has committed; what fails here is
-/// returned as sentences, because the rows are loaded and nothing is to be undone.
+/// Moves or deletes the files that were loaded, as their sources say. It is called after the load has committed, so failures are
+/// returned as sentences for the report.
 pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: &ExtractContext) -> Vec<String> {
-    let limits = SftpLimits { total: AFTER_LOAD_PATIENCE, ..SftpLimits::default() };
+    let limits = SftpLimits { total: AFTER_LOAD_TIMEOUT, ..SftpLimits::default() };
     after_load_within(sources, files, context, &limits).await
 }
 
-/// [`after_load`] with other limits.
+/// [`after_load()`] with other limits, for tests.
 pub async fn after_load_within(
     sources: &[SourceConfig],
     files: &[InputFile],
@@ -184,7 +186,7 @@ async fn carry_out_all(remote: &mut Remote<'_>, tasks: &[&RemoteTask], context: 
     warnings
 }
 
-/// Ends the work at the total deadline and when asked to stop.
+/// Runs the work until the total deadline, or until the run is stopped.
 async fn guarded<T>(
     source: &SftpSource,
     stop: &CancellationToken,
@@ -224,7 +226,7 @@ async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limi
             });
             continue;
         }
-        // The server's names stay on the server: a name of ours cannot lead out of the spool.
+        // The copy gets a name of elt's own, because a name from the server could lead out of the spool folder.
         let to = folder.join(format!("sftp-{index}-{number}"));
         match download::download(&mut remote, file, &to).await {
             Ok(Some(version)) => {

@@ -10,16 +10,16 @@ use bytes::{Buf, BufMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, BufWriter, DuplexStream};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Stands for the byte 0; private use, at the end of the last plane.
+/// Character that stands for the byte 0. It is for private use, at the end of the last plane.
 const FIRST: u32 = 0x0010_F700;
-/// Bytes on their way in either direction.
+/// Bytes that are buffered in each direction.
 const BUFFER_BYTES: usize = 1 << 20;
-/// Bytes handed on at a time.
+/// Bytes of file contents that are passed on at a time.
 const PIECE_BYTES: usize = 64 << 10;
-/// A packet of names, a status or a request is not larger than this.
+/// Most bytes of a packet of names, a status or a request.
 const MAX_PACKET_BYTES: u32 = 16 << 20;
 
-/// Packets that are looked into (draft-ietf-secsh-filexfer-02).
+/// Types of the packets that contain names (draft-ietf-secsh-filexfer-02).
 mod packet {
     pub(super) const OPEN: u8 = 3;
     pub(super) const LSTAT: u8 = 7;
@@ -36,7 +36,7 @@ mod packet {
 
 /// The two directions of a connection whose names are translated to text. Dropping it ends both.
 pub(super) struct Translation {
-    _pumps: [AbortOnDropHandle<()>; 2],
+    _directions: [AbortOnDropHandle<()>; 2],
 }
 
 /// Puts a translation between the client and a server. The client talks to the returned stream.
@@ -44,18 +44,22 @@ pub(super) fn translated(server: impl AsyncRead + AsyncWrite + Send + 'static) -
     let (client, ours) = tokio::io::duplex(BUFFER_BYTES);
     let (from_server, to_server) = tokio::io::split(server);
     let (from_client, to_client) = tokio::io::split(ours);
-    // An error ends the pump and closes its stream, which the client reports as a lost connection.
-    let answers = async move { drop(pump(from_server, to_client, answer).await) };
-    let requests = async move { drop(pump(from_client, to_server, request).await) };
+    // An error ends the copying and closes its stream, which the client reports as a lost connection.
+    let answers = async move { drop(copy_packets(from_server, to_client, answer).await) };
+    let requests = async move { drop(copy_packets(from_client, to_server, request).await) };
     let pumps = [AbortOnDropHandle::new(tokio::spawn(answers)), AbortOnDropHandle::new(tokio::spawn(requests))];
-    (client, Translation { _pumps: pumps })
+    (client, Translation { _directions: pumps })
 }
 
-/// A packet's text, without the packet's kind, as it goes on; `None`: as it came.
+/// Translates the body of a packet, given its type. `None`: it is passed on as it is.
 type Translate = fn(u8, &[u8]) -> Option<Vec<u8>>;
 
-/// Hands packets on until the stream ends.
-async fn pump(from: impl AsyncRead + Unpin, to: impl AsyncWrite + Unpin, translate: Translate) -> io::Result<()> {
+/// Passes packets on until the stream ends.
+async fn copy_packets(
+    from: impl AsyncRead + Unpin,
+    to: impl AsyncWrite + Unpin,
+    translate: Translate,
+) -> io::Result<()> {
     let mut from = BufReader::with_capacity(PIECE_BYTES, from);
     let mut to = BufWriter::with_capacity(PIECE_BYTES, to);
     loop {
@@ -81,7 +85,7 @@ async fn pump(from: impl AsyncRead + Unpin, to: impl AsyncWrite + Unpin, transla
             to.write_u8(kind).await?;
             to.write_all(&body).await?;
         } else {
-            // File contents are most of what comes and hold no names: they are handed on piece by piece.
+            // File contents have no names and may be large, so they are passed on piece by piece.
             to.write_u32(length).await?;
             to.write_u8(kind).await?;
             let left = u64::from(length) - 1;
@@ -192,8 +196,8 @@ fn stand_in(byte: u8) -> char {
     char::from_u32(FIRST + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// A name as text. A private-use character that stands for a byte is itself replaced, byte by byte, so that it comes
-/// back as what it is.
+/// A name as text. A private-use character of this range in the name is replaced byte by byte, so that the translation back is
+/// exact.
 fn to_text(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {

@@ -1,11 +1,11 @@
-//! A server over as many connections as it takes: one that breaks is replaced, and the work goes on.
+//! A server over several connections: one that breaks is replaced, and the work goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use elt_shared::backoff::{doubled, jittered};
 use elt_shared::config::SftpSource;
-use rand::RngExt;
 
 use super::error::{Result, SftpError};
 use super::limits::SftpLimits;
@@ -14,7 +14,10 @@ use super::server::Server;
 use super::session::Session;
 use crate::extract::ExtractContext;
 
-/// See the module.
+/// Longest pause before a new connection.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// A server, and the connection to it. A connection that breaks is replaced by a new one.
 pub(super) struct Remote<'a> {
     pub(super) server: Arc<Server>,
     source: &'a SftpSource,
@@ -73,7 +76,6 @@ impl<'a> Remote<'a> {
     }
 
     fn pause(&self, failures: u32) -> Duration {
-        let jitter = rand::rng().random_range(0.5..1.5);
-        self.server.limits.backoff.saturating_mul(1 << (failures - 1).min(8)).mul_f64(jitter)
+        jittered(doubled(self.server.limits.backoff, LONGEST_PAUSE, failures))
     }
 }

@@ -1,4 +1,4 @@
-//! A server as a config names it, and what goes wrong with it in words.
+//! A server as a config names it, and its errors in words.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::names;
 pub(super) struct Server {
     /// `sftp://host:port`, the port only when it is not 22.
     pub(super) name: String,
-    /// The account.
+    /// Name of the account on the server.
     pub(super) user: String,
     /// How long and how much it may take.
     pub(super) limits: SftpLimits,

@@ -1,4 +1,4 @@
-//! One connection: connect, make sure of the server, log in, open SFTP.
+//! One connection: it is made, the server's key is checked, the login is sent, and SFTP is opened.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -18,10 +18,10 @@ use super::names::{self, Translation};
 use super::server::Server;
 use crate::extract::ExtractContext;
 
-/// Bytes the server may send before it waits for us.
+/// Bytes that the server may send before it waits for the client.
 const WINDOW: u32 = 16 << 20;
 
-/// An open connection.
+/// An open SFTP connection.
 pub(super) struct Session {
     pub(super) server: Arc<Server>,
     pub(super) sftp: Sftp,
@@ -67,7 +67,7 @@ impl Session {
         self.server.path(path)
     }
 
-    /// Waits for the server's answer about `name`, but not for ever.
+    /// Waits for the server's answer about `name`, up to the limit for silence.
     pub(super) async fn answer<T>(
         &self,
         name: &str,
@@ -91,7 +91,7 @@ async fn open_sftp(ssh: &Handle<HostKeyCheck>) -> Result<(Sftp, Translation), St
     Ok((sftp, translation))
 }
 
-/// Connects to the server we know: over a connection for each key it may be known by, until one fits.
+/// Connects to the known server. A server may be known by several keys, and each of them needs a connection of its own.
 async fn reach(server: &Server, source: &SftpSource, context: &ExtractContext) -> Result<Handle<HostKeyCheck>> {
     let check = HostKeyCheck {
         control: context.control.clone(),
@@ -103,7 +103,7 @@ async fn reach(server: &Server, source: &SftpSource, context: &ExtractContext) -
     for algorithms in check.preferences().await.map_err(SftpError::Control)? {
         match handshake(server, check.clone(), algorithms, context).await {
             Ok(ssh) => return Ok(ssh),
-            // Another of the server's keys may be the one we hold; the first key it showed is the one to tell of.
+            // The server may have another key that is known. If it has not, the error about its first key is reported.
             Err(error @ (SftpError::HostKeyChanged { .. } | SftpError::NoCommonKey { .. })) => {
                 if !matches!(refused, Some(SftpError::HostKeyChanged { .. })) {
                     refused = Some(error);
@@ -125,11 +125,11 @@ async fn handshake(
     let stream = network::connect(&context.network, &check.host, check.port, limits.connect)
         .await
         .map_err(|error| server.not_connected(error))?;
-    // Many small requests go one way: waiting to fill packets would slow each of them.
+    // Small packets are sent at once, because many small requests would each wait for a full packet.
     let _ = stream.set_nodelay(true);
     let config = client::Config {
         preferred: Preferred { key: algorithms.into(), ..Preferred::DEFAULT },
-        // What ends a connection nobody waits for any more.
+        // This ends a connection that no future waits for any more.
         inactivity_timeout: Some(limits.idle + limits.handshake),
         window_size: WINDOW,
         ..client::Config::default()

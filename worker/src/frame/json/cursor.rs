@@ -1,4 +1,5 @@
-//! Walks through a JSON document of any size without keeping it: to find where the rows are, and what surrounds them.
+//! A cursor that moves through a JSON document of any size without keeping it in memory. It finds the rows and checks the text
+//! around them.
 
 use elt_shared::json_path::Step;
 
@@ -15,7 +16,7 @@ pub(super) enum Array {
     Other,
 }
 
-/// A place in a document.
+/// A position in a document.
 pub(super) struct Cursor {
     pub window: Window,
     /// Position in the window.
@@ -24,7 +25,7 @@ pub(super) struct Cursor {
     counted: usize,
     /// 1-based line of the counted position.
     line: u64,
-    /// Bytes of the window's first line that were left behind.
+    /// Number of bytes of the window's first line that were dropped.
     behind: usize,
 }
 
@@ -33,7 +34,7 @@ impl Cursor {
         Self { window, at: 0, counted: 0, line: 1, behind: 0 }
     }
 
-    /// Leaves what is before the cursor behind and reads on.
+    /// Drops the text before the cursor and reads on.
     pub(super) fn slide(&mut self) -> Result<(), FileError> {
         self.line_at(self.at);
         self.behind = self.column(self.at);
@@ -42,13 +43,13 @@ impl Cursor {
         Ok(())
     }
 
-    /// Reads more behind what is there: what starts at the cursor does not end in the window.
+    /// Makes the window larger and reads on, because the value at the cursor does not end in it.
     pub(super) fn grow(&mut self) -> Result<(), FileError> {
         self.slide()?;
         self.window.grow(self.line)
     }
 
-    /// The 1-based line of a position in the window, not before the last one asked for.
+    /// Line of a position in the window, counted from 1. Positions must not decrease between calls.
     pub(super) fn line_at(&mut self, at: usize) -> u64 {
         if at > self.counted {
             self.line += memchr::memchr_iter(b'\n', &self.window.text()[self.counted..at]).count() as u64;
@@ -57,12 +58,12 @@ impl Cursor {
         self.line
     }
 
-    /// The 1-based line the cursor is in.
+    /// Line of the cursor, counted from 1.
     pub(super) fn line(&mut self) -> u64 {
         self.line_at(self.at)
     }
 
-    /// Bytes between a position and the start of its line.
+    /// Number of bytes between the start of a line and a position in it.
     fn column(&self, at: usize) -> usize {
         match memchr::memrchr(b'\n', &self.window.text()[..at]) {
             Some(newline) => at - newline - 1,
@@ -129,7 +130,7 @@ impl Cursor {
         }
     }
 
-    /// Steps over a value of any size. Brackets and strings are followed, words are not looked at.
+    /// Steps over a value of any size. Brackets and strings are followed; numbers and words are not checked.
     pub(super) fn skip_value(&mut self) -> Result<(), FileError> {
         match self.peek()? {
             Some(b'{' | b'[' | b'"') => self.skip_closed(0),
@@ -205,7 +206,7 @@ impl Cursor {
         }
     }
 
-    /// Steps into the document to where a path leads; false when it leads nowhere.
+    /// Moves to the value that a path leads to. Returns false when the document has no such value.
     pub(super) fn follow(&mut self, steps: &[Step]) -> Result<bool, FileError> {
         for step in steps {
             let found = match (step, self.peek()?) {
@@ -251,7 +252,7 @@ impl Cursor {
     }
 
     /// Steps over a value of any size. Returns the kind of elements of an array; `None` for any other value.
-    pub(super) fn skip_and_tell_array(&mut self) -> Result<Option<Array>, FileError> {
+    pub(super) fn skip_and_classify_array(&mut self) -> Result<Option<Array>, FileError> {
         if self.peek()? != Some(b'[') {
             self.skip_value()?;
             return Ok(None);
@@ -262,7 +263,7 @@ impl Cursor {
             self.at += 1;
             return Ok(Some(Array::Empty));
         }
-        // null does not tell what the other elements are.
+        // `null` elements are skipped, because they do not show the kind of the others.
         while first == Some(b'n') {
             self.skip_value()?;
             if !self.next_entry(b']')? {
@@ -286,7 +287,7 @@ impl Cursor {
 }
 
 /// Whether the first line of a text is an object and the second one starts another.
-pub(super) fn looks_like_lines(text: &[u8]) -> bool {
+pub(super) fn begins_like_ndjson(text: &[u8]) -> bool {
     let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     let object = |line: &[u8]| line.first() == Some(&b'{');
     lines.next().is_some_and(|line| object(line) && line.last() == Some(&b'}')) && lines.next().is_some_and(object)

@@ -1,43 +1,44 @@
-//! Members of objects become cells of columns: a name seen before costs one comparison.
+//! Members of objects become cells of columns. A name that was read before costs one comparison, because the objects of a file
+//! mostly have the same members in the same order.
 
 use std::collections::HashMap;
 
 use super::scan::{Fault, Scanner, Token, Value};
 use super::text::{compact, unescape};
 use crate::frame::CellKind;
-use crate::frame::names::{NameError, Names};
-use crate::frame::sheet::{Cell, Sheet};
+use crate::frame::column_names::{NameError, Names};
+use crate::frame::record_batch::{Cell, RecordBatch};
 
 /// The columns of a JSON file, growing as members appear.
 #[derive(Default)]
 pub(super) struct Members {
     names: Names,
-    /// Every spelling of a name so far (between its quotes), and its column.
+    /// Every spelling of a name so far, as the bytes between its quotes, and its column.
     spellings: Vec<(Box<[u8]>, usize)>,
     by_spelling: HashMap<Box<[u8]>, usize>,
-    /// Spelling of the n-th member of the last object: objects of a file mostly look alike.
+    /// Index of the spelling of each member of the last object, which the next object is expected to repeat.
     expected: Vec<usize>,
-    /// The row that is being put together.
+    /// The row that is being built.
     row: Vec<Cell>,
-    /// Row in which each column was last set.
+    /// Number of the row in which each column was set last.
     set_in: Vec<u64>,
     rows: u64,
-    /// Whether the last object had no member: a blank line of JSON.
+    /// Whether the last object had no members. It counts as a blank line.
     pub blank: bool,
     /// A name that appeared twice in one object.
     pub repeated: Option<String>,
-    /// First column of the row that is being put together whose value is `NaN` or infinite.
+    /// First column of the row that is being built whose value is `NaN` or infinite.
     non_finite: Option<usize>,
 }
 
 /// The reason why a record is not a row: a code and a sentence.
 pub(super) type Problem = (&'static str, String);
 
-/// Why nothing can be said about a record.
+/// The reason why the file cannot be read on at a record.
 pub(super) enum Refused {
-    /// Where it ends is not known.
+    /// The end of the record cannot be found.
     Fault(Fault),
-    /// The file's columns cannot be a table's.
+    /// The file's columns cannot be those of a table.
     Name(NameError),
 }
 
@@ -46,8 +47,8 @@ impl Members {
         &self.names
     }
 
-    /// Makes a row of the value that starts at `start`. Returns where the value ends, and the problem if it cannot be a
-    /// row. Rows are objects, or with `scalars` everything else that is not nested.
+    /// Builds a row from the value that starts at `start`. Returns the position of its end, and the problem if it cannot be a
+    /// row. Rows are objects or, with `scalars`, all other values that are not nested.
     pub(super) fn row(
         &mut self,
         scanner: &mut Scanner<'_>,
@@ -106,13 +107,13 @@ impl Members {
         let end = end.map_err(Refused::Fault)?;
         self.blank = position == 0;
         match refused {
-            // With a defect the name may be half a character: the record is bad, not the file.
+            // After a defect the name may be half a character. Then the record is bad, and not the file.
             Some(error) if scanner.defect.is_none() => Err(Refused::Name(error)),
             _ => Ok(end),
         }
     }
 
-    /// Forgets columns that only records had that are no rows.
+    /// Removes columns that only rejected records have.
     pub(super) fn forget(&mut self, columns: usize) {
         if self.names.as_slice().len() > columns {
             self.names.truncate(columns);
@@ -123,16 +124,16 @@ impl Members {
         }
     }
 
-    /// Adds the row to a sheet.
-    pub(super) fn push_row(&mut self, sheet: &mut Sheet, line: u64, span: (usize, usize)) {
+    /// Adds the row to a record batch.
+    pub(super) fn push_row(&mut self, record_batch: &mut RecordBatch, line: u64, span: (usize, usize)) {
         let width = self.names.as_slice().len();
-        if sheet.width < width {
-            sheet.widen(width);
+        if record_batch.width < width {
+            record_batch.widen(width);
         }
         self.row.resize(width, Cell::NULL);
-        sheet.cells.extend_from_slice(&self.row);
-        sheet.lines.push(line);
-        sheet.spans.push((span.0 as u32, span.1 as u32));
+        record_batch.cells.extend_from_slice(&self.row);
+        record_batch.lines.push(line);
+        record_batch.spans.push((span.0 as u32, span.1 as u32));
     }
 
     /// Name of the row's first column that holds `NaN` or an infinite number.
@@ -140,7 +141,7 @@ impl Members {
         self.non_finite.map(|column| self.names.as_slice()[column].as_str())
     }
 
-    /// Notes a number that JSON does not have.
+    /// Notes a column whose number JSON does not have.
     #[inline]
     fn note_number(&mut self, text: &[u8], value: Value, column: usize) {
         if value.token == Token::Number
@@ -151,7 +152,7 @@ impl Members {
         }
     }
 
-    /// Sets a cell of the row; the last one of a name counts.
+    /// Sets a cell of the row. The last member of a name counts.
     fn set(&mut self, column: usize, cell: Cell) {
         if column >= self.row.len() {
             self.row.resize(column + 1, Cell::NULL);
@@ -166,7 +167,7 @@ impl Members {
         self.row[column] = cell;
     }
 
-    /// The column of a member, by its name as it is spelled.
+    /// The column of a member, by the spelling of its name.
     #[inline]
     fn column(&mut self, text: &[u8], name: Value, position: usize) -> Result<usize, NameError> {
         let spelling = &text[name.start + 1..name.end - 1];
@@ -198,7 +199,7 @@ impl Members {
     }
 }
 
-/// A value as a cell: a piece of the text where that is possible.
+/// A value as a cell, which is a span of the text if possible.
 fn cell(text: &[u8], value: Value, extra: &mut Vec<u8>) -> Cell {
     let start = extra.len();
     match value.token {

@@ -1,36 +1,36 @@
 //! JSON files: an array of objects or of scalars, one object, an object around an array, or NDJSON.
 //!
-//! Rows are scanned where they lie in the window; a document of any size is read in the same memory.
+//! Rows are scanned in place in the window, so that a document of any size is read in the same memory.
 //!
 //! # Layout
 //! - [`scan`]: one value in a piece of text; [`text`]: strings without their escapes
 //! - [`members`]: members of objects become cells of columns
 //! - [`cursor`]: walks through a document without keeping it
-//! - [`survey`]: which member of an object holds the rows
-//! - [`layout`]: where the rows are
-//! - this file: rows become a sheet
+//! - [`row_search`]: the member of an object that holds the rows
+//! - [`row_location`]: the location of the rows
+//! - this file: rows become a record batch
 
 mod cursor;
-mod layout;
 mod members;
+mod row_location;
+pub mod row_search;
 mod scan;
-pub mod survey;
 mod text;
 
 use std::sync::Arc;
 
-use super::names::NameError;
+use super::column_names::NameError;
 use super::read::FileError;
-use super::sheet::Sheet;
+use super::record_batch::RecordBatch;
 use super::window::Window;
 use super::{BadRecord, MAX_RAW_BYTES};
-use crate::extract::InputFile;
+use crate::input::InputFile;
 use cursor::Cursor;
-use layout::Layout;
 use members::{Members, Problem, Refused};
+use row_location::RowLayout;
 use scan::{Fault, Scanner};
 
-/// Whether a text is one JSON document that PostgreSQL can keep as `jsonb`.
+/// Whether a text is one JSON document that PostgreSQL can store as `jsonb`.
 pub(super) fn is_document(text: &[u8]) -> bool {
     scan::is_document(text)
 }
@@ -39,22 +39,22 @@ pub(super) fn is_document(text: &[u8]) -> bool {
 pub(super) struct Json {
     cursor: Cursor,
     file: usize,
-    layout: Layout,
+    layout: RowLayout,
     members: Members,
     names: Arc<Vec<String>>,
-    /// Whether a row was read: a comma comes before the next one.
+    /// Whether a row was read already, so that a comma comes before the next one.
     started: bool,
     filtered: u64,
     note: Option<String>,
-    /// The first number that JSON does not have: its line and column.
+    /// Line and column of the first number that JSON does not have.
     non_finite: Option<(u64, String)>,
 }
 
-/// Why there are no more rows in the window.
+/// The reason why no more rows of the window can be read.
 enum Halt {
     /// Every row was read.
     End,
-    /// The next row is not whole, or its end cannot be found.
+    /// The next row is cut off, or its end cannot be found.
     Fault(Fault),
     /// The file cannot be read on.
     Error(FileError),
@@ -67,10 +67,10 @@ impl From<Fault> for Halt {
 }
 
 impl Json {
-    /// Finds out where the rows are.
+    /// Finds the rows.
     pub(super) fn open(window: Window, file: usize, input: &InputFile) -> Result<Self, FileError> {
         let size = window.size();
-        let (cursor, layout, note) = layout::find(window, size, input)?;
+        let (cursor, layout, note) = row_location::find(window, size, input)?;
         Ok(Self {
             cursor,
             file,
@@ -112,36 +112,38 @@ impl Json {
         self.note.iter().cloned().chain(changes).chain(repeated).chain(non_finite).collect()
     }
 
-    /// Reads the next rows; false at the end.
-    pub(super) fn read(&mut self, sheet: &mut Sheet) -> Result<bool, FileError> {
-        sheet.clear(self.names.len());
+    /// Reads the next rows into a batch. Returns false at the end of the file.
+    pub(super) fn read(&mut self, record_batch: &mut RecordBatch) -> Result<bool, FileError> {
+        record_batch.clear(self.names.len());
         self.cursor.slide()?;
         loop {
-            let halt = self.rows_of_window(sheet);
+            let halt = self.rows_of_window(record_batch);
             if self.names.len() < self.members.names().as_slice().len() {
                 self.names = Arc::new(self.members.names().as_slice().to_vec());
             }
-            sheet.widen(self.names.len());
+            record_batch.widen(self.names.len());
             match halt {
                 Halt::Error(error) => return Err(error),
                 Halt::Fault(Fault::Broken { at, what }) => return Err(self.cursor.broken(at, what)),
-                Halt::End | Halt::Fault(Fault::More) if !sheet.is_empty() => return Ok(true),
+                Halt::End | Halt::Fault(Fault::More) if !record_batch.is_empty() => return Ok(true),
                 Halt::End => return Ok(false),
                 Halt::Fault(Fault::More) => self.cursor.grow()?,
             }
         }
     }
 
-    /// Reads every row that is whole in the window.
-    fn rows_of_window(&mut self, sheet: &mut Sheet) -> Halt {
+    /// Reads every row of the window that is not cut off.
+    fn rows_of_window(&mut self, record_batch: &mut RecordBatch) -> Halt {
         let clean = self.cursor.window.is_utf8();
         loop {
             let step = match self.layout {
-                Layout::Nothing { .. } if !sheet.is_empty() => return Halt::End,
-                _ if sheet.is_full() => return Halt::Fault(Fault::More),
-                Layout::Nothing { open } => self.finish(open),
-                Layout::Lines => self.line(sheet, clean),
-                Layout::Elements { .. } | Layout::One { .. } | Layout::Values => self.value(sheet, clean),
+                RowLayout::Nothing { .. } if !record_batch.is_empty() => return Halt::End,
+                _ if record_batch.is_full() => return Halt::Fault(Fault::More),
+                RowLayout::Nothing { open } => self.finish(open),
+                RowLayout::Lines => self.line(record_batch, clean),
+                RowLayout::Elements { .. } | RowLayout::One { .. } | RowLayout::Values => {
+                    self.value(record_batch, clean)
+                }
             };
             if let Err(halt) = step {
                 return halt;
@@ -149,53 +151,53 @@ impl Json {
         }
     }
 
-    /// Goes to the end of the document, once every row was handed out: it must be whole.
+    /// Reads to the end of the document after the last row, because invalid JSON there may mean that rows are missing.
     fn finish(&mut self, open: usize) -> Result<(), Halt> {
         self.cursor.finish(open).map_err(Halt::Error)?;
         Err(Halt::End)
     }
 
-    /// Reads the next value that could be a row.
-    fn value(&mut self, sheet: &mut Sheet, clean: bool) -> Result<(), Halt> {
+    /// Reads the next value, which is a row or a bad record.
+    fn value(&mut self, record_batch: &mut RecordBatch, clean: bool) -> Result<(), Halt> {
         let text = self.cursor.window.text();
         let mut scanner = Scanner::new(text, self.cursor.window.ended());
         let start = match self.layout {
-            Layout::Elements { open, .. } => match element(&mut scanner, text, self.cursor.at, self.started)? {
+            RowLayout::Elements { open, .. } => match element(&mut scanner, text, self.cursor.at, self.started)? {
                 Element::At(start) => start,
                 Element::End(after) => {
                     self.cursor.at = after;
-                    self.layout = Layout::Nothing { open };
+                    self.layout = RowLayout::Nothing { open };
                     return Ok(());
                 }
             },
             _ => match scanner.space(self.cursor.at) {
-                Err(Fault::Broken { .. }) if self.layout == Layout::Values => return Err(Halt::End),
+                Err(Fault::Broken { .. }) if self.layout == RowLayout::Values => return Err(Halt::End),
                 start => start?,
             },
         };
-        let scalars = matches!(self.layout, Layout::Elements { scalars: true, .. });
-        let mark = self.mark(sheet);
-        match self.members.row(&mut scanner, text, start, scalars, &mut sheet.extra) {
+        let scalars = matches!(self.layout, RowLayout::Elements { scalars: true, .. });
+        let mark = self.mark(record_batch);
+        match self.members.row(&mut scanner, text, start, scalars, &mut record_batch.extra) {
             Ok((end, problem)) => {
                 let problem = problem_of(&text[start..end], scanner.defect, clean).or(problem);
-                self.keep(sheet, mark, (start, end), problem);
+                self.keep(record_batch, mark, (start, end), problem);
                 self.cursor.at = end;
                 self.started = true;
             }
             Err(Refused::Name(error)) => return Err(self.name_error(start, &error)),
             Err(Refused::Fault(fault)) => {
-                self.undo(sheet, mark);
+                self.undo(record_batch, mark);
                 return Err(fault.into());
             }
         }
-        if let Layout::One { open } = self.layout {
-            self.layout = Layout::Nothing { open };
+        if let RowLayout::One { open } = self.layout {
+            self.layout = RowLayout::Nothing { open };
         }
         Ok(())
     }
 
-    /// Reads the next line.
-    fn line(&mut self, sheet: &mut Sheet, clean: bool) -> Result<(), Halt> {
+    /// Reads the next line of NDJSON.
+    fn line(&mut self, record_batch: &mut RecordBatch, clean: bool) -> Result<(), Halt> {
         let from = self.cursor.at;
         let text = self.cursor.window.text();
         let (end, next) = match memchr::memchr(b'\n', &text[from..]) {
@@ -211,24 +213,30 @@ impl Json {
             self.cursor.at = next;
             return Ok(());
         }
-        let mark = self.mark(sheet);
+        let mark = self.mark(record_batch);
         let mut scanner = Scanner::new(&text[..end], true);
         let broken =
             |at: usize, what| Some(("broken_json", format!("it is no JSON at column {}: {what}", at - from + 1)));
-        let problem = match self.members.row(&mut scanner, text, start, false, &mut sheet.extra) {
+        let problem = match self.members.row(&mut scanner, text, start, false, &mut record_batch.extra) {
             Ok((stop, _)) if stop < end => broken(stop, "something follows the value"),
             Ok((_, problem)) => problem_of(&text[start..end], scanner.defect, clean).or(problem),
             Err(Refused::Fault(Fault::Broken { at, what })) => broken(at, what),
             Err(Refused::Fault(Fault::More)) => broken(end, "it ends in the middle of a value"),
             Err(Refused::Name(error)) => return Err(self.name_error(start, &error)),
         };
-        self.keep(sheet, mark, (start, end), problem);
+        self.keep(record_batch, mark, (start, end), problem);
         self.cursor.at = next;
         Ok(())
     }
 
-    /// Adds the row that was put together to the sheet, or keeps its text and the reason why it is not a row.
-    fn keep(&mut self, sheet: &mut Sheet, mark: Mark, (start, end): (usize, usize), problem: Option<Problem>) {
+    /// Adds the row that was built to the batch, or the text of a bad record and the reason why it is not a row.
+    fn keep(
+        &mut self,
+        record_batch: &mut RecordBatch,
+        mark: Mark,
+        (start, end): (usize, usize),
+        problem: Option<Problem>,
+    ) {
         let line = self.cursor.line_at(start);
         let (code, reason) = match problem {
             Some(problem) => problem,
@@ -240,21 +248,21 @@ impl Json {
                 if let (None, Some(column)) = (&self.non_finite, self.members.non_finite()) {
                     self.non_finite = Some((line, column.to_owned()));
                 }
-                return self.members.push_row(sheet, line, (start, end));
+                return self.members.push_row(record_batch, line, (start, end));
             }
         };
-        self.undo(sheet, mark);
+        self.undo(record_batch, mark);
         let raw = self.text()[start..end.min(start + MAX_RAW_BYTES)].to_vec();
-        sheet.bad.push(BadRecord { file: self.file, line, code, reason, raw });
+        record_batch.bad.push(BadRecord { file: self.file, line, code, reason, raw });
     }
 
-    fn mark(&self, sheet: &Sheet) -> Mark {
-        Mark { extra: sheet.extra.len(), columns: self.members.names().as_slice().len() }
+    fn mark(&self, record_batch: &RecordBatch) -> Mark {
+        Mark { extra: record_batch.extra.len(), columns: self.members.names().as_slice().len() }
     }
 
-    /// Forgets the cells and columns of a record that turned out not to be a row.
-    fn undo(&mut self, sheet: &mut Sheet, mark: Mark) {
-        sheet.extra.truncate(mark.extra);
+    /// Removes the cells and columns of a record that is not a row.
+    fn undo(&mut self, record_batch: &mut RecordBatch, mark: Mark) {
+        record_batch.extra.truncate(mark.extra);
         self.members.forget(mark.columns);
     }
 
@@ -264,14 +272,14 @@ impl Json {
     }
 }
 
-/// How much there was before a record was looked at.
+/// The state of the batch before a record was read.
 #[derive(Clone, Copy)]
 struct Mark {
     extra: usize,
     columns: usize,
 }
 
-/// What is wrong inside a record whose end is known.
+/// The problem of a record whose end is known. `None`: it can be a row.
 fn problem_of(raw: &[u8], defect: Option<scan::Defect>, clean: bool) -> Option<Problem> {
     if !clean && let Err(error) = std::str::from_utf8(raw) {
         let at = error.valid_up_to() + 1;
@@ -280,11 +288,11 @@ fn problem_of(raw: &[u8], defect: Option<scan::Defect>, clean: bool) -> Option<P
     defect.map(|defect| (defect.code(), defect.reason()))
 }
 
-/// What comes next in the array of rows.
+/// The next part of the array of rows.
 enum Element {
-    /// An element that starts here.
+    /// An element that starts at this position.
     At(usize),
-    /// Its end, which is before here.
+    /// The end of the array, which is before this position.
     End(usize),
 }
 

@@ -1,17 +1,18 @@
-//! Scans one JSON value in a piece of text: where it ends, what it is, and what is wrong with it.
+//! Scans one JSON value in a piece of text: its end, its kind, and what is wrong with it.
 //!
-//! Numbers keep their digits, nothing is converted. What is wrong comes in two sorts: a [`Fault`] means that the
-//! end of the value cannot be found; a [`Defect`] is inside a value whose end is clear, so that only its record is bad.
+//! Nothing is converted, so that numbers keep their digits. There are two kinds of errors. A [`Fault`] means that the end of
+//! the value cannot be found, so that the file cannot be read on. A [`Defect`] is inside a value whose end is clear, so that
+//! only its record is bad.
 
 use crate::frame::value::numeric_fits;
 
-/// Objects and arrays inside a record may be nested so deep. PostgreSQL and its clients have limits of their own above it.
+/// Most levels of objects and arrays inside a record. PostgreSQL and its clients have higher limits.
 pub(super) const MAX_DEPTH: usize = 100;
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGHS: u64 = ONES << 7;
 
-/// Why the end of a value is not known.
+/// The reason why the end of a value is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The text ends inside it, but the file goes on.
@@ -20,30 +21,31 @@ pub(super) enum Fault {
     Broken {
         /// Position in the text.
         at: usize,
-        /// What is wrong there.
+        /// The problem, as part of a sentence.
         what: &'static str,
     },
 }
 
-/// What is wrong inside a value whose end is known.
+/// A problem inside a value whose end is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Defect {
     /// A byte below 32 in a string.
     Control,
-    /// `\x`, `\u12`, …
+    /// An invalid escape, such as `\x` or `\u12`.
     Escape,
-    /// `\u0000`, which PostgreSQL cannot keep.
+    /// `\u0000`, which PostgreSQL cannot store.
     Nul,
-    /// Half a character: `\ud800`.
+    /// An unpaired surrogate, such as `\ud800`.
     Surrogate,
-    /// `undefined`, `01`, `+1`, …; inside a nested value also numbers `jsonb` does not have.
+    /// A word that is not JSON, such as `undefined`, `01` or `+1`. Inside a nested value also a number that `jsonb` does not
+    /// have.
     Word,
-    /// More than [`MAX_DEPTH`] levels.
+    /// More than [`MAX_DEPTH`] levels of objects and arrays.
     Depth,
 }
 
 impl Defect {
-    /// Stable code.
+    /// Stable code of the defect.
     pub(super) fn code(self) -> &'static str {
         match self {
             Self::Control | Self::Escape | Self::Word => "broken_json",
@@ -53,7 +55,7 @@ impl Defect {
         }
     }
 
-    /// A sentence.
+    /// A sentence about the defect.
     pub(super) fn reason(self) -> String {
         match self {
             Self::Control => "a string holds a control character that is not escaped".into(),
@@ -66,7 +68,7 @@ impl Defect {
     }
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token {
     /// `null`
@@ -91,7 +93,7 @@ pub(super) enum Token {
     },
 }
 
-/// A value and where it is, quotes and brackets included.
+/// A value and its position, including quotes and brackets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Value {
     pub token: Token,
@@ -104,7 +106,7 @@ pub(super) struct Scanner<'a> {
     text: &'a [u8],
     /// Whether the file ends with this text.
     ended: bool,
-    /// The first defect met.
+    /// The first defect that was found.
     pub defect: Option<Defect>,
     spaced: bool,
 }
@@ -205,7 +207,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Finds the end of a value that is nested too deep, by counting brackets.
+    /// Finds the end of a value with too many levels, by counting brackets.
     fn too_deep(&mut self, open: usize) -> Result<usize, Fault> {
         self.note(Defect::Depth);
         let mut depth = 0_usize;
@@ -226,7 +228,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The string that opens at `open`: where it ends, and whether it holds escapes.
+    /// Scans the string that opens at `open`. Returns the position of its end, and whether it has escapes.
     #[inline]
     pub(super) fn string(&mut self, open: usize) -> Result<(usize, bool), Fault> {
         let mut at = open + 1;
@@ -247,7 +249,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The next quote, backslash or control character: eight bytes at a time.
+    /// Position of the next quote, backslash or control character. It tests eight bytes at a time.
     #[inline]
     fn special(&self, from: usize) -> Result<usize, Fault> {
         let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word;
@@ -304,7 +306,7 @@ impl<'a> Scanner<'a> {
         Ok(at + 6)
     }
 
-    /// The four hexadecimal digits at `at`, if they are.
+    /// The value of the four hexadecimal digits at `at`. `None`: other characters are there.
     fn hex(&self, at: usize) -> Result<Option<u16>, Fault> {
         match self.text.get(at..at + 4) {
             Some(digits) => Ok(hex(digits)),
@@ -312,7 +314,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A number, `true`, `false` or `null`. What is `nested` must be fit for `jsonb`.
+    /// Scans a number, `true`, `false` or `null`. A `nested` number must be one that `jsonb` has.
     fn word(&mut self, at: usize, nested: bool) -> Result<(Token, usize), Fault> {
         let rest = &self.text[at..];
         let Some(length) = rest.iter().position(|&byte| ends_word(byte)).or(self.ended.then_some(rest.len())) else {
@@ -338,7 +340,7 @@ impl<'a> Scanner<'a> {
         self.defect.get_or_insert(defect);
     }
 
-    /// The text is too short: wait for more, unless the file ends here.
+    /// The fault of a text that ends inside a value.
     fn short(&self) -> Fault {
         if self.ended {
             Fault::Broken { at: self.text.len(), what: "the file ends in the middle of a value" }
@@ -348,7 +350,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// JSON's white space.
+/// Whether a byte is white space of JSON.
 #[inline]
 pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
@@ -358,7 +360,7 @@ fn ends_word(byte: u8) -> bool {
     matches!(byte, b',' | b']' | b'}' | b':' | b'"' | b'[' | b'{') || is_space(byte)
 }
 
-/// `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`
+/// Whether a word matches `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`.
 fn is_number(word: &[u8]) -> bool {
     let digits = |text: &[u8]| text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let rest = word.strip_prefix(b"-").unwrap_or(word);
@@ -385,7 +387,7 @@ pub(super) fn hex(digits: &[u8]) -> Option<u16> {
     digits.iter().try_fold(0, |sum, &digit| Some(sum << 4 | (digit as char).to_digit(16)? as u16))
 }
 
-/// Whether a text is one JSON document that `jsonb` can keep.
+/// Whether a text is one JSON document that `jsonb` can store.
 pub(super) fn is_document(text: &[u8]) -> bool {
     let mut scanner = Scanner::new(text, true);
     let Ok(start) = scanner.space(0) else { return false };

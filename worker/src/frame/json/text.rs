@@ -1,8 +1,8 @@
-//! Strings without their escapes, values without the white space between their tokens.
+//! Texts of JSON values: strings without their escapes, and values without the white space between their tokens.
 
 use super::scan::{Scanner, hex, is_space};
 
-/// Appends a string without its escapes; `text` is what stands between its quotes and has no defect.
+/// Appends a string without its escapes. `text`: the bytes between its quotes, which are valid.
 pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -22,7 +22,7 @@ pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Appends the character of the `\u` escape whose digits `rest` starts with; returns what follows.
+/// Appends the character of the `\u` escape whose digits `rest` starts with. Returns the bytes behind it.
 fn push_code<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let unit = |text: &[u8]| text.get(..4).and_then(hex).unwrap_or(0xFFFD);
     let units = [unit(rest), rest.get(6..).map_or(0, unit)];

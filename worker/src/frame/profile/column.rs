@@ -1,14 +1,14 @@
-//! What is known about one column: which types all its cells could be, and who ruled out the others.
+//! The profile of one column: the types that all its cells could be, and the cells that ruled out the others.
 
 use elt_shared::config::ColumnType;
 
 use super::Expectation;
 use super::types::{self, Lead, Types};
 use crate::frame::CellKind;
-use crate::frame::sheet::{Cell, Sheet};
+use crate::frame::record_batch::{Cell, RecordBatch};
 use crate::frame::value::{self, TimeFormat};
 
-/// A value is shown up to so many characters.
+/// Most characters of a value that are shown.
 const SHOWN_CHARS: usize = 80;
 
 /// The first cell that ruled a type out.
@@ -16,16 +16,16 @@ const SHOWN_CHARS: usize = 80;
 pub struct Evidence {
     /// The file's name as people see it.
     pub file: String,
-    /// 1-based line its row starts at.
+    /// Line at which its row starts, counted from 1.
     pub line: u64,
     /// The cell, cut to 80 characters.
     pub value: String,
-    /// Index of the file: with the line, when it was seen.
+    /// Index of the file, which orders the cells of different files.
     #[serde(skip)]
     file_index: usize,
 }
 
-/// Where a file's cells are.
+/// The file that cells are in.
 pub(super) struct Place<'a> {
     pub file: usize,
     pub name: &'a str,
@@ -33,29 +33,30 @@ pub(super) struct Place<'a> {
     pub tokens: bool,
 }
 
-/// One column over all files.
+/// The profile of one column over all files.
 #[derive(Debug, Clone)]
 pub struct ColumnProfile {
-    /// As in the files, made unique and bounded.
+    /// Name of the column, unique and at most 63 bytes long.
     pub name: String,
-    /// Cells that are missing in any type, and rows of files without this column.
+    /// Number of cells that are NULL in any type, and of rows of files without this column.
     pub nulls: u64,
-    /// Cells with a value.
+    /// Number of cells with a value.
     pub non_nulls: u64,
-    /// Null tokens seen while the column could still be something other than text: NULL if it is, text if it is not.
+    /// Number of null tokens that were read while the column could still be another type than text. They are NULL in such a
+    /// type, and values in a column of texts.
     pub null_tokens: u64,
-    /// Quoted empty cells seen likewise.
+    /// Number of quoted empty cells, counted in the same way.
     pub empties: u64,
     possible: Types,
     lead: Lead,
-    /// Whether there was a number that is no word: one with digits, or a bare `NaN` or `Infinity` of JSON. In a text file
-    /// `inf` and `nan` alone are words.
+    /// Whether a cell is certainly a number: one with digits, or a bare `NaN` or `Infinity` of JSON. A column of a delimited
+    /// file with only `inf` and `nan` holds words.
     digits: bool,
     evidence: [Option<Box<Evidence>>; Types::COUNT],
     tests: Vec<Test>,
 }
 
-/// Whether every cell converts to a type somebody expects.
+/// Whether every cell converts to a type that the schema or the table expects.
 #[derive(Debug, Clone)]
 struct Test {
     column_type: ColumnType,
@@ -83,7 +84,7 @@ impl ColumnProfile {
         }
     }
 
-    /// The type all values are without loss; text when there is none or no value at all.
+    /// The narrowest type that holds all values without loss. It is text when no other type does, or no cell has a value.
     pub fn inferred(&self) -> ColumnType {
         let has = |types| self.possible.has(types);
         if self.non_nulls == 0 {
@@ -121,7 +122,7 @@ impl ColumnProfile {
     }
 
     /// The cell that made the inferred type what it is: the last one that ruled a narrower type out.
-    /// `None` when nothing narrower was ever in sight, or no cell has a value.
+    /// `None`: no cell ruled a narrower type out, or no cell has a value.
     pub fn deciding(&self) -> Option<&Evidence> {
         let index = match self.inferred() {
             ColumnType::Numeric(_) => Types::BIGINT,
@@ -134,40 +135,40 @@ impl ColumnProfile {
         seen.max_by_key(|evidence| (evidence.file_index, evidence.line))
     }
 
-    /// Looks at every cell of a column of a sheet.
-    pub(super) fn look(&mut self, sheet: &Sheet, text: &[u8], column: usize, place: &Place<'_>) {
-        let cells = || sheet.column(column);
+    /// Tests every cell of a column of a record batch.
+    pub(super) fn test_cells(&mut self, record_batch: &RecordBatch, text: &[u8], column: usize, place: &Place<'_>) {
+        let cells = || record_batch.column(column);
         let mut values = 0;
         for (row, cell) in cells().enumerate() {
             if cell.is_null() {
                 continue;
             }
-            if self.lead == Lead::Text || self.lead.fits(cell.kind(), sheet.bytes(text, cell)) {
+            if self.lead == Lead::Text || self.lead.fits(cell.kind(), record_batch.bytes(text, cell)) {
                 values += 1;
             } else {
-                self.consider(sheet, text, row, cell, place);
+                self.consider(record_batch, text, row, cell, place);
             }
         }
         self.non_nulls += values;
         for test in 0..self.tests.len() {
             if self.tests[test].refuted.is_none() && !self.implied(&self.tests[test]) {
                 let test = &mut self.tests[test];
-                test.refuted = test.refute(sheet, text, column, place);
+                test.refuted = test.refute(record_batch, text, column, place);
             }
         }
     }
 
-    /// Whether the types left say already that every cell passes.
+    /// Whether the types that are left imply that every cell passes.
     fn implied(&self, test: &Test) -> bool {
         let exactly = !matches!(test.column_type, ColumnType::Numeric(Some(_)) | ColumnType::Real | ColumnType::Text);
         test.column_type == ColumnType::Text
             || (exactly && test.format.is_none() && self.possible.has(Types::of(test.column_type)))
     }
 
-    /// Takes the longer look at a cell.
+    /// Tests a cell against each type that is left, after the short test failed.
     #[cold]
-    fn consider(&mut self, sheet: &Sheet, text: &[u8], row: usize, cell: Cell, place: &Place<'_>) {
-        let bytes = sheet.bytes(text, cell);
+    fn consider(&mut self, record_batch: &RecordBatch, text: &[u8], row: usize, cell: Cell, place: &Place<'_>) {
+        let bytes = record_batch.bytes(text, cell);
         let kind = cell.kind();
         if value::is_missing(kind, bytes, place.tokens) {
             let count = if bytes.is_empty() { &mut self.empties } else { &mut self.null_tokens };
@@ -182,7 +183,7 @@ impl ColumnProfile {
         if lost.is_empty() {
             return;
         }
-        let evidence = Box::new(evidence(sheet, bytes, row, place));
+        let evidence = Box::new(evidence(record_batch, bytes, row, place));
         for index in lost.indexes() {
             self.evidence[index] = Some(evidence.clone());
         }
@@ -190,7 +191,7 @@ impl ColumnProfile {
         self.lead = Lead::of(self.possible);
     }
 
-    /// Adds what a later file says about the column.
+    /// Adds the profile of the same column in a later file.
     pub(super) fn merge(&mut self, later: Self) {
         self.non_nulls += later.non_nulls;
         self.null_tokens += later.null_tokens;
@@ -207,20 +208,26 @@ impl ColumnProfile {
 }
 
 impl Test {
-    /// The first cell of a column of a sheet that does not convert.
-    fn refute(&self, sheet: &Sheet, text: &[u8], column: usize, place: &Place<'_>) -> Option<Box<Evidence>> {
+    /// The first cell of a column of a record batch that does not convert. `None`: all of them do.
+    fn refute(
+        &self,
+        record_batch: &RecordBatch,
+        text: &[u8],
+        column: usize,
+        place: &Place<'_>,
+    ) -> Option<Box<Evidence>> {
         let format = self.format.as_deref().and_then(TimeFormat::new);
-        sheet.column(column).enumerate().find_map(|(row, cell)| {
-            let (kind, bytes) = (cell.kind(), sheet.bytes(text, cell));
+        record_batch.column(column).enumerate().find_map(|(row, cell)| {
+            let (kind, bytes) = (cell.kind(), record_batch.bytes(text, cell));
             let fits = value::is_missing(kind, bytes, place.tokens)
                 || value::parses_as(self.column_type, kind, bytes, format.as_ref());
-            (!fits).then(|| Box::new(evidence(sheet, bytes, row, place)))
+            (!fits).then(|| Box::new(evidence(record_batch, bytes, row, place)))
         })
     }
 }
 
-fn evidence(sheet: &Sheet, bytes: &[u8], row: usize, place: &Place<'_>) -> Evidence {
+fn evidence(record_batch: &RecordBatch, bytes: &[u8], row: usize, place: &Place<'_>) -> Evidence {
     let start = &bytes[..bytes.len().min(4 * SHOWN_CHARS)];
     let value = String::from_utf8_lossy(start).chars().take(SHOWN_CHARS).collect();
-    Evidence { file: place.name.to_owned(), line: sheet.lines[row], value, file_index: place.file }
+    Evidence { file: place.name.to_owned(), line: record_batch.lines[row], value, file_index: place.file }
 }

@@ -1,11 +1,11 @@
-//! The first pass: every cell of every file is looked at once, and what it rules out is remembered with its place.
+//! The first pass: every cell of every file is tested once.
 //!
-//! Nothing is decided here. A column keeps the set of types all its cells could be, and for each other type
-//! the first cell that rules it out: the answer to "why is this column text?".
+//! Nothing is decided here. The profile of a column has the set of types that all its cells could be, and for each other type
+//! the first cell that rules it out. That cell is the answer to "why is this column text?".
 //!
 //! # Layout
-//! - [`column`]: what is known about one column
-//! - [`types`]: sets of types, and which cell could be which
+//! - [`mod@column`]: the profile of one column
+//! - [`types`]: sets of types, and the types that a cell could be
 //! - this file: files in parallel, merged in their order
 
 mod column;
@@ -22,51 +22,51 @@ use tokio_util::sync::CancellationToken;
 pub use column::{ColumnProfile, Evidence};
 
 use super::BadRecord;
-use super::opening;
+use super::delimited::likely_fix;
 use super::read::{self, FileError, FileSummary, Reader};
 use crate::error::{PipelineError, Result};
-use crate::extract::{Format, InputFile};
+use crate::input::{Format, InputFile};
 use column::Place;
 
-/// Files read at the same time, at most.
+/// Most files that are read at the same time.
 const THREADS: usize = 4;
 
-/// A column somebody has a type in mind for: the schema's, or the existing table's.
+/// A column that the schema or the existing table expects to be of a type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expectation {
-    /// Matched to the files' columns exactly, else in any case.
+    /// Name of the column. It is matched to the files' columns exactly, else in any case.
     pub column: String,
-    /// Types it should be tested for with [`super::value::parses`]: the one asked for, and those it may widen to.
+    /// Types that its cells are tested for with [`super::value::parses`]: the expected type, and those it may widen to.
     pub types: Vec<ColumnType>,
     /// strftime format of its dates and timestamps.
     pub format: Option<String>,
 }
 
-/// What all files together hold.
+/// The findings of the first pass about all files.
 #[derive(Debug, Default)]
 pub struct Profile {
     /// The union of the files' columns, in the order of their first appearance. Files that failed do not count.
     pub columns: Vec<ColumnProfile>,
-    /// One an input file, in order.
+    /// One profile for each input file, in the order of the files.
     pub files: Vec<FileProfile>,
 }
 
-/// What one file holds.
+/// The findings of the first pass about one file.
 #[derive(Debug)]
 pub struct FileProfile {
     /// Index into the input files.
     pub index: usize,
     /// Its columns, in file order.
     pub names: Vec<String>,
-    /// Rows.
+    /// Number of rows.
     pub rows: u64,
-    /// Records that are no rows.
+    /// Number of records that are not rows.
     pub bad: u64,
     /// Line of the first record of a JSON file that is not whole JSON.
     pub broken: Option<u64>,
-    /// Size, hash, blank lines, warnings.
+    /// Size, hash, delimiter, number of blank lines, and warnings.
     pub summary: FileSummary,
-    /// Why it cannot be read to its end: nothing of it may be loaded.
+    /// The reason why it cannot be read to its end, so that no row of it is loaded. `None`: it can.
     pub error: Option<FileError>,
     /// Set for a delimited file that was read to its end and of which every record was rejected: the first reason, and
     /// what to do.
@@ -85,10 +85,10 @@ impl Profile {
     }
 }
 
-/// Reads every file once. It blocks.
+/// Reads every file once. It blocks its thread.
 ///
 /// # Errors
-/// [`PipelineError::Stopped`] when asked to stop. A file that cannot be read is no error of the profile.
+/// [`PipelineError::Stopped`] when the run is stopped. A file that cannot be read is part of the profile, not an error.
 pub fn profile(files: &[InputFile], expectations: &[Expectation], stop: &CancellationToken) -> Result<Profile> {
     let next = AtomicUsize::new(0);
     let merger = Mutex::new(Merger::default());
@@ -116,22 +116,22 @@ pub fn profile(files: &[InputFile], expectations: &[Expectation], stop: &Cancell
     Ok(merger.into_inner().unwrap_or_else(PoisonError::into_inner).finish())
 }
 
-/// A file and its columns.
-struct Outcome {
+/// The profile of a file and of its columns.
+struct Profiled {
     file: FileProfile,
     columns: Vec<ColumnProfile>,
     /// The first record that is not a row.
     first_bad: Option<BadRecord>,
 }
 
-/// Reads one file; `None` when asked to stop.
+/// Reads one file. `None`: the run is stopped.
 fn profile_file(
     index: usize,
     file: &InputFile,
     expectations: &[Expectation],
     stop: &CancellationToken,
-) -> Option<Outcome> {
-    let mut outcome = Outcome {
+) -> Option<Profiled> {
+    let mut outcome = Profiled {
         file: FileProfile {
             index,
             names: Vec::new(),
@@ -154,7 +154,7 @@ fn profile_file(
                     return None;
                 }
                 match reader.turn() {
-                    Ok(true) => outcome.look(&reader, &place, expectations),
+                    Ok(true) => outcome.test_cells(&reader, &place, expectations),
                     Ok(false) => break,
                     Err(error) => {
                         outcome.file.error = Some(error);
@@ -170,20 +170,20 @@ fn profile_file(
     Some(outcome)
 }
 
-impl Outcome {
-    /// Looks at every cell of the open sheet.
-    fn look(&mut self, reader: &Reader, place: &Place<'_>, expectations: &[Expectation]) {
+impl Profiled {
+    /// Tests every cell of the current record batch.
+    fn test_cells(&mut self, reader: &Reader, place: &Place<'_>, expectations: &[Expectation]) {
         self.name_columns(reader, expectations);
-        let (sheet, text) = reader.sheet();
-        self.file.rows += sheet.rows() as u64;
-        self.file.bad += sheet.bad.len() as u64;
-        let broken = sheet.bad.iter().find(|record| record.code == "broken_json").map(|record| record.line);
+        let (record_batch, text) = reader.record_batch();
+        self.file.rows += record_batch.rows() as u64;
+        self.file.bad += record_batch.bad.len() as u64;
+        let broken = record_batch.bad.iter().find(|record| record.code == "broken_json").map(|record| record.line);
         self.file.broken = self.file.broken.or(broken);
         if self.first_bad.is_none() {
-            self.first_bad = sheet.bad.first().cloned();
+            self.first_bad = record_batch.bad.first().cloned();
         }
         for (index, column) in self.columns.iter_mut().enumerate() {
-            column.look(sheet, text, index, place);
+            column.test_cells(record_batch, text, index, place);
         }
     }
 
@@ -195,11 +195,11 @@ impl Outcome {
         }
         if let Some(bad) = self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none()) {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
-            self.file.nothing_readable = Some(error.hint(opening::likely_fix(file, bad.code)));
+            self.file.nothing_readable = Some(error.hint(likely_fix(file, bad.code)));
         }
     }
 
-    /// Adds the columns that appeared.
+    /// Adds the columns that appeared since the last batch.
     fn name_columns(&mut self, reader: &Reader, expectations: &[Expectation]) {
         let names = reader.names();
         for name in &names[self.columns.len()..] {
@@ -212,17 +212,17 @@ impl Outcome {
     }
 }
 
-/// Puts files together in their order, whatever order they were read in.
+/// Merges the profiles of files in the order of the files, because they are read in parallel.
 #[derive(Default)]
 struct Merger {
-    waiting: BTreeMap<usize, Outcome>,
+    waiting: BTreeMap<usize, Profiled>,
     profile: Profile,
     by_name: HashMap<String, usize>,
     rows: u64,
 }
 
 impl Merger {
-    fn add(&mut self, index: usize, outcome: Outcome) {
+    fn add(&mut self, index: usize, outcome: Profiled) {
         self.waiting.insert(index, outcome);
         while let Some(outcome) = self.waiting.remove(&self.profile.files.len()) {
             if outcome.file.error.is_none() {

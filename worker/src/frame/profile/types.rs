@@ -1,11 +1,11 @@
-//! Sets of types a column could still have, and which cell could be which.
+//! Sets of the types that a column could still have, and the types that a cell could be.
 
 use elt_shared::config::ColumnType;
 
 use crate::frame::CellKind;
 use crate::frame::value::{self, NumberShape};
 
-/// A set of types.
+/// A set of types that can be inferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Types(u16);
 
@@ -21,7 +21,7 @@ impl Types {
     pub(super) const TIMESTAMP: Self = Self(1 << 7);
     pub(super) const TIMESTAMPTZ: Self = Self(1 << 8);
     pub(super) const JSON: Self = Self(1 << 9);
-    /// Number of types in the largest set.
+    /// Number of types that can be inferred.
     pub(super) const COUNT: usize = 10;
     /// Every type that is inferred.
     pub(super) const ALL: Self = Self((1 << Self::COUNT) - 1);
@@ -65,13 +65,13 @@ impl Types {
         self.0 == 0
     }
 
-    /// Position of each type of the set.
+    /// Index of each type of the set.
     pub(super) fn indexes(self) -> impl Iterator<Item = usize> {
         (0..Self::COUNT).filter(move |index| self.0 & (1 << index) != 0)
     }
 }
 
-/// Every type a cell could be that is not missing.
+/// Every type that a cell could be which is not missing.
 pub(super) fn of_cell(kind: CellKind, bytes: &[u8]) -> Types {
     match kind {
         CellKind::Nested => return Types::JSON,
@@ -125,24 +125,24 @@ fn of_time(bytes: &[u8]) -> Types {
     }
 }
 
-/// What a column looks like so far: decides the short test most of its cells pass.
+/// The kind of values that a column has so far. It selects a short test that most of the column's cells pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lead {
-    /// Nothing seen, or nothing short to test.
+    /// No cell was read yet, or no short test applies.
     Open,
-    /// Only text is left.
+    /// The column can only be text.
     Text,
-    /// Integers of at most so many digits between two values.
+    /// Integers of at most `digits` digits between two values.
     Integer { digits: usize, low: i64, high: i64 },
-    /// Decimals of at most so many digits.
+    /// Decimals of at most `digits` digits.
     Decimal { digits: usize },
-    /// Dates.
+    /// Dates in ISO 8601.
     Date,
     /// Timestamps without (false) or with (true) a zone.
     Timestamp { zoned: bool },
-    /// `true` and `false`.
+    /// The words `true` and `false`.
     Boolean,
-    /// JSON objects and arrays.
+    /// JSON objects and arrays, in JSON files.
     Nested,
 }
 
@@ -179,7 +179,7 @@ impl Lead {
         }
     }
 
-    /// Whether a cell surely fits every type that is left. False only means that it takes a longer look.
+    /// Whether a cell certainly fits every type that is left. False means that each type must be tested.
     #[inline(always)]
     pub(super) fn fits(self, kind: CellKind, bytes: &[u8]) -> bool {
         match self {
@@ -199,7 +199,7 @@ impl Lead {
     }
 }
 
-/// An integer as inference accepts it, if it has at most so many digits.
+/// Parses an integer as inference accepts it. `None`: another text, or more than `digits` digits.
 #[inline(always)]
 fn short_integer(bytes: &[u8], limit: usize) -> Option<i64> {
     let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
@@ -209,7 +209,7 @@ fn short_integer(bytes: &[u8], limit: usize) -> Option<i64> {
     value::plain_integer(bytes)
 }
 
-/// Whether this is a decimal as inference accepts it, of at most so many digits.
+/// Whether a text is a decimal as inference accepts it, with at most `digits` digits.
 #[inline(always)]
 fn short_decimal(bytes: &[u8], limit: usize) -> bool {
     let negative = bytes.first() == Some(&b'-');

@@ -8,8 +8,8 @@ use elt_shared::config::CsvOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::{CellKind, Outcome, TestFile, input};
-use crate::extract::InputFile;
 use crate::frame::profile::{ColumnProfile, profile};
+use crate::input::InputFile;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus")
@@ -182,7 +182,7 @@ fn no_window_shows_in_the_corpus() {
     }
 }
 
-/// NULL is told apart from the empty text, and a number from its text.
+/// NULL differs from the empty text, and a number from its text.
 #[test]
 fn kinds_are_told_apart() {
     let cells = |name: &str| {

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{CellKind, Row, TestFile};
 use crate::frame::Piece;
-use crate::frame::sniff;
-use crate::frame::split::Dialect;
+use crate::frame::delimited::dialect;
+use crate::frame::delimited::split::Dialect;
 
 /// What the slow reader makes of a file.
 #[derive(Debug, Default, PartialEq)]
@@ -186,7 +186,7 @@ proptest! {
         let bom = text.starts_with(&[0xEF, 0xBB, 0xBF]);
         prop_assume!(!bom);
         let fast = file(&text).read_with_window(window.max(64));
-        let bare_cr = sniff::dialect(&text, true, &file(&text).input, None).expect("it has ended").dialect.bare_cr;
+        let bare_cr = dialect::detect(&text, true, &file(&text).input, None).expect("it has ended").dialect.bare_cr;
         let slow = slow(&text, Dialect { delimiter: b',', quote: Some(b'"'), bare_cr });
         if let Some(line) = slow.unclosed {
             prop_assert_eq!(fast.error, Some(("unclosed_quote", Some(line))));

@@ -1,4 +1,4 @@
-//! Files of every kind go in, and everything that comes out is looked at.
+//! Files of every kind are read, and every row, record and warning is compared.
 
 mod corpus;
 mod delimited;
@@ -13,7 +13,7 @@ use elt_shared::config::CsvOptions;
 use super::read::{FileError, FileSummary, open, open_with_window};
 use super::window::WINDOW_BYTES;
 use super::{CellKind, Piece};
-use crate::extract::{Compression, Format, InputFile, format_of};
+use crate::input::{Compression, Format, InputFile, format_of};
 
 /// A file on disk for as long as a test needs it.
 pub(super) struct TestFile {
@@ -110,8 +110,8 @@ impl TestFile {
     }
 }
 
-/// How a file is read, as a local source would say by its suffix.
+/// A file with the format that a local source would read it as.
 pub(super) fn input(name: &str, path: PathBuf) -> InputFile {
-    let how = format_of(name).unwrap_or((Format::Csv, Compression::None));
-    InputFile::at(name.into(), path, how).expect("a file")
+    let (format, compression) = format_of(name).unwrap_or((Format::Csv, Compression::None));
+    InputFile::at(name.into(), path, format, compression).expect("a file")
 }

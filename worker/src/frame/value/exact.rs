@@ -1,19 +1,19 @@
-//! Whether a floating-point number is the decimal that is written, or one that was rounded to.
+//! Tells whether a floating-point number is exactly the decimal that was written, or a rounded one.
 
 use super::number::{EXACT_DOUBLE_DIGITS, scientific};
 
-/// A decimal number of at most this many significant digits survives the way through a `real` unchanged.
+/// Number of significant digits up to which every decimal number is the same after it was stored as a `real`.
 const EXACT_REAL_DIGITS: usize = 6;
-/// Significant digits that name any double, and any `real`.
+/// Number of significant digits that identify any double, and any `real`.
 const NAMING_DOUBLE_DIGITS: usize = 17;
 const NAMING_REAL_DIGITS: usize = 9;
-/// No double has more significant digits.
+/// Most significant digits that a double has.
 const MAX_DOUBLE_DIGITS: usize = 767;
 
 /// Whether a double is the written number and not a rounded one: its shortest digits are the written digits, or at least
 /// 17 digits are written, which identify any double, and they are its own.
 pub fn is_exact_double(bytes: &[u8], value: f64) -> bool {
-    // A decimal of at most 15 digits survives the way through a double.
+    // A decimal of at most 15 digits is the same after it was stored as a double.
     let plain = bytes.len() <= EXACT_DOUBLE_DIGITS && memchr::memchr2(b'e', b'E', bytes).is_none();
     plain
         || is_exact(bytes, value, NAMING_DOUBLE_DIGITS, format!("{value:e}"), |text| {

@@ -1,7 +1,7 @@
-//! Which text is which type: the one place that says so.
+//! The rules by which a text is a value of a type, in one place for inference, contracts and row hashes.
 //!
-//! There are two questions. [`infers`]: may a column *without* a contract be of this type when it holds this cell?
-//! Only spellings nobody would mean otherwise count: `007`, `+49170`, `54E019` and `yes` are text.
+//! There are two questions. [`infers`]: may a column *without* a contract be of this type when it holds this cell? Only
+//! unambiguous spellings count: `007`, `+49170`, `54E019` and `yes` are text, because they may be codes or phone numbers.
 //! [`parses`]: does this cell convert when a contract *asks* for the type? There `007` is 7 and `yes` is true.
 //!
 //! # Layout
@@ -31,8 +31,8 @@ pub(crate) use time::{is_iso_date, iso_timestamp};
 
 use super::CellKind;
 
-/// Whether a text of a delimited file means "missing" in a column whose other values are numbers, dates or booleans.
-/// In a text column it is text (Namibia's `NA`). JSON strings are never missing.
+/// Whether a text of a delimited file means "missing" in a column whose other values are numbers, dates or booleans. In a
+/// column of texts it is a text, such as the country code `NA` of Namibia. JSON strings are never missing.
 #[inline]
 pub fn is_null_token(bytes: &[u8]) -> bool {
     match bytes.len() {
@@ -54,7 +54,7 @@ pub fn is_missing(kind: CellKind, bytes: &[u8], tokens: bool) -> bool {
     }
 }
 
-/// Whether a cell that is not missing converts to a type a contract asks for. A `format` that is none fits nothing.
+/// Whether a cell that is not missing converts to a type that a contract asks for. No cell does when `format` is invalid.
 pub fn parses(column_type: ColumnType, kind: CellKind, bytes: &[u8], format: Option<&str>) -> bool {
     match format.map(TimeFormat::new) {
         None => parses_as(column_type, kind, bytes, None),
@@ -63,7 +63,7 @@ pub fn parses(column_type: ColumnType, kind: CellKind, bytes: &[u8], format: Opt
     }
 }
 
-/// Like [`parses`], with a format that was read before.
+/// As [`parses`], with a format that was parsed before.
 pub fn parses_as(column_type: ColumnType, kind: CellKind, bytes: &[u8], format: Option<&TimeFormat<'_>>) -> bool {
     match (column_type, format) {
         (ColumnType::Date, Some(format)) => return format.date(bytes).is_some(),
@@ -97,7 +97,7 @@ pub fn parses_as(column_type: ColumnType, kind: CellKind, bytes: &[u8], format: 
 }
 
 /// Whether a column without a contract may have this type when it holds this cell (which is not missing).
-/// JSON numbers are numbers, JSON strings never are; text of a delimited file is what it looks like, quoted or not.
+/// JSON numbers are numbers, and JSON strings never are. A text of a delimited file may be any type, quoted or not.
 pub fn infers(column_type: ColumnType, kind: CellKind, bytes: &[u8]) -> bool {
     let delimited = matches!(kind, CellKind::Bare | CellKind::Quoted);
     match column_type {
@@ -130,7 +130,7 @@ pub fn infers(column_type: ColumnType, kind: CellKind, bytes: &[u8]) -> bool {
     }
 }
 
-/// `true` or `false` in any case: the only spellings a boolean is inferred from.
+/// Parses `true` or `false` in any case, the only spellings from which a boolean is inferred.
 #[inline]
 pub(crate) fn is_true_or_false(bytes: &[u8]) -> bool {
     match bytes.len() {
@@ -140,7 +140,7 @@ pub(crate) fn is_true_or_false(bytes: &[u8]) -> bool {
     }
 }
 
-/// A boolean in the spellings a contract accepts, in any case: true/false, t/f, yes/no, y/n, on/off, 1/0.
+/// Parses a boolean in the spellings that a contract accepts, in any case: true/false, t/f, yes/no, y/n, on/off, 1/0.
 pub fn parse_boolean(bytes: &[u8]) -> Option<bool> {
     let text = trim(bytes);
     let is = |word: &&[u8]| text.eq_ignore_ascii_case(word);
@@ -155,12 +155,12 @@ pub fn parse_boolean(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-/// A UUID with or without dashes, in any case.
+/// Parses a UUID with or without dashes, in any case.
 pub fn parse_uuid(bytes: &[u8]) -> Option<Uuid> {
     Uuid::try_parse_ascii(trim(bytes)).ok()
 }
 
-/// Whether a text is one JSON document PostgreSQL can keep as `jsonb`.
+/// Whether a text is one JSON document that PostgreSQL can store as `jsonb`.
 pub fn is_json(bytes: &[u8]) -> bool {
     super::json::is_document(bytes)
 }
@@ -170,7 +170,7 @@ fn chars(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
 }
 
-/// Without the spaces and tabs around it: they mean nothing in a number, a date or a boolean.
+/// The text without the spaces and tabs around it, which have no meaning in a number, a date or a boolean.
 #[inline]
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');

@@ -4,30 +4,30 @@ use super::exact::is_exact_double;
 use super::trim;
 use crate::frame::CellKind;
 
-/// A decimal number of at most this many significant digits survives the way through a double unchanged.
+/// Number of significant digits up to which every decimal number is the same after it was stored as a double.
 pub(crate) const EXACT_DOUBLE_DIGITS: usize = 15;
-/// What PostgreSQL's `numeric` holds before and after the decimal point.
+/// Number of digits that PostgreSQL's `numeric` holds before and after the decimal point.
 const NUMERIC_WHOLE_DIGITS: i64 = 131_072;
 const NUMERIC_SCALE: i64 = 16_383;
 
-/// How a cell is spelled as a number, for inference.
+/// The way in which a cell is written as a number, for inference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NumberShape {
-    /// Digits, with a minus sign perhaps: `0`, `-12`. No leading zero, no plus sign.
+    /// Digits with an optional minus sign, such as `0` or `-12`, without leading zeros.
     Integer {
-        /// Significant digits.
+        /// Number of significant digits.
         digits: usize,
     },
-    /// `1.50`, `.5`
+    /// A decimal, such as `1.50` or `.5`.
     Decimal {
-        /// Significant digits, trailing zeros included: they are kept.
+        /// Number of significant digits. Trailing zeros count, because they are kept.
         digits: usize,
     },
-    /// `1.5e-3`: scientific notation as programs print it, finite as a double, at most 17 digits.
+    /// Scientific notation as programs print it, such as `1.5e-3`: finite as a double, with at most 17 digits.
     Exponent,
-    /// Infinity, or not a number.
+    /// `inf`, `nan` and their other spellings.
     Special,
-    /// Anything else.
+    /// Not a number.
     No,
 }
 
@@ -47,14 +47,14 @@ struct Exponent<'a> {
 }
 
 impl Exponent<'_> {
-    /// Its value; far out of any range when it has too many digits.
+    /// The value of the exponent. One with too many digits to be read is far out of any range.
     fn value(&self) -> i64 {
         let size = self.digits.iter().fold(0_i64, |sum, digit| (sum * 10 + i64::from(digit - b'0')).min(1_000_000_000));
         if self.sign == Some(b'-') { -size } else { size }
     }
 }
 
-/// Cuts a number into its parts, or finds that it is none. No spaces, no digit groups, no decimal comma.
+/// The parts of a number. `None`: the text is not a number. Spaces, digit groups and decimal commas are not accepted.
 fn parts(text: &[u8]) -> Option<Parts<'_>> {
     let (sign, rest) = match text.first()? {
         sign @ (b'-' | b'+') => (Some(*sign), &text[1..]),
@@ -89,13 +89,13 @@ fn parts(text: &[u8]) -> Option<Parts<'_>> {
     Some(Parts { negative: sign == Some(b'-'), plus: sign == Some(b'+'), whole, point, fraction, exponent })
 }
 
-/// The digits at the front, and what follows.
+/// The digits at the front of a text, and the rest.
 fn digits(text: &[u8]) -> (&[u8], &[u8]) {
     let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
 }
 
-/// How a cell is spelled as a number. JSON strings are none, whatever they say.
+/// The way in which a cell is written as a number. A JSON string is never a number.
 pub(crate) fn number_shape(kind: CellKind, bytes: &[u8]) -> NumberShape {
     let json = match kind {
         CellKind::Number => true,
@@ -127,7 +127,7 @@ pub(crate) fn number_shape(kind: CellKind, bytes: &[u8]) -> NumberShape {
     NumberShape::Exponent
 }
 
-/// Significant digits as written: without leading zeros, with trailing ones.
+/// Number of significant digits as written, without leading zeros and with trailing ones.
 fn significant(parts: &Parts<'_>) -> usize {
     let whole = parts.whole.iter().position(|&digit| digit != b'0').map_or(0, |zeros| parts.whole.len() - zeros);
     if whole > 0 {
@@ -136,7 +136,7 @@ fn significant(parts: &Parts<'_>) -> usize {
     parts.fraction.iter().position(|&digit| digit != b'0').map_or(0, |zeros| parts.fraction.len() - zeros)
 }
 
-/// `inf`, `-Infinity`, `nan` … in any case.
+/// Whether a text is `inf`, `-Infinity`, `nan` or another spelling of them, in any case.
 fn is_special(text: &[u8]) -> bool {
     let text = match text.first() {
         Some(b'-' | b'+') => &text[1..],
@@ -145,7 +145,7 @@ fn is_special(text: &[u8]) -> bool {
     [&b"inf"[..], b"infinity", b"nan"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// An integer of 64 bits. `12.0` and `1.2e1` are integers, too: what counts is the value.
+/// Parses an integer of 64 bits. `12.0` and `1.2e1` are accepted, too, because their values are integers.
 #[inline]
 pub fn parse_bigint(bytes: &[u8]) -> Option<i64> {
     match plain_integer(bytes) {
@@ -154,17 +154,18 @@ pub fn parse_bigint(bytes: &[u8]) -> Option<i64> {
     }
 }
 
-/// An integer of 32 bits.
+/// Parses an integer of 32 bits.
 pub fn parse_integer(bytes: &[u8]) -> Option<i32> {
     parse_bigint(bytes)?.try_into().ok()
 }
 
-/// An integer of 16 bits.
+/// Parses an integer of 16 bits.
 pub fn parse_smallint(bytes: &[u8]) -> Option<i16> {
     parse_bigint(bytes)?.try_into().ok()
 }
 
-/// Digits with a minus sign perhaps, at most 19, that fit 64 bits: the common case, without a detour.
+/// Parses at most 19 digits with an optional minus sign, which is the common case. `None`: another spelling, or more than 64
+/// bits.
 #[inline]
 pub(crate) fn plain_integer(bytes: &[u8]) -> Option<i64> {
     let (negative, digits) = match bytes.first()? {
@@ -185,7 +186,7 @@ pub(crate) fn plain_integer(bytes: &[u8]) -> Option<i64> {
     if negative { 0_i64.checked_sub_unsigned(size) } else { i64::try_from(size).ok() }
 }
 
-/// Any spelling of an integer, by way of its canonical digits.
+/// Parses any spelling of an integer, from its canonical digits.
 fn exact_integer(text: &[u8]) -> Option<i64> {
     let mut canonical = Vec::with_capacity(24);
     if !canonical_of(&parts(text)?, 20, 0, &mut canonical) || canonical.contains(&b'.') {
@@ -194,7 +195,7 @@ fn exact_integer(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(&canonical).ok()?.parse().ok()
 }
 
-/// A double. Out of range is none; `inf` and `nan` in any case are some.
+/// Parses a double. `None`: not a number, or out of range. `inf` and `nan` are accepted in any case.
 #[inline]
 pub fn parse_double(bytes: &[u8]) -> Option<f64> {
     let text = trim(bytes);
@@ -217,25 +218,25 @@ pub(super) fn scientific(bytes: &[u8]) -> Option<(String, i64)> {
     Some((digits.take(length).map(|&digit| char::from(digit)).collect(), -span.scale))
 }
 
-/// Digits of a number without leading and trailing zeros; 0 for zero and for what is not a number.
+/// Number of digits of a number without leading and trailing zeros; 0 for zero and for a text that is not a number.
 pub fn significant_digits(bytes: &[u8]) -> usize {
     let span = parts(trim(bytes)).as_ref().and_then(Span::of);
     span.map_or(0, |span| usize::try_from(span.whole_digits + span.scale).unwrap_or(usize::MAX))
 }
 
-/// Digits before and after the point of a number, without leading and trailing zeros. `None`: it is not a number.
+/// Number of digits before and after the point of a number, without leading and trailing zeros. `None`: it is not a number.
 pub fn decimal_digits(bytes: &[u8]) -> Option<(i64, i64)> {
     let parts = parts(trim(bytes))?;
     Some(Span::of(&parts).map_or((0, 0), |span| (span.whole_digits, span.scale)))
 }
 
 /// Appends the canonical form of a number: exact, no exponent, no leading or trailing zeros (`-0.50` is `-0.5`, `1.2e1` is `12`).
-/// False when it is no number or outside what PostgreSQL's `numeric` holds.
+/// Returns false when it is not a number, or has more digits than PostgreSQL's `numeric` holds.
 pub fn numeric_canonical(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     parts(trim(bytes)).is_some_and(|parts| canonical_of(&parts, NUMERIC_WHOLE_DIGITS, NUMERIC_SCALE, out))
 }
 
-/// Whether a number fits `numeric(precision, scale)` without rounding, or `numeric` when there are no limits.
+/// Whether a number fits into `numeric(precision, scale)` without rounding, or into `numeric` when `limits` is `None`.
 pub fn numeric_fits(bytes: &[u8], limits: Option<(u16, u16)>) -> bool {
     let (whole, scale) = match limits {
         Some((precision, scale)) => (i64::from(precision) - i64::from(scale), i64::from(scale)),
@@ -251,16 +252,16 @@ pub fn numeric_fits_into(bytes: &[u8], whole: i64, scale: i64) -> bool {
     Span::of(&parts).is_none_or(|span| span.whole_digits <= whole && span.scale <= scale)
 }
 
-/// Where the non-zero digits of a number lie around its decimal point.
+/// The position of a number's non-zero digits around its decimal point.
 struct Span {
-    /// Digits before the point; zero or negative when it is below one.
+    /// Number of digits before the point; zero or negative for a number below one.
     whole_digits: i64,
-    /// Digits after the point; zero or negative when it is a whole number.
+    /// Number of digits after the point; zero or negative for a whole number.
     scale: i64,
 }
 
 impl Span {
-    /// `None` for zero.
+    /// The span of a number. `None`: it is zero.
     fn of(parts: &Parts<'_>) -> Option<Self> {
         let all = || parts.whole.iter().chain(parts.fraction);
         let first = all().position(|&digit| digit != b'0')? as i64;

@@ -1,4 +1,5 @@
-//! Dates, times and timestamps: ISO 8601 by hand (it is the hot path), anything else by its `format:`.
+//! Dates, times and timestamps. ISO 8601 is parsed by hand, because most cells are in it and chrono is slower; other formats are
+//! parsed by their `format:`.
 
 use chrono::format::{Item, Parsed, StrftimeItems};
 use chrono::{NaiveTime, Timelike};
@@ -7,13 +8,13 @@ use super::trim;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
-/// PostgreSQL keeps microseconds; more digits would be lost.
+/// Most digits of a fraction of a second, because PostgreSQL stores microseconds and more digits would be lost.
 const FRACTION_DIGITS: usize = 6;
 
-/// An ISO timestamp: its microseconds since 1970 (in UTC when it names a zone).
+/// An ISO timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct IsoStamp {
-    /// Microseconds since 1970-01-01T00:00.
+    /// Microseconds since 1970-01-01T00:00, in UTC if it names a zone.
     pub micros: i64,
     /// Whether it names a zone: `Z`, `+02`, `+02:00`, `+0200`.
     pub zoned: bool,
@@ -42,7 +43,7 @@ fn days(year: i32, month: u8, day: u8) -> Option<i32> {
     if year == 0 || day == 0 || day > length {
         return None;
     }
-    // Counting years from March puts the leap day at the end of a year.
+    // Years are counted from March, because the leap day is then the last day of a year.
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -50,14 +51,14 @@ fn days(year: i32, month: u8, day: u8) -> Option<i32> {
     Some(era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468)
 }
 
-/// Two digits.
+/// Parses two digits.
 #[inline]
 fn two(tens: u8, ones: u8) -> Option<u8> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
     (tens <= 9 && ones <= 9).then(|| tens * 10 + ones)
 }
 
-/// Microseconds of the day of `HH:MM[:SS[.ffffff]]`, and what follows.
+/// Parses `HH:MM[:SS[.ffffff]]`. Returns microseconds since midnight and the rest of the text.
 fn iso_time(text: &[u8]) -> Option<(i64, &[u8])> {
     let &[a, b, b':', c, d, ref rest @ ..] = text else { return None };
     let (hour, minute) = (two(a, b)?, two(c, d)?);
@@ -118,7 +119,7 @@ pub(crate) fn iso_timestamp(bytes: &[u8]) -> Option<IsoStamp> {
     Some(IsoStamp { micros: micros - iso_zone(zone)? * MICROS_PER_SECOND, zoned: true })
 }
 
-/// Days since 1970. A timestamp at midnight without a zone is a date, too.
+/// Parses a date as days since 1970. A timestamp at midnight without a zone is a date, too.
 pub fn parse_date(bytes: &[u8]) -> Option<i32> {
     let text = trim(bytes);
     iso_date(text).or_else(|| {
@@ -128,8 +129,8 @@ pub fn parse_date(bytes: &[u8]) -> Option<i32> {
     })
 }
 
-/// Microseconds since 1970 of a timestamp without a zone. A date is its midnight; `Z` is accepted, other zones are not:
-/// dropping an offset would change the time.
+/// Parses a timestamp without a zone as microseconds since 1970. A date is its midnight. `Z` is accepted, and other zones are
+/// not, because dropping an offset would change the time.
 pub fn parse_timestamp(bytes: &[u8]) -> Option<i64> {
     let text = trim(bytes);
     if let Some(day) = iso_date(text) {
@@ -139,7 +140,7 @@ pub fn parse_timestamp(bytes: &[u8]) -> Option<i64> {
     (!stamp.zoned || matches!(text.last(), Some(b'Z' | b'z'))).then_some(stamp.micros)
 }
 
-/// Microseconds since 1970 in UTC. A timestamp that names no zone is taken as UTC.
+/// Parses a timestamp as microseconds since 1970 in UTC. One without a zone is taken as UTC.
 pub fn parse_timestamptz(bytes: &[u8]) -> Option<i64> {
     let text = trim(bytes);
     match iso_date(text) {
@@ -148,7 +149,7 @@ pub fn parse_timestamptz(bytes: &[u8]) -> Option<i64> {
     }
 }
 
-/// Microseconds since midnight of `HH:MM[:SS[.ffffff]]`.
+/// Parses `HH:MM[:SS[.ffffff]]` as microseconds since midnight.
 pub fn parse_time(bytes: &[u8]) -> Option<i64> {
     match iso_time(trim(bytes))? {
         (micros, []) => Some(micros),
@@ -156,14 +157,14 @@ pub fn parse_time(bytes: &[u8]) -> Option<i64> {
     }
 }
 
-/// A strftime format, read once.
+/// A parsed strftime format.
 #[derive(Debug, Clone)]
 pub struct TimeFormat<'a> {
     items: Vec<Item<'a>>,
 }
 
 impl<'a> TimeFormat<'a> {
-    /// Reads a format; `None` when chrono does not know one of its parts.
+    /// Parses a format. `None`: chrono does not know one of its parts.
     pub fn new(format: &'a str) -> Option<Self> {
         let items: Vec<_> = StrftimeItems::new(format).collect();
         (!items.contains(&Item::Error)).then_some(Self { items })
@@ -176,19 +177,19 @@ impl<'a> TimeFormat<'a> {
         Some(parsed)
     }
 
-    /// Days since 1970.
+    /// Parses a date as days since 1970.
     pub fn date(&self, bytes: &[u8]) -> Option<i32> {
         let date = self.read(bytes)?.to_naive_date().ok()?;
         bounded(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros()).map(|_| date.to_epoch_days())
     }
 
-    /// Microseconds since 1970; a format without a time means midnight.
+    /// Parses a timestamp as microseconds since 1970. A format without a time means midnight.
     pub fn timestamp(&self, bytes: &[u8]) -> Option<i64> {
         let parsed = self.read(bytes)?;
         bounded(naive(&parsed)?)
     }
 
-    /// Microseconds since 1970 in UTC; a format without a zone means UTC.
+    /// Parses a timestamp as microseconds since 1970 in UTC. A format without a zone means UTC.
     pub fn timestamptz(&self, bytes: &[u8]) -> Option<i64> {
         let parsed = self.read(bytes)?;
         match parsed.offset() {
@@ -198,7 +199,7 @@ impl<'a> TimeFormat<'a> {
     }
 }
 
-/// The timestamp as written, without looking at a zone.
+/// The timestamp as written, without its zone.
 fn naive(parsed: &Parsed) -> Option<i64> {
     if let Some(seconds) = parsed.timestamp() {
         return seconds.checked_mul(MICROS_PER_SECOND);
@@ -208,12 +209,12 @@ fn naive(parsed: &Parsed) -> Option<i64> {
         (None, None) => NaiveTime::MIN,
         _ => parsed.to_naive_time().ok()?,
     };
-    // A leap second or a fraction below a microsecond would not come back as it was.
+    // A leap second or a fraction below a microsecond is refused, because PostgreSQL would store another time.
     let exact = time.nanosecond() < 1_000_000_000 && time.nanosecond() % 1_000 == 0;
     exact.then(|| date.and_time(time).and_utc().timestamp_micros())
 }
 
-/// Only years 1 to 9999, as for ISO dates.
+/// The time if its year is from 1 to 9999, as for ISO dates.
 fn bounded(micros: i64) -> Option<i64> {
     const FIRST: i64 = -719_162 * MICROS_PER_DAY;
     const END: i64 = 2_932_897 * MICROS_PER_DAY;

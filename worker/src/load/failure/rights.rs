@@ -5,7 +5,7 @@ use elt_shared::target::{TableRef, quote_ident};
 use sqlx::PgConnection;
 
 use crate::error::PipelineError;
-use crate::load::bookkeeping;
+use crate::load::elt_tables;
 
 /// One right that is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub async fn missing(connection: &mut PgConnection, table: &TableRef) -> sqlx::R
     let rows: Vec<(String, String)> = sqlx::query_as(RIGHTS)
         .bind(&table.schema)
         .bind(&table.table)
-        .bind(bookkeeping::ALL)
+        .bind(elt_tables::ALL)
         .fetch_all(connection)
         .await?;
     Ok(rows.into_iter().map(|(what, statement)| Missing { what, statement }).collect())

@@ -19,7 +19,7 @@ pub struct Explanation {
 /// The schema objects an error is about.
 #[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
-    /// The table being loaded.
+    /// The table that is loaded into.
     pub table: &'a TableRef,
     /// The constraint or unique index that refused a row.
     pub constraint: Option<&'a str>,

@@ -21,7 +21,7 @@ import { RecoveryCodes } from './generated/models/recovery-codes';
 import { SecondFactorSetup } from './generated/models/second-factor-setup';
 import { SessionView } from './generated/models/session-view';
 
-/** Logging in and out, and one's own account. */
+/** Logging in and out, and the account of the person who is logged in. */
 @Injectable({ providedIn: 'root' })
 export class AuthApi {
   private readonly client = inject(ApiClient);

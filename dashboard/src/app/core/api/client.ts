@@ -4,7 +4,7 @@ import { Observable, map } from 'rxjs';
 
 import { StrictHttpResponse } from './generated/strict-http-response';
 
-/** An operation as it was generated from the API's own description. */
+/** An operation that was generated from the OpenAPI document. */
 type Operation<P, R> = (http: HttpClient, rootUrl: string, params: P) => Observable<StrictHttpResponse<R>>;
 
 /** Calls the API. */
@@ -17,7 +17,7 @@ export class ApiClient {
   }
 }
 
-/** What is asked for, without what was left empty. */
+/** A request without the members that are empty. */
 export function given<T extends object>(asked: T): T {
   return Object.fromEntries(
     Object.entries(asked).filter(([, value]) => value !== undefined && value !== null && value !== ''),

@@ -24,7 +24,7 @@ import { Page } from './models';
 export class ConfigsApi {
   private readonly client = inject(ApiClient);
 
-  /** Newest first; those in which `search` occurs. */
+  /** Versions in which `search` occurs, the newest first. */
   list(search: string, limit: number, cursor?: string): Observable<Page<ConfigView>> {
     return this.client.call(configsList, given({ search, limit, cursor }));
   }
@@ -34,7 +34,7 @@ export class ConfigsApi {
     return this.client.call(configsOne, { id });
   }
 
-  /** The exact text; the server notes who looked. */
+  /** The exact text. The server records in the audit who read it. */
   view(id: number): Observable<ConfigText> {
     return this.client.call(configsView, { id });
   }

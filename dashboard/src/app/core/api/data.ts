@@ -13,7 +13,7 @@ export interface Condition {
   value: string;
 }
 
-/** Whose target to look at: a version an admin names, or a YAML somebody brings. */
+/** The target to read: that of a config version, for admins, or that of a YAML. */
 export type Target = { config: number } | { yaml: string };
 
 /** Some rows of a target table. */
@@ -26,7 +26,7 @@ export interface DataQuery {
   cursor?: string;
 }
 
-/** Rows of target tables. The generated call knows neither a form without a file nor a CSV, so it is made here. */
+/** Rows of target tables. The requests are written by hand, because the generated ones can send no form without a file and read no CSV. */
 @Injectable({ providedIn: 'root' })
 export class DataApi {
   private readonly http = inject(HttpClient);

@@ -9,6 +9,7 @@ import { LogLine, Page } from './models';
 
 export interface LogFilter {
   run_id?: string;
+  request_id?: string;
   level?: string;
   text?: string;
 }
@@ -24,7 +25,7 @@ export class LogsApi {
     return this.client.call(logsSearch, given({ ...only, limit, cursor }));
   }
 
-  /** New lines as they are written. `open`: listening (again); `lost`: not for the moment. */
+  /** New lines as they are written. `open`: connected; `lost`: the connection broke and is being restored. */
   follow(only: LogFilter): Observable<LogLine | 'open' | 'lost'> {
     const asked = new URLSearchParams(Object.entries(given(only)));
     return this.events.open(`${logsOfLog.PATH}?${asked}`).pipe(

@@ -8,11 +8,25 @@ export type { AuditView } from './generated/models/audit-view';
 export type { Verification } from './generated/models/verification';
 export type { ConfigView } from './generated/models/config-view';
 export type { CreatedToken } from './generated/models/created-token';
+export type { CatchUp } from './generated/models/catch-up';
 export type { CreateSchedule } from './generated/models/create-schedule';
 export type { FieldProblem } from './generated/models/field-problem';
 export type { KnownHostView } from './generated/models/known-host-view';
 export type { QuarantinedRow } from './generated/models/quarantined-row';
+export type { Outcome } from './generated/models/outcome';
+export { OUTCOME } from './generated/models/outcome-array';
+export type { Overlap } from './generated/models/overlap';
+export type { RunKind } from './generated/models/run-kind';
+export { RUN_KIND } from './generated/models/run-kind-array';
+export type { RunState } from './generated/models/run-state';
+export { RUN_STATE } from './generated/models/run-state-array';
+export type { ScheduleState } from './generated/models/schedule-state';
+export type { Stage } from './generated/models/stage';
+export type { Trigger } from './generated/models/trigger';
 export type { MaskedConfig } from './generated/models/masked-config';
+export type { RunProgress } from './generated/models/run-progress';
+export type { PutSecret } from './generated/models/put-secret';
+export type { SecretView } from './generated/models/secret-view';
 export type { StartKind } from './generated/models/start-kind';
 export type { Timing } from './generated/models/timing';
 export type { Unwanted } from './generated/models/unwanted';
@@ -33,7 +47,7 @@ export interface Page<T> {
   next?: string | null;
 }
 
-/** Lines covered, of how many, as coverage.py counts them. */
+/** Covered lines and all lines, as coverage.py counts them. */
 export interface CoverageTotals {
   covered_lines: number;
   num_statements: number;

@@ -10,13 +10,13 @@ import { QuarantinedRow } from './generated/models/quarantined-row';
 import { Replay } from './generated/models/replay';
 import { Page, Run } from './models';
 
-/** Rejected rows of one run, or of everything a config's table rejected. */
+/** Which rejected rows: those of one run, or all of a config's table. */
 export interface QuarantineFilter {
   run_id?: string;
   config_id?: number;
 }
 
-/** Rows that broke the contract. */
+/** Rows that a run rejected, because they do not fit the schema. */
 @Injectable({ providedIn: 'root' })
 export class QuarantineApi {
   private readonly http = inject(HttpClient);
@@ -26,13 +26,13 @@ export class QuarantineApi {
     return this.client.call(quarantineList, given({ ...only, limit, cursor }));
   }
 
-  /** Rejected rows as a file, to mend. */
+  /** Rejected rows as a CSV file, to correct them. */
   csv(only: QuarantineFilter): Observable<HttpResponse<Blob>> {
     const params = new HttpParams({ fromObject: { ...given(only) } });
     return this.http.get(quarantineExport.PATH, { params, observe: 'response', responseType: 'blob' });
   }
 
-  /** Loads rejected rows after all, as a run of its own. */
+  /** Starts a run that tries to load rejected rows again. */
   replay(request: Replay): Observable<Run> {
     return this.client.call(quarantineReplay, { body: request });
   }

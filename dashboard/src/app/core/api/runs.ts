@@ -18,19 +18,19 @@ import { AttemptView } from './generated/models/attempt-view';
 import { RunPage } from './generated/models/run-page';
 import { StartRun } from './generated/models/start-run';
 import { TriggerAnswer } from './generated/models/trigger-answer';
-import { LogLine, Run } from './models';
+import { LogLine, Outcome, Run } from './models';
 
 export interface RunFilter {
   state?: string;
   name?: string;
   kind?: string;
-  outcome?: 'clean' | 'with_warnings' | 'nothing_loaded';
+  outcome?: Outcome;
   config_id?: number;
   schedule_id?: string;
   parent_id?: string;
 }
 
-/** What happens to a run while somebody watches. */
+/** An event of a run that is being watched. */
 export type RunEvent = { kind: 'run'; run: Run } | { kind: 'log'; line: LogLine } | { kind: 'open' | 'lost' };
 
 /** Runs: starting, watching, stopping and retrying them. */
@@ -39,7 +39,7 @@ export class RunsApi {
   private readonly http = inject(HttpClient);
   private readonly client = inject(ApiClient);
   private readonly events = inject(EventStream);
-  /** One connection a run, however many parts of a page listen: browsers have few. */
+  /** One connection for each run, shared by all parts of a page, because browsers allow only a few. */
   private readonly watched = new Map<string, Observable<RunEvent>>();
 
   list(only: RunFilter, limit: number, cursor?: string): Observable<RunPage> {
@@ -50,12 +50,12 @@ export class RunsApi {
     return this.client.call(runsOne, { id });
   }
 
-  /** Keeps a YAML, runs it, and keeps running it as it says. */
+  /** Stores a YAML, runs it, and creates the schedule it describes. */
   trigger(yaml: string, now: boolean): Observable<TriggerAnswer> {
     return this.client.call(runsTriggerJob$Yaml, { body: yaml, now });
   }
 
-  /** Runs a version once, or plans, checks or tests it. */
+  /** Starts one run of a version: a load, a plan, a check or a connection test. */
   start(request: StartRun): Observable<Run> {
     return this.client.call(runsStart, { body: request });
   }
@@ -68,7 +68,7 @@ export class RunsApi {
     return this.client.call(runsRetry, { id });
   }
 
-  /** Takes back what a run loaded, as a run of its own. */
+  /** Starts a run that deletes the rows that a run added. */
   undo(id: string): Observable<Run> {
     return this.client.call(runsUndo, { id });
   }
@@ -85,7 +85,7 @@ export class RunsApi {
     });
   }
 
-  /** What happens to a run, until it is over. */
+  /** The events of a run, until it ends. */
   watch(id: string): Observable<RunEvent> {
     const known = this.watched.get(id);
     if (known !== undefined) return known;

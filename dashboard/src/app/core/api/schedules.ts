@@ -18,7 +18,7 @@ export interface ScheduleFilter {
   name?: string;
 }
 
-/** Schedules, and how things stand. */
+/** Schedules, and the numbers of the overview. */
 @Injectable({ providedIn: 'root' })
 export class SchedulesApi {
   private readonly client = inject(ApiClient);

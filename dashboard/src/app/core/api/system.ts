@@ -37,7 +37,7 @@ export interface AuditFilter {
   to?: string;
 }
 
-/** The installation itself: users, audit, workers, host keys, coverage. */
+/** The installation: users, audit, workers, host keys, coverage. */
 @Injectable({ providedIn: 'root' })
 export class SystemApi {
   private readonly http = inject(HttpClient);

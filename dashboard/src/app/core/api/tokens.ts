@@ -10,7 +10,7 @@ import { CreatedToken } from './generated/models/created-token';
 import { TokenView } from './generated/models/token-view';
 import { Page } from './models';
 
-/** API tokens: keys for programs. */
+/** API tokens, with which programs call the API. */
 @Injectable({ providedIn: 'root' })
 export class TokensApi {
   private readonly client = inject(ApiClient);

@@ -1,0 +1,223 @@
+//! The installation's keys: given by setting, or written once into the data folder of `elt up`.
+//!
+//! # Layout
+//! - `kept`: the keys of a data folder
+//! - `command`: `elt keys`
+//! - `show`, `rotate`, `drop`: what it does
+
+mod command;
+mod drop;
+mod kept;
+mod rotate;
+mod show;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use elt_shared::secret::{GivenKeys, KeyError, KeyFile, KeyRing, Secret};
+use elt_shared::settings::SecretKeySettings;
+use elt_shared::store::secret_keys::{self, WrongKey};
+use rand::RngExt;
+use sqlx::PgPool;
+
+use crate::exit::{Exit, refuse};
+use crate::secret_settings;
+pub use command::Command;
+use kept::{DataFolderKeys, FILE, KeptKeys};
+
+/// What must be the same for every process of an installation, and survive restarts.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Signs tokens.
+    pub jwt: Secret,
+    /// Seals configs and secrets.
+    pub ring: Arc<KeyRing>,
+}
+
+impl Keys {
+    /// The keys of this data folder: those given win, the others are read, or made and written now.
+    pub fn load_or_make(data_dir: &Path, jwt: Option<Secret>, secret: &SecretKeySettings) -> anyhow::Result<Self> {
+        let given = (checked("ELT_JWT_KEY", jwt)?, given_ring(secret)?);
+        if (given.0.is_none() || given.1.is_none()) && KeptKeys::read(data_dir)?.is_none() {
+            KeptKeys::make(data_dir)?;
+        }
+        Self::of(data_dir, given, secret)
+    }
+
+    /// The keys as given, or as `elt up` wrote them into this data folder. Makes none.
+    pub fn find(data_dir: &Path, jwt: Option<Secret>, secret: &SecretKeySettings) -> anyhow::Result<Self> {
+        Self::of(data_dir, (checked("ELT_JWT_KEY", jwt)?, given_ring(secret)?), secret)
+    }
+
+    fn of(
+        data_dir: &Path,
+        given: (Option<Secret>, Option<KeyRing>),
+        secret: &SecretKeySettings,
+    ) -> anyhow::Result<Self> {
+        let jwt = match given.0 {
+            Some(jwt) => jwt,
+            None => KeptKeys::read(data_dir)?.ok_or_else(|| missing("ELT_JWT_KEY", data_dir))?.jwt_key.into(),
+        };
+        let ring = match given.1 {
+            Some(ring) => Some(Arc::new(ring)),
+            None => kept_ring(data_dir, secret)?,
+        };
+        Ok(Self { jwt, ring: ring.ok_or_else(|| missing("ELT_SECRET_KEY", data_dir))? })
+    }
+}
+
+/// The secret keys alone, as given or as `elt up` wrote them into this data folder. Makes none.
+pub fn find_ring(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Result<Arc<KeyRing>> {
+    find_ring_if_any(data_dir, settings)?.ok_or_else(|| missing("ELT_SECRET_KEY", data_dir))
+}
+
+/// The same. `None`: no key was given, and the data folder has none.
+pub fn find_ring_if_any(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Result<Option<Arc<KeyRing>>> {
+    match given_ring(settings)? {
+        Some(ring) => Ok(Some(Arc::new(ring))),
+        None => kept_ring(data_dir, settings),
+    }
+}
+
+/// The keys in ELT_SECRET_KEY or ELT_SECRET_KEY_FILE. `None`: neither is set.
+fn given_ring(settings: &SecretKeySettings) -> anyhow::Result<Option<KeyRing>> {
+    let older = settings.secret_key_old.clone();
+    let ring = match (&settings.secret_key, &settings.secret_key_file) {
+        (Some(key), _) => GivenKeys::new(key.clone(), older).and_then(KeyRing::new),
+        (None, Some(file)) => {
+            secret_settings::warn_of_readers("ELT_SECRET_KEY_FILE", file);
+            KeyFile::new(file.clone(), older).and_then(KeyRing::new)
+        }
+        (None, None) => return Ok(None),
+    };
+    ring.map(Some).map_err(unusable)
+}
+
+/// Whether the settings name the keys, so that their operator changes them.
+fn are_given(settings: &SecretKeySettings) -> bool {
+    settings.secret_key.is_some() || settings.secret_key_file.is_some()
+}
+
+/// The keys of the data folder. `None`: it has none.
+fn kept_ring(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Result<Option<Arc<KeyRing>>> {
+    if KeptKeys::read(data_dir)?.is_none() {
+        return Ok(None);
+    }
+    let kept = DataFolderKeys { data_dir: data_dir.to_owned(), older: settings.secret_key_old.clone() };
+    Ok(Some(Arc::new(KeyRing::new(kept).map_err(unusable)?)))
+}
+
+/// Refuses keys that do not open what is sealed in the control database. Changes nothing.
+pub async fn check(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    find_missing(db, keys).await?.map_or(Ok(()), |wrong| Err(wrong_key(&wrong)))
+}
+
+/// The keys that seal something in the control database and are not in the ring.
+async fn find_missing(db: &PgPool, keys: &KeyRing) -> anyhow::Result<Option<WrongKey>> {
+    let mut connection = db.acquire().await.context("could not reach the control database")?;
+    Ok(secret_keys::check(&mut connection, keys).await.context("could not check the secret keys")?.err())
+}
+
+fn wrong_key(wrong: &WrongKey) -> anyhow::Error {
+    refuse(Exit::Settings, wrong.to_string(), WrongKey::NEXT_STEP)
+}
+
+/// A key from the settings, refused when it is too short.
+fn checked(name: &str, key: Option<Secret>) -> anyhow::Result<Option<Secret>> {
+    match &key {
+        Some(given) => KeyError::check(name, given).map_err(unusable).map(|()| key),
+        None => Ok(None),
+    }
+}
+
+fn unusable(error: KeyError) -> anyhow::Error {
+    let next_step = match &error {
+        KeyError::File { .. } => "Check the path, and that this account may read the file.",
+        KeyError::NotOurs(_) => "Restore it from a backup.",
+        KeyError::Missing { .. } => "Write one key a line into it; the first one seals.",
+        KeyError::Short { .. } | KeyError::Weak { .. } => {
+            "Set it to the output of `openssl rand -hex 32`, the same everywhere."
+        }
+    };
+    refuse(Exit::Settings, error.to_string(), next_step)
+}
+
+/// No key was given, and the data folder has none.
+pub fn missing(name: &str, data_dir: &Path) -> anyhow::Error {
+    refuse(
+        Exit::Settings,
+        format!("{name} is not set, and {} holds no keys", data_dir.join(FILE).display()),
+        format!("Set {name} to at least 32 random bytes (`openssl rand -hex 32`), the same everywhere."),
+    )
+}
+
+/// 48 letters and digits: 285 bits.
+fn generate() -> String {
+    generate_of(48)
+}
+
+/// A password for a person: 20 letters and digits.
+pub fn generate_password() -> String {
+    generate_of(20)
+}
+
+fn generate_of(length: usize) -> String {
+    rand::rng().sample_iter(rand::distr::Alphanumeric).take(length).map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    const GIVEN: &str = "a key that is long enough to be used";
+
+    fn given(key: &str) -> SecretKeySettings {
+        SecretKeySettings { secret_key: Some(key.into()), ..SecretKeySettings::default() }
+    }
+
+    fn ring(key: &str) -> KeyRing {
+        KeyRing::of(key.into(), Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn keys_are_written_once_and_for_their_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Keys::load_or_make(folder.path(), None, &SecretKeySettings::default()).unwrap();
+        let again = Keys::load_or_make(folder.path(), None, &given(GIVEN)).unwrap();
+
+        assert_eq!(first.jwt, again.jwt);
+        assert_eq!(again.ring.ids(), ring(GIVEN).ids());
+        assert_eq!(folder.path().join(FILE).metadata().unwrap().mode() & 0o777, 0o600);
+        assert!(first.jwt.expose().len() >= 32);
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1, "no unfinished file is left");
+    }
+
+    #[test]
+    fn a_process_that_makes_no_keys_names_the_one_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Keys::find(folder.path(), Some(GIVEN.into()), &SecretKeySettings::default()).unwrap_err();
+        assert!(error.to_string().starts_with("ELT_SECRET_KEY is not set"), "{error}");
+    }
+
+    #[test]
+    fn a_short_key_is_refused_wherever_it_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let short = "31 bytes are not quite enough..";
+        let none = SecretKeySettings::default();
+        let errors = [
+            Keys::load_or_make(folder.path(), Some(short.into()), &none).unwrap_err(),
+            Keys::find(folder.path(), Some(GIVEN.into()), &given(short)).unwrap_err(),
+            find_ring(folder.path(), &given(short)).unwrap_err(),
+        ];
+        for error in errors {
+            assert!(error.to_string().ends_with("_KEY has 31 bytes, but needs at least 32"), "{error}");
+        }
+        let old = SecretKeySettings { secret_key_old: vec![short.into()], ..given(GIVEN) };
+        let error = find_ring(folder.path(), &old).unwrap_err();
+        assert!(error.to_string().starts_with("a key of ELT_SECRET_KEY_OLD has 31 bytes"), "{error}");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "no keys are made");
+    }
+}

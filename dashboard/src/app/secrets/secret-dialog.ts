@@ -1,0 +1,98 @@
+import {
+  ChangeDetectionStrategy,
+  Component,
+  ElementRef,
+  computed,
+  inject,
+  signal,
+  viewChild,
+} from '@angular/core';
+import { toObservable, toSignal } from '@angular/core/rxjs-interop';
+import { FormsModule } from '@angular/forms';
+import { MAT_DIALOG_DATA, MatDialogModule, MatDialogRef } from '@angular/material/dialog';
+import { debounceTime, map } from 'rxjs';
+
+import { SecretView } from '../core/api/models';
+import { PipelinesApi } from '../core/api/pipelines';
+import { SecretsApi } from '../core/api/secrets';
+import { query } from '../core/query';
+import { Submission } from '../core/submission';
+import { Icon } from '../shared/icon';
+import { ProblemView } from '../shared/problem-view';
+import { SecretFields, fieldsOf, isValue, nameProblem, requestOf } from './secret-form';
+
+/** Most pipelines that are suggested at a time. */
+const SUGGESTED = 50;
+const TYPING_MS = 250;
+
+/** Stores a new secret, or changes a stored one. Closes with the secret as the server has it now. */
+@Component({
+  selector: 'app-secret-dialog',
+  templateUrl: './secret-dialog.html',
+  styleUrl: './secret-dialog.scss',
+  imports: [FormsModule, Icon, MatDialogModule, ProblemView],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class SecretDialog {
+  private readonly api = inject(SecretsApi);
+  private readonly pipelines = inject(PipelinesApi);
+  private readonly dialog = inject(MatDialogRef<SecretDialog, SecretView>);
+  private readonly pipelineBox = viewChild<ElementRef<HTMLInputElement>>('pipelineBox');
+  /** The secret to change. Missing for a new one. */
+  protected readonly secret =
+    inject<SecretView | undefined>(MAT_DIALOG_DATA, { optional: true }) ?? undefined;
+
+  protected readonly fields = signal<SecretFields>(fieldsOf(this.secret));
+  /** The text in the field that adds a pipeline. */
+  protected readonly pipeline = signal('');
+  protected readonly submission = new Submission();
+  /** Names of all secrets, because storing a new one under a known name would replace that secret. */
+  protected readonly names = query(
+    () => (this.secret === undefined ? {} : undefined),
+    () => this.api.names(),
+  );
+  private readonly typed = toSignal(toObservable(this.pipeline).pipe(debounceTime(TYPING_MS)), {
+    initialValue: '',
+  });
+  protected readonly suggested = query(
+    () => this.typed().trim(),
+    (search) => this.pipelines.list(search, SUGGESTED).pipe(map((page) => page.data.map((one) => one.name))),
+    { identity: () => 'pipelines' },
+  );
+  protected readonly wrongName = computed(() => nameProblem(this.fields().name, this.names.value() ?? []));
+  protected readonly ready = computed(() => {
+    const { name, value } = this.fields();
+    if (this.secret !== undefined) return value === '' || isValue(value);
+    return (
+      name !== '' && this.wrongName() === undefined && this.names.value() !== undefined && isValue(value)
+    );
+  });
+
+  protected set<K extends keyof SecretFields>(key: K, value: SecretFields[K]): void {
+    this.fields.update((fields) => ({ ...fields, [key]: value }));
+  }
+
+  protected addPipeline(): void {
+    const name = this.pipeline().trim();
+    const { pipelines } = this.fields();
+    if (name !== '' && !pipelines.includes(name)) this.set('pipelines', [...pipelines, name]);
+    this.pipeline.set('');
+    this.pipelineBox()?.nativeElement.focus();
+  }
+
+  protected removePipeline(name: string): void {
+    this.set(
+      'pipelines',
+      this.fields().pipelines.filter((other) => other !== name),
+    );
+    this.pipelineBox()?.nativeElement.focus();
+  }
+
+  protected save(): void {
+    if (!this.ready()) return;
+    // A name that was typed and not added yet is meant as well.
+    if (!this.fields().all && this.pipeline().trim() !== '') this.addPipeline();
+    const fields = this.fields();
+    this.submission.send(this.api.put(fields.name, requestOf(fields)), (stored) => this.dialog.close(stored));
+  }
+}

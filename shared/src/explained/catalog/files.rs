@@ -1,0 +1,128 @@
+//! Codes of files that cannot be read to their end.
+
+use super::{Entry, OF_A_FILE, Seen};
+use crate::explained::Code;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        code: Code::BadRecordsPath,
+        happened: "The path in `records:` cannot be used for a file.",
+        why: "It is not a path to an array or object, or it leads to something else.",
+        next_step: "Write the members that lead to the rows, `records: data.items` for example, or `records: $` for \
+            the whole document.",
+        example: "orders.json: there is a number at $.count",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::BrokenCompression,
+        happened: "A compressed file cannot be decompressed.",
+        why: "Its suffix names another format than its content has, or it is damaged.",
+        next_step: "Check that the file is what its suffix says, and copy it again if it was damaged.",
+        example: "orders.csv.gz: it cannot be decompressed: invalid gzip header",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::BrokenJson,
+        happened: "A JSON document or record is not valid.",
+        why: "A comma, quote or bracket is missing, or there is something that JSON does not have.",
+        next_step: "Correct the file; it is read again when it changes.",
+        example: "orders.json:14: it is no JSON at column 9: a comma or ] is missing",
+        seen: &[Seen::File, Seen::Row],
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::HeaderNotFirst,
+        happened: "A table begins below lines that are not its header.",
+        why: "There is a title or a note above the header, which must not become the columns' names.",
+        next_step: "Write `csv: {skip_rows: N}` in the source with the number that the message proposes, or remove \
+            these lines.",
+        example: "orders.csv:1: this first line does not look like the header: it has 1 cell, and line 3 looks like \
+            the header of 4 columns",
+        seen: &[Seen::File, Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::NotRows,
+        happened: "A JSON file holds no rows.",
+        why: "It is neither an array of objects, nor an object, nor one object a line.",
+        next_step: "Write `records:` with the path of the array that holds the rows.",
+        example: "orders.json: the rows are not found: it is no array of objects, no object and no NDJSON",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::RecordTooLarge,
+        happened: "One record of a file is larger than elt reads.",
+        why: "Usually a quote or bracket is never closed, so that the rest of the file looks like one record.",
+        next_step: "Look for it at the line named, or load such values by another way.",
+        example: "orders.csv:812: a record is larger than 64 MiB",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ReservedName,
+        happened: "A column has a name that elt or PostgreSQL keeps for itself.",
+        why: "Names that begin with `_elt_`, and those of PostgreSQL's system columns, cannot be loaded.",
+        next_step: "Rename or drop the column in the file.",
+        example: "orders.csv:1: its column \"_elt_run_id\" has a name that is reserved: names that start with _elt_ \
+            are elt's own",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::RowsAmbiguous,
+        happened: "It is not certain where the rows of a JSON object are.",
+        why: "Several of its members could hold them, or the only one is empty; elt never guesses.",
+        next_step: "Write `records:` for this source as the message says.",
+        example: "orders.json: its rows may be in \"rows\" (empty), or the object may be the row: write `records: \
+            rows` or `records: $`",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::TooManyColumns,
+        happened: "The table would have more columns than PostgreSQL allows.",
+        why: "A file has more than 1,597 columns, often because the delimiter or the header is wrong, or because wide \
+            data was not made long.",
+        next_step: "Name the columns you need in `schema:` with `strict_mode: true`, or check `csv.delimiter`.",
+        example: "the table would have 2000 columns; PostgreSQL allows 1597 beside elt's own three",
+        seen: &[Seen::File, Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::Truncated,
+        happened: "A file ends in the middle.",
+        why: "It was copied incompletely, or it is empty where JSON is expected.",
+        next_step: "Copy the file again; it is read again when it changes.",
+        example: "orders.json:912: it is no JSON at column 3: the file ends inside an object",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::UnclosedQuote,
+        happened: "A quoted cell is never closed before the file ends.",
+        why: "A quote is missing, or the file was cut off.",
+        next_step: "Close the quote at the line named, or copy the file again.",
+        example: "orders.csv:44: a quoted cell opens here and never closes before the file ends",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::UnknownEncoding,
+        happened: "The encoding in the config is not one that elt knows.",
+        why: "The name in `csv.encoding` is misspelled.",
+        next_step: "Write a name such as `utf-8`, `utf-16le`, `windows-1252` or `iso-8859-15`.",
+        example: "orders.csv: the encoding \"latin\" is not known",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::UnknownSeparator,
+        happened: "The `sep=` line of a file names a separator that cannot be used.",
+        why: "A separator is one ASCII character that is neither a letter nor a digit.",
+        next_step: "Replace it in the file and in its `sep=` line.",
+        example: "orders.csv:1: this sep= line names a separator that cannot be used",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::Unreadable,
+        happened: "The system could not read a file to its end.",
+        why: "The permission was taken away while the file was read, or the disk has a fault.",
+        next_step: "Check the file's permissions and the disk.",
+        example: "orders.csv: permission denied",
+        ..OF_A_FILE
+    },
+];

@@ -1,0 +1,216 @@
+//! Codes of requests about configs, runs, schedules and data views.
+
+use super::{Entry, OF_A_REQUEST, Seen};
+use crate::explained::Code;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        code: Code::AlreadyFinished,
+        happened: "The run has already ended.",
+        why: "It ended before the request to stop it came.",
+        next_step: "Nothing is left to stop.",
+        example: "the run has already succeeded",
+        seen: &[Seen::Api(409)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::AlreadyUndone,
+        happened: "Another run undoes this run already.",
+        why: "A run is undone once.",
+        next_step: "Look at the run that is named.",
+        example: "the run 01a21567-d506-7b2c-9a31-0c5c2f1f0b77 undoes it already",
+        seen: &[Seen::Api(409)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::ConfigInUse,
+        happened: "The config version cannot be deleted, because a run or a schedule refers to it.",
+        why: "The history of its runs needs it.",
+        next_step: "Keep it, or delete other versions.",
+        example: "a run or a schedule refers to this version",
+        seen: &[Seen::Api(409)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::ConfigNewest,
+        happened: "The config version cannot be deleted, because it is the newest of its pipeline.",
+        why: "The newest version is what the pipeline is.",
+        next_step: "Upload a newer version first.",
+        example: "this is the newest version of its pipeline",
+        seen: &[Seen::Api(409)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::CsvElsewhere,
+        happened: "The combined CSV is on a machine that this server does not read.",
+        why: "The worker that wrote it runs on another machine, or the file was moved.",
+        next_step: "Fetch it from the machine that is named, or run API and worker on a shared data folder.",
+        example: "the combined CSV is /data/output/orders.csv on worker-2, which this server does not read",
+        seen: &[Seen::Api(404)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::ExportEnded,
+        happened: "An export was ended before all rows were read.",
+        why: "Its client read too slowly, or `ELT_EXPORT_SECONDS` were over.",
+        next_step: "Read the file faster, or export fewer rows with a filter.",
+        example: "the export was ended before all rows were read",
+        seen: &[Seen::Api(400)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::InvalidCron,
+        happened: "The cron expression of a schedule cannot be read.",
+        why: "A field is missing, out of range, or names a day that never comes.",
+        next_step: "Correct it; `0 6 * * 1-5` is every weekday at six.",
+        example: "cron: expected 5 fields",
+        seen: &[Seen::Api(422)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::InvalidFileFormat,
+        happened: "The uploaded file is not named as a YAML file.",
+        why: "Its name does not end in .yaml or .yml.",
+        next_step: "Send a file whose name ends in .yaml or .yml.",
+        example: "Invalid file format",
+        seen: &[Seen::Api(400)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::InvalidTimezone,
+        happened: "The time zone of a schedule is not known.",
+        why: "It is not an IANA name.",
+        next_step: "Write a name such as Europe/Berlin.",
+        example: "timezone: CEST is no IANA name, such as Europe/Berlin",
+        seen: &[Seen::Api(422)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::InvalidWindow,
+        happened: "The schedule would end before it starts.",
+        why: "`until` is earlier than `from`, or lies in the past.",
+        next_step: "Correct the times and send them again.",
+        example: "the schedule ends before it starts",
+        seen: &[Seen::Api(422)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::InvalidYaml,
+        happened: "The text that was sent is not valid YAML.",
+        why: "There is a mistake in its syntax, or it is not UTF-8.",
+        next_step: "Correct the YAML at the place named and send it again.",
+        example: "Invalid YAML: not UTF-8 at line 4",
+        seen: &[Seen::Api(400)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::NoCoverage,
+        happened: "No coverage report was imported yet.",
+        why: "Coverage is measured and imported by a command.",
+        next_step: "Run `make coverage`.",
+        example: "no coverage report was imported yet",
+        seen: &[Seen::Api(404)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::NoFile,
+        happened: "The request has no YAML.",
+        why: "The form has no field `file`, or the body is empty.",
+        next_step: "Send the YAML in the form field `file`, or as the body itself.",
+        example: "No file part in the request",
+        seen: &[Seen::Api(400)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::NotAReport,
+        happened: "The file is not a coverage report that elt can read.",
+        why: "It is not the JSON of `cargo llvm-cov`.",
+        next_step: "Send the file that `make coverage` writes.",
+        example: "it has no member `data`",
+        seen: &[Seen::Api(422)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::NotFinished,
+        happened: "The run has not ended yet.",
+        why: "It is queued or running, and only a run that ended can be retried or undone.",
+        next_step: "Wait until it ends, or stop it.",
+        example: "the run is still running",
+        seen: &[Seen::Api(409)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::NotLive,
+        happened: "The schedule has ended.",
+        why: "It was stopped, or its time is over.",
+        next_step: "Make a new schedule, or trigger the config again.",
+        example: "the schedule is stopped",
+        seen: &[Seen::Api(409)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::NotRunnable,
+        happened: "The YAML is valid, but not a runnable config.",
+        why: "A key is unknown or missing, or a value is not one that the key takes. Every problem is listed with its \
+            line and column.",
+        next_step: "Correct the YAML at the places named and send it again; `elt check` shows the same problems.",
+        example: "sources[0].type: expected local, api or sftp",
+        seen: &[Seen::Api(400)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::OutcomeUnknown,
+        happened: "It is not known whether the run loaded.",
+        why: "The answer to its COMMIT was lost, and its target does not answer. Workers ask at least once a minute.",
+        next_step: "Make the target reachable and wait; then retry or undo the run.",
+        example: "it is unknown whether the run 01a21567-d506-7b2c-9a31-0c5c2f1f0b77 loaded: the target \
+            db.example.com:5432/shop has not answered since 10:14",
+        seen: &[Seen::Api(409)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::QuotaExceeded,
+        happened: "The user has stored as many configs as one user may.",
+        why: "`ELT_CONFIGS_PER_USER` and `ELT_CONFIG_MIB_PER_USER` set the limit for the role user.",
+        next_step: "Ask an admin to delete versions that are not needed, or to raise the settings.",
+        example: "you may store 1000 config versions with 64 MiB in total, and this one would be too much",
+        seen: &[Seen::Api(403)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::TargetConnectionsBusy,
+        happened: "As many data views and exports are open as the server allows.",
+        why: "`ELT_TARGET_CONNECTIONS` limits the connections to targets of all users together.",
+        next_step: "Wait until one of them has ended.",
+        example: "as many data views and exports are open as this server allows",
+        seen: &[Seen::Api(503)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::TooManyStreams,
+        happened: "The user has as many streams of events open as one user may.",
+        why: "Every open page of the dashboard may hold one.",
+        next_step: "Close some tabs, or end some of the streams.",
+        example: "you have as many streams open as one user may",
+        seen: &[Seen::Api(429)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::TooManyTargetConnections,
+        happened: "The user has as many data views and exports open as one user may.",
+        why: "`ELT_TARGET_CONNECTIONS_PER_USER` sets the limit.",
+        next_step: "Wait until one of them has ended, or end it.",
+        example: "you have as many data views and exports open as one user may",
+        seen: &[Seen::Api(429)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::TooManyTargetFailures,
+        happened: "Too many of the user's connections to targets failed within a minute.",
+        why: "The limit keeps the server from being used to try out hosts and passwords.",
+        next_step: "Correct host, database, user and password under `target:`, and wait the time in `Retry-After`.",
+        example: "10 of your connections to targets failed within a minute",
+        seen: &[Seen::Api(429)],
+        ..OF_A_REQUEST
+    },
+];

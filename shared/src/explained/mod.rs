@@ -1,0 +1,58 @@
+//! What elt says about a problem: a stable code, a sentence and a next step.
+//!
+//! # Layout
+//! - [`Code`]: every code there is
+//! - [`catalog`]: what each code means
+//! - [`errors_page`]: the catalog as a page for people
+
+pub mod catalog;
+mod code;
+mod page;
+
+use std::error::Error;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use code::{Code, StoredCode};
+pub use page::errors_page;
+
+/// A problem as people read it. `C` is [`StoredCode`] where it is read back from a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained<C = Code> {
+    /// What kind of problem it is.
+    pub code: C,
+    /// A sentence about this very case: what happened, and where.
+    pub message: String,
+    /// What the reader should do.
+    pub next_step: String,
+}
+
+impl Explained {
+    /// A problem in words.
+    pub fn new(code: Code, message: impl Into<String>, next_step: impl Into<String>) -> Self {
+        Self { code, message: message.into(), next_step: next_step.into() }
+    }
+}
+
+/// An error and its sources in one line.
+pub fn sentence(error: &(dyn Error + 'static)) -> String {
+    let sources = std::iter::successors(error.source(), |source: &&(dyn Error + 'static)| (*source).source());
+    sources.fold(error.to_string(), |said, source| {
+        let more = source.to_string();
+        // The errors of some libraries repeat their source in their own text.
+        if said.contains(&more) { said } else { format!("{said}: {more}") }
+    })
+}
+
+impl<C> fmt::Display for Explained<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<Explained> for Explained<StoredCode> {
+    fn from(problem: Explained) -> Self {
+        Self { code: problem.code.into(), message: problem.message, next_step: problem.next_step }
+    }
+}

@@ -1,0 +1,166 @@
+//! The heartbeat of a process: one task with a connection of its own that says every few seconds that the process lives,
+//! and extends the leases of all the runs it works on.
+//!
+//! It uses no pool and waits for no handler, because a busy process must not be taken for a dead one. When it has not
+//! reached the database for so long that other workers may soon take the runs, it tells the attempts to give up.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::listener::Listener;
+use crate::backoff::jittered;
+use crate::runs::lifecycle::{self, Renewed};
+use crate::runs::timing::{HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, LEASE_GIVEN_UP_AFTER};
+
+/// Pause after a heartbeat that failed. It is shorter than the interval, because the leases are running out.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// The runs and queue workers of a process, kept alive by [`Heartbeat::beat`]. Clones share them.
+#[derive(Clone, Default)]
+pub struct Heartbeat {
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// By run id and epoch.
+    leases: HashMap<(Uuid, i64), Lease>,
+    /// Names of the queue's workers in this process.
+    queue_workers: BTreeSet<String>,
+}
+
+struct Lease {
+    stop: CancellationToken,
+    lost: CancellationToken,
+    /// Start of the last renewal that arrived, by this machine's steady clock.
+    renewed: Instant,
+}
+
+/// An attempt whose lease is extended for as long as this value lives.
+pub struct HeldRun {
+    heartbeat: Heartbeat,
+    key: (Uuid, i64),
+    /// Cancelled when somebody asked the run to stop, or its window is over.
+    pub stop: CancellationToken,
+    /// Cancelled when another worker has the run, or soon may: nothing of the attempt may be written any more.
+    pub lost: CancellationToken,
+}
+
+impl Drop for HeldRun {
+    fn drop(&mut self) {
+        self.heartbeat.kept().leases.remove(&self.key);
+    }
+}
+
+impl Heartbeat {
+    /// Extends the lease of an attempt that began at `began`, until the returned value is dropped.
+    pub fn hold(&self, id: Uuid, epoch: i64, began: Instant) -> HeldRun {
+        let (stop, lost) = (CancellationToken::new(), CancellationToken::new());
+        // The lease began when the statement was sent, not when its answer arrived: `began` may only be too early.
+        let lease = Lease { stop: stop.clone(), lost: lost.clone(), renewed: began };
+        self.kept().leases.insert((id, epoch), lease);
+        HeldRun { heartbeat: self.clone(), key: (id, epoch), stop, lost }
+    }
+
+    /// Says from now on that the queue worker of this name lives.
+    pub(super) fn add_queue_worker(&self, name: &str) {
+        self.kept().queue_workers.insert(name.to_owned());
+    }
+
+    /// Stops saying that the queue worker of this name lives, so that others take its tickets.
+    pub(super) fn remove_queue_worker(&self, name: &str) {
+        self.kept().queue_workers.remove(name);
+    }
+
+    /// Beats until `stop`: at every interval, and at once when somebody asks a run to stop.
+    pub async fn beat(self, options: PgConnectOptions, worker_id: String, listener: Listener, stop: CancellationToken) {
+        let mut connection: Option<PgConnection> = None;
+        let mut stops = listener.stops();
+        loop {
+            let sent = Instant::now();
+            match timeout(HEARTBEAT_TIMEOUT, self.beat_once(&mut connection, &options, &worker_id)).await {
+                Ok(Ok(renewed)) => self.note_renewed(sent, &renewed),
+                failed => {
+                    // The connection may be half dead, and closing it in good order could take as long as the beat did.
+                    connection = None;
+                    let error = failed.map_or_else(|_| "no answer".to_owned(), |beat| format!("{:?}", beat.err()));
+                    tracing::warn!(error, "the heartbeat did not reach the control database");
+                }
+            }
+            // The leases of a beat that did not arrive run out, and their attempts must stop writing before that.
+            self.give_up_old_leases();
+            let pause = if connection.is_some() { HEARTBEAT_INTERVAL } else { jittered(PAUSE_AFTER_FAILURE) };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = stops.changed() => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn beat_once(
+        &self,
+        connection: &mut Option<PgConnection>,
+        options: &PgConnectOptions,
+        worker_id: &str,
+    ) -> sqlx::Result<Vec<Renewed>> {
+        let db = match connection {
+            Some(db) => db,
+            None => connection.insert(PgConnection::connect_with(options).await?),
+        };
+        let (attempts, names) = {
+            let kept = self.kept();
+            (kept.leases.keys().copied().collect::<Vec<_>>(), kept.queue_workers.iter().cloned().collect::<Vec<_>>())
+        };
+        // The leases come first, because they run out; that the process lives only matters to people and the queue.
+        let renewed = if attempts.is_empty() { Vec::new() } else { lifecycle::renew(&mut *db, &attempts).await? };
+        sqlx::query(
+            "with queue as (update apalis.workers set last_seen = now() where id = any($2))
+             update workers set heartbeat_at = now() where id = $1",
+        )
+        .bind(worker_id)
+        .bind(names)
+        .execute(db)
+        .await?;
+        // Only attempts that were asked about can be lost: an attempt that began meanwhile is in neither list. One that
+        // ended meanwhile is not renewed either, but it is not kept any more.
+        for key in attempts {
+            if !renewed.iter().any(|run| (run.id, run.epoch) == key)
+                && let Some(lease) = self.kept().leases.get(&key)
+            {
+                lease.lost.cancel();
+            }
+        }
+        Ok(renewed)
+    }
+
+    /// `sent` is when the beat was sent, because the lease may have begun then already.
+    fn note_renewed(&self, sent: Instant, renewed: &[Renewed]) {
+        let mut kept = self.kept();
+        for run in renewed {
+            if let Some(lease) = kept.leases.get_mut(&(run.id, run.epoch)) {
+                lease.renewed = sent;
+                if run.stop {
+                    lease.stop.cancel();
+                }
+            }
+        }
+    }
+
+    fn give_up_old_leases(&self) {
+        for lease in self.kept().leases.values().filter(|lease| lease.renewed.elapsed() > LEASE_GIVEN_UP_AFTER) {
+            lease.lost.cancel();
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

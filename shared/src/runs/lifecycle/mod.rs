@@ -1,0 +1,64 @@
+//! The life of a run, from its first attempt to its end.
+//!
+//! ```text
+//!               begin                          finish: succeeded (with an outcome)
+//!   queued ───────────────────▶ running ─────▶ finish: failed
+//!   │ ▲                         │              finish: stopped
+//!   │ │   retry_later           │
+//!   │ │   wait_for_target       │
+//!   │ ├── hand_back ────────────┤
+//!   │ │   rescue                │
+//!   │ └── leave_unknown ────────┘
+//!   │
+//!   └── request_stop ─────────────────────────▶ finish: stopped
+//! ```
+//!
+//! | state   | event             | next state | caused by | when |
+//! |---------|-------------------|------------|-----------|------|
+//! | –       | [`enqueue`](crate::trigger::enqueue) | queued | API, CLI, tick of a schedule | somebody asks, a schedule fires, a source changed |
+//! | queued  | [`begin`]         | running    | worker    | the run is due and has attempts left |
+//! | running | [`begin`]         | running    | worker    | the lease is over; the attempt before it is lost |
+//! | running | [`renew`]         | running    | worker    | at every heartbeat |
+//! | running | [`finish()`]        | succeeded, failed, stopped | worker, sweeper | the attempt ends the run |
+//! | running | [`retry_later`]   | queued     | worker    | it failed in a way that may pass, and attempts are left |
+//! | running | [`wait_for_target`] | queued   | worker    | another run loads into the same table |
+//! | running | [`hand_back`]     | queued     | worker    | the worker stops; the attempt does not count |
+//! | running | [`leave_unknown`] | queued (unknown) | worker, sweeper | COMMIT was sent and its answer is lost |
+//! | running (unknown) | [`ask_again`] | queued (unknown) | worker, sweeper | the target does not answer |
+//! | running | [`rescue()`]        | queued, failed, stopped | sweeper | the lease is over and no worker took the run |
+//! | queued  | [`request_stop`]  | stopped    | API, CLI, sweeper | somebody asks, or the window is over |
+//! | queued (unknown) | [`request_stop`] | queued (unknown) | API, CLI, sweeper | it ends stopped once the target says that it did not load |
+//! | running | [`request_stop`]  | running    | API, CLI, sweeper | the worker stops at the next batch boundary and calls [`finish()`] |
+//! | final   | [`retry`]         | a new run, queued | API | somebody repeats it |
+//!
+//! # Rules
+//! - Every end goes through [`finish()`]. What must happen when a run ends is written there, once.
+//! - Every write of an attempt carries the *epoch* it began with. [`begin`] raises the epoch, so an attempt that lost its
+//!   run changes nothing any more: the functions return false, and the worker must not write anything else either.
+//! - An *unknown* run is one that may have loaded. Its attempts only ask the target, do not count against
+//!   `max_attempts`, and go on until the target answers. It can neither end nor be repeated before that.
+//! - A run's change and the ticket that wakes a worker for it are written in one transaction, because a run without a
+//!   ticket waits for the sweeper, and a ticket without a change wakes a worker for nothing.
+//!
+//! # Layout
+//! - [`attempt`]: how a worker gives a run up unfinished
+//! - [`mod@finish`]: the end of a run
+//! - [`stop`]: stopping on request, and repeating
+//! - [`unknown`]: runs that may have loaded
+//! - [`rescue`](mod@rescue): what the sweeper does about lost runs
+
+mod attempt;
+mod finish;
+mod rescue;
+mod stop;
+mod unknown;
+
+pub use attempt::{hand_back, retry_later, start_waiting, wait_for_target};
+pub use finish::{EndedBy, finish};
+pub use rescue::rescue;
+pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
+pub use unknown::{adopt, ask_again, leave_unknown};
+
+// Single statements that need nothing beside the row. They are named here, so that a run's whole life can be read in one
+// place.
+pub use crate::store::runs::{Claim, Renewed, begin, claim_target, note_commit, note_progress, renew};

@@ -1,0 +1,26 @@
+//! Runs as the API, the workers and the CLI speak of them.
+//!
+//! # Layout
+//! - [`values`]: the values of a run's columns: kind, state, trigger, outcome, stage
+//! - [`end`]: how runs and their attempts end
+//! - [`lifecycle`]: what may happen to a run, and who may cause it
+//! - [`report`]: what a run did, and [`rejections`]: its rejected rows
+//! - [`probe`]: the result of a test of one connection
+//! - [`progress`]: how far a run is
+//! - [`timing`]: lease, heartbeat, sweep and the pauses between attempts
+
+mod end;
+pub mod lifecycle;
+mod probe;
+mod progress;
+mod rejections;
+pub mod report;
+pub mod timing;
+mod values;
+
+pub use end::{AttemptEnd, End, Failure};
+pub use probe::{FoundFile, ProbeProblem, ProbeReport};
+pub use progress::RunProgress;
+pub use rejections::{ReasonCount, RejectedPlace, Rejections};
+pub use report::RunReport;
+pub use values::{Outcome, RunKind, RunState, Stage, Trigger};

@@ -1,0 +1,269 @@
+//! The run report: what a run read, loaded, changed and left out. Workers write it, the database keeps it, and people
+//! see it. Fields are only added, with a default, because reports of earlier releases are read with the same types.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Outcome, ProbeReport, Rejections};
+use crate::config::ColumnType;
+
+/// The work of a run. Kept in the target beside the rows, and with the run.
+///
+/// A partial report is that of a run that ended without loading anything: it has only `rejected`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct RunReport {
+    /// True for a partial report.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+    /// The outcome of the run. `None` until its last step is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Rows found in all files: `inserted + updated + duplicate + quarantined + filtered`.
+    pub rows_read: u64,
+    /// Rows that were not in the table before.
+    pub rows_inserted: u64,
+    /// Rows of a merge that replaced the row of their key.
+    pub rows_updated: u64,
+    /// Rows that were there already, or came more than once.
+    pub rows_duplicate: u64,
+    /// Rows kept in quarantine.
+    pub rows_quarantined: u64,
+    /// Blank lines and lines above the header.
+    pub rows_filtered: u64,
+    /// Rows that a replace or an undo deleted from the table.
+    pub rows_deleted: u64,
+    /// Size of all files as they were read, in bytes.
+    pub bytes: u64,
+    /// The target table, `schema.table`.
+    pub table: String,
+    /// The receipts of the first thousand files, in the order they were read. The target has those of all files.
+    pub files: Vec<FileReceipt>,
+    /// Number of files that were read.
+    pub files_total: u64,
+    /// The loaded columns, with their types and the reasons for them.
+    pub columns: Vec<ColumnReport>,
+    /// Differences from the contract, or from the table as it was.
+    pub drift: Vec<Drift>,
+    /// Statements that created or changed the table, in order.
+    pub ddl: Vec<String>,
+    /// Duration of each stage.
+    pub stages: Stages,
+    /// The first thousand files that were not read, and the reasons.
+    pub left_out: Vec<LeftOut>,
+    /// Number of files that were not read.
+    pub left_out_total: u64,
+    /// Sentences about what needs attention; the first hundred.
+    pub warnings: Vec<String>,
+    /// Models of `transform:` that were rebuilt, `totals (view)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+    /// Path of the combined CSV; `None` when the run wrote none.
+    pub combined_csv: Option<String>,
+    /// First new rows of a plan, as texts in the order of `columns`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Vec<Option<String>>>,
+    /// The results of a test of the connections: the sources in their order, then the target, then the combined CSV
+    /// when it cannot be written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ProbeReport>,
+    /// The first rejected rows and the reasons of all of them; `None` when no row was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejections>,
+    /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub finished_from_marker: bool,
+    /// The run that this one repeats and that had loaded: its rows are the ones this report counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loaded_by: Option<Uuid>,
+}
+
+/// Files and left-out files that a report lists at most.
+const LISTED_FILES: usize = 1_000;
+/// Warnings that a report lists at most.
+const LISTED_WARNINGS: usize = 100;
+
+impl RunReport {
+    /// The outcome of the run, from the report as it is now.
+    pub fn judge(&self) -> Outcome {
+        if self.nothing_loaded() {
+            return Outcome::NothingLoaded;
+        }
+        let unusable = self.connections.iter().any(|connection| !connection.usable);
+        let lost = self.rows_quarantined > 0 || self.left_out_total > 0;
+        if unusable || lost || !self.warnings.is_empty() { Outcome::WithWarnings } else { Outcome::Clean }
+    }
+
+    /// Whether rows or files arrived and none of them is in the table, or no connection that was tried can be used.
+    fn nothing_loaded(&self) -> bool {
+        if !self.connections.is_empty() {
+            return self.connections.iter().all(|connection| !connection.usable);
+        }
+        // Rows that were in the table before are there: an unchanged source that is loaded again has lost nothing.
+        let arrived = self.rows_inserted + self.rows_updated + self.rows_duplicate;
+        // A check loads nothing, so it counts as arrived what it could read.
+        let readable = self.rows_read.saturating_sub(self.rows_filtered + self.rows_quarantined);
+        // A file with another suffix that is left out beside an empty file is no loss. When every file is left out, the
+        // source was not empty, so nothing of it was loaded.
+        let failed_files = self.left_out.iter().any(|file| file.kind == LeftOutKind::Failed);
+        let only_left_out = self.left_out_total > 0 && self.files_total == 0;
+        arrived == 0 && readable == 0 && (self.rows_quarantined > 0 || failed_files || only_left_out)
+    }
+
+    /// Counts what is listed and cuts the lists: a report stays small however many files a run has.
+    pub fn bound(&mut self) {
+        self.files_total = self.files.len() as u64;
+        self.left_out_total = self.left_out.len() as u64;
+        if self.left_out.len() > LISTED_FILES {
+            // Failed files are what people must see, so they are not the ones that are cut off.
+            self.left_out.sort_by_key(|file| file.kind == LeftOutKind::Skipped);
+        }
+        self.files.truncate(LISTED_FILES);
+        self.left_out.truncate(LISTED_FILES);
+        if self.warnings.len() > LISTED_WARNINGS {
+            let more = self.warnings.len() - LISTED_WARNINGS;
+            self.warnings.truncate(LISTED_WARNINGS);
+            self.warnings.push(format!("… and {more} more"));
+        }
+    }
+}
+
+/// The rows of one file. Those read are the sum of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct FileReceipt {
+    /// The file as people see it.
+    pub name: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// xxh3-128 of its content, as 32 hexadecimal digits.
+    pub content_hash: String,
+    /// The delimiter it was read with, as it would be written in the config; `None` for JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    /// Rows found.
+    pub rows_read: u64,
+    /// See [`RunReport`].
+    pub rows_inserted: u64,
+    /// See [`RunReport`].
+    pub rows_updated: u64,
+    /// See [`RunReport`].
+    pub rows_duplicate: u64,
+    /// See [`RunReport`].
+    pub rows_quarantined: u64,
+    /// See [`RunReport`].
+    pub rows_filtered: u64,
+}
+
+impl FileReceipt {
+    /// Whether every row read is accounted for.
+    pub fn balances(&self) -> bool {
+        self.rows_read
+            == self.rows_inserted + self.rows_updated + self.rows_duplicate + self.rows_quarantined + self.rows_filtered
+    }
+}
+
+/// A file that was not read, and the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeftOut {
+    /// The file as people see it.
+    pub name: String,
+    /// Whether it should have been read.
+    pub kind: LeftOutKind,
+    /// A sentence.
+    pub reason: String,
+}
+
+/// Whether a file that was not read should have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LeftOutKind {
+    /// It is not one of the source's files: another suffix, or still being written.
+    Skipped,
+    /// It is one of the source's files, but could not be read.
+    Failed,
+}
+
+/// A column of the table, and the reason for its type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ColumnReport {
+    /// Name of the column in the table.
+    pub name: String,
+    /// The type as SQL.
+    #[serde(rename = "type")]
+    pub sql_type: String,
+    /// A sentence: `balance is text because orders3.csv:812 has "12 EUR"`.
+    pub because: String,
+    /// The cell that ruled a narrower type out; `None` when no single cell did.
+    pub decided_by: Option<DecidingCell>,
+    /// Number of rows in which it is NULL.
+    pub nulls: u64,
+}
+
+/// The cell that ruled a narrower type out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DecidingCell {
+    /// File as people see it.
+    pub file: String,
+    /// Line of the file, counted from 1.
+    pub line: u64,
+    /// The beginning of its text.
+    pub value: String,
+}
+
+/// One difference between what came and what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", tag = "change")]
+pub enum Drift {
+    /// A column the table did not have.
+    Added {
+        /// Name of the column.
+        column: String,
+        /// Its type, as a config writes it.
+        #[serde(rename = "type")]
+        #[schema(value_type = String)]
+        column_type: ColumnType,
+    },
+    /// A column's type got wider.
+    Widened {
+        /// Name of the column.
+        column: String,
+        /// The type before, as SQL.
+        from: String,
+        /// The type now, as a config writes it.
+        #[schema(value_type = String)]
+        to: ColumnType,
+        /// The cell that did not fit.
+        decided_by: Option<DecidingCell>,
+    },
+    /// A column of the table that no file has.
+    Missing {
+        /// Name of the column.
+        column: String,
+    },
+    /// A column of the files that is not loaded.
+    LeftOut {
+        /// Name of the column.
+        column: String,
+        /// `strict`, `on_extra_column` or `generated`.
+        reason: String,
+    },
+}
+
+/// Duration of each stage, in seconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Stages {
+    /// Getting the files.
+    pub extract: f64,
+    /// Looking at every cell and deciding columns.
+    pub validate: f64,
+    /// Converting, sending and committing.
+    pub load: f64,
+    /// Making the models of `transform:`.
+    pub transform: f64,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! The bytes of a file become UTF-8 text: they are hashed as they are read, decompressed and decoded.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::read::FileError;
+use crate::input::{Compression, InputFile};
+
+/// The byte that takes the place of bytes which are invalid in the file's encoding. It is not valid UTF-8, so that its record
+/// is rejected.
+const UNDECODABLE: u8 = 0xFF;
+
+/// The text of a file, read once from start to end.
+pub(super) struct Text {
+    reader: Box<dyn Read + Send>,
+    seen: Arc<Mutex<Seen>>,
+    name: String,
+}
+
+/// Number and hash of the bytes that were read of the file.
+#[derive(Default)]
+struct Seen {
+    bytes: u64,
+    hash: Xxh3,
+}
+
+/// Counts and hashes the bytes of the file as they are on disk.
+struct Hashed {
+    file: File,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Read for Hashed {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(out)?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.bytes += count as u64;
+        seen.hash.update(&out[..count]);
+        Ok(count)
+    }
+}
+
+impl Text {
+    /// Opens a file and finds its encoding: by its byte order mark, else as the config declares it, else UTF-8.
+    pub(super) fn open(file: &InputFile) -> Result<Self, FileError> {
+        let failed = |error: io::Error| FileError::io(&file.name, &error);
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let hashed = Hashed { file: file.open().map_err(failed)?, seen: seen.clone() };
+        let mut bytes: Box<dyn Read + Send> = match file.compression {
+            Compression::None => Box::new(hashed),
+            Compression::Gzip => {
+                Box::new(flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(64 << 10, hashed)))
+            }
+            Compression::Zstd => Box::new(zstd::Decoder::new(hashed).map_err(failed)?),
+        };
+        let mut start = Vec::with_capacity(3);
+        bytes.by_ref().take(3).read_to_end(&mut start).map_err(failed)?;
+        let (encoding, bom) = match Encoding::for_bom(&start) {
+            Some(found) => found,
+            None => (declared(file)?, 0),
+        };
+        let rest = io::Cursor::new(start.split_off(bom)).chain(bytes);
+        let reader: Box<dyn Read + Send> =
+            if encoding == UTF_8 { Box::new(rest) } else { Box::new(Decoded::new(rest, encoding)) };
+        Ok(Self { reader, seen, name: file.name.clone() })
+    }
+
+    /// Fills `out` from the front. Returns the number of bytes, which is less than its length only at the end of the text.
+    pub(super) fn fill(&mut self, out: &mut [u8]) -> Result<usize, FileError> {
+        let mut filled = 0;
+        while filled < out.len() {
+            match self.reader.read(&mut out[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(FileError::io(&self.name, &error)),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// The file's name as people see it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number and hash of the bytes that were read so far: those of the whole file once the text has ended.
+    pub(super) fn seen(&self) -> (u64, u128) {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        (seen.bytes, seen.hash.digest128())
+    }
+}
+
+/// The encoding that the config names.
+fn declared(file: &InputFile) -> Result<&'static Encoding, FileError> {
+    let Some(label) = &file.csv.encoding else { return Ok(UTF_8) };
+    let found = match label.to_ascii_lowercase().as_str() {
+        "utf16" | "utf-16" | "utf_16" | "utf-16-le" | "utf_16_le" => Some(UTF_16LE),
+        "utf-16-be" | "utf_16_be" => Some(UTF_16BE),
+        "utf8-sig" | "utf-8-sig" | "utf_8_sig" | "utf_8" => Some(UTF_8),
+        "latin_1" | "iso8859_1" | "iso-8859-1" | "latin-1" | "latin1" => Encoding::for_label(b"latin1"),
+        other => {
+            Encoding::for_label(other.as_bytes()).or_else(|| Encoding::for_label(other.replace('_', "-").as_bytes()))
+        }
+    };
+    found.ok_or_else(|| {
+        FileError::new("unknown_encoding", &file.name, None, format_args!("the encoding {label:?} is not known"))
+            .hint("Write a name such as utf-8, utf-16le, windows-1252 or iso-8859-15 in csv.encoding.")
+    })
+}
+
+/// Decodes bytes to UTF-8 as they are read.
+struct Decoded<R> {
+    inner: R,
+    decoder: Decoder,
+    input: Vec<u8>,
+    taken: usize,
+    have: usize,
+    output: Vec<u8>,
+    given: usize,
+    ended: bool,
+}
+
+impl<R: Read> Decoded<R> {
+    fn new(inner: R, encoding: &'static Encoding) -> Self {
+        Self {
+            inner,
+            decoder: encoding.new_decoder_without_bom_handling(),
+            input: vec![0; 32 << 10],
+            taken: 0,
+            have: 0,
+            output: Vec::with_capacity(100 << 10),
+            given: 0,
+            ended: false,
+        }
+    }
+
+    /// Decodes until there is output or the input has ended.
+    fn refill(&mut self) -> io::Result<()> {
+        self.output.clear();
+        self.given = 0;
+        let mut scratch = [0; 4 << 10];
+        while self.output.is_empty() && !self.ended {
+            if self.taken == self.have {
+                self.have = self.inner.read(&mut self.input)?;
+                self.taken = 0;
+            }
+            let last = self.have == 0;
+            loop {
+                let source = &self.input[self.taken..self.have];
+                let (result, read, written) =
+                    self.decoder.decode_to_utf8_without_replacement(source, &mut scratch, last);
+                self.taken += read;
+                self.output.extend_from_slice(&scratch[..written]);
+                match result {
+                    DecoderResult::InputEmpty => break,
+                    DecoderResult::OutputFull => {}
+                    DecoderResult::Malformed(..) => self.output.push(UNDECODABLE),
+                }
+            }
+            self.ended = last;
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.output.len() {
+            self.refill()?;
+        }
+        let count = out.len().min(self.output.len() - self.given);
+        out[..count].copy_from_slice(&self.output[self.given..self.given + count]);
+        self.given += count;
+        Ok(count)
+    }
+}

@@ -1,0 +1,255 @@
+//! The beginning of a delimited file: the lines above its header, and its dialect.
+
+use std::borrow::Cow;
+
+use super::split::Dialect;
+use super::{dialect, preamble, wide_preamble};
+use crate::frame::decode::Text;
+use crate::frame::read::FileError;
+use crate::frame::window::MAX_RECORD_BYTES;
+use crate::input::InputFile;
+
+/// Bytes that are read at first. More are read only when the lines to skip or the first line end are behind them.
+const HEAD_BYTES: usize = 64 << 10;
+/// Most bytes of a `sep=` line.
+const MAX_HINT_BYTES: usize = 32;
+
+/// The facts about a file that its beginning shows.
+#[derive(Debug)]
+pub(super) struct Opening {
+    /// Delimiter, quote and line ends.
+    pub dialect: Dialect,
+    /// Bytes above the header that are neither header nor rows: a `sep=` line and the lines of `csv.skip_rows`.
+    pub skipped_bytes: usize,
+    /// Number of lines in these bytes.
+    pub skipped_lines: u64,
+    /// Sentences about the delimiter for the report.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the beginning of a file. The result does not depend on how the rest is read.
+///
+/// # Errors
+/// When the file cannot be read, or its first line cannot be the header of the lines below it.
+pub(super) fn read(input: &InputFile) -> Result<Opening, FileError> {
+    let mut head = Head::read(input)?;
+    let hint = Hint::of(&head.text);
+    let hinted = match hint.as_ref().map(|hint| hint.separator) {
+        Some(None) => return Err(unusable_hint(input)),
+        separator => separator.flatten(),
+    };
+    let wanted_lines = u64::from(input.csv.skip_rows).max(u64::from(hint.is_some()));
+    let (skipped_bytes, skipped_lines) = head.skip(wanted_lines)?;
+    let detected = loop {
+        match dialect::detect(&head.text[skipped_bytes..], head.ended, input, hinted.or(input.csv.delimiter)) {
+            Some(detected) => break detected,
+            None => head.grow(skipped_lines + 1)?,
+        }
+    };
+    let rest = &head.text[skipped_bytes..];
+    let mut doubted = None;
+    if input.csv.header.unwrap_or(true) {
+        let declared = hinted.or(input.csv.delimiter).is_some();
+        preamble::check(rest, head.ended, detected.dialect, declared, skipped_lines)
+            .map_err(|found| found.error(&input.name))?;
+        // `header: true` in the config says that the first line is the header, so it is not checked then.
+        if input.csv.header.is_none() {
+            doubted = wide_preamble::check(rest, head.ended, detected.dialect, skipped_lines)
+                .map_err(|found| found.error(&input.name))?;
+        }
+    }
+    let contradicted = match (hinted, input.csv.delimiter) {
+        (Some(hinted), Some(delimiter)) if hinted != delimiter => Some(format!(
+            "its first line names the delimiter {}, which is used instead of csv.delimiter {}",
+            dialect::shown(hinted),
+            dialect::shown(delimiter)
+        )),
+        _ => None,
+    };
+    let nothing_left = input.csv.skip_rows > 0 && skipped_lines > 0 && head.ended && rest.trim_ascii().is_empty();
+    let all_skipped = nothing_left.then(|| {
+        let (skip_rows, lines) = (input.csv.skip_rows, if skipped_lines == 1 { "line" } else { "lines" });
+        format!(
+            "nothing of it is loaded, because csv.skip_rows is {skip_rows} and nothing follows its first {skipped_lines} \
+             {lines}; write a smaller csv.skip_rows"
+        )
+    });
+    let warnings = contradicted.into_iter().chain(detected.doubt).chain(all_skipped).chain(doubted).collect();
+    Ok(Opening { dialect: detected.dialect, skipped_bytes, skipped_lines, warnings })
+}
+
+/// The next step for a file of which every row was rejected: the key to write in the config. `code` is the code of the
+/// first row.
+pub(in crate::frame) fn likely_fix(input: &InputFile, code: &str) -> Cow<'static, str> {
+    match code {
+        "too_many_cells" => match other_delimiter(input) {
+            Some(delimiter) => {
+                format!("Write `csv: {{delimiter: {}}}` in the source.", dialect::shown(delimiter)).into()
+            }
+            None => "Name every column in the header, or write the right csv.delimiter; a cell that holds the \
+                     delimiter must be quoted."
+                .into(),
+        },
+        "invalid_encoding" => {
+            "Write the file's encoding in the source, `csv: {encoding: windows-1252}` for example.".into()
+        }
+        "nul_byte" => "If the file is UTF-16 without a byte order mark, write `csv: {encoding: utf-16le}`.".into(),
+        "stray_quote" => "Double the quotes inside quoted cells, or write another quote character in csv.quote.".into(),
+        _ => "Correct the file; it is read again when it changes.".into(),
+    }
+}
+
+/// The delimiter that fits a file better than the one it was read with.
+fn other_delimiter(input: &InputFile) -> Option<u8> {
+    let opening = read(input).ok()?;
+    let head = Head::read(input).ok()?;
+    let rest = head.text.get(opening.skipped_bytes..)?;
+    dialect::better_delimiter(rest, head.ended, opening.dialect.delimiter)
+}
+
+fn unusable_hint(input: &InputFile) -> FileError {
+    FileError::new("unknown_separator", &input.name, Some(1), "this sep= line names a separator that cannot be used")
+        .hint("Replace it by one ASCII character that is neither a letter nor a digit, in the file and its sep= line.")
+}
+
+/// The first bytes of a file as text.
+struct Head {
+    source: Text,
+    text: Vec<u8>,
+    ended: bool,
+}
+
+impl Head {
+    fn read(input: &InputFile) -> Result<Self, FileError> {
+        let mut head = Self { source: Text::open(input)?, text: Vec::new(), ended: false };
+        head.fill(HEAD_BYTES)?;
+        Ok(head)
+    }
+
+    /// Reads twice as much. `line`: line of a record that does not end in the text so far, for the error.
+    fn grow(&mut self, line: u64) -> Result<(), FileError> {
+        if self.text.len() >= MAX_RECORD_BYTES {
+            return Err(FileError::record_too_large(self.source.name(), line, MAX_RECORD_BYTES));
+        }
+        self.fill((self.text.len() * 2).min(MAX_RECORD_BYTES))
+    }
+
+    fn fill(&mut self, size: usize) -> Result<(), FileError> {
+        let filled = self.text.len();
+        self.text.resize(size, 0);
+        let count = self.source.fill(&mut self.text[filled..])?;
+        self.text.truncate(filled + count);
+        self.ended = filled + count < size;
+        Ok(())
+    }
+
+    /// Number of bytes of the first `lines` lines, and how many of these there are.
+    fn skip(&mut self, lines: u64) -> Result<(usize, u64), FileError> {
+        let (mut at, mut skipped) = (0, 0);
+        while skipped < lines {
+            match line_length(&self.text[at..], self.ended) {
+                Some(0) => break,
+                Some(length) => (at, skipped) = (at + length, skipped + 1),
+                None => self.grow(skipped + 1)?,
+            }
+        }
+        Ok((at, skipped))
+    }
+}
+
+/// Bytes of the first line with its line end, which is `\n`, `\r\n` or a lone `\r`; 0 at the end of the file, `None`
+/// when the line goes on behind the text.
+fn line_length(text: &[u8], ended: bool) -> Option<usize> {
+    let Some(end) = memchr::memchr2(b'\n', b'\r', text) else { return ended.then_some(text.len()) };
+    if text[end] == b'\n' {
+        return Some(end + 1);
+    }
+    let returns = text[end..].iter().take_while(|&&byte| byte == b'\r').count();
+    match text.get(end + returns) {
+        Some(b'\n') => Some(end + returns + 1),
+        Some(_) => Some(end + 1),
+        None => ended.then_some(end + 1),
+    }
+}
+
+/// The `sep=;` line that Excel writes above a header.
+#[derive(Debug, PartialEq, Eq)]
+struct Hint {
+    /// The separator that it names. `None`: elt cannot separate cells by it.
+    separator: Option<u8>,
+}
+
+impl Hint {
+    /// The hint that a text begins with: `sep=` in any case and one character, the whole of it perhaps in quotes and
+    /// followed by more of that character, as a spreadsheet saves it again.
+    fn of(text: &[u8]) -> Option<Self> {
+        let start = &text[..text.len().min(MAX_HINT_BYTES)];
+        let end = match memchr::memchr2(b'\n', b'\r', start) {
+            Some(end) => end,
+            None if start.len() < MAX_HINT_BYTES => start.len(),
+            None => return None,
+        };
+        let line = std::str::from_utf8(&start[..end]).ok()?;
+        let (named, behind) = match line.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => (line, ""),
+        };
+        let prefix = named.get(..4).filter(|prefix| prefix.eq_ignore_ascii_case("sep="))?;
+        let named = &named[prefix.len()..];
+        let named = if named.trim_end_matches(' ').is_empty() { named } else { named.trim_end_matches(' ') };
+        let separator = match named {
+            "\\t" | "\t" => b'\t',
+            _ => {
+                let first = named.chars().next().filter(|c| !c.is_alphanumeric())?;
+                if named.chars().any(|c| c != first) {
+                    return None;
+                }
+                let Ok(byte) = u8::try_from(first) else { return Some(Self { separator: None }) };
+                if !byte.is_ascii() || byte == b'"' {
+                    return Some(Self { separator: None });
+                }
+                byte
+            }
+        };
+        behind.bytes().all(|byte| byte == separator).then_some(Self { separator: Some(separator) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sep_line_is_known_however_it_is_written() {
+        let separator = |text: &str| Hint::of(text.as_bytes()).map(|hint| hint.separator);
+        for (text, expected) in [
+            ("sep=;\r\nid;name", b';'),
+            ("SEP=,\nid", b','),
+            ("Sep=|", b'|'),
+            ("\"sep=;\"\nid", b';'),
+            ("\"sep=;\";;\nid", b';'),
+            ("sep=;;;\nid", b';'),
+            ("sep=\\t\nid", b'\t'),
+            ("sep=\t\nid", b'\t'),
+            ("sep= \nid", b' '),
+            ("sep=; \nid", b';'),
+        ] {
+            assert_eq!(separator(text), Some(Some(expected)), "{text:?}");
+        }
+        assert_eq!(separator("sep=§\nid"), Some(None));
+        for text in
+            ["sep\n", "sep=\n", "sep=a\n", "sep=;,\n", "separator=;\n", "\"sep=;\n", "\"sep=;\",\n", "id;sep=;\n", ""]
+        {
+            assert_eq!(separator(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lines_end_in_three_ways() {
+        for (text, length) in [("a\nb", 2), ("a\r\nb", 3), ("a\rb", 2), ("a\r\r\nb", 4), ("a", 1), ("", 0), ("\n", 1)] {
+            assert_eq!(line_length(text.as_bytes(), true), Some(length), "{text:?}");
+        }
+        assert_eq!(line_length(b"a\r", false), None);
+        assert_eq!(line_length(b"a", false), None);
+    }
+}

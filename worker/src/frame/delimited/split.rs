@@ -1,0 +1,194 @@
+//! Splits delimited text into records and cells, by RFC 4180 and by these rules for files that do not keep to it:
+//!
+//! - A quote opens a quoted cell only at its start; anywhere else it is an ordinary character.
+//! - After a closing quote a cell must end. A record where it goes on is bad, because it could be read in two ways.
+//! - A line ends with `\n` or `\r\n`; with `\r` only in files whose first line does.
+
+use super::byte_finder::ByteFinder;
+use crate::frame::CellKind;
+use crate::frame::record_batch::{Cell, RecordBatch};
+
+/// The characters that structure a delimited text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::frame) struct Dialect {
+    /// Separates cells.
+    pub delimiter: u8,
+    /// Encloses cells that contain delimiters or line ends. `None`: no character does, and a quote is an ordinary character.
+    pub quote: Option<u8>,
+    /// Whether a lone `\r` ends a line.
+    pub bare_cr: bool,
+}
+
+/// A record that was split. Its cells are the last ones of the batch.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// Number of its cells, including those that were not kept.
+    pub count: usize,
+    /// Position of the end of its text, without the line end.
+    pub end: usize,
+    /// Position of the next record.
+    pub next: usize,
+    /// Number of lines it covers.
+    pub lines: u64,
+    /// Whether a cell goes on after its closing quote.
+    pub stray_quote: bool,
+    /// Whether a cell that was not kept has a value: a quoted text, or more than spaces and tabs.
+    pub surplus_value: bool,
+}
+
+/// The reason why a record could not be split yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// The text ends inside it, but the file goes on.
+    More,
+    /// The file ends inside a quoted cell.
+    Unclosed {
+        /// Number of lines between the start of the record and the opening quote.
+        lines: u64,
+    },
+}
+
+/// Splits one text, record by record.
+pub(super) struct Splitter<'a> {
+    dialect: Dialect,
+    /// The quote character. `u16::MAX`, which no byte equals: quotes are ordinary characters.
+    quote: u16,
+    text: &'a [u8],
+    /// Whether the file ends with this text.
+    ended: bool,
+    finder: ByteFinder<'a>,
+}
+
+impl<'a> Splitter<'a> {
+    pub(super) fn new(dialect: Dialect, text: &'a [u8], ended: bool) -> Self {
+        let Dialect { delimiter, quote, bare_cr } = dialect;
+        let cr = if bare_cr { b'\r' } else { b'\n' };
+        let finder = ByteFinder::new(text, [delimiter, quote.unwrap_or(delimiter), b'\n', cr]);
+        Self { dialect, quote: quote.map_or(u16::MAX, u16::from), text, ended, finder }
+    }
+
+    /// Splits the record that starts at `start`, where the last one ended, and adds its first `keep` cells to the batch.
+    #[inline]
+    pub(super) fn record(&mut self, start: usize, keep: usize, record_batch: &mut RecordBatch) -> Result<Record, Cut> {
+        let mut cell_start = start;
+        let mut count = 0;
+        let mut lines = 1;
+        let mut stray_quote = false;
+        let mut surplus_value = false;
+        loop {
+            let quoted = self.text.get(cell_start).is_some_and(|&byte| u16::from(byte) == self.quote);
+            let (cell, end) = if quoted {
+                let (cell, close) = self.quoted(cell_start, &mut lines, &mut record_batch.extra)?;
+                let end = self.cell_end()?;
+                stray_quote |= !self.only_line_end(close + 1, end);
+                surplus_value |= count >= keep && close > cell_start + 1;
+                (cell, end)
+            } else {
+                let end = self.cell_end()?;
+                let stop = if self.text.get(end) == Some(&self.dialect.delimiter) {
+                    end
+                } else {
+                    self.line_stop(cell_start, end)
+                };
+                let kind = if stop == cell_start { CellKind::Null } else { CellKind::Bare };
+                if count >= keep {
+                    surplus_value |= !self.text[cell_start..stop].iter().all(|byte| matches!(byte, b' ' | b'\t'));
+                }
+                (Cell::of_text(kind, cell_start, stop), end)
+            };
+            if count < keep {
+                record_batch.cells.push(cell);
+            }
+            count += 1;
+            if self.text.get(end) == Some(&self.dialect.delimiter) {
+                cell_start = end + 1;
+                continue;
+            }
+            let next = self.after_line_end(end)?;
+            return Ok(Record { count, end: self.line_stop(start, end), next, lines, stray_quote, surplus_value });
+        }
+    }
+
+    /// The cell whose opening quote is at `open`, and the position of its closing quote.
+    fn quoted(&mut self, open: usize, lines: &mut u64, extra: &mut Vec<u8>) -> Result<(Cell, usize), Cut> {
+        let opened_at = *lines - 1;
+        let extra_start = extra.len();
+        let mut piece = open + 1;
+        self.finder.next();
+        let close = loop {
+            let Some(at) = self.finder.next() else {
+                return Err(if self.ended { Cut::Unclosed { lines: opened_at } } else { Cut::More });
+            };
+            let byte = self.text[at];
+            if u16::from(byte) == self.quote {
+                match self.text.get(at + 1) {
+                    Some(&next) if u16::from(next) == self.quote => {
+                        self.finder.next();
+                        extra.extend_from_slice(&self.text[piece..=at]);
+                        piece = at + 2;
+                    }
+                    None if !self.ended => return Err(Cut::More),
+                    _ => break at,
+                }
+            } else if byte == b'\n' || (byte == b'\r' && self.dialect.bare_cr && self.text.get(at + 1) != Some(&b'\n'))
+            {
+                *lines += 1;
+            }
+        };
+        let cell = if piece == open + 1 {
+            Cell::of_text(CellKind::Quoted, piece, close)
+        } else {
+            extra.extend_from_slice(&self.text[piece..close]);
+            Cell::of_extra(CellKind::Quoted, extra_start, extra.len())
+        };
+        Ok((cell, close))
+    }
+
+    /// Position of the next delimiter or line end, or of the end of the file. Quotes on the way are ordinary characters.
+    #[inline(always)]
+    fn cell_end(&mut self) -> Result<usize, Cut> {
+        loop {
+            match self.finder.next() {
+                Some(at) if u16::from(self.text[at]) == self.quote => {}
+                Some(at) => return Ok(at),
+                None if self.ended => return Ok(self.text.len()),
+                None => return Err(Cut::More),
+            }
+        }
+    }
+
+    /// Position where the text of a line stops that starts at `start` and whose line end is at `end`. The `\r` of `\r\n` does
+    /// not belong to the text.
+    #[inline(always)]
+    fn line_stop(&self, start: usize, end: usize) -> usize {
+        let mut stop = end;
+        while stop > start && self.text[stop - 1] == b'\r' {
+            stop -= 1;
+        }
+        stop
+    }
+
+    /// Position of the next record when the line end of this one is at `end`.
+    #[inline(always)]
+    fn after_line_end(&mut self, end: usize) -> Result<usize, Cut> {
+        if self.text.get(end) != Some(&b'\r') {
+            return Ok((end + 1).min(self.text.len()));
+        }
+        match self.text.get(end + 1) {
+            Some(b'\n') => {
+                self.finder.next();
+                Ok(end + 2)
+            }
+            None if !self.ended => Err(Cut::More),
+            _ => Ok(end + 1),
+        }
+    }
+
+    /// Whether only the `\r` of a line end is between a closing quote and the end of its cell.
+    #[inline(always)]
+    fn only_line_end(&self, from: usize, end: usize) -> bool {
+        from == end
+            || (self.text.get(end) != Some(&self.dialect.delimiter)
+                && self.text[from..end].iter().all(|&byte| byte == b'\r'))
+    }
+}

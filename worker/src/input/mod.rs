@@ -1,0 +1,97 @@
+//! Input: the files that a run reads, on this machine, whatever source they came from.
+//!
+//! # Layout
+//! - [`format`](mod@format): the formats and compressions, by the suffixes of a name
+//! - [`stamp`]: the state of a file by which a change between two reads is noticed
+
+mod format;
+mod stamp;
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use elt_shared::config::{AfterLoad, CsvOptions};
+
+pub use format::{Compression, Format, format_of};
+pub use stamp::Stamp;
+
+use crate::roots::Beneath;
+
+/// One file to read, on this machine. It is read twice: once to decide types, once to load.
+#[derive(Debug, Clone)]
+pub struct InputFile {
+    /// Index into the config's sources.
+    pub source: usize,
+    /// Name of the file for people: the path, the URL without its query, or `sftp://host/path`.
+    pub name: String,
+    /// Path of the file on this machine.
+    pub path: PathBuf,
+    /// The way to open it again inside the folders that may be read. `None`: it is in the run's own spool folder.
+    pub(crate) below: Option<Beneath>,
+    /// Format of its contents.
+    pub format: Format,
+    /// Compression of its bytes.
+    pub compression: Compression,
+    /// Options for CSV and TXT.
+    pub csv: CsvOptions,
+    /// JSON path to the rows. `None`: it is not known yet.
+    pub records: Option<String>,
+    /// Whether the run fails when it cannot be read. True for an answer of an API and a file that the config names. False for
+    /// the files of a folder or glob: one that cannot be read is reported, and the others are loaded.
+    pub required: bool,
+    /// Its state when it was listed. The extraction starts over when it is different at the second read.
+    pub stamp: Stamp,
+    /// The action on the server after the load has committed.
+    pub after_load: Option<RemoteTask>,
+}
+
+impl InputFile {
+    /// A file of the first source with the default options, which is not required.
+    ///
+    /// # Errors
+    /// When the file's metadata cannot be read.
+    pub fn at(name: String, path: PathBuf, format: Format, compression: Compression) -> std::io::Result<Self> {
+        Ok(Self {
+            source: 0,
+            name,
+            stamp: Stamp::of(&path)?,
+            path,
+            below: None,
+            format,
+            compression,
+            csv: CsvOptions::default(),
+            records: None,
+            required: false,
+            after_load: None,
+        })
+    }
+
+    /// Opens it from its start.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is not a regular file any more.
+    pub fn open(&self) -> std::io::Result<File> {
+        let file = match &self.below {
+            Some(below) => below.open()?,
+            None => File::open(&self.path)?,
+        };
+        if file.metadata()?.is_file() {
+            Ok(file)
+        } else {
+            Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no longer a file"))
+        }
+    }
+}
+
+/// The action on a remote file after its load has committed, if it is still the file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteTask {
+    /// Its path on the server.
+    pub path: String,
+    /// Whether it is moved or deleted.
+    pub action: AfterLoad,
+    /// Its size when it was read, in bytes.
+    pub size: u64,
+    /// Its modification time then, in seconds since the epoch.
+    pub mtime: u64,
+}

@@ -1,0 +1,206 @@
+//! The table that decides about a run after an attempt without a report. The first row that matches counts.
+
+use super::super::execute_run::Cause;
+
+/// The result of an attempt that returned no report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AttemptResult {
+    /// It found that a newer attempt took over.
+    Fenced,
+    /// It asked the target, which says that the run did not load.
+    NotLoaded,
+    /// Another run loads into the same table.
+    TargetBusy,
+    /// It stopped when it was told to, or was cut off because it did not.
+    Stopped,
+    /// It failed in a way that another attempt may not: a database or a connection was lost.
+    MayPass,
+    /// It failed in a way that another attempt does, too.
+    Permanent,
+}
+
+/// What is known about a run when one of its attempts is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Situation {
+    /// The run is unknown, so the attempt only asked the target whether the run had loaded.
+    pub asked: bool,
+    /// What the attempt came to.
+    pub result: AttemptResult,
+    /// Why the attempt was told to stop; `None`: it was not.
+    pub cause: Option<Cause>,
+    /// The run may be tried once more.
+    pub attempts_left: bool,
+    /// It is settled how the unknown run ends if it did not load.
+    pub has_verdict: bool,
+}
+
+/// Attempts that a row is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// All.
+    Any,
+    /// Those that may only ask the target.
+    Asks,
+    /// Those that do the work of the run.
+    Works,
+}
+
+/// A further condition of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// None.
+    Always,
+    /// The unknown run has a verdict.
+    HasVerdict,
+    /// The run may be tried once more.
+    AttemptsLeft,
+}
+
+/// What becomes of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing is written: the run belongs to a newer attempt.
+    Lose,
+    /// It ends as its verdict says.
+    EndByVerdict,
+    /// It is tried again at once.
+    RetryAtOnce,
+    /// It is tried again after a pause.
+    RetryLater,
+    /// It waits for the run that has its target.
+    Wait,
+    /// It goes back unfinished; the attempt does not count.
+    HandBack,
+    /// Its target is asked again later.
+    AskAgain,
+    /// It ends as stopped.
+    Stop,
+    /// It ends as failed, because it took too long.
+    FailAsTooLong,
+    /// It ends as failed, with the error of the attempt.
+    Fail,
+}
+
+/// What comes before a step if the attempt's COMMIT was sent and its answer is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// The target is asked. The step is taken only if the target says that the run did not load.
+    AskFirst,
+    /// Nothing: the step neither ends nor repeats the run.
+    NoMatter,
+}
+
+/// A rule.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// A few words to find the row by, in the log and in tests.
+    pub case: &'static str,
+    /// Attempts that it is about.
+    attempt: Attempt,
+    /// Results that it is about; empty: all.
+    results: &'static [AttemptResult],
+    /// Cause that it is about; `None`: whether and why the attempt was told to stop does not matter.
+    cause: Option<Cause>,
+    /// A further condition.
+    when: When,
+    /// What becomes of the run.
+    pub then: Step,
+    /// What comes before that if the attempt's COMMIT was sent and its answer is missing.
+    pub unanswered: Unanswered,
+    /// Why the rule is what it is, and why it stands where it does.
+    pub because: &'static str,
+}
+
+use Attempt::{Any, Asks, Works};
+use AttemptResult::{Fenced, MayPass, NotLoaded, Stopped, TargetBusy};
+use Cause::{Asked, Lost, TooLong};
+use Step::{AskAgain, EndByVerdict, Fail, FailAsTooLong, Lose, RetryAtOnce, RetryLater, Stop, Wait};
+use Unanswered::{AskFirst, NoMatter};
+use When::{Always, AttemptsLeft, HasVerdict};
+
+/// Results that say nothing against another attempt.
+const PASSING: &[AttemptResult] = &[Stopped, MayPass];
+
+#[rustfmt::skip]
+pub(super) const TABLE: [Row; 14] = [
+    // An attempt that lost its run comes before all others, because whatever else it knows, it must write nothing.
+    Row { case: "lease lost", attempt: Any, results: &[], cause: Some(Lost), when: Always,
+          then: Lose, unanswered: NoMatter,
+          because: "another worker may have begun a newer attempt, which decides about the run" },
+    Row { case: "fenced off", attempt: Any, results: &[Fenced], cause: None, when: Always,
+          then: Lose, unanswered: NoMatter,
+          because: "a newer attempt has begun, and decides about the run" },
+
+    // Attempts that only ask come before those that work, because the rules for the latter end or repeat the run, and an
+    // unknown run may have loaded.
+    Row { case: "not loaded, verdict", attempt: Asks, results: &[NotLoaded], cause: None, when: HasVerdict,
+          then: EndByVerdict, unanswered: NoMatter,
+          because: "the end was settled before the target was asked, on the condition that the run did not load" },
+    Row { case: "not loaded", attempt: Asks, results: &[NotLoaded], cause: None, when: Always,
+          then: RetryAtOnce, unanswered: NoMatter,
+          because: "the run certainly did not load and has attempts left, or it would have a verdict" },
+    Row { case: "asks, target busy", attempt: Asks, results: &[TargetBusy], cause: None, when: Always,
+          then: Wait, unanswered: NoMatter,
+          because: "the marker can be read once the other run has let the target go" },
+    Row { case: "asks, worker stops", attempt: Asks, results: &[], cause: Some(Cause::HandBack), when: Always,
+          then: Step::HandBack, unanswered: NoMatter,
+          because: "that this worker stops says nothing about the target: another worker asks at once, without a pause" },
+    Row { case: "no answer", attempt: Asks, results: &[], cause: None, when: Always,
+          then: AskAgain, unanswered: NoMatter,
+          because: "only an answer of the target can end an unknown run, whatever the attempt failed with" },
+
+    // A busy target comes before the causes, because such an attempt never had the target: it neither loaded nor failed. A
+    // stop that was asked for meanwhile ends the next attempt.
+    Row { case: "target busy", attempt: Works, results: &[TargetBusy], cause: None, when: Always,
+          then: Wait, unanswered: NoMatter,
+          because: "the end of the other run wakes this one" },
+
+    // The causes come before the failures, because an attempt that was told to stop may fail with a lost connection
+    // before it obeys: a run that was asked to stop must not be tried again. A failure that no retry cures is reported all
+    // the same, so these rows are about passing results only.
+    Row { case: "worker stops", attempt: Works, results: PASSING, cause: Some(Cause::HandBack), when: Always,
+          then: Step::HandBack, unanswered: AskFirst,
+          because: "the run is fine, and another worker can execute it" },
+    Row { case: "stop asked for", attempt: Works, results: PASSING, cause: Some(Asked), when: Always,
+          then: Stop, unanswered: AskFirst,
+          because: "a person asked for it, or the run's window is over" },
+    Row { case: "took too long", attempt: Works, results: PASSING, cause: Some(TooLong), when: Always,
+          then: FailAsTooLong, unanswered: AskFirst,
+          because: "another attempt would take as long" },
+    Row { case: "stopped", attempt: Works, results: &[Stopped], cause: None, when: Always,
+          then: Stop, unanswered: AskFirst,
+          because: "an attempt that stopped without being told to ends the run, because repeating it would undo the stop" },
+
+    Row { case: "may pass", attempt: Works, results: &[MayPass], cause: None, when: AttemptsLeft,
+          then: RetryLater, unanswered: AskFirst,
+          because: "a database or a connection that was lost may be back after a pause" },
+    Row { case: "failed", attempt: Any, results: &[], cause: None, when: Always,
+          then: Fail, unanswered: AskFirst,
+          because: "no retry cures the failure, or the attempts are used up" },
+];
+
+impl Row {
+    /// The row that counts. The last one matches every situation.
+    pub fn of(situation: &Situation) -> &'static Self {
+        TABLE.iter().find(|row| row.matches(situation)).unwrap_or(&TABLE[TABLE.len() - 1])
+    }
+
+    fn matches(&self, situation: &Situation) -> bool {
+        let attempt = match self.attempt {
+            Any => true,
+            Asks => situation.asked,
+            Works => !situation.asked,
+        };
+        let when = match self.when {
+            Always => true,
+            HasVerdict => situation.has_verdict,
+            AttemptsLeft => situation.attempts_left,
+        };
+        let result = self.results.is_empty() || self.results.contains(&situation.result);
+        let cause = self.cause.is_none() || self.cause == situation.cause;
+        attempt && result && cause && when
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+use super::AttemptResult::Permanent;
+use super::*;
+
+/// An attempt that works, was not told to stop, and is not the last one.
+const WORKED: Situation =
+    Situation { asked: false, result: MayPass, cause: None, attempts_left: true, has_verdict: false };
+
+/// An attempt that only asked.
+const ASKED: Situation = Situation { asked: true, ..WORKED };
+
+const RESULTS: [AttemptResult; 6] = [Fenced, NotLoaded, TargetBusy, Stopped, MayPass, Permanent];
+const CAUSES: [Option<Cause>; 5] = [None, Some(Asked), Some(Cause::HandBack), Some(TooLong), Some(Lost)];
+
+/// Every situation there is.
+fn situations() -> impl Iterator<Item = Situation> {
+    (0..8u8).flat_map(|bits| {
+        let [asked, attempts_left, has_verdict] = [1, 2, 4].map(|bit| bits & bit != 0);
+        RESULTS.into_iter().flat_map(move |result| {
+            CAUSES.into_iter().map(move |cause| Situation { asked, result, cause, attempts_left, has_verdict })
+        })
+    })
+}
+
+#[test]
+fn each_row_decides_its_own_case() {
+    let cases = [
+        ("lease lost", Situation { cause: Some(Lost), ..WORKED }, Lose),
+        ("lease lost", Situation { cause: Some(Lost), result: NotLoaded, ..ASKED }, Lose),
+        ("fenced off", Situation { result: Fenced, cause: Some(Asked), ..WORKED }, Lose),
+        (
+            "not loaded, verdict",
+            Situation { result: NotLoaded, has_verdict: true, cause: Some(Asked), ..ASKED },
+            EndByVerdict,
+        ),
+        ("not loaded", Situation { result: NotLoaded, ..ASKED }, RetryAtOnce),
+        ("asks, target busy", Situation { result: TargetBusy, cause: Some(Cause::HandBack), ..ASKED }, Wait),
+        ("asks, worker stops", Situation { result: Stopped, cause: Some(Cause::HandBack), ..ASKED }, Step::HandBack),
+        ("no answer", Situation { result: MayPass, ..ASKED }, AskAgain),
+        ("no answer", Situation { result: Permanent, attempts_left: false, has_verdict: true, ..ASKED }, AskAgain),
+        ("no answer", Situation { result: Stopped, cause: Some(TooLong), ..ASKED }, AskAgain),
+        ("target busy", Situation { result: TargetBusy, cause: Some(Asked), ..WORKED }, Wait),
+        (
+            "worker stops",
+            Situation { result: MayPass, cause: Some(Cause::HandBack), attempts_left: false, ..WORKED },
+            Step::HandBack,
+        ),
+        ("stop asked for", Situation { result: MayPass, cause: Some(Asked), ..WORKED }, Stop),
+        ("took too long", Situation { result: Stopped, cause: Some(TooLong), ..WORKED }, FailAsTooLong),
+        ("stopped", Situation { result: Stopped, ..WORKED }, Stop),
+        ("may pass", WORKED, RetryLater),
+        ("failed", Situation { attempts_left: false, ..WORKED }, Fail),
+        ("failed", Situation { result: Permanent, cause: Some(Asked), ..WORKED }, Fail),
+        ("failed", Situation { result: NotLoaded, ..WORKED }, Fail),
+    ];
+    for (case, situation, step) in cases {
+        let row = Row::of(&situation);
+        assert_eq!((row.case, row.then), (case, step), "{situation:?}");
+    }
+    for row in &TABLE {
+        assert!(cases.iter().any(|(case, ..)| *case == row.case), "no test for {}", row.case);
+    }
+}
+
+#[test]
+fn no_row_is_hidden_by_those_above() {
+    for row in &TABLE {
+        assert!(situations().any(|situation| Row::of(&situation).case == row.case), "{} never decides", row.case);
+    }
+}
+
+#[test]
+fn an_unknown_run_ends_only_with_an_answer() {
+    for situation in situations().filter(|situation| situation.asked && situation.result != NotLoaded) {
+        let step = Row::of(&situation).then;
+        assert!(matches!(step, Lose | Wait | AskAgain | Step::HandBack), "{situation:?}: {step:?}");
+    }
+}
+
+#[test]
+fn a_run_that_was_asked_to_stop_is_never_tried_again() {
+    for situation in situations().filter(|situation| situation.cause == Some(Asked) && !situation.asked) {
+        assert!(!matches!(Row::of(&situation).then, RetryAtOnce | RetryLater | Step::HandBack), "{situation:?}");
+    }
+}
+
+#[test]
+fn a_lost_attempt_writes_nothing() {
+    for situation in situations().filter(|situation| situation.cause == Some(Lost) || situation.result == Fenced) {
+        assert_eq!(Row::of(&situation).then, Lose, "{situation:?}");
+    }
+}
+
+#[test]
+fn a_run_that_may_have_loaded_is_neither_ended_nor_repeated_before_its_target_was_asked() {
+    for situation in situations().filter(|situation| !situation.asked) {
+        let row = Row::of(&situation);
+        let decides = !matches!(row.then, Lose | Wait);
+        assert_eq!(row.unanswered == AskFirst, decides, "{situation:?}: {row:?}");
+    }
+}

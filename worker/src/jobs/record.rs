@@ -1,0 +1,95 @@
+//! Records the decision about a run in the control database.
+
+use std::time::Duration;
+
+use elt_shared::backoff::jittered;
+use elt_shared::queue::heartbeat::HeldRun;
+use elt_shared::runs::lifecycle::{self, EndedBy};
+use elt_shared::runs::report::RunReport;
+use elt_shared::runs::{End, Failure};
+use elt_shared::store::runs::Run;
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
+use tokio::time::sleep;
+
+use super::decision::Decision;
+use crate::progress::Snapshot;
+
+/// First pause after a decision could not be written; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// Records a decision, and how far a run that did not succeed came. Waits while the control database does not answer. If
+/// it does not answer before the lease ends, the sweeper takes over the run.
+pub(super) async fn record(db: &PgPool, run: &Run, held: &HeldRun, decision: Decision, at: &Snapshot) {
+    decision.log(run);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match write(db, run, &decision, at).await {
+            Ok(true) => return,
+            Ok(false) => {
+                tracing::warn!("the end of the attempt was not written: a newer attempt took over");
+                return;
+            }
+            // Without the lease there is no use in trying on: the write would be fenced off, and the sweeper decides by
+            // what the control database knows.
+            Err(error) if held.lost.is_cancelled() => {
+                tracing::error!(%error, "could not write how the attempt ended; the sweeper takes care of the run");
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "could not write how the attempt ended, trying again"),
+        }
+        sleep(jittered(pause)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sqlx::Result<bool> {
+    let mut tx = db.begin().await?;
+    let (id, epoch, by) = (run.id, run.epoch, EndedBy::Attempt(run.epoch));
+    let written = match decision {
+        Decision::Succeeded(report, outcome) => {
+            let end = End::Succeeded { outcome: *outcome };
+            lifecycle::finish(&mut tx, id, by, &end, Some(&as_json(report))).await?
+        }
+        Decision::Finished(end) => {
+            // How far it came is written first, because a run that has ended takes no more progress.
+            note_how_far(&mut tx, run, at).await?;
+            lifecycle::finish(&mut tx, id, by, end, at.partial_report().as_ref()).await?
+        }
+        Decision::AskTarget { if_not_loaded, left, .. } => {
+            note_how_far(&mut tx, run, at).await?;
+            lifecycle::leave_unknown(&mut tx, id, epoch, if_not_loaded.as_ref(), *left).await?
+        }
+        Decision::AskAgain { code, error } => lifecycle::ask_again(&mut tx, id, epoch, Failure { code, error }).await?,
+        Decision::Retry { pause, code, error } => {
+            lifecycle::retry_later(&mut tx, id, epoch, *pause, Failure { code, error }).await?
+        }
+        Decision::Wait(holder) => lifecycle::wait_for_target(&mut tx, id, epoch, *holder).await?,
+        Decision::HandBack => lifecycle::hand_back(&mut tx, id, epoch).await?,
+        // Nothing of a lost attempt may be written, so there is nothing to commit either.
+        Decision::Lost => return Ok(true),
+    };
+    tx.commit().await?;
+    Ok(written)
+}
+
+/// The report as it is stored. The rows are committed, so a report that cannot be stored must not fail the run: the
+/// counts and a warning are stored in its place.
+fn as_json(report: &RunReport) -> Value {
+    serde_json::to_value(report).unwrap_or_else(|error| {
+        tracing::error!(%error, "the run's report could not be stored");
+        let (read, inserted, rejected) = (report.rows_read, report.rows_inserted, report.rows_quarantined);
+        let warnings = ["the details of this run could not be stored; please report this as a bug in elt"];
+        json!({ "rows_read": read, "rows_inserted": inserted, "rows_quarantined": rejected, "warnings": warnings })
+    })
+}
+
+/// Notes how far the attempt came. An attempt that only asked has no progress of its own: what is shown stays that of the
+/// attempt that may have loaded.
+async fn note_how_far(db: &mut PgConnection, run: &Run, at: &Snapshot) -> sqlx::Result<()> {
+    if !run.is_unknown() {
+        lifecycle::note_progress(db, run.id, run.epoch, &at.progress).await?;
+    }
+    Ok(())
+}

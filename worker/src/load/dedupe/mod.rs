@@ -1,0 +1,19 @@
+//! Dedupe: a row that is equal to one that is loaded, or came before, is not loaded again. Equal rows have the same row
+//! hash.
+//!
+//! # Layout
+//! - [`row_hash`]: the hash of a row
+//! - [`table_hashes`]: the hashes of the rows a table has, fetched before a load
+//! - [`hash_set`]: the hashes that a run knows, in bounded memory
+//! - [`spill`]: the hashes that found no room there, in a file
+//! - [`collision_check`]: the rows of spilled hashes are checked for repeated ones at the end
+//! - [`sql`]: the statements that drop repeated and known rows in the target
+//! - [`backfill`]: the hashes of rows that were in a table before elt
+
+pub(super) mod backfill;
+pub mod collision_check;
+pub mod hash_set;
+pub mod row_hash;
+pub mod spill;
+pub mod sql;
+pub mod table_hashes;

@@ -1,0 +1,131 @@
+//! PostgreSQL's errors as sentences with a code and a next step.
+//!
+//! # Layout
+//! - [`rights`]: the right that a login lacks, and the statement that grants it
+//! - [`sqlstate`]: the meaning of each error code
+
+pub mod rights;
+pub mod sqlstate;
+
+use elt_shared::target::{TableRef, TargetError};
+use sqlx::PgConnection;
+use sqlx::postgres::PgDatabaseError;
+
+use crate::error::{PipelineError, is_connection_loss, is_transient};
+use sqlstate::{About, Explanation};
+
+/// The step that was in progress when the database failed, and its table.
+#[derive(Debug, Clone, Copy)]
+pub struct Failing<'a> {
+    table: &'a TableRef,
+    doing: &'static str,
+}
+
+impl<'a> Failing<'a> {
+    /// `doing`: "make elt's own tables".
+    pub fn at(table: &'a TableRef, doing: &'static str) -> Self {
+        Self { table, doing }
+    }
+
+    /// The failure as a sentence. It holds no value of a row: the server's message is left out, because it can quote one.
+    pub fn because(self, error: sqlx::Error) -> PipelineError {
+        let Some(database) = database(&error) else { return self.without_code(&error) };
+        let Explanation { code, what, next_step } = self.explain(database);
+        let message =
+            format!("could not {} for {}: {what} (PostgreSQL error {})", self.doing, self.table, database.code());
+        if is_transient(database.code()) {
+            PipelineError::Load { code, message, next_step }
+        } else {
+            PipelineError::Target { code, message, next_step }
+        }
+    }
+
+    /// Like [`Failing::because`], but reads from the catalog which right is missing when the server refused a
+    /// statement.
+    pub async fn asking(self, connection: &mut PgConnection, error: sqlx::Error) -> PipelineError {
+        if database(&error).is_some_and(|error| error.code() == "42501")
+            && let Some(explained) = rights::explain(connection, self.table, self.doing).await
+        {
+            return explained;
+        }
+        self.because(error)
+    }
+
+    /// A sentence about the meaning of an error code, without the step that was in progress.
+    pub fn sentence(self, error: &PgDatabaseError) -> String {
+        format!("{} (PostgreSQL error {})", self.explain(error).what, error.code())
+    }
+
+    fn explain(self, error: &PgDatabaseError) -> Explanation {
+        let about = About { table: self.table, constraint: error.constraint(), column: error.column() };
+        let mut explained = sqlstate::explain(error.code(), about);
+        if error.code() == "42501"
+            && let Some((what, statement)) = rights::from_message(self.table, error.message())
+        {
+            explained.what = what;
+            explained.next_step = format!("Ask the owner or a superuser to execute: {statement}");
+        }
+        explained
+    }
+
+    /// An error that has no code: the connection was lost, or its other end does not speak as PostgreSQL does.
+    fn without_code(self, error: &sqlx::Error) -> PipelineError {
+        let doing = format!("could not {} for {}", self.doing, self.table);
+        if is_connection_loss(error) {
+            // The driver's own errors name no value of a row.
+            return PipelineError::lost(&doing, &error.to_string());
+        }
+        PipelineError::Target {
+            code: "target_protocol",
+            message: format!("{doing}: the target answered in a way elt does not understand{}", because_of(error)),
+            next_step: "Check that the target is PostgreSQL, or a pooler in session mode.".into(),
+        }
+    }
+}
+
+/// The database's part of an error.
+fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+}
+
+/// The driver's message, with a colon before it, if it cannot hold a value of a row; else empty.
+fn because_of(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => format!(": {error}"),
+        _ => String::new(),
+    }
+}
+
+impl From<TargetError> for PipelineError {
+    fn from(error: TargetError) -> Self {
+        let (code, next_step) = (error.code(), error.next_step().to_owned());
+        match error {
+            TargetError::Unreachable { ref source, .. } if is_connection_loss(source) => {
+                Self::Load { code, message: error.to_string(), next_step }
+            }
+            TargetError::Database(source) => {
+                let message = format!("could not look at the target{}", because_of(&source));
+                if is_connection_loss(&source) {
+                    Self::Load { code, message, next_step }
+                } else {
+                    Self::Target { code, message, next_step }
+                }
+            }
+            error => Self::Target { code, message: error.to_string(), next_step },
+        }
+    }
+}
+
+/// The error about a table that elt cannot load into.
+pub fn unusable(table: &TableRef, what: &str, next_step: impl Into<String>) -> PipelineError {
+    PipelineError::Target {
+        code: "target_unusable",
+        message: format!("{table} is {what}; elt loads into ordinary and partitioned tables"),
+        next_step: next_step.into(),
+    }
+}
+
+/// The error about a work folder that cannot be written to or read. It is about the worker's disk, and not the target.
+pub fn spool(source: std::io::Error) -> PipelineError {
+    PipelineError::Io { doing: "write to the run's work folder".into(), source }
+}

@@ -1,0 +1,218 @@
+//! The end of a load: quarantine, receipt and marker join the rows, and the transaction commits.
+
+use elt_shared::config::{LoadMode, OnBadRow};
+use elt_shared::target::{TableRef, quote_ident};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
+
+use super::combined_csv::CombinedCsv;
+use super::commit::Commit;
+use super::copy::{Dedupe, RowSuffix, SecondPass, SecondPassResult, writer};
+use super::marker::{self, Attempt};
+use super::quarantine::reject::{RejectHandler, RejectRules};
+use super::quarantine::rejected_rows::RejectedRows;
+use super::quarantine::replay;
+use super::session::{RUN_ID, Session, TableState};
+use super::{Halt, LoadTask, failure, receipt, records_path};
+use crate::contract::Layout;
+use crate::contract::decide::Change;
+use crate::error::PipelineError;
+use crate::frame::profile::Profile;
+use crate::input::InputFile;
+use elt_shared::runs::report::{FileReceipt, RunReport};
+
+/// Number of rows that the report of a plan shows.
+const SAMPLES: u32 = 20;
+
+/// What was done in the loading transaction.
+pub struct WrittenRows {
+    /// Number of inserted rows.
+    pub inserted: u64,
+    /// Number of rows that a merge updated, by index of their file.
+    pub updated: Vec<(usize, u64)>,
+    /// Number of rows that a replace deleted.
+    pub deleted: u64,
+    /// Statements that changed the table's shape.
+    pub statements: Vec<String>,
+    /// The result of the second pass.
+    pub second_pass: SecondPassResult,
+}
+
+/// The second pass over the files of a load.
+///
+/// # Errors
+/// [`PipelineError::Io`] when the work folder cannot be written to.
+pub fn second_pass(
+    task: &mut LoadTask<'_>,
+    table: &TableRef,
+    attempt: Attempt,
+    suffix: RowSuffix,
+    dedupe: Dedupe,
+) -> Result<SecondPass, PipelineError> {
+    let context = task.context;
+    let transcoded = task.layout.transcoded;
+    let rejected = RejectedRows::in_folder(task.spool, table, attempt, transcoded).map_err(failure::spool)?;
+    let rules = RejectRules {
+        on_bad_row: context.config.on_bad_row.unwrap_or(OnBadRow::Quarantine),
+        limit: context.config.schema.as_ref().and_then(|schema| schema.max_rejected),
+        too_many_refused: task.refused.exceeded,
+    };
+    let readable = task.profile.files.iter().filter(|file| file.error.is_none());
+    Ok(SecondPass {
+        files: readable.map(|file| (file.index, task.files[file.index].clone(), file.summary.clone())).collect(),
+        layout: task.layout.clone(),
+        suffix,
+        dedupe,
+        attempt,
+        csv: task.csv.take(),
+        rejects: RejectHandler::new(rejected, rules, context.progress.clone()),
+        refused: task.refused.clone(),
+        spool: task.spool.to_owned(),
+        stop: context.stop.clone(),
+        progress: context.progress.clone(),
+    })
+}
+
+/// The load of files without a column. They have no rows, but they may have records that are rejected and kept.
+pub async fn without_columns(
+    session: &mut Session,
+    mut task: LoadTask<'_>,
+) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
+    let (table, attempt) = (session.table.clone(), session.attempt);
+    let tx = task.begin(session).await?;
+    let second_pass = second_pass(&mut task, &table, attempt, RowSuffix::Table { loaded_at: 0 }, Dedupe::None)?;
+    let second_pass = writer::run_without_rows(second_pass).await?;
+    let written = WrittenRows { inserted: 0, updated: Vec::new(), deleted: 0, statements: Vec::new(), second_pass };
+    commit(tx, &table, attempt, task, written).await
+}
+
+/// Writes quarantine, receipt and marker, and commits.
+pub async fn commit(
+    mut tx: Transaction<'_, Postgres>,
+    table: &TableRef,
+    attempt: Attempt,
+    mut task: LoadTask<'_>,
+    written: WrittenRows,
+) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
+    let progress = &task.context.progress;
+    let mut report = std::mem::take(&mut task.report);
+    report.files = receipts(task.files, task.profile, &written)?;
+    report.rows_deleted = written.deleted;
+    report.ddl.extend(written.statements);
+    report.rejected = progress.rejected_rows();
+    receipt::sum_up(&mut report);
+    if report.rows_inserted != written.inserted {
+        let message = format!("{} rows were inserted, {} should have been", written.inserted, report.rows_inserted);
+        return Err(PipelineError::Internal(message).into());
+    }
+    let SecondPassResult { csv, rejected, .. } = written.second_pass;
+    report.combined_csv = csv.as_ref().map(|csv| csv.path().display().to_string());
+    if task.layout.transcoded {
+        report = in_ascii(&report);
+    }
+    rejected.load(&mut tx, table).await?;
+    receipt::write(&mut tx, table, attempt.run_id, &report.files).await?;
+    let fresh = !task.before.as_ref().is_some_and(TableState::has_elt_columns);
+    records_path::store(&mut tx, table, task.records_paths, fresh).await?;
+    replay::mark_replayed(&mut tx, table, task.replayed, attempt.run_id).await?;
+    if let Some(warning) = changed_columns(&task, &report) {
+        report.warnings.push(warning);
+    }
+    report.bound();
+    report.stages.load = task.started.elapsed().as_secs_f64();
+    if task.dry_run {
+        report.samples = samples(&mut tx, table, &task.layout, attempt).await?;
+        tx.rollback().await?;
+        return Ok((report, csv));
+    }
+    let unfinished = csv.as_ref().map(CombinedCsv::unfinished);
+    // The marker comes last, because a retry takes it as the proof that everything else of this transaction is there.
+    marker::finish(&mut *tx, table, attempt, &report, unfinished.as_deref()).await?;
+    // This is the last moment at which a stop can still keep the rows out of the target.
+    if task.context.stop.is_cancelled() {
+        return Err(PipelineError::Stopped.into());
+    }
+    if let Err(error) = Commit::of(task.context).send(tx, table).await {
+        // The rows may be committed, and then a later attempt gives the file its name.
+        if let Some(csv) = csv.filter(|_| progress.commit_sent())
+            && let Err(error) = csv.leave()
+        {
+            tracing::warn!(%error, "could not keep the combined CSV of a run that may have loaded");
+        }
+        return Err(error.into());
+    }
+    Ok((report, csv))
+}
+
+/// The report with `?` for every character that is not ASCII, because the database's encoding may lack it.
+fn in_ascii(report: &RunReport) -> RunReport {
+    let text = serde_json::to_string(report).unwrap_or_default();
+    let text: String = text.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// A warning that new columns change row hashes, so that rows which were loaded without these columns load again. It names
+/// the remedy, because few people want that.
+fn changed_columns(task: &LoadTask<'_>, report: &RunReport) -> Option<String> {
+    let added = task.changes.iter().filter_map(|change| match change {
+        Change::Add(index) => Some(task.layout.columns[*index].name.as_str()),
+        Change::Widen(_) => None,
+    });
+    let added: Vec<_> = added.collect();
+    let matters = task.config().mode == LoadMode::Append && task.hashed() && report.rows_inserted > 0;
+    (matters && !added.is_empty()).then(|| {
+        format!(
+            "the columns loaded have changed (new: {}): {} rows count as new; rows loaded before without these columns \
+             stay beside them. `load.mode: merge` with a `load.key` would bring them up to date instead",
+            added.join(", "),
+            report.rows_inserted
+        )
+    })
+}
+
+/// A receipt for each file that could be read, in the order of the files.
+fn receipts(files: &[InputFile], profile: &Profile, written: &WrittenRows) -> Result<Vec<FileReceipt>, PipelineError> {
+    let mut receipts = Vec::new();
+    for file in profile.files.iter().filter(|file| file.error.is_none()) {
+        let counts = written.second_pass.row_counts.get(file.index).copied().unwrap_or_default();
+        let updated = written.updated.iter().filter(|(place, _)| *place == file.index).map(|(_, count)| count).sum();
+        let receipt = FileReceipt {
+            name: files[file.index].name.clone(),
+            bytes: file.summary.bytes,
+            content_hash: format!("{:032x}", file.summary.content_hash),
+            delimiter: file.summary.delimiter.clone(),
+            rows_read: counts.read + file.summary.filtered,
+            rows_inserted: counts.sent,
+            rows_updated: updated,
+            rows_duplicate: counts.duplicate,
+            rows_quarantined: counts.rejected,
+            rows_filtered: file.summary.filtered,
+        };
+        if !receipt.balances() {
+            return Err(PipelineError::Internal(format!("the receipt of {} does not balance", receipt.name)));
+        }
+        receipts.push(receipt);
+    }
+    Ok(receipts)
+}
+
+/// The first rows that the run would insert, as the server writes their values.
+async fn samples(
+    tx: &mut PgConnection,
+    table: &TableRef,
+    layout: &Layout,
+    attempt: Attempt,
+) -> sqlx::Result<Vec<Vec<Option<String>>>> {
+    if layout.columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fields: Vec<_> = layout.columns.iter().map(|column| format!("{}::text", quote_ident(&column.name))).collect();
+    let rows = sqlx::query(AssertSqlSafe(format!(
+        "select {} from {} where {RUN_ID} = $1 limit {SAMPLES}",
+        fields.join(", "),
+        table.sql()
+    )))
+    .bind(attempt.run_id)
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(|row| (0..layout.columns.len()).map(|column| row.try_get(column)).collect()).collect()
+}

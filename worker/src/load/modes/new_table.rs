@@ -1,0 +1,81 @@
+//! A table that the run creates: filled directly by COPY and indexed last, all in the loading transaction.
+
+use elt_shared::config::Dedupe as ConfigDedupe;
+use sqlx::{Connection, PgConnection};
+
+use crate::load::combined_csv::CombinedCsv;
+use crate::load::copy::{Dedupe, RowSuffix, writer};
+use crate::load::dedupe::hash_set::RowHashSet;
+use crate::load::dedupe::sql;
+use crate::load::finish::{self, WrittenRows};
+use crate::load::session::{LOADED_AT, ROW_HASH, RUN_ID, Session};
+use crate::load::staging::column_list;
+use crate::load::table::replica_identity;
+use crate::load::table::shape::{self, TableDdl};
+use crate::load::{Halt, LoadTask};
+use elt_shared::runs::report::RunReport;
+
+/// Creates the table and fills it.
+pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
+    let (table, attempt) = (session.table.clone(), session.attempt);
+    if !session.login.temporary {
+        task.report.warnings.push(format!(
+            "the login may not make temporary tables: this load needed none, but the next one does. Ask the owner of \
+             the database or a superuser to execute: {}",
+            session.login.grant_temporary()
+        ));
+    }
+    let dedupe = match task.config().dedupe {
+        ConfigDedupe::RowHash => Dedupe::Known(RowHashSet::with_room(task.rows(), task.context.memory.own)),
+        ConfigDedupe::None => Dedupe::None,
+    };
+    let mut tx = task.begin(session).await?;
+    // Another program may have created the table since the columns were decided.
+    if table.existing(&mut tx).await?.is_some() {
+        return Err(Halt::TableChanged);
+    }
+    let mut ddl = TableDdl::of(&table);
+    ddl.create(&mut tx, &task.layout).await?;
+    let loaded_at: i64 =
+        sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::bigint").fetch_one(&mut *tx).await?;
+    let second_pass = finish::second_pass(&mut task, &table, attempt, RowSuffix::Table { loaded_at }, dedupe)?;
+    // Other sessions cannot see the table before it commits, so its rows can be written frozen: no vacuum needs to visit
+    // them, and the first reader needs to write no hint bits.
+    let copy = format!(
+        "copy {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}) from stdin (format binary, freeze)",
+        table.sql(),
+        column_list(&task.layout)
+    );
+    let (copied, mut second_pass) = writer::run(&mut tx, &copy, second_pass).await?;
+    // The index is created after the rows are copied, because one build is faster than an update for each row.
+    let mut repeated = 0;
+    if task.hashed() && !index_unless_repeated(&mut tx, &mut ddl).await? {
+        repeated = second_pass.count_repeated().await?;
+        replica_identity::ensure(&mut tx, &table, &mut ddl.statements).await?;
+        sql::drop_repeated(&mut tx, &table).await?;
+        ddl.index_row_hash(&mut tx).await?;
+    }
+    shape::store_type_history(&mut tx, &table, &task.layout, true, true).await?;
+    let written = WrittenRows {
+        inserted: copied - repeated,
+        updated: Vec::new(),
+        deleted: 0,
+        statements: ddl.statements,
+        second_pass,
+    };
+    finish::commit(tx, &table, attempt, task, written).await
+}
+
+/// Creates the unique index over the row hashes, unless a row was copied twice because its hash found no room in memory.
+/// Returns whether the index was created. Trying is the cheapest proof that no row is repeated, because the index is
+/// needed anyway.
+async fn index_unless_repeated(tx: &mut PgConnection, ddl: &mut TableDdl<'_>) -> sqlx::Result<bool> {
+    let mut savepoint = tx.begin().await?;
+    match ddl.index_row_hash(&mut savepoint).await {
+        Ok(()) => savepoint.commit().await.map(|()| true),
+        Err(error) if error.as_database_error().is_some_and(|error| error.is_unique_violation()) => {
+            savepoint.rollback().await.map(|()| false)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,372 @@
+//! A run, a plan and a replay: extract, validate, load. A plan takes the same steps as a run and rolls back in the end.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use elt_shared::config::LoadMode;
+use elt_shared::runs::{Outcome, Stage};
+use tracing::{Instrument, info_span};
+
+use super::after_commit::{make_models, publish_left_behind, wholly_rejected};
+use super::begin::{Beginning, Finished, begin};
+use super::locate_json_rows::{self, Located};
+use super::refuse_input::{refuse_failed_source, refuse_incomplete_replace};
+use super::work_folder::WorkFolder;
+use super::{combined_csv_owner, replay};
+use crate::contract::decide;
+use crate::error::{PipelineError, Result};
+use crate::extract::{self, Extracted, LeftOut, LeftOutKind};
+use crate::frame::profile::{self, Expectation, Profile};
+use crate::input::InputFile;
+use crate::load::combined_csv::CombinedCsv;
+use crate::load::dedupe::hash_set::RowHashSet;
+use crate::load::dedupe::table_hashes;
+use crate::load::quarantine::refused::Refused;
+use crate::load::records_path::{self, RecordsPath};
+use crate::load::session::{Session, TableState};
+use crate::load::{self, LoadTask, Loaded};
+use crate::roots::OutputPlace;
+use crate::run_context::RunContext;
+use elt_shared::runs::report::{RunReport, Stages};
+
+/// Number of reads after which a file that changed during each of them is left for the next run.
+const READS_PER_FILE: usize = 3;
+/// Number of times that a load starts over because the table was altered meanwhile.
+const RESTARTS_PER_TABLE: usize = 5;
+/// Number of times that a load is tried when the table refuses rows, each time without the rows found so far.
+const TRIES_PER_REFUSAL: usize = 8;
+
+/// What an execution is for.
+enum Purpose {
+    /// The sources are loaded, and written into the combined CSV at this place.
+    Run { csv: Arc<OutputPlace> },
+    /// Rejected rows are loaded again.
+    Replay {
+        /// The rejected rows as files.
+        files: Vec<InputFile>,
+        /// Their ids in the quarantine table.
+        ids: Vec<i64>,
+    },
+    /// The sources are read, and everything is rolled back.
+    DryRun,
+}
+
+/// Extracts, validates and loads.
+pub async fn run(context: &RunContext) -> Result<RunReport> {
+    let (mut session, report) = match begin(context).await? {
+        Beginning::Loaded(Finished { session, mut report, unfinished_csv }) => {
+            publish_left_behind(context, &mut report, unfinished_csv.as_deref()).await;
+            (session, *report)
+        }
+        Beginning::Nothing(mut session) => {
+            let folder = WorkFolder::create(context)?;
+            // The path is claimed before anything is extracted, because a run that cannot write its CSV must not load.
+            let csv = combined_csv_owner::claim(context).await?;
+            let execution = Execution { context, folder, purpose: Purpose::Run { csv } };
+            let report = execution.execute(&mut session).await?;
+            (session, report)
+        }
+    };
+    let report = make_models(context, &mut session, report).await;
+    session.close().await;
+    Ok(report)
+}
+
+/// Does what a run would do, and rolls it back.
+pub async fn plan(context: &RunContext) -> Result<RunReport> {
+    let mut session = Session::open(context).await?;
+    let execution = Execution::dry_run(context)?;
+    combined_csv_owner::check(context, &context.extract_context()).await?;
+    let report = execution.execute(&mut session).await?;
+    session.close().await;
+    Ok(report)
+}
+
+/// Loads rows that were rejected, by the rules of the config as it is now. A row that was loaded since is a duplicate.
+pub async fn replay(context: &RunContext) -> Result<RunReport> {
+    let mut session = match begin(context).await? {
+        // A replay writes no combined CSV, whatever the target says.
+        Beginning::Loaded(finished) => return Ok(RunReport { combined_csv: None, ..*finished.report }),
+        Beginning::Nothing(session) => session,
+    };
+    let folder = WorkFolder::create(context)?;
+    let replayed = replay::rejected_rows(context, &mut session, folder.path()).await?;
+    let purpose = Purpose::Replay { files: replayed.files, ids: replayed.ids };
+    let mut report = Execution { context, folder, purpose }.execute(&mut session).await?;
+    if replayed.warning.is_some() && report.rows_read == 0 {
+        // A replay is asked for to load rows, so a replay that loads none is not clean.
+        report.outcome = Some(Outcome::NothingLoaded);
+    }
+    report.warnings.extend(replayed.warning);
+    session.close().await;
+    Ok(report)
+}
+
+/// A sentence about a file, with the file's name in front unless the sentence begins with it.
+fn about(file: &str, sentence: &str) -> String {
+    if sentence.starts_with(file) { sentence.to_owned() } else { format!("{file}: {sentence}") }
+}
+
+/// One attempt at a run, plan, replay or check.
+pub struct Execution<'a> {
+    context: &'a RunContext,
+    folder: WorkFolder,
+    purpose: Purpose,
+}
+
+/// What the extraction and the first pass over the files found: everything that the load is decided by.
+struct Prepared {
+    extracted: Extracted,
+    profile: Profile,
+    /// The table before the load. `None`: it does not exist.
+    before: Option<TableState>,
+    /// The hashes of the table's rows, where it was worth fetching them. The first try of the load takes them.
+    known: Option<RowHashSet>,
+    /// Places of the rows of JSON documents that no earlier run had found.
+    records_paths: Vec<RecordsPath>,
+    report: RunReport,
+}
+
+impl<'a> Execution<'a> {
+    /// An attempt that leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`PipelineError::Io`] when the work folder cannot be created.
+    pub fn dry_run(context: &'a RunContext) -> Result<Self> {
+        Ok(Self { context, folder: WorkFolder::create(context)?, purpose: Purpose::DryRun })
+    }
+
+    /// Prepares and loads. It starts over when a file or the table changed in between, because the columns and their
+    /// types were decided from what they were before.
+    async fn execute(&self, session: &mut Session) -> Result<RunReport> {
+        let mut changed: Vec<String> = Vec::new();
+        let mut table_changes = 0;
+        loop {
+            let mut prepared = self.prepare(session, &changed).await?;
+            match self.load(session, &mut prepared).await? {
+                Loaded::Done { report, csv } => {
+                    let readable = prepared.profile.files.iter().filter(|file| file.error.is_none());
+                    let loaded: Vec<_> = readable.map(|file| prepared.extracted.files[file.index].clone()).collect();
+                    return Ok(self.finish(*report, csv, &loaded).await);
+                }
+                Loaded::FileChanged { file } => {
+                    let name = &prepared.extracted.files[file].name;
+                    tracing::warn!("{name} changed while it was read: starting over");
+                    changed.push(name.clone());
+                }
+                Loaded::Refused(_) => return Err(PipelineError::Internal("refused rows were not left out".into())),
+                Loaded::TableChanged if table_changes < RESTARTS_PER_TABLE => {
+                    table_changes += 1;
+                    tracing::warn!("{} changed meanwhile: starting over", session.table);
+                }
+                Loaded::TableChanged => {
+                    return Err(PipelineError::Target {
+                        code: "target_keeps_changing",
+                        message: format!("the table {} was altered again and again during the run", session.table),
+                        next_step: "Find out who alters the table, then retry the run.".into(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Extracts the sources and makes the first pass over their files. `changed` names a file once for each time that
+    /// it changed while it was read.
+    async fn prepare(&self, session: &mut Session, changed: &[String]) -> Result<Prepared> {
+        let context = self.context;
+        let (extracted, extract_seconds) = self.extract(changed).instrument(info_span!("extract")).await?;
+        // The extraction may have taken hours, in which the connection to the target was idle.
+        session.revive(context).await?;
+        let before = session.table_state().await?;
+        let (extracted, located) = self.locate_rows(session, before.as_ref(), extracted).await?;
+        let started = Instant::now();
+        let bytes = extracted.files.iter().map(|file| file.stamp.size).sum();
+        // The first pass reads files and the hashes come from the network, so that both take place at the same time.
+        let (profile, known) = tokio::join!(
+            self.profile(&extracted.files, before.as_ref()).instrument(info_span!("validate")),
+            table_hashes::known(session, before.as_ref(), &context.config.load, bytes, context.memory.all),
+        );
+        let (profile, known) = (profile?, known?);
+        // A replay is exempt, because rows that were rejected before may all be rejected again, and stay in quarantine.
+        if !matches!(self.purpose, Purpose::Replay { .. }) {
+            refuse_failed_source(&extracted.files, &profile)?;
+        }
+        let mut report = self.report(session, &extracted, &profile);
+        report.warnings.extend(located.warnings);
+        report.stages =
+            Stages { extract: extract_seconds, validate: started.elapsed().as_secs_f64(), ..Stages::default() };
+        if context.config.load.mode == LoadMode::Replace {
+            refuse_incomplete_replace(&extracted, &profile, &report)?;
+        }
+        Ok(Prepared { extracted, profile, before, known, records_paths: located.found, report })
+    }
+
+    /// Decides the columns and loads. Rows the table refuses are left out at the next try, with the same files.
+    async fn load(&self, session: &mut Session, prepared: &mut Prepared) -> Result<Loaded> {
+        let mut refused = Refused::default();
+        // A table may refuse other rows once the first ones are left out, such as those that referred to them.
+        for _ in 0..TRIES_PER_REFUSAL {
+            let task = self.load_task(prepared, refused.clone())?;
+            match load::load(session, task).instrument(info_span!("load")).await? {
+                Loaded::Refused(more) => {
+                    tracing::warn!(
+                        rows = more.len(),
+                        "{} refuses {} rows: loading without them",
+                        session.table,
+                        more.len()
+                    );
+                    refused.extend(*more);
+                }
+                loaded => return Ok(loaded),
+            }
+        }
+        Err(PipelineError::Target {
+            code: "too_many_refused",
+            message: format!("{} refused other rows at each of {TRIES_PER_REFUSAL} tries", session.table),
+            next_step:
+                "Look at the table's constraints and triggers: which rows they refuse depends on the other rows.".into(),
+        })
+    }
+
+    /// One try of the load, without the rows that the table is known to refuse.
+    fn load_task<'t>(&'t self, prepared: &'t mut Prepared, refused: Refused) -> Result<LoadTask<'t>> {
+        let context = self.context;
+        let known_columns = prepared.before.as_ref().map(|before| &before.known);
+        let decision = decide::decide(&prepared.profile, &context.config, known_columns)?;
+        context.progress.enter(Stage::Load, prepared.extracted.files.len());
+        let mut report = prepared.report.clone();
+        report.columns = decision.reports;
+        report.drift = decision.drift.clone();
+        report.warnings.extend(decision.warnings);
+        let (csv, replayed) = match &self.purpose {
+            Purpose::Run { csv } => (Some(combined_csv_owner::open(csv)?), &[][..]),
+            Purpose::Replay { ids, .. } => (None, ids.as_slice()),
+            Purpose::DryRun => (None, &[][..]),
+        };
+        Ok(LoadTask {
+            context,
+            files: &prepared.extracted.files,
+            profile: &prepared.profile,
+            layout: Arc::new(decision.layout),
+            changes: decision.changes,
+            drift: decision.drift,
+            before: prepared.before.clone(),
+            known: prepared.known.take(),
+            refused: Arc::new(refused),
+            spool: self.folder.path(),
+            csv,
+            replayed,
+            records_paths: &prepared.records_paths,
+            dry_run: matches!(self.purpose, Purpose::DryRun),
+            report,
+            started: Instant::now(),
+        })
+    }
+
+    /// Gets the files. Those that changed too often while they were read are left for the next run.
+    pub async fn extract(&self, changed: &[String]) -> Result<(Extracted, f64)> {
+        let started = Instant::now();
+        self.context.progress.enter(Stage::Extract, 0);
+        let mut extracted = match &self.purpose {
+            Purpose::Replay { files, .. } => Extracted { files: files.clone(), ..Extracted::default() },
+            Purpose::Run { .. } | Purpose::DryRun => {
+                extract::extract(&self.context.config, &self.context.extract_context()).await?
+            }
+        };
+        let keeps_changing =
+            |file: &InputFile| changed.iter().filter(|name| **name == file.name).count() >= READS_PER_FILE;
+        let (left, files): (Vec<_>, Vec<_>) = extracted.files.into_iter().partition(keeps_changing);
+        if let Some(required) = left.iter().find(|file| file.required) {
+            return Err(PipelineError::Extract {
+                code: "source_changed",
+                message: format!("{} changed each of the {READS_PER_FILE} times it was read", required.name),
+                next_step: "Wait until the file is written completely, then retry the run.".into(),
+            });
+        }
+        extracted.files = files;
+        extracted.left_out.extend(left.into_iter().map(|file| LeftOut {
+            name: file.name,
+            kind: LeftOutKind::Failed,
+            reason: format!("it changed {READS_PER_FILE} times while it was read; the next run reads it again"),
+        }));
+        Ok((extracted, started.elapsed().as_secs_f64()))
+    }
+
+    /// Finds the places of the rows in JSON documents, from earlier runs and from the documents.
+    pub async fn locate_rows(
+        &self,
+        session: &mut Session,
+        before: Option<&TableState>,
+        extracted: Extracted,
+    ) -> Result<(Extracted, Located)> {
+        let context = self.context;
+        let stored = records_path::stored(&mut session.connection, &session.table, before).await?;
+        locate_json_rows::locate(extracted, &context.config, &context.base, stored, &context.stop).await
+    }
+
+    /// The first pass: reads every cell of every file, for the types of the columns.
+    pub async fn profile(&self, files: &[InputFile], before: Option<&TableState>) -> Result<Profile> {
+        self.context.progress.enter(Stage::Validate, files.len());
+        let expectations: Vec<Expectation> =
+            decide::expectations(&self.context.config, before.map(|before| &before.known));
+        let (files, stop) = (files.to_vec(), self.context.stop.clone());
+        let span = tracing::Span::current();
+        tokio::task::spawn_blocking(move || span.in_scope(|| profile::profile(&files, &expectations, &stop)))
+            .await
+            .map_err(|error| PipelineError::Internal(format!("looking at the files: {error}")))?
+    }
+
+    /// The report as far as it is known before the load. It also logs the files that are left out.
+    pub fn report(&self, session: &Session, extracted: &Extracted, profile: &Profile) -> RunReport {
+        let mut report = RunReport {
+            table: session.table.to_string(),
+            ddl: session.makes_schema.iter().cloned().collect(),
+            left_out: extracted.left_out.clone(),
+            warnings: extracted.warnings.clone(),
+            ..RunReport::default()
+        };
+        for file in &profile.files {
+            let name = &extracted.files[file.index].name;
+            if let Some(error) = &file.error {
+                let reason = error.reason.clone();
+                report.left_out.push(LeftOut { name: name.clone(), kind: LeftOutKind::Failed, reason });
+            }
+            report.warnings.extend(file.summary.warnings.iter().map(|warning| about(name, warning)));
+        }
+        for left_out in &report.left_out {
+            match left_out.kind {
+                LeftOutKind::Skipped => tracing::warn!("skipped {}: {}", left_out.name, left_out.reason),
+                LeftOutKind::Failed => tracing::error!("left out {}: {}", left_out.name, left_out.reason),
+            }
+        }
+        report
+    }
+
+    /// The steps after the commit. They cannot undo the load any more, so a failure of one is a warning in the report.
+    async fn finish(&self, mut report: RunReport, csv: Option<CombinedCsv>, loaded: &[InputFile]) -> RunReport {
+        report.warnings.extend(report.files.iter().filter_map(wholly_rejected));
+        if matches!(self.purpose, Purpose::DryRun) {
+            return report;
+        }
+        if let (Some(csv), Purpose::Run { csv: place }) = (csv, &self.purpose)
+            && let Err(error) = combined_csv_owner::publish(self.context, place, csv).await
+        {
+            let next_step = error.next_step();
+            report.warnings.push(format!(
+                "the rows are loaded, but the combined CSV could not get its name: {error}. {next_step}"
+            ));
+            report.combined_csv = None;
+        }
+        let moved =
+            extract::sftp::after_load(&self.context.config.sources, loaded, &self.context.extract_context()).await;
+        report.warnings.extend(moved);
+        tracing::info!(
+            rows = report.rows_inserted,
+            "loaded {} new of {} rows into {}",
+            report.rows_inserted,
+            report.rows_read,
+            report.table
+        );
+        report
+    }
+}

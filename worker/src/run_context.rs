@@ -1,0 +1,97 @@
+//! What one attempt of a run works with: the run, its config, and what it may touch.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use elt_shared::config::{LoadMode, PipelineConfig};
+use elt_shared::runs::Trigger;
+use elt_shared::secret::Secret;
+use elt_shared::settings::NetworkSettings;
+use elt_shared::store::runs::Run;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::extract::{ExtractContext, YoungFiles};
+use crate::paths;
+use crate::progress::Progress;
+use crate::roots::Roots;
+
+/// What one attempt of a run works with and may touch. It knows neither the queue nor HTTP.
+#[derive(Clone)]
+pub struct RunContext {
+    /// The control database.
+    pub control: PgPool,
+    /// The run as [`begin`](elt_shared::store::runs::begin) returned it: its epoch fences every write.
+    pub run: Run,
+    /// The config of the run, with every reference resolved.
+    pub config: PipelineConfig,
+    /// The process's own target, for configs that name no server.
+    pub default_target: Option<Secret>,
+    /// The folder where relative paths of the config start.
+    pub base: PathBuf,
+    /// The data folder. Work folders and default output files are below it.
+    pub data_dir: PathBuf,
+    /// The folders that may be read and written.
+    pub roots: Roots,
+    /// The hosts that may be called.
+    pub network: Arc<NetworkSettings>,
+    /// Cancelled when the run should stop: it ends at the next batch boundary with nothing loaded.
+    pub stop: CancellationToken,
+    /// The progress of the run, which people watch.
+    pub progress: Arc<Progress>,
+    /// Memory that it may take for row hashes.
+    pub memory: HashMemory,
+}
+
+impl RunContext {
+    /// The attempt's own folder for spooled files, which is deleted when the attempt ends.
+    pub fn work_folder(&self) -> PathBuf {
+        self.data_dir.join("spool").join(format!("{}-{}", self.run.id, self.run.epoch))
+    }
+
+    /// Path of the run's combined CSV.
+    pub fn combined_csv(&self) -> PathBuf {
+        paths::combined_csv(&self.config, self.run.config_id, &self.base, &self.data_dir, &self.roots)
+    }
+
+    /// What the extraction of the run's sources may touch.
+    pub fn extract_context(&self) -> ExtractContext {
+        ExtractContext {
+            base: self.base.clone(),
+            spool: self.work_folder(),
+            roots: self.roots.clone(),
+            never: vec![self.combined_csv()],
+            network: self.network.clone(),
+            control: self.control.clone(),
+            stop: self.stop.clone(),
+            young: self.young_files(),
+        }
+    }
+
+    /// The treatment of files that may still be being written. A run by hand takes such a file as far as it is written,
+    /// when it ends with a whole record. A replace would lose the rows that are yet to come, and a run that a change or a
+    /// schedule started has time to wait for them.
+    fn young_files(&self) -> YoungFiles {
+        let by_itself = matches!(self.run.trigger, Trigger::Schedule | Trigger::FileChange);
+        if by_itself || self.config.load.mode == LoadMode::Replace {
+            YoungFiles::Wait
+        } else {
+            YoungFiles::WaitForRecord
+        }
+    }
+}
+
+/// Bytes of memory that a run may take for row hashes. With less it loads the same rows, but slower.
+#[derive(Debug, Clone, Copy)]
+pub struct HashMemory {
+    /// Bytes for the hashes of the rows it delivers.
+    pub own: usize,
+    /// Bytes when the hashes of the table's rows are among them.
+    pub all: usize,
+}
+
+impl Default for HashMemory {
+    fn default() -> Self {
+        Self { own: 24 << 20, all: 64 << 20 }
+    }
+}

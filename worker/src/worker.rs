@@ -1,0 +1,97 @@
+//! The process around the work: it keeps the worker and its runs alive, takes tickets and ticks, sweeps, and drains when
+//! it is asked to stop.
+
+use std::time::Duration;
+
+use elt_shared::queue::workers::QueueWorkers;
+use elt_shared::queue::{retention, sweeper};
+use elt_shared::store::workers;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::folder_watch;
+use crate::jobs::{execute_run, tick};
+use crate::worker_context::WorkerContext;
+
+/// Time that runs get to reach a batch boundary after the worker asked for them back.
+const HAND_BACK_WITHIN: Duration = Duration::from_secs(10);
+/// Time for the last writes to the control database after everything was cut off.
+const LAST_WRITES_WITHIN: Duration = Duration::from_secs(2);
+
+/// Works until `worker.stopping` is cancelled, then drains.
+pub async fn work(worker: WorkerContext) {
+    // The heartbeat and the listener outlive everything else, because a run that is finishing still needs its lease.
+    let vital = CancellationToken::new();
+    let options = worker.db.connect_options().as_ref().clone();
+    let vitals = TaskTracker::new();
+    let (heartbeat, listener) = (worker.heartbeat.clone(), worker.listener.clone());
+    vitals.spawn(heartbeat.beat(options.clone(), worker.id.clone(), worker.listener.clone(), vital.clone()));
+    vitals.spawn(listener.listen(options, worker.settings.queue.clone(), vital.clone()));
+
+    let chores = TaskTracker::new();
+    let queue = worker.settings.queue.clone();
+    chores.spawn(sweeper::keep_sweeping(worker.db.clone(), queue, worker.stopping.clone()));
+    chores.spawn(retention::keep_deleting(
+        worker.db.clone(),
+        worker.settings.keep(),
+        worker.settings.keys.clone(),
+        worker.stopping.clone(),
+    ));
+    chores.spawn(tick::keep_ticking(worker.clone()));
+    chores.spawn(folder_watch::keep_watching(worker.clone()));
+    chores.close();
+
+    let context = worker.clone();
+    let handle = move |ticket| execute_run::execute(context.clone(), ticket);
+    let queue = tokio::spawn(queue_workers(&worker).work(handle, worker.stopping.clone()));
+    worker.stopping.cancelled().await;
+    tracing::info!(worker = worker.id, "worker takes nothing new");
+    let _ = timeout(LAST_WRITES_WITHIN, workers::note_stopping(&worker.db, &worker.id)).await;
+    drain(&worker, async {
+        let _ = queue.await;
+        worker.runs.close();
+        worker.runs.wait().await;
+        chores.wait().await;
+    })
+    .await;
+    vital.cancel();
+    vitals.close();
+    let _ = timeout(LAST_WRITES_WITHIN, vitals.wait()).await;
+    let _ = timeout(LAST_WRITES_WITHIN, workers::note_stopped(&worker.db, &worker.id)).await;
+    tracing::info!(worker = worker.id, "worker stopped");
+}
+
+fn queue_workers(worker: &WorkerContext) -> QueueWorkers {
+    QueueWorkers {
+        db: worker.db.clone(),
+        queue: worker.settings.queue.clone(),
+        worker_id: worker.id.clone(),
+        concurrency: worker.settings.concurrency.into(),
+        heartbeat: worker.heartbeat.clone(),
+        listener: worker.listener.clone(),
+    }
+}
+
+/// Waits until `idle` is over: first for the grace period, then after it asked for the runs back, then after it cut them
+/// off. A second signal (`settings.force`) ends each of the first two waits.
+async fn drain(worker: &WorkerContext, idle: impl Future<Output = ()>) {
+    let mut idle = std::pin::pin!(idle);
+    let force = &worker.settings.force;
+    tokio::select! {
+        () = &mut idle => return,
+        () = sleep(worker.settings.grace()) => {}
+        () = force.cancelled() => {}
+    }
+    tracing::info!(worker = worker.id, "the grace period is over: runs are handed back");
+    worker.hand_back.cancel();
+    tokio::select! {
+        () = &mut idle => return,
+        () = sleep(HAND_BACK_WITHIN) => {}
+        () = force.cancelled() => {}
+    }
+    worker.abort.cancel();
+    if timeout(LAST_WRITES_WITHIN, idle).await.is_err() {
+        tracing::warn!(worker = worker.id, "work was left unfinished: other workers take it when its lease ends");
+    }
+}
