@@ -42,6 +42,8 @@ api_token() {
 send() {
     local headers=()
     [ -z "$2" ] || headers=(--header "Authorization: Bearer $2")
+    # It keeps what it found in a folder below the current one.
+    cd "$data" || return
     schemathesis run "$url/openapi.json" "${headers[@]}" --max-time "$seconds" --continue-on-failure --max-failures 50 \
         --exclude-path-regex '^/auth/|^/users/|/events$|/follow$' --request-timeout 60 --suppress-health-check all \
         --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \

@@ -4,6 +4,7 @@
 //! - `support`: the program under test, a client of its API, an OTLP receiver
 //! - a module for each behaviour
 
+mod canary;
 mod database_environment;
 mod databases;
 mod documents;
@@ -21,6 +22,7 @@ mod secrets;
 mod signals;
 mod stored_secrets;
 mod support;
+mod tls;
 mod tokens;
 mod traces;
 mod up;

@@ -136,7 +136,7 @@ pub(super) fn read(source: &Field<'_>) -> Option<SftpSource> {
     let nested = source.child("sftp");
     let layers = std::iter::once(source.clone()).chain(nested).collect();
     let section = &Section::open(layers, KEYS, Some("type"))?;
-    let host = section.required_text("host");
+    let host = section.required_text("host").filter(|host| is_host(section, host));
     let username = section.required_text("username");
     let path = section.required_text("path");
     let login = login(section);
@@ -155,6 +155,17 @@ pub(super) fn read(source: &Field<'_>) -> Option<SftpSource> {
         trust: trust?,
         after_load: after_load?,
     })
+}
+
+/// Whether a text can be a host. Messages and traces name the host, so it must not hold a user and a password.
+fn is_host(section: &Section<'_>, host: &str) -> bool {
+    if host.contains('@')
+        && let Some(field) = section.field("host")
+    {
+        field.problem("expected a host name or an address; `username` and `password` are keys of their own");
+        return false;
+    }
+    true
 }
 
 fn login(section: &Section<'_>) -> Option<SftpLogin> {
