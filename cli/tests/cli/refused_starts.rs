@@ -43,6 +43,7 @@ fn a_refused_start_on_an_installation_leaves_no_process() {
     assert_eq!(said.code, Some(1), "{}", said.stderr);
     assert_eq!(servers_in(&folder), Vec::<i32>::new());
     // `elt run` notices an invalid file of keys only after it started its database.
+    let keys = std::fs::read_to_string(folder.path().join("data/keys.json")).expect("the keys");
     folder.write("data/keys.json", "{}");
     for arguments in [&["run", "--once", "people.yaml"][..], &["plan", "people.yaml"], &["up"], &["serve"], &["worker"]]
     {
@@ -51,7 +52,7 @@ fn a_refused_start_on_an_installation_leaves_no_process() {
         assert!(said.stderr.contains("keys.json is not the file of keys elt wrote"), "{arguments:?}: {}", said.stderr);
         assert_eq!(servers_in(&folder), Vec::<i32>::new(), "{arguments:?}");
     }
-    std::fs::remove_file(folder.path().join("data/keys.json")).expect("removed the keys");
+    folder.write("data/keys.json", &keys);
     let again = up(&folder, &[("ELT_USER_PASSWORD", PASSWORD)]);
     again.stop();
 }
