@@ -16,6 +16,7 @@ mod keys;
 mod passwords;
 mod refused_starts;
 mod root;
+mod row_values;
 mod run;
 mod secret_files;
 mod secrets;

@@ -58,9 +58,12 @@ impl<'a> Failing<'a> {
     }
 
     fn explain(self, error: &PgDatabaseError) -> Explanation {
-        let about = About { table: self.table, constraint: error.constraint(), column: error.column() };
-        let mut explained = sqlstate::explain(error.code(), about);
+        // A trigger that raises an error fills its fields as it likes, also with a value of the row.
+        let is_raised = error.file().is_some_and(|file| file.starts_with("pl"));
+        let (constraint, column) = if is_raised { (None, None) } else { (error.constraint(), error.column()) };
+        let mut explained = sqlstate::explain(error.code(), About { table: self.table, constraint, column });
         if error.code() == "42501"
+            && !is_raised
             && let Some((what, statement)) = rights::from_message(self.table, error.message())
         {
             explained.what = what;
