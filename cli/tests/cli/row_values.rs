@@ -86,7 +86,8 @@ fn raised() -> impl Iterator<Item = Refusal> {
     let messages = ["new.v", "'permission denied for table ' || new.v", "'must be owner of table ' || new.v"];
     let codes =
         RAISED.iter().map(move |code| (*code, messages[0])).chain([("42501", messages[1]), ("42501", messages[2])]);
-    codes.map(move |(code, message)| {
+    let fails = ["", "on_bad_row: fail\n"];
+    codes.flat_map(move |(code, message)| fails.map(|more| (code, message, more))).map(move |(code, message, more)| {
         let table = format!(
             "create table T (v text);
              create function T_f() returns trigger language plpgsql as $$ begin
@@ -94,7 +95,7 @@ fn raised() -> impl Iterator<Item = Refusal> {
                      constraint = new.v, column = new.v, table = new.v, schema = new.v, datatype = new.v; end $$;
              create trigger T_t before insert on T for each row execute function T_f();"
         );
-        refusal(code, table, &text, "")
+        refusal(code, table, &text, more)
     })
 }
 

@@ -22,6 +22,14 @@ pub struct Failing<'a> {
     doing: &'static str,
 }
 
+/// Whether a procedural language raised the error: PL/pgSQL's `raise`, or the like in another language. Such code fills
+/// the fields of the error as it likes, also with a value of the row, so elt shows none of them.
+pub(in crate::load) fn is_raised_by_code(error: &PgDatabaseError) -> bool {
+    // The server names the source file that reported the error: pl_exec.c, plpy_elog.c, plperl.c, pltcl.c, plv8.cc.
+    let languages = ["pl_", "plpy", "plperl", "pltcl", "plv8"];
+    error.file().is_some_and(|file| languages.iter().any(|language| file.starts_with(language)))
+}
+
 impl<'a> Failing<'a> {
     /// `doing`: "make elt's own tables".
     pub fn at(table: &'a TableRef, doing: &'static str) -> Self {
@@ -58,8 +66,7 @@ impl<'a> Failing<'a> {
     }
 
     fn explain(self, error: &PgDatabaseError) -> Explanation {
-        // A trigger that raises an error fills its fields as it likes, also with a value of the row.
-        let is_raised = error.file().is_some_and(|file| file.starts_with("pl"));
+        let is_raised = is_raised_by_code(error);
         let (constraint, column) = if is_raised { (None, None) } else { (error.constraint(), error.column()) };
         let mut explained = sqlstate::explain(error.code(), About { table: self.table, constraint, column });
         if error.code() == "42501"

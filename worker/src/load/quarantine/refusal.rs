@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::refused::Refusal;
 use crate::contract::Layout;
+use crate::load::failure::is_raised_by_code;
 use crate::load::staging::STAGING;
 use crate::load::staging::staged_text;
 
@@ -58,11 +59,14 @@ pub async fn of_row(
     if state == "54000" {
         return too_long(tx, layout, row).await;
     }
-    let name = postgres.and_then(PgDatabaseError::constraint).unwrap_or_default();
+    let is_raised = postgres.is_some_and(is_raised_by_code);
+    let name = postgres.filter(|_| !is_raised).and_then(PgDatabaseError::constraint).unwrap_or_default();
     let constraint = Constraint::find(tx, table, name).await?;
     let place = |name: &str| layout.columns.iter().position(|column| column.name == name);
     let mut column = constraint.columns.iter().find_map(|name| place(name));
     let (code, rule) = match state {
+        // It comes first, because a trigger may raise an error with any code.
+        _ if is_raised => (Code::Trigger, "is refused by a trigger of the table".to_owned()),
         "23502" => {
             column = postgres.and_then(PgDatabaseError::column).and_then(place);
             (Code::NullNotAllowed, "is missing".to_owned())
@@ -79,7 +83,6 @@ pub async fn of_row(
         "23514" => (Code::Check, format!("breaks {}", constraint.shown(name))),
         "23P01" => (Code::Exclusion, format!("conflicts with another row ({})", constraint.shown(name))),
         "22P05" | "22021" => (Code::Encoding, "has a character that the database's encoding cannot store".to_owned()),
-        state if state.starts_with("P0") => (Code::Trigger, "is refused by a trigger of the table".to_owned()),
         state => (Code::Refused, format!("is refused by the table (SQLSTATE {state})")),
     };
     let reason = match code {
