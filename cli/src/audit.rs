@@ -43,10 +43,10 @@ enum Action {
     },
     /// Print the rows, oldest first
     Export {
-        /// The first day or instant: 2026-11-29, or 2026-11-29T08:00:00Z
+        /// The first day or instant: 2026-11-29, or 2026-11-29T08:00:00Z. A day begins at midnight UTC
         #[arg(long, value_parser = instant)]
         from: Option<DateTime<Utc>>,
-        /// The day or instant before which the export ends
+        /// The day or instant at which the export ends, itself not included: 2026-12-01 ends with 30 November (UTC)
         #[arg(long, value_parser = instant)]
         to: Option<DateTime<Utc>>,
         /// How the rows look

@@ -9,7 +9,7 @@ use sqlx::postgres::PgDatabaseError;
 
 use crate::out;
 
-/// The table every `--help` ends with.
+/// The table that `elt --help` ends with.
 pub const HELP: &str = "\
 Exit codes:
     0  done; also a run that was stopped as asked, or that succeeded with warnings

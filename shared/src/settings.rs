@@ -1,5 +1,5 @@
-//! Flags and environment of a process. Together with the `settings.rs` of the other crates,
-//! the only readers of the environment.
+//! Flags and environment of a process. Apart from the `settings.rs` of the other crates, and in `cli` the file of the
+//! command that has a setting, nothing else reads the environment.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ pub struct DatabaseSettings {
     /// The control database, as this process's login. Without it, `up`, `run`, `plan` and `check` use a private PostgreSQL in the data folder.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_parser = secret)]
     pub database_url: Option<Secret>,
-    /// The control database as the login that owns its tables. Only migrations use it. Default: `DATABASE_URL`.
+    /// The control database as the login that owns its tables. Migrations and all commands but `up`, `serve` and `worker` use it. Default: `DATABASE_URL`.
     #[arg(long, global = true, env = "ELT_OWNER_DATABASE_URL", hide_env_values = true, value_parser = secret)]
     pub owner_database_url: Option<Secret>,
     /// The default target, used by configs whose target names no server: a low-privilege role.

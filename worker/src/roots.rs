@@ -23,8 +23,9 @@ use rustix::io::Errno;
 
 use crate::humanize::unreadable;
 
-/// elt's own files in the data folder: keys, the log, and the private cluster with its passwords.
-const OWN: [&str; 3] = ["keys.json", "elt.log", "postgres"];
+/// elt's own files in the data folder: keys, the logs, downloads of runs, and the private cluster with its passwords.
+const OWN: [&str; 9] =
+    ["keys.json", "elt.log", "elt.log.1", "elt.log.2", "elt.log.3", "elt.log.4", "elt.log.5", "spool", "postgres"];
 /// Number of times that a path is resolved again, because a part of it was exchanged before it was opened.
 const RESOLUTIONS: usize = 8;
 

@@ -19,7 +19,7 @@ pub struct WorkerSettings {
     /// The queue it takes runs from.
     #[arg(long, env = "ELT_QUEUE", default_value = elt_shared::job::QUEUE)]
     pub queue: String,
-    /// Folders sources may be in, separated by `:`. Default: the working folder and the data folder.
+    /// Folders sources may be in, separated by `:`. Default: the working folder and the data folder; for `elt run` every folder.
     #[arg(long, env = "ELT_FS_ROOTS", value_delimiter = ':')]
     pub fs_roots: Vec<PathBuf>,
     /// Folders combined CSVs may be written to beside the data folder's `output`, separated by `:`.

@@ -39,7 +39,8 @@ async fn delete(
         Deletion::InUse => Err(Error::conflict(
             Code::ConfigInUse,
             "a run or a schedule refers to this version",
-            "Keep it: the history of its runs needs it.",
+            "A version that has run, or that a schedule was made for, is kept for the history. \
+             To stop using it, upload a newer version and stop the schedule.",
         )),
         Deletion::Newest => Err(Error::conflict(
             Code::ConfigNewest,

@@ -19,7 +19,7 @@ pub enum Scope {
     Upload,
     /// Reads rows: of target tables, combined CSVs and the quarantine.
     Data,
-    /// Reads users and the audit, approves host keys and imports coverage reports.
+    /// Reads users and the audit, stores and grants secrets, approves host keys and imports coverage reports.
     Admin,
 }
 

@@ -11,7 +11,8 @@ import { Confirmation } from '../shared/confirm';
 const KEPT: Record<string, Pick<Problem, 'sentence' | 'nextStep'>> = {
   config_in_use: {
     sentence: 'This version stays, because a run or a schedule refers to it.',
-    nextStep: 'The pages of its runs show what they ran, and need it for that.',
+    nextStep:
+      'A version that has run, or that a schedule was made for, is kept for the history. To stop using it, upload a newer version and stop the schedule.',
   },
   config_newest: {
     sentence: 'This version stays, because it is the newest one of its pipeline.',

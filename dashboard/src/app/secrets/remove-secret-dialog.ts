@@ -74,6 +74,7 @@ function explain(problem: Problem): Problem {
   if (problem.code !== 'secret_in_use') return problem;
   return {
     ...problem,
-    nextStep: 'Their next runs fail if you delete it. Otherwise change their configs first.',
+    nextStep:
+      'Upload configs of these pipelines that do not refer to it, then delete it. If you delete it now, their next runs fail, and its value cannot be restored.',
   };
 }

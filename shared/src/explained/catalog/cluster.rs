@@ -76,7 +76,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::PostgresNotStarted,
         happened: "The private PostgreSQL server ended while it was starting.",
         why: "The message has the last lines of its log.",
-        next_step: "Read the server's log, which the next step names.",
+        next_step: "Read `postgres/server.log` in the data folder: its last lines say why. Correct that, and start elt again.",
         example: "the private PostgreSQL server did not start: FATAL: could not create lock file",
         ..OF_A_COMMAND
     },
@@ -92,7 +92,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::PostgresSilent,
         happened: "The private PostgreSQL server runs, but does not answer.",
         why: "It is recovering after a crash, or the machine is overloaded.",
-        next_step: "Read the server's log, which the next step names.",
+        next_step: "Read `postgres/server.log` in the data folder: its last lines say why. Correct that, and start elt again.",
         example: "the private PostgreSQL server (process 4711, port 41234) does not answer",
         ..OF_A_COMMAND
     },

@@ -26,7 +26,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::ConfigInUse,
         happened: "The config version cannot be deleted, because a run or a schedule refers to it.",
         why: "The history of its runs needs it.",
-        next_step: "Keep it, or delete other versions.",
+        next_step: "A version that has run, or that a schedule was made for, is kept for the history. \
+            To stop using it, upload a newer version and stop the schedule.",
         example: "a run or a schedule refers to this version",
         seen: &[Seen::Api(409)],
         ..OF_A_REQUEST

@@ -17,7 +17,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::Conflict,
         happened: "Things are not as the request needs them.",
         why: "Another request or a run changed them first.",
-        next_step: "Read the state again and decide anew.",
+        next_step: "Read the thing again (GET), check whether the change is still wanted, and send it again.",
         example: "conflict",
         seen: &[Seen::Api(409)],
         ..OF_A_REQUEST

@@ -52,7 +52,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A config refers to a secret that its pipeline may not use.",
         why: "A secret is granted to pipelines by name. A config that no admin has uploaded gets it only when the secret is \
             marked as usable by users as well.",
-        next_step: "An admin grants it with `elt secret grant NAME PIPELINE` or on the page Secrets.",
+        next_step: "An admin grants it with `elt secret grant NAME PIPELINE` or on the page Secrets. If it is granted \
+            already, a user uploaded the config: an admin reads this text and uploads it again, or, if every user may \
+            know the secret, runs `elt secret grant NAME --users`.",
         example: "sources[0].auth_token: the secret \"SHOP_TOKEN\" is not granted to the pipeline \"orders\" at line 4 column 17",
         seen: &[Seen::Run, Seen::Api(400), Seen::Cli],
         ..IN_A_RUN

@@ -18,7 +18,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "The name of a secret cannot be used.",
         why: "A config could not refer to it: a name has letters, digits, `_`, `-` and `.`.",
         next_step: "Choose another name.",
-        example: "a secret's name has 1 to 100 letters, digits, `_`, `-` and `.`",
+        example: "a secret's name has 1 to 64 letters, digits, `_`, `-` and `.`",
         seen: &[Seen::Api(422), Seen::Cli],
         ..OF_A_REQUEST
     },

@@ -16,8 +16,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::HostKeyChanged,
         happened: "The SFTP server shows another host key than the one that is known.",
         why: "The server was set up anew, or another machine answers in its place.",
-        next_step: "Ask the server's admin whether the key was changed. If so, approve the new fingerprint under known \
-            hosts or in `host_key:`; if not, somebody may be listening in.",
+        next_step: "Ask the server's admin whether the key was changed. If so, press Trust for the new key on the page \
+            Workers, or write its fingerprint as `host_key:`; if not, somebody may be listening in.",
         example: "the host key of files.example.com:22 has changed: expected SHA256:kL1…, but it shows ssh-ed25519 \
             SHA256:9aB…",
         reached: Reached::Answered,
@@ -27,7 +27,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::HostKeyUnknown,
         happened: "The SFTP server's host key was never approved.",
         why: "elt does not send a password to a server that it does not know.",
-        next_step: "Compare the fingerprint with the server's admin; then approve it under known hosts, or write it as \
+        next_step: "Compare the fingerprint with the server's admin. Then an admin presses Trust on the dashboard's page \
+            Workers, under Keys of SFTP servers (or sends POST /known-hosts/approve), or writes the fingerprint as \
             `host_key:` in the source.",
         example: "the host key of files.example.com:22 is not known: ssh-ed25519 SHA256:kL1…",
         reached: Reached::Answered,

@@ -149,7 +149,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::TargetTooManyConnections,
         happened: "The target has no connection left for the login.",
         why: "`max_connections` of the server, or the connection limit of the login or database, is reached.",
-        next_step: "End sessions that are not used, or raise the limit. elt tries again by itself; then retry the run.",
+        next_step: "End sessions that are not used, or raise the limit. elt tries again by itself; retry the run only if it has failed.",
         example: "could not connect for public.orders: the target's server has no connection left for this login \
             (PostgreSQL error 53300)",
         retried: Retried::Yes,

@@ -59,7 +59,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::TargetDiskFull,
         happened: "The disk of the target's server is full.",
         why: "The table, the WAL or temporary files fill it.",
-        next_step: "Free space on the server. elt tries again by itself; then retry the run.",
+        next_step: "Free space on the server. elt tries again by itself; retry the run only if it has failed.",
         example: "could not load rows for public.orders: the disk of the target's server is full (PostgreSQL error \
             53100)",
         retried: Retried::Yes,
@@ -146,7 +146,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::TargetLocked,
         happened: "Another session holds a lock on the table for longer than elt waits.",
         why: "A long transaction, an ALTER TABLE or a maintenance job has the table. elt waits 30 seconds.",
-        next_step: "Find the session in `pg_locks` and let it end. elt tries again by itself; then retry the run.",
+        next_step: "Find the session in `pg_locks` and let it end. elt tries again by itself; retry the run only if it has failed.",
         example: "could not load rows for public.orders: another session holds a lock on the table for longer than elt \
             waits (lock_timeout 30s) (PostgreSQL error 55P03)",
         retried: Retried::Yes,
@@ -216,7 +216,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::TargetOutOfMemory,
         happened: "The target's server is out of memory.",
         why: "Its settings allow more memory than the machine has, or other programs use it.",
-        next_step: "Give the server more memory or lower `work_mem`. elt tries again by itself; then retry the run.",
+        next_step: "Give the server more memory or lower `work_mem`. elt tries again by itself; retry the run only if it has failed.",
         example: "could not load rows for public.orders: the target's server is out of memory (PostgreSQL error 53200)",
         retried: Retried::Yes,
         reached: Reached::LetIn,

@@ -205,8 +205,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::TooManyTokens,
         happened: "The owner has as many API tokens as the server allows.",
-        why: "`ELT_TOKENS_PER_OWNER` sets the limit; tokens created on the same day count as well.",
-        next_step: "Revoke tokens that are not used any more.",
+        why: "`ELT_TOKENS_PER_OWNER` sets how many an owner may have at a time; within 24 hours an owner may create ten \
+            times as many, revoked ones included.",
+        next_step: "Revoke tokens that are not used any more. If ten times the limit were created within 24 hours, wait: \
+            revoking does not help then.",
         example: "ci has as many API tokens as this server allows",
         seen: &[Seen::Api(409)],
         ..OF_A_REQUEST

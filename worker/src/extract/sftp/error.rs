@@ -126,11 +126,12 @@ impl SftpError {
             }
             Self::NoSftp { .. } => "Ask the server's admin to enable the SFTP subsystem for this account.",
             Self::HostKeyUnknown { .. } => {
-                "Compare the fingerprint with the server's admin; then approve it under known hosts, or write it as `host_key:`."
+                "Compare the fingerprint with the server's admin; then press Trust on the dashboard's page Workers, or write it \
+                 as `host_key:`."
             }
             Self::HostKeyChanged { .. } => {
-                "Ask the server's admin whether the key was changed. If so, approve the new fingerprint under known hosts or \
-                 in `host_key:`; if not, somebody may be listening in."
+                "Ask the server's admin whether the key was changed. If so, press Trust for the new key on the \
+                 dashboard's page Workers, or write its fingerprint as `host_key:`; if not, somebody may be listening in."
             }
             Self::BadKey { .. } => {
                 "Give an OpenSSH or PEM private key (or its file's path), and `passphrase` when it is encrypted."
