@@ -1,7 +1,8 @@
 //! Hides the values of secrets in everything that people may read: log lines, spans, errors, reports, answers.
 //!
 //! A process adds every secret that a config gets. From then on [`hide`] replaces it by `***`, also where it was escaped
-//! for a URL or for JSON. Values stay added after the run that used them, because its spans and log lines are sent later.
+//! for a URL or for JSON. Values stay added after the run that used them, because its spans and log lines are sent later; beyond 1 MiB
+//! of values the oldest are forgotten.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -158,6 +159,9 @@ fn forms(value: &str) -> Vec<String> {
         }
         false => vec![value],
     };
+    if plain.is_empty() {
+        plain.push(value);
+    }
     plain.retain(|text| text.len() >= SHORTEST);
     let mut forms = Vec::with_capacity(plain.len());
     for text in plain {

@@ -16,13 +16,11 @@ pub async fn stop(db: &mut PgConnection, id: Uuid, reason: &str) -> sqlx::Result
     schedules::find(db, id).await
 }
 
-/// Stops the runs of a live schedule, and ends it: as stopped, or as stopping while a run of it still runs. Returns
-/// the state it is in now.
-pub async fn stop_runs(db: &mut PgConnection, id: Uuid, reason: &str) -> sqlx::Result<ScheduleState> {
+/// Stops the runs of a live schedule, and ends it: as stopped, or as stopping while a run of it still runs.
+pub async fn stop_runs(db: &mut PgConnection, id: Uuid, reason: &str) -> sqlx::Result<()> {
     let running = lifecycle::stop_of_schedule(db, id).await?;
     let state = if running > 0 { ScheduleState::Stopping } else { ScheduleState::Stopped };
-    schedules::end(db, id, state, reason).await?;
-    Ok(state)
+    schedules::end(db, id, state, reason).await
 }
 
 /// Ends a live schedule because a newer one takes its place: runs that wait for its window never start, others go on.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 20] = [
     "settings",
     "error",
     "humanize",
@@ -14,9 +14,7 @@ const ORDER: [&str; 22] = [
     "input",
     "frame",
     "extract",
-    "rejections",
     "progress",
-    "report",
     "contract",
     "paths",
     "run_context",

@@ -47,10 +47,12 @@ impl Drop {
         }
         forget(databases, ring, &key).await?;
         out::print(&format!("dropped the key {id}"));
-        if are_given(settings) {
+        let is_removed = match KeptKeys::read(&databases.data_dir)? {
+            Some(kept) if !are_given(settings) => kept.remove_secret_key(&databases.data_dir, id)?,
+            _ => false,
+        };
+        if !is_removed {
             out::print("remove it from ELT_SECRET_KEY_OLD, or from the file in ELT_SECRET_KEY_FILE, in every process");
-        } else if let Some(kept) = KeptKeys::read(&databases.data_dir)? {
-            kept.remove_secret_key(&databases.data_dir, id)?;
         }
         Ok(Exit::Done)
     }

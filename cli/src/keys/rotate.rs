@@ -22,6 +22,8 @@ pub(super) async fn rotate(
     settings: &SecretKeySettings,
 ) -> anyhow::Result<Exit> {
     let current = ring.current_id();
+    // An earlier release, still running during an upgrade, stores configs in clear.
+    sealing::seal_clear_rows(&databases.control, ring).await.context("could not seal the stored configs")?;
     let left = sealed_by_others(databases, &current).await?;
     if left > 0 {
         out::problem(&format!("sealing {} values with the key {current}", count(left.unsigned_abs())));
@@ -66,8 +68,6 @@ async fn seal_all(databases: &Databases, ring: &KeyRing) -> anyhow::Result<Seale
     let mut tx = databases.control.begin().await.context("could not reach the control database")?;
     secret_keys::register(&mut *tx, ring).await.context("could not make the key known")?;
     deed(ring, json!({ "step": "begun", "older_keys": older_ids(ring) })).commit(tx, ring).await?;
-    // An earlier release may have left configs in clear.
-    sealing::seal_clear_rows(&databases.control, ring).await.context("could not seal the stored configs")?;
     let done = sealing::seal_again(&databases.control, ring).await;
     done.context("the rotation was interrupted: run `elt keys rotate` again, and it goes on")
 }

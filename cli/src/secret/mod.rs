@@ -232,7 +232,8 @@ async fn remove(db: &mut PgConnection, name: &str, force: bool) -> anyhow::Resul
         false => Err(refuse(
             Exit::Failed,
             format!("the secret `{name}` is used by {}", secrets::pipelines_of(&uses, NAMED_USES)),
-            "Upload configs of these pipelines that do not refer to it, or add --force: their next runs then fail.",
+            "Upload configs of these pipelines that do not refer to it and stop schedules that run an older one, or add \
+             --force: their next runs then fail.",
         )),
     }
 }

@@ -29,6 +29,13 @@ pub(super) fn parse(text: &str, effort: &Effort) -> Result<Node, ConfigProblem> 
     }
     // The parser does not count a byte order mark, and it stumbles over a block without an end of line.
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // The parser does not count such a mark either, so every place after it would be wrong.
+    let breaks = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+    let mut marks = body.match_indices('\u{feff}');
+    if let Some((position, _)) = marks.find(|(position, _)| *position == 0 || body[..*position].ends_with(breaks)) {
+        let position = text.len() - body.len() + position;
+        return Err(at_byte(text, position, "a byte order mark may only be the first character of the text"));
+    }
     // Thousands of them take the parsers seconds, and nobody needs one.
     if body.split(['\n', '\r']).any(|line| line.starts_with("%TAG")) {
         return Err(problem("%TAG directives are not allowed"));

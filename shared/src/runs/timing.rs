@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! heartbeat every 5 s, each given up after 4 s
-//! lease 25 s ─ the worker gives up its runs 20 s after the last heartbeat that arrived, so before the lease ends
-//! sweep every 5 s ─ so a lost run is noticed at most 30 s after the last heartbeat
+//! lease 25 s ─ the worker gives up its runs at the first heartbeat that fails 20 s or more after the last one
+//!                that arrived: at the latest shortly before the lease ends
+//! sweep every 5 s ─ so a lost run is noticed about 32 s after the last heartbeat at the latest
 //! ```
 //!
 //! They are not settings, because every process judges the others by them: two workers with different leases would take

@@ -53,8 +53,10 @@ pub async fn list(db: impl PgExecutor<'_>, after: Option<&str>, limit: i64) -> s
     .await
 }
 
-/// A secret by its name, locked until the caller's transaction ends.
+/// A secret by its name, locked until the caller's transaction ends. Changes of secrets take turns.
 pub async fn lock(tx: &mut PgConnection, name: &str) -> sqlx::Result<Option<StoredSecret>> {
+    // The turn comes before the row, because two changes that took them in different orders would wait for each other.
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.secrets', 0))").execute(&mut *tx).await?;
     sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from secrets where name = $1 for update")))
         .bind(name)
         .fetch_optional(tx)
@@ -71,13 +73,13 @@ pub async fn put(
     (name, change): (&str, &ChangeSecret),
     by: &str,
 ) -> sqlx::Result<Result<(StoredSecret, bool), SecretError>> {
-    // New secrets take turns, so that there are never too many.
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.secrets', 0))").execute(&mut *tx).await?;
+    // The lock comes first, so that there are never too many secrets.
+    let found = lock(&mut *tx, name).await?;
     let sealed = change.value.as_ref().map(|value| keys.seal(&place(name), value.expose().as_bytes()));
     if sealed.is_some() {
         secret_keys::register(&mut *tx, keys).await?;
     }
-    match (lock(&mut *tx, name).await?, sealed) {
+    match (found, sealed) {
         (Some(_), sealed) => Ok(Ok((update(tx, (name, change), sealed, by).await?, false))),
         (None, None) => Ok(Err(SecretError::NoValue)),
         (None, Some(_)) if count(&mut *tx).await? >= MOST_SECRETS => Ok(Err(SecretError::TooMany)),

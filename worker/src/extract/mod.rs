@@ -5,10 +5,12 @@ pub mod local;
 pub mod probe;
 pub mod sftp;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use elt_shared::config::{PipelineConfig, SourceConfig};
+use elt_shared::redaction;
 pub use elt_shared::runs::report::{LeftOut, LeftOutKind};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
@@ -94,6 +96,13 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
         all.files.extend(one.files);
         all.left_out.extend(one.left_out);
         all.warnings.extend(one.warnings);
+    }
+    // The names are stored in the target and shown to people, and a URL or path may contain a secret.
+    let names = all.files.iter_mut().map(|file| &mut file.name);
+    for name in names.chain(all.left_out.iter_mut().map(|left_out| &mut left_out.name)) {
+        if let Cow::Owned(shown) = redaction::hide(name) {
+            *name = shown;
+        }
     }
     Ok(all)
 }

@@ -87,7 +87,7 @@ impl Cause {
         Duration::from_secs(match self {
             Self::Asked | Self::HandBack => 60,
             Self::TooLong => 30,
-            // The lease ends 5 s after an attempt is given up, and nothing may be written after that.
+            // The lease is nearly over when an attempt is given up. What is written after that is fenced.
             Self::Lost => 4,
         })
     }

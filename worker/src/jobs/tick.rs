@@ -144,8 +144,7 @@ async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) ->
 
 async fn still_stopping(db: &mut PgConnection, schedule: &Schedule) -> sqlx::Result<()> {
     let reason = schedule.reason.as_deref().unwrap_or("stopped");
-    stop_runs(db, schedule.id, reason).await?;
-    Ok(())
+    stop_runs(db, schedule.id, reason).await
 }
 
 /// The ordinary tick: the window is open, opens now, or has not opened yet.

@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elt_shared::redaction;
 use elt_shared::runs::report::RunReport;
 use elt_shared::store::runs::Run;
 use elt_shared::target::TableRef;
@@ -194,7 +195,7 @@ pub async fn fence(tx: &mut PgConnection, table: &TableRef, attempt: Attempt) ->
     held.map(drop).ok_or(PipelineError::Fenced)
 }
 
-/// Writes the report into the marker, as part of the loading transaction.
+/// Writes the report into the marker, secrets hidden, as part of the loading transaction.
 pub async fn finish(
     tx: impl PgExecutor<'_>,
     table: &TableRef,
@@ -202,6 +203,8 @@ pub async fn finish(
     report: &RunReport,
     unfinished_csv: Option<&Path>,
 ) -> sqlx::Result<()> {
+    let mut shown = serde_json::to_value(report).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    redaction::hide_in(&mut shown);
     sqlx::query(AssertSqlSafe(format!(
         "update {} set loaded_at = clock_timestamp(), report = $3, rows_read = $4, rows_inserted = $5, rows_updated = $6,
                 rows_duplicate = $7, rows_quarantined = $8, rows_filtered = $9, unfinished_csv = $10
@@ -210,7 +213,7 @@ pub async fn finish(
     )))
     .bind(attempt.run_id)
     .bind(attempt.epoch)
-    .bind(Json(report))
+    .bind(Json(shown))
     .bind(report.rows_read as i64)
     .bind(report.rows_inserted as i64)
     .bind(report.rows_updated as i64)

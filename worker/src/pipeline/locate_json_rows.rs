@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use elt_shared::config::{PipelineConfig, SourceConfig};
 use elt_shared::explained::{Code, Explained};
+use elt_shared::redaction;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -200,7 +201,7 @@ impl Source {
 
 /// The kind and place of a source, without secrets.
 fn identity(source: &SourceConfig, base: &Path) -> String {
-    bounded(match source {
+    let identity = match source {
         SourceConfig::Api(api) => format!("api {}", http::address(api)),
         SourceConfig::Local(local) => {
             let path = base.join(&local.path).components().collect::<PathBuf>();
@@ -208,7 +209,8 @@ fn identity(source: &SourceConfig, base: &Path) -> String {
             format!("local {}{glob}", path.display())
         }
         SourceConfig::Sftp(sftp) => format!("sftp {}:{} {}", sftp.host, sftp.port, sftp.path),
-    })
+    };
+    bounded(redaction::hide(&identity).into_owned())
 }
 
 /// The place of the rows that an object shows, as `records:` would say it.

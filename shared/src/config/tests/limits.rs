@@ -11,6 +11,20 @@ fn refused(text: &str, expected: &str) {
 }
 
 #[test]
+fn a_byte_order_mark_stands_at_the_beginning_only() {
+    assert!(Document::parse(&format!("\u{feff}{}", with(""))).is_ok());
+    for (text, place) in [
+        ("\u{feff}\u{feff}\u{85}sources:path:: sources:[", "line 1"),
+        ("name: x\n\u{feff}target: {table: t}", "line 2"),
+        ("name: x\n\u{2028}\u{feff}target: {table: t}", "a byte order mark"),
+    ] {
+        let error = Document::parse(text).expect_err(text).to_string();
+        assert!(error.contains("a byte order mark may only be the first") && error.contains(place), "{error}");
+    }
+    assert!(Document::parse(&with("# in \u{feff} a comment\n")).is_ok());
+}
+
+#[test]
 fn only_one_mapping_is_a_config() {
     refused("- a\n- b\n", "Invalid YAML: expected a mapping of keys to values, found a list at line 1 column 1");
     refused("hello\n", "Invalid YAML: expected a mapping of keys to values, found a text at line 1 column 1");

@@ -122,8 +122,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::WorkerLost,
-        happened: "The workers that had the run disappeared, and no attempt is left.",
-        why: "They were killed, ran out of memory, or lost the control database for longer than a lease, each time.",
+        happened: "The process that had the run disappeared, and the run is not tried again.",
+        why: "Either no attempt is left: its workers were killed, ran out of memory, or lost the control database for \
+            longer than a lease, each time. Or the process of `elt run` that had it is gone.",
         next_step: "Look at the workers' own logs and memory at the times of the attempts, then retry the run.",
         example: "the run lost its worker 3 times",
         ..IN_A_RUN

@@ -20,13 +20,13 @@
 //! | running | [`begin`]         | running    | worker    | the lease is over; the attempt before it is lost |
 //! | running | [`renew`]         | running    | worker    | at every heartbeat |
 //! | running | [`finish()`]        | succeeded, failed, stopped | worker, sweeper | the attempt ends the run |
-//! | running | [`retry_later`]   | queued     | worker    | it failed in a way that may pass, and attempts are left |
+//! | running | [`retry_later`]   | queued, or stopped if a stop was asked for | worker | it failed in a way that may pass, and attempts are left |
 //! | running | [`wait_for_target`] | queued   | worker    | another run loads into the same table |
 //! | running | [`hand_back`]     | queued     | worker    | the worker stops; the attempt does not count |
 //! | running | [`leave_unknown`] | queued (unknown) | worker, sweeper | COMMIT was sent and its answer is lost |
 //! | running (unknown) | [`ask_again`] | queued (unknown) | worker, sweeper | the target does not answer |
 //! | running | [`rescue()`]        | queued, failed, stopped | sweeper | the lease is over and no worker took the run |
-//! | queued  | [`request_stop`]  | stopped    | API, CLI, sweeper | somebody asks, or the window is over |
+//! | queued  | [`request_stop`]  | stopped    | API, CLI, sweeper, tick, trigger | somebody asks, the window is over, or a newer schedule replaces it |
 //! | queued (unknown) | [`request_stop`] | queued (unknown) | API, CLI, sweeper | it ends stopped once the target says that it did not load |
 //! | running | [`request_stop`]  | running    | API, CLI, sweeper | the worker stops at the next batch boundary and calls [`finish()`] |
 //! | final   | [`retry`]         | a new run, queued | API | somebody repeats it |

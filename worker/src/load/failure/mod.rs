@@ -22,6 +22,9 @@ pub struct Failing<'a> {
     doing: &'static str,
 }
 
+/// The code of an error that PL/pgSQL raises without a code.
+const RAISED: &str = "P0001";
+
 /// Whether a procedural language raised the error: PL/pgSQL's `raise`, or the like in another language. Such code fills
 /// the fields of the error as it likes, also with a value of the row, so elt shows none of them.
 pub(in crate::load) fn is_raised_by_code(error: &PgDatabaseError) -> bool {
@@ -68,7 +71,10 @@ impl<'a> Failing<'a> {
     fn explain(self, error: &PgDatabaseError) -> Explanation {
         let is_raised = is_raised_by_code(error);
         let (constraint, column) = if is_raised { (None, None) } else { (error.constraint(), error.column()) };
-        let mut explained = sqlstate::explain(error.code(), About { table: self.table, constraint, column });
+        // The code is the trigger's own choice, too, unless it says that the failure may pass.
+        let passes = ["08", "40", "53", "55", "57", "58"].iter().any(|class| error.code().starts_with(class));
+        let state = if is_raised && !passes { RAISED } else { error.code() };
+        let mut explained = sqlstate::explain(state, About { table: self.table, constraint, column });
         if error.code() == "42501"
             && !is_raised
             && let Some((what, statement)) = rights::from_message(self.table, error.message())

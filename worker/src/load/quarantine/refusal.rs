@@ -8,8 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::refused::Refusal;
 use crate::contract::Layout;
 use crate::load::failure::is_raised_by_code;
-use crate::load::staging::STAGING;
-use crate::load::staging::staged_text;
+use crate::load::staging::{STAGING, staged_text};
 
 /// Bytes up to which a key fits into every index, compressed or not.
 const SHORT_KEY_BYTES: i64 = 2_000;
@@ -56,17 +55,20 @@ pub async fn of_row(
 ) -> sqlx::Result<Refusal> {
     let postgres = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     let state = postgres.map_or("", PgDatabaseError::code);
-    if state == "54000" {
+    let is_raised = postgres.is_some_and(is_raised_by_code);
+    if state == "54000" && !is_raised {
         return too_long(tx, layout, row).await;
     }
-    let is_raised = postgres.is_some_and(is_raised_by_code);
     let name = postgres.filter(|_| !is_raised).and_then(PgDatabaseError::constraint).unwrap_or_default();
     let constraint = Constraint::find(tx, table, name).await?;
     let place = |name: &str| layout.columns.iter().position(|column| column.name == name);
     let mut column = constraint.columns.iter().find_map(|name| place(name));
     let (code, rule) = match state {
-        // It comes first, because a trigger may raise an error with any code.
-        _ if is_raised => (Code::Trigger, "is refused by a trigger of the table".to_owned()),
+        // It comes first, because a trigger may raise an error with any code. The class P0 is that of PL/pgSQL, which
+        // other languages use as well.
+        state if is_raised || state.starts_with("P0") => {
+            (Code::Trigger, "is refused by a trigger of the table".to_owned())
+        }
         "23502" => {
             column = postgres.and_then(PgDatabaseError::column).and_then(place);
             (Code::NullNotAllowed, "is missing".to_owned())
