@@ -282,6 +282,13 @@ impl Databases {
         keys::check(&self.control, keys).await
     }
 
+    /// Refuses keys with which a command may not change anything: those that do not open what is sealed here, and a
+    /// current key that nothing here is sealed or signed with. Changes nothing.
+    pub async fn require_keys_in_use(&self, keys: &KeyRing) -> anyhow::Result<()> {
+        self.check_keys(keys).await?;
+        keys::require_known_current(&self.control, keys).await
+    }
+
     /// Works with the login that owns the tables.
     async fn as_owner<T>(&self, work: impl AsyncFnOnce(&PgPool) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let owner = connect(&self.logins.owner, 2, Limits::MIGRATIONS).await?;

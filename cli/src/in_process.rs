@@ -79,7 +79,7 @@ impl<'a> InProcess<'a> {
         stop: Stop,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Self> {
-        let keys = Keys::load_or_make(&databases.data_dir, None, &secret_keys)?.ring;
+        let keys = Keys::load_or_make_ring(&databases.data_dir, &secret_keys)?;
         databases.migrate(Some(&keys)).await?;
         databases.keep_lines_of(telemetry).await?;
         let queue = job::private_queue();

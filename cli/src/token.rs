@@ -71,7 +71,7 @@ impl Token {
         on_control_database("token", &self.database, &self.telemetry, async |databases| {
             databases.require_migrated().await?;
             if let Some(keys) = &keys {
-                databases.check_keys(keys).await?;
+                databases.require_keys_in_use(keys).await?;
             }
             match (self.action, &keys) {
                 (Action::Create(create), Some(keys)) => create.execute(&databases.control, keys).await,

@@ -102,7 +102,7 @@ impl User {
             databases.require_migrated().await?;
             match keys {
                 Some(keys) => {
-                    databases.check_keys(&keys).await?;
+                    databases.require_keys_in_use(&keys).await?;
                     self.action.change(&databases.control, &keys, given).await
                 }
                 None => list(&databases.control).await,

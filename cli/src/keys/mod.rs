@@ -45,6 +45,14 @@ impl Keys {
         Self::of(data_dir, given, secret)
     }
 
+    /// The secret keys alone, as given or as they are in this data folder, made and written now when there are none.
+    pub fn load_or_make_ring(data_dir: &Path, secret: &SecretKeySettings) -> anyhow::Result<Arc<KeyRing>> {
+        match find_ring_if_any(data_dir, secret)? {
+            Some(ring) => Ok(ring),
+            None => Ok(Self::load_or_make(data_dir, None, secret)?.ring),
+        }
+    }
+
     /// The keys as given, or as `elt up` wrote them into this data folder. Makes none.
     pub fn find(data_dir: &Path, jwt: Option<Secret>, secret: &SecretKeySettings) -> anyhow::Result<Self> {
         Self::of(data_dir, (checked("ELT_JWT_KEY", jwt)?, given_ring(secret)?), secret)
@@ -111,6 +119,21 @@ fn kept_ring(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Result<Op
 /// Refuses keys that do not open what is sealed in the control database. Changes nothing.
 pub async fn check(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
     find_missing(db, keys).await?.map_or(Ok(()), |wrong| Err(wrong_key(&wrong)))
+}
+
+/// Refuses a current key that nothing in the control database is sealed or signed with, because the processes that run
+/// would not open what a command seals with it, nor add to an audit that it signs.
+pub async fn require_known_current(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    let mut connection = db.acquire().await.context("could not reach the control database")?;
+    if secret_keys::knows_current(&mut connection, keys).await.context("could not check the secret keys")? {
+        return Ok(());
+    }
+    Err(refuse(
+        Exit::Settings,
+        format!("nothing is sealed with the current secret key {} yet", keys.current_id()),
+        "If it is the new key of a rotation, run `elt keys rotate` first. Otherwise correct ELT_SECRET_KEY. Nothing was \
+         changed.",
+    ))
 }
 
 /// The keys that seal something in the control database and are not in the ring.

@@ -110,9 +110,8 @@ impl Secret {
         on_control_database("secret", &self.database, &self.telemetry, async |databases| {
             databases.require_migrated().await?;
             match &keys {
-                // Another key would seal values that the servers and workers cannot open.
                 Some(keys) => {
-                    databases.check_keys(keys).await?;
+                    databases.require_keys_in_use(keys).await?;
                     self.action.change(&databases.control, keys, change).await
                 }
                 None => list(&databases.control).await,

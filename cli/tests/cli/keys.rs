@@ -162,6 +162,20 @@ async fn another_secret_key_refuses_every_start_and_changes_nothing() {
         assert!(said.stderr.ends_with(&refusal), "{arguments:?}: {}", said.stderr);
         assert_eq!(servers_in(&folder), Vec::<i32>::new(), "{arguments:?}");
     }
+    // A current key that is a mistake changes nothing either, although an older one opens everything.
+    for arguments in
+        [&["user", "add", "eve"][..], &["token", "revoke", "ci"], &["secret", "set", "shop", "--file", "people.yaml"]]
+    {
+        let mut command = elt(&folder, arguments);
+        command.env("ELT_SECRET_KEY", OTHER).env("ELT_SECRET_KEY_OLD", KEY);
+        let said = run(command);
+        assert_eq!(said.code, Some(78), "{arguments:?}: {}", said.stderr);
+        assert!(
+            said.stderr.contains("nothing is sealed with the current secret key"),
+            "{arguments:?}: {}",
+            said.stderr
+        );
+    }
     let opened = database(&folder).await;
     assert_eq!(stored(&opened.1).await, before);
     close(opened).await;

@@ -100,6 +100,16 @@ pub async fn check(db: &mut PgConnection, keys: &KeyRing) -> sqlx::Result<Result
     })
 }
 
+/// Whether the current key already seals or signs something here, or nothing is sealed or signed yet.
+///
+/// Older keys of the ring may open everything although the current one is a mistake: what is sealed with that one then,
+/// no other process opens.
+pub async fn knows_current(db: &mut PgConnection, keys: &KeyRing) -> sqlx::Result<bool> {
+    let mut ids: Vec<String> = known(db).await?.into_iter().map(|known| known.key_id).collect();
+    ids.extend(audit::signer(&mut *db).await?);
+    Ok(ids.is_empty() || ids.contains(&keys.current_id()))
+}
+
 /// The keys known here, the newest first. Also right before the first migration.
 async fn known(db: &mut PgConnection) -> sqlx::Result<Vec<KnownKey>> {
     let exists: bool =
