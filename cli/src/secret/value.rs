@@ -1,19 +1,21 @@
 //! Reads a value from stdin, a file or a terminal. It is never an argument, because the process list shows arguments.
 
-use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, StdinLock};
 use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::Context;
 use elt_shared::secret::Secret;
+use elt_shared::secret_file;
 use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices, Termios};
 
 use crate::exit::{Exit, refuse};
 use crate::out;
 
-/// Most bytes read; more than a value may have.
+/// Most bytes read from stdin; more than a value may have.
 const LONGEST: u64 = (64 << 10) + 3;
+/// Most bytes of a line that a terminal passes on. It drops the rest without a sign.
+const LONGEST_TYPED: usize = 4095;
 /// What Ctrl-C sends while the terminal does not turn it into a signal.
 const CTRL_C: u8 = 3;
 
@@ -22,8 +24,13 @@ pub fn read(name: &str, file: Option<&Path>) -> anyhow::Result<Secret> {
     let stdin = io::stdin();
     let bytes = match file {
         Some(file) => {
-            let doing = || format!("could not read {}", file.display());
-            bounded(File::open(file).with_context(doing)?).with_context(doing)?
+            return secret_file::read(file).map(|file| file.secret).map_err(|error| {
+                refuse(
+                    Exit::Failed,
+                    format!("could not read {}: {error}", file.display()),
+                    "Name a file with the value, or pipe the value to stdin.",
+                )
+            });
         }
         None if stdin.is_terminal() => typed(name, stdin.lock())?,
         None => bounded(stdin.lock()).context("could not read the value from stdin")?,
@@ -48,6 +55,11 @@ fn typed(name: &str, mut stdin: StdinLock<'_>) -> anyhow::Result<Vec<u8>> {
     let line = line.context("could not read the value from the terminal")?;
     match line.last() {
         Some(&CTRL_C) => Err(refuse(Exit::Failed, "nothing was stored", "Run the command again to type the value.")),
+        _ if line.len() >= LONGEST_TYPED => Err(refuse(
+            Exit::Failed,
+            "the value may be cut, because a terminal passes on at most 4095 bytes of a line: nothing was stored",
+            "Write it to a file, and name that with --file.",
+        )),
         _ => Ok(line),
     }
 }
@@ -112,15 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_read_from_a_file_up_to_a_little_more_than_is_allowed() {
+    fn a_value_is_read_from_a_regular_file_or_refused_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("value");
         std::fs::write(&file, "in a file\r\n").unwrap();
         assert_eq!(read("x", Some(&file)).unwrap().expose(), "in a file");
+        let refused = |path: &Path| read("x", Some(path)).unwrap_err().to_string();
         std::fs::write(&file, "x".repeat(1 << 20)).unwrap();
-        assert_eq!(read("x", Some(&file)).unwrap().expose().len() as u64, LONGEST);
+        assert!(refused(&file).contains("larger than 64 KiB"));
         std::fs::write(&file, b"\xff\xfe").unwrap();
-        assert!(read("x", Some(&file)).unwrap_err().to_string().contains("not UTF-8"));
-        assert!(read("x", Some(&folder.path().join("missing"))).is_err());
+        assert!(refused(&file).contains("not a text in UTF-8"));
+        assert!(refused(&folder.path().join("missing")).contains("does not exist"));
+        assert!(refused(folder.path()).contains("not a regular file"));
     }
 }
