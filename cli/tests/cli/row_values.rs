@@ -134,6 +134,7 @@ async fn a_value_of_a_row_is_nowhere_but_in_the_reason_of_its_rejection() {
         admin.get(path).await;
     }
     let said = up.stop();
+    admin.streams_ended().await;
     let log = std::fs::read_to_string(folder.path().join("data/elt.log")).expect("the log");
     assert!(log.contains("run failed: "), "failures are told");
     let texts = [("stderr".to_owned(), said), ("elt.log".to_owned(), log)];

@@ -17,6 +17,8 @@ pub struct Api {
     token: String,
     /// What was asked, and the answer.
     answers: Arc<Mutex<Vec<(String, String)>>>,
+    /// Streams that are still being read.
+    streams: Arc<Mutex<Vec<tokio::task::JoinHandle<()>>>>,
 }
 
 impl Api {
@@ -30,7 +32,7 @@ impl Api {
         let answer = http.post(format!("{url}/auth/login")).json(&login).send().await.expect("an answer");
         let answer: Value = answer.json().await.expect("JSON");
         let token = answer["token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned();
-        Self { http, url: url.to_owned(), token, answers: Arc::default() }
+        Self { http, url: url.to_owned(), token, answers: Arc::default(), streams: Arc::default() }
     }
 
     /// The token of this session.
@@ -41,7 +43,7 @@ impl Api {
     /// The same client as somebody else.
     pub async fn another(&self, username: &str, password: &str) -> Self {
         let other = Self::log_in(&self.url, username, password).await;
-        Self { answers: Arc::clone(&self.answers), ..other }
+        Self { answers: Arc::clone(&self.answers), streams: Arc::clone(&self.streams), ..other }
     }
 
     pub async fn get(&self, path: &str) -> Value {
@@ -81,15 +83,26 @@ impl Api {
     /// Keeps a stream of events as long as it goes on.
     pub async fn follow(&self, path: &str) {
         let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
-        let mut chunks = request.send().await.expect("an answer").bytes_stream();
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), 200, "{path}");
+        let mut chunks = answer.bytes_stream();
         let (path, answers) = (path.to_owned(), Arc::clone(&self.answers));
-        tokio::spawn(async move {
+        let reading = tokio::spawn(async move {
             let mut text = String::new();
             while let Some(Ok(chunk)) = chunks.next().await {
                 text.push_str(&String::from_utf8_lossy(&chunk));
             }
             answers.lock().expect("not poisoned").push((path, text));
         });
+        self.streams.lock().expect("not poisoned").push(reading);
+    }
+
+    /// Waits for the end of all streams, which comes when the server has stopped.
+    pub async fn streams_ended(&self) {
+        let streams = std::mem::take(&mut *self.streams.lock().expect("not poisoned"));
+        for stream in streams {
+            stream.await.expect("it was read to its end");
+        }
     }
 
     /// Every answer so far, with what was asked.

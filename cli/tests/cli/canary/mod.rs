@@ -64,14 +64,19 @@ async fn a_secret_stands_nowhere_but_in_its_place() {
     let spans = format!("{:?}", collector.spans());
     assert!(spans.contains("run.id"), "spans arrive");
     let said = up.stop();
+    admin.streams_ended().await;
 
+    let data = folder.path().join("data");
+    folder.write("data/planted", &needles.plant("a planted file"));
+    assert!(!needles.in_folder(&data, &KEPT).is_empty(), "the search finds what is there");
+    std::fs::remove_file(data.join("planted")).expect("removed");
     let mut leaks = BTreeSet::new();
     let texts = [("elt check", commands), ("the process list", shown), ("the dump", dump), ("spans", spans)];
     let texts = texts.into_iter().map(|(what, text)| (what.to_owned(), text));
     for (what, text) in admin.answers().into_iter().chain(texts).chain([("stderr".to_owned(), said)]) {
         leaks.extend(needles.in_text(&text).into_iter().map(|place| format!("{what}: {place}")));
     }
-    leaks.extend(needles.in_folder(&folder.path().join("data"), &KEPT));
+    leaks.extend(needles.in_folder(&data, &KEPT));
     assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
