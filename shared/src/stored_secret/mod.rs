@@ -20,7 +20,7 @@ pub const ALL_PIPELINES: &str = "*";
 /// Bytes of a name.
 const MAX_NAME: usize = 64;
 /// Bytes of a value.
-const MAX_VALUE: usize = 64 << 10;
+pub(crate) const MAX_VALUE: usize = 64 << 10;
 /// Characters of a description.
 const MAX_DESCRIPTION: usize = 500;
 /// Pipelines that a secret can be granted to, unless it is granted to all.

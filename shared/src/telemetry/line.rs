@@ -19,6 +19,7 @@ use super::repeats::Repeats;
 use super::trace::current_trace_id;
 use crate::redaction;
 use crate::store::logs::{NewLine, classic};
+use crate::stored_secret::MAX_VALUE;
 
 /// A message is cut after this many bytes.
 pub(super) const MESSAGE_LIMIT: usize = 8 << 10;
@@ -26,7 +27,7 @@ pub(super) const MESSAGE_LIMIT: usize = 8 << 10;
 const FIELD_LIMIT: usize = 1 << 10;
 const CUT: &str = "… (cut)";
 /// Bytes of the longest secret that is hidden.
-const LONGEST_SECRET: usize = 64 << 10;
+const LONGEST_SECRET: usize = 3 * MAX_VALUE;
 
 /// The layer that keeps lines in the log file and in the database.
 #[derive(Debug)]
@@ -162,12 +163,16 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn cut(text: impl fmt::Display, limit: usize) -> String {
     // Written beyond the limit, because a secret that the limit cuts in two would not be recognised.
     let mut bounded = Bounded { text: String::new(), limit: limit + LONGEST_SECRET };
-    let _ = write!(bounded, "{text}");
+    let is_full = write!(bounded, "{text}").is_err();
     let mut shown = match redaction::hide(&bounded.text) {
         Cow::Owned(shown) => shown,
         Cow::Borrowed(_) => bounded.text,
     };
-    if shown.len() > limit {
+    if is_full {
+        // The end may be a part of a secret, which is not recognised.
+        shown.truncate(shown.floor_char_boundary(shown.len().saturating_sub(LONGEST_SECRET)));
+    }
+    if is_full || shown.len() > limit {
         shown.truncate(shown.floor_char_boundary(limit));
         shown.push_str(CUT);
     }
