@@ -99,7 +99,9 @@ impl Folder {
             let mut file = private_folder::open(&temporary, OpenOptions::new().write(true).create_new(true))?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
-            fs::rename(&temporary, path)
+            fs::rename(&temporary, path)?;
+            // Without it, a power failure could undo the rename.
+            path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
         };
         write().map_err(failed("write", path))
     }
