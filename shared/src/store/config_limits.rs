@@ -32,7 +32,7 @@ pub enum Deletion {
 /// What a user and the user's API tokens store, including what the caller's transaction has added.
 pub async fn usage(db: impl PgExecutor<'_>, user: &User) -> sqlx::Result<Usage> {
     sqlx::query_as(
-        "select count(*) as versions, coalesce(sum(octet_length(coalesce(yaml_masked, yaml_content))), 0)::bigint as bytes
+        "select count(*) as versions, coalesce(sum(coalesce(octet_length(yaml_sealed) - 40, octet_length(yaml_content))), 0)::bigint as bytes
          from config_history where created_by = $1
             or created_by in (select 'token:' || name from api_tokens where owner_id = $2)",
     )
