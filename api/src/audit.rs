@@ -23,7 +23,8 @@ use crate::error::Error;
 /// POSTs that change nothing: they only carry a body.
 const READ_ONLY: [&str; 2] = ["/configs/validate", "/data-view"];
 
-/// Reads of what others may not see. Handlers note them before they show anything, and the layer notes a refusal.
+/// Reads of what others may not see. The layer notes a refusal. Handlers note what they show before they show it, apart
+/// from that of `/secrets`, which shows no values.
 const SECRET_READS: [&str; 5] = ["/config/{id}", "/runs/{id}/csv", "/quarantine/export", "/audit/export", "/secrets"];
 
 /// What a handler adds to the row of its call, and how it writes the row together with the change.

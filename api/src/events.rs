@@ -48,7 +48,7 @@ pub enum Event {
     Login(Uuid),
 }
 
-/// Hands out what happens to whoever watches.
+/// Sends events to all clients that follow them.
 #[derive(Clone)]
 pub struct Events(Arc<Hub>);
 
@@ -182,7 +182,7 @@ impl NewLines {
     async fn look(&mut self, db: &PgPool) -> sqlx::Result<Vec<Line>> {
         let floor = match self.floor {
             Some(floor) => floor,
-            // Whoever watches read the log a moment ago: what was written since is among the last seconds' lines.
+            // The reader has read the log a moment ago: newer lines are among those of the last seconds.
             None => {
                 let settled = logs::newest_before(db, LATE).await?;
                 (self.floor, self.next_floor) = (Some(settled), settled);

@@ -54,7 +54,7 @@ impl PageQuery {
 pub struct Page<T> {
     /// The things, in the list's order.
     pub data: Vec<T>,
-    /// Send it back as `cursor` to get the next page; absent on the last one.
+    /// Send it back as `cursor` to get the next page; `null` on the last one.
     pub next: Option<String>,
 }
 

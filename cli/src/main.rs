@@ -135,7 +135,7 @@ fn main() -> ExitCode {
 }
 
 /// Starts this program again without the variables that the driver of PostgreSQL would add to every connection. Returns
-/// when there are none of them.
+/// when none of them is set.
 fn leave_the_drivers_variables() -> anyhow::Result<()> {
     let names = settings::variables_of_the_driver();
     if names.is_empty() {

@@ -1,6 +1,7 @@
 //! Hides the values of secrets in everything that people may read: log lines, spans, errors, reports, answers.
 //!
-//! A process adds every secret that a config gets. From then on [`hide`] replaces it by `***`, also where it was escaped
+//! A process adds every stored secret that a config gets, and the variables whose names say that they are secret. Values
+//! written in a config itself, and variables with other names, are not added. From then on [`hide`] replaces it by `***`, also where it was escaped
 //! for a URL or for JSON. Values stay added after the run that used them, because its spans and log lines are sent later; beyond 1 MiB
 //! of values the oldest are forgotten.
 

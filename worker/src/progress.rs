@@ -1,4 +1,4 @@
-//! How far a run is, for whoever watches it. Cheap to write from the loading threads, read a few times a second.
+//! The progress of a run, as people see it. Cheap to write from the loading threads, read a few times a second.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -309,7 +309,7 @@ fn certificates(section: &Section<'_>, mode: Option<SslMode>) -> Option<TargetCe
     Some(TargetCertificates { authorities, own })
 }
 
-/// A text in PEM form that a secret holds. Files are not accepted, because whoever writes a config could otherwise use the
+/// A text in PEM form that a secret holds. Files are not accepted, because the author of a config could otherwise use the
 /// certificates of the machine that reads it.
 fn pem(field: &Field<'_>, what: &str, is_right: impl FnOnce(&str) -> bool) -> Option<Secret> {
     if !field.is_one_secret() {

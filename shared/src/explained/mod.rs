@@ -12,18 +12,18 @@ mod page;
 use std::error::Error;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use code::{Code, StoredCode};
 pub use page::errors_page;
 
 use crate::redaction;
 
-/// A problem as people read it. `C` is [`StoredCode`] where it is read back from a database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Explained<C = Code> {
+/// A problem as people read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explained {
     /// What kind of problem it is.
-    pub code: C,
+    pub code: Code,
     /// A sentence about this very case: what happened, and where.
     pub message: String,
     /// What the reader should do.
@@ -48,14 +48,8 @@ pub fn sentence(error: &(dyn Error + 'static)) -> String {
     redaction::hide(&said).into_owned()
 }
 
-impl<C> fmt::Display for Explained<C> {
+impl fmt::Display for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
-    }
-}
-
-impl From<Explained> for Explained<StoredCode> {
-    fn from(problem: Explained) -> Self {
-        Self { code: problem.code.into(), message: problem.message, next_step: problem.next_step }
     }
 }

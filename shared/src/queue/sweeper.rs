@@ -84,7 +84,7 @@ async fn end_overdue_runs(db: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Gives a ticket to queued runs that are due and have none that could wake a worker.
+/// Gives a ticket to queued runs that are due and whose ticket is missing or cannot wake a worker.
 async fn issue_missing_tickets(db: &mut PgConnection) -> sqlx::Result<()> {
     for run in runs::without_ticket(&mut *db, RUNS_PER_SWEEP).await? {
         ExecuteRun { run_id: run.id }.enqueue(db, &run.queue).await?;

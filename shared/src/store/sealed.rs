@@ -10,7 +10,7 @@ use super::secret_keys::{KeyUse, SealError};
 use crate::secret::{KeyRing, Sealed, context};
 
 /// Rows sealed in one transaction.
-const BATCH: i64 = 25;
+pub(super) const BATCH: i64 = 25;
 
 /// A table with sealed values: one a row, its key's id in the column `key_id`, which references `secret_keys`.
 #[derive(Debug)]

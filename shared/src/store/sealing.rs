@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use super::configs;
-use super::sealed::{SealedAgain, TABLES};
+use super::sealed::{BATCH, SealedAgain, TABLES};
 use super::secret_keys::{self, SealError};
 use crate::secret::KeyRing;
 
-/// Rows sealed in one transaction.
-const BATCH: i64 = 25;
 /// How long a rewrite waits for transactions that could still read replaced rows.
 const OLDER_TRANSACTIONS: Duration = Duration::from_secs(20);
 
@@ -128,7 +126,12 @@ async fn wait_for_older_transactions(connection: &mut PgConnection) -> sqlx::Res
         match have_ended {
             true => return Ok(()),
             false if Instant::now() > deadline => {
-                return Err(sqlx::Error::Configuration("a transaction from before is still open".into()));
+                return Err(sqlx::Error::Configuration(
+                    "an older transaction is still open after 20 seconds: `select pid, usename, state, xact_start from \
+                     pg_stat_activity where backend_xmin is not null order by xact_start` shows which one, and `select \
+                     pg_terminate_backend(PID)` ends it"
+                        .into(),
+                ));
             }
             false => tokio::time::sleep(Duration::from_millis(100)).await,
         }

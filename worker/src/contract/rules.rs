@@ -43,10 +43,8 @@ impl Rules {
         let how = Canonical::of(&typing.sql_type);
         let read = |key: &str, text: &str| {
             canonical_of(text, typing, how).ok_or_else(|| {
-                let message = format!(
-                    "schema.columns.{}.{key}: {text:?} is no value of the type {}",
-                    contract.name, typing.sql_type
-                );
+                let message =
+                    format!("schema.columns.{}.{key}: {text:?} is not a valid {}", contract.name, typing.sql_type);
                 let next_step = format!("Write `{key}` as a value of the column's type.");
                 PipelineError::Contract(Explained { code: Code::SchemaValue, message, next_step })
             })

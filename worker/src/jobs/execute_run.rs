@@ -28,7 +28,7 @@ use crate::pipeline;
 use crate::progress::Progress;
 use crate::run_context::{HashMemory, RunContext};
 use crate::thread::on_own_thread;
-use crate::worker_context::WorkerContext as Shell;
+use crate::worker_context::WorkerContext;
 use crate::{extract, paths};
 
 /// Time between two writes of a run's progress.
@@ -38,33 +38,33 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the ticket should be delivered again.
-pub(crate) async fn execute(shell: Shell, ticket: ExecuteRun) -> Result<(), Undelivered> {
+pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result<(), Undelivered> {
     // The slot comes before the run is taken, because a run that was taken holds its lease and, soon, its target.
-    let slot = Arc::clone(&shell.slots).acquire_owned().await.map_err(|_| Undelivered::Stopping)?;
-    if shell.stopping.is_cancelled() {
+    let slot = Arc::clone(&worker.slots).acquire_owned().await.map_err(|_| Undelivered::Stopping)?;
+    if worker.stopping.is_cancelled() {
         return Err(Undelivered::Stopping);
     }
     // The clock starts before the statement is sent: the lease may begin at any time until its answer arrives.
     let began = Instant::now();
-    let Some(run) = lifecycle::begin(&shell.db, ticket.run_id, &shell.id).await? else {
+    let Some(run) = lifecycle::begin(&worker.db, ticket.run_id, &worker.id).await? else {
         tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing");
         return Ok(());
     };
-    let held = shell.heartbeat.hold(run.id, run.epoch, began);
+    let held = worker.heartbeat.hold(run.id, run.epoch, began);
     let span = tracing::info_span!("run", run.id = %run.id, pipeline = run.name, attempt = run.attempt);
     telemetry::continue_trace(&span, run.traceparent.as_deref());
-    let supervised = shell.runs.spawn(supervise(shell.clone(), run, held, slot).instrument(span));
+    let supervised = worker.runs.spawn(supervise(worker.clone(), run, held, slot).instrument(span));
     // If the task panics, the lease ends and the sweeper sends the run back to the queue.
     let _ = supervised.await;
     Ok(())
 }
 
-async fn supervise(shell: Shell, run: Run, held: HeldRun, slot: OwnedSemaphorePermit) {
+async fn supervise(worker: WorkerContext, run: Run, held: HeldRun, slot: OwnedSemaphorePermit) {
     tracing::info!(table = run.target_table, "run of {} into {} started", run.name, run.target_table);
     let progress = Arc::new(Progress::default());
-    let (cause, worked) = attempt(&shell, &run, &held, &progress).await;
+    let (cause, worked) = attempt(&worker, &run, &held, &progress).await;
     let decision = Decision::of(&run, cause, worked, progress.commit_sent());
-    record(&shell.db, &run, &held, decision, &progress.snapshot()).await;
+    record(&worker.db, &run, &held, decision, &progress.snapshot()).await;
     drop(slot);
 }
 
@@ -97,42 +97,47 @@ impl Cause {
 pub(super) type Worked = Result<Option<(Result<RunReport>, RetryConfig)>, JoinError>;
 
 /// Executes one attempt, and stops it for the first cause that occurs. Returns that cause, and the attempt's result.
-async fn attempt(shell: &Shell, run: &Run, held: &HeldRun, progress: &Arc<Progress>) -> (Option<Cause>, Worked) {
+async fn attempt(
+    worker: &WorkerContext,
+    run: &Run,
+    held: &HeldRun,
+    progress: &Arc<Progress>,
+) -> (Option<Cause>, Worked) {
     let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
     // If this function is dropped, the attempt must not go on without anybody who extends its lease.
     let _cut = cut.clone().drop_guard();
-    let (shell_, run_, stop_, progress_) = (shell.clone(), run.clone(), stop.clone(), Arc::clone(progress));
-    let work = on_own_thread(cut.clone(), async move || work(shell_, run_, stop_, progress_).await);
+    let (worker_, run_, stop_, progress_) = (worker.clone(), run.clone(), stop.clone(), Arc::clone(progress));
+    let work = on_own_thread(cut.clone(), async move || work(worker_, run_, stop_, progress_).await);
     let mut work = std::pin::pin!(work);
     let cause = tokio::select! {
         worked = &mut work => return (None, worked),
-        cause = cause(shell, held) => cause,
-        () = show(shell, run, progress) => Cause::Lost,
+        cause = cause(worker, held) => cause,
+        () = show(worker, run, progress) => Cause::Lost,
     };
     tracing::info!(?cause, "the run is told to stop");
     stop.cancel();
     tokio::select! {
         worked = &mut work => return (Some(cause), worked),
         () = sleep(cause.time_to_stop()) => {}
-        () = shell.abort.cancelled() => {}
+        () = worker.abort.cancelled() => {}
     }
     cut.cancel();
     (Some(cause), work.await)
 }
 
-async fn cause(shell: &Shell, held: &HeldRun) -> Cause {
+async fn cause(worker: &WorkerContext, held: &HeldRun) -> Cause {
     tokio::select! {
         // A lost lease comes first, because the other causes let the attempt write how it ended.
         biased;
         () = held.lost.cancelled() => Cause::Lost,
         () = held.stop.cancelled() => Cause::Asked,
-        () = shell.hand_back.cancelled() => Cause::HandBack,
-        () = sleep(shell.settings.run_timeout()) => Cause::TooLong,
+        () = worker.hand_back.cancelled() => Cause::HandBack,
+        () = sleep(worker.settings.run_timeout()) => Cause::TooLong,
     }
 }
 
 /// Writes how far the run is, until another attempt has it. A write that fails is made up for by the next one.
-async fn show(shell: &Shell, run: &Run, progress: &Progress) {
+async fn show(worker: &WorkerContext, run: &Run, progress: &Progress) {
     let counts = |at: &RunProgress| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
     // An attempt that only asks its target makes no progress: what is shown stays that of the attempt before it.
     let mut shown = run.is_unknown().then(|| counts(&progress.snapshot().progress));
@@ -143,7 +148,7 @@ async fn show(shell: &Shell, run: &Run, progress: &Progress) {
         if shown.as_ref() == Some(&counts) {
             continue;
         }
-        match timeout(PROGRESS_INTERVAL, lifecycle::note_progress(&shell.db, run.id, run.epoch, &at)).await {
+        match timeout(PROGRESS_INTERVAL, lifecycle::note_progress(&worker.db, run.id, run.epoch, &at)).await {
             Ok(Ok(true)) => shown = Some(counts),
             Ok(Ok(false)) => return,
             Ok(Err(_)) | Err(_) => {}
@@ -153,29 +158,34 @@ async fn show(shell: &Shell, run: &Run, progress: &Progress) {
 
 /// The attempt itself, with the retry rules of its config.
 async fn work(
-    shell: Shell,
+    worker: WorkerContext,
     run: Run,
     stop: CancellationToken,
     progress: Arc<Progress>,
 ) -> (Result<RunReport>, RetryConfig) {
-    let context = match prepare(&shell, run, stop, progress).await {
+    let context = match prepare(&worker, run, stop, progress).await {
         Ok(context) => context,
         Err(error) => return (Err(error), RetryConfig::default()),
     };
     let retry = context.config.retry.clone();
-    note_seen(&shell, &context).await;
+    note_seen(&worker, &context).await;
     (pipeline::run(&context).await, retry)
 }
 
-async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc<Progress>) -> Result<RunContext> {
-    let config = shell.configs.get(&shell.db, &shell.settings, run.config_id).await?;
+async fn prepare(
+    worker: &WorkerContext,
+    run: Run,
+    stop: CancellationToken,
+    progress: Arc<Progress>,
+) -> Result<RunContext> {
+    let config = worker.configs.get(&worker.db, &worker.settings, run.config_id).await?;
     Ok(RunContext {
-        control: shell.db.clone(),
-        default_target: shell.settings.target_url.clone(),
-        base: paths::base(&shell.settings, &run.options),
-        data_dir: shell.settings.data_dir.clone(),
-        roots: paths::roots(&shell.settings, &run.queue),
-        network: Arc::new(shell.settings.network.clone()),
+        control: worker.db.clone(),
+        default_target: worker.settings.target_url.clone(),
+        base: paths::base(&worker.settings, &run.options),
+        data_dir: worker.settings.data_dir.clone(),
+        roots: paths::roots(&worker.settings, &run.queue),
+        network: Arc::new(worker.settings.network.clone()),
         config: PipelineConfig::clone(&config),
         run,
         stop,
@@ -186,20 +196,20 @@ async fn prepare(shell: &Shell, run: Run, stop: CancellationToken, progress: Arc
 
 /// Notes the fingerprint of the sources at the schedule before they are read, so that whatever changes from here on is
 /// seen as a change.
-async fn note_seen(shell: &Shell, context: &RunContext) {
+async fn note_seen(worker: &WorkerContext, context: &RunContext) {
     let run = &context.run;
     let Some(schedule) = run.schedule_id.filter(|_| run.kind == RunKind::Run && !run.is_unknown()) else { return };
     let used = paths::UsedConfig { config_id: run.config_id, queue: &run.queue, options: &run.options };
     let look = paths::change_check_context(
-        &shell.settings,
+        &worker.settings,
         &context.config,
         used,
-        shell.db.clone(),
+        worker.db.clone(),
         context.stop.child_token(),
     );
     // An error is left to the run, which fails with it.
     if let Ok(seen) = extract::fingerprint(&context.config, &look).await
-        && let Err(error) = schedules::note_seen(&shell.db, schedule, &seen).await
+        && let Err(error) = schedules::note_seen(&worker.db, schedule, &seen).await
     {
         tracing::warn!(%error, "could not note what the sources look like");
     }

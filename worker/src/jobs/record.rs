@@ -31,7 +31,7 @@ pub(super) async fn record(db: &PgPool, run: &Run, held: &HeldRun, decision: Dec
                 tracing::warn!("the end of the attempt was not written: a newer attempt took over");
                 return;
             }
-            // Without the lease there is no use in trying on: the write would be fenced off, and the sweeper decides by
+            // Without the lease another try is useless: the write would be fenced off, and the sweeper decides by
             // what the control database knows.
             Err(error) if held.lost.is_cancelled() => {
                 tracing::error!(%error, "could not write how the attempt ended; the sweeper takes care of the run");

@@ -13,8 +13,11 @@ pub(super) fn log(run: &Run, report: &RunReport, outcome: Outcome) {
         Outcome::WithWarnings | Outcome::NothingLoaded => {
             let (rejected, left_out) = (report.rows_quarantined, report.left_out_total);
             let lost = lost(report);
-            let but =
-                if outcome == Outcome::NothingLoaded { "none of its data could be used" } else { "with warnings" };
+            let but = if outcome == Outcome::NothingLoaded {
+                "all of its data was left out or rejected"
+            } else {
+                "with warnings"
+            };
             tracing::warn!(
                 rows,
                 rejected,

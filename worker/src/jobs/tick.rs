@@ -21,7 +21,7 @@ use tracing::Instrument;
 use super::cron_fires::{self, Fires};
 use crate::error::{PipelineError, Result};
 use crate::thread::on_own_thread;
-use crate::worker_context::WorkerContext as Shell;
+use crate::worker_context::WorkerContext;
 use crate::{extract, paths};
 
 /// Ticks that a worker does at the same time.
@@ -35,11 +35,11 @@ const FINGERPRINT_TIMEOUT: Duration = TICK_LEASE.saturating_sub(Duration::from_s
 const WAITING_FOR_RUN_INTERVAL: TimeDelta = TimeDelta::seconds(5);
 
 /// Does due ticks until the worker stops.
-pub(crate) async fn keep_ticking(shell: Shell) {
-    let mut ticks = shell.listener.ticks();
+pub(crate) async fn keep_ticking(worker: WorkerContext) {
+    let mut ticks = worker.listener.ticks();
     let mut at_work = JoinSet::new();
-    while !shell.stopping.is_cancelled() {
-        let pause = match claim(&shell, &mut at_work).await {
+    while !worker.stopping.is_cancelled() {
+        let pause = match claim(&worker, &mut at_work).await {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::warn!(%error, "could not look for due schedules");
@@ -50,50 +50,51 @@ pub(crate) async fn keep_ticking(shell: Shell) {
             () = sleep(pause) => {}
             _ = ticks.changed() => {}
             Some(_) = at_work.join_next() => {}
-            () = shell.stopping.cancelled() => {}
+            () = worker.stopping.cancelled() => {}
         }
     }
     while at_work.join_next().await.is_some() {}
 }
 
 /// Starts the ticks that are due, as far as there is room. Returns how long to wait before the next search.
-async fn claim(shell: &Shell, at_work: &mut JoinSet<()>) -> sqlx::Result<Duration> {
-    let queue = &shell.settings.queue;
+async fn claim(worker: &WorkerContext, at_work: &mut JoinSet<()>) -> sqlx::Result<Duration> {
+    let queue = &worker.settings.queue;
     let room = TICKS_AT_ONCE - at_work.len();
     if room == 0 {
         return Ok(SEARCH_INTERVAL);
     }
-    for due in schedules::claim_due(&shell.db, queue, &shell.id, room as i64).await? {
+    for due in schedules::claim_due(&worker.db, queue, &worker.id, room as i64).await? {
         let span = tracing::info_span!("tick", schedule.id = %due.schedule.id, pipeline = due.schedule.name);
-        at_work.spawn(tick(shell.clone(), due).instrument(span));
+        at_work.spawn(tick(worker.clone(), due).instrument(span));
     }
-    let due = schedules::seconds_until_due(&shell.db, queue).await?.unwrap_or(SEARCH_INTERVAL.as_secs_f64());
+    let due = schedules::seconds_until_due(&worker.db, queue).await?.unwrap_or(SEARCH_INTERVAL.as_secs_f64());
     Ok(Duration::from_secs_f64(due.clamp(0.01, SEARCH_INTERVAL.as_secs_f64())))
 }
 
-async fn tick(shell: Shell, due: DueTick) {
+async fn tick(worker: WorkerContext, due: DueTick) {
     let monitors = due.schedule.state == ScheduleState::Active && due.schedule.monitor && !due.schedule.paused;
     // The sources are read before the transaction begins, because that may take a minute and the transaction locks the
     // schedule's row.
-    let look = if monitors && !due.is_over() { Some(fingerprint(&shell, &due).await) } else { None };
+    let look = if monitors && !due.is_over() { Some(fingerprint(&worker, &due).await) } else { None };
     if matches!(look, Some(Err(PipelineError::Stopped))) {
         // This worker stops, which says nothing about the sources: another worker does the tick at once.
-        if let Err(error) = schedules::release(&shell.db, due.schedule.id, due.schedule.ticks).await {
+        if let Err(error) = schedules::release(&worker.db, due.schedule.id, due.schedule.ticks).await {
             tracing::warn!(%error, "could not give the tick back");
         }
         return;
     }
-    if let Err(error) = decide(&shell, &due, look).await {
+    if let Err(error) = decide(&worker, &due, look).await {
         tracing::warn!(%error, "could not write what the tick decided; it is done again");
     }
 }
 
 /// The fingerprint of the sources as they are now.
-async fn fingerprint(shell: &Shell, due: &DueTick) -> Result<[u8; 16]> {
+async fn fingerprint(worker: &WorkerContext, due: &DueTick) -> Result<[u8; 16]> {
     let schedule = &due.schedule;
-    let config = shell.configs.get(&shell.db, &shell.settings, schedule.config_id).await?;
+    let config = worker.configs.get(&worker.db, &worker.settings, schedule.config_id).await?;
     let used = paths::UsedConfig { config_id: schedule.config_id, queue: &schedule.queue, options: &schedule.options };
-    let context = paths::change_check_context(&shell.settings, &config, used, shell.db.clone(), shell.stopping.clone());
+    let context =
+        paths::change_check_context(&worker.settings, &config, used, worker.db.clone(), worker.stopping.clone());
     let cut = CancellationToken::new();
     let _cut = cut.clone().drop_guard();
     let looking = on_own_thread(cut, async move || extract::fingerprint(&config, &context).await);
@@ -111,8 +112,8 @@ async fn fingerprint(shell: &Shell, due: &DueTick) -> Result<[u8; 16]> {
 }
 
 /// Decides about a claimed tick, and writes the decision.
-async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) -> sqlx::Result<()> {
-    let mut tx = shell.db.begin().await?;
+async fn decide(worker: &WorkerContext, due: &DueTick, look: Option<Result<[u8; 16]>>) -> sqlx::Result<()> {
+    let mut tx = worker.db.begin().await?;
     let schedule = &due.schedule;
     // Another worker may have taken the tick over while this one read the sources.
     if !schedules::is_current(&mut tx, schedule.id, schedule.ticks).await? {
@@ -137,7 +138,7 @@ async fn decide(shell: &Shell, due: &DueTick, look: Option<Result<[u8; 16]>>) ->
             tracing::info!("the window of {} is over", schedule.name);
             stop_runs(&mut tx, schedule.id, "end_time").await?;
         }
-        _ => go_on(&mut tx, shell, due, look).await?,
+        _ => go_on(&mut tx, worker, due, look).await?,
     }
     tx.commit().await
 }
@@ -150,12 +151,12 @@ async fn still_stopping(db: &mut PgConnection, schedule: &Schedule) -> sqlx::Res
 /// The ordinary tick: the window is open, opens now, or has not opened yet.
 async fn go_on(
     db: &mut PgConnection,
-    shell: &Shell,
+    worker: &WorkerContext,
     due: &DueTick,
     look: Option<Result<[u8; 16]>>,
 ) -> sqlx::Result<()> {
     let schedule = &due.schedule;
-    let interval = interval(shell, schedule);
+    let interval = interval(worker, schedule);
     if schedule.paused || schedule.start_at.is_some_and(|start| start > due.now) {
         let next = schedule.start_at.filter(|start| *start > due.now).unwrap_or(due.now + interval);
         return write(db, due, TickDecision { next_tick_at: next, ..TickDecision::unchanged(schedule) }).await;
@@ -170,7 +171,7 @@ async fn go_on(
     }
     let (seen, failed) = match look {
         Some(Ok(seen)) => (Some(seen), None),
-        Some(Err(error)) => (None, Some(describe(shell, &error))),
+        Some(Err(error)) => (None, Some(describe(worker, &error))),
         None => (None, None),
     };
     note_look(schedule, failed.as_deref());
@@ -272,13 +273,13 @@ fn next_interval(due_at: DateTime<Utc>, now: DateTime<Utc>, interval: TimeDelta)
     due_at + TimeDelta::milliseconds((behind / interval_ms + 1) * interval_ms)
 }
 
-fn interval(shell: &Shell, schedule: &Schedule) -> TimeDelta {
-    let seconds = schedule.interval_seconds.map_or(i64::from(shell.settings.monitor_interval), i64::from);
+fn interval(worker: &WorkerContext, schedule: &Schedule) -> TimeDelta {
+    let seconds = schedule.interval_seconds.map_or(i64::from(worker.settings.monitor_interval), i64::from);
     TimeDelta::seconds(seconds.max(1))
 }
 
-fn describe(shell: &Shell, error: &PipelineError) -> String {
-    format!("on worker {} ({}): {}", shell.host, shell.id, sentence(error))
+fn describe(worker: &WorkerContext, error: &PipelineError) -> String {
+    format!("on worker {} ({}): {}", worker.host, worker.id, sentence(error))
 }
 
 /// Logs that the sources cannot be read, or can be read again: once, and not at every tick.

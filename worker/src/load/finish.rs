@@ -1,6 +1,7 @@
 //! The end of a load: quarantine, receipt and marker join the rows, and the transaction commits.
 
 use elt_shared::config::{LoadMode, OnBadRow};
+use elt_shared::runs::report::{FileReceipt, RunReport};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 
@@ -18,7 +19,6 @@ use crate::contract::decide::Change;
 use crate::error::PipelineError;
 use crate::frame::profile::Profile;
 use crate::input::InputFile;
-use elt_shared::runs::report::{FileReceipt, RunReport};
 
 /// Number of rows that the report of a plan shows.
 const SAMPLES: u32 = 20;

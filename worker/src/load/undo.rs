@@ -63,7 +63,7 @@ async fn refuse_overwriters(tx: &mut PgConnection, table: &TableRef, undone: Uui
         ),
         Some((updated, deleted)) if updated > 0 || deleted > 0 => refuse(
             Code::CannotUndo,
-            format!("the run {undone} overwrote rows of {table}, which nobody kept"),
+            format!("the run {undone} overwrote rows of {table}, and their earlier values are not stored"),
             "Restore the table from a backup, or load the older files again.",
         ),
         Some(_) => Ok(()),

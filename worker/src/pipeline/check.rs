@@ -1,5 +1,7 @@
 //! A check reads the sources and reports which rows would be loaded, and with which types. It writes nothing.
 
+use elt_shared::runs::report::{FileReceipt, RunReport};
+
 use super::combined_csv_owner;
 use super::extract_and_load::Execution;
 use super::refuse_input::refuse_failed_source;
@@ -7,7 +9,6 @@ use crate::contract::decide;
 use crate::error::Result;
 use crate::load::session::Session;
 use crate::run_context::RunContext;
-use elt_shared::runs::report::{FileReceipt, RunReport};
 
 /// Extracts and validates: every file is read and every column gets its type, and nothing is written.
 pub async fn check(context: &RunContext) -> Result<RunReport> {

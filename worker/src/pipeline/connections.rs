@@ -3,6 +3,9 @@
 
 use std::time::Instant;
 
+use elt_shared::runs::ProbeReport;
+use elt_shared::runs::report::RunReport;
+
 use super::combined_csv_owner;
 use super::work_folder::WorkFolder;
 use crate::error::{PipelineError, Result};
@@ -10,8 +13,6 @@ use crate::extract::{ExtractContext, YoungFiles, probe};
 use crate::load::session::Session;
 use crate::load::trial_write;
 use crate::run_context::RunContext;
-use elt_shared::runs::ProbeReport;
-use elt_shared::runs::report::RunReport;
 
 /// Tests every source, one after the other, and then the target. A connection that is not usable is part of the report, not an
 /// error.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use elt_shared::config::LoadMode;
 use elt_shared::explained::{Code, Explained};
+use elt_shared::runs::report::{RunReport, Stages};
 use elt_shared::runs::{Outcome, Stage};
 use tracing::{Instrument, info_span};
 
@@ -28,7 +29,6 @@ use crate::load::session::{Session, TableState};
 use crate::load::{self, LoadTask, Loaded};
 use crate::roots::OutputPlace;
 use crate::run_context::RunContext;
-use elt_shared::runs::report::{RunReport, Stages};
 
 /// Number of reads after which a file that changed during each of them is left for the next run.
 const READS_PER_FILE: usize = 3;

@@ -81,7 +81,7 @@ fn is_undecided(file: &InputFile) -> bool {
 
 /// The findings in the files of a source.
 #[derive(Default)]
-struct Surveyed {
+struct Examination {
     /// Files that are one object, by their places among the run's files.
     objects: Vec<(usize, Members)>,
     /// The place of the rows in the first file that shows one.
@@ -114,7 +114,7 @@ impl Source {
         located: &mut Located,
         stop: &CancellationToken,
     ) -> Result<()> {
-        let Surveyed { objects, found, mixed } = self.survey(index, &extracted.files, stop)?;
+        let Examination { objects, found, mixed } = self.examine(index, &extracted.files, stop)?;
         if mixed && self.kept.is_none() {
             // The files do not agree, so the place of one says nothing about the others: each is read by itself.
             return Ok(());
@@ -146,8 +146,8 @@ impl Source {
     }
 
     /// Looks at the source's files. A file that cannot be read is skipped, because reading its rows reports the error.
-    fn survey(&self, index: usize, files: &[InputFile], stop: &CancellationToken) -> Result<Surveyed> {
-        let mut surveyed = Surveyed::default();
+    fn examine(&self, index: usize, files: &[InputFile], stop: &CancellationToken) -> Result<Examination> {
+        let mut examination = Examination::default();
         let undecided = |(_, file): &(usize, &InputFile)| file.source == index && is_undecided(file);
         for (place, file) in files.iter().enumerate().filter(undecided) {
             if stop.is_cancelled() {
@@ -156,16 +156,16 @@ impl Source {
             let found = match examine(file) {
                 Ok(Document::Object(members)) => {
                     let found = records_of(&members);
-                    surveyed.objects.push((place, members));
+                    examination.objects.push((place, members));
                     found
                 }
                 Ok(Document::Array) if self.is_api => Some(ARRAY.to_owned()),
                 _ => None,
             };
-            surveyed.mixed |= surveyed.found.is_some() && found.is_some() && surveyed.found != found;
-            surveyed.found = surveyed.found.or(found);
+            examination.mixed |= examination.found.is_some() && found.is_some() && examination.found != found;
+            examination.found = examination.found.or(found);
         }
-        Ok(surveyed)
+        Ok(examination)
     }
 
     /// Warns that an object stays one row although it looks like a wrapper around rows.

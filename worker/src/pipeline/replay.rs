@@ -54,7 +54,10 @@ pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: 
              quarantine of that replay"
                 .to_owned(),
         ),
-        (records, _) => Some(format!("{records} rejected records are not rows: correct them in their file")),
+        (records, _) => Some(format!(
+            "{records} rejected records could not be read as rows, so a replay cannot load them: correct them in the \
+             source's file, then run the pipeline"
+        )),
     };
     Ok(RejectedRows { files, ids: replayed.ids, warning })
 }

@@ -99,7 +99,9 @@ export class Verdict {
   });
   protected readonly sentence = computed(() => {
     if (this.dry())
-      return this.nothing() ? 'A run would load none of the data.' : 'A run would load with warnings:';
+      return this.nothing()
+        ? 'A run would leave out or reject all of the data.'
+        : 'A run would load with warnings:';
     return this.nothing() ? 'None of the data could be loaded.' : 'The run succeeded with warnings:';
   });
   protected readonly rejected = computed(() => {

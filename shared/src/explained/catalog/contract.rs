@@ -65,12 +65,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A rule in `schema:` is not valid for its column.",
         why: "A bound or an allowed value is not of the column's type, or the pattern is not a regular expression.",
         next_step: "Correct the rule at the place named.",
-        example: "schema.columns.amount.min: \"ten\" is no value of the type numeric",
+        example: "schema.columns.amount.min: \"ten\" is not a valid numeric",
         ..IN_A_RUN
     },
     Entry {
         code: Code::TooManyRefused,
-        happened: "The table refuses so many rows that the search for them was given up.",
+        happened: "The table refuses too many rows to find each of them.",
         why: "A constraint or trigger of the table refuses most of what is delivered, or different rows at each try.",
         next_step: "Correct the source, or change the column or constraint so that it takes such rows. The first \
             refused row is named.",

@@ -46,7 +46,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A JSON file holds no rows.",
         why: "It is neither an array of objects, nor an object, nor one object a line.",
         next_step: "Write `records:` with the path of the array that holds the rows.",
-        example: "orders.json: the rows are not found: it is no array of objects, no object and no NDJSON",
+        example: "orders.json: its rows could not be found: it is neither an array of objects nor an object nor NDJSON",
         ..OF_A_FILE
     },
     Entry {

@@ -91,7 +91,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "An array of plain values also has an object or an array.",
         why: "The first elements decide how an array is read, and they were plain values.",
         next_step: "Write the rows in one way, or name another array with `records:`.",
-        example: "it is an object or array, the first elements are none",
+        example: "it is an object or array, but the first elements are not",
         ..OF_A_ROW
     },
     Entry {
@@ -115,7 +115,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "An element among the rows of a JSON file is not an object.",
         why: "A row is an object; this element is a plain value, `null` or an array.",
         next_step: "Correct the file, or name another array with `records:`.",
-        example: "it is no JSON object",
+        example: "it is not a JSON object",
         ..OF_A_ROW
     },
     Entry {

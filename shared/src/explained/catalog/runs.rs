@@ -177,7 +177,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "The run overwrote or deleted rows, so it cannot be undone.",
         why: "With `load.mode: merge` or `replace` the old rows are not kept anywhere.",
         next_step: "Restore the table from a backup, or load the older files again.",
-        example: "a run that merges or replaces overwrote rows, which nobody kept",
+        example: "a run that merges or replaces overwrote rows, and their earlier values are not stored",
         seen: &[Seen::Run, Seen::Api(409)],
         ..IN_A_RUN
     },

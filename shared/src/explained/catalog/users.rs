@@ -52,7 +52,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::InvalidPassword,
         happened: "The password is too short or too long.",
-        why: "A password has 8 to 256 characters.",
+        why: "A password has 8 to 256 characters; one that is given in a setting may have 7.",
         next_step: "Choose another password.",
         example: "a password has 8 to 256 characters",
         seen: &[Seen::Api(422)],

@@ -119,7 +119,7 @@ pub struct Run {
     pub rows_quarantined: Option<i64>,
     /// Files that were not read, once it finished with a report.
     pub files_left_out: Option<i64>,
-    /// W3C trace context of whoever asked for it.
+    /// W3C trace context of the request that asked for it.
     pub traceparent: Option<String>,
     /// Username.
     pub created_by: String,

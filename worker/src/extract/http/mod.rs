@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use elt_shared::config::{ApiSource, Pagination};
+use elt_shared::json_path::JsonPath;
 use elt_shared::runs::FoundFile;
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
 use reqwest::{StatusCode, Url};
@@ -44,7 +45,6 @@ use super::probe::Sample;
 use super::{ExtractContext, Extracted};
 use crate::error::{PipelineError, Result as PipelineResult};
 use crate::input::{Compression, Format, InputFile};
-use elt_shared::json_path::JsonPath;
 
 /// Longest time for a test of the connection.
 const PROBE_TIMEOUT: Duration = Duration::from_mins(2);

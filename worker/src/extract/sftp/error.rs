@@ -115,7 +115,7 @@ impl SftpError {
     fn next_step(&self) -> &'static str {
         match self {
             Self::Refused { .. } => {
-                "Ask whoever runs the workers for an exception in ELT_NET_ALLOW, or use another host."
+                "Ask the operator of the workers for an exception in ELT_NET_ALLOW, or use another host."
             }
             Self::Unreachable { .. } | Self::Lost { .. } | Self::Silent { .. } => {
                 "Check host and port, that the server is up, and that workers can reach it; then retry the run."

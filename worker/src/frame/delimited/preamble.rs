@@ -6,13 +6,14 @@
 
 use std::collections::HashSet;
 
+use elt_shared::explained::Code;
+
 use super::dialect;
 use super::is_blank;
 use super::split::{Dialect, Splitter};
 use crate::frame::column_names::MAX_COLUMNS;
 use crate::frame::read::FileError;
 use crate::frame::record_batch::RecordBatch;
-use elt_shared::explained::Code;
 
 /// Number of records at the beginning of a file that are examined.
 const SAMPLED_RECORDS: usize = 100;

@@ -71,9 +71,9 @@ impl Members {
         let nested = matches!(value.token, Token::Object { .. } | Token::Array { .. });
         let problem = match (scalars, nested) {
             (true, true) => {
-                Some((Code::MixedElements, "it is an object or array, the first elements are none".to_owned()))
+                Some((Code::MixedElements, "it is an object or array, but the first elements are not".to_owned()))
             }
-            (false, _) => Some((Code::NotAnObject, "it is no JSON object".to_owned())),
+            (false, _) => Some((Code::NotAnObject, "it is not a JSON object".to_owned())),
             (true, false) => {
                 let column = self.names.of_key("value").map_err(Refused::Name)?;
                 self.note_number(text, value, column);

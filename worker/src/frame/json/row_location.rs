@@ -130,10 +130,10 @@ fn object(
     size: usize,
     input: &InputFile,
 ) -> Result<(Cursor, RowLayout, Option<String>), FileError> {
-    let survey = examine_object(&mut cursor)?;
+    let examined = examine_object(&mut cursor)?;
     let mut cursor = restart(size, input)?;
     cursor.peek()?;
-    let members = match survey {
+    let members = match examined {
         Examined::Several { lines: true } => return Ok((cursor, RowLayout::Lines, None)),
         Examined::Several { lines: false } => return Ok((cursor, RowLayout::Values, None)),
         Examined::Object(members) => members,
@@ -167,7 +167,7 @@ fn not_rows(input: &InputFile) -> FileError {
         Code::NotRows,
         &input.name,
         None,
-        "the rows are not found: it is no array of objects, no object and no NDJSON",
+        "its rows could not be found: it is neither an array of objects nor an object nor NDJSON",
     )
     .hint("Write records: with the JSON path of the array that holds the rows, records: data.items for example.")
 }

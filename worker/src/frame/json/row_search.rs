@@ -116,7 +116,7 @@ pub(super) fn examine_object(cursor: &mut Cursor) -> Result<Examined, FileError>
     match members_and_rest(cursor) {
         // When the first line is invalid, the others may still be rows.
         Err(error) if error.code == Code::BrokenJson && lines => Ok(Examined::Several { lines: true }),
-        survey => survey,
+        examined => examined,
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) enum AttemptResult {
     NotLoaded,
     /// Another run loads into the same table.
     TargetBusy,
-    /// It stopped when it was told to, or was cut off because it did not.
+    /// It stopped on request, or was cut off because it did not.
     Stopped,
     /// It failed in a way that another attempt may not: a database or a connection was lost.
     MayPass,
@@ -26,7 +26,7 @@ pub(super) struct Situation {
     pub asked: bool,
     /// What the attempt came to.
     pub result: AttemptResult,
-    /// Why the attempt was told to stop; `None`: it was not.
+    /// The reason for which the attempt was asked to stop; `None`: it was not asked.
     pub cause: Option<Cause>,
     /// The run may be tried once more.
     pub attempts_left: bool,
@@ -99,7 +99,7 @@ pub(super) struct Row {
     attempt: Attempt,
     /// Results that it is about; empty: all.
     results: &'static [AttemptResult],
-    /// Cause that it is about; `None`: whether and why the attempt was told to stop does not matter.
+    /// Cause that it is about; `None`: every cause, and also the lack of one.
     cause: Option<Cause>,
     /// A further condition.
     when: When,
@@ -155,7 +155,7 @@ pub(super) const TABLE: [Row; 14] = [
           then: Wait, unanswered: NoMatter,
           because: "the end of the other run wakes this one" },
 
-    // The causes come before the failures, because an attempt that was told to stop may fail with a lost connection
+    // The causes come before the failures, because an attempt that was asked to stop may fail with a lost connection
     // before it obeys: a run that was asked to stop must not be tried again. A failure that no retry cures is reported all
     // the same, so these rows are about passing results only.
     Row { case: "worker stops", attempt: Works, results: PASSING, cause: Some(Cause::HandBack), when: Always,
@@ -169,7 +169,7 @@ pub(super) const TABLE: [Row; 14] = [
           because: "another attempt would take as long" },
     Row { case: "stopped", attempt: Works, results: &[Stopped], cause: None, when: Always,
           then: Stop, unanswered: AskFirst,
-          because: "an attempt that stopped without being told to ends the run, because repeating it would undo the stop" },
+          because: "an attempt that stopped without being asked to ends the run, because repeating it would undo the stop" },
 
     Row { case: "may pass", attempt: Works, results: &[MayPass], cause: None, when: AttemptsLeft,
           then: RetryLater, unanswered: AskFirst,

@@ -200,5 +200,5 @@ fn join<T>(work: JoinHandle<Result<T, SecondPassError>>) -> Result<T, SecondPass
 }
 
 pub fn spool_failed(source: std::io::Error) -> SecondPassError {
-    PipelineError::Io { doing: "write to the run's work folder".into(), source }.into()
+    super::failure::spool(source).into()
 }

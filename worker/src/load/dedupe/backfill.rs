@@ -15,7 +15,7 @@ use super::row_hash::RowHasher;
 use crate::contract::{Column, Layout};
 use crate::error::PipelineError;
 use crate::load::Halt;
-use crate::load::copy::binary as copy;
+use crate::load::copy::binary;
 use crate::load::failure::spool as spool_failed;
 use crate::load::session::ROW_HASH;
 use crate::load::table::triggers;
@@ -69,24 +69,24 @@ struct Spool {
 impl Spool {
     fn in_folder(folder: &Path) -> io::Result<Self> {
         let mut file = BufWriter::new(tempfile::tempfile_in(folder)?);
-        file.write_all(copy::HEADER)?;
+        file.write_all(binary::HEADER)?;
         Ok(Self { file, row: Vec::new(), rows: 0 })
     }
 
     /// Adds a row. `part`: id of the table that it is in, which may be a partition or child table; `place`: its `ctid` there.
     fn push(&mut self, part: i64, place: &str, hash: u128) -> io::Result<()> {
         self.row.clear();
-        copy::row(4, &mut self.row);
-        copy::bigint(part, &mut self.row);
-        copy::bytes(place.as_bytes(), &mut self.row);
-        copy::uuid(hash, &mut self.row);
-        copy::bigint(self.rows as i64, &mut self.row);
+        binary::row(4, &mut self.row);
+        binary::bigint(part, &mut self.row);
+        binary::bytes(place.as_bytes(), &mut self.row);
+        binary::uuid(hash, &mut self.row);
+        binary::bigint(self.rows as i64, &mut self.row);
         self.rows += 1;
         self.file.write_all(&self.row)
     }
 
     fn finish(mut self) -> io::Result<File> {
-        self.file.write_all(copy::TRAILER)?;
+        self.file.write_all(binary::TRAILER)?;
         let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
         Ok(file)

@@ -26,7 +26,7 @@ pub struct Failing<'a> {
 const RAISED: &str = "P0001";
 
 /// Whether a procedural language raised the error: PL/pgSQL's `raise`, or the like in another language. Such code fills
-/// the fields of the error as it likes, also with a value of the row, so elt shows none of them.
+/// the fields of the error as it likes, also with a value of the row, so elt does not show them.
 pub(in crate::load) fn is_raised_by_code(error: &PgDatabaseError) -> bool {
     // The server names the source file that reported the error: pl_exec.c, plpy_elog.c, plperl.c, pltcl.c, plv8.cc.
     let languages = ["pl_", "plpy", "plperl", "pltcl", "plv8"];

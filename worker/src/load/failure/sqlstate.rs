@@ -88,7 +88,7 @@ fn a_temporary_failure(sqlstate: &str) -> Option<Explanation> {
         "53300" => explanation(
             Code::TargetTooManyConnections,
             "the target's server has no connection left for this login",
-            "Raise max_connections or the login's connection limit, or end sessions nobody uses, then retry the run.",
+            "Raise max_connections or the login's connection limit, or end idle sessions, then retry the run.",
         ),
         code if code.starts_with("53") => explanation(
             Code::TargetOutOfResources,

@@ -3,6 +3,7 @@
 
 use elt_shared::config::{Dedupe as ConfigDedupe, LoadMode};
 use elt_shared::explained::{Code, Explained};
+use elt_shared::runs::report::RunReport;
 use elt_shared::target::TableRef;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -21,7 +22,6 @@ use crate::load::session::{self, Session};
 use crate::load::table::shape::{self, TableDdl};
 use crate::load::table::{replica_identity, triggers};
 use crate::load::{Halt, LoadTask, conversion_check, staging};
-use elt_shared::runs::report::RunReport;
 
 /// Stages the rows and brings them into the table.
 pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {

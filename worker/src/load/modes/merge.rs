@@ -14,8 +14,7 @@ use crate::error::PipelineError;
 use crate::load::Halt;
 use crate::load::copy::RowCounts;
 use crate::load::session::{LOADED_AT, ROW_HASH, RUN_ID};
-use crate::load::staging::STAGING;
-use crate::load::staging::staged;
+use crate::load::staging::{STAGING, staged};
 use crate::load::table::shape::TableDdl;
 
 fn keys(layout: &Layout) -> impl Iterator<Item = &Column> {

@@ -1,6 +1,7 @@
 //! A table that the run creates: filled directly by COPY and indexed last, all in the loading transaction.
 
 use elt_shared::config::Dedupe as ConfigDedupe;
+use elt_shared::runs::report::RunReport;
 use sqlx::{Connection, PgConnection};
 
 use crate::load::combined_csv::CombinedCsv;
@@ -13,7 +14,6 @@ use crate::load::staging::column_list;
 use crate::load::table::replica_identity;
 use crate::load::table::shape::{self, TableDdl};
 use crate::load::{Halt, LoadTask};
-use elt_shared::runs::report::RunReport;
 
 /// Creates the table and fills it.
 pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
