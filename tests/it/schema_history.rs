@@ -22,7 +22,10 @@ async fn pretend_made_by(db: &PgPool, version: i64) {
 async fn a_database_with_all_the_replaced_migrations_is_up_to_date_after_one_migrate() {
     let databases = Databases::create().await;
     let db = store::connect(databases.control.clone(), 2, Limits::MIGRATIONS).await.expect("connected");
-    sqlx::query("insert into elt.login_failures (username, ip) values ('ada', '::1')").execute(&db).await.expect("a row");
+    sqlx::query("insert into elt.login_failures (username, ip) values ('ada', '::1')")
+        .execute(&db)
+        .await
+        .expect("a row");
     pretend_made_by(&db, 20261129200000).await;
     assert_eq!(store::missing_migrations(&db).await.expect("counted"), 1);
 
@@ -35,7 +38,8 @@ async fn a_database_with_all_the_replaced_migrations_is_up_to_date_after_one_mig
         .await
         .expect("counted");
     assert_eq!(old, 0);
-    let kept: i64 = sqlx::query_scalar("select count(*) from elt.login_failures").fetch_one(&db).await.expect("counted");
+    let kept: i64 =
+        sqlx::query_scalar("select count(*) from elt.login_failures").fetch_one(&db).await.expect("counted");
     assert_eq!(kept, 1, "the rows stay");
 }
 

@@ -13,7 +13,10 @@ const NEWEST_REPLACED: i64 = 20_261_129_200_000;
 /// [`MigrateError::Source`] for a database that has some of the replaced migrations but not the newest one.
 pub(super) async fn adopt(db: &PgPool, first: &Migration) -> Result<(), MigrateError> {
     let mut tx = db.begin().await?;
-    if !sqlx::query_scalar::<_, bool>("select to_regclass('elt._sqlx_migrations') is not null").fetch_one(&mut *tx).await? {
+    if !sqlx::query_scalar::<_, bool>("select to_regclass('elt._sqlx_migrations') is not null")
+        .fetch_one(&mut *tx)
+        .await?
+    {
         return Ok(());
     }
     // Processes that migrate at the same time wait here for each other.
