@@ -31,6 +31,7 @@ mod operator;
 mod out;
 mod plan;
 mod report;
+mod retry;
 mod run;
 mod schema;
 mod secret;
@@ -76,6 +77,7 @@ enum Command {
     Schema(schema::Schema),
     Explain(explain::Explain),
     Report(report::Report),
+    Retry(retry::Retry),
     User(user::User),
     Audit(audit::Audit),
     Keys(keys::Command),
@@ -98,6 +100,7 @@ impl Command {
             Self::Schema(command) => command.execute(),
             Self::Explain(command) => command.execute(),
             Self::Report(command) => command.execute().await,
+            Self::Retry(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,
             Self::Keys(command) => command.execute().await,

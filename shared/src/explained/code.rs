@@ -217,6 +217,7 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type",
     // Configs, runs and schedules.
     AlreadyFinished = "already_finished",
+    AlreadyRetried = "already_retried",
     AlreadyUndone = "already_undone",
     ConfigInUse = "config_in_use",
     ConfigNewest = "config_newest",

@@ -49,11 +49,12 @@
 //! - [`attempt`]: how a worker gives a run up unfinished
 //! - [`waiting`]: how runs wait for something that is away, and for each other
 //! - [`mod@finish`]: the end of a run
-//! - [`stop`]: stopping on request, and repeating
+//! - [`stop`]: stopping on request, and repeating; [`bulk_retry`]: repeating many failed runs at once
 //! - [`unknown`]: runs that may have loaded
 //! - [`rescue`](mod@rescue): what the sweeper does about lost runs
 
 mod attempt;
+mod bulk_retry;
 mod finish;
 mod rescue;
 mod stop;
@@ -61,6 +62,7 @@ mod unknown;
 mod waiting;
 
 pub use attempt::{hand_back, retry_later, start_waiting, wait_for_target};
+pub use bulk_retry::{BulkRetry, MOST_RETRIED, SkippedRetry, retry_failed};
 pub use finish::{EndedBy, finish};
 pub use rescue::rescue;
 pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};

@@ -8,11 +8,13 @@
 //! - [`requeue`]: sending a run from its attempt back to the queue
 //! - [`waiting`]: runs that wait for something that is away, or for another run
 //! - [`end`]: ending a run, and asking it to end
+//! - [`failed`]: failed runs that may be retried together
 //! - [`sweep`]: finding runs that no process takes care of any more
 //! - [`mod@list`]: what people look at
 
 mod attempt;
 mod end;
+mod failed;
 mod list;
 mod requeue;
 mod sweep;
@@ -21,6 +23,8 @@ mod waiting;
 pub(crate) use attempt::begin_into;
 pub use attempt::{Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, renew};
 pub(crate) use end::{lock_unfinished, note_stop_request, withdraw_ticket, write_end};
+pub(crate) use failed::failed;
+pub use failed::{FailedFilter, FailedRun};
 pub use list::{
     AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule, repeated,
 };
