@@ -147,6 +147,11 @@ impl TestApp {
         self.databases.control_url().await
     }
 
+    /// Cancelled when the app stops: for workers that a test starts with other settings.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.child_token()
+    }
+
     /// Asks API and workers to stop.
     pub fn stop(&self) {
         self.stop.cancel();
