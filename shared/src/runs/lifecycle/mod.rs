@@ -67,7 +67,7 @@ pub use finish::{EndedBy, finish};
 pub use rescue::rescue;
 pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
 pub use unknown::{adopt, ask_again, leave_unknown};
-pub use waiting::{Start, Wait, server_answers, start, take_over_tries, uncount, wait};
+pub use waiting::{Start, Wait, note_outage_at_commit, server_answers, start, take_over_tries, wait};
 
 // Single statements that need nothing beside the row. They are named here, so that a run's whole life can be read in one
 // place.

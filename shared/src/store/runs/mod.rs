@@ -35,8 +35,9 @@ pub(crate) use requeue::{
 pub(crate) use sweep::move_unknown;
 pub use sweep::{LostRun, WithoutTicket, abandoned, lost, overdue, put_away_dead_tickets, without_ticket};
 pub(crate) use waiting::{
-    WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, park_for_holder, park_for_server,
-    queue_wait, thin_out_attempts, uncount_attempt,
+    WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, note_outage_at_commit, park_for_holder,
+    park_for_server,
+    queue_wait, thin_out_attempts,
 };
 
 use chrono::{DateTime, Utc};
