@@ -18,6 +18,7 @@ pub mod run_totals;
 pub mod runs;
 pub mod schedules;
 pub mod schema;
+mod schema_history;
 pub mod sealed;
 pub mod sealing;
 pub mod second_factors;

@@ -4,6 +4,7 @@ use serde::Serialize;
 use sqlx::{Connection, PgConnection, PgPool};
 
 use super::roles::{self, Grants};
+use super::schema_history;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
@@ -85,10 +86,12 @@ impl Schema {
             }
             false => None,
         };
-        let known = MIGRATIONS.iter().map(|migration| migration.version);
+        let known = || MIGRATIONS.iter().map(|migration| migration.version);
+        // Older ones than the first are those that it replaces.
+        let is_unknown = |version: &i64| known().next() < Some(*version) && !MIGRATIONS.version_exists(*version);
         Ok(Self {
-            missing: known.filter(|version| !applied.contains(version)).collect(),
-            unknown: applied.into_iter().filter(|version| !MIGRATIONS.version_exists(*version)).collect(),
+            missing: known().filter(|version| !applied.contains(version)).collect(),
+            unknown: applied.iter().copied().filter(is_unknown).collect(),
             oldest,
         })
     }
@@ -140,6 +143,9 @@ pub async fn migrate(db: &PgPool) -> Result<Migrated, MigrateError> {
         SchemaState::TooNew | SchemaState::Foreign => return Err(MigrateError::Unusable(schema)),
         SchemaState::UpToDate | SchemaState::Behind => {
             crate::queue::migrate(&mut connection).await?;
+            if let Some(first) = MIGRATIONS.iter().next() {
+                schema_history::adopt(&mut connection, first).await?;
+            }
             MIGRATIONS.run(&mut connection).await?;
             Migrated::UpToDate(roles::grant(&mut connection).await.map_err(MigrateError::Grants)?)
         }
