@@ -1,19 +1,28 @@
 #!/usr/bin/env bash
 # Two databases, and a login for each kind of process. `elt` owns the control database and migrates it; `elt_serve` and
 # `elt_work` may do what the API and the workers need; `elt_target` owns the default target and cannot enter the control
-# database. Passwords are read from files of /run/secrets, or of the folder in ELT_SECRETS.
+# database. Passwords are read from files of /run/secrets, or of the folder in ELT_SECRETS. Needs psql 15 or newer.
 #
 # The container of PostgreSQL runs it at its first start. It may be run again at any time, for example after a password
-# file was exchanged: it adds what is missing, sets the passwords, and leaves everything else as it is.
+# file was exchanged: it adds what is missing, sets the passwords, and leaves everything else as it is. Another server is
+# named with PGHOST, PGPORT, PGUSER and PGPASSWORD (or ~/.pgpass) of a superuser.
 set -euo pipefail
-export ELT_SECRETS=${ELT_SECRETS:-/run/secrets}
+secrets=${ELT_SECRETS:-/run/secrets}
+for name in owner api worker target; do
+    password=$(cat "$secrets/${name}_password")
+    export "elt_$name=$password"
+done
 
-# psql itself reads the passwords, so that no process list shows them and no character of them is SQL.
-psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --username postgres --dbname postgres <<'SQL'
-\set owner `cat "$ELT_SECRETS/owner_password"`
-\set api `cat "$ELT_SECRETS/api_password"`
-\set worker `cat "$ELT_SECRETS/worker_password"`
-\set target `cat "$ELT_SECRETS/target_password"`
+# The server on this machine lets only the account `postgres` be its superuser.
+as=()
+[ "$(id -u)" != 0 ] || [ -n "${PGHOST:-}" ] || as=(runuser --user postgres --)
+
+# psql takes the passwords from its environment, so that no process list shows them and no character of them is SQL.
+"${as[@]}" psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --username "${PGUSER:-postgres}" --dbname postgres <<'SQL'
+\getenv owner elt_owner
+\getenv api elt_api
+\getenv worker elt_worker
+\getenv target elt_target
 -- Roles have no `create … if not exists`, and databases neither: each line of the answer is run as a statement.
 select format('create role %I', name)
 from unnest(array['elt_api', 'elt_worker', 'elt_reader', 'elt', 'elt_serve', 'elt_work', 'elt_target']) name
