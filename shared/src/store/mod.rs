@@ -17,6 +17,7 @@ pub mod roles;
 pub mod run_totals;
 pub mod runs;
 pub mod schedules;
+mod schema_history;
 pub mod sealed;
 pub mod sealing;
 pub mod second_factors;
@@ -42,6 +43,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 /// When a migration fails, or the database is newer than this program.
 pub async fn migrate(db: &PgPool) -> Result<Grants, sqlx::migrate::MigrateError> {
     crate::queue::migrate(db).await?;
+    if let Some(first) = MIGRATIONS.iter().next() {
+        schema_history::adopt(db, first).await?;
+    }
     MIGRATIONS.run(db).await?;
     Ok(roles::grant(db).await?)
 }
