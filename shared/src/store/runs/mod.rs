@@ -10,10 +10,12 @@
 //! - [`end`]: ending a run, and asking it to end
 //! - [`sweep`]: finding runs that no process takes care of any more
 //! - [`mod@list`]: what people look at
+//! - [`old`]: deleting old runs, and shortening their reports
 
 mod attempt;
 mod end;
 mod list;
+pub mod old;
 mod requeue;
 mod sweep;
 mod waiting;
