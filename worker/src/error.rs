@@ -5,6 +5,7 @@ use elt_shared::explained::{Code, Explained, sentence};
 use elt_shared::redaction;
 use elt_shared::secret::OpenError;
 use elt_shared::store;
+use elt_shared::target::guard;
 
 /// Result of a pipeline step.
 pub type Result<T, E = PipelineError> = std::result::Result<T, E>;
@@ -150,7 +151,7 @@ pub fn is_transient(sqlstate: &str) -> bool {
     match sqlstate {
         // The database was dropped, or the login is refused.
         "57P04" | "08004" => false,
-        "55P03" => true,
+        "55P03" | guard::SILENCE => true,
         code => ["08", "40", "53", "57P0"].iter().any(|class| code.starts_with(class)),
     }
 }
