@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use elt_api::SetupError;
 use elt_cluster::LocalError;
 use elt_shared::store;
+use elt_shared::store::secret_keys::DroppedKey;
 use elt_shared::telemetry::TelemetryError;
 use sqlx::postgres::PgDatabaseError;
 
@@ -162,6 +163,9 @@ fn remedy(error: &anyhow::Error) -> (Exit, Option<String>) {
     if let Some(local) = error.downcast_ref::<LocalError>() {
         let exit = if local.is_setting() { Exit::Settings } else { Exit::Unavailable };
         return (exit, Some(local.next_step()));
+    }
+    if error.chain().filter_map(|cause| cause.downcast_ref()).any(|error| DroppedKey::of(error).is_some()) {
+        return (Exit::Settings, Some(DroppedKey::NEXT_STEP.into()));
     }
     if error.downcast_ref::<SetupError>().is_some() {
         return (Exit::Settings, None);
