@@ -16,6 +16,7 @@
 
 mod account;
 mod audit;
+mod backup;
 mod check;
 mod config_file;
 mod connections;
@@ -32,6 +33,7 @@ mod operator;
 mod out;
 mod plan;
 mod report;
+mod restore;
 mod run;
 mod schema;
 mod secret;
@@ -42,6 +44,7 @@ mod summary;
 mod table;
 mod token;
 mod up;
+mod upgrade_cluster;
 mod user;
 mod waiting;
 mod worker;
@@ -84,6 +87,9 @@ enum Command {
     Token(token::Token),
     Secret(secret::Secret),
     Coverage(coverage::Coverage),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    UpgradeCluster(upgrade_cluster::UpgradeCluster),
 }
 
 impl Command {
@@ -106,6 +112,9 @@ impl Command {
             Self::Token(command) => command.execute().await,
             Self::Secret(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
+            Self::Backup(command) => command.execute().await,
+            Self::Restore(command) => command.execute().await,
+            Self::UpgradeCluster(command) => command.execute().await,
         }
     }
 }

@@ -34,5 +34,5 @@ pub mod users;
 pub mod workers;
 
 pub use roles::Grants;
-pub use schema::{MigrateError, Migrated, Schema, SchemaState, migrate};
+pub use schema::{MigrateError, Migrated, Schema, SchemaState, is_empty, migrate, server_major};
 pub use session::{Limits, connect, is_away, is_over_limit};
