@@ -6,6 +6,7 @@
 //! - `out`, `table`, `summary`: what commands print
 //! - `signals`: asked to stop, and asked again
 //! - `databases`: the control database of this process, private or given
+//! - `installation`: the control database and the keys that a command works with
 //! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, and `elt keys`
 //! - `secret_settings`: secrets that settings take from files
@@ -25,6 +26,7 @@ mod explain;
 mod first_users;
 mod in_process;
 mod init;
+mod installation;
 mod keys;
 mod migrate;
 mod operator;
