@@ -7,6 +7,7 @@
 //! - `signals`: asked to stop, and asked again
 //! - `waiting`: at the start, for what is not there yet
 //! - `databases`: the control database of this process, private or given
+//! - `installation`: the control database and the keys that a command works with
 //! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, and `elt keys`
 //! - `secret_settings`: secrets that settings take from files
@@ -27,6 +28,7 @@ mod explain;
 mod first_users;
 mod in_process;
 mod init;
+mod installation;
 mod keys;
 mod migrate;
 mod operator;
