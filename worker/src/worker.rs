@@ -36,7 +36,7 @@ pub async fn work(worker: WorkerContext) {
     chores.spawn(sweeper::keep_sweeping(worker.db.clone(), queue, worker.stopping.clone()));
     chores.spawn(retention::keep_deleting(
         worker.db.clone(),
-        worker.settings.keep(),
+        worker.settings.keep.keep(),
         worker.settings.keys.clone(),
         worker.stopping.clone(),
     ));

@@ -122,3 +122,12 @@ pub async fn list(db: impl PgExecutor<'_>, with_gone: bool, limit: i64) -> sqlx:
     .fetch_all(db)
     .await
 }
+
+/// Forgets workers whose last heartbeat was more than `days` ago, at least a day.
+pub async fn remove_lost(db: impl PgExecutor<'_>, days: u16) -> sqlx::Result<()> {
+    sqlx::query("delete from workers where heartbeat_at < now() - make_interval(days => $1)")
+        .bind(i32::from(days.max(1)))
+        .execute(db)
+        .await?;
+    Ok(())
+}

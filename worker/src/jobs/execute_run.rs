@@ -222,6 +222,7 @@ async fn prepare(
     progress: Arc<Progress>,
 ) -> Result<RunContext> {
     let config = worker.configs.get(&worker.db, &worker.settings, run.config_id).await?;
+    progress.hide_until_recorded(config.held());
     Ok(RunContext {
         control: worker.db.clone(),
         default_target: worker.settings.target_url.clone(),

@@ -11,11 +11,13 @@
 //! - [`failed`]: failed runs that may be retried together
 //! - [`sweep`]: finding runs that no process takes care of any more
 //! - [`mod@list`]: what people look at
+//! - [`old`]: deleting old runs, and shortening their reports
 
 mod attempt;
 mod end;
 mod failed;
 mod list;
+pub mod old;
 mod requeue;
 mod sweep;
 mod waiting;
