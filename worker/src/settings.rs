@@ -37,6 +37,9 @@ pub struct WorkerSettings {
     /// Seconds after which a run is given up.
     #[arg(long, env = "ELT_RUN_TIMEOUT", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..))]
     pub run_timeout: u32,
+    /// Seconds without progress after which a running run is shown as silent (`silent_since`).
+    #[arg(long, env = "ELT_SILENT_SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
+    pub silent_seconds: u32,
     /// Days after which finished tickets and lost workers are forgotten.
     #[arg(long, env = "ELT_KEEP_TICKETS_DAYS", default_value_t = 7)]
     pub keep_tickets_days: u16,
@@ -85,6 +88,11 @@ impl WorkerSettings {
     /// [`Self::run_timeout`] as a duration.
     pub fn run_timeout(&self) -> Duration {
         Duration::from_secs(self.run_timeout.into())
+    }
+
+    /// [`Self::silent_seconds`] as a duration.
+    pub fn silent(&self) -> Duration {
+        Duration::from_secs(self.silent_seconds.into())
     }
 
     /// What retention leaves in the control database.

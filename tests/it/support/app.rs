@@ -320,6 +320,7 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         monitor_interval: 1,
         grace_period: 10,
         run_timeout: 600,
+        silent_seconds: 120,
         keep_tickets_days: 7,
         keep_logs_days: 30,
         audit_retention_days: 400,

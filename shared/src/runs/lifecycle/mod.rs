@@ -61,4 +61,4 @@ pub use unknown::{adopt, ask_again, leave_unknown};
 
 // Single statements that need nothing beside the row. They are named here, so that a run's whole life can be read in one
 // place.
-pub use crate::store::runs::{Claim, Renewed, begin, claim_target, note_commit, note_progress, renew};
+pub use crate::store::runs::{Claim, Renewed, begin, claim_target, note_commit, note_progress, note_silence, renew};
