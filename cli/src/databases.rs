@@ -1,9 +1,11 @@
 //! The control database of this process: the one in `DATABASE_URL`, or the private cluster in the data folder.
 //!
 //! # Layout
+//! - `keys_in_use`: whether this process has the keys of the installation
 //! - `schema`: whether this program works with its schema, and bringing it up to date
 //! - `to_back_up`: the databases of a backup
 
+mod keys_in_use;
 mod schema;
 mod to_back_up;
 
@@ -261,18 +263,6 @@ impl Databases {
     /// Refuses to go on with a login that does not own the tables.
     pub async fn require_ownership(&self) -> anyhow::Result<()> {
         require_ownership(&self.control).await
-    }
-
-    /// Refuses keys that do not open what is sealed here. Changes nothing.
-    pub async fn check_keys(&self, keys: &KeyRing) -> anyhow::Result<()> {
-        keys::check(&self.control, keys).await
-    }
-
-    /// Refuses keys with which a command may not change anything: those that do not open what is sealed here, and a
-    /// current key that nothing here is sealed or signed with. Changes nothing.
-    pub async fn require_keys_in_use(&self, keys: &KeyRing) -> anyhow::Result<()> {
-        self.check_keys(keys).await?;
-        keys::require_known_current(&self.control, keys).await
     }
 
     /// Works with the login that owns the tables.
