@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "settings",
     "error",
     "humanize",
@@ -20,6 +20,7 @@ const ORDER: [&str; 20] = [
     "run_context",
     "load",
     "pipeline",
+    "data_folder",
     "config_cache",
     "worker_context",
     "jobs",

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::folder_watch;
+use crate::{data_folder, folder_watch};
 use crate::jobs::{execute_run, tick};
 use crate::worker_context::WorkerContext;
 
@@ -36,6 +36,12 @@ pub async fn work(worker: WorkerContext) {
         worker.db.clone(),
         worker.settings.keep.keep(),
         worker.settings.keys.clone(),
+        worker.stopping.clone(),
+    ));
+    chores.spawn(data_folder::keep_removing(
+        worker.db.clone(),
+        worker.settings.clone(),
+        worker.host.clone(),
         worker.stopping.clone(),
     ));
     chores.spawn(tick::keep_ticking(worker.clone()));
