@@ -12,7 +12,7 @@ mod audits;
 mod control_sessions;
 mod coverage;
 mod dashboard_files;
-mod data_folder;
+mod data_retention;
 mod data_views;
 mod database_roles;
 mod dependencies;

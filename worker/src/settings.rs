@@ -129,6 +129,9 @@ pub struct WorkerSettings {
     /// Seconds after which a run is given up.
     #[arg(long, env = "ELT_RUN_TIMEOUT", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..))]
     pub run_timeout: u32,
+    /// MiB that the data folder must have free so that the worker takes runs. With less it leaves them to other workers.
+    #[arg(long, env = "ELT_MIN_FREE_MIB", default_value_t = 256)]
+    pub min_free_mib: u32,
     /// What retention leaves.
     #[command(flatten)]
     pub keep: KeepSettings,
@@ -162,6 +165,11 @@ impl WorkerSettings {
     /// [`Self::run_timeout`] as a duration.
     pub fn run_timeout(&self) -> Duration {
         Duration::from_secs(self.run_timeout.into())
+    }
+
+    /// [`Self::min_free_mib`] in bytes.
+    pub fn min_free_bytes(&self) -> u64 {
+        u64::from(self.min_free_mib) << 20
     }
 
     /// The variables that `${env:NAME}` may stand for.

@@ -320,6 +320,7 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         monitor_interval: 1,
         grace_period: 10,
         run_timeout: 600,
+        min_free_mib: 1,
         keep: KeepSettings::default(),
         network: Default::default(),
         target_url: Some(target_url),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use elt_shared::queue::retention::Kind;
-use elt_worker::data_folder::{self, Removed};
+use elt_worker::data_retention::{self, Removed};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::support::TestApp;
 const DAY: Duration = Duration::from_secs(86_400);
 
 async fn remove(app: &TestApp, kind: Kind) -> Removed {
-    data_folder::remove(&app.db, &app.worker_settings, kind).await.expect("removed")
+    data_retention::remove(&app.db, &app.worker_settings, kind).await.expect("removed")
 }
 
 /// Makes a file or folder look as if it had been changed that long ago.
