@@ -13,6 +13,7 @@ mod bulk_retries;
 mod control_sessions;
 mod coverage;
 mod dashboard_files;
+mod data_retention;
 mod data_views;
 mod database_roles;
 mod dependencies;

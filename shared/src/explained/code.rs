@@ -194,6 +194,7 @@ codes! {
     // Requests.
     BadRequest = "bad_request",
     Conflict = "conflict",
+    DatabaseReadOnly = "database_read_only",
     Forbidden = "forbidden",
     IdempotencyKeyReused = "idempotency_key_reused",
     InvalidBody = "invalid_body",

@@ -72,4 +72,6 @@ pub use waiting::{Start, Wait, note_outage_at_commit, server_answers, start, tak
 // Single statements that need nothing beside the row. They are named here, so that a run's whole life can be read in one
 // place.
 pub(crate) use crate::store::runs::end_wait_for_holder;
-pub use crate::store::runs::{Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, renew};
+pub use crate::store::runs::{
+    Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, note_silence, renew,
+};
