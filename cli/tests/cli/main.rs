@@ -5,6 +5,7 @@
 //! - a module for each behaviour
 
 mod canary;
+mod chart;
 mod database_environment;
 mod databases;
 mod documents;
@@ -13,6 +14,7 @@ mod explain;
 mod init;
 mod key_rotation;
 mod keys;
+mod operate;
 mod passwords;
 mod refused_starts;
 mod root;
