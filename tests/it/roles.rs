@@ -114,6 +114,7 @@ const ON_PIPELINES: [&str; 30] = [
     "POST /data-view",
     "POST /quarantine/replay",
     "POST /runs",
+    "POST /runs/retry",
     "POST /runs/{id}/retry",
     "POST /runs/{id}/stop",
     "POST /runs/{id}/undo",
