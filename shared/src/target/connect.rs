@@ -8,7 +8,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
 use super::address::{Author, CertificateFiles, Host, TargetAddress};
-use super::guard::{self, AnswerLimits, Wire};
+use super::guard::{self, AnswerLimits, PrivateSocket, Wire};
 use super::tls::{self, TlsError};
 use super::{TargetError, quote_ident};
 use crate::config::{SslMode, TargetCertificates, TargetDatabase};
@@ -51,10 +51,12 @@ pub async fn connect(
     let address = address(database, default)?;
     let is_own = matches!(database, TargetDatabase::Default { .. });
     let connecting = async {
+        let socket = PrivateSocket::make(address.port)
+            .map_err(|source| TargetError::TempFolder { folder: tempfile::env::temp_dir(), source })?;
         let server = reach(&address, certificates_of(database), network, is_own).await?;
         let options = session_options(&address);
         let session = guard::Session { address: &address, application_name, options, limits };
-        guard::log_in(server, session).await.map_err(|error| refused(&address, error))
+        guard::log_in(server, socket, session).await.map_err(|error| refused(&address, error))
     };
     match tokio::time::timeout(TIMEOUT, connecting).await {
         Ok(connected) => connected,

@@ -82,10 +82,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::Io,
-        happened: "The worker could not read or write a file of its own.",
-        why: "The disk is full, or the account of the worker may not use the data folder.",
-        next_step: "Check the folder's permissions and free space on the worker, then retry the run.",
+        happened: "The worker or the server could not read or write a file of its own.",
+        why: "The disk is full, or the account of elt may not use the data folder or the temporary folder.",
+        next_step: "Check the folder's permissions and free space on that machine, then retry the run.",
         example: "could not write to the run's work folder",
+        seen: &[Seen::Run, Seen::Api(500)],
         ..IN_A_RUN
     },
     Entry {

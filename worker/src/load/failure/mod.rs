@@ -120,6 +120,9 @@ impl From<TargetError> for PipelineError {
             TargetError::Unreachable { ref source, .. } if is_connection_loss(source) => {
                 Self::Load(Explained { code, message: error.to_string(), next_step })
             }
+            TargetError::TempFolder { folder, source } => {
+                Self::Io { doing: format!("make a socket in the temporary folder {}", folder.display()), source }
+            }
             TargetError::Database(source) => {
                 let message = format!("could not look at the target{}", because_of(&source));
                 if is_connection_loss(&source) {
