@@ -19,6 +19,7 @@ mod exports;
 mod health;
 mod idempotency;
 mod json_rows;
+mod lock_order;
 mod load_append;
 mod load_contract;
 mod load_faults;
