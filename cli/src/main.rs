@@ -5,6 +5,7 @@
 //! - `exit`: how a command ended, as scripts see it
 //! - `out`, `table`, `summary`: what commands print
 //! - `signals`: asked to stop, and asked again
+//! - `waiting`: at the start, for what is not there yet
 //! - `databases`: the control database of this process, private or given
 //! - `installation`: the control database and the keys that a command works with
 //! - `operator`: the person at the terminal, as the audit names them
@@ -16,6 +17,7 @@
 
 mod account;
 mod audit;
+mod backup;
 mod check;
 mod config_file;
 mod connections;
@@ -33,6 +35,7 @@ mod operator;
 mod out;
 mod plan;
 mod report;
+mod restore;
 mod run;
 mod schema;
 mod secret;
@@ -43,7 +46,9 @@ mod summary;
 mod table;
 mod token;
 mod up;
+mod upgrade_cluster;
 mod user;
+mod waiting;
 mod worker;
 
 use std::ffi::{OsStr, OsString};
@@ -84,6 +89,9 @@ enum Command {
     Token(token::Token),
     Secret(secret::Secret),
     Coverage(coverage::Coverage),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    UpgradeCluster(upgrade_cluster::UpgradeCluster),
 }
 
 impl Command {
@@ -106,6 +114,9 @@ impl Command {
             Self::Token(command) => command.execute().await,
             Self::Secret(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
+            Self::Backup(command) => command.execute().await,
+            Self::Restore(command) => command.execute().await,
+            Self::UpgradeCluster(command) => command.execute().await,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! - `support`: the program under test, a client of its API, an OTLP receiver
 //! - a module for each behaviour
 
+mod backup;
 mod canary;
 mod database_environment;
 mod databases;
@@ -15,9 +16,11 @@ mod key_rotation;
 mod keys;
 mod passwords;
 mod refused_starts;
+mod rolling_restart;
 mod root;
 mod row_values;
 mod run;
+mod schema_versions;
 mod secret_files;
 mod secrets;
 mod signals;
@@ -27,3 +30,4 @@ mod tls;
 mod tokens;
 mod traces;
 mod up;
+mod waiting;

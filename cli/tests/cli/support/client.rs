@@ -31,6 +31,12 @@ impl Client {
         answer.json().await.expect("JSON")
     }
 
+    /// Opens a stream of events.
+    pub async fn follow(&self, path: &str) -> reqwest::Response {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        request.send().await.and_then(reqwest::Response::error_for_status).expect("a stream")
+    }
+
     pub async fn put(&self, path: &str, body: &Value) {
         let request = self.http.put(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body);
         let answer = request.send().await.expect("an answer");

@@ -84,9 +84,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::Io,
         happened: "The worker or the server could not read or write a file of its own.",
         why: "The disk is full, or the account of elt may not use the data folder or the temporary folder.",
-        next_step: "Check the folder's permissions and free space on that machine, then retry the run.",
+        next_step: "Check the folder's permissions and free space on that machine. A run that met a full disk is tried again \
+            by itself, also on other workers; otherwise retry the run.",
         example: "could not write to the run's work folder",
         seen: &[Seen::Run, Seen::Api(500)],
+        retried: Retried::Sometimes,
         ..IN_A_RUN
     },
     Entry {
