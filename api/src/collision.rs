@@ -35,11 +35,11 @@ mod tests {
     /// Does work that gives way some times. Returns how often it was begun.
     async fn begun(collisions: u32) -> (u32, Result<&'static str>) {
         let count = Cell::new(0);
-    let done = retried(|| {
-        count.set(count.get() + 1);
-        std::future::ready(if count.get() <= collisions { Err(Error::GaveWay) } else { Ok("done") })
-    })
-    .await;
+        let done = retried(|| {
+            count.set(count.get() + 1);
+            std::future::ready(if count.get() <= collisions { Err(Error::GaveWay) } else { Ok("done") })
+        })
+        .await;
         (count.get(), done)
     }
 

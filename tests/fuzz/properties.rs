@@ -25,7 +25,9 @@ pub fn cursor_token(text: &str) {
 /// nor a file of this machine nor a setting of the session, and means the same in an operator's setting.
 pub fn target_url(text: &str) {
     const SECRET: &str = "Zq7XwSecret";
-    for url in [text.to_owned(), format!("postgres://ann:{SECRET}@{text}"), format!("postgres://{text}&password={SECRET}")] {
+    for url in
+        [text.to_owned(), format!("postgres://ann:{SECRET}@{text}"), format!("postgres://{text}&password={SECRET}")]
+    {
         let [by_config, by_operator] =
             [Author::Config, Author::Operator].map(|author| TargetAddress::parse(&url, author));
         for parsed in [&by_config, &by_operator] {

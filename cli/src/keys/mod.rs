@@ -94,12 +94,7 @@ impl GivenByName {
 }
 
 impl Prepared {
-    fn of(
-        data_dir: &Path,
-        given: GivenByName,
-        needs_file: bool,
-        secret: &SecretKeySettings,
-    ) -> anyhow::Result<Self> {
+    fn of(data_dir: &Path, given: GivenByName, needs_file: bool, secret: &SecretKeySettings) -> anyhow::Result<Self> {
         let older = secret.secret_key_old.clone();
         let made = (needs_file && KeptKeys::read(data_dir)?.is_none()).then(KeptKeys::generate);
         let ring = match (given.ring_or_kept(data_dir, &older)?, &made) {

@@ -192,7 +192,9 @@ async fn a_refused_first_start_leaves_no_keys_behind() {
     let before = stored(&db).await;
     let other = Folder::new();
     other.write("people.yaml", "sources: [{type: local, path: in}]\ntarget: {table: people}\n");
-    for arguments in [&["up", "--listen", "127.0.0.1:0"][..], &["run", "--once", "people.yaml"], &["plan", "people.yaml"]] {
+    for arguments in
+        [&["up", "--listen", "127.0.0.1:0"][..], &["run", "--once", "people.yaml"], &["plan", "people.yaml"]]
+    {
         let mut command = elt(&other, arguments);
         command.env("DATABASE_URL", cluster.control_url().expose());
         let said = run(command);

@@ -174,7 +174,8 @@ fn shown_in_processes(folder: &Folder, elt: i32) -> String {
 /// Asks for everything there is to get, page after page, apart from the exact text of a config.
 async fn ask_for_everything(admin: &Api, runs: &[String]) {
     let described = admin.get("/openapi.json").await;
-    let ids = |list: &[Value]| -> Vec<String> { list.iter().map(|one| one["id"].to_string().replace('"', "")).collect() };
+    let ids =
+        |list: &[Value]| -> Vec<String> { list.iter().map(|one| one["id"].to_string().replace('"', "")).collect() };
     let configs = ids(&admin.get_all("/configs").await);
     assert!(configs.len() > 250, "{} configs", configs.len());
     let paths = described["paths"].as_object().expect("paths");
