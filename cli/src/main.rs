@@ -43,6 +43,7 @@ mod token;
 mod up;
 mod user;
 mod worker;
+mod workers;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -68,6 +69,7 @@ enum Command {
     Up(up::Up),
     Serve(serve::Serve),
     Worker(worker::Worker),
+    Workers(workers::Workers),
     Migrate(migrate::Migrate),
     Run(run::Run),
     Plan(plan::Plan),
@@ -90,6 +92,7 @@ impl Command {
             Self::Up(command) => command.execute().await,
             Self::Serve(command) => command.execute().await,
             Self::Worker(command) => command.execute().await,
+            Self::Workers(command) => command.execute().await,
             Self::Migrate(command) => command.execute().await,
             Self::Run(command) => command.execute().await,
             Self::Plan(command) => command.execute().await,

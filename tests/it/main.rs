@@ -16,6 +16,7 @@ mod data_views;
 mod database_roles;
 mod dependencies;
 mod exports;
+mod fleet;
 mod health;
 mod idempotency;
 mod json_rows;

@@ -29,6 +29,8 @@ use ulid::Ulid;
 pub const STOP_CHANNEL: &str = "elt_stop";
 /// Channel on which the database notifies that a schedule was made or changed.
 pub const TICK_CHANNEL: &str = "elt_tick";
+/// Channel on which the database notifies that a worker was drained, or may take runs again.
+pub const FLEET_CHANNEL: &str = "elt_fleet";
 
 /// Time between two polls for tickets that raised no notification.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
-use elt_shared::queue::heartbeat::HeldRun;
+use elt_shared::queue::heartbeat::{HeldRun, Intake};
 use elt_shared::queue::workers::Undelivered;
+use elt_shared::runs::lifecycle::Taken;
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{RunKind, RunProgress, lifecycle};
 use elt_shared::store::runs::Run;
@@ -46,9 +47,17 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
     }
     // The clock starts before the statement is sent: the lease may begin at any time until its answer arrives.
     let began = Instant::now();
-    let Some(run) = lifecycle::begin(&worker.db, ticket.run_id, &worker.id).await? else {
-        tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing");
-        return Ok(());
+    let run = match lifecycle::take(&worker.db, ticket.run_id, &worker.id).await? {
+        Taken::Begun(run) => *run,
+        Taken::NotNeeded => {
+            tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing");
+            return Ok(());
+        }
+        Taken::PassedOn => {
+            drop(slot);
+            wait_until_open(&worker).await;
+            return Ok(());
+        }
     };
     let held = worker.heartbeat.hold(run.id, run.epoch, began);
     let span = tracing::info_span!("run", run.id = %run.id, pipeline = run.name, attempt = run.attempt);
@@ -57,6 +66,17 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
     // If the task panics, the lease ends and the sweeper sends the run back to the queue.
     let _ = supervised.await;
     Ok(())
+}
+
+/// Waits until a drained worker may take runs again, or stops. The queue hands out no further tickets to handlers that
+/// wait, so a drained worker passes on at most as many tickets as it has slots.
+async fn wait_until_open(worker: &WorkerContext) {
+    worker.heartbeat.note_intake(Intake::Drained);
+    let mut intake = worker.heartbeat.intake();
+    tokio::select! {
+        _ = intake.wait_for(|intake| *intake == Intake::Open) => {}
+        () = worker.stopping.cancelled() => {}
+    }
 }
 
 async fn supervise(worker: WorkerContext, run: Run, held: HeldRun, slot: OwnedSemaphorePermit) {

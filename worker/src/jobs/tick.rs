@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::explained::{Code, Explained, sentence};
+use elt_shared::queue::heartbeat::Intake;
 use elt_shared::runs::timing::TICK_LEASE;
 use elt_shared::runs::{Trigger, lifecycle};
 use elt_shared::schedules::stop_runs;
@@ -60,7 +61,8 @@ pub(crate) async fn keep_ticking(worker: WorkerContext) {
 async fn claim(worker: &WorkerContext, at_work: &mut JoinSet<()>) -> sqlx::Result<Duration> {
     let queue = &worker.settings.queue;
     let room = TICKS_AT_ONCE - at_work.len();
-    if room == 0 {
+    let drained = *worker.heartbeat.intake().borrow() == Intake::Drained;
+    if room == 0 || drained {
         return Ok(SEARCH_INTERVAL);
     }
     for due in schedules::claim_due(&worker.db, queue, &worker.id, room as i64).await? {

@@ -41,6 +41,7 @@
 //!   ticket waits for the sweeper, and a ticket without a change wakes a worker for nothing.
 //!
 //! # Layout
+//! - [`mod@take`]: what a worker does with a ticket
 //! - [`attempt`]: how a worker gives a run up unfinished
 //! - [`mod@finish`]: the end of a run
 //! - [`stop`]: stopping on request, and repeating
@@ -51,12 +52,14 @@ mod attempt;
 mod finish;
 mod rescue;
 mod stop;
+mod take;
 mod unknown;
 
 pub use attempt::{hand_back, retry_later, start_waiting, wait_for_target};
 pub use finish::{EndedBy, finish};
 pub use rescue::rescue;
 pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
+pub use take::{Taken, take};
 pub use unknown::{adopt, ask_again, leave_unknown};
 
 // Single statements that need nothing beside the row. They are named here, so that a run's whole life can be read in one

@@ -4,18 +4,21 @@
 //! only it may use are visible in this crate alone.
 //!
 //! # Layout
+//! - [`admission`]: whether a worker may begin the run of a ticket
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
 //! - [`requeue`]: sending a run from its attempt back to the queue
 //! - [`end`]: ending a run, and asking it to end
 //! - [`sweep`]: finding runs that no process takes care of any more
 //! - [`mod@list`]: what people look at
 
+mod admission;
 mod attempt;
 mod end;
 mod list;
 mod requeue;
 mod sweep;
 
+pub(crate) use admission::is_drained;
 pub use attempt::{Claim, Renewed, begin, claim_target, note_commit, note_progress, renew};
 pub(crate) use end::{lock_unfinished, note_stop_request, withdraw_ticket, write_end};
 pub use list::{
