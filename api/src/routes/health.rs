@@ -23,7 +23,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// A word about the process.
 #[derive(Serialize, ToSchema)]
-struct Status {
+pub struct Status {
     /// `API is running` or `ok`.
     status: &'static str,
 }
@@ -41,7 +41,7 @@ async fn root(headers: HeaderMap) -> Response {
 
 /// Whether the process answers at all. Looks at nothing else: a lost database is no reason to restart it.
 #[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Status)))]
-async fn livez() -> Json<Status> {
+pub async fn livez() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
@@ -49,7 +49,7 @@ async fn livez() -> Json<Status> {
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, body = Status), (status = 503, body = Problem)))]
 async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
-    if state.stop.is_cancelled() {
+    if state.stopping.is_cancelled() {
         return Err(Error::Unavailable("this process is stopping"));
     }
     let migrated = sqlx::query_scalar::<_, bool>("select to_regclass('elt.runs') is not null").fetch_one(&state.db);
