@@ -167,7 +167,7 @@ async fn a_worker_without_a_row_is_not_drained() {
     tx.commit().await.expect("committed");
     app.folder().write("a.csv", "id\n1\n");
     let run: uuid::Uuid = trigger(&app, &quick_yaml(&app, "people", "")).await.parse().expect("an id");
-    let take = async |worker| elt_shared::runs::lifecycle::take(&app.db, run, worker).await.expect("asked");
+    let take = async |worker| elt_shared::runs::lifecycle::take(&app.db, run, worker, None, None).await.expect("asked");
     use elt_shared::runs::lifecycle::Taken;
     assert!(matches!(take("w-1").await, Taken::PassedOn));
     assert!(matches!(take("w-2").await, Taken::Begun(_)));

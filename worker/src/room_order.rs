@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "settings",
     "error",
     "humanize",
@@ -22,6 +22,7 @@ const ORDER: [&str; 20] = [
     "pipeline",
     "config_cache",
     "worker_context",
+    "data_folder",
     "jobs",
     "folder_watch",
     "worker",

@@ -40,6 +40,9 @@ struct WorkerView {
     heartbeat_at: DateTime<Utc>,
     /// It takes nothing new, because its process ends.
     stopping: bool,
+    /// The reason why it takes no runs, as a sentence, such as a full data folder; `null`: it takes runs.
+    #[schema(example = "the data folder /var/lib/elt has 12.0 MiB free, less than 256 MiB (ELT_MIN_FREE_MIB)")]
+    takes_nothing_because: Option<String>,
     /// When it ended in good order.
     stopped_at: Option<DateTime<Utc>>,
     /// Since when it is drained; `null` when it is not.
@@ -66,6 +69,7 @@ impl From<Worker> for WorkerView {
             started_at: worker.started_at,
             heartbeat_at: worker.heartbeat_at,
             stopping: worker.stopping,
+            takes_nothing_because: worker.takes_nothing_because,
             stopped_at: worker.stopped_at,
             drain_asked_at: worker.drain_asked_at,
             drain_asked_by: worker.drain_asked_by,

@@ -28,6 +28,8 @@ pub struct Worker {
     pub heartbeat_at: DateTime<Utc>,
     /// It takes nothing new, because its process ends.
     pub stopping: bool,
+    /// The reason why it takes no runs, as a sentence; `None`: it takes runs.
+    pub takes_nothing_because: Option<String>,
     /// When it ended in good order.
     pub stopped_at: Option<DateTime<Utc>>,
     /// Since when it should take nothing new; `None`: it is not drained.
@@ -76,6 +78,16 @@ pub async fn register(db: impl PgExecutor<'_>, new: &NewWorker<'_>) -> sqlx::Res
 /// Says that a worker takes nothing new.
 pub async fn note_stopping(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()> {
     sqlx::query("update workers set stopping = true where id = $1").bind(id).execute(db).await?;
+    Ok(())
+}
+
+/// Says why a worker takes no runs; `None`: it takes them again.
+pub async fn note_takes_nothing(db: impl PgExecutor<'_>, id: &str, because: Option<&str>) -> sqlx::Result<()> {
+    sqlx::query("update workers set takes_nothing_because = $2 where id = $1")
+        .bind(id)
+        .bind(because)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -133,7 +145,7 @@ impl Worker {
 /// Workers with what is known of them by the database's clock.
 const KNOWN: &str = "
     select w.id, w.host, w.pid, w.version, w.queue, w.concurrency, w.started_at, w.heartbeat_at, w.stopping, w.stopped_at,
-           w.drain_asked_at, w.drain_asked_by, at_work.running,
+           w.drain_asked_at, w.drain_asked_by, w.takes_nothing_because, at_work.running,
            case when stopped_at is not null then 'stopped'
                 when heartbeat_at < now() - make_interval(secs => $1) then 'lost'
                 when stopping then 'stopping'
@@ -163,4 +175,13 @@ pub async fn list(db: impl PgExecutor<'_>, with_gone: bool, limit: i64) -> sqlx:
     .bind(limit)
     .fetch_all(db)
     .await
+}
+
+/// Forgets workers whose last heartbeat was more than `days` ago, at least a day.
+pub async fn remove_lost(db: impl PgExecutor<'_>, days: u16) -> sqlx::Result<()> {
+    sqlx::query("delete from workers where heartbeat_at < now() - make_interval(days => $1)")
+        .bind(i32::from(days.max(1)))
+        .execute(db)
+        .await?;
+    Ok(())
 }

@@ -89,7 +89,7 @@ pub async fn connect_evenly(
 }
 
 /// The address a config means.
-fn address(database: &TargetDatabase, default: Option<&Secret>) -> Result<TargetAddress, TargetError> {
+pub(super) fn address(database: &TargetDatabase, default: Option<&Secret>) -> Result<TargetAddress, TargetError> {
     match database {
         TargetDatabase::Default { database } => {
             let url = default.ok_or(TargetError::NoDefault)?;

@@ -10,19 +10,22 @@ use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
 use elt_shared::queue::heartbeat::{HeldRun, Intake};
 use elt_shared::queue::workers::Undelivered;
-use elt_shared::runs::lifecycle::Taken;
+use elt_shared::runs::lifecycle::{self, Started, Taken};
 use elt_shared::runs::report::RunReport;
-use elt_shared::runs::{RunKind, RunProgress, lifecycle};
-use elt_shared::store::runs::Run;
+use elt_shared::runs::{RunKind, RunProgress};
+use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;
+use elt_shared::target::TargetPlace;
 use elt_shared::telemetry;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use uuid::Uuid;
 
-use super::decision::Decision;
+use super::decision::patience::longest_wait;
+use super::decision::{Circumstances, Decision};
 use super::record::record;
 use crate::error::Result;
 use crate::pipeline;
@@ -47,22 +50,27 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
     }
     // The clock starts before the statement is sent: the lease may begin at any time until its answer arrives.
     let began = Instant::now();
-    let run = match lifecycle::take(&worker.db, ticket.run_id, &worker.id).await? {
-        Taken::Begun(run) => *run,
-        Taken::NotNeeded => {
-            tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing");
+    let (started, place) = match take(&worker, ticket.run_id).await? {
+        (Taken::Begun(started), place) => (*started, place),
+        (Taken::NotNeeded, _) => {
+            tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing now");
             return Ok(());
         }
-        Taken::PassedOn => {
+        (Taken::Waits, _) => {
+            tracing::debug!(run.id = %ticket.run_id, "the run waits: its target is away or busy");
+            return Ok(());
+        }
+        (Taken::PassedOn, _) => {
             drop(slot);
             wait_until_open(&worker).await;
             return Ok(());
         }
     };
+    let run = &started.run;
     let held = worker.heartbeat.hold(run.id, run.epoch, began);
     let span = tracing::info_span!("run", run.id = %run.id, pipeline = run.name, attempt = run.attempt);
     telemetry::continue_trace(&span, run.traceparent.as_deref());
-    let supervised = worker.runs.spawn(supervise(worker.clone(), run, held, slot).instrument(span));
+    let supervised = worker.runs.spawn(supervise(worker.clone(), started, place, held, slot).instrument(span));
     // If the task panics, the lease ends and the sweeper sends the run back to the queue.
     let _ = supervised.await;
     Ok(())
@@ -79,11 +87,42 @@ async fn wait_until_open(worker: &WorkerContext) {
     }
 }
 
-async fn supervise(worker: WorkerContext, run: Run, held: HeldRun, slot: OwnedSemaphorePermit) {
-    tracing::info!(table = run.target_table, "run of {} into {} started", run.name, run.target_table);
+/// Takes the run of a ticket, and finds the place that it loads to.
+async fn take(worker: &WorkerContext, id: Uuid) -> Result<(Taken, Option<TargetPlace>), sqlx::Error> {
+    let found = runs::find(&worker.db, id).await?;
+    let Some(run) = found.filter(|run| !run.state.is_final()) else { return Ok((Taken::NotNeeded, None)) };
+    // A config that cannot be read fails the attempt, which says why.
+    let config = worker.configs.get(&worker.db, &worker.settings, run.config_id).await.ok();
+    let place = config.as_ref().and_then(|config| TargetPlace::of(&config.target, worker.settings.target_url.as_ref()));
+    // Only runs that change their target wait for each other, or try to reach it for each other. A person waits for the
+    // others, which find out for themselves.
+    let changes_target = matches!(run.kind, RunKind::Run | RunKind::Replay | RunKind::Undo);
+    let shared = place.as_ref().filter(|_| changes_target);
+    let longest = config.and_then(|config| longest_wait(&run, &config.retry));
+    Ok((lifecycle::take(&worker.db, id, &worker.id, shared, longest).await?, place))
+}
+
+async fn supervise(
+    worker: WorkerContext,
+    started: Started,
+    place: Option<TargetPlace>,
+    held: HeldRun,
+    slot: OwnedSemaphorePermit,
+) {
+    let (run, began) = (started.run, Instant::now());
+    // A run that waits for something may be tried a thousand times, and the log says once that it waits.
+    if run.outages == 0 {
+        tracing::info!(table = run.target_table, "run of {} into {} started", run.name, run.target_table);
+    } else {
+        tracing::debug!(outages = run.outages, "run of {} into {} is tried again", run.name, run.target_table);
+    }
     let progress = Arc::new(Progress::default());
     let (cause, worked) = attempt(&worker, &run, &held, &progress).await;
-    let decision = Decision::of(&run, cause, worked, progress.commit_sent());
+    let waited = started
+        .outage_seconds
+        .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default().saturating_add(began.elapsed()));
+    let about = Circumstances { place, waited: waited.unwrap_or_default(), commit_sent: progress.commit_sent() };
+    let decision = Decision::of(&run, &about, cause, worked);
     record(&worker.db, &run, &held, decision, &progress.snapshot()).await;
     drop(slot);
 }
