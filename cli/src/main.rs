@@ -30,7 +30,9 @@ mod keys;
 mod migrate;
 mod operator;
 mod out;
+mod pause;
 mod plan;
+mod queues;
 mod report;
 mod run;
 mod schema;
@@ -72,6 +74,9 @@ enum Command {
     Serve(serve::Serve),
     Worker(worker::Worker),
     Workers(workers::Workers),
+    Queues(queues::Queues),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
     Migrate(migrate::Migrate),
     Run(run::Run),
     Plan(plan::Plan),
@@ -95,6 +100,9 @@ impl Command {
             Self::Serve(command) => command.execute().await,
             Self::Worker(command) => command.execute().await,
             Self::Workers(command) => command.execute().await,
+            Self::Queues(command) => command.execute().await,
+            Self::Pause(command) => command.execute().await,
+            Self::Resume(command) => command.execute().await,
             Self::Migrate(command) => command.execute().await,
             Self::Run(command) => command.execute().await,
             Self::Plan(command) => command.execute().await,

@@ -96,7 +96,9 @@ impl Workers {
 
 async fn list(db: &PgPool, gone: bool) -> anyhow::Result<()> {
     let mut table = Table::new(&["worker", "host", "state", ">running", ">slots", "queue", "version", "since"]);
-    for worker in workers::list(db, gone, WORKERS).await.context("could not list the workers")? {
+    let workers = workers::list(db, gone, WORKERS).await.context("could not list the workers")?;
+    let skew = workers::version_skew(&workers, env!("CARGO_PKG_VERSION"));
+    for worker in workers {
         let state = match &worker.drain_asked_by {
             Some(by) if !worker.is_gone() => format!("{} (asked by {by})", worker.state),
             _ => worker.state,
@@ -113,6 +115,9 @@ async fn list(db: &PgPool, gone: bool) -> anyhow::Result<()> {
         ]);
     }
     out::print(&table.render());
+    if let Some(skew) = skew {
+        out::problem(&skew);
+    }
     Ok(())
 }
 

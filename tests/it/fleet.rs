@@ -170,6 +170,6 @@ async fn a_worker_without_a_row_is_not_drained() {
     let take = async |worker| elt_shared::runs::lifecycle::take(&app.db, run, worker, None, None).await.expect("asked");
     use elt_shared::runs::lifecycle::Taken;
     assert!(matches!(take("w-1").await, Taken::PassedOn));
-    assert!(matches!(take("w-2").await, Taken::Begun(_)));
+    assert!(matches!(take("w-2").await, Taken::Begun { .. }));
     assert!(matches!(take("w-2").await, Taken::NotNeeded));
 }

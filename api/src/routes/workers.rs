@@ -92,6 +92,11 @@ struct WorkerQuery {
 #[derive(Serialize, ToSchema)]
 struct WorkerList {
     data: Vec<WorkerView>,
+    /// Version of the API that answers.
+    #[schema(example = "0.1.0")]
+    api_version: &'static str,
+    /// Sentences about what an operator should look at: live workers of another version than this API.
+    warnings: Vec<String>,
 }
 
 /// Workers, the newest first.
@@ -103,7 +108,9 @@ async fn list(
     Params(query): Params<WorkerQuery>,
 ) -> Result<Json<WorkerList>> {
     let found = workers::list(&state.db, query.gone, WORKERS).await?;
-    Ok(Json(WorkerList { data: found.into_iter().map(Into::into).collect() }))
+    let api_version = env!("CARGO_PKG_VERSION");
+    let warnings = workers::version_skew(&found, api_version).into_iter().collect();
+    Ok(Json(WorkerList { data: found.into_iter().map(Into::into).collect(), api_version, warnings }))
 }
 
 /// Drains a worker: it takes no new runs and no ticks of schedules, and finishes the runs it has. Then it is `drained`,

@@ -36,6 +36,8 @@ pub enum Intake {
     /// It takes runs.
     #[default]
     Open,
+    /// Its queue, or everything, is paused: it takes no run.
+    Paused,
     /// The worker is drained: it takes no run and no tick of a schedule.
     Drained,
 }
@@ -144,15 +146,21 @@ impl Heartbeat {
         };
         // The leases come first, because they run out; that the process lives only matters to people and the queue.
         let renewed = if attempts.is_empty() { Vec::new() } else { lifecycle::renew(&mut *db, &attempts).await? };
-        let drained: Option<bool> = sqlx::query_scalar(
+        let intake: Option<(bool, bool)> = sqlx::query_as(
             "with queue as (update apalis.workers set last_seen = now() where id = any($2))
-             update workers set heartbeat_at = now() where id = $1 returning drain_asked_at is not null",
+             update workers set heartbeat_at = now() where id = $1
+             returning drain_asked_at is not null,
+                       exists (select from pauses p where p.scope = 'all' or (p.scope = 'queue' and p.name = workers.queue))",
         )
         .bind(worker_id)
         .bind(names)
         .fetch_optional(db)
         .await?;
-        self.note_intake(if drained == Some(true) { Intake::Drained } else { Intake::Open });
+        self.note_intake(match intake {
+            Some((true, _)) => Intake::Drained,
+            Some((false, true)) => Intake::Paused,
+            _ => Intake::Open,
+        });
         // Only attempts that were asked about can be lost: an attempt that began meanwhile is in neither list. One that
         // ended meanwhile is not renewed either, but it is not kept any more.
         for key in attempts {

@@ -51,7 +51,7 @@ impl Listener {
         self.ticks.subscribe()
     }
 
-    /// Changes when a worker was drained, or may take runs again.
+    /// Changes when a worker was drained, a queue was paused, or either may go on.
     pub fn fleet(&self) -> watch::Receiver<()> {
         self.fleet.subscribe()
     }

@@ -142,6 +142,25 @@ impl Worker {
     }
 }
 
+/// A sentence about live workers whose version is not `own`. `None`: all of them have the same version.
+pub fn version_skew(workers: &[Worker], own: &str) -> Option<String> {
+    let mut others: Vec<String> = Vec::new();
+    for worker in workers.iter().filter(|worker| !worker.is_gone() && worker.version != own) {
+        let entry = format!("{} ({})", worker.version, worker.host);
+        if !others.contains(&entry) {
+            others.push(entry);
+        }
+    }
+    if others.is_empty() {
+        return None;
+    }
+    others.sort();
+    Some(format!(
+        "workers run other versions than {own}: {}. Finish the upgrade: restart them with the same version, one after the other.",
+        others.join(", ")
+    ))
+}
+
 /// Workers with what is known of them by the database's clock.
 const KNOWN: &str = "
     select w.id, w.host, w.pid, w.version, w.queue, w.concurrency, w.started_at, w.heartbeat_at, w.stopping, w.stopped_at,
@@ -184,4 +203,46 @@ pub async fn remove_lost(db: impl PgExecutor<'_>, days: u16) -> sqlx::Result<()>
         .execute(db)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(host: &str, version: &str, state: &str) -> Worker {
+        Worker {
+            id: format!("w-{host}"),
+            host: host.into(),
+            pid: 1,
+            version: version.into(),
+            queue: "elt".into(),
+            concurrency: 1,
+            started_at: DateTime::UNIX_EPOCH,
+            heartbeat_at: DateTime::UNIX_EPOCH,
+            stopping: false,
+            takes_nothing_because: None,
+            stopped_at: None,
+            drain_asked_at: None,
+            drain_asked_by: None,
+            state: state.into(),
+            running: 0,
+        }
+    }
+
+    #[test]
+    fn only_live_workers_of_another_version_are_named_and_each_once() {
+        let same = worker("a", "2.0.0", "working");
+        let gone = worker("b", "1.0.0", "stopped");
+        assert_eq!(version_skew(&[same.clone(), gone.clone()], "2.0.0"), None);
+        assert_eq!(version_skew(&[], "2.0.0"), None);
+        let mixed = [
+            worker("d", "1.9.0", "drained"),
+            worker("c", "1.9.0", "working"),
+            worker("c", "1.9.0", "lost"),
+            same,
+            gone,
+        ];
+        let told = version_skew(&mixed, "2.0.0").expect("they differ");
+        assert!(told.starts_with("workers run other versions than 2.0.0: 1.9.0 (c), 1.9.0 (d). "), "{told}");
+    }
 }

@@ -50,8 +50,8 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
     }
     // The clock starts before the statement is sent: the lease may begin at any time until its answer arrives.
     let began = Instant::now();
-    let (started, place) = match take(&worker, ticket.run_id).await? {
-        (Taken::Begun(started), place) => (*started, place),
+    let (started, is_limited, place) = match take(&worker, ticket.run_id).await? {
+        (Taken::Begun { started, is_limited }, place) => (*started, is_limited, place),
         (Taken::NotNeeded, _) => {
             tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing now");
             return Ok(());
@@ -60,9 +60,18 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
             tracing::debug!(run.id = %ticket.run_id, "the run waits: its target is away or busy");
             return Ok(());
         }
+        (Taken::Held, _) => {
+            tracing::debug!(run.id = %ticket.run_id, "the run waits: a pause or a limit keeps it from starting");
+            return Ok(());
+        }
+        (Taken::QueuePaused, _) => {
+            drop(slot);
+            wait_until_open(&worker, Intake::Paused).await;
+            return Ok(());
+        }
         (Taken::PassedOn, _) => {
             drop(slot);
-            wait_until_open(&worker).await;
+            wait_until_open(&worker, Intake::Drained).await;
             return Ok(());
         }
     };
@@ -70,16 +79,17 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
     let held = worker.heartbeat.hold(run.id, run.epoch, began);
     let span = tracing::info_span!("run", run.id = %run.id, pipeline = run.name, attempt = run.attempt);
     telemetry::continue_trace(&span, run.traceparent.as_deref());
-    let supervised = worker.runs.spawn(supervise(worker.clone(), started, place, held, slot).instrument(span));
+    let supervised =
+        worker.runs.spawn(supervise(worker.clone(), started, is_limited, place, held, slot).instrument(span));
     // If the task panics, the lease ends and the sweeper sends the run back to the queue.
     let _ = supervised.await;
     Ok(())
 }
 
-/// Waits until a drained worker may take runs again, or stops. The queue hands out no further tickets to handlers that
-/// wait, so a drained worker passes on at most as many tickets as it has slots.
-async fn wait_until_open(worker: &WorkerContext) {
-    worker.heartbeat.note_intake(Intake::Drained);
+/// Waits until the worker may take runs again, or stops. The queue hands out no further tickets to handlers that wait, so
+/// a worker that may not take runs uses at most as many tickets as it has slots.
+async fn wait_until_open(worker: &WorkerContext, because: Intake) {
+    worker.heartbeat.note_intake(because);
     let mut intake = worker.heartbeat.intake();
     tokio::select! {
         _ = intake.wait_for(|intake| *intake == Intake::Open) => {}
@@ -105,6 +115,7 @@ async fn take(worker: &WorkerContext, id: Uuid) -> Result<(Taken, Option<TargetP
 async fn supervise(
     worker: WorkerContext,
     started: Started,
+    is_limited: bool,
     place: Option<TargetPlace>,
     held: HeldRun,
     slot: OwnedSemaphorePermit,
@@ -125,6 +136,10 @@ async fn supervise(
     let decision = Decision::of(&run, &about, cause, worked);
     record(&worker.db, &run, &held, decision, &progress.snapshot()).await;
     drop(slot);
+    // A failure only delays the runs that wait: the sweeper does the same.
+    if is_limited && let Err(error) = lifecycle::release(&worker.db, &run.queue, &run.name).await {
+        tracing::debug!(%error, "could not wake the runs that wait for this one");
+    }
 }
 
 /// The reason why an attempt is told to stop before it is done.

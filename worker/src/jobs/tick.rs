@@ -74,7 +74,7 @@ async fn claim(worker: &WorkerContext, at_work: &mut JoinSet<()>) -> sqlx::Resul
 }
 
 async fn tick(worker: WorkerContext, due: DueTick) {
-    let monitors = due.schedule.state == ScheduleState::Active && due.schedule.monitor && !due.schedule.paused;
+    let monitors = due.schedule.state == ScheduleState::Active && due.schedule.monitor && !due.is_paused();
     // The sources are read before the transaction begins, because that may take a minute and the transaction locks the
     // schedule's row.
     let look = if monitors && !due.is_over() { Some(fingerprint(&worker, &due).await) } else { None };
@@ -159,7 +159,8 @@ async fn go_on(
 ) -> sqlx::Result<()> {
     let schedule = &due.schedule;
     let interval = interval(worker, schedule);
-    if schedule.paused || schedule.start_at.is_some_and(|start| start > due.now) {
+    // The fires of a pause stay due: `catch_up` decides about them at the first tick after it.
+    if due.is_paused() || schedule.start_at.is_some_and(|start| start > due.now) {
         let next = schedule.start_at.filter(|start| *start > due.now).unwrap_or(due.now + interval);
         return write(db, due, TickDecision { next_tick_at: next, ..TickDecision::unchanged(schedule) }).await;
     }

@@ -66,7 +66,7 @@ pub use attempt::{hand_back, retry_later, start_waiting, wait_for_target};
 pub use finish::{EndedBy, finish};
 pub use rescue::rescue;
 pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
-pub use take::{Taken, take};
+pub use take::{Taken, release, release_all, take, wake_resumed};
 pub use unknown::{adopt, ask_again, leave_unknown};
 pub use waiting::{Wait, server_answers, take_over_tries, uncount, wait};
 
