@@ -4,6 +4,7 @@
 //! - [`address`]: the one reader of connection URLs
 //! - [`connect()`]: a checked [`TargetDatabase`](crate::config::TargetDatabase) becomes a connection
 //! - [`guard`]: limits on what a server may send; `tls`: encryption of a connection
+//! - `standing`: what a server says about a session that waits for it
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
 //! - [`export`]: all rows of the data view as CSV
@@ -18,11 +19,12 @@ pub mod guard;
 mod page;
 mod place;
 mod quote;
+mod standing;
 mod table;
 mod tls;
 
 pub use address::{AddressProblem, Author, TargetAddress, is_loopback};
-pub use connect::{connect, connect_evenly, hung_up};
+pub use connect::{connect, connect_evenly, connect_watched, hung_up};
 pub use error::TargetError;
 pub use export::{Export, export_csv};
 pub use guard::AnswerLimits;

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use elt_shared::store;
-use elt_shared::target::hung_up;
+use elt_shared::target::{guard, hung_up};
 
 /// A kind of outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub const TABLE: [Rule; 12] = [
            because: "an attempt takes memory that the server lacks" },
     Rule { outage: TargetReadOnly, sqlstates: &["25006"], first: seconds(2), longest: seconds(60), is_of_server: true,
            because: "a failover ends within a minute or so, and an attempt is refused before it reads its sources" },
-    Rule { outage: TargetLost, sqlstates: &["08", "57P01", "57P02", "57P03", "40003"], first: seconds(1), longest: seconds(60),
+    Rule { outage: TargetLost, sqlstates: &["08", "57P01", "57P02", "57P03", "40003", guard::SILENCE], first: seconds(1), longest: seconds(60),
            is_of_server: false,
            because: "one session may have been ended while the server is well, which the next attempt finds out" },
     Rule { outage: TargetAway, sqlstates: &[], first: seconds(2), longest: seconds(60), is_of_server: true,

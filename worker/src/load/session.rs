@@ -204,8 +204,9 @@ async fn note_answer(context: &RunContext, server: &str) {
 
 async fn connect(context: &RunContext, attempt: Attempt) -> Result<PgConnection> {
     let (database, default) = (&context.config.target.database, context.default_target.as_ref());
+    let application_name = attempt.application_name();
     let mut connection =
-        target::connect(database, default, &context.network, &attempt.application_name(), AnswerLimits::LOAD).await?;
+        target::connect_watched(database, default, &context.network, &application_name, AnswerLimits::LOAD).await?;
     let name = &context.config.target.table;
     let table = TableRef { schema: name.schema.clone().unwrap_or_else(|| "public".into()), table: name.table.clone() };
     let lifted = login::lift_limits(&mut connection).await;

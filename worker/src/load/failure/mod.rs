@@ -9,7 +9,7 @@ pub mod sqlstate;
 
 use elt_shared::explained::{Code, Explained};
 use elt_shared::network::NetworkError;
-use elt_shared::target::{TableRef, TargetError};
+use elt_shared::target::{TableRef, TargetError, guard};
 use sqlx::PgConnection;
 use sqlx::postgres::PgDatabaseError;
 
@@ -43,6 +43,9 @@ impl<'a> Failing<'a> {
 
     /// The failure as a sentence. It holds no value of a row: the server's message is left out, because it can quote one.
     pub fn because(self, error: sqlx::Error) -> PipelineError {
+        if let Some(reason) = guard::silence(&error) {
+            return PipelineError::lost(&format!("could not {} for {}", self.doing, self.table), &reason);
+        }
         let Some(database) = database(&error) else { return self.without_code(&error) };
         let Explanation { code, what, next_step } = self.explain(database);
         let message =
