@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     "settings",
     "error",
     "humanize",
@@ -20,6 +20,7 @@ const ORDER: [&str; 21] = [
     "run_context",
     "load",
     "pipeline",
+    "data_retention",
     "config_cache",
     "worker_context",
     "data_folder",

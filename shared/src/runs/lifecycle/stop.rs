@@ -99,6 +99,7 @@ pub async fn retry(
         options: old.options.clone(),
         not_before: None,
         not_after: None,
+        priority: Some(old.priority),
         waits_for: None,
         max_attempts: old.max_attempts.unsigned_abs(),
         traceparent,

@@ -309,6 +309,18 @@ pub async fn set_paused(db: &mut PgConnection, id: Uuid, paused: bool) -> sqlx::
     Ok(changed)
 }
 
+/// Makes the live schedule of a pipeline, or every one, due now.
+pub(crate) async fn tick_now(db: &mut PgConnection, pipeline: Option<&str>) -> sqlx::Result<()> {
+    sqlx::query(
+        "update schedules set next_tick_at = least(next_tick_at, now())
+         where state in ('waiting', 'active') and ($1::text is null or name = $1)",
+    )
+    .bind(pipeline)
+    .execute(&mut *db)
+    .await?;
+    announce(db).await
+}
+
 /// Live schedules of a process of `elt run` that is gone.
 pub async fn abandoned(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(

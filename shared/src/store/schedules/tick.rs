@@ -18,6 +18,8 @@ pub struct DueTick {
     pub now: DateTime<Utc>,
     /// When it was due.
     pub due_at: DateTime<Utc>,
+    /// Whether its pipeline, or everything, is paused.
+    pub pipeline_paused: bool,
 }
 
 /// Claims at most `limit` due ticks of a queue. A tick has one claim at a time, and [`TICK_LEASE`] ends it.
@@ -35,7 +37,9 @@ pub async fn claim_due(db: impl PgExecutor<'_>, queue: &str, worker: &str, limit
          update schedules s set ticks = ticks + 1, last_tick_at = now(), last_tick_worker = $3,
                 ticking_until = now() + make_interval(secs => $4)
          from due where s.id = due.id
-         returning {columns}, now() as now, due.due_at"
+         returning {columns}, now() as now, due.due_at,
+                   exists (select from pauses p where p.scope = 'all' or (p.scope = 'pipeline' and p.name = s.name))
+                       as pipeline_paused"
     )))
     .bind(queue)
     .bind(limit)
@@ -57,6 +61,11 @@ pub async fn seconds_until_due(db: impl PgExecutor<'_>, queue: &str) -> sqlx::Re
 }
 
 impl DueTick {
+    /// Whether the tick makes no runs, because the schedule or its pipeline is paused.
+    pub fn is_paused(&self) -> bool {
+        self.schedule.paused || self.pipeline_paused
+    }
+
     /// Whether the schedule's window is over.
     pub fn is_over(&self) -> bool {
         self.schedule.end_at.is_some_and(|end| end <= self.now)
