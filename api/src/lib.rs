@@ -43,6 +43,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use elt_shared::metrics::Audience;
 use elt_shared::secret::{KeyRing, MIN_KEY_BYTES};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -130,10 +131,10 @@ impl AppState {
         Ok(Self {
             db,
             token_limits: TokenLimits::new(settings.token_rate),
+            metrics: Arc::new(Metrics::new(settings.metrics.clone())),
             settings: Arc::new(settings),
             tokens: Arc::new(tokens),
             keys,
-            metrics: Arc::default(),
             events: Events::new(),
             checks: Checks::default(),
             login_mutex: KeyedMutex::default(),
@@ -152,6 +153,22 @@ impl AppState {
     /// Whether the API answers HTTPS and nothing else.
     pub fn uses_tls(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// The metrics of this process and the numbers of the installation, in Prometheus' text format.
+    ///
+    /// # Errors
+    /// When a number cannot be written as text.
+    pub async fn metrics(&self, audience: Audience) -> Result<String, std::fmt::Error> {
+        self.metrics.scrape(&self.db, audience).await
+    }
+
+    /// Whether requests should be sent here: the database answers, and the process is not stopping.
+    ///
+    /// # Errors
+    /// The reason why not, as a sentence.
+    pub async fn ready(&self) -> Result<(), &'static str> {
+        routes::ready(self).await
     }
 
     /// Where the API answers when it listens at this address, with a slash at the end.

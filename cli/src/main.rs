@@ -9,6 +9,7 @@
 //! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, and `elt keys`
 //! - `secret_settings`: secrets that settings take from files
+//! - `probes`, `process_metrics`: what a process answers to probes and Prometheus
 //! - `config_file`: a config named on the command line
 //! - `in_process`: a run in this process, for `run` and `plan`
 //! - a file for each command
@@ -23,6 +24,7 @@ mod databases;
 mod exit;
 mod explain;
 mod first_users;
+mod healthcheck;
 mod in_process;
 mod init;
 mod keys;
@@ -30,6 +32,8 @@ mod migrate;
 mod operator;
 mod out;
 mod plan;
+mod probes;
+mod process_metrics;
 mod report;
 mod run;
 mod schema;
@@ -69,6 +73,7 @@ enum Command {
     Serve(serve::Serve),
     Worker(worker::Worker),
     Migrate(migrate::Migrate),
+    Healthcheck(healthcheck::Healthcheck),
     Run(run::Run),
     Plan(plan::Plan),
     Check(check::Check),
@@ -91,6 +96,7 @@ impl Command {
             Self::Serve(command) => command.execute().await,
             Self::Worker(command) => command.execute().await,
             Self::Migrate(command) => command.execute().await,
+            Self::Healthcheck(command) => command.execute().await,
             Self::Run(command) => command.execute().await,
             Self::Plan(command) => command.execute().await,
             Self::Check(command) => command.execute().await,

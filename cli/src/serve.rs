@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
-use elt_shared::settings::{DatabaseSettings, NetworkSettings, SecretKeySettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, NetworkSettings, ProbeSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use tokio::net::TcpListener;
 
@@ -15,6 +15,8 @@ use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both, refuse};
 use crate::first_users::FirstUsers;
 use crate::keys::Keys;
+use crate::probes::{self, Probes};
+use crate::process_metrics::{self, Process};
 use crate::signals::Stop;
 use crate::{out, signals};
 
@@ -38,6 +40,8 @@ pub struct Serve {
     #[command(flatten)]
     api: ApiSettings,
     #[command(flatten)]
+    probes: ProbeSettings,
+    #[command(flatten)]
     network: NetworkSettings,
     #[command(flatten)]
     secret_keys: SecretKeySettings,
@@ -59,10 +63,11 @@ impl Serve {
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         let listener = listen(self.api.listen).await?;
+        let probes = probes::listen(&self.probes).await?;
         tracing::info!("{place}");
         let database = self.database.clone();
         Databases::during(place, &database, Part::Api, CONNECTIONS, async |databases| {
-            let ended = self.answer(databases, listener, keys, stop, &mut telemetry).await;
+            let ended = self.answer(databases, (listener, probes), keys, stop, &mut telemetry).await;
             telemetry.shutdown().await;
             ended
         })
@@ -70,9 +75,9 @@ impl Serve {
     }
 
     async fn answer(
-        self,
+        mut self,
         databases: &Databases,
-        listener: TcpListener,
+        (listener, probes_listener): (TcpListener, Option<TcpListener>),
         keys: Keys,
         stop: Stop,
         telemetry: &mut Telemetry,
@@ -86,12 +91,17 @@ impl Serve {
         databases.keep_lines_of(telemetry).await?;
         // Unusable keys are refused before users are made who could not log in.
         let ring = Arc::clone(&keys.ring);
+        self.api.probes = self.probes.clone();
+        let metrics = self.api.metrics.clone();
         let state = state(databases, self.api, self.network, self.env_allow, keys)?;
         self.first_users.make(&databases.control, &ring).await?;
         let address = listener.local_addr()?;
         let url = state.url(address);
         tracing::info!("elt {} answers at {url}", env!("CARGO_PKG_VERSION"));
         warn_of_plain_http(&state, address);
+        process_metrics::register(&metrics, Process::new("serve", databases, telemetry));
+        let probes = Probes { api: Some(state.clone()), metrics, settings: self.probes, ..Probes::default() };
+        let _answering = probes.start(probes_listener, stop.gracefully.clone());
         out::print(&format!("elt answers at {url}"));
         elt_api::serve(listener, state, stop.gracefully).await;
         Ok(Exit::Done)

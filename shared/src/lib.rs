@@ -10,6 +10,7 @@
 //! - [`stored_secret`]: what a stored secret may be, and which configs get it
 //! - [`redaction`]: hides the values of secrets in what people may read
 //! - [`secret_file`]: secrets in files that settings name
+//! - [`metrics`]: the metrics of a process, in Prometheus' text format
 //! - [`password`]: hashing and checking passwords
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
@@ -34,6 +35,7 @@ pub mod cron;
 pub mod explained;
 pub mod job;
 pub mod json_path;
+pub mod metrics;
 pub mod network;
 pub mod password;
 pub mod private_folder;

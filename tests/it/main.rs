@@ -34,6 +34,7 @@ mod log_lines;
 mod logins;
 mod lost_commits;
 mod main_job;
+mod metrics;
 mod oidc;
 mod openapi;
 mod outcomes;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use elt_shared::store::{overview, run_totals};
+use elt_shared::metrics::ProcessMetrics;
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -14,8 +14,7 @@ use utoipa_axum::routes;
 
 use crate::error::{Error, Problem, Result};
 use crate::extract::Json;
-use crate::metrics::{self, Installation, Numbers};
-use crate::{AppState, pool};
+use crate::{AppState, metrics, pool};
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(root)).routes(routes!(livez)).routes(routes!(readyz)).routes(routes!(metrics))
@@ -49,31 +48,30 @@ async fn livez() -> Json<Status> {
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, body = Status), (status = 503, body = Problem)))]
 async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
+    ready(&state).await.map_err(Error::Unavailable)?;
+    Ok(Json(Status { status: "ok" }))
+}
+
+/// Whether requests should be sent here. `Err`: the reason why not, as a sentence.
+pub(crate) async fn ready(state: &AppState) -> std::result::Result<(), &'static str> {
     if state.stop.is_cancelled() {
-        return Err(Error::Unavailable("this process is stopping"));
+        return Err("this process is stopping");
     }
     let migrated = sqlx::query_scalar::<_, bool>("select to_regclass('elt.runs') is not null").fetch_one(&state.db);
     match timeout(Duration::from_secs(2), migrated).await {
-        Ok(Ok(true)) => Ok(Json(Status { status: "ok" })),
-        Ok(Ok(false)) => Err(Error::Unavailable("the database is not migrated yet")),
-        Ok(Err(_)) | Err(_) => Err(Error::Unavailable(pool::reason(&state.db).await)),
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err("the database is not migrated yet"),
+        Ok(Err(_)) | Err(_) => Err(pool::reason(&state.db).await),
     }
 }
 
-/// Counters and gauges for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
-async fn metrics(State(state): State<AppState>) -> Result<Response> {
-    let numbers = timeout(Duration::from_secs(5), async {
-        let gauges = overview::gauges(&state.db).await?;
-        Ok::<_, sqlx::Error>(Numbers { gauges, totals: run_totals::list(&state.db).await? })
-    });
-    let numbers = numbers.await.ok().and_then(std::result::Result::ok);
-    // Missing numbers do not prove that the database is away, because under load they can wait for a connection or take
-    // long. A connection outside the pool decides.
-    let is_up = numbers.is_some() || pool::answers(&state.db).await;
-    let text = state
-        .metrics
-        .text(Installation { is_up, numbers })
-        .map_err(|error| Error::internal("write the metrics", error))?;
-    Ok((StatusCode::OK, [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
+/// Counters and gauges for Prometheus. Unless `ELT_METRICS_TOKEN` or `ELT_METRICS_LISTEN` is set, everyone may read them.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses(
+    (status = 200, body = String, content_type = "text/plain"),
+    (status = 401, description = "The token of ELT_METRICS_TOKEN is missing or wrong.", body = Problem),
+    (status = 404, description = "They are at the address of ELT_METRICS_LISTEN.", body = Problem)))]
+async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Result<Response> {
+    let audience = metrics::reader(&state.settings.probes, &headers)?;
+    let text = state.metrics(audience).await.map_err(|error| Error::internal("write the metrics", error))?;
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, ProcessMetrics::CONTENT_TYPE)], text).into_response())
 }

@@ -23,19 +23,30 @@ use crate::runs::timing::{HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, LEASE_GIVEN_UP_
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// The runs and queue workers of a process, kept alive by [`Heartbeat::beat`]. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Heartbeat {
     kept: Arc<Mutex<Kept>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Kept {
     /// By run id and epoch.
     leases: HashMap<(Uuid, i64), Lease>,
     /// Names of the queue's workers in this process.
     queue_workers: BTreeSet<String>,
+    pulse: Pulse,
 }
 
+/// When the heartbeat last did something, by this machine's steady clock. `None`: not yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pulse {
+    /// When it last sent a beat, whether it arrived or not. Old only when the process is stuck.
+    pub turned: Option<Instant>,
+    /// When the last beat that arrived was sent.
+    pub arrived: Option<Instant>,
+}
+
+#[derive(Debug)]
 struct Lease {
     stop: CancellationToken,
     lost: CancellationToken,
@@ -69,6 +80,11 @@ impl Heartbeat {
         HeldRun { heartbeat: self.clone(), key: (id, epoch), stop, lost }
     }
 
+    /// When it last did something.
+    pub fn pulse(&self) -> Pulse {
+        self.kept().pulse
+    }
+
     /// Says from now on that the queue worker of this name lives.
     pub(super) fn add_queue_worker(&self, name: &str) {
         self.kept().queue_workers.insert(name.to_owned());
@@ -85,6 +101,7 @@ impl Heartbeat {
         let mut stops = listener.stops();
         loop {
             let sent = Instant::now();
+            self.kept().pulse.turned = Some(sent);
             match timeout(HEARTBEAT_TIMEOUT, self.beat_once(&mut connection, &options, &worker_id)).await {
                 Ok(Ok(renewed)) => self.note_renewed(sent, &renewed),
                 failed => {
@@ -144,6 +161,7 @@ impl Heartbeat {
     /// `sent` is when the beat was sent, because the lease may have begun then already.
     fn note_renewed(&self, sent: Instant, renewed: &[Renewed]) {
         let mut kept = self.kept();
+        kept.pulse.arrived = Some(sent);
         for run in renewed {
             if let Some(lease) = kept.leases.get_mut(&(run.id, run.epoch)) {
                 lease.renewed = sent;

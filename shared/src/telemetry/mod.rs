@@ -18,6 +18,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use sqlx::PgPool;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -113,6 +114,11 @@ impl Telemetry {
     /// is closed with them. Call within the runtime.
     pub fn attach_database(&mut self, db: PgPool) {
         self.database.attach(db);
+    }
+
+    /// Counts the lines that found no place in the database since the process started.
+    pub fn dropped_lines(&self) -> Counter {
+        self.database.dropped.clone()
     }
 
     /// Writes and sends what is still on the way, for a few seconds at most.

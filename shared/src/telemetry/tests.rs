@@ -126,4 +126,5 @@ fn a_storm_of_lines_never_waits_and_what_is_lost_is_counted() {
     let lines = kept.waiting().collect::<Vec<_>>();
     assert_eq!(lines.len(), database::CHANNEL);
     assert_eq!(kept.lost(), 100_000 - database::CHANNEL as u64);
+    assert_eq!(kept.dropped.get(), kept.lost());
 }

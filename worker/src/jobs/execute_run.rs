@@ -13,7 +13,7 @@ use elt_shared::queue::workers::Undelivered;
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{RunKind, RunProgress, lifecycle};
 use elt_shared::store::runs::Run;
-use elt_shared::store::schedules;
+use elt_shared::store::{queue_wait, schedules};
 use elt_shared::telemetry;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinError;
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::decision::Decision;
+use super::measure::measure;
 use super::record::record;
 use crate::error::Result;
 use crate::pipeline;
@@ -44,6 +45,7 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
     if worker.stopping.is_cancelled() {
         return Err(Undelivered::Stopping);
     }
+    let waited = queue_wait::seconds(&worker.db, ticket.run_id).await?;
     // The clock starts before the statement is sent: the lease may begin at any time until its answer arrives.
     let began = Instant::now();
     let Some(run) = lifecycle::begin(&worker.db, ticket.run_id, &worker.id).await? else {
@@ -51,6 +53,9 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
         return Ok(());
     };
     let held = worker.heartbeat.hold(run.id, run.epoch, began);
+    if let Some(waited) = waited {
+        worker.metrics.waited(waited);
+    }
     let span = tracing::info_span!("run", run.id = %run.id, pipeline = run.name, attempt = run.attempt);
     telemetry::continue_trace(&span, run.traceparent.as_deref());
     let supervised = worker.runs.spawn(supervise(worker.clone(), run, held, slot).instrument(span));
@@ -64,7 +69,9 @@ async fn supervise(worker: WorkerContext, run: Run, held: HeldRun, slot: OwnedSe
     let progress = Arc::new(Progress::default());
     let (cause, worked) = attempt(&worker, &run, &held, &progress).await;
     let decision = Decision::of(&run, cause, worked, progress.commit_sent());
-    record(&worker.db, &run, &held, decision, &progress.snapshot()).await;
+    let at = progress.snapshot();
+    let written = record(&worker.db, &run, &held, &decision, &at).await;
+    measure(&worker.metrics, &run, &decision, written, held.lost.is_cancelled(), &progress);
     drop(slot);
 }
 
