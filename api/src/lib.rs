@@ -6,7 +6,7 @@
 //! - [`auth`], [`tokens`]: who is calling, and the role a handler asks for
 //! - [`page`]: lists in pages
 //! - [`routes`]: a file a resource; each handler names who may, what they sent, and what they get
-//! - `client`, `audit`, `once`: layers and helpers around every request
+//! - `client`, `audit`, `once`, `known_parameters`: layers and helpers around every request
 //! - `ui`: the dashboard's files
 
 mod audit;
@@ -20,6 +20,7 @@ mod events;
 mod extract;
 mod keyed_limit;
 mod keyed_mutex;
+mod known_parameters;
 mod layers;
 mod login_queue;
 mod metrics;
@@ -43,6 +44,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use elt_shared::metrics::Audience;
 use elt_shared::secret::{KeyRing, MIN_KEY_BYTES};
 use sqlx::PgPool;
@@ -55,6 +57,7 @@ use crate::connections::Terms;
 use crate::events::Events;
 use crate::keyed_limit::KeyedLimit;
 use crate::keyed_mutex::KeyedMutex;
+use crate::known_parameters::KnownParameters;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::oidc::provider::Provider;
@@ -181,6 +184,8 @@ impl AppState {
 /// The whole API and the dashboard's files.
 pub fn app(state: AppState) -> Router {
     let (router, openapi) = routes::router().split_for_parts();
+    let known = KnownParameters::of(&openapi);
+    let router = router.layer(from_fn_with_state(known, known_parameters::layer));
     let router = router.merge(openapi::docs(openapi)).merge(ui::router());
     layers::around(router, &state).with_state(state)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 
 use crate::exit::{Exit, refuse};
@@ -38,21 +39,22 @@ pub struct Healthcheck {
 
 impl Healthcheck {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let url = self.url();
-        let answer = self.client()?.get(&url).send().await.map_err(|error| {
-            refuse(
+        let question = Question { url: self.url(), is_own: self.url.is_none(), seconds: self.timeout };
+        let url = &question.url;
+        match question.ask().await {
+            Ok(Ok(())) => {
+                out::print("ok");
+                Ok(Exit::Done)
+            }
+            Ok(Err(reason)) => {
+                Err(refuse(Exit::Failed, format!("{url} answers: {reason}"), "Look at the log of the process."))
+            }
+            Err(reason) => Err(refuse(
                 Exit::Failed,
-                format!("{url} does not answer: {}", innermost(&error)),
+                format!("{url} does not answer: {reason}"),
                 "Look whether the process runs, and at its log. --url names another address.",
-            )
-        })?;
-        let code = answer.status();
-        if code == StatusCode::OK {
-            out::print("ok");
-            return Ok(Exit::Done);
+            )),
         }
-        let said = reason(&answer.text().await.unwrap_or_default());
-        Err(refuse(Exit::Failed, format!("{url} answers {}: {said}", code.as_u16()), "Look at the log of the process."))
     }
 
     fn url(&self) -> String {
@@ -64,16 +66,41 @@ impl Healthcheck {
         let has_path = rest.split_once('/').is_some_and(|(_, path)| !path.is_empty());
         if has_path { url.clone() } else { format!("{}{path}", url.trim_end_matches('/')) }
     }
+}
 
-    fn client(&self) -> anyhow::Result<Client> {
-        Ok(Client::builder()
+/// A question to a probe.
+#[derive(Debug)]
+pub struct Question {
+    /// The address with its path.
+    pub url: String,
+    /// Whether it is a process of this machine, asked by the address it listens at.
+    pub is_own: bool,
+    /// Longest time to wait for the answer.
+    pub seconds: u16,
+}
+
+impl Question {
+    /// Asks. The inner result is the answer: well, or the reason why not.
+    ///
+    /// # Errors
+    /// The reason why nothing answered.
+    pub async fn ask(&self) -> Result<Result<(), String>, String> {
+        let client = Client::builder()
             .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(self.timeout.into()))
-            // The certificate names the API as clients reach it, and not this machine's own address. Nothing secret is
-            // sent or received.
-            .tls_danger_accept_invalid_certs(self.url.is_none())
-            .build()?)
+            .redirect(Policy::none())
+            .timeout(Duration::from_secs(self.seconds.into()))
+            // The certificate names the API as clients reach it, and not the address that it listens at. Nothing secret
+            // is sent or received.
+            .tls_danger_accept_invalid_certs(self.is_own)
+            .build()
+            .map_err(|error| innermost(&error))?;
+        let answer = client.get(&self.url).send().await.map_err(|error| innermost(&error))?;
+        let code = answer.status();
+        if code == StatusCode::OK {
+            return Ok(Ok(()));
+        }
+        let said = reason(&answer.text().await.unwrap_or_default());
+        Ok(Err(format!("{} {said}", code.as_u16())))
     }
 }
 

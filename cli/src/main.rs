@@ -41,6 +41,7 @@ mod secret;
 mod secret_settings;
 mod serve;
 mod signals;
+mod status;
 mod summary;
 mod table;
 mod token;
@@ -74,6 +75,7 @@ enum Command {
     Worker(worker::Worker),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
+    Status(status::Status),
     Run(run::Run),
     Plan(plan::Plan),
     Check(check::Check),
@@ -97,6 +99,7 @@ impl Command {
             Self::Worker(command) => command.execute().await,
             Self::Migrate(command) => command.execute().await,
             Self::Healthcheck(command) => command.execute().await,
+            Self::Status(command) => command.execute().await,
             Self::Run(command) => command.execute().await,
             Self::Plan(command) => command.execute().await,
             Self::Check(command) => command.execute().await,

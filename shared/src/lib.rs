@@ -4,6 +4,7 @@
 //! - [`backoff`]: pauses between attempts
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
+//! - [`driver_text`]: texts of PostgreSQL's driver as people read them
 //! - [`explained`]: every code of a problem, and what each means
 //! - [`secret`]: values that never print
 //! - [`api_token`]: the text of API tokens, and what they may be granted
@@ -32,6 +33,7 @@ pub mod api_token;
 pub mod backoff;
 pub mod config;
 pub mod cron;
+pub mod driver_text;
 pub mod explained;
 pub mod job;
 pub mod json_path;

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::Finder;
+use crate::driver_text::without_source_lines;
 use crate::secret::{PLACEHOLDER, Secret};
 
 /// Shorter values are not hidden, because they would be found everywhere.
@@ -206,7 +207,8 @@ pub(crate) struct HidingWriter<W>(W);
 
 impl<W: io::Write> io::Write for HidingWriter<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.write_all(hide(&String::from_utf8_lossy(line)).as_bytes())?;
+        let text = String::from_utf8_lossy(line);
+        self.0.write_all(hide(&without_source_lines(&text)).as_bytes())?;
         Ok(line.len())
     }
 

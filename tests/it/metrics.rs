@@ -1,11 +1,13 @@
 //! What Prometheus reads of an API and its workers.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use elt_shared::metrics::Audience;
 use elt_shared::secret::Secret;
 use elt_shared::store::gauges;
-use serde_json::json;
+use serde_json::Value;
 use sqlx::{Executor, PgPool};
 
 use crate::support::TestApp;
@@ -20,7 +22,7 @@ fn value_in(text: &str, series: &str) -> Option<f64> {
 }
 
 /// Runs of the past, which a gauge must not read.
-async fn history(db: &PgPool, config_id: &serde_json::Value, runs: i32) {
+async fn history(db: &PgPool, config_id: &Value, runs: i32) {
     let id = config_id.as_i64().expect("the id of a config");
     sqlx::query(
         "insert into runs (id, config_id, name, target_table, trigger, state, created_by, created_at, finished_at)
@@ -114,8 +116,8 @@ async fn a_token_protects_the_metrics() {
 async fn a_worker_counts_what_it_did() {
     let app = TestApp::start_with(|options| options.workers = 1).await;
     let (health, metrics) = (app.worker_settings.health.clone(), app.worker_settings.metrics.clone());
-    app.folder().write("a.csv", "id,n\n1,1\n2,two\n3,3\n");
-    let yaml = app.yaml("people", "name: people\nschema: {columns: {n: integer}}\n");
+    app.folder().write("a.csv", "id,amount\n1,1\n2,two\n3,3\n");
+    let yaml = app.yaml("people", "name: people\nschema: {columns: {id: int64, amount: int64}}\n");
     let run = app.load(&yaml).await;
     assert_eq!(run["rows_inserted"], 2, "{run:#}");
     // The numbers are counted after the end of the run is written.
@@ -140,7 +142,7 @@ async fn a_worker_counts_what_it_did() {
     let ready = app.eventually(async || health.ready().ok()).await;
     assert_eq!(ready, Some(()), "{:?}", health.ready());
 
-    let broken = app.yaml("people", "name: broken\nschema: {columns: {missing: integer}}\n");
+    let broken = app.yaml("people", "name: broken\nschema: {columns: {missing: int64}}\n");
     let failed = app.trigger(&broken).await;
     app.finished(&failed["id"]).await;
     let counted = async || {
@@ -154,5 +156,70 @@ async fn a_worker_counts_what_it_did() {
     app.stop();
     assert_eq!(health.ready(), Err("the worker is stopping and takes nothing new".to_owned()));
     assert_eq!(health.live(), Ok(()), "a worker that finishes its runs is not restarted");
-    assert_eq!(json!(failed["kind"]), "run");
+}
+
+/// Names of metrics in a text, such as `elt_runs`: those of queries, and those of a page of metrics.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+    words.filter(|word| word.starts_with("elt_")).collect()
+}
+
+fn file(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
+    std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[tokio::test]
+async fn every_query_of_the_alerts_and_the_board_names_a_metric_that_exists() {
+    let app = TestApp::start_with(|options| {
+        options.workers = 1;
+        options.api.metrics = options.worker.metrics.clone();
+    })
+    .await;
+    app.folder().write("a.csv", "id\n1\n");
+    app.load(&app.yaml("people", "name: people\n")).await;
+    let metrics = app.worker_settings.metrics.clone();
+    let counted = async || {
+        let text = metrics.text(Audience::Operators).expect("a text");
+        text.contains("elt_pipeline_rows_total").then_some(text)
+    };
+    let of_process = app.eventually(counted).await.expect("the run is counted");
+    let of_installation = app.get("/metrics").as_nobody().await.text;
+    let mut there: BTreeSet<String> = names(&of_process).into_iter().map(Into::into).collect();
+    there.extend(names(&of_installation).into_iter().map(Into::into));
+    // Those of the program itself, which its own test shows, and those that exist only after what they count.
+    let others = ["elt_build_info", "elt_control_connections", "elt_control_connections_max", "elt_data_disk_size_bytes"];
+    there.extend(others.map(Into::into));
+    there.extend(["elt_data_disk_free_bytes", "elt_log_lines_dropped_total", "elt_retries_total"].map(Into::into));
+
+    let rules: serde_yaml::Value = serde_yaml::from_str(&file("deploy/prometheus/alerts.yml")).expect("YAML");
+    let rules = rules["groups"].as_sequence().expect("groups").iter();
+    let rules: Vec<_> = rules.flat_map(|group| group["rules"].as_sequence().expect("rules")).collect();
+    let runbook = file("docs/operate/alerts.md");
+    for rule in &rules {
+        let (name, query) = (rule["alert"].as_str().expect("a name"), rule["expr"].as_str().expect("a query"));
+        let missing: Vec<_> = names(query).into_iter().filter(|metric| !there.contains(*metric)).collect();
+        assert_eq!(missing, Vec::<&str>::new(), "{name}");
+        let severity = rule["labels"]["severity"].as_str();
+        assert!(severity.is_some_and(|severity| ["critical", "warning"].contains(&severity)), "{name}");
+        let link = format!("docs/operate/alerts.md#{}", name.to_lowercase());
+        assert_eq!(rule["annotations"]["runbook_url"].as_str(), Some(link.as_str()), "{name}");
+        assert!(runbook.contains(&format!("\n## {name}\n")), "docs/operate/alerts.md has no section about {name}");
+    }
+    let alerts = runbook.lines().filter(|line| line.starts_with("## Elt")).count();
+    assert_eq!(alerts, rules.len(), "a section about an alert that is gone");
+    for metric in names(&runbook) {
+        let is_there = there.iter().any(|there| there == metric || there.strip_suffix("_count") == Some(metric));
+        assert!(is_there, "docs/operate/alerts.md names {metric}, which does not exist");
+    }
+
+    let board: Value = serde_json::from_str(&file("deploy/grafana/dashboards/elt.json")).expect("JSON");
+    let panels = board["panels"].as_array().expect("panels").iter();
+    let queries = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let queries: Vec<&str> = queries.map(|target| target["expr"].as_str().expect("a query")).collect();
+    assert!(queries.len() > 15, "{} queries", queries.len());
+    for query in queries {
+        let missing: Vec<_> = names(query).into_iter().filter(|metric| !there.contains(*metric)).collect();
+        assert_eq!(missing, Vec::<&str>::new(), "{query}");
+    }
 }

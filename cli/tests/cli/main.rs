@@ -14,6 +14,7 @@ mod init;
 mod key_rotation;
 mod keys;
 mod passwords;
+mod probes;
 mod refused_starts;
 mod root;
 mod row_values;

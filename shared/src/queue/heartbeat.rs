@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::listener::Listener;
 use crate::backoff::jittered;
+use crate::explained::sentence;
 use crate::runs::lifecycle::{self, Renewed};
 use crate::runs::timing::{HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, LEASE_GIVEN_UP_AFTER};
 
@@ -107,7 +108,10 @@ impl Heartbeat {
                 failed => {
                     // The connection may be half dead, and closing it in good order could take as long as the beat did.
                     connection = None;
-                    let error = failed.map_or_else(|_| "no answer".to_owned(), |beat| format!("{:?}", beat.err()));
+                    let error = match failed {
+                        Ok(Err(error)) => sentence(&error),
+                        Ok(Ok(_)) | Err(_) => format!("no answer within {} seconds", HEARTBEAT_TIMEOUT.as_secs()),
+                    };
                     tracing::warn!(error, "the heartbeat did not reach the control database");
                 }
             }

@@ -26,6 +26,7 @@ pub mod secret_keys;
 pub mod secrets;
 mod session;
 pub mod sessions;
+pub mod status;
 pub mod uploads;
 pub mod users;
 pub mod workers;
