@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::AppState;
 use crate::auth::Caller;
 use crate::client::{ClientIp, RequestId};
-use crate::error::Error;
+use crate::error::{Error, refused_key};
 
 /// POSTs that change nothing: they only carry a body.
 const READ_ONLY: [&str; 2] = ["/configs/validate", "/data-view"];
@@ -233,7 +233,9 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
                 tracing::error!(%error, "could not write the audit row of a request");
                 match response.status().is_server_error() {
                     true => response,
-                    false => Error::Unavailable("the request could not be noted in the audit").into_response(),
+                    false => refused_key(&error)
+                        .unwrap_or(Error::Unavailable("the request could not be noted in the audit"))
+                        .into_response(),
                 }
             }
         }

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use elt_shared::config::{ConfigError, ConfigProblem, Warning};
 use elt_shared::explained::{Code, Explained, sentence};
 use elt_shared::secret::OpenError;
+use elt_shared::store::audit::OtherKey;
+use elt_shared::store::secret_keys::DroppedKey;
 use elt_shared::{redaction, store};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -174,6 +176,9 @@ impl From<sqlx::Error> for Error {
         if matches!(error, sqlx::Error::PoolTimedOut) {
             return Self::NoConnection;
         }
+        if let Some(refusal) = refused_key(&error) {
+            return refusal;
+        }
         let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default().into_owned();
         match code.as_str() {
             _ if is_unstorable(&error) => Self::unprocessable(
@@ -190,6 +195,23 @@ impl From<sqlx::Error> for Error {
             _ => Self::internal("ask the control database", error),
         }
     }
+}
+
+/// The refusal of a secret key with which this process may not seal or sign anything.
+pub fn refused_key(error: &sqlx::Error) -> Option<Error> {
+    let (status, problem) = match error {
+        sqlx::Error::Configuration(reason) if reason.is::<OtherKey>() => {
+            const NEXT_STEP: &str = "Start the server again with the keys of the installation. Nothing was changed.";
+            let problem = Explained::new(Code::WrongSecretKey, reason.to_string(), NEXT_STEP);
+            (StatusCode::INTERNAL_SERVER_ERROR, problem)
+        }
+        error => {
+            let problem = Explained::new(DroppedKey::CODE, DroppedKey::of(error)?, DroppedKey::NEXT_STEP);
+            (StatusCode::SERVICE_UNAVAILABLE, problem)
+        }
+    };
+    tracing::error!(code = problem.code.as_str(), "{problem}. {}", problem.next_step);
+    Some(Error::Refused { status, problem, retry_after: None })
 }
 
 /// Whether the database cannot be reached or is too slow at the moment, as opposed to refusing what was asked.

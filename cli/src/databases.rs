@@ -1,4 +1,9 @@
 //! The control database of this process: the one in `DATABASE_URL`, or the private cluster in the data folder.
+//!
+//! # Layout
+//! - `schema`: whether this program works with its schema, and bringing it up to date
+
+mod schema;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,13 +12,13 @@ use anyhow::Context;
 use elt_cluster::Cluster;
 use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::{self, Grants, Limits, sealing};
+use elt_shared::store::{self, Limits};
 use elt_shared::target::{AddressProblem, Author, TargetAddress};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
 
-use crate::exit::{Exit, cause, refuse};
+use crate::exit::{Exit, cause, refuse, refuse_for_now};
 use crate::{keys, out, signals};
 
 /// Whether a command may use a private cluster when `DATABASE_URL` is not set.
@@ -189,25 +194,42 @@ impl Databases {
         connections: u32,
         work: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let databases = Self::open(place, settings, part, connections).await?;
-        let ended = work(&databases).await;
-        let closed = databases.close().await;
+        Self::open(&place, settings, part, connections).await?.use_for(work).await
+    }
+
+    /// Works with the databases, and closes them however the work ends.
+    ///
+    /// # Errors
+    /// When `work` fails, or when the cluster does not stop.
+    pub async fn use_for<T>(self, work: impl AsyncFnOnce(&Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let ended = work(&self).await;
+        let closed = self.close().await;
         // The first error is returned, because it explains what went wrong; closing may fail for the same reason.
         let value = ended?;
         closed.map(|()| value)
     }
 
-    async fn open(place: Place, settings: &DatabaseSettings, part: Part, connections: u32) -> anyhow::Result<Self> {
+    /// Opens the databases. The caller has to [use](Self::use_for) them, because that closes them.
+    ///
+    /// # Errors
+    /// When a database cannot be opened.
+    pub async fn open(
+        place: &Place,
+        settings: &DatabaseSettings,
+        part: Part,
+        connections: u32,
+    ) -> anyhow::Result<Self> {
         let data_dir = data_dir(settings)?;
         let folder = match place {
             Place::Given(logins) => {
                 let control = connect(logins.of(part), connections, part.limits()).await?;
                 let target_url = settings.target_url.clone();
-                return Ok(Self { control, target_url, data_dir, part, logins: *logins, cluster: None });
+                let logins = logins.as_ref().clone();
+                return Ok(Self { control, target_url, data_dir, part, logins, cluster: None });
             }
             Place::Private(folder) => folder,
         };
-        let cluster = Cluster::start(&folder, settings.pg_bin.as_deref()).await?;
+        let cluster = Cluster::start(folder, settings.pg_bin.as_deref()).await?;
         let target_url = Some(settings.target_url.clone().unwrap_or_else(|| cluster.target_url()));
         let connected = async {
             let logins = Logins::of_cluster(&cluster)?;
@@ -230,46 +252,6 @@ impl Databases {
     /// A pool for another part of this process, with that part's login.
     pub async fn open_for(&self, part: Part, connections: u32) -> anyhow::Result<PgPool> {
         connect(self.logins.of(part), connections, part.limits()).await
-    }
-
-    /// Brings the tables up to date, as their owner, and seals what an earlier release stored in clear. Without keys it does
-    /// the first only, as long as nothing is in clear.
-    ///
-    /// # Errors
-    /// When the login of migrations does not own the tables, a migration fails, or a key is missing. The keys are checked
-    /// first, so that nothing changes when they do not open what is sealed.
-    pub async fn migrate(&self, keys: Option<&KeyRing>) -> anyhow::Result<Grants> {
-        self.as_owner(async |owner| {
-            require_ownership(owner).await?;
-            match keys {
-                Some(keys) => keys::check(owner, keys).await?,
-                None => self.require_nothing_in_clear(owner).await?,
-            }
-            let grants = migrate_tables(owner).await?;
-            if let Some(keys) = keys {
-                sealing::seal_clear_rows(owner, keys).await.context("could not seal the stored configs")?;
-            }
-            sealing::rewrite_tables(owner).await.context("could not find out which tables to rewrite")?;
-            Ok(grants)
-        })
-        .await
-    }
-
-    /// Refuses to go on without a key when an earlier release stored something in clear, which has to be sealed.
-    async fn require_nothing_in_clear(&self, owner: &PgPool) -> anyhow::Result<()> {
-        match sealing::is_any_in_clear(owner).await.context("could not look for configs in clear")? {
-            true => Err(keys::missing("ELT_SECRET_KEY", &self.data_dir)),
-            false => Ok(()),
-        }
-    }
-
-    /// Brings the tables up to date, as their owner, for a command that works with nothing sealed.
-    pub async fn migrate_tables(&self) -> anyhow::Result<Grants> {
-        self.as_owner(async |owner| {
-            require_ownership(owner).await?;
-            migrate_tables(owner).await
-        })
-        .await
     }
 
     /// Refuses to go on with a login that does not own the tables.
@@ -297,32 +279,22 @@ impl Databases {
         done
     }
 
-    /// Refuses to go on with tables that are older than this program, or that this login may not use.
-    pub async fn require_migrated(&self) -> anyhow::Result<()> {
+    /// Refuses to go on with a login that may not enter the control database's schema.
+    async fn require_rights(&self) -> anyhow::Result<()> {
         let standing = store::roles::standing(&self.control).await.context("could not look at the control database")?;
-        if !standing.may_enter {
-            return Err(refuse(
-                Exit::Settings,
-                format!("the login {} has no rights in the control database", standing.login),
-                format!(
-                    "Log in as the owner of the control database and execute `grant {} to \"{}\"`; then run `elt \
-                     migrate`.",
-                    self.part.role(),
-                    standing.login
-                ),
-            ));
-        }
-        let missing =
-            store::missing_migrations(&self.control).await.context("could not look at the control database")?;
-        if missing == 0 {
+        if standing.may_enter {
             return Ok(());
         }
-        let message = format!("the control database lacks {missing} migrations of this version of elt");
-        Err(refuse(
+        // A migration gives rights behind its tables, so a server that looks in between has none yet.
+        Err(refuse_for_now(
             Exit::Settings,
-            message,
-            "Run `elt migrate` with the same DATABASE_URL or --data-dir first (`elt serve` and `elt worker` also take \
-             --migrate).",
+            "the login has no rights in the control database",
+            format!("the login {} has no rights in the control database", standing.login),
+            format!(
+                "Log in as the owner of the control database and execute `grant {} to \"{}\"`; then run `elt migrate`.",
+                self.part.role(),
+                standing.login
+            ),
         ))
     }
 
@@ -387,10 +359,6 @@ pub async fn on_control_database<T>(
     .await
 }
 
-async fn migrate_tables(owner: &PgPool) -> anyhow::Result<Grants> {
-    store::migrate(owner).await.context("could not bring the control database up to date")
-}
-
 async fn require_ownership(db: &PgPool) -> anyhow::Result<()> {
     let standing = store::roles::standing(db).await.context("could not look at the control database")?;
     if standing.owns_tables {
@@ -428,11 +396,13 @@ fn address(options: &PgConnectOptions) -> String {
 }
 
 fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> anyhow::Error {
-    refuse(
-        Exit::Unavailable,
-        format!("could not connect to the control database at {}: {}", address(options), cause(error)),
-        "Check that the server runs, and that DATABASE_URL names the right host, user, password and database.",
-    )
+    let message = format!("could not connect to the control database at {}: {}", address(options), cause(error));
+    let next_step =
+        "Check that the server runs, and that DATABASE_URL names the right host, user, password and database.";
+    match store::is_away(error) {
+        true => refuse_for_now(Exit::Unavailable, "the control database cannot be reached", message, next_step),
+        false => refuse(Exit::Unavailable, message, next_step),
+    }
 }
 
 #[cfg(test)]

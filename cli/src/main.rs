@@ -5,6 +5,7 @@
 //! - `exit`: how a command ended, as scripts see it
 //! - `out`, `table`, `summary`: what commands print
 //! - `signals`: asked to stop, and asked again
+//! - `waiting`: at the start, for what is not there yet
 //! - `databases`: the control database of this process, private or given
 //! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, and `elt keys`
@@ -47,6 +48,7 @@ mod table;
 mod token;
 mod up;
 mod user;
+mod waiting;
 mod worker;
 
 use std::ffi::{OsStr, OsString};

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use elt_api::AppState;
@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::exit::{Exit, refuse};
+use crate::serve;
 
 /// Most connections at a time; further ones wait.
 const MOST: usize = 32;
@@ -38,8 +38,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// What the parts of a process say about themselves.
 #[derive(Clone, Default)]
 pub struct Probes {
-    /// The API, if this process has one.
-    pub api: Option<AppState>,
+    /// The API once it has started. `None`: this process has none.
+    pub api: Option<Arc<OnceLock<AppState>>>,
     /// The worker, if this process has one.
     pub worker: Option<WorkerHealth>,
     /// The metrics of the process.
@@ -55,18 +55,25 @@ pub struct Probes {
 /// # Errors
 /// When the address cannot be had.
 pub async fn listen(settings: &ProbeSettings) -> anyhow::Result<Option<TcpListener>> {
-    let Some(address) = settings.metrics_listen else { return Ok(None) };
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        refuse(
-            Exit::Settings,
-            format!("could not listen on {address} for probes and metrics: {error}"),
-            "Choose another address with --metrics-listen, or end the program that has this one.",
-        )
-    })?;
-    Ok(Some(listener))
+    match settings.metrics_listen {
+        Some(address) => Ok(Some(serve::listen(address, "--metrics-listen").await?)),
+        None => Ok(None),
+    }
 }
 
 impl Probes {
+    /// Those of a process whose API has not started yet.
+    pub fn of_api(metrics: &ProcessMetrics) -> Self {
+        Self { api: Some(Arc::default()), metrics: metrics.clone(), ..Self::default() }
+    }
+
+    /// Notes that the API has started. Later calls change nothing.
+    pub fn note_api(&self, state: &AppState) {
+        if let Some(api) = &self.api {
+            let _ = api.set(state.clone());
+        }
+    }
+
     /// Answers until the returned guard is dropped, so that a process that finishes its work still answers. From
     /// `stopping` on it is not ready. Without a listener it does nothing.
     pub fn start(self, listener: Option<TcpListener>, stopping: CancellationToken) -> DropGuard {
@@ -133,14 +140,17 @@ impl Probes {
             return Err("this process is stopping".into());
         }
         match (&self.api, &self.worker) {
-            (Some(api), _) => api.ready().await.map_err(ToOwned::to_owned),
+            (Some(api), _) => match api.get() {
+                Some(api) => api.ready().await.map_err(ToOwned::to_owned),
+                None => Err("this process is starting".into()),
+            },
             (None, Some(worker)) => worker.ready(),
             (None, None) => Ok(()),
         }
     }
 
     async fn metrics(&self) -> Response<String> {
-        let text = match &self.api {
+        let text = match self.api.as_ref().and_then(|api| api.get()) {
             Some(api) => api.metrics(Audience::Operators).await,
             None => self.metrics.text(Audience::Operators),
         };

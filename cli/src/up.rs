@@ -57,7 +57,7 @@ impl Up {
         let options = TelemetryOptions { data_dir: Some(data_dir), ..TelemetryOptions::new("up") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
-        let listener = serve::listen(self.api.listen).await?;
+        let listener = serve::listen(self.api.listen, "--listen").await?;
         let probes = probes::listen(&self.probes).await?;
         let keys = Keys::load_or_make(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys)?;
         let place = Place::choose(&self.database, LocalMode::Make)?;
@@ -89,14 +89,18 @@ impl Up {
         let metrics = self.api.metrics.clone();
         (self.worker.metrics, self.worker.named_pipelines) = (metrics.clone(), self.probes.metrics_pipelines);
         self.api.probes = self.probes.clone();
-        let health = (!self.no_worker).then(|| self.worker.health.clone());
+        let probes = Probes {
+            worker: (!self.no_worker).then(|| self.worker.health.clone()),
+            settings: self.probes,
+            ..Probes::of_api(&metrics)
+        };
         let state = serve::state(databases, self.api, network, env_allow, keys)?;
         let login = self.first_users.make_or_generate(&databases.control, &ring).await?;
         let address = listener.local_addr()?;
         serve::warn_of_plain_http(&state, address);
         greet(&state.url(address), databases, &login);
         process_metrics::register(&metrics, Process::new("up", databases, telemetry));
-        let probes = Probes { api: Some(state.clone()), worker: health, metrics, settings: self.probes, ..Probes::default() };
+        probes.note_api(&state);
         let _answering = probes.start(probes_listener, stop.gracefully.clone());
         let worker = match self.no_worker {
             true => None,

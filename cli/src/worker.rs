@@ -16,18 +16,22 @@ use crate::keys;
 use crate::probes::{self, Probes};
 use crate::process_metrics::{self, Process};
 use crate::signals::Stop;
+use crate::waiting::{WaitSettings, Waiting};
 use crate::{out, signals};
 
 /// Executes runs from the queue
 ///
 /// Any number of these may run on one control database, on any number of machines: each takes runs and ticks of
 /// schedules as they come. On SIGTERM it takes nothing new and finishes or hands back what it has. Needs DATABASE_URL
-/// and ELT_SECRET_KEY; on the machine of an `elt up`, the same --data-dir is enough.
+/// and ELT_SECRET_KEY; on the machine of an `elt up`, the same --data-dir is enough. Waits for a control database that is
+/// away or not migrated yet.
 #[derive(Debug, Args)]
 pub struct Worker {
     /// Bring the control database up to date first
     #[arg(long)]
     migrate: bool,
+    #[command(flatten)]
+    wait: WaitSettings,
     #[command(flatten)]
     worker: WorkerSettings,
     #[command(flatten)]
@@ -52,17 +56,23 @@ impl Worker {
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("worker") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
-        let listener = probes::listen(&self.probes).await?;
+        let waiting = self.wait.begin(stop.gracefully.clone());
+        let Some(listener) = waiting.until(async || probes::listen(&self.probes).await).await? else {
+            return Ok(Exit::Done);
+        };
         let _answering = self.probes().start(listener, stop.gracefully.clone());
         tracing::info!("{place}");
         let connections = connections(&self.worker);
-        let database = self.database.clone();
-        Databases::during(place, &database, Part::Worker, connections, async |databases| {
-            let ended = self.work(databases, keys, stop, &mut telemetry).await;
-            telemetry.shutdown().await;
-            ended
-        })
-        .await
+        let opened =
+            waiting.until(async || Databases::open(&place, &self.database, Part::Worker, connections).await).await?;
+        let Some(databases) = opened else { return Ok(Exit::Done) };
+        databases
+            .use_for(async |databases| {
+                let ended = self.work(databases, keys, stop, &waiting, &mut telemetry).await;
+                telemetry.shutdown().await;
+                ended
+            })
+            .await
     }
 
     /// What this process says about itself, also before its worker has started.
@@ -80,12 +90,15 @@ impl Worker {
         databases: &Databases,
         keys: Arc<KeyRing>,
         stop: Stop,
+        waiting: &Waiting,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
         if self.migrate {
             databases.migrate(Some(&keys)).await?;
         }
-        databases.require_migrated().await?;
+        let Some(()) = waiting.until(async || databases.require_migrated().await).await? else {
+            return Ok(Exit::Done);
+        };
         databases.check_keys(&keys).await?;
         databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;

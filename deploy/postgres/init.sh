@@ -1,29 +1,49 @@
 #!/usr/bin/env bash
-# The first start of the container: two databases, and a login for each kind of process. `elt` owns the control database
-# and migrates it; `elt_serve` and `elt_work` may do what the API and the workers need; `elt_target` owns the default
-# target and cannot enter the control database. Passwords are read from files of /run/secrets.
+# Two databases, and a login for each kind of process. `elt` owns the control database and migrates it; `elt_serve` and
+# `elt_work` may do what the API and the workers need; `elt_target` owns the default target and cannot enter the control
+# database. Passwords are read from files of /run/secrets, or of the folder in ELT_SECRETS. Needs psql 15 or newer.
+#
+# The container of PostgreSQL runs it at its first start. It may be run again at any time, for example after a password
+# file was exchanged: it adds what is missing, sets the passwords, and leaves everything else as it is. Another server is
+# named with PGHOST, PGPORT, PGUSER and PGPASSWORD (or ~/.pgpass) of a superuser.
 set -euo pipefail
-export ELT_SECRETS=${ELT_SECRETS:-/run/secrets}
+secrets=${ELT_SECRETS:-/run/secrets}
+for name in owner api worker target; do
+    password=$(cat "$secrets/${name}_password")
+    export "elt_$name=$password"
+done
 
-# psql itself reads the passwords, so that no process list shows them and no character of them is SQL.
-psql --set ON_ERROR_STOP=1 --username postgres <<'SQL'
-\set owner `cat "$ELT_SECRETS/owner_password"`
-\set api `cat "$ELT_SECRETS/api_password"`
-\set worker `cat "$ELT_SECRETS/worker_password"`
-\set target `cat "$ELT_SECRETS/target_password"`
-create role elt_api nologin;
-create role elt_worker nologin;
-create role elt_reader nologin;
-create role elt login password :'owner';
-create role elt_serve login password :'api' in role elt_api;
-create role elt_work login password :'worker' in role elt_worker;
-create database elt owner elt;
-revoke all on database elt from public;
+# The server on this machine lets only the account `postgres` be its superuser.
+as=()
+[ "$(id -u)" != 0 ] || [ -n "${PGHOST:-}" ] || as=(runuser --user postgres --)
+
+# psql takes the passwords from its environment, so that no process list shows them and no character of them is SQL.
+"${as[@]}" psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --username "${PGUSER:-postgres}" --dbname postgres <<'SQL'
+\getenv owner elt_owner
+\getenv api elt_api
+\getenv worker elt_worker
+\getenv target elt_target
+-- Roles have no `create … if not exists`, and databases neither: each line of the answer is run as a statement.
+select format('create role %I', name)
+from unnest(array['elt_api', 'elt_worker', 'elt_reader', 'elt', 'elt_serve', 'elt_work', 'elt_target']) name
+where not exists (select from pg_roles where rolname = name)
+\gexec
+alter role elt login password :'owner';
+alter role elt_serve login password :'api';
+alter role elt_work login password :'worker';
+alter role elt_target login password :'target';
+-- A grant that is there already would be a notice.
+set client_min_messages = warning;
+grant elt_api to elt_serve;
+grant elt_worker to elt_work;
+select format('create database %I owner %I', name, owner)
+from (values ('elt', 'elt'), ('elt_db', 'elt_target')) wanted (name, owner)
+where not exists (select from pg_database where datname = name)
+\gexec
+revoke all on database elt, elt_db from public;
 grant connect on database elt to elt_api, elt_worker, elt_reader;
-create role elt_target login password :'target';
-create database elt_db owner elt_target;
-revoke all on database elt_db from public;
 revoke connect on database postgres, template1 from public;
 \connect elt
-create extension hstore;
+set client_min_messages = warning;
+create extension if not exists hstore;
 SQL

@@ -56,6 +56,7 @@ async fn every_table_states_what_each_role_may_do() {
     elt.audit_chain: api select update; worker select update; reader select
     elt.config_history: api select insert delete; worker select delete; reader select (id version timestamp name yaml_preview runnable problems warnings created_by)
     elt.coverage_reports: api select insert; reader select
+    elt.dropped_keys: api select; worker select; reader select
     elt.idempotency_keys: api select insert update; worker select update delete
     elt.known_hosts: api select insert update delete; worker select insert update; reader select
     elt.log_lines: api select insert; worker select insert delete; reader select
@@ -69,6 +70,7 @@ async fn every_table_states_what_each_role_may_do() {
     elt.run_totals: api select; worker select insert update; reader select
     elt.runs: api select insert update; worker select insert update; reader select
     elt.schedules: api select insert update; worker select update; reader select
+    elt.schema_compatibility: api select; worker select; reader select
     elt.second_factors: api select insert update delete
     elt.secret_keys: api select insert; worker select; reader select (key_id added_at)
     elt.secrets: api select insert update delete; worker select; reader select (name key_id description pipelines usable_by_users version created_at created_by updated_at updated_by)

@@ -50,6 +50,7 @@ mod repeated_runs;
 mod roles;
 mod run_attempts;
 mod schedules;
+mod schema_history;
 mod sealing;
 mod second_factors;
 mod secrets;

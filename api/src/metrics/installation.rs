@@ -16,12 +16,13 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 /// Name, label and help text of each gauge that [`elt_shared::store::gauges::list`] returns.
-const GAUGES: [(&str, Option<&str>, &str); 14] = [
+const GAUGES: [(&str, Option<&str>, &str); 15] = [
     ("elt_host_keys_waiting", None, "Host keys of SFTP servers that an admin should look at."),
     ("elt_oldest_queued_seconds", None, "Seconds that the run that is due for the longest time has been due."),
     ("elt_rows_inserted_24h", None, "Rows that runs and replays inserted in the last 24 hours."),
     ("elt_runs", Some("state"), "Unfinished runs of all kinds and all queues, by state."),
     ("elt_runs_finished_24h", Some("state"), "Runs and replays that finished in the last 24 hours, by state."),
+    ("elt_runs_silent", None, "Running runs whose target or source has been silent for too long."),
     (
         "elt_runs_unknown",
         None,

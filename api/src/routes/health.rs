@@ -22,7 +22,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// A word about the process.
 #[derive(Serialize, ToSchema)]
-struct Status {
+pub struct Status {
     /// `API is running` or `ok`.
     status: &'static str,
 }
@@ -40,7 +40,7 @@ async fn root(headers: HeaderMap) -> Response {
 
 /// Whether the process answers at all. Looks at nothing else: a lost database is no reason to restart it.
 #[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Status)))]
-async fn livez() -> Json<Status> {
+pub async fn livez() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
@@ -54,7 +54,7 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
 
 /// Whether requests should be sent here. `Err`: the reason why not, as a sentence.
 pub(crate) async fn ready(state: &AppState) -> std::result::Result<(), &'static str> {
-    if state.stop.is_cancelled() {
+    if state.stopping.is_cancelled() {
         return Err("this process is stopping");
     }
     let migrated = sqlx::query_scalar::<_, bool>("select to_regclass('elt.runs') is not null").fetch_one(&state.db);
@@ -65,11 +65,8 @@ pub(crate) async fn ready(state: &AppState) -> std::result::Result<(), &'static 
     }
 }
 
-/// Counters and gauges for Prometheus. Unless `ELT_METRICS_TOKEN` or `ELT_METRICS_LISTEN` is set, everyone may read them.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses(
-    (status = 200, body = String, content_type = "text/plain"),
-    (status = 401, description = "The token of ELT_METRICS_TOKEN is missing or wrong.", body = Problem),
-    (status = 404, description = "They are at the address of ELT_METRICS_LISTEN.", body = Problem)))]
+/// Counters and gauges for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
 async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Result<Response> {
     let audience = metrics::reader(&state.settings.probes, &headers)?;
     let text = state.metrics(audience).await.map_err(|error| Error::internal("write the metrics", error))?;

@@ -4,12 +4,11 @@
 
 mod audit;
 mod auth;
-mod config_limits;
 mod configs;
 mod coverage;
 mod data_view;
 mod events;
-mod health;
+pub(crate) mod health;
 mod jobs;
 mod known_hosts;
 mod logs;
@@ -36,7 +35,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(health::router())
         .merge(auth::router())
         .merge(configs::router())
-        .merge(config_limits::router())
         .merge(pipelines::router())
         .merge(trials::router())
         .merge(coverage::router())

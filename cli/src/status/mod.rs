@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::{self, gauges, status, workers};
+use elt_shared::store::{Schema, gauges, status, workers};
 use sqlx::PgPool;
 
 use crate::databases::{Databases, on_control_database};
@@ -76,7 +76,7 @@ impl Status {
         let db: &PgPool = &databases.control;
         let database = Database {
             server_version: status::server_version(db).await?,
-            missing_migrations: store::missing_migrations(db).await?,
+            missing_migrations: Schema::of(&mut *db.acquire().await?).await?.missing.len(),
         };
         let (api, standing) = tokio::join!(self.ask_api(), async {
             if database.missing_migrations > 0 {

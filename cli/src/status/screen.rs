@@ -175,6 +175,7 @@ impl Screen<'_> {
 fn waits_for(reason: &str) -> String {
     match reason {
         "table" => "wait for another run of their table".into(),
+        "outage" => "wait for a target, a source or a disk that is away".into(),
         "retry" => "wait for their next attempt".into(),
         "time" => "wait for their start".into(),
         "answer" => "may have loaded and wait for their target's answer".into(),

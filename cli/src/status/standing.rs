@@ -132,6 +132,11 @@ impl Standing {
         if self.count("elt_workers_alive", None) == 0 {
             note(Part::Workers, "no worker takes runs".into());
         }
+        match self.count("elt_workers", Some("takes_nothing")) {
+            0 => {}
+            1 => note(Part::Workers, "one worker takes nothing, because its machine is not well".into()),
+            workers => note(Part::Workers, format!("{workers} workers take nothing, because their machines are not well")),
+        }
         let versions: BTreeSet<&str> = self.workers.iter().map(|worker| worker.version.as_str()).collect();
         if versions.len() > 1 {
             let versions: Vec<&str> = versions.into_iter().collect();
@@ -143,6 +148,11 @@ impl Standing {
         let oldest = self.gauge("elt_oldest_queued_seconds", None);
         if oldest > LATE.as_secs_f64() {
             note(Part::Queue, format!("a run has been due for {}", age(oldest)));
+        }
+        match self.count("elt_runs_silent", None) {
+            0 => {}
+            1 => note(Part::Queue, "one running run hears nothing from its target or source".into()),
+            runs => note(Part::Queue, format!("{runs} running runs hear nothing from their targets or sources")),
         }
         match self.count("elt_runs_unknown", None) {
             0 => {}
@@ -184,6 +194,7 @@ impl Standing {
             "database": self.database,
             "api": self.api,
             "workers": self.workers,
+            "workers_by_state": by_label("elt_workers"),
             "slots": { "total": self.count("elt_slots", None), "used": self.count("elt_slots_used", None) },
             "queue": {
                 "running": self.count("elt_runs", Some("running")),
@@ -191,6 +202,7 @@ impl Standing {
                 "oldest_due_seconds": self.gauge("elt_oldest_queued_seconds", None),
                 "waiting_for": by_label("elt_runs_waiting"),
                 "unknown": self.count("elt_runs_unknown", None),
+                "silent": self.count("elt_runs_silent", None),
             },
             "last_24_hours": {
                 "runs": by_label("elt_runs_finished_24h"),

@@ -31,6 +31,7 @@ codes! {
     // The run itself.
     Config = "config",
     WrongSecretKey = "wrong_secret_key",
+    SecretKeyDropped = "secret_key_dropped",
     SealedValueDamaged = "sealed_value_damaged",
     UnknownSecret = "unknown_secret",
     SecretNotGranted = "secret_not_granted",

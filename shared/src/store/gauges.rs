@@ -24,21 +24,28 @@ pub struct Gauge {
 /// Plans, checks, connection tests and undos count as unfinished runs, but not as runs that finished.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
     sqlx::query_as(
+        // Columns that only some releases have are read through JSON: where they are missing they are null.
         "with unfinished as materialized (
-             select state, unknown_since,
+             select state, unknown_since, state = 'running' and fields ->> 'silent_since' is not null as is_silent,
                     case when state = 'queued' and coalesce(not_before, now()) <= now()
                          then greatest(created_at, not_before) end as due_since,
                     case when state <> 'queued' then null
                          when unknown_since is not null then 'answer'
                          when waits_for_run is not null then 'table'
+                         when fields ->> 'waits_on' is not null then 'outage'
                          when coalesce(not_before, now()) <= now() then 'worker'
+                         when fields ->> 'waiting_code' is not null then 'outage'
                          when attempt > 0 then 'retry' else 'time' end as waits_for
-             from runs where state in ('queued', 'running')
+             from runs, to_jsonb(runs) as fields where state in ('queued', 'running')
          ), finished as materialized (
              select state, rows_inserted from runs
              where finished_at > now() - interval '24 hours' and kind in ('run', 'replay')
          ), present as materialized (
-             select concurrency, stopping from workers
+             select concurrency,
+                    case when stopping then 'stopping'
+                         when fields ->> 'drain_asked_at' is not null then 'drained'
+                         when fields ->> 'takes_nothing_because' is not null then 'takes_nothing' else 'working' end as state
+             from workers, to_jsonb(workers) as fields
              where stopped_at is null and heartbeat_at > now() - make_interval(secs => $1)
          ), live as materialized (
              select state, last_tick_error,
@@ -49,9 +56,11 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
          from unnest(array['queued', 'running']) label
          union all
          select 'elt_runs_waiting', label, (select count(*) from unfinished where waits_for = label)::float8
-         from unnest(array['worker', 'table', 'retry', 'time', 'answer']) label
+         from unnest(array['worker', 'table', 'outage', 'retry', 'time', 'answer']) label
          union all
          select 'elt_runs_unknown', null, (select count(*) from unfinished where unknown_since is not null)::float8
+         union all
+         select 'elt_runs_silent', null, (select count(*) from unfinished where is_silent)::float8
          union all
          select 'elt_oldest_queued_seconds', null,
                 (select coalesce(max(extract(epoch from now() - due_since)), 0) from unfinished)::float8
@@ -62,12 +71,12 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
          select 'elt_rows_inserted_24h', null,
                 (select coalesce(sum(rows_inserted), 0) from finished where state = 'succeeded')::float8
          union all
-         select 'elt_workers_alive', null, (select count(*) from present where not stopping)::float8
+         select 'elt_workers_alive', null, (select count(*) from present where state = 'working')::float8
          union all
-         select 'elt_workers', label, (select count(*) from present where stopping = (label = 'stopping'))::float8
-         from unnest(array['working', 'stopping']) label
+         select 'elt_workers', label, (select count(*) from present where state = label)::float8
+         from unnest(array['working', 'drained', 'takes_nothing', 'stopping']) label
          union all
-         select 'elt_slots', null, (select coalesce(sum(concurrency), 0) from present where not stopping)::float8
+         select 'elt_slots', null, (select coalesce(sum(concurrency), 0) from present where state = 'working')::float8
          union all
          select 'elt_slots_used', null, (select count(*) from unfinished where state = 'running')::float8
          union all

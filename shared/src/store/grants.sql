@@ -17,6 +17,7 @@ grant select, insert, update on elt.api_tokens to elt_api;
 grant select, insert, update, delete on elt.recovery_codes, elt.second_factors, elt.secrets to elt_api;
 grant update (by_admin, secret_names) on elt.config_history to elt_api;
 grant select, update on elt.audit_chain to elt_api;
+grant select on elt.dropped_keys, elt.schema_compatibility to elt_api;
 
 -- Workers.
 grant select on elt._sqlx_migrations, elt.secret_keys, elt.secrets to elt_worker;
@@ -30,6 +31,7 @@ grant select, insert, update, delete on elt.workers, apalis.jobs, apalis.workers
 grant select, update on elt.audit_chain to elt_worker;
 grant execute on function elt.remove_old_audit(timestamptz, integer) to elt_worker;
 grant execute on function apalis.get_jobs(text, text, integer) to elt_worker;
+grant select on elt.dropped_keys, elt.schema_compatibility to elt_worker;
 
 -- People and programs that look: no password hash, no config text, no key.
 grant select on elt.audit, elt.audit_chain, elt.coverage_reports, elt.known_hosts, elt.log_lines, elt.run_attempts, elt.run_ends,
@@ -40,3 +42,4 @@ grant select (id, version, "timestamp", name, yaml_preview, runnable, problems, 
 grant select (key_id, added_at) on elt.secret_keys to elt_reader;
 grant select (name, key_id, description, pipelines, usable_by_users, version, created_at, created_by, updated_at, updated_by)
     on elt.secrets to elt_reader;
+grant select on elt.dropped_keys, elt.schema_compatibility to elt_reader;

@@ -61,6 +61,18 @@ pub async fn connect(options: PgConnectOptions, connections: u32, limits: Limits
         .await
 }
 
+/// Whether the control database cannot be reached at the moment, as opposed to refusing this login or what was asked.
+pub fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        // 08: connection; 53: resources; 57P0x: shutdown and restart.
+        sqlx::Error::Database(database) => database
+            .code()
+            .is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57P0")),
+        error => crate::target::hung_up(error),
+    }
+}
+
 /// Whether a session ended a statement or a transaction because of its own [`Limits`].
 pub fn is_over_limit(error: &sqlx::Error) -> bool {
     // 57014: the statement took too long; 55P03: a lock was not released in time; 25P03: the transaction was idle.

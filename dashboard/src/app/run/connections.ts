@@ -3,7 +3,7 @@ import { ChangeDetectionStrategy, Component, computed, input } from '@angular/co
 import { bytes, count, duration, plural } from '../core/format';
 import { ErrorCode } from '../shared/error-code';
 import { Icon } from '../shared/icon';
-import { ConnectionReport } from './report';
+import { ProbeReport } from '../core/api/models';
 
 /** The result of a connection test: each source, then the target. */
 @Component({
@@ -14,7 +14,7 @@ import { ConnectionReport } from './report';
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Connections {
-  readonly connections = input.required<readonly ConnectionReport[]>();
+  readonly connections = input.required<readonly ProbeReport[]>();
 
   protected readonly unusable = computed(() => this.connections().filter((one) => !one.usable).length);
   protected readonly bytes = bytes;

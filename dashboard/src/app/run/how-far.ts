@@ -1,12 +1,11 @@
 import { Run } from '../core/api/models';
 import { bytes, plural } from '../core/format';
-import { readProgress } from './report';
 
 /** How far a run got that ended without loading anything, as sentences. */
 export function howFar(run: Run): string {
   const ended = run.state === 'stopped' ? 'The run was stopped' : 'The run failed';
   if (!run.started_at) return `${ended} before a worker started it.`;
-  const progress = readProgress(run.progress);
+  const progress = run.progress ?? undefined;
   const read = progress === undefined || (progress.rows_read === 0 && progress.bytes_read === 0);
   switch (run.stage) {
     case 'connect':

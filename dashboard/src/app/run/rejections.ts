@@ -1,7 +1,8 @@
 import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
 import { count } from '../core/format';
-import { Rejections as Rejected, reasonWords } from './report';
+import { Rejections as Rejected } from '../core/api/models';
+import { reasonWords } from './report';
 
 /** The first rejected rows of a run, with their places and reasons. */
 @Component({
@@ -65,7 +66,7 @@ import { Rejections as Rejected, reasonWords } from './report';
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Rejections {
-  readonly rejected = input.required<Rejected>();
+  readonly rejected = input.required<Required<Rejected>>();
   /** What became of the rows, as a sentence. */
   readonly kept = input.required<string>();
 

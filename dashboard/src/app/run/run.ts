@@ -49,7 +49,7 @@ import { Connections } from './connections';
 import { Files } from './files';
 import { howFar } from './how-far';
 import { Rejections } from './rejections';
-import { readProgress, readReport, sharesOf } from './report';
+import { readReport, sharesOf } from './report';
 import { stepsOf } from './steps';
 import { Verdict } from './verdict';
 
@@ -128,7 +128,7 @@ export class RunPage {
     const run = this.run.value();
     return run === undefined ? undefined : whyWaiting(run, undefined, this.clock.now());
   });
-  protected readonly progress = computed(() => readProgress(this.run.value()?.progress));
+  protected readonly progress = computed(() => this.run.value()?.progress ?? undefined);
   protected readonly percent = computed(() => {
     const progress = this.progress();
     return progress !== undefined && progress.files > 0

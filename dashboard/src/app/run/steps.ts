@@ -1,6 +1,6 @@
 import { Run, RunKind, Stage } from '../core/api/models';
 import { isOver, kindWord, shownState } from '../runs/run-words';
-import { Step, readProgress, readReport } from './report';
+import { Step, readReport } from './report';
 
 const LABELS = { extract: 'Extract', validate: 'Validate', load: 'Load' } satisfies Partial<
   Record<Stage, string>
@@ -60,7 +60,7 @@ function blameTarget(run: Run, stages: Step[]): Step[] {
   const connect: Step = { label: CONNECT, state: 'failed' };
   const [extract, ...later] = stages;
   if (extract === undefined) return [connect];
-  const progress = readProgress(run.progress);
+  const progress = run.progress ?? undefined;
   const extracted = progress !== undefined && (progress.files_done > 0 || progress.rows_read > 0);
   return extracted
     ? [{ ...extract, state: 'done' }, connect, ...later]

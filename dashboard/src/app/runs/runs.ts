@@ -19,7 +19,6 @@ import { paged } from '../core/paged';
 import { query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
-import { readProgress } from '../run/report';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -142,7 +141,6 @@ export class Runs {
   protected readonly duration = duration;
   protected readonly tookMs = tookMs;
   protected readonly shownState = shownState;
-  protected readonly readProgress = readProgress;
   protected readonly kindWord = kindWord;
   protected readonly triggerWord = triggerWord;
 

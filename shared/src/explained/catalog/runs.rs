@@ -28,6 +28,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::SecretKeyDropped,
+        happened: "A process would have sealed a value, or signed a row of the audit, with a secret key that was dropped.",
+        why: "`elt keys drop` dropped the key that this process was started with as its current one, and the process was not \
+            started again since.",
+        next_step: "Start the process again with the installation's current key as `ELT_SECRET_KEY`, or as the first one in \
+            the file of `ELT_SECRET_KEY_FILE`. `elt keys show` lists the keys. Nothing was changed.",
+        example: "the secret key 3f8a12c4d5e6f708 was dropped, so nothing is sealed or signed with it any more",
+        seen: &[Seen::Api(503), Seen::Cli],
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::SealedValueDamaged,
         happened: "A stored value is not what elt sealed in that place.",
         why: "A row of the control database was changed by hand, copied from another row, or damaged.",
