@@ -2,8 +2,10 @@
 //!
 //! # Layout
 //! - `schema`: whether this program works with its schema, and bringing it up to date
+//! - `to_back_up`: the databases of a backup
 
 mod schema;
+mod to_back_up;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ use elt_shared::target::{AddressProblem, Author, TargetAddress};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
+
+pub use schema::refuse_unusable;
 
 use crate::exit::{Exit, cause, refuse, refuse_for_now};
 use crate::{keys, out, signals};
@@ -379,9 +383,14 @@ async fn connect(options: &PgConnectOptions, connections: u32, limits: Limits) -
 }
 
 fn parse(name: &str, url: &Secret) -> anyhow::Result<PgConnectOptions> {
+    Ok(parse_address(name, url)?.driver_options())
+}
+
+/// The address in the URL of a setting.
+pub fn parse_address(name: &str, url: &Secret) -> anyhow::Result<TargetAddress> {
     const FORM: &str = "Write it as postgres://user:password@host:port/database.";
     match TargetAddress::parse(url.expose(), Author::Operator) {
-        Ok(address) => Ok(address.driver_options()),
+        Ok(address) => Ok(address),
         // Refused, because the server would choose the database that has the name of the user.
         Err(AddressProblem::NoDatabase) => Err(refuse(Exit::Settings, format!("{name} names no database"), FORM)),
         Err(problem) => Err(refuse(Exit::Settings, format!("{name} cannot be used: {problem}"), FORM)),

@@ -7,6 +7,7 @@
 //! - `signals`: asked to stop, and asked again
 //! - `waiting`: at the start, for what is not there yet
 //! - `databases`: the control database of this process, private or given
+//! - `installation`: the control database and the keys that a command works with
 //! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, and `elt keys`
 //! - `secret_settings`: secrets that settings take from files
@@ -17,6 +18,7 @@
 
 mod account;
 mod audit;
+mod backup;
 mod check;
 mod config_file;
 mod connections;
@@ -28,6 +30,7 @@ mod first_users;
 mod healthcheck;
 mod in_process;
 mod init;
+mod installation;
 mod keys;
 mod migrate;
 mod operator;
@@ -36,6 +39,7 @@ mod plan;
 mod probes;
 mod process_metrics;
 mod report;
+mod restore;
 mod run;
 mod schema;
 mod secret;
@@ -47,6 +51,7 @@ mod summary;
 mod table;
 mod token;
 mod up;
+mod upgrade_cluster;
 mod user;
 mod waiting;
 mod worker;
@@ -91,6 +96,9 @@ enum Command {
     Token(token::Token),
     Secret(secret::Secret),
     Coverage(coverage::Coverage),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    UpgradeCluster(upgrade_cluster::UpgradeCluster),
 }
 
 impl Command {
@@ -115,6 +123,9 @@ impl Command {
             Self::Token(command) => command.execute().await,
             Self::Secret(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
+            Self::Backup(command) => command.execute().await,
+            Self::Restore(command) => command.execute().await,
+            Self::UpgradeCluster(command) => command.execute().await,
         }
     }
 }

@@ -94,7 +94,7 @@ impl Probes {
             let connection = Arc::clone(&probes).connection(stream);
             tokio::spawn(async move {
                 let _place = place;
-                // A client that is slow or goes away early is its own matter, so how the connection ended is not logged.
+                // How it ended is not logged, because a client that is slow or goes away needs nobody's attention.
                 let _ = timeout(CONNECTION, connection).await;
             });
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use elt_shared::queue::heartbeat::Heartbeat;
 use elt_shared::runs::timing::LEASE_GIVEN_UP_AFTER;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Time after which a heartbeat that did not turn means that the process is stuck. A turn takes less than ten seconds,
@@ -22,12 +23,19 @@ pub struct WorkerHealth {
 struct Started {
     heartbeat: Heartbeat,
     stopping: CancellationToken,
+    /// The reason why the worker takes no runs, as a sentence.
+    takes_nothing_because: watch::Receiver<Option<String>>,
 }
 
 impl WorkerHealth {
     /// Notes that the worker has started. Later calls change nothing.
-    pub(crate) fn note_started(&self, heartbeat: Heartbeat, stopping: CancellationToken) {
-        let _ = self.started.set(Started { heartbeat, stopping });
+    pub(crate) fn note_started(
+        &self,
+        heartbeat: Heartbeat,
+        stopping: CancellationToken,
+        takes_nothing_because: watch::Receiver<Option<String>>,
+    ) {
+        let _ = self.started.set(Started { heartbeat, stopping, takes_nothing_because });
     }
 
     /// Whether the process should go on.
@@ -53,6 +61,9 @@ impl WorkerHealth {
         let Some(started) = self.started.get() else { return Err("the worker has not started yet".into()) };
         if started.stopping.is_cancelled() {
             return Err("the worker is stopping and takes nothing new".into());
+        }
+        if let Some(reason) = started.takes_nothing_because.borrow().as_ref() {
+            return Err(format!("the worker takes nothing: {reason}"));
         }
         match started.heartbeat.pulse().arrived {
             Some(arrived) if arrived.elapsed() <= LEASE_GIVEN_UP_AFTER => Ok(()),

@@ -57,6 +57,8 @@ pub(crate) enum AttemptEnd {
     Retried,
     /// Its run waits for the run that has its table.
     Waits,
+    /// Its run waits for a target, a source or a disk that is away.
+    Outage,
     /// It is unknown whether its run loaded.
     Unknown,
     /// Its run went back to the queue, because the worker stops.
@@ -68,12 +70,13 @@ pub(crate) enum AttemptEnd {
 }
 
 impl AttemptEnd {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Succeeded,
         Self::Failed,
         Self::Stopped,
         Self::Retried,
         Self::Waits,
+        Self::Outage,
         Self::Unknown,
         Self::HandedBack,
         Self::Fenced,
@@ -87,6 +90,7 @@ impl AttemptEnd {
             Self::Stopped => "stopped",
             Self::Retried => "retried",
             Self::Waits => "waits",
+            Self::Outage => "outage",
             Self::Unknown => "unknown",
             Self::HandedBack => "handed_back",
             Self::Fenced => "fenced",
@@ -248,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_pipelines_have_a_name_and_the_others_count_together() {
+    fn pipelines_beyond_the_limit_count_together() {
         let (process, worker) = metrics(2);
         let report = RunReport { rows_inserted: 10, rows_quarantined: 1, ..RunReport::default() };
         for name in ["orders", "people", "orders", "third", "fourth", "people"] {

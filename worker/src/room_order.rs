@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "health",
     "settings",
     "error",
@@ -24,6 +24,7 @@ const ORDER: [&str; 22] = [
     "pipeline",
     "config_cache",
     "worker_context",
+    "data_folder",
     "jobs",
     "folder_watch",
     "worker",

@@ -6,7 +6,7 @@ use elt_shared::queue::heartbeat::Heartbeat;
 use elt_shared::queue::listener::Listener;
 use elt_shared::store::workers::{self, NewWorker};
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -57,6 +57,8 @@ pub(crate) struct WorkerContext {
     pub metrics: WorkerMetrics,
     /// The attempts that are being executed, also those whose queue worker died.
     pub runs: TaskTracker,
+    /// The reason why the worker takes no runs, as a sentence. `None`: it takes runs.
+    pub takes_nothing_because: watch::Sender<Option<String>>,
     /// Cancelled when the worker takes nothing new.
     pub stopping: CancellationToken,
     /// Cancelled when attempts are handed back to the queue at their next batch boundary.
@@ -90,7 +92,8 @@ impl WorkerContext {
             free: Arc::clone(&slots),
             heartbeat: heartbeat.clone(),
         };
-        settings.health.note_started(heartbeat.clone(), stop.clone());
+        let takes_nothing_because = watch::Sender::new(None);
+        settings.health.note_started(heartbeat.clone(), stop.clone(), takes_nothing_because.subscribe());
         Ok(Self {
             metrics: WorkerMetrics::new(&settings.metrics, settings.named_pipelines.into(), gauges),
             slots,
@@ -102,6 +105,7 @@ impl WorkerContext {
             heartbeat,
             listener: Listener::default(),
             runs: TaskTracker::new(),
+            takes_nothing_because,
             stopping: stop,
             hand_back: CancellationToken::new(),
             abort: CancellationToken::new(),

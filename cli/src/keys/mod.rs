@@ -127,9 +127,7 @@ pub async fn check(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
 async fn check_current(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
     let mut connection = db.acquire().await.context("could not reach the control database")?;
     let checked = secret_keys::check_current(&mut connection, keys).await.context("could not check the secret keys")?;
-    checked.map_err(|dropped| {
-        refuse(Exit::Settings, format!("{}: {dropped}", DroppedKey::CODE), DroppedKey::NEXT_STEP)
-    })
+    checked.map_err(|dropped| refuse(Exit::Settings, format!("{}: {dropped}", DroppedKey::CODE), DroppedKey::NEXT_STEP))
 }
 
 /// Refuses a current key that nothing in the control database is sealed or signed with, because the processes that run

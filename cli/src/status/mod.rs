@@ -88,6 +88,7 @@ impl Status {
                 workers: workers::list(db, false, MOST_LISTED).await?,
                 failing: status::failing_pipelines(db, MOST_LISTED).await?,
                 schedules: status::schedules_in_need(db, LATE.as_secs_f64(), MOST_LISTED).await?,
+                retention: status::retention_behind(db, MOST_LISTED).await?,
                 ..Standing::of_old_database(database)
             })
         });

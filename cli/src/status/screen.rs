@@ -24,6 +24,7 @@ pub fn render(standing: &Standing, attention: &[Attention], colour: bool) -> Str
         screen.queue(standing);
         screen.runs(standing);
         screen.schedules(standing);
+        screen.retention(standing);
     }
     screen.disk(standing);
     screen.verdict();
@@ -69,7 +70,11 @@ impl Screen<'_> {
         self.details(&standing.workers, |worker| {
             let up = age((Utc::now() - worker.started_at).as_seconds_f64());
             let is_working = worker.state == "working";
-            let state = if is_working { format!("up {up}") } else { worker.state.clone() };
+            let state = match &worker.takes_nothing_because {
+                Some(reason) if is_working => format!("takes nothing: {reason}"),
+                _ if is_working => format!("up {up}"),
+                _ => worker.state.clone(),
+            };
             let slots = format!("{}/{}", worker.running, worker.concurrency);
             format!("{:<width$}  {}  queue {}  {slots} slots  {state}", cut(&worker.host, 24), worker.version, worker.queue)
         });
@@ -112,6 +117,20 @@ impl Screen<'_> {
         self.details(&standing.schedules, |schedule| match &schedule.error {
             Some(error) => format!("{}: {error}", schedule.name),
             None => format!("{}: {} late (queue {})", schedule.name, age(schedule.late_by_seconds), schedule.queue),
+        });
+    }
+
+    fn retention(&mut self, standing: &Standing) {
+        let said = match standing.retention.iter().any(|behind| behind.failure.is_some()) {
+            true => "could not delete everything that is old",
+            false if standing.retention.is_empty() => "up to date",
+            false => "catching up",
+        };
+        self.part(Part::Retention, "retention", said);
+        self.details(&standing.retention, |behind| {
+            let place = if behind.place.is_empty() { String::new() } else { format!(" in {}", behind.place) };
+            let why = behind.failure.as_deref().unwrap_or("more is deleted in the next turn");
+            format!("{}{place}: {why}", behind.kind)
         });
     }
 
@@ -209,7 +228,7 @@ fn cut(text: &str, width: usize) -> String {
 mod tests {
     use chrono::TimeDelta;
     use elt_shared::store::gauges::Gauge;
-    use elt_shared::store::status::{FailingPipeline, ScheduleInNeed};
+    use elt_shared::store::status::{FailingPipeline, RetentionBehind, ScheduleInNeed};
     use elt_shared::store::workers::Worker;
     use uuid::Uuid;
 
@@ -232,6 +251,7 @@ mod tests {
             started_at: Utc::now() - TimeDelta::hours(50),
             heartbeat_at: Utc::now(),
             stopping: state == "stopping",
+            takes_nothing_because: None,
             stopped_at: None,
             state: state.into(),
             running,
@@ -260,6 +280,7 @@ mod tests {
             workers: vec![worker("alpha", "0.1.0", 2, "working")],
             failing: Vec::new(),
             schedules: Vec::new(),
+            retention: Vec::new(),
             disk: Some(Disk { folder: "/var/lib/elt".into(), size: 100_000_000_000, free: 82_000_000_000 }),
         }
     }
@@ -278,6 +299,7 @@ mod tests {
         ✓ queue       2 running, 0 due
         ✓ runs        1,310 succeeded, 0 failed, 1,234,567 rows in 24 hours
         ✓ schedules   12 live
+        ✓ retention   up to date
         ✓ disk here   82.0 GB of 100.0 GB free, /var/lib/elt
 
         All is well.
@@ -318,6 +340,15 @@ mod tests {
         standing.workers.push(worker("a-host-with-a-name-that-is-far-too-long", "0.2.0", 0, "stopping"));
         standing.failing = vec![failing("orders", false), failing("people", true)];
         standing.schedules = vec![schedule("sftp-orders", Some(&"no such folder\n".repeat(20))), schedule("late", None)];
+        let behind = |kind: &str, place: &str, failure: Option<&str>| RetentionBehind {
+            kind: kind.into(),
+            place: place.into(),
+            failure: failure.map(Into::into),
+        };
+        standing.retention = vec![
+            behind("log_lines", "", None),
+            behind("files", "target shop", Some("the login may not delete")),
+        ];
         standing.disk = Some(Disk { folder: "/var/lib/elt".into(), size: 100_000_000_000, free: 900_000_000 });
         let shown = shown(&standing);
         insta::assert_snapshot!(shown, @r"
@@ -335,6 +366,9 @@ mod tests {
         ! schedules   12 live, 1 cannot look at their sources
                       sftp-orders: no such folder no such folder no such folder no su…
                       late: 12 min late (queue elt)
+        ! retention   could not delete everything that is old
+                      log_lines: more is deleted in the next turn
+                      files in target shop: the login may not delete
         ! disk here   900.0 MB of 100.0 GB free, /var/lib/elt
 
         Needs attention:
@@ -344,7 +378,7 @@ mod tests {
         - of one run it is unknown whether it loaded
         - orders fails: target_unreachable
         - the schedule of sftp-orders cannot look at its sources
-        - and 2 more (--json lists all)
+        - and 3 more (--json lists all)
         ");
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH), "{shown}");
     }

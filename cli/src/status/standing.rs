@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use elt_shared::store::gauges::Gauge;
-use elt_shared::store::status::{FailingPipeline, ScheduleInNeed};
+use elt_shared::store::status::{FailingPipeline, RetentionBehind, ScheduleInNeed};
 use elt_shared::store::workers::Worker;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ pub struct Standing {
     pub workers: Vec<Worker>,
     pub failing: Vec<FailingPipeline>,
     pub schedules: Vec<ScheduleInNeed>,
+    pub retention: Vec<RetentionBehind>,
     pub disk: Option<Disk>,
 }
 
@@ -66,6 +67,7 @@ pub enum Part {
     Queue,
     Runs,
     Schedules,
+    Retention,
     Disk,
 }
 
@@ -121,6 +123,9 @@ impl Standing {
             self.note_workers(&mut note);
             self.note_runs(&mut note);
             self.note_schedules(&mut note);
+            for behind in self.retention.iter().filter(|behind| behind.failure.is_some()) {
+                note(Part::Retention, format!("old {} could not be deleted", behind.kind));
+            }
         }
         if let Some(disk) = self.disk.as_ref().filter(|disk| disk.is_low()) {
             note(Part::Disk, format!("less than a tenth of the disk of {} is free", disk.folder.display()));
@@ -210,6 +215,7 @@ impl Standing {
                 "failing_pipelines": self.failing,
             },
             "schedules": { "live": by_label("elt_schedules"), "in_need": self.schedules },
+            "retention_behind": self.retention,
             "host_keys_waiting": self.count("elt_host_keys_waiting", None),
             "disk": self.disk,
         })

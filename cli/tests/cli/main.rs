@@ -4,6 +4,7 @@
 //! - `support`: the program under test, a client of its API, an OTLP receiver
 //! - a module for each behaviour
 
+mod backup;
 mod canary;
 mod database_environment;
 mod databases;

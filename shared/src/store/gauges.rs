@@ -24,7 +24,7 @@ pub struct Gauge {
 /// Plans, checks, connection tests and undos count as unfinished runs, but not as runs that finished.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
     sqlx::query_as(
-        // Columns that only some releases have are read through JSON: where they are missing they are null.
+        // Columns that a later migration adds are read through JSON: until then they are null.
         "with unfinished as materialized (
              select state, unknown_since, state = 'running' and fields ->> 'silent_since' is not null as is_silent,
                     case when state = 'queued' and coalesce(not_before, now()) <= now()
@@ -32,9 +32,9 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
                     case when state <> 'queued' then null
                          when unknown_since is not null then 'answer'
                          when waits_for_run is not null then 'table'
-                         when fields ->> 'waits_on' is not null then 'outage'
+                         when waits_on is not null then 'outage'
                          when coalesce(not_before, now()) <= now() then 'worker'
-                         when fields ->> 'waiting_code' is not null then 'outage'
+                         when waiting_code is not null then 'outage'
                          when attempt > 0 then 'retry' else 'time' end as waits_for
              from runs, to_jsonb(runs) as fields where state in ('queued', 'running')
          ), finished as materialized (
@@ -44,7 +44,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
              select concurrency,
                     case when stopping then 'stopping'
                          when fields ->> 'drain_asked_at' is not null then 'drained'
-                         when fields ->> 'takes_nothing_because' is not null then 'takes_nothing' else 'working' end as state
+                         when takes_nothing_because is not null then 'takes_nothing' else 'working' end as state
              from workers, to_jsonb(workers) as fields
              where stopped_at is null and heartbeat_at > now() - make_interval(secs => $1)
          ), live as materialized (
@@ -88,6 +88,9 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
          union all
          select 'elt_schedule_lateness_seconds', null,
                 (select coalesce(max(extract(epoch from late_by)), 0) from live where state <> 'stopping')::float8
+         union all
+         select 'elt_retention_behind', null,
+                (select count(*) from retention where behind or failure is not null)::float8
          union all
          select 'elt_host_keys_waiting', null, (select count(*) from known_hosts where not trusted)::float8
          order by 1, 2",

@@ -85,6 +85,27 @@ pub async fn schedules_in_need(
     .await
 }
 
+/// Old things whose last deletion failed or did not come to its end.
+#[derive(Debug, Clone, FromRow, Serialize)]
+pub struct RetentionBehind {
+    /// What is deleted.
+    pub kind: String,
+    /// Empty for the control database; else a target or a data folder, in words.
+    pub place: String,
+    /// Why the last deletion failed. `None`: it did not come to its end.
+    pub failure: Option<String>,
+}
+
+/// What retention did not delete, although it is old.
+pub async fn retention_behind(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<RetentionBehind>> {
+    sqlx::query_as(
+        "select kind, place, failure from retention where behind or failure is not null order by kind, place limit $1",
+    )
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
 /// Version of the server, such as `17.6`.
 pub async fn server_version(db: impl PgExecutor<'_>) -> sqlx::Result<String> {
     let version: String = sqlx::query_scalar("show server_version").fetch_one(db).await?;

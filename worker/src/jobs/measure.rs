@@ -35,6 +35,7 @@ pub(super) fn measure(
         Decision::Succeeded(report, _) => metrics.run_ended(run, RunState::Succeeded, took, Some(report)),
         Decision::Finished(end) => metrics.run_ended(run, end.state(), took, None),
         Decision::Retry { code, .. } => metrics.retried(code),
+        Decision::WaitForOutage(wait) => metrics.retried(&wait.code),
         _ => {}
     }
 }
@@ -46,6 +47,7 @@ fn end(decision: &Decision) -> AttemptEnd {
         Decision::Finished(_) => AttemptEnd::Failed,
         Decision::Retry { .. } => AttemptEnd::Retried,
         Decision::Wait(_) => AttemptEnd::Waits,
+        Decision::WaitForOutage(_) => AttemptEnd::Outage,
         Decision::AskTarget { .. } | Decision::AskAgain { .. } => AttemptEnd::Unknown,
         Decision::HandBack => AttemptEnd::HandedBack,
         Decision::Lost => AttemptEnd::Fenced,
