@@ -171,12 +171,12 @@ impl AppState {
         self.metrics.scrape(&self.db, audience).await
     }
 
-    /// Whether requests should be sent here: the database answers, and the process is not stopping.
+    /// Whether requests should be sent here: the database answers and can be written to, and the process is not stopping.
     ///
     /// # Errors
     /// The reason why not, as a sentence.
-    pub async fn ready(&self) -> Result<(), &'static str> {
-        routes::ready(self).await
+    pub async fn ready(&self) -> Result<(), String> {
+        routes::ready(self).await.map_err(|reason| reason.to_string())
     }
 
     /// Where the API answers when it listens at this address, with a slash at the end.

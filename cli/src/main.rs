@@ -40,6 +40,7 @@ mod probes;
 mod process_metrics;
 mod report;
 mod restore;
+mod retry;
 mod run;
 mod schema;
 mod secret;
@@ -90,6 +91,7 @@ enum Command {
     Schema(schema::Schema),
     Explain(explain::Explain),
     Report(report::Report),
+    Retry(retry::Retry),
     User(user::User),
     Audit(audit::Audit),
     Keys(keys::Command),
@@ -117,6 +119,7 @@ impl Command {
             Self::Schema(command) => command.execute(),
             Self::Explain(command) => command.execute(),
             Self::Report(command) => command.execute().await,
+            Self::Retry(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,
             Self::Keys(command) => command.execute().await,

@@ -141,7 +141,7 @@ impl Probes {
         }
         match (&self.api, &self.worker) {
             (Some(api), _) => match api.get() {
-                Some(api) => api.ready().await.map_err(ToOwned::to_owned),
+                Some(api) => api.ready().await,
                 None => Err("this process is starting".into()),
             },
             (None, Some(worker)) => worker.ready(),

@@ -77,6 +77,7 @@ async fn every_table_states_what_each_role_may_do() {
     elt.secrets: api select insert update delete; worker select; reader select (name key_id description pipelines usable_by_users version created_at created_by updated_at updated_by)
     elt.sessions: api select insert update delete; worker select delete
     elt.table_rewrites:
+    elt.target_outages: api select; worker select insert update delete; reader select
     elt.users: api select insert update delete; reader select (id username role disabled tokens_after created_at)
     elt.workers: api select; worker select insert update delete; reader select
     ");

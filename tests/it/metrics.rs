@@ -117,7 +117,7 @@ async fn a_worker_counts_what_it_did() {
     let app = TestApp::start_with(|options| options.workers = 1).await;
     let (health, metrics) = (app.worker_settings.health.clone(), app.worker_settings.metrics.clone());
     app.folder().write("a.csv", "id,amount\n1,1\n2,two\n3,3\n");
-    let yaml = app.yaml("people", "name: people\nschema: {columns: {id: int64, amount: int64}}\n");
+    let yaml = app.yaml("people", "name: people\nschema: {columns: {id: int64, amount: int64}}\non_bad_row: quarantine\n");
     let run = app.load(&yaml).await;
     assert_eq!(run["rows_inserted"], 2, "{run:#}");
     // The numbers are counted after the end of the run is written.

@@ -14,6 +14,7 @@
 //! - `paths`, [`run_context`]: the paths of a run, and everything an attempt works with
 //! - [`load`]: typed rows become rows of the target table, exactly once
 //! - [`pipeline`]: the steps of each kind of run
+//! - [`data_retention`]: removing what lost workers and earlier config versions left behind
 //! - `config_cache`, `worker_context`: state that the parts of a worker share
 //! - `data_folder`: whether the data folder can take the files of runs
 //! - `jobs`: the jobs of a worker: executing a run, the tick of a schedule
@@ -21,6 +22,7 @@
 //! - `worker`: the process around the jobs: heartbeat, sweeping, draining
 
 pub mod contract;
+pub mod data_retention;
 pub mod error;
 pub mod extract;
 pub mod frame;

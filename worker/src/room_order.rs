@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "health",
     "settings",
     "error",
@@ -22,6 +22,7 @@ const ORDER: [&str; 23] = [
     "run_context",
     "load",
     "pipeline",
+    "data_retention",
     "config_cache",
     "worker_context",
     "data_folder",

@@ -11,10 +11,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::data_folder;
-use crate::folder_watch;
 use crate::jobs::{execute_run, tick};
 use crate::worker_context::WorkerContext;
+use crate::{data_folder, data_retention, folder_watch};
 
 /// Time that runs get to reach a batch boundary after the worker asked for them back.
 const HAND_BACK_WITHIN: Duration = Duration::from_secs(10);
@@ -38,6 +37,12 @@ pub async fn work(worker: WorkerContext) {
         worker.db.clone(),
         worker.settings.keep.keep(),
         worker.settings.keys.clone(),
+        worker.stopping.clone(),
+    ));
+    chores.spawn(data_retention::keep_removing(
+        worker.db.clone(),
+        worker.settings.clone(),
+        worker.host.clone(),
         worker.stopping.clone(),
     ));
     chores.spawn(tick::keep_ticking(worker.clone()));

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use elt_shared::metrics::ProcessMetrics;
+use elt_shared::store;
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -44,24 +45,34 @@ pub async fn livez() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
-/// Whether requests should be sent here: the database answers and the process is not stopping.
+/// Whether requests should be sent here: the database answers and can be written to, and the process is not stopping.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, body = Status), (status = 503, body = Problem)))]
 async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
-    ready(&state).await.map_err(Error::Unavailable)?;
+    ready(&state).await?;
     Ok(Json(Status { status: "ok" }))
 }
 
-/// Whether requests should be sent here. `Err`: the reason why not, as a sentence.
-pub(crate) async fn ready(state: &AppState) -> std::result::Result<(), &'static str> {
+/// Whether requests should be sent here.
+///
+/// # Errors
+/// The reason why not.
+pub(crate) async fn ready(state: &AppState) -> Result<()> {
     if state.stopping.is_cancelled() {
-        return Err("this process is stopping");
+        return Err(Error::Unavailable("this process is stopping"));
     }
-    let migrated = sqlx::query_scalar::<_, bool>("select to_regclass('elt.runs') is not null").fetch_one(&state.db);
-    match timeout(Duration::from_secs(2), migrated).await {
-        Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => Err("the database is not migrated yet"),
-        Ok(Err(_)) | Err(_) => Err(pool::reason(&state.db).await),
+    let look = async {
+        let mut db = state.db.acquire().await?;
+        let migrated = sqlx::query_scalar::<_, bool>("select to_regclass('elt.runs') is not null");
+        Ok::<_, sqlx::Error>((migrated.fetch_one(&mut *db).await?, store::writable(&mut *db).await?))
+    };
+    match timeout(Duration::from_secs(2), look).await {
+        Ok(Ok((false, _))) => Err(Error::Unavailable("the database is not migrated yet")),
+        Ok(Ok((true, writable))) => match writable.refusal() {
+            None => Ok(()),
+            Some(reason) => Err(Error::read_only(reason)),
+        },
+        Ok(Err(_)) | Err(_) => Err(Error::Unavailable(pool::reason(&state.db).await)),
     }
 }
 

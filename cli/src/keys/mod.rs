@@ -130,6 +130,14 @@ async fn check_current(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
     checked.map_err(|dropped| refuse(Exit::Settings, format!("{}: {dropped}", DroppedKey::CODE), DroppedKey::NEXT_STEP))
 }
 
+/// Makes the current key that of a control database that has none yet, and refuses keys that do not open what is sealed.
+pub async fn claim(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    check_current(db, keys).await?;
+    let claimed = async { secret_keys::claim(&mut *db.acquire().await?, keys).await };
+    claimed.await.context("could not make the secret key known")?;
+    check(db, keys).await
+}
+
 /// Refuses a current key that nothing in the control database is sealed or signed with, because the processes that run
 /// would not open what a command seals with it, nor add to an audit that it signs.
 pub async fn require_known_current(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {

@@ -22,6 +22,7 @@ mod root;
 mod row_values;
 mod run;
 mod schema_versions;
+mod second_key;
 mod secret_files;
 mod secrets;
 mod signals;

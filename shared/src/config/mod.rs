@@ -42,6 +42,7 @@ mod yaml_rules;
 pub use column_type::ColumnType;
 pub use content_key::content_key;
 pub use document::Document;
+pub use duration::parse as parse_duration;
 pub use effort::Effort;
 pub use error::{ConfigError, ConfigProblem, Warning};
 pub use json_schema::json_schema;

@@ -24,9 +24,9 @@ pub struct Gauge {
 /// Plans, checks, connection tests and undos count as unfinished runs, but not as runs that finished.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
     sqlx::query_as(
-        // Columns that a later migration adds are read through JSON: until then they are null.
+        // `drain_asked_at` is read through JSON, because a later migration adds it: until then it is null.
         "with unfinished as materialized (
-             select state, unknown_since, state = 'running' and fields ->> 'silent_since' is not null as is_silent,
+             select state, unknown_since, state = 'running' and silent_since is not null as is_silent,
                     case when state = 'queued' and coalesce(not_before, now()) <= now()
                          then greatest(created_at, not_before) end as due_since,
                     case when state <> 'queued' then null
@@ -36,7 +36,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
                          when coalesce(not_before, now()) <= now() then 'worker'
                          when waiting_code is not null then 'outage'
                          when attempt > 0 then 'retry' else 'time' end as waits_for
-             from runs, to_jsonb(runs) as fields where state in ('queued', 'running')
+             from runs where state in ('queued', 'running')
          ), finished as materialized (
              select state, rows_inserted from runs
              where finished_at > now() - interval '24 hours' and kind in ('run', 'replay')

@@ -88,7 +88,7 @@ pub(super) async fn log_in(server: Box<dyn Wire>, session: Session<'_>) -> sqlx:
 }
 
 /// Waits for a connection from this process; others are closed.
-async fn accept_own(listener: &UnixListener) -> io::Result<UnixStream> {
+pub(crate) async fn accept_own(listener: &UnixListener) -> io::Result<UnixStream> {
     let own = i32::try_from(std::process::id()).ok();
     loop {
         let (stream, _) = listener.accept().await?;

@@ -186,20 +186,34 @@ async fn cause(worker: &WorkerContext, held: &HeldRun) -> Cause {
     }
 }
 
-/// Writes how far the run is, until another attempt has it. A write that fails is made up for by the next one.
+/// Writes how far the run is, and since when it has shown no progress, until another attempt has it. A write that fails is
+/// made up for by the next one.
 async fn show(worker: &WorkerContext, run: &Run, progress: &Progress) {
     let counts = |at: &RunProgress| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
     // An attempt that only asks its target makes no progress: what is shown stays that of the attempt before it.
     let mut shown = run.is_unknown().then(|| counts(&progress.snapshot().progress));
+    let (mut moved, mut is_silent) = (Instant::now(), false);
     loop {
         sleep(PROGRESS_INTERVAL).await;
         let at = progress.snapshot().progress;
         let counts = counts(&at);
-        if shown.as_ref() == Some(&counts) {
+        let is_same = shown.as_ref() == Some(&counts);
+        if is_same && (is_silent || moved.elapsed() < worker.settings.silent()) {
             continue;
         }
-        match timeout(PROGRESS_INTERVAL, lifecycle::note_progress(&worker.db, run.id, run.epoch, &at)).await {
-            Ok(Ok(true)) => shown = Some(counts),
+        let seconds = moved.elapsed().as_secs_f64();
+        let writing = async {
+            match is_same {
+                true => lifecycle::note_silence(&worker.db, run.id, run.epoch, seconds).await,
+                false => lifecycle::note_progress(&worker.db, run.id, run.epoch, &at).await,
+            }
+        };
+        match timeout(PROGRESS_INTERVAL, writing).await {
+            Ok(Ok(true)) if is_same => {
+                is_silent = true;
+                tracing::warn!(stage = %at.stage, "the run has shown no progress for {seconds:.0} s");
+            }
+            Ok(Ok(true)) => (shown, moved, is_silent) = (Some(counts), Instant::now(), false),
             Ok(Ok(false)) => return,
             Ok(Err(_)) | Err(_) => {}
         }

@@ -71,7 +71,7 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
         Decision::AskTarget { if_not_loaded, left, counts, .. } => {
             note_how_far(&mut tx, run, at).await?;
             if !counts {
-                lifecycle::uncount(&mut tx, id, epoch).await?;
+                lifecycle::note_outage_at_commit(&mut tx, id, epoch).await?;
             }
             lifecycle::leave_unknown(&mut tx, id, epoch, if_not_loaded.as_ref(), *left).await?
         }

@@ -64,6 +64,9 @@ pub struct RunView {
     pub worker_id: Option<String>,
     /// Until when the worker has it, by the database's clock.
     pub lease_expires_at: Option<DateTime<Utc>>,
+    /// Since when it is at work without any progress that can be seen: no further row, byte or file, and no other stage. A
+    /// long statement of the target looks like this, too. `null` while there is progress, and in other states.
+    pub silent_since: Option<DateTime<Utc>>,
     /// Someone asked it to stop.
     pub stop_requested_at: Option<DateTime<Utc>>,
     /// Since when it is unknown whether the run loaded, because its target does not answer; `null` when it is known. A
@@ -164,6 +167,7 @@ impl From<Run> for RunView {
             epoch: run.epoch,
             worker_id: run.worker_id,
             lease_expires_at: run.lease_expires_at,
+            silent_since: run.silent_since,
             stop_requested_at: run.stop_requested_at,
             unknown_since: run.unknown_since,
             error_code: run.error_code,

@@ -149,7 +149,7 @@ pub async fn take_over_tries(db: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
     Ok(woken)
 }
 
-/// Takes back that an attempt counts whose COMMIT is unanswered because its target went away.
-pub async fn uncount(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
-    runs::uncount_attempt(db, id, epoch).await
+/// Notes that the COMMIT of an attempt is unanswered because of an outage. The attempt counts only if it has loaded.
+pub async fn note_outage_at_commit(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
+    runs::note_outage_at_commit(db, id, epoch).await
 }

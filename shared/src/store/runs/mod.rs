@@ -8,12 +8,14 @@
 //! - [`requeue`]: sending a run from its attempt back to the queue
 //! - [`waiting`]: runs that wait for something that is away, or for another run
 //! - [`end`]: ending a run, and asking it to end
+//! - [`failed`]: failed runs that may be retried together
 //! - [`sweep`]: finding runs that no process takes care of any more
 //! - [`mod@list`]: what people look at
 //! - [`old`]: deleting old runs, and shortening their reports
 
 mod attempt;
 mod end;
+mod failed;
 mod list;
 pub mod old;
 mod requeue;
@@ -21,8 +23,10 @@ mod sweep;
 mod waiting;
 
 pub(crate) use attempt::begin_into;
-pub use attempt::{Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, renew};
+pub use attempt::{Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, note_silence, renew};
 pub(crate) use end::{lock_unfinished, note_stop_request, withdraw_ticket, write_end};
+pub(crate) use failed::failed;
+pub use failed::{FailedFilter, FailedRun};
 pub use list::{
     AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule, repeated,
 };
@@ -33,8 +37,8 @@ pub(crate) use requeue::{
 pub(crate) use sweep::move_unknown;
 pub use sweep::{LostRun, WithoutTicket, abandoned, lost, overdue, put_away_dead_tickets, without_ticket};
 pub(crate) use waiting::{
-    WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, park_for_holder, park_for_server,
-    queue_wait, thin_out_attempts, uncount_attempt,
+    WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, note_outage_at_commit,
+    park_for_holder, park_for_server, queue_wait, thin_out_attempts,
 };
 
 use chrono::{DateTime, Utc};
@@ -112,6 +116,8 @@ pub struct Run {
     pub worker_id: Option<String>,
     /// Until when the worker has it, by the database's clock.
     pub lease_expires_at: Option<DateTime<Utc>>,
+    /// Since when it is at work without any progress that can be seen. `None` while there is progress, and in other states.
+    pub silent_since: Option<DateTime<Utc>>,
     /// Someone asked it to stop.
     pub stop_requested_at: Option<DateTime<Utc>>,
     /// Stable code of the failure.
@@ -164,6 +170,7 @@ const COLUMNS: &str = "id, kind, config_id, name, target_table, trigger, schedul
      not_before, not_after, waits_for, waits_for_run, waiting_since, waiting_code, outages, outage_since, waits_on, \
      case when state = 'queued' and waiting_since is not null then \
          coalesce((select o.next_try_at from target_outages o where o.server = waits_on), not_before) end as next_attempt_at, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \
+     case when state = 'running' then silent_since end as silent_since, \
      stop_requested_at, error_code, error, next_step, unknown_since, verdict, outcome, report, rows_read, rows_inserted, \
      rows_updated, rows_duplicate, rows_quarantined, files_left_out, traceparent, created_by, created_at, started_at, finished_at";
 
