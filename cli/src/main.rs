@@ -35,9 +35,11 @@ mod keys;
 mod migrate;
 mod operator;
 mod out;
+mod pause;
 mod plan;
 mod probes;
 mod process_metrics;
+mod queues;
 mod report;
 mod restore;
 mod retry;
@@ -56,6 +58,7 @@ mod upgrade_cluster;
 mod user;
 mod waiting;
 mod worker;
+mod workers;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -81,6 +84,10 @@ enum Command {
     Up(up::Up),
     Serve(serve::Serve),
     Worker(worker::Worker),
+    Workers(workers::Workers),
+    Queues(queues::Queues),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
     Status(status::Status),
@@ -109,6 +116,10 @@ impl Command {
             Self::Up(command) => command.execute().await,
             Self::Serve(command) => command.execute().await,
             Self::Worker(command) => command.execute().await,
+            Self::Workers(command) => command.execute().await,
+            Self::Queues(command) => command.execute().await,
+            Self::Pause(command) => command.execute().await,
+            Self::Resume(command) => command.execute().await,
             Self::Migrate(command) => command.execute().await,
             Self::Healthcheck(command) => command.execute().await,
             Self::Status(command) => command.execute().await,

@@ -165,7 +165,10 @@ impl Probes {
 }
 
 /// The next connection, once there is a place for it. Connections that failed before they were accepted are skipped.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Option<tokio::sync::OwnedSemaphorePermit>) {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, Option<tokio::sync::OwnedSemaphorePermit>) {
     // The semaphore is never closed, so a place always comes.
     let place = Arc::clone(places).acquire_owned().await.ok();
     loop {
@@ -184,7 +187,8 @@ fn health<E: AsRef<str>>(health: Result<(), E>) -> Response<String> {
 }
 
 fn unauthorized() -> Response<String> {
-    let mut answer = status(StatusCode::UNAUTHORIZED, "send the token of ELT_METRICS_TOKEN as `Authorization: Bearer …`");
+    let mut answer =
+        status(StatusCode::UNAUTHORIZED, "send the token of ELT_METRICS_TOKEN as `Authorization: Bearer …`");
     answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     answer
 }

@@ -53,7 +53,11 @@ pub fn register(metrics: &ProcessMetrics, process: Process) {
         let help = "Log lines that the control database did not take";
         registry.register("elt_log_lines_dropped", help, process.dropped_lines);
         registry.register("elt_data_disk_size_bytes", "Size of the data folder's file system", size.clone());
-        registry.register("elt_data_disk_free_bytes", "Bytes free for elt on the data folder's file system", free.clone());
+        registry.register(
+            "elt_data_disk_free_bytes",
+            "Bytes free for elt on the data folder's file system",
+            free.clone(),
+        );
         registry.register_collector(Box::new(Connections(process.control)));
     });
     tokio::spawn(keep_looking_at_disk(process.data_dir, size, free));
@@ -105,7 +109,8 @@ mod tests {
     #[tokio::test]
     async fn a_process_says_its_version_its_connections_and_its_disk() {
         let folder = tempfile::tempdir().expect("a folder");
-        let control = sqlx::postgres::PgPoolOptions::new().max_connections(7).connect_lazy("postgres://elt@nowhere/elt");
+        let control =
+            sqlx::postgres::PgPoolOptions::new().max_connections(7).connect_lazy("postgres://elt@nowhere/elt");
         let process = Process {
             command: "serve",
             control: control.expect("a pool"),

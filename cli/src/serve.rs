@@ -74,9 +74,8 @@ impl Serve {
         // At a terminal the person who pressed Ctrl-C waits, and there is no load balancer.
         let drain = if std::io::stderr().is_terminal() { 0 } else { DRAIN_SECONDS };
         self.api.drain_seconds.get_or_insert(drain);
-        let listening = waiting.until(async || {
-            Ok((listen(self.api.listen, "--listen").await?, probes::listen(&self.probes).await?))
-        });
+        let listening = waiting
+            .until(async || Ok((listen(self.api.listen, "--listen").await?, probes::listen(&self.probes).await?)));
         let Some((listener, probes_listener)) = listening.await? else { return Ok(Exit::Done) };
         let probes = Probes { settings: self.probes.clone(), ..Probes::of_api(&self.api.metrics) };
         let _answering = probes.clone().start(probes_listener, stop.gracefully.clone());

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use elt_shared::queue::heartbeat::Heartbeat;
+use elt_shared::queue::heartbeat::{Heartbeat, Intake};
 use elt_shared::runs::timing::LEASE_GIVEN_UP_AFTER;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +61,9 @@ impl WorkerHealth {
         let Some(started) = self.started.get() else { return Err("the worker has not started yet".into()) };
         if started.stopping.is_cancelled() {
             return Err("the worker is stopping and takes nothing new".into());
+        }
+        if *started.heartbeat.intake().borrow() == Intake::Drained {
+            return Err("the worker is drained and takes nothing new".into());
         }
         if let Some(reason) = started.takes_nothing_because.borrow().as_ref() {
             return Err(format!("the worker takes nothing: {reason}"));

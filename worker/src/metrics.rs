@@ -122,7 +122,11 @@ impl WorkerMetrics {
         }
         process.register(|registry| {
             let m = &metrics;
-            registry.register("elt_attempts", "Attempts that ended on this worker, by kind and end", m.attempts.clone());
+            registry.register(
+                "elt_attempts",
+                "Attempts that ended on this worker, by kind and end",
+                m.attempts.clone(),
+            );
             let help = "Attempts whose run is tried again, by the code of their error";
             registry.register("elt_retries", help, m.retries.clone());
             let help = "Leases of runs that this worker lost";
@@ -267,10 +271,16 @@ mod tests {
             ]
         );
         let rows = lines(&process, "elt_pipeline_rows_total");
-        assert!(rows.contains(&r#"elt_pipeline_rows_total{pipeline="_other",outcome="inserted"} 20"#.to_owned()), "{rows:?}");
+        assert!(
+            rows.contains(&r#"elt_pipeline_rows_total{pipeline="_other",outcome="inserted"} 20"#.to_owned()),
+            "{rows:?}"
+        );
         assert_eq!(rows.len(), 3 * 5);
         let shown = process.text(Audience::Anyone).expect("a text");
-        assert!(!shown.contains("orders") && shown.contains("elt_run_duration_seconds_count{kind=\"run\"} 6"), "{shown}");
+        assert!(
+            !shown.contains("orders") && shown.contains("elt_run_duration_seconds_count{kind=\"run\"} 6"),
+            "{shown}"
+        );
     }
 
     #[test]

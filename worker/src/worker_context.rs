@@ -87,11 +87,8 @@ impl WorkerContext {
         registered.map_err(|source| WorkerError::Database { doing: "register the worker", source })?;
         tracing::info!(worker = id, queue = settings.queue, "worker started");
         let (slots, heartbeat) = (Arc::new(Semaphore::new(settings.concurrency.into())), Heartbeat::default());
-        let gauges = WorkerGauges {
-            slots: settings.concurrency.into(),
-            free: Arc::clone(&slots),
-            heartbeat: heartbeat.clone(),
-        };
+        let gauges =
+            WorkerGauges { slots: settings.concurrency.into(), free: Arc::clone(&slots), heartbeat: heartbeat.clone() };
         let takes_nothing_because = watch::Sender::new(None);
         settings.health.note_started(heartbeat.clone(), stop.clone(), takes_nothing_because.subscribe());
         Ok(Self {

@@ -18,7 +18,9 @@ pub fn reader(settings: &ProbeSettings, headers: &HeaderMap) -> Result<Audience>
     let sent = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
     match (&settings.metrics_token, settings.metrics_listen) {
         (None, None) => Ok(Audience::Anyone),
-        (None, Some(_)) => Err(Error::NotFound("page of metrics here: it is at the address of ELT_METRICS_LISTEN".into())),
+        (None, Some(_)) => {
+            Err(Error::NotFound("page of metrics here: it is at the address of ELT_METRICS_LISTEN".into()))
+        }
         (Some(_), _) if settings.admits(sent) => Ok(Audience::Operators),
         (Some(_), _) => Err(Error::Unauthorized("send the token of ELT_METRICS_TOKEN as `Authorization: Bearer …`")),
     }
@@ -53,7 +55,9 @@ mod tests {
         for listen in [false, true] {
             assert_eq!(read(listen, Some("t0ken"), Some("Bearer t0ken")), Ok(Audience::Operators));
             assert_eq!(read(listen, Some("t0ken"), Some("bearer t0ken")), Ok(Audience::Operators));
-            for wrong in [None, Some("Bearer t0ke"), Some("Bearer t0kenn"), Some("t0ken"), Some("Basic t0ken"), Some("")] {
+            for wrong in
+                [None, Some("Bearer t0ke"), Some("Bearer t0kenn"), Some("t0ken"), Some("Basic t0ken"), Some("")]
+            {
                 assert_eq!(read(listen, Some("t0ken"), wrong), Err(401), "{wrong:?}");
             }
         }

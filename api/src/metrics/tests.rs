@@ -85,7 +85,8 @@ fn the_installations_numbers_have_one_head_a_name_and_counts_have_no_fraction() 
         total(RunKind::Check, RunState::Failed, 1, 0),
         total(RunKind::Replay, RunState::Stopped, 1, 7),
     ];
-    let text = Metrics::new(ProcessMetrics::default()).text(Installation::of(gauges, totals), Audience::Anyone).unwrap();
+    let text =
+        Metrics::new(ProcessMetrics::default()).text(Installation::of(gauges, totals), Audience::Anyone).unwrap();
     assert_eq!(
         lines_with(&text, "elt_runs").into_iter().filter(|line| !line.contains("_total")).collect::<Vec<_>>(),
         [
@@ -112,7 +113,9 @@ fn the_installations_numbers_have_one_head_a_name_and_counts_have_no_fraction() 
 
 #[test]
 fn without_the_database_only_the_counters_of_the_process_are_written() {
-    let text = Metrics::new(ProcessMetrics::default()).text(Installation { is_up: false, numbers: None }, Audience::Anyone).unwrap();
+    let text = Metrics::new(ProcessMetrics::default())
+        .text(Installation { is_up: false, numbers: None }, Audience::Anyone)
+        .unwrap();
     assert!(text.contains("\nelt_database_up 0\n") && !text.contains("elt_runs"), "{text}");
 }
 

@@ -92,8 +92,11 @@ impl Status {
                 ..Standing::of_old_database(database)
             })
         });
-        let disk = process_metrics::space(&databases.data_dir)
-            .map(|(size, free)| Disk { folder: databases.data_dir.clone(), size, free });
+        let disk = process_metrics::space(&databases.data_dir).map(|(size, free)| Disk {
+            folder: databases.data_dir.clone(),
+            size,
+            free,
+        });
         Ok(Standing { api, disk, ..standing? })
     }
 

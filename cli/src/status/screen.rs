@@ -76,12 +76,18 @@ impl Screen<'_> {
                 _ => worker.state.clone(),
             };
             let slots = format!("{}/{}", worker.running, worker.concurrency);
-            format!("{:<width$}  {}  queue {}  {slots} slots  {state}", cut(&worker.host, 24), worker.version, worker.queue)
+            format!(
+                "{:<width$}  {}  queue {}  {slots} slots  {state}",
+                cut(&worker.host, 24),
+                worker.version,
+                worker.queue
+            )
         });
     }
 
     fn queue(&mut self, standing: &Standing) {
-        let due = standing.counts("elt_runs_waiting").find(|(reason, _)| *reason == "worker").map_or(0, |(_, runs)| runs);
+        let due =
+            standing.counts("elt_runs_waiting").find(|(reason, _)| *reason == "worker").map_or(0, |(_, runs)| runs);
         let mut said = format!("{} running, {} due", count(standing.count("elt_runs", Some("running"))), count(due));
         let oldest = standing.gauge("elt_oldest_queued_seconds", None);
         if due > 0 {
@@ -197,6 +203,8 @@ fn waits_for(reason: &str) -> String {
         "outage" => "wait for a target, a source or a disk that is away".into(),
         "retry" => "wait for their next attempt".into(),
         "time" => "wait for their start".into(),
+        "pause" => "are paused".into(),
+        "limit" => "wait because as many as may are at work".into(),
         "answer" => "may have loaded and wait for their target's answer".into(),
         other => format!("wait: {other}"),
     }
@@ -252,6 +260,8 @@ mod tests {
             heartbeat_at: Utc::now(),
             stopping: state == "stopping",
             takes_nothing_because: None,
+            drain_asked_at: None,
+            drain_asked_by: None,
             stopped_at: None,
             state: state.into(),
             running,
@@ -339,16 +349,15 @@ mod tests {
         ]);
         standing.workers.push(worker("a-host-with-a-name-that-is-far-too-long", "0.2.0", 0, "stopping"));
         standing.failing = vec![failing("orders", false), failing("people", true)];
-        standing.schedules = vec![schedule("sftp-orders", Some(&"no such folder\n".repeat(20))), schedule("late", None)];
+        standing.schedules =
+            vec![schedule("sftp-orders", Some(&"no such folder\n".repeat(20))), schedule("late", None)];
         let behind = |kind: &str, place: &str, failure: Option<&str>| RetentionBehind {
             kind: kind.into(),
             place: place.into(),
             failure: failure.map(Into::into),
         };
-        standing.retention = vec![
-            behind("log_lines", "", None),
-            behind("files", "target shop", Some("the login may not delete")),
-        ];
+        standing.retention =
+            vec![behind("log_lines", "", None), behind("files", "target shop", Some("the login may not delete"))];
         standing.disk = Some(Disk { folder: "/var/lib/elt".into(), size: 100_000_000_000, free: 900_000_000 });
         let shown = shown(&standing);
         insta::assert_snapshot!(shown, @r"

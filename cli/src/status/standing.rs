@@ -140,7 +140,9 @@ impl Standing {
         match self.count("elt_workers", Some("takes_nothing")) {
             0 => {}
             1 => note(Part::Workers, "one worker takes nothing, because its machine is not well".into()),
-            workers => note(Part::Workers, format!("{workers} workers take nothing, because their machines are not well")),
+            workers => {
+                note(Part::Workers, format!("{workers} workers take nothing, because their machines are not well"))
+            }
         }
         let versions: BTreeSet<&str> = self.workers.iter().map(|worker| worker.version.as_str()).collect();
         if versions.len() > 1 {
@@ -177,7 +179,9 @@ impl Standing {
     fn note_schedules(&self, note: &mut impl FnMut(Part, String)) {
         for schedule in &self.schedules {
             match &schedule.error {
-                Some(_) => note(Part::Schedules, format!("the schedule of {} cannot look at its sources", schedule.name)),
+                Some(_) => {
+                    note(Part::Schedules, format!("the schedule of {} cannot look at its sources", schedule.name))
+                }
                 None => {
                     let late = age(schedule.late_by_seconds);
                     note(Part::Schedules, format!("the schedule of {} is {late} late", schedule.name));

@@ -43,8 +43,11 @@ fn wait_until_ready(folder: &Folder, url: &str) {
 /// Has `promtool` check a page of metrics, where it is there.
 fn check_metrics(text: &str) {
     let mut command = Command::new("promtool");
-    let command = command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let Ok(mut promtool) = command.spawn() else { return eprintln!("promtool is not here: the metrics were not checked") };
+    let command =
+        command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut promtool) = command.spawn() else {
+        return eprintln!("promtool is not here: the metrics were not checked");
+    };
     promtool.stdin.take().expect("stdin").write_all(text.as_bytes()).expect("wrote the metrics");
     let output = promtool.wait_with_output().expect("promtool ended");
     let said = String::from_utf8_lossy(&output.stderr);

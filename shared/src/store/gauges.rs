@@ -24,15 +24,16 @@ pub struct Gauge {
 /// Plans, checks, connection tests and undos count as unfinished runs, but not as runs that finished.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
     sqlx::query_as(
-        // `drain_asked_at` is read through JSON, because a later migration adds it: until then it is null.
         "with unfinished as materialized (
              select state, unknown_since, state = 'running' and silent_since is not null as is_silent,
-                    case when state = 'queued' and coalesce(not_before, now()) <= now()
+                    case when state = 'queued' and held is null and coalesce(not_before, now()) <= now()
                          then greatest(created_at, not_before) end as due_since,
                     case when state <> 'queued' then null
                          when unknown_since is not null then 'answer'
                          when waits_for_run is not null then 'table'
                          when waits_on is not null then 'outage'
+                         when held = 'paused' then 'pause'
+                         when held is not null then 'limit'
                          when coalesce(not_before, now()) <= now() then 'worker'
                          when waiting_code is not null then 'outage'
                          when attempt > 0 then 'retry' else 'time' end as waits_for
@@ -43,9 +44,9 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
          ), present as materialized (
              select concurrency,
                     case when stopping then 'stopping'
-                         when fields ->> 'drain_asked_at' is not null then 'drained'
+                         when drain_asked_at is not null then 'drained'
                          when takes_nothing_because is not null then 'takes_nothing' else 'working' end as state
-             from workers, to_jsonb(workers) as fields
+             from workers
              where stopped_at is null and heartbeat_at > now() - make_interval(secs => $1)
          ), live as materialized (
              select state, last_tick_error,
@@ -56,7 +57,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
          from unnest(array['queued', 'running']) label
          union all
          select 'elt_runs_waiting', label, (select count(*) from unfinished where waits_for = label)::float8
-         from unnest(array['worker', 'table', 'outage', 'retry', 'time', 'answer']) label
+         from unnest(array['worker', 'table', 'outage', 'retry', 'time', 'answer', 'pause', 'limit']) label
          union all
          select 'elt_runs_unknown', null, (select count(*) from unfinished where unknown_since is not null)::float8
          union all
