@@ -117,7 +117,8 @@ async fn a_worker_counts_what_it_did() {
     let app = TestApp::start_with(|options| options.workers = 1).await;
     let (health, metrics) = (app.worker_settings.health.clone(), app.worker_settings.metrics.clone());
     app.folder().write("a.csv", "id,amount\n1,1\n2,two\n3,3\n");
-    let yaml = app.yaml("people", "name: people\nschema: {columns: {id: int64, amount: int64}}\n");
+    let yaml =
+        app.yaml("people", "name: people\nschema: {columns: {id: int64, amount: int64}}\non_bad_row: quarantine\n");
     let run = app.load(&yaml).await;
     assert_eq!(run["rows_inserted"], 2, "{run:#}");
     // The numbers are counted after the end of the run is written.
@@ -188,7 +189,8 @@ async fn every_query_of_the_alerts_and_the_board_names_a_metric_that_exists() {
     let mut there: BTreeSet<String> = names(&of_process).into_iter().map(Into::into).collect();
     there.extend(names(&of_installation).into_iter().map(Into::into));
     // Those of the program itself, which its own test shows, and those that exist only after what they count.
-    let others = ["elt_build_info", "elt_control_connections", "elt_control_connections_max", "elt_data_disk_size_bytes"];
+    let others =
+        ["elt_build_info", "elt_control_connections", "elt_control_connections_max", "elt_data_disk_size_bytes"];
     there.extend(others.map(Into::into));
     there.extend(["elt_data_disk_free_bytes", "elt_log_lines_dropped_total", "elt_retries_total"].map(Into::into));
 
