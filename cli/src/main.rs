@@ -81,7 +81,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Up(up::Up),
+    Up(Box<up::Up>),
     Serve(serve::Serve),
     Worker(worker::Worker),
     Workers(workers::Workers),
