@@ -39,6 +39,7 @@ mod log_lines;
 mod logins;
 mod lost_commits;
 mod main_job;
+mod metrics;
 mod oidc;
 mod old_runs;
 mod openapi;
