@@ -81,7 +81,9 @@ impl<'a> InProcess<'a> {
         stop: Stop,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Self> {
-        let keys = Keys::load_or_make_ring(&databases.data_dir, &secret_keys)?;
+        let keys = Keys::prepare_ring(&databases.data_dir, &secret_keys)?;
+        databases.check_keys_as_owner(keys.ring()).await?;
+        let keys = keys.write_ring()?;
         databases.migrate(Some(&keys)).await?;
         databases.keep_lines_of(telemetry).await?;
         let queue = job::private_queue();

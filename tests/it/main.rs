@@ -34,6 +34,7 @@ mod load_transform;
 mod load_values;
 mod load_widening;
 mod local_sources;
+mod lock_order;
 mod log_lines;
 mod logins;
 mod lost_commits;

@@ -117,6 +117,7 @@ const ON_PIPELINES: [&str; 32] = [
     "POST /pipelines/{name}/resume",
     "POST /quarantine/replay",
     "POST /runs",
+    "POST /runs/retry",
     "POST /runs/{id}/retry",
     "POST /runs/{id}/stop",
     "POST /runs/{id}/undo",

@@ -274,6 +274,16 @@ pub(crate) async fn lock_live(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result
     Ok(live.is_some())
 }
 
+/// Locks the schedule of a run, if it has one, until the caller's transaction ends. A transaction that needs both locks takes
+/// the schedule's first, as ticks do: two transactions that took them in different orders would wait for each other.
+pub async fn lock_of_run(db: impl PgExecutor<'_>, run_id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("select from schedules where id = (select schedule_id from runs where id = $1) for update")
+        .bind(run_id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Opens the window of a waiting schedule now. `None`: it does not wait.
 pub async fn open(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Schedule>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
