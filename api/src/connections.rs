@@ -57,7 +57,13 @@ pub struct Terms {
 impl Terms {
     /// The terms of a running API.
     pub fn new(settings: &ApiSettings, tls: Option<Tls>) -> Self {
-        Self { proxies: settings.trusted_proxies.clone(), tls, unread: settings.unread(), head: HEAD, stopping: CancellationToken::new() }
+        Self {
+            proxies: settings.trusted_proxies.clone(),
+            tls,
+            unread: settings.unread(),
+            head: HEAD,
+            stopping: CancellationToken::new(),
+        }
     }
 }
 

@@ -7,12 +7,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{SetupError, client};
 use crate::connections::{self, Terms};
 use crate::error::Error;
 use crate::routes::health;
 use crate::settings::ApiSettings;
 use crate::tls::Tls;
+use crate::{SetupError, client};
 
 /// Answers at `listener` until `work` ends: `/livez` with 200, and everything else with 503 and what is waited for.
 /// Returns what `work` returned. The listener stays open, so that no connection is refused between this and the API.

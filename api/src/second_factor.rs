@@ -3,8 +3,8 @@
 use chrono::Utc;
 use clap::ValueEnum;
 use elt_shared::secret::{CurrentKey, KeyRing, OpenError, Sealed};
-use elt_shared::store::{sealed, second_factors};
 use elt_shared::store::users::{Role, User};
+use elt_shared::store::{sealed, second_factors};
 use qrcodegen::{QrCode, QrCodeEcc};
 use rand::RngExt;
 use sha2::{Digest, Sha256};

@@ -1,9 +1,13 @@
 //! The control database of this process: the one in `DATABASE_URL`, or the private cluster in the data folder.
 //!
 //! # Layout
+//! - `keys_in_use`: whether this process has the keys of the installation
 //! - `schema`: whether this program works with its schema, and bringing it up to date
+//! - `to_back_up`: the databases of a backup
 
+mod keys_in_use;
 mod schema;
+mod to_back_up;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,6 +21,8 @@ use elt_shared::target::{AddressProblem, Author, TargetAddress};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
+
+pub use schema::refuse_unusable;
 
 use crate::exit::{Exit, cause, refuse, refuse_for_now};
 use crate::{keys, out, signals};
@@ -259,18 +265,6 @@ impl Databases {
         require_ownership(&self.control).await
     }
 
-    /// Refuses keys that do not open what is sealed here. Changes nothing.
-    pub async fn check_keys(&self, keys: &KeyRing) -> anyhow::Result<()> {
-        keys::check(&self.control, keys).await
-    }
-
-    /// Refuses keys with which a command may not change anything: those that do not open what is sealed here, and a
-    /// current key that nothing here is sealed or signed with. Changes nothing.
-    pub async fn require_keys_in_use(&self, keys: &KeyRing) -> anyhow::Result<()> {
-        self.check_keys(keys).await?;
-        keys::require_known_current(&self.control, keys).await
-    }
-
     /// Works with the login that owns the tables.
     async fn as_owner<T>(&self, work: impl AsyncFnOnce(&PgPool) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let owner = connect(&self.logins.owner, 2, Limits::MIGRATIONS).await?;
@@ -405,9 +399,14 @@ async fn connect(options: &PgConnectOptions, connections: u32, limits: Limits) -
 }
 
 fn parse(name: &str, url: &Secret) -> anyhow::Result<PgConnectOptions> {
+    Ok(parse_address(name, url)?.driver_options())
+}
+
+/// The address in the URL of a setting.
+pub fn parse_address(name: &str, url: &Secret) -> anyhow::Result<TargetAddress> {
     const FORM: &str = "Write it as postgres://user:password@host:port/database.";
     match TargetAddress::parse(url.expose(), Author::Operator) {
-        Ok(address) => Ok(address.driver_options()),
+        Ok(address) => Ok(address),
         // Refused, because the server would choose the database that has the name of the user.
         Err(AddressProblem::NoDatabase) => Err(refuse(Exit::Settings, format!("{name} names no database"), FORM)),
         Err(problem) => Err(refuse(Exit::Settings, format!("{name} cannot be used: {problem}"), FORM)),

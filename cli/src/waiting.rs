@@ -108,7 +108,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_waiting_does_not_help_is_returned_at_once() {
-        let refused = waiting(None).until(async || Err::<(), _>(refuse(Exit::Settings, "a wrong key", "Mend it."))).await;
+        let refused =
+            waiting(None).until(async || Err::<(), _>(refuse(Exit::Settings, "a wrong key", "Mend it."))).await;
         assert_eq!(refused.unwrap_err().to_string(), "a wrong key");
         let (mut tried, waiting) = (0, waiting(Some(0)));
         let refused = waiting.until(async || {

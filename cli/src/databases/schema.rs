@@ -80,7 +80,7 @@ impl Databases {
                 "Run `elt migrate` with the same DATABASE_URL or --data-dir first (`elt serve` and `elt worker` also take \
                  --migrate).",
             )),
-            SchemaState::TooNew | SchemaState::Foreign => Err(unusable(&schema)),
+            SchemaState::TooNew | SchemaState::Foreign => Err(refuse_unusable(&schema)),
         }
     }
 
@@ -101,7 +101,7 @@ async fn look(db: &PgPool) -> anyhow::Result<Schema> {
 
 async fn migrate_tables(owner: &PgPool) -> anyhow::Result<Migrated> {
     match store::migrate(owner).await {
-        Err(MigrateError::Unusable(schema)) => Err(unusable(&schema)),
+        Err(MigrateError::Unusable(schema)) => Err(refuse_unusable(&schema)),
         Err(error) => Err(anyhow::Error::new(error).context("could not bring the control database up to date")),
         Ok(Migrated::Newer) => {
             tracing::info!("a newer elt migrated the control database: there is nothing to do for this one");
@@ -112,7 +112,7 @@ async fn migrate_tables(owner: &PgPool) -> anyhow::Result<Migrated> {
 }
 
 /// The refusal of a schema that this program cannot work with.
-fn unusable(schema: &Schema) -> anyhow::Error {
+pub fn refuse_unusable(schema: &Schema) -> anyhow::Error {
     let this = concat!("elt ", env!("CARGO_PKG_VERSION"));
     match (&schema.oldest, schema.state()) {
         (Some(oldest), SchemaState::TooNew) => refuse(

@@ -127,9 +127,15 @@ pub async fn check(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
 async fn check_current(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
     let mut connection = db.acquire().await.context("could not reach the control database")?;
     let checked = secret_keys::check_current(&mut connection, keys).await.context("could not check the secret keys")?;
-    checked.map_err(|dropped| {
-        refuse(Exit::Settings, format!("{}: {dropped}", DroppedKey::CODE), DroppedKey::NEXT_STEP)
-    })
+    checked.map_err(|dropped| refuse(Exit::Settings, format!("{}: {dropped}", DroppedKey::CODE), DroppedKey::NEXT_STEP))
+}
+
+/// Makes the current key that of a control database that has none yet, and refuses keys that do not open what is sealed.
+pub async fn claim(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    check_current(db, keys).await?;
+    let claimed = async { secret_keys::claim(&mut *db.acquire().await?, keys).await };
+    claimed.await.context("could not make the secret key known")?;
+    check(db, keys).await
 }
 
 /// Refuses a current key that nothing in the control database is sealed or signed with, because the processes that run

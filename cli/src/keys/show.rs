@@ -47,11 +47,7 @@ pub(super) async fn show(db: &PgPool, ring: &KeyRing, as_json: bool) -> anyhow::
 }
 
 /// The key that seals, then the others that this process has, then those that it lacks.
-pub(super) async fn collect(
-    db: &mut PgConnection,
-    ring: &KeyRing,
-    uses: &[KeyUse],
-) -> anyhow::Result<Vec<ShownKey>> {
+pub(super) async fn collect(db: &mut PgConnection, ring: &KeyRing, uses: &[KeyUse]) -> anyhow::Result<Vec<ShownKey>> {
     let known = secret_keys::list(&mut *db).await.context("could not list the keys")?;
     let signed = audit::signed_rows(db).await.context("could not count the rows of the audit")?;
     let mut ids = ring.ids();

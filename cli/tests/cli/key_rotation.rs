@@ -294,7 +294,11 @@ async fn a_process_that_still_has_a_dropped_key_as_its_current_one_seals_and_sig
     for (method, path, body) in [
         (Method::PUT, "/secrets/shop", &secret),
         (Method::PUT, "/secrets/other", &secret),
-        (Method::PUT, "/secrets/shop", &json!({ "description": "nothing is sealed, but a row of the audit is signed" })),
+        (
+            Method::PUT,
+            "/secrets/shop",
+            &json!({ "description": "nothing is sealed, but a row of the audit is signed" }),
+        ),
         (Method::POST, "/auth/second-factor", &json!({ "password": PASSWORD })),
     ] {
         let (status, problem) = client.send(method, path, body).await;
@@ -318,7 +322,11 @@ async fn a_process_that_still_has_a_dropped_key_as_its_current_one_seals_and_sig
         command.env("ELT_SECRET_KEY", KEY).env("ELT_SECRET_KEY_OLD", OTHER);
         let said = run(command);
         assert_eq!(said.code, Some(78), "{arguments:?}: {}", said.stderr);
-        assert!(said.stderr.contains(&format!("error: secret_key_dropped: the secret key {dropped} was dropped")), "{}", said.stderr);
+        assert!(
+            said.stderr.contains(&format!("error: secret_key_dropped: the secret key {dropped} was dropped")),
+            "{}",
+            said.stderr
+        );
     }
     assert_eq!(with_key(&folder, &["keys", "show"], OTHER).code, Some(0), "the key that is left opens everything");
     close(opened).await;

@@ -4,6 +4,7 @@
 //! - `support`: the program under test, a client of its API, an OTLP receiver
 //! - a module for each behaviour
 
+mod backup;
 mod canary;
 mod database_environment;
 mod databases;
@@ -20,6 +21,7 @@ mod root;
 mod row_values;
 mod run;
 mod schema_versions;
+mod second_key;
 mod secret_files;
 mod secrets;
 mod signals;

@@ -141,7 +141,8 @@ async fn a_replica_that_stops_says_so_first_and_asks_followers_of_a_stream_to_co
         assert!(Instant::now() < deadline, "it never said that it stops");
     };
     assert!(problem.contains("this process is stopping"), "{problem}");
-    let chunks: Vec<_> = stream.bytes_stream().map(|chunk| chunk.expect("the stream ends in order").to_vec()).collect().await;
+    let chunks: Vec<_> =
+        stream.bytes_stream().map(|chunk| chunk.expect("the stream ends in order").to_vec()).collect().await;
     let text = String::from_utf8(chunks.concat()).expect("UTF-8");
     let last = text.trim_end().rsplit("\n\n").next().expect("an event");
     assert!(last.contains("event: timeout") && last.contains("retry: "), "{last}");

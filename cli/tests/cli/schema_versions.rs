@@ -22,10 +22,12 @@ async fn add_later_migration(db: &PgPool) {
 }
 
 async fn rights(db: &PgPool) -> Vec<String> {
-    sqlx::query_scalar("select relname || coalesce(relacl::text, '') from pg_class where relnamespace = 'elt'::regnamespace")
-        .fetch_all(db)
-        .await
-        .expect("the rights")
+    sqlx::query_scalar(
+        "select relname || coalesce(relacl::text, '') from pg_class where relnamespace = 'elt'::regnamespace",
+    )
+    .fetch_all(db)
+    .await
+    .expect("the rights")
 }
 
 fn check(folder: &Folder) -> (Option<i32>, Value) {
@@ -119,7 +121,11 @@ async fn a_schema_that_a_program_cannot_use_refuses_it_and_names_the_release_to_
         command.env("ELT_WAIT_SECONDS", "3600");
         let said = run(command);
         assert_eq!(said.code, Some(7), "{arguments:?}: {}", said.stderr);
-        assert!(said.stderr.contains("the control database needs elt 7.2.0 or newer"), "{arguments:?}: {}", said.stderr);
+        assert!(
+            said.stderr.contains("the control database needs elt 7.2.0 or newer"),
+            "{arguments:?}: {}",
+            said.stderr
+        );
         assert!(said.stderr.contains("Install that release"), "{arguments:?}: {}", said.stderr);
     }
 

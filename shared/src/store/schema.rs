@@ -1,6 +1,6 @@
 //! The schema of the control database: which migrations it has, and whether this program works with it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use super::roles::{self, Grants};
@@ -20,7 +20,7 @@ pub struct Schema {
 }
 
 /// The oldest program that may use a schema.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct OldestProgram {
     /// The migration that a program must know.
     #[sqlx(rename = "oldest_migration")]
@@ -59,18 +59,39 @@ impl Schema {
         }
     }
 
+    /// Compares the migrations of a database, the oldest first, with those of this program.
+    pub fn compare(applied: &[i64], oldest: Option<OldestProgram>) -> Self {
+        let known = || MIGRATIONS.iter().map(|migration| migration.version);
+        // Older ones than the first are those that it replaces.
+        let is_unknown = |version: &i64| known().next() < Some(*version) && !MIGRATIONS.version_exists(*version);
+        Self {
+            missing: known().filter(|version| !applied.contains(version)).collect(),
+            unknown: applied.iter().copied().filter(is_unknown).collect(),
+            oldest,
+        }
+    }
+
     /// Asks a control database, also before its first migration.
     ///
     /// # Errors
     /// When the database fails, or this login may not read its bookkeeping.
     pub async fn of(db: &mut PgConnection) -> sqlx::Result<Self> {
+        let (applied, oldest) = Self::marks(db).await?;
+        Ok(Self::compare(&applied, oldest))
+    }
+
+    /// The migrations of a control database, the oldest first, and the oldest program that may use it.
+    ///
+    /// # Errors
+    /// When the database fails, or this login may not read its bookkeeping.
+    pub async fn marks(db: &mut PgConnection) -> sqlx::Result<(Vec<i64>, Option<OldestProgram>)> {
         let (has_migrations, has_oldest): (bool, bool) = sqlx::query_as(
             "select to_regclass('elt._sqlx_migrations') is not null,
                     to_regclass('elt.schema_compatibility') is not null",
         )
         .fetch_one(&mut *db)
         .await?;
-        let applied: Vec<i64> = match has_migrations {
+        let applied = match has_migrations {
             true => {
                 sqlx::query_scalar("select version from elt._sqlx_migrations where success order by version")
                     .fetch_all(&mut *db)
@@ -86,15 +107,32 @@ impl Schema {
             }
             false => None,
         };
-        let known = || MIGRATIONS.iter().map(|migration| migration.version);
-        // Older ones than the first are those that it replaces.
-        let is_unknown = |version: &i64| known().next() < Some(*version) && !MIGRATIONS.version_exists(*version);
-        Ok(Self {
-            missing: known().filter(|version| !applied.contains(version)).collect(),
-            unknown: applied.iter().copied().filter(is_unknown).collect(),
-            oldest,
-        })
+        Ok((applied, oldest))
     }
+}
+
+/// The major version of a server.
+///
+/// # Errors
+/// When the database fails.
+pub async fn server_major(db: &mut PgConnection) -> sqlx::Result<u32> {
+    let number: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(db).await?;
+    Ok((number / 10_000).unsigned_abs())
+}
+
+/// Whether a database has no tables, views and sequences, and no schema of elt's.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_empty(db: &PgPool) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select not exists (select from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+                            where relkind in ('r', 'p', 'v', 'm', 'S') and nspname !~ '^pg_'
+                              and nspname <> 'information_schema')
+                and to_regnamespace('elt') is null and to_regnamespace('apalis') is null",
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// What a migration did.

@@ -83,11 +83,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    fn of(
-        database: &TargetDatabase,
-        default: Option<&Secret>,
-        network: &NetworkSettings,
-    ) -> Result<Self, TargetError> {
+    fn of(database: &TargetDatabase, default: Option<&Secret>, network: &NetworkSettings) -> Result<Self, TargetError> {
         Ok(Self {
             address: address(database, default)?,
             certificates: certificates_of(database).cloned(),
@@ -143,7 +139,7 @@ pub async fn connect_evenly(
 }
 
 /// The address a config means.
-fn address(database: &TargetDatabase, default: Option<&Secret>) -> Result<TargetAddress, TargetError> {
+pub(super) fn address(database: &TargetDatabase, default: Option<&Secret>) -> Result<TargetAddress, TargetError> {
     match database {
         TargetDatabase::Default { database } => {
             let url = default.ok_or(TargetError::NoDefault)?;

@@ -5,6 +5,7 @@ use elt_shared::target::{TableRef, quote_ident};
 use sqlx::PgConnection;
 
 use super::failure::Failing;
+use crate::error::outage::Outage;
 use crate::error::{PipelineError, Result};
 
 /// The account that a session with the target works as.
@@ -107,9 +108,7 @@ impl Login {
 }
 
 fn read_only(table: &TableRef, why: &str, next_step: String) -> PipelineError {
-    PipelineError::Target(Explained {
-        code: Code::TargetReadOnly,
-        message: format!("could not load into {table}: the target is read-only: {why}"),
-        next_step,
-    })
+    // A failover makes a standby of the primary for a while, and operators make servers read-only for maintenance.
+    let message = format!("could not load into {table}: the target is read-only: {why}");
+    PipelineError::away(Outage::TargetReadOnly, Explained { code: Code::TargetReadOnly, message, next_step })
 }

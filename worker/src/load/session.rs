@@ -99,6 +99,9 @@ impl Session {
             .await
             .map_err(|error| Failing::at(&table, "identify the target").because(error))?;
         let makes_schema = schema::missing(&mut connection, &table, &context.config.target).await?;
+        if let Some(server) = &context.run.waits_on {
+            note_answer(context, server).await;
+        }
         Ok(Self {
             connection,
             target_key: format!("{database}/{table}"),
@@ -184,6 +187,18 @@ impl Session {
     pub async fn close(self) {
         // A failure is ignored, because the server also ends the session when the socket closes.
         let _ = self.connection.close().await;
+    }
+}
+
+/// Notes that the target's server, which was away, has let this run in, and so lets the runs go on that wait for it.
+async fn note_answer(context: &RunContext, server: &str) {
+    match lifecycle::server_answers(&context.control, server).await {
+        Ok(Some(away)) => {
+            tracing::info!("the target answers again after {} s: the runs that wait for it go on", away.as_secs());
+        }
+        Ok(None) => {}
+        // The runs go on all the same: the next of them finds that no run tries to reach the server, and does so.
+        Err(error) => tracing::warn!(%error, "could not note that the target answers again"),
     }
 }
 

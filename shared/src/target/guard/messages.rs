@@ -103,11 +103,8 @@ impl Violation {
 /// The error message with which the guard ends a session.
 pub(super) fn last_message(code: &str, text: &str) -> Vec<u8> {
     let fields = [('S', "FATAL"), ('V', "FATAL"), ('C', code), ('M', text)];
-    let body: Vec<u8> = fields
-        .iter()
-        .flat_map(|(kind, value)| [&[*kind as u8], value.as_bytes(), &[0]].concat())
-        .chain([0])
-        .collect();
+    let body: Vec<u8> =
+        fields.iter().flat_map(|(kind, value)| [&[*kind as u8], value.as_bytes(), &[0]].concat()).chain([0]).collect();
     [b"E".as_slice(), &(body.len() as u32 + 4).to_be_bytes(), &body].concat()
 }
 

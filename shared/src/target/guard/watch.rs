@@ -100,9 +100,7 @@ impl Doubts {
             // Its answer, or the request, can still be on its way at the first question.
             Standing::Idle if again => Some("it says that it waits for this side".to_owned()),
             // A server on the CPU takes the next rows of a COPY within moments, so this one is frozen.
-            Standing::AtWork { waits_for: None, bytes: Some(_) }
-                if again && wait.unsent && waited >= silence =>
-            {
+            Standing::AtWork { waits_for: None, bytes: Some(_) } if again && wait.unsent && waited >= silence => {
                 Some("it does not take any rows".to_owned())
             }
             Standing::Unreached(why) if waited >= silence => {
