@@ -66,6 +66,7 @@ mod sessions;
 mod sftp_entries;
 mod sftp_sources;
 mod sftp_trust;
+mod silent_targets;
 mod simulated_year;
 mod sources_end_to_end;
 mod sources_together;
