@@ -12,6 +12,8 @@ pub use machine::tools;
 
 use machine::Machine;
 
+use crate::chart::scaler_query;
+
 #[tokio::test]
 async fn every_block_of_the_operator_pages_does_what_the_page_says() {
     let machine = Machine::new().await;
@@ -24,6 +26,8 @@ async fn every_block_of_the_operator_pages_does_what_the_page_says() {
             assert!(said.contains(expected), "{} did not say {expected:?}:\n{said}\n{}", page.name, machine.lines());
         }
     }
+    // What KEDA asks is answered to the login it uses: no run is due or at work.
+    assert_eq!(machine.value("worker_url", &scaler_query()), "0");
 }
 
 /// What the blocks of a page print when all is well.
