@@ -31,7 +31,9 @@ fn manifests(more: &[&str]) -> BTreeMap<String, Value> {
     let rendered = template(more).unwrap_or_else(|problem| panic!("{more:?}: {problem}"));
     let documents = rendered.split("\n---").map(|document| serde_yaml::from_str::<Value>(document).expect("YAML"));
     let manifests = documents.filter(|manifest| !manifest.is_null());
-    manifests.map(|manifest| (format!("{}/{}", text(&manifest["kind"]), text(&manifest["metadata"]["name"])), manifest)).collect()
+    manifests
+        .map(|manifest| (format!("{}/{}", text(&manifest["kind"]), text(&manifest["metadata"]["name"])), manifest))
+        .collect()
 }
 
 const MINIMAL: [&str; 2] = ["--values", "ci/minimal.yaml"];
@@ -78,7 +80,9 @@ fn every_example_of_values_is_linted_and_has_the_types_of_kubernetes() {
 
     // The check itself finds a field that does not exist, deep inside, and a wrong type in somebody else's resource.
     let wrong = fs::read_to_string(&files[2]).expect("the manifests");
-    let wrong = wrong.replace("readOnlyRootFilesystem", "readOnlyRoot").replace("pollingInterval: 15", "pollingInterval: often");
+    let wrong = wrong
+        .replace("readOnlyRootFilesystem", "readOnlyRoot")
+        .replace("pollingInterval: 15", "pollingInterval: often");
     let (is_right, said) = check(&[folder.write("wrong.yaml", &wrong)]);
     assert!(!is_right && said.contains("readOnlyRoot") && said.contains("pollingInterval"), "{said}");
 }
@@ -90,7 +94,10 @@ fn what_must_be_given_is_asked_for_by_name() {
         (&["--set", "image.repository=elt"], "secrets.existingSecret is required"),
         (&["--set", "image.repository=elt,secrets.values.ownerUrl=postgres://elt@db/elt"], "secrets.values.apiUrl"),
         (&[MINIMAL[0], MINIMAL[1], "--set", "ingress.enabled=true"], "ingress.host is required"),
-        (&[MINIMAL[0], MINIMAL[1], "--set", "ingress.enabled=true,ingress.host=elt.example.com"], "ingress.tlsSecret is required"),
+        (
+            &[MINIMAL[0], MINIMAL[1], "--set", "ingress.enabled=true,ingress.host=elt.example.com"],
+            "ingress.tlsSecret is required",
+        ),
     ] {
         let refused = template(given).expect_err("something is missing");
         assert!(refused.contains(asked), "{given:?}: {refused}");
@@ -150,7 +157,9 @@ fn a_secret_is_made_only_from_values_and_outlives_the_release() {
     let secret = &trial["Secret/elt-secrets"];
     assert_eq!(secret["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
     // Before the migration, which needs it.
-    let weight = |manifest: &Value| text(&manifest["metadata"]["annotations"]["helm.sh/hook-weight"]).parse::<i32>().expect("a number");
+    let weight = |manifest: &Value| {
+        text(&manifest["metadata"]["annotations"]["helm.sh/hook-weight"]).parse::<i32>().expect("a number")
+    };
     assert!(weight(secret) < weight(&trial["Job/elt-migrate"]));
     assert_eq!(secret["stringData"].as_mapping().expect("secrets").len(), 6);
 }

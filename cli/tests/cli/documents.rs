@@ -9,7 +9,16 @@ use crate::support::{Folder, elt, run};
 /// The documents of the repository: the README, and every Markdown file in these folders.
 fn documents() -> Vec<String> {
     let folders = [
-        "docs", "docs/adr", "docs/operate", "deploy", "deploy/helm/elt", "deploy/secrets", "supply", "migrations", "demo", "dashboard",
+        "docs",
+        "docs/adr",
+        "docs/operate",
+        "deploy",
+        "deploy/helm/elt",
+        "deploy/secrets",
+        "supply",
+        "migrations",
+        "demo",
+        "dashboard",
     ];
     let in_folder = |folder: &str| {
         let entries = fs::read_dir(root().join(folder)).expect(folder).flatten();

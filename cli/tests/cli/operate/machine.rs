@@ -63,7 +63,9 @@ impl Machine {
     }
 
     fn furnish(&self) {
-        for folder in ["release", "stand-ins", "run", "etc/systemd/system", "etc/nginx/conf.d", "var/log", "usr/local/bin"] {
+        for folder in
+            ["release", "stand-ins", "run", "etc/systemd/system", "etc/nginx/conf.d", "var/log", "usr/local/bin"]
+        {
             fs::create_dir_all(self.path(folder)).expect("made a folder");
         }
         let program = fs::read_to_string(root().join("cli/tests/cli/operate/stand_ins.sh")).expect("the stand-ins");
@@ -152,7 +154,8 @@ impl Machine {
     /// What the services wrote.
     pub fn lines(&self) -> String {
         let logs = fs::read_dir(self.path("var/log")).expect("the logs").flatten();
-        logs.map(|log| format!("-- {:?}\n{}", log.file_name(), fs::read_to_string(log.path()).unwrap_or_default())).collect()
+        logs.map(|log| format!("-- {:?}\n{}", log.file_name(), fs::read_to_string(log.path()).unwrap_or_default()))
+            .collect()
     }
 }
 
@@ -182,7 +185,8 @@ fn goes_on(process: Pid) -> bool {
 
 fn superuser(cluster: &Cluster) -> [(&'static str, String); 4] {
     let url = cluster.superuser_url();
-    let login = url.expose().split_once("://").and_then(|(_, rest)| rest.split_once('@')).expect("a URL with a login").0;
+    let login =
+        url.expose().split_once("://").and_then(|(_, rest)| rest.split_once('@')).expect("a URL with a login").0;
     let (user, password) = login.split_once(':').expect("a password");
     [
         ("PGHOST", "127.0.0.1".to_owned()),
