@@ -18,7 +18,8 @@ use uuid::Uuid;
 use crate::AppState;
 use crate::auth::Caller;
 use crate::client::{ClientIp, RequestId};
-use crate::error::Error;
+use crate::error::{Error, refused_key};
+use crate::pool::NoConnection;
 
 /// POSTs that change nothing: they only carry a body.
 const READ_ONLY: [&str; 2] = ["/configs/validate", "/data-view"];
@@ -227,13 +228,19 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
         if only_reads && !was_refused {
             return response;
         }
+        // A request that got no connection would wait for one once more, and changed nothing. The log has it.
+        if response.extensions().get::<NoConnection>().is_some() {
+            return response;
+        }
         match note.write_alone(&state, response.status()).await {
             Ok(()) => response,
             Err(error) => {
                 tracing::error!(%error, "could not write the audit row of a request");
                 match response.status().is_server_error() {
                     true => response,
-                    false => Error::Unavailable("the request could not be noted in the audit").into_response(),
+                    false => refused_key(&error)
+                        .unwrap_or(Error::Unavailable("the request could not be noted in the audit"))
+                        .into_response(),
                 }
             }
         }

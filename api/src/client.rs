@@ -90,6 +90,14 @@ impl fmt::Display for ClientIp {
     }
 }
 
+/// Gives every error its body, for a router without state.
+pub async fn problems(request: Request, next: Next) -> Response {
+    let (id, path) = (RequestId::of(request.headers()), request.uri().path().to_owned());
+    let mut response = next.run(request).await;
+    write_problem(&mut response, &id, &path);
+    response
+}
+
 /// See the module.
 pub async fn layer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();

@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -50,24 +50,44 @@ pub struct Terms {
     pub unread: Duration,
     /// How long a client may take for a TLS handshake, and for the head of a request.
     pub head: Duration,
+    /// Cancelled when clients should go to another process: each connection is closed behind its next answer.
+    pub stopping: CancellationToken,
 }
 
 impl Terms {
     /// The terms of a running API.
     pub fn new(settings: &ApiSettings, tls: Option<Tls>) -> Self {
-        Self { proxies: settings.trusted_proxies.clone(), tls, unread: settings.unread(), head: HEAD }
+        Self {
+            proxies: settings.trusted_proxies.clone(),
+            tls,
+            unread: settings.unread(),
+            head: HEAD,
+            stopping: CancellationToken::new(),
+        }
     }
 }
 
 /// Answers requests until `stop` is cancelled, then lets open ones finish.
 pub async fn answer(listener: TcpListener, router: Router, terms: Terms, stop: CancellationToken) {
+    let open = answer_until(&listener, router, terms, stop).await;
+    // New connections are refused from now on, so that a load balancer tries another process.
+    drop(listener);
+    open.finish().await;
+}
+
+/// Answers requests until `stop` is cancelled. Returns the connections that are still open then.
+pub async fn answer_until(
+    listener: &TcpListener,
+    router: Router,
+    terms: Terms,
+    stop: CancellationToken,
+) -> OpenConnections {
     let open = Open::new(&terms.proxies);
     let terms = Arc::new(terms);
     let tasks = TaskTracker::new();
-    // Cancelled when this function ends, so that no connection outlives it.
     let end = CancellationToken::new();
-    let _ends = end.clone().drop_guard();
-    while let Some((stream, peer)) = stop.run_until_cancelled(accept(&listener)).await {
+    let ends = end.clone().drop_guard();
+    while let Some((stream, peer)) = stop.run_until_cancelled(accept(listener)).await {
         // A refused connection is closed without an answer, because reading its request would take a place.
         let Some(place) = open.enter(peer.ip().to_canonical()) else { continue };
         let connection = one(stream, peer, router.clone(), Arc::clone(&terms), stop.clone());
@@ -77,10 +97,22 @@ pub async fn answer(listener: TcpListener, router: Router, terms: Terms, stop: C
             end.run_until_cancelled(connection).await;
         });
     }
-    drop(listener);
-    tasks.close();
-    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
-        tracing::warn!("requests that were still open after {} seconds are cut off", DRAIN.as_secs());
+    OpenConnections { tasks, _ends: ends }
+}
+
+/// Connections that were open when the listener stopped. Dropping this value ends them.
+pub struct OpenConnections {
+    tasks: TaskTracker,
+    _ends: DropGuard,
+}
+
+impl OpenConnections {
+    /// Lets open requests finish, for a bounded time.
+    pub async fn finish(self) {
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!("requests that were still open after {} seconds are cut off", DRAIN.as_secs());
+        }
     }
 }
 
@@ -128,8 +160,15 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+        let (router, stopping) = (router.clone(), terms.stopping.clone());
+        async move {
+            let mut answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+            if stopping.is_cancelled() {
+                // Otherwise a client could send its next request at the moment in which the process closes the connection.
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     // Without a timer, hyper waits for the rest of a request's head without a limit.
     let connection = http1::Builder::new()
@@ -186,7 +225,8 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         let stop = CancellationToken::new();
         let router = Router::new().route("/", axum::routing::get(|| async { "hello" }));
-        let terms = Terms { proxies: Vec::new(), tls, unread: HEAD, head: Duration::from_millis(100) };
+        let stopping = CancellationToken::new();
+        let terms = Terms { proxies: Vec::new(), tls, unread: HEAD, head: Duration::from_millis(100), stopping };
         tokio::spawn(answer(listener, router, terms, stop.clone()));
         (address, stop)
     }

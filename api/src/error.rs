@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use elt_shared::config::{ConfigError, ConfigProblem, Warning};
 use elt_shared::explained::{Code, Explained, sentence};
 use elt_shared::secret::OpenError;
+use elt_shared::store::audit::OtherKey;
+use elt_shared::store::secret_keys::DroppedKey;
 use elt_shared::{redaction, store};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -120,6 +122,15 @@ impl Error {
         Self::Refused { status, problem, retry_after }
     }
 
+    /// The control database cannot be written to: 503.
+    pub fn read_only(detail: &'static str) -> Self {
+        tracing::warn!("{detail}");
+        let next_step = "Promote the standby, name the primary server in DATABASE_URL, or turn \
+                         default_transaction_read_only off. Then send the request again.";
+        let problem = Explained::new(Code::DatabaseReadOnly, detail, next_step);
+        Self::limit(StatusCode::SERVICE_UNAVAILABLE, problem, Some(DATABASE_RETRY_SECONDS))
+    }
+
     /// Something of ours failed.
     pub fn internal(doing: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal { doing, source: source.into() }
@@ -174,6 +185,9 @@ impl From<sqlx::Error> for Error {
         if matches!(error, sqlx::Error::PoolTimedOut) {
             return Self::NoConnection;
         }
+        if let Some(refusal) = refused_key(&error) {
+            return refusal;
+        }
         let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default().into_owned();
         match code.as_str() {
             _ if is_unstorable(&error) => Self::unprocessable(
@@ -183,6 +197,7 @@ impl From<sqlx::Error> for Error {
             // A number out of range is the client's mistake, because elt's own numbers fit their columns.
             "22003" => Self::invalid_query("a number in the request is out of range"),
             "53300" => Self::Unavailable(ALL_BUSY),
+            _ if store::is_read_only(&error) => Self::read_only("the control database is read-only at the moment"),
             _ if is_away(&error) => {
                 tracing::warn!(error = %error, "the control database is away");
                 Self::Unavailable("the database is away for the moment")
@@ -190,6 +205,23 @@ impl From<sqlx::Error> for Error {
             _ => Self::internal("ask the control database", error),
         }
     }
+}
+
+/// The refusal of a secret key with which this process may not seal or sign anything.
+pub fn refused_key(error: &sqlx::Error) -> Option<Error> {
+    let (status, problem) = match error {
+        sqlx::Error::Configuration(reason) if reason.is::<OtherKey>() => {
+            const NEXT_STEP: &str = "Start the server again with the keys of the installation. Nothing was changed.";
+            let problem = Explained::new(Code::WrongSecretKey, reason.to_string(), NEXT_STEP);
+            (StatusCode::INTERNAL_SERVER_ERROR, problem)
+        }
+        error => {
+            let problem = Explained::new(DroppedKey::CODE, DroppedKey::of(error)?, DroppedKey::NEXT_STEP);
+            (StatusCode::SERVICE_UNAVAILABLE, problem)
+        }
+    };
+    tracing::error!(code = problem.code.as_str(), "{problem}. {}", problem.next_step);
+    Some(Error::Refused { status, problem, retry_after: None })
 }
 
 /// Whether the database cannot be reached or is too slow at the moment, as opposed to refusing what was asked.

@@ -8,6 +8,7 @@
 //! - [`routes`]: a file a resource; each handler names who may, what they sent, and what they get
 //! - `client`, `audit`, `once`: layers and helpers around every request
 //! - `ui`: the dashboard's files
+//! - [`not_ready`]: answers before the process can work
 
 mod audit;
 pub mod auth;
@@ -23,6 +24,7 @@ mod keyed_mutex;
 mod layers;
 mod login_queue;
 mod metrics;
+pub mod not_ready;
 pub mod oidc;
 mod once;
 mod openapi;
@@ -93,8 +95,10 @@ pub struct AppState {
     pub(crate) target_failures: TargetFailures,
     /// Certificate and key of the listener; `None` for plain HTTP.
     pub(crate) tls: Option<Tls>,
-    /// Cancelled when the process should stop.
-    pub(crate) stop: CancellationToken,
+    /// Cancelled when the process should stop: it is not ready any more, and answers for as long as it drains.
+    pub(crate) stopping: CancellationToken,
+    /// Cancelled when the process has drained: event streams end, because their clients come back elsewhere.
+    pub(crate) drained: CancellationToken,
 }
 
 /// Why the API refuses to start.
@@ -143,7 +147,8 @@ impl AppState {
             tls,
             oidc: oidc.map(Arc::new),
             oidc_queue: LoginQueue::default(),
-            stop: CancellationToken::new(),
+            stopping: CancellationToken::new(),
+            drained: CancellationToken::new(),
         })
     }
 }
@@ -168,13 +173,25 @@ pub fn app(state: AppState) -> Router {
     layers::around(router, &state).with_state(state)
 }
 
-/// Answers requests until `stop` is cancelled, then lets open ones finish.
+/// Answers requests until `stop` is cancelled. Then the process is not ready any more, but goes on answering for the time
+/// of [`ApiSettings::drain`], so that load balancers notice before connections are refused. At last the listener is
+/// closed, and open requests finish.
 pub async fn serve(listener: TcpListener, mut state: AppState, stop: CancellationToken) {
-    state.stop = stop.clone();
-    tokio::spawn(state.events.clone().follow(state.db.clone(), stop.clone()));
-    let terms = Terms::new(&state.settings, state.tls.clone());
+    state.stopping = stop.clone();
+    let drained = state.drained.clone();
+    tokio::spawn(state.events.clone().follow(state.db.clone(), drained.clone()));
+    let terms = Terms { stopping: stop.clone(), ..Terms::new(&state.settings, state.tls.clone()) };
     if let Some(tls) = state.tls.clone() {
-        tokio::spawn(tls.follow(stop.clone()));
+        tokio::spawn(tls.follow(drained.clone()));
     }
-    connections::answer(listener, app(state), terms, stop).await;
+    let drain = state.settings.drain();
+    let draining = async {
+        stop.cancelled().await;
+        if !drain.is_zero() {
+            tracing::info!("not ready any more; requests are answered for another {} s", drain.as_secs());
+            tokio::time::sleep(drain).await;
+        }
+        drained.cancel();
+    };
+    tokio::join!(connections::answer(listener, app(state), terms, drained.clone()), draining);
 }

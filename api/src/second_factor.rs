@@ -2,9 +2,9 @@
 
 use chrono::Utc;
 use clap::ValueEnum;
-use elt_shared::secret::{KeyRing, OpenError, Sealed, context};
-use elt_shared::store::second_factors;
+use elt_shared::secret::{CurrentKey, KeyRing, OpenError, Sealed};
 use elt_shared::store::users::{Role, User};
+use elt_shared::store::{sealed, second_factors};
 use qrcodegen::{QrCode, QrCodeEcc};
 use rand::RngExt;
 use sha2::{Digest, Sha256};
@@ -76,14 +76,14 @@ pub struct Enrolment {
     pub sealed: Sealed,
 }
 
-/// A new secret for a user.
-pub fn enrol(user: &User, keys: &KeyRing) -> Result<Enrolment, Error> {
+/// A new secret for a user, sealed with a registered key.
+pub fn enrol(user: &User, key: &CurrentKey) -> Result<Enrolment, Error> {
     let secret: [u8; SECRET_BYTES] = rand::rng().random();
     let failed = |error: totp_rs::TotpError| Error::internal("make a second factor", error);
     let totp = totp(secret.to_vec(), &user.username).map_err(failed)?;
     let uri = totp.to_url().map_err(failed)?;
     let qr_svg = qr_svg(&uri)?;
-    let sealed = keys.seal(&place(user.id), &secret);
+    let sealed = key.seal(&place(user.id), &secret);
     Ok(Enrolment { secret: totp_rs::Secret::from(secret.to_vec()).to_base32(), uri, qr_svg, sealed })
 }
 
@@ -142,7 +142,7 @@ fn hash(code: &str) -> Vec<u8> {
 }
 
 fn place(user: Uuid) -> Vec<u8> {
-    context("second_factors", &user.to_string(), "secret")
+    sealed::SECOND_FACTORS.context(&user.to_string())
 }
 
 fn cannot_open(error: OpenError) -> Error {

@@ -24,6 +24,10 @@ pub struct ApiSettings {
     /// Where to listen.
     #[arg(long, env = "ELT_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Seconds for which the API goes on answering when it is asked to stop, while `/readyz` says 503. Longer than load
+    /// balancers take to notice. Default: 5 for `elt serve`; 0 at a terminal and for `elt up`, which has no replica.
+    #[arg(long, env = "ELT_DRAIN_SECONDS", value_parser = clap::value_parser!(u32).range(..=3_600))]
+    pub drain_seconds: Option<u32>,
     /// Signs tokens: at least 32 bytes, the same on every replica.
     #[arg(long, env = "ELT_JWT_KEY", hide_env_values = true, value_parser = secret)]
     pub jwt_key: Option<Secret>,
@@ -94,6 +98,7 @@ impl ApiSettings {
     pub fn with_keys(jwt_key: Secret, secret_key: Secret) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            drain_seconds: None,
             jwt_key: Some(jwt_key),
             keys: KeyRing::of(secret_key, Vec::new()).ok().map(Arc::new),
             cors_origins: Vec::new(),
@@ -121,6 +126,11 @@ impl ApiSettings {
     /// [`Self::unread_seconds`] as a duration.
     pub fn unread(&self) -> Duration {
         Duration::from_secs(self.unread_seconds.into())
+    }
+
+    /// [`Self::drain_seconds`] as a duration.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds.unwrap_or_default().into())
     }
 
     /// An export within the limits of this process.

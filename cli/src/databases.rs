@@ -1,4 +1,13 @@
 //! The control database of this process: the one in `DATABASE_URL`, or the private cluster in the data folder.
+//!
+//! # Layout
+//! - `keys_in_use`: whether this process has the keys of the installation
+//! - `schema`: whether this program works with its schema, and bringing it up to date
+//! - `to_back_up`: the databases of a backup
+
+mod keys_in_use;
+mod schema;
+mod to_back_up;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,13 +16,15 @@ use anyhow::Context;
 use elt_cluster::Cluster;
 use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::{self, Grants, Limits, sealing};
+use elt_shared::store::{self, Limits};
 use elt_shared::target::{AddressProblem, Author, TargetAddress};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
 
-use crate::exit::{Exit, cause, refuse};
+pub use schema::refuse_unusable;
+
+use crate::exit::{Exit, cause, refuse, refuse_for_now};
 use crate::{keys, out, signals};
 
 /// Whether a command may use a private cluster when `DATABASE_URL` is not set.
@@ -189,25 +200,42 @@ impl Databases {
         connections: u32,
         work: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let databases = Self::open(place, settings, part, connections).await?;
-        let ended = work(&databases).await;
-        let closed = databases.close().await;
+        Self::open(&place, settings, part, connections).await?.use_for(work).await
+    }
+
+    /// Works with the databases, and closes them however the work ends.
+    ///
+    /// # Errors
+    /// When `work` fails, or when the cluster does not stop.
+    pub async fn use_for<T>(self, work: impl AsyncFnOnce(&Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let ended = work(&self).await;
+        let closed = self.close().await;
         // The first error is returned, because it explains what went wrong; closing may fail for the same reason.
         let value = ended?;
         closed.map(|()| value)
     }
 
-    async fn open(place: Place, settings: &DatabaseSettings, part: Part, connections: u32) -> anyhow::Result<Self> {
+    /// Opens the databases. The caller has to [use](Self::use_for) them, because that closes them.
+    ///
+    /// # Errors
+    /// When a database cannot be opened.
+    pub async fn open(
+        place: &Place,
+        settings: &DatabaseSettings,
+        part: Part,
+        connections: u32,
+    ) -> anyhow::Result<Self> {
         let data_dir = data_dir(settings)?;
         let folder = match place {
             Place::Given(logins) => {
                 let control = connect(logins.of(part), connections, part.limits()).await?;
                 let target_url = settings.target_url.clone();
-                return Ok(Self { control, target_url, data_dir, part, logins: *logins, cluster: None });
+                let logins = logins.as_ref().clone();
+                return Ok(Self { control, target_url, data_dir, part, logins, cluster: None });
             }
             Place::Private(folder) => folder,
         };
-        let cluster = Cluster::start(&folder, settings.pg_bin.as_deref()).await?;
+        let cluster = Cluster::start(folder, settings.pg_bin.as_deref()).await?;
         let target_url = Some(settings.target_url.clone().unwrap_or_else(|| cluster.target_url()));
         let connected = async {
             let logins = Logins::of_cluster(&cluster)?;
@@ -232,61 +260,9 @@ impl Databases {
         connect(self.logins.of(part), connections, part.limits()).await
     }
 
-    /// Brings the tables up to date, as their owner, and seals what an earlier release stored in clear. Without keys it does
-    /// the first only, as long as nothing is in clear.
-    ///
-    /// # Errors
-    /// When the login of migrations does not own the tables, a migration fails, or a key is missing. The keys are checked
-    /// first, so that nothing changes when they do not open what is sealed.
-    pub async fn migrate(&self, keys: Option<&KeyRing>) -> anyhow::Result<Grants> {
-        self.as_owner(async |owner| {
-            require_ownership(owner).await?;
-            match keys {
-                Some(keys) => keys::check(owner, keys).await?,
-                None => self.require_nothing_in_clear(owner).await?,
-            }
-            let grants = migrate_tables(owner).await?;
-            if let Some(keys) = keys {
-                sealing::seal_clear_rows(owner, keys).await.context("could not seal the stored configs")?;
-            }
-            sealing::rewrite_tables(owner).await.context("could not find out which tables to rewrite")?;
-            Ok(grants)
-        })
-        .await
-    }
-
-    /// Refuses to go on without a key when an earlier release stored something in clear, which has to be sealed.
-    async fn require_nothing_in_clear(&self, owner: &PgPool) -> anyhow::Result<()> {
-        match sealing::is_any_in_clear(owner).await.context("could not look for configs in clear")? {
-            true => Err(keys::missing("ELT_SECRET_KEY", &self.data_dir)),
-            false => Ok(()),
-        }
-    }
-
-    /// Brings the tables up to date, as their owner, for a command that works with nothing sealed.
-    pub async fn migrate_tables(&self) -> anyhow::Result<Grants> {
-        self.as_owner(async |owner| {
-            require_ownership(owner).await?;
-            migrate_tables(owner).await
-        })
-        .await
-    }
-
     /// Refuses to go on with a login that does not own the tables.
     pub async fn require_ownership(&self) -> anyhow::Result<()> {
         require_ownership(&self.control).await
-    }
-
-    /// Refuses keys that do not open what is sealed here. Changes nothing.
-    pub async fn check_keys(&self, keys: &KeyRing) -> anyhow::Result<()> {
-        keys::check(&self.control, keys).await
-    }
-
-    /// Refuses keys with which a command may not change anything: those that do not open what is sealed here, and a
-    /// current key that nothing here is sealed or signed with. Changes nothing.
-    pub async fn require_keys_in_use(&self, keys: &KeyRing) -> anyhow::Result<()> {
-        self.check_keys(keys).await?;
-        keys::require_known_current(&self.control, keys).await
     }
 
     /// Works with the login that owns the tables.
@@ -297,33 +273,49 @@ impl Databases {
         done
     }
 
-    /// Refuses to go on with tables that are older than this program, or that this login may not use.
-    pub async fn require_migrated(&self) -> anyhow::Result<()> {
+    /// Refuses to go on with a login that may not enter the control database's schema.
+    async fn require_rights(&self) -> anyhow::Result<()> {
         let standing = store::roles::standing(&self.control).await.context("could not look at the control database")?;
-        if !standing.may_enter {
-            return Err(refuse(
-                Exit::Settings,
-                format!("the login {} has no rights in the control database", standing.login),
-                format!(
-                    "Log in as the owner of the control database and execute `grant {} to \"{}\"`; then run `elt \
-                     migrate`.",
-                    self.part.role(),
-                    standing.login
-                ),
-            ));
-        }
-        let missing =
-            store::missing_migrations(&self.control).await.context("could not look at the control database")?;
-        if missing == 0 {
+        if standing.may_enter {
             return Ok(());
         }
-        let message = format!("the control database lacks {missing} migrations of this version of elt");
-        Err(refuse(
+        // A migration gives rights behind its tables, so a server that looks in between has none yet.
+        Err(refuse_for_now(
             Exit::Settings,
-            message,
-            "Run `elt migrate` with the same DATABASE_URL or --data-dir first (`elt serve` and `elt worker` also take \
-             --migrate).",
+            "the login has no rights in the control database",
+            format!("the login {} has no rights in the control database", standing.login),
+            format!(
+                "Log in as the owner of the control database and execute `grant {} to \"{}\"`; then run `elt migrate`.",
+                self.part.role(),
+                standing.login
+            ),
         ))
+    }
+
+    /// Refuses to go on with a control database that cannot be written to.
+    pub async fn require_writable(&self) -> anyhow::Result<()> {
+        match self.writable().await?.refusal() {
+            None => Ok(()),
+            Some(reason) => Err(refuse_for_now(
+                Exit::Unavailable,
+                "the control database cannot be written to",
+                reason,
+                "Name the primary server in DATABASE_URL, promote the standby, or turn default_transaction_read_only \
+                 off, and start it again.",
+            )),
+        }
+    }
+
+    /// Warns when the control database cannot be written to. Requests that only read are answered meanwhile.
+    pub async fn warn_of_read_only(&self) -> anyhow::Result<()> {
+        if let Some(reason) = self.writable().await?.refusal() {
+            tracing::warn!("{reason}: requests that change something are answered 503 until it can be");
+        }
+        Ok(())
+    }
+
+    async fn writable(&self) -> anyhow::Result<store::Writable> {
+        store::writable(&self.control).await.context("could not look at the control database")
     }
 
     /// Warns when this process's login owns the tables, because a stolen login could then also change the audit.
@@ -387,10 +379,6 @@ pub async fn on_control_database<T>(
     .await
 }
 
-async fn migrate_tables(owner: &PgPool) -> anyhow::Result<Grants> {
-    store::migrate(owner).await.context("could not bring the control database up to date")
-}
-
 async fn require_ownership(db: &PgPool) -> anyhow::Result<()> {
     let standing = store::roles::standing(db).await.context("could not look at the control database")?;
     if standing.owns_tables {
@@ -411,9 +399,14 @@ async fn connect(options: &PgConnectOptions, connections: u32, limits: Limits) -
 }
 
 fn parse(name: &str, url: &Secret) -> anyhow::Result<PgConnectOptions> {
+    Ok(parse_address(name, url)?.driver_options())
+}
+
+/// The address in the URL of a setting.
+pub fn parse_address(name: &str, url: &Secret) -> anyhow::Result<TargetAddress> {
     const FORM: &str = "Write it as postgres://user:password@host:port/database.";
     match TargetAddress::parse(url.expose(), Author::Operator) {
-        Ok(address) => Ok(address.driver_options()),
+        Ok(address) => Ok(address),
         // Refused, because the server would choose the database that has the name of the user.
         Err(AddressProblem::NoDatabase) => Err(refuse(Exit::Settings, format!("{name} names no database"), FORM)),
         Err(problem) => Err(refuse(Exit::Settings, format!("{name} cannot be used: {problem}"), FORM)),
@@ -428,11 +421,26 @@ fn address(options: &PgConnectOptions) -> String {
 }
 
 fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> anyhow::Error {
-    refuse(
-        Exit::Unavailable,
-        format!("could not connect to the control database at {}: {}", address(options), cause(error)),
-        "Check that the server runs, and that DATABASE_URL names the right host, user, password and database.",
-    )
+    let message = format!("could not connect to the control database at {}: {}", address(options), cause(error));
+    if is_of_a_pooler(error) {
+        return refuse(
+            Exit::Settings,
+            message,
+            "A connection pooler (PgBouncer) is in between, which does not keep what elt sets for its sessions. Name the \
+             PostgreSQL server itself in DATABASE_URL: elt keeps few connections and uses them again.",
+        );
+    }
+    let next_step =
+        "Check that the server runs, and that DATABASE_URL names the right host, user, password and database.";
+    match store::is_away(error) {
+        true => refuse_for_now(Exit::Unavailable, "the control database cannot be reached", message, next_step),
+        false => refuse(Exit::Unavailable, message, next_step),
+    }
+}
+
+/// Whether a pooler refused how a session begins. PostgreSQL itself takes the parameters, and poolers write English.
+fn is_of_a_pooler(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
 }
 
 #[cfg(test)]

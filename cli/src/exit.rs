@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use elt_api::SetupError;
 use elt_cluster::LocalError;
+use elt_shared::store;
+use elt_shared::store::secret_keys::DroppedKey;
 use elt_shared::telemetry::TelemetryError;
 use sqlx::postgres::PgDatabaseError;
 
@@ -17,6 +19,9 @@ Exit codes:
     2  `elt plan`: a run would change something
     3  the config cannot run
     4  the run ended, but none of its data could be loaded
+    5  `elt migrate --check`: migrations are missing
+    6  `elt migrate --check`: the control database is newer than this elt, which works with it
+    7  the control database is too new for this elt, or another build of elt made it
    64  the command line is wrong
    69  the control database cannot be reached
    78  a setting is missing or invalid
@@ -39,6 +44,12 @@ pub enum Exit {
     Config = 3,
     /// The run ended, but none of its data could be loaded.
     NothingLoaded = 4,
+    /// `elt migrate --check`: migrations are missing.
+    MigrationsMissing = 5,
+    /// `elt migrate --check`: the control database is newer than this program, which works with it.
+    SchemaNewer = 6,
+    /// The control database is too new for this program, or another build made it.
+    SchemaTooNew = 7,
     /// The command line is wrong.
     Usage = 64,
     /// The control database cannot be reached.
@@ -62,11 +73,42 @@ struct Refusal {
     message: String,
     /// What to do about it.
     next_step: String,
+    /// What a server waits for because it can come by itself, for example a database that starts. `None`: waiting does not
+    /// help.
+    awaited: Option<&'static str>,
 }
 
 /// A [`Refusal`] for `?` and `ok_or_else`.
 pub fn refuse(exit: Exit, message: impl Into<String>, next_step: impl Into<String>) -> anyhow::Error {
-    Refusal { exit, message: message.into(), next_step: next_step.into() }.into()
+    Refusal { exit, message: message.into(), next_step: next_step.into(), awaited: None }.into()
+}
+
+/// The same for something that can come by itself. `awaited` says what in words for a readiness probe.
+pub fn refuse_for_now(
+    exit: Exit,
+    awaited: &'static str,
+    message: impl Into<String>,
+    next_step: impl Into<String>,
+) -> anyhow::Error {
+    Refusal { exit, message: message.into(), next_step: next_step.into(), awaited: Some(awaited) }.into()
+}
+
+/// What a server can wait for after this error, in words for a readiness probe. `None`: waiting does not help.
+pub fn awaited(error: &anyhow::Error) -> Option<&'static str> {
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        return refusal.awaited;
+    }
+    let is_away = error.chain().filter_map(|cause| cause.downcast_ref::<sqlx::Error>()).any(store::is_away);
+    is_away.then_some("the control database cannot be reached")
+}
+
+/// A refusal that outlasted the wait for it: the same, with the exit code of something that is away, because starting again
+/// can help.
+pub fn outlasted(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Refusal>() {
+        Ok(refusal) => Refusal { exit: Exit::Unavailable, ..refusal }.into(),
+        Err(error) => error,
+    }
 }
 
 /// Returns both values. When both failed, one error carries both messages, so that a reader learns at once everything
@@ -121,6 +163,9 @@ fn remedy(error: &anyhow::Error) -> (Exit, Option<String>) {
     if let Some(local) = error.downcast_ref::<LocalError>() {
         let exit = if local.is_setting() { Exit::Settings } else { Exit::Unavailable };
         return (exit, Some(local.next_step()));
+    }
+    if error.chain().filter_map(|cause| cause.downcast_ref()).any(|error| DroppedKey::of(error).is_some()) {
+        return (Exit::Settings, Some(DroppedKey::NEXT_STEP.into()));
     }
     if error.downcast_ref::<SetupError>().is_some() {
         return (Exit::Settings, None);

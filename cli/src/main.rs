@@ -5,7 +5,9 @@
 //! - `exit`: how a command ended, as scripts see it
 //! - `out`, `table`, `summary`: what commands print
 //! - `signals`: asked to stop, and asked again
+//! - `waiting`: at the start, for what is not there yet
 //! - `databases`: the control database of this process, private or given
+//! - `installation`: the control database and the keys that a command works with
 //! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, and `elt keys`
 //! - `secret_settings`: secrets that settings take from files
@@ -15,6 +17,7 @@
 
 mod account;
 mod audit;
+mod backup;
 mod check;
 mod config_file;
 mod connections;
@@ -25,12 +28,15 @@ mod explain;
 mod first_users;
 mod in_process;
 mod init;
+mod installation;
 mod keys;
 mod migrate;
 mod operator;
 mod out;
 mod plan;
 mod report;
+mod restore;
+mod retry;
 mod run;
 mod schema;
 mod secret;
@@ -41,7 +47,9 @@ mod summary;
 mod table;
 mod token;
 mod up;
+mod upgrade_cluster;
 mod user;
+mod waiting;
 mod worker;
 
 use std::ffi::{OsStr, OsString};
@@ -76,12 +84,16 @@ enum Command {
     Schema(schema::Schema),
     Explain(explain::Explain),
     Report(report::Report),
+    Retry(retry::Retry),
     User(user::User),
     Audit(audit::Audit),
     Keys(keys::Command),
     Token(token::Token),
     Secret(secret::Secret),
     Coverage(coverage::Coverage),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    UpgradeCluster(upgrade_cluster::UpgradeCluster),
 }
 
 impl Command {
@@ -98,12 +110,16 @@ impl Command {
             Self::Schema(command) => command.execute(),
             Self::Explain(command) => command.execute(),
             Self::Report(command) => command.execute().await,
+            Self::Retry(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,
             Self::Keys(command) => command.execute().await,
             Self::Token(command) => command.execute().await,
             Self::Secret(command) => command.execute().await,
             Self::Coverage(command) => command.execute().await,
+            Self::Backup(command) => command.execute().await,
+            Self::Restore(command) => command.execute().await,
+            Self::UpgradeCluster(command) => command.execute().await,
         }
     }
 }

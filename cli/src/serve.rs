@@ -1,30 +1,36 @@
 //! `elt serve`: the API and the dashboard.
 
+use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
-use elt_api::AppState;
 use elt_api::settings::ApiSettings;
+use elt_api::{AppState, not_ready};
 use elt_shared::settings::{DatabaseSettings, NetworkSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use tokio::net::TcpListener;
 
 use crate::account::RunAs;
 use crate::databases::{Databases, LocalMode, Part, Place};
-use crate::exit::{Exit, both, refuse};
+use crate::exit::{Exit, both, refuse, refuse_for_now};
 use crate::first_users::FirstUsers;
 use crate::keys::Keys;
 use crate::signals::Stop;
+use crate::waiting::{WaitSettings, Waiting};
 use crate::{out, signals};
 
 /// Connections to the control database for answering requests.
 pub const CONNECTIONS: u32 = 16;
+/// Seconds for which a stopping API goes on answering: two probes of a load balancer that asks every two seconds.
+const DRAIN_SECONDS: u32 = 5;
 
 /// Serves the API and the dashboard
 ///
 /// Any number of these may run on one control database, beside any number of `elt worker`. Needs DATABASE_URL,
 /// ELT_JWT_KEY and ELT_SECRET_KEY, the same everywhere; on the machine of an `elt up`, the same --data-dir is enough.
+/// Waits for a control database that is away or not migrated yet. On SIGTERM it is not ready any more, goes on answering
+/// for ELT_DRAIN_SECONDS, and ends when open requests have finished.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Bring the control database up to date first
@@ -33,6 +39,8 @@ pub struct Serve {
     /// Names `${env:NAME}` in an admin's data view may stand for, separated by commas
     #[arg(long, env = "ELT_ENV_ALLOW", value_delimiter = ',')]
     env_allow: Vec<String>,
+    #[command(flatten)]
+    wait: WaitSettings,
     #[command(flatten)]
     first_users: FirstUsers,
     #[command(flatten)]
@@ -50,7 +58,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    pub async fn execute(self) -> anyhow::Result<Exit> {
+    pub async fn execute(mut self) -> anyhow::Result<Exit> {
         // Before anything is written: a refused start leaves nothing behind.
         let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys);
         let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
@@ -58,15 +66,24 @@ impl Serve {
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("serve") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
-        let listener = listen(self.api.listen).await?;
+        let waiting = self.wait.begin(stop.gracefully.clone());
+        // At a terminal the person who pressed Ctrl-C waits, and there is no load balancer.
+        let drain = if std::io::stderr().is_terminal() { 0 } else { DRAIN_SECONDS };
+        self.api.drain_seconds.get_or_insert(drain);
+        let Some(listener) = waiting.until(async || listen(self.api.listen).await).await? else {
+            return Ok(Exit::Done);
+        };
         tracing::info!("{place}");
-        let database = self.database.clone();
-        Databases::during(place, &database, Part::Api, CONNECTIONS, async |databases| {
-            let ended = self.answer(databases, listener, keys, stop, &mut telemetry).await;
-            telemetry.shutdown().await;
-            ended
-        })
-        .await
+        let opening = waiting.until(async || Databases::open(&place, &self.database, Part::Api, CONNECTIONS).await);
+        let opened = not_ready::answer_during(opening, &listener, &self.api, waiting.awaited()).await??;
+        let Some(databases) = opened else { return Ok(Exit::Done) };
+        databases
+            .use_for(async |databases| {
+                let ended = self.answer(databases, listener, keys, stop, &waiting, &mut telemetry).await;
+                telemetry.shutdown().await;
+                ended
+            })
+            .await
     }
 
     async fn answer(
@@ -75,13 +92,19 @@ impl Serve {
         listener: TcpListener,
         keys: Keys,
         stop: Stop,
+        waiting: &Waiting,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
-        if self.migrate {
-            databases.migrate(Some(&keys.ring)).await?;
-        }
-        databases.require_migrated().await?;
-        databases.check_keys(&keys.ring).await?;
+        let preparing = async {
+            if self.migrate {
+                databases.migrate(Some(&keys.ring)).await?;
+            }
+            waiting.until(async || databases.require_migrated().await).await
+        };
+        let prepared = not_ready::answer_during(preparing, &listener, &self.api, waiting.awaited()).await??;
+        let Some(()) = prepared else { return Ok(Exit::Done) };
+        databases.warn_of_read_only().await?;
+        databases.claim_keys(&keys.ring).await?;
         databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         // Unusable keys are refused before users are made who could not log in.
@@ -93,19 +116,31 @@ impl Serve {
         tracing::info!("elt {} answers at {url}", env!("CARGO_PKG_VERSION"));
         warn_of_plain_http(&state, address);
         out::print(&format!("elt answers at {url}"));
-        elt_api::serve(listener, state, stop.gracefully).await;
-        Ok(Exit::Done)
+        tokio::select! {
+            () = elt_api::serve(listener, state, stop.gracefully) => Ok(Exit::Done),
+            never = databases.watch_keys(&ring) => match never {},
+        }
     }
 }
 
-/// Takes the address, or says who should give way.
+/// Takes the address, or says who should give way. A server can wait for an address that this machine does not have yet,
+/// for example one that moves between machines.
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        refuse(
-            Exit::Settings,
-            format!("could not listen on {address}: {error}"),
-            "Choose another address with --listen, or end the program that has this one.",
-        )
+        let message = format!("could not listen on {address}: {error}");
+        match error.kind() {
+            ErrorKind::AddrNotAvailable => refuse_for_now(
+                Exit::Settings,
+                "the address to listen on is not there",
+                message,
+                "Give this machine the address, or choose another one with --listen.",
+            ),
+            _ => refuse(
+                Exit::Settings,
+                message,
+                "Choose another address with --listen, or end the program that has this one.",
+            ),
+        }
     })
 }
 

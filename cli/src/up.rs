@@ -75,6 +75,7 @@ impl Up {
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
         databases.migrate(Some(&keys.ring)).await?;
+        databases.claim_keys(&keys.ring).await?;
         databases.keep_lines_of(telemetry).await?;
         databases.warn_of_owner().await?;
         let (network, env_allow) = (self.worker.network.clone(), self.worker.env_allow.clone());
@@ -89,11 +90,13 @@ impl Up {
             true => None,
             false => {
                 let db = databases.open_for(Part::Worker, worker::connections(&self.worker)).await?;
-                Some((db, worker::settings(databases, self.worker, ring, &stop)))
+                Some((db, worker::settings(databases, self.worker, Arc::clone(&ring), &stop)))
             }
         };
-        work(listener, state, worker, &stop).await?;
-        Ok(Exit::Done)
+        tokio::select! {
+            worked = work(listener, state, worker, &stop) => worked.map(|()| Exit::Done),
+            never = databases.watch_keys(&ring) => match never {},
+        }
     }
 }
 

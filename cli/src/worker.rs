@@ -14,18 +14,22 @@ use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both};
 use crate::keys;
 use crate::signals::Stop;
+use crate::waiting::{WaitSettings, Waiting};
 use crate::{out, signals};
 
 /// Executes runs from the queue
 ///
 /// Any number of these may run on one control database, on any number of machines: each takes runs and ticks of
 /// schedules as they come. On SIGTERM it takes nothing new and finishes or hands back what it has. Needs DATABASE_URL
-/// and ELT_SECRET_KEY; on the machine of an `elt up`, the same --data-dir is enough.
+/// and ELT_SECRET_KEY; on the machine of an `elt up`, the same --data-dir is enough. Waits for a control database that is
+/// away or not migrated yet.
 #[derive(Debug, Args)]
 pub struct Worker {
     /// Bring the control database up to date first
     #[arg(long)]
     migrate: bool,
+    #[command(flatten)]
+    wait: WaitSettings,
     #[command(flatten)]
     worker: WorkerSettings,
     #[command(flatten)]
@@ -47,15 +51,19 @@ impl Worker {
         let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("worker") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
+        let waiting = self.wait.begin(stop.gracefully.clone());
         tracing::info!("{place}");
         let connections = connections(&self.worker);
-        let database = self.database.clone();
-        Databases::during(place, &database, Part::Worker, connections, async |databases| {
-            let ended = self.work(databases, keys, stop, &mut telemetry).await;
-            telemetry.shutdown().await;
-            ended
-        })
-        .await
+        let opened =
+            waiting.until(async || Databases::open(&place, &self.database, Part::Worker, connections).await).await?;
+        let Some(databases) = opened else { return Ok(Exit::Done) };
+        databases
+            .use_for(async |databases| {
+                let ended = self.work(databases, keys, stop, &waiting, &mut telemetry).await;
+                telemetry.shutdown().await;
+                ended
+            })
+            .await
     }
 
     async fn work(
@@ -63,19 +71,27 @@ impl Worker {
         databases: &Databases,
         keys: Arc<KeyRing>,
         stop: Stop,
+        waiting: &Waiting,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
         if self.migrate {
             databases.migrate(Some(&keys)).await?;
         }
-        databases.require_migrated().await?;
+        let ready = async || {
+            databases.require_migrated().await?;
+            databases.require_writable().await
+        };
+        let Some(()) = waiting.until(ready).await? else { return Ok(Exit::Done) };
         databases.check_keys(&keys).await?;
         databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         out::print(&format!("working on queue `{}`, {} runs at a time", self.worker.queue, self.worker.concurrency));
-        let settings = settings(databases, self.worker, keys, &stop);
-        elt_worker::run(databases.control.clone(), settings, stop.gracefully).await.context("the worker ended")?;
-        Ok(Exit::Done)
+        let settings = settings(databases, self.worker, Arc::clone(&keys), &stop);
+        let working = elt_worker::run(databases.control.clone(), settings, stop.gracefully);
+        tokio::select! {
+            ended = working => ended.context("the worker ended").map(|()| Exit::Done),
+            never = databases.watch_keys(&keys) => match never {},
+        }
     }
 }
 

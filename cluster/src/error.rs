@@ -115,6 +115,42 @@ pub enum LocalError {
     /// The server lacks an extension the queue needs.
     #[error("the PostgreSQL server has no extension `hstore`")]
     NoHstore(#[source] sqlx::Error),
+    /// Programs for dumps are missing, or too old.
+    #[error("no pg_dump and pg_restore of PostgreSQL {at_least} or newer were found")]
+    NoDumpTools {
+        /// The oldest version that can be used.
+        at_least: u32,
+    },
+    /// A dump or its restore failed, or the copy is not complete.
+    #[error("could not {doing}: {reason}")]
+    Copy {
+        /// "dump the database elt", …
+        doing: String,
+        /// Why.
+        reason: String,
+    },
+    /// The data folder has no cluster.
+    #[error("{0} holds no private PostgreSQL")]
+    NoCluster(PathBuf),
+    /// The data folder already has a cluster.
+    #[error("{0} already holds a private PostgreSQL")]
+    NotEmpty(PathBuf),
+    /// Another process uses the cluster.
+    #[error("another elt process uses the private PostgreSQL in {0}")]
+    InUse(PathBuf),
+    /// The disk has too little room for a copy of the cluster.
+    #[error("a copy of {folder} needs {needed_mb} MB, and the disk has {free_mb} MB left")]
+    NoSpace {
+        /// The cluster's folder.
+        folder: PathBuf,
+        /// Size of the cluster.
+        needed_mb: u64,
+        /// Free space.
+        free_mb: u64,
+    },
+    /// A restore into the folder was interrupted.
+    #[error("a restore of a backup into {0} did not come to its end")]
+    RestoreUnfinished(PathBuf),
     /// A statement of the set-up failed.
     #[error("could not {doing} in the private cluster")]
     Prepare {
@@ -148,14 +184,24 @@ impl LocalError {
     pub fn is_setting(&self) -> bool {
         matches!(
             self,
-            Self::UnknownAccount(_) | Self::RootAccount(_) | Self::OthersFolder { .. } | Self::NoDataFolder { .. }
+            Self::UnknownAccount(_)
+                | Self::RootAccount(_)
+                | Self::OthersFolder { .. }
+                | Self::NoDataFolder { .. }
+                | Self::NoCluster(_)
+                | Self::NotEmpty(_)
         )
     }
 
     /// Stable code people can search for.
     pub fn code(&self) -> Code {
         match self {
-            Self::NoServer { .. } => Code::NoPostgres,
+            Self::NoServer { .. } | Self::NoDumpTools { .. } => Code::NoPostgres,
+            Self::Copy { .. } => Code::CopyFailed,
+            Self::NoCluster(_) => Code::NoCluster,
+            Self::InUse(_) | Self::NotEmpty(_) => Code::ClusterInUse,
+            Self::NoSpace { .. } => Code::FolderUnusable,
+            Self::RestoreUnfinished(_) => Code::RestoreUnfinished,
             Self::NoAccount | Self::UnknownAccount(_) | Self::RootAccount(_) => Code::NoAccount,
             Self::OthersFolder { .. } | Self::NoDataFolder { .. } => Code::FolderOfOthers,
             Self::NotDropped { .. } => Code::RootNotDropped,
@@ -177,9 +223,26 @@ impl LocalError {
         match self {
             Self::NoServer { wanted: WantedVersion::Exactly(major), .. } => format!(
                 "Install PostgreSQL {major} beside the version that is there (Debian: apt-get install \
-                 postgresql-{major}) or name the folder of its programs with --pg-bin. To start anew with another \
-                 version, choose an empty folder with --data-dir."
+                 postgresql-{major}) or name the folder of its programs with --pg-bin. With both versions there, `elt \
+                 upgrade-cluster` moves the data to the newer one. With the newer version alone, `elt restore` of a backup \
+                 into an empty folder (--data-dir) does the same."
             ),
+            Self::NoDumpTools { at_least } => format!(
+                "Install PostgreSQL's client programs (Debian: apt-get install postgresql-client-{at_least}), or name \
+                 their folder with --pg-bin."
+            ),
+            Self::Copy { .. } => {
+                "Correct what the message names, then try again: what is there was not changed, and an unfinished copy is \
+                 not used."
+                    .into()
+            }
+            Self::NoCluster(_) => "Name the data folder of an `elt up` with --data-dir.".into(),
+            Self::NotEmpty(_) => "Choose an empty folder with --data-dir.".into(),
+            Self::InUse(_) => "Stop every elt process that uses this folder, then try again.".into(),
+            Self::NoSpace { .. } => "Make room on the disk of the data folder, then try again.".into(),
+            Self::RestoreUnfinished(_) => {
+                "Run `elt restore` with the backup again: it starts over. Or choose another folder with --data-dir.".into()
+            }
             Self::NoServer { .. } | Self::Program { .. } => {
                 "Install PostgreSQL 15 or newer (Debian: apt-get install postgresql), name the folder of its programs \
                  with --pg-bin, or use a database of yours with DATABASE_URL."

@@ -1,4 +1,5 @@
-//! The files of a cluster: `<data dir>/postgres/{data, passwords.json, port, server.log, gate.lock, in_use.lock}`.
+//! The files of a cluster: `<data dir>/postgres/{data, passwords.json, port, server.log, gate.lock, in_use.lock}`. While it is
+//! upgraded there are `data.upgrade` and `exchange` as well, and while a backup is restored `restoring`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -18,7 +19,25 @@ const GATE_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
     root: PathBuf,
+    names: Names,
     pub account: Option<Account>,
+}
+
+/// Names of the files that each server of a folder has for itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names {
+    data: &'static str,
+    port: &'static str,
+    log: &'static str,
+}
+
+impl Names {
+    /// Of the server that everybody uses.
+    const USUAL: Self = Self { data: "data", port: "port", log: "server.log" };
+    /// Of the server whose cluster is copied by an upgrade. Nobody else knows its port.
+    pub const UPGRADE_FROM: Self = Self { data: "data", port: "upgrade-from.port", log: "upgrade.log" };
+    /// Of the server that gets the copy.
+    pub const UPGRADE_TO: Self = Self { data: "data.upgrade", port: "upgrade-to.port", log: "upgrade.log" };
 }
 
 /// The generated passwords of the roles.
@@ -56,7 +75,30 @@ impl Folder {
         if let Some(account) = &account {
             account.can_enter(&root)?;
         }
-        Ok(Self { root, account })
+        Ok(Self { root, names: Names::USUAL, account })
+    }
+
+    /// The same folder with other names.
+    pub fn with(&self, names: Names) -> Self {
+        Self { names, ..self.clone() }
+    }
+
+    /// The major version of the cluster. `None`: there is no cluster yet.
+    pub fn version(&self) -> Result<Option<u32>, LocalError> {
+        Ok(self.read(&self.data().join("PG_VERSION"))?.and_then(|text| text.trim().parse().ok()))
+    }
+
+    /// The file that says that a backup is being restored into the folder.
+    pub fn restoring(&self) -> PathBuf {
+        self.root.join("restoring")
+    }
+
+    /// Refuses a folder in which a restore did not come to its end.
+    pub fn require_finished_restore(&self) -> Result<(), LocalError> {
+        match self.restoring().exists() {
+            true => Err(LocalError::RestoreUnfinished(self.root.clone())),
+            false => Ok(()),
+        }
     }
 
     /// The file that says which major version made the cluster of a data folder.
@@ -64,14 +106,33 @@ impl Folder {
         data_dir.join("postgres/data/PG_VERSION")
     }
 
+    /// Whether an upgrade of a data folder's cluster is about to put the new one into the place of the old one.
+    pub fn is_exchanging(data_dir: &Path) -> bool {
+        data_dir.join("postgres/exchange").exists()
+    }
+
     /// What PostgreSQL calls the data directory.
     pub fn data(&self) -> PathBuf {
-        self.root.join("data")
+        self.root.join(self.names.data)
     }
 
     /// What the server writes to.
     pub fn server_log(&self) -> PathBuf {
-        self.root.join("server.log")
+        self.root.join(self.names.log)
+    }
+
+    /// The file with the port of last time.
+    pub fn port_file(&self) -> PathBuf {
+        self.root.join(self.names.port)
+    }
+
+    /// Forgets the port.
+    pub fn remove_port(&self) -> Result<(), LocalError> {
+        let path = self.port_file();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &path)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// A path beside the data directory.
@@ -138,7 +199,7 @@ impl Folder {
 
     /// The port the server had last time.
     pub fn last_port(&self) -> Result<Option<u16>, LocalError> {
-        Ok(self.read(&self.beside("port"))?.and_then(|text| text.trim().parse().ok()))
+        Ok(self.read(&self.port_file())?.and_then(|text| text.trim().parse().ok()))
     }
 
     /// Waits until no other process starts or stops the server; nobody else does while the file is open.

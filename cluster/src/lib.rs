@@ -8,6 +8,9 @@
 //! - `programs`: which server programs are on this machine
 //! - `server`: `initdb`, start, wait, stop
 //! - `databases`: the two databases and their roles
+//! - [`dump`]: databases as streams of bytes
+//! - [`upgrade`]: to another major version of PostgreSQL
+//! - `restore`: a new cluster that is filled from a backup
 //! - `settings`: what is read of the environment
 //!
 //! Two file locks rule. `gate.lock` is held while a process starts or stops the server. `in_use.lock` is held, shared,
@@ -16,20 +19,25 @@
 
 mod account;
 mod databases;
+pub mod dump;
 pub mod error;
 mod folder;
 mod ownership;
 mod programs;
+mod restore;
 mod server;
 mod settings;
+pub mod upgrade;
 
 use std::fs::File;
 use std::path::Path;
 
 pub use account::Account;
+pub use dump::DumpTools;
 use elt_shared::secret::Secret;
 pub use error::LocalError;
 use folder::{Folder, Passwords};
+pub use restore::Restoring;
 
 /// Name of the control database.
 pub const CONTROL: &str = "elt";
@@ -67,6 +75,13 @@ impl Cluster {
         let account = Account::of_the_server(data_dir)?;
         let folder = Folder::open(data_dir, account)?;
         let _gate = folder.gate().await?;
+        upgrade::exchange::finish(&folder)?;
+        folder.require_finished_restore()?;
+        Self::start_in(folder, pg_bin).await
+    }
+
+    /// Starts the cluster. The caller holds the gate.
+    async fn start_in(folder: Folder, pg_bin: Option<&Path>) -> Result<Self, LocalError> {
         let passwords = folder.passwords()?;
         // This process counts as a user before the server runs, so that a failure from here on stops a server nobody
         // else uses.
@@ -86,6 +101,8 @@ impl Cluster {
     pub fn exists(data_dir: &Path) -> bool {
         match Folder::version_file(data_dir).metadata() {
             Ok(file) => file.is_file(),
+            // Between two steps of an upgrade; starting the cluster does the second one.
+            Err(_) if Folder::is_exchanging(data_dir) => true,
             // The cluster belongs to another account: using it fails with an error that names the folder.
             Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
         }

@@ -51,9 +51,26 @@ pub(super) async fn find(pg_bin: Option<&Path>, made_by: Option<u32>) -> Result<
     })
 }
 
+/// Finds a folder with `pg_dump` and `pg_restore`: in `pg_bin` when it is given, else on the machine. `distance` says how
+/// well a version fits, with 0 for the best; `None` if it does not fit.
+pub(super) async fn find_tools(pg_bin: Option<&Path>, distance: impl Fn(u32) -> Option<u32>) -> Option<PathBuf> {
+    let candidates = pg_bin.map_or_else(usual_places, |bin| vec![bin.to_owned()]);
+    let mut best: Option<(u32, PathBuf)> = None;
+    for bin in candidates.into_iter().filter(|bin| bin.join("pg_dump").exists() && bin.join("pg_restore").exists()) {
+        let Some(distance) = version_of(&bin, "pg_dump").await.ok().and_then(&distance) else { continue };
+        if best.as_ref().is_none_or(|best| distance < best.0) {
+            best = Some((distance, bin));
+        }
+    }
+    best.map(|(_, bin)| bin)
+}
+
 async fn version(bin: &Path) -> Result<u32, String> {
-    let output =
-        Command::new(bin.join("postgres")).arg("--version").output().await.map_err(|error| error.to_string())?;
+    version_of(bin, "postgres").await
+}
+
+async fn version_of(bin: &Path, program: &str) -> Result<u32, String> {
+    let output = Command::new(bin.join(program)).arg("--version").output().await.map_err(|error| error.to_string())?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(said.lines().next().unwrap_or("it does not run").to_owned());

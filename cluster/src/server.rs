@@ -60,18 +60,27 @@ pub(super) async fn running(folder: &Folder, passwords: &Passwords) -> Result<Op
 
 /// Makes the cluster if there is none, and starts it.
 pub(super) async fn start(folder: &Folder, passwords: &Passwords, pg_bin: Option<&Path>) -> Result<u16, LocalError> {
-    let made_by = folder.read(&folder.data().join("PG_VERSION"))?.and_then(|text| text.trim().parse().ok());
-    let programs = programs::find(pg_bin, made_by).await?;
+    let programs = programs::find(pg_bin, folder.version()?).await?;
+    start_with(folder, passwords, &programs, &[]).await
+}
+
+/// The same with these programs and further settings of the server, `name=value`.
+pub(super) async fn start_with(
+    folder: &Folder,
+    passwords: &Passwords,
+    programs: &Programs,
+    settings: &[&str],
+) -> Result<u16, LocalError> {
     if let Some(account) = &folder.account {
         account.can_enter(&programs.bin)?;
     }
-    if made_by.is_none() {
-        init(folder, passwords, &programs).await?;
+    if folder.version()?.is_none() {
+        init(folder, passwords, programs).await?;
     }
     let mut tries = 10;
     loop {
         let port = free_port(folder)?;
-        let mut child = spawn(folder, &programs, port)?;
+        let mut child = spawn(folder, programs, port, settings)?;
         let pid = child.id().map_or(0, |pid| pid as i32);
         tries -= 1;
         match wait_until_it_answers(folder, passwords, pid, port, Some(&mut child)).await {
@@ -89,6 +98,14 @@ pub(super) async fn start(folder: &Folder, passwords: &Passwords, pg_bin: Option
                 return Err(error);
             }
         }
+    }
+}
+
+/// Stops the server of a folder if it runs. A process that only got the number of its pid file is left alone.
+pub(super) async fn stop_ours(folder: &Folder) -> Result<(), LocalError> {
+    match pid(folder) {
+        Some(pid) if is_alive(pid) && works_in(pid, &folder.data()) => stop(folder).await,
+        _ => Ok(()),
     }
 }
 
@@ -167,17 +184,17 @@ async fn run_initdb(folder: &Folder, programs: &Programs, data: &Path, password_
     Err(LocalError::Init { folder: folder.data(), output: last_lines(&said) })
 }
 
-fn spawn(folder: &Folder, programs: &Programs, port: u16) -> Result<Child, LocalError> {
+fn spawn(folder: &Folder, programs: &Programs, port: u16, settings: &[&str]) -> Result<Child, LocalError> {
     let path = folder.server_log();
     if path.metadata().is_ok_and(|metadata| metadata.len() > LOG_LIMIT) {
-        fs::rename(&path, folder.beside("server.log.1")).map_err(failed("rename", &path))?;
+        fs::rename(&path, path.with_extension("log.1")).map_err(failed("rename", &path))?;
     }
     let log =
         private_folder::open(&path, OpenOptions::new().append(true).create(true)).map_err(failed("write", &path))?;
     let again = log.try_clone().map_err(failed("write", &path))?;
     let program = programs.path("postgres");
     let mut command = command(folder, &program);
-    for option in OPTIONS {
+    for option in OPTIONS.iter().chain(settings) {
         command.args(["-c", option]);
     }
     command
@@ -235,7 +252,7 @@ async fn wait_until_it_answers(
 
 /// The port of last time when it is free, else another one.
 fn free_port(folder: &Folder) -> Result<u16, LocalError> {
-    let path = folder.beside("port");
+    let path = folder.port_file();
     let last = folder.last_port()?;
     if let Some(port) = last.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()) {
         return Ok(port);

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use elt_shared::api_token::Scope;
 use elt_shared::explained::{Code, Explained};
 use elt_shared::store::logs::{self, Line, LineFilter};
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -57,7 +58,8 @@ struct StreamQuery {
 /// A run as it changes, and its log lines as they are written.
 ///
 /// Events: `status` with the run, `log` with a line and its id, `ping`, `end` once the run has finished, and `timeout`
-/// when the client should come back with the id of the last line it saw.
+/// when the client should come back with the id of the last line it saw; its `retry` says after how many milliseconds, if
+/// there is one.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "runs", security(("token" = []), ("api_token" = ["read"])), params(StreamQuery), responses(
     (status = 200, content_type = "text/event-stream", body = String), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
@@ -196,7 +198,7 @@ impl Writer {
                 () = sleep_until(ends_at.unwrap_or(until)) => {
                     return self.last(if ends_at.is_some() { "end" } else { "timeout" }).await;
                 }
-                () = state.stop.cancelled() => return self.last("timeout").await,
+                () = state.drained.cancelled() => return self.come_back().await,
             }
         }
     }
@@ -226,6 +228,13 @@ impl Writer {
 
     async fn named(&self, name: &str, data: &impl Serialize) -> Result<(), Gone> {
         self.send(SseEvent::default().event(name).json_data(data)).await
+    }
+
+    /// Ends the stream because the process ends: the client should come back to another one.
+    async fn come_back(&self) -> Result<(), Gone> {
+        // Clients that all came back at the same moment would be a burst of requests for the processes that are left.
+        let pause = Duration::from_millis(rand::rng().random_range(200..2_000));
+        self.send(SseEvent::default().event("timeout").retry(pause).json_data(())).await
     }
 
     async fn last(&self, name: &str) -> Result<(), Gone> {

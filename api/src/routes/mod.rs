@@ -8,7 +8,7 @@ mod configs;
 mod coverage;
 mod data_view;
 mod events;
-mod health;
+pub(crate) mod health;
 mod jobs;
 mod known_hosts;
 mod logs;

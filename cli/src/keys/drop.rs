@@ -6,11 +6,11 @@ use elt_shared::secret::KeyRing;
 use elt_shared::settings::SecretKeySettings;
 use elt_shared::store::secret_keys;
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::kept::KeptKeys;
 use super::show::{ShownKey, collect};
-use super::{are_given, find_missing, wrong_key};
+use super::{are_given, check_current, find_missing, wrong_key};
 use crate::audit::Deed;
 use crate::databases::Databases;
 use crate::exit::{Exit, refuse};
@@ -32,8 +32,11 @@ impl Drop {
         ring: &KeyRing,
         settings: &SecretKeySettings,
     ) -> anyhow::Result<Exit> {
-        let (id, db) = (self.id.as_str(), &databases.control);
-        let key = find(db, ring, id).await?;
+        let id = self.id.as_str();
+        let mut tx = databases.control.begin().await.context("could not reach the control database")?;
+        // What is counted from here on stays true until the key is forgotten.
+        secret_keys::lock(&mut tx).await.context("could not wait for what is being sealed and signed")?;
+        let key = find(&mut tx, ring, id).await?;
         if key.state == "seals" {
             return Err(refuse(
                 Exit::Failed,
@@ -45,7 +48,9 @@ impl Drop {
         if key.audit_rows > 0 && !self.kept_elsewhere {
             return Err(signs_the_audit(&key));
         }
-        forget(databases, ring, &key).await?;
+        secret_keys::forget(&mut tx, id).await.context("could not forget the key")?;
+        let detail = json!({ "audit_rows": key.audit_rows });
+        Deed { action: "keys drop", object: format!("key {id}"), detail }.commit(tx, ring).await?;
         out::print(&format!("dropped the key {id}"));
         let is_removed = match KeptKeys::read(&databases.data_dir)? {
             Some(kept) if !are_given(settings) => kept.remove_secret_key(&databases.data_dir, id)?,
@@ -60,6 +65,7 @@ impl Drop {
 
 /// Refuses to go on without keys that are needed beside the one to drop, which may be lost.
 pub(super) async fn check_others(db: &PgPool, ring: &KeyRing, id: &str) -> anyhow::Result<()> {
+    check_current(db, ring).await?;
     let Some(mut wrong) = find_missing(db, ring).await? else { return Ok(()) };
     wrong.missing.retain(|missing| missing != id);
     match wrong.missing.is_empty() {
@@ -68,10 +74,8 @@ pub(super) async fn check_others(db: &PgPool, ring: &KeyRing, id: &str) -> anyho
     }
 }
 
-async fn find(db: &PgPool, ring: &KeyRing, id: &str) -> anyhow::Result<ShownKey> {
-    let mut connection = db.acquire().await.context("could not reach the control database")?;
-    let uses = secret_keys::uses(&mut connection).await.context("could not count what is sealed")?;
-    drop(connection);
+async fn find(db: &mut PgConnection, ring: &KeyRing, id: &str) -> anyhow::Result<ShownKey> {
+    let uses = secret_keys::uses(&mut *db).await.context("could not count what is sealed")?;
     let found = collect(db, ring, &uses).await?.into_iter().find(|key| key.id == id);
     found.ok_or_else(|| {
         refuse(Exit::Failed, format!("there is no secret key `{id}`"), "`elt keys show` lists the keys by their ids.")
@@ -87,7 +91,7 @@ fn require_unused(key: &ShownKey) -> anyhow::Result<()> {
     Err(refuse(
         Exit::Failed,
         format!("the key {} still seals {}, so it cannot be dropped", key.id, used.join(" and ")),
-        "Run `elt keys rotate` first: it seals them with the current key.",
+        "Restart the processes that still seal with it, and run `elt keys rotate`: it seals them with the current key.",
     ))
 }
 
@@ -104,19 +108,4 @@ fn signs_the_audit(key: &ShownKey) -> anyhow::Error {
          store the key in a safe place and run it again with --kept-elsewhere: `elt audit verify` then needs the key in \
          ELT_SECRET_KEY_OLD.",
     )
-}
-
-/// Forgets the key and notes it, both or neither.
-async fn forget(databases: &Databases, ring: &KeyRing, key: &ShownKey) -> anyhow::Result<()> {
-    let mut tx = databases.control.begin().await.context("could not reach the control database")?;
-    secret_keys::forget(&mut *tx, &key.id).await.map_err(|error| match error.as_database_error() {
-        Some(database) if database.is_foreign_key_violation() => refuse(
-            Exit::Failed,
-            format!("something was sealed with the key {} meanwhile, so it cannot be dropped", key.id),
-            "Restart the processes that still seal with it, run `elt keys rotate`, and then this again.",
-        ),
-        _ => anyhow::Error::new(error).context("could not forget the key"),
-    })?;
-    let detail = json!({ "audit_rows": key.audit_rows });
-    Deed { action: "keys drop", object: format!("key {}", key.id), detail }.commit(tx, ring).await
 }

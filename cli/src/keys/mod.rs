@@ -17,7 +17,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use elt_shared::secret::{GivenKeys, KeyError, KeyFile, KeyRing, Secret};
 use elt_shared::settings::SecretKeySettings;
-use elt_shared::store::secret_keys::{self, WrongKey};
+use elt_shared::store::secret_keys::{self, DroppedKey, WrongKey};
 use rand::RngExt;
 use sqlx::PgPool;
 
@@ -116,9 +116,26 @@ fn kept_ring(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Result<Op
     Ok(Some(Arc::new(KeyRing::new(kept).map_err(unusable)?)))
 }
 
-/// Refuses keys that do not open what is sealed in the control database. Changes nothing.
+/// Refuses keys that do not open what is sealed in the control database, and a current key that was dropped. Changes
+/// nothing.
 pub async fn check(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    check_current(db, keys).await?;
     find_missing(db, keys).await?.map_or(Ok(()), |wrong| Err(wrong_key(&wrong)))
+}
+
+/// Refuses a current key that was dropped.
+async fn check_current(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    let mut connection = db.acquire().await.context("could not reach the control database")?;
+    let checked = secret_keys::check_current(&mut connection, keys).await.context("could not check the secret keys")?;
+    checked.map_err(|dropped| refuse(Exit::Settings, format!("{}: {dropped}", DroppedKey::CODE), DroppedKey::NEXT_STEP))
+}
+
+/// Makes the current key that of a control database that has none yet, and refuses keys that do not open what is sealed.
+pub async fn claim(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    check_current(db, keys).await?;
+    let claimed = async { secret_keys::claim(&mut *db.acquire().await?, keys).await };
+    claimed.await.context("could not make the secret key known")?;
+    check(db, keys).await
 }
 
 /// Refuses a current key that nothing in the control database is sealed or signed with, because the processes that run

@@ -7,9 +7,9 @@ use elt_shared::store::audit;
 use elt_shared::store::sealed::TABLES;
 use elt_shared::store::secret_keys::{self, KeyUse};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
-use super::{find_missing, wrong_key};
+use super::check;
 use crate::exit::Exit;
 use crate::out;
 use crate::table::Table;
@@ -33,8 +33,8 @@ pub(super) struct ShownKey {
 pub(super) async fn show(db: &PgPool, ring: &KeyRing, as_json: bool) -> anyhow::Result<Exit> {
     let mut connection = db.acquire().await.context("could not reach the control database")?;
     let uses = secret_keys::uses(&mut connection).await.context("could not count what is sealed")?;
+    let keys = collect(&mut connection, ring, &uses).await?;
     drop(connection);
-    let keys = collect(db, ring, &uses).await?;
     let in_clear: i64 = uses.iter().filter(|usage| usage.key_id.is_none()).map(|usage| usage.rows).sum();
     out::print(&if as_json { json(&keys, in_clear) } else { table(&keys).render() });
     if in_clear > 0 {
@@ -42,17 +42,14 @@ pub(super) async fn show(db: &PgPool, ring: &KeyRing, as_json: bool) -> anyhow::
             "{in_clear} configs are stored in clear, by an earlier release: `elt migrate` seals them"
         ));
     }
-    match find_missing(db, ring).await? {
-        None => Ok(Exit::Done),
-        Some(wrong) => Err(wrong_key(&wrong)),
-    }
+    check(db, ring).await?;
+    Ok(Exit::Done)
 }
 
 /// The key that seals, then the others that this process has, then those that it lacks.
-pub(super) async fn collect(db: &PgPool, ring: &KeyRing, uses: &[KeyUse]) -> anyhow::Result<Vec<ShownKey>> {
-    let mut connection = db.acquire().await.context("could not reach the control database")?;
-    let known = secret_keys::list(&mut *connection).await.context("could not list the keys")?;
-    let signed = audit::signed_rows(&mut connection).await.context("could not count the rows of the audit")?;
+pub(super) async fn collect(db: &mut PgConnection, ring: &KeyRing, uses: &[KeyUse]) -> anyhow::Result<Vec<ShownKey>> {
+    let known = secret_keys::list(&mut *db).await.context("could not list the keys")?;
+    let signed = audit::signed_rows(db).await.context("could not count the rows of the audit")?;
     let mut ids = ring.ids();
     let present = ids.len();
     let used = uses.iter().filter_map(|usage| usage.key_id.as_ref());

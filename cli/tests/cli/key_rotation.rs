@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use elt_shared::secret::{KeyRing, Sealed, context};
 use elt_shared::store::{configs, secret_keys};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::keys::{KEY, OTHER, close, database, ring, store_in_clear, text, with_key};
-use crate::support::{Folder, PATIENCE, Running, Said, client::Client, elt, run, run_with, up};
+use crate::support::{Folder, PASSWORD, PATIENCE, Running, Said, client::Client, elt, run, run_with, up};
 
 const YAML: &str = "sources: [{type: local, settle_seconds: 0, path: in}]\ntarget: {table: people}\n\
                     monitor: {enabled: false}\n";
@@ -251,5 +252,82 @@ async fn a_value_that_does_not_open_keeps_no_new_key_away() {
     assert_eq!(second_factor(&opened.1).await.key_id, ring(&keys[0]).current_id());
     let refused = said(&folder, &["keys", "drop", &ring(&keys[0]).current_id()]);
     assert!(refused.stderr.contains("still seals 1 second factors, so it cannot be dropped"), "{}", refused.stderr);
+    close(opened).await;
+}
+
+/// How many rows name a key, of those that are sealed and of the audit.
+async fn rows_of(db: &PgPool, key_id: &str) -> i64 {
+    sqlx::query_scalar(
+        "select (select count(*) from elt.config_history where key_id = $1)
+              + (select count(*) from elt.secrets where key_id = $1)
+              + (select count(*) from elt.second_factors where key_id = $1)
+              + (select count(*) from elt.secret_keys where key_id = $1)
+              + (select count(*) from elt.audit where key_id = $1)
+              + (select count(*) from elt.audit_chain where key_id = $1)",
+    )
+    .bind(key_id)
+    .fetch_one(db)
+    .await
+    .expect("counted")
+}
+
+#[tokio::test]
+async fn a_process_that_still_has_a_dropped_key_as_its_current_one_seals_and_signs_nothing() {
+    let folder = Folder::new();
+    let running = up(&folder, &[("ELT_SECRET_KEY", KEY), ("ELT_SECRET_KEY_OLD", OTHER)]);
+    let client = Client::log_in(&running.url).await;
+    let secret = json!({ "value": "hunter2", "pipelines": ["*"] });
+    assert_eq!(client.send(Method::PUT, "/secrets/shop", &secret).await.0, 201);
+    let opened = database(&folder).await;
+    let (db, dropped) = (&opened.1, ring(KEY).current_id());
+
+    let rotated = run(rotate_to_other(&folder));
+    assert_eq!(rotated.code, Some(0), "{}", rotated.stderr);
+    let mut command = elt(&folder, &["keys", "drop", &dropped, "--kept-elsewhere"]);
+    command.env("ELT_SECRET_KEY", OTHER).env("ELT_SECRET_KEY_OLD", KEY);
+    let said = run(command);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let before = rows_of(db, &dropped).await;
+
+    let refused = client.try_trigger(YAML, None).await;
+    assert_eq!((&refused["status"], &refused["code"]), (&json!(503), &json!("secret_key_dropped")), "{refused}");
+    for (method, path, body) in [
+        (Method::PUT, "/secrets/shop", &secret),
+        (Method::PUT, "/secrets/other", &secret),
+        (
+            Method::PUT,
+            "/secrets/shop",
+            &json!({ "description": "nothing is sealed, but a row of the audit is signed" }),
+        ),
+        (Method::POST, "/auth/second-factor", &json!({ "password": PASSWORD })),
+    ] {
+        let (status, problem) = client.send(method, path, body).await;
+        assert_eq!((status, &problem["code"]), (503, &json!("secret_key_dropped")), "{path}: {problem}");
+        assert!(problem["next_step"].as_str().expect("a step").contains("Start the process again"), "{problem}");
+    }
+    assert_eq!(rows_of(db, &dropped).await, before, "nothing was sealed or signed with the dropped key");
+    drop(running);
+
+    // Neither does a process start with it, nor is it made known again.
+    for arguments in [
+        &["up", "--listen", "127.0.0.1:0"][..],
+        &["keys", "rotate"],
+        &["keys", "show"],
+        &["keys", "drop", "0123456789abcdef"],
+        &["secret", "remove", "shop"],
+        &["run", "--once", "people.yaml"],
+    ] {
+        folder.write("people.yaml", YAML);
+        let mut command = elt(&folder, arguments);
+        command.env("ELT_SECRET_KEY", KEY).env("ELT_SECRET_KEY_OLD", OTHER);
+        let said = run(command);
+        assert_eq!(said.code, Some(78), "{arguments:?}: {}", said.stderr);
+        assert!(
+            said.stderr.contains(&format!("error: secret_key_dropped: the secret key {dropped} was dropped")),
+            "{}",
+            said.stderr
+        );
+    }
+    assert_eq!(with_key(&folder, &["keys", "show"], OTHER).code, Some(0), "the key that is left opens everything");
     close(opened).await;
 }

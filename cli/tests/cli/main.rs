@@ -4,6 +4,7 @@
 //! - `support`: the program under test, a client of its API, an OTLP receiver
 //! - a module for each behaviour
 
+mod backup;
 mod canary;
 mod chart;
 mod database_environment;
@@ -17,9 +18,12 @@ mod keys;
 mod operate;
 mod passwords;
 mod refused_starts;
+mod rolling_restart;
 mod root;
 mod row_values;
 mod run;
+mod schema_versions;
+mod second_key;
 mod secret_files;
 mod secrets;
 mod signals;
@@ -29,3 +33,4 @@ mod tls;
 mod tokens;
 mod traces;
 mod up;
+mod waiting;

@@ -31,6 +31,7 @@ codes! {
     // The run itself.
     Config = "config",
     WrongSecretKey = "wrong_secret_key",
+    SecretKeyDropped = "secret_key_dropped",
     SealedValueDamaged = "sealed_value_damaged",
     UnknownSecret = "unknown_secret",
     SecretNotGranted = "secret_not_granted",
@@ -193,6 +194,7 @@ codes! {
     // Requests.
     BadRequest = "bad_request",
     Conflict = "conflict",
+    DatabaseReadOnly = "database_read_only",
     Forbidden = "forbidden",
     IdempotencyKeyReused = "idempotency_key_reused",
     InvalidBody = "invalid_body",
@@ -217,6 +219,7 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type",
     // Configs, runs and schedules.
     AlreadyFinished = "already_finished",
+    AlreadyRetried = "already_retried",
     AlreadyUndone = "already_undone",
     ConfigInUse = "config_in_use",
     ConfigNewest = "config_newest",
@@ -292,11 +295,14 @@ codes! {
     AuditUnchained = "audit_unchained",
     // The private PostgreSQL.
     ClusterBusy = "cluster_busy",
+    ClusterInUse = "cluster_in_use",
+    CopyFailed = "copy_failed",
     FolderOfOthers = "folder_of_others",
     FolderUnreachable = "folder_unreachable",
     FolderUnusable = "folder_unusable",
     InitdbFailed = "initdb_failed",
     NoAccount = "no_account",
+    NoCluster = "no_cluster",
     NoHstore = "no_hstore",
     NoPostgres = "no_postgres",
     PostgresNotStarted = "postgres_not_started",
@@ -304,6 +310,7 @@ codes! {
     PostgresSilent = "postgres_silent",
     PrepareFailed = "prepare_failed",
     ProgramUnusable = "program_unusable",
+    RestoreUnfinished = "restore_unfinished",
     RootNotDropped = "root_not_dropped",
 }
 

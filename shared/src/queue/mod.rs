@@ -22,7 +22,7 @@ use apalis::prelude::{TaskBuilder, TaskId};
 use apalis_postgres::PostgresStorage;
 use apalis_postgres::queries::push_tasks;
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use ulid::Ulid;
 
 /// Channel on which the database notifies that a run should stop; the payload is its id.
@@ -73,7 +73,7 @@ pub async fn push_after(
 ///
 /// # Errors
 /// When a migration fails, for example because the account may not create the `hstore` extension.
-pub async fn migrate(db: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
+pub async fn migrate(db: &mut PgConnection) -> Result<(), sqlx::migrate::MigrateError> {
     PostgresStorage::<()>::migrations().run(db).await
 }
 

@@ -14,7 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use providers::{GivenKeys, KeyError, KeyFile, KeyProvider, Stamp};
-pub use ring::{KeyRing, OpenError, Sealed, context};
+pub use ring::{CurrentKey, KeyRing, OpenError, Sealed, context};
 pub use strength::{MIN_KEY_BYTES, is_strong};
 
 /// The one placeholder that stands for a secret wherever people can look.

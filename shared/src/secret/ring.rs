@@ -43,6 +43,9 @@ struct Key {
     cipher: XChaCha20Poly1305,
 }
 
+/// The key that sealed at one moment.
+pub struct CurrentKey(Arc<[Key]>);
+
 /// A value that only its key opens, and only for the context it was sealed for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
@@ -126,14 +129,15 @@ impl KeyRing {
         Self::new(GivenKeys::new(current, older)?)
     }
 
-    /// Seals a value with the current key. It opens only for the same context, for which [`context`] is made.
+    /// Seals a value with the current key. It opens only for the same context, for which [`context`] is made. What the
+    /// control database keeps is sealed with the key that `store::secret_keys::register` returns instead.
     pub fn seal(&self, context: &[u8], plaintext: &[u8]) -> Sealed {
-        let keys = self.keys();
-        let key = &keys[0];
-        let nonce: [u8; NONCE_BYTES] = rand::rng().random();
-        let payload = Payload { msg: plaintext, aad: context };
-        let sealed = key.cipher.encrypt(&XNonce::from(nonce), payload).expect("the cipher seals up to 256 GiB");
-        Sealed { key_id: key.id.clone(), bytes: [&nonce[..], &sealed].concat() }
+        self.current().seal(context, plaintext)
+    }
+
+    /// The key that seals now. It stays the same when the keys of the ring change.
+    pub fn current(&self) -> CurrentKey {
+        CurrentKey(self.keys())
     }
 
     /// The value that was sealed for this context.
@@ -190,6 +194,28 @@ impl KeyRing {
             }
         }
         Arc::clone(&held.list)
+    }
+}
+
+impl CurrentKey {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.0[0].id
+    }
+
+    /// Seals a value for a [`context`].
+    pub fn seal(&self, context: &[u8], plaintext: &[u8]) -> Sealed {
+        let key = &self.0[0];
+        let nonce: [u8; NONCE_BYTES] = rand::rng().random();
+        let payload = Payload { msg: plaintext, aad: context };
+        let sealed = key.cipher.encrypt(&XNonce::from(nonce), payload).expect("the cipher seals up to 256 GiB");
+        Sealed { key_id: key.id.clone(), bytes: [&nonce[..], &sealed].concat() }
+    }
+}
+
+impl fmt::Debug for CurrentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CurrentKey").field(&self.id()).finish()
     }
 }
 

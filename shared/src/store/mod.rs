@@ -13,10 +13,12 @@ pub mod logs;
 pub mod outputs;
 pub mod overview;
 pub mod pipelines;
+pub mod retention;
 pub mod roles;
 pub mod run_totals;
 pub mod runs;
 pub mod schedules;
+pub mod schema;
 mod schema_history;
 pub mod sealed;
 pub mod sealing;
@@ -25,37 +27,12 @@ pub mod secret_keys;
 pub mod secrets;
 mod session;
 pub mod sessions;
+pub mod target_outages;
+pub mod tickets;
 pub mod uploads;
 pub mod users;
 pub mod workers;
 
-use sqlx::PgPool;
-
 pub use roles::Grants;
-pub use session::{Limits, connect, is_over_limit};
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
-
-/// Brings the queue's tables and ours up to date, and gives the roles their rights. Safe to run from many processes at
-/// once.
-///
-/// # Errors
-/// When a migration fails, or the database is newer than this program.
-pub async fn migrate(db: &PgPool) -> Result<Grants, sqlx::migrate::MigrateError> {
-    crate::queue::migrate(db).await?;
-    if let Some(first) = MIGRATIONS.iter().next() {
-        schema_history::adopt(db, first).await?;
-    }
-    MIGRATIONS.run(db).await?;
-    Ok(roles::grant(db).await?)
-}
-
-/// How many of this program's migrations the database lacks.
-pub async fn missing_migrations(db: &PgPool) -> sqlx::Result<usize> {
-    let any = sqlx::query_scalar("select to_regclass('elt._sqlx_migrations') is not null").fetch_one(db).await?;
-    let applied: Vec<i64> = match any {
-        true => sqlx::query_scalar("select version from elt._sqlx_migrations where success").fetch_all(db).await?,
-        false => Vec::new(),
-    };
-    Ok(MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version)).count())
-}
+pub use schema::{MigrateError, Migrated, Schema, SchemaState, is_empty, migrate, server_major};
+pub use session::{Limits, Writable, connect, is_away, is_over_limit, is_read_only, writable};

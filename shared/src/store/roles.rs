@@ -1,6 +1,6 @@
 //! The roles of the control database: the owner, who migrates it, and the roles of API, workers and readers.
 
-use sqlx::{PgExecutor, PgPool};
+use sqlx::{Connection, PgConnection, PgExecutor};
 
 /// What each role may do.
 const GRANTS: &str = include_str!("grants.sql");
@@ -16,12 +16,12 @@ pub enum Grants {
 
 /// Makes the roles when this login may, and gives each exactly the rights of this release. Safe to run again.
 ///
+/// Two processes that change the rights of one table at the same time would fail, so the caller keeps others out.
+///
 /// # Errors
 /// Database failures; the tables belong to another role.
-pub async fn grant(db: &PgPool) -> sqlx::Result<Grants> {
+pub async fn grant(db: &mut PgConnection) -> sqlx::Result<Grants> {
     let mut tx = db.begin().await?;
-    // Two processes that change the rights of one table at the same time would fail.
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.grants', 0))").execute(&mut *tx).await?;
     sqlx::raw_sql(
         "do $$
          declare role text;

@@ -1,7 +1,7 @@
 //! Control databases that were made before the migrations became one file.
 
-use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migration};
+use sqlx::{Connection, PgConnection};
 
 /// The version of the newest migration that the present first file replaces.
 const NEWEST_REPLACED: i64 = 20_261_129_200_000;
@@ -11,7 +11,7 @@ const NEWEST_REPLACED: i64 = 20_261_129_200_000;
 ///
 /// # Errors
 /// [`MigrateError::Source`] for a database that has some of the replaced migrations but not the newest one.
-pub(super) async fn adopt(db: &PgPool, first: &Migration) -> Result<(), MigrateError> {
+pub(super) async fn adopt(db: &mut PgConnection, first: &Migration) -> Result<(), MigrateError> {
     let mut tx = db.begin().await?;
     if !sqlx::query_scalar::<_, bool>("select to_regclass('elt._sqlx_migrations') is not null")
         .fetch_one(&mut *tx)
@@ -19,7 +19,7 @@ pub(super) async fn adopt(db: &PgPool, first: &Migration) -> Result<(), MigrateE
     {
         return Ok(());
     }
-    // Processes that migrate at the same time wait here for each other.
+    // Builds from before 0.1.0 that migrate at the same time wait here.
     sqlx::query("lock table elt._sqlx_migrations in share row exclusive mode").execute(&mut *tx).await?;
     let newest: Option<i64> = sqlx::query_scalar("select max(version) from elt._sqlx_migrations where version < $1")
         .bind(first.version)

@@ -6,8 +6,8 @@
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool};
 
 use super::configs;
-use super::secret_keys::{KeyUse, SealError};
-use crate::secret::{KeyRing, Sealed, context};
+use super::secret_keys::{self, KeyUse};
+use crate::secret::{CurrentKey, KeyRing, OpenError, Sealed, context};
 
 /// Rows sealed in one transaction.
 pub(super) const BATCH: i64 = 25;
@@ -15,7 +15,7 @@ pub(super) const BATCH: i64 = 25;
 /// A table with sealed values: one a row, its key's id in the column `key_id`, which references `secret_keys`.
 #[derive(Debug)]
 pub struct SealedTable {
-    /// Its name, which is also the first part of the [`context`] that its values are sealed for.
+    /// Its name, which is also the first part of the [`SealedTable::context`] of its values.
     pub table: &'static str,
     /// What people call its rows: `second factors`.
     pub rows: &'static str,
@@ -33,39 +33,44 @@ pub struct SealedTable {
     has_hash: bool,
 }
 
+/// The texts of configs.
+pub static CONFIGS: SealedTable = SealedTable {
+    table: "config_history",
+    rows: "configs",
+    row: "config version",
+    name: "version",
+    type_of_name: "integer",
+    field: "yaml",
+    column: "yaml_sealed",
+    has_hash: true,
+};
+
+/// The shared secrets of second factors.
+pub static SECOND_FACTORS: SealedTable = SealedTable {
+    table: "second_factors",
+    rows: "second factors",
+    row: "the second factor of user",
+    name: "user_id",
+    type_of_name: "uuid",
+    field: "secret",
+    column: "sealed",
+    has_hash: false,
+};
+
+/// The values of stored secrets.
+pub static SECRETS: SealedTable = SealedTable {
+    table: "secrets",
+    rows: "secrets",
+    row: "the secret",
+    name: "name",
+    type_of_name: "text",
+    field: "value",
+    column: "sealed",
+    has_hash: false,
+};
+
 /// All tables with sealed values.
-pub static TABLES: [SealedTable; 3] = [
-    SealedTable {
-        table: "config_history",
-        rows: "configs",
-        row: "config version",
-        name: "version",
-        type_of_name: "integer",
-        field: "yaml",
-        column: "yaml_sealed",
-        has_hash: true,
-    },
-    SealedTable {
-        table: "second_factors",
-        rows: "second factors",
-        row: "the second factor of user",
-        name: "user_id",
-        type_of_name: "uuid",
-        field: "secret",
-        column: "sealed",
-        has_hash: false,
-    },
-    SealedTable {
-        table: "secrets",
-        rows: "secrets",
-        row: "the secret",
-        name: "name",
-        type_of_name: "text",
-        field: "value",
-        column: "sealed",
-        has_hash: false,
-    },
-];
+pub static TABLES: [&SealedTable; 3] = [&CONFIGS, &SECOND_FACTORS, &SECRETS];
 
 /// What was sealed again.
 #[derive(Debug, Default)]
@@ -74,8 +79,18 @@ pub struct SealedAgain {
     pub rows: u64,
     /// Values that did not open, and stay as they are.
     pub unopened: u64,
-    /// Why the first of them did not open.
-    pub first_problem: Option<SealError>,
+    /// The first of them.
+    pub first_problem: Option<Unopened>,
+}
+
+/// A value that does not open.
+#[derive(Debug, thiserror::Error)]
+#[error("could not open {what}: {source}")]
+pub struct Unopened {
+    /// Which one: `config version 12`.
+    what: String,
+    /// Why.
+    source: OpenError,
 }
 
 #[derive(FromRow)]
@@ -86,8 +101,8 @@ struct Row {
 }
 
 impl SealedTable {
-    /// What a value of this table is sealed for.
-    fn context(&self, name: &str) -> Vec<u8> {
+    /// What the value of a row is sealed for. `name` is the text in the column that names the row.
+    pub fn context(&self, name: &str) -> Vec<u8> {
         context(self.table, name, self.field)
     }
 
@@ -103,12 +118,7 @@ impl SealedTable {
     }
 
     /// Seals every row with the current key that another key seals, in batches, and adds what came of it to `done`.
-    pub(super) async fn seal_again(
-        &self,
-        db: &PgPool,
-        keys: &KeyRing,
-        done: &mut SealedAgain,
-    ) -> Result<(), SealError> {
+    pub(super) async fn seal_again(&self, db: &PgPool, keys: &KeyRing, done: &mut SealedAgain) -> sqlx::Result<()> {
         let mut after = None;
         loop {
             after = self.seal_again_batch(db, keys, after, done).await?;
@@ -125,26 +135,27 @@ impl SealedTable {
         keys: &KeyRing,
         after: Option<String>,
         done: &mut SealedAgain,
-    ) -> Result<Option<String>, SealError> {
+    ) -> sqlx::Result<Option<String>> {
         let mut tx = db.begin().await?;
         if self.has_hash {
             // Taken before the rows are read, because an upload takes this lock first, too.
             configs::lock(&mut tx).await?;
         }
+        let key = secret_keys::register(&mut *tx, keys).await?;
         let mut sealed = 0;
-        let rows = self.rows_of_other_keys(&mut tx, keys, after).await?;
+        let rows = self.rows_of_other_keys(&mut tx, key.id(), after).await?;
         for row in &rows {
             let opened =
                 keys.open(&self.context(&row.name), &Sealed { key_id: row.key_id.clone(), bytes: row.bytes.clone() });
             match opened {
                 Ok(value) => {
-                    self.write(&mut tx, keys, &row.name, &value).await?;
+                    self.write(&mut tx, (keys, &key), &row.name, &value).await?;
                     sealed += 1;
                 }
                 Err(source) => {
                     done.unopened += 1;
                     let what = format!("{} {}", self.row, row.name);
-                    done.first_problem.get_or_insert(SealError::Open { what, source });
+                    done.first_problem.get_or_insert(Unopened { what, source });
                 }
             }
         }
@@ -159,7 +170,7 @@ impl SealedTable {
     async fn rows_of_other_keys(
         &self,
         tx: &mut PgConnection,
-        keys: &KeyRing,
+        key_id: &str,
         after: Option<String>,
     ) -> sqlx::Result<Vec<Row>> {
         let Self { table, name, type_of_name, column, .. } = self;
@@ -168,15 +179,21 @@ impl SealedTable {
              where key_id <> $1 and ($2::text is null or {name} > $2::text::{type_of_name})
              order by {table}.{name} limit $3 for update"
         )))
-        .bind(keys.current_id())
+        .bind(key_id)
         .bind(after)
         .bind(BATCH)
         .fetch_all(tx)
         .await
     }
 
-    async fn write(&self, tx: &mut PgConnection, keys: &KeyRing, name: &str, value: &[u8]) -> sqlx::Result<()> {
-        let sealed = keys.seal(&self.context(name), value);
+    async fn write(
+        &self,
+        tx: &mut PgConnection,
+        (keys, key): (&KeyRing, &CurrentKey),
+        name: &str,
+        value: &[u8],
+    ) -> sqlx::Result<()> {
+        let sealed = key.seal(&self.context(name), value);
         let Self { table, name: named_by, type_of_name, column, .. } = self;
         sqlx::query(AssertSqlSafe(format!(
             "update {table} set {column} = $2, key_id = $3 where {named_by} = $1::text::{type_of_name}"

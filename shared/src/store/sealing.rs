@@ -7,7 +7,6 @@ use sqlx::{Connection, PgConnection, PgPool};
 
 use super::configs;
 use super::sealed::{BATCH, SealedAgain, TABLES};
-use super::secret_keys::{self, SealError};
 use crate::secret::KeyRing;
 
 /// How long a rewrite waits for transactions that could still read replaced rows.
@@ -23,11 +22,7 @@ pub async fn is_any_in_clear(db: &PgPool) -> sqlx::Result<bool> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn seal_clear_rows(db: &PgPool, keys: &KeyRing) -> Result<u64, SealError> {
-    if configs::count_in_clear(db).await? == 0 {
-        return Ok(0);
-    }
-    secret_keys::register(db, keys).await?;
+pub async fn seal_clear_rows(db: &PgPool, keys: &KeyRing) -> sqlx::Result<u64> {
     let mut sealed = 0;
     loop {
         match configs::seal_batch(db, keys, BATCH).await? {
@@ -41,10 +36,9 @@ pub async fn seal_clear_rows(db: &PgPool, keys: &KeyRing) -> Result<u64, SealErr
 ///
 /// # Errors
 /// When the database fails. What was sealed until then stays sealed, and a repetition goes on behind it.
-pub async fn seal_again(db: &PgPool, keys: &KeyRing) -> Result<SealedAgain, SealError> {
-    secret_keys::register(db, keys).await?;
+pub async fn seal_again(db: &PgPool, keys: &KeyRing) -> sqlx::Result<SealedAgain> {
     let mut done = SealedAgain::default();
-    for table in &TABLES {
+    for table in TABLES {
         table.seal_again(db, keys, &mut done).await?;
     }
     Ok(done)

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
-use super::secret_keys;
+use super::{sealed, secret_keys};
 use crate::config::Document;
-use crate::secret::{KeyRing, OpenError, Sealed, Secret, context};
+use crate::secret::{KeyRing, OpenError, Sealed, Secret};
 use crate::stored_secret::{Asker, ChangeSecret, GrantedSecrets, MOST_SECRETS, SecretError};
 
 /// Pipelines that are named as users of a secret.
@@ -36,11 +36,6 @@ pub struct StoredSecret {
 
 const COLUMNS: &str = "name, description, pipelines, usable_by_users, version, created_at, created_by, updated_at, \
                        updated_by";
-
-/// The place that a value is sealed for.
-fn place(name: &str) -> Vec<u8> {
-    context("secrets", name, "value")
-}
 
 /// Secrets by name, those after `after` when given.
 pub async fn list(db: impl PgExecutor<'_>, after: Option<&str>, limit: i64) -> sqlx::Result<Vec<StoredSecret>> {
@@ -75,10 +70,13 @@ pub async fn put(
 ) -> sqlx::Result<Result<(StoredSecret, bool), SecretError>> {
     // The lock comes first, so that there are never too many secrets.
     let found = lock(&mut *tx, name).await?;
-    let sealed = change.value.as_ref().map(|value| keys.seal(&place(name), value.expose().as_bytes()));
-    if sealed.is_some() {
-        secret_keys::register(&mut *tx, keys).await?;
-    }
+    let sealed = match &change.value {
+        Some(value) => {
+            let key = secret_keys::register(&mut *tx, keys).await?;
+            Some(key.seal(&sealed::SECRETS.context(name), value.expose().as_bytes()))
+        }
+        None => None,
+    };
     match (found, sealed) {
         (Some(_), sealed) => Ok(Ok((update(tx, (name, change), sealed, by).await?, false))),
         (None, None) => Ok(Err(SecretError::NoValue)),
@@ -210,7 +208,7 @@ struct SealedRow {
 impl SealedRow {
     fn open(self, keys: &KeyRing) -> Result<Secret, OpenError> {
         let sealed = Sealed { key_id: self.key_id, bytes: self.sealed };
-        let value = String::from_utf8(keys.open(&place(&self.name), &sealed)?);
+        let value = String::from_utf8(keys.open(&sealed::SECRETS.context(&self.name), &sealed)?);
         value.map(Secret::new).map_err(|_| OpenError::Damaged { key_id: sealed.key_id })
     }
 }

@@ -9,7 +9,7 @@ use polars::prelude::{
 
 use super::convert::{Violation, shown};
 use super::foreign::ForeignType;
-use super::{Typing, column_limits, json};
+use super::{Typing, column_limits};
 use crate::error::{PipelineError, Result};
 use crate::frame::value::{self, TimeFormat};
 use crate::frame::{CellKind, RawColumn};
@@ -292,8 +292,7 @@ fn json_text(kind: CellKind, cell: &str) -> Option<std::borrow::Cow<'_, str>> {
     if kind == CellKind::String {
         return if cell.contains('\0') { None } else { serde_json::to_string(cell).ok().map(Into::into) };
     }
-    let whole = matches!(kind, CellKind::Number | CellKind::Bool) || value::is_json(cell.as_bytes());
-    (whole && json::unsupported(cell.as_bytes()).is_none()).then(|| cell.into())
+    value::is_json(cell.as_bytes()).then(|| cell.into())
 }
 
 fn internal(error: polars::prelude::PolarsError) -> PipelineError {

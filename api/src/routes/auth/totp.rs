@@ -157,10 +157,9 @@ async fn begin_second_factor(
 ) -> Result<Json<SecondFactorSetup>> {
     note.object("user", caller.user.id);
     let user = ask_password(&state, ip, &caller, request.password).await?;
-    let enrolment = second_factor::enrol(&user, &state.keys)?;
     let mut tx = state.db.begin().await?;
-    // A process that lacks the key is then refused at its start.
-    secret_keys::register(&mut *tx, &state.keys).await?;
+    let key = secret_keys::register(&mut *tx, &state.keys).await?;
+    let enrolment = second_factor::enrol(&user, &key)?;
     if !second_factors::begin(&mut *tx, user.id, &enrolment.sealed).await? {
         return Err(Error::conflict(
             Code::SecondFactorExists,

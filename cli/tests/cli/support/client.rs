@@ -31,22 +31,40 @@ impl Client {
         answer.json().await.expect("JSON")
     }
 
+    /// Opens a stream of events.
+    pub async fn follow(&self, path: &str) -> reqwest::Response {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        request.send().await.and_then(reqwest::Response::error_for_status).expect("a stream")
+    }
+
     pub async fn put(&self, path: &str, body: &Value) {
         let request = self.http.put(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body);
         let answer = request.send().await.expect("an answer");
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
     }
 
+    /// Sends a change. Answers the status and the body.
+    pub async fn send(&self, method: reqwest::Method, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token).json(body);
+        let answer = request.send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    }
+
     /// Triggers a YAML, in the trace of `traceparent` when there is one. Answers the run's id.
     pub async fn trigger(&self, yaml: &str, traceparent: Option<&str>) -> String {
+        let answer = self.try_trigger(yaml, traceparent).await;
+        answer["run_id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    /// The same. Answers the body, also that of a refusal.
+    pub async fn try_trigger(&self, yaml: &str, traceparent: Option<&str>) -> Value {
         let file = reqwest::multipart::Part::text(yaml.to_owned()).file_name("pipeline.yaml");
         let form = reqwest::multipart::Form::new().part("file", file);
         let mut request = self.http.post(format!("{}/trigger-job", self.url)).bearer_auth(&self.token).multipart(form);
         if let Some(traceparent) = traceparent {
             request = request.header("traceparent", traceparent);
         }
-        let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
-        answer["run_id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+        request.send().await.expect("an answer").json().await.expect("JSON")
     }
 
     /// The run, once it has finished.

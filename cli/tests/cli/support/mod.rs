@@ -50,6 +50,8 @@ pub fn elt(folder: &Folder, arguments: &[&str]) -> Command {
         }
     }
     command.env("ELT_DATA_DIR", folder.path().join("data"));
+    // Servers end at once, like at a terminal, where a test does not say otherwise.
+    command.env("ELT_WAIT_SECONDS", "0").env("ELT_DRAIN_SECONDS", "0");
     command
 }
 

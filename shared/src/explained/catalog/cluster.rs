@@ -14,6 +14,26 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_COMMAND
     },
     Entry {
+        code: Code::ClusterInUse,
+        happened: "The private PostgreSQL was to be upgraded or made while it is used.",
+        why: "An `elt up`, `elt worker` or another command with the same data folder is still running, or a backup was to be \
+            restored into a folder that has a cluster.",
+        next_step: "Stop every elt process that uses this folder, then try again. For a restore, choose an empty folder with \
+            `--data-dir`.",
+        example: "another elt process uses the private PostgreSQL in /srv/elt",
+        ..OF_A_COMMAND
+    },
+    Entry {
+        code: Code::CopyFailed,
+        happened: "A database could not be dumped or filled, or its copy has other rows.",
+        why: "`pg_dump` or `pg_restore` failed; the message has its first error. The disk may be full, or the two versions \
+            of PostgreSQL do not go together.",
+        next_step: "Correct what the message names, then try again. What was there is unchanged, and an unfinished copy is \
+            not used.",
+        example: "could not fill the database elt_db: could not write to file: No space left on device",
+        ..OF_A_COMMAND
+    },
+    Entry {
         code: Code::FolderOfOthers,
         happened: "The data folder belongs to another account than elt would run as.",
         why: "It was made by another account, or is an ordinary folder of root.",
@@ -52,6 +72,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         next_step: "Run elt as an ordinary user, or name an account with `--run-as` (`useradd --system elt` makes \
             one).",
         example: "this machine has no account `loader`",
+        ..OF_A_COMMAND
+    },
+    Entry {
+        code: Code::NoCluster,
+        happened: "The data folder has no private PostgreSQL.",
+        why: "Another folder was meant, or `elt up` has not made one there yet.",
+        next_step: "Name the data folder of an `elt up` with `--data-dir`.",
+        example: "/srv/elt holds no private PostgreSQL",
         ..OF_A_COMMAND
     },
     Entry {
@@ -110,6 +138,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The folder in `--pg-bin` has no programs of this machine, or they may not be executed.",
         next_step: "Install PostgreSQL 15 or newer, or name the folder of its programs with `--pg-bin`.",
         example: "could not run /opt/pg/bin/initdb",
+        ..OF_A_COMMAND
+    },
+    Entry {
+        code: Code::RestoreUnfinished,
+        happened: "A backup was being restored into the data folder, and that did not come to its end.",
+        why: "The restore failed or was ended, so that parts of the databases are missing.",
+        next_step: "Run `elt restore` with the backup again: it starts over. Or choose another folder with `--data-dir`.",
+        example: "a restore of a backup into /srv/elt/postgres did not come to its end",
         ..OF_A_COMMAND
     },
     Entry {

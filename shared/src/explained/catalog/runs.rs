@@ -28,6 +28,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::SecretKeyDropped,
+        happened: "A process would have sealed a value, or signed a row of the audit, with a secret key that was dropped.",
+        why: "`elt keys drop` dropped the key that this process was started with as its current one, and the process was not \
+            started again since.",
+        next_step: "Start the process again with the installation's current key as `ELT_SECRET_KEY`, or as the first one in \
+            the file of `ELT_SECRET_KEY_FILE`. `elt keys show` lists the keys. Nothing was changed.",
+        example: "the secret key 3f8a12c4d5e6f708 was dropped, so nothing is sealed or signed with it any more",
+        seen: &[Seen::Api(503), Seen::Cli],
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::SealedValueDamaged,
         happened: "A stored value is not what elt sealed in that place.",
         why: "A row of the control database was changed by hand, copied from another row, or damaged.",
@@ -73,8 +84,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::Io,
         happened: "The worker could not read or write a file of its own.",
         why: "The disk is full, or the account of the worker may not use the data folder.",
-        next_step: "Check the folder's permissions and free space on the worker, then retry the run.",
+        next_step: "Check the folder's permissions and free space on the worker. A run that met a full disk is tried again by \
+            itself, also on other workers; otherwise retry the run.",
         example: "could not write to the run's work folder",
+        retried: Retried::Sometimes,
         ..IN_A_RUN
     },
     Entry {

@@ -89,9 +89,14 @@ pub(super) enum Signature {
     Bad,
 }
 
-/// Why a process with another secret key may not add to the audit.
-const OTHER_KEY: &str = "the audit is signed with another secret key than the one of this process; start it with the \
-                         ELT_SECRET_KEY of the installation, or with that key among ELT_SECRET_KEY_OLD";
+/// A process with another secret key than the installation's may not add to the audit. The source of an
+/// [`sqlx::Error::Configuration`].
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the audit is signed with another secret key than the one of this process; start it with the ELT_SECRET_KEY of the \
+     installation, or with that key among ELT_SECRET_KEY_OLD"
+)]
+pub struct OtherKey;
 
 impl Ends {
     /// Reads and locks the ends, until the transaction ends.
@@ -106,7 +111,7 @@ impl Ends {
         .fetch_one(db)
         .await?;
         match ends.signature(keys) {
-            Signature::UnknownKey(_) => Err(sqlx::Error::Configuration(OTHER_KEY.into())),
+            Signature::UnknownKey(_) => Err(sqlx::Error::Configuration(OtherKey.into())),
             _ => Ok(ends),
         }
     }
@@ -169,6 +174,12 @@ impl Ends {
         .await?;
         Ok(())
     }
+}
+
+/// Keeps others from adding to the audit until the caller's transaction ends.
+pub async fn lock(tx: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("select from audit_chain for update").execute(tx).await?;
+    Ok(())
 }
 
 /// The key that signed the ends of the chain last. `None`: nothing was ever added, or the ends were changed by someone who

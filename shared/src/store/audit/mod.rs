@@ -5,7 +5,7 @@ mod export;
 mod retention;
 mod verify;
 
-pub use chain::{SignedRows, signed_rows, signer};
+pub use chain::{OtherKey, SignedRows, lock, signed_rows, signer};
 pub use export::ExportFormat;
 pub use retention::remove_old;
 pub use verify::{Problem, Verdict, verify};

@@ -2,11 +2,10 @@
 
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 
-use super::{content_key_of, content_keys, lock, place};
+use super::{content_key_of, content_keys, lock};
 use crate::config::Document;
-use crate::secret::{KeyRing, PLACEHOLDER, Sealed, Secret};
-use crate::store::sealing;
-use crate::store::secret_keys::SealError;
+use crate::secret::{CurrentKey, KeyRing, PLACEHOLDER, Sealed, Secret};
+use crate::store::{sealed, sealing, secret_keys};
 
 /// How many versions are stored in clear.
 pub async fn count_in_clear(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
@@ -23,7 +22,7 @@ struct ClearRow {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn seal_batch(db: &PgPool, keys: &KeyRing, limit: i64) -> Result<u64, SealError> {
+pub async fn seal_batch(db: &PgPool, keys: &KeyRing, limit: i64) -> sqlx::Result<u64> {
     let mut tx = db.begin().await?;
     lock(&mut tx).await?;
     let rows: Vec<ClearRow> = sqlx::query_as(
@@ -32,17 +31,19 @@ pub async fn seal_batch(db: &PgPool, keys: &KeyRing, limit: i64) -> Result<u64, 
     .bind(limit)
     .fetch_all(&mut *tx)
     .await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let key = secret_keys::register(&mut *tx, keys).await?;
     let count = rows.len() as u64;
     for row in rows {
         let text = Secret::new(row.yaml_content);
         let shown = text.clone();
         let masked = tokio::task::spawn_blocking(move || masked(&shown)).await;
         let masked = masked.unwrap_or_else(|_| PLACEHOLDER.to_owned());
-        write(&mut tx, keys, row.version, &text, &masked).await?;
+        write(&mut tx, (keys, &key), row.version, &text, &masked).await?;
     }
-    if count > 0 {
-        sealing::note_rewrite(&mut tx, "config_history").await?;
-    }
+    sealing::note_rewrite(&mut tx, sealed::CONFIGS.table).await?;
     tx.commit().await?;
     Ok(count)
 }
@@ -53,8 +54,14 @@ fn masked(text: &Secret) -> String {
 }
 
 /// Replaces a text in clear by the sealed and the masked one.
-async fn write(tx: &mut PgConnection, keys: &KeyRing, version: i32, text: &Secret, masked: &str) -> sqlx::Result<()> {
-    let sealed = keys.seal(&place(version), text.expose().as_bytes());
+async fn write(
+    tx: &mut PgConnection,
+    (keys, key): (&KeyRing, &CurrentKey),
+    version: i32,
+    text: &Secret,
+    masked: &str,
+) -> sqlx::Result<()> {
+    let sealed = key.seal(&sealed::CONFIGS.context(&version.to_string()), text.expose().as_bytes());
     sqlx::query(
         "update config_history set yaml_sealed = $2, key_id = $3, yaml_masked = $4, yaml_content = null
          where version = $1",

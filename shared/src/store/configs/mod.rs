@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
-use super::secret_keys;
+use super::{sealed, secret_keys};
 use crate::config::content_key;
-use crate::secret::{KeyRing, OpenError, Sealed, Secret, context};
+use crate::secret::{KeyRing, OpenError, Sealed, Secret};
 
 pub(super) use batches::hash_again;
 pub use batches::{count_in_clear, seal_batch};
@@ -36,7 +36,6 @@ pub struct ConfigVersion {
     pub created_by: String,
     /// Whether an admin has uploaded exactly this text.
     by_admin: bool,
-    content_key: Vec<u8>,
     key_id: Option<String>,
     yaml_masked: Option<String>,
     yaml_sealed: Option<Vec<u8>>,
@@ -53,7 +52,7 @@ impl ConfigVersion {
         match (&self.yaml_sealed, &self.key_id, &self.yaml_content) {
             (Some(bytes), Some(key_id), _) => {
                 let sealed = Sealed { key_id: key_id.clone(), bytes: bytes.clone() };
-                let text = keys.open(&place(self.version), &sealed)?;
+                let text = keys.open(&sealed::CONFIGS.context(&self.version.to_string()), &sealed)?;
                 let text = String::from_utf8(text).map_err(|_| OpenError::Damaged { key_id: key_id.clone() })?;
                 Ok(text.into())
             }
@@ -75,15 +74,15 @@ impl ConfigVersion {
     /// Whether the texts of two versions differ, line endings and outer white space aside.
     ///
     /// # Errors
-    /// When they were sealed with different keys, and one of these is missing.
+    /// When one of the texts does not open.
     pub fn differs_from(&self, other: &Self, keys: &KeyRing) -> Result<bool, OpenError> {
         if self.id == other.id {
             return Ok(false);
         }
-        if self.key_id.is_some() && self.key_id == other.key_id {
-            return Ok(self.content_key != other.content_key);
-        }
-        Ok(self.open(keys)? != other.open(keys)?)
+        // The stored hashes cannot tell, because a text that was kept under two keys has a hash of each, also after both
+        // versions were sealed again with one key.
+        let normal = |text: Secret| content_key(b"", text.expose());
+        Ok(normal(self.open(keys)?) != normal(other.open(keys)?))
     }
 }
 
@@ -101,11 +100,6 @@ impl ConfigAuthor {
     pub fn of(is_admin: bool) -> Self {
         if is_admin { Self::Admin } else { Self::User }
     }
-}
-
-/// The place that a version's text is sealed for.
-fn place(version: i32) -> Vec<u8> {
-    context("config_history", &version.to_string(), "yaml")
 }
 
 /// What is kept of an uploaded text. Made by the config module's `Document`.
@@ -134,7 +128,7 @@ pub struct NewConfig<'a> {
 }
 
 const COLUMNS: &str = r#"id, version, "timestamp", name, yaml_preview, runnable, problems, warnings, created_by, by_admin,
-                         content_key, key_id, yaml_masked, yaml_sealed, yaml_content"#;
+                         key_id, yaml_masked, yaml_sealed, yaml_content"#;
 
 /// Keeps a text as the next version, or finds the version it already is. The bool says whether it is new.
 ///
@@ -150,8 +144,8 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     }
     let version: i32 =
         sqlx::query_scalar("select coalesce(max(version), 0) + 1 from config_history").fetch_one(&mut *tx).await?;
-    let sealed = keys.seal(&place(version), new.yaml.expose().as_bytes());
-    secret_keys::register(&mut *tx, keys).await?;
+    let key = secret_keys::register(&mut *tx, keys).await?;
+    let sealed = key.seal(&sealed::CONFIGS.context(&version.to_string()), new.yaml.expose().as_bytes());
     let kept = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into config_history (version, name, content_key, key_id, yaml_sealed, yaml_masked, yaml_preview,
                                      runnable, problems, warnings, created_by, by_admin, secret_names)

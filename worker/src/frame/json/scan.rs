@@ -396,3 +396,41 @@ pub(super) fn is_document(text: &[u8]) -> bool {
     let Ok(value) = scanner.value_within(start, MAX_DEPTH - 1) else { return false };
     scanner.defect.is_none() && text[value.end..].iter().all(|&byte| is_space(byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_that_jsonb_cannot_store_are_refused() {
+        for text in [
+            r#""\u0000""#,
+            r#""\ud800""#,
+            r#""\ud800x""#,
+            r#""\udc00\ud800""#,
+            r#"{"a":[1e999999]}"#,
+            "1e999999",
+            "NaN",
+            r#"{"a":-Infinity}"#,
+            "[01]",
+            "[1] 2",
+        ] {
+            assert!(!is_document(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn documents_that_jsonb_can_store_are_accepted() {
+        for text in [
+            r#""\ud83d\ude00""#,
+            r#""\\u0000""#,
+            r#""\u00e4 1e999999""#,
+            "1e10",
+            r#"{"a":"\"1e999999"}"#,
+            " [1, {}] ",
+            "null",
+        ] {
+            assert!(is_document(text.as_bytes()), "{text}");
+        }
+    }
+}
