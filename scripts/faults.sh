@@ -4,7 +4,9 @@
 
 have_postgres || fail "PostgreSQL's server programs (initdb, postgres) are needed: apt install postgresql, or set PG_BIN."
 if ! command -v faketime >/dev/null; then
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "faketime is needed, for workers with a wrong clock: apt install faketime."
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        fail "faketime is needed, for workers with a wrong clock: apt install faketime."
+    fi
     apt-get -o DPkg::Lock::Timeout=300 update -qq
     apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends faketime >/dev/null
 fi

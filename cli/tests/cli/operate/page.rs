@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Those that change what other pages work on come first or last.
-const FIRST: [&str; 2] = ["install.md", "reverse-proxy.md"];
-const LAST: &str = "kubernetes.md";
+/// The pages whose blocks are run on one machine, in this order: services first, and last what changes their passwords.
+pub const ON_ONE_MACHINE: [&str; 5] =
+    ["install.md", "reverse-proxy.md", "sizing.md", "troubleshooting.md", "kubernetes.md"];
 
 /// A page with its blocks.
 pub struct Page {
@@ -39,24 +39,17 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").join("docs/operate")
 }
 
-/// All pages, in the order in which their blocks are run.
+/// All pages.
 pub fn all() -> Vec<Page> {
     let entries = fs::read_dir(folder()).expect("the pages").flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".md")).collect();
-    let place = |name: &str| match FIRST.iter().position(|first| *first == name) {
-        Some(position) => position,
-        None if name == LAST => usize::MAX,
-        None => FIRST.len(),
-    };
-    names.sort_by_key(|name| (place(name), name.clone()));
-    names.into_iter().map(read).collect()
+    names.filter(|name| name.ends_with(".md")).map(|name| read(&name)).collect()
 }
 
-fn read(name: String) -> Page {
-    let text = fs::read_to_string(folder().join(&name)).expect("a page");
-    let blocks = blocks(&text);
-    Page { name, blocks }
+/// The page of this name.
+pub fn read(name: &str) -> Page {
+    let text = fs::read_to_string(folder().join(name)).expect(name);
+    Page { name: name.to_owned(), blocks: blocks(&text) }
 }
 
 fn blocks(text: &str) -> Vec<Block> {
