@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use elt_cluster::Cluster;
-use elt_shared::secret::{KeyRing, Secret};
+use elt_shared::secret::Secret;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
 use elt_shared::store::{self, Limits};
 use elt_shared::target::{AddressProblem, Author, TargetAddress};
@@ -25,7 +25,7 @@ use sqlx::{ConnectOptions, Connection, PgPool};
 pub use schema::refuse_unusable;
 
 use crate::exit::{Exit, cause, refuse, refuse_for_now};
-use crate::{keys, out, signals};
+use crate::{out, signals};
 
 /// Whether a command may use a private cluster when `DATABASE_URL` is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -220,7 +220,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = archive(folder.path()).await;
         let whole = std::fs::read(&path).unwrap();
-        for place in [20, 600, 512 * 3 + 9, whole.len() / 2] {
+        for place in [20, 513, 512 * 3 + 9, whole.len() / 2] {
             let mut changed = whole.clone();
             changed[place] ^= 1;
             std::fs::write(&path, changed).unwrap();

@@ -114,7 +114,7 @@ impl Running<'_> {
     /// A database of this server, as the superuser.
     fn address(&self, database: &str) -> Result<TargetAddress, LocalError> {
         let password = self.passwords.superuser.expose();
-        let url = format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{}/{database}?sslmode=disable", self.port);
+        let url = format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{}/postgres?sslmode=disable", self.port);
         let mut address = TargetAddress::parse(&url, Author::Operator).map_err(|_| LocalError::Copy {
             doing: "find the address of the private server".into(),
             reason: "it is no address".into(),
