@@ -122,6 +122,15 @@ impl Error {
         Self::Refused { status, problem, retry_after }
     }
 
+    /// The control database cannot be written to: 503.
+    pub fn read_only(detail: &'static str) -> Self {
+        tracing::warn!("{detail}");
+        let next_step = "Promote the standby, name the primary server in DATABASE_URL, or turn \
+                         default_transaction_read_only off. Then send the request again.";
+        let problem = Explained::new(Code::DatabaseReadOnly, detail, next_step);
+        Self::limit(StatusCode::SERVICE_UNAVAILABLE, problem, Some(DATABASE_RETRY_SECONDS))
+    }
+
     /// Something of ours failed.
     pub fn internal(doing: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal { doing, source: source.into() }
@@ -188,6 +197,7 @@ impl From<sqlx::Error> for Error {
             // A number out of range is the client's mistake, because elt's own numbers fit their columns.
             "22003" => Self::invalid_query("a number in the request is out of range"),
             "53300" => Self::Unavailable(ALL_BUSY),
+            _ if store::is_read_only(&error) => Self::read_only("the control database is read-only at the moment"),
             _ if is_away(&error) => {
                 tracing::warn!(error = %error, "the control database is away");
                 Self::Unavailable("the database is away for the moment")

@@ -4,15 +4,14 @@ use anyhow::Context;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use elt_shared::secret::KeyRing;
-use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::audit::{self, AuditFilter, ExportFormat, NewAuditRow};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
-use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
+use crate::installation::Installation;
 use crate::operator::operator;
-use crate::{keys, out};
+use crate::out;
 
 /// Rows read at a time for an export.
 const PAGE: i64 = 1_000;
@@ -26,11 +25,7 @@ pub struct Audit {
     #[command(subcommand)]
     action: Action,
     #[command(flatten)]
-    secret_keys: SecretKeySettings,
-    #[command(flatten)]
-    database: DatabaseSettings,
-    #[command(flatten)]
-    telemetry: TelemetrySettings,
+    installation: Installation,
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,10 +60,9 @@ enum Format {
 
 impl Audit {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let keys = keys::find_ring(&self.database.data_dir(), &self.secret_keys)?;
-        on_control_database("audit", &self.database, &self.telemetry, async |databases| {
-            databases.require_migrated().await?;
-            match self.action {
+        let keys = self.installation.keys()?;
+        self.installation
+            .open("audit", async |databases| match self.action {
                 Action::Verify { known } => {
                     databases.check_keys(&keys).await?;
                     verify(&databases.control, &keys, known).await
@@ -78,9 +72,8 @@ impl Audit {
                     export(&databases.control, &filter, format).await?;
                     Ok(Exit::Done)
                 }
-            }
-        })
-        .await
+            })
+            .await
     }
 }
 

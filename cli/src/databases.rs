@@ -292,6 +292,32 @@ impl Databases {
         ))
     }
 
+    /// Refuses to go on with a control database that cannot be written to.
+    pub async fn require_writable(&self) -> anyhow::Result<()> {
+        match self.writable().await?.refusal() {
+            None => Ok(()),
+            Some(reason) => Err(refuse_for_now(
+                Exit::Unavailable,
+                "the control database cannot be written to",
+                reason,
+                "Name the primary server in DATABASE_URL, promote the standby, or turn default_transaction_read_only \
+                 off, and start it again.",
+            )),
+        }
+    }
+
+    /// Warns when the control database cannot be written to. Requests that only read are answered meanwhile.
+    pub async fn warn_of_read_only(&self) -> anyhow::Result<()> {
+        if let Some(reason) = self.writable().await?.refusal() {
+            tracing::warn!("{reason}: requests that change something are answered 503 until it can be");
+        }
+        Ok(())
+    }
+
+    async fn writable(&self) -> anyhow::Result<store::Writable> {
+        store::writable(&self.control).await.context("could not look at the control database")
+    }
+
     /// Warns when this process's login owns the tables, because a stolen login could then also change the audit.
     pub async fn warn_of_owner(&self) -> anyhow::Result<()> {
         let standing = store::roles::standing(&self.control).await.context("could not look at the control database")?;
@@ -396,12 +422,25 @@ fn address(options: &PgConnectOptions) -> String {
 
 fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> anyhow::Error {
     let message = format!("could not connect to the control database at {}: {}", address(options), cause(error));
+    if is_of_a_pooler(error) {
+        return refuse(
+            Exit::Settings,
+            message,
+            "A connection pooler (PgBouncer) is in between, which does not keep what elt sets for its sessions. Name the \
+             PostgreSQL server itself in DATABASE_URL: elt keeps few connections and uses them again.",
+        );
+    }
     let next_step =
         "Check that the server runs, and that DATABASE_URL names the right host, user, password and database.";
     match store::is_away(error) {
         true => refuse_for_now(Exit::Unavailable, "the control database cannot be reached", message, next_step),
         false => refuse(Exit::Unavailable, message, next_step),
     }
+}
+
+/// Whether a pooler refused how a session begins. PostgreSQL itself takes the parameters, and poolers write English.
+fn is_of_a_pooler(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
 }
 
 #[cfg(test)]

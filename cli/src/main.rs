@@ -7,6 +7,7 @@
 //! - `signals`: asked to stop, and asked again
 //! - `waiting`: at the start, for what is not there yet
 //! - `databases`: the control database of this process, private or given
+//! - `installation`: the control database and the keys that a command works with
 //! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, and `elt keys`
 //! - `secret_settings`: secrets that settings take from files
@@ -27,6 +28,7 @@ mod explain;
 mod first_users;
 mod in_process;
 mod init;
+mod installation;
 mod keys;
 mod migrate;
 mod operator;
@@ -34,6 +36,7 @@ mod out;
 mod plan;
 mod report;
 mod restore;
+mod retry;
 mod run;
 mod schema;
 mod secret;
@@ -81,6 +84,7 @@ enum Command {
     Schema(schema::Schema),
     Explain(explain::Explain),
     Report(report::Report),
+    Retry(retry::Retry),
     User(user::User),
     Audit(audit::Audit),
     Keys(keys::Command),
@@ -106,6 +110,7 @@ impl Command {
             Self::Schema(command) => command.execute(),
             Self::Explain(command) => command.execute(),
             Self::Report(command) => command.execute().await,
+            Self::Retry(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,
             Self::Keys(command) => command.execute().await,

@@ -103,6 +103,7 @@ impl Serve {
         };
         let prepared = not_ready::answer_during(preparing, &listener, &self.api, waiting.awaited()).await??;
         let Some(()) = prepared else { return Ok(Exit::Done) };
+        databases.warn_of_read_only().await?;
         databases.claim_keys(&keys.ring).await?;
         databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;

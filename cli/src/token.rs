@@ -4,18 +4,18 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use elt_shared::api_token::{self, DEFAULT_DAYS, Grant, Scope};
 use elt_shared::secret::KeyRing;
-use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings, TokenSettings};
+use elt_shared::settings::TokenSettings;
 use elt_shared::store::api_tokens::{self, Creation};
 use elt_shared::store::users::{self, User};
 use serde_json::json;
 use sqlx::PgPool;
 
 use crate::audit::Deed;
-use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
+use crate::installation::Installation;
 use crate::operator::operator;
+use crate::out;
 use crate::table::Table;
-use crate::{keys, out};
 
 /// Creates, lists and revokes API tokens, the keys with which programs call the API
 ///
@@ -26,11 +26,7 @@ pub struct Token {
     #[command(subcommand)]
     action: Action,
     #[command(flatten)]
-    secret_keys: SecretKeySettings,
-    #[command(flatten)]
-    database: DatabaseSettings,
-    #[command(flatten)]
-    telemetry: TelemetrySettings,
+    installation: Installation,
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,20 +62,20 @@ impl Token {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         let keys = match self.action {
             Action::List => None,
-            _ => Some(keys::find_ring(&self.database.data_dir(), &self.secret_keys)?),
+            _ => Some(self.installation.keys()?),
         };
-        on_control_database("token", &self.database, &self.telemetry, async |databases| {
-            databases.require_migrated().await?;
-            if let Some(keys) = &keys {
-                databases.require_keys_in_use(keys).await?;
-            }
-            match (self.action, &keys) {
-                (Action::Create(create), Some(keys)) => create.execute(&databases.control, keys).await,
-                (Action::Revoke { name }, Some(keys)) => revoke(&databases.control, keys, &name).await,
-                _ => list(&databases.control).await,
-            }
-        })
-        .await?;
+        self.installation
+            .open("token", async |databases| {
+                if let Some(keys) = &keys {
+                    databases.require_keys_in_use(keys).await?;
+                }
+                match (self.action, &keys) {
+                    (Action::Create(create), Some(keys)) => create.execute(&databases.control, keys).await,
+                    (Action::Revoke { name }, Some(keys)) => revoke(&databases.control, keys, &name).await,
+                    _ => list(&databases.control).await,
+                }
+            })
+            .await?;
         Ok(Exit::Done)
     }
 }

@@ -6,16 +6,15 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use elt_shared::password;
 use elt_shared::secret::{KeyRing, Secret};
-use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::users::{self, Change, Role};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::audit::Deed;
-use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
-use crate::keys::{self, generate_password};
+use crate::installation::Installation;
+use crate::keys::generate_password;
 use crate::out;
 
 /// Adds, lists and changes the people who may log in
@@ -28,11 +27,7 @@ pub struct User {
     #[command(subcommand)]
     action: Action,
     #[command(flatten)]
-    secret_keys: SecretKeySettings,
-    #[command(flatten)]
-    database: DatabaseSettings,
-    #[command(flatten)]
-    telemetry: TelemetrySettings,
+    installation: Installation,
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,19 +91,17 @@ impl User {
         let given = self.action.given_password()?;
         let keys = match self.action {
             Action::List => None,
-            _ => Some(keys::find_ring(&self.database.data_dir(), &self.secret_keys)?),
+            _ => Some(self.installation.keys()?),
         };
-        on_control_database("user", &self.database, &self.telemetry, async |databases| {
-            databases.require_migrated().await?;
-            match keys {
+        self.installation
+            .open("user", async |databases| match keys {
                 Some(keys) => {
                     databases.require_keys_in_use(&keys).await?;
                     self.action.change(&databases.control, &keys, given).await
                 }
                 None => list(&databases.control).await,
-            }
-        })
-        .await?;
+            })
+            .await?;
         Ok(Exit::Done)
     }
 }

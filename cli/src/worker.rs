@@ -77,9 +77,11 @@ impl Worker {
         if self.migrate {
             databases.migrate(Some(&keys)).await?;
         }
-        let Some(()) = waiting.until(async || databases.require_migrated().await).await? else {
-            return Ok(Exit::Done);
+        let ready = async || {
+            databases.require_migrated().await?;
+            databases.require_writable().await
         };
+        let Some(()) = waiting.until(ready).await? else { return Ok(Exit::Done) };
         databases.check_keys(&keys).await?;
         databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;

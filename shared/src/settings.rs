@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -125,7 +126,7 @@ pub struct SecretKeySettings {
 
 /// Which hosts sources and targets may be on. The most specific rule decides; link-local and metadata addresses are
 /// refused unless a rule names them.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkSettings {
     /// Networks (CIDR) and host names that may never be called.
@@ -138,9 +139,35 @@ pub struct NetworkSettings {
     /// public ones.
     #[arg(long, env = "ELT_TARGET_CA_FILE")]
     pub target_ca_file: Option<PathBuf>,
+    /// Seconds without an answer after which the connection of a run to its target is given up, unless the server says on
+    /// another connection that it is at work.
+    #[arg(long, env = "ELT_TARGET_SILENCE", default_value_t = TARGET_SILENCE, value_parser = clap::value_parser!(u16).range(3..=3_600))]
+    pub target_silence: u16,
     /// Further rules for what a user who is not an admin has the server connect to. `None` for admins and workers.
     #[arg(skip)]
     pub user: Option<UserNetworkSettings>,
+}
+
+/// Seconds. With the time for the last question, a lost connection is noticed within a minute.
+const TARGET_SILENCE: u16 = 45;
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self {
+            net_deny: Vec::new(),
+            net_allow: Vec::new(),
+            target_ca_file: None,
+            target_silence: TARGET_SILENCE,
+            user: None,
+        }
+    }
+}
+
+impl NetworkSettings {
+    /// [`Self::target_silence`] as a duration.
+    pub fn target_silence(&self) -> Duration {
+        Duration::from_secs(self.target_silence.into())
+    }
 }
 
 /// Which hosts a user who is not an admin may have the server connect to, among those that everyone may reach. Private

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use elt_api::second_factor::RequireTotp;
 use elt_shared::api_token::{self, Grant, Scope};
-use elt_shared::queue::retention;
+use elt_shared::queue::retention::{self, Keep, Kind};
 use elt_shared::store::{api_tokens, users};
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -544,7 +544,8 @@ async fn retention_deletes_tokens_that_ended_long_ago() {
     app.execute("update api_tokens set revoked_at = now() - interval '91 days' where name = 'revoked'").await;
     app.execute("update api_tokens set expires_at = now() - interval '91 days' where name = 'expired'").await;
     app.execute("update api_tokens set revoked_at = now() - interval '89 days' where name = 'just revoked'").await;
-    assert_eq!(retention::delete_ended_tokens(&app.db, 90).await.expect("deleted"), 2);
+    let cleaned = retention::clean(&app.db, Kind::ApiTokens, &Keep::default(), None).await.expect("deleted");
+    assert_eq!(cleaned.removed, 2);
     let left = app.control("select name from api_tokens order by name").await;
     assert_eq!(left, [json!({ "name": "just revoked" }), json!({ "name": "live" })]);
 }

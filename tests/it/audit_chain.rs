@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use chrono::Utc;
-use elt_shared::queue::retention;
+use elt_shared::queue::retention::{self, Keep, Kind};
 use elt_shared::secret::KeyRing;
 use elt_shared::store::audit::{self, NewAuditRow, Problem, Verdict};
 use serde_json::{Value, json};
@@ -206,7 +206,10 @@ async fn odd_characters_and_sizes_lose_no_row() {
 #[tokio::test]
 async fn retention_keeps_a_chain_that_verifies() {
     let control = with_rows(6).await;
-    assert_eq!(retention::delete_audit(&control.db, &keys(), 0).await.expect("retention"), 0, "too young");
+    let keep = Keep { audit: 0, ..Keep::default() };
+    let delete =
+        async || retention::clean(&control.db, Kind::Audit, &keep, Some(&keys())).await.expect("retention").removed;
+    assert_eq!(delete().await, 0, "too young");
     control
         .execute(
             "create or replace function elt.audit_is_kept_for() returns interval language sql stable as \
@@ -224,7 +227,7 @@ async fn retention_keeps_a_chain_that_verifies() {
     append(&control.db, &keys(), "POST /later", json!({})).await;
     assert_eq!(verify(&control).await.verified, 4);
     // All of them: the chain goes on from the anchor.
-    assert_eq!(retention::delete_audit(&control.db, &keys(), 0).await.expect("retention"), 4);
+    assert_eq!(delete().await, 4);
     append(&control.db, &keys(), "POST /later", json!({})).await;
     let verdict = verify(&control).await;
     assert_eq!((verdict.verified, verdict.anchor, verdict.problem), (1, 7, None));

@@ -55,7 +55,7 @@ async fn every_table_states_what_each_role_may_do() {
     elt.audit: api select insert; reader select
     elt.audit_chain: api select update; worker select update; reader select
     elt.config_history: api select insert delete; worker select delete; reader select (id version timestamp name yaml_preview runnable problems warnings created_by)
-    elt.coverage_reports: api select insert; reader select
+    elt.coverage_reports: api select insert; worker select delete; reader select
     elt.dropped_keys: api select; worker select; reader select
     elt.idempotency_keys: api select insert update; worker select update delete
     elt.known_hosts: api select insert update delete; worker select insert update; reader select
@@ -65,17 +65,19 @@ async fn every_table_states_what_each_role_may_do() {
     elt.output_files: worker select insert update delete
     elt.output_paths: worker select insert update delete
     elt.recovery_codes: api select insert update delete
+    elt.retention: api select; worker select insert update delete; reader select
     elt.run_attempts: api select; worker select insert update; reader select
     elt.run_ends: api select insert; worker select insert delete; reader select
     elt.run_totals: api select; worker select insert update; reader select
-    elt.runs: api select insert update; worker select insert update; reader select
-    elt.schedules: api select insert update; worker select update; reader select
+    elt.runs: api select insert update; worker select insert update delete; reader select
+    elt.schedules: api select insert update; worker select update delete; reader select
     elt.schema_compatibility: api select; worker select; reader select
     elt.second_factors: api select insert update delete
     elt.secret_keys: api select insert; worker select; reader select (key_id added_at)
     elt.secrets: api select insert update delete; worker select; reader select (name key_id description pipelines usable_by_users version created_at created_by updated_at updated_by)
     elt.sessions: api select insert update delete; worker select delete
     elt.table_rewrites:
+    elt.target_outages: api select; worker select insert update delete; reader select
     elt.users: api select insert update delete; reader select (id username role disabled tokens_after created_at)
     elt.workers: api select; worker select insert update delete; reader select
     ");
@@ -186,23 +188,23 @@ async fn the_main_job_needs_no_more_than_the_rights_of_api_and_workers() {
 
 #[tokio::test]
 async fn retention_needs_no_more_than_the_rights_of_a_worker() {
-    use elt_shared::queue::retention;
+    use elt_shared::queue::retention::{self, Keep, Kind};
     let app = TestApp::start_with(|options| options.separate_logins = true).await;
     let worker = &app.worker_db;
     app.execute(
         "insert into log_lines (at, level, target, message, process) values ('2020-01-01', 'INFO', 't', 'm', 'p')",
     )
     .await;
-    assert_eq!(retention::delete_log_lines(worker, 30).await.expect("log lines"), 1);
-    retention::delete(worker, 7).await.expect("tickets and workers");
-    retention::delete_idempotency_keys(worker).await.expect("keys");
-    retention::delete_unused_configs(worker, 365).await.expect("config versions");
-    retention::delete_login_failures(worker).await.expect("failed logins");
-    retention::delete_ended_tokens(worker, 90).await.expect("API tokens");
-    retention::delete_sessions(worker).await.expect("sessions");
-    retention::delete_log_lines_beyond(worker, 1_000_000).await.expect("log lines");
-    let keys = app.worker_settings.keys.as_deref().expect("keys");
-    assert_eq!(retention::delete_audit(worker, keys, 400).await.expect("the audit"), 0);
+    let keys = app.worker_settings.keys.as_deref();
+    let delete = async |kind, keep: Keep| {
+        let cleaned = retention::clean(worker, kind, &keep, keys).await;
+        cleaned.unwrap_or_else(|error| panic!("{kind:?}: {error}")).removed
+    };
+    for kind in Kind::OF_CONTROL {
+        let lines = u64::from(kind == Kind::LogLines);
+        assert_eq!(delete(kind, Keep::default()).await, lines, "{kind:?}");
+    }
+    let keys = keys.expect("keys");
     // As if the rows were old enough.
     app.execute(
         "create or replace function elt.audit_is_kept_for() returns interval language sql stable as \
@@ -213,7 +215,7 @@ async fn retention_needs_no_more_than_the_rights_of_a_worker() {
     app.post("/users").json(user).await.ok();
     let rows = app.control("select count(*) as rows from elt.audit").await[0]["rows"].as_u64().expect("a number");
     assert!(rows > 0);
-    assert_eq!(retention::delete_audit(worker, keys, 0).await.expect("the audit"), rows);
+    assert_eq!(delete(Kind::Audit, Keep { audit: 0, ..Keep::default() }).await, rows);
     let mut connection = app.db.acquire().await.expect("a connection");
     let verdict = elt_shared::store::audit::verify(&mut connection, keys, None).await.expect("verified");
     assert_eq!((verdict.verified, verdict.problem), (0, None), "the chain goes on where it was cut");

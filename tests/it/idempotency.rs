@@ -1,6 +1,6 @@
 //! A POST sent twice with the same key does its work once.
 
-use elt_shared::queue::retention;
+use elt_shared::queue::retention::{self, Keep, Kind};
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -67,6 +67,10 @@ async fn a_key_is_forgotten_after_a_day_and_then_deleted_by_retention() {
     .await
     .expect("inserted");
     assert_eq!(add("bob").await.status, 201, "a request deletes nothing");
-    assert_eq!(retention::delete_idempotency_keys(&app.db).await.expect("deleted"), 5001);
-    assert_eq!(retention::delete_idempotency_keys(&app.db).await.expect("deleted"), 0, "the key of today stays");
+    let delete = async || {
+        let cleaned = retention::clean(&app.db, Kind::IdempotencyKeys, &Keep::default(), None).await;
+        cleaned.expect("deleted").removed
+    };
+    assert_eq!(delete().await, 5001);
+    assert_eq!(delete().await, 0, "the key of today stays");
 }

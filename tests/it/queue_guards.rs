@@ -8,8 +8,9 @@ use std::time::Duration;
 use elt_shared::job::ExecuteRun;
 use elt_shared::queue::heartbeat::Heartbeat;
 use elt_shared::queue::listener::Listener;
+use elt_shared::queue::retention::{self, Keep, Kind};
 use elt_shared::queue::workers::{QueueWorkers, Undelivered};
-use elt_shared::queue::{self, retention, sweeper};
+use elt_shared::queue::{self, sweeper};
 use elt_shared::runs::lifecycle::{self, EndedBy};
 use elt_shared::runs::{End, Outcome, RunState};
 use elt_shared::store::runs;
@@ -281,7 +282,8 @@ async fn old_tickets_and_workers_are_deleted_and_no_others() {
     workers::register(&control.db, &new).await.expect("registered");
     control.execute("update workers set heartbeat_at = now() - interval '8 days'").await;
 
-    assert_eq!(retention::delete(&control.db, 7).await.expect("deleted"), 1);
+    let cleaned = retention::clean(&control.db, Kind::Tickets, &Keep::default(), None).await.expect("deleted");
+    assert_eq!(cleaned.removed, 1);
     let left: i64 =
         sqlx::query_scalar("select count(*) from apalis.jobs").fetch_one(&control.db).await.expect("counted");
     assert_eq!(left, 3, "a ticket that is delivered again and the waiting one stay");
@@ -299,7 +301,8 @@ async fn old_log_lines_are_deleted_in_batches_and_young_ones_stay() {
              from generate_series(1, 5103) n",
         )
         .await;
-    assert_eq!(retention::delete_log_lines(&control.db, 30).await.expect("deleted"), 5100);
+    let cleaned = retention::clean(&control.db, Kind::LogLines, &Keep::default(), None).await.expect("deleted");
+    assert_eq!(cleaned.removed, 5100);
     let left: i64 = sqlx::query_scalar("select count(*) from log_lines where at < now() - interval '28 days'")
         .fetch_one(&control.db)
         .await

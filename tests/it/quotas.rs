@@ -1,6 +1,6 @@
 //! What a user may store, what admins may delete, and what retention leaves.
 
-use elt_shared::queue::retention;
+use elt_shared::queue::retention::{self, Keep, Kind};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -91,7 +91,9 @@ async fn retention_ends_what_would_grow() {
     let ran = app.trigger(&yaml("idle", 3)).await["config_id"].clone();
     let newest = upload(&app, &yaml("idle", 4)).await;
     app.execute("update config_history set \"timestamp\" = now() - interval '366 days'").await;
-    assert_eq!(retention::delete_unused_configs(&app.db, 365).await.expect("deleted"), 3);
+    let keep = Keep { most_log_lines: 1_000, ..Keep::default() };
+    let delete = async |kind| retention::clean(&app.db, kind, &keep, None).await.expect("deleted").removed;
+    assert_eq!(delete(Kind::Configs).await, 3);
     let left = app.control("select id from config_history order by id").await;
     assert_eq!(left.iter().map(|row| row["id"].clone()).collect::<Vec<_>>(), [ran, newest]);
 
@@ -101,8 +103,8 @@ async fn retention_ends_what_would_grow() {
          select now(), 'WARN', 't', 'm' || n, 'p' from generate_series(1, 7500) n",
     )
     .await;
-    assert_eq!(retention::delete_log_lines_beyond(&app.db, 1_000).await.expect("deleted"), 6_500);
-    assert_eq!(retention::delete_log_lines_beyond(&app.db, 1_000).await.expect("deleted"), 0);
+    assert_eq!(delete(Kind::LogLines).await, 6_500);
+    assert_eq!(delete(Kind::LogLines).await, 0);
     let oldest = app.control("select message from log_lines order by id limit 1").await;
     assert_eq!(oldest[0]["message"], "m6501");
 
@@ -111,5 +113,5 @@ async fn retention_ends_what_would_grow() {
          select 'u' || n, 'a', now() - make_interval(mins => n) from generate_series(50, 70) n",
     )
     .await;
-    assert_eq!(retention::delete_login_failures(&app.db).await.expect("deleted"), 11);
+    assert_eq!(delete(Kind::LoginFailures).await, 11);
 }

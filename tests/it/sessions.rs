@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use elt_shared::queue::retention;
+use elt_shared::queue::retention::{self, Keep, Kind};
 use elt_shared::store::sessions::MOST_OF_A_USER;
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -205,6 +205,7 @@ async fn the_sessions_of_a_user_are_bounded_and_old_ones_leave() {
     let expired = "update elt.sessions set expires_at = now() - interval '25 hours' where user_agent is null";
     let expired = sqlx::query(expired).execute(&app.db).await.expect("expired").rows_affected();
     assert!(expired >= 99);
-    assert_eq!(retention::delete_sessions(&app.db).await.expect("deleted"), expired);
+    let cleaned = retention::clean(&app.db, Kind::Sessions, &Keep::default(), None).await.expect("deleted");
+    assert_eq!(cleaned.removed, expired);
     assert_eq!(status_of(&app, &newest).await, 401, "the test's client sends no user agent");
 }

@@ -3,9 +3,11 @@
 //! grants change.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use elt_shared::config::{Document, PipelineConfig};
+use elt_shared::config::{ConfigError, Document, PipelineConfig};
+use elt_shared::redaction::Held;
 use elt_shared::secret::KeyRing;
 use elt_shared::store::configs;
 use elt_shared::store::secrets::{self, ReadError};
@@ -26,9 +28,31 @@ pub struct ConfigCache(Arc<Mutex<HashMap<i64, Cached>>>);
 #[derive(Clone)]
 enum Cached {
     /// A config that refers to no secret, resolved.
-    Resolved(Arc<PipelineConfig>),
+    Resolved(ReadyConfig),
     /// The text of a config that refers to secrets.
     WithSecrets(Arc<Document>),
+}
+
+/// A config that can run here. Messages hide the secrets in it for as long as it, or a clone of it, is there.
+#[derive(Clone)]
+pub struct ReadyConfig {
+    config: Arc<PipelineConfig>,
+    held: Arc<[Held]>,
+}
+
+impl ReadyConfig {
+    /// What hides its secrets, for a holder that outlives it.
+    pub fn held(&self) -> Arc<[Held]> {
+        Arc::clone(&self.held)
+    }
+}
+
+impl Deref for ReadyConfig {
+    type Target = PipelineConfig;
+
+    fn deref(&self) -> &PipelineConfig {
+        &self.config
+    }
 }
 
 impl ConfigCache {
@@ -36,7 +60,7 @@ impl ConfigCache {
     ///
     /// # Errors
     /// When it cannot run here: a reference that does not resolve on this worker, for example.
-    pub async fn get(&self, db: &PgPool, settings: &Arc<WorkerSettings>, id: i64) -> Result<Arc<PipelineConfig>> {
+    pub async fn get(&self, db: &PgPool, settings: &Arc<WorkerSettings>, id: i64) -> Result<ReadyConfig> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         let known = match known {
             Some(known) => known,
@@ -86,14 +110,14 @@ async fn resolve(
     settings: &Arc<WorkerSettings>,
     document: Arc<Document>,
     secrets: GrantedSecrets,
-) -> Result<Arc<PipelineConfig>> {
+) -> Result<ReadyConfig> {
     let settings = Arc::clone(settings);
     let resolved = tokio::task::spawn_blocking(move || {
         let references = SecretReferences { variables: Some(settings.variables()), secrets: &secrets };
-        document.pipeline(&references)
+        let checked = document.pipeline(&references)?;
+        Ok::<_, ConfigError>(ReadyConfig { config: Arc::new(checked.value), held: secrets.into_held().into() })
     });
-    let checked = resolved.await.map_err(|error| unexpected(&error))??;
-    Ok(Arc::new(checked.value))
+    Ok(resolved.await.map_err(|error| unexpected(&error))??)
 }
 
 fn keys(settings: &WorkerSettings) -> Result<&KeyRing> {

@@ -4,7 +4,10 @@ use elt_shared::config::ConfigError;
 use elt_shared::explained::{Code, Explained, sentence};
 use elt_shared::redaction;
 use elt_shared::secret::OpenError;
-use elt_shared::store;
+
+pub mod outage;
+
+use outage::Outage;
 
 /// Result of a pipeline step.
 pub type Result<T, E = PipelineError> = std::result::Result<T, E>;
@@ -27,10 +30,21 @@ pub enum PipelineError {
     /// The target refused for a reason trying again cannot cure.
     #[error("{0}")]
     Target(Explained),
-    /// The target failed in a way a later attempt can get past: the connection was lost, a lock was not granted in
-    /// time, the server restarts. Whether a COMMIT that was on its way took effect is unknown.
+    /// The load and another session got in each other's way, and the server rolled the load back. Another attempt may get
+    /// through.
     #[error("{0}")]
     Load(Explained),
+    /// Something that the run needs is away: the target, a source, room on a disk. Whether a COMMIT that was on its way
+    /// took effect is unknown.
+    #[error("{problem}")]
+    Away {
+        /// The kind of outage.
+        outage: Outage,
+        /// Name of the source that is away: "https://api.example.com/items". `None`: it is not a source.
+        source_name: Option<String>,
+        /// What happened.
+        problem: Explained,
+    },
     /// The control database failed.
     #[error("could not {doing}")]
     Control {
@@ -73,11 +87,20 @@ impl PipelineError {
     /// The connection to a target was lost, or the target does not answer. `doing`: "could not load rows for public.t";
     /// `why`: the driver's message.
     pub fn lost(doing: &str, why: &str) -> Self {
-        Self::Load(Explained {
-            code: Code::TargetLost,
-            message: format!("{doing}: the connection to the target was lost: {why}"),
-            next_step: "Check that the target's server is up and in reach of the worker, then retry the run.".into(),
-        })
+        Self::away(
+            Outage::TargetLost,
+            Explained {
+                code: Code::TargetLost,
+                message: format!("{doing}: the connection to the target was lost: {why}"),
+                next_step: "Check that the target's server is up and in reach of the worker, then retry the run."
+                    .into(),
+            },
+        )
+    }
+
+    /// Something other than a source is away.
+    pub fn away(outage: Outage, problem: Explained) -> Self {
+        Self::Away { outage, source_name: None, problem }
     }
 
     /// Stable code people can search for.
@@ -86,9 +109,11 @@ impl PipelineError {
             Self::Config(ConfigError::Secret { refusal, .. }) => refusal.code(),
             Self::Config(_) => Code::Config,
             Self::Sealed(error) => error.code(),
-            Self::Extract(problem) | Self::Contract(problem) | Self::Target(problem) | Self::Load(problem) => {
-                problem.code
-            }
+            Self::Extract(problem)
+            | Self::Contract(problem)
+            | Self::Target(problem)
+            | Self::Load(problem)
+            | Self::Away { problem, .. } => problem.code,
             Self::Control { .. } => Code::ControlDatabase,
             Self::Io { .. } => Code::Io,
             Self::TargetBusy { .. } => Code::TargetBusy,
@@ -104,21 +129,29 @@ impl PipelineError {
         Explained::new(self.code(), sentence(self), redaction::hide(&self.next_step()))
     }
 
-    /// Whether a later attempt can succeed: the loss of a database or of a connection to it, never bad input.
+    /// Whether a later attempt can succeed without any change to config or input.
     pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Load(_)) || self.outage().is_some()
+    }
+
+    /// The outage that the attempt failed with. `None`: it failed by itself.
+    pub fn outage(&self) -> Option<Outage> {
         match self {
-            Self::Load(_) => true,
-            Self::Control { source, .. } => is_connection_loss(source) || store::is_over_limit(source),
-            _ => false,
+            Self::Away { outage, .. } => Some(*outage),
+            Self::Control { source, .. } => Outage::of_control(source),
+            Self::Io { source, .. } => Outage::of_worker(source),
+            _ => None,
         }
     }
 
     /// What the reader should do next.
     pub fn next_step(&self) -> String {
         match self {
-            Self::Extract(problem) | Self::Contract(problem) | Self::Target(problem) | Self::Load(problem) => {
-                problem.next_step.clone()
-            }
+            Self::Extract(problem)
+            | Self::Contract(problem)
+            | Self::Target(problem)
+            | Self::Load(problem)
+            | Self::Away { problem, .. } => problem.next_step.clone(),
             Self::Sealed(error) => error.next_step().into(),
             Self::Config(ConfigError::Secret { refusal, .. }) => refusal.next_step().into(),
             Self::Config(_) => "Correct the config at the place named and upload it again.".into(),
@@ -135,24 +168,16 @@ impl PipelineError {
     }
 }
 
-/// Whether a database error means the connection or the server went away, or the transaction lost a race.
-pub fn is_connection_loss(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(database) => database.code().is_some_and(|code| is_transient(&code)),
-        error => elt_shared::target::hung_up(error),
-    }
+/// Whether an error of a session with a target may pass: the server or the connection is away or short of something, or
+/// the transaction lost a race.
+pub fn may_pass(error: &sqlx::Error) -> bool {
+    let lost_race = error.as_database_error().and_then(|database| database.code()).is_some_and(|code| is_race(&code));
+    lost_race || Outage::of_session(error).is_some()
 }
 
-/// Whether a later attempt can succeed without any change by people: the server or the connection went away, the server
-/// ran short of something, or the transaction lost a race.
-pub fn is_transient(sqlstate: &str) -> bool {
-    match sqlstate {
-        // The database was dropped, or the login is refused.
-        "57P04" | "08004" => false,
-        "55P03" => true,
-        code => ["08", "40", "53", "57P0"].iter().any(|class| code.starts_with(class)),
-    }
+/// Whether an error code means that the transaction and another session got in each other's way.
+pub fn is_race(sqlstate: &str) -> bool {
+    sqlstate.starts_with("40") && Outage::of_sqlstate(sqlstate).is_none()
 }
 
 #[cfg(test)]

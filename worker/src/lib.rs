@@ -12,12 +12,15 @@
 //! - `paths`, [`run_context`]: the paths of a run, and everything an attempt works with
 //! - [`load`]: typed rows become rows of the target table, exactly once
 //! - [`pipeline`]: the steps of each kind of run
+//! - [`data_retention`]: removing what lost workers and earlier config versions left behind
 //! - `config_cache`, `worker_context`: state that the parts of a worker share
+//! - `data_folder`: whether the data folder can take the files of runs
 //! - `jobs`: the jobs of a worker: executing a run, the tick of a schedule
 //! - `folder_watch`: a change in a watched folder brings a tick forward
 //! - `worker`: the process around the jobs: heartbeat, sweeping, draining
 
 pub mod contract;
+pub mod data_retention;
 pub mod error;
 pub mod extract;
 pub mod frame;
@@ -30,6 +33,7 @@ pub mod run_context;
 pub mod settings;
 
 mod config_cache;
+mod data_folder;
 mod folder_watch;
 mod humanize;
 mod jobs;

@@ -1,10 +1,11 @@
 //! The progress of a run, as people see it. Cheap to write from the loading threads, read a few times a second.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use elt_shared::explained::Code;
+use elt_shared::redaction::Held;
 use elt_shared::runs::{Rejections, RunProgress, Stage};
 use serde_json::{Value, json};
 
@@ -18,6 +19,9 @@ pub struct Progress {
     commit_sent: AtomicBool,
     place: Mutex<Place>,
     rejections: Mutex<Rejections>,
+    /// What hides the secrets of the run's config. The progress is there until the end of the attempt is recorded, which is
+    /// later than the config.
+    held: OnceLock<Arc<[Held]>>,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +59,7 @@ impl Default for Progress {
             commit_sent: AtomicBool::new(false),
             place: Mutex::new(place),
             rejections: Mutex::default(),
+            held: OnceLock::new(),
         }
     }
 }
@@ -112,6 +117,11 @@ impl Progress {
     /// Whether the attempt may have committed its load: its COMMIT was sent and not refused.
     pub fn commit_sent(&self) -> bool {
         self.commit_sent.load(Ordering::Acquire)
+    }
+
+    /// Hides the secrets of the run's config in messages for as long as the progress is there.
+    pub fn hide_until_recorded(&self, held: Arc<[Held]>) {
+        self.held.get_or_init(|| held);
     }
 
     /// Where the run is now.

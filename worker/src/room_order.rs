@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 22] = [
     "settings",
     "error",
     "humanize",
@@ -20,8 +20,10 @@ const ORDER: [&str; 20] = [
     "run_context",
     "load",
     "pipeline",
+    "data_retention",
     "config_cache",
     "worker_context",
+    "data_folder",
     "jobs",
     "folder_watch",
     "worker",

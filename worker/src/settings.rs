@@ -10,6 +10,98 @@ use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{AllowedVariables, NetworkSettings};
 use tokio_util::sync::CancellationToken;
 
+/// How long things stay, and how many of them.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "What stays, and how long")]
+pub struct KeepSettings {
+    /// Days after which finished tickets and lost workers are forgotten.
+    #[arg(long, env = "ELT_KEEP_TICKETS_DAYS", default_value_t = 7)]
+    pub keep_tickets_days: u16,
+    /// Days after which log lines in the control database are deleted; `elt.log` is limited by its size.
+    #[arg(long, env = "ELT_KEEP_LOGS_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_logs_days: u16,
+    /// Log lines that stay in the control database at most; the oldest are deleted first.
+    #[arg(long, env = "ELT_KEEP_LOG_LINES", default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    pub keep_log_lines: u32,
+    /// Days after which runs are deleted, with their attempts. The newest of each pipeline and the last ones that succeeded stay.
+    #[arg(long, env = "ELT_KEEP_RUNS_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_runs_days: u16,
+    /// Newest runs of each pipeline that stay however old they are.
+    #[arg(long, env = "ELT_KEEP_RUNS", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub keep_runs: u32,
+    /// Days after which the lists of files are removed from reports of runs that list many; their numbers stay.
+    #[arg(long, env = "ELT_KEEP_REPORTS_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_reports_days: u16,
+    /// Days after which schedules that ended are deleted, once their runs are.
+    #[arg(long, env = "ELT_KEEP_SCHEDULES_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_schedules_days: u16,
+    /// Days after which config versions without runs are deleted, except the newest of each pipeline.
+    #[arg(long, env = "ELT_KEEP_UNUSED_CONFIGS_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_unused_configs_days: u16,
+    /// Newest coverage reports that stay.
+    #[arg(long, env = "ELT_KEEP_COVERAGE_REPORTS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep_coverage_reports: u32,
+    /// Days after which rows of the audit are deleted. Younger ones than 30 days are always kept.
+    #[arg(long, env = "ELT_AUDIT_RETENTION_DAYS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(30..))]
+    pub audit_retention_days: u16,
+    /// Days after which API tokens that were revoked or have expired are deleted.
+    #[arg(long, env = "ELT_KEEP_TOKENS_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_tokens_days: u16,
+    /// Days after which markers and receipts of runs are deleted from targets, once their runs are.
+    #[arg(long, env = "ELT_KEEP_LOADS_DAYS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_loads_days: u16,
+    /// Days after which rejected rows that no run has seen again are deleted from targets.
+    #[arg(long, env = "ELT_KEEP_QUARANTINE_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_quarantine_days: u16,
+    /// Newest config versions of each pipeline whose combined CSV stays in the data folder.
+    #[arg(long, env = "ELT_KEEP_OUTPUTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep_outputs: u32,
+}
+
+impl KeepSettings {
+    /// The same, as retention uses it.
+    pub fn keep(&self) -> Keep {
+        Keep {
+            tickets: self.keep_tickets_days,
+            log_lines: self.keep_logs_days,
+            most_log_lines: self.keep_log_lines,
+            runs: self.keep_runs_days,
+            newest_runs: self.keep_runs,
+            reports: self.keep_reports_days,
+            schedules: self.keep_schedules_days,
+            unused_configs: self.keep_unused_configs_days,
+            coverage_reports: self.keep_coverage_reports,
+            audit: self.audit_retention_days,
+            ended_tokens: self.keep_tokens_days,
+            loads: self.keep_loads_days,
+            quarantine: self.keep_quarantine_days,
+            outputs: self.keep_outputs,
+        }
+    }
+}
+
+impl Default for KeepSettings {
+    fn default() -> Self {
+        let keep = Keep::default();
+        Self {
+            keep_tickets_days: keep.tickets,
+            keep_logs_days: keep.log_lines,
+            keep_log_lines: keep.most_log_lines,
+            keep_runs_days: keep.runs,
+            keep_runs: keep.newest_runs,
+            keep_reports_days: keep.reports,
+            keep_schedules_days: keep.schedules,
+            keep_unused_configs_days: keep.unused_configs,
+            keep_coverage_reports: keep.coverage_reports,
+            audit_retention_days: keep.audit,
+            keep_tokens_days: keep.ended_tokens,
+            keep_loads_days: keep.loads,
+            keep_quarantine_days: keep.quarantine,
+            keep_outputs: keep.outputs,
+        }
+    }
+}
+
 /// Flags and environment of a worker.
 #[derive(Debug, Clone, Args)]
 pub struct WorkerSettings {
@@ -37,24 +129,15 @@ pub struct WorkerSettings {
     /// Seconds after which a run is given up.
     #[arg(long, env = "ELT_RUN_TIMEOUT", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..))]
     pub run_timeout: u32,
-    /// Days after which finished tickets and lost workers are forgotten.
-    #[arg(long, env = "ELT_KEEP_TICKETS_DAYS", default_value_t = 7)]
-    pub keep_tickets_days: u16,
-    /// Days after which log lines in the control database are deleted; `elt.log` is limited by its size.
-    #[arg(long, env = "ELT_KEEP_LOGS_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
-    pub keep_logs_days: u16,
-    /// Days after which rows of the audit are deleted. Younger ones than 30 days are always kept.
-    #[arg(long, env = "ELT_AUDIT_RETENTION_DAYS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(30..))]
-    pub audit_retention_days: u16,
-    /// Days after which API tokens that were revoked or have expired are deleted.
-    #[arg(long, env = "ELT_KEEP_TOKENS_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
-    pub keep_tokens_days: u16,
-    /// Log lines that stay in the control database at most; the oldest are deleted first.
-    #[arg(long, env = "ELT_KEEP_LOG_LINES", default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(1_000..))]
-    pub keep_log_lines: u32,
-    /// Days after which config versions that never ran are deleted, except the newest of each pipeline.
-    #[arg(long, env = "ELT_KEEP_UNUSED_CONFIGS_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
-    pub keep_unused_configs_days: u16,
+    /// Seconds without progress after which a running run is shown as silent (`silent_since`).
+    #[arg(long, env = "ELT_SILENT_SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
+    pub silent_seconds: u32,
+    /// MiB that the data folder must have free so that the worker takes runs. With less it leaves them to other workers.
+    #[arg(long, env = "ELT_MIN_FREE_MIB", default_value_t = 256)]
+    pub min_free_mib: u32,
+    /// What retention leaves.
+    #[command(flatten)]
+    pub keep: KeepSettings,
     /// Which hosts sources and targets may be on.
     #[command(flatten)]
     pub network: NetworkSettings,
@@ -87,20 +170,37 @@ impl WorkerSettings {
         Duration::from_secs(self.run_timeout.into())
     }
 
-    /// What retention leaves in the control database.
-    pub fn keep(&self) -> Keep {
-        Keep {
-            tickets: self.keep_tickets_days,
-            log_lines: self.keep_logs_days,
-            most_log_lines: self.keep_log_lines,
-            unused_configs: self.keep_unused_configs_days,
-            audit: self.audit_retention_days,
-            ended_tokens: self.keep_tokens_days,
-        }
+    /// [`Self::min_free_mib`] in bytes.
+    pub fn min_free_bytes(&self) -> u64 {
+        u64::from(self.min_free_mib) << 20
+    }
+
+    /// [`Self::silent_seconds`] as a duration.
+    pub fn silent(&self) -> Duration {
+        Duration::from_secs(self.silent_seconds.into())
     }
 
     /// The variables that `${env:NAME}` may stand for.
     pub fn variables(&self) -> AllowedVariables<'_> {
         AllowedVariables::new(&self.env_allow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        keep: KeepSettings,
+    }
+
+    #[test]
+    fn the_flags_have_the_defaults_of_retention() {
+        let flags = Flags::parse_from(["elt"]).keep.keep();
+        assert_eq!(format!("{flags:?}"), format!("{:?}", Keep::default()));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use elt_shared::job::is_private;
 use elt_shared::queue::workers::QueueWorkers;
 use elt_shared::queue::{retention, sweeper};
 use elt_shared::store::workers;
@@ -10,9 +11,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::folder_watch;
 use crate::jobs::{execute_run, tick};
 use crate::worker_context::WorkerContext;
+use crate::{data_folder, data_retention, folder_watch};
 
 /// Time that runs get to reach a batch boundary after the worker asked for them back.
 const HAND_BACK_WITHIN: Duration = Duration::from_secs(10);
@@ -34,17 +35,25 @@ pub async fn work(worker: WorkerContext) {
     chores.spawn(sweeper::keep_sweeping(worker.db.clone(), queue, worker.stopping.clone()));
     chores.spawn(retention::keep_deleting(
         worker.db.clone(),
-        worker.settings.keep(),
+        worker.settings.keep.keep(),
         worker.settings.keys.clone(),
+        worker.stopping.clone(),
+    ));
+    chores.spawn(data_retention::keep_removing(
+        worker.db.clone(),
+        worker.settings.clone(),
+        worker.host.clone(),
         worker.stopping.clone(),
     ));
     chores.spawn(tick::keep_ticking(worker.clone()));
     chores.spawn(folder_watch::keep_watching(worker.clone()));
+    // A person at a terminal waits for the one run of a private queue, which says itself what it lacks.
+    if !is_private(&worker.settings.queue) {
+        chores.spawn(data_folder::keep_watching(worker.clone()));
+    }
     chores.close();
 
-    let context = worker.clone();
-    let handle = move |ticket| execute_run::execute(context.clone(), ticket);
-    let queue = tokio::spawn(queue_workers(&worker).work(handle, worker.stopping.clone()));
+    let queue = tokio::spawn(take_tickets(worker.clone()));
     worker.stopping.cancelled().await;
     tracing::info!(worker = worker.id, "worker takes nothing new");
     let _ = timeout(LAST_WRITES_WITHIN, workers::note_stopping(&worker.db, &worker.id)).await;
@@ -62,11 +71,36 @@ pub async fn work(worker: WorkerContext) {
     tracing::info!(worker = worker.id, "worker stopped");
 }
 
-fn queue_workers(worker: &WorkerContext) -> QueueWorkers {
+/// Takes tickets until the worker stops, with breaks while it takes no runs, and waits for the handlers at work.
+async fn take_tickets(worker: WorkerContext) {
+    let mut because = worker.takes_nothing_because.subscribe();
+    let shifts = TaskTracker::new();
+    for number in 0.. {
+        tokio::select! {
+            _ = because.wait_for(Option::is_none) => {}
+            () = worker.stopping.cancelled() => break,
+        }
+        let (context, over) = (worker.clone(), worker.stopping.child_token());
+        let handle = move |ticket| execute_run::execute(context.clone(), ticket);
+        // A shift that ends waits for its own runs, which may take hours. The next one begins all the same: the worker's
+        // slots bound how many runs are at work in all of them.
+        shifts.spawn(queue_workers(&worker, number).work(handle, over.clone()));
+        tokio::select! {
+            _ = because.wait_for(Option::is_some) => over.cancel(),
+            () = worker.stopping.cancelled() => break,
+        }
+    }
+    shifts.close();
+    shifts.wait().await;
+}
+
+/// The queue workers of one shift. Their names contain its number, because the queue takes a name that comes back for the
+/// worker that had it before.
+fn queue_workers(worker: &WorkerContext, shift: usize) -> QueueWorkers {
     QueueWorkers {
         db: worker.db.clone(),
         queue: worker.settings.queue.clone(),
-        worker_id: worker.id.clone(),
+        worker_id: if shift == 0 { worker.id.clone() } else { format!("{}-{shift}", worker.id) },
         concurrency: worker.settings.concurrency.into(),
         heartbeat: worker.heartbeat.clone(),
         listener: worker.listener.clone(),

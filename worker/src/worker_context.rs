@@ -6,7 +6,7 @@ use elt_shared::queue::heartbeat::Heartbeat;
 use elt_shared::queue::listener::Listener;
 use elt_shared::store::workers::{self, NewWorker};
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -54,6 +54,8 @@ pub(crate) struct WorkerContext {
     pub slots: Arc<Semaphore>,
     /// The attempts that are being executed, also those whose queue worker died.
     pub runs: TaskTracker,
+    /// The reason why the worker takes no runs, as a sentence. `None`: it takes runs.
+    pub takes_nothing_because: watch::Sender<Option<String>>,
     /// Cancelled when the worker takes nothing new.
     pub stopping: CancellationToken,
     /// Cancelled when attempts are handed back to the queue at their next batch boundary.
@@ -91,6 +93,7 @@ impl WorkerContext {
             heartbeat: Heartbeat::default(),
             listener: Listener::default(),
             runs: TaskTracker::new(),
+            takes_nothing_because: watch::Sender::new(None),
             stopping: stop,
             hand_back: CancellationToken::new(),
             abort: CancellationToken::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use elt_shared::network;
+use elt_shared::network::{self, keepalive};
 use elt_shared::settings::NetworkSettings;
 use jsonwebtoken::jwk::Jwk;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -105,6 +105,10 @@ impl Provider {
             // A proxy would look names up itself, past the rules for hosts.
             .no_proxy()
             .redirect(Policy::none())
+            .tcp_keepalive(keepalive::ASKED_AFTER)
+            .tcp_keepalive_interval(keepalive::ASKED_EVERY)
+            .tcp_keepalive_retries(keepalive::QUESTIONS)
+            .tcp_user_timeout(keepalive::ACKNOWLEDGED_WITHIN)
             .timeout(LIMIT)
             .build()?;
         Ok(Self { client, http, network, memory: Mutex::default() })

@@ -37,6 +37,9 @@ struct WorkerView {
     heartbeat_at: DateTime<Utc>,
     /// It takes nothing new.
     stopping: bool,
+    /// The reason why it takes no runs, as a sentence, such as a full data folder; `null`: it takes runs.
+    #[schema(example = "the data folder /var/lib/elt has 12.0 MiB free, less than 256 MiB (ELT_MIN_FREE_MIB)")]
+    takes_nothing_because: Option<String>,
     /// When it ended in good order.
     stopped_at: Option<DateTime<Utc>>,
     /// `working`, `stopping`, `stopped` or `lost`.
@@ -57,6 +60,7 @@ impl From<Worker> for WorkerView {
             started_at: worker.started_at,
             heartbeat_at: worker.heartbeat_at,
             stopping: worker.stopping,
+            takes_nothing_because: worker.takes_nothing_because,
             stopped_at: worker.stopped_at,
             state: worker.state,
             running: worker.running,

@@ -3,17 +3,16 @@
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use elt_shared::secret::KeyRing;
-use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::secret_keys;
 use serde_json::json;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 
 use super::drop::{self, Drop};
-use super::{find_ring, rotate, show};
+use super::{rotate, show};
 use crate::audit::Deed;
-use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
+use crate::installation::Installation;
 use crate::out;
 
 /// Shows, rotates and drops the keys that seal secrets
@@ -26,11 +25,7 @@ pub struct Command {
     #[command(subcommand)]
     action: Action,
     #[command(flatten)]
-    secret_keys: SecretKeySettings,
-    #[command(flatten)]
-    database: DatabaseSettings,
-    #[command(flatten)]
-    telemetry: TelemetrySettings,
+    installation: Installation,
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,30 +48,30 @@ enum Action {
 
 impl Command {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let ring = find_ring(&self.database.data_dir(), &self.secret_keys)?;
-        on_control_database("keys", &self.database, &self.telemetry, async |databases| {
-            databases.require_migrated().await?;
-            let (db, settings) = (&databases.control, &self.secret_keys);
-            match self.action {
-                Action::Show { json } => show::show(db, &ring, json).await,
-                Action::Rotate => {
-                    databases.require_ownership().await?;
-                    databases.check_keys(&ring).await?;
-                    let _turn = take_turn(db).await?;
-                    let done = rotate::rotate(databases, &ring, settings).await;
-                    noted(done, db, &ring, ("keys rotate", ring.current_id())).await
+        let ring = self.installation.keys()?;
+        self.installation
+            .open("keys", async |databases| {
+                let (db, settings) = (&databases.control, &self.installation.secret_keys);
+                match self.action {
+                    Action::Show { json } => show::show(db, &ring, json).await,
+                    Action::Rotate => {
+                        databases.require_ownership().await?;
+                        databases.check_keys(&ring).await?;
+                        let _turn = take_turn(db).await?;
+                        let done = rotate::rotate(databases, &ring, settings).await;
+                        noted(done, db, &ring, ("keys rotate", ring.current_id())).await
+                    }
+                    Action::Drop(drop) => {
+                        databases.require_ownership().await?;
+                        drop::check_others(db, &ring, &drop.id).await?;
+                        let _turn = take_turn(db).await?;
+                        let id = drop.id.clone();
+                        let done = drop.execute(databases, &ring, settings).await;
+                        noted(done, db, &ring, ("keys drop", id)).await
+                    }
                 }
-                Action::Drop(drop) => {
-                    databases.require_ownership().await?;
-                    drop::check_others(db, &ring, &drop.id).await?;
-                    let _turn = take_turn(db).await?;
-                    let id = drop.id.clone();
-                    let done = drop.execute(databases, &ring, settings).await;
-                    noted(done, db, &ring, ("keys drop", id)).await
-                }
-            }
-        })
-        .await
+            })
+            .await
     }
 }
 

@@ -10,18 +10,17 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use elt_shared::secret::KeyRing;
-use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::secrets::{self, StoredSecret};
 use elt_shared::stored_secret::{self, ALL_PIPELINES, ChangeSecret, SecretError};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use crate::audit::Deed;
-use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
+use crate::installation::Installation;
 use crate::operator::operator;
+use crate::out;
 use crate::table::Table;
-use crate::{keys, out};
 
 /// Pipelines that the refusal of a removal names.
 const NAMED_USES: usize = 20;
@@ -37,11 +36,7 @@ pub struct Secret {
     #[command(subcommand)]
     action: Action,
     #[command(flatten)]
-    secret_keys: SecretKeySettings,
-    #[command(flatten)]
-    database: DatabaseSettings,
-    #[command(flatten)]
-    telemetry: TelemetrySettings,
+    installation: Installation,
 }
 
 #[derive(Debug, Subcommand)]
@@ -105,19 +100,17 @@ impl Secret {
         let change = self.action.given()?;
         let keys = match self.action {
             Action::List => None,
-            _ => Some(keys::find_ring(&self.database.data_dir(), &self.secret_keys)?),
+            _ => Some(self.installation.keys()?),
         };
-        on_control_database("secret", &self.database, &self.telemetry, async |databases| {
-            databases.require_migrated().await?;
-            match &keys {
+        self.installation
+            .open("secret", async |databases| match &keys {
                 Some(keys) => {
                     databases.require_keys_in_use(keys).await?;
                     self.action.change(&databases.control, keys, change).await
                 }
                 None => list(&databases.control).await,
-            }
-        })
-        .await?;
+            })
+            .await?;
         Ok(Exit::Done)
     }
 }

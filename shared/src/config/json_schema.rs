@@ -40,6 +40,11 @@ fn value(shape: &Shape, around: &[Key]) -> Value {
             {"type": "string", "pattern": "^[0-9]+$"},
             reference(),
         ]}),
+        Shape::Duration { longest } => json!({"anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": longest},
+            {"type": "string", "pattern": "^[0-9]+ *[smhd]?$"},
+            reference(),
+        ]}),
         Shape::Number { min, max } => json!({"anyOf": [
             {"type": "number", "minimum": min, "maximum": max},
             {"type": "string", "pattern": "^[0-9.]+$"},

@@ -23,6 +23,8 @@ pub(super) enum Shape {
     Flag,
     /// A whole number within bounds, quoted or not.
     Whole { min: u64, max: u64 },
+    /// A duration of at most this many seconds, with or without a unit: `24h`.
+    Duration { longest: u64 },
     /// A number within bounds.
     Number { min: f64, max: f64 },
     /// A point in time.
@@ -92,6 +94,11 @@ impl Key {
     /// A key that holds a whole number.
     pub const fn whole(name: &'static str, min: u64, max: u64, about: &'static str) -> Self {
         Self::new(name, Shape::Whole { min, max }, about)
+    }
+
+    /// A key that holds a duration of at most `longest` seconds.
+    pub const fn duration(name: &'static str, longest: u64, about: &'static str) -> Self {
+        Self::new(name, Shape::Duration { longest }, about)
     }
 
     /// A key that holds one of a choice's words.

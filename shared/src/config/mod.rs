@@ -8,7 +8,7 @@
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
 //! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `transform`: what each section means
-//! - `moment`: points in time
+//! - `moment`, `duration`: points in time, and lengths of time
 //! - [`Effort`]: the time limit of a check
 //! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
 //! - `resolve`: `${env:NAME}` and `${secret:NAME}`; `content_key`: what "the same YAML" means
@@ -16,6 +16,7 @@
 mod column_type;
 mod content_key;
 mod document;
+mod duration;
 mod effort;
 mod error;
 mod json_schema;
@@ -41,6 +42,7 @@ mod yaml_rules;
 pub use column_type::ColumnType;
 pub use content_key::content_key;
 pub use document::Document;
+pub use duration::parse as parse_duration;
 pub use effort::Effort;
 pub use error::{ConfigError, ConfigProblem, Warning};
 pub use json_schema::json_schema;
@@ -48,7 +50,7 @@ pub use load::{Dedupe, LoadConfig, LoadMode};
 pub(crate) use mask::Finder;
 pub use pipeline::PipelineConfig;
 pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
-pub use schedule::{CatchUp, MonitorConfig, Overlap, RetryConfig, ScheduleConfig, Window};
+pub use schedule::{CatchUp, MonitorConfig, Outages, Overlap, RetryConfig, ScheduleConfig, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub(crate) use secrecy::is_secret_name;
 pub use secrecy::masked_path;

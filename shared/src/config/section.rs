@@ -1,5 +1,8 @@
 //! A mapping whose keys are known: typed values by their canonical names, and a warning for every key that is not.
 
+use std::time::Duration;
+
+use super::duration;
 use super::error::shortened;
 use super::keys::{Choice, Key, Shape, nearest};
 use super::node::Entry;
@@ -171,6 +174,14 @@ impl<'a> Section<'a> {
             Ok(number) if (min..=max).contains(&number) => Ok(number),
             _ => Err(format!("a number from {min} to {max}")),
         })
+    }
+
+    /// A duration of at most what the key declares.
+    pub fn duration(&self, name: &str) -> Option<Duration> {
+        let field = self.field(name)?;
+        let key = self.keys.iter().find(|key| key.name == name)?;
+        let Shape::Duration { longest } = key.shape else { return None };
+        field.parsed(|text| duration::parse(text, longest))
     }
 
     /// A whole number that fits what its key's bounds promise.

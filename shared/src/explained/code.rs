@@ -194,6 +194,7 @@ codes! {
     // Requests.
     BadRequest = "bad_request",
     Conflict = "conflict",
+    DatabaseReadOnly = "database_read_only",
     Forbidden = "forbidden",
     IdempotencyKeyReused = "idempotency_key_reused",
     InvalidBody = "invalid_body",
@@ -218,6 +219,7 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type",
     // Configs, runs and schedules.
     AlreadyFinished = "already_finished",
+    AlreadyRetried = "already_retried",
     AlreadyUndone = "already_undone",
     ConfigInUse = "config_in_use",
     ConfigNewest = "config_newest",

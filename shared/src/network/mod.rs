@@ -6,6 +6,7 @@
 //! `ELT_NET_ALLOW` is set, hosts that it does not name are refused as well.
 
 mod forms;
+pub mod keepalive;
 mod policy;
 mod rules;
 
@@ -105,7 +106,8 @@ pub fn check_literal(settings: &NetworkSettings, host: &str) -> Result<(), Netwo
     }
 }
 
-/// Connects to a host that may be called, trying its addresses in turn, within `limit` altogether.
+/// Connects to a host that may be called, trying its addresses in turn, within `limit` altogether. The kernel ends the
+/// connection when the other machine no longer answers.
 ///
 /// # Errors
 /// When the host is refused, has no address, or none of them accepts in time.
@@ -117,11 +119,10 @@ pub async fn connect(
 ) -> Result<TcpStream, NetworkError> {
     let attempt = async {
         let addresses = resolve(settings, host, port).await?;
-        TcpStream::connect(addresses.as_slice()).await.map_err(|source| NetworkError::Unreachable {
-            host: host.to_owned(),
-            port,
-            source,
-        })
+        let unreachable = |source| NetworkError::Unreachable { host: host.to_owned(), port, source };
+        let stream = TcpStream::connect(addresses.as_slice()).await.map_err(unreachable)?;
+        keepalive::end_when_unanswered(&stream).map_err(unreachable)?;
+        Ok(stream)
     };
     let timed_out = |_| NetworkError::TimedOut { host: host.to_owned(), port, after: limit };
     tokio::time::timeout(limit, attempt).await.map_err(timed_out)?

@@ -40,6 +40,7 @@ pub async fn sweep(db: &PgPool, queue: &str) -> sqlx::Result<()> {
         // A run whose ticket is put away here gets another one right after.
         runs::put_away_dead_tickets(&mut *tx).await?;
         issue_missing_tickets(&mut tx).await?;
+        take_over_tries(&mut tx).await?;
         run_totals::fold(&mut tx).await?;
     }
     tx.commit().await
@@ -87,8 +88,19 @@ async fn end_overdue_runs(db: &mut PgConnection) -> sqlx::Result<()> {
 /// Gives a ticket to queued runs that are due and whose ticket is missing or cannot wake a worker.
 async fn issue_missing_tickets(db: &mut PgConnection) -> sqlx::Result<()> {
     for run in runs::without_ticket(&mut *db, RUNS_PER_SWEEP).await? {
+        if run.waits_for_run {
+            lifecycle::end_wait_for_holder(db, run.id).await?;
+        }
         ExecuteRun { run_id: run.id }.enqueue(db, &run.queue).await?;
         tracing::info!(run.id = %run.id, "the run had no ticket any more and got another");
+    }
+    Ok(())
+}
+
+/// Lets another run try to reach a server that is away, where the run that did so was lost or stopped.
+async fn take_over_tries(db: &mut PgConnection) -> sqlx::Result<()> {
+    for run in lifecycle::take_over_tries(db).await? {
+        tracing::info!(run.id = %run, "the run tries to reach its target for all runs that wait for it");
     }
     Ok(())
 }

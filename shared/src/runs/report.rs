@@ -77,6 +77,9 @@ pub struct RunReport {
     /// The run that this one repeats and that had loaded: its rows are the ones this report counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loaded_by: Option<Uuid>,
+    /// The lists of files were removed, because the run is older than `ELT_KEEP_REPORTS_DAYS`. The numbers are complete.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lists_removed: bool,
 }
 
 /// Files and left-out files that a report lists at most.

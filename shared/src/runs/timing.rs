@@ -10,7 +10,7 @@
 //! They are not settings, because every process judges the others by them: two workers with different leases would take
 //! each other's runs. What an operator may choose is in the settings of the worker: the grace period of a stop
 //! (`ELT_GRACE_PERIOD`), the longest run (`ELT_RUN_TIMEOUT`) and the interval of monitors. The pauses between the
-//! attempts of a run are in its config (`retry:`).
+//! attempts of a run, and how long it waits for something that is away, are in its config (`retry:`).
 
 use std::time::Duration;
 
@@ -42,6 +42,14 @@ pub const TICK_LEASE: Duration = Duration::from_secs(60);
 
 /// Longest pause between two attempts to ask a target whether a run loaded. The pauses double from one second.
 pub const LONGEST_ASK_PAUSE: Duration = Duration::from_secs(60);
+
+/// Time that a run waits for something that is away, unless its config says otherwise: longer than a night, so that a run
+/// outlives an outage that nobody mends before the morning.
+pub const WAIT_FOR_OUTAGES: Duration = Duration::from_secs(86_400);
+
+/// The same for a run that a person waits for: a plan, a check, and every run of `elt run`. It is longer than a restart or a
+/// failover of a server.
+pub const WAIT_OF_A_PERSON: Duration = Duration::from_secs(120);
 
 /// The pause before the attempt after attempt number `attempt`. It doubles with every attempt, up to the config's bound.
 pub fn retry_pause(retry: &RetryConfig, attempt: i32) -> Duration {

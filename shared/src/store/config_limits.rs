@@ -73,8 +73,8 @@ pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Deletion> 
     })
 }
 
-/// Deletes versions older than `days` that never ran, at most `limit` of them. Returns how many: call again while it is
-/// `limit`.
+/// Deletes versions older than `days` that never ran, or whose runs and schedules were deleted, at most `limit` of them.
+/// Returns how many: call again while it is `limit`.
 pub async fn remove_never_run(db: impl PgExecutor<'_>, days: u16, limit: i64) -> sqlx::Result<u64> {
     let removed = sqlx::query(
         r#"delete from config_history where id = any(array(

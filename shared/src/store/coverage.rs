@@ -141,6 +141,21 @@ pub async fn history(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Im
     .await
 }
 
+/// Removes the oldest reports beyond the newest `keep`, at most `limit` of them. Returns how many: call again while it is
+/// `limit`.
+pub async fn remove_beyond(db: impl PgExecutor<'_>, keep: u32, limit: i64) -> sqlx::Result<u64> {
+    let removed = sqlx::query(
+        "delete from coverage_reports where id in (
+             select id from coverage_reports
+             where id <= (select id from coverage_reports order by id desc offset $1 limit 1) order by id limit $2)",
+    )
+    .bind(i64::from(keep))
+    .bind(limit)
+    .execute(db)
+    .await?;
+    Ok(removed.rows_affected())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! Output files: which pipeline a path belongs to, and which files its runs wrote there.
 
-use sqlx::{FromRow, PgExecutor, PgPool};
+use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 /// Files of one path that are remembered: more than one, because workers of several machines may write to disks of their
@@ -46,38 +46,47 @@ pub async fn owner(db: impl PgExecutor<'_>, path: &str) -> sqlx::Result<Option<O
     .await
 }
 
+/// A path that a run is going to write to.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// The path in lower case.
+    pub path: &'a str,
+    /// The path as it is.
+    pub real_path: &'a str,
+    /// The run's pipeline.
+    pub pipeline: &'a str,
+    /// The run.
+    pub run_id: Uuid,
+    /// The config version that alone writes there. `None`: the config names the path, so all of its versions do.
+    pub config_id: Option<i64>,
+}
+
 /// Gives a path to a pipeline, unless it belongs to another one than `before`. False: it does, and stays as it is.
-/// The path is given in lower case and as it is.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn claim(
-    db: &PgPool,
-    (path, real_path): (&str, &str),
-    pipeline: &str,
-    run_id: Uuid,
-    before: Option<&Owner>,
-) -> sqlx::Result<bool> {
+pub async fn claim(db: &PgPool, claim: Claim<'_>, before: Option<&Owner>) -> sqlx::Result<bool> {
     let mut tx = db.begin().await?;
-    if let Some(before) = before.filter(|before| before.pipeline != pipeline) {
+    if let Some(before) = before.filter(|before| before.pipeline != claim.pipeline) {
         // The files of the other pipeline are forgotten with its claim.
         sqlx::query("delete from output_paths where path = $1 and pipeline = $2 and run_id = $3")
-            .bind(path)
+            .bind(claim.path)
             .bind(&before.pipeline)
             .bind(before.run_id)
             .execute(&mut *tx)
             .await?;
     }
     let claimed = sqlx::query(
-        "insert into output_paths (path, real_path, pipeline, run_id) values ($1, $2, $3, $4)
-         on conflict (path) do update set
-             real_path = excluded.real_path, run_id = excluded.run_id, claimed_at = clock_timestamp()
+        "insert into output_paths (path, real_path, pipeline, run_id, config_id) values ($1, $2, $3, $4, $5)
+         on conflict (path) do update set real_path = excluded.real_path, run_id = excluded.run_id,
+             config_id = excluded.config_id, claimed_at = clock_timestamp()
          where output_paths.pipeline = excluded.pipeline",
     )
-    .bind(path)
-    .bind(real_path)
-    .bind(pipeline)
-    .bind(run_id)
+    .bind(claim.path)
+    .bind(claim.real_path)
+    .bind(claim.pipeline)
+    .bind(claim.run_id)
+    .bind(claim.config_id)
     .execute(&mut *tx)
     .await?
     .rows_affected();
@@ -152,4 +161,63 @@ pub async fn note(db: &PgPool, path: &str, pipeline: &str, run_id: Uuid, file: &
     .await?;
     tx.commit().await?;
     Ok(noted == 1)
+}
+
+/// A path that only earlier config versions wrote to.
+#[derive(Debug, Clone, FromRow)]
+pub struct Superseded {
+    /// The path in lower case.
+    pub path: String,
+    /// The path as it is.
+    pub real_path: String,
+    /// The pipeline that it belongs to.
+    pub pipeline: String,
+}
+
+/// Which paths are superseded: of each pipeline's paths that belong to one config version each, all but the `newest` that
+/// were written last. Paths whose run goes on, or whose config version is the newest or has a live schedule, are not.
+const SUPERSEDED: &str = "
+    select p.path, p.real_path, p.pipeline
+    from (select *, row_number() over (partition by pipeline order by claimed_at desc) as place
+          from output_paths where config_id is not null) p
+    where p.place > $1
+      and not exists (select from runs where runs.id = p.run_id and state in ('queued', 'running'))
+      and not exists (select from schedules s where s.config_id = p.config_id and s.state in ('waiting', 'active', 'stopping'))
+      and exists (select from config_history c where c.name = p.pipeline and c.id > p.config_id)";
+
+/// Paths in a folder that only earlier config versions wrote to, beyond the `newest` of each pipeline.
+pub async fn superseded(db: impl PgExecutor<'_>, folder: &str, newest: u32) -> sqlx::Result<Vec<Superseded>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select * from ({SUPERSEDED}) superseded where starts_with(real_path, $2 || '/') order by path"
+    )))
+    .bind(i64::from(newest))
+    .bind(folder)
+    .fetch_all(db)
+    .await
+}
+
+/// Locks a superseded path until the transaction ends, so that no run claims it meanwhile. False: it is not superseded any
+/// more.
+pub async fn lock_superseded(tx: &mut PgConnection, path: &str, newest: u32) -> sqlx::Result<bool> {
+    sqlx::query("select from output_paths where path = $1 for update").bind(path).execute(&mut *tx).await?;
+    let still = format!("select exists (select from ({SUPERSEDED}) superseded where path = $2)");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(still)).bind(i64::from(newest)).bind(path).fetch_one(tx).await
+}
+
+/// Forgets a file that was deleted, and its path when no other file of that path is known. False: the file is not one that
+/// a run wrote there, and must not be deleted.
+pub async fn forget(tx: &mut PgConnection, path: &str, file: &FileIdentity) -> sqlx::Result<bool> {
+    let forgotten =
+        sqlx::query("delete from output_files where path = $1 and inode = $2 and size = $3 and modified_ns = $4")
+            .bind(path)
+            .bind(file.inode)
+            .bind(file.size)
+            .bind(file.modified_ns)
+            .execute(&mut *tx)
+            .await?;
+    sqlx::query("delete from output_paths where path = $1 and not exists (select from output_files where path = $1)")
+        .bind(path)
+        .execute(tx)
+        .await?;
+    Ok(forgotten.rows_affected() == 1)
 }

@@ -27,6 +27,8 @@ pub struct Worker {
     pub heartbeat_at: DateTime<Utc>,
     /// It takes nothing new.
     pub stopping: bool,
+    /// The reason why it takes no runs, as a sentence; `None`: it takes runs.
+    pub takes_nothing_because: Option<String>,
     /// When it ended in good order.
     pub stopped_at: Option<DateTime<Utc>>,
     /// `working`, `stopping`, `stopped` or `lost`.
@@ -73,6 +75,16 @@ pub async fn note_stopping(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()
     Ok(())
 }
 
+/// Says why a worker takes no runs; `None`: it takes them again.
+pub async fn note_takes_nothing(db: impl PgExecutor<'_>, id: &str, because: Option<&str>) -> sqlx::Result<()> {
+    sqlx::query("update workers set takes_nothing_because = $2 where id = $1")
+        .bind(id)
+        .bind(because)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Says that a worker ended in good order.
 pub async fn note_stopped(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()> {
     sqlx::query("update workers set stopping = true, stopped_at = now() where id = $1").bind(id).execute(db).await?;
@@ -82,6 +94,7 @@ pub async fn note_stopped(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()>
 /// Workers with what is known of them by the database's clock.
 const KNOWN: &str = "
     select w.id, w.host, w.pid, w.version, w.queue, w.concurrency, w.started_at, w.heartbeat_at, w.stopping, w.stopped_at,
+           w.takes_nothing_because,
            case when stopped_at is not null then 'stopped'
                 when heartbeat_at < now() - make_interval(secs => $1) then 'lost'
                 when stopping then 'stopping' else 'working' end as state,
@@ -108,4 +121,13 @@ pub async fn list(db: impl PgExecutor<'_>, with_gone: bool, limit: i64) -> sqlx:
     .bind(limit)
     .fetch_all(db)
     .await
+}
+
+/// Forgets workers whose last heartbeat was more than `days` ago, at least a day.
+pub async fn remove_lost(db: impl PgExecutor<'_>, days: u16) -> sqlx::Result<()> {
+    sqlx::query("delete from workers where heartbeat_at < now() - make_interval(days => $1)")
+        .bind(i32::from(days.max(1)))
+        .execute(db)
+        .await?;
+    Ok(())
 }

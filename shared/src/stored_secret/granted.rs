@@ -5,18 +5,22 @@ use std::fmt;
 
 use super::ALL_PIPELINES;
 use crate::config::{Reference, Resolve, SecretRefusal, Unresolved};
-use crate::redaction;
+use crate::redaction::{self, Held};
 use crate::secret::Secret;
 use crate::settings::AllowedVariables;
 use crate::store::configs::ConfigAuthor;
 
-/// The secrets of one config, each with its value or why the config does not get it.
+/// The secrets of one config, each with its value or why the config does not get it. Messages hide the values for as long as
+/// this is there.
 #[derive(Default)]
-pub struct GrantedSecrets(HashMap<String, Result<Secret, Unresolved>>);
+pub struct GrantedSecrets {
+    values: HashMap<String, Result<Secret, Unresolved>>,
+    held: Vec<Held>,
+}
 
 impl fmt::Debug for GrantedSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }
 
@@ -60,12 +64,15 @@ impl Asker<'_> {
 }
 
 impl GrantedSecrets {
-    /// Notes a secret. Its value is hidden in messages from now on.
+    /// Notes a secret.
     pub(crate) fn insert(&mut self, name: String, value: Result<Secret, Unresolved>) {
-        if let Ok(value) = &value {
-            redaction::add(value);
-        }
-        self.0.insert(name, value);
+        self.held.extend(value.as_ref().map(redaction::hold));
+        self.values.insert(name, value);
+    }
+
+    /// What hides the values, for a holder that lives as long as the config in which they are.
+    pub fn into_held(self) -> Vec<Held> {
+        self.held
     }
 }
 
@@ -82,7 +89,7 @@ pub struct SecretReferences<'a> {
 impl Resolve for SecretReferences<'_> {
     fn resolve(&self, reference: &Reference) -> Result<Option<Secret>, Unresolved> {
         match (reference, &self.variables) {
-            (Reference::Secret(name), _) => match self.secrets.0.get(name) {
+            (Reference::Secret(name), _) => match self.secrets.values.get(name) {
                 Some(value) => value.clone().map(Some),
                 None => Err(Unresolved {
                     message: format!("no secret named {name:?} is stored on this server"),

@@ -1,6 +1,7 @@
 //! Connecting to a target. What a config does not say is never filled in from this process's environment.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -8,11 +9,12 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
 use super::address::{Author, CertificateFiles, Host, TargetAddress};
-use super::guard::{self, AnswerLimits, Wire};
+use super::guard::{self, AnswerLimits, Watch, Wire};
+use super::standing::Asker;
 use super::tls::{self, TlsError};
 use super::{TargetError, quote_ident};
 use crate::config::{SslMode, TargetCertificates, TargetDatabase};
-use crate::network;
+use crate::network::{self, keepalive};
 use crate::secret::Secret;
 use crate::settings::NetworkSettings;
 
@@ -48,20 +50,68 @@ pub async fn connect(
     application_name: &str,
     limits: AnswerLimits,
 ) -> Result<PgConnection, TargetError> {
-    let address = address(database, default)?;
-    let is_own = matches!(database, TargetDatabase::Default { .. });
-    let connecting = async {
-        let server = reach(&address, certificates_of(database), network, is_own).await?;
-        let options = session_options(&address);
-        let session = guard::Session { address: &address, application_name, options, limits };
-        guard::log_in(server, session).await.map_err(|error| refused(&address, error))
-    };
-    match tokio::time::timeout(TIMEOUT, connecting).await {
-        Ok(connected) => connected,
-        Err(_) => Err(unreachable(
-            &address,
-            std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {} s", TIMEOUT.as_secs())),
-        )),
+    Route::of(database, default, network)?.connect(application_name, limits, None).await
+}
+
+/// Connects like [`connect()`] for a run, whose statements may take as long as they take. When the server does not answer
+/// for `network.target_silence` and does not say on another connection that the session is at work, the connection ends
+/// with an error ([`guard::silence`]). `application_name` must belong to this session alone.
+///
+/// # Errors
+/// As [`connect()`].
+pub async fn connect_watched(
+    database: &TargetDatabase,
+    default: Option<&Secret>,
+    network: &NetworkSettings,
+    application_name: &str,
+    limits: AnswerLimits,
+) -> Result<PgConnection, TargetError> {
+    let route = Route::of(database, default, network)?;
+    let asker = Asker { route: route.clone(), application_name: application_name.to_owned() };
+    let watch = Watch { silence: network.target_silence(), server: Arc::new(asker) };
+    route.connect(application_name, limits, Some(watch)).await
+}
+
+/// All that it takes to connect to a server, also more than once.
+#[derive(Clone)]
+pub(super) struct Route {
+    address: TargetAddress,
+    certificates: Option<TargetCertificates>,
+    network: NetworkSettings,
+    /// Whether it is the process's own target, whose host is not checked.
+    is_own: bool,
+}
+
+impl Route {
+    fn of(database: &TargetDatabase, default: Option<&Secret>, network: &NetworkSettings) -> Result<Self, TargetError> {
+        Ok(Self {
+            address: address(database, default)?,
+            certificates: certificates_of(database).cloned(),
+            network: network.clone(),
+            is_own: matches!(database, TargetDatabase::Default { .. }),
+        })
+    }
+
+    pub(super) async fn connect(
+        &self,
+        application_name: &str,
+        limits: AnswerLimits,
+        watch: Option<Watch>,
+    ) -> Result<PgConnection, TargetError> {
+        let address = &self.address;
+        let connecting = async {
+            let server = reach(address, self.certificates.as_ref(), &self.network, self.is_own).await?;
+            let options = session_options(address);
+            let session = guard::Session { address, application_name, options, limits, watch };
+            guard::log_in(server, session).await.map_err(|error| refused(address, error))
+        };
+        match tokio::time::timeout(TIMEOUT, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(unreachable(
+                address,
+                std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {} s", TIMEOUT.as_secs())),
+            )),
+        }
     }
 }
 
@@ -89,7 +139,7 @@ pub async fn connect_evenly(
 }
 
 /// The address a config means.
-fn address(database: &TargetDatabase, default: Option<&Secret>) -> Result<TargetAddress, TargetError> {
+pub(super) fn address(database: &TargetDatabase, default: Option<&Secret>) -> Result<TargetAddress, TargetError> {
     match database {
         TargetDatabase::Default { database } => {
             let url = default.ok_or(TargetError::NoDefault)?;
@@ -154,6 +204,7 @@ async fn reach(
     let stream = TcpStream::connect(addresses.as_slice()).await.map_err(|error| unreachable(address, error))?;
     // The guard forwards whole requests, so that waiting for more bytes would only delay them.
     stream.set_nodelay(true).map_err(|error| unreachable(address, error))?;
+    keepalive::keep_alive(&stream).map_err(|error| unreachable(address, error))?;
     let encrypted = async {
         let names_authorities =
             address.files.authorities.is_some() || named.is_some_and(|named| named.authorities.is_some());

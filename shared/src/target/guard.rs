@@ -10,13 +10,18 @@
 //! - [`messages`]: where messages begin and end, and whether they keep the limits
 //! - [`startup`]: the first message of a session
 //! - [`relay`]: the task
+//! - [`traffic`], [`requests`]: which side waits for the other
+//! - [`watch`]: a server that does not answer is asked on another connection, and given up
 
 mod limits;
 mod messages;
 mod relay;
+mod requests;
 mod startup;
 #[cfg(test)]
 mod tests;
+mod traffic;
+mod watch;
 
 use std::fs::Permissions;
 use std::io;
@@ -26,11 +31,13 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
+use tracing::Instrument;
 
 pub use self::limits::AnswerLimits;
 use self::messages::Messages;
 pub(super) use self::messages::reason;
-pub use self::messages::{VIOLATION, is_violation};
+pub use self::messages::{SILENCE, VIOLATION, is_violation, silence};
+pub(super) use self::watch::{AsksAbout, Standing, Watch};
 use super::TargetAddress;
 
 /// A connection to a server, encrypted or not.
@@ -47,6 +54,8 @@ pub(super) struct Session<'a> {
     pub options: String,
     /// How much the server may send.
     pub limits: AnswerLimits,
+    /// How the session is watched. `None`: not at all, because its caller has limits of time of its own.
+    pub watch: Option<Watch>,
 }
 
 /// Logs in over an open connection to the server. The driver gets nothing from this process's environment.
@@ -63,12 +72,14 @@ pub(super) async fn log_in(server: Box<dyn Wire>, session: Session<'_>) -> sqlx:
         .disable_statement_logging();
     let listener = UnixListener::bind(folder.path().join(format!(".s.PGSQL.{}", session.address.port)))?;
     let messages = Messages::new(session.limits);
-    let options = session.options;
-    let relaying = tokio::spawn(async move {
+    let (options, watch) = (session.options, session.watch);
+    let relaying = async move {
         let driver = accept_own(&listener).await?;
         drop((listener, folder));
-        relay::relay(server, driver, messages, &options).await
-    });
+        relay::relay(server, driver, messages, &options, watch).await
+    };
+    // In the span of the caller, so that what the watch says belongs to its run.
+    let relaying = tokio::spawn(relaying.in_current_span());
     // The task ends by itself with the driver's end of the socket, which does not exist when connecting failed.
     let guard = AbortUnless::new(relaying);
     let connection = driver.connect().await?;
@@ -77,7 +88,7 @@ pub(super) async fn log_in(server: Box<dyn Wire>, session: Session<'_>) -> sqlx:
 }
 
 /// Waits for a connection from this process; others are closed.
-async fn accept_own(listener: &UnixListener) -> io::Result<UnixStream> {
+pub(crate) async fn accept_own(listener: &UnixListener) -> io::Result<UnixStream> {
     let own = i32::try_from(std::process::id()).ok();
     loop {
         let (stream, _) = listener.accept().await?;

@@ -4,6 +4,7 @@
 //! - [`address`]: the one reader of connection URLs
 //! - [`connect()`]: a checked [`TargetDatabase`](crate::config::TargetDatabase) becomes a connection
 //! - [`guard`]: limits on what a server may send; `tls`: encryption of a connection
+//! - `standing`: what a server says about a session that waits for it
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
 //! - [`export`]: all rows of the data view as CSV
@@ -16,16 +17,19 @@ mod error;
 mod export;
 pub mod guard;
 mod page;
+mod place;
 mod quote;
+mod standing;
 mod table;
 mod tls;
 
 pub use address::{AddressProblem, Author, TargetAddress, is_loopback};
-pub use connect::{connect, connect_evenly, hung_up};
+pub use connect::{connect, connect_evenly, connect_watched, hung_up};
 pub use error::TargetError;
 pub use export::{Export, export_csv};
 pub use guard::AnswerLimits;
 pub use page::{Compare, Filter, Page, PageColumn, PageQuery, Sort, read_page};
+pub use place::TargetPlace;
 pub use quote::{quote_ident, quote_literal};
 pub use table::{Existing, TableColumn, TableKind, TableRef};
 pub(crate) use tls::{is_certificates, is_private_key};

@@ -7,7 +7,7 @@ use elt_api::AppState;
 use elt_api::settings::ApiSettings;
 use elt_shared::secret::Secret;
 use elt_shared::store::{self, Limits};
-use elt_worker::settings::WorkerSettings;
+use elt_worker::settings::{KeepSettings, WorkerSettings};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::sync::OnceCell;
@@ -145,6 +145,11 @@ impl TestApp {
     /// A superuser's URL of the control database.
     pub async fn control_url(&self) -> String {
         self.databases.control_url().await
+    }
+
+    /// Cancelled when the app stops: for workers that a test starts with other settings.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.child_token()
     }
 
     /// Asks API and workers to stop.
@@ -320,12 +325,9 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         monitor_interval: 1,
         grace_period: 10,
         run_timeout: 600,
-        keep_tickets_days: 7,
-        keep_logs_days: 30,
-        audit_retention_days: 400,
-        keep_tokens_days: 90,
-        keep_log_lines: 2_000_000,
-        keep_unused_configs_days: 365,
+        min_free_mib: 1,
+        keep: KeepSettings::default(),
+        silent_seconds: 120,
         network: Default::default(),
         target_url: Some(target_url),
         keys: ApiSettings::with_keys(JWT_KEY.into(), "a secret key of the tests, at least 32 bytes".into()).keys,

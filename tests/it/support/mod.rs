@@ -9,6 +9,7 @@ pub mod control;
 pub mod database;
 pub mod extraction;
 pub mod folder;
+pub mod history;
 pub mod http_source;
 pub mod identity_provider;
 pub mod loader;

@@ -10,12 +10,16 @@ use elt_shared::runs::report::RunReport;
 use elt_shared::runs::timing::retry_pause;
 use elt_shared::runs::{AttemptEnd, End, Outcome};
 use elt_shared::store::runs::Run;
+use elt_shared::store::target_outages::Pauses;
+use elt_shared::target::TargetPlace;
 use uuid::Uuid;
 
 use super::execute_run::{Cause, Worked};
 use super::success;
 use crate::error::PipelineError;
+use crate::error::outage::Outage;
 
+pub(super) mod patience;
 mod table;
 
 use table::{AttemptResult, Row, Situation, Step, Unanswered};
@@ -31,9 +35,11 @@ pub(super) enum Decision {
     Retry { pause: Duration, code: String, error: String },
     /// It waits for the run that has its target.
     Wait(Uuid),
+    /// It waits for something that is away.
+    WaitForOutage(OutageWait),
     /// It may have loaded, so its target is asked. If it did not load, it ends as `if_not_loaded` says; `None`: it is
-    /// tried again. `left` is written as the end of the attempt.
-    AskTarget { if_not_loaded: Option<End>, left: AttemptEnd, because: String },
+    /// tried again, and the attempt does not count then unless `counts` says so. `left` is written as the end of the attempt.
+    AskTarget { if_not_loaded: Option<End>, left: AttemptEnd, counts: bool, because: String },
     /// The target was asked and did not answer.
     AskAgain { code: String, error: String },
     /// It goes back unfinished; the attempt does not count.
@@ -42,9 +48,39 @@ pub(super) enum Decision {
     Lost,
 }
 
+/// A wait for something that is away.
+#[derive(Debug, PartialEq)]
+pub(super) struct OutageWait {
+    /// What is away, for people: `target db.example.com:5432/shop`.
+    pub shown: String,
+    /// Stable code of the failure.
+    pub code: String,
+    /// The failure as a sentence.
+    pub error: String,
+    /// Longest time that the run waits, from its first attempt that met the outage.
+    pub longest: Duration,
+    /// Pause before the run tries again by itself.
+    pub pause: Duration,
+    /// Hash of the server that is away, and the pauses between tries to reach it. `None`: something else is away.
+    pub server: Option<(String, Pauses)>,
+    /// Whether the run waited for the same reason before this attempt.
+    pub is_known: bool,
+}
+
+/// What a decision must know about the attempt beside its result.
+#[derive(Debug, Default)]
+pub(super) struct Circumstances {
+    /// The target of the run. `None`: its config could not be read, or its address cannot be used.
+    pub place: Option<TargetPlace>,
+    /// Time since the run's first attempt that met an outage.
+    pub waited: Duration,
+    /// Whether the attempt's COMMIT was sent and not refused.
+    pub commit_sent: bool,
+}
+
 impl Decision {
-    /// Decides by the result of an attempt. `commit_sent`: its COMMIT was sent and not refused.
-    pub(super) fn of(run: &Run, cause: Option<Cause>, worked: Worked, commit_sent: bool) -> Self {
+    /// Decides by the result of an attempt.
+    pub(super) fn of(run: &Run, about: &Circumstances, cause: Option<Cause>, worked: Worked) -> Self {
         let (failure, retry) = match worked {
             // A report is proof that the work is done, so it counts even if the attempt was told to stop, or lost its
             // lease, meanwhile. If a newer attempt began, writing the end fails and that attempt finds the work done.
@@ -53,18 +89,20 @@ impl Decision {
             Ok(None) => (Failure::CutOff, RetryConfig::default()),
             Err(panicked) => (Failure::Error(PipelineError::Internal(panic_message(panicked))), RetryConfig::default()),
         };
+        let longest = patience::longest_wait(run, &retry);
         let row = Row::of(&Situation {
             asked: run.is_unknown(),
-            result: failure.result(),
+            result: failure.result(longest.is_some()),
             cause,
             attempts_left: run.attempt < run.max_attempts,
+            time_left: longest.is_some_and(|longest| about.waited < longest),
             has_verdict: run.verdict.is_some(),
         });
         tracing::debug!(rule = row.case, because = row.because, "the attempt is over");
         let because = failure.sentence();
-        let decision = Self::by(row.then, run, &failure, &retry);
+        let decision = Self::by(row.then, run, about, &failure, &retry);
         match row.unanswered {
-            Unanswered::AskFirst if commit_sent => decision.once_asked(because),
+            Unanswered::AskFirst if about.commit_sent => decision.once_asked(because),
             Unanswered::AskFirst | Unanswered::NoMatter => decision,
         }
     }
@@ -75,7 +113,7 @@ impl Decision {
         Self::Succeeded(Box::new(report), outcome)
     }
 
-    fn by(step: Step, run: &Run, failure: &Failure, retry: &RetryConfig) -> Self {
+    fn by(step: Step, run: &Run, about: &Circumstances, failure: &Failure, retry: &RetryConfig) -> Self {
         let (code, error) = (failure.code(), failure.sentence());
         match step {
             Step::Lose => Self::Lost,
@@ -89,6 +127,8 @@ impl Decision {
                 error: "the target says that the earlier attempt did not load".to_owned(),
             },
             Step::RetryLater => Self::Retry { pause: retry_pause(retry, run.attempt), code, error },
+            Step::WaitForOutage => Self::wait_for_outage(run, about, failure, retry),
+            Step::FailAfterWait => Self::Finished(failure.end_after_wait(about)),
             Step::Wait => failure.holder().map_or_else(|| Self::Finished(failure.end()), Self::Wait),
             Step::HandBack => Self::HandBack,
             Step::AskAgain => Self::AskAgain { code, error },
@@ -98,14 +138,34 @@ impl Decision {
         }
     }
 
+    fn wait_for_outage(run: &Run, about: &Circumstances, failure: &Failure, retry: &RetryConfig) -> Self {
+        let (Some(outage), Some(longest)) = (failure.outage(), patience::longest_wait(run, retry)) else {
+            return Self::Finished(failure.end());
+        };
+        let pauses = patience::pauses(outage, retry);
+        let server = about.place.as_ref().filter(|_| outage.rule().is_of_server).map(|place| place.server.clone());
+        let code = failure.code();
+        Self::WaitForOutage(OutageWait {
+            shown: failure.shown(about),
+            is_known: run.outages > 0 && run.waiting_code.as_ref() == Some(&code),
+            code,
+            error: failure.sentence(),
+            longest,
+            pause: patience::pause(pauses, run.outages),
+            server: server.map(|server| (server, pauses)),
+        })
+    }
+
     /// The decision to ask the target first, because the attempt's COMMIT was sent. `self` applies if it did not load.
     fn once_asked(self, because: String) -> Self {
+        // An attempt that was handed back does not count either, which its end says.
+        let counts = !matches!(self, Self::WaitForOutage(_));
         let (if_not_loaded, left) = match self {
             Self::Finished(end) => (Some(end), AttemptEnd::Unknown),
             Self::HandBack => (None, AttemptEnd::HandedBack),
             _ => (None, AttemptEnd::Unknown),
         };
-        Self::AskTarget { if_not_loaded, left, because }
+        Self::AskTarget { if_not_loaded, left, counts, because }
     }
 
     /// Logs the decision.
@@ -119,6 +179,14 @@ impl Decision {
             Self::Retry { pause, code, error } => {
                 let (left, seconds) = (run.max_attempts - run.attempt, pause.as_secs_f64());
                 tracing::warn!(code, left, "the run is tried again in {seconds:.1} s: {error}");
+            }
+            // One line for each change, because a run may try a thousand times while something is away.
+            Self::WaitForOutage(wait) if wait.is_known => {
+                tracing::debug!(code = wait.code, "the run still waits for {}: {}", wait.shown, wait.error);
+            }
+            Self::WaitForOutage(wait) => {
+                let (code, longest) = (&wait.code, patience::in_words(wait.longest));
+                tracing::warn!(code, "the run waits for {}, at most {longest} in all: {}", wait.shown, wait.error);
             }
             Self::AskTarget { because, .. } => {
                 tracing::warn!("whether the run loaded is unknown, so its target is asked: {because}");
@@ -143,14 +211,51 @@ enum Failure {
 
 impl Failure {
     /// The failure as the table of decisions sees it.
-    fn result(&self) -> AttemptResult {
+    ///
+    /// `waits`: the run may wait for what is away.
+    fn result(&self, waits: bool) -> AttemptResult {
         match self {
             Self::CutOff | Self::Error(PipelineError::Stopped) => AttemptResult::Stopped,
             Self::Error(PipelineError::Fenced) => AttemptResult::Fenced,
             Self::Error(PipelineError::NotLoaded) => AttemptResult::NotLoaded,
             Self::Error(PipelineError::TargetBusy { .. }) => AttemptResult::TargetBusy,
+            Self::Error(error) if waits && error.outage().is_some() => AttemptResult::Away,
             Self::Error(error) if error.is_retryable() => AttemptResult::MayPass,
             Self::Error(_) => AttemptResult::Permanent,
+        }
+    }
+
+    fn outage(&self) -> Option<Outage> {
+        match self {
+            Self::Error(error) => error.outage(),
+            Self::CutOff => None,
+        }
+    }
+
+    /// What is away, for people, as the end of "the run waits for".
+    fn shown(&self, about: &Circumstances) -> String {
+        match (self, self.outage()) {
+            (Self::Error(PipelineError::Away { source_name: Some(name), .. }), _) => format!("source {name}"),
+            (_, Some(Outage::ControlAway)) => "the control database".to_owned(),
+            (_, Some(Outage::WorkerShort)) => "a worker with free disk space and open files".to_owned(),
+            _ => about.place.as_ref().map_or_else(|| "target".to_owned(), |place| place.shown.clone()),
+        }
+    }
+
+    /// The end of a run that has waited for as long as it may.
+    fn end_after_wait(&self, about: &Circumstances) -> End {
+        let end = self.end();
+        match end {
+            // An attempt that met the outage first and may not wait at all has not waited.
+            End::Failed { code, error, next_step } if !about.waited.is_zero() => {
+                let (waited, shown) = (patience::in_words(about.waited), self.shown(about));
+                End::Failed {
+                    code,
+                    error: format!("the run waited {waited} in vain for {shown}: {error}"),
+                    next_step: format!("{next_step} `retry.max_elapsed` in the config says how long a run waits."),
+                }
+            }
+            end => end,
         }
     }
 
@@ -202,6 +307,7 @@ fn panic_message(panicked: tokio::task::JoinError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use elt_shared::config::Outages;
     use elt_shared::explained::Explained;
 
     use super::*;
@@ -222,12 +328,99 @@ mod tests {
         PipelineError::Contract(Explained { code: Code::BadRow, message: "a row".into(), next_step: "mend it".into() })
     }
 
+    /// The decision about a run whose config bounds its attempts, as all others here.
     fn decide(run: &Run, cause: Option<Cause>, error: PipelineError, commit_sent: bool) -> Decision {
-        Decision::of(run, cause, Ok(Some((Err(error), RetryConfig::default()))), commit_sent)
+        let retry = RetryConfig { outages: Outages::CountAsAttempts, ..RetryConfig::default() };
+        let about = Circumstances { commit_sent, ..Circumstances::default() };
+        Decision::of(run, &about, cause, Ok(Some((Err(error), retry))))
+    }
+
+    /// The decision about a run that waits for what is away.
+    fn decide_waiting(run: &Run, waited: u64, error: PipelineError, commit_sent: bool) -> Decision {
+        let place = TargetPlace { server: "s".into(), table: "t".into(), shown: "target db:5432/shop".into() };
+        let about = Circumstances { place: Some(place), waited: Duration::from_secs(waited), commit_sent };
+        Decision::of(run, &about, None, Ok(Some((Err(error), RetryConfig::default()))))
     }
 
     fn cut_off(run: &Run, cause: Option<Cause>, commit_sent: bool) -> Decision {
-        Decision::of(run, cause, Ok(None), commit_sent)
+        let about = Circumstances { commit_sent, ..Circumstances::default() };
+        Decision::of(run, &about, cause, Ok(None))
+    }
+
+    fn unreachable() -> PipelineError {
+        let problem = Explained { code: Code::TargetUnreachable, message: "refused".into(), next_step: "Look.".into() };
+        PipelineError::away(Outage::TargetAway, problem)
+    }
+
+    #[test]
+    fn a_run_whose_target_is_away_waits_for_a_day_whatever_its_attempts() {
+        for attempt in [1, 3] {
+            let Decision::WaitForOutage(wait) = decide_waiting(&run(attempt), 86_399, unreachable(), false) else {
+                panic!("its target is away");
+            };
+            assert_eq!((wait.shown.as_str(), wait.code.as_str()), ("target db:5432/shop", "target_unreachable"));
+            assert_eq!(wait.longest, Duration::from_secs(86_400));
+            assert_eq!(wait.server.map(|(server, _)| server), Some("s".to_owned()));
+        }
+        let Decision::Finished(End::Failed { code, error, next_step }) =
+            decide_waiting(&run(1), 86_400, unreachable(), false)
+        else {
+            panic!("its time is over");
+        };
+        assert_eq!(code, "target_unreachable");
+        assert_eq!(error, "the run waited 24 h in vain for target db:5432/shop: refused");
+        assert!(next_step.starts_with("Look. ") && next_step.contains("max_elapsed"), "{next_step}");
+    }
+
+    #[test]
+    fn a_lost_session_is_not_taken_for_a_server_that_is_away() {
+        let Decision::WaitForOutage(wait) = decide_waiting(&run(1), 0, lost_connection(), false) else {
+            panic!("its session was lost");
+        };
+        assert_eq!(wait.server, None);
+        assert!(wait.pause <= Duration::from_secs(2), "{wait:?}");
+    }
+
+    #[test]
+    fn a_wait_is_logged_again_only_when_its_reason_changes() {
+        let waited = Run { outages: 4, waiting_code: Some("target_unreachable".into()), ..run(1) };
+        let is_known = |decision| matches!(decision, Decision::WaitForOutage(OutageWait { is_known: true, .. }));
+        assert!(is_known(decide_waiting(&waited, 9, unreachable(), false)));
+        assert!(!is_known(decide_waiting(&waited, 9, lost_connection(), false)));
+        assert!(!is_known(decide_waiting(&run(1), 9, unreachable(), false)));
+    }
+
+    #[test]
+    fn a_commit_without_an_answer_costs_no_attempt_when_the_target_is_away() {
+        for (attempt, waited) in [(1, 0), (3, 500)] {
+            let asked = decide_waiting(&run(attempt), waited, lost_connection(), true);
+            assert!(
+                matches!(asked, Decision::AskTarget { if_not_loaded: None, counts: false, .. }),
+                "attempt {attempt}: {asked:?}"
+            );
+        }
+        let asked = decide(&run(1), None, lost_connection(), true);
+        assert!(matches!(asked, Decision::AskTarget { counts: true, .. }), "{asked:?}");
+    }
+
+    #[test]
+    fn a_race_counts_as_an_attempt_and_a_full_disk_of_the_worker_does_not() {
+        let race = || {
+            PipelineError::Load(Explained {
+                code: Code::TargetRace,
+                message: "a race".into(),
+                next_step: "Again.".into(),
+            })
+        };
+        assert!(matches!(decide_waiting(&run(1), 0, race(), false), Decision::Retry { .. }));
+        assert!(matches!(decide_waiting(&run(3), 0, race(), false), Decision::Finished(End::Failed { .. })));
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let full = PipelineError::Io { doing: "write to the run's work folder".into(), source: full };
+        let Decision::WaitForOutage(wait) = decide_waiting(&run(3), 0, full, false) else { panic!("the disk is full") };
+        assert_eq!((wait.server, wait.code.as_str()), (None, "io"));
+        let forbidden = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let forbidden = PipelineError::Io { doing: "write".into(), source: forbidden };
+        assert!(matches!(decide_waiting(&run(1), 0, forbidden, false), Decision::Finished(End::Failed { .. })));
     }
 
     #[test]
@@ -288,7 +481,9 @@ mod tests {
     fn a_report_is_proof_that_it_loaded_whatever_the_attempt_was_told() {
         for cause in [None, Some(Cause::Asked), Some(Cause::HandBack), Some(Cause::TooLong), Some(Cause::Lost)] {
             let worked = Ok(Some((Ok(RunReport::default()), RetryConfig::default())));
-            assert!(matches!(Decision::of(&run(1), cause, worked, true), Decision::Succeeded(_, Outcome::Clean)));
+            let about = Circumstances { commit_sent: true, ..Circumstances::default() };
+            let decision = Decision::of(&run(1), &about, cause, worked);
+            assert!(matches!(decision, Decision::Succeeded(_, Outcome::Clean)));
         }
     }
 

@@ -10,18 +10,22 @@ use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
 use elt_shared::queue::heartbeat::HeldRun;
 use elt_shared::queue::workers::Undelivered;
+use elt_shared::runs::lifecycle::{self, Start, Started};
 use elt_shared::runs::report::RunReport;
-use elt_shared::runs::{RunKind, RunProgress, lifecycle};
-use elt_shared::store::runs::Run;
+use elt_shared::runs::{RunKind, RunProgress};
+use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;
+use elt_shared::target::TargetPlace;
 use elt_shared::telemetry;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use uuid::Uuid;
 
-use super::decision::Decision;
+use super::decision::patience::longest_wait;
+use super::decision::{Circumstances, Decision};
 use super::record::record;
 use crate::error::Result;
 use crate::pipeline;
@@ -46,24 +50,63 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
     }
     // The clock starts before the statement is sent: the lease may begin at any time until its answer arrives.
     let began = Instant::now();
-    let Some(run) = lifecycle::begin(&worker.db, ticket.run_id, &worker.id).await? else {
-        tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing");
+    let Some((started, place)) = start(&worker, ticket.run_id).await? else {
+        tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing now");
         return Ok(());
     };
+    let run = &started.run;
     let held = worker.heartbeat.hold(run.id, run.epoch, began);
     let span = tracing::info_span!("run", run.id = %run.id, pipeline = run.name, attempt = run.attempt);
     telemetry::continue_trace(&span, run.traceparent.as_deref());
-    let supervised = worker.runs.spawn(supervise(worker.clone(), run, held, slot).instrument(span));
+    let supervised = worker.runs.spawn(supervise(worker.clone(), started, place, held, slot).instrument(span));
     // If the task panics, the lease ends and the sweeper sends the run back to the queue.
     let _ = supervised.await;
     Ok(())
 }
 
-async fn supervise(worker: WorkerContext, run: Run, held: HeldRun, slot: OwnedSemaphorePermit) {
-    tracing::info!(table = run.target_table, "run of {} into {} started", run.name, run.target_table);
+/// Starts an attempt of a run, with the place that it loads to. `None`: the run needs no attempt now, or waits for its
+/// target.
+async fn start(worker: &WorkerContext, id: Uuid) -> Result<Option<(Started, Option<TargetPlace>)>, sqlx::Error> {
+    let Some(run) = runs::find(&worker.db, id).await?.filter(|run| !run.state.is_final()) else { return Ok(None) };
+    // A config that cannot be read fails the attempt, which says why.
+    let config = worker.configs.get(&worker.db, &worker.settings, run.config_id).await.ok();
+    let place = config.as_ref().and_then(|config| TargetPlace::of(&config.target, worker.settings.target_url.as_ref()));
+    // Only runs that change their target wait for each other, or try to reach it for each other. A person waits for the
+    // others, which find out for themselves.
+    let changes_target = matches!(run.kind, RunKind::Run | RunKind::Replay | RunKind::Undo);
+    let shared = place.as_ref().filter(|_| changes_target);
+    let longest = config.and_then(|config| longest_wait(&run, &config.retry));
+    match lifecycle::start(&worker.db, id, &worker.id, shared, longest).await? {
+        Start::Begun(started) => Ok(Some((*started, place))),
+        Start::Waits => {
+            tracing::debug!(run.id = %id, "the run waits: its target is away or busy");
+            Ok(None)
+        }
+        Start::NotNow => Ok(None),
+    }
+}
+
+async fn supervise(
+    worker: WorkerContext,
+    started: Started,
+    place: Option<TargetPlace>,
+    held: HeldRun,
+    slot: OwnedSemaphorePermit,
+) {
+    let (run, began) = (started.run, Instant::now());
+    // A run that waits for something may be tried a thousand times, and the log says once that it waits.
+    if run.outages == 0 {
+        tracing::info!(table = run.target_table, "run of {} into {} started", run.name, run.target_table);
+    } else {
+        tracing::debug!(outages = run.outages, "run of {} into {} is tried again", run.name, run.target_table);
+    }
     let progress = Arc::new(Progress::default());
     let (cause, worked) = attempt(&worker, &run, &held, &progress).await;
-    let decision = Decision::of(&run, cause, worked, progress.commit_sent());
+    let waited = started
+        .outage_seconds
+        .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default().saturating_add(began.elapsed()));
+    let about = Circumstances { place, waited: waited.unwrap_or_default(), commit_sent: progress.commit_sent() };
+    let decision = Decision::of(&run, &about, cause, worked);
     record(&worker.db, &run, &held, decision, &progress.snapshot()).await;
     drop(slot);
 }
@@ -136,20 +179,34 @@ async fn cause(worker: &WorkerContext, held: &HeldRun) -> Cause {
     }
 }
 
-/// Writes how far the run is, until another attempt has it. A write that fails is made up for by the next one.
+/// Writes how far the run is, and since when it has shown no progress, until another attempt has it. A write that fails is
+/// made up for by the next one.
 async fn show(worker: &WorkerContext, run: &Run, progress: &Progress) {
     let counts = |at: &RunProgress| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
     // An attempt that only asks its target makes no progress: what is shown stays that of the attempt before it.
     let mut shown = run.is_unknown().then(|| counts(&progress.snapshot().progress));
+    let (mut moved, mut is_silent) = (Instant::now(), false);
     loop {
         sleep(PROGRESS_INTERVAL).await;
         let at = progress.snapshot().progress;
         let counts = counts(&at);
-        if shown.as_ref() == Some(&counts) {
+        let is_same = shown.as_ref() == Some(&counts);
+        if is_same && (is_silent || moved.elapsed() < worker.settings.silent()) {
             continue;
         }
-        match timeout(PROGRESS_INTERVAL, lifecycle::note_progress(&worker.db, run.id, run.epoch, &at)).await {
-            Ok(Ok(true)) => shown = Some(counts),
+        let seconds = moved.elapsed().as_secs_f64();
+        let writing = async {
+            match is_same {
+                true => lifecycle::note_silence(&worker.db, run.id, run.epoch, seconds).await,
+                false => lifecycle::note_progress(&worker.db, run.id, run.epoch, &at).await,
+            }
+        };
+        match timeout(PROGRESS_INTERVAL, writing).await {
+            Ok(Ok(true)) if is_same => {
+                is_silent = true;
+                tracing::warn!(stage = %at.stage, "the run has shown no progress for {seconds:.0} s");
+            }
+            Ok(Ok(true)) => (shown, moved, is_silent) = (Some(counts), Instant::now(), false),
             Ok(Ok(false)) => return,
             Ok(Err(_)) | Err(_) => {}
         }
@@ -179,6 +236,7 @@ async fn prepare(
     progress: Arc<Progress>,
 ) -> Result<RunContext> {
     let config = worker.configs.get(&worker.db, &worker.settings, run.config_id).await?;
+    progress.hide_until_recorded(config.held());
     Ok(RunContext {
         control: worker.db.clone(),
         default_target: worker.settings.target_url.clone(),

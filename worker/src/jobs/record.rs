@@ -57,13 +57,22 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
             note_how_far(&mut tx, run, at).await?;
             lifecycle::finish(&mut tx, id, by, end, at.partial_report().as_ref()).await?
         }
-        Decision::AskTarget { if_not_loaded, left, .. } => {
+        Decision::AskTarget { if_not_loaded, left, counts, .. } => {
             note_how_far(&mut tx, run, at).await?;
+            if !counts {
+                lifecycle::note_outage_at_commit(&mut tx, id, epoch).await?;
+            }
             lifecycle::leave_unknown(&mut tx, id, epoch, if_not_loaded.as_ref(), *left).await?
         }
         Decision::AskAgain { code, error } => lifecycle::ask_again(&mut tx, id, epoch, Failure { code, error }).await?,
         Decision::Retry { pause, code, error } => {
             lifecycle::retry_later(&mut tx, id, epoch, *pause, Failure { code, error }).await?
+        }
+        Decision::WaitForOutage(wait) => {
+            let server = wait.server.as_ref().map(|(server, pauses)| (server.as_str(), *pauses));
+            let (failure, longest) = (Failure { code: &wait.code, error: &wait.error }, wait.longest);
+            let wait = lifecycle::Wait { shown: &wait.shown, failure, longest, pause: wait.pause, server };
+            lifecycle::wait(&mut tx, id, epoch, &wait).await?
         }
         Decision::Wait(holder) => lifecycle::wait_for_target(&mut tx, id, epoch, *holder).await?,
         Decision::HandBack => lifecycle::hand_back(&mut tx, id, epoch).await?,

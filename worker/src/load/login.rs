@@ -5,6 +5,7 @@ use elt_shared::target::{TableRef, quote_ident};
 use sqlx::PgConnection;
 
 use super::failure::Failing;
+use crate::error::outage::Outage;
 use crate::error::{PipelineError, Result};
 
 /// The account that a session with the target works as.
@@ -57,9 +58,11 @@ pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<
     Ok(login)
 }
 
-/// Lifts the time limits that a role, a database or a server sets for statements, because a load has limits of its own.
-/// Also sets the isolation level to read committed, because the locks of a load rely on statements that see what other
-/// sessions committed.
+/// Lifts the time limits that a role, a database or a server sets for statements, because a load has limits of its own: 30
+/// s for each lock, so that a session that another machine left behind is not waited for without end. Has the server ask
+/// whether this machine still exists, so that it does not keep the session of a machine that is gone. Also sets the
+/// isolation level to read committed, because the locks of a load rely on statements that see what other sessions
+/// committed.
 ///
 /// This is a statement and not part of the connection's startup, because poolers refuse startup settings that they do
 /// not know. It asks which settings exist, because `transaction_timeout` came with PostgreSQL 17.
@@ -67,10 +70,12 @@ pub async fn lift_limits(connection: &mut PgConnection) -> sqlx::Result<()> {
     // This comes first and by itself, because the time limit can be too short for the query that asks which settings exist.
     sqlx::raw_sql("set statement_timeout = 0").execute(&mut *connection).await?;
     sqlx::query(
-        "select set_config(name, case name when 'default_transaction_isolation' then 'read committed' else '0' end, false)
-         from pg_settings
-         where name in ('lock_timeout', 'idle_in_transaction_session_timeout',
-                        'idle_session_timeout', 'transaction_timeout', 'default_transaction_isolation')",
+        "select set_config(known.name, wanted.value, false)
+         from (values ('lock_timeout', '30s'), ('idle_in_transaction_session_timeout', '0'),
+                      ('idle_session_timeout', '0'), ('transaction_timeout', '0'),
+                      ('default_transaction_isolation', 'read committed'), ('tcp_keepalives_idle', '15'),
+                      ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '4')) wanted (name, value)
+         join pg_settings known on known.name = wanted.name",
     )
     .execute(connection)
     .await?;
@@ -103,9 +108,7 @@ impl Login {
 }
 
 fn read_only(table: &TableRef, why: &str, next_step: String) -> PipelineError {
-    PipelineError::Target(Explained {
-        code: Code::TargetReadOnly,
-        message: format!("could not load into {table}: the target is read-only: {why}"),
-        next_step,
-    })
+    // A failover makes a standby of the primary for a while, and operators make servers read-only for maintenance.
+    let message = format!("could not load into {table}: the target is read-only: {why}");
+    PipelineError::away(Outage::TargetReadOnly, Explained { code: Code::TargetReadOnly, message, next_step })
 }

@@ -99,6 +99,9 @@ impl Session {
             .await
             .map_err(|error| Failing::at(&table, "identify the target").because(error))?;
         let makes_schema = schema::missing(&mut connection, &table, &context.config.target).await?;
+        if let Some(server) = &context.run.waits_on {
+            note_answer(context, server).await;
+        }
         Ok(Self {
             connection,
             target_key: format!("{database}/{table}"),
@@ -187,10 +190,23 @@ impl Session {
     }
 }
 
+/// Notes that the target's server, which was away, has let this run in, and so lets the runs go on that wait for it.
+async fn note_answer(context: &RunContext, server: &str) {
+    match lifecycle::server_answers(&context.control, server).await {
+        Ok(Some(away)) => {
+            tracing::info!("the target answers again after {} s: the runs that wait for it go on", away.as_secs());
+        }
+        Ok(None) => {}
+        // The runs go on all the same: the next of them finds that no run tries to reach the server, and does so.
+        Err(error) => tracing::warn!(%error, "could not note that the target answers again"),
+    }
+}
+
 async fn connect(context: &RunContext, attempt: Attempt) -> Result<PgConnection> {
     let (database, default) = (&context.config.target.database, context.default_target.as_ref());
+    let application_name = attempt.application_name();
     let mut connection =
-        target::connect(database, default, &context.network, &attempt.application_name(), AnswerLimits::LOAD).await?;
+        target::connect_watched(database, default, &context.network, &application_name, AnswerLimits::LOAD).await?;
     let name = &context.config.target.table;
     let table = TableRef { schema: name.schema.clone().unwrap_or_else(|| "public".into()), table: name.table.clone() };
     let lifted = login::lift_limits(&mut connection).await;

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::failure::Failing;
 use super::marker;
 use super::session::Session;
-use crate::error::{PipelineError, Result, is_connection_loss};
+use crate::error::{PipelineError, Result, may_pass};
 
 /// Comment of the views and tables that elt created as models and may replace.
 const MODEL_COMMENT: &str = "elt model";
@@ -102,7 +102,7 @@ async fn execute(tx: &mut PgConnection, sql: String) -> sqlx::Result<()> {
 
 fn explained(table: &TableRef, index: usize, model: &Transform, error: sqlx::Error) -> PipelineError {
     let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
-    let Some(database) = database.filter(|_| !is_connection_loss(&error)) else {
+    let Some(database) = database.filter(|_| !may_pass(&error)) else {
         return Failing::at(table, "make the models").because(error);
     };
     let before = prefix(&table.sibling(&model.name), model.materialized).chars().count();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use elt_shared::config::SourceConfig;
 use elt_shared::explained::{Code, Explained};
-use elt_shared::store::outputs::{self, FileIdentity, Owner};
+use elt_shared::store::outputs::{self, Claim, FileIdentity, Owner};
 use elt_shared::store::runs;
 
 use crate::error::{PipelineError, Result};
@@ -44,8 +44,14 @@ pub async fn claim(context: &RunContext) -> Result<Arc<OutputPlace>> {
     let place = OutputPlace::make(&context.roots, &path).map_err(|error| no_place(&path, error))?;
     let owner = replaceable(context, &place, Some(&extract)).await?.owner;
     let real = place.real(place.name()).to_string_lossy().into_owned();
-    let (control, pipeline, key) = (&context.control, &context.config.name, place.key());
-    let claimed = outputs::claim(control, (&key, &real), pipeline, context.run.id, owner.as_ref()).await;
+    let claim = Claim {
+        path: &place.key(),
+        real_path: &real,
+        pipeline: &context.config.name,
+        run_id: context.run.id,
+        config_id: context.config.output_csv_path.is_none().then_some(context.run.config_id),
+    };
+    let claimed = outputs::claim(&context.control, claim, owner.as_ref()).await;
     if !claimed.map_err(asking)? {
         let owner = owner_of(context, &place).await?;
         return Err(taken(&place, owner.as_ref().map_or("another pipeline", |owner| &owner.pipeline)));

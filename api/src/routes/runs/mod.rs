@@ -1,5 +1,6 @@
 //! Runs: what is queued, what is going on, and what became of the others.
 
+mod bulk;
 mod csv;
 mod start;
 mod view;
@@ -38,6 +39,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list, start::start))
         .routes(routes!(one))
+        .routes(routes!(bulk::retry_failed))
         .routes(routes!(stop))
         .routes(routes!(retry))
         .routes(routes!(lines))

@@ -45,6 +45,10 @@ pub struct RunView {
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
     pub waits_for_run: Option<Uuid>,
+    /// What it waits for in the queue, if that is something that is away, or another run; else `null`.
+    pub waiting: Option<Waiting>,
+    /// Attempts that failed because something was away. They do not count against `max_attempts`.
+    pub outages: i32,
     /// The stage it is in, or in which it failed or was stopped; `null` before the first attempt and after a success.
     pub stage: Option<Stage>,
     /// Files, rows and bytes of that stage.
@@ -60,6 +64,9 @@ pub struct RunView {
     pub worker_id: Option<String>,
     /// Until when the worker has it, by the database's clock.
     pub lease_expires_at: Option<DateTime<Utc>>,
+    /// Since when it is at work without any progress that can be seen: no further row, byte or file, and no other stage. A
+    /// long statement of the target looks like this, too. `null` while there is progress, and in other states.
+    pub silent_since: Option<DateTime<Utc>>,
     /// Someone asked it to stop.
     pub stop_requested_at: Option<DateTime<Utc>>,
     /// Since when it is unknown whether the run loaded, because its target does not answer; `null` when it is known. A
@@ -100,6 +107,30 @@ pub struct RunView {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+/// The wait of a queued run.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Waiting {
+    /// What it waits for.
+    #[serde(rename = "for")]
+    #[schema(example = "target db.example.com:5432/shop")]
+    pub what: String,
+    /// Since when; for something that is away, since the first attempt that met the outage.
+    pub since: DateTime<Utc>,
+    /// When it, or another run in its place, tries again; `null` when something else wakes it.
+    pub next_at: Option<DateTime<Utc>>,
+    /// Stable code of the reason: that of the outage, `target_busy`, or `outcome_unknown`.
+    #[schema(example = "target_unreachable")]
+    pub code: Option<String>,
+}
+
+impl Waiting {
+    fn of(run: &Run) -> Option<Self> {
+        let since = run.waiting_since.filter(|_| run.state == RunState::Queued)?;
+        let what = run.waits_for.clone()?;
+        Some(Self { what, since, next_at: run.next_attempt_at, code: run.waiting_code.clone() })
+    }
+}
+
 impl RunView {
     /// Whether nothing about it changes any more.
     pub fn is_finished(&self) -> bool {
@@ -110,6 +141,8 @@ impl RunView {
 impl From<Run> for RunView {
     fn from(run: Run) -> Self {
         Self {
+            waiting: Waiting::of(&run),
+            outages: run.outages,
             id: run.id,
             kind: run.kind,
             config_id: run.config_id,
@@ -134,6 +167,7 @@ impl From<Run> for RunView {
             epoch: run.epoch,
             worker_id: run.worker_id,
             lease_expires_at: run.lease_expires_at,
+            silent_since: run.silent_since,
             stop_requested_at: run.stop_requested_at,
             unknown_since: run.unknown_since,
             error_code: run.error_code,

@@ -32,6 +32,8 @@ fn what_the_reader_refuses_the_schema_refuses_too() {
         "monitor: {interval_seconds: 0}",
         "retry: {max_attempts: 11}",
         "retry: [3]",
+        "retry: {max_elapsed: soon}",
+        "retry: {max_elapsed: 2592001}",
         "schedule: {timezone: UTC}",
         "load: {mode: upsert}",
         "transform: [{name: a}]",

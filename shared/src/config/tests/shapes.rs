@@ -148,7 +148,13 @@ fn everything_at_once() {
     assert_eq!((schedule.timezone.name(), config.window.timezone.name()), ("Europe/Berlin", "Europe/Vienna"));
     assert_eq!(config.window.start.unwrap().to_rfc3339(), "2027-01-01T01:00:00+00:00");
     assert_eq!(config.monitor, MonitorConfig { enabled: false, interval: Some(Duration::from_secs(120)) });
-    let retry = RetryConfig { max_attempts: 5, initial: Duration::from_secs(4), max: Duration::from_secs(30) };
+    let retry = RetryConfig {
+        max_attempts: 5,
+        initial: Duration::from_secs(4),
+        max: Duration::from_secs(30),
+        names_pauses: true,
+        outages: Outages::CountAsAttempts,
+    };
     assert_eq!(config.retry, retry);
     let [model] = &config.transform[..] else { panic!("{:?}", config.transform) };
     assert_eq!((model.name.as_str(), model.materialized), ("analytics.rich_customers", Materialized::Table));

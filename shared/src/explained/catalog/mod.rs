@@ -60,14 +60,14 @@ pub enum Seen {
     LoginPage,
 }
 
-/// Whether elt tries a failed run again by itself, while attempts are left.
+/// Whether elt tries a failed run again by itself, while attempts or time to wait are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retried {
     /// It does not, because nothing changes without people.
     No,
     /// It does.
     Yes,
-    /// It does if the connection was lost, and does not otherwise.
+    /// It does if something that the run needs was away, such as a server, and does not otherwise.
     Sometimes,
 }
 
@@ -245,7 +245,7 @@ impl Entry {
         let again = match self.retried {
             Retried::No => "",
             Retried::Yes => "; elt tries again by itself",
-            Retried::Sometimes => "; elt tries again by itself if the connection was lost",
+            Retried::Sometimes => "; elt tries again by itself if something was away",
         };
         format!("{}{again}", places.join(", "))
     }

@@ -14,6 +14,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::AlreadyRetried,
+        happened: "Another run retries this run already.",
+        why: "Retrying failed runs together leaves out those that were retried before, so that none is retried twice.",
+        next_step: "Look at the run that is named; if it has failed as well, it is retried in its place.",
+        example: "the run 01a21567-d506-7b2c-9a31-0c5c2f1f0b77 retries it already",
+        seen: &[Seen::Cli],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::AlreadyUndone,
         happened: "Another run undoes this run already.",
         why: "A run is undone once.",

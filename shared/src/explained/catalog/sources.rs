@@ -1,6 +1,6 @@
 //! Codes of sources: folders, SFTP servers and HTTP APIs.
 
-use super::{Entry, IN_A_RUN, Reached, Seen};
+use super::{Entry, IN_A_RUN, Reached, Retried, Seen};
 use crate::explained::Code;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -99,6 +99,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         next_step: "Check `url`, `params` and `headers` against the API's documentation, or look at its status page; \
             then retry the run.",
         example: "https://shop.example.com/orders answered 500 Internal Server Error (3 attempts)",
+        retried: Retried::Sometimes,
         reached: Reached::LetIn,
         ..IN_A_RUN
     },
@@ -206,6 +207,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         next_step: "Ask for less at once, find out why the server is slow, or raise `idle_seconds`, `answer_seconds` \
             or `total_seconds` of an API source; then retry the run.",
         example: "https://shop.example.com/orders sent nothing for 60 s",
+        retried: Retried::Sometimes,
         ..IN_A_RUN
     },
     Entry {
@@ -224,6 +226,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         next_step: "Check the host, the port and that the server is up and in reach of the workers; then retry the \
             run.",
         example: "files.example.com:22 could not be reached: connection refused",
+        retried: Retried::Sometimes,
         ..IN_A_RUN
     },
     Entry {

@@ -34,6 +34,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             names.",
         example: "db.internal has no address",
         seen: &[Seen::Run, Seen::Api(400)],
+        retried: Retried::Sometimes,
         ..IN_A_RUN
     },
     Entry {
@@ -131,7 +132,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             with `idle_session_timeout` and `transaction_timeout`.",
         example: "could not load rows for public.orders: the server ended the session: by \
             idle_in_transaction_session_timeout, idle_session_timeout or transaction_timeout (PostgreSQL error 25P03)",
-        retried: Retried::Sometimes,
+        retried: Retried::Yes,
         reached: Reached::LetIn,
         ..IN_A_RUN
     },

@@ -9,9 +9,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "The server cancelled a statement of the load.",
         why: "A pooler's query timeout, a function of the table or an administrator cancelled it. elt lifts \
             `statement_timeout` for its own session.",
-        next_step: "Find out who cancels statements (`pg_cancel_backend`, a pooler's setting), then retry the run.",
+        next_step: "Find out who cancels statements (`pg_cancel_backend`, a pooler's setting). elt tries again by itself; retry \
+            the run only if it has failed.",
         example: "could not load rows for public.orders: the server cancelled a statement: by statement_timeout, or \
             because somebody cancelled it (PostgreSQL error 57014)",
+        retried: Retried::Yes,
         reached: Reached::LetIn,
         ..IN_A_RUN
     },
@@ -248,8 +250,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::TargetReadOnly,
         happened: "The target is read-only for the login.",
         why: "It is a standby server, or the login or database is set to `default_transaction_read_only`.",
-        next_step: "Name the primary server under `target:`, or reset the setting of the login.",
+        next_step: "Name the primary server under `target:`, or reset the setting of the login. elt tries again by itself, so a \
+            run outlives a failover.",
         example: "could not load into public.orders: the target is read-only: the server is a standby",
+        retried: Retried::Yes,
         reached: Reached::LetIn,
         ..IN_A_RUN
     },

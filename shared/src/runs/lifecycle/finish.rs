@@ -51,8 +51,7 @@ pub async fn finish(
 
 /// Wakes the run that waits longest for the target that a run has let go.
 pub(super) async fn wake_next(db: &mut PgConnection, released: &Released) -> sqlx::Result<()> {
-    let Some(key) = &released.target_key else { return Ok(()) };
-    if let Some((run_id, queue)) = runs::take_next_for_target(&mut *db, key).await? {
+    if let Some((run_id, queue)) = runs::take_next_for_target(&mut *db, released).await? {
         ExecuteRun { run_id }.enqueue(db, &queue).await?;
     }
     Ok(())

@@ -5,7 +5,7 @@
 //!   queued ───────────────────▶ running ─────▶ finish: failed
 //!   │ ▲                         │              finish: stopped
 //!   │ │   retry_later           │
-//!   │ │   wait_for_target       │
+//!   │ │   wait_for_target, wait │
 //!   │ ├── hand_back ────────────┤
 //!   │ │   rescue                │
 //!   │ └── leave_unknown ────────┘
@@ -22,6 +22,8 @@
 //! | running | [`finish()`]        | succeeded, failed, stopped | worker, sweeper | the attempt ends the run |
 //! | running | [`retry_later`]   | queued, or stopped if a stop was asked for | worker | it failed in a way that may pass, and attempts are left |
 //! | running | [`wait_for_target`] | queued   | worker    | another run loads into the same table |
+//! | queued  | [`start`]         | queued     | worker    | its target is away and another run tries to reach it, or another run has its table |
+//! | running | [`wait()`]          | queued, or stopped if a stop was asked for | worker | something that it needs is away; the attempt does not count |
 //! | running | [`hand_back`]     | queued     | worker    | the worker stops; the attempt does not count |
 //! | running | [`leave_unknown`] | queued (unknown) | worker, sweeper | COMMIT was sent and its answer is lost |
 //! | running (unknown) | [`ask_again`] | queued (unknown) | worker, sweeper | the target does not answer |
@@ -40,25 +42,36 @@
 //! - A run's change and the ticket that wakes a worker for it are written in one transaction, because a run without a
 //!   ticket waits for the sweeper, and a ticket without a change wakes a worker for nothing.
 //!
+//! - A run waits for what is away as long as its config says, counted from the first attempt that met the outage. These
+//!   attempts do not count against `max_attempts`. One run at a time tries to reach a server for all runs that need it.
+//!
 //! # Layout
 //! - [`attempt`]: how a worker gives a run up unfinished
+//! - [`waiting`]: how runs wait for something that is away, and for each other
 //! - [`mod@finish`]: the end of a run
-//! - [`stop`]: stopping on request, and repeating
+//! - [`stop`]: stopping on request, and repeating; [`bulk_retry`]: repeating many failed runs at once
 //! - [`unknown`]: runs that may have loaded
 //! - [`rescue`](mod@rescue): what the sweeper does about lost runs
 
 mod attempt;
+mod bulk_retry;
 mod finish;
 mod rescue;
 mod stop;
 mod unknown;
+mod waiting;
 
 pub use attempt::{hand_back, retry_later, start_waiting, wait_for_target};
+pub use bulk_retry::{BulkRetry, MOST_RETRIED, SkippedRetry, retry_failed};
 pub use finish::{EndedBy, finish};
 pub use rescue::rescue;
 pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
 pub use unknown::{adopt, ask_again, leave_unknown};
+pub use waiting::{Start, Wait, note_outage_at_commit, server_answers, start, take_over_tries, wait};
 
 // Single statements that need nothing beside the row. They are named here, so that a run's whole life can be read in one
 // place.
-pub use crate::store::runs::{Claim, Renewed, begin, claim_target, note_commit, note_progress, renew};
+pub(crate) use crate::store::runs::end_wait_for_holder;
+pub use crate::store::runs::{
+    Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, note_silence, renew,
+};

@@ -9,6 +9,7 @@ use super::{COLUMNS, Run};
 use crate::redaction;
 use crate::runs::RunProgress;
 use crate::runs::timing::LEASE;
+use crate::target::TargetPlace;
 
 /// Starts an attempt: takes the run if it is queued and due, or if its worker lost it. `None`: the run needs no attempt.
 ///
@@ -16,6 +17,29 @@ use crate::runs::timing::LEASE;
 /// are used up, or whose window is over, is not taken: the sweeper ends it. An attempt at an unknown run only asks the
 /// target, so it does not count, and neither bound keeps it from starting.
 pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::Result<Option<Run>> {
+    Ok(begin_into(db, id, worker_id, None, false).await?.map(|started| started.run))
+}
+
+/// An attempt that has begun.
+#[derive(Debug, Clone, FromRow)]
+pub struct Started {
+    /// The run as it is now.
+    #[sqlx(flatten)]
+    pub run: Run,
+    /// Seconds since the run's first attempt that failed because something was away, by the database's clock. `None`: no
+    /// attempt has failed so.
+    pub outage_seconds: Option<f64>,
+}
+
+/// Starts an attempt like [`begin`], of a run into this place. `tries`: it tries to reach the server for all runs that wait
+/// for it.
+pub(crate) async fn begin_into(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    worker_id: &str,
+    place: Option<&TargetPlace>,
+    tries: bool,
+) -> sqlx::Result<Option<Started>> {
     // One statement, because the run, the end of the attempt before and the new attempt must be visible together: the
     // sweeper takes an attempt without a row for one that may have sent its COMMIT.
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
@@ -23,7 +47,7 @@ pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::
              update runs set state = 'running', epoch = epoch + 1, attempt = attempt + (unknown_since is null)::int, worker_id = $2,
                     lease_expires_at = now() + make_interval(secs => $3), not_before = null,
                     waits_for = case when unknown_since is not null then waits_for end,
-                    waits_for_run = null, target_key = null,
+                    waits_for_run = null, target_key = null, waiting_since = null, silent_since = null, target_name = $4, waits_on = $5,
                     stage = case when unknown_since is null then 'connect' else stage end,
                     progress = case when unknown_since is null then null else progress end,
                     started_at = coalesce(started_at, now())
@@ -38,11 +62,13 @@ pub async fn begin(db: impl PgExecutor<'_>, id: Uuid, worker_id: &str) -> sqlx::
          ), noted as (
              insert into run_attempts (run_id, epoch, worker_id, commit_sent) select id, epoch, worker_id, false from taken
          )
-         select {COLUMNS} from taken"
+         select {COLUMNS}, extract(epoch from now() - outage_since)::float8 as outage_seconds from taken"
     )))
     .bind(id)
     .bind(worker_id)
     .bind(LEASE.as_secs_f64())
+    .bind(place.map(|place| &place.table))
+    .bind(place.filter(|_| tries).map(|place| &place.server))
     .fetch_optional(db)
     .await
 }
@@ -84,14 +110,30 @@ pub async fn note_progress(
     progress: &RunProgress,
 ) -> sqlx::Result<bool> {
     let file = progress.file.as_deref().map(|file| redaction::hide(file).into_owned());
-    let noted =
-        sqlx::query("update runs set stage = $3, progress = $4 where id = $1 and epoch = $2 and state = 'running'")
-            .bind(id)
-            .bind(epoch)
-            .bind(progress.stage)
-            .bind(Json(RunProgress { file, ..progress.clone() }))
-            .execute(db)
-            .await?;
+    let noted = sqlx::query(
+        "update runs set stage = $3, progress = $4, silent_since = null
+             where id = $1 and epoch = $2 and state = 'running'",
+    )
+    .bind(id)
+    .bind(epoch)
+    .bind(progress.stage)
+    .bind(Json(RunProgress { file, ..progress.clone() }))
+    .execute(db)
+    .await?;
+    Ok(noted.rows_affected() == 1)
+}
+
+/// Notes that an attempt has shown no progress for `seconds`. False: the attempt was fenced off.
+pub async fn note_silence(db: impl PgExecutor<'_>, id: Uuid, epoch: i64, seconds: f64) -> sqlx::Result<bool> {
+    let noted = sqlx::query(
+        "update runs set silent_since = now() - make_interval(secs => $3)
+         where id = $1 and epoch = $2 and state = 'running'",
+    )
+    .bind(id)
+    .bind(epoch)
+    .bind(seconds)
+    .execute(db)
+    .await?;
     Ok(noted.rows_affected() == 1)
 }
 

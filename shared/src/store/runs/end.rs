@@ -37,10 +37,11 @@ pub(crate) async fn write_end(
                 rows_quarantined = ($7 ->> 'rows_quarantined')::bigint,
                 files_left_out = ($7 ->> 'left_out_total')::bigint,
                 finished_at = now(), lease_expires_at = null, waits_for = null, verdict = null, unknown_since = null,
+                waits_on = null, waiting_since = null,
                 stage = case when $3 <> 'succeeded' and kind in ('run', 'plan', 'replay') then stage end
          where id = $1 and case when $2::bigint is null then state = 'queued' and unknown_since is null
                                 else state = 'running' and epoch = $2 end
-         returning queue, target_key, schedule_id",
+         returning queue, target_key, target_name, schedule_id",
     )
     .bind(id)
     .bind(epoch)

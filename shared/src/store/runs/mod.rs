@@ -6,18 +6,27 @@
 //! # Layout
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
 //! - [`requeue`]: sending a run from its attempt back to the queue
+//! - [`waiting`]: runs that wait for something that is away, or for another run
 //! - [`end`]: ending a run, and asking it to end
+//! - [`failed`]: failed runs that may be retried together
 //! - [`sweep`]: finding runs that no process takes care of any more
 //! - [`mod@list`]: what people look at
+//! - [`old`]: deleting old runs, and shortening their reports
 
 mod attempt;
 mod end;
+mod failed;
 mod list;
+pub mod old;
 mod requeue;
 mod sweep;
+mod waiting;
 
-pub use attempt::{Claim, Renewed, begin, claim_target, note_commit, note_progress, renew};
+pub(crate) use attempt::begin_into;
+pub use attempt::{Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, note_silence, renew};
 pub(crate) use end::{lock_unfinished, note_stop_request, withdraw_ticket, write_end};
+pub(crate) use failed::failed;
+pub use failed::{FailedFilter, FailedRun};
 pub use list::{
     AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule, repeated,
 };
@@ -27,6 +36,10 @@ pub(crate) use requeue::{
 };
 pub(crate) use sweep::move_unknown;
 pub use sweep::{LostRun, WithoutTicket, abandoned, lost, overdue, put_away_dead_tickets, without_ticket};
+pub(crate) use waiting::{
+    WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, note_outage_at_commit,
+    park_for_holder, park_for_server, queue_wait, thin_out_attempts,
+};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -76,6 +89,19 @@ pub struct Run {
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
     pub waits_for_run: Option<Uuid>,
+    /// Since when it waits in the queue for something that is away, or for the run that has its target. `None`: for
+    /// neither.
+    pub waiting_since: Option<DateTime<Utc>>,
+    /// Stable code of what it waited for last: that of the outage, or `target_busy`.
+    pub waiting_code: Option<String>,
+    /// When it, or another run in its place, tries again to reach what is away.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// Attempts that failed because something was away. They do not count against `max_attempts`.
+    pub outages: i32,
+    /// When the first of them failed.
+    pub outage_since: Option<DateTime<Utc>>,
+    /// Hash of the server that it waits for, or, while it runs, that it tries to reach for all runs that wait.
+    pub waits_on: Option<String>,
     /// The stage it is in, or in which it failed or was stopped. `None` before the first attempt and after a success.
     pub stage: Option<Stage>,
     /// Rows and bytes of that stage.
@@ -90,6 +116,8 @@ pub struct Run {
     pub worker_id: Option<String>,
     /// Until when the worker has it, by the database's clock.
     pub lease_expires_at: Option<DateTime<Utc>>,
+    /// Since when it is at work without any progress that can be seen. `None` while there is progress, and in other states.
+    pub silent_since: Option<DateTime<Utc>>,
     /// Someone asked it to stop.
     pub stop_requested_at: Option<DateTime<Utc>>,
     /// Stable code of the failure.
@@ -139,7 +167,10 @@ impl Run {
 }
 
 const COLUMNS: &str = "id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, queue, options, state, \
-     not_before, not_after, waits_for, waits_for_run, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \
+     not_before, not_after, waits_for, waits_for_run, waiting_since, waiting_code, outages, outage_since, waits_on, \
+     case when state = 'queued' and waiting_since is not null then \
+         coalesce((select o.next_try_at from target_outages o where o.server = waits_on), not_before) end as next_attempt_at, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \
+     case when state = 'running' then silent_since end as silent_since, \
      stop_requested_at, error_code, error, next_step, unknown_since, verdict, outcome, report, rows_read, rows_inserted, \
      rows_updated, rows_duplicate, rows_quarantined, files_left_out, traceparent, created_by, created_at, started_at, finished_at";
 

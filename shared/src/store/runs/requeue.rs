@@ -22,6 +22,8 @@ pub(crate) struct Released {
     pub queue: String,
     /// The target it had claimed.
     pub target_key: Option<String>,
+    /// Hash of the target's name, by which runs find each other before they have claimed it.
+    pub target_name: Option<String>,
     /// The schedule that made it.
     pub schedule_id: Option<Uuid>,
 }
@@ -37,10 +39,11 @@ pub(crate) async fn queue_retry(
     // An unknown run that is tried again is certain: its target has said that it did not load.
     sqlx::query_as(
         "update runs set state = 'queued', not_before = now() + make_interval(secs => $3), stage = null, progress = null,
-                worker_id = null, lease_expires_at = null, unknown_since = null, verdict = null,
-                waits_for = format('attempt %s of %s: %s', attempt + 1, max_attempts, $4)
+                worker_id = null, lease_expires_at = null, unknown_since = null, verdict = null, waits_on = null,
+                attempt = attempt - commit_met_outage::int, commit_met_outage = false,
+                waits_for = format('attempt %s of %s: %s', attempt - commit_met_outage::int + 1, max_attempts, $4)
          where id = $1 and epoch = $2 and state = 'running'
-         returning queue, target_key, schedule_id",
+         returning queue, target_key, target_name, schedule_id",
     )
     .bind(id)
     .bind(epoch)
@@ -56,7 +59,7 @@ pub(crate) async fn queue_after_loss(db: impl PgExecutor<'_>, id: Uuid, epoch: i
         "update runs set state = 'queued', worker_id = null, lease_expires_at = null, stage = null, progress = null,
                 waits_for = format('attempt %s of %s: its worker was lost', attempt + 1, max_attempts)
          where id = $1 and epoch = $2 and state = 'running'
-         returning queue, target_key, schedule_id",
+         returning queue, target_key, target_name, schedule_id",
     )
     .bind(id)
     .bind(epoch)
@@ -72,7 +75,7 @@ pub(crate) async fn queue_handed_back(db: impl PgExecutor<'_>, id: Uuid, epoch: 
                 stage = case when unknown_since is not null then stage end,
                 progress = case when unknown_since is not null then progress end
          where id = $1 and epoch = $2 and state = 'running'
-         returning queue, target_key, schedule_id",
+         returning queue, target_key, target_name, schedule_id",
     )
     .bind(id)
     .bind(epoch)
@@ -101,10 +104,11 @@ pub(crate) async fn queue_for_target(
         "update runs set state = 'queued', attempt = attempt - (unknown_since is null)::int, worker_id = null, lease_expires_at = null,
                 stage = case when unknown_since is not null then stage end,
                 progress = case when unknown_since is not null then progress end, target_key = $3, waits_for_run = $4,
+                waits_on = null, waiting_since = now(), waiting_code = 'target_busy',
                 waits_for = format('run %s, which loads into the same table', $4)
                             || case when unknown_since is null then '' else '; whether it loaded is unknown' end
          where id = $1 and epoch = $2 and state = 'running'
-         returning queue, target_key, schedule_id",
+         returning queue, target_key, target_name, schedule_id",
     )
     .bind(id)
     .bind(epoch)
@@ -126,11 +130,12 @@ pub(crate) async fn queue_unknown(
     // The stop is read here and not by the caller, because it may be asked for until this statement locks the row.
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "update runs set state = 'queued', unknown_since = coalesce(unknown_since, now()), asks = 0, not_before = null,
+                waiting_since = coalesce(unknown_since, now()), waiting_code = 'outcome_unknown', waits_on = null,
                 verdict = case when stop_requested_at is not null then coalesce($3, $4) else $3 end,
                 attempt = attempt - ($5 = 'handed_back')::int,
                 waits_for = {WAITS_FOR_ANSWER}, worker_id = null, lease_expires_at = null
          where id = $1 and epoch = $2 and state = 'running'
-         returning queue, target_key, schedule_id"
+         returning queue, target_key, target_name, schedule_id"
     )))
     .bind(id)
     .bind(epoch)
@@ -155,9 +160,10 @@ pub(crate) async fn queue_ask(db: impl PgExecutor<'_>, id: Uuid, epoch: i64) -> 
     // The pauses count asks and not attempts, because asks are not bounded and do not use attempts up.
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "update runs set state = 'queued', asks = asks + 1, worker_id = null, lease_expires_at = null, waits_for = {WAITS_FOR_ANSWER},
+                waiting_since = unknown_since, waiting_code = 'outcome_unknown', waits_on = null,
                 not_before = now() + make_interval(secs => least(2 ^ least(asks, 10), $3) * (0.75 + random() / 4))
          where id = $1 and epoch = $2 and state = 'running'
-         returning queue, target_key, schedule_id, extract(epoch from not_before - now())::float8 as pause_seconds"
+         returning queue, target_key, target_name, schedule_id, extract(epoch from not_before - now())::float8 as pause_seconds"
     )))
     .bind(id)
     .bind(epoch)
@@ -167,16 +173,21 @@ pub(crate) async fn queue_ask(db: impl PgExecutor<'_>, id: Uuid, epoch: i64) -> 
 }
 
 /// Takes the run that waits longest for a target off its wait. `None`: no run waits for it.
-pub(crate) async fn take_next_for_target(db: &mut PgConnection, key: &str) -> sqlx::Result<Option<(Uuid, String)>> {
+pub(crate) async fn take_next_for_target(
+    db: &mut PgConnection,
+    released: &Released,
+) -> sqlx::Result<Option<(Uuid, String)>> {
     // One run is woken and not all that wait, because only one can claim the target. Locked rows are skipped: they are
     // being stopped, or woken by another transaction.
     sqlx::query_as(
-        "update runs set waits_for_run = null, waits_for = null
-         where id = (select id from runs where target_key = $1 and state = 'queued' and waits_for_run is not null
+        "update runs set waits_for_run = null, waits_for = null, waiting_since = null
+         where id = (select id from runs where (target_key = $1 or target_name = $2) and state = 'queued'
+                                           and waits_for_run is not null
                      order by id limit 1 for update skip locked)
          returning id, queue",
     )
-    .bind(key)
+    .bind(&released.target_key)
+    .bind(&released.target_name)
     .fetch_optional(db)
     .await
 }

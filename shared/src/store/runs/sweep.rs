@@ -101,18 +101,30 @@ pub struct WithoutTicket {
     pub id: Uuid,
     /// The queue it waits on.
     pub queue: String,
+    /// Whether it waits for the run that had its target, which is not at work any more.
+    pub waits_for_run: bool,
 }
 
 /// Queued runs that are due, but whose ticket was consumed, killed, lost with its worker, or never there; locked until
 /// the caller's transaction ends.
 pub async fn without_ticket(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<WithoutTicket>> {
-    // A run that waits for the holder of its target is left out, because the end of the holder issues its ticket.
+    // Left out are runs that something else will wake: one that waits for the holder of its target, by the holder's end;
+    // one that waits for a server, by the run that tries to reach it. Of the runs that wait for one target, only the
+    // first of each queue is taken, because only one can load.
     sqlx::query_as(
-        "select r.id, r.queue from runs r
+        "select r.id, r.queue, r.waits_for_run is not null as waits_for_run from runs r
          left join apalis.jobs j on j.id = r.ticket_id
          left join apalis.workers w on w.id = j.lock_by
          where r.state = 'queued' and coalesce(r.not_before, now()) <= now()
-           and not exists (select from runs holder where holder.id = r.waits_for_run and holder.state = 'running')
+           and (r.waits_on is null or r.not_before is not null or r.waits_until <= now()
+                or not exists (select from target_outages o where o.server = r.waits_on))
+           and (r.waits_for_run is null
+                or (not exists (select from runs holder where holder.state = 'running'
+                                   and (holder.id = r.waits_for_run or holder.target_name = r.target_name
+                                        or holder.target_key = r.target_key))
+                    and not exists (select from runs first where first.state = 'queued' and first.waits_for_run is not null
+                                       and first.queue = r.queue and first.id < r.id
+                                       and (first.target_name = r.target_name or first.target_key = r.target_key))))
            and (j.id is null or j.status in ('Done', 'Killed') or (j.status = 'Failed' and j.attempts >= j.max_attempts)
                 or (j.status in ('Queued', 'Running') and w.last_seen < now() - make_interval(secs => $2)))
          order by r.id limit $1 for update of r skip locked",

@@ -214,6 +214,23 @@ pub struct ScheduleFilter<'a> {
     pub names: Option<&'a [String]>,
 }
 
+/// Removes schedules that ended more than `days` ago and have no runs any more, at most `limit` of them. Returns how many:
+/// call again while it is `limit`.
+pub async fn remove_ended(db: impl PgExecutor<'_>, days: u16, limit: i64) -> sqlx::Result<u64> {
+    let removed = sqlx::query(
+        "delete from schedules where id = any(array(
+             select s.id from schedules s
+             where s.state in ('stopped', 'missed', 'done') and s.updated_at < now() - make_interval(days => $1)
+               and not exists (select from runs r where r.schedule_id = s.id)
+             order by s.id limit $2))",
+    )
+    .bind(i32::from(days))
+    .bind(limit)
+    .execute(db)
+    .await?;
+    Ok(removed.rows_affected())
+}
+
 /// Schedules, newest first; those older than `before` when given.
 pub async fn list(
     db: impl PgExecutor<'_>,

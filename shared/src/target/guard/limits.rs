@@ -29,7 +29,8 @@ pub(super) const ROW_OVERHEAD: u64 = 128;
 pub(super) const OTHER_MESSAGE: u32 = 1 << 20;
 /// Bytes of all settings that a server announces during a session. The driver keeps them.
 pub(super) const SETTINGS: u64 = 1 << 20;
-/// Bytes of one message of an authentication. The guard keeps it until it is whole.
+/// Bytes of one message of an authentication, and of the one that names the server's process. The guard keeps them until
+/// they are whole.
 pub(super) const AUTHENTICATION: u32 = 8 << 10;
 /// Rounds of hashing that a server may ask for to check a password. PostgreSQL asks for 4096.
 pub(super) const SCRAM_ROUNDS: u32 = 1_000_000;

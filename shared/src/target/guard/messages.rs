@@ -3,14 +3,27 @@
 use std::fmt;
 
 use super::limits::{self, AnswerLimits};
+use super::traffic::Said;
 
 /// The SQLSTATE of the error that the driver gets from the guard in place of a message that breaks a limit. PostgreSQL
 /// uses no class `EL`.
 pub const VIOLATION: &str = "EL001";
 
+/// The SQLSTATE of the error that the driver gets from the guard when the server does not answer any more.
+pub const SILENCE: &str = "EL002";
+
 /// Whether the guard ended a connection because the server broke a limit.
 pub fn is_violation(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == VIOLATION)
+    has_code(error, VIOLATION)
+}
+
+/// Why the guard gave a connection up whose server did not answer, as a sentence. `None`: that is not the error.
+pub fn silence(error: &sqlx::Error) -> Option<String> {
+    has_code(error, SILENCE).then(|| reason(error))
+}
+
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|found| found == code)
 }
 
 /// What a server did that made the guard end a connection, for an error that [`is_violation`].
@@ -34,6 +47,7 @@ pub(super) struct Messages {
     login: u64,
     rows: u64,
     settings: u64,
+    said: Said,
 }
 
 /// How much of some bytes the driver may have.
@@ -82,24 +96,35 @@ impl fmt::Display for Violation {
 impl Violation {
     /// The error message that the driver gets from the guard.
     pub fn message(self) -> Vec<u8> {
-        let text = format!("the server {self}");
-        let fields = [('S', "FATAL"), ('V', "FATAL"), ('C', VIOLATION), ('M', &text)];
-        let body: Vec<u8> = fields
-            .iter()
-            .flat_map(|(kind, value)| [&[*kind as u8], value.as_bytes(), &[0]].concat())
-            .chain([0])
-            .collect();
-        [b"E".as_slice(), &(body.len() as u32 + 4).to_be_bytes(), &body].concat()
+        last_message(VIOLATION, &format!("the server {self}"))
     }
+}
+
+/// The error message with which the guard ends a session.
+pub(super) fn last_message(code: &str, text: &str) -> Vec<u8> {
+    let fields = [('S', "FATAL"), ('V', "FATAL"), ('C', code), ('M', text)];
+    let body: Vec<u8> =
+        fields.iter().flat_map(|(kind, value)| [&[*kind as u8], value.as_bytes(), &[0]].concat()).chain([0]).collect();
+    [b"E".as_slice(), &(body.len() as u32 + 4).to_be_bytes(), &body].concat()
 }
 
 impl Messages {
     pub fn new(limits: AnswerLimits) -> Self {
-        Self { limits, rest: 0, logging_in: true, login: 0, rows: 0, settings: 0 }
+        Self { limits, rest: 0, logging_in: true, login: 0, rows: 0, settings: 0, said: Said::default() }
     }
 
-    /// Checks the bytes behind those that were forwarded before. A header, and a message of the authentication, is held
-    /// back until it is whole.
+    /// What the server said in the bytes that were checked since the last call.
+    pub fn take_said(&mut self) -> Said {
+        std::mem::take(&mut self.said)
+    }
+
+    /// Whether the bytes that were forwarded end within a message.
+    pub fn is_within_message(&self) -> bool {
+        self.rest > 0
+    }
+
+    /// Checks the bytes behind those that were forwarded before. A header, a message of the authentication, and the one that
+    /// names the server's process are held back until they are whole.
     pub fn check(&mut self, bytes: &[u8]) -> Checked {
         let mut forward = 0;
         loop {
@@ -114,11 +139,13 @@ impl Messages {
                 return Checked { forward, violation: Some(violation) };
             }
             let body = length as usize - 4;
-            if header[0] == b'R' {
+            if matches!(header[0], b'R' | b'K') {
                 let Some(body) = behind.get(..body) else {
                     return Checked { forward, violation: None };
                 };
-                if asks_for_too_many_rounds(body) {
+                if header[0] == b'K' {
+                    self.said.backend = body.first_chunk().map(|process| i32::from_be_bytes(*process));
+                } else if asks_for_too_many_rounds(body) {
                     return Checked { forward, violation: Some(Violation::Rounds) };
                 }
             }
@@ -132,7 +159,7 @@ impl Messages {
     fn admit(&self, kind: u8, bytes: u32) -> Result<(), Violation> {
         let most = match kind {
             _ if bytes < 4 => return Err(Violation::Length),
-            b'R' => limits::AUTHENTICATION,
+            b'R' | b'K' => limits::AUTHENTICATION,
             _ if self.logging_in => limits::LOGIN_MESSAGE,
             b'D' | b'd' => self.limits.row,
             b'E' | b'N' => self.limits.error,
@@ -156,7 +183,12 @@ impl Messages {
             b'D' => self.rows += bytes + limits::ROW_OVERHEAD,
             b'S' => self.settings += bytes,
             // The server is ready for the next request, and the driver stops reading rows of this one.
-            b'Z' => self.rows = 0,
+            b'Z' => {
+                self.rows = 0;
+                self.said.done += 1;
+                self.said.copying = Some(false);
+            }
+            b'G' => self.said.copying = Some(true),
             _ => {}
         }
         if self.logging_in {

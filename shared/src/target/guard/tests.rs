@@ -204,7 +204,9 @@ async fn the_guard_ends_with_the_driver_even_when_the_server_does_not_read() {
     let (mut driver, end) = UnixStream::pair().expect("two sockets");
     let (server, _never_read) = tokio::io::duplex(64);
     let relaying =
-        tokio::spawn(async move { relay::relay(Box::new(server), end, Messages::new(AnswerLimits::LOAD), "").await });
+        tokio::spawn(
+            async move { relay::relay(Box::new(server), end, Messages::new(AnswerLimits::LOAD), "", None).await },
+        );
     driver.write_all(b"\0\0\0\x09\0\x03\0\0\0").await.expect("the first message");
     // More than the sockets hold, so that the guard waits for the server with more to come.
     let filling = async { while driver.write_all(&[b'x'; 1 << 16]).await.is_ok() {} };

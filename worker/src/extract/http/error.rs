@@ -7,6 +7,7 @@ use elt_shared::explained::{Code, Explained};
 use reqwest::StatusCode;
 
 use crate::error::PipelineError;
+use crate::error::outage::Outage;
 use crate::humanize::size;
 
 /// Result of a step of an API source.
@@ -91,6 +92,19 @@ impl HttpError {
                 *limited || status.is_server_error() || matches!(status.as_u16(), 408 | 425)
             }
             _ => false,
+        }
+    }
+
+    /// The URL that is away: nobody answered in several attempts, or a server answered that it cannot answer now. `None`:
+    /// the failure may be the request's own, such as a status 500 or an answer that takes too long.
+    fn is_away(&self) -> Option<&str> {
+        let Self::GaveUp { error, .. } = self else { return None };
+        match &**error {
+            Self::Unreachable { url, .. } | Self::Silent { url, .. } => Some(url),
+            Self::Status { url, status, limited, .. } => {
+                (*limited || matches!(status.as_u16(), 502..=504)).then_some(url.as_str())
+            }
+            _ => None,
         }
     }
 
@@ -199,11 +213,17 @@ impl From<HttpError> for PipelineError {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Spool { doing, source } => Self::Io { doing, source },
-            error => Self::Extract(Explained {
-                code: error.code(),
-                message: error.to_string(),
-                next_step: error.next_step().into_owned(),
-            }),
+            error => {
+                let problem = Explained {
+                    code: error.code(),
+                    message: error.to_string(),
+                    next_step: error.next_step().into_owned(),
+                };
+                match error.is_away() {
+                    Some(url) => Self::Away { outage: Outage::SourceAway, source_name: Some(url.to_owned()), problem },
+                    None => Self::Extract(problem),
+                }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::Utc;
-use elt_shared::network::{self, NetworkError};
+use elt_shared::network::{self, NetworkError, keepalive};
 use elt_shared::settings::NetworkSettings;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
@@ -58,6 +58,10 @@ impl<'a> Fetcher<'a> {
             // Proxies are not used, because a proxy would resolve names itself and bypass the rules for hosts.
             .no_proxy()
             .redirect(Policy::none())
+            .tcp_keepalive(keepalive::ASKED_AFTER)
+            .tcp_keepalive_interval(keepalive::ASKED_EVERY)
+            .tcp_keepalive_retries(keepalive::QUESTIONS)
+            .tcp_user_timeout(keepalive::ACKNOWLEDGED_WITHIN)
             .connect_timeout(limits.connect)
             .build()
             .map_err(|error| HttpError::Unreachable { url: shown(&outgoing.url), reason: innermost(&error) })?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use elt_shared::explained::{Code, Explained};
 
 use crate::error::PipelineError;
+use crate::error::outage::Outage;
 use crate::humanize::size;
 
 /// Result of a step of an SFTP source.
@@ -63,6 +64,15 @@ impl SftpError {
     /// Whether a new connection may succeed. A refused login is never tried again, because more attempts lock accounts.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Lost { .. })
+    }
+
+    /// The server that is away: nobody answered, or the connection broke, in several attempts.
+    fn is_away(&self) -> Option<&str> {
+        let Self::GaveUp { error, .. } = self else { return None };
+        match &**error {
+            Self::Unreachable { server, .. } | Self::Silent { server, .. } | Self::Lost { server, .. } => Some(server),
+            _ => None,
+        }
     }
 
     /// Whether only one file is concerned, so that the others of its folder can be fetched.
@@ -164,11 +174,19 @@ impl From<SftpError> for PipelineError {
         match error {
             SftpError::Spool { doing, source } => Self::Io { doing, source },
             SftpError::Control(source) => Self::Control { doing: "look up known host keys", source },
-            error => Self::Extract(Explained {
-                code: error.code(),
-                message: error.to_string(),
-                next_step: error.next_step().to_owned(),
-            }),
+            error => {
+                let problem = Explained {
+                    code: error.code(),
+                    message: error.to_string(),
+                    next_step: error.next_step().to_owned(),
+                };
+                match error.is_away() {
+                    Some(server) => {
+                        Self::Away { outage: Outage::SourceAway, source_name: Some(server.to_owned()), problem }
+                    }
+                    None => Self::Extract(problem),
+                }
+            }
         }
     }
 }

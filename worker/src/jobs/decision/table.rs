@@ -13,7 +13,9 @@ pub(super) enum AttemptResult {
     TargetBusy,
     /// It stopped on request, or was cut off because it did not.
     Stopped,
-    /// It failed in a way that another attempt may not: a database or a connection was lost.
+    /// Something that it needs is away, and the run may wait for it.
+    Away,
+    /// It failed in a way that another attempt may not.
     MayPass,
     /// It failed in a way that another attempt does, too.
     Permanent,
@@ -30,6 +32,8 @@ pub(super) struct Situation {
     pub cause: Option<Cause>,
     /// The run may be tried once more.
     pub attempts_left: bool,
+    /// The run may wait longer for what is away.
+    pub time_left: bool,
     /// It is settled how the unknown run ends if it did not load.
     pub has_verdict: bool,
 }
@@ -54,6 +58,8 @@ pub(super) enum When {
     HasVerdict,
     /// The run may be tried once more.
     AttemptsLeft,
+    /// The run may wait longer for what is away.
+    TimeLeft,
 }
 
 /// What becomes of the run.
@@ -69,6 +75,8 @@ pub(super) enum Step {
     RetryLater,
     /// It waits for the run that has its target.
     Wait,
+    /// It waits for what is away; the attempt does not count.
+    WaitForOutage,
     /// It goes back unfinished; the attempt does not count.
     HandBack,
     /// Its target is asked again later.
@@ -77,6 +85,8 @@ pub(super) enum Step {
     Stop,
     /// It ends as failed, because it took too long.
     FailAsTooLong,
+    /// It ends as failed, because what it waited for stayed away too long.
+    FailAfterWait,
     /// It ends as failed, with the error of the attempt.
     Fail,
 }
@@ -112,17 +122,20 @@ pub(super) struct Row {
 }
 
 use Attempt::{Any, Asks, Works};
-use AttemptResult::{Fenced, MayPass, NotLoaded, Stopped, TargetBusy};
+use AttemptResult::{Away, Fenced, MayPass, NotLoaded, Stopped, TargetBusy};
 use Cause::{Asked, Lost, TooLong};
-use Step::{AskAgain, EndByVerdict, Fail, FailAsTooLong, Lose, RetryAtOnce, RetryLater, Stop, Wait};
+use Step::{
+    AskAgain, EndByVerdict, Fail, FailAfterWait, FailAsTooLong, Lose, RetryAtOnce, RetryLater, Stop, Wait,
+    WaitForOutage,
+};
 use Unanswered::{AskFirst, NoMatter};
-use When::{Always, AttemptsLeft, HasVerdict};
+use When::{Always, AttemptsLeft, HasVerdict, TimeLeft};
 
 /// Results that say nothing against another attempt.
-const PASSING: &[AttemptResult] = &[Stopped, MayPass];
+const PASSING: &[AttemptResult] = &[Stopped, Away, MayPass];
 
 #[rustfmt::skip]
-pub(super) const TABLE: [Row; 14] = [
+pub(super) const TABLE: [Row; 16] = [
     // An attempt that lost its run comes before all others, because whatever else it knows, it must write nothing.
     Row { case: "lease lost", attempt: Any, results: &[], cause: Some(Lost), when: Always,
           then: Lose, unanswered: NoMatter,
@@ -171,9 +184,17 @@ pub(super) const TABLE: [Row; 14] = [
           then: Stop, unanswered: AskFirst,
           because: "an attempt that stopped without being asked to ends the run, because repeating it would undo the stop" },
 
+    // Outages come before the attempts, because an attempt that met one does not count.
+    Row { case: "away", attempt: Works, results: &[Away], cause: None, when: TimeLeft,
+          then: WaitForOutage, unanswered: AskFirst,
+          because: "what is away comes back without any change to the run" },
+    Row { case: "away for too long", attempt: Works, results: &[Away], cause: None, when: Always,
+          then: FailAfterWait, unanswered: AskFirst,
+          because: "the config bounds the time that the run waits, so that a person hears of it" },
+
     Row { case: "may pass", attempt: Works, results: &[MayPass], cause: None, when: AttemptsLeft,
           then: RetryLater, unanswered: AskFirst,
-          because: "a database or a connection that was lost may be back after a pause" },
+          because: "another session that was in the way may be gone after a pause" },
     Row { case: "failed", attempt: Any, results: &[], cause: None, when: Always,
           then: Fail, unanswered: AskFirst,
           because: "no retry cures the failure, or the attempts are used up" },
@@ -195,6 +216,7 @@ impl Row {
             Always => true,
             HasVerdict => situation.has_verdict,
             AttemptsLeft => situation.attempts_left,
+            TimeLeft => situation.time_left,
         };
         let result = self.results.is_empty() || self.results.contains(&situation.result);
         let cause = self.cause.is_none() || self.cause == situation.cause;

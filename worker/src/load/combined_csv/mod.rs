@@ -229,15 +229,19 @@ pub fn needs_quotes(bytes: &[u8]) -> bool {
     bytes.is_empty() || memchr::memchr3(b',', b'"', b'\n', bytes).is_some() || memchr::memchr(b'\r', bytes).is_some()
 }
 
-/// Whether a file's name is one of the unfinished file of `name`: `.NAME.<32 hexadecimal digits>.elt-partial`.
+/// Whether a file's name is one of the unfinished file of `name`.
 fn is_unfinished(found: &OsStr, name: &OsStr) -> bool {
-    let token = found
-        .as_encoded_bytes()
-        .strip_prefix(b".")
-        .and_then(|rest| rest.strip_prefix(name.as_encoded_bytes()))
-        .and_then(|rest| rest.strip_prefix(b"."))
-        .and_then(|rest| rest.strip_suffix(UNFINISHED.as_bytes()));
-    token.is_some_and(|token| token.len() == 32 && token.iter().all(u8::is_ascii_hexdigit))
+    final_name(found) == Some(name)
+}
+
+/// The final name of an unfinished file, which is named `.NAME.<32 hexadecimal digits>.elt-partial`. `None`: it is not the
+/// name of an unfinished file.
+pub fn final_name(unfinished: &OsStr) -> Option<&OsStr> {
+    use std::os::unix::ffi::OsStrExt;
+    let rest = unfinished.as_bytes().strip_prefix(b".")?.strip_suffix(UNFINISHED.as_bytes())?;
+    let (name, token) = rest.split_at_checked(rest.len().checked_sub(33)?)?;
+    let token = token.strip_prefix(b".")?;
+    token.iter().all(u8::is_ascii_hexdigit).then(|| OsStr::from_bytes(name))
 }
 
 /// A new file beside the final one. Its lock tells other workers that it is being written.

@@ -8,11 +8,13 @@ pub mod rights;
 pub mod sqlstate;
 
 use elt_shared::explained::{Code, Explained};
-use elt_shared::target::{TableRef, TargetError};
+use elt_shared::network::NetworkError;
+use elt_shared::target::{TableRef, TargetError, guard};
 use sqlx::PgConnection;
 use sqlx::postgres::PgDatabaseError;
 
-use crate::error::{PipelineError, is_connection_loss, is_transient};
+use crate::error::outage::Outage;
+use crate::error::{PipelineError, is_race};
 use sqlstate::{About, Explanation};
 
 /// The step that was in progress when the database failed, and its table.
@@ -41,14 +43,18 @@ impl<'a> Failing<'a> {
 
     /// The failure as a sentence. It holds no value of a row: the server's message is left out, because it can quote one.
     pub fn because(self, error: sqlx::Error) -> PipelineError {
+        if let Some(reason) = guard::silence(&error) {
+            return PipelineError::lost(&format!("could not {} for {}", self.doing, self.table), &reason);
+        }
         let Some(database) = database(&error) else { return self.without_code(&error) };
         let Explanation { code, what, next_step } = self.explain(database);
         let message =
             format!("could not {} for {}: {what} (PostgreSQL error {})", self.doing, self.table, database.code());
-        if is_transient(database.code()) {
-            PipelineError::Load(Explained { code, message, next_step })
-        } else {
-            PipelineError::Target(Explained { code, message, next_step })
+        let problem = Explained { code, message, next_step };
+        match Outage::of_sqlstate(database.code()) {
+            Some(outage) => PipelineError::away(outage, problem),
+            None if is_race(database.code()) => PipelineError::Load(problem),
+            None => PipelineError::Target(problem),
         }
     }
 
@@ -88,7 +94,7 @@ impl<'a> Failing<'a> {
     /// An error that has no code: the connection was lost, or its other end does not speak as PostgreSQL does.
     fn without_code(self, error: &sqlx::Error) -> PipelineError {
         let doing = format!("could not {} for {}", self.doing, self.table);
-        if is_connection_loss(error) {
+        if Outage::of_session(error).is_some() {
             // The driver's own errors name no value of a row.
             return PipelineError::lost(&doing, &error.to_string());
         }
@@ -115,20 +121,23 @@ fn because_of(error: &sqlx::Error) -> String {
 
 impl From<TargetError> for PipelineError {
     fn from(error: TargetError) -> Self {
-        let (code, next_step) = (error.code(), error.next_step().to_owned());
-        match error {
-            TargetError::Unreachable { ref source, .. } if is_connection_loss(source) => {
-                Self::Load(Explained { code, message: error.to_string(), next_step })
+        let outage = match &error {
+            TargetError::Unreachable { source, .. } => Outage::of_connecting(source),
+            // A name may be unknown because the servers that know it are away.
+            TargetError::Host(NetworkError::NotFound { .. } | NetworkError::TimedOut { .. }) => {
+                Some(Outage::TargetAway)
             }
-            TargetError::Database(source) => {
-                let message = format!("could not look at the target{}", because_of(&source));
-                if is_connection_loss(&source) {
-                    Self::Load(Explained { code, message, next_step })
-                } else {
-                    Self::Target(Explained { code, message, next_step })
-                }
-            }
-            error => Self::Target(Explained { code, message: error.to_string(), next_step }),
+            TargetError::Database(source) => Outage::of_session(source),
+            _ => None,
+        };
+        let message = match &error {
+            TargetError::Database(source) => format!("could not look at the target{}", because_of(source)),
+            error => error.to_string(),
+        };
+        let problem = Explained { code: error.code(), message, next_step: error.next_step().to_owned() };
+        match outage {
+            Some(outage) => Self::away(outage, problem),
+            None => Self::Target(problem),
         }
     }
 }

@@ -3,20 +3,27 @@ use super::*;
 
 /// An attempt that works, was not told to stop, and is not the last one.
 const WORKED: Situation =
-    Situation { asked: false, result: MayPass, cause: None, attempts_left: true, has_verdict: false };
+    Situation { asked: false, result: MayPass, cause: None, attempts_left: true, time_left: true, has_verdict: false };
 
 /// An attempt that only asked.
 const ASKED: Situation = Situation { asked: true, ..WORKED };
 
-const RESULTS: [AttemptResult; 6] = [Fenced, NotLoaded, TargetBusy, Stopped, MayPass, Permanent];
+const RESULTS: [AttemptResult; 7] = [Fenced, NotLoaded, TargetBusy, Stopped, Away, MayPass, Permanent];
 const CAUSES: [Option<Cause>; 5] = [None, Some(Asked), Some(Cause::HandBack), Some(TooLong), Some(Lost)];
 
 /// Every situation there is.
 fn situations() -> impl Iterator<Item = Situation> {
-    (0..8u8).flat_map(|bits| {
-        let [asked, attempts_left, has_verdict] = [1, 2, 4].map(|bit| bits & bit != 0);
+    (0..16u8).flat_map(|bits| {
+        let [asked, attempts_left, time_left, has_verdict] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
         RESULTS.into_iter().flat_map(move |result| {
-            CAUSES.into_iter().map(move |cause| Situation { asked, result, cause, attempts_left, has_verdict })
+            CAUSES.into_iter().map(move |cause| Situation {
+                asked,
+                result,
+                cause,
+                attempts_left,
+                time_left,
+                has_verdict,
+            })
         })
     })
 }
@@ -47,7 +54,14 @@ fn each_row_decides_its_own_case() {
         ("stop asked for", Situation { result: MayPass, cause: Some(Asked), ..WORKED }, Stop),
         ("took too long", Situation { result: Stopped, cause: Some(TooLong), ..WORKED }, FailAsTooLong),
         ("stopped", Situation { result: Stopped, ..WORKED }, Stop),
+        ("away", Situation { result: Away, ..WORKED }, WaitForOutage),
+        ("away", Situation { result: Away, attempts_left: false, ..WORKED }, WaitForOutage),
+        ("away for too long", Situation { result: Away, time_left: false, ..WORKED }, FailAfterWait),
+        ("stop asked for", Situation { result: Away, cause: Some(Asked), ..WORKED }, Stop),
+        ("took too long", Situation { result: Away, cause: Some(TooLong), time_left: false, ..WORKED }, FailAsTooLong),
+        ("no answer", Situation { result: Away, time_left: false, ..ASKED }, AskAgain),
         ("may pass", WORKED, RetryLater),
+        ("may pass", Situation { time_left: false, ..WORKED }, RetryLater),
         ("failed", Situation { attempts_left: false, ..WORKED }, Fail),
         ("failed", Situation { result: Permanent, cause: Some(Asked), ..WORKED }, Fail),
         ("failed", Situation { result: NotLoaded, ..WORKED }, Fail),
@@ -79,7 +93,8 @@ fn an_unknown_run_ends_only_with_an_answer() {
 #[test]
 fn a_run_that_was_asked_to_stop_is_never_tried_again() {
     for situation in situations().filter(|situation| situation.cause == Some(Asked) && !situation.asked) {
-        assert!(!matches!(Row::of(&situation).then, RetryAtOnce | RetryLater | Step::HandBack), "{situation:?}");
+        let step = Row::of(&situation).then;
+        assert!(!matches!(step, RetryAtOnce | RetryLater | WaitForOutage | Step::HandBack), "{situation:?}");
     }
 }
 
@@ -96,5 +111,15 @@ fn a_run_that_may_have_loaded_is_neither_ended_nor_repeated_before_its_target_wa
         let row = Row::of(&situation);
         let decides = !matches!(row.then, Lose | Wait);
         assert_eq!(row.unanswered == AskFirst, decides, "{situation:?}: {row:?}");
+    }
+}
+
+#[test]
+fn an_outage_ends_a_run_only_when_its_time_is_over() {
+    for situation in situations().filter(|situation| !situation.asked && situation.result == Away) {
+        let step = Row::of(&situation).then;
+        let is_over = !situation.time_left && situation.cause.is_none();
+        assert_eq!(step == FailAfterWait, is_over, "{situation:?}");
+        assert_ne!(step, Fail, "{situation:?}");
     }
 }

@@ -5,7 +5,8 @@ use elt_shared::explained::catalog::Retried;
 use elt_shared::target::TableRef;
 
 use super::{About, explain};
-use crate::error::is_transient;
+use crate::error::is_race;
+use crate::error::outage::Outage;
 
 /// The codes of PostgreSQL's Appendix A that are errors, `transaction_timeout` of version 17 among them.
 const CODES: &str = "\
@@ -24,6 +25,11 @@ const CODES: &str = "\
 57P04 57P05 58000 58030 58P01 58P02 72000 F0000 F0001 HV000 HV001 HV002 HV004 HV005 HV006 HV007 HV008 HV009 \
 HV00A HV00B HV00C HV00D HV00J HV00K HV00L HV00M HV00N HV00P HV00Q HV00R HV010 HV014 HV021 HV024 HV090 HV091 \
 P0000 P0001 P0002 P0003 P0004 XX000 XX001 XX002 25P04";
+
+/// Whether a run that fails with this error code is tried again by itself.
+fn is_transient(sqlstate: &str) -> bool {
+    is_race(sqlstate) || Outage::of_sqlstate(sqlstate).is_some()
+}
 
 fn table() -> TableRef {
     TableRef { schema: "sales".into(), table: "orders".into() }
@@ -55,11 +61,13 @@ fn only_codes_of_no_known_class_are_unexplained() {
 
 #[test]
 fn what_waiting_can_mend_is_tried_again_and_nothing_else() {
-    for sqlstate in ["08006", "08P01", "40001", "40P01", "53100", "53300", "55P03", "57P01", "57P02", "57P03", "57P05"]
-    {
+    for sqlstate in [
+        "08006", "08P01", "25006", "25P03", "40001", "40P01", "53100", "53300", "55P03", "57014", "57P01", "57P02",
+        "57P03", "57P05",
+    ] {
         assert!(is_transient(sqlstate), "{sqlstate}");
     }
-    for sqlstate in ["22P02", "23505", "25006", "25P03", "42501", "57014", "57P04", "P0001", "XX001"] {
+    for sqlstate in ["22P02", "23505", "42501", "57P04", "P0001", "XX001"] {
         assert!(!is_transient(sqlstate), "{sqlstate}");
     }
 }

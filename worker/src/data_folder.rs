@@ -1,0 +1,169 @@
+//! Watches the data folder, which holds the files of runs while they are at work. A worker whose folder is gone, cannot be
+//! written to or has too little room takes no runs, because each would fail at it while other workers are well.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use elt_shared::private_folder;
+use elt_shared::store::workers;
+use nix::sys::statvfs::statvfs;
+use tokio::time::{sleep, timeout};
+
+use crate::humanize::size;
+use crate::worker_context::WorkerContext;
+
+/// Time between two looks at the folder.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Longest time for one look. A network file system that is away answers nothing at all.
+const LOOK_WITHIN: Duration = Duration::from_secs(20);
+
+/// A reason why a worker takes no runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// There is no folder at its path.
+    Gone,
+    /// No file can be written into it.
+    NotWritable(ErrorKind),
+    /// It has fewer free bytes than a worker needs to take runs.
+    Full {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that are needed.
+        needed: u64,
+    },
+    /// It does not answer.
+    Silent,
+}
+
+impl Trouble {
+    /// The reason as a sentence about the folder.
+    fn sentence(&self, folder: &Path) -> String {
+        let folder = folder.display();
+        match self {
+            Self::Gone => format!("the data folder {folder} is gone"),
+            Self::NotWritable(kind) => format!("the data folder {folder} cannot be written to: {kind}"),
+            Self::Full { free, needed } => format!(
+                "the data folder {folder} has {} free, less than {} (ELT_MIN_FREE_MIB)",
+                size(*free),
+                size(*needed)
+            ),
+            Self::Silent => format!("the data folder {folder} does not answer"),
+        }
+    }
+
+    /// Whether another trouble is of the same kind. The free bytes change with every look.
+    fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+/// Looks at the folder until the worker stops, and notes when it begins or ends to be in trouble.
+pub(crate) async fn keep_watching(worker: WorkerContext) {
+    let folder = worker.settings.data_dir.clone();
+    // The first look may make the folder. Later, a folder that is missing was lost.
+    let _ = private_folder::create(&folder);
+    let mut known: Option<Trouble> = None;
+    let mut noted = true;
+    loop {
+        let found = look(&worker, &folder, known.is_some()).await;
+        let changed = match (&known, &found) {
+            (Some(known), Some(found)) => !known.is_like(found),
+            (known, found) => known.is_some() != found.is_some(),
+        };
+        if changed {
+            let sentence = found.as_ref().map(|trouble| trouble.sentence(&folder));
+            match &sentence {
+                Some(because) => tracing::warn!(worker = worker.id, "the worker takes no runs: {because}"),
+                None => tracing::info!(worker = worker.id, "the worker takes runs again: its data folder is well"),
+            }
+            worker.takes_nothing_because.send_replace(sentence);
+            known = found;
+            noted = false;
+        }
+        if !noted {
+            // The control database may be away, too. The next look notes it then.
+            let because = worker.takes_nothing_because.borrow().clone();
+            noted = workers::note_takes_nothing(&worker.db, &worker.id, because.as_deref()).await.is_ok();
+        }
+        tokio::select! {
+            () = sleep(LOOK_INTERVAL) => {}
+            () = worker.stopping.cancelled() => return,
+        }
+    }
+}
+
+/// One look at the folder. A folder that was in trouble needs a tenth more room to be well again, so that a worker does not
+/// change its mind with every run.
+async fn look(worker: &WorkerContext, folder: &Path, was_in_trouble: bool) -> Option<Trouble> {
+    let needed = worker.settings.min_free_bytes();
+    let needed = if was_in_trouble { needed.saturating_add(needed / 10) } else { needed };
+    let (folder, probe) = (folder.to_owned(), folder.join(format!(".{}.probe", worker.id)));
+    let looking = tokio::task::spawn_blocking(move || trouble(&folder, probe, needed));
+    match timeout(LOOK_WITHIN, looking).await {
+        Ok(Ok(trouble)) => trouble,
+        Ok(Err(_)) => None,
+        Err(_) => Some(Trouble::Silent),
+    }
+}
+
+/// The trouble of a folder that needs so many free bytes. Writes the file `probe` and removes it.
+fn trouble(folder: &Path, probe: PathBuf, needed: u64) -> Option<Trouble> {
+    if !folder.is_dir() {
+        return Some(Trouble::Gone);
+    }
+    let free = statvfs(folder).map(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()));
+    if let Ok(free) = free
+        && free < needed
+    {
+        return Some(Trouble::Full { free, needed });
+    }
+    // A file shows what permissions and free blocks do not: a read-only file system, a quota, a lack of inodes.
+    let written = fs::write(&probe, b"elt");
+    let removed = fs::remove_file(&probe);
+    written.and(removed).err().map(|error| Trouble::NotWritable(error.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("elt-{name}-{}", uuid::Uuid::now_v7().simple()));
+        fs::create_dir(&folder).expect("a folder");
+        folder
+    }
+
+    #[test]
+    fn a_folder_with_room_is_well_and_keeps_nothing_of_the_look() {
+        let folder = folder("well");
+        assert_eq!(trouble(&folder, folder.join("probe"), 1), None);
+        assert_eq!(fs::read_dir(&folder).expect("listed").count(), 0);
+        fs::remove_dir(&folder).expect("removed");
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_or_has_too_little_room_is_in_trouble() {
+        let folder = folder("trouble");
+        let full = trouble(&folder, folder.join("probe"), u64::MAX).expect("too little room");
+        assert!(matches!(full, Trouble::Full { needed: u64::MAX, .. }), "{full:?}");
+        assert!(full.sentence(&folder).contains("ELT_MIN_FREE_MIB"));
+        assert!(full.is_like(&Trouble::Full { free: 0, needed: 1 }) && !full.is_like(&Trouble::Gone));
+        fs::remove_dir(&folder).expect("removed");
+        assert_eq!(trouble(&folder, folder.join("probe"), 0), Some(Trouble::Gone));
+        // A file has taken the place of the folder.
+        fs::write(&folder, b"").expect("written");
+        assert_eq!(trouble(&folder, folder.join("probe"), 0), Some(Trouble::Gone));
+        fs::remove_file(&folder).expect("removed");
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_file_is_in_trouble() {
+        let folder = folder("unwritable");
+        let no_name = folder.join("missing").join("probe");
+        assert_eq!(trouble(&folder, no_name, 0), Some(Trouble::NotWritable(ErrorKind::NotFound)));
+        fs::remove_dir(&folder).expect("removed");
+    }
+}
