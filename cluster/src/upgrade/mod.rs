@@ -83,10 +83,7 @@ pub async fn upgrade(
     let old = programs::find(programs.old, Some(from)).await?;
     let tools = match DumpTools::for_dump(Some(&new.bin), new.major).await {
         Ok(tools) => tools,
-        Err(_) => match DumpTools::for_dump(Some(&old.bin), from).await {
-            Ok(tools) => tools,
-            Err(_) => DumpTools::for_dump(None, from).await?,
-        },
+        Err(_) => DumpTools::for_dump(Some(&old.bin), from).await?,
     };
     let upgrade = Upgrade { old, new, tools, folder: &folder, passwords: folder.passwords()?, say };
     upgrade.make_new_cluster().await?;
