@@ -33,7 +33,9 @@ mod keys;
 mod migrate;
 mod operator;
 mod out;
+mod pause;
 mod plan;
+mod queues;
 mod report;
 mod restore;
 mod retry;
@@ -51,6 +53,7 @@ mod upgrade_cluster;
 mod user;
 mod waiting;
 mod worker;
+mod workers;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -76,6 +79,10 @@ enum Command {
     Up(up::Up),
     Serve(serve::Serve),
     Worker(worker::Worker),
+    Workers(workers::Workers),
+    Queues(queues::Queues),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
     Migrate(migrate::Migrate),
     Run(run::Run),
     Plan(plan::Plan),
@@ -102,6 +109,10 @@ impl Command {
             Self::Up(command) => command.execute().await,
             Self::Serve(command) => command.execute().await,
             Self::Worker(command) => command.execute().await,
+            Self::Workers(command) => command.execute().await,
+            Self::Queues(command) => command.execute().await,
+            Self::Pause(command) => command.execute().await,
+            Self::Resume(command) => command.execute().await,
             Self::Migrate(command) => command.execute().await,
             Self::Run(command) => command.execute().await,
             Self::Plan(command) => command.execute().await,

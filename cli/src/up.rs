@@ -17,7 +17,7 @@ use crate::account::RunAs;
 use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::Exit;
 use crate::first_users::{FirstLogin, FirstUsers};
-use crate::keys::Keys;
+use crate::keys::{Keys, Prepared};
 use crate::signals::Stop;
 use crate::{out, serve, signals, worker};
 
@@ -54,7 +54,7 @@ impl Up {
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         let listener = serve::listen(self.api.listen).await?;
-        let keys = Keys::load_or_make(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys)?;
+        let keys = Keys::prepare(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys)?;
         let place = Place::choose(&self.database, LocalMode::Make)?;
         tracing::info!("{place}");
         let database = self.database.clone();
@@ -70,10 +70,12 @@ impl Up {
         self,
         databases: &Databases,
         listener: TcpListener,
-        keys: Keys,
+        keys: Prepared,
         stop: Stop,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
+        databases.check_keys_as_owner(keys.ring()).await?;
+        let keys = keys.write()?;
         databases.migrate(Some(&keys.ring)).await?;
         databases.claim_keys(&keys.ring).await?;
         databases.keep_lines_of(telemetry).await?;

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use elt_shared::queue::sweeper;
-use elt_shared::runs::lifecycle::{self, EndedBy, Start, Started, Wait};
+use elt_shared::runs::lifecycle::{self, EndedBy, Started, Taken, Wait};
 use elt_shared::runs::{End, Failure, Outcome, RunState};
 use elt_shared::store::runs::Run;
 use elt_shared::store::target_outages::Pauses;
@@ -172,14 +172,14 @@ fn place() -> TargetPlace {
     TargetPlace { server: "server".into(), table: "table".into(), shown: "target db:5432/shop".into() }
 }
 
-async fn start(control: &Control, run: &Run, place: &TargetPlace) -> Start {
+async fn start(control: &Control, run: &Run, place: &TargetPlace) -> Taken {
     let longest = Some(Duration::from_secs(3_600));
-    lifecycle::start(&control.db, run.id, "w", Some(place), longest).await.expect("asked")
+    lifecycle::take(&control.db, run.id, "w", Some(place), longest).await.expect("asked")
 }
 
 async fn begun(control: &Control, run: &Run, place: &TargetPlace) -> Box<Started> {
     match start(control, run, place).await {
-        Start::Begun(started) => started,
+        Taken::Begun { started, .. } => started,
         other => panic!("the run did not begin: {other:?}"),
     }
 }
@@ -209,7 +209,7 @@ async fn a_worker_that_dies_while_it_tries_holds_up_the_others_no_longer_than_it
     let [first, second] = [control.run("a").await, control.run("b").await];
     let (to_a, to_b) = (place(), TargetPlace { table: "other".into(), ..place() });
     fail(&control, &begun(&control, &first, &to_a).await.run).await;
-    assert!(matches!(start(&control, &second, &to_b).await, Start::Waits), "its server is known to be away");
+    assert!(matches!(start(&control, &second, &to_b).await, Taken::Waits), "its server is known to be away");
     control.lose_tickets().await;
     sweeper::sweep(&control.db, "elt").await.expect("swept");
     assert_eq!(control.tickets(second.id).await, 0, "it waits for the result of the other");
@@ -217,9 +217,9 @@ async fn a_worker_that_dies_while_it_tries_holds_up_the_others_no_longer_than_it
     let_the_pause_pass(&control).await;
     let trying = begun(&control, &first, &to_a).await.run;
     assert_eq!(trying.waits_on.as_deref(), Some("server"), "it tries for all");
-    assert!(matches!(start(&control, &second, &to_b).await, Start::Waits), "one tries at a time");
+    assert!(matches!(start(&control, &second, &to_b).await, Taken::Waits), "one tries at a time");
     control.expire(first.id).await;
-    assert!(matches!(start(&control, &second, &to_b).await, Start::Begun(_)), "the one that tried is gone");
+    assert!(matches!(start(&control, &second, &to_b).await, Taken::Begun { .. }), "the one that tried is gone");
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn another_run_tries_when_the_one_that_should_was_stopped_and_all_wake_whe
     let other = |table: &str| TargetPlace { table: table.into(), ..place() };
     fail(&control, &begun(&control, &first, &place()).await.run).await;
     for (run, place) in [(&second, other("b")), (&third, other("c"))] {
-        assert!(matches!(start(&control, run, &place).await, Start::Waits));
+        assert!(matches!(start(&control, run, &place).await, Taken::Waits));
     }
     let mut db = control.db.acquire().await.expect("a connection");
     lifecycle::request_stop(&mut db, first.id).await.expect("stopped");
@@ -256,7 +256,7 @@ async fn a_run_whose_time_is_over_tries_once_more_whoever_else_does() {
     let [first, second] = [control.run("a").await, control.run("b").await];
     let to_b = TargetPlace { table: "other".into(), ..place() };
     fail(&control, &begun(&control, &first, &place()).await.run).await;
-    assert!(matches!(start(&control, &second, &to_b).await, Start::Waits));
+    assert!(matches!(start(&control, &second, &to_b).await, Taken::Waits));
     control.lose_tickets().await;
     control.execute("update runs set waits_until = now() - interval '1 second'").await;
     sweeper::sweep(&control.db, "elt").await.expect("swept");
@@ -273,7 +273,7 @@ async fn a_run_that_waits_for_a_table_is_woken_when_the_run_that_has_it_ends_or_
         let [first, second, third] = [control.run("a").await, control.run("a").await, control.run("a").await];
         let holder = begun(&control, &first, &place()).await.run;
         for waiter in [&second, &third] {
-            assert!(matches!(start(&control, waiter, &place()).await, Start::Waits));
+            assert!(matches!(start(&control, waiter, &place()).await, Taken::Waits));
         }
         let waiting = control.look(second.id).await;
         assert_eq!((waiting.state, waiting.attempt, waiting.waits_for_run), (RunState::Queued, 0, Some(first.id)));
@@ -290,7 +290,7 @@ async fn a_run_that_waits_for_a_table_is_woken_when_the_run_that_has_it_ends_or_
         }
         assert_eq!(control.tickets(second.id).await, 1, "the one that waits longest is woken");
         begun(&control, &second, &place()).await;
-        assert!(matches!(start(&control, &third, &place()).await, Start::Waits | Start::NotNow));
+        assert!(matches!(start(&control, &third, &place()).await, Taken::Waits | Taken::NotNeeded));
     }
 }
 

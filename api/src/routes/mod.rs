@@ -15,6 +15,7 @@ mod logs;
 mod overview;
 mod pipelines;
 mod quarantine;
+mod queues;
 mod runs;
 mod schedules;
 mod secrets;
@@ -44,6 +45,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(events::router())
         .merge(schedules::router())
         .merge(workers::router())
+        .merge(queues::router())
         .merge(overview::router())
         .merge(quarantine::router())
         .merge(logs::router())

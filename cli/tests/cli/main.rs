@@ -6,6 +6,7 @@
 
 mod backup;
 mod canary;
+mod chart;
 mod database_environment;
 mod databases;
 mod documents;
@@ -14,6 +15,7 @@ mod explain;
 mod init;
 mod key_rotation;
 mod keys;
+mod operate;
 mod passwords;
 mod refused_starts;
 mod rolling_restart;

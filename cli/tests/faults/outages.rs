@@ -65,13 +65,16 @@ impl Storm {
 
     /// Gives new sessions of the target's login a setting, for some seconds.
     async fn with_setting(&self, setting: &str, seconds: u64) {
-        let alter = |what: &str| format!("do $$ begin execute format('alter role %I {what}', current_user); end $$");
-        self.sql(&alter(&format!("set {setting}"))).await;
+        let alter = |what: String| {
+            let what = what.replace('\'', "''");
+            AssertSqlSafe(format!("do $$ begin execute format('alter role %I {what}', current_user); end $$"))
+        };
+        // One session, opened before: a new one would have the setting itself.
+        let mut db = self.world.target.acquire().await.expect("a connection");
+        sqlx::query(alter(format!("set {setting}"))).execute(&mut *db).await.expect("set");
         sleep(Duration::from_secs(seconds)).await;
         let name = setting.split_whitespace().next().expect("a name");
-        // The session that resets it may be read-only itself.
-        self.sql("set default_transaction_read_only = off").await;
-        self.sql(&alter(&format!("reset {name}"))).await;
+        sqlx::query(alter(format!("reset {name}"))).execute(&mut *db).await.expect("reset");
     }
 }
 

@@ -173,6 +173,7 @@ impl World {
             created_by: "admin",
             author: configs::ConfigAuthor::Admin,
             secret_names: Vec::new(),
+            start_rules: config.start_rules,
         };
         let (kept, _) = configs::keep(
             &mut tx,
@@ -188,6 +189,7 @@ impl World {
             now: false,
             monitor: config.monitor.enabled || config.schedule.is_some(),
             queue: QUEUE,
+            priority: None,
             options: json!({}),
             traceparent: None,
             created_by: "admin",

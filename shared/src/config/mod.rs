@@ -50,7 +50,7 @@ pub use load::{Dedupe, LoadConfig, LoadMode};
 pub(crate) use mask::Finder;
 pub use pipeline::PipelineConfig;
 pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
-pub use schedule::{CatchUp, MonitorConfig, Outages, Overlap, RetryConfig, ScheduleConfig, Window};
+pub use schedule::{CatchUp, MonitorConfig, Outages, Overlap, RetryConfig, ScheduleConfig, StartRules, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub(crate) use secrecy::is_secret_name;
 pub use secrecy::masked_path;

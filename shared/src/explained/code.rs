@@ -242,6 +242,7 @@ codes! {
     TooManyStreams = "too_many_streams",
     TooManyTargetConnections = "too_many_target_connections",
     TooManyTargetFailures = "too_many_target_failures",
+    WorkerGone = "worker_gone",
     // Users, logins and API tokens.
     CommonPassword = "common_password",
     ExternalUser = "external_user",

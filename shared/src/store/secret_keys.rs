@@ -115,7 +115,7 @@ pub async fn register(db: impl PgExecutor<'_>, keys: &KeyRing) -> sqlx::Result<C
 pub async fn claim(db: &mut PgConnection, keys: &KeyRing) -> sqlx::Result<()> {
     let mut tx = db.begin().await?;
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.first_key', 0))").execute(&mut *tx).await?;
-    if known(&mut tx).await?.is_empty() && audit::signer(&mut *tx).await?.is_none() {
+    if known(&mut tx).await?.is_empty() && audit::signer(&mut tx).await?.is_none() {
         register(&mut *tx, keys).await?;
     }
     tx.commit().await

@@ -30,6 +30,7 @@ use super::logs::{LineQuery, LineView, newest_first};
 use crate::AppState;
 use crate::audit::AuditNote;
 use crate::auth::{Caller, OnPipelines, Read, Trigger};
+use crate::collision::retried;
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params, Path};
 use crate::once::Once;
@@ -151,6 +152,10 @@ async fn stop(
 ) -> Result<(StatusCode, Json<RunView>)> {
     note.object("run", id);
     find(&state, &caller, id).await?;
+    retried(|| request_stop(&state, &note, id)).await
+}
+
+async fn request_stop(state: &AppState, note: &AuditNote, id: Uuid) -> Result<(StatusCode, Json<RunView>)> {
     let mut tx = state.db.begin().await?;
     let run = match lifecycle::request_stop(&mut tx, id).await? {
         None => return Err(Error::NotFound(format!("run {id}"))),

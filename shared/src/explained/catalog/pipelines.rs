@@ -223,4 +223,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         seen: &[Seen::Api(429)],
         ..OF_A_REQUEST
     },
+    Entry {
+        code: Code::WorkerGone,
+        happened: "The worker has stopped or was lost, so it cannot take runs again.",
+        why: "A worker is one start of a process. Draining it ends with the process.",
+        next_step: "Start a new worker: it is not drained.",
+        example: "the worker is stopped, so it cannot take runs again",
+        seen: &[Seen::Api(409)],
+        ..OF_A_REQUEST
+    },
 ];

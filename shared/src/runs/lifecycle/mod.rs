@@ -46,6 +46,7 @@
 //!   attempts do not count against `max_attempts`. One run at a time tries to reach a server for all runs that need it.
 //!
 //! # Layout
+//! - [`mod@take`]: what a worker does with a ticket
 //! - [`attempt`]: how a worker gives a run up unfinished
 //! - [`waiting`]: how runs wait for something that is away, and for each other
 //! - [`mod@finish`]: the end of a run
@@ -58,6 +59,7 @@ mod bulk_retry;
 mod finish;
 mod rescue;
 mod stop;
+mod take;
 mod unknown;
 mod waiting;
 
@@ -66,8 +68,9 @@ pub use bulk_retry::{BulkRetry, MOST_RETRIED, SkippedRetry, retry_failed};
 pub use finish::{EndedBy, finish};
 pub use rescue::rescue;
 pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
+pub use take::{Taken, release, release_all, take, wake_resumed};
 pub use unknown::{adopt, ask_again, leave_unknown};
-pub use waiting::{Start, Wait, note_outage_at_commit, server_answers, start, take_over_tries, wait};
+pub use waiting::{Wait, note_outage_at_commit, server_answers, take_over_tries, wait};
 
 // Single statements that need nothing beside the row. They are named here, so that a run's whole life can be read in one
 // place.

@@ -40,6 +40,8 @@ pub(crate) async fn begin_into(
     place: Option<&TargetPlace>,
     tries: bool,
 ) -> sqlx::Result<Option<Started>> {
+    // The attempt starts when it begins and not when the transaction did, because the transaction may have waited for the
+    // end of another run.
     // One statement, because the run, the end of the attempt before and the new attempt must be visible together: the
     // sweeper takes an attempt without a row for one that may have sent its COMMIT.
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
@@ -47,7 +49,7 @@ pub(crate) async fn begin_into(
              update runs set state = 'running', epoch = epoch + 1, attempt = attempt + (unknown_since is null)::int, worker_id = $2,
                     lease_expires_at = now() + make_interval(secs => $3), not_before = null,
                     waits_for = case when unknown_since is not null then waits_for end,
-                    waits_for_run = null, target_key = null, waiting_since = null, silent_since = null, target_name = $4, waits_on = $5,
+                    waits_for_run = null, target_key = null, held = null, waiting_since = null, silent_since = null, target_name = $4, waits_on = $5,
                     stage = case when unknown_since is null then 'connect' else stage end,
                     progress = case when unknown_since is null then null else progress end,
                     started_at = coalesce(started_at, now())
@@ -60,7 +62,8 @@ pub(crate) async fn begin_into(
              update run_attempts a set finished_at = now(), outcome = 'worker_lost'
              from taken where a.run_id = taken.id and a.epoch < taken.epoch and a.finished_at is null
          ), noted as (
-             insert into run_attempts (run_id, epoch, worker_id, commit_sent) select id, epoch, worker_id, false from taken
+             insert into run_attempts (run_id, epoch, worker_id, commit_sent, started_at)
+             select id, epoch, worker_id, false, clock_timestamp() from taken
          )
          select {COLUMNS}, extract(epoch from now() - outage_since)::float8 as outage_seconds from taken"
     )))

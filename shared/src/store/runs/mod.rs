@@ -4,6 +4,7 @@
 //! only it may use are visible in this crate alone.
 //!
 //! # Layout
+//! - [`admission`]: whether a worker may begin the run of a ticket
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
 //! - [`requeue`]: sending a run from its attempt back to the queue
 //! - [`waiting`]: runs that wait for something that is away, or for another run
@@ -12,16 +13,24 @@
 //! - [`sweep`]: finding runs that no process takes care of any more
 //! - [`mod@list`]: what people look at
 //! - [`old`]: deleting old runs, and shortening their reports
+//! - [`order`]: the places of runs in the queue
 
+mod admission;
 mod attempt;
 mod end;
 mod failed;
 mod list;
 pub mod old;
+mod order;
 mod requeue;
 mod sweep;
 mod waiting;
 
+pub use admission::Hold;
+pub(crate) use admission::{
+    Application, application, count, free_to_begin, hold, is_drained, lock_counts, take_off_hold, take_resumed,
+    with_held,
+};
 pub(crate) use attempt::begin_into;
 pub use attempt::{Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, note_silence, renew};
 pub(crate) use end::{lock_unfinished, note_stop_request, withdraw_ticket, write_end};
@@ -30,6 +39,7 @@ pub use failed::{FailedFilter, FailedRun};
 pub use list::{
     AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule, repeated,
 };
+pub(crate) use order::ticket;
 pub(crate) use requeue::{
     Released, end_attempt, is_stopping, lock_holder, queue_after_loss, queue_ask, queue_for_target, queue_handed_back,
     queue_retry, queue_unknown, take_next_for_target,
@@ -49,8 +59,9 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use ulid::Ulid;
 use uuid::Uuid;
 
+use self::order::HEAD_START;
 use crate::queue::STOP_CHANNEL;
-use crate::runs::{End, Outcome, RunKind, RunState, Stage, Trigger};
+use crate::runs::{End, Outcome, Priority, RunKind, RunState, Stage, Trigger};
 
 /// One execution of a pipeline.
 #[derive(Debug, Clone, Default, FromRow, Serialize)]
@@ -85,6 +96,10 @@ pub struct Run {
     pub not_before: Option<DateTime<Utc>>,
     /// It stops then, and does not start later.
     pub not_after: Option<DateTime<Utc>>,
+    /// How early it starts among the runs that wait.
+    pub priority: Priority,
+    /// The pause or the limit that keeps it from starting; `None`: nothing of that kind.
+    pub held: Option<Hold>,
     /// A sentence, while it waits for something.
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
@@ -166,7 +181,8 @@ impl Run {
     }
 }
 
-const COLUMNS: &str = "id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, queue, options, state, \
+const COLUMNS: &str = "priority, held, \
+     id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, queue, options, state, \
      not_before, not_after, waits_for, waits_for_run, waiting_since, waiting_code, outages, outage_since, waits_on, \
      case when state = 'queued' and waiting_since is not null then \
          coalesce((select o.next_try_at from target_outages o where o.server = waits_on), not_before) end as next_attempt_at, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \
@@ -201,6 +217,8 @@ pub struct NewRun<'a> {
     pub not_before: Option<DateTime<Utc>>,
     /// It stops then, and does not start later.
     pub not_after: Option<DateTime<Utc>>,
+    /// How early it starts; `None`: as its config says.
+    pub priority: Option<Priority>,
     /// A sentence about what it waits for.
     pub waits_for: Option<String>,
     /// Bound of the attempts.
@@ -215,8 +233,10 @@ pub struct NewRun<'a> {
 pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Run> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into runs (id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, queue,
-                           options, not_before, not_after, waits_for, max_attempts, traceparent, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, coalesce($9, $8), $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                           options, not_before, not_after, waits_for, max_attempts, traceparent, created_by, priority, place)
+         select $1, $2, $3, $4, $5, $6, $7, coalesce($9, $8), $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, priority,
+                greatest(now(), $12) + {HEAD_START}
+         from (select coalesce($18, (select priority from config_history where id = $3), 'normal') as priority) as said
          returning {COLUMNS}"
     )))
     .bind(Uuid::now_v7())
@@ -236,6 +256,7 @@ pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Ru
     .bind(new.max_attempts as i32)
     .bind(new.traceparent)
     .bind(new.created_by)
+    .bind(new.priority)
     .fetch_one(db)
     .await
 }
