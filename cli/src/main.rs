@@ -76,8 +76,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Up(up::Up),
-    Serve(serve::Serve),
+    Up(Box<up::Up>),
+    Serve(Box<serve::Serve>),
     Worker(worker::Worker),
     Workers(workers::Workers),
     Queues(queues::Queues),
