@@ -82,7 +82,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(Box<up::Up>),
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Worker(worker::Worker),
     Workers(workers::Workers),
     Queues(queues::Queues),

@@ -50,13 +50,13 @@ impl Restore {
         ));
         out::problem(&place.to_string());
         match &place {
-            Place::Private(folder) => self.into_folder(folder, &manifest).await?,
-            Place::Given(_) => self.into_database(&place, &manifest).await?,
+            Place::Private(folder) => self.fill_folder(folder, &manifest).await?,
+            Place::Given(_) => self.fill_given(&place, &manifest).await?,
         }
         self.look_at_keys(&place, &manifest).await
     }
 
-    async fn into_folder(&self, folder: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    async fn fill_folder(&self, folder: &Path, manifest: &Manifest) -> anyhow::Result<()> {
         if self.database.data_dir.is_none() {
             return Err(refuse(
                 Exit::Settings,
@@ -82,7 +82,7 @@ impl Restore {
         Ok(())
     }
 
-    async fn into_database(&self, place: &Place, manifest: &Manifest) -> anyhow::Result<()> {
+    async fn fill_given(&self, place: &Place, manifest: &Manifest) -> anyhow::Result<()> {
         if manifest.databases.iter().any(|saved| saved == TARGET) {
             out::problem(
                 "the backup also has the target of a private PostgreSQL, which is not restored into DATABASE_URL",

@@ -69,8 +69,10 @@ impl DumpTools {
     /// When the program does not start.
     pub fn restore(&self, into: &TargetAddress, arguments: &[&str]) -> Result<DumpProgram, LocalError> {
         let mut command = self.command("pg_restore", into);
+        // Quoted, because a name with an equals sign would be read as settings of the connection.
+        let database = into.database.replace('\\', r"\\").replace('\'', r"\'");
         command
-            .args(["--exit-on-error", "--no-password", "--dbname", &into.database])
+            .args(["--exit-on-error", "--no-password", "--dbname", &format!("dbname='{database}'")])
             .args(arguments)
             .stdin(Stdio::piped());
         DumpProgram::start(command, self.bin.join("pg_restore"), format!("fill the database {}", into.database))

@@ -51,12 +51,13 @@ pub(super) async fn find(pg_bin: Option<&Path>, made_by: Option<u32>) -> Result<
     })
 }
 
-/// Finds a folder with `pg_dump` and `pg_restore`: in `pg_bin` when it is given, else on the machine. `distance` says how
-/// well a version fits, with 0 for the best; `None` if it does not fit.
+/// Finds a folder with `pg_dump` and `pg_restore`: `pg_bin`, or another place of this machine whose version fits better.
+/// `distance` says how well a version fits, with 0 for the best; `None` if it does not fit.
 pub(super) async fn find_tools(pg_bin: Option<&Path>, distance: impl Fn(u32) -> Option<u32>) -> Option<PathBuf> {
-    let candidates = pg_bin.map_or_else(usual_places, |bin| vec![bin.to_owned()]);
+    // Folders with server programs only are common, so that another place can be needed beside `pg_bin`.
+    let candidates = pg_bin.map(Path::to_owned).into_iter().chain(usual_places());
     let mut best: Option<(u32, PathBuf)> = None;
-    for bin in candidates.into_iter().filter(|bin| bin.join("pg_dump").exists() && bin.join("pg_restore").exists()) {
+    for bin in candidates.filter(|bin| bin.join("pg_dump").exists() && bin.join("pg_restore").exists()) {
         let Some(distance) = version_of(&bin, "pg_dump").await.ok().and_then(&distance) else { continue };
         if best.as_ref().is_none_or(|best| distance < best.0) {
             best = Some((distance, bin));

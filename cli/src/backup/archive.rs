@@ -97,18 +97,23 @@ impl Reader {
     pub async fn entry(&mut self) -> io::Result<Option<(String, Take<&mut File>)>> {
         self.file.seek(SeekFrom::Start(self.next)).await?;
         let mut block = [0; BLOCK as usize];
-        self.file.read_exact(&mut block).await?;
+        self.file.read_exact(&mut block).await.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => damaged("it ends early"),
+            _ => error,
+        })?;
         if block.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
         let header = Header::from_byte_slice(&block);
         let mut summed = header.clone();
         summed.set_cksum();
-        if summed.cksum()? != header.cksum()? {
+        // The errors of the crate quote the file.
+        let unreadable = |_| damaged("a header cannot be read");
+        if summed.cksum().map_err(unreadable)? != header.cksum().map_err(unreadable)? {
             return Err(damaged("a header has another sum"));
         }
-        let name = header.path()?.to_string_lossy().into_owned();
-        let bytes = header.entry_size()?;
+        let name = header.path().map_err(unreadable)?.to_string_lossy().into_owned();
+        let bytes = header.entry_size().map_err(unreadable)?;
         let after = |start: u64| start.checked_add(BLOCK)?.checked_add(bytes)?.checked_add(padding(bytes));
         self.next = after(self.next).ok_or_else(|| damaged("an entry has an absurd length"))?;
         Ok(Some((name, (&mut self.file).take(bytes))))
@@ -220,7 +225,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = archive(folder.path()).await;
         let whole = std::fs::read(&path).unwrap();
-        for place in [20, 600, 512 * 3 + 9, whole.len() / 2] {
+        for place in [20, 513, 512 * 3 + 9, whole.len() / 2] {
             let mut changed = whole.clone();
             changed[place] ^= 1;
             std::fs::write(&path, changed).unwrap();

@@ -31,7 +31,7 @@ async fn load(url: &str, folder: &Folder) -> serde_json::Value {
     let run = client.trigger(&YAML.replace("path: in", &format!("path: {}/in", folder.path().display())), None).await;
     let run = client.wait_until_finished(&run).await;
     assert_eq!(run["state"], "succeeded", "{run}");
-    run["report"]["rows"]["inserted"].clone()
+    run["rows_inserted"].clone()
 }
 
 fn restore(folder: &Folder, backup: &std::path::Path) -> Said {
@@ -63,7 +63,7 @@ async fn a_backup_of_a_running_installation_is_one_elsewhere() {
     let started = up(&elsewhere, &[("ELT_FS_ROOTS", folder.path().to_str().expect("UTF-8"))]);
     let client = Client::log_in(&started.url).await;
     let runs = client.get("/runs").await;
-    assert_eq!(runs["items"].as_array().map(Vec::len), Some(1), "{runs}");
+    assert_eq!(runs["data"].as_array().map(Vec::len), Some(1), "{runs}");
     assert_eq!(load(&started.url, &folder).await, json!(0), "the rows are there already");
     started.stop();
 

@@ -83,10 +83,7 @@ pub async fn upgrade(
     let old = programs::find(programs.old, Some(from)).await?;
     let tools = match DumpTools::for_dump(Some(&new.bin), new.major).await {
         Ok(tools) => tools,
-        Err(_) => match DumpTools::for_dump(Some(&old.bin), from).await {
-            Ok(tools) => tools,
-            Err(_) => DumpTools::for_dump(None, from).await?,
-        },
+        Err(_) => DumpTools::for_dump(Some(&old.bin), from).await?,
     };
     let upgrade = Upgrade { old, new, tools, folder: &folder, passwords: folder.passwords()?, say };
     upgrade.make_new_cluster().await?;
@@ -114,7 +111,7 @@ impl Running<'_> {
     /// A database of this server, as the superuser.
     fn address(&self, database: &str) -> Result<TargetAddress, LocalError> {
         let password = self.passwords.superuser.expose();
-        let url = format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{}/{database}?sslmode=disable", self.port);
+        let url = format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{}/postgres?sslmode=disable", self.port);
         let mut address = TargetAddress::parse(&url, Author::Operator).map_err(|_| LocalError::Copy {
             doing: "find the address of the private server".into(),
             reason: "it is no address".into(),

@@ -56,8 +56,8 @@ async fn assert_is_whole(data_dir: &Path) {
         .await
         .unwrap();
     assert_eq!(rows.0, 20_000);
-    let next: i64 = sqlx::query_scalar("select nextval('counted')").fetch_one(&mut db).await.unwrap();
-    assert_eq!(next, 42);
+    let last: i64 = sqlx::query_scalar("select last_value from counted").fetch_one(&mut db).await.unwrap();
+    assert_eq!(last, 41);
     let login = format!("postgres://ann:her%20password@127.0.0.1:{}/", cluster.port());
     let mut db = connect(&format!("{login}elt?sslmode=disable")).await;
     let found: (i32, String, String) = sqlx::query_as(
@@ -67,7 +67,7 @@ async fn assert_is_whole(data_dir: &Path) {
     .await
     .unwrap();
     assert_eq!(found, (7, "elt, public".into(), "7s".into()));
-    execute(&mut connect(&format!("{login}her%20own?sslmode=disable")).await, "create schema mine").await;
+    execute(&mut connect(&format!("{login}her%20own?sslmode=disable")).await, "create schema if not exists mine").await;
     cluster.stop().await.unwrap();
 }
 
@@ -109,7 +109,6 @@ async fn an_upgrade_that_ended_anywhere_leaves_a_whole_cluster() {
     let (folder, version, _) = copy(data_dir.path()).await;
     // Ended behind the copy: the old cluster is the one that counts, and the next upgrade starts over.
     assert_is_whole(data_dir.path()).await;
-    execute_on_target(data_dir.path(), "select setval('counted', 41)").await;
 
     // Ended while the new server was running.
     let new = folder.with(Names::UPGRADE_TO);
@@ -128,14 +127,7 @@ async fn an_upgrade_that_ended_anywhere_leaves_a_whole_cluster() {
 
     // Ended behind both.
     folder.write(&folder.beside("exchange"), "data-kept").unwrap();
-    execute_on_target(data_dir.path(), "select setval('counted', 41)").await;
     assert_is_whole(data_dir.path()).await;
-}
-
-async fn execute_on_target(data_dir: &Path, statement: &str) {
-    let cluster = Cluster::start(data_dir, None).await.unwrap();
-    execute(&mut connect(cluster.target_url().expose()).await, statement).await;
-    cluster.stop().await.unwrap();
 }
 
 #[tokio::test]
