@@ -15,6 +15,7 @@ mod logs;
 mod overview;
 mod pipelines;
 mod quarantine;
+mod retention;
 mod runs;
 mod schedules;
 mod secrets;
@@ -46,6 +47,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(workers::router())
         .merge(overview::router())
         .merge(quarantine::router())
+        .merge(retention::router())
         .merge(logs::router())
         .merge(users::router())
         .merge(tokens::router())
