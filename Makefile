@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elt/target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test faults fuzz lint supply schemathesis coverage bench dashboard release
+.PHONY: help run demo test faults year fuzz lint supply schemathesis coverage bench dashboard release
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +21,9 @@ test: ## run the linters and all tests: Rust, dashboard, browser
 
 faults: ## kill, freeze, cut off and restart real workers and databases for some minutes (ELT_FAULT_ROUNDS repeats)
 	@scripts/faults.sh
+
+year: ## a year of runs, log lines and files, what retention leaves of it, and how long that takes (some 6 GB of disk)
+	@scripts/year.sh
 
 fuzz: ## odd files and configs by the million, two minutes each (needs a nightly compiler)
 	@scripts/fuzz.sh

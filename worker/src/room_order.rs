@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "settings",
     "error",
     "humanize",
@@ -21,6 +21,7 @@ const ORDER: [&str; 22] = [
     "load",
     "pipeline",
     "data_retention",
+    "housekeeper",
     "config_cache",
     "worker_context",
     "data_folder",

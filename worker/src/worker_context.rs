@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config_cache::ConfigCache;
+use crate::housekeeper::Housekeeper;
 use crate::settings::WorkerSettings;
 
 /// The reason why a worker, or the wait for its run, ended early.
@@ -46,6 +47,8 @@ pub(crate) struct WorkerContext {
     pub host: String,
     /// Configs that were read before.
     pub configs: ConfigCache,
+    /// Deletes old rows in targets.
+    pub housekeeper: Housekeeper,
     /// The heartbeat, which renews the leases of the worker and its runs.
     pub heartbeat: Heartbeat,
     /// The notifications that wake parts of the worker before they poll the database again.
@@ -90,6 +93,7 @@ impl WorkerContext {
             id,
             host,
             configs: ConfigCache::default(),
+            housekeeper: Housekeeper::default(),
             heartbeat: Heartbeat::default(),
             listener: Listener::default(),
             runs: TaskTracker::new(),
