@@ -5,10 +5,10 @@ CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elt/target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test faults year fuzz lint supply schemathesis coverage bench dashboard release
+.PHONY: help run demo test faults upgrade-test year fuzz lint supply schemathesis coverage bench dashboard release
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## build everything and start `elt up` (database, API, dashboard, a worker) at 127.0.0.1:8080
 	@scripts/run.sh
@@ -24,6 +24,9 @@ faults: ## kill, freeze, cut off and restart real workers and databases for some
 
 year: ## a year of runs, log lines and files, what retention leaves of it, and how long that takes (some 6 GB of disk)
 	@scripts/year.sh
+
+upgrade-test: ## this program beside the one of an earlier git ref (REF=v0.1.0; default: the newest tag)
+	@scripts/upgrade-test.sh $(REF)
 
 fuzz: ## odd files and configs by the million, two minutes each (needs a nightly compiler)
 	@scripts/fuzz.sh

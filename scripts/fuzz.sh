@@ -21,7 +21,7 @@ for suffix in csv txt json ndjson; do
     number=$((number + 1))
 done
 export CARGO_TARGET_DIR="$CARGO_TARGET_DIR/fuzz"
-for target in files configs masks cursors host_rules; do
+for target in files configs masks cursors host_rules target_urls; do
     [ "$target" = files ] && corpus=$seeds || corpus=$(mktemp -d -p "$seeds")
     say "fuzzing $target for $seconds s"
     cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none "$target" "$corpus" -- \

@@ -10,6 +10,7 @@ else
     absent hadolint "deploy/Dockerfile was"
 fi
 
+scripts/pin-images.sh --tags
 scripts/pin-images.sh --check || echo "the images of deploy/ are named by tags"
 
 compose=()

@@ -19,6 +19,7 @@ use crate::AppState;
 use crate::auth::Caller;
 use crate::client::{ClientIp, RequestId};
 use crate::error::{Error, refused_key};
+use crate::pool::NoConnection;
 
 /// POSTs that change nothing: they only carry a body.
 const READ_ONLY: [&str; 2] = ["/configs/validate", "/data-view"];
@@ -225,6 +226,10 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
         let response = next.run(request).await;
         let was_refused = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         if only_reads && !was_refused {
+            return response;
+        }
+        // A request that got no connection would wait for one once more, and changed nothing. The log has it.
+        if response.extensions().get::<NoConnection>().is_some() {
             return response;
         }
         match note.write_alone(&state, response.status()).await {

@@ -15,6 +15,7 @@ use elt_shared::{redaction, store};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::collision::{GAVE_WAY, gave_way};
 use crate::metrics::RefusedToken;
 use crate::pool::{ALL_BUSY, NoConnection};
 
@@ -28,6 +29,8 @@ const SEE_DOCS: &str = "/docs shows what this address takes.";
 
 /// Seconds a caller should wait while the database is away.
 const DATABASE_RETRY_SECONDS: u64 = 5;
+/// Seconds a caller should wait after its change gave way to another one.
+const COLLISION_RETRY_SECONDS: u64 = 1;
 
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +75,9 @@ pub enum Error {
     /// The pool gave no connection to the control database in time. [`crate::pool::layer`] finds the reason.
     #[error("could not get a connection to the database in time")]
     NoConnection,
+    /// The transaction gave way to another one, and nothing of it was committed.
+    #[error("{GAVE_WAY}")]
+    GaveWay,
     /// Something we depend on is away for the moment.
     #[error("{0}")]
     Unavailable(&'static str),
@@ -122,6 +128,15 @@ impl Error {
         Self::Refused { status, problem, retry_after }
     }
 
+    /// The control database cannot be written to: 503.
+    pub fn read_only(detail: &'static str) -> Self {
+        tracing::warn!("{detail}");
+        let next_step = "Promote the standby, name the primary server in DATABASE_URL, or turn \
+                         default_transaction_read_only off. Then send the request again.";
+        let problem = Explained::new(Code::DatabaseReadOnly, detail, next_step);
+        Self::limit(StatusCode::SERVICE_UNAVAILABLE, problem, Some(DATABASE_RETRY_SECONDS))
+    }
+
     /// Something of ours failed.
     pub fn internal(doing: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal { doing, source: source.into() }
@@ -136,7 +151,7 @@ impl Error {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::TooMany { .. } | Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::NoConnection | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::GaveWay | Self::NoConnection | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -165,6 +180,7 @@ impl Error {
         match self {
             Self::TooMany { retry_after } | Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::Refused { retry_after, .. } => *retry_after,
+            Self::GaveWay => Some(COLLISION_RETRY_SECONDS),
             Self::NoConnection | Self::Unavailable(_) => Some(DATABASE_RETRY_SECONDS),
             _ => None,
         }
@@ -188,6 +204,8 @@ impl From<sqlx::Error> for Error {
             // A number out of range is the client's mistake, because elt's own numbers fit their columns.
             "22003" => Self::invalid_query("a number in the request is out of range"),
             "53300" => Self::Unavailable(ALL_BUSY),
+            _ if store::is_read_only(&error) => Self::read_only("the control database is read-only at the moment"),
+            _ if gave_way(&error) => Self::GaveWay,
             _ if is_away(&error) => {
                 tracing::warn!(error = %error, "the control database is away");
                 Self::Unavailable("the database is away for the moment")

@@ -33,6 +33,23 @@ where
     }
 }
 
+/// A JSON body, or its default where the body is empty.
+pub struct OptionalJson<T>(pub T);
+
+impl<S: Send + Sync, T: Default + serde::de::DeserializeOwned> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let (parts, body) = request.into_parts();
+        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let Json(body) = Json::from_request(Request::from_parts(parts, Body::from(body)), state).await?;
+        Ok(Self(body))
+    }
+}
+
 impl<T: serde::Serialize> axum::response::IntoResponse for Json<T> {
     fn into_response(self) -> axum::response::Response {
         axum::Json(self.0).into_response()

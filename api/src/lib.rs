@@ -6,7 +6,7 @@
 //! - [`auth`], [`tokens`]: who is calling, and the role a handler asks for
 //! - [`page`]: lists in pages
 //! - [`routes`]: a file a resource; each handler names who may, what they sent, and what they get
-//! - `client`, `audit`, `once`: layers and helpers around every request
+//! - `client`, `audit`, `once`, `collision`: layers and helpers around every request
 //! - `ui`: the dashboard's files
 //! - [`not_ready`]: answers before the process can work
 
@@ -14,6 +14,7 @@ mod audit;
 pub mod auth;
 mod checks;
 mod client;
+mod collision;
 mod connections;
 mod download;
 pub mod error;

@@ -207,7 +207,7 @@ fn is_about_the_server(error: &TargetError) -> bool {
 pub fn tell(error: TargetError, caller: &Caller) -> Error {
     use TargetError::{
         Certificate, ControlDatabase, Database, Login, NoConnect, NoDatabase, NoTable, NoTls, Refused, Reserved,
-        TooMuch, Unreachable,
+        TempFolder, TooMuch, Unreachable,
     };
     if is_about_the_server(&error) && !caller.has(Scope::Admin) {
         return Error::refused(
@@ -221,8 +221,12 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
         NoTable { .. } | NoDatabase { .. } | Reserved { .. } | ControlDatabase => StatusCode::NOT_FOUND,
         Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | Database(_) => StatusCode::BAD_GATEWAY,
         NoTls { .. } | Certificate { .. } | TooMuch(_) => StatusCode::BAD_GATEWAY,
+        TempFolder { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     };
+    if let TempFolder { .. } = &error {
+        tracing::error!(code = error.code().as_str(), "{error}. {}", error.next_step());
+    }
     if let Database(source) = &error {
         // Only the code is logged, because the server's message can quote a value of a row.
         let code = source.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();

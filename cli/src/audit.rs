@@ -61,8 +61,8 @@ enum Format {
 impl Audit {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         let keys = self.installation.keys()?;
-        self.installation.open("audit", async |databases| {
-            match self.action {
+        self.installation
+            .open("audit", async |databases| match self.action {
                 Action::Verify { known } => {
                     databases.check_keys(&keys).await?;
                     verify(&databases.control, &keys, known).await
@@ -72,9 +72,8 @@ impl Audit {
                     export(&databases.control, &filter, format).await?;
                     Ok(Exit::Done)
                 }
-            }
-        })
-        .await
+            })
+            .await
     }
 }
 

@@ -1,9 +1,11 @@
 //! The control database of this process: the one in `DATABASE_URL`, or the private cluster in the data folder.
 //!
 //! # Layout
+//! - `keys_in_use`: whether this process has the keys of the installation
 //! - `schema`: whether this program works with its schema, and bringing it up to date
 //! - `to_back_up`: the databases of a backup
 
+mod keys_in_use;
 mod schema;
 mod to_back_up;
 
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use elt_cluster::Cluster;
-use elt_shared::secret::{KeyRing, Secret};
+use elt_shared::secret::Secret;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
 use elt_shared::store::{self, Limits};
 use elt_shared::target::{AddressProblem, Author, TargetAddress};
@@ -23,7 +25,7 @@ use sqlx::{ConnectOptions, Connection, PgPool};
 pub use schema::refuse_unusable;
 
 use crate::exit::{Exit, cause, refuse, refuse_for_now};
-use crate::{keys, out, signals};
+use crate::{out, signals};
 
 /// Whether a command may use a private cluster when `DATABASE_URL` is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,18 +265,6 @@ impl Databases {
         require_ownership(&self.control).await
     }
 
-    /// Refuses keys that do not open what is sealed here. Changes nothing.
-    pub async fn check_keys(&self, keys: &KeyRing) -> anyhow::Result<()> {
-        keys::check(&self.control, keys).await
-    }
-
-    /// Refuses keys with which a command may not change anything: those that do not open what is sealed here, and a
-    /// current key that nothing here is sealed or signed with. Changes nothing.
-    pub async fn require_keys_in_use(&self, keys: &KeyRing) -> anyhow::Result<()> {
-        self.check_keys(keys).await?;
-        keys::require_known_current(&self.control, keys).await
-    }
-
     /// Works with the login that owns the tables.
     async fn as_owner<T>(&self, work: impl AsyncFnOnce(&PgPool) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let owner = connect(&self.logins.owner, 2, Limits::MIGRATIONS).await?;
@@ -300,6 +290,32 @@ impl Databases {
                 standing.login
             ),
         ))
+    }
+
+    /// Refuses to go on with a control database that cannot be written to.
+    pub async fn require_writable(&self) -> anyhow::Result<()> {
+        match self.writable().await?.refusal() {
+            None => Ok(()),
+            Some(reason) => Err(refuse_for_now(
+                Exit::Unavailable,
+                "the control database cannot be written to",
+                reason,
+                "Name the primary server in DATABASE_URL, promote the standby, or turn default_transaction_read_only \
+                 off, and start it again.",
+            )),
+        }
+    }
+
+    /// Warns when the control database cannot be written to. Requests that only read are answered meanwhile.
+    pub async fn warn_of_read_only(&self) -> anyhow::Result<()> {
+        if let Some(reason) = self.writable().await?.refusal() {
+            tracing::warn!("{reason}: requests that change something are answered 503 until it can be");
+        }
+        Ok(())
+    }
+
+    async fn writable(&self) -> anyhow::Result<store::Writable> {
+        store::writable(&self.control).await.context("could not look at the control database")
     }
 
     /// Warns when this process's login owns the tables, because a stolen login could then also change the audit.
@@ -406,12 +422,25 @@ fn address(options: &PgConnectOptions) -> String {
 
 fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> anyhow::Error {
     let message = format!("could not connect to the control database at {}: {}", address(options), cause(error));
+    if is_of_a_pooler(error) {
+        return refuse(
+            Exit::Settings,
+            message,
+            "A connection pooler (PgBouncer) is in between, which does not keep what elt sets for its sessions. Name the \
+             PostgreSQL server itself in DATABASE_URL: elt keeps few connections and uses them again.",
+        );
+    }
     let next_step =
         "Check that the server runs, and that DATABASE_URL names the right host, user, password and database.";
     match store::is_away(error) {
         true => refuse_for_now(Exit::Unavailable, "the control database cannot be reached", message, next_step),
         false => refuse(Exit::Unavailable, message, next_step),
     }
+}
+
+/// Whether a pooler refused how a session begins. PostgreSQL itself takes the parameters, and poolers write English.
+fn is_of_a_pooler(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use elt_shared::runs::{self, RunKind};
 use elt_shared::secret::KeyRing;
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::configs::{ConfigAuthor, ConfigVersion};
+use elt_shared::store::pauses;
 use elt_shared::store::runs::{NewRun, Run};
 use elt_shared::store::uploads::Upload;
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
@@ -19,6 +20,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::databases::{Databases, LocalMode, Part, Place};
+use crate::exit::{Exit, refuse};
 use crate::keys::Keys;
 use crate::out;
 use crate::signals::{self, Stop};
@@ -79,7 +81,9 @@ impl<'a> InProcess<'a> {
         stop: Stop,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Self> {
-        let keys = Keys::load_or_make_ring(&databases.data_dir, &secret_keys)?;
+        let keys = Keys::prepare_ring(&databases.data_dir, &secret_keys)?;
+        databases.check_keys_as_owner(keys.ring()).await?;
+        let keys = keys.write_ring()?;
         databases.migrate(Some(&keys)).await?;
         databases.keep_lines_of(telemetry).await?;
         let queue = job::private_queue();
@@ -103,6 +107,15 @@ impl<'a> InProcess<'a> {
     ) -> anyhow::Result<Triggered> {
         let upload = self.check(text).await?;
         let mut tx = self.db().begin().await.context("could not reach the control database")?;
+        // Otherwise the person at the terminal would wait for a run that does not start until somebody resumes it.
+        let paused = pauses::of_pipeline(&mut *tx, &pipeline.name).await.context("could not look for a pause")?;
+        if let Some(pause) = paused {
+            return Err(refuse(
+                Exit::Failed,
+                format!("the run cannot start because of {}", pause.told()),
+                "Let it go on with `elt resume`, or wait until somebody does.",
+            ));
+        }
         let config = keep(&upload, &mut tx, &self.keys).await?;
         let options = options()?;
         let request = Trigger {
@@ -111,6 +124,7 @@ impl<'a> InProcess<'a> {
             now,
             monitor,
             queue: &self.queue,
+            priority: None,
             options,
             traceparent: telemetry::traceparent(),
             created_by: &person(),
@@ -139,6 +153,7 @@ impl<'a> InProcess<'a> {
             options: options()?,
             not_before: None,
             not_after: None,
+            priority: None,
             waits_for: None,
             max_attempts: pipeline.retry.max_attempts,
             traceparent: telemetry::traceparent(),

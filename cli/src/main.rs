@@ -33,9 +33,12 @@ mod keys;
 mod migrate;
 mod operator;
 mod out;
+mod pause;
 mod plan;
+mod queues;
 mod report;
 mod restore;
+mod retry;
 mod run;
 mod schema;
 mod secret;
@@ -50,6 +53,7 @@ mod upgrade_cluster;
 mod user;
 mod waiting;
 mod worker;
+mod workers;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -75,6 +79,10 @@ enum Command {
     Up(up::Up),
     Serve(serve::Serve),
     Worker(worker::Worker),
+    Workers(workers::Workers),
+    Queues(queues::Queues),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
     Migrate(migrate::Migrate),
     Run(run::Run),
     Plan(plan::Plan),
@@ -83,6 +91,7 @@ enum Command {
     Schema(schema::Schema),
     Explain(explain::Explain),
     Report(report::Report),
+    Retry(retry::Retry),
     User(user::User),
     Audit(audit::Audit),
     Keys(keys::Command),
@@ -100,6 +109,10 @@ impl Command {
             Self::Up(command) => command.execute().await,
             Self::Serve(command) => command.execute().await,
             Self::Worker(command) => command.execute().await,
+            Self::Workers(command) => command.execute().await,
+            Self::Queues(command) => command.execute().await,
+            Self::Pause(command) => command.execute().await,
+            Self::Resume(command) => command.execute().await,
             Self::Migrate(command) => command.execute().await,
             Self::Run(command) => command.execute().await,
             Self::Plan(command) => command.execute().await,
@@ -108,6 +121,7 @@ impl Command {
             Self::Schema(command) => command.execute(),
             Self::Explain(command) => command.execute(),
             Self::Report(command) => command.execute().await,
+            Self::Retry(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,
             Self::Keys(command) => command.execute().await,

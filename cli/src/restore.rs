@@ -84,7 +84,9 @@ impl Restore {
 
     async fn into_database(&self, place: &Place, manifest: &Manifest) -> anyhow::Result<()> {
         if manifest.databases.iter().any(|saved| saved == TARGET) {
-            out::problem("the backup also has the target of a private PostgreSQL, which is not restored into DATABASE_URL");
+            out::problem(
+                "the backup also has the target of a private PostgreSQL, which is not restored into DATABASE_URL",
+            );
         }
         let databases = Databases::open(place, &self.database, Part::Command, 2).await?;
         databases
@@ -97,9 +99,10 @@ impl Restore {
                         "Make an empty one (`create database NAME`), and name it in DATABASE_URL.",
                     ));
                 }
-                let [(_, address)] = databases.to_back_up(&self.database)?.try_into().map_err(|_| {
-                    anyhow::anyhow!("DATABASE_URL names one database")
-                })?;
+                let [(_, address)] = databases
+                    .to_back_up(&self.database)?
+                    .try_into()
+                    .map_err(|_| anyhow::anyhow!("DATABASE_URL names one database"))?;
                 self.fill(CONTROL, &address).await
             })
             .await

@@ -103,7 +103,8 @@ impl Serve {
         };
         let prepared = not_ready::answer_during(preparing, &listener, &self.api, waiting.awaited()).await??;
         let Some(()) = prepared else { return Ok(Exit::Done) };
-        databases.check_keys(&keys.ring).await?;
+        databases.warn_of_read_only().await?;
+        databases.claim_keys(&keys.ring).await?;
         databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         // Unusable keys are refused before users are made who could not log in.
@@ -115,8 +116,10 @@ impl Serve {
         tracing::info!("elt {} answers at {url}", env!("CARGO_PKG_VERSION"));
         warn_of_plain_http(&state, address);
         out::print(&format!("elt answers at {url}"));
-        elt_api::serve(listener, state, stop.gracefully).await;
-        Ok(Exit::Done)
+        tokio::select! {
+            () = elt_api::serve(listener, state, stop.gracefully) => Ok(Exit::Done),
+            never = databases.watch_keys(&ring) => match never {},
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use crate::audit::Deed;
 use crate::exit::{Exit, refuse};
 use crate::installation::Installation;
 use crate::operator::operator;
-use crate::table::Table;
 use crate::out;
+use crate::table::Table;
 
 /// Creates, lists and revokes API tokens, the keys with which programs call the API
 ///
@@ -64,17 +64,18 @@ impl Token {
             Action::List => None,
             _ => Some(self.installation.keys()?),
         };
-        self.installation.open("token", async |databases| {
-            if let Some(keys) = &keys {
-                databases.require_keys_in_use(keys).await?;
-            }
-            match (self.action, &keys) {
-                (Action::Create(create), Some(keys)) => create.execute(&databases.control, keys).await,
-                (Action::Revoke { name }, Some(keys)) => revoke(&databases.control, keys, &name).await,
-                _ => list(&databases.control).await,
-            }
-        })
-        .await?;
+        self.installation
+            .open("token", async |databases| {
+                if let Some(keys) = &keys {
+                    databases.require_keys_in_use(keys).await?;
+                }
+                match (self.action, &keys) {
+                    (Action::Create(create), Some(keys)) => create.execute(&databases.control, keys).await,
+                    (Action::Revoke { name }, Some(keys)) => revoke(&databases.control, keys, &name).await,
+                    _ => list(&databases.control).await,
+                }
+            })
+            .await?;
         Ok(Exit::Done)
     }
 }

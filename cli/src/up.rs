@@ -17,7 +17,7 @@ use crate::account::RunAs;
 use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::Exit;
 use crate::first_users::{FirstLogin, FirstUsers};
-use crate::keys::Keys;
+use crate::keys::{Keys, Prepared};
 use crate::signals::Stop;
 use crate::{out, serve, signals, worker};
 
@@ -54,7 +54,7 @@ impl Up {
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         let listener = serve::listen(self.api.listen).await?;
-        let keys = Keys::load_or_make(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys)?;
+        let keys = Keys::prepare(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys)?;
         let place = Place::choose(&self.database, LocalMode::Make)?;
         tracing::info!("{place}");
         let database = self.database.clone();
@@ -70,11 +70,14 @@ impl Up {
         self,
         databases: &Databases,
         listener: TcpListener,
-        keys: Keys,
+        keys: Prepared,
         stop: Stop,
         telemetry: &mut Telemetry,
     ) -> anyhow::Result<Exit> {
+        databases.check_keys_as_owner(keys.ring()).await?;
+        let keys = keys.write()?;
         databases.migrate(Some(&keys.ring)).await?;
+        databases.claim_keys(&keys.ring).await?;
         databases.keep_lines_of(telemetry).await?;
         databases.warn_of_owner().await?;
         let (network, env_allow) = (self.worker.network.clone(), self.worker.env_allow.clone());
@@ -89,11 +92,13 @@ impl Up {
             true => None,
             false => {
                 let db = databases.open_for(Part::Worker, worker::connections(&self.worker)).await?;
-                Some((db, worker::settings(databases, self.worker, ring, &stop)))
+                Some((db, worker::settings(databases, self.worker, Arc::clone(&ring), &stop)))
             }
         };
-        work(listener, state, worker, &stop).await?;
-        Ok(Exit::Done)
+        tokio::select! {
+            worked = work(listener, state, worker, &stop) => worked.map(|()| Exit::Done),
+            never = databases.watch_keys(&ring) => match never {},
+        }
     }
 }
 

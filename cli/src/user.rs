@@ -93,16 +93,15 @@ impl User {
             Action::List => None,
             _ => Some(self.installation.keys()?),
         };
-        self.installation.open("user", async |databases| {
-            match keys {
+        self.installation
+            .open("user", async |databases| match keys {
                 Some(keys) => {
                     databases.require_keys_in_use(&keys).await?;
                     self.action.change(&databases.control, &keys, given).await
                 }
                 None => list(&databases.control).await,
-            }
-        })
-        .await?;
+            })
+            .await?;
         Ok(Exit::Done)
     }
 }

@@ -77,16 +77,21 @@ impl Worker {
         if self.migrate {
             databases.migrate(Some(&keys)).await?;
         }
-        let Some(()) = waiting.until(async || databases.require_migrated().await).await? else {
-            return Ok(Exit::Done);
+        let ready = async || {
+            databases.require_migrated().await?;
+            databases.require_writable().await
         };
+        let Some(()) = waiting.until(ready).await? else { return Ok(Exit::Done) };
         databases.check_keys(&keys).await?;
         databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
         out::print(&format!("working on queue `{}`, {} runs at a time", self.worker.queue, self.worker.concurrency));
-        let settings = settings(databases, self.worker, keys, &stop);
-        elt_worker::run(databases.control.clone(), settings, stop.gracefully).await.context("the worker ended")?;
-        Ok(Exit::Done)
+        let settings = settings(databases, self.worker, Arc::clone(&keys), &stop);
+        let working = elt_worker::run(databases.control.clone(), settings, stop.gracefully);
+        tokio::select! {
+            ended = working => ended.context("the worker ended").map(|()| Exit::Done),
+            never = databases.watch_keys(&keys) => match never {},
+        }
     }
 }
 

@@ -118,8 +118,7 @@ pub struct DumpProgram {
 
 impl DumpProgram {
     fn start(mut command: Command, program: PathBuf, doing: String) -> Result<Self, LocalError> {
-        let mut child =
-            command.spawn().map_err(|source| LocalError::Program { program: program.clone(), source })?;
+        let mut child = command.spawn().map_err(|source| LocalError::Program { program: program.clone(), source })?;
         let stderr = child.stderr.take();
         let messages = tokio::spawn(async move { read_all(stderr).await });
         Ok(Self { child, program, doing, messages })

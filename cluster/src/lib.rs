@@ -33,11 +33,11 @@ use std::fs::File;
 use std::path::Path;
 
 pub use account::Account;
-use elt_shared::secret::Secret;
 pub use dump::DumpTools;
+use elt_shared::secret::Secret;
 pub use error::LocalError;
-pub use restore::Restoring;
 use folder::{Folder, Passwords};
+pub use restore::Restoring;
 
 /// Name of the control database.
 pub const CONTROL: &str = "elt";

@@ -40,7 +40,8 @@ impl ExecuteRun {
 
     /// The same, delivered after `delay`.
     pub async fn enqueue_after(&self, db: &mut PgConnection, queue: &str, delay: Duration) -> sqlx::Result<()> {
-        let ticket = queue::push_after(db, queue, self, delay).await?;
+        let place = runs::ticket(db, self.run_id, delay).await?;
+        let ticket = queue::push(db, queue, self, place.due, place.order).await?;
         runs::note_ticket(db, self.run_id, ticket).await
     }
 }

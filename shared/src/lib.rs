@@ -17,6 +17,7 @@
 //! - [`network`]: which hosts may be called, and connecting to a checked address
 //! - [`json_path`]: paths into JSON: where the rows of an answer are
 //! - [`runs`]: what a run is, and its life from the first attempt to the end
+//! - [`pauses`]: pausing pipelines and queues, and waking what waited
 //! - [`schedules`]: ending schedules together with their runs
 //! - [`text_enum`]: enums whose values are texts in the database and in JSON
 //! - [`trigger`]: starting a pipeline: its run, its schedule and its ticket in one transaction
@@ -36,6 +37,7 @@ pub mod job;
 pub mod json_path;
 pub mod network;
 pub mod password;
+pub mod pauses;
 pub mod private_folder;
 pub mod queue;
 pub mod redaction;

@@ -33,6 +33,8 @@ pub struct Trigger<'a> {
     pub monitor: bool,
     /// Where its tickets go.
     pub queue: &'a str,
+    /// How early the run starts; `None`: as the config says.
+    pub priority: Option<runs::Priority>,
     /// What the run needs beside the config.
     pub options: Value,
     /// W3C trace context of the caller.
@@ -230,6 +232,7 @@ pub async fn from_schedule(db: &mut PgConnection, schedule: &Schedule, trigger: 
         options: schedule.options.clone(),
         not_before: None,
         not_after: schedule.end_at,
+        priority: None,
         waits_for: None,
         max_attempts: schedule.max_attempts.unsigned_abs(),
         traceparent: crate::telemetry::traceparent(),
@@ -264,6 +267,7 @@ async fn enqueue_manual(
         not_before: opens,
         // A window that is over does not keep a person from running it once.
         not_after: window.end.filter(|end| *end > now),
+        priority: request.priority,
         waits_for: waits,
         max_attempts: request.pipeline.retry.max_attempts,
         traceparent: request.traceparent.clone(),

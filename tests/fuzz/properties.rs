@@ -4,6 +4,7 @@
 use elt_api::page::{PageQuery, cursor};
 use elt_shared::config::{Document, NoReferences};
 use elt_shared::network::HostRule;
+use elt_shared::target::{Author, CertificateFiles, Host, TargetAddress};
 
 /// A rule for hosts is refused, or written in one way that reads back as the same rule.
 pub fn host_rule(text: &str) {
@@ -17,6 +18,32 @@ pub fn cursor_token(text: &str) {
     let query = |text: &str| PageQuery { cursor: Some(text.to_owned()), limit: None };
     if let Ok(Some(key)) = query(text).after::<(i64, String)>() {
         assert_eq!(query(&cursor(&key)).after::<(i64, String)>().ok().flatten(), Some(key), "{text:?}");
+    }
+}
+
+/// A URL of a target is refused without showing its password, or names one server. A config's URL names neither a socket
+/// nor a file of this machine nor a setting of the session, and means the same in an operator's setting.
+pub fn target_url(text: &str) {
+    const SECRET: &str = "Zq7XwSecret";
+    for url in
+        [text.to_owned(), format!("postgres://ann:{SECRET}@{text}"), format!("postgres://{text}&password={SECRET}")]
+    {
+        let [by_config, by_operator] =
+            [Author::Config, Author::Operator].map(|author| TargetAddress::parse(&url, author));
+        for parsed in [&by_config, &by_operator] {
+            let shown = match parsed {
+                Ok(address) => format!("{address:?} {}", address.server()),
+                Err(problem) => format!("{problem:?} {problem}"),
+            };
+            // A password may stand where it is no secret: in the name of a host or a database.
+            let is_its_own = parsed.as_ref().is_ok_and(|address| address.password.expose() != SECRET);
+            assert!(is_its_own || !shown.contains(SECRET), "{url:?}: {shown}");
+        }
+        if let Ok(address) = by_config {
+            assert!(matches!(&address.host, Host::Name(host) if !host.starts_with('/')), "{url:?}");
+            assert!(address.files == CertificateFiles::default() && address.options.is_empty(), "{url:?}");
+            assert_eq!(by_operator, Ok(address), "{url:?}");
+        }
     }
 }
 

@@ -64,6 +64,8 @@ async fn every_table_states_what_each_role_may_do() {
     elt.login_failures: api select insert delete; worker select delete
     elt.output_files: worker select insert update delete
     elt.output_paths: worker select insert update delete
+    elt.pauses: api select insert delete; worker select; reader select
+    elt.queue_limits: api select insert update delete; worker select; reader select
     elt.recovery_codes: api select insert update delete
     elt.retention: api select; worker select insert update delete; reader select
     elt.run_attempts: api select; worker select insert update; reader select
@@ -77,6 +79,7 @@ async fn every_table_states_what_each_role_may_do() {
     elt.secrets: api select insert update delete; worker select; reader select (name key_id description pipelines usable_by_users version created_at created_by updated_at updated_by)
     elt.sessions: api select insert update delete; worker select delete
     elt.table_rewrites:
+    elt.target_outages: api select; worker select insert update delete; reader select
     elt.users: api select insert update delete; reader select (id username role disabled tokens_after created_at)
     elt.workers: api select; worker select insert update delete; reader select
     ");

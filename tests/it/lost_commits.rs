@@ -28,7 +28,7 @@ impl Target {
     fn yaml(&self, app: &TestApp, table: &str, more: &str) -> String {
         format!(
             "name: {table}\nsources: [{{type: local, path: {}}}]\ntarget: {{url: '{}', table: {table}}}\n\
-             monitor: {{enabled: false}}\nretry: {{initial_seconds: 1}}\n{more}\n",
+             monitor: {{enabled: false}}\nretry: {{initial_seconds: 1, max_attempts: 3}}\n{more}\n",
             app.folder().path().display(),
             self.url
         )

@@ -13,6 +13,31 @@ fn pieces(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
 
 const RULES: &[&str] =
     &["10.0.0.0", "/8", "/129", "::ffff:", "fe80::1", "[", "]", "*", ".", "example.com", "-", "_", " ", "0x7f", "::"];
+const URLS: &[&str] = &[
+    "postgres://",
+    "postgresql://",
+    "ann",
+    ":pw",
+    "@",
+    "db",
+    ":5432",
+    "/shop",
+    "?",
+    "&",
+    "sslmode=",
+    "require",
+    "host=",
+    "/run/postgresql",
+    "%2F",
+    "dbname=",
+    "password=",
+    "sslrootcert=/etc/x",
+    "options[a]=b",
+    "[::1]",
+    ",",
+    "#",
+    "%00",
+];
 const CURSORS: &[&str] = &["5b", "312c22", "61", "225d", "5c75303030", "2d39323233", "22", "00", "ff", "é", "0"];
 const YAML: &[&str] =
     &["a: ", "- ", "&x ", "*x", "\n", "  ", "password: ", "hunter2", "{", "}", "[", "]", "|\n", "'", "\"", "#"];
@@ -22,6 +47,11 @@ proptest! {
     #[test]
     fn a_rule_for_hosts_is_refused_or_reads_back(text in pieces(RULES)) {
         fuzz::host_rule(&text);
+    }
+
+    #[test]
+    fn a_target_url_is_refused_without_its_password_or_names_one_server(text in pieces(URLS)) {
+        fuzz::target_url(&text);
     }
 
     #[test]

@@ -147,7 +147,7 @@ async fn cut_connections_neither_lose_nor_repeat_a_run() {
 async fn a_ticket_nobody_understands_is_put_away() {
     let control = Control::start().await;
     let mut db = control.db.acquire().await.expect("a connection");
-    queue::push(&mut db, job::QUEUE, &serde_json::json!({ "run_id": 7 })).await.expect("pushed");
+    queue::push(&mut db, job::QUEUE, &serde_json::json!({ "run_id": 7 }), 0, 0).await.expect("pushed");
     let (handed, stop) = (Handed::default(), CancellationToken::new());
     start_worker(&control, "w", Duration::ZERO, &handed, &stop);
     control.run("people").await;

@@ -57,6 +57,7 @@ async fn operations(app: &TestApp) -> Vec<(String, String)> {
 
 /// A path with an id that fits, but is nobody's.
 fn concrete(path: &str) -> String {
+    let path = &path.replace("{name}", "elsewhere");
     match path.starts_with("/config") {
         true => path.replace("{id}", "999999"),
         false => path.replace("{id}", "01890000-0000-7000-8000-000000000000"),
@@ -92,7 +93,7 @@ async fn every_operation_is_closed_to_those_it_is_not_for() {
 }
 
 /// Operations that an API token which is bound to pipelines may use. They check the pipeline of what they touch.
-const ON_PIPELINES: [&str; 30] = [
+const ON_PIPELINES: [&str; 32] = [
     "GET /configs",
     "GET /configs/diff",
     "GET /configs/schema",
@@ -112,8 +113,11 @@ const ON_PIPELINES: [&str; 30] = [
     "POST /configs/test-connection",
     "POST /configs/validate",
     "POST /data-view",
+    "POST /pipelines/{name}/pause",
+    "POST /pipelines/{name}/resume",
     "POST /quarantine/replay",
     "POST /runs",
+    "POST /runs/retry",
     "POST /runs/{id}/retry",
     "POST /runs/{id}/stop",
     "POST /runs/{id}/undo",
@@ -213,6 +217,8 @@ fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> 
         post(format!("/schedules/{schedule}/pause"), Value::Null),
         post(format!("/schedules/{schedule}/resume"), Value::Null),
         post(format!("/schedules/{schedule}/stop"), Value::Null),
+        post("/pipelines/orders/pause".into(), Value::Null),
+        post("/pipelines/orders/resume".into(), Value::Null),
         post("/schedules".into(), json!({ "config_id": config, "cron": "0 0 1 1 *" })),
     ]
 }

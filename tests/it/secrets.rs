@@ -9,7 +9,7 @@ const CANARY: &str = "c4n4ry-s3cr3t";
 
 fn config(app: &TestApp, target: &str) -> String {
     format!(
-        "{}sources_note: none\n",
+        "{}sources_note: none\nretry: {{max_attempts: 3}}\n",
         app.yaml("people", "").replace(
             "target:\n",
             &format!(

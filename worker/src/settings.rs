@@ -129,6 +129,9 @@ pub struct WorkerSettings {
     /// Seconds after which a run is given up.
     #[arg(long, env = "ELT_RUN_TIMEOUT", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..))]
     pub run_timeout: u32,
+    /// Seconds without progress after which a running run is shown as silent (`silent_since`).
+    #[arg(long, env = "ELT_SILENT_SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
+    pub silent_seconds: u32,
     /// MiB that the data folder must have free so that the worker takes runs. With less it leaves them to other workers.
     #[arg(long, env = "ELT_MIN_FREE_MIB", default_value_t = 256)]
     pub min_free_mib: u32,
@@ -170,6 +173,11 @@ impl WorkerSettings {
     /// [`Self::min_free_mib`] in bytes.
     pub fn min_free_bytes(&self) -> u64 {
         u64::from(self.min_free_mib) << 20
+    }
+
+    /// [`Self::silent_seconds`] as a duration.
+    pub fn silent(&self) -> Duration {
+        Duration::from_secs(self.silent_seconds.into())
     }
 
     /// The variables that `${env:NAME}` may stand for.

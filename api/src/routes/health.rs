@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use elt_shared::store::{overview, run_totals};
+use elt_shared::store::{self, overview, run_totals};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -45,17 +45,24 @@ pub async fn livez() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
-/// Whether requests should be sent here: the database answers and the process is not stopping.
+/// Whether requests should be sent here: the database answers and can be written to, and the process is not stopping.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, body = Status), (status = 503, body = Problem)))]
 async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
     if state.stopping.is_cancelled() {
         return Err(Error::Unavailable("this process is stopping"));
     }
-    let migrated = sqlx::query_scalar::<_, bool>("select to_regclass('elt.runs') is not null").fetch_one(&state.db);
-    match timeout(Duration::from_secs(2), migrated).await {
-        Ok(Ok(true)) => Ok(Json(Status { status: "ok" })),
-        Ok(Ok(false)) => Err(Error::Unavailable("the database is not migrated yet")),
+    let look = async {
+        let mut db = state.db.acquire().await?;
+        let migrated = sqlx::query_scalar::<_, bool>("select to_regclass('elt.runs') is not null");
+        Ok::<_, sqlx::Error>((migrated.fetch_one(&mut *db).await?, store::writable(&mut *db).await?))
+    };
+    match timeout(Duration::from_secs(2), look).await {
+        Ok(Ok((false, _))) => Err(Error::Unavailable("the database is not migrated yet")),
+        Ok(Ok((true, writable))) => match writable.refusal() {
+            None => Ok(Json(Status { status: "ok" })),
+            Some(reason) => Err(Error::read_only(reason)),
+        },
         Ok(Err(_)) | Err(_) => Err(Error::Unavailable(pool::reason(&state.db).await)),
     }
 }

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use elt_shared::explained::Code;
 use elt_shared::job::QUEUE;
+use elt_shared::runs::Priority;
 use elt_shared::telemetry::traceparent;
 use elt_shared::trigger::{Trigger, trigger};
 use serde::Serialize;
@@ -51,6 +52,8 @@ struct TriggerAnswer {
 struct TriggerParameters {
     /// `true` runs at once, whatever `start_time` says.
     now: Option<bool>,
+    /// How early the run starts among those that wait; as its config says when it is left out.
+    priority: Option<Priority>,
 }
 
 /// Runs a YAML, and keeps running it when its sources change or its cron expression fires.
@@ -66,10 +69,11 @@ async fn trigger_job(
     file: UploadedFile,
 ) -> Result<Response> {
     let now = file.field("now") == Some("true");
+    let priority = file.field("priority").map(priority).transpose()?;
     let upload = check(&state, yaml_of(file)?).await?;
     let pipeline = upload.pipeline()?;
     let mut tx = state.db.begin().await?;
-    if let Some(known) = once.known(&mut tx, &caller, &(upload.text(), now)).await? {
+    if let Some(known) = once.known(&mut tx, &caller, &(upload.text(), now, priority)).await? {
         return Ok(known);
     }
     let config = keep_to_run(&state, &mut tx, &caller, &upload).await?;
@@ -79,6 +83,7 @@ async fn trigger_job(
         now,
         monitor: true,
         queue: QUEUE,
+        priority,
         options: json!({}),
         traceparent: traceparent(),
         created_by: caller.name(),
@@ -98,6 +103,16 @@ async fn trigger_job(
     note.commit(tx, StatusCode::OK).await?;
     tracing::info!(run.id = %started.run.id, "{} triggered {} (version {})", caller.name(), config.name, config.version);
     Ok(answer)
+}
+
+fn priority(text: &str) -> Result<Priority> {
+    text.parse().map_err(|_| {
+        Error::bad_request(
+            Code::BadRequest,
+            format!("priority is {text:?}, which is not a priority"),
+            "Write high, normal or low, or leave it out.",
+        )
+    })
 }
 
 /// The YAML of a form as the first clients send it, told as they expect when it is none.

@@ -15,6 +15,7 @@ mod logs;
 mod overview;
 mod pipelines;
 mod quarantine;
+mod queues;
 mod retention;
 mod runs;
 mod schedules;
@@ -45,6 +46,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(events::router())
         .merge(schedules::router())
         .merge(workers::router())
+        .merge(queues::router())
         .merge(overview::router())
         .merge(quarantine::router())
         .merge(retention::router())

@@ -3,12 +3,14 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use elt_shared::store::overview::{self, Numbers};
+use elt_shared::store::pauses::{self, Pause};
 use elt_shared::store::schedules::{self, ScheduleFilter, ScheduleState};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::queues::PauseView;
 use super::schedules::ScheduleView;
 use crate::AppState;
 use crate::auth::{Allowed, Read};
@@ -54,6 +56,8 @@ struct Overview {
     days: Vec<Day>,
     /// Which schedules fire next.
     next_runs: Vec<NextRun>,
+    /// Everything that is paused, the oldest pause first.
+    pauses: Vec<PauseView>,
     /// What needs someone's attention.
     alerts: Vec<String>,
 }
@@ -82,6 +86,7 @@ struct NextRun {
 async fn numbers(State(state): State<AppState>, _caller: Allowed<Read>) -> Result<Json<Overview>> {
     let numbers = overview::numbers(&state.db).await?;
     let days = overview::days(&state.db).await?;
+    let pauses = pauses::list(&state.db).await?;
     let live = [ScheduleState::Waiting, ScheduleState::Active];
     let filter = ScheduleFilter { states: Some(&live), ..ScheduleFilter::default() };
     let schedules = schedules::list(&state.db, &filter, None, SCHEDULES).await?;
@@ -94,7 +99,8 @@ async fn numbers(State(state): State<AppState>, _caller: Allowed<Read>) -> Resul
         failed: day.failed,
     });
     Ok(Json(Overview {
-        alerts: alerts(&numbers),
+        alerts: alerts(&numbers, &pauses),
+        pauses: pauses.into_iter().map(Into::into).collect(),
         next_runs: next_runs(&schedules),
         days: days.collect(),
         queued: numbers.queued,
@@ -125,8 +131,16 @@ fn next_runs(schedules: &[ScheduleView]) -> Vec<NextRun> {
     fires
 }
 
-fn alerts(numbers: &Numbers) -> Vec<String> {
+/// Pauses told one by one; more of them are only counted.
+const PAUSES_TOLD: usize = 3;
+
+fn alerts(numbers: &Numbers, pauses: &[Pause]) -> Vec<String> {
     let mut alerts = Vec::new();
+    if pauses.len() > PAUSES_TOLD {
+        alerts.push(format!("{} pauses keep runs from starting: see Queues.", pauses.len()));
+    } else {
+        alerts.extend(pauses.iter().map(|pause| format!("Nothing new starts of {}.", pause.told())));
+    }
     if numbers.workers_alive == 0 {
         alerts.push("No worker is alive: runs wait until one is started with `elt worker`.".into());
     }

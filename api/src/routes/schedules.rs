@@ -22,6 +22,7 @@ use super::{configs, runs};
 use crate::AppState;
 use crate::audit::AuditNote;
 use crate::auth::{Caller, OnPipelines, Read, Trigger};
+use crate::collision::retried;
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params, Path};
 use crate::once::Once;
@@ -306,11 +307,16 @@ async fn stop(
 ) -> Result<(StatusCode, Json<ScheduleView>)> {
     note.object("schedule", id);
     find(&state, &caller, id).await?;
-    let mut tx = state.db.begin().await?;
     let reason = format!("stopped by {}", caller.name());
-    let schedule = elt_shared::schedules::stop(&mut tx, id, &reason).await?.ok_or_else(|| missing(id))?;
-    note.commit(tx, StatusCode::ACCEPTED).await?;
+    let schedule = retried(|| end(&state, &note, id, &reason)).await?;
     Ok((StatusCode::ACCEPTED, Json(schedule.into())))
+}
+
+async fn end(state: &AppState, note: &AuditNote, id: Uuid, reason: &str) -> Result<Schedule> {
+    let mut tx = state.db.begin().await?;
+    let schedule = elt_shared::schedules::stop(&mut tx, id, reason).await?.ok_or_else(|| missing(id))?;
+    note.commit(tx, StatusCode::ACCEPTED).await?;
+    Ok(schedule)
 }
 
 /// Pauses a schedule: its ticks do nothing until it is resumed.
@@ -323,7 +329,7 @@ async fn pause(
     note: AuditNote,
     Path(id): Path<Uuid>,
 ) -> Result<Json<ScheduleView>> {
-    set_paused(&state, &caller, &note, id, true).await
+    retried(|| set_paused(&state, &caller, &note, id, true)).await
 }
 
 /// Lets a paused schedule go on.
@@ -336,7 +342,7 @@ async fn resume(
     note: AuditNote,
     Path(id): Path<Uuid>,
 ) -> Result<Json<ScheduleView>> {
-    set_paused(&state, &caller, &note, id, false).await
+    retried(|| set_paused(&state, &caller, &note, id, false)).await
 }
 
 async fn set_paused(

@@ -1,23 +1,26 @@
-//! Workers: who works runs, and who was lost.
+//! Workers: who works runs, who was lost, and draining one.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use elt_shared::store::workers::{self, Worker};
+use elt_shared::explained::Code;
+use elt_shared::store::workers::{self, DrainAnswer, Worker};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::AppState;
-use crate::auth::{Allowed, Read};
-use crate::error::{Problem, Result};
-use crate::extract::{Json, Params};
+use crate::audit::AuditNote;
+use crate::auth::{Allowed, Caller, Read, Trigger};
+use crate::error::{Error, Problem, Result};
+use crate::extract::{Json, Params, Path};
 
 /// Workers listed at most.
 const WORKERS: i64 = 1_000;
 
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(drain)).routes(routes!(undrain))
 }
 
 /// One process that works runs.
@@ -35,14 +38,20 @@ struct WorkerView {
     started_at: DateTime<Utc>,
     /// When it last said it is alive.
     heartbeat_at: DateTime<Utc>,
-    /// It takes nothing new.
+    /// It takes nothing new, because its process ends.
     stopping: bool,
     /// The reason why it takes no runs, as a sentence, such as a full data folder; `null`: it takes runs.
     #[schema(example = "the data folder /var/lib/elt has 12.0 MiB free, less than 256 MiB (ELT_MIN_FREE_MIB)")]
     takes_nothing_because: Option<String>,
     /// When it ended in good order.
     stopped_at: Option<DateTime<Utc>>,
-    /// `working`, `stopping`, `stopped` or `lost`.
+    /// Since when it is drained; `null` when it is not.
+    drain_asked_at: Option<DateTime<Utc>>,
+    /// The user who drained it.
+    drain_asked_by: Option<String>,
+    /// `working`; `draining`: it finishes the runs it has and takes no others; `drained`: it has no run any more;
+    /// `stopping`, `stopped` or `lost`.
+    #[schema(example = "draining")]
     state: String,
     /// Runs it works on now.
     running: i64,
@@ -62,6 +71,8 @@ impl From<Worker> for WorkerView {
             stopping: worker.stopping,
             takes_nothing_because: worker.takes_nothing_because,
             stopped_at: worker.stopped_at,
+            drain_asked_at: worker.drain_asked_at,
+            drain_asked_by: worker.drain_asked_by,
             state: worker.state,
             running: worker.running,
         }
@@ -81,6 +92,11 @@ struct WorkerQuery {
 #[derive(Serialize, ToSchema)]
 struct WorkerList {
     data: Vec<WorkerView>,
+    /// Version of the API that answers.
+    #[schema(example = "0.1.0")]
+    api_version: &'static str,
+    /// Sentences about what an operator should look at: live workers of another version than this API.
+    warnings: Vec<String>,
 }
 
 /// Workers, the newest first.
@@ -92,5 +108,61 @@ async fn list(
     Params(query): Params<WorkerQuery>,
 ) -> Result<Json<WorkerList>> {
     let found = workers::list(&state.db, query.gone, WORKERS).await?;
-    Ok(Json(WorkerList { data: found.into_iter().map(Into::into).collect() }))
+    let api_version = env!("CARGO_PKG_VERSION");
+    let warnings = workers::version_skew(&found, api_version).into_iter().collect();
+    Ok(Json(WorkerList { data: found.into_iter().map(Into::into).collect(), api_version, warnings }))
+}
+
+/// Drains a worker: it takes no new runs and no ticks of schedules, and finishes the runs it has. Then it is `drained`,
+/// and stays so until it is undrained or its process ends. A worker that is gone takes nothing anyway and is answered as
+/// it is.
+#[utoipa::path(post, path = "/workers/{id}/drain", tag = "workers", security(("token" = []), ("api_token" = ["trigger"])), responses(
+    (status = 200, body = WorkerView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem)))]
+async fn drain(
+    State(state): State<AppState>,
+    caller: Allowed<Trigger>,
+    note: AuditNote,
+    Path(id): Path<String>,
+) -> Result<Json<WorkerView>> {
+    set_drained(&state, &caller, &note, &id, true).await
+}
+
+/// Lets a drained worker take runs again.
+#[utoipa::path(post, path = "/workers/{id}/undrain", tag = "workers", security(("token" = []), ("api_token" = ["trigger"])), responses(
+    (status = 200, body = WorkerView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn undrain(
+    State(state): State<AppState>,
+    caller: Allowed<Trigger>,
+    note: AuditNote,
+    Path(id): Path<String>,
+) -> Result<Json<WorkerView>> {
+    set_drained(&state, &caller, &note, &id, false).await
+}
+
+async fn set_drained(
+    state: &AppState,
+    caller: &Caller,
+    note: &AuditNote,
+    id: &str,
+    drained: bool,
+) -> Result<Json<WorkerView>> {
+    note.object("worker", id);
+    let mut tx = state.db.begin().await?;
+    let by = drained.then(|| caller.name());
+    let worker = match workers::set_drained(&mut tx, id, by).await? {
+        None => return Err(Error::NotFound(format!("worker {id}"))),
+        Some(DrainAnswer::Gone(worker)) if !drained => {
+            return Err(Error::conflict(
+                Code::WorkerGone,
+                format!("the worker is {}, so it cannot take runs again", worker.state),
+                "Start a new worker: it is not drained.",
+            ));
+        }
+        Some(DrainAnswer::Noted(worker) | DrainAnswer::Gone(worker)) => worker,
+    };
+    note.commit(tx, StatusCode::OK).await?;
+    tracing::info!(worker = id, "{} {} the worker", caller.name(), if drained { "drained" } else { "undrained" });
+    Ok(Json(worker.into()))
 }

@@ -212,10 +212,7 @@ mod tests {
         assert_eq!(reader(&path).await.text("manifest.json").await.unwrap(), b"{}");
         assert!(reader(&path).await.text("other.json").await.is_err());
         let listed = std::process::Command::new("tar").arg("tf").arg(&path).output().unwrap();
-        assert_eq!(
-            String::from_utf8(listed.stdout).unwrap(),
-            "manifest.json\ncontrol.dump\nempty.dump\nsums.json\n"
-        );
+        assert_eq!(String::from_utf8(listed.stdout).unwrap(), "manifest.json\ncontrol.dump\nempty.dump\nsums.json\n");
     }
 
     #[tokio::test]

@@ -54,7 +54,8 @@ impl Backup {
         let (manifest, server) = describe(databases).await?;
         let tools = DumpTools::for_dump(self.database.pg_bin.as_deref(), server).await?;
         let cannot_write = || format!("could not write {}", self.file.display());
-        let unfinished = NamedTempFile::with_prefix_in(".elt-backup-", folder_of(&self.file)).with_context(cannot_write)?;
+        let unfinished =
+            NamedTempFile::with_prefix_in(".elt-backup-", folder_of(&self.file)).with_context(cannot_write)?;
         let file = unfinished.reopen().with_context(cannot_write)?;
         let mut archive = Writer::new(tokio::fs::File::from_std(file));
         let text = serde_json::to_vec_pretty(&manifest)?;

@@ -42,6 +42,15 @@ impl Databases {
         .await
     }
 
+    /// Refuses keys with which [`Self::migrate`] would not go on. Changes nothing.
+    pub async fn check_keys_as_owner(&self, keys: &KeyRing) -> anyhow::Result<()> {
+        self.as_owner(async |owner| {
+            require_ownership(owner).await?;
+            keys::check(owner, keys).await
+        })
+        .await
+    }
+
     /// Refuses to go on without a key when an earlier release stored something in clear, which has to be sealed.
     async fn require_nothing_in_clear(&self, owner: &PgPool) -> anyhow::Result<()> {
         match sealing::is_any_in_clear(owner).await.context("could not look for configs in clear")? {

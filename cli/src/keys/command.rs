@@ -49,28 +49,29 @@ enum Action {
 impl Command {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         let ring = self.installation.keys()?;
-        self.installation.open("keys", async |databases| {
-            let (db, settings) = (&databases.control, &self.installation.secret_keys);
-            match self.action {
-                Action::Show { json } => show::show(db, &ring, json).await,
-                Action::Rotate => {
-                    databases.require_ownership().await?;
-                    databases.check_keys(&ring).await?;
-                    let _turn = take_turn(db).await?;
-                    let done = rotate::rotate(databases, &ring, settings).await;
-                    noted(done, db, &ring, ("keys rotate", ring.current_id())).await
+        self.installation
+            .open("keys", async |databases| {
+                let (db, settings) = (&databases.control, &self.installation.secret_keys);
+                match self.action {
+                    Action::Show { json } => show::show(db, &ring, json).await,
+                    Action::Rotate => {
+                        databases.require_ownership().await?;
+                        databases.check_keys(&ring).await?;
+                        let _turn = take_turn(db).await?;
+                        let done = rotate::rotate(databases, &ring, settings).await;
+                        noted(done, db, &ring, ("keys rotate", ring.current_id())).await
+                    }
+                    Action::Drop(drop) => {
+                        databases.require_ownership().await?;
+                        drop::check_others(db, &ring, &drop.id).await?;
+                        let _turn = take_turn(db).await?;
+                        let id = drop.id.clone();
+                        let done = drop.execute(databases, &ring, settings).await;
+                        noted(done, db, &ring, ("keys drop", id)).await
+                    }
                 }
-                Action::Drop(drop) => {
-                    databases.require_ownership().await?;
-                    drop::check_others(db, &ring, &drop.id).await?;
-                    let _turn = take_turn(db).await?;
-                    let id = drop.id.clone();
-                    let done = drop.execute(databases, &ring, settings).await;
-                    noted(done, db, &ring, ("keys drop", id)).await
-                }
-            }
-        })
-        .await
+            })
+            .await
     }
 }
 

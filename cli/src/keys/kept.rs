@@ -53,11 +53,20 @@ impl KeptKeys {
         serde_json::from_str(text.expose()).map_err(|_| KeyError::NotOurs(path.to_owned()))
     }
 
+    /// New keys.
+    pub fn generate() -> Self {
+        Self { jwt_key: generate(), secret_key: generate(), old_secret_keys: Vec::new() }
+    }
+
+    /// The key that seals.
+    pub fn secret_key(&self) -> Secret {
+        Secret::new(&self.secret_key)
+    }
+
     /// Writes new keys, unless another process was faster: then its keys count.
-    pub fn make(data_dir: &Path) -> anyhow::Result<()> {
-        let made = Self { jwt_key: generate(), secret_key: generate(), old_secret_keys: Vec::new() };
+    pub fn keep(&self, data_dir: &Path) -> anyhow::Result<()> {
         // Unlike a rename, a link never takes another file's place.
-        made.write(data_dir, |unfinished, path| match fs::hard_link(unfinished, path) {
+        self.write(data_dir, |unfinished, path| match fs::hard_link(unfinished, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(unfinished),
             Err(error) => Err(error),
             Ok(()) => fs::remove_file(unfinished),

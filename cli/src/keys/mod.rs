@@ -11,7 +11,7 @@ mod kept;
 mod rotate;
 mod show;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -35,43 +35,100 @@ pub struct Keys {
     pub ring: Arc<KeyRing>,
 }
 
+/// The keys of a start, before a first start writes those that it made. They are written only after [`check`] has accepted
+/// them, so that a refused start leaves nothing behind.
+pub struct Prepared {
+    data_dir: PathBuf,
+    older: Vec<Secret>,
+    given: GivenByName,
+    /// What the control database is checked with.
+    ring: Arc<KeyRing>,
+    /// Keys that are not written yet.
+    made: Option<KeptKeys>,
+}
+
+/// The keys that settings name.
+struct GivenByName {
+    jwt: Option<Secret>,
+    ring: Option<Arc<KeyRing>>,
+}
+
 impl Keys {
-    /// The keys of this data folder: those given win, the others are read, or made and written now.
-    pub fn load_or_make(data_dir: &Path, jwt: Option<Secret>, secret: &SecretKeySettings) -> anyhow::Result<Self> {
-        let given = (checked("ELT_JWT_KEY", jwt)?, given_ring(secret)?);
-        if (given.0.is_none() || given.1.is_none()) && KeptKeys::read(data_dir)?.is_none() {
-            KeptKeys::make(data_dir)?;
-        }
-        Self::of(data_dir, given, secret)
+    /// The keys of this data folder: those given win, the others are read, or made.
+    pub fn prepare(data_dir: &Path, jwt: Option<Secret>, secret: &SecretKeySettings) -> anyhow::Result<Prepared> {
+        let given = GivenByName::of(jwt, secret)?;
+        let needs_file = given.jwt.is_none() || given.ring.is_none();
+        Prepared::of(data_dir, given, needs_file, secret)
     }
 
-    /// The secret keys alone, as given or as they are in this data folder, made and written now when there are none.
-    pub fn load_or_make_ring(data_dir: &Path, secret: &SecretKeySettings) -> anyhow::Result<Arc<KeyRing>> {
-        match find_ring_if_any(data_dir, secret)? {
-            Some(ring) => Ok(ring),
-            None => Ok(Self::load_or_make(data_dir, None, secret)?.ring),
-        }
+    /// The same for a command that needs the secret keys alone.
+    pub fn prepare_ring(data_dir: &Path, secret: &SecretKeySettings) -> anyhow::Result<Prepared> {
+        let given = GivenByName::of(None, secret)?;
+        let needs_file = given.ring.is_none();
+        Prepared::of(data_dir, given, needs_file, secret)
     }
 
     /// The keys as given, or as `elt up` wrote them into this data folder. Makes none.
     pub fn find(data_dir: &Path, jwt: Option<Secret>, secret: &SecretKeySettings) -> anyhow::Result<Self> {
-        Self::of(data_dir, (checked("ELT_JWT_KEY", jwt)?, given_ring(secret)?), secret)
-    }
-
-    fn of(
-        data_dir: &Path,
-        given: (Option<Secret>, Option<KeyRing>),
-        secret: &SecretKeySettings,
-    ) -> anyhow::Result<Self> {
-        let jwt = match given.0 {
+        let given = GivenByName::of(jwt, secret)?;
+        let ring = given.ring_or_kept(data_dir, &secret.secret_key_old);
+        let jwt = match given.jwt {
             Some(jwt) => jwt,
             None => KeptKeys::read(data_dir)?.ok_or_else(|| missing("ELT_JWT_KEY", data_dir))?.jwt_key.into(),
         };
-        let ring = match given.1 {
-            Some(ring) => Some(Arc::new(ring)),
-            None => kept_ring(data_dir, secret)?,
+        Ok(Self { jwt, ring: ring?.ok_or_else(|| missing("ELT_SECRET_KEY", data_dir))? })
+    }
+}
+
+impl GivenByName {
+    fn of(jwt: Option<Secret>, secret: &SecretKeySettings) -> anyhow::Result<Self> {
+        Ok(Self { jwt: checked("ELT_JWT_KEY", jwt)?, ring: given_ring(secret)?.map(Arc::new) })
+    }
+
+    fn ring_or_kept(&self, data_dir: &Path, older: &[Secret]) -> anyhow::Result<Option<Arc<KeyRing>>> {
+        match &self.ring {
+            Some(ring) => Ok(Some(Arc::clone(ring))),
+            None => kept_ring(data_dir, older),
+        }
+    }
+}
+
+impl Prepared {
+    fn of(data_dir: &Path, given: GivenByName, needs_file: bool, secret: &SecretKeySettings) -> anyhow::Result<Self> {
+        let older = secret.secret_key_old.clone();
+        let made = (needs_file && KeptKeys::read(data_dir)?.is_none()).then(KeptKeys::generate);
+        let ring = match (given.ring_or_kept(data_dir, &older)?, &made) {
+            (Some(ring), _) => ring,
+            (None, Some(made)) => Arc::new(KeyRing::of(made.secret_key(), older.clone()).map_err(unusable)?),
+            (None, None) => return Err(missing("ELT_SECRET_KEY", data_dir)),
         };
-        Ok(Self { jwt, ring: ring.ok_or_else(|| missing("ELT_SECRET_KEY", data_dir))? })
+        Ok(Self { data_dir: data_dir.to_owned(), older, given, ring, made })
+    }
+
+    /// The secret keys with which the control database is checked.
+    pub fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    /// Writes the keys that were made, unless another process was faster: then its keys count. Returns all keys.
+    pub fn write(self) -> anyhow::Result<Keys> {
+        let data_dir = self.data_dir.clone();
+        let jwt = self.given.jwt.clone();
+        let ring = self.write_ring()?;
+        let jwt = match jwt {
+            Some(jwt) => jwt,
+            None => KeptKeys::read(&data_dir)?.ok_or_else(|| missing("ELT_JWT_KEY", &data_dir))?.jwt_key.into(),
+        };
+        Ok(Keys { jwt, ring })
+    }
+
+    /// The same for the secret keys alone.
+    pub fn write_ring(self) -> anyhow::Result<Arc<KeyRing>> {
+        if let Some(made) = self.made {
+            made.keep(&self.data_dir)?;
+        }
+        let ring = self.given.ring_or_kept(&self.data_dir, &self.older)?;
+        ring.ok_or_else(|| missing("ELT_SECRET_KEY", &self.data_dir))
     }
 }
 
@@ -84,7 +141,7 @@ pub fn find_ring(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Resul
 pub fn find_ring_if_any(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Result<Option<Arc<KeyRing>>> {
     match given_ring(settings)? {
         Some(ring) => Ok(Some(Arc::new(ring))),
-        None => kept_ring(data_dir, settings),
+        None => kept_ring(data_dir, &settings.secret_key_old),
     }
 }
 
@@ -108,11 +165,11 @@ fn are_given(settings: &SecretKeySettings) -> bool {
 }
 
 /// The keys of the data folder. `None`: it has none.
-fn kept_ring(data_dir: &Path, settings: &SecretKeySettings) -> anyhow::Result<Option<Arc<KeyRing>>> {
+fn kept_ring(data_dir: &Path, older: &[Secret]) -> anyhow::Result<Option<Arc<KeyRing>>> {
     if KeptKeys::read(data_dir)?.is_none() {
         return Ok(None);
     }
-    let kept = DataFolderKeys { data_dir: data_dir.to_owned(), older: settings.secret_key_old.clone() };
+    let kept = DataFolderKeys { data_dir: data_dir.to_owned(), older: older.to_vec() };
     Ok(Some(Arc::new(KeyRing::new(kept).map_err(unusable)?)))
 }
 
@@ -128,6 +185,14 @@ async fn check_current(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
     let mut connection = db.acquire().await.context("could not reach the control database")?;
     let checked = secret_keys::check_current(&mut connection, keys).await.context("could not check the secret keys")?;
     checked.map_err(|dropped| refuse(Exit::Settings, format!("{}: {dropped}", DroppedKey::CODE), DroppedKey::NEXT_STEP))
+}
+
+/// Makes the current key that of a control database that has none yet, and refuses keys that do not open what is sealed.
+pub async fn claim(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    check_current(db, keys).await?;
+    let claimed = async { secret_keys::claim(&mut *db.acquire().await?, keys).await };
+    claimed.await.context("could not make the secret key known")?;
+    check(db, keys).await
 }
 
 /// Refuses a current key that nothing in the control database is sealed or signed with, because the processes that run
@@ -217,9 +282,15 @@ mod tests {
     #[test]
     fn keys_are_written_once_and_for_their_owner_only() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Keys::load_or_make(folder.path(), None, &SecretKeySettings::default()).unwrap();
-        let again = Keys::load_or_make(folder.path(), None, &given(GIVEN)).unwrap();
+        let prepare = |secret: &SecretKeySettings| Keys::prepare(folder.path(), None, secret).unwrap();
+        let (faster, slower) = (prepare(&SecretKeySettings::default()), prepare(&SecretKeySettings::default()));
+        assert_ne!(faster.ring().ids(), slower.ring().ids());
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "nothing is written before the keys are accepted");
+        let first = faster.write().unwrap();
+        let second = slower.write().unwrap();
+        let again = prepare(&given(GIVEN)).write().unwrap();
 
+        assert_eq!((&first.jwt, first.ring.ids()), (&second.jwt, second.ring.ids()));
         assert_eq!(first.jwt, again.jwt);
         assert_eq!(again.ring.ids(), ring(GIVEN).ids());
         assert_eq!(folder.path().join(FILE).metadata().unwrap().mode() & 0o777, 0o600);
@@ -240,7 +311,7 @@ mod tests {
         let short = "31 bytes are not quite enough..";
         let none = SecretKeySettings::default();
         let errors = [
-            Keys::load_or_make(folder.path(), Some(short.into()), &none).unwrap_err(),
+            Keys::prepare(folder.path(), Some(short.into()), &none).err().unwrap(),
             Keys::find(folder.path(), Some(GIVEN.into()), &given(short)).unwrap_err(),
             find_ring(folder.path(), &given(short)).unwrap_err(),
         ];

@@ -60,7 +60,7 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    /// One look. A control database that is away is the worker's business: we look again.
+    /// One look. If the control database is away, the next look finds out more: the worker reports the outage.
     async fn look(&mut self) {
         let Ok(runs) = self.untold().await else { return };
         let mut open = false;
@@ -74,7 +74,10 @@ impl Teller<'_> {
             if run.state == RunState::Running {
                 self.tell(&run);
             } else if let Some(reason) = &run.waits_for {
-                self.wait(format!("waits for {reason}"));
+                // A person cannot know how long it takes until something is back, so they are told how to end it.
+                let since = run.outage_since.map(|since| format!(" since {}", since.format("%H:%M:%S UTC")));
+                let way_out = since.as_ref().map_or("", |_| "; Ctrl-C stops");
+                self.wait(format!("waits for {reason}{}{way_out}", since.as_deref().unwrap_or_default()));
             }
         }
         if !open && self.told.is_some() {

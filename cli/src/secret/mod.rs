@@ -19,8 +19,8 @@ use crate::audit::Deed;
 use crate::exit::{Exit, refuse};
 use crate::installation::Installation;
 use crate::operator::operator;
-use crate::table::Table;
 use crate::out;
+use crate::table::Table;
 
 /// Pipelines that the refusal of a removal names.
 const NAMED_USES: usize = 20;
@@ -102,16 +102,15 @@ impl Secret {
             Action::List => None,
             _ => Some(self.installation.keys()?),
         };
-        self.installation.open("secret", async |databases| {
-            match &keys {
+        self.installation
+            .open("secret", async |databases| match &keys {
                 Some(keys) => {
                     databases.require_keys_in_use(keys).await?;
                     self.action.change(&databases.control, keys, change).await
                 }
                 None => list(&databases.control).await,
-            }
-        })
-        .await?;
+            })
+            .await?;
         Ok(Exit::Done)
     }
 }

@@ -9,7 +9,8 @@ use sqlx::{Connection, PgConnection};
 use crate::support::client::Client;
 use crate::support::{Folder, Said, elt, run, servers_in, up};
 
-const YAML: &str = "sources: [{type: local, path: in, settle_seconds: 0}]\ntarget: {table: people}\nmonitor: {enabled: false}\n";
+const YAML: &str =
+    "sources: [{type: local, path: in, settle_seconds: 0}]\ntarget: {table: people}\nmonitor: {enabled: false}\n";
 
 /// An installation with one table of three rows, and a backup of it.
 async fn backed_up() -> Folder {

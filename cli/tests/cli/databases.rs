@@ -139,3 +139,20 @@ fn the_given_database_is_named_without_its_password() {
     assert!(said.stderr.starts_with("control database: control at 127.0.0.1:1\n"), "{}", said.stderr);
     assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
 }
+
+#[test]
+fn a_missing_temporary_folder_is_not_told_as_a_target_that_cannot_be_reached() {
+    let folder = Folder::new();
+    folder.write("people.yaml", "sources: [{type: local, settle_seconds: 0, path: in}]\ntarget: {table: people}\n");
+    folder.write("in/a.csv", "id\n1\n");
+    let missing = folder.path().join("missing");
+    for arguments in [&["run", "--once", "people.yaml"][..], &["check", "--connect", "people.yaml"]] {
+        let mut command = elt(&folder, arguments);
+        command.env("TMPDIR", &missing);
+        let said = run(command);
+        let told = format!("{}{}", said.stdout, said.stderr);
+        assert!(!matches!(said.code, Some(0)), "{arguments:?}: {told}");
+        assert!(told.contains(&format!("temporary folder {}", missing.display())), "{arguments:?}: {told}");
+        assert!(!told.contains("cannot be reached") && !told.contains("lost"), "{arguments:?}: {told}");
+    }
+}

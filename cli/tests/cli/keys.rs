@@ -183,3 +183,26 @@ async fn another_secret_key_refuses_every_start_and_changes_nothing() {
     // The old key opens what it sealed, beside a new one that seals from now on.
     up(&folder, &[("ELT_SECRET_KEY", OTHER), ("ELT_SECRET_KEY_OLD", KEY)]).stop();
 }
+
+#[tokio::test]
+async fn a_refused_first_start_leaves_no_keys_behind() {
+    let first = Folder::new();
+    up(&first, &[("ELT_SECRET_KEY", KEY)]).stop();
+    let (cluster, db) = database(&first).await;
+    let before = stored(&db).await;
+    let other = Folder::new();
+    other.write("people.yaml", "sources: [{type: local, path: in}]\ntarget: {table: people}\n");
+    for arguments in
+        [&["up", "--listen", "127.0.0.1:0"][..], &["run", "--once", "people.yaml"], &["plan", "people.yaml"]]
+    {
+        let mut command = elt(&other, arguments);
+        command.env("DATABASE_URL", cluster.control_url().expose());
+        let said = run(command);
+        assert_eq!(said.code, Some(78), "{arguments:?}: {}", said.stderr);
+        assert!(said.stderr.contains("wrong_secret_key"), "{arguments:?}: {}", said.stderr);
+        assert!(said.stderr.ends_with("Nothing was changed.\n"), "{arguments:?}: {}", said.stderr);
+        assert!(!other.path().join("data/keys.json").exists(), "{arguments:?}");
+    }
+    assert_eq!(stored(&db).await, before);
+    close((cluster, db)).await;
+}

@@ -6,6 +6,7 @@
 
 mod backup;
 mod canary;
+mod chart;
 mod database_environment;
 mod databases;
 mod documents;
@@ -14,6 +15,7 @@ mod explain;
 mod init;
 mod key_rotation;
 mod keys;
+mod operate;
 mod passwords;
 mod refused_starts;
 mod rolling_restart;
@@ -21,6 +23,7 @@ mod root;
 mod row_values;
 mod run;
 mod schema_versions;
+mod second_key;
 mod secret_files;
 mod secrets;
 mod signals;

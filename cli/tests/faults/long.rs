@@ -8,6 +8,7 @@ mod crowd;
 #[expect(dead_code, reason = "shared with the short faults, which use the rest")]
 mod gate;
 mod lost_commits;
+mod outages;
 mod repeated;
 mod slow_source;
 #[path = "../cli/support/mod.rs"]

@@ -125,6 +125,17 @@ impl World {
         self.trigger_source(&pipeline.table, &source, "monitor: {enabled: false}\n").await
     }
 
+    /// Connections of the server's superuser, for what only an administrator may do.
+    pub async fn administrator(&self) -> PgPool {
+        connect(self.cluster.as_ref().expect("a cluster").superuser_url().expose(), "public").await
+    }
+
+    /// The login that loads into the target.
+    pub fn target_role(&self) -> String {
+        let url: PgConnectOptions = self.target_url().parse().expect("a URL");
+        url.get_username().to_owned()
+    }
+
     /// Connection URL of the target that bypasses every gate, for configs that name their own target.
     pub fn target_url(&self) -> String {
         self.cluster.as_ref().expect("a cluster").target_url().expose().to_owned()
@@ -137,16 +148,23 @@ impl World {
 
     /// Queues a run that loads a source into a target; `more` is appended to its config.
     pub async fn trigger_into(&self, name: &str, target: &str, source: &str, more: &str) -> Uuid {
-        let yaml = format!(
-            "name: {name}\nsources: [{source}]\ntarget: {target}\n{more}\
-             retry: {{initial_seconds: 1, max_attempts: 10}}\n"
-        );
+        let retry = "retry: {initial_seconds: 1, max_attempts: 10}\n";
+        self.trigger_yaml(&format!("name: {name}\nsources: [{source}]\ntarget: {target}\n{more}{retry}")).await
+    }
+
+    /// Queues a run whose config says nothing about attempts, so that it waits for what is away.
+    pub async fn trigger_waiting(&self, name: &str, target: &str, source: &str) -> Uuid {
+        let more = "monitor: {enabled: false}\n";
+        self.trigger_yaml(&format!("name: {name}\nsources: [{source}]\ntarget: {target}\n{more}")).await
+    }
+
+    async fn trigger_yaml(&self, yaml: &str) -> Uuid {
         let config =
-            Document::parse(&yaml).and_then(|document| document.pipeline(&NoReferences)).expect("a config").value;
+            Document::parse(yaml).and_then(|document| document.pipeline(&NoReferences)).expect("a config").value;
         let mut tx = self.control.begin().await.expect("a transaction");
         let new = NewConfig {
             name: &config.name,
-            yaml: &yaml.as_str().into(),
+            yaml: &yaml.into(),
             yaml_masked: "",
             yaml_preview: "",
             runnable: true,
@@ -155,6 +173,7 @@ impl World {
             created_by: "admin",
             author: configs::ConfigAuthor::Admin,
             secret_names: Vec::new(),
+            start_rules: config.start_rules,
         };
         let (kept, _) = configs::keep(
             &mut tx,
@@ -170,6 +189,7 @@ impl World {
             now: false,
             monitor: config.monitor.enabled || config.schedule.is_some(),
             queue: QUEUE,
+            priority: None,
             options: json!({}),
             traceparent: None,
             created_by: "admin",

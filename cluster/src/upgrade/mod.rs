@@ -164,7 +164,8 @@ impl Upgrade<'_> {
     fn require_space(&self, old: &Folder) -> Result<(), LocalError> {
         let data = old.data();
         let needed = size_of(&data).map_err(failed("measure", &data))?;
-        let disk = rustix::fs::statvfs(&data).map_err(|error| failed("measure the free space of", &data)(error.into()))?;
+        let disk =
+            rustix::fs::statvfs(&data).map_err(|error| failed("measure the free space of", &data)(error.into()))?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         match free < needed {
             true => Err(LocalError::NoSpace { folder: data, needed_mb: needed >> 20, free_mb: free >> 20 }),

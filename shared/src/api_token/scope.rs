@@ -11,7 +11,8 @@ use crate::store::users::Role;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Starts, stops, retries and undoes runs of stored configs, and changes schedules.
+    /// Starts, stops, retries and undoes runs of stored configs, changes schedules, drains workers, pauses and
+    /// limits.
     Trigger,
     /// Reads runs, schedules, configs without their secrets, workers and log lines.
     Read,

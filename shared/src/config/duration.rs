@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// What was expected, as the end of a sentence.
-pub(super) fn parse(text: &str, longest: u64) -> Result<Duration, String> {
+pub fn parse(text: &str, longest: u64) -> Result<Duration, String> {
     let expected = || format!("a duration such as 90s, 10m, 24h or 7d, at most {}", shown(longest));
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

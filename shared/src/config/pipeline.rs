@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use super::keys::{Key, Shape};
 use super::load::{self, LoadConfig};
 use super::reader::Field;
-use super::schedule::{self, MonitorConfig, RetryConfig, ScheduleConfig, Window};
+use super::schedule::{self, MonitorConfig, RetryConfig, ScheduleConfig, StartRules, Window};
 use super::schema::{self, OnBadRow, SchemaContract};
 use super::section::Section;
 use super::source::{self, SourceConfig};
 use super::target::{self, TargetConfig};
 use super::transform::{self, Transform};
+use crate::runs::Priority;
 
 /// A checked pipeline: what to extract, what it must look like, and where it goes.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct PipelineConfig {
     pub schedule: Option<ScheduleConfig>,
     /// Change monitoring.
     pub monitor: MonitorConfig,
+    /// `concurrency`, `priority`.
+    pub start_rules: StartRules,
     /// Attempts for database and worker losses.
     pub retry: RetryConfig,
     /// Where the combined CSV goes; `None`: `<data dir>/output/<name>-<config id>.csv`.
@@ -62,6 +65,13 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("schedule", Shape::Section(schedule::SCHEDULE_KEYS), "Runs at fixed times."),
     Key::of("monitor", Shape::Section(schedule::MONITOR_KEYS), "Runs when the sources change."),
     Key::of("retry", Shape::Section(schedule::RETRY_KEYS), "Attempts after the loss of a database or a worker."),
+    Key::whole(
+        "concurrency",
+        1,
+        1_000,
+        "Runs of this pipeline that may be at work at the same time. Default: any number.",
+    ),
+    Key::choice::<Priority>("priority", "How early its runs start among those that wait. Default `normal`."),
     Key::text("output_csv_path", "Where the combined CSV goes."),
     Key::of("output", Shape::Section(OUTPUT_KEYS), "The same as `output_csv_path`."),
     Key::of("transform", Shape::Sections(transform::KEYS), "SQL models run in the target after a load, in this order."),
@@ -86,6 +96,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     let transform = optional(root.field("transform"), transform::read);
     let monitor = schedule::monitor(root.field("monitor"));
     let retry = schedule::retry(root.field("retry"));
+    let start_rules = schedule::start_rules(root);
     let window = schedule::window(root, timezone);
     let strict = root.flag("strict_mode").unwrap_or(false);
     let output_csv_path = output_csv_path(root);
@@ -105,6 +116,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
         window,
         schedule: schedule?,
         monitor: monitor?,
+        start_rules,
         retry: retry?,
         output_csv_path,
         transform: transform?.unwrap_or_default(),

@@ -10,6 +10,7 @@ use super::moment;
 use super::reader::Field;
 use super::section::Section;
 use crate::cron::Cron;
+use crate::runs::Priority;
 use crate::text_enum::text_enum;
 
 /// The time a pipeline may run in. Instants are UTC; the zone is kept to show them as written.
@@ -60,6 +61,15 @@ text_enum! {
         /// No run.
         None = "none",
     }
+}
+
+/// `concurrency` and `priority`: when a run of the pipeline may start, and before which others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StartRules {
+    /// Runs, replays and undos of the pipeline that may be at work at the same time; `None`: any number.
+    pub concurrency: Option<u16>,
+    /// How early its runs start among those that wait.
+    pub priority: Priority,
 }
 
 /// `monitor:`.
@@ -119,6 +129,11 @@ impl Choice for Overlap {
 impl Choice for CatchUp {
     const WORDS: &'static [(&'static str, Self)] =
         &[("latest", Self::Latest), ("all", Self::All), ("none", Self::None)];
+}
+
+impl Choice for Priority {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("high", Self::High), ("normal", Self::Normal), ("low", Self::Low)];
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,6 +229,11 @@ fn fires(text: &str) -> Result<(), String> {
         Some(_) => Ok(()),
         None => Err("this cron expression never fires".into()),
     }
+}
+
+/// Reads `concurrency` and `priority`.
+pub(super) fn start_rules(root: &Section<'_>) -> StartRules {
+    StartRules { concurrency: root.small("concurrency"), priority: root.choice("priority").unwrap_or_default() }
 }
 
 /// Reads `monitor:`.

@@ -194,6 +194,7 @@ codes! {
     // Requests.
     BadRequest = "bad_request",
     Conflict = "conflict",
+    DatabaseReadOnly = "database_read_only",
     Forbidden = "forbidden",
     IdempotencyKeyReused = "idempotency_key_reused",
     InvalidBody = "invalid_body",
@@ -218,6 +219,7 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type",
     // Configs, runs and schedules.
     AlreadyFinished = "already_finished",
+    AlreadyRetried = "already_retried",
     AlreadyUndone = "already_undone",
     ConfigInUse = "config_in_use",
     ConfigNewest = "config_newest",
@@ -240,6 +242,7 @@ codes! {
     TooManyStreams = "too_many_streams",
     TooManyTargetConnections = "too_many_target_connections",
     TooManyTargetFailures = "too_many_target_failures",
+    WorkerGone = "worker_gone",
     // Users, logins and API tokens.
     CommonPassword = "common_password",
     ExternalUser = "external_user",

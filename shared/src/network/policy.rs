@@ -1,6 +1,6 @@
 //! The rules that apply to one host, and what they say about its addresses.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use super::forms::forms;
 use super::normal;
@@ -43,6 +43,8 @@ const CLOSED_TO_USERS: [Closed; 12] = [
 ];
 const PRIVATE: &str = "its address is in a private network, which only admins may reach";
 
+const OWN: &str = "its address is one of this machine, which only admins may reach";
+
 /// Names of metadata services, wherever they resolve to.
 const CLOSED_NAMES: [&str; 3] = ["metadata", "metadata.google.internal", "instance-data"];
 
@@ -58,6 +60,8 @@ struct Layer<'a> {
     /// The settings' names, for messages: allow, deny.
     settings: [&'static str; 2],
     closed: Vec<Closed>,
+    /// Tells the addresses of this machine, which are closed like those in `closed`.
+    is_own: fn(IpAddr) -> bool,
     name: Name,
 }
 
@@ -87,14 +91,14 @@ impl<'a> Policy<'a> {
             &settings.net_allow,
             &settings.net_deny,
             ["ELT_NET_ALLOW", "ELT_NET_DENY"],
-            CLOSED.to_vec(),
+            (CLOSED.to_vec(), |_| false),
             &host,
         )?;
         let mut layers = vec![everyone];
         if let Some(UserNetworkSettings { net_allow_user, net_deny_user }) = &settings.user {
             let closed = [CLOSED.as_slice(), &CLOSED_TO_USERS].concat();
             let names = ["ELT_NET_ALLOW_USER", "ELT_NET_DENY_USER"];
-            layers.push(Layer::new(net_allow_user, net_deny_user, names, closed, &host)?);
+            layers.push(Layer::new(net_allow_user, net_deny_user, names, (closed, is_of_this_machine), &host)?);
         }
         Ok(Self { layers })
     }
@@ -113,7 +117,7 @@ impl<'a> Layer<'a> {
         allow: &'a [HostRule],
         deny: &'a [HostRule],
         settings: [&'static str; 2],
-        closed: Vec<Closed>,
+        (closed, is_own): (Vec<Closed>, fn(IpAddr) -> bool),
         host: &str,
     ) -> Result<Self, String> {
         let best = |rules: &'a [HostRule]| {
@@ -134,7 +138,7 @@ impl<'a> Layer<'a> {
             (Some(_), _) => Name::AllowedBelow,
             (None, _) => Name::Open,
         };
-        Ok(Self { allow, deny, settings, closed, name })
+        Ok(Self { allow, deny, settings, closed, is_own, name })
     }
 
     fn check(&self, address: IpAddr) -> Result<(), String> {
@@ -159,7 +163,9 @@ impl<'a> Layer<'a> {
         {
             return Err(format!("its address is in `{rule}`, denied by {}", self.settings[1]));
         }
-        let closed = self.closed.iter().filter(|(network, _)| network.contains(form));
+        // Any network that a rule names is more specific, so that an operator opens this machine together with its network.
+        let own = (self.is_own)(form).then_some((Network::mapped(Ipv6Addr::UNSPECIFIED, 0), OWN));
+        let closed = self.closed.iter().copied().chain(own).filter(|(network, _)| network.contains(form));
         let closed = closed.map(|(network, reason)| (network.specificity(form), reason));
         if let Some((bits, reason)) = closed.max_by_key(|(bits, _)| *bits)
             && allowed.is_none_or(|allowed| allowed < bits)
@@ -171,5 +177,55 @@ impl<'a> Layer<'a> {
             return Err(format!("{allow} does not name it; add it there, or `*` for every host that is not refused"));
         }
         Ok(())
+    }
+}
+
+/// Whether an address is one of this machine's own: only then a socket can have it. False on a machine that lets sockets
+/// have any address (`ip_nonlocal_bind`), because nothing is known there.
+fn is_of_this_machine(address: IpAddr) -> bool {
+    // Addresses for documentation, which no machine has.
+    let nobodys: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
+        IpAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    };
+    let can_have = |address: IpAddr| UdpSocket::bind((address, 0)).is_ok();
+    can_have(address) && !can_have(nobodys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_reaches_no_address_of_this_machine_unless_a_rule_names_it() {
+        let address: IpAddr = Ipv4Addr::new(198, 51, 100, 7).into();
+        let refusal = |allow: &[&str]| {
+            let net_allow_user = allow.iter().map(|rule| rule.parse().unwrap()).collect();
+            let user = Some(UserNetworkSettings { net_allow_user, ..UserNetworkSettings::default() });
+            let settings = NetworkSettings { user, ..NetworkSettings::default() };
+            let mut policy = Policy::for_host(&settings, "db.example.com").unwrap();
+            policy.layers[1].is_own = |address| address == Ipv4Addr::new(198, 51, 100, 7);
+            (policy.check(address).err(), policy.check(Ipv4Addr::new(198, 51, 100, 8).into()).err())
+        };
+        let (own, other) = refusal(&[]);
+        assert_eq!(
+            own.as_deref(),
+            Some(
+                "its address is one of this machine, which only admins may reach; ELT_NET_ALLOW_USER can make an exception"
+            )
+        );
+        assert_eq!(other, None);
+        assert!(refusal(&["*"]).0.is_some() && refusal(&["*", "10.0.0.0/8"]).0.is_some());
+        assert_eq!(refusal(&["198.51.100.7"]).0, None);
+        assert_eq!(refusal(&["198.51.100.0/24"]).0, None);
+        assert_eq!(refusal(&["db.example.com"]).0, None);
+    }
+
+    #[test]
+    fn the_addresses_of_this_machine_are_told_from_others() {
+        assert!(is_of_this_machine(Ipv4Addr::LOCALHOST.into()));
+        for other in [[192, 0, 2, 1], [192, 0, 2, 99], [198, 51, 100, 7], [203, 0, 113, 9]] {
+            assert!(!is_of_this_machine(IpAddr::from(other)), "{other:?}");
+        }
     }
 }

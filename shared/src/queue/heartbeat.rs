@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -26,6 +27,19 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 #[derive(Clone, Default)]
 pub struct Heartbeat {
     kept: Arc<Mutex<Kept>>,
+    intake: watch::Sender<Intake>,
+}
+
+/// Whether the worker of a process takes runs. The control database decides; every heartbeat reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Intake {
+    /// It takes runs.
+    #[default]
+    Open,
+    /// Its queue, or everything, is paused: it takes no run.
+    Paused,
+    /// The worker is drained: it takes no run and no tick of a schedule.
+    Drained,
 }
 
 #[derive(Default)]
@@ -69,6 +83,16 @@ impl Heartbeat {
         HeldRun { heartbeat: self.clone(), key: (id, epoch), stop, lost }
     }
 
+    /// Whether the worker takes runs, as of the last heartbeat or of what [`Heartbeat::note_intake`] noted since.
+    pub fn intake(&self) -> watch::Receiver<Intake> {
+        self.intake.subscribe()
+    }
+
+    /// Notes what a statement of the worker found out before the next heartbeat does.
+    pub fn note_intake(&self, intake: Intake) {
+        self.intake.send_if_modified(|known| std::mem::replace(known, intake) != intake);
+    }
+
     /// Says from now on that the queue worker of this name lives.
     pub(super) fn add_queue_worker(&self, name: &str) {
         self.kept().queue_workers.insert(name.to_owned());
@@ -79,10 +103,10 @@ impl Heartbeat {
         self.kept().queue_workers.remove(name);
     }
 
-    /// Beats until `stop`: at every interval, and at once when somebody asks a run to stop.
+    /// Beats until `stop`: at every interval, and at once when somebody asks a run to stop, or changes who takes runs.
     pub async fn beat(self, options: PgConnectOptions, worker_id: String, listener: Listener, stop: CancellationToken) {
         let mut connection: Option<PgConnection> = None;
-        let mut stops = listener.stops();
+        let (mut stops, mut fleet) = (listener.stops(), listener.fleet());
         loop {
             let sent = Instant::now();
             match timeout(HEARTBEAT_TIMEOUT, self.beat_once(&mut connection, &options, &worker_id)).await {
@@ -100,6 +124,7 @@ impl Heartbeat {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = stops.changed() => {}
+                _ = fleet.changed() => {}
                 () = stop.cancelled() => return,
             }
         }
@@ -121,14 +146,21 @@ impl Heartbeat {
         };
         // The leases come first, because they run out; that the process lives only matters to people and the queue.
         let renewed = if attempts.is_empty() { Vec::new() } else { lifecycle::renew(&mut *db, &attempts).await? };
-        sqlx::query(
+        let intake: Option<(bool, bool)> = sqlx::query_as(
             "with queue as (update apalis.workers set last_seen = now() where id = any($2))
-             update workers set heartbeat_at = now() where id = $1",
+             update workers set heartbeat_at = now() where id = $1
+             returning drain_asked_at is not null,
+                       exists (select from pauses p where p.scope = 'all' or (p.scope = 'queue' and p.name = workers.queue))",
         )
         .bind(worker_id)
         .bind(names)
-        .execute(db)
+        .fetch_optional(db)
         .await?;
+        self.note_intake(match intake {
+            Some((true, _)) => Intake::Drained,
+            Some((false, true)) => Intake::Paused,
+            _ => Intake::Open,
+        });
         // Only attempts that were asked about can be lost: an attempt that began meanwhile is in neither list. One that
         // ended meanwhile is not renewed either, but it is not kept any more.
         for key in attempts {

@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{STOP_CHANNEL, TICK_CHANNEL};
+use super::{FLEET_CHANNEL, STOP_CHANNEL, TICK_CHANNEL};
 use crate::backoff::jittered;
 
 /// The queue's own channel: a ticket was pushed.
@@ -27,6 +27,7 @@ pub struct Listener {
     tickets: watch::Sender<()>,
     stops: watch::Sender<()>,
     ticks: watch::Sender<()>,
+    fleet: watch::Sender<()>,
 }
 
 impl Listener {
@@ -48,6 +49,11 @@ impl Listener {
     /// Changes when a schedule was made or changed.
     pub fn ticks(&self) -> watch::Receiver<()> {
         self.ticks.subscribe()
+    }
+
+    /// Changes when a worker was drained, a queue was paused, or either may go on.
+    pub fn fleet(&self) -> watch::Receiver<()> {
+        self.fleet.subscribe()
     }
 
     /// Listens until `stop`, for tickets of `queue`. A lost connection is made anew.
@@ -72,9 +78,9 @@ impl Listener {
         // A pool of its own, because the listener keeps its connection for as long as it lives.
         let own = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_TIMEOUT);
         let mut listener = PgListener::connect_with(&own.connect_lazy_with(options.clone())).await?;
-        listener.listen_all([TICKET_CHANNEL, STOP_CHANNEL, TICK_CHANNEL]).await?;
+        listener.listen_all([TICKET_CHANNEL, STOP_CHANNEL, TICK_CHANNEL, FLEET_CHANNEL]).await?;
         // Notifications sent while no connection listened are lost, so every task looks once now.
-        for sender in [&self.tickets, &self.stops, &self.ticks] {
+        for sender in [&self.tickets, &self.stops, &self.ticks, &self.fleet] {
             sender.send_replace(());
         }
         // `try_recv` returns `None` when the connection was lost, unlike `recv`, which would connect again silently and
@@ -83,6 +89,7 @@ impl Listener {
             match notification.channel() {
                 STOP_CHANNEL => self.stops.send_replace(()),
                 TICK_CHANNEL => self.ticks.send_replace(()),
+                FLEET_CHANNEL => self.fleet.send_replace(()),
                 _ if is_for(queue, notification.payload()) => self.tickets.send_replace(()),
                 _ => {}
             }

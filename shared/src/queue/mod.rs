@@ -29,6 +29,8 @@ use ulid::Ulid;
 pub const STOP_CHANNEL: &str = "elt_stop";
 /// Channel on which the database notifies that a schedule was made or changed.
 pub const TICK_CHANNEL: &str = "elt_tick";
+/// Channel on which the database notifies that a worker was drained, a queue was paused, or either may go on.
+pub const FLEET_CHANNEL: &str = "elt_fleet";
 
 /// Time between two polls for tickets that raised no notification.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -37,33 +39,23 @@ pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// issues another ticket after the last one.
 const DELIVERIES: usize = 4;
 
-/// Pushes a ticket in the caller's transaction; it is delivered at once. Returns its id.
-pub async fn push(db: &mut PgConnection, queue: &str, ticket: &impl Serialize) -> sqlx::Result<Ulid> {
-    push_after(db, queue, ticket, Duration::ZERO).await
-}
-
-/// Pushes a ticket in the caller's transaction that is delivered after `delay`. Returns its id.
-pub async fn push_after(
+/// Pushes a ticket in the caller's transaction. It is delivered once `due`, in seconds of the Unix time, has passed; of the
+/// tickets that are due, the one with the highest `order` first. Returns its id.
+pub async fn push(
     db: &mut PgConnection,
     queue: &str,
     ticket: &impl Serialize,
-    delay: Duration,
+    due: i64,
+    order: i32,
 ) -> sqlx::Result<Ulid> {
-    // The time is the database's, because the clock of this machine may be hours off. The queue counts whole seconds: a
-    // delay is rounded up, because a ticket that arrives before its run is due finds nothing to do.
-    let due: i64 = sqlx::query_scalar(
-        "select case when $1 > 0 then ceil(extract(epoch from now()) + $1)
-                     else floor(extract(epoch from now())) end::bigint",
-    )
-    .bind(delay.as_secs_f64())
-    .fetch_one(&mut *db)
-    .await?;
     let id = Ulid::generate();
     let payload = serde_json::to_vec(ticket).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let task = TaskBuilder::new(payload)
         .task_id(TaskId::from_ulid(id))
         .max_attempts(DELIVERIES)
         .run_at_timestamp(due.unsigned_abs())
+        // The column takes negative numbers and the builder does not. The queue casts the value back to its lower 32 bits.
+        .priority((order as isize).cast_unsigned())
         .build();
     push_tasks(db, queue, vec![task]).await.map_err(database_error)?;
     Ok(id)

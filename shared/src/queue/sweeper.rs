@@ -43,7 +43,10 @@ pub async fn sweep(db: &PgPool, queue: &str) -> sqlx::Result<()> {
         take_over_tries(&mut tx).await?;
         run_totals::fold(&mut tx).await?;
     }
-    tx.commit().await
+    tx.commit().await?;
+    // After the commit, because whoever counts runs of a limit locks the counts before the runs, and the steps above have
+    // locked runs.
+    if alone { lifecycle::release_all(db, RUNS_PER_SWEEP).await } else { Ok(()) }
 }
 
 /// Sends runs whose worker said nothing for longer than the lease back to the queue, or ends them.

@@ -347,6 +347,9 @@ mod tests {
         // Each doubling builds everything once.
         assert!(hidden.built_bytes < 12 * bytes, "{} for {bytes}", hidden.built_bytes);
         assert!(hidden.layers.len() < 12, "{}", hidden.layers.len());
-        assert_eq!(hidden.hide("see value-000000-with-some-length and value-000999-with-some-length"), "see *** and ***");
+        assert_eq!(
+            hidden.hide("see value-000000-with-some-length and value-000999-with-some-length"),
+            "see *** and ***"
+        );
     }
 }

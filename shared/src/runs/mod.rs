@@ -23,4 +23,4 @@ pub use probe::{FoundFile, ProbeProblem, ProbeReport};
 pub use progress::RunProgress;
 pub use rejections::{ReasonCount, RejectedPlace, Rejections};
 pub use report::RunReport;
-pub use values::{Outcome, RunKind, RunState, Stage, Trigger};
+pub use values::{Outcome, Priority, RunKind, RunState, Stage, Trigger};

@@ -67,6 +67,20 @@ text_enum! {
 }
 
 text_enum! {
+    /// How early a run starts among those that wait.
+    #[derive(Default)]
+    pub enum Priority {
+        /// Before normal runs that were asked for up to an hour earlier.
+        High = "high",
+        /// In the order in which they were asked for.
+        #[default]
+        Normal = "normal",
+        /// After normal runs that are asked for up to an hour later.
+        Low = "low",
+    }
+}
+
+text_enum! {
     /// The outcome of a run that succeeded.
     pub enum Outcome {
         /// Every row that arrived is in the table, and nothing needs attention. Also when no row arrived, or none was

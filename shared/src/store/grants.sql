@@ -18,10 +18,13 @@ grant select, insert, update on elt.api_tokens to elt_api;
 grant select, insert, update, delete on elt.recovery_codes, elt.second_factors, elt.secrets to elt_api;
 grant update (by_admin, secret_names) on elt.config_history to elt_api;
 grant select, update on elt.audit_chain to elt_api;
+grant update (drain_asked_at, drain_asked_by) on elt.workers to elt_api;
+grant select, insert, delete on elt.pauses to elt_api;
+grant select, insert, update, delete on elt.queue_limits to elt_api;
 grant select on elt.dropped_keys, elt.schema_compatibility to elt_api;
 
 -- Workers.
-grant select on elt._sqlx_migrations, elt.secret_keys, elt.secrets to elt_worker;
+grant select on elt._sqlx_migrations, elt.pauses, elt.queue_limits, elt.secret_keys, elt.secrets to elt_worker;
 grant select, update, delete on elt.idempotency_keys to elt_worker;
 grant select, delete on elt.api_tokens, elt.config_history, elt.login_failures, elt.sessions to elt_worker;
 grant select, insert, update, delete on elt.output_files, elt.output_paths, elt.target_outages to elt_worker;
@@ -50,4 +53,4 @@ grant select (id, version, "timestamp", name, yaml_preview, runnable, problems, 
 grant select (key_id, added_at) on elt.secret_keys to elt_reader;
 grant select (name, key_id, description, pipelines, usable_by_users, version, created_at, created_by, updated_at, updated_by)
     on elt.secrets to elt_reader;
-grant select on elt.dropped_keys, elt.schema_compatibility to elt_reader;
+grant select on elt.dropped_keys, elt.pauses, elt.queue_limits, elt.schema_compatibility to elt_reader;

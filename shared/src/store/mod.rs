@@ -12,7 +12,9 @@ pub mod login_failures;
 pub mod logs;
 pub mod outputs;
 pub mod overview;
+pub mod pauses;
 pub mod pipelines;
+pub mod queues;
 pub mod retention;
 pub mod roles;
 pub mod run_totals;
@@ -35,4 +37,4 @@ pub mod workers;
 
 pub use roles::Grants;
 pub use schema::{MigrateError, Migrated, Schema, SchemaState, is_empty, migrate, server_major};
-pub use session::{Limits, connect, is_away, is_over_limit};
+pub use session::{Limits, Writable, connect, is_away, is_over_limit, is_read_only, writable};

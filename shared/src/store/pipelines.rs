@@ -1,10 +1,12 @@
 //! Pipelines: everything that shares one name, whichever version of its config it comes from.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
-use crate::runs::{Outcome, RunState};
+use super::pauses::Pause;
+use crate::runs::{Outcome, Priority, RunState};
 
 /// One pipeline: its newest config version, its newest run and its live schedule.
 #[derive(Debug, Clone, FromRow)]
@@ -29,6 +31,12 @@ pub struct Pipeline {
     pub last_run_outcome: Option<Outcome>,
     /// When it was requested.
     pub last_run_at: Option<DateTime<Utc>>,
+    /// Runs of it that may be at work at the same time, as the newest version says; `None`: any number.
+    pub concurrency: Option<i32>,
+    /// How early its runs start; `None`: an older release stored the newest version, which is as good as `normal`.
+    pub priority: Option<Priority>,
+    /// Its own pause, or that of everything.
+    pub pause: Option<Json<Pause>>,
     /// The live schedule.
     pub schedule_id: Option<Uuid>,
     /// When its cron expression fires next; `None` without a cron expression and while it is paused.
@@ -50,8 +58,11 @@ pub async fn list(
         r#"select config.name, config.id as config_id, config.version, config."timestamp" as uploaded_at,
                   config.runnable, run.target_table, run.id as last_run_id, run.state as last_run_state, run.outcome as last_run_outcome,
                   run.created_at as last_run_at, schedule.id as schedule_id,
-                  case when not schedule.paused then schedule.next_run_at end as next_run_at
-           from (select distinct on (name collate "C") name, id, version, "timestamp", runnable
+                  case when not schedule.paused then schedule.next_run_at end as next_run_at,
+                  config.concurrency, config.priority,
+                  (select to_jsonb(p) from pauses p where p.scope = 'all' or (p.scope = 'pipeline' and p.name = config.name)
+                   order by p.scope limit 1) as pause
+           from (select distinct on (name collate "C") name, id, version, "timestamp", runnable, concurrency, priority
                  from config_history
                  where ($1::text is null or strpos(lower(name), lower($1)) > 0)
                    and ($2::text is null or name collate "C" > $2)
@@ -69,4 +80,9 @@ pub async fn list(
     .bind(names)
     .fetch_all(db)
     .await
+}
+
+/// Whether a config of this pipeline was ever stored.
+pub async fn exists(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select exists (select from config_history where name = $1)").bind(name).fetch_one(db).await
 }

@@ -1,7 +1,7 @@
 //! Secret keys, by their ids: which ones seal something in the control database, and whether this process has them.
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, PgExecutor};
+use sqlx::{Connection, FromRow, PgConnection, PgExecutor};
 
 use super::audit;
 use super::sealed::TABLES;
@@ -105,6 +105,20 @@ pub async fn register(db: impl PgExecutor<'_>, keys: &KeyRing) -> sqlx::Result<C
         .execute(db)
         .await?;
     Ok(key)
+}
+
+/// Makes the current key known if no key is known yet. Of several processes that start on a new control database with
+/// different keys, one is the first, and [`check`] refuses the others.
+///
+/// # Errors
+/// When the key was dropped, or when the database fails.
+pub async fn claim(db: &mut PgConnection, keys: &KeyRing) -> sqlx::Result<()> {
+    let mut tx = db.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.first_key', 0))").execute(&mut *tx).await?;
+    if known(&mut tx).await?.is_empty() && audit::signer(&mut tx).await?.is_none() {
+        register(&mut *tx, keys).await?;
+    }
+    tx.commit().await
 }
 
 /// The keys known here, the newest first.

@@ -1,9 +1,17 @@
 //! Sessions with the control database, and how long they may take for one thing.
 
+mod relay;
+
 use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{FromRow, PgExecutor};
+
+use self::relay::Relay;
+
+/// Time after the limit of a statement within which the server must have answered that it ended the statement.
+const ANSWER_AFTER_LIMIT: Duration = Duration::from_secs(15);
 
 /// Limits of a session. PostgreSQL enforces them, so they hold even when this process no longer waits for the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,16 +22,22 @@ pub struct Limits {
     lock: Duration,
     /// Longest pause inside a transaction, which keeps its locks meanwhile.
     idle_in_transaction: Duration,
+    /// Longest wait for a connection.
+    connection: Duration,
+    /// Whether sessions end when the server does not answer in time. Requests and commands have limits of time of their
+    /// own, and a person who waits.
+    relayed: bool,
 }
 
 impl Limits {
     /// For the API. Shorter than the 60 s after which a handler is cut off, so that the client gets the reason. `LISTEN`
     /// of the event streams is not affected, because a session that only waits executes no statement.
-    pub const REQUESTS: Self = Self::seconds(30, 10, 30);
+    /// A client that gets no connection soon is told to come back, instead of being kept waiting.
+    pub const REQUESTS: Self = Self { connection: Duration::from_secs(2), ..Self::seconds(30, 10, 30) };
     /// For workers. Retention deletes in batches, and one batch on a slow disk is the longest statement they have.
-    pub const WORK: Self = Self::seconds(120, 30, 60);
+    pub const WORK: Self = Self { relayed: true, ..Self::seconds(120, 30, 60) };
     /// For the connection that stores log lines: a line that cannot be stored soon is dropped.
-    pub const LOG_LINES: Self = Self::seconds(10, 5, 10);
+    pub const LOG_LINES: Self = Self { relayed: true, ..Self::seconds(10, 5, 10) };
     /// For commands at the terminal, which a person can interrupt.
     pub const COMMANDS: Self = Self::seconds(300, 30, 60);
     /// For migrations. They have no limits, because an index of a large table takes as long as it takes, and because
@@ -35,6 +49,8 @@ impl Limits {
             statement: Duration::from_secs(statement),
             lock: Duration::from_secs(lock),
             idle_in_transaction: Duration::from_secs(idle_in_transaction),
+            connection: Duration::from_secs(10),
+            relayed: false,
         }
     }
 
@@ -52,13 +68,66 @@ impl Limits {
 /// Connects a pool of `connections` to the control database. Names resolve in the schema `elt` first.
 ///
 /// # Errors
-/// When the database cannot be reached within ten seconds.
+/// When the database cannot be reached in time.
 pub async fn connect(options: PgConnectOptions, connections: u32, limits: Limits) -> sqlx::Result<PgPool> {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options.options([("search_path", "elt,public")]).options(limits.settings()))
-        .await
+    let options = options.options([("search_path", "elt,public")]).options(limits.settings());
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(limits.connection);
+    let relay = match limits.relayed {
+        true => Relay::before(&options, limits.statement + ANSWER_AFTER_LIMIT)?,
+        false => None,
+    };
+    let Some((relay, through)) = relay else { return pool.connect_with(options).await };
+    let db = pool.connect_lazy_with(through);
+    tokio::spawn(relay.serve(db.close_event()));
+    // The first connection shows whether the database can be reached.
+    drop(db.acquire().await?);
+    Ok(db)
+}
+
+/// Whether a database can be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writable {
+    /// It can.
+    Yes,
+    /// The server is a standby, which follows another one.
+    Standby,
+    /// Transactions of this login are read-only.
+    ReadOnly,
+}
+
+impl Writable {
+    /// What keeps everybody from writing, as a sentence. `None`: nothing.
+    pub fn refusal(self) -> Option<&'static str> {
+        match self {
+            Self::Yes => None,
+            Self::Standby => Some("the control database is a standby, which cannot be written to"),
+            Self::ReadOnly => Some("the control database is read-only (default_transaction_read_only)"),
+        }
+    }
+}
+
+/// Asks the database whether it can be written to.
+pub async fn writable(db: impl PgExecutor<'_>) -> sqlx::Result<Writable> {
+    #[derive(FromRow)]
+    struct Facts {
+        standby: bool,
+        read_only: bool,
+    }
+    let facts: Facts = sqlx::query_as(
+        "select pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as read_only",
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(match facts {
+        Facts { standby: true, .. } => Writable::Standby,
+        Facts { read_only: true, .. } => Writable::ReadOnly,
+        Facts { .. } => Writable::Yes,
+    })
+}
+
+/// Whether the database refused a statement because it cannot be written to.
+pub fn is_read_only(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|database| database.code()).is_some_and(|code| code == "25006")
 }
 
 /// Whether the control database cannot be reached at the moment, as opposed to refusing this login or what was asked.

@@ -77,6 +77,20 @@ pub(crate) async fn note_failure(
     .await
 }
 
+/// Notes that the run that tried to reach a server did not, if it was this one. The server's pauses go on as before.
+pub(crate) async fn note_failed_try(db: &mut PgConnection, run: Uuid, longest: Duration) -> sqlx::Result<()> {
+    sqlx::query(
+        "update target_outages set tried_by = null, failures = failures + 1,
+                next_try_at = now() + make_interval(secs => least(2 ^ least(failures, 16), $2) * (0.75 + random() / 2))
+         where tried_by = $1",
+    )
+    .bind(run)
+    .bind(longest.as_secs_f64())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Forgets that a server is away. Returns the seconds that it was; `None`: another run was here first.
 pub(crate) async fn end(db: &mut PgConnection, server: &str) -> sqlx::Result<Option<f64>> {
     sqlx::query_scalar(

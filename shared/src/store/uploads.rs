@@ -97,6 +97,7 @@ impl Upload {
             created_by: username,
             author,
             secret_names: self.document.secret_names().into_iter().collect(),
+            start_rules: self.pipeline.as_ref().map(|checked| checked.value.start_rules).unwrap_or_default(),
         };
         configs::keep(tx, keys, new).await
     }

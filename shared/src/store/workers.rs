@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{FromRow, PgExecutor};
+use sqlx::{FromRow, PgConnection, PgExecutor};
 
+use crate::queue::FLEET_CHANNEL;
 use crate::runs::timing::LEASE;
 
 /// One process that works runs.
@@ -25,13 +26,18 @@ pub struct Worker {
     pub started_at: DateTime<Utc>,
     /// When it last said it is alive.
     pub heartbeat_at: DateTime<Utc>,
-    /// It takes nothing new.
+    /// It takes nothing new, because its process ends.
     pub stopping: bool,
     /// The reason why it takes no runs, as a sentence; `None`: it takes runs.
     pub takes_nothing_because: Option<String>,
     /// When it ended in good order.
     pub stopped_at: Option<DateTime<Utc>>,
-    /// `working`, `stopping`, `stopped` or `lost`.
+    /// Since when it should take nothing new; `None`: it is not drained.
+    pub drain_asked_at: Option<DateTime<Utc>>,
+    /// The user who drained it.
+    pub drain_asked_by: Option<String>,
+    /// `working`, `draining` (it finishes the runs it has), `drained` (it has no run any more), `stopping`, `stopped` or
+    /// `lost`.
     pub state: String,
     /// Runs it works on now.
     pub running: i64,
@@ -91,15 +97,82 @@ pub async fn note_stopped(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()>
     Ok(())
 }
 
+/// The answer to a request to drain a worker, or to let it go on.
+#[derive(Debug, Clone)]
+pub enum DrainAnswer {
+    /// The worker as it is now; also when it was drained, or not, already.
+    Noted(Worker),
+    /// It has stopped or was lost, so it takes nothing anyway.
+    Gone(Worker),
+}
+
+/// Lets a worker take nothing new, or take runs again, and wakes it. `None`: the worker does not exist. The first request
+/// to drain counts: a second one changes neither its time nor its user.
+pub async fn set_drained(db: &mut PgConnection, id: &str, by: Option<&str>) -> sqlx::Result<Option<DrainAnswer>> {
+    // The lock makes the change wait for attempts that the worker is beginning, so that a worker without runs after this
+    // transaction begins none any more.
+    sqlx::query("select id from workers where id = $1 for update").bind(id).execute(&mut *db).await?;
+    let Some(worker) = find(&mut *db, id).await? else { return Ok(None) };
+    if worker.is_gone() {
+        return Ok(Some(DrainAnswer::Gone(worker)));
+    }
+    sqlx::query(
+        "update workers set drain_asked_at = case when $2::text is not null then coalesce(drain_asked_at, now()) end,
+                drain_asked_by = case when $2 is not null then coalesce(drain_asked_by, $2) end
+         where id = $1",
+    )
+    .bind(id)
+    .bind(by)
+    .execute(&mut *db)
+    .await?;
+    announce(&mut *db).await?;
+    Ok(find(&mut *db, id).await?.map(DrainAnswer::Noted))
+}
+
+/// Wakes all workers, once the caller's transaction commits, to look whether they may still take runs.
+pub async fn announce(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query("select pg_notify($1, '')").bind(FLEET_CHANNEL).execute(db).await?;
+    Ok(())
+}
+
+impl Worker {
+    /// Whether it takes nothing any more, because its process ended or was lost.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.state.as_str(), "stopped" | "lost")
+    }
+}
+
+/// A sentence about live workers whose version is not `own`. `None`: all of them have the same version.
+pub fn version_skew(workers: &[Worker], own: &str) -> Option<String> {
+    let mut others: Vec<String> = Vec::new();
+    for worker in workers.iter().filter(|worker| !worker.is_gone() && worker.version != own) {
+        let entry = format!("{} ({})", worker.version, worker.host);
+        if !others.contains(&entry) {
+            others.push(entry);
+        }
+    }
+    if others.is_empty() {
+        return None;
+    }
+    others.sort();
+    Some(format!(
+        "workers run other versions than {own}: {}. Finish the upgrade: restart them with the same version, one after the other.",
+        others.join(", ")
+    ))
+}
+
 /// Workers with what is known of them by the database's clock.
 const KNOWN: &str = "
     select w.id, w.host, w.pid, w.version, w.queue, w.concurrency, w.started_at, w.heartbeat_at, w.stopping, w.stopped_at,
-           w.takes_nothing_because,
+           w.drain_asked_at, w.drain_asked_by, w.takes_nothing_because, at_work.running,
            case when stopped_at is not null then 'stopped'
                 when heartbeat_at < now() - make_interval(secs => $1) then 'lost'
-                when stopping then 'stopping' else 'working' end as state,
-           (select count(*) from runs r where r.worker_id = w.id and r.state = 'running') as running
-    from workers w";
+                when stopping then 'stopping'
+                when drain_asked_at is null then 'working'
+                when at_work.running > 0 then 'draining' else 'drained' end as state
+    from workers w
+    cross join lateral (
+        select count(*) as running from runs r where r.worker_id = w.id and r.state = 'running') at_work";
 
 /// One worker, also when it is gone.
 pub async fn find(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<Option<Worker>> {
@@ -113,7 +186,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<Option<Work
 /// Workers, the newest first; `with_gone` includes those that stopped or were lost.
 pub async fn list(db: impl PgExecutor<'_>, with_gone: bool, limit: i64) -> sqlx::Result<Vec<Worker>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select * from ({KNOWN}) known where $2 or state in ('working', 'stopping')
+        "select * from ({KNOWN}) known where $2 or state not in ('stopped', 'lost')
          order by started_at desc, id limit $3"
     )))
     .bind(LEASE.as_secs_f64())
@@ -130,4 +203,46 @@ pub async fn remove_lost(db: impl PgExecutor<'_>, days: u16) -> sqlx::Result<()>
         .execute(db)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(host: &str, version: &str, state: &str) -> Worker {
+        Worker {
+            id: format!("w-{host}"),
+            host: host.into(),
+            pid: 1,
+            version: version.into(),
+            queue: "elt".into(),
+            concurrency: 1,
+            started_at: DateTime::UNIX_EPOCH,
+            heartbeat_at: DateTime::UNIX_EPOCH,
+            stopping: false,
+            takes_nothing_because: None,
+            stopped_at: None,
+            drain_asked_at: None,
+            drain_asked_by: None,
+            state: state.into(),
+            running: 0,
+        }
+    }
+
+    #[test]
+    fn only_live_workers_of_another_version_are_named_and_each_once() {
+        let same = worker("a", "2.0.0", "working");
+        let gone = worker("b", "1.0.0", "stopped");
+        assert_eq!(version_skew(&[same.clone(), gone.clone()], "2.0.0"), None);
+        assert_eq!(version_skew(&[], "2.0.0"), None);
+        let mixed = [
+            worker("d", "1.9.0", "drained"),
+            worker("c", "1.9.0", "working"),
+            worker("c", "1.9.0", "lost"),
+            same,
+            gone,
+        ];
+        let told = version_skew(&mixed, "2.0.0").expect("they differ");
+        assert!(told.starts_with("workers run other versions than 2.0.0: 1.9.0 (c), 1.9.0 (d). "), "{told}");
+    }
 }

@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
 use super::address::{Author, CertificateFiles, Host, TargetAddress};
-use super::guard::{self, AnswerLimits, Watch, Wire};
+use super::guard::{self, AnswerLimits, PrivateSocket, Watch, Wire};
 use super::standing::Asker;
 use super::tls::{self, TlsError};
 use super::{TargetError, quote_ident};
@@ -100,10 +100,12 @@ impl Route {
     ) -> Result<PgConnection, TargetError> {
         let address = &self.address;
         let connecting = async {
+            let socket = PrivateSocket::make(address.port)
+                .map_err(|source| TargetError::TempFolder { folder: tempfile::env::temp_dir(), source })?;
             let server = reach(address, self.certificates.as_ref(), &self.network, self.is_own).await?;
             let options = session_options(address);
             let session = guard::Session { address, application_name, options, limits, watch };
-            guard::log_in(server, session).await.map_err(|error| refused(address, error))
+            guard::log_in(server, socket, session).await.map_err(|error| refused(address, error))
         };
         match tokio::time::timeout(TIMEOUT, connecting).await {
             Ok(connected) => connected,

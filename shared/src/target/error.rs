@@ -1,5 +1,7 @@
 //! Why a target cannot be used, as sentences with a next step.
 
+use std::path::PathBuf;
+
 use super::address::AddressProblem;
 use super::guard;
 use crate::explained::Code;
@@ -64,6 +66,14 @@ pub enum TargetError {
         server: String,
         /// Why.
         source: sqlx::Error,
+    },
+    /// This machine could not make the private socket over which the driver talks. It is not about the server.
+    #[error("could not make a socket in the temporary folder {}: {source}", folder.display())]
+    TempFolder {
+        /// The temporary folder of this process.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// The server has no TLS and the address requires it.
     #[error("the target {server} offers no TLS, and the connection must be encrypted")]
@@ -140,6 +150,7 @@ impl TargetError {
             Self::NoConnect { .. } => Code::TargetLogin,
             Self::Refused { .. } => Code::TargetProtocol,
             Self::Unreachable { .. } => Code::TargetUnreachable,
+            Self::TempFolder { .. } => Code::Io,
             Self::NoTls { .. } => Code::TargetNoTls,
             Self::Certificate { .. } => Code::TargetCertificate,
             Self::TooMuch(_) => Code::TargetTooMuch,
@@ -178,6 +189,10 @@ impl TargetError {
                  parameters in the message (PgBouncer: ignore_startup_parameters)."
             }
             Self::Unreachable { .. } => "Check host and port under `target:` and that the server accepts connections.",
+            Self::TempFolder { .. } => {
+                "Check that the account of elt may write to this folder, that it has free space, and that its path has at \
+                 most 70 characters. TMPDIR names another one."
+            }
             Self::NoTls { .. } => {
                 "Turn TLS on in the server, or write `sslmode: disable` or `prefer` under `target:` if password and rows \
                  may travel unencrypted."

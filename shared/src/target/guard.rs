@@ -29,6 +29,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection};
+use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::Instrument;
@@ -58,9 +59,28 @@ pub(super) struct Session<'a> {
     pub watch: Option<Watch>,
 }
 
+/// A socket in a folder of its own, which only this account may enter. The driver connects to it.
+pub(super) struct PrivateSocket {
+    folder: TempDir,
+    listener: UnixListener,
+}
+
+impl PrivateSocket {
+    /// A new one in the temporary folder, with the name that the driver expects for a port.
+    pub fn make(port: u16) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("elt-").permissions(Permissions::from_mode(0o700)).tempdir()?;
+        let listener = UnixListener::bind(folder.path().join(format!(".s.PGSQL.{port}")))?;
+        Ok(Self { folder, listener })
+    }
+}
+
 /// Logs in over an open connection to the server. The driver gets nothing from this process's environment.
-pub(super) async fn log_in(server: Box<dyn Wire>, session: Session<'_>) -> sqlx::Result<PgConnection> {
-    let folder = tempfile::Builder::new().prefix("elt-").permissions(Permissions::from_mode(0o700)).tempdir()?;
+pub(super) async fn log_in(
+    server: Box<dyn Wire>,
+    socket: PrivateSocket,
+    session: Session<'_>,
+) -> sqlx::Result<PgConnection> {
+    let PrivateSocket { folder, listener } = socket;
     let driver = PgConnectOptions::new_without_pgpass()
         .socket(folder.path())
         .port(session.address.port)
@@ -70,7 +90,6 @@ pub(super) async fn log_in(server: Box<dyn Wire>, session: Session<'_>) -> sqlx:
         .application_name(session.application_name)
         .ssl_mode(PgSslMode::Disable)
         .disable_statement_logging();
-    let listener = UnixListener::bind(folder.path().join(format!(".s.PGSQL.{}", session.address.port)))?;
     let messages = Messages::new(session.limits);
     let (options, watch) = (session.options, session.watch);
     let relaying = async move {
@@ -88,7 +107,7 @@ pub(super) async fn log_in(server: Box<dyn Wire>, session: Session<'_>) -> sqlx:
 }
 
 /// Waits for a connection from this process; others are closed.
-async fn accept_own(listener: &UnixListener) -> io::Result<UnixStream> {
+pub(crate) async fn accept_own(listener: &UnixListener) -> io::Result<UnixStream> {
     let own = i32::try_from(std::process::id()).ok();
     loop {
         let (stream, _) = listener.accept().await?;

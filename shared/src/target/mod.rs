@@ -23,7 +23,7 @@ mod standing;
 mod table;
 mod tls;
 
-pub use address::{AddressProblem, Author, TargetAddress, is_loopback};
+pub use address::{AddressProblem, Author, CertificateFiles, Host, TargetAddress, is_loopback};
 pub use connect::{connect, connect_evenly, connect_watched, hung_up};
 pub use error::TargetError;
 pub use export::{Export, export_csv};

@@ -147,6 +147,11 @@ impl TestApp {
         self.databases.control_url().await
     }
 
+    /// Cancelled when the app stops: for workers that a test starts with other settings.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.child_token()
+    }
+
     /// Asks API and workers to stop.
     pub fn stop(&self) {
         self.stop.cancel();
@@ -322,6 +327,7 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         run_timeout: 600,
         min_free_mib: 1,
         keep: KeepSettings::default(),
+        silent_seconds: 120,
         network: Default::default(),
         target_url: Some(target_url),
         keys: ApiSettings::with_keys(JWT_KEY.into(), "a secret key of the tests, at least 32 bytes".into()).keys,

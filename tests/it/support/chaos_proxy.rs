@@ -73,6 +73,11 @@ impl ChaosProxy {
         self.state.planned.lock().expect("fates").push_back(fate);
     }
 
+    /// The server is away: every connection fails from now on, until [`ChaosProxy::let_through`].
+    pub fn go_away(&self) {
+        self.state.away.store(true, Ordering::Relaxed);
+    }
+
     /// The server is there again.
     pub fn let_through(&self) {
         self.state.away.store(false, Ordering::Relaxed);

@@ -139,6 +139,7 @@ pub fn request<'a>(config: &'a ConfigVersion, pipeline: &'a PipelineConfig) -> T
         now: false,
         monitor: true,
         queue: job::QUEUE,
+        priority: None,
         options: json!({}),
         traceparent: None,
         created_by: "admin",
@@ -157,6 +158,7 @@ async fn keep(db: &mut PgConnection, yaml: &str, pipeline: &PipelineConfig) -> s
         created_by: "admin",
         author: configs::ConfigAuthor::Admin,
         secret_names: Vec::new(),
+        start_rules: pipeline.start_rules,
     };
     Ok(configs::keep(
         db,

@@ -127,6 +127,7 @@ impl Loader {
             warnings: json!([]),
             created_by: "admin",
             author: configs::ConfigAuthor::Admin,
+            start_rules: pipeline.start_rules,
             secret_names: Vec::new(),
         };
         let mut tx = self.control.begin().await.expect("a transaction");
@@ -152,6 +153,7 @@ impl Loader {
             options,
             not_before: None,
             not_after: None,
+            priority: None,
             waits_for: None,
             max_attempts: 3,
             traceparent: None,

@@ -38,7 +38,7 @@ pub(super) enum Decision {
     /// It waits for something that is away.
     WaitForOutage(OutageWait),
     /// It may have loaded, so its target is asked. If it did not load, it ends as `if_not_loaded` says; `None`: it is
-    /// tried again, and the attempt counts if `counts` says so. `left` is written as the end of the attempt.
+    /// tried again, and the attempt does not count then unless `counts` says so. `left` is written as the end of the attempt.
     AskTarget { if_not_loaded: Option<End>, left: AttemptEnd, counts: bool, because: String },
     /// The target was asked and did not answer.
     AskAgain { code: String, error: String },

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
-use elt_shared::queue::heartbeat::HeldRun;
+use elt_shared::queue::heartbeat::{HeldRun, Intake};
 use elt_shared::queue::workers::Undelivered;
-use elt_shared::runs::lifecycle::{self, Start, Started};
+use elt_shared::runs::lifecycle::{self, Started, Taken};
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{RunKind, RunProgress};
 use elt_shared::store::runs::{self, Run};
@@ -50,24 +50,57 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
     }
     // The clock starts before the statement is sent: the lease may begin at any time until its answer arrives.
     let began = Instant::now();
-    let Some((started, place)) = start(&worker, ticket.run_id).await? else {
-        tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing now");
-        return Ok(());
+    let (started, is_limited, place) = match take(&worker, ticket.run_id).await? {
+        (Taken::Begun { started, is_limited }, place) => (*started, is_limited, place),
+        (Taken::NotNeeded, _) => {
+            tracing::debug!(run.id = %ticket.run_id, "a ticket for a run that needs nothing now");
+            return Ok(());
+        }
+        (Taken::Waits, _) => {
+            tracing::debug!(run.id = %ticket.run_id, "the run waits: its target is away or busy");
+            return Ok(());
+        }
+        (Taken::Held, _) => {
+            tracing::debug!(run.id = %ticket.run_id, "the run waits: a pause or a limit keeps it from starting");
+            return Ok(());
+        }
+        (Taken::QueuePaused, _) => {
+            drop(slot);
+            wait_until_open(&worker, Intake::Paused).await;
+            return Ok(());
+        }
+        (Taken::PassedOn, _) => {
+            drop(slot);
+            wait_until_open(&worker, Intake::Drained).await;
+            return Ok(());
+        }
     };
     let run = &started.run;
     let held = worker.heartbeat.hold(run.id, run.epoch, began);
     let span = tracing::info_span!("run", run.id = %run.id, pipeline = run.name, attempt = run.attempt);
     telemetry::continue_trace(&span, run.traceparent.as_deref());
-    let supervised = worker.runs.spawn(supervise(worker.clone(), started, place, held, slot).instrument(span));
+    let supervised =
+        worker.runs.spawn(supervise(worker.clone(), started, is_limited, place, held, slot).instrument(span));
     // If the task panics, the lease ends and the sweeper sends the run back to the queue.
     let _ = supervised.await;
     Ok(())
 }
 
-/// Starts an attempt of a run, with the place that it loads to. `None`: the run needs no attempt now, or waits for its
-/// target.
-async fn start(worker: &WorkerContext, id: Uuid) -> Result<Option<(Started, Option<TargetPlace>)>, sqlx::Error> {
-    let Some(run) = runs::find(&worker.db, id).await?.filter(|run| !run.state.is_final()) else { return Ok(None) };
+/// Waits until the worker may take runs again, or stops. The queue hands out no further tickets to handlers that wait, so
+/// a worker that may not take runs uses at most as many tickets as it has slots.
+async fn wait_until_open(worker: &WorkerContext, because: Intake) {
+    worker.heartbeat.note_intake(because);
+    let mut intake = worker.heartbeat.intake();
+    tokio::select! {
+        _ = intake.wait_for(|intake| *intake == Intake::Open) => {}
+        () = worker.stopping.cancelled() => {}
+    }
+}
+
+/// Takes the run of a ticket, and finds the place that it loads to.
+async fn take(worker: &WorkerContext, id: Uuid) -> Result<(Taken, Option<TargetPlace>), sqlx::Error> {
+    let found = runs::find(&worker.db, id).await?;
+    let Some(run) = found.filter(|run| !run.state.is_final()) else { return Ok((Taken::NotNeeded, None)) };
     // A config that cannot be read fails the attempt, which says why.
     let config = worker.configs.get(&worker.db, &worker.settings, run.config_id).await.ok();
     let place = config.as_ref().and_then(|config| TargetPlace::of(&config.target, worker.settings.target_url.as_ref()));
@@ -76,19 +109,13 @@ async fn start(worker: &WorkerContext, id: Uuid) -> Result<Option<(Started, Opti
     let changes_target = matches!(run.kind, RunKind::Run | RunKind::Replay | RunKind::Undo);
     let shared = place.as_ref().filter(|_| changes_target);
     let longest = config.and_then(|config| longest_wait(&run, &config.retry));
-    match lifecycle::start(&worker.db, id, &worker.id, shared, longest).await? {
-        Start::Begun(started) => Ok(Some((*started, place))),
-        Start::Waits => {
-            tracing::debug!(run.id = %id, "the run waits: its target is away or busy");
-            Ok(None)
-        }
-        Start::NotNow => Ok(None),
-    }
+    Ok((lifecycle::take(&worker.db, id, &worker.id, shared, longest).await?, place))
 }
 
 async fn supervise(
     worker: WorkerContext,
     started: Started,
+    is_limited: bool,
     place: Option<TargetPlace>,
     held: HeldRun,
     slot: OwnedSemaphorePermit,
@@ -109,6 +136,10 @@ async fn supervise(
     let decision = Decision::of(&run, &about, cause, worked);
     record(&worker.db, &run, &held, decision, &progress.snapshot()).await;
     drop(slot);
+    // A failure only delays the runs that wait: the sweeper does the same.
+    if is_limited && let Err(error) = lifecycle::release(&worker.db, &run.queue, &run.name).await {
+        tracing::debug!(%error, "could not wake the runs that wait for this one");
+    }
 }
 
 /// The reason why an attempt is told to stop before it is done.
@@ -179,20 +210,34 @@ async fn cause(worker: &WorkerContext, held: &HeldRun) -> Cause {
     }
 }
 
-/// Writes how far the run is, until another attempt has it. A write that fails is made up for by the next one.
+/// Writes how far the run is, and since when it has shown no progress, until another attempt has it. A write that fails is
+/// made up for by the next one.
 async fn show(worker: &WorkerContext, run: &Run, progress: &Progress) {
     let counts = |at: &RunProgress| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
     // An attempt that only asks its target makes no progress: what is shown stays that of the attempt before it.
     let mut shown = run.is_unknown().then(|| counts(&progress.snapshot().progress));
+    let (mut moved, mut is_silent) = (Instant::now(), false);
     loop {
         sleep(PROGRESS_INTERVAL).await;
         let at = progress.snapshot().progress;
         let counts = counts(&at);
-        if shown.as_ref() == Some(&counts) {
+        let is_same = shown.as_ref() == Some(&counts);
+        if is_same && (is_silent || moved.elapsed() < worker.settings.silent()) {
             continue;
         }
-        match timeout(PROGRESS_INTERVAL, lifecycle::note_progress(&worker.db, run.id, run.epoch, &at)).await {
-            Ok(Ok(true)) => shown = Some(counts),
+        let seconds = moved.elapsed().as_secs_f64();
+        let writing = async {
+            match is_same {
+                true => lifecycle::note_silence(&worker.db, run.id, run.epoch, seconds).await,
+                false => lifecycle::note_progress(&worker.db, run.id, run.epoch, &at).await,
+            }
+        };
+        match timeout(PROGRESS_INTERVAL, writing).await {
+            Ok(Ok(true)) if is_same => {
+                is_silent = true;
+                tracing::warn!(stage = %at.stage, "the run has shown no progress for {seconds:.0} s");
+            }
+            Ok(Ok(true)) => (shown, moved, is_silent) = (Some(counts), Instant::now(), false),
             Ok(Ok(false)) => return,
             Ok(Err(_)) | Err(_) => {}
         }

@@ -8,6 +8,7 @@ use elt_shared::runs::lifecycle::{self, EndedBy};
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{End, Failure};
 use elt_shared::store::runs::Run;
+use elt_shared::store::schedules;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use tokio::time::sleep;
@@ -47,6 +48,9 @@ pub(super) async fn record(db: &PgPool, run: &Run, held: &HeldRun, decision: Dec
 async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sqlx::Result<bool> {
     let mut tx = db.begin().await?;
     let (id, epoch, by) = (run.id, run.epoch, EndedBy::Attempt(run.epoch));
+    if matches!(decision, Decision::Succeeded(..) | Decision::Finished(_)) {
+        schedules::lock_of_run(&mut *tx, id).await?;
+    }
     let written = match decision {
         Decision::Succeeded(report, outcome) => {
             let end = End::Succeeded { outcome: *outcome };
@@ -60,7 +64,7 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
         Decision::AskTarget { if_not_loaded, left, counts, .. } => {
             note_how_far(&mut tx, run, at).await?;
             if !counts {
-                lifecycle::uncount(&mut tx, id, epoch).await?;
+                lifecycle::note_outage_at_commit(&mut tx, id, epoch).await?;
             }
             lifecycle::leave_unknown(&mut tx, id, epoch, if_not_loaded.as_ref(), *left).await?
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::explained::{Code, Explained, sentence};
+use elt_shared::queue::heartbeat::Intake;
 use elt_shared::runs::timing::TICK_LEASE;
 use elt_shared::runs::{Trigger, lifecycle};
 use elt_shared::schedules::stop_runs;
@@ -60,7 +61,8 @@ pub(crate) async fn keep_ticking(worker: WorkerContext) {
 async fn claim(worker: &WorkerContext, at_work: &mut JoinSet<()>) -> sqlx::Result<Duration> {
     let queue = &worker.settings.queue;
     let room = TICKS_AT_ONCE - at_work.len();
-    if room == 0 {
+    let drained = *worker.heartbeat.intake().borrow() == Intake::Drained;
+    if room == 0 || drained {
         return Ok(SEARCH_INTERVAL);
     }
     for due in schedules::claim_due(&worker.db, queue, &worker.id, room as i64).await? {
@@ -72,7 +74,7 @@ async fn claim(worker: &WorkerContext, at_work: &mut JoinSet<()>) -> sqlx::Resul
 }
 
 async fn tick(worker: WorkerContext, due: DueTick) {
-    let monitors = due.schedule.state == ScheduleState::Active && due.schedule.monitor && !due.schedule.paused;
+    let monitors = due.schedule.state == ScheduleState::Active && due.schedule.monitor && !due.is_paused();
     // The sources are read before the transaction begins, because that may take a minute and the transaction locks the
     // schedule's row.
     let look = if monitors && !due.is_over() { Some(fingerprint(&worker, &due).await) } else { None };
@@ -157,7 +159,8 @@ async fn go_on(
 ) -> sqlx::Result<()> {
     let schedule = &due.schedule;
     let interval = interval(worker, schedule);
-    if schedule.paused || schedule.start_at.is_some_and(|start| start > due.now) {
+    // The fires of a pause stay due: `catch_up` decides about them at the first tick after it.
+    if due.is_paused() || schedule.start_at.is_some_and(|start| start > due.now) {
         let next = schedule.start_at.filter(|start| *start > due.now).unwrap_or(due.now + interval);
         return write(db, due, TickDecision { next_tick_at: next, ..TickDecision::unchanged(schedule) }).await;
     }

@@ -1,5 +1,6 @@
 //! Runs: what is queued, what is going on, and what became of the others.
 
+mod bulk;
 mod csv;
 mod start;
 mod view;
@@ -29,6 +30,7 @@ use super::logs::{LineQuery, LineView, newest_first};
 use crate::AppState;
 use crate::audit::AuditNote;
 use crate::auth::{Caller, OnPipelines, Read, Trigger};
+use crate::collision::retried;
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params, Path};
 use crate::once::Once;
@@ -38,6 +40,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list, start::start))
         .routes(routes!(one))
+        .routes(routes!(bulk::retry_failed))
         .routes(routes!(stop))
         .routes(routes!(retry))
         .routes(routes!(lines))
@@ -149,6 +152,10 @@ async fn stop(
 ) -> Result<(StatusCode, Json<RunView>)> {
     note.object("run", id);
     find(&state, &caller, id).await?;
+    retried(|| request_stop(&state, &note, id)).await
+}
+
+async fn request_stop(state: &AppState, note: &AuditNote, id: Uuid) -> Result<(StatusCode, Json<RunView>)> {
     let mut tx = state.db.begin().await?;
     let run = match lifecycle::request_stop(&mut tx, id).await? {
         None => return Err(Error::NotFound(format!("run {id}"))),

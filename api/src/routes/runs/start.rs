@@ -6,7 +6,7 @@ use axum::response::Response;
 use elt_shared::config::{Document, LoadMode, NoReferences, PipelineConfig};
 use elt_shared::explained::Code;
 use elt_shared::job::QUEUE;
-use elt_shared::runs::{self, RunKind, RunState};
+use elt_shared::runs::{self, Priority, RunKind, RunState};
 use elt_shared::store::configs::ConfigVersion;
 use elt_shared::store::runs::{NewRun, Run, RunFilter, list};
 use elt_shared::telemetry::traceparent;
@@ -38,6 +38,9 @@ pub struct StartRun {
     /// Run at once, whatever `start_time` says.
     #[serde(default)]
     now: bool,
+    /// How early it starts among the runs that wait: `high`, `normal` or `low`; as its config says when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    priority: Option<Priority>,
 }
 
 /// What a run does.
@@ -92,6 +95,7 @@ pub async fn start(
                 now: request.now,
                 monitor: false,
                 queue: QUEUE,
+                priority: request.priority,
                 options: json!({}),
                 traceparent: traceparent(),
                 created_by: caller.name(),
@@ -208,6 +212,7 @@ pub async fn of_config(
         options: kind.options,
         not_before: None,
         not_after: None,
+        priority: None,
         waits_for: None,
         max_attempts: pipeline.retry.max_attempts,
         traceparent: traceparent(),

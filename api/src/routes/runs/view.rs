@@ -1,8 +1,8 @@
 //! A run as people and programs see it.
 
 use chrono::{DateTime, Utc};
-use elt_shared::runs::{AttemptEnd, Outcome, RunKind, RunProgress, RunReport, RunState, Stage, Trigger};
-use elt_shared::store::runs::{AttemptRow, Run};
+use elt_shared::runs::{AttemptEnd, Outcome, Priority, RunKind, RunProgress, RunReport, RunState, Stage, Trigger};
+use elt_shared::store::runs::{AttemptRow, Hold, Run};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -41,11 +41,15 @@ pub struct RunView {
     pub not_before: Option<DateTime<Utc>>,
     /// It must not start later than this.
     pub not_after: Option<DateTime<Utc>>,
+    /// How early it starts among the runs that wait.
+    pub priority: Priority,
+    /// The pause or the limit that keeps it from starting; `null` when there is nothing of that kind.
+    pub held: Option<Hold>,
     /// A sentence, while it waits for something.
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
     pub waits_for_run: Option<Uuid>,
-    /// What it waits for in the queue, if that is something that is away, or another run; else `null`.
+    /// What it waits for in the queue, if that is something that is away, another run, a pause or a limit; else `null`.
     pub waiting: Option<Waiting>,
     /// Attempts that failed because something was away. They do not count against `max_attempts`.
     pub outages: i32,
@@ -64,6 +68,9 @@ pub struct RunView {
     pub worker_id: Option<String>,
     /// Until when the worker has it, by the database's clock.
     pub lease_expires_at: Option<DateTime<Utc>>,
+    /// Since when it is at work without any progress that can be seen: no further row, byte or file, and no other stage. A
+    /// long statement of the target looks like this, too. `null` while there is progress, and in other states.
+    pub silent_since: Option<DateTime<Utc>>,
     /// Someone asked it to stop.
     pub stop_requested_at: Option<DateTime<Utc>>,
     /// Since when it is unknown whether the run loaded, because its target does not answer; `null` when it is known. A
@@ -155,6 +162,8 @@ impl From<Run> for RunView {
             state: run.state,
             not_before: run.not_before,
             not_after: run.not_after,
+            priority: run.priority,
+            held: run.held.filter(|_| run.state == RunState::Queued),
             waits_for: run.waits_for,
             waits_for_run: run.waits_for_run,
             stage: run.stage,
@@ -164,6 +173,7 @@ impl From<Run> for RunView {
             epoch: run.epoch,
             worker_id: run.worker_id,
             lease_expires_at: run.lease_expires_at,
+            silent_since: run.silent_since,
             stop_requested_at: run.stop_requested_at,
             unknown_since: run.unknown_since,
             error_code: run.error_code,

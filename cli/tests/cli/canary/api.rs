@@ -50,6 +50,21 @@ impl Api {
         self.keep(path, self.http.get(format!("{}{path}", self.url))).await
     }
 
+    /// All pages of a list.
+    pub async fn get_all(&self, path: &str) -> Vec<Value> {
+        let (mut all, mut next) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("{path}{next}")).await;
+            all.extend(page["data"].as_array().into_iter().flatten().cloned());
+            let Some(cursor) = page["next"].as_str() else { return all };
+            next = format!("{}cursor={cursor}", if path.contains('?') { '&' } else { '?' });
+        }
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Value {
+        self.keep(path, self.http.put(format!("{}{path}", self.url)).json(&body)).await
+    }
+
     pub async fn post(&self, path: &str, body: Value) -> Value {
         self.keep(path, self.http.post(format!("{}{path}", self.url)).json(&body)).await
     }

@@ -6,6 +6,9 @@ pub mod api;
 mod needles;
 mod places;
 mod servers;
+#[path = "../../../../tests/it/support/sshd.rs"]
+#[expect(dead_code, reason = "shared with the tests of SFTP sources, which use the rest")]
+mod sshd;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +20,7 @@ use crate::support::otlp::Collector;
 use crate::support::{Folder, PASSWORD, elt, run, server_processes, start_up};
 use api::Api;
 use needles::Needles;
-use places::Planted;
+use places::{Elsewhere, Planted};
 use servers::Servers;
 
 /// Settings of the server that are secrets.
@@ -30,8 +33,9 @@ const KEPT: [&str; 1] = ["keys.json"];
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_stands_nowhere_but_in_its_place() {
     let (servers, collector, folder) = (Servers::start().await, Collector::start().await, Folder::new());
-    let (mut needles, mut environment) = (Needles::default(), Vec::new());
-    let configs = places::all(&servers, &mut needles, &mut environment);
+    let (mut needles, mut elsewhere) = (Needles::default(), Elsewhere::default());
+    let configs = places::all(&servers, &mut needles, &mut elsewhere);
+    let Elsewhere { environment, stored } = elsewhere;
     let allowed: Vec<String> = environment.iter().map(|(name, _)| name.clone()).collect();
     let mut command = elt(&folder, &["up", "--listen", "127.0.0.1:0"]);
     command.envs(environment.clone()).env("ELT_ENV_ALLOW", allowed.join(","));
@@ -56,6 +60,10 @@ async fn a_secret_stands_nowhere_but_in_its_place() {
     needles.add("a token of a session", admin.token());
     admin.follow("/logs/follow").await;
     use_accounts(&admin, &mut needles).await;
+    for (name, value) in &stored {
+        let secret = admin.put(&format!("/secrets/{name}"), json!({ "value": value, "pipelines": ["*"] })).await;
+        assert_eq!(secret["name"], name.as_str(), "{secret}");
+    }
     let runs = run_all(&admin, &configs, cluster.trim()).await;
     let commands = check_all(&folder, &configs, cluster.trim(), &environment);
     let shown = shown_in_processes(&folder, up.process.pid().as_raw());
@@ -163,13 +171,13 @@ fn shown_in_processes(folder: &Folder, elt: i32) -> String {
     processes.into_iter().map(|pid| String::from_utf8_lossy(&line(pid)).into_owned()).collect()
 }
 
-/// Asks for everything there is to get, apart from the exact text of a config.
+/// Asks for everything there is to get, page after page, apart from the exact text of a config.
 async fn ask_for_everything(admin: &Api, runs: &[String]) {
     let described = admin.get("/openapi.json").await;
-    let configs = admin.get("/configs").await;
-    let ids = |list: &Value| -> Vec<String> {
-        list["data"].as_array().into_iter().flatten().map(|one| one["id"].to_string().replace('"', "")).collect()
-    };
+    let ids =
+        |list: &[Value]| -> Vec<String> { list.iter().map(|one| one["id"].to_string().replace('"', "")).collect() };
+    let configs = ids(&admin.get_all("/configs").await);
+    assert!(configs.len() > 250, "{} configs", configs.len());
     let paths = described["paths"].as_object().expect("paths");
     assert!(paths.len() > 40, "{}", paths.len());
     for (path, methods) in paths {
@@ -178,8 +186,8 @@ async fn ask_for_everything(admin: &Api, runs: &[String]) {
         }
         let members = match path.split('/').nth(1).unwrap_or_default() {
             "runs" => runs.to_vec(),
-            "configs" => ids(&configs),
-            section => ids(&admin.get(&format!("/{section}")).await),
+            "configs" => configs.clone(),
+            section => ids(&admin.get_all(&format!("/{section}")).await),
         };
         match path.contains("{id}") {
             _ if path.ends_with("/events") => admin.follow(&path.replace("{id}", &members[0])).await,
@@ -189,14 +197,16 @@ async fn ask_for_everything(admin: &Api, runs: &[String]) {
                     admin.get(&path.replace("{id}", id)).await;
                 }
             }
-            false => drop(admin.get(path).await),
+            false => drop(admin.get_all(path).await),
         }
     }
-    let (first, last) = (ids(&configs).pop().expect("a config"), ids(&configs).remove(0));
+    let (first, last) = (configs.last().expect("a config"), &configs[0]);
     admin.get(&format!("/configs/diff?from={first}&to={last}")).await;
+    let mut lines = 0;
     for run in runs {
-        admin.get(&format!("/logs/search?run_id={run}&limit=500")).await;
+        lines += admin.get_all(&format!("/logs/search?run_id={run}&limit=250")).await.len();
     }
+    assert!(lines > runs.len(), "{lines} lines");
 }
 
 /// Everything PostgreSQL holds, as a backup has it. Empty where there is no `pg_dumpall`: the files are searched as well.

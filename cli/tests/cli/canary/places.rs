@@ -2,6 +2,7 @@
 
 use super::needles::Needles;
 use super::servers::Servers;
+use super::sshd;
 
 /// A config with a secret in one place.
 pub struct Planted {
@@ -16,9 +17,9 @@ pub struct Planted {
 /// redirect to another host, which repeats it.
 const ANSWERS: [&str; 6] = ["rows", "refused", "broken", "page", "cut", "elsewhere"];
 
-/// Members of an API source. `HOST` is the API's host with an answer, `SECRET` the secret, and
-/// `VARIABLE` a reference to an environment variable that holds it.
-const API: [(&str, &str); 39] = [
+/// Members of an API source. `HOST` is the API's host with an answer, `SECRET` the secret, `VARIABLE` a reference to an
+/// environment variable that holds it, and `STORED` one to a stored secret.
+const API: [(&str, &str); 44] = [
     ("url, user and password", "url: 'http://ann:SECRET@HOST'"),
     ("url, user", "url: 'http://SECRET:x@HOST'"),
     ("url, user alone", "url: 'http://SECRET@HOST'"),
@@ -58,6 +59,11 @@ const API: [(&str, &str); 39] = [
     ("an environment variable", "url: 'http://HOST', auth_token: 'VARIABLE'"),
     ("an environment variable in a header", "url: 'http://HOST', headers: {X-Key: 'a VARIABLE'}"),
     ("an environment variable in a path", "url: 'http://HOST/VARIABLE'"),
+    ("a stored secret", "url: 'http://HOST', auth_token: 'STORED'"),
+    ("a stored secret in a header", "url: 'http://HOST', headers: {X-Key: 'a STORED'}"),
+    ("a stored secret in a path", "url: 'http://HOST/STORED'"),
+    ("a stored secret in a parameter", "url: 'http://HOST', params: {q: 'STORED'}"),
+    ("a stored secret as password", "url: 'http://HOST', auth: {username: ann, password: 'STORED'}"),
 ];
 
 /// Texts around a whole config that have a secret in them. `SECRET` is the secret.
@@ -73,7 +79,7 @@ const BESIDE: [(&str, &str); 8] = [
 ];
 
 /// Targets. `CLUSTER` is the port of the private cluster, `CLOSED` one at which nobody listens.
-const TARGETS: [(&str, &str); 10] = [
+const TARGETS: [(&str, &str); 12] = [
     ("target.password, wrong", "host: 127.0.0.1, port: CLUSTER, database: elt_db, user: elt_target, password: SECRET"),
     ("target.password, unreachable", "host: 127.0.0.1, port: CLOSED, database: d, user: u, password: SECRET"),
     ("target.url, wrong", "url: 'postgres://elt_target:SECRET@127.0.0.1:CLUSTER/elt_db'"),
@@ -84,10 +90,15 @@ const TARGETS: [(&str, &str); 10] = [
     ("target.url, ?options=", "url: 'postgres://u:x@127.0.0.1:CLOSED/d?options=-cpassword%3DSECRET'"),
     ("target.url, that cannot be parsed", "url: 'postgres://u:SECRET@127.0.0.1:port/d'"),
     ("target.url, from an environment variable", "url: 'VARIABLE'"),
+    ("target.url, a stored secret", "url: 'STORED'"),
+    (
+        "target.password, a stored secret",
+        "host: 127.0.0.1, port: CLUSTER, database: elt_db, user: elt_target, password: 'STORED'",
+    ),
 ];
 
 /// Logins of SFTP sources.
-const LOGINS: [(&str, &str); 6] = [
+const LOGINS: [(&str, &str); 7] = [
     ("sftp.password", "password: SECRET"),
     ("sftp.passphrase", "private_key: /no/such/key, passphrase: SECRET"),
     (
@@ -96,25 +107,42 @@ const LOGINS: [(&str, &str); 6] = [
     ),
     ("sftp.private_key, not a key", "private_key: SECRET"),
     ("sftp.password, from an environment variable", "password: 'VARIABLE'"),
+    ("sftp.password, a stored secret", "password: 'STORED'"),
     ("sftp.host with a password", "host: 'ann:SECRET@127.0.0.1', password: x"),
 ];
 
-/// All configs. Environment variables that hold a secret are added to `environment`.
-pub fn all(servers: &Servers, needles: &mut Needles, environment: &mut Vec<(String, String)>) -> Vec<Planted> {
-    let mut all = Vec::new();
-    let mut plant = |name: &str, text: &str| {
+/// Secrets that configs only refer to, by their names.
+#[derive(Default)]
+pub struct Elsewhere {
+    /// Variables of the environment.
+    pub environment: Vec<(String, String)>,
+    /// Stored secrets.
+    pub stored: Vec<(String, String)>,
+}
+
+impl Elsewhere {
+    /// The text with a secret in it, or with a reference to one.
+    fn plant(&mut self, (name, text): (&str, &str), closed: &str, needles: &mut Needles) -> String {
         let secret = needles.plant(name);
-        if text.contains("VARIABLE") {
-            let variable = format!("CANARY_{}", environment.len());
-            let value = match name.starts_with("target.url") {
-                true => format!("postgres://u:{secret}@127.0.0.1:{}/d", servers.closed),
-                false => secret.clone(),
-            };
-            environment.push((variable.clone(), value));
-            return text.replace("VARIABLE", &format!("${{env:{variable}}}"));
-        }
-        text.replace("SECRET", &secret)
-    };
+        let (word, kind, kept) = match text {
+            _ if text.contains("VARIABLE") => ("VARIABLE", "env", &mut self.environment),
+            _ if text.contains("STORED") => ("STORED", "secret", &mut self.stored),
+            _ => return text.replace("SECRET", &secret),
+        };
+        let named = format!("CANARY_{}", kept.len());
+        let value = match name.starts_with("target.url") {
+            true => format!("postgres://u:{secret}@127.0.0.1:{closed}/d"),
+            false => secret,
+        };
+        kept.push((named.clone(), value));
+        text.replace(word, &format!("${{{kind}:{named}}}"))
+    }
+}
+
+/// All configs. Secrets that they only refer to are added to `elsewhere`.
+pub fn all(servers: &Servers, needles: &mut Needles, elsewhere: &mut Elsewhere) -> Vec<Planted> {
+    let mut all = let_in(servers, needles, elsewhere);
+    let mut plant = |name: &str, text: &str| elsewhere.plant((name, text), &servers.closed, needles);
     for (name, members) in API {
         let members = plant(&format!("api: {name}"), members);
         for answer in ANSWERS {
@@ -143,6 +171,43 @@ pub fn all(servers: &Servers, needles: &mut Needles, environment: &mut Vec<(Stri
         }
     }
     all
+}
+
+/// Sources of a real SFTP server that lets them in, so that the secret is really used.
+fn let_in(servers: &Servers, needles: &mut Needles, elsewhere: &mut Elsewhere) -> Vec<Planted> {
+    let sshd = &servers.sshd;
+    sshd.write("rows.csv", "id\n1\n");
+    let passphrase = needles.plant("sftp.passphrase, let in");
+    let key = sshd.key();
+    let locked = std::fs::read_to_string(sshd.another_key("ed25519", &passphrase)).expect("the key");
+    for (place, key) in [("sftp.private_key, let in", &key), ("sftp.private_key with a passphrase, let in", &locked)] {
+        // The second line differs between keys of one kind.
+        needles.add(place, key.lines().nth(3).expect("a line of the key"));
+    }
+    let inline = |key: &str| format!("private_key: \"{}\"", key.replace('\n', "\\n"));
+    elsewhere.stored.push(("CANARY_KEY".into(), key.clone()));
+    let mut logins = vec![
+        ("sftp.private_key, inline", inline(&key)),
+        ("sftp.private_key, inline with a passphrase", format!("{}, passphrase: {passphrase}", inline(&locked))),
+        ("sftp.private_key, a stored secret", "private_key: '${secret:CANARY_KEY}'".to_owned()),
+    ];
+    // Only root can make an account that has a password.
+    if sshd::is_root() {
+        needles.add("sftp.password, let in", sshd::PASSWORD);
+        elsewhere.stored.push(("CANARY_PASSWORD".into(), sshd::PASSWORD.into()));
+        logins.push(("sftp.password", format!("password: {}", sshd::PASSWORD)));
+        logins.push(("sftp.password, a stored secret", "password: '${secret:CANARY_PASSWORD}'".to_owned()));
+    }
+    let configs = logins.into_iter().enumerate().map(|(number, (name, login))| {
+        let source = format!(
+            "{{type: sftp, host: 127.0.0.1, port: {}, username: {}, {login}, path: '{}', settle_seconds: 0}}",
+            sshd.address.port(),
+            sshd.user(),
+            sshd.remote("rows.csv")
+        );
+        Planted { name: format!("{name}, let in"), yaml: config(number, &source, "", ""), succeeds: true }
+    });
+    configs.collect()
 }
 
 /// A config with a table of its own.

@@ -1,4 +1,4 @@
-//! The other side of the configs: an API that repeats what it is asked, and a port at which nobody listens.
+//! The other side of the configs: an API that repeats what it is asked, an SFTP server, and a port at which nobody listens.
 
 use std::net::SocketAddr;
 
@@ -9,12 +9,16 @@ use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::response::{Html, IntoResponse, Response};
 use tokio::net::TcpSocket;
 
+use super::sshd::Sshd;
+
 /// See the module.
 pub struct Servers {
     /// Port of the API.
     pub port: String,
     /// Port at which nobody listens.
     pub closed: String,
+    /// An SFTP server.
+    pub sshd: Sshd,
     _taken: TcpSocket,
 }
 
@@ -27,7 +31,7 @@ impl Servers {
         let taken = TcpSocket::new_v4().expect("a socket");
         taken.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
         let closed = taken.local_addr().expect("an address").port();
-        Self { port: port.to_string(), closed: closed.to_string(), _taken: taken }
+        Self { port: port.to_string(), closed: closed.to_string(), sshd: Sshd::start(), _taken: taken }
     }
 }
 

@@ -15,6 +15,7 @@ function run(change: Partial<Run>): Run {
     attempt: 1,
     epoch: 1,
     max_attempts: 3,
+    outages: 0,
     created_by: 'ann',
     created_at: '2026-11-25T10:00:00Z',
     started_at: '2026-11-25T10:00:01Z',

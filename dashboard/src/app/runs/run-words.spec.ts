@@ -15,6 +15,7 @@ function run(change: Partial<Run>): Run {
     attempt: 0,
     epoch: 0,
     max_attempts: 3,
+    outages: 0,
     created_by: 'ann',
     created_at: '2026-11-25T10:00:00Z',
     ...change,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::*;
+use crate::runs::Priority;
 
 #[test]
 fn every_shape_people_use_is_read() {
@@ -148,6 +149,7 @@ fn everything_at_once() {
     assert_eq!((schedule.timezone.name(), config.window.timezone.name()), ("Europe/Berlin", "Europe/Vienna"));
     assert_eq!(config.window.start.unwrap().to_rfc3339(), "2027-01-01T01:00:00+00:00");
     assert_eq!(config.monitor, MonitorConfig { enabled: false, interval: Some(Duration::from_secs(120)) });
+    assert_eq!(config.start_rules, StartRules { concurrency: Some(2), priority: Priority::Low });
     let retry = RetryConfig {
         max_attempts: 5,
         initial: Duration::from_secs(4),

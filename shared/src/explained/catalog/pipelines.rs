@@ -14,6 +14,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::AlreadyRetried,
+        happened: "Another run retries this run already.",
+        why: "Retrying failed runs together leaves out those that were retried before, so that none is retried twice.",
+        next_step: "Look at the run that is named; if it has failed as well, it is retried in its place.",
+        example: "the run 01a21567-d506-7b2c-9a31-0c5c2f1f0b77 retries it already",
+        seen: &[Seen::Cli],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::AlreadyUndone,
         happened: "Another run undoes this run already.",
         why: "A run is undone once.",
@@ -212,6 +221,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         next_step: "Correct host, database, user and password under `target:`, and wait the time in `Retry-After`.",
         example: "10 of your connections to targets failed within a minute",
         seen: &[Seen::Api(429)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::WorkerGone,
+        happened: "The worker has stopped or was lost, so it cannot take runs again.",
+        why: "A worker is one start of a process. Draining it ends with the process.",
+        next_step: "Start a new worker: it is not drained.",
+        example: "the worker is stopped, so it cannot take runs again",
+        seen: &[Seen::Api(409)],
         ..OF_A_REQUEST
     },
 ];

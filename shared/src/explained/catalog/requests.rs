@@ -23,6 +23,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::DatabaseReadOnly,
+        happened: "The control database cannot be written to at the moment.",
+        why: "`DATABASE_URL` leads to a standby, as during a failover, or the database or the login was made read-only.",
+        next_step: "Promote the standby, name the primary server in `DATABASE_URL`, or turn \
+            `default_transaction_read_only` off. Then send the request again.",
+        example: "the control database is read-only at the moment",
+        seen: &[Seen::Api(503)],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::Forbidden,
         happened: "The role of the caller may not do this.",
         why: "Most changes need the role admin, and an API token never may do more than its owner.",

@@ -82,11 +82,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::Io,
-        happened: "The worker could not read or write a file of its own.",
-        why: "The disk is full, or the account of the worker may not use the data folder.",
-        next_step: "Check the folder's permissions and free space on the worker. A run that met a full disk is tried again by \
-            itself, also on other workers; otherwise retry the run.",
+        happened: "The worker or the server could not read or write a file of its own.",
+        why: "The disk is full, or the account of elt may not use the data folder or the temporary folder.",
+        next_step: "Check the folder's permissions and free space on that machine. A run that met a full disk is tried again \
+            by itself, also on other workers; otherwise retry the run.",
         example: "could not write to the run's work folder",
+        seen: &[Seen::Run, Seen::Api(500)],
         retried: Retried::Sometimes,
         ..IN_A_RUN
     },

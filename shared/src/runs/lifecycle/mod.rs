@@ -46,28 +46,35 @@
 //!   attempts do not count against `max_attempts`. One run at a time tries to reach a server for all runs that need it.
 //!
 //! # Layout
+//! - [`mod@take`]: what a worker does with a ticket
 //! - [`attempt`]: how a worker gives a run up unfinished
 //! - [`waiting`]: how runs wait for something that is away, and for each other
 //! - [`mod@finish`]: the end of a run
-//! - [`stop`]: stopping on request, and repeating
+//! - [`stop`]: stopping on request, and repeating; [`bulk_retry`]: repeating many failed runs at once
 //! - [`unknown`]: runs that may have loaded
 //! - [`rescue`](mod@rescue): what the sweeper does about lost runs
 
 mod attempt;
+mod bulk_retry;
 mod finish;
 mod rescue;
 mod stop;
+mod take;
 mod unknown;
 mod waiting;
 
 pub use attempt::{hand_back, retry_later, start_waiting, wait_for_target};
+pub use bulk_retry::{BulkRetry, MOST_RETRIED, SkippedRetry, retry_failed};
 pub use finish::{EndedBy, finish};
 pub use rescue::rescue;
 pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
+pub use take::{Taken, release, release_all, take, wake_resumed};
 pub use unknown::{adopt, ask_again, leave_unknown};
-pub use waiting::{Start, Wait, server_answers, start, take_over_tries, uncount, wait};
+pub use waiting::{Wait, note_outage_at_commit, server_answers, take_over_tries, wait};
 
 // Single statements that need nothing beside the row. They are named here, so that a run's whole life can be read in one
 // place.
 pub(crate) use crate::store::runs::end_wait_for_holder;
-pub use crate::store::runs::{Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, renew};
+pub use crate::store::runs::{
+    Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, note_silence, renew,
+};

@@ -7,6 +7,7 @@ use super::finish::{EndedBy, finish};
 use crate::job::{ExecuteRun, QUEUE, is_private};
 use crate::runs::{End, RunState, Trigger};
 use crate::store::runs::{self, NewRun, Run};
+use crate::store::schedules;
 
 /// The answer to a request to stop a run.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub enum StopAnswer {
 /// An unknown run cannot be stopped right away, because it may have loaded: it stays unknown, its target is asked at
 /// once, and it ends stopped if the target says that it did not load.
 pub async fn request_stop(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<StopAnswer>> {
+    schedules::lock_of_run(&mut *db, id).await?;
     let Some(run) = runs::note_stop_request(db, id).await? else {
         return Ok(runs::find(db, id).await?.map(StopAnswer::AlreadyFinished));
     };
@@ -97,6 +99,7 @@ pub async fn retry(
         options: old.options.clone(),
         not_before: None,
         not_after: None,
+        priority: Some(old.priority),
         waits_for: None,
         max_attempts: old.max_attempts.unsigned_abs(),
         traceparent,

@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::finish::wake_next;
 use crate::job::ExecuteRun;
+use crate::runs::timing::LONGEST_ASK_PAUSE;
 use crate::runs::{AttemptEnd, End, Failure};
-use crate::store::runs;
+use crate::store::{runs, target_outages};
 
 /// Sends a run whose attempt may have loaded back to the queue, as unknown. `if_not_loaded` is the run's end if the
 /// target says that it did not load; `None`: it is tried again. `left` is the end of the attempt; an attempt that was
@@ -37,6 +38,8 @@ pub async fn leave_unknown(
 
 /// Sends an unknown run back to the queue because its target did not answer. False: the attempt was fenced off.
 pub async fn ask_again(db: &mut PgConnection, id: Uuid, epoch: i64, failure: Failure<'_>) -> sqlx::Result<bool> {
+    // The run may have tried to reach its target for other runs, too.
+    target_outages::note_failed_try(&mut *db, id, LONGEST_ASK_PAUSE).await?;
     let Some(ask) = runs::queue_ask(&mut *db, id, epoch).await? else { return Ok(false) };
     runs::end_attempt(db, id, epoch, AttemptEnd::Unknown, Some(failure)).await?;
     let pause = Duration::try_from_secs_f64(ask.pause_seconds).unwrap_or_default();

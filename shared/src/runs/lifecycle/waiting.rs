@@ -23,9 +23,9 @@ const WOKEN_AT_ONCE: i64 = 20;
 /// Runs among them that are woken in the same second.
 const WOKEN_TOGETHER: u32 = 4;
 
-/// What came of a ticket.
+/// What came of a start.
 #[derive(Debug)]
-pub enum Start {
+pub(super) enum Start {
     /// An attempt of the run began.
     Begun(Box<Started>),
     /// The run waits: its server is away, or another run has its table.
@@ -37,46 +37,42 @@ pub enum Start {
 /// Starts an attempt of a run, unless the server of its place is known to be away or its table is taken. `place` is where
 /// it loads to; `None`: it waits for no other run. `longest` is how long it waits for a server; `None`: it does not wait for
 /// one, and finds out for itself.
-pub async fn start(
-    db: &PgPool,
+pub(super) async fn start(
+    tx: &mut PgConnection,
     id: Uuid,
     worker_id: &str,
     place: Option<&TargetPlace>,
     longest: Option<Duration>,
 ) -> sqlx::Result<Start> {
-    let mut tx = db.begin().await?;
     let mut tries = false;
     if let Some(place) = place
-        && let Some(is_last) = runs::is_due(&mut tx, id).await?
+        && let Some(is_last) = runs::is_due(tx, id).await?
     {
-        runs::lock_table(&mut tx, &place.table).await?;
+        runs::lock_table(tx, &place.table).await?;
         if let Some(longest) = longest
-            && let Some(outage) = target_outages::lock(&mut tx, &place.server, id).await?
+            && let Some(outage) = target_outages::lock(tx, &place.server, id).await?
         {
             // A run whose time is over makes a last attempt by itself, whoever else tries.
             if !outage.may_try && !is_last {
                 let waits_for = WaitsFor { shown: &place.shown, server: Some(&place.server), longest };
-                runs::park_for_server(&mut tx, id, waits_for, &outage.code).await?;
-                tx.commit().await?;
+                runs::park_for_server(tx, id, waits_for, &outage.code).await?;
                 return Ok(Start::Waits);
             }
             tries = outage.may_try;
         }
-        if let Some(holder) = runs::holder(&mut tx, &place.table, id).await? {
+        if let Some(holder) = runs::holder(tx, &place.table, id).await? {
             // The lock puts this transaction before or after the holder's end, so that the holder wakes this run.
-            let (still_held, key) = runs::lock_holder(&mut tx, holder).await?;
+            let (still_held, key) = runs::lock_holder(tx, holder).await?;
             if still_held {
-                runs::park_for_holder(&mut tx, id, &place.table, holder, key.as_deref()).await?;
-                tx.commit().await?;
+                runs::park_for_holder(tx, id, &place.table, holder, key.as_deref()).await?;
                 return Ok(Start::Waits);
             }
         }
     }
     let begun = runs::begin_into(&mut *tx, id, worker_id, place, tries).await?;
     if let Some(place) = place.filter(|_| tries && begun.is_some()) {
-        target_outages::note_try(&mut tx, &place.server, id).await?;
+        target_outages::note_try(tx, &place.server, id).await?;
     }
-    tx.commit().await?;
     Ok(begun.map_or(Start::NotNow, |started| Start::Begun(Box::new(started))))
 }
 
@@ -149,7 +145,7 @@ pub async fn take_over_tries(db: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
     Ok(woken)
 }
 
-/// Takes back that an attempt counts whose COMMIT is unanswered because its target went away.
-pub async fn uncount(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
-    runs::uncount_attempt(db, id, epoch).await
+/// Notes that the COMMIT of an attempt is unanswered because of an outage. The attempt counts only if it has loaded.
+pub async fn note_outage_at_commit(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
+    runs::note_outage_at_commit(db, id, epoch).await
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
 use super::{sealed, secret_keys};
-use crate::config::content_key;
+use crate::config::{StartRules, content_key};
 use crate::secret::{KeyRing, OpenError, Sealed, Secret};
 
 pub(super) use batches::hash_again;
@@ -125,6 +125,8 @@ pub struct NewConfig<'a> {
     pub author: ConfigAuthor,
     /// The secrets that the text refers to.
     pub secret_names: Vec<String>,
+    /// When its runs may start, and before which others.
+    pub start_rules: StartRules,
 }
 
 const COLUMNS: &str = r#"id, version, "timestamp", name, yaml_preview, runnable, problems, warnings, created_by, by_admin,
@@ -148,8 +150,9 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     let sealed = key.seal(&sealed::CONFIGS.context(&version.to_string()), new.yaml.expose().as_bytes());
     let kept = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into config_history (version, name, content_key, key_id, yaml_sealed, yaml_masked, yaml_preview,
-                                     runnable, problems, warnings, created_by, by_admin, secret_names)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                                     runnable, problems, warnings, created_by, by_admin, secret_names,
+                                     concurrency, priority)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          returning {COLUMNS}"
     )))
     .bind(version)
@@ -165,6 +168,8 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     .bind(new.created_by)
     .bind(is_by_admin)
     .bind(new.secret_names)
+    .bind(new.start_rules.concurrency.map(i32::from))
+    .bind(new.start_rules.priority)
     .fetch_one(tx)
     .await?;
     Ok((kept, true))

@@ -40,6 +40,8 @@ pub(crate) async fn begin_into(
     place: Option<&TargetPlace>,
     tries: bool,
 ) -> sqlx::Result<Option<Started>> {
+    // The attempt starts when it begins and not when the transaction did, because the transaction may have waited for the
+    // end of another run.
     // One statement, because the run, the end of the attempt before and the new attempt must be visible together: the
     // sweeper takes an attempt without a row for one that may have sent its COMMIT.
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
@@ -47,7 +49,7 @@ pub(crate) async fn begin_into(
              update runs set state = 'running', epoch = epoch + 1, attempt = attempt + (unknown_since is null)::int, worker_id = $2,
                     lease_expires_at = now() + make_interval(secs => $3), not_before = null,
                     waits_for = case when unknown_since is not null then waits_for end,
-                    waits_for_run = null, target_key = null, waiting_since = null, target_name = $4, waits_on = $5,
+                    waits_for_run = null, target_key = null, held = null, waiting_since = null, silent_since = null, target_name = $4, waits_on = $5,
                     stage = case when unknown_since is null then 'connect' else stage end,
                     progress = case when unknown_since is null then null else progress end,
                     started_at = coalesce(started_at, now())
@@ -60,7 +62,8 @@ pub(crate) async fn begin_into(
              update run_attempts a set finished_at = now(), outcome = 'worker_lost'
              from taken where a.run_id = taken.id and a.epoch < taken.epoch and a.finished_at is null
          ), noted as (
-             insert into run_attempts (run_id, epoch, worker_id, commit_sent) select id, epoch, worker_id, false from taken
+             insert into run_attempts (run_id, epoch, worker_id, commit_sent, started_at)
+             select id, epoch, worker_id, false, clock_timestamp() from taken
          )
          select {COLUMNS}, extract(epoch from now() - outage_since)::float8 as outage_seconds from taken"
     )))
@@ -110,14 +113,30 @@ pub async fn note_progress(
     progress: &RunProgress,
 ) -> sqlx::Result<bool> {
     let file = progress.file.as_deref().map(|file| redaction::hide(file).into_owned());
-    let noted =
-        sqlx::query("update runs set stage = $3, progress = $4 where id = $1 and epoch = $2 and state = 'running'")
-            .bind(id)
-            .bind(epoch)
-            .bind(progress.stage)
-            .bind(Json(RunProgress { file, ..progress.clone() }))
-            .execute(db)
-            .await?;
+    let noted = sqlx::query(
+        "update runs set stage = $3, progress = $4, silent_since = null
+             where id = $1 and epoch = $2 and state = 'running'",
+    )
+    .bind(id)
+    .bind(epoch)
+    .bind(progress.stage)
+    .bind(Json(RunProgress { file, ..progress.clone() }))
+    .execute(db)
+    .await?;
+    Ok(noted.rows_affected() == 1)
+}
+
+/// Notes that an attempt has shown no progress for `seconds`. False: the attempt was fenced off.
+pub async fn note_silence(db: impl PgExecutor<'_>, id: Uuid, epoch: i64, seconds: f64) -> sqlx::Result<bool> {
+    let noted = sqlx::query(
+        "update runs set silent_since = now() - make_interval(secs => $3)
+         where id = $1 and epoch = $2 and state = 'running'",
+    )
+    .bind(id)
+    .bind(epoch)
+    .bind(seconds)
+    .execute(db)
+    .await?;
     Ok(noted.rows_affected() == 1)
 }
 

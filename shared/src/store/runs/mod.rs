@@ -4,28 +4,42 @@
 //! only it may use are visible in this crate alone.
 //!
 //! # Layout
+//! - [`admission`]: whether a worker may begin the run of a ticket
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
 //! - [`requeue`]: sending a run from its attempt back to the queue
 //! - [`waiting`]: runs that wait for something that is away, or for another run
 //! - [`end`]: ending a run, and asking it to end
+//! - [`failed`]: failed runs that may be retried together
 //! - [`sweep`]: finding runs that no process takes care of any more
 //! - [`mod@list`]: what people look at
 //! - [`old`]: deleting old runs, and shortening their reports
+//! - [`order`]: the places of runs in the queue
 
+mod admission;
 mod attempt;
 mod end;
+mod failed;
 mod list;
 pub mod old;
+mod order;
 mod requeue;
 mod sweep;
 mod waiting;
 
+pub use admission::Hold;
+pub(crate) use admission::{
+    Application, application, count, free_to_begin, hold, is_drained, lock_counts, take_off_hold, take_resumed,
+    with_held,
+};
 pub(crate) use attempt::begin_into;
-pub use attempt::{Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, renew};
+pub use attempt::{Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, note_silence, renew};
 pub(crate) use end::{lock_unfinished, note_stop_request, withdraw_ticket, write_end};
+pub(crate) use failed::failed;
+pub use failed::{FailedFilter, FailedRun};
 pub use list::{
     AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule, repeated,
 };
+pub(crate) use order::ticket;
 pub(crate) use requeue::{
     Released, end_attempt, is_stopping, lock_holder, queue_after_loss, queue_ask, queue_for_target, queue_handed_back,
     queue_retry, queue_unknown, take_next_for_target,
@@ -33,8 +47,8 @@ pub(crate) use requeue::{
 pub(crate) use sweep::move_unknown;
 pub use sweep::{LostRun, WithoutTicket, abandoned, lost, overdue, put_away_dead_tickets, without_ticket};
 pub(crate) use waiting::{
-    WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, park_for_holder, park_for_server,
-    queue_wait, thin_out_attempts, uncount_attempt,
+    WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, note_outage_at_commit,
+    park_for_holder, park_for_server, queue_wait, thin_out_attempts,
 };
 
 use chrono::{DateTime, Utc};
@@ -45,8 +59,9 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use ulid::Ulid;
 use uuid::Uuid;
 
+use self::order::HEAD_START;
 use crate::queue::STOP_CHANNEL;
-use crate::runs::{End, Outcome, RunKind, RunState, Stage, Trigger};
+use crate::runs::{End, Outcome, Priority, RunKind, RunState, Stage, Trigger};
 
 /// One execution of a pipeline.
 #[derive(Debug, Clone, Default, FromRow, Serialize)]
@@ -81,6 +96,10 @@ pub struct Run {
     pub not_before: Option<DateTime<Utc>>,
     /// It stops then, and does not start later.
     pub not_after: Option<DateTime<Utc>>,
+    /// How early it starts among the runs that wait.
+    pub priority: Priority,
+    /// The pause or the limit that keeps it from starting; `None`: nothing of that kind.
+    pub held: Option<Hold>,
     /// A sentence, while it waits for something.
     pub waits_for: Option<String>,
     /// The run that holds the target it wants.
@@ -112,6 +131,8 @@ pub struct Run {
     pub worker_id: Option<String>,
     /// Until when the worker has it, by the database's clock.
     pub lease_expires_at: Option<DateTime<Utc>>,
+    /// Since when it is at work without any progress that can be seen. `None` while there is progress, and in other states.
+    pub silent_since: Option<DateTime<Utc>>,
     /// Someone asked it to stop.
     pub stop_requested_at: Option<DateTime<Utc>>,
     /// Stable code of the failure.
@@ -160,10 +181,12 @@ impl Run {
     }
 }
 
-const COLUMNS: &str = "id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, queue, options, state, \
+const COLUMNS: &str = "priority, held, \
+     id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, queue, options, state, \
      not_before, not_after, waits_for, waits_for_run, waiting_since, waiting_code, outages, outage_since, waits_on, \
      case when state = 'queued' and waiting_since is not null then \
          coalesce((select o.next_try_at from target_outages o where o.server = waits_on), not_before) end as next_attempt_at, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \
+     case when state = 'running' then silent_since end as silent_since, \
      stop_requested_at, error_code, error, next_step, unknown_since, verdict, outcome, report, rows_read, rows_inserted, \
      rows_updated, rows_duplicate, rows_quarantined, files_left_out, traceparent, created_by, created_at, started_at, finished_at";
 
@@ -194,6 +217,8 @@ pub struct NewRun<'a> {
     pub not_before: Option<DateTime<Utc>>,
     /// It stops then, and does not start later.
     pub not_after: Option<DateTime<Utc>>,
+    /// How early it starts; `None`: as its config says.
+    pub priority: Option<Priority>,
     /// A sentence about what it waits for.
     pub waits_for: Option<String>,
     /// Bound of the attempts.
@@ -208,8 +233,10 @@ pub struct NewRun<'a> {
 pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Run> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into runs (id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, queue,
-                           options, not_before, not_after, waits_for, max_attempts, traceparent, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, coalesce($9, $8), $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                           options, not_before, not_after, waits_for, max_attempts, traceparent, created_by, priority, place)
+         select $1, $2, $3, $4, $5, $6, $7, coalesce($9, $8), $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, priority,
+                greatest(now(), $12) + {HEAD_START}
+         from (select coalesce($18, (select priority from config_history where id = $3), 'normal') as priority) as said
          returning {COLUMNS}"
     )))
     .bind(Uuid::now_v7())
@@ -229,6 +256,7 @@ pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Ru
     .bind(new.max_attempts as i32)
     .bind(new.traceparent)
     .bind(new.created_by)
+    .bind(new.priority)
     .fetch_one(db)
     .await
 }

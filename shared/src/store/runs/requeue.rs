@@ -40,7 +40,8 @@ pub(crate) async fn queue_retry(
     sqlx::query_as(
         "update runs set state = 'queued', not_before = now() + make_interval(secs => $3), stage = null, progress = null,
                 worker_id = null, lease_expires_at = null, unknown_since = null, verdict = null, waits_on = null,
-                waits_for = format('attempt %s of %s: %s', attempt + 1, max_attempts, $4)
+                attempt = attempt - commit_met_outage::int, commit_met_outage = false,
+                waits_for = format('attempt %s of %s: %s', attempt - commit_met_outage::int + 1, max_attempts, $4)
          where id = $1 and epoch = $2 and state = 'running'
          returning queue, target_key, target_name, schedule_id",
     )

@@ -108,6 +108,7 @@ pub struct WithoutTicket {
 /// Queued runs that are due, but whose ticket was consumed, killed, lost with its worker, or never there; locked until
 /// the caller's transaction ends.
 pub async fn without_ticket(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<WithoutTicket>> {
+    // A held run is left out, because it gets a ticket when its pause ends or its limit allows it.
     // Left out are runs that something else will wake: one that waits for the holder of its target, by the holder's end;
     // one that waits for a server, by the run that tries to reach it. Of the runs that wait for one target, only the
     // first of each queue is taken, because only one can load.
@@ -115,7 +116,7 @@ pub async fn without_ticket(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result
         "select r.id, r.queue, r.waits_for_run is not null as waits_for_run from runs r
          left join apalis.jobs j on j.id = r.ticket_id
          left join apalis.workers w on w.id = j.lock_by
-         where r.state = 'queued' and coalesce(r.not_before, now()) <= now()
+         where r.state = 'queued' and r.held is null and coalesce(r.not_before, now()) <= now()
            and (r.waits_on is null or r.not_before is not null or r.waits_until <= now()
                 or not exists (select from target_outages o where o.server = r.waits_on))
            and (r.waits_for_run is null

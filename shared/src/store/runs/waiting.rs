@@ -177,10 +177,10 @@ pub(crate) async fn end_wait_for_holder(db: &mut PgConnection, id: Uuid) -> sqlx
     Ok(())
 }
 
-/// Takes back that an attempt counts: its COMMIT was sent, and its answer was lost with the connection.
-pub(crate) async fn uncount_attempt(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
+/// Notes that an attempt whose COMMIT was sent met an outage, so that it does not count if it did not load.
+pub(crate) async fn note_outage_at_commit(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
     sqlx::query(
-        "update runs set attempt = attempt - 1, outages = outages + 1, outage_since = coalesce(outage_since, now())
+        "update runs set commit_met_outage = true, outages = outages + 1, outage_since = coalesce(outage_since, now())
          where id = $1 and epoch = $2 and state = 'running'",
     )
     .bind(id)

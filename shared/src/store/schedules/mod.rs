@@ -274,6 +274,16 @@ pub(crate) async fn lock_live(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result
     Ok(live.is_some())
 }
 
+/// Locks the schedule of a run, if it has one, until the caller's transaction ends. A transaction that needs both locks takes
+/// the schedule's first, as ticks do: two transactions that took them in different orders would wait for each other.
+pub async fn lock_of_run(db: impl PgExecutor<'_>, run_id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("select from schedules where id = (select schedule_id from runs where id = $1) for update")
+        .bind(run_id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Opens the window of a waiting schedule now. `None`: it does not wait.
 pub async fn open(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Schedule>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
@@ -297,6 +307,18 @@ pub async fn set_paused(db: &mut PgConnection, id: Uuid, paused: bool) -> sqlx::
     .await?;
     announce(db).await?;
     Ok(changed)
+}
+
+/// Makes the live schedule of a pipeline, or every one, due now.
+pub(crate) async fn tick_now(db: &mut PgConnection, pipeline: Option<&str>) -> sqlx::Result<()> {
+    sqlx::query(
+        "update schedules set next_tick_at = least(next_tick_at, now())
+         where state in ('waiting', 'active') and ($1::text is null or name = $1)",
+    )
+    .bind(pipeline)
+    .execute(&mut *db)
+    .await?;
+    announce(db).await
 }
 
 /// Live schedules of a process of `elt run` that is gone.

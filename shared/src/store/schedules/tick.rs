@@ -18,6 +18,8 @@ pub struct DueTick {
     pub now: DateTime<Utc>,
     /// When it was due.
     pub due_at: DateTime<Utc>,
+    /// Whether its pipeline, or everything, is paused.
+    pub pipeline_paused: bool,
 }
 
 /// Claims at most `limit` due ticks of a queue. A tick has one claim at a time, and [`TICK_LEASE`] ends it.
@@ -35,7 +37,9 @@ pub async fn claim_due(db: impl PgExecutor<'_>, queue: &str, worker: &str, limit
          update schedules s set ticks = ticks + 1, last_tick_at = now(), last_tick_worker = $3,
                 ticking_until = now() + make_interval(secs => $4)
          from due where s.id = due.id
-         returning {columns}, now() as now, due.due_at"
+         returning {columns}, now() as now, due.due_at,
+                   exists (select from pauses p where p.scope = 'all' or (p.scope = 'pipeline' and p.name = s.name))
+                       as pipeline_paused"
     )))
     .bind(queue)
     .bind(limit)
@@ -57,6 +61,11 @@ pub async fn seconds_until_due(db: impl PgExecutor<'_>, queue: &str) -> sqlx::Re
 }
 
 impl DueTick {
+    /// Whether the tick makes no runs, because the schedule or its pipeline is paused.
+    pub fn is_paused(&self) -> bool {
+        self.schedule.paused || self.pipeline_paused
+    }
+
     /// Whether the schedule's window is over.
     pub fn is_over(&self) -> bool {
         self.schedule.end_at.is_some_and(|end| end <= self.now)
@@ -188,17 +197,23 @@ pub async fn forget_seen(db: impl PgExecutor<'_>, target_key: &str) -> sqlx::Res
 
 /// A run of the schedule ended: a stopping schedule has stopped with its last run, and a change seen meanwhile is
 /// looked at now.
+///
+/// Does nothing while another transaction holds the schedule, because the caller holds the run and must not wait: a tick
+/// that holds the schedule may be waiting for the run. The next tick then does the same. A caller that takes
+/// [`super::lock_of_run`] before the run does not depend on that.
 pub async fn run_finished(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     // One statement, because both questions depend on the same count of unfinished runs.
     let (stopped, look): (bool, bool) = sqlx::query_as(
         "with live as (
              select exists (select from runs where schedule_id = $1 and state in ('queued', 'running')) as any
+         ), free as (
+             select id from schedules where id = $1 for update skip locked
          ), stopped as (
-             update schedules set state = 'stopped', updated_at = now(), next_tick_at = null, ticking_until = null
-             from live where id = $1 and state = 'stopping' and not live.any returning 1
+             update schedules s set state = 'stopped', updated_at = now(), next_tick_at = null, ticking_until = null
+             from live, free where s.id = free.id and s.state = 'stopping' and not live.any returning 1
          ), looked as (
-             update schedules set next_tick_at = now(), changed = false
-             from live where id = $1 and state = 'active' and changed and not live.any returning 1
+             update schedules s set next_tick_at = now(), changed = false
+             from live, free where s.id = free.id and s.state = 'active' and s.changed and not live.any returning 1
          )
          select exists (select from stopped), exists (select from looked)",
     )

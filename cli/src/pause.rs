@@ -1,0 +1,164 @@
+//! `elt pause` and `elt resume`: keep a pipeline, a queue or everything from starting.
+
+use anyhow::Context;
+use clap::Args;
+use elt_shared::pauses;
+use elt_shared::secret::KeyRing;
+use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
+use elt_shared::store::pauses::PauseScope;
+use elt_shared::store::{pipelines, queues};
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
+
+use crate::audit::Deed;
+use crate::databases::on_control_database;
+use crate::exit::{Exit, refuse};
+use crate::operator::operator;
+use crate::{keys, out};
+
+/// Keeps a pipeline, a queue or everything from starting
+///
+/// Runs at work go on, and queued runs stay queued. A paused pipeline's schedule makes no runs; at the resume its
+/// `catch_up` decides about the fires of the pause. Works on the control database directly and needs no login: name the
+/// database with DATABASE_URL, or the --data-dir of an `elt up`. `elt queues list` shows what is paused.
+#[derive(Debug, Args)]
+pub struct Pause {
+    #[command(flatten)]
+    what: What,
+    /// Why, for the people who find it paused
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Lets a paused pipeline, a paused queue or everything go on
+///
+/// `--all` ends the pause of everything; pipelines and queues that were paused one by one stay paused.
+#[derive(Debug, Args)]
+pub struct Resume {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// One pipeline: its runs, replays and undos
+    #[arg(long, value_name = "NAME")]
+    pipeline: Option<String>,
+    /// One queue: no worker takes anything from it
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
+    /// Every pipeline and every queue
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    #[command(flatten)]
+    secret_keys: SecretKeySettings,
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    telemetry: TelemetrySettings,
+}
+
+impl What {
+    fn scope(&self) -> (PauseScope, &str) {
+        match (&self.pipeline, &self.queue) {
+            (Some(name), _) => (PauseScope::Pipeline, name),
+            (_, Some(name)) => (PauseScope::Queue, name),
+            _ => (PauseScope::All, ""),
+        }
+    }
+
+    /// `pipeline orders`, as the audit names it.
+    fn object(&self) -> String {
+        let (scope, name) = self.scope();
+        format!("{scope} {name}").trim_end().to_owned()
+    }
+
+    /// Refuses a name that nothing has, because it is misspelled.
+    async fn require_known(&self, db: &mut PgConnection) -> anyhow::Result<()> {
+        let (scope, name) = self.scope();
+        let known = match scope {
+            PauseScope::All => Ok(true),
+            PauseScope::Pipeline => pipelines::exists(db, name).await,
+            PauseScope::Queue => queues::is_known(db, name).await,
+        };
+        if known.context("could not look for the name")? {
+            return Ok(());
+        }
+        let next_step = match scope {
+            PauseScope::Queue => "`elt queues list` shows which there are.",
+            _ => {
+                "The name is the config's `name`, or its target table when it has none; the dashboard lists all of them."
+            }
+        };
+        Err(refuse(Exit::Failed, format!("there is no {scope} `{name}`"), next_step))
+    }
+}
+
+impl Pause {
+    pub async fn execute(self) -> anyhow::Result<Exit> {
+        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > 500) {
+            return Err(refuse(Exit::Usage, "the reason has more than 500 characters", "Shorten it."));
+        }
+        let place = self.place;
+        place
+            .change("pause", async |db, keys| {
+                let (scope, name) = self.what.scope();
+                let mut tx = db.begin().await.context("could not begin a transaction")?;
+                self.what.require_known(&mut tx).await?;
+                let reason = self.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+                let pause = pauses::pause(&mut tx, scope, name, &operator(), reason).await;
+                let pause = pause.context("could not pause it")?;
+                let detail = json!({ "reason": pause.reason });
+                Deed { action: "pause", object: self.what.object(), detail }.commit(tx, keys).await?;
+                out::print(&format!("nothing new starts of {}", pause.told()));
+                Ok(())
+            })
+            .await
+    }
+}
+
+impl Resume {
+    pub async fn execute(self) -> anyhow::Result<Exit> {
+        let place = self.place;
+        place
+            .change("resume", async |db, keys| {
+                let (scope, name) = self.what.scope();
+                let mut tx = db.begin().await.context("could not begin a transaction")?;
+                self.what.require_known(&mut tx).await?;
+                let ended = pauses::resume(&mut tx, scope, name).await.context("could not resume it")?;
+                Deed { action: "resume", object: self.what.object(), detail: json!({}) }.commit(tx, keys).await?;
+                out::print(&match ended {
+                    Some(pause) => format!("resumed {}", pause.told()),
+                    None => format!("{} was not paused", self.what.object()),
+                });
+                Ok(())
+            })
+            .await
+    }
+}
+
+impl Place {
+    async fn change(
+        self,
+        command: &'static str,
+        work: impl AsyncFnOnce(&PgPool, &KeyRing) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Exit> {
+        let keys = keys::find_ring(&self.database.data_dir(), &self.secret_keys)?;
+        on_control_database(command, &self.database, &self.telemetry, async |databases| {
+            databases.require_migrated().await?;
+            databases.require_keys_in_use(&keys).await?;
+            work(&databases.control, &keys).await
+        })
+        .await?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,85 @@
+//! The pages in `docs/operate`, and the fenced blocks in them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Those that change what other pages work on come first or last.
+const FIRST: [&str; 2] = ["install.md", "reverse-proxy.md"];
+const LAST: &str = "kubernetes.md";
+
+/// A page with its blocks.
+pub struct Page {
+    /// `install.md`
+    pub name: String,
+    pub blocks: Vec<Block>,
+}
+
+/// What stands between two fences.
+pub struct Block {
+    /// The line of the first fence, from 1.
+    pub line: usize,
+    /// What follows the first fence: `sh`, `yaml values`.
+    pub info: String,
+    pub text: String,
+}
+
+impl Block {
+    /// Whether the page says that this block cannot be run everywhere: its first line begins with `# example:`.
+    pub fn is_example(&self) -> bool {
+        self.text.starts_with("# example:")
+    }
+
+    /// Whether it is for a shell.
+    pub fn is_shell(&self) -> bool {
+        self.info.split(' ').next() == Some("sh")
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").join("docs/operate")
+}
+
+/// All pages, in the order in which their blocks are run.
+pub fn all() -> Vec<Page> {
+    let entries = fs::read_dir(folder()).expect("the pages").flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".md")).collect();
+    let place = |name: &str| match FIRST.iter().position(|first| *first == name) {
+        Some(position) => position,
+        None if name == LAST => usize::MAX,
+        None => FIRST.len(),
+    };
+    names.sort_by_key(|name| (place(name), name.clone()));
+    names.into_iter().map(read).collect()
+}
+
+fn read(name: String) -> Page {
+    let text = fs::read_to_string(folder().join(&name)).expect("a page");
+    let blocks = blocks(&text);
+    Page { name, blocks }
+}
+
+fn blocks(text: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (at, line) in text.lines().enumerate() {
+        match (line.strip_prefix("```"), &mut open) {
+            (Some(info), None) => open = Some(Block { line: at + 1, info: info.to_owned(), text: String::new() }),
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (None, Some(block)) => {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a block is not closed");
+    blocks
+}
+
+#[test]
+fn blocks_are_found_with_their_lines() {
+    let found = blocks("# A\n```sh\none\ntwo\n```\ntext\n```yaml values\n# example: x\n```\n");
+    let found: Vec<_> = found.iter().map(|block| (block.line, &*block.info, &*block.text)).collect();
+    assert_eq!(found, [(2, "sh", "one\ntwo\n"), (7, "yaml values", "# example: x\n")]);
+}

@@ -1,0 +1,99 @@
+//! Transactions that need a run and its schedule never wait for each other in a circle.
+
+use std::time::{Duration, Instant};
+
+use elt_shared::runs::End;
+use elt_shared::runs::lifecycle::{self, EndedBy, StopAnswer};
+use elt_shared::schedules::stop_runs;
+use elt_shared::store::schedules::{self, Schedule};
+use uuid::Uuid;
+
+use crate::support::control::Control;
+
+/// For a slow and busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How often each of the two must have come first.
+const OFTEN: u32 = 20;
+
+/// A schedule with a queued run.
+async fn scheduled(control: &Control, round: u64) -> (Schedule, Uuid) {
+    let yaml = format!(
+        "name: p{round}\nsources: [{{type: local, path: /data}}]\ntarget: {{table: t{round}}}\nmonitor: {{enabled: true}}\n"
+    );
+    let triggered = control.trigger(&yaml, |_| {}).await;
+    (triggered.schedule.expect("a schedule"), triggered.run.id)
+}
+
+/// Asks a run to stop, as the API does. Says whether this ended it.
+async fn stop(control: &Control, run: Uuid) -> sqlx::Result<bool> {
+    let mut tx = control.db.begin().await?;
+    let answer = lifecycle::request_stop(&mut tx, run).await?;
+    tx.commit().await?;
+    Ok(matches!(answer, Some(StopAnswer::Stopped(_))))
+}
+
+/// Ends a schedule with its runs, as the last tick of its window does.
+async fn tick(control: &Control, schedule: &Schedule, pause: Duration) -> sqlx::Result<()> {
+    tokio::time::sleep(pause).await;
+    let mut tx = control.db.begin().await?;
+    if schedules::is_current(&mut tx, schedule.id, schedule.ticks).await? {
+        stop_runs(&mut tx, schedule.id, "end_time").await?;
+    }
+    tx.commit().await
+}
+
+/// Growing, so that each of two transactions is the first one in some rounds, also on a slow machine.
+fn pause(round: u64) -> Duration {
+    Duration::from_micros(200 * (round % 50))
+}
+
+#[tokio::test]
+async fn a_stop_of_a_queued_run_and_the_last_tick_of_its_schedule_never_deadlock() {
+    let control = Control::start().await;
+    let deadline = Instant::now() + PATIENCE;
+    let (mut stops, mut ticks) = (0, 0);
+    for round in 0.. {
+        let (schedule, run) = scheduled(&control, round).await;
+        let (stopped, ticked) = tokio::join!(stop(&control, run), tick(&control, &schedule, pause(round)));
+        ticked.unwrap_or_else(|error| panic!("round {round}, tick: {error}"));
+        let stopped = stopped.unwrap_or_else(|error| panic!("round {round}, stop: {error}"));
+        assert_eq!(control.look(run).await.state.as_str(), "stopped", "round {round}");
+        let schedule = schedules::find(&control.db, schedule.id).await.expect("looked").expect("the schedule");
+        assert_eq!(schedule.state.as_str(), "stopped", "round {round}");
+        stops += u32::from(stopped);
+        ticks += u32::from(!stopped);
+        if stops >= OFTEN && ticks >= OFTEN {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{stops} stops and {ticks} ticks came first");
+    }
+}
+
+/// Ends a running run without the lock of its schedule, as the sweeper does, because it holds other runs.
+async fn end(control: &Control, run: Uuid, epoch: i64) -> sqlx::Result<()> {
+    let mut tx = control.db.begin().await?;
+    assert!(lifecycle::finish(&mut tx, run, EndedBy::Attempt(epoch), &End::Stopped, None).await?);
+    tx.commit().await
+}
+
+#[tokio::test]
+async fn the_end_of_a_run_waits_for_no_tick_and_the_next_tick_ends_the_schedule() {
+    let control = Control::start().await;
+    let (schedule, run) = scheduled(&control, 0).await;
+    let begun = control.begin(&control.look(run).await, "w").await;
+    let mut tx = control.db.begin().await.expect("a transaction");
+    stop_runs(&mut tx, schedule.id, "stopped by ann").await.expect("asked to stop");
+    tx.commit().await.expect("committed");
+
+    // A tick holds the schedule meanwhile.
+    let mut tx = control.db.begin().await.expect("a transaction");
+    let ticks = schedules::find(&control.db, schedule.id).await.expect("looked").expect("the schedule").ticks;
+    assert!(schedules::is_current(&mut tx, schedule.id, ticks).await.expect("locked"));
+    tokio::time::timeout(PATIENCE, end(&control, run, begun.epoch)).await.expect("no waiting").expect("ended");
+    tx.rollback().await.expect("rolled back");
+    let state = async || schedules::find(&control.db, schedule.id).await.expect("looked").expect("the schedule").state;
+    assert_eq!(state().await.as_str(), "stopping");
+    let stopping = schedules::find(&control.db, schedule.id).await.expect("looked").expect("the schedule");
+    tick(&control, &stopping, Duration::ZERO).await.expect("ticked");
+    assert_eq!(state().await.as_str(), "stopped");
+}
