@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elt/target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test faults upgrade-test fuzz lint supply schemathesis coverage bench dashboard release
+.PHONY: help run demo test faults upgrade-test year fuzz lint supply schemathesis coverage bench dashboard release
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +21,9 @@ test: ## run the linters and all tests: Rust, dashboard, browser
 
 faults: ## kill, freeze, cut off and restart real workers and databases for some minutes (ELT_FAULT_ROUNDS repeats)
 	@scripts/faults.sh
+
+year: ## a year of runs, log lines and files, what retention leaves of it, and how long that takes (some 6 GB of disk)
+	@scripts/year.sh
 
 upgrade-test: ## this program beside the one of an earlier git ref (REF=v0.1.0; default: the newest tag)
 	@scripts/upgrade-test.sh $(REF)

@@ -62,6 +62,16 @@ pub struct OpenTarget {
 }
 
 impl OpenTarget {
+    /// Names of the columns of another table beside the target's. `None`: there is no such table.
+    ///
+    /// # Errors
+    /// Database failures; a server that does not answer in time.
+    pub async fn columns(&mut self, table: &TableRef) -> Result<Option<Vec<String>>, TargetError> {
+        let asked = timeout(LONGEST_PAGE, table.existing(&mut self.connection)).await;
+        let existing = asked.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))?;
+        Ok(existing.map(|existing| existing.columns.into_iter().map(|column| column.name).collect()))
+    }
+
     /// Reads a page of `table`.
     ///
     /// # Errors

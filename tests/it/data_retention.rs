@@ -36,7 +36,7 @@ async fn a_work_folder_goes_when_its_attempt_is_over_and_stays_while_it_may_not_
     };
     let mut runs = Vec::new();
     for number in 0..4 {
-        let yaml = app.yaml(&format!("t{number}"), "monitor: {enabled: false}\n");
+        let yaml = app.yaml(&format!("t{number}"), "");
         runs.push(app.post("/trigger-job").yaml(&yaml).await.ok()["run_id"].clone());
     }
     let set = async |run: &Value, what: &str| {
@@ -105,28 +105,35 @@ async fn a_work_folder_goes_when_its_attempt_is_over_and_stays_while_it_may_not_
 #[tokio::test]
 async fn combined_csvs_of_earlier_versions_go_and_files_that_no_run_wrote_stay() {
     let app = TestApp::start().await;
+    // The worker's own turn does not come while this test looks.
+    let host = nix::unistd::gethostname().expect("a host name").to_string_lossy().into_owned();
+    let place = format!("{host}:{}", app.worker_settings.data_dir.display());
+    app.execute(&format!(
+        "insert into elt.retention (kind, place, held_until) values ('combined_csvs', '{place}', 'infinity')"
+    ))
+    .await;
     app.folder().write("a.csv", "id\n1\n");
     let output = app.worker_settings.data_dir.join("output");
     let mut csvs = Vec::new();
     for number in 0..6 {
-        let yaml = app.yaml("people", &format!("monitor: {{enabled: false}}\n# {number}\n"));
+        let yaml = app.yaml("people", &format!("name: people\n# {number}\n"));
         let started = app.post("/trigger-job").yaml(&yaml).await.ok();
         let run = app.finished(&started["run_id"]).await;
         csvs.push(Path::new(run["report"]["combined_csv"].as_str().expect("a path")).to_owned());
     }
     assert!(csvs.iter().all(|csv| csv.is_file() && csv.parent() == Some(&output)), "{csvs:?}");
     // A path that the config names is that of all its versions.
-    let named = app.yaml("people", "monitor: {enabled: false}\noutput_csv_path: people-1.csv\n");
+    let named = app.yaml("people", "name: people\noutput_csv_path: people-77777.csv\n");
     let started = app.post("/trigger-job").yaml(&named).await.ok();
     app.finished(&started["run_id"]).await;
     app.execute("update elt.output_paths set claimed_at = claimed_at - interval '1 day' where config_id is null").await;
     fs::write(&csvs[1], "somebody's own").expect("written over");
-    let own = [output.join("notes.csv"), output.join("people-999999.csv"), output.join("people-1.csv")];
+    let own = [output.join("notes.csv"), output.join("people-999999.csv"), output.join("people-77777.csv")];
     for path in &own[..2] {
         fs::write(path, "id\n").expect("written");
     }
     // Version 0 was used again: its file is not one of the oldest any more.
-    let again = app.yaml("people", "monitor: {enabled: false}\n# 0\n");
+    let again = app.yaml("people", "name: people\n# 0\n");
     let started = app.post("/trigger-job").yaml(&again).await.ok();
     app.finished(&started["run_id"]).await;
     // Unfinished files: of a worker that was killed, of one at work, young, and of a path that elt does not know.
@@ -155,7 +162,7 @@ async fn combined_csvs_of_earlier_versions_go_and_files_that_no_run_wrote_stay()
     assert_eq!((removed.cleaned.removed, removed.left.rows), (3, Some(7)));
 
     // A version that is used once more writes its file again.
-    let again = app.yaml("people", "monitor: {enabled: false}\n# 2\n");
+    let again = app.yaml("people", "name: people\n# 2\n");
     let started = app.post("/trigger-job").yaml(&again).await.ok();
     let run = app.finished(&started["run_id"]).await;
     assert_eq!((&run["state"], csvs[2].exists()), (&"succeeded".into(), true), "{run:#}");

@@ -74,6 +74,7 @@ mod stored_secrets;
 mod streams;
 mod target_certificates;
 mod target_corpus;
+mod target_growth;
 mod target_names;
 mod target_schemas;
 mod targets;

@@ -66,7 +66,9 @@ impl Fixture {
         let (runtime, running) = (tokio::runtime::Handle::current(), context.clone());
         let (ended, end) = oneshot::channel();
         // Not a thread of the runtime, because a test that fails would wait for it.
-        std::thread::spawn(move || ended.send(runtime.block_on(pipeline::run(&running))));
+        std::thread::spawn(move || {
+            ended.send(runtime.block_on(pipeline::run(&running))).ok();
+        });
         (context, end)
     }
 

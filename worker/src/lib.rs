@@ -15,6 +15,7 @@
 //! - [`load`]: typed rows become rows of the target table, exactly once
 //! - [`pipeline`]: the steps of each kind of run
 //! - [`data_retention`]: removing what lost workers and earlier config versions left behind
+//! - `housekeeper`: deleting old rows of elt's own tables in a target, beside the runs
 //! - `config_cache`, `worker_context`: state that the parts of a worker share
 //! - `data_folder`: whether the data folder can take the files of runs
 //! - `jobs`: the jobs of a worker: executing a run, the tick of a schedule
@@ -38,6 +39,7 @@ pub mod settings;
 mod config_cache;
 mod data_folder;
 mod folder_watch;
+mod housekeeper;
 mod humanize;
 mod jobs;
 mod metrics;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "health",
     "settings",
     "error",
@@ -23,6 +23,7 @@ const ORDER: [&str; 24] = [
     "load",
     "pipeline",
     "data_retention",
+    "housekeeper",
     "config_cache",
     "worker_context",
     "data_folder",

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config_cache::ConfigCache;
+use crate::housekeeper::Housekeeper;
 use crate::metrics::{WorkerGauges, WorkerMetrics};
 use crate::settings::WorkerSettings;
 
@@ -47,6 +48,8 @@ pub(crate) struct WorkerContext {
     pub host: String,
     /// Configs that were read before.
     pub configs: ConfigCache,
+    /// Deletes old rows in targets.
+    pub housekeeper: Housekeeper,
     /// The heartbeat, which renews the leases of the worker and its runs.
     pub heartbeat: Heartbeat,
     /// The notifications that wake parts of the worker before they poll the database again.
@@ -99,6 +102,7 @@ impl WorkerContext {
             id,
             host,
             configs: ConfigCache::default(),
+            housekeeper: Housekeeper::default(),
             heartbeat,
             listener: Listener::default(),
             runs: TaskTracker::new(),

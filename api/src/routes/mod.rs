@@ -16,6 +16,7 @@ mod overview;
 mod pipelines;
 mod quarantine;
 mod queues;
+mod retention;
 mod runs;
 mod schedules;
 mod secrets;
@@ -49,6 +50,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(queues::router())
         .merge(overview::router())
         .merge(quarantine::router())
+        .merge(retention::router())
         .merge(logs::router())
         .merge(users::router())
         .merge(tokens::router())

@@ -27,9 +27,23 @@ use crate::{download, targets};
 
 /// Where rejected rows are kept, in the target's schema.
 const TABLE: &str = "_elt_quarantine";
-/// What is shown of a row.
-const COLUMNS: [&str; 10] =
-    ["id", "at", "run_id", "file", "line", "column_name", "code", "reason", "raw", "replayed_by"];
+/// What is shown of a row. The last ones are missing in a table that an older release made and no run has loaded beside
+/// since.
+const COLUMNS: [&str; 13] = [
+    "id",
+    "at",
+    "run_id",
+    "file",
+    "line",
+    "column_name",
+    "code",
+    "reason",
+    "raw",
+    "replayed_by",
+    "seen",
+    "first_seen",
+    "first_run_id",
+];
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(export)).routes(routes!(replay))
@@ -39,7 +53,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct QuarantineQuery {
-    /// Only of this run.
+    /// Only rows that this run rejected and that no later run has rejected again.
     run_id: Option<Uuid>,
     /// Of the table of this config version, when no run is named.
     config_id: Option<i64>,
@@ -54,7 +68,9 @@ struct QuarantineQuery {
 struct QuarantinedRow {
     /// Names it for a replay.
     id: i64,
+    /// When a run last rejected it.
     at: String,
+    /// That run.
     run_id: Uuid,
     file: String,
     line: i64,
@@ -69,6 +85,27 @@ struct QuarantinedRow {
     raw: String,
     /// The run that loaded it after all.
     replayed_by: Option<Uuid>,
+    /// How many runs have rejected it: a row that stays in its file is rejected by each of them.
+    #[serde(default = "once")]
+    seen: i64,
+    /// When a run first rejected it.
+    #[serde(default)]
+    first_seen: Option<String>,
+    /// The run that first rejected it.
+    #[serde(default)]
+    first_run_id: Option<Uuid>,
+}
+
+fn once() -> i64 {
+    1
+}
+
+impl QuarantinedRow {
+    /// A row of an older release was rejected once, by the run that it names.
+    fn complete(self) -> Self {
+        let first_seen = self.first_seen.or_else(|| Some(self.at.clone()));
+        Self { first_seen, first_run_id: self.first_run_id.or(Some(self.run_id)), ..self }
+    }
 }
 
 /// Rejected rows, newest first.
@@ -92,7 +129,9 @@ async fn list(
     let names: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
     let rows = found.rows.into_iter().map(|row| {
         let row: Map<String, Value> = names.iter().map(|name| (*name).to_owned()).zip(row).collect();
-        serde_json::from_value(Value::Object(row)).map_err(|error| Error::internal("read a quarantined row", error))
+        serde_json::from_value(Value::Object(row))
+            .map(QuarantinedRow::complete)
+            .map_err(|error| Error::internal("read a quarantined row", error))
     });
     let next = found.next.map(|next| crate::page::cursor(&next));
     Ok(Json(Page { data: rows.collect::<Result<_>>()?, next }))
@@ -123,15 +162,17 @@ async fn open(
     query: &QuarantineQuery,
 ) -> Result<(OpenTarget, TableRef, TableQuery)> {
     let config = config_of(state, caller, query.run_id, query.config_id).await?;
-    let target = targets::open_config(state, caller, &config).await?;
+    let mut target = targets::open_config(state, caller, &config).await?;
     let table = target.table.clone();
+    let there = target.columns(&table.sibling(TABLE)).await.map_err(|error| targets::tell(error, caller))?;
+    let is_there = |column: &&str| there.as_ref().is_none_or(|there| there.iter().any(|name| name == column));
     let is = |column: &str, value: String| Filter { column: column.into(), compare: Compare::Equal, value };
     let mut filters = vec![is("table_name", table.table.clone())];
     filters.extend(query.run_id.map(|id| is("run_id", id.to_string())));
     filters.extend(query.code.clone().map(|code| is("code", code)));
     filters.extend(query.column.clone().map(|column| is("column_name", column)));
     let asked = TableQuery {
-        columns: Some(COLUMNS.map(ToOwned::to_owned).to_vec()),
+        columns: Some(COLUMNS.into_iter().filter(is_there).map(ToOwned::to_owned).collect()),
         sort: vec![Sort { column: "id".into(), descending: true }],
         filters,
         ..TableQuery::default()

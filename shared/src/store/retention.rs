@@ -204,3 +204,24 @@ pub async fn table_sizes(db: impl PgExecutor<'_>, tables: &[&str]) -> sqlx::Resu
     .fetch_all(db)
     .await
 }
+
+/// When the oldest things of the control database were made, where an index finds them. `None`: there are none.
+#[derive(Debug, Clone, Copy, FromRow)]
+pub struct Oldest {
+    /// The oldest log line.
+    pub log_lines: Option<DateTime<Utc>>,
+    /// The run that finished first.
+    pub runs: Option<DateTime<Utc>>,
+    /// The oldest answer of an idempotency key.
+    pub idempotency_keys: Option<DateTime<Utc>>,
+}
+
+/// Finds the oldest things of the control database.
+pub async fn oldest(db: impl PgExecutor<'_>) -> sqlx::Result<Oldest> {
+    sqlx::query_as(
+        "select (select min(at) from log_lines) as log_lines, (select min(finished_at) from runs) as runs,
+                (select min(created_at) from idempotency_keys) as idempotency_keys",
+    )
+    .fetch_one(db)
+    .await
+}

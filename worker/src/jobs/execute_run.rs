@@ -264,7 +264,11 @@ async fn work(
     };
     let retry = context.config.retry.clone();
     note_seen(&worker, &context).await;
-    (pipeline::run(&context).await, retry)
+    let result = pipeline::run(&context).await;
+    if result.is_ok() && matches!(context.run.kind, RunKind::Run | RunKind::Replay) {
+        worker.housekeeper.after_load(&context, &worker.settings, &worker.stopping);
+    }
+    (result, retry)
 }
 
 async fn prepare(

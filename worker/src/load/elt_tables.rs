@@ -21,19 +21,33 @@ pub const QUARANTINE: &str = "_elt_quarantine";
 /// The names of all of these tables.
 pub const ALL: [&str; 5] = [LOADS, FILES, COLUMNS, SOURCES, QUARANTINE];
 
-/// Creates the schema, and elt's own tables in it, where they are missing. Workers that do so at the same time wait for each
-/// other.
+/// The column that each of these tables got last. A table that lacks it is missing, or an older release made it.
+const NEWEST_COLUMNS: [(&str, &str); 5] = [
+    (LOADS, "unfinished_csv"),
+    (FILES, "table_name"),
+    (COLUMNS, "made_by_elt"),
+    (SOURCES, "found_at"),
+    (QUARANTINE, "first_run_id"),
+];
+
+/// Creates the schema, and elt's own tables in it, where they are missing, and adds to tables of older releases what they
+/// lack. Workers that do so at the same time wait for each other.
 ///
 /// # Errors
-/// When this login may not create them: the error has the statement that grants the right.
+/// When this login may not do so: the error has the statement that grants the right.
 pub async fn ensure(connection: &mut PgConnection, table: &TableRef) -> Result<()> {
     let fail = Failing::at(table, "make elt's own tables");
+    let (tables, columns): (Vec<_>, Vec<_>) = NEWEST_COLUMNS.into_iter().unzip();
     let complete: bool = sqlx::query_scalar(
-        "select count(*) = cardinality($2) from pg_class c join pg_namespace n on n.oid = c.relnamespace
-         where n.nspname = $1 and c.relname = any($2)",
+        "select count(*) = cardinality($2)
+         from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         join unnest($2::text[], $3::text[]) as newest (table_name, column_name) on newest.table_name = c.relname
+         join pg_attribute a on a.attrelid = c.oid and a.attname = newest.column_name and not a.attisdropped
+         where n.nspname = $1",
     )
     .bind(&table.schema)
-    .bind(ALL)
+    .bind(tables)
+    .bind(columns)
     .fetch_one(&mut *connection)
     .await
     .map_err(|error| fail.because(error))?;
@@ -140,7 +154,23 @@ fn statements(table: &TableRef) -> String {
              replayed_by uuid
          );
          create index if not exists _elt_quarantine_by_run on {quarantine} (run_id, id);
-         create index if not exists _elt_quarantine_by_table on {quarantine} (table_name, id);",
+         create index if not exists _elt_quarantine_by_table on {quarantine} (table_name, id);
+
+         -- Null in receipts that an older release wrote. A name may be too long for an index, so its hash is in it.
+         alter table {files} add column if not exists table_name text;
+         create index if not exists _elt_files_by_name on {files} (table_name, md5(name)) where table_name is not null;
+
+         -- A hash of file, line and text. Null in rows that an older release wrote.
+         alter table {quarantine} add column if not exists place bytea;
+         -- Number of runs that rejected the row. `run_id` and `at` are those of the last one.
+         alter table {quarantine} add column if not exists seen bigint not null default 1;
+         -- Null in rows that were there before the column.
+         alter table {quarantine} add column if not exists first_seen timestamptz;
+         alter table {quarantine} alter column first_seen set default now();
+         alter table {quarantine} add column if not exists first_run_id uuid;
+         create index if not exists _elt_quarantine_open on {quarantine} (table_name, place)
+             where place is not null and replayed_by is null;
+         create index if not exists _elt_quarantine_by_age on {quarantine} (at);",
         loads = name(LOADS),
         files = name(FILES),
         columns = name(COLUMNS),

@@ -27,6 +27,7 @@
 //! Beside loads:
 //! - [`undo`]: the rows that one run inserted are deleted
 //! - [`trial_write`]: a write that is tried and rolled back
+//! - [`housekeeping`]: old rows of elt's own tables are deleted
 
 pub mod combined_csv;
 pub mod commit;
@@ -36,6 +37,7 @@ pub mod dedupe;
 mod elt_tables;
 pub mod failure;
 mod finish;
+pub mod housekeeping;
 mod login;
 pub mod marker;
 mod modes;

@@ -76,19 +76,25 @@ async fn delete(tx: &mut PgConnection, table: &TableRef, undone: Uuid, by: Uuid)
         .execute(&mut *tx)
         .await?
         .rows_affected();
-    // Its rejected rows are deleted, because they are rejected again when its files are loaded again. Rows that it loaded
-    // out of the quarantine are marked as not replayed.
-    sqlx::query(AssertSqlSafe(format!("delete from {} where run_id = $1", table.sibling(QUARANTINE).sql())))
-        .bind(undone)
-        .execute(&mut *tx)
-        .await?;
+    // Its rejected rows are deleted, because they are rejected again when its files are loaded again. Those that an earlier
+    // run rejected as well are that run's again. Rows that it loaded out of the quarantine are marked as not replayed.
+    let quarantine = table.sibling(QUARANTINE).sql();
     sqlx::query(AssertSqlSafe(format!(
-        "update {} set replayed_by = null where replayed_by = $1",
-        table.sibling(QUARANTINE).sql()
+        "delete from {quarantine} where run_id = $1 and coalesce(first_run_id, $1) = $1"
     )))
     .bind(undone)
     .execute(&mut *tx)
     .await?;
+    sqlx::query(AssertSqlSafe(format!(
+        "update {quarantine} set run_id = first_run_id, seen = greatest(seen - 1, 1) where run_id = $1"
+    )))
+    .bind(undone)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(AssertSqlSafe(format!("update {quarantine} set replayed_by = null where replayed_by = $1")))
+        .bind(undone)
+        .execute(&mut *tx)
+        .await?;
     sqlx::query(AssertSqlSafe(format!(
         "update {} set undone_at = now(), undone_by = $2 where run_id = $1 and undone_at is null",
         table.sibling(LOADS).sql()

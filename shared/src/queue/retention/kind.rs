@@ -9,6 +9,7 @@ use super::Keep;
 /// A kind of things that are deleted when they are old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RetentionKind)]
 pub enum Kind {
     /// Finished tickets of the queue, and workers that are gone.
     Tickets,

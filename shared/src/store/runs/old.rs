@@ -88,7 +88,8 @@ pub async fn remove_old(
     let (removed, blocked, finished_at, id): (i64, i64, Option<DateTime<Utc>>, Option<Uuid>) = sqlx::query_as(
         "with passed as materialized (
              select id, name, finished_at from runs
-             where finished_at < now() - make_interval(days => $1) and ($2::timestamptz is null or (finished_at, id) < ($2, $3))
+             where finished_at < now() - make_interval(days => $1)
+               and (finished_at, id) < (coalesce($2, 'infinity'::timestamptz), $3)
              order by finished_at desc, id desc limit $4
          ), unneeded as materialized (
              select p.id,
@@ -105,7 +106,7 @@ pub async fn remove_old(
     )
     .bind(i32::from(days))
     .bind(before.map(|place| place.finished_at))
-    .bind(before.map(|place| place.id))
+    .bind(before.map_or(Uuid::max(), |place| place.id))
     .bind(limit)
     .bind(&needed.names)
     .bind(&needed.bounds)

@@ -10,11 +10,13 @@
 //! # Layout
 //! - [`reject`]: a rejected row is noted, counted, and fails the run when the config says so
 //! - [`rejected_rows`]: rejected rows on their way to the quarantine table
+//! - [`open_rows`]: one open row for each place, however many runs reject it
 //! - [`refused`]: rows the table refuses, left out by the next try of the load
 //! - [`refused_search`]: the search for these rows after a statement over all rows failed
 //! - [`refusal`]: the reason why the table refuses a row
 //! - [`replay`]: rejected rows become files that are loaded like others
 
+pub mod open_rows;
 pub mod refusal;
 pub mod refused;
 pub(super) mod refused_search;

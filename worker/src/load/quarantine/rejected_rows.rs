@@ -1,5 +1,6 @@
 //! Rejected rows on their way to the quarantine table. They are collected in a file, already encoded, and copied into the
-//! table in the loading transaction, with their text, the reason and the cells that a replay loads again.
+//! table in the loading transaction, with their text, the reason and the cells that a replay loads again. A row that an
+//! earlier run rejected already, and that was not replayed since, is counted once more instead ([`open_rows`]).
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
@@ -10,6 +11,7 @@ use elt_shared::target::TableRef;
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::open_rows;
 use crate::frame::{BadRecord, CellKind, MAX_RAW_BYTES, RawBatch};
 use crate::load::Halt;
 use crate::load::copy::binary as copy;
@@ -102,11 +104,12 @@ impl RejectedRows {
         let cells = cells.filter(|cells| !ascii || cells.is_ascii());
         let out = &mut self.row;
         out.clear();
-        copy::row(11, out);
+        copy::row(13, out);
         copy::uuid(self.attempt.run_id.as_u128(), out);
         copy::bytes(self.table.as_bytes(), out);
         copy::bigint(self.attempt.config_id, out);
-        copy::bytes(shown(file.as_bytes()).as_bytes(), out);
+        let file = shown(file.as_bytes());
+        copy::bytes(file.as_bytes(), out);
         copy::bigint(line as i64, out);
         match why.column {
             Some(column) => copy::bytes(column.as_bytes(), out),
@@ -128,6 +131,8 @@ impl RejectedRows {
             }
             None => copy::null(out),
         }
+        copy::bytes(&open_rows::place(&file, line, raw), out);
+        copy::uuid(self.attempt.run_id.as_u128(), out);
         self.rows += 1;
         self.file.write_all(out)
     }
@@ -140,10 +145,12 @@ impl RejectedRows {
         if self.rows == 0 {
             return Ok(());
         }
+        let attempt = self.attempt;
         let mut file = self.into_file().map_err(spool_failed)?;
         let mut copy = tx
             .copy_in_raw(&format!(
-                "copy {} (run_id, table_name, config_id, file, line, column_name, code, reason, raw, raw_bytes, cells)
+                "copy {} (run_id, table_name, config_id, file, line, column_name, code, reason, raw, raw_bytes, cells,
+                          place, first_run_id)
                  from stdin (format binary)",
                 table.sibling(QUARANTINE).sql()
             ))
@@ -157,6 +164,7 @@ impl RejectedRows {
             copy.send(&chunk[..length]).await?;
         }
         copy.finish().await?;
+        open_rows::count_again(tx, table, attempt).await?;
         Ok(())
     }
 

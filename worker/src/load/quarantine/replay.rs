@@ -150,9 +150,10 @@ async fn columns_by_file(
     .await
 }
 
-/// The condition for rows that the run rejected, that were not replayed since and that were asked for.
-const REQUESTED: &str =
-    "run_id = $1 and table_name = $2 and replayed_by is null and ($3::bigint[] is null or id = any($3))";
+/// The condition for rows that the run rejected, as the first or the last one, that were not replayed since and that were
+/// asked for.
+const REQUESTED: &str = "(run_id = $1 or first_run_id = $1) and table_name = $2 and replayed_by is null
+                         and ($3::bigint[] is null or id = any($3))";
 
 fn chosen(table: &TableRef) -> String {
     format!("select id, file, cells from {} where {REQUESTED} and cells is not null", table.sibling(QUARANTINE).sql())
