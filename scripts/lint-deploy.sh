@@ -25,6 +25,7 @@ fi
 
 if command -v promtool >/dev/null; then
     promtool check config deploy/prometheus/prometheus.yml
+    promtool test rules deploy/prometheus/tests.yml
 else
     absent promtool "deploy/prometheus was"
 fi

@@ -18,6 +18,7 @@ check() {
         command -v psql >/dev/null || need+=(postgresql-client)
         [ -x /usr/sbin/sshd ] || need+=(openssh-server)
         find_chromium >/dev/null || need+=(chromium)
+        command -v promtool >/dev/null || need+=(prometheus)
         have_node || missing+=("Node 20.19 or newer with npm, for the dashboard and its tests")
     fi
 }

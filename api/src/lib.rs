@@ -6,7 +6,7 @@
 //! - [`auth`], [`tokens`]: who is calling, and the role a handler asks for
 //! - [`page`]: lists in pages
 //! - [`routes`]: a file a resource; each handler names who may, what they sent, and what they get
-//! - `client`, `audit`, `once`, `collision`: layers and helpers around every request
+//! - `client`, `audit`, `once`, `collision`, `known_parameters`: layers and helpers around every request
 //! - `ui`: the dashboard's files
 //! - [`not_ready`]: answers before the process can work
 
@@ -22,6 +22,7 @@ mod events;
 mod extract;
 mod keyed_limit;
 mod keyed_mutex;
+mod known_parameters;
 mod layers;
 mod login_queue;
 mod metrics;
@@ -46,6 +47,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
+use elt_shared::metrics::Audience;
 use elt_shared::secret::{KeyRing, MIN_KEY_BYTES};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -57,6 +60,7 @@ use crate::connections::Terms;
 use crate::events::Events;
 use crate::keyed_limit::KeyedLimit;
 use crate::keyed_mutex::KeyedMutex;
+use crate::known_parameters::KnownParameters;
 use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::oidc::provider::Provider;
@@ -135,10 +139,10 @@ impl AppState {
         Ok(Self {
             db,
             token_limits: TokenLimits::new(settings.token_rate),
+            metrics: Arc::new(Metrics::new(settings.metrics.clone())),
             settings: Arc::new(settings),
             tokens: Arc::new(tokens),
             keys,
-            metrics: Arc::default(),
             events: Events::new(),
             checks: Checks::default(),
             login_mutex: KeyedMutex::default(),
@@ -160,6 +164,22 @@ impl AppState {
         self.tls.is_some()
     }
 
+    /// The metrics of this process and the numbers of the installation, in Prometheus' text format.
+    ///
+    /// # Errors
+    /// When a number cannot be written as text.
+    pub async fn metrics(&self, audience: Audience) -> Result<String, std::fmt::Error> {
+        self.metrics.scrape(&self.db, audience).await
+    }
+
+    /// Whether requests should be sent here: the database answers and can be written to, and the process is not stopping.
+    ///
+    /// # Errors
+    /// The reason why not, as a sentence.
+    pub async fn ready(&self) -> Result<(), String> {
+        routes::ready(self).await.map_err(|reason| reason.to_string())
+    }
+
     /// Where the API answers when it listens at this address, with a slash at the end.
     pub fn url(&self, address: SocketAddr) -> String {
         let scheme = if self.uses_tls() { "https" } else { "http" };
@@ -170,6 +190,8 @@ impl AppState {
 /// The whole API and the dashboard's files.
 pub fn app(state: AppState) -> Router {
     let (router, openapi) = routes::router().split_for_parts();
+    let known = KnownParameters::of(&openapi);
+    let router = router.layer(from_fn_with_state(known, known_parameters::layer));
     let router = router.merge(openapi::docs(openapi)).merge(ui::router());
     layers::around(router, &state).with_state(state)
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use elt_shared::metrics::ProcessMetrics;
 use elt_shared::secret::{KeyRing, Secret};
-use elt_shared::settings::{NetworkSettings, TokenSettings, UserNetworkSettings, secret};
+use elt_shared::settings::{NetworkSettings, ProbeSettings, TokenSettings, UserNetworkSettings, secret};
 use elt_shared::target::Export;
 
 const TOKEN_RATE: NonZeroU32 = NonZeroU32::new(600).expect("more than zero");
@@ -91,6 +92,12 @@ pub struct ApiSettings {
     /// Names `${env:NAME}` in an admin's data view may stand for. Filled in from the process's worker settings.
     #[arg(skip)]
     pub env_allow: Vec<String>,
+    /// Where metrics are read, and by whom. Filled in from the process's settings.
+    #[arg(skip)]
+    pub probes: ProbeSettings,
+    /// The metrics of the process, to which the API adds its own.
+    #[arg(skip)]
+    pub metrics: ProcessMetrics,
 }
 
 impl ApiSettings {
@@ -120,6 +127,8 @@ impl ApiSettings {
             data_dir: PathBuf::new(),
             network: NetworkSettings::default(),
             env_allow: Vec::new(),
+            probes: ProbeSettings::default(),
+            metrics: ProcessMetrics::default(),
         }
     }
 

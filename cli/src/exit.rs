@@ -15,7 +15,7 @@ use crate::out;
 pub const HELP: &str = "\
 Exit codes:
     0  done; also a run that was stopped as asked, or that succeeded with warnings
-    1  failed: what happened and what to do is on stderr
+    1  failed: what happened and what to do is on stderr; `elt status`: something needs attention
     2  `elt plan`: a run would change something
     3  the config cannot run
     4  the run ended, but none of its data could be loaded

@@ -11,6 +11,7 @@
 //! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, and `elt keys`
 //! - `secret_settings`: secrets that settings take from files
+//! - `probes`, `process_metrics`: what a process answers to probes and Prometheus
 //! - `config_file`: a config named on the command line
 //! - `in_process`: a run in this process, for `run` and `plan`
 //! - a file for each command
@@ -26,6 +27,7 @@ mod databases;
 mod exit;
 mod explain;
 mod first_users;
+mod healthcheck;
 mod in_process;
 mod init;
 mod installation;
@@ -35,6 +37,8 @@ mod operator;
 mod out;
 mod pause;
 mod plan;
+mod probes;
+mod process_metrics;
 mod queues;
 mod report;
 mod restore;
@@ -45,6 +49,7 @@ mod secret;
 mod secret_settings;
 mod serve;
 mod signals;
+mod status;
 mod summary;
 mod table;
 mod token;
@@ -77,13 +82,15 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(Box<up::Up>),
-    Serve(Box<serve::Serve>),
+    Serve(serve::Serve),
     Worker(worker::Worker),
     Workers(workers::Workers),
     Queues(queues::Queues),
     Pause(pause::Pause),
     Resume(pause::Resume),
     Migrate(migrate::Migrate),
+    Healthcheck(healthcheck::Healthcheck),
+    Status(status::Status),
     Run(run::Run),
     Plan(plan::Plan),
     Check(check::Check),
@@ -114,6 +121,8 @@ impl Command {
             Self::Pause(command) => command.execute().await,
             Self::Resume(command) => command.execute().await,
             Self::Migrate(command) => command.execute().await,
+            Self::Healthcheck(command) => command.execute().await,
+            Self::Status(command) => command.execute().await,
             Self::Run(command) => command.execute().await,
             Self::Plan(command) => command.execute().await,
             Self::Check(command) => command.execute().await,

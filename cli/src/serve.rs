@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use elt_api::settings::ApiSettings;
 use elt_api::{AppState, not_ready};
-use elt_shared::settings::{DatabaseSettings, NetworkSettings, SecretKeySettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, NetworkSettings, ProbeSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use tokio::net::TcpListener;
 
@@ -16,6 +16,8 @@ use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both, refuse, refuse_for_now};
 use crate::first_users::FirstUsers;
 use crate::keys::Keys;
+use crate::probes::{self, Probes};
+use crate::process_metrics::{self, Process};
 use crate::signals::Stop;
 use crate::waiting::{WaitSettings, Waiting};
 use crate::{out, signals};
@@ -46,6 +48,8 @@ pub struct Serve {
     #[command(flatten)]
     api: ApiSettings,
     #[command(flatten)]
+    probes: ProbeSettings,
+    #[command(flatten)]
     network: NetworkSettings,
     #[command(flatten)]
     secret_keys: SecretKeySettings,
@@ -70,16 +74,18 @@ impl Serve {
         // At a terminal the person who pressed Ctrl-C waits, and there is no load balancer.
         let drain = if std::io::stderr().is_terminal() { 0 } else { DRAIN_SECONDS };
         self.api.drain_seconds.get_or_insert(drain);
-        let Some(listener) = waiting.until(async || listen(self.api.listen).await).await? else {
-            return Ok(Exit::Done);
-        };
+        let listening = waiting
+            .until(async || Ok((listen(self.api.listen, "--listen").await?, probes::listen(&self.probes).await?)));
+        let Some((listener, probes_listener)) = listening.await? else { return Ok(Exit::Done) };
+        let probes = Probes { settings: self.probes.clone(), ..Probes::of_api(&self.api.metrics) };
+        let _answering = probes.clone().start(probes_listener, stop.gracefully.clone());
         tracing::info!("{place}");
         let opening = waiting.until(async || Databases::open(&place, &self.database, Part::Api, CONNECTIONS).await);
         let opened = not_ready::answer_during(opening, &listener, &self.api, waiting.awaited()).await??;
         let Some(databases) = opened else { return Ok(Exit::Done) };
         databases
             .use_for(async |databases| {
-                let ended = self.answer(databases, listener, keys, stop, &waiting, &mut telemetry).await;
+                let ended = self.answer(databases, (listener, probes), keys, stop, &waiting, &mut telemetry).await;
                 telemetry.shutdown().await;
                 ended
             })
@@ -87,9 +93,9 @@ impl Serve {
     }
 
     async fn answer(
-        self,
+        mut self,
         databases: &Databases,
-        listener: TcpListener,
+        (listener, probes): (TcpListener, Probes),
         keys: Keys,
         stop: Stop,
         waiting: &Waiting,
@@ -109,12 +115,16 @@ impl Serve {
         databases.keep_lines_of(telemetry).await?;
         // Unusable keys are refused before users are made who could not log in.
         let ring = Arc::clone(&keys.ring);
+        self.api.probes = self.probes;
+        let metrics = self.api.metrics.clone();
         let state = state(databases, self.api, self.network, self.env_allow, keys)?;
         self.first_users.make(&databases.control, &ring).await?;
         let address = listener.local_addr()?;
         let url = state.url(address);
         tracing::info!("elt {} answers at {url}", env!("CARGO_PKG_VERSION"));
         warn_of_plain_http(&state, address);
+        process_metrics::register(&metrics, Process::new("serve", databases, telemetry));
+        probes.note_api(&state);
         out::print(&format!("elt answers at {url}"));
         tokio::select! {
             () = elt_api::serve(listener, state, stop.gracefully) => Ok(Exit::Done),
@@ -123,9 +133,9 @@ impl Serve {
     }
 }
 
-/// Takes the address, or says who should give way. A server can wait for an address that this machine does not have yet,
+/// Takes the address of a flag, or says who should give way. A server can wait for an address that this machine does not have yet,
 /// for example one that moves between machines.
-pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+pub async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let message = format!("could not listen on {address}: {error}");
         match error.kind() {
@@ -133,12 +143,12 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
                 Exit::Settings,
                 "the address to listen on is not there",
                 message,
-                "Give this machine the address, or choose another one with --listen.",
+                format!("Give this machine the address, or choose another one with {flag}."),
             ),
             _ => refuse(
                 Exit::Settings,
                 message,
-                "Choose another address with --listen, or end the program that has this one.",
+                format!("Choose another address with {flag}, or end the program that has this one."),
             ),
         }
     })

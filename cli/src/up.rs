@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use elt_api::AppState;
 use elt_api::settings::ApiSettings;
-use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, ProbeSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 use sqlx::PgPool;
@@ -18,6 +18,8 @@ use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::Exit;
 use crate::first_users::{FirstLogin, FirstUsers};
 use crate::keys::{Keys, Prepared};
+use crate::probes::{self, Probes};
+use crate::process_metrics::{self, Process};
 use crate::signals::Stop;
 use crate::{out, serve, signals, worker};
 
@@ -37,6 +39,8 @@ pub struct Up {
     #[command(flatten)]
     worker: WorkerSettings,
     #[command(flatten)]
+    probes: ProbeSettings,
+    #[command(flatten)]
     secret_keys: SecretKeySettings,
     #[command(flatten)]
     database: DatabaseSettings,
@@ -53,13 +57,14 @@ impl Up {
         let options = TelemetryOptions { data_dir: Some(data_dir), ..TelemetryOptions::new("up") };
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
-        let listener = serve::listen(self.api.listen).await?;
+        let listener = serve::listen(self.api.listen, "--listen").await?;
+        let probes = probes::listen(&self.probes).await?;
         let keys = Keys::prepare(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys)?;
         let place = Place::choose(&self.database, LocalMode::Make)?;
         tracing::info!("{place}");
         let database = self.database.clone();
         Databases::during(place, &database, Part::Api, serve::CONNECTIONS, async |databases| {
-            let ended = self.serve_and_work(databases, listener, keys, stop, &mut telemetry).await;
+            let ended = self.serve_and_work(databases, (listener, probes), keys, stop, &mut telemetry).await;
             telemetry.shutdown().await;
             ended
         })
@@ -67,9 +72,9 @@ impl Up {
     }
 
     async fn serve_and_work(
-        self,
+        mut self,
         databases: &Databases,
-        listener: TcpListener,
+        (listener, probes_listener): (TcpListener, Option<TcpListener>),
         keys: Prepared,
         stop: Stop,
         telemetry: &mut Telemetry,
@@ -83,11 +88,23 @@ impl Up {
         let (network, env_allow) = (self.worker.network.clone(), self.worker.env_allow.clone());
         // Unusable keys are refused before users are made who could not log in.
         let ring = Arc::clone(&keys.ring);
+        // API and worker are one process, so their metrics are together.
+        let metrics = self.api.metrics.clone();
+        (self.worker.metrics, self.worker.named_pipelines) = (metrics.clone(), self.probes.metrics_pipelines);
+        self.api.probes = self.probes.clone();
+        let probes = Probes {
+            worker: (!self.no_worker).then(|| self.worker.health.clone()),
+            settings: self.probes,
+            ..Probes::of_api(&metrics)
+        };
         let state = serve::state(databases, self.api, network, env_allow, keys)?;
         let login = self.first_users.make_or_generate(&databases.control, &ring).await?;
         let address = listener.local_addr()?;
         serve::warn_of_plain_http(&state, address);
         greet(&state.url(address), databases, &login);
+        process_metrics::register(&metrics, Process::new("up", databases, telemetry));
+        probes.note_api(&state);
+        let _answering = probes.start(probes_listener, stop.gracefully.clone());
         let worker = match self.no_worker {
             true => None,
             false => {

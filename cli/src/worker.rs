@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use elt_shared::secret::KeyRing;
-use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
+use elt_shared::settings::{DatabaseSettings, ProbeSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
 use elt_worker::settings::WorkerSettings;
 
@@ -13,6 +13,8 @@ use crate::account::RunAs;
 use crate::databases::{Databases, LocalMode, Part, Place};
 use crate::exit::{Exit, both};
 use crate::keys;
+use crate::probes::{self, Probes};
+use crate::process_metrics::{self, Process};
 use crate::signals::Stop;
 use crate::waiting::{WaitSettings, Waiting};
 use crate::{out, signals};
@@ -33,6 +35,8 @@ pub struct Worker {
     #[command(flatten)]
     worker: WorkerSettings,
     #[command(flatten)]
+    probes: ProbeSettings,
+    #[command(flatten)]
     secret_keys: SecretKeySettings,
     #[command(flatten)]
     database: DatabaseSettings,
@@ -43,7 +47,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub async fn execute(self) -> anyhow::Result<Exit> {
+    pub async fn execute(mut self) -> anyhow::Result<Exit> {
+        self.worker.named_pipelines = self.probes.metrics_pipelines;
         // Before anything is written: a refused start leaves nothing behind.
         let keys = keys::find_ring(&self.database.data_dir(), &self.secret_keys);
         let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
@@ -52,6 +57,10 @@ impl Worker {
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         let waiting = self.wait.begin(stop.gracefully.clone());
+        let Some(listener) = waiting.until(async || probes::listen(&self.probes).await).await? else {
+            return Ok(Exit::Done);
+        };
+        let _answering = self.probes().start(listener, stop.gracefully.clone());
         tracing::info!("{place}");
         let connections = connections(&self.worker);
         let opened =
@@ -64,6 +73,16 @@ impl Worker {
                 ended
             })
             .await
+    }
+
+    /// What this process says about itself, also before its worker has started.
+    fn probes(&self) -> Probes {
+        Probes {
+            worker: Some(self.worker.health.clone()),
+            metrics: self.worker.metrics.clone(),
+            settings: self.probes.clone(),
+            ..Probes::default()
+        }
     }
 
     async fn work(
@@ -85,6 +104,7 @@ impl Worker {
         databases.check_keys(&keys).await?;
         databases.warn_of_owner().await?;
         databases.keep_lines_of(telemetry).await?;
+        process_metrics::register(&self.worker.metrics, Process::new("worker", databases, telemetry));
         out::print(&format!("working on queue `{}`, {} runs at a time", self.worker.queue, self.worker.concurrency));
         let settings = settings(databases, self.worker, Arc::clone(&keys), &stop);
         let working = elt_worker::run(databases.control.clone(), settings, stop.gracefully);

@@ -4,12 +4,14 @@
 //! - [`backoff`]: pauses between attempts
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
+//! - [`driver_text`]: texts of PostgreSQL's driver as people read them
 //! - [`explained`]: every code of a problem, and what each means
 //! - [`secret`]: values that never print
 //! - [`api_token`]: the text of API tokens, and what they may be granted
 //! - [`stored_secret`]: what a stored secret may be, and which configs get it
 //! - [`redaction`]: hides the values of secrets in what people may read
 //! - [`secret_file`]: secrets in files that settings name
+//! - [`metrics`]: the metrics of a process, in Prometheus' text format
 //! - [`password`]: hashing and checking passwords
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
@@ -32,9 +34,11 @@ pub mod api_token;
 pub mod backoff;
 pub mod config;
 pub mod cron;
+pub mod driver_text;
 pub mod explained;
 pub mod job;
 pub mod json_path;
+pub mod metrics;
 pub mod network;
 pub mod password;
 pub mod pauses;

@@ -2,11 +2,13 @@
 //! command that has a setting, nothing else reads the environment.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::Args;
+use sha2::{Digest, Sha256};
 
 use crate::config::is_secret_name;
 use crate::network::HostRule;
@@ -74,6 +76,43 @@ pub struct TokenSettings {
 impl Default for TokenSettings {
     fn default() -> Self {
         Self { token_max_days: 366, tokens_per_owner: 20 }
+    }
+}
+
+/// Where a process answers probes and Prometheus.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Probes and metrics")]
+pub struct ProbeSettings {
+    /// Where to answer `/livez`, `/readyz` and `/metrics` by plain HTTP, for example 127.0.0.1:9464. Without it a worker
+    /// answers nothing, and the API answers at its own address.
+    #[arg(long, env = "ELT_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// The token that readers of `/metrics` send as `Authorization: Bearer …`.
+    #[arg(long, env = "ELT_METRICS_TOKEN", hide_env_values = true, value_parser = secret)]
+    pub metrics_token: Option<Secret>,
+    /// Pipelines of which a worker's metrics name each; all others count together as `_other`.
+    #[arg(long, env = "ELT_METRICS_PIPELINES", default_value_t = MOST_NAMED_PIPELINES)]
+    pub metrics_pipelines: u16,
+}
+
+/// Default of [`ProbeSettings::metrics_pipelines`].
+const MOST_NAMED_PIPELINES: u16 = 100;
+
+impl Default for ProbeSettings {
+    fn default() -> Self {
+        Self { metrics_listen: None, metrics_token: None, metrics_pipelines: MOST_NAMED_PIPELINES }
+    }
+}
+
+impl ProbeSettings {
+    /// Whether a request with this `Authorization` header may read the metrics of operators.
+    pub fn admits(&self, authorization: Option<&str>) -> bool {
+        let Some(expected) = &self.metrics_token else { return true };
+        let sent = authorization.and_then(|header| header.split_once(' '));
+        // Hashes are compared, because the time that it takes then tells nothing about the token.
+        sent.is_some_and(|(scheme, token)| {
+            scheme.eq_ignore_ascii_case("bearer") && Sha256::digest(token) == Sha256::digest(expected.expose())
+        })
     }
 }
 

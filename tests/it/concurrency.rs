@@ -60,12 +60,12 @@ async fn a_pipeline_never_has_more_runs_at_work_than_its_config_allows() {
         assert!(most_at_work(&app, "r.name = 'limited'").await <= limit);
         let pipelines = app.get("/pipelines?search=limited").await.ok();
         assert_eq!(pipelines["data"][0]["concurrency"], limit);
-        // They started in the order in which they were asked for. Tickets count whole seconds, and within one of them any
-        // order is right.
+        // They started in the order in which they were asked for. Runs that were asked for within seconds may pass each
+        // other, because two workers may ask for them at the same time.
         let passed = app
             .control(
                 "select count(*) as n from runs a join runs b on a.name = 'limited' and b.name = 'limited'
-                 where a.place < b.place - interval '2 seconds' and a.started_at > b.started_at",
+                 where a.place < b.place - interval '5 seconds' and a.started_at > b.started_at",
             )
             .await;
         assert_eq!(passed[0]["n"], 0);

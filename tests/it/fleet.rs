@@ -115,7 +115,7 @@ async fn runs_wait_while_every_worker_is_drained_and_start_when_one_is_undrained
     }
     // Each handler passes on one ticket and then waits, so the queue comes to rest with all runs in it.
     let at_rest = app.eventually(async || {
-        let held = app.control("select 1 from apalis.jobs where status = 'Running'").await;
+        let held = app.control("select 1 from apalis.jobs where status in ('Queued', 'Running')").await;
         (held.len() == 2 * 2).then_some(())
     });
     at_rest.await.expect("every slot of both workers waits");

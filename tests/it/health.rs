@@ -108,3 +108,24 @@ async fn a_busy_pool_is_not_reported_as_a_lost_database() {
         assert_eq!(said, ["the database is away for the moment"; 4], "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_database_that_cannot_be_written_to_is_not_ready_and_changes_are_to_be_sent_again() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let token = app.login("admin", "admin123").await;
+    let read_only = [("default_transaction_read_only", "on")];
+    let options = app.db.connect_options().as_ref().clone().options(read_only);
+    let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);
+    let address = api_over(pool).await;
+    let http = reqwest::Client::new();
+    let url = |path: &str| format!("http://{address}{path}");
+    for request in [http.get(url("/readyz")), http.post(url("/upload-config")).body(app.yaml("people", ""))] {
+        let answer = request.bearer_auth(&token).send().await.expect("an answer");
+        let (status, again) = (answer.status().as_u16(), answer.headers().get("retry-after").cloned());
+        let problem: Value = answer.json().await.expect("a problem document");
+        assert_eq!((status, &problem["code"]), (503, &"database_read_only".into()), "{problem:#}");
+        assert!(problem["next_step"].as_str().is_some_and(|step| step.contains("Promote the standby")), "{problem:#}");
+        assert!(again.is_some_and(|again| again == "5"), "{problem:#}");
+    }
+    assert_eq!(reqwest::get(url("/livez")).await.expect("an answer").status(), 200);
+}

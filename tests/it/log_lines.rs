@@ -99,3 +99,15 @@ async fn a_search_is_paged() {
     assert_eq!(third["data"].as_array().expect("lines").len(), 1);
     assert!(third["next"].is_null());
 }
+
+#[tokio::test]
+async fn a_parameter_that_a_list_does_not_know_is_refused() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    for path in ["/logs?run_id=1", "/logs/search?limit=5&run=1", "/runs?sate=failed", "/workers?all=1", "/overview?x"] {
+        let problem = app.get(path).await.problem(400);
+        assert_eq!(problem["code"], "invalid_query", "{path}: {problem}");
+    }
+    for path in ["/logs", "/logs/search?limit=5&level=ERROR", "/runs?state=failed&limit=1", "/livez?probe=1"] {
+        app.get(path).await.ok();
+    }
+}

@@ -2,12 +2,14 @@
 //!
 //! # Layout
 //! Each room uses only rooms that are above it in this list; a test checks that.
+//! - [`health`]: whether a worker is well, for probes
 //! - [`settings`], [`error`], `humanize`, `thread`: flags and environment, errors, wording of quantities, a thread of its own
 //! - [`roots`]: the folders that configs may read from and write to
 //! - [`input`]: the files that a run reads, and their formats
 //! - [`frame`]: bytes become batches of cells
 //! - [`extract`]: sources become files on this machine
 //! - [`progress`]: how far a run is
+//! - `metrics`: what a worker counts, for Prometheus
 //! - [`contract`]: cells become typed rows, or rejected ones
 //! - `paths`, [`run_context`]: the paths of a run, and everything an attempt works with
 //! - [`load`]: typed rows become rows of the target table, exactly once
@@ -24,6 +26,7 @@ pub mod data_retention;
 pub mod error;
 pub mod extract;
 pub mod frame;
+pub mod health;
 pub mod input;
 pub mod load;
 pub mod pipeline;
@@ -37,6 +40,7 @@ mod data_folder;
 mod folder_watch;
 mod humanize;
 mod jobs;
+mod metrics;
 mod paths;
 #[cfg(test)]
 mod room_order;

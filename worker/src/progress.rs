@@ -1,8 +1,8 @@
 //! The progress of a run, as people see it. Cheap to write from the loading threads, read a few times a second.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use elt_shared::explained::Code;
 use elt_shared::redaction::Held;
@@ -18,6 +18,8 @@ pub struct Progress {
     rows_sent: AtomicU64,
     commit_sent: AtomicBool,
     place: Mutex<Place>,
+    /// When the stage began, and how long the earlier ones took.
+    stages: Mutex<(Instant, Vec<(Stage, Duration)>)>,
     rejections: Mutex<Rejections>,
     /// What hides the secrets of the run's config. The progress is there until the end of the attempt is recorded, which is
     /// later than the config.
@@ -51,8 +53,10 @@ impl Snapshot {
 impl Default for Progress {
     fn default() -> Self {
         let place = Place { stage: Stage::Connect, files: 0, files_done: 0, file: None };
+        let started = Instant::now();
         Self {
-            started: Instant::now(),
+            started,
+            stages: Mutex::new((started, Vec::new())),
             rows_read: AtomicU64::new(0),
             bytes_read: AtomicU64::new(0),
             rows_sent: AtomicU64::new(0),
@@ -71,9 +75,23 @@ impl Progress {
         if matches!(stage, Stage::Extract | Stage::Load) {
             *self.rejections() = Rejections::default();
         }
-        *self.place() = Place { stage, files, files_done: 0, file: None };
+        let before = std::mem::replace(&mut *self.place(), Place { stage, files, files_done: 0, file: None });
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let began = std::mem::replace(&mut stages.0, now);
+        add(&mut stages.1, before.stage, now - began);
+        drop(stages);
         self.rows_read.store(0, Ordering::Relaxed);
         self.bytes_read.store(0, Ordering::Relaxed);
+    }
+
+    /// Time spent in each stage so far, the current one included. A stage that was repeated counts once, with all its
+    /// time.
+    pub fn stage_times(&self) -> Vec<(Stage, Duration)> {
+        let stage = self.place().stage;
+        let (began, mut times) = self.stages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        add(&mut times, stage, began.elapsed());
+        times
     }
 
     /// The stage begins with a file.
@@ -140,11 +158,36 @@ impl Progress {
         Snapshot { progress, rejected: self.rejected_rows() }
     }
 
-    fn rejections(&self) -> std::sync::MutexGuard<'_, Rejections> {
-        self.rejections.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn rejections(&self) -> MutexGuard<'_, Rejections> {
+        self.rejections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn place(&self) -> std::sync::MutexGuard<'_, Place> {
-        self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds time to a stage.
+fn add(times: &mut Vec<(Stage, Duration)>, stage: Stage, time: Duration) {
+    match times.iter_mut().find(|(known, _)| *known == stage) {
+        Some((_, sum)) => *sum += time,
+        None => times.push((stage, time)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_that_was_repeated_counts_once() {
+        let progress = Progress::default();
+        for stage in [Stage::Extract, Stage::Validate, Stage::Extract, Stage::Validate, Stage::Load] {
+            progress.enter(stage, 1);
+        }
+        let stages: Vec<Stage> = progress.stage_times().into_iter().map(|(stage, _)| stage).collect();
+        assert_eq!(stages, [Stage::Connect, Stage::Extract, Stage::Validate, Stage::Load]);
+        let total: Duration = progress.stage_times().into_iter().map(|(_, time)| time).sum();
+        assert!(total <= progress.started.elapsed(), "no time counts twice");
     }
 }

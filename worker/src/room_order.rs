@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 24] = [
+    "health",
     "settings",
     "error",
     "humanize",
@@ -15,6 +16,7 @@ const ORDER: [&str; 22] = [
     "frame",
     "extract",
     "progress",
+    "metrics",
     "contract",
     "paths",
     "run_context",

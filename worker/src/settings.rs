@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use elt_shared::metrics::ProcessMetrics;
 use elt_shared::queue::retention::Keep;
 use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{AllowedVariables, NetworkSettings};
 use tokio_util::sync::CancellationToken;
+
+use crate::health::WorkerHealth;
 
 /// How long things stay, and how many of them.
 #[derive(Debug, Clone, Args)]
@@ -157,6 +160,15 @@ pub struct WorkerSettings {
     /// Cancelled by a second signal: running runs are handed back at once instead of after the grace period.
     #[arg(skip)]
     pub force: CancellationToken,
+    /// The metrics of the process, to which the worker adds its own.
+    #[arg(skip)]
+    pub metrics: ProcessMetrics,
+    /// Pipelines that have metrics of their own.
+    #[arg(skip)]
+    pub named_pipelines: u16,
+    /// The worker's health, which the process's probes ask for.
+    #[arg(skip)]
+    pub health: WorkerHealth,
 }
 
 impl WorkerSettings {

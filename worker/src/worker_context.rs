@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config_cache::ConfigCache;
+use crate::metrics::{WorkerGauges, WorkerMetrics};
 use crate::settings::WorkerSettings;
 
 /// The reason why a worker, or the wait for its run, ended early.
@@ -52,6 +53,8 @@ pub(crate) struct WorkerContext {
     pub listener: Listener,
     /// One permit for each run that may be executed at the same time.
     pub slots: Arc<Semaphore>,
+    /// What the worker counts.
+    pub metrics: WorkerMetrics,
     /// The attempts that are being executed, also those whose queue worker died.
     pub runs: TaskTracker,
     /// The reason why the worker takes no runs, as a sentence. `None`: it takes runs.
@@ -83,17 +86,23 @@ impl WorkerContext {
         let registered = workers::register(&db, &new).await;
         registered.map_err(|source| WorkerError::Database { doing: "register the worker", source })?;
         tracing::info!(worker = id, queue = settings.queue, "worker started");
+        let (slots, heartbeat) = (Arc::new(Semaphore::new(settings.concurrency.into())), Heartbeat::default());
+        let gauges =
+            WorkerGauges { slots: settings.concurrency.into(), free: Arc::clone(&slots), heartbeat: heartbeat.clone() };
+        let takes_nothing_because = watch::Sender::new(None);
+        settings.health.note_started(heartbeat.clone(), stop.clone(), takes_nothing_because.subscribe());
         Ok(Self {
-            slots: Arc::new(Semaphore::new(settings.concurrency.into())),
+            metrics: WorkerMetrics::new(&settings.metrics, settings.named_pipelines.into(), gauges),
+            slots,
             settings: Arc::new(settings),
             db,
             id,
             host,
             configs: ConfigCache::default(),
-            heartbeat: Heartbeat::default(),
+            heartbeat,
             listener: Listener::default(),
             runs: TaskTracker::new(),
-            takes_nothing_because: watch::Sender::new(None),
+            takes_nothing_because,
             stopping: stop,
             hand_back: CancellationToken::new(),
             abort: CancellationToken::new(),

@@ -1,26 +1,37 @@
-//! Counters of this process, and the numbers of the whole installation, in Prometheus' text format.
+//! `/metrics`: the numbers of the whole installation, and what this process counts about itself.
+//!
+//! # Layout
+//! - [`installation`]: the installation's numbers in Prometheus' text format
+//! - [`numbers`]: reads them from the control database, for all scrapes together
+//! - [`reader`]: who may read which metrics
 
 mod installation;
+mod numbers;
+mod reader;
 
 use std::fmt;
 use std::time::Duration;
 
 use axum::http::Method;
-pub use installation::{Installation, Numbers};
-pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
+use elt_shared::metrics::{Audience, ProcessMetrics};
+use installation::Installation;
+use numbers::NumbersCache;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, prometheus_text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+pub use reader::reader;
+use sqlx::PgPool;
 
 /// Upper bounds of the latency histogram, in seconds.
 const BUCKETS: [f64; 8] = [0.005, 0.02, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0];
 
-/// What this process counted since it started.
+/// What this process counted since it started, and the installation's numbers.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
+    process: ProcessMetrics,
+    numbers: NumbersCache,
     answers: Family<Answer, Histogram, fn() -> Histogram>,
     refused_tokens: Family<Refusal, Counter>,
 }
@@ -98,8 +109,9 @@ impl EncodeLabelValue for RefusedToken {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// Metrics that are added to those of the process.
+    pub fn new(process: ProcessMetrics) -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
         let answers = Family::new_with_constructor(histogram);
         let refused_tokens = Family::<Refusal, Counter>::default();
@@ -108,16 +120,14 @@ impl Default for Metrics {
         for reason in RefusedToken::ALL {
             drop(refused_tokens.get_or_create(&Refusal { reason }));
         }
-        // The registry appends the full stop of a help text, and `_total` to the name of a counter.
-        let mut registry = Registry::default();
-        let help = "Requests refused because of their API token";
-        registry.register("elt_api_tokens_refused", help, refused_tokens.clone());
-        registry.register("elt_http_request_duration_seconds", "Time to answer requests", answers.clone());
-        Self { registry, answers, refused_tokens }
+        process.register(|registry| {
+            let help = "Requests refused because of their API token";
+            registry.register("elt_api_tokens_refused", help, refused_tokens.clone());
+            registry.register("elt_http_request_duration_seconds", "Time to answer requests", answers.clone());
+        });
+        Self { process, numbers: NumbersCache::default(), answers, refused_tokens }
     }
-}
 
-impl Metrics {
     /// Counts an answer. Routes are the patterns of the router, so their number is bounded.
     pub fn answered(&self, method: &Method, route: &str, status: u16, took: Duration) {
         let labels = Answer { method: known(method), route: route.into(), status };
@@ -129,16 +139,20 @@ impl Metrics {
         self.refused_tokens.get_or_create(&Refusal { reason }).inc();
     }
 
-    /// The numbers of the installation and the counters of this process.
+    /// The numbers of the installation and the metrics of this process.
     ///
     /// # Errors
     /// When a number cannot be written as text.
-    pub fn text(&self, installation: Installation) -> Result<String, fmt::Error> {
+    pub async fn scrape(&self, db: &PgPool, audience: Audience) -> Result<String, fmt::Error> {
+        self.text(self.numbers.get(db).await, audience)
+    }
+
+    fn text(&self, installation: Installation, audience: Audience) -> Result<String, fmt::Error> {
         let mut numbers = Registry::default();
         numbers.register_collector(Box::new(installation));
         let mut text = String::new();
         prometheus_text::encode(&mut text, &numbers)?;
-        prometheus_text::encode(&mut text, &self.registry)?;
+        text.push_str(&self.process.text(audience)?);
         Ok(text)
     }
 }

@@ -1,5 +1,5 @@
 use elt_shared::runs::{RunKind, RunState};
-use elt_shared::store::overview::Gauge;
+use elt_shared::store::gauges::Gauge;
 use elt_shared::store::run_totals::RunTotal;
 
 use super::*;
@@ -9,17 +9,17 @@ fn lines_with<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
     text.lines().filter(|line| line.contains(name)).collect()
 }
 
-fn gauge(name: &str, state: Option<&str>, value: f64) -> Gauge {
-    Gauge { name: name.into(), help: format!("Help of {name}."), state: state.map(Into::into), value }
+fn gauge(name: &str, label: Option<&str>, value: f64) -> Gauge {
+    Gauge { name: name.into(), label: label.map(Into::into), value }
 }
 
 #[test]
 fn answers_are_counted_in_cumulative_buckets() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::new(ProcessMetrics::default());
     for milliseconds in [3, 240, 2_500, 40_000] {
         metrics.answered(&Method::GET, "/runs/{id}", 200, Duration::from_millis(milliseconds));
     }
-    let text = metrics.text(Installation { is_up: true, numbers: None }).unwrap();
+    let text = metrics.text(Installation::without_numbers(), Audience::Anyone).unwrap();
     assert_eq!(
         lines_with(&text, "elt_http_request_duration_seconds"),
         [
@@ -42,19 +42,19 @@ fn answers_are_counted_in_cumulative_buckets() {
 
 #[test]
 fn a_method_that_a_caller_invents_becomes_no_label() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::new(ProcessMetrics::default());
     let invented = Method::from_bytes(b"BREW").unwrap();
     metrics.answered(&invented, "/", 405, Duration::ZERO);
-    let text = metrics.text(Installation { is_up: true, numbers: None }).unwrap();
+    let text = metrics.text(Installation::without_numbers(), Audience::Anyone).unwrap();
     assert!(!text.contains("BREW"), "{text}");
     assert_eq!(lines_with(&text, r#"_count{method="OTHER",route="/",status="405"} 1"#).len(), 1, "{text}");
 }
 
 #[test]
 fn every_reason_to_refuse_a_token_is_counted_from_the_start() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::new(ProcessMetrics::default());
     metrics.refused_token(RefusedToken::Revoked);
-    let text = metrics.text(Installation { is_up: true, numbers: None }).unwrap();
+    let text = metrics.text(Installation::without_numbers(), Audience::Anyone).unwrap();
     let mut lines = lines_with(&text, "elt_api_tokens_refused_total");
     lines[2..].sort_unstable();
     assert_eq!(
@@ -85,12 +85,12 @@ fn the_installations_numbers_have_one_head_a_name_and_counts_have_no_fraction() 
         total(RunKind::Check, RunState::Failed, 1, 0),
         total(RunKind::Replay, RunState::Stopped, 1, 7),
     ];
-    let numbers = Some(Numbers { gauges, totals });
-    let text = Metrics::default().text(Installation { is_up: true, numbers }).unwrap();
+    let text =
+        Metrics::new(ProcessMetrics::default()).text(Installation::of(gauges, totals), Audience::Anyone).unwrap();
     assert_eq!(
         lines_with(&text, "elt_runs").into_iter().filter(|line| !line.contains("_total")).collect::<Vec<_>>(),
         [
-            "# HELP elt_runs Help of elt_runs.",
+            "# HELP elt_runs Unfinished runs of all kinds and all queues, by state.",
             "# TYPE elt_runs gauge",
             r#"elt_runs{state="queued"} 0"#,
             r#"elt_runs{state="running"} 2"#,
@@ -98,6 +98,7 @@ fn the_installations_numbers_have_one_head_a_name_and_counts_have_no_fraction() 
     );
     for line in [
         "elt_database_up 1",
+        "elt_numbers_age_seconds 1.5",
         "elt_oldest_queued_seconds 1.25",
         "# TYPE elt_runs_finished_total counter",
         r#"elt_runs_finished_total{kind="run",state="failed",outcome=""} 3"#,
@@ -112,6 +113,21 @@ fn the_installations_numbers_have_one_head_a_name_and_counts_have_no_fraction() 
 
 #[test]
 fn without_the_database_only_the_counters_of_the_process_are_written() {
-    let text = Metrics::default().text(Installation { is_up: false, numbers: None }).unwrap();
+    let text = Metrics::new(ProcessMetrics::default())
+        .text(Installation { is_up: false, numbers: None }, Audience::Anyone)
+        .unwrap();
     assert!(text.contains("\nelt_database_up 0\n") && !text.contains("elt_runs"), "{text}");
+}
+
+#[test]
+fn names_of_pipelines_are_for_operators_only() {
+    let process = ProcessMetrics::default();
+    let rows = Family::<[(&str, &str); 1], Counter>::default();
+    rows.get_or_create(&[("pipeline", "salaries")]).inc_by(7);
+    process.register_naming_pipelines(|registry| registry.register("elt_rows", "Rows", rows.clone()));
+    let metrics = Metrics::new(process);
+    let text = |audience| metrics.text(Installation::without_numbers(), audience).unwrap();
+    assert!(!text(Audience::Anyone).contains("salaries"));
+    assert!(text(Audience::Operators).contains(r#"elt_rows_total{pipeline="salaries"} 7"#));
+    assert!(text(Audience::Operators).contains("elt_api_tokens_refused_total"));
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use elt_shared::store::{self, overview, run_totals};
+use elt_shared::metrics::ProcessMetrics;
+use elt_shared::store;
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -14,8 +15,7 @@ use utoipa_axum::routes;
 
 use crate::error::{Error, Problem, Result};
 use crate::extract::Json;
-use crate::metrics::{self, Installation, Numbers};
-use crate::{AppState, pool};
+use crate::{AppState, metrics, pool};
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(root)).routes(routes!(livez)).routes(routes!(readyz)).routes(routes!(metrics))
@@ -49,6 +49,15 @@ pub async fn livez() -> Json<Status> {
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, body = Status), (status = 503, body = Problem)))]
 async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
+    ready(&state).await?;
+    Ok(Json(Status { status: "ok" }))
+}
+
+/// Whether requests should be sent here.
+///
+/// # Errors
+/// The reason why not.
+pub(crate) async fn ready(state: &AppState) -> Result<()> {
     if state.stopping.is_cancelled() {
         return Err(Error::Unavailable("this process is stopping"));
     }
@@ -60,7 +69,7 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
     match timeout(Duration::from_secs(2), look).await {
         Ok(Ok((false, _))) => Err(Error::Unavailable("the database is not migrated yet")),
         Ok(Ok((true, writable))) => match writable.refusal() {
-            None => Ok(Json(Status { status: "ok" })),
+            None => Ok(()),
             Some(reason) => Err(Error::read_only(reason)),
         },
         Ok(Err(_)) | Err(_) => Err(Error::Unavailable(pool::reason(&state.db).await)),
@@ -69,18 +78,8 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Status>> {
 
 /// Counters and gauges for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
-async fn metrics(State(state): State<AppState>) -> Result<Response> {
-    let numbers = timeout(Duration::from_secs(5), async {
-        let gauges = overview::gauges(&state.db).await?;
-        Ok::<_, sqlx::Error>(Numbers { gauges, totals: run_totals::list(&state.db).await? })
-    });
-    let numbers = numbers.await.ok().and_then(std::result::Result::ok);
-    // Missing numbers do not prove that the database is away, because under load they can wait for a connection or take
-    // long. A connection outside the pool decides.
-    let is_up = numbers.is_some() || pool::answers(&state.db).await;
-    let text = state
-        .metrics
-        .text(Installation { is_up, numbers })
-        .map_err(|error| Error::internal("write the metrics", error))?;
-    Ok((StatusCode::OK, [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
+async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Result<Response> {
+    let audience = metrics::reader(&state.settings.probes, &headers)?;
+    let text = state.metrics(audience).await.map_err(|error| Error::internal("write the metrics", error))?;
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, ProcessMetrics::CONTENT_TYPE)], text).into_response())
 }

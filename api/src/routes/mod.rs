@@ -25,6 +25,7 @@ mod trials;
 mod users;
 mod workers;
 
+pub(crate) use health::ready;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{AppState, openapi};

@@ -17,6 +17,7 @@ mod key_rotation;
 mod keys;
 mod operate;
 mod passwords;
+mod probes;
 mod refused_starts;
 mod rolling_restart;
 mod root;

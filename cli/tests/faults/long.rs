@@ -5,7 +5,6 @@
 mod chaos_proxy;
 mod clocks;
 mod crowd;
-#[expect(dead_code, reason = "shared with the short faults, which use the rest")]
 mod gate;
 mod lost_commits;
 mod outages;

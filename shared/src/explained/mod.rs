@@ -17,6 +17,7 @@ use serde::Serialize;
 pub use code::{Code, StoredCode};
 pub use page::errors_page;
 
+use crate::driver_text::without_source_lines;
 use crate::redaction;
 
 /// A problem as people read it.
@@ -45,7 +46,7 @@ pub fn sentence(error: &(dyn Error + 'static)) -> String {
         // The errors of some libraries repeat their source in their own text.
         if said.contains(&more) { said } else { format!("{said}: {more}") }
     });
-    redaction::hide(&said).into_owned()
+    redaction::hide(&without_source_lines(&said)).into_owned()
 }
 
 impl fmt::Display for Explained {

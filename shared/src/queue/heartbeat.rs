@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::listener::Listener;
 use crate::backoff::jittered;
+use crate::explained::sentence;
 use crate::runs::lifecycle::{self, Renewed};
 use crate::runs::timing::{HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, LEASE_GIVEN_UP_AFTER};
 
@@ -24,7 +25,7 @@ use crate::runs::timing::{HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, LEASE_GIVEN_UP_
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// The runs and queue workers of a process, kept alive by [`Heartbeat::beat`]. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Heartbeat {
     kept: Arc<Mutex<Kept>>,
     intake: watch::Sender<Intake>,
@@ -42,14 +43,25 @@ pub enum Intake {
     Drained,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Kept {
     /// By run id and epoch.
     leases: HashMap<(Uuid, i64), Lease>,
     /// Names of the queue's workers in this process.
     queue_workers: BTreeSet<String>,
+    pulse: Pulse,
 }
 
+/// When the heartbeat last did something, by this machine's steady clock. `None`: not yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pulse {
+    /// When it last sent a beat, whether it arrived or not. Old only when the process is stuck.
+    pub turned: Option<Instant>,
+    /// When the last beat that arrived was sent.
+    pub arrived: Option<Instant>,
+}
+
+#[derive(Debug)]
 struct Lease {
     stop: CancellationToken,
     lost: CancellationToken,
@@ -83,6 +95,11 @@ impl Heartbeat {
         HeldRun { heartbeat: self.clone(), key: (id, epoch), stop, lost }
     }
 
+    /// When it last did something.
+    pub fn pulse(&self) -> Pulse {
+        self.kept().pulse
+    }
+
     /// Whether the worker takes runs, as of the last heartbeat or of what [`Heartbeat::note_intake`] noted since.
     pub fn intake(&self) -> watch::Receiver<Intake> {
         self.intake.subscribe()
@@ -109,12 +126,16 @@ impl Heartbeat {
         let (mut stops, mut fleet) = (listener.stops(), listener.fleet());
         loop {
             let sent = Instant::now();
+            self.kept().pulse.turned = Some(sent);
             match timeout(HEARTBEAT_TIMEOUT, self.beat_once(&mut connection, &options, &worker_id)).await {
                 Ok(Ok(renewed)) => self.note_renewed(sent, &renewed),
                 failed => {
                     // The connection may be half dead, and closing it in good order could take as long as the beat did.
                     connection = None;
-                    let error = failed.map_or_else(|_| "no answer".to_owned(), |beat| format!("{:?}", beat.err()));
+                    let error = match failed {
+                        Ok(Err(error)) => sentence(&error),
+                        Ok(Ok(_)) | Err(_) => format!("no answer within {} seconds", HEARTBEAT_TIMEOUT.as_secs()),
+                    };
                     tracing::warn!(error, "the heartbeat did not reach the control database");
                 }
             }
@@ -176,6 +197,7 @@ impl Heartbeat {
     /// `sent` is when the beat was sent, because the lease may have begun then already.
     fn note_renewed(&self, sent: Instant, renewed: &[Renewed]) {
         let mut kept = self.kept();
+        kept.pulse.arrived = Some(sent);
         for run in renewed {
             if let Some(lease) = kept.leases.get_mut(&(run.id, run.epoch)) {
                 lease.renewed = sent;

@@ -5,6 +5,7 @@ use std::io;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::hide;
+use crate::driver_text::without_source_lines;
 
 /// Makes writers of log lines that hide every value. Each line must be written at once, as `tracing_subscriber` does.
 #[derive(Debug)]
@@ -28,7 +29,8 @@ pub struct HidingWriter<W>(W);
 
 impl<W: io::Write> io::Write for HidingWriter<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.write_all(hide(&String::from_utf8_lossy(line)).as_bytes())?;
+        let text = String::from_utf8_lossy(line);
+        self.0.write_all(hide(&without_source_lines(&text)).as_bytes())?;
         Ok(line.len())
     }
 

@@ -1,64 +1,9 @@
-//! Numbers about the whole installation: for Prometheus and for the dashboard's first page.
+//! Numbers about the whole installation for the dashboard's first page.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 
 use crate::runs::timing::LEASE;
-
-/// One number for Prometheus.
-#[derive(Debug, FromRow)]
-pub struct Gauge {
-    /// `elt_runs`
-    pub name: String,
-    /// A sentence about what is counted, with the unit.
-    pub help: String,
-    /// Value of the label `state`, for numbers that have one.
-    pub state: Option<String>,
-    /// Its value now.
-    pub value: f64,
-}
-
-/// All gauges, grouped by name. Plans, checks, connection tests and undos are not counted as loads.
-pub async fn gauges(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
-    sqlx::query_as(
-        r#"select 'elt_runs' as name, 'Unfinished runs of every kind and queue, by state.' as help,
-                  s.state, count(r.id)::float8 as value
-           from (values ('queued'), ('running')) s (state)
-           left join runs r on r.state = s.state and r.state in ('queued', 'running')
-           group by s.state
-           union all
-           select 'elt_runs_unknown',
-                  'Runs of which it is unknown whether they loaded, because their target does not answer.', null,
-                  count(*)::float8
-           from runs where state in ('queued', 'running') and verdict is not null
-           union all
-           select 'elt_oldest_queued_seconds', 'Seconds the oldest due run has been waiting.', null,
-                  coalesce(max(extract(epoch from now() - greatest(created_at, not_before))), 0)::float8
-           from runs where state = 'queued' and coalesce(not_before, now()) <= now()
-           union all
-           select 'elt_runs_finished_24h', 'Runs and replays that finished in the last 24 hours, by state.',
-                  s.state, count(r.id)::float8
-           from (values ('succeeded'), ('failed'), ('stopped')) s (state)
-           left join runs r on r.state = s.state and r.finished_at > now() - interval '24 hours' and r.kind in ('run', 'replay')
-           group by s.state
-           union all
-           select 'elt_rows_inserted_24h', 'Rows that runs and replays inserted in the last 24 hours.', null,
-                  coalesce(sum(rows_inserted), 0)::float8
-           from runs where finished_at > now() - interval '24 hours' and kind in ('run', 'replay') and state = 'succeeded'
-           union all
-           select 'elt_workers_alive', 'Workers that take runs and whose heartbeat is fresh.', null, count(*)::float8
-           from workers where stopped_at is null and not stopping and heartbeat_at > now() - make_interval(secs => $1)
-           union all
-           select 'elt_schedules', 'Schedules by state.', s.state, count(c.id)::float8
-           from (values ('waiting'), ('active'), ('stopping')) s (state)
-           left join schedules c on c.state = s.state
-           group by s.state
-           order by 1, 3"#,
-    )
-    .bind(LEASE.as_secs_f64())
-    .fetch_all(db)
-    .await
-}
 
 /// How things stand.
 #[derive(Debug, Clone, FromRow)]

@@ -72,11 +72,13 @@ impl Limits {
 pub async fn connect(options: PgConnectOptions, connections: u32, limits: Limits) -> sqlx::Result<PgPool> {
     let options = options.options([("search_path", "elt,public")]).options(limits.settings());
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(limits.connection);
-    let relay = match limits.relayed {
-        true => Relay::before(&options, limits.statement + ANSWER_AFTER_LIMIT)?,
-        false => None,
-    };
-    let Some((relay, through)) = relay else { return pool.connect_with(options).await };
+    let relay = limits.relayed.then(|| Relay::before(&options, limits.statement + ANSWER_AFTER_LIMIT));
+    let relay = relay.transpose().unwrap_or_else(|error| {
+        // A process without a folder for temporary files works all the same.
+        tracing::warn!(%error, "a connection to the control database that is lost may be noticed late");
+        None
+    });
+    let Some((relay, through)) = relay.flatten() else { return pool.connect_with(options).await };
     let db = pool.connect_lazy_with(through);
     tokio::spawn(relay.serve(db.close_event()));
     // The first connection shows whether the database can be reached.

@@ -24,6 +24,7 @@ pub(super) struct Asker {
 /// A session as `pg_stat_activity` lists it.
 #[derive(Debug, Default, FromRow)]
 struct Listed {
+    name: String,
     process: i32,
     /// `None` when the login may not see it, or the server does not keep it.
     state: Option<String>,
@@ -37,7 +38,7 @@ impl AsksAbout for Asker {
     fn standing(&self, backend: Option<i32>) -> Pin<Box<dyn Future<Output = Standing> + Send + '_>> {
         Box::pin(async move {
             match self.listed().await {
-                Ok(listed) => judge(&listed, backend),
+                Ok(listed) => judge(&listed, &self.application_name, backend),
                 Err(error) => unanswered(&error),
             }
         })
@@ -45,14 +46,15 @@ impl AsksAbout for Asker {
 }
 
 impl Asker {
-    /// The sessions with this name.
+    /// The sessions with this name, and the one that asks.
     async fn listed(&self) -> Result<Vec<Listed>, TargetError> {
         let mut connection = self.route.connect(APPLICATION_NAME, AnswerLimits::VIEW, None).await?;
         // Without parameters, because a pooler may send a prepared statement to another session of the server.
         let sql = format!(
-            "select a.pid as process, a.state, a.wait_event_type, a.wait_event, c.bytes_processed as copied
+            "select a.application_name as name, a.pid as process, a.state, a.wait_event_type, a.wait_event, c.bytes_processed as copied
              from pg_stat_activity a left join pg_stat_progress_copy c on c.pid = a.pid
-             where a.application_name = {} and a.usename = session_user and a.datname = current_database()",
+             where a.pid = pg_backend_pid()
+                or (a.application_name = {} and a.usename = session_user and a.datname = current_database())",
             quote_literal(&self.application_name)
         );
         let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut connection).await?;
@@ -60,11 +62,16 @@ impl Asker {
     }
 }
 
-/// The meaning of the sessions that are listed under the name of the one that waits. `backend`: its process, unless a pooler
-/// is in between.
-fn judge(listed: &[Listed], backend: Option<i32>) -> Standing {
+/// The meaning of the sessions that are listed. `name` is that of the one that waits, and `backend` its process, unless a
+/// pooler is in between.
+fn judge(listed: &[Listed], name: &str, backend: Option<i32>) -> Standing {
+    // A pooler that keeps names to itself makes it impossible to find the session.
+    if !listed.iter().any(|session| session.name == APPLICATION_NAME) {
+        return Standing::Untold;
+    }
+    let mut named = listed.iter().filter(|session| session.name == name);
     // An older connection of the same attempt may still be listed.
-    let own = listed.iter().find(|session| Some(session.process) == backend).or(listed.first());
+    let own = named.clone().find(|session| Some(session.process) == backend).or_else(|| named.next());
     let Some(own) = own else { return Standing::Gone };
     let event = |kind: &str| match &own.wait_event {
         Some(event) => format!("{kind}:{event}"),
@@ -97,9 +104,16 @@ fn unanswered(error: &TargetError) -> Standing {
 mod tests {
     use super::*;
 
+    const NAME: &str = "elt:7:1";
+
+    fn asks() -> Listed {
+        Listed { name: APPLICATION_NAME.to_owned(), ..session(9, "active", "") }
+    }
+
     fn session(process: i32, state: &str, wait: &str) -> Listed {
         let (kind, event) = wait.split_once(':').map_or((None, None), |(kind, event)| (Some(kind), Some(event)));
         Listed {
+            name: NAME.to_owned(),
             process,
             state: (!state.is_empty()).then(|| state.to_owned()),
             wait_event_type: kind.map(str::to_owned),
@@ -127,15 +141,16 @@ mod tests {
             ("disabled", "", Standing::Untold),
             ("", "", Standing::Untold),
         ] {
-            assert_eq!(judge(&[session(7, state, wait)], Some(7)), standing, "{state} {wait}");
+            assert_eq!(judge(&[asks(), session(7, state, wait)], NAME, Some(7)), standing, "{state} {wait}");
         }
     }
 
     #[test]
     fn the_session_is_found_by_its_process_and_behind_a_pooler_by_its_name() {
-        assert_eq!(judge(&[], Some(7)), Standing::Gone);
-        let both = [session(6, "idle", ""), session(7, "active", "")];
-        assert_eq!(judge(&both, Some(7)), at_work(None));
-        assert_eq!(judge(&both[1..], Some(-1)), at_work(None));
+        assert_eq!(judge(&[asks()], NAME, Some(7)), Standing::Gone);
+        assert_eq!(judge(&[], NAME, Some(7)), Standing::Untold, "a pooler keeps names to itself");
+        let all = [session(6, "idle", ""), session(7, "active", ""), asks()];
+        assert_eq!(judge(&all, NAME, Some(7)), at_work(None));
+        assert_eq!(judge(&all[1..], NAME, Some(-1)), at_work(None));
     }
 }

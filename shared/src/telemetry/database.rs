@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
+use prometheus_client::metrics::counter::Counter;
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::mpsc;
@@ -28,17 +29,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Makes the two ends: the layer sends, and the writer that is attached later receives.
 pub(super) fn channel(process: String) -> (Lines, Attachment) {
     let (sender, receiver) = mpsc::channel(CHANNEL);
-    let lost = Arc::new(AtomicU64::new(0));
-    let lines = Lines { sender, lost: Arc::clone(&lost) };
-    let writer = Writer { process, receiver, lost };
-    (lines, Attachment { writer: Some(writer), task: None, stop: CancellationToken::new() })
+    let (lost, dropped) = (Arc::new(AtomicU64::new(0)), Counter::default());
+    let lines = Lines { sender, lost: Arc::clone(&lost), dropped: dropped.clone() };
+    let writer = Writer { process, receiver, lost, dropped: dropped.clone() };
+    (lines, Attachment { writer: Some(writer), task: None, stop: CancellationToken::new(), dropped })
 }
 
 /// The layer's end.
 #[derive(Debug)]
 pub(super) struct Lines {
     sender: mpsc::Sender<NewLine>,
+    /// Lines that were dropped since the last one that says so.
     lost: Arc<AtomicU64>,
+    /// Lines that were dropped since the process started.
+    dropped: Counter,
 }
 
 impl Lines {
@@ -46,6 +50,7 @@ impl Lines {
     pub fn send(&self, line: NewLine) {
         if self.sender.try_send(line).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
+            self.dropped.inc();
         }
     }
 }
@@ -56,6 +61,8 @@ pub(super) struct Attachment {
     writer: Option<Writer>,
     task: Option<JoinHandle<()>>,
     stop: CancellationToken,
+    /// Lines that were dropped since the process started.
+    pub dropped: Counter,
 }
 
 impl Attachment {
@@ -80,6 +87,7 @@ struct Writer {
     process: String,
     receiver: mpsc::Receiver<NewLine>,
     lost: Arc<AtomicU64>,
+    dropped: Counter,
 }
 
 impl Writer {
@@ -136,6 +144,7 @@ impl Writer {
             };
             if is_refusal(&error) || stop.is_cancelled() {
                 self.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                self.dropped.inc_by(batch.len() as u64);
                 return;
             }
             failures += 1;

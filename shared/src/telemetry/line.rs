@@ -17,6 +17,8 @@ use super::database::Lines;
 use super::file::LogFile;
 use super::repeats::Repeats;
 use super::trace::current_trace_id;
+use crate::driver_text::without_source_lines;
+use crate::explained::sentence;
 use crate::redaction;
 use crate::store::logs::{NewLine, classic};
 use crate::stored_secret::MAX_VALUE;
@@ -133,7 +135,7 @@ impl Visit for Fields {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.text(field, chain(value));
+        self.text(field, sentence(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -153,12 +155,6 @@ impl Visit for Fields {
     }
 }
 
-/// An error and why, and why that: `could not load into people: connection refused`.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 /// A text of `limit` bytes at most, with `***` in place of secrets. NUL, which PostgreSQL does not store, is replaced.
 fn cut(text: impl fmt::Display, limit: usize) -> String {
     // Written beyond the limit, because a secret that the limit cuts in two would not be recognised.
@@ -171,6 +167,9 @@ fn cut(text: impl fmt::Display, limit: usize) -> String {
     if is_full {
         // The end may be a part of a secret, which is not recognised.
         shown.truncate(shown.floor_char_boundary(shown.len().saturating_sub(LONGEST_SECRET)));
+    }
+    if let Cow::Owned(plain) = without_source_lines(&shown) {
+        shown = plain;
     }
     if is_full || shown.len() > limit {
         shown.truncate(shown.floor_char_boundary(limit));

@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - `line`: an event becomes a line, with the run and the trace it belongs to
+//! - `json`: lines on stderr as JSON
 //! - `filter`: which lines are written
 //! - `file`: the log file, rotated by size
 //! - `database`: lines kept in the database: bounded, batched, never in the way
@@ -10,6 +11,7 @@
 mod database;
 mod file;
 mod filter;
+mod json;
 mod line;
 mod repeats;
 pub mod trace;
@@ -18,6 +20,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use sqlx::PgPool;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -29,6 +32,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::redaction::HidingWriters;
 use crate::settings::{LogFormat, TelemetrySettings};
 use filter::LineFilter;
+use json::WithTrace;
 use line::KeepLines;
 pub use trace::{continue_trace, traceparent};
 
@@ -97,7 +101,7 @@ pub fn init(settings: &TelemetrySettings, options: TelemetryOptions) -> Result<T
     let for_people = tracing_subscriber::fmt::layer().with_writer(HidingWriters(options.writer));
     let for_people = match settings.log_format {
         LogFormat::Human => for_people.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => for_people.json().flatten_event(true).boxed(),
+        LogFormat::Json => for_people.json().flatten_event(true).map_event_format(WithTrace).boxed(),
     };
     let kept = KeepLines::new(process, log_file, lines);
     tracing_subscriber::registry()
@@ -113,6 +117,11 @@ impl Telemetry {
     /// is closed with them. Call within the runtime.
     pub fn attach_database(&mut self, db: PgPool) {
         self.database.attach(db);
+    }
+
+    /// Counts the lines that found no place in the database since the process started.
+    pub fn dropped_lines(&self) -> Counter {
+        self.database.dropped.clone()
     }
 
     /// Writes and sends what is still on the way, for a few seconds at most.

@@ -126,4 +126,46 @@ fn a_storm_of_lines_never_waits_and_what_is_lost_is_counted() {
     let lines = kept.waiting().collect::<Vec<_>>();
     assert_eq!(lines.len(), database::CHANNEL);
     assert_eq!(kept.lost(), 100_000 - database::CHANNEL as u64);
+    assert_eq!(kept.dropped.get(), kept.lost());
+}
+
+/// What a subscriber wrote.
+#[derive(Clone, Default)]
+struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_json_line_names_the_trace_and_the_span_around_it() {
+    let written = Written::default();
+    let writer = written.clone();
+    let traces = trace::Traces::new(None, "test").unwrap();
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).map_event_format(WithTrace);
+    let subscriber =
+        tracing_subscriber::registry().with(traces.layer()).with(lines.with_writer(move || writer.clone()));
+    let guard = subscriber.set_default();
+    let span = tracing::info_span!("run", run.id = "r1");
+    continue_trace(&span, Some(TRACEPARENT));
+    span.in_scope(|| tracing::warn!(brace = "}", "a line {}", "}"));
+    span.in_scope(|| tracing::info_span!("stage").in_scope(|| tracing::info!("inside")));
+    tracing::info!("outside");
+    drop(guard);
+
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [line, inside, outside] = <[_; 3]>::try_from(lines).unwrap();
+    assert_eq!((&line["trace_id"], &line["message"], &line["brace"]), (&TRACE.into(), &"a line }".into(), &"}".into()));
+    assert_eq!(line["span"]["run.id"], "r1");
+    assert_eq!(line["span_id"].as_str().map(str::len), Some(16));
+    assert_eq!(inside["trace_id"], TRACE);
+    assert_ne!(inside["span_id"], line["span_id"], "each span has its own id");
+    assert_eq!((&outside["trace_id"], &outside["message"]), (&serde_json::Value::Null, &"outside".into()));
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::{Status, TraceContextExt, TracerProvider, get_active_span};
+use opentelemetry::trace::{SpanId, Status, TraceContextExt, TraceId, TracerProvider, get_active_span};
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
@@ -17,6 +17,7 @@ use tracing::{Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::driver_text::without_source_lines;
 use crate::redaction;
 
 const TRACEPARENT: &str = "traceparent";
@@ -40,11 +41,16 @@ pub fn continue_trace(span: &Span, traceparent: Option<&str>) {
     }
 }
 
-/// The trace the current span belongs to, 32 hexadecimal digits.
+/// The trace that the current span belongs to, as 32 hexadecimal digits.
 pub(super) fn current_trace_id() -> Option<String> {
+    Some(current_ids()?.0.to_string())
+}
+
+/// The current span and its trace. `None` outside all spans.
+pub(super) fn current_ids() -> Option<(TraceId, SpanId)> {
     get_active_span(|span| {
         let context = span.span_context();
-        context.is_valid().then(|| context.trace_id().to_string())
+        context.is_valid().then(|| (context.trace_id(), context.span_id()))
     })
 }
 
@@ -82,6 +88,15 @@ impl Traces {
     }
 }
 
+/// A text as people may read it. `None`: it stays as it is.
+fn shown(text: &str) -> Option<String> {
+    let plain = without_source_lines(text);
+    match redaction::hide(&plain) {
+        Cow::Owned(shown) => Some(shown),
+        Cow::Borrowed(_) => matches!(plain, Cow::Owned(_)).then(|| plain.into_owned()),
+    }
+}
+
 /// Puts `***` in place of secrets in everything that a span says.
 fn hide_secrets(span: &mut SpanData) {
     let mut texts: Vec<&mut Cow<'static, str>> = vec![&mut span.name];
@@ -94,13 +109,13 @@ fn hide_secrets(span: &mut SpanData) {
         attributes.extend(&mut event.attributes);
     }
     for text in texts {
-        if let Cow::Owned(shown) = redaction::hide(text) {
+        if let Some(shown) = shown(text) {
             *text = shown.into();
         }
     }
     for attribute in attributes {
         if let Value::String(text) = &attribute.value
-            && let Cow::Owned(shown) = redaction::hide(text.as_str())
+            && let Some(shown) = shown(text.as_str())
         {
             attribute.value = shown.into();
         }
@@ -146,7 +161,7 @@ impl opentelemetry_sdk::trace::SpanExporter for SayOnce {
 mod tests {
     use std::time::SystemTime;
 
-    use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind};
+    use opentelemetry::trace::{Event, SpanContext, SpanKind};
     use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
 
     use super::*;

@@ -334,5 +334,8 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         data_dir: data_dir.path().into(),
         base: folder.path().into(),
         force: CancellationToken::new(),
+        metrics: Default::default(),
+        named_pipelines: 100,
+        health: Default::default(),
     }
 }

@@ -1,4 +1,5 @@
-//! A TCP proxy that breaks connections: after so many bytes it cuts them, or falls silent; or it loses one answer.
+//! A TCP proxy that breaks connections: after so many bytes it cuts them, or falls silent; or it loses one answer; or it
+//! swallows what open connections say.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What happens to one connection. Bytes are counted from the server to the client.
@@ -39,6 +41,8 @@ struct Fates {
     delivered: AtomicU64,
     lost_commits: AtomicUsize,
     away: AtomicBool,
+    /// Raised when all open connections are swallowed.
+    swallowed: watch::Sender<u64>,
 }
 
 impl ChaosProxy {
@@ -53,6 +57,7 @@ impl ChaosProxy {
             delivered: AtomicU64::new(0),
             lost_commits: AtomicUsize::new(0),
             away: AtomicBool::new(false),
+            swallowed: watch::Sender::new(0),
         });
         let serving = tokio::spawn(serve(listener, Arc::clone(&state)));
         Self { address, state, serving }
@@ -76,6 +81,12 @@ impl ChaosProxy {
     /// The server is away: every connection fails from now on, until [`ChaosProxy::let_through`].
     pub fn go_away(&self) {
         self.state.away.store(true, Ordering::Relaxed);
+    }
+
+    /// Swallows for ever what both ends of the connections that are open say, like a firewall that has forgotten them. New
+    /// connections work. Neither end hears that the other one closes.
+    pub fn swallow(&self) {
+        self.state.swallowed.send_modify(|swallowed| *swallowed += 1);
     }
 
     /// The server is there again.
@@ -111,9 +122,22 @@ async fn forward(client: TcpStream, fate: Option<Fate>, fates: Arc<Fates>) {
     if let Some(Fate::LosesCommit(said) | Fate::LosesCommitForLong(said) | Fate::KeepsCommit(said)) = fate {
         return lose_commit(client, server, said, fate, &fates).await;
     }
+    let mut swallowed = fates.swallowed.subscribe();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let upwards = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+    let mut swallowed_too = swallowed.clone();
+    let upwards = tokio::spawn(async move {
+        tokio::select! {
+            copied = tokio::io::copy(&mut from_client, &mut to_server) => copied.map(drop),
+            _ = swallowed_too.changed() => {
+                let read = tokio::io::copy(&mut from_client, &mut tokio::io::sink()).await;
+                // The server must not hear that the client has gone, so its end stays open for as long as the proxy.
+                let _ = swallowed_too.wait_for(|_| false).await;
+                drop(to_server);
+                read.map(drop)
+            }
+        }
+    });
     let limit = match fate {
         Some(Fate::CutAfter(bytes) | Fate::SilentAfter(bytes)) => bytes,
         _ => u64::MAX,
@@ -122,7 +146,14 @@ async fn forward(client: TcpStream, fate: Option<Fate>, fates: Arc<Fates>) {
     let mut sent = 0;
     while sent < limit {
         let room = buffer.len().min(usize::try_from(limit - sent).unwrap_or(usize::MAX));
-        let Ok(bytes @ 1..) = from_server.read(&mut buffer[..room]).await else { break };
+        let read = tokio::select! {
+            read = from_server.read(&mut buffer[..room]) => read,
+            _ = swallowed.changed() => {
+                let _ = upwards.await;
+                return;
+            }
+        };
+        let Ok(bytes @ 1..) = read else { break };
         if to_client.write_all(&buffer[..bytes]).await.is_err() {
             break;
         }

@@ -14,7 +14,7 @@ use elt_shared::runs::lifecycle::{self, Started, Taken};
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{RunKind, RunProgress};
 use elt_shared::store::runs::{self, Run};
-use elt_shared::store::schedules;
+use elt_shared::store::{queue_wait, schedules};
 use elt_shared::target::TargetPlace;
 use elt_shared::telemetry;
 use tokio::sync::OwnedSemaphorePermit;
@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use super::decision::patience::longest_wait;
 use super::decision::{Circumstances, Decision};
+use super::measure::measure;
 use super::record::record;
 use crate::error::Result;
 use crate::pipeline;
@@ -48,6 +49,7 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
     if worker.stopping.is_cancelled() {
         return Err(Undelivered::Stopping);
     }
+    let waited = queue_wait::seconds(&worker.db, ticket.run_id).await?;
     // The clock starts before the statement is sent: the lease may begin at any time until its answer arrives.
     let began = Instant::now();
     let (started, is_limited, place) = match take(&worker, ticket.run_id).await? {
@@ -77,6 +79,9 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
     };
     let run = &started.run;
     let held = worker.heartbeat.hold(run.id, run.epoch, began);
+    if let Some(waited) = waited {
+        worker.metrics.waited(waited);
+    }
     let span = tracing::info_span!("run", run.id = %run.id, pipeline = run.name, attempt = run.attempt);
     telemetry::continue_trace(&span, run.traceparent.as_deref());
     let supervised =
@@ -134,7 +139,9 @@ async fn supervise(
         .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default().saturating_add(began.elapsed()));
     let about = Circumstances { place, waited: waited.unwrap_or_default(), commit_sent: progress.commit_sent() };
     let decision = Decision::of(&run, &about, cause, worked);
-    record(&worker.db, &run, &held, decision, &progress.snapshot()).await;
+    let at = progress.snapshot();
+    let written = record(&worker.db, &run, &held, &decision, &at).await;
+    measure(&worker.metrics, &run, &decision, written, held.lost.is_cancelled(), &progress);
     drop(slot);
     // A failure only delays the runs that wait: the sweeper does the same.
     if is_limited && let Err(error) = lifecycle::release(&worker.db, &run.queue, &run.name).await {

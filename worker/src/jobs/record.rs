@@ -20,23 +20,34 @@ use crate::progress::Snapshot;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
+/// Whether a decision is in the control database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It is, or there was nothing to write.
+    Yes,
+    /// A newer attempt took over the run.
+    Fenced,
+    /// The control database did not answer before the lease ended.
+    No,
+}
+
 /// Records a decision, and how far a run that did not succeed came. Waits while the control database does not answer. If
 /// it does not answer before the lease ends, the sweeper takes over the run.
-pub(super) async fn record(db: &PgPool, run: &Run, held: &HeldRun, decision: Decision, at: &Snapshot) {
+pub(super) async fn record(db: &PgPool, run: &Run, held: &HeldRun, decision: &Decision, at: &Snapshot) -> Written {
     decision.log(run);
     let mut pause = FIRST_PAUSE;
     loop {
-        match write(db, run, &decision, at).await {
-            Ok(true) => return,
+        match write(db, run, decision, at).await {
+            Ok(true) => return Written::Yes,
             Ok(false) => {
                 tracing::warn!("the end of the attempt was not written: a newer attempt took over");
-                return;
+                return Written::Fenced;
             }
             // Without the lease another try is useless: the write would be fenced off, and the sweeper decides by
             // what the control database knows.
             Err(error) if held.lost.is_cancelled() => {
                 tracing::error!(%error, "could not write how the attempt ended; the sweeper takes care of the run");
-                return;
+                return Written::No;
             }
             Err(error) => tracing::warn!(%error, "could not write how the attempt ended, trying again"),
         }
