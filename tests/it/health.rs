@@ -119,6 +119,8 @@ async fn a_database_that_cannot_be_written_to_is_not_ready_and_changes_are_to_be
     let address = api_over(pool).await;
     let http = reqwest::Client::new();
     let url = |path: &str| format!("http://{address}{path}");
+    let runs = http.get(url("/runs")).bearer_auth(&token).send().await.expect("an answer");
+    assert_eq!(runs.status(), 200, "what only reads goes on");
     for request in [http.get(url("/readyz")), http.post(url("/upload-config")).body(app.yaml("people", ""))] {
         let answer = request.bearer_auth(&token).send().await.expect("an answer");
         let (status, again) = (answer.status().as_u16(), answer.headers().get("retry-after").cloned());

@@ -8,7 +8,8 @@ use chrono::{TimeDelta, Utc};
 use elt_shared::api_token::{self, Scope};
 use elt_shared::explained::Code;
 use elt_shared::store::api_tokens::{self, ApiToken};
-use elt_shared::store::users::{self, User};
+use elt_shared::store::sessions;
+use elt_shared::store::users::{self, SessionUser, User};
 use uuid::Uuid;
 
 use crate::AppState;
@@ -49,10 +50,21 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
         return program(token, parts.extensions.get::<ClientIp>().copied(), state).await;
     }
     let claims = state.tokens.check(token).map_err(Error::Unauthorized)?;
-    let user = users::find_by_token(&state.db, &claims.sub, claims.jti).await?;
-    user.filter(|user| session_counts(user, &claims))
-        .map(|user| Caller::new(user, Credential::Session(claims)))
-        .ok_or(Error::Unauthorized("the token is no longer valid: log in again"))
+    let found = users::find_by_token(&state.db, &claims.sub, claims.jti).await?;
+    let SessionUser { user, is_note_due } = found
+        .filter(|found| session_counts(&found.user, &claims))
+        .ok_or(Error::Unauthorized("the token is no longer valid: log in again"))?;
+    if is_note_due {
+        note_session(state, claims.jti).await;
+    }
+    Ok(Caller::new(user, Credential::Session(claims)))
+}
+
+/// Notes the use of a session. A use that cannot be noted is no reason to refuse the request.
+async fn note_session(state: &AppState, id: Uuid) {
+    if let Err(error) = sessions::note_use(&state.db, id).await {
+        tracing::warn!(error = %error, "could not note that a session was used");
+    }
 }
 
 /// Closes everything but a user's own account until the second factor is set up, if the settings ask for one.
@@ -143,8 +155,8 @@ pub async fn still_may(state: &AppState, caller: &Caller, scope: Scope) -> Resul
     let now = match &caller.credential {
         Credential::Session(claims) => users::find_by_token(&state.db, &claims.sub, claims.jti)
             .await?
-            .filter(|user| session_counts(user, claims))
-            .map(|user| Caller::new(user, Credential::Session(claims.clone()))),
+            .filter(|found| session_counts(&found.user, claims))
+            .map(|found| Caller::new(found.user, Credential::Session(claims.clone()))),
         Credential::ApiToken(token) => match api_tokens::find(&state.db, token.id).await? {
             Some(token) => live_caller(state, token).await?.ok().map(|(caller, _)| caller),
             None => None,

@@ -92,6 +92,18 @@ pub async fn begin(db: &mut PgConnection, session: &NewSession<'_>) -> sqlx::Res
     Ok(())
 }
 
+/// Notes that a session is in use, at most once a minute.
+pub async fn note_use(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query(
+        "update sessions set last_seen_at = now()
+         where id = $1 and ended_at is null and last_seen_at < now() - interval '1 minute'",
+    )
+    .bind(id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// The sessions of a user whose tokens are valid, those used last first.
 pub async fn list(db: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<Vec<Session>> {
     sqlx::query_as(

@@ -188,17 +188,28 @@ pub async fn find_login(db: impl PgExecutor<'_>, username: &str) -> sqlx::Result
     .await
 }
 
-/// The user with this name whose session this is, unless the session ended. Notes that the session was used, at most once
-/// a minute.
-pub async fn find_by_token(db: impl PgExecutor<'_>, username: &str, session: Uuid) -> sqlx::Result<Option<User>> {
+/// A user who was found by the token of a session.
+#[derive(Debug, sqlx::FromRow)]
+pub struct SessionUser {
+    /// The user.
+    #[sqlx(flatten)]
+    pub user: User,
+    /// Whether it was noted more than a minute ago that the session was used.
+    pub is_note_due: bool,
+}
+
+/// The user with this name whose session this is, unless the session ended. Changes nothing, so that a database that cannot
+/// be written to can still be read.
+pub async fn find_by_token(
+    db: impl PgExecutor<'_>,
+    username: &str,
+    session: Uuid,
+) -> sqlx::Result<Option<SessionUser>> {
     sqlx::query_as(concat!(
-        "with seen as (
-             update sessions set last_seen_at = now()
-             where id = $2 and ended_at is null and last_seen_at < now() - interval '1 minute'
-         )
-         select ",
+        "select ",
         columns!(),
-        " from users where lower(username) = lower($1) and exists (
+        ", (select last_seen_at < now() - interval '1 minute' from sessions where sessions.id = $2) as is_note_due
+         from users where lower(username) = lower($1) and exists (
              select from sessions where sessions.id = $2 and user_id = users.id and ended_at is null)"
     ))
     .bind(username)
