@@ -27,6 +27,10 @@ pub async fn pause(
 pub async fn resume(db: &mut PgConnection, scope: PauseScope, name: &str) -> sqlx::Result<Option<Pause>> {
     let Some(ended) = pauses::delete(&mut *db, scope, name).await? else { return Ok(None) };
     lifecycle::wake_resumed(&mut *db, WOKEN_AT_ONCE).await?;
+    // Runs that another pause still holds say so, and do not name the one that has ended.
+    for left in pauses::list(&mut *db).await? {
+        pauses::rename_holder(&mut *db, &ended, &left).await?;
+    }
     // A tick that is due now applies `catch_up` to the fires of the pause, and compares the sources with those before it.
     match scope {
         PauseScope::All => schedules::tick_now(&mut *db, None).await?,

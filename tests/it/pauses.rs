@@ -227,7 +227,10 @@ async fn pauses_overlap_and_each_ends_alone() {
     assert!(waits_for.starts_with("everything, which admin paused"), "{waits_for}");
     app.post("/resume").await.ok();
     app.post("/queues/elt/resume").await.ok();
-    assert_eq!(held(&app, &run).await["state"], "queued", "the pause of the pipeline holds it still");
+    let still = held(&app, &run).await;
+    assert_eq!(still["state"], "queued", "the pause of the pipeline holds it still");
+    let waits_for = still["waits_for"].as_str().expect("a sentence");
+    assert!(waits_for.starts_with("the pipeline orders, which admin paused"), "{waits_for}");
     app.post("/pipelines/orders/resume").await.ok();
     assert_eq!(app.finished(&json!(run)).await["state"], "succeeded");
 

@@ -139,7 +139,7 @@ fn alerts(numbers: &Numbers, pauses: &[Pause]) -> Vec<String> {
     if pauses.len() > PAUSES_TOLD {
         alerts.push(format!("{} pauses keep runs from starting: see Queues.", pauses.len()));
     } else {
-        alerts.extend(pauses.iter().map(|pause| format!("Nothing new starts of {}.", pause.told())));
+        alerts.extend(pauses.iter().map(|pause| format!("Nothing new starts of {}.", pause.sentence())));
     }
     if numbers.workers_alive == 0 {
         alerts.push("No worker is alive: runs wait until one is started with `elt worker`.".into());

@@ -89,6 +89,22 @@ pub(crate) async fn delete(db: &mut PgConnection, scope: PauseScope, name: &str)
     .await
 }
 
+/// Has the runs that wait because of `ended`, and that `left` holds as well, name the latter.
+pub(crate) async fn rename_holder(db: &mut PgConnection, ended: &Pause, left: &Pause) -> sqlx::Result<()> {
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "update runs r set waits_for = $1
+         from (values ($2::text, $3::text)) p (scope, name)
+         where r.state = 'queued' and r.held = 'paused' and r.waits_for = $4 and {HOLDS}"
+    )))
+    .bind(left.sentence())
+    .bind(left.scope)
+    .bind(&left.name)
+    .bind(ended.sentence())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Every pause, the oldest first.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Pause>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(

@@ -101,7 +101,7 @@ async fn pass_on(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
 /// What keeps a run from beginning, and the sentence about it. `None`: no pause and no limit does.
 async fn hold_of(db: &mut PgConnection, id: Uuid, application: &Application) -> sqlx::Result<Option<(Hold, String)>> {
     if let Some(pause) = &application.pause {
-        return Ok(Some((Hold::Paused, pause.told())));
+        return Ok(Some((Hold::Paused, pause.sentence())));
     }
     if !application.has_limits() {
         return Ok(None);
