@@ -26,9 +26,9 @@ pub struct ApiSettings {
     #[arg(long, env = "ELT_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Seconds for which the API goes on answering when it is asked to stop, while `/readyz` says 503. Longer than load
-    /// balancers take to notice. Default: 5 for `elt serve`; 0 at a terminal and for `elt up`, which has no replica.
-    #[arg(long, env = "ELT_DRAIN_SECONDS", value_parser = clap::value_parser!(u32).range(..=3_600))]
-    pub drain_seconds: Option<u32>,
+    /// balancers take to notice.
+    #[arg(long, env = "ELT_DRAIN_SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=3_600))]
+    pub drain_seconds: u32,
     /// Signs tokens: at least 32 bytes, the same on every replica.
     #[arg(long, env = "ELT_JWT_KEY", hide_env_values = true, value_parser = secret)]
     pub jwt_key: Option<Secret>,
@@ -105,7 +105,7 @@ impl ApiSettings {
     pub fn with_keys(jwt_key: Secret, secret_key: Secret) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            drain_seconds: None,
+            drain_seconds: 0,
             jwt_key: Some(jwt_key),
             keys: KeyRing::of(secret_key, Vec::new()).ok().map(Arc::new),
             cors_origins: Vec::new(),
@@ -139,7 +139,7 @@ impl ApiSettings {
 
     /// [`Self::drain_seconds`] as a duration.
     pub fn drain(&self) -> Duration {
-        Duration::from_secs(self.drain_seconds.unwrap_or_default().into())
+        Duration::from_secs(self.drain_seconds.into())
     }
 
     /// An export within the limits of this process.

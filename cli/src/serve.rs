@@ -1,6 +1,6 @@
 //! `elt serve`: the API and the dashboard.
 
-use std::io::{ErrorKind, IsTerminal};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -24,15 +24,13 @@ use crate::{out, signals};
 
 /// Connections to the control database for answering requests.
 pub const CONNECTIONS: u32 = 16;
-/// Seconds for which a stopping API goes on answering: two probes of a load balancer that asks every two seconds.
-const DRAIN_SECONDS: u32 = 5;
 
 /// Serves the API and the dashboard
 ///
 /// Any number of these may run on one control database, beside any number of `elt worker`. Needs DATABASE_URL,
 /// ELT_JWT_KEY and ELT_SECRET_KEY, the same everywhere; on the machine of an `elt up`, the same --data-dir is enough.
-/// Waits for a control database that is away or not migrated yet. On SIGTERM it is not ready any more, goes on answering
-/// for ELT_DRAIN_SECONDS, and ends when open requests have finished.
+/// With ELT_WAIT_SECONDS it waits for a control database that is away or not migrated yet. On SIGTERM it is not ready any
+/// more, goes on answering for ELT_DRAIN_SECONDS, and ends when open requests have finished.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Bring the control database up to date first
@@ -71,9 +69,6 @@ impl Serve {
         let mut telemetry = telemetry::init(&self.telemetry, options)?;
         let stop = signals::listen()?;
         let waiting = self.wait.begin(stop.gracefully.clone());
-        // At a terminal the person who pressed Ctrl-C waits, and there is no load balancer.
-        let drain = if std::io::stderr().is_terminal() { 0 } else { DRAIN_SECONDS };
-        self.api.drain_seconds.get_or_insert(drain);
         let listening = waiting
             .until(async || Ok((listen(self.api.listen, "--listen").await?, probes::listen(&self.probes).await?)));
         let Some((listener, probes_listener)) = listening.await? else { return Ok(Exit::Done) };

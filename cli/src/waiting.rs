@@ -1,6 +1,5 @@
 //! Waiting at the start for what is not there yet: the control database, its migrations, the address to listen on.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -18,16 +17,15 @@ const SAY_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy, Args)]
 pub struct WaitSettings {
     /// Seconds to wait at the start for a control database that is away or not migrated yet, and for an address that this
-    /// machine does not have yet. Default: without end; 0 at a terminal, where a person reads what is wrong.
-    #[arg(long, env = "ELT_WAIT_SECONDS")]
-    wait_seconds: Option<u32>,
+    /// machine does not have yet. 0: it says at once what is missing, and ends.
+    #[arg(long, env = "ELT_WAIT_SECONDS", default_value_t = 0)]
+    wait_seconds: u32,
 }
 
 impl WaitSettings {
     /// Begins to wait, until `stop` is cancelled.
     pub fn begin(self, stop: CancellationToken) -> Waiting {
-        let at_terminal = std::io::stderr().is_terminal().then_some(0);
-        let longest = self.wait_seconds.or(at_terminal).map(|seconds| Duration::from_secs(seconds.into()));
+        let longest = Duration::from_secs(self.wait_seconds.into());
         Waiting { longest, began: Instant::now(), stop, awaited: watch::Sender::new("this process is starting") }
     }
 }
@@ -35,8 +33,7 @@ impl WaitSettings {
 /// A server that waits for what it needs to start.
 #[derive(Debug)]
 pub struct Waiting {
-    /// `None`: without end.
-    longest: Option<Duration>,
+    longest: Duration,
     began: Instant,
     stop: CancellationToken,
     awaited: watch::Sender<&'static str>,
@@ -60,10 +57,10 @@ impl Waiting {
                 Ok(value) => return Ok(Some(value)),
                 Err(error) => error,
             };
-            let Some(awaited) = exit::awaited(&error).filter(|_| self.longest != Some(Duration::ZERO)) else {
+            let Some(awaited) = exit::awaited(&error).filter(|_| !self.longest.is_zero()) else {
                 return Err(error);
             };
-            if self.longest.is_some_and(|longest| self.began.elapsed() >= longest) {
+            if self.began.elapsed() >= self.longest {
                 return Err(exit::outlasted(error));
             }
             self.awaited.send_replace(awaited);
@@ -84,8 +81,8 @@ mod tests {
     use super::*;
     use crate::exit::{Exit, refuse, refuse_for_now};
 
-    fn waiting(seconds: Option<u32>) -> Waiting {
-        let longest = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    fn waiting(seconds: u64) -> Waiting {
+        let longest = Duration::from_secs(seconds);
         let awaited = watch::Sender::new("this process is starting");
         Waiting { longest, began: Instant::now(), stop: CancellationToken::new(), awaited }
     }
@@ -96,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_can_come_by_itself_is_waited_for() {
-        let waiting = waiting(None);
+        let waiting = waiting(3_600);
         let mut left = 2;
         let got = waiting.until(async || {
             left -= 1;
@@ -109,9 +106,9 @@ mod tests {
     #[tokio::test]
     async fn what_waiting_does_not_help_is_returned_at_once() {
         let refused =
-            waiting(None).until(async || Err::<(), _>(refuse(Exit::Settings, "a wrong key", "Mend it."))).await;
+            waiting(3_600).until(async || Err::<(), _>(refuse(Exit::Settings, "a wrong key", "Mend it."))).await;
         assert_eq!(refused.unwrap_err().to_string(), "a wrong key");
-        let (mut tried, waiting) = (0, waiting(Some(0)));
+        let (mut tried, waiting) = (0, waiting(0));
         let refused = waiting.until(async || {
             tried += 1;
             Err::<(), _>(away())
@@ -122,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stop_ends_the_wait() {
-        let waiting = waiting(None);
+        let waiting = waiting(3_600);
         let stop = waiting.stop.clone();
         let until = waiting.until(async || {
             stop.cancel();

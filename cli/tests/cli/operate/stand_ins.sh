@@ -40,9 +40,9 @@ start() {
     # No balancer has to notice that a service stops. Settings of the unit come later, so they win.
     # shellcheck disable=SC2086
     if [ -n "$oneshot" ]; then
-        env -i "PATH=$PATH" ELT_DRAIN_SECONDS=0 "${environment[@]}" "${files[@]}" $command >>"$MACHINE/var/log/$unit.log" 2>&1 </dev/null
+        env -i "PATH=$PATH" "${environment[@]}" "${files[@]}" ELT_DRAIN_SECONDS=0 $command >>"$MACHINE/var/log/$unit.log" 2>&1 </dev/null
     else
-        env -i "PATH=$PATH" ELT_DRAIN_SECONDS=0 "${environment[@]}" "${files[@]}" $command >>"$MACHINE/var/log/$unit.log" 2>&1 </dev/null &
+        env -i "PATH=$PATH" "${environment[@]}" "${files[@]}" ELT_DRAIN_SECONDS=0 $command >>"$MACHINE/var/log/$unit.log" 2>&1 </dev/null &
         echo $! >"$MACHINE/run/$unit.pid"
     fi
 }
