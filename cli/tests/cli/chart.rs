@@ -208,10 +208,14 @@ fn live_pages_pass_the_ingress_and_nothing_else_enters() {
     let ingress = &manifests["Ingress/elt"];
     assert_eq!(ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-buffering"], "off");
     assert_eq!(ingress["spec"]["tls"][0]["secretName"], "elt-tls");
-    assert_eq!(manifests["NetworkPolicy/elt-worker"]["spec"]["ingress"], Value::Sequence(Vec::new()));
-    let api = &manifests["NetworkPolicy/elt-api"]["spec"]["ingress"];
-    assert_eq!(api.as_sequence().expect("rules").len(), 1);
-    assert_eq!(api[0]["ports"][0]["port"], "http");
+    let ports = |manifests: &BTreeMap<String, Value>, policy: &str| -> Vec<String> {
+        let rules = manifests[policy]["spec"]["ingress"].as_sequence().expect("rules");
+        rules.iter().map(|rule| text(&rule["ports"][0]["port"]).to_owned()).collect()
+    };
+    assert_eq!(ports(&manifests, "NetworkPolicy/elt-api"), ["http", "metrics"]);
+    assert_eq!(ports(&manifests, "NetworkPolicy/elt-worker"), ["metrics"]);
+    let without_monitors = self::manifests(&MINIMAL);
+    assert!(ports(&without_monitors, "NetworkPolicy/elt-worker").is_empty());
 }
 
 /// The leaves of values.yaml as a person writes them: `worker.spool.sizeLimit`.
