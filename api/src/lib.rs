@@ -6,7 +6,7 @@
 //! - [`auth`], [`tokens`]: who is calling, and the role a handler asks for
 //! - [`page`]: lists in pages
 //! - [`routes`]: a file a resource; each handler names who may, what they sent, and what they get
-//! - `client`, `audit`, `once`, `collision`, `known_parameters`: layers and helpers around every request
+//! - `client`, `audit`, `idempotency`, `collision`, `known_parameters`: layers and helpers around every request
 //! - `ui`: the dashboard's files
 //! - [`not_ready`]: answers before the process can work
 
@@ -20,6 +20,7 @@ mod download;
 pub mod error;
 mod events;
 mod extract;
+mod idempotency;
 mod keyed_limit;
 mod keyed_mutex;
 mod known_parameters;
@@ -28,7 +29,6 @@ mod login_queue;
 mod metrics;
 pub mod not_ready;
 pub mod oidc;
-mod once;
 mod openapi;
 pub mod page;
 mod pool;

@@ -112,7 +112,7 @@ impl<'a> InProcess<'a> {
         if let Some(pause) = paused {
             return Err(refuse(
                 Exit::Failed,
-                format!("the run cannot start because of {}", pause.told()),
+                format!("the run cannot start because of {}", pause.sentence()),
                 "Let it go on with `elt resume`, or wait until somebody does.",
             ));
         }

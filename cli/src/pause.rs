@@ -119,7 +119,7 @@ impl Pause {
                 let pause = pause.context("could not pause it")?;
                 let detail = json!({ "reason": pause.reason });
                 Deed { action: "pause", object: self.what.object(), detail }.commit(tx, keys).await?;
-                out::print(&format!("nothing new starts of {}", pause.told()));
+                out::print(&format!("nothing new starts of {}", pause.sentence()));
                 Ok(())
             })
             .await
@@ -137,7 +137,7 @@ impl Resume {
                 let ended = pauses::resume(&mut tx, scope, name).await.context("could not resume it")?;
                 Deed { action: "resume", object: self.what.object(), detail: json!({}) }.commit(tx, keys).await?;
                 out::print(&match ended {
-                    Some(pause) => format!("resumed {}", pause.told()),
+                    Some(pause) => format!("resumed {}", pause.sentence()),
                     None => format!("{} was not paused", self.what.object()),
                 });
                 Ok(())

@@ -84,7 +84,7 @@ async fn list(db: &PgPool) -> anyhow::Result<()> {
     }
     out::print(&table.render());
     for pause in pauses::list(db).await.context("could not list the pauses")? {
-        out::print(&format!("paused: {}", pause.told()));
+        out::print(&format!("paused: {}", pause.sentence()));
     }
     Ok(())
 }

@@ -60,7 +60,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    pub async fn execute(mut self) -> anyhow::Result<Exit> {
+    pub async fn execute(self) -> anyhow::Result<Exit> {
         // Before anything is written: a refused start leaves nothing behind.
         let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys);
         let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;

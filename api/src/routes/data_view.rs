@@ -74,7 +74,7 @@ struct DataView {
 /// Rows of the table a YAML names as its target.
 #[utoipa::path(post, path = "/data-view", tag = "data", security(("token" = []), ("api_token" = ["data"])), params(ViewParameters),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
-    (status = 200, body = DataView), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 200, body = DataView),
     (status = 404, body = Problem), (status = 429, body = Problem), (status = 502, body = Problem),
     (status = 503, body = Problem)))]
 async fn data_view(

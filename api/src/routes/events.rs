@@ -61,8 +61,7 @@ struct StreamQuery {
 /// when the client should come back with the id of the last line it saw; its `retry` says after how many milliseconds, if
 /// there is one.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "runs", security(("token" = []), ("api_token" = ["read"])), params(StreamQuery), responses(
-    (status = 200, content_type = "text/event-stream", body = String), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
+    (status = 200, content_type = "text/event-stream", body = String), (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 async fn of_run(
     State(state): State<AppState>,
     caller: OnPipelines<Read>,
@@ -80,8 +79,7 @@ async fn of_run(
 
 /// The log as it is written, after the last hundred lines that match.
 #[utoipa::path(get, path = "/logs/follow", tag = "logs", security(("token" = []), ("api_token" = ["read"])), params(LineQuery, StreamQuery), responses(
-    (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem),
-    (status = 401, body = Problem), (status = 403, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
+    (status = 200, content_type = "text/event-stream", body = String), (status = 429, body = Problem), (status = 503, body = Problem)))]
 async fn of_log(
     State(state): State<AppState>,
     caller: Allowed<Read>,

@@ -19,9 +19,9 @@ use super::configs::{YamlForm, check, keep_to_run};
 use crate::AppState;
 use crate::audit::AuditNote;
 use crate::auth::{OnPipelines, Trigger as MayTrigger};
-use crate::error::{Error, FieldProblem, Problem, Result};
+use crate::error::{Error, FieldProblem, Result};
 use crate::extract::UploadedFile;
-use crate::once::Once;
+use crate::idempotency::IdempotencyKey;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(trigger_job))
@@ -59,12 +59,11 @@ struct TriggerParameters {
 /// Runs a YAML, and keeps running it when its sources change or its cron expression fires.
 #[utoipa::path(post, path = "/trigger-job", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), params(TriggerParameters),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
-    (status = 200, body = TriggerAnswer), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 413, body = Problem)))]
+    (status = 200, body = TriggerAnswer)))]
 async fn trigger_job(
     State(state): State<AppState>,
     caller: OnPipelines<MayTrigger>,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     file: UploadedFile,
 ) -> Result<Response> {

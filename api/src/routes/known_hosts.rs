@@ -58,7 +58,7 @@ struct KnownHostList {
 
 /// Every key of every server, those that wait for an admin first.
 #[utoipa::path(get, path = "/known-hosts", tag = "known hosts", security(("token" = []), ("api_token" = ["admin"])), responses(
-    (status = 200, body = KnownHostList), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    (status = 200, body = KnownHostList)))]
 async fn list(State(state): State<AppState>, _caller: Allowed<Manage>) -> Result<Json<KnownHostList>> {
     let keys = known_hosts::list(&state.db).await?;
     Ok(Json(KnownHostList { data: keys.into_iter().map(Into::into).collect() }))
@@ -87,7 +87,7 @@ impl KeyOfHost {
 /// Trusts a key that a server showed.
 #[utoipa::path(post, path = "/known-hosts/approve", tag = "known hosts", security(("token" = []), ("api_token" = ["admin"])),
     request_body = KeyOfHost, responses(
-    (status = 200, body = KnownHostView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = KnownHostView),
     (status = 404, body = Problem)))]
 async fn approve(
     State(state): State<AppState>,
@@ -105,7 +105,7 @@ async fn approve(
 
 /// Forgets a key: the server must be trusted anew.
 #[utoipa::path(delete, path = "/known-hosts", tag = "known hosts", security(("token" = []), ("api_token" = ["admin"])), params(KeyOfHost),
-    responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
+    responses((status = 204),
     (status = 404, body = Problem)))]
 async fn forget(
     State(state): State<AppState>,

@@ -103,8 +103,7 @@ struct PipelineQuery {
 
 /// Pipelines in the order of their names.
 #[utoipa::path(get, path = "/pipelines", tag = "pipelines", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, PipelineQuery),
-    responses((status = 200, body = Page<PipelineView>), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem)))]
+    responses((status = 200, body = Page<PipelineView>)))]
 async fn list(
     State(state): State<AppState>,
     caller: OnPipelines<Read>,
@@ -121,8 +120,7 @@ async fn list(
 /// on, and runs that are asked for are queued. Plans, checks and connection tests start as ever, because they load nothing.
 #[utoipa::path(post, path = "/pipelines/{name}/pause", tag = "pipelines", security(("token" = []), ("api_token" = ["trigger"])),
     request_body(content = Option<PauseRequest>, example = json!({ "reason": "the table is being rebuilt" })), responses(
-    (status = 200, body = PauseView), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem)))]
+    (status = 200, body = PauseView), (status = 404, body = Problem)))]
 async fn pause(
     State(state): State<AppState>,
     caller: OnPipelines<Trigger>,
@@ -147,7 +145,7 @@ async fn pause(
 /// schedule decides about the fires of the pause, and sources that changed are loaded once. Also answered when the pipeline
 /// is not paused.
 #[utoipa::path(post, path = "/pipelines/{name}/resume", tag = "pipelines", security(("token" = []), ("api_token" = ["trigger"])),
-    responses((status = 200, body = ResumeAnswer), (status = 401, body = Problem), (status = 403, body = Problem),
+    responses((status = 200, body = ResumeAnswer),
     (status = 404, body = Problem)))]
 async fn resume(
     State(state): State<AppState>,

@@ -20,7 +20,7 @@ use crate::audit::{AuditNote, Origin};
 use crate::auth::{AdminData, Caller, OnPipelines, Trigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
-use crate::once::Once;
+use crate::idempotency::IdempotencyKey;
 use crate::page::{Page, PageQuery};
 use crate::targets::OpenTarget;
 use crate::{download, targets};
@@ -110,8 +110,7 @@ impl QuarantinedRow {
 
 /// Rejected rows, newest first.
 #[utoipa::path(get, path = "/quarantine", tag = "quarantine", security(("token" = []), ("api_token" = ["data"])), params(PageQuery, QuarantineQuery),
-    responses((status = 200, body = Page<QuarantinedRow>), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem),
+    responses((status = 200, body = Page<QuarantinedRow>), (status = 404, body = Problem), (status = 429, body = Problem),
     (status = 502, body = Problem), (status = 503, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
@@ -139,8 +138,7 @@ async fn list(
 
 /// Rejected rows as a file, to mend and load again.
 #[utoipa::path(get, path = "/quarantine/export", tag = "quarantine", security(("token" = []), ("api_token" = ["data"])), params(QuarantineQuery),
-    responses((status = 200, content_type = "text/csv", body = String), (status = 400, body = Problem),
-    (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+    responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = Problem),
     (status = 429, body = Problem), (status = 502, body = Problem), (status = 503, body = Problem)))]
 async fn export(
     State(state): State<AppState>,
@@ -208,12 +206,11 @@ struct Replay {
 
 /// Loads rejected rows after all, as a run of its own. A row that was loaded meanwhile is counted as a duplicate.
 #[utoipa::path(post, path = "/quarantine/replay", tag = "quarantine", security(("token" = []), ("api_token" = ["trigger"])), request_body = Replay,
-    responses((status = 202, body = runs::RunView), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 202, body = runs::RunView), (status = 404, body = Problem)))]
 async fn replay(
     State(state): State<AppState>,
     caller: OnPipelines<Trigger>,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     Json(request): Json<Replay>,
 ) -> Result<Response> {

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::AppState;
 use crate::auth::{Allowed, Read};
-use crate::error::{Problem, Result};
+use crate::error::Result;
 use crate::extract::Json;
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -114,7 +114,7 @@ struct RetentionList {
 /// How much is kept of what, which settings say so, and what was last deleted: first the control database, then targets and
 /// data folders. Nothing is counted for this: sizes and numbers are what PostgreSQL knows of its tables.
 #[utoipa::path(get, path = "/retention", tag = "retention", security(("token" = []), ("api_token" = ["read"])), responses(
-    (status = 200, body = RetentionList), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    (status = 200, body = RetentionList)))]
 async fn list(State(state): State<AppState>, _caller: Allowed<Read>) -> Result<Json<RetentionList>> {
     let mut turns = retention::list(&state.db, LATE_AFTER).await?;
     let tables: Vec<_> = Kind::OF_CONTROL.iter().flat_map(|kind| kind.tables()).copied().collect();

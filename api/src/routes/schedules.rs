@@ -25,7 +25,7 @@ use crate::auth::{Caller, OnPipelines, Read, Trigger};
 use crate::collision::retried;
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params, Path};
-use crate::once::Once;
+use crate::idempotency::IdempotencyKey;
 use crate::page::{Page, PageQuery};
 
 /// Fires shown of a cron expression.
@@ -146,7 +146,7 @@ struct ScheduleQuery {
 
 /// Schedules, newest first.
 #[utoipa::path(get, path = "/schedules", tag = "schedules", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, ScheduleQuery),
-    responses((status = 200, body = Page<ScheduleView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    responses((status = 200, body = Page<ScheduleView>)))]
 async fn list(
     State(state): State<AppState>,
     caller: OnPipelines<Read>,
@@ -166,7 +166,7 @@ async fn list(
 
 /// One schedule.
 #[utoipa::path(get, path = "/schedules/{id}", tag = "schedules", security(("token" = []), ("api_token" = ["read"])), responses(
-    (status = 200, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = ScheduleView),
     (status = 404, body = Problem)))]
 async fn one(
     State(state): State<AppState>,
@@ -226,12 +226,11 @@ enum Unwanted {
 
 /// Schedules a config version, in place of its pipeline's live schedule.
 #[utoipa::path(post, path = "/schedules", tag = "schedules", security(("token" = []), ("api_token" = ["trigger"])), request_body = CreateSchedule,
-    responses((status = 201, body = ScheduleView), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, body = ScheduleView), (status = 404, body = Problem)))]
 async fn create(
     State(state): State<AppState>,
     caller: OnPipelines<Trigger>,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     Json(request): Json<CreateSchedule>,
 ) -> Result<Response> {
@@ -297,7 +296,7 @@ fn cron(request: &CreateSchedule, pipeline: &PipelineConfig) -> Result<Option<Sc
 
 /// Ends a schedule: its waiting runs never start, its running one stops at the next batch boundary.
 #[utoipa::path(post, path = "/schedules/{id}/stop", tag = "schedules", security(("token" = []), ("api_token" = ["trigger"])), responses(
-    (status = 202, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 202, body = ScheduleView),
     (status = 404, body = Problem)))]
 async fn stop(
     State(state): State<AppState>,
@@ -321,7 +320,7 @@ async fn end(state: &AppState, note: &AuditNote, id: Uuid, reason: &str) -> Resu
 
 /// Pauses a schedule: its ticks do nothing until it is resumed.
 #[utoipa::path(post, path = "/schedules/{id}/pause", tag = "schedules", security(("token" = []), ("api_token" = ["trigger"])), responses(
-    (status = 200, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = ScheduleView),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn pause(
     State(state): State<AppState>,
@@ -334,7 +333,7 @@ async fn pause(
 
 /// Lets a paused schedule go on.
 #[utoipa::path(post, path = "/schedules/{id}/resume", tag = "schedules", security(("token" = []), ("api_token" = ["trigger"])), responses(
-    (status = 200, body = ScheduleView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = ScheduleView),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn resume(
     State(state): State<AppState>,

@@ -70,7 +70,7 @@ impl SecretView {
 
 /// Stored secrets by name, without their values.
 #[utoipa::path(get, path = "/secrets", tag = "secrets", security(("token" = []), ("api_token" = ["admin"])), params(PageQuery),
-    responses((status = 200, body = Page<SecretView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    responses((status = 200, body = Page<SecretView>)))]
 async fn list(
     State(state): State<AppState>,
     _caller: Allowed<Manage>,
@@ -102,8 +102,7 @@ struct PutSecret {
 /// Stores a secret, or changes its value, description or grants. The next run uses it.
 #[utoipa::path(put, path = "/secrets/{name}", tag = "secrets", security(("token" = []), ("api_token" = ["admin"])),
     request_body = PutSecret, responses(
-    (status = 200, body = SecretView), (status = 201, body = SecretView), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    (status = 200, body = SecretView), (status = 201, body = SecretView), (status = 409, body = Problem)))]
 async fn put(
     State(state): State<AppState>,
     caller: Allowed<Manage>,
@@ -154,7 +153,7 @@ struct RemoveParameters {
 
 /// Removes a secret. Refused while the newest config of a pipeline, or one that a schedule runs, refers to it.
 #[utoipa::path(delete, path = "/secrets/{name}", tag = "secrets", security(("token" = []), ("api_token" = ["admin"])),
-    params(RemoveParameters), responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
+    params(RemoveParameters), responses((status = 204),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn remove(
     State(state): State<AppState>,

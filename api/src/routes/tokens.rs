@@ -129,7 +129,7 @@ impl From<ApiToken> for TokenView {
 
 /// API tokens, newest first: an admin's answer has all of them, a user's only the user's own.
 #[utoipa::path(get, path = "/tokens", tag = "tokens", security(("token" = [])), params(PageQuery), responses(
-    (status = 200, body = Page<TokenView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    (status = 200, body = Page<TokenView>)))]
 async fn list(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,
@@ -167,8 +167,8 @@ struct CreatedToken {
 
 /// Creates an API token for the caller, or for a service account. The answer shows its text, once.
 #[utoipa::path(post, path = "/tokens", tag = "tokens", security(("token" = [])), request_body = CreateToken, responses(
-    (status = 201, body = CreatedToken), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    (status = 201, body = CreatedToken),
+    (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn create(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,
@@ -243,7 +243,7 @@ fn not_created(refused: &Creation, owner: &User) -> Error {
 
 /// Revokes an API token: its next request is refused, and its open streams end. Users revoke their own, admins any.
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", security(("token" = [])), responses(
-    (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+    (status = 204), (status = 404, body = Problem)))]
 async fn revoke(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,

@@ -12,9 +12,9 @@ use super::runs::{Kind, RunView, accepted, of_config};
 use crate::AppState;
 use crate::audit::AuditNote;
 use crate::auth::{Caller, OnPipelines, Trigger};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Result};
 use crate::extract::UploadedFile;
-use crate::once::Once;
+use crate::idempotency::IdempotencyKey;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(plan)).routes(routes!(test_connection))
@@ -24,12 +24,11 @@ pub fn router() -> OpenApiRouter<AppState> {
 /// The YAML is kept as a version; nothing is loaded.
 #[utoipa::path(post, path = "/configs/plan", tag = "configs", security(("token" = []), ("api_token" = ["trigger"])),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
-    (status = 202, body = RunView), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 413, body = Problem)))]
+    (status = 202, body = RunView)))]
 async fn plan(
     State(state): State<AppState>,
     caller: OnPipelines<Trigger>,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     file: UploadedFile,
 ) -> Result<Response> {
@@ -40,12 +39,11 @@ async fn plan(
 /// a version; nothing is loaded.
 #[utoipa::path(post, path = "/configs/test-connection", tag = "configs", security(("token" = []), ("api_token" = ["trigger"])),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
-    (status = 202, body = RunView), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 413, body = Problem)))]
+    (status = 202, body = RunView)))]
 async fn test_connection(
     State(state): State<AppState>,
     caller: OnPipelines<Trigger>,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     file: UploadedFile,
 ) -> Result<Response> {
@@ -56,7 +54,7 @@ async fn test_connection(
 async fn try_out(
     state: &AppState,
     caller: &Caller,
-    (once, note): (Once, AuditNote),
+    (once, note): (IdempotencyKey, AuditNote),
     file: UploadedFile,
     kind: RunKind,
 ) -> Result<Response> {

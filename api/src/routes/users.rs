@@ -19,7 +19,7 @@ use crate::audit::AuditNote;
 use crate::auth::{Admin, Allowed, Manage};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params, Path};
-use crate::once::Once;
+use crate::idempotency::IdempotencyKey;
 use crate::page::{Page, PageQuery};
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -63,7 +63,7 @@ impl From<User> for UserView {
 
 /// Users, by name.
 #[utoipa::path(get, path = "/users", tag = "users", security(("token" = []), ("api_token" = ["admin"])), params(PageQuery), responses(
-    (status = 200, body = Page<UserView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    (status = 200, body = Page<UserView>)))]
 async fn list(
     State(state): State<AppState>,
     _caller: Allowed<Manage>,
@@ -90,12 +90,12 @@ struct AddUser {
 
 /// Adds a user.
 #[utoipa::path(post, path = "/users", tag = "users", security(("token" = [])), request_body = AddUser, responses(
-    (status = 201, body = UserView), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 409, body = Problem), (status = 422, body = Problem)))]
+    (status = 201, body = UserView),
+    (status = 409, body = Problem)))]
 async fn add(
     State(state): State<AppState>,
     Admin(caller): Admin,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     Json(request): Json<AddUser>,
 ) -> Result<Response> {
@@ -140,12 +140,12 @@ struct AddServiceAccount {
 /// and removed like a user.
 #[utoipa::path(post, path = "/service-accounts", tag = "users", security(("token" = [])),
     request_body = AddServiceAccount, responses(
-    (status = 201, body = UserView), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 409, body = Problem), (status = 422, body = Problem)))]
+    (status = 201, body = UserView),
+    (status = 409, body = Problem)))]
 async fn add_service(
     State(state): State<AppState>,
     Admin(caller): Admin,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     Json(request): Json<AddServiceAccount>,
 ) -> Result<Response> {
@@ -206,8 +206,8 @@ struct ChangeUser {
 
 /// Changes a user. Their tokens stop counting at once.
 #[utoipa::path(patch, path = "/users/{id}", tag = "users", security(("token" = [])), request_body = ChangeUser, responses(
-    (status = 200, body = UserView), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    (status = 200, body = UserView),
+    (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn change(
     State(state): State<AppState>,
     _admin: Admin,
@@ -255,7 +255,7 @@ pub fn external_user() -> Error {
 
 /// Removes a user. Their tokens stop counting at once; what they did stays in the audit.
 #[utoipa::path(delete, path = "/users/{id}", tag = "users", security(("token" = [])), responses(
-    (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+    (status = 204), (status = 404, body = Problem),
     (status = 409, body = Problem)))]
 async fn remove(
     State(state): State<AppState>,

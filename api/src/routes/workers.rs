@@ -101,7 +101,7 @@ struct WorkerList {
 
 /// Workers, the newest first.
 #[utoipa::path(get, path = "/workers", tag = "workers", security(("token" = []), ("api_token" = ["read"])), params(WorkerQuery), responses(
-    (status = 200, body = WorkerList), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    (status = 200, body = WorkerList)))]
 async fn list(
     State(state): State<AppState>,
     _caller: Allowed<Read>,
@@ -117,7 +117,7 @@ async fn list(
 /// and stays so until it is undrained or its process ends. A worker that is gone takes nothing anyway and is answered as
 /// it is.
 #[utoipa::path(post, path = "/workers/{id}/drain", tag = "workers", security(("token" = []), ("api_token" = ["trigger"])), responses(
-    (status = 200, body = WorkerView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = WorkerView),
     (status = 404, body = Problem)))]
 async fn drain(
     State(state): State<AppState>,
@@ -130,7 +130,7 @@ async fn drain(
 
 /// Lets a drained worker take runs again.
 #[utoipa::path(post, path = "/workers/{id}/undrain", tag = "workers", security(("token" = []), ("api_token" = ["trigger"])), responses(
-    (status = 200, body = WorkerView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = WorkerView),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn undrain(
     State(state): State<AppState>,

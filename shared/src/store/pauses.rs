@@ -35,7 +35,7 @@ pub struct Pause {
 
 impl Pause {
     /// What is paused, since when, by whom and why: the end of a sentence.
-    pub fn told(&self) -> String {
+    pub fn sentence(&self) -> String {
         let what = match self.scope {
             PauseScope::All => "everything".to_owned(),
             PauseScope::Pipeline => format!("the pipeline {}", self.name),

@@ -104,7 +104,7 @@ pub(super) async fn check_password(
 
 /// Logs out: the session ends at once, everywhere.
 #[utoipa::path(post, path = "/auth/logout", tag = "auth", security(("token" = [])), responses(
-    (status = 204), (status = 401, body = Problem)))]
+    (status = 204)))]
 async fn logout(State(state): State<AppState>, AnyUser(caller): AnyUser, note: AuditNote) -> Result<StatusCode> {
     let session = caller.session()?.jti;
     note.object("session", session);
@@ -133,7 +133,7 @@ struct Me {
 
 /// The user whose token this is.
 #[utoipa::path(get, path = "/auth/me", tag = "auth", security(("token" = [])), responses(
-    (status = 200, body = Me), (status = 401, body = Problem)))]
+    (status = 200, body = Me)))]
 async fn me(State(state): State<AppState>, AnyUser(caller): AnyUser) -> Json<Me> {
     Json(Me {
         expires_at: caller.expires_at(),

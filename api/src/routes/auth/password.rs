@@ -39,8 +39,8 @@ struct ChangePassword {
 
 /// Changes the caller's own password. All sessions of the caller end at once; the answer contains a token of a new one.
 #[utoipa::path(post, path = "/auth/password", tag = "auth", security(("token" = [])), request_body = ChangePassword,
-    responses((status = 200, body = LoginAnswer), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 409, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
+    responses((status = 200, body = LoginAnswer),
+    (status = 409, body = Problem), (status = 429, body = Problem)))]
 async fn change_password(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,

@@ -120,7 +120,7 @@ impl SessionView {
 
 /// The caller's own sessions, those used last first.
 #[utoipa::path(get, path = "/auth/sessions", tag = "auth", security(("token" = [])), responses(
-    (status = 200, body = Vec<SessionView>), (status = 401, body = Problem)))]
+    (status = 200, body = Vec<SessionView>)))]
 async fn own_sessions(State(state): State<AppState>, AnyUser(caller): AnyUser) -> Result<Json<Vec<SessionView>>> {
     let sessions = sessions::list(&state.db, caller.user.id).await?;
     let own = caller.session()?.jti;
@@ -129,7 +129,7 @@ async fn own_sessions(State(state): State<AppState>, AnyUser(caller): AnyUser) -
 
 /// Ends one of the caller's own sessions at once.
 #[utoipa::path(delete, path = "/auth/sessions/{id}", tag = "auth", security(("token" = [])), responses(
-    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem)))]
+    (status = 204), (status = 404, body = Problem)))]
 async fn end_session(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,
@@ -147,7 +147,7 @@ async fn end_session(
 
 /// Ends all sessions of the caller at once, except the one of this token.
 #[utoipa::path(delete, path = "/auth/sessions", tag = "auth", security(("token" = [])), responses(
-    (status = 204), (status = 401, body = Problem)))]
+    (status = 204)))]
 async fn end_other_sessions(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,
@@ -164,7 +164,7 @@ async fn end_other_sessions(
 
 /// The sessions of a user, those used last first.
 #[utoipa::path(get, path = "/users/{id}/sessions", tag = "users", security(("token" = [])), responses(
-    (status = 200, body = Vec<SessionView>), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = Vec<SessionView>),
     (status = 404, body = Problem)))]
 async fn sessions_of_user(
     State(state): State<AppState>,
@@ -179,7 +179,7 @@ async fn sessions_of_user(
 
 /// Ends all sessions of a user at once.
 #[utoipa::path(delete, path = "/users/{id}/sessions", tag = "users", security(("token" = [])), responses(
-    (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+    (status = 204), (status = 404, body = Problem)))]
 async fn end_sessions_of_user(
     State(state): State<AppState>,
     _admin: Admin,

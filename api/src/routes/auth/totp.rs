@@ -146,7 +146,7 @@ struct SecondFactorSetup {
 
 /// Begins to set a second factor up. Logins need it as soon as it is confirmed.
 #[utoipa::path(post, path = "/auth/second-factor", tag = "auth", security(("token" = [])), request_body = Password,
-    responses((status = 200, body = SecondFactorSetup), (status = 401, body = Problem), (status = 403, body = Problem),
+    responses((status = 200, body = SecondFactorSetup),
     (status = 409, body = Problem), (status = 429, body = Problem)))]
 async fn begin_second_factor(
     State(state): State<AppState>,
@@ -188,8 +188,7 @@ struct RecoveryCodes {
 
 /// Confirms the second factor with a first code. From now on logins need a code; other sessions of the caller end.
 #[utoipa::path(post, path = "/auth/second-factor/confirm", tag = "auth", security(("token" = [])),
-    request_body = FirstCode, responses((status = 200, body = RecoveryCodes), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)))]
+    request_body = FirstCode, responses((status = 200, body = RecoveryCodes), (status = 409, body = Problem), (status = 429, body = Problem)))]
 async fn confirm_second_factor(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,
@@ -221,8 +220,7 @@ struct RemoveSecondFactor {
 
 /// Removes the caller's own second factor.
 #[utoipa::path(post, path = "/auth/second-factor/remove", tag = "auth", security(("token" = [])),
-    request_body = RemoveSecondFactor, responses((status = 204), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)))]
+    request_body = RemoveSecondFactor, responses((status = 204), (status = 409, body = Problem), (status = 429, body = Problem)))]
 async fn remove_second_factor(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,
@@ -241,7 +239,7 @@ async fn remove_second_factor(
 
 /// Removes the second factor of a user who has lost it. The user's sessions end.
 #[utoipa::path(delete, path = "/users/{id}/second-factor", tag = "users", security(("token" = [])), responses(
-    (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+    (status = 204), (status = 404, body = Problem)))]
 async fn reset_second_factor(
     State(state): State<AppState>,
     _admin: Admin,

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::AppState;
 use crate::auth::{Allowed, Read};
-use crate::error::{Problem, Result};
+use crate::error::Result;
 use crate::extract::{Json, Params};
 use crate::page::{Page, PageQuery};
 
@@ -71,8 +71,7 @@ struct HistoryQuery {
 
 /// Every version, newest first; with `limit`, a page of them.
 #[utoipa::path(get, path = "/config-history", tag = "configs", security(("token" = []), ("api_token" = ["read"])), params(HistoryQuery), responses(
-    (status = 200, body = ConfigHistory), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem)))]
+    (status = 200, body = ConfigHistory)))]
 async fn history(
     State(state): State<AppState>,
     _caller: Allowed<Read>,

@@ -20,7 +20,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// Deletes a version that never ran. The newest version of a pipeline stays, and so do those of runs and schedules.
 #[utoipa::path(delete, path = "/configs/{id}", tag = "configs", security(("token" = [])), responses(
-    (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 204),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn delete(
     State(state): State<AppState>,

@@ -18,9 +18,9 @@ use super::quota;
 use crate::AppState;
 use crate::audit::AuditNote;
 use crate::auth::{Caller, OnPipelines, Upload as MayUpload};
-use crate::error::{Error, FieldProblem, Problem, Result};
+use crate::error::{Error, FieldProblem, Result};
 use crate::extract::{Json, UploadedFile};
-use crate::once::Once;
+use crate::idempotency::IdempotencyKey;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(upload)).routes(routes!(validate))
@@ -57,12 +57,11 @@ struct UploadAnswer {
 /// Keeps a YAML as the next version. The same YAML again is the version it already was.
 #[utoipa::path(post, path = "/upload-config", tag = "configs", security(("token" = []), ("api_token" = ["upload"])),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
-    (status = 200, body = UploadAnswer), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 413, body = Problem)))]
+    (status = 200, body = UploadAnswer)))]
 async fn upload(
     State(state): State<AppState>,
     caller: OnPipelines<MayUpload>,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     file: UploadedFile,
 ) -> Result<Response> {
@@ -142,7 +141,7 @@ struct Validation {
 /// Checks a YAML and keeps nothing.
 #[utoipa::path(post, path = "/configs/validate", tag = "configs", security(("token" = []), ("api_token" = ["upload"])),
     request_body(content((YamlForm = "multipart/form-data"), (String = "application/yaml"))), responses(
-    (status = 200, body = Validation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    (status = 200, body = Validation)))]
 async fn validate(
     State(state): State<AppState>,
     _caller: OnPipelines<MayUpload>,

@@ -39,7 +39,7 @@ struct ConfigText {
 
 /// The exact text of a version. It may hold secrets: who looked is noted before it is shown.
 #[utoipa::path(get, path = "/config/{id}", tag = "configs", security(("token" = [])), responses(
-    (status = 200, body = ConfigText), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = ConfigText),
     (status = 404, body = Problem)))]
 async fn view(
     State(state): State<AppState>,
@@ -110,7 +110,7 @@ struct ConfigQuery {
 
 /// Every version, newest first, with what was found when it was uploaded.
 #[utoipa::path(get, path = "/configs", tag = "configs", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, ConfigQuery),
-    responses((status = 200, body = Page<ConfigView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    responses((status = 200, body = Page<ConfigView>)))]
 async fn list(
     State(state): State<AppState>,
     caller: OnPipelines<Read>,
@@ -137,7 +137,7 @@ struct MaskedConfig {
 
 /// One version, secrets masked. `GET /config/{id}` shows the exact text.
 #[utoipa::path(get, path = "/configs/{id}", tag = "configs", security(("token" = []), ("api_token" = ["read"])), responses(
-    (status = 200, body = MaskedConfig), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = MaskedConfig),
     (status = 404, body = Problem)))]
 async fn one(
     State(state): State<AppState>,
@@ -193,7 +193,7 @@ struct Diff {
 
 /// Two versions side by side, secrets masked.
 #[utoipa::path(get, path = "/configs/diff", tag = "configs", security(("token" = []), ("api_token" = ["read"])), params(DiffQuery), responses(
-    (status = 200, body = Diff), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = Diff),
     (status = 404, body = Problem)))]
 async fn diff(
     State(state): State<AppState>,

@@ -17,9 +17,9 @@ use uuid::Uuid;
 use crate::AppState;
 use crate::audit::AuditNote;
 use crate::auth::{OnPipelines, Trigger};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Result};
 use crate::extract::Json;
-use crate::once::Once;
+use crate::idempotency::IdempotencyKey;
 
 /// Failed runs that one request retries, unless it says otherwise.
 const RETRIED_BY_DEFAULT: u16 = 100;
@@ -119,12 +119,11 @@ impl From<BulkRetry> for RetriedRuns {
 /// so are plans, checks and connection tests.
 #[utoipa::path(post, path = "/runs/retry", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), request_body = RetryRuns, responses(
     (status = 200, description = "What a dry run would retry", body = RetriedRuns),
-    (status = 202, body = RetriedRuns), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 422, body = Problem)))]
+    (status = 202, body = RetriedRuns)))]
 pub async fn retry_failed(
     State(state): State<AppState>,
     caller: OnPipelines<Trigger>,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     Json(request): Json<RetryRuns>,
 ) -> Result<Response> {

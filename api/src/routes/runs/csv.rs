@@ -23,8 +23,7 @@ use crate::extract::Path;
 
 /// The combined CSV a run wrote: all its rows as they were validated.
 #[utoipa::path(get, path = "/runs/{id}/csv", tag = "runs", security(("token" = []), ("api_token" = ["data"])), responses(
-    (status = 200, content_type = "text/csv", body = String), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem)))]
+    (status = 200, content_type = "text/csv", body = String), (status = 404, body = Problem)))]
 pub async fn download(
     State(state): State<AppState>,
     caller: OnPipelines<AdminData>,

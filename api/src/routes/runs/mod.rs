@@ -33,7 +33,7 @@ use crate::auth::{Caller, OnPipelines, Read, Trigger};
 use crate::collision::retried;
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params, Path};
-use crate::once::Once;
+use crate::idempotency::IdempotencyKey;
 use crate::page::{Page, PageQuery};
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -84,7 +84,7 @@ struct RunPage {
 
 /// Runs, newest first.
 #[utoipa::path(get, path = "/runs", tag = "runs", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, RunQuery), responses(
-    (status = 200, body = RunPage), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    (status = 200, body = RunPage)))]
 async fn list(
     State(state): State<AppState>,
     caller: OnPipelines<Read>,
@@ -123,7 +123,7 @@ pub fn listed<T: FromStr>(list: &str) -> Option<Vec<T>> {
 
 /// One run, with its report once it finished.
 #[utoipa::path(get, path = "/runs/{id}", tag = "runs", security(("token" = []), ("api_token" = ["read"])), responses(
-    (status = 200, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = RunView),
     (status = 404, body = Problem)))]
 async fn one(State(state): State<AppState>, caller: OnPipelines<Read>, Path(id): Path<Uuid>) -> Result<Json<RunView>> {
     Ok(Json(find(&state, &caller, id).await?.into()))
@@ -142,7 +142,7 @@ pub async fn find(state: &AppState, caller: &Caller, id: Uuid) -> Result<Run> {
 /// Stops a run: at once when it has not started, else at the next batch boundary. Nothing is half-loaded. While it is
 /// unknown whether the run loaded, it waits until its target answers, and ends as stopped if it did not load.
 #[utoipa::path(post, path = "/runs/{id}/stop", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), responses(
-    (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 202, body = RunView),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn stop(
     State(state): State<AppState>,
@@ -175,12 +175,12 @@ async fn request_stop(state: &AppState, note: &AuditNote, id: Uuid) -> Result<(S
 /// Repeats a finished run as a new run. A replay or an undo is repeated for the same run. Refused while it is unknown
 /// whether the run loaded.
 #[utoipa::path(post, path = "/runs/{id}/retry", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), responses(
-    (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 202, body = RunView),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn retry(
     State(state): State<AppState>,
     caller: OnPipelines<Trigger>,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
@@ -220,7 +220,7 @@ fn unknown(run: &Run) -> Error {
 
 /// Log lines about a run, newest first.
 #[utoipa::path(get, path = "/runs/{id}/logs", tag = "runs", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, LineQuery), responses(
-    (status = 200, body = Page<LineView>), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = Page<LineView>),
     (status = 404, body = Problem)))]
 async fn lines(
     State(state): State<AppState>,
@@ -243,7 +243,7 @@ struct AttemptList {
 
 /// The starts of a run: which worker tried when, and how it ended.
 #[utoipa::path(get, path = "/runs/{id}/attempts", tag = "runs", security(("token" = []), ("api_token" = ["read"])), responses(
-    (status = 200, body = AttemptList), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = AttemptList),
     (status = 404, body = Problem)))]
 async fn attempts(
     State(state): State<AppState>,

@@ -24,7 +24,7 @@ use crate::audit::AuditNote;
 use crate::auth::{Caller, OnPipelines, Trigger as MayTrigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Path};
-use crate::once::Once;
+use crate::idempotency::IdempotencyKey;
 
 /// What to run.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -71,12 +71,11 @@ impl From<StartKind> for RunKind {
 
 /// Runs a config version once, without monitoring. Also plans, checks and connection tests: a worker does them.
 #[utoipa::path(post, path = "/runs", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), request_body = StartRun, responses(
-    (status = 202, body = RunView), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem)))]
+    (status = 202, body = RunView), (status = 404, body = Problem)))]
 pub async fn start(
     State(state): State<AppState>,
     caller: OnPipelines<MayTrigger>,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     Json(request): Json<StartRun>,
 ) -> Result<Response> {
@@ -111,12 +110,12 @@ pub async fn start(
 
 /// Takes back what a run loaded. Skipped rows may load again afterwards.
 #[utoipa::path(post, path = "/runs/{id}/undo", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), responses(
-    (status = 202, body = RunView), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 202, body = RunView),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn undo(
     State(state): State<AppState>,
     caller: OnPipelines<MayTrigger>,
-    once: Once,
+    once: IdempotencyKey,
     note: AuditNote,
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
@@ -226,7 +225,7 @@ pub async fn of_config(
 /// # Errors
 /// When the database is away.
 pub async fn accepted(
-    (once, note): (&Once, &AuditNote),
+    (once, note): (&IdempotencyKey, &AuditNote),
     mut tx: Transaction<'_, Postgres>,
     caller: &Caller,
     run: Run,

@@ -24,13 +24,13 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 
 /// The key a caller sent, if any.
 #[derive(Debug)]
-pub struct Once {
+pub struct IdempotencyKey {
     key: Option<String>,
     route: String,
     keys: Arc<KeyRing>,
 }
 
-impl FromRequestParts<AppState> for Once {
+impl FromRequestParts<AppState> for IdempotencyKey {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
@@ -52,9 +52,9 @@ impl FromRequestParts<AppState> for Once {
     }
 }
 
-impl Once {
+impl IdempotencyKey {
     /// The answer given before for this key, if there is one. Otherwise the key is taken until `tx` ends: do the work
-    /// in it and finish with [`Once::answer`].
+    /// in it and finish with [`IdempotencyKey::answer`].
     ///
     /// # Errors
     /// When the key was used for another request.
