@@ -7,7 +7,6 @@ use elt_cluster::LocalError;
 use elt_shared::store;
 use elt_shared::store::secret_keys::DroppedKey;
 use elt_shared::telemetry::TelemetryError;
-use sqlx::postgres::PgDatabaseError;
 
 use crate::out;
 
@@ -141,7 +140,14 @@ pub fn cause(error: &(dyn std::error::Error + 'static)) -> String {
 pub fn explain(error: &anyhow::Error) -> ExitCode {
     let mut said = error.to_string();
     out::problem(&format!("error: {said}"));
-    for error in error.chain().skip(1).filter(|error| !error.is::<PgDatabaseError>()) {
+    let is_of_database = |error: &(dyn std::error::Error + 'static)| {
+        matches!(error.downcast_ref::<sqlx::Error>(), Some(sqlx::Error::Database(_)))
+    };
+    for (outer, error) in error.chain().zip(error.chain().skip(1)) {
+        // The driver's own error repeats the server's message, with a line of PostgreSQL's source code.
+        if is_of_database(outer) {
+            continue;
+        }
         let cause = cause(error);
         // Libraries repeat the text of a source in their own.
         if !said.contains(&cause) {

@@ -70,8 +70,7 @@ impl Databases {
 
     /// Refuses to go on with tables that are older than this program or too new for it, or that this login may not use.
     pub async fn require_migrated(&self) -> anyhow::Result<()> {
-        self.require_rights().await?;
-        let schema = look(&self.control).await?;
+        let schema = self.schema().await?;
         match schema.state() {
             SchemaState::UpToDate => Ok(()),
             SchemaState::Newer => {
@@ -99,8 +98,21 @@ impl Databases {
     /// When the database cannot be asked, or this login may not use it.
     pub async fn schema(&self) -> anyhow::Result<Schema> {
         self.require_rights().await?;
-        look(&self.control).await
+        match look(&self.control).await {
+            // A migration may have made the schema between the two looks, and gives the rights at its end.
+            Err(error) if lacks_rights(&error) => {
+                self.require_rights().await?;
+                look(&self.control).await
+            }
+            looked => looked,
+        }
     }
+}
+
+/// Whether the database refused a statement because the login lacks a right.
+fn lacks_rights(error: &anyhow::Error) -> bool {
+    let refused = error.downcast_ref::<sqlx::Error>().and_then(|error| error.as_database_error());
+    refused.and_then(|database| database.code()).is_some_and(|code| code == "42501")
 }
 
 async fn look(db: &PgPool) -> anyhow::Result<Schema> {

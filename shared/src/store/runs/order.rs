@@ -14,6 +14,9 @@ use uuid::Uuid;
 pub(super) const HEAD_START: &str =
     "case priority when 'high' then interval '-1 hour' when 'low' then interval '1 hour' else interval '0' end";
 
+/// The largest number of the queue's column: 68 years. Places farther away share one order.
+const MOST: i32 = i32::MAX;
+
 /// When a ticket is delivered, and before which others.
 #[derive(Debug, Clone, Copy, FromRow)]
 pub(crate) struct Ticket {
@@ -31,9 +34,9 @@ pub(crate) async fn ticket(db: &mut PgConnection, id: Uuid, delay: Duration) -> 
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select case when $2 > 0 then ceil(extract(epoch from now()) + $2)
                      else floor(extract(epoch from now())) end::bigint as due,
-                (extract(epoch from timestamptz '2026-01-01 00:00:00+00' - case
+                greatest(least(extract(epoch from timestamptz '2026-01-01 00:00:00+00' - case
                      when $2 > 0 then now() + make_interval(secs => $2) + {HEAD_START} else coalesce(place, now()) end
-                ))::integer as order
+                ), {MOST}), -{MOST})::integer as order
          from (values (1)) as always left join runs on runs.id = $1"
     )))
     .bind(id)
