@@ -14,7 +14,7 @@ use crate::{out, probes};
 /// Asks a running `elt serve`, `elt worker` or `elt up` whether it is ready
 ///
 /// Ends with 0 when it is, and with 1 otherwise. Without --url it asks the process on this machine that has the same
-/// settings: at --metrics-listen when that is set, else at --listen.
+/// settings: at --metrics-listen when that is set, else at --listen. A worker answers only when ELT_METRICS_LISTEN is set.
 #[derive(Debug, Args)]
 pub struct Healthcheck {
     /// Where to ask, for example http://10.0.0.7:9464; a path is kept, else /readyz is asked for

@@ -18,8 +18,8 @@ use crate::{keys, out};
 
 /// Keeps a pipeline, a queue or everything from starting
 ///
-/// Runs at work go on, and queued runs stay queued. A paused pipeline's schedule makes no runs; at the resume its
-/// `catch_up` decides about the fires of the pause. Works on the control database directly and needs no login: name the
+/// Runs at work go on, and queued runs stay queued. A paused pipeline's schedule makes no runs; after the resume its
+/// `catch_up` says whether the missed times are made up for. Works on the control database directly and needs no login: name the
 /// database with DATABASE_URL, or the --data-dir of an `elt up`. `elt queues list` shows what is paused.
 #[derive(Debug, Args)]
 pub struct Pause {

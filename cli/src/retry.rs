@@ -27,7 +27,8 @@ const LONGEST_SINCE: u64 = 366 * 86_400;
 /// Repeats failed runs, one or many, each as a new run
 ///
 /// Works on the control database directly and needs no login: name the database with DATABASE_URL, or the --data-dir of
-/// an `elt up`. Workers execute the new runs. Runs that were retried already are left alone. Leaves a row in the audit.
+/// an `elt up`. Workers execute the new runs. --failed leaves alone what was retried or undone already; RUN repeats any run that has ended, whether it failed or not.
+/// Needs ELT_SECRET_KEY or the data folder's keys, to sign the row in the audit.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

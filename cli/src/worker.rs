@@ -23,8 +23,8 @@ use crate::{out, signals};
 ///
 /// Any number of these may run on one control database, on any number of machines: each takes runs and ticks of
 /// schedules as they come. On SIGTERM it takes nothing new and finishes or hands back what it has. Needs DATABASE_URL
-/// and ELT_SECRET_KEY; on the machine of an `elt up`, the same --data-dir is enough. Waits for a control database that is
-/// away or not migrated yet.
+/// and ELT_SECRET_KEY; on the machine of an `elt up`, the same --data-dir is enough. With ELT_WAIT_SECONDS it waits for a
+/// control database that is away, read-only or not migrated yet; without it, it says what is missing and ends.
 #[derive(Debug, Args)]
 pub struct Worker {
     /// Bring the control database up to date first

@@ -8,8 +8,7 @@ revoke create on schema public from public;
 grant usage on schema elt, apalis to elt_api, elt_worker, elt_reader;
 
 -- The API.
-grant select on elt._sqlx_migrations, elt.run_attempts, elt.run_totals, elt.target_outages, elt.workers, apalis.workers to elt_api;
-grant select on elt._sqlx_migrations, elt.retention, elt.run_attempts, elt.run_totals, elt.workers, apalis.workers to elt_api;
+grant select on elt._sqlx_migrations, elt.run_attempts, elt.run_totals, elt.workers, apalis.workers to elt_api;
 grant select, insert on elt.audit, elt.coverage_reports, elt.log_lines, elt.run_ends, elt.secret_keys to elt_api;
 grant select, insert, update on elt.idempotency_keys, elt.runs, elt.schedules, apalis.jobs to elt_api;
 grant select, insert, update, delete on elt.known_hosts, elt.sessions, elt.users to elt_api;
@@ -21,16 +20,13 @@ grant select, update on elt.audit_chain to elt_api;
 grant update (drain_asked_at, drain_asked_by) on elt.workers to elt_api;
 grant select, insert, delete on elt.pauses to elt_api;
 grant select, insert, update, delete on elt.queue_limits to elt_api;
-grant select on elt.dropped_keys, elt.schema_compatibility to elt_api;
+grant select on elt.dropped_keys, elt.retention, elt.schema_compatibility, elt.target_outages to elt_api;
 
 -- Workers.
 grant select on elt._sqlx_migrations, elt.pauses, elt.queue_limits, elt.secret_keys, elt.secrets to elt_worker;
 grant select, update, delete on elt.idempotency_keys to elt_worker;
 grant select, delete on elt.api_tokens, elt.config_history, elt.login_failures, elt.sessions to elt_worker;
 grant select, insert, update, delete on elt.output_files, elt.output_paths, elt.target_outages to elt_worker;
-grant select, insert, update on elt.known_hosts, elt.run_attempts, elt.run_totals, elt.runs to elt_worker;
-grant select, update on elt.schedules to elt_worker;
-grant select, insert, update, delete on elt.output_files, elt.output_paths to elt_worker;
 grant select, insert, update on elt.known_hosts, elt.run_attempts, elt.run_totals to elt_worker;
 grant select, insert, update, delete on elt.runs to elt_worker;
 grant select, update, delete on elt.schedules to elt_worker;
@@ -44,13 +40,12 @@ grant select on elt.dropped_keys, elt.schema_compatibility to elt_worker;
 
 -- People and programs that look: no password hash, no config text, no key.
 grant select on elt.audit, elt.audit_chain, elt.coverage_reports, elt.known_hosts, elt.log_lines, elt.run_attempts, elt.run_ends,
-    elt.run_totals, elt.runs, elt.schedules, elt.target_outages, elt.workers, apalis.jobs, apalis.workers to elt_reader;
-grant select on elt.audit, elt.audit_chain, elt.coverage_reports, elt.known_hosts, elt.log_lines, elt.retention, elt.run_attempts,
-    elt.run_ends, elt.run_totals, elt.runs, elt.schedules, elt.workers, apalis.jobs, apalis.workers to elt_reader;
+    elt.run_totals, elt.runs, elt.schedules, elt.workers, apalis.jobs, apalis.workers to elt_reader;
 grant select (id, username, role, disabled, tokens_after, created_at) on elt.users to elt_reader;
 grant select (id, version, "timestamp", name, yaml_preview, runnable, problems, warnings, created_by)
     on elt.config_history to elt_reader;
 grant select (key_id, added_at) on elt.secret_keys to elt_reader;
 grant select (name, key_id, description, pipelines, usable_by_users, version, created_at, created_by, updated_at, updated_by)
     on elt.secrets to elt_reader;
-grant select on elt.dropped_keys, elt.pauses, elt.queue_limits, elt.schema_compatibility to elt_reader;
+grant select on elt.dropped_keys, elt.pauses, elt.queue_limits, elt.retention, elt.schema_compatibility, elt.target_outages
+    to elt_reader;
