@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use elt_shared::queue::heartbeat::{Heartbeat, Intake};
-use elt_shared::runs::timing::LEASE_GIVEN_UP_AFTER;
+use elt_shared::runs::leases::LEASE_GIVEN_UP_AFTER;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 

@@ -1,4 +1,4 @@
-//! The process around the work: it keeps the worker and its runs alive, takes tickets and ticks, sweeps, and drains when
+//! The process around the work: it keeps the worker and its runs alive, takes tickets and ticks, sweeps, and winds down when
 //! it is asked to stop.
 
 use std::time::Duration;
@@ -20,7 +20,7 @@ const HAND_BACK_WITHIN: Duration = Duration::from_secs(10);
 /// Time for the last writes to the control database after everything was cut off.
 const LAST_WRITES_WITHIN: Duration = Duration::from_secs(2);
 
-/// Works until `worker.stopping` is cancelled, then drains.
+/// Works until `worker.stopping` is cancelled, then winds down.
 pub async fn work(worker: WorkerContext) {
     // The heartbeat and the listener outlive everything else, because a run that is finishing still needs its lease.
     let vital = CancellationToken::new();
@@ -57,7 +57,7 @@ pub async fn work(worker: WorkerContext) {
     worker.stopping.cancelled().await;
     tracing::info!(worker = worker.id, "worker takes nothing new");
     let _ = timeout(LAST_WRITES_WITHIN, workers::note_stopping(&worker.db, &worker.id)).await;
-    drain(&worker, async {
+    wind_down(&worker, async {
         let _ = queue.await;
         worker.runs.close();
         worker.runs.wait().await;
@@ -109,7 +109,7 @@ fn queue_workers(worker: &WorkerContext, shift: usize) -> QueueWorkers {
 
 /// Waits until `idle` is over: first for the grace period, then after it asked for the runs back, then after it cut them
 /// off. A second signal (`settings.force`) ends each of the first two waits.
-async fn drain(worker: &WorkerContext, idle: impl Future<Output = ()>) {
+async fn wind_down(worker: &WorkerContext, idle: impl Future<Output = ()>) {
     let mut idle = std::pin::pin!(idle);
     let force = &worker.settings.force;
     tokio::select! {

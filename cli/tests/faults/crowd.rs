@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elt_shared::runs::timing::LEASE;
+use elt_shared::runs::leases::LEASE;
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, sleep};
 

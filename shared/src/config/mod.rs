@@ -7,7 +7,7 @@
 //!   read differently
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
-//! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `transform`: what each section means
+//! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `retry`, `transform`: what each section means
 //! - `moment`, `duration`: points in time, and lengths of time
 //! - [`Effort`]: the time limit of a check
 //! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
@@ -28,6 +28,7 @@ mod node;
 mod pipeline;
 mod reader;
 mod resolve;
+mod retry;
 mod schedule;
 mod schema;
 mod second_opinion;
@@ -50,7 +51,8 @@ pub use load::{Dedupe, LoadConfig, LoadMode};
 pub(crate) use mask::Finder;
 pub use pipeline::PipelineConfig;
 pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
-pub use schedule::{CatchUp, MonitorConfig, Outages, Overlap, RetryConfig, ScheduleConfig, StartRules, Window};
+pub use retry::{Outages, RetryConfig};
+pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub(crate) use secrecy::is_secret_name;
 pub use secrecy::masked_path;

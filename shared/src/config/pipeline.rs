@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::keys::{Key, Shape};
 use super::load::{self, LoadConfig};
 use super::reader::Field;
-use super::schedule::{self, MonitorConfig, RetryConfig, ScheduleConfig, StartRules, Window};
+use super::retry::{self, RetryConfig};
+use super::schedule::{self, MonitorConfig, ScheduleConfig, StartRules, Window};
 use super::schema::{self, OnBadRow, SchemaContract};
 use super::section::Section;
 use super::source::{self, SourceConfig};
@@ -64,7 +65,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("timezone", "IANA zone of local times. Default: the server's."),
     Key::of("schedule", Shape::Section(schedule::SCHEDULE_KEYS), "Runs at fixed times."),
     Key::of("monitor", Shape::Section(schedule::MONITOR_KEYS), "Runs when the sources change."),
-    Key::of("retry", Shape::Section(schedule::RETRY_KEYS), "Attempts after the loss of a database or a worker."),
+    Key::of("retry", Shape::Section(retry::RETRY_KEYS), "Attempts after the loss of a database or a worker."),
     Key::whole(
         "concurrency",
         1,
@@ -95,7 +96,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     let schedule = optional(root.field("schedule"), |field| schedule::schedule(field, timezone));
     let transform = optional(root.field("transform"), transform::read);
     let monitor = schedule::monitor(root.field("monitor"));
-    let retry = schedule::retry(root.field("retry"));
+    let retry = retry::read(root.field("retry"));
     let start_rules = schedule::start_rules(root);
     let window = schedule::window(root, timezone);
     let strict = root.flag("strict_mode").unwrap_or(false);

@@ -18,8 +18,8 @@ use uuid::Uuid;
 use super::listener::Listener;
 use crate::backoff::jittered;
 use crate::explained::sentence;
+use crate::runs::leases::{HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, LEASE_GIVEN_UP_AFTER};
 use crate::runs::lifecycle::{self, Renewed};
-use crate::runs::timing::{HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, LEASE_GIVEN_UP_AFTER};
 
 /// Pause after a heartbeat that failed. It is shorter than the interval, because the leases are running out.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);

@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::jittered;
 use crate::job::ExecuteRun;
+use crate::runs::leases::{RUNS_PER_SWEEP, SWEEP_INTERVAL};
 use crate::runs::lifecycle;
-use crate::runs::timing::{RUNS_PER_SWEEP, SWEEP_INTERVAL};
 use crate::schedules;
 use crate::store::runs::{self, LostRun};
 use crate::store::{self, run_totals};

@@ -7,15 +7,15 @@
 //! - [`report`]: what a run did, and [`rejections`]: its rejected rows
 //! - [`probe`]: the result of a test of one connection
 //! - [`progress`]: how far a run is
-//! - [`timing`]: lease, heartbeat, sweep and the pauses between attempts
+//! - [`leases`]: lease, heartbeat, sweep and the pauses between attempts
 
 mod end;
+pub mod leases;
 pub mod lifecycle;
 mod probe;
 mod progress;
 mod rejections;
 pub mod report;
-pub mod timing;
 mod values;
 
 pub use end::{AttemptEnd, End, Failure};

@@ -6,7 +6,7 @@
 
 use sqlx::{FromRow, PgExecutor};
 
-use crate::runs::timing::LEASE;
+use crate::runs::leases::LEASE;
 
 /// One number for Prometheus.
 #[derive(Debug, Clone, PartialEq, FromRow)]

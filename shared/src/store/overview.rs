@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 
-use crate::runs::timing::LEASE;
+use crate::runs::leases::LEASE;
 
 /// How things stand.
 #[derive(Debug, Clone, FromRow)]

@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgExecutor};
 
 use super::pauses::Pause;
 use crate::job::QUEUE;
-use crate::runs::timing::LEASE;
+use crate::runs::leases::LEASE;
 
 /// One queue.
 #[derive(Debug, Clone, FromRow)]

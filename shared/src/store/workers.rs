@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
 use crate::queue::FLEET_CHANNEL;
-use crate::runs::timing::LEASE;
+use crate::runs::leases::LEASE;
 
 /// One process that works runs.
 #[derive(Debug, Clone, FromRow, Serialize)]

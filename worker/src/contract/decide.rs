@@ -12,7 +12,7 @@ use super::layout::{Column, Layout};
 use super::name_matching::{WantedColumn, assign};
 use super::rules::Rules;
 use super::type_choice::{Choice, Chooser};
-use super::widen;
+use super::type_order;
 use crate::error::{PipelineError, Result};
 use crate::frame::column_names::shortened;
 use crate::frame::profile::{ColumnProfile, Expectation, Profile};
@@ -49,17 +49,17 @@ pub enum Change {
 pub fn expectations(config: &PipelineConfig, known: Option<&ExistingTable>) -> Vec<Expectation> {
     let mut all: Vec<Expectation> = Vec::new();
     for (name, contract, column) in contract_columns(config, known) {
-        let mut types = widen::path(contract.column_type);
+        let mut types = type_order::path(contract.column_type);
         let declared = column.map(ExistingColumn::typing).filter(|typing| typing.declared);
-        let table_s = declared.and_then(|typing| typing.sql_type.known()).map_or_else(Vec::new, widen::path);
-        types.extend(table_s.into_iter().filter(|table_s| !widen::path(contract.column_type).contains(table_s)));
+        let table_s = declared.and_then(|typing| typing.sql_type.known()).map_or_else(Vec::new, type_order::path);
+        types.extend(table_s.into_iter().filter(|table_s| !type_order::path(contract.column_type).contains(table_s)));
         all.push(Expectation { column: name, types, format: contract.format.clone() });
     }
     for column in known.iter().flat_map(|known| &known.columns) {
         let typing = column.typing();
         let named = all.iter().any(|other| other.column.to_lowercase() == column.table.name.to_lowercase());
         if let (Some(current), true, false) = (typing.sql_type.known(), typing.declared, named) {
-            let types = widen::path(current);
+            let types = type_order::path(current);
             all.push(Expectation { column: column.table.name.clone(), types, format: typing.format.clone() });
         }
     }

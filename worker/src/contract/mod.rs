@@ -7,7 +7,7 @@
 //! - [`name_matching`]: columns of files are matched to columns of the contract
 //! - [`existing_columns`]: the columns of an existing table, as far as they bind a load
 //! - [`sql_type`], [`foreign`]: the types of columns, and the catalog's description of those that the server converts to
-//! - [`typing`], [`widen`]: the types of a column over time, and which type holds more values than another
+//! - [`typing`], [`type_order`]: the types of a column over time, and which type holds more values than another
 //! - [`convert`]: a batch of raw cells becomes a batch of typed ones, and violations
 //! - [`cast`]: the cells of one column are converted to one type
 //! - [`rules`]: nullable, enum, min, max, pattern
@@ -28,8 +28,8 @@ pub mod name_matching;
 pub mod rules;
 pub mod sql_type;
 mod type_choice;
+pub mod type_order;
 pub mod typing;
-pub mod widen;
 
 pub use convert::{Converter, TypedBatch, Violation};
 pub use layout::{Column, Layout};

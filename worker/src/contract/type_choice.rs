@@ -5,7 +5,7 @@ use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::report::DecidingCell;
 
 use super::existing_columns::{ExistingColumn, ExistingTable};
-use super::widen::{self, holds, kindred};
+use super::type_order::{self, holds, kindred};
 use super::{SqlType, Typing};
 use crate::error::{PipelineError, Result};
 use crate::frame::profile::{ColumnProfile, Evidence};
@@ -213,7 +213,7 @@ impl Chooser<'_> {
         mut allowed: impl FnMut(ColumnType) -> bool,
     ) -> (ColumnType, Option<&Evidence>) {
         let Some(evidence) = self.evidence(start) else { return (start, None) };
-        for wider in widen::path(start).into_iter().skip(1) {
+        for wider in type_order::path(start).into_iter().skip(1) {
             if self.evidence(wider).is_none() {
                 return if allowed(wider) { (wider, Some(evidence)) } else { (start, None) };
             }

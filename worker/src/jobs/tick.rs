@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::explained::{Code, Explained, sentence};
 use elt_shared::queue::heartbeat::Intake;
-use elt_shared::runs::timing::TICK_LEASE;
+use elt_shared::runs::leases::TICK_LEASE;
 use elt_shared::runs::{Trigger, lifecycle};
 use elt_shared::schedules::stop_runs;
 use elt_shared::store::runs;

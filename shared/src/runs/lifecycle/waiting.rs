@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::finish::{EndedBy, finish, wake_next};
 use crate::job::ExecuteRun;
-use crate::runs::timing::RUNS_PER_SWEEP;
+use crate::runs::leases::RUNS_PER_SWEEP;
 use crate::runs::{AttemptEnd, End, Failure};
 use crate::store::runs::{self, Started, WaitsFor};
 use crate::store::target_outages::{self, Pauses};

@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::runs::timing::LEASE;
+use crate::runs::leases::LEASE;
 use crate::store::pauses::{HOLDS, Pause};
 use crate::text_enum::text_enum;
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{COLUMNS, Run};
 use crate::redaction;
 use crate::runs::RunProgress;
-use crate::runs::timing::LEASE;
+use crate::runs::leases::LEASE;
 use crate::target::TargetPlace;
 
 /// Starts an attempt: takes the run if it is queued and due, or if its worker lost it. `None`: the run needs no attempt.

@@ -5,7 +5,7 @@ use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
 use crate::runs::End;
-use crate::runs::timing::LEASE;
+use crate::runs::leases::LEASE;
 
 /// A run whose lease is over.
 #[derive(Debug, Clone, FromRow)]

@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::{COLUMNS, Schedule, ScheduleState, announce};
-use crate::runs::timing::TICK_LEASE;
+use crate::runs::leases::TICK_LEASE;
 
 /// A claimed tick.
 #[derive(Debug, Clone, FromRow)]

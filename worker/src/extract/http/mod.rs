@@ -6,7 +6,7 @@
 //! - [`cookies`]: what servers set, for one extraction
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
-//! - [`pages`], [`link`]: which URL comes next, and guards against going in circles
+//! - [`next_page`], [`link_header`]: which URL comes next, and guards against going in circles
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
@@ -16,8 +16,8 @@ mod envelope;
 mod error;
 mod fetch;
 mod limits;
-mod link;
-mod pages;
+mod link_header;
+mod next_page;
 mod request;
 mod retry;
 mod tolerant;
@@ -38,8 +38,8 @@ use self::answer::{Contents, Flaw, Wanted};
 use self::error::{HttpError, Result};
 use self::fetch::{Body, Fetcher, Opened};
 pub use self::limits::HttpLimits;
-use self::link::next_link;
-use self::pages::{Next, Pages, Turn};
+use self::link_header::next_link;
+use self::next_page::{Next, Pages, Turn};
 use self::request::{Outgoing, shown};
 use super::probe::Sample;
 use super::{ExtractContext, Extracted};

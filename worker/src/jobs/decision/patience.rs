@@ -6,7 +6,7 @@ use elt_shared::backoff::{doubled, jittered};
 use elt_shared::config::{Outages, RetryConfig};
 use elt_shared::job::is_private;
 use elt_shared::runs::RunKind;
-use elt_shared::runs::timing::{WAIT_FOR_OUTAGES, WAIT_OF_A_PERSON};
+use elt_shared::runs::leases::{WAIT_FOR_OUTAGES, WAIT_OF_A_PERSON};
 use elt_shared::store::runs::Run;
 use elt_shared::store::target_outages::Pauses;
 

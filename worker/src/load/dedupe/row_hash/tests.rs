@@ -173,7 +173,7 @@ proptest! {
         let rows = csv_rows(&table);
         let mut wider = columns();
         for index in widened {
-            let mut history = crate::contract::widen::path(TYPES[index]);
+            let mut history = crate::contract::type_order::path(TYPES[index]);
             history.truncate(if index % 2 == 0 { history.len() } else { 2 });
             wider[index] = column(&names()[index], &history);
         }

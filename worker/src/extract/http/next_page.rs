@@ -7,7 +7,7 @@ use reqwest::{StatusCode, Url};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::error::{HttpError, Result};
-use super::link::{is_link, resolve};
+use super::link_header::{is_link, resolve};
 use super::request::{shown, with_param};
 
 /// Parameter of a cursor when the config names none.
