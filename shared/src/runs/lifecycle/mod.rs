@@ -22,7 +22,7 @@
 //! | running | [`finish()`]        | succeeded, failed, stopped | worker, sweeper | the attempt ends the run |
 //! | running | [`retry_later`]   | queued, or stopped if a stop was asked for | worker | it failed in a way that may pass, and attempts are left |
 //! | running | [`wait_for_target`] | queued   | worker    | another run loads into the same table |
-//! | queued  | [`start`]         | queued     | worker    | its target is away and another run tries to reach it, or another run has its table |
+//! | queued  | [`take`]          | queued     | worker    | a pause or a limit holds it, its target is away and another run tries to reach it, or another run has its table |
 //! | running | [`wait()`]          | queued, or stopped if a stop was asked for | worker | something that it needs is away; the attempt does not count |
 //! | running | [`hand_back`]     | queued     | worker    | the worker stops; the attempt does not count |
 //! | running | [`leave_unknown`] | queued (unknown) | worker, sweeper | COMMIT was sent and its answer is lost |
@@ -41,7 +41,6 @@
 //!   `max_attempts`, and go on until the target answers. It can neither end nor be repeated before that.
 //! - A run's change and the ticket that wakes a worker for it are written in one transaction, because a run without a
 //!   ticket waits for the sweeper, and a ticket without a change wakes a worker for nothing.
-//!
 //! - A run waits for what is away as long as its config says, counted from the first attempt that met the outage. These
 //!   attempts do not count against `max_attempts`. One run at a time tries to reach a server for all runs that need it.
 //!

@@ -9,7 +9,7 @@
 //! - [`requeue`]: sending a run from its attempt back to the queue
 //! - [`waiting`]: runs that wait for something that is away, or for another run
 //! - [`end`]: ending a run, and asking it to end
-//! - [`failed`]: failed runs that may be retried together
+//! - [`mod@failed`]: failed runs that may be retried together
 //! - [`sweep`]: finding runs that no process takes care of any more
 //! - [`mod@list`]: what people look at
 //! - [`old`]: deleting old runs, and shortening their reports
