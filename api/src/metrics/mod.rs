@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`installation`]: the installation's numbers in Prometheus' text format
 //! - [`numbers`]: reads them from the control database, for all scrapes together
-//! - [`reader`]: who may read which metrics
+//! - [`mod@reader`]: who may read which metrics
 
 mod installation;
 mod numbers;
