@@ -40,7 +40,7 @@ pub enum PipelineError {
     Away {
         /// The kind of outage.
         outage: Outage,
-        /// Name of the source that is away: "https://api.example.com/items". `None`: it is not a source.
+        /// Name of the source that is away: `https://api.example.com/items`. `None`: it is not a source.
         source_name: Option<String>,
         /// What happened.
         problem: Explained,

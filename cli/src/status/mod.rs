@@ -36,7 +36,7 @@ pub struct Status {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Address of an API that must be ready, for example https://elt.example.com
+    /// Address of an API that must be ready, for example `https://elt.example.com`
     ///
     /// Without it the API on this machine is asked, and a missing one is not counted as a problem, because it may run
     /// elsewhere.
