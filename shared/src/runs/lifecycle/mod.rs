@@ -22,7 +22,7 @@
 //! | running | [`finish()`]        | succeeded, failed, stopped | worker, sweeper | the attempt ends the run |
 //! | running | [`retry_later`]   | queued, or stopped if a stop was asked for | worker | it failed in a way that may pass, and attempts are left |
 //! | running | [`wait_for_target`] | queued   | worker    | another run loads into the same table |
-//! | queued  | [`take`]          | queued     | worker    | a pause or a limit holds it, its target is away and another run tries to reach it, or another run has its table |
+//! | queued  | [`take()`]        | queued     | worker    | a pause or a limit holds it, its target is away and another run tries to reach it, or another run has its table |
 //! | running | [`wait()`]          | queued, or stopped if a stop was asked for | worker | something that it needs is away; the attempt does not count |
 //! | running | [`hand_back`]     | queued     | worker    | the worker stops; the attempt does not count |
 //! | running | [`leave_unknown`] | queued (unknown) | worker, sweeper | COMMIT was sent and its answer is lost |
