@@ -8,6 +8,7 @@ import {
   signal,
 } from '@angular/core';
 import { toObservable, toSignal } from '@angular/core/rxjs-interop';
+import { MatDialog } from '@angular/material/dialog';
 import { Router, RouterLink } from '@angular/router';
 import { catchError, debounceTime, forkJoin, map, of } from 'rxjs';
 
@@ -29,6 +30,7 @@ import { QueryState } from '../shared/query-state';
 import { Bar, Sparkline } from '../shared/sparkline';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
+import { RetryDialog } from './retry-dialog';
 import {
   canRetry,
   canStop,
@@ -69,6 +71,7 @@ export class Runs {
   private readonly router = inject(Router);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
+  private readonly dialog = inject(MatDialog);
 
   readonly state = input<string>();
   readonly name = input<string>();
@@ -204,6 +207,13 @@ export class Runs {
 
   protected retryChosen(): void {
     this.forEach(this.retriable(), (run) => this.api.retry(run.id), 'started again');
+  }
+
+  protected retryFailed(): void {
+    this.dialog
+      .open<RetryDialog, string | undefined>(RetryDialog, { data: this.name(), width: '520px' })
+      .afterClosed()
+      .subscribe(() => this.list.first.reload());
   }
 
   private forEach(runs: readonly Run[], act: (run: Run) => ReturnType<RunsApi['stop']>, done: string): void {
