@@ -47,7 +47,6 @@ export type { TokenView } from './generated/models/token-view';
 export type { UploadAnswer } from './generated/models/upload-answer';
 export type { UserView } from './generated/models/user-view';
 export type { Validation } from './generated/models/validation';
-export type { WorkerList } from './generated/models/worker-list';
 export type { WorkerView } from './generated/models/worker-view';
 
 export type Run = RunView;

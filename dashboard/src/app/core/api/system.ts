@@ -17,7 +17,9 @@ import { usersEndSessionsOfUser } from './generated/fn/users/users-end-sessions-
 import { usersList } from './generated/fn/users/users-list';
 import { usersRemove } from './generated/fn/users/users-remove';
 import { usersResetSecondFactor } from './generated/fn/users/users-reset-second-factor';
+import { workersDrain } from './generated/fn/workers/workers-drain';
 import { workersList } from './generated/fn/workers/workers-list';
+import { workersUndrain } from './generated/fn/workers/workers-undrain';
 import { AddServiceAccount } from './generated/models/add-service-account';
 import { AddUser } from './generated/models/add-user';
 import { AuditView } from './generated/models/audit-view';
@@ -25,6 +27,7 @@ import { ChangeUser } from './generated/models/change-user';
 import { KnownHostView } from './generated/models/known-host-view';
 import { UserView } from './generated/models/user-view';
 import { Verification } from './generated/models/verification';
+import { WorkerList } from './generated/models/worker-list';
 import { WorkerView } from './generated/models/worker-view';
 import { CoverageReport, Page } from './models';
 
@@ -86,8 +89,17 @@ export class SystemApi {
     return this.client.call(auditVerify, {});
   }
 
-  workers(gone: boolean): Observable<{ data: WorkerView[] }> {
+  workers(gone: boolean): Observable<WorkerList> {
     return this.client.call(workersList, { gone });
+  }
+
+  /** Asks a worker to finish the runs it has and to take no others. */
+  drainWorker(id: string): Observable<WorkerView> {
+    return this.client.call(workersDrain, { id });
+  }
+
+  undrainWorker(id: string): Observable<WorkerView> {
+    return this.client.call(workersUndrain, { id });
   }
 
   knownHosts(): Observable<{ data: KnownHostView[] }> {
