@@ -22,6 +22,7 @@ export const routes: Routes = [
     children: [
       forAdmins('admin', 'Overview', async () => (await import('./overview/overview')).Overview),
       forAdmins('new-job', 'New job', async () => (await import('./new-job/new-job')).NewJob),
+      forAdmins('pipelines', 'Pipelines', async () => (await import('./pipelines/pipelines')).Pipelines),
       forAdmins('runs', 'Runs', async () => (await import('./runs/runs')).Runs),
       forAdmins('runs/:id', 'Run', async () => (await import('./run/run')).RunPage),
       forAdmins('schedules', 'Schedules', async () => (await import('./schedules/schedules')).Schedules),

@@ -14,6 +14,7 @@ import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
+import { Pauses } from './pauses';
 
 const AGAIN_MS = 5000;
 const LATEST = 8;
@@ -23,7 +24,7 @@ const LATEST = 8;
   selector: 'app-overview',
   templateUrl: './overview.html',
   styleUrl: './overview.scss',
-  imports: [Chart, Empty, Icon, PageHeader, QueryState, RouterLink, StateBadge, Time],
+  imports: [Chart, Empty, Icon, PageHeader, Pauses, QueryState, RouterLink, StateBadge, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Overview {

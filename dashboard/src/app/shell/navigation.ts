@@ -26,6 +26,7 @@ const ADMIN: Section[] = [
   {
     label: 'Pipelines',
     places: [
+      { path: '/pipelines', label: 'Pipelines', icon: 'workflow', key: 'p' },
       { path: '/runs', label: 'Runs', icon: 'activity', key: 'r' },
       { path: '/schedules', label: 'Schedules', icon: 'calendar', key: 's' },
       { path: '/config-history', label: 'Configs', icon: 'history', key: 'c' },
