@@ -36,6 +36,7 @@ const ADMIN_PAGES: [string, () => string][] = [
   ['Quarantine', () => 'quarantine'],
   ['Logs', () => 'logs'],
   ['Workers', () => 'workers'],
+  ['Retention', () => 'retention'],
   ['Users', () => 'users'],
   ['API tokens', () => 'api-tokens'],
   ['Secrets', () => 'secrets'],

@@ -32,6 +32,7 @@ export const routes: Routes = [
       forAdmins('quarantine', 'Quarantine', async () => (await import('./quarantine/quarantine')).Quarantine),
       forAdmins('logs', 'Logs', async () => (await import('./logs/logs')).Logs),
       forAdmins('workers', 'Workers', async () => (await import('./workers/workers')).Workers),
+      forAdmins('retention', 'Retention', async () => (await import('./retention/retention')).Retention),
       forAdmins('users', 'Users', async () => (await import('./users/users')).Users),
       forAdmins('secrets', 'Secrets', async () => (await import('./secrets/secrets')).Secrets),
       forAdmins('audit', 'Audit', async () => (await import('./audit/audit')).Audit),

@@ -44,6 +44,7 @@ const ADMIN: Section[] = [
     places: [
       { path: '/logs', label: 'Logs', icon: 'logs', key: 'l' },
       { path: '/workers', label: 'Workers', icon: 'server', key: 'w' },
+      { path: '/retention', label: 'Retention', icon: 'trash', key: 't' },
       { path: '/users', label: 'Users', icon: 'users', key: 'u' },
       { path: '/api-tokens', label: 'API tokens', icon: 'key', key: 'k' },
       { path: '/secrets', label: 'Secrets', icon: 'lock', key: 'e' },
