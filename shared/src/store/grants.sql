@@ -32,6 +32,7 @@ grant select, insert, update on elt.known_hosts, elt.run_attempts, elt.run_total
 grant select, update on elt.schedules to elt_worker;
 grant select, insert, update, delete on elt.output_files, elt.output_paths to elt_worker;
 grant select, insert, update on elt.known_hosts, elt.run_attempts, elt.run_totals to elt_worker;
+grant delete on elt.run_attempts to elt_worker;
 grant select, insert, update, delete on elt.runs to elt_worker;
 grant select, update, delete on elt.schedules to elt_worker;
 grant select, delete on elt.coverage_reports to elt_worker;
