@@ -21,6 +21,7 @@ test.beforeAll(async () => {
 const ADMIN_PAGES: [string, () => string][] = [
   ['Overview', () => 'admin'],
   ['New job', () => 'new-job'],
+  ['Pipelines', () => 'pipelines'],
   ['Runs', () => 'runs'],
   ['a run', () => `runs/${run}`],
   ['columns of a run', () => `runs/${run}?tab=columns`],
@@ -35,6 +36,7 @@ const ADMIN_PAGES: [string, () => string][] = [
   ['Quarantine', () => 'quarantine'],
   ['Logs', () => 'logs'],
   ['Workers', () => 'workers'],
+  ['Retention', () => 'retention'],
   ['Users', () => 'users'],
   ['API tokens', () => 'api-tokens'],
   ['Secrets', () => 'secrets'],

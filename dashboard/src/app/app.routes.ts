@@ -22,6 +22,7 @@ export const routes: Routes = [
     children: [
       forAdmins('admin', 'Overview', async () => (await import('./overview/overview')).Overview),
       forAdmins('new-job', 'New job', async () => (await import('./new-job/new-job')).NewJob),
+      forAdmins('pipelines', 'Pipelines', async () => (await import('./pipelines/pipelines')).Pipelines),
       forAdmins('runs', 'Runs', async () => (await import('./runs/runs')).Runs),
       forAdmins('runs/:id', 'Run', async () => (await import('./run/run')).RunPage),
       forAdmins('schedules', 'Schedules', async () => (await import('./schedules/schedules')).Schedules),
@@ -31,6 +32,7 @@ export const routes: Routes = [
       forAdmins('quarantine', 'Quarantine', async () => (await import('./quarantine/quarantine')).Quarantine),
       forAdmins('logs', 'Logs', async () => (await import('./logs/logs')).Logs),
       forAdmins('workers', 'Workers', async () => (await import('./workers/workers')).Workers),
+      forAdmins('retention', 'Retention', async () => (await import('./retention/retention')).Retention),
       forAdmins('users', 'Users', async () => (await import('./users/users')).Users),
       forAdmins('secrets', 'Secrets', async () => (await import('./secrets/secrets')).Secrets),
       forAdmins('audit', 'Audit', async () => (await import('./audit/audit')).Audit),

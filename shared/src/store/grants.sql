@@ -28,6 +28,7 @@ grant select, update, delete on elt.idempotency_keys to elt_worker;
 grant select, delete on elt.api_tokens, elt.config_history, elt.login_failures, elt.sessions to elt_worker;
 grant select, insert, update, delete on elt.output_files, elt.output_paths, elt.target_outages to elt_worker;
 grant select, insert, update on elt.known_hosts, elt.run_attempts, elt.run_totals to elt_worker;
+grant delete on elt.run_attempts to elt_worker;
 grant select, insert, update, delete on elt.runs to elt_worker;
 grant select, update, delete on elt.schedules to elt_worker;
 grant select, delete on elt.coverage_reports to elt_worker;

@@ -7,6 +7,7 @@ import { compact, count, duration } from '../core/format';
 import { query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
 import { lossWords, shownState, tookMs } from '../runs/run-words';
+import { isAboutPauses } from '../pipelines/pause-words';
 import { Chart } from '../shared/chart';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -14,6 +15,7 @@ import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
+import { Pauses } from './pauses';
 
 const AGAIN_MS = 5000;
 const LATEST = 8;
@@ -23,7 +25,7 @@ const LATEST = 8;
   selector: 'app-overview',
   templateUrl: './overview.html',
   styleUrl: './overview.scss',
-  imports: [Chart, Empty, Icon, PageHeader, QueryState, RouterLink, StateBadge, Time],
+  imports: [Chart, Empty, Icon, PageHeader, Pauses, QueryState, RouterLink, StateBadge, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Overview {
@@ -46,6 +48,9 @@ export class Overview {
       ? 0
       : Math.min(100, (numbers.running / numbers.slots) * 100);
   });
+  protected readonly alerts = computed(
+    () => this.numbers.value()?.alerts.filter((alert) => !isAboutPauses(alert)) ?? [],
+  );
   /** Runs of the last 24 hours that succeeded with warnings or loaded nothing. */
   protected readonly lossy = computed(() => {
     const numbers = this.numbers.value();

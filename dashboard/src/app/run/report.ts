@@ -44,6 +44,7 @@ const NOTHING: RunReport = {
   samples: [],
   rejected: null,
   partial: false,
+  lists_removed: false,
   finished_from_marker: false,
   loaded_by: null,
 };

@@ -28,7 +28,9 @@ import {
   canUndo,
   isOver,
   kindWord,
+  nextTry,
   shownState,
+  silentSince,
   tookMs,
   triggerWord,
   whyWaiting,
@@ -127,6 +129,15 @@ export class RunPage {
   protected readonly waiting = computed(() => {
     const run = this.run.value();
     return run === undefined ? undefined : whyWaiting(run, undefined, this.clock.now());
+  });
+  /** When a queued run tries again. */
+  protected readonly tries = computed(() => {
+    const run = this.run.value();
+    return run === undefined ? undefined : nextTry(run, this.clock.second());
+  });
+  protected readonly silent = computed(() => {
+    const run = this.run.value();
+    return run === undefined ? undefined : silentSince(run);
   });
   protected readonly progress = computed(() => this.run.value()?.progress ?? undefined);
   protected readonly percent = computed(() => {

@@ -11,6 +11,7 @@ function run(change: Partial<Run>): Run {
     trigger: 'manual',
     state: 'failed',
     queue: 'elt',
+    priority: 'normal',
     options: {},
     attempt: 1,
     epoch: 1,

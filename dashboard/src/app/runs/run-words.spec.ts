@@ -1,5 +1,17 @@
 import { Run } from '../core/api/models';
-import { canRetry, canStop, kindWord, lossWords, shownState, toneOf, tookMs, whyWaiting } from './run-words';
+import {
+  canRetry,
+  canStop,
+  kindWord,
+  lossWords,
+  nextTry,
+  shownState,
+  silentSince,
+  toneOf,
+  tookMs,
+  waitLine,
+  whyWaiting,
+} from './run-words';
 
 function run(change: Partial<Run>): Run {
   return {
@@ -11,6 +23,7 @@ function run(change: Partial<Run>): Run {
     trigger: 'manual',
     state: 'queued',
     queue: 'elt',
+    priority: 'normal',
     options: {},
     attempt: 0,
     epoch: 0,
@@ -57,6 +70,35 @@ describe('run words', () => {
     expect(whyWaiting(run({ not_before: '2026-11-25T11:00:00Z' }), 0, now)).toContain('start time');
     expect(whyWaiting(run({}), 0, now)).toContain('No worker is alive');
     expect(whyWaiting(run({}), 2, now)).toBe('It waits for a worker to take it.');
+  });
+
+  it('says what ends a pause, but names the target while it is unknown whether the run loaded', () => {
+    const pause = 'the pipeline people, which ann paused at 2026-11-25 09:00 UTC (rebuilding)';
+    const paused = run({ held: 'paused', waits_for: pause });
+    expect(whyWaiting(paused, 1, 0)).toBe(`It is paused. It starts once someone resumes ${pause}.`);
+    expect(waitLine(paused)).toBe(`Starts once someone resumes ${pause}`);
+    const unknown = run({ held: 'paused', unknown_since: '2026-11-25T09:00:00Z', waits_for: 'the target' });
+    expect(whyWaiting(unknown, 1, 0)).toBe('It waits for the target.');
+    const limited = run({ held: 'pipeline_limit', waits_for: 'another run to end' });
+    expect(waitLine(limited)).toBe('Waits for another run to end');
+    expect(waitLine(run({ state: 'failed', waits_for: 'another run to end' }))).toBeUndefined();
+  });
+
+  it('knows when a queued run tries again', () => {
+    const now = Date.parse('2026-11-25T10:00:00Z');
+    const waiting = (next_at: string | null): Run =>
+      run({ waiting: { for: 'target db:5432/shop', since: '2026-11-25T09:00:00Z', next_at } });
+    expect(nextTry(waiting('2026-11-25T10:02:00Z'), now)).toEqual({ at: '2026-11-25T10:02:00Z' });
+    expect(nextTry(waiting('2026-11-25T09:59:59Z'), now)).toBe('soon');
+    expect(nextTry(waiting(null), now)).toBeUndefined();
+    expect(nextTry({ ...waiting('2026-11-25T10:02:00Z'), state: 'running' }, now)).toBeUndefined();
+  });
+
+  it('says since when a run at work shows no progress', () => {
+    const silent_since = '2026-11-25T09:30:00Z';
+    expect(silentSince(run({ state: 'running', silent_since }))).toBe(silent_since);
+    expect(silentSince(run({ state: 'running', silent_since: null }))).toBeUndefined();
+    expect(silentSince(run({ state: 'failed', silent_since }))).toBeUndefined();
   });
 
   it('shows what it does not know as it is', () => {

@@ -104,10 +104,37 @@ export function tookMs(run: Run, now: number = Date.now()): number | undefined {
   return Math.max(0, end - Date.parse(run.started_at));
 }
 
+/** What a queued run waits for, or what must happen first, as a line of a list. */
+export function waitLine(run: Run): string | undefined {
+  if (run.state !== 'queued' || !run.waits_for) return undefined;
+  return isPaused(run) ? `Starts once someone resumes ${run.waits_for}` : `Waits for ${run.waits_for}`;
+}
+
+/** Whether the words of the wait name a pause. While it is unknown whether a run loaded, they name its target. */
+function isPaused(run: Run): boolean {
+  return run.held === 'paused' && !run.unknown_since;
+}
+
+/** When a queued run tries again: an instant, or `soon` once that has passed. `undefined` when something else wakes it. */
+export function nextTry(run: Run, now: number): { at: string } | 'soon' | undefined {
+  const at = run.state === 'queued' ? run.waiting?.next_at : undefined;
+  if (!at) return undefined;
+  return Date.parse(at) > now ? { at } : 'soon';
+}
+
+/** Since when a run at work shows no progress. `undefined` while it does, and in other states. */
+export function silentSince(run: Run): string | undefined {
+  return run.state === 'running' ? (run.silent_since ?? undefined) : undefined;
+}
+
 /** Why a queued run does not run yet, as a sentence. */
 export function whyWaiting(run: Run, workersAlive: number | undefined, now: number): string | undefined {
   if (run.state !== 'queued') return undefined;
-  if (run.waits_for) return `It waits for ${run.waits_for}.`;
+  if (run.waits_for) {
+    return isPaused(run)
+      ? `It is paused. It starts once someone resumes ${run.waits_for}.`
+      : `It waits for ${run.waits_for}.`;
+  }
   if (run.not_before && Date.parse(run.not_before) > now) return 'It waits for its start time.';
   if (workersAlive === 0)
     return 'No worker is alive. Start one with `elt worker`, and this run starts by itself.';

@@ -8,12 +8,14 @@ import {
   signal,
 } from '@angular/core';
 import { toObservable, toSignal } from '@angular/core/rxjs-interop';
+import { MatDialog } from '@angular/material/dialog';
 import { Router, RouterLink } from '@angular/router';
 import { catchError, debounceTime, forkJoin, map, of } from 'rxjs';
 
 import { OUTCOME, Outcome, RUN_KIND, RUN_STATE, Run } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
 import { RunFilter, RunsApi } from '../core/api/runs';
+import { Clock } from '../core/clock';
 import { count, duration, plural } from '../core/format';
 import { paged } from '../core/paged';
 import { query } from '../core/query';
@@ -28,7 +30,20 @@ import { QueryState } from '../shared/query-state';
 import { Bar, Sparkline } from '../shared/sparkline';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
-import { canRetry, canStop, kindWord, lossWords, shownState, toneOf, tookMs, triggerWord } from './run-words';
+import { RetryDialog } from './retry-dialog';
+import {
+  canRetry,
+  canStop,
+  kindWord,
+  lossWords,
+  nextTry,
+  shownState,
+  silentSince,
+  toneOf,
+  tookMs,
+  triggerWord,
+  waitLine,
+} from './run-words';
 
 const LIMIT = 50;
 const AGAIN_MS = 5000;
@@ -52,9 +67,11 @@ const TYPING_MS = 250;
 export class Runs {
   private readonly api = inject(RunsApi);
   private readonly pipelines = inject(PipelinesApi);
+  private readonly clock = inject(Clock);
   private readonly router = inject(Router);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
+  private readonly dialog = inject(MatDialog);
 
   readonly state = input<string>();
   readonly name = input<string>();
@@ -137,6 +154,8 @@ export class Runs {
   protected readonly kinds = RUN_KIND;
   protected readonly outcomes = OUTCOME.map((key) => ({ key, label: OUTCOME_WORDS[key] }));
   protected readonly lossWords = lossWords;
+  protected readonly waitLine = waitLine;
+  protected readonly silentSince = silentSince;
   protected readonly count = count;
   protected readonly duration = duration;
   protected readonly tookMs = tookMs;
@@ -151,6 +170,12 @@ export class Runs {
       where: 'this page',
       run: () => this.list.first.reload(),
     });
+  }
+
+  /** When a queued run tries again, as long as that is still to come. */
+  protected triesAt(run: Run): string | undefined {
+    const next = nextTry(run, this.clock.now());
+    return next === undefined || next === 'soon' ? undefined : next.at;
   }
 
   protected narrow(change: Record<string, string | null>): void {
@@ -182,6 +207,13 @@ export class Runs {
 
   protected retryChosen(): void {
     this.forEach(this.retriable(), (run) => this.api.retry(run.id), 'started again');
+  }
+
+  protected retryFailed(): void {
+    this.dialog
+      .open<RetryDialog, string | undefined>(RetryDialog, { data: this.name(), width: '520px' })
+      .afterClosed()
+      .subscribe(() => this.list.first.reload());
   }
 
   private forEach(runs: readonly Run[], act: (run: Run) => ReturnType<RunsApi['stop']>, done: string): void {

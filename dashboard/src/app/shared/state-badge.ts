@@ -34,6 +34,8 @@ const LOOKS: Record<RunState | ScheduleState, Look> & Record<string, Look | unde
   missed: { tone: 'warn', icon: 'skip', label: 'Missed' },
   done: { tone: 'good', icon: 'success', label: 'Done' },
   working: { tone: 'good', icon: 'success', label: 'Working' },
+  draining: { tone: 'warn', icon: 'hourglass', label: 'Draining' },
+  drained: { tone: '', icon: 'pause', label: 'Drained' },
   lost: { tone: 'bad', icon: 'alert', label: 'Lost' },
   denied: { tone: 'warn', icon: 'ban', label: 'Denied' },
 };

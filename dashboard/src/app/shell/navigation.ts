@@ -26,6 +26,7 @@ const ADMIN: Section[] = [
   {
     label: 'Pipelines',
     places: [
+      { path: '/pipelines', label: 'Pipelines', icon: 'workflow', key: 'p' },
       { path: '/runs', label: 'Runs', icon: 'activity', key: 'r' },
       { path: '/schedules', label: 'Schedules', icon: 'calendar', key: 's' },
       { path: '/config-history', label: 'Configs', icon: 'history', key: 'c' },
@@ -43,6 +44,7 @@ const ADMIN: Section[] = [
     places: [
       { path: '/logs', label: 'Logs', icon: 'logs', key: 'l' },
       { path: '/workers', label: 'Workers', icon: 'server', key: 'w' },
+      { path: '/retention', label: 'Retention', icon: 'trash', key: 't' },
       { path: '/users', label: 'Users', icon: 'users', key: 'u' },
       { path: '/api-tokens', label: 'API tokens', icon: 'key', key: 'k' },
       { path: '/secrets', label: 'Secrets', icon: 'lock', key: 'e' },

@@ -23,6 +23,7 @@ import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
+import { drainAction, drainWords, isGone, sentence, takesRuns } from './worker-words';
 
 const AGAIN_MS = 5000;
 
@@ -40,6 +41,7 @@ export class Workers {
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
   private readonly hostTable = viewChild<ElementRef<HTMLElement>>('hostTable');
+  private readonly table = viewChild<ElementRef<HTMLElement>>('table');
 
   protected readonly gone = signal(false);
   protected readonly workers = query(
@@ -51,13 +53,61 @@ export class Workers {
     () => ({}),
     () => this.api.knownHosts(),
   );
-  protected readonly alive = computed(
-    () => this.workers.value()?.data.filter((worker) => worker.state === 'working').length,
-  );
+  private readonly alive = computed(() => this.workers.value()?.data.filter((worker) => !isGone(worker)));
+  protected readonly noneAlive = computed(() => this.alive()?.length === 0);
+  /** Workers are alive, and all of them leave the queue alone. */
+  protected readonly noneTakes = computed(() => {
+    const alive = this.alive() ?? [];
+    return alive.length > 0 && !alive.some(takesRuns);
+  });
+
+  protected readonly drainAction = drainAction;
+  protected readonly isGone = isGone;
+  protected readonly sentence = sentence;
 
   /** Time since the last heartbeat of a worker, counted on while the page is open. */
   protected silence(worker: WorkerView): string {
     return duration(Math.max(0, this.clock.second() - Date.parse(worker.heartbeat_at)));
+  }
+
+  /** Why a live worker takes no runs, if that is not a drain. */
+  protected reasonOf(worker: WorkerView): string | undefined {
+    return isGone(worker) ? undefined : (worker.takes_nothing_because ?? undefined);
+  }
+
+  protected drain(worker: WorkerView): void {
+    const others = this.alive()?.filter((other) => other.id !== worker.id && takesRuns(other)).length ?? 0;
+    this.confirmation
+      .ask({
+        title: `Drain ${nameOf(worker)}?`,
+        words: drainWords(worker, others),
+        yes: 'Drain',
+        danger: true,
+        request: () => this.api.drainWorker(worker.id),
+      })
+      .subscribe((drained) => {
+        if (drained) this.changed(`${nameOf(worker)} takes no new runs`);
+      });
+  }
+
+  protected undrain(worker: WorkerView): void {
+    this.confirmation
+      .ask({
+        title: `Undrain ${nameOf(worker)}?`,
+        words: 'It takes queued runs again.',
+        yes: 'Undrain',
+        request: () => this.api.undrainWorker(worker.id),
+      })
+      .subscribe((undrained) => {
+        if (undrained) this.changed(`${nameOf(worker)} takes runs again`);
+      });
+  }
+
+  private changed(words: string): void {
+    this.toaster.say(words);
+    this.workers.reload();
+    // The button that had the focus changes into the other one.
+    this.table()?.nativeElement.focus();
   }
 
   protected approve(host: KnownHostView): void {
@@ -99,4 +149,8 @@ export class Workers {
     // The button that had the focus may be gone: each key offers only what can be done with it.
     this.hostTable()?.nativeElement.focus();
   }
+}
+
+function nameOf(worker: WorkerView): string {
+  return `${worker.host} (pid ${worker.pid})`;
 }

@@ -9,6 +9,7 @@ import { runsDownload } from './generated/fn/runs/runs-download';
 import { runsList } from './generated/fn/runs/runs-list';
 import { runsOfRun } from './generated/fn/runs/runs-of-run';
 import { runsOne } from './generated/fn/runs/runs-one';
+import { runsRetryFailed } from './generated/fn/runs/runs-retry-failed';
 import { runsRetry } from './generated/fn/runs/runs-retry';
 import { runsStart } from './generated/fn/runs/runs-start';
 import { runsStop } from './generated/fn/runs/runs-stop';
@@ -18,7 +19,7 @@ import { AttemptView } from './generated/models/attempt-view';
 import { RunPage } from './generated/models/run-page';
 import { StartRun } from './generated/models/start-run';
 import { TriggerAnswer } from './generated/models/trigger-answer';
-import { LogLine, Outcome, Run } from './models';
+import { LogLine, Outcome, RetriedRuns, RetryRuns, Run } from './models';
 
 export interface RunFilter {
   state?: string;
@@ -66,6 +67,11 @@ export class RunsApi {
 
   retry(id: string): Observable<Run> {
     return this.client.call(runsRetry, { id });
+  }
+
+  /** Retries failed runs, each as a new run. A dry run only says which. */
+  retryFailed(request: RetryRuns): Observable<RetriedRuns> {
+    return this.client.call(runsRetryFailed, { body: request });
   }
 
   /** Starts a run that deletes the rows that a run added. */

@@ -10,6 +10,7 @@ import { coverageNewest } from './generated/fn/coverage/coverage-newest';
 import { knownHostsApprove } from './generated/fn/known-hosts/known-hosts-approve';
 import { knownHostsForget } from './generated/fn/known-hosts/known-hosts-forget';
 import { knownHostsList } from './generated/fn/known-hosts/known-hosts-list';
+import { retentionList } from './generated/fn/retention/retention-list';
 import { usersAddService } from './generated/fn/users/users-add-service';
 import { usersAdd } from './generated/fn/users/users-add';
 import { usersChange } from './generated/fn/users/users-change';
@@ -17,14 +18,18 @@ import { usersEndSessionsOfUser } from './generated/fn/users/users-end-sessions-
 import { usersList } from './generated/fn/users/users-list';
 import { usersRemove } from './generated/fn/users/users-remove';
 import { usersResetSecondFactor } from './generated/fn/users/users-reset-second-factor';
+import { workersDrain } from './generated/fn/workers/workers-drain';
 import { workersList } from './generated/fn/workers/workers-list';
+import { workersUndrain } from './generated/fn/workers/workers-undrain';
 import { AddServiceAccount } from './generated/models/add-service-account';
 import { AddUser } from './generated/models/add-user';
 import { AuditView } from './generated/models/audit-view';
 import { ChangeUser } from './generated/models/change-user';
 import { KnownHostView } from './generated/models/known-host-view';
+import { RetentionList } from './generated/models/retention-list';
 import { UserView } from './generated/models/user-view';
 import { Verification } from './generated/models/verification';
+import { WorkerList } from './generated/models/worker-list';
 import { WorkerView } from './generated/models/worker-view';
 import { CoverageReport, Page } from './models';
 
@@ -37,7 +42,7 @@ export interface AuditFilter {
   to?: string;
 }
 
-/** The installation: users, audit, workers, host keys, coverage. */
+/** The installation: users, audit, workers, retention, host keys, coverage. */
 @Injectable({ providedIn: 'root' })
 export class SystemApi {
   private readonly http = inject(HttpClient);
@@ -86,8 +91,22 @@ export class SystemApi {
     return this.client.call(auditVerify, {});
   }
 
-  workers(gone: boolean): Observable<{ data: WorkerView[] }> {
+  workers(gone: boolean): Observable<WorkerList> {
     return this.client.call(workersList, { gone });
+  }
+
+  /** Asks a worker to finish the runs it has and to take no others. */
+  drainWorker(id: string): Observable<WorkerView> {
+    return this.client.call(workersDrain, { id });
+  }
+
+  undrainWorker(id: string): Observable<WorkerView> {
+    return this.client.call(workersUndrain, { id });
+  }
+
+  /** How much is kept of what, and when workers last deleted what is old. */
+  retention(): Observable<RetentionList> {
+    return this.client.call(retentionList, {});
   }
 
   knownHosts(): Observable<{ data: KnownHostView[] }> {

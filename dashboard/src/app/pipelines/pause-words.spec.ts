@@ -1,0 +1,59 @@
+import { PauseView, PipelineView } from '../core/api/models';
+import {
+  isAboutPauses,
+  pauseAction,
+  pausedPipelines,
+  pausedWhat,
+  resumeQuestion,
+  sortPauses,
+} from './pause-words';
+
+function pause(scope: PauseView['scope'], name = ''): PauseView {
+  return { scope, name, paused_at: '2026-11-25T10:00:00Z', paused_by: 'ann' };
+}
+
+function pipeline(its?: PauseView): PipelineView {
+  return {
+    name: 'people',
+    config_id: 1,
+    version: 1,
+    uploaded_at: '2026-11-25T10:00:00Z',
+    runnable: true,
+    priority: 'normal',
+    pause: its,
+  };
+}
+
+describe('pause words', () => {
+  it('offer to resume a pipeline only when it is paused itself', () => {
+    expect(pauseAction(pipeline())).toBe('pause');
+    expect(pauseAction(pipeline(pause('pipeline', 'people')))).toBe('resume');
+    expect(pauseAction(pipeline(pause('all')))).toBeUndefined();
+  });
+
+  it('say what is paused', () => {
+    expect(pausedWhat(pause('all'))).toBe('Everything is paused');
+    expect(pausedWhat(pause('queue', 'nightly'))).toBe('The queue nightly is paused');
+    expect(resumeQuestion(pause('queue', 'nightly')).title).toBe('Resume the queue nightly?');
+  });
+
+  it('take the place of what the server says about pauses', () => {
+    expect(isAboutPauses('Nothing new starts of everything, which ann paused at 2026-11-25 10:00 UTC.')).toBe(
+      true,
+    );
+    expect(isAboutPauses('7 pauses keep runs from starting: see Queues.')).toBe(true);
+    expect(isAboutPauses('No worker is alive: runs wait until one is started with `elt worker`.')).toBe(
+      false,
+    );
+  });
+
+  it('name the pipelines that are paused, and count the others', () => {
+    const all = [pause('pipeline', 'a'), pause('all'), pause('queue', 'q'), pause('pipeline', 'b')];
+    expect(sortPauses(all)).toEqual({ wide: [all[1], all[2]], pipelines: ['a', 'b'] });
+    expect(pausedPipelines(['a'])).toBe('The pipeline a is paused.');
+    expect(pausedPipelines(['a', 'b', 'c'])).toBe('3 pipelines are paused: a, b and c.');
+    expect(pausedPipelines(['a', 'b', 'c', 'd', 'e', 'f', 'g'])).toBe(
+      '7 pipelines are paused: a, b, c, d, e and 2 more.',
+    );
+  });
+});

@@ -1,0 +1,101 @@
+import { ChangeDetectionStrategy, Component, ElementRef, inject, signal, viewChild } from '@angular/core';
+import { toObservable, toSignal } from '@angular/core/rxjs-interop';
+import { MatDialog } from '@angular/material/dialog';
+import { RouterLink } from '@angular/router';
+import { debounceTime } from 'rxjs';
+
+import { PauseView, PipelineView } from '../core/api/models';
+import { PipelinesApi } from '../core/api/pipelines';
+import { count } from '../core/format';
+import { paged } from '../core/paged';
+import { Shortcuts } from '../core/shortcuts';
+import { Toaster } from '../core/toaster';
+import { Confirmation } from '../shared/confirm';
+import { Empty } from '../shared/empty';
+import { Icon } from '../shared/icon';
+import { More } from '../shared/more';
+import { PageHeader } from '../shared/page-header';
+import { QueryState } from '../shared/query-state';
+import { StateBadge } from '../shared/state-badge';
+import { Time } from '../shared/time';
+import { PauseDialog } from './pause-dialog';
+import { pauseAction, resumeQuestion } from './pause-words';
+
+const LIMIT = 50;
+const AGAIN_MS = 5000;
+const TYPING_MS = 250;
+const PRIORITY_WORDS = { high: 'High', normal: 'Normal', low: 'Low' } as const;
+
+/** The pipelines, with their last and next runs. They are paused and resumed here. */
+@Component({
+  selector: 'app-pipelines',
+  templateUrl: './pipelines.html',
+  styleUrl: './pipelines.scss',
+  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, StateBadge, Time],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Pipelines {
+  private readonly api = inject(PipelinesApi);
+  private readonly dialog = inject(MatDialog);
+  private readonly confirmation = inject(Confirmation);
+  private readonly toaster = inject(Toaster);
+  private readonly table = viewChild<ElementRef<HTMLElement>>('table');
+
+  /** The text in the search field; it is sent to the server once the typing pauses. */
+  protected readonly search = signal('');
+  protected readonly searched = toSignal(toObservable(this.search).pipe(debounceTime(TYPING_MS)), {
+    initialValue: '',
+  });
+  protected readonly list = paged(
+    () => this.searched().trim(),
+    (search, cursor) => this.api.list(search, LIMIT, cursor),
+    (pipeline) => pipeline.name,
+    { every: AGAIN_MS },
+  );
+
+  protected readonly pauseAction = pauseAction;
+  protected readonly priorities = PRIORITY_WORDS;
+  protected readonly count = count;
+
+  constructor() {
+    inject(Shortcuts).offer({
+      keys: 'r',
+      does: 'Reload the list',
+      where: 'this page',
+      run: () => this.list.first.reload(),
+    });
+  }
+
+  /** The state of its last run, which says more than the state alone. */
+  protected lastState({ last_run: last }: PipelineView): string | undefined {
+    if (last?.state !== 'succeeded' || !last.outcome || last.outcome === 'clean') return last?.state;
+    return last.outcome;
+  }
+
+  protected pause(pipeline: PipelineView): void {
+    this.dialog
+      .open<PauseDialog, string, PauseView | ''>(PauseDialog, { data: pipeline.name, width: '460px' })
+      .afterClosed()
+      .subscribe((pause) => {
+        // A dialog that was cancelled has no result, or an empty text.
+        if (pause) this.changed({ ...pipeline, pause }, `${pipeline.name} is paused`);
+      });
+  }
+
+  protected resume(pipeline: PipelineView, pause: PauseView): void {
+    this.confirmation
+      .ask({ ...resumeQuestion(pause), request: () => this.api.resume(pause) })
+      .subscribe((resumed) => {
+        if (resumed) this.changed({ ...pipeline, pause: null }, `${pipeline.name} starts runs again`);
+      });
+  }
+
+  private changed(pipeline: PipelineView, words: string): void {
+    this.toaster.say(words);
+    this.list.replace(pipeline);
+    // Everything may be paused as well, which the server knows.
+    this.list.first.reload();
+    // The button that had the focus changes into the other one.
+    this.table()?.nativeElement.focus();
+  }
+}

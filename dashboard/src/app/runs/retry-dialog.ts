@@ -1,0 +1,101 @@
+import {
+  ChangeDetectionStrategy,
+  Component,
+  ElementRef,
+  computed,
+  inject,
+  signal,
+  viewChild,
+} from '@angular/core';
+import { toObservable, toSignal } from '@angular/core/rxjs-interop';
+import { FormsModule } from '@angular/forms';
+import { MAT_DIALOG_DATA, MatDialogModule, MatDialogRef } from '@angular/material/dialog';
+import { debounceTime, map } from 'rxjs';
+
+import { RetriedRuns } from '../core/api/models';
+import { PipelinesApi } from '../core/api/pipelines';
+import { RunsApi } from '../core/api/runs';
+import { Focus } from '../core/focus';
+import { plural } from '../core/format';
+import { query } from '../core/query';
+import { Submission } from '../core/submission';
+import { Icon } from '../shared/icon';
+import { ProblemView } from '../shared/problem-view';
+import { RetryFields, hasRest, requestOf, retryWords, startFields } from './retry-request';
+
+const SUGGESTED = 50;
+const TYPING_MS = 250;
+
+/** Retries the failed runs of an outage: counts them first, then queues them. */
+@Component({
+  selector: 'app-retry-dialog',
+  templateUrl: './retry-dialog.html',
+  imports: [FormsModule, Icon, MatDialogModule, ProblemView],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class RetryDialog {
+  private readonly api = inject(RunsApi);
+  private readonly pipelines = inject(PipelinesApi);
+  private readonly focus = inject(Focus);
+  private readonly dialog = inject(MatDialogRef<RetryDialog>);
+  private readonly next = viewChild<ElementRef<HTMLButtonElement>>('next');
+  /** The answer of the last request: what it would retry, or what it did. */
+  private readonly answer = signal<{ runs: RetriedRuns; done: boolean } | undefined>(undefined);
+
+  protected readonly fields = signal<RetryFields>(
+    startFields(Date.now(), inject<string | undefined>(MAT_DIALOG_DATA, { optional: true }) ?? undefined),
+  );
+  protected readonly here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  protected readonly submission = new Submission();
+  protected readonly ready = computed(() => requestOf(this.fields(), true) !== undefined);
+  /** Runs that were counted and can be queued now. 0 before the count, and after they were queued. */
+  protected readonly counted = computed(() => {
+    const answer = this.answer();
+    return answer === undefined || answer.done ? 0 : answer.runs.retried.length;
+  });
+  protected readonly words = computed(() => {
+    const answer = this.answer();
+    return answer === undefined ? [] : retryWords(answer.runs, answer.done);
+  });
+  protected readonly finished = computed(() => {
+    const answer = this.answer();
+    return answer?.done === true && !hasRest(answer.runs);
+  });
+  protected readonly found = computed(() => (this.answer()?.runs.retried.length ?? 0) > 0);
+  private readonly typed = toSignal(
+    toObservable(computed(() => this.fields().pipeline)).pipe(debounceTime(TYPING_MS)),
+    { initialValue: '' },
+  );
+  protected readonly suggested = query(
+    () => this.typed().trim(),
+    (search) => this.pipelines.list(search, SUGGESTED).pipe(map((page) => page.data.map((one) => one.name))),
+    { identity: () => 'pipelines' },
+  );
+
+  protected readonly plural = plural;
+
+  protected set(key: keyof RetryFields, value: string): void {
+    this.fields.update((fields) => ({ ...fields, [key]: value }));
+    // What was counted belongs to other fields.
+    this.answer.set(undefined);
+  }
+
+  /** Counts the runs that match, or queues those that were counted. */
+  protected proceed(): void {
+    if (this.finished()) return this.dialog.close();
+    const done = this.counted() > 0;
+    const request = requestOf(this.fields(), !done);
+    if (request === undefined) return;
+    this.submission.send(
+      this.api.retryFailed(request),
+      (runs) => {
+        this.answer.set({ runs, done });
+        this.focus.moveTo(this.next);
+      },
+      (problem) => {
+        this.focus.moveTo(this.next);
+        return problem;
+      },
+    );
+  }
+}
