@@ -148,7 +148,7 @@ async fn a_page_of_lines_reads_no_more_lines_than_it_shows_whatever_the_level_an
     control.execute("vacuum analyze log_lines").await;
     let all = LineFilter::default;
     let levels = |levels: &[&str]| levels.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let minute_ago = Utc::now() - Duration::minutes(1);
+    let lately = Utc::now() - Duration::minutes(10);
     let some = |text: &str| Some(text.to_owned());
     let filters = [
         (all(), 51),
@@ -159,12 +159,12 @@ async fn a_page_of_lines_reads_no_more_lines_than_it_shows_whatever_the_level_an
         (LineFilter { levels: levels(&["ERROR"]), after: Some(60_000), ..all() }, 0),
         (LineFilter { levels: levels(&["WARN", "ERROR"]), after: Some(100), before: Some(200), ..all() }, 2),
         (LineFilter { run_id: Some(Uuid::now_v7()), levels: levels(&["ERROR"]), ..all() }, 0),
-        (LineFilter { levels: levels(&["ERROR"]), since: Some(minute_ago), ..all() }, 0),
+        (LineFilter { levels: levels(&["ERROR"]), since: Some(lately), ..all() }, 0),
         (LineFilter { trace_id: some("trace1"), ..all() }, 1),
         (LineFilter { trace_id: some("trace2"), ..all() }, 0),
         (LineFilter { request_id: some("r1"), levels: levels(&["WARN"]), ..all() }, 1),
         (LineFilter { request_id: some("r2"), ..all() }, 0),
-        (LineFilter { since: Some(minute_ago), process: some("api"), ..all() }, 1),
+        (LineFilter { since: Some(lately), process: some("api"), ..all() }, 1),
     ];
     let lines = logs::list(&control.db, &all(), 100_000).await.expect("all lines");
     let mut connection = control.db.acquire().await.expect("a connection");
