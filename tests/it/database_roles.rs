@@ -69,6 +69,9 @@ async fn every_table_states_what_each_role_may_do() {
     elt.recovery_codes: api select insert update delete
     elt.retention: api select; worker select insert update delete; reader select
     elt.run_attempts: api select; worker select insert update delete; reader select
+    elt.run_count_changes: api select insert; worker select insert delete; reader select
+    elt.run_counts: api select; worker select insert update delete; reader select
+    elt.run_days: api select; worker select insert update delete; reader select
     elt.run_ends: api select insert; worker select insert delete; reader select
     elt.run_totals: api select; worker select insert update; reader select
     elt.runs: api select insert update; worker select insert update delete; reader select

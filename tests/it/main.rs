@@ -21,6 +21,7 @@ mod dependencies;
 mod exports;
 mod fleet;
 mod health;
+mod history_pages;
 mod idempotency;
 mod json_rows;
 mod load_append;

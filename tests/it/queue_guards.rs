@@ -15,7 +15,7 @@ use elt_shared::runs::lifecycle::{self, EndedBy};
 use elt_shared::runs::{End, Outcome, RunState};
 use elt_shared::store::runs;
 use elt_shared::store::schedules::ScheduleState;
-use elt_shared::store::{schedules, workers};
+use elt_shared::store::{run_counts, schedules, workers};
 use elt_shared::{job, trigger};
 use futures::StreamExt;
 use tokio::time::{Instant, sleep};
@@ -69,13 +69,13 @@ fn start_worker(control: &Control, name: &str, work: Duration, handed: &Handed, 
 async fn all_succeed(control: &Control, count: i64) {
     let deadline = Instant::now() + 2 * PATIENCE;
     while Instant::now() < deadline {
-        let counts = runs::counts(&control.db, None).await.unwrap_or_default();
+        let counts = run_counts::by_state(&control.db, None).await.unwrap_or_default();
         if counts == [(RunState::Succeeded, count)] {
             return;
         }
         sleep(Duration::from_millis(50)).await;
     }
-    panic!("not all runs succeeded: {:?}", runs::counts(&control.db, None).await);
+    panic!("not all runs succeeded: {:?}", run_counts::by_state(&control.db, None).await);
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use elt_shared::runs::lifecycle::{self, Claim, EndedBy, RetryAnswer, StopAnswer};
 use elt_shared::runs::{AttemptEnd, End, Failure, Outcome, RunState};
-use elt_shared::store::runs;
 use elt_shared::store::schedules::{self, ScheduleState};
+use elt_shared::store::{run_counts, runs};
 
 use crate::support::control::Control;
 
@@ -277,5 +277,5 @@ async fn runs_are_listed_in_pages_newest_first_and_counted() {
     assert_eq!(page.iter().map(|run| run.id).collect::<Vec<_>>(), [made[0], made[1]]);
     let page = runs::list(&control.db, &filter, Some(made[1]), 2).await.expect("listed");
     assert_eq!(page.iter().map(|run| run.id).collect::<Vec<_>>(), [made[3]]);
-    assert_eq!(runs::counts(&control.db, None).await.expect("counted"), [(RunState::Queued, 4)]);
+    assert_eq!(run_counts::by_state(&control.db, None).await.expect("counted"), [(RunState::Queued, 4)]);
 }

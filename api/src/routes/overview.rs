@@ -4,6 +4,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use elt_shared::store::overview::{self, Numbers};
 use elt_shared::store::pauses::{self, Pause};
+use elt_shared::store::run_counts;
 use elt_shared::store::schedules::{self, ScheduleFilter, ScheduleState};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -85,7 +86,7 @@ struct NextRun {
     (status = 200, body = Overview)))]
 async fn numbers(State(state): State<AppState>, _caller: Allowed<Read>) -> Result<Json<Overview>> {
     let numbers = overview::numbers(&state.db).await?;
-    let days = overview::days(&state.db).await?;
+    let days = run_counts::days(&state.db).await?;
     let pauses = pauses::list(&state.db).await?;
     let live = [ScheduleState::Waiting, ScheduleState::Active];
     let filter = ScheduleFilter { states: Some(&live), ..ScheduleFilter::default() };

@@ -10,7 +10,7 @@ use crate::runs::leases::{RUNS_PER_SWEEP, SWEEP_INTERVAL};
 use crate::runs::lifecycle;
 use crate::schedules;
 use crate::store::runs::{self, LostRun};
-use crate::store::{self, run_totals};
+use crate::store::{self, run_counts, run_totals};
 
 /// Sweeps until `stop`. `queue` is the one this process takes tickets from.
 pub async fn keep_sweeping(db: PgPool, queue: String, stop: CancellationToken) {
@@ -42,6 +42,7 @@ pub async fn sweep(db: &PgPool, queue: &str) -> sqlx::Result<()> {
         issue_missing_tickets(&mut tx).await?;
         take_over_tries(&mut tx).await?;
         run_totals::fold(&mut tx).await?;
+        run_counts::fold(&mut tx).await?;
     }
     tx.commit().await?;
     // After the commit, because whoever counts runs of a limit locks the counts before the runs, and the steps above have

@@ -21,15 +21,17 @@ grant update (drain_asked_at, drain_asked_by) on elt.workers to elt_api;
 grant select, insert, delete on elt.pauses to elt_api;
 grant select, insert, update, delete on elt.queue_limits to elt_api;
 grant select on elt.dropped_keys, elt.retention, elt.schema_compatibility, elt.target_outages to elt_api;
+grant select on elt.dropped_keys, elt.schema_compatibility to elt_api;
+grant select on elt.run_counts, elt.run_days to elt_api;
+grant select, insert on elt.run_count_changes to elt_api;
 
 -- Workers.
 grant select on elt._sqlx_migrations, elt.pauses, elt.queue_limits, elt.secret_keys, elt.secrets to elt_worker;
 grant select, update, delete on elt.idempotency_keys to elt_worker;
 grant select, delete on elt.api_tokens, elt.config_history, elt.login_failures, elt.sessions to elt_worker;
 grant select, insert, update, delete on elt.output_files, elt.output_paths, elt.target_outages to elt_worker;
-grant select, insert, update on elt.known_hosts, elt.run_attempts, elt.run_totals to elt_worker;
-grant delete on elt.run_attempts to elt_worker;
-grant select, insert, update, delete on elt.runs to elt_worker;
+grant select, insert, update on elt.known_hosts, elt.run_totals to elt_worker;
+grant select, insert, update, delete on elt.run_attempts, elt.runs to elt_worker;
 grant select, update, delete on elt.schedules to elt_worker;
 grant select, delete on elt.coverage_reports to elt_worker;
 grant select, insert, delete on elt.log_lines, elt.run_ends to elt_worker;
@@ -38,6 +40,8 @@ grant select, update on elt.audit_chain to elt_worker;
 grant execute on function elt.remove_old_audit(timestamptz, integer) to elt_worker;
 grant execute on function apalis.get_jobs(text, text, integer) to elt_worker;
 grant select on elt.dropped_keys, elt.schema_compatibility to elt_worker;
+grant select, insert, update, delete on elt.run_counts, elt.run_days to elt_worker;
+grant select, insert, delete on elt.run_count_changes to elt_worker;
 
 -- People and programs that look: no password hash, no config text, no key.
 grant select on elt.audit, elt.audit_chain, elt.coverage_reports, elt.known_hosts, elt.log_lines, elt.run_attempts, elt.run_ends,
@@ -50,3 +54,5 @@ grant select (name, key_id, description, pipelines, usable_by_users, version, cr
     on elt.secrets to elt_reader;
 grant select on elt.dropped_keys, elt.pauses, elt.queue_limits, elt.retention, elt.schema_compatibility, elt.target_outages
     to elt_reader;
+grant select on elt.dropped_keys, elt.pauses, elt.queue_limits, elt.schema_compatibility to elt_reader;
+grant select on elt.run_count_changes, elt.run_counts, elt.run_days to elt_reader;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{FromRow, PgExecutor};
+use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 /// One line as a process wrote it.
@@ -119,6 +119,43 @@ impl LineFilter {
             && self.since.is_none_or(|since| line.at >= since)
             && self.until.is_none_or(|until| line.at <= until)
     }
+
+    /// Whether the index by level finds the lines. It does not have the lines of level `INFO`, and the index by run, trace,
+    /// request or time has fewer lines to read.
+    fn is_read_by_level(&self) -> bool {
+        !self.levels.is_empty()
+            && self.levels.iter().all(|level| level != "INFO")
+            && self.run_id.is_none()
+            && self.trace_id.is_none()
+            && self.request_id.is_none()
+            && self.since.is_none()
+    }
+
+    /// Adds the conditions as ` and …`: all but the levels and the bounds `before` and `after`.
+    fn push(&self, query: &mut QueryBuilder<Postgres>) {
+        if let Some(run_id) = self.run_id {
+            query.push(" and run_id = ").push_bind(run_id);
+        }
+        if let Some(text) = &self.text {
+            query.push(" and strpos(lower(message), lower(").push_bind(text).push(")) > 0");
+        }
+        if let Some(process) = &self.process {
+            query.push(" and process = ").push_bind(process);
+        }
+        if let Some(trace_id) = &self.trace_id {
+            query.push(" and trace_id = ").push_bind(trace_id);
+        }
+        if let Some(since) = self.since {
+            query.push(" and at >= ").push_bind(since);
+        }
+        if let Some(until) = self.until {
+            query.push(" and at <= ").push_bind(until);
+        }
+        if let Some(request_id) = &self.request_id {
+            // Written out, because the index is found by the same text.
+            query.push(format!(" and fields ->> '{REQUEST_ID}' = ")).push_bind(request_id);
+        }
+    }
 }
 
 /// Keeps lines, all in one statement.
@@ -145,39 +182,57 @@ pub async fn append(db: impl PgExecutor<'_>, lines: &[NewLine]) -> sqlx::Result<
 /// The newest lines that match, oldest first; with `after`, the next ones after it.
 pub async fn list(db: impl PgExecutor<'_>, filter: &LineFilter, limit: i64) -> sqlx::Result<Vec<Line>> {
     let newest_first = filter.after.is_none();
-    let mut lines: Vec<Line> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select id, at, level, target, message, fields, run_id, trace_id, process from log_lines
-         where ($1::uuid is null or run_id = $1)
-           and (cardinality($2::text[]) = 0 or level = any($2))
-           and ($3::text is null or strpos(lower(message), lower($3)) > 0)
-           and ($4::text is null or process = $4)
-           and ($5::text is null or trace_id = $5)
-           and ($6::bigint is null or id < $6)
-           and ($7::bigint is null or id > $7)
-           and ($8::timestamptz is null or at >= $8)
-           and ($9::timestamptz is null or at <= $9)
-           and ($10::text is null or fields ->> $11 = $10)
-         order by id {} limit $12",
-        if newest_first { "desc" } else { "asc" }
-    )))
-    .bind(filter.run_id)
-    .bind(&filter.levels)
-    .bind(&filter.text)
-    .bind(&filter.process)
-    .bind(&filter.trace_id)
-    .bind(filter.before)
-    .bind(filter.after)
-    .bind(filter.since)
-    .bind(filter.until)
-    .bind(&filter.request_id)
-    .bind(REQUEST_ID)
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
+    let direction = if newest_first { "desc" } else { "asc" };
+    let mut query = QueryBuilder::new(
+        "select id, at, level, target, message, fields, run_id, trace_id, process from log_lines where true",
+    );
+    if filter.is_read_by_level() {
+        query.push(" and id = any(array(");
+        push_newest_by_level(&mut query, filter, direction, limit);
+        query.push("))");
+    } else {
+        filter.push(&mut query);
+        if !filter.levels.is_empty() {
+            query.push(" and level = any(").push_bind(&filter.levels).push(")");
+        }
+        push_bounds(&mut query, filter);
+    }
+    query.push(format!(" order by id {direction} limit ")).push_bind(limit);
+    // Planned for these values each time: the best index for a time depends on how long ago it is.
+    let mut lines: Vec<Line> = query.build_query_as().persistent(false).fetch_all(db).await?;
     if newest_first {
         lines.reverse();
     }
     Ok(lines)
+}
+
+/// Adds a query for the ids of the first lines of each level in this direction.
+///
+/// It compares levels with a range of one value. An equality would allow the planner to walk the primary key, where it
+/// would pass all lines if none matches.
+fn push_newest_by_level(query: &mut QueryBuilder<Postgres>, filter: &LineFilter, direction: &str, limit: i64) {
+    let mut levels = filter.levels.clone();
+    levels.sort_unstable();
+    levels.dedup();
+    query.push("select newest.id from unnest(").push_bind(levels).push(
+        ") wanted cross join lateral (
+             select id from log_lines where level <> 'INFO' and (level, id) > (wanted, ",
+    );
+    query.push_bind(filter.after.unwrap_or(i64::MIN)).push(") and (level, id) < (wanted, ");
+    query.push_bind(filter.before.unwrap_or(i64::MAX)).push(")");
+    filter.push(query);
+    query.push(format!(" order by level {direction}, id {direction} limit ")).push_bind(limit);
+    query.push(format!(") newest order by newest.id {direction} limit ")).push_bind(limit);
+}
+
+/// Adds the bounds `before` and `after` as ` and …`.
+fn push_bounds(query: &mut QueryBuilder<Postgres>, filter: &LineFilter) {
+    if let Some(before) = filter.before {
+        query.push(" and id < ").push_bind(before);
+    }
+    if let Some(after) = filter.after {
+        query.push(" and id > ").push_bind(after);
+    }
 }
 
 /// The newest line that was older than `age` when asked; 0: none.

@@ -19,6 +19,7 @@ pub mod queue_wait;
 pub mod queues;
 pub mod retention;
 pub mod roles;
+pub mod run_counts;
 pub mod run_totals;
 pub mod runs;
 pub mod schedules;

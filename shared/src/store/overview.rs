@@ -1,6 +1,5 @@
 //! Numbers about the whole installation for the dashboard's first page.
 
-use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 
 use crate::runs::leases::LEASE;
@@ -68,33 +67,5 @@ pub async fn numbers(db: impl PgExecutor<'_>) -> sqlx::Result<Numbers> {
     )
     .bind(LEASE.as_secs_f64())
     .fetch_one(db)
-    .await
-}
-
-/// What happened on one day.
-#[derive(Debug, Clone, FromRow)]
-pub struct Day {
-    /// Its start, UTC.
-    pub day: DateTime<Utc>,
-    /// Rows inserted.
-    pub rows_inserted: i64,
-    /// Runs that ended well.
-    pub succeeded: i64,
-    /// Runs that failed.
-    pub failed: i64,
-}
-
-/// The last 14 days, oldest first, today included.
-pub async fn days(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Day>> {
-    sqlx::query_as(
-        "select day, coalesce(sum(r.rows_inserted), 0)::bigint as rows_inserted,
-                count(*) filter (where r.state = 'succeeded') as succeeded,
-                count(*) filter (where r.state = 'failed') as failed
-         from generate_series(date_trunc('day', now(), 'UTC') - interval '13 days', date_trunc('day', now(), 'UTC'),
-                              interval '1 day') day
-         left join runs r on r.finished_at >= day and r.finished_at < day + interval '1 day' and r.kind in ('run', 'replay')
-         group by day order by day",
-    )
-    .fetch_all(db)
     .await
 }

@@ -61,6 +61,7 @@ impl History {
         .await
         .expect("runs of the past");
         execute(tx, "alter table elt.runs enable trigger user").await;
+        count_again(tx).await;
         execute(
             tx,
             "insert into elt.run_attempts (run_id, epoch, worker_id, started_at, finished_at, outcome, commit_sent)
@@ -82,6 +83,20 @@ impl History {
         transaction.commit().await.expect("committed");
         sqlx::query("analyze elt.runs, elt.run_attempts, elt.log_lines").execute(db).await.expect("analysed");
     }
+}
+
+/// Counts the finished runs as the triggers would have done.
+async fn count_again(db: &mut PgConnection) {
+    execute(db, "delete from elt.run_count_changes").await;
+    execute(db, "delete from elt.run_counts").await;
+    execute(db, "delete from elt.run_days").await;
+    execute(
+        db,
+        "insert into elt.run_count_changes (name, kind, state, day, runs, rows_inserted)
+         select name, kind, state, (finished_at at time zone 'UTC')::date, count(*), coalesce(sum(rows_inserted), 0)
+         from elt.runs where finished_at is not null group by 1, 2, 3, 4",
+    )
+    .await;
 }
 
 async fn execute(db: &mut PgConnection, sql: &str) {

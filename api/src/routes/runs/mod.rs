@@ -13,6 +13,7 @@ use axum::response::Response;
 use elt_shared::explained::Code;
 use elt_shared::runs::lifecycle::{self, RetryAnswer, StopAnswer};
 use elt_shared::runs::{Outcome, RunKind, RunState};
+use elt_shared::store::run_counts;
 use elt_shared::store::runs::{self, Run, RunFilter};
 use elt_shared::telemetry::traceparent;
 use serde::{Deserialize, Serialize};
@@ -106,7 +107,7 @@ async fn list(
         names: caller.pipelines(),
     };
     let rows = runs::list(&state.db, &filter, page.after()?, page.fetch()).await?;
-    let found = runs::counts(&state.db, caller.pipelines()).await?;
+    let found = run_counts::by_state(&state.db, caller.pipelines()).await?;
     let mut counts: Map<String, Value> = RunState::ALL.iter().map(|state| (state.to_string(), json!(0))).collect();
     counts.extend(found.into_iter().map(|(state, count)| (state.to_string(), json!(count))));
     let page = Page::of(rows, &page, |run| run.id, Into::into);

@@ -1,86 +1,11 @@
-//! What people look at: pages of runs, and how many are in which state.
+//! Runs that belong together: of a schedule, of a chain of retries, of a pipeline; and the starts of a run.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
 use super::{COLUMNS, Run};
-use crate::runs::{AttemptEnd, Outcome, RunKind, RunState};
-
-/// Which runs to list; an empty filter lists all.
-#[derive(Debug, Clone, Default)]
-pub struct RunFilter<'a> {
-    /// Only in one of these states; an empty list means no run at all.
-    pub states: Option<&'a [RunState]>,
-    /// Only runs that succeeded with this outcome.
-    pub outcome: Option<Outcome>,
-    /// Only of this pipeline.
-    pub name: Option<&'a str>,
-    /// Only of one of these kinds; an empty list means no run at all.
-    pub kinds: Option<&'a [RunKind]>,
-    /// Only of this config version.
-    pub config_id: Option<i64>,
-    /// Only of this schedule.
-    pub schedule_id: Option<Uuid>,
-    /// Only retries, replays and undos of this run.
-    pub parent_id: Option<Uuid>,
-    /// Only replays and undos of this run.
-    pub subject_id: Option<Uuid>,
-    /// Only of these pipelines.
-    pub names: Option<&'a [String]>,
-}
-
-/// Runs, newest first; those older than `before` when given.
-pub async fn list(
-    db: impl PgExecutor<'_>,
-    filter: &RunFilter<'_>,
-    before: Option<Uuid>,
-    limit: i64,
-) -> sqlx::Result<Vec<Run>> {
-    let mut query = sqlx::QueryBuilder::new(format!("select {COLUMNS} from runs where true"));
-    if let Some(states) = filter.states {
-        query.push(" and state = any(").push_bind(states).push(")");
-    }
-    if let Some(outcome) = filter.outcome {
-        query.push(" and outcome = ").push_bind(outcome);
-    }
-    if let Some(name) = filter.name {
-        query.push(" and name = ").push_bind(name);
-    }
-    if let Some(kinds) = filter.kinds {
-        query.push(" and kind = any(").push_bind(kinds).push(")");
-    }
-    if let Some(config_id) = filter.config_id {
-        query.push(" and config_id = ").push_bind(config_id);
-    }
-    if let Some(schedule_id) = filter.schedule_id {
-        query.push(" and schedule_id = ").push_bind(schedule_id);
-    }
-    if let Some(parent_id) = filter.parent_id {
-        query.push(" and parent_id = ").push_bind(parent_id);
-    }
-    if let Some(subject_id) = filter.subject_id {
-        query.push(" and subject_id = ").push_bind(subject_id);
-    }
-    if let Some(names) = filter.names {
-        query.push(" and name = any(").push_bind(names).push(")");
-    }
-    if let Some(before) = before {
-        query.push(" and id < ").push_bind(before);
-    }
-    query.push(" order by id desc limit ").push_bind(limit);
-    query.build_query_as().fetch_all(db).await
-}
-
-/// How many runs are in which state, of all pipelines or of these. States without runs are left out.
-pub async fn counts(db: impl PgExecutor<'_>, names: Option<&[String]>) -> sqlx::Result<Vec<(RunState, i64)>> {
-    sqlx::query_as(
-        "select state, count(*) from runs where $1::text[] is null or name = any($1) group by state order by state",
-    )
-    .bind(names)
-    .fetch_all(db)
-    .await
-}
+use crate::runs::AttemptEnd;
 
 /// Combined CSVs of this file name that runs of a pipeline have written, wherever they are.
 pub async fn combined_csvs(db: impl PgExecutor<'_>, pipeline: &str, file_name: &str) -> sqlx::Result<Vec<String>> {

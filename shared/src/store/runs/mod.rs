@@ -22,6 +22,7 @@ mod failed;
 mod list;
 pub mod old;
 mod order;
+mod page;
 mod requeue;
 mod sweep;
 mod waiting;
@@ -36,10 +37,9 @@ pub use attempt::{Claim, Renewed, Started, begin, claim_target, note_commit, not
 pub(crate) use end::{lock_unfinished, note_stop_request, withdraw_ticket, write_end};
 pub(crate) use failed::failed;
 pub use failed::{FailedFilter, FailedRun};
-pub use list::{
-    AttemptRow, LiveRuns, RunFilter, attempts, combined_csvs, counts, find_all, list, live_of_schedule, repeated,
-};
+pub use list::{AttemptRow, LiveRuns, attempts, combined_csvs, find_all, live_of_schedule, repeated};
 pub(crate) use order::ticket;
+pub use page::{RunFilter, list};
 pub(crate) use requeue::{
     Released, end_attempt, is_stopping, lock_holder, queue_after_loss, queue_ask, queue_for_target, queue_handed_back,
     queue_retry, queue_unknown, take_next_for_target,
