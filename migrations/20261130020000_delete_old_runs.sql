@@ -2,7 +2,6 @@
 -- them at each deletion.
 create index if not exists runs_by_finish on elt.runs (finished_at, id) where finished_at is not null;
 create index runs_by_parent on elt.runs (parent_id) where parent_id is not null;
-create index runs_by_retried on elt.runs (retry_of) where retry_of is not null;
 create index schedules_by_config on elt.schedules (config_id);
 
 -- One row for each kind of things that are deleted when they are old, and each place where they are.

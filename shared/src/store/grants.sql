@@ -21,7 +21,6 @@ grant update (drain_asked_at, drain_asked_by) on elt.workers to elt_api;
 grant select, insert, delete on elt.pauses to elt_api;
 grant select, insert, update, delete on elt.queue_limits to elt_api;
 grant select on elt.dropped_keys, elt.retention, elt.schema_compatibility, elt.target_outages to elt_api;
-grant select on elt.dropped_keys, elt.schema_compatibility to elt_api;
 grant select on elt.run_counts, elt.run_days to elt_api;
 grant select, insert on elt.run_count_changes to elt_api;
 
@@ -54,5 +53,4 @@ grant select (name, key_id, description, pipelines, usable_by_users, version, cr
     on elt.secrets to elt_reader;
 grant select on elt.dropped_keys, elt.pauses, elt.queue_limits, elt.retention, elt.schema_compatibility, elt.target_outages
     to elt_reader;
-grant select on elt.dropped_keys, elt.pauses, elt.queue_limits, elt.schema_compatibility to elt_reader;
 grant select on elt.run_count_changes, elt.run_counts, elt.run_days to elt_reader;
