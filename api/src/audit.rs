@@ -9,6 +9,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use elt_shared::secret::KeyRing;
+use elt_shared::store;
 use elt_shared::store::audit::{self, NewAuditRow};
 use serde_json::{Map, Value, json};
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -238,9 +239,7 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
                 tracing::error!(%error, "could not write the audit row of a request");
                 match response.status().is_server_error() {
                     true => response,
-                    false => refused_key(&error)
-                        .unwrap_or(Error::Unavailable("the request could not be noted in the audit"))
-                        .into_response(),
+                    false => not_noted(&error).into_response(),
                 }
             }
         }
@@ -249,4 +248,12 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
         Ok(response) => response,
         Err(error) => Error::internal("answer the request", error).into_response(),
     }
+}
+
+/// The answer to a request that changed nothing and whose row could not be written.
+fn not_noted(error: &sqlx::Error) -> Error {
+    if store::is_read_only(error) {
+        return Error::read_only("the control database is read-only at the moment");
+    }
+    refused_key(error).unwrap_or(Error::Unavailable("the request could not be noted in the audit"))
 }
