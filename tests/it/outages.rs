@@ -195,7 +195,8 @@ async fn fail(control: &Control, run: &Run) {
         pause: Duration::from_secs(600),
         server: Some(("server", pauses)),
     };
-    assert!(lifecycle::wait(&mut db, run.id, run.epoch, &wait).await.expect("asked"));
+    let state = lifecycle::wait(&mut db, run.id, run.epoch, &wait).await.expect("asked");
+    assert_eq!(state, Some(RunState::Queued));
 }
 
 async fn let_the_pause_pass(control: &Control) {
