@@ -28,6 +28,7 @@ mod sweep;
 mod waiting;
 
 pub use admission::Hold;
+pub(in crate::store) use admission::TICKET_IS_GONE;
 pub(crate) use admission::{
     Application, application, count, free_to_begin, hold, is_drained, lock_counts, take_off_hold, take_resumed,
     with_held,

@@ -38,15 +38,17 @@ pub(crate) async fn queue_wait(
     failure: Failure<'_>,
     pause: Option<f64>,
 ) -> sqlx::Result<Option<QueuedWait>> {
-    // The last try is made when the time is over, and not a whole pause later.
+    // The last try is made when the time is over, and not a whole pause later. Without a pause, `not_before` stays null,
+    // which least() alone would not do, because it ignores nulls.
     sqlx::query_as(
         "update runs set state = 'queued', attempt = attempt - 1, stage = null, progress = null, worker_id = null,
                 lease_expires_at = null, unknown_since = null, verdict = null, outages = outages + 1,
                 outage_since = coalesce(outage_since, now()), waiting_since = coalesce(outage_since, now()),
                 waits_until = coalesce(outage_since, now()) + make_interval(secs => $6),
                 waiting_code = $4, waits_for = $3, waits_on = $5,
-                not_before = least(now() + make_interval(secs => $7),
-                                   greatest(coalesce(outage_since, now()) + make_interval(secs => $6), now()))
+                not_before = case when $7::float8 is not null
+                                  then least(now() + make_interval(secs => $7),
+                                             greatest(coalesce(outage_since, now()) + make_interval(secs => $6), now())) end
          where id = $1 and epoch = $2 and state = 'running'
          returning queue, target_key, target_name, schedule_id, extract(epoch from not_before - now())::float8 as pause_seconds",
     )
