@@ -426,9 +426,18 @@ async fn a_worker_whose_data_folder_is_lost_takes_no_runs_and_says_so_until_it_i
     let because = app.eventually(async || takes_nothing(&app).await).await.expect("the worker says so");
     assert_eq!(because, format!("the data folder {} is gone", data.display()));
     let run = app.trigger(&app.yaml("people", "")).await;
+    // A worker that took runs would have taken this one long before its next heartbeat.
+    let heartbeat = async || app.control("select heartbeat_at from workers").await;
+    let before = heartbeat().await;
+    app.eventually(async || (heartbeat().await != before).then_some(())).await.expect("the worker lives");
+    sweeper::sweep(&app.db, "elt").await.expect("swept");
+    let ticket =
+        app.control("select j.status from runs r join apalis.jobs j on j.id = r.ticket_id where r.state = 'queued'");
+    assert_eq!(ticket.await, [json!({ "status": "Pending" })], "no worker takes the run");
     std::fs::rename(disk.path().join("elsewhere"), &data).expect("brought the folder back");
     let done = app.finished(&run["id"]).await;
     assert_eq!((&done["state"], &done["attempt"]), (&json!("succeeded"), &json!(1)), "{done:#}");
+    assert_eq!(done["outages"], 0, "no attempt was made without the folder: {done:#}");
     assert_eq!(takes_nothing(&app).await, None);
 }
 
@@ -437,7 +446,7 @@ async fn a_worker_with_a_full_disk_leaves_runs_to_others() {
     let disk = Folder::new();
     let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(disk.path()).output();
     if !mounted.is_ok_and(|mounted| mounted.status.success()) {
-        // Only root can make a small disk.
+        eprintln!("skipped: only root can make a small disk");
         return;
     }
     let unmount = Unmount(disk.path().to_owned());
