@@ -53,7 +53,7 @@ pub(super) async fn start(
         if let Some(longest) = longest
             && let Some(outage) = target_outages::lock(tx, &place.server, id).await?
         {
-            // A run whose time is over makes a last attempt by itself, whoever else tries.
+            // A run whose time is over makes a last attempt by itself, even while another run tries.
             if !outage.may_try && !is_last {
                 let waits_for = WaitsFor { shown: &place.shown, server: Some(&place.server), longest };
                 runs::park_for_server(tx, id, waits_for, &outage.code).await?;
@@ -84,7 +84,7 @@ pub struct Wait<'a> {
     pub shown: &'a str,
     /// The failure of the attempt.
     pub failure: Failure<'a>,
-    /// Longest time from the first attempt that failed so.
+    /// Longest time from when the run first met an outage.
     pub longest: Duration,
     /// The pause before the run tries again by itself.
     pub pause: Duration,
@@ -148,9 +148,4 @@ pub async fn take_over_tries(db: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
         woken.push(run_id);
     }
     Ok(woken)
-}
-
-/// Notes that the COMMIT of an attempt is unanswered because of an outage. The attempt counts only if it has loaded.
-pub async fn note_outage_at_commit(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
-    runs::note_outage_at_commit(db, id, epoch).await
 }

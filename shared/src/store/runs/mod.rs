@@ -47,9 +47,10 @@ pub(crate) use requeue::{
 };
 pub(crate) use sweep::move_unknown;
 pub use sweep::{LostRun, WithoutTicket, abandoned, lost, overdue, put_away_dead_tickets, without_ticket};
+pub use waiting::note_outage_at_commit;
 pub(crate) use waiting::{
-    WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, note_outage_at_commit,
-    park_for_holder, park_for_server, queue_wait, thin_out_attempts,
+    WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, park_for_holder, park_for_server,
+    queue_wait, thin_out_attempts,
 };
 
 use chrono::{DateTime, Utc};
@@ -114,7 +115,7 @@ pub struct Run {
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// Attempts that failed because something was away. They do not count against `max_attempts`.
     pub outages: i32,
-    /// When the first of them failed.
+    /// When it first met an outage, by an attempt of its own or because its server was known to be away.
     pub outage_since: Option<DateTime<Utc>>,
     /// Hash of the server that it waits for, or, while it runs, that it tries to reach for all runs that wait.
     pub waits_on: Option<String>,

@@ -25,7 +25,7 @@ pub(crate) struct WaitsFor<'a> {
     pub shown: &'a str,
     /// The server of `target_outages`; `None`: something else is away.
     pub server: Option<&'a str>,
-    /// Longest time from the first attempt that failed so.
+    /// Longest time from when the run first met an outage.
     pub longest: Duration,
 }
 
@@ -179,8 +179,8 @@ pub(crate) async fn end_wait_for_holder(db: &mut PgConnection, id: Uuid) -> sqlx
     Ok(())
 }
 
-/// Notes that an attempt whose COMMIT was sent met an outage, so that it does not count if it did not load.
-pub(crate) async fn note_outage_at_commit(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
+/// Notes that the COMMIT of an attempt is unanswered because of an outage. The attempt counts only if it has loaded.
+pub async fn note_outage_at_commit(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
     sqlx::query(
         "update runs set commit_met_outage = true, outages = outages + 1, outage_since = coalesce(outage_since, now())
          where id = $1 and epoch = $2 and state = 'running'",
