@@ -122,8 +122,10 @@ fn show(all: &BulkRetry, dry_run: bool) {
     }
     let what = if dry_run { "would be retried" } else { "retried" };
     out::print(&format!("{} {what}, {} left alone", all.retried.len(), all.skipped.len()));
-    if all.more {
-        out::problem("There are more failed runs than these: run the command again.");
+    match (all.more, dry_run) {
+        (true, true) => out::problem(&format!("There are more; a command retries {MOST_RETRIED} at a time.")),
+        (true, false) => out::problem("There are more failed runs to retry: run the command again."),
+        (false, _) => {}
     }
 }
 
