@@ -382,7 +382,7 @@ mod tests {
 
         Needs attention:
         - the API at https://elt.example.com is not ready: Connection refused
-        - workers of different releases: 0.1.0, 0.2.0
+        - workers run other versions than 0.1.0: 0.2.0 (a-host-with-a-name-that-is-fa…
         - a run has been due for 21 min
         - of one run it is unknown whether it loaded
         - orders fails: target_unreachable
