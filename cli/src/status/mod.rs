@@ -3,11 +3,13 @@
 //! # Layout
 //! - [`standing`]: what is known, and which of it needs attention
 //! - [`screen`]: how it is shown
+//! - `words`: ages, what runs wait for, and lines of a bounded length
 //! - `api`: asks an API whether it is ready
 
 mod api;
 mod screen;
 mod standing;
+mod words;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;

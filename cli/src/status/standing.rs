@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::screen::age;
+use super::words::age;
 
 /// A schedule, or a due run, that waits for longer needs attention.
 pub const LATE: Duration = Duration::from_secs(300);
