@@ -86,7 +86,7 @@ export class Pipelines {
     this.confirmation
       .ask({ ...resumeQuestion(pause), request: () => this.api.resume(pause) })
       .subscribe((resumed) => {
-        if (resumed) this.changed({ ...pipeline, pause: null }, `${pipeline.name} starts runs again`);
+        if (resumed) this.changed({ ...pipeline, pause: null }, `${pipeline.name} is no longer paused`);
       });
   }
 
