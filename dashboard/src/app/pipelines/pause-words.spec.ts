@@ -34,6 +34,9 @@ describe('pause words', () => {
     expect(resumeQuestion(pause('pipeline', 'people')).words).toContain(
       'unless its queue or everything is paused',
     );
+    expect(resumeQuestion(pause('queue', 'nightly')).words).toContain(
+      'unless everything or their pipeline is paused',
+    );
     expect(resumeQuestion(pause('all')).words).toContain('paused themselves');
   });
 

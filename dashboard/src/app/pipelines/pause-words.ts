@@ -32,7 +32,8 @@ export function resumeQuestion(pause: PauseView): Question {
     case 'queue':
       return {
         title: `Resume the queue ${pause.name}?`,
-        words: 'Its queued runs start as soon as workers are free.',
+        words:
+          'Its queued runs start as soon as workers are free, unless everything or their pipeline is paused.',
         yes: 'Resume the queue',
       };
     case 'pipeline':
