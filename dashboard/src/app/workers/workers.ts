@@ -13,7 +13,7 @@ import { KnownHostView, WorkerView } from '../core/api/models';
 import { SystemApi } from '../core/api/system';
 import { Clock } from '../core/clock';
 import { duration } from '../core/format';
-import { toProblem } from '../core/problem';
+import { sentence, toProblem } from '../core/problem';
 import { query } from '../core/query';
 import { Toaster } from '../core/toaster';
 import { Confirmation } from '../shared/confirm';
@@ -23,7 +23,7 @@ import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
-import { drainAction, drainWords, isGone, sentence, takesRuns } from './worker-words';
+import { drainAction, drainWords, isGone, othersOf, takesRuns } from './worker-words';
 
 const AGAIN_MS = 5000;
 
@@ -76,11 +76,10 @@ export class Workers {
   }
 
   protected drain(worker: WorkerView): void {
-    const others = this.alive()?.filter((other) => other.id !== worker.id && takesRuns(other)).length ?? 0;
     this.confirmation
       .ask({
         title: `Drain ${nameOf(worker)}?`,
-        words: drainWords(worker, others),
+        words: drainWords(worker, othersOf(worker, this.alive() ?? [])),
         yes: 'Drain',
         danger: true,
         request: () => this.api.drainWorker(worker.id),
