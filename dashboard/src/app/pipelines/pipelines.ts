@@ -10,6 +10,7 @@ import { count } from '../core/format';
 import { paged } from '../core/paged';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
+import { ShownState, shownState } from '../runs/run-words';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -19,7 +20,7 @@ import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
 import { PauseDialog } from './pause-dialog';
-import { pauseAction, resumeQuestion } from './pause-words';
+import { pauseAction, pausedWhat, resumeQuestion } from './pause-words';
 
 const LIMIT = 50;
 const AGAIN_MS = 5000;
@@ -66,10 +67,9 @@ export class Pipelines {
     });
   }
 
-  /** The state of its last run, which says more than the state alone. */
-  protected lastState({ last_run: last }: PipelineView): string | undefined {
-    if (last?.state !== 'succeeded' || !last.outcome || last.outcome === 'clean') return last?.state;
-    return last.outcome;
+  /** The state of its last run, in the words of the page Runs. */
+  protected lastState({ last_run: last, pause }: PipelineView): ShownState | undefined {
+    return last ? shownState({ ...last, kind: 'run', waits_for: pause && pausedWhat(pause) }) : undefined;
   }
 
   protected pause(pipeline: PipelineView): void {
