@@ -1,13 +1,12 @@
 import { ChangeDetectionStrategy, Component, ElementRef, inject, signal, viewChild } from '@angular/core';
-import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { MatDialog } from '@angular/material/dialog';
 import { RouterLink } from '@angular/router';
-import { debounceTime } from 'rxjs';
 
 import { PauseView, PipelineView } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
 import { count } from '../core/format';
 import { paged } from '../core/paged';
+import { settled } from '../core/settled';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
 import { ShownState, shownState } from '../runs/run-words';
@@ -17,6 +16,7 @@ import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
 import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
+import { SearchBox } from '../shared/search-box';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
 import { PauseDialog } from './pause-dialog';
@@ -24,7 +24,6 @@ import { pauseAction, pausedWhat, resumeQuestion } from './pause-words';
 
 const LIMIT = 50;
 const AGAIN_MS = 5000;
-const TYPING_MS = 250;
 const PRIORITY_WORDS = { high: 'High', normal: 'Normal', low: 'Low' } as const;
 
 /** The pipelines, with their last and next runs. They are paused and resumed here. */
@@ -32,7 +31,7 @@ const PRIORITY_WORDS = { high: 'High', normal: 'Normal', low: 'Low' } as const;
   selector: 'app-pipelines',
   templateUrl: './pipelines.html',
   styleUrl: './pipelines.scss',
-  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, StateBadge, Time],
+  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, SearchBox, StateBadge, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Pipelines {
@@ -44,11 +43,9 @@ export class Pipelines {
 
   /** The text in the search field; it is sent to the server once the typing pauses. */
   protected readonly search = signal('');
-  protected readonly searched = toSignal(toObservable(this.search).pipe(debounceTime(TYPING_MS)), {
-    initialValue: '',
-  });
+  protected readonly searched = settled(this.search);
   protected readonly list = paged(
-    () => this.searched().trim(),
+    this.searched,
     (search, cursor) => this.api.list(search, LIMIT, cursor),
     (pipeline) => pipeline.name,
     { every: AGAIN_MS },
