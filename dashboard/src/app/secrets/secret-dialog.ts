@@ -15,6 +15,7 @@ import { SecretsApi } from '../core/api/secrets';
 import { pipelineNames } from '../core/pipeline-names';
 import { query } from '../core/query';
 import { Submission } from '../core/submission';
+import { DialogEnd } from '../shared/dialog-end';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 import { SecretFields, fieldsOf, isValue, nameProblem, requestOf } from './secret-form';
@@ -24,7 +25,7 @@ import { SecretFields, fieldsOf, isValue, nameProblem, requestOf } from './secre
   selector: 'app-secret-dialog',
   templateUrl: './secret-dialog.html',
   styleUrl: './secret-dialog.scss',
-  imports: [FormsModule, Icon, MatDialogModule, ProblemView],
+  imports: [DialogEnd, FormsModule, Icon, MatDialogModule, ProblemView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class SecretDialog {
