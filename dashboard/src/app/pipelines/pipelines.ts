@@ -25,6 +25,10 @@ import { pauseAction, pausedWhat, resumeQuestion } from './pause-words';
 const LIMIT = 50;
 const AGAIN_MS = 5000;
 const PRIORITY_WORDS = { high: 'High', normal: 'Normal', low: 'Low' } as const;
+const ACTIONS = {
+  pause: { label: 'Pause', icon: 'pause' },
+  resume: { label: 'Resume', icon: 'play' },
+} as const;
 
 /** The pipelines, with their last and next runs. They are paused and resumed here. */
 @Component({
@@ -52,6 +56,7 @@ export class Pipelines {
   );
 
   protected readonly pauseAction = pauseAction;
+  protected readonly actions = ACTIONS;
   protected readonly priorities = PRIORITY_WORDS;
   protected readonly count = count;
 
@@ -69,7 +74,13 @@ export class Pipelines {
     return last ? shownState({ ...last, kind: 'run', waits_for: pause && pausedWhat(pause) }) : undefined;
   }
 
-  protected pause(pipeline: PipelineView): void {
+  /** Pauses a pipeline, or ends its pause. */
+  protected pauseOrResume(pipeline: PipelineView): void {
+    if (pipeline.pause) this.resume(pipeline, pipeline.pause);
+    else this.pause(pipeline);
+  }
+
+  private pause(pipeline: PipelineView): void {
     this.dialog
       .open<PauseDialog, string, PauseView | ''>(PauseDialog, { data: pipeline.name, width: '460px' })
       .afterClosed()
@@ -79,7 +90,7 @@ export class Pipelines {
       });
   }
 
-  protected resume(pipeline: PipelineView, pause: PauseView): void {
+  private resume(pipeline: PipelineView, pause: PauseView): void {
     this.confirmation
       .ask({ ...resumeQuestion(pause), request: () => this.api.resume(pause) })
       .subscribe((resumed) => {
@@ -92,7 +103,7 @@ export class Pipelines {
     this.list.replace(pipeline);
     // Everything may be paused as well, which the server knows.
     this.list.first.reload();
-    // The button that had the focus changes into the other one.
+    // The button that had the focus does the opposite now, or is gone.
     this.table()?.nativeElement.focus();
   }
 }

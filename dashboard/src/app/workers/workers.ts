@@ -26,6 +26,7 @@ import { Time } from '../shared/time';
 import { drainAction, drainWords, isGone, othersOf, takesRuns } from './worker-words';
 
 const AGAIN_MS = 5000;
+const LABELS = { drain: 'Drain', undrain: 'Undrain' } as const;
 
 /** The worker processes, and the keys of the SFTP servers they connected to. */
 @Component({
@@ -62,6 +63,7 @@ export class Workers {
   });
 
   protected readonly drainAction = drainAction;
+  protected readonly labels = LABELS;
   protected readonly isGone = isGone;
   protected readonly sentence = sentence;
 
@@ -75,7 +77,13 @@ export class Workers {
     return isGone(worker) ? undefined : (worker.takes_nothing_because ?? undefined);
   }
 
-  protected drain(worker: WorkerView): void {
+  /** Drains a worker, or lets it take runs again. */
+  protected drainOrUndrain(worker: WorkerView): void {
+    if (worker.drain_asked_at) this.undrain(worker);
+    else this.drain(worker);
+  }
+
+  private drain(worker: WorkerView): void {
     this.confirmation
       .ask({
         title: `Drain ${nameOf(worker)}?`,
@@ -89,7 +97,7 @@ export class Workers {
       });
   }
 
-  protected undrain(worker: WorkerView): void {
+  private undrain(worker: WorkerView): void {
     this.confirmation
       .ask({
         title: `Undrain ${nameOf(worker)}?`,
@@ -105,7 +113,7 @@ export class Workers {
   private changed(words: string): void {
     this.toaster.say(words);
     this.workers.reload();
-    // The button that had the focus changes into the other one.
+    // The button that had the focus does the opposite now, or is gone.
     this.table()?.nativeElement.focus();
   }
 
