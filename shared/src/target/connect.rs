@@ -13,7 +13,7 @@ use super::guard::{self, AnswerLimits, PrivateSocket, Watch, Wire};
 use super::standing::Asker;
 use super::tls::{self, TlsError};
 use super::{TargetError, quote_ident};
-use crate::config::{SslMode, TargetCertificates, TargetDatabase};
+use crate::config::{PemCertificates, SslMode, TargetDatabase};
 use crate::network::{self, keepalive};
 use crate::secret::Secret;
 use crate::settings::NetworkSettings;
@@ -76,7 +76,7 @@ pub async fn connect_watched(
 #[derive(Clone)]
 pub(super) struct Route {
     address: TargetAddress,
-    certificates: Option<TargetCertificates>,
+    certificates: Option<PemCertificates>,
     network: NetworkSettings,
     /// Whether it is the process's own target, whose host is not checked.
     is_own: bool,
@@ -174,7 +174,7 @@ pub(super) fn address(database: &TargetDatabase, default: Option<&Secret>) -> Re
 }
 
 /// The certificates that a config names.
-fn certificates_of(database: &TargetDatabase) -> Option<&TargetCertificates> {
+fn certificates_of(database: &TargetDatabase) -> Option<&PemCertificates> {
     match database {
         TargetDatabase::WithCertificates { certificates, .. } => Some(certificates),
         TargetDatabase::Default { .. } | TargetDatabase::Url(_) | TargetDatabase::Server { .. } => None,
@@ -184,7 +184,7 @@ fn certificates_of(database: &TargetDatabase) -> Option<&TargetCertificates> {
 /// Opens a connection to the server, encrypted as the address says.
 async fn reach(
     address: &TargetAddress,
-    named: Option<&TargetCertificates>,
+    named: Option<&PemCertificates>,
     network: &NetworkSettings,
     is_own: bool,
 ) -> Result<Box<dyn Wire>, TargetError> {

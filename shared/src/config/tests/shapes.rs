@@ -124,6 +124,7 @@ fn everything_at_once() {
     let cursor = Pagination::Cursor {
         path: "$.next".into(),
         param: Some("after".into()),
+        more: None,
         next_is: None,
         end_value: None,
         max_pages: 500,
@@ -307,11 +308,12 @@ fn pages_are_asked_for_in_four_ways() {
     let cursor = Pagination::Cursor {
         path: "next".into(),
         param: None,
+        more: Some("has.more".into()),
         next_is: Some(NextIs::Link),
         end_value: Some("-1".into()),
         max_pages: 10_000,
     };
-    assert_eq!(pages("type: cursor, cursor_path: next, next_is: link, end_value: -1"), cursor);
+    assert_eq!(pages("type: cursor, cursor_path: next, next_is: link, more_path: has.more, end_value: -1"), cursor);
     assert_eq!(pages("type: link_header"), Pagination::LinkHeader { max_pages: 10_000 });
 }
 

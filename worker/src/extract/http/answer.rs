@@ -1,5 +1,7 @@
 //! The body of an answer: whether it is JSON, how many rows it has, and which page it names as the next one.
 
+mod graphql;
+
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -21,6 +23,10 @@ pub(super) struct Wanted {
     pub(super) records: Option<JsonPath>,
     /// Path to the next page's cursor or link; `None`: the config names none.
     pub(super) cursor: Option<JsonPath>,
+    /// Path to the member that says whether there is another page; `None`: the cursor alone says it.
+    pub(super) more: Option<JsonPath>,
+    /// Whether the answer is one of GraphQL, with `data` and `errors`.
+    pub(super) graphql: bool,
     /// The value of the cursor that marks the last page. `None`: 0 does.
     pub(super) end_value: Option<String>,
     /// Whether the source has pages, so that rows must be counted.
@@ -44,13 +50,17 @@ pub(super) struct Contents {
     pub(super) cursor: Option<String>,
     /// Whether the answer has the member for the next page's cursor or link, even if it is `null`.
     pub(super) names_next: bool,
+    /// Whether the answer says that there is another page, although it may have no rows itself.
+    pub(super) more: bool,
+    /// A sentence about the answer for the report.
+    pub(super) remark: Option<String>,
     /// Whether its rows are the elements of arrays.
     pub(super) in_arrays: bool,
     /// The members around the rows, when pages have the rows at a path.
     pub(super) envelope: Option<Envelope>,
 }
 
-/// The reason why a body cannot be used. It quotes nothing of the body.
+/// The reason why a body cannot be used. It quotes nothing of the body, except for the message of a GraphQL error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Flaw {
     /// It ends in the middle, because the connection was cut.
@@ -65,6 +75,13 @@ pub(super) enum Flaw {
     SaysError(String),
     /// The value in the place of the next page's cursor cannot be a cursor.
     BadCursor(String),
+    /// It reports errors in the way of GraphQL, and its data are not complete.
+    GraphQl {
+        /// The first message, shortened. It may repeat what was sent.
+        message: String,
+        /// Whether the same request may succeed a moment later.
+        is_transient: bool,
+    },
 }
 
 /// Reads the facts about a body without holding it in memory.
@@ -83,20 +100,34 @@ pub(super) fn inspect(path: &Path, wanted: &Wanted) -> io::Result<Result<Content
         Ok(values) => values,
         Err(flaw) => return Ok(Err(flaw)),
     };
-    Ok(match rows(&mut file, wanted, first, values)? {
+    let remark = match wanted.graphql {
+        true => match graphql::check(&mut file)? {
+            Ok(remark) => remark,
+            Err(flaw) => return Ok(Err(flaw)),
+        },
+        false => None,
+    };
+    let contents = contents(&mut file, wanted, first, values)?;
+    Ok(contents.map(|contents| Contents { remark, ..contents }))
+}
+
+/// The facts about a body that is JSON; `first` is its first byte, and `values` the number of its values.
+fn contents(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<Result<Contents, Flaw>> {
+    Ok(match rows(file, wanted, first, values)? {
         Err(Flaw::NothingAt(path)) => {
-            if last_page(&mut file, wanted)? {
+            if last_page(file, wanted)? {
                 Ok(Contents::default())
             } else {
                 Err(Flaw::NothingAt(path))
             }
         }
         Err(flaw) => Err(flaw),
-        Ok(Some(rows)) if rows.count > 0 => around(&mut file, wanted, rows)?,
-        // A page without rows is the last one, whatever cursor it shows, unless it is an error.
-        Ok(rows) => match error_around(&mut file, wanted)? {
-            Some(member) => Err(Flaw::SaysError(member)),
-            None => Ok(Contents { readable: rows.is_some(), ..Contents::default() }),
+        Ok(Some(rows)) if rows.count > 0 => around(file, wanted, rows)?,
+        // A page without rows is the last one, whatever cursor it shows, unless it is an error or says that there are more.
+        Ok(rows) => match (error_around(file, wanted)?, rows) {
+            (Some(member), _) => Err(Flaw::SaysError(member)),
+            (None, Some(rows)) if more(file, wanted)? == Some(true) => around(file, wanted, rows)?,
+            (None, rows) => Ok(Contents { readable: rows.is_some(), ..Contents::default() }),
         },
     })
 }
@@ -139,11 +170,18 @@ fn error_around(file: &mut File, wanted: &Wanted) -> io::Result<Option<String>> 
 /// The cursor, envelope and hash of an answer with rows.
 fn around(file: &mut File, wanted: &Wanted, rows: Rows) -> io::Result<Result<Contents, Flaw>> {
     let envelope = if wanted.paged && wanted.records.is_some() { envelope(file, &[])? } else { None };
-    let cursor = match &wanted.cursor {
-        Some(path) => cursor(file, path, wanted.end_value.as_deref())?,
-        None => Ok(None),
+    let more = more(file, wanted)?;
+    let cursor = match (&wanted.cursor, more) {
+        (Some(_), Some(false)) => Ok(Some(None)),
+        (Some(path), _) => cursor(file, path, wanted.end_value.as_deref())?,
+        (None, _) => Ok(None),
     };
+    if let (Ok(None | Some(None)), Some(true), Some(said), Some(path)) = (&cursor, more, &wanted.more, &wanted.cursor) {
+        let reason = format!("{said} says that there are more pages, and there is no cursor at {path}");
+        return Ok(Err(Flaw::BadCursor(reason)));
+    }
     Ok(cursor.map(|cursor| Contents {
+        more: more == Some(true),
         rows: rows.count,
         rows_hash: rows.hash,
         readable: true,
@@ -151,7 +189,22 @@ fn around(file: &mut File, wanted: &Wanted, rows: Rows) -> io::Result<Result<Con
         cursor: cursor.flatten(),
         in_arrays: rows.in_arrays,
         envelope,
+        remark: None,
     }))
+}
+
+/// Whether the answer says that there is another page. `None`: it does not say.
+fn more(file: &mut File, wanted: &Wanted) -> io::Result<Option<bool>> {
+    let Some(path) = &wanted.more else { return Ok(None) };
+    let found = found::<Outline>(file, path.steps())?.ok().and_then(|mut found| found.pop());
+    Ok(match found.map(|(outline, _)| outline) {
+        None | Some(Outline::Null) => None,
+        Some(Outline::Flag(more)) => Some(more),
+        Some(Outline::Whole(text) | Outline::Text(text)) => {
+            Some(!matches!(text.to_ascii_lowercase().as_str(), "" | "0" | "false" | "no"))
+        }
+        Some(_) => Some(true),
+    })
 }
 
 /// Whether an answer without anything at `records` is the page after the last rows.

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`request`], [`body`]: method, URL, headers and body, and which of them stay with one host
 //! - [`fetch`]: one request: redirects, status, and the answer streamed into a file under a cap
+//! - [`client`]: connections, certificates, and how often is asked
 //! - [`cookies`]: what servers set, for one extraction
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
@@ -12,6 +13,7 @@
 
 mod answer;
 mod body;
+mod client;
 mod cookies;
 mod envelope;
 mod error;
@@ -28,8 +30,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use elt_shared::config::template::Values;
-use elt_shared::config::{ApiSource, Pagination};
-use elt_shared::json_path::JsonPath;
+use elt_shared::config::{ApiSource, Body as RequestBody, Pagination};
+use elt_shared::json_path::{JsonPath, Step};
 use elt_shared::runs::FoundFile;
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
 use reqwest::{StatusCode, Url};
@@ -75,7 +77,7 @@ pub async fn extract_within(
     for page in fetched.pages.into_iter().filter(|page| page.contents.readable) {
         files.push(page.into_input(index, source)?);
     }
-    Ok(Extracted { files, warnings: fetched.warning.into_iter().collect(), ..Extracted::default() })
+    Ok(Extracted { files, warnings: fetched.warnings, ..Extracted::default() })
 }
 
 /// The source's address without its query and secrets, which stays the same between runs.
@@ -229,6 +231,7 @@ impl<'a> Fetching<'a> {
         self.room -= page.body.bytes;
         let turn = Turn {
             rows: page.contents.rows,
+            more: page.contents.more,
             hash: page.contents.rows_hash.unwrap_or(page.body.hash),
             cursor: page.contents.cursor.as_deref(),
             next_link: page.next_link.clone(),
@@ -288,8 +291,12 @@ impl<'a> Fetching<'a> {
             let next_link = if by_header { next_link(opened.headers(), &answered)? } else { None };
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
             let body = opened.receive(&path, fetcher.limits, at_most).await?;
-            let contents =
-                if empty { Contents::default() } else { inspect(&path, &self.wanted, &seen, body.bytes).await? };
+            let contents = if empty {
+                Contents::default()
+            } else {
+                let hide = |message: &str| request::without_secrets(self.source, message);
+                inspect(&path, &self.wanted, &seen, body.bytes, hide).await?
+            };
             tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
             let (name, path) = (name.clone(), path.clone());
             Ok(Page { name, path, body, contents, next_link, answered, repeated: false })
@@ -301,8 +308,8 @@ impl<'a> Fetching<'a> {
 /// The pages of a source.
 struct Fetched {
     pages: Vec<Page>,
-    /// A sentence for the report.
-    warning: Option<String>,
+    /// Sentences for the report.
+    warnings: Vec<String>,
 }
 
 async fn fetch_pages(
@@ -313,19 +320,24 @@ async fn fetch_pages(
 ) -> Result<Fetched> {
     let mut fetching = Fetching::start(index, source, context, limits).await?;
     let mut fetched: Vec<Page> = Vec::new();
+    let mut warnings = Vec::new();
     while let Some(page) = fetching.page().await? {
         if page.repeated {
             tracing::info!("{} repeats the page before it, which was the last one", page.name);
             break;
         }
-        // A page without rows ends the pages. It is kept only when it is the first, because its columns are then all that is
+        // Others would say the same.
+        if let (true, Some(remark)) = (warnings.is_empty(), &page.contents.remark) {
+            warnings.push(format!("{}: {}", page.name, request::without_secrets(source, remark)));
+        }
+        // A page without rows mostly ends the pages. It is kept only when it is the first, because its columns are then all that is
         // known of the source.
         if page.contents.rows > 0 || fetched.is_empty() {
             fetched.push(page);
         }
     }
-    let warning = fetching.warning(fetched.iter().any(|page| page.contents.rows > 0));
-    Ok(Fetched { pages: fetched, warning })
+    warnings.extend(fetching.warning(fetched.iter().any(|page| page.contents.rows > 0)));
+    Ok(Fetched { pages: fetched, warnings })
 }
 
 /// Checks an answer that has no rows at `records`, the path to the rows that an earlier run found.
@@ -343,8 +355,14 @@ pub fn refuse_error(answer: &InputFile, records: &str) -> PipelineResult<()> {
     }
 }
 
-/// Reads the facts about a page from its body.
-async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Result<Contents> {
+/// Reads the facts about a page from its body. `hide` takes secrets out of a message that the API sent.
+async fn inspect(
+    path: &Path,
+    wanted: &Wanted,
+    url: &str,
+    received: u64,
+    hide: impl Fn(&str) -> String,
+) -> Result<Contents> {
     let (path, wanted) = (path.to_owned(), wanted.clone());
     let inspecting = tokio::task::spawn_blocking(move || answer::inspect(&path, &wanted)).await;
     let doing = format!("look into the answer of {url}");
@@ -359,6 +377,7 @@ async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Resu
         Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
         Flaw::SaysError(member) => HttpError::SaysError { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
+        Flaw::GraphQl { message, is_transient } => HttpError::GraphQl { url, message: hide(&message), is_transient },
     })
 }
 
@@ -371,14 +390,18 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
         };
         text.parse::<JsonPath>().map_err(refuse)
     };
-    let (cursor, end_value) = match &source.pagination {
-        Some(Pagination::Cursor { path: cursor, end_value, .. }) => {
-            (Some(path("pagination.cursor_path", cursor)?), end_value.clone())
-        }
-        _ => (None, None),
-    };
     let records = source.records.as_deref().map(|records| path("records", records)).transpose()?;
-    Ok(Wanted { records, cursor, end_value, paged: source.pagination.is_some(), ..Wanted::default() })
+    let graphql = matches!(source.body, Some(RequestBody::Json { graphql: true, .. }));
+    let wanted = Wanted { records, graphql, paged: source.pagination.is_some(), ..Wanted::default() };
+    let Some(Pagination::Cursor { path: cursor, more, end_value, .. }) = &source.pagination else { return Ok(wanted) };
+    let cursor = path("pagination.cursor_path", cursor)?;
+    let more = match more {
+        Some(more) => Some(path("pagination.more_path", more)?),
+        // The connections of GraphQL have both, and name a cursor on their last page, too.
+        None if cursor.steps().last() == Some(&Step::Member("endCursor".into())) => cursor.sibling("hasNextPage"),
+        None => None,
+    };
+    Ok(Wanted { cursor: Some(cursor), more, end_value: end_value.clone(), ..wanted })
 }
 
 /// The version of an answer, from its headers. `None`: the headers have no reliable one.

@@ -111,6 +111,8 @@ pub(super) struct Pages<'a> {
 pub(super) struct Turn<'a> {
     /// Number of its rows.
     pub(super) rows: u64,
+    /// Whether it says that there is another page, even if it has no rows.
+    pub(super) more: bool,
     /// Hash of its rows.
     pub(super) hash: u128,
     /// The cursor or link in it.
@@ -192,7 +194,7 @@ impl<'a> Pages<'a> {
     /// Decides which page comes after an answer.
     pub(super) fn next(&mut self, turn: &Turn<'_>) -> Result<Next> {
         let Some(pagination) = self.pagination else { return Ok(Next::End) };
-        if turn.rows == 0 {
+        if turn.rows == 0 && !turn.more {
             return Ok(Next::End);
         }
         self.offset += turn.rows;

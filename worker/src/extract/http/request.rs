@@ -6,7 +6,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use elt_shared::config::template::{Template, Values};
 use elt_shared::config::{ApiSource, AuthScheme, Method, masked_path};
-use elt_shared::secret::Secret;
+use elt_shared::redaction;
+use elt_shared::secret::{PLACEHOLDER, Secret};
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
@@ -16,7 +17,7 @@ use super::next_page::{self, Ask};
 
 /// The parts that all requests of a source share.
 pub(super) struct Outgoing<'a> {
-    source: &'a ApiSource,
+    pub(super) source: &'a ApiSource,
     /// Values that are the same for every page.
     values: Values,
     /// The URL of the first page. Token, headers and body are for its host only.
@@ -141,6 +142,15 @@ fn percent_encoded(value: &str) -> String {
 pub(super) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), masked_path(url.path()))
+}
+
+/// A message of the API without what the config sends as a secret: the API may repeat it.
+pub(super) fn without_secrets(source: &ApiSource, message: &str) -> String {
+    let mut shown = redaction::hide(message).into_owned();
+    for secret in source.secrets().iter().filter(|secret| secret.len() >= redaction::SHORTEST) {
+        shown = shown.replace(secret, PLACEHOLDER);
+    }
+    shown
 }
 
 /// Sets a query parameter, in place of any of that name.

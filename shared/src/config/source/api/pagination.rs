@@ -43,6 +43,8 @@ pub enum Pagination {
         /// Query parameter that carries the cursor. `None`: the config names none, so that `cursor` is used, and a
         /// value that looks like a path counts as a link.
         param: Option<String>,
+        /// JSON path to the member that says whether there is another page. `None`: the cursor alone says it.
+        more: Option<String>,
         /// Whether the value is a link or a cursor; `None`: its form decides.
         next_is: Option<NextIs>,
         /// The value that marks the last page, instead of `""`, `false` and `0`.
@@ -111,6 +113,12 @@ pub(super) const VARIANTS: &[Variant] = &[
                 .or(&["path"])
                 .required(),
             Key::text("cursor_param", "Query parameter the cursor is sent in. Default `cursor`.").or(&["param"]),
+            Key::text(
+                "more_path",
+                "JSON path to a member that says whether there is another page, such as `has_more`: false ends the pages \
+                 whatever the cursor is, and true goes on after a page without rows. Default: `hasNextPage` beside an \
+                 `endCursor`.",
+            ),
             Key::choice::<NextIs>(
                 "next_is",
                 "Whether the value at `cursor_path` is a `link` or a `cursor`. Default: its form decides. An absolute \
@@ -151,6 +159,7 @@ pub(super) fn read(field: &Field<'_>) -> Option<Pagination> {
         "cursor" => Pagination::Cursor {
             path: section.required_text("cursor_path").and_then(|_| json_path(&section, "cursor_path"))?,
             param: section.filled_text("cursor_param"),
+            more: json_path(&section, "more_path"),
             next_is: section.choice("next_is"),
             end_value: section.text("end_value"),
             max_pages,

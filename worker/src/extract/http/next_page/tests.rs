@@ -14,7 +14,7 @@ fn pages(pagination: &Pagination) -> Pages<'_> {
 }
 
 fn turn(rows: u64, hash: u128) -> Turn<'static> {
-    Turn { rows, hash, cursor: None, next_link: None, answered: &BASE }
+    Turn { rows, more: false, hash, cursor: None, next_link: None, answered: &BASE }
 }
 
 fn text(next: Result<Next>) -> String {
@@ -34,6 +34,7 @@ fn by_cursor(param: Option<&str>) -> Pagination {
     Pagination::Cursor {
         path: "next".into(),
         param: param.map(str::to_owned),
+        more: None,
         next_is: None,
         end_value: None,
         max_pages: 9,
