@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use elt_shared::pauses;
 use elt_shared::runs::End;
-use elt_shared::runs::lifecycle::{self, EndedBy, StopAnswer};
+use elt_shared::runs::lifecycle::{self, EndedBy, StopAnswer, Taken};
 use elt_shared::schedules::stop_runs;
+use elt_shared::store::pauses::PauseScope;
 use elt_shared::store::schedules::{self, Schedule};
 use uuid::Uuid;
 
@@ -66,6 +68,42 @@ async fn a_stop_of_a_queued_run_and_the_last_tick_of_its_schedule_never_deadlock
             return;
         }
         assert!(Instant::now() < deadline, "{stops} stops and {ticks} ticks came first");
+    }
+}
+
+/// Ends a pause, as the API does.
+async fn resume(control: &Control, scope: PauseScope, name: &str) -> sqlx::Result<bool> {
+    let mut tx = control.db.begin().await?;
+    let ended = pauses::resume(&mut tx, scope, name).await?;
+    tx.commit().await?;
+    Ok(ended.is_some())
+}
+
+#[tokio::test]
+async fn a_resume_waits_for_a_stop_of_a_held_run_without_its_row() {
+    let control = Control::start().await;
+    for (round, scope) in [(0, PauseScope::Pipeline), (1, PauseScope::All)] {
+        let (_, run) = scheduled(&control, round).await;
+        let pipeline = format!("p{round}");
+        let name = if scope == PauseScope::All { "" } else { pipeline.as_str() };
+        let mut tx = control.db.begin().await.expect("a transaction");
+        pauses::pause(&mut tx, scope, name, "ann", None).await.expect("paused");
+        tx.commit().await.expect("committed");
+        let taken = lifecycle::take(&control.db, run, "w", None, None).await.expect("asked");
+        assert!(matches!(taken, Taken::Held | Taken::QueuePaused), "{taken:?}");
+
+        // A stop that has the schedule and not yet the run.
+        let mut tx = control.db.begin().await.expect("a transaction");
+        schedules::lock_of_run(&mut *tx, run).await.expect("locked");
+        let stop = async {
+            control.somebody_waits().await;
+            let answer = lifecycle::request_stop(&mut tx, run).await.expect("no deadlock");
+            assert!(matches!(answer, Some(StopAnswer::Stopped(_))), "{answer:?}");
+            tx.commit().await.expect("committed");
+        };
+        let (resumed, ()) = tokio::join!(resume(&control, scope, name), stop);
+        assert!(resumed.expect("no deadlock"), "it was paused");
+        assert_eq!(control.look(run).await.state.as_str(), "stopped");
     }
 }
 

@@ -311,9 +311,11 @@ pub async fn set_paused(db: &mut PgConnection, id: Uuid, paused: bool) -> sqlx::
 
 /// Makes the live schedule of a pipeline, or every one, due now.
 pub(crate) async fn tick_now(db: &mut PgConnection, pipeline: Option<&str>) -> sqlx::Result<()> {
+    // Locked in the order of their ids, so that two transactions do not wait for each other in a circle.
     sqlx::query(
         "update schedules set next_tick_at = least(next_tick_at, now())
-         where state in ('waiting', 'active') and ($1::text is null or name = $1)",
+         where id in (select id from schedules
+                      where state in ('waiting', 'active') and ($1::text is null or name = $1) order by id for update)",
     )
     .bind(pipeline)
     .execute(&mut *db)
