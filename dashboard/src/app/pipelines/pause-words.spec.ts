@@ -1,12 +1,5 @@
 import { PauseView, PipelineView } from '../core/api/models';
-import {
-  isAboutPauses,
-  pauseAction,
-  pausedPipelines,
-  pausedWhat,
-  resumeQuestion,
-  sortPauses,
-} from './pause-words';
+import { pauseAction, pausedPipelines, pausedWhat, resumeQuestion, sortPauses } from './pause-words';
 
 function pause(scope: PauseView['scope'], name = ''): PauseView {
   return { scope, name, paused_at: '2026-11-25T10:00:00Z', paused_by: 'ann' };
@@ -35,16 +28,6 @@ describe('pause words', () => {
     expect(pausedWhat(pause('all'))).toBe('Everything is paused');
     expect(pausedWhat(pause('queue', 'nightly'))).toBe('The queue nightly is paused');
     expect(resumeQuestion(pause('queue', 'nightly')).title).toBe('Resume the queue nightly?');
-  });
-
-  it('take the place of what the server says about pauses', () => {
-    expect(isAboutPauses('Nothing new starts of everything, which ann paused at 2026-11-25 10:00 UTC.')).toBe(
-      true,
-    );
-    expect(isAboutPauses('7 pauses keep runs from starting: see Queues.')).toBe(true);
-    expect(isAboutPauses('No worker is alive: runs wait until one is started with `elt worker`.')).toBe(
-      false,
-    );
   });
 
   it('name the pipelines that are paused, and count the others', () => {

@@ -52,11 +52,6 @@ export function sortPauses(pauses: readonly PauseView[]): { wide: PauseView[]; p
   };
 }
 
-/** Whether an alert of the server is about pauses, which the overview shows in its own words. */
-export function isAboutPauses(alert: string): boolean {
-  return alert.startsWith('Nothing new starts of ') || alert.includes(' pauses keep runs from starting');
-}
-
 /** Most names of paused pipelines in one sentence. */
 const NAMED = 5;
 
