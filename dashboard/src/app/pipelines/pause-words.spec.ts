@@ -30,6 +30,16 @@ describe('pause words', () => {
     expect(resumeQuestion(pause('queue', 'nightly')).title).toBe('Resume the queue nightly?');
   });
 
+  it('promise no start of runs that another pause still holds', () => {
+    expect(resumeQuestion(pause('pipeline', 'people')).words).toContain(
+      'unless its queue or everything is paused',
+    );
+    expect(resumeQuestion(pause('queue', 'nightly')).words).toContain(
+      'unless everything or their pipeline is paused',
+    );
+    expect(resumeQuestion(pause('all')).words).toContain('paused themselves');
+  });
+
   it('name the pipelines that are paused, and count the others', () => {
     const all = [pause('pipeline', 'a'), pause('all'), pause('queue', 'q'), pause('pipeline', 'b')];
     expect(sortPauses(all)).toEqual({ wide: [all[1], all[2]], pipelines: ['a', 'b'] });
