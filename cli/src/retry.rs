@@ -17,8 +17,8 @@ use crate::audit::Deed;
 use crate::exit::{Exit, refuse};
 use crate::installation::Installation;
 use crate::operator::operator;
-use crate::table::Table;
 use crate::out;
+use crate::table::Table;
 
 /// The longest time that `--since` may name, in seconds: a year.
 const LONGEST_SINCE: u64 = 366 * 86_400;
