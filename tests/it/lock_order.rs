@@ -137,17 +137,6 @@ async fn the_end_of_a_run_waits_for_no_tick_and_the_next_tick_ends_the_schedule(
     assert_eq!(state().await.as_str(), "stopped");
 }
 
-/// Waits until a session of the database waits for a lock that another one has.
-async fn until_one_waits(control: &Control) {
-    let deadline = Instant::now() + PATIENCE;
-    let waiting =
-        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&control.db).await.expect("counted") == 0 {
-        assert!(Instant::now() < deadline, "no session waits");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[tokio::test]
 async fn a_sweep_that_rescues_and_stops_runs_of_a_schedule_holds_none_while_it_waits_for_a_tick() {
     let control = Control::start().await;
@@ -165,7 +154,7 @@ async fn a_sweep_that_rescues_and_stops_runs_of_a_schedule_holds_none_while_it_w
     assert!(schedules::is_current(&mut tick, schedule.id, schedule.ticks).await.expect("locked"));
     let db = control.db.clone();
     let sweep = tokio::spawn(async move { sweeper::sweep(&db, "elt").await });
-    until_one_waits(&control).await;
+    control.somebody_waits().await;
     stop_runs(&mut tick, schedule.id, "end_time").await.expect("the tick does not wait for the sweep");
     tick.commit().await.expect("committed");
     tokio::time::timeout(PATIENCE, sweep).await.expect("no waiting").expect("no panic").expect("swept");
