@@ -269,6 +269,26 @@ async fn markers_of_another_installation_and_of_older_releases_stay() {
 }
 
 #[tokio::test]
+async fn a_schema_has_one_turn_whichever_address_leads_to_it() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id\n1\n");
+    loader.load("t", "").await;
+    keep_house(&loader, "", Keep::DEFAULT).await;
+    let identity = loader
+        .value(
+            "select concat(system_identifier, '/', oid, '.public') from pg_control_system(), pg_database
+             where datname = current_database()",
+        )
+        .await;
+    let places: Vec<(String, String)> = sqlx::query_as("select distinct place, shown from retention")
+        .fetch_all(&loader.control)
+        .await
+        .expect("the places");
+    let [(place, shown)] = &places[..] else { panic!("{places:?}") };
+    assert!(*place == identity && shown.ends_with(".public") && shown.contains(':'), "{places:?}");
+}
+
+#[tokio::test]
 async fn the_quarantine_says_how_often_a_row_was_rejected_also_in_tables_of_an_older_release() {
     let app = TestApp::start().await;
     app.folder().write("a.csv", "id\n1\nx\n");

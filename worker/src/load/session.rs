@@ -224,7 +224,7 @@ async fn connect(context: &RunContext, attempt: Attempt) -> Result<PgConnection>
 
 /// Identity of the database: the system identifier of the cluster and the id of the database. Where the login may not read
 /// the system identifier, the address of the server takes its place.
-async fn database_key(connection: &mut PgConnection) -> sqlx::Result<String> {
+pub(super) async fn database_key(connection: &mut PgConnection) -> sqlx::Result<String> {
     let may_ask: bool = sqlx::query_scalar("select has_function_privilege('pg_control_system()', 'execute')")
         .fetch_one(&mut *connection)
         .await?;

@@ -78,5 +78,5 @@ async fn delete(house: &mut Housekeeping<'_>, walk: &mut Walk) -> sqlx::Result<B
     .bind(gone)
     .fetch_one(&mut *house.target)
     .await?;
-    Ok(Batch { removed: removed.unsigned_abs(), more: passed.len() as i64 == BATCH })
+    Ok(Batch { removed: removed.unsigned_abs(), more: passed.len() as i64 == BATCH, skipped: false })
 }
