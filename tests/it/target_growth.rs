@@ -40,7 +40,7 @@ async fn as_of_an_older_release(loader: &Loader) {
 }
 
 /// An id as a run of that many days ago has it.
-fn id_of(days: i64, number: u128) -> Uuid {
+pub fn id_of(days: i64, number: u128) -> Uuid {
     let milliseconds = (Utc::now() - TimeDelta::days(days)).timestamp_millis().unsigned_abs();
     Uuid::from_u128(u128::from(milliseconds) << 80 | 7 << 76 | 2 << 62 | number)
 }
