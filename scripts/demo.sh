@@ -37,6 +37,7 @@ say "elt up"
 is_up() { grep -q 'Ctrl-C stops it' "$log"; }
 wait_for 60 "elt up" is_up
 url=$(sed -n 's|.*\(http://[0-9.:]*\)/docs.*|\1|p' "$log" | head -1)
+[ ! -e dashboard/dist/browser/index.html ] || curl -fsS "$url/ui/" >/dev/null || fail "the dashboard is not in this build"
 cat "$log"
 
 say "log in"

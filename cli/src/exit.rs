@@ -179,5 +179,30 @@ fn remedy(error: &anyhow::Error) -> (Exit, Option<String>) {
     if let Some(TelemetryError::File { .. }) = error.downcast_ref::<TelemetryError>() {
         return (Exit::Settings, Some("Name a folder you may write to with --data-dir or ELT_DATA_DIR.".into()));
     }
+    if awaited(error).is_some() {
+        let next_step = "Check that the server of the control database runs and can be reached, then run it again.";
+        return (Exit::Unavailable, Some(next_step.into()));
+    }
     (Exit::Failed, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_goes_away_in_the_middle_ends_with_69_and_a_next_step() {
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        for away in [sqlx::Error::Io(reset), sqlx::Error::PoolTimedOut] {
+            let error = anyhow::Error::new(away).context("could not list the queues");
+            let (exit, next_step) = remedy(&error);
+            assert_eq!(exit, Exit::Unavailable, "{error:?}");
+            assert!(next_step.is_some_and(|step| step.starts_with("Check that the server")), "{error:?}");
+        }
+        for other in [anyhow::Error::new(sqlx::Error::RowNotFound), anyhow::anyhow!("something else")] {
+            assert_eq!(remedy(&other), (Exit::Failed, None));
+        }
+        let refused = refuse(Exit::Config, "the config cannot run", "Mend it.");
+        assert_eq!(remedy(&refused), (Exit::Config, Some("Mend it.".into())));
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use elt_shared::secret::KeyRing;
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
+use sqlx::PgPool;
 
 use crate::databases::{Databases, on_control_database};
 use crate::keys;
@@ -36,6 +37,20 @@ impl Installation {
         on_control_database(process, &self.database, &self.telemetry, async |databases| {
             databases.require_migrated().await?;
             work(databases).await
+        })
+        .await
+    }
+
+    /// The same for a command that changes something, with the keys that sign its row in the audit.
+    pub async fn change<T>(
+        &self,
+        process: &'static str,
+        work: impl AsyncFnOnce(&PgPool, &KeyRing) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let keys = self.keys()?;
+        self.open(process, async |databases| {
+            databases.require_keys_in_use(&keys).await?;
+            work(&databases.control, &keys).await
         })
         .await
     }

@@ -24,9 +24,10 @@ const ARGUMENTS: [&str; 4] = ["--single-transaction", "--no-owner", "--no-privil
 /// Makes an installation from the file of an `elt backup`
 ///
 /// Without DATABASE_URL it makes a private PostgreSQL in the folder of --data-dir or ELT_DATA_DIR, which has to be named and
-/// must hold none yet; an interrupted restore starts over when it is run again. With DATABASE_URL it fills that database, which must be empty. The server may be of another
-/// version of PostgreSQL than the one of the backup. The file is checked first. Put the keys.json of the installation
-/// into the data folder before or after this, or set ELT_SECRET_KEY. Needs pg_restore.
+/// must hold none yet; an interrupted restore starts over when it is run again. With DATABASE_URL it fills that database,
+/// which must be empty. The server may be of another version of PostgreSQL than the one of the backup. The file is checked
+/// first. Put the keys.json of the installation into the data folder before or after this, or set ELT_SECRET_KEY. Needs
+/// pg_restore.
 #[derive(Debug, Args)]
 pub struct Restore {
     /// The file of the backup

@@ -8,18 +8,17 @@ use clap::Args;
 use elt_shared::config::parse_duration;
 use elt_shared::runs::lifecycle::{self, BulkRetry, MOST_RETRIED, RetryAnswer};
 use elt_shared::secret::KeyRing;
-use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
 use elt_shared::store::runs::FailedFilter;
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::audit::Deed;
-use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
+use crate::installation::Installation;
 use crate::operator::operator;
+use crate::out;
 use crate::table::Table;
-use crate::{keys, out};
 
 /// The longest time that `--since` may name, in seconds: a year.
 const LONGEST_SINCE: u64 = 366 * 86_400;
@@ -27,8 +26,8 @@ const LONGEST_SINCE: u64 = 366 * 86_400;
 /// Repeats failed runs, one or many, each as a new run
 ///
 /// Works on the control database directly and needs no login: name the database with DATABASE_URL, or the --data-dir of
-/// an `elt up`. Workers execute the new runs. --failed leaves alone what was retried or undone already; RUN repeats any run that has ended, whether it failed or not.
-/// Needs ELT_SECRET_KEY or the data folder's keys, to sign the row in the audit.
+/// an `elt up`. Workers execute the new runs. --failed leaves alone what was retried or undone already; RUN repeats any run
+/// that has ended, whether it failed or not. Needs ELT_SECRET_KEY or the data folder's keys, to sign the row in the audit.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -56,11 +55,7 @@ pub struct Retry {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    secret_keys: SecretKeySettings,
-    #[command(flatten)]
-    database: DatabaseSettings,
-    #[command(flatten)]
-    telemetry: TelemetrySettings,
+    installation: Installation,
 }
 
 fn since(text: &str) -> Result<Duration, String> {
@@ -69,17 +64,11 @@ fn since(text: &str) -> Result<Duration, String> {
 
 impl Retry {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        // Every change is signed in the audit.
-        let keys = keys::find_ring(&self.database.data_dir(), &self.secret_keys)?;
-        on_control_database("retry", &self.database, &self.telemetry, async |databases| {
-            databases.require_migrated().await?;
-            databases.require_keys_in_use(&keys).await?;
-            match self.run {
-                Some(run) => one(&databases.control, &keys, run).await,
-                None => self.many(&databases.control, &keys).await,
-            }
-        })
-        .await?;
+        let work = async |db: &PgPool, keys: &KeyRing| match self.run {
+            Some(run) => one(db, keys, run).await,
+            None => self.many(db, keys).await,
+        };
+        self.installation.change("retry", work).await?;
         Ok(Exit::Done)
     }
 
@@ -122,8 +111,10 @@ fn show(all: &BulkRetry, dry_run: bool) {
     }
     let what = if dry_run { "would be retried" } else { "retried" };
     out::print(&format!("{} {what}, {} left alone", all.retried.len(), all.skipped.len()));
-    if all.more {
-        out::problem("There are more failed runs than these: run the command again.");
+    match (all.more, dry_run) {
+        (true, true) => out::problem(&format!("There are more; a command retries {MOST_RETRIED} at a time.")),
+        (true, false) => out::problem("There are more failed runs to retry: run the command again."),
+        (false, _) => {}
     }
 }
 

@@ -75,7 +75,7 @@ impl Serve {
         let probes = Probes { settings: self.probes.clone(), ..Probes::of_api(&self.api.metrics) };
         let _answering = probes.clone().start(probes_listener, stop.gracefully.clone());
         tracing::info!("{place}");
-        let opening = waiting.until(async || Databases::open(&place, &self.database, Part::Api, CONNECTIONS).await);
+        let opening = waiting.open(&place, &self.database, Part::Api, CONNECTIONS);
         let opened = not_ready::answer_during(opening, &listener, &self.api, waiting.awaited()).await??;
         let Some(databases) = opened else { return Ok(Exit::Done) };
         databases

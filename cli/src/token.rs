@@ -60,22 +60,16 @@ struct Create {
 
 impl Token {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let keys = match self.action {
-            Action::List => None,
-            _ => Some(self.installation.keys()?),
-        };
-        self.installation
-            .open("token", async |databases| {
-                if let Some(keys) = &keys {
-                    databases.require_keys_in_use(keys).await?;
-                }
-                match (self.action, &keys) {
-                    (Action::Create(create), Some(keys)) => create.execute(&databases.control, keys).await,
-                    (Action::Revoke { name }, Some(keys)) => revoke(&databases.control, keys, &name).await,
-                    _ => list(&databases.control).await,
-                }
-            })
-            .await?;
+        let installation = self.installation;
+        match self.action {
+            Action::List => installation.open("token", async |databases| list(&databases.control).await).await?,
+            Action::Create(create) => {
+                installation.change("token", async |db, keys| create.execute(db, keys).await).await?;
+            }
+            Action::Revoke { name } => {
+                installation.change("token", async |db, keys| revoke(db, keys, &name).await).await?;
+            }
+        }
         Ok(Exit::Done)
     }
 }

@@ -30,12 +30,19 @@ pub struct UpgradeCluster {
 impl UpgradeCluster {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         let _telemetry = telemetry::init(&self.telemetry, TelemetryOptions::new("upgrade-cluster"))?;
-        let Some(data_dir) = self.database.data_dir.as_deref().filter(|_| self.database.database_url.is_none()) else {
+        if self.database.database_url.is_some() {
             return Err(refuse(
                 Exit::Settings,
-                "the private PostgreSQL of which data folder is meant is not said, or DATABASE_URL is set",
-                "Name the folder with --data-dir or ELT_DATA_DIR, and unset DATABASE_URL. A server of your own is upgraded \
+                "DATABASE_URL is set, and only a private PostgreSQL is upgraded",
+                "Unset DATABASE_URL to upgrade the private PostgreSQL of a data folder. A server of your own is upgraded \
                  with its own tools.",
+            ));
+        }
+        let Some(data_dir) = self.database.data_dir.as_deref() else {
+            return Err(refuse(
+                Exit::Settings,
+                "no data folder is named",
+                "Name the folder whose private PostgreSQL is to be upgraded, with --data-dir or ELT_DATA_DIR.",
             ));
         };
         let programs = ProgramFolders { new: self.database.pg_bin.as_deref(), old: self.old_pg_bin.as_deref() };

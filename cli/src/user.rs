@@ -89,19 +89,11 @@ impl User {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         // Read before the database is opened, because a person may take long to type, or give up.
         let given = self.action.given_password()?;
-        let keys = match self.action {
-            Action::List => None,
-            _ => Some(self.installation.keys()?),
-        };
-        self.installation
-            .open("user", async |databases| match keys {
-                Some(keys) => {
-                    databases.require_keys_in_use(&keys).await?;
-                    self.action.change(&databases.control, &keys, given).await
-                }
-                None => list(&databases.control).await,
-            })
-            .await?;
+        let installation = self.installation;
+        match self.action {
+            Action::List => installation.open("user", async |databases| list(&databases.control).await).await?,
+            action => installation.change("user", async |db, keys| action.change(db, keys, given).await).await?,
+        }
         Ok(Exit::Done)
     }
 }

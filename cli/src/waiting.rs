@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use elt_shared::settings::DatabaseSettings;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::databases::{Databases, Part, Place};
 use crate::exit;
 
 /// Pause between two attempts.
@@ -45,7 +47,27 @@ impl Waiting {
         self.awaited.subscribe()
     }
 
-    /// Repeats `attempt` until it succeeds. `None`: asked to stop meanwhile.
+    /// Opens the databases of a server. `None`: asked to stop while it waited.
+    ///
+    /// A private cluster is not waited for, because this process starts it; its start goes on to the end after a signal,
+    /// because PostgreSQL would go on without an elt if the start were given up in the middle. The caller then closes it.
+    ///
+    /// # Errors
+    /// When a database cannot be opened, and waiting does not help or outlasted the longest wait.
+    pub async fn open(
+        &self,
+        place: &Place,
+        settings: &DatabaseSettings,
+        part: Part,
+        connections: u32,
+    ) -> anyhow::Result<Option<Databases>> {
+        match place {
+            Place::Private(_) => Databases::open(place, settings, part, connections).await.map(Some),
+            Place::Given(_) => self.until(async || Databases::open(place, settings, part, connections).await).await,
+        }
+    }
+
+    /// Repeats `attempt` until it succeeds. `None`: asked to stop meanwhile, in the middle of an attempt, too.
     ///
     /// # Errors
     /// A failure of `attempt` that waiting does not help, or that outlasted the longest wait.

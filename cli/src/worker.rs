@@ -63,8 +63,7 @@ impl Worker {
         let _answering = self.probes().start(listener, stop.gracefully.clone());
         tracing::info!("{place}");
         let connections = connections(&self.worker);
-        let opened =
-            waiting.until(async || Databases::open(&place, &self.database, Part::Worker, connections).await).await?;
+        let opened = waiting.open(&place, &self.database, Part::Worker, connections).await?;
         let Some(databases) = opened else { return Ok(Exit::Done) };
         databases
             .use_for(async |databases| {

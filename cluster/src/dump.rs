@@ -11,6 +11,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 use crate::error::LocalError;
+use crate::folder::failed;
 use crate::{programs, settings};
 
 /// Bytes of a program's messages that are kept.
@@ -58,7 +59,7 @@ impl DumpTools {
     /// # Errors
     /// When the program does not start.
     pub fn dump(&self, from: &TargetAddress, arguments: &[&str]) -> Result<DumpProgram, LocalError> {
-        let mut command = self.command("pg_dump", from);
+        let mut command = self.command("pg_dump", from)?;
         command.args(["--format", "custom", "--no-password"]).args(arguments).stdout(Stdio::piped());
         DumpProgram::start(command, self.bin.join("pg_dump"), format!("dump the database {}", from.database))
     }
@@ -68,7 +69,7 @@ impl DumpTools {
     /// # Errors
     /// When the program does not start.
     pub fn restore(&self, into: &TargetAddress, arguments: &[&str]) -> Result<DumpProgram, LocalError> {
-        let mut command = self.command("pg_restore", into);
+        let mut command = self.command("pg_restore", into)?;
         // Quoted, because a name with an equals sign would be read as settings of the connection.
         let database = into.database.replace('\\', r"\\").replace('\'', r"\'");
         command
@@ -78,7 +79,7 @@ impl DumpTools {
         DumpProgram::start(command, self.bin.join("pg_restore"), format!("fill the database {}", into.database))
     }
 
-    fn command(&self, program: &str, address: &TargetAddress) -> Command {
+    fn command(&self, program: &str, address: &TargetAddress) -> Result<Command, LocalError> {
         let mut command = Command::new(self.bin.join(program));
         command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         command.env_clear().envs(settings::environment_of_servers()).env("LC_ALL", "C");
@@ -101,10 +102,11 @@ impl DumpTools {
             [("PGSSLROOTCERT", &files.authorities), ("PGSSLCERT", &files.certificate), ("PGSSLKEY", &files.key)]
         {
             if let Some(file) = file {
-                set(name, file.as_ref());
+                // The program works in another folder than this process.
+                set(name, std::path::absolute(file).map_err(failed("find", file))?.as_ref());
             }
         }
-        command
+        Ok(command)
     }
 }
 
@@ -172,7 +174,24 @@ fn first_error(messages: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use elt_shared::target::Author;
+
     use super::*;
+
+    #[test]
+    fn certificates_are_looked_for_in_the_folder_of_this_process() {
+        let url = "postgres://elt@db.example.com/elt?sslmode=verify-full&sslrootcert=ca.pem&sslcert=/etc/elt/own.pem";
+        let tools = DumpTools { bin: "/usr/bin".into() };
+        let command = tools.command("pg_dump", &TargetAddress::parse(url, Author::Operator).unwrap()).unwrap();
+
+        let set: HashMap<&OsStr, Option<&OsStr>> = command.as_std().get_envs().collect();
+        let own = std::env::current_dir().unwrap().join("ca.pem");
+        assert_eq!(set[OsStr::new("PGSSLROOTCERT")], Some(own.as_os_str()));
+        assert_eq!(set[OsStr::new("PGSSLCERT")], Some(OsStr::new("/etc/elt/own.pem")));
+        assert!(!set.contains_key(OsStr::new("PGSSLKEY")));
+    }
 
     #[test]
     fn of_the_messages_of_a_program_the_first_error_is_shown() {

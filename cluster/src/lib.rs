@@ -14,8 +14,8 @@
 //! - `settings`: what is read of the environment
 //!
 //! Two file locks rule. `gate.lock` is held while a process starts or stops the server. `in_use.lock` is held, shared,
-//! by every process that uses the server. The kernel lets go of both however a process ends, so whoever leaves last can
-//! tell, and a server that outlived its processes is simply used by the next one.
+//! by every process that uses the server. The kernel lets go of both however a process ends, so the last process that
+//! leaves can tell, and a server that outlived its processes is simply used by the next one.
 
 mod account;
 mod databases;
@@ -76,6 +76,7 @@ impl Cluster {
         let folder = Folder::open(data_dir, account)?;
         let _gate = folder.gate().await?;
         upgrade::exchange::finish(&folder)?;
+        upgrade::clear_interrupted(&folder).await?;
         folder.require_finished_restore()?;
         Self::start_in(folder, pg_bin).await
     }

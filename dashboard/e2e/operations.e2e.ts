@@ -23,7 +23,14 @@ on_bad_row: quarantine
 
 // Other stories share the installation, also after a story here has failed.
 test.afterAll(async () => {
-  await call('POST', '/resume');
+  const { pauses } = await call<{ pauses: { scope: 'all' | 'queue' | 'pipeline'; name: string }[] }>(
+    'GET',
+    '/queues',
+  );
+  for (const { scope, name } of pauses) {
+    const paused = { all: '', queue: `/queues/${name}`, pipeline: `/pipelines/${name}` }[scope];
+    await call('POST', `${paused}/resume`);
+  }
   const { data } = await call<{ data: { id: string }[] }>('GET', '/workers');
   for (const worker of data) await call('POST', `/workers/${worker.id}/undrain`);
 });
@@ -90,6 +97,7 @@ test('failed runs of a paused pipeline are counted and queued again, wait, and l
 test('a worker is drained and undrained, everything is resumed, and retention says what stays', async ({
   admin: page,
 }) => {
+  test.slow();
   await page.goto('/ui/workers');
   const workers = page.getByRole('region', { name: 'Workers', exact: true });
   await workers.getByRole('button', { name: /^Drain / }).click();
@@ -117,5 +125,7 @@ test('a worker is drained and undrained, everything is resumed, and retention sa
   await page.goto('/ui/retention');
   const runs = page.getByRole('region', { name: 'Retention' }).getByRole('row', { name: /^Runs, with/ });
   await expect(runs).toContainText('Control database');
+  // A worker cleans for the first time a minute after its start, and the page looks every 30 seconds.
+  await expect(runs).toContainText('ELT_KEEP_RUNS_DAYS', { timeout: 150_000 });
   await expect(page.getByRole('row', { name: /^Combined CSVs|^Coverage reports/ }).first()).toBeVisible();
 });

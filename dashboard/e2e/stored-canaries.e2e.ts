@@ -67,12 +67,14 @@ test.describe('secrets of a config and stored ones', () => {
       [`runs/${run.id}`, 'canaries'],
       ['config-history', 'canaries'],
       [`config-history/compare?from=${first.id}&to=${run.config_id}`, 'canaries'],
+      ['pipelines', 'canaries'],
       ['secrets', 'For the canaries'],
       ['audit', 'canaries.token'],
       ['logs', 'canaries'],
       ['schedules', 'Schedules'],
       ['quarantine', 'Quarantine'],
       ['workers', 'Workers'],
+      ['retention', 'Retention'],
       ['new-job', 'New job'],
     ];
     for (const [path, text] of pages) {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use elt_shared::queue::sweeper;
 use elt_shared::runs::End;
 use elt_shared::runs::lifecycle::{self, EndedBy, StopAnswer};
 use elt_shared::schedules::stop_runs;
@@ -96,4 +97,43 @@ async fn the_end_of_a_run_waits_for_no_tick_and_the_next_tick_ends_the_schedule(
     let stopping = schedules::find(&control.db, schedule.id).await.expect("looked").expect("the schedule");
     tick(&control, &stopping, Duration::ZERO).await.expect("ticked");
     assert_eq!(state().await.as_str(), "stopped");
+}
+
+/// Waits until a session of the database waits for a lock that another one has.
+async fn until_one_waits(control: &Control) {
+    let deadline = Instant::now() + PATIENCE;
+    let waiting =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&control.db).await.expect("counted") == 0 {
+        assert!(Instant::now() < deadline, "no session waits");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_that_rescues_and_stops_runs_of_a_schedule_holds_none_while_it_waits_for_a_tick() {
+    let control = Control::start().await;
+    let (schedule, lost) = scheduled(&control, 0).await;
+    let overdue = control.run("overdue").await.id;
+    let of_schedule = format!(
+        "update runs set schedule_id = '{}', not_after = now() - interval '1 second' where id = '{overdue}'",
+        schedule.id
+    );
+    control.execute(&of_schedule).await;
+    control.begin(&control.look(lost).await, "doomed").await;
+    control.expire(lost).await;
+
+    let mut tick = control.db.begin().await.expect("a transaction");
+    assert!(schedules::is_current(&mut tick, schedule.id, schedule.ticks).await.expect("locked"));
+    let db = control.db.clone();
+    let sweep = tokio::spawn(async move { sweeper::sweep(&db, "elt").await });
+    until_one_waits(&control).await;
+    stop_runs(&mut tick, schedule.id, "end_time").await.expect("the tick does not wait for the sweep");
+    tick.commit().await.expect("committed");
+    tokio::time::timeout(PATIENCE, sweep).await.expect("no waiting").expect("no panic").expect("swept");
+    for run in [lost, overdue] {
+        assert_eq!(control.look(run).await.state.as_str(), "stopped");
+    }
+    let schedule = schedules::find(&control.db, schedule.id).await.expect("looked").expect("the schedule");
+    assert_eq!(schedule.state.as_str(), "stopped");
 }

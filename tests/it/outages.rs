@@ -195,7 +195,8 @@ async fn fail(control: &Control, run: &Run) {
         pause: Duration::from_secs(600),
         server: Some(("server", pauses)),
     };
-    assert!(lifecycle::wait(&mut db, run.id, run.epoch, &wait).await.expect("asked"));
+    let state = lifecycle::wait(&mut db, run.id, run.epoch, &wait).await.expect("asked");
+    assert_eq!(state, Some(RunState::Queued));
 }
 
 async fn let_the_pause_pass(control: &Control) {
@@ -251,7 +252,123 @@ async fn another_run_tries_when_the_one_that_should_was_stopped_and_all_wake_whe
 }
 
 #[tokio::test]
-async fn a_run_whose_time_is_over_tries_once_more_whoever_else_does() {
+async fn a_run_that_finds_the_outage_second_has_no_ticket_until_the_first_one_is_stopped() {
+    let control = Control::start().await;
+    let [first, second] = [control.run("a").await, control.run("b").await];
+    let to_b = TargetPlace { table: "other".into(), ..place() };
+    // Both begin before the outage is known.
+    let both = [begun(&control, &first, &place()).await.run, begun(&control, &second, &to_b).await.run];
+    control.lose_tickets().await;
+    for run in &both {
+        fail(&control, run).await;
+    }
+    assert_eq!([control.tickets(first.id).await, control.tickets(second.id).await], [1, 0], "one of them tries");
+    let waiting = control.look(second.id).await;
+    assert_eq!((waiting.not_before, waiting.waits_on.as_deref()), (None, Some("server")));
+
+    let mut db = control.db.acquire().await.expect("a connection");
+    lifecycle::request_stop(&mut db, first.id).await.expect("stopped");
+    let_the_pause_pass(&control).await;
+    sweeper::sweep(&control.db, "elt").await.expect("swept");
+    assert_eq!(control.tickets(second.id).await, 1, "now the other tries");
+    let trying = begun(&control, &second, &to_b).await.run;
+    assert!(lifecycle::server_answers(&control.db, "server").await.expect("noted").is_some());
+    let (by, end) = (EndedBy::Attempt(trying.epoch), End::Succeeded { outcome: Outcome::Clean });
+    assert!(lifecycle::finish(&mut db, second.id, by, &end, None).await.expect("asked"));
+    assert_eq!(control.look(second.id).await.state, RunState::Succeeded);
+}
+
+#[tokio::test]
+async fn a_try_that_fails_before_it_reaches_the_server_makes_the_pause_longer() {
+    let control = Control::start().await;
+    let run = control.run("a").await;
+    fail(&control, &begun(&control, &run, &place()).await.run).await;
+    let mut db = control.db.acquire().await.expect("a connection");
+    let failure = Failure { code: "source_unreachable", error: "refused" };
+    let hour = Duration::from_secs(3_600);
+    for failures in [2, 3] {
+        let_the_pause_pass(&control).await;
+        let trying = begun(&control, &run, &place()).await.run;
+        assert_eq!(trying.waits_on.as_deref(), Some("server"), "it tries for all");
+        let state = match failures {
+            2 => {
+                let source = Wait { shown: "source", failure, longest: hour, pause: hour, server: None };
+                lifecycle::wait(&mut db, run.id, trying.epoch, &source).await
+            }
+            _ => lifecycle::retry_later(&mut db, run.id, trying.epoch, hour, failure).await,
+        };
+        assert_eq!(state.expect("asked"), Some(RunState::Queued));
+        let noted: (i32, bool, bool) =
+            sqlx::query_as("select failures, next_try_at > now(), tried_by is null from target_outages")
+                .fetch_one(&control.db)
+                .await
+                .expect("the outage");
+        assert_eq!(noted, (failures, true, true));
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_held_or_whose_ticket_is_on_its_way_is_not_chosen_to_try() {
+    let control = Control::start().await;
+    let [first, second, third] = [control.run("a").await, control.run("b").await, control.run("c").await];
+    let other = |table: &str| TargetPlace { table: table.into(), ..place() };
+    fail(&control, &begun(&control, &first, &place()).await.run).await;
+    for (run, place) in [(&second, other("b")), (&third, other("c"))] {
+        assert!(matches!(start(&control, run, &place).await, Taken::Waits));
+    }
+    let mut db = control.db.acquire().await.expect("a connection");
+    lifecycle::request_stop(&mut db, first.id).await.expect("stopped");
+    control.execute("insert into pauses (scope, name, paused_by) values ('pipeline', 'b', 'ann')").await;
+    control.execute("update runs set held = 'paused' where name = 'b'").await;
+    let_the_pause_pass(&control).await;
+    // One of several runs is chosen at random.
+    for _ in 0..8 {
+        control.lose_tickets().await;
+        sweeper::sweep(&control.db, "elt").await.expect("swept");
+        assert_eq!([control.tickets(second.id).await, control.tickets(third.id).await], [0, 1]);
+    }
+
+    // The queue delivers this ticket again by itself.
+    control.execute("update apalis.jobs set status = 'Failed', attempts = 1 where status = 'Pending'").await;
+    sweeper::sweep(&control.db, "elt").await.expect("swept");
+    assert_eq!([control.tickets(second.id).await, control.tickets(third.id).await], [0, 0]);
+}
+
+#[tokio::test]
+async fn neither_a_sweep_nor_a_failed_try_waits_for_a_transaction_that_has_the_outage() {
+    let control = Control::start().await;
+    let [first, second] = [control.run("a").await, control.run("b").await];
+    fail(&control, &begun(&control, &first, &place()).await.run).await;
+    let_the_pause_pass(&control).await;
+    let trying = begun(&control, &first, &place()).await.run;
+    let lost =
+        begun(&control, &second, &TargetPlace { server: "elsewhere".into(), table: "b".into(), ..place() }).await;
+    control
+        .execute(
+            "insert into target_outages (server, code, next_try_at) values ('old', 'x', now() - interval '2 hours')",
+        )
+        .await;
+    control.expire(lost.run.id).await;
+
+    let mut other = control.db.begin().await.expect("a transaction");
+    sqlx::query("select from target_outages for update").execute(&mut *other).await.expect("locked");
+    let (mut db, hour) = (control.db.acquire().await.expect("a connection"), Duration::from_secs(3_600));
+    let failure = Failure { code: "source_unreachable", error: "refused" };
+    let both = async {
+        sweeper::sweep(&control.db, "elt").await.expect("swept");
+        lifecycle::retry_later(&mut db, first.id, trying.epoch, hour, failure).await.expect("asked")
+    };
+    let state = tokio::time::timeout(Duration::from_secs(60), both).await.expect("nothing waits");
+    assert_eq!(state, Some(RunState::Queued));
+    other.rollback().await.expect("rolled back");
+    // The run that should try is not at work, so another one may try at once.
+    let to_c = TargetPlace { table: "c".into(), ..place() };
+    let third = control.run("c").await;
+    assert_eq!(begun(&control, &third, &to_c).await.run.waits_on.as_deref(), Some("server"));
+}
+
+#[tokio::test]
+async fn a_run_whose_time_is_over_tries_once_more_even_while_another_does() {
     let control = Control::start().await;
     let [first, second] = [control.run("a").await, control.run("b").await];
     let to_b = TargetPlace { table: "other".into(), ..place() };
@@ -309,9 +426,18 @@ async fn a_worker_whose_data_folder_is_lost_takes_no_runs_and_says_so_until_it_i
     let because = app.eventually(async || takes_nothing(&app).await).await.expect("the worker says so");
     assert_eq!(because, format!("the data folder {} is gone", data.display()));
     let run = app.trigger(&app.yaml("people", "")).await;
+    // A worker that took runs would have taken this one long before its next heartbeat.
+    let heartbeat = async || app.control("select heartbeat_at from workers").await;
+    let before = heartbeat().await;
+    app.eventually(async || (heartbeat().await != before).then_some(())).await.expect("the worker lives");
+    sweeper::sweep(&app.db, "elt").await.expect("swept");
+    let ticket =
+        app.control("select j.status from runs r join apalis.jobs j on j.id = r.ticket_id where r.state = 'queued'");
+    assert_eq!(ticket.await, [json!({ "status": "Pending" })], "no worker takes the run");
     std::fs::rename(disk.path().join("elsewhere"), &data).expect("brought the folder back");
     let done = app.finished(&run["id"]).await;
     assert_eq!((&done["state"], &done["attempt"]), (&json!("succeeded"), &json!(1)), "{done:#}");
+    assert_eq!(done["outages"], 0, "no attempt was made without the folder: {done:#}");
     assert_eq!(takes_nothing(&app).await, None);
 }
 
@@ -320,7 +446,7 @@ async fn a_worker_with_a_full_disk_leaves_runs_to_others() {
     let disk = Folder::new();
     let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(disk.path()).output();
     if !mounted.is_ok_and(|mounted| mounted.status.success()) {
-        // Only root can make a small disk.
+        eprintln!("skipped: only root can make a small disk");
         return;
     }
     let unmount = Unmount(disk.path().to_owned());

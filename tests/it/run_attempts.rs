@@ -41,9 +41,10 @@ async fn an_attempt_that_lost_its_run_changes_nothing_any_more() {
     assert!(!lifecycle::finish(&mut db, run.id, EndedBy::Attempt(old.epoch), &failure, None).await.expect("asked"));
     assert!(!lifecycle::hand_back(&mut db, run.id, old.epoch).await.expect("asked"));
     assert!(
-        !lifecycle::retry_later(&mut db, run.id, old.epoch, Duration::ZERO, Failure { code: "x", error: "x" })
+        lifecycle::retry_later(&mut db, run.id, old.epoch, Duration::ZERO, Failure { code: "x", error: "x" })
             .await
             .expect("asked")
+            .is_none()
     );
     assert_ne!(runs::find(&mut *db, run.id).await.expect("asked").expect("the run").epoch, old.epoch);
     assert_eq!(lifecycle::claim_target(&control.db, run.id, old.epoch, "t").await.expect("asked"), Claim::Fenced);
@@ -152,6 +153,7 @@ async fn a_retry_waits_on_the_database_clock_and_counts() {
             lifecycle::retry_later(&mut db, run.id, begun.epoch, delay, Failure { code: "reset", error: "it was cut" })
                 .await
                 .expect("asked")
+                .is_some()
         );
         if attempt == 1 {
             assert!(lifecycle::begin(&control.db, run.id, "w").await.expect("asked").is_none(), "not due yet");
@@ -214,11 +216,9 @@ async fn a_run_that_was_asked_to_stop_is_not_tried_again() {
     let run = control.begin(&control.run("people").await, "w").await;
     lifecycle::request_stop(&mut db, run.id).await.expect("asked");
     let delay = Duration::from_secs(3600);
-    assert!(
-        lifecycle::retry_later(&mut db, run.id, run.epoch, delay, Failure { code: "reset", error: "it was cut" })
-            .await
-            .expect("asked")
-    );
+    let cut = Failure { code: "reset", error: "it was cut" };
+    let state = lifecycle::retry_later(&mut db, run.id, run.epoch, delay, cut).await.expect("asked");
+    assert_eq!(state, Some(RunState::Stopped), "the caller hears what was written");
     assert_eq!(control.look(run.id).await.state, RunState::Stopped);
 }
 

@@ -74,7 +74,10 @@ async fn an_unknown_run_that_did_not_load_is_tried_again_while_it_has_attempts()
         let asking = control.begin(&run, "asks").await;
         let nothing = Failure { code: "not_loaded", error: "the target has nothing of it" };
         assert!(
-            lifecycle::retry_later(&mut db, run.id, asking.epoch, Default::default(), nothing).await.expect("asked")
+            lifecycle::retry_later(&mut db, run.id, asking.epoch, Default::default(), nothing)
+                .await
+                .expect("asked")
+                .is_some()
         );
         let again = control.begin(&run, "doomed").await;
         assert_eq!((again.attempt, again.is_unknown()), (attempt, false));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use elt_shared::private_folder;
 use elt_shared::store::workers;
 use nix::sys::statvfs::statvfs;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::humanize::size;
@@ -17,8 +18,11 @@ use crate::worker_context::WorkerContext;
 /// Time between two looks at the folder.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Longest time for one look. A network file system that is away answers nothing at all.
+/// Longest time to wait for a look. A network file system that is away answers nothing at all.
 const LOOK_WITHIN: Duration = Duration::from_secs(20);
+
+/// A look at the folder, which goes on however long its file system takes to answer.
+type Look = JoinHandle<Option<Trouble>>;
 
 /// A reason why a worker takes no runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +71,10 @@ pub(crate) async fn keep_watching(worker: WorkerContext) {
     let _ = private_folder::create(&folder);
     let mut known: Option<Trouble> = None;
     let mut noted = true;
+    let mut unfinished: Option<Look> = None;
     loop {
-        let found = look(&worker, &folder, known.is_some()).await;
+        let start = || look(&worker, &folder, known.is_some());
+        let found = result(&mut unfinished, start, LOOK_WITHIN).await;
         let changed = match (&known, &found) {
             (Some(known), Some(found)) => !known.is_like(found),
             (known, found) => known.is_some() != found.is_some(),
@@ -95,21 +101,30 @@ pub(crate) async fn keep_watching(worker: WorkerContext) {
     }
 }
 
-/// One look at the folder. A folder that was in trouble needs a tenth more room to be well again, so that a worker does not
+/// Looks at the folder once. A folder that was in trouble needs a tenth more room to be well again, so that a worker does not
 /// change its mind with every run.
-async fn look(worker: &WorkerContext, folder: &Path, was_in_trouble: bool) -> Option<Trouble> {
+fn look(worker: &WorkerContext, folder: &Path, was_in_trouble: bool) -> Look {
     let needed = worker.settings.min_free_bytes();
     let needed = if was_in_trouble { needed.saturating_add(needed / 10) } else { needed };
     let (folder, probe) = (folder.to_owned(), folder.join(format!(".{}.probe", worker.id)));
-    let looking = tokio::task::spawn_blocking(move || trouble(&folder, probe, needed));
-    match timeout(LOOK_WITHIN, looking).await {
+    tokio::task::spawn_blocking(move || trouble(&folder, probe, needed))
+}
+
+/// The result of the unfinished look, or of a new one if there is none. A look that does not end in time stays unfinished,
+/// and no other one is started meanwhile, because each occupies a thread until the file system answers.
+async fn result(unfinished: &mut Option<Look>, start: impl FnOnce() -> Look, within: Duration) -> Option<Trouble> {
+    let mut look = unfinished.take().unwrap_or_else(start);
+    match timeout(within, &mut look).await {
         Ok(Ok(trouble)) => trouble,
         Ok(Err(_)) => None,
-        Err(_) => Some(Trouble::Silent),
+        Err(_) => {
+            *unfinished = Some(look);
+            Some(Trouble::Silent)
+        }
     }
 }
 
-/// The trouble of a folder that needs so many free bytes. Writes the file `probe` and removes it.
+/// The trouble of a folder that needs `needed` free bytes. Writes the file `probe` and removes it.
 fn trouble(folder: &Path, probe: PathBuf, needed: u64) -> Option<Trouble> {
     if !folder.is_dir() {
         return Some(Trouble::Gone);
@@ -157,6 +172,23 @@ mod tests {
         fs::write(&folder, b"").expect("written");
         assert_eq!(trouble(&folder, folder.join("probe"), 0), Some(Trouble::Gone));
         fs::remove_file(&folder).expect("removed");
+    }
+
+    #[tokio::test]
+    async fn a_look_that_hangs_is_waited_for_and_no_other_one_is_started() {
+        let (answer, answers) = std::sync::mpsc::channel::<Option<Trouble>>();
+        let mut unfinished = Some(tokio::task::spawn_blocking(move || answers.recv().expect("an answer")));
+        let within = Duration::from_millis(20);
+        for _ in 0..3 {
+            let found = result(&mut unfinished, || panic!("another look was started"), within).await;
+            assert_eq!(found, Some(Trouble::Silent));
+        }
+        answer.send(Some(Trouble::Gone)).expect("the look waits");
+        let found = result(&mut unfinished, || panic!("another look was started"), Duration::from_secs(60)).await;
+        assert_eq!(found, Some(Trouble::Gone), "the look ended, and its result counts");
+        let well = || tokio::task::spawn_blocking(|| None);
+        assert_eq!(result(&mut unfinished, well, Duration::from_secs(60)).await, None);
+        assert!(unfinished.is_none());
     }
 
     #[test]

@@ -40,6 +40,8 @@ struct Known {
     numbers: Option<(Arc<Numbers>, Instant)>,
     /// A reading is under way.
     reading: bool,
+    /// The last reading failed.
+    failed: bool,
 }
 
 impl Known {
@@ -104,12 +106,29 @@ impl Reading {
                 numbers.await
             }
         };
-        match read {
-            Ok(Ok(numbers)) => self.cache.known.send_modify(|known| {
-                let now = Instant::now();
-                *known = Known { is_up: true, looked: Some(now), numbers: Some((Arc::new(numbers), now)), ..*known };
-            }),
-            Ok(Err(_)) | Err(_) => self.note_up(pool::answers(&self.db).await),
+        let failure = match read {
+            Ok(Ok(numbers)) => {
+                self.cache.known.send_modify(|known| {
+                    let now = Instant::now();
+                    let numbers = Some((Arc::new(numbers), now));
+                    *known = Known { is_up: true, looked: Some(now), numbers, failed: false, ..*known };
+                });
+                return;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it took longer than {} s", READ_WITHIN.as_secs()),
+        };
+        self.note_failure(&failure);
+        self.note_up(pool::answers(&self.db).await);
+    }
+
+    /// Warns of the first failure. Nothing is said of the next ones until a reading has succeeded, because every scrape would
+    /// otherwise write a line.
+    fn note_failure(&self, failure: &str) {
+        let mut is_first = false;
+        self.cache.known.send_modify(|known| is_first = !std::mem::replace(&mut known.failed, true));
+        if is_first {
+            tracing::warn!(error = %failure, "could not read the numbers of /metrics: scrapes get the last ones");
         }
     }
 

@@ -75,6 +75,8 @@ impl Writer {
         self.append(SUMS, sums.as_slice(), |_| ()).await?;
         // Two empty blocks end an archive.
         self.file.write_all(&[0; 2 * BLOCK as usize]).await?;
+        // Writes end in the background, and only a flush says how the last one ended.
+        self.file.flush().await?;
         self.file.sync_all().await
     }
 }
@@ -132,16 +134,19 @@ impl Reader {
     /// Compares every entry with its sum.
     ///
     /// # Errors
-    /// When an entry is damaged, missing or unknown, or the file ends early.
+    /// When an entry is damaged or missing, has no sum, is there twice or stands behind the sums, or the file ends early.
     pub async fn verify(&mut self) -> io::Result<()> {
         let mut found = Sums::new();
         while let Some((name, mut content)) = self.entry().await? {
             if name == SUMS {
+                if content.limit() > LARGEST_TEXT {
+                    return Err(damaged("its sums are too long"));
+                }
                 let noted: Sums = serde_json::from_slice(&read_whole(content).await?)
                     .map_err(|_| damaged("its sums cannot be read"))?;
-                let differs = noted.iter().find(|(name, sum)| found.get(*name) != Some(sum));
-                return match differs {
-                    Some((name, _)) => Err(damaged(&format!("{name} is not what was written"))),
+                compare(&found, &noted)?;
+                return match self.entry().await? {
+                    Some(_) => Err(damaged("it goes on behind its sums")),
                     None => Ok(()),
                 };
             }
@@ -155,9 +160,23 @@ impl Reader {
                 hash.update(&buffer[..read]);
                 bytes += read as u64;
             }
-            found.insert(name, Sum { bytes, sha256: hex(&hash.finalize()) });
+            // A reader takes the first entry of a name, so only one may have been compared.
+            if found.insert(name, Sum { bytes, sha256: hex(&hash.finalize()) }).is_some() {
+                return Err(damaged("it has two entries of the same name"));
+            }
         }
         Err(damaged("its sums are missing"))
+    }
+}
+
+/// Refuses entries that are not exactly those of the sums.
+fn compare(found: &Sums, noted: &Sums) -> io::Result<()> {
+    if let Some((name, _)) = noted.iter().find(|(name, sum)| found.get(*name) != Some(sum)) {
+        return Err(damaged(&format!("{name} is not what was written")));
+    }
+    match found.keys().all(|name| noted.contains_key(name)) {
+        true => Ok(()),
+        false => Err(damaged("it has an entry without a sum")),
     }
 }
 
@@ -218,6 +237,43 @@ mod tests {
         assert!(reader(&path).await.text("other.json").await.is_err());
         let listed = std::process::Command::new("tar").arg("tf").arg(&path).output().unwrap();
         assert_eq!(String::from_utf8(listed.stdout).unwrap(), "manifest.json\ncontrol.dump\nempty.dump\nsums.json\n");
+    }
+
+    /// What is wrong with an archive of these entries. Sums are noted for the first `noted` of them.
+    async fn refused(entries: &[(&str, &[u8])], noted: usize, sums: Option<&[u8]>, behind: &[(&str, &[u8])]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("backup.tar");
+        let mut writer = Writer::new(File::create_new(&path).await.unwrap());
+        let mut kept = Sums::new();
+        for (number, (name, content)) in entries.iter().enumerate() {
+            writer.append(name, *content, |_| ()).await.unwrap();
+            if number < noted {
+                kept = writer.sums.clone();
+            }
+        }
+        let written = serde_json::to_vec(&kept).unwrap();
+        for (name, content) in [&[(SUMS, sums.unwrap_or(&written))][..], behind].concat() {
+            writer.append(name, content, |_| ()).await.unwrap();
+        }
+        writer.file.write_all(&[0; 2 * BLOCK as usize]).await.unwrap();
+        writer.file.flush().await.unwrap();
+        match reader(&path).await.verify().await {
+            Ok(()) => "nothing".into(),
+            Err(error) => error.to_string().rsplit(": ").next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_entries_that_were_compared_are_accepted() {
+        let manifest: (&str, &[u8]) = ("manifest.json", b"{}");
+        let dump: (&str, &[u8]) = ("control.dump", b"rows");
+        assert_eq!(refused(&[manifest, dump], 2, None, &[]).await, "nothing");
+        let twice = refused(&[manifest, dump, ("control.dump", b"other")], 2, None, &[]).await;
+        assert_eq!(twice, "it has two entries of the same name");
+        assert_eq!(refused(&[manifest, dump], 1, None, &[]).await, "it has an entry without a sum");
+        assert_eq!(refused(&[manifest], 1, None, &[dump]).await, "it goes on behind its sums");
+        let endless = vec![b' '; LARGEST_TEXT as usize + 1];
+        assert_eq!(refused(&[manifest], 1, Some(&endless), &[]).await, "its sums are too long");
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ use tempfile::NamedTempFile;
 
 use crate::databases::{Databases, on_control_database};
 use crate::exit::{Exit, refuse};
-use crate::out;
+use crate::{keys, out};
 use archive::Writer;
 use manifest::{CONTROL, FORMAT, Manifest, TARGET};
 
@@ -32,7 +32,8 @@ const SAY_EVERY: Duration = Duration::from_secs(10);
 ///
 /// Works beside running servers and workers. The file is a tar archive of dumps that only this account may read; an
 /// existing file is not overwritten. The secret keys are not in it: without them nothing that is sealed opens, so keep
-/// keys.json of the data folder, or ELT_SECRET_KEY, elsewhere. `elt restore` reads the file. Needs pg_dump.
+/// keys.json of the data folder, or ELT_SECRET_KEY, elsewhere. `elt restore` reads the file. Needs pg_dump; with sslmode
+/// verify-full name the authorities with sslrootcert, because pg_dump knows none itself.
 #[derive(Debug, Args)]
 pub struct Backup {
     /// The file to write
@@ -158,7 +159,7 @@ fn not_in_it(databases: &Databases, manifest: &Manifest) -> String {
             "\n  the secret keys {}: keep a copy of ELT_SECRET_KEY, or of {}, elsewhere. Without them nothing that is sealed \
              opens",
             ids.join(" and "),
-            databases.data_dir.join("keys.json").display()
+            databases.data_dir.join(keys::FILE).display()
         ),
     };
     let targets = match databases.are_private() {

@@ -5,7 +5,8 @@ use elt_shared::secret::KeyRing;
 use elt_shared::store::{self, MigrateError, Migrated, Schema, SchemaState, sealing};
 use sqlx::PgPool;
 
-use super::{Databases, require_ownership};
+use super::Databases;
+use super::rights::require_ownership;
 use crate::exit::{Exit, refuse, refuse_for_now};
 use crate::keys;
 

@@ -24,7 +24,8 @@ use sqlx::PgPool;
 use crate::exit::{Exit, refuse};
 use crate::secret_settings;
 pub use command::Command;
-use kept::{DataFolderKeys, FILE, KeptKeys};
+pub use kept::FILE;
+use kept::{DataFolderKeys, KeptKeys};
 
 /// What must be the same for every process of an installation, and survive restarts.
 #[derive(Debug, Clone)]

@@ -98,19 +98,11 @@ struct Grants {
 impl Secret {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         let change = self.action.given()?;
-        let keys = match self.action {
-            Action::List => None,
-            _ => Some(self.installation.keys()?),
-        };
-        self.installation
-            .open("secret", async |databases| match &keys {
-                Some(keys) => {
-                    databases.require_keys_in_use(keys).await?;
-                    self.action.change(&databases.control, keys, change).await
-                }
-                None => list(&databases.control).await,
-            })
-            .await?;
+        let installation = self.installation;
+        match self.action {
+            Action::List => installation.open("secret", async |databases| list(&databases.control).await).await?,
+            action => installation.change("secret", async |db, keys| action.change(db, keys, change).await).await?,
+        }
         Ok(Exit::Done)
     }
 }

@@ -3,11 +3,13 @@
 //! # Layout
 //! - [`standing`]: what is known, and which of it needs attention
 //! - [`screen`]: how it is shown
+//! - `words`: ages, what runs wait for, and lines of a bounded length
 //! - `api`: asks an API whether it is ready
 
 mod api;
 mod screen;
 mod standing;
+mod words;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -16,10 +18,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::{Schema, gauges, status, workers};
+use elt_shared::store::{SchemaState, gauges, status, workers};
 use sqlx::PgPool;
 
-use crate::databases::{Databases, on_control_database};
+use crate::databases::{Databases, on_control_database, refuse_unusable};
 use crate::exit::Exit;
 use crate::{out, probes, process_metrics};
 use standing::{Database, Disk, LATE, Standing};
@@ -29,8 +31,8 @@ const MOST_LISTED: i64 = 100;
 
 /// Shows how the installation is, and what needs somebody
 ///
-/// Ends with 0 when all is well, with 1 when something needs attention, and with 69 when the control database cannot be
-/// reached. Needs DATABASE_URL; on the machine of an `elt up`, --data-dir is enough.
+/// Ends with 0 when all is well, with 1 when something needs attention, with 7 when this elt cannot work with the control
+/// database, and with 69 when the control database cannot be reached. Needs DATABASE_URL; on the machine of an `elt up`, --data-dir is enough.
 #[derive(Debug, Args)]
 pub struct Status {
     /// Print JSON
@@ -60,7 +62,7 @@ pub struct Status {
 impl Status {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         on_control_database("status", &self.database, &self.telemetry, async |databases| {
-            let standing = self.look(databases).await.context("could not look at the control database")?;
+            let standing = self.look(databases).await?;
             let attention = standing.attention();
             if self.json {
                 out::print(&serde_json::to_string_pretty(&standing.as_json(&attention))?);
@@ -72,32 +74,18 @@ impl Status {
         .await
     }
 
-    async fn look(&self, databases: &Databases) -> sqlx::Result<Standing> {
-        let db: &PgPool = &databases.control;
-        let database = Database {
-            server_version: status::server_version(db).await?,
-            missing_migrations: Schema::of(&mut *db.acquire().await?).await?.missing.len(),
-        };
-        let (api, standing) = tokio::join!(self.ask_api(), async {
-            if database.missing_migrations > 0 {
-                // The tables that the other queries need may be missing.
-                return Ok::<_, sqlx::Error>(Standing::of_old_database(database));
-            }
-            Ok(Standing {
-                gauges: gauges::list(db).await?,
-                workers: workers::list(db, false, MOST_LISTED).await?,
-                failing: status::failing_pipelines(db, MOST_LISTED).await?,
-                schedules: status::schedules_in_need(db, LATE.as_secs_f64(), MOST_LISTED).await?,
-                retention: status::retention_behind(db, MOST_LISTED).await?,
-                ..Standing::of_old_database(database)
-            })
-        });
+    async fn look(&self, databases: &Databases) -> anyhow::Result<Standing> {
+        let schema = databases.schema().await?;
+        if let SchemaState::TooNew | SchemaState::Foreign = schema.state() {
+            return Err(refuse_unusable(&schema));
+        }
+        let (api, standing) = tokio::join!(self.ask_api(), numbers(&databases.control, schema.missing.len()));
         let disk = process_metrics::space(&databases.data_dir).map(|(size, free)| Disk {
             folder: databases.data_dir.clone(),
             size,
             free,
         });
-        Ok(Standing { api, disk, ..standing? })
+        Ok(Standing { api, disk, ..standing.context("could not look at the control database")? })
     }
 
     async fn ask_api(&self) -> api::Api {
@@ -106,4 +94,20 @@ impl Status {
             None => api::ask(&probes::own_url(self.metrics_listen, self.listen, self.tls_cert.is_some()), false).await,
         }
     }
+}
+
+/// What the control database says, except its numbers while migrations are missing, because their tables may be missing.
+async fn numbers(db: &PgPool, missing_migrations: usize) -> sqlx::Result<Standing> {
+    let database = Database { server_version: status::server_version(db).await?, missing_migrations };
+    if missing_migrations > 0 {
+        return Ok(Standing::of_old_database(database));
+    }
+    Ok(Standing {
+        gauges: gauges::list(db).await?,
+        workers: workers::list(db, false, MOST_LISTED).await?,
+        failing: status::failing_pipelines(db, MOST_LISTED).await?,
+        schedules: status::schedules_in_need(db, LATE.as_secs_f64(), MOST_LISTED).await?,
+        retention: status::retention_behind(db, MOST_LISTED).await?,
+        ..Standing::of_old_database(database)
+    })
 }

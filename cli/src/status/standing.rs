@@ -1,17 +1,16 @@
 //! What is known about the installation, and which of it needs attention.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use elt_shared::store::gauges::Gauge;
 use elt_shared::store::status::{FailingPipeline, RetentionBehind, ScheduleInNeed};
-use elt_shared::store::workers::Worker;
+use elt_shared::store::workers::{Worker, version_skew};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::screen::age;
+use super::words::age;
 
 /// A schedule, or a due run, that waits for longer needs attention.
 pub const LATE: Duration = Duration::from_secs(300);
@@ -144,10 +143,8 @@ impl Standing {
                 note(Part::Workers, format!("{workers} workers take nothing, because their machines are not well"))
             }
         }
-        let versions: BTreeSet<&str> = self.workers.iter().map(|worker| worker.version.as_str()).collect();
-        if versions.len() > 1 {
-            let versions: Vec<&str> = versions.into_iter().collect();
-            note(Part::Workers, format!("workers of different releases: {}", versions.join(", ")));
+        if let Some(skew) = version_skew(&self.workers, env!("CARGO_PKG_VERSION")) {
+            note(Part::Workers, skew);
         }
     }
 

@@ -1,6 +1,5 @@
 //! Replicas of the API that are restarted one after the other, behind a load balancer that asks them whether they are ready.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use futures::StreamExt;
 use nix::sys::signal::Signal;
 
 use crate::support::client::Client;
-use crate::support::{Folder, PATIENCE, Running, elt, up};
+use crate::support::{Folder, PATIENCE, Running, elt, free_port, up};
 
 /// Seconds for which a stopping replica goes on answering.
 const DRAIN: u64 = 4;
@@ -26,8 +25,7 @@ struct Replica {
 
 impl Replica {
     fn new() -> Arc<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
+        let address = format!("127.0.0.1:{}", free_port());
         Arc::new(Self { address, is_ready: AtomicBool::new(false), longest_pause: AtomicU64::new(0) })
     }
 

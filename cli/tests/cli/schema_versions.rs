@@ -115,6 +115,7 @@ async fn a_schema_that_a_program_cannot_use_refuses_it_and_names_the_release_to_
         &["worker", "--migrate"],
         &["worker"],
         &["user", "list"],
+        &["status"],
     ] {
         // Waiting does not help, so nobody waits.
         let mut command = elt(&folder, arguments);
@@ -136,8 +137,10 @@ async fn a_schema_that_a_program_cannot_use_refuses_it_and_names_the_release_to_
         .expect("deleted");
     let (code, found) = check(&folder);
     assert_eq!((code, &found["state"]), (Some(7), &"foreign".into()), "{found}");
-    let said = run(elt(&folder, &["migrate"]));
-    assert_eq!(said.code, Some(7), "{}", said.stderr);
-    assert!(said.stderr.contains("another build of elt made the control database"), "{}", said.stderr);
+    for command in ["migrate", "status"] {
+        let said = run(elt(&folder, &[command]));
+        assert_eq!(said.code, Some(7), "{command}: {}", said.stderr);
+        assert!(said.stderr.contains("another build of elt made the control database"), "{command}: {}", said.stderr);
+    }
     close(opened).await;
 }

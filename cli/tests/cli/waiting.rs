@@ -1,13 +1,12 @@
 //! Servers that start before what they need is there.
 
-use std::net::TcpListener;
 use std::process::Command;
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
 use crate::keys::{KEY, close, database};
-use crate::support::{Folder, PATIENCE, Running, elt, run};
+use crate::support::{Folder, PATIENCE, Running, elt, free_port, run, servers_in, up};
 
 /// A server or worker that waits without end.
 fn patient(folder: &Folder, arguments: &[&str]) -> Command {
@@ -18,8 +17,7 @@ fn patient(folder: &Folder, arguments: &[&str]) -> Command {
 
 /// An address that nothing listens on.
 fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").to_string()
+    format!("127.0.0.1:{}", free_port())
 }
 
 /// Asks until the path is answered with this status. Returns the body.
@@ -90,5 +88,19 @@ fn a_database_or_an_address_that_is_not_there_is_waited_for_and_a_signal_ends_th
         let said = run(command);
         assert_eq!(said.code, Some(69), "{arguments:?}: {}", said.stderr);
         assert!(said.stderr.contains(awaited), "{arguments:?}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn a_signal_while_the_private_cluster_starts_leaves_no_server_behind() {
+    let folder = Folder::new();
+    up(&folder, &[]).stop();
+    for arguments in [&["worker"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let mut process = Running::start(elt(&folder, arguments));
+        process.wait_for("control database: the private PostgreSQL");
+        process.signal(Signal::SIGTERM);
+        let (status, said) = process.end();
+        assert_eq!(status.code(), Some(0), "{arguments:?}: {said}");
+        assert_eq!(servers_in(&folder), Vec::<i32>::new(), "{arguments:?}: {said}");
     }
 }

@@ -1,6 +1,6 @@
 //! Targets and disks that are away for a while, under many runs: no run fails, and none loses or doubles a row.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ impl Storm {
         let pipelines: Vec<_> = (0..TABLES).map(|n| world.pipeline(&format!("storm_{n}"), 6_000)).collect();
         let workers = vec![world.worker(settings).await, world.worker(&[]).await];
         let url = world.target_url();
-        let own: u16 = url.rsplit_once(':').and_then(|(_, rest)| rest.split_once('/')?.0.parse().ok()).expect("a port");
+        let own = port_of(&url);
         let through = url.replace(&format!(":{own}/"), &format!(":{}/", port.unwrap_or(own)));
         let mut runs = Vec::new();
         for pipeline in pipelines.iter().cycle().take(RUNS) {
@@ -82,9 +82,7 @@ impl Storm {
 fn a_target_that_is_away_for_twenty_seconds_costs_no_run() {
     alone(async {
         let world = World::start().await;
-        let url = world.target_url();
-        let port: u16 =
-            url.rsplit_once(':').and_then(|(_, rest)| rest.split_once('/')?.0.parse().ok()).expect("a port");
+        let port = port_of(&world.target_url());
         let gate = Gate::open(port).await;
         let storm = Storm::start(world, Some(gate.port), &[]).await;
         gate.lead_to(1);
@@ -156,15 +154,30 @@ fn a_worker_whose_disk_is_full_for_ten_seconds_costs_no_run() {
         std::fs::create_dir(&disk).expect("a folder");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(&disk).status();
         assert!(mounted.is_ok_and(|status| status.success()), "only root can make a small disk");
+        let unmount = Unmount(disk.clone());
         let folder = disk.to_str().expect("a readable path").to_owned();
         let storm = Storm::start(world, None, &[("ELT_DATA_DIR", &folder), ("ELT_MIN_FREE_MIB", "8")]).await;
         fill(&disk);
         sleep(Duration::from_secs(10)).await;
         std::fs::remove_file(disk.join("ballast")).expect("made room");
         storm.end("worker_disk_full", 0).await;
-        let _ = Command::new("umount").arg("-l").arg(&disk).status();
-        let _ = std::fs::remove_dir(&disk);
+        drop(unmount);
     });
+}
+
+/// Takes a small disk and its folder away again, also when the test fails.
+struct Unmount(PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+/// The port in the URL of a target.
+fn port_of(url: &str) -> u16 {
+    url.rsplit_once(':').and_then(|(_, rest)| rest.split_once('/')?.0.parse().ok()).expect("a port")
 }
 
 /// Fills a disk to its last byte.

@@ -6,8 +6,8 @@
 //! - `exchange`: the new cluster takes the old one's place
 //!
 //! The new cluster is made beside the old one, in `data.upgrade`, and nothing of the old one changes until the new one is
-//! complete and compared. A process that is killed before leaves the old cluster as it was, and the next
-//! `elt upgrade-cluster` starts over. From then on a file says that the two are being exchanged, and every start
+//! complete and compared. A process that is killed before leaves the old cluster as it was: the next start of the cluster
+//! stops the two servers and removes the new cluster, and the next `elt upgrade-cluster` starts over. From then on a file says that the two are being exchanged, and every start
 //! of the cluster finishes that first.
 
 mod copy;
@@ -125,9 +125,9 @@ impl Running<'_> {
 impl Upgrade<'_> {
     /// Makes the new cluster beside the old one. Both servers have stopped when it returns, and a failure leaves nothing.
     async fn make_new_cluster(&self) -> Result<(), LocalError> {
-        let (old, new) = (self.folder.with(Names::UPGRADE_FROM), self.folder.with(Names::UPGRADE_TO));
+        let (old, new) = servers(self.folder);
         // What a process left that was killed: its servers, and a new cluster that is not complete.
-        self.clear(&old, &new).await?;
+        clear(&old, &new).await?;
         self.require_space(&old)?;
         let made = self.fill(&old, &new).await;
         let stopped = async {
@@ -138,21 +138,12 @@ impl Upgrade<'_> {
             (Ok(()), Ok(())) => {}
             (Err(error), _) | (Ok(()), Err(error)) => {
                 // The first error says more than one of clearing up.
-                let _ = self.clear(&old, &new).await;
+                let _ = clear(&old, &new).await;
                 return Err(error);
             }
         }
         for folder in [&old, &new] {
             folder.remove_port()?;
-        }
-        Ok(())
-    }
-
-    async fn clear(&self, old: &Folder, new: &Folder) -> Result<(), LocalError> {
-        server::stop_ours(old).await?;
-        if new.data().exists() {
-            server::stop_ours(new).await?;
-            fs::remove_dir_all(new.data()).map_err(failed("remove", &new.data()))?;
         }
         Ok(())
     }
@@ -182,6 +173,38 @@ impl Upgrade<'_> {
         roles::copy(&old, &new).await?;
         copy::databases(&self.tools, &old, &new, self.say).await
     }
+}
+
+/// Ends what a killed upgrade left: its two servers and the new cluster. Its old server is read-only, so nothing else can use
+/// it. Does nothing when there is nothing left, or other processes use the cluster. The caller holds the gate.
+///
+/// # Errors
+/// When a server does not stop, or a file cannot be removed.
+pub(super) async fn clear_interrupted(folder: &Folder) -> Result<(), LocalError> {
+    let (old, new) = servers(folder);
+    let is_left = old.port_file().exists() || new.port_file().exists() || new.data().exists();
+    if !is_left || !folder.nobody_uses_it()? {
+        return Ok(());
+    }
+    tracing::info!("an upgrade of the private PostgreSQL was interrupted: what it left is removed");
+    clear(&old, &new).await?;
+    old.remove_port()?;
+    new.remove_port()
+}
+
+/// The server that is copied, and the one that gets the copy.
+fn servers(folder: &Folder) -> (Folder, Folder) {
+    (folder.with(Names::UPGRADE_FROM), folder.with(Names::UPGRADE_TO))
+}
+
+/// Stops both servers and removes the new cluster.
+async fn clear(old: &Folder, new: &Folder) -> Result<(), LocalError> {
+    server::stop_ours(old).await?;
+    if new.data().exists() {
+        server::stop_ours(new).await?;
+        fs::remove_dir_all(new.data()).map_err(failed("remove", &new.data()))?;
+    }
+    Ok(())
 }
 
 /// Bytes of all files in a folder.

@@ -20,12 +20,20 @@ const STATEMENTS: [&str; 3] = [
             case when rolpassword is null then '' else format(' password %L', rolpassword) end,
             case when rolvaliduntil is null then '' else format(' valid until %L', rolvaliduntil::text) end)
      from pg_authid where rolname !~ '^pg_' and rolname <> $1 order by rolname",
-    "select format('grant %I to %I%s', role.rolname, member.rolname,
-            case when admin_option then ' with admin option' else '' end)
-     from pg_auth_members
-     join pg_roles role on role.oid = roleid
-     join pg_roles member on member.oid = pg_auth_members.member
-     where member.rolname !~ '^pg_' and member.rolname <> $1 order by role.rolname, member.rolname",
+    // From version 16 on, a membership also says whether the member has the rights of the role and may become it, and a role
+    // may have it several times, from different grantors. Each option that one of them gives counts.
+    "select format('grant %I to %I', role, member) || case
+                when inherits is null and administers then ' with admin option'
+                when inherits is null then ''
+                else format(' with admin %s, inherit %s, set %s', administers::text, inherits::text, sets::text) end
+     from (select role.rolname as role, member.rolname as member, bool_or(m.admin_option) as administers,
+                  bool_or((to_jsonb(m) ->> 'inherit_option')::boolean) as inherits,
+                  bool_or((to_jsonb(m) ->> 'set_option')::boolean) as sets
+           from pg_auth_members m
+           join pg_roles role on role.oid = m.roleid
+           join pg_roles member on member.oid = m.member
+           group by role.rolname, member.rolname) memberships
+     where member !~ '^pg_' and member <> $1 order by role, member",
     // Lists are kept as they were written, with their own quotes.
     "select format('alter role %I set %I to %s', rolname, split_part(setting, '=', 1),
             case when split_part(setting, '=', 1) in ('search_path', 'temp_tablespaces', 'session_preload_libraries',

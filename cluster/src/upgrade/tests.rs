@@ -44,6 +44,15 @@ async fn fill(data_dir: &Path) {
          alter role ann set search_path = 'elt', 'public'; alter role ann set statement_timeout = '7s';",
     )
     .await;
+    execute(
+        &mut connect(cluster.superuser_url().expose()).await,
+        "do $$ begin
+             if current_setting('server_version_num')::int >= 160000 then
+                 execute 'grant elt_api to ann with inherit false, set false';
+             end if;
+         end $$",
+    )
+    .await;
     execute(&mut connect(cluster.superuser_url().expose()).await, "create database \"her own\" owner ann").await;
     cluster.stop().await.unwrap();
 }
@@ -67,6 +76,15 @@ async fn assert_is_whole(data_dir: &Path) {
     .await
     .unwrap();
     assert_eq!(found, (7, "elt, public".into(), "7s".into()));
+    let has_more: bool = sqlx::query_scalar(
+        "select coalesce(bool_or((to_jsonb(m) ->> 'inherit_option')::boolean or (to_jsonb(m) ->> 'set_option')::boolean),
+                         false)
+         from pg_auth_members m where m.member = 'ann'::regrole and m.roleid = 'elt_api'::regrole",
+    )
+    .fetch_one(&mut db)
+    .await
+    .unwrap();
+    assert!(!has_more, "a membership without the rights of its role stays one");
     execute(&mut connect(&format!("{login}her%20own?sslmode=disable")).await, "create schema if not exists mine").await;
     cluster.stop().await.unwrap();
 }
@@ -117,6 +135,17 @@ async fn an_upgrade_that_ended_anywhere_leaves_a_whole_cluster() {
     let pid = server::pid(&new).unwrap();
     let (folder, ..) = copy(data_dir.path()).await;
     assert_ne!(server::pid(&new), Some(pid));
+
+    // Ended while both servers were running: the old one is read-only, and nothing may go on with it.
+    let old = folder.with(Names::UPGRADE_FROM);
+    for (server, settings) in [(&old, &["default_transaction_read_only=on"][..]), (&new, &[])] {
+        server::start_with(server, &folder.passwords().unwrap(), &programs, settings).await.unwrap();
+    }
+    assert_is_whole(data_dir.path()).await;
+    for left in [old.port_file(), new.port_file(), new.data()] {
+        assert!(!left.exists(), "{}", left.display());
+    }
+    let (folder, ..) = copy(data_dir.path()).await;
 
     // Ended before the first rename, and between the two.
     folder.write(&folder.beside("exchange"), "data-kept").unwrap();

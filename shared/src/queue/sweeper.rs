@@ -1,8 +1,9 @@
 //! The sweeper: every few seconds one worker looks for runs that no process takes care of any more. It goes by the
 //! database's clock and by rows alone, so any worker can do it for all others.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::backoff::jittered;
 use crate::job::ExecuteRun;
@@ -27,27 +28,32 @@ pub async fn keep_sweeping(db: PgPool, queue: String, stop: CancellationToken) {
 
 /// One sweep by a process that takes tickets from `queue`. Does nothing while another worker sweeps.
 pub async fn sweep(db: &PgPool, queue: &str) -> sqlx::Result<()> {
+    // Lost runs come first, because the steps below are about queued runs and must see those just queued again.
+    let Some(mut tx) = begin_alone(db).await? else { return Ok(()) };
+    rescue_lost_runs(&mut tx).await?;
+    adopt_unknown_runs(&mut tx, queue).await?;
+    tx.commit().await?;
+    end_private_queues(db).await?;
+    end_overdue_runs(db).await?;
+    let Some(mut tx) = begin_alone(db).await? else { return Ok(()) };
+    // A run whose ticket is put away here gets another one right after.
+    runs::put_away_dead_tickets(&mut *tx).await?;
+    issue_missing_tickets(&mut tx).await?;
+    take_over_tries(&mut tx).await?;
+    run_totals::fold(&mut tx).await?;
+    run_counts::fold(&mut tx).await?;
+    tx.commit().await?;
+    // After the commit, because `release` and `take` lock the counts before the runs, and the steps above have locked runs.
+    lifecycle::release_all(db, RUNS_PER_SWEEP).await
+}
+
+/// A transaction of the only process that sweeps. `None`: another one sweeps.
+async fn begin_alone(db: &PgPool) -> sqlx::Result<Option<Transaction<'static, Postgres>>> {
     let mut tx = db.begin().await?;
     let alone: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended('elt.sweeper', 0))")
         .fetch_one(&mut *tx)
         .await?;
-    if alone {
-        // Lost runs come first, because the steps below are about queued runs and must see those just queued again.
-        rescue_lost_runs(&mut tx).await?;
-        adopt_unknown_runs(&mut tx, queue).await?;
-        end_private_queues(&mut tx).await?;
-        end_overdue_runs(&mut tx).await?;
-        // A run whose ticket is put away here gets another one right after.
-        runs::put_away_dead_tickets(&mut *tx).await?;
-        issue_missing_tickets(&mut tx).await?;
-        take_over_tries(&mut tx).await?;
-        run_totals::fold(&mut tx).await?;
-        run_counts::fold(&mut tx).await?;
-    }
-    tx.commit().await?;
-    // After the commit, because whoever counts runs of a limit locks the counts before the runs, and the steps above have
-    // locked runs.
-    if alone { lifecycle::release_all(db, RUNS_PER_SWEEP).await } else { Ok(()) }
+    Ok(alone.then_some(tx))
 }
 
 /// Sends runs whose worker said nothing for longer than the lease back to the queue, or ends them.
@@ -69,24 +75,39 @@ async fn adopt_unknown_runs(db: &mut PgConnection, queue: &str) -> sqlx::Result<
 }
 
 /// Ends the runs and schedules of processes of `elt run` that were killed.
-async fn end_private_queues(db: &mut PgConnection) -> sqlx::Result<()> {
-    for run in runs::abandoned(&mut *db, RUNS_PER_SWEEP).await? {
-        lifecycle::request_stop(db, run).await?;
+async fn end_private_queues(db: &PgPool) -> sqlx::Result<()> {
+    for run in runs::abandoned(db, RUNS_PER_SWEEP).await? {
+        if !stop(db, run).await? {
+            return Ok(());
+        }
         tracing::info!(run.id = %run, "the process that asked for the run is gone");
     }
-    for schedule in store::schedules::abandoned(&mut *db).await? {
-        schedules::stop(db, schedule, "the process that monitored is gone").await?;
+    for schedule in store::schedules::abandoned(db).await? {
+        let Some(mut tx) = begin_alone(db).await? else { return Ok(()) };
+        schedules::stop(&mut tx, schedule, "the process that monitored is gone").await?;
+        tx.commit().await?;
     }
     Ok(())
 }
 
 /// Stops queued runs whose window is over.
-async fn end_overdue_runs(db: &mut PgConnection) -> sqlx::Result<()> {
-    for run in runs::overdue(&mut *db, RUNS_PER_SWEEP).await? {
-        lifecycle::request_stop(db, run).await?;
+async fn end_overdue_runs(db: &PgPool) -> sqlx::Result<()> {
+    for run in runs::overdue(db, RUNS_PER_SWEEP).await? {
+        if !stop(db, run).await? {
+            return Ok(());
+        }
         tracing::warn!(run.id = %run, "the run's window was over before it could start");
     }
     Ok(())
+}
+
+/// Stops a run in a transaction of its own. A stop waits for the run's schedule, and a tick that has the schedule may wait
+/// for any of its runs, so no run may be locked by then. False: another process sweeps.
+async fn stop(db: &PgPool, run: Uuid) -> sqlx::Result<bool> {
+    let Some(mut tx) = begin_alone(db).await? else { return Ok(false) };
+    lifecycle::request_stop(&mut tx, run).await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// Gives a ticket to queued runs that are due and whose ticket is missing or cannot wake a worker.

@@ -9,6 +9,9 @@ use std::time::Duration;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
+use super::runs::TICKET_IS_GONE;
+use crate::runs::leases::LEASE;
+
 /// Time after which a try that is due, and that no run makes, is given to another run.
 const OVERDUE: Duration = Duration::from_secs(5);
 
@@ -78,11 +81,15 @@ pub(crate) async fn note_failure(
 }
 
 /// Notes that the run that tried to reach a server did not, if it was this one. The server's pauses go on as before.
+///
+/// Does nothing while another transaction holds the server's row, because the caller may hold the run's row, and two
+/// transactions that lock the same rows in different orders can end up waiting for each other. Another run may try then,
+/// because the run that the row names is not at work any more.
 pub(crate) async fn note_failed_try(db: &mut PgConnection, run: Uuid, longest: Duration) -> sqlx::Result<()> {
     sqlx::query(
         "update target_outages set tried_by = null, failures = failures + 1,
                 next_try_at = now() + make_interval(secs => least(2 ^ least(failures, 16), $2) * (0.75 + random() / 2))
-         where tried_by = $1",
+         where server in (select server from target_outages where tried_by = $1 for update skip locked)",
     )
     .bind(run)
     .bind(longest.as_secs_f64())
@@ -102,31 +109,35 @@ pub(crate) async fn end(db: &mut PgConnection, server: &str) -> sqlx::Result<Opt
 }
 
 /// Runs to be woken because a try is overdue: the run that should make it was stopped, or its ticket was lost. One of each
-/// queue, at random, because one of them may be kept from starting by something else.
+/// queue, at random, because one of them may be kept from starting by something else. Held runs are left out, because they
+/// could not try.
 pub(crate) async fn overdue(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(Uuid, String)>> {
-    sqlx::query_as(
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "with servers as (
-             select o.server from target_outages o where o.next_try_at < now() - make_interval(secs => $1)
+             select o.server from target_outages o where o.next_try_at < now() - make_interval(secs => $2)
                 and not exists (select from runs t where t.id = o.tried_by and t.state = 'running' and t.lease_expires_at > now())
          ), waiting as (
-             select r.id, r.queue, r.waits_on, j.status in ('Pending', 'Queued', 'Running') as has_ticket
-             from servers join runs r on r.waits_on = servers.server and r.state = 'queued'
-             left join apalis.jobs j on j.id = r.ticket_id
+             select r.id, r.queue, r.waits_on, not ({TICKET_IS_GONE}) as has_ticket
+             from servers join runs r on r.waits_on = servers.server and r.state = 'queued' and r.held is null
          )
          select distinct on (waits_on, queue) id, queue from waiting w
          where not exists (select from waiting t where t.waits_on = w.waits_on and t.queue = w.queue and t.has_ticket)
-         order by waits_on, queue, random()",
-    )
+         order by waits_on, queue, random()"
+    )))
+    .bind(LEASE.as_secs_f64())
     .bind(OVERDUE.as_secs_f64())
     .fetch_all(db)
     .await
 }
 
-/// Deletes outages that no run has cared about for an hour, because their runs were stopped or have failed.
+/// Deletes outages that no run has cared about for an hour, because their runs were stopped or have failed. Locked rows are
+/// skipped, because a run cares about them now.
 pub(crate) async fn forget_old(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
     sqlx::query(
-        "delete from target_outages o where next_try_at < now() - interval '1 hour'
-            and not exists (select from runs r where r.waits_on = o.server and r.state in ('queued', 'running'))",
+        "delete from target_outages where server in (
+             select o.server from target_outages o where o.next_try_at < now() - interval '1 hour'
+                and not exists (select from runs r where r.waits_on = o.server and r.state in ('queued', 'running'))
+             for update skip locked)",
     )
     .execute(db)
     .await?;

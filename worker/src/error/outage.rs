@@ -81,7 +81,8 @@ pub const TABLE: [Rule; 12] = [
     Rule { outage: TargetLocked, sqlstates: &["55P03"], first: seconds(5), longest: seconds(60), is_of_server: false,
            because: "the attempt has waited for the lock already" },
     Rule { outage: StatementCancelled, sqlstates: &["57014"], first: seconds(5), longest: seconds(300), is_of_server: false,
-           because: "whoever cancels may do it again, and each attempt repeats the work of the run" },
+           because: "the administrator or the limit that cancelled it may do so again, and each attempt repeats the work of \
+                     the run" },
     Rule { outage: SessionEnded, sqlstates: &["25P03", "25P04", "57P05"], first: seconds(5), longest: seconds(300),
            is_of_server: false,
            because: "the limit stays until a person lifts it, and each attempt repeats the work of the run" },

@@ -57,7 +57,7 @@ pub(super) struct OutageWait {
     pub code: String,
     /// The failure as a sentence.
     pub error: String,
-    /// Longest time that the run waits, from its first attempt that met the outage.
+    /// Longest time that the run waits, from when it first met an outage.
     pub longest: Duration,
     /// Pause before the run tries again by itself.
     pub pause: Duration,
@@ -72,7 +72,7 @@ pub(super) struct OutageWait {
 pub(super) struct Circumstances {
     /// The target of the run. `None`: its config could not be read, or its address cannot be used.
     pub place: Option<TargetPlace>,
-    /// Time since the run's first attempt that met an outage.
+    /// Time since the run first met an outage.
     pub waited: Duration,
     /// Whether the attempt's COMMIT was sent and not refused.
     pub commit_sent: bool,
@@ -82,7 +82,7 @@ impl Decision {
     /// Decides by the result of an attempt.
     pub(super) fn of(run: &Run, about: &Circumstances, cause: Option<Cause>, worked: Worked) -> Self {
         let (failure, retry) = match worked {
-            // A report is proof that the work is done, so it counts even if the attempt was told to stop, or lost its
+            // A report is proof that the work is done, so it counts even if the attempt was asked to stop, or lost its
             // lease, meanwhile. If a newer attempt began, writing the end fails and that attempt finds the work done.
             Ok(Some((Ok(report), _))) => return Self::succeeded(report),
             Ok(Some((Err(error), retry))) => (Failure::Error(error), retry),

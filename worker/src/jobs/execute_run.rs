@@ -149,7 +149,7 @@ async fn supervise(
     }
 }
 
-/// The reason why an attempt is told to stop before it is done.
+/// The reason why an attempt is asked to stop before it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
     /// A stop was asked for, or the run's window is over.
@@ -195,7 +195,7 @@ async fn attempt(
         cause = cause(worker, held) => cause,
         () = show(worker, run, progress) => Cause::Lost,
     };
-    tracing::info!(?cause, "the run is told to stop");
+    tracing::info!(?cause, "the run is asked to stop");
     stop.cancel();
     tokio::select! {
         worked = &mut work => return (Some(cause), worked),

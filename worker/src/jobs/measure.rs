@@ -23,19 +23,20 @@ pub(super) fn measure(
         (Written::No, _) => AttemptEnd::Lost,
         (Written::Yes, Decision::Lost) if lease_lost => AttemptEnd::Lost,
         (Written::Fenced, _) => AttemptEnd::Fenced,
+        (Written::Stopped, _) => AttemptEnd::Stopped,
         (Written::Yes, decision) => end(decision),
     };
     let stages = progress.stage_times();
     metrics.attempt_ended(run, end, &stages);
-    if written != Written::Yes {
-        return;
-    }
     let took: Duration = stages.iter().map(|(_, time)| *time).sum();
-    match decision {
-        Decision::Succeeded(report, _) => metrics.run_ended(run, RunState::Succeeded, took, Some(report)),
-        Decision::Finished(end) => metrics.run_ended(run, end.state(), took, None),
-        Decision::Retry { code, .. } => metrics.retried(code),
-        Decision::WaitForOutage(wait) => metrics.retried(&wait.code),
+    match (written, decision) {
+        (Written::Stopped, _) => metrics.run_ended(run, RunState::Stopped, took, None),
+        (Written::Yes, Decision::Succeeded(report, _)) => {
+            metrics.run_ended(run, RunState::Succeeded, took, Some(report))
+        }
+        (Written::Yes, Decision::Finished(end)) => metrics.run_ended(run, end.state(), took, None),
+        (Written::Yes, Decision::Retry { code, .. }) => metrics.retried(code),
+        (Written::Yes, Decision::WaitForOutage(wait)) => metrics.retried(&wait.code),
         _ => {}
     }
 }
@@ -51,5 +52,38 @@ fn end(decision: &Decision) -> AttemptEnd {
         Decision::AskTarget { .. } | Decision::AskAgain { .. } => AttemptEnd::Unknown,
         Decision::HandBack => AttemptEnd::HandedBack,
         Decision::Lost => AttemptEnd::Fenced,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use elt_shared::metrics::{Audience, ProcessMetrics};
+    use elt_shared::queue::heartbeat::Heartbeat;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::metrics::WorkerGauges;
+
+    #[test]
+    fn a_run_that_was_stopped_in_place_of_its_next_attempt_counts_as_stopped() {
+        let process = ProcessMetrics::default();
+        let gauges = WorkerGauges { slots: 1, free: Arc::new(Semaphore::new(1)), heartbeat: Heartbeat::default() };
+        let metrics = WorkerMetrics::new(&process, 9, gauges);
+        let run = Run { name: "orders".into(), ..Run::default() };
+        let retry = Decision::Retry { pause: Duration::ZERO, code: "reset".into(), error: "it was cut".into() };
+        let count = |written| measure(&metrics, &run, &retry, written, false, &Progress::default());
+        count(Written::Stopped);
+        count(Written::Yes);
+        let text = process.text(Audience::Operators).expect("a text");
+        for line in [
+            r#"elt_attempts_total{kind="run",end="stopped"} 1"#,
+            r#"elt_attempts_total{kind="run",end="retried"} 1"#,
+            r#"elt_pipeline_runs_total{pipeline="orders",state="stopped"} 1"#,
+            r#"elt_retries_total{code="reset"} 1"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
     }
 }

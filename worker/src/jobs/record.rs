@@ -6,7 +6,7 @@ use elt_shared::backoff::jittered;
 use elt_shared::queue::heartbeat::HeldRun;
 use elt_shared::runs::lifecycle::{self, EndedBy};
 use elt_shared::runs::report::RunReport;
-use elt_shared::runs::{End, Failure};
+use elt_shared::runs::{End, Failure, RunState};
 use elt_shared::store::runs::Run;
 use elt_shared::store::schedules;
 use serde_json::{Value, json};
@@ -25,10 +25,30 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 pub(super) enum Written {
     /// It is, or there was nothing to write.
     Yes,
+    /// The run was asked to stop meanwhile, and has ended stopped in place of another attempt.
+    Stopped,
     /// A newer attempt took over the run.
     Fenced,
     /// The control database did not answer before the lease ended.
     No,
+}
+
+impl From<bool> for Written {
+    /// False: the attempt was fenced off.
+    fn from(done: bool) -> Self {
+        if done { Self::Yes } else { Self::Fenced }
+    }
+}
+
+impl From<Option<RunState>> for Written {
+    /// By the new state of a run that should be attempted again. `None`: the attempt was fenced off.
+    fn from(state: Option<RunState>) -> Self {
+        match state {
+            Some(RunState::Stopped) => Self::Stopped,
+            Some(_) => Self::Yes,
+            None => Self::Fenced,
+        }
+    }
 }
 
 /// Records a decision, and how far a run that did not succeed came. Waits while the control database does not answer. If
@@ -38,11 +58,15 @@ pub(super) async fn record(db: &PgPool, run: &Run, held: &HeldRun, decision: &De
     let mut pause = FIRST_PAUSE;
     loop {
         match write(db, run, decision, at).await {
-            Ok(true) => return Written::Yes,
-            Ok(false) => {
+            Ok(Written::Fenced) => {
                 tracing::warn!("the end of the attempt was not written: a newer attempt took over");
                 return Written::Fenced;
             }
+            Ok(Written::Stopped) => {
+                tracing::info!("{} stopped on request", run.kind);
+                return Written::Stopped;
+            }
+            Ok(written) => return written,
             // Without the lease another try is useless: the write would be fenced off, and the sweeper decides by
             // what the control database knows.
             Err(error) if held.lost.is_cancelled() => {
@@ -56,7 +80,7 @@ pub(super) async fn record(db: &PgPool, run: &Run, held: &HeldRun, decision: &De
     }
 }
 
-async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sqlx::Result<bool> {
+async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sqlx::Result<Written> {
     let mut tx = db.begin().await?;
     let (id, epoch, by) = (run.id, run.epoch, EndedBy::Attempt(run.epoch));
     if matches!(decision, Decision::Succeeded(..) | Decision::Finished(_)) {
@@ -65,34 +89,36 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
     let written = match decision {
         Decision::Succeeded(report, outcome) => {
             let end = End::Succeeded { outcome: *outcome };
-            lifecycle::finish(&mut tx, id, by, &end, Some(&as_json(report))).await?
+            lifecycle::finish(&mut tx, id, by, &end, Some(&as_json(report))).await?.into()
         }
         Decision::Finished(end) => {
             // How far it came is written first, because a run that has ended takes no more progress.
             note_how_far(&mut tx, run, at).await?;
-            lifecycle::finish(&mut tx, id, by, end, at.partial_report().as_ref()).await?
+            lifecycle::finish(&mut tx, id, by, end, at.partial_report().as_ref()).await?.into()
         }
         Decision::AskTarget { if_not_loaded, left, counts, .. } => {
             note_how_far(&mut tx, run, at).await?;
             if !counts {
                 lifecycle::note_outage_at_commit(&mut tx, id, epoch).await?;
             }
-            lifecycle::leave_unknown(&mut tx, id, epoch, if_not_loaded.as_ref(), *left).await?
+            lifecycle::leave_unknown(&mut tx, id, epoch, if_not_loaded.as_ref(), *left).await?.into()
         }
-        Decision::AskAgain { code, error } => lifecycle::ask_again(&mut tx, id, epoch, Failure { code, error }).await?,
+        Decision::AskAgain { code, error } => {
+            lifecycle::ask_again(&mut tx, id, epoch, Failure { code, error }).await?.into()
+        }
         Decision::Retry { pause, code, error } => {
-            lifecycle::retry_later(&mut tx, id, epoch, *pause, Failure { code, error }).await?
+            lifecycle::retry_later(&mut tx, id, epoch, *pause, Failure { code, error }).await?.into()
         }
         Decision::WaitForOutage(wait) => {
             let server = wait.server.as_ref().map(|(server, pauses)| (server.as_str(), *pauses));
             let (failure, longest) = (Failure { code: &wait.code, error: &wait.error }, wait.longest);
             let wait = lifecycle::Wait { shown: &wait.shown, failure, longest, pause: wait.pause, server };
-            lifecycle::wait(&mut tx, id, epoch, &wait).await?
+            lifecycle::wait(&mut tx, id, epoch, &wait).await?.into()
         }
-        Decision::Wait(holder) => lifecycle::wait_for_target(&mut tx, id, epoch, *holder).await?,
-        Decision::HandBack => lifecycle::hand_back(&mut tx, id, epoch).await?,
+        Decision::Wait(holder) => lifecycle::wait_for_target(&mut tx, id, epoch, *holder).await?.into(),
+        Decision::HandBack => lifecycle::hand_back(&mut tx, id, epoch).await?.into(),
         // Nothing of a lost attempt may be written, so there is nothing to commit either.
-        Decision::Lost => return Ok(true),
+        Decision::Lost => return Ok(Written::Yes),
     };
     tx.commit().await?;
     Ok(written)

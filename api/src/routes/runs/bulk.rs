@@ -53,7 +53,7 @@ pub struct RetriedRuns {
     retried: Vec<RetriedRun>,
     /// Failed runs that are left alone.
     skipped: Vec<SkippedRun>,
-    /// Whether more failed runs match than were looked at: send the request again, with another `Idempotency-Key`.
+    /// Whether more of the failed runs that match can be retried: send the request again, with another `Idempotency-Key`.
     more: bool,
 }
 

@@ -8,7 +8,7 @@ use elt_shared::explained::Code;
 use elt_shared::job::QUEUE;
 use elt_shared::runs::{self, Priority, RunKind, RunState};
 use elt_shared::store::configs::ConfigVersion;
-use elt_shared::store::runs::{NewRun, Run, RunFilter, list};
+use elt_shared::store::runs::{NewRun, Run, RunFilter, list, lock_retries};
 use elt_shared::telemetry::traceparent;
 use elt_shared::trigger::{self, Trigger, enqueue};
 use serde::{Deserialize, Serialize};
@@ -155,9 +155,12 @@ async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConf
     refuse_second_undo(tx, run.id).await
 }
 
+/// Keeps others from undoing the run, too, until the transaction ends.
+///
 /// # Errors
 /// 409 when an undo of the run is under way or succeeded.
 pub async fn refuse_second_undo(tx: &mut PgConnection, undone: Uuid) -> Result<()> {
+    lock_retries(&mut *tx).await?;
     let filter = RunFilter { subject_id: Some(undone), kinds: Some(&[RunKind::Undo]), ..RunFilter::default() };
     let undos = list(&mut *tx, &filter, None, 100).await?;
     match undos.iter().find(|undo| !matches!(undo.state, RunState::Failed | RunState::Stopped)) {

@@ -118,7 +118,8 @@ pub struct Waiting {
     #[serde(rename = "for")]
     #[schema(example = "target db.example.com:5432/shop")]
     pub what: String,
-    /// Since when; for something that is away, since the first attempt that met the outage.
+    /// Since when; for something that is away, since it first met an outage, by an attempt of its own or because its server
+    /// was known to be away.
     pub since: DateTime<Utc>,
     /// When it, or another run in its place, tries again; `null` when something else wakes it.
     pub next_at: Option<DateTime<Utc>>,

@@ -2,7 +2,6 @@
 //! inside it, PostgreSQL is a real server of its own, and services are real processes.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,7 +13,7 @@ use nix::unistd::Pid;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::page::Page;
-use crate::support::{Folder, PATIENCE};
+use crate::support::{Folder, PATIENCE, free_port};
 
 /// Seconds after which the blocks of a page are given up, with everything they started.
 const LIMIT: &str = "240";
@@ -208,10 +207,4 @@ pub fn tools() -> PathBuf {
     let output = Command::new(root().join("scripts/helm-tools.sh")).output().expect("ran the script");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim())
-}
-
-/// A port below those that the system gives to outgoing connections, so that it stays free while a service restarts.
-fn free_port() -> u16 {
-    let mut ports = std::iter::repeat_with(|| rand::random_range(15_000..20_000));
-    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }

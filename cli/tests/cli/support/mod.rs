@@ -4,6 +4,7 @@ pub mod client;
 pub mod otlp;
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -37,6 +38,12 @@ impl Folder {
         std::fs::write(&path, text).expect("wrote the file");
         path
     }
+}
+
+/// A port below those that the system gives to outgoing connections, so that it stays free while a service restarts.
+pub fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| rand::random_range(15_000..20_000));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// `elt` with these arguments, in this folder, with none of the settings of whoever runs the tests.

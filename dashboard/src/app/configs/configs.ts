@@ -1,29 +1,28 @@
 import { ChangeDetectionStrategy, Component, ElementRef, inject, signal, viewChild } from '@angular/core';
-import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { Router, RouterLink } from '@angular/router';
-import { debounceTime } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
 import { ConfigView } from '../core/api/models';
 import { paged } from '../core/paged';
+import { settled } from '../core/settled';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
 import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
+import { SearchBox } from '../shared/search-box';
 import { Time } from '../shared/time';
 import { ConfigRemoval } from './config-removal';
 
 const LIMIT = 50;
 const AGAIN_MS = 30_000;
-const TYPING_MS = 250;
 
 /** All config versions that were uploaded and not deleted. */
 @Component({
   selector: 'app-configs',
   templateUrl: './configs.html',
   styleUrl: './configs.scss',
-  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, Time],
+  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, SearchBox, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Configs {
@@ -34,12 +33,10 @@ export class Configs {
 
   /** The text in the search field; it is sent to the server once the typing pauses. */
   protected readonly search = signal('');
-  protected readonly searched = toSignal(toObservable(this.search).pipe(debounceTime(TYPING_MS)), {
-    initialValue: '',
-  });
+  protected readonly searched = settled(this.search);
   protected readonly chosen = signal<readonly number[]>([]);
   protected readonly list = paged(
-    () => this.searched().trim(),
+    this.searched,
     (search, cursor) => this.api.list(search, LIMIT, cursor),
     (config) => config.id,
     { every: AGAIN_MS },

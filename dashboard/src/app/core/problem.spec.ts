@@ -1,6 +1,6 @@
 import { HttpErrorResponse, HttpHeaders } from '@angular/common/http';
 
-import { isPassing, toProblem } from './problem';
+import { isPassing, sentence, toProblem } from './problem';
 
 function answer(status: number, error: unknown, headers: Record<string, string> = {}): HttpErrorResponse {
   return new HttpErrorResponse({ status, error, headers: new HttpHeaders(headers) });
@@ -25,6 +25,11 @@ describe('toProblem', () => {
       faults: [{ line: 2, message: 'unknown variant' }],
       requestId: 'r-1',
     });
+  });
+
+  it('makes sentences of what the server says', () => {
+    expect(sentence('the data folder is full')).toBe('The data folder is full.');
+    expect(sentence(' Is it “orders”? ')).toBe('Is it “orders”?');
   });
 
   it('reads the older error member, also from text', () => {

@@ -91,7 +91,8 @@ function text(value: unknown): string | undefined {
   return typeof value === 'string' && value.trim() !== '' ? value : undefined;
 }
 
-function sentence(said: string): string {
+/** What the server said as a sentence: with a capital letter at its start, and a full stop at its end. */
+export function sentence(said: string): string {
   const trimmed = said.trim();
   const first = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
   return /[.!?…:]$/.test(first) ? first : `${first}.`;

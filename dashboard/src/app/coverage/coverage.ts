@@ -5,9 +5,9 @@ import { clockTime, count } from '../core/format';
 import { query } from '../core/query';
 import { Chart } from '../shared/chart';
 import { Empty } from '../shared/empty';
-import { Icon } from '../shared/icon';
 import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
+import { SearchBox } from '../shared/search-box';
 import { Time } from '../shared/time';
 import { CoverageBar } from './coverage-bar';
 
@@ -16,7 +16,7 @@ import { CoverageBar } from './coverage-bar';
   selector: 'app-coverage',
   templateUrl: './coverage.html',
   styleUrl: './coverage.scss',
-  imports: [Chart, CoverageBar, Empty, Icon, PageHeader, QueryState, Time],
+  imports: [Chart, CoverageBar, Empty, PageHeader, QueryState, SearchBox, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Coverage {

@@ -9,6 +9,7 @@ import { Clock } from '../core/clock';
 import { query } from '../core/query';
 import { Submission } from '../core/submission';
 import { cronWords } from '../schedules/cron-words';
+import { DialogEnd } from '../shared/dialog-end';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { Fields, fieldsOf, fires, requestOf } from './schedule-request';
@@ -36,7 +37,7 @@ const NAMES: Record<keyof Fields, string> = {
   selector: 'app-schedule-dialog',
   templateUrl: './schedule-dialog.html',
   styleUrl: './schedule-dialog.scss',
-  imports: [FormsModule, MatDialogModule, ProblemView, QueryState],
+  imports: [DialogEnd, FormsModule, MatDialogModule, ProblemView, QueryState],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class ScheduleDialog {
@@ -74,6 +75,7 @@ export class ScheduleDialog {
     const fields = this.fields();
     return fields !== undefined && !fires(fields, this.clock.now());
   });
+  protected readonly ready = computed(() => this.fields() !== undefined && !this.backwards() && !this.idle());
   /** Names of the fields that differ from the YAML. */
   protected readonly changed = computed(() => {
     const [yaml, fields] = [this.yaml(), this.fields()];
@@ -94,7 +96,7 @@ export class ScheduleDialog {
 
   protected save(): void {
     const [yaml, fields] = [this.yaml(), this.fields()];
-    if (yaml === undefined || fields === undefined || this.backwards() || this.idle()) return;
+    if (yaml === undefined || fields === undefined || !this.ready()) return;
     this.submission.send(this.api.create(requestOf(this.config.id, yaml, fields)), (schedule) =>
       this.dialog.close(schedule),
     );

@@ -7,7 +7,6 @@ import { compact, count, duration } from '../core/format';
 import { query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
 import { lossWords, shownState, tookMs } from '../runs/run-words';
-import { isAboutPauses } from '../pipelines/pause-words';
 import { Chart } from '../shared/chart';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -48,9 +47,6 @@ export class Overview {
       ? 0
       : Math.min(100, (numbers.running / numbers.slots) * 100);
   });
-  protected readonly alerts = computed(
-    () => this.numbers.value()?.alerts.filter((alert) => !isAboutPauses(alert)) ?? [],
-  );
   /** Runs of the last 24 hours that succeeded with warnings or loaded nothing. */
   protected readonly lossy = computed(() => {
     const numbers = this.numbers.value();

@@ -70,9 +70,7 @@ export class Pauses {
       .subscribe((resumed) => {
         if (!resumed) return;
         this.toaster.say(
-          pause.scope === 'all'
-            ? 'Queued runs start again'
-            : `The runs of the queue ${pause.name} start again`,
+          pause.scope === 'all' ? 'Queued runs start again' : `The queue ${pause.name} is no longer paused`,
         );
         this.resumed.emit();
       });

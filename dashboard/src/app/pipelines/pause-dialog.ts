@@ -5,6 +5,7 @@ import { MAT_DIALOG_DATA, MatDialogModule, MatDialogRef } from '@angular/materia
 import { PauseView } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
 import { Submission } from '../core/submission';
+import { DialogEnd } from '../shared/dialog-end';
 import { ProblemView } from '../shared/problem-view';
 
 /** Pauses a pipeline, with a reason for the people who find it paused. Closes with the pause. */
@@ -39,15 +40,10 @@ import { ProblemView } from '../shared/problem-view';
           </div>
         </div>
       </mat-dialog-content>
-      <mat-dialog-actions align="end">
-        <button type="button" class="btn" mat-dialog-close>Cancel</button>
-        <button type="submit" class="btn primary" [disabled]="submission.busy()">
-          {{ submission.busy() ? 'Pausing…' : 'Pause' }}
-        </button>
-      </mat-dialog-actions>
+      <app-dialog-end [submission]="submission" does="Pause" during="Pausing…" />
     </form>
   `,
-  imports: [FormsModule, MatDialogModule, ProblemView],
+  imports: [DialogEnd, FormsModule, MatDialogModule, ProblemView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class PauseDialog {

@@ -1,12 +1,5 @@
 import { PauseView, PipelineView } from '../core/api/models';
-import {
-  isAboutPauses,
-  pauseAction,
-  pausedPipelines,
-  pausedWhat,
-  resumeQuestion,
-  sortPauses,
-} from './pause-words';
+import { pauseAction, pausedPipelines, pausedWhat, resumeQuestion, sortPauses } from './pause-words';
 
 function pause(scope: PauseView['scope'], name = ''): PauseView {
   return { scope, name, paused_at: '2026-11-25T10:00:00Z', paused_by: 'ann' };
@@ -37,14 +30,14 @@ describe('pause words', () => {
     expect(resumeQuestion(pause('queue', 'nightly')).title).toBe('Resume the queue nightly?');
   });
 
-  it('take the place of what the server says about pauses', () => {
-    expect(isAboutPauses('Nothing new starts of everything, which ann paused at 2026-11-25 10:00 UTC.')).toBe(
-      true,
+  it('promise no start of runs that another pause still holds', () => {
+    expect(resumeQuestion(pause('pipeline', 'people')).words).toContain(
+      'unless its queue or everything is paused',
     );
-    expect(isAboutPauses('7 pauses keep runs from starting: see Queues.')).toBe(true);
-    expect(isAboutPauses('No worker is alive: runs wait until one is started with `elt worker`.')).toBe(
-      false,
+    expect(resumeQuestion(pause('queue', 'nightly')).words).toContain(
+      'unless everything or their pipeline is paused',
     );
+    expect(resumeQuestion(pause('all')).words).toContain('paused themselves');
   });
 
   it('name the pipelines that are paused, and count the others', () => {

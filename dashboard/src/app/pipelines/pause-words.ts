@@ -32,13 +32,15 @@ export function resumeQuestion(pause: PauseView): Question {
     case 'queue':
       return {
         title: `Resume the queue ${pause.name}?`,
-        words: 'Its queued runs start as soon as workers are free.',
+        words:
+          'Its queued runs start as soon as workers are free, unless everything or their pipeline is paused.',
         yes: 'Resume the queue',
       };
     case 'pipeline':
       return {
         title: `Resume ${pause.name}?`,
-        words: 'Its queued runs start, and its schedule looks at once at what it missed.',
+        words:
+          'Its queued runs start, unless its queue or everything is paused. Its schedule looks at once at what it missed.',
         yes: 'Resume',
       };
   }
@@ -50,11 +52,6 @@ export function sortPauses(pauses: readonly PauseView[]): { wide: PauseView[]; p
     wide: pauses.filter((pause) => pause.scope !== 'pipeline'),
     pipelines: pauses.filter((pause) => pause.scope === 'pipeline').map((pause) => pause.name),
   };
-}
-
-/** Whether an alert of the server is about pauses, which the overview shows in its own words. */
-export function isAboutPauses(alert: string): boolean {
-  return alert.startsWith('Nothing new starts of ') || alert.includes(' pauses keep runs from starting');
 }
 
 /** Most names of paused pipelines in one sentence. */

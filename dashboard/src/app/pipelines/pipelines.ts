@@ -1,37 +1,41 @@
 import { ChangeDetectionStrategy, Component, ElementRef, inject, signal, viewChild } from '@angular/core';
-import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { MatDialog } from '@angular/material/dialog';
 import { RouterLink } from '@angular/router';
-import { debounceTime } from 'rxjs';
 
 import { PauseView, PipelineView } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
 import { count } from '../core/format';
 import { paged } from '../core/paged';
+import { settled } from '../core/settled';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
+import { ShownState, shownState } from '../runs/run-words';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
 import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
+import { SearchBox } from '../shared/search-box';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
 import { PauseDialog } from './pause-dialog';
-import { pauseAction, resumeQuestion } from './pause-words';
+import { pauseAction, pausedWhat, resumeQuestion } from './pause-words';
 
 const LIMIT = 50;
 const AGAIN_MS = 5000;
-const TYPING_MS = 250;
 const PRIORITY_WORDS = { high: 'High', normal: 'Normal', low: 'Low' } as const;
+const ACTIONS = {
+  pause: { label: 'Pause', icon: 'pause' },
+  resume: { label: 'Resume', icon: 'play' },
+} as const;
 
 /** The pipelines, with their last and next runs. They are paused and resumed here. */
 @Component({
   selector: 'app-pipelines',
   templateUrl: './pipelines.html',
   styleUrl: './pipelines.scss',
-  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, StateBadge, Time],
+  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, SearchBox, StateBadge, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Pipelines {
@@ -43,17 +47,16 @@ export class Pipelines {
 
   /** The text in the search field; it is sent to the server once the typing pauses. */
   protected readonly search = signal('');
-  protected readonly searched = toSignal(toObservable(this.search).pipe(debounceTime(TYPING_MS)), {
-    initialValue: '',
-  });
+  protected readonly searched = settled(this.search);
   protected readonly list = paged(
-    () => this.searched().trim(),
+    this.searched,
     (search, cursor) => this.api.list(search, LIMIT, cursor),
     (pipeline) => pipeline.name,
     { every: AGAIN_MS },
   );
 
   protected readonly pauseAction = pauseAction;
+  protected readonly actions = ACTIONS;
   protected readonly priorities = PRIORITY_WORDS;
   protected readonly count = count;
 
@@ -66,13 +69,18 @@ export class Pipelines {
     });
   }
 
-  /** The state of its last run, which says more than the state alone. */
-  protected lastState({ last_run: last }: PipelineView): string | undefined {
-    if (last?.state !== 'succeeded' || !last.outcome || last.outcome === 'clean') return last?.state;
-    return last.outcome;
+  /** The state of its last run, in the words of the page Runs. */
+  protected lastState({ last_run: last, pause }: PipelineView): ShownState | undefined {
+    return last ? shownState({ ...last, kind: 'run', waits_for: pause && pausedWhat(pause) }) : undefined;
   }
 
-  protected pause(pipeline: PipelineView): void {
+  /** Pauses a pipeline, or ends its pause. */
+  protected pauseOrResume(pipeline: PipelineView): void {
+    if (pipeline.pause) this.resume(pipeline, pipeline.pause);
+    else this.pause(pipeline);
+  }
+
+  private pause(pipeline: PipelineView): void {
     this.dialog
       .open<PauseDialog, string, PauseView | ''>(PauseDialog, { data: pipeline.name, width: '460px' })
       .afterClosed()
@@ -82,11 +90,11 @@ export class Pipelines {
       });
   }
 
-  protected resume(pipeline: PipelineView, pause: PauseView): void {
+  private resume(pipeline: PipelineView, pause: PauseView): void {
     this.confirmation
       .ask({ ...resumeQuestion(pause), request: () => this.api.resume(pause) })
       .subscribe((resumed) => {
-        if (resumed) this.changed({ ...pipeline, pause: null }, `${pipeline.name} starts runs again`);
+        if (resumed) this.changed({ ...pipeline, pause: null }, `${pipeline.name} is no longer paused`);
       });
   }
 
@@ -95,7 +103,7 @@ export class Pipelines {
     this.list.replace(pipeline);
     // Everything may be paused as well, which the server knows.
     this.list.first.reload();
-    // The button that had the focus changes into the other one.
+    // The button that had the focus does the opposite now, or is gone.
     this.table()?.nativeElement.focus();
   }
 }

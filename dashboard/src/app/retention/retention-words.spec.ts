@@ -35,6 +35,8 @@ describe('retention words', () => {
 
   it('count the kinds that are behind', () => {
     expect(behindWords([view({})])).toBeUndefined();
-    expect(behindWords([view({ behind: true }), view({}), view({ behind: true })])).toContain('2 kinds');
+    const late = view({ kind: 'receipts', place: 'db:5432/shop.public', behind: true });
+    expect(behindWords([view({ behind: true }), view({}), late])).toContain('2 kinds');
+    expect(behindWords([late, { ...late, place: 'db:5432/shop.archive' }])).toContain('of 1 kind:');
   });
 });

@@ -56,7 +56,8 @@ export function settingsOf(view: RetentionView): Setting[] {
 
 /** The sentence about kinds where old things are left. `undefined` when nothing is behind. */
 export function behindWords(all: readonly RetentionView[]): string | undefined {
-  const behind = all.filter((view) => view.behind).length;
+  // A kind has a row for each place.
+  const behind = new Set(all.filter((view) => view.behind).map((view) => view.kind)).size;
   if (behind === 0) return undefined;
   return `Old things are left of ${plural(behind, 'kind')}: a worker was not done in time, failed, or has not cleaned for hours.`;
 }

@@ -4,7 +4,6 @@ import { SystemApi } from '../core/api/system';
 import { bytes, count, plural } from '../core/format';
 import { query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
-import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
@@ -18,7 +17,7 @@ const AGAIN_MS = 30_000;
   selector: 'app-retention',
   templateUrl: './retention.html',
   styleUrl: './retention.scss',
-  imports: [Empty, Icon, PageHeader, QueryState, Time],
+  imports: [Icon, PageHeader, QueryState, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Retention {

@@ -38,5 +38,6 @@ describe('the report of a run', () => {
     expect(driftWords({ change: 'added', column: 'city', type: 'text' })).toBe(
       'city is new and was added as text.',
     );
+    expect(driftWords({ change: 'narrowed', column: 'id' } as never)).toBe('id: narrowed.');
   });
 });

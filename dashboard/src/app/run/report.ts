@@ -122,6 +122,11 @@ export function driftWords(drift: Drift): string {
       return `${drift.column} is in the table, but in no file.`;
     case 'left_out':
       return `${drift.column} was left out: ${drift.reason}.`;
+    default: {
+      // A tab that is older than the server may meet changes that it does not know.
+      const { column, change }: Drift = drift satisfies never;
+      return `${column}: ${change}.`;
+    }
   }
 }
 

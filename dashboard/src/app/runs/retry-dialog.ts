@@ -7,24 +7,18 @@ import {
   signal,
   viewChild,
 } from '@angular/core';
-import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { FormsModule } from '@angular/forms';
 import { MAT_DIALOG_DATA, MatDialogModule, MatDialogRef } from '@angular/material/dialog';
-import { debounceTime, map } from 'rxjs';
 
 import { RetriedRuns } from '../core/api/models';
-import { PipelinesApi } from '../core/api/pipelines';
 import { RunsApi } from '../core/api/runs';
 import { Focus } from '../core/focus';
 import { plural } from '../core/format';
-import { query } from '../core/query';
+import { pipelineNames } from '../core/pipeline-names';
 import { Submission } from '../core/submission';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 import { RetryFields, hasRest, requestOf, retryWords, startFields } from './retry-request';
-
-const SUGGESTED = 50;
-const TYPING_MS = 250;
 
 /** Retries the failed runs of an outage: counts them first, then queues them. */
 @Component({
@@ -35,7 +29,6 @@ const TYPING_MS = 250;
 })
 export class RetryDialog {
   private readonly api = inject(RunsApi);
-  private readonly pipelines = inject(PipelinesApi);
   private readonly focus = inject(Focus);
   private readonly dialog = inject(MatDialogRef<RetryDialog>);
   private readonly next = viewChild<ElementRef<HTMLButtonElement>>('next');
@@ -62,15 +55,7 @@ export class RetryDialog {
     return answer?.done === true && !hasRest(answer.runs);
   });
   protected readonly found = computed(() => (this.answer()?.runs.retried.length ?? 0) > 0);
-  private readonly typed = toSignal(
-    toObservable(computed(() => this.fields().pipeline)).pipe(debounceTime(TYPING_MS)),
-    { initialValue: '' },
-  );
-  protected readonly suggested = query(
-    () => this.typed().trim(),
-    (search) => this.pipelines.list(search, SUGGESTED).pipe(map((page) => page.data.map((one) => one.name))),
-    { identity: () => 'pipelines' },
-  );
+  protected readonly suggested = pipelineNames(computed(() => this.fields().pipeline));
 
   protected readonly plural = plural;
 

@@ -33,15 +33,18 @@ export function triggerWord(trigger: string): string {
 /** Kinds of run that add rows to the table or remove rows from it. */
 const LOADING = new Set<RunKind>(['run', 'replay', 'undo']);
 
+/** What the shown state of a run is made of. */
+type Shown = Pick<Run, 'state' | 'kind' | 'outcome' | 'not_before' | 'waits_for' | 'stop_requested_at'>;
+
 /** The state as it is shown: refined by the outcome of a run that succeeded, and by what a queued run waits for. */
-export function shownState(run: Run, now: number = Date.now()): ShownState {
+export function shownState(run: Shown, now: number = Date.now()): ShownState {
   if (run.state === 'succeeded') return shownOutcome(run);
   if (run.state === 'running' && run.stop_requested_at) return 'stopping';
   const later = run.not_before ? Date.parse(run.not_before) > now : false;
   return run.state === 'queued' && (later || run.waits_for) ? 'waiting' : run.state;
 }
 
-function shownOutcome(run: Run): ShownState {
+function shownOutcome(run: Shown): ShownState {
   switch (run.outcome) {
     case 'with_warnings':
       return 'with_warnings';

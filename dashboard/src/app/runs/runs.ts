@@ -7,18 +7,16 @@ import {
   linkedSignal,
   signal,
 } from '@angular/core';
-import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { MatDialog } from '@angular/material/dialog';
 import { Router, RouterLink } from '@angular/router';
-import { catchError, debounceTime, forkJoin, map, of } from 'rxjs';
+import { catchError, forkJoin, map, of } from 'rxjs';
 
 import { OUTCOME, Outcome, RUN_KIND, RUN_STATE, Run } from '../core/api/models';
-import { PipelinesApi } from '../core/api/pipelines';
 import { RunFilter, RunsApi } from '../core/api/runs';
 import { Clock } from '../core/clock';
 import { count, duration, plural } from '../core/format';
 import { paged } from '../core/paged';
-import { query } from '../core/query';
+import { pipelineNames } from '../core/pipeline-names';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
 import { Confirmation } from '../shared/confirm';
@@ -53,8 +51,6 @@ const OUTCOME_WORDS: Record<Outcome, string> = {
   nothing_loaded: 'Nothing loaded',
 };
 const SHOWN_BARS = 60;
-const SUGGESTED = 50;
-const TYPING_MS = 250;
 
 /** All runs that match the filters, which are kept in the address. */
 @Component({
@@ -66,7 +62,6 @@ const TYPING_MS = 250;
 })
 export class Runs {
   private readonly api = inject(RunsApi);
-  private readonly pipelines = inject(PipelinesApi);
   private readonly clock = inject(Clock);
   private readonly router = inject(Router);
   private readonly toaster = inject(Toaster);
@@ -130,16 +125,7 @@ export class Runs {
       })),
   );
   protected readonly typed = signal('');
-  private readonly searched = toSignal(toObservable(this.typed).pipe(debounceTime(TYPING_MS)), {
-    initialValue: '',
-  });
-  /** Pipelines to choose from: those whose names contain what is typed. */
-  protected readonly names = query(
-    () => this.searched().trim(),
-    (search) =>
-      this.pipelines.list(search, SUGGESTED).pipe(map((page) => page.data.map((pipeline) => pipeline.name))),
-    { identity: () => 'pipelines' },
-  );
+  protected readonly names = pipelineNames(this.typed);
   /** Ids of the chosen runs. Another filter clears them, because they could then be out of sight. */
   protected readonly chosen = linkedSignal<unknown, readonly string[]>({
     source: this.filter,

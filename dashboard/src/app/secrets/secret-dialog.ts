@@ -7,35 +7,29 @@ import {
   signal,
   viewChild,
 } from '@angular/core';
-import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { FormsModule } from '@angular/forms';
 import { MAT_DIALOG_DATA, MatDialogModule, MatDialogRef } from '@angular/material/dialog';
-import { debounceTime, map } from 'rxjs';
 
 import { SecretView } from '../core/api/models';
-import { PipelinesApi } from '../core/api/pipelines';
 import { SecretsApi } from '../core/api/secrets';
+import { pipelineNames } from '../core/pipeline-names';
 import { query } from '../core/query';
 import { Submission } from '../core/submission';
+import { DialogEnd } from '../shared/dialog-end';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 import { SecretFields, fieldsOf, isValue, nameProblem, requestOf } from './secret-form';
-
-/** Most pipelines that are suggested at a time. */
-const SUGGESTED = 50;
-const TYPING_MS = 250;
 
 /** Stores a new secret, or changes a stored one. Closes with the secret as the server has it now. */
 @Component({
   selector: 'app-secret-dialog',
   templateUrl: './secret-dialog.html',
   styleUrl: './secret-dialog.scss',
-  imports: [FormsModule, Icon, MatDialogModule, ProblemView],
+  imports: [DialogEnd, FormsModule, Icon, MatDialogModule, ProblemView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class SecretDialog {
   private readonly api = inject(SecretsApi);
-  private readonly pipelines = inject(PipelinesApi);
   private readonly dialog = inject(MatDialogRef<SecretDialog, SecretView>);
   private readonly pipelineBox = viewChild<ElementRef<HTMLInputElement>>('pipelineBox');
   /** The secret to change. Missing for a new one. */
@@ -51,14 +45,7 @@ export class SecretDialog {
     () => (this.secret === undefined ? {} : undefined),
     () => this.api.names(),
   );
-  private readonly typed = toSignal(toObservable(this.pipeline).pipe(debounceTime(TYPING_MS)), {
-    initialValue: '',
-  });
-  protected readonly suggested = query(
-    () => this.typed().trim(),
-    (search) => this.pipelines.list(search, SUGGESTED).pipe(map((page) => page.data.map((one) => one.name))),
-    { identity: () => 'pipelines' },
-  );
+  protected readonly suggested = pipelineNames(this.pipeline);
   protected readonly wrongName = computed(() => nameProblem(this.fields().name, this.names.value() ?? []));
   protected readonly ready = computed(() => {
     const { name, value } = this.fields();

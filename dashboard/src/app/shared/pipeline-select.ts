@@ -8,17 +8,15 @@ import {
   output,
   signal,
 } from '@angular/core';
-import { toObservable, toSignal } from '@angular/core/rxjs-interop';
-import { debounceTime } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
 import { PipelinesApi } from '../core/api/pipelines';
 import { query } from '../core/query';
+import { settled } from '../core/settled';
 import { ProblemView } from './problem-view';
 
 /** Most pipelines in the list. A search finds the others. */
 const LISTED = 250;
-const TYPING_MS = 250;
 
 interface Choice {
   config: string;
@@ -82,11 +80,9 @@ export class PipelineSelect {
   readonly chosen = output<string>();
 
   protected readonly search = signal('');
-  private readonly typed = toSignal(toObservable(this.search).pipe(debounceTime(TYPING_MS)), {
-    initialValue: '',
-  });
+  private readonly typed = settled(this.search);
   protected readonly pipelines = query(
-    () => this.typed().trim(),
+    this.typed,
     (search) => this.api.list(search, LISTED),
     // The pipelines found before stay in the list until the next search has its answer.
     { identity: () => 'pipelines' },
@@ -120,7 +116,7 @@ export class PipelineSelect {
   protected readonly note = computed(() => {
     const page = this.pipelines.value();
     if (page === undefined) return undefined;
-    if (page.data.length === 0 && this.typed().trim() !== '') return 'No pipeline name contains this text.';
+    if (page.data.length === 0 && this.typed() !== '') return 'No pipeline name contains this text.';
     return page.next ? `The first ${LISTED} by name. Search to find the others.` : undefined;
   });
 

@@ -10,6 +10,7 @@ import { query } from '../core/query';
 import { Role, Session } from '../core/session';
 import { Submission } from '../core/submission';
 import { CopyButton } from '../shared/copy-button';
+import { DialogEnd } from '../shared/dialog-end';
 import { ProblemView } from '../shared/problem-view';
 import { exampleCall, namesIn, scopesFor } from './scopes';
 
@@ -21,7 +22,7 @@ const USERS = 250;
   selector: 'app-token-dialog',
   templateUrl: './token-dialog.html',
   styleUrl: './token-dialog.scss',
-  imports: [CopyButton, FormsModule, MatDialogModule, ProblemView],
+  imports: [CopyButton, DialogEnd, FormsModule, MatDialogModule, ProblemView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class TokenDialog {

@@ -7,6 +7,7 @@ import { UserView } from '../core/api/models';
 import { SystemApi } from '../core/api/system';
 import { Role } from '../core/session';
 import { Submission } from '../core/submission';
+import { DialogEnd } from '../shared/dialog-end';
 import { PasswordHints } from '../shared/password-hints';
 import { isAcceptable } from '../shared/password-rules';
 import { ProblemView } from '../shared/problem-view';
@@ -17,7 +18,7 @@ export type UserTask = { kind: 'add' } | { kind: 'service' } | { kind: 'password
 @Component({
   selector: 'app-user-dialog',
   templateUrl: './user-dialog.html',
-  imports: [FormsModule, MatDialogModule, PasswordHints, ProblemView],
+  imports: [DialogEnd, FormsModule, MatDialogModule, PasswordHints, ProblemView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class UserDialog {

@@ -1,5 +1,5 @@
 import { WorkerView } from '../core/api/models';
-import { drainAction, drainWords, isGone, sentence, takesRuns } from './worker-words';
+import { drainAction, drainWords, isGone, othersOf, takesRuns } from './worker-words';
 
 function worker(change: Partial<WorkerView>): WorkerView {
   return {
@@ -42,7 +42,17 @@ describe('worker words', () => {
       'It finishes the 1 run that it has. Other workers',
     );
     expect(drainWords(worker({}), 0)).toContain('queued runs wait');
-    expect(sentence('the data folder is full')).toBe('The data folder is full');
-    expect(sentence('')).toBe('');
+  });
+
+  it('count only the others that take runs from the same queue', () => {
+    const one = worker({ id: 'w1', queue: 'nightly' });
+    const all = [
+      one,
+      worker({ id: 'w2' }),
+      worker({ id: 'w3', queue: 'nightly', state: 'draining' }),
+      worker({ id: 'w4', queue: 'nightly', takes_nothing_because: 'the data folder is full' }),
+    ];
+    expect(othersOf(one, all)).toBe(0);
+    expect(othersOf(one, [...all, worker({ id: 'w5', queue: 'nightly' })])).toBe(1);
   });
 });

@@ -17,7 +17,13 @@ export function takesRuns(worker: WorkerView): boolean {
   return worker.state === 'working' && !worker.takes_nothing_because;
 }
 
-/** What the drain of a worker does, as sentences. */
+/** Number of other workers that take runs from the queue of a worker. */
+export function othersOf(worker: WorkerView, all: readonly WorkerView[]): number {
+  return all.filter((other) => other.id !== worker.id && other.queue === worker.queue && takesRuns(other))
+    .length;
+}
+
+/** What the drain of a worker does, as sentences. `others`: workers that take runs from the same queue. */
 export function drainWords(worker: WorkerView, others: number): string {
   const runs =
     worker.running === 0
@@ -25,12 +31,7 @@ export function drainWords(worker: WorkerView, others: number): string {
       : `It finishes the ${plural(worker.running, 'run')} that it has.`;
   const rest =
     others === 0
-      ? ' No other worker takes runs now, so queued runs wait.'
+      ? ' No other worker of its queue takes runs now, so queued runs wait.'
       : ' Other workers go on with the queue.';
   return `It takes no new runs, until you undrain it or its process ends. ${runs}${rest}`;
-}
-
-/** A sentence of the server, with a capital letter at its start. */
-export function sentence(words: string): string {
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -13,7 +13,7 @@ import { KnownHostView, WorkerView } from '../core/api/models';
 import { SystemApi } from '../core/api/system';
 import { Clock } from '../core/clock';
 import { duration } from '../core/format';
-import { toProblem } from '../core/problem';
+import { sentence, toProblem } from '../core/problem';
 import { query } from '../core/query';
 import { Toaster } from '../core/toaster';
 import { Confirmation } from '../shared/confirm';
@@ -23,9 +23,10 @@ import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
-import { drainAction, drainWords, isGone, sentence, takesRuns } from './worker-words';
+import { drainAction, drainWords, isGone, othersOf, takesRuns } from './worker-words';
 
 const AGAIN_MS = 5000;
+const LABELS = { drain: 'Drain', undrain: 'Undrain' } as const;
 
 /** The worker processes, and the keys of the SFTP servers they connected to. */
 @Component({
@@ -62,6 +63,7 @@ export class Workers {
   });
 
   protected readonly drainAction = drainAction;
+  protected readonly labels = LABELS;
   protected readonly isGone = isGone;
   protected readonly sentence = sentence;
 
@@ -75,12 +77,17 @@ export class Workers {
     return isGone(worker) ? undefined : (worker.takes_nothing_because ?? undefined);
   }
 
-  protected drain(worker: WorkerView): void {
-    const others = this.alive()?.filter((other) => other.id !== worker.id && takesRuns(other)).length ?? 0;
+  /** Drains a worker, or lets it take runs again. */
+  protected drainOrUndrain(worker: WorkerView): void {
+    if (worker.drain_asked_at) this.undrain(worker);
+    else this.drain(worker);
+  }
+
+  private drain(worker: WorkerView): void {
     this.confirmation
       .ask({
         title: `Drain ${nameOf(worker)}?`,
-        words: drainWords(worker, others),
+        words: drainWords(worker, othersOf(worker, this.alive() ?? [])),
         yes: 'Drain',
         danger: true,
         request: () => this.api.drainWorker(worker.id),
@@ -90,7 +97,7 @@ export class Workers {
       });
   }
 
-  protected undrain(worker: WorkerView): void {
+  private undrain(worker: WorkerView): void {
     this.confirmation
       .ask({
         title: `Undrain ${nameOf(worker)}?`,
@@ -106,7 +113,7 @@ export class Workers {
   private changed(words: string): void {
     this.toaster.say(words);
     this.workers.reload();
-    // The button that had the focus changes into the other one.
+    // The button that had the focus does the opposite now, or is gone.
     this.table()?.nativeElement.focus();
   }
 

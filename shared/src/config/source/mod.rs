@@ -3,13 +3,11 @@
 mod api;
 mod csv;
 mod local;
-mod pagination;
 mod sftp;
 
-pub use api::{ApiSource, ApiTimeouts, AuthScheme};
+pub use api::{ApiSource, ApiTimeouts, AuthScheme, NextIs, Pagination};
 pub use csv::CsvOptions;
 pub use local::LocalSource;
-pub use pagination::{NextIs, Pagination};
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
 
 use super::keys::{Key, Variant};

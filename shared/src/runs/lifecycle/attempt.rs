@@ -7,29 +7,39 @@ use uuid::Uuid;
 
 use super::finish::{EndedBy, finish, wake_next};
 use crate::job::ExecuteRun;
-use crate::runs::{AttemptEnd, End, Failure};
+use crate::runs::leases::LONGEST_ASK_PAUSE;
+use crate::runs::{AttemptEnd, End, Failure, RunState};
 use crate::store::runs::{self, Run};
+use crate::store::target_outages;
 
 /// Sends a run back to wait `pause` for its next attempt. A run that was asked to stop meanwhile ends stopped instead.
-/// False: the attempt was fenced off.
+/// Returns the run's new state, queued or stopped; `None`: the attempt was fenced off.
 pub async fn retry_later(
     db: &mut PgConnection,
     id: Uuid,
     epoch: i64,
     pause: Duration,
     failure: Failure<'_>,
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<Option<RunState>> {
+    // The run may have tried to reach its server for other runs, and failed before it got there.
+    target_outages::note_failed_try(&mut *db, id, LONGEST_ASK_PAUSE).await?;
     // The stop may have been asked for after the attempt failed. The worker has then not seen it, and the run would wait
     // for an attempt that nobody wants.
     if runs::is_stopping(db, id, epoch).await? {
-        return finish(db, id, EndedBy::Attempt(epoch), &End::Stopped, None).await;
+        return stop_instead(db, id, epoch).await;
     }
-    let Some(released) = runs::queue_retry(&mut *db, id, epoch, pause, failure.error).await? else { return Ok(false) };
+    let Some(released) = runs::queue_retry(&mut *db, id, epoch, pause, failure.error).await? else { return Ok(None) };
     runs::end_attempt(db, id, epoch, AttemptEnd::Retry, Some(failure)).await?;
     ExecuteRun { run_id: id }.enqueue_after(db, &released.queue, pause).await?;
     // The run lets its target go while it waits, because another run may use the pause to load.
     wake_next(db, &released).await?;
-    Ok(true)
+    Ok(Some(RunState::Queued))
+}
+
+/// Ends a run stopped in place of sending it back to the queue. `None`: the attempt was fenced off.
+pub(super) async fn stop_instead(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<Option<RunState>> {
+    let ended = finish(db, id, EndedBy::Attempt(epoch), &End::Stopped, None).await?;
+    Ok(ended.then_some(RunState::Stopped))
 }
 
 /// Sends a run back to wait until `holder`, which loads into the same target, lets go. The attempt does not count. False:

@@ -1,9 +1,13 @@
 //! Retrying many failed runs at once.
 
-use sqlx::PgConnection;
+use std::collections::HashMap;
 
-use super::stop::{RetryAnswer, retry};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::stop::{RetryAnswer, repeat};
 use crate::explained::Code;
+use crate::runs::RunKind;
 use crate::store::runs::{self, FailedFilter, FailedRun, Run};
 
 /// Most failed runs that one request looks at.
@@ -16,7 +20,7 @@ pub struct BulkRetry {
     pub retried: Vec<(FailedRun, Option<Run>)>,
     /// The runs that are left alone, and why.
     pub skipped: Vec<SkippedRetry>,
-    /// Whether there are more failed runs than were looked at.
+    /// Whether more failed runs can be retried than were looked at.
     pub more: bool,
 }
 
@@ -31,7 +35,8 @@ pub struct SkippedRetry {
     pub reason: String,
 }
 
-/// Retries the oldest `limit` of the failed runs, at most [`MOST_RETRIED`]. `dry_run`: only finds out which.
+/// Retries the oldest `limit` of the failed runs, at most [`MOST_RETRIED`]. `dry_run`: only finds out which. Waits for other
+/// requests to retry runs, so that none is retried twice.
 pub async fn retry_failed(
     db: &mut PgConnection,
     filter: &FailedFilter<'_>,
@@ -40,25 +45,39 @@ pub async fn retry_failed(
     (traceparent, created_by): (Option<String>, &str),
 ) -> sqlx::Result<BulkRetry> {
     let limit = usize::from(limit.min(MOST_RETRIED));
+    if !dry_run {
+        runs::lock_retries(&mut *db).await?;
+    }
     let mut found = runs::failed(&mut *db, filter, limit as i64 + 1).await?;
-    let mut all = BulkRetry { more: found.len() > limit, ..BulkRetry::default() };
+    // Runs that must be left alone come last, so behind one of them there is nothing to retry.
+    let more = found.get(limit).is_some_and(|run| reason_to_skip(run).is_none());
+    let mut all = BulkRetry { more, ..BulkRetry::default() };
     found.truncate(limit);
+    // The failed undos that are retried here, by the run that each undoes.
+    let mut undos: HashMap<Uuid, Uuid> = HashMap::new();
     for run in found {
-        if let Some((code, reason)) = reason_to_skip(&run) {
+        let undoes = run.subject_id.filter(|_| run.kind == RunKind::Undo);
+        let undone = undoes.and_then(|subject| undos.get(&subject)).map(|undo| undone_by_retry_of(*undo));
+        if let Some((code, reason)) = reason_to_skip(&run).or(undone) {
             all.skipped.push(SkippedRetry { run, code, reason });
             continue;
         }
         let new = match dry_run {
             true => None,
-            false => match retry(db, run.id, traceparent.clone(), created_by).await? {
+            false => match repeat(db, run.id, traceparent.clone(), created_by).await? {
                 Some(RetryAnswer::Started(new)) => Some(*new),
                 // The run was deleted in the meantime. A failed run never changes otherwise.
                 Some(RetryAnswer::Unfinished(_) | RetryAnswer::Unknown(_)) | None => continue,
             },
         };
+        undos.extend(undoes.map(|subject| (subject, run.id)));
         all.retried.push((run, new));
     }
     Ok(all)
+}
+
+fn undone_by_retry_of(undo: Uuid) -> (Code, String) {
+    (Code::AlreadyUndone, format!("the retry of the run {undo} undoes the same run"))
 }
 
 fn reason_to_skip(run: &FailedRun) -> Option<(Code, String)> {

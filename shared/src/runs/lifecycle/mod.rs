@@ -1,7 +1,7 @@
 //! The life of a run, from its first attempt to its end.
 //!
 //! ```text
-//!               begin                          finish: succeeded (with an outcome)
+//!               take                           finish: succeeded (with an outcome)
 //!   queued ───────────────────▶ running ─────▶ finish: failed
 //!   │ ▲                         │              finish: stopped
 //!   │ │   retry_later           │
@@ -16,8 +16,8 @@
 //! | state   | event             | next state | caused by | when |
 //! |---------|-------------------|------------|-----------|------|
 //! | –       | [`enqueue`](crate::trigger::enqueue) | queued | API, CLI, tick of a schedule | somebody asks, a schedule fires, a source changed |
-//! | queued  | [`begin`]         | running    | worker    | the run is due and has attempts left |
-//! | running | [`begin`]         | running    | worker    | the lease is over; the attempt before it is lost |
+//! | queued  | [`take()`]        | running    | worker    | the run is due and has attempts left |
+//! | running | [`take()`]        | running    | worker    | the lease is over; the attempt before it is lost |
 //! | running | [`renew`]         | running    | worker    | at every heartbeat |
 //! | running | [`finish()`]        | succeeded, failed, stopped | worker, sweeper | the attempt ends the run |
 //! | running | [`retry_later`]   | queued, or stopped if a stop was asked for | worker | it failed in a way that may pass, and attempts are left |
@@ -35,14 +35,15 @@
 //!
 //! # Rules
 //! - Every end goes through [`finish()`]. What must happen when a run ends is written there, once.
-//! - Every write of an attempt carries the *epoch* it began with. [`begin`] raises the epoch, so an attempt that lost its
+//! - Every write of an attempt carries the *epoch* it began with. [`take()`] raises the epoch, so an attempt that lost its
 //!   run changes nothing any more: the functions return false, and the worker must not write anything else either.
 //! - An *unknown* run is one that may have loaded. Its attempts only ask the target, do not count against
 //!   `max_attempts`, and go on until the target answers. It can neither end nor be repeated before that.
 //! - A run's change and the ticket that wakes a worker for it are written in one transaction, because a run without a
 //!   ticket waits for the sweeper, and a ticket without a change wakes a worker for nothing.
-//! - A run waits for what is away as long as its config says, counted from the first attempt that met the outage. These
-//!   attempts do not count against `max_attempts`. One run at a time tries to reach a server for all runs that need it.
+//! - A run waits for what is away as long as its config says, counted from when it first met an outage, by an attempt
+//!   of its own or because its server was known to be away. These attempts do not count against `max_attempts`. One run at
+//!   a time tries to reach a server for all runs that need it.
 //!
 //! # Layout
 //! - [`mod@take`]: what a worker does with a ticket
@@ -69,11 +70,12 @@ pub use rescue::rescue;
 pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
 pub use take::{Taken, release, release_all, take, wake_resumed};
 pub use unknown::{adopt, ask_again, leave_unknown};
-pub use waiting::{Wait, note_outage_at_commit, server_answers, take_over_tries, wait};
+pub use waiting::{Wait, server_answers, take_over_tries, wait};
 
 // Single statements that need nothing beside the row. They are named here, so that a run's whole life can be read in one
 // place.
 pub(crate) use crate::store::runs::end_wait_for_holder;
 pub use crate::store::runs::{
-    Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, note_silence, renew,
+    Claim, Renewed, Started, begin, claim_target, note_commit, note_outage_at_commit, note_progress, note_silence,
+    renew,
 };

@@ -69,7 +69,21 @@ pub enum RetryAnswer {
 }
 
 /// Repeats a finished run as a new run of the same kind, config version and subject. `None`: the run does not exist.
+///
+/// Requests to retry runs wait for each other until their transactions end, so that one that retries many runs leaves alone
+/// what another one has just retried.
 pub async fn retry(
+    db: &mut PgConnection,
+    id: Uuid,
+    traceparent: Option<String>,
+    created_by: &str,
+) -> sqlx::Result<Option<RetryAnswer>> {
+    runs::lock_retries(&mut *db).await?;
+    repeat(db, id, traceparent, created_by).await
+}
+
+/// [`retry`] for a caller that holds [`runs::lock_retries`].
+pub(super) async fn repeat(
     db: &mut PgConnection,
     id: Uuid,
     traceparent: Option<String>,

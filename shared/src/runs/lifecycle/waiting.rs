@@ -9,10 +9,11 @@ use std::time::Duration;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::finish::{EndedBy, finish, wake_next};
+use super::attempt::stop_instead;
+use super::finish::wake_next;
 use crate::job::ExecuteRun;
-use crate::runs::leases::RUNS_PER_SWEEP;
-use crate::runs::{AttemptEnd, End, Failure};
+use crate::runs::leases::{LONGEST_ASK_PAUSE, RUNS_PER_SWEEP};
+use crate::runs::{AttemptEnd, Failure, RunState};
 use crate::store::runs::{self, Started, WaitsFor};
 use crate::store::target_outages::{self, Pauses};
 use crate::target::TargetPlace;
@@ -52,7 +53,7 @@ pub(super) async fn start(
         if let Some(longest) = longest
             && let Some(outage) = target_outages::lock(tx, &place.server, id).await?
         {
-            // A run whose time is over makes a last attempt by itself, whoever else tries.
+            // A run whose time is over makes a last attempt by itself, even while another run tries.
             if !outage.may_try && !is_last {
                 let waits_for = WaitsFor { shown: &place.shown, server: Some(&place.server), longest };
                 runs::park_for_server(tx, id, waits_for, &outage.code).await?;
@@ -83,7 +84,7 @@ pub struct Wait<'a> {
     pub shown: &'a str,
     /// The failure of the attempt.
     pub failure: Failure<'a>,
-    /// Longest time from the first attempt that failed so.
+    /// Longest time from when the run first met an outage.
     pub longest: Duration,
     /// The pause before the run tries again by itself.
     pub pause: Duration,
@@ -93,21 +94,25 @@ pub struct Wait<'a> {
 }
 
 /// Sends a run back to wait for something that is away. The attempt does not count. A run that was asked to stop meanwhile
-/// ends stopped instead. False: the attempt was fenced off.
-pub async fn wait(db: &mut PgConnection, id: Uuid, epoch: i64, wait: &Wait<'_>) -> sqlx::Result<bool> {
+/// ends stopped instead. Returns the run's new state, queued or stopped; `None`: the attempt was fenced off.
+pub async fn wait(db: &mut PgConnection, id: Uuid, epoch: i64, wait: &Wait<'_>) -> sqlx::Result<Option<RunState>> {
     // The server's row is locked before that of the run, as in `start`, because two transactions that lock the same rows
     // in different orders can end up waiting for each other.
     let pause = match wait.server {
         Some((server, pauses)) => target_outages::note_failure(db, server, id, wait.failure.code, pauses).await?,
-        None => Some(wait.pause.as_secs_f64()),
+        None => {
+            // The run may have tried to reach its server for other runs, and met something else that is away first.
+            target_outages::note_failed_try(db, id, LONGEST_ASK_PAUSE).await?;
+            Some(wait.pause.as_secs_f64())
+        }
     };
     if runs::is_stopping(db, id, epoch).await? {
-        return finish(db, id, EndedBy::Attempt(epoch), &End::Stopped, None).await;
+        return stop_instead(db, id, epoch).await;
     }
     let server = wait.server.map(|(server, _)| server);
     let waits_for = WaitsFor { shown: wait.shown, server, longest: wait.longest };
     let Some(queued) = runs::queue_wait(&mut *db, (id, epoch), waits_for, wait.failure, pause).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     runs::end_attempt(db, id, epoch, AttemptEnd::Retry, Some(wait.failure)).await?;
     runs::thin_out_attempts(db, id, epoch, wait.failure.code).await?;
@@ -116,7 +121,7 @@ pub async fn wait(db: &mut PgConnection, id: Uuid, epoch: i64, wait: &Wait<'_>) 
         ExecuteRun { run_id: id }.enqueue_after(db, &queued.released.queue, pause).await?;
     }
     wake_next(db, &queued.released).await?;
-    Ok(true)
+    Ok(Some(RunState::Queued))
 }
 
 /// Notes that a run reached a server that was away, and wakes the runs that wait for it: some at once, a few each second,
@@ -143,9 +148,4 @@ pub async fn take_over_tries(db: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
         woken.push(run_id);
     }
     Ok(woken)
-}
-
-/// Notes that the COMMIT of an attempt is unanswered because of an outage. The attempt counts only if it has loaded.
-pub async fn note_outage_at_commit(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
-    runs::note_outage_at_commit(db, id, epoch).await
 }

@@ -171,7 +171,7 @@ pub(crate) async fn take_off_hold(db: &mut PgConnection, id: Uuid) -> sqlx::Resu
 }
 
 /// SQL condition: no ticket of the run `r` is on its way to a live worker. The parameter `$1` is the lease in seconds.
-const TICKET_IS_GONE: &str = "not exists (
+pub(in crate::store) const TICKET_IS_GONE: &str = "not exists (
     select from apalis.jobs j left join apalis.workers w on w.id = j.lock_by
     where j.id = r.ticket_id
       and (j.status = 'Pending' or (j.status = 'Failed' and j.attempts < j.max_attempts)

@@ -11,7 +11,8 @@ use crate::runs::RunProgress;
 use crate::runs::leases::LEASE;
 use crate::target::TargetPlace;
 
-/// Starts an attempt: takes the run if it is queued and due, or if its worker lost it. `None`: the run needs no attempt.
+/// Starts an attempt: takes the run if it is queued and due, or if its worker lost it. `None`: the run needs no attempt. For
+/// tests; workers call [`lifecycle::take`](crate::runs::lifecycle::take).
 ///
 /// A start raises the epoch, so that whatever an older attempt still writes is fenced off. A run whose attempts
 /// are used up, or whose window is over, is not taken: the sweeper ends it. An attempt at an unknown run only asks the
@@ -26,8 +27,8 @@ pub struct Started {
     /// The run as it is now.
     #[sqlx(flatten)]
     pub run: Run,
-    /// Seconds since the run's first attempt that failed because something was away, by the database's clock. `None`: no
-    /// attempt has failed so.
+    /// Seconds since it first met an outage, by an attempt of its own or because its server was known to be away, by the
+    /// database's clock. `None`: it has met no outage.
     pub outage_seconds: Option<f64>,
 }
 

@@ -28,6 +28,8 @@ pub struct FailedRun {
     pub id: Uuid,
     /// The work it does.
     pub kind: RunKind,
+    /// The run whose rejected rows it loads, or whose rows it deletes.
+    pub subject_id: Option<Uuid>,
     /// Pipeline name.
     pub name: String,
     /// Stable code of the failure.
@@ -40,6 +42,13 @@ pub struct FailedRun {
     pub undone_by: Option<Uuid>,
 }
 
+/// Makes transactions that retry or undo runs wait for each other until they end. A statement of its own, so that the next
+/// one sees the runs that the others have made.
+pub async fn lock_retries(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.retry_failed', 0))").execute(db).await?;
+    Ok(())
+}
+
 /// Failed runs that change their target, the oldest first. Those that must be left alone come last, so that a request that
 /// is repeated gets on.
 pub(crate) async fn failed(
@@ -50,7 +59,7 @@ pub(crate) async fn failed(
     // A retry that was stopped counts as none: a person did not want it then, and asks for another now.
     sqlx::query_as(
         "select * from (
-         select r.id, r.kind, r.name, r.error_code, r.finished_at,
+         select r.id, r.kind, r.subject_id, r.name, r.error_code, r.finished_at,
                 (select later.id from runs later where later.retry_of = r.id and later.state <> 'stopped'
                  order by later.id desc limit 1) as retried_by,
                 case when r.kind = 'undo' then

@@ -28,6 +28,7 @@ mod sweep;
 mod waiting;
 
 pub use admission::Hold;
+pub(in crate::store) use admission::TICKET_IS_GONE;
 pub(crate) use admission::{
     Application, application, count, free_to_begin, hold, is_drained, lock_counts, take_off_hold, take_resumed,
     with_held,
@@ -36,7 +37,7 @@ pub(crate) use attempt::begin_into;
 pub use attempt::{Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, note_silence, renew};
 pub(crate) use end::{lock_unfinished, note_stop_request, withdraw_ticket, write_end};
 pub(crate) use failed::failed;
-pub use failed::{FailedFilter, FailedRun};
+pub use failed::{FailedFilter, FailedRun, lock_retries};
 pub use list::{AttemptRow, LiveRuns, attempts, combined_csvs, find_all, live_of_schedule, repeated};
 pub(crate) use order::ticket;
 pub use page::{RunFilter, list};
@@ -46,9 +47,10 @@ pub(crate) use requeue::{
 };
 pub(crate) use sweep::move_unknown;
 pub use sweep::{LostRun, WithoutTicket, abandoned, lost, overdue, put_away_dead_tickets, without_ticket};
+pub use waiting::note_outage_at_commit;
 pub(crate) use waiting::{
-    WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, note_outage_at_commit,
-    park_for_holder, park_for_server, queue_wait, thin_out_attempts,
+    WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, park_for_holder, park_for_server,
+    queue_wait, thin_out_attempts,
 };
 
 use chrono::{DateTime, Utc};
@@ -113,7 +115,7 @@ pub struct Run {
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// Attempts that failed because something was away. They do not count against `max_attempts`.
     pub outages: i32,
-    /// When the first of them failed.
+    /// When it first met an outage, by an attempt of its own or because its server was known to be away.
     pub outage_since: Option<DateTime<Utc>>,
     /// Hash of the server that it waits for, or, while it runs, that it tries to reach for all runs that wait.
     pub waits_on: Option<String>,

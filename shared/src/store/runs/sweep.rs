@@ -4,6 +4,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
+use super::admission::TICKET_IS_GONE;
 use crate::runs::End;
 use crate::runs::leases::LEASE;
 
@@ -112,10 +113,8 @@ pub async fn without_ticket(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result
     // Left out are runs that something else will wake: one that waits for the holder of its target, by the holder's end;
     // one that waits for a server, by the run that tries to reach it. Of the runs that wait for one target, only the
     // first of each queue is taken, because only one can load.
-    sqlx::query_as(
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select r.id, r.queue, r.waits_for_run is not null as waits_for_run from runs r
-         left join apalis.jobs j on j.id = r.ticket_id
-         left join apalis.workers w on w.id = j.lock_by
          where r.state = 'queued' and r.held is null and coalesce(r.not_before, now()) <= now()
            and (r.waits_on is null or r.not_before is not null or r.waits_until <= now()
                 or not exists (select from target_outages o where o.server = r.waits_on))
@@ -126,12 +125,11 @@ pub async fn without_ticket(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result
                     and not exists (select from runs first where first.state = 'queued' and first.waits_for_run is not null
                                        and first.queue = r.queue and first.id < r.id
                                        and (first.target_name = r.target_name or first.target_key = r.target_key))))
-           and (j.id is null or j.status in ('Done', 'Killed') or (j.status = 'Failed' and j.attempts >= j.max_attempts)
-                or (j.status in ('Queued', 'Running') and w.last_seen < now() - make_interval(secs => $2)))
-         order by r.id limit $1 for update of r skip locked",
-    )
-    .bind(limit)
+           and {TICKET_IS_GONE}
+         order by r.id limit $2 for update of r skip locked"
+    )))
     .bind(LEASE.as_secs_f64())
+    .bind(limit)
     .fetch_all(db)
     .await
 }

@@ -25,7 +25,7 @@ pub(crate) struct WaitsFor<'a> {
     pub shown: &'a str,
     /// The server of `target_outages`; `None`: something else is away.
     pub server: Option<&'a str>,
-    /// Longest time from the first attempt that failed so.
+    /// Longest time from when the run first met an outage.
     pub longest: Duration,
 }
 
@@ -38,15 +38,17 @@ pub(crate) async fn queue_wait(
     failure: Failure<'_>,
     pause: Option<f64>,
 ) -> sqlx::Result<Option<QueuedWait>> {
-    // The last try is made when the time is over, and not a whole pause later.
+    // The last try is made when the time is over, and not a whole pause later. Without a pause, `not_before` stays null,
+    // which least() alone would not do, because it ignores nulls.
     sqlx::query_as(
         "update runs set state = 'queued', attempt = attempt - 1, stage = null, progress = null, worker_id = null,
                 lease_expires_at = null, unknown_since = null, verdict = null, outages = outages + 1,
                 outage_since = coalesce(outage_since, now()), waiting_since = coalesce(outage_since, now()),
                 waits_until = coalesce(outage_since, now()) + make_interval(secs => $6),
                 waiting_code = $4, waits_for = $3, waits_on = $5,
-                not_before = least(now() + make_interval(secs => $7),
-                                   greatest(coalesce(outage_since, now()) + make_interval(secs => $6), now()))
+                not_before = case when $7::float8 is not null
+                                  then least(now() + make_interval(secs => $7),
+                                             greatest(coalesce(outage_since, now()) + make_interval(secs => $6), now())) end
          where id = $1 and epoch = $2 and state = 'running'
          returning queue, target_key, target_name, schedule_id, extract(epoch from not_before - now())::float8 as pause_seconds",
     )
@@ -177,8 +179,8 @@ pub(crate) async fn end_wait_for_holder(db: &mut PgConnection, id: Uuid) -> sqlx
     Ok(())
 }
 
-/// Notes that an attempt whose COMMIT was sent met an outage, so that it does not count if it did not load.
-pub(crate) async fn note_outage_at_commit(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
+/// Notes that the COMMIT of an attempt is unanswered because of an outage. The attempt counts only if it has loaded.
+pub async fn note_outage_at_commit(db: &mut PgConnection, id: Uuid, epoch: i64) -> sqlx::Result<()> {
     sqlx::query(
         "update runs set commit_met_outage = true, outages = outages + 1, outage_since = coalesce(outage_since, now())
          where id = $1 and epoch = $2 and state = 'running'",

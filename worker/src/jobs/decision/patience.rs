@@ -12,7 +12,7 @@ use elt_shared::store::target_outages::Pauses;
 
 use crate::error::outage::Outage;
 
-/// Longest time that a run waits for something that is away, counted from its first attempt that met the outage. `None`: it
+/// Longest time that a run waits for something that is away, counted from when it first met an outage. `None`: it
 /// does not wait, so such an attempt counts like every other.
 pub(crate) fn longest_wait(run: &Run, retry: &RetryConfig) -> Option<Duration> {
     match retry.outages {

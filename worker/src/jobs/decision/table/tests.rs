@@ -1,7 +1,7 @@
 use super::AttemptResult::Permanent;
 use super::*;
 
-/// An attempt that works, was not told to stop, and is not the last one.
+/// An attempt that works, was not asked to stop, and is not the last one.
 const WORKED: Situation =
     Situation { asked: false, result: MayPass, cause: None, attempts_left: true, time_left: true, has_verdict: false };
 

@@ -1,14 +1,19 @@
 //! `type: api`: a JSON HTTP API.
 
+mod auth;
+mod pagination;
+
 use std::fmt;
 use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
+pub use self::auth::AuthScheme;
+use self::auth::{AUTH_KEYS, Scheme};
+pub use self::pagination::{NextIs, Pagination};
 use super::json_path;
-use super::pagination::{self, Pagination};
-use crate::config::keys::{Choice, Key, Shape};
+use crate::config::keys::{Key, Shape};
 use crate::config::mask;
 use crate::config::reader::{Field, Reading};
 use crate::config::section::Section;
@@ -68,50 +73,6 @@ impl fmt::Debug for ApiSource {
     }
 }
 
-/// How an API token is sent.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum AuthScheme {
-    /// As it is when it contains a space, else `Bearer <token>`.
-    #[default]
-    Auto,
-    /// `Authorization: Bearer <token>`.
-    Bearer,
-    /// `Authorization: <token>`.
-    Raw,
-    /// `Authorization: Basic <base64 of the token>` (`user:password`).
-    Basic,
-    /// The named header carries the token.
-    Header(String),
-}
-
-/// `auth_scheme`, before the header's name is known.
-#[derive(Debug, Clone, Copy)]
-enum Scheme {
-    Auto,
-    Bearer,
-    Raw,
-    Basic,
-    Header,
-}
-
-impl Choice for Scheme {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("bearer", Self::Bearer),
-        ("raw", Self::Raw),
-        ("basic", Self::Basic),
-        ("header", Self::Header),
-        ("auto", Self::Auto),
-    ];
-}
-
-const AUTH_KEYS: &[Key] = &[
-    Key::choice::<Scheme>("type", "How the token is sent. Default: as `auth_token` is."),
-    Key::secret("token", "The token."),
-    Key::text("username", "Account, for `basic`.").or(&["user"]),
-    Key::secret("password", "Password, for `basic`."),
-    Key::text("header", "Which header carries the token, for `header`. Default `X-API-Key`.").or(&["name"]),
-];
-
 pub(super) const KEYS: &[Key] = &[
     Key::text("url", "`http://` or `https://`.").or(&["endpoint"]).required(),
     Key::secret("auth_token", "Sent as it is when it contains a space, else as `Bearer <token>`.").or(&["token"]),
@@ -152,12 +113,12 @@ pub(super) const KEYS: &[Key] = &[
 
 pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let url = url(section);
-    let auth = match section.field("auth") {
+    let written = match section.field("auth") {
         Some(field) => Some(field.section(AUTH_KEYS)?),
         None => None,
     };
-    let auth_token = token(section, auth.as_ref());
-    let auth_scheme = scheme(section, auth.as_ref());
+    let auth_token = auth::token(section, written.as_ref());
+    let auth_scheme = auth::scheme(section, written.as_ref());
     if let (Some(field), AuthScheme::Basic, Some(token)) = (section.field("auth_token"), &auth_scheme, &auth_token)
         && !token.expose().contains(':')
         && !token.expose().contains("${")
@@ -202,36 +163,6 @@ fn url(section: &Section<'_>) -> Option<String> {
             }
             Some(text.to_owned())
         }
-    }
-}
-
-fn token(section: &Section<'_>, auth: Option<&Section<'_>>) -> Option<Secret> {
-    let written = section.secret("auth_token").filter(|token| !token.expose().is_empty());
-    let Some(auth) = auth else { return written };
-    if written.is_some() && (auth.has("token") || auth.has("password")) {
-        auth.problem("the token is written at auth_token already");
-    }
-    let password = auth.text("username").zip(auth.text("password"));
-    if password.is_none() && auth.has("username") != auth.has("password") {
-        auth.problem("username and password belong together");
-    }
-    let pair = password.map(|(username, password)| Secret::new(format!("{username}:{password}")));
-    written.or_else(|| auth.secret("token")).or(pair)
-}
-
-fn scheme(section: &Section<'_>, auth: Option<&Section<'_>>) -> AuthScheme {
-    let in_auth = auth.and_then(|auth| auth.choice::<Scheme>("type"));
-    let header = section
-        .filled_text("auth_header")
-        .or_else(|| auth.and_then(|auth| auth.filled_text("header")))
-        .unwrap_or_else(|| "X-API-Key".to_owned());
-    match section.choice("auth_scheme").or(in_auth) {
-        Some(Scheme::Bearer) => AuthScheme::Bearer,
-        Some(Scheme::Raw) => AuthScheme::Raw,
-        Some(Scheme::Basic) => AuthScheme::Basic,
-        Some(Scheme::Header) => AuthScheme::Header(header),
-        None if auth.is_some_and(|auth| auth.has("password")) => AuthScheme::Basic,
-        None | Some(Scheme::Auto) => AuthScheme::Auto,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `pagination:`: how to get the next page of an API.
 
-use super::json_path;
+use super::super::json_path;
 use crate::config::keys::{Choice, Key, Shape, Variant};
 use crate::config::reader::Field;
 use crate::config::section::Section;
