@@ -100,7 +100,8 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
                 (select coalesce(max(extract(epoch from late_by)), 0) from live where state <> 'stopping')::float8
          union all
          select 'elt_retention_behind', null,
-                (select count(*) from retention where behind or failure is not null)::float8
+                (select count(*) from retention where (behind or failure is not null)
+                     and (place = '' or coalesce(finished_at, started_at) > now() - interval '2 days'))::float8
          union all
          select 'elt_host_keys_waiting', null, (select count(*) from known_hosts where not trusted)::float8
          order by 1, 2",

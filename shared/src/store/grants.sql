@@ -38,7 +38,7 @@ grant select, insert, update, delete on elt.retention, elt.workers, apalis.jobs,
 grant select, update on elt.audit_chain to elt_worker;
 grant execute on function elt.remove_old_audit(timestamptz, integer) to elt_worker;
 grant execute on function apalis.get_jobs(text, text, integer) to elt_worker;
-grant select on elt.dropped_keys, elt.schema_compatibility to elt_worker;
+grant select on elt.dropped_keys, elt.installation, elt.schema_compatibility to elt_worker;
 grant select, insert, update, delete on elt.run_counts, elt.run_days to elt_worker;
 grant select, insert, delete on elt.run_count_changes to elt_worker;
 
