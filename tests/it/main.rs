@@ -3,7 +3,7 @@
 mod support;
 
 mod advisories;
-mod api_certificates;
+mod api_connections;
 mod api_pages;
 mod api_patience;
 mod api_requests;

@@ -10,6 +10,7 @@ pub mod control;
 pub mod database;
 pub mod extraction;
 pub mod folder;
+pub mod forward_proxy;
 pub mod history;
 pub mod http_source;
 pub mod identity_provider;

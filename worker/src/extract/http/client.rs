@@ -8,11 +8,11 @@ use elt_shared::network::{self, keepalive};
 use elt_shared::settings::NetworkSettings;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, ClientBuilder, Identity};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, Url};
 use tokio::time::Instant;
 
 use super::error::{HttpError, Result};
-use super::fetch::innermost;
+use super::fetch::{innermost, not_connected};
 use super::limits::HttpLimits;
 use super::request::shown;
 
@@ -23,22 +23,24 @@ pub(super) struct Clients {
     /// For hosts that a redirect or a link leads to: they see no certificate of the config, and the config's authorities
     /// do not count for them.
     others: Client,
+    network: Arc<NetworkSettings>,
 }
 
 impl Clients {
     pub(super) fn new(
         source: &ApiSource,
-        url: &reqwest::Url,
+        url: &Url,
         network: &Arc<NetworkSettings>,
         limits: &HttpLimits,
     ) -> Result<Self> {
         let unusable = |error: reqwest::Error| HttpError::Unreachable { url: shown(url), reason: innermost(&error) };
-        let others = builder(network, limits).build().map_err(unusable)?;
+        let others = builder(network, limits).map_err(unusable)?.build().map_err(unusable)?;
+        let network = Arc::clone(network);
         if source.certificates == PemCertificates::default() {
-            return Ok(Self { own: others.clone(), others });
+            return Ok(Self { own: others.clone(), others, network });
         }
         let refuse = |error: reqwest::Error| HttpError::BadCertificates { url: shown(url), reason: innermost(&error) };
-        let mut own = builder(network, limits);
+        let mut own = builder(&network, limits).map_err(unusable)?;
         if let Some(authorities) = &source.certificates.authorities {
             let authorities = Certificate::from_pem_bundle(authorities.expose().as_bytes()).map_err(refuse)?;
             own = own.tls_certs_only(authorities);
@@ -47,7 +49,18 @@ impl Clients {
             let both = format!("{}\n{}\n", certificate.expose(), key.expose());
             own = own.identity(Identity::from_pem(both.as_bytes()).map_err(refuse)?);
         }
-        Ok(Self { own: own.build().map_err(refuse)?, others })
+        Ok(Self { own: own.build().map_err(refuse)?, others, network })
+    }
+
+    /// Checks the host of a request by the rules for hosts, as far as the connection will not do it: an address, and
+    /// whatever a proxy will connect to.
+    pub(super) async fn check(&self, url: &Url) -> Result<()> {
+        let host = url.host_str().unwrap_or_default();
+        let checked = match self.network.http_proxy {
+            Some(_) => network::check_for_proxy(&self.network, host).await,
+            None => network::check_literal(&self.network, host),
+        };
+        checked.map_err(|error| not_connected(url, &error))
     }
 
     /// The client for the source's own host, or for any other.
@@ -56,18 +69,22 @@ impl Clients {
     }
 }
 
-fn builder(network: &Arc<NetworkSettings>, limits: &HttpLimits) -> ClientBuilder {
-    Client::builder()
+fn builder(network: &Arc<NetworkSettings>, limits: &HttpLimits) -> reqwest::Result<ClientBuilder> {
+    let builder = Client::builder()
         .user_agent(concat!("elt/", env!("CARGO_PKG_VERSION")))
-        .dns_resolver(Arc::new(CheckedResolver(Arc::clone(network))))
-        // Proxies are not used, because a proxy would resolve names itself and bypass the rules for hosts.
+        // Proxies that the environment names for other programs are not used.
         .no_proxy()
         .redirect(Policy::none())
         .tcp_keepalive(keepalive::ASKED_AFTER)
         .tcp_keepalive_interval(keepalive::ASKED_EVERY)
         .tcp_keepalive_retries(keepalive::QUESTIONS)
         .tcp_user_timeout(keepalive::ACKNOWLEDGED_WITHIN)
-        .connect_timeout(limits.connect)
+        .connect_timeout(limits.connect);
+    Ok(match &network.http_proxy {
+        // The only name that is looked up then is the proxy's own, which the operator has chosen.
+        Some(proxy) => builder.proxy(Proxy::all(proxy.expose())?),
+        None => builder.dns_resolver(Arc::new(CheckedResolver(Arc::clone(network)))),
+    })
 }
 
 /// Resolves names under the rules for hosts. The connection then goes to the address that was checked, so that a second answer

@@ -193,7 +193,8 @@ impl HttpError {
                 "Wait until the API accepts calls again, or call it less often; then retry the run."
             }
             Self::Status { status, .. } => match status.as_u16() {
-                401 | 403 | 407 => "Check `auth_token` and `auth_scheme`, and what the token may read.",
+                407 => "Ask the people who run the workers to check `ELT_HTTP_PROXY`.",
+                401 | 403 => "Check `auth_token` and `auth_scheme`, and what the token may read.",
                 404 | 410 => "Check the `url`.",
                 400..=499 => "Check `url`, `params` and `headers` against the API's documentation.",
                 _ => "Look at the API's own status or logs, then retry the run.",

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::Utc;
-use elt_shared::network::{self, NetworkError};
+use elt_shared::network::NetworkError;
 use elt_shared::settings::NetworkSettings;
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
@@ -29,7 +29,6 @@ const LONGEST_URL: usize = u16::MAX as usize - 1;
 pub(super) struct Fetcher<'a> {
     clients: Clients,
     pace: Pace,
-    network: &'a NetworkSettings,
     pub(super) limits: &'a HttpLimits,
     pub(super) outgoing: Outgoing<'a>,
     cookies: Cookies,
@@ -58,7 +57,7 @@ impl<'a> Fetcher<'a> {
     ) -> Result<Self> {
         let clients = Clients::new(outgoing.source, &outgoing.url, network, limits)?;
         let pace = Pace::new(outgoing.source.requests_per_second);
-        Ok(Self { clients, pace, network, limits, outgoing, cookies: Cookies::default() })
+        Ok(Self { clients, pace, limits, outgoing, cookies: Cookies::default() })
     }
 
     /// Sends the request and follows redirects, until an answer that is a success.
@@ -105,8 +104,7 @@ impl<'a> Fetcher<'a> {
 
     async fn send(&self, request: &Request, deadline: Instant) -> Result<Response> {
         let url = &request.url;
-        network::check_literal(self.network, url.host_str().unwrap_or_default())
-            .map_err(|error| not_connected(url, &error))?;
+        self.clients.check(url).await?;
         if url.as_str().len() > LONGEST_URL {
             return Err(HttpError::LongUrl { url: shown(url), bytes: url.as_str().len(), limit: LONGEST_URL });
         }
@@ -217,6 +215,7 @@ fn refusal(url: &Url, response: &Response) -> HttpError {
         401 => ": it does not accept the token, or wants one",
         403 if limited => ": it accepts no more calls for now",
         403 => ": the token may not read this",
+        407 => ": a proxy wants a login",
         _ => "",
     };
     let retry_after = retry_after(headers, now).or_else(|| rate_limit_reset(headers, now));
@@ -236,7 +235,7 @@ fn unreachable_host(url: &Url, error: reqwest::Error) -> HttpError {
     HttpError::Unreachable { url: shown(url), reason }
 }
 
-fn not_connected(url: &Url, error: &NetworkError) -> HttpError {
+pub(super) fn not_connected(url: &Url, error: &NetworkError) -> HttpError {
     let url = shown(url);
     match error {
         NetworkError::Refused { reason, .. } => HttpError::Refused { url, reason: reason.clone() },

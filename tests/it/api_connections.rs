@@ -1,4 +1,4 @@
-//! The certificates of an API source: which authorities it trusts, and to which hosts it shows its own.
+//! How an API source connects: which authorities it trusts, to which hosts it shows a certificate, and its proxy.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::authority::Authority;
 use crate::support::extraction::{Extraction, failure, texts};
+use crate::support::forward_proxy::ForwardProxy;
 
 /// An HTTPS server that answers every request alike. Ends with this value.
 struct HttpsServer {
@@ -136,4 +137,43 @@ async fn another_host_sees_no_certificate_of_the_config_and_is_not_trusted_becau
     let told = failure(http::extract_within(0, &source, &lab.context, &quick()).await, away.address.port());
     assert!(told.contains("/rows could not be reached: invalid peer certificate"), "{told}");
     assert_eq!((server.certified(), away.certified()), (vec![true], Vec::new()));
+}
+
+#[tokio::test]
+async fn requests_go_through_the_proxy_of_the_settings_and_the_rules_for_hosts_hold() {
+    let authority = Authority::new("elt tests");
+    let server = HttpsServer::start(&authority, false, rows()).await;
+    let proxy = ForwardProxy::start(r#"[{"id":2}]"#).await;
+    let lab = Extraction::new().await.with_proxy(&format!("http://ann:pass@{}", proxy.address), &["192.0.2.0/24"]);
+    let certificates =
+        PemCertificates { authorities: Some(authority.certificate.as_str().into()), ..PemCertificates::default() };
+    let extract = async |source: &ApiSource| http::extract_within(0, source, &lab.context, &quick()).await;
+
+    let secure = ApiSource { certificates, auth_token: Some("canary".into()), ..ApiSource::at(&server.url()) };
+    let extracted = extract(&secure).await.expect("rows of the server");
+    assert_eq!(texts(&extracted)[0].1, r#"[{"id":1}]"#);
+    let head = proxy.heads().pop().expect("a request");
+    assert!(head.starts_with(&format!("CONNECT {} HTTP/1.1\r\n", server.address)), "{head}");
+    assert!(
+        head.to_lowercase().contains("proxy-authorization: basic yw5uonbhc3m=") && !head.contains("canary"),
+        "{head}"
+    );
+
+    // Nobody listens there: the proxy answers.
+    let plain = extract(&ApiSource::at("http://127.0.0.1:9/rows")).await.expect("rows of the proxy");
+    assert_eq!(texts(&plain)[0].1, r#"[{"id":2}]"#);
+    let head = proxy.heads().pop().expect("a request");
+    assert!(head.starts_with("GET http://127.0.0.1:9/rows HTTP/1.1\r\n"), "{head}");
+
+    let before = proxy.heads().len();
+    for (url, code) in [
+        ("http://192.0.2.7/rows", "source_refused"),
+        ("https://169.254.169.254/latest", "source_refused"),
+        ("http://metadata.google.internal/", "source_refused"),
+        ("http://no-such-host.invalid/", "source_unreachable"),
+    ] {
+        let told = failure(extract(&ApiSource::at(url)).await, 0);
+        assert!(told.starts_with(code), "{url}: {told}");
+    }
+    assert_eq!(proxy.heads().len(), before, "the proxy was not asked");
 }
