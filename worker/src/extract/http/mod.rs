@@ -29,7 +29,7 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use elt_shared::config::template::Values;
+use elt_shared::config::template::{PAGE_CURSOR, PAGE_NUMBER, PAGE_OFFSET, Values};
 use elt_shared::config::{ApiSource, Body as RequestBody, Pagination};
 use elt_shared::json_path::{JsonPath, Step};
 use elt_shared::runs::FoundFile;
@@ -220,7 +220,12 @@ impl<'a> Fetching<'a> {
         let request = self.fetcher.outgoing.request(&ask)?;
         let number = self.pages.number;
         let path = self.spool.join(format!("api-{}-{number}.json", self.index));
+        let has_page = |name: &str| self.source.url.names().any(|placed| placed == name);
         let name = match self.source.pagination {
+            // A page's number or cursor in the address is not a part of its name, because the name has the number already.
+            Some(_) if ask.link.is_none() && [PAGE_NUMBER, PAGE_OFFSET, PAGE_CURSOR].into_iter().any(has_page) => {
+                format!("{} page {number}", shown(&self.fetcher.outgoing.url))
+            }
             Some(_) => format!("{} page {number}", shown(&request.url)),
             None => shown(&request.url),
         };

@@ -15,6 +15,9 @@ use super::body;
 use super::error::{HttpError, Result};
 use super::next_page::{self, Ask};
 
+/// Most characters of a path that are shown.
+const SHOWN_PATH: usize = 1_000;
+
 /// The parts that all requests of a source share.
 pub(super) struct Outgoing<'a> {
     pub(super) source: &'a ApiSource,
@@ -141,7 +144,13 @@ fn percent_encoded(value: &str) -> String {
 /// of tokens in the path.
 pub(super) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), masked_path(url.path()))
+    let mut path = masked_path(url.path());
+    // A cursor in the path may be of any length.
+    if let Some((end, _)) = path.char_indices().nth(SHOWN_PATH) {
+        path.truncate(end);
+        path.push('…');
+    }
+    format!("{}://{}{port}{path}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
 /// A message of the API without what the config sends as a secret: the API may repeat it.
@@ -307,6 +316,8 @@ mod tests {
             let url = Url::parse(&format!("https://h/{path}")).expect("a url");
             assert_eq!(shown(&url), format!("https://h/{seen}"));
         }
+        let long = Url::parse(&format!("https://h/{}", "a/".repeat(5_000))).expect("a url");
+        assert_eq!(shown(&long), format!("https://h/{}a…", "a/".repeat(499)));
         let error = plain(&source("ftp://h/services/aB3dE6gH9jK2mN5pCANARY")).err().expect("refused");
         assert!(!error.to_string().contains("CANARY"), "{error}");
         for bad in ["ftp://ann:canary@h/a?canary", "http://ann:canary@:x/?canary", "file:///etc/passwd"] {

@@ -219,6 +219,9 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     {
         field.problem("has no effect with http://, where nothing is encrypted: write https:// in url");
     }
+    if let (Some(field), Some(Method::Get)) = (section.field("graphql"), section.choice("method")) {
+        field.problem("is sent by POST: remove `method`, or write POST there");
+    }
     let body = body?;
     let source = ApiSource {
         method: section.choice("method").unwrap_or(if body.is_some() { Method::Post } else { Method::Get }),
