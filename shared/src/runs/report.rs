@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Outcome, ProbeReport, Rejections};
+use super::{Outcome, ProbeReport, Rejections, SourcePreview};
 use crate::config::ColumnType;
 
 /// The work of a run. Kept in the target beside the rows, and with the run.
@@ -68,6 +68,9 @@ pub struct RunReport {
     /// when it cannot be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ProbeReport>,
+    /// The beginnings of the sources, in their order, when the test of the connections was asked for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previews: Vec<SourcePreview>,
     /// The first rejected rows and the reasons of all of them; `None` when no row was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejections>,

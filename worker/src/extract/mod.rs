@@ -3,6 +3,7 @@
 pub mod http;
 pub mod local;
 pub mod probe;
+mod sample;
 pub mod sftp;
 
 use std::borrow::Cow;

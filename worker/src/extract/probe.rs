@@ -23,6 +23,8 @@ pub(super) struct Sample {
     pub(super) more: bool,
     /// The first file or its beginning, from which the columns are read.
     pub(super) head: Option<InputFile>,
+    /// Sentences about the answer of an API.
+    pub(super) notes: Vec<String>,
 }
 
 /// Tests one source without loading it.
@@ -48,7 +50,7 @@ impl Sample {
     fn of_local(extracted: super::Extracted) -> Self {
         let files =
             extracted.files.iter().map(|file| FoundFile { name: file.name.clone(), bytes: file.stamp.size }).collect();
-        Self { files, more: false, head: extracted.files.into_iter().next() }
+        Self { files, more: false, head: extracted.files.into_iter().next(), notes: Vec::new() }
     }
 }
 
@@ -75,6 +77,7 @@ fn found(sample: Sample) -> ProbeReport {
     ProbeReport {
         files: sample.files.into_iter().take(FILES_SHOWN).collect(),
         files_total: total,
+        notes: sample.notes,
         bytes_total: (!sample.more).then_some(bytes),
         ..ProbeReport::usable("", found, 0.0)
     }
