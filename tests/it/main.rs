@@ -51,6 +51,7 @@ mod pauses;
 mod pipelines;
 mod problems;
 mod properties;
+mod proposals;
 mod property_values;
 mod queue_guards;
 mod quotas;

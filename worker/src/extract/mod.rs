@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod local;
+pub mod preview;
 pub mod probe;
 mod sample;
 pub mod sftp;

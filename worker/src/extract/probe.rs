@@ -9,6 +9,7 @@ use elt_shared::explained::catalog::Reached;
 use elt_shared::runs::{FoundFile, ProbeReport};
 
 use super::{ExtractContext, http, local, sftp};
+use crate::error::Result;
 use crate::frame::read;
 use crate::input::InputFile;
 
@@ -30,11 +31,12 @@ pub(super) struct Sample {
 /// Tests one source without loading it.
 pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext) -> ProbeReport {
     let started = Instant::now();
-    let (kind, sample) = match source {
-        SourceConfig::Local(source) => ("local", local::extract(index, source, context).await.map(Sample::of_local)),
-        SourceConfig::Api(source) => ("api", http::probe(index, source, context).await),
-        SourceConfig::Sftp(source) => ("sftp", sftp::probe(index, source, context).await),
+    let kind = match source {
+        SourceConfig::Local(_) => "local",
+        SourceConfig::Api(_) => "api",
+        SourceConfig::Sftp(_) => "sftp",
     };
+    let sample = sample(index, source, context).await;
     let what = format!("source {} ({kind})", index + 1);
     let seconds = |started: Instant| started.elapsed().as_secs_f64();
     match sample {
@@ -43,6 +45,18 @@ pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext
             ProbeReport { what, columns, seconds: seconds(started), ..found(sample) }
         }
         Err(error) => ProbeReport { what, seconds: seconds(started), ..failed(error.explained()) },
+    }
+}
+
+/// What a run would find first in a source.
+///
+/// # Errors
+/// When the source cannot be reached or read.
+pub(super) async fn sample(index: usize, source: &SourceConfig, context: &ExtractContext) -> Result<Sample> {
+    match source {
+        SourceConfig::Local(source) => local::extract(index, source, context).await.map(Sample::of_local),
+        SourceConfig::Api(source) => http::probe(index, source, context).await,
+        SourceConfig::Sftp(source) => sftp::probe(index, source, context).await,
     }
 }
 

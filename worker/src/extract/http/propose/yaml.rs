@@ -24,10 +24,15 @@ pub(super) fn flow(keys: &[(&'static str, String)]) -> String {
     format!("{{ {} }}", pairs.join(", "))
 }
 
-/// A value of a mapping: a whole number as it is, any other text quoted where necessary.
+/// A value of a mapping: whole numbers and lists of them as they are, any other text quoted where necessary.
 fn scalar(value: &str) -> String {
-    let is_number = value.parse::<u64>().is_ok() && !value.starts_with('+');
-    if is_number { value.to_owned() } else { quoted(value) }
+    let are_numbers = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | ' '));
+    let list = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if list.is_some_and(are_numbers) || value.parse::<u64>().is_ok_and(|number| number.to_string() == value) {
+        value.to_owned()
+    } else {
+        quoted(value)
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +49,7 @@ mod tests {
             assert_eq!(read, odd);
         }
         assert_eq!(quoted(r#"$["a.b"]"#), r#"'$["a.b"]'"#);
-        assert_eq!(flow(&[("type", "page".into()), ("start", "0".into())]), "{ type: page, start: 0 }");
+        let keys = [("type", "page".into()), ("start", "0".into()), ("end_status", "[400]".into()), ("param", "07".into())];
+        assert_eq!(flow(&keys), "{ type: page, start: 0, end_status: [400], param: \"07\" }");
     }
 }

@@ -102,7 +102,9 @@ pub(super) fn headers(answer: &Answer<'_>) -> Option<Paging> {
         Some((param, start)) => (param, start.parse().unwrap_or(1)),
         None => ("page".to_owned(), 1),
     };
-    Some(numbered(&param, start, evidence, more))
+    let paging = numbered(&param, start, evidence, more);
+    let is_wordpress = pages.or(total).is_some_and(|(name, _)| name.starts_with("x-wp-"));
+    Some(if is_wordpress { with_end_status(paging) } else { paging })
 }
 
 /// A page number or an offset that the URL has already.
@@ -134,6 +136,12 @@ fn numbered(param: &str, start: u64, reason: String, more: bool) -> Paging {
         keys.push(("start", start.as_str()));
     }
     Paging::of(&keys, reason, more)
+}
+
+/// WordPress answers with status 400 behind the last page.
+fn with_end_status(paging: Paging) -> Paging {
+    let keys = paging.keys.map(|keys| keys.into_iter().chain([("end_status", "[400]".to_owned())]).collect());
+    Paging { keys, ..paging }
 }
 
 /// The total that Elasticsearch sends: `hits.total`, or `hits.total.value`.

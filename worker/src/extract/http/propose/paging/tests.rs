@@ -87,7 +87,7 @@ fn numbers_are_recognised_only_with_evidence() {
     assert_eq!(value(URL, body), Some((Some(offset.into()), true)));
     assert_eq!(value(URL, json!({"data": rows, "startIndex": 1, "count": 2, "total": 9})), Some((None, true)));
     let wp = [(HeaderName::from_static("x-wp-totalpages"), "3")];
-    assert_eq!(seen(URL, &wp, None, &rows), page("", true));
+    assert_eq!(seen(URL, &wp, None, &rows), page(", end_status: [400]", true));
     assert_eq!(seen("https://h/v1/orders?page=1", &[], None, &rows), page("", false));
 }
 
