@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use elt_shared::config::TableName;
+
 /// Where rows are.
 #[derive(Debug)]
 pub enum Place {
@@ -22,23 +24,13 @@ impl Place {
 
     /// A table named for the last part of the place.
     pub fn table(&self) -> String {
-        let last = match self {
+        match self {
             Self::Path(path) => {
                 let path = Path::new(path);
                 let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-                absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+                TableName::text_for(&absolute.file_name().map(|name| name.to_string_lossy()).unwrap_or_default())
             }
-            Self::Url(url) => {
-                let path = url.split(['?', '#']).next().unwrap_or_default();
-                path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
-            }
-        };
-        let stem = last.split('.').next().unwrap_or_default().to_lowercase();
-        let name: String = stem.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-        match name.trim_matches('_') {
-            "" => "raw_data".to_owned(),
-            name if name.starts_with(|c: char| c.is_ascii_digit()) => format!("t_{name}"),
-            name => name.to_owned(),
+            Self::Url(url) => TableName::text_for(url),
         }
     }
 }
@@ -54,5 +46,7 @@ mod tests {
         assert_eq!(table("https://api.example.com/v1/orders/?page=1"), "orders");
         assert_eq!(table("2026-11.csv"), "t_2026_11");
         assert_eq!(table("***"), "raw_data");
+        assert_eq!(table("https://api.example.com"), "raw_data");
+        assert_eq!(table(&format!("https://h/{}", "é".repeat(90))), "é".repeat(30), "PostgreSQL's names have 63 bytes");
     }
 }

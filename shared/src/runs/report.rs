@@ -96,7 +96,8 @@ impl RunReport {
         if self.nothing_loaded() {
             return Outcome::NothingLoaded;
         }
-        let unusable = self.connections.iter().any(|connection| !connection.usable);
+        let unusable = self.connections.iter().any(|connection| !connection.usable)
+            || self.previews.iter().any(|preview| preview.problem.is_some());
         let lost = self.rows_quarantined > 0 || self.left_out_total > 0;
         if unusable || lost || !self.warnings.is_empty() { Outcome::WithWarnings } else { Outcome::Clean }
     }
@@ -105,6 +106,9 @@ impl RunReport {
     fn nothing_loaded(&self) -> bool {
         if !self.connections.is_empty() {
             return self.connections.iter().all(|connection| !connection.usable);
+        }
+        if !self.previews.is_empty() {
+            return self.previews.iter().all(|preview| preview.problem.is_some());
         }
         // Rows that were in the table before are there: an unchanged source that is loaded again has lost nothing.
         let arrived = self.rows_inserted + self.rows_updated + self.rows_duplicate;

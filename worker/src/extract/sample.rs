@@ -54,12 +54,12 @@ pub(super) fn first_rows(file: &InputFile) -> FirstRows {
     FirstRows { rows: rows.collect(), columns, total, profiles: profile.columns, error }
 }
 
-/// `text`, because `orders.csv:812 has "12 EUR"; 3 empty`.
+/// `text`, because `line 812 has "12 EUR"; 3 empty`.
 pub(super) fn column(profile: &ColumnProfile) -> PreviewColumn {
     let mut notes = Vec::new();
     if let Some(cell) = profile.deciding() {
         let value: String = cell.value.chars().take(40).collect();
-        notes.push(format!("row at line {} has {value:?}", cell.line));
+        notes.push(format!("line {} has {value:?}", cell.line));
     }
     match (profile.nulls, profile.non_nulls) {
         (0, _) => {}

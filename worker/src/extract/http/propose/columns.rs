@@ -28,10 +28,10 @@ pub(super) fn incremental(columns: &[ColumnProfile], rows: usize) -> Option<Choi
         names.iter().find_map(|name| columns.iter().find(|column| bare(&column.name) == *name && is_time(column)))
     };
     let (column, kind) = find(CHANGED).map(|column| (column, "changed")).or_else(|| Some((find(MADE)?, "created")))?;
-    let but = if kind == "created" { " It does not find rows that change later." } else { "" };
+    let but = if kind == "created" { "; rows that change later would not be found" } else { "" };
     let reason = format!(
         "`{}` has a time in each of the {}, so a run could ask only for what was {kind} since the last one, if the API has a \
-         parameter for that: look its name up. It was not tried.{but}",
+         parameter for that: look its name up. It was not tried{but}",
         column.name,
         counted(rows, "row")
     );
@@ -65,7 +65,7 @@ pub(super) fn key(columns: &[ColumnProfile], pages: &[Vec<&Value>], table: &str)
     let named = names.filter_map(|name| columns.iter().find(|column| bare(&column.name) == name));
     let column = named.into_iter().find(|column| has_values_only(column) && is_unique(&column.name, pages))?;
     let reason = format!(
-        "`{}` differs in all {} that were read, so a row that comes again with other values could replace the one before",
+        "`{}` differs in all of the {} that were read, so a row that comes again with other values could replace the one before",
         column.name,
         counted(rows, "row")
     );

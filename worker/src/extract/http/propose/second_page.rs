@@ -118,7 +118,7 @@ pub(super) fn judge(paging: Option<Paging>, second: Option<&Second>, rows: usize
         let reason = format!("nothing in the answer speaks of further pages; it has {}{round}", counted(rows, "row"));
         return choice(None, confidence, reason);
     };
-    let (value, reason) = (paging.value(), paging.reason);
+    let (value, is_numbered, reason) = (paging.value(), paging.is_numbered(), paging.reason);
     let Some(second) = second else {
         let lost = if paging.more { "; until then only the first page is read" } else { "" };
         return choice(None, Confidence::Unsure, format!("{reason}{lost}"));
@@ -127,6 +127,11 @@ pub(super) fn judge(paging: Option<Paging>, second: Option<&Second>, rows: usize
         Second::Other { rows, .. } => {
             let seen = counted(usize::try_from(*rows).unwrap_or(usize::MAX), "other row");
             choice(value, Confidence::Certain, format!("{reason}. Verified: the second page has {seen}"))
+        }
+        // A total says that there are more rows. A cursor may be there on the last page, too.
+        Second::Empty if paging.more && is_numbered => {
+            let but = "But the second page has no rows. Until it is corrected only the first page is read";
+            choice(value, Confidence::Unsure, format!("{reason}. {but}"))
         }
         Second::Empty if paging.more => {
             choice(value, Confidence::Likely, format!("{reason}. The second page has no rows, so this could not be verified"))
@@ -156,7 +161,8 @@ mod tests {
         let confidence = |paging, second: Option<Second>| judge(paging, second.as_ref(), 100).confidence;
         let other = Second::Other { rows: 3, document: None };
         assert_eq!(confidence(paging(true), Some(other)), Confidence::Certain);
-        assert_eq!(confidence(paging(true), Some(Second::Empty)), Confidence::Likely);
+        assert_eq!(confidence(paging(true), Some(Second::Empty)), Confidence::Unsure, "the total says that there are more");
+        assert_eq!(confidence(paging(false), Some(Second::Empty)), Confidence::Likely);
         assert_eq!(confidence(paging(true), Some(Second::Wrong("no".into()))), Confidence::Unsure);
         assert_eq!(confidence(None, None), Confidence::Unsure, "100 rows may be a page");
         assert_eq!(judge(None, None, 7).confidence, Confidence::Likely);

@@ -79,6 +79,12 @@ impl Paging {
         Self { keys: Some(keys), reason: reason.into(), more }
     }
 
+    /// Whether the pages are asked for by numbers, and not by what the page before names.
+    pub(super) fn is_numbered(&self) -> bool {
+        let is = |(key, value): &(&str, String)| *key == "type" && matches!(value.as_str(), "page" | "offset");
+        self.keys.as_ref().is_some_and(|keys| keys.iter().any(is))
+    }
+
     /// `{ type: cursor, cursor_path: next }`.
     pub(super) fn value(&self) -> Option<String> {
         self.keys.as_ref().map(|keys| flow(keys))
