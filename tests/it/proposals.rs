@@ -60,21 +60,31 @@ fn github(hit: &Hit) -> Response {
         3 => format!("{}, {}", link(2, "prev"), link(1, "first")),
         page => format!("{}, {}", link(page + 1, "next"), link(3, "last")),
     };
-    ([(LINK, links), ("x-ratelimit-limit".parse().expect("a name"), "60".to_owned()),
-      ("x-ratelimit-remaining".parse().expect("a name"), "58".to_owned())],
-     json_answer(Value::from(rows((page - 1) * PAGE)))).into_response()
+    (
+        [
+            (LINK, links),
+            ("x-ratelimit-limit".parse().expect("a name"), "60".to_owned()),
+            ("x-ratelimit-remaining".parse().expect("a name"), "58".to_owned()),
+        ],
+        json_answer(Value::from(rows((page - 1) * PAGE))),
+    )
+        .into_response()
 }
 
 fn stripe(hit: &Hit) -> Response {
     let before = number(hit, "starting_after", 0);
-    json_answer(json!({"object": "list", "url": "/v1/orders", "has_more": next(before).is_some(), "data": rows(before)}))
+    json_answer(
+        json!({"object": "list", "url": "/v1/orders", "has_more": next(before).is_some(), "data": rows(before)}),
+    )
 }
 
 fn shopify(hit: &Hit) -> Response {
     let before = number(hit, "page_info", 0);
     let body = json_answer(json!({"orders": rows(before)}));
     match next(before) {
-        Some(next) => ([(LINK, format!("<{}>; rel=\"next\"", absolute(hit, &format!("page_info={next}"))))], body).into_response(),
+        Some(next) => {
+            ([(LINK, format!("<{}>; rel=\"next\"", absolute(hit, &format!("page_info={next}"))))], body).into_response()
+        }
         None => body,
     }
 }
@@ -127,9 +137,14 @@ fn hal(hit: &Hit) -> Response {
 
 fn json_api(hit: &Hit) -> Response {
     let before = number(hit, "page[offset]", 0);
-    let data: Vec<Value> = rows(before).into_iter().map(|row| json!({"type": "orders", "id": row["id"].to_string(), "attributes": row})).collect();
+    let data: Vec<Value> = rows(before)
+        .into_iter()
+        .map(|row| json!({"type": "orders", "id": row["id"].to_string(), "attributes": row}))
+        .collect();
     let link = next(before).map(|next| absolute(hit, &format!("page%5Boffset%5D={next}")));
-    json_answer(json!({"data": data, "included": [{"type": "people", "id": "9"}], "links": {"next": link}, "meta": {"total": ROWS}}))
+    json_answer(
+        json!({"data": data, "included": [{"type": "people", "id": "9"}], "links": {"next": link}, "meta": {"total": ROWS}}),
+    )
 }
 
 fn drf(hit: &Hit) -> Response {
@@ -140,9 +155,13 @@ fn drf(hit: &Hit) -> Response {
 }
 
 fn elasticsearch(hit: &Hit) -> Response {
-    let hits: Vec<Value> =
-        rows(number(hit, "from", 0)).into_iter().map(|row| json!({"_id": row["id"].to_string(), "_source": row, "sort": [row["id"]]})).collect();
-    json_answer(json!({"took": 1, "timed_out": false, "hits": {"total": {"value": ROWS, "relation": "eq"}, "hits": hits}}))
+    let hits: Vec<Value> = rows(number(hit, "from", 0))
+        .into_iter()
+        .map(|row| json!({"_id": row["id"].to_string(), "_source": row, "sort": [row["id"]]}))
+        .collect();
+    json_answer(
+        json!({"took": 1, "timed_out": false, "hits": {"total": {"value": ROWS, "relation": "eq"}, "hits": hits}}),
+    )
 }
 
 fn google(hit: &Hit) -> Response {
@@ -156,7 +175,9 @@ fn google(hit: &Hit) -> Response {
 
 fn spring(hit: &Hit) -> Response {
     let page = number(hit, "page", 0);
-    json_answer(json!({"content": rows(page * PAGE), "page": {"size": PAGE, "number": page, "totalElements": ROWS, "totalPages": 3}}))
+    json_answer(
+        json!({"content": rows(page * PAGE), "page": {"size": PAGE, "number": page, "totalElements": ROWS, "totalPages": 3}}),
+    )
 }
 
 fn jira(hit: &Hit) -> Response {
@@ -167,7 +188,8 @@ fn jira(hit: &Hit) -> Response {
 fn wordpress(hit: &Hit) -> Response {
     let page = number(hit, "page", 1);
     if page > 3 {
-        return (StatusCode::BAD_REQUEST, json_answer(json!({"code": "rest_post_invalid_page_number"}))).into_response();
+        return (StatusCode::BAD_REQUEST, json_answer(json!({"code": "rest_post_invalid_page_number"})))
+            .into_response();
     }
     let totals = [("x-wp-total", ROWS.to_string()), ("x-wp-totalpages", "3".to_owned())];
     (totals, json_answer(Value::from(rows((page - 1) * PAGE)))).into_response()
@@ -176,34 +198,126 @@ fn wordpress(hit: &Hit) -> Response {
 const LINK_HEADER: &str = "{ type: link_header }";
 
 const STYLES: &[Style] = &[
-    Style { name: "github", path: "/script/repos/issues", answer: github, records: None, pagination: LINK_HEADER, id: "id" },
-    Style { name: "stripe", path: "/script/v1/orders", answer: stripe, records: Some("data"),
-            pagination: r#"{ type: cursor, cursor_path: "data[-1].id", cursor_param: starting_after, next_is: cursor }"#, id: "id" },
-    Style { name: "shopify", path: "/script/orders.json", answer: shopify, records: Some("orders"), pagination: LINK_HEADER, id: "id" },
-    Style { name: "hubspot", path: "/script/crm/v3/objects/contacts", answer: hubspot, records: Some("results"),
-            pagination: "{ type: cursor, cursor_path: paging.next.after, cursor_param: after, next_is: cursor }", id: "id" },
-    Style { name: "salesforce", path: "/script/services/data/v60.0/query?q=SELECT+Id+FROM+Account", answer: salesforce, records: Some("records"),
-            pagination: "{ type: cursor, cursor_path: nextRecordsUrl, next_is: link }", id: "id" },
-    Style { name: "atlassian", path: "/script/wiki/api/v2/pages", answer: atlassian, records: Some("results"),
-            pagination: "{ type: cursor, cursor_path: _links.next, next_is: link }", id: "id" },
-    Style { name: "odata", path: "/script/odata/Orders", answer: odata, records: Some("value"),
-            pagination: r#"{ type: cursor, cursor_path: '$["@odata.nextLink"]', next_is: link }"#, id: "id" },
-    Style { name: "hal", path: "/script/orders", answer: hal, records: Some("_embedded.orders"),
-            pagination: "{ type: cursor, cursor_path: _links.next.href, next_is: link }", id: "id" },
-    Style { name: "json_api", path: "/script/orders", answer: json_api, records: Some("data"),
-            pagination: "{ type: cursor, cursor_path: links.next, next_is: link }", id: "id" },
-    Style { name: "drf", path: "/script/orders/", answer: drf, records: Some("results"),
-            pagination: "{ type: cursor, cursor_path: next, next_is: link }", id: "id" },
-    Style { name: "elasticsearch", path: "/script/orders/_search", answer: elasticsearch, records: Some("hits.hits"),
-            pagination: "{ type: offset, param: from, limit_param: size, limit: 10 }", id: "_id" },
-    Style { name: "google", path: "/script/v3/items", answer: google, records: Some("items"),
-            pagination: "{ type: cursor, cursor_path: nextPageToken, cursor_param: pageToken, next_is: cursor }", id: "id" },
-    Style { name: "spring", path: "/script/orders", answer: spring, records: Some("content"),
-            pagination: "{ type: page, param: page, start: 0 }", id: "id" },
-    Style { name: "jira", path: "/script/rest/api/2/search", answer: jira, records: Some("issues"),
-            pagination: "{ type: offset, param: startAt, limit_param: maxResults, limit: 10 }", id: "id" },
-    Style { name: "wordpress", path: "/script/wp/v2/posts", answer: wordpress, records: None,
-            pagination: "{ type: page, param: page, end_status: [400] }", id: "id" },
+    Style {
+        name: "github",
+        path: "/script/repos/issues",
+        answer: github,
+        records: None,
+        pagination: LINK_HEADER,
+        id: "id",
+    },
+    Style {
+        name: "stripe",
+        path: "/script/v1/orders",
+        answer: stripe,
+        records: Some("data"),
+        pagination: r#"{ type: cursor, cursor_path: "data[-1].id", cursor_param: starting_after, next_is: cursor }"#,
+        id: "id",
+    },
+    Style {
+        name: "shopify",
+        path: "/script/orders.json",
+        answer: shopify,
+        records: Some("orders"),
+        pagination: LINK_HEADER,
+        id: "id",
+    },
+    Style {
+        name: "hubspot",
+        path: "/script/crm/v3/objects/contacts",
+        answer: hubspot,
+        records: Some("results"),
+        pagination: "{ type: cursor, cursor_path: paging.next.after, cursor_param: after, next_is: cursor }",
+        id: "id",
+    },
+    Style {
+        name: "salesforce",
+        path: "/script/services/data/v60.0/query?q=SELECT+Id+FROM+Account",
+        answer: salesforce,
+        records: Some("records"),
+        pagination: "{ type: cursor, cursor_path: nextRecordsUrl, next_is: link }",
+        id: "id",
+    },
+    Style {
+        name: "atlassian",
+        path: "/script/wiki/api/v2/pages",
+        answer: atlassian,
+        records: Some("results"),
+        pagination: "{ type: cursor, cursor_path: _links.next, next_is: link }",
+        id: "id",
+    },
+    Style {
+        name: "odata",
+        path: "/script/odata/Orders",
+        answer: odata,
+        records: Some("value"),
+        pagination: r#"{ type: cursor, cursor_path: '$["@odata.nextLink"]', next_is: link }"#,
+        id: "id",
+    },
+    Style {
+        name: "hal",
+        path: "/script/orders",
+        answer: hal,
+        records: Some("_embedded.orders"),
+        pagination: "{ type: cursor, cursor_path: _links.next.href, next_is: link }",
+        id: "id",
+    },
+    Style {
+        name: "json_api",
+        path: "/script/orders",
+        answer: json_api,
+        records: Some("data"),
+        pagination: "{ type: cursor, cursor_path: links.next, next_is: link }",
+        id: "id",
+    },
+    Style {
+        name: "drf",
+        path: "/script/orders/",
+        answer: drf,
+        records: Some("results"),
+        pagination: "{ type: cursor, cursor_path: next, next_is: link }",
+        id: "id",
+    },
+    Style {
+        name: "elasticsearch",
+        path: "/script/orders/_search",
+        answer: elasticsearch,
+        records: Some("hits.hits"),
+        pagination: "{ type: offset, param: from, limit_param: size, limit: 10 }",
+        id: "_id",
+    },
+    Style {
+        name: "google",
+        path: "/script/v3/items",
+        answer: google,
+        records: Some("items"),
+        pagination: "{ type: cursor, cursor_path: nextPageToken, cursor_param: pageToken, next_is: cursor }",
+        id: "id",
+    },
+    Style {
+        name: "spring",
+        path: "/script/orders",
+        answer: spring,
+        records: Some("content"),
+        pagination: "{ type: page, param: page, start: 0 }",
+        id: "id",
+    },
+    Style {
+        name: "jira",
+        path: "/script/rest/api/2/search",
+        answer: jira,
+        records: Some("issues"),
+        pagination: "{ type: offset, param: startAt, limit_param: maxResults, limit: 10 }",
+        id: "id",
+    },
+    Style {
+        name: "wordpress",
+        path: "/script/wp/v2/posts",
+        answer: wordpress,
+        records: None,
+        pagination: "{ type: page, param: page, end_status: [400] }",
+        id: "id",
+    },
 ];
 
 /// The source of a config with these keys.
@@ -257,7 +371,8 @@ async fn the_proposed_config_of_each_style_loads_every_row() {
 async fn the_config_says_why() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     api.script(|hit, _| github(hit));
-    let source = source(&api.url("/script/repos/issues?state=all"), ", auth_token: canary, headers: {Accept: application/json}");
+    let source =
+        source(&api.url("/script/repos/issues?state=all"), ", auth_token: canary, headers: {Accept: application/json}");
     let proposal = proposed(&lab, &source, "issues").await.unwrap_or_else(|error| panic!("{}", told(&error)));
     let yaml = proposal.config(&source, &wish("issues")).expect("a config");
     // The first line is broken by its length, which the port changes.
@@ -342,8 +457,8 @@ async fn paging_that_does_not_work_is_written_as_a_comment() {
     let yaml = proposal.config(&ignores, &wish("items")).expect("a config");
     assert!(yaml.contains("    # pagination: { type: cursor, cursor_path: next_cursor"), "{yaml}");
 
-    api.script(|_, count| match count {
-        1 => wordpress(&Hit { path: String::new(), query: String::new(), headers: Default::default() }),
+    api.script(|hit, count| match count {
+        1 => wordpress(hit),
         _ => StatusCode::BAD_REQUEST.into_response(),
     });
     let refuses = source(&api.url("/script/posts"), "");
@@ -397,7 +512,9 @@ async fn an_api_that_wants_a_login_says_what_to_write() {
     let open = proposed(&lab, &source(&api.url("/script/orders"), ""), "orders").await.expect_err("a login is wanted");
     let said = told(&open).replace(&api.address.to_string(), "HOST");
     insta::assert_snapshot!(said, @r#"source_login: http://HOST/script/orders answered 401 Unauthorized: it does not accept the token, or wants one (it names: Basic realm="orders") → Write `auth: {type: basic, username: …, password: "${secret:api_password}"}`."#);
-    let wrong = proposed(&lab, &source(&api.url("/script/orders"), ", auth_token: canary"), "orders").await.expect_err("refused");
+    let wrong = proposed(&lab, &source(&api.url("/script/orders"), ", auth_token: canary"), "orders")
+        .await
+        .expect_err("refused");
     let said = told(&wrong);
     assert!(said.contains("The token that was sent is not accepted") && !said.contains("canary"), "{said}");
 }
@@ -436,14 +553,25 @@ async fn the_api_shows_a_url_and_proposes_its_config() {
     };
     let refused = ask(json!({ "url": url })).await;
     let preview = &refused["report"]["previews"][0];
-    assert_eq!((&refused["outcome"], &preview["problem"]["code"]), (&json!("nothing_loaded"), &json!("source_login")), "{refused:#}");
+    assert_eq!(
+        (&refused["outcome"], &preview["problem"]["code"]),
+        (&json!("nothing_loaded"), &json!("source_login")),
+        "{refused:#}"
+    );
 
     let run = ask(json!({ "url": url, "token": "canary-token" })).await;
     let preview = &run["report"]["previews"][0];
     assert_eq!((&run["state"], &run["outcome"]), (&json!("succeeded"), &json!("clean")), "{run:#}");
-    assert_eq!((&preview["what"], &preview["requests"], &preview["rows_total"]), (&json!("source 1 (api)"), &json!(2), &json!(PAGE)));
+    assert_eq!(
+        (&preview["what"], &preview["requests"], &preview["rows_total"]),
+        (&json!("source 1 (api)"), &json!(2), &json!(PAGE))
+    );
     assert_eq!(preview["rows"][0], json!(["1", "row 1", "2026-01-01T00:00:01Z"]), "{preview:#}");
-    assert_eq!(preview["columns"][2], json!({"name": "updated_at", "type": "timestamptz", "because": ""}), "{preview:#}");
+    assert_eq!(
+        preview["columns"][2],
+        json!({"name": "updated_at", "type": "timestamptz", "because": ""}),
+        "{preview:#}"
+    );
     let yaml = preview["yaml"].as_str().expect("a config");
     for line in ["name: contacts", "auth_token: \"${secret:api_token}\"", "cursor_path: paging.next.after"] {
         assert!(yaml.contains(line), "{line}: {yaml}");
@@ -466,10 +594,13 @@ async fn the_api_shows_what_a_run_of_a_config_would_read_first() {
     );
     let started = app.post("/configs/preview").yaml(&yaml).await.ok();
     let run = app.finished(&started["id"]).await;
-    let [files, answer, missing] = &run["report"]["previews"].as_array().expect("previews")[..] else { panic!("{run:#}") };
+    let [files, answer, missing] = &run["report"]["previews"].as_array().expect("previews")[..] else {
+        panic!("{run:#}")
+    };
     assert_eq!((&files["rows"], &files["rows_total"]), (&json!([["1", "007"], ["2", null]]), &json!(2)), "{files:#}");
     assert_eq!(files["columns"][1]["type"], "text", "{files:#}");
-    let keys: Vec<&Value> = answer["choices"].as_array().expect("choices").iter().map(|choice| &choice["key"]).collect();
+    let keys: Vec<&Value> =
+        answer["choices"].as_array().expect("choices").iter().map(|choice| &choice["key"]).collect();
     assert_eq!(keys, ["pagination", "incremental", "load"], "the config has records already: {answer:#}");
     assert_eq!((answer["rows"].as_array().map(Vec::len), answer.get("yaml")), (Some(10), None), "{answer:#}");
     assert_eq!(missing["problem"]["code"], "source_missing", "{missing:#}");
@@ -505,7 +636,10 @@ async fn a_connection_test_says_what_the_config_does_not_read() {
     let without = notes(yaml("")).await;
     let limit = "rate limit: 58 of 60 requests are left";
     assert_eq!(without.len(), 2, "{without:?}");
-    assert!(without[0].contains("so only the first page is read") && without[0].contains("{ type: link_header }"), "{without:?}");
+    assert!(
+        without[0].contains("so only the first page is read") && without[0].contains("{ type: link_header }"),
+        "{without:?}"
+    );
     assert_eq!(without[1], limit);
     assert_eq!(notes(yaml(", pagination: {type: link_header}")).await, [limit]);
 }

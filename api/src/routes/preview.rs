@@ -66,7 +66,8 @@ impl PreviewUrl {
     fn config(&self) -> Result<String> {
         let too_long = self.url.len() > LONGEST || self.token.as_ref().is_some_and(|token| token.len() > LONGEST);
         if too_long || self.headers.len() > MOST_HEADERS {
-            let detail = format!("a URL and a token may have {LONGEST} bytes each, and there may be {MOST_HEADERS} headers");
+            let detail =
+                format!("a URL and a token may have {LONGEST} bytes each, and there may be {MOST_HEADERS} headers");
             return Err(Error::bad_request(Code::InvalidBody, detail, "Send less."));
         }
         let mut source = json!({ "type": "api", "url": self.url });

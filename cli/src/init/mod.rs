@@ -130,5 +130,6 @@ fn context(spool: &Path, network: NetworkSettings) -> anyhow::Result<ExtractCont
         control: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),
         stop: CancellationToken::new(),
         young: YoungFiles::Take,
+        values: Vec::new(),
     })
 }

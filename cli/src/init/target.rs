@@ -36,7 +36,9 @@ pub fn lines(url: &str) -> anyhow::Result<String> {
     }
     if url.password().is_some() {
         text.push_str(&format!("  password: \"${{env:{PASSWORD_VARIABLE}}}\"\n"));
-        text.push_str(&format!("  # ELT_ENV_ALLOW={PASSWORD_VARIABLE} on the workers lets the config name that variable.\n"));
+        text.push_str(&format!(
+            "  # ELT_ENV_ALLOW={PASSWORD_VARIABLE} on the workers lets the config name that variable.\n"
+        ));
     }
     Ok(text)
 }
@@ -58,9 +60,11 @@ mod tests {
         let lines = |url: &str| lines(url).map_err(|error| error.to_string());
         assert_eq!(
             lines("postgres://load%40er:canary@db.example.com:5433/ware+house?sslmode=require").as_deref(),
-            Ok("  host: db.example.com\n  port: 5433\n  database: \"ware+house\"\n  user: \"load@er\"\n  sslmode: require\n  \
+            Ok(
+                "  host: db.example.com\n  port: 5433\n  database: \"ware+house\"\n  user: \"load@er\"\n  sslmode: require\n  \
                 password: \"${env:TARGET_PASSWORD}\"\n  # ELT_ENV_ALLOW=TARGET_PASSWORD on the workers lets the config \
-                name that variable.\n")
+                name that variable.\n"
+            )
         );
         assert_eq!(lines("postgres://db/w").as_deref(), Ok("  host: db\n  database: w\n"));
         assert_eq!(lines("mysql://db/w").unwrap_err(), "--target does not begin with postgres://");

@@ -53,7 +53,11 @@ impl Look<'_> {
 /// `Name: value`. The error does not repeat the header, because it may be a secret without its name.
 fn split(header: &str) -> anyhow::Result<(&str, &str)> {
     let (name, value) = header.split_once(':').ok_or_else(|| {
-        refuse(Exit::Usage, "a --header has no colon", "Write the name and the value: --header 'Accept: application/json'.")
+        refuse(
+            Exit::Usage,
+            "a --header has no colon",
+            "Write the name and the value: --header 'Accept: application/json'.",
+        )
     })?;
     Ok((name.trim(), value.trim()))
 }

@@ -134,7 +134,6 @@ impl TableName {
     }
 }
 
-
 impl fmt::Display for TableName {
     /// As a config writes it: a part with a dot or a quote stands in double quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -36,12 +36,8 @@ async fn of_api(
     context: &ExtractContext,
 ) -> Result<SourcePreview> {
     let proposal = propose::propose(index, source, table, context).await?;
-    let wish = Wish {
-        table: table.to_owned(),
-        target: String::new(),
-        references: References::Secrets,
-        by: "the preview",
-    };
+    let wish =
+        Wish { table: table.to_owned(), target: String::new(), references: References::Secrets, by: "the preview" };
     let yaml = with_config.then(|| proposal.config(source, &wish)).transpose();
     let yaml = yaml.map_err(|error| PipelineError::Internal(format!("the proposed config cannot run: {error}")))?;
     let propose::Proposal { requests, choices, columns, rows, rows_total, .. } = proposal;

@@ -13,14 +13,35 @@ use crate::frame::profile::ColumnProfile;
 
 /// Names of columns that say when a row was changed last, the surest first.
 const CHANGED: &[&str] = &[
-    "updatedat", "modifiedat", "updated", "modified", "lastmodified", "lastmodifieddate", "lastmodifiedat", "lastupdated",
-    "lastupdatedat", "lastupdate", "updatedon", "modifiedon", "modifieddate", "updateddate", "dateupdated", "datemodified",
-    "systemmodstamp", "changedat", "changed", "updatetime", "updatedtime", "modifiedtime", "modificationdate",
+    "updatedat",
+    "modifiedat",
+    "updated",
+    "modified",
+    "lastmodified",
+    "lastmodifieddate",
+    "lastmodifiedat",
+    "lastupdated",
+    "lastupdatedat",
+    "lastupdate",
+    "updatedon",
+    "modifiedon",
+    "modifieddate",
+    "updateddate",
+    "dateupdated",
+    "datemodified",
+    "systemmodstamp",
+    "changedat",
+    "changed",
+    "updatetime",
+    "updatedtime",
+    "modifiedtime",
+    "modificationdate",
     "lasteditedtime",
 ];
 
 /// Names of columns that say when a row was made. They find new rows, but no changed ones.
-const MADE: &[&str] = &["createdat", "created", "createdon", "createddate", "datecreated", "createtime", "createdtime", "timestamp"];
+const MADE: &[&str] =
+    &["createdat", "created", "createdon", "createddate", "datecreated", "createtime", "createdtime", "timestamp"];
 
 /// A column by which an API may be asked for what is new. `None`: no column has a time in every row.
 pub(super) fn incremental(columns: &[ColumnProfile], rows: usize) -> Option<Choice> {

@@ -43,7 +43,11 @@ impl Proposal {
         let rows = self.rows_total.map(|rows| format!(" with {rows} rows")).unwrap_or_default();
         let requests = if self.requests == 1 { "1 request".to_owned() } else { format!("{} requests", self.requests) };
         let mut text = String::new();
-        comment(&mut text, "", &format!("Written by {} after a look at the first page of {}{rows} ({requests}).", wish.by, self.address));
+        comment(
+            &mut text,
+            "",
+            &format!("Written by {} after a look at the first page of {}{rows} ({requests}).", wish.by, self.address),
+        );
         if let Some(limit) = self.choice("rate_limit") {
             comment(&mut text, "", &format!("Rate limit: {}.", limit.reason));
         }
@@ -112,7 +116,8 @@ fn types(text: &mut String, columns: &[PreviewColumn]) {
 ",
     );
     for column in columns {
-        let because = if column.because.is_empty() { String::new() } else { format!("  # {}", one_line(&column.because)) };
+        let because =
+            if column.because.is_empty() { String::new() } else { format!("  # {}", one_line(&column.because)) };
         let _ = writeln!(text, "#     {}: {}{because}", quoted(&column.name), column.sql_type);
     }
 }

@@ -37,7 +37,9 @@ impl Document {
                 Ok(value) => values.push(value),
                 Err(error) if error.is_io() => return Err(error.into()),
                 Err(_) if !values.is_empty() => break,
-                Err(error) => return Ok(Err(format!("line {} column {} cannot be read", error.line(), error.column()))),
+                Err(error) => {
+                    return Ok(Err(format!("line {} column {} cannot be read", error.line(), error.column())));
+                }
             }
         }
         Ok(match values.len() {

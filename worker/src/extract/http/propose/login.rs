@@ -21,9 +21,10 @@ pub(super) fn explain(error: HttpError, source: &ApiSource) -> PipelineError {
         HttpError::TooLarge { .. } => PipelineError::Extract(Explained {
             code: Code::HttpTooLarge,
             message: error.to_string(),
-            next_step: "Ask the API for less at once with a parameter of the URL, such as `limit=100`: a look reads no more. \
+            next_step:
+                "Ask the API for less at once with a parameter of the URL, such as `limit=100`: a look reads no more. \
                         A run has a higher limit."
-                .to_owned(),
+                    .to_owned(),
         }),
         _ => error.into(),
     }

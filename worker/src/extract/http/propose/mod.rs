@@ -39,7 +39,7 @@ use self::second_page::Second;
 pub use self::written_source::References;
 pub use self::yaml::quoted;
 use super::error::{HttpError, Result};
-use super::request::{Outgoing, shown};
+use super::request::shown;
 use super::{ExtractContext, Fetching, HttpLimits, Page, guarded, spool_failed};
 use crate::error::Result as PipelineResult;
 use crate::extract::sample::{FirstRows, first_rows};
@@ -105,7 +105,7 @@ async fn look(
 ) -> Result<Proposal> {
     let mut fetching = Fetching::start(index, source, context, limits).await?;
     fetching.keep_headers = true;
-    let asked = fetching.pages.first();
+    let asked = fetching.fetcher.outgoing.url.clone();
     let Some(page) = fetching.page().await? else { return Ok(Proposal::default()) };
     let url = shown(&asked);
     let document = read(&page, &url).await?;
@@ -142,8 +142,8 @@ async fn look(
 /// Sentences about the answer of a source that is tested: its paging against that of the config, and its rate limit.
 pub(super) async fn notes(source: &ApiSource, page: &Page) -> Vec<String> {
     let Some(headers) = &page.headers else { return Vec::new() };
-    let paging = match (&source.pagination, Outgoing::of(source), read(page, &page.name).await) {
-        (None, Ok(outgoing), Ok(document)) => unread_pages(source, &outgoing.url, headers, &document),
+    let paging = match (&source.pagination, read(page, &page.name).await) {
+        (None, Ok(document)) => unread_pages(source, &page.answered, headers, &document),
         _ => None,
     };
     let limit = rate_limit::sentence(headers).map(|limit| format!("rate limit: {limit}"));

@@ -6,8 +6,13 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use super::super::retry::rate_limit;
 
 /// Headers of single vendors that say how many calls are allowed.
-const OTHERS: &[&str] =
-    &["x-shopify-shop-api-call-limit", "x-hubspot-ratelimit-max", "x-hubspot-ratelimit-remaining", "sforce-limit-info", "ratelimit-policy"];
+const OTHERS: &[&str] = &[
+    "x-shopify-shop-api-call-limit",
+    "x-hubspot-ratelimit-max",
+    "x-hubspot-ratelimit-remaining",
+    "sforce-limit-info",
+    "ratelimit-policy",
+];
 
 /// A sentence about the rate limit. `None`: the headers say nothing about one.
 pub(super) fn sentence(headers: &HeaderMap) -> Option<String> {
@@ -31,7 +36,13 @@ pub(super) fn sentence(headers: &HeaderMap) -> Option<String> {
 /// The rate limit as a part of a proposal.
 pub(super) fn choice(headers: &HeaderMap) -> Option<Choice> {
     let reason = sentence(headers)?;
-    Some(Choice { key: "rate_limit".to_owned(), value: None, reason, confidence: Confidence::Certain, others: Vec::new() })
+    Some(Choice {
+        key: "rate_limit".to_owned(),
+        value: None,
+        reason,
+        confidence: Confidence::Certain,
+        others: Vec::new(),
+    })
 }
 
 /// A header's value as people may see it: short and on one line.
@@ -46,9 +57,8 @@ mod tests {
     use super::*;
 
     fn said(headers: &[(&'static str, &str)]) -> Option<String> {
-        let pair = |&(name, value): &(&'static str, &str)| {
-            (HeaderName::from_static(name), value.parse().expect("a header"))
-        };
+        let pair =
+            |&(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().expect("a header"));
         sentence(&headers.iter().map(pair).collect())
     }
 

@@ -15,8 +15,27 @@ const MOST: usize = 20;
 
 /// Names under which APIs send their rows.
 const USUAL: &[&str] = &[
-    "data", "items", "results", "records", "value", "values", "rows", "entries", "list", "objects", "content", "hits",
-    "docs", "documents", "resources", "elements", "edges", "nodes", "collection", "members", "resultset",
+    "data",
+    "items",
+    "results",
+    "records",
+    "value",
+    "values",
+    "rows",
+    "entries",
+    "list",
+    "objects",
+    "content",
+    "hits",
+    "docs",
+    "documents",
+    "resources",
+    "elements",
+    "edges",
+    "nodes",
+    "collection",
+    "members",
+    "resultset",
 ];
 
 /// The place of the rows.
@@ -85,15 +104,17 @@ fn among(several: &[&Candidate<'_>], root: &Value, url: &Url, all: &[Candidate<'
     if let Some(found) = several.iter().find(named_like_url) {
         return chosen(found, "it is named like the end of the URL".to_owned(), Confidence::Likely, all);
     }
-    let usual: Vec<_> =
-        several.iter().filter(|candidate| USUAL.contains(&bare(candidate.name()).as_str())).collect();
+    let usual: Vec<_> = several.iter().filter(|candidate| USUAL.contains(&bare(candidate.name()).as_str())).collect();
     if let [only] = usual[..] {
         return chosen(only, "it has the usual name, and the others do not".to_owned(), Confidence::Likely, all);
     }
     let longest = several.iter().rev().max_by_key(|candidate| candidate.length);
     match longest {
         Some(longest) => {
-            let reason = format!("it is the longest of several, with {}: check that it is the right one", counted(longest.length, "row"));
+            let reason = format!(
+                "it is the longest of several, with {}: check that it is the right one",
+                counted(longest.length, "row")
+            );
             chosen(longest, reason, Confidence::Unsure, all)
         }
         None => one_row(all),

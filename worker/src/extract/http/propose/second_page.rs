@@ -133,15 +133,21 @@ pub(super) fn judge(paging: Option<Paging>, second: Option<&Second>, rows: usize
             let but = "But the second page has no rows. Until it is corrected only the first page is read";
             choice(value, Confidence::Unsure, format!("{reason}. {but}"))
         }
-        Second::Empty if paging.more => {
-            choice(value, Confidence::Likely, format!("{reason}. The second page has no rows, so this could not be verified"))
-        }
-        Second::Empty => {
-            choice(value, Confidence::Likely, format!("{reason}. There are no more rows now, so it could not be verified"))
-        }
-        Second::NotThere => {
-            choice(value, Confidence::Likely, format!("{reason}. There is no second page now, so it could not be verified"))
-        }
+        Second::Empty if paging.more => choice(
+            value,
+            Confidence::Likely,
+            format!("{reason}. The second page has no rows, so this could not be verified"),
+        ),
+        Second::Empty => choice(
+            value,
+            Confidence::Likely,
+            format!("{reason}. There are no more rows now, so it could not be verified"),
+        ),
+        Second::NotThere => choice(
+            value,
+            Confidence::Likely,
+            format!("{reason}. There is no second page now, so it could not be verified"),
+        ),
         Second::Wrong(why) => {
             let lost = "Until it is corrected only the first page is read";
             choice(value, Confidence::Unsure, format!("{reason}. It does not work: {why}. {lost}"))
@@ -155,13 +161,15 @@ mod tests {
 
     #[test]
     fn what_does_not_work_is_not_proposed_as_if_it_did() {
-        let paging = |more| {
-            Some(Paging { keys: Some(vec![("type", "page".into())]), reason: "because".into(), more })
-        };
+        let paging = |more| Some(Paging { keys: Some(vec![("type", "page".into())]), reason: "because".into(), more });
         let confidence = |paging, second: Option<Second>| judge(paging, second.as_ref(), 100).confidence;
         let other = Second::Other { rows: 3, document: None };
         assert_eq!(confidence(paging(true), Some(other)), Confidence::Certain);
-        assert_eq!(confidence(paging(true), Some(Second::Empty)), Confidence::Unsure, "the total says that there are more");
+        assert_eq!(
+            confidence(paging(true), Some(Second::Empty)),
+            Confidence::Unsure,
+            "the total says that there are more"
+        );
         assert_eq!(confidence(paging(false), Some(Second::Empty)), Confidence::Likely);
         assert_eq!(confidence(paging(true), Some(Second::Wrong("no".into()))), Confidence::Unsure);
         assert_eq!(confidence(None, None), Confidence::Unsure, "100 rows may be a page");

@@ -33,7 +33,10 @@ impl References {
         let names: Vec<&str> = names.collect();
         match self {
             Self::Environment => {
-                format!("ELT_ENV_ALLOW={} on the workers lets the config name what stands in place of secrets.", names.join(","))
+                format!(
+                    "ELT_ENV_ALLOW={} on the workers lets the config name what stands in place of secrets.",
+                    names.join(",")
+                )
             }
             Self::Secrets => {
                 format!("Store what stands in place of secrets first: {}.", names.join(", "))
@@ -55,9 +58,11 @@ pub(super) fn lines(source: &ApiSource, references: References) -> String {
     let mut writing = Writing { references, text: "  - type: api\n".to_owned(), written: Vec::new() };
     let params = writing.url(source);
     writing.auth(source);
-    let headers = source.headers.iter().map(|(name, value)| (name.as_str(), value.expose(), is_secret_header(name)));
+    let headers: Vec<(&str, String)> =
+        source.headers.iter().map(|(name, value)| (name.as_str(), value.written())).collect();
+    let headers = headers.iter().map(|(name, value)| (*name, value.as_str(), is_secret_header(name)));
     writing.pairs("headers", headers.collect());
-    let own = source.params.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    let own = source.params.iter().map(|(name, value)| (name.clone(), value.written()));
     let params: Vec<(String, String)> = params.into_iter().chain(own).collect();
     let params = params.iter().map(|(name, value)| (name.as_str(), value.as_str(), is_secret_parameter(name)));
     writing.pairs("params", params.collect());
@@ -83,8 +88,9 @@ impl Writing {
 
     /// Writes the URL. Returns the secrets of its query, which are written as parameters.
     fn url(&mut self, source: &ApiSource) -> Vec<(String, String)> {
-        let Ok(mut url) = Url::parse(&source.url) else {
-            self.line("url", &source.url);
+        let written = source.url.written();
+        let Ok(mut url) = Url::parse(&written) else {
+            self.line("url", &written);
             return Vec::new();
         };
         if masked_path(url.path()) != url.path() {

@@ -26,7 +26,8 @@ pub(super) fn flow(keys: &[(&'static str, String)]) -> String {
 
 /// A value of a mapping: whole numbers and lists of them as they are, any other text quoted where necessary.
 fn scalar(value: &str) -> String {
-    let are_numbers = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | ' '));
+    let are_numbers =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | ' '));
     let list = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     if list.is_some_and(are_numbers) || value.parse::<u64>().is_ok_and(|number| number.to_string() == value) {
         value.to_owned()
@@ -49,7 +50,8 @@ mod tests {
             assert_eq!(read, odd);
         }
         assert_eq!(quoted(r#"$["a.b"]"#), r#"'$["a.b"]'"#);
-        let keys = [("type", "page".into()), ("start", "0".into()), ("end_status", "[400]".into()), ("param", "07".into())];
+        let keys =
+            [("type", "page".into()), ("start", "0".into()), ("end_status", "[400]".into()), ("param", "07".into())];
         assert_eq!(flow(&keys), "{ type: page, start: 0, end_status: [400], param: \"07\" }");
     }
 }

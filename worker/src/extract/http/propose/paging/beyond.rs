@@ -20,10 +20,12 @@ pub(super) fn graphql(answer: &Answer<'_>) -> Option<Paging> {
     let end = answer.member(&["endcursor"]).map(super::super::document::Member::written);
     let reason = match end {
         Some(end) => format!(
-            "this is a connection of GraphQL, whose cursor at `{end}` belongs into the variables of the query: it cannot be \
-             proposed from a GET request; write `method: POST` and the query in `body`"
+            "this is a connection of GraphQL, whose cursor belongs into the variables of the query: it cannot be proposed from \
+             a GET request; write the query as `graphql` with `{{{{page.cursor}}}}` in its variables, and `pagination: {{ type: \
+             cursor, cursor_path: {end} }}`"
         ),
-        None => "this is a connection of GraphQL without `pageInfo { hasNextPage endCursor }`: ask for it in the query".into(),
+        None => "this is a connection of GraphQL without `pageInfo { hasNextPage endCursor }`: ask for it in the query"
+            .into(),
     };
     Some(Paging { keys: None, reason, more })
 }
@@ -40,7 +42,7 @@ pub(super) fn elasticsearch(answer: &Answer<'_>) -> Option<Paging> {
         let reason = format!(
             "Elasticsearch has {total} or more rows and pages through at most {MOST_HITS} of them by `from` and `size`; \
              `search_after` has no such limit, but is sent in the body: it cannot be proposed from a GET request; write \
-             `method: POST` and the search in `body`"
+             the search as `body`"
         );
         return Some(Paging { keys: None, reason, more: total > rows });
     }

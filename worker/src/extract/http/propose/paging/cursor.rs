@@ -8,8 +8,18 @@ use super::{Answer, Paging};
 
 /// Query parameters that carry cursors. One that the URL has already is the right one.
 const PARAMS: &[&str] = &[
-    "cursor", "after", "page_token", "pageToken", "next_token", "nextToken", "starting_after", "continuation_token",
-    "continuationToken", "bookmark", "marker", "page_info",
+    "cursor",
+    "after",
+    "page_token",
+    "pageToken",
+    "next_token",
+    "nextToken",
+    "starting_after",
+    "continuation_token",
+    "continuationToken",
+    "bookmark",
+    "marker",
+    "page_info",
 ];
 
 /// A cursor in the body: `next_cursor`, `paging.next.after`, `nextPageToken`, `pageInfo.endCursor`, …
@@ -31,12 +41,8 @@ pub(super) fn in_body(answer: &Answer<'_>) -> Option<Paging> {
     let path = member.written();
     let state = if more { "has the cursor of the next page" } else { "is empty here, so this is the last page" };
     let reason = format!("`{path}` {state}, which is sent back as the parameter `{param}`, {why}");
-    let keys = &[
-        ("type", "cursor"),
-        ("cursor_path", path.as_str()),
-        ("cursor_param", param.as_str()),
-        ("next_is", "cursor"),
-    ];
+    let keys =
+        &[("type", "cursor"), ("cursor_path", path.as_str()), ("cursor_param", param.as_str()), ("next_is", "cursor")];
     Some(Paging::of(keys, reason, more))
 }
 
@@ -76,12 +82,8 @@ pub(super) fn last_row(answer: &Answer<'_>) -> Option<Paging> {
     let params = ["starting_after", "after_id", "last_id", "since_id", "after"];
     let param = answer.param(&params).map_or("starting_after".to_owned(), |(param, _)| param);
     let path = records.of_last_row(id).written();
-    let keys = &[
-        ("type", "cursor"),
-        ("cursor_path", path.as_str()),
-        ("cursor_param", param.as_str()),
-        ("next_is", "cursor"),
-    ];
+    let keys =
+        &[("type", "cursor"), ("cursor_path", path.as_str()), ("cursor_param", param.as_str()), ("next_is", "cursor")];
     let reason = format!(
         "`{flag}` says whether more rows follow, and there is no cursor but the id of the last row, which is sent back as \
          `{param}`; a page without rows ends it"

@@ -25,7 +25,8 @@ pub(super) fn in_header(answer: &Answer<'_>) -> Option<Paging> {
 }
 
 /// Names of members with an address.
-const LINKS: &[&str] = &["next", "nextlink", "nexturl", "nextpageurl", "nextrecordsurl", "nexthref", "nextpagelink", "nexturi"];
+const LINKS: &[&str] =
+    &["next", "nextlink", "nexturl", "nextpageurl", "nextrecordsurl", "nexthref", "nextpagelink", "nexturi"];
 /// Names of members with an address inside an object that is named `next`.
 const INNER: &[&str] = &["href", "link", "url", "uri"];
 
@@ -48,7 +49,11 @@ pub(super) fn in_body(answer: &Answer<'_>) -> Option<Paging> {
     }
     let path = null.written();
     let keys = &[("type", "cursor"), ("cursor_path", path.as_str())];
-    Some(Paging::of(keys, format!("`{path}` is the member for the next page; it is null, so this is the last one"), false))
+    Some(Paging::of(
+        keys,
+        format!("`{path}` is the member for the next page; it is null, so this is the last one"),
+        false,
+    ))
 }
 
 /// Whether a value is an address by its form: absolute, a path, or relative with a query.

@@ -5,8 +5,18 @@ use serde_json::Value;
 use super::super::document::Member;
 use super::{Answer, Paging};
 
-const TOTALS: &[&str] =
-    &["total", "totalcount", "totalelements", "totalrecords", "totalitems", "totalresults", "totalsize", "numfound", "nbhits", "count"];
+const TOTALS: &[&str] = &[
+    "total",
+    "totalcount",
+    "totalelements",
+    "totalrecords",
+    "totalitems",
+    "totalresults",
+    "totalsize",
+    "numfound",
+    "nbhits",
+    "count",
+];
 const TOTAL_PAGES: &[&str] =
     &["totalpages", "pagecount", "lastpage", "numpages", "totalpagecount", "pagestotal", "nbpages", "pages"];
 const OFFSETS: &[&str] = &["offset", "skip", "startat", "start", "from", "startindex"];
@@ -14,17 +24,46 @@ const LIMITS: &[&str] = &["limit", "maxresults", "size", "pagesize", "count", "t
 const PAGES: &[&str] = &["page", "currentpage", "pagenumber", "pageno", "pageindex"];
 
 /// Query parameters of page numbers and offsets.
-const PAGE_PARAMS: &[&str] = &["page", "p", "pg", "pageNumber", "page_number", "pageNo", "page_no", "pageIndex", "_page", "page[number]", "paged"];
+const PAGE_PARAMS: &[&str] = &[
+    "page",
+    "p",
+    "pg",
+    "pageNumber",
+    "page_number",
+    "pageNo",
+    "page_no",
+    "pageIndex",
+    "_page",
+    "page[number]",
+    "paged",
+];
 const OFFSET_PARAMS: &[&str] = &["offset", "skip", "$skip", "start", "startAt", "from", "_start", "page[offset]"];
-const LIMIT_PARAMS: &[&str] = &["limit", "$top", "top", "take", "size", "count", "rows", "maxResults", "per_page", "pageSize", "page_size", "_limit", "page[limit]"];
+const LIMIT_PARAMS: &[&str] = &[
+    "limit",
+    "$top",
+    "top",
+    "take",
+    "size",
+    "count",
+    "rows",
+    "maxResults",
+    "per_page",
+    "pageSize",
+    "page_size",
+    "_limit",
+    "page[limit]",
+];
 
 /// Whether the answer's totals say that there are more rows than these.
 fn more_rows(answer: &Answer<'_>, before: u64) -> Option<(bool, String)> {
-    let total = TOTALS.iter().find_map(|name| answer.members.iter().find(|member| member.name() == *name && member.number().is_some()))?;
+    let total = TOTALS
+        .iter()
+        .find_map(|name| answer.members.iter().find(|member| member.name() == *name && member.number().is_some()))?;
     let number = total.number()?;
     // `count` may be the number of rows on this page.
     let is_count = total.name() == "count" && number <= answer.rows.len() as u64;
-    (!is_count).then(|| (number > before + answer.rows.len() as u64, format!("`{}` says {number} rows", total.written())))
+    (!is_count)
+        .then(|| (number > before + answer.rows.len() as u64, format!("`{}` says {number} rows", total.written())))
 }
 
 /// `offset` and `limit` in the body, as `startAt` and `maxResults` of Jira.
@@ -50,14 +89,20 @@ pub(super) fn offset(answer: &Answer<'_>) -> Option<Paging> {
     let total = total.map(|(_, says)| format!(", and {says}")).unwrap_or_default();
     let reason = format!("`{offset_at}` and `{limit_at}` are an offset and a limit{total}");
     let most = most.max(1).to_string();
-    let keys = &[("type", "offset"), ("param", param.as_str()), ("limit_param", limit_param.as_str()), ("limit", most.as_str())];
+    let keys = &[
+        ("type", "offset"),
+        ("param", param.as_str()),
+        ("limit_param", limit_param.as_str()),
+        ("limit", most.as_str()),
+    ];
     Some(Paging::of(keys, reason, more))
 }
 
 /// A page number with a number of pages, a page size or a total beside it.
 pub(super) fn page(answer: &Answer<'_>) -> Option<Paging> {
     let is_page = |member: &&Member<'_>| {
-        let of_page = member.name() == "number" && matches!(member.parent().as_str(), "page" | "pageable" | "pagination");
+        let of_page =
+            member.name() == "number" && matches!(member.parent().as_str(), "page" | "pageable" | "pagination");
         member.value.is_number() && (of_page || PAGES.contains(&member.name().as_str()))
     };
     let page = answer.members.iter().find(is_page)?;
@@ -125,7 +170,12 @@ pub(super) fn parameters(answer: &Answer<'_>) -> Option<Paging> {
     let (limit_param, limit) = answer.param(LIMIT_PARAMS)?;
     let limit = if limit.parse::<u64>().is_ok_and(|limit| limit > 0) { limit } else { rows };
     let reason = format!("the URL has the parameters `{param}` and `{limit_param}`");
-    let keys = &[("type", "offset"), ("param", param.as_str()), ("limit_param", limit_param.as_str()), ("limit", limit.as_str())];
+    let keys = &[
+        ("type", "offset"),
+        ("param", param.as_str()),
+        ("limit_param", limit_param.as_str()),
+        ("limit", limit.as_str()),
+    ];
     Some(Paging::of(keys, reason, false))
 }
 

@@ -4,7 +4,12 @@ use serde_json::json;
 use super::*;
 
 /// The paging of an answer, as a config has it.
-fn seen(url: &str, headers: &[(HeaderName, &str)], records: Option<&str>, json: &Value) -> Option<(Option<String>, bool)> {
+fn seen(
+    url: &str,
+    headers: &[(HeaderName, &str)],
+    records: Option<&str>,
+    json: &Value,
+) -> Option<(Option<String>, bool)> {
     let url = Url::parse(url).expect(url);
     let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().expect("a header"))).collect();
     let records: Option<JsonPath> = records.map(|path| path.parse().expect(path));
@@ -57,7 +62,11 @@ fn cursors_are_recognised_with_their_parameter() {
     let rows = json!([{"id": 1}]);
     for (path, param, body) in [
         ("next_cursor", "cursor", json!({"data": rows, "next_cursor": "abc"})),
-        ("response_metadata.next_cursor", "cursor", json!({"data": rows, "response_metadata": {"next_cursor": "abc="}})),
+        (
+            "response_metadata.next_cursor",
+            "cursor",
+            json!({"data": rows, "response_metadata": {"next_cursor": "abc="}}),
+        ),
         ("paging.next.after", "after", json!({"data": rows, "paging": {"next": {"after": "9"}}})),
         ("nextPageToken", "pageToken", json!({"data": rows, "nextPageToken": "abc"})),
         ("next_page_token", "page_token", json!({"data": rows, "next_page_token": "abc"})),
@@ -78,8 +87,14 @@ fn numbers_are_recognised_only_with_evidence() {
     let value = |url: &str, body| seen(url, &[], Some("data"), &body);
     let page = |start: &str, more| Some((Some(format!("{{ type: page, param: page{start} }}")), more));
     assert_eq!(value(URL, json!({"data": rows, "meta": {"page": 1, "per_page": 2, "total": 9}})), page("", true));
-    assert_eq!(value(URL, json!({"data": rows, "page": {"number": 0, "totalPages": 3, "size": 2}})), page(", start: 0", true));
-    assert_eq!(value(URL, json!({"data": rows, "current_page": 1, "last_page": 1, "from": 1, "per_page": 2})), page("", false));
+    assert_eq!(
+        value(URL, json!({"data": rows, "page": {"number": 0, "totalPages": 3, "size": 2}})),
+        page(", start: 0", true)
+    );
+    assert_eq!(
+        value(URL, json!({"data": rows, "current_page": 1, "last_page": 1, "from": 1, "per_page": 2})),
+        page("", false)
+    );
     assert_eq!(value(URL, json!({"data": rows, "page": 7})), None, "a number named page alone proves nothing");
     assert_eq!(value(URL, json!({"data": rows, "total": 9})), None, "a total alone does not say how to ask");
     let offset = "{ type: offset, param: startAt, limit_param: maxResults, limit: 2 }";
