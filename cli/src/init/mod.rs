@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use elt_shared::config::{Document, NoReferences, PipelineConfig};
+use elt_shared::config::{Document, NoReferences, PipelineConfig, TableName};
 use elt_shared::settings::NetworkSettings;
 use elt_worker::extract::{ExtractContext, YoungFiles};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -68,6 +68,10 @@ impl Init {
     pub async fn execute(self) -> anyhow::Result<Exit> {
         let place = Place::of(&self.place);
         let table = self.table.clone().unwrap_or_else(|| place.table());
+        if let Err(expected) = table.parse::<TableName>() {
+            let message = format!("--table is wrong: expected {expected}");
+            return Err(refuse(Exit::Usage, message, "Write it like orders, or like analytics.orders."));
+        }
         let target = self.target.as_deref().map(target::lines).transpose()?.unwrap_or_default();
         if let Some(path) = &self.output {
             refuse_existing(path)?;

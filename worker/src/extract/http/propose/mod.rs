@@ -141,7 +141,7 @@ async fn look(
 
 /// Sentences about the answer of a source that is tested: its paging against that of the config, and its rate limit.
 pub(super) async fn notes(source: &ApiSource, page: &Page) -> Vec<String> {
-    let Some(headers) = &page.headers else { return Vec::new() };
+    let Some(headers) = page.headers.as_ref().filter(|_| page.body.bytes <= PAGE_BYTES) else { return Vec::new() };
     let paging = match (&source.pagination, read(page, &page.name).await) {
         (None, Ok(document)) => unread_pages(source, &page.answered, headers, &document),
         _ => None,
