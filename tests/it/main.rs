@@ -53,6 +53,7 @@ mod pipelines;
 mod problems;
 mod properties;
 mod property_values;
+mod proposals;
 mod queue_guards;
 mod quotas;
 mod rejected_rows;
