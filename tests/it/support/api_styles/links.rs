@@ -2,52 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Call, Page, ROWS, Style, TOKEN};
+use super::parts::{encoded, number, opaque, plain, position};
+use super::{ROWS, Style, TOKEN};
 
 pub fn styles() -> Vec<Style> {
     vec![github(), shopify(), salesforce(), atlassian(), odata(), hal(), jsonapi(), django()]
-}
-
-/// A style whose rows are objects with an `id` and the members.
-fn plain(name: &'static str) -> Style {
-    Style {
-        name,
-        size: 100,
-        asked: |_| Err("no style".into()),
-        page: |_| (Vec::new(), Value::Null),
-        row: |number, members| format!("{{\"id\":{number},{members}}}"),
-        cell: |name| format!("{name}::text"),
-        error: || json!({"message": "Internal error", "status": 500}),
-        has_total: false,
-        always_names_next: false,
-    }
-}
-
-fn number(text: Option<&str>) -> Result<usize, String> {
-    let text = text.unwrap_or("0");
-    text.parse().map_err(|_| format!("{text} is no position"))
-}
-
-/// A cursor with characters that must be encoded in a URL.
-pub fn opaque(position: usize) -> String {
-    BASE64.encode(format!("{{\"last\":{position},\"x\":\"?>~\u{ff}\"}}"))
-}
-
-/// The position in an opaque cursor.
-pub fn position(cursor: Option<&str>) -> Result<usize, String> {
-    let Some(cursor) = cursor else { return Ok(0) };
-    let bytes = BASE64.decode(cursor).map_err(|_| format!("{cursor} is no cursor"))?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|_| format!("{cursor} is no cursor"))?;
-    Ok(value["last"].as_u64().unwrap_or_default() as usize)
-}
-
-/// A value as a part of a query.
-fn encoded(value: &str) -> String {
-    let mut url = reqwest::Url::parse("http://h/").expect("a URL");
-    url.query_pairs_mut().append_pair("v", value);
-    url.query().unwrap_or_default()[2..].to_owned()
 }
 
 fn github() -> Style {
@@ -251,24 +212,4 @@ fn django() -> Style {
         has_total: true,
         ..plain("django")
     }
-}
-
-/// The style of this name with the answers of another kind of API.
-pub(super) fn base(name: &'static str) -> Style {
-    plain(name)
-}
-
-/// Refuses a call for another reason than its position.
-pub(super) fn refused<T>(call: &Call, reason: &str) -> Result<T, String> {
-    Err(format!("{} {}: {reason}", call.method, call.path))
-}
-
-/// Which page a call asks for, where the position is a plain number.
-pub(super) fn at_number(text: Option<&str>) -> Result<usize, String> {
-    number(text)
-}
-
-/// What a page has beside its rows.
-pub(super) fn is_last(page: &Page<'_>) -> bool {
-    page.next.is_none()
 }

@@ -4,6 +4,7 @@
 mod cursors;
 mod hostile;
 mod links;
+mod parts;
 mod rows;
 
 use std::net::SocketAddr;
@@ -43,6 +44,8 @@ pub struct Style {
     pub error: fn() -> Value,
     /// Whether its pages tell how many rows there are.
     pub has_total: bool,
+    /// Whether the last row of a page is the cursor, so that no page can name another one.
+    pub by_rows: bool,
     /// Whether the last page with rows still names another.
     pub always_names_next: bool,
 }

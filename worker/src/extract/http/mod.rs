@@ -7,12 +7,14 @@
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
+//! - [`doubts`]: what is told in the report because rows may be missing
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
 mod answer;
 mod body;
 mod cookies;
+mod doubts;
 mod envelope;
 mod error;
 mod fetch;
@@ -27,8 +29,8 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use elt_shared::config::template::Values;
-use elt_shared::config::{ApiSource, Pagination};
+use elt_shared::config::template::{PAGE_CURSOR, Values};
+use elt_shared::config::{self, ApiSource, Pagination};
 use elt_shared::json_path::JsonPath;
 use elt_shared::runs::FoundFile;
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
@@ -71,11 +73,13 @@ pub async fn extract_within(
 ) -> PipelineResult<Extracted> {
     let limits = &limits.with(source.timeouts);
     let fetched = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
+    let mut warnings = fetched.warnings;
+    warnings.extend(doubts::about_total(source, &fetched.pages).await?);
     let mut files = Vec::new();
     for page in fetched.pages.into_iter().filter(|page| page.contents.readable) {
         files.push(page.into_input(index, source)?);
     }
-    Ok(Extracted { files, warnings: fetched.warning.into_iter().collect(), ..Extracted::default() })
+    Ok(Extracted { files, warnings, ..Extracted::default() })
 }
 
 /// The source's address without its query and secrets, which stays the same between runs.
@@ -191,6 +195,8 @@ struct Fetching<'a> {
     next: Option<Ask>,
     /// Whether an answer had the member that names the next page.
     names_next: bool,
+    /// Whether an answer had the member that says whether there is a next page.
+    says_more: bool,
     /// Number of bytes that the source may still send.
     room: u64,
 }
@@ -209,7 +215,8 @@ impl<'a> Fetching<'a> {
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
         let next = Some(pages.first());
-        Ok(Self { index, source, spool, fetcher, wanted, pages, next, names_next: false, room: limits.total_bytes })
+        let (names_next, says_more, room) = (false, false, limits.total_bytes);
+        Ok(Self { index, source, spool, fetcher, wanted, pages, next, names_next, says_more, room })
     }
 
     /// The next page. `None`: the last one was returned before.
@@ -231,6 +238,8 @@ impl<'a> Fetching<'a> {
             rows: page.contents.rows,
             hash: page.contents.rows_hash.unwrap_or(page.body.hash),
             cursor: page.contents.cursor.as_deref(),
+            cursor_is_json: page.contents.cursor_is_json,
+            has_more: page.contents.has_more,
             next_link: page.next_link.clone(),
             answered: &page.answered,
         };
@@ -240,6 +249,7 @@ impl<'a> Fetching<'a> {
             Next::Repeated => page.repeated = true,
         }
         self.names_next |= page.contents.names_next;
+        self.says_more |= page.contents.has_more.is_some();
         self.wanted.in_arrays |= page.contents.in_arrays;
         if let Some(envelope) = page.contents.envelope.take().filter(|_| page.contents.rows > 0) {
             self.wanted.before.get_or_insert_default().join(envelope);
@@ -267,16 +277,6 @@ impl<'a> Fetching<'a> {
         }
     }
 
-    /// A sentence about a `cursor_path` that no page with rows had, because it may be misspelt and rows may be missing.
-    fn warning(&self, with_rows: bool) -> Option<String> {
-        let path = self.wanted.cursor.as_ref().filter(|_| with_rows && !self.names_next)?;
-        Some(format!(
-            "{}: `cursor_path` {path} was found on no page, so only the first page was read: check its spelling; write \
-             `$[\"a.b\"]` for a name with a dot",
-            shown(&self.fetcher.outgoing.url)
-        ))
-    }
-
     /// Fetches one page, with all its attempts.
     async fn fetch(&self, request: &Request, name: String, path: PathBuf) -> Result<Page> {
         let (fetcher, seen) = (&self.fetcher, shown(&request.url));
@@ -301,8 +301,8 @@ impl<'a> Fetching<'a> {
 /// The pages of a source.
 struct Fetched {
     pages: Vec<Page>,
-    /// A sentence for the report.
-    warning: Option<String>,
+    /// Sentences for the report.
+    warnings: Vec<String>,
 }
 
 async fn fetch_pages(
@@ -324,8 +324,8 @@ async fn fetch_pages(
             fetched.push(page);
         }
     }
-    let warning = fetching.warning(fetched.iter().any(|page| page.contents.rows > 0));
-    Ok(Fetched { pages: fetched, warning })
+    let warnings = doubts::about_pages(&fetching, &fetched);
+    Ok(Fetched { pages: fetched, warnings })
 }
 
 /// Checks an answer that has no rows at `records`, the path to the rows that an earlier run found.
@@ -358,6 +358,7 @@ async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Resu
         Flaw::NoRows(reason) => HttpError::NoRows { url, reason },
         Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
         Flaw::SaysError(member) => HttpError::SaysError { url, member },
+        Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
     })
 }
@@ -371,14 +372,19 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
         };
         text.parse::<JsonPath>().map_err(refuse)
     };
-    let (cursor, end_value) = match &source.pagination {
-        Some(Pagination::Cursor { path: cursor, end_value, .. }) => {
-            (Some(path("pagination.cursor_path", cursor)?), end_value.clone())
-        }
-        _ => (None, None),
+    let mut wanted = Wanted {
+        records: source.records.as_deref().map(|records| path("records", records)).transpose()?,
+        cursor_is_placed: source.has_placeholder(PAGE_CURSOR),
+        graphql: matches!(source.body, Some(config::Body::Json { graphql: true, .. })),
+        paged: source.pagination.is_some(),
+        ..Wanted::default()
     };
-    let records = source.records.as_deref().map(|records| path("records", records)).transpose()?;
-    Ok(Wanted { records, cursor, end_value, paged: source.pagination.is_some(), ..Wanted::default() })
+    if let Some(Pagination::Cursor { path: cursor, end_value, has_more, .. }) = &source.pagination {
+        wanted.cursor = Some(path("pagination.cursor_path", cursor)?);
+        wanted.has_more = has_more.as_deref().map(|more| path("pagination.has_more_path", more)).transpose()?;
+        wanted.end_value.clone_from(end_value);
+    }
+    Ok(wanted)
 }
 
 /// The version of an answer, from its headers. `None`: the headers have no reliable one.
