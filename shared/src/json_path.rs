@@ -162,9 +162,9 @@ fn bracketed(inner: &str) -> Result<(Step, &str), String> {
     let step = match index.trim() {
         "*" => Step::Every,
         "-1" => Step::Last,
-        digits => Step::Element(
-            digits.parse().map_err(|_| format!("`[{digits}]` is neither `[*]`, a number from 0, `[-1]` for the last, nor a quoted name"))?,
-        ),
+        digits => Step::Element(digits.parse().map_err(|_| {
+            format!("`[{digits}]` is neither `[*]`, a number from 0, `[-1]` for the last, nor a quoted name")
+        })?),
     };
     Ok((step, after))
 }

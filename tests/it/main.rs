@@ -55,6 +55,7 @@ mod pipelines;
 mod problems;
 mod properties;
 mod property_values;
+mod proposals;
 mod queue_guards;
 mod quotas;
 mod rejections;

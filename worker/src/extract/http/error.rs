@@ -34,6 +34,8 @@ pub(super) enum HttpError {
         retry_after: Option<Duration>,
         /// Whether it means "too many calls": 429, or a 403 that says when to come back.
         limited: bool,
+        /// The ways to log in that the answer names (`WWW-Authenticate`).
+        challenge: Option<String>,
         hint: &'static str,
     },
     #[error("{url} answered 202 Accepted: what was asked for is not ready yet")]

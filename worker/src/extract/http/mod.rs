@@ -8,6 +8,7 @@
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
 //! - [`doubts`]: what is told in the report because rows may be missing
+//! - [`propose`]: a config that fits an answer, with the reasons
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
@@ -21,6 +22,7 @@ mod fetch;
 mod limits;
 mod link_header;
 mod next_page;
+pub mod propose;
 mod request;
 mod retry;
 mod tolerant;
@@ -137,15 +139,17 @@ pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractCon
     };
     let page = guarded(source, &context.stop, &limits, async {
         let mut fetching = Fetching::start(index, source, context, &limits).await?;
+        fetching.keep_headers = true;
         fetching.page().await
     })
     .await?;
     let Some(page) = page.filter(|page| page.contents.readable) else {
-        return Ok(Sample { files: Vec::new(), more: false, head: None });
+        return Ok(Sample { files: Vec::new(), more: false, head: None, notes: Vec::new() });
     };
+    let notes = propose::notes(source, &page).await;
     let more = source.pagination.is_some() && page.contents.rows > 0;
     let files = vec![FoundFile { name: page.name.clone(), bytes: page.body.bytes }];
-    Ok(Sample { files, more, head: Some(page.into_input(index, source)?) })
+    Ok(Sample { files, more, head: Some(page.into_input(index, source)?), notes })
 }
 
 /// Runs the work until the total deadline, or until the run is stopped.
@@ -172,6 +176,8 @@ struct Page {
     next_link: Option<Url>,
     /// The URL that answered, after redirects.
     answered: Url,
+    /// The answer's headers, kept only when a proposal is made from them.
+    headers: Option<HeaderMap>,
     /// Whether its rows are those of the page before it.
     repeated: bool,
 }
@@ -199,6 +205,8 @@ struct Fetching<'a> {
     says_more: bool,
     /// Number of bytes that the source may still send.
     room: u64,
+    /// Whether pages keep the headers of their answers.
+    keep_headers: bool,
 }
 
 impl<'a> Fetching<'a> {
@@ -215,8 +223,19 @@ impl<'a> Fetching<'a> {
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
         let next = Some(pages.first());
-        let (names_next, says_more, room) = (false, false, limits.total_bytes);
-        Ok(Self { index, source, spool, fetcher, wanted, pages, next, names_next, says_more, room })
+        Ok(Self {
+            index,
+            source,
+            spool,
+            fetcher,
+            wanted,
+            pages,
+            next,
+            names_next: false,
+            says_more: false,
+            room: limits.total_bytes,
+            keep_headers: false,
+        })
     }
 
     /// The next page. `None`: the last one was returned before.
@@ -277,22 +296,56 @@ impl<'a> Fetching<'a> {
         }
     }
 
+    /// Goes on after a first page that was fetched before, perhaps with other keys for `records` and `pagination`.
+    ///
+    /// # Errors
+    /// When these keys do not fit the page.
+    async fn go_on_after(&mut self, first: &Page) -> Result<()> {
+        let contents = inspect(&first.path, &self.wanted, &first.name, first.body.bytes).await?;
+        let headers = first.headers.as_ref().filter(|_| self.by_header());
+        let next_link = headers.map(|headers| next_link(headers, &first.answered)).transpose()?.flatten();
+        let turn = Turn {
+            rows: contents.rows,
+            hash: contents.rows_hash.unwrap_or(first.body.hash),
+            cursor: contents.cursor.as_deref(),
+            cursor_is_json: contents.cursor_is_json,
+            has_more: contents.has_more,
+            next_link,
+            answered: &first.answered,
+        };
+        self.next = match self.pages.next(&turn)? {
+            Next::Page(next) => Some(next),
+            Next::End | Next::Repeated => None,
+        };
+        self.wanted.in_arrays |= contents.in_arrays;
+        if let Some(envelope) = contents.envelope {
+            self.wanted.before.get_or_insert_default().join(envelope);
+        }
+        Ok(())
+    }
+
+    /// Whether the `Link` header names the next page.
+    fn by_header(&self) -> bool {
+        matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }))
+    }
+
     /// Fetches one page, with all its attempts.
     async fn fetch(&self, request: &Request, name: String, path: PathBuf) -> Result<Page> {
         let (fetcher, seen) = (&self.fetcher, shown(&request.url));
         let at_most = fetcher.limits.answer_bytes.min(self.room);
-        let by_header = matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }));
+        let by_header = self.by_header();
         retry::with_attempts(fetcher.limits, || async {
             let opened = fetcher.open(request).await?;
             let answered = opened.url().clone();
             let next_link = if by_header { next_link(opened.headers(), &answered)? } else { None };
+            let headers = self.keep_headers.then(|| opened.headers().clone());
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
             let body = opened.receive(&path, fetcher.limits, at_most).await?;
             let contents =
                 if empty { Contents::default() } else { inspect(&path, &self.wanted, &seen, body.bytes).await? };
             tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
             let (name, path) = (name.clone(), path.clone());
-            Ok(Page { name, path, body, contents, next_link, answered, repeated: false })
+            Ok(Page { name, path, body, contents, next_link, answered, headers, repeated: false })
         })
         .await
     }
