@@ -58,7 +58,7 @@ pub(crate) use secrecy::is_secret_name;
 pub use secrecy::{is_secret_header, is_secret_parameter, masked_path};
 pub use source::{
     AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, HostTrust, JsonTemplate, LocalSource, Method,
-    NextIs, Pagination, SftpLogin, SftpSource, SourceConfig, template,
+    NextIs, Pagination, SftpLogin, SftpSource, SourceConfig, Total, template,
 };
 pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};
