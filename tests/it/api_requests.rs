@@ -272,12 +272,12 @@ async fn a_page_without_rows_that_says_there_are_more_is_not_the_last_one() {
         json_answer(json!({"items": items, "has_more": page < 5, "next": page + 1}))
     });
     let keys =
-        "records: items\npagination: { type: cursor, cursor_path: next, cursor_param: after, more_path: has_more }";
+        "records: items\npagination: { type: cursor, cursor_path: next, cursor_param: after, has_more_path: has_more }";
     let source = source(&api.url("/script"), keys);
     assert_eq!(ids(&lab, &source).await.expect("rows"), [1, 2, 3, 4]);
     assert_eq!(api.hits().len(), 5);
     api.script(|_, _| json_answer(json!({"items": items(1), "has_more": true, "next": null})));
-    insta::assert_snapshot!(failed(&lab, &api, &source).await, @"http_next_page: http://127.0.0.1:PORT/script does not name its next page: $.has_more says that there are more pages, and there is no cursor at $.next");
+    insta::assert_snapshot!(failed(&lab, &api, &source).await, @"http_next_page: http://127.0.0.1:PORT/script does not name its next page: `has_more_path` says that there is a next page, and there is no cursor or link at $.next");
 }
 
 #[tokio::test]

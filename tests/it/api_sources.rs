@@ -42,9 +42,9 @@ fn by_cursor(path: &str, param: &str) -> Pagination {
     Pagination::Cursor {
         path: path.into(),
         param: Some(param.into()),
-        more: None,
         next_is: None,
         end_value: None,
+        has_more: None,
         max_pages: 10,
     }
 }

@@ -38,6 +38,8 @@ pub(super) enum HttpError {
         retry_after: Option<Duration>,
         /// Whether it means "too many calls": 429, or a 403 that says when to come back.
         limited: bool,
+        /// The ways to log in that the answer names (`WWW-Authenticate`).
+        challenge: Option<String>,
         hint: &'static str,
     },
     #[error("{url} answered 202 Accepted: what was asked for is not ready yet")]
@@ -82,6 +84,8 @@ pub(super) enum HttpError {
     SaysError { url: String, member: String },
     #[error("{url} answered with GraphQL errors, first: {message}")]
     GraphQl { url: String, message: String, is_transient: bool },
+    #[error("{url} answered with a part of the rows: its member `{member}` reports an error")]
+    SaysErrorInPart { url: String, member: String },
     /// A status that may be the API's way to say that a page is past the last one.
     #[error("{error}, after pages with rows")]
     PastLast { error: Box<HttpError>, status: StatusCode },
@@ -152,7 +156,7 @@ impl HttpError {
             Self::NotJson { .. } | Self::Encoding { .. } => Code::HttpNotJson,
             Self::Redirect { .. } => Code::HttpRedirect,
             Self::NoRows { .. } | Self::NothingThere { .. } => Code::RecordsMissing,
-            Self::SaysError { .. } | Self::GraphQl { .. } => Code::HttpErrorAnswer,
+            Self::SaysError { .. } | Self::SaysErrorInPart { .. } | Self::GraphQl { .. } => Code::HttpErrorAnswer,
             Self::Endless { .. } => Code::HttpEndless,
             Self::Spool { .. } => Code::Io,
             Self::LongWait { error, .. } | Self::GaveUp { error, .. } | Self::PastLast { error, .. } => error.code(),
@@ -218,6 +222,9 @@ impl HttpError {
             }
             Self::GraphQl { .. } => {
                 "Correct `query` and `variables`, or what the token may read; if the API was busy, retry the run."
+            }
+            Self::SaysErrorInPart { .. } => {
+                "Look at what the API answers to the query, and correct it. Retry the run once there is no error."
             }
             Self::NotReady { .. } | Self::NeverReady { .. } => {
                 "Retry the run once the API has made the data, or raise `ready_seconds` of the source if that takes longer."

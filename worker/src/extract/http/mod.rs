@@ -8,6 +8,8 @@
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
+//! - [`doubts`]: what is told in the report because rows may be missing
+//! - [`propose`]: a config that fits an answer, with the reasons
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
@@ -15,12 +17,14 @@ mod answer;
 mod body;
 mod client;
 mod cookies;
+mod doubts;
 mod envelope;
 mod error;
 mod fetch;
 mod limits;
 mod link_header;
 mod next_page;
+pub mod propose;
 mod request;
 mod retry;
 mod tolerant;
@@ -30,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use elt_shared::config::template::{PAGE_CURSOR, PAGE_NUMBER, PAGE_OFFSET, Values};
-use elt_shared::config::{ApiSource, Body as RequestBody, Pagination};
+use elt_shared::config::{self, ApiSource, Pagination};
 use elt_shared::json_path::{JsonPath, Step};
 use elt_shared::runs::FoundFile;
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
@@ -73,11 +77,13 @@ pub async fn extract_within(
 ) -> PipelineResult<Extracted> {
     let limits = &limits.with(source.timeouts);
     let fetched = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
+    let mut warnings = fetched.warnings;
+    warnings.extend(doubts::about_total(source, &fetched.pages).await?);
     let mut files = Vec::new();
     for page in fetched.pages.into_iter().filter(|page| page.contents.readable) {
         files.push(page.into_input(index, source)?);
     }
-    Ok(Extracted { files, warnings: fetched.warnings, ..Extracted::default() })
+    Ok(Extracted { files, warnings, ..Extracted::default() })
 }
 
 /// The source's address without its query and secrets, which stays the same between runs.
@@ -135,15 +141,17 @@ pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractCon
     };
     let page = guarded(source, &context.stop, &limits, async {
         let mut fetching = Fetching::start(index, source, context, &limits).await?;
+        fetching.keep_headers = true;
         fetching.page().await
     })
     .await?;
     let Some(page) = page.filter(|page| page.contents.readable) else {
-        return Ok(Sample { files: Vec::new(), more: false, head: None });
+        return Ok(Sample { files: Vec::new(), more: false, head: None, notes: Vec::new() });
     };
+    let notes = propose::notes(source, &page).await;
     let more = source.pagination.is_some() && page.contents.rows > 0;
     let files = vec![FoundFile { name: page.name.clone(), bytes: page.body.bytes }];
-    Ok(Sample { files, more, head: Some(page.into_input(index, source)?) })
+    Ok(Sample { files, more, head: Some(page.into_input(index, source)?), notes })
 }
 
 /// Runs the work until the total deadline, or until the run is stopped.
@@ -170,6 +178,8 @@ struct Page {
     next_link: Option<Url>,
     /// The URL that answered, after redirects.
     answered: Url,
+    /// The answer's headers, kept only when a proposal is made from them.
+    headers: Option<HeaderMap>,
     /// Whether its rows are those of the page before it.
     repeated: bool,
 }
@@ -193,8 +203,12 @@ struct Fetching<'a> {
     next: Option<Ask>,
     /// Whether an answer had the member that names the next page.
     names_next: bool,
+    /// Whether an answer had the member that says whether there is a next page.
+    says_more: bool,
     /// Number of bytes that the source may still send.
     room: u64,
+    /// Whether pages keep the headers of their answers.
+    keep_headers: bool,
 }
 
 impl<'a> Fetching<'a> {
@@ -211,7 +225,19 @@ impl<'a> Fetching<'a> {
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
         let next = Some(pages.first());
-        Ok(Self { index, source, spool, fetcher, wanted, pages, next, names_next: false, room: limits.total_bytes })
+        Ok(Self {
+            index,
+            source,
+            spool,
+            fetcher,
+            wanted,
+            pages,
+            next,
+            names_next: false,
+            says_more: false,
+            room: limits.total_bytes,
+            keep_headers: false,
+        })
     }
 
     /// The next page. `None`: the last one was returned before.
@@ -236,9 +262,10 @@ impl<'a> Fetching<'a> {
         self.room -= page.body.bytes;
         let turn = Turn {
             rows: page.contents.rows,
-            more: page.contents.more,
             hash: page.contents.rows_hash.unwrap_or(page.body.hash),
             cursor: page.contents.cursor.as_deref(),
+            cursor_is_json: page.contents.cursor_is_json,
+            has_more: page.contents.has_more,
             next_link: page.next_link.clone(),
             answered: &page.answered,
         };
@@ -248,6 +275,7 @@ impl<'a> Fetching<'a> {
             Next::Repeated => page.repeated = true,
         }
         self.names_next |= page.contents.names_next;
+        self.says_more |= page.contents.has_more.is_some();
         self.wanted.in_arrays |= page.contents.in_arrays;
         if let Some(envelope) = page.contents.envelope.take().filter(|_| page.contents.rows > 0) {
             self.wanted.before.get_or_insert_default().join(envelope);
@@ -275,36 +303,59 @@ impl<'a> Fetching<'a> {
         }
     }
 
-    /// A sentence about a `cursor_path` that no page with rows had, because it may be misspelt and rows may be missing.
-    fn warning(&self, with_rows: bool) -> Option<String> {
-        let path = self.wanted.cursor.as_ref().filter(|_| with_rows && !self.names_next)?;
-        Some(format!(
-            "{}: `cursor_path` {path} was found on no page, so only the first page was read: check its spelling; write \
-             `$[\"a.b\"]` for a name with a dot",
-            shown(&self.fetcher.outgoing.url)
-        ))
+    /// Goes on after a first page that was fetched before, perhaps with other keys for `records` and `pagination`.
+    ///
+    /// # Errors
+    /// When these keys do not fit the page.
+    async fn go_on_after(&mut self, first: &Page) -> Result<()> {
+        let contents = inspect(&first.path, &self.wanted, &first.name, first.body.bytes, self.source).await?;
+        let headers = first.headers.as_ref().filter(|_| self.by_header());
+        let next_link = headers.map(|headers| next_link(headers, &first.answered)).transpose()?.flatten();
+        let turn = Turn {
+            rows: contents.rows,
+            hash: contents.rows_hash.unwrap_or(first.body.hash),
+            cursor: contents.cursor.as_deref(),
+            cursor_is_json: contents.cursor_is_json,
+            has_more: contents.has_more,
+            next_link,
+            answered: &first.answered,
+        };
+        self.next = match self.pages.next(&turn)? {
+            Next::Page(next) => Some(next),
+            Next::End | Next::Repeated => None,
+        };
+        self.wanted.in_arrays |= contents.in_arrays;
+        if let Some(envelope) = contents.envelope {
+            self.wanted.before.get_or_insert_default().join(envelope);
+        }
+        Ok(())
+    }
+
+    /// Whether the `Link` header names the next page.
+    fn by_header(&self) -> bool {
+        matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }))
     }
 
     /// Fetches one page, with all its attempts.
     async fn fetch(&self, request: &Request, name: String, path: PathBuf) -> Result<Page> {
         let (fetcher, seen) = (&self.fetcher, shown(&request.url));
         let at_most = fetcher.limits.answer_bytes.min(self.room);
-        let by_header = matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }));
+        let by_header = self.by_header();
         retry::with_attempts(fetcher.limits, || async {
             let opened = fetcher.open(request).await?;
             let answered = opened.url().clone();
             let next_link = if by_header { next_link(opened.headers(), &answered)? } else { None };
+            let headers = self.keep_headers.then(|| opened.headers().clone());
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
             let body = opened.receive(&path, fetcher.limits, at_most).await?;
             let contents = if empty {
                 Contents::default()
             } else {
-                let hide = |message: &str| request::without_secrets(self.source, message);
-                inspect(&path, &self.wanted, &seen, body.bytes, hide).await?
+                inspect(&path, &self.wanted, &seen, body.bytes, self.source).await?
             };
             tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
             let (name, path) = (name.clone(), path.clone());
-            Ok(Page { name, path, body, contents, next_link, answered, repeated: false })
+            Ok(Page { name, path, body, contents, next_link, answered, headers, repeated: false })
         })
         .await
     }
@@ -341,7 +392,7 @@ async fn fetch_pages(
             fetched.push(page);
         }
     }
-    warnings.extend(fetching.warning(fetched.iter().any(|page| page.contents.rows > 0)));
+    warnings.extend(doubts::about_pages(&fetching, &fetched));
     Ok(Fetched { pages: fetched, warnings })
 }
 
@@ -360,14 +411,8 @@ pub fn refuse_error(answer: &InputFile, records: &str) -> PipelineResult<()> {
     }
 }
 
-/// Reads the facts about a page from its body. `hide` takes secrets out of a message that the API sent.
-async fn inspect(
-    path: &Path,
-    wanted: &Wanted,
-    url: &str,
-    received: u64,
-    hide: impl Fn(&str) -> String,
-) -> Result<Contents> {
+/// Reads the facts about a page from its body.
+async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64, source: &ApiSource) -> Result<Contents> {
     let (path, wanted) = (path.to_owned(), wanted.clone());
     let inspecting = tokio::task::spawn_blocking(move || answer::inspect(&path, &wanted)).await;
     let doing = format!("look into the answer of {url}");
@@ -381,8 +426,11 @@ async fn inspect(
         Flaw::NoRows(reason) => HttpError::NoRows { url, reason },
         Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
         Flaw::SaysError(member) => HttpError::SaysError { url, member },
+        Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
-        Flaw::GraphQl { message, is_transient } => HttpError::GraphQl { url, message: hide(&message), is_transient },
+        Flaw::GraphQl { message, is_transient } => {
+            HttpError::GraphQl { url, message: request::without_secrets(source, &message), is_transient }
+        }
     })
 }
 
@@ -395,18 +443,28 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
         };
         text.parse::<JsonPath>().map_err(refuse)
     };
-    let records = source.records.as_deref().map(|records| path("records", records)).transpose()?;
-    let graphql = matches!(source.body, Some(RequestBody::Json { graphql: true, .. }));
-    let wanted = Wanted { records, graphql, paged: source.pagination.is_some(), ..Wanted::default() };
-    let Some(Pagination::Cursor { path: cursor, more, end_value, .. }) = &source.pagination else { return Ok(wanted) };
-    let cursor = path("pagination.cursor_path", cursor)?;
-    let more = match more {
-        Some(more) => Some(path("pagination.more_path", more)?),
-        // The connections of GraphQL have both, and name a cursor on their last page, too.
-        None if cursor.steps().last() == Some(&Step::Member("endCursor".into())) => cursor.sibling("hasNextPage"),
-        None => None,
+    let mut wanted = Wanted {
+        records: source.records.as_deref().map(|records| path("records", records)).transpose()?,
+        cursor_is_placed: source.has_placeholder(PAGE_CURSOR),
+        graphql: matches!(source.body, Some(config::Body::Json { graphql: true, .. })),
+        paged: source.pagination.is_some(),
+        ..Wanted::default()
     };
-    Ok(Wanted { cursor: Some(cursor), more, end_value: end_value.clone(), ..wanted })
+    if let Some(Pagination::Cursor { path: cursor, end_value, has_more, .. }) = &source.pagination {
+        wanted.cursor = Some(path("pagination.cursor_path", cursor)?);
+        wanted.has_more = match has_more {
+            Some(more) => Some(path("pagination.has_more_path", more)?),
+            None => usual_has_more(wanted.cursor.as_ref()),
+        };
+        wanted.end_value.clone_from(end_value);
+    }
+    Ok(wanted)
+}
+
+/// Where a connection of GraphQL says whether there is a next page, because its last page has a cursor, too.
+fn usual_has_more(cursor: Option<&JsonPath>) -> Option<JsonPath> {
+    let cursor = cursor.filter(|cursor| cursor.steps().last() == Some(&Step::Member("endCursor".into())))?;
+    cursor.sibling("hasNextPage")
 }
 
 /// The version of an answer, from its headers. `None`: the headers have no reliable one.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use self::auth::AuthScheme;
 use self::auth::{AUTH_KEYS, Scheme};
-pub use self::pagination::{NextIs, Pagination};
+pub use self::pagination::{NextIs, Pagination, Total};
 pub use self::request::{Body, JsonTemplate, Method};
 use self::template::Template;
 use super::json_path;
@@ -43,6 +43,8 @@ pub struct ApiSource {
     pub records: Option<String>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
+    /// Where an answer has the number of rows that the API says it has.
+    pub total: Total,
     /// Time limits for the server's answers.
     pub timeouts: ApiTimeouts,
     /// Most requests a second. `None`: as many as there are.
@@ -78,6 +80,7 @@ impl ApiSource {
             folder_param: None,
             records: None,
             pagination: None,
+            total: Total::Usual,
             timeouts: ApiTimeouts::default(),
             requests_per_second: None,
             certificates: PemCertificates::default(),
@@ -128,6 +131,7 @@ impl fmt::Debug for ApiSource {
             .field("folder_param", &self.folder_param)
             .field("records", &self.records)
             .field("pagination", &self.pagination)
+            .field("total", &self.total)
             .field("timeouts", &self.timeouts)
             .field("requests_per_second", &self.requests_per_second)
             .field("certificates", &self.certificates)
@@ -155,6 +159,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .or(&["records_path"]),
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
+    pagination::TOTAL_KEY,
     Key::whole(
         "idle_seconds",
         1,
@@ -238,6 +243,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         auth_scheme,
         folder_param: section.filled_text("folder_param"),
         records: json_path(section, "records"),
+        total: pagination::total(section),
         url: url?,
         headers: headers?,
         params: params?,

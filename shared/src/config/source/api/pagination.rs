@@ -43,12 +43,12 @@ pub enum Pagination {
         /// Query parameter that carries the cursor. `None`: the config names none, so that `cursor` is used, and a
         /// value that looks like a path counts as a link.
         param: Option<String>,
-        /// JSON path to the member that says whether there is another page. `None`: the cursor alone says it.
-        more: Option<String>,
         /// Whether the value is a link or a cursor; `None`: its form decides.
         next_is: Option<NextIs>,
         /// The value that marks the last page, instead of `""`, `false` and `0`.
         end_value: Option<String>,
+        /// JSON path to a value that says whether there is a next page.
+        has_more: Option<String>,
         /// Stop with an error after this many.
         max_pages: u64,
     },
@@ -57,6 +57,33 @@ pub enum Pagination {
         /// Stop with an error after this many.
         max_pages: u64,
     },
+}
+
+/// The number of rows that an API says it has. It is compared with the rows that were read, and nothing else depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Total {
+    /// At one of the usual places, such as `total` or `meta.total_count`.
+    #[default]
+    Usual,
+    /// At this JSON path.
+    At(String),
+    /// Nowhere: nothing is compared.
+    Nowhere,
+}
+
+pub(super) const TOTAL_KEY: Key = Key::text(
+    "total_path",
+    "JSON path to the number of rows that the API says it has, or `none`. A number that differs from the rows that were \
+     read is a warning of the run. Default: one of the usual places, such as `total` or `meta.total_count`.",
+);
+
+/// Reads `total_path`.
+pub(super) fn total(section: &Section<'_>) -> Total {
+    match section.filled_text(TOTAL_KEY.name) {
+        None => Total::Usual,
+        Some(text) if text == "none" => Total::Nowhere,
+        Some(_) => json_path(section, TOTAL_KEY.name).map_or(Total::Usual, Total::At),
+    }
 }
 
 /// The meaning of a value at `cursor_path`.
@@ -109,16 +136,13 @@ pub(super) const VARIANTS: &[Variant] = &[
         word: "cursor",
         about: "The answer names the next page: by a cursor, or by a link.",
         keys: &[
-            Key::text("cursor_path", "JSON path to the next page's cursor or link in an answer.")
-                .or(&["path"])
-                .required(),
-            Key::text("cursor_param", "Query parameter the cursor is sent in. Default `cursor`.").or(&["param"]),
             Key::text(
-                "more_path",
-                "JSON path to a member that says whether there is another page, such as `has_more`: false ends the pages \
-                 whatever the cursor is, and true goes on after a page without rows. Default: `hasNextPage` beside an \
-                 `endCursor`.",
-            ),
+                "cursor_path",
+                "JSON path to the next page's cursor or link in an answer; `data[-1].id` is in the last row.",
+            )
+            .or(&["path"])
+            .required(),
+            Key::text("cursor_param", "Query parameter the cursor is sent in. Default `cursor`.").or(&["param"]),
             Key::choice::<NextIs>(
                 "next_is",
                 "Whether the value at `cursor_path` is a `link` or a `cursor`. Default: its form decides. An absolute \
@@ -129,6 +153,12 @@ pub(super) const VARIANTS: &[Variant] = &[
                 "end_value",
                 "The value at `cursor_path` on the last page, in place of `\"\"`, `false` and `0`. A missing one and \
                  null always end the pages.",
+            ),
+            Key::text(
+                "has_more_path",
+                "JSON path to a value that says whether there is a next page: `false`, `0` and `\"\"` end the pages, \
+                 anything else demands a next one. Where it is missing or null, the value at `cursor_path` decides. \
+                 Default: `hasNextPage` beside an `endCursor`.",
             ),
             MAX_PAGES,
         ],
@@ -159,9 +189,9 @@ pub(super) fn read(field: &Field<'_>) -> Option<Pagination> {
         "cursor" => Pagination::Cursor {
             path: section.required_text("cursor_path").and_then(|_| json_path(&section, "cursor_path"))?,
             param: section.filled_text("cursor_param"),
-            more: json_path(&section, "more_path"),
             next_is: section.choice("next_is"),
             end_value: section.text("end_value"),
+            has_more: json_path(&section, "has_more_path"),
             max_pages,
         },
         _ => Pagination::LinkHeader { max_pages },
