@@ -211,7 +211,7 @@ const STYLES: &[Style] = &[
         path: "/script/v1/orders",
         answer: stripe,
         records: Some("data"),
-        pagination: r#"{ type: cursor, cursor_path: "data[-1].id", cursor_param: starting_after, next_is: cursor }"#,
+        pagination: r#"{ type: cursor, cursor_path: "data[-1].id", cursor_param: starting_after, next_is: cursor, has_more_path: has_more }"#,
         id: "id",
     },
     Style {
