@@ -391,15 +391,15 @@ async fn the_config_says_why() {
           Accept: application/json
         # Store what stands in place of secrets first: api_token.
 
-        # records: the answer is an array, and its 10 elements are the rows.
+        # Rows: the answer is an array, and its 10 elements are the rows.
 
-        # pagination: the answer's `Link` header names the next page. Verified: the second page has 10
-        # other rows.
+        # Pages: the answer's `Link` header names the next page. Verified: the second page has 10 other
+        # rows.
         pagination: { type: link_header }
 
-        # incremental: `updated_at` has a time in each of the 10 rows, so a run could ask only for what
-        # was changed since the last one, if the API has a parameter for that: look its name up. It was
-        # not tried.
+        # Only what is new: `updated_at` has a time in each of the 10 rows, so a run could ask only for
+        # what was changed since the last one, if the API has a parameter for that: look its name up. It
+        # was not tried.
         # incremental: { cursor: updated_at, param: since }
 
     target:
@@ -410,7 +410,7 @@ async fn the_config_says_why() {
       # user: loader
       # password: ${env:WAREHOUSE_PASSWORD}
 
-    # load: `id` differs in all of the 20 rows that were read, so a row that comes again with other
+    # Key: `id` differs in all of the 20 rows that were read, so a row that comes again with other
     # values could replace the one before.
     # load: { mode: merge, key: [id] }
 
