@@ -522,7 +522,11 @@ async fn an_api_that_wants_a_login_says_what_to_write() {
 #[tokio::test]
 async fn an_error_with_status_200_is_no_row() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
-    for body in [json!({"error": {"code": 104}}), json!({"success": false, "message": "invalid key"})] {
+    for body in [
+        json!({"error": {"code": 104}}),
+        json!({"success": false, "message": "invalid key"}),
+        json!({"data": null, "errors": [{"message": "no such field"}]}),
+    ] {
         api.script(move |_, _| json_answer(body.clone()));
         let error = proposed(&lab, &source(&api.url("/script/orders"), ""), "orders").await.expect_err("an error");
         assert_eq!(error.code().as_str(), "http_error_answer", "{error}");
@@ -577,8 +581,10 @@ async fn the_api_shows_a_url_and_proposes_its_config() {
         assert!(yaml.contains(line), "{line}: {yaml}");
     }
     assert!(!run.to_string().contains("canary"), "{run:#}");
-    let logs = app.get("/logs").await.ok().to_string();
-    assert!(!logs.contains("canary"), "{logs}");
+    for path in ["/logs", "/configs", "/config-history", "/audit"] {
+        let shown = app.get(path).await.ok().to_string();
+        assert!(!shown.contains("canary"), "{path}: {shown}");
+    }
 }
 
 #[tokio::test]
