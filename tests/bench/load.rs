@@ -7,10 +7,10 @@
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
+mod program;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests use more of it")]
 mod support;
-mod program;
 mod table;
 mod work;
 

@@ -87,7 +87,8 @@ async fn a_last_row_without_the_cursor_does_not_end_the_pages() {
         "records: items, pagination: {type: cursor, cursor_path: 'items[-1].key', cursor_param: after, has_more_path: more}",
     );
     let mut told = String::new();
-    for last in [json!({"id": 2}), json!({"id": 2, "key": null}), json!({"id": 2, "key": ""}), json!({"id": 2, "key": [1]})]
+    for last in
+        [json!({"id": 2}), json!({"id": 2, "key": null}), json!({"id": 2, "key": ""}), json!({"id": 2, "key": [1]})]
     {
         api.script(move |_, _| json_answer(json!({"items": [{"id": 1, "key": "a"}, last.clone()]})));
         told.push_str(&failed(&lab, &api, &by_key).await);
@@ -135,7 +136,8 @@ async fn a_cursor_that_is_json_is_sent_as_it_is_in_a_body() {
 #[tokio::test]
 async fn an_answer_that_says_there_is_more_never_ends_the_pages() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
-    let keys = "records: items, pagination: {type: cursor, cursor_path: next, cursor_param: after, has_more_path: meta.more}";
+    let keys =
+        "records: items, pagination: {type: cursor, cursor_path: next, cursor_param: after, has_more_path: meta.more}";
     let source = source(&api, keys);
     // A filter may leave a page without rows in the middle.
     api.script(|hit, _| match hit.param("after").as_deref() {
@@ -225,7 +227,9 @@ fn page<const N: usize>(ids: [u64; N], next: &str, mut members: Value) -> Value 
 #[tokio::test]
 async fn a_graphql_error_beside_rows_fails_the_source() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
-    for keys in ["graphql: {query: '{ items { id } }'}, records: items", "body: {query: '{ items { id } }'}, records: items"] {
+    for keys in
+        ["graphql: {query: '{ items { id } }'}, records: items", "body: {query: '{ items { id } }'}, records: items"]
+    {
         let source = source(&api, keys);
         api.script(|_, _| json_answer(json!({"items": [{"id": 1}], "errors": [{"message": "one shard is away"}]})));
         let told = failed(&lab, &api, &source).await;

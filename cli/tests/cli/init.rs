@@ -112,7 +112,10 @@ async fn headers_and_the_targets_password_are_used_and_not_written() {
 
     let target = "postgres://loader:canary-password@db.example.com/warehouse";
     let headers = ["--header", "X-API-Key: canary-key", "--header", "Accept: application/json"];
-    let said = run(elt(&folder, &[&["init", url.as_str(), "--target", target, "--table", "raw.events"], &headers[..]].concat()));
+    let said = run(elt(
+        &folder,
+        &[&["init", url.as_str(), "--target", target, "--table", "raw.events"], &headers[..]].concat(),
+    ));
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     for line in [
         "      X-API-Key: \"${env:API_X_API_KEY}\"",

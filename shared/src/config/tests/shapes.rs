@@ -313,7 +313,10 @@ fn pages_are_asked_for_in_four_ways() {
         has_more: Some("meta.more".into()),
         max_pages: 10_000,
     };
-    assert_eq!(pages("type: cursor, cursor_path: next, next_is: link, end_value: -1, has_more_path: meta.more"), cursor);
+    assert_eq!(
+        pages("type: cursor, cursor_path: next, next_is: link, end_value: -1, has_more_path: meta.more"),
+        cursor
+    );
     assert_eq!(pages("type: link_header"), Pagination::LinkHeader { max_pages: 10_000 });
 }
 

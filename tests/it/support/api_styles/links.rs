@@ -70,7 +70,11 @@ fn salesforce() -> Style {
         asked: |call| {
             call.has_bearer()?;
             if let Some(id) = call.path.strip_prefix(&format!("{PATH}/01gRO0000016PIAYA2-")) {
-                return if call.params.is_empty() { number(Some(id)) } else { Err("a locator has no parameters".into()) };
+                return if call.params.is_empty() {
+                    number(Some(id))
+                } else {
+                    Err("a locator has no parameters".into())
+                };
             }
             call.at("GET", PATH)?;
             call.has_param("q", "SELECT Id, Name, AnnualRevenue FROM Account").map(|()| 0)

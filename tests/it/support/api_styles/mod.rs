@@ -236,9 +236,9 @@ impl Shared {
         let rows = rows.collect::<Vec<_>>().join(",");
         let (headers, body) = (self.style.page)(page);
         let body = body.to_string().replace(&format!("\"{ROWS}\""), &format!("[{rows}]"));
-        let headers = headers.iter().map(|(name, value)| {
-            (name.parse().expect("a header's name"), value.parse().expect("a header's value"))
-        });
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().expect("a header's name"), value.parse().expect("a header's value")));
         let mut headers: HeaderMap = headers.collect();
         headers.insert(CONTENT_TYPE, "application/json".parse().expect("a type"));
         (headers, body)

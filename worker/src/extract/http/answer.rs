@@ -158,8 +158,13 @@ fn around(file: &mut File, wanted: &Wanted, rows: Rows) -> io::Result<Result<Con
     if let Some(member) = envelope.as_ref().filter(|_| wanted.graphql).and_then(|envelope| envelope.error(None)) {
         return Ok(Err(Flaw::SaysErrorInPart(member.to_owned())));
     }
-    let contents =
-        Contents { rows: rows.count, rows_hash: rows.hash, readable: true, in_arrays: rows.in_arrays, ..Contents::default() };
+    let contents = Contents {
+        rows: rows.count,
+        rows_hash: rows.hash,
+        readable: true,
+        in_arrays: rows.in_arrays,
+        ..Contents::default()
+    };
     Ok(onward(file, wanted, rows.count)?.map(|onward| Contents { envelope, ..contents.with(onward) }))
 }
 
@@ -220,6 +225,10 @@ fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<
         None if values > 1 => return uncounted(values),
         None => match first {
             b'[' => &[],
+            b'{' if wanted.in_arrays => {
+                let reason = "it is an object, where the pages before were arrays; it may be an error";
+                return Ok(Err(Flaw::NoRows(reason.into())));
+            }
             b'{' if wanted.paged => {
                 let reason = "a page is an object, and `records` does not say where its rows are";
                 return Ok(Err(Flaw::NoRows(reason.into())));

@@ -58,9 +58,9 @@ pub(super) async fn about_total(source: &ApiSource, pages: &[Page]) -> Result<Op
     let largest = pages.iter().map(|page| page.contents.rows).max().unwrap_or_default();
     Ok(match totals {
         Totals::Unwanted => None,
-        Totals::Missing(path) => {
-            Some(format!("{url}: there is no whole number at `total_path` {path}, so that the rows could not be compared"))
-        }
+        Totals::Missing(path) => Some(format!(
+            "{url}: there is no whole number at `total_path` {path}, so that the rows could not be compared"
+        )),
         Totals::Found { path, low, high, usual } => {
             let agrees = (low..=high).contains(&read);
             // The number of a page's own rows has such names, too.

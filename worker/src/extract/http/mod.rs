@@ -292,6 +292,7 @@ impl<'a> Fetching<'a> {
             Some(status) if self.pages.may_end_with(status) => {
                 Err(HttpError::PastLast { error: Box::new(error), status })
             }
+            Some(status) if self.pages.was_named(status) => Err(HttpError::NamedPage { error: Box::new(error) }),
             _ => Err(error),
         }
     }
@@ -399,6 +400,7 @@ pub fn refuse_error(answer: &InputFile, records: &str) -> PipelineResult<()> {
 /// Reads the facts about a page from its body.
 async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Result<Contents> {
     let (path, wanted) = (path.to_owned(), wanted.clone());
+    let after_rows = wanted.before.is_some();
     let inspecting = tokio::task::spawn_blocking(move || answer::inspect(&path, &wanted)).await;
     let doing = format!("look into the answer of {url}");
     let inspected = inspecting
@@ -409,7 +411,7 @@ async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Resu
         Flaw::CutShort(reason) => HttpError::BrokeOff { url, received, reason },
         Flaw::NotJson(reason) => HttpError::NotJson { url, reason },
         Flaw::NoRows(reason) => HttpError::NoRows { url, reason },
-        Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
+        Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string(), after_rows },
         Flaw::SaysError(member) => HttpError::SaysError { url, member },
         Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },

@@ -140,8 +140,8 @@ pub(super) const VARIANTS: &[Variant] = &[
                 "cursor_path",
                 "JSON path to the next page's cursor or link in an answer; `data[-1].id` is in the last row.",
             )
-                .or(&["path"])
-                .required(),
+            .or(&["path"])
+            .required(),
             Key::text("cursor_param", "Query parameter the cursor is sent in. Default `cursor`.").or(&["param"]),
             Key::choice::<NextIs>(
                 "next_is",

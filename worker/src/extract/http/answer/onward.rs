@@ -107,7 +107,9 @@ fn cursor(file: &mut File, path: &JsonPath, wanted: &Wanted, in_last_row: bool) 
         Some(Outline::Whole(text)) => (text, true),
         Some(Outline::Flag(true)) => return bad("`true`, which says that there is a next page, but not which"),
         Some(Outline::LongText) => return bad(&too_long),
-        Some(Outline::Array(length)) if !wanted.cursor_is_placed || length == 0 => return bad("an array, not a cursor"),
+        Some(Outline::Array(length)) if !wanted.cursor_is_placed || length == 0 => {
+            return bad("an array, not a cursor");
+        }
         Some(Outline::Object(members)) if !wanted.cursor_is_placed || members == 0 => {
             return bad("an object, not a cursor");
         }

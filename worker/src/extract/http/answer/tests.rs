@@ -162,8 +162,14 @@ fn a_cursor_of_the_last_row_must_be_there() {
     assert_eq!(last_row(r#"[{"id":1},{"id":"b"}]"#), Ok((Some("b".into()), false)));
     assert_eq!(last_row(r#"[{"id":"a"},{"id":0}]"#), Ok((Some("0".into()), true)), "0 is a row's id");
     assert_eq!(last_row("[]"), Ok((None, false)));
-    for without in [r#"[{"id":1},{}]"#, r#"[{"id":1},{"id":null}]"#, r#"[{"id":1},{"id":""}]"#, r#"[{"id":1},{"id":false}]"#] {
-        assert_eq!(last_row(without), Err(Flaw::BadCursor("the last row has no value at $.d[-1].id".into())), "{without}");
+    for without in
+        [r#"[{"id":1},{}]"#, r#"[{"id":1},{"id":null}]"#, r#"[{"id":1},{"id":""}]"#, r#"[{"id":1},{"id":false}]"#]
+    {
+        assert_eq!(
+            last_row(without),
+            Err(Flaw::BadCursor("the last row has no value at $.d[-1].id".into())),
+            "{without}"
+        );
     }
     let elsewhere = look(r#"{"d":[1],"cursors":[]}"#, &wanted("d", "cursors[-1]"));
     assert_eq!(elsewhere, found(1, None), "it is not in a row, so that it may be missing");
@@ -173,7 +179,8 @@ fn a_cursor_of_the_last_row_must_be_there() {
 fn a_cursor_may_be_json_where_a_placeholder_stands() {
     let at = |next: &str, cursor_is_placed| {
         let wanted = Wanted { cursor_is_placed, ..wanted("d", "n") };
-        inspected(&format!(r#"{{"d":[1],"n":{next}}}"#), &wanted).map(|contents| (contents.cursor, contents.cursor_is_json))
+        inspected(&format!(r#"{{"d":[1],"n":{next}}}"#), &wanted)
+            .map(|contents| (contents.cursor, contents.cursor_is_json))
     };
     for json in [r#"[1, "b", {"c": null}]"#, r#"{"a":[1.50]}"#, "12345678901234567890123", "-7"] {
         assert_eq!(at(json, true), Ok((Some(json.to_owned()), true)), "{json}");
@@ -197,7 +204,11 @@ fn an_answer_says_whether_there_is_more() {
     let cursor = || Some("c".to_owned());
     assert_eq!(at(r#"{"d":[1],"n":"c","m":true}"#), Ok((Some(true), cursor())));
     assert_eq!(at(r#"{"d":[1],"n":"c","m":12}"#), Ok((Some(true), cursor())));
-    assert_eq!(at(r#"{"d":[],"n":"c","m":true}"#), Ok((Some(true), cursor())), "a page without rows may be in the middle");
+    assert_eq!(
+        at(r#"{"d":[],"n":"c","m":true}"#),
+        Ok((Some(true), cursor())),
+        "a page without rows may be in the middle"
+    );
     for unsaid in [r#"{"d":[1],"n":"c","m":null}"#, r#"{"d":[1],"n":"c"}"#] {
         assert_eq!(at(unsaid), Ok((None, cursor())), "{unsaid}");
     }

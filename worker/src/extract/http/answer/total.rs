@@ -212,7 +212,11 @@ mod tests {
             (r#"{"total": 7, "rows": []}"#, "rows", "$.total"),
             (r#"{"rows": [{"total": 1}], "@odata.count": 7}"#, "rows", "$.@odata.count"),
             (r#"{"meta": {"page": {"total": 7}}, "data": []}"#, "data", "$.meta.page.total"),
-            (r#"{"data": {"orders": {"nodes": [], "totalCount": 7}}}"#, "data.orders.nodes", "$.data.orders.totalCount"),
+            (
+                r#"{"data": {"orders": {"nodes": [], "totalCount": 7}}}"#,
+                "data.orders.nodes",
+                "$.data.orders.totalCount",
+            ),
             (r#"{"count": 7, "next": null, "previous": "x", "results": []}"#, "results", "$.count"),
             (r#"{"hits": {"total": {"value": 7, "relation": "eq"}, "hits": []}}"#, "hits.hits", "$.hits.total.value"),
             (r#"{"hits": {"total": 7, "hits": []}}"#, "hits.hits", "$.hits.total"),

@@ -14,15 +14,7 @@ fn pages(pagination: &Pagination) -> Pages<'_> {
 }
 
 fn turn(rows: u64, hash: u128) -> Turn<'static> {
-    Turn {
-        rows,
-        hash,
-        cursor: None,
-        cursor_is_json: false,
-        has_more: None,
-        next_link: None,
-        answered: &BASE,
-    }
+    Turn { rows, hash, cursor: None, cursor_is_json: false, has_more: None, next_link: None, answered: &BASE }
 }
 
 fn text(next: Result<Next>) -> String {
