@@ -34,7 +34,18 @@ const AGAIN_MS = 1500;
   selector: 'app-outcome',
   templateUrl: './outcome.html',
   styleUrl: './outcome.scss',
-  imports: [Columns, Connections, ErrorCode, Files, Icon, Previews, QueryState, RouterLink, StateBadge, Verdict],
+  imports: [
+    Columns,
+    Connections,
+    ErrorCode,
+    Files,
+    Icon,
+    Previews,
+    QueryState,
+    RouterLink,
+    StateBadge,
+    Verdict,
+  ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Outcome {

@@ -4,7 +4,10 @@ describe('the words of a preview', () => {
   it('name what a choice is about, and how sure it is', () => {
     expect(keyWord('pagination')).toBe('Paging');
     expect(keyWord('of_a_later_release')).toBe('of_a_later_release');
-    expect([sureWord({ confidence: 'certain' }), tone({ confidence: 'certain' })]).toEqual(['Certain', 'good']);
+    expect([sureWord({ confidence: 'certain' }), tone({ confidence: 'certain' })]).toEqual([
+      'Certain',
+      'good',
+    ]);
     expect([sureWord({}), tone({})]).toEqual(['Please check', 'warn']);
   });
 
