@@ -211,7 +211,7 @@ mod tests {
     fn a_total_is_found_at_the_usual_places() {
         for (body, records, path) in [
             (r#"{"total": 7, "rows": []}"#, "rows", "$.total"),
-            (r#"{"rows": [{"total": 1}], "@odata.count": 7}"#, "rows", "$.@odata.count"),
+            (r#"{"rows": [{"total": 1}], "@odata.count": 7}"#, "rows", r#"$["@odata.count"]"#),
             (r#"{"meta": {"page": {"total": 7}}, "data": []}"#, "data", "$.meta.page.total"),
             (
                 r#"{"data": {"orders": {"nodes": [], "totalCount": 7}}}"#,
