@@ -25,6 +25,8 @@ fn source(url: String) -> ApiSource {
         records: None,
         pagination: None,
         timeouts: ApiTimeouts::default(),
+        incremental: None,
+        probe: None,
     }
 }
 

@@ -5,7 +5,9 @@ mod csv;
 mod local;
 mod sftp;
 
-pub use api::{ApiSource, ApiTimeouts, AuthScheme, NextIs, Pagination};
+pub use api::{
+    ApiSource, ApiTimeouts, AuthScheme, CursorOrder, Incremental, Lookback, NextIs, Pagination, Probe, TimeFormat,
+};
 pub use csv::CsvOptions;
 pub use local::LocalSource;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};

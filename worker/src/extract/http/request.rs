@@ -130,6 +130,8 @@ mod tests {
             records: None,
             pagination: None,
             timeouts: ApiTimeouts::default(),
+            incremental: None,
+            probe: None,
         }
     }
 

@@ -1,7 +1,9 @@
 //! `type: api`: a JSON HTTP API.
 
 mod auth;
+mod incremental;
 mod pagination;
+mod probe;
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +13,9 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 pub use self::auth::AuthScheme;
 use self::auth::{AUTH_KEYS, Scheme};
+pub use self::incremental::{CursorOrder, Incremental, Lookback, TimeFormat};
 pub use self::pagination::{NextIs, Pagination};
+pub use self::probe::Probe;
 use super::json_path;
 use crate::config::keys::{Key, Shape};
 use crate::config::mask;
@@ -38,6 +42,10 @@ pub struct ApiSource {
     pub records: Option<String>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
+    /// How to ask only for what is new; `None`: every run reads everything.
+    pub incremental: Option<Incremental>,
+    /// A small request that shows whether there may be something new, for monitoring.
+    pub probe: Option<Probe>,
     /// Time limits for the server's answers.
     pub timeouts: ApiTimeouts,
 }
@@ -58,7 +66,19 @@ pub struct ApiTimeouts {
 impl fmt::Debug for ApiSource {
     /// A URL may hold a password or a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, auth_token, auth_scheme, headers, params, folder_param, records, pagination, timeouts } = self;
+        let Self {
+            url,
+            auth_token,
+            auth_scheme,
+            headers,
+            params,
+            folder_param,
+            records,
+            pagination,
+            incremental,
+            probe,
+            timeouts,
+        } = self;
         f.debug_struct("ApiSource")
             .field("url", &mask::secrets_within(url))
             .field("auth_token", auth_token)
@@ -68,6 +88,8 @@ impl fmt::Debug for ApiSource {
             .field("folder_param", folder_param)
             .field("records", records)
             .field("pagination", pagination)
+            .field("incremental", incremental)
+            .field("probe", probe)
             .field("timeouts", timeouts)
             .finish()
     }
@@ -89,6 +111,12 @@ pub(super) const KEYS: &[Key] = &[
     )
     .or(&["records_path"]),
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
+    Key::of("incremental", Shape::Section(incremental::KEYS), "How to ask only for what is new since the last run."),
+    Key::of(
+        "probe",
+        Shape::Section(probe::KEYS),
+        "A small request whose answer changes when there is something new. Monitoring sends it in place of reading the pages.",
+    ),
     Key::whole(
         "idle_seconds",
         1,
@@ -128,6 +156,8 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let headers = section.field("headers").map_or(Some(Vec::new()), headers);
     let params = section.field("params").map_or(Some(Vec::new()), params);
     let pagination = section.field("pagination").map(pagination::read);
+    let incremental = section.field("incremental").map(incremental::read);
+    let probe = section.field("probe").map(probe::read);
     let seconds = |name| section.whole(name).map(Duration::from_secs);
     Some(ApiSource {
         timeouts: ApiTimeouts {
@@ -144,6 +174,14 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         headers: headers?,
         params: params?,
         pagination: match pagination {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        incremental: match incremental {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        probe: match probe {
             Some(read) => Some(read?),
             None => None,
         },
@@ -184,7 +222,7 @@ fn header(name: &str, value: &Field<'_>) -> Option<(String, Secret)> {
 }
 
 /// A list of values sends the parameter once for each.
-fn params(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
+pub(super) fn params(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
     let mut params = Vec::new();
     for (name, value) in field.pairs()? {
         params.extend(value.texts()?.into_iter().map(|text| (name.to_owned(), Secret::new(text))));
