@@ -6,7 +6,8 @@ mod local;
 mod sftp;
 
 pub use api::{
-    ApiSource, ApiTimeouts, AuthScheme, CursorOrder, Incremental, Lookback, NextIs, Pagination, Probe, TimeFormat,
+    ApiSource, ApiTimeouts, AuthScheme, Body, CursorOrder, Incremental, JsonTemplate, Lookback, Method, NextIs,
+    Pagination, Probe, TimeFormat, template,
 };
 pub use csv::CsvOptions;
 pub use local::LocalSource;

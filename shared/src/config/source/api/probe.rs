@@ -1,9 +1,10 @@
 //! `probe:`: a small request that shows whether an API may have something new.
 
 use super::super::json_path;
+use super::request;
+use super::template::Template;
 use crate::config::keys::{Key, Shape};
 use crate::config::reader::{Field, Reading};
-use crate::secret::Secret;
 
 /// A small request that shows whether an API may have something new. It carries the source's token and headers.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,7 +12,7 @@ pub struct Probe {
     /// Absolute, or resolved against the source's URL. `None`: the source's own.
     pub url: Option<String>,
     /// Query parameters; values may be secret.
-    pub params: Vec<(String, Secret)>,
+    pub params: Vec<(String, Template)>,
     /// JSON path to the part of the answer that is compared. `None`: the whole answer is.
     pub value: Option<String>,
 }
@@ -37,6 +38,6 @@ pub(super) fn read(field: &Field<'_>) -> Option<Probe> {
         },
         None => None,
     };
-    let params = section.field("params").map_or(Some(Vec::new()), super::params);
+    let params = section.field("params").map_or(Some(Vec::new()), |field| request::pairs(field, &[]));
     Some(Probe { url, params: params?, value: json_path(&section, "value") })
 }
