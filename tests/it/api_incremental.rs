@@ -1,11 +1,12 @@
 //! Incremental API sources: only what is new is asked for, and the cursor is committed together with the rows.
 
+use axum::response::IntoResponse;
 use elt_shared::config::{Document, NoReferences};
 use elt_shared::runs::report::RunReport;
 use serde_json::json;
 
 use crate::support::changing_api::{Behaviour, ChangingApi, second};
-use crate::support::http_source::{HttpSource, json_answer};
+use crate::support::http_source::HttpSource;
 use crate::support::loader::{Loader, told};
 
 const SINCE: &str = "cursor: at, param: since";
@@ -63,7 +64,6 @@ async fn an_api_that_names_its_next_page_is_asked_once_for_each_page() {
     let count = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(10_000));
     let there = std::sync::Arc::clone(&count);
     server.script(move |hit, _| {
-        use axum::response::IntoResponse;
         let since = hit.param("since").unwrap_or_default();
         let rows: Vec<_> = (0..there.load(std::sync::atomic::Ordering::Relaxed))
             .map(|id| json!({ "id": id, "at": second(id) }))
@@ -164,7 +164,7 @@ async fn start_formats_and_numbers_are_sent_as_written() {
     assert_eq!(asked, ["2026-01-01", "2026-01-01", "2026-09-22", "2026-09-22"]);
 
     let numbers = HttpSource::start().await;
-    numbers.script(|_, _| json_answer(r#"{"rows": [{"id": 1, "at": 123456789012345678901234567890}]}"#));
+    numbers.script(|_, _| r#"{"rows": [{"id": 1, "at": 123456789012345678901234567890}]}"#.into_response());
     let source = "records: rows, incremental: {cursor: at, param: since, lookback: 90}";
     let source = format!("{{type: api, url: \"{}\", {source}}}", numbers.url("/script/rows"));
     let yaml = config(&source, "").replace("changes", "numbers");

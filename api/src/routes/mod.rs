@@ -20,6 +20,7 @@ mod retention;
 mod runs;
 mod schedules;
 mod secrets;
+mod source_state;
 mod timing;
 mod tokens;
 mod trials;
@@ -38,6 +39,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(auth::router())
         .merge(configs::router())
         .merge(pipelines::router())
+        .merge(source_state::router())
         .merge(trials::router())
         .merge(coverage::router())
         .merge(data_view::router())
