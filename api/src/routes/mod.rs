@@ -14,6 +14,7 @@ mod known_hosts;
 mod logs;
 mod overview;
 mod pipelines;
+mod preview;
 mod quarantine;
 mod queues;
 mod retention;
@@ -41,6 +42,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(pipelines::router())
         .merge(source_state::router())
         .merge(trials::router())
+        .merge(preview::router())
         .merge(coverage::router())
         .merge(data_view::router())
         .merge(known_hosts::router())
