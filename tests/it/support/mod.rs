@@ -3,6 +3,7 @@
 pub mod api_styles;
 pub mod app;
 pub mod authority;
+pub mod changing_api;
 pub mod chaos_proxy;
 pub mod client;
 pub mod closed_port;

@@ -5,7 +5,10 @@ mod csv;
 mod local;
 mod sftp;
 
-pub use api::{ApiSource, ApiTimeouts, AuthScheme, Body, JsonTemplate, Method, NextIs, Pagination, Total, template};
+pub use api::{
+    ApiSource, ApiTimeouts, AuthScheme, Body, CursorOrder, Incremental, JsonTemplate, Lookback, Method, NextIs,
+    Pagination, Probe, TimeFormat, Total, api_identities, template,
+};
 pub use csv::CsvOptions;
 pub use local::LocalSource;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};

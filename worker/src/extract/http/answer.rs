@@ -250,6 +250,10 @@ fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<
         None if values > 1 => return uncounted(values),
         None => match first {
             b'[' => &[],
+            b'{' if wanted.in_arrays => {
+                let reason = "it is an object, where the pages before were arrays; it may be an error";
+                return Ok(Err(Flaw::NoRows(reason.into())));
+            }
             b'{' if wanted.paged => {
                 let reason = "a page is an object, and `records` does not say where its rows are";
                 return Ok(Err(Flaw::NoRows(reason.into())));
@@ -321,7 +325,7 @@ fn found<L: for<'de> Deserialize<'de>>(file: &mut File, steps: &[Step]) -> io::R
 }
 
 /// The body from its start, after a byte order mark.
-fn start(file: &mut File) -> io::Result<(Tolerant<BufReader<&mut File>>, Position)> {
+pub(super) fn start(file: &mut File) -> io::Result<(Tolerant<BufReader<&mut File>>, Position)> {
     let first = after_mark(file)?;
     file.seek(SeekFrom::Start(first))?;
     let json = Tolerant::new(BufReader::with_capacity(256 << 10, file));
@@ -338,7 +342,7 @@ fn after_mark(file: &mut File) -> io::Result<u64> {
 }
 
 /// The first byte that is not white space.
-fn first_byte(file: &mut File) -> io::Result<Option<u8>> {
+pub(super) fn first_byte(file: &mut File) -> io::Result<Option<u8>> {
     let mut json = start(file)?.0;
     let mut byte = [0];
     while json.read(&mut byte)? > 0 {

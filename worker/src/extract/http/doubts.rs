@@ -1,6 +1,6 @@
 //! Sentences for the report about pages that were read but may not be all there is.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use elt_shared::config::{ApiSource, Pagination, Total};
 use elt_shared::json_path::JsonPath;
@@ -92,7 +92,7 @@ enum Totals {
     },
 }
 
-fn totals(wanted: &Total, records: Option<&str>, first: &PathBuf, last: &PathBuf) -> std::io::Result<Totals> {
+fn totals(wanted: &Total, records: Option<&str>, first: &Path, last: &Path) -> std::io::Result<Totals> {
     let (path, number, usual) = match wanted {
         Total::Nowhere => return Ok(Totals::Unwanted),
         Total::Usual => {

@@ -79,7 +79,12 @@ pub(super) enum HttpError {
     )]
     LongBody { url: String, bytes: usize, limit: usize },
     #[error("there is nothing at {path} in the answer of {url}")]
-    NothingThere { url: String, path: String },
+    NothingThere {
+        url: String,
+        path: String,
+        /// Whether pages before had rows there.
+        after_rows: bool,
+    },
     #[error("{url} answered with an error: its member `{member}` reports one, and there are no rows")]
     SaysError { url: String, member: String },
     #[error("{url} answered with GraphQL errors, first: {message}")]
@@ -89,6 +94,9 @@ pub(super) enum HttpError {
     /// A status that may be the API's way to say that a page is past the last one.
     #[error("{error}, after pages with rows")]
     PastLast { error: Box<HttpError>, status: StatusCode },
+    /// A status of a page that the answer before names as the next one.
+    #[error("{error}, although the page before names it as the next one")]
+    NamedPage { error: Box<HttpError> },
     #[error("{url} would be read for ever: {reason}")]
     Endless { url: String, reason: String, next_step: &'static str },
     #[error("{url} took longer than {} s with all its pages and attempts", .after.as_secs_f32())]
@@ -159,7 +167,10 @@ impl HttpError {
             Self::SaysError { .. } | Self::SaysErrorInPart { .. } | Self::GraphQl { .. } => Code::HttpErrorAnswer,
             Self::Endless { .. } => Code::HttpEndless,
             Self::Spool { .. } => Code::Io,
-            Self::LongWait { error, .. } | Self::GaveUp { error, .. } | Self::PastLast { error, .. } => error.code(),
+            Self::LongWait { error, .. }
+            | Self::GaveUp { error, .. }
+            | Self::PastLast { error, .. }
+            | Self::NamedPage { error } => error.code(),
         }
     }
 
@@ -214,6 +225,14 @@ impl HttpError {
                 "Open the URL with the same token: it must answer with JSON, not with a web or login page."
             }
             Self::Redirect { .. } => "Write the final address in `url`.",
+            Self::NothingThere { after_rows: true, .. } => {
+                "Look at what the API answers there, which may be an error: the pages before had rows at that path. Then retry \
+                 the run."
+            }
+            Self::NamedPage { .. } => {
+                "Retry the run, because a cursor may have expired. If the API's last page always names one that is not there, \
+                 say where the pages end: `has_more_path` or `end_value` in `pagination`."
+            }
             Self::NoRows { .. } | Self::NothingThere { .. } => "Correct `records` to where the rows are in the answer.",
             Self::Endless { next_step, .. } => next_step,
             Self::SaysError { .. } => {

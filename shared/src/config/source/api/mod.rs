@@ -1,7 +1,9 @@
 //! `type: api`: a JSON HTTP API.
 
 mod auth;
+mod incremental;
 mod pagination;
+mod probe;
 mod request;
 pub mod template;
 
@@ -10,7 +12,9 @@ use std::time::Duration;
 
 pub use self::auth::AuthScheme;
 use self::auth::{AUTH_KEYS, Scheme};
+pub use self::incremental::{CursorOrder, Incremental, Lookback, TimeFormat, api_identities};
 pub use self::pagination::{NextIs, Pagination, Total};
+pub use self::probe::Probe;
 pub use self::request::{Body, JsonTemplate, Method};
 use self::template::Template;
 use super::json_path;
@@ -43,6 +47,10 @@ pub struct ApiSource {
     pub records: Option<String>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
+    /// How to ask only for what is new; `None`: every run reads everything.
+    pub incremental: Option<Incremental>,
+    /// A small request that shows whether there may be something new, for monitoring.
+    pub probe: Option<Probe>,
     /// Where an answer has the number of rows that the API says it has.
     pub total: Total,
     /// Time limits for the server's answers.
@@ -80,6 +88,8 @@ impl ApiSource {
             folder_param: None,
             records: None,
             pagination: None,
+            incremental: None,
+            probe: None,
             total: Total::Usual,
             timeouts: ApiTimeouts::default(),
             requests_per_second: None,
@@ -131,6 +141,8 @@ impl fmt::Debug for ApiSource {
             .field("folder_param", &self.folder_param)
             .field("records", &self.records)
             .field("pagination", &self.pagination)
+            .field("incremental", &self.incremental)
+            .field("probe", &self.probe)
             .field("total", &self.total)
             .field("timeouts", &self.timeouts)
             .field("requests_per_second", &self.requests_per_second)
@@ -159,6 +171,12 @@ pub(super) const KEYS: &[Key] = &[
     )
     .or(&["records_path"]),
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
+    Key::of("incremental", Shape::Section(incremental::KEYS), "How to ask only for what is new since the last run."),
+    Key::of(
+        "probe",
+        Shape::Section(probe::KEYS),
+        "A small request whose answer changes when there is something new. Monitoring sends it in place of reading the pages.",
+    ),
     pagination::TOTAL_KEY,
     Key::whole(
         "idle_seconds",
@@ -217,6 +235,8 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let params = section.field("params").map_or(Some(Vec::new()), |field| request::pairs(field, further));
     let body = request::body(section, headers.as_deref().unwrap_or_default(), further);
     let pagination = section.field("pagination").map(pagination::read);
+    let incremental = section.field("incremental").map(incremental::read);
+    let probe = section.field("probe").map(probe::read);
     let seconds = |name| section.whole(name).map(Duration::from_secs);
     let certificates = certificates::read(section);
     if let (Some(url), Some(field)) = (&url, CERTIFICATES.iter().find_map(|key| section.field(key)))
@@ -251,7 +271,16 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
             Some(read) => Some(read?),
             None => None,
         },
+        incremental: match incremental {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        probe: match probe {
+            Some(read) => Some(read?),
+            None => None,
+        },
     };
     pagination::check_placeholders(section, &source);
+    incremental::check_sent(section, &source);
     Some(source)
 }

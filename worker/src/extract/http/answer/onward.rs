@@ -66,8 +66,11 @@ impl Wanted {
     }
 }
 
+/// Values, and the path that led to them.
+type Values = (Vec<Found<Outline>>, JsonPath);
+
 /// The values at a path, or else at the member of the root whose name is the path's text.
-fn values(file: &mut File, path: &JsonPath) -> io::Result<Result<(Vec<Found<Outline>>, JsonPath), Flaw>> {
+fn values(file: &mut File, path: &JsonPath) -> io::Result<Result<Values, Flaw>> {
     let at_path = match found::<Outline>(file, path.steps())? {
         Ok(found) => found,
         Err(flaw) => return Ok(Err(flaw)),
