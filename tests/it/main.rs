@@ -49,6 +49,7 @@ mod outcomes;
 mod output_files;
 mod pauses;
 mod pipelines;
+mod poolers;
 mod problems;
 mod properties;
 mod property_values;

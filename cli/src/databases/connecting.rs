@@ -1,6 +1,7 @@
 //! Logins and connections to the control database.
 
 use elt_cluster::Cluster;
+use elt_shared::pooler;
 use elt_shared::secret::Secret;
 use elt_shared::store::{self, Limits};
 use elt_shared::target::{AddressProblem, Author, TargetAddress};
@@ -76,7 +77,11 @@ impl Logins {
 /// A pool with this login.
 pub(super) async fn connect(options: &PgConnectOptions, connections: u32, limits: Limits) -> anyhow::Result<PgPool> {
     // A pool goes on trying and then only says that it waited in vain; one connection says why.
-    let first = options.connect().await.map_err(|error| unreachable(options, &error))?;
+    let mut first = options.connect().await.map_err(|error| unreachable(options, &error))?;
+    // Comes before the pool, which gives its sessions settings that would stay in sessions of others.
+    if pooler::shares_session_of(&mut first, async { options.connect().await.ok() }).await {
+        return Err(in_transaction_mode(options));
+    }
     first.close().await.map_err(|error| unreachable(options, &error))?;
     store::connect(options.clone(), connections, limits).await.map_err(|error| unreachable(options, &error))
 }
@@ -112,8 +117,9 @@ pub(super) fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> an
         return refuse(
             Exit::Settings,
             message,
-            "A connection pooler (PgBouncer) is in between, which does not keep what elt sets for its sessions. Name the \
-             PostgreSQL server itself in DATABASE_URL: elt keeps few connections and uses them again.",
+            "A connection pooler (PgBouncer) is in between. Name the PostgreSQL server itself in DATABASE_URL: elt keeps few \
+             connections and uses them again. If the pooler has to stay, let it work in session mode and accept these \
+             parameters (PgBouncer: ignore_startup_parameters = extra_float_digits, options).",
         );
     }
     let next_step =
@@ -122,6 +128,21 @@ pub(super) fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> an
         true => refuse_for_now(Exit::Unavailable, "the control database cannot be reached", message, next_step),
         false => refuse(Exit::Unavailable, message, next_step),
     }
+}
+
+/// The refusal of a pooler that gives sessions of the server to several connections in turns.
+fn in_transaction_mode(options: &PgConnectOptions) -> anyhow::Error {
+    refuse(
+        Exit::Settings,
+        format!(
+            "a connection pooler in transaction mode is before the control database at {}: it gives the transactions of one \
+             connection to different sessions of the server",
+            address(options)
+        ),
+        "Name the address of the PostgreSQL server itself in DATABASE_URL: elt keeps few connections and uses them again, \
+         and waits for notifications (LISTEN), which such a pooler does not pass on. If a pooler has to be in between, let it \
+         give each connection a session of its own (PgBouncer: pool_mode = session for this database or user).",
+    )
 }
 
 /// Whether a pooler refused how a session begins. PostgreSQL itself takes the parameters, and poolers write English.

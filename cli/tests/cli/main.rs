@@ -18,6 +18,7 @@ mod key_rotation;
 mod keys;
 mod operate;
 mod passwords;
+mod poolers;
 mod probes;
 mod refused_starts;
 mod rolling_restart;

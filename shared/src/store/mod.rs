@@ -42,4 +42,4 @@ pub mod workers;
 
 pub use roles::Grants;
 pub use schema::{MigrateError, Migrated, Schema, SchemaState, is_empty, migrate, server_major};
-pub use session::{Limits, Writable, connect, is_away, is_over_limit, is_read_only, writable};
+pub use session::{Limits, Writable, connect, connect_alone, is_away, is_over_limit, is_read_only, writable};

@@ -13,6 +13,7 @@ pub mod history;
 pub mod http_source;
 pub mod identity_provider;
 pub mod loader;
+pub mod pgbouncer;
 pub mod sshd;
 
 pub use app::TestApp;
