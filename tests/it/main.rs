@@ -73,6 +73,7 @@ mod silent_targets;
 mod simulated_year;
 mod sources_end_to_end;
 mod sources_together;
+mod standbys;
 mod stored_secrets;
 mod streams;
 mod target_certificates;

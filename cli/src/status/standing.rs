@@ -37,6 +37,8 @@ pub struct Database {
     pub server_version: String,
     /// Migrations of this program that it lacks.
     pub missing_migrations: usize,
+    /// Why it cannot be written to, as a sentence. `None`: it can.
+    pub read_only: Option<&'static str>,
 }
 
 /// The disk of the data folder on this machine.
@@ -111,6 +113,9 @@ impl Standing {
     pub fn attention(&self) -> Vec<Attention> {
         let mut found = Vec::new();
         let mut note = |part, what: String| found.push(Attention { part, what });
+        if let Some(reason) = self.database.read_only {
+            note(Part::Database, reason.to_owned());
+        }
         if self.database.missing_migrations > 0 {
             let missing = self.database.missing_migrations;
             note(Part::Database, format!("the control database lacks {missing} migrations: run `elt migrate`"));

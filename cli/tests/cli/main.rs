@@ -30,6 +30,7 @@ mod second_key;
 mod secret_files;
 mod secrets;
 mod signals;
+mod standbys;
 mod stored_secrets;
 mod support;
 mod tls;

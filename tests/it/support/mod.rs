@@ -15,5 +15,6 @@ pub mod identity_provider;
 pub mod loader;
 pub mod pgbouncer;
 pub mod sshd;
+pub mod standby;
 
 pub use app::TestApp;
