@@ -3,7 +3,7 @@
 use elt_cluster::Cluster;
 use elt_shared::pooler;
 use elt_shared::secret::Secret;
-use elt_shared::store::{self, Limits};
+use elt_shared::store::{self, Limits, api_processes};
 use elt_shared::target::{AddressProblem, Author, TargetAddress};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
@@ -53,7 +53,7 @@ impl Logins {
     /// `elt run` does the work of both.
     pub(super) fn given(own: PgConnectOptions, owner: Option<PgConnectOptions>) -> Self {
         let owner = owner.unwrap_or_else(|| own.clone());
-        Self { command: owner.clone(), owner, api: own.clone(), worker: own }
+        Self { command: owner.clone(), owner, api: as_api(own.clone()), worker: own }
     }
 
     /// The roles of the private cluster. Commands work as the owner, because only the account that owns the data folder
@@ -62,7 +62,7 @@ impl Logins {
         let options = |url: Secret| parse("the private cluster's URL", &url);
         let owner = options(cluster.control_url())?;
         let (api, worker) = (options(cluster.api_url())?, options(cluster.worker_url())?);
-        Ok(Self { command: owner.clone(), owner, api, worker })
+        Ok(Self { command: owner.clone(), owner, api: as_api(api), worker })
     }
 
     pub(super) fn of(&self, part: Part) -> &PgConnectOptions {
@@ -72,6 +72,12 @@ impl Logins {
             Part::Command => &self.command,
         }
     }
+}
+
+/// The options with the name by which others see that an API of this version runs on this machine.
+fn as_api(options: PgConnectOptions) -> PgConnectOptions {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    options.application_name(&api_processes::session_name(env!("CARGO_PKG_VERSION"), &host))
 }
 
 /// A pool with this login.

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::{self, SchemaState, gauges, status, workers};
+use elt_shared::store::{self, SchemaState, api_processes, gauges, status, workers};
 use sqlx::PgPool;
 
 use crate::databases::{Databases, on_control_database, refuse_unusable};
@@ -106,6 +106,7 @@ async fn numbers(db: &PgPool, missing_migrations: usize) -> sqlx::Result<Standin
     }
     Ok(Standing {
         gauges: gauges::list(db).await?,
+        servers: api_processes::list(db).await?,
         workers: workers::list(db, false, MOST_LISTED).await?,
         failing: status::failing_pipelines(db, MOST_LISTED).await?,
         schedules: status::schedules_in_need(db, LATE.as_secs_f64(), MOST_LISTED).await?,

@@ -1,5 +1,6 @@
 //! The control database: one file a table, free functions over an executor so that they join a caller's transaction.
 
+pub mod api_processes;
 pub mod api_tokens;
 pub mod audit;
 pub mod config_limits;

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use elt_shared::store::Writable;
+use elt_shared::store::api_processes::ApiProcess;
 use elt_shared::store::gauges::Gauge;
 use elt_shared::store::status::{FailingPipeline, RetentionBehind, ScheduleInNeed};
 use elt_shared::store::workers::Worker;
@@ -48,6 +49,7 @@ fn well() -> Standing {
             gauge("elt_rows_inserted_24h", "", 1_234_567.0),
             gauge("elt_schedules", "active", 12.0),
         ],
+        servers: vec![ApiProcess { version: env!("CARGO_PKG_VERSION").into(), host: "alpha".into() }],
         workers: vec![worker("alpha", "0.1.0", 2, "working")],
         failing: Vec::new(),
         schedules: Vec::new(),
@@ -176,6 +178,14 @@ fn a_standby_is_named_and_needs_attention() {
         "{shown}"
     );
     assert!(shown.contains("- the control database is a standby, which cannot be written to"), "{shown}");
+}
+
+#[test]
+fn an_api_of_another_version_needs_attention() {
+    let mut standing = well();
+    standing.servers.push(ApiProcess { version: "0.0.9".into(), host: "beta".into() });
+    let shown = shown(&standing);
+    assert!(shown.contains("- API servers run other versions than 0.1.0: 0.0.9 (beta)"), "{shown}");
 }
 
 #[test]
