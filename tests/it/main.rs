@@ -3,9 +3,12 @@
 mod support;
 
 mod advisories;
+mod api_cursors;
 mod api_pages;
 mod api_patience;
+mod api_requests;
 mod api_sources;
+mod api_styles;
 mod api_tokens;
 mod audit_chain;
 mod audits;
@@ -53,6 +56,7 @@ mod poolers;
 mod problems;
 mod properties;
 mod property_values;
+mod proposals;
 mod queue_guards;
 mod quotas;
 mod rejected_rows;

@@ -30,6 +30,7 @@ mod second_key;
 mod secret_files;
 mod secrets;
 mod signals;
+mod source_pages;
 mod standbys;
 mod stored_secrets;
 mod support;

@@ -5,7 +5,7 @@ mod csv;
 mod local;
 mod sftp;
 
-pub use api::{ApiSource, ApiTimeouts, AuthScheme, NextIs, Pagination};
+pub use api::{ApiSource, ApiTimeouts, AuthScheme, Body, JsonTemplate, Method, NextIs, Pagination, Total, template};
 pub use csv::CsvOptions;
 pub use local::LocalSource;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::config::template::Template;
 use crate::config::*;
 use crate::runs::Priority;
 
@@ -43,7 +44,7 @@ fn a_folder_and_an_api_with_a_strict_schema() {
         panic!("{:?}", config.sources)
     };
     assert_eq!((local.path.as_str(), local.recursive, local.settle_seconds), ("./data/staff", false, 5));
-    assert_eq!(api.url, "http://localhost:5055/api/staff");
+    assert_eq!(api.url.written(), "http://localhost:5055/api/staff");
     assert_eq!(api.auth_token.as_ref().unwrap().expose(), "canary-token-1");
     assert_eq!((&api.auth_scheme, api.folder_param.as_deref()), (&AuthScheme::Auto, Some("./data/staff_api")));
     let TargetDatabase::Server { host, port, database, user, password, sslmode } = &config.target.database else {
@@ -115,8 +116,8 @@ fn everything_at_once() {
     assert_eq!((local.glob.as_deref(), local.records.as_deref()), (Some("**/*.{csv,json}{,.gz}"), Some("$.rows[*]")));
     assert_eq!(api.auth_scheme, AuthScheme::Header("X-Api-Key".into()));
     assert_eq!(api.auth_token.as_ref().unwrap().expose(), "${env:CUSTOMERS_TOKEN}");
-    let names = |pairs: &[(String, crate::secret::Secret)]| {
-        pairs.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect::<Vec<_>>()
+    let names = |pairs: &[(String, Template)]| {
+        pairs.iter().map(|(name, value)| format!("{name}={}", value.written())).collect::<Vec<_>>()
     };
     assert_eq!(names(&api.headers), ["Accept=application/json", "X-Tenant=canary-tenant"]);
     assert_eq!(names(&api.params), ["limit=500", "fields=id", "fields=name", "key=canary-key"]);
@@ -125,6 +126,7 @@ fn everything_at_once() {
         param: Some("after".into()),
         next_is: None,
         end_value: None,
+        has_more: None,
         max_pages: 500,
     };
     assert_eq!((api.pagination.as_ref(), api.records.as_deref()), (Some(&cursor), Some("$.data[*]")));
@@ -308,9 +310,10 @@ fn pages_are_asked_for_in_four_ways() {
         param: None,
         next_is: Some(NextIs::Link),
         end_value: Some("-1".into()),
+        has_more: Some("meta.more".into()),
         max_pages: 10_000,
     };
-    assert_eq!(pages("type: cursor, cursor_path: next, next_is: link, end_value: -1"), cursor);
+    assert_eq!(pages("type: cursor, cursor_path: next, next_is: link, end_value: -1, has_more_path: meta.more"), cursor);
     assert_eq!(pages("type: link_header"), Pagination::LinkHeader { max_pages: 10_000 });
 }
 
@@ -330,4 +333,20 @@ fn a_pipeline_has_a_name_without_being_runnable() {
     assert_eq!(name("a: b\n"), "raw_data");
     assert_eq!(name("name: \"a\\nb\"\n"), "ab");
     assert_eq!(name("name: [a]\n"), "raw_data");
+}
+
+#[test]
+fn a_total_is_at_a_path_at_the_usual_places_or_nowhere() {
+    let total = |keys: &str| {
+        let yaml = format!("sources: [{{type: api, url: \"http://h/\"{keys}}}]\ntarget: {{table: t}}\n");
+        match pipeline(&yaml).sources.remove(0) {
+            SourceConfig::Api(api) => api.total,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(total(""), Total::Usual);
+    assert_eq!(total(", total_path: none"), Total::Nowhere);
+    assert_eq!(total(", total_path: meta.count"), Total::At("meta.count".into()));
+    let wrong = "sources: [{type: api, url: \"http://h/\", total_path: a b}]\ntarget: {table: t}\n";
+    assert!(problems(wrong)[0].contains("is not a path into JSON"), "{:?}", problems(wrong));
 }

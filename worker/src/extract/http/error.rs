@@ -34,6 +34,8 @@ pub(super) enum HttpError {
         retry_after: Option<Duration>,
         /// Whether it means "too many calls": 429, or a 403 that says when to come back.
         limited: bool,
+        /// The ways to log in that the answer names (`WWW-Authenticate`).
+        challenge: Option<String>,
         hint: &'static str,
     },
     #[error("{url} answered 202 Accepted: what was asked for is not ready yet")]
@@ -66,10 +68,18 @@ pub(super) enum HttpError {
         "the next page of {url} cannot be asked for: its address would be {bytes} bytes long, more than the {limit} that can be sent"
     )]
     LongUrl { url: String, bytes: usize, limit: usize },
+    #[error(
+        "the next page of {url} cannot be asked for: the request's body would be {} long, more than the {} that elt sends",
+        size(*.bytes as u64),
+        size(*.limit as u64)
+    )]
+    LongBody { url: String, bytes: usize, limit: usize },
     #[error("there is nothing at {path} in the answer of {url}")]
     NothingThere { url: String, path: String },
     #[error("{url} answered with an error: its member `{member}` reports one, and there are no rows")]
     SaysError { url: String, member: String },
+    #[error("{url} answered with a part of the rows: its member `{member}` reports an error")]
+    SaysErrorInPart { url: String, member: String },
     /// A status that may be the API's way to say that a page is past the last one.
     #[error("{error}, after pages with rows")]
     PastLast { error: Box<HttpError>, status: StatusCode },
@@ -129,13 +139,15 @@ impl HttpError {
             },
             Self::Silent { .. } | Self::TooSlow { .. } | Self::Deadline { .. } => Code::SourceTimeout,
             Self::NotReady { .. } | Self::NeverReady { .. } => Code::HttpNotReady,
-            Self::BadLink { .. } | Self::BadCursor { .. } | Self::LongUrl { .. } => Code::HttpNextPage,
+            Self::BadLink { .. } | Self::BadCursor { .. } | Self::LongUrl { .. } | Self::LongBody { .. } => {
+                Code::HttpNextPage
+            }
             Self::BrokeOff { .. } => Code::HttpTruncated,
             Self::TooLarge { .. } => Code::HttpTooLarge,
             Self::NotJson { .. } => Code::HttpNotJson,
             Self::Redirect { .. } => Code::HttpRedirect,
             Self::NoRows { .. } | Self::NothingThere { .. } => Code::RecordsMissing,
-            Self::SaysError { .. } => Code::HttpErrorAnswer,
+            Self::SaysError { .. } | Self::SaysErrorInPart { .. } => Code::HttpErrorAnswer,
             Self::Endless { .. } => Code::HttpEndless,
             Self::Spool { .. } => Code::Io,
             Self::LongWait { error, .. } | Self::GaveUp { error, .. } | Self::PastLast { error, .. } => error.code(),
@@ -192,6 +204,9 @@ impl HttpError {
                 "Look at what the API answers there. Retry the run once it answers with rows, or correct `records` if the \
                  rows are elsewhere."
             }
+            Self::SaysErrorInPart { .. } => {
+                "Look at what the API answers to the query, and correct it. Retry the run once there is no error."
+            }
             Self::NotReady { .. } | Self::NeverReady { .. } => {
                 "Retry the run once the API has made the data, or raise `ready_seconds` of the source if that takes longer."
             }
@@ -200,7 +215,9 @@ impl HttpError {
             Self::BadCursor { .. } => {
                 "Correct `pagination.cursor_path` so that it leads to the next page's cursor or link itself."
             }
-            Self::LongUrl { .. } => "Ask the API for smaller cursors, or for pages by number, with `pagination`.",
+            Self::LongUrl { .. } | Self::LongBody { .. } => {
+                "Ask the API for smaller cursors, or for pages by number, with `pagination`."
+            }
             Self::Spool { .. } => {
                 "Check the data folder's permissions and free space on the worker, then retry the run."
             }

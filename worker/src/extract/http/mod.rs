@@ -1,23 +1,28 @@
 //! HTTP API sources: every page of an answer becomes a JSON file in the run's spool.
 //!
 //! # Layout
-//! - [`request`]: the URL, the parameters, and the headers that stay with one host
-//! - [`fetch`]: one GET: redirects, status, and the body streamed into a file under a cap
+//! - [`request`], [`body`]: method, URL, headers and body, and which of them stay with one host
+//! - [`fetch`]: one request: redirects, status, and the answer streamed into a file under a cap
 //! - [`cookies`]: what servers set, for one extraction
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
-//! - [`next_page`], [`link_header`]: which URL comes next, and guards against going in circles
+//! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
+//! - [`doubts`]: what is told in the report because rows may be missing
+//! - [`propose`]: a config that fits an answer, with the reasons
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
 mod answer;
+mod body;
 mod cookies;
+mod doubts;
 mod envelope;
 mod error;
 mod fetch;
 mod limits;
 mod link_header;
 mod next_page;
+pub mod propose;
 mod request;
 mod retry;
 mod tolerant;
@@ -26,7 +31,8 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use elt_shared::config::{ApiSource, Pagination};
+use elt_shared::config::template::{PAGE_CURSOR, Values};
+use elt_shared::config::{self, ApiSource, Pagination};
 use elt_shared::json_path::JsonPath;
 use elt_shared::runs::FoundFile;
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
@@ -39,8 +45,8 @@ use self::error::{HttpError, Result};
 use self::fetch::{Body, Fetcher, Opened};
 pub use self::limits::HttpLimits;
 use self::link_header::next_link;
-use self::next_page::{Next, Pages, Turn};
-use self::request::{Outgoing, shown};
+use self::next_page::{Ask, Next, Pages, Turn};
+use self::request::{Outgoing, Request, shown};
 use super::probe::Sample;
 use super::{ExtractContext, Extracted};
 use crate::error::{PipelineError, Result as PipelineResult};
@@ -69,16 +75,18 @@ pub async fn extract_within(
 ) -> PipelineResult<Extracted> {
     let limits = &limits.with(source.timeouts);
     let fetched = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
+    let mut warnings = fetched.warnings;
+    warnings.extend(doubts::about_total(source, &fetched.pages).await?);
     let mut files = Vec::new();
     for page in fetched.pages.into_iter().filter(|page| page.contents.readable) {
         files.push(page.into_input(index, source)?);
     }
-    Ok(Extracted { files, warnings: fetched.warning.into_iter().collect(), ..Extracted::default() })
+    Ok(Extracted { files, warnings, ..Extracted::default() })
 }
 
 /// The source's address without its query and secrets, which stays the same between runs.
 pub fn address(source: &ApiSource) -> String {
-    Url::parse(&source.url).map(|url| shown(&url)).unwrap_or_default()
+    Outgoing::of(source, &Values::default()).map(|outgoing| shown(&outgoing.url)).unwrap_or_default()
 }
 
 /// A value that changes when the source's rows may have changed. It comes from `ETag` or `Last-Modified` when the answer has
@@ -86,8 +94,8 @@ pub fn address(source: &ApiSource) -> String {
 ///
 /// # Errors
 /// As [`extract`].
-pub async fn fingerprint(source: &ApiSource, context: &ExtractContext) -> PipelineResult<u128> {
-    fingerprint_within(source, context, &HttpLimits::default()).await
+pub async fn fingerprint(index: usize, source: &ApiSource, context: &ExtractContext) -> PipelineResult<u128> {
+    fingerprint_within(index, source, context, &HttpLimits::default()).await
 }
 
 /// [`fingerprint`] with other limits.
@@ -95,6 +103,7 @@ pub async fn fingerprint(source: &ApiSource, context: &ExtractContext) -> Pipeli
 /// # Errors
 /// As [`extract`].
 pub async fn fingerprint_within(
+    index: usize,
     source: &ApiSource,
     context: &ExtractContext,
     limits: &HttpLimits,
@@ -102,14 +111,14 @@ pub async fn fingerprint_within(
     let limits = &limits.with(source.timeouts);
     guarded(source, &context.stop, limits, async {
         if source.pagination.is_none()
-            && let Some(validators) = validators_of(source, context, limits).await?
+            && let Some(validators) = validators_of(index, source, context, limits).await?
         {
             return Ok(xxh3_128(validators.as_bytes()));
         }
         tokio::fs::create_dir_all(&context.spool).await.map_err(|source| spool_failed(&context.spool, source))?;
         let folder = tempfile::tempdir_in(&context.spool).map_err(|source| spool_failed(&context.spool, source))?;
         let context = ExtractContext { spool: folder.path().to_owned(), ..context.clone() };
-        let fetched = fetch_pages(0, source, &context, limits).await?;
+        let fetched = fetch_pages(index, source, &context, limits).await?;
         let hashes: Vec<u8> = fetched.pages.iter().flat_map(|page| page.body.hash.to_le_bytes()).collect();
         Ok(xxh3_128(&hashes))
     })
@@ -130,15 +139,17 @@ pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractCon
     };
     let page = guarded(source, &context.stop, &limits, async {
         let mut fetching = Fetching::start(index, source, context, &limits).await?;
+        fetching.keep_headers = true;
         fetching.page().await
     })
     .await?;
     let Some(page) = page.filter(|page| page.contents.readable) else {
-        return Ok(Sample { files: Vec::new(), more: false, head: None });
+        return Ok(Sample { files: Vec::new(), more: false, head: None, notes: Vec::new() });
     };
+    let notes = propose::notes(source, &page).await;
     let more = source.pagination.is_some() && page.contents.rows > 0;
     let files = vec![FoundFile { name: page.name.clone(), bytes: page.body.bytes }];
-    Ok(Sample { files, more, head: Some(page.into_input(index, source)?) })
+    Ok(Sample { files, more, head: Some(page.into_input(index, source)?), notes })
 }
 
 /// Runs the work until the total deadline, or until the run is stopped.
@@ -148,10 +159,7 @@ async fn guarded<T>(
     limits: &HttpLimits,
     work: impl Future<Output = Result<T>>,
 ) -> PipelineResult<T> {
-    let late = |_| HttpError::Deadline {
-        url: Outgoing::of(source).map(|outgoing| shown(&outgoing.url)).unwrap_or_default(),
-        after: limits.total,
-    };
+    let late = |_| HttpError::Deadline { url: address(source), after: limits.total };
     tokio::select! {
         biased;
         () = stop.cancelled() => Err(PipelineError::Stopped),
@@ -168,6 +176,8 @@ struct Page {
     next_link: Option<Url>,
     /// The URL that answered, after redirects.
     answered: Url,
+    /// The answer's headers, kept only when a proposal is made from them.
+    headers: Option<HeaderMap>,
     /// Whether its rows are those of the page before it.
     repeated: bool,
 }
@@ -188,11 +198,15 @@ struct Fetching<'a> {
     fetcher: Fetcher<'a>,
     wanted: Wanted,
     pages: Pages<'a>,
-    next: Option<Url>,
+    next: Option<Ask>,
     /// Whether an answer had the member that names the next page.
     names_next: bool,
+    /// Whether an answer had the member that says whether there is a next page.
+    says_more: bool,
     /// Number of bytes that the source may still send.
     room: u64,
+    /// Whether pages keep the headers of their answers.
+    keep_headers: bool,
 }
 
 impl<'a> Fetching<'a> {
@@ -202,26 +216,39 @@ impl<'a> Fetching<'a> {
         context: &'a ExtractContext,
         limits: &'a HttpLimits,
     ) -> Result<Self> {
-        let outgoing = Outgoing::of(source)?;
+        let outgoing = Outgoing::of(source, &context.values_of(index))?;
         let wanted = wanted(source, &shown(&outgoing.url))?;
-        let pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref());
+        let pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref(), source.into());
         let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
         let next = Some(pages.first());
-        Ok(Self { index, source, spool, fetcher, wanted, pages, next, names_next: false, room: limits.total_bytes })
+        Ok(Self {
+            index,
+            source,
+            spool,
+            fetcher,
+            wanted,
+            pages,
+            next,
+            names_next: false,
+            says_more: false,
+            room: limits.total_bytes,
+            keep_headers: false,
+        })
     }
 
     /// The next page. `None`: the last one was returned before.
     async fn page(&mut self) -> Result<Option<Page>> {
-        let Some(url) = self.next.take() else { return Ok(None) };
+        let Some(ask) = self.next.take() else { return Ok(None) };
+        let request = self.fetcher.outgoing.request(&ask)?;
         let number = self.pages.number;
         let path = self.spool.join(format!("api-{}-{number}.json", self.index));
         let name = match self.source.pagination {
-            Some(_) => format!("{} page {number}", shown(&url)),
-            None => shown(&url),
+            Some(_) => format!("{} page {number}", shown(&request.url)),
+            None => shown(&request.url),
         };
-        let mut page = match self.fetch(&url, name, path).await {
+        let mut page = match self.fetch(&request, name, path).await {
             Ok(page) => page,
             Err(error) => return self.after_failure(error),
         };
@@ -230,15 +257,18 @@ impl<'a> Fetching<'a> {
             rows: page.contents.rows,
             hash: page.contents.rows_hash.unwrap_or(page.body.hash),
             cursor: page.contents.cursor.as_deref(),
+            cursor_is_json: page.contents.cursor_is_json,
+            has_more: page.contents.has_more,
             next_link: page.next_link.clone(),
             answered: &page.answered,
         };
         match self.pages.next(&turn)? {
-            Next::Page(url) => self.next = Some(url),
+            Next::Page(ask) => self.next = Some(ask),
             Next::End => {}
             Next::Repeated => page.repeated = true,
         }
         self.names_next |= page.contents.names_next;
+        self.says_more |= page.contents.has_more.is_some();
         self.wanted.in_arrays |= page.contents.in_arrays;
         if let Some(envelope) = page.contents.envelope.take().filter(|_| page.contents.rows > 0) {
             self.wanted.before.get_or_insert_default().join(envelope);
@@ -266,32 +296,56 @@ impl<'a> Fetching<'a> {
         }
     }
 
-    /// A sentence about a `cursor_path` that no page with rows had, because it may be misspelt and rows may be missing.
-    fn warning(&self, with_rows: bool) -> Option<String> {
-        let path = self.wanted.cursor.as_ref().filter(|_| with_rows && !self.names_next)?;
-        Some(format!(
-            "{}: `cursor_path` {path} was found on no page, so only the first page was read: check its spelling; write \
-             `$[\"a.b\"]` for a name with a dot",
-            shown(&self.pages.first())
-        ))
+    /// Goes on after a first page that was fetched before, perhaps with other keys for `records` and `pagination`.
+    ///
+    /// # Errors
+    /// When these keys do not fit the page.
+    async fn go_on_after(&mut self, first: &Page) -> Result<()> {
+        let contents = inspect(&first.path, &self.wanted, &first.name, first.body.bytes).await?;
+        let headers = first.headers.as_ref().filter(|_| self.by_header());
+        let next_link = headers.map(|headers| next_link(headers, &first.answered)).transpose()?.flatten();
+        let turn = Turn {
+            rows: contents.rows,
+            hash: contents.rows_hash.unwrap_or(first.body.hash),
+            cursor: contents.cursor.as_deref(),
+            cursor_is_json: contents.cursor_is_json,
+            has_more: contents.has_more,
+            next_link,
+            answered: &first.answered,
+        };
+        self.next = match self.pages.next(&turn)? {
+            Next::Page(next) => Some(next),
+            Next::End | Next::Repeated => None,
+        };
+        self.wanted.in_arrays |= contents.in_arrays;
+        if let Some(envelope) = contents.envelope {
+            self.wanted.before.get_or_insert_default().join(envelope);
+        }
+        Ok(())
+    }
+
+    /// Whether the `Link` header names the next page.
+    fn by_header(&self) -> bool {
+        matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }))
     }
 
     /// Fetches one page, with all its attempts.
-    async fn fetch(&self, url: &Url, name: String, path: PathBuf) -> Result<Page> {
-        let (fetcher, seen) = (&self.fetcher, shown(url));
+    async fn fetch(&self, request: &Request, name: String, path: PathBuf) -> Result<Page> {
+        let (fetcher, seen) = (&self.fetcher, shown(&request.url));
         let at_most = fetcher.limits.answer_bytes.min(self.room);
-        let by_header = matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }));
+        let by_header = self.by_header();
         retry::with_attempts(fetcher.limits, || async {
-            let opened = fetcher.open(url).await?;
+            let opened = fetcher.open(request).await?;
             let answered = opened.url().clone();
             let next_link = if by_header { next_link(opened.headers(), &answered)? } else { None };
+            let headers = self.keep_headers.then(|| opened.headers().clone());
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
             let body = opened.receive(&path, fetcher.limits, at_most).await?;
             let contents =
                 if empty { Contents::default() } else { inspect(&path, &self.wanted, &seen, body.bytes).await? };
             tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
             let (name, path) = (name.clone(), path.clone());
-            Ok(Page { name, path, body, contents, next_link, answered, repeated: false })
+            Ok(Page { name, path, body, contents, next_link, answered, headers, repeated: false })
         })
         .await
     }
@@ -300,8 +354,8 @@ impl<'a> Fetching<'a> {
 /// The pages of a source.
 struct Fetched {
     pages: Vec<Page>,
-    /// A sentence for the report.
-    warning: Option<String>,
+    /// Sentences for the report.
+    warnings: Vec<String>,
 }
 
 async fn fetch_pages(
@@ -323,8 +377,8 @@ async fn fetch_pages(
             fetched.push(page);
         }
     }
-    let warning = fetching.warning(fetched.iter().any(|page| page.contents.rows > 0));
-    Ok(Fetched { pages: fetched, warning })
+    let warnings = doubts::about_pages(&fetching, &fetched);
+    Ok(Fetched { pages: fetched, warnings })
 }
 
 /// Checks an answer that has no rows at `records`, the path to the rows that an earlier run found.
@@ -357,6 +411,7 @@ async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Resu
         Flaw::NoRows(reason) => HttpError::NoRows { url, reason },
         Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
         Flaw::SaysError(member) => HttpError::SaysError { url, member },
+        Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
     })
 }
@@ -370,22 +425,32 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
         };
         text.parse::<JsonPath>().map_err(refuse)
     };
-    let (cursor, end_value) = match &source.pagination {
-        Some(Pagination::Cursor { path: cursor, end_value, .. }) => {
-            (Some(path("pagination.cursor_path", cursor)?), end_value.clone())
-        }
-        _ => (None, None),
+    let mut wanted = Wanted {
+        records: source.records.as_deref().map(|records| path("records", records)).transpose()?,
+        cursor_is_placed: source.has_placeholder(PAGE_CURSOR),
+        graphql: matches!(source.body, Some(config::Body::Json { graphql: true, .. })),
+        paged: source.pagination.is_some(),
+        ..Wanted::default()
     };
-    let records = source.records.as_deref().map(|records| path("records", records)).transpose()?;
-    Ok(Wanted { records, cursor, end_value, paged: source.pagination.is_some(), ..Wanted::default() })
+    if let Some(Pagination::Cursor { path: cursor, end_value, has_more, .. }) = &source.pagination {
+        wanted.cursor = Some(path("pagination.cursor_path", cursor)?);
+        wanted.has_more = has_more.as_deref().map(|more| path("pagination.has_more_path", more)).transpose()?;
+        wanted.end_value.clone_from(end_value);
+    }
+    Ok(wanted)
 }
 
 /// The version of an answer, from its headers. `None`: the headers have no reliable one.
-async fn validators_of(source: &ApiSource, context: &ExtractContext, limits: &HttpLimits) -> Result<Option<String>> {
-    let outgoing = Outgoing::of(source)?;
-    let url = outgoing.url.clone();
+async fn validators_of(
+    index: usize,
+    source: &ApiSource,
+    context: &ExtractContext,
+    limits: &HttpLimits,
+) -> Result<Option<String>> {
+    let outgoing = Outgoing::of(source, &context.values_of(index))?;
+    let request = outgoing.request(&Ask::default())?;
     let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
-    let opened: Opened = retry::with_attempts(limits, || fetcher.open(&url)).await?;
+    let opened: Opened = retry::with_attempts(limits, || fetcher.open(&request)).await?;
     Ok(validators(opened.headers()))
 }
 

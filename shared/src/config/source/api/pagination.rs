@@ -1,6 +1,8 @@
 //! `pagination:`: how to get the next page of an API.
 
 use super::super::json_path;
+use super::ApiSource;
+use super::template::{PAGE_CURSOR, PAGE_NUMBER, PAGE_OFFSET, PAGE_SIZE};
 use crate::config::keys::{Choice, Key, Shape, Variant};
 use crate::config::reader::Field;
 use crate::config::section::Section;
@@ -45,6 +47,8 @@ pub enum Pagination {
         next_is: Option<NextIs>,
         /// The value that marks the last page, instead of `""`, `false` and `0`.
         end_value: Option<String>,
+        /// JSON path to a value that says whether there is a next page.
+        has_more: Option<String>,
         /// Stop with an error after this many.
         max_pages: u64,
     },
@@ -53,6 +57,33 @@ pub enum Pagination {
         /// Stop with an error after this many.
         max_pages: u64,
     },
+}
+
+/// The number of rows that an API says it has. It is compared with the rows that were read, and nothing else depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Total {
+    /// At one of the usual places, such as `total` or `meta.total_count`.
+    #[default]
+    Usual,
+    /// At this JSON path.
+    At(String),
+    /// Nowhere: nothing is compared.
+    Nowhere,
+}
+
+pub(super) const TOTAL_KEY: Key = Key::text(
+    "total_path",
+    "JSON path to the number of rows that the API says it has, or `none`. A number that differs from the rows that were \
+     read is a warning of the run. Default: one of the usual places, such as `total` or `meta.total_count`.",
+);
+
+/// Reads `total_path`.
+pub(super) fn total(section: &Section<'_>) -> Total {
+    match section.filled_text(TOTAL_KEY.name) {
+        None => Total::Usual,
+        Some(text) if text == "none" => Total::Nowhere,
+        Some(_) => json_path(section, TOTAL_KEY.name).map_or(Total::Usual, Total::At),
+    }
 }
 
 /// The meaning of a value at `cursor_path`.
@@ -105,7 +136,10 @@ pub(super) const VARIANTS: &[Variant] = &[
         word: "cursor",
         about: "The answer names the next page: by a cursor, or by a link.",
         keys: &[
-            Key::text("cursor_path", "JSON path to the next page's cursor or link in an answer.")
+            Key::text(
+                "cursor_path",
+                "JSON path to the next page's cursor or link in an answer; `data[-1].id` is in the last row.",
+            )
                 .or(&["path"])
                 .required(),
             Key::text("cursor_param", "Query parameter the cursor is sent in. Default `cursor`.").or(&["param"]),
@@ -119,6 +153,11 @@ pub(super) const VARIANTS: &[Variant] = &[
                 "end_value",
                 "The value at `cursor_path` on the last page, in place of `\"\"`, `false` and `0`. A missing one and \
                  null always end the pages.",
+            ),
+            Key::text(
+                "has_more_path",
+                "JSON path to a value that says whether there is a next page: `false`, `0` and `\"\"` end the pages, \
+                 anything else demands a next one. Where it is missing or null, the value at `cursor_path` decides.",
             ),
             MAX_PAGES,
         ],
@@ -151,10 +190,44 @@ pub(super) fn read(field: &Field<'_>) -> Option<Pagination> {
             param: section.filled_text("cursor_param"),
             next_is: section.choice("next_is"),
             end_value: section.text("end_value"),
+            has_more: json_path(&section, "has_more_path"),
             max_pages,
         },
         _ => Pagination::LinkHeader { max_pages },
     })
+}
+
+/// Checks that the placeholders of a source have values with its pagination, and that none is sent a second time as a
+/// parameter of the query.
+pub(super) fn check_placeholders(section: &Section<'_>, source: &ApiSource) {
+    let written = section.field("pagination");
+    let kind = match &source.pagination {
+        Some(Pagination::Page { .. }) => "page",
+        Some(Pagination::Offset { .. }) => "offset",
+        Some(Pagination::Cursor { .. }) => "cursor",
+        Some(Pagination::LinkHeader { .. }) => "link_header",
+        None => "",
+    };
+    let sized = match &source.pagination {
+        Some(Pagination::Page { size, .. }) => size.is_some(),
+        pagination => matches!(pagination, Some(Pagination::Offset { .. })),
+    };
+    let placed = [
+        (PAGE_NUMBER, kind == "page", "`pagination` of the type `page`", &["param", "page_param"][..]),
+        (PAGE_OFFSET, kind == "offset", "`pagination` of the type `offset`", &["param", "offset_param"][..]),
+        (PAGE_SIZE, sized, "`size` in `pagination`", &["size_param", "page_size_param", "limit_param"][..]),
+        (PAGE_CURSOR, kind == "cursor", "`pagination` of the type `cursor`", &["cursor_param", "param"][..]),
+    ];
+    for (name, has_value, needs, params) in placed.into_iter().filter(|(name, ..)| source.has_placeholder(name)) {
+        if !has_value {
+            written.map_or_else(
+                || section.problem(format!("{{{{{name}}}}} has a value with {needs} only")),
+                |field| field.problem(format!("{{{{{name}}}}} has a value with {needs} only")),
+            );
+        } else if let Some(field) = params.iter().find_map(|param| written?.child(param)) {
+            field.problem(format!("the value is sent where {{{{{name}}}}} stands: remove one of both"));
+        }
+    }
 }
 
 /// Statuses that mean "past the last page". A status that asks the client to log in or to wait cannot be one of them.
