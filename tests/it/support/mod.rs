@@ -17,6 +17,8 @@ pub mod history;
 pub mod http_source;
 pub mod identity_provider;
 pub mod loader;
+pub mod pgbouncer;
 pub mod sshd;
+pub mod standby;
 
 pub use app::TestApp;
