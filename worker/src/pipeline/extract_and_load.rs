@@ -289,7 +289,8 @@ impl<'a> Execution<'a> {
             Purpose::Run { .. } | Purpose::DryRun => {
                 let sources = &self.context.config.sources;
                 let (values, old_below) = (asking.values(sources.len()), asking.old_below());
-                let context = ExtractContext { values, old_below, ..self.context.extract_context() };
+                let read_before = asking.read_before();
+                let context = ExtractContext { values, old_below, read_before, ..self.context.extract_context() };
                 extract::extract(&self.context.config, &context).await?
             }
         };

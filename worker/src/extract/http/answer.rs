@@ -36,6 +36,8 @@ pub(super) struct Wanted {
     pub(super) graphql: bool,
     /// Whether the source has pages, so that rows must be counted.
     pub(super) paged: bool,
+    /// Whether the first page may lack the member with the rows, because nothing has changed since they were read.
+    pub(super) may_be_empty: bool,
     /// The members around the rows of the pages before; `None`: there was no page with rows yet.
     pub(super) before: Option<Envelope>,
     /// Whether the rows of the pages before were in arrays, so that an object in their place is not a row.
@@ -212,8 +214,11 @@ impl Contents {
 
 /// Whether an answer without anything at `records` is the page after the last rows.
 fn last_page(file: &mut File, wanted: &Wanted) -> io::Result<bool> {
-    let Some(before) = &wanted.before else { return Ok(false) };
-    Ok(envelope(file, &[])?.is_some_and(|envelope| envelope.ends(before)))
+    let envelope = envelope(file, &[])?;
+    Ok(envelope.is_some_and(|envelope| match &wanted.before {
+        Some(before) => envelope.ends(before),
+        None => wanted.may_be_empty && envelope.may_be_empty(),
+    }))
 }
 
 /// The members of the object at a path.

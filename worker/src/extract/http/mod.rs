@@ -191,7 +191,8 @@ impl<'a> Fetching<'a> {
         limits: &'a HttpLimits,
     ) -> Result<Self> {
         let outgoing = Outgoing::of(source, &context.values_of(index))?;
-        let wanted = wanted(source, &shown(&outgoing.url))?;
+        let may_be_empty = context.read_before.contains(&index);
+        let wanted = Wanted { may_be_empty, ..wanted(source, &shown(&outgoing.url))? };
         let pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref(), source.into());
         let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
         let spool = &context.spool;
