@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use elt_shared::config::{ApiSource, Total};
+use elt_shared::config::{ApiSource, Pagination, Total};
 use elt_shared::json_path::JsonPath;
 
 use super::answer::total;
@@ -23,7 +23,8 @@ pub(super) fn about_pages(fetching: &Fetching<'_>, pages: &[Page]) -> Vec<String
              `$[\"a.b\"]` for a name with a dot"
         ));
     }
-    if let Some(path) = fetching.wanted.has_more.as_ref().filter(|_| with_rows && !fetching.says_more) {
+    let is_written = matches!(fetching.source.pagination, Some(Pagination::Cursor { has_more: Some(_), .. }));
+    if let Some(path) = fetching.wanted.has_more.as_ref().filter(|_| is_written && with_rows && !fetching.says_more) {
         doubts.push(format!(
             "{url}: `has_more_path` {path} was found on no page, so `cursor_path` alone decided where the pages end: check \
              its spelling"

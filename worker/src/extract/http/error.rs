@@ -22,6 +22,10 @@ pub(super) enum HttpError {
     BadHeader { url: String, what: String },
     #[error("the `{key}` of {url} cannot be used: {reason}")]
     BadPath { url: String, key: &'static str, reason: String },
+    #[error("the certificates for {url} cannot be used: {reason}")]
+    BadCertificates { url: String, reason: String },
+    #[error("{url} answered with the `Content-Encoding` {encoding}, and elt unpacks gzip and zstd only")]
+    Encoding { url: String, encoding: String },
     #[error("{url} may not be called: {reason}")]
     Refused { url: String, reason: String },
     #[error("{url} could not be reached: {reason}")]
@@ -83,6 +87,8 @@ pub(super) enum HttpError {
     },
     #[error("{url} answered with an error: its member `{member}` reports one, and there are no rows")]
     SaysError { url: String, member: String },
+    #[error("{url} answered with GraphQL errors, first: {message}")]
+    GraphQl { url: String, message: String, is_transient: bool },
     #[error("{url} answered with a part of the rows: its member `{member}` reports an error")]
     SaysErrorInPart { url: String, member: String },
     /// A status that may be the API's way to say that a page is past the last one.
@@ -109,6 +115,7 @@ impl HttpError {
             Self::Status { status, limited, .. } => {
                 *limited || status.is_server_error() || matches!(status.as_u16(), 408 | 425)
             }
+            Self::GraphQl { is_transient, .. } => *is_transient,
             _ => false,
         }
     }
@@ -136,7 +143,9 @@ impl HttpError {
 
     fn code(&self) -> Code {
         match self {
-            Self::BadUrl { .. } | Self::BadHeader { .. } | Self::BadPath { .. } => Code::SourceConfig,
+            Self::BadUrl { .. } | Self::BadHeader { .. } | Self::BadPath { .. } | Self::BadCertificates { .. } => {
+                Code::SourceConfig
+            }
             Self::Refused { .. } => Code::SourceRefused,
             Self::Unreachable { .. } => Code::SourceUnreachable,
             Self::Status { limited: true, .. } | Self::Partial { .. } => Code::HttpStatus,
@@ -152,10 +161,10 @@ impl HttpError {
             }
             Self::BrokeOff { .. } => Code::HttpTruncated,
             Self::TooLarge { .. } => Code::HttpTooLarge,
-            Self::NotJson { .. } => Code::HttpNotJson,
+            Self::NotJson { .. } | Self::Encoding { .. } => Code::HttpNotJson,
             Self::Redirect { .. } => Code::HttpRedirect,
             Self::NoRows { .. } | Self::NothingThere { .. } => Code::RecordsMissing,
-            Self::SaysError { .. } | Self::SaysErrorInPart { .. } => Code::HttpErrorAnswer,
+            Self::SaysError { .. } | Self::SaysErrorInPart { .. } | Self::GraphQl { .. } => Code::HttpErrorAnswer,
             Self::Endless { .. } => Code::HttpEndless,
             Self::Spool { .. } => Code::Io,
             Self::LongWait { error, .. }
@@ -182,6 +191,12 @@ impl HttpError {
     fn fixed_next_step(&self) -> &'static str {
         match self {
             Self::BadUrl { .. } | Self::BadHeader { .. } => "Correct the source in the config.",
+            Self::BadCertificates { .. } => {
+                "Store the right texts in PEM form as the secrets of `ca_certificate`, `client_certificate` and `client_key`."
+            }
+            Self::Encoding { .. } => {
+                "Take an `Accept-Encoding` header out of `headers`, or ask the API for plain answers."
+            }
             Self::BadPath { .. } => "Write a path like `$.data.items[*]`.",
             Self::Refused { .. } => {
                 "Ask the people who run the workers for an exception in ELT_NET_ALLOW, or use another host."
@@ -193,7 +208,8 @@ impl HttpError {
                 "Wait until the API accepts calls again, or call it less often; then retry the run."
             }
             Self::Status { status, .. } => match status.as_u16() {
-                401 | 403 | 407 => "Check `auth_token` and `auth_scheme`, and what the token may read.",
+                407 => "Ask the people who run the workers to check `ELT_HTTP_PROXY`.",
+                401 | 403 => "Check `auth_token` and `auth_scheme`, and what the token may read.",
                 404 | 410 => "Check the `url`.",
                 400..=499 => "Check `url`, `params` and `headers` against the API's documentation.",
                 _ => "Look at the API's own status or logs, then retry the run.",
@@ -222,6 +238,9 @@ impl HttpError {
             Self::SaysError { .. } => {
                 "Look at what the API answers there. Retry the run once it answers with rows, or correct `records` if the \
                  rows are elsewhere."
+            }
+            Self::GraphQl { .. } => {
+                "Correct `query` and `variables`, or what the token may read; if the API was busy, retry the run."
             }
             Self::SaysErrorInPart { .. } => {
                 "Look at what the API answers to the query, and correct it. Retry the run once there is no error."
