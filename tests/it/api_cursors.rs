@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use elt_shared::config::{ApiSource, Document, NoReferences, SourceConfig};
+use elt_shared::cursor::CursorValue;
 use elt_worker::extract::http::{self, HttpLimits};
 use serde_json::{Value, json};
 
@@ -215,6 +216,23 @@ async fn a_total_that_differs_from_the_rows_is_told() {
     let single = told("records: items", first(json!({"total": 900})), Value::Null).await;
     assert!(single.contains("it has 900 rows, and 3 were read"), "{single}");
     assert_eq!(told("records: items", first(json!({"total": 3})), Value::Null).await, "");
+}
+
+#[tokio::test]
+async fn a_source_that_is_read_until_its_rows_are_old_is_not_compared_with_a_total() {
+    let (api, mut lab) = (HttpSource::start().await, Extraction::new().await);
+    lab.context.old_below = vec![(0, CursorValue::of("5").expect("a cursor"))];
+    api.script(|hit, _| {
+        let newest = hit.param("after").map_or(9, |after| after.parse().expect("an id"));
+        json_answer(page([newest, newest - 1], &(newest - 2).to_string(), json!({"total": 9})))
+    });
+    let source = source(
+        &api,
+        "records: items, incremental: {cursor: id, param: since, order: desc}, \
+         pagination: {type: cursor, cursor_path: next, cursor_param: after}",
+    );
+    let newest = ids(&lab, &api, &source).await;
+    assert!(newest.starts_with(&[9, 8, 7, 6]) && newest.len() < 9, "{newest:?}");
 }
 
 /// A page with these rows and further members.

@@ -84,7 +84,10 @@ pub async fn extract_within(
     let limits = &limits.with(source.timeouts);
     let fetched = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
     let mut warnings = fetched.warnings;
-    warnings.extend(doubts::about_total(source, &fetched.pages).await?);
+    // A source that sends its newest rows first is read until its rows are old, and not to its end.
+    if !context.old_below.iter().any(|(of, _)| *of == index) {
+        warnings.extend(doubts::about_total(source, &fetched.pages).await?);
+    }
     let mut files = Vec::new();
     for page in fetched.pages.into_iter().filter(|page| page.contents.readable) {
         files.push(page.into_input(index, source)?);
