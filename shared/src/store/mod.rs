@@ -2,6 +2,7 @@
 
 pub mod api_tokens;
 pub mod audit;
+pub mod backfills;
 pub mod config_limits;
 pub mod configs;
 pub mod coverage;

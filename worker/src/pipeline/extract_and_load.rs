@@ -176,6 +176,9 @@ impl<'a> Execution<'a> {
     async fn prepare(&self, session: &mut Session, changed: &[String]) -> Result<Prepared> {
         let context = self.context;
         let (extracted, extract_seconds) = self.extract(changed).instrument(info_span!("extract")).await?;
+        if context.run.window().is_some() {
+            session.wait_for_turn(context).await?;
+        }
         // The extraction may have taken hours, in which the connection to the target was idle.
         session.revive(context).await?;
         let before = session.table_state().await?;
@@ -321,6 +324,7 @@ impl<'a> Execution<'a> {
     pub fn report(&self, session: &Session, extracted: &Extracted, profile: &Profile) -> RunReport {
         let mut report = RunReport {
             table: session.table.to_string(),
+            window: self.context.run.window(),
             ddl: session.makes_schema.iter().cloned().collect(),
             left_out: extracted.left_out.clone(),
             warnings: extracted.warnings.clone(),

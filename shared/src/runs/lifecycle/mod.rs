@@ -76,6 +76,6 @@ pub use waiting::{Wait, server_answers, take_over_tries, wait};
 // place.
 pub(crate) use crate::store::runs::end_wait_for_holder;
 pub use crate::store::runs::{
-    Claim, Renewed, Started, begin, claim_target, note_commit, note_outage_at_commit, note_progress, note_silence,
-    renew,
+    Claim, Renewed, Started, Turn, begin, claim_target, claim_turn, note_commit, note_outage_at_commit, note_progress,
+    note_silence, renew,
 };
