@@ -9,6 +9,7 @@ mod api_sources;
 mod api_tokens;
 mod audit_chain;
 mod audits;
+mod backfills;
 mod bulk_retries;
 mod concurrency;
 mod control_sessions;

@@ -47,6 +47,7 @@ const NOTHING: RunReport = {
   lists_removed: false,
   finished_from_marker: false,
   loaded_by: null,
+  window: null,
 };
 
 const NO_FILE: Required<FileReceipt> = {

@@ -160,15 +160,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
-        code: Code::NotLive,
-        happened: "The schedule has ended.",
-        why: "It was stopped, or its time is over.",
-        next_step: "Make a new schedule, or trigger the config again.",
-        example: "the schedule is stopped",
-        seen: &[Seen::Api(409)],
-        ..OF_A_REQUEST
-    },
-    Entry {
         code: Code::NotForBackfill,
         happened: "The config cannot be loaded in windows.",
         why: "Each window would load everything, because a source does not ask for a part of time; or each window would \
@@ -177,6 +168,15 @@ pub(super) const ENTRIES: &[Entry] = &[
             body, or with `incremental: {param: …, end_param: …}`. Load with `append` or `merge`.",
         example: "sources[0] asks for everything, whatever the window is",
         seen: &[Seen::Api(422)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::NotLive,
+        happened: "The schedule has ended.",
+        why: "It was stopped, or its time is over.",
+        next_step: "Make a new schedule, or trigger the config again.",
+        example: "the schedule is stopped",
+        seen: &[Seen::Api(409)],
         ..OF_A_REQUEST
     },
     Entry {
