@@ -15,7 +15,7 @@
 //!
 //! | state   | event             | next state | caused by | when |
 //! |---------|-------------------|------------|-----------|------|
-//! | –       | [`enqueue`](crate::trigger::enqueue) | queued | API, CLI, tick of a schedule | somebody asks, a schedule fires, a source changed |
+//! | –       | [`enqueue`](crate::trigger::enqueue) | queued | API, CLI, tick of a schedule, backfill | somebody asks, a schedule fires, a source changed, the turn of a window has come |
 //! | queued  | [`take()`]        | running    | worker    | the run is due and has attempts left |
 //! | running | [`take()`]        | running    | worker    | the lease is over; the attempt before it is lost |
 //! | running | [`renew`]         | running    | worker    | at every heartbeat |
