@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use axum::http::header::{LOCATION, RETRY_AFTER, SET_COOKIE};
 use axum::response::{IntoResponse, Redirect};
-use elt_shared::config::{ApiSource, ApiTimeouts, AuthScheme};
+use elt_shared::config::ApiSource;
+use elt_shared::config::template::Template;
 use elt_worker::error::PipelineError;
 use elt_worker::extract::Extracted;
 use elt_worker::extract::http::{self, HttpLimits};
@@ -15,17 +16,7 @@ use crate::support::extraction::{Extraction, failure};
 use crate::support::http_source::{HttpSource, json_answer};
 
 fn source(url: String) -> ApiSource {
-    ApiSource {
-        url,
-        auth_token: None,
-        auth_scheme: AuthScheme::Auto,
-        headers: Vec::new(),
-        params: Vec::new(),
-        folder_param: None,
-        records: None,
-        pagination: None,
-        timeouts: ApiTimeouts::default(),
-    }
+    ApiSource::at(&url)
 }
 
 async fn extract_within(lab: &Extraction, source: &ApiSource, limits: HttpLimits) -> Result<Extracted, PipelineError> {
@@ -130,7 +121,8 @@ async fn a_403_that_says_when_to_retry_is_a_rate_limit() {
 #[tokio::test]
 async fn a_cookie_goes_back_to_the_server_that_set_it_for_one_extraction() {
     let (api, other, lab) = (HttpSource::start().await, HttpSource::start().await, Extraction::new().await);
-    let source = ApiSource { headers: vec![("Cookie".into(), "own=1".into())], ..source(api.url("/script/orders")) };
+    let source =
+        ApiSource { headers: vec![("Cookie".into(), Template::literal("own=1"))], ..source(api.url("/script/orders")) };
     let gate = |hit: &crate::support::http_source::Hit, _: usize| match hit.header("cookie") {
         Some(cookies) if cookies.contains("gate=open") => json_answer(rows()),
         _ => (StatusCode::FOUND, [(LOCATION, "/script/orders"), (SET_COOKIE, "gate=open; Path=/")]).into_response(),

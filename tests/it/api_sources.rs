@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::header::DATE;
-use elt_shared::config::{ApiSource, ApiTimeouts, AuthScheme, Pagination};
+use elt_shared::config::template::Template;
+use elt_shared::config::{ApiSource, AuthScheme, Pagination};
 use elt_worker::error::PipelineError;
 use elt_worker::extract::Extracted;
 use elt_worker::extract::http::{self, HttpLimits};
@@ -30,17 +31,7 @@ fn impatient(path: &str) -> HttpLimits {
 }
 
 fn source(url: String) -> ApiSource {
-    ApiSource {
-        url,
-        auth_token: None,
-        auth_scheme: AuthScheme::Auto,
-        headers: Vec::new(),
-        params: Vec::new(),
-        folder_param: None,
-        records: None,
-        pagination: None,
-        timeouts: ApiTimeouts::default(),
-    }
+    ApiSource::at(&url)
 }
 
 fn numbered(max_pages: u64) -> Pagination {
@@ -79,8 +70,8 @@ async fn parameters_headers_and_the_token_are_sent() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     let source = ApiSource {
         auth_token: Some("xyz123".into()),
-        headers: vec![("X-Tenant".into(), "t1".into())],
-        params: vec![("since".into(), "2026-01-01".into())],
+        headers: vec![("X-Tenant".into(), Template::literal("t1"))],
+        params: vec![("since".into(), Template::literal("2026-01-01"))],
         folder_param: Some("./data/api".into()),
         ..source(api.url("/token?kind=a"))
     };
@@ -214,8 +205,8 @@ async fn the_token_never_goes_to_another_host() {
         let source = ApiSource {
             auth_token: Some("canary".into()),
             auth_scheme: scheme,
-            headers: vec![("X-Other".into(), "canary".into())],
-            params: vec![("key".into(), "canary".into())],
+            headers: vec![("X-Other".into(), Template::literal("canary"))],
+            params: vec![("key".into(), Template::literal("canary"))],
             ..source(ours.url(&format!("/redirect?to={}", other.url("/ok"))))
         };
         extract(&lab, &source).await.expect("the other host answers");
@@ -340,7 +331,8 @@ async fn a_stop_is_obeyed_at_once() {
 async fn a_fingerprint_changes_when_the_answer_may_have() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     let source = source(api.url("/content"));
-    let fingerprint = async || http::fingerprint_within(&source, &lab.context, &quick()).await.expect("a fingerprint");
+    let fingerprint =
+        async || http::fingerprint_within(0, &source, &lab.context, &quick()).await.expect("a fingerprint");
     let (etag, last_modified) = VALIDATORS;
 
     api.set_content(ROWS, &[]);

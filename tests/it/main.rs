@@ -5,6 +5,7 @@ mod support;
 mod advisories;
 mod api_pages;
 mod api_patience;
+mod api_requests;
 mod api_sources;
 mod api_tokens;
 mod audit_chain;

@@ -77,6 +77,7 @@ pub fn change_check_context(
         control,
         stop,
         young: YoungFiles::LeaveOut,
+        values: Vec::new(),
     }
 }
 

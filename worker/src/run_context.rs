@@ -65,6 +65,7 @@ impl RunContext {
             control: self.control.clone(),
             stop: self.stop.clone(),
             young: self.young_files(),
+            values: Vec::new(),
         }
     }
 

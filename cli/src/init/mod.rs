@@ -100,6 +100,7 @@ async fn extract(
         control: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),
         stop: CancellationToken::new(),
         young: YoungFiles::Take,
+        values: Vec::new(),
     };
     Ok(extract::extract(config, &context).await?)
 }

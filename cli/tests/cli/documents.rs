@@ -12,6 +12,7 @@ fn documents() -> Vec<String> {
         "docs",
         "docs/adr",
         "docs/operate",
+        "docs/sources",
         "deploy",
         "deploy/helm/elt",
         "deploy/secrets",

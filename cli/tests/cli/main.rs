@@ -28,6 +28,7 @@ mod second_key;
 mod secret_files;
 mod secrets;
 mod signals;
+mod source_pages;
 mod stored_secrets;
 mod support;
 mod tls;

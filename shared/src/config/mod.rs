@@ -57,8 +57,9 @@ pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaCon
 pub(crate) use secrecy::is_secret_name;
 pub use secrecy::masked_path;
 pub use source::{
-    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, CsvOptions, HostTrust, LocalSource, NextIs, Pagination, SftpLogin,
-    SftpSource, SourceConfig,
+    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, CursorOrder, HostTrust, Incremental, JsonTemplate,
+    LocalSource, Lookback, Method, NextIs, Pagination, Probe, SftpLogin, SftpSource, SourceConfig, TimeFormat,
+    template,
 };
 pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -8,7 +8,7 @@ use super::effort::Effort;
 use super::error::{ConfigError, ConfigProblem, Warning, shortened};
 use super::keys::{Choice, Key, Variant, either};
 use super::mask::{self, Mask};
-use super::node::{Entry, Node, Place, Value};
+use super::node::{Entry, Node, Place, Scalar, Value};
 use super::resolve::{Part, Resolve, SecretRefusal, add_secret_names, is_one_secret, parts};
 use super::section::Section;
 use super::tree;
@@ -108,6 +108,16 @@ pub(super) enum Reading {
     Open(String),
 }
 
+/// A piece of a scalar.
+pub(super) enum Piece {
+    /// As the author wrote it.
+    Written(String),
+    /// The value of a reference.
+    Resolved(String),
+    /// A reference that stays as written until a worker resolves it.
+    Open(String),
+}
+
 impl<'a> Field<'a> {
     /// The document itself.
     pub fn root(reader: &'a Reader<'a>, node: &'a Node) -> Self {
@@ -144,6 +154,16 @@ impl<'a> Field<'a> {
         self.node.scalar().is_some()
     }
 
+    /// Whether this is a list.
+    pub fn is_list(&self) -> bool {
+        matches!(self.node.value, Value::List(_))
+    }
+
+    /// The scalar as it is written, when this is one.
+    pub fn scalar(&self) -> Option<&'a Scalar> {
+        self.node.scalar()
+    }
+
     /// Whether this is a mapping.
     pub fn is_mapping(&self) -> bool {
         matches!(self.node.value, Value::Map(_))
@@ -175,31 +195,46 @@ impl<'a> Field<'a> {
 
     /// The scalar with its references resolved.
     pub fn reading(&self) -> Option<Reading> {
+        let pieces = self.pieces()?;
+        let is_open = pieces.iter().any(|piece| matches!(piece, Piece::Open(_)));
+        let text = pieces.into_iter().map(|piece| match piece {
+            Piece::Written(text) | Piece::Resolved(text) | Piece::Open(text) => text,
+        });
+        let text = text.collect();
+        Some(if is_open { Reading::Open(text) } else { Reading::Known(text) })
+    }
+
+    /// The scalar's own text and its references, in order.
+    pub fn pieces(&self) -> Option<Vec<Piece>> {
         let Some(scalar) = self.node.scalar() else {
             self.problem(format!("expected a text, found {}", self.node.kind()));
             return None;
         };
         let parts = parts(&scalar.text).map_err(|message| self.problem(message)).ok()?;
-        let mut resolved = String::with_capacity(scalar.text.len());
+        let mut pieces = Vec::with_capacity(parts.len());
         for part in parts {
-            match part {
-                Part::Text(text) => resolved.push_str(text),
+            pieces.push(match part {
+                Part::Text(text) => Piece::Written(text.to_owned()),
                 Part::Reference(reference) => match self.reader.resolve.resolve(&reference) {
-                    Ok(Some(secret)) => resolved.push_str(secret.expose()),
-                    Ok(None) => return Some(Reading::Open(scalar.text.clone())),
+                    Ok(Some(secret)) => Piece::Resolved(secret.expose().to_owned()),
+                    Ok(None) => Piece::Open(reference.to_string()),
                     Err(unresolved) => {
                         self.reader.refusal.set(self.reader.refusal.get().or(unresolved.refusal));
                         self.problem(unresolved.message);
                         return None;
                     }
                 },
-            }
+            });
         }
-        if resolved.contains('\0') {
+        let has_nul = |piece: &Piece| match piece {
+            Piece::Written(text) | Piece::Resolved(text) => text.contains('\0'),
+            Piece::Open(_) => false,
+        };
+        if pieces.iter().any(has_nul) {
             self.problem("NUL characters are not allowed");
             return None;
         }
-        Some(Reading::Known(resolved))
+        Some(pieces)
     }
 
     /// The text; a reference that is not resolved now stays as written.
@@ -279,11 +314,16 @@ impl<'a> Field<'a> {
 
     /// The text of an item of a list. `null` counts as a text there, because a list may name the texts that mean NULL.
     fn item_text(&self) -> Option<String> {
+        self.filled_item()?.text()
+    }
+
+    /// The item itself, unless nothing is written there.
+    pub fn filled_item(&self) -> Option<&Self> {
         if self.node.is_null() && self.node.scalar().is_some_and(|scalar| scalar.text.is_empty()) {
             self.problem("has no value: write one, or remove the item");
             return None;
         }
-        self.text()
+        Some(self)
     }
 
     /// Whether another warning would be kept, so that callers need not look for warnings that would be dropped.
@@ -309,6 +349,11 @@ impl<'a> Field<'a> {
         let (empty, filled): (Vec<_>, Vec<_>) = self.entries()?.iter().partition(|entry| entry.value.is_null());
         empty.into_iter().for_each(|entry| self.problem_of_empty_key(entry));
         Some(filled.into_iter().map(|entry| (entry.key.text.as_str(), self.below(entry))).collect())
+    }
+
+    /// Like [`Self::pairs`], with the entries whose value is null.
+    pub fn members(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
+        Some(self.entries()?.iter().map(|entry| (entry.key.text.as_str(), self.below(entry))).collect())
     }
 
     /// The mapping as a section with these keys.

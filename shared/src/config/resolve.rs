@@ -1,6 +1,7 @@
 //! `${env:NAME}` and `${secret:NAME}` in any scalar: found at upload, resolved by the worker at run time.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::explained::Code;
 use crate::secret::Secret;
@@ -12,6 +13,16 @@ pub enum Reference {
     Env(String),
     /// `${secret:NAME}`
     Secret(String),
+}
+
+impl fmt::Display for Reference {
+    /// As it is written in a config.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "${{env:{name}}}"),
+            Self::Secret(name) => write!(f, "${{secret:{name}}}"),
+        }
+    }
 }
 
 /// Looks references up.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::source::template::Template;
 use crate::secret::PLACEHOLDER;
 
 /// Parts of key names that promise a secret, without separators.
@@ -146,6 +147,11 @@ pub(super) fn is_reference(text: &str) -> bool {
     inside.and_then(|inside| inside.strip_suffix('}')).is_some_and(|name| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
     })
+}
+
+/// Whether a text is one placeholder and nothing else, such as `{{page.cursor}}`.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    Template::parse(text.trim()).is_ok_and(|template| template.whole().is_some())
 }
 
 /// The parts of a text that are secret: user information and secret parameters of URLs, `password=…`, random words.

@@ -4,6 +4,7 @@ mod effort;
 mod limits;
 mod messages;
 mod missing_values;
+mod requests;
 mod secrets;
 mod shapes;
 

@@ -30,6 +30,7 @@ impl Extraction {
             control: store::connect(databases.control.clone(), 4, Limits::WORK).await.expect("connected"),
             stop: CancellationToken::new(),
             young: YoungFiles::Wait,
+            values: Vec::new(),
         };
         Self { context, folder, _databases: databases }
     }

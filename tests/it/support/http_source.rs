@@ -12,10 +12,10 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, LINK, LOCATION, RETRY_AFTER,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -36,9 +36,11 @@ pub struct HttpSource {
 /// One request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Hit {
+    pub method: Method,
     pub path: String,
     pub query: String,
     pub headers: HeaderMap,
+    pub body: String,
 }
 
 /// Answers the n-th request, counted from 1.
@@ -111,6 +113,11 @@ impl Hit {
         self.headers.get(name).map(|value| value.to_str().expect("a readable header"))
     }
 
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
     /// A parameter of the query, decoded.
     pub fn param(&self, name: &str) -> Option<String> {
         let url = reqwest::Url::parse(&format!("http://h/?{}", self.query)).expect("a query");
@@ -155,18 +162,22 @@ fn router() -> Router<Shared> {
         .route("/cursor-circle", get(async || json_text(r#"{"rows":[{"id":1}],"next":"again"}"#)))
         .route("/links", get(links))
         .route("/content", get(content))
-        .route("/script", get(scripted))
-        .route("/script/{*rest}", get(scripted))
+        .route("/script", any(scripted))
+        .route("/script/{*rest}", any(scripted))
 }
 
 async fn remember(State(state): State<Shared>, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 16 << 20).await.expect("a body");
     let hit = Hit {
-        path: request.uri().path().to_owned(),
-        query: request.uri().query().unwrap_or_default().to_owned(),
-        headers: request.headers().clone(),
+        method: head.method.clone(),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers: head.headers.clone(),
+        body: String::from_utf8_lossy(&body).into_owned(),
     };
     state.hits.lock().expect("hits").push(hit);
-    next.run(request).await
+    next.run(Request::from_parts(head, body.into())).await
 }
 
 /// What a script answers.

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use elt_shared::config::template::Values;
 use elt_shared::config::{PipelineConfig, SourceConfig};
 use elt_shared::redaction;
 pub use elt_shared::runs::report::{LeftOut, LeftOutKind};
@@ -39,6 +40,16 @@ pub struct ExtractContext {
     pub stop: CancellationToken,
     /// The treatment of files that may still be being written.
     pub young: YoungFiles,
+    /// Values of the placeholders in each source's requests, such as `since`, in the order of the sources. A source beyond
+    /// the end has none.
+    pub values: Vec<Values>,
+}
+
+impl ExtractContext {
+    /// The values of the placeholders in the requests of the source with this index.
+    pub fn values_of(&self, index: usize) -> Values {
+        self.values.get(index).cloned().unwrap_or_default()
+    }
 }
 
 /// The treatment of a local file that changed less than its source's `settle_seconds` ago and may still be being
@@ -117,7 +128,7 @@ pub async fn fingerprint(config: &PipelineConfig, context: &ExtractContext) -> R
     for (index, source) in config.sources.iter().enumerate() {
         let one = match source {
             SourceConfig::Local(local) => local::fingerprint(index, local, context).await,
-            SourceConfig::Api(api) => http::fingerprint(api, context).await,
+            SourceConfig::Api(api) => http::fingerprint(index, api, context).await,
             SourceConfig::Sftp(sftp) => sftp::fingerprint(sftp, context).await,
         }?;
         all.update(&one.to_le_bytes());

@@ -6,7 +6,7 @@
 //! - `stand_ins.sh`: the programs that a test cannot run as they are, such as `systemctl`
 
 mod machine;
-mod page;
+pub mod page;
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The pages in `docs/operate`, and the fenced blocks in them.
+//! The pages in `docs/operate` and `docs/sources`, and the fenced blocks in them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,20 +35,29 @@ impl Block {
     }
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").join("docs/operate")
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").join("docs").join(name)
 }
 
-/// All pages.
+/// All pages for operators.
 pub fn all() -> Vec<Page> {
-    let entries = fs::read_dir(folder()).expect("the pages").flatten();
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.ends_with(".md")).map(|name| read(&name)).collect()
+    all_in("operate")
 }
 
-/// The page of this name.
+/// All pages in this folder of `docs`.
+pub fn all_in(name: &str) -> Vec<Page> {
+    let entries = fs::read_dir(folder(name)).expect("the pages").flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".md")).map(|page| read_in(name, &page)).collect()
+}
+
+/// The page of this name for operators.
 pub fn read(name: &str) -> Page {
-    let text = fs::read_to_string(folder().join(name)).expect(name);
+    read_in("operate", name)
+}
+
+fn read_in(in_folder: &str, name: &str) -> Page {
+    let text = fs::read_to_string(folder(in_folder).join(name)).expect(name);
     Page { name: name.to_owned(), blocks: blocks(&text) }
 }
 

@@ -1,6 +1,7 @@
 //! The program under test.
 
 pub mod client;
+pub mod orders_api;
 pub mod otlp;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -12,8 +12,8 @@ use crate::config::column_type::ColumnType;
 use crate::config::effort::Effort;
 use crate::config::node::{Node, Place, Scalar, Style, Value};
 use crate::config::secrecy::{
-    expression, is_reference, is_secret_header, is_secret_name, is_secret_parameter, is_secret_text, looks_generated,
-    looks_random, secret_parts,
+    expression, is_placeholder, is_reference, is_secret_header, is_secret_name, is_secret_parameter, is_secret_text,
+    looks_generated, looks_random, secret_parts,
 };
 
 static ALIAS: LazyLock<Regex> = LazyLock::new(|| expression(r"\*[A-Za-z0-9_-]+"));
@@ -189,7 +189,7 @@ fn below(context: Context, name: &str, value: &Node) -> Context {
         (Context::Schema, _) => Context::Schema,
         (Context::Ordinary, "schema") => Context::Schema,
         (Context::Ordinary, "headers") => Context::Headers,
-        (Context::Ordinary, "params") => Context::Params,
+        (Context::Ordinary, "params" | "body" | "form") => Context::Params,
         // `auth: {type: …, token: …}` has keys of its own.
         (Context::Ordinary, "auth") if matches!(value.value, Value::Map(_)) => Context::Ordinary,
         (Context::Ordinary, name) if is_secret_name(name) => Context::Secret,
@@ -199,7 +199,7 @@ fn below(context: Context, name: &str, value: &Node) -> Context {
 
 fn is_secret(scalar: &Scalar, context: Context, name: &str) -> bool {
     let text = scalar.text.trim();
-    if scalar.is_null() || is_reference(text) {
+    if scalar.is_null() || is_reference(text) || is_placeholder(text) {
         return false;
     }
     is_secret_text(text)

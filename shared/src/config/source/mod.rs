@@ -5,7 +5,10 @@ mod csv;
 mod local;
 mod sftp;
 
-pub use api::{ApiSource, ApiTimeouts, AuthScheme, NextIs, Pagination};
+pub use api::{
+    ApiSource, ApiTimeouts, AuthScheme, Body, CursorOrder, Incremental, JsonTemplate, Lookback, Method, NextIs,
+    Pagination, Probe, TimeFormat, template,
+};
 pub use csv::CsvOptions;
 pub use local::LocalSource;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};

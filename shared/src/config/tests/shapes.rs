@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::config::template::Template;
 use crate::config::*;
 use crate::runs::Priority;
 
@@ -43,7 +44,7 @@ fn a_folder_and_an_api_with_a_strict_schema() {
         panic!("{:?}", config.sources)
     };
     assert_eq!((local.path.as_str(), local.recursive, local.settle_seconds), ("./data/staff", false, 5));
-    assert_eq!(api.url, "http://localhost:5055/api/staff");
+    assert_eq!(api.url.written(), "http://localhost:5055/api/staff");
     assert_eq!(api.auth_token.as_ref().unwrap().expose(), "canary-token-1");
     assert_eq!((&api.auth_scheme, api.folder_param.as_deref()), (&AuthScheme::Auto, Some("./data/staff_api")));
     let TargetDatabase::Server { host, port, database, user, password, sslmode } = &config.target.database else {
@@ -115,8 +116,8 @@ fn everything_at_once() {
     assert_eq!((local.glob.as_deref(), local.records.as_deref()), (Some("**/*.{csv,json}{,.gz}"), Some("$.rows[*]")));
     assert_eq!(api.auth_scheme, AuthScheme::Header("X-Api-Key".into()));
     assert_eq!(api.auth_token.as_ref().unwrap().expose(), "${env:CUSTOMERS_TOKEN}");
-    let names = |pairs: &[(String, crate::secret::Secret)]| {
-        pairs.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect::<Vec<_>>()
+    let names = |pairs: &[(String, Template)]| {
+        pairs.iter().map(|(name, value)| format!("{name}={}", value.written())).collect::<Vec<_>>()
     };
     assert_eq!(names(&api.headers), ["Accept=application/json", "X-Tenant=canary-tenant"]);
     assert_eq!(names(&api.params), ["limit=500", "fields=id", "fields=name", "key=canary-key"]);

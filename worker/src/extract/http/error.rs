@@ -66,6 +66,12 @@ pub(super) enum HttpError {
         "the next page of {url} cannot be asked for: its address would be {bytes} bytes long, more than the {limit} that can be sent"
     )]
     LongUrl { url: String, bytes: usize, limit: usize },
+    #[error(
+        "the next page of {url} cannot be asked for: the request's body would be {} long, more than the {} that elt sends",
+        size(*.bytes as u64),
+        size(*.limit as u64)
+    )]
+    LongBody { url: String, bytes: usize, limit: usize },
     #[error("there is nothing at {path} in the answer of {url}")]
     NothingThere { url: String, path: String },
     #[error("{url} answered with an error: its member `{member}` reports one, and there are no rows")]
@@ -129,7 +135,9 @@ impl HttpError {
             },
             Self::Silent { .. } | Self::TooSlow { .. } | Self::Deadline { .. } => Code::SourceTimeout,
             Self::NotReady { .. } | Self::NeverReady { .. } => Code::HttpNotReady,
-            Self::BadLink { .. } | Self::BadCursor { .. } | Self::LongUrl { .. } => Code::HttpNextPage,
+            Self::BadLink { .. } | Self::BadCursor { .. } | Self::LongUrl { .. } | Self::LongBody { .. } => {
+                Code::HttpNextPage
+            }
             Self::BrokeOff { .. } => Code::HttpTruncated,
             Self::TooLarge { .. } => Code::HttpTooLarge,
             Self::NotJson { .. } => Code::HttpNotJson,
@@ -200,7 +208,9 @@ impl HttpError {
             Self::BadCursor { .. } => {
                 "Correct `pagination.cursor_path` so that it leads to the next page's cursor or link itself."
             }
-            Self::LongUrl { .. } => "Ask the API for smaller cursors, or for pages by number, with `pagination`.",
+            Self::LongUrl { .. } | Self::LongBody { .. } => {
+                "Ask the API for smaller cursors, or for pages by number, with `pagination`."
+            }
             Self::Spool { .. } => {
                 "Check the data folder's permissions and free space on the worker, then retry the run."
             }

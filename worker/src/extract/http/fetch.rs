@@ -1,4 +1,4 @@
-//! One GET request: redirects, cookies, a status that must be a success, and a body that is streamed into a file up to a limit.
+//! One request: redirects, cookies, a status that must be a success, and a body that is streamed into a file up to a limit.
 //! Redirects are followed here and not by the HTTP library, because each one is checked against the rules for hosts.
 
 use std::error::Error as _;
@@ -9,7 +9,7 @@ use chrono::Utc;
 use elt_shared::network::{self, NetworkError, keepalive};
 use elt_shared::settings::NetworkSettings;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::fs::File;
@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::cookies::Cookies;
 use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
-use super::request::{Outgoing, shown};
+use super::request::{Outgoing, Request, shown};
 use super::retry::{rate_limit_is_used_up, rate_limit_reset, retry_after};
 
 /// Longest URL that the HTTP library sends.
@@ -31,7 +31,7 @@ pub(super) struct Fetcher<'a> {
     client: Client,
     network: &'a NetworkSettings,
     pub(super) limits: &'a HttpLimits,
-    pub(super) outgoing: Outgoing,
+    pub(super) outgoing: Outgoing<'a>,
     cookies: Cookies,
 }
 
@@ -51,7 +51,11 @@ pub(super) struct Body {
 }
 
 impl<'a> Fetcher<'a> {
-    pub(super) fn new(outgoing: Outgoing, network: &'a Arc<NetworkSettings>, limits: &'a HttpLimits) -> Result<Self> {
+    pub(super) fn new(
+        outgoing: Outgoing<'a>,
+        network: &'a Arc<NetworkSettings>,
+        limits: &'a HttpLimits,
+    ) -> Result<Self> {
         let client = Client::builder()
             .user_agent(concat!("elt/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(CheckedResolver(Arc::clone(network))))
@@ -69,20 +73,20 @@ impl<'a> Fetcher<'a> {
     }
 
     /// Sends the request and follows redirects, until an answer that is a success.
-    pub(super) async fn open(&self, url: &Url) -> Result<Opened> {
+    pub(super) async fn open(&self, request: &Request) -> Result<Opened> {
         let deadline = Instant::now() + self.limits.answer;
-        let mut url = url.clone();
+        let mut request = request.clone();
         for _ in 0..=self.limits.redirects {
-            let response = self.send(&url, deadline).await?;
+            let response = self.send(&request, deadline).await?;
             match response.status().as_u16() {
                 202 => {
                     let retry_after = retry_after(response.headers(), Utc::now());
-                    return Err(HttpError::NotReady { url: shown(&url), retry_after });
+                    return Err(HttpError::NotReady { url: shown(&request.url), retry_after });
                 }
-                206 => return Err(HttpError::Partial { url: shown(&url) }),
+                206 => return Err(HttpError::Partial { url: shown(&request.url) }),
                 200..=299 => return Ok(Opened { response, deadline }),
-                301 | 302 | 303 | 307 | 308 => url = redirected(&url, response.headers())?,
-                _ => return Err(refusal(&url, &response)),
+                status @ (301 | 302 | 303 | 307 | 308) => self.redirect(&mut request, status, response.headers())?,
+                _ => return Err(refusal(&request.url, &response)),
             }
         }
         Err(HttpError::Redirect {
@@ -91,21 +95,42 @@ impl<'a> Fetcher<'a> {
         })
     }
 
-    async fn send(&self, url: &Url, deadline: Instant) -> Result<Response> {
+    /// Makes the request that a redirect asks for. 307 and 308 keep method and body; after the others it is a GET, as
+    /// browsers do it. A body goes to no other host, because it may have secrets and the API's answer decides where.
+    fn redirect(&self, request: &mut Request, status: u16, headers: &HeaderMap) -> Result<()> {
+        let to = redirected(&request.url, headers)?;
+        if !matches!(status, 307 | 308) {
+            request.method = reqwest::Method::GET;
+            request.body = None;
+            request.headers.remove(CONTENT_TYPE);
+        }
+        if request.body.is_some() && !self.outgoing.may_see_secrets(&to) {
+            let reason = "to another host, which must not get the request's body".to_owned();
+            return Err(HttpError::Redirect { url: shown(&request.url), reason });
+        }
+        request.url = to;
+        Ok(())
+    }
+
+    async fn send(&self, request: &Request, deadline: Instant) -> Result<Response> {
+        let url = &request.url;
         network::check_literal(self.network, url.host_str().unwrap_or_default())
             .map_err(|error| not_connected(url, &error))?;
         if url.as_str().len() > LONGEST_URL {
             return Err(HttpError::LongUrl { url: shown(url), bytes: url.as_str().len(), limit: LONGEST_URL });
         }
-        let mut headers = self.outgoing.headers_for(url);
+        let mut headers = if self.outgoing.may_see_secrets(url) { request.headers.clone() } else { HeaderMap::new() };
         if let Some(cookies) = self.cookies.header_for(url, headers.get(COOKIE)) {
             headers.insert(COOKIE, cookies);
         }
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        let sent = self.client.get(url.clone()).headers(headers).send();
+        let mut sending = self.client.request(request.method.clone(), url.clone()).headers(headers);
+        if let Some(body) = &request.body {
+            sending = sending.body(body.clone());
+        }
         let silent = |after| HttpError::Silent { url: shown(url), what: "did not answer for", after };
         let limit = self.limits.idle.min(deadline.saturating_duration_since(Instant::now()));
-        let sent = timeout(limit, sent).await.map_err(|_| silent(limit))?;
+        let sent = timeout(limit, sending.send()).await.map_err(|_| silent(limit))?;
         let response = sent.map_err(|error| unreachable_host(url, error))?;
         self.cookies.keep(url, response.headers());
         Ok(response)

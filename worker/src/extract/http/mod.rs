@@ -1,16 +1,17 @@
 //! HTTP API sources: every page of an answer becomes a JSON file in the run's spool.
 //!
 //! # Layout
-//! - [`request`]: the URL, the parameters, and the headers that stay with one host
-//! - [`fetch`]: one GET: redirects, status, and the body streamed into a file under a cap
+//! - [`request`], [`body`]: method, URL, headers and body, and which of them stay with one host
+//! - [`fetch`]: one request: redirects, status, and the answer streamed into a file under a cap
 //! - [`cookies`]: what servers set, for one extraction
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
-//! - [`next_page`], [`link_header`]: which URL comes next, and guards against going in circles
+//! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
 mod answer;
+mod body;
 mod cookies;
 mod envelope;
 mod error;
@@ -26,6 +27,7 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elt_shared::config::template::Values;
 use elt_shared::config::{ApiSource, Pagination};
 use elt_shared::json_path::JsonPath;
 use elt_shared::runs::FoundFile;
@@ -39,8 +41,8 @@ use self::error::{HttpError, Result};
 use self::fetch::{Body, Fetcher, Opened};
 pub use self::limits::HttpLimits;
 use self::link_header::next_link;
-use self::next_page::{Next, Pages, Turn};
-use self::request::{Outgoing, shown};
+use self::next_page::{Ask, Next, Pages, Turn};
+use self::request::{Outgoing, Request, shown};
 use super::probe::Sample;
 use super::{ExtractContext, Extracted};
 use crate::error::{PipelineError, Result as PipelineResult};
@@ -78,7 +80,7 @@ pub async fn extract_within(
 
 /// The source's address without its query and secrets, which stays the same between runs.
 pub fn address(source: &ApiSource) -> String {
-    Url::parse(&source.url).map(|url| shown(&url)).unwrap_or_default()
+    Outgoing::of(source, &Values::default()).map(|outgoing| shown(&outgoing.url)).unwrap_or_default()
 }
 
 /// A value that changes when the source's rows may have changed. It comes from `ETag` or `Last-Modified` when the answer has
@@ -86,8 +88,8 @@ pub fn address(source: &ApiSource) -> String {
 ///
 /// # Errors
 /// As [`extract`].
-pub async fn fingerprint(source: &ApiSource, context: &ExtractContext) -> PipelineResult<u128> {
-    fingerprint_within(source, context, &HttpLimits::default()).await
+pub async fn fingerprint(index: usize, source: &ApiSource, context: &ExtractContext) -> PipelineResult<u128> {
+    fingerprint_within(index, source, context, &HttpLimits::default()).await
 }
 
 /// [`fingerprint`] with other limits.
@@ -95,6 +97,7 @@ pub async fn fingerprint(source: &ApiSource, context: &ExtractContext) -> Pipeli
 /// # Errors
 /// As [`extract`].
 pub async fn fingerprint_within(
+    index: usize,
     source: &ApiSource,
     context: &ExtractContext,
     limits: &HttpLimits,
@@ -102,14 +105,14 @@ pub async fn fingerprint_within(
     let limits = &limits.with(source.timeouts);
     guarded(source, &context.stop, limits, async {
         if source.pagination.is_none()
-            && let Some(validators) = validators_of(source, context, limits).await?
+            && let Some(validators) = validators_of(index, source, context, limits).await?
         {
             return Ok(xxh3_128(validators.as_bytes()));
         }
         tokio::fs::create_dir_all(&context.spool).await.map_err(|source| spool_failed(&context.spool, source))?;
         let folder = tempfile::tempdir_in(&context.spool).map_err(|source| spool_failed(&context.spool, source))?;
         let context = ExtractContext { spool: folder.path().to_owned(), ..context.clone() };
-        let fetched = fetch_pages(0, source, &context, limits).await?;
+        let fetched = fetch_pages(index, source, &context, limits).await?;
         let hashes: Vec<u8> = fetched.pages.iter().flat_map(|page| page.body.hash.to_le_bytes()).collect();
         Ok(xxh3_128(&hashes))
     })
@@ -148,10 +151,7 @@ async fn guarded<T>(
     limits: &HttpLimits,
     work: impl Future<Output = Result<T>>,
 ) -> PipelineResult<T> {
-    let late = |_| HttpError::Deadline {
-        url: Outgoing::of(source).map(|outgoing| shown(&outgoing.url)).unwrap_or_default(),
-        after: limits.total,
-    };
+    let late = |_| HttpError::Deadline { url: address(source), after: limits.total };
     tokio::select! {
         biased;
         () = stop.cancelled() => Err(PipelineError::Stopped),
@@ -188,7 +188,7 @@ struct Fetching<'a> {
     fetcher: Fetcher<'a>,
     wanted: Wanted,
     pages: Pages<'a>,
-    next: Option<Url>,
+    next: Option<Ask>,
     /// Whether an answer had the member that names the next page.
     names_next: bool,
     /// Number of bytes that the source may still send.
@@ -202,9 +202,9 @@ impl<'a> Fetching<'a> {
         context: &'a ExtractContext,
         limits: &'a HttpLimits,
     ) -> Result<Self> {
-        let outgoing = Outgoing::of(source)?;
+        let outgoing = Outgoing::of(source, &context.values_of(index))?;
         let wanted = wanted(source, &shown(&outgoing.url))?;
-        let pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref());
+        let pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref(), source.into());
         let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
@@ -214,14 +214,15 @@ impl<'a> Fetching<'a> {
 
     /// The next page. `None`: the last one was returned before.
     async fn page(&mut self) -> Result<Option<Page>> {
-        let Some(url) = self.next.take() else { return Ok(None) };
+        let Some(ask) = self.next.take() else { return Ok(None) };
+        let request = self.fetcher.outgoing.request(&ask)?;
         let number = self.pages.number;
         let path = self.spool.join(format!("api-{}-{number}.json", self.index));
         let name = match self.source.pagination {
-            Some(_) => format!("{} page {number}", shown(&url)),
-            None => shown(&url),
+            Some(_) => format!("{} page {number}", shown(&request.url)),
+            None => shown(&request.url),
         };
-        let mut page = match self.fetch(&url, name, path).await {
+        let mut page = match self.fetch(&request, name, path).await {
             Ok(page) => page,
             Err(error) => return self.after_failure(error),
         };
@@ -234,7 +235,7 @@ impl<'a> Fetching<'a> {
             answered: &page.answered,
         };
         match self.pages.next(&turn)? {
-            Next::Page(url) => self.next = Some(url),
+            Next::Page(ask) => self.next = Some(ask),
             Next::End => {}
             Next::Repeated => page.repeated = true,
         }
@@ -272,17 +273,17 @@ impl<'a> Fetching<'a> {
         Some(format!(
             "{}: `cursor_path` {path} was found on no page, so only the first page was read: check its spelling; write \
              `$[\"a.b\"]` for a name with a dot",
-            shown(&self.pages.first())
+            shown(&self.fetcher.outgoing.url)
         ))
     }
 
     /// Fetches one page, with all its attempts.
-    async fn fetch(&self, url: &Url, name: String, path: PathBuf) -> Result<Page> {
-        let (fetcher, seen) = (&self.fetcher, shown(url));
+    async fn fetch(&self, request: &Request, name: String, path: PathBuf) -> Result<Page> {
+        let (fetcher, seen) = (&self.fetcher, shown(&request.url));
         let at_most = fetcher.limits.answer_bytes.min(self.room);
         let by_header = matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }));
         retry::with_attempts(fetcher.limits, || async {
-            let opened = fetcher.open(url).await?;
+            let opened = fetcher.open(request).await?;
             let answered = opened.url().clone();
             let next_link = if by_header { next_link(opened.headers(), &answered)? } else { None };
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
@@ -381,11 +382,16 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
 }
 
 /// The version of an answer, from its headers. `None`: the headers have no reliable one.
-async fn validators_of(source: &ApiSource, context: &ExtractContext, limits: &HttpLimits) -> Result<Option<String>> {
-    let outgoing = Outgoing::of(source)?;
-    let url = outgoing.url.clone();
+async fn validators_of(
+    index: usize,
+    source: &ApiSource,
+    context: &ExtractContext,
+    limits: &HttpLimits,
+) -> Result<Option<String>> {
+    let outgoing = Outgoing::of(source, &context.values_of(index))?;
+    let request = outgoing.request(&Ask::default())?;
     let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
-    let opened: Opened = retry::with_attempts(limits, || fetcher.open(&url)).await?;
+    let opened: Opened = retry::with_attempts(limits, || fetcher.open(&request)).await?;
     Ok(validators(opened.headers()))
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use elt_shared::config::{NextIs, Pagination};
+use elt_shared::config::template::{PAGE_CURSOR, PAGE_NUMBER, PAGE_OFFSET, PAGE_SIZE, Value, Values};
+use elt_shared::config::{ApiSource, NextIs, Pagination};
 use reqwest::{StatusCode, Url};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -24,16 +25,81 @@ const OTHER_PARAM: &str = "Correct `param` of `pagination` to the query paramete
 const OTHER_NEXT: &str =
     "Correct `pagination`: `cursor_path` and `cursor_param`, and `next_is: link` if the API names links.";
 
+/// What is asked for with a page: an address that an answer named, or the config's address with these parameters and values.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Ask {
+    /// The address that the answer before named, in place of the config's.
+    pub(super) link: Option<Url>,
+    /// Query parameters, in place of any of the same names.
+    params: Vec<(String, String)>,
+    /// Values of the placeholders that the source has in the place of such parameters.
+    pub(super) values: Values,
+}
+
+impl Ask {
+    fn link(link: Url) -> Self {
+        Self { link: Some(link), ..Self::default() }
+    }
+
+    /// The address, when the config's is `base`.
+    pub(super) fn url(&self, base: &Url) -> Url {
+        let base = self.link.as_ref().unwrap_or(base).clone();
+        self.params.iter().fold(base, |url, (name, value)| with_param(&url, name, value))
+    }
+
+    /// Sends a value where its placeholder stands, or else in a query parameter.
+    fn send(&mut self, placed: bool, name: &str, param: &str, value: impl Into<Value>) {
+        let value = value.into();
+        if placed {
+            self.values.set(name, Some(value));
+        } else {
+            self.params.push((param.to_owned(), value.to_string()));
+        }
+    }
+
+    /// A hash by which the same page is recognised.
+    fn key(&self, base: &Url) -> u128 {
+        let mut key = String::from(self.url(base));
+        for (name, value) in self.values.iter() {
+            // A URL has no white space.
+            key.push_str(&format!(" {name}={value}"));
+        }
+        xxh3_128(key.as_bytes())
+    }
+}
+
+/// The placeholders of pages that a source has.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Placed {
+    number: bool,
+    offset: bool,
+    size: bool,
+    cursor: bool,
+}
+
+impl From<&ApiSource> for Placed {
+    fn from(source: &ApiSource) -> Self {
+        let placed = |name| source.has_placeholder(name);
+        Self {
+            number: placed(PAGE_NUMBER),
+            offset: placed(PAGE_OFFSET),
+            size: placed(PAGE_SIZE),
+            cursor: placed(PAGE_CURSOR),
+        }
+    }
+}
+
 /// The position of a source in its pages.
 pub(super) struct Pages<'a> {
     base: Url,
     pagination: Option<&'a Pagination>,
+    placed: Placed,
     /// Number of the page that is asked for, from 1.
     pub(super) number: u64,
     offset: u64,
-    /// The URL that is asked for.
-    asked: Url,
-    /// Hashes of the URLs that answers named.
+    /// Hash of what is asked for.
+    asked: u128,
+    /// Hashes of the pages that answers named.
     named: HashSet<u128>,
     /// Hashes of the pages' rows.
     rows: HashSet<u128>,
@@ -58,40 +124,53 @@ pub(super) struct Turn<'a> {
 /// The step after an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// The URL of the next page.
-    Page(Url),
+    /// The next page.
+    Page(Ask),
     /// The page was the last one.
     End,
     /// The page before was the last one, because this page only repeats it.
     Repeated,
 }
 
+/// The first page.
+pub(super) fn first(pagination: Option<&Pagination>, placed: Placed) -> Ask {
+    match pagination {
+        Some(Pagination::Page { start, .. }) => numbered(pagination, placed, *start),
+        Some(Pagination::Offset { .. }) => numbered(pagination, placed, 0),
+        Some(Pagination::Cursor { .. } | Pagination::LinkHeader { .. }) | None => Ask::default(),
+    }
+}
+
+/// The page with this number, or after this many rows.
+fn numbered(pagination: Option<&Pagination>, placed: Placed, position: u64) -> Ask {
+    let mut ask = Ask::default();
+    match pagination {
+        Some(Pagination::Page { param, size, .. }) => {
+            ask.send(placed.number, PAGE_NUMBER, param, position);
+            if let Some((param, size)) = size {
+                ask.send(placed.size, PAGE_SIZE, param, *size);
+            }
+        }
+        Some(Pagination::Offset { param, limit_param, limit, .. }) => {
+            ask.send(placed.offset, PAGE_OFFSET, param, position);
+            ask.send(placed.size, PAGE_SIZE, limit_param, *limit);
+        }
+        Some(Pagination::Cursor { .. } | Pagination::LinkHeader { .. }) | None => {}
+    }
+    ask
+}
+
 impl<'a> Pages<'a> {
-    pub(super) fn new(base: Url, pagination: Option<&'a Pagination>) -> Self {
-        let mut pages = Self {
-            asked: base.clone(),
-            base,
-            pagination,
-            number: 1,
-            offset: 0,
-            named: HashSet::new(),
-            rows: HashSet::new(),
-            last: None,
-        };
-        pages.asked = pages.first();
-        pages.named.insert(xxh3_128(pages.asked.as_str().as_bytes()));
-        pages
+    /// The pages of a source whose first address is `base`.
+    pub(super) fn new(base: Url, pagination: Option<&'a Pagination>, placed: Placed) -> Self {
+        let asked = first(pagination, placed).key(&base);
+        let (named, rows) = (HashSet::from([asked]), HashSet::new());
+        Self { base, pagination, placed, number: 1, offset: 0, asked, named, rows, last: None }
     }
 
-    /// The first page's URL.
-    pub(super) fn first(&self) -> Url {
-        match self.pagination {
-            Some(Pagination::Page { param, start, size, .. }) => sized(&self.base, param, *start, size.as_ref()),
-            Some(Pagination::Offset { param, limit_param, limit, .. }) => {
-                sized(&self.base, param, 0, Some(&(limit_param.clone(), *limit)))
-            }
-            Some(Pagination::Cursor { .. } | Pagination::LinkHeader { .. }) | None => self.base.clone(),
-        }
+    /// The first page.
+    pub(super) fn first(&self) -> Ask {
+        first(self.pagination, self.placed)
     }
 
     /// Whether a status means that the page is past the last one. Only numbered pages can be, because they are requested
@@ -118,13 +197,13 @@ impl<'a> Pages<'a> {
         }
         self.offset += turn.rows;
         let (next, max_pages) = match pagination {
-            Pagination::Page { param, start, size, max_pages, .. } => {
-                let url = sized(&self.base, param, start + self.number, size.as_ref());
-                (self.unless_repeated(turn, param, url)?, max_pages)
+            Pagination::Page { param, start, max_pages, .. } => {
+                let ask = numbered(self.pagination, self.placed, start + self.number);
+                (self.unless_repeated(turn, param, ask)?, max_pages)
             }
-            Pagination::Offset { param, limit_param, limit, max_pages, .. } => {
-                let url = sized(&self.base, param, self.offset, Some(&(limit_param.clone(), *limit)));
-                (self.unless_repeated(turn, param, url)?, max_pages)
+            Pagination::Offset { param, max_pages, .. } => {
+                let ask = numbered(self.pagination, self.placed, self.offset);
+                (self.unless_repeated(turn, param, ask)?, max_pages)
             }
             Pagination::Cursor { param, next_is, max_pages, .. } => {
                 (self.after_cursor(turn, param.as_deref(), *next_is)?, max_pages)
@@ -132,12 +211,12 @@ impl<'a> Pages<'a> {
             Pagination::LinkHeader { max_pages } => (self.after_link(turn, turn.next_link.clone())?, max_pages),
         };
         self.last = Some(turn.hash);
-        if let Next::Page(url) = &next {
+        if let Next::Page(ask) = &next {
             if self.number >= *max_pages {
                 let reason = format!("there is a page after the {max_pages} that `max_pages` allows");
                 return Err(self.endless(reason, MORE_PAGES));
             }
-            self.asked = url.clone();
+            self.asked = ask.key(&self.base);
             self.number += 1;
         }
         Ok(next)
@@ -145,10 +224,15 @@ impl<'a> Pages<'a> {
 
     /// The page after a numbered one. When a page repeats the page before it and earlier pages differed, the API knows
     /// the parameter and repeats its last page. When page 2 repeats page 1, the API ignores the parameter.
-    fn unless_repeated(&mut self, turn: &Turn<'_>, param: &str, url: Url) -> Result<Next> {
+    fn unless_repeated(&mut self, turn: &Turn<'_>, param: &str, ask: Ask) -> Result<Next> {
         if self.rows.insert(turn.hash) {
-            return Ok(Next::Page(url));
+            return Ok(Next::Page(ask));
         }
+        let param = match () {
+            () if self.placed.number => "{{page.number}}",
+            () if self.placed.offset => "{{page.offset}}",
+            () => param,
+        };
         let (number, repeats_last) = (self.number, self.last == Some(turn.hash));
         if repeats_last && self.rows.len() > 1 {
             return Ok(Next::Repeated);
@@ -163,31 +247,34 @@ impl<'a> Pages<'a> {
 
     fn after_cursor(&mut self, turn: &Turn<'_>, param: Option<&str>, next_is: Option<NextIs>) -> Result<Next> {
         let Some(cursor) = turn.cursor else { return Ok(Next::End) };
+        let next_is = next_is.or(self.placed.cursor.then_some(NextIs::Cursor));
         if is_link(cursor, next_is, param.is_some()) {
             return self.after_link(turn, Some(resolve(cursor, turn.answered)?));
         }
-        let url = with_param(&self.base, param.unwrap_or(CURSOR_PARAM), cursor);
-        self.unless_named(turn, url, "names a cursor that was used before")
+        let mut ask = Ask::default();
+        ask.send(self.placed.cursor, PAGE_CURSOR, param.unwrap_or(CURSOR_PARAM), cursor);
+        self.unless_named(turn, ask, "names a cursor that was used before")
     }
 
     fn after_link(&mut self, turn: &Turn<'_>, link: Option<Url>) -> Result<Next> {
         match link {
-            Some(link) => self.unless_named(turn, link, "links to a page that was read before"),
+            Some(link) => self.unless_named(turn, Ask::link(link), "links to a page that was read before"),
             None => Ok(Next::End),
         }
     }
 
     /// The page that an answer names, which must be a new one, except that a page may name itself.
-    fn unless_named(&mut self, turn: &Turn<'_>, url: Url, otherwise: &str) -> Result<Next> {
+    fn unless_named(&mut self, turn: &Turn<'_>, ask: Ask, otherwise: &str) -> Result<Next> {
         let new_rows = self.rows.insert(turn.hash);
-        if self.named.insert(xxh3_128(url.as_str().as_bytes())) {
-            return Ok(Next::Page(url));
+        let key = ask.key(&self.base);
+        if self.named.insert(key) {
+            return Ok(Next::Page(ask));
         }
         // Some APIs use one cursor or link for all pages, and others name the last page itself on it. One more request
         // shows which: the first kind answers with new rows, and the second kind repeats the page.
-        let names_itself = url == self.asked;
+        let names_itself = key == self.asked;
         if names_itself && new_rows {
-            return Ok(Next::Page(url));
+            return Ok(Next::Page(ask));
         }
         if names_itself && self.last == Some(turn.hash) && self.rows.len() > 1 {
             return Ok(Next::Repeated);
@@ -197,14 +284,6 @@ impl<'a> Pages<'a> {
 
     fn endless(&self, reason: String, next_step: &'static str) -> HttpError {
         HttpError::Endless { url: shown(&self.base), reason, next_step }
-    }
-}
-
-fn sized(base: &Url, param: &str, position: u64, size: Option<&(String, u64)>) -> Url {
-    let url = with_param(base, param, &position.to_string());
-    match size {
-        Some((param, size)) => with_param(&url, param, &size.to_string()),
-        None => url,
     }
 }
 

@@ -1,42 +1,139 @@
-//! The requests of a source: the URL with its parameters, and the headers. Headers can carry secrets, so they go to one host only.
+//! The requests of a source: method, URL with its parameters, headers and body, with the values of their placeholders.
+//! Headers and bodies can carry secrets, so they go to one host only.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use elt_shared::config::{ApiSource, AuthScheme, masked_path};
+use bytes::Bytes;
+use elt_shared::config::template::{Template, Values};
+use elt_shared::config::{ApiSource, AuthScheme, Method, masked_path};
 use elt_shared::secret::Secret;
 use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
+use super::body;
 use super::error::{HttpError, Result};
+use super::next_page::{self, Ask};
 
 /// The parts that all requests of a source share.
-pub(super) struct Outgoing {
-    /// The first URL, with the parameters of the config.
+pub(super) struct Outgoing<'a> {
+    source: &'a ApiSource,
+    /// Values that are the same for every page.
+    values: Values,
+    /// The URL of the first page. Token, headers and body are for its host only.
     pub(super) url: Url,
-    /// The token and the config's headers: for [`Outgoing::url`]'s host only.
-    pub(super) headers: HeaderMap,
 }
 
-impl Outgoing {
-    pub(super) fn of(source: &ApiSource) -> Result<Self> {
-        let mut url = parse(&source.url)?;
-        if !source.params.is_empty() || source.folder_param.is_some() {
-            let mut query = url.query_pairs_mut();
-            for (name, value) in &source.params {
-                query.append_pair(name, value.expose());
-            }
-            if let Some(folder) = &source.folder_param {
-                query.append_pair("path", folder);
-            }
-        }
-        let headers = headers(source, &url)?;
-        Ok(Self { url, headers })
+/// A request that can be sent.
+#[derive(Clone)]
+pub(super) struct Request {
+    pub(super) method: reqwest::Method,
+    pub(super) url: Url,
+    /// The token and the config's headers.
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Bytes>,
+}
+
+impl<'a> Outgoing<'a> {
+    pub(super) fn of(source: &'a ApiSource, values: &Values) -> Result<Self> {
+        let first = next_page::first(source.pagination.as_ref(), source.into());
+        let url = first.url(&base(source, &values.and(&first.values))?);
+        Ok(Self { source, values: values.clone(), url })
     }
 
-    /// The headers for a request to `url`: those with secrets only where the config meant them to go.
-    pub(super) fn headers_for(&self, url: &Url) -> HeaderMap {
-        if may_see_secrets(&self.url, url) { self.headers.clone() } else { HeaderMap::new() }
+    /// The request for a page.
+    pub(super) fn request(&self, ask: &Ask) -> Result<Request> {
+        let values = self.values.and(&ask.values);
+        let url = match &ask.link {
+            Some(link) => link.clone(),
+            None => ask.url(&base(self.source, &values)?),
+        };
+        let mut headers = headers(self.source, &values, &url)?;
+        let body = self.source.body.as_ref().map(|body| body::render(body, &values, &url)).transpose()?;
+        if let Some(body) = &body {
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(body.content_type));
+            if !self.may_see_secrets(&url) {
+                let reason = "leads to another host, which must not get the request's body".to_owned();
+                return Err(HttpError::BadLink { url: shown(&self.url), reason });
+            }
+        }
+        let method = match self.source.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+        };
+        Ok(Request { method, url, headers, body: body.map(|body| body.bytes) })
     }
+
+    /// Whether a URL is where the config meant its token, headers and body to go.
+    pub(super) fn may_see_secrets(&self, url: &Url) -> bool {
+        may_see_secrets(&self.url, url)
+    }
+}
+
+/// The URL with the parameters of the config.
+fn base(source: &ApiSource, values: &Values) -> Result<Url> {
+    let mut url = address(&source.url, values)?;
+    if !source.params.is_empty() || source.folder_param.is_some() {
+        let mut query = url.query_pairs_mut();
+        for (name, value) in &source.params {
+            if let Some(value) = value.render(values) {
+                query.append_pair(name, &value.to_string());
+            }
+        }
+        if let Some(folder) = &source.folder_param {
+            query.append_pair("path", folder);
+        }
+    }
+    // Opening the query for parameters that are all left out leaves its question mark.
+    if url.query() == Some("") && source.url.split_once('?').is_none() {
+        url.set_query(None);
+    }
+    Ok(url)
+}
+
+/// The URL of the config with its values. A value cannot leave the segment of the path, or the parameter, that it stands in.
+fn address(template: &Template, values: &Values) -> Result<Url> {
+    if template.names().next().is_none() {
+        return parse(&template.written());
+    }
+    let (path, query) = template.split_once('?').unwrap_or_else(|| (template.clone(), Template::default()));
+    let encoded = |template: &Template| template.render_with(values, |value| percent_encoded(value).into());
+    let mut text = encoded(&path);
+    let sample = path.render_with(&Values::default(), |_| "x".into());
+    // `..` leads to another path, even when it is encoded.
+    if dot_segments(&text) != dot_segments(&sample) {
+        let reason = "the value of a placeholder would lead to another path".to_owned();
+        return Err(HttpError::BadUrl { url: shown(&parse(&sample)?), reason });
+    }
+    let parameters = query.split('&');
+    let written: Vec<String> = parameters.iter().filter(|one| !is_left_out(one, values)).map(encoded).collect();
+    if !written.concat().is_empty() {
+        text.push('?');
+        text.push_str(&written.join("&"));
+    }
+    parse(&text)
+}
+
+/// Number of the segments of a path that mean this level or the one above.
+fn dot_segments(path: &str) -> usize {
+    path.split('/').filter(|segment| matches!(*segment, "." | "..")).count()
+}
+
+/// Whether the value of a parameter, `name={{placeholder}}`, is one placeholder without a value.
+fn is_left_out(parameter: &Template, values: &Values) -> bool {
+    let value = parameter.split_once('=').and_then(|(_, value)| value.whole().map(ToOwned::to_owned));
+    value.is_some_and(|name| values.get(&name).is_none())
+}
+
+/// A value as a piece of a URL: everything that could end a segment or a parameter is encoded.
+fn percent_encoded(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 /// A URL as people may see it: without query, fragment and user information, where secrets are, and with `***` in place
@@ -73,11 +170,13 @@ fn may_see_secrets(ours: &Url, other: &Url) -> bool {
     ours.host() == other.host() && (ends(ours) == ends(other) || upgrade)
 }
 
-fn headers(source: &ApiSource, url: &Url) -> Result<HeaderMap> {
+fn headers(source: &ApiSource, values: &Values, url: &Url) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (name, value) in &source.headers {
         let what = || format!("header `{name}`");
-        headers.insert(header_name(name, url, what)?, header_value(value.expose(), url, what)?);
+        if let Some(value) = value.render(values) {
+            headers.insert(header_name(name, url, what)?, header_value(&value.to_string(), url, what)?);
+        }
     }
     if let Some(token) = &source.auth_token {
         let what = || "token".to_owned();
@@ -115,27 +214,29 @@ fn header_value(text: &str, url: &Url, what: impl Fn() -> String) -> Result<Head
 
 #[cfg(test)]
 mod tests {
-    use elt_shared::config::ApiTimeouts;
+    use elt_shared::config::template::{SINCE, UNTIL};
 
     use super::*;
 
     fn source(url: &str) -> ApiSource {
-        ApiSource {
-            url: url.into(),
-            auth_token: Some("xyz".into()),
-            auth_scheme: AuthScheme::Auto,
-            headers: Vec::new(),
-            params: Vec::new(),
-            folder_param: None,
-            records: None,
-            pagination: None,
-            timeouts: ApiTimeouts::default(),
-        }
+        ApiSource { auth_token: Some("xyz".into()), ..ApiSource::at(url) }
+    }
+
+    fn request(source: &ApiSource, values: &Values) -> Result<Request> {
+        Outgoing::of(source, values)?.request(&Ask::default())
+    }
+
+    fn plain(source: &ApiSource) -> Result<Request> {
+        request(source, &Values::default())
+    }
+
+    fn template(text: &str) -> Template {
+        Template::parse(text).expect(text)
     }
 
     fn sent(token: &str, scheme: AuthScheme) -> (String, String) {
         let source = ApiSource { auth_token: Some(token.into()), auth_scheme: scheme, ..source("http://a/") };
-        let headers = Outgoing::of(&source).expect("a request").headers;
+        let headers = plain(&source).expect("a request").headers;
         let (name, value) = headers.iter().next().expect("one header");
         (name.to_string(), value.to_str().expect("text").to_owned())
     }
@@ -155,11 +256,11 @@ mod tests {
     #[test]
     fn parameters_join_what_the_url_already_has() {
         let source = ApiSource {
-            params: vec![("limit".into(), "5 &".into())],
+            params: vec![("limit".into(), template("5 &"))],
             folder_param: Some("./data/api".into()),
             ..source("http://h/a?b=1")
         };
-        let url = Outgoing::of(&source).expect("a request").url;
+        let url = plain(&source).expect("a request").url;
         assert_eq!(url.as_str(), "http://h/a?b=1&limit=5+%26&path=.%2Fdata%2Fapi");
         assert_eq!(with_param(&url, "limit", "6").as_str(), "http://h/a?b=1&path=.%2Fdata%2Fapi&limit=6");
     }
@@ -167,8 +268,9 @@ mod tests {
     #[test]
     fn secrets_stay_with_their_host() {
         let sees = |other: &str| {
-            let outgoing = Outgoing::of(&source("http://api.example/v1")).expect("a request");
-            !outgoing.headers_for(&Url::parse(other).expect("a url")).is_empty()
+            let source = source("http://api.example/v1");
+            let outgoing = Outgoing::of(&source, &Values::default()).expect("a request");
+            outgoing.may_see_secrets(&Url::parse(other).expect("a url"))
         };
         assert!(sees("http://api.example/v2?page=2"));
         assert!(sees("https://api.example/v1"), "the same host, encrypted");
@@ -177,11 +279,9 @@ mod tests {
         {
             assert!(!sees(other), "{other} must not see the token");
         }
-        let secure = Outgoing::of(&source("https://api.example/")).expect("a request");
-        assert!(
-            secure.headers_for(&Url::parse("http://api.example/").expect("a url")).is_empty(),
-            "never in the clear"
-        );
+        let source = source("https://api.example/");
+        let secure = Outgoing::of(&source, &Values::default()).expect("a request");
+        assert!(!secure.may_see_secrets(&Url::parse("http://api.example/").expect("a url")), "never in the clear");
     }
 
     #[test]
@@ -197,14 +297,53 @@ mod tests {
             let url = Url::parse(&format!("https://h/{path}")).expect("a url");
             assert_eq!(shown(&url), format!("https://h/{seen}"));
         }
-        let error = Outgoing::of(&source("ftp://h/services/aB3dE6gH9jK2mN5pCANARY")).err().expect("refused");
+        let error = plain(&source("ftp://h/services/aB3dE6gH9jK2mN5pCANARY")).err().expect("refused");
         assert!(!error.to_string().contains("CANARY"), "{error}");
         for bad in ["ftp://ann:canary@h/a?canary", "http://ann:canary@:x/?canary", "file:///etc/passwd"] {
-            let error = Outgoing::of(&source(bad)).err().expect("refused").to_string();
+            let error = plain(&source(bad)).err().expect("refused").to_string();
             assert!(!error.contains("canary"), "{error}");
         }
         let broken = ApiSource { auth_token: Some("cana\nry".into()), ..source("http://h/?t=canary") };
-        let error = Outgoing::of(&broken).err().expect("refused").to_string();
+        let error = plain(&broken).err().expect("refused").to_string();
         assert_eq!(error, "the token of http://h/ has a character that an HTTP header cannot carry");
+    }
+
+    #[test]
+    fn a_value_stays_in_its_place_of_the_url() {
+        let source = ApiSource {
+            params: vec![("to".into(), template("{{until}}")), ("from".into(), template("{{since}}"))],
+            ..ApiSource::at("")
+        };
+        let at = |url: &str, since: &str| {
+            let source = ApiSource { url: template(url), ..source.clone() };
+            request(&source, &Values::default().with(SINCE, since)).map(|request| request.url.to_string())
+        };
+        let url = "http://h/v1/{{since}}/x?a=1&b={{until}}&c={{since}}&d=[{{until}}]";
+        assert_eq!(
+            at(url, "p/q?r#s&t").expect("a url"),
+            "http://h/v1/p%2Fq%3Fr%23s%26t/x?a=1&c=p%2Fq%3Fr%23s%26t&d=[]&from=p%2Fq%3Fr%23s%26t"
+        );
+        for climbing in ["..", "."] {
+            let refused = at("http://h/v1/{{since}}", climbing).expect_err("another path").to_string();
+            assert!(refused.contains("would lead to another path"), "{refused}");
+        }
+        assert_eq!(at("http://h/{{since}}.json", "..").expect("a url"), "http://h/...json?from=..");
+    }
+
+    #[test]
+    fn parameters_and_headers_without_a_value_are_left_out() {
+        let source = ApiSource {
+            headers: vec![("X-From".into(), template("{{since}}")), ("X-To".into(), template("{{until}}"))],
+            params: vec![("to".into(), template("{{until}}"))],
+            ..ApiSource::at("http://h/a")
+        };
+        let values = Values::default().with(SINCE, "7");
+        let sent = request(&source, &values).expect("a request");
+        assert_eq!((sent.url.as_str(), sent.headers.len()), ("http://h/a", 1));
+        assert_eq!(sent.headers["x-from"], "7");
+        let sent = request(&source, &values.with(UNTIL, "9")).expect("a request");
+        assert_eq!((sent.url.as_str(), sent.headers.len()), ("http://h/a?to=9", 2));
+        let broken = request(&source, &Values::default().with(SINCE, "a\nb")).err().expect("refused").to_string();
+        assert_eq!(broken, "the header `X-From` of http://h/a has a character that an HTTP header cannot carry");
     }
 }

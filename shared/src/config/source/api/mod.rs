@@ -1,43 +1,54 @@
 //! `type: api`: a JSON HTTP API.
 
 mod auth;
+mod incremental;
 mod pagination;
+mod probe;
+mod request;
+pub mod template;
 
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::Url;
-use reqwest::header::{HeaderName, HeaderValue};
-
 pub use self::auth::AuthScheme;
 use self::auth::{AUTH_KEYS, Scheme};
+pub use self::incremental::{CursorOrder, Incremental, Lookback, TimeFormat};
 pub use self::pagination::{NextIs, Pagination};
+pub use self::probe::Probe;
+pub use self::request::{Body, JsonTemplate, Method};
+use self::template::Template;
 use super::json_path;
 use crate::config::keys::{Key, Shape};
-use crate::config::mask;
-use crate::config::reader::{Field, Reading};
 use crate::config::section::Section;
 use crate::secret::Secret;
 
 /// `type: api`.
 #[derive(Clone, PartialEq)]
 pub struct ApiSource {
-    /// `http://` or `https://`.
-    pub url: String,
+    /// `http://` or `https://`, with placeholders in path and query only.
+    pub url: Template,
+    /// The method of every request.
+    pub method: Method,
+    /// What every request sends. `None`: nothing.
+    pub body: Option<Body>,
     /// Sent as the scheme says.
     pub auth_token: Option<Secret>,
     /// How the token is sent.
     pub auth_scheme: AuthScheme,
     /// Further headers; values may be secret.
-    pub headers: Vec<(String, Secret)>,
+    pub headers: Vec<(String, Template)>,
     /// Query parameters; values may be secret.
-    pub params: Vec<(String, Secret)>,
+    pub params: Vec<(String, Template)>,
     /// Sent as `?path=`.
     pub folder_param: Option<String>,
     /// JSON path to the rows in an answer.
     pub records: Option<String>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
+    /// How to ask only for what is new; `None`: every run reads everything.
+    pub incremental: Option<Incremental>,
+    /// A small request that shows whether there may be something new, for monitoring.
+    pub probe: Option<Probe>,
     /// Time limits for the server's answers.
     pub timeouts: ApiTimeouts,
 }
@@ -55,26 +66,69 @@ pub struct ApiTimeouts {
     pub total: Option<Duration>,
 }
 
+impl ApiSource {
+    /// A source that sends GET to this address, without anything else.
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: Template::literal(url),
+            method: Method::Get,
+            body: None,
+            auth_token: None,
+            auth_scheme: AuthScheme::Auto,
+            headers: Vec::new(),
+            params: Vec::new(),
+            folder_param: None,
+            records: None,
+            pagination: None,
+            incremental: None,
+            probe: None,
+            timeouts: ApiTimeouts::default(),
+        }
+    }
+
+    /// Whether a placeholder of this name is in the address, a header, a parameter or the body.
+    pub fn has_placeholder(&self, name: &str) -> bool {
+        let mut found = false;
+        self.each_template(&mut |template| found |= template.names().any(|placed| placed == name));
+        found
+    }
+
+    fn each_template<'t>(&'t self, visit: &mut dyn FnMut(&'t Template)) {
+        visit(&self.url);
+        self.headers.iter().chain(&self.params).for_each(|(_, value)| visit(value));
+        if let Some(body) = &self.body {
+            body.each(visit);
+        }
+    }
+}
+
 impl fmt::Debug for ApiSource {
-    /// A URL may hold a password or a token.
+    /// A URL may hold a password or a token, and a body anything.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, auth_token, auth_scheme, headers, params, folder_param, records, pagination, timeouts } = self;
         f.debug_struct("ApiSource")
-            .field("url", &mask::secrets_within(url))
-            .field("auth_token", auth_token)
-            .field("auth_scheme", auth_scheme)
-            .field("headers", headers)
-            .field("params", params)
-            .field("folder_param", folder_param)
-            .field("records", records)
-            .field("pagination", pagination)
-            .field("timeouts", timeouts)
+            .field("url", &request::shown(&self.url))
+            .field("method", &self.method)
+            .field("body", &self.body.is_some())
+            .field("auth_token", &self.auth_token)
+            .field("auth_scheme", &self.auth_scheme)
+            .field("headers", &self.headers)
+            .field("params", &self.params)
+            .field("folder_param", &self.folder_param)
+            .field("records", &self.records)
+            .field("pagination", &self.pagination)
+            .field("incremental", &self.incremental)
+            .field("probe", &self.probe)
+            .field("timeouts", &self.timeouts)
             .finish()
     }
 }
 
 pub(super) const KEYS: &[Key] = &[
     Key::text("url", "`http://` or `https://`.").or(&["endpoint"]).required(),
+    request::METHOD_KEY,
+    request::BODY_KEY,
+    request::FORM_KEY,
+    request::GRAPHQL_KEY,
     Key::secret("auth_token", "Sent as it is when it contains a space, else as `Bearer <token>`.").or(&["token"]),
     Key::choice::<Scheme>("auth_scheme", "How the token is sent instead."),
     Key::text("auth_header", "Which header carries the token, for `auth_scheme: header`. Default `X-API-Key`."),
@@ -89,6 +143,12 @@ pub(super) const KEYS: &[Key] = &[
     )
     .or(&["records_path"]),
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
+    Key::of("incremental", Shape::Section(incremental::KEYS), "How to ask only for what is new since the last run."),
+    Key::of(
+        "probe",
+        Shape::Section(probe::KEYS),
+        "A small request whose answer changes when there is something new. Monitoring sends it in place of reading the pages.",
+    ),
     Key::whole(
         "idle_seconds",
         1,
@@ -112,7 +172,9 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
-    let url = url(section);
+    // Names of placeholders that only this source has.
+    let further: &[String] = &[];
+    let url = request::url(section, further);
     let written = match section.field("auth") {
         Some(field) => Some(field.section(AUTH_KEYS)?),
         None => None,
@@ -125,11 +187,17 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     {
         field.problem("expected user:password, because auth_scheme is basic");
     }
-    let headers = section.field("headers").map_or(Some(Vec::new()), headers);
-    let params = section.field("params").map_or(Some(Vec::new()), params);
+    let headers = section.field("headers").map_or(Some(Vec::new()), |field| request::headers(field, further));
+    let params = section.field("params").map_or(Some(Vec::new()), |field| request::pairs(field, further));
+    let body = request::body(section, headers.as_deref().unwrap_or_default(), further);
     let pagination = section.field("pagination").map(pagination::read);
+    let incremental = section.field("incremental").map(incremental::read);
+    let probe = section.field("probe").map(probe::read);
     let seconds = |name| section.whole(name).map(Duration::from_secs);
-    Some(ApiSource {
+    let body = body?;
+    let source = ApiSource {
+        method: section.choice("method").unwrap_or(if body.is_some() { Method::Post } else { Method::Get }),
+        body,
         timeouts: ApiTimeouts {
             idle: seconds("idle_seconds"),
             answer: seconds("answer_seconds"),
@@ -147,47 +215,15 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
             Some(read) => Some(read?),
             None => None,
         },
-    })
-}
-
-fn url(section: &Section<'_>) -> Option<String> {
-    let field = section.required("url")?;
-    match field.reading()? {
-        Reading::Open(text) => Some(text),
-        Reading::Known(text) => {
-            let text = text.trim();
-            let known = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-            if !known {
-                field.problem(format!("expected a URL that begins with http:// or https://, found {}", field.shown()));
-                return None;
-            }
-            Some(text.to_owned())
-        }
-    }
-}
-
-fn headers(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
-    field.pairs()?.into_iter().map(|(name, value)| header(name, &value)).collect()
-}
-
-fn header(name: &str, value: &Field<'_>) -> Option<(String, Secret)> {
-    if HeaderName::try_from(name).is_err() {
-        value.problem(format!("{name:?} is no name of an HTTP header"));
-        return None;
-    }
-    let text = value.text()?;
-    if HeaderValue::try_from(&text).is_err() {
-        value.problem("line breaks and control characters are not allowed in an HTTP header");
-        return None;
-    }
-    Some((name.to_owned(), Secret::new(text)))
-}
-
-/// A list of values sends the parameter once for each.
-fn params(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
-    let mut params = Vec::new();
-    for (name, value) in field.pairs()? {
-        params.extend(value.texts()?.into_iter().map(|text| (name.to_owned(), Secret::new(text))));
-    }
-    Some(params)
+        incremental: match incremental {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        probe: match probe {
+            Some(read) => Some(read?),
+            None => None,
+        },
+    };
+    pagination::check_placeholders(section, &source);
+    Some(source)
 }

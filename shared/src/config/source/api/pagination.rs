@@ -1,6 +1,8 @@
 //! `pagination:`: how to get the next page of an API.
 
 use super::super::json_path;
+use super::ApiSource;
+use super::template::{PAGE_CURSOR, PAGE_NUMBER, PAGE_OFFSET, PAGE_SIZE};
 use crate::config::keys::{Choice, Key, Shape, Variant};
 use crate::config::reader::Field;
 use crate::config::section::Section;
@@ -155,6 +157,39 @@ pub(super) fn read(field: &Field<'_>) -> Option<Pagination> {
         },
         _ => Pagination::LinkHeader { max_pages },
     })
+}
+
+/// Checks that the placeholders of a source have values with its pagination, and that none is sent a second time as a
+/// parameter of the query.
+pub(super) fn check_placeholders(section: &Section<'_>, source: &ApiSource) {
+    let written = section.field("pagination");
+    let kind = match &source.pagination {
+        Some(Pagination::Page { .. }) => "page",
+        Some(Pagination::Offset { .. }) => "offset",
+        Some(Pagination::Cursor { .. }) => "cursor",
+        Some(Pagination::LinkHeader { .. }) => "link_header",
+        None => "",
+    };
+    let sized = match &source.pagination {
+        Some(Pagination::Page { size, .. }) => size.is_some(),
+        pagination => matches!(pagination, Some(Pagination::Offset { .. })),
+    };
+    let placed = [
+        (PAGE_NUMBER, kind == "page", "`pagination` of the type `page`", &["param", "page_param"][..]),
+        (PAGE_OFFSET, kind == "offset", "`pagination` of the type `offset`", &["param", "offset_param"][..]),
+        (PAGE_SIZE, sized, "`size` in `pagination`", &["size_param", "page_size_param", "limit_param"][..]),
+        (PAGE_CURSOR, kind == "cursor", "`pagination` of the type `cursor`", &["cursor_param", "param"][..]),
+    ];
+    for (name, has_value, needs, params) in placed.into_iter().filter(|(name, ..)| source.has_placeholder(name)) {
+        if !has_value {
+            written.map_or_else(
+                || section.problem(format!("{{{{{name}}}}} has a value with {needs} only")),
+                |field| field.problem(format!("{{{{{name}}}}} has a value with {needs} only")),
+            );
+        } else if let Some(field) = params.iter().find_map(|param| written?.child(param)) {
+            field.problem(format!("the value is sent where {{{{{name}}}}} stands: remove one of both"));
+        }
+    }
 }
 
 /// Statuses that mean "past the last page". A status that asks the client to log in or to wait cannot be one of them.

@@ -1,4 +1,4 @@
-//! Tests of `pages.rs`.
+//! Tests of `next_page.rs`.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use crate::error::PipelineError;
 static BASE: LazyLock<Url> = LazyLock::new(|| Url::parse("http://h/items?limit=2").expect("a url"));
 
 fn pages(pagination: &Pagination) -> Pages<'_> {
-    Pages::new(BASE.clone(), Some(pagination))
+    Pages::new(BASE.clone(), Some(pagination), Placed::default())
 }
 
 fn turn(rows: u64, hash: u128) -> Turn<'static> {
@@ -19,7 +19,7 @@ fn turn(rows: u64, hash: u128) -> Turn<'static> {
 
 fn text(next: Result<Next>) -> String {
     match next {
-        Ok(Next::Page(url)) => url.to_string(),
+        Ok(Next::Page(ask)) => ask.url(&BASE).to_string(),
         Ok(Next::End) => "end".into(),
         Ok(Next::Repeated) => "repeated".into(),
         Err(error) => error.to_string(),
@@ -50,14 +50,14 @@ fn pages_are_counted_until_one_has_no_rows() {
         max_pages: 3,
     };
     let mut pages = pages(&pagination);
-    assert_eq!(pages.first().as_str(), "http://h/items?page=1&limit=5");
+    assert_eq!(pages.first().url(&BASE).as_str(), "http://h/items?page=1&limit=5");
     assert_eq!(text(pages.next(&turn(5, 1))), "http://h/items?page=2&limit=5");
     assert_eq!(text(pages.next(&turn(5, 2))), "http://h/items?page=3&limit=5");
     assert_eq!(
         text(pages.next(&turn(5, 3))),
         "http://h/items would be read for ever: there is a page after the 3 that `max_pages` allows"
     );
-    assert_eq!(text(Pages::new(BASE.clone(), Some(&pagination)).next(&turn(0, 4))), "end");
+    assert_eq!(text(Pages::new(BASE.clone(), Some(&pagination), Placed::default()).next(&turn(0, 4))), "end");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn an_offset_grows_by_the_rows_that_came() {
         max_pages: 9,
     };
     let mut pages = pages(&pagination);
-    assert_eq!(pages.first().as_str(), "http://h/items?offset=0&limit=100");
+    assert_eq!(pages.first().url(&BASE).as_str(), "http://h/items?offset=0&limit=100");
     assert_eq!(text(pages.next(&turn(100, 1))), "http://h/items?offset=100&limit=100");
     assert_eq!(text(pages.next(&turn(30, 2))), "http://h/items?offset=130&limit=100");
     assert_eq!(text(pages.next(&turn(0, 3))), "end");
@@ -205,4 +205,37 @@ fn the_next_step_fits_the_pagination() {
         assert!(pages.may_end_with(status));
     }
     assert!(!pages.may_end_with(StatusCode::UNAUTHORIZED) && !pages.may_end_with(StatusCode::BAD_GATEWAY));
+}
+
+#[test]
+fn a_placed_value_is_no_parameter_of_the_query() {
+    let sent = |ask: &Ask| {
+        let values: Vec<String> = ask.values.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{} {}", ask.url(&BASE), values.join(" "))
+    };
+    let page = |next: Result<Next>| match next {
+        Ok(Next::Page(ask)) => sent(&ask),
+        other => panic!("{other:?}"),
+    };
+    let numbered = Pagination::Page {
+        param: "page".into(),
+        start: 0,
+        size: Some(("size".into(), 5)),
+        end_status: Vec::new(),
+        max_pages: 9,
+    };
+    let mut pages = Pages::new(BASE.clone(), Some(&numbered), Placed { number: true, ..Placed::default() });
+    assert_eq!(sent(&pages.first()), "http://h/items?limit=2&size=5 page.number=0");
+    assert_eq!(page(pages.next(&turn(5, 1))), "http://h/items?limit=2&size=5 page.number=1");
+    let ignoring = pages.next(&turn(5, 1)).expect_err("a repeated page").to_string();
+    assert!(ignoring.ends_with("the API ignores its page parameter `{{page.number}}`"), "{ignoring}");
+
+    let pagination = by_cursor(None);
+    let mut pages = Pages::new(BASE.clone(), Some(&pagination), Placed { cursor: true, ..Placed::default() });
+    assert_eq!(sent(&pages.first()), "http://h/items?limit=2 ");
+    let mut next = |cursor, hash| pages.next(&Turn { cursor: Some(cursor), ..turn(1, hash) });
+    assert_eq!(page(next("a", 1)), "http://h/items?limit=2 page.cursor=a");
+    assert_eq!(page(next("http://h/x", 2)), "http://h/items?limit=2 page.cursor=http://h/x", "it is sent as it is");
+    let circle = next("a", 3).expect_err("a circle").to_string();
+    assert!(circle.ends_with("page 3 names a cursor that was used before"), "{circle}");
 }

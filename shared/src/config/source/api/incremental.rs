@@ -1,0 +1,134 @@
+//! `incremental:`: how an API is asked only for what is new.
+
+use std::time::Duration;
+
+use crate::config::duration;
+use crate::config::keys::{Choice, Key};
+use crate::config::reader::Field;
+use crate::json_path::{JsonPath, Step};
+
+/// How an API is asked only for what is new.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incremental {
+    /// Column or path of the value in a row that grows with each change: `updated_at`, `meta.version`.
+    pub cursor: String,
+    /// Query parameter of the value from which rows are read. `None`: a placeholder sends it, or nothing does and the order
+    /// of the rows says where to stop.
+    pub param: Option<String>,
+    /// The value from which the first run reads. `None`: it reads everything.
+    pub start: Option<String>,
+    /// How far before the greatest value the next run begins, for rows that arrive late.
+    pub lookback: Option<Lookback>,
+    /// The order in which the API sends its rows.
+    pub order: CursorOrder,
+    /// Query parameter of the value up to which a window of a backfill is read.
+    pub end_param: Option<String>,
+    /// How a time is sent. `None`: as the API writes it.
+    pub format: Option<TimeFormat>,
+}
+
+/// A distance between two values of a cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookback {
+    /// A number without a unit: subtracted from a number, or seconds of a time.
+    Number(u64),
+    /// A time.
+    Time(Duration),
+}
+
+/// The order in which an API sends its rows, by their cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CursorOrder {
+    /// The oldest first.
+    Asc,
+    /// The newest first, so that a page with nothing but older rows is the last one that is read.
+    Desc,
+    /// No order that could be relied on.
+    #[default]
+    None,
+}
+
+/// How a time is sent to an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// `2026-11-29T17:00:00Z`.
+    Rfc3339,
+    /// `2026-11-29`.
+    Date,
+    /// Whole seconds since 1970.
+    Unix,
+    /// Whole milliseconds since 1970.
+    UnixMs,
+}
+
+impl Choice for CursorOrder {
+    const WORDS: &'static [(&'static str, Self)] = &[("asc", Self::Asc), ("desc", Self::Desc), ("none", Self::None)];
+}
+
+impl Choice for TimeFormat {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("rfc3339", Self::Rfc3339), ("date", Self::Date), ("unix", Self::Unix), ("unix_ms", Self::UnixMs)];
+}
+
+/// Longest lookback, in seconds.
+const LONGEST_LOOKBACK: u64 = 3_660 * 86_400;
+
+pub(super) const KEYS: &[Key] = &[
+    Key::text(
+        "cursor",
+        "Column or path of the value in a row that grows with each change, `updated_at` or `meta.version`: a time, a number, \
+         or a text.",
+    )
+    .required(),
+    Key::text("param", "Query parameter in which the value to read from is sent. Without it, write `{{since}}` where it belongs.")
+        .or(&["since_param"]),
+    Key::text("start", "The value from which the first run reads. Default: the first run reads everything."),
+    Key::text(
+        "lookback",
+        "How far before the greatest value a run begins, for rows that arrive late: `1d`, or a plain number for a cursor \
+         that is a number.",
+    ),
+    Key::choice::<CursorOrder>(
+        "order",
+        "The order in which the API sends rows. With `desc` (newest first) reading stops at the first page with only older \
+         rows. Default `none`.",
+    ),
+    Key::text("end_param", "Query parameter in which the end of a backfill's window is sent.").or(&["until_param"]),
+    Key::choice::<TimeFormat>("format", "How a time is sent. Default: as the API writes it, and `rfc3339` for a window."),
+];
+
+pub(super) fn read(field: &Field<'_>) -> Option<Incremental> {
+    let section = field.section(KEYS)?;
+    let cursor = section.required_text("cursor");
+    if let (Some(field), Some(cursor)) = (section.field("cursor"), &cursor)
+        && let Err(problem) = check_path(cursor)
+    {
+        field.problem(problem);
+    }
+    let lookback = section.field("lookback").and_then(|field| field.parsed(lookback));
+    Some(Incremental {
+        cursor: cursor?.trim().to_owned(),
+        param: section.filled_text("param"),
+        start: section.filled_text("start").map(|start| start.trim().to_owned()),
+        lookback,
+        order: section.choice("order").unwrap_or_default(),
+        end_param: section.filled_text("end_param"),
+        format: section.choice("format"),
+    })
+}
+
+/// Checks that a path leads to one value of a row.
+fn check_path(path: &str) -> Result<(), String> {
+    let parsed: JsonPath = path.parse().map_err(|error: crate::json_path::JsonPathError| error.to_string())?;
+    if parsed.steps().is_empty() || parsed.steps().contains(&Step::Every) {
+        return Err("expected the path of one value in a row, such as updated_at or meta.version".into());
+    }
+    Ok(())
+}
+
+fn lookback(text: &str) -> Result<Lookback, String> {
+    match text.parse::<u64>() {
+        Ok(number) => Ok(Lookback::Number(number)),
+        Err(_) => duration::parse(text, LONGEST_LOOKBACK).map(Lookback::Time),
+    }
+}
