@@ -242,7 +242,7 @@ async fn a_backfill_goes_on_where_it_was_when_its_worker_is_lost() {
     let api = EventsApi::start("2024-01-01", "2024-01-13").await;
     let backfill = begin(&app, &yaml(&api), ("2024-01-01", "2024-01-13"), "1d", 2).await;
     let mut before = 0;
-    for at_least in [2, 5, 8] {
+    for at_least in [2, 6] {
         let worker = worker_apart(&app);
         let some = app.eventually(async || {
             let look = look(&app, &backfill).await;
@@ -263,7 +263,7 @@ async fn a_backfill_goes_on_where_it_was_when_its_worker_is_lost() {
     let backfill = ended(&app, &backfill).await;
     assert_eq!((&backfill["state"], loaded(&app).await), (&json!("succeeded"), (api.count(), api.count())));
     // A window that had succeeded was never asked for again: at most the two at work were, each time.
-    assert!(api.asked().len() <= 12 + 3 * 2, "{:?}", api.asked());
+    assert!(api.asked().len() <= 12 + 2 * 2, "{:?}", api.asked());
     let runs = app.control("select count(*) as n from runs where backfill_id is not null").await;
     assert_eq!(runs[0]["n"], 12, "each window has one run, which was tried again");
 }

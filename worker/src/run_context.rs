@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+use elt_shared::config::template::{SINCE, UNTIL, Values};
 use elt_shared::config::{LoadMode, PipelineConfig};
 use elt_shared::runs::Trigger;
 use elt_shared::secret::Secret;
@@ -65,8 +67,16 @@ impl RunContext {
             control: self.control.clone(),
             stop: self.stop.clone(),
             young: self.young_files(),
-            values: Vec::new(),
+            values: self.values_of_window(),
         }
+    }
+
+    /// The window of a backfill's run, as the placeholders of each source get it. Empty for a run without a window.
+    fn values_of_window(&self) -> Vec<Values> {
+        let Some(window) = self.run.window() else { return Vec::new() };
+        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let values = Values::default().with(SINCE, text(window.from)).with(UNTIL, text(window.to));
+        vec![values; self.config.sources.len()]
     }
 
     /// The treatment of files that may still be being written. A run by hand takes such a file as far as it is written,
