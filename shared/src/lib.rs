@@ -4,6 +4,7 @@
 //! - [`backoff`]: pauses between attempts
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
+//! - [`cursor`]: values by which an API is asked only for what is new
 //! - [`driver_text`]: texts of PostgreSQL's driver as people read them
 //! - [`explained`]: every code of a problem, and what each means
 //! - [`secret`]: values that never print
@@ -36,6 +37,7 @@ pub mod backfills;
 pub mod backoff;
 pub mod config;
 pub mod cron;
+pub mod cursor;
 pub mod driver_text;
 pub mod explained;
 pub mod job;

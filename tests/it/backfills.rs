@@ -145,6 +145,30 @@ async fn runs_that_are_asked_for_meanwhile_come_before_the_next_window() {
 }
 
 #[tokio::test]
+async fn a_backfill_does_not_move_the_place_from_which_the_next_run_reads() {
+    let app = TestApp::start().await;
+    let api = EventsApi::start("2024-01-01", "2024-01-11").await;
+    let yaml = format!(
+        "name: events\nsources:\n  - type: api\n    url: {}\n    incremental: {{cursor: at, param: since, end_param: until, start: \"2024-01-06\"}}\n\
+         target: {{table: events}}\nmonitor: {{enabled: false}}\n",
+        api.url()
+    );
+    app.load(&yaml).await;
+    assert_eq!(loaded(&app).await.0, 5 * 24);
+    let backfill = begin(&app, &yaml, ("2024-01-01", "2024-01-07"), "2d", 2).await;
+    let backfill = ended(&app, &backfill).await;
+    assert_eq!((&backfill["state"], loaded(&app).await.0), (&json!("succeeded"), api.count()), "{backfill:#}");
+    assert_eq!(backfill["rows_read"].as_i64(), Some(6 * 24));
+    let mut sent = api.asked()[1..].to_vec();
+    sent.sort_by(|one, other| one.since.cmp(&other.since));
+    let wanted = [asked("2024-01-01", "2024-01-03"), asked("2024-01-03", "2024-01-05"), asked("2024-01-05", "2024-01-07")];
+    assert_eq!(sent, wanted);
+    app.load(&yaml).await;
+    let last = Asked { since: Some("2024-01-10T23:00:00Z".into()), until: None };
+    assert_eq!((api.asked().last(), loaded(&app).await.0), (Some(&last), api.count()));
+}
+
+#[tokio::test]
 async fn a_window_that_failed_leaves_the_others_alone_and_only_a_resume_loads_it_again() {
     let app = TestApp::start().await;
     let api = EventsApi::start("2024-01-01", "2024-01-11").await;

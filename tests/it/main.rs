@@ -3,6 +3,8 @@
 mod support;
 
 mod advisories;
+mod api_incremental;
+mod api_monitoring;
 mod api_pages;
 mod api_patience;
 mod api_requests;

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use elt_shared::config::template::{SINCE, UNTIL, Values};
-use elt_shared::config::{LoadMode, PipelineConfig};
+use elt_shared::config::{LoadMode, PipelineConfig, TimeFormat};
 use elt_shared::runs::Trigger;
 use elt_shared::secret::Secret;
 use elt_shared::settings::NetworkSettings;
@@ -68,14 +67,18 @@ impl RunContext {
             stop: self.stop.clone(),
             young: self.young_files(),
             values: self.values_of_window(),
+            old_below: Vec::new(),
         }
     }
 
-    /// The window of a backfill's run, as the placeholders of each source get it. Empty for a run without a window.
+    /// The window of a backfill's run, as the placeholders of each source get it unless `incremental` says otherwise. Values
+    /// are empty for a run without a window.
     fn values_of_window(&self) -> Vec<Values> {
-        let Some(window) = self.run.window() else { return Vec::new() };
-        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let values = Values::default().with(SINCE, text(window.from)).with(UNTIL, text(window.to));
+        let mut values = Values::default();
+        if let Some(window) = self.run.window() {
+            let text = |at| TimeFormat::Rfc3339.write(at);
+            values = values.with(SINCE, text(window.from)).with(UNTIL, text(window.to));
+        }
         vec![values; self.config.sources.len()]
     }
 

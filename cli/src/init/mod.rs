@@ -101,6 +101,7 @@ async fn extract(
         stop: CancellationToken::new(),
         young: YoungFiles::Take,
         values: Vec::new(),
+        old_below: Vec::new(),
     };
     Ok(extract::extract(config, &context).await?)
 }

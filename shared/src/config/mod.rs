@@ -59,7 +59,7 @@ pub use secrecy::masked_path;
 pub use source::{
     AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, CursorOrder, HostTrust, Incremental, JsonTemplate,
     LocalSource, Lookback, Method, NextIs, Pagination, Probe, SftpLogin, SftpSource, SourceConfig, TimeFormat,
-    template,
+    api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -56,6 +56,8 @@ codes! {
     OutsideRoots = "outside_roots",
     // Sources.
     BadGlob = "bad_glob",
+    CursorUnusable = "cursor_unusable",
+    NotIncremental = "not_incremental",
     SourceChanged = "source_changed",
     SourceConfig = "source_config",
     SourceLogin = "source_login",

@@ -8,6 +8,7 @@
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
 //! - [`export`]: all rows of the data view as CSV
+//! - [`source_state`]: the cursors of incremental sources
 //! - [`quote`]: names and texts inside SQL
 //! - [`error`]: why a target cannot be used
 
@@ -19,6 +20,7 @@ pub mod guard;
 mod page;
 mod place;
 mod quote;
+pub mod source_state;
 mod standing;
 mod table;
 mod tls;

@@ -31,6 +31,7 @@ impl Extraction {
             stop: CancellationToken::new(),
             young: YoungFiles::Wait,
             values: Vec::new(),
+            old_below: Vec::new(),
         };
         Self { context, folder, _databases: databases }
     }

@@ -1,6 +1,7 @@
 //! What tests stand on: a whole elt of their own, and the servers it talks to.
 
 pub mod app;
+pub mod changing_api;
 pub mod chaos_proxy;
 pub mod client;
 pub mod closed_port;

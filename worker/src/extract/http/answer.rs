@@ -311,7 +311,7 @@ fn found<L: for<'de> Deserialize<'de>>(file: &mut File, steps: &[Step]) -> io::R
 }
 
 /// The body from its start, after a byte order mark.
-fn start(file: &mut File) -> io::Result<(Tolerant<BufReader<&mut File>>, Position)> {
+pub(super) fn start(file: &mut File) -> io::Result<(Tolerant<BufReader<&mut File>>, Position)> {
     let first = after_mark(file)?;
     file.seek(SeekFrom::Start(first))?;
     let json = Tolerant::new(BufReader::with_capacity(256 << 10, file));
@@ -328,7 +328,7 @@ fn after_mark(file: &mut File) -> io::Result<u64> {
 }
 
 /// The first byte that is not white space.
-fn first_byte(file: &mut File) -> io::Result<Option<u8>> {
+pub(super) fn first_byte(file: &mut File) -> io::Result<Option<u8>> {
     let mut json = start(file)?.0;
     let mut byte = [0];
     while json.read(&mut byte)? > 0 {

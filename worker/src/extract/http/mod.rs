@@ -7,6 +7,8 @@
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
+//! - [`incremental`]: the cursors of rows, and what a source is asked for
+//! - [`look`]: whether there may be something new, in one request
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
@@ -16,8 +18,10 @@ mod cookies;
 mod envelope;
 mod error;
 mod fetch;
+pub mod incremental;
 mod limits;
 mod link_header;
+pub mod look;
 mod next_page;
 mod request;
 mod retry;
@@ -29,16 +33,16 @@ use std::time::Duration;
 
 use elt_shared::config::template::Values;
 use elt_shared::config::{ApiSource, Pagination};
+use elt_shared::cursor::CursorValue;
 use elt_shared::json_path::JsonPath;
 use elt_shared::runs::FoundFile;
-use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
 use reqwest::{StatusCode, Url};
 use tokio_util::sync::CancellationToken;
-use xxhash_rust::xxh3::xxh3_128;
 
 use self::answer::{Contents, Flaw, Wanted};
 use self::error::{HttpError, Result};
-use self::fetch::{Body, Fetcher, Opened};
+use self::fetch::{Body, Fetcher};
+use self::incremental::Cursors;
 pub use self::limits::HttpLimits;
 use self::link_header::next_link;
 use self::next_page::{Ask, Next, Pages, Turn};
@@ -81,42 +85,6 @@ pub async fn extract_within(
 /// The source's address without its query and secrets, which stays the same between runs.
 pub fn address(source: &ApiSource) -> String {
     Outgoing::of(source, &Values::default()).map(|outgoing| shown(&outgoing.url)).unwrap_or_default()
-}
-
-/// A value that changes when the source's rows may have changed. It comes from `ETag` or `Last-Modified` when the answer has
-/// them, else from the bytes of all pages.
-///
-/// # Errors
-/// As [`extract`].
-pub async fn fingerprint(index: usize, source: &ApiSource, context: &ExtractContext) -> PipelineResult<u128> {
-    fingerprint_within(index, source, context, &HttpLimits::default()).await
-}
-
-/// [`fingerprint`] with other limits.
-///
-/// # Errors
-/// As [`extract`].
-pub async fn fingerprint_within(
-    index: usize,
-    source: &ApiSource,
-    context: &ExtractContext,
-    limits: &HttpLimits,
-) -> PipelineResult<u128> {
-    let limits = &limits.with(source.timeouts);
-    guarded(source, &context.stop, limits, async {
-        if source.pagination.is_none()
-            && let Some(validators) = validators_of(index, source, context, limits).await?
-        {
-            return Ok(xxh3_128(validators.as_bytes()));
-        }
-        tokio::fs::create_dir_all(&context.spool).await.map_err(|source| spool_failed(&context.spool, source))?;
-        let folder = tempfile::tempdir_in(&context.spool).map_err(|source| spool_failed(&context.spool, source))?;
-        let context = ExtractContext { spool: folder.path().to_owned(), ..context.clone() };
-        let fetched = fetch_pages(index, source, &context, limits).await?;
-        let hashes: Vec<u8> = fetched.pages.iter().flat_map(|page| page.body.hash.to_le_bytes()).collect();
-        Ok(xxh3_128(&hashes))
-    })
-    .await
 }
 
 /// Fetches the first page, in one attempt.
@@ -193,6 +161,8 @@ struct Fetching<'a> {
     names_next: bool,
     /// Number of bytes that the source may still send.
     room: u64,
+    /// Path of the cursor in a row, and the value below which rows are old, for a source that sends its newest rows first.
+    old_below: Option<(JsonPath, CursorValue)>,
 }
 
 impl<'a> Fetching<'a> {
@@ -209,7 +179,10 @@ impl<'a> Fetching<'a> {
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
         let next = Some(pages.first());
-        Ok(Self { index, source, spool, fetcher, wanted, pages, next, names_next: false, room: limits.total_bytes })
+        let old_below = context.old_below.iter().find(|(of, _)| *of == index).map(|(_, value)| value.clone());
+        let cursor = source.incremental.as_ref().and_then(|incremental| incremental.cursor.parse().ok());
+        let (names_next, room, old_below) = (false, limits.total_bytes, cursor.zip(old_below));
+        Ok(Self { index, source, spool, fetcher, wanted, pages, next, names_next, room, old_below })
     }
 
     /// The next page. `None`: the last one was returned before.
@@ -239,12 +212,28 @@ impl<'a> Fetching<'a> {
             Next::End => {}
             Next::Repeated => page.repeated = true,
         }
+        if self.next.is_some() && self.is_old(&page).await? {
+            tracing::info!("{} has only rows that are older than what was asked for: it is the last page", page.name);
+            self.next = None;
+        }
         self.names_next |= page.contents.names_next;
         self.wanted.in_arrays |= page.contents.in_arrays;
         if let Some(envelope) = page.contents.envelope.take().filter(|_| page.contents.rows > 0) {
             self.wanted.before.get_or_insert_default().join(envelope);
         }
         Ok(Some(page))
+    }
+
+    /// Whether a page of a source that sends its newest rows first has only old rows.
+    async fn is_old(&self, page: &Page) -> Result<bool> {
+        let Some((cursor, value)) = self.old_below.clone() else { return Ok(false) };
+        let (path, records) = (page.path.clone(), self.wanted.records.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            Cursors::read(&path, records.as_ref(), &cursor).map(|cursors| cursors.are_all_below(&value))
+        });
+        let doing = || format!("look for the cursors of {}", page.name);
+        let read = reading.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        read.map_err(|source| HttpError::Spool { doing: doing(), source })
     }
 
     /// The result for a page that could not be fetched: the end of the pages, when the status means that the page is past the
@@ -379,33 +368,6 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
     };
     let records = source.records.as_deref().map(|records| path("records", records)).transpose()?;
     Ok(Wanted { records, cursor, end_value, paged: source.pagination.is_some(), ..Wanted::default() })
-}
-
-/// The version of an answer, from its headers. `None`: the headers have no reliable one.
-async fn validators_of(
-    index: usize,
-    source: &ApiSource,
-    context: &ExtractContext,
-    limits: &HttpLimits,
-) -> Result<Option<String>> {
-    let outgoing = Outgoing::of(source, &context.values_of(index))?;
-    let request = outgoing.request(&Ask::default())?;
-    let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
-    let opened: Opened = retry::with_attempts(limits, || fetcher.open(&request)).await?;
-    Ok(validators(opened.headers()))
-}
-
-/// The `ETag`, else the `Last-Modified`. The latter counts only when it is older than the answer by more than its precision of
-/// a second, because the content could change again within that second.
-fn validators(headers: &HeaderMap) -> Option<String> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(etag) = text(ETAG) {
-        return Some(format!("etag {etag}"));
-    }
-    let date = |name| text(name).and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok());
-    let modified = date(LAST_MODIFIED)?;
-    let settled = date(DATE).is_some_and(|now| now - modified > chrono::TimeDelta::seconds(2));
-    settled.then(|| format!("modified {modified} {}", text(CONTENT_LENGTH).unwrap_or_default()))
 }
 
 fn spool_failed(folder: &Path, source: std::io::Error) -> HttpError {

@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use elt_shared::config::template::{Template, Values};
+use elt_shared::config::template::{SINCE, Template, UNTIL, Values};
 use elt_shared::config::{ApiSource, AuthScheme, Method, masked_path};
 use elt_shared::secret::Secret;
 use reqwest::Url;
@@ -63,6 +63,27 @@ impl<'a> Outgoing<'a> {
         Ok(Request { method, url, headers, body: body.map(|body| body.bytes) })
     }
 
+    /// The small request that shows whether something changed: `probe` of the config, or the source's own address without it.
+    pub(super) fn probe(&self) -> Result<Request> {
+        let source = address(&self.source.url, &self.values)?;
+        let mut url = source.clone();
+        if let Some(probe) = &self.source.probe {
+            url.set_query(None);
+            if let Some(link) = &probe.url {
+                url = source
+                    .join(link)
+                    .map_err(|error| HttpError::BadUrl { url: shown(&source), reason: error.to_string() })?;
+            }
+            for (name, value) in &probe.params {
+                if let Some(value) = value.render(&self.values) {
+                    url.query_pairs_mut().append_pair(name, &value.to_string());
+                }
+            }
+        }
+        let headers = headers(self.source, &self.values, &url)?;
+        Ok(Request { method: reqwest::Method::GET, url: parse(url.as_str())?, headers, body: None })
+    }
+
     /// Whether a URL is where the config meant its token, headers and body to go.
     pub(super) fn may_see_secrets(&self, url: &Url) -> bool {
         may_see_secrets(&self.url, url)
@@ -81,6 +102,14 @@ fn base(source: &ApiSource, values: &Values) -> Result<Url> {
         }
         if let Some(folder) = &source.folder_param {
             query.append_pair("path", folder);
+        }
+    }
+    if let Some(incremental) = &source.incremental {
+        let ends = [(&incremental.param, SINCE), (&incremental.end_param, UNTIL)];
+        for (param, name) in ends {
+            if let (Some(param), Some(value)) = (param, values.get(name)) {
+                url = with_param(&url, param, &value.to_string());
+            }
         }
     }
     // Opening the query for parameters that are all left out leaves its question mark.

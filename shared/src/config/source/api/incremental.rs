@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use crate::config::duration;
+use reqwest::Url;
+use sha2::{Digest, Sha256};
+
+use super::super::SourceConfig;
+use super::ApiSource;
+use super::template::{Value, Values};
 use crate::config::keys::{Choice, Key};
 use crate::config::reader::Field;
+use crate::config::{duration, masked_path};
 use crate::json_path::{JsonPath, Step};
+use crate::redaction;
 
 /// How an API is asked only for what is new.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +124,16 @@ pub(super) fn read(field: &Field<'_>) -> Option<Incremental> {
     })
 }
 
+impl Incremental {
+    /// The value of a placeholder: a whole number stays a number.
+    pub fn value(&self, text: String) -> Value {
+        match text.parse::<i128>() {
+            Ok(number) if number.to_string() == text => Value::Whole(number),
+            _ => Value::Text(text),
+        }
+    }
+}
+
 /// Checks that a path leads to one value of a row.
 fn check_path(path: &str) -> Result<(), String> {
     let parsed: JsonPath = path.parse().map_err(|error: crate::json_path::JsonPathError| error.to_string())?;
@@ -124,6 +141,45 @@ fn check_path(path: &str) -> Result<(), String> {
         return Err("expected the path of one value in a row, such as updated_at or meta.version".into());
     }
     Ok(())
+}
+
+/// Longest identity that is stored as it is, in bytes, because the size of an index entry is limited.
+const MAX_IDENTITY_BYTES: usize = 1_000;
+
+/// The identity of each API among the sources of a config: its place, without query and secrets, and a number from the second
+/// one of a place on. `None`: a source of another kind.
+pub fn api_identities(sources: &[SourceConfig]) -> Vec<Option<String>> {
+    let mut identities: Vec<Option<String>> = Vec::new();
+    let mut places: Vec<String> = Vec::new();
+    for source in sources {
+        let SourceConfig::Api(api) = source else {
+            identities.push(None);
+            continue;
+        };
+        let place = bounded(redaction::hide(&format!("api {}", address(api))).into_owned());
+        let alike = places.iter().filter(|other| **other == place).count();
+        identities.push(Some(if alike == 0 { place.clone() } else { format!("{place} #{}", alike + 1) }));
+        places.push(place);
+    }
+    identities
+}
+
+/// The address of a source without query and secrets. Empty: it refers to something that is not resolved here.
+fn address(source: &ApiSource) -> String {
+    let text = source.url.render_with(&Values::default(), |value| value.into());
+    let Ok(url) = Url::parse(text.trim()) else { return String::new() };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), masked_path(url.path()))
+}
+
+fn bounded(identity: String) -> String {
+    if identity.len() <= MAX_IDENTITY_BYTES {
+        return identity;
+    }
+    let start = identity.floor_char_boundary(MAX_IDENTITY_BYTES - 40);
+    let hash = Sha256::digest(identity.as_bytes());
+    let hash: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}… {hash}", &identity[..start])
 }
 
 fn lookback(text: &str) -> Result<Lookback, String> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use self::auth::AuthScheme;
 use self::auth::{AUTH_KEYS, Scheme};
-pub use self::incremental::{CursorOrder, Incremental, Lookback, TimeFormat};
+pub use self::incremental::{CursorOrder, Incremental, Lookback, TimeFormat, api_identities};
 pub use self::pagination::{NextIs, Pagination};
 pub use self::probe::Probe;
 pub use self::request::{Body, JsonTemplate, Method};

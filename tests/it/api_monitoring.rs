@@ -1,0 +1,1 @@
+//! What monitoring an API costs: a look is one request at most.
