@@ -349,7 +349,7 @@ async fn cancel(db: &PgPool, keys: &KeyRing, id: Uuid) -> anyhow::Result<()> {
         }
         Answer::Refused(backfill) => Err(refuse(
             Exit::Failed,
-            format!("the backfill has ended: {}", backfill.state),
+            format!("the backfill {} already", backfill.state.in_words()),
             "Nothing is left to cancel.",
         )),
     }
@@ -367,7 +367,7 @@ async fn resume(db: &PgPool, keys: &KeyRing, id: Uuid) -> anyhow::Result<()> {
         }
         Answer::Refused(backfill) => Err(refuse(
             Exit::Failed,
-            format!("the backfill is {}, so there is nothing to resume", backfill.state),
+            format!("the backfill {}, so there is nothing to resume", backfill.state.in_words()),
             format!("`elt backfill show {id}` shows its windows."),
         )),
     }

@@ -165,7 +165,7 @@ async fn start_formats_and_numbers_are_sent_as_written() {
     assert_eq!(asked, ["2026-01-01", "2026-01-01", "2026-09-22", "2026-09-22"]);
 
     let numbers = HttpSource::start().await;
-    numbers.script(|_, _| json_answer(r#"{"rows": [{"id": 1, "at": 123456789012345678901234567890}]}"#));
+    numbers.script(|_, _| r#"{"rows": [{"id": 1, "at": 123456789012345678901234567890}]}"#.into_response());
     let source = "records: rows, incremental: {cursor: at, param: since, lookback: 90}";
     let source = format!("{{type: api, url: \"{}\", {source}}}", numbers.url("/script/rows"));
     let yaml = config(&source, "").replace("changes", "numbers");

@@ -389,7 +389,7 @@ async fn cancel(
         if let Some(Answer::Refused(backfill)) = backfills::cancel(&mut tx, id, caller.name()).await? {
             return Err(Error::conflict(
                 Code::AlreadyFinished,
-                format!("the backfill has already {}", ended(backfill.state)),
+                format!("the backfill {} already", backfill.state.in_words()),
                 "Nothing is left to cancel.",
             ));
         }
@@ -398,16 +398,6 @@ async fn cancel(
         Ok((StatusCode::ACCEPTED, Json(view)))
     };
     retried(canceling).await
-}
-
-/// `has already …`.
-fn ended(state: BackfillState) -> &'static str {
-    match state {
-        BackfillState::Canceled => "been canceled",
-        BackfillState::Succeeded => "succeeded",
-        BackfillState::Failed => "failed",
-        BackfillState::Running | BackfillState::Canceling => "begun",
-    }
 }
 
 /// Lets a backfill go on where it stopped: windows that have failed or were stopped are loaded again, and those that were
@@ -430,7 +420,7 @@ async fn resume(
     if let Some(Answer::Refused(backfill)) = backfills::resume(&mut tx, id).await? {
         return Err(Error::conflict(
             Code::NothingToResume,
-            format!("the backfill is {}, so there is nothing to resume", backfill.state),
+            format!("the backfill {}, so there is nothing to resume", backfill.state.in_words()),
             "Look at its windows.",
         ));
     }

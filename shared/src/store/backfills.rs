@@ -26,6 +26,19 @@ text_enum! {
     }
 }
 
+impl BackfillState {
+    /// The state as the end of a sentence: `the backfill …`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Running => "goes on",
+            Self::Canceling => "is being canceled",
+            Self::Succeeded => "has loaded every window",
+            Self::Failed => "has failed",
+            Self::Canceled => "was canceled",
+        }
+    }
+}
+
 text_enum! {
     /// The state of a window.
     pub enum WindowState {

@@ -1,5 +1,13 @@
 import { BackfillView, BackfillWindow } from '../core/api/models';
-import { canCancel, canResume, percentOf, progressWords, windowState, windowWords } from './backfill-words';
+import {
+  canCancel,
+  canResume,
+  percentOf,
+  progressWords,
+  rowsWords,
+  windowState,
+  windowWords,
+} from './backfill-words';
 
 const WINDOWS = { total: 12, waiting: 4, running: 2, succeeded: 5, failed: 1, stopped: 0 };
 
@@ -26,6 +34,9 @@ describe('words of backfills', () => {
     );
     const done = { total: 1, waiting: 0, running: 0, succeeded: 1, failed: 0 };
     expect(progressWords(backfill('succeeded', done))).toBe('1 of 1 window loaded');
+    const rows = { rows_read: 1440, rows_inserted: 1, rows_updated: 0 };
+    expect(rowsWords(rows)).toBe('1,440 rows read, 1 new');
+    expect(rowsWords({ ...rows, rows_updated: 3 })).toBe('1,440 rows read, 1 new, 3 updated');
     expect(percentOf(backfill('running'))).toBeCloseTo(41.67, 1);
     expect(percentOf(backfill('running', { total: 0 }))).toBe(0);
   });

@@ -35,6 +35,15 @@ export function progressWords({ windows }: BackfillView): string {
   return parts.join(' · ');
 }
 
+/** `1,440 rows read, 1,440 new, 3 updated`. */
+export function rowsWords(
+  backfill: Pick<BackfillView, 'rows_read' | 'rows_inserted' | 'rows_updated'>,
+): string {
+  const parts = [`${plural(backfill.rows_read, 'row')} read`, `${count(backfill.rows_inserted)} new`];
+  if (backfill.rows_updated > 0) parts.push(`${count(backfill.rows_updated)} updated`);
+  return parts.join(', ');
+}
+
 /** The state of a window as it is shown: while it has a run, that of the run. */
 export function windowState({ state, run_state: run }: BackfillWindow): string {
   return state === 'running' ? (run ?? state) : state;

@@ -3,7 +3,7 @@ import { Router, RouterLink } from '@angular/router';
 
 import { BackfillsApi } from '../core/api/backfills';
 import { BackfillView } from '../core/api/models';
-import { count, plural } from '../core/format';
+import { count } from '../core/format';
 import { paged } from '../core/paged';
 import { query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
@@ -20,7 +20,15 @@ import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
-import { canCancel, canResume, percentOf, progressWords, windowState, windowWords } from './backfill-words';
+import {
+  canCancel,
+  canResume,
+  percentOf,
+  progressWords,
+  rowsWords,
+  windowState,
+  windowWords,
+} from './backfill-words';
 
 const LIMIT = 100;
 const AGAIN_MS = 3000;
@@ -85,12 +93,12 @@ export class BackfillPage {
 
   protected readonly windowWords = windowWords;
   protected readonly progressWords = progressWords;
+  protected readonly rowsWords = rowsWords;
   protected readonly percentOf = percentOf;
   protected readonly windowState = windowState;
   protected readonly canCancel = canCancel;
   protected readonly canResume = canResume;
   protected readonly count = count;
-  protected readonly plural = plural;
 
   constructor() {
     inject(Shortcuts).offer({ keys: 'r', does: 'Reload', where: 'this page', run: () => this.reload() });

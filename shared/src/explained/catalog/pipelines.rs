@@ -194,7 +194,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "The backfill has no window that could be loaded again.",
         why: "It goes on by itself, is being canceled, or has loaded every window.",
         next_step: "Look at its windows. One that is being canceled can be resumed when its last run has ended.",
-        example: "the backfill is canceling, so there is nothing to resume",
+        example: "the backfill is being canceled, so there is nothing to resume",
         seen: &[Seen::Api(409)],
         ..OF_A_REQUEST
     },
@@ -265,7 +265,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::WorkerGone,
-        happened: "The worker has stopped or was lost, so it cannot take runs again.",
+        happened: "The worker has stopped, so it cannot take runs again.",
         why: "A worker is one start of a process. Draining it ends with the process.",
         next_step: "Start a new worker: it is not drained.",
         example: "the worker is stopped, so it cannot take runs again",

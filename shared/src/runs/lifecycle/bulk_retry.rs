@@ -83,14 +83,14 @@ fn undone_by_retry_of(undo: Uuid) -> (Code, String) {
 }
 
 fn reason_to_skip(run: &FailedRun) -> Option<(Code, String)> {
+    if let Some(retry) = run.retried_by {
+        return Some((Code::AlreadyRetried, format!("the run {retry} retries it already")));
+    }
     if let Some(backfill) = run.backfill_id {
         return Some((
             Code::RunOfBackfill,
             format!("the backfill {backfill} loads its window again when it is resumed"),
         ));
-    }
-    if let Some(retry) = run.retried_by {
-        return Some((Code::AlreadyRetried, format!("the run {retry} retries it already")));
     }
     run.undone_by.map(|undo| (Code::AlreadyUndone, format!("the run {undo} undoes it already")))
 }
