@@ -1,12 +1,13 @@
 //! Incremental API sources: only what is new is asked for, and the cursor is committed together with the rows.
 
+use axum::response::IntoResponse;
 use elt_shared::config::{Document, NoReferences};
 use elt_shared::runs::report::RunReport;
 use elt_shared::store::runs::Run;
 use serde_json::json;
 
 use crate::support::changing_api::{Behaviour, ChangingApi, second};
-use crate::support::http_source::{HttpSource, json_answer};
+use crate::support::http_source::HttpSource;
 use crate::support::loader::{Loader, told};
 
 const SINCE: &str = "cursor: at, param: since";
@@ -64,7 +65,6 @@ async fn an_api_that_names_its_next_page_is_asked_once_for_each_page() {
     let count = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(10_000));
     let there = std::sync::Arc::clone(&count);
     server.script(move |hit, _| {
-        use axum::response::IntoResponse;
         let since = hit.param("since").unwrap_or_default();
         let rows: Vec<_> = (0..there.load(std::sync::atomic::Ordering::Relaxed))
             .map(|id| json!({ "id": id, "at": second(id) }))

@@ -161,7 +161,8 @@ async fn a_backfill_does_not_move_the_place_from_which_the_next_run_reads() {
     assert_eq!(backfill["rows_read"].as_i64(), Some(6 * 24));
     let mut sent = api.asked()[1..].to_vec();
     sent.sort_by(|one, other| one.since.cmp(&other.since));
-    let wanted = [asked("2024-01-01", "2024-01-03"), asked("2024-01-03", "2024-01-05"), asked("2024-01-05", "2024-01-07")];
+    let wanted =
+        [asked("2024-01-01", "2024-01-03"), asked("2024-01-03", "2024-01-05"), asked("2024-01-05", "2024-01-07")];
     assert_eq!(sent, wanted);
     app.load(&yaml).await;
     let last = Asked { since: Some("2024-01-10T23:00:00Z".into()), until: None };
