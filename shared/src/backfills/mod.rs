@@ -174,6 +174,7 @@ pub async fn resume(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Answ
         return Ok(Some(Answer::Refused(Box::new(backfill))));
     }
     store::begin_again(&mut *db, id).await?;
+    store::wait_again(&mut *db, id).await?;
     advance(db, id).await?;
     Ok(store::find(db, id).await?.map(|backfill| Answer::Done(Box::new(backfill))))
 }
