@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use elt_shared::api_token::Scope;
-use elt_shared::config::{Document, TargetConfig};
+use elt_shared::config::{Document, NoReferences, PipelineConfig, TargetConfig};
 use elt_shared::explained::{Code, Explained};
 use elt_shared::secret::Secret;
 use elt_shared::settings::{AllowedVariables, NetworkSettings};
@@ -62,6 +62,11 @@ pub struct OpenTarget {
 }
 
 impl OpenTarget {
+    /// The connection and the table, for short statements.
+    pub fn parts(&mut self) -> (&mut PgConnection, &TableRef) {
+        (&mut self.connection, &self.table)
+    }
+
     /// Names of the columns of another table beside the target's. `None`: there is no such table.
     ///
     /// # Errors
@@ -183,6 +188,24 @@ pub async fn open_config(state: &AppState, caller: &Caller, config: &ConfigVersi
         .await
         .map_err(|error| Error::internal("read a config", error))??;
     open(state, caller, &target_of(state, caller, &document, config.author()).await?).await
+}
+
+/// A kept config that can run, and its target.
+///
+/// # Errors
+/// As [`open`]; a config that cannot run.
+pub async fn open_pipeline(
+    state: &AppState,
+    caller: &Caller,
+    config: &ConfigVersion,
+) -> Result<(PipelineConfig, OpenTarget)> {
+    let text = config.open(&state.keys)?;
+    let document = tokio::task::spawn_blocking(move || Document::parse(text.expose()))
+        .await
+        .map_err(|error| Error::internal("read a config", error))??;
+    let pipeline = document.pipeline(&NoReferences)?.value;
+    let target = target_of(state, caller, &document, config.author()).await?;
+    Ok((pipeline, open(state, caller, &target).await?))
 }
 
 /// Whether an error says what a server or a network answered.

@@ -50,6 +50,7 @@ mod secret;
 mod secret_settings;
 mod serve;
 mod signals;
+mod state;
 mod status;
 mod summary;
 mod table;
@@ -101,6 +102,7 @@ enum Command {
     Report(report::Report),
     Retry(retry::Retry),
     Backfill(backfill::Backfill),
+    State(state::State),
     User(user::User),
     Audit(audit::Audit),
     Keys(keys::Command),
@@ -134,6 +136,7 @@ impl Command {
             Self::Report(command) => command.execute().await,
             Self::Retry(command) => command.execute().await,
             Self::Backfill(command) => command.execute().await,
+            Self::State(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,
             Self::Keys(command) => command.execute().await,

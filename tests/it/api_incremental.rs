@@ -337,4 +337,7 @@ fn ways_to_load_that_would_lose_or_double_rows_are_refused() {
     };
     assert!(refused("load: {mode: replace}\n").contains("sources[0].incremental: a run that reads only what is new"));
     assert!(refused("load: {dedupe: none}\n").contains("would double them"));
+    let yaml = config("{type: api, url: 'http://h/', incremental: {cursor: at}}", "");
+    let refused = Document::parse(&yaml).expect("YAML").pipeline(&NoReferences).expect_err("refused").to_string();
+    assert!(refused.contains("nothing sends the cursor to the API"), "{refused}");
 }

@@ -15,12 +15,14 @@ mod known_hosts;
 mod logs;
 mod overview;
 mod pipelines;
+mod preview;
 mod quarantine;
 mod queues;
 mod retention;
 mod runs;
 mod schedules;
 mod secrets;
+mod source_state;
 mod timing;
 mod tokens;
 mod trials;
@@ -39,7 +41,9 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(auth::router())
         .merge(configs::router())
         .merge(pipelines::router())
+        .merge(source_state::router())
         .merge(trials::router())
+        .merge(preview::router())
         .merge(coverage::router())
         .merge(data_view::router())
         .merge(known_hosts::router())

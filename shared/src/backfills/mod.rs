@@ -88,7 +88,7 @@ pub async fn advance(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
             _ => BackfillState::Failed,
         };
         store::end(&mut *db, id, state).await?;
-        tracing::info!(backfill.id = %id, succeeded = counts.succeeded, failed = counts.failed, "the backfill has {state}");
+        tracing::info!(backfill.id = %id, succeeded = counts.succeeded, failed = counts.failed, "the backfill {}", state.in_words());
     }
     Ok(())
 }

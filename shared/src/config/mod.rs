@@ -55,10 +55,10 @@ pub use retry::{Outages, RetryConfig};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub(crate) use secrecy::is_secret_name;
-pub use secrecy::masked_path;
+pub use secrecy::{is_secret_header, is_secret_parameter, masked_path};
 pub use source::{
     AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, CursorOrder, HostTrust, Incremental, JsonTemplate,
-    LocalSource, Lookback, Method, NextIs, Pagination, Probe, SftpLogin, SftpSource, SourceConfig, TimeFormat,
+    LocalSource, Lookback, Method, NextIs, Pagination, Probe, SftpLogin, SftpSource, SourceConfig, TimeFormat, Total,
     api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};

@@ -53,6 +53,9 @@ pub enum StateError {
     /// The value cannot be a cursor, or cannot be sent.
     #[error("the value cannot be used: {0}")]
     BadValue(String),
+    /// The address of the source refers to something that only workers resolve, and no run has loaded it yet.
+    #[error("the address of source {0} refers to a variable or a secret, so that it is known only after the first run")]
+    Unresolved(usize),
     /// The target failed.
     #[error("the target could not be asked")]
     Database(#[from] sqlx::Error),
@@ -65,6 +68,9 @@ impl StateError {
             Self::NotIncremental(_) => (Code::NotIncremental, "Write `incremental` in an api source of the config."),
             Self::WhichSource(_) | Self::NoSuchSource { .. } => {
                 (Code::NotIncremental, "Name the number of one of these sources.")
+            }
+            Self::Unresolved(_) => {
+                (Code::NotIncremental, "Run the pipeline first, or write `start` in `incremental` of the source.")
             }
             Self::BadValue(_) => (
                 Code::CursorUnusable,
@@ -80,18 +86,30 @@ impl StateError {
 
 struct Incrementals<'a>(Vec<(usize, String, &'a Incremental)>);
 
+/// Beginning of the identity of a source whose address refers to a variable or a secret, which only workers resolve.
+const UNRESOLVED: &str = "api ";
+
 impl<'a> Incrementals<'a> {
-    fn of(config: &'a PipelineConfig) -> Result<Self, StateError> {
+    fn of(config: &'a PipelineConfig, states: &[SourceState]) -> Result<Self, StateError> {
         let sources = config.sources.iter().zip(api_identities(&config.sources)).enumerate();
         let incremental = sources.filter_map(|(index, (source, identity))| match source {
             SourceConfig::Api(api) => Some((index + 1, identity?, api.incremental.as_ref()?)),
             _ => None,
         });
-        let all: Vec<_> = incremental.collect();
-        match all.is_empty() {
-            true => Err(StateError::NotIncremental(config.name.clone())),
-            false => Ok(Self(all)),
+        let mut all: Vec<_> = incremental.collect();
+        if all.is_empty() {
+            return Err(StateError::NotIncremental(config.name.clone()));
         }
+        let named: Vec<String> = all.iter().map(|(_, identity, _)| identity.clone()).collect();
+        let mut others = states.iter().filter(|state| !named.contains(&state.source));
+        let mut unresolved = all.iter_mut().filter(|(_, identity, _)| identity.trim_end() == UNRESOLVED.trim_end());
+        // Which state belongs to which of several such sources is unknown.
+        if let (Some((_, identity, _)), Some(state), None, None) =
+            (unresolved.next(), others.next(), unresolved.next(), others.next())
+        {
+            identity.clone_from(&state.source);
+        }
+        Ok(Self(all))
     }
 
     fn numbers(&self) -> String {
@@ -100,13 +118,17 @@ impl<'a> Incrementals<'a> {
 
     /// The source with a number, or the only one.
     fn one(&self, number: Option<usize>) -> Result<&(usize, String, &'a Incremental), StateError> {
-        match (number, &self.0[..]) {
-            (None, [one]) => Ok(one),
-            (None, _) => Err(StateError::WhichSource(self.numbers())),
+        let one = match (number, &self.0[..]) {
+            (None, [one]) => one,
+            (None, _) => return Err(StateError::WhichSource(self.numbers())),
             (Some(number), all) => all
                 .iter()
                 .find(|(known, ..)| *known == number)
-                .ok_or_else(|| StateError::NoSuchSource { number, those: self.numbers() }),
+                .ok_or_else(|| StateError::NoSuchSource { number, those: self.numbers() })?,
+        };
+        match one.1.trim_end() == UNRESOLVED.trim_end() {
+            true => Err(StateError::Unresolved(one.0)),
+            false => Ok(one),
         }
     }
 }
@@ -120,8 +142,8 @@ pub async fn show(
     table: &TableRef,
     config: &PipelineConfig,
 ) -> Result<Vec<SourceCursor>, StateError> {
-    let sources = Incrementals::of(config)?;
     let states = source_state::list(connection, table, &config.name).await?;
+    let sources = Incrementals::of(config, &states)?;
     let of = |identity: &String| states.iter().find(|state| state.source == *identity);
     Ok(sources
         .0
@@ -158,7 +180,8 @@ pub async fn set(
     number: Option<usize>,
     (value, by): (&str, &str),
 ) -> Result<(), StateError> {
-    let sources = Incrementals::of(config)?;
+    let states = source_state::list(connection, table, &config.name).await?;
+    let sources = Incrementals::of(config, &states)?;
     let (_, identity, incremental) = sources.one(number)?;
     let value = CursorValue::of(value).ok_or_else(|| StateError::BadValue("it is empty or too long".to_owned()))?;
     let sent = incremental.begin(&value).and_then(|begin| begin.sent(incremental.format));
@@ -190,7 +213,8 @@ pub async fn clear(
     config: &PipelineConfig,
     number: Option<usize>,
 ) -> Result<u64, StateError> {
-    let sources = Incrementals::of(config)?;
+    let states = source_state::list(connection, table, &config.name).await?;
+    let sources = Incrementals::of(config, &states)?;
     let identity = match number {
         Some(number) => Some(sources.one(Some(number))?.1.as_str()),
         None => None,

@@ -57,7 +57,6 @@ codes! {
     // Sources.
     BadGlob = "bad_glob",
     CursorUnusable = "cursor_unusable",
-    NotIncremental = "not_incremental",
     SourceChanged = "source_changed",
     SourceConfig = "source_config",
     SourceLogin = "source_login",
@@ -81,6 +80,7 @@ codes! {
     HttpStatus = "http_status",
     HttpTooLarge = "http_too_large",
     HttpTruncated = "http_truncated",
+    NotIncremental = "not_incremental",
     RecordsMissing = "records_missing",
     // Files.
     BadRecordsPath = "bad_records_path",

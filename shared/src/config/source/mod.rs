@@ -7,7 +7,7 @@ mod sftp;
 
 pub use api::{
     ApiSource, ApiTimeouts, AuthScheme, Body, CursorOrder, Incremental, JsonTemplate, Lookback, Method, NextIs,
-    Pagination, Probe, TimeFormat, api_identities, template,
+    Pagination, Probe, TimeFormat, Total, api_identities, template,
 };
 pub use csv::CsvOptions;
 pub use local::LocalSource;

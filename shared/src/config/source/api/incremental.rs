@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::super::SourceConfig;
 use super::ApiSource;
-use super::template::{Value, Values};
+use super::template::{SINCE, Value, Values};
 use crate::config::keys::{Choice, Key};
 use crate::config::reader::Field;
+use crate::config::section::Section;
 use crate::config::{duration, masked_path};
 use crate::json_path::{JsonPath, Step};
 use crate::redaction;
@@ -131,6 +132,18 @@ impl Incremental {
             Ok(number) if number.to_string() == text => Value::Whole(number),
             _ => Value::Text(text),
         }
+    }
+}
+
+/// Checks that a request carries the cursor, or that the order of the rows says where to stop. Otherwise every run would read
+/// everything.
+pub(super) fn check_sent(section: &Section<'_>, source: &ApiSource) {
+    let Some((field, incremental)) = section.field("incremental").zip(source.incremental.as_ref()) else { return };
+    if incremental.param.is_none() && incremental.order != CursorOrder::Desc && !source.has_placeholder(SINCE) {
+        field.problem(
+            "nothing sends the cursor to the API: write `param` with the query parameter for it, place {{since}} in url, params, \
+             headers or body, or write `order: desc` if the API sends its newest rows first",
+        );
     }
 }
 

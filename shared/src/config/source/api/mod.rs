@@ -13,7 +13,7 @@ use std::time::Duration;
 pub use self::auth::AuthScheme;
 use self::auth::{AUTH_KEYS, Scheme};
 pub use self::incremental::{CursorOrder, Incremental, Lookback, TimeFormat, api_identities};
-pub use self::pagination::{NextIs, Pagination};
+pub use self::pagination::{NextIs, Pagination, Total};
 pub use self::probe::Probe;
 pub use self::request::{Body, JsonTemplate, Method};
 use self::template::Template;
@@ -49,6 +49,8 @@ pub struct ApiSource {
     pub incremental: Option<Incremental>,
     /// A small request that shows whether there may be something new, for monitoring.
     pub probe: Option<Probe>,
+    /// Where an answer has the number of rows that the API says it has.
+    pub total: Total,
     /// Time limits for the server's answers.
     pub timeouts: ApiTimeouts,
 }
@@ -82,6 +84,7 @@ impl ApiSource {
             pagination: None,
             incremental: None,
             probe: None,
+            total: Total::Usual,
             timeouts: ApiTimeouts::default(),
         }
     }
@@ -118,6 +121,7 @@ impl fmt::Debug for ApiSource {
             .field("pagination", &self.pagination)
             .field("incremental", &self.incremental)
             .field("probe", &self.probe)
+            .field("total", &self.total)
             .field("timeouts", &self.timeouts)
             .finish()
     }
@@ -149,6 +153,7 @@ pub(super) const KEYS: &[Key] = &[
         Shape::Section(probe::KEYS),
         "A small request whose answer changes when there is something new. Monitoring sends it in place of reading the pages.",
     ),
+    pagination::TOTAL_KEY,
     Key::whole(
         "idle_seconds",
         1,
@@ -208,6 +213,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         auth_scheme,
         folder_param: section.filled_text("folder_param"),
         records: json_path(section, "records"),
+        total: pagination::total(section),
         url: url?,
         headers: headers?,
         params: params?,
@@ -225,5 +231,6 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         },
     };
     pagination::check_placeholders(section, &source);
+    incremental::check_sent(section, &source);
     Some(source)
 }
