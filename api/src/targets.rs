@@ -210,12 +210,13 @@ pub async fn open_pipeline(
 
 /// Whether an error says what a server or a network answered.
 fn is_about_the_server(error: &TargetError) -> bool {
-    use TargetError::{Certificate, Host, Login, NoConnect, NoDatabase, NoTls, Refused, TooMuch, Unreachable};
+    use TargetError::{Certificate, Host, Login, NoConnect, NoDatabase, NoTls, Pooler, Refused, TooMuch, Unreachable};
     matches!(
         error,
         Login { .. }
             | NoConnect { .. }
             | Refused { .. }
+            | Pooler { .. }
             | Unreachable { .. }
             | NoTls { .. }
             | Certificate { .. }
@@ -229,8 +230,8 @@ fn is_about_the_server(error: &TargetError) -> bool {
 /// A target's error for the caller. An analyst learns no more about a server than that it cannot be used.
 pub fn tell(error: TargetError, caller: &Caller) -> Error {
     use TargetError::{
-        Certificate, ControlDatabase, Database, Login, NoConnect, NoDatabase, NoTable, NoTls, Refused, Reserved,
-        TempFolder, TooMuch, Unreachable,
+        Certificate, ControlDatabase, Database, Login, NoConnect, NoDatabase, NoTable, NoTls, Pooler, Refused,
+        Reserved, TempFolder, TooMuch, Unreachable,
     };
     if is_about_the_server(&error) && !caller.has(Scope::Admin) {
         return Error::refused(
@@ -243,7 +244,7 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
     let status = match &error {
         NoTable { .. } | NoDatabase { .. } | Reserved { .. } | ControlDatabase => StatusCode::NOT_FOUND,
         Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | Database(_) => StatusCode::BAD_GATEWAY,
-        NoTls { .. } | Certificate { .. } | TooMuch(_) => StatusCode::BAD_GATEWAY,
+        NoTls { .. } | Certificate { .. } | Pooler { .. } | TooMuch(_) => StatusCode::BAD_GATEWAY,
         TempFolder { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     };

@@ -14,6 +14,7 @@
 //! - [`secret_file`]: secrets in files that settings name
 //! - [`metrics`]: the metrics of a process, in Prometheus' text format
 //! - [`password`]: hashing and checking passwords
+//! - [`pooler`]: what a connection pooler does with sessions
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
 //! - [`settings`]: flags and environment of a process
@@ -46,6 +47,7 @@ pub mod metrics;
 pub mod network;
 pub mod password;
 pub mod pauses;
+pub mod pooler;
 pub mod private_folder;
 pub mod queue;
 pub mod redaction;

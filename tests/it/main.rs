@@ -3,6 +3,7 @@
 mod support;
 
 mod advisories;
+mod api_connections;
 mod api_cursors;
 mod api_incremental;
 mod api_monitoring;
@@ -55,6 +56,7 @@ mod outcomes;
 mod output_files;
 mod pauses;
 mod pipelines;
+mod poolers;
 mod problems;
 mod properties;
 mod property_values;
@@ -79,6 +81,7 @@ mod silent_targets;
 mod simulated_year;
 mod sources_end_to_end;
 mod sources_together;
+mod standbys;
 mod stored_secrets;
 mod streams;
 mod target_certificates;

@@ -13,6 +13,7 @@
 //! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
 //! - `resolve`: `${env:NAME}` and `${secret:NAME}`; `content_key`: what "the same YAML" means
 
+mod certificates;
 mod column_type;
 mod content_key;
 mod document;
@@ -40,6 +41,7 @@ mod transform;
 mod tree;
 mod yaml_rules;
 
+pub use certificates::PemCertificates;
 pub use column_type::ColumnType;
 pub use content_key::content_key;
 pub use document::Document;
@@ -61,7 +63,7 @@ pub use source::{
     LocalSource, Lookback, Method, NextIs, Pagination, Probe, SftpLogin, SftpSource, SourceConfig, TimeFormat, Total,
     api_identities, template,
 };
-pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
+pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};
 
 /// A config together with what the user should know about it.

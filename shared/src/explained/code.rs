@@ -212,6 +212,7 @@ codes! {
     MethodNotAllowed = "method_not_allowed",
     NotFound = "not_found",
     NulCharacter = "nul_character",
+    SearchTooSlow = "search_too_slow",
     TooLarge = "too_large",
     TooManyRequests = "too_many_requests",
     Unauthorized = "unauthorized",

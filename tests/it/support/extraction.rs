@@ -36,6 +36,14 @@ impl Extraction {
         Self { context, folder, _databases: databases }
     }
 
+    /// The same with requests through a proxy.
+    pub fn with_proxy(mut self, proxy: &str, deny: &[&str]) -> Self {
+        self = self.with_network(deny, &[]);
+        let network = NetworkSettings { http_proxy: Some(proxy.into()), ..(*self.context.network).clone() };
+        self.context.network = network.into();
+        self
+    }
+
     /// The same with other rules for hosts.
     pub fn with_network(mut self, deny: &[&str], allow: &[&str]) -> Self {
         let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("a rule")).collect();

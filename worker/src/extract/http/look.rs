@@ -208,7 +208,11 @@ impl<'a> Looker<'a> {
                 let spool = |source| HttpError::Spool { doing: "look into the answer of the probe".into(), source };
                 let found = super::incremental::values_at(&file, &path).map_err(spool)?;
                 if found.is_empty() {
-                    return Err(HttpError::NothingThere { url: address(self.source), path: path.to_string() });
+                    return Err(HttpError::NothingThere {
+                        url: address(self.source),
+                        path: path.to_string(),
+                        after_rows: false,
+                    });
                 }
                 xxh3_128(found.join("\n").as_bytes())
             }

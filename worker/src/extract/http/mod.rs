@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`request`], [`body`]: method, URL, headers and body, and which of them stay with one host
 //! - [`fetch`]: one request: redirects, status, and the answer streamed into a file under a cap
+//! - [`client`]: connections, certificates, and how often is asked
 //! - [`cookies`]: what servers set, for one extraction
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
@@ -16,6 +17,7 @@
 
 mod answer;
 mod body;
+mod client;
 mod cookies;
 mod doubts;
 mod envelope;
@@ -35,10 +37,10 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use elt_shared::config::template::{PAGE_CURSOR, Values};
+use elt_shared::config::template::{PAGE_CURSOR, PAGE_NUMBER, PAGE_OFFSET, Values};
 use elt_shared::config::{self, ApiSource, Pagination};
 use elt_shared::cursor::CursorValue;
-use elt_shared::json_path::JsonPath;
+use elt_shared::json_path::{JsonPath, Step};
 use elt_shared::runs::FoundFile;
 use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
@@ -218,7 +220,12 @@ impl<'a> Fetching<'a> {
         let request = self.fetcher.outgoing.request(&ask)?;
         let number = self.pages.number;
         let path = self.spool.join(format!("api-{}-{number}.json", self.index));
+        let has_page = |name: &str| self.source.url.names().any(|placed| placed == name);
         let name = match self.source.pagination {
+            // A page's number or cursor in the address is not a part of its name, because the name has the number already.
+            Some(_) if ask.link.is_none() && [PAGE_NUMBER, PAGE_OFFSET, PAGE_CURSOR].into_iter().any(has_page) => {
+                format!("{} page {number}", shown(&self.fetcher.outgoing.url))
+            }
             Some(_) => format!("{} page {number}", shown(&request.url)),
             None => shown(&request.url),
         };
@@ -282,6 +289,7 @@ impl<'a> Fetching<'a> {
             Some(status) if self.pages.may_end_with(status) => {
                 Err(HttpError::PastLast { error: Box::new(error), status })
             }
+            Some(status) if self.pages.was_named(status) => Err(HttpError::NamedPage { error: Box::new(error) }),
             _ => Err(error),
         }
     }
@@ -291,7 +299,7 @@ impl<'a> Fetching<'a> {
     /// # Errors
     /// When these keys do not fit the page.
     async fn go_on_after(&mut self, first: &Page) -> Result<()> {
-        let contents = inspect(&first.path, &self.wanted, &first.name, first.body.bytes).await?;
+        let contents = inspect(&first.path, &self.wanted, &first.name, first.body.bytes, self.source).await?;
         let headers = first.headers.as_ref().filter(|_| self.by_header());
         let next_link = headers.map(|headers| next_link(headers, &first.answered)).transpose()?.flatten();
         let turn = Turn {
@@ -331,8 +339,11 @@ impl<'a> Fetching<'a> {
             let headers = self.keep_headers.then(|| opened.headers().clone());
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
             let body = opened.receive(&path, fetcher.limits, at_most).await?;
-            let contents =
-                if empty { Contents::default() } else { inspect(&path, &self.wanted, &seen, body.bytes).await? };
+            let contents = if empty {
+                Contents::default()
+            } else {
+                inspect(&path, &self.wanted, &seen, body.bytes, self.source).await?
+            };
             tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
             let (name, path) = (name.clone(), path.clone());
             Ok(Page { name, path, body, contents, next_link, answered, headers, repeated: false })
@@ -356,18 +367,23 @@ async fn fetch_pages(
 ) -> Result<Fetched> {
     let mut fetching = Fetching::start(index, source, context, limits).await?;
     let mut fetched: Vec<Page> = Vec::new();
+    let mut warnings = Vec::new();
     while let Some(page) = fetching.page().await? {
         if page.repeated {
             tracing::info!("{} repeats the page before it, which was the last one", page.name);
             break;
         }
-        // A page without rows ends the pages. It is kept only when it is the first, because its columns are then all that is
+        // Others would say the same.
+        if let (true, Some(remark)) = (warnings.is_empty(), &page.contents.remark) {
+            warnings.push(format!("{}: {}", page.name, request::without_secrets(source, remark)));
+        }
+        // A page without rows mostly ends the pages. It is kept only when it is the first, because its columns are then all that is
         // known of the source.
         if page.contents.rows > 0 || fetched.is_empty() {
             fetched.push(page);
         }
     }
-    let warnings = doubts::about_pages(&fetching, &fetched);
+    warnings.extend(doubts::about_pages(&fetching, &fetched));
     Ok(Fetched { pages: fetched, warnings })
 }
 
@@ -387,8 +403,9 @@ pub fn refuse_error(answer: &InputFile, records: &str) -> PipelineResult<()> {
 }
 
 /// Reads the facts about a page from its body.
-async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Result<Contents> {
+async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64, source: &ApiSource) -> Result<Contents> {
     let (path, wanted) = (path.to_owned(), wanted.clone());
+    let after_rows = wanted.before.is_some();
     let inspecting = tokio::task::spawn_blocking(move || answer::inspect(&path, &wanted)).await;
     let doing = format!("look into the answer of {url}");
     let inspected = inspecting
@@ -399,10 +416,13 @@ async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Resu
         Flaw::CutShort(reason) => HttpError::BrokeOff { url, received, reason },
         Flaw::NotJson(reason) => HttpError::NotJson { url, reason },
         Flaw::NoRows(reason) => HttpError::NoRows { url, reason },
-        Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
+        Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string(), after_rows },
         Flaw::SaysError(member) => HttpError::SaysError { url, member },
         Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
+        Flaw::GraphQl { message, is_transient } => {
+            HttpError::GraphQl { url, message: request::without_secrets(source, &message), is_transient }
+        }
     })
 }
 
@@ -424,10 +444,19 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
     };
     if let Some(Pagination::Cursor { path: cursor, end_value, has_more, .. }) = &source.pagination {
         wanted.cursor = Some(path("pagination.cursor_path", cursor)?);
-        wanted.has_more = has_more.as_deref().map(|more| path("pagination.has_more_path", more)).transpose()?;
+        wanted.has_more = match has_more {
+            Some(more) => Some(path("pagination.has_more_path", more)?),
+            None => usual_has_more(wanted.cursor.as_ref()),
+        };
         wanted.end_value.clone_from(end_value);
     }
     Ok(wanted)
+}
+
+/// Where a connection of GraphQL says whether there is a next page, because its last page has a cursor, too.
+fn usual_has_more(cursor: Option<&JsonPath>) -> Option<JsonPath> {
+    let cursor = cursor.filter(|cursor| cursor.steps().last() == Some(&Step::Member("endCursor".into())))?;
+    cursor.sibling("hasNextPage")
 }
 
 fn spool_failed(folder: &Path, source: std::io::Error) -> HttpError {

@@ -6,7 +6,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use elt_shared::config::template::{SINCE, Template, UNTIL, Values};
 use elt_shared::config::{ApiSource, AuthScheme, Method, masked_path};
-use elt_shared::secret::Secret;
+use elt_shared::redaction;
+use elt_shared::secret::{PLACEHOLDER, Secret};
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
@@ -14,9 +15,12 @@ use super::body;
 use super::error::{HttpError, Result};
 use super::next_page::{self, Ask};
 
+/// Most characters of a path that are shown.
+const SHOWN_PATH: usize = 1_000;
+
 /// The parts that all requests of a source share.
 pub(super) struct Outgoing<'a> {
-    source: &'a ApiSource,
+    pub(super) source: &'a ApiSource,
     /// Values that are the same for every page.
     values: Values,
     /// The URL of the first page. Token, headers and body are for its host only.
@@ -169,7 +173,22 @@ fn percent_encoded(value: &str) -> String {
 /// of tokens in the path.
 pub(super) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), masked_path(url.path()))
+    let mut path = masked_path(url.path());
+    // A cursor in the path may be of any length.
+    if let Some((end, _)) = path.char_indices().nth(SHOWN_PATH) {
+        path.truncate(end);
+        path.push('…');
+    }
+    format!("{}://{}{port}{path}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+/// A message of the API without what the config sends as a secret: the API may repeat it.
+pub(super) fn without_secrets(source: &ApiSource, message: &str) -> String {
+    let mut shown = redaction::hide(message).into_owned();
+    for secret in source.secrets().iter().filter(|secret| secret.len() >= redaction::SHORTEST) {
+        shown = shown.replace(secret, PLACEHOLDER);
+    }
+    shown
 }
 
 /// Sets a query parameter, in place of any of that name.
@@ -326,6 +345,8 @@ mod tests {
             let url = Url::parse(&format!("https://h/{path}")).expect("a url");
             assert_eq!(shown(&url), format!("https://h/{seen}"));
         }
+        let long = Url::parse(&format!("https://h/{}", "a/".repeat(5_000))).expect("a url");
+        assert_eq!(shown(&long), format!("https://h/{}a…", "a/".repeat(499)));
         let error = plain(&source("ftp://h/services/aB3dE6gH9jK2mN5pCANARY")).err().expect("refused");
         assert!(!error.to_string().contains("CANARY"), "{error}");
         for bad in ["ftp://ann:canary@h/a?canary", "http://ann:canary@:x/?canary", "file:///etc/passwd"] {
