@@ -3,6 +3,7 @@
 use axum::response::IntoResponse;
 use elt_shared::config::{Document, NoReferences};
 use elt_shared::runs::report::RunReport;
+use elt_shared::store::runs::Run;
 use serde_json::json;
 
 use crate::support::changing_api::{Behaviour, ChangingApi, second};
@@ -312,11 +313,13 @@ async fn a_window_of_a_backfill_moves_no_cursor() {
     run(&loader, &yaml).await;
     api.add(2, second(50));
     api.add(3, second(500));
-    let window = json!({ "window": { "from": second(0), "to": second(60) } });
-    let window = loader.create("run", &yaml, window, None).await;
+    let window = loader.create("run", &yaml, json!({}), None).await;
     let begun = elt_shared::runs::lifecycle::begin(&loader.control, window.id, "tests").await.expect("asked");
+    let instant = |text: String| Some(text.parse().expect("an instant"));
+    let (from, to) = (instant(second(0)), instant(second(60)));
+    let begun = Run { window_from: from, window_to: to, ..begun.expect("begun") };
     let before = api.requests();
-    let report = loader.execute(&loader.context(begun.expect("begun"), &yaml)).await.expect("loaded");
+    let report = loader.execute(&loader.context(begun, &yaml)).await.expect("loaded");
     assert_eq!((report.rows_inserted, cursor(&loader).await), (1, second(100)));
     assert_eq!(
         (api.params("since", before)[0].clone(), api.params("until", before)[0].clone()),

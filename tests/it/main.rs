@@ -15,6 +15,7 @@ mod api_styles;
 mod api_tokens;
 mod audit_chain;
 mod audits;
+mod backfills;
 mod bulk_retries;
 mod concurrency;
 mod control_sessions;

@@ -49,6 +49,8 @@ const NOTHING: RunReport = {
   lists_removed: false,
   finished_from_marker: false,
   loaded_by: null,
+  window: null,
+  incremental: [],
 };
 
 const NO_FILE: Required<FileReceipt> = {

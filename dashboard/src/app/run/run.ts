@@ -12,6 +12,7 @@ import {
 import { Router, RouterLink } from '@angular/router';
 import { Subscription } from 'rxjs';
 
+import { windowWords } from '../backfills/backfill-words';
 import { Run } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { Clock } from '../core/clock';
@@ -163,6 +164,7 @@ export class RunPage {
   );
   protected readonly submission = new Submission(this.id);
 
+  protected readonly windowWords = windowWords;
   protected readonly shownState = shownState;
   protected readonly canStop = canStop;
   protected readonly canRetry = canRetry;

@@ -4,6 +4,10 @@ import { RunView } from './generated/models/run-view';
 import { ScheduleView } from './generated/models/schedule-view';
 
 export type { AttemptView as Attempt } from './generated/models/attempt-view';
+export type { BackfillPlan } from './generated/models/backfill-plan';
+export type { BackfillState } from './generated/models/backfill-state';
+export type { BackfillView } from './generated/models/backfill-view';
+export type { BackfillWindow } from './generated/models/backfill-window';
 export type { AuditView } from './generated/models/audit-view';
 export type { Verification } from './generated/models/verification';
 export type { ConfigView } from './generated/models/config-view';
@@ -44,6 +48,7 @@ export type { SourceCursor } from './generated/models/source-cursor';
 export type { Stages } from './generated/models/stages';
 export type { PutSecret } from './generated/models/put-secret';
 export type { SecretView } from './generated/models/secret-view';
+export type { StartBackfill } from './generated/models/start-backfill';
 export type { StartKind } from './generated/models/start-kind';
 export type { Timing } from './generated/models/timing';
 export type { Unwanted } from './generated/models/unwanted';
