@@ -50,7 +50,6 @@ const NOTHING: RunReport = {
   finished_from_marker: false,
   loaded_by: null,
   window: null,
-  incremental: [],
 };
 
 const NO_FILE: Required<FileReceipt> = {
