@@ -328,6 +328,30 @@ async fn a_window_of_a_backfill_moves_no_cursor() {
     assert_eq!(run(&loader, &yaml).await.rows_inserted, 1, "the run after it goes on where the one before it ended");
 }
 
+#[tokio::test]
+async fn an_api_with_nothing_new_may_leave_its_rows_out() {
+    let (loader, server) = (Loader::start().await, HttpSource::start().await);
+    server.script(|_, asked| match asked {
+        1 => r#"{"page": 1, "rows": [{"id": 1, "at": 5}]}"#.into_response(),
+        2 => r#"{"page": 1, "rows": []}"#.into_response(),
+        3 => r#"{"page": 1}"#.into_response(),
+        _ => r#"{"page": 1, "message": "Kontingent erreicht"}"#.into_response(),
+    });
+    let source =
+        "records: rows, pagination: {type: cursor, cursor_path: next}, incremental: {cursor: at, param: since}";
+    let yaml = config(&format!("{{type: api, url: \"{}\", {source}}}", server.url("/script/rows")), "");
+    for rows in [1, 0, 0] {
+        assert_eq!(run(&loader, &yaml).await.rows_inserted, rows);
+        assert_eq!(cursor(&loader).await, "5");
+    }
+    let error = loader.run("run", &yaml).await.expect_err("the message may report an error");
+    assert!(told(&error).contains("there is nothing at $.rows"), "{}", told(&error));
+    // Before anything was read, a missing member is a misspelled path.
+    server.script(|_, _| r#"{"page": 1}"#.into_response());
+    let first = loader.run("run", &yaml.replace("changes", "others")).await.expect_err("no rows were read before");
+    assert!(told(&first).contains("there is nothing at $.rows"), "{}", told(&first));
+}
+
 #[test]
 fn ways_to_load_that_would_lose_or_double_rows_are_refused() {
     let refused = |more: &str| {

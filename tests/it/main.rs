@@ -79,6 +79,7 @@ mod sftp_sources;
 mod sftp_trust;
 mod silent_targets;
 mod simulated_year;
+mod source_state;
 mod sources_end_to_end;
 mod sources_together;
 mod standbys;

@@ -68,6 +68,7 @@ impl RunContext {
             young: self.young_files(),
             values: self.values_of_window(),
             old_below: Vec::new(),
+            read_before: Vec::new(),
         }
     }
 

@@ -292,7 +292,8 @@ impl<'a> Execution<'a> {
             Purpose::Run { .. } | Purpose::DryRun => {
                 let mut context = self.context.extract_context();
                 asking.set_values(&mut context.values);
-                let context = ExtractContext { old_below: asking.old_below(), ..context };
+                let (old_below, read_before) = (asking.old_below(), asking.read_before());
+                let context = ExtractContext { old_below, read_before, ..context };
                 extract::extract(&self.context.config, &context).await?
             }
         };

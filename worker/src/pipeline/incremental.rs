@@ -102,6 +102,11 @@ impl Asking {
         descending.filter_map(|asked| Some((asked.index, asked.begin.clone()?))).collect()
     }
 
+    /// The sources of which earlier runs have loaded rows.
+    pub fn read_before(&self) -> Vec<usize> {
+        self.sources.iter().filter(|asked| asked.stored.is_some()).map(|asked| asked.index).collect()
+    }
+
     /// The cursors after the rows in these files.
     ///
     /// # Errors

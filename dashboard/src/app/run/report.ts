@@ -38,6 +38,7 @@ const NOTHING: RunReport = {
   left_out: [],
   left_out_total: 0,
   warnings: [],
+  incremental: [],
   connections: [],
   previews: [],
   models: [],

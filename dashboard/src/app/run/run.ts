@@ -54,6 +54,7 @@ import { howFar } from './how-far';
 import { Previews } from './previews';
 import { Rejections } from './rejections';
 import { readReport, sharesOf } from './report';
+import { SourceState } from './source-state';
 import { stepsOf } from './steps';
 import { Verdict } from './verdict';
 
@@ -80,6 +81,7 @@ const WITHOUT_STREAM_MS = 3000;
     QueryState,
     Rejections,
     RouterLink,
+    SourceState,
     StateBadge,
     Time,
     Verdict,

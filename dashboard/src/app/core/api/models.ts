@@ -44,6 +44,7 @@ export type { RetentionView } from './generated/models/retention-view';
 export type { RetriedRuns } from './generated/models/retried-runs';
 export type { RetryRuns } from './generated/models/retry-runs';
 export type { RunReport } from './generated/models/run-report';
+export type { SourceCursor } from './generated/models/source-cursor';
 export type { Stages } from './generated/models/stages';
 export type { PutSecret } from './generated/models/put-secret';
 export type { SecretView } from './generated/models/secret-view';
