@@ -251,7 +251,7 @@ async fn a_graphql_error_beside_rows_fails_the_source() {
         let source = source(&api, keys);
         api.script(|_, _| json_answer(json!({"items": [{"id": 1}], "errors": [{"message": "one shard is away"}]})));
         let told = failed(&lab, &api, &source).await;
-        assert!(told.starts_with("http_error_answer") && told.contains("GraphQL errors"), "{told}");
+        assert!(told.starts_with("http_error_answer") && told.ends_with("first: one shard is away"), "{told}");
         api.script(|_, _| json_answer(json!({"items": [{"id": 1}], "errors": []})));
         assert_eq!(ids(&lab, &api, &source).await, [1]);
     }
