@@ -93,12 +93,17 @@ async fn every_operation_is_closed_to_those_it_is_not_for() {
 }
 
 /// Operations that an API token which is bound to pipelines may use. They check the pipeline of what they touch.
-const ON_PIPELINES: [&str; 34] = [
+const ON_PIPELINES: [&str; 44] = [
+    "DELETE /pipelines/{name}/state",
+    "GET /backfills",
+    "GET /backfills/{id}",
+    "GET /backfills/{id}/windows",
     "GET /configs",
     "GET /configs/diff",
     "GET /configs/schema",
     "GET /configs/{id}",
     "GET /pipelines",
+    "GET /pipelines/{name}/state",
     "GET /quarantine",
     "GET /quarantine/export",
     "GET /runs",
@@ -109,6 +114,10 @@ const ON_PIPELINES: [&str; 34] = [
     "GET /runs/{id}/logs",
     "GET /schedules",
     "GET /schedules/{id}",
+    "POST /backfills",
+    "POST /backfills/plan",
+    "POST /backfills/{id}/cancel",
+    "POST /backfills/{id}/resume",
     "POST /configs/plan",
     "POST /configs/preview",
     "POST /configs/test-connection",
@@ -128,6 +137,7 @@ const ON_PIPELINES: [&str; 34] = [
     "POST /schedules/{id}/stop",
     "POST /trigger-job",
     "POST /upload-config",
+    "PUT /pipelines/{name}/state",
 ];
 
 const SCOPES: [&str; 5] = ["trigger", "read", "upload", "data", "admin"];
@@ -187,10 +197,14 @@ async fn an_api_token_may_use_exactly_the_operations_that_state_its_scope() {
     }
 }
 
+/// Id of a backfill of the pipeline `orders`.
+const BACKFILL: &str = "0198a1f0-0000-7000-8000-000000000001";
+
 /// One request for each operation that touches a pipeline, with objects of the pipeline `orders`.
 fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> Vec<(String, Value)> {
     let get = |path: String| (format!("GET {path}"), Value::Null);
     let post = |path: String, body: Value| (format!("POST {path}"), body);
+    let range = json!({ "config_id": config, "from": "2026-01-01", "to": "2026-03-01", "window": "1mo" });
     vec![
         get(format!("/runs/{run}")),
         get(format!("/runs/{run}/attempts")),
@@ -200,6 +214,15 @@ fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> 
         get(format!("/schedules/{schedule}")),
         get(format!("/configs/{config}")),
         get(format!("/configs/diff?from={config}&to={config}")),
+        get("/pipelines/orders/state".into()),
+        ("PUT /pipelines/orders/state".into(), json!({ "value": "2026-01-01" })),
+        ("DELETE /pipelines/orders/state".into(), Value::Null),
+        get(format!("/backfills/{BACKFILL}")),
+        get(format!("/backfills/{BACKFILL}/windows")),
+        post("/backfills".into(), range.clone()),
+        post("/backfills/plan".into(), range),
+        post(format!("/backfills/{BACKFILL}/cancel"), Value::Null),
+        post(format!("/backfills/{BACKFILL}/resume"), Value::Null),
         get(format!("/quarantine?run_id={run}")),
         get(format!("/quarantine?config_id={config}")),
         get(format!("/quarantine/export?run_id={run}")),
@@ -234,6 +257,13 @@ async fn a_bound_token_touches_only_objects_of_its_pipelines() {
     app.load(&app.yaml("people", "name: people\n")).await;
     let config = run["config_id"].as_i64().expect("an id");
     let schedule = app.post("/schedules").json(json!({ "config_id": config, "cron": "0 0 1 1 *" })).await.ok();
+    app.execute(&format!(
+        "insert into backfills (id, config_id, name, target_table, from_at, to_at, window_size, parallel, max_attempts, queue,
+                                state, created_by, finished_at)
+         values ('{BACKFILL}', {config}, 'orders', 'public.orders', '2026-01-01', '2026-02-01', '1mo', 1, 3, 'elt', 'failed',
+                 'admin', now())"
+    ))
+    .await;
     let token = async |name: &str| app.api_token(name, &SCOPES, json!({ "pipelines": [name] })).await["token"].clone();
     let (own, other) = (token("orders").await, token("elsewhere").await);
     let send = |request: &str, body: &Value, token: &Value| {
