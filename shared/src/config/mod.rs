@@ -57,8 +57,9 @@ pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaCon
 pub(crate) use secrecy::is_secret_name;
 pub use secrecy::masked_path;
 pub use source::{
-    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, HostTrust, JsonTemplate, LocalSource, Method,
-    NextIs, Pagination, SftpLogin, SftpSource, SourceConfig, template,
+    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, ForEach, HostTrust, Include, Included,
+    JsonTemplate, LocalSource, Method, NextIs, OnParent, Pagination, ParentsFrom, SftpLogin, SftpSource, SourceConfig,
+    template,
 };
 pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -70,6 +70,8 @@ codes! {
     HostKeyChanged = "host_key_changed",
     HostKeyUnknown = "host_key_unknown",
     SftpProtocol = "sftp_protocol",
+    ForEachValues = "for_each_values",
+    IncludeNameTaken = "include_name_taken",
     HttpEndless = "http_endless",
     HttpErrorAnswer = "http_error_answer",
     HttpNextPage = "http_next_page",

@@ -7,6 +7,7 @@
 //! - `standing`: what a server says about a session that waits for it
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
+//! - `values`: what a query of a config selects
 //! - [`export`]: all rows of the data view as CSV
 //! - [`quote`]: names and texts inside SQL
 //! - [`error`]: why a target cannot be used
@@ -22,6 +23,7 @@ mod quote;
 mod standing;
 mod table;
 mod tls;
+mod values;
 
 pub use address::{AddressProblem, Author, CertificateFiles, Host, TargetAddress, is_loopback};
 pub use connect::{connect, connect_evenly, connect_watched, hung_up};
@@ -33,3 +35,4 @@ pub use place::TargetPlace;
 pub use quote::{quote_ident, quote_literal};
 pub use table::{Existing, TableColumn, TableKind, TableRef};
 pub(crate) use tls::{is_certificates, is_private_key};
+pub use values::{SelectedValue, select_values};

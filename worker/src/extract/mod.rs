@@ -2,20 +2,26 @@
 
 pub mod http;
 pub mod local;
+mod parents;
 pub mod probe;
 pub mod sftp;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use elt_shared::config::template::Values;
-use elt_shared::config::{PipelineConfig, SourceConfig};
+use elt_shared::config::{ApiSource, PipelineConfig, SourceConfig};
 use elt_shared::redaction;
 pub use elt_shared::runs::report::{LeftOut, LeftOutKind};
+use elt_shared::secret::Secret;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
+use self::parents::Parents;
 use crate::error::{PipelineError, Result};
 use crate::input::InputFile;
 use crate::roots::Roots;
@@ -34,6 +40,8 @@ pub struct ExtractContext {
     pub never: Vec<PathBuf>,
     /// The hosts that may be called.
     pub network: Arc<elt_shared::settings::NetworkSettings>,
+    /// The process's own target, for configs that name no server and ask their target for values.
+    pub default_target: Option<Secret>,
     /// The control database, for known host keys.
     pub control: sqlx::PgPool,
     /// Cancelled when the run should stop.
@@ -93,6 +101,19 @@ pub async fn extract(config: &PipelineConfig, context: &ExtractContext) -> Resul
     }
 }
 
+/// Extracts an API source. `files` are those of the sources before it.
+async fn extract_api(
+    index: usize,
+    api: &ApiSource,
+    config: &PipelineConfig,
+    files: &[InputFile],
+    context: &ExtractContext,
+) -> Result<Extracted> {
+    let Some(each) = &api.for_each else { return http::extract(index, api, context).await };
+    let parents = Parents::find(index, each, config, files, context).await?;
+    http::extract_for_each(index, api, each, &parents, context).await
+}
+
 async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Result<Extracted> {
     let mut all = Extracted::default();
     for (index, source) in config.sources.iter().enumerate() {
@@ -101,13 +122,15 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
         }
         let one = match source {
             SourceConfig::Local(local) => local::extract(index, local, context).await,
-            SourceConfig::Api(api) => http::extract(index, api, context).await,
+            SourceConfig::Api(api) => extract_api(index, api, config, &all.files, context).await,
             SourceConfig::Sftp(sftp) => sftp::extract(index, sftp, context).await,
         }?;
         all.files.extend(one.files);
         all.left_out.extend(one.left_out);
         all.warnings.extend(one.warnings);
     }
+    // The rows of some sources have values for other sources only.
+    all.files.retain(|file| !matches!(&config.sources[file.source], SourceConfig::Api(api) if !api.load));
     // The names are stored in the target and shown to people, and a URL or path may contain a secret.
     let names = all.files.iter_mut().map(|file| &mut file.name);
     for name in names.chain(all.left_out.iter_mut().map(|left_out| &mut left_out.name)) {
@@ -125,8 +148,10 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
 /// As [`extract`]. A source that cannot be checked counts as unchanged.
 pub async fn fingerprint(config: &PipelineConfig, context: &ExtractContext) -> Result<[u8; 16]> {
     let mut all = Xxh3::new();
+    let fetched = fetch_families(config, context).await?;
     for (index, source) in config.sources.iter().enumerate() {
         let one = match source {
+            _ if fetched.contains_key(&index) => Ok(fetched[&index]),
             SourceConfig::Local(local) => local::fingerprint(index, local, context).await,
             SourceConfig::Api(api) => http::fingerprint(index, api, context).await,
             SourceConfig::Sftp(sftp) => sftp::fingerprint(sftp, context).await,
@@ -134,4 +159,54 @@ pub async fn fingerprint(config: &PipelineConfig, context: &ExtractContext) -> R
         all.update(&one.to_le_bytes());
     }
     Ok(all.digest128().to_le_bytes())
+}
+
+/// The fingerprints of the sources with `for_each`, and of those whose rows have the values, by their indexes. Nothing but
+/// fetching them all shows whether their rows have changed.
+async fn fetch_families(config: &PipelineConfig, context: &ExtractContext) -> Result<HashMap<usize, u128>> {
+    let apis: Vec<(usize, &ApiSource)> = config
+        .sources
+        .iter()
+        .enumerate()
+        .filter_map(|(index, source)| match source {
+            SourceConfig::Api(api) => Some((index, api)),
+            SourceConfig::Local(_) | SourceConfig::Sftp(_) => None,
+        })
+        .collect();
+    let mut fingerprints = HashMap::new();
+    let is_parent = |name: &str| apis.iter().any(|(_, api)| api.parent_source() == Some(name));
+    let family: Vec<_> = apis
+        .iter()
+        .filter(|(_, api)| api.for_each.is_some() || api.name.as_deref().is_some_and(is_parent))
+        .copied()
+        .collect();
+    if family.iter().all(|(_, api)| api.for_each.is_none()) {
+        return Ok(fingerprints);
+    }
+    let failed = |source| PipelineError::Io { doing: format!("make a folder in {}", context.spool.display()), source };
+    std::fs::create_dir_all(&context.spool).map_err(failed)?;
+    let folder = tempfile::tempdir_in(&context.spool).map_err(failed)?;
+    let context = ExtractContext { spool: folder.path().to_owned(), ..context.clone() };
+    let mut files = Vec::new();
+    for (index, api) in family {
+        let extracted = extract_api(index, api, config, &files, &context).await?;
+        let mut hash = Xxh3::new();
+        for file in &extracted.files {
+            let hashed = file.open().and_then(|opened| hash_of(opened, &mut hash));
+            hashed.map_err(|source| PipelineError::Io { doing: format!("read the rows of {}", file.name), source })?;
+        }
+        fingerprints.insert(index, hash.digest128());
+        files.extend(extracted.files);
+    }
+    Ok(fingerprints)
+}
+
+fn hash_of(mut file: File, hash: &mut Xxh3) -> io::Result<()> {
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(()),
+            length => hash.update(&buffer[..length]),
+        }
+    }
 }

@@ -28,6 +28,12 @@ pub(super) struct Sample {
 /// Tests one source without loading it.
 pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext) -> ProbeReport {
     let started = Instant::now();
+    if let SourceConfig::Api(api) = source
+        && let Some(each) = &api.for_each
+    {
+        let found = format!("not asked now, because each of its requests needs a value for {{{{{}}}}}", each.name);
+        return ProbeReport::usable(&format!("source {} (api)", index + 1), found, 0.0);
+    }
     let (kind, sample) = match source {
         SourceConfig::Local(source) => ("local", local::extract(index, source, context).await.map(Sample::of_local)),
         SourceConfig::Api(source) => ("api", http::probe(index, source, context).await),

@@ -5,7 +5,10 @@ mod csv;
 mod local;
 mod sftp;
 
-pub use api::{ApiSource, ApiTimeouts, AuthScheme, Body, JsonTemplate, Method, NextIs, Pagination, template};
+pub use api::{
+    ApiSource, ApiTimeouts, AuthScheme, Body, ForEach, Include, Included, JsonTemplate, Method, NextIs, OnParent,
+    Pagination, ParentsFrom, template,
+};
 pub use csv::CsvOptions;
 pub use local::LocalSource;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
@@ -65,4 +68,17 @@ pub(super) fn read(source: &Field<'_>) -> Option<SourceConfig> {
         "api" => api::read(&section()?).map(SourceConfig::Api),
         _ => sftp::read(source).map(SourceConfig::Sftp),
     }
+}
+
+/// Notes what is wrong between the sources of a config: their names, and what `for_each` uses of another source.
+pub(super) fn check_together(fields: &[Field<'_>], sources: &[Option<SourceConfig>]) {
+    let apis: Vec<_> = fields
+        .iter()
+        .zip(sources)
+        .filter_map(|(field, source)| match source {
+            Some(SourceConfig::Api(api)) => Some((field, api)),
+            _ => None,
+        })
+        .collect();
+    api::check_together(&apis);
 }

@@ -32,7 +32,7 @@ pub(super) struct Fetcher<'a> {
     network: &'a NetworkSettings,
     pub(super) limits: &'a HttpLimits,
     pub(super) outgoing: Outgoing<'a>,
-    cookies: Cookies,
+    cookies: Arc<Cookies>,
 }
 
 /// An answer whose head has arrived, before its body is read.
@@ -69,7 +69,18 @@ impl<'a> Fetcher<'a> {
             .connect_timeout(limits.connect)
             .build()
             .map_err(|error| HttpError::Unreachable { url: shown(&outgoing.url), reason: innermost(&error) })?;
-        Ok(Self { client, network, limits, outgoing, cookies: Cookies::default() })
+        Ok(Self { client, network, limits, outgoing, cookies: Arc::default() })
+    }
+
+    /// One for other requests of the same source, with the same connections and cookies.
+    pub(super) fn with(&self, outgoing: Outgoing<'a>) -> Self {
+        Self {
+            client: self.client.clone(),
+            network: self.network,
+            limits: self.limits,
+            outgoing,
+            cookies: Arc::clone(&self.cookies),
+        }
     }
 
     /// Sends the request and follows redirects, until an answer that is a success.

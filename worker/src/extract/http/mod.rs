@@ -7,6 +7,8 @@
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
+//! - [`include`]: rows that are copied out of the answers, with added columns
+//! - [`for_each`]: the requests once for each value of another source or of the target
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
@@ -16,6 +18,8 @@ mod cookies;
 mod envelope;
 mod error;
 mod fetch;
+mod for_each;
+mod include;
 mod limits;
 mod link_header;
 mod next_page;
@@ -25,10 +29,12 @@ mod tolerant;
 mod walk;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use elt_shared::config::template::Values;
-use elt_shared::config::{ApiSource, Pagination};
+use elt_shared::config::template::{Value, Values};
+use elt_shared::config::{ApiSource, ForEach, Pagination};
 use elt_shared::json_path::JsonPath;
 use elt_shared::runs::FoundFile;
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
@@ -39,13 +45,16 @@ use xxhash_rust::xxh3::xxh3_128;
 use self::answer::{Contents, Flaw, Wanted};
 use self::error::{HttpError, Result};
 use self::fetch::{Body, Fetcher, Opened};
+use self::include::RowPlan;
 pub use self::limits::HttpLimits;
 use self::link_header::next_link;
 use self::next_page::{Ask, Next, Pages, Turn};
 use self::request::{Outgoing, Request, shown};
+use super::parents::Parents;
 use super::probe::Sample;
 use super::{ExtractContext, Extracted};
 use crate::error::{PipelineError, Result as PipelineResult};
+use crate::frame::json::gather::{self, Gathered, RowsFile};
 use crate::input::{Compression, Format, InputFile};
 
 /// Longest time for a test of the connection.
@@ -70,16 +79,59 @@ pub async fn extract_within(
     limits: &HttpLimits,
 ) -> PipelineResult<Extracted> {
     let limits = &limits.with(source.timeouts);
-    let fetched = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
+    let work = async {
+        let fetched = fetch_pages(index, source, context, limits).await?;
+        copy_rows_of(fetched, source, limits).await
+    };
+    let fetched = guarded(source, &context.stop, limits, work).await?;
     let mut files = Vec::new();
     for page in fetched.pages.into_iter().filter(|page| page.contents.readable) {
         files.push(page.into_input(index, source)?);
     }
-    Ok(Extracted { files, warnings: fetched.warning.into_iter().collect(), ..Extracted::default() })
+    Ok(Extracted { files, warnings: fetched.warnings, ..Extracted::default() })
+}
+
+/// Fetches every page of a source for each value of its `for_each`. All rows are in one file.
+///
+/// # Errors
+/// As [`extract`], and when the requests for one value fail, unless the config says that such a value is skipped.
+pub(super) async fn extract_for_each(
+    index: usize,
+    source: &ApiSource,
+    each: &ForEach,
+    parents: &Parents,
+    context: &ExtractContext,
+) -> PipelineResult<Extracted> {
+    let limits = &HttpLimits::default().with(source.timeouts);
+    let work = for_each::fetch(index, source, each, parents, context, limits);
+    let fetched = guarded(source, &context.stop, limits, work).await?;
+    Ok(Extracted { files: vec![fetched.file], left_out: fetched.left_out, warnings: fetched.warnings })
+}
+
+/// Copies the rows out of the pages, when they are not read from the pages themselves.
+async fn copy_rows_of(mut fetched: Fetched, source: &ApiSource, limits: &HttpLimits) -> Result<Fetched> {
+    let mut found = Gathered::default();
+    let url = address(source);
+    for page in fetched.pages.iter_mut().filter(|page| page.contents.readable) {
+        let Some(wanted) = page.wanted.take() else { continue };
+        let path = page.path.with_extension("rows.json");
+        let file = RowsFile::create(&path, limits.total_bytes).map_err(|error| spool_failed(&path, error))?;
+        let answer = std::mem::replace(&mut page.path, path);
+        let (file, copied) = include::copy_rows(answer, wanted, &page.name, file).await;
+        found.join(&copied?);
+        file.finish().map_err(|error| spool_failed(&page.path, error))?;
+    }
+    if let Some(plan) = RowPlan::of(source, &url)?.filter(|_| found != Gathered::default()) {
+        fetched.warnings.extend(plan.warnings(&found, &url));
+    }
+    Ok(fetched)
 }
 
 /// The source's address without its query and secrets, which stays the same between runs.
 pub fn address(source: &ApiSource) -> String {
+    if let Some(each) = &source.for_each {
+        return for_each::address(source, each);
+    }
     Outgoing::of(source, &Values::default()).map(|outgoing| shown(&outgoing.url)).unwrap_or_default()
 }
 
@@ -133,7 +185,9 @@ pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractCon
     };
     let page = guarded(source, &context.stop, &limits, async {
         let mut fetching = Fetching::start(index, source, context, &limits).await?;
-        fetching.page().await
+        let pages = fetching.page().await?.into_iter().collect();
+        let fetched = Fetched { pages, warnings: Vec::new() };
+        Ok(copy_rows_of(fetched, source, &limits).await?.pages.pop())
     })
     .await?;
     let Some(page) = page.filter(|page| page.contents.readable) else {
@@ -170,21 +224,29 @@ struct Page {
     answered: Url,
     /// Whether its rows are those of the page before it.
     repeated: bool,
+    /// What is copied out of it; `None`: its rows are read from the page itself.
+    wanted: Option<gather::Wanted>,
 }
 
 impl Page {
     fn into_input(self, index: usize, source: &ApiSource) -> PipelineResult<InputFile> {
         let file = InputFile::at(self.name.clone(), self.path, Format::Json, Compression::None)
             .map_err(|source| PipelineError::Io { doing: format!("look at the answer of {}", self.name), source })?;
-        Ok(InputFile { source: index, records: source.records.clone(), required: true, ..file })
+        // The rows that were copied are the elements of an array.
+        let records = if source.copies_rows() { Some("$".to_owned()) } else { source.records.clone() };
+        Ok(InputFile { source: index, records, required: true, ..file })
     }
 }
 
 /// Fetches one page after the other.
 struct Fetching<'a> {
-    index: usize,
     source: &'a ApiSource,
     spool: &'a Path,
+    /// The value of `for_each` that the requests are made for.
+    parent: Option<Parenthood>,
+    /// The beginning of the names of its files.
+    prefix: String,
+    plan: Option<RowPlan>,
     fetcher: Fetcher<'a>,
     wanted: Wanted,
     pages: Pages<'a>,
@@ -192,7 +254,18 @@ struct Fetching<'a> {
     /// Whether an answer had the member that names the next page.
     names_next: bool,
     /// Number of bytes that the source may still send.
-    room: u64,
+    room: Arc<AtomicU64>,
+}
+
+/// The value of `for_each` that requests are made for.
+struct Parenthood {
+    value: Value,
+    /// The source's address with the placeholder. It stands for all URLs that people see, because they have the value.
+    address: String,
+    /// Number of bytes that the answers for all values may still have.
+    room: Arc<AtomicU64>,
+    /// The beginning of the names of files.
+    prefix: String,
 }
 
 impl<'a> Fetching<'a> {
@@ -203,13 +276,63 @@ impl<'a> Fetching<'a> {
         limits: &'a HttpLimits,
     ) -> Result<Self> {
         let outgoing = Outgoing::of(source, &context.values_of(index))?;
-        let wanted = wanted(source, &shown(&outgoing.url))?;
-        let pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref(), source.into());
         let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
+        Self::with(fetcher, index, source, context, None).await
+    }
+
+    async fn with(
+        fetcher: Fetcher<'a>,
+        index: usize,
+        source: &'a ApiSource,
+        context: &'a ExtractContext,
+        parent: Option<Parenthood>,
+    ) -> Result<Self> {
+        let first = &fetcher.outgoing.url;
+        let wanted = wanted(source, &shown(first))?;
+        let plan = RowPlan::of(source, &shown(first))?;
+        let pages = Pages::new(first.clone(), source.pagination.as_ref(), source.into());
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
         let next = Some(pages.first());
-        Ok(Self { index, source, spool, fetcher, wanted, pages, next, names_next: false, room: limits.total_bytes })
+        let (prefix, room) = match &parent {
+            Some(parent) => (parent.prefix.clone(), Arc::clone(&parent.room)),
+            None => (format!("api-{index}"), Arc::new(AtomicU64::new(fetcher.limits.total_bytes))),
+        };
+        Ok(Self { source, spool, parent, prefix, plan, fetcher, wanted, pages, next, names_next: false, room })
+    }
+
+    /// A URL as people see it.
+    fn seen(&self, url: &Url) -> String {
+        self.parent.as_ref().map_or_else(|| shown(url), |parent| parent.address.clone())
+    }
+
+    fn path_of(&self, number: u64) -> PathBuf {
+        self.spool.join(format!("{}-{number}.json", self.prefix))
+    }
+
+    /// Deletes the files of the pages so far.
+    async fn delete_pages(&self) {
+        for number in 1..=self.pages.number {
+            // A failure is ignored, because the folder is deleted with the run.
+            let _ = tokio::fs::remove_file(self.path_of(number)).await;
+        }
+    }
+
+    /// All pages from the next one to the last that has rows.
+    async fn all(&mut self) -> Result<Vec<Page>> {
+        let mut fetched: Vec<Page> = Vec::new();
+        while let Some(page) = self.page().await? {
+            if page.repeated {
+                tracing::info!("{} repeats the page before it, which was the last one", page.name);
+                break;
+            }
+            // A page without rows ends the pages. It is kept only when it is the first, because its columns are then all
+            // that is known of the source.
+            if page.contents.rows > 0 || fetched.is_empty() {
+                fetched.push(page);
+            }
+        }
+        Ok(fetched)
     }
 
     /// The next page. `None`: the last one was returned before.
@@ -217,16 +340,16 @@ impl<'a> Fetching<'a> {
         let Some(ask) = self.next.take() else { return Ok(None) };
         let request = self.fetcher.outgoing.request(&ask)?;
         let number = self.pages.number;
-        let path = self.spool.join(format!("api-{}-{number}.json", self.index));
+        let path = self.path_of(number);
         let name = match self.source.pagination {
-            Some(_) => format!("{} page {number}", shown(&request.url)),
-            None => shown(&request.url),
+            Some(_) => format!("{} page {number}", self.seen(&request.url)),
+            None => self.seen(&request.url),
         };
         let mut page = match self.fetch(&request, name, path).await {
             Ok(page) => page,
             Err(error) => return self.after_failure(error),
         };
-        self.room -= page.body.bytes;
+        for_each::take_room(&self.room, page.body.bytes);
         let turn = Turn {
             rows: page.contents.rows,
             hash: page.contents.rows_hash.unwrap_or(page.body.hash),
@@ -273,36 +396,39 @@ impl<'a> Fetching<'a> {
         Some(format!(
             "{}: `cursor_path` {path} was found on no page, so only the first page was read: check its spelling; write \
              `$[\"a.b\"]` for a name with a dot",
-            shown(&self.fetcher.outgoing.url)
+            self.seen(&self.fetcher.outgoing.url)
         ))
     }
 
     /// Fetches one page, with all its attempts.
     async fn fetch(&self, request: &Request, name: String, path: PathBuf) -> Result<Page> {
-        let (fetcher, seen) = (&self.fetcher, shown(&request.url));
-        let at_most = fetcher.limits.answer_bytes.min(self.room);
+        let (fetcher, seen) = (&self.fetcher, self.seen(&request.url));
+        let at_most = fetcher.limits.answer_bytes.min(self.room.load(Ordering::Relaxed));
         let by_header = matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }));
-        retry::with_attempts(fetcher.limits, || async {
+        let once = async || {
             let opened = fetcher.open(request).await?;
             let answered = opened.url().clone();
             let next_link = if by_header { next_link(opened.headers(), &answered)? } else { None };
+            let parent = self.parent.as_ref().map(|parent| &parent.value);
+            let copied = self.plan.as_ref().map(|plan| plan.wanted(opened.headers(), parent));
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
             let body = opened.receive(&path, fetcher.limits, at_most).await?;
             let contents =
                 if empty { Contents::default() } else { inspect(&path, &self.wanted, &seen, body.bytes).await? };
             tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
             let (name, path) = (name.clone(), path.clone());
-            Ok(Page { name, path, body, contents, next_link, answered, repeated: false })
-        })
-        .await
+            Ok(Page { name, path, body, contents, next_link, answered, repeated: false, wanted: copied })
+        };
+        let hidden = |error: HttpError| if self.parent.is_some() { error.at(&seen) } else { error };
+        retry::with_attempts(fetcher.limits, || async { once().await.map_err(hidden) }).await
     }
 }
 
 /// The pages of a source.
 struct Fetched {
     pages: Vec<Page>,
-    /// A sentence for the report.
-    warning: Option<String>,
+    /// Sentences for the report.
+    warnings: Vec<String>,
 }
 
 async fn fetch_pages(
@@ -312,20 +438,9 @@ async fn fetch_pages(
     limits: &HttpLimits,
 ) -> Result<Fetched> {
     let mut fetching = Fetching::start(index, source, context, limits).await?;
-    let mut fetched: Vec<Page> = Vec::new();
-    while let Some(page) = fetching.page().await? {
-        if page.repeated {
-            tracing::info!("{} repeats the page before it, which was the last one", page.name);
-            break;
-        }
-        // A page without rows ends the pages. It is kept only when it is the first, because its columns are then all that is
-        // known of the source.
-        if page.contents.rows > 0 || fetched.is_empty() {
-            fetched.push(page);
-        }
-    }
-    let warning = fetching.warning(fetched.iter().any(|page| page.contents.rows > 0));
-    Ok(Fetched { pages: fetched, warning })
+    let pages = fetching.all().await?;
+    let warning = fetching.warning(pages.iter().any(|page| page.contents.rows > 0));
+    Ok(Fetched { pages, warnings: warning.into_iter().collect() })
 }
 
 /// Checks an answer that has no rows at `records`, the path to the rows that an earlier run found.
@@ -378,7 +493,10 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
         _ => (None, None),
     };
     let records = source.records.as_deref().map(|records| path("records", records)).transpose()?;
-    Ok(Wanted { records, cursor, end_value, paged: source.pagination.is_some(), ..Wanted::default() })
+    let further = source.further_records.iter().map(|further| path("records", further)).collect::<Result<_>>()?;
+    // Rows that are copied are looked at as those of pages are.
+    let paged = source.pagination.is_some() || source.copies_rows();
+    Ok(Wanted { records, further_records: further, cursor, end_value, paged, ..Wanted::default() })
 }
 
 /// The version of an answer, from its headers. `None`: the headers have no reliable one.

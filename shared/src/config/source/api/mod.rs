@@ -1,7 +1,9 @@
 //! `type: api`: a JSON HTTP API.
 
 mod auth;
+mod for_each;
 mod pagination;
+mod records;
 mod request;
 pub mod template;
 
@@ -10,12 +12,15 @@ use std::time::Duration;
 
 pub use self::auth::AuthScheme;
 use self::auth::{AUTH_KEYS, Scheme};
+pub(super) use self::for_each::check_together;
+pub use self::for_each::{ForEach, OnParent, ParentsFrom};
 pub use self::pagination::{NextIs, Pagination};
+pub use self::records::{Include, Included};
 pub use self::request::{Body, JsonTemplate, Method};
 use self::template::Template;
-use super::json_path;
 use crate::config::keys::{Key, Shape};
 use crate::config::section::Section;
+use crate::json_path::{JsonPath, Step};
 use crate::secret::Secret;
 
 /// `type: api`.
@@ -37,8 +42,18 @@ pub struct ApiSource {
     pub params: Vec<(String, Template)>,
     /// Sent as `?path=`.
     pub folder_param: Option<String>,
+    /// What other sources call it.
+    pub name: Option<String>,
+    /// Whether its rows are loaded. Otherwise other sources use them, and nothing else does.
+    pub load: bool,
+    /// The values that its requests are made for. `None`: the requests are made once.
+    pub for_each: Option<ForEach>,
     /// JSON path to the rows in an answer.
     pub records: Option<String>,
+    /// JSON paths to further rows in an answer.
+    pub further_records: Vec<String>,
+    /// Columns that are added to the rows.
+    pub include: Vec<Include>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
     /// Time limits for the server's answers.
@@ -70,7 +85,12 @@ impl ApiSource {
             headers: Vec::new(),
             params: Vec::new(),
             folder_param: None,
+            name: None,
+            load: true,
+            for_each: None,
             records: None,
+            further_records: Vec::new(),
+            include: Vec::new(),
             pagination: None,
             timeouts: ApiTimeouts::default(),
         }
@@ -81,6 +101,25 @@ impl ApiSource {
         let mut found = false;
         self.each_template(&mut |template| found |= template.names().any(|placed| placed == name));
         found
+    }
+
+    /// Whether its rows are copied out of the answers, because columns are added to them or an answer has them in several
+    /// places.
+    pub fn copies_rows(&self) -> bool {
+        let leads_into_elements =
+            |path: &String| path.parse::<JsonPath>().is_ok_and(|path| path.to_rows().contains(&Step::Every));
+        self.for_each.is_some()
+            || !self.include.is_empty()
+            || !self.further_records.is_empty()
+            || self.records.as_ref().is_some_and(leads_into_elements)
+    }
+
+    /// The name of the source whose rows have the values of `for_each`.
+    pub fn parent_source(&self) -> Option<&str> {
+        match &self.for_each.as_ref()?.from {
+            ParentsFrom::Source { source, .. } => Some(source),
+            ParentsFrom::Sql { .. } => None,
+        }
     }
 
     fn each_template<'t>(&'t self, visit: &mut dyn FnMut(&'t Template)) {
@@ -104,7 +143,12 @@ impl fmt::Debug for ApiSource {
             .field("headers", &self.headers)
             .field("params", &self.params)
             .field("folder_param", &self.folder_param)
+            .field("name", &self.name)
+            .field("load", &self.load)
+            .field("for_each", &self.for_each.as_ref().map(|each| &each.name))
             .field("records", &self.records)
+            .field("further_records", &self.further_records)
+            .field("include", &self.include)
             .field("pagination", &self.pagination)
             .field("timeouts", &self.timeouts)
             .finish()
@@ -124,12 +168,12 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("headers", Shape::Pairs, "Further request headers."),
     Key::of("params", Shape::Pairs, "Query parameters."),
     Key::text("folder_param", "Sent as `?path=`."),
-    Key::text(
-        "records",
-        "JSON path to the rows in an answer, `data.items`, or `$` when the answer is the row. Default: the elements of \
-         an array, or of an object's only member that is an array of objects; what was found holds for later runs.",
-    )
-    .or(&["records_path"]),
+    records::RECORDS_KEY,
+    records::INCLUDE_KEY,
+    records::INCLUDE_HEADERS_KEY,
+    for_each::NAME_KEY,
+    for_each::LOAD_KEY,
+    for_each::FOR_EACH_KEY,
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
     Key::whole(
         "idle_seconds",
@@ -155,7 +199,12 @@ pub(super) const KEYS: &[Key] = &[
 
 pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     // Names of placeholders that only this source has.
-    let further: &[String] = &[];
+    let further = for_each::placeholder(section);
+    let further = further.as_slice();
+    let for_each = for_each::read(section);
+    let records = records::paths(section);
+    let known = for_each.as_ref().and_then(Option::as_ref);
+    let include = records::include(section, records.as_deref().unwrap_or_default(), known);
     let url = request::url(section, further);
     let written = match section.field("auth") {
         Some(field) => Some(field.section(AUTH_KEYS)?),
@@ -174,7 +223,9 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let body = request::body(section, headers.as_deref().unwrap_or_default(), further);
     let pagination = section.field("pagination").map(pagination::read);
     let seconds = |name| section.whole(name).map(Duration::from_secs);
-    let body = body?;
+    let (body, for_each) = (body?, for_each?);
+    let mut paths = records?.into_iter();
+    let records = paths.next();
     let source = ApiSource {
         method: section.choice("method").unwrap_or(if body.is_some() { Method::Post } else { Method::Get }),
         body,
@@ -187,7 +238,12 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         auth_token,
         auth_scheme,
         folder_param: section.filled_text("folder_param"),
-        records: json_path(section, "records"),
+        name: for_each::source_name(section),
+        for_each,
+        load: section.flag("load").unwrap_or(true),
+        records,
+        further_records: paths.collect(),
+        include: include?,
         url: url?,
         headers: headers?,
         params: params?,
@@ -197,5 +253,6 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         },
     };
     pagination::check_placeholders(section, &source);
+    for_each::check(section, &source);
     Some(source)
 }
