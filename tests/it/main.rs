@@ -4,7 +4,9 @@ mod support;
 
 mod advisories;
 mod api_pages;
+mod api_parents;
 mod api_patience;
+mod api_records;
 mod api_requests;
 mod api_sources;
 mod api_tokens;

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod control;
 pub mod database;
 pub mod extraction;
+pub mod family_api;
 pub mod folder;
 pub mod history;
 pub mod http_source;

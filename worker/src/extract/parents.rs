@@ -159,7 +159,7 @@ impl ValuesFile {
         self.out.flush().map_err(|source| not_kept(&self.path, source))?;
         let mut warnings = Vec::new();
         if self.empty > 0 {
-            warnings.push(format!("{}: {} {rows} have none, and nothing was asked for them", self.what, self.empty));
+            warnings.push(format!("{}: the {rows} without one were passed over ({})", self.what, self.empty));
         }
         let count = self.known.len() as u64;
         tracing::info!(count, "found {}", self.what);
