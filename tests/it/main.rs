@@ -3,12 +3,14 @@
 mod support;
 
 mod advisories;
+mod api_cursors;
 mod api_pages;
 mod api_parents;
 mod api_patience;
 mod api_records;
 mod api_requests;
 mod api_sources;
+mod api_styles;
 mod api_tokens;
 mod audit_chain;
 mod audits;
@@ -55,6 +57,7 @@ mod pipelines;
 mod problems;
 mod properties;
 mod property_values;
+mod proposals;
 mod queue_guards;
 mod quotas;
 mod rejected_rows;

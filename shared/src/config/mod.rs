@@ -55,11 +55,11 @@ pub use retry::{Outages, RetryConfig};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub(crate) use secrecy::is_secret_name;
-pub use secrecy::masked_path;
+pub use secrecy::{is_secret_header, is_secret_parameter, masked_path};
 pub use source::{
     AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, ForEach, HostTrust, Include, Included,
     JsonTemplate, LocalSource, Method, NextIs, OnParent, Pagination, ParentsFrom, SftpLogin, SftpSource, SourceConfig,
-    template,
+    Total, template,
 };
 pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -3,7 +3,9 @@
 pub mod http;
 pub mod local;
 mod parents;
+pub mod preview;
 pub mod probe;
+mod sample;
 pub mod sftp;
 
 use std::borrow::Cow;

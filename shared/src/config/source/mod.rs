@@ -7,7 +7,7 @@ mod sftp;
 
 pub use api::{
     ApiSource, ApiTimeouts, AuthScheme, Body, ForEach, Include, Included, JsonTemplate, Method, NextIs, OnParent,
-    Pagination, ParentsFrom, template,
+    Pagination, ParentsFrom, Total, template,
 };
 pub use csv::CsvOptions;
 pub use local::LocalSource;

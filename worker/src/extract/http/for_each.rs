@@ -14,7 +14,7 @@ use super::fetch::Fetcher;
 use super::include::{RowPlan, copy_rows};
 use super::limits::HttpLimits;
 use super::request::{Outgoing, shown};
-use super::{Fetching, Page, Parenthood, spool_failed};
+use super::{Fetching, Page, Parenthood, doubts, spool_failed};
 use crate::extract::parents::{Parent, Parents};
 use crate::extract::{ExtractContext, LeftOut, LeftOutKind};
 use crate::frame::json::gather::{Gathered, RowsFile};
@@ -159,11 +159,14 @@ impl<'a> Requests<'a> {
         let mut fetching = Fetching::with(self.fetcher.with(outgoing), self.index, self.source, self.context, Some(of))
             .await
             .map_err(relabel)?;
-        match fetching.all().await {
-            Ok(pages) => {
-                let warning = fetching.warning(pages.iter().any(|page| page.contents.rows > 0));
-                Ok((pages, warning))
-            }
+        let fetched = async {
+            let pages = fetching.all().await?;
+            let mut doubts = doubts::about_pages(&fetching, &pages);
+            doubts.extend(doubts::about_total(self.source, &pages).await?);
+            Ok((pages, doubts.into_iter().next()))
+        };
+        match fetched.await {
+            Ok(fetched) => Ok(fetched),
             Err(error) => {
                 fetching.delete_pages().await;
                 Err(relabel(error))
@@ -243,6 +246,7 @@ impl HttpError {
             | Self::LongBody { .. }
             | Self::NothingThere { .. }
             | Self::SaysError { .. }
+            | Self::SaysErrorInPart { .. }
             | Self::NeverReady { .. }
             | Self::Endless { .. } => true,
             Self::GaveUp { error, .. } | Self::PastLast { error, .. } => error.is_of_one_request(),

@@ -58,6 +58,7 @@ impl RowPlan {
                 Origin::Header(name) => fixed(header(headers, name).into()),
                 Origin::Parent => match parent {
                     Some(Value::Whole(number)) => AddedValue::Fixed(number.to_string().into_bytes()),
+                    Some(Value::Json(json)) => AddedValue::Fixed(json.clone().into()),
                     Some(Value::Text(text)) => fixed(text.as_str().into()),
                     None => fixed(serde_json::Value::Null),
                 },

@@ -9,12 +9,15 @@
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
 //! - [`include`]: rows that are copied out of the answers, with added columns
 //! - [`for_each`]: the requests once for each value of another source or of the target
+//! - [`doubts`]: what is told in the report because rows may be missing
+//! - [`propose`]: a config that fits an answer, with the reasons
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
 mod answer;
 mod body;
 mod cookies;
+mod doubts;
 mod envelope;
 mod error;
 mod fetch;
@@ -23,6 +26,7 @@ mod include;
 mod limits;
 mod link_header;
 mod next_page;
+pub mod propose;
 mod request;
 mod retry;
 mod tolerant;
@@ -33,8 +37,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use elt_shared::config::template::{Value, Values};
-use elt_shared::config::{ApiSource, ForEach, Pagination};
+use elt_shared::config::template::{PAGE_CURSOR, Value, Values};
+use elt_shared::config::{self, ApiSource, ForEach, Pagination};
 use elt_shared::json_path::JsonPath;
 use elt_shared::runs::FoundFile;
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
@@ -80,7 +84,8 @@ pub async fn extract_within(
 ) -> PipelineResult<Extracted> {
     let limits = &limits.with(source.timeouts);
     let work = async {
-        let fetched = fetch_pages(index, source, context, limits).await?;
+        let mut fetched = fetch_pages(index, source, context, limits).await?;
+        fetched.warnings.extend(doubts::about_total(source, &fetched.pages).await?);
         copy_rows_of(fetched, source, limits).await
     };
     let fetched = guarded(source, &context.stop, limits, work).await?;
@@ -183,19 +188,21 @@ pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractCon
         answer: PROBE_TIMEOUT,
         ..HttpLimits::default()
     };
-    let page = guarded(source, &context.stop, &limits, async {
+    let (page, notes) = guarded(source, &context.stop, &limits, async {
         let mut fetching = Fetching::start(index, source, context, &limits).await?;
-        let pages = fetching.page().await?.into_iter().collect();
-        let fetched = Fetched { pages, warnings: Vec::new() };
-        Ok(copy_rows_of(fetched, source, &limits).await?.pages.pop())
+        fetching.keep_headers = true;
+        let Some(page) = fetching.page().await? else { return Ok((None, Vec::new())) };
+        let notes = if page.contents.readable { propose::notes(source, &page).await } else { Vec::new() };
+        let fetched = Fetched { pages: vec![page], warnings: Vec::new() };
+        Ok((copy_rows_of(fetched, source, &limits).await?.pages.pop(), notes))
     })
     .await?;
     let Some(page) = page.filter(|page| page.contents.readable) else {
-        return Ok(Sample { files: Vec::new(), more: false, head: None });
+        return Ok(Sample { files: Vec::new(), more: false, head: None, notes: Vec::new() });
     };
     let more = source.pagination.is_some() && page.contents.rows > 0;
     let files = vec![FoundFile { name: page.name.clone(), bytes: page.body.bytes }];
-    Ok(Sample { files, more, head: Some(page.into_input(index, source)?) })
+    Ok(Sample { files, more, head: Some(page.into_input(index, source)?), notes })
 }
 
 /// Runs the work until the total deadline, or until the run is stopped.
@@ -222,6 +229,8 @@ struct Page {
     next_link: Option<Url>,
     /// The URL that answered, after redirects.
     answered: Url,
+    /// The answer's headers, kept only when a proposal is made from them.
+    headers: Option<HeaderMap>,
     /// Whether its rows are those of the page before it.
     repeated: bool,
     /// What is copied out of it; `None`: its rows are read from the page itself.
@@ -253,8 +262,12 @@ struct Fetching<'a> {
     next: Option<Ask>,
     /// Whether an answer had the member that names the next page.
     names_next: bool,
+    /// Whether an answer had the member that says whether there is a next page.
+    says_more: bool,
     /// Number of bytes that the source may still send.
     room: Arc<AtomicU64>,
+    /// Whether pages keep the headers of their answers.
+    keep_headers: bool,
 }
 
 /// The value of `for_each` that requests are made for.
@@ -298,7 +311,21 @@ impl<'a> Fetching<'a> {
             Some(parent) => (parent.prefix.clone(), Arc::clone(&parent.room)),
             None => (format!("api-{index}"), Arc::new(AtomicU64::new(fetcher.limits.total_bytes))),
         };
-        Ok(Self { source, spool, parent, prefix, plan, fetcher, wanted, pages, next, names_next: false, room })
+        Ok(Self {
+            source,
+            spool,
+            parent,
+            prefix,
+            plan,
+            fetcher,
+            wanted,
+            pages,
+            next,
+            names_next: false,
+            says_more: false,
+            room,
+            keep_headers: false,
+        })
     }
 
     /// A URL as people see it.
@@ -354,6 +381,8 @@ impl<'a> Fetching<'a> {
             rows: page.contents.rows,
             hash: page.contents.rows_hash.unwrap_or(page.body.hash),
             cursor: page.contents.cursor.as_deref(),
+            cursor_is_json: page.contents.cursor_is_json,
+            has_more: page.contents.has_more,
             next_link: page.next_link.clone(),
             answered: &page.answered,
         };
@@ -363,6 +392,7 @@ impl<'a> Fetching<'a> {
             Next::Repeated => page.repeated = true,
         }
         self.names_next |= page.contents.names_next;
+        self.says_more |= page.contents.has_more.is_some();
         self.wanted.in_arrays |= page.contents.in_arrays;
         if let Some(envelope) = page.contents.envelope.take().filter(|_| page.contents.rows > 0) {
             self.wanted.before.get_or_insert_default().join(envelope);
@@ -390,34 +420,60 @@ impl<'a> Fetching<'a> {
         }
     }
 
-    /// A sentence about a `cursor_path` that no page with rows had, because it may be misspelt and rows may be missing.
-    fn warning(&self, with_rows: bool) -> Option<String> {
-        let path = self.wanted.cursor.as_ref().filter(|_| with_rows && !self.names_next)?;
-        Some(format!(
-            "{}: `cursor_path` {path} was found on no page, so only the first page was read: check its spelling; write \
-             `$[\"a.b\"]` for a name with a dot",
-            self.seen(&self.fetcher.outgoing.url)
-        ))
+    /// Goes on after a first page that was fetched before, perhaps with other keys for `records` and `pagination`.
+    ///
+    /// # Errors
+    /// When these keys do not fit the page.
+    async fn go_on_after(&mut self, first: &Page) -> Result<()> {
+        let contents = inspect(&first.path, &self.wanted, &first.name, first.body.bytes).await?;
+        let headers = first.headers.as_ref().filter(|_| self.by_header());
+        let next_link = headers.map(|headers| next_link(headers, &first.answered)).transpose()?.flatten();
+        let turn = Turn {
+            rows: contents.rows,
+            hash: contents.rows_hash.unwrap_or(first.body.hash),
+            cursor: contents.cursor.as_deref(),
+            cursor_is_json: contents.cursor_is_json,
+            has_more: contents.has_more,
+            next_link,
+            answered: &first.answered,
+        };
+        self.next = match self.pages.next(&turn)? {
+            Next::Page(next) => Some(next),
+            Next::End | Next::Repeated => None,
+        };
+        self.wanted.in_arrays |= contents.in_arrays;
+        if let Some(envelope) = contents.envelope {
+            self.wanted.before.get_or_insert_default().join(envelope);
+        }
+        Ok(())
+    }
+
+    /// Whether the `Link` header names the next page.
+    fn by_header(&self) -> bool {
+        matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }))
     }
 
     /// Fetches one page, with all its attempts.
     async fn fetch(&self, request: &Request, name: String, path: PathBuf) -> Result<Page> {
         let (fetcher, seen) = (&self.fetcher, self.seen(&request.url));
         let at_most = fetcher.limits.answer_bytes.min(self.room.load(Ordering::Relaxed));
-        let by_header = matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }));
+        let by_header = self.by_header();
         let once = async || {
             let opened = fetcher.open(request).await?;
             let answered = opened.url().clone();
             let next_link = if by_header { next_link(opened.headers(), &answered)? } else { None };
             let parent = self.parent.as_ref().map(|parent| &parent.value);
             let copied = self.plan.as_ref().map(|plan| plan.wanted(opened.headers(), parent));
+            let headers = self.keep_headers.then(|| opened.headers().clone());
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
             let body = opened.receive(&path, fetcher.limits, at_most).await?;
             let contents =
                 if empty { Contents::default() } else { inspect(&path, &self.wanted, &seen, body.bytes).await? };
             tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
             let (name, path) = (name.clone(), path.clone());
-            Ok(Page { name, path, body, contents, next_link, answered, repeated: false, wanted: copied })
+            let answer =
+                Page { name, path, body, contents, next_link, answered, headers, repeated: false, wanted: copied };
+            Ok(answer)
         };
         let hidden = |error: HttpError| if self.parent.is_some() { error.at(&seen) } else { error };
         retry::with_attempts(fetcher.limits, || async { once().await.map_err(hidden) }).await
@@ -439,8 +495,8 @@ async fn fetch_pages(
 ) -> Result<Fetched> {
     let mut fetching = Fetching::start(index, source, context, limits).await?;
     let pages = fetching.all().await?;
-    let warning = fetching.warning(pages.iter().any(|page| page.contents.rows > 0));
-    Ok(Fetched { pages, warnings: warning.into_iter().collect() })
+    let warnings = doubts::about_pages(&fetching, &pages);
+    Ok(Fetched { pages, warnings })
 }
 
 /// Checks an answer that has no rows at `records`, the path to the rows that an earlier run found.
@@ -473,6 +529,7 @@ async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Resu
         Flaw::NoRows(reason) => HttpError::NoRows { url, reason },
         Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
         Flaw::SaysError(member) => HttpError::SaysError { url, member },
+        Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
     })
 }
@@ -486,17 +543,25 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
         };
         text.parse::<JsonPath>().map_err(refuse)
     };
-    let (cursor, end_value) = match &source.pagination {
-        Some(Pagination::Cursor { path: cursor, end_value, .. }) => {
-            (Some(path("pagination.cursor_path", cursor)?), end_value.clone())
-        }
-        _ => (None, None),
+    let mut wanted = Wanted {
+        records: source.records.as_deref().map(|records| path("records", records)).transpose()?,
+        cursor_is_placed: source.has_placeholder(PAGE_CURSOR),
+        graphql: matches!(source.body, Some(config::Body::Json { graphql: true, .. })),
+        further_records: source
+            .further_records
+            .iter()
+            .map(|further| path("records", further))
+            .collect::<Result<_>>()?,
+        // Rows that are copied are looked at as those of pages are.
+        paged: source.pagination.is_some() || source.copies_rows(),
+        ..Wanted::default()
     };
-    let records = source.records.as_deref().map(|records| path("records", records)).transpose()?;
-    let further = source.further_records.iter().map(|further| path("records", further)).collect::<Result<_>>()?;
-    // Rows that are copied are looked at as those of pages are.
-    let paged = source.pagination.is_some() || source.copies_rows();
-    Ok(Wanted { records, further_records: further, cursor, end_value, paged, ..Wanted::default() })
+    if let Some(Pagination::Cursor { path: cursor, end_value, has_more, .. }) = &source.pagination {
+        wanted.cursor = Some(path("pagination.cursor_path", cursor)?);
+        wanted.has_more = has_more.as_deref().map(|more| path("pagination.has_more_path", more)).transpose()?;
+        wanted.end_value.clone_from(end_value);
+    }
+    Ok(wanted)
 }
 
 /// The version of an answer, from its headers. `None`: the headers have no reliable one.

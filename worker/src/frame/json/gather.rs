@@ -499,6 +499,15 @@ fn descendant(text: &[u8], at: usize, steps: &[Step]) -> Option<Value> {
                 .ok()?;
                 found?.start
             }
+            Step::Last => {
+                let mut last = None;
+                elements_of(text, at, |value| {
+                    last = Some(value);
+                    Ok(true)
+                })
+                .ok()?;
+                last?.start
+            }
             Step::Every => return None,
         };
     }

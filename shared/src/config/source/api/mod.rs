@@ -14,7 +14,7 @@ pub use self::auth::AuthScheme;
 use self::auth::{AUTH_KEYS, Scheme};
 pub(super) use self::for_each::check_together;
 pub use self::for_each::{ForEach, OnParent, ParentsFrom};
-pub use self::pagination::{NextIs, Pagination};
+pub use self::pagination::{NextIs, Pagination, Total};
 pub use self::records::{Include, Included};
 pub use self::request::{Body, JsonTemplate, Method};
 use self::template::Template;
@@ -56,6 +56,8 @@ pub struct ApiSource {
     pub include: Vec<Include>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
+    /// Where an answer has the number of rows that the API says it has.
+    pub total: Total,
     /// Time limits for the server's answers.
     pub timeouts: ApiTimeouts,
 }
@@ -92,6 +94,7 @@ impl ApiSource {
             further_records: Vec::new(),
             include: Vec::new(),
             pagination: None,
+            total: Total::Usual,
             timeouts: ApiTimeouts::default(),
         }
     }
@@ -106,12 +109,16 @@ impl ApiSource {
     /// Whether its rows are copied out of the answers, because columns are added to them or an answer has them in several
     /// places.
     pub fn copies_rows(&self) -> bool {
-        let leads_into_elements =
-            |path: &String| path.parse::<JsonPath>().is_ok_and(|path| path.to_rows().contains(&Step::Every));
         self.for_each.is_some()
             || !self.include.is_empty()
             || !self.further_records.is_empty()
-            || self.records.as_ref().is_some_and(leads_into_elements)
+            || self.leads_into_elements()
+    }
+
+    /// Whether the path to its rows has a `[*]` before its end.
+    pub fn leads_into_elements(&self) -> bool {
+        let path = self.records.as_deref().and_then(|path| path.parse::<JsonPath>().ok());
+        path.is_some_and(|path| path.to_rows().contains(&Step::Every))
     }
 
     /// The name of the source whose rows have the values of `for_each`.
@@ -150,6 +157,7 @@ impl fmt::Debug for ApiSource {
             .field("further_records", &self.further_records)
             .field("include", &self.include)
             .field("pagination", &self.pagination)
+            .field("total", &self.total)
             .field("timeouts", &self.timeouts)
             .finish()
     }
@@ -175,6 +183,7 @@ pub(super) const KEYS: &[Key] = &[
     for_each::LOAD_KEY,
     for_each::FOR_EACH_KEY,
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
+    pagination::TOTAL_KEY,
     Key::whole(
         "idle_seconds",
         1,
@@ -244,6 +253,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         records,
         further_records: paths.collect(),
         include: include?,
+        total: pagination::total(section),
         url: url?,
         headers: headers?,
         params: params?,

@@ -6,7 +6,7 @@ use super::for_each::ForEach;
 use crate::config::keys::{Key, Shape};
 use crate::config::reader::{Field, Reading};
 use crate::config::section::Section;
-use crate::json_path::JsonPath;
+use crate::json_path::{JsonPath, Step};
 
 /// Most columns that a source adds to its rows.
 const MOST_COLUMNS: usize = 100;
@@ -135,5 +135,11 @@ fn header(field: &Field<'_>, _: &[String], _: Option<&ForEach>) -> Option<Includ
 
 /// Checks a path. `None`: it is wrong, or not known yet.
 fn path(field: &Field<'_>) -> Option<JsonPath> {
-    field.accepted(|text| text.parse::<JsonPath>().map_err(|error| error.to_string()))
+    field.accepted(|text| {
+        let path = text.parse::<JsonPath>().map_err(|error| error.to_string())?;
+        if path.steps().contains(&Step::Last) {
+            return Err("[-1] can stand only in the path to a cursor; write [0], [1], … or [*]".to_owned());
+        }
+        Ok(path)
+    })
 }
