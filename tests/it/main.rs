@@ -3,7 +3,10 @@
 mod support;
 
 mod advisories;
+mod api_connections;
 mod api_cursors;
+mod api_incremental;
+mod api_monitoring;
 mod api_pages;
 mod api_parents;
 mod api_patience;
@@ -54,6 +57,7 @@ mod outcomes;
 mod output_files;
 mod pauses;
 mod pipelines;
+mod poolers;
 mod problems;
 mod properties;
 mod property_values;
@@ -78,6 +82,7 @@ mod silent_targets;
 mod simulated_year;
 mod sources_end_to_end;
 mod sources_together;
+mod standbys;
 mod stored_secrets;
 mod streams;
 mod target_certificates;

@@ -5,9 +5,11 @@
 //!
 //! # Layout
 //! - `once`: one of each
+//! - `cursors`: incremental sources
 //! - `world`: a cluster, workers as processes, sources, and what must hold in the end
 //! - `gate`: the network between a worker and its databases
 
+mod cursors;
 #[expect(dead_code, reason = "shared with the long faults, which use the rest")]
 mod gate;
 mod once;

@@ -13,6 +13,7 @@
 //! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
 //! - `resolve`: `${env:NAME}` and `${secret:NAME}`; `content_key`: what "the same YAML" means
 
+mod certificates;
 mod column_type;
 mod content_key;
 mod document;
@@ -40,6 +41,7 @@ mod transform;
 mod tree;
 mod yaml_rules;
 
+pub use certificates::PemCertificates;
 pub use column_type::ColumnType;
 pub use content_key::content_key;
 pub use document::Document;
@@ -57,11 +59,11 @@ pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaCon
 pub(crate) use secrecy::is_secret_name;
 pub use secrecy::{is_secret_header, is_secret_parameter, masked_path};
 pub use source::{
-    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, ForEach, HostTrust, Include, Included,
-    JsonTemplate, LocalSource, Method, NextIs, OnParent, Pagination, ParentsFrom, SftpLogin, SftpSource, SourceConfig,
-    Total, template,
+    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, CursorOrder, ForEach, HostTrust, Include,
+    Included, Incremental, JsonTemplate, LocalSource, Lookback, Method, NextIs, OnParent, Pagination, ParentsFrom,
+    Probe, SftpLogin, SftpSource, SourceConfig, TimeFormat, Total, api_identities, template,
 };
-pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
+pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};
 
 /// A config together with what the user should know about it.

@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod local;
+pub mod look;
 mod parents;
 pub mod preview;
 pub mod probe;
@@ -9,19 +10,16 @@ mod sample;
 pub mod sftp;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use elt_shared::config::template::Values;
 use elt_shared::config::{ApiSource, PipelineConfig, SourceConfig};
+use elt_shared::cursor::CursorValue;
 use elt_shared::redaction;
 pub use elt_shared::runs::report::{LeftOut, LeftOutKind};
 use elt_shared::secret::Secret;
 use tokio_util::sync::CancellationToken;
-use xxhash_rust::xxh3::Xxh3;
 
 use self::parents::Parents;
 use crate::error::{PipelineError, Result};
@@ -53,6 +51,9 @@ pub struct ExtractContext {
     /// Values of the placeholders in each source's requests, such as `since`, in the order of the sources. A source beyond
     /// the end has none.
     pub values: Vec<Values>,
+    /// For sources that send their newest rows first, by index: the value below which rows are old. Reading ends with the first
+    /// page that has only older rows.
+    pub old_below: Vec<(usize, CursorValue)>,
 }
 
 impl ExtractContext {
@@ -141,74 +142,4 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
         }
     }
     Ok(all)
-}
-
-/// A value that changes when the rows of a pipeline's sources may have changed. It is cheap enough to be computed every few
-/// seconds.
-///
-/// # Errors
-/// As [`extract`]. A source that cannot be checked counts as unchanged.
-pub async fn fingerprint(config: &PipelineConfig, context: &ExtractContext) -> Result<[u8; 16]> {
-    let mut all = Xxh3::new();
-    let fetched = fetch_families(config, context).await?;
-    for (index, source) in config.sources.iter().enumerate() {
-        let one = match source {
-            _ if fetched.contains_key(&index) => Ok(fetched[&index]),
-            SourceConfig::Local(local) => local::fingerprint(index, local, context).await,
-            SourceConfig::Api(api) => http::fingerprint(index, api, context).await,
-            SourceConfig::Sftp(sftp) => sftp::fingerprint(sftp, context).await,
-        }?;
-        all.update(&one.to_le_bytes());
-    }
-    Ok(all.digest128().to_le_bytes())
-}
-
-/// The fingerprints of the sources with `for_each`, and of those whose rows have the values, by their indexes. Nothing but
-/// fetching them all shows whether their rows have changed.
-async fn fetch_families(config: &PipelineConfig, context: &ExtractContext) -> Result<HashMap<usize, u128>> {
-    let apis: Vec<(usize, &ApiSource)> = config
-        .sources
-        .iter()
-        .enumerate()
-        .filter_map(|(index, source)| match source {
-            SourceConfig::Api(api) => Some((index, api)),
-            SourceConfig::Local(_) | SourceConfig::Sftp(_) => None,
-        })
-        .collect();
-    let mut fingerprints = HashMap::new();
-    let is_parent = |name: &str| apis.iter().any(|(_, api)| api.parent_source() == Some(name));
-    let family: Vec<_> = apis
-        .iter()
-        .filter(|(_, api)| api.for_each.is_some() || api.name.as_deref().is_some_and(is_parent))
-        .copied()
-        .collect();
-    if family.iter().all(|(_, api)| api.for_each.is_none()) {
-        return Ok(fingerprints);
-    }
-    let failed = |source| PipelineError::Io { doing: format!("make a folder in {}", context.spool.display()), source };
-    std::fs::create_dir_all(&context.spool).map_err(failed)?;
-    let folder = tempfile::tempdir_in(&context.spool).map_err(failed)?;
-    let context = ExtractContext { spool: folder.path().to_owned(), ..context.clone() };
-    let mut files = Vec::new();
-    for (index, api) in family {
-        let extracted = extract_api(index, api, config, &files, &context).await?;
-        let mut hash = Xxh3::new();
-        for file in &extracted.files {
-            let hashed = file.open().and_then(|opened| hash_of(opened, &mut hash));
-            hashed.map_err(|source| PipelineError::Io { doing: format!("read the rows of {}", file.name), source })?;
-        }
-        fingerprints.insert(index, hash.digest128());
-        files.extend(extracted.files);
-    }
-    Ok(fingerprints)
-}
-
-fn hash_of(mut file: File, hash: &mut Xxh3) -> io::Result<()> {
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(()),
-            length => hash.update(&buffer[..length]),
-        }
-    }
 }

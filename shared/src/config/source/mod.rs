@@ -6,8 +6,8 @@ mod local;
 mod sftp;
 
 pub use api::{
-    ApiSource, ApiTimeouts, AuthScheme, Body, ForEach, Include, Included, JsonTemplate, Method, NextIs, OnParent,
-    Pagination, ParentsFrom, Total, template,
+    ApiSource, ApiTimeouts, AuthScheme, Body, CursorOrder, ForEach, Include, Included, Incremental, JsonTemplate,
+    Lookback, Method, NextIs, OnParent, Pagination, ParentsFrom, Probe, TimeFormat, Total, api_identities, template,
 };
 pub use csv::CsvOptions;
 pub use local::LocalSource;

@@ -247,9 +247,13 @@ impl HttpError {
             | Self::NothingThere { .. }
             | Self::SaysError { .. }
             | Self::SaysErrorInPart { .. }
+            | Self::GraphQl { .. }
+            | Self::Encoding { .. }
             | Self::NeverReady { .. }
             | Self::Endless { .. } => true,
-            Self::GaveUp { error, .. } | Self::PastLast { error, .. } => error.is_of_one_request(),
+            Self::GaveUp { error, .. } | Self::PastLast { error, .. } | Self::NamedPage { error } => {
+                error.is_of_one_request()
+            }
             _ => false,
         }
     }

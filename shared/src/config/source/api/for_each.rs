@@ -119,6 +119,11 @@ pub(super) fn check(section: &Section<'_>, source: &ApiSource) {
             each.name
         ));
     }
+    if let (Some(_), Some(_), Some(field)) = (&source.for_each, &source.incremental, section.field("incremental")) {
+        field.problem(
+            "cannot be combined with for_each: one cursor for all values would pass over the older rows of a new value",
+        );
+    }
     if let (false, None, Some(field)) = (source.load, &source.name, section.field("load")) {
         field.problem(
             "rows that are not loaded can be used by other sources only, and this source has no name for them",
