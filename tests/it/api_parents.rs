@@ -110,7 +110,7 @@ async fn the_rows_are_in_the_order_of_the_parents_whichever_is_answered_first() 
         assert_eq!(texts.len(), 1, "the rows of the customers are not loaded");
         seen.push(texts[0].1.clone());
         let left: Vec<_> = std::fs::read_dir(&lab.context.spool).expect("a folder").collect();
-        assert!(left.len() <= 4, "the pages are gone: {left:?}");
+        assert!(left.len() <= 4, "the pages of all values are gone: {left:?}");
     }
     assert_eq!(seen[0], seen[1]);
     let rows: Vec<Value> = serde_json::from_str(&seen[0]).expect("an array");

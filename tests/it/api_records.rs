@@ -59,8 +59,8 @@ async fn values_of_the_page_the_enclosing_element_and_headers_become_columns() {
         rows(&loader, "items").await,
         [
             json!({"sku": "a", "price": 1.5, "page": 1, "order_id": 7, "customer": "Ann", "shard": "s1", "absent": null}),
-            json!({"sku": "b", "price": null, "page": 1, "order_id": 7, "customer": "Ann", "shard": "s1", "absent": null}),
             json!({"sku": "a", "price": 1.5, "page": 2, "order_id": 9, "customer": null, "shard": "s2", "absent": null}),
+            json!({"sku": "b", "price": null, "page": 1, "order_id": 7, "customer": "Ann", "shard": "s1", "absent": null}),
         ]
     );
     assert_eq!((report.rows_read, report.files.len()), (3, 2), "{report:#?}");

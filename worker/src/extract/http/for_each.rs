@@ -23,6 +23,9 @@ use crate::input::{Compression, Format, InputFile};
 /// Number of skipped values that the report lists with their reasons.
 const LISTED: usize = 20;
 
+/// The text that stands in for the placeholder while an address is made.
+const STAND_IN: &str = "each-value";
+
 /// What the requests for all values brought.
 pub(super) struct Fetched {
     /// The rows.
@@ -36,9 +39,10 @@ pub(super) struct Fetched {
 /// The source's address as people see it, with its placeholder: `https://shop.example.com/customers/{{id}}/orders`.
 pub(super) fn address(source: &ApiSource, each: &ForEach) -> String {
     let placeholder = format!("{{{{{}}}}}", each.name);
-    let values = Values::default().with(&each.name, placeholder.as_str());
+    // A text that the rules for secrets in URLs leave alone stands in for the placeholder.
+    let values = Values::default().with(&each.name, STAND_IN);
     let address = Outgoing::of(source, &values).map(|outgoing| shown(&outgoing.url)).unwrap_or_default();
-    address.replace(&format!("%7B%7B{}%7D%7D", each.name), &placeholder)
+    address.replace(STAND_IN, &placeholder)
 }
 
 /// Makes the requests for every value.

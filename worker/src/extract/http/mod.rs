@@ -325,14 +325,20 @@ impl<'a> Fetching<'a> {
     async fn all(&mut self) -> Result<Vec<Page>> {
         let mut fetched: Vec<Page> = Vec::new();
         while let Some(page) = self.page().await? {
-            if page.repeated {
+            let repeated = page.repeated;
+            // A page without rows mostly ends the pages. It is kept only when it is the first, because its columns are then
+            // all that is known of the source.
+            if !repeated && (page.contents.rows > 0 || fetched.is_empty()) {
+                fetched.push(page);
+                continue;
+            }
+            if self.parent.is_some() {
+                // The last pages of all values would add up. A failure is ignored, because the folder is deleted with the run.
+                let _ = tokio::fs::remove_file(&page.path).await;
+            }
+            if repeated {
                 tracing::info!("{} repeats the page before it, which was the last one", page.name);
                 break;
-            }
-            // A page without rows ends the pages. It is kept only when it is the first, because its columns are then all
-            // that is known of the source.
-            if page.contents.rows > 0 || fetched.is_empty() {
-                fetched.push(page);
             }
         }
         Ok(fetched)
