@@ -23,6 +23,7 @@ grant select, insert, update, delete on elt.queue_limits to elt_api;
 grant select on elt.dropped_keys, elt.retention, elt.schema_compatibility, elt.target_outages to elt_api;
 grant select on elt.run_counts, elt.run_days to elt_api;
 grant select, insert on elt.run_count_changes to elt_api;
+grant select, insert, update on elt.backfill_windows, elt.backfills to elt_api;
 
 -- Workers.
 grant select on elt._sqlx_migrations, elt.pauses, elt.queue_limits, elt.secret_keys, elt.secrets to elt_worker;
@@ -41,6 +42,7 @@ grant execute on function apalis.get_jobs(text, text, integer) to elt_worker;
 grant select on elt.dropped_keys, elt.installation, elt.schema_compatibility to elt_worker;
 grant select, insert, update, delete on elt.run_counts, elt.run_days to elt_worker;
 grant select, insert, delete on elt.run_count_changes to elt_worker;
+grant select, update, delete on elt.backfill_windows, elt.backfills to elt_worker;
 
 -- People and programs that look: no password hash, no config text, no key.
 grant select on elt.audit, elt.audit_chain, elt.coverage_reports, elt.known_hosts, elt.log_lines, elt.run_attempts, elt.run_ends,
@@ -54,3 +56,4 @@ grant select (name, key_id, description, pipelines, usable_by_users, version, cr
 grant select on elt.dropped_keys, elt.pauses, elt.queue_limits, elt.retention, elt.schema_compatibility, elt.target_outages
     to elt_reader;
 grant select on elt.run_count_changes, elt.run_counts, elt.run_days to elt_reader;
+grant select on elt.backfill_windows, elt.backfills to elt_reader;

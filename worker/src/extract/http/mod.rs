@@ -92,7 +92,10 @@ pub async fn extract_within(
     let limits = &limits.with(source.timeouts);
     let work = async {
         let mut fetched = fetch_pages(index, source, context, limits).await?;
-        fetched.warnings.extend(doubts::about_total(source, &fetched.pages).await?);
+        // A source that sends its newest rows first is read until its rows are old, and not to its end.
+        if !context.old_below.iter().any(|(of, _)| *of == index) {
+            fetched.warnings.extend(doubts::about_total(source, &fetched.pages).await?);
+        }
         copy_rows_of(fetched, source, limits).await
     };
     let fetched = guarded(source, &context.stop, limits, work).await?;
@@ -274,7 +277,8 @@ impl<'a> Fetching<'a> {
         parent: Option<Parenthood>,
     ) -> Result<Self> {
         let first = &fetcher.outgoing.url;
-        let wanted = wanted(source, &shown(first))?;
+        let may_be_empty = context.read_before.contains(&index);
+        let wanted = Wanted { may_be_empty, ..wanted(source, &shown(first))? };
         let plan = RowPlan::of(source, &shown(first))?;
         let pages = Pages::new(first.clone(), source.pagination.as_ref(), source.into());
         let spool = &context.spool;
@@ -504,8 +508,10 @@ async fn fetch_pages(
     let pages = fetching.all().await?;
     let mut warnings = Vec::new();
     // Others would say the same.
-    if let Some((name, remark)) = pages.iter().find_map(|page| Some((&page.name, page.contents.remark.as_ref()?))) {
-        warnings.push(format!("{name}: {}", request::without_secrets(source, remark)));
+    if let Some((name, tolerated)) = pages.iter().find_map(|page| Some((&page.name, page.contents.tolerated.as_ref()?)))
+    {
+        let (count, message) = (tolerated.count, request::quoted(source, &tolerated.message));
+        warnings.push(format!("{name}: it reports {count} errors beside complete data, first: {message}"));
     }
     warnings.extend(doubts::about_pages(&fetching, &pages));
     Ok(Fetched { pages, warnings })
@@ -545,7 +551,7 @@ async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64, source:
         Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
         Flaw::GraphQl { message, is_transient } => {
-            HttpError::GraphQl { url, message: request::without_secrets(source, &message), is_transient }
+            HttpError::GraphQl { url, message: request::quoted(source, &message), is_transient }
         }
     })
 }
