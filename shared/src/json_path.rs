@@ -49,6 +49,12 @@ impl JsonPath {
         }
     }
 
+    /// The steps up to the last `[*]`, and those after it.
+    pub fn split_after_every(&self) -> (&[Step], &[Step]) {
+        let inside = self.steps.iter().rposition(|step| *step == Step::Every).map_or(0, |last| last + 1);
+        self.steps.split_at(inside)
+    }
+
     /// The path to a member of the root whose name is this path's text: `odata.nextLink` may be one name with a dot.
     /// `None` when the path has a single step or steps into arrays.
     pub fn literal_member(&self) -> Option<Self> {

@@ -74,6 +74,7 @@ pub fn change_check_context(
         roots,
         network: Arc::new(settings.network.clone()),
         base,
+        default_target: settings.target_url.clone(),
         control,
         stop,
         young: YoungFiles::LeaveOut,

@@ -63,6 +63,7 @@ impl RunContext {
             roots: self.roots.clone(),
             never: vec![self.combined_csv()],
             network: self.network.clone(),
+            default_target: self.default_target.clone(),
             control: self.control.clone(),
             stop: self.stop.clone(),
             young: self.young_files(),

@@ -59,9 +59,9 @@ pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaCon
 pub(crate) use secrecy::is_secret_name;
 pub use secrecy::{is_secret_header, is_secret_parameter, masked_path};
 pub use source::{
-    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, CursorOrder, HostTrust, Incremental, JsonTemplate,
-    LocalSource, Lookback, Method, NextIs, Pagination, Probe, SftpLogin, SftpSource, SourceConfig, TimeFormat, Total,
-    api_identities, template,
+    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, CursorOrder, ForEach, HostTrust, Include,
+    Included, Incremental, JsonTemplate, LocalSource, Lookback, Method, NextIs, OnParent, Pagination, ParentsFrom,
+    Probe, SftpLogin, SftpSource, SourceConfig, TimeFormat, Total, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

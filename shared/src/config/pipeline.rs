@@ -150,6 +150,7 @@ fn sources(root: &Section<'_>) -> Option<Vec<SourceConfig>> {
     }
     // Every source is read before the first wrong one ends it, so that all problems are told at once.
     let read: Vec<Option<SourceConfig>> = items.iter().map(source::read).collect();
+    source::check_together(&items, &read);
     read.into_iter().collect()
 }
 

@@ -68,6 +68,7 @@ codes! {
     SourceUnreachable = "source_unreachable",
     SourceUnreadable = "source_unreadable",
     SourceUnreadableRows = "source_unreadable_rows",
+    ForEachValues = "for_each_values",
     HostKeyChanged = "host_key_changed",
     HostKeyUnknown = "host_key_unknown",
     SftpProtocol = "sftp_protocol",
@@ -80,6 +81,7 @@ codes! {
     HttpStatus = "http_status",
     HttpTooLarge = "http_too_large",
     HttpTruncated = "http_truncated",
+    IncludeNameTaken = "include_name_taken",
     NotIncremental = "not_incremental",
     RecordsMissing = "records_missing",
     // Files.

@@ -8,6 +8,7 @@
 //! - `standing`: what a server says about a session that waits for it
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
+//! - `values`: what a query of a config selects
 //! - [`export`]: all rows of the data view as CSV
 //! - [`source_state`]: the cursors of incremental sources
 //! - [`quote`]: names and texts inside SQL
@@ -26,6 +27,7 @@ mod standing;
 mod table;
 mod through_pooler;
 mod tls;
+mod values;
 
 pub use address::{AddressProblem, Author, CertificateFiles, Host, TargetAddress, is_loopback};
 pub use connect::{connect, connect_evenly, connect_watched, hung_up};
@@ -37,3 +39,4 @@ pub use place::TargetPlace;
 pub use quote::{quote_ident, quote_literal};
 pub use table::{Existing, TableColumn, TableKind, TableRef};
 pub(crate) use tls::{is_certificates, is_private_key};
+pub use values::{SelectedValue, select_values};

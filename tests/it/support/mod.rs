@@ -12,6 +12,7 @@ pub mod control;
 pub mod database;
 pub mod events_api;
 pub mod extraction;
+pub mod family_api;
 pub mod folder;
 pub mod forward_proxy;
 pub mod history;

@@ -3,6 +3,7 @@
 pub mod http;
 pub mod local;
 pub mod look;
+mod parents;
 pub mod preview;
 pub mod probe;
 mod sample;
@@ -13,12 +14,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use elt_shared::config::template::Values;
-use elt_shared::config::{PipelineConfig, SourceConfig};
+use elt_shared::config::{ApiSource, PipelineConfig, SourceConfig};
 use elt_shared::cursor::CursorValue;
 use elt_shared::redaction;
 pub use elt_shared::runs::report::{LeftOut, LeftOutKind};
+use elt_shared::secret::Secret;
 use tokio_util::sync::CancellationToken;
 
+use self::parents::Parents;
 use crate::error::{PipelineError, Result};
 use crate::input::InputFile;
 use crate::roots::Roots;
@@ -37,6 +40,8 @@ pub struct ExtractContext {
     pub never: Vec<PathBuf>,
     /// The hosts that may be called.
     pub network: Arc<elt_shared::settings::NetworkSettings>,
+    /// The process's own target, for configs that name no server and ask their target for values.
+    pub default_target: Option<Secret>,
     /// The control database, for known host keys.
     pub control: sqlx::PgPool,
     /// Cancelled when the run should stop.
@@ -102,6 +107,19 @@ pub async fn extract(config: &PipelineConfig, context: &ExtractContext) -> Resul
     }
 }
 
+/// Extracts an API source. `files` are those of the sources before it.
+async fn extract_api(
+    index: usize,
+    api: &ApiSource,
+    config: &PipelineConfig,
+    files: &[InputFile],
+    context: &ExtractContext,
+) -> Result<Extracted> {
+    let Some(each) = &api.for_each else { return http::extract(index, api, context).await };
+    let parents = Parents::find(index, each, config, files, context).await?;
+    http::extract_for_each(index, api, each, &parents, context).await
+}
+
 async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Result<Extracted> {
     let mut all = Extracted::default();
     for (index, source) in config.sources.iter().enumerate() {
@@ -110,13 +128,15 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
         }
         let one = match source {
             SourceConfig::Local(local) => local::extract(index, local, context).await,
-            SourceConfig::Api(api) => http::extract(index, api, context).await,
+            SourceConfig::Api(api) => extract_api(index, api, config, &all.files, context).await,
             SourceConfig::Sftp(sftp) => sftp::extract(index, sftp, context).await,
         }?;
         all.files.extend(one.files);
         all.left_out.extend(one.left_out);
         all.warnings.extend(one.warnings);
     }
+    // The rows of some sources have values for other sources only.
+    all.files.retain(|file| !matches!(&config.sources[file.source], SourceConfig::Api(api) if !api.load));
     // The names are stored in the target and shown to people, and a URL or path may contain a secret.
     let names = all.files.iter_mut().map(|file| &mut file.name);
     for name in names.chain(all.left_out.iter_mut().map(|left_out| &mut left_out.name)) {

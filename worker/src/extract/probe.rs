@@ -31,6 +31,12 @@ pub(super) struct Sample {
 /// Tests one source without loading it.
 pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext) -> ProbeReport {
     let started = Instant::now();
+    if let SourceConfig::Api(api) = source
+        && let Some(each) = &api.for_each
+    {
+        let found = format!("not asked now, because each of its requests needs a value for {{{{{}}}}}", each.name);
+        return ProbeReport::usable(&format!("source {} (api)", index + 1), found, 0.0);
+    }
     let kind = match source {
         SourceConfig::Local(_) => "local",
         SourceConfig::Api(_) => "api",

@@ -6,8 +6,8 @@ mod local;
 mod sftp;
 
 pub use api::{
-    ApiSource, ApiTimeouts, AuthScheme, Body, CursorOrder, Incremental, JsonTemplate, Lookback, Method, NextIs,
-    Pagination, Probe, TimeFormat, Total, api_identities, template,
+    ApiSource, ApiTimeouts, AuthScheme, Body, CursorOrder, ForEach, Include, Included, Incremental, JsonTemplate,
+    Lookback, Method, NextIs, OnParent, Pagination, ParentsFrom, Probe, TimeFormat, Total, api_identities, template,
 };
 pub use csv::CsvOptions;
 pub use local::LocalSource;
@@ -69,4 +69,17 @@ pub(super) fn read(source: &Field<'_>) -> Option<SourceConfig> {
         "api" => api::read(&section()?).map(SourceConfig::Api),
         _ => sftp::read(source).map(SourceConfig::Sftp),
     }
+}
+
+/// Notes what is wrong between the sources of a config: their names, and what `for_each` uses of another source.
+pub(super) fn check_together(fields: &[Field<'_>], sources: &[Option<SourceConfig>]) {
+    let apis: Vec<_> = fields
+        .iter()
+        .zip(sources)
+        .filter_map(|(field, source)| match source {
+            Some(SourceConfig::Api(api)) => Some((field, api)),
+            _ => None,
+        })
+        .collect();
+    api::check_together(&apis);
 }

@@ -25,6 +25,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::ForEachValues,
+        happened: "The values that the requests of an API source are made for could not be had.",
+        why: "The `sql` of its `for_each` is wrong, writes or takes too long, the column is not there, or there are more \
+            values than `limit` allows.",
+        next_step: "Correct `for_each` as the message says.",
+        example: "the values for {{customer}} of source 2 could not be had: there are more than the 100000 that `limit` \
+            allows",
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::HostKeyChanged,
         happened: "The SFTP server shows another host key than the one that is known.",
         why: "The server was set up anew, or another machine answers in its place.",
@@ -130,6 +140,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The API, or a proxy before it, closed the connection.",
         next_step: "Find out what cuts the answer short, then retry the run.",
         example: "https://shop.example.com/orders broke off after 1.2 MiB: the connection was closed",
+        reached: Reached::LetIn,
+        ..IN_A_RUN
+    },
+    Entry {
+        code: Code::IncludeNameTaken,
+        happened: "A column that a source adds to its rows has the name of a member of a row.",
+        why: "One of the two values would be lost.",
+        next_step: "Give the column in `include` or `include_headers` another name.",
+        example: "the rows of https://shop.example.com/orders cannot get the column `id` of `include`: a row has a member \
+            of this name",
         reached: Reached::LetIn,
         ..IN_A_RUN
     },

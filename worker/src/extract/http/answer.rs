@@ -24,6 +24,8 @@ use super::walk::{Outline, walk};
 pub(super) struct Wanted {
     /// Path to the rows. `None`: the whole answer is the rows.
     pub(super) records: Option<JsonPath>,
+    /// Paths to further rows.
+    pub(super) further_records: Vec<JsonPath>,
     /// Path to the next page's cursor or link; `None`: the config names none.
     pub(super) cursor: Option<JsonPath>,
     /// The value of the cursor that marks the last page. `None`: 0 does.
@@ -269,10 +271,16 @@ fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<
             _ => return Ok(Err(Flaw::NoRows("it is a single value".into()))),
         },
     };
-    let found = match found::<Outline>(file, steps)? {
+    let mut found = match found::<Outline>(file, steps)? {
         Ok(found) => found,
         Err(flaw) => return Ok(Err(flaw)),
     };
+    for path in &wanted.further_records {
+        match self::found::<Outline>(file, path.to_rows())? {
+            Ok(further) => found.extend(further),
+            Err(flaw) => return Ok(Err(flaw)),
+        }
+    }
     if let (true, Some(path)) = (found.is_empty(), &wanted.records) {
         return Ok(Err(Flaw::NothingAt(path.clone())));
     }

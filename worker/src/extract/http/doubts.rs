@@ -44,7 +44,9 @@ pub(super) async fn about_total(source: &ApiSource, pages: &[Page]) -> Result<Op
     let (Some(first), Some(last)) = (pages.first(), pages.last()) else { return Ok(None) };
     let counted = source.pagination.is_some() || source.records.is_some();
     let searched = source.pagination.is_some() || first.body.bytes <= SEARCHED_BYTES;
-    if !counted || (source.total == Total::Usual && !searched) {
+    // A total beside rows in several places, or in elements of an array, counts something else.
+    let scattered = !source.further_records.is_empty() || source.leads_into_elements();
+    if !counted || (source.total == Total::Usual && scattered) || (source.total == Total::Usual && !searched) {
         return Ok(None);
     }
     let (first, last) = (first.path.clone(), last.path.clone());

@@ -94,6 +94,8 @@ pub(super) enum HttpError {
     /// A status that may be the API's way to say that a page is past the last one.
     #[error("{error}, after pages with rows")]
     PastLast { error: Box<HttpError>, status: StatusCode },
+    #[error("the rows of {url} cannot get the column {column:?} of `include`: a row has a member of this name")]
+    NameTaken { url: String, column: String },
     /// A status of a page that the answer before names as the next one.
     #[error("{error}, although the page before names it as the next one")]
     NamedPage { error: Box<HttpError> },
@@ -103,6 +105,9 @@ pub(super) enum HttpError {
     Deadline { url: String, after: Duration },
     #[error("could not {doing}")]
     Spool { doing: String, source: std::io::Error },
+    /// The failure of the requests for one value of `for_each`. The value itself is not named, because it is from a row.
+    #[error("{error}, for {place}, one of {of} values of `for_each`")]
+    Parent { error: Box<HttpError>, place: String, of: u64 },
     #[error("{error} ({attempts} attempts)")]
     GaveUp { error: Box<HttpError>, attempts: u32 },
 }
@@ -120,10 +125,60 @@ impl HttpError {
         }
     }
 
+    /// The same error, about another URL as people see it.
+    pub(super) fn at(mut self, shown: &str) -> Self {
+        self.set_url(shown);
+        self
+    }
+
+    fn set_url(&mut self, shown: &str) {
+        match self {
+            Self::BadUrl { url, .. }
+            | Self::BadHeader { url, .. }
+            | Self::BadPath { url, .. }
+            | Self::Refused { url, .. }
+            | Self::Unreachable { url, .. }
+            | Self::Status { url, .. }
+            | Self::NotReady { url, .. }
+            | Self::NeverReady { url, .. }
+            | Self::Partial { url }
+            | Self::Silent { url, .. }
+            | Self::TooSlow { url, .. }
+            | Self::BrokeOff { url, .. }
+            | Self::TooLarge { url, .. }
+            | Self::NotJson { url, .. }
+            | Self::NoRows { url, .. }
+            | Self::Redirect { url, .. }
+            | Self::BadLink { url, .. }
+            | Self::BadCursor { url, .. }
+            | Self::LongUrl { url, .. }
+            | Self::LongBody { url, .. }
+            | Self::NothingThere { url, .. }
+            | Self::SaysError { url, .. }
+            | Self::SaysErrorInPart { url, .. }
+            | Self::GraphQl { url, .. }
+            | Self::BadCertificates { url, .. }
+            | Self::Encoding { url, .. }
+            | Self::NameTaken { url, .. }
+            | Self::Endless { url, .. }
+            | Self::Deadline { url, .. } => shown.clone_into(url),
+            Self::LongWait { error, .. }
+            | Self::PastLast { error, .. }
+            | Self::Parent { error, .. }
+            | Self::NamedPage { error }
+            | Self::GaveUp { error, .. } => error.set_url(shown),
+            Self::Spool { .. } => {}
+        }
+    }
+
     /// The URL that is away: nobody answered in several attempts, or a server answered that it cannot answer now. `None`:
     /// the failure may be the request's own, such as a status 500 or an answer that takes too long.
     fn is_away(&self) -> Option<&str> {
-        let Self::GaveUp { error, .. } = self else { return None };
+        let error = match self {
+            Self::GaveUp { error, .. } => error,
+            Self::Parent { error, .. } => return error.is_away(),
+            _ => return None,
+        };
         match &**error {
             Self::Unreachable { url, .. } | Self::Silent { url, .. } => Some(url),
             Self::Status { url, status, limited, .. } => {
@@ -166,10 +221,12 @@ impl HttpError {
             Self::NoRows { .. } | Self::NothingThere { .. } => Code::RecordsMissing,
             Self::SaysError { .. } | Self::SaysErrorInPart { .. } | Self::GraphQl { .. } => Code::HttpErrorAnswer,
             Self::Endless { .. } => Code::HttpEndless,
+            Self::NameTaken { .. } => Code::IncludeNameTaken,
             Self::Spool { .. } => Code::Io,
             Self::LongWait { error, .. }
             | Self::GaveUp { error, .. }
             | Self::PastLast { error, .. }
+            | Self::Parent { error, .. }
             | Self::NamedPage { error } => error.code(),
         }
     }
@@ -184,6 +241,12 @@ impl HttpError {
             )
             .into(),
             Self::GaveUp { error, .. } => error.next_step(),
+            Self::Parent { error, .. } => format!(
+                "{} To load the rows of the other values all the same, write `on_parent_error: skip` (or `missing: skip` for \
+                 404 and 410) in `for_each`.",
+                error.next_step()
+            )
+            .into(),
             _ => self.fixed_next_step().into(),
         }
     }
@@ -235,6 +298,7 @@ impl HttpError {
             }
             Self::NoRows { .. } | Self::NothingThere { .. } => "Correct `records` to where the rows are in the answer.",
             Self::Endless { next_step, .. } => next_step,
+            Self::NameTaken { .. } => "Give the column in `include` or `include_headers` another name.",
             Self::SaysError { .. } => {
                 "Look at what the API answers there. Retry the run once it answers with rows, or correct `records` if the \
                  rows are elsewhere."
@@ -259,7 +323,9 @@ impl HttpError {
             Self::Spool { .. } => {
                 "Check the data folder's permissions and free space on the worker, then retry the run."
             }
-            Self::GaveUp { error, .. } | Self::PastLast { error, .. } => error.fixed_next_step(),
+            Self::GaveUp { error, .. } | Self::PastLast { error, .. } | Self::Parent { error, .. } => {
+                error.fixed_next_step()
+            }
         }
     }
 }

@@ -29,11 +29,11 @@ const LONGEST_URL: usize = u16::MAX as usize - 1;
 
 /// Makes the requests of one source.
 pub(super) struct Fetcher<'a> {
-    clients: Clients,
-    pace: Pace,
+    clients: Arc<Clients>,
+    pace: Arc<Pace>,
     pub(super) limits: &'a HttpLimits,
     pub(super) outgoing: Outgoing<'a>,
-    cookies: Cookies,
+    cookies: Arc<Cookies>,
 }
 
 /// An answer whose head has arrived, before its body is read.
@@ -59,7 +59,18 @@ impl<'a> Fetcher<'a> {
     ) -> Result<Self> {
         let clients = Clients::new(outgoing.source, &outgoing.url, network, limits)?;
         let pace = Pace::new(outgoing.source.requests_per_second);
-        Ok(Self { clients, pace, limits, outgoing, cookies: Cookies::default() })
+        Ok(Self { clients: Arc::new(clients), pace: Arc::new(pace), limits, outgoing, cookies: Arc::default() })
+    }
+
+    /// One for other requests of the same source, with the same connections, pace and cookies.
+    pub(super) fn with(&self, outgoing: Outgoing<'a>) -> Self {
+        Self {
+            clients: Arc::clone(&self.clients),
+            pace: Arc::clone(&self.pace),
+            limits: self.limits,
+            outgoing,
+            cookies: Arc::clone(&self.cookies),
+        }
     }
 
     /// Sends the request and follows redirects, until an answer that is a success.

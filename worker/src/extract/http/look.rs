@@ -4,7 +4,7 @@
 //! 2. `incremental`: the first page of what changed since the cursor. It is quiet when it has nothing but the rows that the
 //!    last run saw at the cursor.
 //! 3. An API without pages: a conditional request by `ETag` or `Last-Modified`, else the answer is compared.
-//! 4. An API with pages and nothing of that: only a run finds out.
+//! 4. An API with pages and nothing of that, or with `for_each`: only a run finds out.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -124,6 +124,10 @@ enum Method<'a> {
 }
 
 fn method(source: &ApiSource) -> Method<'_> {
+    // The rows of a run have columns that those of one answer do not have, and there are the answers for many values.
+    if source.for_each.is_some() || (source.probe.is_none() && source.incremental.is_some() && source.copies_rows()) {
+        return Method::Run;
+    }
     match (&source.probe, &source.incremental, &source.pagination) {
         (Some(_), ..) => Method::Probe,
         (None, Some(incremental), _) => Method::Since(incremental),

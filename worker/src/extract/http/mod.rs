@@ -8,6 +8,8 @@
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
+//! - [`include`]: rows that are copied out of the answers, with added columns
+//! - [`for_each`]: the requests once for each value of another source or of the target
 //! - [`incremental`]: the cursors of rows, and what a source is asked for
 //! - [`look`]: whether there may be something new, in one request
 //! - [`doubts`]: what is told in the report because rows may be missing
@@ -23,6 +25,8 @@ mod doubts;
 mod envelope;
 mod error;
 mod fetch;
+mod for_each;
+mod include;
 pub mod incremental;
 mod limits;
 mod link_header;
@@ -35,10 +39,12 @@ mod tolerant;
 mod walk;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use elt_shared::config::template::{PAGE_CURSOR, PAGE_NUMBER, PAGE_OFFSET, Values};
-use elt_shared::config::{self, ApiSource, Pagination};
+use elt_shared::config::template::{PAGE_CURSOR, PAGE_NUMBER, PAGE_OFFSET, Value, Values};
+use elt_shared::config::{self, ApiSource, ForEach, Pagination};
 use elt_shared::cursor::CursorValue;
 use elt_shared::json_path::{JsonPath, Step};
 use elt_shared::runs::FoundFile;
@@ -46,18 +52,20 @@ use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
 use tokio_util::sync::CancellationToken;
 
-use self::answer::graphql::Tolerated;
 use self::answer::{Contents, Flaw, Wanted};
 use self::error::{HttpError, Result};
 use self::fetch::{Body, Fetcher};
+use self::include::RowPlan;
 use self::incremental::Cursors;
 pub use self::limits::HttpLimits;
 use self::link_header::next_link;
 use self::next_page::{Ask, Next, Pages, Turn};
 use self::request::{Outgoing, Request, shown};
+use super::parents::Parents;
 use super::probe::Sample;
 use super::{ExtractContext, Extracted};
 use crate::error::{PipelineError, Result as PipelineResult};
+use crate::frame::json::gather::{self, Gathered, RowsFile};
 use crate::input::{Compression, Format, InputFile};
 
 /// Longest time for a test of the connection.
@@ -82,21 +90,63 @@ pub async fn extract_within(
     limits: &HttpLimits,
 ) -> PipelineResult<Extracted> {
     let limits = &limits.with(source.timeouts);
-    let fetched = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
-    let mut warnings = fetched.warnings;
-    // A source that sends its newest rows first is read until its rows are old, and not to its end.
-    if !context.old_below.iter().any(|(of, _)| *of == index) {
-        warnings.extend(doubts::about_total(source, &fetched.pages).await?);
-    }
+    let work = async {
+        let mut fetched = fetch_pages(index, source, context, limits).await?;
+        // A source that sends its newest rows first is read until its rows are old, and not to its end.
+        if !context.old_below.iter().any(|(of, _)| *of == index) {
+            fetched.warnings.extend(doubts::about_total(source, &fetched.pages).await?);
+        }
+        copy_rows_of(fetched, source, limits).await
+    };
+    let fetched = guarded(source, &context.stop, limits, work).await?;
     let mut files = Vec::new();
     for page in fetched.pages.into_iter().filter(|page| page.contents.readable) {
         files.push(page.into_input(index, source)?);
     }
-    Ok(Extracted { files, warnings, ..Extracted::default() })
+    Ok(Extracted { files, warnings: fetched.warnings, ..Extracted::default() })
+}
+
+/// Fetches every page of a source for each value of its `for_each`. All rows are in one file.
+///
+/// # Errors
+/// As [`extract`], and when the requests for one value fail, unless the config says that such a value is skipped.
+pub(super) async fn extract_for_each(
+    index: usize,
+    source: &ApiSource,
+    each: &ForEach,
+    parents: &Parents,
+    context: &ExtractContext,
+) -> PipelineResult<Extracted> {
+    let limits = &HttpLimits::default().with(source.timeouts);
+    let work = for_each::fetch(index, source, each, parents, context, limits);
+    let fetched = guarded(source, &context.stop, limits, work).await?;
+    Ok(Extracted { files: vec![fetched.file], left_out: fetched.left_out, warnings: fetched.warnings })
+}
+
+/// Copies the rows out of the pages, when they are not read from the pages themselves.
+async fn copy_rows_of(mut fetched: Fetched, source: &ApiSource, limits: &HttpLimits) -> Result<Fetched> {
+    let mut found = Gathered::default();
+    let url = address(source);
+    for page in fetched.pages.iter_mut().filter(|page| page.contents.readable) {
+        let Some(wanted) = page.wanted.take() else { continue };
+        let path = page.path.with_extension("rows.json");
+        let file = RowsFile::create(&path, limits.total_bytes).map_err(|error| spool_failed(&path, error))?;
+        let answer = std::mem::replace(&mut page.path, path);
+        let (file, copied) = include::copy_rows(answer, wanted, &page.name, file).await;
+        found.join(&copied?);
+        file.finish().map_err(|error| spool_failed(&page.path, error))?;
+    }
+    if let Some(plan) = RowPlan::of(source, &url)?.filter(|_| found != Gathered::default()) {
+        fetched.warnings.extend(plan.warnings(&found, &url));
+    }
+    Ok(fetched)
 }
 
 /// The source's address without its query and secrets, which stays the same between runs.
 pub fn address(source: &ApiSource) -> String {
+    if let Some(each) = &source.for_each {
+        return for_each::address(source, each);
+    }
     Outgoing::of(source, &Values::default()).map(|outgoing| shown(&outgoing.url)).unwrap_or_default()
 }
 
@@ -112,16 +162,18 @@ pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractCon
         answer: PROBE_TIMEOUT,
         ..HttpLimits::default()
     };
-    let page = guarded(source, &context.stop, &limits, async {
+    let (page, notes) = guarded(source, &context.stop, &limits, async {
         let mut fetching = Fetching::start(index, source, context, &limits).await?;
         fetching.keep_headers = true;
-        fetching.page().await
+        let Some(page) = fetching.page().await? else { return Ok((None, Vec::new())) };
+        let notes = if page.contents.readable { propose::notes(source, &page).await } else { Vec::new() };
+        let fetched = Fetched { pages: vec![page], warnings: Vec::new() };
+        Ok((copy_rows_of(fetched, source, &limits).await?.pages.pop(), notes))
     })
     .await?;
     let Some(page) = page.filter(|page| page.contents.readable) else {
         return Ok(Sample { files: Vec::new(), more: false, head: None, notes: Vec::new() });
     };
-    let notes = propose::notes(source, &page).await;
     let more = source.pagination.is_some() && page.contents.rows > 0;
     let files = vec![FoundFile { name: page.name.clone(), bytes: page.body.bytes }];
     Ok(Sample { files, more, head: Some(page.into_input(index, source)?), notes })
@@ -155,21 +207,29 @@ struct Page {
     headers: Option<HeaderMap>,
     /// Whether its rows are those of the page before it.
     repeated: bool,
+    /// What is copied out of it; `None`: its rows are read from the page itself.
+    wanted: Option<gather::Wanted>,
 }
 
 impl Page {
     fn into_input(self, index: usize, source: &ApiSource) -> PipelineResult<InputFile> {
         let file = InputFile::at(self.name.clone(), self.path, Format::Json, Compression::None)
             .map_err(|source| PipelineError::Io { doing: format!("look at the answer of {}", self.name), source })?;
-        Ok(InputFile { source: index, records: source.records.clone(), required: true, ..file })
+        // The rows that were copied are the elements of an array.
+        let records = if source.copies_rows() { Some("$".to_owned()) } else { source.records.clone() };
+        Ok(InputFile { source: index, records, required: true, ..file })
     }
 }
 
 /// Fetches one page after the other.
 struct Fetching<'a> {
-    index: usize,
     source: &'a ApiSource,
     spool: &'a Path,
+    /// The value of `for_each` that the requests are made for.
+    parent: Option<Parenthood>,
+    /// The beginning of the names of its files.
+    prefix: String,
+    plan: Option<RowPlan>,
     fetcher: Fetcher<'a>,
     wanted: Wanted,
     pages: Pages<'a>,
@@ -179,11 +239,22 @@ struct Fetching<'a> {
     /// Whether an answer had the member that says whether there is a next page.
     says_more: bool,
     /// Number of bytes that the source may still send.
-    room: u64,
+    room: Arc<AtomicU64>,
     /// Path of the cursor in a row, and the value below which rows are old, for a source that sends its newest rows first.
     old_below: Option<(JsonPath, CursorValue)>,
     /// Whether pages keep the headers of their answers.
     keep_headers: bool,
+}
+
+/// The value of `for_each` that requests are made for.
+struct Parenthood {
+    value: Value,
+    /// The source's address with the placeholder. It stands for all URLs that people see, because they have the value.
+    address: String,
+    /// Number of bytes that the answers for all values may still have.
+    room: Arc<AtomicU64>,
+    /// The beginning of the names of files.
+    prefix: String,
 }
 
 impl<'a> Fetching<'a> {
@@ -194,29 +265,87 @@ impl<'a> Fetching<'a> {
         limits: &'a HttpLimits,
     ) -> Result<Self> {
         let outgoing = Outgoing::of(source, &context.values_of(index))?;
-        let may_be_empty = context.read_before.contains(&index);
-        let wanted = Wanted { may_be_empty, ..wanted(source, &shown(&outgoing.url))? };
-        let pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref(), source.into());
         let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
+        Self::with(fetcher, index, source, context, None).await
+    }
+
+    async fn with(
+        fetcher: Fetcher<'a>,
+        index: usize,
+        source: &'a ApiSource,
+        context: &'a ExtractContext,
+        parent: Option<Parenthood>,
+    ) -> Result<Self> {
+        let first = &fetcher.outgoing.url;
+        let may_be_empty = context.read_before.contains(&index);
+        let wanted = Wanted { may_be_empty, ..wanted(source, &shown(first))? };
+        let plan = RowPlan::of(source, &shown(first))?;
+        let pages = Pages::new(first.clone(), source.pagination.as_ref(), source.into());
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
         let next = Some(pages.first());
+        let (prefix, room) = match &parent {
+            Some(parent) => (parent.prefix.clone(), Arc::clone(&parent.room)),
+            None => (format!("api-{index}"), Arc::new(AtomicU64::new(fetcher.limits.total_bytes))),
+        };
         let old_below = context.old_below.iter().find(|(of, _)| *of == index).map(|(_, value)| value.clone());
         let cursor = source.incremental.as_ref().and_then(|incremental| incremental.cursor.parse().ok());
         Ok(Self {
-            index,
             source,
             spool,
+            parent,
+            prefix,
+            plan,
             fetcher,
             wanted,
             pages,
             next,
             names_next: false,
             says_more: false,
-            room: limits.total_bytes,
+            room,
             old_below: cursor.zip(old_below),
             keep_headers: false,
         })
+    }
+
+    /// A URL as people see it.
+    fn seen(&self, url: &Url) -> String {
+        self.parent.as_ref().map_or_else(|| shown(url), |parent| parent.address.clone())
+    }
+
+    fn path_of(&self, number: u64) -> PathBuf {
+        self.spool.join(format!("{}-{number}.json", self.prefix))
+    }
+
+    /// Deletes the files of the pages so far.
+    async fn delete_pages(&self) {
+        for number in 1..=self.pages.number {
+            // A failure is ignored, because the folder is deleted with the run.
+            let _ = tokio::fs::remove_file(self.path_of(number)).await;
+        }
+    }
+
+    /// All pages from the next one to the last that has rows.
+    async fn all(&mut self) -> Result<Vec<Page>> {
+        let mut fetched: Vec<Page> = Vec::new();
+        while let Some(page) = self.page().await? {
+            let repeated = page.repeated;
+            // A page without rows mostly ends the pages. It is kept only when it is the first, because its columns are then
+            // all that is known of the source.
+            if !repeated && (page.contents.rows > 0 || fetched.is_empty()) {
+                fetched.push(page);
+                continue;
+            }
+            if self.parent.is_some() {
+                // The last pages of all values would add up. A failure is ignored, because the folder is deleted with the run.
+                let _ = tokio::fs::remove_file(&page.path).await;
+            }
+            if repeated {
+                tracing::info!("{} repeats the page before it, which was the last one", page.name);
+                break;
+            }
+        }
+        Ok(fetched)
     }
 
     /// The next page. `None`: the last one was returned before.
@@ -224,21 +353,21 @@ impl<'a> Fetching<'a> {
         let Some(ask) = self.next.take() else { return Ok(None) };
         let request = self.fetcher.outgoing.request(&ask)?;
         let number = self.pages.number;
-        let path = self.spool.join(format!("api-{}-{number}.json", self.index));
+        let path = self.path_of(number);
         let has_page = |name: &str| self.source.url.names().any(|placed| placed == name);
         let name = match self.source.pagination {
             // A page's number or cursor in the address is not a part of its name, because the name has the number already.
             Some(_) if ask.link.is_none() && [PAGE_NUMBER, PAGE_OFFSET, PAGE_CURSOR].into_iter().any(has_page) => {
-                format!("{} page {number}", shown(&self.fetcher.outgoing.url))
+                format!("{} page {number}", self.seen(&self.fetcher.outgoing.url))
             }
-            Some(_) => format!("{} page {number}", shown(&request.url)),
-            None => shown(&request.url),
+            Some(_) => format!("{} page {number}", self.seen(&request.url)),
+            None => self.seen(&request.url),
         };
         let mut page = match self.fetch(&request, name, path).await {
             Ok(page) => page,
             Err(error) => return self.after_failure(error),
         };
-        self.room -= page.body.bytes;
+        for_each::take_room(&self.room, page.body.bytes);
         let turn = Turn {
             rows: page.contents.rows,
             hash: page.contents.rows_hash.unwrap_or(page.body.hash),
@@ -334,13 +463,15 @@ impl<'a> Fetching<'a> {
 
     /// Fetches one page, with all its attempts.
     async fn fetch(&self, request: &Request, name: String, path: PathBuf) -> Result<Page> {
-        let (fetcher, seen) = (&self.fetcher, shown(&request.url));
-        let at_most = fetcher.limits.answer_bytes.min(self.room);
+        let (fetcher, seen) = (&self.fetcher, self.seen(&request.url));
+        let at_most = fetcher.limits.answer_bytes.min(self.room.load(Ordering::Relaxed));
         let by_header = self.by_header();
-        retry::with_attempts(fetcher.limits, || async {
+        let once = async || {
             let opened = fetcher.open(request).await?;
             let answered = opened.url().clone();
             let next_link = if by_header { next_link(opened.headers(), &answered)? } else { None };
+            let parent = self.parent.as_ref().map(|parent| &parent.value);
+            let copied = self.plan.as_ref().map(|plan| plan.wanted(opened.headers(), parent));
             let headers = self.keep_headers.then(|| opened.headers().clone());
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
             let body = opened.receive(&path, fetcher.limits, at_most).await?;
@@ -351,9 +482,12 @@ impl<'a> Fetching<'a> {
             };
             tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
             let (name, path) = (name.clone(), path.clone());
-            Ok(Page { name, path, body, contents, next_link, answered, headers, repeated: false })
-        })
-        .await
+            let answer =
+                Page { name, path, body, contents, next_link, answered, headers, repeated: false, wanted: copied };
+            Ok(answer)
+        };
+        let hidden = |error: HttpError| if self.parent.is_some() { error.at(&seen) } else { error };
+        retry::with_attempts(fetcher.limits, || async { once().await.map_err(hidden) }).await
     }
 }
 
@@ -371,26 +505,16 @@ async fn fetch_pages(
     limits: &HttpLimits,
 ) -> Result<Fetched> {
     let mut fetching = Fetching::start(index, source, context, limits).await?;
-    let mut fetched: Vec<Page> = Vec::new();
+    let pages = fetching.all().await?;
     let mut warnings = Vec::new();
-    while let Some(page) = fetching.page().await? {
-        if page.repeated {
-            tracing::info!("{} repeats the page before it, which was the last one", page.name);
-            break;
-        }
-        // Others would say the same.
-        if let (true, Some(Tolerated { count, message })) = (warnings.is_empty(), &page.contents.tolerated) {
-            let message = request::quoted(source, message);
-            warnings.push(format!("{}: it reports {count} errors beside complete data, first: {message}", page.name));
-        }
-        // A page without rows mostly ends the pages. It is kept only when it is the first, because its columns are then all that is
-        // known of the source.
-        if page.contents.rows > 0 || fetched.is_empty() {
-            fetched.push(page);
-        }
+    // Others would say the same.
+    if let Some((name, tolerated)) = pages.iter().find_map(|page| Some((&page.name, page.contents.tolerated.as_ref()?)))
+    {
+        let (count, message) = (tolerated.count, request::quoted(source, &tolerated.message));
+        warnings.push(format!("{name}: it reports {count} errors beside complete data, first: {message}"));
     }
-    warnings.extend(doubts::about_pages(&fetching, &fetched));
-    Ok(Fetched { pages: fetched, warnings })
+    warnings.extend(doubts::about_pages(&fetching, &pages));
+    Ok(Fetched { pages, warnings })
 }
 
 /// Checks an answer that has no rows at `records`, the path to the rows that an earlier run found.
@@ -445,7 +569,13 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
         records: source.records.as_deref().map(|records| path("records", records)).transpose()?,
         cursor_is_placed: source.has_placeholder(PAGE_CURSOR),
         graphql: matches!(source.body, Some(config::Body::Json { graphql: true, .. })),
-        paged: source.pagination.is_some(),
+        further_records: source
+            .further_records
+            .iter()
+            .map(|further| path("records", further))
+            .collect::<Result<_>>()?,
+        // Rows that are copied are looked at as those of pages are.
+        paged: source.pagination.is_some() || source.copies_rows(),
         ..Wanted::default()
     };
     if let Some(Pagination::Cursor { path: cursor, end_value, has_more, .. }) = &source.pagination {

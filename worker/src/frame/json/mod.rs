@@ -8,9 +8,11 @@
 //! - [`cursor`]: walks through a document without keeping it
 //! - [`row_search`]: the member of an object that holds the rows
 //! - [`row_location`]: the location of the rows
+//! - [`gather`]: copies rows into another document, with further members
 //! - this file: rows become a record batch
 
 mod cursor;
+pub mod gather;
 mod members;
 mod row_location;
 pub mod row_search;

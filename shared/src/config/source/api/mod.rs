@@ -1,9 +1,11 @@
 //! `type: api`: a JSON HTTP API.
 
 mod auth;
+mod for_each;
 mod incremental;
 mod pagination;
 mod probe;
+mod records;
 mod request;
 pub mod template;
 
@@ -12,16 +14,19 @@ use std::time::Duration;
 
 pub use self::auth::AuthScheme;
 use self::auth::{AUTH_KEYS, Scheme};
+pub(super) use self::for_each::check_together;
+pub use self::for_each::{ForEach, OnParent, ParentsFrom};
 pub use self::incremental::{CursorOrder, Incremental, Lookback, TimeFormat, api_identities};
 pub use self::pagination::{NextIs, Pagination, Total};
 pub use self::probe::Probe;
+pub use self::records::{Include, Included};
 pub use self::request::{Body, JsonTemplate, Method};
 use self::template::Template;
-use super::json_path;
 use crate::config::certificates::{self, CERTIFICATES, PemCertificates};
 use crate::config::keys::{Key, Shape};
 use crate::config::secrecy::is_secret_parameter;
 use crate::config::section::Section;
+use crate::json_path::{JsonPath, Step};
 use crate::secret::Secret;
 
 /// `type: api`.
@@ -43,8 +48,18 @@ pub struct ApiSource {
     pub params: Vec<(String, Template)>,
     /// Sent as `?path=`.
     pub folder_param: Option<String>,
+    /// What other sources call it.
+    pub name: Option<String>,
+    /// Whether its rows are loaded. Otherwise other sources use them, and nothing else does.
+    pub load: bool,
+    /// The values that its requests are made for. `None`: the requests are made once.
+    pub for_each: Option<ForEach>,
     /// JSON path to the rows in an answer.
     pub records: Option<String>,
+    /// JSON paths to further rows in an answer.
+    pub further_records: Vec<String>,
+    /// Columns that are added to the rows.
+    pub include: Vec<Include>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
     /// How to ask only for what is new; `None`: every run reads everything.
@@ -86,7 +101,12 @@ impl ApiSource {
             headers: Vec::new(),
             params: Vec::new(),
             folder_param: None,
+            name: None,
+            load: true,
+            for_each: None,
             records: None,
+            further_records: Vec::new(),
+            include: Vec::new(),
             pagination: None,
             incremental: None,
             probe: None,
@@ -102,6 +122,29 @@ impl ApiSource {
         let mut found = false;
         self.each_template(&mut |template| found |= template.names().any(|placed| placed == name));
         found
+    }
+
+    /// Whether its rows are copied out of the answers, because columns are added to them or an answer has them in several
+    /// places.
+    pub fn copies_rows(&self) -> bool {
+        self.for_each.is_some()
+            || !self.include.is_empty()
+            || !self.further_records.is_empty()
+            || self.leads_into_elements()
+    }
+
+    /// Whether the path to its rows has a `[*]` before its end.
+    pub fn leads_into_elements(&self) -> bool {
+        let path = self.records.as_deref().and_then(|path| path.parse::<JsonPath>().ok());
+        path.is_some_and(|path| path.to_rows().contains(&Step::Every))
+    }
+
+    /// The name of the source whose rows have the values of `for_each`.
+    pub fn parent_source(&self) -> Option<&str> {
+        match &self.for_each.as_ref()?.from {
+            ParentsFrom::Source { source, .. } => Some(source),
+            ParentsFrom::Sql { .. } => None,
+        }
     }
 
     /// The texts that it sends and that may be secret: its token, its headers, and the parameters, form fields and members
@@ -139,7 +182,12 @@ impl fmt::Debug for ApiSource {
             .field("headers", &self.headers)
             .field("params", &self.params)
             .field("folder_param", &self.folder_param)
+            .field("name", &self.name)
+            .field("load", &self.load)
+            .field("for_each", &self.for_each.as_ref().map(|each| &each.name))
             .field("records", &self.records)
+            .field("further_records", &self.further_records)
+            .field("include", &self.include)
             .field("pagination", &self.pagination)
             .field("incremental", &self.incremental)
             .field("probe", &self.probe)
@@ -164,12 +212,12 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("headers", Shape::Pairs, "Further request headers."),
     Key::of("params", Shape::Pairs, "Query parameters."),
     Key::text("folder_param", "Sent as `?path=`."),
-    Key::text(
-        "records",
-        "JSON path to the rows in an answer, `data.items`, or `$` when the answer is the row. Default: the elements of \
-         an array, or of an object's only member that is an array of objects; what was found holds for later runs.",
-    )
-    .or(&["records_path"]),
+    records::RECORDS_KEY,
+    records::INCLUDE_KEY,
+    records::INCLUDE_HEADERS_KEY,
+    for_each::NAME_KEY,
+    for_each::LOAD_KEY,
+    for_each::FOR_EACH_KEY,
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
     Key::of("incremental", Shape::Section(incremental::KEYS), "How to ask only for what is new since the last run."),
     Key::of(
@@ -217,7 +265,12 @@ pub(super) const KEYS: &[Key] = &[
 
 pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     // Names of placeholders that only this source has.
-    let further: &[String] = &[];
+    let further = for_each::placeholder(section);
+    let further = further.as_slice();
+    let for_each = for_each::read(section);
+    let records = records::paths(section);
+    let known = for_each.as_ref().and_then(Option::as_ref);
+    let include = records::include(section, records.as_deref().unwrap_or_default(), known);
     let url = request::url(section, further);
     let written = match section.field("auth") {
         Some(field) => Some(field.section(AUTH_KEYS)?),
@@ -247,7 +300,9 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     if let (Some(field), Some(Method::Get)) = (section.field("graphql"), section.choice("method")) {
         field.problem("is sent by POST: remove `method`, or write POST there");
     }
-    let body = body?;
+    let (body, for_each) = (body?, for_each?);
+    let mut paths = records?.into_iter();
+    let records = paths.next();
     let source = ApiSource {
         method: section.choice("method").unwrap_or(if body.is_some() { Method::Post } else { Method::Get }),
         body,
@@ -262,7 +317,12 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         auth_token,
         auth_scheme,
         folder_param: section.filled_text("folder_param"),
-        records: json_path(section, "records"),
+        name: for_each::source_name(section),
+        for_each,
+        load: section.flag("load").unwrap_or(true),
+        records,
+        further_records: paths.collect(),
+        include: include?,
         total: pagination::total(section),
         url: url?,
         headers: headers?,
@@ -281,6 +341,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         },
     };
     pagination::check_placeholders(section, &source);
+    for_each::check(section, &source);
     incremental::check_sent(section, &source);
     Some(source)
 }

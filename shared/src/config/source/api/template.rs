@@ -23,6 +23,11 @@ pub const UNTIL: &str = "until";
 /// The placeholders that every source may use.
 const NAMES: [&str; 6] = [PAGE_NUMBER, PAGE_OFFSET, PAGE_SIZE, PAGE_CURSOR, SINCE, UNTIL];
 
+/// Whether every source has a placeholder of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
 /// A text with placeholders. Its own text may be secret.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Template {
