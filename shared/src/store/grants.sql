@@ -41,6 +41,9 @@ grant execute on function apalis.get_jobs(text, text, integer) to elt_worker;
 grant select on elt.dropped_keys, elt.schema_compatibility to elt_worker;
 grant select, insert, update, delete on elt.run_counts, elt.run_days to elt_worker;
 grant select, insert, delete on elt.run_count_changes to elt_worker;
+-- A refresh token that a server has just given is sealed by the worker, with a key that may be new.
+grant select, insert, update, delete on elt.oauth_grants to elt_worker;
+grant insert on elt.secret_keys to elt_worker;
 
 -- People and programs that look: no password hash, no config text, no key.
 grant select on elt.audit, elt.audit_chain, elt.coverage_reports, elt.known_hosts, elt.log_lines, elt.run_attempts, elt.run_ends,
@@ -54,3 +57,5 @@ grant select (name, key_id, description, pipelines, usable_by_users, version, cr
 grant select on elt.dropped_keys, elt.pauses, elt.queue_limits, elt.retention, elt.schema_compatibility, elt.target_outages
     to elt_reader;
 grant select on elt.run_count_changes, elt.run_counts, elt.run_days to elt_reader;
+grant select (grant_hash, key_id, version, expires_at, renewed_by, renewed_until, created_at, kept_at)
+    on elt.oauth_grants to elt_reader;
