@@ -3,6 +3,7 @@
 mod support;
 
 mod advisories;
+mod api_auth;
 mod api_pages;
 mod api_patience;
 mod api_requests;

@@ -16,6 +16,7 @@ use anyhow::Context;
 use clap::Args;
 use elt_shared::config::{Document, NoReferences, PipelineConfig};
 use elt_shared::settings::NetworkSettings;
+use elt_worker::extract::http::SourceTokens;
 use elt_worker::extract::{self, ExtractContext, Extracted, YoungFiles};
 use elt_worker::frame::profile;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -96,6 +97,7 @@ async fn extract(
         roots: Vec::new().into(),
         never: Vec::new(),
         network: Arc::new(network),
+        tokens: SourceTokens::default(),
         // Only SFTP asks the control database, for known hosts; this pool never connects.
         control: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),
         stop: CancellationToken::new(),

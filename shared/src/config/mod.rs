@@ -54,11 +54,11 @@ pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
 pub use retry::{Outages, RetryConfig};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
-pub(crate) use secrecy::is_secret_name;
-pub use secrecy::masked_path;
+pub use secrecy::{is_secret_name, masked_path};
 pub use source::{
-    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, HostTrust, JsonTemplate, LocalSource, Method,
-    NextIs, Pagination, SftpLogin, SftpSource, SourceConfig, template,
+    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, Encoding, Grant,
+    HmacAlgorithm, HostTrust, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Method, NextIs, OAuth2,
+    Pagination, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TokenPlace, template,
 };
 pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

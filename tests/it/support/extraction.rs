@@ -27,6 +27,7 @@ impl Extraction {
             roots: vec![folder.path().into()].into(),
             never: Vec::new(),
             network: Default::default(),
+            tokens: Default::default(),
             control: store::connect(databases.control.clone(), 4, Limits::WORK).await.expect("connected"),
             stop: CancellationToken::new(),
             young: YoungFiles::Wait,

@@ -14,5 +14,6 @@ pub mod http_source;
 pub mod identity_provider;
 pub mod loader;
 pub mod sshd;
+pub mod token_server;
 
 pub use app::TestApp;

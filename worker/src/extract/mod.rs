@@ -34,7 +34,9 @@ pub struct ExtractContext {
     pub never: Vec<PathBuf>,
     /// The hosts that may be called.
     pub network: Arc<elt_shared::settings::NetworkSettings>,
-    /// The control database, for known host keys.
+    /// Tokens of APIs, which the extractions of a process share.
+    pub tokens: http::SourceTokens,
+    /// The control database, for known host keys and refresh tokens.
     pub control: sqlx::PgPool,
     /// Cancelled when the run should stop.
     pub stop: CancellationToken,

@@ -5,7 +5,11 @@ mod csv;
 mod local;
 mod sftp;
 
-pub use api::{ApiSource, ApiTimeouts, AuthScheme, Body, JsonTemplate, Method, NextIs, Pagination, template};
+pub use api::{
+    ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, Encoding, Grant, HmacAlgorithm,
+    JsonTemplate, JwtAlgorithm, JwtBearer, LoginRequest, Method, NextIs, OAuth2, Pagination, SendToken, SignRequests,
+    TimeForm, TokenPlace, template,
+};
 pub use csv::CsvOptions;
 pub use local::LocalSource;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};

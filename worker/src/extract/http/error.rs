@@ -72,6 +72,15 @@ pub(super) enum HttpError {
         size(*.limit as u64)
     )]
     LongBody { url: String, bytes: usize, limit: usize },
+    /// A token endpoint, or a login, that gave no token. `said`: what the server says about it, after a colon.
+    #[error("{url} answered {status} and gave no token{said}")]
+    TokenRefused { url: String, status: StatusCode, said: String, is_grant: bool },
+    #[error("{url} gave no token: its answer {reason}")]
+    TokenAnswer { url: String, reason: String },
+    #[error("the tokens of {url} could not be kept: {reason}")]
+    TokenNotKept { url: String, reason: String },
+    #[error("the `private_key` for {url} cannot sign: {reason}")]
+    BadSigningKey { url: String, reason: String },
     #[error("there is nothing at {path} in the answer of {url}")]
     NothingThere { url: String, path: String },
     #[error("{url} answered with an error: its member `{member}` reports one, and there are no rows")]
@@ -124,7 +133,12 @@ impl HttpError {
 
     fn code(&self) -> Code {
         match self {
-            Self::BadUrl { .. } | Self::BadHeader { .. } | Self::BadPath { .. } => Code::SourceConfig,
+            Self::BadUrl { .. } | Self::BadHeader { .. } | Self::BadPath { .. } | Self::BadSigningKey { .. } => {
+                Code::SourceConfig
+            }
+            Self::TokenRefused { .. } => Code::HttpTokenRefused,
+            Self::TokenAnswer { .. } => Code::HttpTokenAnswer,
+            Self::TokenNotKept { .. } => Code::HttpTokenNotKept,
             Self::Refused { .. } => Code::SourceRefused,
             Self::Unreachable { .. } => Code::SourceUnreachable,
             Self::Status { limited: true, .. } | Self::Partial { .. } => Code::HttpStatus,
@@ -167,6 +181,22 @@ impl HttpError {
     fn fixed_next_step(&self) -> &'static str {
         match self {
             Self::BadUrl { .. } | Self::BadHeader { .. } => "Correct the source in the config.",
+            Self::BadSigningKey { .. } => "Correct `private_key` or `algorithm` of the source's `auth`.",
+            Self::TokenRefused { is_grant: true, .. } => {
+                "The refresh token, password or signed claims are not accepted. A refresh token may have been used or \
+                 withdrawn: get a new one from the server and write it as `refresh_token`. Then retry the run."
+            }
+            Self::TokenRefused { .. } => {
+                "Check what `auth` of the source sends: `client_id`, `client_secret`, `client_auth` and `scopes`, or the \
+                 body of the login. Then retry the run."
+            }
+            Self::TokenAnswer { .. } => {
+                "Check `token_url`, or `url` and `token_path` of the login, against the API's documentation."
+            }
+            Self::TokenNotKept { .. } => {
+                "Check the control database and `elt keys show`, then retry the run. If the refresh token is refused \
+                 then, get a new one from the server and write it as `refresh_token`."
+            }
             Self::BadPath { .. } => "Write a path like `$.data.items[*]`.",
             Self::Refused { .. } => {
                 "Ask the people who run the workers for an exception in ELT_NET_ALLOW, or use another host."
@@ -178,7 +208,7 @@ impl HttpError {
                 "Wait until the API accepts calls again, or call it less often; then retry the run."
             }
             Self::Status { status, .. } => match status.as_u16() {
-                401 | 403 | 407 => "Check `auth_token` and `auth_scheme`, and what the token may read.",
+                401 | 403 | 407 => "Check `auth_token` and `auth_scheme`, or `auth`, and what the token may read.",
                 404 | 410 => "Check the `url`.",
                 400..=499 => "Check `url`, `params` and `headers` against the API's documentation.",
                 _ => "Look at the API's own status or logs, then retry the run.",

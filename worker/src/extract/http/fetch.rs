@@ -17,6 +17,8 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::time::{Instant, timeout, timeout_at};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::super::ExtractContext;
+use super::auth::{Authenticator, Net};
 use super::cookies::Cookies;
 use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
@@ -32,6 +34,7 @@ pub(super) struct Fetcher<'a> {
     network: &'a NetworkSettings,
     pub(super) limits: &'a HttpLimits,
     pub(super) outgoing: Outgoing<'a>,
+    authenticator: Authenticator<'a>,
     cookies: Cookies,
 }
 
@@ -51,11 +54,8 @@ pub(super) struct Body {
 }
 
 impl<'a> Fetcher<'a> {
-    pub(super) fn new(
-        outgoing: Outgoing<'a>,
-        network: &'a Arc<NetworkSettings>,
-        limits: &'a HttpLimits,
-    ) -> Result<Self> {
+    pub(super) fn new(outgoing: Outgoing<'a>, context: &'a ExtractContext, limits: &'a HttpLimits) -> Result<Self> {
+        let network = &context.network;
         let client = Client::builder()
             .user_agent(concat!("elt/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(CheckedResolver(Arc::clone(network))))
@@ -69,7 +69,10 @@ impl<'a> Fetcher<'a> {
             .connect_timeout(limits.connect)
             .build()
             .map_err(|error| HttpError::Unreachable { url: shown(&outgoing.url), reason: innermost(&error) })?;
-        Ok(Self { client, network, limits, outgoing, cookies: Cookies::default() })
+        let (control, tokens) = (&context.control, &context.tokens);
+        let authenticator =
+            Authenticator::of(outgoing.source, &Net { client: &client, network, limits, control, tokens })?;
+        Ok(Self { client, network, limits, outgoing, authenticator, cookies: Cookies::default() })
     }
 
     /// Sends the request and follows redirects, until an answer that is a success.
@@ -112,7 +115,30 @@ impl<'a> Fetcher<'a> {
         Ok(())
     }
 
+    /// Sends a request with what identifies elt to the source's own host. When that has expired, it is renewed and the
+    /// request is sent a second time.
     async fn send(&self, request: &Request, deadline: Instant) -> Result<Response> {
+        if !self.outgoing.may_see_secrets(&request.url) {
+            return self.send_once(request, deadline).await;
+        }
+        let mut is_first = true;
+        loop {
+            let mut identified = request.clone();
+            let stamp = self.authenticator.identify(&mut identified, &self.cookies).await?;
+            let response = self.send_once(&identified, deadline).await?;
+            if response.status() != StatusCode::UNAUTHORIZED {
+                self.authenticator.note_accepted(stamp).await;
+                return Ok(response);
+            }
+            if !is_first || !self.authenticator.give_up(stamp).await {
+                return Ok(response);
+            }
+            tracing::info!("{} answered 401 Unauthorized, logging in again", shown(&request.url));
+            is_first = false;
+        }
+    }
+
+    async fn send_once(&self, request: &Request, deadline: Instant) -> Result<Response> {
         let url = &request.url;
         network::check_literal(self.network, url.host_str().unwrap_or_default())
             .map_err(|error| not_connected(url, &error))?;
@@ -203,7 +229,7 @@ impl Resolve for CheckedResolver {
 }
 
 /// The target of a redirect, which must be an http or https URL.
-fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url> {
+pub(super) fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url> {
     let refuse = |reason: &str| HttpError::Redirect { url: shown(from), reason: reason.to_owned() };
     let target = headers.get(LOCATION).and_then(|target| target.to_str().ok()).ok_or_else(|| refuse("to nowhere"))?;
     let to = from.join(target).map_err(|_| refuse("to something that is no URL"))?;
@@ -233,7 +259,7 @@ fn refusal(url: &Url, response: &Response) -> HttpError {
 }
 
 /// A request that got no answer: refused by the rules for hosts, not found, or not reached.
-fn unreachable_host(url: &Url, error: reqwest::Error) -> HttpError {
+pub(super) fn unreachable_host(url: &Url, error: reqwest::Error) -> HttpError {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(network) = cause.downcast_ref() {
@@ -245,7 +271,7 @@ fn unreachable_host(url: &Url, error: reqwest::Error) -> HttpError {
     HttpError::Unreachable { url: shown(url), reason }
 }
 
-fn not_connected(url: &Url, error: &NetworkError) -> HttpError {
+pub(super) fn not_connected(url: &Url, error: &NetworkError) -> HttpError {
     let url = shown(url);
     match error {
         NetworkError::Refused { reason, .. } => HttpError::Refused { url, reason: reason.clone() },
@@ -255,7 +281,7 @@ fn not_connected(url: &Url, error: &NetworkError) -> HttpError {
 }
 
 /// The innermost cause, such as "connection refused" or "invalid peer certificate: UnknownIssuer". It contains no URL.
-fn innermost(error: &reqwest::Error) -> String {
+pub(super) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

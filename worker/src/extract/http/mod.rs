@@ -11,6 +11,7 @@
 //! - [`error`]: why it failed, as a sentence
 
 mod answer;
+mod auth;
 mod body;
 mod cookies;
 mod envelope;
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_128;
 
 use self::answer::{Contents, Flaw, Wanted};
+pub use self::auth::SourceTokens;
 use self::error::{HttpError, Result};
 use self::fetch::{Body, Fetcher, Opened};
 pub use self::limits::HttpLimits;
@@ -205,7 +207,7 @@ impl<'a> Fetching<'a> {
         let outgoing = Outgoing::of(source, &context.values_of(index))?;
         let wanted = wanted(source, &shown(&outgoing.url))?;
         let pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref(), source.into());
-        let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
+        let fetcher = Fetcher::new(outgoing, context, limits)?;
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
         let next = Some(pages.first());
@@ -390,7 +392,7 @@ async fn validators_of(
 ) -> Result<Option<String>> {
     let outgoing = Outgoing::of(source, &context.values_of(index))?;
     let request = outgoing.request(&Ask::default())?;
-    let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
+    let fetcher = Fetcher::new(outgoing, context, limits)?;
     let opened: Opened = retry::with_attempts(limits, || fetcher.open(&request)).await?;
     Ok(validators(opened.headers()))
 }

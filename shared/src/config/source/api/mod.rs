@@ -8,8 +8,11 @@ pub mod template;
 use std::fmt;
 use std::time::Duration;
 
-pub use self::auth::AuthScheme;
 use self::auth::{AUTH_KEYS, Scheme};
+pub use self::auth::{
+    ApiAuth, ApiKey, AuthScheme, ClientAuth, Encoding, Grant, HmacAlgorithm, JwtAlgorithm, JwtBearer, LoginRequest,
+    OAuth2, SendToken, SignRequests, TimeForm, TokenPlace,
+};
 pub use self::pagination::{NextIs, Pagination};
 pub use self::request::{Body, JsonTemplate, Method};
 use self::template::Template;
@@ -31,6 +34,8 @@ pub struct ApiSource {
     pub auth_token: Option<Secret>,
     /// How the token is sent.
     pub auth_scheme: AuthScheme,
+    /// What identifies elt instead of a fixed token. `None`: the token, or nothing.
+    pub auth: Option<ApiAuth>,
     /// Further headers; values may be secret.
     pub headers: Vec<(String, Template)>,
     /// Query parameters; values may be secret.
@@ -67,6 +72,7 @@ impl ApiSource {
             body: None,
             auth_token: None,
             auth_scheme: AuthScheme::Auto,
+            auth: None,
             headers: Vec::new(),
             params: Vec::new(),
             folder_param: None,
@@ -101,6 +107,7 @@ impl fmt::Debug for ApiSource {
             .field("body", &self.body.is_some())
             .field("auth_token", &self.auth_token)
             .field("auth_scheme", &self.auth_scheme)
+            .field("auth", &self.auth)
             .field("headers", &self.headers)
             .field("params", &self.params)
             .field("folder_param", &self.folder_param)
@@ -120,7 +127,11 @@ pub(super) const KEYS: &[Key] = &[
     Key::secret("auth_token", "Sent as it is when it contains a space, else as `Bearer <token>`.").or(&["token"]),
     Key::choice::<Scheme>("auth_scheme", "How the token is sent instead."),
     Key::text("auth_header", "Which header carries the token, for `auth_scheme: header`. Default `X-API-Key`."),
-    Key::of("auth", Shape::Section(AUTH_KEYS), "The same in one mapping."),
+    Key::of(
+        "auth",
+        Shape::SectionOrVariant(AUTH_KEYS, auth::VARIANTS),
+        "The same in one mapping; or another way to be identified, as its `type` says.",
+    ),
     Key::of("headers", Shape::Pairs, "Further request headers."),
     Key::of("params", Shape::Pairs, "Query parameters."),
     Key::text("folder_param", "Sent as `?path=`."),
@@ -157,12 +168,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     // Names of placeholders that only this source has.
     let further: &[String] = &[];
     let url = request::url(section, further);
-    let written = match section.field("auth") {
-        Some(field) => Some(field.section(AUTH_KEYS)?),
-        None => None,
-    };
-    let auth_token = auth::token(section, written.as_ref());
-    let auth_scheme = auth::scheme(section, written.as_ref());
+    let auth::Written { token: auth_token, scheme: auth_scheme, auth } = auth::read(section)?;
     if let (Some(field), AuthScheme::Basic, Some(token)) = (section.field("auth_token"), &auth_scheme, &auth_token)
         && !token.expose().contains(':')
         && !token.expose().contains("${")
@@ -186,6 +192,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         },
         auth_token,
         auth_scheme,
+        auth,
         folder_param: section.filled_text("folder_param"),
         records: json_path(section, "records"),
         url: url?,

@@ -67,7 +67,7 @@ impl JsonTemplate {
 
 impl Body {
     /// Calls `visit` with every template in it.
-    pub(super) fn each<'t>(&'t self, visit: &mut dyn FnMut(&'t Template)) {
+    pub fn each<'t>(&'t self, visit: &mut dyn FnMut(&'t Template)) {
         match self {
             Self::Json { value, .. } => value.each(visit),
             Self::Form(fields) => fields.iter().for_each(|(_, value)| visit(value)),
