@@ -72,8 +72,8 @@ pub static SECRETS: SealedTable = SealedTable {
 /// The tokens of OAuth grants.
 pub static OAUTH_GRANTS: SealedTable = SealedTable {
     table: "oauth_grants",
-    rows: "OAuth grants",
-    row: "the OAuth grant",
+    rows: "refresh tokens",
+    row: "the refresh token of the OAuth grant",
     name: "grant_hash",
     type_of_name: "text",
     field: "tokens",

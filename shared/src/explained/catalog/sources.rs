@@ -115,13 +115,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::HttpTokenNotKept,
-        happened: "The tokens of an OAuth grant could not be read or kept in the control database.",
+        happened: "A refresh token was not used, or its successor is lost, because the control database cannot keep it.",
         why: "A refresh token may work once only, so that its successor is kept before anything uses it. The control \
             database failed, the secret key was dropped, or the command has no control database.",
         next_step: "Check the control database and `elt keys show`, then retry the run. If the token endpoint refuses \
             the refresh token then, get a new one from the server and write it as `refresh_token`.",
-        example: "the tokens of https://id.example.com/token could not be kept: the control database failed: the \
-            connection was closed",
+        example: "the refresh token of https://id.example.com/token cannot be used: the control database could not keep \
+            its successor within 40 s",
         ..IN_A_RUN
     },
     Entry {

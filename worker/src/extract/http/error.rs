@@ -77,8 +77,11 @@ pub(super) enum HttpError {
     TokenRefused { url: String, status: StatusCode, said: String, is_grant: bool },
     #[error("{url} gave no token: its answer {reason}")]
     TokenAnswer { url: String, reason: String },
-    #[error("the tokens of {url} could not be kept: {reason}")]
+    #[error("the refresh token of {url} cannot be used: {reason}")]
     TokenNotKept { url: String, reason: String },
+    /// The control database failed before a token endpoint was asked.
+    #[error("could not look up the tokens of {url}")]
+    Control { url: String, source: sqlx::Error },
     #[error("the `private_key` for {url} cannot sign: {reason}")]
     BadSigningKey { url: String, reason: String },
     #[error("there is nothing at {path} in the answer of {url}")]
@@ -160,6 +163,7 @@ impl HttpError {
             Self::SaysError { .. } => Code::HttpErrorAnswer,
             Self::Endless { .. } => Code::HttpEndless,
             Self::Spool { .. } => Code::Io,
+            Self::Control { .. } => Code::ControlDatabase,
             Self::LongWait { error, .. } | Self::GaveUp { error, .. } | Self::PastLast { error, .. } => error.code(),
         }
     }
@@ -190,6 +194,7 @@ impl HttpError {
                 "Check what `auth` of the source sends: `client_id`, `client_secret`, `client_auth` and `scopes`, or the \
                  body of the login. Then retry the run."
             }
+            Self::Control { .. } => "Check that the control database is reachable, then retry the run.",
             Self::TokenAnswer { .. } => {
                 "Check `token_url`, or `url` and `token_path` of the login, against the API's documentation."
             }
@@ -253,6 +258,7 @@ impl From<HttpError> for PipelineError {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Spool { doing, source } => Self::Io { doing, source },
+            HttpError::Control { source, .. } => Self::Control { doing: "look up the tokens of a source", source },
             error => {
                 let problem = Explained {
                     code: error.code(),

@@ -11,7 +11,8 @@ use std::time::Duration;
 use elt_shared::config::{Grant, OAuth2};
 use elt_shared::redaction;
 use elt_shared::secret::{KeyRing, Secret};
-use elt_shared::store::oauth_grants::{self, GrantTokens, KeptGrant};
+use elt_shared::store::oauth_grants::{self, GrantError, GrantTokens, KeptGrant};
+use elt_shared::store::secret_keys::DroppedKey;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument;
@@ -63,7 +64,7 @@ impl Kept {
     pub(super) fn new(config: &OAuth2, endpoint: Endpoint, db: &PgPool, tokens: &SourceTokens) -> Result<Self> {
         let url = shown(&parse(config.token_url.expose())?);
         let Some(keys) = tokens.keys.clone() else {
-            let reason = "this command has no control database to keep its successor in".to_owned();
+            let reason = "there is no control database here to keep its successor in".to_owned();
             return Err(HttpError::TokenNotKept { url, reason });
         };
         let first = match &config.grant {
@@ -89,16 +90,19 @@ impl Kept {
         loop {
             let asked = Instant::now();
             let kept = oauth_grants::find_or_add(&self.db, &self.keys, &self.hash, &first).await;
-            let kept = kept.map_err(|error| self.not_kept(error))?;
+            let kept = kept.map_err(|error| match error {
+                GrantError::Database(error) => self.control(error),
+                GrantError::Open(error) => self.not_kept(error),
+            })?;
             if let Some(token) = self.usable(&kept, refused, asked) {
                 return Ok(KeptToken { token, version: kept.version, is_new: false });
             }
             let turn = Uuid::new_v4();
             let claimed = oauth_grants::claim(&self.db, &self.keys, (&self.hash, kept.version), (turn, LEASE)).await;
-            if claimed.map_err(|error| self.not_kept(error))? {
+            if claimed.map_err(|error| self.control(error))? {
                 // On a task of its own, because an answer must be kept also when the run is stopped meanwhile.
                 let renewing = tokio::spawn(self.clone().renew(kept, turn).in_current_span());
-                return renewing.await.map_err(|error| self.not_kept(error))?;
+                return renewing.await.map_err(|_| self.not_kept("the task that sent it ended early"))?;
             }
             if !waits {
                 tracing::info!("another worker asks {} for a token, waiting for its answer", self.url);
@@ -163,12 +167,26 @@ impl Kept {
                 Ok(Some(version)) => return Ok(version),
                 // Its turn was over, and what another worker has kept since is newer.
                 Ok(None) => return Ok(version + 1),
-                Err(error) if started.elapsed() > KEEP_WITHIN => return Err(self.not_kept(error)),
+                Err(error) if started.elapsed() > KEEP_WITHIN => {
+                    tracing::error!(%error, "could not keep what {} answered", self.url);
+                    let within = KEEP_WITHIN.as_secs();
+                    return Err(
+                        self.not_kept(format!("the control database could not keep its successor within {within} s"))
+                    );
+                }
                 Err(error) => {
                     tracing::warn!(%error, "could not keep what {} answered, trying again", self.url);
                     sleep(LOOK_EVERY).await;
                 }
             }
+        }
+    }
+
+    /// A failure of the control database before anything was asked, so that the same attempt can be made later.
+    fn control(&self, source: sqlx::Error) -> HttpError {
+        match DroppedKey::of(&source) {
+            Some(reason) => self.not_kept(reason),
+            None => HttpError::Control { url: self.url.clone(), source },
         }
     }
 
