@@ -1,4 +1,4 @@
-//! What goes wrong, and how it is told: RFC 9457 problem documents with a code and a next step.
+//! Failures of requests, and the RFC 9457 problem documents about them, with a code and a next step.
 
 use axum::extract::multipart::{MultipartError, MultipartRejection};
 use axum::extract::rejection::{
@@ -206,7 +206,7 @@ impl From<sqlx::Error> for Error {
             "53300" => Self::Unavailable(ALL_BUSY),
             _ if store::is_read_only(&error) => Self::read_only("the control database is read-only at the moment"),
             _ if gave_way(&error) => Self::GaveWay,
-            _ if is_away(&error) => {
+            _ if store::is_over_limit(&error) || store::is_away(&error) => {
                 tracing::warn!(error = %error, "the control database is away");
                 Self::Unavailable("the database is away for the moment")
             }
@@ -230,19 +230,6 @@ pub fn refused_key(error: &sqlx::Error) -> Option<Error> {
     };
     tracing::error!(code = problem.code.as_str(), "{problem}. {}", problem.next_step);
     Some(Error::Refused { status, problem, retry_after: None })
-}
-
-/// Whether the database cannot be reached or is too slow at the moment, as opposed to refusing what was asked.
-fn is_away(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-        _ if store::is_over_limit(error) => true,
-        // 08: connection; 53: resources; 57P0x: shutdown and restart.
-        sqlx::Error::Database(database) => {
-            database.code().is_some_and(|code| ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)))
-        }
-        error => elt_shared::target::hung_up(error),
-    }
 }
 
 /// Whether PostgreSQL, or its driver, cannot store a value of the request.

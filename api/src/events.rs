@@ -4,6 +4,8 @@
 //! nobody watches.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use elt_shared::store::runs::{self, Run};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::broadcast;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -28,6 +30,9 @@ const LINES_EVERY: Duration = Duration::from_millis(500);
 const RUNS_EVERY: Duration = Duration::from_secs(2);
 /// A line may become visible this much later than one with a higher id.
 const LATE: Duration = Duration::from_secs(5);
+/// Longest wait for an answer of the database. The server ends a statement earlier, so a longer wait means that the
+/// connection is lost.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(45);
 /// Lines of one look.
 const LINES: i64 = 2_000;
 /// Events a slow reader may be behind before it is cut off. It resumes where it was.
@@ -89,9 +94,14 @@ impl Events {
     /// Follows the database until `stop` is cancelled. A lost database is waited for.
     pub async fn follow(self, db: PgPool, stop: CancellationToken) {
         let following = async {
+            let mut is_lost = false;
             loop {
-                if let Err(error) = self.follow_once(&db).await {
-                    tracing::debug!(error = %error, "lost the database while following runs");
+                if let Err(error) = self.follow_once(&db, &mut is_lost).await {
+                    if mem::replace(&mut is_lost, true) {
+                        tracing::debug!(%error, "the control database still does not answer");
+                    } else {
+                        tracing::warn!(%error, "open streams of events show nothing new until the control database answers");
+                    }
                 }
                 sleep(RUNS_EVERY).await;
             }
@@ -99,19 +109,21 @@ impl Events {
         stop.run_until_cancelled(following).await;
     }
 
-    async fn follow_once(&self, db: &PgPool) -> sqlx::Result<()> {
-        let mut listener = PgListener::connect_with(db).await?;
-        listener.listen_all([RUNS, USERS]).await?;
+    /// Follows until the database is lost. Clears `is_lost` once it answers.
+    async fn follow_once(&self, db: &PgPool, is_lost: &mut bool) -> sqlx::Result<()> {
+        let mut listener = answered(PgListener::connect_with(db)).await?;
+        answered(listener.listen_all([RUNS, USERS])).await?;
+        *is_lost = false;
         let mut new_lines = NewLines::default();
         let (mut lines_tick, mut runs_tick) = (interval(LINES_EVERY), interval(RUNS_EVERY));
         lines_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         runs_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                told = listener.recv() => {
-                    let told = told?;
-                    let id: Option<Uuid> = told.payload().parse().ok();
-                    match told.channel() {
+                notice = listener.recv() => {
+                    let notice = notice?;
+                    let id: Option<Uuid> = notice.payload().parse().ok();
+                    match notice.channel() {
                         USERS => self.tell_login(id),
                         _ => self.tell_runs(db, id.filter(|id| self.watched().contains_key(id)).as_slice()).await?,
                     }
@@ -122,7 +134,7 @@ impl Events {
                 }
                 _ = lines_tick.tick() => match self.0.sender.receiver_count() {
                     0 => new_lines = NewLines::default(),
-                    _ => self.tell_lines(new_lines.look(db).await?),
+                    _ => self.tell_lines(answered(new_lines.look(db)).await?),
                 },
             }
         }
@@ -130,7 +142,7 @@ impl Events {
 
     async fn tell_runs(&self, db: &PgPool, ids: &[Uuid]) -> sqlx::Result<()> {
         if !ids.is_empty() {
-            for run in runs::find_all(db, ids).await? {
+            for run in answered(runs::find_all(db, ids)).await? {
                 // Nobody may be listening any more.
                 let _ = self.0.sender.send(Event::Run(Arc::new(run)));
             }
@@ -153,6 +165,12 @@ impl Events {
     fn watched(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, usize>> {
         self.0.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits for an answer of the database. Without a limit, a session would wait without end for an answer that was lost.
+async fn answered<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer for {} s", ANSWERED_WITHIN.as_secs()));
+    timeout(ANSWERED_WITHIN, answer).await.unwrap_or_else(|_| Err(late().into()))
 }
 
 impl Drop for Watch {

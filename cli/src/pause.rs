@@ -3,18 +3,16 @@
 use anyhow::Context;
 use clap::Args;
 use elt_shared::pauses;
-use elt_shared::secret::KeyRing;
-use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
-use elt_shared::store::pauses::PauseScope;
+use elt_shared::store::pauses::{LONGEST_REASON, PauseScope, trimmed};
 use elt_shared::store::{pipelines, queues};
 use serde_json::json;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use crate::audit::Deed;
-use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
+use crate::installation::Installation;
 use crate::operator::operator;
-use crate::{keys, out};
+use crate::out;
 
 /// Keeps a pipeline, a queue or everything from starting
 ///
@@ -29,7 +27,7 @@ pub struct Pause {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
-    place: Place,
+    installation: Installation,
 }
 
 /// Lets a paused pipeline, a paused queue or everything go on
@@ -40,7 +38,7 @@ pub struct Resume {
     #[command(flatten)]
     what: What,
     #[command(flatten)]
-    place: Place,
+    installation: Installation,
 }
 
 #[derive(Debug, Args)]
@@ -55,16 +53,6 @@ struct What {
     /// Every pipeline and every queue
     #[arg(long)]
     all: bool,
-}
-
-#[derive(Debug, Args)]
-struct Place {
-    #[command(flatten)]
-    secret_keys: SecretKeySettings,
-    #[command(flatten)]
-    database: DatabaseSettings,
-    #[command(flatten)]
-    telemetry: TelemetrySettings,
 }
 
 impl What {
@@ -105,16 +93,15 @@ impl What {
 
 impl Pause {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > 500) {
-            return Err(refuse(Exit::Usage, "the reason has more than 500 characters", "Shorten it."));
-        }
-        let place = self.place;
-        place
+        let reason = trimmed(self.reason.as_deref()).map_err(|length| {
+            let message = format!("the reason has {length} characters; {LONGEST_REASON} are allowed");
+            refuse(Exit::Usage, message, "Shorten it.")
+        })?;
+        self.installation
             .change("pause", async |db, keys| {
                 let (scope, name) = self.what.scope();
                 let mut tx = db.begin().await.context("could not begin a transaction")?;
                 self.what.require_known(&mut tx).await?;
-                let reason = self.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
                 let pause = pauses::pause(&mut tx, scope, name, &operator(), reason).await;
                 let pause = pause.context("could not pause it")?;
                 let detail = json!({ "reason": pause.reason });
@@ -122,14 +109,14 @@ impl Pause {
                 out::print(&format!("nothing new starts of {}", pause.sentence()));
                 Ok(())
             })
-            .await
+            .await?;
+        Ok(Exit::Done)
     }
 }
 
 impl Resume {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let place = self.place;
-        place
+        self.installation
             .change("resume", async |db, keys| {
                 let (scope, name) = self.what.scope();
                 let mut tx = db.begin().await.context("could not begin a transaction")?;
@@ -142,23 +129,7 @@ impl Resume {
                 });
                 Ok(())
             })
-            .await
-    }
-}
-
-impl Place {
-    async fn change(
-        self,
-        command: &'static str,
-        work: impl AsyncFnOnce(&PgPool, &KeyRing) -> anyhow::Result<()>,
-    ) -> anyhow::Result<Exit> {
-        let keys = keys::find_ring(&self.database.data_dir(), &self.secret_keys)?;
-        on_control_database(command, &self.database, &self.telemetry, async |databases| {
-            databases.require_migrated().await?;
-            databases.require_keys_in_use(&keys).await?;
-            work(&databases.control, &keys).await
-        })
-        .await?;
+            .await?;
         Ok(Exit::Done)
     }
 }

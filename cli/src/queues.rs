@@ -4,17 +4,17 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use elt_shared::runs::lifecycle;
 use elt_shared::secret::KeyRing;
-use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
-use elt_shared::store::{pauses, queues};
+use elt_shared::store::pauses;
+use elt_shared::store::queues::{self, LARGEST_LIMIT};
 use serde_json::json;
 use sqlx::PgPool;
 
 use crate::audit::Deed;
-use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
+use crate::installation::Installation;
 use crate::operator::operator;
+use crate::out;
 use crate::table::Table;
-use crate::{keys, out};
 
 /// Shows the queues and what is paused, and limits how many runs of a queue are at work
 ///
@@ -25,11 +25,7 @@ pub struct Queues {
     #[command(subcommand)]
     action: Action,
     #[command(flatten)]
-    secret_keys: SecretKeySettings,
-    #[command(flatten)]
-    database: DatabaseSettings,
-    #[command(flatten)]
-    telemetry: TelemetrySettings,
+    installation: Installation,
 }
 
 #[derive(Debug, Subcommand)]
@@ -39,7 +35,7 @@ enum Action {
     /// Let at most a number of runs be at work at the same time, over all workers
     Limit {
         queue: String,
-        #[arg(value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(LARGEST_LIMIT)))]
         runs: u16,
     },
     /// Let as many runs be at work as the workers have slots
@@ -48,23 +44,16 @@ enum Action {
 
 impl Queues {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let keys = match self.action {
-            Action::List => None,
-            _ => Some(keys::find_ring(&self.database.data_dir(), &self.secret_keys)?),
+        let Self { action, installation } = self;
+        let (queue, runs) = match action {
+            Action::List => {
+                installation.open("queues", async |databases| list(&databases.control).await).await?;
+                return Ok(Exit::Done);
+            }
+            Action::Limit { queue, runs } => (queue, Some(runs)),
+            Action::Unlimit { queue } => (queue, None),
         };
-        on_control_database("queues", &self.database, &self.telemetry, async |databases| {
-            databases.require_migrated().await?;
-            if let Some(keys) = &keys {
-                databases.require_keys_in_use(keys).await?;
-            }
-            let db = &databases.control;
-            match (self.action, &keys) {
-                (Action::Limit { queue, runs }, Some(keys)) => limit(db, keys, &queue, Some(runs)).await,
-                (Action::Unlimit { queue }, Some(keys)) => limit(db, keys, &queue, None).await,
-                _ => list(db).await,
-            }
-        })
-        .await?;
+        installation.change("queues", async |db, keys| limit(db, keys, &queue, runs).await).await?;
         Ok(Exit::Done)
     }
 }
@@ -102,8 +91,11 @@ async fn limit(db: &PgPool, keys: &KeyRing, queue: &str, runs: Option<u16>) -> a
     let deed =
         Deed { action: "queues limit", object: format!("queue {queue}"), detail: json!({ "concurrency": runs }) };
     deed.commit(tx, keys).await?;
-    lifecycle::release(db, queue, "").await.context("the limit is set, but waiting runs could not be woken at once")?;
+    if lifecycle::release(db, queue, "").await.is_err() {
+        out::problem("The runs that waited could not be woken at once; a worker wakes them within seconds.");
+    }
     out::print(&match runs {
+        Some(1) => format!("at most one run of {queue} is at work at the same time"),
         Some(runs) => format!("at most {runs} runs of {queue} are at work at the same time"),
         None => format!("{queue} has no limit"),
     });

@@ -3,23 +3,20 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use elt_shared::secret::KeyRing;
-use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
-use elt_shared::store::workers::{self, DrainAnswer, Worker};
+use elt_shared::store::workers::{self, DrainAnswer, MOST_LISTED, Worker};
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
 use crate::audit::Deed;
-use crate::databases::on_control_database;
 use crate::exit::{Exit, refuse};
+use crate::installation::Installation;
 use crate::operator::operator;
+use crate::out;
 use crate::table::Table;
-use crate::{keys, out};
-
-/// Workers listed at most.
-const WORKERS: i64 = 1_000;
 
 /// Time between two looks at a worker that is drained.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -34,11 +31,7 @@ pub struct Workers {
     #[command(subcommand)]
     action: Action,
     #[command(flatten)]
-    secret_keys: SecretKeySettings,
-    #[command(flatten)]
-    database: DatabaseSettings,
-    #[command(flatten)]
-    telemetry: TelemetrySettings,
+    installation: Installation,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +45,7 @@ enum Action {
     /// Let a worker take nothing new; it finishes the runs it has
     Drain {
         /// Id of the worker, the beginning of one, or the host of the only worker there
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         worker: String,
         /// Wait until it has no run any more
         #[arg(long)]
@@ -63,42 +57,43 @@ enum Action {
     /// Let a drained worker take runs again
     Undrain {
         /// Id of the worker, the beginning of one, or the host of the only worker there
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         worker: String,
     },
 }
 
 impl Workers {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let keys = match self.action {
-            Action::List { .. } => None,
-            _ => Some(keys::find_ring(&self.database.data_dir(), &self.secret_keys)?),
-        };
-        on_control_database("workers", &self.database, &self.telemetry, async |databases| {
-            databases.require_migrated().await?;
-            if let Some(keys) = &keys {
-                databases.require_keys_in_use(keys).await?;
+        let Self { action, installation } = self;
+        match action {
+            Action::List { gone } => {
+                installation.open("workers", async |databases| list(&databases.control, gone).await).await?;
             }
-            let db = &databases.control;
-            match (self.action, &keys) {
-                (Action::Drain { worker, wait, timeout }, Some(keys)) => {
+            Action::Drain { worker, wait, timeout } => {
+                let drain = async |db: &PgPool, keys: &KeyRing| {
                     let worker = set_drained(db, keys, &worker, true).await?;
                     if wait { wait_until_drained(db, worker, Duration::from_secs(timeout)).await } else { Ok(()) }
-                }
-                (Action::Undrain { worker }, Some(keys)) => set_drained(db, keys, &worker, false).await.map(|_| ()),
-                (Action::List { gone }, _) => list(db, gone).await,
-                _ => Ok(()),
+                };
+                installation.change("workers", drain).await?;
             }
-        })
-        .await?;
+            Action::Undrain { worker } => {
+                let undrain = async |db: &PgPool, keys: &KeyRing| set_drained(db, keys, &worker, false).await.map(drop);
+                installation.change("workers", undrain).await?;
+            }
+        }
         Ok(Exit::Done)
     }
 }
 
 async fn list(db: &PgPool, gone: bool) -> anyhow::Result<()> {
     let mut table = Table::new(&["worker", "host", "state", ">running", ">slots", "queue", "version", "since"]);
-    let workers = workers::list(db, gone, WORKERS).await.context("could not list the workers")?;
+    let workers = workers::list(db, gone, MOST_LISTED).await.context("could not list the workers")?;
     let skew = workers::version_skew(&workers, env!("CARGO_PKG_VERSION"));
+    let mut takes_nothing = Vec::new();
     for worker in workers {
+        if let Some(because) = worker.takes_nothing_because.as_ref().filter(|_| !worker.is_gone()) {
+            takes_nothing.push(format!("{} takes no runs: {because}", worker.id));
+        }
         let state = match &worker.drain_asked_by {
             Some(by) if !worker.is_gone() => format!("{} (asked by {by})", worker.state),
             _ => worker.state,
@@ -115,6 +110,9 @@ async fn list(db: &PgPool, gone: bool) -> anyhow::Result<()> {
         ]);
     }
     out::print(&table.render());
+    for line in takes_nothing {
+        out::print(&line);
+    }
     if let Some(skew) = skew {
         out::problem(&skew);
     }
@@ -141,19 +139,26 @@ async fn set_drained(db: &PgPool, keys: &KeyRing, name: &str, drained: bool) -> 
     let action = if drained { "workers drain" } else { "workers undrain" };
     let deed = Deed { action, object: format!("worker {}", worker.id), detail: json!({ "host": worker.host }) };
     deed.commit(tx, keys).await?;
-    out::print(&told(&worker));
+    out::print(&sentence(&worker));
     Ok(worker)
 }
 
 /// The worker's state as a sentence.
-fn told(worker: &Worker) -> String {
-    let runs = if worker.running == 1 { "run" } else { "runs" };
-    match worker.state.as_str() {
-        "draining" => format!("{} takes nothing new and finishes {} {runs}", worker.id, worker.running),
-        "drained" => format!("{} is drained: it has no run and takes none", worker.id),
-        "working" => format!("{} takes runs", worker.id),
-        state => format!("{} is {state}: it takes nothing", worker.id),
+fn sentence(worker: &Worker) -> String {
+    let id = &worker.id;
+    match (worker.state.as_str(), worker.drain_asked_at) {
+        ("draining", _) => format!("{id} takes nothing new and finishes {}", runs(worker.running)),
+        ("drained", _) => format!("{id} is drained: it has no run and takes none"),
+        ("working", _) => format!("{id} takes runs"),
+        ("lost", Some(_)) => format!("{id} is drained; it is lost now and takes nothing if it comes back"),
+        ("lost", None) => format!("{id} is lost; it takes runs if it comes back"),
+        (state, _) => format!("{id} is {state}: it takes nothing"),
     }
+}
+
+/// `1 run`, `2 runs`.
+fn runs(number: i64) -> String {
+    format!("{number} {}", if number == 1 { "run" } else { "runs" })
 }
 
 async fn wait_until_drained(db: &PgPool, mut worker: Worker, longest: Duration) -> anyhow::Result<()> {
@@ -170,7 +175,7 @@ async fn wait_until_drained(db: &PgPool, mut worker: Worker, longest: Duration) 
         if Instant::now() >= deadline {
             return Err(refuse(
                 Exit::Failed,
-                format!("{} still has {} runs after {} s", worker.id, worker.running, longest.as_secs()),
+                format!("{} still has {} after {} s", worker.id, runs(worker.running), longest.as_secs()),
                 "It stays drained. Wait longer with --timeout, or stop its runs.",
             ));
         }
@@ -179,7 +184,7 @@ async fn wait_until_drained(db: &PgPool, mut worker: Worker, longest: Duration) 
         let Some(again) = again else { break };
         worker = again;
     }
-    out::print(&told(&worker));
+    out::print(&sentence(&worker));
     Ok(())
 }
 
@@ -189,7 +194,7 @@ async fn find(db: &PgPool, name: &str) -> anyhow::Result<Worker> {
     if let Some(worker) = exact {
         return Ok(worker);
     }
-    let live = workers::list(db, false, WORKERS).await.context("could not list the workers")?;
+    let live = workers::list(db, false, MOST_LISTED).await.context("could not list the workers")?;
     let named: Vec<Worker> =
         live.into_iter().filter(|worker| worker.host == name || worker.id.starts_with(name)).collect();
     match <[Worker; 1]>::try_from(named) {
@@ -206,6 +211,48 @@ async fn find(db: &PgPool, name: &str) -> anyhow::Result<Worker> {
                 format!("`{name}` means {} workers: {}", named.len(), ids.join(", ")),
                 "Name one of these ids.",
             ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+
+    fn worker(state: &str, drain_asked_at: Option<DateTime<Utc>>, running: i64) -> Worker {
+        Worker {
+            id: "w-1".into(),
+            host: "alpha".into(),
+            pid: 7,
+            version: "0.1.0".into(),
+            queue: "elt".into(),
+            concurrency: 2,
+            started_at: DateTime::UNIX_EPOCH,
+            heartbeat_at: DateTime::UNIX_EPOCH,
+            stopping: false,
+            takes_nothing_because: None,
+            stopped_at: None,
+            drain_asked_at,
+            drain_asked_by: drain_asked_at.map(|_| "ann".into()),
+            state: state.into(),
+            running,
+        }
+    }
+
+    #[test]
+    fn a_sentence_says_what_a_drained_worker_does_and_what_a_lost_one_will_do() {
+        let drained = Some(DateTime::UNIX_EPOCH);
+        for (worker, expected) in [
+            (worker("draining", drained, 1), "w-1 takes nothing new and finishes 1 run"),
+            (worker("draining", drained, 2), "w-1 takes nothing new and finishes 2 runs"),
+            (worker("working", None, 2), "w-1 takes runs"),
+            (worker("lost", drained, 1), "w-1 is drained; it is lost now and takes nothing if it comes back"),
+            (worker("lost", None, 1), "w-1 is lost; it takes runs if it comes back"),
+            (worker("stopped", None, 0), "w-1 is stopped: it takes nothing"),
+        ] {
+            assert_eq!(sentence(&worker), expected);
         }
     }
 }

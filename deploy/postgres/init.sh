@@ -4,8 +4,9 @@
 # database. Passwords are read from files of /run/secrets, or of the folder in ELT_SECRETS. Needs psql 15 or newer.
 #
 # The container of PostgreSQL runs it at its first start. It may be run again at any time, for example after a password
-# file was exchanged: it adds what is missing, sets the passwords, and leaves everything else as it is. Another server is
-# named with PGHOST, PGPORT, PGUSER and PGPASSWORD (or ~/.pgpass) of a superuser.
+# file was exchanged: it adds what is missing, sets the passwords, takes the right to connect to the four databases elt,
+# elt_db, postgres and template1 away from PUBLIC, and leaves everything else as it is. Another server is named with PGHOST,
+# PGPORT, PGUSER and PGPASSWORD (or ~/.pgpass) of a superuser, or of a login with CREATEROLE and CREATEDB.
 set -euo pipefail
 secrets=${ELT_SECRETS:-/run/secrets}
 for name in owner api worker target; do
@@ -36,13 +37,22 @@ alter role elt_target login password :'target';
 set client_min_messages = warning;
 grant elt_api to elt_serve;
 grant elt_worker to elt_work;
+-- Only a superuser and the members of a role may make a database that belongs to it.
+select format('grant %I to current_user', name)
+from unnest(array['elt', 'elt_target']) name
+where not (select rolsuper from pg_roles where rolname = current_user)
+\gexec
 select format('create database %I owner %I', name, owner)
 from (values ('elt', 'elt'), ('elt_db', 'elt_target')) wanted (name, owner)
 where not exists (select from pg_database where datname = name)
 \gexec
 revoke all on database elt, elt_db from public;
 grant connect on database elt to elt_api, elt_worker, elt_reader;
-revoke connect on database postgres, template1 from public;
+-- On a managed server they may belong to the provider. Then they stay as they are.
+select format('revoke connect on database %I from public', datname)
+from pg_database
+where datname in ('postgres', 'template1') and pg_has_role(datdba, 'usage')
+\gexec
 \connect elt
 set client_min_messages = warning;
 create extension if not exists hstore;

@@ -26,16 +26,17 @@ pub async fn pause(
 /// Ends a pause: queued runs start again, and schedules look at once what they missed. `None`: it was not paused.
 pub async fn resume(db: &mut PgConnection, scope: PauseScope, name: &str) -> sqlx::Result<Option<Pause>> {
     let Some(ended) = pauses::delete(&mut *db, scope, name).await? else { return Ok(None) };
-    lifecycle::wake_resumed(&mut *db, WOKEN_AT_ONCE).await?;
-    // Runs that another pause still holds say so, and do not name the one that has ended.
-    for left in pauses::list(&mut *db).await? {
-        pauses::rename_holder(&mut *db, &ended, &left).await?;
-    }
-    // A tick that is due now applies `catch_up` to the fires of the pause, and compares the sources with those before it.
+    // Schedules are locked before runs, as everywhere. A tick that is due now applies `catch_up` to the fires of the pause,
+    // and compares the sources with those before it.
     match scope {
         PauseScope::All => schedules::tick_now(&mut *db, None).await?,
         PauseScope::Pipeline => schedules::tick_now(&mut *db, Some(name)).await?,
         PauseScope::Queue => {}
+    }
+    lifecycle::wake_resumed(&mut *db, WOKEN_AT_ONCE).await?;
+    // Runs that another pause still holds say so, and do not name the one that has ended.
+    for left in pauses::list(&mut *db).await? {
+        pauses::rename_holder(&mut *db, &ended, &left).await?;
     }
     workers::announce(db).await?;
     Ok(Some(ended))

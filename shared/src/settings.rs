@@ -178,8 +178,8 @@ pub struct NetworkSettings {
     /// public ones.
     #[arg(long, env = "ELT_TARGET_CA_FILE")]
     pub target_ca_file: Option<PathBuf>,
-    /// Seconds without an answer after which the connection of a run to its target is given up, unless the server says on
-    /// another connection that it is at work.
+    /// Seconds without an answer after which the connection of a run to its target is given up, when the server says on
+    /// another connection that the session has ended or waits for this side, or cannot be asked.
     #[arg(long, env = "ELT_TARGET_SILENCE", default_value_t = TARGET_SILENCE, value_parser = clap::value_parser!(u16).range(3..=3_600))]
     pub target_silence: u16,
     /// Further rules for what a user who is not an admin has the server connect to. `None` for admins and workers.

@@ -58,6 +58,7 @@ async fn every_table_states_what_each_role_may_do() {
     elt.coverage_reports: api select insert; worker select delete; reader select
     elt.dropped_keys: api select; worker select; reader select
     elt.idempotency_keys: api select insert update; worker select update delete
+    elt.installation: worker select
     elt.known_hosts: api select insert update delete; worker select insert update; reader select
     elt.log_lines: api select insert; worker select insert delete; reader select
     elt.login_codes: api select insert delete

@@ -1,12 +1,16 @@
 //! Operating several workers: draining one of them while runs go on.
 
+use std::time::{Duration, Instant};
+
 use elt_shared::job::QUEUE;
-use elt_shared::store::workers;
+use elt_shared::runs::lifecycle::{self, Taken};
+use elt_shared::store::{queues, workers};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::TestApp;
 use crate::support::app::PATIENCE;
+use crate::support::control::Control;
 use crate::support::http_source::HttpSource;
 
 /// Number of workers of the app that take runs.
@@ -167,9 +171,105 @@ async fn a_worker_without_a_row_is_not_drained() {
     tx.commit().await.expect("committed");
     app.folder().write("a.csv", "id\n1\n");
     let run: uuid::Uuid = trigger(&app, &quick_yaml(&app, "people", "")).await.parse().expect("an id");
-    let take = async |worker| elt_shared::runs::lifecycle::take(&app.db, run, worker, None, None).await.expect("asked");
-    use elt_shared::runs::lifecycle::Taken;
+    let take = async |worker| lifecycle::take(&app.db, run, worker, None, None).await.expect("asked");
     assert!(matches!(take("w-1").await, Taken::PassedOn));
     assert!(matches!(take("w-2").await, Taken::Begun { .. }));
     assert!(matches!(take("w-2").await, Taken::NotNeeded));
+}
+
+/// A control database with one worker, `w-1`, that no process stands behind.
+async fn with_a_worker() -> Control {
+    let control = Control::start().await;
+    let new = workers::NewWorker { id: "w-1", host: "h", version: "0", queue: QUEUE, concurrency: 1 };
+    workers::register(&control.db, &new).await.expect("registered");
+    control
+}
+
+/// Drains `w-1`, as the API does.
+async fn drain(control: &Control) -> workers::Worker {
+    let mut tx = control.db.begin().await.expect("a transaction");
+    let answer = workers::set_drained(&mut tx, "w-1", Some("ann")).await.expect("asked");
+    tx.commit().await.expect("committed");
+    match answer {
+        Some(workers::DrainAnswer::Noted(worker)) => worker,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_lost_worker_that_was_drained_takes_nothing_when_it_comes_back() {
+    let control = with_a_worker().await;
+    control.execute("update workers set heartbeat_at = now() - interval '1 hour'").await;
+    let worker = drain(&control).await;
+    assert_eq!((worker.state.as_str(), worker.drain_asked_by.as_deref()), ("lost", Some("ann")));
+    control.execute("update workers set heartbeat_at = now()").await;
+    let back = workers::find(&control.db, "w-1").await.expect("looked").expect("it");
+    assert_eq!(back.state, "drained");
+    let run = control.run("people").await;
+    let taken = lifecycle::take(&control.db, run.id, "w-1", None, None).await.expect("asked");
+    assert!(matches!(taken, Taken::PassedOn), "{taken:?}");
+}
+
+#[tokio::test]
+async fn a_worker_that_waits_to_count_runs_sends_its_heartbeat_and_is_drained_only_after_it_began() {
+    let control = with_a_worker().await;
+    queues::set_limit(&control.db, QUEUE, Some(1), "ann").await.expect("limited");
+    let run = control.run("people").await;
+    // Somebody counts the runs of the queue.
+    let mut counting = control.db.begin().await.expect("a transaction");
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.queue ' || $1, 0))")
+        .bind(QUEUE)
+        .execute(&mut *counting)
+        .await
+        .expect("locked");
+    let heartbeat_then_drain = async {
+        control.somebody_waits().await;
+        let mut beat = control.db.begin().await.expect("a transaction");
+        sqlx::query("set local lock_timeout = '2s'").execute(&mut *beat).await.expect("set");
+        let written = sqlx::query("update workers set heartbeat_at = now() where id = 'w-1'").execute(&mut *beat).await;
+        assert_eq!(written.expect("it does not wait").rows_affected(), 1);
+        beat.commit().await.expect("committed");
+        let count = async {
+            let waiting = "select count(*) from pg_stat_activity
+                           where datname = current_database() and wait_event_type = 'Lock'";
+            let deadline = Instant::now() + PATIENCE;
+            while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&control.db).await.expect("looked") < 2 {
+                assert!(Instant::now() < deadline, "the request to drain does not wait");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            counting.commit().await.expect("committed");
+        };
+        tokio::join!(drain(&control), count).0
+    };
+    let (taken, drained) = tokio::join!(lifecycle::take(&control.db, run.id, "w-1", None, None), heartbeat_then_drain);
+    assert!(matches!(taken, Ok(Taken::Begun { .. })), "{taken:?}");
+    assert_eq!((drained.state.as_str(), drained.running), ("draining", 1));
+}
+
+#[tokio::test]
+async fn the_first_page_says_that_no_worker_takes_runs_and_advises_more_only_when_they_would_help() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    trigger(&app, &quick_yaml(&app, "people", "")).await;
+    app.execute("update runs set created_at = now() - interval '1 hour'").await;
+    let new = workers::NewWorker { id: "w-1", host: "h", version: "0", queue: QUEUE, concurrency: 3 };
+    workers::register(&app.db, &new).await.expect("registered");
+    // What the first page and the page of queues say, with a heartbeat that is fresh again.
+    let look = async || {
+        app.execute("update workers set heartbeat_at = now()").await;
+        let overview = app.get("/overview").await.ok();
+        let queue = app.get("/queues").await.ok()["data"][0].clone();
+        assert_eq!(overview["slots"], queue["slots"]);
+        assert_eq!((&overview["workers_alive"], &overview["queued"]), (&json!(1), &json!(1)));
+        (overview["slots"].clone(), overview["alerts"].clone())
+    };
+    let nobody = json!(["No worker takes runs now: the page Workers says why."]);
+    let (slots, alerts) = look().await;
+    assert_eq!(slots, 3);
+    assert_eq!(alerts.as_array().map(Vec::len), Some(1), "{alerts}");
+    assert!(alerts[0].as_str().is_some_and(|alert| alert.ends_with(" minutes: more workers would help.")), "{alerts}");
+    app.post("/workers/w-1/drain").await.ok();
+    assert_eq!(look().await, (json!(0), nobody.clone()));
+    app.post("/workers/w-1/undrain").await.ok();
+    workers::note_takes_nothing(&app.db, "w-1", Some("the disk is full")).await.expect("noted");
+    assert_eq!(look().await, (json!(0), nobody));
 }

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use elt_shared::pauses;
 use elt_shared::queue::sweeper;
 use elt_shared::runs::End;
-use elt_shared::runs::lifecycle::{self, EndedBy, StopAnswer};
+use elt_shared::runs::lifecycle::{self, EndedBy, StopAnswer, Taken};
 use elt_shared::schedules::stop_runs;
+use elt_shared::store::pauses::PauseScope;
 use elt_shared::store::schedules::{self, Schedule};
 use uuid::Uuid;
 
@@ -70,6 +72,42 @@ async fn a_stop_of_a_queued_run_and_the_last_tick_of_its_schedule_never_deadlock
     }
 }
 
+/// Ends a pause, as the API does.
+async fn resume(control: &Control, scope: PauseScope, name: &str) -> sqlx::Result<bool> {
+    let mut tx = control.db.begin().await?;
+    let ended = pauses::resume(&mut tx, scope, name).await?;
+    tx.commit().await?;
+    Ok(ended.is_some())
+}
+
+#[tokio::test]
+async fn a_resume_waits_for_a_stop_of_a_held_run_without_its_row() {
+    let control = Control::start().await;
+    for (round, scope) in [(0, PauseScope::Pipeline), (1, PauseScope::All)] {
+        let (_, run) = scheduled(&control, round).await;
+        let pipeline = format!("p{round}");
+        let name = if scope == PauseScope::All { "" } else { pipeline.as_str() };
+        let mut tx = control.db.begin().await.expect("a transaction");
+        pauses::pause(&mut tx, scope, name, "ann", None).await.expect("paused");
+        tx.commit().await.expect("committed");
+        let taken = lifecycle::take(&control.db, run, "w", None, None).await.expect("asked");
+        assert!(matches!(taken, Taken::Held | Taken::QueuePaused), "{taken:?}");
+
+        // A stop that has the schedule and not yet the run.
+        let mut tx = control.db.begin().await.expect("a transaction");
+        schedules::lock_of_run(&mut *tx, run).await.expect("locked");
+        let stop = async {
+            control.somebody_waits().await;
+            let answer = lifecycle::request_stop(&mut tx, run).await.expect("no deadlock");
+            assert!(matches!(answer, Some(StopAnswer::Stopped(_))), "{answer:?}");
+            tx.commit().await.expect("committed");
+        };
+        let (resumed, ()) = tokio::join!(resume(&control, scope, name), stop);
+        assert!(resumed.expect("no deadlock"), "it was paused");
+        assert_eq!(control.look(run).await.state.as_str(), "stopped");
+    }
+}
+
 /// Ends a running run without the lock of its schedule, as the sweeper does, because it holds other runs.
 async fn end(control: &Control, run: Uuid, epoch: i64) -> sqlx::Result<()> {
     let mut tx = control.db.begin().await?;
@@ -99,17 +137,6 @@ async fn the_end_of_a_run_waits_for_no_tick_and_the_next_tick_ends_the_schedule(
     assert_eq!(state().await.as_str(), "stopped");
 }
 
-/// Waits until a session of the database waits for a lock that another one has.
-async fn until_one_waits(control: &Control) {
-    let deadline = Instant::now() + PATIENCE;
-    let waiting =
-        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&control.db).await.expect("counted") == 0 {
-        assert!(Instant::now() < deadline, "no session waits");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[tokio::test]
 async fn a_sweep_that_rescues_and_stops_runs_of_a_schedule_holds_none_while_it_waits_for_a_tick() {
     let control = Control::start().await;
@@ -127,7 +154,7 @@ async fn a_sweep_that_rescues_and_stops_runs_of_a_schedule_holds_none_while_it_w
     assert!(schedules::is_current(&mut tick, schedule.id, schedule.ticks).await.expect("locked"));
     let db = control.db.clone();
     let sweep = tokio::spawn(async move { sweeper::sweep(&db, "elt").await });
-    until_one_waits(&control).await;
+    control.somebody_waits().await;
     stop_runs(&mut tick, schedule.id, "end_time").await.expect("the tick does not wait for the sweep");
     tick.commit().await.expect("committed");
     tokio::time::timeout(PATIENCE, sweep).await.expect("no waiting").expect("no panic").expect("swept");

@@ -56,6 +56,7 @@ mod properties;
 mod property_values;
 mod queue_guards;
 mod quotas;
+mod rejected_rows;
 mod rejections;
 mod repeated_runs;
 mod roles;

@@ -70,6 +70,52 @@ async fn the_gauges_read_no_run_of_the_past() {
 }
 
 #[tokio::test]
+async fn only_runs_that_wait_for_a_worker_count_as_due() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    for (name, change) in [
+        ("parked", "waits_for_run = gen_random_uuid()"),
+        ("away", "waits_on = 'a server', waiting_since = now()"),
+        ("unknown", "unknown_since = now()"),
+        ("limited", "held = 'pipeline_limit'"),
+        ("held", "held = 'paused'"),
+        ("paused", "held = null"),
+        ("later", "not_before = now() + interval '1 day'"),
+    ] {
+        app.trigger(&app.yaml(name, &format!("name: {name}\n"))).await;
+        app.execute(&format!("update runs set {change}, created_at = now() - interval '1 hour' where name = '{name}'"))
+            .await;
+    }
+    // What the gauges and the first page say: seconds of the oldest run that is due, runs that are due, other queued runs.
+    let look = async || {
+        let gauges = gauges::list(&app.db).await.expect("the gauges");
+        let of = |name: &str, label: Option<&str>| {
+            let found = gauges.iter().find(|gauge| gauge.name == name && gauge.label.as_deref() == label);
+            found.expect("a gauge").value
+        };
+        let overview = app.get("/overview").await.ok();
+        let (oldest, due) = (of("elt_oldest_queued_seconds", None), of("elt_runs_waiting", Some("worker")));
+        assert_eq!(overview["queued"].as_i64(), Some(due as i64));
+        let there = overview["oldest_queued_seconds"].as_f64().expect("a number");
+        assert!((there - oldest).abs() < 300.0, "{there} and {oldest}");
+        (oldest, due as i64, overview["waiting"].as_i64().expect("a number"))
+    };
+    // A pause of the queue, of everything, and of the pipeline.
+    for (pause, resume) in [
+        ("/queues/elt/pause", "/queues/elt/resume"),
+        ("/pause", "/resume"),
+        ("/pipelines/paused/pause", "/pipelines/paused/resume"),
+    ] {
+        app.post(pause).await.ok();
+        assert_eq!(look().await, (0.0, 0, 7), "{pause}");
+        app.post(resume).await.ok();
+        app.execute("update runs set held = 'paused' where name = 'held'").await;
+    }
+    let (oldest, due, others) = look().await;
+    assert!(oldest > 3_500.0, "{oldest}");
+    assert_eq!((due, others), (1, 6));
+}
+
+#[tokio::test]
 async fn a_slow_database_is_up_and_asked_once_for_all_scrapes() {
     let app = TestApp::start_with(|options| options.workers = 0).await;
     assert_eq!(value(&app, "elt_runs{state=\"queued\"}").await, Some(0.0));

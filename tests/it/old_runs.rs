@@ -134,6 +134,34 @@ async fn a_run_that_is_repeated_while_it_is_deleted_is_not_lost() {
 }
 
 #[tokio::test]
+async fn runs_that_are_repeated_meanwhile_do_not_keep_the_others_of_their_batch() {
+    let control = Control::start().await;
+    for days in 300..340 {
+        ended(&control, "people", "failed", days).await;
+    }
+    let newest = ended(&control, "people", "failed", 1).await;
+    // As if one of many runs was repeated each time.
+    control
+        .execute(
+            "create function is_repeated() returns trigger language plpgsql as $$ begin
+                 if (select count(*) from gone) > 3 then
+                     raise foreign_key_violation;
+                 end if;
+                 return null;
+             end $$",
+        )
+        .await;
+    control
+        .execute(
+            "create trigger is_repeated after delete on runs referencing old table as gone
+             for each statement execute function is_repeated()",
+        )
+        .await;
+    assert_eq!(clean(&control, Kind::Runs).await, Cleaned { removed: 40, behind: false });
+    assert_eq!(left(&control).await, [newest.id]);
+}
+
+#[tokio::test]
 async fn the_last_run_of_a_live_schedule_and_the_last_that_rejected_rows_stay() {
     let control = Control::start().await;
     let yaml = "name: watched\nsources: [{type: local, path: /data}]\ntarget: {table: watched}\n";
@@ -229,4 +257,36 @@ async fn one_worker_at_a_time_has_a_turn_and_the_next_one_comes_after_an_hour_or
     control.execute("update retention set finished_at = now() - interval '2 hours'").await;
     assert!(turns::list(&control.db, hour).await.expect("listed")[0].behind);
     assert!(take().await);
+}
+
+#[tokio::test]
+async fn a_place_without_a_turn_for_days_is_not_behind_and_a_host_that_is_gone_is_forgotten_soon() {
+    let control = Control::start().await;
+    let add = async |kind: Kind, place: &str, days: u32| {
+        control
+            .execute(&format!(
+                "insert into retention (kind, place, started_at, finished_at, behind)
+                 values ('{0}', '{place}', now() - interval '{days} days', now() - interval '{days} days', true)",
+                kind.name()
+            ))
+            .await;
+    };
+    add(Kind::Markers, "1/2.public", 1).await;
+    add(Kind::Markers, "1/3.public", 3).await;
+    add(Kind::WorkFolders, "pod-1:/data", 6).await;
+    add(Kind::CombinedCsvs, "pod-2:/data", 8).await;
+    add(Kind::Runs, "", 9).await;
+    turns::show(&control.db, "1/2.public", "db:5432/target.public").await.expect("noted");
+    let behind = async || {
+        let turns = turns::list(&control.db, Duration::from_secs(3600)).await.expect("listed");
+        turns.into_iter().filter(|turn| turn.behind).map(|turn| turn.place).collect::<Vec<_>>()
+    };
+    assert_eq!(behind().await, ["", "db:5432/target.public"]);
+    let gauge = elt_shared::store::gauges::list(&control.db).await.expect("read");
+    assert!(gauge.iter().any(|gauge| gauge.name == "elt_retention_behind" && gauge.value == 2.0));
+
+    assert_eq!(turns::forget_places(&control.db, 400).await.expect("forgotten"), 1);
+    let places: Vec<String> =
+        sqlx::query_scalar("select place from retention order by 1").fetch_all(&control.db).await.expect("the places");
+    assert_eq!(places, ["", "1/2.public", "1/3.public", "pod-1:/data"]);
 }

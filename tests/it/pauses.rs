@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{Timelike, Utc};
+use elt_shared::pauses;
+use elt_shared::store::pauses::PauseScope;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
+use crate::support::control::Control;
 use crate::support::http_source::HttpSource;
 
 /// A config that loads the folder into a table of its own.
@@ -68,8 +71,8 @@ async fn a_paused_pipeline_starts_nothing_until_it_is_resumed_and_others_go_on()
     assert_eq!(pipeline(&app, "people").await["pause"], Value::Null);
     let overview = app.get("/overview").await.ok();
     assert_eq!(overview["pauses"], json!([pause]));
-    let alert = overview["alerts"][0].as_str().expect("an alert");
-    assert!(alert.starts_with("Nothing new starts of the pipeline orders, which admin paused"), "{alert}");
+    assert_eq!(overview["pauses"][0]["name"], "orders");
+    assert_eq!(overview["alerts"], json!([]), "a pause is on purpose");
 
     // The pause is a row: it survives a restart of every worker, and sweeps.
     app.execute("update workers set stopped_at = now()").await;
@@ -108,6 +111,12 @@ async fn a_paused_queue_gives_no_worker_anything_and_loses_nothing() {
         runs.push(trigger(&app, &yaml(&app, &format!("t{n}"), "")).await);
     }
     assert_eq!(app.post("/queues/etl/pause").await.problem(404)["code"], "not_found");
+    // A worker that has not heard of the pause yet asks before it begins a run. Only a transaction that is older than the
+    // pause may still begin one.
+    let now = app.control("select now() as now").await[0]["now"].as_str().expect("an instant").to_owned();
+    let older = format!("select 1 from pg_stat_activity where datname = current_database() and xact_start < '{now}'");
+    let ended = app.eventually(async || app.control(&older).await.is_empty().then_some(()));
+    ended.await.expect("the transactions that are older than the pause end");
     // What had begun ends; then nothing is at work.
     let at_rest = app.eventually(async || {
         let queues = app.get("/queues").await.ok();
@@ -117,14 +126,8 @@ async fn a_paused_queue_gives_no_worker_anything_and_loses_nothing() {
     let queue = at_rest.await.expect("the queue comes to rest");
     assert_eq!(queue["name"], "elt");
     assert!(queue["queued"].as_i64().is_some_and(|queued| queued >= 10), "{queue:#}");
-    // A worker that has not heard of the pause yet asks before it begins a run.
-    let since = pause["paused_at"].as_str().expect("an instant");
-    let late = app
-        .control(&format!(
-            "select run_id from run_attempts where started_at > '{since}'::timestamptz + interval '1 second'"
-        ))
-        .await;
-    assert!(late.is_empty(), "{late:?}");
+    let attempts = async || app.control("select run_id, epoch from run_attempts order by run_id, epoch").await;
+    let begun = attempts().await;
     // A restart changes nothing: a new worker takes nothing either.
     app.start_worker();
     let three = app.eventually(async || {
@@ -132,6 +135,7 @@ async fn a_paused_queue_gives_no_worker_anything_and_loses_nothing() {
         (workers.len() == 3).then_some(())
     });
     three.await.expect("the new worker has sent a heartbeat");
+    assert_eq!(attempts().await, begun, "nothing begins during the pause");
     assert_eq!(app.get("/queues").await.ok()["data"][0]["running"], 0);
 
     assert_eq!(app.post("/queues/elt/resume").await.ok()["ended"], pause);
@@ -222,6 +226,9 @@ async fn pauses_overlap_and_each_ends_alone() {
     for path in ["/pause", "/queues/elt/pause", "/pipelines/orders/pause"] {
         app.post(path).await.ok();
     }
+    // Each shows its own pause, so that somebody who wants to end it sees it.
+    assert_eq!(pipeline(&app, "orders").await["pause"]["scope"], "pipeline");
+    assert_eq!(app.get("/queues").await.ok()["data"][0]["pause"]["scope"], "queue");
     let run = trigger(&app, &yaml(&app, "orders", "")).await;
     let waits_for = held(&app, &run).await["waits_for"].as_str().expect("a sentence").to_owned();
     assert!(waits_for.starts_with("everything, which admin paused"), "{waits_for}");
@@ -242,4 +249,26 @@ async fn pauses_overlap_and_each_ends_alone() {
     assert_eq!(app.finished(&json!(run)).await["state"], "stopped");
     let long = json!({ "reason": "x".repeat(501) });
     assert_eq!(app.post("/pipelines/orders/pause").json(long).await.problem(400)["code"], "invalid_body");
+}
+
+#[tokio::test]
+async fn a_pause_that_is_asked_for_while_another_one_ends_begins_anew() {
+    let control = Control::start().await;
+    let pause = async |by: &str| {
+        let mut tx = control.db.begin().await.expect("a transaction");
+        let pause = pauses::pause(&mut tx, PauseScope::Queue, "elt", by, None).await.expect("paused");
+        tx.commit().await.expect("committed");
+        pause
+    };
+    let first = pause("ann").await;
+    assert_eq!(pause("bob").await, first, "the first request counts");
+    // A resume that has not committed yet.
+    let mut resume = control.db.begin().await.expect("a transaction");
+    assert_eq!(pauses::resume(&mut resume, PauseScope::Queue, "elt").await.expect("resumed"), Some(first));
+    let commit = async {
+        control.somebody_waits().await;
+        resume.commit().await.expect("committed");
+    };
+    let (again, ()) = tokio::join!(pause("bob"), commit);
+    assert_eq!(again.paused_by, "bob");
 }

@@ -1,4 +1,5 @@
-//! Targets that fall silent: the connection is given up and the run is tried again, unless the server says that it works.
+//! Targets that fall silent: the connection is given up and the run is tried again when the server says that the session
+//! has stopped, or cannot be asked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,11 +118,14 @@ async fn a_statement_that_waits_for_a_lock_is_left_alone_until_its_answer_is_los
     let (context, mut running) = fixture.begin().await;
     fixture.session(&context, "wait_event_type = 'Lock'").await;
     fixture.proxy.swallow();
-    // Longer than the silence after which an idle session is given up.
-    tokio::time::sleep(Duration::from_secs(u64::from(SILENCE) + 3)).await;
+    // With the fourth question, the silence has lasted longer than that of a session that is given up.
+    let (before, deadline) = (fixture.proxy.connections(), Instant::now() + PATIENCE);
+    while fixture.proxy.connections() < before + 4 {
+        assert!(running.is_empty(), "the server says that it works");
+        assert!(Instant::now() < deadline, "it was not asked again and again: {}", fixture.proxy.connections());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert!(running.is_empty(), "the server says that it works");
-    let asked = fixture.proxy.connections();
-    assert!(asked >= 3, "it was asked again and again: {asked}");
     holder.rollback().await.expect("the lock is free");
     let said = lost(&mut running).await;
     assert!(said.contains("did not answer for") && said.contains("waits for this side"), "{said}");

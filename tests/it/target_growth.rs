@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use elt_shared::queue::retention::Keep;
+use elt_shared::store::installation;
 use elt_shared::store::retention as turns;
 use elt_worker::load::housekeeping;
 use serde_json::json;
@@ -30,7 +31,8 @@ async fn keep_house(loader: &Loader, more: &str, keep: Keep) {
 async fn as_of_an_older_release(loader: &Loader) {
     loader
         .sql(
-            "alter table _elt_files drop column table_name;
+            "alter table _elt_loads drop column installation_id;
+             alter table _elt_files drop column table_name;
              alter table _elt_quarantine drop column place, drop column seen, drop column first_seen, drop column first_run_id;
              drop index _elt_quarantine_by_age",
         )
@@ -38,7 +40,7 @@ async fn as_of_an_older_release(loader: &Loader) {
 }
 
 /// An id as a run of that many days ago has it.
-fn id_of(days: i64, number: u128) -> Uuid {
+pub fn id_of(days: i64, number: u128) -> Uuid {
     let milliseconds = (Utc::now() - TimeDelta::days(days)).timestamp_millis().unsigned_abs();
     Uuid::from_u128(u128::from(milliseconds) << 80 | 7 << 76 | 2 << 62 | number)
 }
@@ -201,10 +203,12 @@ async fn a_marker_stays_as_long_as_its_run_and_old_rejected_rows_go() {
     let context = loader.begin("run", &loader.yaml("t", STRICT)).await;
     loader.execute(&context).await.expect("loaded");
     let (gone, there, young) = (id_of(401, 1), id_of(402, 2), id_of(399, 3));
+    let own = installation::id(&loader.control).await.expect("an id");
     let report = json!({ "rows_read": 1, "rows_deleted": 2, "files": vec![json!({ "name": "f" }); 30] });
     for id in [gone, there, young] {
         let marker = format!(
-            "insert into _elt_loads (run_id, table_name, config_id, epoch, loaded_at, report) values ('{id}', 't', 1, 1, now(), '{report}');
+            "insert into _elt_loads (run_id, table_name, config_id, epoch, loaded_at, report, installation_id)
+             values ('{id}', 't', 1, 1, now(), '{report}', '{own}');
              insert into _elt_files select '{id}', 9, '{id}', bytes, content_hash, rows_read, rows_inserted, rows_updated,
                  rows_duplicate, rows_quarantined, rows_filtered, 't' from _elt_files limit 1;"
         );
@@ -236,6 +240,52 @@ async fn a_marker_stays_as_long_as_its_run_and_old_rejected_rows_go() {
     assert_eq!(loader.rows(&kept).await, ["2|[]|true"]);
     assert_eq!(loader.rows("select line from _elt_quarantine where table_name = 'elsewhere'").await, ["0"]);
     assert_eq!(loader.count("_elt_quarantine where table_name = 't'").await, 1);
+}
+
+#[tokio::test]
+async fn markers_of_another_installation_and_of_older_releases_stay() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id\n1\n");
+    loader.load("t", "").await;
+    let own = installation::id(&loader.control).await.expect("an id");
+    assert_eq!(loader.rows("select installation_id from _elt_loads").await, [own.to_string()]);
+    let (foreign, unnamed, gone) = (id_of(500, 1), id_of(501, 2), id_of(502, 3));
+    let other = Uuid::now_v7();
+    for (id, installation) in [(foreign, format!("'{other}'")), (unnamed, "null".into()), (gone, format!("'{own}'"))] {
+        let marker = format!(
+            "insert into _elt_loads (run_id, table_name, config_id, epoch, loaded_at, installation_id)
+             values ('{id}', 't', 1, 1, now(), {installation});
+             insert into _elt_files select '{id}', 9, '{id}', bytes, content_hash, rows_read, rows_inserted, rows_updated,
+                 rows_duplicate, rows_quarantined, rows_filtered, 't' from _elt_files limit 1;"
+        );
+        loader.sql(&marker).await;
+    }
+    keep_house(&loader, "", Keep::DEFAULT).await;
+    let stay = [unnamed.to_string(), foreign.to_string()];
+    for table in ["_elt_loads", "_elt_files"] {
+        let left = format!("select run_id from {table} where run_id < '{}' order by run_id", id_of(400, 0));
+        assert_eq!(loader.rows(&left).await, stay, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_has_one_turn_whichever_address_leads_to_it() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id\n1\n");
+    loader.load("t", "").await;
+    keep_house(&loader, "", Keep::DEFAULT).await;
+    let identity = loader
+        .value(
+            "select concat(system_identifier, '/', oid, '.public') from pg_control_system(), pg_database
+             where datname = current_database()",
+        )
+        .await;
+    let places: Vec<(String, String)> = sqlx::query_as("select distinct place, shown from retention")
+        .fetch_all(&loader.control)
+        .await
+        .expect("the places");
+    let [(place, shown)] = &places[..] else { panic!("{places:?}") };
+    assert!(*place == identity && shown.ends_with(".public") && shown.contains(':'), "{places:?}");
 }
 
 #[tokio::test]

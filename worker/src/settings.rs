@@ -51,10 +51,11 @@ pub struct KeepSettings {
     /// Days after which API tokens that were revoked or have expired are deleted.
     #[arg(long, env = "ELT_KEEP_TOKENS_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
     pub keep_tokens_days: u16,
-    /// Days after which markers and receipts of runs are deleted from targets, once their runs are.
+    /// Days after which markers and receipts of this installation's runs are deleted from targets, once their runs are.
     #[arg(long, env = "ELT_KEEP_LOADS_DAYS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(1..))]
     pub keep_loads_days: u16,
-    /// Days after which rejected rows that no run has seen again are deleted from targets.
+    /// Days after which rejected rows that no run has seen again are deleted from targets. A row can be replayed as long as
+    /// a run that rejected it first or last is there (`ELT_KEEP_RUNS_DAYS`).
     #[arg(long, env = "ELT_KEEP_QUARANTINE_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
     pub keep_quarantine_days: u16,
     /// Newest config versions of each pipeline whose combined CSV stays in the data folder.

@@ -18,7 +18,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 /// Name, label and help text of each gauge that [`elt_shared::store::gauges::list`] returns.
 const GAUGES: [(&str, Option<&str>, &str); 16] = [
     ("elt_host_keys_waiting", None, "Host keys of SFTP servers that an admin should look at."),
-    ("elt_oldest_queued_seconds", None, "Seconds that the run that is due for the longest time has been due."),
+    ("elt_oldest_queued_seconds", None, "Seconds that the run that waits longest for a worker has been due."),
     ("elt_retention_behind", None, "Kinds of old things whose last deletion failed or did not come to its end."),
     ("elt_rows_inserted_24h", None, "Rows that runs and replays inserted in the last 24 hours."),
     ("elt_runs", Some("state"), "Unfinished runs of all kinds and all queues, by state."),

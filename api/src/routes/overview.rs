@@ -3,7 +3,7 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use elt_shared::store::overview::{self, Numbers};
-use elt_shared::store::pauses::{self, Pause};
+use elt_shared::store::pauses;
 use elt_shared::store::run_counts;
 use elt_shared::store::schedules::{self, ScheduleFilter, ScheduleState};
 use serde::Serialize;
@@ -34,7 +34,7 @@ struct Overview {
     queued: i64,
     /// How long the oldest of them has been waiting, in seconds.
     oldest_queued_seconds: f64,
-    /// Queued runs that cannot start yet: their window is not open, or they wait before another attempt.
+    /// The other queued runs: they wait for their time, another attempt, a pause, a limit, their server or their table.
     waiting: i64,
     /// Runs going on.
     running: i64,
@@ -50,8 +50,9 @@ struct Overview {
     rows_inserted_24h: i64,
     /// Rows that runs and replays rejected in the last 24 hours.
     rows_quarantined_24h: i64,
+    /// Workers whose heartbeat is fresh, also those that take no runs.
     workers_alive: i64,
-    /// Runs workers can execute at the same time.
+    /// Runs that the workers which take runs can execute at the same time.
     slots: i64,
     /// Runs and rows of each of the last 14 days, oldest first.
     days: Vec<Day>,
@@ -59,7 +60,7 @@ struct Overview {
     next_runs: Vec<NextRun>,
     /// Everything that is paused, the oldest pause first.
     pauses: Vec<PauseView>,
-    /// What needs someone's attention.
+    /// What else needs someone's attention.
     alerts: Vec<String>,
 }
 
@@ -100,7 +101,7 @@ async fn numbers(State(state): State<AppState>, _caller: Allowed<Read>) -> Resul
         failed: day.failed,
     });
     Ok(Json(Overview {
-        alerts: alerts(&numbers, &pauses),
+        alerts: alerts(&numbers),
         pauses: pauses.into_iter().map(Into::into).collect(),
         next_runs: next_runs(&schedules),
         days: days.collect(),
@@ -132,20 +133,15 @@ fn next_runs(schedules: &[ScheduleView]) -> Vec<NextRun> {
     fires
 }
 
-/// Pauses told one by one; more of them are only counted.
-const PAUSES_TOLD: usize = 3;
-
-fn alerts(numbers: &Numbers, pauses: &[Pause]) -> Vec<String> {
+fn alerts(numbers: &Numbers) -> Vec<String> {
     let mut alerts = Vec::new();
-    if pauses.len() > PAUSES_TOLD {
-        alerts.push(format!("{} pauses keep runs from starting: see Queues.", pauses.len()));
-    } else {
-        alerts.extend(pauses.iter().map(|pause| format!("Nothing new starts of {}.", pause.sentence())));
-    }
     if numbers.workers_alive == 0 {
         alerts.push("No worker is alive: runs wait until one is started with `elt worker`.".into());
     }
-    if numbers.oldest_queued_seconds > 300.0 && numbers.workers_alive > 0 {
+    if numbers.workers_alive > 0 && numbers.slots == 0 {
+        alerts.push("No worker takes runs now: the page Workers says why.".into());
+    }
+    if numbers.oldest_queued_seconds > 300.0 && numbers.slots > 0 {
         let minutes = numbers.oldest_queued_seconds / 60.0;
         alerts
             .push(format!("The oldest queued run has been waiting for {minutes:.0} minutes: more workers would help."));

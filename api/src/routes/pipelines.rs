@@ -47,7 +47,7 @@ struct PipelineView {
     concurrency: Option<i32>,
     /// How early its runs start among those that wait.
     priority: Priority,
-    /// Its own pause, or that of everything; `null` when its runs may start.
+    /// Its own pause; without one, that of everything; `null` when its runs may start.
     pause: Option<PauseView>,
     /// The live schedule; `null` when the pipeline has none.
     schedule_id: Option<Uuid>,

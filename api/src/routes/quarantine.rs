@@ -200,7 +200,8 @@ struct Replay {
     run_id: Uuid,
     /// Convert them as this config version says; absent: as the run's own.
     config_id: Option<i64>,
-    /// Only these rows; absent: all the run rejected.
+    /// Only these rows; absent: all that it was the first or the last run to reject, and so more than
+    /// `GET /quarantine?run_id=` shows, which leaves out those that a later run has rejected again.
     ids: Option<Vec<i64>>,
 }
 

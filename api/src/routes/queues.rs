@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use elt_shared::explained::Code;
 use elt_shared::pauses;
 use elt_shared::runs::lifecycle;
-use elt_shared::store::pauses::{self as store, Pause, PauseScope};
-use elt_shared::store::queues::{self, Queue};
+use elt_shared::store::pauses::{self as store, LONGEST_REASON, Pause, PauseScope};
+use elt_shared::store::queues::{self, LARGEST_LIMIT, Queue};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,11 +18,6 @@ use crate::audit::AuditNote;
 use crate::auth::{Allowed, Read, Trigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, OptionalJson, Path};
-
-/// Longest reason, in characters.
-const LONGEST_REASON: usize = 500;
-/// Largest limit of a queue.
-const LARGEST_LIMIT: u16 = 10_000;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -78,18 +73,17 @@ impl PauseRequest {
     /// # Errors
     /// 400 when it is too long.
     pub fn checked(self, note: &AuditNote) -> Result<Option<String>> {
-        let reason = self.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-        let Some(reason) = reason else { return Ok(None) };
-        let length = reason.chars().count();
-        if length > LONGEST_REASON {
-            return Err(Error::bad_request(
+        let reason = store::trimmed(self.reason.as_deref()).map_err(|length| {
+            Error::bad_request(
                 Code::InvalidBody,
                 format!("the reason has {length} characters; {LONGEST_REASON} are allowed"),
                 "Shorten it.",
-            ));
+            )
+        })?;
+        if let Some(reason) = reason {
+            note.detail("reason", reason);
         }
-        note.detail("reason", reason.as_str());
-        Ok(Some(reason))
+        Ok(reason.map(str::to_owned))
     }
 }
 
@@ -106,13 +100,13 @@ struct QueueView {
     /// Its name.
     #[schema(example = "elt")]
     name: String,
-    /// Runs that could start now.
+    /// Runs that wait and are due, also for a pause, a limit, their server or their table.
     queued: i64,
     /// Of these, the runs that a pause or a limit keeps from starting.
     held: i64,
     /// Runs at work.
     running: i64,
-    /// Workers that take runs from it.
+    /// Workers that take runs from it: they are alive, not drained, and their machines are well.
     workers: i64,
     /// Runs that those execute at the same time.
     slots: i64,
@@ -122,7 +116,7 @@ struct QueueView {
     limit_set_at: Option<DateTime<Utc>>,
     /// The user who set it.
     limit_set_by: Option<String>,
-    /// Its own pause, or that of everything; `null` when its runs may start.
+    /// Its own pause; without one, that of everything; `null` when its runs may start.
     pause: Option<PauseView>,
 }
 

@@ -16,9 +16,6 @@ use crate::auth::{Allowed, Caller, Read, Trigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params, Path};
 
-/// Workers listed at most.
-const WORKERS: i64 = 1_000;
-
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(drain)).routes(routes!(undrain))
 }
@@ -107,15 +104,15 @@ async fn list(
     _caller: Allowed<Read>,
     Params(query): Params<WorkerQuery>,
 ) -> Result<Json<WorkerList>> {
-    let found = workers::list(&state.db, query.gone, WORKERS).await?;
+    let found = workers::list(&state.db, query.gone, workers::MOST_LISTED).await?;
     let api_version = env!("CARGO_PKG_VERSION");
     let warnings = workers::version_skew(&found, api_version).into_iter().collect();
     Ok(Json(WorkerList { data: found.into_iter().map(Into::into).collect(), api_version, warnings }))
 }
 
 /// Drains a worker: it takes no new runs and no ticks of schedules, and finishes the runs it has. Then it is `drained`,
-/// and stays so until it is undrained or its process ends. A worker that is gone takes nothing anyway and is answered as
-/// it is.
+/// and stays so until it is undrained or its process ends. A lost worker takes nothing if it comes back. A worker that has
+/// stopped takes nothing anyway and is answered as it is.
 #[utoipa::path(post, path = "/workers/{id}/drain", tag = "workers", security(("token" = []), ("api_token" = ["trigger"])), responses(
     (status = 200, body = WorkerView),
     (status = 404, body = Problem)))]

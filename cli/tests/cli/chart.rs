@@ -112,6 +112,7 @@ fn a_misspelled_or_dangerous_value_is_refused() {
         "keda.minReplicas=0",
         "worker.queue=a'b",
         "settings.ELT_SECRET_KEY=not-in-values",
+        "api.settings.ELT_METRICS_TOKEN=not-in-values",
         "worker.settings.ELT_FS_ROOTS=/",
         "settings.ELT_LOG=",
         "settings.PATH=/tmp",

@@ -154,5 +154,6 @@ fn a_missing_temporary_folder_is_not_told_as_a_target_that_cannot_be_reached() {
         assert!(!matches!(said.code, Some(0)), "{arguments:?}: {told}");
         assert!(told.contains(&format!("temporary folder {}", missing.display())), "{arguments:?}: {told}");
         assert!(!told.contains("cannot be reached") && !told.contains("target was lost"), "{arguments:?}: {told}");
+        assert!(told.contains("its path has at most 70 characters"), "{arguments:?}: {told}");
     }
 }

@@ -12,6 +12,7 @@ mod databases;
 mod documents;
 mod exit_codes;
 mod explain;
+mod fleet;
 mod init;
 mod key_rotation;
 mod keys;

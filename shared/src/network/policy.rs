@@ -183,13 +183,13 @@ impl<'a> Layer<'a> {
 /// Whether an address is one of this machine's own: only then a socket can have it. False on a machine that lets sockets
 /// have any address (`ip_nonlocal_bind`), because nothing is known there.
 fn is_of_this_machine(address: IpAddr) -> bool {
-    // Addresses for documentation, which no machine has.
-    let nobodys: IpAddr = match address {
+    // Addresses for documentation: a machine that can bind them lets sockets have any address.
+    let never_own: IpAddr = match address {
         IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
         IpAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
     };
     let can_have = |address: IpAddr| UdpSocket::bind((address, 0)).is_ok();
-    can_have(address) && !can_have(nobodys)
+    can_have(address) && !can_have(never_own)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use sqlx::{FromRow, PgExecutor};
 
+use super::pauses::HOLDS;
 use crate::runs::leases::LEASE;
 
 /// One number for Prometheus.
@@ -19,25 +20,32 @@ pub struct Gauge {
     pub value: f64,
 }
 
+/// SQL expression: what the queued run `r` waits for, as the label `for` of `elt_runs_waiting` says it. `worker`: it could
+/// start now.
+pub(super) fn waits_for() -> String {
+    // A pause of a queue or of everything leaves most runs without a hold, because workers stop asking for them.
+    format!(
+        "case when r.unknown_since is not null then 'answer'
+              when r.waits_for_run is not null then 'table'
+              when r.waits_on is not null then 'outage'
+              when r.held = 'paused' or exists (select from pauses p where {HOLDS}) then 'pause'
+              when r.held is not null then 'limit'
+              when coalesce(r.not_before, now()) <= now() then 'worker'
+              when r.waiting_code is not null then 'outage'
+              when r.attempt > 0 then 'retry' else 'time' end"
+    )
+}
+
 /// All gauges, grouped by name. A label whose number is 0 is there as well.
 ///
 /// Plans, checks, connection tests and undos count as unfinished runs, but not as runs that finished.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
-    sqlx::query_as(
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "with unfinished as materialized (
-             select state, unknown_since, state = 'running' and silent_since is not null as is_silent,
-                    case when state = 'queued' and held is null and coalesce(not_before, now()) <= now()
-                         then greatest(created_at, not_before) end as due_since,
-                    case when state <> 'queued' then null
-                         when unknown_since is not null then 'answer'
-                         when waits_for_run is not null then 'table'
-                         when waits_on is not null then 'outage'
-                         when held = 'paused' then 'pause'
-                         when held is not null then 'limit'
-                         when coalesce(not_before, now()) <= now() then 'worker'
-                         when waiting_code is not null then 'outage'
-                         when attempt > 0 then 'retry' else 'time' end as waits_for
-             from runs where state in ('queued', 'running')
+             select r.state, r.unknown_since, r.state = 'running' and r.silent_since is not null as is_silent,
+                    greatest(r.created_at, r.not_before) as due_since,
+                    case when r.state = 'queued' then {waits_for} end as waits_for
+             from runs r where r.state in ('queued', 'running')
          ), finished as materialized (
              select state, rows_inserted from runs
              where finished_at > now() - interval '24 hours' and kind in ('run', 'replay')
@@ -64,7 +72,8 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
          select 'elt_runs_silent', null, (select count(*) from unfinished where is_silent)::float8
          union all
          select 'elt_oldest_queued_seconds', null,
-                (select coalesce(max(extract(epoch from now() - due_since)), 0) from unfinished)::float8
+                (select coalesce(max(extract(epoch from now() - due_since)), 0)
+                 from unfinished where waits_for = 'worker')::float8
          union all
          select 'elt_runs_finished_24h', label, (select count(*) from finished where state = label)::float8
          from unnest(array['succeeded', 'failed', 'stopped']) label
@@ -91,11 +100,13 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
                 (select coalesce(max(extract(epoch from late_by)), 0) from live where state <> 'stopping')::float8
          union all
          select 'elt_retention_behind', null,
-                (select count(*) from retention where behind or failure is not null)::float8
+                (select count(*) from retention where (behind or failure is not null)
+                     and (place = '' or coalesce(finished_at, started_at) > now() - interval '2 days'))::float8
          union all
          select 'elt_host_keys_waiting', null, (select count(*) from known_hosts where not trusted)::float8
          order by 1, 2",
-    )
+        waits_for = waits_for(),
+    )))
     .bind(LEASE.as_secs_f64())
     .fetch_all(db)
     .await

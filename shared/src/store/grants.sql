@@ -18,7 +18,7 @@ grant select, insert, update, delete on elt.recovery_codes, elt.second_factors, 
 grant update (by_admin, secret_names) on elt.config_history to elt_api;
 grant select, update on elt.audit_chain to elt_api;
 grant update (drain_asked_at, drain_asked_by) on elt.workers to elt_api;
-grant select, insert, delete on elt.pauses to elt_api;
+grant select, insert, delete, update (scope) on elt.pauses to elt_api;
 grant select, insert, update, delete on elt.queue_limits to elt_api;
 grant select on elt.dropped_keys, elt.retention, elt.schema_compatibility, elt.target_outages to elt_api;
 grant select on elt.run_counts, elt.run_days to elt_api;
@@ -38,7 +38,7 @@ grant select, insert, update, delete on elt.retention, elt.workers, apalis.jobs,
 grant select, update on elt.audit_chain to elt_worker;
 grant execute on function elt.remove_old_audit(timestamptz, integer) to elt_worker;
 grant execute on function apalis.get_jobs(text, text, integer) to elt_worker;
-grant select on elt.dropped_keys, elt.schema_compatibility to elt_worker;
+grant select on elt.dropped_keys, elt.installation, elt.schema_compatibility to elt_worker;
 grant select, insert, update, delete on elt.run_counts, elt.run_days to elt_worker;
 grant select, insert, delete on elt.run_count_changes to elt_worker;
 -- A refresh token that a server has just given is sealed by the worker, with a key that may be new.

@@ -7,6 +7,7 @@ pub mod configs;
 pub mod coverage;
 pub mod gauges;
 pub mod idempotency;
+pub mod installation;
 pub mod known_hosts;
 pub mod login_codes;
 pub mod login_failures;

@@ -6,6 +6,9 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 
 use crate::text_enum::text_enum;
 
+/// Longest reason of a pause, in characters.
+pub const LONGEST_REASON: usize = 500;
+
 text_enum! {
     /// What a pause is about.
     pub enum PauseScope {
@@ -47,6 +50,18 @@ impl Pause {
     }
 }
 
+/// A reason without the spaces around it. `None`: nothing is left of it.
+///
+/// # Errors
+/// When it has more than [`LONGEST_REASON`] characters: the number of its characters.
+pub fn trimmed(reason: Option<&str>) -> Result<Option<&str>, usize> {
+    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+    match reason.map_or(0, |reason| reason.chars().count()) {
+        length if length > LONGEST_REASON => Err(length),
+        _ => Ok(reason),
+    }
+}
+
 const COLUMNS: &str = "scope, name, paused_at, paused_by, reason";
 
 /// SQL condition: the pause `p` keeps the run `r` from starting. Plans, checks and connection tests of a paused pipeline
@@ -62,20 +77,17 @@ pub(crate) async fn insert(
     by: &str,
     reason: Option<&str>,
 ) -> sqlx::Result<Pause> {
-    sqlx::query(
-        "insert into pauses (scope, name, paused_by, reason) values ($1, $2, $3, $4) on conflict (scope, name) do nothing",
-    )
+    // An update that changes nothing returns the row of the first request, also while somebody else ends that pause.
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "insert into pauses (scope, name, paused_by, reason) values ($1, $2, $3, $4)
+         on conflict (scope, name) do update set scope = excluded.scope returning {COLUMNS}"
+    )))
     .bind(scope)
     .bind(name)
     .bind(by)
     .bind(reason)
-    .execute(&mut *db)
-    .await?;
-    sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from pauses where scope = $1 and name = $2")))
-        .bind(scope)
-        .bind(name)
-        .fetch_one(db)
-        .await
+    .fetch_one(db)
+    .await
 }
 
 /// Ends a pause. `None`: there was none.
@@ -89,12 +101,14 @@ pub(crate) async fn delete(db: &mut PgConnection, scope: PauseScope, name: &str)
     .await
 }
 
-/// Has the runs that wait because of `ended`, and that `left` holds as well, name the latter.
+/// Has the runs that wait because of `ended`, and that `left` holds as well, name the latter. Runs that another transaction
+/// writes are left out.
 pub(crate) async fn rename_holder(db: &mut PgConnection, ended: &Pause, left: &Pause) -> sqlx::Result<()> {
     sqlx::query(sqlx::AssertSqlSafe(format!(
-        "update runs r set waits_for = $1
-         from (values ($2::text, $3::text)) p (scope, name)
-         where r.state = 'queued' and r.held = 'paused' and r.waits_for = $4 and {HOLDS}"
+        "update runs set waits_for = $1
+         where id in (select r.id from runs r, (values ($2::text, $3::text)) p (scope, name)
+                      where r.state = 'queued' and r.held = 'paused' and r.waits_for = $4 and {HOLDS}
+                      order by r.id for update of r skip locked)"
     )))
     .bind(left.sentence())
     .bind(left.scope)
@@ -122,4 +136,17 @@ pub async fn of_pipeline(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Op
     .bind(name)
     .fetch_optional(db)
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_counted_without_the_spaces_around_it() {
+        assert_eq!((trimmed(None), trimmed(Some(" \n"))), (Ok(None), Ok(None)));
+        let longest = "ä".repeat(LONGEST_REASON);
+        assert_eq!(trimmed(Some(&format!("  {longest} \n"))), Ok(Some(longest.as_str())));
+        assert_eq!(trimmed(Some(&format!("{longest}ä"))), Err(LONGEST_REASON + 1));
+    }
 }

@@ -35,7 +35,7 @@ pub struct Pipeline {
     pub concurrency: Option<i32>,
     /// How early its runs start; `None`: an older release stored the newest version, which is as good as `normal`.
     pub priority: Option<Priority>,
-    /// Its own pause, or that of everything.
+    /// Its own pause; without one, that of everything.
     pub pause: Option<Json<Pause>>,
     /// The live schedule.
     pub schedule_id: Option<Uuid>,
@@ -61,7 +61,7 @@ pub async fn list(
                   case when not schedule.paused then schedule.next_run_at end as next_run_at,
                   config.concurrency, config.priority,
                   (select to_jsonb(p) from pauses p where p.scope = 'all' or (p.scope = 'pipeline' and p.name = config.name)
-                   order by p.scope limit 1) as pause
+                   order by p.scope desc limit 1) as pause
            from (select distinct on (name collate "C") name, id, version, "timestamp", runnable, concurrency, priority
                  from config_history
                  where ($1::text is null or strpos(lower(name), lower($1)) > 0)

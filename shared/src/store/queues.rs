@@ -8,18 +8,21 @@ use super::pauses::Pause;
 use crate::job::QUEUE;
 use crate::runs::leases::LEASE;
 
+/// Largest number of runs that a limit may name.
+pub const LARGEST_LIMIT: u16 = 10_000;
+
 /// One queue.
 #[derive(Debug, Clone, FromRow)]
 pub struct Queue {
     /// Its name.
     pub name: String,
-    /// Runs that could start now.
+    /// Runs that wait and are due, also for a pause, a limit, their server or their table.
     pub queued: i64,
     /// Of these, the runs that a pause or a limit keeps from starting.
     pub held: i64,
     /// Runs at work.
     pub running: i64,
-    /// Workers that are alive and not drained.
+    /// Workers that take runs from it: they are alive, not drained, and their machines are well.
     pub workers: i64,
     /// Runs that those execute at the same time.
     pub slots: i64,
@@ -29,7 +32,7 @@ pub struct Queue {
     pub limit_set_at: Option<DateTime<Utc>>,
     /// The user who set it.
     pub limit_set_by: Option<String>,
-    /// Its own pause, or that of everything.
+    /// Its own pause; without one, that of everything.
     pub pause: Option<Json<Pause>>,
 }
 
@@ -39,7 +42,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Queue>> {
     sqlx::query_as(
         "with alive as (
              select queue, concurrency from workers
-             where stopped_at is null and not stopping and drain_asked_at is null
+             where stopped_at is null and not stopping and drain_asked_at is null and takes_nothing_because is null
                and heartbeat_at > now() - make_interval(secs => $1)
          ), names as (
              select $2 as name union select queue from alive union select queue from queue_limits
@@ -56,7 +59,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Queue>> {
                 (select coalesce(sum(concurrency), 0)::bigint from alive where queue = names.name) as slots,
                 l.concurrency, l.set_at as limit_set_at, l.set_by as limit_set_by,
                 (select to_jsonb(p) from pauses p where p.scope = 'all' or (p.scope = 'queue' and p.name = names.name)
-                 order by p.scope limit 1) as pause
+                 order by p.scope desc limit 1) as pause
          from names left join queue_limits l on l.queue = names.name
          where names.name not like 'elt-run-%' order by names.name limit 1000",
     )

@@ -14,7 +14,7 @@ const HELD_FOR: Duration = Duration::from_secs(120);
 pub struct Subject<'a> {
     /// The kind's name.
     pub kind: &'a str,
-    /// Empty for the control database; else a target or a data folder, in words.
+    /// Empty for the control database; else the identity of a target's schema, or a data folder in words.
     pub place: &'a str,
 }
 
@@ -63,6 +63,16 @@ pub async fn take(
     .execute(db)
     .await?;
     Ok(taken.rows_affected() == 1)
+}
+
+/// Notes a place in words, for people.
+pub async fn show(db: impl PgExecutor<'_>, place: &str, shown: &str) -> sqlx::Result<()> {
+    sqlx::query("update retention set shown = $2 where place = $1 and shown is distinct from $2")
+        .bind(place)
+        .bind(shown)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Keeps a turn for another while.
@@ -159,25 +169,30 @@ pub struct Turn {
 /// All turns. A kind that no worker has taken a turn for is missing.
 ///
 /// `late_after`: a place is behind as well when no turn has ended for that long. Places other than the control database
-/// have a turn only when something is loaded there, so they are never late.
+/// have a turn only when something is loaded there, so they are never late, and one without a turn for two days is not
+/// behind any more, because nothing may ever be loaded there again.
 pub async fn list(db: impl PgExecutor<'_>, late_after: Duration) -> sqlx::Result<Vec<Turn>> {
     sqlx::query_as(
-        "select kind, place, started_at, coalesce(held_until > now(), false) as is_running, finished_at, removed, removed_in_all,
-                behind or failure is not null
+        "select kind, coalesce(shown, place) as place, started_at, coalesce(held_until > now(), false) as is_running,
+                finished_at, removed, removed_in_all,
+                ((behind or failure is not null)
+                    and (place = '' or coalesce(finished_at, started_at) > now() - interval '2 days'))
                     or (place = '' and coalesce(finished_at, started_at) < now() - make_interval(secs => $1)) as behind,
                 failure, settings, rows_left, bytes_left, oldest_left
-         from retention order by place, kind",
+         from retention order by 2, kind",
     )
     .bind(late_after.as_secs_f64())
     .fetch_all(db)
     .await
 }
 
-/// Forgets places where no worker has deleted anything for `days`: a target that is not loaded into any more, or the data
-/// folder of a host that is gone.
+/// Forgets places where no worker has deleted anything for long: for `days` a target that is not loaded into any more, and
+/// for a week the data folder of a host that is gone, because every new container is another host.
 pub async fn forget_places(db: impl PgExecutor<'_>, days: u16) -> sqlx::Result<u64> {
     let forgotten = sqlx::query(
-        "delete from retention where place <> '' and coalesce(finished_at, started_at) < now() - make_interval(days => $1)
+        "delete from retention where place <> ''
+           and coalesce(finished_at, started_at) < now() - case when kind in ('work_folders', 'combined_csvs')
+                                                                then interval '7 days' else make_interval(days => $1) end
            and coalesce(held_until, '-infinity') < now()",
     );
     Ok(forgotten.bind(i32::from(days)).execute(db).await?.rows_affected())

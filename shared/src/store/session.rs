@@ -31,8 +31,8 @@ pub struct Limits {
 
 impl Limits {
     /// For the API. Shorter than the 60 s after which a handler is cut off, so that the client gets the reason. `LISTEN`
-    /// of the event streams is not affected, because a session that only waits executes no statement.
-    /// A client that gets no connection soon is told to come back, instead of being kept waiting.
+    /// of the event streams is not affected, because a session that only waits executes no statement. The API answers 503
+    /// with `Retry-After` to a client that gets no connection soon, instead of keeping it waiting.
     pub const REQUESTS: Self = Self { connection: Duration::from_secs(2), ..Self::seconds(30, 10, 30) };
     /// For workers. Retention deletes in batches, and one batch on a slow disk is the longest statement they have.
     pub const WORK: Self = Self { relayed: true, ..Self::seconds(120, 30, 60) };
@@ -75,7 +75,12 @@ pub async fn connect(options: PgConnectOptions, connections: u32, limits: Limits
     let relay = limits.relayed.then(|| Relay::before(&options, limits.statement + ANSWER_AFTER_LIMIT));
     let relay = relay.transpose().unwrap_or_else(|error| {
         // A process without a folder for temporary files works all the same.
-        tracing::warn!(%error, "a connection to the control database that is lost may be noticed late");
+        tracing::warn!(
+            %error,
+            "could not make a socket in the temporary folder {}, so a lost connection to the control database may be noticed \
+             late. TMPDIR names another folder, whose path may have at most 70 characters",
+            tempfile::env::temp_dir().display()
+        );
         None
     });
     let Some((relay, through)) = relay.flatten() else { return pool.connect_with(options).await };

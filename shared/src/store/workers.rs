@@ -7,6 +7,9 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use crate::queue::FLEET_CHANNEL;
 use crate::runs::leases::LEASE;
 
+/// Workers listed at most.
+pub const MOST_LISTED: i64 = 1_000;
+
 /// One process that works runs.
 #[derive(Debug, Clone, FromRow, Serialize)]
 pub struct Worker {
@@ -102,7 +105,7 @@ pub async fn note_stopped(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()>
 pub enum DrainAnswer {
     /// The worker as it is now; also when it was drained, or not, already.
     Noted(Worker),
-    /// It has stopped or was lost, so it takes nothing anyway.
+    /// It has stopped, so it takes nothing anyway. A lost worker is not gone in this sense, because it may come back.
     Gone(Worker),
 }
 
@@ -113,7 +116,7 @@ pub async fn set_drained(db: &mut PgConnection, id: &str, by: Option<&str>) -> s
     // transaction begins none any more.
     sqlx::query("select id from workers where id = $1 for update").bind(id).execute(&mut *db).await?;
     let Some(worker) = find(&mut *db, id).await? else { return Ok(None) };
-    if worker.is_gone() {
+    if worker.stopped_at.is_some() {
         return Ok(Some(DrainAnswer::Gone(worker)));
     }
     sqlx::query(
@@ -242,7 +245,7 @@ mod tests {
             same,
             gone,
         ];
-        let told = version_skew(&mixed, "2.0.0").expect("they differ");
-        assert!(told.starts_with("workers run other versions than 2.0.0: 1.9.0 (c), 1.9.0 (d). "), "{told}");
+        let warning = version_skew(&mixed, "2.0.0").expect("they differ");
+        assert!(warning.starts_with("workers run other versions than 2.0.0: 1.9.0 (c), 1.9.0 (d). "), "{warning}");
     }
 }

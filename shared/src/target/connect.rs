@@ -54,8 +54,8 @@ pub async fn connect(
 }
 
 /// Connects like [`connect()`] for a run, whose statements may take as long as they take. When the server does not answer
-/// for `network.target_silence` and does not say on another connection that the session is at work, the connection ends
-/// with an error ([`guard::silence`]). `application_name` must belong to this session alone.
+/// for `network.target_silence`, and says on another connection that the session has ended or waits for this side, or cannot
+/// be asked, the connection ends with an error ([`guard::silence`]). `application_name` must belong to this session alone.
 ///
 /// # Errors
 /// As [`connect()`].
@@ -297,7 +297,7 @@ fn is_passing(message: &str) -> bool {
 /// Whether a server, or a proxy without one, closed the connection before it said anything. sqlx takes that for the
 /// answer 0 to its first question, whether there is TLS.
 pub fn hung_up(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Protocol(told) if told.contains("unexpected response from SSLRequest: 0x00"))
+    matches!(error, sqlx::Error::Protocol(message) if message.contains("unexpected response from SSLRequest: 0x00"))
 }
 
 #[cfg(test)]

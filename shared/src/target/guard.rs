@@ -26,6 +26,7 @@ mod watch;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection};
@@ -59,8 +60,8 @@ pub(super) struct Session<'a> {
     pub watch: Option<Watch>,
 }
 
-/// A socket in a folder of its own, which only this account may enter. The driver connects to it.
-pub(super) struct PrivateSocket {
+/// A socket in a folder of its own, which only this account may enter. The driver connects to it. Both go with this value.
+pub(crate) struct PrivateSocket {
     folder: TempDir,
     listener: UnixListener,
 }
@@ -72,6 +73,23 @@ impl PrivateSocket {
         let listener = UnixListener::bind(folder.path().join(format!(".s.PGSQL.{port}")))?;
         Ok(Self { folder, listener })
     }
+
+    /// The folder, by which the driver finds the socket.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Waits for a connection from this process; others are closed.
+    pub async fn accept(&self) -> io::Result<UnixStream> {
+        let own = i32::try_from(std::process::id()).ok();
+        loop {
+            let (stream, _) = self.listener.accept().await?;
+            let peer = stream.peer_cred()?;
+            if peer.pid() == own && peer.uid() == nix::unistd::geteuid().as_raw() {
+                return Ok(stream);
+            }
+        }
+    }
 }
 
 /// Logs in over an open connection to the server. The driver gets nothing from this process's environment.
@@ -80,9 +98,8 @@ pub(super) async fn log_in(
     socket: PrivateSocket,
     session: Session<'_>,
 ) -> sqlx::Result<PgConnection> {
-    let PrivateSocket { folder, listener } = socket;
     let driver = PgConnectOptions::new_without_pgpass()
-        .socket(folder.path())
+        .socket(socket.folder())
         .port(session.address.port)
         .username(&session.address.user)
         .password(session.address.password.expose())
@@ -93,8 +110,8 @@ pub(super) async fn log_in(
     let messages = Messages::new(session.limits);
     let (options, watch) = (session.options, session.watch);
     let relaying = async move {
-        let driver = accept_own(&listener).await?;
-        drop((listener, folder));
+        let driver = socket.accept().await?;
+        drop(socket);
         relay::relay(server, driver, messages, &options, watch).await
     };
     // In the span of the caller, so that what the watch says belongs to its run.
@@ -104,18 +121,6 @@ pub(super) async fn log_in(
     let connection = driver.connect().await?;
     guard.keep();
     Ok(connection)
-}
-
-/// Waits for a connection from this process; others are closed.
-pub(crate) async fn accept_own(listener: &UnixListener) -> io::Result<UnixStream> {
-    let own = i32::try_from(std::process::id()).ok();
-    loop {
-        let (stream, _) = listener.accept().await?;
-        let peer = stream.peer_cred()?;
-        if peer.pid() == own && peer.uid() == nix::unistd::geteuid().as_raw() {
-            return Ok(stream);
-        }
-    }
 }
 
 /// Ends a task when it is dropped, also by a timeout, unless the task is kept.

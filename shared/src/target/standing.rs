@@ -67,7 +67,7 @@ impl Asker {
 fn judge(listed: &[Listed], name: &str, backend: Option<i32>) -> Standing {
     // A pooler that keeps names to itself makes it impossible to find the session.
     if !listed.iter().any(|session| session.name == APPLICATION_NAME) {
-        return Standing::Untold;
+        return Standing::Unsaid;
     }
     let mut named = listed.iter().filter(|session| session.name == name);
     // An older connection of the same attempt may still be listed.
@@ -83,7 +83,7 @@ fn judge(listed: &[Listed], name: &str, backend: Option<i32>) -> Standing {
             Standing::AtWork { waits_for: kind.map(event), bytes: own.copied }
         }
         (Some("idle" | "idle in transaction" | "idle in transaction (aborted)"), _) => Standing::Idle,
-        _ => Standing::Untold,
+        _ => Standing::Unsaid,
     }
 }
 
@@ -97,7 +97,7 @@ fn unanswered(error: &TargetError) -> Standing {
         // A server that refuses the login or has no free connection answers.
         _ => true,
     };
-    if is_answered { Standing::Untold } else { Standing::Unreached(error.to_string()) }
+    if is_answered { Standing::Unsaid } else { Standing::Unreached(error.to_string()) }
 }
 
 #[cfg(test)]
@@ -138,8 +138,8 @@ mod tests {
             ("idle", "Client:ClientRead", Standing::Idle),
             ("idle in transaction", "Client:ClientRead", Standing::Idle),
             ("idle in transaction (aborted)", "", Standing::Idle),
-            ("disabled", "", Standing::Untold),
-            ("", "", Standing::Untold),
+            ("disabled", "", Standing::Unsaid),
+            ("", "", Standing::Unsaid),
         ] {
             assert_eq!(judge(&[asks(), session(7, state, wait)], NAME, Some(7)), standing, "{state} {wait}");
         }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn the_session_is_found_by_its_process_and_behind_a_pooler_by_its_name() {
         assert_eq!(judge(&[asks()], NAME, Some(7)), Standing::Gone);
-        assert_eq!(judge(&[], NAME, Some(7)), Standing::Untold, "a pooler keeps names to itself");
+        assert_eq!(judge(&[], NAME, Some(7)), Standing::Unsaid, "a pooler keeps names to itself");
         let all = [session(6, "idle", ""), session(7, "active", ""), asks()];
         assert_eq!(judge(&all, NAME, Some(7)), at_work(None));
         assert_eq!(judge(&all[1..], NAME, Some(-1)), at_work(None));

@@ -1,5 +1,7 @@
 //! A control database without API and workers, for what they write there.
 
+use std::time::{Duration, Instant};
+
 use elt_shared::config::{Document, NoReferences, PipelineConfig};
 use elt_shared::runs::lifecycle;
 use elt_shared::store::Limits;
@@ -11,6 +13,7 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::app::PATIENCE;
 use super::database::{self, Databases};
 
 /// See the module. Drops its database with this value.
@@ -106,6 +109,17 @@ impl Control {
     /// Takes all tickets away, as workers that do nothing with them would.
     pub async fn lose_tickets(&self) {
         self.execute("update apalis.jobs set status = 'Done', done_at = now()").await;
+    }
+
+    /// Waits until a session of this database waits for a lock that another one has.
+    pub async fn somebody_waits(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let waits = "select exists (select from pg_stat_activity
+                                    where datname = current_database() and wait_event_type = 'Lock')";
+        while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&self.db).await.expect("looked") {
+            assert!(Instant::now() < deadline, "no session waits for a lock");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub async fn execute(&self, sql: &str) {

@@ -4,7 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
 
-use elt_shared::queue::retention::Cleaned;
 use elt_shared::store::outputs::{self, Superseded};
 use elt_shared::store::retention::Left;
 use sqlx::PgPool;
@@ -18,12 +17,13 @@ use crate::roots::{OutputPlace, Roots, There};
 const UNFINISHED_FOR: Duration = Duration::from_secs(86_400);
 
 /// Removes combined CSVs below `data_dir` that only earlier config versions wrote, beyond the `newest` of each pipeline, and
-/// unfinished ones that no run will finish. Files that a run did not write, or that were changed since, stay.
-pub async fn remove(db: &PgPool, data_dir: &Path, newest: u32) -> Result<Removed, DataFolderError> {
+/// unfinished ones that no run will finish, and counts them in `removed`. Files that a run did not write, or that were
+/// changed since, stay.
+pub async fn remove(db: &PgPool, data_dir: &Path, newest: u32, removed: &mut Removed) -> Result<(), DataFolderError> {
     let roots = Roots::new(vec![data_dir.to_owned()], data_dir);
     let output = data_dir.join("output");
-    let Ok(real) = output.canonicalize() else { return Ok(Removed::default()) };
-    let mut cleaned = Cleaned::default();
+    let Ok(real) = output.canonicalize() else { return Ok(()) };
+    let cleaned = &mut removed.cleaned;
     for path in outputs::superseded(db, &real.to_string_lossy(), newest).await? {
         cleaned.removed += u64::from(remove_superseded(db, &roots, &path, newest).await?);
     }
@@ -44,7 +44,8 @@ pub async fn remove(db: &PgPool, data_dir: &Path, newest: u32) -> Result<Removed
             left.oldest = left.oldest.into_iter().chain(modified).min();
         }
     }
-    Ok(Removed { cleaned, left })
+    removed.left = left;
+    Ok(())
 }
 
 /// Removes the file of a superseded path, if it is there and a run wrote it.
@@ -58,7 +59,8 @@ async fn remove_superseded(
     let Some(place) = place(roots, Path::new(&superseded.real_path)) else { return Ok(false) };
     let Ok(There::File(file)) = place.there() else { return Ok(false) };
     let mut tx = db.begin().await?;
-    // The row stays locked until the file is gone. When this worker is lost in between, the row is removed a turn later.
+    // The row stays locked until the file is gone. When this worker is lost before the commit, the row stays without a file:
+    // it does no harm, and from here it looks like one whose file is on another host.
     if !outputs::lock_superseded(&mut tx, &superseded.path, newest).await?
         || !outputs::forget(&mut tx, &superseded.path, &file).await?
     {

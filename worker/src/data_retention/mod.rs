@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elt_shared::backoff::jittered;
-use elt_shared::queue::retention::{Cleaned, Kind, turn_end};
+use elt_shared::queue::retention::{Cleaned, Kind, Midway, turn_end};
 use elt_shared::store::retention::{self, Left, Subject};
 use sqlx::PgPool;
 use tokio::time::sleep;
@@ -94,11 +94,14 @@ async fn take_turns(db: &PgPool, settings: &WorkerSettings, host: &str) {
 ///
 /// # Errors
 /// When the control database cannot be asked, or a folder cannot be read. What was removed before that stays removed.
-pub async fn remove(db: &PgPool, settings: &WorkerSettings, kind: Kind) -> Result<Removed, DataFolderError> {
-    match kind {
-        Kind::WorkFolders => work_folders::remove(db, &settings.data_dir, settings.run_timeout()).await,
-        _ => combined_csvs::remove(db, &settings.data_dir, settings.keep.keep().outputs).await,
-    }
+pub async fn remove(db: &PgPool, settings: &WorkerSettings, kind: Kind) -> Result<Removed, Midway<DataFolderError>> {
+    let mut removed = Removed::default();
+    let all = match kind {
+        Kind::WorkFolders => work_folders::remove(db, &settings.data_dir, settings.run_timeout(), &mut removed).await,
+        _ => combined_csvs::remove(db, &settings.data_dir, settings.keep.keep().outputs, &mut removed).await,
+    };
+    all.map_err(|source| Midway { removed: removed.cleaned.removed, source })?;
+    Ok(removed)
 }
 
 /// The entries of a folder, at most [`MOST_ENTRIES`], and whether there are more. A folder that is missing has none.

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use elt_shared::queue::retention::Cleaned;
 use elt_shared::store::retention::Left;
 use elt_shared::store::runs::old::{self, AttemptIs};
 use sqlx::PgPool;
@@ -24,13 +23,19 @@ const TICK_FOR: Duration = Duration::from_secs(86_400);
 /// Attempts that the control database is asked for at a time.
 const AT_A_TIME: usize = 500;
 
-/// Removes the folders of attempts that are over, below `data_dir`. `run_timeout`: the longest time that a run may take.
-pub async fn remove(db: &PgPool, data_dir: &Path, run_timeout: Duration) -> Result<Removed, DataFolderError> {
+/// Removes the folders of attempts that are over, below `data_dir`, and counts them in `removed`. `run_timeout`: the longest
+/// time that a run may take.
+pub async fn remove(
+    db: &PgPool,
+    data_dir: &Path,
+    run_timeout: Duration,
+    removed: &mut Removed,
+) -> Result<(), DataFolderError> {
     let spool = data_dir.join("spool");
     let folder = spool.clone();
     let (found, more) = spawn_blocking(move || entries(&folder)).await.map_err(std::io::Error::other)??;
     let folders: Vec<(Uuid, i64, DirEntry)> = found.into_iter().filter_map(attempt).collect();
-    let mut removed = Removed { cleaned: Cleaned { removed: 0, behind: more }, ..Removed::default() };
+    removed.cleaned.behind = more;
     let mut left = folders.len() as u64;
     let unknown_for = UNKNOWN_FOR.max(run_timeout * 2);
     for some in folders.chunks(AT_A_TIME) {
@@ -53,7 +58,7 @@ pub async fn remove(db: &PgPool, data_dir: &Path, run_timeout: Duration) -> Resu
     }
     removed.cleaned.removed += remove_ticks(&spool.join("ticks")).await?;
     removed.left = Left { rows: Some(left.cast_signed()), bytes: None, oldest: oldest(&folders) };
-    Ok(removed)
+    Ok(())
 }
 
 /// The attempt whose work folder an entry is: `<run>-<epoch>`. `None`: it is something else, and stays.

@@ -23,7 +23,7 @@ pub const ALL: [&str; 5] = [LOADS, FILES, COLUMNS, SOURCES, QUARANTINE];
 
 /// The column that each of these tables got last. A table that lacks it is missing, or an older release made it.
 const NEWEST_COLUMNS: [(&str, &str); 5] = [
-    (LOADS, "unfinished_csv"),
+    (LOADS, "installation_id"),
     (FILES, "table_name"),
     (COLUMNS, "made_by_elt"),
     (SOURCES, "found_at"),
@@ -155,6 +155,9 @@ fn statements(table: &TableRef) -> String {
          );
          create index if not exists _elt_quarantine_by_run on {quarantine} (run_id, id);
          create index if not exists _elt_quarantine_by_table on {quarantine} (table_name, id);
+
+         -- Null in markers that an older release wrote.
+         alter table {loads} add column if not exists installation_id uuid;
 
          -- Null in receipts that an older release wrote. A name may be too long for an index, so its hash is in it.
          alter table {files} add column if not exists table_name text;

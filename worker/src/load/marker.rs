@@ -87,16 +87,23 @@ pub async fn end_older_sessions(connection: &mut PgConnection, attempt: Attempt)
     Ok(ended.len() as u64)
 }
 
-/// Writes the attempt's epoch into the run's marker. The caller commits it before anything else is done.
+/// Writes the attempt's epoch into the run's marker. The caller commits it before anything else is done. `installation`: the
+/// id of the installation that the run belongs to.
 ///
 /// # Errors
 /// [`PipelineError::Fenced`] when a newer attempt began.
-pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Attempt) -> Result<Begun> {
+pub async fn begin(
+    connection: &mut PgConnection,
+    table: &TableRef,
+    attempt: Attempt,
+    installation: Uuid,
+) -> Result<Begun> {
     let fail = Failing::at(table, "write the run's marker");
     let loads = table.sibling(LOADS).sql();
     let mine: sqlx::Result<Option<i64>> = sqlx::query_scalar(AssertSqlSafe(format!(
-        "insert into {loads} as marker (run_id, table_name, config_id, epoch) values ($1, $2, $3, $4)
-         on conflict (run_id) do update set epoch = excluded.epoch, begun_at = now()
+        "insert into {loads} as marker (run_id, table_name, config_id, epoch, installation_id) values ($1, $2, $3, $4, $5)
+         on conflict (run_id) do update set
+             epoch = excluded.epoch, begun_at = now(), installation_id = excluded.installation_id
          where marker.loaded_at is null and marker.epoch <= excluded.epoch
          returning epoch"
     )))
@@ -104,6 +111,7 @@ pub async fn begin(connection: &mut PgConnection, table: &TableRef, attempt: Att
     .bind(&table.table)
     .bind(attempt.config_id)
     .bind(attempt.epoch)
+    .bind(installation)
     .fetch_optional(&mut *connection)
     .await;
     let mine = match mine {

@@ -237,13 +237,13 @@ impl LoadTask<'_> {
     /// Opens the loading transaction. It keeps other runs of elt away from the table until it ends, and holds the
     /// run's marker, so that a newer attempt cannot begin meanwhile.
     async fn begin<'c>(&self, session: &'c mut Session) -> Result<Transaction<'c, Postgres>, Halt> {
-        let Session { connection, table, attempt, .. } = session;
+        let Session { connection, table, attempt, installation, .. } = session;
         let mut tx = connection.begin().await?;
         marker::lock(&mut tx, table).await?;
         if self.dry_run {
             // A plan leaves nothing behind, so its marker is part of what is rolled back.
             elt_tables::ensure(&mut tx, table).await?;
-            marker::begin(&mut tx, table, *attempt).await?;
+            marker::begin(&mut tx, table, *attempt, *installation).await?;
         }
         marker::fence(&mut tx, table, *attempt).await?;
         Ok(tx)

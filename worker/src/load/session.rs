@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use elt_shared::runs::RunKind;
 use elt_shared::runs::lifecycle::{self, Claim};
+use elt_shared::store::installation;
 use elt_shared::target::{self, AnswerLimits, Existing, TableRef};
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Connection};
+use uuid::Uuid;
 
 use super::elt_tables::{self, COLUMNS};
 use super::failure::Failing;
@@ -44,6 +46,8 @@ pub struct Session {
     pub login: Login,
     /// The statement that creates the table's schema. `None`: the schema existed when the session was opened.
     pub makes_schema: Option<String>,
+    /// Id of the installation that the run belongs to.
+    pub installation: Uuid,
     /// Identity of the table: system identifier, database and table. Two spellings of one table have the same identity.
     target_key: String,
     /// Whether the run loads rows, which are staged when the table exists already. False for an undo, and for an attempt
@@ -99,6 +103,9 @@ impl Session {
             .await
             .map_err(|error| Failing::at(&table, "identify the target").because(error))?;
         let makes_schema = schema::missing(&mut connection, &table, &context.config.target).await?;
+        let installation = installation::id(&context.control)
+            .await
+            .map_err(|source| PipelineError::Control { doing: "read the id of the installation", source })?;
         if let Some(server) = &context.run.waits_on {
             note_answer(context, server).await;
         }
@@ -109,6 +116,7 @@ impl Session {
             attempt,
             login,
             makes_schema,
+            installation,
             brings_rows,
         })
     }
@@ -167,7 +175,7 @@ impl Session {
             tracing::info!(sessions = ended, "ended what an older attempt of this run left running");
         }
         elt_tables::ensure(&mut self.connection, &self.table).await?;
-        let begun = marker::begin(&mut self.connection, &self.table, self.attempt).await?;
+        let begun = marker::begin(&mut self.connection, &self.table, self.attempt, self.installation).await?;
         // A table that cannot be loaded into is refused before the sources are read, which may take hours.
         if matches!(begun, Begun::MayLoad) && self.brings_rows && self.table_state().await?.is_some() {
             self.login.require_temporary(&self.table)?;
@@ -216,7 +224,7 @@ async fn connect(context: &RunContext, attempt: Attempt) -> Result<PgConnection>
 
 /// Identity of the database: the system identifier of the cluster and the id of the database. Where the login may not read
 /// the system identifier, the address of the server takes its place.
-async fn database_key(connection: &mut PgConnection) -> sqlx::Result<String> {
+pub(super) async fn database_key(connection: &mut PgConnection) -> sqlx::Result<String> {
     let may_ask: bool = sqlx::query_scalar("select has_function_privilege('pg_control_system()', 'execute')")
         .fetch_one(&mut *connection)
         .await?;

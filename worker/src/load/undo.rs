@@ -10,6 +10,7 @@ use super::commit::Commit;
 use super::elt_tables::{LOADS, QUARANTINE};
 use super::failure::Failing;
 use super::marker;
+use super::quarantine::open_rows;
 use super::session::{RUN_ID, Session};
 use super::table::replica_identity;
 use crate::error::{PipelineError, Result};
@@ -76,25 +77,8 @@ async fn delete(tx: &mut PgConnection, table: &TableRef, undone: Uuid, by: Uuid)
         .execute(&mut *tx)
         .await?
         .rows_affected();
-    // Its rejected rows are deleted, because they are rejected again when its files are loaded again. Those that an earlier
-    // run rejected as well are that run's again. Rows that it loaded out of the quarantine are marked as not replayed.
-    let quarantine = table.sibling(QUARANTINE).sql();
-    sqlx::query(AssertSqlSafe(format!(
-        "delete from {quarantine} where run_id = $1 and coalesce(first_run_id, $1) = $1"
-    )))
-    .bind(undone)
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query(AssertSqlSafe(format!(
-        "update {quarantine} set run_id = first_run_id, seen = greatest(seen - 1, 1) where run_id = $1"
-    )))
-    .bind(undone)
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query(AssertSqlSafe(format!("update {quarantine} set replayed_by = null where replayed_by = $1")))
-        .bind(undone)
-        .execute(&mut *tx)
-        .await?;
+    give_back(tx, table, undone).await?;
+    open_rows::reopen(tx, table, undone).await?;
     sqlx::query(AssertSqlSafe(format!(
         "update {} set undone_at = now(), undone_by = $2 where run_id = $1 and undone_at is null",
         table.sibling(LOADS).sql()
@@ -104,4 +88,21 @@ async fn delete(tx: &mut PgConnection, table: &TableRef, undone: Uuid, by: Uuid)
     .execute(tx)
     .await?;
     Ok(deleted)
+}
+
+/// Deletes the rejected rows of an undone run, because they are rejected again when its files are loaded again. Those that
+/// other runs rejected as well stay, and are theirs.
+async fn give_back(tx: &mut PgConnection, table: &TableRef, undone: Uuid) -> sqlx::Result<()> {
+    let quarantine = table.sibling(QUARANTINE).sql();
+    for statement in [
+        // Later runs rejected these, and the last of them has them.
+        "update {} set first_run_id = run_id, seen = greatest(seen - 1, 1) where first_run_id = $1 and run_id <> $1",
+        // A row that was seen more often stays: a run between the first and the last one rejected it, and a row does not
+        // name such runs.
+        "delete from {} where run_id = $1 and coalesce(first_run_id, $1) = $1 and seen <= 1",
+        "update {} set run_id = coalesce(first_run_id, run_id), seen = greatest(seen - 1, 1) where run_id = $1",
+    ] {
+        sqlx::query(AssertSqlSafe(statement.replace("{}", &quarantine))).bind(undone).execute(&mut *tx).await?;
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ use crate::run_context::RunContext;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Options {
-    /// Ids of the rows to load. `None`: all rows that the run rejected.
+    /// Ids of the rows to load. `None`: all rows that the run was the first or the last one to reject.
     quarantine_ids: Option<Vec<i64>>,
     /// Corrected cells, by id of the row and name of the column; `null` is NULL.
     edits: BTreeMap<i64, BTreeMap<String, Option<String>>>,
@@ -50,8 +50,9 @@ pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: 
     let warning = match (replayed.records, replayed.ids.is_empty()) {
         (0, false) => None,
         (0, true) => Some(
-            "nothing was left to load: the rows were replayed before; those that were rejected again are in the \
-             quarantine of that replay"
+            "nothing was left to load: the rows were replayed before, or a later run rejected them again and has them now \
+             (see its quarantine, or that of the config); those that a replay rejected again are in the quarantine of that \
+             replay"
                 .to_owned(),
         ),
         (records, _) => Some(format!(

@@ -188,7 +188,8 @@ struct RecoveryCodes {
 
 /// Confirms the second factor with a first code. From now on logins need a code; other sessions of the caller end.
 #[utoipa::path(post, path = "/auth/second-factor/confirm", tag = "auth", security(("token" = [])),
-    request_body = FirstCode, responses((status = 200, body = RecoveryCodes), (status = 409, body = Problem), (status = 429, body = Problem)))]
+    request_body = FirstCode, responses(
+    (status = 200, body = RecoveryCodes), (status = 409, body = Problem), (status = 429, body = Problem)))]
 async fn confirm_second_factor(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,
@@ -220,7 +221,8 @@ struct RemoveSecondFactor {
 
 /// Removes the caller's own second factor.
 #[utoipa::path(post, path = "/auth/second-factor/remove", tag = "auth", security(("token" = [])),
-    request_body = RemoveSecondFactor, responses((status = 204), (status = 409, body = Problem), (status = 429, body = Problem)))]
+    request_body = RemoveSecondFactor, responses(
+    (status = 204), (status = 409, body = Problem), (status = 429, body = Problem)))]
 async fn remove_second_factor(
     State(state): State<AppState>,
     AnyUser(caller): AnyUser,

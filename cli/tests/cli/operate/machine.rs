@@ -50,7 +50,7 @@ impl Machine {
             tools,
             folder,
         };
-        empty_server(cluster.superuser_url().expose()).await;
+        make_ordinary(cluster.superuser_url().expose()).await;
         // The server is stopped with the machine; dropping the cluster does not stop it.
         drop(cluster);
         machine.furnish();
@@ -115,10 +115,15 @@ impl Machine {
         for block in page.blocks.iter().filter(|block| block.is_shell() && !block.is_example()) {
             script.push_str(&format!("echo '== {}:{}'\n{}", page.name, block.line, self.here(&block.text)));
         }
-        let file = self.folder.write(&format!("{}.sh", page.name), &script);
+        self.execute(&page.name, &script)
+    }
+
+    /// Runs a script in the folder of the release, as the superuser of PostgreSQL. Returns what it said.
+    pub fn execute(&self, name: &str, script: &str) -> String {
+        let file = self.folder.write(&format!("{name}.sh"), script);
         let output = self.shell().arg(file).output().expect("ran the shell");
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{} ended with {}:\n{said}\n{}", page.name, output.status, self.lines());
+        assert!(output.status.success(), "{name} ended with {}:\n{said}\n{}", output.status, self.lines());
         said
     }
 
@@ -189,14 +194,15 @@ fn superuser(cluster: &Cluster) -> [(&'static str, String); 4] {
     ]
 }
 
-/// Removes what the private cluster of elt has beside an ordinary server.
-async fn empty_server(url: &str) {
+/// Makes an ordinary server of the private cluster of elt.
+async fn make_ordinary(url: &str) {
     let mut db = PgConnection::connect(url).await.expect("connected as the superuser");
     let mut statements = vec!["alter system set fsync = off".to_owned(), "select pg_reload_conf()".to_owned()];
     statements.extend(["elt", "elt_db"].map(|name| format!("drop database {name} with (force)")));
     let roles = "select rolname::text from pg_roles where rolname like 'elt%' and not rolsuper";
     let roles: Vec<String> = sqlx::query_scalar(roles).fetch_all(&mut db).await.expect("the roles");
     statements.extend(roles.iter().map(|role| format!("drop role {role}")));
+    statements.extend(["postgres", "template1"].map(|name| format!("grant connect on database {name} to public")));
     for statement in statements {
         sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut db).await.expect(&statement);
     }

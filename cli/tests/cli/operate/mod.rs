@@ -62,6 +62,32 @@ fn the_page_of_backups_saves_and_restores_a_private_installation() {
     assert!(said.stdout.contains("admin"), "the users of the copy: {}", said.stdout);
 }
 
+/// Makes the databases as on a managed server, where people get no superuser, and a second time.
+const MANAGED: &str = r#"
+set -euo pipefail
+psql --quiet --no-psqlrc --dbname postgres --command "create role chief login createrole createdb password 'of the chief'"
+deploy/make-secrets.sh "$PWD/managed" "$PGHOST:$PGPORT"
+export PGUSER=chief PGPASSWORD='of the chief' ELT_SECRETS=$PWD/managed
+deploy/postgres/init.sh
+deploy/postgres/init.sh
+DATABASE_URL_FILE=managed/owner_url "$PWD/elt" migrate
+"#;
+
+#[tokio::test]
+async fn a_login_that_is_no_superuser_makes_the_databases_as_well() {
+    let machine = Machine::new().await;
+    machine.execute("managed", MANAGED);
+    let owners = "select string_agg(datname || ' of ' || pg_get_userbyid(datdba), ', ' order by datname)
+        from pg_database where datname like 'elt%'";
+    assert_eq!(machine.value("release/managed/owner_url", owners), "elt of elt, elt_db of elt_target");
+    assert_eq!(machine.value("release/managed/worker_url", "select count(*) from elt.runs"), "0");
+    machine.value("release/managed/target_url", "create table public.loaded (id bigint)");
+    // Those of the provider stay as they are.
+    let open = "select string_agg(datname, ', ' order by datname) from pg_database
+        where datallowconn and has_database_privilege(current_user, oid, 'connect')";
+    assert_eq!(machine.value("release/managed/target_url", open), "elt_db, postgres, template1");
+}
+
 /// What the blocks of a page print when all is well.
 fn expected(page: &str) -> &'static [&'static str] {
     match page {

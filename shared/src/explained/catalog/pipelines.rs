@@ -225,7 +225,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::WorkerGone,
-        happened: "The worker has stopped or was lost, so it cannot take runs again.",
+        happened: "The worker has stopped, so it cannot take runs again.",
         why: "A worker is one start of a process. Draining it ends with the process.",
         next_step: "Start a new worker: it is not drained.",
         example: "the worker is stopped, so it cannot take runs again",

@@ -20,7 +20,7 @@ const BATCH: i64 = 5_000;
 const RUNS: i64 = 1_000;
 /// Reports that a batch looks at: few, because each that is shortened is written anew.
 const REPORTS: i64 = 500;
-/// Times that a batch of runs is tried when runs are made from old ones at the same moment.
+/// Times that one run is tried when runs are made from old ones at the same moment.
 const TRIES: u32 = 5;
 
 /// Deletes one kind of the control database.
@@ -116,18 +116,25 @@ impl<'a> Batches<'a> {
             unknown => unknown.insert(old::needed(self.db, self.keep.newest_runs).await?),
         };
         let mut removed = 0;
-        let mut failures = 0;
+        let (mut limit, mut failures) = (RUNS, 0);
         loop {
-            let step = match old::remove_old(self.db, days, needed, self.walk, RUNS).await {
+            let step = match old::remove_old(self.db, days, needed, self.walk, limit).await {
                 Ok(step) => step,
                 // Somebody repeats, replays or undoes one of these runs at this moment. The next try sees it and keeps
-                // that run.
+                // that run. It looks at fewer runs, because others among them may be repeated meanwhile.
+                Err(error) if is_foreign_key(&error) && limit > 1 => {
+                    limit /= 2;
+                    continue;
+                }
                 Err(error) if is_foreign_key(&error) && failures < TRIES => {
                     failures += 1;
                     continue;
                 }
+                // What was deleted before counts. The next batch fails in the same way if the failure lasts.
+                Err(_) if removed > 0 => return Ok(Batch { removed, more: true }),
                 Err(error) => return Err(error),
             };
+            failures = 0;
             removed += step.removed.unsigned_abs();
             // A run whose last child was deleted just now can be deleted as well.
             if step.removed > 0 && step.blocked > 0 {

@@ -111,6 +111,16 @@ pub struct Cleaned {
     pub behind: bool,
 }
 
+/// A turn that failed midway.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct Midway<E: std::error::Error + 'static> {
+    /// Number of things that it deleted before; they stay deleted.
+    pub removed: u64,
+    /// Why it failed.
+    pub source: E,
+}
+
 /// Deletes what is older than `keep` says, every hour until `stop`.
 ///
 /// `keys` sign what is left of the audit; without them its rows stay.
@@ -155,18 +165,17 @@ async fn take_turns(db: &PgPool, keep: &Keep, keys: Option<&KeyRing>) -> bool {
 }
 
 /// The end of a turn, as it is kept. It is logged here.
-pub fn turn_end(kind: Kind, place: &str, cleaned: &Result<Cleaned, impl std::fmt::Display>) -> TurnEnd {
+pub fn turn_end<E: std::error::Error>(kind: Kind, place: &str, cleaned: &Result<Cleaned, Midway<E>>) -> TurnEnd {
+    let removed = cleaned.as_ref().map_or_else(|midway| midway.removed, |cleaned| cleaned.removed);
+    if removed > 0 {
+        tracing::info!(count = removed, place, "deleted {removed} {}", kind.words());
+    }
     match cleaned {
-        Ok(cleaned) => {
-            if cleaned.removed > 0 {
-                tracing::info!(count = cleaned.removed, place, "deleted {} {}", cleaned.removed, kind.words());
-            }
-            TurnEnd { removed: cleaned.removed, behind: cleaned.behind, failure: None }
-        }
+        Ok(cleaned) => TurnEnd { removed, behind: cleaned.behind, failure: None },
         Err(error) => {
             tracing::warn!(%error, place, "could not delete {}", kind.words());
             let failure = format!("could not delete {}; the worker's log has the cause", kind.words());
-            TurnEnd { removed: 0, behind: true, failure: Some(failure) }
+            TurnEnd { removed, behind: true, failure: Some(failure) }
         }
     }
 }
@@ -175,14 +184,20 @@ pub fn turn_end(kind: Kind, place: &str, cleaned: &Result<Cleaned, impl std::fmt
 ///
 /// # Errors
 /// When the database fails. What was deleted before that stays deleted.
-pub async fn clean(db: &PgPool, kind: Kind, keep: &Keep, keys: Option<&KeyRing>) -> sqlx::Result<Cleaned> {
+pub async fn clean(
+    db: &PgPool,
+    kind: Kind,
+    keep: &Keep,
+    keys: Option<&KeyRing>,
+) -> Result<Cleaned, Midway<sqlx::Error>> {
     let mut batches = Batches::new(db, kind, keep, keys);
     let mut cleaned = Cleaned::default();
     let began = Instant::now();
     let mut renewed = began;
     loop {
         let batch_began = Instant::now();
-        let batch = batches.next().await?;
+        let midway = |source| Midway { removed: cleaned.removed, source };
+        let batch = batches.next().await.map_err(midway)?;
         cleaned.removed += batch.removed;
         if !batch.more {
             return Ok(cleaned);
@@ -191,10 +206,27 @@ pub async fn clean(db: &PgPool, kind: Kind, keep: &Keep, keys: Option<&KeyRing>)
             return Ok(Cleaned { behind: true, ..cleaned });
         }
         if renewed.elapsed() > RENEW {
-            retention::renew(db, Subject { kind: kind.name(), place: "" }).await?;
+            let renew = retention::renew(db, Subject { kind: kind.name(), place: "" }).await;
+            renew.map_err(|source| Midway { removed: cleaned.removed, source })?;
             renewed = Instant::now();
         }
         // Deleting takes half of the time at most, so that the work of others does not wait long.
         sleep(batch_began.elapsed().min(LONGEST_PAUSE)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_that_fails_midway_notes_what_it_deleted() {
+        let end = |removed| {
+            turn_end(Kind::Runs, "", &Err::<Cleaned, _>(Midway { removed, source: sqlx::Error::PoolTimedOut }))
+        };
+        for removed in [0, 5_000] {
+            let end = end(removed);
+            assert!(end.removed == removed && end.behind && end.failure.is_some(), "{end:?}");
+        }
     }
 }

@@ -29,10 +29,11 @@ const LOADS: &str = "w.kind in ('run', 'replay', 'undo')";
 
 /// Whether the worker should take nothing new. Keeps it from being drained until the caller's transaction ends.
 pub(crate) async fn is_drained(db: &mut PgConnection, worker_id: &str) -> sqlx::Result<bool> {
-    // The share lock orders this transaction and the request to drain: an attempt begins before the worker counts as
-    // drained, or not at all.
+    // The lock orders this transaction and the request to drain, which locks the row `for update`: an attempt begins before
+    // the worker counts as drained, or not at all. The worker's own heartbeat may write the row meanwhile, because a
+    // transaction that waits here for its turn must not make the worker look lost.
     let drained: Option<bool> =
-        sqlx::query_scalar("select drain_asked_at is not null from workers where id = $1 for share")
+        sqlx::query_scalar("select drain_asked_at is not null from workers where id = $1 for key share")
             .bind(worker_id)
             .fetch_optional(db)
             .await?;
@@ -195,7 +196,9 @@ pub(crate) async fn take_resumed(db: &mut PgConnection, limit: i64) -> sqlx::Res
 }
 
 /// The runs of a pipeline and of a queue that a limit held and that may begin now, with their queues. They stay held
-/// until they begin, so that runs which arrive later do not pass them. The caller holds [`lock_counts`].
+/// until they begin, so that runs which arrive later do not pass them. Those of a pipeline are numbered on each queue by
+/// itself, as [`count`] does, because runs on a queue without a worker must not keep the others waiting. The caller holds
+/// [`lock_counts`].
 pub(crate) async fn free_to_begin(
     db: &mut PgConnection,
     queue: &str,
@@ -207,7 +210,7 @@ pub(crate) async fn free_to_begin(
              from runs w left join config_history v on v.id = w.config_id
              where w.state = 'running' and w.name = $3 and {LOADS}
          ), of_pipeline as (
-             select r.*, row_number() over (order by r.place, r.id) as nth
+             select r.*, row_number() over (partition by r.queue order by r.place, r.id) as nth
              from (select * from runs r where r.state = 'queued' and r.held = 'pipeline_limit' and r.name = $3
                      and not exists (select from pauses p where {HOLDS})
                    order by r.place, r.id limit {most}) r

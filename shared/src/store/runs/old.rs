@@ -1,7 +1,7 @@
 //! Old runs: deleting them, and shortening their reports.
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgExecutor, PgPool};
+use sqlx::{AssertSqlSafe, FromRow, PgExecutor, PgPool};
 use uuid::Uuid;
 
 /// A place in the walk over the finished runs, which goes from the newest to the oldest.
@@ -126,7 +126,22 @@ pub async fn any(db: impl PgExecutor<'_>, days: u16) -> sqlx::Result<bool> {
 }
 
 /// Number of files up to which a report stays as it is: a short list costs less than the row it is in.
-const SHORT_LIST: i32 = 20;
+pub const SHORT_LIST: i32 = 20;
+
+/// The number of files that a report lists, as an expression in SQL. `report`: an expression, too.
+pub fn files_listed(report: &str) -> String {
+    let listed = |list| {
+        format!(
+            "case when jsonb_typeof({report} -> '{list}') = 'array' then jsonb_array_length({report} -> '{list}') else 0 end"
+        )
+    };
+    format!("({} + {})", listed("files"), listed("left_out"))
+}
+
+/// The report without its lists, as an expression in SQL. Its numbers stay, and it says that its lists were removed.
+pub fn without_lists(report: &str) -> String {
+    format!(r#"({report} - 'samples') || '{{"files": [], "left_out": [], "lists_removed": true}}'"#)
+}
 
 /// One step of the walk over reports, from the oldest to the newest.
 #[derive(Debug, Clone, Copy, FromRow)]
@@ -148,22 +163,19 @@ pub async fn thin_reports(
     limit: i64,
 ) -> sqlx::Result<ThinStep> {
     // Runs that finished at the same moment are looked at together, because the next step begins after that moment.
-    sqlx::query_as(
+    sqlx::query_as(AssertSqlSafe(format!(
         "with passed as materialized (
              select id, finished_at from runs
              where finished_at < now() - make_interval(days => $1) and finished_at > coalesce($2, '-infinity')
              order by finished_at fetch first $3 rows with ties
          ), thinned as (
-             update runs set report = (report - 'samples') || '{\"files\": [], \"left_out\": [], \"lists_removed\": true}'
-             from passed
-             where runs.id = passed.id
-               and case when jsonb_typeof(report -> 'files') = 'array' then jsonb_array_length(report -> 'files') else 0 end
-                   + case when jsonb_typeof(report -> 'left_out') = 'array' then jsonb_array_length(report -> 'left_out')
-                          else 0 end > $4
+             update runs set report = {shortened} from passed where runs.id = passed.id and {listed} > $4
              returning 1
          )
          select (select count(*) from thinned) as thinned, count(*) as passed, max(finished_at) as until from passed",
-    )
+        shortened = without_lists("report"),
+        listed = files_listed("report"),
+    )))
     .bind(i32::from(days))
     .bind(after)
     .bind(limit)

@@ -194,7 +194,7 @@ pub async fn find_live(db: &mut PgConnection, name: &str) -> sqlx::Result<Option
         .execute(&mut *db)
         .await?;
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {COLUMNS} from schedules where name = $1 and state in ('waiting', 'active', 'stopping') for update"
+        "select {COLUMNS} from schedules where name = $1 and state in ('waiting', 'active', 'stopping') for no key update"
     )))
     .bind(name)
     .fetch_optional(db)
@@ -266,7 +266,7 @@ pub async fn counts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(ScheduleState,
 /// Whether a schedule is live. Locks it, if it is, until the caller's transaction ends.
 pub(crate) async fn lock_live(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
     let live: Option<Uuid> = sqlx::query_scalar(
-        "select id from schedules where id = $1 and state in ('waiting', 'active', 'stopping') for update",
+        "select id from schedules where id = $1 and state in ('waiting', 'active', 'stopping') for no key update",
     )
     .bind(id)
     .fetch_optional(db)
@@ -276,8 +276,11 @@ pub(crate) async fn lock_live(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result
 
 /// Locks the schedule of a run, if it has one, until the caller's transaction ends. A transaction that needs both locks takes
 /// the schedule's first, as ticks do: two transactions that took them in different orders would wait for each other.
+///
+/// This lock and all others of schedules are `for no key update`, because PostgreSQL locks the schedule `for key share` when
+/// a transaction makes a run or writes one twice, and a transaction that holds the run must not wait for a tick there.
 pub async fn lock_of_run(db: impl PgExecutor<'_>, run_id: Uuid) -> sqlx::Result<()> {
-    sqlx::query("select from schedules where id = (select schedule_id from runs where id = $1) for update")
+    sqlx::query("select from schedules where id = (select schedule_id from runs where id = $1) for no key update")
         .bind(run_id)
         .execute(db)
         .await?;
@@ -311,9 +314,11 @@ pub async fn set_paused(db: &mut PgConnection, id: Uuid, paused: bool) -> sqlx::
 
 /// Makes the live schedule of a pipeline, or every one, due now.
 pub(crate) async fn tick_now(db: &mut PgConnection, pipeline: Option<&str>) -> sqlx::Result<()> {
+    // Locked in the order of their ids, so that two transactions do not wait for each other in a circle.
     sqlx::query(
         "update schedules set next_tick_at = least(next_tick_at, now())
-         where state in ('waiting', 'active') and ($1::text is null or name = $1)",
+         where id in (select id from schedules
+                      where state in ('waiting', 'active') and ($1::text is null or name = $1) order by id for no key update)",
     )
     .bind(pipeline)
     .execute(&mut *db)

@@ -32,7 +32,7 @@ pub async fn claim_due(db: impl PgExecutor<'_>, queue: &str, worker: &str, limit
              select id, next_tick_at as due_at from schedules
              where state in ('waiting', 'active', 'stopping') and next_tick_at <= now() and queue = $1
                and coalesce(ticking_until, now()) <= now()
-             order by next_tick_at limit $2 for update skip locked
+             order by next_tick_at limit $2 for no key update skip locked
          )
          update schedules s set ticks = ticks + 1, last_tick_at = now(), last_tick_worker = $3,
                 ticking_until = now() + make_interval(secs => $4)
@@ -75,7 +75,7 @@ impl DueTick {
 /// Whether no newer tick took over. Holds the schedule's row until the caller's transaction ends.
 pub async fn is_current(db: &mut PgConnection, id: Uuid, tick: i64) -> sqlx::Result<bool> {
     let current: Option<Uuid> = sqlx::query_scalar(
-        "select id from schedules where id = $1 and ticks = $2 and state in ('waiting', 'active', 'stopping') for update",
+        "select id from schedules where id = $1 and ticks = $2 and state in ('waiting', 'active', 'stopping') for no key update",
     )
     .bind(id)
     .bind(tick)
@@ -207,7 +207,7 @@ pub async fn run_finished(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
         "with live as (
              select exists (select from runs where schedule_id = $1 and state in ('queued', 'running')) as any
          ), free as (
-             select id from schedules where id = $1 for update skip locked
+             select id from schedules where id = $1 for no key update skip locked
          ), stopped as (
              update schedules s set state = 'stopped', updated_at = now(), next_tick_at = null, ticking_until = null
              from live, free where s.id = free.id and s.state = 'stopping' and not live.any returning 1

@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::traffic::{Traffic, Wait};
 
-/// Questions until a session that cannot be asked about is given up. The first one comes after one such part of the time.
+/// Questions in a row without an answer after which a session is given up. Each comes after one such part of
+/// [`Watch::silence`].
 const QUESTIONS: u32 = 3;
 /// Longest wait for the answer to one question.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
@@ -29,8 +30,8 @@ pub(in crate::target) enum Standing {
     Idle,
     /// It does not exist.
     Gone,
-    /// The server answers, but does not say.
-    Untold,
+    /// The server answers, but does not say what the session does. The login may not see it, for example.
+    Unsaid,
     /// The server does not answer. The text says why, as the end of a sentence.
     Unreached(String),
 }
@@ -43,7 +44,9 @@ pub(in crate::target) trait AsksAbout: Send + Sync {
 /// How a session is watched.
 #[derive(Clone)]
 pub(in crate::target) struct Watch {
-    /// Time without an answer after which a session is given up whose server does not say that it is at work.
+    /// Time without an answer after which a session is given up whose server cannot be asked, or takes no rows. When the
+    /// server says that the session has ended or waits for this side, it is given up earlier; when the server does not say
+    /// what the session does, it is never given up.
     pub silence: Duration,
     /// The way to ask.
     pub server: Arc<dyn AsksAbout>,
@@ -77,6 +80,8 @@ struct Doubts {
     wait: Option<Instant>,
     /// Questions of this wait.
     questions: u32,
+    /// Questions in a row that were not answered.
+    unreached: u32,
     /// The answer to the question before.
     before: Option<Standing>,
 }
@@ -94,6 +99,10 @@ impl Doubts {
             *self = Self { wait: Some(wait.since), ..Self::default() };
         }
         self.questions = self.questions.saturating_add(1);
+        self.unreached = match standing {
+            Standing::Unreached(_) => self.unreached.saturating_add(1),
+            _ => 0,
+        };
         let again = self.before.as_ref() == Some(&standing);
         let reason = match &standing {
             Standing::Gone => Some("it says that the session has ended".to_owned()),
@@ -103,10 +112,11 @@ impl Doubts {
             Standing::AtWork { waits_for: None, bytes: Some(_) } if again && wait.unsent && waited >= silence => {
                 Some("it does not take any rows".to_owned())
             }
-            Standing::Unreached(why) if waited >= silence => {
+            // One question can fail by itself, also about a session that has been at work for hours.
+            Standing::Unreached(why) if waited >= silence && self.unreached >= QUESTIONS => {
                 Some(format!("it cannot be asked on another connection either: {why}"))
             }
-            Standing::Idle | Standing::AtWork { .. } | Standing::Untold | Standing::Unreached(_) => None,
+            Standing::Idle | Standing::AtWork { .. } | Standing::Unsaid | Standing::Unreached(_) => None,
         };
         self.before = Some(standing);
         reason.map(|reason| format!("the server did not answer for {} s, and {reason}", waited.as_secs()))
@@ -126,8 +136,15 @@ fn log(wait: &Wait, standing: &Standing, questions: u32) {
         Standing::AtWork { waits_for: Some(event), .. } => {
             tracing::info!(seconds, event, "the target has not answered for {seconds} s and says that it waits");
         }
-        Standing::Idle | Standing::Gone | Standing::Untold => {
-            tracing::warn!(seconds, "the target has not answered for {seconds} s and does not say that it is at work");
+        Standing::Idle | Standing::Gone => {
+            tracing::warn!(seconds, "the target has not answered for {seconds} s and says that it is not at work");
+        }
+        Standing::Unsaid => {
+            tracing::warn!(
+                seconds,
+                "the target has not answered for {seconds} s and does not say what the session does: the run waits; stop it \
+                 if nothing moves"
+            );
         }
         Standing::Unreached(why) => {
             tracing::warn!(seconds, "the target has not answered for {seconds} s and cannot be asked why: {why}");
@@ -160,26 +177,29 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_given_up_unless_its_server_says_that_it_is_at_work() {
+    fn a_session_is_given_up_when_its_server_says_that_it_has_stopped_or_cannot_be_asked_three_times() {
         let unreached = || Standing::Unreached("it does not answer".into());
         for (answers, seconds, says) in [
             (vec![Standing::Gone], 15, "has ended"),
             (vec![Standing::Idle, Standing::Idle], 30, "waits for this side"),
             (vec![unreached(), unreached(), unreached()], 45, "cannot be asked"),
             (vec![unreached(), unreached(), Standing::Idle, Standing::Idle], 60, "waits for this side"),
-            (vec![Standing::Untold, at_work(), Standing::Gone], 45, "has ended"),
-            (vec![at_work(), at_work(), at_work(), unreached()], 60, "cannot be asked"),
+            (vec![Standing::Unsaid, at_work(), Standing::Gone], 45, "has ended"),
+            (vec![at_work(), at_work(), at_work(), unreached(), unreached(), unreached()], 90, "cannot be asked"),
         ] {
             let (after, reason) = given_up_after(false, &answers).expect("it is given up");
             assert!(after == seconds && reason.contains(says), "{answers:?}: {after} s, {reason}");
         }
         let locked = Standing::AtWork { waits_for: Some("Lock:relation".into()), bytes: None };
-        let varied = [at_work(), locked, Standing::Untold, Standing::Idle, at_work(), Standing::Idle];
+        let varied = [at_work(), locked, Standing::Unsaid, Standing::Idle, at_work(), Standing::Idle];
         let varied = varied.into_iter().cycle().take(600).collect();
-        for answers in [vec![at_work(); 1_000], vec![Standing::Untold; 1_000], varied] {
+        for answers in [vec![at_work(); 1_000], vec![Standing::Unsaid; 1_000], varied] {
             assert_eq!(given_up_after(false, &answers), None);
         }
         assert_eq!(given_up_after(false, &[unreached(), unreached(), at_work()]), None);
+        let stalls = [at_work(), unreached(), unreached(), Standing::Unsaid, unreached()];
+        let stalls: Vec<_> = stalls.into_iter().cycle().take(600).collect();
+        assert_eq!(given_up_after(false, &stalls), None, "it answers one of three questions");
     }
 
     #[test]

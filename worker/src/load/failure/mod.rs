@@ -121,10 +121,6 @@ fn because_of(error: &sqlx::Error) -> String {
 
 impl From<TargetError> for PipelineError {
     fn from(error: TargetError) -> Self {
-        if let TargetError::TempFolder { folder, source } = error {
-            let doing = format!("make a socket in the temporary folder {}", folder.display());
-            return Self::Io { doing, source };
-        }
         let outage = match &error {
             TargetError::Unreachable { source, .. } => Outage::of_connecting(source),
             // A name may be unknown because the servers that know it are away.
@@ -132,6 +128,7 @@ impl From<TargetError> for PipelineError {
                 Some(Outage::TargetAway)
             }
             TargetError::Database(source) => Outage::of_session(source),
+            TargetError::TempFolder { source, .. } => Outage::of_worker(source),
             _ => None,
         };
         let message = match &error {

@@ -13,7 +13,7 @@ mod receipts;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use elt_shared::queue::retention::{Cleaned, Keep, Kind, turn_end};
+use elt_shared::queue::retention::{Cleaned, Keep, Kind, Midway, turn_end};
 use elt_shared::store::retention::{self, Left, Subject};
 use elt_shared::target::{self, AnswerLimits, TableRef};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::elt_tables::{self, FILES, LOADS, QUARANTINE};
 use super::failure::Failing;
 use super::login;
+use super::session::database_key;
 use crate::error::Result;
 use crate::run_context::RunContext;
 
@@ -83,6 +84,8 @@ pub struct Housekeeping<'a> {
 struct Batch {
     removed: u64,
     more: bool,
+    /// Whether old rows are left that could not be looked at, because a load was at work.
+    skipped: bool,
 }
 
 impl Housekeeping<'_> {
@@ -94,6 +97,7 @@ impl Housekeeping<'_> {
         elt_tables::ensure(self.target, self.table).await?;
         let fail = Failing::at(self.table, "delete old rows of elt's own tables");
         let place = place(self.target, self.table).await.map_err(|error| fail.because(error))?;
+        let shown = shown_place(self.target, self.table).await.map_err(|error| fail.because(error))?;
         for kind in [Kind::Receipts, Kind::Quarantine, Kind::Markers] {
             let subject = Subject { kind: kind.name(), place: &place };
             match retention::take(self.control, subject, NOT_AGAIN_WITHIN, &kind.settings(&self.keep)).await {
@@ -104,9 +108,12 @@ impl Housekeeping<'_> {
                     continue;
                 }
             }
+            if let Err(error) = retention::show(self.control, &place, &shown).await {
+                tracing::warn!(%error, "could not note the address of a target");
+            }
             let cleaned = self.clean(kind, subject).await;
             let left = left(self.target, self.table, kind).await.ok();
-            let end = turn_end(kind, &place, &cleaned);
+            let end = turn_end(kind, &shown, &cleaned);
             if let Err(error) = retention::finish(self.control, subject, &end, left).await {
                 tracing::warn!(%error, "could not note that {} were deleted", kind.words());
             }
@@ -118,8 +125,15 @@ impl Housekeeping<'_> {
     ///
     /// # Errors
     /// When a database fails. What was deleted before that stays deleted.
-    pub async fn clean(&mut self, kind: Kind, subject: Subject<'_>) -> Result<Cleaned, HousekeepingError> {
+    pub async fn clean(&mut self, kind: Kind, subject: Subject<'_>) -> Result<Cleaned, Midway<HousekeepingError>> {
         let mut cleaned = Cleaned::default();
+        match self.clean_into(&mut cleaned, kind, subject).await {
+            Ok(()) => Ok(cleaned),
+            Err(error) => Err(Midway { removed: cleaned.removed, source: error.into() }),
+        }
+    }
+
+    async fn clean_into(&mut self, cleaned: &mut Cleaned, kind: Kind, subject: Subject<'_>) -> sqlx::Result<()> {
         let mut walk = Walk::default();
         let began = Instant::now();
         let mut renewed = began;
@@ -131,11 +145,13 @@ impl Housekeeping<'_> {
                 _ => markers::batch(self, &mut walk, subject).await?,
             };
             cleaned.removed += batch.removed;
+            cleaned.behind |= batch.skipped;
             if !batch.more {
-                return Ok(cleaned);
+                return Ok(());
             }
             if began.elapsed() > TURN {
-                return Ok(Cleaned { behind: true, ..cleaned });
+                cleaned.behind = true;
+                return Ok(());
             }
             if renewed.elapsed() > RENEW {
                 retention::renew(self.control, subject).await?;
@@ -157,6 +173,10 @@ impl Housekeeping<'_> {
 struct Walk {
     /// The last run that was looked at.
     run: Option<Uuid>,
+    /// The table whose rows are looked at. `None`: the next one is to be found.
+    table: Option<String>,
+    /// The last table that was looked at.
+    last_table: Option<String>,
     /// The last row of that run, or of the table.
     row: i64,
     /// Whether the first of two steps is done.
@@ -180,8 +200,13 @@ fn days_ago(days: u16) -> DateTime<Utc> {
     Utc::now() - TimeDelta::days(days.into())
 }
 
-/// The schema of a target in words, without a login: `host:port/database.schema`.
+/// The schema of a target by its identity, whichever address and login lead to it: `<system identifier>/<database>.schema`.
 async fn place(target: &mut PgConnection, table: &TableRef) -> sqlx::Result<String> {
+    Ok(format!("{}.{}", database_key(target).await?, table.schema))
+}
+
+/// The schema of a target in words, without a login: `host:port/database.schema`.
+async fn shown_place(target: &mut PgConnection, table: &TableRef) -> sqlx::Result<String> {
     sqlx::query_scalar(
         "select concat(coalesce(host(inet_server_addr()), 'local'), ':', current_setting('port'), '/', current_database(), '.', $1::text)",
     )

@@ -18,30 +18,57 @@ pub(super) async fn batch(house: &mut Housekeeping<'_>, walk: &mut Walk) -> sqlx
 
 /// Deletes rows that no run has seen since the time that the setting says, replayed or not.
 async fn delete(house: &mut Housekeeping<'_>) -> sqlx::Result<Batch> {
+    // The age is compared once more with the row that is deleted, because a load may have counted it up meanwhile.
     let deleted = sqlx::query(AssertSqlSafe(format!(
-        "delete from {quarantine} where id = any(array(select id from {quarantine} where at < $1 order by at limit $2))",
+        "delete from {quarantine}
+         where at < $1 and id = any(array(select id from {quarantine} where at < $1 order by at limit $2))",
         quarantine = house.own(QUARANTINE)
     )))
     .bind(days_ago(house.keep.quarantine))
     .bind(BATCH)
     .execute(&mut *house.target)
     .await?;
-    Ok(Batch { removed: deleted.rows_affected(), more: deleted.rows_affected() == BATCH.unsigned_abs() })
+    let removed = deleted.rows_affected();
+    Ok(Batch { removed, more: removed == BATCH.unsigned_abs(), skipped: false })
 }
 
-/// Merges the next open rows of older releases, from the oldest to the newest, of the table that was loaded into.
+/// Merges the next open rows of older releases, from the oldest to the newest, one table of the schema after the other.
 async fn merge(house: &mut Housekeeping<'_>, walk: &mut Walk) -> sqlx::Result<Batch> {
-    let (table, sql) = (house.table, statement(&house.own(QUARANTINE)));
+    let table = match walk.table.take() {
+        Some(table) => table,
+        None => match next_table(house, walk.last_table.as_deref()).await? {
+            Some(table) => table,
+            None => return Ok(Batch::default()),
+        },
+    };
+    walk.last_table = Some(table.clone());
+    let (name, sql) = (house.table.sibling(&table).to_string(), statement(&house.own(QUARANTINE)));
     let mut tx = house.target.begin().await?;
     // A load into the table at the same time counts the same rows up.
-    if !lock(&mut tx, &table.to_string()).await? {
-        return Ok(Batch::default());
+    if !lock(&mut tx, &name).await? {
+        walk.row = 0;
+        return Ok(Batch { removed: 0, more: true, skipped: true });
     }
     let (looked_at, removed, last): (i64, i64, Option<i64>) =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(&table.table).bind(walk.row).bind(BATCH).fetch_one(&mut *tx).await?;
+        sqlx::query_as(AssertSqlSafe(sql)).bind(&table).bind(walk.row).bind(BATCH).fetch_one(&mut *tx).await?;
     tx.commit().await?;
-    walk.row = last.unwrap_or(walk.row);
-    Ok(Batch { removed: removed.unsigned_abs(), more: looked_at == BATCH })
+    walk.row = 0;
+    if looked_at == BATCH {
+        walk.row = last.unwrap_or_default();
+        walk.table = Some(table);
+    }
+    Ok(Batch { removed: removed.unsigned_abs(), more: true, skipped: false })
+}
+
+/// The next table with rows of older releases, by name. All tables of a schema have one quarantine.
+async fn next_table(house: &mut Housekeeping<'_>, after: Option<&str>) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar(AssertSqlSafe(format!(
+        "select min(table_name) from {} where place is null and replayed_by is null and table_name > coalesce($1, '')",
+        house.own(QUARANTINE)
+    )))
+    .bind(after)
+    .fetch_one(&mut *house.target)
+    .await
 }
 
 /// Takes the lock of the loads of a table, unless a load has it.
@@ -52,11 +79,23 @@ async fn lock(tx: &mut PgConnection, table: &str) -> sqlx::Result<bool> {
         .await
 }
 
+/// Merges the rows of a batch. A run rejects different rows with the same text in one line, and these are told apart by
+/// their order, so a batch has all rows of such a line: it goes on behind its last row with those lines of the last run
+/// that it has begun.
 fn statement(quarantine: &str) -> String {
     format!(
-        "with old as materialized (
-             select id, run_id, at, {PLACE} as place from {quarantine}
+        "with first as materialized (
+             select id, run_id, at, file, line, {PLACE} as place from {quarantine}
              where table_name = $1 and id > $2 and place is null and replayed_by is null order by id limit $3
+         ), last as materialized (
+             select id, run_id from first order by id desc limit 1
+         ), old as materialized (
+             select id, run_id, at, place from first
+             union all
+             select id, run_id, at, {PLACE} from {quarantine} row
+             where row.run_id = (select run_id from last) and row.id > (select id from last)
+               and table_name = $1 and place is null and replayed_by is null
+               and (file, line) in (select file, line from first where run_id = (select run_id from last))
          ), ordered as (
              select *, row_number() over (partition by place, run_id order by id) as nth from old
          ), places as materialized (
@@ -87,6 +126,6 @@ fn statement(quarantine: &str) -> String {
                  select places.first_id from places left join open using (place, nth) where open.id is null)
              returning 1
          )
-         select (select count(*) from old), (select count(*) from removed), (select max(id) from old)"
+         select (select count(*) from first), (select count(*) from removed), (select id from last)"
     )
 }

@@ -21,7 +21,7 @@ pub(super) async fn batch(house: &mut Housekeeping<'_>, walk: &mut Walk) -> sqlx
         .await?;
     walk.run = run.or(walk.run);
     walk.row = place.map_or(walk.row, i64::from);
-    Ok(Batch { removed: removed.unsigned_abs(), more: looked_at == BATCH })
+    Ok(Batch { removed: removed.unsigned_abs(), more: looked_at == BATCH, skipped: false })
 }
 
 fn statement(table: &TableRef) -> String {

@@ -6,6 +6,7 @@
 use elt_shared::target::TableRef;
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, PgConnection};
+use uuid::Uuid;
 
 use crate::load::elt_tables::QUARANTINE;
 use crate::load::marker::Attempt;
@@ -60,6 +61,38 @@ pub async fn count_again(tx: &mut PgConnection, table: &TableRef, attempt: Attem
     .execute(tx)
     .await?;
     Ok(counted.rows_affected())
+}
+
+/// Opens the rows again that an undone run had replayed. A row that a run rejected again meanwhile is open already, so the
+/// two become one.
+pub async fn reopen(tx: &mut PgConnection, table: &TableRef, undone: Uuid) -> sqlx::Result<()> {
+    let quarantine = table.sibling(QUARANTINE).sql();
+    sqlx::query(AssertSqlSafe(format!(
+        "with replayed as materialized (
+             select id, place, row_number() over (partition by place order by id) as nth,
+                    seen, coalesce(first_seen, at) as first_seen, coalesce(first_run_id, run_id) as first_run_id
+             from {quarantine} where replayed_by = $1 and table_name = $2 and place is not null
+         ), open as materialized (
+             select id, place, row_number() over (partition by place order by id) as nth
+             from {quarantine}
+             where table_name = $2 and replayed_by is null and place is not null
+               and place in (select place from replayed)
+         ), counted as (
+             update {quarantine} row set seen = row.seen + replayed.seen, first_seen = replayed.first_seen,
+                    first_run_id = replayed.first_run_id
+             from replayed join open using (place, nth) where row.id = open.id
+         )
+         delete from {quarantine} where id in (select replayed.id from replayed join open using (place, nth))"
+    )))
+    .bind(undone)
+    .bind(&table.table)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(AssertSqlSafe(format!("update {quarantine} set replayed_by = null where replayed_by = $1")))
+        .bind(undone)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 #[cfg(test)]

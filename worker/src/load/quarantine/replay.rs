@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use elt_shared::explained::{Code, Explained};
 use elt_shared::target::TableRef;
 use futures::TryStreamExt;
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-use crate::error::Result;
+use crate::error::{PipelineError, Result};
 use crate::load::Halt;
 use crate::load::elt_tables::QUARANTINE;
 use crate::load::failure::{Failing, spool};
@@ -22,7 +23,7 @@ use crate::load::failure::{Failing, spool};
 pub struct ReplayRequest {
     /// The run that rejected them.
     pub run_id: Uuid,
-    /// Ids of the rows. `None`: all rejected rows of the run.
+    /// Ids of the rows. `None`: all rows that the run was the first or the last one to reject.
     pub ids: Option<Vec<i64>>,
     /// Corrected cells, by the id of the row and the name of the column; a `None` is NULL.
     pub edits: BTreeMap<i64, BTreeMap<String, Option<String>>>,
@@ -116,9 +117,18 @@ async fn write_files(
     Ok(replayed)
 }
 
-/// Marks rows as replayed by a run, as part of its loading transaction.
-pub async fn mark_replayed(tx: &mut PgConnection, table: &TableRef, ids: &[i64], by: Uuid) -> sqlx::Result<()> {
-    sqlx::query(AssertSqlSafe(format!(
+/// Marks rows as replayed by a run, as part of its loading transaction. They were read before the table was locked.
+///
+/// # Errors
+/// [`PipelineError::Load`] when some of them are no longer there or were replayed meanwhile, because the transaction would
+/// load rows that another run has or will have.
+pub(in crate::load) async fn mark_replayed(
+    tx: &mut PgConnection,
+    table: &TableRef,
+    ids: &[i64],
+    by: Uuid,
+) -> Result<(), Halt> {
+    let marked = sqlx::query(AssertSqlSafe(format!(
         "update {} set replayed_by = $2 where id = any($1) and replayed_by is null",
         table.sibling(QUARANTINE).sql()
     )))
@@ -126,7 +136,15 @@ pub async fn mark_replayed(tx: &mut PgConnection, table: &TableRef, ids: &[i64],
     .bind(by)
     .execute(tx)
     .await?;
-    Ok(())
+    if marked.rows_affected() == ids.len() as u64 {
+        return Ok(());
+    }
+    Err(PipelineError::Load(Explained {
+        code: Code::TargetRace,
+        message: format!("the quarantine beside {table} changed while its rows were replayed"),
+        next_step: "Retry the run: it replays the rows that are left.".into(),
+    })
+    .into())
 }
 
 /// The union of the columns of each file's rows; files and columns in the order of their first appearance.
