@@ -59,7 +59,7 @@ check "documentation of the code" rustdoc
 say "dependencies"
 check "dependencies" dependencies
 say "configs"
-check "examples" cargo run --quiet --package elt -- check --strict examples/*.yaml demo/*.yaml
+check "examples" cargo run --quiet --package elt -- check --strict examples/*.yaml examples/apis/*.yaml demo/*.yaml
 say "shell scripts"
 check "shell scripts" shell_scripts
 say "deployment"

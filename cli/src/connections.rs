@@ -22,6 +22,9 @@ fn paragraph(tried: &ProbeReport) -> String {
     if !tried.columns.is_empty() {
         add(format!("columns: {}", tried.columns.join(", ")));
     }
+    for note in &tried.notes {
+        add(note.clone());
+    }
     if let Some(problem) = &tried.problem {
         add(format!("{} [{}]", problem.message, problem.code));
         add(format!("what to do: {}", problem.next_step));

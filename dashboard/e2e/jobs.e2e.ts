@@ -112,6 +112,57 @@ test('the connections can be tested first', async ({ admin: page }) => {
   await expect(page.getByRole('region', { name: 'Result' }).getByText('Succeeded')).toBeVisible();
 });
 
+test.describe('a job that starts from a URL', () => {
+  let server: Server;
+
+  test.beforeAll(async () => {
+    // 25 rows, ten on a page, for whoever sends the token.
+    server = createServer((request, response) => {
+      const before = Number(new URL(request.url ?? '/', 'http://x').searchParams.get('after') ?? 0);
+      const ids = Array.from({ length: 25 }, (_, index) => index + 1).slice(before, before + 10);
+      const data = ids.map((id) => ({ id, name: `row ${id}`, updated_at: '2026-01-01T00:00:00Z' }));
+      response.statusCode = request.headers.authorization === 'Bearer canary-token' ? 200 : 401;
+      response.setHeader('content-type', 'application/json');
+      response.setHeader('www-authenticate', 'Bearer');
+      response.setHeader('x-ratelimit-limit', '60');
+      const paging = before + 10 < 25 ? { next: { after: String(before + 10) } } : undefined;
+      response.end(JSON.stringify(response.statusCode === 200 ? { results: data, paging } : {}));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+
+  test.afterAll(() => server.close());
+
+  test('shows what was found and why, and takes the proposed config', async ({ admin: page }) => {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/contacts`;
+    await page.goto('/ui/new-job');
+    const start = page.getByRole('region', { name: 'Start from a URL' });
+    const look = start.getByRole('button', { name: 'Look at it' });
+    await expect(look).toBeDisabled();
+    await start.getByLabel('URL of an API').fill(url);
+    await look.click();
+    await expect(start).toContainText('it names: Bearer');
+    await expect(start).toContainText('auth_token');
+
+    await start.getByLabel('Token, if it needs one').fill('canary-token');
+    await look.click();
+    const found = start.getByRole('region', { name: 'Preview of source 1 (api)' });
+    await expect(found.getByRole('listitem').filter({ hasText: 'Paging' })).toContainText('Certain');
+    await expect(found).toContainText('Verified: the second page has 10 other rows');
+    await expect(found).toContainText('60 requests are allowed');
+    await expect(found.getByRole('row').nth(1)).toContainText('row 1');
+    await expect(found.getByRole('row')).toHaveCount(11);
+    await expectAccessible(page, 'a preview of a URL');
+
+    await start.getByRole('button', { name: 'Use this config' }).click();
+    const editor = page.locator('.cm-content');
+    await expect(editor).toContainText('name: contacts');
+    await expect(editor).toContainText('${secret:api_token}');
+    await expect(page.getByText('Runnable', { exact: true })).toBeVisible();
+    await expect(editor).not.toContainText('canary-token');
+  });
+});
+
 test.describe('a run that takes its time', () => {
   let server: Server;
   let pages = 0;

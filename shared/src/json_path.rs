@@ -18,6 +18,8 @@ pub enum Step {
     Member(String),
     /// An element of an array, counted from 0: `[2]`.
     Element(usize),
+    /// The last element of an array: `[-1]`.
+    Last,
     /// Every element of an array: `[*]`.
     Every,
 }
@@ -52,7 +54,7 @@ impl JsonPath {
     pub fn literal_member(&self) -> Option<Self> {
         let name = |step: &Step| match step {
             Step::Member(name) => Some(name.clone()),
-            Step::Element(_) | Step::Every => None,
+            Step::Element(_) | Step::Last | Step::Every => None,
         };
         let names: Vec<String> = self.steps.iter().map(name).collect::<Option<_>>()?;
         (names.len() > 1).then(|| Self::member(&names.join(".")))
@@ -60,7 +62,24 @@ impl JsonPath {
 
     /// The path to one member of the root.
     pub fn member(name: &str) -> Self {
-        Self { steps: vec![Step::Member(name.to_owned())] }
+        Self::members([name])
+    }
+
+    /// The path from member to member.
+    pub fn members<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { steps: names.into_iter().map(|name| Step::Member(name.to_owned())).collect() }
+    }
+
+    /// The path to a member of the last row, when this path leads to the rows.
+    pub fn of_last_row(&self, member: &str) -> Self {
+        let steps = self.to_rows().iter().cloned().chain([Step::Last, Step::Member(member.to_owned())]);
+        Self { steps: steps.collect() }
+    }
+
+    /// The path as people write it, without `$` where it is not needed: `data.items`.
+    pub fn written(&self) -> String {
+        let path = self.to_string();
+        path.strip_prefix("$.").map_or(path.clone(), str::to_owned)
     }
 }
 
@@ -72,6 +91,7 @@ impl fmt::Display for JsonPath {
                 Step::Member(name) if !name.is_empty() && name.chars().all(is_plain) => write!(f, ".{name}")?,
                 Step::Member(name) => write!(f, "[\"{}\"]", name.replace('\\', "\\\\").replace('"', "\\\""))?,
                 Step::Element(index) => write!(f, "[{index}]")?,
+                Step::Last => f.write_str("[-1]")?,
                 Step::Every => f.write_str("[*]")?,
             }
         }
@@ -133,7 +153,7 @@ fn next_step(rest: &str, first: bool) -> Result<(Step, &str), String> {
     }
 }
 
-/// What stands behind a `[`: `*]`, `3]`, `"name"]` or `'name']`.
+/// What stands behind a `[`: `*]`, `3]`, `-1]`, `"name"]` or `'name']`.
 fn bracketed(inner: &str) -> Result<(Step, &str), String> {
     if let Some(quote) = inner.chars().next().filter(|c| matches!(c, '"' | '\'')) {
         return quoted(&inner[1..], quote);
@@ -141,9 +161,10 @@ fn bracketed(inner: &str) -> Result<(Step, &str), String> {
     let (index, after) = inner.split_once(']').ok_or("a `]` is missing")?;
     let step = match index.trim() {
         "*" => Step::Every,
-        digits => Step::Element(
-            digits.parse().map_err(|_| format!("`[{digits}]` is neither `[*]`, a number from 0 nor a quoted name"))?,
-        ),
+        "-1" => Step::Last,
+        digits => Step::Element(digits.parse().map_err(|_| {
+            format!("`[{digits}]` is neither `[*]`, a number from 0, `[-1]` for the last, nor a quoted name")
+        })?),
     };
     Ok((step, after))
 }
@@ -202,7 +223,7 @@ mod tests {
         assert_eq!(why(" "), "` ` is not a path into JSON: it is empty; write it like `$.data.items[*]`");
         assert!(why("$..a").contains("`..` is not supported"));
         assert!(why("$.a[?(@.b)]").contains("neither `[*]`"));
-        assert!(why("$.a[-1]").contains("neither"));
+        assert!(why("$.a[-2]").contains("neither"));
         assert!(why("$a").contains("a `.` or `[` is missing before `a`"));
         assert!(why("a b").contains(r#"needs quotes: `["a b"]`"#));
         assert!(why("$['a'").contains("`]` is missing"));
@@ -213,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_path_reads_back_as_it_was() {
-        for path in ["$", "$.a.b[3]", r#"$["a b"][*].c"#, r#"$["q\"uote"]"#] {
+        for path in ["$", "$.a.b[3]", "$.data[-1].id", r#"$["a b"][*].c"#, r#"$["q\"uote"]"#] {
             let parsed: JsonPath = path.parse().unwrap();
             assert_eq!(parsed.to_string(), path);
             assert_eq!(parsed.to_string().parse::<JsonPath>().unwrap(), parsed);

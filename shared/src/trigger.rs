@@ -20,6 +20,14 @@ use crate::store::schedules::{self, NewSchedule, Schedule, ScheduleState};
 /// Member of [`Run::options`]: the folder relative paths of the config start from.
 pub const OPTION_BASE: &str = "base";
 
+/// Member of [`Run::options`] of a test of the connections: show the first rows of the sources as well. Its value is
+/// [`PREVIEW_OF_CONFIG`] or [`PREVIEW_OF_URL`].
+pub const OPTION_PREVIEW: &str = "preview";
+/// The config was written by a person.
+pub const PREVIEW_OF_CONFIG: &str = "config";
+/// The config only carries a URL; a complete one is to be proposed.
+pub const PREVIEW_OF_URL: &str = "url";
+
 /// A request to run a pipeline, by a person or a program.
 #[derive(Debug, Clone)]
 pub struct Trigger<'a> {

@@ -7,15 +7,15 @@
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
+mod program;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests use more of it")]
 mod support;
 mod table;
 mod work;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use sqlx::{AssertSqlSafe, PgPool};
 
@@ -142,23 +142,8 @@ impl<'a> Desk<'a> {
     async fn load_into(&self, table: &str, what: &str, folder: &str, expected: u64) -> Run {
         let yaml = format!("name: {table}\nsources: [{}]\ntarget: {{table: {table}}}\n", self.lab.source(folder));
         let config = self.data.write(&format!("{folder}.yaml"), yaml);
-        let mut command = Command::new(std::env::var_os("ELT_BIN").expect("ELT_BIN names the elt program"));
-        command.args(["run", "--once"]).arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
-        command.env("DATABASE_URL", self.databases.control_url().await);
-        command.env("ELT_TARGET_URL", self.databases.target_url()).env("ELT_DATA_DIR", self.data.path());
         self.settle().await;
-        let started = Instant::now();
-        let mut child = command.spawn().expect("elt starts");
-        let mut memory = 0;
-        let status = loop {
-            memory = memory.max(peak_megabytes(child.id()));
-            match child.try_wait().expect("elt is our child") {
-                Some(status) => break status,
-                None => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
-        };
-        let command = started.elapsed().as_secs_f64();
-        assert!(status.success(), "{what}: {status}");
+        let (command, memory) = program::run_once(&self.databases, &config, self.data.path()).await;
         let (seconds, inserted): (f64, i64) = sqlx::query_as(
             "select extract(epoch from finished_at - started_at)::float8, (report ->> 'rows_inserted')::bigint
              from elt.runs order by created_at desc limit 1",
@@ -184,7 +169,7 @@ impl<'a> Desk<'a> {
         let path = self.data.write("copy.sql", script);
         self.settle().await;
         let started = Instant::now();
-        run_psql(&self.databases.target_url(), &path);
+        program::psql(&self.databases.target_url(), &path);
         let seconds = started.elapsed().as_secs_f64();
         println!("  {:<36} {seconds:6.2} s", format!("\\copy of {}", names[0]));
         seconds
@@ -236,16 +221,4 @@ impl Run {
             most_memory,
         }
     }
-}
-
-fn run_psql(url: &str, script: &Path) {
-    let done = Command::new("psql").args(["-q", "-v", "ON_ERROR_STOP=1", "-f"]).arg(script).arg(url).status();
-    assert!(done.expect("psql runs").success(), "psql copied the file");
-}
-
-/// Peak memory of a process so far.
-fn peak_megabytes(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(PathBuf::from(format!("/proc/{pid}/status"))).unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) / 1_024
 }

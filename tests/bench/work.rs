@@ -76,12 +76,17 @@ pub fn csv(path: &Path, first: u64, count: u64) -> io::Result<()> {
 /// Writes rows `first..first + count` as a JSON array of objects.
 pub fn json(path: &Path, first: u64, count: u64) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    json_to(&mut out, first, count)?;
+    out.flush()
+}
+
+/// [`json`] into any output.
+pub fn json_to(out: &mut impl Write, first: u64, count: u64) -> io::Result<()> {
     for id in first..first + count {
         let members: Vec<_> = COLUMNS.iter().zip(row(id)).map(|(name, cell)| member(name, cell)).collect();
         write!(out, "{}{{{}}}", if id == first { '[' } else { ',' }, members.join(","))?;
     }
-    out.write_all(b"]")?;
-    out.flush()
+    out.write_all(b"]")
 }
 
 fn member(name: &str, cell: Option<String>) -> String {

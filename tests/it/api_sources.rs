@@ -39,7 +39,14 @@ fn numbered(max_pages: u64) -> Pagination {
 }
 
 fn by_cursor(path: &str, param: &str) -> Pagination {
-    Pagination::Cursor { path: path.into(), param: Some(param.into()), next_is: None, end_value: None, max_pages: 10 }
+    Pagination::Cursor {
+        path: path.into(),
+        param: Some(param.into()),
+        next_is: None,
+        end_value: None,
+        has_more: None,
+        max_pages: 10,
+    }
 }
 
 async fn extract(lab: &Extraction, source: &ApiSource) -> Result<Extracted, PipelineError> {

@@ -93,7 +93,7 @@ async fn every_operation_is_closed_to_those_it_is_not_for() {
 }
 
 /// Operations that an API token which is bound to pipelines may use. They check the pipeline of what they touch.
-const ON_PIPELINES: [&str; 33] = [
+const ON_PIPELINES: [&str; 34] = [
     "GET /configs",
     "GET /configs/diff",
     "GET /configs/schema",
@@ -110,6 +110,7 @@ const ON_PIPELINES: [&str; 33] = [
     "GET /schedules",
     "GET /schedules/{id}",
     "POST /configs/plan",
+    "POST /configs/preview",
     "POST /configs/test-connection",
     "POST /configs/validate",
     "POST /data-view",
@@ -208,6 +209,7 @@ fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> 
         post("/trigger-job".into(), json!(yaml)),
         post("/configs/plan".into(), json!(yaml)),
         post("/configs/test-connection".into(), json!(yaml)),
+        post("/configs/preview".into(), json!(yaml)),
         post("/runs".into(), json!({ "config_id": config })),
         post(format!("/runs/{run}/stop"), Value::Null),
         post(format!("/runs/{run}/retry"), Value::Null),

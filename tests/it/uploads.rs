@@ -173,7 +173,8 @@ async fn a_config_may_be_kept_before_it_can_run() {
 async fn every_published_example_runs_without_a_warning() {
     let app = app().await;
     let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
-    for example in std::fs::read_dir(examples).expect("the examples").map(|entry| entry.expect("an entry").path()) {
+    let files = |folder| std::fs::read_dir(folder).expect("the examples").map(|entry| entry.expect("an entry").path());
+    for example in files(examples.clone()).chain(files(examples.join("apis"))) {
         if example.extension().is_some_and(|suffix| suffix == "yaml") {
             let yaml = std::fs::read_to_string(&example).expect("read the example");
             let answer = app.post("/upload-config").yaml(&yaml).await.ok();

@@ -14,6 +14,7 @@ mod known_hosts;
 mod logs;
 mod overview;
 mod pipelines;
+mod preview;
 mod quarantine;
 mod queues;
 mod retention;
@@ -39,6 +40,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(configs::router())
         .merge(pipelines::router())
         .merge(trials::router())
+        .merge(preview::router())
         .merge(coverage::router())
         .merge(data_view::router())
         .merge(known_hosts::router())

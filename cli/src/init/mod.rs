@@ -2,38 +2,45 @@
 //!
 //! # Layout
 //! - `place`: a folder, a file or a URL becomes the source of a config
-//! - `text`: what was found becomes a config people can read
+//! - `files`: a look at everything in a folder or file
+//! - `url`: a look at the first pages of an API
+//! - `target`: the server that `--target` names
+//! - `text`: what was found in files becomes a config people can read
 
+mod files;
 mod place;
+mod target;
 mod text;
+mod url;
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use elt_shared::config::{Document, NoReferences, PipelineConfig};
+use elt_shared::config::{Document, NoReferences, PipelineConfig, TableName};
 use elt_shared::settings::NetworkSettings;
 use elt_worker::extract::http::SourceTokens;
-use elt_worker::extract::{self, ExtractContext, Extracted, YoungFiles};
-use elt_worker::frame::profile;
+use elt_worker::extract::{ExtractContext, YoungFiles};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, refuse};
 use crate::out;
 use place::Place;
-use text::Found;
 
 /// Writes a commented config for a folder, a file or a URL it looks at
 ///
-/// Reads everything there is once, and writes the columns it found with their types as a schema. Needs no database.
+/// Of a URL it reads the first page, and the second one to see whether it recognised the paging: the config says where the
+/// rows are, how to get the next page, and why. Of a folder or a file it reads everything once, and writes the columns it
+/// found with their types as a schema. Needs no database.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   elt init ./incoming > incoming.yaml
-  elt init https://api.example.com/orders --auth-token \"$TOKEN\" --table orders --output orders.yaml")]
+  elt init https://api.example.com/orders --token \"$TOKEN\" --output orders.yaml
+  elt init https://api.example.com/v2/orders --header 'X-API-Key: …' --header 'Accept: application/json'")]
 pub struct Init {
     /// A folder, a file, or the URL of JSON
     place: String,
@@ -41,8 +48,16 @@ pub struct Init {
     #[arg(long)]
     table: Option<String>,
     /// Token to read the URL with; the config names a variable instead of it
-    #[arg(long, hide_env_values = true)]
-    auth_token: Option<String>,
+    #[arg(long, visible_alias = "auth-token", hide_env_values = true)]
+    token: Option<String>,
+    /// Header to read the URL with, `Name: value`; may be repeated. The config names a variable instead of a value that may
+    /// be a secret
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// Server to load into, `postgres://user@host/database`; by default ELT_TARGET_URL of the workers. The config names a
+    /// variable instead of a password
+    #[arg(long, value_name = "URL")]
+    target: Option<String>,
     /// File to write, which must not exist; by default the config is printed
     #[arg(long, short)]
     output: Option<PathBuf>,
@@ -52,15 +67,31 @@ pub struct Init {
 
 impl Init {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        let place = Place::of(&self.place, self.auth_token.is_some());
-        let table = self.table.unwrap_or_else(|| place.table());
-        let config = config_of(&place.source(self.auth_token.as_deref()), &table)?;
-        let spool = tempdir()?;
-        let extracted = extract(&config, spool.path(), self.network).await;
-        let extracted = extracted.with_context(|| format!("could not read {}", self.place))?;
-        let text = describe(&place, &table, extracted).await?;
-        // What is written must run; a column name nobody thought of would show here.
-        config_of_text(&text).context("could not write a config for what was found")?;
+        let place = Place::of(&self.place);
+        let table = self.table.clone().unwrap_or_else(|| place.table());
+        if let Err(expected) = table.parse::<TableName>() {
+            let message = format!("--table is wrong: expected {expected}");
+            return Err(refuse(Exit::Usage, message, "Write it like orders, or like analytics.orders."));
+        }
+        let target = self.target.as_deref().map(target::lines).transpose()?.unwrap_or_default();
+        if let Some(path) = &self.output {
+            refuse_existing(path)?;
+        }
+        let spool = tempfile::tempdir().context("could not make a folder for what is read")?;
+        let context = context(spool.path(), self.network)?;
+        let text = match &place {
+            Place::Path(path) => {
+                if self.token.is_some() || !self.headers.is_empty() {
+                    let next_step = "Leave --token and --header out, or name a URL.";
+                    return Err(refuse(Exit::Usage, format!("{path} is not a URL, so it needs no token"), next_step));
+                }
+                files::describe(path, &table, &target, &context).await?
+            }
+            Place::Url(address) => {
+                let look = url::Look { address, token: self.token.as_deref(), headers: &self.headers };
+                look.describe(&table, &target, &context).await?
+            }
+        };
         match self.output {
             None => out::print(text.trim_end()),
             Some(path) => {
@@ -76,22 +107,25 @@ impl Init {
     }
 }
 
-/// The smallest config that reads the place.
-fn config_of(source: &str, table: &str) -> anyhow::Result<PipelineConfig> {
-    config_of_text(&format!("sources:\n{source}target: {{table: {}}}\n", text::quoted(table)))
+/// Refuses to write over a file, before anything is read or asked for. Creating it later checks the same again.
+fn refuse_existing(path: &Path) -> anyhow::Result<()> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    Err(refuse(
+        Exit::Failed,
+        format!("could not write {}: it exists", path.display()),
+        "Name another file with --output, or move this one away.",
+    ))
 }
 
-fn config_of_text(text: &str) -> anyhow::Result<PipelineConfig> {
-    let document = Document::parse(text)?;
-    Ok(document.pipeline(&NoReferences)?.value)
+/// A text that was written here as a config.
+fn config_of(text: &str) -> anyhow::Result<PipelineConfig> {
+    Ok(Document::parse(text)?.pipeline(&NoReferences)?.value)
 }
 
-async fn extract(
-    config: &PipelineConfig,
-    spool: &std::path::Path,
-    network: NetworkSettings,
-) -> anyhow::Result<Extracted> {
-    let context = ExtractContext {
+fn context(spool: &Path, network: NetworkSettings) -> anyhow::Result<ExtractContext> {
+    Ok(ExtractContext {
         base: std::env::current_dir().context("could not find the working folder")?,
         spool: spool.to_owned(),
         roots: Vec::new().into(),
@@ -103,31 +137,5 @@ async fn extract(
         stop: CancellationToken::new(),
         young: YoungFiles::Take,
         values: Vec::new(),
-    };
-    Ok(extract::extract(config, &context).await?)
-}
-
-async fn describe(place: &Place, table: &str, extracted: Extracted) -> anyhow::Result<String> {
-    if extracted.files.is_empty() {
-        return Err(refuse(
-            Exit::Failed,
-            "there is nothing to read",
-            "Name a place with .csv, .json, .ndjson or .txt files (.gz and .zst of each too).",
-        ));
-    }
-    let names: Vec<String> = extracted.files.iter().map(|file| file.name.clone()).collect();
-    let files = extracted.files;
-    let profiling = move || profile::profile(&files, &[], &CancellationToken::new());
-    let profile = tokio::task::spawn_blocking(profiling).await.context("could not look at the files")??;
-    let left_out = extracted.left_out.iter().map(|file| format!("{}: {}", file.name, file.reason));
-    let unreadable = profile.files.iter().filter_map(|file| {
-        let error = file.error.as_ref()?;
-        Some(format!("{}: {error}", names[file.index]))
-    });
-    let not_read = left_out.chain(unreadable).collect();
-    Ok(text::write(place, table, &Found { names: &names, profile: &profile, not_read }))
-}
-
-fn tempdir() -> anyhow::Result<tempfile::TempDir> {
-    tempfile::tempdir().context("could not make a folder for what is read")
+    })
 }

@@ -1,66 +1,36 @@
-//! A folder, a file or a URL becomes the source of a config.
+//! A folder, a file or a URL, and the table that is named for it.
 
 use std::path::Path;
 
-use super::text::quoted;
-
-/// The variable a config names instead of a token.
-pub const TOKEN_VARIABLE: &str = "API_TOKEN";
+use elt_shared::config::TableName;
 
 /// Where rows are.
 #[derive(Debug)]
 pub enum Place {
     /// A folder, a file or a glob.
     Path(String),
-    /// An HTTP API.
-    Url {
-        /// Its address.
-        url: String,
-        /// Whether it wants a token.
-        token: bool,
-    },
+    /// The address of an HTTP API.
+    Url(String),
 }
 
 impl Place {
-    pub fn of(written: &str, token: bool) -> Self {
+    pub fn of(written: &str) -> Self {
         if written.starts_with("http://") || written.starts_with("https://") {
-            Self::Url { url: written.to_owned(), token }
+            Self::Url(written.to_owned())
         } else {
             Self::Path(written.to_owned())
         }
     }
 
-    /// The source as YAML, with this token or with the variable that stands for it.
-    pub fn source(&self, token: Option<&str>) -> String {
-        match self {
-            Self::Path(path) => format!("  - type: local\n    path: {}\n", quoted(path)),
-            Self::Url { url, token: false } => format!("  - type: api\n    url: {}\n", quoted(url)),
-            Self::Url { url, token: true } => {
-                let token = token.map_or_else(|| format!("${{env:{TOKEN_VARIABLE}}}"), ToOwned::to_owned);
-                format!("  - type: api\n    url: {}\n    auth_token: {}\n", quoted(url), quoted(&token))
-            }
-        }
-    }
-
     /// A table named for the last part of the place.
     pub fn table(&self) -> String {
-        let last = match self {
+        match self {
             Self::Path(path) => {
                 let path = Path::new(path);
                 let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-                absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+                TableName::text_for(&absolute.file_name().map(|name| name.to_string_lossy()).unwrap_or_default())
             }
-            Self::Url { url, .. } => {
-                let path = url.split(['?', '#']).next().unwrap_or_default();
-                path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
-            }
-        };
-        let stem = last.split('.').next().unwrap_or_default().to_lowercase();
-        let name: String = stem.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-        match name.trim_matches('_') {
-            "" => "raw_data".to_owned(),
-            name if name.starts_with(|c: char| c.is_ascii_digit()) => format!("t_{name}"),
-            name => name.to_owned(),
+            Self::Url(url) => TableName::text_for(url),
         }
     }
 }
@@ -71,10 +41,12 @@ mod tests {
 
     #[test]
     fn a_table_is_named_for_the_place() {
-        let table = |place: &str| Place::of(place, false).table();
+        let table = |place: &str| Place::of(place).table();
         assert_eq!(table("./no/such/Order Items.2026.csv.gz"), "order_items");
         assert_eq!(table("https://api.example.com/v1/orders/?page=1"), "orders");
         assert_eq!(table("2026-11.csv"), "t_2026_11");
         assert_eq!(table("***"), "raw_data");
+        assert_eq!(table("https://api.example.com"), "raw_data");
+        assert_eq!(table(&format!("https://h/{}", "é".repeat(90))), "é".repeat(30), "PostgreSQL's names have 63 bytes");
     }
 }

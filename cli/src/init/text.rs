@@ -1,10 +1,9 @@
-//! What was found becomes a config people can read.
+//! What was found in files becomes a config people can read.
 
 use std::fmt::Write;
 
+use elt_worker::extract::http::propose::quoted;
 use elt_worker::frame::profile::{ColumnProfile, Profile};
-
-use super::place::Place;
 
 /// What lies in a place.
 pub struct Found<'a> {
@@ -14,10 +13,18 @@ pub struct Found<'a> {
     pub profile: &'a Profile,
     /// Files that were not read, and why.
     pub not_read: Vec<String>,
+    /// The encoding that the files need, when they are not UTF-8.
+    pub encoding: Option<&'static str>,
+}
+
+/// The source as YAML.
+pub fn source(path: &str, encoding: Option<&str>) -> String {
+    let csv = encoding.map(|encoding| format!("    csv: {{ encoding: {encoding} }}\n")).unwrap_or_default();
+    format!("  - type: local\n    path: {}\n{csv}", quoted(path))
 }
 
 /// The whole config.
-pub fn write(place: &Place, table: &str, found: &Found<'_>) -> String {
+pub fn write(path: &str, table: &str, target: &str, found: &Found<'_>) -> String {
     let rows: u64 = found.profile.files.iter().map(|file| file.rows).sum();
     let files = found.names.len();
     let mut text = format!("# Written by `elt init` after a look at {files} files with {rows} rows.\n");
@@ -26,23 +33,18 @@ pub fn write(place: &Place, table: &str, found: &Found<'_>) -> String {
         text.push_str(&format!("# Not read: {}\n", reason.replace(char::is_control, " ")));
     }
     text.push_str(&format!("# `elt schema` describes every key there is.\nname: {}\n\nsources:\n", quoted(table)));
-    text.push_str(&place.source(None));
-    text.push_str(match place {
-        Place::Path(_) => "    # recursive: true      # folders below, too\n    # settle_seconds: 5    # leave files alone that were written just now\n",
-        Place::Url { token: true, .. } => {
-            "    # ELT_ENV_ALLOW=API_TOKEN on the workers lets the config name that variable.\n    # pagination: { type: page }\n"
-        }
-        Place::Url { .. } => "    # pagination: { type: page }\n",
-    });
-    text.push_str(&format!(
-        "\ntarget:
-  table: {}
-  # Without a server of its own the target is ELT_TARGET_URL. A server of yours:
+    text.push_str(&source(path, found.encoding));
+    text.push_str(&dialects(found));
+    text.push_str("    # recursive: true      # folders below, too\n    # settle_seconds: 5    # leave files alone that were written just now\n");
+    let server = "  # Without a server of its own the target is ELT_TARGET_URL. A server of yours:
   # host: db.example.com
   # database: warehouse
   # user: loader
-  # password: ${{env:WAREHOUSE_PASSWORD}}
-
+  # password: ${env:WAREHOUSE_PASSWORD}
+";
+    let target = if target.is_empty() { server } else { target };
+    text.push_str(&format!(
+        "\ntarget:\n  table: {}\n{target}
 # What was found. Without this block every run decides types itself, over all its rows.
 schema:
   columns:
@@ -86,28 +88,20 @@ fn line(column: &ColumnProfile) -> String {
     line
 }
 
-/// A text as YAML: as it is where that is safe, else as JSON writes it, which YAML reads.
-pub fn quoted(text: &str) -> String {
-    const WORDS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
-    let is_path = text == "." || ["./", "../", "/"].iter().any(|start| text.starts_with(start));
-    let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && !WORDS.contains(&text.to_ascii_lowercase().as_str());
-    let is_safe = text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./*".contains(c));
-    if is_safe && (is_path || is_word) { text.to_owned() } else { serde_json::Value::from(text).to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_yaml_could_misread_is_quoted() {
-        for plain in ["orders", "./incoming/*.csv", "a-b_c.d", ".", "../x"] {
-            assert_eq!(quoted(plain), plain);
-        }
-        for odd in ["no", "Null", "1e3", "a: b", "# x", "é", "", ".5", "a\nb", "*"] {
-            let read: serde_json::Value = serde_json::from_str(&quoted(odd)).expect("quoted as JSON");
-            assert_eq!(read, odd);
-        }
+/// How the text files are read, as a comment: `As found: orders.csv has the delimiter "," and its header in the first line`.
+fn dialects(found: &Found<'_>) -> String {
+    let mut lines = String::new();
+    if found.encoding.is_some() {
+        lines.push_str("    # The files are not UTF-8. Check the umlauts and accents: it is a guess which of the old encodings it is.\n");
     }
+    let mut seen: Vec<&str> = Vec::new();
+    for file in &found.profile.files {
+        let Some(delimiter) = file.summary.delimiter.as_deref().filter(|delimiter| !seen.contains(delimiter)) else {
+            continue;
+        };
+        seen.push(delimiter);
+        let name = found.names[file.index].replace(char::is_control, " ");
+        let _ = writeln!(lines, "    # As found: {name} has the delimiter {delimiter} and a header in its first line.");
+    }
+    lines
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 
@@ -27,6 +28,7 @@ fn a_folder_becomes_a_config_that_runs() {
     sources:
       - type: local
         path: "./Orders 2026"
+        # As found: Orders 2026/a.csv has the delimiter "," and a header in its first line.
         # recursive: true      # folders below, too
         # settle_seconds: 5    # leave files alone that were written just now
 
@@ -85,4 +87,73 @@ async fn a_url_is_read_with_its_token_and_the_token_is_not_written() {
         assert!(said.stdout.contains(line), "{line}: {}", said.stdout);
     }
     assert!(!said.stdout.contains("s3cret"), "{}", said.stdout);
+}
+
+/// An API that answers with `answer`; the URL of its path `/v1/events`.
+async fn serving(answer: impl Fn(HeaderMap) -> Response + Clone + Send + Sync + 'static) -> String {
+    let app = axum::Router::new().route("/v1/events", get(async move |headers: HeaderMap| answer(headers)));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/v1/events", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_and_the_targets_password_are_used_and_not_written() {
+    let url = serving(|headers| match headers.get("x-api-key").and_then(|value| value.to_str().ok()) {
+        Some("canary-key") => Json(json!({"data": [{"id": 1}, {"id": 2}, {"id": 3}], "count": 3})).into_response(),
+        _ => (StatusCode::UNAUTHORIZED, [("www-authenticate", "ApiKey")]).into_response(),
+    })
+    .await;
+    let folder = Folder::new();
+    let refused = run(elt(&folder, &["init", &url]));
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("header: X-API-Key"), "{}", refused.stderr);
+
+    let target = "postgres://loader:canary-password@db.example.com/warehouse";
+    let headers = ["--header", "X-API-Key: canary-key", "--header", "Accept: application/json"];
+    let said = run(elt(
+        &folder,
+        &[&["init", url.as_str(), "--target", target, "--table", "raw.events"], &headers[..]].concat(),
+    ));
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    for line in [
+        "      X-API-Key: \"${env:API_X_API_KEY}\"",
+        "      Accept: application/json",
+        "    records: data",
+        "  table: raw.events",
+        "  database: warehouse",
+        "  password: \"${env:TARGET_PASSWORD}\"",
+    ] {
+        assert!(said.stdout.lines().any(|written| written == line), "{line}: {}", said.stdout);
+    }
+    assert!(!said.stdout.contains("canary") && !said.stderr.contains("canary"), "{}{}", said.stdout, said.stderr);
+
+    let colon = run(elt(&folder, &["init", &url, "--header", "canary"]));
+    assert_eq!(colon.code, Some(64), "{}", colon.stderr);
+    assert!(!colon.stderr.contains("canary"), "{}", colon.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_exists_is_not_written_over_and_the_api_is_not_asked() {
+    let url = serving(|_| panic!("nobody should ask")).await;
+    let folder = Folder::new();
+    folder.write("events.yaml", "mine");
+    let said = run(elt(&folder, &["init", &url, "--output", "events.yaml"]));
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("could not write events.yaml: it exists"), "{}", said.stderr);
+    assert_eq!(std::fs::read_to_string(folder.path().join("events.yaml")).expect("the file"), "mine");
+}
+
+#[test]
+fn text_in_an_old_encoding_gets_one() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("in")).expect("a folder");
+    std::fs::write(folder.path().join("in/a.txt"), b"id|city\n1|K\xf6ln\n").expect("a file");
+    let said = run(elt(&folder, &["init", "in"]));
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    for line in ["    csv: { encoding: windows-1252 }", "    city: text  # because in/a.txt:2 has \"Köln\""] {
+        assert!(said.stdout.lines().any(|written| written == line), "{line}: {}", said.stdout);
+    }
+    assert!(said.stdout.contains("has the delimiter \"|\""), "{}", said.stdout);
 }

@@ -54,11 +54,11 @@ pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
 pub use retry::{Outages, RetryConfig};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
-pub use secrecy::{is_secret_name, masked_path};
+pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, masked_path};
 pub use source::{
     AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, Encoding, Grant,
     HmacAlgorithm, HostTrust, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Method, NextIs, OAuth2,
-    Pagination, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TokenPlace, template,
+    Pagination, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TokenPlace, Total, template,
 };
 pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

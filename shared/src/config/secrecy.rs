@@ -100,12 +100,12 @@ fn is_misspelled(name: &str) -> bool {
 }
 
 /// Whether a query parameter with this name carries a secret.
-pub(super) fn is_secret_parameter(name: &str) -> bool {
+pub fn is_secret_parameter(name: &str) -> bool {
     is_secret_name(name) || matches!(bare(name).as_str(), "key" | "sig" | "code" | "session" | "sessionid" | "hmac")
 }
 
 /// Whether the value of an HTTP header may be a secret.
-pub(super) fn is_secret_header(name: &str) -> bool {
+pub fn is_secret_header(name: &str) -> bool {
     !PLAIN_HEADERS.contains(&name.to_ascii_lowercase().as_str())
 }
 

@@ -109,6 +109,31 @@ pub struct TableName {
     pub table: String,
 }
 
+impl TableName {
+    /// The text of a table that is named for a place: `order_items` for `Order Items.2026.csv.gz`, and for a URL the end
+    /// of its path. `raw_data` when nothing is left.
+    pub fn text_for(place: &str) -> String {
+        let path = match place.split_once("://") {
+            Some((_, rest)) => {
+                let rest = rest.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+                rest.split_once('/').map_or("", |(_, path)| path)
+            }
+            None => place,
+        };
+        let last = path.rsplit('/').next().unwrap_or_default();
+        let stem = last.split('.').next().unwrap_or_default().to_lowercase();
+        let name: String = stem.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+        let name = name.trim_matches('_');
+        // Two bytes are left for `t_`.
+        let name = &name[..name.floor_char_boundary(MAX_NAME_BYTES - 2)];
+        match name {
+            "" => "raw_data".to_owned(),
+            name if name.starts_with(|c: char| c.is_ascii_digit()) => format!("t_{name}"),
+            name => name.to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for TableName {
     /// As a config writes it: a part with a dot or a quote stands in double quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

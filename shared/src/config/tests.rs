@@ -19,7 +19,9 @@ pub(super) fn fixtures() -> Vec<(String, String)> {
 
 /// The configs shown to users.
 pub(super) fn project_examples() -> Vec<(String, String)> {
-    yaml_files("../examples")
+    let mut examples = yaml_files("../examples");
+    examples.extend(yaml_files("../examples/apis"));
+    examples
 }
 
 fn yaml_files(folder: &str) -> Vec<(String, String)> {

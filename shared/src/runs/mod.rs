@@ -6,12 +6,14 @@
 //! - [`lifecycle`]: what may happen to a run, and who may cause it
 //! - [`report`]: what a run did, and [`rejections`]: its rejected rows
 //! - [`probe`]: the result of a test of one connection
+//! - [`preview`]: the beginning of one source, and the config that is proposed for it
 //! - [`progress`]: how far a run is
 //! - [`leases`]: lease, heartbeat, sweep and the pauses between attempts
 
 mod end;
 pub mod leases;
 pub mod lifecycle;
+mod preview;
 mod probe;
 mod progress;
 mod rejections;
@@ -19,6 +21,7 @@ pub mod report;
 mod values;
 
 pub use end::{AttemptEnd, End, Failure};
+pub use preview::{Choice, Confidence, PreviewColumn, SourcePreview};
 pub use probe::{FoundFile, ProbeProblem, ProbeReport};
 pub use progress::RunProgress;
 pub use rejections::{ReasonCount, RejectedPlace, Rejections};

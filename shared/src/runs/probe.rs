@@ -26,6 +26,9 @@ pub struct ProbeReport {
     pub bytes_total: Option<u64>,
     /// Columns of the first file or answer.
     pub columns: Vec<String>,
+    /// Sentences about the answer of an API: its paging, against the config's, and its rate limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Duration of the test, in seconds.
     pub seconds: f64,
     /// The reason why it is not usable; `None` when it is.

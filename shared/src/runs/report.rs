@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Outcome, ProbeReport, Rejections};
+use super::{Outcome, ProbeReport, Rejections, SourcePreview};
 use crate::config::ColumnType;
 
 /// The work of a run. Kept in the target beside the rows, and with the run.
@@ -68,6 +68,9 @@ pub struct RunReport {
     /// when it cannot be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ProbeReport>,
+    /// The beginnings of the sources, in their order, when the test of the connections was asked for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previews: Vec<SourcePreview>,
     /// The first rejected rows and the reasons of all of them; `None` when no row was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejections>,
@@ -93,7 +96,8 @@ impl RunReport {
         if self.nothing_loaded() {
             return Outcome::NothingLoaded;
         }
-        let unusable = self.connections.iter().any(|connection| !connection.usable);
+        let unusable = self.connections.iter().any(|connection| !connection.usable)
+            || self.previews.iter().any(|preview| preview.problem.is_some());
         let lost = self.rows_quarantined > 0 || self.left_out_total > 0;
         if unusable || lost || !self.warnings.is_empty() { Outcome::WithWarnings } else { Outcome::Clean }
     }
@@ -102,6 +106,9 @@ impl RunReport {
     fn nothing_loaded(&self) -> bool {
         if !self.connections.is_empty() {
             return self.connections.iter().all(|connection| !connection.usable);
+        }
+        if !self.previews.is_empty() {
+            return self.previews.iter().all(|preview| preview.problem.is_some());
         }
         // Rows that were in the table before are there: an unchanged source that is loaded again has lost nothing.
         let arrived = self.rows_inserted + self.rows_updated + self.rows_duplicate;

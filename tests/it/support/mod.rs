@@ -1,5 +1,6 @@
 //! What tests stand on: a whole elt of their own, and the servers it talks to.
 
+pub mod api_styles;
 pub mod app;
 pub mod chaos_proxy;
 pub mod client;

@@ -2,7 +2,9 @@
 
 pub mod http;
 pub mod local;
+pub mod preview;
 pub mod probe;
+mod sample;
 pub mod sftp;
 
 use std::borrow::Cow;

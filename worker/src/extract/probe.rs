@@ -9,6 +9,7 @@ use elt_shared::explained::catalog::Reached;
 use elt_shared::runs::{FoundFile, ProbeReport};
 
 use super::{ExtractContext, http, local, sftp};
+use crate::error::Result;
 use crate::frame::read;
 use crate::input::InputFile;
 
@@ -23,16 +24,19 @@ pub(super) struct Sample {
     pub(super) more: bool,
     /// The first file or its beginning, from which the columns are read.
     pub(super) head: Option<InputFile>,
+    /// Sentences about the answer of an API.
+    pub(super) notes: Vec<String>,
 }
 
 /// Tests one source without loading it.
 pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext) -> ProbeReport {
     let started = Instant::now();
-    let (kind, sample) = match source {
-        SourceConfig::Local(source) => ("local", local::extract(index, source, context).await.map(Sample::of_local)),
-        SourceConfig::Api(source) => ("api", http::probe(index, source, context).await),
-        SourceConfig::Sftp(source) => ("sftp", sftp::probe(index, source, context).await),
+    let kind = match source {
+        SourceConfig::Local(_) => "local",
+        SourceConfig::Api(_) => "api",
+        SourceConfig::Sftp(_) => "sftp",
     };
+    let sample = sample(index, source, context).await;
     let what = format!("source {} ({kind})", index + 1);
     let seconds = |started: Instant| started.elapsed().as_secs_f64();
     match sample {
@@ -44,11 +48,23 @@ pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext
     }
 }
 
+/// What a run would find first in a source.
+///
+/// # Errors
+/// When the source cannot be reached or read.
+pub(super) async fn sample(index: usize, source: &SourceConfig, context: &ExtractContext) -> Result<Sample> {
+    match source {
+        SourceConfig::Local(source) => local::extract(index, source, context).await.map(Sample::of_local),
+        SourceConfig::Api(source) => http::probe(index, source, context).await,
+        SourceConfig::Sftp(source) => sftp::probe(index, source, context).await,
+    }
+}
+
 impl Sample {
     fn of_local(extracted: super::Extracted) -> Self {
         let files =
             extracted.files.iter().map(|file| FoundFile { name: file.name.clone(), bytes: file.stamp.size }).collect();
-        Self { files, more: false, head: extracted.files.into_iter().next() }
+        Self { files, more: false, head: extracted.files.into_iter().next(), notes: Vec::new() }
     }
 }
 
@@ -75,6 +91,7 @@ fn found(sample: Sample) -> ProbeReport {
     ProbeReport {
         files: sample.files.into_iter().take(FILES_SHOWN).collect(),
         files_total: total,
+        notes: sample.notes,
         bytes_total: (!sample.more).then_some(bytes),
         ..ProbeReport::usable("", found, 0.0)
     }

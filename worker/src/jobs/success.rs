@@ -41,6 +41,10 @@ fn did(kind: RunKind, table: &str, report: &RunReport) -> String {
         RunKind::Check => {
             format!("check finished: {} rows for {table} were read, nothing was loaded", report.rows_read)
         }
+        RunKind::TestConnection if !report.previews.is_empty() => {
+            let shown = report.previews.iter().filter(|preview| preview.problem.is_none()).count();
+            format!("preview finished: {shown} of {} sources can be read", report.previews.len())
+        }
         RunKind::TestConnection => {
             let usable = report.connections.iter().filter(|connection| connection.usable).count();
             format!("connection test finished: {usable} of {} connections can be used", report.connections.len())

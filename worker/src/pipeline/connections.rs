@@ -1,15 +1,16 @@
 //! A test of the connections to every source and the target. Nothing is loaded, and the trial write to the target is rolled
-//! back.
+//! back. Asked for a preview, it shows the beginning of the sources instead, and leaves the target alone.
 
 use std::time::Instant;
 
 use elt_shared::runs::ProbeReport;
 use elt_shared::runs::report::RunReport;
+use elt_shared::trigger::{OPTION_PREVIEW, PREVIEW_OF_URL};
 
 use super::combined_csv_owner;
 use super::work_folder::WorkFolder;
 use crate::error::{PipelineError, Result};
-use crate::extract::{ExtractContext, YoungFiles, probe};
+use crate::extract::{ExtractContext, YoungFiles, preview, probe};
 use crate::load::session::Session;
 use crate::load::trial_write;
 use crate::run_context::RunContext;
@@ -21,6 +22,9 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
     // Only the names and the beginnings of files are read, so a file may still be being written.
     let extract = ExtractContext { never: Vec::new(), young: YoungFiles::Take, ..context.extract_context() };
     let mut report = RunReport { table: context.config.target.table.to_string(), ..RunReport::default() };
+    if let Some(of) = context.run.options.get(OPTION_PREVIEW) {
+        return show(context, &extract, of == PREVIEW_OF_URL, report).await;
+    }
     for (index, source) in context.config.sources.iter().enumerate() {
         if context.stop.is_cancelled() {
             return Err(PipelineError::Stopped);
@@ -38,6 +42,27 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
             None => tracing::info!("{} can be used: {}", connection.what, connection.found),
             Some(problem) => tracing::warn!(code = problem.code.as_str(), "{}: {}", connection.what, problem.message),
         }
+    }
+    Ok(report)
+}
+
+/// Shows the beginning of every source. `propose`: with a config for it.
+async fn show(
+    context: &RunContext,
+    extract: &ExtractContext,
+    propose: bool,
+    mut report: RunReport,
+) -> Result<RunReport> {
+    for (index, source) in context.config.sources.iter().enumerate() {
+        if context.stop.is_cancelled() {
+            return Err(PipelineError::Stopped);
+        }
+        let preview = preview::preview(index, source, &report.table, propose, extract).await;
+        match &preview.problem {
+            None => tracing::info!("{} was looked at with {} requests", preview.what, preview.requests),
+            Some(problem) => tracing::warn!(code = problem.code.as_str(), "{}: {}", preview.what, problem.message),
+        }
+        report.previews.push(preview);
     }
     Ok(report)
 }

@@ -37,6 +37,7 @@ import { ProblemView } from '../shared/problem-view';
 import { CheckResult } from './check-result';
 import { Outcome } from './outcome';
 import { ScheduleDialog } from './schedule-dialog';
+import { StartFromUrl } from './start-from-url';
 import { TEMPLATES } from './templates';
 
 const TYPING_MS = 350;
@@ -65,6 +66,7 @@ export type Verdict = { validation: Validation } | { problem: Problem } | 'check
     PageHeader,
     ProblemView,
     RouterLink,
+    StartFromUrl,
     YamlEditor,
   ],
   changeDetection: ChangeDetectionStrategy.OnPush,

@@ -18,6 +18,7 @@ import { Query, query } from '../core/query';
 import { Columns } from '../run/columns';
 import { Connections } from '../run/connections';
 import { Files } from '../run/files';
+import { Previews } from '../run/previews';
 import { readReport, sharesOf } from '../run/report';
 import { Verdict } from '../run/verdict';
 import { isOver, kindWord, shownState, whyWaiting } from '../runs/run-words';
@@ -33,7 +34,18 @@ const AGAIN_MS = 1500;
   selector: 'app-outcome',
   templateUrl: './outcome.html',
   styleUrl: './outcome.scss',
-  imports: [Columns, Connections, ErrorCode, Files, Icon, QueryState, RouterLink, StateBadge, Verdict],
+  imports: [
+    Columns,
+    Connections,
+    ErrorCode,
+    Files,
+    Icon,
+    Previews,
+    QueryState,
+    RouterLink,
+    StateBadge,
+    Verdict,
+  ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Outcome {

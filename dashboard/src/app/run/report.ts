@@ -39,6 +39,7 @@ const NOTHING: RunReport = {
   left_out_total: 0,
   warnings: [],
   connections: [],
+  previews: [],
   models: [],
   combined_csv: null,
   samples: [],

@@ -50,6 +50,7 @@ import { Columns } from './columns';
 import { Connections } from './connections';
 import { Files } from './files';
 import { howFar } from './how-far';
+import { Previews } from './previews';
 import { Rejections } from './rejections';
 import { readReport, sharesOf } from './report';
 import { stepsOf } from './steps';
@@ -73,6 +74,7 @@ const WITHOUT_STREAM_MS = 3000;
     Icon,
     LogViewer,
     PageHeader,
+    Previews,
     ProblemView,
     QueryState,
     Rejections,

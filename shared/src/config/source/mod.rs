@@ -8,7 +8,7 @@ mod sftp;
 pub use api::{
     ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, Encoding, Grant, HmacAlgorithm,
     JsonTemplate, JwtAlgorithm, JwtBearer, LoginRequest, Method, NextIs, OAuth2, Pagination, SendToken, SignRequests,
-    TimeForm, TokenPlace, template,
+    TimeForm, TokenPlace, Total, template,
 };
 pub use csv::CsvOptions;
 pub use local::LocalSource;

@@ -126,6 +126,7 @@ fn everything_at_once() {
         param: Some("after".into()),
         next_is: None,
         end_value: None,
+        has_more: None,
         max_pages: 500,
     };
     assert_eq!((api.pagination.as_ref(), api.records.as_deref()), (Some(&cursor), Some("$.data[*]")));
@@ -309,9 +310,13 @@ fn pages_are_asked_for_in_four_ways() {
         param: None,
         next_is: Some(NextIs::Link),
         end_value: Some("-1".into()),
+        has_more: Some("meta.more".into()),
         max_pages: 10_000,
     };
-    assert_eq!(pages("type: cursor, cursor_path: next, next_is: link, end_value: -1"), cursor);
+    assert_eq!(
+        pages("type: cursor, cursor_path: next, next_is: link, end_value: -1, has_more_path: meta.more"),
+        cursor
+    );
     assert_eq!(pages("type: link_header"), Pagination::LinkHeader { max_pages: 10_000 });
 }
 
@@ -331,4 +336,20 @@ fn a_pipeline_has_a_name_without_being_runnable() {
     assert_eq!(name("a: b\n"), "raw_data");
     assert_eq!(name("name: \"a\\nb\"\n"), "ab");
     assert_eq!(name("name: [a]\n"), "raw_data");
+}
+
+#[test]
+fn a_total_is_at_a_path_at_the_usual_places_or_nowhere() {
+    let total = |keys: &str| {
+        let yaml = format!("sources: [{{type: api, url: \"http://h/\"{keys}}}]\ntarget: {{table: t}}\n");
+        match pipeline(&yaml).sources.remove(0) {
+            SourceConfig::Api(api) => api.total,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(total(""), Total::Usual);
+    assert_eq!(total(", total_path: none"), Total::Nowhere);
+    assert_eq!(total(", total_path: meta.count"), Total::At("meta.count".into()));
+    let wrong = "sources: [{type: api, url: \"http://h/\", total_path: a b}]\ntarget: {table: t}\n";
+    assert!(problems(wrong)[0].contains("is not a path into JSON"), "{:?}", problems(wrong));
 }

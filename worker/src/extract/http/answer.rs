@@ -1,5 +1,8 @@
 //! The body of an answer: whether it is JSON, how many rows it has, and which page it names as the next one.
 
+mod onward;
+pub(super) mod total;
+
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -7,12 +10,12 @@ use std::path::Path;
 
 use elt_shared::json_path::{JsonPath, Step};
 use serde::de::{Deserialize, IgnoredAny};
-use serde_json::value::RawValue;
 use xxhash_rust::xxh3::Xxh3;
 
+use self::onward::{Onward, onward};
 use super::envelope::Envelope;
 use super::tolerant::{Position, Tolerant};
-use super::walk::{Outline, TEXT_BYTES, walk};
+use super::walk::{Outline, walk};
 
 /// The facts that are read from an answer.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +26,12 @@ pub(super) struct Wanted {
     pub(super) cursor: Option<JsonPath>,
     /// The value of the cursor that marks the last page. `None`: 0 does.
     pub(super) end_value: Option<String>,
+    /// Path to the value that says whether there is a next page; `None`: the config names none.
+    pub(super) has_more: Option<JsonPath>,
+    /// Whether the cursor is sent where a placeholder stands, so that it may be an array or an object.
+    pub(super) cursor_is_placed: bool,
+    /// Whether the answer is one to a GraphQL query, whose errors may come with a part of the rows.
+    pub(super) graphql: bool,
     /// Whether the source has pages, so that rows must be counted.
     pub(super) paged: bool,
     /// The members around the rows of the pages before; `None`: there was no page with rows yet.
@@ -42,6 +51,10 @@ pub(super) struct Contents {
     pub(super) readable: bool,
     /// The next page's cursor or link.
     pub(super) cursor: Option<String>,
+    /// Whether the cursor is JSON other than a text.
+    pub(super) cursor_is_json: bool,
+    /// Whether the answer says that there is a next page. `None`: it does not say.
+    pub(super) has_more: Option<bool>,
     /// Whether the answer has the member for the next page's cursor or link, even if it is `null`.
     pub(super) names_next: bool,
     /// Whether its rows are the elements of arrays.
@@ -63,6 +76,8 @@ pub(super) enum Flaw {
     NothingAt(JsonPath),
     /// It has no rows, and this member says that the request failed.
     SaysError(String),
+    /// It has rows, and this member says that the request failed in part.
+    SaysErrorInPart(String),
     /// The value in the place of the next page's cursor cannot be a cursor.
     BadCursor(String),
 }
@@ -86,7 +101,7 @@ pub(super) fn inspect(path: &Path, wanted: &Wanted) -> io::Result<Result<Content
     Ok(match rows(&mut file, wanted, first, values)? {
         Err(Flaw::NothingAt(path)) => {
             if last_page(&mut file, wanted)? {
-                Ok(Contents::default())
+                without_rows(&mut file, wanted, false)?
             } else {
                 Err(Flaw::NothingAt(path))
             }
@@ -96,7 +111,7 @@ pub(super) fn inspect(path: &Path, wanted: &Wanted) -> io::Result<Result<Content
         // A page without rows is the last one, whatever cursor it shows, unless it is an error.
         Ok(rows) => match error_around(&mut file, wanted)? {
             Some(member) => Err(Flaw::SaysError(member)),
-            None => Ok(Contents { readable: rows.is_some(), ..Contents::default() }),
+            None => without_rows(&mut file, wanted, rows.is_some())?,
         },
     })
 }
@@ -138,20 +153,35 @@ fn error_around(file: &mut File, wanted: &Wanted) -> io::Result<Option<String>> 
 
 /// The cursor, envelope and hash of an answer with rows.
 fn around(file: &mut File, wanted: &Wanted, rows: Rows) -> io::Result<Result<Contents, Flaw>> {
-    let envelope = if wanted.paged && wanted.records.is_some() { envelope(file, &[])? } else { None };
-    let cursor = match &wanted.cursor {
-        Some(path) => cursor(file, path, wanted.end_value.as_deref())?,
-        None => Ok(None),
-    };
-    Ok(cursor.map(|cursor| Contents {
+    let has_envelope = wanted.graphql || (wanted.paged && wanted.records.is_some());
+    let envelope = if has_envelope { envelope(file, &[])? } else { None };
+    if let Some(member) = envelope.as_ref().filter(|_| wanted.graphql).and_then(|envelope| envelope.error(None)) {
+        return Ok(Err(Flaw::SaysErrorInPart(member.to_owned())));
+    }
+    let contents = Contents {
         rows: rows.count,
         rows_hash: rows.hash,
         readable: true,
-        names_next: cursor.is_some(),
-        cursor: cursor.flatten(),
         in_arrays: rows.in_arrays,
-        envelope,
-    }))
+        ..Contents::default()
+    };
+    Ok(onward(file, wanted, rows.count)?.map(|onward| Contents { envelope, ..contents.with(onward) }))
+}
+
+/// An answer without rows: the last page, unless it says itself that there are more.
+fn without_rows(file: &mut File, wanted: &Wanted, readable: bool) -> io::Result<Result<Contents, Flaw>> {
+    let contents = Contents { readable, ..Contents::default() };
+    if wanted.has_more.is_none() {
+        return Ok(Ok(contents));
+    }
+    Ok(onward(file, wanted, 0)?.map(|onward| contents.with(onward)))
+}
+
+impl Contents {
+    fn with(self, onward: Onward) -> Self {
+        let Onward { cursor, is_json, is_there, has_more } = onward;
+        Self { cursor, cursor_is_json: is_json, names_next: is_there, has_more, ..self }
+    }
 }
 
 /// Whether an answer without anything at `records` is the page after the last rows.
@@ -249,51 +279,6 @@ fn hash_of(file: &mut File, pieces: impl Iterator<Item = Range<u64>>) -> io::Res
         }
     }
     Ok(hash.digest128())
-}
-
-/// The value of the next page's cursor or link. The outer `None`: the answer has no such member; the inner `None`: its
-/// value says that this was the last page.
-fn cursor(
-    file: &mut File,
-    path: &JsonPath,
-    end_value: Option<&str>,
-) -> io::Result<Result<Option<Option<String>>, Flaw>> {
-    let literal = path.literal_member();
-    let mut steps = path.steps();
-    let mut outlines = match found::<Outline>(file, steps)? {
-        Ok(found) => found,
-        Err(flaw) => return Ok(Err(flaw)),
-    };
-    if let (true, Some(literal)) = (outlines.is_empty(), &literal) {
-        steps = literal.steps();
-        outlines = match found::<Outline>(file, steps)? {
-            Ok(found) => found,
-            Err(flaw) => return Ok(Err(flaw)),
-        };
-    }
-    let bad = |what: &str| Ok(Err(Flaw::BadCursor(format!("what is at {path} is {what}"))));
-    let (text, is_zero) = match outlines.pop().map(|(outline, _)| outline) {
-        None => return Ok(Ok(None)),
-        Some(Outline::Null | Outline::Flag(false)) => return Ok(Ok(Some(None))),
-        Some(Outline::Text(text) | Outline::Whole(text)) => {
-            let is_zero = text == "0";
-            (text, is_zero)
-        }
-        Some(Outline::Fraction) => match found::<Box<RawValue>>(file, steps)? {
-            Ok(mut found) => {
-                let digits = found.pop().map(|(number, _)| number.get().to_owned()).unwrap_or_default();
-                let is_zero = !digits.contains(|c: char| matches!(c, '1'..='9'));
-                (digits, is_zero)
-            }
-            Err(flaw) => return Ok(Err(flaw)),
-        },
-        Some(Outline::Flag(true)) => return bad("`true`, which says that there is a next page, but not which"),
-        Some(Outline::LongText) => return bad(&format!("a text of more than {} KiB", TEXT_BYTES >> 10)),
-        Some(Outline::Array(_)) => return bad("an array, not a cursor"),
-        Some(Outline::Object(_)) => return bad("an object, not a cursor"),
-    };
-    let ends = text.is_empty() || end_value.map_or(is_zero, |end| text == end);
-    Ok(Ok(Some((!ends).then_some(text))))
 }
 
 /// A value and the range of its bytes in the body.

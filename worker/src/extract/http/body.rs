@@ -59,6 +59,7 @@ fn json(template: &JsonTemplate, values: &Values, to: &mut String) -> bool {
         JsonTemplate::Text(text) => match text.render(values) {
             None => return false,
             Some(Value::Whole(number)) => to.push_str(&number.to_string()),
+            Some(Value::Json(json)) => to.push_str(&json),
             Some(Value::Text(text)) => to.push_str(&quoted(&text)),
         },
         JsonTemplate::List(items) => {

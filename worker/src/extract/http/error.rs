@@ -34,6 +34,8 @@ pub(super) enum HttpError {
         retry_after: Option<Duration>,
         /// Whether it means "too many calls": 429, or a 403 that says when to come back.
         limited: bool,
+        /// The ways to log in that the answer names (`WWW-Authenticate`).
+        challenge: Option<String>,
         hint: &'static str,
     },
     #[error("{url} answered 202 Accepted: what was asked for is not ready yet")]
@@ -88,6 +90,8 @@ pub(super) enum HttpError {
     NothingThere { url: String, path: String },
     #[error("{url} answered with an error: its member `{member}` reports one, and there are no rows")]
     SaysError { url: String, member: String },
+    #[error("{url} answered with a part of the rows: its member `{member}` reports an error")]
+    SaysErrorInPart { url: String, member: String },
     /// A status that may be the API's way to say that a page is past the last one.
     #[error("{error}, after pages with rows")]
     PastLast { error: Box<HttpError>, status: StatusCode },
@@ -160,7 +164,7 @@ impl HttpError {
             Self::NotJson { .. } => Code::HttpNotJson,
             Self::Redirect { .. } => Code::HttpRedirect,
             Self::NoRows { .. } | Self::NothingThere { .. } => Code::RecordsMissing,
-            Self::SaysError { .. } => Code::HttpErrorAnswer,
+            Self::SaysError { .. } | Self::SaysErrorInPart { .. } => Code::HttpErrorAnswer,
             Self::Endless { .. } => Code::HttpEndless,
             Self::Spool { .. } => Code::Io,
             Self::Control { .. } => Code::ControlDatabase,
@@ -234,6 +238,9 @@ impl HttpError {
             Self::SaysError { .. } => {
                 "Look at what the API answers there. Retry the run once it answers with rows, or correct `records` if the \
                  rows are elsewhere."
+            }
+            Self::SaysErrorInPart { .. } => {
+                "Look at what the API answers to the query, and correct it. Retry the run once there is no error."
             }
             Self::NotReady { .. } | Self::NeverReady { .. } => {
                 "Retry the run once the API has made the data, or raise `ready_seconds` of the source if that takes longer."

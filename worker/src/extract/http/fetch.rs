@@ -9,7 +9,7 @@ use chrono::Utc;
 use elt_shared::network::{self, NetworkError, keepalive};
 use elt_shared::settings::NetworkSettings;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::fs::File;
@@ -255,7 +255,14 @@ fn refusal(url: &Url, response: &Response) -> HttpError {
         _ => "",
     };
     let retry_after = retry_after(headers, now).or_else(|| rate_limit_reset(headers, now));
-    HttpError::Status { url: shown(url), status, retry_after, limited, hint }
+    HttpError::Status { url: shown(url), status, retry_after, limited, challenge: challenge(headers), hint }
+}
+
+/// The ways to log in that an answer names, as far as they can be shown.
+fn challenge(headers: &HeaderMap) -> Option<String> {
+    let named = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    let named: String = named.collect::<Vec<_>>().join(", ").chars().take(200).collect();
+    (!named.is_empty()).then_some(named)
 }
 
 /// A request that got no answer: refused by the rules for hosts, not found, or not reached.

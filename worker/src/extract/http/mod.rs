@@ -7,6 +7,8 @@
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
+//! - [`doubts`]: what is told in the report because rows may be missing
+//! - [`propose`]: a config that fits an answer, with the reasons
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
 
@@ -14,12 +16,14 @@ mod answer;
 mod auth;
 mod body;
 mod cookies;
+mod doubts;
 mod envelope;
 mod error;
 mod fetch;
 mod limits;
 mod link_header;
 mod next_page;
+pub mod propose;
 mod request;
 mod retry;
 mod tolerant;
@@ -28,8 +32,8 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use elt_shared::config::template::Values;
-use elt_shared::config::{ApiSource, Pagination};
+use elt_shared::config::template::{PAGE_CURSOR, Values};
+use elt_shared::config::{self, ApiSource, Pagination};
 use elt_shared::json_path::JsonPath;
 use elt_shared::runs::FoundFile;
 use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
@@ -73,11 +77,13 @@ pub async fn extract_within(
 ) -> PipelineResult<Extracted> {
     let limits = &limits.with(source.timeouts);
     let fetched = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
+    let mut warnings = fetched.warnings;
+    warnings.extend(doubts::about_total(source, &fetched.pages).await?);
     let mut files = Vec::new();
     for page in fetched.pages.into_iter().filter(|page| page.contents.readable) {
         files.push(page.into_input(index, source)?);
     }
-    Ok(Extracted { files, warnings: fetched.warning.into_iter().collect(), ..Extracted::default() })
+    Ok(Extracted { files, warnings, ..Extracted::default() })
 }
 
 /// The source's address without its query and secrets, which stays the same between runs.
@@ -135,15 +141,17 @@ pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractCon
     };
     let page = guarded(source, &context.stop, &limits, async {
         let mut fetching = Fetching::start(index, source, context, &limits).await?;
+        fetching.keep_headers = true;
         fetching.page().await
     })
     .await?;
     let Some(page) = page.filter(|page| page.contents.readable) else {
-        return Ok(Sample { files: Vec::new(), more: false, head: None });
+        return Ok(Sample { files: Vec::new(), more: false, head: None, notes: Vec::new() });
     };
+    let notes = propose::notes(source, &page).await;
     let more = source.pagination.is_some() && page.contents.rows > 0;
     let files = vec![FoundFile { name: page.name.clone(), bytes: page.body.bytes }];
-    Ok(Sample { files, more, head: Some(page.into_input(index, source)?) })
+    Ok(Sample { files, more, head: Some(page.into_input(index, source)?), notes })
 }
 
 /// Runs the work until the total deadline, or until the run is stopped.
@@ -170,6 +178,8 @@ struct Page {
     next_link: Option<Url>,
     /// The URL that answered, after redirects.
     answered: Url,
+    /// The answer's headers, kept only when a proposal is made from them.
+    headers: Option<HeaderMap>,
     /// Whether its rows are those of the page before it.
     repeated: bool,
 }
@@ -193,8 +203,12 @@ struct Fetching<'a> {
     next: Option<Ask>,
     /// Whether an answer had the member that names the next page.
     names_next: bool,
+    /// Whether an answer had the member that says whether there is a next page.
+    says_more: bool,
     /// Number of bytes that the source may still send.
     room: u64,
+    /// Whether pages keep the headers of their answers.
+    keep_headers: bool,
 }
 
 impl<'a> Fetching<'a> {
@@ -211,7 +225,19 @@ impl<'a> Fetching<'a> {
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
         let next = Some(pages.first());
-        Ok(Self { index, source, spool, fetcher, wanted, pages, next, names_next: false, room: limits.total_bytes })
+        Ok(Self {
+            index,
+            source,
+            spool,
+            fetcher,
+            wanted,
+            pages,
+            next,
+            names_next: false,
+            says_more: false,
+            room: limits.total_bytes,
+            keep_headers: false,
+        })
     }
 
     /// The next page. `None`: the last one was returned before.
@@ -233,6 +259,8 @@ impl<'a> Fetching<'a> {
             rows: page.contents.rows,
             hash: page.contents.rows_hash.unwrap_or(page.body.hash),
             cursor: page.contents.cursor.as_deref(),
+            cursor_is_json: page.contents.cursor_is_json,
+            has_more: page.contents.has_more,
             next_link: page.next_link.clone(),
             answered: &page.answered,
         };
@@ -242,6 +270,7 @@ impl<'a> Fetching<'a> {
             Next::Repeated => page.repeated = true,
         }
         self.names_next |= page.contents.names_next;
+        self.says_more |= page.contents.has_more.is_some();
         self.wanted.in_arrays |= page.contents.in_arrays;
         if let Some(envelope) = page.contents.envelope.take().filter(|_| page.contents.rows > 0) {
             self.wanted.before.get_or_insert_default().join(envelope);
@@ -269,32 +298,56 @@ impl<'a> Fetching<'a> {
         }
     }
 
-    /// A sentence about a `cursor_path` that no page with rows had, because it may be misspelt and rows may be missing.
-    fn warning(&self, with_rows: bool) -> Option<String> {
-        let path = self.wanted.cursor.as_ref().filter(|_| with_rows && !self.names_next)?;
-        Some(format!(
-            "{}: `cursor_path` {path} was found on no page, so only the first page was read: check its spelling; write \
-             `$[\"a.b\"]` for a name with a dot",
-            shown(&self.fetcher.outgoing.url)
-        ))
+    /// Goes on after a first page that was fetched before, perhaps with other keys for `records` and `pagination`.
+    ///
+    /// # Errors
+    /// When these keys do not fit the page.
+    async fn go_on_after(&mut self, first: &Page) -> Result<()> {
+        let contents = inspect(&first.path, &self.wanted, &first.name, first.body.bytes).await?;
+        let headers = first.headers.as_ref().filter(|_| self.by_header());
+        let next_link = headers.map(|headers| next_link(headers, &first.answered)).transpose()?.flatten();
+        let turn = Turn {
+            rows: contents.rows,
+            hash: contents.rows_hash.unwrap_or(first.body.hash),
+            cursor: contents.cursor.as_deref(),
+            cursor_is_json: contents.cursor_is_json,
+            has_more: contents.has_more,
+            next_link,
+            answered: &first.answered,
+        };
+        self.next = match self.pages.next(&turn)? {
+            Next::Page(next) => Some(next),
+            Next::End | Next::Repeated => None,
+        };
+        self.wanted.in_arrays |= contents.in_arrays;
+        if let Some(envelope) = contents.envelope {
+            self.wanted.before.get_or_insert_default().join(envelope);
+        }
+        Ok(())
+    }
+
+    /// Whether the `Link` header names the next page.
+    fn by_header(&self) -> bool {
+        matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }))
     }
 
     /// Fetches one page, with all its attempts.
     async fn fetch(&self, request: &Request, name: String, path: PathBuf) -> Result<Page> {
         let (fetcher, seen) = (&self.fetcher, shown(&request.url));
         let at_most = fetcher.limits.answer_bytes.min(self.room);
-        let by_header = matches!(self.source.pagination, Some(Pagination::LinkHeader { .. }));
+        let by_header = self.by_header();
         retry::with_attempts(fetcher.limits, || async {
             let opened = fetcher.open(request).await?;
             let answered = opened.url().clone();
             let next_link = if by_header { next_link(opened.headers(), &answered)? } else { None };
+            let headers = self.keep_headers.then(|| opened.headers().clone());
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
             let body = opened.receive(&path, fetcher.limits, at_most).await?;
             let contents =
                 if empty { Contents::default() } else { inspect(&path, &self.wanted, &seen, body.bytes).await? };
             tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
             let (name, path) = (name.clone(), path.clone());
-            Ok(Page { name, path, body, contents, next_link, answered, repeated: false })
+            Ok(Page { name, path, body, contents, next_link, answered, headers, repeated: false })
         })
         .await
     }
@@ -303,8 +356,8 @@ impl<'a> Fetching<'a> {
 /// The pages of a source.
 struct Fetched {
     pages: Vec<Page>,
-    /// A sentence for the report.
-    warning: Option<String>,
+    /// Sentences for the report.
+    warnings: Vec<String>,
 }
 
 async fn fetch_pages(
@@ -326,8 +379,8 @@ async fn fetch_pages(
             fetched.push(page);
         }
     }
-    let warning = fetching.warning(fetched.iter().any(|page| page.contents.rows > 0));
-    Ok(Fetched { pages: fetched, warning })
+    let warnings = doubts::about_pages(&fetching, &fetched);
+    Ok(Fetched { pages: fetched, warnings })
 }
 
 /// Checks an answer that has no rows at `records`, the path to the rows that an earlier run found.
@@ -360,6 +413,7 @@ async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Resu
         Flaw::NoRows(reason) => HttpError::NoRows { url, reason },
         Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
         Flaw::SaysError(member) => HttpError::SaysError { url, member },
+        Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
     })
 }
@@ -373,14 +427,19 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
         };
         text.parse::<JsonPath>().map_err(refuse)
     };
-    let (cursor, end_value) = match &source.pagination {
-        Some(Pagination::Cursor { path: cursor, end_value, .. }) => {
-            (Some(path("pagination.cursor_path", cursor)?), end_value.clone())
-        }
-        _ => (None, None),
+    let mut wanted = Wanted {
+        records: source.records.as_deref().map(|records| path("records", records)).transpose()?,
+        cursor_is_placed: source.has_placeholder(PAGE_CURSOR),
+        graphql: matches!(source.body, Some(config::Body::Json { graphql: true, .. })),
+        paged: source.pagination.is_some(),
+        ..Wanted::default()
     };
-    let records = source.records.as_deref().map(|records| path("records", records)).transpose()?;
-    Ok(Wanted { records, cursor, end_value, paged: source.pagination.is_some(), ..Wanted::default() })
+    if let Some(Pagination::Cursor { path: cursor, end_value, has_more, .. }) = &source.pagination {
+        wanted.cursor = Some(path("pagination.cursor_path", cursor)?);
+        wanted.has_more = has_more.as_deref().map(|more| path("pagination.has_more_path", more)).transpose()?;
+        wanted.end_value.clone_from(end_value);
+    }
+    Ok(wanted)
 }
 
 /// The version of an answer, from its headers. `None`: the headers have no reliable one.

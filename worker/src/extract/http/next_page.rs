@@ -25,6 +25,13 @@ const OTHER_PARAM: &str = "Correct `param` of `pagination` to the query paramete
 const OTHER_NEXT: &str =
     "Correct `pagination`: `cursor_path` and `cursor_param`, and `next_is: link` if the API names links.";
 
+/// Next step when an API answers with one page for ever.
+const STUCK: &str = "Retry the run, because a cache may have answered. If the API repeats that page always, correct \
+                     `pagination`: `cursor_path` and `cursor_param`, and `next_is: link` if the API names links.";
+
+/// Most pages in a row that may have the same rows.
+const MOST_SAME: u32 = 100;
+
 /// What is asked for with a page: an address that an answer named, or the config's address with these parameters and values.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Ask {
@@ -105,6 +112,12 @@ pub(super) struct Pages<'a> {
     rows: HashSet<u128>,
     /// Hash of the rows of the page before.
     last: Option<u128>,
+    /// Hash of what was asked for with the page before.
+    asked_before: Option<u128>,
+    /// Number of the first page whose rows are those of an earlier page, although the answers named it as a new one.
+    old_rows: Option<u64>,
+    /// Number of pages in a row that have the same rows.
+    same_rows: u32,
 }
 
 /// The parts of an answer that decide which page comes next.
@@ -115,6 +128,10 @@ pub(super) struct Turn<'a> {
     pub(super) hash: u128,
     /// The cursor or link in it.
     pub(super) cursor: Option<&'a str>,
+    /// Whether the cursor is JSON other than a text.
+    pub(super) cursor_is_json: bool,
+    /// Whether it says that there is a next page. `None`: it does not say.
+    pub(super) has_more: Option<bool>,
     /// The `Link` header's next page.
     pub(super) next_link: Option<Url>,
     /// The URL that answered, after redirects.
@@ -165,7 +182,21 @@ impl<'a> Pages<'a> {
     pub(super) fn new(base: Url, pagination: Option<&'a Pagination>, placed: Placed) -> Self {
         let asked = first(pagination, placed).key(&base);
         let (named, rows) = (HashSet::from([asked]), HashSet::new());
-        Self { base, pagination, placed, number: 1, offset: 0, asked, named, rows, last: None }
+        let (last, asked_before, old_rows) = (None, None, None);
+        Self {
+            base,
+            pagination,
+            placed,
+            number: 1,
+            offset: 0,
+            asked,
+            named,
+            rows,
+            last,
+            asked_before,
+            old_rows,
+            same_rows: 0,
+        }
     }
 
     /// The first page.
@@ -192,7 +223,8 @@ impl<'a> Pages<'a> {
     /// Decides which page comes after an answer.
     pub(super) fn next(&mut self, turn: &Turn<'_>) -> Result<Next> {
         let Some(pagination) = self.pagination else { return Ok(Next::End) };
-        if turn.rows == 0 {
+        // A page without rows is the last one, whatever cursor it shows, except when it says itself that there are more.
+        if turn.rows == 0 && turn.has_more != Some(true) {
             return Ok(Next::End);
         }
         self.offset += turn.rows;
@@ -216,6 +248,7 @@ impl<'a> Pages<'a> {
                 let reason = format!("there is a page after the {max_pages} that `max_pages` allows");
                 return Err(self.endless(reason, MORE_PAGES));
             }
+            self.asked_before = Some(self.asked);
             self.asked = ask.key(&self.base);
             self.number += 1;
         }
@@ -252,7 +285,8 @@ impl<'a> Pages<'a> {
             return self.after_link(turn, Some(resolve(cursor, turn.answered)?));
         }
         let mut ask = Ask::default();
-        ask.send(self.placed.cursor, PAGE_CURSOR, param.unwrap_or(CURSOR_PARAM), cursor);
+        let value = if turn.cursor_is_json { Value::Json(cursor.to_owned()) } else { cursor.into() };
+        ask.send(self.placed.cursor, PAGE_CURSOR, param.unwrap_or(CURSOR_PARAM), value);
         self.unless_named(turn, ask, "names a cursor that was used before")
     }
 
@@ -268,7 +302,7 @@ impl<'a> Pages<'a> {
         let new_rows = self.rows.insert(turn.hash);
         let key = ask.key(&self.base);
         if self.named.insert(key) {
-            return Ok(Next::Page(ask));
+            return if new_rows { Ok(Next::Page(ask)) } else { self.despite_old_rows(turn, ask) };
         }
         // Some APIs use one cursor or link for all pages, and others name the last page itself on it. One more request
         // shows which: the first kind answers with new rows, and the second kind repeats the page.
@@ -277,9 +311,35 @@ impl<'a> Pages<'a> {
             return Ok(Next::Page(ask));
         }
         if names_itself && self.last == Some(turn.hash) && self.rows.len() > 1 {
-            return Ok(Next::Repeated);
+            // The first time that this page was asked for, it should have had rows of its own.
+            if self.asked_before == Some(self.asked) {
+                return Ok(Next::Repeated);
+            }
+            let number = self.number;
+            return Err(
+                self.endless(format!("page {number} repeats page {} and names itself as the next", number - 1), STUCK)
+            );
         }
         Err(self.endless(format!("page {} {otherwise}", self.number), OTHER_NEXT))
+    }
+
+    /// The page after one with the rows of an earlier page. Rows without an id may be the same by chance, so that the pages
+    /// go on, but not for ever.
+    fn despite_old_rows(&mut self, turn: &Turn<'_>, ask: Ask) -> Result<Next> {
+        if turn.rows == 0 {
+            return Ok(Next::Page(ask));
+        }
+        self.old_rows.get_or_insert(self.number);
+        self.same_rows = if self.last == Some(turn.hash) { self.same_rows + 1 } else { 0 };
+        if self.same_rows >= MOST_SAME {
+            return Err(self.endless(format!("{MOST_SAME} pages in a row have the same rows"), OTHER_NEXT));
+        }
+        Ok(Next::Page(ask))
+    }
+
+    /// Number of the first page whose rows are those of an earlier page.
+    pub(super) fn with_old_rows(&self) -> Option<u64> {
+        self.old_rows
     }
 
     fn endless(&self, reason: String, next_step: &'static str) -> HttpError {

@@ -112,7 +112,7 @@ pub(super) fn rate_limit_is_used_up(headers: &HeaderMap) -> bool {
     rate_limit(headers, "remaining").and_then(|text| text.parse::<f64>().ok()).is_some_and(|left| left <= 0.0)
 }
 
-fn rate_limit<'h>(headers: &'h HeaderMap, what: &str) -> Option<&'h str> {
+pub(super) fn rate_limit<'h>(headers: &'h HeaderMap, what: &str) -> Option<&'h str> {
     ["x-ratelimit", "x-rate-limit", "ratelimit"]
         .iter()
         .find_map(|prefix| headers.get(format!("{prefix}-{what}")))
@@ -148,7 +148,7 @@ mod tests {
 
     fn status(status: StatusCode, retry_after: Option<Duration>) -> HttpError {
         let limited = status == StatusCode::TOO_MANY_REQUESTS;
-        HttpError::Status { url: "http://h/".into(), status, retry_after, limited, hint: "" }
+        HttpError::Status { url: "http://h/".into(), status, retry_after, limited, challenge: None, hint: "" }
     }
 
     #[test]

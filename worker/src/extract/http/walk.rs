@@ -29,6 +29,29 @@ struct Walk<'a, L> {
     leaf: PhantomData<L>,
 }
 
+impl<'de, L: Deserialize<'de>> Walk<'_, L> {
+    /// Follows the rest of the path in every element and keeps what the last one has, because only the end of the array
+    /// tells which element is the last.
+    fn last_element<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let mut last = Vec::new();
+        loop {
+            let mut found = Vec::new();
+            let below = Walk {
+                steps: &self.steps[1..],
+                position: self.position,
+                found: &mut |leaf: L, bytes| found.push((leaf, bytes)),
+                leaf: PhantomData,
+            };
+            if seq.next_element_seed(below)?.is_none() {
+                break;
+            }
+            last = found;
+        }
+        last.into_iter().for_each(|(leaf, bytes)| (self.found)(leaf, bytes));
+        Ok(())
+    }
+}
+
 impl<L> Walk<'_, L> {
     fn below<'b>(&'b mut self, steps: &'b [Step]) -> Walk<'b, L> {
         Walk { steps, position: self.position, found: &mut *self.found, leaf: PhantomData }
@@ -58,6 +81,9 @@ impl<'de, L: Deserialize<'de>> Visitor<'de> for Walk<'_, L> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
         let steps = self.steps;
+        if let Some(Step::Last) = steps.first() {
+            return self.last_element(seq);
+        }
         for index in 0.. {
             let wanted = match steps.first() {
                 Some(Step::Every) => true,
@@ -213,6 +239,10 @@ mod tests {
         assert_eq!(at(json, "data"), [Outline::Array(3)]);
         assert_eq!(at(json, "data[*].x"), [Outline::Array(2), Outline::Array(0)]);
         assert_eq!(at(json, "data[1]"), [Outline::Object(1)]);
+        assert_eq!(at(json, "data[-1]"), [Outline::Whole("3".into())]);
+        assert_eq!(at(json, "data[0].x[-1]"), [Outline::Whole("2".into())]);
+        assert_eq!(at(json, "data[1].x[-1]"), []);
+        assert_eq!(at(json, "data[-1].x"), [], "an element before the last does not stand in for it");
         assert_eq!(at(json, "none"), [Outline::Null]);
         assert_eq!(at(json, "a.n.deeper"), []);
         assert_eq!(at(json, "missing"), []);

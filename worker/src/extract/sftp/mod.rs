@@ -103,7 +103,7 @@ pub(super) async fn probe(index: usize, source: &SftpSource, context: &ExtractCo
             Some(first) => Some(head(index, source, &mut remote, first, &context.spool).await?),
             None => None,
         };
-        Ok(Sample { files, more: false, head })
+        Ok(Sample { files, more: false, head, notes: Vec::new() })
     })
     .await
 }

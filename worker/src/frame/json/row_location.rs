@@ -49,6 +49,9 @@ pub(super) fn find(
         if path.to_rows().contains(&Step::Every) {
             return Err(bad_path(input, format_args!("records: {records} may have [*] only at its end")));
         }
+        if path.to_rows().contains(&Step::Last) {
+            return Err(bad_path(input, format_args!("records: {records} may not have [-1], the last element")));
+        }
         let steps = path.to_rows();
         return follow(cursor, steps, size, input).map(|(cursor, layout)| (cursor, layout, None));
     }

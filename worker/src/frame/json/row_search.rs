@@ -79,8 +79,7 @@ impl Members {
 
 /// The path to a member as a config would have it: `data`, or `$["odd name"]`.
 pub fn path_text(member: &str) -> String {
-    let path = JsonPath::member(member).to_string();
-    path.strip_prefix("$.").map_or(path.clone(), str::to_owned)
+    JsonPath::member(member).written()
 }
 
 /// Reads the beginning of a JSON file, and all of it when it is an object. It blocks its thread.

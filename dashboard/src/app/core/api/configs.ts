@@ -7,6 +7,7 @@ import { configsDelete } from './generated/fn/configs/configs-delete';
 import { configsDiff } from './generated/fn/configs/configs-diff';
 import { configsList } from './generated/fn/configs/configs-list';
 import { configsOne } from './generated/fn/configs/configs-one';
+import { configsPreview$Json } from './generated/fn/configs/configs-preview-json';
 import { configsSchema } from './generated/fn/configs/configs-schema';
 import { configsUpload$Yaml } from './generated/fn/configs/configs-upload-yaml';
 import { configsValidate$Yaml } from './generated/fn/configs/configs-validate-yaml';
@@ -17,7 +18,7 @@ import { Diff } from './generated/models/diff';
 import { MaskedConfig } from './generated/models/masked-config';
 import { UploadAnswer } from './generated/models/upload-answer';
 import { Validation } from './generated/models/validation';
-import { Page } from './models';
+import { Page, PreviewUrl, Run } from './models';
 
 /** Configs: uploading, checking and comparing YAMLs. */
 @Injectable({ providedIn: 'root' })
@@ -50,6 +51,11 @@ export class ConfigsApi {
 
   upload(yaml: string): Observable<UploadAnswer> {
     return this.client.call(configsUpload$Yaml, { body: yaml });
+  }
+
+  /** Lets a worker look at a URL: answers with the run that shows what it found. */
+  preview(url: PreviewUrl): Observable<Run> {
+    return this.client.call(configsPreview$Json, { body: url });
   }
 
   validate(yaml: string): Observable<Validation> {

@@ -13,7 +13,7 @@ pub use self::auth::{
     ApiAuth, ApiKey, AuthScheme, ClientAuth, Encoding, Grant, HmacAlgorithm, JwtAlgorithm, JwtBearer, LoginRequest,
     OAuth2, SendToken, SignRequests, TimeForm, TokenPlace,
 };
-pub use self::pagination::{NextIs, Pagination};
+pub use self::pagination::{NextIs, Pagination, Total};
 pub use self::request::{Body, JsonTemplate, Method};
 use self::template::Template;
 use super::json_path;
@@ -46,6 +46,8 @@ pub struct ApiSource {
     pub records: Option<String>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
+    /// Where an answer has the number of rows that the API says it has.
+    pub total: Total,
     /// Time limits for the server's answers.
     pub timeouts: ApiTimeouts,
 }
@@ -78,6 +80,7 @@ impl ApiSource {
             folder_param: None,
             records: None,
             pagination: None,
+            total: Total::Usual,
             timeouts: ApiTimeouts::default(),
         }
     }
@@ -113,6 +116,7 @@ impl fmt::Debug for ApiSource {
             .field("folder_param", &self.folder_param)
             .field("records", &self.records)
             .field("pagination", &self.pagination)
+            .field("total", &self.total)
             .field("timeouts", &self.timeouts)
             .finish()
     }
@@ -142,6 +146,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .or(&["records_path"]),
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
+    pagination::TOTAL_KEY,
     Key::whole(
         "idle_seconds",
         1,
@@ -195,6 +200,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         auth,
         folder_param: section.filled_text("folder_param"),
         records: json_path(section, "records"),
+        total: pagination::total(section),
         url: url?,
         headers: headers?,
         params: params?,

@@ -47,6 +47,8 @@ pub enum Pagination {
         next_is: Option<NextIs>,
         /// The value that marks the last page, instead of `""`, `false` and `0`.
         end_value: Option<String>,
+        /// JSON path to a value that says whether there is a next page.
+        has_more: Option<String>,
         /// Stop with an error after this many.
         max_pages: u64,
     },
@@ -55,6 +57,33 @@ pub enum Pagination {
         /// Stop with an error after this many.
         max_pages: u64,
     },
+}
+
+/// The number of rows that an API says it has. It is compared with the rows that were read, and nothing else depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Total {
+    /// At one of the usual places, such as `total` or `meta.total_count`.
+    #[default]
+    Usual,
+    /// At this JSON path.
+    At(String),
+    /// Nowhere: nothing is compared.
+    Nowhere,
+}
+
+pub(super) const TOTAL_KEY: Key = Key::text(
+    "total_path",
+    "JSON path to the number of rows that the API says it has, or `none`. A number that differs from the rows that were \
+     read is a warning of the run. Default: one of the usual places, such as `total` or `meta.total_count`.",
+);
+
+/// Reads `total_path`.
+pub(super) fn total(section: &Section<'_>) -> Total {
+    match section.filled_text(TOTAL_KEY.name) {
+        None => Total::Usual,
+        Some(text) if text == "none" => Total::Nowhere,
+        Some(_) => json_path(section, TOTAL_KEY.name).map_or(Total::Usual, Total::At),
+    }
 }
 
 /// The meaning of a value at `cursor_path`.
@@ -107,9 +136,12 @@ pub(super) const VARIANTS: &[Variant] = &[
         word: "cursor",
         about: "The answer names the next page: by a cursor, or by a link.",
         keys: &[
-            Key::text("cursor_path", "JSON path to the next page's cursor or link in an answer.")
-                .or(&["path"])
-                .required(),
+            Key::text(
+                "cursor_path",
+                "JSON path to the next page's cursor or link in an answer; `data[-1].id` is in the last row.",
+            )
+            .or(&["path"])
+            .required(),
             Key::text("cursor_param", "Query parameter the cursor is sent in. Default `cursor`.").or(&["param"]),
             Key::choice::<NextIs>(
                 "next_is",
@@ -121,6 +153,11 @@ pub(super) const VARIANTS: &[Variant] = &[
                 "end_value",
                 "The value at `cursor_path` on the last page, in place of `\"\"`, `false` and `0`. A missing one and \
                  null always end the pages.",
+            ),
+            Key::text(
+                "has_more_path",
+                "JSON path to a value that says whether there is a next page: `false`, `0` and `\"\"` end the pages, \
+                 anything else demands a next one. Where it is missing or null, the value at `cursor_path` decides.",
             ),
             MAX_PAGES,
         ],
@@ -153,6 +190,7 @@ pub(super) fn read(field: &Field<'_>) -> Option<Pagination> {
             param: section.filled_text("cursor_param"),
             next_is: section.choice("next_is"),
             end_value: section.text("end_value"),
+            has_more: json_path(&section, "has_more_path"),
             max_pages,
         },
         _ => Pagination::LinkHeader { max_pages },

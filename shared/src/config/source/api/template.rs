@@ -198,6 +198,9 @@ pub enum Value {
     Text(String),
     /// A whole number. In the place of a whole member of a JSON body it stays a number.
     Whole(i128),
+    /// JSON, such as a cursor that is an array. In the place of a whole member of a JSON body it is put in as it is, and
+    /// everywhere else it is a text.
+    Json(String),
 }
 
 impl fmt::Debug for Value {
@@ -206,6 +209,7 @@ impl fmt::Debug for Value {
         f.write_str(match self {
             Self::Text(_) => "a text",
             Self::Whole(_) => "a whole number",
+            Self::Json(_) => "JSON",
         })
     }
 }
@@ -213,7 +217,7 @@ impl fmt::Debug for Value {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => f.write_str(text),
+            Self::Text(text) | Self::Json(text) => f.write_str(text),
             Self::Whole(number) => write!(f, "{number}"),
         }
     }

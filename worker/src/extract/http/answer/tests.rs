@@ -1,5 +1,6 @@
 //! Tests of `answer.rs`.
 
+use super::super::walk::TEXT_BYTES;
 use super::*;
 
 fn inspected(body: &str, wanted: &Wanted) -> Result<Contents, Flaw> {
@@ -150,4 +151,71 @@ fn depth_is_no_danger() {
         look(&"[".repeat(100_000), &Wanted::default()),
         Err(Flaw::CutShort("its JSON ends in the middle of line 1".into()))
     );
+}
+
+#[test]
+fn a_cursor_of_the_last_row_must_be_there() {
+    let last_row = |rows: &str| {
+        let contents = inspected(&format!(r#"{{"d":{rows}}}"#), &wanted("d", "d[-1].id"))?;
+        Ok::<_, Flaw>((contents.cursor, contents.cursor_is_json))
+    };
+    assert_eq!(last_row(r#"[{"id":1},{"id":"b"}]"#), Ok((Some("b".into()), false)));
+    assert_eq!(last_row(r#"[{"id":"a"},{"id":0}]"#), Ok((Some("0".into()), true)), "0 is a row's id");
+    assert_eq!(last_row("[]"), Ok((None, false)));
+    for without in
+        [r#"[{"id":1},{}]"#, r#"[{"id":1},{"id":null}]"#, r#"[{"id":1},{"id":""}]"#, r#"[{"id":1},{"id":false}]"#]
+    {
+        assert_eq!(
+            last_row(without),
+            Err(Flaw::BadCursor("the last row has no value at $.d[-1].id".into())),
+            "{without}"
+        );
+    }
+    let elsewhere = look(r#"{"d":[1],"cursors":[]}"#, &wanted("d", "cursors[-1]"));
+    assert_eq!(elsewhere, found(1, None), "it is not in a row, so that it may be missing");
+}
+
+#[test]
+fn a_cursor_may_be_json_where_a_placeholder_stands() {
+    let at = |next: &str, cursor_is_placed| {
+        let wanted = Wanted { cursor_is_placed, ..wanted("d", "n") };
+        inspected(&format!(r#"{{"d":[1],"n":{next}}}"#), &wanted)
+            .map(|contents| (contents.cursor, contents.cursor_is_json))
+    };
+    for json in [r#"[1, "b", {"c": null}]"#, r#"{"a":[1.50]}"#, "12345678901234567890123", "-7"] {
+        assert_eq!(at(json, true), Ok((Some(json.to_owned()), true)), "{json}");
+    }
+    assert_eq!(at("\"7\"", true), Ok((Some("7".into()), false)));
+    for bad in [r#"[1]"#, r#"{"a":1}"#] {
+        assert!(matches!(at(bad, false), Err(Flaw::BadCursor(_))), "{bad}");
+    }
+    let long = format!("[\"{}\"]", "x".repeat(TEXT_BYTES));
+    for bad in ["[]", "{}", "true", &long] {
+        assert!(matches!(at(bad, true), Err(Flaw::BadCursor(_))), "{}", &bad[..bad.len().min(9)]);
+    }
+}
+
+#[test]
+fn an_answer_says_whether_there_is_more() {
+    let at = |body: &str| {
+        let wanted = Wanted { has_more: Some("m".parse().expect("a path")), ..wanted("d", "n") };
+        inspected(body, &wanted).map(|contents| (contents.has_more, contents.cursor))
+    };
+    let cursor = || Some("c".to_owned());
+    assert_eq!(at(r#"{"d":[1],"n":"c","m":true}"#), Ok((Some(true), cursor())));
+    assert_eq!(at(r#"{"d":[1],"n":"c","m":12}"#), Ok((Some(true), cursor())));
+    assert_eq!(
+        at(r#"{"d":[],"n":"c","m":true}"#),
+        Ok((Some(true), cursor())),
+        "a page without rows may be in the middle"
+    );
+    for unsaid in [r#"{"d":[1],"n":"c","m":null}"#, r#"{"d":[1],"n":"c"}"#] {
+        assert_eq!(at(unsaid), Ok((None, cursor())), "{unsaid}");
+    }
+    for end in ["false", "0", "\"\"", "\" No\"", "\"False\""] {
+        assert_eq!(at(&format!(r#"{{"d":[1],"n":"c","m":{end}}}"#)), Ok((Some(false), None)), "{end}");
+    }
+    for bad in [r#"{"d":[1],"m":true}"#, r#"{"d":[],"n":null,"m":true}"#, r#"{"d":[1],"n":"c","m":[1]}"#] {
+        assert!(matches!(at(bad), Err(Flaw::BadCursor(_))), "{bad}");
+    }
 }

@@ -84,7 +84,7 @@ impl Endpoint {
         if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
             let (retry_after, limited) = (retry_after(&headers, Utc::now()), status.as_u16() == 429);
             let hint = ": it gives no token for now";
-            return Err(HttpError::Status { url: shown(url), status, retry_after, limited, hint });
+            return Err(HttpError::Status { url: shown(url), status, retry_after, limited, hint, challenge: None });
         }
         let body = timeout_at(asked + limit, received(response, url)).await.map_err(late)??;
         let answer = Answer { asked, status, headers, body };

@@ -117,6 +117,7 @@ fn at<'v>(json: &'v Value, path: &str) -> Option<&'v Value> {
         Step::Member(name) => value.get(name),
         Step::Element(index) => value.get(*index),
         Step::Every => value.get(0),
+        Step::Last => value.as_array()?.last(),
     })
 }
 

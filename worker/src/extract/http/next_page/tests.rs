@@ -14,7 +14,7 @@ fn pages(pagination: &Pagination) -> Pages<'_> {
 }
 
 fn turn(rows: u64, hash: u128) -> Turn<'static> {
-    Turn { rows, hash, cursor: None, next_link: None, answered: &BASE }
+    Turn { rows, hash, cursor: None, cursor_is_json: false, has_more: None, next_link: None, answered: &BASE }
 }
 
 fn text(next: Result<Next>) -> String {
@@ -36,6 +36,7 @@ fn by_cursor(param: Option<&str>) -> Pagination {
         param: param.map(str::to_owned),
         next_is: None,
         end_value: None,
+        has_more: None,
         max_pages: 9,
     }
 }
@@ -238,4 +239,45 @@ fn a_placed_value_is_no_parameter_of_the_query() {
     assert_eq!(page(next("http://h/x", 2)), "http://h/items?limit=2 page.cursor=http://h/x", "it is sent as it is");
     let circle = next("a", 3).expect_err("a circle").to_string();
     assert!(circle.ends_with("page 3 names a cursor that was used before"), "{circle}");
+}
+
+#[test]
+fn a_page_that_repeats_the_one_before_and_names_itself_is_an_error_unless_it_was_asked_for_twice() {
+    let pagination = by_cursor(Some("after"));
+    let mut stuck = pages(&pagination);
+    let turn = |hash, cursor| Turn { cursor: Some(cursor), ..turn(2, hash) };
+    assert!(text(stuck.next(&turn(1, "b"))).ends_with("after=b"));
+    assert!(text(stuck.next(&turn(2, "c"))).ends_with("after=c"));
+    assert!(text(stuck.next(&turn(2, "c"))).ends_with("page 3 repeats page 2 and names itself as the next"));
+}
+
+#[test]
+fn old_rows_under_a_new_cursor_are_noted_and_end_at_last() {
+    let pagination = Pagination::Cursor {
+        path: "next".into(),
+        param: None,
+        next_is: None,
+        end_value: None,
+        has_more: None,
+        max_pages: 1_000,
+    };
+    let mut pages = pages(&pagination);
+    let mut next = |number: u64, hash| {
+        let cursor = number.to_string();
+        text(pages.next(&Turn { cursor: Some(&cursor), ..turn(2, hash) }))
+    };
+    assert!(next(1, 1).ends_with("cursor=1"));
+    let end = (2..200).map(|number| next(number, 1)).find(|next| !next.starts_with("http://h/items?"));
+    assert!(end.is_some_and(|end| end.ends_with("100 pages in a row have the same rows")));
+    assert_eq!(pages.with_old_rows(), Some(2));
+}
+
+#[test]
+fn a_page_without_rows_goes_on_when_it_says_that_there_is_more() {
+    let pagination = by_cursor(None);
+    let mut pages = pages(&pagination);
+    let turn = |cursor, has_more| Turn { cursor, has_more, ..turn(0, 1) };
+    assert!(text(pages.next(&turn(Some("b"), Some(true)))).ends_with("cursor=b"));
+    assert!(text(pages.next(&turn(Some("c"), Some(true)))).ends_with("cursor=c"));
+    assert_eq!(text(pages.next(&turn(Some("d"), None))), "end");
 }

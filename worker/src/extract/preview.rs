@@ -1,0 +1,61 @@
+//! The preview of a source: its first rows, and for an API the config that is proposed for it. Nothing is loaded or changed.
+
+use elt_shared::config::{ApiSource, SourceConfig};
+use elt_shared::runs::SourcePreview;
+
+use super::http::propose::{self, References, Wish};
+use super::sample::{FirstRows, first_rows};
+use super::{ExtractContext, probe};
+use crate::error::{PipelineError, Result};
+
+/// Shows the beginning of a source. `with_config`: and writes a config for it, when it is an API.
+pub async fn preview(
+    index: usize,
+    source: &SourceConfig,
+    table: &str,
+    with_config: bool,
+    context: &ExtractContext,
+) -> SourcePreview {
+    let (kind, shown) = match source {
+        SourceConfig::Local(_) => ("local", of_files(index, source, context).await),
+        SourceConfig::Sftp(_) => ("sftp", of_files(index, source, context).await),
+        SourceConfig::Api(source) => ("api", of_api(index, source, table, with_config, context).await),
+    };
+    let what = format!("source {} ({kind})", index + 1);
+    match shown {
+        Ok(shown) => SourcePreview { what, ..shown },
+        Err(error) => SourcePreview { what, problem: Some(error.explained().into()), ..SourcePreview::default() },
+    }
+}
+
+async fn of_api(
+    index: usize,
+    source: &ApiSource,
+    table: &str,
+    with_config: bool,
+    context: &ExtractContext,
+) -> Result<SourcePreview> {
+    let proposal = propose::propose(index, source, table, context).await?;
+    let wish =
+        Wish { table: table.to_owned(), target: String::new(), references: References::Secrets, by: "the preview" };
+    let yaml = with_config.then(|| proposal.config(source, &wish)).transpose();
+    let yaml = yaml.map_err(|error| PipelineError::Internal(format!("the proposed config cannot run: {error}")))?;
+    let propose::Proposal { requests, choices, columns, rows, rows_total, .. } = proposal;
+    Ok(SourcePreview { requests, choices, columns, rows, rows_total, yaml, ..SourcePreview::default() })
+}
+
+/// The first file of a folder or server, or its beginning.
+async fn of_files(index: usize, source: &SourceConfig, context: &ExtractContext) -> Result<SourcePreview> {
+    let sample = probe::sample(index, source, context).await?;
+    let Some(head) = sample.head else { return Ok(SourcePreview::default()) };
+    // Of a large file on a server only the beginning was fetched, and its types would be those of a part.
+    let whole = matches!(source, SourceConfig::Local(_));
+    let FirstRows { columns, rows, total, error, .. } =
+        tokio::task::spawn_blocking(move || first_rows(&head)).await.unwrap_or_default();
+    let problem = error.filter(|_| whole).map(|error| elt_shared::runs::ProbeProblem {
+        code: error.code.into(),
+        message: error.message,
+        next_step: error.next_step.into_owned(),
+    });
+    Ok(SourcePreview { columns, rows, rows_total: total.filter(|_| whole), problem, ..SourcePreview::default() })
+}
