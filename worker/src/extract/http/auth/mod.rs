@@ -18,7 +18,9 @@ mod token;
 
 use std::sync::Arc;
 
-use elt_shared::config::{ApiAuth, ApiSource, Grant, LoginRequest, OAuth2, SendToken, TokenPlace, is_secret_name};
+use elt_shared::config::{
+    ApiAuth, ApiKey, ApiSource, Grant, LoginRequest, OAuth2, SendToken, SignRequests, TokenPlace, is_secret_name,
+};
 use elt_shared::redaction::{self, Held};
 use elt_shared::secret::Secret;
 use elt_shared::settings::NetworkSettings;
@@ -58,8 +60,10 @@ pub(super) struct Authenticator<'a> {
 enum How<'a> {
     /// By the headers of the source alone.
     Headers,
-    /// By `auth` of the source, without asking anything.
-    Fixed(&'a ApiAuth),
+    /// By a fixed key.
+    Key(&'a ApiKey),
+    /// By a signature over each request.
+    Sign(&'a SignRequests),
     /// By the result of a login.
     LogIn(Box<Logins<'a>>),
 }
@@ -114,7 +118,8 @@ impl<'a> Authenticator<'a> {
         let endpoint =
             || Endpoint { client: net.client.clone(), network: Arc::clone(net.network), limits: net.limits.clone() };
         let how = match auth {
-            ApiAuth::ApiKey(_) | ApiAuth::Hmac(_) => How::Fixed(auth),
+            ApiAuth::ApiKey(key) => How::Key(key),
+            ApiAuth::Hmac(config) => How::Sign(config),
             ApiAuth::OAuth2(config) => {
                 let with = match &config.grant {
                     Grant::RefreshToken(_) => {
@@ -138,25 +143,18 @@ impl<'a> Authenticator<'a> {
     /// When no token can be got.
     pub(super) async fn identify(&self, request: &mut Request, cookies: &Cookies) -> Result<Stamp> {
         match &self.how {
-            How::Headers => Ok(Stamp(None)),
-            How::Fixed(ApiAuth::ApiKey(key)) => {
-                put(&key.send, key.key.expose().trim(), request)?;
-                Ok(Stamp(None))
-            }
-            How::Fixed(ApiAuth::Hmac(config)) => {
-                signature::sign(config, request)?;
-                Ok(Stamp(None))
-            }
-            How::Fixed(_) => Ok(Stamp(None)),
+            How::Headers => {}
+            How::Key(key) => put(&key.send, key.key.expose().trim(), request)?,
+            How::Sign(config) => signature::sign(config, request)?,
             How::LogIn(logins) => {
                 let mut state = logins.state.lock().await;
-                let login = logins.current(&mut state, &request.url, cookies).await?;
-                if let Some(token) = &login.token {
+                if let Some(token) = logins.current(&mut state, &request.url, cookies).await? {
                     put(logins.send, token.value().expose(), request)?;
                 }
-                Ok(Stamp(Some(state.number)))
+                return Ok(Stamp(Some(state.number)));
             }
         }
+        Ok(Stamp(None))
     }
 
     /// Notes that the API has accepted a request.
@@ -170,8 +168,8 @@ impl<'a> Authenticator<'a> {
         }
     }
 
-    /// Renews the login after the API has refused a request that was sent with it. Returns false when a new one would not
-    /// help: the API has accepted nothing with this one, which is as new.
+    /// Gives up the login with which the API has refused a request, so that the next request logs in again. Returns false
+    /// when that would not help: the login is new, and the API has accepted nothing with it.
     pub(super) async fn give_up(&self, stamp: Stamp) -> bool {
         let (How::LogIn(logins), Stamp(Some(number))) = (&self.how, stamp) else { return false };
         let mut state = logins.state.lock().await;
@@ -199,17 +197,16 @@ impl<'a> Logins<'a> {
         Self { with, send, endpoint, tokens: tokens.clone(), identity, state: Mutex::default() }
     }
 
-    /// The login to use for a request to `rows`, which may be a new one.
-    async fn current<'s>(&self, state: &'s mut State, rows: &Url, cookies: &Cookies) -> Result<&'s Login> {
-        let is_over = |login: &Login| login.token.as_ref().is_some_and(|token| token.is_over());
-        if state.current.as_ref().is_none_or(is_over) {
-            state.current = None;
-            let login = self.log_in(state.refused, rows, cookies).await?;
-            state.number += 1;
-            return Ok(state.current.insert(login));
+    /// The token for a request to `rows`, which may be a new one. `None`: the login's cookies are sent.
+    async fn current(&self, state: &mut State, rows: &Url, cookies: &Cookies) -> Result<Option<Arc<Token>>> {
+        let is_valid = |login: &&Login| login.token.as_ref().is_none_or(|token| !token.is_over());
+        if let Some(login) = state.current.as_ref().filter(is_valid) {
+            return Ok(login.token.clone());
         }
-        // The branch above returns when there is none.
-        state.current.as_ref().ok_or_else(|| HttpError::TokenAnswer { url: shown(rows), reason: "is gone".into() })
+        state.current = None;
+        let login = self.log_in(state.refused, rows, cookies).await?;
+        state.number += 1;
+        Ok(state.current.insert(login).token.clone())
     }
 
     async fn log_in(&self, refused: Option<i64>, rows: &Url, cookies: &Cookies) -> Result<Login> {

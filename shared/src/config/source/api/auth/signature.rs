@@ -102,8 +102,7 @@ pub(super) const KEYS: &[Key] = &[
 pub(super) fn read(section: &Section<'_>) -> Option<SignRequests> {
     let secret = Secret::new(section.required_text("secret")?);
     let key_id = section.filled_text("key_id");
-    let known = OF_A_REQUEST.into_iter().filter(|name| *name != "key_id" || key_id.is_some());
-    let mut known: Vec<String> = known.map(str::to_owned).collect();
+    let mut known: Vec<String> = OF_A_REQUEST.map(str::to_owned).to_vec();
     let canonical = match section.field("canonical") {
         Some(field) => checked(field, template::read(field, &known)?, &known)?,
         None => Template::parse(CANONICAL).ok()?,
@@ -116,6 +115,13 @@ pub(super) fn read(section: &Section<'_>) -> Option<SignRequests> {
             .filter_map(|(name, text)| Some((name.to_owned(), Template::parse(text).ok()?)))
             .collect(),
     };
+    if key_id.is_none() {
+        let mut names = headers.iter().flat_map(|(_, template)| template.names()).chain(canonical.names());
+        if names.any(|name| name == "key_id") {
+            section.problem("{{key_id}} has no value: write `key_id`");
+            return None;
+        }
+    }
     Some(SignRequests {
         secret,
         key_id,
