@@ -118,7 +118,7 @@ impl<'a> Fetcher<'a> {
     /// Sends a request with what identifies elt to the source's own host. When that has expired, it is renewed and the
     /// request is sent a second time.
     async fn send(&self, request: &Request, deadline: Instant) -> Result<Response> {
-        if !self.outgoing.may_see_secrets(&request.url) {
+        if !self.authenticator.is_needed() || !self.outgoing.may_see_secrets(&request.url) {
             return self.send_once(request, deadline).await;
         }
         let mut is_first = true;

@@ -137,6 +137,11 @@ impl<'a> Authenticator<'a> {
         Ok(Self { how, _held: held })
     }
 
+    /// Whether requests need more than the headers of the source.
+    pub(super) fn is_needed(&self) -> bool {
+        !matches!(self.how, How::Headers)
+    }
+
     /// Adds to a request what identifies elt. The request must be for the source's own host.
     ///
     /// # Errors
