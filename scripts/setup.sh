@@ -19,6 +19,7 @@ check() {
         [ -x /usr/sbin/sshd ] || need+=(openssh-server)
         find_chromium >/dev/null || need+=(chromium)
         command -v promtool >/dev/null || need+=(prometheus)
+        [ -x /usr/sbin/pgbouncer ] || need+=(pgbouncer)
         # For the pages of operators: their proxy, and the commands in them.
         command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || need+=(nginx-light)
         command -v jq >/dev/null || need+=(jq)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use elt_shared::api_token::Scope;
-use elt_shared::config::{Document, TargetConfig};
+use elt_shared::config::{Document, NoReferences, PipelineConfig, TargetConfig};
 use elt_shared::explained::{Code, Explained};
 use elt_shared::secret::Secret;
 use elt_shared::settings::{AllowedVariables, NetworkSettings};
@@ -62,6 +62,11 @@ pub struct OpenTarget {
 }
 
 impl OpenTarget {
+    /// The connection and the table, for short statements.
+    pub fn parts(&mut self) -> (&mut PgConnection, &TableRef) {
+        (&mut self.connection, &self.table)
+    }
+
     /// Names of the columns of another table beside the target's. `None`: there is no such table.
     ///
     /// # Errors
@@ -185,14 +190,33 @@ pub async fn open_config(state: &AppState, caller: &Caller, config: &ConfigVersi
     open(state, caller, &target_of(state, caller, &document, config.author()).await?).await
 }
 
+/// A kept config that can run, and its target.
+///
+/// # Errors
+/// As [`open`]; a config that cannot run.
+pub async fn open_pipeline(
+    state: &AppState,
+    caller: &Caller,
+    config: &ConfigVersion,
+) -> Result<(PipelineConfig, OpenTarget)> {
+    let text = config.open(&state.keys)?;
+    let document = tokio::task::spawn_blocking(move || Document::parse(text.expose()))
+        .await
+        .map_err(|error| Error::internal("read a config", error))??;
+    let pipeline = document.pipeline(&NoReferences)?.value;
+    let target = target_of(state, caller, &document, config.author()).await?;
+    Ok((pipeline, open(state, caller, &target).await?))
+}
+
 /// Whether an error says what a server or a network answered.
 fn is_about_the_server(error: &TargetError) -> bool {
-    use TargetError::{Certificate, Host, Login, NoConnect, NoDatabase, NoTls, Refused, TooMuch, Unreachable};
+    use TargetError::{Certificate, Host, Login, NoConnect, NoDatabase, NoTls, Pooler, Refused, TooMuch, Unreachable};
     matches!(
         error,
         Login { .. }
             | NoConnect { .. }
             | Refused { .. }
+            | Pooler { .. }
             | Unreachable { .. }
             | NoTls { .. }
             | Certificate { .. }
@@ -206,8 +230,8 @@ fn is_about_the_server(error: &TargetError) -> bool {
 /// A target's error for the caller. An analyst learns no more about a server than that it cannot be used.
 pub fn tell(error: TargetError, caller: &Caller) -> Error {
     use TargetError::{
-        Certificate, ControlDatabase, Database, Login, NoConnect, NoDatabase, NoTable, NoTls, Refused, Reserved,
-        TempFolder, TooMuch, Unreachable,
+        Certificate, ControlDatabase, Database, Login, NoConnect, NoDatabase, NoTable, NoTls, Pooler, Refused,
+        Reserved, TempFolder, TooMuch, Unreachable,
     };
     if is_about_the_server(&error) && !caller.has(Scope::Admin) {
         return Error::refused(
@@ -220,7 +244,7 @@ pub fn tell(error: TargetError, caller: &Caller) -> Error {
     let status = match &error {
         NoTable { .. } | NoDatabase { .. } | Reserved { .. } | ControlDatabase => StatusCode::NOT_FOUND,
         Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | Database(_) => StatusCode::BAD_GATEWAY,
-        NoTls { .. } | Certificate { .. } | TooMuch(_) => StatusCode::BAD_GATEWAY,
+        NoTls { .. } | Certificate { .. } | Pooler { .. } | TooMuch(_) => StatusCode::BAD_GATEWAY,
         TempFolder { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     };

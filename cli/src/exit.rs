@@ -29,6 +29,10 @@ Exit codes:
 Settings are flags or environment variables; a flag wins. Each command's --help names both.
 A secret NAME may be in a file: NAME_FILE is the path of that file. Flags show in the process list.";
 
+/// What to do about a control database that cannot be written to.
+pub const WRITABLE: &str = "Name the primary server in DATABASE_URL, promote the standby, or turn \
+                            default_transaction_read_only off, and start it again.";
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -131,6 +135,10 @@ pub fn both<A, B>(one: anyhow::Result<A>, other: anyhow::Result<B>) -> anyhow::R
 /// names is one of PostgreSQL's source code.
 pub fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     match error.downcast_ref::<sqlx::Error>() {
+        Some(read_only) if store::is_read_only(read_only) => {
+            "the control database cannot be written to: it is a standby, or read-only (default_transaction_read_only)"
+                .into()
+        }
         Some(sqlx::Error::Database(database)) => database.message().to_owned(),
         _ => error.to_string(),
     }
@@ -162,6 +170,11 @@ pub fn explain(error: &anyhow::Error) -> ExitCode {
     exit.into()
 }
 
+/// Whether the control database refused something because it cannot be written to.
+pub fn is_read_only(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(store::is_read_only)
+}
+
 fn remedy(error: &anyhow::Error) -> (Exit, Option<String>) {
     if let Some(refusal) = error.downcast_ref::<Refusal>() {
         return (refusal.exit, Some(refusal.next_step.clone()));
@@ -178,6 +191,9 @@ fn remedy(error: &anyhow::Error) -> (Exit, Option<String>) {
     }
     if let Some(TelemetryError::File { .. }) = error.downcast_ref::<TelemetryError>() {
         return (Exit::Settings, Some("Name a folder you may write to with --data-dir or ELT_DATA_DIR.".into()));
+    }
+    if is_read_only(error) {
+        return (Exit::Unavailable, Some(WRITABLE.into()));
     }
     if awaited(error).is_some() {
         let next_step = "Check that the server of the control database runs and can be reached, then run it again.";

@@ -87,7 +87,7 @@ impl<'a> InProcess<'a> {
         databases.migrate(Some(&keys)).await?;
         databases.keep_lines_of(telemetry).await?;
         let queue = job::private_queue();
-        let mut settings = worker::settings(databases, worker, Arc::clone(&keys), &stop);
+        let mut settings = worker::settings(databases, worker, Arc::clone(&keys), &stop)?;
         settings.queue.clone_from(&queue);
         Ok(Self { stop, databases, keys, queue, settings })
     }

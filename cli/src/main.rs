@@ -49,6 +49,7 @@ mod secret;
 mod secret_settings;
 mod serve;
 mod signals;
+mod state;
 mod status;
 mod summary;
 mod table;
@@ -99,6 +100,7 @@ enum Command {
     Explain(explain::Explain),
     Report(report::Report),
     Retry(retry::Retry),
+    State(state::State),
     User(user::User),
     Audit(audit::Audit),
     Keys(keys::Command),
@@ -131,6 +133,7 @@ impl Command {
             Self::Explain(command) => command.execute(),
             Self::Report(command) => command.execute().await,
             Self::Retry(command) => command.execute().await,
+            Self::State(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,
             Self::Keys(command) => command.execute().await,

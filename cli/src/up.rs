@@ -109,7 +109,7 @@ impl Up {
             true => None,
             false => {
                 let db = databases.open_for(Part::Worker, worker::connections(&self.worker)).await?;
-                Some((db, worker::settings(databases, self.worker, Arc::clone(&ring), &stop)))
+                Some((db, worker::settings(databases, self.worker, Arc::clone(&ring), &stop)?))
             }
         };
         tokio::select! {

@@ -11,7 +11,7 @@ use elt_worker::settings::WorkerSettings;
 
 use crate::account::RunAs;
 use crate::databases::{Databases, LocalMode, Part, Place};
-use crate::exit::{Exit, both};
+use crate::exit::{Exit, both, refuse};
 use crate::keys;
 use crate::probes::{self, Probes};
 use crate::process_metrics::{self, Process};
@@ -105,7 +105,7 @@ impl Worker {
         databases.keep_lines_of(telemetry).await?;
         process_metrics::register(&self.worker.metrics, Process::new("worker", databases, telemetry));
         out::print(&format!("working on queue `{}`, {} runs at a time", self.worker.queue, self.worker.concurrency));
-        let settings = settings(databases, self.worker, Arc::clone(&keys), &stop);
+        let settings = settings(databases, self.worker, Arc::clone(&keys), &stop)?;
         let working = elt_worker::run(databases.control.clone(), settings, stop.gracefully);
         tokio::select! {
             ended = working => ended.context("the worker ended").map(|()| Exit::Done),
@@ -120,15 +120,25 @@ pub fn connections(settings: &WorkerSettings) -> u32 {
 }
 
 /// The worker of this process.
+///
+/// # Errors
+/// When the proxy for sources is no address.
 pub fn settings(
     databases: &Databases,
     mut settings: WorkerSettings,
     keys: Arc<KeyRing>,
     stop: &Stop,
-) -> WorkerSettings {
+) -> anyhow::Result<WorkerSettings> {
+    if !settings.network.has_usable_proxy() {
+        return Err(refuse(
+            Exit::Settings,
+            "ELT_HTTP_PROXY is not the address of a proxy",
+            "Write http://HOST:PORT, with USER:PASSWORD@ before the host if the proxy wants a login.",
+        ));
+    }
     settings.keys = Some(keys);
     settings.target_url = databases.target_url.clone();
     settings.data_dir = databases.data_dir.clone();
     settings.force = stop.now.clone();
-    settings
+    Ok(settings)
 }

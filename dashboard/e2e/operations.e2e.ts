@@ -33,6 +33,8 @@ test.afterAll(async () => {
   }
   const { data } = await call<{ data: { id: string }[] }>('GET', '/workers');
   for (const worker of data) await call('POST', `/workers/${worker.id}/undrain`);
+  const queues = await call<{ data: { name: string }[] }>('GET', '/queues');
+  for (const { name } of queues.data) await call('PUT', `/queues/${name}/limit`, { concurrency: null });
 });
 
 test('failed runs of a paused pipeline are counted and queued again, wait, and load once it is resumed', async ({
@@ -128,4 +130,38 @@ test('a worker is drained and undrained, everything is resumed, and retention sa
   // A worker cleans for the first time a minute after its start, and the page looks every 30 seconds.
   await expect(runs).toContainText('ELT_KEEP_RUNS_DAYS', { timeout: 150_000 });
   await expect(page.getByRole('row', { name: /^Combined CSVs|^Coverage reports/ }).first()).toBeVisible();
+});
+
+test('a queue is limited, paused with a reason, and resumed', async ({ admin: page }) => {
+  await page.goto('/ui/workers');
+  const queue = page.getByRole('region', { name: 'List of queues' }).getByRole('row', { name: /^elt\b/ });
+  await expect(queue).toContainText(/1 worker, \d+ runs? at a time/);
+  const dialog = page.getByRole('dialog');
+  const limit = dialog.getByLabel('Runs at a time');
+  const set = dialog.getByRole('button', { name: 'Set the limit' });
+  await page.getByRole('button', { name: 'Limit the queue elt' }).click();
+  for (const text of ['0', '10001', 'many']) {
+    await limit.fill(text);
+    await expect(set).toBeDisabled();
+  }
+  await limit.fill('3');
+  await expectAccessible(page, 'limiting a queue');
+  await set.click();
+  await expect(page.getByText('At most 3 runs of the queue elt at a time')).toBeVisible();
+  await expect(queue.getByText('3', { exact: true })).toBeVisible();
+
+  await page.getByRole('button', { name: 'Pause the queue elt' }).click();
+  await dialog.getByLabel('Reason').fill('the workers move');
+  await dialog.getByRole('button', { name: 'Pause', exact: true }).click();
+  await expect(queue).toContainText(/Paused\s+by admin, .* · the workers move/);
+  await expectAccessible(page, 'a paused queue');
+  await page.getByRole('button', { name: 'Resume the queue elt' }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Resume the queue' }).click();
+  await expect(queue).not.toContainText('Paused');
+
+  await page.getByRole('button', { name: 'Limit the queue elt' }).click();
+  await expect(limit).toHaveValue('3');
+  await limit.fill('');
+  await set.click();
+  await expect(queue.getByText('none', { exact: true })).toBeVisible();
 });

@@ -60,6 +60,14 @@ impl JsonPath {
         (names.len() > 1).then(|| Self::member(&names.join(".")))
     }
 
+    /// The path to another member of the same object. `None`: this is no path to a member.
+    pub fn sibling(&self, name: &str) -> Option<Self> {
+        let (Step::Member(_), around) = self.steps.split_last()? else { return None };
+        let mut steps = around.to_vec();
+        steps.push(Step::Member(name.to_owned()));
+        Some(Self { steps })
+    }
+
     /// The path to one member of the root.
     pub fn member(name: &str) -> Self {
         Self::members([name])

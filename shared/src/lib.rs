@@ -4,6 +4,7 @@
 //! - [`backoff`]: pauses between attempts
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
+//! - [`cursor`]: values by which an API is asked only for what is new
 //! - [`driver_text`]: texts of PostgreSQL's driver as people read them
 //! - [`explained`]: every code of a problem, and what each means
 //! - [`secret`]: values that never print
@@ -13,6 +14,7 @@
 //! - [`secret_file`]: secrets in files that settings name
 //! - [`metrics`]: the metrics of a process, in Prometheus' text format
 //! - [`password`]: hashing and checking passwords
+//! - [`pooler`]: what a connection pooler does with sessions
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
 //! - [`settings`]: flags and environment of a process
@@ -34,6 +36,7 @@ pub mod api_token;
 pub mod backoff;
 pub mod config;
 pub mod cron;
+pub mod cursor;
 pub mod driver_text;
 pub mod explained;
 pub mod job;
@@ -42,6 +45,7 @@ pub mod metrics;
 pub mod network;
 pub mod password;
 pub mod pauses;
+pub mod pooler;
 pub mod private_folder;
 pub mod queue;
 pub mod redaction;

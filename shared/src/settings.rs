@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::Args;
+use reqwest::Url;
 use sha2::{Digest, Sha256};
 
 use crate::config::is_secret_name;
@@ -182,6 +183,10 @@ pub struct NetworkSettings {
     /// another connection that the session has ended or waits for this side, or cannot be asked.
     #[arg(long, env = "ELT_TARGET_SILENCE", default_value_t = TARGET_SILENCE, value_parser = clap::value_parser!(u16).range(3..=3_600))]
     pub target_silence: u16,
+    /// The proxy that all requests of API sources go through, `http://USER:PASSWORD@HOST:PORT`. The rules for hosts hold
+    /// for the hosts that are asked for, as this machine finds them.
+    #[arg(long, env = "ELT_HTTP_PROXY", hide_env_values = true, value_parser = secret)]
+    pub http_proxy: Option<Secret>,
     /// Further rules for what a user who is not an admin has the server connect to. `None` for admins and workers.
     #[arg(skip)]
     pub user: Option<UserNetworkSettings>,
@@ -197,6 +202,7 @@ impl Default for NetworkSettings {
             net_allow: Vec::new(),
             target_ca_file: None,
             target_silence: TARGET_SILENCE,
+            http_proxy: None,
             user: None,
         }
     }
@@ -206,6 +212,15 @@ impl NetworkSettings {
     /// [`Self::target_silence`] as a duration.
     pub fn target_silence(&self) -> Duration {
         Duration::from_secs(self.target_silence.into())
+    }
+
+    /// Whether [`Self::http_proxy`] is the address of a proxy, with neither path nor query, or not set. It is not checked where
+    /// it is read, because the message would repeat its password.
+    pub fn has_usable_proxy(&self) -> bool {
+        let is_address = |url: Url| {
+            matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/" && url.query().is_none()
+        };
+        self.http_proxy.as_ref().is_none_or(|proxy| Url::parse(proxy.expose()).is_ok_and(is_address))
     }
 }
 
@@ -312,6 +327,18 @@ mod tests {
         assert_eq!(of(&[("XDG_DATA_HOME", "/data"), ("HOME", "/h")]), PathBuf::from("/data/elt"));
         assert_eq!(of(&[("XDG_DATA_HOME", ""), ("HOME", "/h")]), PathBuf::from("/h/.local/share/elt"));
         assert_eq!(of(&[]), PathBuf::from("/home/ann/.local/share/elt"));
+    }
+
+    #[test]
+    fn a_proxy_is_an_address_and_nothing_more() {
+        let with = |proxy: &str| NetworkSettings { http_proxy: Some(proxy.into()), ..NetworkSettings::default() };
+        for right in ["http://proxy:3128", "https://ann:pa%40ss@proxy.example.com/", "http://[::1]:8080"] {
+            assert!(with(right).has_usable_proxy(), "{right}");
+        }
+        for wrong in ["proxy:3128", "socks5://proxy", "http://proxy/path", "http://", "http://proxy?a=b"] {
+            assert!(!with(wrong).has_usable_proxy(), "{wrong}");
+        }
+        assert!(NetworkSettings::default().has_usable_proxy());
     }
 
     #[test]

@@ -91,7 +91,8 @@ async fn one_token_serves_all_pages_and_the_next_extraction() {
         let source = oauth(&server, keys);
         assert_eq!(ids(&lab.context, &source).await, ALL);
         assert_eq!(ids(&lab.context, &source).await, ALL);
-        http::fingerprint(0, &source, &lab.context).await.expect("a look at the pages");
+        let known = http::look::Known::default();
+        http::look::look(0, &source, &lab.context, &known).await.expect("a look at the source");
         assert_eq!(server.asked().len(), times + 1, "{keys}");
     }
     let asked = server.asked();

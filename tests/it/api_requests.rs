@@ -1,6 +1,6 @@
 //! What is sent to an API: method, body, and the values of placeholders.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect};
@@ -222,4 +222,145 @@ async fn a_link_keeps_method_and_body_and_has_no_cursor() {
         "body: { a: 1 }\nrecords: items\npagination: { type: cursor, cursor_path: next, next_is: link }",
     );
     assert_eq!(ids(&lab, &source).await.expect("rows"), SIX);
+}
+
+/// A connection of three pages, in the form that clients of GraphQL expect: the last page has a cursor, too.
+fn connection(page: u64, pages: u64) -> Value {
+    let info = json!({"hasNextPage": page < pages, "endCursor": format!("c{page}")});
+    json!({"data": {"orders": {"nodes": items(page), "pageInfo": info}}})
+}
+
+const QUERY: &str = r#"graphql:
+          query: "query O($after: String) { orders(after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }"
+          variables: { first: 2, after: "{{page.cursor}}" }
+        records: data.orders.nodes
+        pagination: { type: cursor, cursor_path: data.orders.pageInfo.endCursor }"#;
+
+/// Ids of all rows of a connection.
+async fn nodes(lab: &Extraction, source: &ApiSource) -> (Vec<u64>, Vec<String>) {
+    let extracted = http::extract_within(0, source, &lab.context, &quick()).await.expect("rows");
+    let rows = |(_, text): (String, String)| {
+        let page: Value = serde_json::from_str(&text).expect("JSON");
+        let rows = page["data"]["orders"]["nodes"].as_array().cloned().unwrap_or_default();
+        rows.iter().map(|row| row["id"].as_u64().expect("an id")).collect::<Vec<_>>()
+    };
+    (texts(&extracted).into_iter().flat_map(rows).collect(), extracted.warnings)
+}
+
+#[tokio::test]
+async fn a_connection_of_graphql_ends_where_it_says() {
+    let (api, lab) = (HttpSource::start().await, Extraction::new().await);
+    api.script(|hit, _| {
+        let after = hit.json()["variables"]["after"].as_str().map_or(0, |after| after[1..].parse().expect("a page"));
+        json_answer(connection(after + 1, 3))
+    });
+    let source = source(&api.url("/script"), QUERY);
+    assert_eq!(nodes(&lab, &source).await, (SIX.to_vec(), Vec::new()));
+    let bodies: Vec<Value> = api.hits().iter().map(Hit::json).collect();
+    assert_eq!(bodies.len(), 3, "the last page names a cursor and says that it is the last one");
+    assert_eq!(bodies[0]["variables"], json!({"first": 2}));
+    assert_eq!(bodies[2]["variables"], json!({"first": 2, "after": "c2"}));
+    assert!(bodies[0]["query"].as_str().is_some_and(|query| query.starts_with("query O(")));
+}
+
+#[tokio::test]
+async fn a_page_without_rows_that_says_there_are_more_is_not_the_last_one() {
+    let (api, lab) = (HttpSource::start().await, Extraction::new().await);
+    api.script(|hit, _| {
+        let page = hit.param("after").map_or(1, |after| after.parse().expect("a page"));
+        let items = if matches!(page, 1 | 3 | 4) { json!([]) } else { items(if page == 2 { 1 } else { 2 }) };
+        json_answer(json!({"items": items, "has_more": page < 5, "next": page + 1}))
+    });
+    let keys =
+        "records: items\npagination: { type: cursor, cursor_path: next, cursor_param: after, has_more_path: has_more }";
+    let source = source(&api.url("/script"), keys);
+    assert_eq!(ids(&lab, &source).await.expect("rows"), [1, 2, 3, 4]);
+    assert_eq!(api.hits().len(), 5);
+    api.script(|_, _| json_answer(json!({"items": items(1), "has_more": true, "next": null})));
+    insta::assert_snapshot!(failed(&lab, &api, &source).await, @"http_next_page: http://127.0.0.1:PORT/script does not name its next page: `has_more_path` says that there is a next page, and there is no cursor or link at $.next");
+}
+
+#[tokio::test]
+async fn errors_of_graphql_fail_the_source_unless_the_data_are_complete() {
+    let (api, lab) = (HttpSource::start().await, Extraction::new().await);
+    let source = source(&api.url("/script"), &format!("auth_token: canary-1\nheaders: {{ X-Key: canary-2 }}\n{QUERY}"));
+    let long = "x".repeat(1000);
+    let mut told = String::new();
+    for errors in [
+        json!({"data": null, "errors": [{"message": "Field 'ordrs' doesn't exist\n on type 'Query'"}, {"message": "b"}]}),
+        json!({"errors": [{"message": "the token canary-1 with canary-2 has expired"}]}),
+        json!({"data": {"orders": {"nodes": [{"id": 1}, null], "pageInfo": {"hasNextPage": false}}},
+            "errors": [{"message": "no right to read it", "path": ["orders", "nodes", 1]}]}),
+        json!({"data": {"orders": {"nodes": [{"id": 1}]}}, "errors": [{"message": long}]}),
+        json!({"data": {"orders": {"nodes": []}}, "errors": {"code": 7}}),
+    ] {
+        api.script(move |_, _| json_answer(errors.clone()));
+        told.push_str(&failed(&lab, &api, &source).await.replace(&"x".repeat(300), "300 x"));
+        told.push('\n');
+    }
+    insta::assert_snapshot!(told, @"
+    http_error_answer: http://127.0.0.1:PORT/script answered with GraphQL errors, first: Field 'ordrs' doesn't exist on type 'Query'
+    http_error_answer: http://127.0.0.1:PORT/script answered with GraphQL errors, first: the token *** with *** has expired
+    http_error_answer: http://127.0.0.1:PORT/script answered with GraphQL errors, first: no right to read it
+    http_error_answer: http://127.0.0.1:PORT/script answered with GraphQL errors, first: 300 x…
+    http_error_answer: http://127.0.0.1:PORT/script answered with GraphQL errors, first: without a message
+    ");
+    api.script(|_, _| {
+        let mut answer = connection(1, 1);
+        answer["errors"] = json!([{"message": "`total` is deprecated", "path": ["orders", "nodes", 0, "id"]}]);
+        json_answer(answer)
+    });
+    let (rows, warnings) = nodes(&lab, &source).await;
+    assert_eq!(rows, [1, 2]);
+    assert_eq!(warnings.len(), 1);
+    let ends = "/script page 1: it reports 1 errors beside complete data, first: `total` is deprecated";
+    assert!(warnings[0].ends_with(ends), "{warnings:?}");
+    api.script(|_, count| match count {
+        1 => json_answer(json!({"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]})),
+        _ => json_answer(connection(1, 1)),
+    });
+    assert_eq!(nodes(&lab, &source).await.0, [1, 2], "it is asked again");
+}
+
+#[tokio::test]
+async fn a_login_behind_redirects_is_passed_with_its_cookies() {
+    let (api, lab) = (HttpSource::start().await, Extraction::new().await);
+    api.script(|hit, _| {
+        let to = |place: &'static str, cookie: &'static str| {
+            (StatusCode::FOUND, [(header::LOCATION, place), (header::SET_COOKIE, cookie)]).into_response()
+        };
+        match (hit.path.as_str(), hit.header("cookie")) {
+            ("/script/orders", Some("session=s2")) => json_answer(json!({"items": items(1)})),
+            ("/script/orders", _) => to("/script/login", "state=s1; Path=/script/login"),
+            ("/script/login", Some("state=s1")) => to("/script/orders", "session=s2; Path=/; HttpOnly"),
+            other => panic!("{other:?}"),
+        }
+    });
+    let source = source(&api.url("/script/orders"), "records: items");
+    assert_eq!(ids(&lab, &source).await.expect("rows"), [1, 2]);
+    assert_eq!(api.hits().len(), 3);
+    assert_eq!(ids(&lab, &source).await.expect("rows"), [1, 2]);
+    assert_eq!(api.hits().len(), 6, "the next extraction begins without cookies");
+}
+
+#[tokio::test]
+async fn no_more_requests_a_second_are_sent_than_the_config_says() {
+    let (api, lab) = (HttpSource::start().await, Extraction::new().await);
+    api.script(|hit, _| {
+        json_answer(json!({"items": items(hit.param("page").expect("a page").parse().expect("a number"))}))
+    });
+    let source = source(&api.url("/script"), "records: items\npagination: { type: page }\nrequests_per_second: 20");
+    let started = Instant::now();
+    assert_eq!(ids(&lab, &source).await.expect("rows"), SIX);
+    assert!(started.elapsed() >= Duration::from_millis(150), "four requests: {:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn an_answer_in_an_encoding_that_is_not_read_is_refused_with_its_name() {
+    let (api, lab) = (HttpSource::start().await, Extraction::new().await);
+    api.script(|_, _| ([(header::CONTENT_ENCODING, "br")], "x").into_response());
+    let source = source(&api.url("/script"), "records: items");
+    insta::assert_snapshot!(failed(&lab, &api, &source).await, @"http_not_json: http://127.0.0.1:PORT/script answered with the `Content-Encoding` br, and elt unpacks gzip and zstd only");
+    let accepted = api.hits()[0].header("accept-encoding").expect("a header").to_owned();
+    assert!(accepted.contains("gzip") && accepted.contains("zstd") && !accepted.contains("br"), "{accepted}");
 }

@@ -338,8 +338,10 @@ async fn a_stop_is_obeyed_at_once() {
 async fn a_fingerprint_changes_when_the_answer_may_have() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
     let source = source(api.url("/content"));
-    let fingerprint =
-        async || http::fingerprint_within(0, &source, &lab.context, &quick()).await.expect("a fingerprint");
+    let fingerprint = async || {
+        let known = http::look::Known::default();
+        http::look::look_within(0, &source, &lab.context, &known, &quick()).await.expect("a look").fingerprint
+    };
     let (etag, last_modified) = VALIDATORS;
 
     api.set_content(ROWS, &[]);

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use elt_shared::job::QUEUE;
 use elt_shared::runs::lifecycle::{self, Taken};
+use elt_shared::store::api_processes::session_name;
 use elt_shared::store::{queues, workers};
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::TestApp;
@@ -272,4 +274,20 @@ async fn the_first_page_says_that_no_worker_takes_runs_and_advises_more_only_whe
     app.post("/workers/w-1/undrain").await.ok();
     workers::note_takes_nothing(&app.db, "w-1", Some("the disk is full")).await.expect("noted");
     assert_eq!(look().await, (json!(0), nobody));
+}
+
+#[tokio::test]
+async fn an_api_of_another_version_is_named_for_as_long_as_it_is_connected() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let warnings = async || app.get("/workers").await.ok()["warnings"].clone();
+    assert_eq!(warnings().await, json!([]));
+    let named = |version| app.db.connect_options().as_ref().clone().application_name(&session_name(version, "beta"));
+    let same = PgConnection::connect_with(&named(env!("CARGO_PKG_VERSION"))).await.expect("connected");
+    let other = PgConnection::connect_with(&named("9.9.9")).await.expect("connected");
+    let warning = warnings().await;
+    assert_eq!(warning.as_array().map(Vec::len), Some(1), "{warning}");
+    assert!(warning[0].as_str().is_some_and(|text| text.contains(": 9.9.9 (beta). ")), "{warning}");
+    other.close().await.expect("closed");
+    assert!(app.eventually(async || (warnings().await == json!([])).then_some(())).await.is_some());
+    same.close().await.expect("closed");
 }

@@ -111,3 +111,34 @@ async fn a_parameter_that_a_list_does_not_know_is_refused() {
         app.get(path).await.ok();
     }
 }
+
+#[tokio::test]
+async fn lines_until_a_time_are_found_also_when_they_were_kept_late() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let lines = [("old", "3 days"), ("noon", "5 hours"), ("kept late", "10 hours"), ("new", "1 minute")];
+    for (message, age) in lines {
+        write(&app, "INFO", message, None).await;
+        app.execute(&format!("update log_lines set at = now() - interval '{age}' where message = '{message}'")).await;
+    }
+    let until = async |age: TimeDelta| {
+        let found = app.get("/logs/search").query(&[("until", &(Utc::now() - age).to_rfc3339())]).await.ok();
+        let lines = found["data"].as_array().expect("lines").clone();
+        lines.iter().map(|line| line["message"].as_str().expect("a text").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(until(TimeDelta::hours(1)).await, ["kept late", "noon", "old"]);
+    assert_eq!(until(TimeDelta::hours(7)).await, ["kept late", "old"]);
+    assert_eq!(until(TimeDelta::days(2)).await, ["old"]);
+    assert_eq!(until(TimeDelta::days(9)).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_search_that_takes_too_long_is_ended_with_what_to_do() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let mut holder = app.db.begin().await.expect("a transaction");
+    sqlx::query("lock table log_lines").execute(&mut *holder).await.expect("locked");
+    let problem = app.get("/logs/search?text=nowhere").await.problem(422);
+    assert_eq!(problem["code"], "search_too_slow", "{problem:#}");
+    assert!(problem["next_step"].as_str().is_some_and(|step| step.contains("`since`")), "{problem:#}");
+    holder.rollback().await.expect("rolled back");
+    app.get("/logs/search?text=nowhere").await.ok();
+}

@@ -211,7 +211,7 @@ const STYLES: &[Style] = &[
         path: "/script/v1/orders",
         answer: stripe,
         records: Some("data"),
-        pagination: r#"{ type: cursor, cursor_path: "data[-1].id", cursor_param: starting_after, next_is: cursor }"#,
+        pagination: r#"{ type: cursor, cursor_path: "data[-1].id", cursor_param: starting_after, next_is: cursor, has_more_path: has_more }"#,
         id: "id",
     },
     Style {
@@ -391,15 +391,15 @@ async fn the_config_says_why() {
           Accept: application/json
         # Store what stands in place of secrets first: api_token.
 
-        # records: the answer is an array, and its 10 elements are the rows.
+        # Rows: the answer is an array, and its 10 elements are the rows.
 
-        # pagination: the answer's `Link` header names the next page. Verified: the second page has 10
-        # other rows.
+        # Pages: the answer's `Link` header names the next page. Verified: the second page has 10 other
+        # rows.
         pagination: { type: link_header }
 
-        # incremental: `updated_at` has a time in each of the 10 rows, so a run could ask only for what
-        # was changed since the last one, if the API has a parameter for that: look its name up. It was
-        # not tried.
+        # Only what is new: `updated_at` has a time in each of the 10 rows, so a run could ask only for
+        # what was changed since the last one, if the API has a parameter for that: look its name up. It
+        # was not tried.
         # incremental: { cursor: updated_at, param: since }
 
     target:
@@ -410,7 +410,7 @@ async fn the_config_says_why() {
       # user: loader
       # password: ${env:WAREHOUSE_PASSWORD}
 
-    # load: `id` differs in all of the 20 rows that were read, so a row that comes again with other
+    # Key: `id` differs in all of the 20 rows that were read, so a row that comes again with other
     # values could replace the one before.
     # load: { mode: merge, key: [id] }
 
@@ -522,7 +522,11 @@ async fn an_api_that_wants_a_login_says_what_to_write() {
 #[tokio::test]
 async fn an_error_with_status_200_is_no_row() {
     let (api, lab) = (HttpSource::start().await, Extraction::new().await);
-    for body in [json!({"error": {"code": 104}}), json!({"success": false, "message": "invalid key"})] {
+    for body in [
+        json!({"error": {"code": 104}}),
+        json!({"success": false, "message": "invalid key"}),
+        json!({"data": null, "errors": [{"message": "no such field"}]}),
+    ] {
         api.script(move |_, _| json_answer(body.clone()));
         let error = proposed(&lab, &source(&api.url("/script/orders"), ""), "orders").await.expect_err("an error");
         assert_eq!(error.code().as_str(), "http_error_answer", "{error}");
@@ -577,8 +581,10 @@ async fn the_api_shows_a_url_and_proposes_its_config() {
         assert!(yaml.contains(line), "{line}: {yaml}");
     }
     assert!(!run.to_string().contains("canary"), "{run:#}");
-    let logs = app.get("/logs").await.ok().to_string();
-    assert!(!logs.contains("canary"), "{logs}");
+    for path in ["/logs", "/configs", "/config-history", "/audit"] {
+        let shown = app.get(path).await.ok().to_string();
+        assert!(!shown.contains("canary"), "{path}: {shown}");
+    }
 }
 
 #[tokio::test]

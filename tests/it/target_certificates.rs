@@ -3,40 +3,14 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::support::TestApp;
-use crate::support::cluster;
+use crate::support::authority::Authority;
+use crate::support::{TestApp, cluster};
 
 /// The account that may log in with a certificate only.
 const ACCOUNT: &str = "elt_it_certified";
-
-/// An authority and what it signed, in PEM form.
-struct Authority {
-    certificate: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let certificate = params.self_signed(&key).expect("a certificate").pem();
-        Self { certificate, issuer: Issuer::new(params, key) }
-    }
-
-    /// A certificate for a host or an account, and its key.
-    fn sign(&self, name: &str) -> (String, String) {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
-        params.distinguished_name.push(DnType::CommonName, name);
-        (params.signed_by(&key, &self.issuer).expect("signed").pem(), key.serialize_pem())
-    }
-}
 
 /// A file that only the account of the server may read.
 fn write(folder: &Path, name: &str, text: &str) {

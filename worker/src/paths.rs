@@ -79,6 +79,7 @@ pub fn change_check_context(
         stop,
         young: YoungFiles::LeaveOut,
         values: Vec::new(),
+        old_below: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use elt_shared::config::{LoadMode, PipelineConfig};
 use elt_shared::runs::Trigger;
 use elt_shared::secret::Secret;
@@ -70,7 +71,15 @@ impl RunContext {
             stop: self.stop.clone(),
             young: self.young_files(),
             values: Vec::new(),
+            old_below: Vec::new(),
         }
+    }
+
+    /// The window of a backfill that the run loads: from the first instant up to the second. `None`: the run loads what is
+    /// new.
+    pub fn window(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let end = |name: &str| self.run.options["window"][name].as_str()?.parse().ok();
+        Some((end("from")?, end("to")?))
     }
 
     /// The treatment of files that may still be being written. A run by hand takes such a file as far as it is written,

@@ -1,7 +1,9 @@
 //! Log lines: the last hundred as older clients read them, and searched by everyone else.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
+use elt_shared::explained::Code;
 use elt_shared::store::logs::{self, Line, LineFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +14,7 @@ use uuid::Uuid;
 
 use crate::AppState;
 use crate::auth::{Allowed, Read};
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
 use crate::page::{Page, PageQuery};
 
@@ -128,9 +130,10 @@ impl LineQuery {
     }
 }
 
-/// Lines that match, newest first; `next` leads to older ones.
+/// Lines that match, newest first; `next` leads to older ones. A search for a text or a process that would have to read too many
+/// lines is ended after 5 s: narrow it with `since`, `until`, `level` or `run_id`.
 #[utoipa::path(get, path = "/logs/search", tag = "logs", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, LineQuery), responses(
-    (status = 200, body = Page<LineView>)))]
+    (status = 200, body = Page<LineView>), (status = 422, body = Problem)))]
 async fn search(
     State(state): State<AppState>,
     _caller: Allowed<Read>,
@@ -143,10 +146,23 @@ async fn search(
 /// A page of lines, newest first.
 ///
 /// # Errors
-/// When the cursor is not ours or the database is away.
+/// When the cursor is not ours, the search takes too long, or the database is away.
 pub async fn newest_first(state: &AppState, filter: LineFilter, page: &PageQuery) -> Result<Page<LineView>> {
     let filter = LineFilter { before: page.after()?, ..filter };
-    let mut lines = logs::list(&state.db, &filter, page.fetch()).await?;
+    let found = logs::search(&state.db, &filter, page.fetch()).await?;
+    let mut lines = found.ok_or_else(too_slow)?;
     lines.reverse();
     Ok(Page::of(lines, page, |line| line.id, Into::into))
+}
+
+fn too_slow() -> Error {
+    Error::refused(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        Code::SearchTooSlow,
+        format!(
+            "the search was ended after {} s, because too many lines had to be read",
+            logs::SEARCH_WITHIN.as_secs()
+        ),
+        "Narrow the time span with `since` and `until`, or look for a level, a run or a request.",
+    )
 }

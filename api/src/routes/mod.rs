@@ -21,6 +21,7 @@ mod retention;
 mod runs;
 mod schedules;
 mod secrets;
+mod source_state;
 mod timing;
 mod tokens;
 mod trials;
@@ -39,6 +40,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(auth::router())
         .merge(configs::router())
         .merge(pipelines::router())
+        .merge(source_state::router())
         .merge(trials::router())
         .merge(preview::router())
         .merge(coverage::router())

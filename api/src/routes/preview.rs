@@ -9,7 +9,7 @@ use axum::response::Response;
 use elt_shared::config::TableName;
 use elt_shared::explained::Code;
 use elt_shared::runs::RunKind;
-use elt_shared::store::runs::live_tests_of;
+use elt_shared::store::runs::live_previews_of;
 use elt_shared::trigger::{OPTION_PREVIEW, PREVIEW_OF_CONFIG, PREVIEW_OF_URL};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -29,7 +29,7 @@ use crate::idempotency::IdempotencyKey;
 /// Name of the pipeline whose versions carry the URLs that were looked at. Each version is sealed like any other, because a
 /// token may be in it.
 const PIPELINE: &str = "Previews of URLs";
-/// Most tests and previews of one user that may be under way.
+/// Most previews of one user that may be under way.
 const AT_ONCE: i64 = 3;
 /// `Retry-After` of a refused request, in seconds.
 const RETRY_AFTER: u64 = 5;
@@ -106,8 +106,8 @@ impl<S: Send + Sync> FromRequest<S> for Subject {
 /// What is there to load? The run answered with shows it in `report.previews`: for each source the first twenty rows, the
 /// types elt would decide from the first page or file, and for an API where the rows are, how it pages, what could be
 /// loaded incrementally, its key and its rate limit, each with a reason. A URL gets a complete config in `yaml`. The
-/// first page is read, and the second one to verify the paging; nothing is loaded. At most three previews and tests of
-/// connections of a user are under way at a time.
+/// first page is read, and the second one to verify the paging; nothing is loaded. At most three previews of a user are
+/// under way at a time.
 #[utoipa::path(post, path = "/configs/preview", tag = "configs", security(("token" = []), ("api_token" = ["trigger"])),
     request_body(content((PreviewUrl = "application/json"), (super::configs::YamlForm = "multipart/form-data"), (String = "application/yaml"))),
     responses((status = 202, body = RunView), (status = 429, body = Problem)))]
@@ -128,7 +128,7 @@ async fn preview(
     if let Some(known) = once.known(&mut tx, &caller, &(upload.text(), OPTION_PREVIEW)).await? {
         return Ok(known);
     }
-    if live_tests_of(&mut *tx, caller.name()).await? >= AT_ONCE {
+    if live_previews_of(&mut *tx, caller.name()).await? >= AT_ONCE {
         return Err(Error::TooMany { retry_after: RETRY_AFTER });
     }
     let config = keep_to_run(&state, &mut tx, &caller, &upload).await?;

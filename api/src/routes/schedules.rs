@@ -9,7 +9,7 @@ use elt_shared::cron::Cron;
 use elt_shared::explained::Code;
 use elt_shared::job::QUEUE;
 use elt_shared::runs::Trigger as MadeBy;
-use elt_shared::store::schedules::{self, Schedule, ScheduleFilter, ScheduleState};
+use elt_shared::store::schedules::{self, LookBy, Schedule, ScheduleFilter, ScheduleState, SourceLook};
 use elt_shared::trigger::{self, Plan};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -82,6 +82,8 @@ pub struct ScheduleView {
     pub last_tick_worker: Option<String>,
     /// Why the last look failed.
     pub last_tick_error: Option<String>,
+    /// How its APIs are looked at for changes, in the order of the sources; empty before the first look, and without APIs.
+    pub looks: Vec<LookView>,
     /// Fires left out because a run was going on or nobody was there to start it.
     pub skipped: i64,
     /// How often it was looked at.
@@ -89,6 +91,23 @@ pub struct ScheduleView {
     pub created_by: String,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+/// How an API is looked at for changes.
+#[derive(Serialize, ToSchema)]
+pub struct LookView {
+    /// Kind and place of the source, without secrets.
+    source: String,
+    /// How it was looked at last.
+    by: LookBy,
+    /// What a look is, as a sentence.
+    says: String,
+}
+
+impl From<SourceLook> for LookView {
+    fn from(look: SourceLook) -> Self {
+        Self { source: look.source, by: look.by, says: look.says }
+    }
 }
 
 impl From<Schedule> for ScheduleView {
@@ -115,6 +134,7 @@ impl From<Schedule> for ScheduleView {
             last_tick_at: schedule.last_tick_at,
             last_tick_worker: schedule.last_tick_worker,
             last_tick_error: schedule.last_tick_error,
+            looks: schedule.looks.map(|looks| looks.0.into_iter().map(Into::into).collect()).unwrap_or_default(),
             skipped: schedule.skipped,
             ticks: schedule.ticks,
             created_by: schedule.created_by,

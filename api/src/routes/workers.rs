@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use elt_shared::explained::Code;
+use elt_shared::store::api_processes;
 use elt_shared::store::workers::{self, DrainAnswer, Worker};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -92,7 +93,7 @@ struct WorkerList {
     /// Version of the API that answers.
     #[schema(example = "0.1.0")]
     api_version: &'static str,
-    /// Sentences about what an operator should look at: live workers of another version than this API.
+    /// Sentences about what an operator should look at: live workers and other APIs of another version than this API.
     warnings: Vec<String>,
 }
 
@@ -106,7 +107,9 @@ async fn list(
 ) -> Result<Json<WorkerList>> {
     let found = workers::list(&state.db, query.gone, workers::MOST_LISTED).await?;
     let api_version = env!("CARGO_PKG_VERSION");
-    let warnings = workers::version_skew(&found, api_version).into_iter().collect();
+    let servers = api_processes::list(&state.db).await?;
+    let skews = [workers::version_skew(&found, api_version), api_processes::version_skew(&servers, api_version)];
+    let warnings = skews.into_iter().flatten().collect();
     Ok(Json(WorkerList { data: found.into_iter().map(Into::into).collect(), api_version, warnings }))
 }
 

@@ -1,8 +1,9 @@
 //! Logins and connections to the control database.
 
 use elt_cluster::Cluster;
+use elt_shared::pooler;
 use elt_shared::secret::Secret;
-use elt_shared::store::{self, Limits};
+use elt_shared::store::{self, Limits, api_processes};
 use elt_shared::target::{AddressProblem, Author, TargetAddress};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
@@ -52,7 +53,7 @@ impl Logins {
     /// `elt run` does the work of both.
     pub(super) fn given(own: PgConnectOptions, owner: Option<PgConnectOptions>) -> Self {
         let owner = owner.unwrap_or_else(|| own.clone());
-        Self { command: owner.clone(), owner, api: own.clone(), worker: own }
+        Self { command: owner.clone(), owner, api: as_api(own.clone()), worker: own }
     }
 
     /// The roles of the private cluster. Commands work as the owner, because only the account that owns the data folder
@@ -61,7 +62,7 @@ impl Logins {
         let options = |url: Secret| parse("the private cluster's URL", &url);
         let owner = options(cluster.control_url())?;
         let (api, worker) = (options(cluster.api_url())?, options(cluster.worker_url())?);
-        Ok(Self { command: owner.clone(), owner, api, worker })
+        Ok(Self { command: owner.clone(), owner, api: as_api(api), worker })
     }
 
     pub(super) fn of(&self, part: Part) -> &PgConnectOptions {
@@ -73,10 +74,20 @@ impl Logins {
     }
 }
 
+/// The options with the name by which others see that an API of this version runs on this machine.
+fn as_api(options: PgConnectOptions) -> PgConnectOptions {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    options.application_name(&api_processes::session_name(env!("CARGO_PKG_VERSION"), &host))
+}
+
 /// A pool with this login.
 pub(super) async fn connect(options: &PgConnectOptions, connections: u32, limits: Limits) -> anyhow::Result<PgPool> {
     // A pool goes on trying and then only says that it waited in vain; one connection says why.
-    let first = options.connect().await.map_err(|error| unreachable(options, &error))?;
+    let mut first = options.connect().await.map_err(|error| unreachable(options, &error))?;
+    // Comes before the pool, which gives its sessions settings that would stay in sessions of others.
+    if pooler::shares_session_of(&mut first, async { options.connect().await.ok() }).await {
+        return Err(in_transaction_mode(options));
+    }
     first.close().await.map_err(|error| unreachable(options, &error))?;
     store::connect(options.clone(), connections, limits).await.map_err(|error| unreachable(options, &error))
 }
@@ -112,8 +123,9 @@ pub(super) fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> an
         return refuse(
             Exit::Settings,
             message,
-            "A connection pooler (PgBouncer) is in between, which does not keep what elt sets for its sessions. Name the \
-             PostgreSQL server itself in DATABASE_URL: elt keeps few connections and uses them again.",
+            "A connection pooler (PgBouncer) is in between. Name the PostgreSQL server itself in DATABASE_URL: elt keeps few \
+             connections and uses them again. If the pooler has to stay, let it work in session mode and accept these \
+             parameters (PgBouncer: ignore_startup_parameters = extra_float_digits, options).",
         );
     }
     let next_step =
@@ -122,6 +134,21 @@ pub(super) fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> an
         true => refuse_for_now(Exit::Unavailable, "the control database cannot be reached", message, next_step),
         false => refuse(Exit::Unavailable, message, next_step),
     }
+}
+
+/// The refusal of a pooler that gives sessions of the server to several connections in turns.
+fn in_transaction_mode(options: &PgConnectOptions) -> anyhow::Error {
+    refuse(
+        Exit::Settings,
+        format!(
+            "a connection pooler in transaction mode is before the control database at {}: it gives the transactions of one \
+             connection to different sessions of the server",
+            address(options)
+        ),
+        "Name the address of the PostgreSQL server itself in DATABASE_URL: elt keeps few connections and uses them again, \
+         and waits for notifications (LISTEN), which such a pooler does not pass on. If a pooler has to be in between, let it \
+         give each connection a session of its own (PgBouncer: pool_mode = session for this database or user).",
+    )
 }
 
 /// Whether a pooler refused how a session begins. PostgreSQL itself takes the parameters, and poolers write English.

@@ -5,7 +5,7 @@ use elt_shared::store;
 use sqlx::PgPool;
 
 use super::Databases;
-use crate::exit::{Exit, refuse, refuse_for_now};
+use crate::exit::{Exit, WRITABLE, refuse, refuse_for_now};
 
 impl Databases {
     /// Refuses to go on with a login that does not own the tables.
@@ -34,28 +34,15 @@ impl Databases {
 
     /// Refuses to go on with a control database that cannot be written to.
     pub async fn require_writable(&self) -> anyhow::Result<()> {
-        match self.writable().await?.refusal() {
-            None => Ok(()),
-            Some(reason) => Err(refuse_for_now(
-                Exit::Unavailable,
-                "the control database cannot be written to",
-                reason,
-                "Name the primary server in DATABASE_URL, promote the standby, or turn default_transaction_read_only \
-                 off, and start it again.",
-            )),
-        }
+        require_writable(&self.control).await
     }
 
     /// Warns when the control database cannot be written to. Requests that only read are answered meanwhile.
     pub async fn warn_of_read_only(&self) -> anyhow::Result<()> {
-        if let Some(reason) = self.writable().await?.refusal() {
+        if let Some(reason) = writable(&self.control).await?.refusal() {
             tracing::warn!("{reason}: requests that change something are answered 503 until it can be");
         }
         Ok(())
-    }
-
-    async fn writable(&self) -> anyhow::Result<store::Writable> {
-        store::writable(&self.control).await.context("could not look at the control database")
     }
 
     /// Warns when this process's login owns the tables, because a stolen login could then also change the audit.
@@ -72,6 +59,20 @@ impl Databases {
             );
         }
         Ok(())
+    }
+}
+
+async fn writable(db: &PgPool) -> anyhow::Result<store::Writable> {
+    store::writable(db).await.context("could not look at the control database")
+}
+
+/// Refuses to go on with a control database that cannot be written to.
+pub(super) async fn require_writable(db: &PgPool) -> anyhow::Result<()> {
+    match writable(db).await?.refusal() {
+        None => Ok(()),
+        Some(reason) => {
+            Err(refuse_for_now(Exit::Unavailable, "the control database cannot be written to", reason, WRITABLE))
+        }
     }
 }
 

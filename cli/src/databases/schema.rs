@@ -6,7 +6,7 @@ use elt_shared::store::{self, MigrateError, Migrated, Schema, SchemaState, seali
 use sqlx::PgPool;
 
 use super::Databases;
-use super::rights::require_ownership;
+use super::rights::{require_ownership, require_writable};
 use crate::exit::{Exit, refuse, refuse_for_now};
 use crate::keys;
 
@@ -18,11 +18,12 @@ impl Databases {
     /// the first only, as long as nothing is in clear. Changes nothing in a database that a newer program migrated.
     ///
     /// # Errors
-    /// When the login of migrations does not own the tables, this program cannot work with the schema, a migration fails,
+    /// When the login of migrations does not own the tables, nothing can be written, this program cannot work with the schema, a migration fails,
     /// or a key is missing. The keys are checked first, so that nothing changes when they do not open what is sealed.
     pub async fn migrate(&self, keys: Option<&KeyRing>) -> anyhow::Result<Migrated> {
         self.as_owner(async |owner| {
             require_ownership(owner).await?;
+            require_writable(owner).await?;
             let state = look(owner).await?.state();
             match keys {
                 Some(keys) => keys::check(owner, keys).await?,
@@ -64,6 +65,7 @@ impl Databases {
     pub async fn migrate_tables(&self) -> anyhow::Result<Migrated> {
         self.as_owner(async |owner| {
             require_ownership(owner).await?;
+            require_writable(owner).await?;
             migrate_tables(owner).await
         })
         .await

@@ -137,5 +137,6 @@ fn context(spool: &Path, network: NetworkSettings) -> anyhow::Result<ExtractCont
         stop: CancellationToken::new(),
         young: YoungFiles::Take,
         values: Vec::new(),
+        old_below: Vec::new(),
     })
 }

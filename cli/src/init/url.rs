@@ -20,7 +20,8 @@ impl Look<'_> {
     /// The config for what the API answers.
     pub async fn describe(&self, table: &str, target: &str, context: &ExtractContext) -> anyhow::Result<String> {
         let source = self.source()?;
-        let proposal = propose::propose(0, &source, table, context).await?;
+        let proposal = propose::propose(0, &source, table, context).await;
+        let proposal = proposal.map_err(|error| refuse(Exit::Failed, error.to_string(), error.next_step()))?;
         let wish = Wish {
             table: table.to_owned(),
             target: target.to_owned(),

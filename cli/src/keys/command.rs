@@ -11,7 +11,7 @@ use sqlx::{PgPool, Postgres};
 use super::drop::{self, Drop};
 use super::{rotate, show};
 use crate::audit::Deed;
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, is_read_only, refuse};
 use crate::installation::Installation;
 use crate::out;
 
@@ -97,8 +97,10 @@ async fn noted(
 ) -> anyhow::Result<Exit> {
     if done.is_err() {
         let failed = Deed { action, object: format!("key {id}"), detail: json!({}) };
-        // The first error is returned, because it says what went wrong.
-        if let Err(unnoted) = failed.failed(db, ring).await {
+        // The first error is returned, because it says what went wrong: also that nothing can be written.
+        if let Err(unnoted) = failed.failed(db, ring).await
+            && !is_read_only(&unnoted)
+        {
             out::problem(&format!("the failed command could not be noted in the audit: {unnoted:#}"));
         }
     }

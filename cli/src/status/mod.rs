@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use elt_shared::settings::{DatabaseSettings, TelemetrySettings};
-use elt_shared::store::{SchemaState, gauges, status, workers};
+use elt_shared::store::{self, SchemaState, api_processes, gauges, status, workers};
 use sqlx::PgPool;
 
 use crate::databases::{Databases, on_control_database, refuse_unusable};
@@ -98,12 +98,15 @@ impl Status {
 
 /// What the control database says, except its numbers while migrations are missing, because their tables may be missing.
 async fn numbers(db: &PgPool, missing_migrations: usize) -> sqlx::Result<Standing> {
-    let database = Database { server_version: status::server_version(db).await?, missing_migrations };
+    let server_version = status::server_version(db).await?;
+    let read_only = store::writable(db).await?.refusal();
+    let database = Database { server_version, missing_migrations, read_only };
     if missing_migrations > 0 {
         return Ok(Standing::of_old_database(database));
     }
     Ok(Standing {
         gauges: gauges::list(db).await?,
+        servers: api_processes::list(db).await?,
         workers: workers::list(db, false, MOST_LISTED).await?,
         failing: status::failing_pipelines(db, MOST_LISTED).await?,
         schedules: status::schedules_in_need(db, LATE.as_secs_f64(), MOST_LISTED).await?,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use elt_shared::store::api_processes::{self, ApiProcess};
 use elt_shared::store::gauges::Gauge;
 use elt_shared::store::status::{FailingPipeline, RetentionBehind, ScheduleInNeed};
 use elt_shared::store::workers::{Worker, version_skew};
@@ -23,6 +24,8 @@ pub struct Standing {
     pub database: Database,
     pub api: Api,
     pub gauges: Vec<Gauge>,
+    /// API processes that are connected to the control database.
+    pub servers: Vec<ApiProcess>,
     pub workers: Vec<Worker>,
     pub failing: Vec<FailingPipeline>,
     pub schedules: Vec<ScheduleInNeed>,
@@ -37,6 +40,8 @@ pub struct Database {
     pub server_version: String,
     /// Migrations of this program that it lacks.
     pub missing_migrations: usize,
+    /// Why it cannot be written to, as a sentence. `None`: it can.
+    pub read_only: Option<&'static str>,
 }
 
 /// The disk of the data folder on this machine.
@@ -111,12 +116,18 @@ impl Standing {
     pub fn attention(&self) -> Vec<Attention> {
         let mut found = Vec::new();
         let mut note = |part, what: String| found.push(Attention { part, what });
+        if let Some(reason) = self.database.read_only {
+            note(Part::Database, reason.to_owned());
+        }
         if self.database.missing_migrations > 0 {
             let missing = self.database.missing_migrations;
             note(Part::Database, format!("the control database lacks {missing} migrations: run `elt migrate`"));
         }
         if let Some(reason) = self.api.reason.as_ref().filter(|_| self.api.is_required || self.api.answers) {
             note(Part::Api, format!("the API at {} is not ready: {reason}", self.api.url));
+        }
+        if let Some(skew) = api_processes::version_skew(&self.servers, env!("CARGO_PKG_VERSION")) {
+            note(Part::Api, skew);
         }
         if self.has_numbers() {
             self.note_workers(&mut note);
@@ -199,6 +210,7 @@ impl Standing {
             "version": env!("CARGO_PKG_VERSION"),
             "database": self.database,
             "api": self.api,
+            "api_processes": self.servers,
             "workers": self.workers,
             "workers_by_state": by_label("elt_workers"),
             "slots": { "total": self.count("elt_slots", None), "used": self.count("elt_slots_used", None) },

@@ -101,6 +101,7 @@ async fn each_process_answers_probes_and_metrics_at_an_address_of_its_own() {
     let said: Value = serde_json::from_str(&status.stdout).unwrap_or_else(|error| panic!("{error}: {}", status.stderr));
     assert_eq!(status.code, Some(if said["well"] == true { 0 } else { 1 }), "{said:#}");
     assert_eq!((&said["api"]["ready"], &said["workers"][0]["state"]), (&true.into(), &"working".into()), "{said:#}");
+    assert_eq!(said["api_processes"][0]["version"], env!("CARGO_PKG_VERSION"), "{said:#}");
     assert_eq!(said["last_24_hours"]["runs"][ended["state"].as_str().expect("a state")], 1, "{said:#}");
     // The disk of this machine may be nearly full.
     let parts = said["attention"].as_array().expect("a list").iter().map(|attention| &attention["part"]);

@@ -5,10 +5,12 @@
 //!
 //! # Layout
 //! - `once`: one of each
+//! - `cursors`: incremental sources
 //! - `token_chain`: an OAuth server whose refresh tokens work once each
 //! - `world`: a cluster, workers as processes, sources, and what must hold in the end
 //! - `gate`: the network between a worker and its databases
 
+mod cursors;
 #[expect(dead_code, reason = "shared with the long faults, which use the rest")]
 mod gate;
 mod once;

@@ -13,6 +13,7 @@
 //! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
 //! - `resolve`: `${env:NAME}` and `${secret:NAME}`; `content_key`: what "the same YAML" means
 
+mod certificates;
 mod column_type;
 mod content_key;
 mod document;
@@ -40,6 +41,7 @@ mod transform;
 mod tree;
 mod yaml_rules;
 
+pub use certificates::PemCertificates;
 pub use column_type::ColumnType;
 pub use content_key::content_key;
 pub use document::Document;
@@ -56,11 +58,12 @@ pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, 
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, masked_path};
 pub use source::{
-    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, Encoding, Grant,
-    HmacAlgorithm, HostTrust, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Method, NextIs, OAuth2,
-    Pagination, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TokenPlace, Total, template,
+    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, CursorOrder,
+    Encoding, Grant, HmacAlgorithm, HostTrust, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource,
+    LoginRequest, Lookback, Method, NextIs, OAuth2, Pagination, Probe, SendToken, SftpLogin, SftpSource, SignRequests,
+    SourceConfig, TimeForm, TimeFormat, TokenPlace, Total, api_identities, template,
 };
-pub use target::{SslMode, TableName, TargetCertificates, TargetConfig, TargetDatabase};
+pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};
 
 /// A config together with what the user should know about it.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::keys::{Key, Shape};
-use super::load::{self, LoadConfig};
+use super::load::{self, Dedupe, LoadConfig, LoadMode};
 use super::reader::Field;
 use super::retry::{self, RetryConfig};
 use super::schedule::{self, MonitorConfig, ScheduleConfig, StartRules, Window};
@@ -92,6 +92,9 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     let target = target_section.as_ref().and_then(target::read);
     let schema = optional(root.field("schema"), schema::read);
     let load = load::read(root.field("load"), target_section.as_ref());
+    if let Some(load) = &load {
+        refuse_incremental(root, load);
+    }
     let timezone = schedule::timezone(root.field("timezone"));
     let schedule = optional(root.field("schedule"), |field| schedule::schedule(field, timezone));
     let transform = optional(root.field("transform"), transform::read);
@@ -148,6 +151,25 @@ fn sources(root: &Section<'_>) -> Option<Vec<SourceConfig>> {
     // Every source is read before the first wrong one ends it, so that all problems are told at once.
     let read: Vec<Option<SourceConfig>> = items.iter().map(source::read).collect();
     read.into_iter().collect()
+}
+
+/// Refuses `incremental` with ways to load that would lose or double rows.
+fn refuse_incremental(root: &Section<'_>, load: &LoadConfig) {
+    let problem = match (load.mode, load.dedupe) {
+        (LoadMode::Replace, _) => {
+            "a run that reads only what is new must not replace the table, because the rows read before would be lost: write \
+             load.mode append or merge, or leave incremental out"
+        }
+        (LoadMode::Append, Dedupe::None) => {
+            "the rows at the boundary between two runs are read twice, so load.dedupe none would double them: write \
+             load.dedupe row_hash, or load.mode merge"
+        }
+        _ => return,
+    };
+    let items = root.field("sources").and_then(Field::items).unwrap_or_default();
+    for incremental in items.iter().filter_map(|source| source.child("incremental")) {
+        incremental.problem(problem);
+    }
 }
 
 fn name(root: &Section<'_>) -> Option<String> {

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::certificates::{self, CERTIFICATES, PemCertificates};
 use super::keys::{Choice, Key};
 use super::load::LoadMode;
 use super::reader::{Field, Reading};
 use super::section::Section;
 use crate::secret::Secret;
-use crate::target::{AddressProblem, Author, TargetAddress, is_certificates, is_loopback, is_private_key};
+use crate::target::{AddressProblem, Author, TargetAddress, is_loopback};
 
 /// A table in a PostgreSQL database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,17 +52,8 @@ pub enum TargetDatabase {
         /// A URL or a server.
         server: Box<TargetDatabase>,
         /// The certificates.
-        certificates: TargetCertificates,
+        certificates: PemCertificates,
     },
-}
-
-/// Certificates for the connections to a target, in PEM form.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TargetCertificates {
-    /// The only authorities that may have signed the server's certificate.
-    pub authorities: Option<Secret>,
-    /// The certificate that elt shows, with its chain, and its private key.
-    pub own: Option<(Secret, Secret)>,
 }
 
 /// `sslmode`, as libpq names it.
@@ -231,9 +223,6 @@ pub(super) const KEYS: &[Key] = &[
     Key::choice::<LoadMode>("mode", "The same as `load.mode`."),
 ];
 
-/// The keys of certificates.
-const CERTIFICATES: [&str; 3] = ["ca_certificate", "client_certificate", "client_key"];
-
 /// The keys that say whose database it is: a target that names none of them uses the default target.
 const IDENTITY: [&str; 5] = ["url", "host", "port", "user", "password"];
 
@@ -273,11 +262,11 @@ fn database(section: &Section<'_>) -> Option<TargetDatabase> {
         }
         let url = url(field);
         let mode = url.as_ref().and_then(|url| TargetAddress::parse(url.expose(), Author::Config).ok()?.sslmode);
-        let certificates = certificates(section, mode)?;
+        let certificates = checked_certificates(section, mode)?;
         return Some(with_certificates(TargetDatabase::Url(url?), certificates));
     }
     let sslmode = section.choice("sslmode");
-    let certificates = certificates(section, sslmode);
+    let certificates = checked_certificates(section, sslmode);
     let host = section.required("host").and_then(host);
     let database = section.required_text("database");
     let user = section.required_text("user");
@@ -291,16 +280,16 @@ fn database(section: &Section<'_>) -> Option<TargetDatabase> {
     Some(with_certificates(server, certificates))
 }
 
-fn with_certificates(server: TargetDatabase, certificates: TargetCertificates) -> TargetDatabase {
-    match certificates == TargetCertificates::default() {
+fn with_certificates(server: TargetDatabase, certificates: PemCertificates) -> TargetDatabase {
+    match certificates == PemCertificates::default() {
         true => server,
         false => TargetDatabase::WithCertificates { server: Box::new(server), certificates },
     }
 }
 
 /// The certificates; `mode` is the one that is written.
-fn certificates(section: &Section<'_>, mode: Option<SslMode>) -> Option<TargetCertificates> {
-    let [authorities, certificate, key] = CERTIFICATES.map(|key| section.field(key));
+fn checked_certificates(section: &Section<'_>, mode: Option<SslMode>) -> Option<PemCertificates> {
+    let [authorities, certificate, _] = CERTIFICATES.map(|key| section.field(key));
     if let Some(field) = authorities
         && matches!(mode, Some(SslMode::Disable | SslMode::Allow | SslMode::Prefer))
     {
@@ -311,43 +300,7 @@ fn certificates(section: &Section<'_>, mode: Option<SslMode>) -> Option<TargetCe
     {
         field.problem("has no effect with this sslmode: write require or verify-full, or leave sslmode out");
     }
-    let own = match (certificate, key) {
-        (Some(certificate), Some(key)) => {
-            let certificate = pem(certificate, "certificate", is_certificates);
-            let key = pem(key, "private key without a passphrase", is_private_key);
-            Some((certificate?, key?))
-        }
-        (None, None) => None,
-        (Some(field), None) => {
-            field.problem("needs client_key, the private key of this certificate");
-            return None;
-        }
-        (None, Some(field)) => {
-            field.problem("needs client_certificate, the certificate of this key");
-            return None;
-        }
-    };
-    let authorities = match authorities {
-        Some(field) => Some(pem(field, "certificate", is_certificates)?),
-        None => None,
-    };
-    Some(TargetCertificates { authorities, own })
-}
-
-/// A text in PEM form that a secret holds. Files are not accepted, because the author of a config could otherwise use the
-/// certificates of the machine that reads it.
-fn pem(field: &Field<'_>, what: &str, is_right: impl FnOnce(&str) -> bool) -> Option<Secret> {
-    if !field.is_one_secret() {
-        field.problem("expected ${secret:NAME}, a stored secret that holds it in PEM form");
-        return None;
-    }
-    match field.reading()? {
-        Reading::Known(text) if !is_right(&text) => {
-            field.problem(format!("{} does not hold a {what} in PEM form", field.shown()));
-            None
-        }
-        Reading::Known(text) | Reading::Open(text) => Some(Secret::new(text)),
-    }
+    certificates::read(section)
 }
 
 /// A host name or an address, without brackets.

@@ -56,6 +56,7 @@ codes! {
     OutsideRoots = "outside_roots",
     // Sources.
     BadGlob = "bad_glob",
+    CursorUnusable = "cursor_unusable",
     SourceChanged = "source_changed",
     SourceConfig = "source_config",
     SourceLogin = "source_login",
@@ -82,6 +83,7 @@ codes! {
     HttpTokenRefused = "http_token_refused",
     HttpTooLarge = "http_too_large",
     HttpTruncated = "http_truncated",
+    NotIncremental = "not_incremental",
     RecordsMissing = "records_missing",
     // Files.
     BadRecordsPath = "bad_records_path",
@@ -213,6 +215,7 @@ codes! {
     MethodNotAllowed = "method_not_allowed",
     NotFound = "not_found",
     NulCharacter = "nul_character",
+    SearchTooSlow = "search_too_slow",
     TooLarge = "too_large",
     TooManyRequests = "too_many_requests",
     Unauthorized = "unauthorized",

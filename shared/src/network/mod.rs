@@ -106,6 +106,26 @@ pub fn check_literal(settings: &NetworkSettings, host: &str) -> Result<(), Netwo
     }
 }
 
+/// Checks a host that a proxy will connect to. The proxy looks the name up by itself, so every address that this machine finds
+/// must be allowed, and a name that it does not find must be one that the rules allow by itself.
+///
+/// # Errors
+/// When the name or one of its addresses is refused, or when it has none here.
+pub async fn check_for_proxy(settings: &NetworkSettings, host: &str) -> Result<(), NetworkError> {
+    let host = host.trim_matches(['[', ']']);
+    let refused = |reason: String| NetworkError::Refused { host: host.to_owned(), reason };
+    let policy = Policy::for_host(settings, host).map_err(refused)?;
+    if policy.allows_name() {
+        return Ok(());
+    }
+    let not_found = |source| NetworkError::NotFound { host: host.to_owned(), source };
+    let mut found = tokio::net::lookup_host((host, 0)).await.map_err(not_found)?.peekable();
+    if found.peek().is_none() {
+        return Err(not_found(std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address")));
+    }
+    found.try_for_each(|address| policy.check(address.ip())).map_err(refused)
+}
+
 /// Connects to a host that may be called, trying its addresses in turn, within `limit` altogether. The kernel ends the
 /// connection when the other machine no longer answers.
 ///

@@ -103,6 +103,11 @@ impl<'a> Policy<'a> {
         Ok(Self { layers })
     }
 
+    /// Whether the name is allowed by itself, wherever it leads to.
+    pub fn allows_name(&self) -> bool {
+        self.layers.iter().all(|layer| layer.name == Name::Allowed)
+    }
+
     /// Checks an address in every form that a kernel or a translator on the way may take it for.
     ///
     /// # Errors

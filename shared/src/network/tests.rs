@@ -306,3 +306,31 @@ mod any_spelling {
         }
     }
 }
+
+#[tokio::test]
+async fn a_proxy_is_asked_only_for_hosts_that_are_allowed_as_this_machine_finds_them() {
+    let told = async |deny: &[&str], allow: &[&str], host: &str| {
+        check_for_proxy(&settings(deny, allow), host).await.err().map(|error| error.to_string())
+    };
+    assert_eq!(told(&[], &[], "127.0.0.1").await, None);
+    assert_eq!(told(&[], &[], "localhost").await, None);
+    for (deny, allow, host) in [
+        (&["127.0.0.0/8", "::1"][..], &[][..], "localhost"),
+        (&["localhost"], &[], "LOCALHOST."),
+        (&[], &["10.0.0.0/8"], "127.0.0.1"),
+        (&[], &[], "169.254.169.254"),
+        (&[], &["*"], "metadata.google.internal"),
+    ] {
+        let told = told(deny, allow, host).await.expect(host);
+        assert!(told.contains("may not be called"), "{host}: {told}");
+    }
+    assert_eq!(
+        told(&[], &["*"], "no-such-host.invalid").await.as_deref(),
+        Some("the host no-such-host.invalid could not be found")
+    );
+    assert_eq!(
+        told(&[], &["no-such-host.invalid"], "no-such-host.invalid").await,
+        None,
+        "its name is allowed by itself"
+    );
+}

@@ -8,8 +8,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::backoff::jittered;
 use crate::explained::sentence;
 use crate::runs::leases::{HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, LEASE_GIVEN_UP_AFTER};
 use crate::runs::lifecycle::{self, Renewed};
+use crate::store::{self, Limits};
 
 /// Pause after a heartbeat that failed. It is shorter than the interval, because the leases are running out.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -159,7 +160,7 @@ impl Heartbeat {
     ) -> sqlx::Result<Vec<Renewed>> {
         let db = match connection {
             Some(db) => db,
-            None => connection.insert(PgConnection::connect_with(options).await?),
+            None => connection.insert(store::connect_alone(options, Limits::WORK).await?),
         };
         let (attempts, names) = {
             let kept = self.kept();

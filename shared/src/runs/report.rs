@@ -56,6 +56,9 @@ pub struct RunReport {
     pub left_out_total: u64,
     /// Sentences about what needs attention; the first hundred.
     pub warnings: Vec<String>,
+    /// The incremental sources: where each began to read, and where its next run begins.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incremental: Vec<IncrementalReport>,
     /// Models of `transform:` that were rebuilt, `totals (view)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
@@ -137,6 +140,29 @@ impl RunReport {
             self.warnings.push(format!("… and {more} more"));
         }
     }
+}
+
+/// What an incremental source was asked for, and its cursor afterwards.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct IncrementalReport {
+    /// Kind and place of the source, without secrets.
+    pub source: String,
+    /// Column or path of the cursor in a row.
+    pub cursor: String,
+    /// The value that the source was asked from. `null`: it was asked for everything.
+    pub since: Option<String>,
+    /// The value that the source was asked up to. `null`: it was asked for everything from `since` on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// The cursor after the run, the greatest value that was loaded. `null`: there is no cursor yet.
+    pub next: Option<String>,
+    /// Whether the run moved the cursor.
+    pub moved: bool,
+    /// Rows without a value that can be compared. They are loaded, and do not move the cursor.
+    pub rows_without: u64,
+    /// A sentence about it: where the next run begins, and why the cursor was not moved.
+    pub says: String,
 }
 
 /// The rows of one file. Those read are the sum of the others.

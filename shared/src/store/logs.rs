@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder};
+use sqlx::{AssertSqlSafe, FromRow, PgExecutor, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 /// One line as a process wrote it.
@@ -81,6 +81,12 @@ pub fn classic(at: DateTime<Utc>, level: &str, message: &str) -> String {
 /// The field of a line that has the id of the request in which it was written.
 const REQUEST_ID: &str = "request.id";
 
+/// A line is kept at most this long after it was written. Processes hold lines back while the database is away.
+const LATEST: TimeDelta = TimeDelta::days(1);
+
+/// Longest time that a search reads lines.
+pub const SEARCH_WITHIN: Duration = Duration::from_secs(5);
+
 /// Which lines to look for.
 #[derive(Debug, Clone, Default)]
 pub struct LineFilter {
@@ -150,6 +156,11 @@ impl LineFilter {
         }
         if let Some(until) = self.until {
             query.push(" and at <= ").push_bind(until);
+            if let Some(kept_by) = until.checked_add_signed(LATEST) {
+                // Ids ascend as lines are kept. Without this bound all newer lines would be read before the first match.
+                query.push(" and id < coalesce((select id from log_lines where at > ").push_bind(kept_by);
+                query.push(format!(" order by at limit 1), {})", i64::MAX));
+            }
         }
         if let Some(request_id) = &self.request_id {
             // Written out, because the index is found by the same text.
@@ -204,6 +215,27 @@ pub async fn list(db: impl PgExecutor<'_>, filter: &LineFilter, limit: i64) -> s
         lines.reverse();
     }
     Ok(lines)
+}
+
+/// The same for somebody who waits. `None`: the lines were not found within [`SEARCH_WITHIN`], because too many others had to be
+/// read.
+pub async fn search(db: &PgPool, filter: &LineFilter, limit: i64) -> sqlx::Result<Option<Vec<Line>>> {
+    let mut tx = db.begin().await?;
+    let limited = format!("set local statement_timeout = {}", SEARCH_WITHIN.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(limited)).execute(&mut *tx).await?;
+    match list(&mut *tx, filter, limit).await {
+        Ok(lines) => {
+            tx.commit().await?;
+            Ok(Some(lines))
+        }
+        Err(error) if is_over_time(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether PostgreSQL ended a statement because of its time limit.
+fn is_over_time(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "57014")
 }
 
 /// Adds a query for the ids of the first lines of each level in this direction.

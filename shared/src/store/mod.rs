@@ -1,5 +1,6 @@
 //! The control database: one file a table, free functions over an executor so that they join a caller's transaction.
 
+pub mod api_processes;
 pub mod api_tokens;
 pub mod audit;
 pub mod config_limits;
@@ -43,4 +44,4 @@ pub mod workers;
 
 pub use roles::Grants;
 pub use schema::{MigrateError, Migrated, Schema, SchemaState, is_empty, migrate, server_major};
-pub use session::{Limits, Writable, connect, is_away, is_over_limit, is_read_only, writable};
+pub use session::{Limits, Writable, connect, connect_alone, is_away, is_over_limit, is_read_only, writable};

@@ -4,9 +4,8 @@ mod relay;
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{FromRow, PgExecutor};
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, PgExecutor, PgPool};
 
 use self::relay::Relay;
 
@@ -54,14 +53,21 @@ impl Limits {
         }
     }
 
-    /// As settings of a session. Zero stands for no limit.
-    fn settings(self) -> [(&'static str, String); 3] {
+    /// Settings of a session: these limits, zero for none, and the schema in which names resolve.
+    fn settings(self) -> [(&'static str, String); 4] {
         let milliseconds = |limit: Duration| limit.as_millis().to_string();
         [
+            ("search_path", "elt,public".to_owned()),
             ("statement_timeout", milliseconds(self.statement)),
             ("lock_timeout", milliseconds(self.lock)),
             ("idle_in_transaction_session_timeout", milliseconds(self.idle_in_transaction)),
         ]
+    }
+
+    /// The same as statements, because poolers leave out the settings of a login.
+    fn statements(self) -> String {
+        let settings = self.settings().map(|(name, value)| format!("set {name} = {value}"));
+        settings.join("; ")
     }
 }
 
@@ -70,8 +76,9 @@ impl Limits {
 /// # Errors
 /// When the database cannot be reached in time.
 pub async fn connect(options: PgConnectOptions, connections: u32, limits: Limits) -> sqlx::Result<PgPool> {
-    let options = options.options([("search_path", "elt,public")]).options(limits.settings());
+    let options = options.options(limits.settings());
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(limits.connection);
+    let pool = pool.after_connect(move |connection, _| Box::pin(limit(connection, limits)));
     let relay = limits.relayed.then(|| Relay::before(&options, limits.statement + ANSWER_AFTER_LIMIT));
     let relay = relay.transpose().unwrap_or_else(|error| {
         // A process without a folder for temporary files works all the same.
@@ -89,6 +96,20 @@ pub async fn connect(options: PgConnectOptions, connections: u32, limits: Limits
     // The first connection shows whether the database can be reached.
     drop(db.acquire().await?);
     Ok(db)
+}
+
+/// Opens a connection outside a pool, with the settings of a pool's.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn connect_alone(options: &PgConnectOptions, limits: Limits) -> sqlx::Result<PgConnection> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    limit(&mut connection, limits).await?;
+    Ok(connection)
+}
+
+async fn limit(connection: &mut PgConnection, limits: Limits) -> sqlx::Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(limits.statements())).execute(connection).await.map(drop)
 }
 
 /// Whether a database can be written to.

@@ -9,11 +9,11 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
 use super::address::{Author, CertificateFiles, Host, TargetAddress};
-use super::guard::{self, AnswerLimits, PrivateSocket, Watch, Wire};
+use super::guard::{self, AnswerLimits, LoggedIn, PrivateSocket, Watch, Wire};
 use super::standing::Asker;
 use super::tls::{self, TlsError};
 use super::{TargetError, quote_ident};
-use crate::config::{SslMode, TargetCertificates, TargetDatabase};
+use crate::config::{PemCertificates, SslMode, TargetDatabase};
 use crate::network::{self, keepalive};
 use crate::secret::Secret;
 use crate::settings::NetworkSettings;
@@ -42,7 +42,7 @@ const SESSION: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// See [`TargetError`]: no default target, a host that may not be called, a wrong login, a missing database, a server
-/// that cannot be reached or that cannot be trusted.
+/// that cannot be reached or that cannot be trusted, a pooler in transaction mode.
 pub async fn connect(
     database: &TargetDatabase,
     default: Option<&Secret>,
@@ -75,15 +75,19 @@ pub async fn connect_watched(
 /// All that it takes to connect to a server, also more than once.
 #[derive(Clone)]
 pub(super) struct Route {
-    address: TargetAddress,
-    certificates: Option<TargetCertificates>,
+    pub(super) address: TargetAddress,
+    certificates: Option<PemCertificates>,
     network: NetworkSettings,
     /// Whether it is the process's own target, whose host is not checked.
     is_own: bool,
 }
 
 impl Route {
-    fn of(database: &TargetDatabase, default: Option<&Secret>, network: &NetworkSettings) -> Result<Self, TargetError> {
+    pub(super) fn of(
+        database: &TargetDatabase,
+        default: Option<&Secret>,
+        network: &NetworkSettings,
+    ) -> Result<Self, TargetError> {
         Ok(Self {
             address: address(database, default)?,
             certificates: certificates_of(database).cloned(),
@@ -92,28 +96,41 @@ impl Route {
         })
     }
 
-    pub(super) async fn connect(
+    /// Logs in, at a pooler as well.
+    pub(super) async fn log_in(
         &self,
         application_name: &str,
         limits: AnswerLimits,
         watch: Option<Watch>,
-    ) -> Result<PgConnection, TargetError> {
+    ) -> Result<LoggedIn, TargetError> {
         let address = &self.address;
         let connecting = async {
             let socket = PrivateSocket::make(address.port)
                 .map_err(|source| TargetError::TempFolder { folder: tempfile::env::temp_dir(), source })?;
             let server = reach(address, self.certificates.as_ref(), &self.network, self.is_own).await?;
-            let options = session_options(address);
+            let options = self.options();
             let session = guard::Session { address, application_name, options, limits, watch };
             guard::log_in(server, socket, session).await.map_err(|error| refused(address, error))
         };
         match tokio::time::timeout(TIMEOUT, connecting).await {
             Ok(connected) => connected,
-            Err(_) => Err(unreachable(
-                address,
-                std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {} s", TIMEOUT.as_secs())),
-            )),
+            Err(_) => Err(timed_out(address, TIMEOUT)),
         }
+    }
+
+    /// The settings of a session: those of the address, and behind them elt's own, which win.
+    pub(super) fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.address.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        own.chain(SESSION)
+    }
+
+    /// The same as command line options of the server's process.
+    fn options(&self) -> String {
+        let options = self.settings().map(|(name, value)| {
+            let value = value.replace('\\', "\\\\").replace(' ', "\\ ");
+            format!("-c {name}={value}")
+        });
+        options.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -174,7 +191,7 @@ pub(super) fn address(database: &TargetDatabase, default: Option<&Secret>) -> Re
 }
 
 /// The certificates that a config names.
-fn certificates_of(database: &TargetDatabase) -> Option<&TargetCertificates> {
+fn certificates_of(database: &TargetDatabase) -> Option<&PemCertificates> {
     match database {
         TargetDatabase::WithCertificates { certificates, .. } => Some(certificates),
         TargetDatabase::Default { .. } | TargetDatabase::Url(_) | TargetDatabase::Server { .. } => None,
@@ -184,7 +201,7 @@ fn certificates_of(database: &TargetDatabase) -> Option<&TargetCertificates> {
 /// Opens a connection to the server, encrypted as the address says.
 async fn reach(
     address: &TargetAddress,
-    named: Option<&TargetCertificates>,
+    named: Option<&PemCertificates>,
     network: &NetworkSettings,
     is_own: bool,
 ) -> Result<Box<dyn Wire>, TargetError> {
@@ -224,19 +241,13 @@ async fn reach(
     encrypted.await.map_err(|error| untrusted(address, error))
 }
 
-/// The session's settings as command line options of the server's process.
-fn session_options(address: &TargetAddress) -> String {
-    let own = address.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    // elt's own come last and win.
-    let options = own.chain(SESSION).map(|(name, value)| {
-        let value = value.replace('\\', "\\\\").replace(' ', "\\ ");
-        format!("-c {name}={value}")
-    });
-    options.collect::<Vec<_>>().join(" ")
-}
-
 fn unreachable(address: &TargetAddress, error: std::io::Error) -> TargetError {
     TargetError::Unreachable { server: address.server(), source: sqlx::Error::Io(error) }
+}
+
+pub(super) fn timed_out(address: &TargetAddress, after: Duration) -> TargetError {
+    let message = format!("no answer within {} s", after.as_secs());
+    unreachable(address, std::io::Error::new(std::io::ErrorKind::TimedOut, message))
 }
 
 fn untrusted(address: &TargetAddress, error: TlsError) -> TargetError {
@@ -250,7 +261,7 @@ fn untrusted(address: &TargetAddress, error: TlsError) -> TargetError {
 }
 
 /// Why a server did not let the session in.
-fn refused(address: &TargetAddress, error: sqlx::Error) -> TargetError {
+pub(super) fn refused(address: &TargetAddress, error: sqlx::Error) -> TargetError {
     let server = address.server();
     let user = &address.user;
     if guard::is_violation(&error) {

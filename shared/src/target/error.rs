@@ -59,6 +59,15 @@ pub enum TargetError {
         /// The server's message.
         reason: String,
     },
+    /// A pooler gives the statements of one connection to different sessions of the server.
+    #[error(
+        "a pooler in transaction mode is before the target {server}: it gives the transactions of one connection to \
+         different sessions of the server"
+    )]
+    Pooler {
+        /// `host:port/database`
+        server: String,
+    },
     /// The server cannot be reached.
     #[error("the target {server} cannot be reached: {source}")]
     Unreachable {
@@ -149,6 +158,7 @@ impl TargetError {
             Self::NoDatabase { .. } => Code::TargetNoDatabase,
             Self::NoConnect { .. } => Code::TargetLogin,
             Self::Refused { .. } => Code::TargetProtocol,
+            Self::Pooler { .. } => Code::TargetPooler,
             Self::Unreachable { .. } => Code::TargetUnreachable,
             Self::TempFolder { .. } => Code::Io,
             Self::NoTls { .. } => Code::TargetNoTls,
@@ -187,6 +197,10 @@ impl TargetError {
             Self::Refused { .. } => {
                 "Name the PostgreSQL server itself in the config, or a pooler in session mode that accepts the startup \
                  parameters in the message (PgBouncer: ignore_startup_parameters)."
+            }
+            Self::Pooler { .. } => {
+                "Name the address of the PostgreSQL server itself under `target:`, or let the pooler give each connection a \
+                 session of its own (PgBouncer: pool_mode = session for this database or user)."
             }
             Self::Unreachable { .. } => "Check host and port under `target:` and that the server accepts connections.",
             Self::TempFolder { .. } => {

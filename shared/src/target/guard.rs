@@ -27,6 +27,7 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection};
@@ -39,6 +40,7 @@ pub use self::limits::AnswerLimits;
 use self::messages::Messages;
 pub(super) use self::messages::reason;
 pub use self::messages::{SILENCE, VIOLATION, is_violation, silence};
+use self::traffic::Traffic;
 pub(super) use self::watch::{AsksAbout, Standing, Watch};
 use super::TargetAddress;
 
@@ -58,6 +60,14 @@ pub(super) struct Session<'a> {
     pub limits: AnswerLimits,
     /// How the session is watched. `None`: not at all, because its caller has limits of time of its own.
     pub watch: Option<Watch>,
+}
+
+/// A session that the server has let in.
+pub(super) struct LoggedIn {
+    /// The driver's end.
+    pub connection: PgConnection,
+    /// The process that the other end says works for this session. A pooler makes it up.
+    pub process: Option<i32>,
 }
 
 /// A socket in a folder of its own, which only this account may enter. The driver connects to it. Both go with this value.
@@ -97,7 +107,7 @@ pub(super) async fn log_in(
     server: Box<dyn Wire>,
     socket: PrivateSocket,
     session: Session<'_>,
-) -> sqlx::Result<PgConnection> {
+) -> sqlx::Result<LoggedIn> {
     let driver = PgConnectOptions::new_without_pgpass()
         .socket(socket.folder())
         .port(session.address.port)
@@ -109,10 +119,12 @@ pub(super) async fn log_in(
         .disable_statement_logging();
     let messages = Messages::new(session.limits);
     let (options, watch) = (session.options, session.watch);
+    let traffic = Arc::new(Traffic::new());
+    let relayed = Arc::clone(&traffic);
     let relaying = async move {
         let driver = socket.accept().await?;
         drop(socket);
-        relay::relay(server, driver, messages, &options, watch).await
+        relay::relay(server, driver, messages, &options, watch, &relayed).await
     };
     // In the span of the caller, so that what the watch says belongs to its run.
     let relaying = tokio::spawn(relaying.in_current_span());
@@ -120,7 +132,8 @@ pub(super) async fn log_in(
     let guard = AbortUnless::new(relaying);
     let connection = driver.connect().await?;
     guard.keep();
-    Ok(connection)
+    // The relay notes what the server says before it forwards it.
+    Ok(LoggedIn { connection, process: traffic.process() })
 }
 
 /// Ends a task when it is dropped, also by a timeout, unless the task is kept.

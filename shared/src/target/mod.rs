@@ -4,10 +4,12 @@
 //! - [`address`]: the one reader of connection URLs
 //! - [`connect()`]: a checked [`TargetDatabase`](crate::config::TargetDatabase) becomes a connection
 //! - [`guard`]: limits on what a server may send; `tls`: encryption of a connection
+//! - `through_pooler`: the settings of a session through a pooler, and poolers that cannot be used
 //! - `standing`: what a server says about a session that waits for it
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
 //! - [`export`]: all rows of the data view as CSV
+//! - [`source_state`]: the cursors of incremental sources
 //! - [`quote`]: names and texts inside SQL
 //! - [`error`]: why a target cannot be used
 
@@ -19,8 +21,10 @@ pub mod guard;
 mod page;
 mod place;
 mod quote;
+pub mod source_state;
 mod standing;
 mod table;
+mod through_pooler;
 mod tls;
 
 pub use address::{AddressProblem, Author, CertificateFiles, Host, TargetAddress, is_loopback};

@@ -48,7 +48,7 @@ impl AsksAbout for Asker {
 impl Asker {
     /// The sessions with this name, and the one that asks.
     async fn listed(&self) -> Result<Vec<Listed>, TargetError> {
-        let mut connection = self.route.connect(APPLICATION_NAME, AnswerLimits::VIEW, None).await?;
+        let mut connection = self.route.log_in(APPLICATION_NAME, AnswerLimits::VIEW, None).await?.connection;
         // Without parameters, because a pooler may send a prepared statement to another session of the server.
         let sql = format!(
             "select a.application_name as name, a.pid as process, a.state, a.wait_event_type, a.wait_event, c.bytes_processed as copied

@@ -1,10 +1,9 @@
 //! A PostgreSQL cluster for the tests of one process, gone with it.
 
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
-
 use elt_cluster::Cluster;
 use sqlx::{Connection, PgConnection};
+
+use super::standby::stop_with_this_process;
 
 /// Starts the cluster and says how a superuser connects to it.
 pub async fn start() -> String {
@@ -34,22 +33,4 @@ async fn start_in(folder: &str) -> String {
     // Dropping the cluster would end its use, not stop its server.
     std::mem::forget(cluster);
     url
-}
-
-/// Tests end without a last word, so a shell waits for the end of this process: then its standard input ends.
-#[expect(clippy::zombie_processes, reason = "the shell outlives this process")]
-fn stop_with_this_process(server: i32, folder: &std::path::Path) {
-    let script = "read _; kill -INT $0; while kill -0 $0 2>/dev/null; do sleep 0.1; done; rm -rf \"$1\"";
-    let mut watcher = Command::new("sh")
-        .args(["-c", script, &server.to_string()])
-        .arg(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // Ctrl-C is for the tests, not for the shell that cleans up behind them.
-        .process_group(0)
-        .spawn()
-        .expect("started the shell that stops PostgreSQL");
-    // Held open for as long as this process lives.
-    std::mem::forget(watcher.stdin.take());
 }

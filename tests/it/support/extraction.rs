@@ -32,8 +32,17 @@ impl Extraction {
             stop: CancellationToken::new(),
             young: YoungFiles::Wait,
             values: Vec::new(),
+            old_below: Vec::new(),
         };
         Self { context, folder, _databases: databases }
+    }
+
+    /// The same with requests through a proxy.
+    pub fn with_proxy(mut self, proxy: &str, deny: &[&str]) -> Self {
+        self = self.with_network(deny, &[]);
+        let network = NetworkSettings { http_proxy: Some(proxy.into()), ..(*self.context.network).clone() };
+        self.context.network = network.into();
+        self
     }
 
     /// The same with other rules for hosts.

@@ -2,6 +2,8 @@
 
 pub mod api_styles;
 pub mod app;
+pub mod authority;
+pub mod changing_api;
 pub mod chaos_proxy;
 pub mod client;
 pub mod closed_port;
@@ -10,11 +12,14 @@ pub mod control;
 pub mod database;
 pub mod extraction;
 pub mod folder;
+pub mod forward_proxy;
 pub mod history;
 pub mod http_source;
 pub mod identity_provider;
 pub mod loader;
+pub mod pgbouncer;
 pub mod sshd;
+pub mod standby;
 pub mod token_server;
 
 pub use app::TestApp;

@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod local;
+pub mod look;
 pub mod preview;
 pub mod probe;
 mod sample;
@@ -13,10 +14,10 @@ use std::sync::Arc;
 
 use elt_shared::config::template::Values;
 use elt_shared::config::{PipelineConfig, SourceConfig};
+use elt_shared::cursor::CursorValue;
 use elt_shared::redaction;
 pub use elt_shared::runs::report::{LeftOut, LeftOutKind};
 use tokio_util::sync::CancellationToken;
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{PipelineError, Result};
 use crate::input::InputFile;
@@ -47,6 +48,9 @@ pub struct ExtractContext {
     /// Values of the placeholders in each source's requests, such as `since`, in the order of the sources. A source beyond
     /// the end has none.
     pub values: Vec<Values>,
+    /// For sources that send their newest rows first, by index: the value below which rows are old. Reading ends with the first
+    /// page that has only older rows.
+    pub old_below: Vec<(usize, CursorValue)>,
 }
 
 impl ExtractContext {
@@ -120,22 +124,4 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
         }
     }
     Ok(all)
-}
-
-/// A value that changes when the rows of a pipeline's sources may have changed. It is cheap enough to be computed every few
-/// seconds.
-///
-/// # Errors
-/// As [`extract`]. A source that cannot be checked counts as unchanged.
-pub async fn fingerprint(config: &PipelineConfig, context: &ExtractContext) -> Result<[u8; 16]> {
-    let mut all = Xxh3::new();
-    for (index, source) in config.sources.iter().enumerate() {
-        let one = match source {
-            SourceConfig::Local(local) => local::fingerprint(index, local, context).await,
-            SourceConfig::Api(api) => http::fingerprint(index, api, context).await,
-            SourceConfig::Sftp(sftp) => sftp::fingerprint(sftp, context).await,
-        }?;
-        all.update(&one.to_le_bytes());
-    }
-    Ok(all.digest128().to_le_bytes())
 }

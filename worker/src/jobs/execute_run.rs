@@ -309,7 +309,7 @@ async fn note_seen(worker: &WorkerContext, context: &RunContext) {
         context.stop.child_token(),
     );
     // An error is left to the run, which fails with it.
-    if let Ok(seen) = extract::fingerprint(&context.config, &look).await
+    if let Ok(seen) = extract::look::fingerprint(&context.config, &look).await
         && let Err(error) = schedules::note_seen(&worker.db, schedule, &seen).await
     {
         tracing::warn!(%error, "could not note what the sources look like");

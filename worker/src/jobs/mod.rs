@@ -12,6 +12,7 @@
 mod cron_fires;
 mod decision;
 pub(crate) mod execute_run;
+mod look;
 mod measure;
 mod record;
 mod success;

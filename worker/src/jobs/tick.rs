@@ -5,9 +5,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use elt_shared::explained::{Code, Explained, sentence};
+use elt_shared::explained::sentence;
 use elt_shared::queue::heartbeat::Intake;
-use elt_shared::runs::leases::TICK_LEASE;
 use elt_shared::runs::{Trigger, lifecycle};
 use elt_shared::schedules::stop_runs;
 use elt_shared::store::runs;
@@ -15,23 +14,19 @@ use elt_shared::store::schedules::{self, DueTick, Schedule, ScheduleState, TickD
 use elt_shared::trigger;
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::sleep;
 use tracing::Instrument;
 
 use super::cron_fires::{self, Fires};
+use super::look;
 use crate::error::{PipelineError, Result};
-use crate::thread::on_own_thread;
+use crate::extract::look::Look;
 use crate::worker_context::WorkerContext;
-use crate::{extract, paths};
 
 /// Ticks that a worker does at the same time.
 const TICKS_AT_ONCE: usize = 8;
 /// Longest time between two searches for due ticks. A notification that a schedule changed may get lost.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
-/// Longest time to take the fingerprint of the sources. It is shorter than the lease of a tick, because the decision must
-/// be written before another worker does the tick.
-const FINGERPRINT_TIMEOUT: Duration = TICK_LEASE.saturating_sub(Duration::from_secs(10));
 /// Time between two ticks of a schedule that only waits for its run to end.
 const WAITING_FOR_RUN_INTERVAL: TimeDelta = TimeDelta::seconds(5);
 
@@ -77,7 +72,7 @@ async fn tick(worker: WorkerContext, due: DueTick) {
     let monitors = due.schedule.state == ScheduleState::Active && due.schedule.monitor && !due.is_paused();
     // The sources are read before the transaction begins, because that may take a minute and the transaction locks the
     // schedule's row.
-    let look = if monitors && !due.is_over() { Some(fingerprint(&worker, &due).await) } else { None };
+    let look = if monitors && !due.is_over() { Some(look::look(&worker, &due).await) } else { None };
     if matches!(look, Some(Err(PipelineError::Stopped))) {
         // This worker stops, which says nothing about the sources: another worker does the tick at once.
         if let Err(error) = schedules::release(&worker.db, due.schedule.id, due.schedule.ticks).await {
@@ -90,31 +85,8 @@ async fn tick(worker: WorkerContext, due: DueTick) {
     }
 }
 
-/// The fingerprint of the sources as they are now.
-async fn fingerprint(worker: &WorkerContext, due: &DueTick) -> Result<[u8; 16]> {
-    let schedule = &due.schedule;
-    let config = worker.configs.get(&worker.db, &worker.settings, schedule.config_id).await?;
-    let used = paths::UsedConfig { config_id: schedule.config_id, queue: &schedule.queue, options: &schedule.options };
-    let context =
-        paths::change_check_context(&worker.settings, &config, used, worker.db.clone(), worker.stopping.clone());
-    let cut = CancellationToken::new();
-    let _cut = cut.clone().drop_guard();
-    let looking = on_own_thread(cut, async move || extract::fingerprint(&config, &context).await);
-    match timeout(FINGERPRINT_TIMEOUT, looking).await {
-        Ok(Ok(Some(seen))) => seen,
-        Ok(Ok(None)) => Err(PipelineError::Stopped),
-        Ok(Err(panicked)) => Err(PipelineError::Internal(format!("looking at the sources: {panicked}"))),
-        Err(_) => Err(PipelineError::Extract(Explained {
-            code: Code::SourceSlow,
-            message: format!("looking at the sources took longer than {} s", FINGERPRINT_TIMEOUT.as_secs()),
-            next_step: "Look at the source; a longer monitor interval does not help a look that takes this long."
-                .into(),
-        })),
-    }
-}
-
 /// Decides about a claimed tick, and writes the decision.
-async fn decide(worker: &WorkerContext, due: &DueTick, look: Option<Result<[u8; 16]>>) -> sqlx::Result<()> {
+async fn decide(worker: &WorkerContext, due: &DueTick, look: Option<Result<Look>>) -> sqlx::Result<()> {
     let mut tx = worker.db.begin().await?;
     let schedule = &due.schedule;
     // Another worker may have taken the tick over while this one read the sources.
@@ -155,7 +127,7 @@ async fn go_on(
     db: &mut PgConnection,
     worker: &WorkerContext,
     due: &DueTick,
-    look: Option<Result<[u8; 16]>>,
+    look: Option<Result<Look>>,
 ) -> sqlx::Result<()> {
     let schedule = &due.schedule;
     let interval = interval(worker, schedule);
@@ -194,7 +166,7 @@ async fn go_on(
         next_run_at: fires.next,
         fingerprint: seen
             .as_ref()
-            .map(|seen| &seen[..])
+            .map(|seen| &seen.fingerprint[..])
             .filter(|_| change != Change::Later && change != Change::Nothing),
         changed: change == Change::Later,
         skipped: fires.skipped,
@@ -202,6 +174,9 @@ async fn go_on(
     };
     if opens {
         tracing::info!("the window of {} is open", schedule.name);
+    }
+    if let Some(seen) = &seen {
+        note_looks(db, schedule, seen, change).await?;
     }
     write(db, due, decision).await
 }
@@ -219,15 +194,20 @@ enum Change {
     Run(Trigger),
 }
 
-fn change(schedule: &Schedule, opens: bool, seen: Option<&[u8; 16]>, live: &runs::LiveRuns, fires: &Fires) -> Change {
+fn change(schedule: &Schedule, opens: bool, seen: Option<&Look>, live: &runs::LiveRuns, fires: &Fires) -> Change {
     // A window that opens makes the first run, unless a run waits for it already or a cron expression says when to run.
     // This comes before the fingerprint, because a schedule without a monitor has none.
     if opens && schedule.cron.is_none() && !live.any() && !live.had_any {
         return Change::Run(Trigger::Schedule);
     }
     let Some(seen) = seen else { return Change::Nothing };
+    let is_known = |known: &Vec<u8>| known.as_slice() == seen.fingerprint;
     match &schedule.fingerprint {
-        Some(known) if known.as_slice() == seen => Change::Nothing,
+        Some(known) if is_known(known) && !is_news(schedule, seen) => match seen.needs_run {
+            // The cron expression says when to run a source that only a run can look at.
+            true if schedule.cron.is_none() && !live.any() => Change::Run(Trigger::Schedule),
+            _ => Change::Nothing,
+        },
         // A queued run has not read its sources yet, so it will load the change. The fingerprint is not kept, because the
         // run notes its own.
         _ if live.queued > 0 || fires.runs > 0 => Change::Nothing,
@@ -238,6 +218,29 @@ fn change(schedule: &Schedule, opens: bool, seen: Option<&[u8; 16]>, live: &runs
         None if !live.had_any => Change::Run(Trigger::Schedule),
         _ => Change::Run(Trigger::FileChange),
     }
+}
+
+/// Whether incremental sources have something that is not loaded, and that was not the reason for a run before.
+fn is_news(schedule: &Schedule, seen: &Look) -> bool {
+    let known = schedule.looks.as_ref().and_then(|looks| looks.0.first()?.news.as_ref());
+    seen.news.is_some() && seen.news.as_ref() != known
+}
+
+/// Keeps the looks at APIs for the next look. What is new stays unknown until a run was made for it.
+async fn note_looks(db: &mut PgConnection, schedule: &Schedule, seen: &Look, change: Change) -> sqlx::Result<()> {
+    if seen.looks.is_empty() {
+        return Ok(());
+    }
+    let before = schedule.looks.as_ref().and_then(|looks| looks.0.first()?.news.clone());
+    let news = match change {
+        Change::Run(_) | Change::Baseline => seen.news.clone(),
+        Change::Nothing | Change::Later => before.filter(|before| seen.news.as_ref() == Some(before)),
+    };
+    let mut looks = seen.looks.clone();
+    if let Some(first) = looks.first_mut() {
+        first.news = news;
+    }
+    schedules::note_looks(db, schedule.id, &looks).await
 }
 
 /// Makes a run of the schedule.

@@ -13,7 +13,7 @@ use super::quarantine::reject::{RejectHandler, RejectRules};
 use super::quarantine::rejected_rows::RejectedRows;
 use super::quarantine::replay;
 use super::session::{RUN_ID, Session, TableState};
-use super::{Halt, LoadTask, failure, receipt, records_path};
+use super::{Halt, LoadTask, cursors, failure, receipt, records_path};
 use crate::contract::Layout;
 use crate::contract::decide::Change;
 use crate::error::PipelineError;
@@ -113,6 +113,8 @@ pub async fn commit(
     receipt::write(&mut tx, table, attempt.run_id, &report.files).await?;
     let fresh = !task.before.as_ref().is_some_and(TableState::has_elt_columns);
     records_path::store(&mut tx, table, task.records_paths, fresh).await?;
+    let pipeline = (task.context.config.name.as_str(), attempt.run_id);
+    report.incremental = cursors::store(&mut tx, table, pipeline, task.cursors, fresh).await?;
     replay::mark_replayed(&mut tx, table, task.replayed, attempt.run_id).await?;
     if let Some(warning) = changed_columns(&task, &report) {
         report.warnings.push(warning);

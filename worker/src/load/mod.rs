@@ -11,7 +11,7 @@
 //! - [`marker`]: the row of a run that says which attempt may load, and what was loaded
 //! - [`modes`]: the rows reach the table, by `load.mode`: into a new table, or through [`staging`] into one that exists
 //! - [`finish`]: quarantine, receipt and marker join the rows, and the transaction commits
-//! - [`receipt`], [`records_path`]: what is stored beside the rows
+//! - [`receipt`], [`records_path`], [`cursors`]: what is stored beside the rows
 //! - [`commit`]: the COMMIT, noted in the control database before it is sent
 //! - [`transform`]: SQL models are made anew after a load
 //!
@@ -33,6 +33,7 @@ pub mod combined_csv;
 pub mod commit;
 mod conversion_check;
 mod copy;
+pub mod cursors;
 pub mod dedupe;
 mod elt_tables;
 pub mod failure;
@@ -67,6 +68,7 @@ use crate::input::InputFile;
 use crate::run_context::RunContext;
 use combined_csv::CombinedCsv;
 use copy::SecondPassError;
+use cursors::NewCursor;
 use dedupe::hash_set::RowHashSet;
 use failure::Failing;
 use quarantine::refused::Refused;
@@ -85,6 +87,8 @@ pub struct LoadTask<'a> {
     pub layout: Arc<Layout>,
     /// Changes that the table needs before the rows fit into it.
     pub changes: Vec<Change>,
+    /// The cursors of incremental sources after this run.
+    pub cursors: &'a [NewCursor],
     /// Differences between the files and the table, for the report.
     pub drift: Vec<Drift>,
     /// The table when the columns were decided. `None`: it did not exist.

@@ -1,8 +1,9 @@
 //! Undo: the rows that one run inserted are deleted, together with its rejected rows, in one transaction.
 
 use elt_shared::explained::{Code, Explained};
-use elt_shared::runs::report::RunReport;
+use elt_shared::runs::report::{IncrementalReport, RunReport};
 use elt_shared::target::TableRef;
+use elt_shared::target::source_state::{self, Restored};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
@@ -34,7 +35,10 @@ pub async fn undo(session: &mut Session, undone: Uuid, commit: &Commit) -> Resul
         return Err(halt.explained(fail, &mut tx).await);
     }
     let deleted = delete(&mut tx, &table, undone, attempt.run_id).await.map_err(|error| fail.because(error))?;
-    let report = RunReport { rows_deleted: deleted, table: table.to_string(), ddl: statements, ..RunReport::default() };
+    let cursors = source_state::restore(&mut tx, &table, undone).await.map_err(|error| fail.because(error))?;
+    let mut report =
+        RunReport { rows_deleted: deleted, table: table.to_string(), ddl: statements, ..RunReport::default() };
+    tell_of_cursors(&mut report, cursors);
     marker::finish(&mut *tx, &table, attempt, &report, None).await.map_err(|error| fail.because(error))?;
     commit.send(tx, &table).await?;
     Ok(report)
@@ -68,6 +72,31 @@ async fn refuse_overwriters(tx: &mut PgConnection, table: &TableRef, undone: Uui
             "Restore the table from a backup, or load the older files again.",
         ),
         Some(_) => Ok(()),
+    }
+}
+
+/// Reports the cursors of incremental sources after the undo.
+fn tell_of_cursors(report: &mut RunReport, cursors: Vec<Restored>) {
+    for Restored { source, value, is_restored, before } in cursors {
+        let says = match (is_restored, &value) {
+            (true, Some(value)) => format!("The next run reads since {value} again."),
+            (true, None) => "The next run reads from the beginning again.".to_owned(),
+            (false, _) => {
+                let set = before.map_or_else(String::new, |before| format!(" {before}"));
+                report.warnings.push(format!(
+                    "the cursor of {source} was moved after the run that was undone, so it was left: the deleted rows are not \
+                     read again unless `elt state set` with the config sets it back to{set}"
+                ));
+                "It was left, because it was moved after the run that was undone.".to_owned()
+            }
+        };
+        report.incremental.push(IncrementalReport {
+            source,
+            next: value,
+            moved: is_restored,
+            says,
+            ..IncrementalReport::default()
+        });
     }
 }
 

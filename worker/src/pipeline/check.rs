@@ -15,13 +15,15 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
     let execution = Execution::dry_run(context)?;
     combined_csv_owner::check(context, &context.extract_context()).await?;
-    let (extracted, _) = execution.extract(&[]).await?;
+    let asking = execution.ask(&mut session).await?;
+    let (extracted, _) = execution.extract(&asking, &[]).await?;
     let before = session.table_state().await?;
     let (extracted, located) = execution.locate_rows(&mut session, before.as_ref(), extracted).await?;
     let profile = execution.profile(&extracted.files, before.as_ref()).await?;
     refuse_failed_source(&extracted.files, &profile)?;
     let mut report = execution.report(&session, &extracted, &profile);
-    report.warnings.extend(located.warnings);
+    report.warnings.extend(asking.warnings.iter().cloned().chain(located.warnings));
+    asking.new_cursors(&extracted.files, &mut report.warnings).await?;
     let decision = decide::decide(&profile, &context.config, before.as_ref().map(|before| &before.known))?;
     for file in profile.files.iter().filter(|file| file.error.is_none()) {
         let rows_read = file.rows + file.bad + file.summary.filtered;

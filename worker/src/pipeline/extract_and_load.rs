@@ -11,16 +11,18 @@ use tracing::{Instrument, info_span};
 
 use super::after_commit::{make_models, publish_left_behind, wholly_rejected};
 use super::begin::{Beginning, Finished, begin};
+use super::incremental::Asking;
 use super::locate_json_rows::{self, Located};
 use super::refuse_input::{refuse_failed_source, refuse_incomplete_replace};
 use super::work_folder::WorkFolder;
 use super::{combined_csv_owner, replay};
 use crate::contract::decide;
 use crate::error::{PipelineError, Result};
-use crate::extract::{self, Extracted, LeftOut, LeftOutKind};
+use crate::extract::{self, ExtractContext, Extracted, LeftOut, LeftOutKind};
 use crate::frame::profile::{self, Expectation, Profile};
 use crate::input::InputFile;
 use crate::load::combined_csv::CombinedCsv;
+use crate::load::cursors::NewCursor;
 use crate::load::dedupe::hash_set::RowHashSet;
 use crate::load::dedupe::table_hashes;
 use crate::load::quarantine::refused::Refused;
@@ -125,6 +127,8 @@ struct Prepared {
     known: Option<RowHashSet>,
     /// Places of the rows of JSON documents that no earlier run had found.
     records_paths: Vec<RecordsPath>,
+    /// The cursors of incremental sources after this run.
+    cursors: Vec<NewCursor>,
     report: RunReport,
 }
 
@@ -175,7 +179,8 @@ impl<'a> Execution<'a> {
     /// it changed while it was read.
     async fn prepare(&self, session: &mut Session, changed: &[String]) -> Result<Prepared> {
         let context = self.context;
-        let (extracted, extract_seconds) = self.extract(changed).instrument(info_span!("extract")).await?;
+        let asking = self.ask(session).await?;
+        let (extracted, extract_seconds) = self.extract(&asking, changed).instrument(info_span!("extract")).await?;
         // The extraction may have taken hours, in which the connection to the target was idle.
         session.revive(context).await?;
         let before = session.table_state().await?;
@@ -193,13 +198,14 @@ impl<'a> Execution<'a> {
             refuse_failed_source(&extracted.files, &profile)?;
         }
         let mut report = self.report(session, &extracted, &profile);
-        report.warnings.extend(located.warnings);
+        report.warnings.extend(asking.warnings.iter().cloned().chain(located.warnings));
+        let cursors = asking.new_cursors(&extracted.files, &mut report.warnings).await?;
         report.stages =
             Stages { extract: extract_seconds, validate: started.elapsed().as_secs_f64(), ..Stages::default() };
         if context.config.load.mode == LoadMode::Replace {
             refuse_incomplete_replace(&extracted, &profile, &report)?;
         }
-        Ok(Prepared { extracted, profile, before, known, records_paths: located.found, report })
+        Ok(Prepared { extracted, profile, before, known, records_paths: located.found, cursors, report })
     }
 
     /// Decides the columns and loads. Rows the table refuses are left out at the next try, with the same files.
@@ -258,20 +264,33 @@ impl<'a> Execution<'a> {
             csv,
             replayed,
             records_paths: &prepared.records_paths,
+            cursors: &prepared.cursors,
             dry_run: matches!(self.purpose, Purpose::DryRun),
             report,
             started: Instant::now(),
         })
     }
 
+    /// Decides what each incremental source is asked for.
+    pub async fn ask(&self, session: &mut Session) -> Result<Asking> {
+        match &self.purpose {
+            Purpose::Replay { .. } => Ok(Asking::default()),
+            Purpose::Run { .. } => Asking::read(self.context, session, true).await,
+            Purpose::DryRun => Asking::read(self.context, session, false).await,
+        }
+    }
+
     /// Gets the files. Those that changed too often while they were read are left for the next run.
-    pub async fn extract(&self, changed: &[String]) -> Result<(Extracted, f64)> {
+    pub async fn extract(&self, asking: &Asking, changed: &[String]) -> Result<(Extracted, f64)> {
         let started = Instant::now();
         self.context.progress.enter(Stage::Extract, 0);
         let mut extracted = match &self.purpose {
             Purpose::Replay { files, .. } => Extracted { files: files.clone(), ..Extracted::default() },
             Purpose::Run { .. } | Purpose::DryRun => {
-                extract::extract(&self.context.config, &self.context.extract_context()).await?
+                let sources = &self.context.config.sources;
+                let (values, old_below) = (asking.values(sources.len()), asking.old_below());
+                let context = ExtractContext { values, old_below, ..self.context.extract_context() };
+                extract::extract(&self.context.config, &context).await?
             }
         };
         let keeps_changing =

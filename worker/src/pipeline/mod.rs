@@ -7,6 +7,7 @@
 //! - [`check`]: a report about what would be loaded
 //! - [`connections`]: every source and the target are tried
 //! - [`locate_json_rows`]: the places of the rows in JSON documents
+//! - [`incremental`]: where incremental sources begin to read, and their cursors
 //! - [`replay`]: rejected rows become files
 //! - [`refuse_input`]: input that must not be loaded
 //! - [`after_commit`]: the steps after the commit: combined CSV and models
@@ -19,6 +20,7 @@ mod check;
 mod combined_csv_owner;
 mod connections;
 mod extract_and_load;
+mod incremental;
 mod locate_json_rows;
 mod refuse_input;
 mod replay;

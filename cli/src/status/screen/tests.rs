@@ -1,6 +1,8 @@
 //! The screen of installations that are well, and of others that are not.
 
 use chrono::TimeDelta;
+use elt_shared::store::Writable;
+use elt_shared::store::api_processes::ApiProcess;
 use elt_shared::store::gauges::Gauge;
 use elt_shared::store::status::{FailingPipeline, RetentionBehind, ScheduleInNeed};
 use elt_shared::store::workers::Worker;
@@ -36,7 +38,7 @@ fn worker(host: &str, version: &str, running: i64, state: &str) -> Worker {
 
 fn well() -> Standing {
     Standing {
-        database: Database { server_version: "17.6".into(), missing_migrations: 0 },
+        database: Database { server_version: "17.6".into(), missing_migrations: 0, read_only: None },
         api: Api { url: "http://127.0.0.1:8080".into(), is_required: false, answers: true, ready: true, reason: None },
         gauges: vec![
             gauge("elt_workers_alive", "", 1.0),
@@ -47,6 +49,7 @@ fn well() -> Standing {
             gauge("elt_rows_inserted_24h", "", 1_234_567.0),
             gauge("elt_schedules", "active", 12.0),
         ],
+        servers: vec![ApiProcess { version: env!("CARGO_PKG_VERSION").into(), host: "alpha".into() }],
         workers: vec![worker("alpha", "0.1.0", 2, "working")],
         failing: Vec::new(),
         schedules: Vec::new(),
@@ -153,7 +156,7 @@ fn what_needs_attention_is_marked_and_listed() {
 
 #[test]
 fn a_database_without_migrations_shows_no_numbers() {
-    let database = Database { server_version: "15.4".into(), missing_migrations: 3 };
+    let database = Database { server_version: "15.4".into(), missing_migrations: 3, read_only: None };
     let mut standing = Standing::of_old_database(database);
     standing.api = Api { url: "http://127.0.0.1:8080".into(), reason: Some("refused".into()), ..Api::default() };
     insta::assert_snapshot!(shown(&standing), @r"
@@ -163,6 +166,26 @@ fn a_database_without_migrations_shows_no_numbers() {
     Needs attention:
     - the control database lacks 3 migrations: run `elt migrate`
     ");
+}
+
+#[test]
+fn a_standby_is_named_and_needs_attention() {
+    let database =
+        Database { server_version: "15.4".into(), missing_migrations: 3, read_only: Writable::Standby.refusal() };
+    let shown = shown(&Standing::of_old_database(database));
+    assert!(
+        shown.contains("! database    PostgreSQL 15.4, lacks 3 migrations of elt 0.1.0, cannot be written to"),
+        "{shown}"
+    );
+    assert!(shown.contains("- the control database is a standby, which cannot be written to"), "{shown}");
+}
+
+#[test]
+fn an_api_of_another_version_needs_attention() {
+    let mut standing = well();
+    standing.servers.push(ApiProcess { version: "0.0.9".into(), host: "beta".into() });
+    let shown = shown(&standing);
+    assert!(shown.contains("- API servers run other versions than 0.1.0: 0.0.9 (beta)"), "{shown}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const ORDERS: u64 = 250;
 
 /// An API that answers with orders wherever it is asked, by `page` and `size`, `after`, or all at once, in the query or in a
-/// JSON body. Ends with this value.
+/// JSON body; to a GraphQL query with a connection. Ends with this value.
 pub struct OrdersApi {
     address: SocketAddr,
     _runtime: tokio::runtime::Runtime,
@@ -38,6 +38,9 @@ impl OrdersApi {
 async fn orders(Query(query): Query<HashMap<String, String>>, request: Request) -> Json<Value> {
     let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.expect("a body");
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if body["query"].is_string() {
+        return Json(connection(&body["variables"]));
+    }
     let asked = |name: &str| body[name].as_u64().or_else(|| query.get(name)?.parse().ok());
     let size = asked("size").or_else(|| asked("limit"));
     let before = match (asked("page"), asked("after")) {
@@ -46,8 +49,18 @@ async fn orders(Query(query): Query<HashMap<String, String>>, request: Request) 
         (None, None) => asked("offset").unwrap_or(0),
     };
     let last = ORDERS.min(before + size.unwrap_or(if query.is_empty() { ORDERS } else { 100 }));
-    let items: Vec<Value> = (before..last)
-        .map(|id| json!({"id": id + 1, "amount": id * 3, "updated_at": format!("2026-01-01T00:{:02}:00Z", id % 60)}))
-        .collect();
-    Json(json!({"items": items, "next": (last < ORDERS).then_some(last)}))
+    Json(json!({"items": rows(before, last), "next": (last < ORDERS).then_some(last)}))
+}
+
+/// The answer to a GraphQL query for a hundred orders.
+fn connection(variables: &Value) -> Value {
+    let before = variables["after"].as_str().and_then(|after| after.parse().ok()).unwrap_or(0);
+    let last = ORDERS.min(before + 100);
+    let info = json!({"hasNextPage": last < ORDERS, "endCursor": last.to_string()});
+    json!({"data": {"orders": {"nodes": rows(before, last), "pageInfo": info}}})
+}
+
+fn rows(before: u64, last: u64) -> Vec<Value> {
+    let row = |id| json!({"id": id + 1, "amount": id * 3, "updated_at": format!("2026-01-01T00:{:02}:00Z", id % 60)});
+    (before..last).map(row).collect()
 }

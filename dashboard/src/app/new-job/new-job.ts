@@ -202,6 +202,13 @@ export class NewJob {
       });
   }
 
+  /** Takes the config that a look at a URL proposed, and shows it. */
+  protected propose(text: string): void {
+    this.begin(text, 'the proposal');
+    // Otherwise a question is open, which has the focus.
+    if (this.yaml() === text) this.editor()?.focus();
+  }
+
   protected discard(): void {
     this.confirmation
       .ask({

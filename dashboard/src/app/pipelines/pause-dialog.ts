@@ -4,22 +4,24 @@ import { MAT_DIALOG_DATA, MatDialogModule, MatDialogRef } from '@angular/materia
 
 import { PauseView } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
+import { QueuesApi } from '../core/api/queues';
 import { Submission } from '../core/submission';
 import { DialogEnd } from '../shared/dialog-end';
 import { ProblemView } from '../shared/problem-view';
+import { pauseWords } from './pause-words';
 
-/** Pauses a pipeline, with a reason for the people who find it paused. Closes with the pause. */
+/** What is to be paused. */
+export type Pausing = Pick<PauseView, 'name'> & { scope: 'pipeline' | 'queue' };
+
+/** Pauses a pipeline or a queue, with a reason for the people who find it paused. Closes with the pause. */
 @Component({
   selector: 'app-pause-dialog',
   template: `
-    <h2 mat-dialog-title>Pause {{ name }}</h2>
+    <h2 mat-dialog-title>{{ title }}</h2>
     <form (ngSubmit)="save()" novalidate autocomplete="off">
       <mat-dialog-content>
         <div class="stack">
-          <p class="muted">
-            Its queued runs do not start, and its schedule makes no runs, until someone resumes it. A run that
-            is at work goes on.
-          </p>
+          <p class="muted">{{ words }}</p>
           @if (submission.problem(); as problem) {
             <app-problem [problem]="problem" />
           }
@@ -47,16 +49,20 @@ import { ProblemView } from '../shared/problem-view';
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class PauseDialog {
-  private readonly api = inject(PipelinesApi);
+  private readonly pipelines = inject(PipelinesApi);
+  private readonly queues = inject(QueuesApi);
   private readonly dialog = inject(MatDialogRef<PauseDialog, PauseView>);
-  protected readonly name = inject<string>(MAT_DIALOG_DATA);
+  private readonly pausing = inject<Pausing>(MAT_DIALOG_DATA);
 
+  protected readonly title =
+    this.pausing.scope === 'queue' ? `Pause the queue ${this.pausing.name}` : `Pause ${this.pausing.name}`;
+  protected readonly words = pauseWords(this.pausing.scope);
   protected readonly reason = signal('');
   protected readonly submission = new Submission();
 
   protected save(): void {
-    this.submission.send(this.api.pause(this.name, this.reason().trim()), (pause) =>
-      this.dialog.close(pause),
-    );
+    const { scope, name } = this.pausing;
+    const api = scope === 'queue' ? this.queues : this.pipelines;
+    this.submission.send(api.pause(name, this.reason().trim()), (pause) => this.dialog.close(pause));
   }
 }

@@ -1,5 +1,12 @@
 import { PauseView, PipelineView } from '../core/api/models';
-import { pauseAction, pausedPipelines, pausedWhat, resumeQuestion, sortPauses } from './pause-words';
+import {
+  pauseAction,
+  pauseWords,
+  pausedPipelines,
+  pausedWhat,
+  resumeQuestion,
+  sortPauses,
+} from './pause-words';
 
 function pause(scope: PauseView['scope'], name = ''): PauseView {
   return { scope, name, paused_at: '2026-11-25T10:00:00Z', paused_by: 'ann' };
@@ -22,6 +29,11 @@ describe('pause words', () => {
     expect(pauseAction(pipeline())).toBe('pause');
     expect(pauseAction(pipeline(pause('pipeline', 'people')))).toBe('resume');
     expect(pauseAction(pipeline(pause('all')))).toBeUndefined();
+  });
+
+  it('say that the schedule of a paused pipeline rests, and that those of a paused queue go on', () => {
+    expect(pauseWords('pipeline')).toContain('its schedule makes no runs');
+    expect(pauseWords('queue')).toContain('schedules go on');
   });
 
   it('say what is paused', () => {

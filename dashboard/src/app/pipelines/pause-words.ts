@@ -13,6 +13,13 @@ export function pausedWhat(pause: PauseView): string {
   }
 }
 
+/** What a pause does, as sentences. */
+export function pauseWords(scope: 'pipeline' | 'queue'): string {
+  return scope === 'queue'
+    ? 'No worker takes a run from it until someone resumes it. Runs that are at work go on; schedules go on, too, and their runs wait.'
+    : 'Its queued runs do not start, and its schedule makes no runs, until someone resumes it. A run that is at work goes on.';
+}
+
 /** What can be done: pause the pipeline, or end its own pause. `undefined` while only everything is paused. */
 export function pauseAction(pipeline: PipelineView): 'pause' | 'resume' | undefined {
   if (!pipeline.pause) return 'pause';

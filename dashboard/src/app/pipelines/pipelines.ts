@@ -19,7 +19,7 @@ import { QueryState } from '../shared/query-state';
 import { SearchBox } from '../shared/search-box';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
-import { PauseDialog } from './pause-dialog';
+import { PauseDialog, Pausing } from './pause-dialog';
 import { pauseAction, pausedWhat, resumeQuestion } from './pause-words';
 
 const LIMIT = 50;
@@ -82,7 +82,10 @@ export class Pipelines {
 
   private pause(pipeline: PipelineView): void {
     this.dialog
-      .open<PauseDialog, string, PauseView | ''>(PauseDialog, { data: pipeline.name, width: '460px' })
+      .open<PauseDialog, Pausing, PauseView | ''>(PauseDialog, {
+        data: { scope: 'pipeline', name: pipeline.name },
+        width: '460px',
+      })
       .afterClosed()
       .subscribe((pause) => {
         // A dialog that was cancelled has no result, or an empty text.

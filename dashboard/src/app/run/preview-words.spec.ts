@@ -1,4 +1,4 @@
-import { keyWord, proposed, read, sureWord, tone } from './preview-words';
+import { keyWord, proposed, read, sureWord, tone, why } from './preview-words';
 
 describe('the words of a preview', () => {
   it('name what a choice is about, and how sure it is', () => {
@@ -9,6 +9,14 @@ describe('the words of a preview', () => {
       'good',
     ]);
     expect([sureWord({}), tone({})]).toEqual(['Please check', 'warn']);
+  });
+
+  it('make a sentence of a reason', () => {
+    expect(why({ reason: 'the header `link` names it. Verified' })).toBe(
+      'The header “link” names it. Verified.',
+    );
+    expect(why({ reason: '`id` differs' })).toBe('“id” differs.');
+    expect(why({})).toBe('');
   });
 
   it('say how much was read', () => {

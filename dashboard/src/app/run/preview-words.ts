@@ -26,6 +26,12 @@ export function sureWord(choice: Choice): string {
   }
 }
 
+/** Why a choice was made, as a sentence. Names stand in backquotes there, as in a config. */
+export function why(choice: Choice): string {
+  const reason = (choice.reason ?? '').replace(/`([^`]*)`/g, '“$1”');
+  return reason === '' ? '' : `${reason[0]?.toUpperCase()}${reason.slice(1)}.`;
+}
+
 /** The colour of a choice's badge. */
 export function tone(choice: Choice): string {
   return { certain: 'good', likely: '', unsure: 'warn' }[choice.confidence ?? 'unsure'];

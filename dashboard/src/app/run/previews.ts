@@ -2,7 +2,7 @@ import { ChangeDetectionStrategy, Component, input } from '@angular/core';
 
 import { SourcePreview } from '../core/api/models';
 import { ErrorCode } from '../shared/error-code';
-import { keyWord, read, sureWord, tone } from './preview-words';
+import { keyWord, read, sureWord, tone, why } from './preview-words';
 
 /** The beginnings of sources: what was found about each, and its first rows. */
 @Component({
@@ -19,4 +19,5 @@ export class Previews {
   protected readonly read = read;
   protected readonly sureWord = sureWord;
   protected readonly tone = tone;
+  protected readonly why = why;
 }

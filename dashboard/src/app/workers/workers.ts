@@ -23,17 +23,18 @@ import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
+import { Queues } from './queues';
 import { drainAction, drainWords, isGone, othersOf, takesRuns } from './worker-words';
 
 const AGAIN_MS = 5000;
 const LABELS = { drain: 'Drain', undrain: 'Undrain' } as const;
 
-/** The worker processes, and the keys of the SFTP servers they connected to. */
+/** The worker processes, their queues, and the keys of the SFTP servers they connected to. */
 @Component({
   selector: 'app-workers',
   templateUrl: './workers.html',
   styleUrl: './workers.scss',
-  imports: [Empty, Icon, PageHeader, QueryState, RouterLink, StateBadge, Time],
+  imports: [Empty, Icon, PageHeader, QueryState, Queues, RouterLink, StateBadge, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Workers {

@@ -6,9 +6,9 @@ mod local;
 mod sftp;
 
 pub use api::{
-    ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, Encoding, Grant, HmacAlgorithm,
-    JsonTemplate, JwtAlgorithm, JwtBearer, LoginRequest, Method, NextIs, OAuth2, Pagination, SendToken, SignRequests,
-    TimeForm, TokenPlace, Total, template,
+    ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CursorOrder, Encoding, Grant, HmacAlgorithm,
+    Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LoginRequest, Lookback, Method, NextIs, OAuth2, Pagination,
+    Probe, SendToken, SignRequests, TimeForm, TimeFormat, TokenPlace, Total, api_identities, template,
 };
 pub use csv::CsvOptions;
 pub use local::LocalSource;

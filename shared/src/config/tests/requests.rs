@@ -72,6 +72,11 @@ fn a_request_has_one_body_and_placeholders_stand_where_they_are_escaped() {
         "url: http://h\ngraphql: { query: \"{ a(x: \\\"{{since}}\\\") { id } }\" }",
         "url: http://h\ngraphql: { variables: { a: 1 } }",
         "url: http://h\nmethod: DELETE",
+        "url: http://h\nmethod: GET\ngraphql: { query: \"{ a }\" }",
+        "url: http://h\nca_certificate: ${secret:ca}",
+        "url: https://h\nclient_key: ${secret:key}",
+        "url: https://h\nca_certificate: ca.pem",
+        "url: https://h\nrequests_per_second: 0",
     ]
     .map(|lines| problems_of(lines).join("\n"));
     assert_eq!(
@@ -88,6 +93,12 @@ fn a_request_has_one_body_and_placeholders_stand_where_they_are_escaped() {
              the variables at line 4 column 23",
             "sources[0].graphql: missing key \"query\" at line 4 column 14",
             "sources[0].method: unknown variant \"DELETE\", expected GET or POST at line 4 column 13",
+            "sources[0].graphql: is sent by POST: remove `method`, or write POST there at line 5 column 14",
+            "sources[0].ca_certificate: has no effect with http://, where nothing is encrypted: write https:// in url at line 4 \
+             column 21",
+            "sources[0].client_key: needs client_certificate, the certificate of this key at line 4 column 17",
+            "sources[0].ca_certificate: expected ${secret:NAME}, a stored secret that holds it in PEM form at line 4 column 21",
+            "sources[0].requests_per_second: expected a number from 0.001 to 1000, found \"0\" at line 4 column 26",
         ]
     );
 }

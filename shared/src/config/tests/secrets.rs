@@ -2,7 +2,7 @@
 
 use super::{pipeline, problems};
 use crate::config::{
-    ConfigError, Document, Reference, Resolve, SecretRefusal, SslMode, TargetCertificates, TargetDatabase, Unresolved,
+    ConfigError, Document, PemCertificates, Reference, Resolve, SecretRefusal, SslMode, TargetDatabase, Unresolved,
 };
 use crate::secret::Secret;
 
@@ -97,7 +97,7 @@ fn an_authority_makes_verify_full_the_default() {
         };
         assert!(matches!(*server, TargetDatabase::Server { sslmode, .. } if sslmode == mode), "{server:?}");
         let own = Some(("${secret:c}".into(), "${secret:k}".into()));
-        assert_eq!(certificates, TargetCertificates { authorities: Some("${secret:ca}".into()), own });
+        assert_eq!(certificates, PemCertificates { authorities: Some("${secret:ca}".into()), own });
     }
     let plain = pipeline(&with_target(SERVER)).target.database;
     assert!(matches!(plain, TargetDatabase::Server { sslmode: SslMode::Require, .. }), "{plain:?}");

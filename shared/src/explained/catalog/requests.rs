@@ -168,6 +168,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::SearchTooSlow,
+        happened: "A search in the log lines was ended, because it took too long.",
+        why: "Lines with a text, or of one process, are found by reading all lines of the time span, which can be millions.",
+        next_step: "Narrow the time span with `since` and `until`, or look for a level, a run or a request.",
+        example: "the search was ended after 5 s, because too many lines had to be read",
+        seen: &[Seen::Api(422)],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::TooLarge,
         happened: "The request is larger than it may be.",
         why: "A config may have 256 KiB.",

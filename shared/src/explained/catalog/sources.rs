@@ -13,6 +13,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::CursorUnusable,
+        happened: "An API cannot be asked for what is new, because its cursor does not fit the config.",
+        why: "`lookback` or `format` of `incremental` belong to another kind of value than the cursor: a time, a number or a \
+            text.",
+        next_step: "Correct `lookback` and `format` to the kind of the cursor. `elt state show` with the config shows the \
+            cursor, and `elt state set` sets another one.",
+        example: "api https://shop.example.com/orders cannot be asked for what is new: `lookback` is a time, but the cursor \
+            is a number",
+        reached: Reached::LetIn,
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::HostKeyChanged,
         happened: "The SFTP server shows another host key than the one that is known.",
         why: "The server was set up anew, or another machine answers in its place.",
@@ -153,6 +165,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         next_step: "Find out what cuts the answer short, then retry the run.",
         example: "https://shop.example.com/orders broke off after 1.2 MiB: the connection was closed",
         reached: Reached::LetIn,
+        ..IN_A_RUN
+    },
+    Entry {
+        code: Code::NotIncremental,
+        happened: "A cursor was asked for that does not exist.",
+        why: "No source of the config has `incremental`, or several have it and the number of one is missing.",
+        next_step: "Write `incremental` in an api source of the config, or name the number of one of the sources.",
+        example: "the pipeline orders has no incremental source",
+        seen: &[Seen::Api(409), Seen::Cli],
         ..IN_A_RUN
     },
     Entry {

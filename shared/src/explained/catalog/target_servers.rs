@@ -103,11 +103,15 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::TargetPooler,
-        happened: "Statements of one session reached different sessions of the server.",
-        why: "A pooler in transaction mode is between the worker and the server.",
-        next_step: "Name the PostgreSQL server itself in the config, or a pooler in session mode.",
-        example: "could not load rows for public.orders: statements of one session reached different sessions of the \
-            server: a pooler in transaction mode is in between (PostgreSQL error 26000)",
+        happened: "A pooler in transaction mode is between elt and the target's server.",
+        why: "Such a pooler gives the transactions of one connection to different sessions of the server, so that settings, \
+            temporary tables and prepared statements of a load would end up in sessions of others. elt looks at this before \
+            it changes anything.",
+        next_step: "Name the address of the PostgreSQL server itself in the config, or let the pooler give each connection a \
+            session of its own (PgBouncer: `pool_mode = session` for this database or user).",
+        example: "a pooler in transaction mode is before the target db.example.com:6432/shop: it gives the transactions of \
+            one connection to different sessions of the server",
+        seen: &[Seen::Run, Seen::Api(502)],
         reached: Reached::Answered,
         ..IN_A_RUN
     },

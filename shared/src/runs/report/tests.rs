@@ -23,6 +23,10 @@ fn tried(usable: bool) -> ProbeReport {
     ProbeReport { problem: Some(problem), ..ProbeReport::default() }
 }
 
+fn preview(readable: bool) -> SourcePreview {
+    SourcePreview { problem: tried(readable).problem, ..SourcePreview::default() }
+}
+
 #[test]
 fn a_run_that_lost_nothing_is_clean() {
     for clean in [
@@ -33,6 +37,7 @@ fn a_run_that_lost_nothing_is_clean() {
         report(|undo| undo.rows_deleted = 3),
         report(|check| check.rows_read = 3),
         report(|test| test.connections = vec![tried(true), tried(true)]),
+        report(|shown| shown.previews = vec![preview(true)]),
     ] {
         assert_eq!(clean.judge(), Outcome::Clean, "{clean:#?}");
     }
@@ -47,6 +52,7 @@ fn a_run_that_lost_something_has_warnings() {
         report(|beside| (beside.files_total, beside.left_out) = (1, left_out(LeftOutKind::Skipped))),
         report(|said| (said.rows_inserted, said.warnings) = (3, vec!["look".into()])),
         report(|test| test.connections = vec![tried(true), tried(false)]),
+        report(|shown| shown.previews = vec![preview(true), preview(false)]),
     ] {
         assert_eq!(warned.judge(), Outcome::WithWarnings, "{warned:#?}");
     }
@@ -55,6 +61,7 @@ fn a_run_that_lost_something_has_warnings() {
 #[test]
 fn a_run_of_which_nothing_arrived_says_so() {
     for nothing in [
+        report(|shown| shown.previews = vec![preview(false)]),
         report(|rows| (rows.rows_read, rows.rows_quarantined) = (3, 3)),
         report(|rows| (rows.rows_read, rows.rows_quarantined, rows.rows_filtered) = (4, 3, 1)),
         report(|only| only.left_out = left_out(LeftOutKind::Failed)),

@@ -247,6 +247,16 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Confi
         .await
 }
 
+/// The newest version of a pipeline. `None`: there is no pipeline of this name.
+pub async fn newest(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<ConfigVersion>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from config_history where name = $1 order by version desc limit 1"
+    )))
+    .bind(name)
+    .fetch_optional(db)
+    .await
+}
+
 /// Versions that contain `search` in their name, their preview, their author's name or as their number, newest first.
 ///
 /// Upper and lower case are the same. `names` keeps only versions of these pipelines.

@@ -57,11 +57,12 @@ pub async fn live_of_schedule(db: impl PgExecutor<'_>, schedule_id: Uuid) -> sql
     .await
 }
 
-/// Number of tests of connections that a user has started and that have not ended.
-pub async fn live_tests_of(db: impl PgExecutor<'_>, created_by: &str) -> sqlx::Result<i64> {
+/// Number of previews that a user has started and that have not ended.
+pub async fn live_previews_of(db: impl PgExecutor<'_>, created_by: &str) -> sqlx::Result<i64> {
     sqlx::query_scalar(
         "select count(*) from runs
-         where state in ('queued', 'running') and kind = 'test_connection' and created_by = $1",
+         where state in ('queued', 'running') and kind = 'test_connection'
+           and options -> 'preview' is not null and created_by = $1",
     )
     .bind(created_by)
     .fetch_one(db)

@@ -1,19 +1,23 @@
 //! Schedules: when a pipeline runs by itself. A schedule is a row; the first worker that claims it does its next tick.
 //!
 //! # Layout
+//! - [`looks`]: how the sources were looked at last
 //! - [`state`]: the states of a schedule
 //! - [`tick`]: what workers do: claim what is due, write what a tick decided
 //! - this file: what people do: create, look, stop
 
+mod looks;
 mod state;
 mod tick;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
+pub use looks::{LookBy, SourceLook, note_looks};
 pub use state::ScheduleState;
 pub use tick::{
     DueTick, TickDecision, bring_forward, claim_due, end, forget_seen, is_current, note_seen, release, run_finished,
@@ -70,6 +74,9 @@ pub struct Schedule {
     /// What the sources looked like when they were last run.
     #[serde(skip)]
     pub fingerprint: Option<Vec<u8>>,
+    /// The last looks at its APIs, in the order of the sources. `None`: there was none yet.
+    #[serde(skip)]
+    pub looks: Option<Json<Vec<SourceLook>>>,
     /// Fires left out because a run was going on or nobody was there to start it.
     pub skipped: i64,
     /// The queue its runs go to.
@@ -100,7 +107,7 @@ impl Schedule {
 
 const COLUMNS: &str = "id, config_id, name, state, reason, trigger, start_at, end_at, timezone, cron, overlap, catch_up, \
      monitor, interval_seconds, paused, next_tick_at, next_run_at, last_tick_at, last_tick_worker, last_tick_error, \
-     fingerprint, skipped, queue, options, ticks, target_table, max_attempts, created_by, created_at, updated_at";
+     fingerprint, looks, skipped, queue, options, ticks, target_table, max_attempts, created_by, created_at, updated_at";
 
 /// What is asked for.
 #[derive(Debug, Clone)]

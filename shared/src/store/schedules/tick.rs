@@ -185,7 +185,7 @@ pub async fn note_seen(db: impl PgExecutor<'_>, id: Uuid, fingerprint: &[u8]) ->
 /// Forgets the fingerprints of the sources of every pipeline of a table, so that they are loaded again.
 pub async fn forget_seen(db: impl PgExecutor<'_>, target_key: &str) -> sqlx::Result<()> {
     sqlx::query(
-        "update schedules set fingerprint = null
+        "update schedules set fingerprint = null, looks = null
          where config_id in (select config_id from runs where target_key = $1)
            and state in ('waiting', 'active', 'stopping')",
     )

@@ -25,18 +25,18 @@ pub(super) async fn relay(
     messages: Messages,
     options: &str,
     watch: Option<Watch>,
+    traffic: &Traffic,
 ) -> io::Result<()> {
     let first = startup::read(&mut driver, options).await?;
     let (from_server, mut to_server) = tokio::io::split(server);
     to_server.write_all(&first).await?;
     to_server.flush().await?;
 
-    let traffic = Traffic::new();
-    let mut downstream = pin!(downstream(from_server, &driver, messages, &traffic));
-    let upstream = pin!(upstream(&driver, to_server, &traffic));
+    let mut downstream = pin!(downstream(from_server, &driver, messages, traffic));
+    let upstream = pin!(upstream(&driver, to_server, traffic));
     let given_up = async {
         match &watch {
-            Some(watch) => watch::given_up(&traffic, watch).await,
+            Some(watch) => watch::given_up(traffic, watch).await,
             None => std::future::pending().await,
         }
     };

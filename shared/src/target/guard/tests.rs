@@ -12,7 +12,8 @@ use super::*;
 use crate::config::TargetDatabase;
 use crate::secret::Secret;
 use crate::settings::NetworkSettings;
-use crate::target::{TargetError, connect};
+use crate::target::TargetError;
+use crate::target::connect::Route;
 
 /// A message with a body of zeros.
 fn message(kind: u8, body: usize) -> Vec<u8> {
@@ -159,7 +160,8 @@ async fn play(mut stream: TcpStream, answer: Vec<u8>) -> io::Result<()> {
 }
 
 async fn reach(url: String, limits: AnswerLimits) -> Result<PgConnection, TargetError> {
-    connect(&TargetDatabase::Url(Secret::new(url)), None, &NetworkSettings::default(), "test", limits).await
+    let route = Route::of(&TargetDatabase::Url(Secret::new(url)), None, &NetworkSettings::default())?;
+    Ok(route.log_in("test", limits, None).await?.connection)
 }
 
 /// Bytes of memory this process holds.
@@ -203,10 +205,9 @@ async fn a_login_that_never_ends_is_refused() {
 async fn the_guard_ends_with_the_driver_even_when_the_server_does_not_read() {
     let (mut driver, end) = UnixStream::pair().expect("two sockets");
     let (server, _never_read) = tokio::io::duplex(64);
-    let relaying =
-        tokio::spawn(
-            async move { relay::relay(Box::new(server), end, Messages::new(AnswerLimits::LOAD), "", None).await },
-        );
+    let relaying = tokio::spawn(async move {
+        relay::relay(Box::new(server), end, Messages::new(AnswerLimits::LOAD), "", None, &Traffic::new()).await
+    });
     driver.write_all(b"\0\0\0\x09\0\x03\0\0\0").await.expect("the first message");
     // More than the sockets hold, so that the guard waits for the server with more to come.
     let filling = async { while driver.write_all(&[b'x'; 1 << 16]).await.is_ok() {} };

@@ -66,6 +66,11 @@ impl Traffic {
         }))
     }
 
+    /// The process that the server said it works in.
+    pub fn process(&self) -> Option<i32> {
+        self.state().backend
+    }
+
     /// The driver gave these bytes to send.
     pub fn sending(&self, bytes: &[u8]) {
         let mut state = self.state();

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::TlsError;
-use crate::config::TargetCertificates;
+use crate::config::PemCertificates;
 use crate::secret::Secret;
 use crate::target::address::CertificateFiles;
 
@@ -57,7 +57,7 @@ impl Certificates {
     ///
     /// # Errors
     /// [`TlsError::Certificate`]: a secret holds something else.
-    pub fn prefer(&mut self, named: &TargetCertificates) -> Result<(), TlsError> {
+    pub fn prefer(&mut self, named: &PemCertificates) -> Result<(), TlsError> {
         if let Some(authorities) = &named.authorities {
             self.authorities = of_secret(authorities, "ca_certificate")?;
             self.are_alone = true;

@@ -11,7 +11,8 @@ use super::*;
 use crate::config::TargetDatabase;
 use crate::secret::Secret;
 use crate::settings::NetworkSettings;
-use crate::target::{AnswerLimits, TargetError, connect};
+use crate::target::connect::Route;
+use crate::target::{AnswerLimits, TargetError};
 
 /// A server of PostgreSQL's protocol that lets everybody in.
 struct Server {
@@ -51,7 +52,7 @@ impl Server {
         let url = format!("postgres://ann:x@{host}:{}/shop?sslmode={}", self.port, mode.word());
         let network = NetworkSettings { target_ca_file: authorities, ..NetworkSettings::default() };
         let database = TargetDatabase::Url(Secret::new(url));
-        connect(&database, None, &network, "test", AnswerLimits::VIEW).await.map(drop)
+        Route::of(&database, None, &network)?.log_in("test", AnswerLimits::VIEW, None).await.map(drop)
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Style {
     /// Number of the rows before the page that a request asks for. The error is the reason why the API refuses it.
     pub asked: fn(&Call) -> Result<usize, String>,
     /// Headers of a page, and its body with [`ROWS`] in the place of the rows.
-    pub page: fn(&Page<'_>) -> (Vec<(&'static str, String)>, Value),
+    pub page: fn(&Page<'_>) -> Answer,
     /// A row as the API writes it, from its number and its members.
     pub row: fn(usize, &str) -> String,
     /// SQL for a member of a loaded row, as a text.
@@ -49,6 +49,9 @@ pub struct Style {
     /// Whether the last page with rows still names another.
     pub always_names_next: bool,
 }
+
+/// Headers and body of a page.
+pub type Answer = (Vec<(&'static str, String)>, Value);
 
 /// Stands where the rows belong in a page's body.
 pub const ROWS: &str = "the rows";

@@ -1,5 +1,6 @@
 //! The body of an answer: whether it is JSON, how many rows it has, and which page it names as the next one.
 
+mod graphql;
 mod onward;
 pub(super) mod total;
 
@@ -57,13 +58,15 @@ pub(super) struct Contents {
     pub(super) has_more: Option<bool>,
     /// Whether the answer has the member for the next page's cursor or link, even if it is `null`.
     pub(super) names_next: bool,
+    /// A sentence about the answer for the report.
+    pub(super) remark: Option<String>,
     /// Whether its rows are the elements of arrays.
     pub(super) in_arrays: bool,
     /// The members around the rows, when pages have the rows at a path.
     pub(super) envelope: Option<Envelope>,
 }
 
-/// The reason why a body cannot be used. It quotes nothing of the body.
+/// The reason why a body cannot be used. It quotes nothing of the body, except for the message of a GraphQL error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Flaw {
     /// It ends in the middle, because the connection was cut.
@@ -80,6 +83,13 @@ pub(super) enum Flaw {
     SaysErrorInPart(String),
     /// The value in the place of the next page's cursor cannot be a cursor.
     BadCursor(String),
+    /// It reports errors in the way of GraphQL, and its data are not complete.
+    GraphQl {
+        /// The first message, shortened. It may repeat what was sent.
+        message: String,
+        /// Whether the same request may succeed a moment later.
+        is_transient: bool,
+    },
 }
 
 /// Reads the facts about a body without holding it in memory.
@@ -98,20 +108,33 @@ pub(super) fn inspect(path: &Path, wanted: &Wanted) -> io::Result<Result<Content
         Ok(values) => values,
         Err(flaw) => return Ok(Err(flaw)),
     };
-    Ok(match rows(&mut file, wanted, first, values)? {
+    let remark = match wanted.graphql {
+        true => match graphql::check(&mut file)? {
+            Ok(remark) => remark,
+            Err(flaw) => return Ok(Err(flaw)),
+        },
+        false => None,
+    };
+    let contents = contents(&mut file, wanted, first, values)?;
+    Ok(contents.map(|contents| Contents { remark, ..contents }))
+}
+
+/// The facts about a body that is JSON; `first` is its first byte, and `values` the number of its values.
+fn contents(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<Result<Contents, Flaw>> {
+    Ok(match rows(file, wanted, first, values)? {
         Err(Flaw::NothingAt(path)) => {
-            if last_page(&mut file, wanted)? {
-                without_rows(&mut file, wanted, false)?
+            if last_page(file, wanted)? {
+                without_rows(file, wanted, false)?
             } else {
                 Err(Flaw::NothingAt(path))
             }
         }
         Err(flaw) => Err(flaw),
-        Ok(Some(rows)) if rows.count > 0 => around(&mut file, wanted, rows)?,
+        Ok(Some(rows)) if rows.count > 0 => around(file, wanted, rows)?,
         // A page without rows is the last one, whatever cursor it shows, unless it is an error.
-        Ok(rows) => match error_around(&mut file, wanted)? {
+        Ok(rows) => match error_around(file, wanted)? {
             Some(member) => Err(Flaw::SaysError(member)),
-            None => without_rows(&mut file, wanted, rows.is_some())?,
+            None => without_rows(file, wanted, rows.is_some())?,
         },
     })
 }
@@ -155,7 +178,9 @@ fn error_around(file: &mut File, wanted: &Wanted) -> io::Result<Option<String>> 
 fn around(file: &mut File, wanted: &Wanted, rows: Rows) -> io::Result<Result<Contents, Flaw>> {
     let has_envelope = wanted.graphql || (wanted.paged && wanted.records.is_some());
     let envelope = if has_envelope { envelope(file, &[])? } else { None };
-    if let Some(member) = envelope.as_ref().filter(|_| wanted.graphql).and_then(|envelope| envelope.error(None)) {
+    let error = envelope.as_ref().filter(|_| wanted.graphql).and_then(|envelope| envelope.error(None));
+    // What `errors` report was compared with the data before.
+    if let Some(member) = error.filter(|member| *member != "errors") {
         return Ok(Err(Flaw::SaysErrorInPart(member.to_owned())));
     }
     let contents = Contents {
@@ -225,6 +250,10 @@ fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<
         None if values > 1 => return uncounted(values),
         None => match first {
             b'[' => &[],
+            b'{' if wanted.in_arrays => {
+                let reason = "it is an object, where the pages before were arrays; it may be an error";
+                return Ok(Err(Flaw::NoRows(reason.into())));
+            }
             b'{' if wanted.paged => {
                 let reason = "a page is an object, and `records` does not say where its rows are";
                 return Ok(Err(Flaw::NoRows(reason.into())));
@@ -296,7 +325,7 @@ fn found<L: for<'de> Deserialize<'de>>(file: &mut File, steps: &[Step]) -> io::R
 }
 
 /// The body from its start, after a byte order mark.
-fn start(file: &mut File) -> io::Result<(Tolerant<BufReader<&mut File>>, Position)> {
+pub(super) fn start(file: &mut File) -> io::Result<(Tolerant<BufReader<&mut File>>, Position)> {
     let first = after_mark(file)?;
     file.seek(SeekFrom::Start(first))?;
     let json = Tolerant::new(BufReader::with_capacity(256 << 10, file));
@@ -313,7 +342,7 @@ fn after_mark(file: &mut File) -> io::Result<u64> {
 }
 
 /// The first byte that is not white space.
-fn first_byte(file: &mut File) -> io::Result<Option<u8>> {
+pub(super) fn first_byte(file: &mut File) -> io::Result<Option<u8>> {
     let mut json = start(file)?.0;
     let mut byte = [0];
     while json.read(&mut byte)? > 0 {

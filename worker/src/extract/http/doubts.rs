@@ -1,8 +1,8 @@
 //! Sentences for the report about pages that were read but may not be all there is.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use elt_shared::config::{ApiSource, Total};
+use elt_shared::config::{ApiSource, Pagination, Total};
 use elt_shared::json_path::JsonPath;
 
 use super::answer::total;
@@ -23,7 +23,8 @@ pub(super) fn about_pages(fetching: &Fetching<'_>, pages: &[Page]) -> Vec<String
              `$[\"a.b\"]` for a name with a dot"
         ));
     }
-    if let Some(path) = fetching.wanted.has_more.as_ref().filter(|_| with_rows && !fetching.says_more) {
+    let is_written = matches!(fetching.source.pagination, Some(Pagination::Cursor { has_more: Some(_), .. }));
+    if let Some(path) = fetching.wanted.has_more.as_ref().filter(|_| is_written && with_rows && !fetching.says_more) {
         doubts.push(format!(
             "{url}: `has_more_path` {path} was found on no page, so `cursor_path` alone decided where the pages end: check \
              its spelling"
@@ -91,7 +92,7 @@ enum Totals {
     },
 }
 
-fn totals(wanted: &Total, records: Option<&str>, first: &PathBuf, last: &PathBuf) -> std::io::Result<Totals> {
+fn totals(wanted: &Total, records: Option<&str>, first: &Path, last: &Path) -> std::io::Result<Totals> {
     let (path, number, usual) = match wanted {
         Total::Nowhere => return Ok(Totals::Unwanted),
         Total::Usual => {

@@ -22,6 +22,10 @@ pub(super) enum HttpError {
     BadHeader { url: String, what: String },
     #[error("the `{key}` of {url} cannot be used: {reason}")]
     BadPath { url: String, key: &'static str, reason: String },
+    #[error("the certificates for {url} cannot be used: {reason}")]
+    BadCertificates { url: String, reason: String },
+    #[error("{url} answered with the `Content-Encoding` {encoding}, and elt unpacks gzip and zstd only")]
+    Encoding { url: String, encoding: String },
     #[error("{url} may not be called: {reason}")]
     Refused { url: String, reason: String },
     #[error("{url} could not be reached: {reason}")]
@@ -87,14 +91,24 @@ pub(super) enum HttpError {
     #[error("the `private_key` for {url} cannot sign: {reason}")]
     BadSigningKey { url: String, reason: String },
     #[error("there is nothing at {path} in the answer of {url}")]
-    NothingThere { url: String, path: String },
+    NothingThere {
+        url: String,
+        path: String,
+        /// Whether pages before had rows there.
+        after_rows: bool,
+    },
     #[error("{url} answered with an error: its member `{member}` reports one, and there are no rows")]
     SaysError { url: String, member: String },
+    #[error("{url} answered with GraphQL errors, first: {message}")]
+    GraphQl { url: String, message: String, is_transient: bool },
     #[error("{url} answered with a part of the rows: its member `{member}` reports an error")]
     SaysErrorInPart { url: String, member: String },
     /// A status that may be the API's way to say that a page is past the last one.
     #[error("{error}, after pages with rows")]
     PastLast { error: Box<HttpError>, status: StatusCode },
+    /// A status of a page that the answer before names as the next one.
+    #[error("{error}, although the page before names it as the next one")]
+    NamedPage { error: Box<HttpError> },
     #[error("{url} would be read for ever: {reason}")]
     Endless { url: String, reason: String, next_step: &'static str },
     #[error("{url} took longer than {} s with all its pages and attempts", .after.as_secs_f32())]
@@ -113,6 +127,7 @@ impl HttpError {
             Self::Status { status, limited, .. } => {
                 *limited || status.is_server_error() || matches!(status.as_u16(), 408 | 425)
             }
+            Self::GraphQl { is_transient, .. } => *is_transient,
             _ => false,
         }
     }
@@ -140,9 +155,11 @@ impl HttpError {
 
     fn code(&self) -> Code {
         match self {
-            Self::BadUrl { .. } | Self::BadHeader { .. } | Self::BadPath { .. } | Self::BadSigningKey { .. } => {
-                Code::SourceConfig
-            }
+            Self::BadUrl { .. }
+            | Self::BadHeader { .. }
+            | Self::BadPath { .. }
+            | Self::BadSigningKey { .. }
+            | Self::BadCertificates { .. } => Code::SourceConfig,
             Self::TokenRefused { .. } => Code::HttpTokenRefused,
             Self::TokenAnswer { .. } => Code::HttpTokenAnswer,
             Self::TokenNotKept { .. } => Code::HttpTokenNotKept,
@@ -161,14 +178,17 @@ impl HttpError {
             }
             Self::BrokeOff { .. } => Code::HttpTruncated,
             Self::TooLarge { .. } => Code::HttpTooLarge,
-            Self::NotJson { .. } => Code::HttpNotJson,
+            Self::NotJson { .. } | Self::Encoding { .. } => Code::HttpNotJson,
             Self::Redirect { .. } => Code::HttpRedirect,
             Self::NoRows { .. } | Self::NothingThere { .. } => Code::RecordsMissing,
-            Self::SaysError { .. } | Self::SaysErrorInPart { .. } => Code::HttpErrorAnswer,
+            Self::SaysError { .. } | Self::SaysErrorInPart { .. } | Self::GraphQl { .. } => Code::HttpErrorAnswer,
             Self::Endless { .. } => Code::HttpEndless,
             Self::Spool { .. } => Code::Io,
             Self::Control { .. } => Code::ControlDatabase,
-            Self::LongWait { error, .. } | Self::GaveUp { error, .. } | Self::PastLast { error, .. } => error.code(),
+            Self::LongWait { error, .. }
+            | Self::GaveUp { error, .. }
+            | Self::PastLast { error, .. }
+            | Self::NamedPage { error } => error.code(),
         }
     }
 
@@ -206,6 +226,12 @@ impl HttpError {
                 "Check the control database and `elt keys show`, then retry the run. If the refresh token is refused \
                  then, get a new one from the server and write it as `refresh_token`."
             }
+            Self::BadCertificates { .. } => {
+                "Store the right texts in PEM form as the secrets of `ca_certificate`, `client_certificate` and `client_key`."
+            }
+            Self::Encoding { .. } => {
+                "Take an `Accept-Encoding` header out of `headers`, or ask the API for plain answers."
+            }
             Self::BadPath { .. } => "Write a path like `$.data.items[*]`.",
             Self::Refused { .. } => {
                 "Ask the people who run the workers for an exception in ELT_NET_ALLOW, or use another host."
@@ -217,7 +243,8 @@ impl HttpError {
                 "Wait until the API accepts calls again, or call it less often; then retry the run."
             }
             Self::Status { status, .. } => match status.as_u16() {
-                401 | 403 | 407 => "Check `auth_token` and `auth_scheme`, or `auth`, and what the token may read.",
+                407 => "Ask the people who run the workers to check `ELT_HTTP_PROXY`.",
+                401 | 403 => "Check `auth_token` and `auth_scheme`, or `auth`, and what the token may read.",
                 404 | 410 => "Check the `url`.",
                 400..=499 => "Check `url`, `params` and `headers` against the API's documentation.",
                 _ => "Look at the API's own status or logs, then retry the run.",
@@ -233,11 +260,22 @@ impl HttpError {
                 "Open the URL with the same token: it must answer with JSON, not with a web or login page."
             }
             Self::Redirect { .. } => "Write the final address in `url`.",
+            Self::NothingThere { after_rows: true, .. } => {
+                "Look at what the API answers there, which may be an error: the pages before had rows at that path. Then retry \
+                 the run."
+            }
+            Self::NamedPage { .. } => {
+                "Retry the run, because a cursor may have expired. If the API's last page always names one that is not there, \
+                 say where the pages end: `has_more_path` or `end_value` in `pagination`."
+            }
             Self::NoRows { .. } | Self::NothingThere { .. } => "Correct `records` to where the rows are in the answer.",
             Self::Endless { next_step, .. } => next_step,
             Self::SaysError { .. } => {
                 "Look at what the API answers there. Retry the run once it answers with rows, or correct `records` if the \
                  rows are elsewhere."
+            }
+            Self::GraphQl { .. } => {
+                "Correct `query` and `variables`, or what the token may read; if the API was busy, retry the run."
             }
             Self::SaysErrorInPart { .. } => {
                 "Look at what the API answers to the query, and correct it. Retry the run once there is no error."

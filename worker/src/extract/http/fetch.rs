@@ -6,12 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::Utc;
-use elt_shared::network::{self, NetworkError, keepalive};
-use elt_shared::settings::NetworkSettings;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode, Url};
+use elt_shared::network::NetworkError;
+use reqwest::header::{
+    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use reqwest::{Response, StatusCode, Url};
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -19,6 +18,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::super::ExtractContext;
 use super::auth::{Authenticator, Net};
+use super::client::{Clients, Pace};
 use super::cookies::Cookies;
 use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
@@ -30,8 +30,8 @@ const LONGEST_URL: usize = u16::MAX as usize - 1;
 
 /// Makes the requests of one source.
 pub(super) struct Fetcher<'a> {
-    client: Client,
-    network: &'a NetworkSettings,
+    clients: Arc<Clients>,
+    pace: Pace,
     pub(super) limits: &'a HttpLimits,
     pub(super) outgoing: Outgoing<'a>,
     authenticator: Authenticator<'a>,
@@ -55,31 +55,21 @@ pub(super) struct Body {
 
 impl<'a> Fetcher<'a> {
     pub(super) fn new(outgoing: Outgoing<'a>, context: &'a ExtractContext, limits: &'a HttpLimits) -> Result<Self> {
-        let network = &context.network;
-        let client = Client::builder()
-            .user_agent(concat!("elt/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(CheckedResolver(Arc::clone(network))))
-            // Proxies are not used, because a proxy would resolve names itself and bypass the rules for hosts.
-            .no_proxy()
-            .redirect(Policy::none())
-            .tcp_keepalive(keepalive::ASKED_AFTER)
-            .tcp_keepalive_interval(keepalive::ASKED_EVERY)
-            .tcp_keepalive_retries(keepalive::QUESTIONS)
-            .tcp_user_timeout(keepalive::ACKNOWLEDGED_WITHIN)
-            .connect_timeout(limits.connect)
-            .build()
-            .map_err(|error| HttpError::Unreachable { url: shown(&outgoing.url), reason: innermost(&error) })?;
+        let clients = Arc::new(Clients::new(outgoing.source, &outgoing.url, &context.network, limits)?);
         let (control, tokens) = (&context.control, &context.tokens);
-        let authenticator =
-            Authenticator::of(outgoing.source, &Net { client: &client, network, limits, control, tokens })?;
-        Ok(Self { client, network, limits, outgoing, authenticator, cookies: Cookies::default() })
+        let net = Net { clients: &clients, own: &outgoing.url, limits, control, tokens };
+        let authenticator = Authenticator::of(outgoing.source, &net)?;
+        let pace = Pace::new(outgoing.source.requests_per_second);
+        Ok(Self { clients, pace, limits, outgoing, authenticator, cookies: Cookies::default() })
     }
 
     /// Sends the request and follows redirects, until an answer that is a success.
     pub(super) async fn open(&self, request: &Request) -> Result<Opened> {
-        let deadline = Instant::now() + self.limits.answer;
+        let mut deadline = Instant::now() + self.limits.answer;
         let mut request = request.clone();
         for _ in 0..=self.limits.redirects {
+            // The server is not slow because elt waits.
+            deadline += self.pace.wait().await;
             let response = self.send(&request, deadline).await?;
             match response.status().as_u16() {
                 202 => {
@@ -87,7 +77,7 @@ impl<'a> Fetcher<'a> {
                     return Err(HttpError::NotReady { url: shown(&request.url), retry_after });
                 }
                 206 => return Err(HttpError::Partial { url: shown(&request.url) }),
-                200..=299 => return Ok(Opened { response, deadline }),
+                200..=299 => return readable(&request.url, response).map(|response| Opened { response, deadline }),
                 status @ (301 | 302 | 303 | 307 | 308) => self.redirect(&mut request, status, response.headers())?,
                 _ => return Err(refusal(&request.url, &response)),
             }
@@ -140,17 +130,17 @@ impl<'a> Fetcher<'a> {
 
     async fn send_once(&self, request: &Request, deadline: Instant) -> Result<Response> {
         let url = &request.url;
-        network::check_literal(self.network, url.host_str().unwrap_or_default())
-            .map_err(|error| not_connected(url, &error))?;
+        self.clients.check(url).await?;
         if url.as_str().len() > LONGEST_URL {
             return Err(HttpError::LongUrl { url: shown(url), bytes: url.as_str().len(), limit: LONGEST_URL });
         }
-        let mut headers = if self.outgoing.may_see_secrets(url) { request.headers.clone() } else { HeaderMap::new() };
+        let is_own = self.outgoing.may_see_secrets(url);
+        let mut headers = if is_own { request.headers.clone() } else { HeaderMap::new() };
         if let Some(cookies) = self.cookies.header_for(url, headers.get(COOKIE)) {
             headers.insert(COOKIE, cookies);
         }
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        let mut sending = self.client.request(request.method.clone(), url.clone()).headers(headers);
+        let mut sending = self.clients.of(is_own).request(request.method.clone(), url.clone()).headers(headers);
         if let Some(body) = &request.body {
             sending = sending.body(body.clone());
         }
@@ -214,20 +204,6 @@ impl Opened {
     }
 }
 
-/// Resolves names under the rules for hosts. The connection then goes to the address that was checked, so that a second answer
-/// of the name server cannot lead elsewhere.
-struct CheckedResolver(Arc<NetworkSettings>);
-
-impl Resolve for CheckedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let settings = Arc::clone(&self.0);
-        Box::pin(async move {
-            let addresses = network::resolve(&settings, name.as_str(), 0).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
-
 /// The target of a redirect, which must be an http or https URL.
 pub(super) fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url> {
     let refuse = |reason: &str| HttpError::Redirect { url: shown(from), reason: reason.to_owned() };
@@ -236,6 +212,19 @@ pub(super) fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url> {
     match to.scheme() {
         "http" | "https" => Ok(to),
         scheme => Err(refuse(&format!("to a `{scheme}:` URL"))),
+    }
+}
+
+/// An answer whose body can be read. What it was packed with is gone from its headers when it is unpacked on the way.
+fn readable(url: &Url, response: Response) -> Result<Response> {
+    let encoding = response.headers().get(CONTENT_ENCODING).and_then(|encoding| encoding.to_str().ok());
+    match encoding.map(|encoding| encoding.trim().to_ascii_lowercase()) {
+        None => Ok(response),
+        Some(encoding) if matches!(encoding.as_str(), "" | "identity") => Ok(response),
+        Some(encoding) => {
+            let encoding = encoding.chars().filter(char::is_ascii_graphic).take(40).collect();
+            Err(HttpError::Encoding { url: shown(url), encoding })
+        }
     }
 }
 
@@ -252,6 +241,7 @@ fn refusal(url: &Url, response: &Response) -> HttpError {
         401 => ": it does not accept the token, or wants one",
         403 if limited => ": it accepts no more calls for now",
         403 => ": the token may not read this",
+        407 => ": a proxy wants a login",
         _ => "",
     };
     let retry_after = retry_after(headers, now).or_else(|| rate_limit_reset(headers, now));

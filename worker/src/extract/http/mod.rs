@@ -3,10 +3,13 @@
 //! # Layout
 //! - [`request`], [`body`]: method, URL, headers and body, and which of them stay with one host
 //! - [`fetch`]: one request: redirects, status, and the answer streamed into a file under a cap
+//! - [`client`]: connections, certificates, and how often is asked
 //! - [`cookies`]: what servers set, for one extraction
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
+//! - [`incremental`]: the cursors of rows, and what a source is asked for
+//! - [`look`]: whether there may be something new, in one request
 //! - [`doubts`]: what is told in the report because rows may be missing
 //! - [`propose`]: a config that fits an answer, with the reasons
 //! - [`limits`]: how long and how much
@@ -15,13 +18,16 @@
 mod answer;
 mod auth;
 mod body;
+mod client;
 mod cookies;
 mod doubts;
 mod envelope;
 mod error;
 mod fetch;
+pub mod incremental;
 mod limits;
 mod link_header;
+pub mod look;
 mod next_page;
 pub mod propose;
 mod request;
@@ -32,19 +38,20 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use elt_shared::config::template::{PAGE_CURSOR, Values};
+use elt_shared::config::template::{PAGE_CURSOR, PAGE_NUMBER, PAGE_OFFSET, Values};
 use elt_shared::config::{self, ApiSource, Pagination};
-use elt_shared::json_path::JsonPath;
+use elt_shared::cursor::CursorValue;
+use elt_shared::json_path::{JsonPath, Step};
 use elt_shared::runs::FoundFile;
-use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, LAST_MODIFIED};
+use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
 use tokio_util::sync::CancellationToken;
-use xxhash_rust::xxh3::xxh3_128;
 
 use self::answer::{Contents, Flaw, Wanted};
 pub use self::auth::SourceTokens;
 use self::error::{HttpError, Result};
-use self::fetch::{Body, Fetcher, Opened};
+use self::fetch::{Body, Fetcher};
+use self::incremental::Cursors;
 pub use self::limits::HttpLimits;
 use self::link_header::next_link;
 use self::next_page::{Ask, Next, Pages, Turn};
@@ -89,42 +96,6 @@ pub async fn extract_within(
 /// The source's address without its query and secrets, which stays the same between runs.
 pub fn address(source: &ApiSource) -> String {
     Outgoing::of(source, &Values::default()).map(|outgoing| shown(&outgoing.url)).unwrap_or_default()
-}
-
-/// A value that changes when the source's rows may have changed. It comes from `ETag` or `Last-Modified` when the answer has
-/// them, else from the bytes of all pages.
-///
-/// # Errors
-/// As [`extract`].
-pub async fn fingerprint(index: usize, source: &ApiSource, context: &ExtractContext) -> PipelineResult<u128> {
-    fingerprint_within(index, source, context, &HttpLimits::default()).await
-}
-
-/// [`fingerprint`] with other limits.
-///
-/// # Errors
-/// As [`extract`].
-pub async fn fingerprint_within(
-    index: usize,
-    source: &ApiSource,
-    context: &ExtractContext,
-    limits: &HttpLimits,
-) -> PipelineResult<u128> {
-    let limits = &limits.with(source.timeouts);
-    guarded(source, &context.stop, limits, async {
-        if source.pagination.is_none()
-            && let Some(validators) = validators_of(index, source, context, limits).await?
-        {
-            return Ok(xxh3_128(validators.as_bytes()));
-        }
-        tokio::fs::create_dir_all(&context.spool).await.map_err(|source| spool_failed(&context.spool, source))?;
-        let folder = tempfile::tempdir_in(&context.spool).map_err(|source| spool_failed(&context.spool, source))?;
-        let context = ExtractContext { spool: folder.path().to_owned(), ..context.clone() };
-        let fetched = fetch_pages(index, source, &context, limits).await?;
-        let hashes: Vec<u8> = fetched.pages.iter().flat_map(|page| page.body.hash.to_le_bytes()).collect();
-        Ok(xxh3_128(&hashes))
-    })
-    .await
 }
 
 /// Fetches the first page, in one attempt.
@@ -207,6 +178,8 @@ struct Fetching<'a> {
     says_more: bool,
     /// Number of bytes that the source may still send.
     room: u64,
+    /// Path of the cursor in a row, and the value below which rows are old, for a source that sends its newest rows first.
+    old_below: Option<(JsonPath, CursorValue)>,
     /// Whether pages keep the headers of their answers.
     keep_headers: bool,
 }
@@ -225,6 +198,8 @@ impl<'a> Fetching<'a> {
         let spool = &context.spool;
         tokio::fs::create_dir_all(spool).await.map_err(|source| spool_failed(spool, source))?;
         let next = Some(pages.first());
+        let old_below = context.old_below.iter().find(|(of, _)| *of == index).map(|(_, value)| value.clone());
+        let cursor = source.incremental.as_ref().and_then(|incremental| incremental.cursor.parse().ok());
         Ok(Self {
             index,
             source,
@@ -236,6 +211,7 @@ impl<'a> Fetching<'a> {
             names_next: false,
             says_more: false,
             room: limits.total_bytes,
+            old_below: cursor.zip(old_below),
             keep_headers: false,
         })
     }
@@ -246,7 +222,12 @@ impl<'a> Fetching<'a> {
         let request = self.fetcher.outgoing.request(&ask)?;
         let number = self.pages.number;
         let path = self.spool.join(format!("api-{}-{number}.json", self.index));
+        let has_page = |name: &str| self.source.url.names().any(|placed| placed == name);
         let name = match self.source.pagination {
+            // A page's number or cursor in the address is not a part of its name, because the name has the number already.
+            Some(_) if ask.link.is_none() && [PAGE_NUMBER, PAGE_OFFSET, PAGE_CURSOR].into_iter().any(has_page) => {
+                format!("{} page {number}", shown(&self.fetcher.outgoing.url))
+            }
             Some(_) => format!("{} page {number}", shown(&request.url)),
             None => shown(&request.url),
         };
@@ -269,6 +250,10 @@ impl<'a> Fetching<'a> {
             Next::End => {}
             Next::Repeated => page.repeated = true,
         }
+        if self.next.is_some() && self.is_old(&page).await? {
+            tracing::info!("{} has only rows that are older than what was asked for: it is the last page", page.name);
+            self.next = None;
+        }
         self.names_next |= page.contents.names_next;
         self.says_more |= page.contents.has_more.is_some();
         self.wanted.in_arrays |= page.contents.in_arrays;
@@ -276,6 +261,18 @@ impl<'a> Fetching<'a> {
             self.wanted.before.get_or_insert_default().join(envelope);
         }
         Ok(Some(page))
+    }
+
+    /// Whether a page of a source that sends its newest rows first has only old rows.
+    async fn is_old(&self, page: &Page) -> Result<bool> {
+        let Some((cursor, value)) = self.old_below.clone() else { return Ok(false) };
+        let (path, records) = (page.path.clone(), self.wanted.records.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            Cursors::read(&path, records.as_ref(), &cursor).map(|cursors| cursors.are_all_below(&value))
+        });
+        let doing = || format!("look for the cursors of {}", page.name);
+        let read = reading.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        read.map_err(|source| HttpError::Spool { doing: doing(), source })
     }
 
     /// The result for a page that could not be fetched: the end of the pages, when the status means that the page is past the
@@ -294,6 +291,7 @@ impl<'a> Fetching<'a> {
             Some(status) if self.pages.may_end_with(status) => {
                 Err(HttpError::PastLast { error: Box::new(error), status })
             }
+            Some(status) if self.pages.was_named(status) => Err(HttpError::NamedPage { error: Box::new(error) }),
             _ => Err(error),
         }
     }
@@ -303,7 +301,7 @@ impl<'a> Fetching<'a> {
     /// # Errors
     /// When these keys do not fit the page.
     async fn go_on_after(&mut self, first: &Page) -> Result<()> {
-        let contents = inspect(&first.path, &self.wanted, &first.name, first.body.bytes).await?;
+        let contents = inspect(&first.path, &self.wanted, &first.name, first.body.bytes, self.source).await?;
         let headers = first.headers.as_ref().filter(|_| self.by_header());
         let next_link = headers.map(|headers| next_link(headers, &first.answered)).transpose()?.flatten();
         let turn = Turn {
@@ -343,8 +341,11 @@ impl<'a> Fetching<'a> {
             let headers = self.keep_headers.then(|| opened.headers().clone());
             let empty = matches!(opened.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
             let body = opened.receive(&path, fetcher.limits, at_most).await?;
-            let contents =
-                if empty { Contents::default() } else { inspect(&path, &self.wanted, &seen, body.bytes).await? };
+            let contents = if empty {
+                Contents::default()
+            } else {
+                inspect(&path, &self.wanted, &seen, body.bytes, self.source).await?
+            };
             tracing::debug!(url = seen, bytes = body.bytes, "fetched {name}");
             let (name, path) = (name.clone(), path.clone());
             Ok(Page { name, path, body, contents, next_link, answered, headers, repeated: false })
@@ -368,18 +369,23 @@ async fn fetch_pages(
 ) -> Result<Fetched> {
     let mut fetching = Fetching::start(index, source, context, limits).await?;
     let mut fetched: Vec<Page> = Vec::new();
+    let mut warnings = Vec::new();
     while let Some(page) = fetching.page().await? {
         if page.repeated {
             tracing::info!("{} repeats the page before it, which was the last one", page.name);
             break;
         }
-        // A page without rows ends the pages. It is kept only when it is the first, because its columns are then all that is
+        // Others would say the same.
+        if let (true, Some(remark)) = (warnings.is_empty(), &page.contents.remark) {
+            warnings.push(format!("{}: {}", page.name, request::without_secrets(source, remark)));
+        }
+        // A page without rows mostly ends the pages. It is kept only when it is the first, because its columns are then all that is
         // known of the source.
         if page.contents.rows > 0 || fetched.is_empty() {
             fetched.push(page);
         }
     }
-    let warnings = doubts::about_pages(&fetching, &fetched);
+    warnings.extend(doubts::about_pages(&fetching, &fetched));
     Ok(Fetched { pages: fetched, warnings })
 }
 
@@ -399,8 +405,9 @@ pub fn refuse_error(answer: &InputFile, records: &str) -> PipelineResult<()> {
 }
 
 /// Reads the facts about a page from its body.
-async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Result<Contents> {
+async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64, source: &ApiSource) -> Result<Contents> {
     let (path, wanted) = (path.to_owned(), wanted.clone());
+    let after_rows = wanted.before.is_some();
     let inspecting = tokio::task::spawn_blocking(move || answer::inspect(&path, &wanted)).await;
     let doing = format!("look into the answer of {url}");
     let inspected = inspecting
@@ -411,10 +418,13 @@ async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64) -> Resu
         Flaw::CutShort(reason) => HttpError::BrokeOff { url, received, reason },
         Flaw::NotJson(reason) => HttpError::NotJson { url, reason },
         Flaw::NoRows(reason) => HttpError::NoRows { url, reason },
-        Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string() },
+        Flaw::NothingAt(path) => HttpError::NothingThere { url, path: path.to_string(), after_rows },
         Flaw::SaysError(member) => HttpError::SaysError { url, member },
         Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
+        Flaw::GraphQl { message, is_transient } => {
+            HttpError::GraphQl { url, message: request::without_secrets(source, &message), is_transient }
+        }
     })
 }
 
@@ -436,37 +446,19 @@ fn wanted(source: &ApiSource, url: &str) -> Result<Wanted> {
     };
     if let Some(Pagination::Cursor { path: cursor, end_value, has_more, .. }) = &source.pagination {
         wanted.cursor = Some(path("pagination.cursor_path", cursor)?);
-        wanted.has_more = has_more.as_deref().map(|more| path("pagination.has_more_path", more)).transpose()?;
+        wanted.has_more = match has_more {
+            Some(more) => Some(path("pagination.has_more_path", more)?),
+            None => usual_has_more(wanted.cursor.as_ref()),
+        };
         wanted.end_value.clone_from(end_value);
     }
     Ok(wanted)
 }
 
-/// The version of an answer, from its headers. `None`: the headers have no reliable one.
-async fn validators_of(
-    index: usize,
-    source: &ApiSource,
-    context: &ExtractContext,
-    limits: &HttpLimits,
-) -> Result<Option<String>> {
-    let outgoing = Outgoing::of(source, &context.values_of(index))?;
-    let request = outgoing.request(&Ask::default())?;
-    let fetcher = Fetcher::new(outgoing, context, limits)?;
-    let opened: Opened = retry::with_attempts(limits, || fetcher.open(&request)).await?;
-    Ok(validators(opened.headers()))
-}
-
-/// The `ETag`, else the `Last-Modified`. The latter counts only when it is older than the answer by more than its precision of
-/// a second, because the content could change again within that second.
-fn validators(headers: &HeaderMap) -> Option<String> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(etag) = text(ETAG) {
-        return Some(format!("etag {etag}"));
-    }
-    let date = |name| text(name).and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok());
-    let modified = date(LAST_MODIFIED)?;
-    let settled = date(DATE).is_some_and(|now| now - modified > chrono::TimeDelta::seconds(2));
-    settled.then(|| format!("modified {modified} {}", text(CONTENT_LENGTH).unwrap_or_default()))
+/// Where a connection of GraphQL says whether there is a next page, because its last page has a cursor, too.
+fn usual_has_more(cursor: Option<&JsonPath>) -> Option<JsonPath> {
+    let cursor = cursor.filter(|cursor| cursor.steps().last() == Some(&Step::Member("endCursor".into())))?;
+    cursor.sibling("hasNextPage")
 }
 
 fn spool_failed(folder: &Path, source: std::io::Error) -> HttpError {

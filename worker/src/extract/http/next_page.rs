@@ -220,6 +220,12 @@ impl<'a> Pages<'a> {
         numbered && self.number > 1 && matches!(status.as_u16(), 400 | 410 | 416 | 422)
     }
 
+    /// Whether a status is that of a page which the answer before names, and which the API does not have.
+    pub(super) fn was_named(&self, status: StatusCode) -> bool {
+        let names = matches!(self.pagination, Some(Pagination::Cursor { .. } | Pagination::LinkHeader { .. }));
+        names && self.number > 1 && matches!(status.as_u16(), 400 | 404 | 410 | 422)
+    }
+
     /// Decides which page comes after an answer.
     pub(super) fn next(&mut self, turn: &Turn<'_>) -> Result<Next> {
         let Some(pagination) = self.pagination else { return Ok(Next::End) };

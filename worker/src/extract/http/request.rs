@@ -4,15 +4,19 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use elt_shared::config::template::{Template, Values};
+use elt_shared::config::template::{SINCE, Template, UNTIL, Values};
 use elt_shared::config::{ApiSource, AuthScheme, Method, masked_path};
-use elt_shared::secret::Secret;
+use elt_shared::redaction;
+use elt_shared::secret::{PLACEHOLDER, Secret};
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::body;
 use super::error::{HttpError, Result};
 use super::next_page::{self, Ask};
+
+/// Most characters of a path that are shown.
+const SHOWN_PATH: usize = 1_000;
 
 /// The parts that all requests of a source share.
 pub(super) struct Outgoing<'a> {
@@ -63,6 +67,27 @@ impl<'a> Outgoing<'a> {
         Ok(Request { method, url, headers, body: body.map(|body| body.bytes) })
     }
 
+    /// The small request that shows whether something changed: `probe` of the config, or the source's own address without it.
+    pub(super) fn probe(&self) -> Result<Request> {
+        let source = address(&self.source.url, &self.values)?;
+        let mut url = source.clone();
+        if let Some(probe) = &self.source.probe {
+            url.set_query(None);
+            if let Some(link) = &probe.url {
+                url = source
+                    .join(link)
+                    .map_err(|error| HttpError::BadUrl { url: shown(&source), reason: error.to_string() })?;
+            }
+            for (name, value) in &probe.params {
+                if let Some(value) = value.render(&self.values) {
+                    url.query_pairs_mut().append_pair(name, &value.to_string());
+                }
+            }
+        }
+        let headers = headers(self.source, &self.values, &url)?;
+        Ok(Request { method: reqwest::Method::GET, url: parse(url.as_str())?, headers, body: None })
+    }
+
     /// Whether a URL is where the config meant its token, headers and body to go.
     pub(super) fn may_see_secrets(&self, url: &Url) -> bool {
         may_see_secrets(&self.url, url)
@@ -81,6 +106,14 @@ fn base(source: &ApiSource, values: &Values) -> Result<Url> {
         }
         if let Some(folder) = &source.folder_param {
             query.append_pair("path", folder);
+        }
+    }
+    if let Some(incremental) = &source.incremental {
+        let ends = [(&incremental.param, SINCE), (&incremental.end_param, UNTIL)];
+        for (param, name) in ends {
+            if let (Some(param), Some(value)) = (param, values.get(name)) {
+                url = with_param(&url, param, &value.to_string());
+            }
         }
     }
     // Opening the query for parameters that are all left out leaves its question mark.
@@ -140,7 +173,22 @@ fn percent_encoded(value: &str) -> String {
 /// of tokens in the path.
 pub(super) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), masked_path(url.path()))
+    let mut path = masked_path(url.path());
+    // A cursor in the path may be of any length.
+    if let Some((end, _)) = path.char_indices().nth(SHOWN_PATH) {
+        path.truncate(end);
+        path.push('…');
+    }
+    format!("{}://{}{port}{path}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+/// A message of the API without what the config sends as a secret: the API may repeat it.
+pub(super) fn without_secrets(source: &ApiSource, message: &str) -> String {
+    let mut shown = redaction::hide(message).into_owned();
+    for secret in source.secrets().iter().filter(|secret| secret.len() >= redaction::SHORTEST) {
+        shown = shown.replace(secret, PLACEHOLDER);
+    }
+    shown
 }
 
 /// Sets a query parameter, in place of any of that name.
@@ -297,6 +345,8 @@ mod tests {
             let url = Url::parse(&format!("https://h/{path}")).expect("a url");
             assert_eq!(shown(&url), format!("https://h/{seen}"));
         }
+        let long = Url::parse(&format!("https://h/{}", "a/".repeat(5_000))).expect("a url");
+        assert_eq!(shown(&long), format!("https://h/{}a…", "a/".repeat(499)));
         let error = plain(&source("ftp://h/services/aB3dE6gH9jK2mN5pCANARY")).err().expect("refused");
         assert!(!error.to_string().contains("CANARY"), "{error}");
         for bad in ["ftp://ann:canary@h/a?canary", "http://ann:canary@:x/?canary", "file:///etc/passwd"] {

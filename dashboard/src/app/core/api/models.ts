@@ -35,6 +35,7 @@ export type { ProbeReport } from './generated/models/probe-report';
 export type { Rejections } from './generated/models/rejections';
 export type { PauseView } from './generated/models/pause-view';
 export type { PipelineView } from './generated/models/pipeline-view';
+export type { QueueView } from './generated/models/queue-view';
 export type { RetentionView } from './generated/models/retention-view';
 export type { RetriedRuns } from './generated/models/retried-runs';
 export type { RetryRuns } from './generated/models/retry-runs';

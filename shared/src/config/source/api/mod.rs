@@ -1,7 +1,9 @@
 //! `type: api`: a JSON HTTP API.
 
 mod auth;
+mod incremental;
 mod pagination;
+mod probe;
 mod request;
 pub mod template;
 
@@ -13,11 +15,15 @@ pub use self::auth::{
     ApiAuth, ApiKey, AuthScheme, ClientAuth, Encoding, Grant, HmacAlgorithm, JwtAlgorithm, JwtBearer, LoginRequest,
     OAuth2, SendToken, SignRequests, TimeForm, TokenPlace,
 };
+pub use self::incremental::{CursorOrder, Incremental, Lookback, TimeFormat, api_identities};
 pub use self::pagination::{NextIs, Pagination, Total};
+pub use self::probe::Probe;
 pub use self::request::{Body, JsonTemplate, Method};
 use self::template::Template;
 use super::json_path;
+use crate::config::certificates::{self, CERTIFICATES, PemCertificates};
 use crate::config::keys::{Key, Shape};
+use crate::config::secrecy::is_secret_parameter;
 use crate::config::section::Section;
 use crate::secret::Secret;
 
@@ -46,10 +52,18 @@ pub struct ApiSource {
     pub records: Option<String>,
     /// How to get the next page.
     pub pagination: Option<Pagination>,
+    /// How to ask only for what is new; `None`: every run reads everything.
+    pub incremental: Option<Incremental>,
+    /// A small request that shows whether there may be something new, for monitoring.
+    pub probe: Option<Probe>,
     /// Where an answer has the number of rows that the API says it has.
     pub total: Total,
     /// Time limits for the server's answers.
     pub timeouts: ApiTimeouts,
+    /// Most requests a second. `None`: as many as there are.
+    pub requests_per_second: Option<f64>,
+    /// Certificates for the connections to the host of `url`.
+    pub certificates: PemCertificates,
 }
 
 /// Time limits for the answers of an API. `None`: the worker's own limit applies.
@@ -80,8 +94,12 @@ impl ApiSource {
             folder_param: None,
             records: None,
             pagination: None,
+            incremental: None,
+            probe: None,
             total: Total::Usual,
             timeouts: ApiTimeouts::default(),
+            requests_per_second: None,
+            certificates: PemCertificates::default(),
         }
     }
 
@@ -90,6 +108,20 @@ impl ApiSource {
         let mut found = false;
         self.each_template(&mut |template| found |= template.names().any(|placed| placed == name));
         found
+    }
+
+    /// The texts that it sends and that may be secret: its token, its headers, and the parameters, form fields and members
+    /// of the body whose names say so.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets: Vec<String> =
+            self.auth_token.iter().flat_map(|token| token.expose().split([' ', ':']).map(ToOwned::to_owned)).collect();
+        secrets.extend(self.headers.iter().map(|(_, value)| value.written()));
+        secrets
+            .extend(self.params.iter().filter(|(name, _)| is_secret_parameter(name)).map(|(_, value)| value.written()));
+        if let Some(body) = &self.body {
+            body.add_secrets(&mut secrets);
+        }
+        secrets
     }
 
     fn each_template<'t>(&'t self, visit: &mut dyn FnMut(&'t Template)) {
@@ -116,8 +148,12 @@ impl fmt::Debug for ApiSource {
             .field("folder_param", &self.folder_param)
             .field("records", &self.records)
             .field("pagination", &self.pagination)
+            .field("incremental", &self.incremental)
+            .field("probe", &self.probe)
             .field("total", &self.total)
             .field("timeouts", &self.timeouts)
+            .field("requests_per_second", &self.requests_per_second)
+            .field("certificates", &self.certificates)
             .finish()
     }
 }
@@ -146,6 +182,12 @@ pub(super) const KEYS: &[Key] = &[
     )
     .or(&["records_path"]),
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
+    Key::of("incremental", Shape::Section(incremental::KEYS), "How to ask only for what is new since the last run."),
+    Key::of(
+        "probe",
+        Shape::Section(probe::KEYS),
+        "A small request whose answer changes when there is something new. Monitoring sends it in place of reading the pages.",
+    ),
     pagination::TOTAL_KEY,
     Key::whole(
         "idle_seconds",
@@ -159,7 +201,8 @@ pub(super) const KEYS: &[Key] = &[
         86_400,
         "Longest time for one answer, from the request to its last byte. Default 900. A request that took too long is \
          sent up to three times.",
-    ),
+    )
+    .or(&["timeout_seconds"]),
     Key::whole(
         "ready_seconds",
         1,
@@ -167,6 +210,20 @@ pub(super) const KEYS: &[Key] = &[
         "How long a request is repeated while the server answers 202, \"not ready yet\". Default 300.",
     ),
     Key::whole("total_seconds", 1, 86_400, "Longest time for all pages, repeated attempts included. Default 7200."),
+    Key::of(
+        "requests_per_second",
+        Shape::Number { min: 0.001, max: 1_000.0 },
+        "Most requests a second of one extraction, repeated ones included. Default: as many as there are.",
+    ),
+    Key::secret(
+        "ca_certificate",
+        "`${secret:NAME}`: the only authorities that may have signed the certificate of the host in `url`, in PEM form.",
+    ),
+    Key::secret(
+        "client_certificate",
+        "`${secret:NAME}`: the certificate to show to the host in `url`, with its chain, in PEM form.",
+    ),
+    Key::secret("client_key", "`${secret:NAME}`: the private key of `client_certificate`, in PEM form."),
 ];
 
 pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
@@ -184,7 +241,18 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let params = section.field("params").map_or(Some(Vec::new()), |field| request::pairs(field, further));
     let body = request::body(section, headers.as_deref().unwrap_or_default(), further);
     let pagination = section.field("pagination").map(pagination::read);
+    let incremental = section.field("incremental").map(incremental::read);
+    let probe = section.field("probe").map(probe::read);
     let seconds = |name| section.whole(name).map(Duration::from_secs);
+    let certificates = certificates::read(section);
+    if let (Some(url), Some(field)) = (&url, CERTIFICATES.iter().find_map(|key| section.field(key)))
+        && url.start().starts_with("http://")
+    {
+        field.problem("has no effect with http://, where nothing is encrypted: write https:// in url");
+    }
+    if let (Some(field), Some(Method::Get)) = (section.field("graphql"), section.choice("method")) {
+        field.problem("is sent by POST: remove `method`, or write POST there");
+    }
     let body = body?;
     let source = ApiSource {
         method: section.choice("method").unwrap_or(if body.is_some() { Method::Post } else { Method::Get }),
@@ -195,6 +263,8 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
             ready: seconds("ready_seconds"),
             total: seconds("total_seconds"),
         },
+        requests_per_second: section.number("requests_per_second"),
+        certificates: certificates?,
         auth_token,
         auth_scheme,
         auth,
@@ -208,7 +278,16 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
             Some(read) => Some(read?),
             None => None,
         },
+        incremental: match incremental {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        probe: match probe {
+            Some(read) => Some(read?),
+            None => None,
+        },
     };
     pagination::check_placeholders(section, &source);
+    incremental::check_sent(section, &source);
     Some(source)
 }

@@ -157,7 +157,8 @@ pub(super) const VARIANTS: &[Variant] = &[
             Key::text(
                 "has_more_path",
                 "JSON path to a value that says whether there is a next page: `false`, `0` and `\"\"` end the pages, \
-                 anything else demands a next one. Where it is missing or null, the value at `cursor_path` decides.",
+                 anything else demands a next one. Where it is missing or null, the value at `cursor_path` decides. \
+                 Default: `hasNextPage` beside an `endCursor`.",
             ),
             MAX_PAGES,
         ],

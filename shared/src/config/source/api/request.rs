@@ -8,6 +8,7 @@ use crate::config::keys::{Choice, Key, Shape};
 use crate::config::mask;
 use crate::config::node::{Scalar, Style};
 use crate::config::reader::{Field, Piece};
+use crate::config::secrecy::is_secret_parameter;
 use crate::config::section::Section;
 
 /// The HTTP method of a request.
@@ -65,7 +66,32 @@ impl JsonTemplate {
     }
 }
 
+impl JsonTemplate {
+    fn add_secrets(&self, name: &str, secrets: &mut Vec<String>) {
+        match self {
+            Self::Literal(_) => {}
+            Self::Text(text) if is_secret_parameter(name) => secrets.push(text.written()),
+            Self::Text(_) => {}
+            Self::List(items) => items.iter().for_each(|item| item.add_secrets(name, secrets)),
+            Self::Object(members) => members.iter().for_each(|(name, value)| value.add_secrets(name, secrets)),
+        }
+    }
+}
+
 impl Body {
+    /// Adds the texts whose names say that they are secret.
+    pub(super) fn add_secrets(&self, secrets: &mut Vec<String>) {
+        match self {
+            Self::Json { value, .. } => value.add_secrets("", secrets),
+            Self::Form(fields) => {
+                secrets.extend(
+                    fields.iter().filter(|(name, _)| is_secret_parameter(name)).map(|(_, value)| value.written()),
+                );
+            }
+            Self::Text(_) => {}
+        }
+    }
+
     /// Calls `visit` with every template in it.
     pub fn each<'t>(&'t self, visit: &mut dyn FnMut(&'t Template)) {
         match self {

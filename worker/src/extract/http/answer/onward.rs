@@ -43,7 +43,8 @@ pub(super) fn onward(file: &mut File, wanted: &Wanted, rows: u64) -> io::Result<
     };
     Ok(match &cursor.cursor {
         None if has_more == Some(true) => Err(Flaw::BadCursor(format!(
-            "`has_more_path` says that there is a next page, and there is no cursor or link at {path}"
+            "{} says that there is a next page, and there is no cursor or link at {path}",
+            wanted.who_says_more()
         ))),
         None if in_last_row => Err(Flaw::BadCursor(format!("the last row has no value at {path}"))),
         _ => Ok(Onward { has_more, ..cursor }),
@@ -51,6 +52,12 @@ pub(super) fn onward(file: &mut File, wanted: &Wanted, rows: u64) -> io::Result<
 }
 
 impl Wanted {
+    /// The member that says whether there is a next page, by the name that the author of the config knows.
+    fn who_says_more(&self) -> &'static str {
+        let is_usual = |path: &JsonPath| path.steps().last() == Some(&Step::Member("hasNextPage".into()));
+        if self.has_more.as_ref().is_some_and(is_usual) { "`hasNextPage`" } else { "`has_more_path`" }
+    }
+
     /// Whether the cursor is a value of a page's last row. Every page with rows must have it then.
     fn cursor_is_in_last_row(&self) -> bool {
         let rows = self.records.as_ref().map(JsonPath::to_rows).unwrap_or_default();
@@ -59,8 +66,11 @@ impl Wanted {
     }
 }
 
+/// Values, and the path that led to them.
+type Values = (Vec<Found<Outline>>, JsonPath);
+
 /// The values at a path, or else at the member of the root whose name is the path's text.
-fn values(file: &mut File, path: &JsonPath) -> io::Result<Result<(Vec<Found<Outline>>, JsonPath), Flaw>> {
+fn values(file: &mut File, path: &JsonPath) -> io::Result<Result<Values, Flaw>> {
     let at_path = match found::<Outline>(file, path.steps())? {
         Ok(found) => found,
         Err(flaw) => return Ok(Err(flaw)),

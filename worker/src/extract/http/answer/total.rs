@@ -105,11 +105,12 @@ pub(in super::super) fn usual(answer: &Path, records: Option<&JsonPath>) -> io::
 
 /// The names of a path of members only.
 fn names_of(steps: &[Step]) -> Option<Vec<&str>> {
-    let name = |step| match step {
-        &Step::Member(ref name) => Some(name.as_str()),
-        _ => None,
-    };
-    steps.iter().map(name).collect()
+    let mut names = Vec::new();
+    for step in steps {
+        let Step::Member(name) = step else { return None };
+        names.push(name.as_str());
+    }
+    Some(names)
 }
 
 /// What is at a place.
@@ -210,7 +211,7 @@ mod tests {
     fn a_total_is_found_at_the_usual_places() {
         for (body, records, path) in [
             (r#"{"total": 7, "rows": []}"#, "rows", "$.total"),
-            (r#"{"rows": [{"total": 1}], "@odata.count": 7}"#, "rows", "$.@odata.count"),
+            (r#"{"rows": [{"total": 1}], "@odata.count": 7}"#, "rows", r#"$["@odata.count"]"#),
             (r#"{"meta": {"page": {"total": 7}}, "data": []}"#, "data", "$.meta.page.total"),
             (
                 r#"{"data": {"orders": {"nodes": [], "totalCount": 7}}}"#,

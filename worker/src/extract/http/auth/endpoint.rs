@@ -5,19 +5,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
-use elt_shared::network;
 use elt_shared::redaction;
 use elt_shared::secret::{PLACEHOLDER, Secret};
-use elt_shared::settings::NetworkSettings;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, Response, StatusCode, Url};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
+use super::super::client::Clients;
 use super::super::error::{HttpError, Result};
-use super::super::fetch::{innermost, not_connected, unreachable_host};
+use super::super::fetch::{innermost, unreachable_host};
 use super::super::limits::HttpLimits;
-use super::super::request::shown;
+use super::super::request::{may_see_secrets, shown};
 use super::super::retry::{self, retry_after};
 
 /// Longest time for one request to a token endpoint, its answer included.
@@ -32,8 +31,9 @@ const MOST_OF_A_DESCRIPTION: usize = 300;
 /// Asks token endpoints.
 #[derive(Clone)]
 pub(super) struct Endpoint {
-    pub(super) client: Client,
-    pub(super) network: Arc<NetworkSettings>,
+    pub(super) clients: Arc<Clients>,
+    /// The URL of the source. Only its host sees the certificates of the config.
+    pub(super) own: Url,
     pub(super) limits: HttpLimits,
 }
 
@@ -68,13 +68,16 @@ impl Endpoint {
     /// [`Endpoint::ask`], in one attempt.
     pub(super) async fn ask_once(&self, question: &Question) -> Result<Answer> {
         let url = &question.url;
-        network::check_literal(&self.network, url.host_str().unwrap_or_default())
-            .map_err(|error| not_connected(url, &error))?;
+        self.clients.check(url).await?;
         let (asked, limit) = (Instant::now(), LONGEST.min(self.limits.answer));
         let late = |_| HttpError::Silent { url: shown(url), what: "did not answer for", after: limit };
         let mut headers = question.headers.clone();
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        let mut request = self.client.request(question.method.clone(), url.clone()).headers(headers);
+        let mut request = self
+            .clients
+            .of(may_see_secrets(&self.own, url))
+            .request(question.method.clone(), url.clone())
+            .headers(headers);
         if let Some(body) = &question.body {
             request = request.body(body.clone());
         }

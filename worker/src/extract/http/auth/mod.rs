@@ -23,9 +23,8 @@ use elt_shared::config::{
 };
 use elt_shared::redaction::{self, Held};
 use elt_shared::secret::Secret;
-use elt_shared::settings::NetworkSettings;
+use reqwest::Url;
 use reqwest::header::{COOKIE, HeaderName, HeaderValue};
-use reqwest::{Client, Url};
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 
@@ -34,6 +33,7 @@ use self::kept::Kept;
 use self::remembered::Identity;
 pub use self::remembered::SourceTokens;
 use self::token::Token;
+use super::client::Clients;
 use super::cookies::Cookies;
 use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
@@ -44,8 +44,9 @@ const SHORTEST_HIDDEN: usize = 8;
 
 /// What a login needs of the extraction.
 pub(super) struct Net<'a> {
-    pub(super) client: &'a Client,
-    pub(super) network: &'a Arc<NetworkSettings>,
+    pub(super) clients: &'a Arc<Clients>,
+    /// The URL of the source.
+    pub(super) own: &'a Url,
     pub(super) limits: &'a HttpLimits,
     pub(super) control: &'a PgPool,
     pub(super) tokens: &'a SourceTokens,
@@ -116,7 +117,7 @@ impl<'a> Authenticator<'a> {
         let held =
             secrets.iter().filter(|secret| secret.expose().len() >= SHORTEST_HIDDEN).map(redaction::hold).collect();
         let endpoint =
-            || Endpoint { client: net.client.clone(), network: Arc::clone(net.network), limits: net.limits.clone() };
+            || Endpoint { clients: Arc::clone(net.clients), own: net.own.clone(), limits: net.limits.clone() };
         let how = match auth {
             ApiAuth::ApiKey(key) => How::Key(key),
             ApiAuth::Hmac(config) => How::Sign(config),

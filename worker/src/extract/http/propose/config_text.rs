@@ -77,7 +77,13 @@ impl Proposal {
 
 /// A choice with its reason above it, as a comment itself when a person must decide.
 fn choice_lines(text: &mut String, indent: &str, choice: &Choice) {
-    comment(text, indent, &format!("{}: {}.", choice.key, choice.reason));
+    let about = match choice.key.as_str() {
+        "records" => "Rows",
+        "pagination" => "Pages",
+        "incremental" => "Only what is new",
+        _ => "Key",
+    };
+    comment(text, indent, &format!("{about}: {}.", choice.reason));
     if !choice.others.is_empty() {
         comment(text, indent, &format!("Also in the answer: {}.", choice.others.join(", ")));
     }

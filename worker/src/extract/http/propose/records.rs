@@ -68,13 +68,27 @@ pub(super) fn decide(document: &Document, url: &Url) -> Records {
     if let Value::Array(elements) = root {
         return whole(&format!("the answer is an array, and its {} are the rows", counted(elements.len(), "element")));
     }
+    if is_json_api(root) && root.get("data").is_some_and(Value::is_object) {
+        let reason = "a document of JSON:API has its row there".to_owned();
+        let choice = Choice { confidence: Confidence::Certain, ..choice(Some("data".to_owned()), reason) };
+        return Records { path: Some(JsonPath::member("data")), choice };
+    }
     let candidates = candidates(root);
     let of = |kind| candidates.iter().filter(|candidate| candidate.kind == kind).collect::<Vec<_>>();
     let (objects, empty, scalars) = (of(Kind::Objects), of(Kind::Empty), of(Kind::Scalars));
     match (&objects[..], &empty[..], &scalars[..]) {
-        ([only], _, _) => {
+        ([only], _, _) if only.is_where_rows_are() => {
             let reason = format!("the only array of objects in the answer, with {}", counted(only.length, "row"));
             chosen(only, reason, Confidence::Certain, &candidates)
+        }
+        ([only], _, _) => {
+            let reason = format!(
+                "the only array of objects in the answer, with {}, but the answer itself may be the row: check which it is",
+                counted(only.length, "row")
+            );
+            let mut records = chosen(only, reason, Confidence::Unsure, &candidates);
+            records.choice.others.push("$ (the answer as one row)".to_owned());
+            records
         }
         ([_, ..], _, _) => among(&objects, root, url, &candidates),
         ([], [only], _) => {
@@ -93,8 +107,7 @@ pub(super) fn decide(document: &Document, url: &Url) -> Records {
 /// Chooses among several arrays: by the rules of a known format, by a name, else the longest.
 fn among(several: &[&Candidate<'_>], root: &Value, url: &Url, all: &[Candidate<'_>]) -> Records {
     let at = |path: &[&str]| several.iter().find(|candidate| candidate.path == path).copied();
-    let is_json_api = ["included", "jsonapi"].iter().any(|member| root.get(member).is_some());
-    if let Some(data) = at(&["data"]).filter(|_| is_json_api) {
+    if let Some(data) = at(&["data"]).filter(|_| is_json_api(root)) {
         return chosen(data, "a document of JSON:API has its rows there".to_owned(), Confidence::Certain, all);
     }
     let segments = url.path_segments().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
@@ -119,6 +132,10 @@ fn among(several: &[&Candidate<'_>], root: &Value, url: &Url, all: &[Candidate<'
         }
         None => one_row(all),
     }
+}
+
+fn is_json_api(root: &Value) -> bool {
+    ["included", "jsonapi"].iter().any(|member| root.get(member).is_some())
 }
 
 fn whole(reason: &str) -> Records {
@@ -170,6 +187,17 @@ impl Candidate<'_> {
         self.path.last().copied().unwrap_or_default()
     }
 
+    /// Whether it is in a place where APIs have their rows: a member of the answer, or deeper with a usual name or in an
+    /// object that is usual around rows.
+    fn is_where_rows_are(&self) -> bool {
+        let around = self.path.len().checked_sub(2).map(|index| bare(self.path[index]));
+        let usual = |name: &str| USUAL.contains(&name);
+        let is_around = |name: String| {
+            usual(&name) || matches!(name.as_str(), "embedded" | "response" | "result" | "body" | "payload" | "query")
+        };
+        usual(&bare(self.name())) || around.is_none_or(is_around)
+    }
+
     fn json_path(&self) -> JsonPath {
         JsonPath::members(self.path.iter().copied())
     }
@@ -185,6 +213,10 @@ fn candidates(root: &Value) -> Vec<Candidate<'_>> {
             let Value::Object(object) = object else { continue };
             for (name, value) in object {
                 let path: Vec<&str> = path.iter().copied().chain([name.as_str()]).collect();
+                // An answer that reports errors has no rows there.
+                if matches!(path[..], ["error" | "errors"]) {
+                    continue;
+                }
                 match value {
                     Value::Object(_) if path.len() < DEEPEST && deeper.len() < 1_000 => deeper.push((path, value)),
                     Value::Array(elements) => found.extend(candidate(path, elements)),
@@ -231,6 +263,12 @@ mod tests {
         assert_eq!(path(json!({"values": [1, 2]})), Some("values".into()));
         assert_eq!(path(json!({"a.b": [{"id": 1}]})), Some(r#"$["a.b"]"#.into()));
         assert_eq!(path(json!({"name": "Ann", "tags": ["x"]})), Some("$".into()), "tags belong to the row");
+        assert_eq!(path(json!({"data": null, "errors": [{"message": "no"}]})), Some("$".into()), "errors are no rows");
+        assert_eq!(path(json!({"data": {"id": "1"}, "included": [{"id": "9"}]})), Some("data".into()), "JSON:API");
+        let deep = decided(url, json!({"id": 1, "profile": {"emails": [{"at": "a"}]}}));
+        let others = vec!["$ (the answer as one row)".to_owned()];
+        assert_eq!(deep, (Some("profile.emails".into()), Confidence::Unsure, others));
+        assert_eq!(decided(url, json!({"_embedded": {"pets": [{"id": 1}]}})).1, Confidence::Certain);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use elt_shared::config::{ApiSource, Document as Config, NoReferences, SourceConf
 use elt_shared::json_path::JsonPath;
 use elt_shared::runs::{Choice, Confidence};
 
-use super::super::error::Result;
+use super::super::error::{HttpError, Result};
 use super::super::request::shown;
 use super::super::{ExtractContext, Fetching, HttpLimits, Page};
 use super::document::Document;
@@ -70,6 +70,7 @@ pub(super) async fn fetch(
     let Some(source) = source else { return Second::Wrong("a config cannot express it".to_owned()) };
     match fetch_page(index, source, first, context, limits).await {
         Ok(second) => second,
+        Err(HttpError::Endless { reason, .. }) => Second::Wrong(reason),
         Err(error) => Second::Wrong(error.to_string()),
     }
 }

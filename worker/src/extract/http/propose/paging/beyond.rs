@@ -42,7 +42,7 @@ pub(super) fn elasticsearch(answer: &Answer<'_>) -> Option<Paging> {
         let reason = format!(
             "Elasticsearch has {total} or more rows and pages through at most {MOST_HITS} of them by `from` and `size`; \
              `search_after` has no such limit, but is sent in the body: it cannot be proposed from a GET request; write \
-             the search as `body`"
+             the search as `body` with `search_after: {{{{page.cursor}}}}`, and `cursor_path: hits.hits[-1].sort`"
         );
         return Some(Paging { keys: None, reason, more: total > rows });
     }

@@ -82,11 +82,16 @@ pub(super) fn last_row(answer: &Answer<'_>) -> Option<Paging> {
     let params = ["starting_after", "after_id", "last_id", "since_id", "after"];
     let param = answer.param(&params).map_or("starting_after".to_owned(), |(param, _)| param);
     let path = records.of_last_row(id).written();
-    let keys =
-        &[("type", "cursor"), ("cursor_path", path.as_str()), ("cursor_param", param.as_str()), ("next_is", "cursor")];
+    let keys = &[
+        ("type", "cursor"),
+        ("cursor_path", path.as_str()),
+        ("cursor_param", param.as_str()),
+        ("next_is", "cursor"),
+        ("has_more_path", flag.as_str()),
+    ];
     let reason = format!(
         "`{flag}` says whether more rows follow, and there is no cursor but the id of the last row, which is sent back as \
-         `{param}`; a page without rows ends it"
+         `{param}`"
     );
     Some(Paging::of(keys, reason, more))
 }

@@ -73,10 +73,13 @@ fn cursors_are_recognised_with_their_parameter() {
         ("NextToken", "NextToken", json!({"data": rows, "NextToken": "abc"})),
         ("pageInfo.endCursor", "after", json!({"data": rows, "pageInfo": {"hasNextPage": true, "endCursor": "abc"}})),
         ("meta.next_page", "page", json!({"data": rows, "meta": {"next_page": 2}})),
-        ("data[-1].id", "starting_after", json!({"data": rows, "has_more": true})),
     ] {
         assert_eq!(seen(URL, &[], Some("data"), &body), cursor(path, param), "{body}");
     }
+    let last = "{ type: cursor, cursor_path: \"data[-1].id\", cursor_param: starting_after, next_is: cursor, \
+                has_more_path: has_more }";
+    let body = json!({"data": rows, "has_more": true});
+    assert_eq!(seen(URL, &[], Some("data"), &body), Some((Some(last.into()), true)));
     let other = seen("https://h/v1/orders?pageToken=", &[], Some("data"), &json!({"data": rows, "next_cursor": "abc"}));
     assert_eq!(other, cursor("next_cursor", "pageToken"), "the URL has the parameter");
 }

@@ -1,0 +1,92 @@
+//! The errors of a GraphQL answer, which has the status 200 whatever happened.
+
+use std::fs::File;
+use std::io;
+
+use elt_shared::json_path::Step;
+use serde_json::Value;
+
+use super::{Flaw, found};
+use crate::extract::http::walk::Outline;
+
+/// Most bytes of `errors` that are read.
+const MOST_BYTES: u64 = 256 << 10;
+/// Most errors that are compared with the data.
+const MOST_COMPARED: usize = 20;
+/// Most characters of a message that are repeated.
+const MESSAGE_CHARACTERS: usize = 300;
+/// Codes, in `extensions.code` or `type`, of errors after which the same request may succeed.
+const TRANSIENT: [&str; 8] = [
+    "THROTTLED",
+    "RATE_LIMITED",
+    "RATE_LIMIT_EXCEEDED",
+    "TOO_MANY_REQUESTS",
+    "INTERNAL_SERVER_ERROR",
+    "SERVICE_UNAVAILABLE",
+    "SERVICE_ERROR",
+    "TIMEOUT",
+];
+
+/// Checks the errors of an answer. Returns a sentence about errors beside complete data: every error names a field that has
+/// a value all the same. Any other error means that something is missing, so that rows would be lost.
+///
+/// # Errors
+/// When the file cannot be read. The inner error is the first message.
+pub(super) fn check(file: &mut File) -> io::Result<Result<Option<String>, Flaw>> {
+    let steps = [Step::Member("errors".into())];
+    let Some((outline, bytes)) = found::<Outline>(file, &steps)?.ok().and_then(|mut found| found.pop()) else {
+        return Ok(Ok(None));
+    };
+    if matches!(outline, Outline::Null | Outline::Array(0)) {
+        return Ok(Ok(None));
+    }
+    let errors = if bytes.end - bytes.start > MOST_BYTES {
+        Vec::new()
+    } else {
+        match found::<Value>(file, &steps)?.ok().and_then(|mut found| found.pop()) {
+            Some((Value::Array(errors), _)) => errors,
+            Some((error, _)) => vec![error],
+            None => Vec::new(),
+        }
+    };
+    let message = errors.iter().find_map(|error| error["message"].as_str());
+    let message = message.map_or_else(|| "without a message".to_owned(), shortened);
+    let mut is_complete = !errors.is_empty() && errors.len() <= MOST_COMPARED;
+    for error in errors.iter().take(MOST_COMPARED) {
+        is_complete = is_complete && has_value(file, error)?;
+    }
+    if is_complete {
+        return Ok(Ok(Some(format!("it reports {} errors beside complete data, first: {message}", errors.len()))));
+    }
+    Ok(Err(Flaw::GraphQl { message, is_transient: errors.iter().any(is_transient) }))
+}
+
+/// Whether the field that an error names has a value in the data.
+fn has_value(file: &mut File, error: &Value) -> io::Result<bool> {
+    let Some(path) = error["path"].as_array().filter(|path| !path.is_empty()) else { return Ok(false) };
+    let step = |step: &Value| match step {
+        Value::String(name) => Some(Step::Member(name.clone())),
+        Value::Number(index) => index.as_u64().and_then(|index| usize::try_from(index).ok()).map(Step::Element),
+        _ => None,
+    };
+    let Some(mut steps) = path.iter().map(step).collect::<Option<Vec<_>>>() else { return Ok(false) };
+    steps.insert(0, Step::Member("data".into()));
+    let found = found::<Outline>(file, &steps)?.ok().and_then(|mut found| found.pop());
+    Ok(found.is_some_and(|(value, _)| value != Outline::Null))
+}
+
+fn is_transient(error: &Value) -> bool {
+    let codes = [&error["extensions"]["code"], &error["type"]];
+    codes.iter().filter_map(|code| code.as_str()).any(|code| TRANSIENT.contains(&code.to_ascii_uppercase().as_str()))
+}
+
+/// The message on one line.
+fn shortened(message: &str) -> String {
+    let words: Vec<&str> =
+        message.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(MESSAGE_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}

@@ -1,0 +1,152 @@
+//! The HTTP clients of one source: how they connect, which certificates they use, and how often they ask.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use elt_shared::config::{ApiSource, PemCertificates};
+use elt_shared::network::{self, keepalive};
+use elt_shared::settings::NetworkSettings;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, Url};
+use tokio::time::Instant;
+
+use super::error::{HttpError, Result};
+use super::fetch::{innermost, not_connected};
+use super::limits::HttpLimits;
+use super::request::shown;
+
+/// The clients of one source.
+pub(super) struct Clients {
+    /// For the source's own host, with the certificates of the config.
+    own: Client,
+    /// For hosts that a redirect or a link leads to: they see no certificate of the config, and the config's authorities
+    /// do not count for them.
+    others: Client,
+    network: Arc<NetworkSettings>,
+}
+
+impl Clients {
+    pub(super) fn new(
+        source: &ApiSource,
+        url: &Url,
+        network: &Arc<NetworkSettings>,
+        limits: &HttpLimits,
+    ) -> Result<Self> {
+        let unusable = |error: reqwest::Error| HttpError::Unreachable { url: shown(url), reason: innermost(&error) };
+        let others = builder(network, limits).map_err(unusable)?.build().map_err(unusable)?;
+        let network = Arc::clone(network);
+        if source.certificates == PemCertificates::default() {
+            return Ok(Self { own: others.clone(), others, network });
+        }
+        let refuse = |error: reqwest::Error| HttpError::BadCertificates { url: shown(url), reason: innermost(&error) };
+        let mut own = builder(&network, limits).map_err(unusable)?;
+        if let Some(authorities) = &source.certificates.authorities {
+            let authorities = Certificate::from_pem_bundle(authorities.expose().as_bytes()).map_err(refuse)?;
+            own = own.tls_certs_only(authorities);
+        }
+        if let Some((certificate, key)) = &source.certificates.own {
+            let both = format!("{}\n{}\n", certificate.expose(), key.expose());
+            own = own.identity(Identity::from_pem(both.as_bytes()).map_err(refuse)?);
+        }
+        Ok(Self { own: own.build().map_err(refuse)?, others, network })
+    }
+
+    /// Checks the host of a request by the rules for hosts, as far as the connection will not do it: an address, and
+    /// whatever a proxy will connect to.
+    pub(super) async fn check(&self, url: &Url) -> Result<()> {
+        let host = url.host_str().unwrap_or_default();
+        let checked = match self.network.http_proxy {
+            Some(_) => network::check_for_proxy(&self.network, host).await,
+            None => network::check_literal(&self.network, host),
+        };
+        checked.map_err(|error| not_connected(url, &error))
+    }
+
+    /// The client for the source's own host, or for any other.
+    pub(super) fn of(&self, own: bool) -> &Client {
+        if own { &self.own } else { &self.others }
+    }
+}
+
+fn builder(network: &Arc<NetworkSettings>, limits: &HttpLimits) -> reqwest::Result<ClientBuilder> {
+    let builder = Client::builder()
+        .user_agent(concat!("elt/", env!("CARGO_PKG_VERSION")))
+        // Proxies that the environment names for other programs are not used.
+        .no_proxy()
+        .redirect(Policy::none())
+        .tcp_keepalive(keepalive::ASKED_AFTER)
+        .tcp_keepalive_interval(keepalive::ASKED_EVERY)
+        .tcp_keepalive_retries(keepalive::QUESTIONS)
+        .tcp_user_timeout(keepalive::ACKNOWLEDGED_WITHIN)
+        .connect_timeout(limits.connect);
+    Ok(match &network.http_proxy {
+        // The only name that is looked up then is the proxy's own, which the operator has chosen.
+        Some(proxy) => builder.proxy(Proxy::all(proxy.expose())?),
+        None => builder.dns_resolver(Arc::new(CheckedResolver(Arc::clone(network)))),
+    })
+}
+
+/// Resolves names under the rules for hosts. The connection then goes to the address that was checked, so that a second answer
+/// of the name server cannot lead elsewhere.
+struct CheckedResolver(Arc<NetworkSettings>);
+
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let settings = Arc::clone(&self.0);
+        Box::pin(async move {
+            let addresses = network::resolve(&settings, name.as_str(), 0).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The distance that is kept between two requests of a source.
+pub(super) struct Pace {
+    distance: Duration,
+    /// When the next request may be sent.
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// `per_second`: most requests a second. `None`: as many as there are.
+    pub(super) fn new(per_second: Option<f64>) -> Self {
+        let distance = per_second.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
+        Self { distance, next: Mutex::new(None) }
+    }
+
+    /// Waits until a request may be sent. Returns how long that took.
+    pub(super) async fn wait(&self) -> Duration {
+        if self.distance.is_zero() {
+            return Duration::ZERO;
+        }
+        let now = Instant::now();
+        let turn = self.turn(now);
+        tokio::time::sleep_until(turn).await;
+        turn - now
+    }
+
+    /// When a request may be sent that wants to be sent now. Time without requests is not saved up.
+    fn turn(&self, now: Instant) -> Instant {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = next.map_or(now, |next| next.max(now));
+        *next = Some(turn + self.distance);
+        turn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_keep_their_distance_however_many_want_to_be_sent() {
+        let pace = Pace::new(Some(2.0));
+        let now = Instant::now();
+        let turns = [0, 0, 100, 100, 9_000, 9_000].map(|at| {
+            let at = now + Duration::from_millis(at);
+            (pace.turn(at) - now).as_millis()
+        });
+        assert_eq!(turns, [0, 500, 1_000, 1_500, 9_000, 9_500]);
+    }
+}
