@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use elt_api::SetupError;
 use elt_cluster::LocalError;
+use elt_shared::pooler;
 use elt_shared::store;
 use elt_shared::store::secret_keys::DroppedKey;
 use elt_shared::telemetry::TelemetryError;
@@ -32,6 +33,12 @@ A secret NAME may be in a file: NAME_FILE is the path of that file. Flags show i
 /// What to do about a control database that cannot be written to.
 pub const WRITABLE: &str = "Name the primary server in DATABASE_URL, promote the standby, or turn \
                             default_transaction_read_only off, and start it again.";
+
+/// What to do about a pooler that gives sessions of the control database's server to several connections in turns.
+pub const WITHOUT_POOLER: &str = "\
+Name the address of the PostgreSQL server itself in DATABASE_URL: elt keeps few connections and uses them again, and waits \
+for notifications (LISTEN), which such a pooler does not pass on. If a pooler has to be in between, let it give each \
+connection a session of its own (PgBouncer: pool_mode = session for this database or user).";
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +146,11 @@ pub fn cause(error: &(dyn std::error::Error + 'static)) -> String {
             "the control database cannot be written to: it is a standby, or read-only (default_transaction_read_only)"
                 .into()
         }
+        Some(mixed_up) if pooler::mixed_up(mixed_up) => {
+            "statements of one connection reached different sessions of the server: a connection pooler in transaction mode is \
+             before the control database"
+                .into()
+        }
         Some(sqlx::Error::Database(database)) => database.message().to_owned(),
         _ => error.to_string(),
     }
@@ -191,6 +203,9 @@ fn remedy(error: &anyhow::Error) -> (Exit, Option<String>) {
     }
     if let Some(TelemetryError::File { .. }) = error.downcast_ref::<TelemetryError>() {
         return (Exit::Settings, Some("Name a folder you may write to with --data-dir or ELT_DATA_DIR.".into()));
+    }
+    if error.chain().filter_map(|cause| cause.downcast_ref()).any(pooler::mixed_up) {
+        return (Exit::Settings, Some(WITHOUT_POOLER.into()));
     }
     if is_read_only(error) {
         return (Exit::Unavailable, Some(WRITABLE.into()));

@@ -149,6 +149,7 @@ impl<'a> InProcess<'a> {
             schedule_id: None,
             subject_id: None,
             retry_of: None,
+            window: None,
             queue: &self.queue,
             options: options()?,
             not_before: None,

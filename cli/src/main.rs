@@ -18,6 +18,7 @@
 
 mod account;
 mod audit;
+mod backfill;
 mod backup;
 mod check;
 mod config_file;
@@ -100,6 +101,7 @@ enum Command {
     Explain(explain::Explain),
     Report(report::Report),
     Retry(retry::Retry),
+    Backfill(backfill::Backfill),
     State(state::State),
     User(user::User),
     Audit(audit::Audit),
@@ -133,6 +135,7 @@ impl Command {
             Self::Explain(command) => command.execute(),
             Self::Report(command) => command.execute().await,
             Self::Retry(command) => command.execute().await,
+            Self::Backfill(command) => command.execute().await,
             Self::State(command) => command.execute().await,
             Self::User(command) => command.execute().await,
             Self::Audit(command) => command.execute().await,

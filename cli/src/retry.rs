@@ -133,6 +133,11 @@ async fn one(db: &PgPool, keys: &KeyRing, id: Uuid) -> anyhow::Result<()> {
             format!("the run is still {}", run.state),
             "Wait until it ends, or stop it on the dashboard.",
         )),
+        Some(RetryAnswer::OfBackfill(backfill)) => Err(refuse(
+            Exit::Failed,
+            format!("the run is one of the backfill {backfill}"),
+            format!("`elt backfill resume {backfill}` loads its windows again that have failed or were stopped."),
+        )),
         Some(RetryAnswer::Unknown(_)) => Err(refuse(
             Exit::Failed,
             "it is unknown whether the run loaded, because its target does not answer",

@@ -28,6 +28,7 @@ const ADMIN_PAGES: [string, () => string][] = [
   ['attempts of a run', () => `runs/${run}?tab=attempts`],
   ['log of a run', () => `runs/${run}?tab=logs`],
   ['Schedules', () => 'schedules?show=all'],
+  ['Backfills', () => 'backfills'],
   ['Configs', () => 'config-history'],
   ['a config', () => `config-history/${config}`],
   ['two configs', () => `config-history/compare?from=${earlier}&to=${config}`],

@@ -21,6 +21,7 @@
 //! - [`network`]: which hosts may be called, and connecting to a checked address
 //! - [`json_path`]: paths into JSON: where the rows of an answer are
 //! - [`runs`]: what a run is, and its life from the first attempt to the end
+//! - [`backfills`]: loading a range of time in windows, each by a run of its own
 //! - [`pauses`]: pausing pipelines and queues, and waking what waited
 //! - [`schedules`]: ending schedules together with their runs
 //! - [`text_enum`]: enums whose values are texts in the database and in JSON
@@ -33,6 +34,7 @@
 //! This crate knows neither axum nor polars nor ssh.
 
 pub mod api_token;
+pub mod backfills;
 pub mod backoff;
 pub mod config;
 pub mod cron;

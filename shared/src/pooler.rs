@@ -11,8 +11,8 @@ use sqlx::{Connection, PgConnection, Row};
 /// Longest wait for the answers that tell the modes apart. A pooler in session mode lets a second connection wait until a
 /// session is free.
 const WITHIN: Duration = Duration::from_secs(3);
-/// Number of comparisons. Connections of others can hide that sessions are shared, but hardly twice.
-const ROUNDS: u32 = 2;
+/// Number of comparisons. Connections of others can hide that sessions are shared, but hardly each time.
+const ROUNDS: u32 = 3;
 
 /// The process of the server that works for a connection at the moment.
 ///
@@ -38,6 +38,14 @@ pub async fn shares_session_of(one: &mut PgConnection, login: impl Future<Output
     // Not `close`, which would wait for a pooler that does not answer.
     let _ = tokio::time::timeout(WITHIN, other.close_hard()).await;
     shared
+}
+
+/// Whether an error says that a statement reached another session of the server than the one that prepared it. This is how a
+/// pooler shows that [`shares_sessions`] took for one in session mode, because many others used it at the same moment.
+pub fn mixed_up(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    // 26000: the statement is not known there; 42P05: another one has its name there.
+    code.is_some_and(|code| code == "26000" || code == "42P05")
 }
 
 async fn are_shared(one: &mut PgConnection, other: &mut PgConnection) -> sqlx::Result<bool> {

@@ -236,6 +236,7 @@ pub async fn from_schedule(db: &mut PgConnection, schedule: &Schedule, trigger: 
         schedule_id: Some(schedule.id),
         subject_id: None,
         retry_of: None,
+        window: None,
         queue: &schedule.queue,
         options: schedule.options.clone(),
         not_before: None,
@@ -270,6 +271,7 @@ async fn enqueue_manual(
         schedule_id: schedule.map(|schedule| schedule.id),
         subject_id: None,
         retry_of: None,
+        window: None,
         queue: request.queue,
         options: request.options.clone(),
         not_before: opens,
@@ -285,6 +287,6 @@ async fn enqueue_manual(
 }
 
 /// The database's clock: the one all processes agree on.
-async fn clock(db: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+pub async fn clock(db: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
     sqlx::query_scalar("select now()").fetch_one(db).await
 }

@@ -3,6 +3,7 @@
 use axum::response::IntoResponse;
 use elt_shared::config::{Document, NoReferences};
 use elt_shared::runs::report::RunReport;
+use elt_shared::store::runs::Run;
 use serde_json::json;
 
 use crate::support::changing_api::{Behaviour, ChangingApi, second};
@@ -312,17 +313,43 @@ async fn a_window_of_a_backfill_moves_no_cursor() {
     run(&loader, &yaml).await;
     api.add(2, second(50));
     api.add(3, second(500));
-    let window = json!({ "window": { "from": second(0), "to": second(60) } });
-    let window = loader.create("run", &yaml, window, None).await;
+    let window = loader.create("run", &yaml, json!({}), None).await;
     let begun = elt_shared::runs::lifecycle::begin(&loader.control, window.id, "tests").await.expect("asked");
+    let instant = |text: String| Some(text.parse().expect("an instant"));
+    let (from, to) = (instant(second(0)), instant(second(60)));
+    let begun = Run { window_from: from, window_to: to, ..begun.expect("begun") };
     let before = api.requests();
-    let report = loader.execute(&loader.context(begun.expect("begun"), &yaml)).await.expect("loaded");
+    let report = loader.execute(&loader.context(begun, &yaml)).await.expect("loaded");
     assert_eq!((report.rows_inserted, cursor(&loader).await), (1, second(100)));
     assert_eq!(
         (api.params("since", before)[0].clone(), api.params("until", before)[0].clone()),
         (Some(second(0)), Some(second(60)))
     );
     assert_eq!(run(&loader, &yaml).await.rows_inserted, 1, "the run after it goes on where the one before it ended");
+}
+
+#[tokio::test]
+async fn an_api_with_nothing_new_may_leave_its_rows_out() {
+    let (loader, server) = (Loader::start().await, HttpSource::start().await);
+    server.script(|_, asked| match asked {
+        1 => r#"{"page": 1, "rows": [{"id": 1, "at": 5}]}"#.into_response(),
+        2 => r#"{"page": 1, "rows": []}"#.into_response(),
+        3 => r#"{"page": 1}"#.into_response(),
+        _ => r#"{"page": 1, "message": "Kontingent erreicht"}"#.into_response(),
+    });
+    let source =
+        "records: rows, pagination: {type: cursor, cursor_path: next}, incremental: {cursor: at, param: since}";
+    let yaml = config(&format!("{{type: api, url: \"{}\", {source}}}", server.url("/script/rows")), "");
+    for rows in [1, 0, 0] {
+        assert_eq!(run(&loader, &yaml).await.rows_inserted, rows);
+        assert_eq!(cursor(&loader).await, "5");
+    }
+    let error = loader.run("run", &yaml).await.expect_err("the message may report an error");
+    assert!(told(&error).contains("there is nothing at $.rows"), "{}", told(&error));
+    // Before anything was read, a missing member is a misspelled path.
+    server.script(|_, _| r#"{"page": 1}"#.into_response());
+    let first = loader.run("run", &yaml.replace("changes", "others")).await.expect_err("no rows were read before");
+    assert!(told(&first).contains("there is nothing at $.rows"), "{}", told(&first));
 }
 
 #[test]

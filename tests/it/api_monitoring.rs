@@ -116,10 +116,7 @@ async fn an_api_that_shows_nothing_in_one_request_is_run_at_the_interval_and_the
     assert!(runs.is_some(), "every look is a run");
     let shown = schedule(&app, &id).await;
     assert_eq!(shown["looks"][0]["by"], "run");
-    assert!(
-        shown["looks"][0]["says"].as_str().is_some_and(|says| says.starts_with("Every look is a run")),
-        "{shown:#}"
-    );
+    assert!(shown["looks"][0]["says"].as_str().is_some_and(|says| says.ends_with("Every look is a run.")), "{shown:#}");
     let stopped = app.post(&format!("/schedules/{}/stop", id.as_str().expect("an id"))).await;
     assert!(stopped.status.is_success());
     app.finished_all().await;
@@ -199,7 +196,10 @@ async fn a_look_that_takes_too_long_is_left_to_a_run() {
         HttpLimits { answer: Duration::from_millis(300), idle: Duration::from_millis(300), ..HttpLimits::default() };
     let seen = look_within(0, &source, &lab.context, &Known::default(), &hasty).await.expect("no failure");
     assert!(seen.needs_run);
-    assert_eq!(seen.look.says, "Every look is a run, because the API takes longer to answer than a look may.");
+    assert_eq!(
+        seen.look.says,
+        "Only a run shows whether there is anything new, because the API takes longer to answer than a look may."
+    );
     assert_eq!(api.hits().len(), 1, "it is asked once");
 
     let gone = ApiSource::at("http://127.0.0.1:1/rows");

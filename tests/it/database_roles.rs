@@ -54,6 +54,8 @@ async fn every_table_states_what_each_role_may_do() {
     elt.api_tokens: api select insert update; worker select delete
     elt.audit: api select insert; reader select
     elt.audit_chain: api select update; worker select update; reader select
+    elt.backfill_windows: api select insert update; worker select update delete; reader select
+    elt.backfills: api select insert update; worker select update delete; reader select
     elt.config_history: api select insert delete; worker select delete; reader select (id version timestamp name yaml_preview runnable problems warnings created_by)
     elt.coverage_reports: api select insert; worker select delete; reader select
     elt.dropped_keys: api select; worker select; reader select

@@ -1,6 +1,7 @@
 //! Targets behind a real PgBouncer.
 
 use elt_shared::config::TargetDatabase;
+use elt_shared::pooler;
 use elt_shared::secret::Secret;
 use elt_shared::settings::NetworkSettings;
 use elt_shared::target::{self, AnswerLimits, TargetError};
@@ -103,4 +104,18 @@ async fn a_pooler_that_refuses_how_a_session_begins_is_named_with_the_parameter(
     assert_eq!(error.code().as_str(), "target_protocol");
     assert!(error.to_string().ends_with("unsupported startup parameter: extra_float_digits"), "{error}");
     assert!(error.next_step().contains("ignore_startup_parameters"), "{}", error.next_step());
+}
+
+#[tokio::test]
+async fn a_statement_that_reached_another_session_is_recognised_by_its_error() {
+    let loader = Loader::start().await;
+    for (sql, mixed_up) in [
+        ("prepare same as select 1; prepare same as select 2", true),
+        ("execute prepared_elsewhere", true),
+        ("select 1 / 0", false),
+        ("select from prepared_elsewhere", false),
+    ] {
+        let error = sqlx::raw_sql(sql).execute(&loader.target).await.expect_err(sql);
+        assert_eq!(pooler::mixed_up(&error), mixed_up, "{sql}: {error}");
+    }
 }

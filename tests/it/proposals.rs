@@ -375,6 +375,9 @@ async fn the_config_says_why() {
         source(&api.url("/script/repos/issues?state=all"), ", auth_token: canary, headers: {Accept: application/json}");
     let proposal = proposed(&lab, &source, "issues").await.unwrap_or_else(|error| panic!("{}", told(&error)));
     let yaml = proposal.config(&source, &wish("issues")).expect("a config");
+    let decided = yaml.replace("# incremental: {", "incremental: {").replace("# load: {", "load: {");
+    let document = Document::parse(&decided).expect("YAML");
+    document.pipeline(&NoReferences).unwrap_or_else(|error| panic!("{error}: {decided}"));
     // The first line is broken by its length, which the port changes.
     let yaml = yaml.replacen("\n# with", " with", 1);
     insta::assert_snapshot!(yaml.replace(&api.address.to_string(), "HOST"), @r#"

@@ -80,6 +80,7 @@ pub fn change_check_context(
         young: YoungFiles::LeaveOut,
         values: Vec::new(),
         old_below: Vec::new(),
+        read_before: Vec::new(),
     }
 }
 

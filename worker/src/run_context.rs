@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use elt_shared::config::{LoadMode, PipelineConfig};
+use elt_shared::config::template::{SINCE, UNTIL, Values};
+use elt_shared::config::{LoadMode, PipelineConfig, TimeFormat};
 use elt_shared::runs::Trigger;
 use elt_shared::secret::Secret;
 use elt_shared::settings::NetworkSettings;
@@ -70,16 +70,21 @@ impl RunContext {
             control: self.control.clone(),
             stop: self.stop.clone(),
             young: self.young_files(),
-            values: Vec::new(),
+            values: self.values_of_window(),
             old_below: Vec::new(),
+            read_before: Vec::new(),
         }
     }
 
-    /// The window of a backfill that the run loads: from the first instant up to the second. `None`: the run loads what is
-    /// new.
-    pub fn window(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-        let end = |name: &str| self.run.options["window"][name].as_str()?.parse().ok();
-        Some((end("from")?, end("to")?))
+    /// The window of a backfill's run, as the placeholders of each source get it unless `incremental` says otherwise. Values
+    /// are empty for a run without a window.
+    fn values_of_window(&self) -> Vec<Values> {
+        let mut values = Values::default();
+        if let Some(window) = self.run.window() {
+            let text = |at| TimeFormat::Rfc3339.write(at);
+            values = values.with(SINCE, text(window.from)).with(UNTIL, text(window.to));
+        }
+        vec![values; self.config.sources.len()]
     }
 
     /// The treatment of files that may still be being written. A run by hand takes such a file as far as it is written,

@@ -4,6 +4,7 @@
 
 mod audit;
 mod auth;
+mod backfills;
 mod configs;
 mod coverage;
 mod data_view;
@@ -48,6 +49,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(known_hosts::router())
         .merge(jobs::router())
         .merge(runs::router())
+        .merge(backfills::router())
         .merge(events::router())
         .merge(schedules::router())
         .merge(workers::router())

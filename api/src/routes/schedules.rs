@@ -104,14 +104,21 @@ pub struct LookView {
     says: String,
 }
 
-impl From<SourceLook> for LookView {
-    fn from(look: SourceLook) -> Self {
-        Self { source: look.source, by: look.by, says: look.says }
+impl LookView {
+    /// The look at an API of a schedule, `at_fixed_times` if it has a cron expression.
+    fn of(look: SourceLook, at_fixed_times: bool) -> Self {
+        let says = match (look.by, at_fixed_times) {
+            (LookBy::Run, true) => format!("{} It is read at the times of the cron expression.", look.says),
+            (LookBy::Run, false) => format!("{} Every look is a run.", look.says),
+            _ => look.says,
+        };
+        Self { source: look.source, by: look.by, says }
     }
 }
 
 impl From<Schedule> for ScheduleView {
     fn from(schedule: Schedule) -> Self {
+        let at_fixed_times = schedule.cron.is_some();
         Self {
             upcoming: upcoming(&schedule),
             id: schedule.id,
@@ -134,7 +141,9 @@ impl From<Schedule> for ScheduleView {
             last_tick_at: schedule.last_tick_at,
             last_tick_worker: schedule.last_tick_worker,
             last_tick_error: schedule.last_tick_error,
-            looks: schedule.looks.map(|looks| looks.0.into_iter().map(Into::into).collect()).unwrap_or_default(),
+            looks: schedule.looks.map_or_else(Vec::new, |looks| {
+                looks.0.into_iter().map(|look| LookView::of(look, at_fixed_times)).collect()
+            }),
             skipped: schedule.skipped,
             ticks: schedule.ticks,
             created_by: schedule.created_by,

@@ -18,7 +18,7 @@ use crate::extract::{Json, Params, Path};
 use crate::targets::{self, OpenTarget};
 
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(show, set, clear))
+    OpenApiRouter::new().routes(routes!(show_state, set_state, clear_state))
 }
 
 /// The cursors of a pipeline's newest config version, as the target has them.
@@ -52,7 +52,7 @@ struct ClearQuery {
 #[utoipa::path(get, path = "/pipelines/{name}/state", tag = "pipelines", security(("token" = []), ("api_token" = ["read"])),
     responses((status = 200, body = StateView), (status = 404, body = Problem), (status = 409, body = Problem),
     (status = 502, body = Problem)))]
-async fn show(
+async fn show_state(
     State(state): State<AppState>,
     caller: OnPipelines<Read>,
     Path(name): Path<String>,
@@ -66,7 +66,7 @@ async fn show(
     request_body(content = SetState, example = json!({ "source": 1, "value": "2026-11-01T00:00:00Z" })),
     responses((status = 200, body = StateView), (status = 404, body = Problem), (status = 409, body = Problem),
     (status = 502, body = Problem)))]
-async fn set(
+async fn set_state(
     State(state): State<AppState>,
     caller: OnPipelines<Trigger>,
     note: AuditNote,
@@ -90,7 +90,7 @@ async fn set(
 #[utoipa::path(delete, path = "/pipelines/{name}/state", tag = "pipelines", security(("token" = []), ("api_token" = ["trigger"])),
     params(ClearQuery), responses((status = 200, body = StateView), (status = 404, body = Problem),
     (status = 409, body = Problem), (status = 502, body = Problem)))]
-async fn clear(
+async fn clear_state(
     State(state): State<AppState>,
     caller: OnPipelines<Trigger>,
     note: AuditNote,

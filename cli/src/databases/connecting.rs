@@ -8,7 +8,7 @@ use elt_shared::target::{AddressProblem, Author, TargetAddress};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
 
-use crate::exit::{Exit, cause, refuse, refuse_for_now};
+use crate::exit::{Exit, WITHOUT_POOLER, cause, refuse, refuse_for_now};
 
 /// What a process does with the control database. Decides its login and the limits of its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,9 +145,7 @@ fn in_transaction_mode(options: &PgConnectOptions) -> anyhow::Error {
              connection to different sessions of the server",
             address(options)
         ),
-        "Name the address of the PostgreSQL server itself in DATABASE_URL: elt keeps few connections and uses them again, \
-         and waits for notifications (LISTEN), which such a pooler does not pass on. If a pooler has to be in between, let it \
-         give each connection a session of its own (PgBouncer: pool_mode = session for this database or user).",
+        WITHOUT_POOLER,
     )
 }
 

@@ -138,5 +138,6 @@ fn context(spool: &Path, network: NetworkSettings) -> anyhow::Result<ExtractCont
         young: YoungFiles::Take,
         values: Vec::new(),
         old_below: Vec::new(),
+        read_before: Vec::new(),
     })
 }

@@ -5,6 +5,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::backfills;
 use crate::backoff::jittered;
 use crate::job::ExecuteRun;
 use crate::runs::leases::{RUNS_PER_SWEEP, SWEEP_INTERVAL};
@@ -44,7 +45,9 @@ pub async fn sweep(db: &PgPool, queue: &str) -> sqlx::Result<()> {
     run_counts::fold(&mut tx).await?;
     tx.commit().await?;
     // After the commit, because `release` and `take` lock the counts before the runs, and the steps above have locked runs.
-    lifecycle::release_all(db, RUNS_PER_SWEEP).await
+    lifecycle::release_all(db, RUNS_PER_SWEEP).await?;
+    // A backfill is locked before its runs, so nothing may be locked here.
+    backfills::advance_all(db).await
 }
 
 /// A transaction of the only process that sweeps. `None`: another one sweeps.

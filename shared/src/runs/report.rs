@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Outcome, ProbeReport, Rejections, SourcePreview};
+use crate::backfills::Window;
 use crate::config::ColumnType;
 
 /// The work of a run. Kept in the target beside the rows, and with the run.
@@ -20,6 +21,9 @@ pub struct RunReport {
     /// The outcome of the run. `None` until its last step is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// The part of time that the sources were asked for, by a run of a backfill.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// Rows found in all files: `inserted + updated + duplicate + quarantined + filtered`.
     pub rows_read: u64,
     /// Rows that were not in the table before.

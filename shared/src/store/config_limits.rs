@@ -48,7 +48,8 @@ pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Deletion> 
         "with asked as (
              select c.id,
                     exists (select from runs r where r.config_id = c.id)
-                        or exists (select from schedules s where s.config_id = c.id) as in_use,
+                        or exists (select from schedules s where s.config_id = c.id)
+                        or exists (select from backfills b where b.config_id = c.id) as in_use,
                     not exists (select from config_history n where n.name = c.name and n.version > c.version) as newest
              from config_history c where c.id = $1
          ), deleted as (
@@ -82,6 +83,7 @@ pub async fn remove_never_run(db: impl PgExecutor<'_>, days: u16, limit: i64) ->
              where c."timestamp" < now() - make_interval(days => $1)
                and not exists (select from runs r where r.config_id = c.id)
                and not exists (select from schedules s where s.config_id = c.id)
+               and not exists (select from backfills b where b.config_id = c.id)
                and exists (select from config_history n where n.name = c.name and n.version > c.version)
              order by c.id limit $2))"#,
     )

@@ -23,6 +23,7 @@ grant select, insert, update, delete on elt.queue_limits to elt_api;
 grant select on elt.dropped_keys, elt.retention, elt.schema_compatibility, elt.target_outages to elt_api;
 grant select on elt.run_counts, elt.run_days to elt_api;
 grant select, insert on elt.run_count_changes to elt_api;
+grant select, insert, update on elt.backfill_windows, elt.backfills to elt_api;
 
 -- Workers.
 grant select on elt._sqlx_migrations, elt.pauses, elt.queue_limits, elt.secret_keys, elt.secrets to elt_worker;
@@ -44,6 +45,7 @@ grant select, insert, delete on elt.run_count_changes to elt_worker;
 -- A refresh token that a server has just given is sealed by the worker, with a key that may be new.
 grant select, insert, update, delete on elt.oauth_grants to elt_worker;
 grant insert on elt.secret_keys to elt_worker;
+grant select, update, delete on elt.backfill_windows, elt.backfills to elt_worker;
 
 -- People and programs that look: no password hash, no config text, no key.
 grant select on elt.audit, elt.audit_chain, elt.coverage_reports, elt.known_hosts, elt.log_lines, elt.run_attempts, elt.run_ends,
@@ -59,3 +61,4 @@ grant select on elt.dropped_keys, elt.pauses, elt.queue_limits, elt.retention, e
 grant select on elt.run_count_changes, elt.run_counts, elt.run_days to elt_reader;
 grant select (grant_hash, key_id, version, expires_at, renewed_by, renewed_until, created_at, kept_at)
     on elt.oauth_grants to elt_reader;
+grant select on elt.backfill_windows, elt.backfills to elt_reader;

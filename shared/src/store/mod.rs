@@ -3,6 +3,7 @@
 pub mod api_processes;
 pub mod api_tokens;
 pub mod audit;
+pub mod backfills;
 pub mod config_limits;
 pub mod configs;
 pub mod coverage;

@@ -33,6 +33,7 @@ impl Extraction {
             young: YoungFiles::Wait,
             values: Vec::new(),
             old_below: Vec::new(),
+            read_before: Vec::new(),
         };
         Self { context, folder, _databases: databases }
     }

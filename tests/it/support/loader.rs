@@ -149,6 +149,7 @@ impl Loader {
             schedule_id: None,
             subject_id,
             retry_of: None,
+            window: None,
             queue: "tests",
             options,
             not_before: None,

@@ -10,6 +10,7 @@ pub mod closed_port;
 pub mod cluster;
 pub mod control;
 pub mod database;
+pub mod events_api;
 pub mod extraction;
 pub mod folder;
 pub mod forward_proxy;

@@ -78,6 +78,7 @@ impl Programs {
     }
 
     /// Starts the server of a folder and says how a superuser connects to it.
+    #[expect(clippy::zombie_processes, reason = "the server outlives the test, and ends with this process")]
     async fn start(&self, folder: &Path) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();

@@ -51,6 +51,9 @@ pub struct ExtractContext {
     /// For sources that send their newest rows first, by index: the value below which rows are old. Reading ends with the first
     /// page that has only older rows.
     pub old_below: Vec<(usize, CursorValue)>,
+    /// The incremental sources of which earlier runs have loaded rows, by index. They may answer without any rows, because
+    /// nothing has changed.
+    pub read_before: Vec<usize>,
 }
 
 impl ExtractContext {

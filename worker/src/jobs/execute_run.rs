@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use elt_shared::backfills;
 use elt_shared::config::{PipelineConfig, RetryConfig};
 use elt_shared::job::ExecuteRun;
 use elt_shared::queue::heartbeat::{HeldRun, Intake};
@@ -146,6 +147,11 @@ async fn supervise(
     // A failure only delays the runs that wait: the sweeper does the same.
     if is_limited && let Err(error) = lifecycle::release(&worker.db, &run.queue, &run.name).await {
         tracing::debug!(%error, "could not wake the runs that wait for this one");
+    }
+    if let Some(backfill) = run.backfill_id
+        && let Err(error) = backfills::advance_now(&worker.db, backfill).await
+    {
+        tracing::debug!(%error, "could not start the next window of the backfill; the sweeper does it");
     }
 }
 

@@ -39,7 +39,8 @@ pub(super) async fn look(worker: &WorkerContext, due: &DueTick) -> Result<Look> 
     let _cut = cut.clone().drop_guard();
     let looking = on_own_thread(cut, async move || {
         let known = known(&worker, &config, before).await?;
-        let context = ExtractContext { values: values(&config, &known)?, ..context };
+        let read_before = (0..known.len()).filter(|index| known[*index].cursor.is_some()).collect();
+        let context = ExtractContext { values: values(&config, &known)?, read_before, ..context };
         look::look(&config, &context, &known).await
     });
     match timeout(LOOK_TIMEOUT, looking).await {

@@ -1,5 +1,6 @@
 //! elt's own tables in the target's schema: markers, receipts, types of columns, places of the rows in JSON documents,
-//! quarantine.
+//! quarantine. The cursors of incremental sources are in a table of their own, which only pipelines with such sources need
+//! ([`cursors`](super::cursors)).
 
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};

@@ -1,15 +1,16 @@
 //! A run's session with its target: one connection, one table, and the state of that table.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use elt_shared::runs::RunKind;
-use elt_shared::runs::lifecycle::{self, Claim};
+use elt_shared::runs::lifecycle::{self, Claim, Turn};
 use elt_shared::store::installation;
-use elt_shared::target::{self, AnswerLimits, Existing, TableRef};
+use elt_shared::target::{self, AnswerLimits, Existing, TableRef, TargetPlace};
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Connection};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::elt_tables::{self, COLUMNS};
@@ -33,6 +34,14 @@ pub const LOADED_AT: &str = "_elt_loaded_at";
 
 /// Time within which a connection must answer a ping; after it the connection counts as lost.
 const ALIVE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Longest wait of a window that was fetched for other runs that have its table.
+const LONGEST_WAIT_FOR_TURN: Duration = Duration::from_secs(600);
+/// Time between two tries to claim the table for a window.
+const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+/// Tries for which a window lets runs pass that wait for its table. It is bounded, because these may be waiting for the very
+/// slot of the worker that the window has.
+const MOST_PASSED: u32 = 20;
 
 /// A session with the target of a run.
 pub struct Session {
@@ -155,6 +164,37 @@ impl Session {
                 Err(PipelineError::TargetBusy { table: self.table.to_string(), run: run.to_string() })
             }
             Claim::Fenced => Err(PipelineError::Fenced),
+        }
+    }
+
+    /// Claims the table for the run of a window as soon as no other run has it. Runs that are not of a backfill and wait
+    /// for the table pass it.
+    ///
+    /// # Errors
+    /// [`PipelineError::TargetBusy`] when other runs have the table for long, [`PipelineError::Stopped`] when asked to stop,
+    /// [`PipelineError::Fenced`].
+    pub async fn wait_for_turn(&self, context: &RunContext) -> Result<()> {
+        let place = TargetPlace::of(&context.config.target, context.default_target.as_ref());
+        let name = place.as_ref().map(|place| place.table.as_str());
+        let (attempt, began) = ((context.run.id, context.run.epoch), Instant::now());
+        let mut passed = 0;
+        loop {
+            let lets_pass = passed < MOST_PASSED;
+            let turn = lifecycle::claim_turn(&context.control, attempt, &self.target_key, name, lets_pass).await;
+            match turn.map_err(|source| PipelineError::Control { doing: "claim the target table", source })? {
+                Turn::Taken => return Ok(()),
+                Turn::Fenced => return Err(PipelineError::Fenced),
+                // The rows are fetched again at the next attempt, so that the worker can do something else meanwhile.
+                Turn::Busy { run } if began.elapsed() > LONGEST_WAIT_FOR_TURN => {
+                    return Err(PipelineError::TargetBusy { table: self.table.to_string(), run: run.to_string() });
+                }
+                Turn::Busy { .. } => {}
+                Turn::AfterWaiting => passed += 1,
+            }
+            tokio::select! {
+                () = sleep(BETWEEN_TRIES) => {}
+                () = context.stop.cancelled() => return Err(PipelineError::Stopped),
+            }
         }
     }
 

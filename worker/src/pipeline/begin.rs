@@ -34,7 +34,7 @@ pub struct Finished {
     pub unfinished_csv: Option<PathBuf>,
 }
 
-/// Opens the target, claims the table, fences off older attempts and reads the run's marker.
+/// Opens the target, claims the table (the run of a window does so later), fences off older attempts and reads the run's marker.
 ///
 /// An attempt at an unknown run only asks. What it wrote into the marker keeps older attempts from loading later.
 ///
@@ -61,9 +61,16 @@ pub async fn begin(context: &RunContext) -> Result<Beginning> {
 
 async fn read_markers(context: &RunContext) -> Result<Beginning> {
     let mut session = Session::open(context).await?;
-    session.claim(context).await?;
+    // The run of a window claims the table when it has its rows, so that windows are fetched at the same time.
+    let claims_later = context.run.window().is_some();
+    if !claims_later {
+        session.claim(context).await?;
+    }
     match session.begin().await? {
         Begun::Loaded { mut report, unfinished_csv } => {
+            if claims_later {
+                session.claim(context).await?;
+            }
             tracing::info!(
                 rows = report.rows_inserted,
                 "already loaded by an earlier attempt: nothing is loaded again"
@@ -72,7 +79,12 @@ async fn read_markers(context: &RunContext) -> Result<Beginning> {
             Ok(Beginning::Loaded(Finished { session, report, unfinished_csv }))
         }
         Begun::MayLoad => match loaded_by_repeated(context, &mut session).await? {
-            Some(report) => Ok(Beginning::Loaded(Finished { session, report, unfinished_csv: None })),
+            Some(report) => {
+                if claims_later {
+                    session.claim(context).await?;
+                }
+                Ok(Beginning::Loaded(Finished { session, report, unfinished_csv: None }))
+            }
             None => Ok(Beginning::Nothing(session)),
         },
     }

@@ -181,6 +181,9 @@ impl<'a> Execution<'a> {
         let context = self.context;
         let asking = self.ask(session).await?;
         let (extracted, extract_seconds) = self.extract(&asking, changed).instrument(info_span!("extract")).await?;
+        if context.run.window().is_some() {
+            session.wait_for_turn(context).await?;
+        }
         // The extraction may have taken hours, in which the connection to the target was idle.
         session.revive(context).await?;
         let before = session.table_state().await?;
@@ -287,9 +290,10 @@ impl<'a> Execution<'a> {
         let mut extracted = match &self.purpose {
             Purpose::Replay { files, .. } => Extracted { files: files.clone(), ..Extracted::default() },
             Purpose::Run { .. } | Purpose::DryRun => {
-                let sources = &self.context.config.sources;
-                let (values, old_below) = (asking.values(sources.len()), asking.old_below());
-                let context = ExtractContext { values, old_below, ..self.context.extract_context() };
+                let mut context = self.context.extract_context();
+                asking.set_values(&mut context.values);
+                let (old_below, read_before) = (asking.old_below(), asking.read_before());
+                let context = ExtractContext { old_below, read_before, ..context };
                 extract::extract(&self.context.config, &context).await?
             }
         };
@@ -340,6 +344,7 @@ impl<'a> Execution<'a> {
     pub fn report(&self, session: &Session, extracted: &Extracted, profile: &Profile) -> RunReport {
         let mut report = RunReport {
             table: session.table.to_string(),
+            window: self.context.run.window(),
             ddl: session.makes_schema.iter().cloned().collect(),
             left_out: extracted.left_out.clone(),
             warnings: extracted.warnings.clone(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
+use elt_shared::backfills::Window;
 use elt_shared::config::template::{SINCE, UNTIL, Values};
 use elt_shared::config::{ApiSource, CursorOrder, Incremental, SourceConfig, TimeFormat, api_identities};
 use elt_shared::cursor::{CursorError, CursorKind, CursorValue};
@@ -80,27 +81,30 @@ impl Asking {
         for (index, source, incremental, identity) in incremental {
             let state = states.iter().find(|state| state.source == identity);
             let asked = Asked::of(index, source, incremental, identity, state, &mut asking.warnings);
-            asking.sources.push(asked.asking_for(context.window())?);
+            asking.sources.push(asked.asking_for(context.run.window())?);
         }
         Ok(asking)
     }
 
-    /// The values of the placeholders of each source.
-    pub fn values(&self, sources: usize) -> Vec<Values> {
-        let mut values = vec![Values::default(); sources];
+    /// Sets the values of the placeholders of each source that is incremental.
+    pub fn set_values(&self, values: &mut [Values]) {
         for asked in &self.sources {
             if let Some(values) = values.get_mut(asked.index) {
                 values.set(SINCE, asked.since.clone().map(|since| asked.incremental.value(since)));
                 values.set(UNTIL, asked.until.clone().map(|until| asked.incremental.value(until)));
             }
         }
-        values
     }
 
     /// For each source that sends its newest rows first: the value below which rows are old.
     pub fn old_below(&self) -> Vec<(usize, CursorValue)> {
         let descending = self.sources.iter().filter(|asked| asked.incremental.order == CursorOrder::Desc);
         descending.filter_map(|asked| Some((asked.index, asked.begin.clone()?))).collect()
+    }
+
+    /// The sources of which earlier runs have loaded rows.
+    pub fn read_before(&self) -> Vec<usize> {
+        self.sources.iter().filter(|asked| asked.stored.is_some()).map(|asked| asked.index).collect()
     }
 
     /// The cursors after the rows in these files.
@@ -161,13 +165,13 @@ impl Asked {
     }
 
     /// Decides what the source is asked for.
-    fn asking_for(mut self, window: Option<(DateTime<Utc>, DateTime<Utc>)>) -> Result<Self> {
+    fn asking_for(mut self, window: Option<Window>) -> Result<Self> {
         let format = self.incremental.format;
-        if let Some((from, to)) = window {
+        if let Some(window) = window {
             let format = format.unwrap_or(TimeFormat::Rfc3339);
             self.is_window = true;
-            self.since = Some(format.write(from));
-            self.until = Some(format.write(to));
+            self.since = Some(format.write(window.from));
+            self.until = Some(format.write(window.to));
             return Ok(self);
         }
         let begin = match &self.stored {

@@ -202,7 +202,7 @@ impl Source {
 /// The kind and place of a source, without secrets.
 fn identity(source: &SourceConfig, base: &Path) -> String {
     let identity = match source {
-        SourceConfig::Api(api) => format!("api {}", http::address(api)),
+        SourceConfig::Api(api) => format!("api {}", api.address()),
         SourceConfig::Local(local) => {
             let path = base.join(&local.path).components().collect::<PathBuf>();
             let glob = local.glob.as_ref().map(|glob| format!(" {glob}")).unwrap_or_default();

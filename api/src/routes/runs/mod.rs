@@ -174,7 +174,7 @@ async fn request_stop(state: &AppState, note: &AuditNote, id: Uuid) -> Result<(S
 }
 
 /// Repeats a finished run as a new run. A replay or an undo is repeated for the same run. Refused while it is unknown
-/// whether the run loaded.
+/// whether the run loaded, and for the run of a backfill, which is repeated by resuming the backfill.
 #[utoipa::path(post, path = "/runs/{id}/retry", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), responses(
     (status = 202, body = RunView),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
@@ -198,6 +198,11 @@ async fn retry(
         None => Err(Error::NotFound(format!("run {id}"))),
         Some(RetryAnswer::Started(run)) => accepted((&once, &note), tx, &caller, *run).await,
         Some(RetryAnswer::Unknown(run)) => Err(unknown(&run)),
+        Some(RetryAnswer::OfBackfill(backfill)) => Err(Error::conflict(
+            Code::RunOfBackfill,
+            format!("the run is one of the backfill {backfill}"),
+            "Resume the backfill: it loads its windows again that have failed or were stopped.",
+        )),
         Some(RetryAnswer::Unfinished(run)) => Err(Error::conflict(
             Code::NotFinished,
             format!("the run is still {}", run.state),

@@ -210,6 +210,7 @@ pub async fn of_config(
         schedule_id: None,
         subject_id: kind.subject,
         retry_of: None,
+        window: None,
         queue: QUEUE,
         options: kind.options,
         not_before: None,

@@ -1,6 +1,7 @@
 //! A run as people and programs see it.
 
 use chrono::{DateTime, Utc};
+use elt_shared::backfills::Window;
 use elt_shared::runs::{AttemptEnd, Outcome, Priority, RunKind, RunProgress, RunReport, RunState, Stage, Trigger};
 use elt_shared::store::runs::{AttemptRow, Hold, Run};
 use serde::Serialize;
@@ -31,6 +32,10 @@ pub struct RunView {
     pub subject_id: Option<Uuid>,
     /// The run that this one repeats.
     pub retry_of: Option<Uuid>,
+    /// The backfill that made it; `null` when none did.
+    pub backfill_id: Option<Uuid>,
+    /// The part of time that it loads; `null`: what the sources deliver.
+    pub window: Option<Window>,
     /// The queue its ticket is on.
     pub queue: String,
     /// What the kind needs beside the config.
@@ -147,6 +152,8 @@ impl From<Run> for RunView {
     fn from(run: Run) -> Self {
         Self {
             waiting: Waiting::of(&run),
+            window: run.window(),
+            backfill_id: run.backfill_id,
             outages: run.outages,
             id: run.id,
             kind: run.kind,

@@ -1,8 +1,9 @@
 import { ChangeDetectionStrategy, Component, ElementRef, inject, signal, viewChild } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
-import { RouterLink } from '@angular/router';
+import { Router, RouterLink } from '@angular/router';
 
-import { PauseView, PipelineView } from '../core/api/models';
+import { BackfillDialog, BackfillOf } from '../backfills/backfill-dialog';
+import { BackfillView, PauseView, PipelineView } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
 import { count } from '../core/format';
 import { paged } from '../core/paged';
@@ -41,6 +42,7 @@ const ACTIONS = {
 export class Pipelines {
   private readonly api = inject(PipelinesApi);
   private readonly dialog = inject(MatDialog);
+  private readonly router = inject(Router);
   private readonly confirmation = inject(Confirmation);
   private readonly toaster = inject(Toaster);
   private readonly table = viewChild<ElementRef<HTMLElement>>('table');
@@ -72,6 +74,19 @@ export class Pipelines {
   /** The state of its last run, in the words of the page Runs. */
   protected lastState({ last_run: last, pause }: PipelineView): ShownState | undefined {
     return last ? shownState({ ...last, kind: 'run', waits_for: pause && pausedWhat(pause) }) : undefined;
+  }
+
+  /** Loads a range of time of a pipeline, and shows how far that is. */
+  protected backfill({ name, config_id }: PipelineView): void {
+    this.dialog
+      .open<BackfillDialog, BackfillOf, BackfillView | ''>(BackfillDialog, {
+        data: { name, config_id },
+        width: '460px',
+      })
+      .afterClosed()
+      .subscribe((backfill) => {
+        if (backfill) void this.router.navigate(['/backfills', backfill.id]);
+      });
   }
 
   /** Pauses a pipeline, or ends its pause. */

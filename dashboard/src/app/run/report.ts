@@ -38,6 +38,7 @@ const NOTHING: RunReport = {
   left_out: [],
   left_out_total: 0,
   warnings: [],
+  incremental: [],
   connections: [],
   previews: [],
   models: [],
@@ -48,6 +49,7 @@ const NOTHING: RunReport = {
   lists_removed: false,
   finished_from_marker: false,
   loaded_by: null,
+  window: null,
 };
 
 const NO_FILE: Required<FileReceipt> = {

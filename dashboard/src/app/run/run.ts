@@ -12,6 +12,7 @@ import {
 import { Router, RouterLink } from '@angular/router';
 import { Subscription } from 'rxjs';
 
+import { windowWords } from '../backfills/backfill-words';
 import { Run } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { Clock } from '../core/clock';
@@ -53,6 +54,7 @@ import { howFar } from './how-far';
 import { Previews } from './previews';
 import { Rejections } from './rejections';
 import { readReport, sharesOf } from './report';
+import { SourceState } from './source-state';
 import { stepsOf } from './steps';
 import { Verdict } from './verdict';
 
@@ -79,6 +81,7 @@ const WITHOUT_STREAM_MS = 3000;
     QueryState,
     Rejections,
     RouterLink,
+    SourceState,
     StateBadge,
     Time,
     Verdict,
@@ -161,6 +164,7 @@ export class RunPage {
   );
   protected readonly submission = new Submission(this.id);
 
+  protected readonly windowWords = windowWords;
   protected readonly shownState = shownState;
   protected readonly canStop = canStop;
   protected readonly canRetry = canRetry;

@@ -89,7 +89,9 @@ export function canStop(run: Run): boolean {
   return !isOver(run) && !run.stop_requested_at;
 }
 
+/** Whether a run can be repeated by itself. That of a backfill is repeated when the backfill is resumed. */
 export function canRetry(run: Run): boolean {
+  if (run.backfill_id) return false;
   return run.state === 'failed' || run.state === 'stopped';
 }
 

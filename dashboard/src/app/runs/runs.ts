@@ -11,6 +11,7 @@ import { MatDialog } from '@angular/material/dialog';
 import { Router, RouterLink } from '@angular/router';
 import { catchError, forkJoin, map, of } from 'rxjs';
 
+import { windowWords } from '../backfills/backfill-words';
 import { OUTCOME, Outcome, RUN_KIND, RUN_STATE, Run } from '../core/api/models';
 import { RunFilter, RunsApi } from '../core/api/runs';
 import { Clock } from '../core/clock';
@@ -139,6 +140,7 @@ export class Runs {
 
   protected readonly kinds = RUN_KIND;
   protected readonly outcomes = OUTCOME.map((key) => ({ key, label: OUTCOME_WORDS[key] }));
+  protected readonly windowWords = windowWords;
   protected readonly lossWords = lossWords;
   protected readonly waitLine = waitLine;
   protected readonly silentSince = silentSince;

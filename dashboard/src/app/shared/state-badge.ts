@@ -1,6 +1,6 @@
 import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
-import { RunState, ScheduleState } from '../core/api/models';
+import { BackfillState, RunState, ScheduleState } from '../core/api/models';
 import { Icon } from './icon';
 import { IconName } from './icon-names';
 
@@ -10,9 +10,9 @@ interface Look {
   label: string;
 }
 
-// Every state of runs and schedules must be here. The others are outcomes, ends of attempts, and states of workers and
+// Every state of runs, schedules and backfills must be here. The others are outcomes, ends of attempts, and states of workers and
 // audit rows.
-const LOOKS: Record<RunState | ScheduleState, Look> & Record<string, Look | undefined> = {
+const LOOKS: Record<RunState | ScheduleState | BackfillState, Look> & Record<string, Look | undefined> = {
   queued: { tone: '', icon: 'hourglass', label: 'Queued' },
   waiting: { tone: 'warn', icon: 'clock', label: 'Waiting' },
   running: { tone: 'live', icon: 'activity', label: 'Running' },
@@ -23,6 +23,8 @@ const LOOKS: Record<RunState | ScheduleState, Look> & Record<string, Look | unde
   failed: { tone: 'bad', icon: 'error', label: 'Failed' },
   stopped: { tone: '', icon: 'stop', label: 'Stopped' },
   stopping: { tone: 'warn', icon: 'stop', label: 'Stopping' },
+  canceling: { tone: 'warn', icon: 'stop', label: 'Canceling' },
+  canceled: { tone: '', icon: 'stop', label: 'Canceled' },
   // Ends of an attempt after which the run goes on.
   retry: { tone: 'warn', icon: 'retry', label: 'Will be retried' },
   unknown: { tone: 'warn', icon: 'hourglass', label: 'Result unknown' },

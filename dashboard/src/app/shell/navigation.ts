@@ -28,6 +28,7 @@ const ADMIN: Section[] = [
     places: [
       { path: '/pipelines', label: 'Pipelines', icon: 'workflow', key: 'p' },
       { path: '/runs', label: 'Runs', icon: 'activity', key: 'r' },
+      { path: '/backfills', label: 'Backfills', icon: 'layers', key: 'b' },
       { path: '/schedules', label: 'Schedules', icon: 'calendar', key: 's' },
       { path: '/config-history', label: 'Configs', icon: 'history', key: 'c' },
     ],

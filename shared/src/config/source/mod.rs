@@ -21,6 +21,7 @@ use crate::json_path::JsonPath;
 
 /// One source. A new kind is a variant here, one arm in the worker's `extract`, and one file.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a config has few sources, and they are read far more often than moved")]
 pub enum SourceConfig {
     /// Files a worker can read.
     Local(LocalSource),

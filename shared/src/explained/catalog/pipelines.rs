@@ -69,6 +69,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::InvalidBackfill,
+        happened: "The range cannot be divided into windows as it was asked for.",
+        why: "The beginning, the end or the length of a window cannot be read; the range is empty or ends in the future; it has \
+            more than 10,000 windows; or the number of windows at the same time is not between 1 and 50.",
+        next_step: "Correct the value that is named.",
+        example: "the range 2024-01-01 to 2025-01-01 has more than 10000 windows of 1m",
+        seen: &[Seen::Api(422)],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::InvalidCron,
         happened: "The cron expression of a schedule cannot be read.",
         why: "A field is missing, out of range, or names a day that never comes.",
@@ -150,6 +160,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::NotForBackfill,
+        happened: "The config cannot be loaded in windows.",
+        why: "Each window would load everything, because a source does not ask for a part of time; or each window would \
+            replace the rows of the one before it, because of `load.mode: replace`.",
+        next_step: "Let every source ask for a part of time: with `{{since}}` and `{{until}}` in its url, params, headers or \
+            body, or with `incremental: {param: …, end_param: …}`. Load with `append` or `merge`.",
+        example: "sources[0] asks for everything, whatever the window is",
+        seen: &[Seen::Api(422)],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::NotLive,
         happened: "The schedule has ended.",
         why: "It was stopped, or its time is over.",
@@ -169,6 +190,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::NothingToResume,
+        happened: "The backfill has no window that could be loaded again.",
+        why: "It goes on by itself, is being canceled, or has loaded every window.",
+        next_step: "Look at its windows. One that is being canceled can be resumed when its last run has ended.",
+        example: "the backfill is being canceled, so there is nothing to resume",
+        seen: &[Seen::Api(409)],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::OutcomeUnknown,
         happened: "It is not known whether the run loaded.",
         why: "The answer to its COMMIT was lost, and its target does not answer. Workers ask at least once a minute.",
@@ -185,6 +215,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         next_step: "Ask an admin to delete versions that are not needed, or to raise the settings.",
         example: "you may store 1000 config versions with 64 MiB in total, and this one would be too much",
         seen: &[Seen::Api(403)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::RunOfBackfill,
+        happened: "A run of a backfill is not retried by itself.",
+        why: "A backfill counts its runs, so that no more of them are at work than it was asked for.",
+        next_step: "Resume the backfill, on its page or with `elt backfill resume`: it loads the windows again that have failed \
+            or were stopped.",
+        example: "the run is one of the backfill 01a21567-d506-7b2c-9a31-0c5c2f1f0b77",
+        seen: &[Seen::Api(409), Seen::Cli],
         ..OF_A_REQUEST
     },
     Entry {

@@ -10,8 +10,8 @@ use crate::secret::KeyRing;
 use crate::store::retention::{self, Subject};
 use crate::store::runs::old::{self, NeededRuns, WalkPlace};
 use crate::store::{
-    api_tokens, audit, config_limits, coverage, idempotency, login_failures, logs, schedules, sessions, tickets,
-    workers,
+    api_tokens, audit, backfills, config_limits, coverage, idempotency, login_failures, logs, schedules, sessions,
+    tickets, workers,
 };
 
 /// Rows that a batch deletes at most.
@@ -112,7 +112,7 @@ impl<'a> Batches<'a> {
         let days = self.keep.runs;
         let needed = match &mut self.needed {
             Some(needed) => needed,
-            None if !old::any(self.db, days).await? => return Ok(Batch::default()),
+            None if !old::any(self.db, days).await? => return self.backfills().await,
             unknown => unknown.insert(old::needed(self.db, self.keep.newest_runs).await?),
         };
         let mut removed = 0;
@@ -141,8 +141,17 @@ impl<'a> Batches<'a> {
                 continue;
             }
             self.walk = step.last.or(self.walk);
-            return Ok(Batch { removed, more: step.last.is_some() });
+            if step.last.is_none() {
+                let backfills = self.backfills().await?;
+                return Ok(Batch { removed: removed + backfills.removed, more: backfills.more });
+            }
+            return Ok(Batch { removed, more: true });
         }
+    }
+
+    /// Backfills go after the last of their runs.
+    async fn backfills(&self) -> sqlx::Result<Batch> {
+        Ok(Batch::of(backfills::remove_without_runs(self.db, self.keep.runs, BATCH).await?))
     }
 
     async fn reports(&self) -> sqlx::Result<Batch> {

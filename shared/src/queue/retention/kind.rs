@@ -17,7 +17,7 @@ pub enum Kind {
     LogLines,
     /// Lists of files in the reports of runs.
     Reports,
-    /// Runs, with their attempts.
+    /// Runs, with their attempts; and backfills whose runs are all deleted.
     Runs,
     /// Schedules that ended.
     Schedules,
@@ -140,7 +140,7 @@ impl Kind {
         match self {
             Self::Tickets => &["apalis.jobs", "apalis.workers", "elt.workers"],
             Self::LogLines => &["elt.log_lines"],
-            Self::Runs => &["elt.runs", "elt.run_attempts"],
+            Self::Runs => &["elt.runs", "elt.run_attempts", "elt.backfills", "elt.backfill_windows"],
             Self::Schedules => &["elt.schedules"],
             Self::Configs => &["elt.config_history"],
             Self::CoverageReports => &["elt.coverage_reports"],

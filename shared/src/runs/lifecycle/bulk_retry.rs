@@ -67,7 +67,9 @@ pub async fn retry_failed(
             false => match repeat(db, run.id, traceparent.clone(), created_by).await? {
                 Some(RetryAnswer::Started(new)) => Some(*new),
                 // The run was deleted in the meantime. A failed run never changes otherwise.
-                Some(RetryAnswer::Unfinished(_) | RetryAnswer::Unknown(_)) | None => continue,
+                Some(RetryAnswer::Unfinished(_) | RetryAnswer::Unknown(_) | RetryAnswer::OfBackfill(_)) | None => {
+                    continue;
+                }
             },
         };
         undos.extend(undoes.map(|subject| (subject, run.id)));
@@ -83,6 +85,12 @@ fn undone_by_retry_of(undo: Uuid) -> (Code, String) {
 fn reason_to_skip(run: &FailedRun) -> Option<(Code, String)> {
     if let Some(retry) = run.retried_by {
         return Some((Code::AlreadyRetried, format!("the run {retry} retries it already")));
+    }
+    if let Some(backfill) = run.backfill_id {
+        return Some((
+            Code::RunOfBackfill,
+            format!("the backfill {backfill} loads its window again when it is resumed"),
+        ));
     }
     run.undone_by.map(|undo| (Code::AlreadyUndone, format!("the run {undo} undoes it already")))
 }

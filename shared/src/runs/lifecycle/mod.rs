@@ -15,7 +15,7 @@
 //!
 //! | state   | event             | next state | caused by | when |
 //! |---------|-------------------|------------|-----------|------|
-//! | –       | [`enqueue`](crate::trigger::enqueue) | queued | API, CLI, tick of a schedule | somebody asks, a schedule fires, a source changed |
+//! | –       | [`enqueue`](crate::trigger::enqueue) | queued | API, CLI, tick of a schedule, backfill | somebody asks, a schedule fires, a source changed, the turn of a window has come |
 //! | queued  | [`take()`]        | running    | worker    | the run is due and has attempts left |
 //! | running | [`take()`]        | running    | worker    | the lease is over; the attempt before it is lost |
 //! | running | [`renew`]         | running    | worker    | at every heartbeat |
@@ -76,6 +76,6 @@ pub use waiting::{Wait, server_answers, take_over_tries, wait};
 // place.
 pub(crate) use crate::store::runs::end_wait_for_holder;
 pub use crate::store::runs::{
-    Claim, Renewed, Started, begin, claim_target, note_commit, note_outage_at_commit, note_progress, note_silence,
-    renew,
+    Claim, Renewed, Started, Turn, begin, claim_target, claim_turn, note_commit, note_outage_at_commit, note_progress,
+    note_silence, renew,
 };

@@ -66,6 +66,8 @@ pub enum RetryAnswer {
     Unfinished(Box<Run>),
     /// It is not known yet whether the run loaded, so it is not repeated.
     Unknown(Box<Run>),
+    /// It is the run of a window of this backfill, so the backfill repeats it when it is resumed.
+    OfBackfill(Uuid),
 }
 
 /// Repeats a finished run as a new run of the same kind, config version and subject. `None`: the run does not exist.
@@ -90,6 +92,10 @@ pub(super) async fn repeat(
     created_by: &str,
 ) -> sqlx::Result<Option<RetryAnswer>> {
     let Some(old) = runs::find(&mut *db, id).await? else { return Ok(None) };
+    // A backfill counts its runs, so that no more than it may have are at work.
+    if let Some(backfill) = old.backfill_id {
+        return Ok(Some(RetryAnswer::OfBackfill(backfill)));
+    }
     // An unknown run is unfinished, too. Its own answer says that its rows may be in the table already.
     if old.is_unknown() {
         return Ok(Some(RetryAnswer::Unknown(Box::new(old))));
@@ -109,6 +115,7 @@ pub(super) async fn repeat(
         schedule_id: None,
         subject_id: old.subject_id,
         retry_of: Some(old.id),
+        window: None,
         queue,
         options: old.options.clone(),
         not_before: None,

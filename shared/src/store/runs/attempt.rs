@@ -41,6 +41,7 @@ pub(crate) async fn begin_into(
     place: Option<&TargetPlace>,
     tries: bool,
 ) -> sqlx::Result<Option<Started>> {
+    // The run of a window has its table only from when it claims it, because its rows are fetched first.
     // The attempt starts when it begins and not when the transaction did, because the transaction may have waited for the
     // end of another run.
     // One statement, because the run, the end of the attempt before and the new attempt must be visible together: the
@@ -50,7 +51,8 @@ pub(crate) async fn begin_into(
              update runs set state = 'running', epoch = epoch + 1, attempt = attempt + (unknown_since is null)::int, worker_id = $2,
                     lease_expires_at = now() + make_interval(secs => $3), not_before = null,
                     waits_for = case when unknown_since is not null then waits_for end,
-                    waits_for_run = null, target_key = null, held = null, waiting_since = null, silent_since = null, target_name = $4, waits_on = $5,
+                    waits_for_run = null, target_key = null, held = null, waiting_since = null, silent_since = null,
+                    target_name = case when backfill_id is null then $4 end, waits_on = $5,
                     stage = case when unknown_since is null then 'connect' else stage end,
                     progress = case when unknown_since is null then null else progress end,
                     started_at = coalesce(started_at, now())
@@ -182,7 +184,7 @@ pub async fn claim_target(db: &PgPool, id: Uuid, epoch: i64, key: &str) -> sqlx:
     }
 }
 
-fn is_held(error: &sqlx::Error) -> bool {
+pub(super) fn is_held(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.constraint() == Some("runs_one_per_target"))
 }
 

@@ -8,6 +8,7 @@
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
 //! - [`requeue`]: sending a run from its attempt back to the queue
 //! - [`waiting`]: runs that wait for something that is away, or for another run
+//! - [`turn`]: when the run of a window may load
 //! - [`end`]: ending a run, and asking it to end
 //! - [`mod@failed`]: failed runs that may be retried together
 //! - [`sweep`]: finding runs that no process takes care of any more
@@ -25,6 +26,7 @@ mod order;
 mod page;
 mod requeue;
 mod sweep;
+mod turn;
 mod waiting;
 
 pub use admission::Hold;
@@ -47,6 +49,7 @@ pub(crate) use requeue::{
 };
 pub(crate) use sweep::move_unknown;
 pub use sweep::{LostRun, WithoutTicket, abandoned, lost, overdue, put_away_dead_tickets, without_ticket};
+pub use turn::{Turn, claim_turn};
 pub use waiting::note_outage_at_commit;
 pub(crate) use waiting::{
     WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, park_for_holder, park_for_server,
@@ -62,6 +65,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use self::order::HEAD_START;
+use crate::backfills::Window;
 use crate::queue::STOP_CHANNEL;
 use crate::runs::{End, Outcome, Priority, RunKind, RunState, Stage, Trigger};
 
@@ -88,6 +92,12 @@ pub struct Run {
     pub subject_id: Option<Uuid>,
     /// The run that this one repeats.
     pub retry_of: Option<Uuid>,
+    /// The backfill that made it.
+    pub backfill_id: Option<Uuid>,
+    /// The beginning of its window. `None`: it has no window, and loads what the sources deliver.
+    pub window_from: Option<DateTime<Utc>>,
+    /// The end of its window, which is not part of it.
+    pub window_to: Option<DateTime<Utc>>,
     /// The queue its ticket is on.
     pub queue: String,
     /// What the kind needs beside the config.
@@ -181,10 +191,16 @@ impl Run {
     pub fn is_unknown(&self) -> bool {
         self.unknown_since.is_some()
     }
+
+    /// The part of time that it loads. `None`: it loads what the sources deliver.
+    pub fn window(&self) -> Option<Window> {
+        Some(Window { from: self.window_from?, to: self.window_to? })
+    }
 }
 
 const COLUMNS: &str = "priority, held, \
-     id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, queue, options, state, \
+     id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, \
+     backfill_id, window_from, window_to, queue, options, state, \
      not_before, not_after, waits_for, waits_for_run, waiting_since, waiting_code, outages, outage_since, waits_on, \
      case when state = 'queued' and waiting_since is not null then \
          coalesce((select o.next_try_at from target_outages o where o.server = waits_on), not_before) end as next_attempt_at, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \
@@ -211,6 +227,8 @@ pub struct NewRun<'a> {
     pub subject_id: Option<Uuid>,
     /// The run that it repeats.
     pub retry_of: Option<Uuid>,
+    /// The backfill that makes it, and its window.
+    pub window: Option<(Uuid, Window)>,
     /// The queue its ticket goes to.
     pub queue: &'a str,
     /// What the kind needs beside the config.
@@ -235,9 +253,10 @@ pub struct NewRun<'a> {
 pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Run> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into runs (id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, queue,
-                           options, not_before, not_after, waits_for, max_attempts, traceparent, created_by, priority, place)
+                           options, not_before, not_after, waits_for, max_attempts, traceparent, created_by, priority, place,
+                           backfill_id, window_from, window_to)
          select $1, $2, $3, $4, $5, $6, $7, coalesce($9, $8), $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, priority,
-                greatest(now(), $12) + {HEAD_START}
+                greatest(now(), $12) + {HEAD_START}, $19, $20, $21
          from (select coalesce($18, (select priority from config_history where id = $3), 'normal') as priority) as said
          returning {COLUMNS}"
     )))
@@ -259,6 +278,9 @@ pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Ru
     .bind(new.traceparent)
     .bind(new.created_by)
     .bind(new.priority)
+    .bind(new.window.map(|(backfill, _)| backfill))
+    .bind(new.window.map(|(_, window)| window.from))
+    .bind(new.window.map(|(_, window)| window.to))
     .fetch_one(db)
     .await
 }

@@ -108,13 +108,17 @@ pub(crate) async fn lock_table(db: &mut PgConnection, table: &str) -> sqlx::Resu
     Ok(())
 }
 
-/// Another run that is at work on a table, by the hash of the table's name.
+/// Another run that is at work on a table, by the hash of the table's name. `None` also for the run of a window, which
+/// waits for its turn later.
 pub(crate) async fn holder(db: &mut PgConnection, table: &str, but: Uuid) -> sqlx::Result<Option<Uuid>> {
-    sqlx::query_scalar("select id from runs where target_name = $1 and state = 'running' and id <> $2 limit 1")
-        .bind(table)
-        .bind(but)
-        .fetch_optional(db)
-        .await
+    sqlx::query_scalar(
+        "select id from runs where target_name = $1 and state = 'running' and id <> $2
+            and not exists (select from runs mine where mine.id = $2 and mine.backfill_id is not null) limit 1",
+    )
+    .bind(table)
+    .bind(but)
+    .fetch_optional(db)
+    .await
 }
 
 /// Lets a queued run wait until `holder` lets its table go, without an attempt. `key` is the identity of the table, if the

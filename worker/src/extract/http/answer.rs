@@ -1,6 +1,6 @@
 //! The body of an answer: whether it is JSON, how many rows it has, and which page it names as the next one.
 
-mod graphql;
+pub(super) mod graphql;
 mod onward;
 pub(super) mod total;
 
@@ -13,6 +13,7 @@ use elt_shared::json_path::{JsonPath, Step};
 use serde::de::{Deserialize, IgnoredAny};
 use xxhash_rust::xxh3::Xxh3;
 
+use self::graphql::Tolerated;
 use self::onward::{Onward, onward};
 use super::envelope::Envelope;
 use super::tolerant::{Position, Tolerant};
@@ -35,6 +36,8 @@ pub(super) struct Wanted {
     pub(super) graphql: bool,
     /// Whether the source has pages, so that rows must be counted.
     pub(super) paged: bool,
+    /// Whether the first page may lack the member with the rows, because nothing has changed since they were read.
+    pub(super) may_be_empty: bool,
     /// The members around the rows of the pages before; `None`: there was no page with rows yet.
     pub(super) before: Option<Envelope>,
     /// Whether the rows of the pages before were in arrays, so that an object in their place is not a row.
@@ -58,8 +61,8 @@ pub(super) struct Contents {
     pub(super) has_more: Option<bool>,
     /// Whether the answer has the member for the next page's cursor or link, even if it is `null`.
     pub(super) names_next: bool,
-    /// A sentence about the answer for the report.
-    pub(super) remark: Option<String>,
+    /// Errors of a GraphQL answer whose data are complete all the same.
+    pub(super) tolerated: Option<Tolerated>,
     /// Whether its rows are the elements of arrays.
     pub(super) in_arrays: bool,
     /// The members around the rows, when pages have the rows at a path.
@@ -85,7 +88,7 @@ pub(super) enum Flaw {
     BadCursor(String),
     /// It reports errors in the way of GraphQL, and its data are not complete.
     GraphQl {
-        /// The first message, shortened. It may repeat what was sent.
+        /// The first message as the API wrote it, which may repeat what was sent.
         message: String,
         /// Whether the same request may succeed a moment later.
         is_transient: bool,
@@ -108,15 +111,15 @@ pub(super) fn inspect(path: &Path, wanted: &Wanted) -> io::Result<Result<Content
         Ok(values) => values,
         Err(flaw) => return Ok(Err(flaw)),
     };
-    let remark = match wanted.graphql {
+    let tolerated = match wanted.graphql {
         true => match graphql::check(&mut file)? {
-            Ok(remark) => remark,
+            Ok(tolerated) => tolerated,
             Err(flaw) => return Ok(Err(flaw)),
         },
         false => None,
     };
     let contents = contents(&mut file, wanted, first, values)?;
-    Ok(contents.map(|contents| Contents { remark, ..contents }))
+    Ok(contents.map(|contents| Contents { tolerated, ..contents }))
 }
 
 /// The facts about a body that is JSON; `first` is its first byte, and `values` the number of its values.
@@ -211,8 +214,11 @@ impl Contents {
 
 /// Whether an answer without anything at `records` is the page after the last rows.
 fn last_page(file: &mut File, wanted: &Wanted) -> io::Result<bool> {
-    let Some(before) = &wanted.before else { return Ok(false) };
-    Ok(envelope(file, &[])?.is_some_and(|envelope| envelope.ends(before)))
+    let envelope = envelope(file, &[])?;
+    Ok(envelope.is_some_and(|envelope| match &wanted.before {
+        Some(before) => envelope.ends(before),
+        None => wanted.may_be_empty && envelope.may_be_empty(),
+    }))
 }
 
 /// The members of the object at a path.

@@ -35,6 +35,12 @@ impl Envelope {
         self.says_error.is_none() && !self.strange && self.names.is_subset(&before.names)
     }
 
+    /// Whether an answer that lacks its rows may be one of an API that has nothing to send: no member reports a failure, nor
+    /// may report one.
+    pub(super) fn may_be_empty(&self) -> bool {
+        !self.strange && self.error(Some(&Self::default())).is_none()
+    }
+
     /// The member that makes an answer without rows an error. A message counts when it speaks of a failure, or when it is
     /// new: `before` has the members of the pages with rows.
     pub(super) fn error(&self, before: Option<&Self>) -> Option<&str> {

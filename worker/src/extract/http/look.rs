@@ -102,7 +102,7 @@ pub async fn look_within(
     let looker = Looker { index, source, context, known, limits };
     match looker.method() {
         Method::Run => {
-            Ok(looker.only_a_run("the API is read in pages and nothing shows in one request whether they changed"))
+            Ok(looker.only_a_run("the API is read in pages and no single request says whether they changed"))
         }
         Method::Probe => looker.guarded(looker.probe()).await,
         Method::Since(incremental) => looker.guarded(looker.since(incremental)).await,
@@ -170,7 +170,7 @@ impl<'a> Looker<'a> {
     }
 
     fn only_a_run(&self, because: &str) -> Seen {
-        let says = format!("Every look is a run, because {because}.");
+        let says = format!("Only a run shows whether there is anything new, because {because}.");
         Seen { fingerprint: 0, news: None, needs_run: true, look: self.remember(LookBy::Run, says) }
     }
 

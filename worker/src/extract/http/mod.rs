@@ -47,6 +47,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
 use tokio_util::sync::CancellationToken;
 
+use self::answer::graphql::Tolerated;
 use self::answer::{Contents, Flaw, Wanted};
 pub use self::auth::SourceTokens;
 use self::error::{HttpError, Result};
@@ -85,7 +86,10 @@ pub async fn extract_within(
     let limits = &limits.with(source.timeouts);
     let fetched = guarded(source, &context.stop, limits, fetch_pages(index, source, context, limits)).await?;
     let mut warnings = fetched.warnings;
-    warnings.extend(doubts::about_total(source, &fetched.pages).await?);
+    // A source that sends its newest rows first is read until its rows are old, and not to its end.
+    if !context.old_below.iter().any(|(of, _)| *of == index) {
+        warnings.extend(doubts::about_total(source, &fetched.pages).await?);
+    }
     let mut files = Vec::new();
     for page in fetched.pages.into_iter().filter(|page| page.contents.readable) {
         files.push(page.into_input(index, source)?);
@@ -192,7 +196,8 @@ impl<'a> Fetching<'a> {
         limits: &'a HttpLimits,
     ) -> Result<Self> {
         let outgoing = Outgoing::of(source, &context.values_of(index))?;
-        let wanted = wanted(source, &shown(&outgoing.url))?;
+        let may_be_empty = context.read_before.contains(&index);
+        let wanted = Wanted { may_be_empty, ..wanted(source, &shown(&outgoing.url))? };
         let pages = Pages::new(outgoing.url.clone(), source.pagination.as_ref(), source.into());
         let fetcher = Fetcher::new(outgoing, context, limits)?;
         let spool = &context.spool;
@@ -376,8 +381,9 @@ async fn fetch_pages(
             break;
         }
         // Others would say the same.
-        if let (true, Some(remark)) = (warnings.is_empty(), &page.contents.remark) {
-            warnings.push(format!("{}: {}", page.name, request::without_secrets(source, remark)));
+        if let (true, Some(Tolerated { count, message })) = (warnings.is_empty(), &page.contents.tolerated) {
+            let message = request::quoted(source, message);
+            warnings.push(format!("{}: it reports {count} errors beside complete data, first: {message}", page.name));
         }
         // A page without rows mostly ends the pages. It is kept only when it is the first, because its columns are then all that is
         // known of the source.
@@ -423,7 +429,7 @@ async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64, source:
         Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
         Flaw::GraphQl { message, is_transient } => {
-            HttpError::GraphQl { url, message: request::without_secrets(source, &message), is_transient }
+            HttpError::GraphQl { url, message: request::quoted(source, &message), is_transient }
         }
     })
 }

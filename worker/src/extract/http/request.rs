@@ -1,6 +1,8 @@
 //! The requests of a source: method, URL with its parameters, headers and body, with the values of their placeholders.
 //! Headers and bodies can carry secrets, so they go to one host only.
 
+use std::cmp::Reverse;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use elt_shared::secret::{PLACEHOLDER, Secret};
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
+use super::answer::graphql::shortened;
 use super::body;
 use super::error::{HttpError, Result};
 use super::next_page::{self, Ask};
@@ -182,13 +185,17 @@ pub(super) fn shown(url: &Url) -> String {
     format!("{}://{}{port}{path}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
-/// A message of the API without what the config sends as a secret: the API may repeat it.
-pub(super) fn without_secrets(source: &ApiSource, message: &str) -> String {
+/// A message of the API as it may be repeated: on one line, cut when it is long, and without what the config sends as a
+/// secret, which the API may have repeated.
+pub(super) fn quoted(source: &ApiSource, message: &str) -> String {
     let mut shown = redaction::hide(message).into_owned();
-    for secret in source.secrets().iter().filter(|secret| secret.len() >= redaction::SHORTEST) {
+    let mut secrets = source.secrets();
+    // A secret that is the beginning of another would leave the other's end.
+    secrets.sort_by_key(|secret| Reverse(secret.len()));
+    for secret in secrets.iter().filter(|secret| secret.len() >= redaction::SHORTEST) {
         shown = shown.replace(secret, PLACEHOLDER);
     }
-    shown
+    shortened(&shown)
 }
 
 /// Sets a query parameter, in place of any of that name.
@@ -356,6 +363,20 @@ mod tests {
         let broken = ApiSource { auth_token: Some("cana\nry".into()), ..source("http://h/?t=canary") };
         let error = plain(&broken).err().expect("refused").to_string();
         assert_eq!(error, "the token of http://h/ has a character that an HTTP header cannot carry");
+    }
+
+    #[test]
+    fn a_message_is_repeated_on_one_line_without_the_secrets_of_the_config() {
+        let source = ApiSource {
+            auth_token: Some("ann:canary-1".into()),
+            headers: vec![("X-Key".into(), template("canary"))],
+            params: vec![("api_key".into(), template("canary-2")), ("sort".into(), template("name"))],
+            ..ApiSource::at("http://h/")
+        };
+        let told = quoted(&source, "canary-1,\n canary-2\tand canary  by name");
+        assert_eq!(told, "***, *** and *** by name");
+        let cut = quoted(&source, &format!("{}canary-1 and more", "x".repeat(295)));
+        assert_eq!(cut, format!("{}*** a…", "x".repeat(295)));
     }
 
     #[test]

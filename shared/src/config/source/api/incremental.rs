@@ -169,7 +169,7 @@ pub fn api_identities(sources: &[SourceConfig]) -> Vec<Option<String>> {
             identities.push(None);
             continue;
         };
-        let place = bounded(redaction::hide(&format!("api {}", address(api))).into_owned());
+        let place = bounded(redaction::hide(&format!("api {}", api.address())).into_owned());
         let alike = places.iter().filter(|other| **other == place).count();
         identities.push(Some(if alike == 0 { place.clone() } else { format!("{place} #{}", alike + 1) }));
         places.push(place);
@@ -177,12 +177,15 @@ pub fn api_identities(sources: &[SourceConfig]) -> Vec<Option<String>> {
     identities
 }
 
-/// The address of a source without query and secrets. Empty: it refers to something that is not resolved here.
-fn address(source: &ApiSource) -> String {
-    let text = source.url.render_with(&Values::default(), |value| value.into());
-    let Ok(url) = Url::parse(text.trim()) else { return String::new() };
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), masked_path(url.path()))
+impl ApiSource {
+    /// The address without query, secrets and values of placeholders, which stays the same between runs. Empty: it refers to
+    /// something that is not resolved here.
+    pub fn address(&self) -> String {
+        let text = self.url.render_with(&Values::default(), |value| value.into());
+        let Ok(url) = Url::parse(text.trim()) else { return String::new() };
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), masked_path(url.path()))
+    }
 }
 
 fn bounded(identity: String) -> String {

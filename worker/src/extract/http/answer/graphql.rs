@@ -27,12 +27,21 @@ const TRANSIENT: [&str; 8] = [
     "TIMEOUT",
 ];
 
-/// Checks the errors of an answer. Returns a sentence about errors beside complete data: every error names a field that has
-/// a value all the same. Any other error means that something is missing, so that rows would be lost.
+/// Errors beside complete data.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Tolerated {
+    /// Number of the errors.
+    pub(in super::super) count: usize,
+    /// The first message as the API wrote it, which may repeat what was sent.
+    pub(in super::super) message: String,
+}
+
+/// Checks the errors of an answer. Errors beside complete data are tolerated: each names a field that has a value all the
+/// same. Any other error means that something is missing, so that rows would be lost.
 ///
 /// # Errors
 /// When the file cannot be read. The inner error is the first message.
-pub(super) fn check(file: &mut File) -> io::Result<Result<Option<String>, Flaw>> {
+pub(super) fn check(file: &mut File) -> io::Result<Result<Option<Tolerated>, Flaw>> {
     let steps = [Step::Member("errors".into())];
     let Some((outline, bytes)) = found::<Outline>(file, &steps)?.ok().and_then(|mut found| found.pop()) else {
         return Ok(Ok(None));
@@ -50,13 +59,13 @@ pub(super) fn check(file: &mut File) -> io::Result<Result<Option<String>, Flaw>>
         }
     };
     let message = errors.iter().find_map(|error| error["message"].as_str());
-    let message = message.map_or_else(|| "without a message".to_owned(), shortened);
+    let message = message.unwrap_or("without a message").to_owned();
     let mut is_complete = !errors.is_empty() && errors.len() <= MOST_COMPARED;
     for error in errors.iter().take(MOST_COMPARED) {
         is_complete = is_complete && has_value(file, error)?;
     }
     if is_complete {
-        return Ok(Ok(Some(format!("it reports {} errors beside complete data, first: {message}", errors.len()))));
+        return Ok(Ok(Some(Tolerated { count: errors.len(), message })));
     }
     Ok(Err(Flaw::GraphQl { message, is_transient: errors.iter().any(is_transient) }))
 }
@@ -80,8 +89,8 @@ fn is_transient(error: &Value) -> bool {
     codes.iter().filter_map(|code| code.as_str()).any(|code| TRANSIENT.contains(&code.to_ascii_uppercase().as_str()))
 }
 
-/// The message on one line.
-fn shortened(message: &str) -> String {
+/// A message on one line, cut when it is long. Secrets must be taken out before, because the cut may go through one.
+pub(in super::super) fn shortened(message: &str) -> String {
     let words: Vec<&str> =
         message.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     let line = words.join(" ");
