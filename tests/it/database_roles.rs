@@ -65,6 +65,7 @@ async fn every_table_states_what_each_role_may_do() {
     elt.log_lines: api select insert; worker select insert delete; reader select
     elt.login_codes: api select insert delete
     elt.login_failures: api select insert delete; worker select delete
+    elt.oauth_grants: worker select insert update delete; reader select (grant_hash key_id version expires_at renewed_by renewed_until created_at kept_at)
     elt.output_files: worker select insert update delete
     elt.output_paths: worker select insert update delete
     elt.pauses: api select insert delete; worker select; reader select
@@ -81,7 +82,7 @@ async fn every_table_states_what_each_role_may_do() {
     elt.schedules: api select insert update; worker select update delete; reader select
     elt.schema_compatibility: api select; worker select; reader select
     elt.second_factors: api select insert update delete
-    elt.secret_keys: api select insert; worker select; reader select (key_id added_at)
+    elt.secret_keys: api select insert; worker select insert; reader select (key_id added_at)
     elt.secrets: api select insert update delete; worker select; reader select (name key_id description pipelines usable_by_users version created_at created_by updated_at updated_by)
     elt.sessions: api select insert update delete; worker select delete
     elt.table_rewrites:

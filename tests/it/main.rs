@@ -3,6 +3,7 @@
 mod support;
 
 mod advisories;
+mod api_auth;
 mod api_connections;
 mod api_cursors;
 mod api_incremental;

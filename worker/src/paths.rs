@@ -73,6 +73,7 @@ pub fn change_check_context(
         never: vec![combined_csv(config, used.config_id, &base, &settings.data_dir, &roots)],
         roots,
         network: Arc::new(settings.network.clone()),
+        tokens: settings.tokens.clone(),
         base,
         default_target: settings.target_url.clone(),
         control,

@@ -12,6 +12,7 @@ use elt_shared::store::runs::Run;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use crate::extract::http::SourceTokens;
 use crate::extract::{ExtractContext, YoungFiles};
 use crate::paths;
 use crate::progress::Progress;
@@ -40,6 +41,8 @@ pub struct RunContext {
     pub stop: CancellationToken,
     /// The progress of the run, which people watch.
     pub progress: Arc<Progress>,
+    /// Tokens of APIs, which it shares with other runs of the worker.
+    pub tokens: SourceTokens,
     /// Memory that it may take for row hashes.
     pub memory: HashMemory,
 }
@@ -64,6 +67,7 @@ impl RunContext {
             never: vec![self.combined_csv()],
             network: self.network.clone(),
             default_target: self.default_target.clone(),
+            tokens: self.tokens.clone(),
             control: self.control.clone(),
             stop: self.stop.clone(),
             young: self.young_files(),

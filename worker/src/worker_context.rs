@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config_cache::ConfigCache;
+use crate::extract::http::SourceTokens;
 use crate::housekeeper::Housekeeper;
 use crate::metrics::{WorkerGauges, WorkerMetrics};
 use crate::settings::WorkerSettings;
@@ -76,6 +77,8 @@ impl WorkerContext {
     /// # Errors
     /// Failures of the control database.
     pub async fn register(db: PgPool, settings: WorkerSettings, stop: CancellationToken) -> Result<Self, WorkerError> {
+        let tokens = SourceTokens::new(settings.keys.clone());
+        let settings = WorkerSettings { tokens, ..settings };
         let id = format!("w-{}", Uuid::now_v7().simple());
         let host = nix::unistd::gethostname().map(|host| host.to_string_lossy().into_owned());
         let host = host.unwrap_or_else(|_| "unknown".into());

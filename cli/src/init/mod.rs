@@ -22,6 +22,7 @@ use anyhow::Context;
 use clap::Args;
 use elt_shared::config::{Document, NoReferences, PipelineConfig, TableName};
 use elt_shared::settings::NetworkSettings;
+use elt_worker::extract::http::SourceTokens;
 use elt_worker::extract::{ExtractContext, YoungFiles};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
@@ -131,6 +132,7 @@ fn context(spool: &Path, network: NetworkSettings) -> anyhow::Result<ExtractCont
         never: Vec::new(),
         network: Arc::new(network),
         default_target: None,
+        tokens: SourceTokens::default(),
         // Only SFTP asks the control database, for known hosts; this pool never connects.
         control: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),
         stop: CancellationToken::new(),

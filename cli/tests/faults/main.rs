@@ -6,6 +6,7 @@
 //! # Layout
 //! - `once`: one of each
 //! - `cursors`: incremental sources
+//! - `token_chain`: an OAuth server whose refresh tokens work once each
 //! - `world`: a cluster, workers as processes, sources, and what must hold in the end
 //! - `gate`: the network between a worker and its databases
 
@@ -16,5 +17,6 @@ mod once;
 #[path = "../cli/support/mod.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line, which use the rest")]
 mod support;
+mod token_chain;
 #[expect(dead_code, reason = "shared with the long faults, which use the rest")]
 mod world;

@@ -1,12 +1,13 @@
 //! One of each of the faults that every day brings: a killed worker, signals, a crashed database, a lost notification.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::sleep;
 
+use crate::token_chain::TokenChain;
 use crate::world::{TAKEN_OVER, World, alone, report, rounds};
 
 /// A run of this many rows takes some seconds in a build without optimisation.
@@ -34,6 +35,34 @@ fn a_run_whose_worker_is_killed_is_taken_over() {
         world.check(&pipelines).await;
         assert!(seconds.iter().all(|seconds| *seconds < TAKEN_OVER), "{seconds:?}");
         report("kill -9 while loading", seconds.len(), seconds);
+        world.end().await;
+    });
+}
+
+#[test]
+fn a_refresh_token_outlives_the_worker_that_got_it() {
+    alone(async {
+        let world = World::start().await;
+        let chain = TokenChain::start().await;
+        let doomed = world.worker(&[]).await;
+        let run = world.trigger_source("chained", &chain.source(), "monitor: {enabled: false}\n").await;
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while chain.requests() == 0 {
+            assert!(Instant::now() < deadline, "the API was never asked");
+            sleep(Duration::from_millis(5)).await;
+        }
+        // The answer of the token server was used just now, so that it was kept before.
+        doomed.process.signal(Signal::SIGKILL);
+        chain.revoke_access();
+        let heir = world.worker(&[]).await;
+        let done = world.finished(run).await;
+        assert_eq!(done.state.as_str(), "succeeded", "{done:#?}");
+        assert_eq!(chain.sent(), ["refresh-0", "refresh-1"], "each was sent once");
+        let rows: i64 =
+            sqlx::query_scalar("select count(*) from chained").fetch_one(&world.target).await.expect("rows");
+        assert_eq!(rows, 1);
+        drop(heir);
+        report("kill -9 after a new refresh token", 1, Vec::new());
         world.end().await;
     });
 }

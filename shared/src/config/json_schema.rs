@@ -59,6 +59,7 @@ fn value(shape: &Shape, around: &[Key]) -> Value {
         Shape::Sections(keys) => json!({"type": "array", "items": mapping(keys)}),
         Shape::Schema(keys) => contract(keys),
         Shape::Variant(variants) => one_of(variants),
+        Shape::SectionOrVariant(keys, variants) => json!({"anyOf": [mapping(keys), one_of(variants)]}),
         Shape::Variants(variants) => json!({"type": "array", "minItems": 1, "items": one_of(variants)}),
         Shape::Any => json!({}),
     }

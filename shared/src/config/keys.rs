@@ -47,7 +47,9 @@ pub(super) enum Shape {
     Schema(&'static [Key]),
     /// A mapping whose `type` decides its keys.
     Variant(&'static [Variant]),
-    /// A list of such mappings.
+    /// A mapping with these keys, unless its `type` is one of the variants.
+    SectionOrVariant(&'static [Key], &'static [Variant]),
+    /// A list of mappings whose `type` decides their keys.
     Variants(&'static [Variant]),
     /// Anything.
     Any,

@@ -56,12 +56,13 @@ pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
 pub use retry::{Outages, RetryConfig};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
-pub(crate) use secrecy::is_secret_name;
-pub use secrecy::{is_secret_header, is_secret_parameter, masked_path};
+pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, masked_path};
 pub use source::{
-    AfterLoad, ApiSource, ApiTimeouts, AuthScheme, Body, CsvOptions, CursorOrder, ForEach, HostTrust, Include,
-    Included, Incremental, JsonTemplate, LocalSource, Lookback, Method, NextIs, OnParent, Pagination, ParentsFrom,
-    Probe, SftpLogin, SftpSource, SourceConfig, TimeFormat, Total, api_identities, template,
+    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, CursorOrder,
+    Encoding, ForEach, Grant, HmacAlgorithm, HostTrust, Include, Included, Incremental, JsonTemplate, JwtAlgorithm,
+    JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, Probe,
+    SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TimeFormat, TokenPlace, Total,
+    api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -85,7 +85,7 @@ const TOKEN_PREFIXES: &[&str] = &[
 ];
 
 /// Whether the value of a key with this name is a secret.
-pub(crate) fn is_secret_name(name: &str) -> bool {
+pub fn is_secret_name(name: &str) -> bool {
     let name = bare(name);
     NAMES.contains(&name.as_str()) || NAME_PARTS.iter().any(|part| name.contains(part)) || is_misspelled(&name)
 }

@@ -1,5 +1,6 @@
 //! What a config means, and what is said about one that means nothing.
 
+mod auth;
 mod effort;
 mod limits;
 mod messages;

@@ -42,6 +42,9 @@ grant execute on function apalis.get_jobs(text, text, integer) to elt_worker;
 grant select on elt.dropped_keys, elt.installation, elt.schema_compatibility to elt_worker;
 grant select, insert, update, delete on elt.run_counts, elt.run_days to elt_worker;
 grant select, insert, delete on elt.run_count_changes to elt_worker;
+-- A refresh token that a server has just given is sealed by the worker, with a key that may be new.
+grant select, insert, update, delete on elt.oauth_grants to elt_worker;
+grant insert on elt.secret_keys to elt_worker;
 grant select, update, delete on elt.backfill_windows, elt.backfills to elt_worker;
 
 -- People and programs that look: no password hash, no config text, no key.
@@ -56,4 +59,6 @@ grant select (name, key_id, description, pipelines, usable_by_users, version, cr
 grant select on elt.dropped_keys, elt.pauses, elt.queue_limits, elt.retention, elt.schema_compatibility, elt.target_outages
     to elt_reader;
 grant select on elt.run_count_changes, elt.run_counts, elt.run_days to elt_reader;
+grant select (grant_hash, key_id, version, expires_at, renewed_by, renewed_until, created_at, kept_at)
+    on elt.oauth_grants to elt_reader;
 grant select on elt.backfill_windows, elt.backfills to elt_reader;

@@ -14,6 +14,7 @@ pub mod known_hosts;
 pub mod login_codes;
 pub mod login_failures;
 pub mod logs;
+pub mod oauth_grants;
 pub mod outputs;
 pub mod overview;
 pub mod pauses;

@@ -69,8 +69,20 @@ pub static SECRETS: SealedTable = SealedTable {
     has_hash: false,
 };
 
+/// The tokens of OAuth grants.
+pub static OAUTH_GRANTS: SealedTable = SealedTable {
+    table: "oauth_grants",
+    rows: "refresh tokens",
+    row: "the refresh token of the OAuth grant",
+    name: "grant_hash",
+    type_of_name: "text",
+    field: "tokens",
+    column: "sealed",
+    has_hash: false,
+};
+
 /// All tables with sealed values.
-pub static TABLES: [&SealedTable; 3] = [&CONFIGS, &SECOND_FACTORS, &SECRETS];
+pub static TABLES: [&SealedTable; 4] = [&CONFIGS, &SECOND_FACTORS, &SECRETS, &OAUTH_GRANTS];
 
 /// What was sealed again.
 #[derive(Debug, Default)]

@@ -36,19 +36,11 @@ pub struct SigningKey {
 impl SigningKey {
     /// A new key for RS256 or ES256.
     pub fn new(id: &str, algorithm: Algorithm) -> Self {
-        let folder = Folder::new();
-        let file = folder.path().join("key");
-        let (kind, bits, format) = match algorithm {
-            Algorithm::RS256 => ("rsa", "2048", "PEM"),
-            _ => ("ecdsa", "256", "PKCS8"),
+        let (name, format) = match algorithm {
+            Algorithm::RS256 => ("RS256", "PEM"),
+            _ => ("ES256", "PKCS8"),
         };
-        let made = Command::new("ssh-keygen")
-            .args(["-q", "-N", "", "-t", kind, "-b", bits, "-m", format, "-f"])
-            .arg(&file)
-            .status()
-            .expect("ssh-keygen is there");
-        assert!(made.success());
-        let pem = std::fs::read_to_string(&file).expect("a key");
+        let pem = pem_of_a_new_key(name, format);
         let text: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
         let der = BASE64_STANDARD.decode(text).expect("base64");
         let key = match algorithm {
@@ -70,6 +62,20 @@ impl SigningKey {
         let header = Header { kid: Some(self.id.clone()), ..Header::new(self.algorithm) };
         jsonwebtoken::encode(&header, claims, &self.key).expect("a token")
     }
+}
+
+/// A new private key for this algorithm of JWTs, in the form `PEM` (which is PKCS #1 for RSA) or `PKCS8`.
+pub fn pem_of_a_new_key(algorithm: &str, format: &str) -> String {
+    let folder = Folder::new();
+    let file = folder.path().join("key");
+    let (kind, bits) = if algorithm.starts_with("ES") { ("ecdsa", "256") } else { ("rsa", "2048") };
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-N", "", "-t", kind, "-b", bits, "-m", format, "-f"])
+        .arg(&file)
+        .status()
+        .expect("ssh-keygen is there");
+    assert!(made.success());
+    std::fs::read_to_string(&file).expect("a key")
 }
 
 /// What the provider answers.

@@ -177,6 +177,7 @@ impl Loader {
             data_dir: self.data.path().into(),
             roots: Vec::new().into(),
             network: Default::default(),
+            tokens: Default::default(),
             stop: CancellationToken::new(),
             progress: Arc::default(),
             memory: self.memory,

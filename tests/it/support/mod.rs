@@ -22,5 +22,6 @@ pub mod loader;
 pub mod pgbouncer;
 pub mod sshd;
 pub mod standby;
+pub mod token_server;
 
 pub use app::TestApp;

@@ -42,7 +42,9 @@ pub struct ExtractContext {
     pub network: Arc<elt_shared::settings::NetworkSettings>,
     /// The process's own target, for configs that name no server and ask their target for values.
     pub default_target: Option<Secret>,
-    /// The control database, for known host keys.
+    /// Tokens of APIs, which the extractions of a process share.
+    pub tokens: http::SourceTokens,
+    /// The control database, for known host keys and refresh tokens.
     pub control: sqlx::PgPool,
     /// Cancelled when the run should stop.
     pub stop: CancellationToken,

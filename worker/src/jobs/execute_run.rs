@@ -292,6 +292,7 @@ async fn prepare(
         data_dir: worker.settings.data_dir.clone(),
         roots: paths::roots(&worker.settings, &run.queue),
         network: Arc::new(worker.settings.network.clone()),
+        tokens: worker.settings.tokens.clone(),
         config: PipelineConfig::clone(&config),
         run,
         stop,

@@ -27,6 +27,8 @@ enum Context {
     Ordinary,
     /// Everything within is secret.
     Secret,
+    /// Below `auth` of a source.
+    Auth,
     Headers,
     Params,
     /// Keys are column names here, and promise nothing.
@@ -175,7 +177,7 @@ impl Context {
     /// Whether a value in these surroundings is secret because of its key.
     fn has_secret_name(self, name: &str) -> bool {
         match self {
-            Self::Ordinary | Self::Secret => false,
+            Self::Ordinary | Self::Auth | Self::Secret => false,
             Self::Headers => is_secret_header(name),
             Self::Params => is_secret_parameter(name),
             Self::Schema => is_secret_name(name),
@@ -188,11 +190,13 @@ fn below(context: Context, name: &str, value: &Node) -> Context {
         (Context::Secret, _) => Context::Secret,
         (Context::Schema, _) => Context::Schema,
         (Context::Ordinary, "schema") => Context::Schema,
-        (Context::Ordinary, "headers") => Context::Headers,
-        (Context::Ordinary, "params" | "body" | "form") => Context::Params,
+        (Context::Ordinary | Context::Auth, "headers") => Context::Headers,
+        (Context::Ordinary | Context::Auth, "params" | "body" | "form") => Context::Params,
+        // Where a token comes from, and where it is in the answer.
+        (Context::Auth, "token_url" | "token_path") => Context::Auth,
         // `auth: {type: …, token: …}` has keys of its own.
-        (Context::Ordinary, "auth") if matches!(value.value, Value::Map(_)) => Context::Ordinary,
-        (Context::Ordinary, name) if is_secret_name(name) => Context::Secret,
+        (Context::Ordinary, "auth") if matches!(value.value, Value::Map(_)) => Context::Auth,
+        (Context::Ordinary | Context::Auth | Context::Params, name) if is_secret_name(name) => Context::Secret,
         (context, _) => context,
     }
 }
@@ -204,7 +208,7 @@ fn is_secret(scalar: &Scalar, context: Context, name: &str) -> bool {
     }
     is_secret_text(text)
         || match context {
-            Context::Ordinary => false,
+            Context::Ordinary | Context::Auth => false,
             Context::Secret => true,
             Context::Headers => context.has_secret_name(name) || looks_random(text),
             Context::Params => context.has_secret_name(name) || looks_generated(text),

@@ -97,6 +97,35 @@ fn headers_and_parameters_are_hidden_unless_they_are_harmless() {
 }
 
 #[test]
+fn every_secret_of_an_authentication_is_hidden_and_its_addresses_stay() {
+    check(
+        "auth: {type: oauth2, grant: refresh_token, token_url: https://id.example/token?key=abc, client_id: elt, \
+         client_secret: hunter2, refresh_token: r1, password: p, private_key: k, scopes: [read], params: {key: abc}}\n",
+        "auth: {type: oauth2, grant: refresh_token, token_url: https://id.example/token?key=***, client_id: elt, \
+         client_secret: \"***\", refresh_token: \"***\", password: \"***\", private_key: \"***\", scopes: [read], params: {key: \"***\"}}\n",
+    );
+    check(
+        "auth: {type: login, url: https://a.example/login, body: {user: ann, password: hunter2, pin: 1234, key: abc, \
+         credentials: {a: b}}, token_path: $.data.token}\n",
+        "auth: {type: login, url: https://a.example/login, body: {user: ann, password: \"***\", pin: \"***\", key: \"***\", \
+         credentials: {\"***\": \"***\"}}, token_path: $.data.token}\n",
+    );
+    check(
+        "auth: {type: login, form: {user: ann, pass: hunter2}, headers: {X-Client: abc}}\n",
+        "auth: {type: login, form: {user: ann, pass: \"***\"}, headers: {X-Client: \"***\"}}\n",
+    );
+    check(
+        "auth: {type: hmac, secret: hunter2, headers: {X-Sign: \"{{signature}}\", X-Key: \"v1 {{key_id}}\"}}\n",
+        "auth: {type: hmac, secret: \"***\", headers: {X-Sign: \"{{signature}}\", X-Key: \"***\"}}\n",
+    );
+    check(
+        "auth: {type: api_key, in: query, name: key, token: hunter2}\n",
+        "auth: {type: api_key, in: query, name: key, token: \"***\"}\n",
+    );
+    check("token_url: hunter2\n", "token_url: \"***\"\n");
+}
+
+#[test]
 fn urls_lose_their_user_information_and_secret_parameters() {
     check("url: postgres://ann:hunter2@db:5432/x\n", "url: postgres://***@db:5432/x\n");
     check("url: postgres://ann:hun@ter2@db/x\n", "url: postgres://***@db/x\n");

@@ -6,8 +6,10 @@ mod local;
 mod sftp;
 
 pub use api::{
-    ApiSource, ApiTimeouts, AuthScheme, Body, CursorOrder, ForEach, Include, Included, Incremental, JsonTemplate,
-    Lookback, Method, NextIs, OnParent, Pagination, ParentsFrom, Probe, TimeFormat, Total, api_identities, template,
+    ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CursorOrder, Encoding, ForEach, Grant,
+    HmacAlgorithm, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LoginRequest, Lookback,
+    Method, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, Probe, SendToken, SignRequests, TimeForm, TimeFormat,
+    TokenPlace, Total, api_identities, template,
 };
 pub use csv::CsvOptions;
 pub use local::LocalSource;

@@ -126,6 +126,40 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::HttpTokenAnswer,
+        happened: "A token endpoint or login answered with something that is of no use.",
+        why: "The address is not the one that gives tokens, `token_path` leads elsewhere, or the server has a fault. A \
+            redirect is not followed there, because it would get the secrets.",
+        next_step: "Check `token_url`, or `url` and `token_path` of the login, against the API's documentation.",
+        example: "https://id.example.com/token gave no token: its answer is not JSON, but looks like a web page",
+        reached: Reached::Answered,
+        ..IN_A_RUN
+    },
+    Entry {
+        code: Code::HttpTokenNotKept,
+        happened: "A refresh token was not used, or its successor is lost, because the control database cannot keep it.",
+        why: "A refresh token may work once only, so that its successor is kept before anything uses it. The control \
+            database failed, the secret key was dropped, or the command has no control database.",
+        next_step: "Check the control database and `elt keys show`, then retry the run. If the token endpoint refuses \
+            the refresh token then, get a new one from the server and write it as `refresh_token`.",
+        example: "the refresh token of https://id.example.com/token cannot be used: the control database could not keep \
+            its successor within 40 s",
+        ..IN_A_RUN
+    },
+    Entry {
+        code: Code::HttpTokenRefused,
+        happened: "A token endpoint or login refused to give a token.",
+        why: "The client's id or secret, the user's password, the signed claims or the refresh token is not accepted. \
+            What the server says about it is part of the message. elt does not try again, so that no account is locked.",
+        next_step: "Check `client_id`, `client_secret`, `client_auth` and `scopes`, or the body of the login. \
+            `invalid_grant` means that the refresh token, the password or the claims are refused: get a new refresh \
+            token from the server and write it as `refresh_token`.",
+        example: "https://id.example.com/token answered 401 Unauthorized and gave no token: invalid_client: unknown \
+            client",
+        reached: Reached::Answered,
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::HttpTooLarge,
         happened: "An answer of an API is larger than elt takes.",
         why: "The limit counts the unpacked bytes of one answer.",
@@ -207,8 +241,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "The source refused the login.",
         why: "The user, password, key or token is wrong or has expired. elt does not try again, so that no account is \
             locked.",
-        next_step: "Check `username`, `password`, `private_key`, `auth_token` and `auth_scheme`, and what the account \
-            may read.",
+        next_step: "Check `username`, `password`, `private_key`, `auth_token`, `auth_scheme` and `auth`, and what the \
+            account may read.",
         example: "files.example.com:22 did not accept the login of \"elt\" with its password",
         reached: Reached::Answered,
         ..IN_A_RUN

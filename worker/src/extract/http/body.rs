@@ -11,6 +11,16 @@ use super::request::shown;
 /// Most bytes of a body, because a cursor in it comes from the API.
 const MAX_BYTES: usize = 4 << 20;
 
+/// `Content-Type` of a form.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Fields as the body of a form. `any` is any URL, because a query has the same form.
+pub(super) fn form(any: &Url, fields: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> String {
+    let mut form = any.clone();
+    form.query_pairs_mut().clear().extend_pairs(fields);
+    form.query().unwrap_or_default().to_owned()
+}
+
 /// A body that can be sent.
 pub(super) struct Rendered {
     pub(super) bytes: Bytes,
@@ -27,15 +37,8 @@ pub(super) fn render(body: &Body, values: &Values, url: &Url) -> Result<Rendered
             (text, "application/json")
         }
         Body::Form(fields) => {
-            // A query has the same form.
-            let mut form = url.clone();
-            form.query_pairs_mut().clear();
-            for (name, value) in fields {
-                if let Some(value) = value.render(values) {
-                    form.query_pairs_mut().append_pair(name, &value.to_string());
-                }
-            }
-            (form.query().unwrap_or_default().to_owned(), "application/x-www-form-urlencoded")
+            let values = fields.iter().filter_map(|(name, value)| Some((name, value.render(values)?.to_string())));
+            (form(url, values), FORM)
         }
         Body::Text(text) => {
             let text = text.render_with(values, |value| value.into());

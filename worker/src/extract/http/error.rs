@@ -78,6 +78,18 @@ pub(super) enum HttpError {
         size(*.limit as u64)
     )]
     LongBody { url: String, bytes: usize, limit: usize },
+    /// A token endpoint, or a login, that gave no token. `said`: what the server says about it, after a colon.
+    #[error("{url} answered {status} and gave no token{said}")]
+    TokenRefused { url: String, status: StatusCode, said: String, is_grant: bool },
+    #[error("{url} gave no token: its answer {reason}")]
+    TokenAnswer { url: String, reason: String },
+    #[error("the refresh token of {url} cannot be used: {reason}")]
+    TokenNotKept { url: String, reason: String },
+    /// The control database failed before a token endpoint was asked.
+    #[error("could not look up the tokens of {url}")]
+    Control { url: String, source: sqlx::Error },
+    #[error("the `private_key` for {url} cannot sign: {reason}")]
+    BadSigningKey { url: String, reason: String },
     #[error("there is nothing at {path} in the answer of {url}")]
     NothingThere {
         url: String,
@@ -167,7 +179,13 @@ impl HttpError {
             | Self::Parent { error, .. }
             | Self::NamedPage { error }
             | Self::GaveUp { error, .. } => error.set_url(shown),
-            Self::Spool { .. } => {}
+            // Tokens come from a URL of their own.
+            Self::TokenRefused { .. }
+            | Self::TokenAnswer { .. }
+            | Self::TokenNotKept { .. }
+            | Self::Control { .. }
+            | Self::BadSigningKey { .. }
+            | Self::Spool { .. } => {}
         }
     }
 
@@ -198,9 +216,14 @@ impl HttpError {
 
     fn code(&self) -> Code {
         match self {
-            Self::BadUrl { .. } | Self::BadHeader { .. } | Self::BadPath { .. } | Self::BadCertificates { .. } => {
-                Code::SourceConfig
-            }
+            Self::BadUrl { .. }
+            | Self::BadHeader { .. }
+            | Self::BadPath { .. }
+            | Self::BadSigningKey { .. }
+            | Self::BadCertificates { .. } => Code::SourceConfig,
+            Self::TokenRefused { .. } => Code::HttpTokenRefused,
+            Self::TokenAnswer { .. } => Code::HttpTokenAnswer,
+            Self::TokenNotKept { .. } => Code::HttpTokenNotKept,
             Self::Refused { .. } => Code::SourceRefused,
             Self::Unreachable { .. } => Code::SourceUnreachable,
             Self::Status { limited: true, .. } | Self::Partial { .. } => Code::HttpStatus,
@@ -223,6 +246,7 @@ impl HttpError {
             Self::Endless { .. } => Code::HttpEndless,
             Self::NameTaken { .. } => Code::IncludeNameTaken,
             Self::Spool { .. } => Code::Io,
+            Self::Control { .. } => Code::ControlDatabase,
             Self::LongWait { error, .. }
             | Self::GaveUp { error, .. }
             | Self::PastLast { error, .. }
@@ -254,6 +278,23 @@ impl HttpError {
     fn fixed_next_step(&self) -> &'static str {
         match self {
             Self::BadUrl { .. } | Self::BadHeader { .. } => "Correct the source in the config.",
+            Self::BadSigningKey { .. } => "Correct `private_key` or `algorithm` of the source's `auth`.",
+            Self::TokenRefused { is_grant: true, .. } => {
+                "The refresh token, password or signed claims are not accepted. A refresh token may have been used or \
+                 withdrawn: get a new one from the server and write it as `refresh_token`. Then retry the run."
+            }
+            Self::TokenRefused { .. } => {
+                "Check what `auth` of the source sends: `client_id`, `client_secret`, `client_auth` and `scopes`, or the \
+                 body of the login. Then retry the run."
+            }
+            Self::Control { .. } => "Check that the control database is reachable, then retry the run.",
+            Self::TokenAnswer { .. } => {
+                "Check `token_url`, or `url` and `token_path` of the login, against the API's documentation."
+            }
+            Self::TokenNotKept { .. } => {
+                "Check the control database and `elt keys show`, then retry the run. If the refresh token is refused \
+                 then, get a new one from the server and write it as `refresh_token`."
+            }
             Self::BadCertificates { .. } => {
                 "Store the right texts in PEM form as the secrets of `ca_certificate`, `client_certificate` and `client_key`."
             }
@@ -272,7 +313,7 @@ impl HttpError {
             }
             Self::Status { status, .. } => match status.as_u16() {
                 407 => "Ask the people who run the workers to check `ELT_HTTP_PROXY`.",
-                401 | 403 => "Check `auth_token` and `auth_scheme`, and what the token may read.",
+                401 | 403 => "Check `auth_token` and `auth_scheme`, or `auth`, and what the token may read.",
                 404 | 410 => "Check the `url`.",
                 400..=499 => "Check `url`, `params` and `headers` against the API's documentation.",
                 _ => "Look at the API's own status or logs, then retry the run.",
@@ -334,6 +375,7 @@ impl From<HttpError> for PipelineError {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Spool { doing, source } => Self::Io { doing, source },
+            HttpError::Control { source, .. } => Self::Control { doing: "look up the tokens of a source", source },
             error => {
                 let problem = Explained {
                     code: error.code(),

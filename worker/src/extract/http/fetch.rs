@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use elt_shared::network::NetworkError;
-use elt_shared::settings::NetworkSettings;
 use reqwest::header::{
     ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -17,6 +16,8 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::time::{Instant, timeout, timeout_at};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::super::ExtractContext;
+use super::auth::{Authenticator, Net};
 use super::client::{Clients, Pace};
 use super::cookies::Cookies;
 use super::error::{HttpError, Result};
@@ -33,6 +34,7 @@ pub(super) struct Fetcher<'a> {
     pace: Arc<Pace>,
     pub(super) limits: &'a HttpLimits,
     pub(super) outgoing: Outgoing<'a>,
+    authenticator: Arc<Authenticator<'a>>,
     cookies: Arc<Cookies>,
 }
 
@@ -52,23 +54,23 @@ pub(super) struct Body {
 }
 
 impl<'a> Fetcher<'a> {
-    pub(super) fn new(
-        outgoing: Outgoing<'a>,
-        network: &'a Arc<NetworkSettings>,
-        limits: &'a HttpLimits,
-    ) -> Result<Self> {
-        let clients = Clients::new(outgoing.source, &outgoing.url, network, limits)?;
+    pub(super) fn new(outgoing: Outgoing<'a>, context: &'a ExtractContext, limits: &'a HttpLimits) -> Result<Self> {
+        let clients = Arc::new(Clients::new(outgoing.source, &outgoing.url, &context.network, limits)?);
+        let (control, tokens) = (&context.control, &context.tokens);
+        let net = Net { clients: &clients, own: &outgoing.url, limits, control, tokens };
+        let authenticator = Arc::new(Authenticator::of(outgoing.source, &net)?);
         let pace = Pace::new(outgoing.source.requests_per_second);
-        Ok(Self { clients: Arc::new(clients), pace: Arc::new(pace), limits, outgoing, cookies: Arc::default() })
+        Ok(Self { clients, pace: Arc::new(pace), limits, outgoing, authenticator, cookies: Arc::default() })
     }
 
-    /// One for other requests of the same source, with the same connections, pace and cookies.
+    /// One for other requests of the same source, with the same connections, login, pace and cookies.
     pub(super) fn with(&self, outgoing: Outgoing<'a>) -> Self {
         Self {
             clients: Arc::clone(&self.clients),
             pace: Arc::clone(&self.pace),
             limits: self.limits,
             outgoing,
+            authenticator: Arc::clone(&self.authenticator),
             cookies: Arc::clone(&self.cookies),
         }
     }
@@ -115,7 +117,30 @@ impl<'a> Fetcher<'a> {
         Ok(())
     }
 
+    /// Sends a request with what identifies elt to the source's own host. When that has expired, it is renewed and the
+    /// request is sent a second time.
     async fn send(&self, request: &Request, deadline: Instant) -> Result<Response> {
+        if !self.authenticator.is_needed() || !self.outgoing.may_see_secrets(&request.url) {
+            return self.send_once(request, deadline).await;
+        }
+        let mut is_first = true;
+        loop {
+            let mut identified = request.clone();
+            let stamp = self.authenticator.identify(&mut identified, &self.cookies).await?;
+            let response = self.send_once(&identified, deadline).await?;
+            if response.status() != StatusCode::UNAUTHORIZED {
+                self.authenticator.note_accepted(stamp).await;
+                return Ok(response);
+            }
+            if !is_first || !self.authenticator.give_up(stamp).await {
+                return Ok(response);
+            }
+            tracing::info!("{} answered 401 Unauthorized, logging in again", shown(&request.url));
+            is_first = false;
+        }
+    }
+
+    async fn send_once(&self, request: &Request, deadline: Instant) -> Result<Response> {
         let url = &request.url;
         self.clients.check(url).await?;
         if url.as_str().len() > LONGEST_URL {
@@ -192,7 +217,7 @@ impl Opened {
 }
 
 /// The target of a redirect, which must be an http or https URL.
-fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url> {
+pub(super) fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url> {
     let refuse = |reason: &str| HttpError::Redirect { url: shown(from), reason: reason.to_owned() };
     let target = headers.get(LOCATION).and_then(|target| target.to_str().ok()).ok_or_else(|| refuse("to nowhere"))?;
     let to = from.join(target).map_err(|_| refuse("to something that is no URL"))?;
@@ -243,7 +268,7 @@ fn challenge(headers: &HeaderMap) -> Option<String> {
 }
 
 /// A request that got no answer: refused by the rules for hosts, not found, or not reached.
-fn unreachable_host(url: &Url, error: reqwest::Error) -> HttpError {
+pub(super) fn unreachable_host(url: &Url, error: reqwest::Error) -> HttpError {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(network) = cause.downcast_ref() {

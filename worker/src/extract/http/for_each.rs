@@ -143,7 +143,7 @@ impl<'a> Requests<'a> {
         address: String,
     ) -> Result<Self> {
         let outgoing = Outgoing::of(source, &context.values_of(index).with(&each.name, "x"))?;
-        let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
+        let fetcher = Fetcher::new(outgoing, context, limits)?;
         let plan = RowPlan::of(source, &address)?;
         let room = Arc::new(AtomicU64::new(limits.total_bytes));
         Ok(Self { index, source, each, context, fetcher, plan, address, room })

@@ -185,7 +185,7 @@ impl<'a> Looker<'a> {
     async fn fetcher(&self, request: impl FnOnce(&Outgoing<'_>) -> Result<Request>) -> Result<(Fetcher<'a>, Request)> {
         let outgoing = Outgoing::of(self.source, &self.context.values_of(self.index))?;
         let request = request(&outgoing)?;
-        Ok((Fetcher::new(outgoing, &self.context.network, self.limits)?, request))
+        Ok((Fetcher::new(outgoing, self.context, self.limits)?, request))
     }
 
     /// The probe's answer, or the part of it that the config names, is compared.

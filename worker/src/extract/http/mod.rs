@@ -18,6 +18,7 @@
 //! - [`error`]: why it failed, as a sentence
 
 mod answer;
+mod auth;
 mod body;
 mod client;
 mod cookies;
@@ -53,6 +54,7 @@ use reqwest::{StatusCode, Url};
 use tokio_util::sync::CancellationToken;
 
 use self::answer::{Contents, Flaw, Wanted};
+pub use self::auth::SourceTokens;
 use self::error::{HttpError, Result};
 use self::fetch::{Body, Fetcher};
 use self::include::RowPlan;
@@ -265,7 +267,7 @@ impl<'a> Fetching<'a> {
         limits: &'a HttpLimits,
     ) -> Result<Self> {
         let outgoing = Outgoing::of(source, &context.values_of(index))?;
-        let fetcher = Fetcher::new(outgoing, &context.network, limits)?;
+        let fetcher = Fetcher::new(outgoing, context, limits)?;
         Self::with(fetcher, index, source, context, None).await
     }
 

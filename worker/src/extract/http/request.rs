@@ -207,7 +207,7 @@ pub(super) fn with_param(url: &Url, name: &str, value: &str) -> Url {
     url
 }
 
-fn parse(text: &str) -> Result<Url> {
+pub(super) fn parse(text: &str) -> Result<Url> {
     let cut = text.split(['?', '#']).next().unwrap_or_default();
     let visible = masked_path(cut.rsplit_once('@').map_or(cut, |(_, host)| host));
     let refuse = |reason: String| HttpError::BadUrl { url: visible.clone(), reason };
@@ -219,7 +219,7 @@ fn parse(text: &str) -> Result<Url> {
 }
 
 /// Whether a URL has the same host and port as ours, or is the same host's https instead of http.
-fn may_see_secrets(ours: &Url, other: &Url) -> bool {
+pub(super) fn may_see_secrets(ours: &Url, other: &Url) -> bool {
     let ends = |url: &Url| (url.scheme().to_owned(), url.port_or_known_default());
     let upgrade = ends(ours) == ("http".into(), Some(80)) && ends(other) == ("https".into(), Some(443));
     ours.host() == other.host() && (ends(ours) == ends(other) || upgrade)

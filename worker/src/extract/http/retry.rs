@@ -129,7 +129,7 @@ fn until(date: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (date - now).to_std().unwrap_or_default()
 }
 
-fn server_time(headers: &HeaderMap, now: DateTime<Utc>) -> DateTime<Utc> {
+pub(super) fn server_time(headers: &HeaderMap, now: DateTime<Utc>) -> DateTime<Utc> {
     headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?)).unwrap_or(now)
 }
 

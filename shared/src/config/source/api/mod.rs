@@ -12,8 +12,11 @@ pub mod template;
 use std::fmt;
 use std::time::Duration;
 
-pub use self::auth::AuthScheme;
 use self::auth::{AUTH_KEYS, Scheme};
+pub use self::auth::{
+    ApiAuth, ApiKey, AuthScheme, ClientAuth, Encoding, Grant, HmacAlgorithm, JwtAlgorithm, JwtBearer, LoginRequest,
+    OAuth2, SendToken, SignRequests, TimeForm, TokenPlace,
+};
 pub(super) use self::for_each::check_together;
 pub use self::for_each::{ForEach, OnParent, ParentsFrom};
 pub use self::incremental::{CursorOrder, Incremental, Lookback, TimeFormat, api_identities};
@@ -42,6 +45,8 @@ pub struct ApiSource {
     pub auth_token: Option<Secret>,
     /// How the token is sent.
     pub auth_scheme: AuthScheme,
+    /// What identifies elt instead of a fixed token. `None`: the token, or nothing.
+    pub auth: Option<ApiAuth>,
     /// Further headers; values may be secret.
     pub headers: Vec<(String, Template)>,
     /// Query parameters; values may be secret.
@@ -98,6 +103,7 @@ impl ApiSource {
             body: None,
             auth_token: None,
             auth_scheme: AuthScheme::Auto,
+            auth: None,
             headers: Vec::new(),
             params: Vec::new(),
             folder_param: None,
@@ -179,6 +185,7 @@ impl fmt::Debug for ApiSource {
             .field("body", &self.body.is_some())
             .field("auth_token", &self.auth_token)
             .field("auth_scheme", &self.auth_scheme)
+            .field("auth", &self.auth)
             .field("headers", &self.headers)
             .field("params", &self.params)
             .field("folder_param", &self.folder_param)
@@ -208,7 +215,11 @@ pub(super) const KEYS: &[Key] = &[
     Key::secret("auth_token", "Sent as it is when it contains a space, else as `Bearer <token>`.").or(&["token"]),
     Key::choice::<Scheme>("auth_scheme", "How the token is sent instead."),
     Key::text("auth_header", "Which header carries the token, for `auth_scheme: header`. Default `X-API-Key`."),
-    Key::of("auth", Shape::Section(AUTH_KEYS), "The same in one mapping."),
+    Key::of(
+        "auth",
+        Shape::SectionOrVariant(AUTH_KEYS, auth::VARIANTS),
+        "The same in one mapping; or another way to be identified, as its `type` says.",
+    ),
     Key::of("headers", Shape::Pairs, "Further request headers."),
     Key::of("params", Shape::Pairs, "Query parameters."),
     Key::text("folder_param", "Sent as `?path=`."),
@@ -272,12 +283,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let known = for_each.as_ref().and_then(Option::as_ref);
     let include = records::include(section, records.as_deref().unwrap_or_default(), known);
     let url = request::url(section, further);
-    let written = match section.field("auth") {
-        Some(field) => Some(field.section(AUTH_KEYS)?),
-        None => None,
-    };
-    let auth_token = auth::token(section, written.as_ref());
-    let auth_scheme = auth::scheme(section, written.as_ref());
+    let auth::Written { token: auth_token, scheme: auth_scheme, auth } = auth::read(section)?;
     if let (Some(field), AuthScheme::Basic, Some(token)) = (section.field("auth_token"), &auth_scheme, &auth_token)
         && !token.expose().contains(':')
         && !token.expose().contains("${")
@@ -316,6 +322,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         certificates: certificates?,
         auth_token,
         auth_scheme,
+        auth,
         folder_param: section.filled_text("folder_param"),
         name: for_each::source_name(section),
         for_each,

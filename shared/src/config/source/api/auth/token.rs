@@ -1,4 +1,4 @@
-//! `auth`: how a caller identifies itself to an API.
+//! A fixed token, or a user with a password: `auth_token`, `auth_scheme`, and the simple types of `auth`.
 
 use crate::config::keys::{Choice, Key};
 use crate::config::section::Section;
@@ -22,7 +22,7 @@ pub enum AuthScheme {
 
 /// `auth_scheme`, before the header's name is known.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Scheme {
+pub(in super::super) enum Scheme {
     Auto,
     Bearer,
     Raw,
@@ -40,7 +40,7 @@ impl Choice for Scheme {
     ];
 }
 
-pub(super) const AUTH_KEYS: &[Key] = &[
+pub(in super::super) const AUTH_KEYS: &[Key] = &[
     Key::choice::<Scheme>("type", "How the token is sent. Default: as `auth_token` is."),
     Key::secret("token", "The token."),
     Key::text("username", "Account, for `basic`.").or(&["user"]),
