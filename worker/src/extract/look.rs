@@ -59,7 +59,7 @@ pub async fn look(config: &PipelineConfig, context: &ExtractContext, known: &[Kn
 /// compares with it.
 ///
 /// # Errors
-/// As [`look`].
+/// As [`look()`].
 pub async fn fingerprint(config: &PipelineConfig, context: &ExtractContext) -> Result<[u8; 16]> {
     let mut all = Xxh3::new();
     for (index, source) in config.sources.iter().enumerate() {

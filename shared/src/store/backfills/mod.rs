@@ -1,4 +1,4 @@
-//! Backfills. What happens to them in which order is in [`backfills`](crate::backfills); their windows are in [`windows`].
+//! Backfills. What happens to them in which order is in [`backfills`](crate::backfills); their windows are in [`windows`](mod@windows).
 
 mod windows;
 

@@ -40,7 +40,7 @@ pub(crate) async fn insert_windows(db: impl PgExecutor<'_>, id: Uuid, windows: &
     Ok(())
 }
 
-/// Writes down what has become of the runs that have ended. The caller holds [`lock`].
+/// Writes down what has become of the runs that have ended. The caller holds [`lock`](super::lock).
 pub(crate) async fn settle(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
     sqlx::query(
         "update backfill_windows w set state = r.state, rows_read = r.rows_read, rows_inserted = r.rows_inserted,
@@ -109,7 +109,7 @@ impl WaitingWindow {
     }
 }
 
-/// The first windows whose run is to be made, the oldest first. The caller holds [`lock`].
+/// The first windows whose run is to be made, the oldest first. The caller holds [`lock`](super::lock).
 pub(crate) async fn next_waiting(db: impl PgExecutor<'_>, id: Uuid, limit: i64) -> sqlx::Result<Vec<WaitingWindow>> {
     sqlx::query_as(
         "select number, from_at, to_at, run_id as repeats from backfill_windows

@@ -8,7 +8,7 @@
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
-//! - [`include`]: rows that are copied out of the answers, with added columns
+//! - [`mod@include`]: rows that are copied out of the answers, with added columns
 //! - [`for_each`]: the requests once for each value of another source or of the target
 //! - [`incremental`]: the cursors of rows, and what a source is asked for
 //! - [`look`]: whether there may be something new, in one request
