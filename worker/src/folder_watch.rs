@@ -260,8 +260,14 @@ async fn wanted(worker: &WorkerContext) -> sqlx::Result<HashMap<PathBuf, Watched
         let Ok(config) = worker.configs.get(&worker.db, &worker.settings, schedule.config_id).await else { continue };
         let used =
             paths::UsedConfig { config_id: schedule.config_id, queue: &schedule.queue, options: &schedule.options };
-        let look =
-            paths::change_check_context(&worker.settings, &config, used, worker.db.clone(), worker.stopping.clone());
+        let look = paths::change_check_context(
+            &worker.settings,
+            &config,
+            used,
+            worker.db.clone(),
+            worker.tokens.clone(),
+            worker.stopping.clone(),
+        );
         for source in &config.sources {
             let SourceConfig::Local(source) = source else { continue };
             let Some((folder, deep)) = local::watched_folder(source, &look) else { continue };

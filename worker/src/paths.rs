@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use crate::extract::http::SourceTokens;
 use crate::extract::{ExtractContext, YoungFiles};
 use crate::roots::Roots;
 use crate::settings::WorkerSettings;
@@ -64,6 +65,7 @@ pub fn change_check_context(
     config: &PipelineConfig,
     used: UsedConfig<'_>,
     control: PgPool,
+    tokens: SourceTokens,
     stop: CancellationToken,
 ) -> ExtractContext {
     let base = base(settings, used.options);
@@ -73,7 +75,7 @@ pub fn change_check_context(
         never: vec![combined_csv(config, used.config_id, &base, &settings.data_dir, &roots)],
         roots,
         network: Arc::new(settings.network.clone()),
-        tokens: settings.tokens.clone(),
+        tokens,
         base,
         default_target: settings.target_url.clone(),
         control,

@@ -11,7 +11,6 @@ use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{AllowedVariables, NetworkSettings};
 use tokio_util::sync::CancellationToken;
 
-use crate::extract::http::SourceTokens;
 use crate::health::WorkerHealth;
 
 /// How long things stay, and how many of them.
@@ -153,9 +152,6 @@ pub struct WorkerSettings {
     /// secret key settings. Without it no run starts.
     #[arg(skip)]
     pub keys: Option<Arc<KeyRing>>,
-    /// Tokens of APIs that its extractions share; set by the worker from `keys`.
-    #[arg(skip)]
-    pub tokens: SourceTokens,
     /// The data folder; set by the process from its database settings.
     #[arg(skip)]
     pub data_dir: PathBuf,

@@ -49,6 +49,8 @@ pub(crate) struct WorkerContext {
     pub host: String,
     /// Configs that were read before.
     pub configs: ConfigCache,
+    /// Tokens of APIs that its extractions share.
+    pub tokens: SourceTokens,
     /// Deletes old rows in targets.
     pub housekeeper: Housekeeper,
     /// The heartbeat, which renews the leases of the worker and its runs.
@@ -77,8 +79,6 @@ impl WorkerContext {
     /// # Errors
     /// Failures of the control database.
     pub async fn register(db: PgPool, settings: WorkerSettings, stop: CancellationToken) -> Result<Self, WorkerError> {
-        let tokens = SourceTokens::new(settings.keys.clone());
-        let settings = WorkerSettings { tokens, ..settings };
         let id = format!("w-{}", Uuid::now_v7().simple());
         let host = nix::unistd::gethostname().map(|host| host.to_string_lossy().into_owned());
         let host = host.unwrap_or_else(|_| "unknown".into());
@@ -100,6 +100,7 @@ impl WorkerContext {
         Ok(Self {
             metrics: WorkerMetrics::new(&settings.metrics, settings.named_pipelines.into(), gauges),
             slots,
+            tokens: SourceTokens::new(settings.keys.clone()),
             settings: Arc::new(settings),
             db,
             id,

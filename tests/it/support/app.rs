@@ -330,7 +330,6 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         silent_seconds: 120,
         network: Default::default(),
         target_url: Some(target_url),
-        tokens: Default::default(),
         keys: ApiSettings::with_keys(JWT_KEY.into(), "a secret key of the tests, at least 32 bytes".into()).keys,
         data_dir: data_dir.path().into(),
         base: folder.path().into(),

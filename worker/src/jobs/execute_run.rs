@@ -292,7 +292,7 @@ async fn prepare(
         data_dir: worker.settings.data_dir.clone(),
         roots: paths::roots(&worker.settings, &run.queue),
         network: Arc::new(worker.settings.network.clone()),
-        tokens: worker.settings.tokens.clone(),
+        tokens: worker.tokens.clone(),
         config: PipelineConfig::clone(&config),
         run,
         stop,
@@ -312,6 +312,7 @@ async fn note_seen(worker: &WorkerContext, context: &RunContext) {
         &context.config,
         used,
         worker.db.clone(),
+        worker.tokens.clone(),
         context.stop.child_token(),
     );
     // An error is left to the run, which fails with it.

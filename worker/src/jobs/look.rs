@@ -31,8 +31,14 @@ pub(super) async fn look(worker: &WorkerContext, due: &DueTick) -> Result<Look> 
     let schedule = &due.schedule;
     let config = worker.configs.get(&worker.db, &worker.settings, schedule.config_id).await?;
     let used = paths::UsedConfig { config_id: schedule.config_id, queue: &schedule.queue, options: &schedule.options };
-    let context =
-        paths::change_check_context(&worker.settings, &config, used, worker.db.clone(), worker.stopping.clone());
+    let context = paths::change_check_context(
+        &worker.settings,
+        &config,
+        used,
+        worker.db.clone(),
+        worker.tokens.clone(),
+        worker.stopping.clone(),
+    );
     let before = schedule.looks.as_ref().map(|looks| looks.0.clone()).unwrap_or_default();
     let worker = worker.clone();
     let cut = CancellationToken::new();
