@@ -10,6 +10,7 @@ use elt_shared::config::template::Value;
 use elt_shared::config::{ForEach, ParentsFrom, PipelineConfig, SourceConfig};
 use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{self, AnswerLimits, SelectedValue, TableRef};
+use serde_json::value::RawValue;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{Connection, PgConnection};
 use xxhash_rust::xxh3::xxh3_128;
@@ -90,10 +91,11 @@ impl Parents {
     pub fn iter(&self) -> io::Result<impl Iterator<Item = io::Result<Parent>> + use<>> {
         let lines = BufReader::new(File::open(&self.path)?).lines();
         Ok((1..).zip(lines).map(|(number, line)| {
-            let (value, place): (serde_json::Value, String) = serde_json::from_str(&line?)?;
-            let value = match value {
-                serde_json::Value::String(text) => Value::Text(text),
-                number => number.to_string().parse().map(Value::Whole).map_err(io::Error::other)?,
+            // A number of more than 64 bits would lose digits as a `serde_json::Value`.
+            let (value, place): (Box<RawValue>, String) = serde_json::from_str(&line?)?;
+            let value = match value.get() {
+                text if text.starts_with('"') => Value::Text(serde_json::from_str(text)?),
+                number => number.parse().map(Value::Whole).map_err(io::Error::other)?,
             };
             Ok(Parent { number, value, place })
         }))

@@ -51,7 +51,10 @@ pub(super) struct Wanted {
 pub(super) struct Contents {
     /// Number of rows. It is counted for sources with pages only; otherwise 1 stands for any number above 0.
     pub(super) rows: u64,
-    /// Hash of the rows as they are written; `None`: only the whole body can be compared.
+    /// Number of the elements that the page lists: its rows, or with `records: orders[*].items` its orders, which may have no
+    /// items.
+    pub(super) entries: u64,
+    /// Hash of these elements as they are written; `None`: only the whole body can be compared.
     pub(super) rows_hash: Option<u128>,
     /// Whether the answer has something to read as rows, even if it is an empty array.
     pub(super) readable: bool,
@@ -135,7 +138,7 @@ fn contents(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Res
             }
         }
         Err(flaw) => Err(flaw),
-        Ok(Some(rows)) if rows.count > 0 => around(file, wanted, rows)?,
+        Ok(Some(rows)) if rows.entries > 0 => around(file, wanted, rows)?,
         // A page without rows is the last one, whatever cursor it shows, unless it is an error.
         Ok(rows) => match error_around(file, wanted)? {
             Some(member) => Err(Flaw::SaysError(member)),
@@ -160,6 +163,8 @@ pub(super) fn error_without_rows(path: &Path, records: JsonPath) -> io::Result<O
 /// The rows of an answer.
 struct Rows {
     count: u64,
+    /// Number of the elements that the page lists.
+    entries: u64,
     hash: Option<u128>,
     in_arrays: bool,
 }
@@ -190,12 +195,13 @@ fn around(file: &mut File, wanted: &Wanted, rows: Rows) -> io::Result<Result<Con
     }
     let contents = Contents {
         rows: rows.count,
+        entries: rows.entries,
         rows_hash: rows.hash,
         readable: true,
         in_arrays: rows.in_arrays,
         ..Contents::default()
     };
-    Ok(onward(file, wanted, rows.count)?.map(|onward| Contents { envelope, ..contents.with(onward) }))
+    Ok(onward(file, wanted, rows.entries)?.map(|onward| Contents { envelope, ..contents.with(onward) }))
 }
 
 /// An answer without rows: the last page, unless it says itself that there are more.
@@ -252,7 +258,7 @@ fn count_values(json: impl Read) -> io::Result<Result<u64, Flaw>> {
 
 /// The rows of a body. `None`: the body has nothing that could be read as rows.
 fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<Result<Option<Rows>, Flaw>> {
-    let uncounted = |count| Ok(Ok(Some(Rows { count, hash: None, in_arrays: false })));
+    let uncounted = |count| Ok(Ok(Some(Rows { count, entries: count, hash: None, in_arrays: false })));
     let steps = match &wanted.records {
         Some(path) => path.to_rows(),
         None if values > 1 => return uncounted(values),
@@ -281,10 +287,14 @@ fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<
             Err(flaw) => return Ok(Err(flaw)),
         }
     }
-    if let (true, Some(path)) = (found.is_empty(), &wanted.records) {
+    let entries = entries(file, wanted)?;
+    // A page may list elements of which none has rows. Only on the first page that may be a wrong path.
+    let may_lack_rows =
+        entries.as_ref().is_some_and(|(entries, _)| *entries == 0 || wanted.before.is_some() || wanted.may_be_empty);
+    if let (true, false, Some(path)) = (found.is_empty(), may_lack_rows, &wanted.records) {
         return Ok(Err(Flaw::NothingAt(path.clone())));
     }
-    let (mut count, mut in_arrays) = (None, true);
+    let (mut count, mut in_arrays) = (None::<u64>, true);
     for (outline, _) in &found {
         match outline {
             Outline::Array(length) => count = Some(count.unwrap_or(0) + length),
@@ -300,9 +310,43 @@ fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> io::Result<
             _ => return Ok(Err(Flaw::NoRows("`records` leads to a single value".into()))),
         }
     }
-    let Some(count) = count else { return Ok(Ok(None)) };
-    let hash = if wanted.paged { Some(hash_of(file, found.into_iter().map(|(_, bytes)| bytes))?) } else { None };
-    Ok(Ok(Some(Rows { count, hash, in_arrays })))
+    if count.is_none() && entries.is_none() {
+        return Ok(Ok(None));
+    }
+    let count = count.unwrap_or(0);
+    let (entries, pieces) = match entries {
+        Some(entries) => entries,
+        None => (count, found.into_iter().map(|(_, bytes)| bytes).collect()),
+    };
+    let hash = if wanted.paged { Some(hash_of(file, pieces.into_iter())?) } else { None };
+    Ok(Ok(Some(Rows { count, entries, hash, in_arrays: in_arrays && count > 0 })))
+}
+
+/// A number of elements, and the bytes of the arrays that hold them.
+type Entries = (u64, Vec<Range<u64>>);
+
+/// The elements that a page lists, when its rows are inside of them. `None`: no path leads into elements, or nothing is there.
+fn entries(file: &mut File, wanted: &Wanted) -> io::Result<Option<Entries>> {
+    let paths = wanted.records.iter().chain(&wanted.further_records);
+    let paths: Vec<&[Step]> = paths.map(JsonPath::to_rows).collect();
+    if !paths.iter().any(|steps| steps.contains(&Step::Every)) {
+        return Ok(None);
+    }
+    let mut all: Option<Entries> = None;
+    for steps in paths {
+        let outer = steps.iter().position(|step| *step == Step::Every).unwrap_or(steps.len());
+        for (outline, bytes) in found::<Outline>(file, &steps[..outer])?.unwrap_or_default() {
+            let number = match outline {
+                Outline::Array(length) => length,
+                Outline::Object(_) if outer == steps.len() => 1,
+                _ => continue,
+            };
+            let (entries, pieces) = all.get_or_insert_default();
+            *entries += number;
+            pieces.push(bytes);
+        }
+    }
+    Ok(all)
 }
 
 /// xxh3-128 of some pieces of the body. Only the rows are hashed, because a page number or a time around them does not make a

@@ -5,30 +5,67 @@ use std::path::Path;
 use elt_shared::config::{ApiSource, Pagination, Total};
 use elt_shared::json_path::JsonPath;
 
-use super::answer::total;
+use super::answer::{Wanted, total};
 use super::error::{HttpError, Result};
-use super::{Fetching, Page, address};
+use super::{Fetching, Page, address, request};
 
 /// Most bytes of an answer without pages that is searched for a total, because this takes another pass over it.
 const SEARCHED_BYTES: u64 = 16 << 20;
 
-/// Sentences about a path that no page had, because it may be misspelt, and about pages that repeat rows.
-pub(super) fn about_pages(fetching: &Fetching<'_>, pages: &[Page]) -> Vec<String> {
-    let url = address(fetching.source);
+/// The members for the next page that any answer of a source had.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Members {
+    /// Whether an answer had rows.
+    rows: bool,
+    /// Whether one had the member that names the next page.
+    next: bool,
+    /// Whether one had the member that says whether there is a next page.
+    more: bool,
+}
+
+impl Members {
+    pub(super) fn of(fetching: &Fetching<'_>, pages: &[Page]) -> Self {
+        let rows = pages.iter().any(|page| page.contents.rows > 0);
+        Self { rows, next: fetching.names_next, more: fetching.says_more }
+    }
+
+    /// Adds those of the answers for another value of `for_each`.
+    pub(super) fn join(&mut self, other: Self) {
+        self.rows |= other.rows;
+        self.next |= other.next;
+        self.more |= other.more;
+    }
+}
+
+/// Sentences about paths that no answer of a source had, because they may be misspelt.
+pub(super) fn about_members(source: &ApiSource, wanted: &Wanted, members: Members) -> Vec<String> {
+    let url = address(source);
     let mut doubts = Vec::new();
-    let with_rows = pages.iter().any(|page| page.contents.rows > 0);
-    if let Some(path) = fetching.wanted.cursor.as_ref().filter(|_| with_rows && !fetching.names_next) {
+    if let Some(path) = wanted.cursor.as_ref().filter(|_| members.rows && !members.next) {
         doubts.push(format!(
             "{url}: `cursor_path` {path} was found on no page, so only the first page was read: check its spelling; write \
              `$[\"a.b\"]` for a name with a dot"
         ));
     }
-    let is_written = matches!(fetching.source.pagination, Some(Pagination::Cursor { has_more: Some(_), .. }));
-    if let Some(path) = fetching.wanted.has_more.as_ref().filter(|_| is_written && with_rows && !fetching.says_more) {
+    let is_written = matches!(source.pagination, Some(Pagination::Cursor { has_more: Some(_), .. }));
+    if let Some(path) = wanted.has_more.as_ref().filter(|_| is_written && members.rows && !members.more) {
         doubts.push(format!(
             "{url}: `has_more_path` {path} was found on no page, so `cursor_path` alone decided where the pages end: check \
              its spelling"
         ));
+    }
+    doubts
+}
+
+/// Sentences about errors beside complete data, and about pages that repeat rows.
+pub(super) fn about_pages(fetching: &Fetching<'_>, pages: &[Page]) -> Vec<String> {
+    let url = address(fetching.source);
+    let mut doubts = Vec::new();
+    // Others would say the same.
+    if let Some((name, tolerated)) = pages.iter().find_map(|page| Some((&page.name, page.contents.tolerated.as_ref()?)))
+    {
+        let (count, message) = (tolerated.count, request::quoted(fetching.source, &tolerated.message));
+        doubts.push(format!("{name}: it reports {count} errors beside complete data, first: {message}"));
     }
     if let Some(number) = fetching.pages.with_old_rows() {
         doubts.push(format!(

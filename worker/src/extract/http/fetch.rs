@@ -182,8 +182,8 @@ impl Opened {
     /// Decompresses the body and writes it to the file `to`.
     pub(super) async fn receive(mut self, to: &Path, limits: &HttpLimits, at_most: u64) -> Result<Body> {
         let url = shown(self.url());
-        let spool =
-            |source| HttpError::Spool { doing: format!("keep the answer of {url} in {}", to.display()), source };
+        // The URL may have a value of `for_each` in it, so it is not named.
+        let spool = |source| HttpError::Spool { doing: format!("keep an answer in {}", to.display()), source };
         let too_large = || HttpError::TooLarge { url: url.clone(), limit: at_most };
         if self.response.content_length().is_some_and(|bytes| bytes > at_most) {
             return Err(too_large());

@@ -9,6 +9,7 @@ use elt_shared::config::{ApiSource, ForEach, OnParent};
 use futures::{StreamExt, stream};
 use reqwest::StatusCode;
 
+use super::doubts::Members;
 use super::error::{HttpError, Result};
 use super::fetch::Fetcher;
 use super::include::{RowPlan, copy_rows};
@@ -64,6 +65,7 @@ pub(super) async fn fetch(
     let mut skipped = Skipped { each, address: address.clone(), of: parents.count, lists: Default::default() };
     let mut found = Gathered::default();
     let mut warning = None;
+    let mut members = Members::default();
     {
         let requests = &requests;
         let values = stream::iter(parents.iter().map_err(failed)?);
@@ -77,7 +79,8 @@ pub(super) async fn fetch(
             let (parent, pages) = answer?;
             let mark = rows.mark();
             let copied = match pages {
-                Ok((pages, about)) => {
+                Ok((pages, seen, about)) => {
+                    members.join(seen);
                     warning = warning.or(about);
                     let (to, copied) = copy_all(pages, &address, rows).await;
                     rows = to;
@@ -97,6 +100,7 @@ pub(super) async fn fetch(
     rows.finish().map_err(failed)?;
     let mut warnings = parents.warnings.clone();
     warnings.extend(warning);
+    warnings.extend(doubts::about_members(source, &super::wanted(source, &address)?, members));
     if found != Gathered::default() {
         warnings.extend(requests.plan.take().map(|plan| plan.warnings(&found, &address)).unwrap_or_default());
     }
@@ -149,8 +153,9 @@ impl<'a> Requests<'a> {
         Ok(Self { index, source, each, context, fetcher, plan, address, room })
     }
 
-    /// All pages of a value, and a sentence for the report. The pages of a value that fails are deleted.
-    async fn pages(&self, parent: &Parent) -> Result<(Vec<Page>, Option<String>)> {
+    /// All pages of a value, the members that they had, and a sentence for the report. The pages of a value that fails are
+    /// deleted.
+    async fn pages(&self, parent: &Parent) -> Result<(Vec<Page>, Members, Option<String>)> {
         let values = self.context.values_of(self.index).with(&self.each.name, parent.value.clone());
         let relabel = |error: HttpError| error.at(&self.address);
         let outgoing = Outgoing::of(self.source, &values).map_err(relabel)?;
@@ -167,7 +172,8 @@ impl<'a> Requests<'a> {
             let pages = fetching.all().await?;
             let mut doubts = doubts::about_pages(&fetching, &pages);
             doubts.extend(doubts::about_total(self.source, &pages).await?);
-            Ok((pages, doubts.into_iter().next()))
+            let members = Members::of(&fetching, &pages);
+            Ok((pages, members, doubts.into_iter().next()))
         };
         match fetched.await {
             Ok(fetched) => Ok(fetched),

@@ -55,6 +55,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::answer::{Contents, Flaw, Wanted};
 pub use self::auth::SourceTokens;
+use self::doubts::Members;
 use self::error::{HttpError, Result};
 use self::fetch::{Body, Fetcher};
 use self::include::RowPlan;
@@ -371,7 +372,7 @@ impl<'a> Fetching<'a> {
         };
         for_each::take_room(&self.room, page.body.bytes);
         let turn = Turn {
-            rows: page.contents.rows,
+            rows: page.contents.entries,
             hash: page.contents.rows_hash.unwrap_or(page.body.hash),
             cursor: page.contents.cursor.as_deref(),
             cursor_is_json: page.contents.cursor_is_json,
@@ -384,6 +385,8 @@ impl<'a> Fetching<'a> {
             Next::End => {}
             Next::Repeated => page.repeated = true,
         }
+        // It may be 1 MiB long, and all pages are kept.
+        page.contents.cursor = None;
         if self.next.is_some() && self.is_old(&page).await? {
             tracing::info!("{} has only rows that are older than what was asked for: it is the last page", page.name);
             self.next = None;
@@ -401,8 +404,13 @@ impl<'a> Fetching<'a> {
     async fn is_old(&self, page: &Page) -> Result<bool> {
         let Some((cursor, value)) = self.old_below.clone() else { return Ok(false) };
         let (path, records) = (page.path.clone(), self.wanted.records.clone());
+        let further_records = self.wanted.further_records.clone();
         let reading = tokio::task::spawn_blocking(move || {
-            Cursors::read(&path, records.as_ref(), &cursor).map(|cursors| cursors.are_all_below(&value))
+            let mut cursors = Cursors::read(&path, records.as_ref(), &cursor)?;
+            for records in &further_records {
+                cursors.join(Cursors::read(&path, Some(records), &cursor)?);
+            }
+            Ok::<_, std::io::Error>(cursors.are_all_below(&value))
         });
         let doing = || format!("look for the cursors of {}", page.name);
         let read = reading.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
@@ -439,7 +447,7 @@ impl<'a> Fetching<'a> {
         let headers = first.headers.as_ref().filter(|_| self.by_header());
         let next_link = headers.map(|headers| next_link(headers, &first.answered)).transpose()?.flatten();
         let turn = Turn {
-            rows: contents.rows,
+            rows: contents.entries,
             hash: contents.rows_hash.unwrap_or(first.body.hash),
             cursor: contents.cursor.as_deref(),
             cursor_is_json: contents.cursor_is_json,
@@ -508,14 +516,8 @@ async fn fetch_pages(
 ) -> Result<Fetched> {
     let mut fetching = Fetching::start(index, source, context, limits).await?;
     let pages = fetching.all().await?;
-    let mut warnings = Vec::new();
-    // Others would say the same.
-    if let Some((name, tolerated)) = pages.iter().find_map(|page| Some((&page.name, page.contents.tolerated.as_ref()?)))
-    {
-        let (count, message) = (tolerated.count, request::quoted(source, &tolerated.message));
-        warnings.push(format!("{name}: it reports {count} errors beside complete data, first: {message}"));
-    }
-    warnings.extend(doubts::about_pages(&fetching, &pages));
+    let mut warnings = doubts::about_pages(&fetching, &pages);
+    warnings.extend(doubts::about_members(source, &fetching.wanted, Members::of(&fetching, &pages)));
     Ok(Fetched { pages, warnings })
 }
 
@@ -598,5 +600,5 @@ fn usual_has_more(cursor: Option<&JsonPath>) -> Option<JsonPath> {
 }
 
 fn spool_failed(folder: &Path, source: std::io::Error) -> HttpError {
-    HttpError::Spool { doing: format!("make the folder {}", folder.display()), source }
+    HttpError::Spool { doing: format!("keep the answers in {}", folder.display()), source }
 }

@@ -122,9 +122,9 @@ pub(super) struct Pages<'a> {
 
 /// The parts of an answer that decide which page comes next.
 pub(super) struct Turn<'a> {
-    /// Number of its rows.
+    /// Number of its rows, or of the elements that its rows are in.
     pub(super) rows: u64,
-    /// Hash of its rows.
+    /// Hash of these.
     pub(super) hash: u128,
     /// The cursor or link in it.
     pub(super) cursor: Option<&'a str>,

@@ -61,7 +61,9 @@ impl Wanted {
     /// Whether the cursor is a value of a page's last row. Every page with rows must have it then.
     fn cursor_is_in_last_row(&self) -> bool {
         let rows = self.records.as_ref().map(JsonPath::to_rows).unwrap_or_default();
-        let rest = self.cursor.as_ref().and_then(|cursor| cursor.steps().strip_prefix(rows));
+        // With `orders[*].items` it is in the last order.
+        let outer = rows.iter().position(|step| *step == Step::Every).unwrap_or(rows.len());
+        let rest = self.cursor.as_ref().and_then(|cursor| cursor.steps().strip_prefix(&rows[..outer]));
         rest.and_then(<[Step]>::first) == Some(&Step::Last)
     }
 }

@@ -85,6 +85,23 @@ fn a_cursor_is_what_is_written_or_the_end_or_an_error() {
 }
 
 #[test]
+fn elements_without_rows_do_not_end_the_pages() {
+    let nested = || wanted("g[*].i", "n");
+    let first = inspected(r#"{"g":[{"id":1,"i":[7]}],"n":"b"}"#, &nested()).expect("a page");
+    let later = Wanted { before: first.envelope, in_arrays: first.in_arrays, ..nested() };
+    for body in [r#"{"g":[{"id":2},{"id":3}],"n":"c"}"#, r#"{"g":[{"id":2,"i":[]},{"id":3,"i":null}],"n":"c"}"#] {
+        let page = inspected(body, &later).expect(body);
+        assert_eq!((page.rows, page.entries, page.cursor.as_deref()), (0, 2, Some("c")), "{body}");
+    }
+    let one = |body: &str| inspected(body, &nested()).expect(body);
+    let (a, b) = (one(r#"{"g":[{"id":1,"i":[7,8]}],"n":"b"}"#), one(r#"{"g":[{"id":2,"i":[7,8]}],"n":"b"}"#));
+    assert_eq!((a.rows, a.entries), (2, 1));
+    assert_ne!(a.rows_hash, b.rows_hash, "other elements with the same rows are another page");
+    assert_eq!(look(r#"{"g":[],"n":"c"}"#, &nested()), found(0, None));
+    assert_eq!(look(r#"{"g":[{"id":1}],"n":"c"}"#, &nested()), Err(Flaw::NothingAt("g[*].i".parse().unwrap())));
+}
+
+#[test]
 fn pages_are_compared_by_their_rows() {
     let hash = |body: &str| inspected(body, &wanted("d", "")).expect("rows").rows_hash.expect("a hash");
     let first = hash(r#"{"page":1,"d":[{"a":1}],"at":"10:00"}"#);
