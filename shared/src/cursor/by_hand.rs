@@ -153,8 +153,10 @@ pub async fn show(
 }
 
 fn view(number: usize, identity: &str, incremental: &Incremental, state: Option<&SourceState>) -> SourceCursor {
-    let begin = match state {
-        Some(state) => state.cursor().and_then(|value| incremental.begin(&value).ok()),
+    // A run does not use the value of another column either.
+    let known = state.filter(|state| state.cursor_path == incremental.cursor).and_then(SourceState::cursor);
+    let begin = match known {
+        Some(value) => incremental.begin(&value).ok(),
         None => incremental.start.as_deref().and_then(CursorValue::of),
     };
     SourceCursor {
@@ -219,5 +221,8 @@ pub async fn clear(
         Some(number) => Some(sources.one(Some(number))?.1.as_str()),
         None => None,
     };
-    Ok(source_state::clear(connection, table, &config.name, identity).await?)
+    let mut tx = connection.begin().await?;
+    let cleared = source_state::clear(&mut tx, table, &config.name, identity).await?;
+    tx.commit().await?;
+    Ok(cleared)
 }

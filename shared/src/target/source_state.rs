@@ -265,6 +265,7 @@ async fn write(tx: &mut PgConnection, table: &TableRef, to: &Move<'_>) -> sqlx::
 /// # Errors
 /// Database failures.
 pub async fn forget_runs(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
+    lock(tx, table).await?;
     sqlx::query(AssertSqlSafe(format!(
         "delete from {} where table_name = $1 and run_id is not null",
         table.sibling(STATE).sql()
@@ -275,19 +276,17 @@ pub async fn forget_runs(tx: &mut PgConnection, table: &TableRef) -> sqlx::Resul
     Ok(())
 }
 
-/// Deletes the state of one source of a pipeline, or of all. Returns the number of states that were there.
+/// Deletes the state of one source of a pipeline, or of all, in a transaction of the caller. Returns the number of states
+/// that were there.
 ///
 /// # Errors
 /// Database failures.
-pub async fn clear(
-    connection: &mut PgConnection,
-    table: &TableRef,
-    pipeline: &str,
-    source: Option<&str>,
-) -> sqlx::Result<u64> {
-    if !exists(connection, table).await? {
+pub async fn clear(tx: &mut PgConnection, table: &TableRef, pipeline: &str, source: Option<&str>) -> sqlx::Result<u64> {
+    if !exists(tx, table).await? {
         return Ok(0);
     }
+    // A load locks the states of its sources one by one, and would wait for this in a circle.
+    lock(tx, table).await?;
     let deleted = sqlx::query(AssertSqlSafe(format!(
         "delete from {} where table_name = $1 and pipeline = $2 and ($3::text is null or source = $3)",
         table.sibling(STATE).sql()
@@ -295,7 +294,7 @@ pub async fn clear(
     .bind(&table.table)
     .bind(pipeline)
     .bind(source)
-    .execute(connection)
+    .execute(tx)
     .await?;
     Ok(deleted.rows_affected())
 }
@@ -311,6 +310,7 @@ pub async fn restore(tx: &mut PgConnection, table: &TableRef, run: Uuid) -> sqlx
     if !exists(tx, table).await? {
         return Ok(Vec::new());
     }
+    lock(tx, table).await?;
     let state = table.sibling(STATE).sql();
     let rows: Vec<Kept> = sqlx::query_as(AssertSqlSafe(format!(
         "select pipeline, source, value, run_id, earlier, moves from {state}

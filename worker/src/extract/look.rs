@@ -1,13 +1,20 @@
 //! A look at the sources of a pipeline: whether they may have something that is not loaded. It is cheap enough to be taken every
 //! few seconds: files are listed, and an API gets one request at most.
 
+use std::time::{Duration, Instant};
+
 use elt_shared::config::{PipelineConfig, SourceConfig};
 use elt_shared::store::schedules::SourceLook;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::http::HttpLimits;
 use super::http::look::{self, Known};
 use super::{ExtractContext, local, sftp};
 use crate::error::Result;
+
+/// Longest time for the looks at all APIs. It is shorter than the time that a tick has, so that APIs which are slow together
+/// are left to a run instead of failing every look.
+const APIS_WITHIN: Duration = Duration::from_secs(40);
 
 /// What a look saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,12 +40,16 @@ pub async fn look(config: &PipelineConfig, context: &ExtractContext, known: &[Kn
     let mut look = Look::default();
     let mut has_news = false;
     let unknown = Known::default();
+    let began = Instant::now();
     for (index, source) in config.sources.iter().enumerate() {
         let fingerprint = match source {
             SourceConfig::Local(local) => local::fingerprint(index, local, context).await?,
             SourceConfig::Sftp(sftp) => sftp::fingerprint(sftp, context).await?,
             SourceConfig::Api(api) => {
-                let seen = look::look(index, api, context, known.get(index).unwrap_or(&unknown)).await?;
+                let known = known.get(index).unwrap_or(&unknown);
+                let total = APIS_WITHIN.saturating_sub(began.elapsed());
+                let limits = HttpLimits { total, ..HttpLimits::default() };
+                let seen = look::look_within(index, api, context, known, &limits).await?;
                 if let Some(hash) = seen.news {
                     news.update(&hash.to_le_bytes());
                     has_news = true;

@@ -82,10 +82,13 @@ fn tell_of_cursors(report: &mut RunReport, cursors: Vec<Restored>) {
             (true, Some(value)) => format!("The next run reads since {value} again."),
             (true, None) => "The next run reads from the beginning again.".to_owned(),
             (false, _) => {
-                let set = before.map_or_else(String::new, |before| format!(" {before}"));
+                let unless = match before {
+                    Some(before) => format!("`elt state set` with the config sets it back to {before}"),
+                    None => "`elt state clear` with the config lets the next run read as the first one did".to_owned(),
+                };
                 report.warnings.push(format!(
                     "the cursor of {source} was moved after the run that was undone, so it was left: the deleted rows are not \
-                     read again unless `elt state set` with the config sets it back to{set}"
+                     read again unless {unless}"
                 ));
                 "It was left, because it was moved after the run that was undone.".to_owned()
             }

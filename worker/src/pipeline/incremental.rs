@@ -1,8 +1,9 @@
 //! Incremental sources in a run: where each begins to read, and what its rows make of its cursor.
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::backfills::Window;
 use elt_shared::config::template::{SINCE, UNTIL, Values};
 use elt_shared::config::{ApiSource, CursorOrder, Incremental, SourceConfig, TimeFormat, api_identities};
@@ -201,6 +202,18 @@ impl Asked {
         let compared = cursors.compared(self.stored.as_ref(), start.as_ref());
         if compared.rows_without > 0 && !self.is_window {
             warnings.push(self.about_rows_without(compared.rows_without, cursors.rows, &compared.other_kinds));
+        }
+        let tomorrow = CursorValue::of(&TimeFormat::Rfc3339.write(Utc::now() + TimeDelta::days(1)));
+        let is_ahead = |value: &CursorValue| {
+            tomorrow.as_ref().is_some_and(|tomorrow| value.compare(tomorrow) == Some(Ordering::Greater))
+        };
+        let ahead = compared.greatest.as_ref().is_some_and(is_ahead) || self.stored.as_ref().is_some_and(is_ahead);
+        if ahead && !self.is_window {
+            warnings.push(format!(
+                "{}: the greatest `{}` lies in the future, so that rows before it are not asked for any more: correct the \
+                 row, and set the cursor back with `elt state set`",
+                self.identity, self.incremental.cursor
+            ));
         }
         let report = IncrementalReport {
             source: self.identity.clone(),

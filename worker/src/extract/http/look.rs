@@ -285,7 +285,9 @@ impl<'a> Looker<'a> {
             return Ok(self.quiet());
         }
         let Some(known) = &self.known.cursor else {
-            let mut seen = Seen { news: Some(page.body.hash), ..self.quiet() };
+            // What stands around the rows may change with every answer, and would be a reason for a run each time.
+            let news = page.contents.rows_hash.unwrap_or(page.body.hash);
+            let mut seen = Seen { news: Some(news), ..self.quiet() };
             seen.needs_run = rows.compared(None, None).greatest.is_none();
             return Ok(seen);
         };

@@ -182,6 +182,10 @@ impl ApiSource {
     /// something that is not resolved here.
     pub fn address(&self) -> String {
         let text = self.url.render_with(&Values::default(), |value| value.into());
+        // A reference in the path parses as a URL, and would name a place that no run knows.
+        if text.split(['?', '#']).next().is_some_and(|place| place.contains("${")) {
+            return String::new();
+        }
         let Ok(url) = Url::parse(text.trim()) else { return String::new() };
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), masked_path(url.path()))
