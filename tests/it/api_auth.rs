@@ -205,6 +205,16 @@ async fn two_workers_with_one_refresh_token_send_it_once() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_is_kept_also_when_the_access_token_never_expires() {
+    let (server, lab) = (TokenServer::start().await, Extraction::new().await);
+    server.behave(|server| (server.rotates, server.expires_in) = (true, json!(i64::MAX)));
+    let source = refreshed(&server);
+    assert_eq!(ids(&another_worker(&lab.context, "a"), &source).await, ALL);
+    assert_eq!(ids(&another_worker(&lab.context, "b"), &source).await, ALL);
+    assert_eq!(server.refresh_tokens(), [FIRST], "the first answer was kept and serves both");
+}
+
+#[tokio::test]
 async fn an_answer_that_is_lost_is_asked_for_again_with_the_token_before() {
     let lab = Extraction::new().await;
     for is_lenient in [true, false] {

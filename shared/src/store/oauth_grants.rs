@@ -24,7 +24,7 @@ pub struct GrantTokens {
     pub refresh: Secret,
     /// The newest access token. `None`: there was no answer yet.
     pub access: Option<Secret>,
-    /// SHA-256 of the client's secret with which the access token was got, in hexadecimal.
+    /// SHA-256 of the client's secret, scopes and parameters with which the access token was got, in hexadecimal.
     pub client: String,
 }
 

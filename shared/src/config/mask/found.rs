@@ -191,7 +191,9 @@ fn below(context: Context, name: &str, value: &Node) -> Context {
         (Context::Schema, _) => Context::Schema,
         (Context::Ordinary, "schema") => Context::Schema,
         (Context::Ordinary | Context::Auth, "headers") => Context::Headers,
-        (Context::Ordinary | Context::Auth, "params" | "body" | "form") => Context::Params,
+        (Context::Ordinary | Context::Auth, "params" | "body" | "form" | "variables") => Context::Params,
+        // A wrong name for `token` or `secret`.
+        (Context::Auth, "key") => Context::Secret,
         // Where a token comes from, and where it is in the answer.
         (Context::Auth, "token_url" | "token_path") => Context::Auth,
         // `auth: {type: …, token: …}` has keys of its own.

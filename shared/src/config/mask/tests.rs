@@ -122,6 +122,8 @@ fn every_secret_of_an_authentication_is_hidden_and_its_addresses_stay() {
         "auth: {type: api_key, in: query, name: key, token: hunter2}\n",
         "auth: {type: api_key, in: query, name: key, token: \"***\"}\n",
     );
+    check("auth: {type: api_key, key: hunter2}\n", "auth: {type: api_key, key: \"***\"}\n");
+    check("graphql: {variables: {key: abc, first: 2}}\n", "graphql: {variables: {key: \"***\", first: 2}}\n");
     check("token_url: hunter2\n", "token_url: \"***\"\n");
 }
 

@@ -85,6 +85,10 @@ pub(super) enum HttpError {
     TokenAnswer { url: String, reason: String },
     #[error("the refresh token of {url} cannot be used: {reason}")]
     TokenNotKept { url: String, reason: String },
+    /// A failure of a login or token endpoint itself. It is not about the request that needed the token, so that its status
+    /// is not taken for that request's.
+    #[error("{error}")]
+    NoLogin { error: Box<HttpError> },
     /// The control database failed before a token endpoint was asked.
     #[error("could not look up the tokens of {url}")]
     Control { url: String, source: sqlx::Error },
@@ -180,7 +184,8 @@ impl HttpError {
             | Self::NamedPage { error }
             | Self::GaveUp { error, .. } => error.set_url(shown),
             // Tokens come from a URL of their own.
-            Self::TokenRefused { .. }
+            Self::NoLogin { .. }
+            | Self::TokenRefused { .. }
             | Self::TokenAnswer { .. }
             | Self::TokenNotKept { .. }
             | Self::Control { .. }
@@ -194,7 +199,7 @@ impl HttpError {
     fn is_away(&self) -> Option<&str> {
         let error = match self {
             Self::GaveUp { error, .. } => error,
-            Self::Parent { error, .. } => return error.is_away(),
+            Self::Parent { error, .. } | Self::NoLogin { error } => return error.is_away(),
             _ => return None,
         };
         match &**error {
@@ -251,6 +256,7 @@ impl HttpError {
             | Self::GaveUp { error, .. }
             | Self::PastLast { error, .. }
             | Self::Parent { error, .. }
+            | Self::NoLogin { error }
             | Self::NamedPage { error } => error.code(),
         }
     }
@@ -264,7 +270,7 @@ impl HttpError {
                 error.next_step()
             )
             .into(),
-            Self::GaveUp { error, .. } => error.next_step(),
+            Self::GaveUp { error, .. } | Self::NoLogin { error } => error.next_step(),
             Self::Parent { error, .. } => format!(
                 "{} To load the rows of the other values all the same, write `on_parent_error: skip` (or `missing: skip` for \
                  404 and 410) in `for_each`.",
@@ -364,9 +370,10 @@ impl HttpError {
             Self::Spool { .. } => {
                 "Check the data folder's permissions and free space on the worker, then retry the run."
             }
-            Self::GaveUp { error, .. } | Self::PastLast { error, .. } | Self::Parent { error, .. } => {
-                error.fixed_next_step()
-            }
+            Self::GaveUp { error, .. }
+            | Self::PastLast { error, .. }
+            | Self::Parent { error, .. }
+            | Self::NoLogin { error } => error.fixed_next_step(),
         }
     }
 }

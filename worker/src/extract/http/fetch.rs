@@ -82,7 +82,7 @@ impl<'a> Fetcher<'a> {
         for _ in 0..=self.limits.redirects {
             // The server is not slow because elt waits.
             deadline += self.pace.wait().await;
-            let response = self.send(&request, deadline).await?;
+            let response = self.send(&request, &mut deadline).await?;
             match response.status().as_u16() {
                 202 => {
                     let retry_after = retry_after(response.headers(), Utc::now());
@@ -119,15 +119,18 @@ impl<'a> Fetcher<'a> {
 
     /// Sends a request with what identifies elt to the source's own host. When that has expired, it is renewed and the
     /// request is sent a second time.
-    async fn send(&self, request: &Request, deadline: Instant) -> Result<Response> {
+    async fn send(&self, request: &Request, deadline: &mut Instant) -> Result<Response> {
         if !self.authenticator.is_needed() || !self.outgoing.may_see_secrets(&request.url) {
-            return self.send_once(request, deadline).await;
+            return self.send_once(request, *deadline).await;
         }
         let mut is_first = true;
         loop {
             let mut identified = request.clone();
+            let started = Instant::now();
             let stamp = self.authenticator.identify(&mut identified, &self.cookies).await?;
-            let response = self.send_once(&identified, deadline).await?;
+            // The server is not slow because elt logs in.
+            *deadline += started.elapsed();
+            let response = self.send_once(&identified, *deadline).await?;
             if response.status() != StatusCode::UNAUTHORIZED {
                 self.authenticator.note_accepted(stamp).await;
                 return Ok(response);

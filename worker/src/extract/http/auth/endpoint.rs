@@ -1,5 +1,6 @@
 //! One request to a token endpoint. It obeys the rules for hosts, follows no redirect, and its answer is bounded.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +63,11 @@ impl Endpoint {
     /// # Errors
     /// When the server refuses, cannot be reached, or answers with something that cannot be used.
     pub(super) async fn ask(&self, question: &Question) -> Result<Answer> {
-        retry::with_attempts(&self.limits, || self.ask_once(question)).await
+        let asked = retry::with_attempts(&self.limits, || self.ask_once(question)).await;
+        asked.map_err(|error| match error {
+            refused @ (HttpError::TokenRefused { .. } | HttpError::TokenAnswer { .. }) => refused,
+            error => HttpError::NoLogin { error: Box::new(error) },
+        })
     }
 
     /// [`Endpoint::ask`], in one attempt.
@@ -166,7 +171,10 @@ fn refused(question: &Question, answer: &Answer) -> HttpError {
 /// A text of a server as it may be shown: on one line, without what nobody may see, and not longer than this.
 fn sayable(text: &str, most: usize, secrets: &[Secret]) -> String {
     let mut text = text.to_owned();
-    for secret in secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= redaction::SHORTEST) {
+    let mut secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
+    // A secret that is the beginning of another would leave the other's end.
+    secrets.sort_by_key(|secret| Reverse(secret.len()));
+    for secret in secrets.into_iter().filter(|secret| secret.len() >= redaction::SHORTEST) {
         text = text.replace(secret, PLACEHOLDER);
     }
     // Hidden before it is shortened, because half a secret would not be found.
@@ -185,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_a_server_says_is_one_short_line_without_secrets() {
-        let secrets = ["hunter2-secret".into()];
+        let secrets = ["hunter2".into(), "hunter2-secret".into()];
         let said = |text: &str| sayable(text, 20, &secrets);
         assert_eq!(said("bad\r\n\tclient\u{1b}[31m"), "bad client [31m");
         assert_eq!(said("the secret hunter2-secret is wrong"), "the secret *** is wr…");

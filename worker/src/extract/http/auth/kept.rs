@@ -23,7 +23,7 @@ use super::super::request::{parse, shown};
 use super::endpoint::Endpoint;
 use super::oauth2::{self, Given};
 use super::remembered::{Identity, SourceTokens};
-use super::token::Token;
+use super::token::{LONGEST_VALID, Token};
 
 /// Longest time for asking the token endpoint, with all attempts.
 const ASK_WITHIN: Duration = Duration::from_secs(40);
@@ -46,7 +46,7 @@ pub(super) struct Kept {
     keys: Arc<KeyRing>,
     /// Names the grant.
     hash: String,
-    /// Proves that the config knows the client's secret with which an access token was got.
+    /// Proves that the config knows the client's secret with which an access token was got, and asks for the same as it.
     client: String,
     /// The token endpoint, for messages.
     url: String,
@@ -76,7 +76,13 @@ impl Kept {
         // of it: when it is replaced, the refresh token goes on to work.
         let hash = Identity::of(["elt oauth grant 1", config.token_url.expose(), id, first]).hex();
         let secret = config.client_secret.as_ref().map_or("", Secret::expose);
-        let client = Identity::of(["elt oauth client 1", secret]).hex();
+        // Sources may share a refresh token and want access tokens for different things.
+        let scopes = config.scopes.join(" ");
+        let mut asked = vec!["elt oauth client 1", secret, scopes.as_str()];
+        for (name, value) in &config.params {
+            asked.extend([name.as_str(), value.expose()]);
+        }
+        let client = Identity::of(asked).hex();
         Ok(Self { config: Arc::new(config.clone()), endpoint, db: db.clone(), keys, hash, client, url })
     }
 
@@ -147,6 +153,8 @@ impl Kept {
         };
         // A new refresh token is kept also when the access token beside it is of no use.
         let valid_for = if access.is_ok() { valid_for.unwrap_or(UNKNOWN_VALIDITY) } else { Duration::ZERO };
+        // PostgreSQL has no time as far ahead as some servers say, and the answer could not be kept.
+        let valid_for = valid_for.min(LONGEST_VALID);
         let version = self.keep(kept.version, &tokens, valid_for).await?;
         Ok(KeptToken { token: access?, version, is_new: true })
     }

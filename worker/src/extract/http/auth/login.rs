@@ -95,7 +95,7 @@ async fn follow(question: &Question, mut answer: Answer, endpoint: &Endpoint, co
         if !answer.status.is_redirection() {
             return Ok(());
         }
-        let next = redirected(&url, &answer.headers)?;
+        let next = redirected(&url, &answer.headers).map_err(|error| HttpError::NoLogin { error: Box::new(error) })?;
         if !may_see_secrets(&url, &next) {
             return Err(unusable(&url, "is a redirect to another host, which is not followed".to_owned()));
         }

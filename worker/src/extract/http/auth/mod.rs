@@ -128,11 +128,11 @@ impl<'a> Authenticator<'a> {
                     }
                     _ => LogInWith::OAuth2(config),
                 };
-                How::LogIn(Box::new(Logins::new(with, &config.send, endpoint(), net.tokens, identity(auth))))
+                How::LogIn(Box::new(Logins::new(with, &config.send, endpoint(), net.tokens, identity(source, auth))))
             }
             ApiAuth::Login(config) => {
                 let with = LogInWith::Request(config);
-                How::LogIn(Box::new(Logins::new(with, &config.send, endpoint(), net.tokens, identity(auth))))
+                How::LogIn(Box::new(Logins::new(with, &config.send, endpoint(), net.tokens, identity(source, auth))))
             }
         };
         Ok(Self { how, _held: held })
@@ -179,8 +179,8 @@ impl<'a> Authenticator<'a> {
     pub(super) async fn give_up(&self, stamp: Stamp) -> bool {
         let (How::LogIn(logins), Stamp(Some(number))) = (&self.how, stamp) else { return false };
         let mut state = logins.state.lock().await;
-        // Another request has been refused as well, and the login was renewed since.
-        if number != state.number {
+        // Another request has been refused as well, and the login was renewed since, or is about to be.
+        if number != state.number || state.current.is_none() {
             return true;
         }
         let Some(login) = state.current.take_if(|login| login.was_good) else { return false };
@@ -284,10 +284,15 @@ fn looks_unique(text: &str) -> bool {
 }
 
 /// A hash of everything that a login needs, secrets included.
-fn identity(auth: &ApiAuth) -> Identity {
+fn identity(source: &ApiSource, auth: &ApiAuth) -> Identity {
     // What is not secret is in the debug output, with all its names.
     let mut parts = vec![Secret::new(format!("{auth:?}"))];
     parts.extend(secrets(auth));
+    // A login on the source's own host is made with its certificates.
+    parts.extend(source.certificates.authorities.iter().cloned());
+    if let Some((certificate, key)) = &source.certificates.own {
+        parts.extend([certificate.clone(), key.clone()]);
+    }
     match auth {
         ApiAuth::OAuth2(config) => {
             parts.push(config.token_url.clone());

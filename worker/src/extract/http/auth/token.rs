@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// Longest token that is used. Servers refuse longer headers.
 pub(super) const LONGEST: usize = 32 << 10;
 /// Longest time for which a token is taken to be valid.
-const LONGEST_VALID: Duration = Duration::from_hours(24 * 30);
+pub(super) const LONGEST_VALID: Duration = Duration::from_hours(24 * 30);
 /// A token is renewed this long before its end, because requests are on their way for a while.
 const BEFORE_ITS_END: Duration = Duration::from_secs(30);
 
