@@ -77,6 +77,13 @@ impl RunContext {
         }
     }
 
+    /// Whether the run claims its table only when it has its rows: the run of a window, so that windows are fetched at the
+    /// same time. With `load.mode: merge` it claims the table first, as other runs do. Otherwise a run that loads a newer
+    /// version of a row meanwhile would lose it to the version that the window has fetched before.
+    pub fn claims_when_fetched(&self) -> bool {
+        self.run.window().is_some() && self.config.load.mode != LoadMode::Merge
+    }
+
     /// The window of a backfill's run, as the placeholders of each source get it unless `incremental` says otherwise. Values
     /// are empty for a run without a window.
     fn values_of_window(&self) -> Vec<Values> {

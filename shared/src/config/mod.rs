@@ -56,7 +56,7 @@ pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
 pub use retry::{Outages, RetryConfig};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
-pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, masked_path};
+pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
 pub use source::{
     AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, CursorOrder,
     Encoding, ForEach, Grant, HmacAlgorithm, HostTrust, Include, Included, Incremental, JsonTemplate, JwtAlgorithm,

@@ -104,6 +104,11 @@ pub fn is_secret_parameter(name: &str) -> bool {
     is_secret_name(name) || matches!(bare(name).as_str(), "key" | "sig" | "code" | "session" | "sessionid" | "hmac")
 }
 
+/// Whether a value is a secret by its looks, whatever its name is: what is hidden of the query of a URL.
+pub fn looks_secret(value: &str) -> bool {
+    is_secret_text(value) || looks_generated(value)
+}
+
 /// Whether the value of an HTTP header may be a secret.
 pub fn is_secret_header(name: &str) -> bool {
     !PLAIN_HEADERS.contains(&name.to_ascii_lowercase().as_str())

@@ -1,7 +1,7 @@
 //! The preview of a source: its first rows, and for an API the config that is proposed for it. Nothing is loaded or changed.
 
 use elt_shared::config::{ApiSource, SourceConfig};
-use elt_shared::runs::SourcePreview;
+use elt_shared::runs::{Choice, Confidence, SourcePreview};
 
 use super::http::propose::{self, References, Wish};
 use super::sample::{FirstRows, first_rows};
@@ -35,6 +35,12 @@ async fn of_api(
     with_config: bool,
     context: &ExtractContext,
 ) -> Result<SourcePreview> {
+    if let Some(each) = &source.for_each {
+        let reason = format!("not asked now, because each of its requests needs a value for {{{{{}}}}}", each.name);
+        let choice =
+            Choice { key: "for_each".to_owned(), reason, confidence: Confidence::Certain, ..Choice::default() };
+        return Ok(SourcePreview { choices: vec![choice], ..SourcePreview::default() });
+    }
     let proposal = propose::propose(index, source, table, context).await?;
     let wish =
         Wish { table: table.to_owned(), target: String::new(), references: References::Secrets, by: "the preview" };

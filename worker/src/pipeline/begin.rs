@@ -62,7 +62,7 @@ pub async fn begin(context: &RunContext) -> Result<Beginning> {
 async fn read_markers(context: &RunContext) -> Result<Beginning> {
     let mut session = Session::open(context).await?;
     // The run of a window claims the table when it has its rows, so that windows are fetched at the same time.
-    let claims_later = context.run.window().is_some();
+    let claims_later = context.claims_when_fetched();
     if !claims_later {
         session.claim(context).await?;
     }

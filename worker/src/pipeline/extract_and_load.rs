@@ -181,7 +181,7 @@ impl<'a> Execution<'a> {
         let context = self.context;
         let asking = self.ask(session).await?;
         let (extracted, extract_seconds) = self.extract(&asking, changed).instrument(info_span!("extract")).await?;
-        if context.run.window().is_some() {
+        if context.claims_when_fetched() {
             session.wait_for_turn(context).await?;
         }
         // The extraction may have taken hours, in which the connection to the target was idle.

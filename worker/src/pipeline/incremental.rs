@@ -84,6 +84,10 @@ impl Asking {
             let asked = Asked::of(index, source, incremental, identity, state, &mut asking.warnings);
             asking.sources.push(asked.asking_for(context.run.window())?);
         }
+        // They are about where the next run begins to read, and a window is asked for itself.
+        if context.run.window().is_some() {
+            asking.warnings.clear();
+        }
         Ok(asking)
     }
 

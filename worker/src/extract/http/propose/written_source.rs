@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use elt_shared::config::{ApiSource, AuthScheme, is_secret_header, is_secret_parameter, masked_path};
+use elt_shared::config::{ApiSource, AuthScheme, is_secret_header, is_secret_parameter, looks_secret, masked_path};
 use reqwest::Url;
 
 use super::yaml::quoted;
@@ -64,13 +64,18 @@ pub(super) fn lines(source: &ApiSource, references: References) -> String {
     writing.pairs("headers", headers.collect());
     let own = source.params.iter().map(|(name, value)| (name.clone(), value.written()));
     let params: Vec<(String, String)> = params.into_iter().chain(own).collect();
-    let params = params.iter().map(|(name, value)| (name.as_str(), value.as_str(), is_secret_parameter(name)));
+    let params = params.iter().map(|(name, value)| (name.as_str(), value.as_str(), is_secret(name, value)));
     writing.pairs("params", params.collect());
     if !writing.written.is_empty() {
         let note = references.note(&writing.written);
         let _ = writeln!(writing.text, "    # {note}");
     }
     writing.text
+}
+
+/// Whether a parameter is a secret, by its name or by the looks of its value.
+fn is_secret(name: &str, value: &str) -> bool {
+    is_secret_parameter(name) || looks_secret(value)
 }
 
 impl Writing {
@@ -103,7 +108,7 @@ impl Writing {
         let _ = (url.set_username(""), url.set_password(None));
         let pairs: Vec<(String, String)> =
             url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-        let (secret, open): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| is_secret_parameter(name));
+        let (secret, open): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, value)| is_secret(name, value));
         if secret.is_empty() {
             // Otherwise the text of the query stays as it is.
         } else if open.is_empty() {
@@ -113,6 +118,8 @@ impl Writing {
         }
         self.line("url", url.as_str());
         if password {
+            // Some APIs take a key as the username.
+            let user = if looks_secret(&user) { self.reference("username") } else { user };
             let reference = self.reference("password");
             let _ = writeln!(
                 self.text,
@@ -190,6 +197,9 @@ mod tests {
         assert_eq!(written(source, References::Secrets).lines().collect::<Vec<_>>(), lines);
         let hook = written("url: \"https://h/bot123:aB3dE6gH9jK2mN5pQ/orders\"", References::Environment);
         assert!(hook.contains("url: \"${env:API_URL}\""), "{hook}");
+        let unnamed =
+            written("url: \"https://aB3dE6gH9jK2mN5pQ:x@h/orders?k=sk_live_canary6canary6\"", References::Secrets);
+        assert!(!unnamed.contains("canary6") && !unnamed.contains("aB3dE6gH9jK2mN5pQ"), "{unnamed}");
         let plain = written("url: \"https://h/orders?page=1\"", References::Environment);
         assert_eq!(plain, "  - type: api\n    url: \"https://h/orders?page=1\"\n");
     }

@@ -14,8 +14,16 @@ pub fn quoted(text: &str) -> String {
     if text.contains('"') && text.chars().all(|c| c != '\'' && (c.is_ascii_graphic() || c == ' ')) {
         return format!("'{text}'");
     }
-    // YAML reads what JSON writes.
-    serde_json::Value::from(text).to_string()
+    // YAML reads what JSON writes, but some characters end a line of YAML, and so a comment, that JSON leaves as they are.
+    let mut yaml = String::new();
+    for c in serde_json::Value::from(text).to_string().chars() {
+        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') {
+            yaml.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            yaml.push(c);
+        }
+    }
+    yaml
 }
 
 /// A mapping on one line: `{ type: cursor, cursor_path: next }`.
@@ -45,9 +53,12 @@ mod tests {
         for plain in ["orders", "./incoming/*.csv", "a-b_c.d", ".", "../x"] {
             assert_eq!(quoted(plain), plain);
         }
-        for odd in ["no", "Null", "1e3", "a: b", "# x", "é", "", ".5", "a\nb", "*", "it's \"x\""] {
+        for odd in
+            ["no", "Null", "1e3", "a: b", "# x", "é", "", ".5", "a\nb", "*", "it's \"x\"", "a\u{85}b\u{2028}c: d"]
+        {
             let read: serde_json::Value = serde_json::from_str(&quoted(odd)).expect("quoted as JSON");
             assert_eq!(read, odd);
+            assert!(!quoted(odd).contains(['\u{85}', '\u{2028}', '\n']), "one line");
         }
         assert_eq!(quoted(r#"$["a.b"]"#), r#"'$["a.b"]'"#);
         let keys =

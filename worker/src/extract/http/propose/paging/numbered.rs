@@ -62,8 +62,9 @@ fn more_rows(answer: &Answer<'_>, before: u64) -> Option<(bool, String)> {
     let number = total.number()?;
     // `count` may be the number of rows on this page.
     let is_count = total.name() == "count" && number <= answer.rows.len() as u64;
-    (!is_count)
-        .then(|| (number > before + answer.rows.len() as u64, format!("`{}` says {number} rows", total.written())))
+    (!is_count).then(|| {
+        (number > before.saturating_add(answer.rows.len() as u64), format!("`{}` says {number} rows", total.written()))
+    })
 }
 
 /// `offset` and `limit` in the body, as `startAt` and `maxResults` of Jira.
