@@ -45,7 +45,7 @@ impl Screen<'_> {
             0 => "up to date".to_owned(),
             missing => format!("lacks {missing} migrations of elt {}", env!("CARGO_PKG_VERSION")),
         };
-        let read_only = if database.read_only.is_some() { ", cannot be written to" } else { "" };
+        let read_only = if database.read_only.is_some() { ", read-only" } else { "" };
         let found = format!("PostgreSQL {}, {migrated}{read_only}", database.server_version);
         self.part(Part::Database, "database", &found);
     }

@@ -66,7 +66,7 @@ async fn a_control_database_that_is_a_standby_is_named_by_every_command_and_wait
     let users = run(on(standby, &folder, &["user", "list"]));
     assert_eq!(users.code, Some(0), "{}", users.stderr);
     let status = run(on(standby, &folder, &["status"]));
-    assert!(status.stdout.contains("cannot be written to"), "{}", status.stdout);
+    assert!(status.stdout.contains("read-only"), "{}", status.stdout);
     assert!(status.stdout.contains(STANDBY), "{}", status.stdout);
 
     let mut worker = on(standby, &folder, &["worker"]);
