@@ -101,12 +101,13 @@ pub async fn advance_now(db: &PgPool, id: Uuid) -> sqlx::Result<()> {
     tx.commit().await
 }
 
-/// Advances every backfill that has a reason to.
+/// Advances every backfill that has a reason to. A failure keeps none of the others from it, and the first one is returned.
 pub async fn advance_all(db: &PgPool) -> sqlx::Result<()> {
+    let mut all = Ok(());
     for id in store::to_advance(db, PER_SWEEP).await? {
-        advance_now(db, id).await?;
+        all = all.and(advance_now(db, id).await);
     }
-    Ok(())
+    all
 }
 
 /// The run of a window.
