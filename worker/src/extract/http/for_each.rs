@@ -12,10 +12,12 @@ use reqwest::StatusCode;
 use super::doubts::Members;
 use super::error::{HttpError, Result};
 use super::fetch::Fetcher;
+use super::fetching::{Fetching, Page, Parenthood};
 use super::include::{RowPlan, copy_rows};
+use super::inspect::wanted;
 use super::limits::HttpLimits;
 use super::request::{Outgoing, shown};
-use super::{Fetching, Page, Parenthood, doubts, spool_failed};
+use super::{doubts, spool_failed};
 use crate::extract::parents::{Parent, Parents};
 use crate::extract::{ExtractContext, LeftOut, LeftOutKind};
 use crate::frame::json::gather::{Gathered, RowsFile};
@@ -100,7 +102,7 @@ pub(super) async fn fetch(
     rows.finish().map_err(failed)?;
     let mut warnings = parents.warnings.clone();
     warnings.extend(warning);
-    warnings.extend(doubts::about_members(source, &super::wanted(source, &address)?, members));
+    warnings.extend(doubts::about_members(source, &wanted(source, &address)?, members));
     if found != Gathered::default() {
         warnings.extend(requests.plan.take().map(|plan| plan.warnings(&found, &address)).unwrap_or_default());
     }
