@@ -37,7 +37,7 @@ const AGAIN_MS = 3000;
 @Component({
   selector: 'app-backfill',
   templateUrl: './backfill.html',
-  styleUrl: './backfills.scss',
+  styleUrls: ['../shared/summary.scss', './backfills.scss'],
   imports: [
     CopyButton,
     Empty,
