@@ -28,6 +28,7 @@ import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { Bar, Sparkline } from '../shared/sparkline';
 import { StateBadge } from '../shared/state-badge';
+import { StateTabs } from '../shared/state-tabs';
 import { Time } from '../shared/time';
 import { RetryDialog } from './retry-dialog';
 import {
@@ -58,7 +59,7 @@ const SHOWN_BARS = 60;
   selector: 'app-runs',
   templateUrl: './runs.html',
   styleUrl: './runs.scss',
-  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, Sparkline, StateBadge, Time],
+  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, Sparkline, StateBadge, StateTabs, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Runs {
