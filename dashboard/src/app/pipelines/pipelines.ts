@@ -64,12 +64,7 @@ export class Pipelines {
   protected readonly count = count;
 
   constructor() {
-    inject(Shortcuts).offer({
-      keys: 'r',
-      does: 'Reload the list',
-      where: 'this page',
-      run: () => this.list.first.reload(),
-    });
+    inject(Shortcuts).offerReload(this.list.first);
   }
 
   /** The state of its last run, in the words of the page Runs. */

@@ -153,12 +153,7 @@ export class Runs {
   protected readonly triggerWord = triggerWord;
 
   constructor() {
-    inject(Shortcuts).offer({
-      keys: 'r',
-      does: 'Reload the list',
-      where: 'this page',
-      run: () => this.list.first.reload(),
-    });
+    inject(Shortcuts).offerReload(this.list.first);
   }
 
   /** When a queued run tries again, as long as that is still to come. */
