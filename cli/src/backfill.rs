@@ -300,7 +300,10 @@ async fn print_end(db: &PgPool, progress: &Progress) -> anyhow::Result<()> {
     }
     out::print(&table.render());
     if progress.gave_up() {
-        out::problem("So many windows have failed that no more were started.");
+        let failed = count(progress.counts.failed.unsigned_abs());
+        out::problem(&format!(
+            "{failed} windows have failed, so no more are started. Mend what is wrong, then resume."
+        ));
     }
     if progress.backfill.finished_at.is_some() {
         out::problem(&format!("`elt backfill resume {id}` loads these windows again."));

@@ -1,11 +1,21 @@
-import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+import {
+  ChangeDetectionStrategy,
+  Component,
+  ElementRef,
+  computed,
+  inject,
+  signal,
+  viewChild,
+} from '@angular/core';
 import { FormsModule } from '@angular/forms';
 import { MAT_DIALOG_DATA, MatDialogModule, MatDialogRef } from '@angular/material/dialog';
 
 import { BackfillsApi } from '../core/api/backfills';
 import { BackfillPlan, BackfillView, StartBackfill } from '../core/api/models';
+import { Focus } from '../core/focus';
 import { plural } from '../core/format';
 import { Submission } from '../core/submission';
+import { DialogEnd } from '../shared/dialog-end';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 import { windowWords } from './backfill-words';
@@ -20,12 +30,15 @@ export interface BackfillOf {
 @Component({
   selector: 'app-backfill-dialog',
   templateUrl: './backfill-dialog.html',
-  imports: [FormsModule, Icon, MatDialogModule, ProblemView],
+  imports: [DialogEnd, FormsModule, Icon, MatDialogModule, ProblemView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class BackfillDialog {
   private readonly api = inject(BackfillsApi);
+  private readonly focus = inject(Focus);
   private readonly dialog = inject(MatDialogRef<BackfillDialog, BackfillView>);
+  private readonly end = viewChild.required(DialogEnd);
+  private readonly counted = viewChild<ElementRef<HTMLElement>>('counted');
   protected readonly pipeline = inject<BackfillOf>(MAT_DIALOG_DATA);
 
   protected readonly fields = signal({ from: '', to: '', window: '1mo', parallel: 1 });
@@ -46,7 +59,10 @@ export class BackfillDialog {
     return `${plural(plan.total, 'window')}: ${shown.filter(Boolean).join(', ')}`;
   });
 
-  protected readonly plural = plural;
+  protected readonly does = computed(() => {
+    const plan = this.plan();
+    return plan === undefined ? 'Show the windows' : `Start ${plural(plan.total, 'window')}`;
+  });
 
   protected set(change: Partial<ReturnType<typeof this.fields>>): void {
     this.fields.update((fields) => ({ ...fields, ...change }));
@@ -66,7 +82,11 @@ export class BackfillDialog {
       parallel,
     };
     if (this.plan() === undefined) {
-      this.submission.send(this.api.plan(request), (plan) => this.plan.set(plan));
+      this.submission.send(this.api.plan(request), (plan) => {
+        this.plan.set(plan);
+        this.end().focusSend();
+        this.focus.reveal(this.counted);
+      });
     } else {
       this.submission.send(this.api.start(request), (backfill) => this.dialog.close(backfill));
     }

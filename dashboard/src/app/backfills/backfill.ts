@@ -19,6 +19,7 @@ import { PageHeader } from '../shared/page-header';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
+import { StateTabs } from '../shared/state-tabs';
 import { Time } from '../shared/time';
 import {
   canCancel,
@@ -37,7 +38,7 @@ const AGAIN_MS = 3000;
 @Component({
   selector: 'app-backfill',
   templateUrl: './backfill.html',
-  styleUrl: './backfills.scss',
+  styleUrls: ['../shared/summary.scss', './backfills.scss'],
   imports: [
     CopyButton,
     Empty,
@@ -49,6 +50,7 @@ const AGAIN_MS = 3000;
     QueryState,
     RouterLink,
     StateBadge,
+    StateTabs,
     Time,
   ],
   changeDetection: ChangeDetectionStrategy.OnPush,

@@ -44,11 +44,6 @@ export class Backfills {
   protected readonly count = count;
 
   constructor() {
-    inject(Shortcuts).offer({
-      keys: 'r',
-      does: 'Reload the list',
-      where: 'this page',
-      run: () => this.list.first.reload(),
-    });
+    inject(Shortcuts).offerReload(this.list.first);
   }
 }

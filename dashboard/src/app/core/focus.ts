@@ -16,4 +16,11 @@ export class Focus {
       { injector: this.injector },
     );
   }
+
+  /** Scrolls to an element once the page shows it, as far as that is needed to see it. */
+  reveal(element: Signal<ElementRef<HTMLElement> | undefined>): void {
+    afterNextRender(() => element()?.nativeElement.scrollIntoView({ block: 'nearest' }), {
+      injector: this.injector,
+    });
+  }
 }

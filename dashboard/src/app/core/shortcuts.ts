@@ -35,6 +35,11 @@ export class Shortcuts {
     );
   }
 
+  /** Lets `r` reload the list of a page. Needs an injection context. */
+  offerReload(list: { reload: () => void }): void {
+    this.offer({ keys: 'r', does: 'Reload the list', where: 'this page', run: () => list.reload() });
+  }
+
   private press(event: KeyboardEvent): void {
     if (!this.preferences.current().shortcuts || event.defaultPrevented) return;
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;

@@ -21,6 +21,7 @@ import { SearchBox } from '../shared/search-box';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
 import { PauseDialog, Pausing } from './pause-dialog';
+import { PauseNote } from './pause-note';
 import { pauseAction, pausedWhat, resumeQuestion } from './pause-words';
 
 const LIMIT = 50;
@@ -36,7 +37,7 @@ const ACTIONS = {
   selector: 'app-pipelines',
   templateUrl: './pipelines.html',
   styleUrl: './pipelines.scss',
-  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, SearchBox, StateBadge, Time],
+  imports: [Empty, Icon, More, PageHeader, PauseNote, QueryState, RouterLink, SearchBox, StateBadge, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Pipelines {
@@ -63,12 +64,7 @@ export class Pipelines {
   protected readonly count = count;
 
   constructor() {
-    inject(Shortcuts).offer({
-      keys: 'r',
-      does: 'Reload the list',
-      where: 'this page',
-      run: () => this.list.first.reload(),
-    });
+    inject(Shortcuts).offerReload(this.list.first);
   }
 
   /** The state of its last run, in the words of the page Runs. */

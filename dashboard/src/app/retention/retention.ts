@@ -37,11 +37,6 @@ export class Retention {
   protected readonly bytes = bytes;
 
   constructor() {
-    inject(Shortcuts).offer({
-      keys: 'r',
-      does: 'Reload the list',
-      where: 'this page',
-      run: () => this.list.reload(),
-    });
+    inject(Shortcuts).offerReload(this.list);
   }
 }

@@ -2,6 +2,7 @@ import { ChangeDetectionStrategy, Component, input } from '@angular/core';
 
 import { SourcePreview } from '../core/api/models';
 import { ErrorCode } from '../shared/error-code';
+import { Icon } from '../shared/icon';
 import { keyWord, read, sureWord, tone, why } from './preview-words';
 
 /** The beginnings of sources: what was found about each, and its first rows. */
@@ -9,7 +10,7 @@ import { keyWord, read, sureWord, tone, why } from './preview-words';
   selector: 'app-previews',
   templateUrl: './previews.html',
   styleUrl: './previews.scss',
-  imports: [ErrorCode],
+  imports: [ErrorCode, Icon],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Previews {

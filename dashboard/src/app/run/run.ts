@@ -64,7 +64,7 @@ const WITHOUT_STREAM_MS = 3000;
 @Component({
   selector: 'app-run',
   templateUrl: './run.html',
-  styleUrl: './run.scss',
+  styleUrls: ['../shared/summary.scss', './run.scss'],
   imports: [
     Attempts,
     Columns,

@@ -65,6 +65,9 @@ const SHOWN = 5;
     }
   `,
   styles: `
+    :host {
+      display: contents;
+    }
     .what {
       display: grid;
       grid-template-columns: minmax(0, 1fr);

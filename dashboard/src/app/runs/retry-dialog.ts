@@ -16,6 +16,7 @@ import { Focus } from '../core/focus';
 import { plural } from '../core/format';
 import { pipelineNames } from '../core/pipeline-names';
 import { Submission } from '../core/submission';
+import { DialogEnd } from '../shared/dialog-end';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
 import { RetryFields, hasRest, requestOf, retryWords, startFields } from './retry-request';
@@ -24,14 +25,15 @@ import { RetryFields, hasRest, requestOf, retryWords, startFields } from './retr
 @Component({
   selector: 'app-retry-dialog',
   templateUrl: './retry-dialog.html',
-  imports: [FormsModule, Icon, MatDialogModule, ProblemView],
+  imports: [DialogEnd, FormsModule, Icon, MatDialogModule, ProblemView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class RetryDialog {
   private readonly api = inject(RunsApi);
   private readonly focus = inject(Focus);
   private readonly dialog = inject(MatDialogRef<RetryDialog>);
-  private readonly next = viewChild<ElementRef<HTMLButtonElement>>('next');
+  private readonly end = viewChild.required(DialogEnd);
+  private readonly answered = viewChild<ElementRef<HTMLElement>>('answered');
   /** The answer of the last request: what it would retry, or what it did. */
   private readonly answer = signal<{ runs: RetriedRuns; done: boolean } | undefined>(undefined);
 
@@ -57,7 +59,10 @@ export class RetryDialog {
   protected readonly found = computed(() => (this.answer()?.runs.retried.length ?? 0) > 0);
   protected readonly suggested = pipelineNames(computed(() => this.fields().pipeline));
 
-  protected readonly plural = plural;
+  protected readonly does = computed(() => {
+    if (this.finished()) return 'Close';
+    return this.counted() > 0 ? `Retry ${plural(this.counted(), 'run')}` : 'Count the runs';
+  });
 
   protected set(key: keyof RetryFields, value: string): void {
     this.fields.update((fields) => ({ ...fields, [key]: value }));
@@ -75,10 +80,11 @@ export class RetryDialog {
       this.api.retryFailed(request),
       (runs) => {
         this.answer.set({ runs, done });
-        this.focus.moveTo(this.next);
+        this.end().focusSend();
+        this.focus.reveal(this.answered);
       },
       (problem) => {
-        this.focus.moveTo(this.next);
+        this.end().focusSend();
         return problem;
       },
     );

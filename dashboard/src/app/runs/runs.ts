@@ -28,6 +28,7 @@ import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { Bar, Sparkline } from '../shared/sparkline';
 import { StateBadge } from '../shared/state-badge';
+import { StateTabs } from '../shared/state-tabs';
 import { Time } from '../shared/time';
 import { RetryDialog } from './retry-dialog';
 import {
@@ -58,7 +59,7 @@ const SHOWN_BARS = 60;
   selector: 'app-runs',
   templateUrl: './runs.html',
   styleUrl: './runs.scss',
-  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, Sparkline, StateBadge, Time],
+  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, Sparkline, StateBadge, StateTabs, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Runs {
@@ -152,12 +153,7 @@ export class Runs {
   protected readonly triggerWord = triggerWord;
 
   constructor() {
-    inject(Shortcuts).offer({
-      keys: 'r',
-      does: 'Reload the list',
-      where: 'this page',
-      run: () => this.list.first.reload(),
-    });
+    inject(Shortcuts).offerReload(this.list.first);
   }
 
   /** When a queued run tries again, as long as that is still to come. */

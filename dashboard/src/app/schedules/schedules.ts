@@ -77,12 +77,7 @@ export class Schedules {
   protected readonly cronWords = cronWords;
 
   constructor() {
-    inject(Shortcuts).offer({
-      keys: 'r',
-      does: 'Reload the list',
-      where: 'this page',
-      run: () => this.list.first.reload(),
-    });
+    inject(Shortcuts).offerReload(this.list.first);
   }
 
   protected isLive(schedule: Schedule): boolean {

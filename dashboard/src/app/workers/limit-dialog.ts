@@ -9,7 +9,7 @@ import { DialogEnd } from '../shared/dialog-end';
 import { ProblemView } from '../shared/problem-view';
 import { limitOf } from './queue-words';
 
-/** Closes with the new limit, which is `null` when there is none any more. */
+/** Closes with the new limit. `null`: the queue has no limit. */
 export interface Limited {
   limit: number | null;
 }

@@ -8,12 +8,12 @@ import { count } from '../core/format';
 import { query } from '../core/query';
 import { Toaster } from '../core/toaster';
 import { PauseDialog, Pausing } from '../pipelines/pause-dialog';
+import { PauseNote } from '../pipelines/pause-note';
 import { resumeQuestion } from '../pipelines/pause-words';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { QueryState } from '../shared/query-state';
-import { Time } from '../shared/time';
 import { LimitDialog, Limited } from './limit-dialog';
 import { limitedWords, queueAction, queuedWords, workersWords } from './queue-words';
 
@@ -29,7 +29,7 @@ const ACTIONS = {
   selector: 'app-queues',
   templateUrl: './queues.html',
   styleUrl: './queues.scss',
-  imports: [Empty, Icon, QueryState, Time],
+  imports: [Empty, Icon, PauseNote, QueryState],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Queues {
