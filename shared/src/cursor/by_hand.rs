@@ -21,13 +21,13 @@ pub struct SourceCursor {
     pub source: String,
     /// Column or path of the cursor in a row.
     pub cursor: String,
-    /// The greatest value that was loaded, or the one that a person set. `null`: there is none yet.
+    /// The greatest value that was loaded, or the one that a person set. `null`: nothing was loaded or set yet.
     pub value: Option<String>,
     /// The value that the next run reads from. `null`: it reads everything.
     pub since: Option<String>,
     /// When it was moved, set, or seen last.
     pub moved_at: Option<DateTime<Utc>>,
-    /// The run that moved it. `null`: a person set it, or there is none yet.
+    /// The run that moved it. `null`: a person set it, or nothing was loaded or set yet.
     pub run_id: Option<Uuid>,
     /// The person who set it.
     pub set_by: Option<String>,
