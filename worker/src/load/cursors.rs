@@ -89,7 +89,7 @@ pub async fn stored(
     Ok(states.into_iter().filter(|state| is_ours || state.run_id.is_none()).collect())
 }
 
-/// Whether the table has no rows although sources were read up to some value. False when it does not exist.
+/// Whether the table exists and has no rows.
 ///
 /// # Errors
 /// Database failures.
