@@ -48,7 +48,7 @@ impl fmt::Display for RequestId {
 pub struct ClientIp(pub IpAddr);
 
 impl ClientIp {
-    /// The peer, or what a trusted proxy says: the right-most address in `X-Forwarded-For` that is no proxy of ours.
+    /// The peer, or what a trusted proxy says: the right-most address in `X-Forwarded-For` that is not one of the trusted proxies.
     fn of(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> Self {
         if !proxies.contains(&peer) {
             return Self(peer);

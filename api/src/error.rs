@@ -45,10 +45,10 @@ pub enum Error {
         /// Seconds after which the request may be sent again; `None` when waiting does not help.
         retry_after: Option<u64>,
     },
-    /// The YAML sent is no config, or not a runnable one.
+    /// The YAML sent is not a config, or one that cannot run.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// No token, or none that counts.
+    /// A token is missing, or does not count.
     #[error("{0}")]
     Unauthorized(&'static str),
     /// An API token that does not count.

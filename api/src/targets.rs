@@ -183,10 +183,7 @@ fn failed_too_often(retry_after: u64) -> Error {
 /// # Errors
 /// As [`open`].
 pub async fn open_config(state: &AppState, caller: &Caller, config: &ConfigVersion) -> Result<OpenTarget> {
-    let text = config.open(&state.keys)?;
-    let document = tokio::task::spawn_blocking(move || Document::parse(text.expose()))
-        .await
-        .map_err(|error| Error::internal("read a config", error))??;
+    let document = parsed(state, config).await?;
     open(state, caller, &target_of(state, caller, &document, config.author()).await?).await
 }
 
@@ -199,13 +196,16 @@ pub async fn open_pipeline(
     caller: &Caller,
     config: &ConfigVersion,
 ) -> Result<(PipelineConfig, OpenTarget)> {
-    let text = config.open(&state.keys)?;
-    let document = tokio::task::spawn_blocking(move || Document::parse(text.expose()))
-        .await
-        .map_err(|error| Error::internal("read a config", error))??;
+    let document = parsed(state, config).await?;
     let pipeline = document.pipeline(&NoReferences)?.value;
     let target = target_of(state, caller, &document, config.author()).await?;
     Ok((pipeline, open(state, caller, &target).await?))
+}
+
+async fn parsed(state: &AppState, config: &ConfigVersion) -> Result<Document> {
+    let text = config.open(&state.keys)?;
+    let parsed = tokio::task::spawn_blocking(move || Document::parse(text.expose())).await;
+    Ok(parsed.map_err(|error| Error::internal("read a config", error))??)
 }
 
 /// Whether an error says what a server or a network answered.

@@ -12,7 +12,7 @@ use elt_shared::store::secrets;
 use elt_shared::stored_secret::{Asker, GrantedSecrets, SecretReferences};
 use elt_shared::target::{self, AnswerLimits, TableRef, TargetError};
 use serde_json::json;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use crate::audit::Deed;
 use crate::config_file::ConfigFile;
@@ -103,34 +103,39 @@ impl State {
 
     async fn act(&self, databases: &Databases, file: &ConfigFile) -> anyhow::Result<Vec<SourceCursor>> {
         let (mut connection, table) = self.connect(databases, file).await?;
-        let (connection_, config, db) = (&mut connection, &file.config, &databases.control);
+        let config = &file.config;
+        let object = format!("pipeline {}", config.name);
         match &self.action {
             Action::Show { .. } => {}
             Action::Set { value, source, .. } => {
-                let keys = self.installation.keys()?;
-                databases.require_keys_in_use(&keys).await?;
-                let tx = db.begin().await.context("could not reach the control database")?;
-                by_hand::set(connection_, &table, config, *source, (value, &operator())).await.map_err(told)?;
-                let detail = json!({ "source": source, "value": value });
-                Deed { action: "state set", object: format!("pipeline {}", config.name), detail }
-                    .commit(tx, &keys)
-                    .await?;
+                let deed = Deed { action: "state set", object, detail: json!({ "source": source, "value": value }) };
+                let set = by_hand::set(&mut connection, &table, config, *source, (value, &operator())).await;
+                self.commit(databases, deed, set.map_err(refused)?).await?;
             }
             Action::Clear { source, .. } => {
-                let keys = self.installation.keys()?;
-                databases.require_keys_in_use(&keys).await?;
-                let tx = db.begin().await.context("could not reach the control database")?;
-                by_hand::clear(connection_, &table, config, *source).await.map_err(told)?;
-                let detail = json!({ "source": source });
-                Deed { action: "state clear", object: format!("pipeline {}", config.name), detail }
-                    .commit(tx, &keys)
-                    .await?;
+                let deed = Deed { action: "state clear", object, detail: json!({ "source": source }) };
+                let cleared = by_hand::clear(&mut connection, &table, config, *source).await;
+                self.commit(databases, deed, cleared.map_err(refused)?).await?;
             }
         }
-        let sources = by_hand::show(&mut connection, &table, config).await.map_err(told)?;
+        let sources = by_hand::show(&mut connection, &table, config).await.map_err(refused)?;
         // A failure is ignored, because the server also ends the session when the socket closes.
         let _ = connection.close().await;
         Ok(sources)
+    }
+
+    /// Notes a change of the target in the audit, then commits it: no change is made that was not noted.
+    async fn commit(
+        &self,
+        databases: &Databases,
+        deed: Deed<'_>,
+        change: Transaction<'_, Postgres>,
+    ) -> anyhow::Result<()> {
+        let keys = self.installation.keys()?;
+        databases.require_keys_in_use(&keys).await?;
+        let tx = databases.control.begin().await.context("could not reach the control database")?;
+        deed.commit(tx, &keys).await?;
+        change.commit().await.map_err(|error| refused(error.into()))
     }
 
     /// Connects to the target of a config, with what its references stand for.
@@ -159,7 +164,7 @@ fn unusable(error: TargetError) -> anyhow::Error {
     refuse(Exit::Failed, error.to_string(), error.next_step())
 }
 
-fn told(error: StateError) -> anyhow::Error {
+fn refused(error: StateError) -> anyhow::Error {
     let exit = match error {
         StateError::BadValue(_) | StateError::Database(_) => Exit::Failed,
         _ => Exit::Config,

@@ -116,7 +116,7 @@ test.describe('a job that starts from a URL', () => {
   let server: Server;
 
   test.beforeAll(async () => {
-    // 25 rows, ten on a page, for whoever sends the token.
+    // 25 rows, ten on a page, for requests with the token.
     server = createServer((request, response) => {
       const before = Number(new URL(request.url ?? '/', 'http://x').searchParams.get('after') ?? 0);
       const ids = Array.from({ length: 25 }, (_, index) => index + 1).slice(before, before + 10);

@@ -40,7 +40,7 @@ async fn ticks(app: &TestApp, id: &Value) -> usize {
     schedule(app, id).await["ticks"].as_u64().expect("a number") as usize
 }
 
-/// Waits until so many further looks are over.
+/// Waits until `count` further looks are over.
 async fn looks(app: &TestApp, id: &Value, count: usize) {
     // The tick that is going on may have looked before.
     let enough = ticks(app, id).await + count + 1;

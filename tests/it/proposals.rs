@@ -7,6 +7,7 @@ use elt_shared::config::{ApiSource, Document, NoReferences, SourceConfig};
 use elt_shared::runs::{Choice, Confidence};
 use elt_worker::error::PipelineError;
 use elt_worker::extract::http::propose::{self, Proposal, References, Wish};
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
@@ -629,6 +630,17 @@ async fn a_user_has_few_previews_under_way_and_an_analyst_none() {
     app.post("/configs/preview").json(json!({"url": "http://127.0.0.1:9/"})).as_user().await.problem(403);
     app.post("/configs/preview").json(json!({"url": "ftp://127.0.0.1/"})).await.problem(400);
     app.post("/configs/preview").json(json!({"address": "http://127.0.0.1:9/"})).await.problem(422);
+}
+
+#[tokio::test]
+async fn previews_that_a_user_asks_for_at_the_same_moment_are_counted_together() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let ask = async || app.post("/configs/preview").json(json!({"url": "http://127.0.0.1:9/orders"})).await.status;
+    let statuses = join_all((0..8).map(|_| ask())).await;
+    let accepted = statuses.iter().filter(|status| **status == StatusCode::ACCEPTED).count();
+    assert_eq!(accepted, 3, "{statuses:?}");
+    let refused = statuses.iter().filter(|status| **status == StatusCode::TOO_MANY_REQUESTS).count();
+    assert_eq!(refused, 5, "{statuses:?}");
 }
 
 #[tokio::test]

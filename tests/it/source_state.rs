@@ -58,6 +58,34 @@ async fn an_admin_shows_sets_and_clears_where_the_next_run_begins() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_cannot_be_noted_in_the_audit_is_neither_set_nor_cleared() {
+    let (app, api) = (TestApp::start().await, ChangingApi::start(Behaviour::default()).await);
+    for id in 0..5 {
+        api.add(id, second(id));
+    }
+    app.load(&config(&api.source("cursor: at, param: since, lookback: 1s", ""))).await;
+    let before = app.get("/pipelines/changes/state").await.ok();
+    app.execute(
+        "create function elt.full() returns trigger language plpgsql as \
+                 $$ begin raise exception 'disk full' using errcode = '53100'; end $$",
+    )
+    .await;
+    app.execute("create trigger audit_is_full before insert on elt.audit for each row execute function elt.full()")
+        .await;
+    for request in [
+        app.request("PUT", "/pipelines/changes/state").json(json!({ "value": second(2) })),
+        app.delete("/pipelines/changes/state"),
+        app.delete("/pipelines/changes/state?source=1"),
+    ] {
+        let answer = request.await;
+        assert_eq!(answer.status, 503, "{}", answer.text);
+    }
+    assert_eq!(app.get("/pipelines/changes/state").await.ok(), before);
+    app.execute("drop trigger audit_is_full on elt.audit").await;
+    app.request("PUT", "/pipelines/changes/state").json(json!({ "value": second(2) })).await.ok();
+}
+
+#[tokio::test]
 async fn what_cannot_be_shown_or_set_is_refused() {
     let (app, api) = (TestApp::start().await, ChangingApi::start(Behaviour::default()).await);
     assert_eq!(app.get("/pipelines/changes/state").await.status, 404);

@@ -110,8 +110,8 @@ fn look(worker: &WorkerContext, folder: &Path, was_in_trouble: bool) -> Look {
     tokio::task::spawn_blocking(move || trouble(&folder, probe, needed))
 }
 
-/// The result of the unfinished look, or of a new one if there is none. A look that does not end in time stays unfinished,
-/// and no other one is started meanwhile, because each occupies a thread until the file system answers.
+/// The result of the unfinished look, or of a new one when none is unfinished. A look that does not end in time stays
+/// unfinished, and no other one is started meanwhile, because each occupies a thread until the file system answers.
 async fn result(unfinished: &mut Option<Look>, start: impl FnOnce() -> Look, within: Duration) -> Option<Trouble> {
     let mut look = unfinished.take().unwrap_or_else(start);
     match timeout(within, &mut look).await {

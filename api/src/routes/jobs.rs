@@ -114,7 +114,7 @@ fn priority(text: &str) -> Result<Priority> {
     })
 }
 
-/// The YAML of a form as the first clients send it, told as they expect when it is none.
+/// The YAML of a form as the first clients send it. Anything else is refused in the words that they expect.
 fn yaml_of(file: UploadedFile) -> Result<String> {
     let text = file.text.ok_or_else(|| Error::no_file("No file part"))?;
     match file.file_name.as_deref().map(str::to_ascii_lowercase) {

@@ -105,7 +105,7 @@ impl LineQuery {
     /// As the store understands it.
     ///
     /// # Errors
-    /// When a level is none of the five.
+    /// When a level is not one of the five.
     pub fn filter(self) -> Result<LineFilter> {
         let levels = self.level.unwrap_or_default();
         let levels = levels.split(',').map(|level| level.trim().to_ascii_uppercase()).filter(|level| !level.is_empty());
@@ -130,8 +130,8 @@ impl LineQuery {
     }
 }
 
-/// Lines that match, newest first; `next` leads to older ones. A search for a text or a process that would have to read too many
-/// lines is ended after 5 s: narrow it with `since`, `until`, `level` or `run_id`.
+/// Lines that match, newest first; `next` leads to older ones. A search for a text or a process that would have to read too
+/// many lines is ended after 5 s: narrow it with `since`, `until`, `level` or `run_id`.
 #[utoipa::path(get, path = "/logs/search", tag = "logs", security(("token" = []), ("api_token" = ["read"])), params(PageQuery, LineQuery), responses(
     (status = 200, body = Page<LineView>), (status = 422, body = Problem)))]
 async fn search(
@@ -146,7 +146,7 @@ async fn search(
 /// A page of lines, newest first.
 ///
 /// # Errors
-/// When the cursor is not ours, the search takes too long, or the database is away.
+/// When no page gave out the cursor, the search takes too long, or the database is away.
 pub async fn newest_first(state: &AppState, filter: LineFilter, page: &PageQuery) -> Result<Page<LineView>> {
     let filter = LineFilter { before: page.after()?, ..filter };
     let found = logs::search(&state.db, &filter, page.fetch()).await?;

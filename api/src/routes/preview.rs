@@ -128,7 +128,7 @@ async fn preview(
     if let Some(known) = once.known(&mut tx, &caller, &(upload.text(), OPTION_PREVIEW)).await? {
         return Ok(known);
     }
-    if live_previews_of(&mut *tx, caller.name()).await? >= AT_ONCE {
+    if live_previews_of(&mut tx, caller.name()).await? >= AT_ONCE {
         return Err(Error::TooMany { retry_after: RETRY_AFTER });
     }
     let config = keep_to_run(&state, &mut tx, &caller, &upload).await?;

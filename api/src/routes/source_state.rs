@@ -6,6 +6,7 @@ use elt_shared::config::PipelineConfig;
 use elt_shared::cursor::by_hand::{self, SourceCursor, StateError};
 use elt_shared::store::configs;
 use serde::{Deserialize, Serialize};
+use sqlx::{Postgres, Transaction};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -77,10 +78,9 @@ async fn set_state(
     note.detail("source", request.source);
     note.detail("value", request.value.as_str());
     let (config, mut target) = open(&state, &caller, &name).await?;
-    let tx = state.db.begin().await?;
     let (connection, table) = target.parts();
-    by_hand::set(connection, table, &config, request.source, (&request.value, caller.name())).await.map_err(told)?;
-    note.commit(tx, StatusCode::OK).await?;
+    let set = by_hand::set(connection, table, &config, request.source, (&request.value, caller.name())).await;
+    commit(&state, &note, set.map_err(refused)?).await?;
     tracing::info!(pipeline = name, "{} set a cursor of the pipeline", caller.name());
     view(&mut target, &config).await
 }
@@ -100,10 +100,9 @@ async fn clear_state(
     note.object("pipeline", &name);
     note.detail("source", query.source);
     let (config, mut target) = open(&state, &caller, &name).await?;
-    let tx = state.db.begin().await?;
     let (connection, table) = target.parts();
-    by_hand::clear(connection, table, &config, query.source).await.map_err(told)?;
-    note.commit(tx, StatusCode::OK).await?;
+    let cleared = by_hand::clear(connection, table, &config, query.source).await;
+    commit(&state, &note, cleared.map_err(refused)?).await?;
     tracing::info!(pipeline = name, "{} cleared cursors of the pipeline", caller.name());
     view(&mut target, &config).await
 }
@@ -116,13 +115,19 @@ async fn open(state: &AppState, caller: &Caller, name: &str) -> Result<(Pipeline
     targets::open_pipeline(state, caller, &version).await
 }
 
+/// Notes a change of the target in the audit, then commits it: no change is made that was not noted.
+async fn commit(state: &AppState, note: &AuditNote, change: Transaction<'_, Postgres>) -> Result<()> {
+    note.commit(state.db.begin().await?, StatusCode::OK).await?;
+    change.commit().await.map_err(|error| refused(error.into()))
+}
+
 async fn view(target: &mut OpenTarget, config: &PipelineConfig) -> Result<Json<StateView>> {
     let (connection, table) = target.parts();
-    let sources = by_hand::show(connection, table, config).await.map_err(told)?;
+    let sources = by_hand::show(connection, table, config).await.map_err(refused)?;
     Ok(Json(StateView { table: table.to_string(), sources }))
 }
 
-fn told(error: StateError) -> Error {
+fn refused(error: StateError) -> Error {
     let status = match &error {
         StateError::Database(_) => StatusCode::BAD_GATEWAY,
         StateError::BadValue(_) => StatusCode::UNPROCESSABLE_ENTITY,

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A backfill makes the run of a window only when there is room for it, so never more than `parallel` of its runs are
-//! unfinished, over all workers. Whoever notices that one has ended calls [`advance`]: the worker at once, and the sweeper
-//! some seconds later if that worker was lost. The windows are rows, and what has become of each is written there before the
+//! unfinished, over all workers. When one has ended, its worker calls [`advance`] at once; if that worker was lost, the sweeper
+//! does so some seconds later. The windows are rows, and what has become of each is written there before the
 //! next run is made, so a window that has succeeded is never loaded again, also when its run has been deleted since.
 //!
 //! # Layout

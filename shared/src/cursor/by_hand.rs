@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -21,13 +21,13 @@ pub struct SourceCursor {
     pub source: String,
     /// Column or path of the cursor in a row.
     pub cursor: String,
-    /// The greatest value that was loaded, or the one that a person set. `null`: there is none yet.
+    /// The greatest value that was loaded, or the one that a person set. `null`: nothing was loaded or set yet.
     pub value: Option<String>,
     /// The value that the next run reads from. `null`: it reads everything.
     pub since: Option<String>,
     /// When it was moved, set, or seen last.
     pub moved_at: Option<DateTime<Utc>>,
-    /// The run that moved it. `null`: a person set it, or there is none yet.
+    /// The run that moved it. `null`: a person set it, or nothing was loaded or set yet.
     pub run_id: Option<Uuid>,
     /// The person who set it.
     pub set_by: Option<String>,
@@ -171,17 +171,18 @@ fn view(number: usize, identity: &str, incremental: &Incremental, state: Option<
     }
 }
 
-/// Sets the cursor of a source: of the one with this number, or of the only one. Returns its identity.
+/// Sets the cursor of a source: of the one with this number, or of the only one. The caller commits the transaction, after
+/// the change was noted in the audit.
 ///
 /// # Errors
 /// A source that is not incremental; a value that cannot be a cursor; database failures.
-pub async fn set(
-    connection: &mut PgConnection,
+pub async fn set<'a>(
+    connection: &'a mut PgConnection,
     table: &TableRef,
     config: &PipelineConfig,
     number: Option<usize>,
     (value, by): (&str, &str),
-) -> Result<(), StateError> {
+) -> Result<Transaction<'a, Postgres>, StateError> {
     let states = source_state::list(connection, table, &config.name).await?;
     let sources = Incrementals::of(config, &states)?;
     let (_, identity, incremental) = sources.one(number)?;
@@ -201,20 +202,20 @@ pub async fn set(
         by: MovedBy::Person(by),
     };
     source_state::set(&mut tx, table, &to).await?;
-    Ok(tx.commit().await?)
+    Ok(tx)
 }
 
-/// Clears the cursor of a source, or of all when no number is given: the next run reads as the first one did. Returns how many
-/// there were.
+/// Clears the cursor of a source, or of all when no number is given: the next run reads as the first one did. The caller
+/// commits the transaction, after the change was noted in the audit.
 ///
 /// # Errors
 /// A source that is not incremental; database failures.
-pub async fn clear(
-    connection: &mut PgConnection,
+pub async fn clear<'a>(
+    connection: &'a mut PgConnection,
     table: &TableRef,
     config: &PipelineConfig,
     number: Option<usize>,
-) -> Result<u64, StateError> {
+) -> Result<Transaction<'a, Postgres>, StateError> {
     let states = source_state::list(connection, table, &config.name).await?;
     let sources = Incrementals::of(config, &states)?;
     let identity = match number {
@@ -222,7 +223,6 @@ pub async fn clear(
         None => None,
     };
     let mut tx = connection.begin().await?;
-    let cleared = source_state::clear(&mut tx, table, &config.name, identity).await?;
-    tx.commit().await?;
-    Ok(cleared)
+    source_state::clear(&mut tx, table, &config.name, identity).await?;
+    Ok(tx)
 }

@@ -35,7 +35,7 @@ pub struct KeptGrant {
     pub tokens: GrantTokens,
     /// Counts the answers of the token endpoint.
     pub version: i64,
-    /// How long the access token is still valid, by the database's clock. `None`: it is not, or there is none.
+    /// How long the access token is still valid, by the database's clock. `None`: it has expired, or was not got yet.
     pub valid_for: Option<Duration>,
 }
 
@@ -79,7 +79,7 @@ impl GrantTokens {
     }
 }
 
-/// The grant of this hash. If there is none yet, it is made with the tokens in `first`.
+/// The grant of this hash. A missing one is made with the tokens in `first`.
 ///
 /// # Errors
 /// When the database fails, or the tokens do not open.

@@ -220,7 +220,7 @@ pub async fn table_sizes(db: impl PgExecutor<'_>, tables: &[&str]) -> sqlx::Resu
     .await
 }
 
-/// When the oldest things of the control database were made, where an index finds them. `None`: there are none.
+/// When the oldest things of the control database were made, where an index finds them. `None`: nothing is kept.
 #[derive(Debug, Clone, Copy, FromRow)]
 pub struct Oldest {
     /// The oldest log line.

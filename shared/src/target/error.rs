@@ -122,7 +122,7 @@ pub enum TargetError {
         /// Its name.
         column: String,
     },
-    /// A page's cursor is none of ours.
+    /// No page of the table gave out this cursor.
     #[error("the cursor is not one this table gave out")]
     Cursor,
     /// A filter's value does not fit its column.

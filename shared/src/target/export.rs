@@ -31,7 +31,7 @@ pub struct Export {
 /// whether or not the stream is read to its end; `held` is dropped then.
 ///
 /// # Errors
-/// [`TargetError::NoTable`], a column that is none, a filter that does not fit; database failures.
+/// [`TargetError::NoTable`], a column that does not exist, a filter that does not fit; database failures.
 pub async fn export_csv<H: Send + 'static>(
     mut connection: PgConnection,
     held: H,

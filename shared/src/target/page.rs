@@ -114,7 +114,7 @@ pub struct PageColumn {
 /// Reads a page of a table, view or partitioned table.
 ///
 /// # Errors
-/// [`TargetError::NoTable`], a column or cursor that is none, a filter that does not fit; database failures.
+/// [`TargetError::NoTable`], a column that does not exist, a cursor that no page gave out, a filter that does not fit; database failures.
 pub async fn read_page(
     connection: &mut PgConnection,
     table: &TableRef,

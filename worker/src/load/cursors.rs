@@ -22,7 +22,7 @@ pub struct NewCursor {
     pub source: String,
     /// How the source is asked for what is new.
     pub incremental: Incremental,
-    /// The cursor as the run found it. `None`: there was none that could be used.
+    /// The cursor as the run found it. `None`: no cursor was found that could be used.
     pub stored: Option<CursorValue>,
     /// The version of the stored cursor; `None`: there was none.
     pub version: Option<DateTime<Utc>>,
@@ -89,7 +89,7 @@ pub async fn stored(
     Ok(states.into_iter().filter(|state| is_ours || state.run_id.is_none()).collect())
 }
 
-/// Whether the table has no rows although sources were read up to some value. False when it does not exist.
+/// Whether the table exists and has no rows.
 ///
 /// # Errors
 /// Database failures.

@@ -35,7 +35,7 @@ struct Asked {
     identity: String,
     incremental: Incremental,
     request: String,
-    /// The cursor of an earlier run, or one that a person set. `None`: there is none that can be used.
+    /// The cursor of an earlier run, or one that a person set. `None`: no cursor is there that can be used.
     stored: Option<CursorValue>,
     version: Option<DateTime<Utc>>,
     page_rows: i64,

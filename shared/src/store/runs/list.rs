@@ -1,7 +1,7 @@
 //! Runs that belong together: of a schedule, of a chain of retries, of a pipeline; and the starts of a run.
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgExecutor};
+use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::{COLUMNS, Run};
@@ -57,8 +57,13 @@ pub async fn live_of_schedule(db: impl PgExecutor<'_>, schedule_id: Uuid) -> sql
     .await
 }
 
-/// Number of previews that a user has started and that have not ended.
-pub async fn live_previews_of(db: impl PgExecutor<'_>, created_by: &str) -> sqlx::Result<i64> {
+/// Number of previews that a user has started and that have not ended. Other requests of the user wait here until the
+/// caller's transaction ends, so that they count the preview that it starts.
+pub async fn live_previews_of(db: &mut PgConnection, created_by: &str) -> sqlx::Result<i64> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('elt.previews ' || $1, 0))")
+        .bind(created_by)
+        .execute(&mut *db)
+        .await?;
     sqlx::query_scalar(
         "select count(*) from runs
          where state in ('queued', 'running') and kind = 'test_connection'

@@ -32,7 +32,7 @@ pub struct Cursors {
     without: Tally,
     /// The values of each kind.
     kinds: BTreeMap<CursorKind, OfKind>,
-    /// All values, compared as texts. `None`: there are none.
+    /// All values, compared as texts. `None`: no row has a value yet.
     texts: Option<OfKind>,
 }
 
@@ -247,7 +247,7 @@ pub fn request_hash(source: &ApiSource) -> String {
     format!("{:032x}", xxh3_128(shown.join("\0").as_bytes()))
 }
 
-/// The value at a path of a row. `None`: there is none, or it cannot be a cursor.
+/// The value at a path of a row. `None`: the row has no value there, or one that cannot be a cursor.
 fn value_of(row: &RawValue, cursor: &JsonPath) -> Option<CursorValue> {
     let text = row.get();
     if text.len() > MAX_ROW_BYTES {
