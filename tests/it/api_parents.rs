@@ -2,18 +2,21 @@
 
 use std::time::{Duration, Instant};
 
+use axum::Json;
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use elt_shared::config::{Document, NoReferences, PipelineConfig};
 use elt_shared::runs::Outcome;
 use elt_shared::runs::report::LeftOutKind;
 use elt_worker::error::PipelineError;
 use elt_worker::extract;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use crate::support::app::PATIENCE;
 use crate::support::extraction::{Extraction, texts};
 use crate::support::family_api::{FamilyApi, orders_of};
+use crate::support::http_source::HttpSource;
 use crate::support::loader::Loader;
 
 /// A config that loads the orders of every customer, with further lines of `for_each`.
@@ -162,6 +165,46 @@ async fn an_api_that_is_away_or_refuses_the_token_is_not_skipped_parent_by_paren
     let (code, message) = failed(&loader, &family(&api, "orders", "on_parent_error: skip")).await;
     assert_eq!(code, "source_login", "{message}");
     assert!(api.asked() < 20, "{} requests", api.asked());
+}
+
+#[tokio::test]
+async fn a_graphql_api_that_accepts_no_more_calls_fails_the_source_as_a_429_does() {
+    let (api, loader) = (HttpSource::start().await, Loader::start().await);
+    let lines = "      on_parent_error: skip\n    records: data.orders\n    \
+                 graphql: {query: 'query ($id: String) { orders(id: $id) { id } }', variables: {id: '{{id}}'}}\n";
+    let sql = "select n::text as id from generate_series(1, 30) n order by n";
+    let yaml = selected(&api.url("/script"), sql, "orders", lines);
+    let answer = |error: Value| {
+        api.script(move |hit, _| {
+            let asked: Value = serde_json::from_str(&hit.body).expect("a query");
+            let answer = match asked["variables"]["id"] == "3" {
+                true => json!({ "errors": [error] }),
+                false => json!({ "data": { "orders": [{ "id": asked["variables"]["id"] }] } }),
+            };
+            Json(answer).into_response()
+        });
+    };
+    for error in [
+        json!({ "message": "Throttled", "extensions": { "code": "THROTTLED" } }),
+        json!({ "message": "API rate limit exceeded", "type": "rate_limited" }),
+    ] {
+        answer(error);
+        let error = loader.run("run", &yaml).await.expect_err("it must fail");
+        assert_eq!(error.code().as_str(), "http_error_answer", "{error}");
+        assert!(
+            matches!(error, PipelineError::Away { .. }),
+            "its run waits until the API accepts calls again: {error}"
+        );
+        let next_step = error.next_step();
+        assert!(
+            next_step.starts_with("Wait until the API accepts calls") && !next_step.contains("skip"),
+            "{next_step}"
+        );
+    }
+    answer(json!({ "message": "boom", "extensions": { "code": "INTERNAL_SERVER_ERROR" } }));
+    let report = loader.run("run", &yaml).await.expect("loaded");
+    assert!(report.left_out[0].reason.starts_with("1 of 30 values were skipped: "), "{report:#?}");
+    assert_eq!(report.rows_inserted, 29);
 }
 
 #[tokio::test]

@@ -104,7 +104,14 @@ pub(super) enum HttpError {
     #[error("{url} answered with an error: its member `{member}` reports one, and there are no rows")]
     SaysError { url: String, member: String },
     #[error("{url} answered with GraphQL errors, first: {message}")]
-    GraphQl { url: String, message: String, is_transient: bool },
+    GraphQl {
+        url: String,
+        message: String,
+        /// Whether the same request may succeed a moment later.
+        is_transient: bool,
+        /// Whether it means "too many calls", as the status 429 does.
+        limited: bool,
+    },
     #[error("{url} answered with a part of the rows: its member `{member}` reports an error")]
     SaysErrorInPart { url: String, member: String },
     /// A status that may be the API's way to say that a page is past the last one.
@@ -203,7 +210,9 @@ impl HttpError {
             _ => return None,
         };
         match &**error {
-            Self::Unreachable { url, .. } | Self::Silent { url, .. } => Some(url),
+            Self::Unreachable { url, .. } | Self::Silent { url, .. } | Self::GraphQl { url, limited: true, .. } => {
+                Some(url)
+            }
             Self::Status { url, status, limited, .. } => {
                 (*limited || matches!(status.as_u16(), 502..=504)).then_some(url.as_str())
             }
@@ -314,7 +323,7 @@ impl HttpError {
             Self::Unreachable { .. } => {
                 "Check the URL, that the server is up, and that workers can reach it; then retry the run."
             }
-            Self::Status { limited: true, .. } => {
+            Self::Status { limited: true, .. } | Self::GraphQl { limited: true, .. } => {
                 "Wait until the API accepts calls again, or call it less often; then retry the run."
             }
             Self::Status { status, .. } => match status.as_u16() {

@@ -242,6 +242,7 @@ impl HttpError {
     fn is_of_one_request(&self) -> bool {
         match self {
             Self::Status { status, limited, .. } => !limited && !matches!(status.as_u16(), 401 | 407 | 502..=504),
+            Self::GraphQl { limited, .. } => !limited,
             Self::BadUrl { .. }
             | Self::BadHeader { .. }
             | Self::Partial { .. }
@@ -257,7 +258,6 @@ impl HttpError {
             | Self::NothingThere { .. }
             | Self::SaysError { .. }
             | Self::SaysErrorInPart { .. }
-            | Self::GraphQl { .. }
             | Self::Encoding { .. }
             | Self::NeverReady { .. }
             | Self::Endless { .. } => true,

@@ -554,8 +554,8 @@ async fn inspect(path: &Path, wanted: &Wanted, url: &str, received: u64, source:
         Flaw::SaysError(member) => HttpError::SaysError { url, member },
         Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
-        Flaw::GraphQl { message, is_transient } => {
-            HttpError::GraphQl { url, message: request::quoted(source, &message), is_transient }
+        Flaw::GraphQl { message, is_transient, limited } => {
+            HttpError::GraphQl { url, message: request::quoted(source, &message), is_transient, limited }
         }
     })
 }
