@@ -208,6 +208,25 @@ async fn a_graphql_api_that_accepts_no_more_calls_fails_the_source_as_a_429_does
 }
 
 #[tokio::test]
+async fn skipping_is_advised_only_where_it_helps() {
+    let (api, loader) = (FamilyApi::start(5).await, Loader::start().await);
+    for (status, lines, advice) in [
+        (StatusCode::BAD_REQUEST, "concurrency: 2", Some("`on_parent_error: skip`")),
+        (StatusCode::NOT_FOUND, "concurrency: 2", Some("`missing: skip`")),
+        (StatusCode::GONE, "on_parent_error: skip, missing: fail", Some("`missing: skip`")),
+        (StatusCode::UNAUTHORIZED, "concurrency: 2", None),
+        (StatusCode::UNAUTHORIZED, "on_parent_error: skip", None),
+    ] {
+        api.fail(3, 1, status);
+        let error = loader.run("run", &family(&api, "orders", lines)).await.expect_err("it must fail");
+        let next_step = error.next_step();
+        let advised =
+            next_step.split_once("write `").map(|(_, key)| format!("`{}", key.replace(" in `for_each`.", "")));
+        assert_eq!(advised.as_deref(), advice, "{status}, {lines}: {next_step}");
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_is_stopped_in_the_middle_has_loaded_nothing_and_the_next_one_loads_all() {
     let (api, loader) = (FamilyApi::start(300).await, Loader::start().await);
     let yaml = family(&api, "orders", "concurrency: 4");

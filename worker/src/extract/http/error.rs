@@ -130,7 +130,13 @@ pub(super) enum HttpError {
     Spool { doing: String, source: std::io::Error },
     /// The failure of the requests for one value of `for_each`. The value itself is not named, because it is from a row.
     #[error("{error}, for {place}, one of {of} values of `for_each`")]
-    Parent { error: Box<HttpError>, place: String, of: u64 },
+    Parent {
+        error: Box<HttpError>,
+        place: String,
+        of: u64,
+        /// The key of `for_each` with which such a value is skipped. `None`: it never is.
+        skipped_by: Option<&'static str>,
+    },
     #[error("{error} ({attempts} attempts)")]
     GaveUp { error: Box<HttpError>, attempts: u32 },
 }
@@ -279,10 +285,11 @@ impl HttpError {
                 error.next_step()
             )
             .into(),
-            Self::GaveUp { error, .. } | Self::NoLogin { error } => error.next_step(),
-            Self::Parent { error, .. } => format!(
-                "{} To load the rows of the other values all the same, write `on_parent_error: skip` (or `missing: skip` for \
-                 404 and 410) in `for_each`.",
+            Self::GaveUp { error, .. } | Self::NoLogin { error } | Self::Parent { error, skipped_by: None, .. } => {
+                error.next_step()
+            }
+            Self::Parent { error, skipped_by: Some(key), .. } => format!(
+                "{} To load the rows of the other values all the same, write `{key}: skip` in `for_each`.",
                 error.next_step()
             )
             .into(),
