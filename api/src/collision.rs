@@ -5,13 +5,6 @@ use crate::error::{Error, Result};
 /// Message for a client whose change PostgreSQL gave up for that of another one.
 pub const GAVE_WAY: &str = "the change gave way to another one at the same moment, and nothing was changed";
 
-/// Whether PostgreSQL ended a transaction because it and others waited for each other, or could not be put in an order.
-/// Nothing of it was committed.
-pub fn gave_way(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|database| database.code());
-    code.is_some_and(|code| ["40001", "40P01"].contains(&code.as_ref()))
-}
-
 /// Does something in one transaction, and once more when that transaction gave way to another one.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use axum::extract::rejection::{
 };
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use elt_shared::collision::gave_way;
 use elt_shared::config::{ConfigError, ConfigProblem, Warning};
 use elt_shared::explained::{Code, Explained, sentence};
 use elt_shared::secret::OpenError;
@@ -15,7 +16,7 @@ use elt_shared::{redaction, store};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::collision::{GAVE_WAY, gave_way};
+use crate::collision::GAVE_WAY;
 use crate::metrics::RefusedToken;
 use crate::pool::{ALL_BUSY, NoConnection};
 

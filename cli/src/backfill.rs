@@ -23,6 +23,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::audit::Deed;
+use crate::collision::retried;
 use crate::config_file::ConfigFile;
 use crate::exit::{Exit, refuse};
 use crate::installation::Installation;
@@ -125,10 +126,14 @@ impl Backfill {
                 self.installation.open("backfill", async |databases| show(&databases.control, *id).await).await?;
             }
             Action::Cancel { id } => {
-                self.installation.change("backfill", async |db, keys| cancel(db, keys, *id).await).await?;
+                self.installation
+                    .change("backfill", async |db, keys| retried(async || cancel(db, keys, *id).await).await)
+                    .await?;
             }
             Action::Resume { id } => {
-                self.installation.change("backfill", async |db, keys| resume(db, keys, *id).await).await?;
+                self.installation
+                    .change("backfill", async |db, keys| retried(async || resume(db, keys, *id).await).await)
+                    .await?;
             }
         }
         Ok(Exit::Done)

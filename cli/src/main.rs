@@ -8,6 +8,7 @@
 //! - `waiting`: at the start, for what is not there yet
 //! - `databases`: the control database of this process, private or given
 //! - `installation`: the control database and the keys that a command works with
+//! - `collision`: changes whose transactions got into the way of others
 //! - `operator`: the person at the terminal, as the audit names them
 //! - `keys`: the installation's keys, and `elt keys`
 //! - `secret_settings`: secrets that settings take from files
@@ -21,6 +22,7 @@ mod audit;
 mod backfill;
 mod backup;
 mod check;
+mod collision;
 mod config_file;
 mod connections;
 mod coverage;

@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`backoff`]: pauses between attempts
+//! - [`collision`]: transactions that got into the way of others
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
 //! - [`cursor`]: values by which an API is asked only for what is new
@@ -36,6 +37,7 @@
 pub mod api_token;
 pub mod backfills;
 pub mod backoff;
+pub mod collision;
 pub mod config;
 pub mod cron;
 pub mod cursor;

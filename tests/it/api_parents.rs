@@ -2,18 +2,21 @@
 
 use std::time::{Duration, Instant};
 
+use axum::Json;
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use elt_shared::config::{Document, NoReferences, PipelineConfig};
 use elt_shared::runs::Outcome;
 use elt_shared::runs::report::LeftOutKind;
 use elt_worker::error::PipelineError;
 use elt_worker::extract;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use crate::support::app::PATIENCE;
 use crate::support::extraction::{Extraction, texts};
 use crate::support::family_api::{FamilyApi, orders_of};
+use crate::support::http_source::HttpSource;
 use crate::support::loader::Loader;
 
 /// A config that loads the orders of every customer, with further lines of `for_each`.
@@ -162,6 +165,65 @@ async fn an_api_that_is_away_or_refuses_the_token_is_not_skipped_parent_by_paren
     let (code, message) = failed(&loader, &family(&api, "orders", "on_parent_error: skip")).await;
     assert_eq!(code, "source_login", "{message}");
     assert!(api.asked() < 20, "{} requests", api.asked());
+}
+
+#[tokio::test]
+async fn a_graphql_api_that_accepts_no_more_calls_fails_the_source_as_a_429_does() {
+    let (api, loader) = (HttpSource::start().await, Loader::start().await);
+    let lines = "      on_parent_error: skip\n    records: data.orders\n    \
+                 graphql: {query: 'query ($id: String) { orders(id: $id) { id } }', variables: {id: '{{id}}'}}\n";
+    let sql = "select n::text as id from generate_series(1, 30) n order by n";
+    let yaml = selected(&api.url("/script"), sql, "orders", lines);
+    let answer = |error: Value| {
+        api.script(move |hit, _| {
+            let asked: Value = serde_json::from_str(&hit.body).expect("a query");
+            let answer = match asked["variables"]["id"] == "3" {
+                true => json!({ "errors": [error] }),
+                false => json!({ "data": { "orders": [{ "id": asked["variables"]["id"] }] } }),
+            };
+            Json(answer).into_response()
+        });
+    };
+    for error in [
+        json!({ "message": "Throttled", "extensions": { "code": "THROTTLED" } }),
+        json!({ "message": "API rate limit exceeded", "type": "rate_limited" }),
+    ] {
+        answer(error);
+        let error = loader.run("run", &yaml).await.expect_err("it must fail");
+        assert_eq!(error.code().as_str(), "http_error_answer", "{error}");
+        assert!(
+            matches!(error, PipelineError::Away { .. }),
+            "its run waits until the API accepts calls again: {error}"
+        );
+        let next_step = error.next_step();
+        assert!(
+            next_step.starts_with("Wait until the API accepts calls") && !next_step.contains("skip"),
+            "{next_step}"
+        );
+    }
+    answer(json!({ "message": "boom", "extensions": { "code": "INTERNAL_SERVER_ERROR" } }));
+    let report = loader.run("run", &yaml).await.expect("loaded");
+    assert!(report.left_out[0].reason.starts_with("1 of 30 values were skipped: "), "{report:#?}");
+    assert_eq!(report.rows_inserted, 29);
+}
+
+#[tokio::test]
+async fn skipping_is_advised_only_where_it_helps() {
+    let (api, loader) = (FamilyApi::start(5).await, Loader::start().await);
+    for (status, lines, advice) in [
+        (StatusCode::BAD_REQUEST, "concurrency: 2", Some("`on_parent_error: skip`")),
+        (StatusCode::NOT_FOUND, "concurrency: 2", Some("`missing: skip`")),
+        (StatusCode::GONE, "on_parent_error: skip, missing: fail", Some("`missing: skip`")),
+        (StatusCode::UNAUTHORIZED, "concurrency: 2", None),
+        (StatusCode::UNAUTHORIZED, "on_parent_error: skip", None),
+    ] {
+        api.fail(3, 1, status);
+        let error = loader.run("run", &family(&api, "orders", lines)).await.expect_err("it must fail");
+        let next_step = error.next_step();
+        let advised =
+            next_step.split_once("write `").map(|(_, key)| format!("`{}", key.replace(" in `for_each`.", "")));
+        assert_eq!(advised.as_deref(), advice, "{status}, {lines}: {next_step}");
+    }
 }
 
 #[tokio::test]

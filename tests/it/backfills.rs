@@ -294,6 +294,34 @@ async fn a_backfill_goes_on_where_it_was_when_its_worker_is_lost() {
 }
 
 #[tokio::test]
+async fn a_window_whose_run_was_deleted_before_its_end_was_noted_is_stopped_and_can_be_resumed() {
+    let app = TestApp::start().await;
+    let api = EventsApi::start("2024-01-01", "2024-01-04").await;
+    let backfill = begin(&app, &yaml(&api), ("2024-01-01", "2024-01-04"), "1d", 1).await;
+    let backfill = ended(&app, &backfill).await;
+    assert_eq!(backfill["state"], "succeeded", "{backfill:#}");
+    // As if nobody had advanced the backfill between the end of the run and its deletion.
+    let run = windows(&app, &backfill, "").await[1]["run_id"].clone();
+    app.execute(&format!("delete from runs where id = '{}'", run.as_str().expect("an id"))).await;
+    app.execute(
+        "with lost as (update backfill_windows set state = 'running', finished_at = null where number = 2)
+         update backfills set state = 'running', finished_at = null",
+    )
+    .await;
+    let backfill = ended(&app, &backfill).await;
+    let counts = &backfill["windows"];
+    assert_eq!((&counts["stopped"], &counts["succeeded"], &counts["running"]), (&json!(1), &json!(2), &json!(0)));
+    assert_eq!(backfill["state"], "failed", "{backfill:#}");
+    let stopped = &windows(&app, &backfill, "stopped").await[0];
+    assert_eq!((&stopped["number"], stopped["finished_at"].is_string()), (&json!(2), true), "{stopped:#}");
+
+    app.post(&format!("/backfills/{}/resume", backfill["id"].as_str().expect("an id"))).await.ok();
+    let backfill = ended(&app, &backfill).await;
+    assert_eq!((&backfill["state"], loaded(&app).await.0), (&json!("succeeded"), api.count()), "{backfill:#}");
+    assert_eq!(api.asked().len(), 4, "only the window whose end nobody knows was asked for again");
+}
+
+#[tokio::test]
 async fn what_makes_no_backfill_is_refused_at_once() {
     let app = TestApp::start_with(|options| options.workers = 0).await;
     let api = EventsApi::start("2024-01-01", "2024-01-02").await;

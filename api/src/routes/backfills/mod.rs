@@ -220,20 +220,23 @@ async fn resume(
 ) -> Result<Response> {
     note.object("backfill", id);
     find(&state, &caller, id).await?;
-    let mut tx = state.db.begin().await?;
-    if let Some(known) = once.known(&mut tx, &caller, &id).await? {
-        return Ok(known);
-    }
-    if let Some(Answer::Refused(backfill)) = backfills::resume(&mut tx, id).await? {
-        return Err(Error::conflict(
-            Code::NothingToResume,
-            format!("the backfill {}, so there is nothing to resume", backfill.state.in_words()),
-            "Look at its windows.",
-        ));
-    }
-    let view = BackfillView::from(progress(&mut tx, id).await?);
-    let location = format!("/backfills/{id}");
-    let answer = once.answer(&mut tx, &caller, StatusCode::ACCEPTED, Some(location), &view).await?;
-    note.commit(tx, StatusCode::ACCEPTED).await?;
-    Ok(answer)
+    let resuming = || async {
+        let mut tx = state.db.begin().await?;
+        if let Some(known) = once.known(&mut tx, &caller, &id).await? {
+            return Ok(known);
+        }
+        if let Some(Answer::Refused(backfill)) = backfills::resume(&mut tx, id).await? {
+            return Err(Error::conflict(
+                Code::NothingToResume,
+                format!("the backfill {}, so there is nothing to resume", backfill.state.in_words()),
+                "Look at its windows.",
+            ));
+        }
+        let view = BackfillView::from(progress(&mut tx, id).await?);
+        let location = format!("/backfills/{id}");
+        let answer = once.answer(&mut tx, &caller, StatusCode::ACCEPTED, Some(location), &view).await?;
+        note.commit(tx, StatusCode::ACCEPTED).await?;
+        Ok(answer)
+    };
+    retried(resuming).await
 }

@@ -73,6 +73,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             if the rows are elsewhere.",
         example: "https://shop.example.com/orders answered with an error: its member `error` reports one, and there \
             are no rows",
+        retried: Retried::Sometimes,
         reached: Reached::LetIn,
         ..IN_A_RUN
     },

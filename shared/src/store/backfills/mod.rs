@@ -164,13 +164,14 @@ pub(crate) async fn begin_again(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Resu
     Ok(())
 }
 
-/// Backfills of which a run has ended that is not written down yet, or that have nothing at work.
+/// Backfills of which a run has ended or was deleted, which is not written down yet, or that have nothing at work.
 pub(crate) async fn to_advance(db: &PgPool, limit: i64) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "select b.id from backfills b
          where b.finished_at is null
-           and (exists (select from backfill_windows w join runs r on r.id = w.run_id
-                        where w.backfill_id = b.id and w.state = 'running' and r.finished_at is not null)
+           and (exists (select from backfill_windows w left join runs r on r.id = w.run_id
+                        where w.backfill_id = b.id and w.state = 'running'
+                          and (w.run_id is null or r.finished_at is not null))
                 or not exists (select from backfill_windows w where w.backfill_id = b.id and w.state = 'running'))
          order by b.id limit $1",
     )

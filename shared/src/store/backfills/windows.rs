@@ -40,13 +40,17 @@ pub(crate) async fn insert_windows(db: impl PgExecutor<'_>, id: Uuid, windows: &
     Ok(())
 }
 
-/// Writes down what has become of the runs that have ended. The caller holds [`lock`](super::lock).
+/// Writes down what has become of the runs that have ended. A window whose run was deleted before is `stopped`, because
+/// nothing says any more whether it was loaded; a resume loads it again, and rows that are there are not doubled. The caller
+/// holds [`lock`](super::lock).
 pub(crate) async fn settle(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
     sqlx::query(
-        "update backfill_windows w set state = r.state, rows_read = r.rows_read, rows_inserted = r.rows_inserted,
-                rows_updated = r.rows_updated, error_code = r.error_code, error = r.error, finished_at = r.finished_at
-         from runs r
-         where w.backfill_id = $1 and w.state = 'running' and r.id = w.run_id and r.finished_at is not null",
+        "update backfill_windows w set state = coalesce(r.state, 'stopped'), rows_read = r.rows_read,
+                rows_inserted = r.rows_inserted, rows_updated = r.rows_updated, error_code = r.error_code, error = r.error,
+                finished_at = coalesce(r.finished_at, now())
+         from backfill_windows same left join runs r on r.id = same.run_id
+         where same.backfill_id = $1 and w.backfill_id = $1 and w.number = same.number and w.state = 'running'
+           and (same.run_id is null or r.finished_at is not null)",
     )
     .bind(id)
     .execute(db)

@@ -97,6 +97,8 @@ pub(super) enum Flaw {
         message: String,
         /// Whether the same request may succeed a moment later.
         is_transient: bool,
+        /// Whether it means "too many calls", whatever is asked for.
+        limited: bool,
     },
 }
 

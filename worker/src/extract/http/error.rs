@@ -104,7 +104,14 @@ pub(super) enum HttpError {
     #[error("{url} answered with an error: its member `{member}` reports one, and there are no rows")]
     SaysError { url: String, member: String },
     #[error("{url} answered with GraphQL errors, first: {message}")]
-    GraphQl { url: String, message: String, is_transient: bool },
+    GraphQl {
+        url: String,
+        message: String,
+        /// Whether the same request may succeed a moment later.
+        is_transient: bool,
+        /// Whether it means "too many calls", as the status 429 does.
+        limited: bool,
+    },
     #[error("{url} answered with a part of the rows: its member `{member}` reports an error")]
     SaysErrorInPart { url: String, member: String },
     /// A status that may be the API's way to say that a page is past the last one.
@@ -123,7 +130,13 @@ pub(super) enum HttpError {
     Spool { doing: String, source: std::io::Error },
     /// The failure of the requests for one value of `for_each`. The value itself is not named, because it is from a row.
     #[error("{error}, for {place}, one of {of} values of `for_each`")]
-    Parent { error: Box<HttpError>, place: String, of: u64 },
+    Parent {
+        error: Box<HttpError>,
+        place: String,
+        of: u64,
+        /// The key of `for_each` with which such a value is skipped. `None`: it never is.
+        skipped_by: Option<&'static str>,
+    },
     #[error("{error} ({attempts} attempts)")]
     GaveUp { error: Box<HttpError>, attempts: u32 },
 }
@@ -203,7 +216,9 @@ impl HttpError {
             _ => return None,
         };
         match &**error {
-            Self::Unreachable { url, .. } | Self::Silent { url, .. } => Some(url),
+            Self::Unreachable { url, .. } | Self::Silent { url, .. } | Self::GraphQl { url, limited: true, .. } => {
+                Some(url)
+            }
             Self::Status { url, status, limited, .. } => {
                 (*limited || matches!(status.as_u16(), 502..=504)).then_some(url.as_str())
             }
@@ -270,10 +285,11 @@ impl HttpError {
                 error.next_step()
             )
             .into(),
-            Self::GaveUp { error, .. } | Self::NoLogin { error } => error.next_step(),
-            Self::Parent { error, .. } => format!(
-                "{} To load the rows of the other values all the same, write `on_parent_error: skip` (or `missing: skip` for \
-                 404 and 410) in `for_each`.",
+            Self::GaveUp { error, .. } | Self::NoLogin { error } | Self::Parent { error, skipped_by: None, .. } => {
+                error.next_step()
+            }
+            Self::Parent { error, skipped_by: Some(key), .. } => format!(
+                "{} To load the rows of the other values all the same, write `{key}: skip` in `for_each`.",
                 error.next_step()
             )
             .into(),
@@ -314,7 +330,7 @@ impl HttpError {
             Self::Unreachable { .. } => {
                 "Check the URL, that the server is up, and that workers can reach it; then retry the run."
             }
-            Self::Status { limited: true, .. } => {
+            Self::Status { limited: true, .. } | Self::GraphQl { limited: true, .. } => {
                 "Wait until the API accepts calls again, or call it less often; then retry the run."
             }
             Self::Status { status, .. } => match status.as_u16() {

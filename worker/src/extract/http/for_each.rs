@@ -204,10 +204,14 @@ impl Skipped<'_> {
     /// When the config says that the source fails, or when the error is not about this one value.
     fn take(&mut self, parent: &Parent, error: HttpError) -> Result<()> {
         let is_missing = error.is_missing();
-        let rule = if is_missing { self.each.missing } else { self.each.on_parent_error };
-        if rule == OnParent::Fail || !(is_missing || error.is_of_one_request()) {
-            let place = parent.place.clone();
-            return Err(HttpError::Parent { error: Box::new(error), place, of: self.of });
+        let (key, rule) = match is_missing {
+            true => ("missing", self.each.missing),
+            false => ("on_parent_error", self.each.on_parent_error),
+        };
+        let can_be_skipped = is_missing || error.is_of_one_request();
+        if rule == OnParent::Fail || !can_be_skipped {
+            let (place, skipped_by) = (parent.place.clone(), can_be_skipped.then_some(key));
+            return Err(HttpError::Parent { error: Box::new(error), place, of: self.of, skipped_by });
         }
         tracing::warn!("skipped {}: {error}", parent.place);
         let (count, listed) = &mut self.lists[usize::from(is_missing)];
@@ -244,6 +248,7 @@ impl HttpError {
     fn is_of_one_request(&self) -> bool {
         match self {
             Self::Status { status, limited, .. } => !limited && !matches!(status.as_u16(), 401 | 407 | 502..=504),
+            Self::GraphQl { limited, .. } => !limited,
             Self::BadUrl { .. }
             | Self::BadHeader { .. }
             | Self::Partial { .. }
@@ -259,7 +264,6 @@ impl HttpError {
             | Self::NothingThere { .. }
             | Self::SaysError { .. }
             | Self::SaysErrorInPart { .. }
-            | Self::GraphQl { .. }
             | Self::Encoding { .. }
             | Self::NeverReady { .. }
             | Self::Endless { .. } => true,

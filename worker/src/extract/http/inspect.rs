@@ -34,8 +34,8 @@ pub(super) async fn inspect(
         Flaw::SaysError(member) => HttpError::SaysError { url, member },
         Flaw::SaysErrorInPart(member) => HttpError::SaysErrorInPart { url, member },
         Flaw::BadCursor(reason) => HttpError::BadCursor { url, reason },
-        Flaw::GraphQl { message, is_transient } => {
-            HttpError::GraphQl { url, message: request::quoted(source, &message), is_transient }
+        Flaw::GraphQl { message, is_transient, limited } => {
+            HttpError::GraphQl { url, message: request::quoted(source, &message), is_transient, limited }
         }
     })
 }

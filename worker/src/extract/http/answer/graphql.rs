@@ -15,17 +15,10 @@ const MOST_BYTES: u64 = 256 << 10;
 const MOST_COMPARED: usize = 20;
 /// Most characters of a message that are repeated.
 const MESSAGE_CHARACTERS: usize = 300;
-/// Codes, in `extensions.code` or `type`, of errors after which the same request may succeed.
-const TRANSIENT: [&str; 8] = [
-    "THROTTLED",
-    "RATE_LIMITED",
-    "RATE_LIMIT_EXCEEDED",
-    "TOO_MANY_REQUESTS",
-    "INTERNAL_SERVER_ERROR",
-    "SERVICE_UNAVAILABLE",
-    "SERVICE_ERROR",
-    "TIMEOUT",
-];
+/// Codes, in `extensions.code` or `type`, of an API that accepts no more calls for now.
+const LIMITED: [&str; 4] = ["THROTTLED", "RATE_LIMITED", "RATE_LIMIT_EXCEEDED", "TOO_MANY_REQUESTS"];
+/// Codes, in the same places, of errors that may concern one request only, and after which it may succeed.
+const TRANSIENT: [&str; 4] = ["INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "SERVICE_ERROR", "TIMEOUT"];
 
 /// Errors beside complete data.
 #[derive(Debug, Clone)]
@@ -67,7 +60,9 @@ pub(super) fn check(file: &mut File) -> io::Result<Result<Option<Tolerated>, Fla
     if is_complete {
         return Ok(Ok(Some(Tolerated { count: errors.len(), message })));
     }
-    Ok(Err(Flaw::GraphQl { message, is_transient: errors.iter().any(is_transient) }))
+    let limited = errors.iter().any(|error| has_code(error, &LIMITED));
+    let is_transient = limited || errors.iter().any(|error| has_code(error, &TRANSIENT));
+    Ok(Err(Flaw::GraphQl { message, is_transient, limited }))
 }
 
 /// Whether the field that an error names has a value in the data.
@@ -84,9 +79,10 @@ fn has_value(file: &mut File, error: &Value) -> io::Result<bool> {
     Ok(found.is_some_and(|(value, _)| value != Outline::Null))
 }
 
-fn is_transient(error: &Value) -> bool {
-    let codes = [&error["extensions"]["code"], &error["type"]];
-    codes.iter().filter_map(|code| code.as_str()).any(|code| TRANSIENT.contains(&code.to_ascii_uppercase().as_str()))
+/// Whether an error has one of the codes, in whichever case it is written.
+fn has_code(error: &Value, codes: &[&str]) -> bool {
+    let written = [&error["extensions"]["code"], &error["type"]];
+    written.iter().filter_map(|code| code.as_str()).any(|code| codes.contains(&code.to_ascii_uppercase().as_str()))
 }
 
 /// A message on one line, cut when it is long. Secrets must be taken out before, because the cut may go through one.
