@@ -8,7 +8,7 @@ use elt_shared::store::audit::{self, AuditFilter, ExportFormat, NewAuditRow};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, is_read_only, refuse};
 use crate::installation::Installation;
 use crate::operator::operator;
 use crate::out;
@@ -138,11 +138,17 @@ impl Deed<'_> {
         tx.commit().await.context("could not commit the change")
     }
 
-    /// Writes the row of something that was refused or failed.
-    ///
-    /// # Errors
-    /// Database failures.
-    pub async fn failed(self, db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
+    /// Writes the row of something that was refused or failed. Says when it cannot be written, unless the database is
+    /// read-only: the command fails because of that, and says so itself.
+    pub async fn note_failure(self, db: &PgPool, keys: &KeyRing) {
+        if let Err(unnoted) = self.failed(db, keys).await
+            && !is_read_only(&unnoted)
+        {
+            out::problem(&format!("the failed command could not be noted in the audit: {unnoted:#}"));
+        }
+    }
+
+    async fn failed(self, db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
         let mut tx = db.begin().await.context("could not reach the control database")?;
         self.write(&mut tx, keys, "failed").await?;
         tx.commit().await.context("could not write the audit")

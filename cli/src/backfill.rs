@@ -15,7 +15,7 @@ use elt_shared::store::backfills::{
 };
 use elt_shared::store::configs::ConfigAuthor;
 use elt_shared::store::uploads::Upload;
-use elt_shared::store::workers;
+use elt_shared::store::workers::{self, MOST_LISTED};
 use elt_shared::trigger;
 use serde_json::json;
 use sqlx::PgPool;
@@ -38,8 +38,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const LISTED: i64 = 100;
 /// Windows that are shown of those that failed.
 const FAILED_SHOWN: i64 = 50;
-/// Workers that are looked through for one that takes runs.
-const WORKERS: i64 = 1_000;
 
 /// Loads a range of time from an API in windows, each by a run of its own
 ///
@@ -223,8 +221,9 @@ async fn begin(db: &PgPool, keys: &KeyRing, file: &ConfigFile, asked: Asked<'_>,
 
 /// A backfill that no worker takes up would wait without a word.
 async fn say_if_no_worker(db: &PgPool) {
-    let workers = workers::list(db, false, WORKERS).await.unwrap_or_default();
-    if !workers.iter().any(|worker| worker.queue == QUEUE) {
+    // Nothing is said when the workers cannot be listed, because there may be some.
+    let workers = workers::list(db, false, MOST_LISTED).await;
+    if workers.is_ok_and(|workers| !workers.iter().any(|worker| worker.queue == QUEUE)) {
         out::problem("No worker is running: the windows wait until an `elt up` or `elt worker` is started.");
     }
 }
@@ -232,12 +231,12 @@ async fn say_if_no_worker(db: &PgPool) {
 /// Shows how far a backfill is until it has ended.
 async fn watch(db: &PgPool, id: Uuid) -> anyhow::Result<Exit> {
     let screen = Screen::default();
-    let mut told = String::new();
+    let mut shown = String::new();
     loop {
         let progress = progress(db, id).await?;
         let text = line(&progress);
-        screen.now(&text, told != text);
-        told = text;
+        screen.now(&text, shown != text);
+        shown = text;
         if progress.backfill.finished_at.is_some() {
             screen.clear();
             print_end(db, &progress).await?;
@@ -287,11 +286,8 @@ async fn print_end(db: &PgPool, progress: &Progress) -> anyhow::Result<()> {
     let states = [WindowState::Failed, WindowState::Stopped];
     let windows = store::windows(db, *id, Some(&states), 0, FAILED_SHOWN).await;
     let windows = windows.context("could not look at the windows")?;
-    if windows.is_empty() {
-        return Ok(());
-    }
     let mut table = Table::new(&[">window", "from", "to", "state", "run", "code", "why"]);
-    for row in windows {
+    for row in &windows {
         let [from, to] = ends(&Window { from: row.from_at, to: row.to_at });
         table.row([
             row.number.to_string(),
@@ -299,19 +295,21 @@ async fn print_end(db: &PgPool, progress: &Progress) -> anyhow::Result<()> {
             to,
             row.state.to_string(),
             row.run_id.map(|run| run.to_string()).unwrap_or_default(),
-            row.error_code.unwrap_or_default(),
-            row.error.unwrap_or_default(),
+            row.error_code.clone().unwrap_or_default(),
+            row.error.clone().unwrap_or_default(),
         ]);
     }
-    out::print(&table.render());
+    if !windows.is_empty() {
+        out::print(&table.render());
+    }
     if progress.gave_up() {
         let failed = count(progress.counts.failed.unsigned_abs());
         out::problem(&format!(
             "{failed} windows have failed, so no more are started. Mend what is wrong, then resume."
         ));
     }
-    if progress.backfill.finished_at.is_some() {
-        out::problem(&format!("`elt backfill resume {id}` loads these windows again."));
+    if matches!(state, BackfillState::Failed | BackfillState::Canceled) {
+        out::problem(&format!("`elt backfill resume {id}` loads the windows that are not loaded."));
     }
     Ok(())
 }
@@ -348,7 +346,9 @@ async fn cancel(db: &PgPool, keys: &KeyRing, id: Uuid) -> anyhow::Result<()> {
     let answer = backfills::cancel(&mut tx, id, &operator()).await.context("could not cancel the backfill")?;
     match answer.ok_or_else(|| no_backfill(id))? {
         Answer::Done(backfill) => {
-            Deed { action: "cancel", object: format!("backfill {id}"), detail: json!({}) }.commit(tx, keys).await?;
+            Deed { action: "backfill cancel", object: format!("backfill {id}"), detail: json!({}) }
+                .commit(tx, keys)
+                .await?;
             out::print(match backfill.state {
                 BackfillState::Canceling => "canceled: its runs stop at the next batch boundary",
                 _ => "canceled",
@@ -368,7 +368,9 @@ async fn resume(db: &PgPool, keys: &KeyRing, id: Uuid) -> anyhow::Result<()> {
     let answer = backfills::resume(&mut tx, id).await.context("could not resume the backfill")?;
     match answer.ok_or_else(|| no_backfill(id))? {
         Answer::Done(_) => {
-            Deed { action: "resume", object: format!("backfill {id}"), detail: json!({}) }.commit(tx, keys).await?;
+            Deed { action: "backfill resume", object: format!("backfill {id}"), detail: json!({}) }
+                .commit(tx, keys)
+                .await?;
             out::print(&line(&progress(db, id).await?));
             say_if_no_worker(db).await;
             Ok(())

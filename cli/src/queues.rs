@@ -19,7 +19,8 @@ use crate::table::Table;
 /// Shows the queues and what is paused, and limits how many runs of a queue are at work
 ///
 /// Works on the control database directly and needs no login: name the database with DATABASE_URL, or the --data-dir of
-/// an `elt up`. A change needs ELT_SECRET_KEY or the data folder's keys, to sign its row in the audit. The limit of a pipeline is `concurrency` in its config.
+/// an `elt up`. A change needs ELT_SECRET_KEY or the data folder's keys, to sign its row in the audit. The limit of a pipeline
+/// is `concurrency` in its config.
 #[derive(Debug, Args)]
 pub struct Queues {
     #[command(subcommand)]

@@ -12,7 +12,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::audit::Deed;
-use crate::exit::{Exit, is_read_only, refuse};
+use crate::exit::{Exit, refuse};
 use crate::installation::Installation;
 use crate::keys::generate_password;
 use crate::out;
@@ -137,12 +137,7 @@ impl Action {
             Ok(Some((name, password))) => out::print(&format!("password of {name}: {}", password.expose())),
             Ok(None) => {}
             Err(error) => {
-                // The first error is returned, because it says what went wrong: also that nothing can be written.
-                if let Err(unnoted) = failed.failed(db, keys).await
-                    && !is_read_only(&unnoted)
-                {
-                    out::problem(&format!("the failed command could not be noted in the audit: {unnoted:#}"));
-                }
+                failed.note_failure(db, keys).await;
                 return Err(error);
             }
         }

@@ -25,7 +25,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 ///
 /// A drained worker takes no new runs and finishes the ones it has. It stays drained until it is undrained or its process
 /// ends: a worker that is started anew takes runs. Works on the control database directly and needs no login: name the
-/// database with DATABASE_URL, or the --data-dir of an `elt up`. A change needs ELT_SECRET_KEY or the data folder's keys, to sign its row in the audit.
+/// database with DATABASE_URL, or the --data-dir of an `elt up`. A change needs ELT_SECRET_KEY or the data folder's keys, to
+/// sign its row in the audit.
 #[derive(Debug, Args)]
 pub struct Workers {
     #[command(subcommand)]

@@ -11,9 +11,8 @@ use sqlx::{PgPool, Postgres};
 use super::drop::{self, Drop};
 use super::{rotate, show};
 use crate::audit::Deed;
-use crate::exit::{Exit, is_read_only, refuse};
+use crate::exit::{Exit, refuse};
 use crate::installation::Installation;
-use crate::out;
 
 /// Shows, rotates and drops the keys that seal secrets
 ///
@@ -97,12 +96,7 @@ async fn noted(
 ) -> anyhow::Result<Exit> {
     if done.is_err() {
         let failed = Deed { action, object: format!("key {id}"), detail: json!({}) };
-        // The first error is returned, because it says what went wrong: also that nothing can be written.
-        if let Err(unnoted) = failed.failed(db, ring).await
-            && !is_read_only(&unnoted)
-        {
-            out::problem(&format!("the failed command could not be noted in the audit: {unnoted:#}"));
-        }
+        failed.note_failure(db, ring).await;
     }
     done
 }

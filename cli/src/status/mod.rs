@@ -32,7 +32,8 @@ const MOST_LISTED: i64 = 100;
 /// Shows how the installation is, and what needs somebody
 ///
 /// Ends with 0 when all is well, with 1 when something needs attention, with 7 when this elt cannot work with the control
-/// database, and with 69 when the control database cannot be reached. Needs DATABASE_URL; on the machine of an `elt up`, --data-dir is enough.
+/// database, and with 69 when the control database cannot be reached. Needs DATABASE_URL; on the machine of an `elt up`,
+/// --data-dir is enough.
 #[derive(Debug, Args)]
 pub struct Status {
     /// Print JSON

@@ -8,7 +8,7 @@ pub fn waits_for(reason: &str) -> String {
         "retry" => "wait for their next attempt".into(),
         "time" => "wait for their start".into(),
         "pause" => "are paused".into(),
-        "limit" => "wait because as many as may are at work".into(),
+        "limit" => "wait because a limit of runs at work is reached".into(),
         "answer" => "may have loaded and wait for their target's answer".into(),
         other => format!("wait: {other}"),
     }
