@@ -1,7 +1,7 @@
 //! The vocabulary of a config: how a section's keys are declared, once, for reading and for the JSON Schema.
 
 /// One key of a section.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Key {
     pub name: &'static str,
     /// Older and other spellings.
@@ -13,7 +13,7 @@ pub(super) struct Key {
 }
 
 /// What a key's value looks like.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
     /// Any text.
     Text,
@@ -56,11 +56,23 @@ pub(super) enum Shape {
 }
 
 /// One `type` of a section and the keys it has.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Variant {
     pub word: &'static str,
     pub about: &'static str,
     pub keys: &'static [Key],
+}
+
+/// The keys of a section that has its own keys and those of another. `N` is the number of all of them.
+pub(super) const fn joined<const N: usize>(own: &[Key], others: &[Key]) -> [Key; N] {
+    assert!(own.len() + others.len() == N);
+    let mut all = [own[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < own.len() { own[at] } else { others[at - own.len()] };
+        at += 1;
+    }
+    all
 }
 
 /// A choice between a few words.

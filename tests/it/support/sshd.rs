@@ -11,7 +11,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use elt_shared::config::{AfterLoad, CsvOptions, HostTrust, SftpLogin, SftpSource};
+use elt_shared::config::{AfterLoad, FileOptions, HostTrust, SftpLogin, SftpSource};
 use tempfile::TempDir;
 
 /// The account of the server when the tests run as root, and its password.
@@ -150,8 +150,7 @@ impl Sshd {
             username: self.user(),
             login: self.login(),
             path: self.remote(name),
-            csv: CsvOptions::default(),
-            records: None,
+            files: FileOptions::default(),
             trust: HostTrust::FirstUse,
             settle_seconds: 0,
             after_load: AfterLoad::Keep,

@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use elt_shared::config::LocalSource;
+use elt_shared::config::{FileOptions, LocalSource};
 use elt_shared::explained::{Code, Explained};
 use globset::{GlobBuilder, GlobMatcher};
 use tokio::time::Instant;
@@ -131,6 +132,7 @@ struct Listing<'a> {
     index: usize,
     source: &'a LocalSource,
     scope: Scope<'a>,
+    options: Arc<FileOptions>,
     /// The files that are never input, without links as far as they exist.
     never: Vec<PathBuf>,
 }
@@ -175,7 +177,7 @@ impl NotInput {
 impl<'a> Listing<'a> {
     fn new(index: usize, source: &'a LocalSource, scope: Scope<'a>) -> Self {
         let never = scope.never.iter().map(|never| never.canonicalize().unwrap_or_else(|_| never.clone())).collect();
-        Self { index, source, scope, never }
+        Self { index, source, scope, options: Arc::new(source.files.clone()), never }
     }
 
     fn list(&self) -> Result<Listed> {
@@ -338,8 +340,8 @@ impl<'a> Listing<'a> {
             below: Some(below),
             format,
             compression,
-            csv: self.source.csv.clone(),
-            records: self.source.records.clone(),
+            options: self.options.clone(),
+            records: self.options.records.clone(),
             required: false,
             stamp,
             after_load: None,

@@ -98,7 +98,7 @@ impl Text {
 
 /// The encoding that the config names.
 fn declared(file: &InputFile) -> Result<&'static Encoding, FileError> {
-    let Some(label) = &file.csv.encoding else { return Ok(UTF_8) };
+    let Some(label) = &file.options.csv.encoding else { return Ok(UTF_8) };
     let found = match label.to_ascii_lowercase().as_str() {
         "utf16" | "utf-16" | "utf_16" | "utf-16-le" | "utf_16_le" => Some(UTF_16LE),
         "utf-16-be" | "utf_16_be" => Some(UTF_16BE),

@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - `decode`: bytes become UTF-8 text: decompressed, decoded, hashed
+//! - `written_rows`: the text of rows that were not text in their file
 //! - `window`: the part of the text that is in memory
 //! - `delimited`, [`json`]: the formats: the text of a window becomes a `record_batch`
 //! - [`read`]: one reader for all formats
@@ -24,6 +25,7 @@ mod record_batch;
 #[cfg(test)]
 mod tests;
 mod window;
+mod written_rows;
 
 use std::sync::Arc;
 

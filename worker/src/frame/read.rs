@@ -108,7 +108,7 @@ pub struct FileSummary {
 pub struct Reader {
     file: usize,
     tokens: bool,
-    body: Body,
+    rows: Box<dyn Rows>,
     record_batch: RecordBatch,
     /// Number of rows of the batch that were returned.
     given: usize,
@@ -117,10 +117,22 @@ pub struct Reader {
     bad: std::vec::IntoIter<BadRecord>,
 }
 
-/// The reader of the file's format.
-enum Body {
-    Delimited(Delimited),
-    Json(Box<Json>),
+/// The reader of one format. A new format is a variant of [`Format`] and an arm in [`open`].
+pub(super) trait Rows: Send {
+    /// Reads the next rows into a batch, which it clears first. Returns false at the end of the file.
+    ///
+    /// # Errors
+    /// When the rest of the file cannot be read.
+    fn read(&mut self, record_batch: &mut RecordBatch) -> Result<bool, FileError>;
+
+    /// The text that the cells of the current batch are spans of.
+    fn text(&self) -> &[u8];
+
+    /// Names of the columns that are known so far, in the order of the file.
+    fn names(&self) -> Arc<Vec<String>>;
+
+    /// The facts about the file. They are complete once [`Rows::read`] returned false.
+    fn summary(&self) -> FileSummary;
 }
 
 /// Opens a file and finds its encoding, dialect and header.
@@ -144,15 +156,15 @@ pub(super) fn window_size(file: &InputFile) -> usize {
 /// Opens a file with a window of another size, for tests: the result must not depend on the size.
 pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize) -> Result<Reader, FileError> {
     let window = Window::new(Text::open(file)?, size);
-    let body = match file.format {
-        Format::Csv | Format::Txt => Body::Delimited(Delimited::open(window, file_index, file)?),
-        Format::Json | Format::Ndjson => Body::Json(Box::new(Json::open(window, file_index, file)?)),
+    let rows: Box<dyn Rows> = match file.format {
+        Format::Csv | Format::Txt => Box::new(Delimited::open(window, file_index, file)?),
+        Format::Json | Format::Ndjson => Box::new(Json::open(window, file_index, file)?),
     };
-    let tokens = file.csv.null_values.is_none();
+    let tokens = file.options.csv.null_values.is_none();
     Ok(Reader {
         file: file_index,
         tokens,
-        body,
+        rows,
         record_batch: RecordBatch::default(),
         given: 0,
         spare: None,
@@ -184,27 +196,17 @@ impl Reader {
     /// Reads the next window into the record batch. Returns false at the end of the file.
     pub(super) fn turn(&mut self) -> Result<bool, FileError> {
         self.given = 0;
-        match &mut self.body {
-            Body::Delimited(delimited) => delimited.read(&mut self.record_batch),
-            Body::Json(json) => json.read(&mut self.record_batch),
-        }
+        self.rows.read(&mut self.record_batch)
     }
 
     /// The current record batch, and the text that it was read from.
     pub(super) fn record_batch(&self) -> (&RecordBatch, &[u8]) {
-        let text = match &self.body {
-            Body::Delimited(delimited) => delimited.text(),
-            Body::Json(json) => json.text(),
-        };
-        (&self.record_batch, text)
+        (&self.record_batch, self.rows.text())
     }
 
     /// Names of the columns that are known so far, in the order of the file.
     pub fn names(&self) -> Arc<Vec<String>> {
-        match &self.body {
-            Body::Delimited(delimited) => delimited.names(),
-            Body::Json(json) => json.names(),
-        }
+        self.rows.names()
     }
 
     /// Whether the default null tokens mean NULL in this file's typed columns.
@@ -214,15 +216,7 @@ impl Reader {
 
     /// The facts about the file. They are complete once `next` returned `None`.
     pub fn summary(&self) -> FileSummary {
-        let ((bytes, content_hash), filtered, warnings) = match &self.body {
-            Body::Delimited(delimited) => (delimited.seen(), delimited.filtered(), delimited.warnings()),
-            Body::Json(json) => (json.seen(), json.filtered(), json.warnings()),
-        };
-        let delimiter = match &self.body {
-            Body::Delimited(delimited) => Some(delimited.delimiter()),
-            Body::Json(_) => None,
-        };
-        FileSummary { bytes, content_hash, filtered, delimiter, warnings }
+        self.rows.summary()
     }
 
     /// Takes back a batch that was used, so that the next one is built in its memory.

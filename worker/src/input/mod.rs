@@ -9,8 +9,9 @@ mod stamp;
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use elt_shared::config::{AfterLoad, CsvOptions};
+use elt_shared::config::{AfterLoad, FileOptions};
 
 pub use format::{Compression, Format, format_of};
 pub use stamp::Stamp;
@@ -32,8 +33,8 @@ pub struct InputFile {
     pub format: Format,
     /// Compression of its bytes.
     pub compression: Compression,
-    /// Options for CSV and TXT.
-    pub csv: CsvOptions,
+    /// How its source says that files are read.
+    pub options: Arc<FileOptions>,
     /// JSON path to the rows. `None`: it is not known yet.
     pub records: Option<String>,
     /// Whether the run fails when it cannot be read. True for an answer of an API and a file that the config names. False for
@@ -59,7 +60,7 @@ impl InputFile {
             below: None,
             format,
             compression,
-            csv: CsvOptions::default(),
+            options: Arc::default(),
             records: None,
             required: false,
             after_load: None,

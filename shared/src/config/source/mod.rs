@@ -2,6 +2,7 @@
 
 mod api;
 mod csv;
+mod files;
 mod local;
 mod sftp;
 
@@ -12,6 +13,7 @@ pub use api::{
     TokenPlace, Total, api_identities, template,
 };
 pub use csv::CsvOptions;
+pub use files::FileOptions;
 pub use local::LocalSource;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
 

@@ -1,8 +1,7 @@
 //! `type: sftp`: files on an SFTP server, flat or nested below `sftp:`.
 
-use super::csv::{self, CsvOptions};
-use super::json_path;
-use crate::config::keys::{Choice, Key, Shape};
+use super::files::{self, FileOptions};
+use crate::config::keys::{Choice, Key, Shape, joined};
 use crate::config::reader::{Field, Reading};
 use crate::config::section::Section;
 use crate::secret::Secret;
@@ -20,10 +19,8 @@ pub struct SftpSource {
     pub login: SftpLogin,
     /// A file, a folder or a glob on the server.
     pub path: String,
-    /// How CSV and TXT files are read.
-    pub csv: CsvOptions,
-    /// JSON path to the rows of JSON files.
-    pub records: Option<String>,
+    /// How the files are read.
+    pub files: FileOptions,
     /// Which host keys are accepted.
     pub trust: HostTrust,
     /// Seconds that a file must stay unchanged before it is loaded.
@@ -106,7 +103,9 @@ const AFTER_LOAD_KEYS: &[Key] = &[
     Key::text("to", "The folder a loaded file is moved into."),
 ];
 
-pub(super) const KEYS: &[Key] = &[
+pub(super) const KEYS: &[Key] = &joined::<{ OWN_KEYS.len() + files::KEYS.len() }>(OWN_KEYS, files::KEYS);
+
+const OWN_KEYS: &[Key] = &[
     Key::text("host", "Host name or address.").required(),
     Key::whole("port", 1, 65_535, "Default 22."),
     Key::text("username", "Account.").or(&["user"]).required(),
@@ -117,13 +116,6 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::secret("passphrase", "Passphrase of the private key.").or(&["private_key_passphrase", "key_passphrase"]),
     Key::text("path", "A file, a folder or a glob on the server.").or(&["remote_path"]).required(),
-    Key::of("csv", Shape::Section(csv::KEYS), "How CSV and TXT files are read."),
-    Key::text(
-        "records",
-        "JSON path to the rows of JSON files, `data.items`, or `$` when an object is the row. Default: the elements of \
-         an object's only member that is an array of objects; what was found holds for later runs.",
-    )
-    .or(&["records_path"]),
     Key::choice::<Trust>("trust", "Which host keys are accepted: the first one seen, or only approved ones."),
     Key::text("host_key", "The only host key accepted, as `SHA256:…` fingerprint."),
     super::SETTLE_KEY,
@@ -140,18 +132,17 @@ pub(super) fn read(source: &Field<'_>) -> Option<SftpSource> {
     let username = section.required_text("username");
     let path = section.required_text("path");
     let login = login(section);
-    let csv = csv::read(section.field("csv"));
+    let files = files::read(section);
     let after_load = section.field("after_load").map_or(Some(AfterLoad::Keep), after_load);
     let trust = trust(section);
     Some(SftpSource {
         port: section.small("port").unwrap_or(22),
-        records: json_path(section, "records"),
         settle_seconds: super::settle_seconds(section),
         host: host?,
         username: username?,
         login: login?,
         path: path?,
-        csv: csv?,
+        files: files?,
         trust: trust?,
         after_load: after_load?,
     })

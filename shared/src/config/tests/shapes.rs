@@ -112,8 +112,11 @@ fn everything_at_once() {
         null_values,
         skip_rows: 2,
     };
-    assert_eq!((&local.csv, local.recursive, local.settle_seconds), (&csv, true, 5));
-    assert_eq!((local.glob.as_deref(), local.records.as_deref()), (Some("**/*.{csv,json}{,.gz}"), Some("$.rows[*]")));
+    assert_eq!((&local.files.csv, local.recursive, local.settle_seconds), (&csv, true, 5));
+    assert_eq!(
+        (local.glob.as_deref(), local.files.records.as_deref()),
+        (Some("**/*.{csv,json}{,.gz}"), Some("$.rows[*]"))
+    );
     assert_eq!(api.auth_scheme, AuthScheme::Header("X-Api-Key".into()));
     assert_eq!(api.auth_token.as_ref().unwrap().expose(), "${env:CUSTOMERS_TOKEN}");
     let names = |pairs: &[(String, Template)]| {

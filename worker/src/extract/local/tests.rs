@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use elt_shared::config::{CsvOptions, LocalSource};
+use elt_shared::config::{FileOptions, LocalSource};
 use tokio_util::sync::CancellationToken;
 
 use super::Listing;
@@ -27,8 +27,7 @@ impl Case {
             path: path.into(),
             glob: None,
             recursive: false,
-            csv: CsvOptions::default(),
-            records: None,
+            files: FileOptions::default(),
             settle_seconds: 0,
         };
         Self { folder: tempfile::tempdir().expect("a folder"), source, roots: Roots::default(), never: Vec::new() }

@@ -25,6 +25,7 @@ mod server;
 mod session;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use elt_shared::config::{AfterLoad, SftpSource, SourceConfig};
@@ -278,8 +279,8 @@ fn input(
         below: None,
         format: file.format,
         compression: file.compression,
-        csv: source.csv.clone(),
-        records: source.records.clone(),
+        options: Arc::new(source.files.clone()),
+        records: source.files.records.clone(),
         required: false,
         stamp,
         after_load,

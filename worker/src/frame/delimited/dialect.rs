@@ -31,7 +31,7 @@ pub(in crate::frame) fn detect(text: &[u8], ended: bool, input: &InputFile, decl
     // In pipe- and tab-delimited text a quote is nearly always an inch mark or speech, so quotes are ordinary there. A text
     // of one quoted column is an exception: it has neither delimiter, although the reader needs one.
     let plain = txt && matches!(delimiter, b'|' | b'\t') && (declared.is_some() || !is_one_quoted_column(text, ended));
-    let quote = input.csv.quote.or(if plain { None } else { Some(b'"') });
+    let quote = input.options.csv.quote.or(if plain { None } else { Some(b'"') });
     let bare_cr = match (ends_lines_with_cr(text, delimiter, quote), ended) {
         (Some(bare_cr), _) => bare_cr,
         (None, true) => false,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use elt_shared::explained::Code;
 
 use super::column_names::{MAX_COLUMNS, NameError, Names};
-use super::read::FileError;
+use super::read::{FileError, FileSummary, Rows};
 use super::record_batch::{Cell, RecordBatch};
 use super::window::Window;
 use super::{BadRecord, MAX_RAW_BYTES};
@@ -48,7 +48,7 @@ impl Delimited {
     /// Finds the dialect, skips the lines above the header, and reads the header.
     pub(super) fn open(window: Window, file: usize, input: &InputFile) -> Result<Self, FileError> {
         let opening = opening::read(input)?;
-        let null_values = input.csv.null_values.as_ref();
+        let null_values = input.options.csv.null_values.as_ref();
         let mut delimited = Self {
             window,
             file,
@@ -61,33 +61,8 @@ impl Delimited {
             filtered: opening.skipped_lines,
         };
         delimited.window.skip(opening.skipped_bytes)?;
-        delimited.read_header(input.csv.header.unwrap_or(true))?;
+        delimited.read_header(input.options.csv.header.unwrap_or(true))?;
         Ok(delimited)
-    }
-
-    pub(super) fn text(&self) -> &[u8] {
-        self.window.text()
-    }
-
-    pub(super) fn names(&self) -> Arc<Vec<String>> {
-        self.names.clone()
-    }
-
-    pub(super) fn filtered(&self) -> u64 {
-        self.filtered
-    }
-
-    pub(super) fn seen(&self) -> (u64, u128) {
-        self.window.seen()
-    }
-
-    pub(super) fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
-    }
-
-    /// The delimiter as the config would have it.
-    pub(super) fn delimiter(&self) -> String {
-        dialect::shown(self.dialect.delimiter)
     }
 
     /// Reads the first record that is not blank. In a file without a header it only gives the number of columns.
@@ -191,30 +166,6 @@ impl Delimited {
         }
     }
 
-    /// Reads the next rows into a batch. Returns false at the end of the file.
-    pub(super) fn read(&mut self, record_batch: &mut RecordBatch) -> Result<bool, FileError> {
-        record_batch.clear(self.names.len());
-        if self.names.is_empty() {
-            return Ok(false);
-        }
-        self.window.slide(self.done)?;
-        self.done = 0;
-        loop {
-            let cut = self.split(record_batch);
-            if !record_batch.is_empty() {
-                return Ok(true);
-            }
-            match cut {
-                Some(cut) => self.more(cut)?,
-                None if self.window.ended() => return Ok(false),
-                None => {
-                    self.window.slide(self.done)?;
-                    self.done = 0;
-                }
-            }
-        }
-    }
-
     /// Splits every whole record of the window, from its start.
     fn split(&mut self, record_batch: &mut RecordBatch) -> Option<Cut> {
         let Self { window, file, dialect, names, null_values, done, line, filtered, .. } = self;
@@ -258,6 +209,50 @@ impl Delimited {
         };
         *done = start;
         cut
+    }
+}
+
+impl Rows for Delimited {
+    fn read(&mut self, record_batch: &mut RecordBatch) -> Result<bool, FileError> {
+        record_batch.clear(self.names.len());
+        if self.names.is_empty() {
+            return Ok(false);
+        }
+        self.window.slide(self.done)?;
+        self.done = 0;
+        loop {
+            let cut = self.split(record_batch);
+            if !record_batch.is_empty() {
+                return Ok(true);
+            }
+            match cut {
+                Some(cut) => self.more(cut)?,
+                None if self.window.ended() => return Ok(false),
+                None => {
+                    self.window.slide(self.done)?;
+                    self.done = 0;
+                }
+            }
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        self.window.text()
+    }
+
+    fn names(&self) -> Arc<Vec<String>> {
+        self.names.clone()
+    }
+
+    fn summary(&self) -> FileSummary {
+        let (bytes, content_hash) = self.window.seen();
+        FileSummary {
+            bytes,
+            content_hash,
+            filtered: self.filtered,
+            delimiter: Some(dialect::shown(self.dialect.delimiter)),
+            warnings: self.warnings.clone(),
+        }
     }
 }
 

@@ -40,27 +40,27 @@ pub(super) fn read(input: &InputFile) -> Result<Opening, FileError> {
         Some(None) => return Err(unusable_hint(input)),
         separator => separator.flatten(),
     };
-    let wanted_lines = u64::from(input.csv.skip_rows).max(u64::from(hint.is_some()));
+    let wanted_lines = u64::from(input.options.csv.skip_rows).max(u64::from(hint.is_some()));
     let (skipped_bytes, skipped_lines) = head.skip(wanted_lines)?;
     let detected = loop {
-        match dialect::detect(&head.text[skipped_bytes..], head.ended, input, hinted.or(input.csv.delimiter)) {
+        match dialect::detect(&head.text[skipped_bytes..], head.ended, input, hinted.or(input.options.csv.delimiter)) {
             Some(detected) => break detected,
             None => head.grow(skipped_lines + 1)?,
         }
     };
     let rest = &head.text[skipped_bytes..];
     let mut doubted = None;
-    if input.csv.header.unwrap_or(true) {
-        let declared = hinted.or(input.csv.delimiter).is_some();
+    if input.options.csv.header.unwrap_or(true) {
+        let declared = hinted.or(input.options.csv.delimiter).is_some();
         preamble::check(rest, head.ended, detected.dialect, declared, skipped_lines)
             .map_err(|found| found.error(&input.name))?;
         // `header: true` in the config says that the first line is the header, so it is not checked then.
-        if input.csv.header.is_none() {
+        if input.options.csv.header.is_none() {
             doubted = wide_preamble::check(rest, head.ended, detected.dialect, skipped_lines)
                 .map_err(|found| found.error(&input.name))?;
         }
     }
-    let contradicted = match (hinted, input.csv.delimiter) {
+    let contradicted = match (hinted, input.options.csv.delimiter) {
         (Some(hinted), Some(delimiter)) if hinted != delimiter => Some(format!(
             "its first line names the delimiter {}, which is used instead of csv.delimiter {}",
             dialect::shown(hinted),
@@ -68,9 +68,10 @@ pub(super) fn read(input: &InputFile) -> Result<Opening, FileError> {
         )),
         _ => None,
     };
-    let nothing_left = input.csv.skip_rows > 0 && skipped_lines > 0 && head.ended && rest.trim_ascii().is_empty();
+    let nothing_left =
+        input.options.csv.skip_rows > 0 && skipped_lines > 0 && head.ended && rest.trim_ascii().is_empty();
     let all_skipped = nothing_left.then(|| {
-        let (skip_rows, lines) = (input.csv.skip_rows, if skipped_lines == 1 { "line" } else { "lines" });
+        let (skip_rows, lines) = (input.options.csv.skip_rows, if skipped_lines == 1 { "line" } else { "lines" });
         format!(
             "nothing of it is loaded, because csv.skip_rows is {skip_rows} and nothing follows its first {skipped_lines} \
              {lines}; write a smaller csv.skip_rows"

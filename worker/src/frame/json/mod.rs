@@ -24,7 +24,7 @@ use std::sync::Arc;
 use elt_shared::explained::Code;
 
 use super::column_names::NameError;
-use super::read::FileError;
+use super::read::{FileError, FileSummary, Rows};
 use super::record_batch::RecordBatch;
 use super::window::Window;
 use super::{BadRecord, MAX_RAW_BYTES};
@@ -88,23 +88,7 @@ impl Json {
         })
     }
 
-    pub(super) fn text(&self) -> &[u8] {
-        self.cursor.window.text()
-    }
-
-    pub(super) fn names(&self) -> Arc<Vec<String>> {
-        self.names.clone()
-    }
-
-    pub(super) fn filtered(&self) -> u64 {
-        self.filtered
-    }
-
-    pub(super) fn seen(&self) -> (u64, u128) {
-        self.cursor.window.seen()
-    }
-
-    pub(super) fn warnings(&self) -> Vec<String> {
+    fn warnings(&self) -> Vec<String> {
         let name = self.cursor.window.name();
         let repeated = self.members.repeated.iter().map(|member| {
             format!("{name}: the member {member:?} appears more than once in an object; the last one counts")
@@ -114,26 +98,6 @@ impl Json {
         });
         let changes = self.members.names().changes().map(|change| format!("{name}: {change}"));
         self.note.iter().cloned().chain(changes).chain(repeated).chain(non_finite).collect()
-    }
-
-    /// Reads the next rows into a batch. Returns false at the end of the file.
-    pub(super) fn read(&mut self, record_batch: &mut RecordBatch) -> Result<bool, FileError> {
-        record_batch.clear(self.names.len());
-        self.cursor.slide()?;
-        loop {
-            let halt = self.rows_of_window(record_batch);
-            if self.names.len() < self.members.names().as_slice().len() {
-                self.names = Arc::new(self.members.names().as_slice().to_vec());
-            }
-            record_batch.widen(self.names.len());
-            match halt {
-                Halt::Error(error) => return Err(error),
-                Halt::Fault(Fault::Broken { at, what }) => return Err(self.cursor.broken(at, what)),
-                Halt::End | Halt::Fault(Fault::More) if !record_batch.is_empty() => return Ok(true),
-                Halt::End => return Ok(false),
-                Halt::Fault(Fault::More) => self.cursor.grow()?,
-            }
-        }
     }
 
     /// Reads every row of the window that is not cut off.
@@ -273,6 +237,41 @@ impl Json {
     fn name_error(&mut self, at: usize, error: &NameError) -> Halt {
         let line = self.cursor.line_at(at);
         Halt::Error(FileError::name(self.cursor.window.name(), line, error))
+    }
+}
+
+impl Rows for Json {
+    fn read(&mut self, record_batch: &mut RecordBatch) -> Result<bool, FileError> {
+        record_batch.clear(self.names.len());
+        self.cursor.slide()?;
+        loop {
+            let halt = self.rows_of_window(record_batch);
+            if self.names.len() < self.members.names().as_slice().len() {
+                self.names = Arc::new(self.members.names().as_slice().to_vec());
+            }
+            record_batch.widen(self.names.len());
+            match halt {
+                Halt::Error(error) => return Err(error),
+                Halt::Fault(Fault::Broken { at, what }) => return Err(self.cursor.broken(at, what)),
+                Halt::End | Halt::Fault(Fault::More) if !record_batch.is_empty() => return Ok(true),
+                Halt::End => return Ok(false),
+                Halt::Fault(Fault::More) => self.cursor.grow()?,
+            }
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        self.cursor.window.text()
+    }
+
+    fn names(&self) -> Arc<Vec<String>> {
+        self.names.clone()
+    }
+
+    fn summary(&self) -> FileSummary {
+        let (bytes, content_hash) = self.cursor.window.seen();
+        let filtered = self.filtered;
+        FileSummary { bytes, content_hash, filtered, delimiter: None, warnings: self.warnings() }
     }
 }
 

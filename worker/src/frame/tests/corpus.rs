@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use elt_shared::config::CsvOptions;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,7 @@ fn cases(table: &str) -> impl Iterator<Item = Case<'_>> {
 /// The file of a case, with its options: `delimiter=; header=false`.
 fn input_of(case: &Case<'_>) -> InputFile {
     let mut input = input(case.file, folder().join(case.file));
-    let csv: &mut CsvOptions = &mut input.csv;
+    let csv: &mut CsvOptions = &mut Arc::make_mut(&mut input.options).csv;
     if let Some((key, value)) = case.options.split_once('=') {
         match key {
             "delimiter" => csv.delimiter = Some(if value == "tab" { b'\t' } else { value.as_bytes()[0] }),

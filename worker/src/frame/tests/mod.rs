@@ -7,6 +7,7 @@ mod profile;
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use elt_shared::config::CsvOptions;
 
@@ -58,7 +59,7 @@ impl TestFile {
     }
 
     pub(super) fn with(mut self, change: impl FnOnce(&mut CsvOptions)) -> Self {
-        change(&mut self.input.csv);
+        change(&mut Arc::make_mut(&mut self.input.options).csv);
         self
     }
 
