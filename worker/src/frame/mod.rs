@@ -8,6 +8,7 @@
 //! - `written_rows`: the text of rows that were not text in their file
 //! - `window`: the part of the text that is in memory
 //! - `delimited`, [`json`]: the formats: the text of a window becomes a `record_batch`
+//! - [`shaped_rows`]: rows whose columns are changed while they are read
 //! - [`read`]: one reader for all formats
 //! - [`column_names`]: the names of a file's columns, as PostgreSQL can have them
 //! - [`value`]: the rules by which a text is a value of a type
@@ -22,6 +23,7 @@ pub mod value;
 mod decode;
 mod delimited;
 mod record_batch;
+pub mod shaped_rows;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -144,13 +146,16 @@ impl RawBatch {
     }
 }
 
-/// A record that is not a row, because it has too many cells, invalid JSON or a NUL byte. It goes to the quarantine.
+/// A record that is not a row, because it has too many cells, invalid JSON or a NUL byte, or because a column cannot be
+/// computed. It goes to the quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRecord {
     /// Index of the file among the run's input files.
     pub file: usize,
     /// Line of the file at which it starts, counted from 1.
     pub line: u64,
+    /// The column that the reason is about. `None`: it is about the whole record.
+    pub column: Option<String>,
     /// Stable code: `too_many_cells`, `broken_json`, `nul_byte`, `not_an_object`, …
     pub code: Code,
     /// A sentence about what is wrong with it.

@@ -31,6 +31,7 @@ use crate::load::session::{Session, TableState};
 use crate::load::{self, LoadTask, Loaded};
 use crate::roots::OutputPlace;
 use crate::run_context::RunContext;
+use crate::shape;
 
 /// Number of reads after which a file that changed during each of them is left for the next run.
 const READS_PER_FILE: usize = 3;
@@ -335,7 +336,7 @@ impl<'a> Execution<'a> {
             decide::expectations(&self.context.config, before.map(|before| &before.known));
         let (files, stop) = (files.to_vec(), self.context.stop.clone());
         let span = tracing::Span::current();
-        tokio::task::spawn_blocking(move || span.in_scope(|| profile::profile(&files, &expectations, &stop)))
+        tokio::task::spawn_blocking(move || span.in_scope(|| profile::profile_opened(&files, &expectations, shape::open, &stop)))
             .await
             .map_err(|error| PipelineError::Internal(format!("looking at the files: {error}")))?
     }

@@ -17,9 +17,12 @@ pub use files::FileOptions;
 pub use local::LocalSource;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
 
+use std::sync::Arc;
+
 use super::keys::{Key, Variant};
 use super::reader::Field;
 use super::section::Section;
+use super::shaping::Shaping;
 use crate::json_path::JsonPath;
 
 /// One source. A new kind is a variant here, one arm in the worker's `extract`, and one file.
@@ -32,6 +35,18 @@ pub enum SourceConfig {
     Api(ApiSource),
     /// Files on an SFTP server.
     Sftp(SftpSource),
+}
+
+impl SourceConfig {
+    /// Shapes the columns of the source, unless it has a `shape` of its own.
+    pub(super) fn shape_by(&mut self, shape: &Arc<Shaping>) {
+        let own = match self {
+            Self::Local(source) => &mut source.files.shape,
+            Self::Api(source) => &mut source.shape,
+            Self::Sftp(source) => &mut source.files.shape,
+        };
+        own.get_or_insert_with(|| shape.clone());
+    }
 }
 
 pub(super) const VARIANTS: &[Variant] = &[

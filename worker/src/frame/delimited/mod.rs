@@ -195,7 +195,7 @@ impl Delimited {
                 record_batch.cells.truncate(first);
                 record_batch.extra.truncate(extra);
                 let raw = raw[..raw.len().min(MAX_RAW_BYTES)].to_vec();
-                record_batch.bad.push(BadRecord { file: *file, line: *line, code, reason, raw });
+                record_batch.bad.push(BadRecord { file: *file, line: *line, column: None, code, reason, raw });
             } else {
                 record_batch.cells.resize(first + width, Cell::NULL);
                 if let Some(null_values) = null_values {

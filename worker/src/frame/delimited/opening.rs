@@ -97,6 +97,7 @@ pub(in crate::frame) fn likely_fix(input: &InputFile, code: Code) -> Cow<'static
             "Write the file's encoding in the source, `csv: {encoding: windows-1252}` for example.".into()
         }
         Code::NulByte => "If the file is UTF-16 without a byte order mark, write `csv: {encoding: utf-16le}`.".into(),
+        Code::ShapeFailed => "Correct the expression in `shape`, or write a `where` that leaves such rows out.".into(),
         Code::StrayQuote => {
             "Double the quotes inside quoted cells, or write another quote character in csv.quote.".into()
         }

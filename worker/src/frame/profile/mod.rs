@@ -24,7 +24,7 @@ pub use column::{ColumnProfile, Evidence};
 
 use super::BadRecord;
 use super::delimited::likely_fix;
-use super::read::{self, FileError, FileSummary, Reader};
+use super::read::{self, FileError, FileSummary, Open, Reader};
 use crate::error::{PipelineError, Result};
 use crate::input::{Format, InputFile};
 use column::Place;
@@ -86,18 +86,31 @@ impl Profile {
     }
 }
 
-/// Reads every file once. It blocks its thread.
+/// Reads every file once, with its columns as they are in the file. It blocks its thread.
+///
+/// # Errors
+/// As [`profile_opened`].
+pub fn profile(files: &[InputFile], expectations: &[Expectation], stop: &CancellationToken) -> Result<Profile> {
+    profile_opened(files, expectations, read::open, stop)
+}
+
+/// Reads every file once, each opened by `open`. It blocks its thread.
 ///
 /// # Errors
 /// [`PipelineError::Stopped`] when the run is stopped. A file that cannot be read is part of the profile, not an error.
-pub fn profile(files: &[InputFile], expectations: &[Expectation], stop: &CancellationToken) -> Result<Profile> {
+pub fn profile_opened(
+    files: &[InputFile],
+    expectations: &[Expectation],
+    open: Open,
+    stop: &CancellationToken,
+) -> Result<Profile> {
     let next = AtomicUsize::new(0);
     let merger = Mutex::new(Merger::default());
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(file) = files.get(index) else { return };
-            let Some(outcome) = profile_file(index, file, expectations, stop) else { return };
+            let Some(outcome) = profile_file(index, file, expectations, open, stop) else { return };
             merger.lock().unwrap_or_else(PoisonError::into_inner).add(index, outcome);
         }
     };
@@ -130,6 +143,7 @@ fn profile_file(
     index: usize,
     file: &InputFile,
     expectations: &[Expectation],
+    open: Open,
     stop: &CancellationToken,
 ) -> Option<Profiled> {
     let mut outcome = Profiled {
@@ -146,7 +160,7 @@ fn profile_file(
         columns: Vec::new(),
         first_bad: None,
     };
-    match read::open(index, file) {
+    match open(index, file) {
         Err(error) => outcome.file.error = Some(error),
         Ok(mut reader) => {
             let place = Place { file: index, name: &file.name, tokens: reader.null_tokens() };
@@ -194,7 +208,10 @@ impl Profiled {
         if !matches!(file.format, Format::Csv | Format::Txt) {
             return;
         }
-        if let Some(bad) = self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none()) {
+        // Rows that a shape leaves out were readable.
+        let is_shaped = file.options.shape.as_ref().is_some_and(|shape| shape.condition.is_some());
+        let left_out = is_shaped && self.file.summary.filtered > 0;
+        if let Some(bad) = self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none() && !left_out) {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
             self.file.nothing_readable = Some(error.hint(likely_fix(file, bad.code)));
         }
