@@ -30,8 +30,8 @@ use crate::json_path::JsonPath;
 const MAX_CHARACTERS: usize = 4_000;
 /// Most parts of an expression: columns, values, operators and functions.
 const MAX_PARTS: usize = 400;
-/// Deepest nesting of an expression.
-const MAX_DEPTH: usize = 40;
+/// Deepest nesting of an expression. A chain of operators, such as `a || b || c`, is nested as well.
+const MAX_DEPTH: usize = 60;
 
 /// A checked expression.
 #[derive(Debug, Clone, PartialEq)]
@@ -354,8 +354,8 @@ pub(super) fn parse(text: &str, scope: &Scope) -> Result<Expression, Problem> {
     if text.chars().count() > MAX_CHARACTERS {
         return Err(Problem::new(format!("the expression is longer than {MAX_CHARACTERS} characters")));
     }
-    let mut parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(MAX_DEPTH).try_with_sql(text).map_err(unreadable)?;
-    let tree = parser.parse_expr().map_err(unreadable)?;
+    let mut parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(MAX_DEPTH).try_with_sql(text).map_err(|error| unreadable(error, text))?;
+    let tree = parser.parse_expr().map_err(|error| unreadable(error, text))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         return Err(Problem::at(rest.span, format!("the expression should end before {}", rest.token)));
@@ -364,7 +364,7 @@ pub(super) fn parse(text: &str, scope: &Scope) -> Result<Expression, Problem> {
 }
 
 /// The parser's own sentence, without its name and with the place beside it.
-fn unreadable(error: ParserError) -> Problem {
+fn unreadable(error: ParserError, expression: &str) -> Problem {
     let text = match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
         ParserError::RecursionLimitExceeded => {
@@ -380,6 +380,12 @@ fn unreadable(error: ParserError) -> Problem {
         let column: String = column.chars().take_while(char::is_ascii_digit).collect();
         Some((line.trim().parse().ok()?, column.parse().ok()?))
     });
+    // The end of the text has no place of its own.
+    let end = || {
+        let last = expression.lines().last().unwrap_or_default();
+        (expression.lines().count().max(1), last.chars().count() + 1)
+    };
+    let at = if text.contains("found: EOF") { Some(end()) } else { at };
     let lower = text.strip_prefix("Expected: ").map(|text| format!("expected {text}"));
     let text = lower.unwrap_or_else(|| text.to_owned()).replace("found: EOF", "found the end");
     Problem { at, message: format!("is not an expression: {}", text.replace("found: ", "found ")) }

@@ -9,7 +9,7 @@ use sqlparser::ast::{
 
 use super::types::{is_number, one_type, together};
 use super::{
-    CastTo, Comparison, DatePart, Expression, Function, MAX_PARTS, Operation, Problem, Scope, ValueType, functions,
+    CastTo, Comparison, DatePart, Expression, Function, MAX_DEPTH, MAX_PARTS, Operation, Problem, Scope, ValueType, functions,
     literals,
 };
 
@@ -17,13 +17,16 @@ pub(super) type Read = Result<Expression, Problem>;
 
 /// Reads a tree.
 pub(super) fn expression(tree: &Expr, scope: &Scope) -> Read {
-    Reader { scope, parts: Cell::new(0) }.read(tree)
+    Reader { scope, parts: Cell::new(0), depth: Cell::new(0) }.read(tree)
 }
 
 /// One walk over a tree.
 pub(super) struct Reader<'s> {
     scope: &'s Scope,
+    /// Number of parts that were read.
     parts: Cell<usize>,
+    /// Number of parts that the current one is in.
+    depth: Cell<usize>,
 }
 
 impl Reader<'_> {
@@ -33,34 +36,22 @@ impl Reader<'_> {
         if self.parts.get() > MAX_PARTS {
             return Err(Problem::new(format!("the expression has more than {MAX_PARTS} parts")));
         }
-        self.part(tree).map_err(|problem| problem.or_at(tree))
+        if self.depth.get() == MAX_DEPTH {
+            return Err(Problem::new(format!("the expression is nested deeper than {MAX_DEPTH} levels, operators included")));
+        }
+        self.depth.set(self.depth.get() + 1);
+        let read = self.part(tree).map_err(|problem| problem.or_at(tree));
+        self.depth.set(self.depth.get() - 1);
+        read
     }
 
     fn part(&self, tree: &Expr) -> Read {
-        let call = |function, arguments, value_type| {
-            Ok(Expression::new(Operation::Call(function, arguments), value_type, tree.to_string()))
-        };
         match tree {
             Expr::Nested(inner) => self.read(inner),
             Expr::Identifier(name) => self.column(name),
             Expr::Value(value) => constant(value),
             Expr::UnaryOp { op, expr } => self.unary(tree, *op, expr),
             Expr::BinaryOp { left, op, right } => self.binary(tree, left, op, right),
-            Expr::IsNull(of) => call(Function::IsNull, vec![self.read(of)?], ValueType::Boolean),
-            Expr::IsNotNull(of) => {
-                let is_null = Operation::Call(Function::IsNull, vec![self.read(of)?]);
-                call(Function::Not, vec![Expression::new(is_null, ValueType::Boolean, "")], ValueType::Boolean)
-            }
-            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
-                let (left, right) = together(self.read(left)?, self.read(right)?)?;
-                let distinct = Operation::Call(Function::IsDistinct, vec![left, right]);
-                let distinct = Expression::new(distinct, ValueType::Boolean, tree.to_string());
-                if matches!(tree, Expr::IsDistinctFrom(..)) {
-                    return Ok(distinct);
-                }
-                call(Function::Not, vec![distinct], ValueType::Boolean)
-            }
-            Expr::IsTrue(of) | Expr::IsNotTrue(of) | Expr::IsFalse(of) | Expr::IsNotFalse(of) => self.is_truth(tree, of),
             Expr::InList { expr, list, negated } => self.in_list(tree, expr, list, *negated),
             Expr::Between { expr, negated, low, high } => self.between(tree, expr, low, high, *negated),
             Expr::Like { negated, any: false, expr, pattern, escape_char: None } => {
@@ -72,45 +63,80 @@ impl Reader<'_> {
             Expr::Case { operand, conditions, else_result, .. } => {
                 self.case(tree, operand.as_deref(), conditions, else_result.as_deref())
             }
+            Expr::Cast { .. } | Expr::TypedString(_) => self.cast(tree),
+            Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => {
+                self.predicate(tree)
+            }
+            Expr::IsTrue(of) | Expr::IsNotTrue(of) | Expr::IsFalse(of) | Expr::IsNotFalse(of) => self.is_truth(tree, of),
+            Expr::Function(function) => functions::call(self, tree, function),
+            _ => self.built_in(tree),
+        }
+    }
+
+    fn cast(&self, tree: &Expr) -> Read {
+        match tree {
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, array: false, format: None } => {
                 cast(tree, self.read(expr)?, data_type)
             }
             Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false }) => {
-                self.parts.set(self.parts.get() + 1);
                 cast(tree, constant(value)?, data_type)
             }
             Expr::Cast { kind: CastKind::TryCast | CastKind::SafeCast, .. } => Err(Problem::new(
                 "try_cast is not available, because it turns wrong values into NULL: write cast, which rejects their rows",
             )),
+            other => Err(refused(other)),
+        }
+    }
+
+    /// `is null` and `is distinct from`, with their opposites.
+    fn predicate(&self, tree: &Expr) -> Read {
+        let negated = matches!(tree, Expr::IsNotNull(_) | Expr::IsNotDistinctFrom(..));
+        let operation = match tree {
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                // The parser takes everything that follows for the right side, which nobody means who writes `and` there.
+                if !is_one_value(right) {
+                    return Err(Problem::new(format!("write the right side of `is distinct from` in parentheses: ({right})")));
+                }
+                let (left, right) = together(self.read(left)?, self.read(right)?)?;
+                Operation::Call(Function::IsDistinct, vec![left, right])
+            }
+            Expr::IsNull(of) | Expr::IsNotNull(of) => Operation::Call(Function::IsNull, vec![self.read(of)?]),
+            other => return Err(refused(other)),
+        };
+        Ok(not_if(negated, Expression::new(operation, ValueType::Boolean, tree.to_string())))
+    }
+
+    /// Functions that SQL gives a syntax of their own.
+    fn built_in(&self, tree: &Expr) -> Read {
+        let (function, of, value_type) = match tree {
             Expr::Extract { field, expr, .. } => {
                 let of = self.read(expr)?;
                 let of = if of.value_type == ValueType::Date { of } else { of.into_type(ValueType::Timestamp)? };
-                call(Function::DatePart(date_part(field)?), vec![of], ValueType::Number)
+                (Function::DatePart(date_part(field)?), of, ValueType::Number)
             }
             Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
-                call(Function::Ceil, vec![self.typed(expr, ValueType::Number)?], ValueType::Number)
+                (Function::Ceil, self.typed(expr, ValueType::Number)?, ValueType::Number)
             }
             Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
-                call(Function::Floor, vec![self.typed(expr, ValueType::Number)?], ValueType::Number)
+                (Function::Floor, self.typed(expr, ValueType::Number)?, ValueType::Number)
             }
             Expr::Position { expr, r#in } => {
                 let sought = literals::filled_text(&self.read(expr)?)?;
-                call(Function::Position(sought), vec![self.typed(r#in, ValueType::Text)?], ValueType::Number)
+                (Function::Position(sought), self.typed(r#in, ValueType::Text)?, ValueType::Number)
             }
             Expr::Substring { expr, substring_from: Some(from), substring_for, .. } => {
                 let from = literals::whole(&self.read(from)?, 1, i64::from(u32::MAX))? as u32 - 1;
                 let length = substring_for.as_ref().map(|length| self.read(length)).transpose()?;
                 let length = length.map(|length| literals::whole(&length, 0, i64::from(u32::MAX))).transpose()?;
                 let function = Function::Substring(from, length.map(|length| length as u32));
-                call(function, vec![self.typed(expr, ValueType::Text)?], ValueType::Text)
+                (function, self.typed(expr, ValueType::Text)?, ValueType::Text)
             }
             Expr::Trim { expr, trim_where, trim_what: None, trim_characters: None } => {
-                let function = functions::trim(*trim_where);
-                call(function, vec![self.typed(expr, ValueType::Text)?], ValueType::Text)
+                (functions::trim(*trim_where), self.typed(expr, ValueType::Text)?, ValueType::Text)
             }
-            Expr::Function(function) => functions::call(self, tree, function),
-            other => Err(refused(other)),
-        }
+            other => return Err(refused(other)),
+        };
+        Ok(Expression::new(Operation::Call(function, vec![of]), value_type, tree.to_string()))
     }
 
     /// Reads a part that must be of a type.
@@ -214,7 +240,7 @@ impl Reader<'_> {
         let mut values = Vec::with_capacity(list.len());
         for item in list {
             // A long list is one part, because it is looked up and not computed value by value.
-            let read = Reader { scope: self.scope, parts: Cell::new(0) }.read(item)?;
+            let read = Reader { scope: self.scope, parts: Cell::new(0), depth: Cell::new(self.depth.get()) }.read(item)?;
             let (known, value) = together(of, read).map_err(|problem| problem.or_at(item))?;
             of = known;
             match value.operation {
@@ -267,6 +293,14 @@ impl Reader<'_> {
     }
 }
 
+/// Whether the parser cannot have read two parts as one.
+fn is_one_value(tree: &Expr) -> bool {
+    matches!(
+        tree,
+        Expr::Nested(_) | Expr::Identifier(_) | Expr::Value(_) | Expr::Function(_) | Expr::Cast { .. } | Expr::TypedString(_)
+    )
+}
+
 fn not_if(negated: bool, of: Expression) -> Expression {
     if !negated {
         return of;
@@ -313,6 +347,9 @@ fn cast(tree: &Expr, of: Expression, data_type: &DataType) -> Read {
     };
     if !possible {
         return Err(Problem::new(format!("`{}` is {}, which cannot become {value_type}", of.written, of.value_type)));
+    }
+    if matches!((&of.operation, to), (Operation::Text(_), CastTo::Number | CastTo::Date | CastTo::Timestamp)) {
+        return of.into_type(value_type);
     }
     Ok(Expression::new(Operation::Cast(Box::new(of), to), value_type, tree.to_string()))
 }

@@ -27,7 +27,7 @@ fn every_documented_expression_is_read_and_has_a_type() {
         ("cast(price as decimal(18, 2)) * quantity", Number),
         ("price::numeric / 3 - 1 + 2 % 7", Number),
         ("a = b and not (c <> 'x' or d is null)", Boolean),
-        ("a is not null and b is distinct from c and d is not distinct from e", Boolean),
+        ("a is not null and (b is distinct from c) and (d is not distinct from 'e')", Boolean),
         ("(a = 'x') is not true", Boolean),
         ("price > 10 and price <= '7.5'", Boolean),
         ("country in ('DE', 'AT') and n not in (1, 2.0)", Boolean),
@@ -97,7 +97,8 @@ fn what_is_not_on_the_list_is_refused_by_its_name() {
         ("split_part(a, '-', 0)", "parts are counted from 1"),
         ("a ->> '$.b[*]'", "leads to several values"),
         ("a in (b)", "must be written out"),
-        ("price > 'abc'::date", "`'abc'::DATE`"),
+        ("price > 'abc'::date", "`'abc'` is not a date"),
+        ("a is distinct from b and c = 'x'", "write the right side of `is distinct from` in parentheses"),
         ("coalesce(a, 0)", "`0` is a number and another result is text: cast one of them"),
         ("(a = b) > true", "true and false have no order"),
         ("not a", "`a` is text, expected true or false"),
@@ -132,7 +133,11 @@ fn hostile_expressions_are_refused_quickly() {
     let deep = format!("{}a{}", "(".repeat(1_500), ")".repeat(1_500));
     assert!(refused(&deep).contains("nested deeper"));
     let long = vec!["a"; 1_000].join("||");
-    assert!(refused(&long).contains("more than 400 parts"), "{}", refused(&long));
+    assert!(refused(&long).contains("nested deeper than 60 levels"), "{}", refused(&long));
+    let wide = format!("concat({})", vec!["concat(a,b,c,d,e,f,g,h,i,j)"; 45].join(","));
+    assert!(refused(&wide).contains("more than 400 parts"), "{}", refused(&wide));
+    type_of(&vec!["a"; 50].join("||"));
+    type_of(&format!("{}a{}", "lower(".repeat(45), ")".repeat(45)));
     assert!(refused(&"x".repeat(5_000)).contains("longer than 4000 characters"));
     let nested = format!("{}a{}", "lower(".repeat(600), ")".repeat(600));
     refused(&nested);
