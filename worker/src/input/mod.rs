@@ -42,6 +42,11 @@ pub struct InputFile {
     pub required: bool,
     /// Its state when it was listed. The extraction starts over when it is different at the second read.
     pub stamp: Stamp,
+    /// The time at which the file was changed last, in microseconds since 1970. `None`: it is not known, as for an answer of an
+    /// API.
+    pub modified: Option<i64>,
+    /// Columns beside those of the file, which have the same value in each of its rows. A value of `None` is NULL.
+    pub constants: Vec<(String, Option<String>)>,
     /// The action on the server after the load has committed.
     pub after_load: Option<RemoteTask>,
 }
@@ -63,6 +68,8 @@ impl InputFile {
             options: Arc::default(),
             records: None,
             required: false,
+            modified: None,
+            constants: Vec::new(),
             after_load: None,
         })
     }

@@ -2,6 +2,7 @@
 
 use super::csv::{self, CsvOptions};
 use super::json_path;
+use super::path_columns::{self, PathColumns};
 use crate::config::keys::{Key, Shape};
 use crate::config::section::Section;
 
@@ -12,6 +13,8 @@ pub struct FileOptions {
     pub csv: CsvOptions,
     /// JSON path to the rows of JSON files. `None`: it is found.
     pub records: Option<String>,
+    /// Columns whose values stand in the paths of the files.
+    pub path_columns: Option<PathColumns>,
 }
 
 pub(super) const KEYS: &[Key] = &[
@@ -22,9 +25,19 @@ pub(super) const KEYS: &[Key] = &[
          an object's only member that is an array of objects; what was found holds for later runs.",
     )
     .or(&["records_path"]),
+    Key::text(
+        "path_columns",
+        "Columns from the end of each file's path: `region={region}/year={year:int}/*.csv`. `{name}` is a text, `{name:int}` \
+         a whole number, `{name:date}` a date.",
+    ),
 ];
 
 /// Reads the keys; the defaults for those that are not written.
 pub(super) fn read(section: &Section<'_>) -> Option<FileOptions> {
-    Some(FileOptions { records: json_path(section, "records"), csv: csv::read(section.field("csv"))? })
+    let path_columns = match section.field("path_columns") {
+        Some(field) => path_columns::read(field).map(Some),
+        None => Some(None),
+    };
+    let csv = csv::read(section.field("csv"));
+    Some(FileOptions { records: json_path(section, "records"), csv: csv?, path_columns: path_columns? })
 }

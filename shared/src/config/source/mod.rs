@@ -4,6 +4,7 @@ mod api;
 mod csv;
 mod files;
 mod local;
+mod path_columns;
 mod sftp;
 
 pub use api::{
@@ -15,6 +16,7 @@ pub use api::{
 pub use csv::CsvOptions;
 pub use files::FileOptions;
 pub use local::LocalSource;
+pub use path_columns::PathColumns;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
 
 use super::keys::{Key, Variant};

@@ -283,6 +283,8 @@ fn input(
         records: source.files.records.clone(),
         required: false,
         stamp,
+        modified: i64::try_from(version.mtime).ok().and_then(|seconds| seconds.checked_mul(1_000_000)),
+        constants: Vec::new(),
         after_load,
     })
 }
