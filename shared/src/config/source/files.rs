@@ -1,6 +1,7 @@
 //! The keys by which a source says how its files are read. They are the same in every kind of source that has files.
 
 use super::csv::{self, CsvOptions};
+use super::format::FileFormat;
 use super::json_path;
 use crate::config::keys::{Key, Shape};
 use crate::config::section::Section;
@@ -8,6 +9,8 @@ use crate::config::section::Section;
 /// How the files of a source are read.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FileOptions {
+    /// Format of every file. `None`: by the suffix of each, and files of other suffixes are not read.
+    pub format: Option<FileFormat>,
     /// How CSV and TXT files are read.
     pub csv: CsvOptions,
     /// JSON path to the rows of JSON files. `None`: it is found.
@@ -15,6 +18,11 @@ pub struct FileOptions {
 }
 
 pub(super) const KEYS: &[Key] = &[
+    Key::choice::<FileFormat>(
+        "format",
+        "What every file of the source holds, whatever its suffix. Default: the suffix of each says it. The suffix of a \
+         compression counts in either case.",
+    ),
     Key::of("csv", Shape::Section(csv::KEYS), "How CSV and TXT files are read."),
     Key::text(
         "records",
@@ -26,5 +34,9 @@ pub(super) const KEYS: &[Key] = &[
 
 /// Reads the keys; the defaults for those that are not written.
 pub(super) fn read(section: &Section<'_>) -> Option<FileOptions> {
-    Some(FileOptions { records: json_path(section, "records"), csv: csv::read(section.field("csv"))? })
+    Some(FileOptions {
+        format: section.choice("format"),
+        records: json_path(section, "records"),
+        csv: csv::read(section.field("csv"))?,
+    })
 }

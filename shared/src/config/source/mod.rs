@@ -3,6 +3,7 @@
 mod api;
 mod csv;
 mod files;
+mod format;
 mod local;
 mod sftp;
 
@@ -14,6 +15,7 @@ pub use api::{
 };
 pub use csv::CsvOptions;
 pub use files::FileOptions;
+pub use format::FileFormat;
 pub use local::LocalSource;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
 
