@@ -1,7 +1,7 @@
 //! Input: the files that a run reads, on this machine, whatever source they came from.
 //!
 //! # Layout
-//! - [`format`](mod@format): the formats and compressions, by the suffixes of a name
+//! - [`format`](mod@format): the formats and compressions, by the config and the suffixes of a name
 //! - [`stamp`]: the state of a file by which a change between two reads is noticed
 
 mod format;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use elt_shared::config::{AfterLoad, FileOptions};
 
-pub use format::{Compression, Format, format_of};
+pub use format::{Compression, Format, format_of, nameable, other_suffix};
 pub use stamp::Stamp;
 
 use crate::roots::Beneath;

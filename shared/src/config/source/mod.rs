@@ -3,6 +3,7 @@
 mod api;
 mod csv;
 mod files;
+mod format;
 mod local;
 mod path_columns;
 mod sftp;
@@ -15,6 +16,7 @@ pub use api::{
 };
 pub use csv::CsvOptions;
 pub use files::FileOptions;
+pub use format::FileFormat;
 pub use local::LocalSource;
 pub use path_columns::PathColumns;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
