@@ -28,6 +28,7 @@ mod mask;
 mod moment;
 mod node;
 mod pipeline;
+mod provenance;
 mod reader;
 mod resolve;
 mod retry;
@@ -55,6 +56,7 @@ pub use keys::nearest;
 pub use load::{Dedupe, LoadConfig, LoadMode};
 pub(crate) use mask::Finder;
 pub use pipeline::PipelineConfig;
+pub use provenance::Provenance;
 pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
 pub use retry::{Outages, RetryConfig};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
@@ -62,11 +64,12 @@ pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaCon
 pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
 pub use shaping::{Computed, Condition, Keep, Mask, Masked, Named, Renamed, Shaping, Written, expression};
 pub use source::{
-    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, CursorOrder,
-    Encoding, FileOptions, ForEach, Grant, HmacAlgorithm, HostTrust, Include, Included, Incremental, JsonTemplate,
-    JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent, Pagination,
-    ParentsFrom, Probe, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TimeFormat, TokenPlace,
-    Total, api_identities, template,
+    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, BucketLogin, BucketService, BucketUrl,
+    ClientAuth, CsvOptions, CursorOrder, Encoding, FileFormat, FileOptions, ForEach, FtpSource, FtpTls, Grant,
+    HmacAlgorithm, HostTrust, HttpFilesSource, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer,
+    LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, PathColumns,
+    PlaceOptions, Probe, S3Source, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TimeFormat,
+    TokenPlace, Total, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -26,7 +26,11 @@ const NAMES_SHOWN: usize = 20;
 pub(super) struct Shaper {
     shaping: Arc<Shaping>,
     file: String,
-    format: Format,
+    /// Whether the file is JSON, whose texts are texts whatever digits they have, and whose members may be missing.
+    is_json: bool,
+    /// Whether all columns were known when the file was opened, so that a missing one is an error. A member of a JSON object may
+    /// be missing in any row, and even in all of them. `None`: the file was not looked at yet.
+    complete: Option<bool>,
     masker: Masker,
     /// The file's columns that the plan is for.
     columns: Option<Arc<Vec<String>>>,
@@ -45,17 +49,12 @@ impl Shaper {
             plan: Plan::of(&Shaping::default(), &[]),
             shaping,
             file: file.name.clone(),
-            format: file.format,
+            is_json: matches!(file.format, Format::Json | Format::Ndjson),
+            complete: None,
             columns: None,
             names: Arc::default(),
             has_rows: false,
         }
-    }
-
-    /// Whether all columns of the file are known once it is open, so that a missing one is an error. A member of a JSON object may
-    /// be missing in any row, and even in all of them.
-    fn has_all_columns(&self) -> bool {
-        matches!(self.format, Format::Csv | Format::Txt)
     }
 
     fn make_plan(&mut self, columns: &Arc<Vec<String>>) -> Result<(), FileError> {
@@ -64,13 +63,13 @@ impl Shaper {
             FileError::new(Code::ShapeColumns, &self.file, None, what)
                 .hint("Correct the name in the config, or give the source of such files a `shape` of its own.")
         };
-        if let (Some(missing), true) = (plan.missing.first(), self.has_all_columns()) {
+        if let (Some(missing), true) = (plan.missing.first(), self.complete == Some(true)) {
             return Err(error(sentence(missing, columns)));
         }
         if let Some(name) = &plan.double {
             return Err(error(format!("after shape.rename two columns are named {name:?}")));
         }
-        if plan.outputs.is_empty() && self.has_all_columns() {
+        if plan.outputs.is_empty() && self.complete == Some(true) {
             return Err(error("the shape leaves no column".to_owned()));
         }
         self.names = in_order(&mut plan, &self.names);
@@ -161,7 +160,7 @@ impl Shaper {
             return Ok(cells);
         }
         let results = texts_of(frame, &value.value)?;
-        let text_kind = if self.has_all_columns() { CellKind::Quoted } else { CellKind::String };
+        let text_kind = if self.is_json { CellKind::String } else { CellKind::Quoted };
         for row in 0..rows {
             let Some(text) = results.get(row) else {
                 cells.push(CellKind::Null, b"");
@@ -226,6 +225,7 @@ fn texts(column: &RawColumn, name: &str) -> PolarsResult<Column> {
 
 impl ShapeRows for Shaper {
     fn names(&mut self, names: &Arc<Vec<String>>) -> Result<Arc<Vec<String>>, FileError> {
+        self.complete.get_or_insert(!self.is_json && !names.is_empty());
         // The columns of JSON are known from its first row on.
         if names.is_empty() {
             return Ok(self.names.clone());
@@ -258,7 +258,7 @@ impl ShapeRows for Shaper {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let columns = self.columns.as_ref().filter(|_| self.has_rows && !self.has_all_columns());
+        let columns = self.columns.as_ref().filter(|_| self.has_rows && self.complete == Some(false));
         let sentences = columns.map(|columns| self.plan.missing.iter().map(|missing| sentence(missing, columns)));
         sentences.into_iter().flatten().collect()
     }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use elt_shared::config::{Document, NoReferences, Shaping, SourceConfig};
+use elt_shared::config::{Document, FileOptions, NoReferences, Shaping, SourceConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::open;
@@ -45,7 +45,7 @@ fn file(name: &str, text: &str, shape: &str) -> TestFile {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).unwrap();
-    let (format, compression) = format_of(name).unwrap();
+    let (format, compression) = format_of(name, &FileOptions::default()).unwrap();
     let mut input = InputFile::at(name.into(), path, format, compression).unwrap();
     Arc::make_mut(&mut input.options).shape = Some(shaping(shape));
     TestFile { input, _folder: folder }

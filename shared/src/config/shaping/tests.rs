@@ -107,7 +107,7 @@ fn a_shape_of_a_source_replaces_the_one_at_the_top() {
         let shape = match source {
             SourceConfig::Local(source) => &source.files.shape,
             SourceConfig::Api(source) => &source.shape,
-            SourceConfig::Sftp(source) => &source.files.shape,
+            other => panic!("{}", other.kind()),
         };
         let Keep::Without(names) = &shape.as_ref().expect("a shape").keep else { panic!("dropped columns") };
         names[0].name.clone()
