@@ -81,6 +81,7 @@ mod sessions;
 mod sftp_entries;
 mod sftp_sources;
 mod sftp_trust;
+mod shaping;
 mod silent_targets;
 mod simulated_year;
 mod source_state;
