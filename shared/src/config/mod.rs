@@ -59,9 +59,9 @@ pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaCon
 pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
 pub use source::{
     AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, CursorOrder,
-    Encoding, FileOptions, ForEach, Grant, HmacAlgorithm, HostTrust, Include, Included, Incremental, JsonTemplate,
-    JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent, Pagination,
-    ParentsFrom, Probe, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TimeFormat, TokenPlace,
+    Encoding, FileOptions, ForEach, Grant, HeaderPlace, HmacAlgorithm, HostTrust, Include, Included, Incremental, JsonTemplate,
+    JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, NumberFormat, OAuth2, OnParent, Pagination,
+    ParentsFrom, Probe, Quote, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TextEncoding, Thousands, TimeForm, TimeFormat, TokenPlace,
     Total, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};

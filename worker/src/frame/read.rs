@@ -5,7 +5,9 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use elt_shared::config::NumberFormat;
 use elt_shared::explained::Code;
+use elt_shared::runs::report::FileDialect;
 
 use super::column_names::NameError;
 use super::decode::Text;
@@ -100,6 +102,8 @@ pub struct FileSummary {
     pub filtered: u64,
     /// The delimiter of a delimited file as it would be written in the config, `";"` or `tab`; `None` for JSON.
     pub delimiter: Option<String>,
+    /// How else a delimited file is read; `None` for other formats.
+    pub dialect: Option<FileDialect>,
     /// Sentences for the report: renamed columns, members that appeared twice, a delimiter that is not certain.
     pub warnings: Vec<String>,
 }
@@ -108,6 +112,7 @@ pub struct FileSummary {
 pub struct Reader {
     file: usize,
     tokens: bool,
+    numbers: Option<NumberFormat>,
     rows: Box<dyn Rows>,
     record_batch: RecordBatch,
     /// Number of rows of the batch that were returned.
@@ -161,9 +166,14 @@ pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize)
         Format::Json | Format::Ndjson => Box::new(Json::open(window, file_index, file)?),
     };
     let tokens = file.options.csv.null_values.is_none();
+    let numbers = match file.format {
+        Format::Csv | Format::Txt => file.options.csv.numbers,
+        Format::Json | Format::Ndjson => None,
+    };
     Ok(Reader {
         file: file_index,
         tokens,
+        numbers,
         rows,
         record_batch: RecordBatch::default(),
         given: 0,
@@ -214,6 +224,11 @@ impl Reader {
         self.tokens
     }
 
+    /// The way in which the file writes numbers. `None`: the plain one.
+    pub fn numbers(&self) -> Option<NumberFormat> {
+        self.numbers
+    }
+
     /// The facts about the file. They are complete once `next` returned `None`.
     pub fn summary(&self) -> FileSummary {
         self.rows.summary()
@@ -245,6 +260,7 @@ impl Reader {
         batch.raw_starts.extend(spans.iter().map(|span| span.0 - raw_start));
         batch.raw_ends.extend(spans.iter().map(|span| span.1 - raw_start));
         (batch.file, batch.names, batch.null_tokens) = (self.file, names, self.tokens);
+        batch.numbers = self.numbers;
         self.given = end;
         batch
     }
