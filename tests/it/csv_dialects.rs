@@ -130,7 +130,10 @@ async fn the_report_says_how_a_file_was_read() {
     assert_eq!((dialect.header_line, dialect.skipped_lines, dialect.footer_lines), (Some(2), 1, 1));
     assert_eq!((dialect.decimal.as_deref(), dialect.thousands.as_deref()), (Some(","), None));
     let [warning] = &report.warnings[..] else { panic!("{:?}", report.warnings) };
-    assert!(warning.contains("a.txt") && warning.contains("ü") && warning.contains("encoding: windows-1252"), "{warning}");
+    assert!(
+        warning.contains("a.txt") && warning.contains("ü") && warning.contains("encoding: windows-1252"),
+        "{warning}"
+    );
 }
 
 #[tokio::test]
@@ -212,7 +215,8 @@ async fn a_replay_reads_numbers_as_the_config_says_by_then() {
     // The config now says how numbers are written: the row loads, and a corrected cell is read in the same way.
     let after = config("delimiter: \";\", decimal: \",\", thousands: \".\"");
     let id: i64 = loader.value("select id from _elt_quarantine where line = 4").await.parse().expect("an id");
-    let report = replay(&loader, &after, json!({"edits": {id.to_string(): {"price": "2.000,25"}}}), context.run.id).await;
+    let report =
+        replay(&loader, &after, json!({"edits": {id.to_string(): {"price": "2.000,25"}}}), context.run.id).await;
     assert_eq!((report.rows_inserted, report.rows_quarantined), (2, 0), "{report:#?}");
     let rows = loader.rows("select id, price from t order by id").await;
     assert_eq!(rows, ["1|1234.5", "2|1.5", "3|2000.25"]);
@@ -277,7 +281,12 @@ async fn several_date_formats_are_read_and_what_two_read_differently_is_rejected
 async fn what_cannot_be_read_says_which_key_to_write() {
     let loader = Loader::start().await;
     for (name, content, code, key) in [
-        ("escaped.csv", &b"id,note\n1,\"a \\\"b\\\" c\"\n2,\"d \\\"e\\\"\"\n"[..], "source_unreadable_rows", "csv: {escape: "),
+        (
+            "escaped.csv",
+            &b"id,note\n1,\"a \\\"b\\\" c\"\n2,\"d \\\"e\\\"\"\n"[..],
+            "source_unreadable_rows",
+            "csv: {escape: ",
+        ),
         ("speech.csv", b"id,note\n1,\"a\" b\n2,\"c\" d\n", "source_unreadable_rows", "csv: {quote: none}"),
         ("title.csv", b"Sales of May\nid,name\n1,x\n2,y\n", "header_not_first", "skip_rows: 1"),
     ] {

@@ -198,8 +198,7 @@ fn format(field: &Field<'_>, column_type: ColumnType) -> Option<String> {
     }
     let one = |field: &Field<'_>| {
         field.parsed(|text| {
-            let is_wrong =
-                text.contains('\n') || StrftimeItems::new(text).any(|item| matches!(item, Item::Error));
+            let is_wrong = text.contains('\n') || StrftimeItems::new(text).any(|item| matches!(item, Item::Error));
             if is_wrong { Err("a strftime format such as %d/%m/%Y".into()) } else { Ok(text.to_owned()) }
         })
     };

@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 
 use encoding_rs::{
-    DecoderResult, EUC_JP, EUC_KR, Encoding, ISO_8859_2, KOI8_R, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1250, WINDOWS_1251,
-    WINDOWS_1252, WINDOWS_1253,
+    DecoderResult, EUC_JP, EUC_KR, Encoding, ISO_8859_2, KOI8_R, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1250,
+    WINDOWS_1251, WINDOWS_1252, WINDOWS_1253,
 };
 
 /// Number of characters that are shown.
@@ -77,8 +77,9 @@ fn utf_8_sequences(sample: &[u8], ended: bool) -> (usize, usize) {
     while let Some(chunk) = chunks.next() {
         valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
         // The last character may be cut off where the sample ends.
-        let is_cut = !ended && chunks.peek().is_none() && std::str::from_utf8(chunk.invalid())
-            .is_err_and(|error| error.error_len().is_none());
+        let is_cut = !ended
+            && chunks.peek().is_none()
+            && std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none());
         invalid += usize::from(!chunk.invalid().is_empty() && !is_cut);
     }
     (valid, invalid)
@@ -95,15 +96,16 @@ fn japanese_or_korean(sample: &[u8], ended: bool) -> Option<&'static Encoding> {
         if matches!(result, DecoderResult::Malformed(..)) {
             return 0.0;
         }
-        let (mut own, mut all, mut before) = (0_u32, 0_u32, '\n');
+        let (mut own, mut in_row, mut all, mut before) = (0_u32, 0_u32, 0_u32, '\n');
         for c in text.chars() {
             all += u32::from(!c.is_ascii());
-            own += u32::from(is_own(c) && !before.is_ascii());
+            own += u32::from(is_own(c));
+            in_row += u32::from(is_own(c) && !before.is_ascii());
             before = c;
         }
-        f64::from(own) / f64::from(all.max(1))
+        if in_row * 2 < own { 0.0 } else { f64::from(own) / f64::from(all.max(1)) }
     };
-    [(SHIFT_JIS, is_kana as fn(char) -> bool, 0.2), (EUC_JP, is_kana, 0.2), (EUC_KR, is_hangul, 0.4)]
+    [(SHIFT_JIS, is_kana as fn(char) -> bool, 0.3), (EUC_JP, is_kana, 0.3), (EUC_KR, is_hangul, 0.95)]
         .into_iter()
         .find_map(|(encoding, is_own, least)| (share(encoding, is_own) >= least).then_some(encoding))
 }
@@ -120,8 +122,7 @@ fn single_byte(sample: &[u8]) -> Option<&'static Encoding> {
             continue;
         }
         let beside = (at > 0 && letters(&sample[at - 1])) || sample.get(at + length).is_some_and(letters);
-        (runs, among_ascii, bytes) =
-            (runs + 1, among_ascii + usize::from(beside && length <= 2), bytes + length);
+        (runs, among_ascii, bytes) = (runs + 1, among_ascii + usize::from(beside && length <= 2), bytes + length);
         at += length;
     }
     // At the beginning of the sample the letter before its first byte is missing.
@@ -140,9 +141,9 @@ fn latin(sample: &[u8]) -> Option<&'static Encoding> {
     };
     let high = count(&|byte| byte >= 0x80);
     // Letters, and the signs that are common: the euro, typographic quotes and dashes, a space that does not break, degrees.
-    let usual = count(&|byte| {
-        matches!(byte, 0x80 | 0x85 | 0x91..=0x97 | 0x8A | 0x8C | 0x8E | 0x9A | 0x9C | 0x9E | 0x9F | 0xA0..=0xFF)
-    });
+    let usual = count(
+        &|byte| matches!(byte, 0x80 | 0x85 | 0x91..=0x97 | 0x8A | 0x8C | 0x8E | 0x9A | 0x9C | 0x9E | 0x9F | 0xA0..=0xFF),
+    );
     let unused = count(&|byte| matches!(byte, 0x81 | 0x8D | 0x8F | 0x90 | 0x9D));
     let (of_1250, of_8859_2) = (within(&LETTERS_OF_1250), within(&LETTERS_OF_8859_2));
     if of_1250 * 20 >= high && of_1250 >= 2 && of_1250 >= of_8859_2 {
@@ -218,7 +219,13 @@ mod tests {
     #[test]
     fn what_is_not_clear_is_not_guessed() {
         // "Müller" and "Größe" as DOS and the old Macintosh wrote them, and Chinese.
-        for bytes in [&b"\x81ller\nGr\x94\xE1e\n"[..], b"\x9Fller\nGr\x9A\xA7e\n", b"\xD6\xD0\xB9\xFA\n\xB1\xB1\xBE\xA9\n", b"ch\x83teau\n", b"\x83ge\n"] {
+        for bytes in [
+            &b"\x81ller\nGr\x94\xE1e\n"[..],
+            b"\x9Fller\nGr\x9A\xA7e\n",
+            b"\xD6\xD0\xB9\xFA\n\xB1\xB1\xBE\xA9\n",
+            b"ch\x83teau\n",
+            b"\x83ge\n",
+        ] {
             let guess = guess(bytes, true);
             assert_eq!(guess.encoding, UTF_8, "{bytes:?}");
             assert!(guess.warning.is_some_and(|warning| warning.contains("could not be guessed")), "{bytes:?}");

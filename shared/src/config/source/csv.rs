@@ -228,7 +228,9 @@ fn comment(field: &Field<'_>) -> Option<String> {
     let text = field.text()?;
     if text.trim().is_empty() || text.chars().count() > LONGEST_COMMENT || text.contains(['\n', '\r', '"']) {
         let shown = field.shown();
-        field.problem(format!("expected the first 1 to {LONGEST_COMMENT} characters of a comment, \"#\", found {shown}"));
+        field.problem(format!(
+            "expected the first 1 to {LONGEST_COMMENT} characters of a comment, \"#\", found {shown}"
+        ));
         return None;
     }
     Some(text)

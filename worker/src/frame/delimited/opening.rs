@@ -115,7 +115,8 @@ pub(in crate::frame) fn likely_fix(input: &InputFile, code: Code) -> Cow<'static
         }
         Code::NulByte => "If the file is UTF-16 without a byte order mark, write `csv: {encoding: utf-16le}`.".into(),
         Code::StrayQuote if has_escaped_quotes(input) => {
-            "Write `csv: {escape: \"\\\\\"}` in the source: a backslash escapes the quotes inside of quoted cells.".into()
+            "Write `csv: {escape: \"\\\\\"}` in the source: a backslash escapes the quotes inside of quoted cells."
+                .into()
         }
         Code::StrayQuote => "Double the quotes inside quoted cells; or write another quote character in csv.quote, or \
                              `csv: {quote: none}` if quotes are ordinary characters."

@@ -151,7 +151,8 @@ fn profile_file(
     match read::open(index, file) {
         Err(error) => outcome.file.error = Some(error),
         Ok(mut reader) => {
-            let place = Place { file: index, name: &file.name, tokens: reader.null_tokens(), numbers: reader.numbers() };
+            let place =
+                Place { file: index, name: &file.name, tokens: reader.null_tokens(), numbers: reader.numbers() };
             loop {
                 if stop.is_cancelled() {
                     return None;

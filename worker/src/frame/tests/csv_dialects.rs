@@ -29,11 +29,19 @@ fn profile_of(file: &TestFile) -> Profile {
 
 #[test]
 fn a_character_behind_an_escape_is_taken_as_it_is() {
-    let text = "id,note\n1,\"say \\\"hi\\\", \\\\\"\n2,a\\,b\n3,two\\\nlines\n4,\"x\\\ny\"\n5,\\ \n6,\"a\"\"b\"\n7,tab\\t\n";
+    let text =
+        "id,note\n1,\"say \\\"hi\\\", \\\\\"\n2,a\\,b\n3,two\\\nlines\n4,\"x\\\ny\"\n5,\\ \n6,\"a\"\"b\"\n7,tab\\t\n";
     let read = read(text, |csv| csv.escape = Some(b'\\'));
     let texts: Vec<_> = read.rows.iter().map(Row::texts).collect();
-    let expected =
-        [["1", "say \"hi\", \\"], ["2", "a,b"], ["3", "two\nlines"], ["4", "x\ny"], ["5", " "], ["6", "a\"b"], ["7", "tabt"]];
+    let expected = [
+        ["1", "say \"hi\", \\"],
+        ["2", "a,b"],
+        ["3", "two\nlines"],
+        ["4", "x\ny"],
+        ["5", " "],
+        ["6", "a\"b"],
+        ["7", "tabt"],
+    ];
     assert_eq!(texts, expected.map(some));
     assert_eq!(read.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 3, 4, 6, 8, 9, 10]);
     assert_eq!(read.rows[2].raw, b"3,two\\\nlines");
@@ -90,7 +98,8 @@ fn comments_are_filtered_wherever_they_are() {
     assert_eq!(texts, [["1", "#not"], ["2", "b\n#within"]].map(some));
     assert_eq!((outcome.summary.filtered, outcome.rows[1].line), (3, 5));
     assert_eq!(outcome.summary.dialect.expect("a dialect").header_line, Some(2));
-    let txt = TestFile::new("t.txt", b"// a|b\n// c|d\nid;n\n// x\n1;2\n").with(|csv| csv.comment = Some("//".into())).read();
+    let txt =
+        TestFile::new("t.txt", b"// a|b\n// c|d\nid;n\n// x\n1;2\n").with(|csv| csv.comment = Some("//".into())).read();
     assert_eq!((txt.names, txt.rows.len(), txt.summary.filtered), (vec!["id".to_owned(), "n".into()], 1, 3));
 }
 
@@ -111,14 +120,20 @@ fn the_last_records_are_not_rows() {
 fn the_header_is_where_the_config_says() {
     let text = "Sales of May\n\nyear,north\n2025,1\n";
     let outcome = read(text, |csv| csv.header = HeaderPlace::Line(3));
-    assert_eq!((outcome.names, outcome.rows[0].texts()), (vec!["year".to_owned(), "north".into()], some(["2025", "1"])));
+    assert_eq!(
+        (outcome.names, outcome.rows[0].texts()),
+        (vec!["year".to_owned(), "north".into()], some(["2025", "1"]))
+    );
     assert_eq!((outcome.rows[0].line, outcome.summary.filtered), (4, 2));
     let dialect = outcome.summary.dialect.expect("a dialect");
     assert_eq!((dialect.header_line, dialect.skipped_lines), (Some(3), 2));
     let names = |csv: &mut CsvOptions| csv.header = HeaderPlace::Names(vec!["id".into(), "name".into()]);
     let outcome = read("1,Ann\n2\n3,c,d\n", names);
     assert_eq!(outcome.names, ["id", "name"]);
-    assert_eq!(outcome.rows.iter().map(Row::texts).collect::<Vec<_>>(), [some(["1", "Ann"]), vec![Some("2".into()), None]]);
+    assert_eq!(
+        outcome.rows.iter().map(Row::texts).collect::<Vec<_>>(),
+        [some(["1", "Ann"]), vec![Some("2".into()), None]]
+    );
     assert_eq!(outcome.bad, [(3, "too_many_cells", b"3,c,d".to_vec())]);
     let outcome = read("a\nb\n", |csv| csv.header = HeaderPlace::Line(9));
     assert_eq!((outcome.rows.len(), outcome.summary.warnings.len()), (0, 1));
@@ -188,7 +203,10 @@ fn the_cell_that_decided_is_shown_as_it_is_written() {
     });
     let profile = profile_of(&file);
     let deciding: Vec<_> = profile.columns.iter().filter_map(|column| column.deciding()).collect();
-    assert_eq!(deciding.iter().map(|cell| (cell.line, cell.value.as_str())).collect::<Vec<_>>(), [(3, "1.234,5"), (3, "1.5")]);
+    assert_eq!(
+        deciding.iter().map(|cell| (cell.line, cell.value.as_str())).collect::<Vec<_>>(),
+        [(3, "1.234,5"), (3, "1.5")]
+    );
     assert_eq!(profile.columns[1].inferred().to_string(), "text");
 }
 
@@ -226,10 +244,16 @@ fn an_encoding_is_guessed_where_the_first_letter_shows_it() {
     assert_eq!(utf_8.rows[0].texts(), some(["1", "Müller"]));
     let wide: Vec<u8> = "id,name\n1,Müller\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let wide = guessed(&wide);
-    assert_eq!((wide.rows[0].texts(), name(&wide), wide.summary.warnings.len()), (some(["1", "Müller"]), "utf-16le".into(), 1));
+    assert_eq!(
+        (wide.rows[0].texts(), name(&wide), wide.summary.warnings.len()),
+        (some(["1", "Müller"]), "utf-16le".into(), 1)
+    );
     let marked: Vec<u8> = "\u{FEFF}id\nü\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
     let marked = guessed(&marked);
-    assert_eq!((marked.rows[0].texts(), name(&marked), marked.summary.warnings.len()), (some(["ü"]), "utf-16be".into(), 0));
+    assert_eq!(
+        (marked.rows[0].texts(), name(&marked), marked.summary.warnings.len()),
+        (some(["ü"]), "utf-16be".into(), 0)
+    );
     // As DOS wrote it: not guessed, and the row is rejected.
     let dos = guessed(b"id,name\n1,Ann\n2,M\x81ller\n");
     assert_eq!((dos.rows.len(), dos.bad.len(), dos.summary.warnings.len()), (1, 1, 1));
