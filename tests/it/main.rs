@@ -23,6 +23,7 @@ mod bulk_retries;
 mod concurrency;
 mod control_sessions;
 mod coverage;
+mod csv_dialects;
 mod dashboard_files;
 mod data_retention;
 mod data_views;

@@ -5,7 +5,9 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use elt_shared::config::NumberFormat;
 use elt_shared::explained::Code;
+use elt_shared::runs::report::FileDialect;
 
 use super::column_names::NameError;
 use super::constant_columns::ConstantColumns;
@@ -104,6 +106,8 @@ pub struct FileSummary {
     pub filtered: u64,
     /// The delimiter of a delimited file as it would be written in the config, `";"` or `tab`; `None` for JSON.
     pub delimiter: Option<String>,
+    /// How else a delimited file is read; `None` for other formats.
+    pub dialect: Option<FileDialect>,
     /// Sentences for the report: renamed columns, members that appeared twice, a delimiter that is not certain.
     pub warnings: Vec<String>,
 }
@@ -113,6 +117,7 @@ pub struct Reader {
     file: usize,
     name: String,
     tokens: bool,
+    numbers: Option<NumberFormat>,
     rows: Box<dyn Rows>,
     /// Whether the rows are shaped. All rows of a batch may then be left out, and whoever reads them can stop between batches.
     shaped: bool,
@@ -175,10 +180,15 @@ pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize)
         constants => Box::new(ConstantColumns::new(rows, &file.name, constants)?),
     };
     let tokens = file.options.csv.null_values.is_none();
+    let numbers = match file.format {
+        Format::Csv | Format::Txt => file.options.csv.numbers,
+        Format::Json | Format::Ndjson => None,
+    };
     Ok(Reader {
         file: file_index,
         name: file.name.clone(),
         tokens,
+        numbers,
         rows,
         shaped: false,
         record_batch: RecordBatch::default(),
@@ -249,6 +259,11 @@ impl Reader {
         self.tokens
     }
 
+    /// The way in which the file writes numbers. `None`: the plain one.
+    pub fn numbers(&self) -> Option<NumberFormat> {
+        self.numbers
+    }
+
     /// The facts about the file. They are complete once `next` returned `None`.
     pub fn summary(&self) -> FileSummary {
         self.rows.summary()
@@ -280,6 +295,7 @@ impl Reader {
         batch.raw_starts.extend(spans.iter().map(|span| span.0 - raw_start));
         batch.raw_ends.extend(spans.iter().map(|span| span.1 - raw_start));
         (batch.file, batch.names, batch.null_tokens) = (self.file, names, self.tokens);
+        batch.numbers = self.numbers;
         self.given = end;
         batch
     }

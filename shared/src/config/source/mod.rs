@@ -20,7 +20,7 @@ pub use api::{
     Method, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, Probe, SendToken, SignRequests, TimeForm, TimeFormat,
     TokenPlace, Total, api_identities, template,
 };
-pub use csv::CsvOptions;
+pub use csv::{CsvOptions, HeaderPlace, NumberFormat, Quote, TextEncoding, Thousands};
 pub use files::FileOptions;
 pub use format::FileFormat;
 pub use ftp::{FtpSource, FtpTls};

@@ -5,10 +5,12 @@
 //!
 //! # Layout
 //! - [`mod@column`]: the profile of one column
+//! - [`spelling`]: texts that look like numbers with commas
 //! - [`types`]: sets of types, and the types that a cell could be
 //! - this file: files in parallel, merged in their order
 
 mod column;
+mod spelling;
 mod types;
 
 use std::collections::{BTreeMap, HashMap};
@@ -163,7 +165,8 @@ fn profile_file(
     match open(index, file) {
         Err(error) => outcome.file.error = Some(error),
         Ok(mut reader) => {
-            let place = Place { file: index, name: &file.name, tokens: reader.null_tokens() };
+            let place =
+                Place { file: index, name: &file.name, tokens: reader.null_tokens(), numbers: reader.numbers() };
             loop {
                 if stop.is_cancelled() {
                     return None;
