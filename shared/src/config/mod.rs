@@ -61,7 +61,7 @@ pub use source::{
     AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, CursorOrder,
     Encoding, FileOptions, ForEach, Grant, HmacAlgorithm, HostTrust, Include, Included, Incremental, JsonTemplate,
     JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent, Pagination,
-    ParentsFrom, Probe, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TimeFormat, TokenPlace,
+    ParentsFrom, Probe, SendToken, SftpSource, SignRequests, SourceConfig, SshKey, SshLogin, SshServer, TimeForm, TimeFormat, TokenPlace,
     Total, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};

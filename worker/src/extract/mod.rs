@@ -42,6 +42,8 @@ pub struct ExtractContext {
     pub network: Arc<elt_shared::settings::NetworkSettings>,
     /// The process's own target, for configs that name no server and ask their target for values.
     pub default_target: Option<Secret>,
+    /// Socket of the SSH agent whose keys may be used. `None`: the worker may not use one.
+    pub ssh_agent: Option<PathBuf>,
     /// Tokens of APIs, which the extractions of a process share.
     pub tokens: http::SourceTokens,
     /// The control database, for known host keys and refresh tokens.

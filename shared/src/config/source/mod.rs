@@ -5,6 +5,7 @@ mod csv;
 mod files;
 mod local;
 mod sftp;
+mod ssh;
 
 pub use api::{
     ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CursorOrder, Encoding, ForEach, Grant,
@@ -15,7 +16,8 @@ pub use api::{
 pub use csv::CsvOptions;
 pub use files::FileOptions;
 pub use local::LocalSource;
-pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
+pub use sftp::{AfterLoad, SftpSource};
+pub use ssh::{HostTrust, SshKey, SshLogin, SshServer};
 
 use super::keys::{Key, Variant};
 use super::reader::Field;

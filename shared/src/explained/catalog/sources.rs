@@ -48,7 +48,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::HostKeyUnknown,
         happened: "The SFTP server's host key was never approved.",
-        why: "elt does not send a password to a server that it does not know.",
+        why: "elt does not send a password to a server that it does not know. With `host_ca`, the server showed no \
+            certificate of that authority for its name.",
         next_step: "Compare the fingerprint with the server's admin. Then an admin presses Trust on the dashboard's page \
             Workers, under Keys of SFTP servers (or sends POST /known-hosts/approve), or writes the fingerprint as \
             `host_key:` in the source.",
@@ -240,10 +241,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::SourceLogin,
         happened: "The source refused the login.",
-        why: "The user, password, key or token is wrong or has expired. elt does not try again, so that no account is \
-            locked.",
-        next_step: "Check `username`, `password`, `private_key`, `auth_token`, `auth_scheme` and `auth`, and what the \
-            account may read.",
+        why: "The user, password, key, certificate or token is wrong or has expired, or the server asks for something \
+            else as well. elt does not try again, so that no account is locked.",
+        next_step: "Check `username`, `password`, `private_key`, `certificate`, `agent`, `auth_token`, `auth_scheme` and \
+            `auth`, and what the account may read.",
         example: "files.example.com:22 did not accept the login of \"elt\" with its password",
         reached: Reached::Answered,
         ..IN_A_RUN
