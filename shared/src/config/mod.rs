@@ -27,6 +27,7 @@ mod mask;
 mod moment;
 mod node;
 mod pipeline;
+mod provenance;
 mod reader;
 mod resolve;
 mod retry;
@@ -52,6 +53,7 @@ pub use json_schema::json_schema;
 pub use load::{Dedupe, LoadConfig, LoadMode};
 pub(crate) use mask::Finder;
 pub use pipeline::PipelineConfig;
+pub use provenance::Provenance;
 pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
 pub use retry::{Outages, RetryConfig};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
@@ -59,10 +61,7 @@ pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaCon
 pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
 pub use source::{
     AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, CursorOrder,
-    Encoding, FileOptions, ForEach, Grant, HmacAlgorithm, HostTrust, Include, Included, Incremental, JsonTemplate,
-    JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent, Pagination,
-    ParentsFrom, Probe, SendToken, SftpSource, SignRequests, SourceConfig, SshKey, SshLogin, SshServer, TimeForm, TimeFormat, TokenPlace,
-    Total, api_identities, template,
+    Encoding, FileFormat, FileOptions, ForEach, Grant, HmacAlgorithm, HostTrust, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, PathColumns, Probe, SendToken, SftpSource, SignRequests, SourceConfig, SshKey, SshLogin, SshServer, TimeForm, TimeFormat, TokenPlace, Total, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -4,6 +4,7 @@ pub mod http;
 pub mod local;
 pub mod look;
 mod parents;
+mod path_columns;
 pub mod preview;
 pub mod probe;
 mod sample;
@@ -135,6 +136,7 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
             SourceConfig::Api(api) => extract_api(index, api, config, &all.files, context).await,
             SourceConfig::Sftp(sftp) => sftp::extract(index, sftp, context).await,
         }?;
+        let one = path_columns::add(index, one)?;
         all.files.extend(one.files);
         all.left_out.extend(one.left_out);
         all.warnings.extend(one.warnings);

@@ -1,7 +1,7 @@
 //! Input: the files that a run reads, on this machine, whatever source they came from.
 //!
 //! # Layout
-//! - [`format`](mod@format): the formats and compressions, by the suffixes of a name
+//! - [`format`](mod@format): the formats and compressions, by the config and the suffixes of a name
 //! - [`stamp`]: the state of a file by which a change between two reads is noticed
 
 mod format;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use elt_shared::config::{AfterLoad, FileOptions};
 
-pub use format::{Compression, Format, format_of};
+pub use format::{Compression, Format, format_of, nameable, other_suffix};
 pub use stamp::Stamp;
 
 use crate::roots::Beneath;
@@ -42,6 +42,11 @@ pub struct InputFile {
     pub required: bool,
     /// Its state when it was listed. The extraction starts over when it is different at the second read.
     pub stamp: Stamp,
+    /// The time at which the file was changed last, in microseconds since 1970. `None`: it is not known, as for an answer of an
+    /// API.
+    pub modified: Option<i64>,
+    /// Columns beside those of the file, which have the same value in each of its rows. A value of `None` is NULL.
+    pub constants: Vec<(String, Option<String>)>,
     /// The action on the server after the load has committed.
     pub after_load: Option<RemoteTask>,
 }
@@ -63,6 +68,8 @@ impl InputFile {
             options: Arc::default(),
             records: None,
             required: false,
+            modified: None,
+            constants: Vec::new(),
             after_load: None,
         })
     }

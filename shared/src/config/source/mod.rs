@@ -3,7 +3,9 @@
 mod api;
 mod csv;
 mod files;
+mod format;
 mod local;
+mod path_columns;
 mod sftp;
 mod ssh;
 
@@ -15,7 +17,9 @@ pub use api::{
 };
 pub use csv::CsvOptions;
 pub use files::FileOptions;
+pub use format::FileFormat;
 pub use local::LocalSource;
+pub use path_columns::PathColumns;
 pub use sftp::{AfterLoad, SftpSource};
 pub use ssh::{HostTrust, SshKey, SshLogin, SshServer};
 
