@@ -60,8 +60,7 @@ pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, 
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
 pub use source::{
-    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, CursorOrder,
-    Encoding, FileFormat, FileOptions, ForEach, Grant, HmacAlgorithm, HostTrust, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, PathColumns, Probe, SendToken, SftpSource, SignRequests, SourceConfig, SshKey, SshLogin, SshServer, TimeForm, TimeFormat, TokenPlace, Total, api_identities, template,
+    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, BucketLogin, BucketService, BucketUrl, ClientAuth, CsvOptions, CursorOrder, Encoding, FileFormat, FileOptions, ForEach, FtpSource, FtpTls, Grant, HmacAlgorithm, HostTrust, HttpFilesSource, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, PathColumns, PlaceOptions, Probe, S3Source, SendToken, SftpSource, SignRequests, SourceConfig, SshKey, SshLogin, SshServer, TimeForm, TimeFormat, TokenPlace, Total, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -3,9 +3,11 @@
 //! # Layout
 //! - [`format`](mod@format): the formats and compressions, by the config and the suffixes of a name
 //! - [`stamp`]: the state of a file by which a change between two reads is noticed
+//! - [`version`]: what a server says about the content of a file
 
 mod format;
 mod stamp;
+mod version;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use elt_shared::config::{AfterLoad, FileOptions};
 
 pub use format::{Compression, Format, format_of, nameable, other_suffix};
 pub use stamp::Stamp;
+pub use version::Version;
 
 use crate::roots::Beneath;
 
@@ -96,10 +99,8 @@ impl InputFile {
 pub struct RemoteTask {
     /// Its path on the server.
     pub path: String,
-    /// Whether it is moved or deleted.
+    /// Whether it is moved, deleted or tagged.
     pub action: AfterLoad,
-    /// Its size when it was read, in bytes.
-    pub size: u64,
-    /// Its modification time then, in seconds since the epoch.
-    pub mtime: u64,
+    /// Its version when it was read.
+    pub version: Version,
 }

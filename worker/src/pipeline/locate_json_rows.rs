@@ -213,6 +213,7 @@ fn identity(source: &SourceConfig, base: &Path) -> String {
                 sftp.jump.as_ref().map(|jump| format!(" through {}:{}", jump.host, jump.port)).unwrap_or_default();
             format!("sftp {}:{} {}{through}", sftp.server.host, sftp.server.port, sftp.path)
         }
+        place => format!("{} {}", place.kind(), place.address().unwrap_or_default()),
     };
     bounded(redaction::hide(&identity).into_owned())
 }

@@ -1,8 +1,9 @@
 //! `type: sftp`: files on an SFTP server, flat or nested below `sftp:`.
 
+use super::after_load::{self, AfterLoad};
 use super::files::{self, FileOptions};
 use super::ssh::{self, SshServer};
-use crate::config::keys::{Choice, Key, Shape, joined};
+use crate::config::keys::{Key, Shape, joined};
 use crate::config::reader::Field;
 use crate::config::section::Section;
 
@@ -23,36 +24,8 @@ pub struct SftpSource {
     pub after_load: AfterLoad,
 }
 
-/// What happens to a remote file after its load committed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum AfterLoad {
-    /// Nothing.
-    #[default]
-    Keep,
-    /// It is moved into this folder.
-    Move(String),
-    /// It is deleted.
-    Delete,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Action {
-    Keep,
-    Move,
-    Delete,
-}
-
-impl Choice for Action {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("keep", Self::Keep), ("move", Self::Move), ("delete", Self::Delete)];
-}
-
-const AFTER_LOAD_KEYS: &[Key] = &[
-    Key::choice::<Action>("action", "Keep the file, move it into the folder `to`, or delete it.").required(),
-    Key::text("to", "The folder a loaded file is moved into."),
-];
-
-pub(super) const KEYS: &[Key] = &joined::<{ SERVER_AND_OWN_KEYS.len() + files::KEYS.len() }>(SERVER_AND_OWN_KEYS, files::KEYS);
+pub(super) const KEYS: &[Key] =
+    &joined::<{ SERVER_AND_OWN_KEYS.len() + files::KEYS.len() }>(SERVER_AND_OWN_KEYS, files::KEYS);
 
 const SERVER_AND_OWN_KEYS: &[Key] = &joined::<{ ssh::KEYS.len() + OWN_KEYS.len() }>(ssh::KEYS, OWN_KEYS);
 
@@ -64,7 +37,7 @@ const OWN_KEYS: &[Key] = &[
     ),
     Key::text("path", "A file, a folder or a glob on the server.").or(&["remote_path"]).required(),
     super::SETTLE_KEY,
-    Key::of("after_load", Shape::Section(AFTER_LOAD_KEYS), "What happens to a file after its load committed."),
+    after_load::KEY,
     Key::of("sftp", Shape::Nested, "The same keys, one level deeper."),
 ];
 
@@ -77,7 +50,7 @@ pub(super) fn read(source: &Field<'_>) -> Option<SftpSource> {
     let path = section.required_text("path");
     let jump = section.field("jump").map_or(Some(None), |field| Some(Some(ssh::read(&field.section(ssh::KEYS)?)?)));
     let files = files::read(section);
-    let after_load = section.field("after_load").map_or(Some(AfterLoad::Keep), after_load);
+    let after_load = after_load::read(section);
     Some(SftpSource {
         settle_seconds: super::settle_seconds(section),
         server: server?,
@@ -85,15 +58,5 @@ pub(super) fn read(source: &Field<'_>) -> Option<SftpSource> {
         path: path?,
         files: files?,
         after_load: after_load?,
-    })
-}
-
-fn after_load(field: &Field<'_>) -> Option<AfterLoad> {
-    let section = field.section(AFTER_LOAD_KEYS)?;
-    section.required("action")?;
-    Some(match section.choice("action").unwrap_or(Action::Keep) {
-        Action::Keep => AfterLoad::Keep,
-        Action::Delete => AfterLoad::Delete,
-        Action::Move => AfterLoad::Move(section.required_text("to")?),
     })
 }

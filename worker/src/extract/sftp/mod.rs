@@ -283,8 +283,7 @@ fn input(
     let after_load = (source.after_load != AfterLoad::Keep).then(|| RemoteTask {
         path: file.path.clone(),
         action: source.after_load.clone(),
-        size: version.size,
-        mtime: version.mtime,
+        version: version.into(),
     });
     Ok(InputFile {
         source: index,
