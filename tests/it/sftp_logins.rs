@@ -263,14 +263,21 @@ async fn what_is_wrong_with_a_jump_host_is_told_apart_from_what_is_wrong_with_th
     let denied_jump = Extraction::new().await.with_network(&["127.0.0.1"], &[]);
     let server = SshServer { host: "files.internal".into(), ..sshd.server() };
     note(extract(&denied_jump, &SftpSource { server, ..source.clone() }).await);
-    insta::assert_snapshot!(messages, @"");
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(messages, @r#"
+    source_login: ssh://127.0.0.1:JUMP did not accept the login of "USER" with its private key; it accepts publickey, password
+    source_login: sftp://127.0.0.1:PORT did not accept the login of "USER" with its private key; it accepts publickey, password
+    source_refused: sftp://10.1.2.3:PORT may not be called: its address is in `10.1.2.3/32`, denied by ELT_NET_DENY
+    source_refused: sftp://files.internal:PORT may not be called: `files.internal` is denied by ELT_NET_DENY
+    source_refused: sftp://169.254.169.254:PORT may not be called: its address is link-local, where cloud metadata services answer; ELT_NET_ALLOW can make an exception
+    source_refused: ssh://127.0.0.1:JUMP may not be called: its address is in `127.0.0.1/32`, denied by ELT_NET_DENY
+    "#);
+    insta::assert_snapshot!(said, @"source_unreachable: sftp://127.0.0.1:PORT could not be reached: ssh://127.0.0.1:JUMP could not connect to it (3 attempts)");
     assert_eq!(sshd.refused_logins(), 1, "the wrong key was shown to it once");
 
     jump.configure("AllowTcpForwarding no");
     let failed = failure(extract(&lab, &through(&jump, sshd.source("a.csv"))).await, sshd.address.port());
     let failed = failed.replace(&format!(":{}", jump.address.port()), ":JUMP").replace(&sshd.user(), "USER");
-    insta::assert_snapshot!(failed, @"");
+    insta::assert_snapshot!(failed, @r#"source_unreachable: ssh://127.0.0.1:JUMP let "USER" in, but does not connect to sftp://127.0.0.1:PORT: its settings forbid that"#);
 
     jump.change_host_key();
     let failed = failure(extract(&lab, &through(&jump, sshd.source("a.csv"))).await, jump.address.port());

@@ -1,6 +1,7 @@
 //! Extract: every source becomes files on this machine. The `match` in this file lists the kinds of source; places of files
 //! are one of them, and [`store`] lists these.
 
+mod byte_names;
 pub mod http;
 pub mod local;
 pub mod look;

@@ -35,6 +35,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::FtpProtocol,
+        happened: "The FTP server does not do what elt needs.",
+        why: "Host and port belong to another service, the server offers no encryption, or its certificate is not valid.",
+        next_step: "Check host and port. Give the authority of the server's certificate as `ca_certificate`, or write how the \
+            server encrypts as `tls:`.",
+        example: "ftp://files.example.com does not offer encryption by AUTH TLS",
+        reached: Reached::Answered,
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::HostKeyChanged,
         happened: "The SFTP server shows another host key than the one that is known.",
         why: "The server was set up anew, or another machine answers in its place.",

@@ -108,7 +108,7 @@ async fn forwarded(end: &End, jump: &Server, ssh: &Ssh) -> Result<ChannelStream<
             user: jump.user.clone(),
             server: server.name.clone(),
             reason: match why {
-                ChannelOpenFailure::AdministrativelyProhibited => "it may not, by the settings of that server".into(),
+                ChannelOpenFailure::AdministrativelyProhibited => "its settings forbid that".into(),
                 other => format!("{other:?}"),
             },
         }),

@@ -12,7 +12,7 @@ use russh::AlgorithmKind;
 use super::error::SftpError;
 use super::host_key::HandshakeError;
 use super::limits::SftpLimits;
-use super::names;
+use crate::extract::byte_names;
 
 /// What is known of a server before any connection.
 pub(super) struct Server {
@@ -46,7 +46,7 @@ impl Server {
     /// A path as people see it: `sftp://host/path`.
     pub(super) fn path(&self, path: &str) -> String {
         let slash = if path.starts_with('/') { "" } else { "/" };
-        format!("{}{slash}{}", self.name, names::shown(path))
+        format!("{}{slash}{}", self.name, byte_names::shown(path))
     }
 
     pub(super) fn silent(&self, what: &'static str, after: Duration) -> SftpError {
