@@ -320,8 +320,8 @@ impl Asking {
     async fn start(questions: &'static [(&'static str, bool)]) -> (u16, Arc<Mutex<Vec<String>>>) {
         let asking = Self { questions, asked: 0, told: Arc::default() };
         let told = Arc::clone(&asking.told);
-        let key = SshAuthority::new().key("ed25519");
-        let key = russh::keys::load_secret_key(key, None).expect("a host key");
+        let keys = SshAuthority::new();
+        let key = russh::keys::load_secret_key(keys.key("ed25519"), None).expect("a host key");
         let config = Arc::new(server::Config {
             methods: MethodSet::from(&[MethodKind::KeyboardInteractive][..]),
             auth_rejection_time: Duration::ZERO,

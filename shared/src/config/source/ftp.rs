@@ -89,10 +89,6 @@ pub(super) fn read(section: &Section<'_>) -> Option<FtpSource> {
         authorities: section.secret("ca_certificate"),
         host: host?,
         path: path?,
-        place: PlaceOptions {
-            files: files?,
-            settle_seconds: super::settle_seconds(section),
-            after_load: after_load?,
-        },
+        place: PlaceOptions { files: files?, settle_seconds: super::settle_seconds(section), after_load: after_load? },
     })
 }

@@ -82,8 +82,7 @@ fn url(field: &Field<'_>) -> Option<Secret> {
         Reading::Open(text) => Some(Secret::new(text)),
         Reading::Known(text) => {
             let text = text.trim();
-            let is_http =
-                Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            let is_http = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
             if !is_http {
                 field.problem(format!("expected a URL that begins with http:// or https://, found {}", field.shown()));
                 return None;

@@ -192,7 +192,10 @@ fn url(field: &Field<'_>) -> Option<BucketUrl> {
     let text = field.without_secrets()?.text()?;
     let parsed = parse(text.trim());
     if parsed.is_none() && !is_open {
-        field.problem(format!("expected s3://bucket/key, gs://bucket/key or az://container/key, found {}", field.shown()));
+        field.problem(format!(
+            "expected s3://bucket/key, gs://bucket/key or az://container/key, found {}",
+            field.shown()
+        ));
     }
     // What a worker will find in place of an open reference is checked there.
     parsed.or_else(|| {

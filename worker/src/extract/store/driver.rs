@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use elt_shared::config::{AfterLoad, FileOptions, PlaceOptions, SourceConfig};
+use elt_shared::config::{AfterLoad, PlaceOptions, SourceConfig};
 use elt_shared::runs::FoundFile;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
@@ -132,8 +132,8 @@ async fn list(store: &dyn FileStore, limits: &StoreLimits) -> Result<Listing> {
 }
 
 /// How a file is read, by the suffixes of its name. The error is a reason.
-fn judge(file: &RemoteFile, options: &FileOptions) -> Result<(Format, Compression), String> {
-    format_of(&file.name, options).ok_or_else(other_suffix)
+fn judge(file: &RemoteFile, options: &PlaceOptions) -> Result<(Format, Compression), String> {
+    format_of(&file.name, &options.files).ok_or_else(other_suffix)
 }
 
 /// One source whose files are fetched.
@@ -179,7 +179,7 @@ impl Fetching<'_> {
     async fn one(&self, number: usize, file: &RemoteFile, named: bool, budget: &Budget) -> Result<Outcome> {
         let name = self.store.shown(&file.path);
         let left_out = |kind, reason| Ok(Outcome::LeftOut(LeftOut { name: name.clone(), kind, reason }));
-        let format = match judge(file, &self.options.files) {
+        let format = match judge(file, self.options) {
             Ok(format) => format,
             Err(reason) if named => return Err(StoreError::Unreadable { name, reason }),
             Err(reason) => return left_out(LeftOutKind::Skipped, reason),
@@ -278,7 +278,7 @@ impl Fetching<'_> {
         let mut head = None;
         for file in &listing.files {
             let name = self.store.shown(&file.path);
-            match judge(file, &self.options.files) {
+            match judge(file, self.options) {
                 Ok(format) => {
                     head = head.or(Some((file, format)));
                     files.push(FoundFile { name, bytes: file.version.size.unwrap_or(0) });
@@ -313,10 +313,10 @@ impl Fetching<'_> {
         spooled: PathBuf,
     ) -> Result<InputFile> {
         let name = self.store.shown(&file.path);
-        let modified = version.modified.and_then(|milliseconds| milliseconds.checked_mul(1_000));
         let doing = || format!("look at the copy of {name} in {}", spooled.display());
         let stamp = Stamp::of(&spooled).map_err(|source| StoreError::Spool { doing: doing(), source })?;
         let action = &self.options.after_load;
+        let modified = version.modified.and_then(|millis| millis.checked_mul(1_000));
         let after_load = (*action != AfterLoad::Keep).then(|| RemoteTask {
             path: file.path.clone(),
             action: action.clone(),

@@ -153,9 +153,7 @@ impl StoreError {
             Self::Unreadable { .. } => {
                 "Name a .csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst), a folder or a glob.".into()
             }
-            Self::BadGlob { .. } => {
-                "Correct the pattern: *, ?, [a-z], {a,b} and **/ for folders at any depth.".into()
-            }
+            Self::BadGlob { .. } => "Correct the pattern: *, ?, [a-z], {a,b} and **/ for folders at any depth.".into(),
             Self::TooMuch { .. } => "Name a folder or glob with less in it, or split the source.".into(),
             Self::Changed { .. } => "Wait until the file is written completely, then retry the run.".into(),
             Self::Spool { .. } => {

@@ -32,7 +32,8 @@ impl Wanted {
     /// When the pattern cannot be understood.
     pub(in crate::extract) fn parse(path: &str, name: &str) -> Result<Self> {
         let Some(special) = path.find(['*', '?', '[', '{']) else { return Ok(Self::Named(path.to_owned())) };
-        let refuse = |error: globset::Error| StoreError::BadGlob { name: name.to_owned(), reason: error.kind().to_string() };
+        let refuse =
+            |error: globset::Error| StoreError::BadGlob { name: name.to_owned(), reason: error.kind().to_string() };
         let start = path[..special].rfind('/').map_or("", |slash| &path[..=slash]);
         Ok(Self::Glob {
             start: start.to_owned(),
