@@ -80,6 +80,7 @@ mod second_factors;
 mod secrets;
 mod sessions;
 mod sftp_entries;
+mod sftp_logins;
 mod sftp_sources;
 mod sftp_trust;
 mod shaping;

@@ -68,8 +68,9 @@ pub use source::{
     ClientAuth, CsvOptions, CursorOrder, Encoding, FileFormat, FileOptions, ForEach, FtpSource, FtpTls, Grant,
     HeaderPlace, HmacAlgorithm, HostTrust, HttpFilesSource, Include, Included, Incremental, JsonTemplate, JwtAlgorithm,
     JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, NumberFormat, OAuth2, OnParent, Pagination,
-    ParentsFrom, PathColumns, PlaceOptions, Probe, Quote, S3Source, SendToken, SftpLogin, SftpSource, SignRequests,
-    SourceConfig, TextEncoding, Thousands, TimeForm, TimeFormat, TokenPlace, Total, api_identities, template,
+    ParentsFrom, PathColumns, PlaceOptions, Probe, Quote, S3Source, SendToken, SftpSource, SignRequests, SourceConfig,
+    SshKey, SshLogin, SshServer, TextEncoding, Thousands, TimeForm, TimeFormat, TokenPlace, Total, api_identities,
+    template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -72,6 +72,7 @@ codes! {
     HostKeyChanged = "host_key_changed",
     HostKeyUnknown = "host_key_unknown",
     SftpProtocol = "sftp_protocol",
+    FtpProtocol = "ftp_protocol",
     HttpEndless = "http_endless",
     HttpErrorAnswer = "http_error_answer",
     HttpNextPage = "http_next_page",

@@ -336,9 +336,11 @@ impl<'a> Execution<'a> {
             decide::expectations(&self.context.config, before.map(|before| &before.known));
         let (files, stop) = (files.to_vec(), self.context.stop.clone());
         let span = tracing::Span::current();
-        tokio::task::spawn_blocking(move || span.in_scope(|| profile::profile_opened(&files, &expectations, shape::open, &stop)))
-            .await
-            .map_err(|error| PipelineError::Internal(format!("looking at the files: {error}")))?
+        tokio::task::spawn_blocking(move || {
+            span.in_scope(|| profile::profile_opened(&files, &expectations, shape::open, &stop))
+        })
+        .await
+        .map_err(|error| PipelineError::Internal(format!("looking at the files: {error}")))?
     }
 
     /// The report as far as it is known before the load. It also logs the files that are left out.

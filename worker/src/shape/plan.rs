@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use elt_shared::config::{Computed, Keep, Mask, Shaping, Written};
 use elt_shared::config::expression::{Operation, ValueType};
+use elt_shared::config::{Computed, Keep, Mask, Shaping, Written};
 use polars_lazy::dsl::{Expr, col};
 
 use super::compile::{Columns, Compiled, Compiler};
@@ -75,7 +75,8 @@ impl Plan {
     pub(super) fn of(shaping: &Shaping, columns: &[String]) -> Self {
         let mut missing = Vec::new();
         let names = renamed(shaping, columns, &mut missing);
-        let double = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)).map(|(_, name)| name.clone());
+        let double =
+            names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)).map(|(_, name)| name.clone());
         let mut frame = Frame { names: &names, computed: Vec::new() };
         let mut compiler = Compiler::default();
         let mut visible: Vec<(String, Slot)> =

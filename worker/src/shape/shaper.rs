@@ -138,7 +138,10 @@ impl Shaper {
                 let (kind, bytes) = own.cell(row);
                 let is_value = kind != CellKind::Null && self.masker.write(mask, bytes, &mut shown);
                 // What is shown is a text, whatever digits it has.
-                masked.push(if is_value { CellKind::String } else { CellKind::Null }, if is_value { &shown } else { b"" });
+                masked.push(
+                    if is_value { CellKind::String } else { CellKind::Null },
+                    if is_value { &shown } else { b"" },
+                );
             }
             own = masked;
         }

@@ -12,6 +12,7 @@ mod path_columns;
 mod place;
 mod s3;
 mod sftp;
+mod ssh;
 
 pub use after_load::AfterLoad;
 pub use api::{
@@ -29,7 +30,8 @@ pub use local::LocalSource;
 pub use path_columns::PathColumns;
 pub use place::PlaceOptions;
 pub use s3::{BucketLogin, BucketService, BucketUrl, S3Source};
-pub use sftp::{HostTrust, SftpLogin, SftpSource};
+pub use sftp::SftpSource;
+pub use ssh::{HostTrust, SshKey, SshLogin, SshServer};
 
 use std::sync::Arc;
 

@@ -214,7 +214,9 @@ impl Profiled {
         // Rows that a shape leaves out were readable.
         let is_shaped = file.options.shape.as_ref().is_some_and(|shape| shape.condition.is_some());
         let left_out = is_shaped && self.file.summary.filtered > 0;
-        if let Some(bad) = self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none() && !left_out) {
+        if let Some(bad) =
+            self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none() && !left_out)
+        {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
             self.file.nothing_readable = Some(error.hint(likely_fix(file, bad.code)));
         }

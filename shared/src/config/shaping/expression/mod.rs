@@ -354,7 +354,10 @@ pub(super) fn parse(text: &str, scope: &Scope) -> Result<Expression, Problem> {
     if text.chars().count() > MAX_CHARACTERS {
         return Err(Problem::new(format!("the expression is longer than {MAX_CHARACTERS} characters")));
     }
-    let mut parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(MAX_DEPTH).try_with_sql(text).map_err(|error| unreadable(error, text))?;
+    let mut parser = Parser::new(&PostgreSqlDialect {})
+        .with_recursion_limit(MAX_DEPTH)
+        .try_with_sql(text)
+        .map_err(|error| unreadable(error, text))?;
     let tree = parser.parse_expr().map_err(|error| unreadable(error, text))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
