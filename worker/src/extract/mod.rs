@@ -8,6 +8,7 @@ pub mod preview;
 pub mod probe;
 mod sample;
 pub mod sftp;
+mod workbooks;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -133,6 +134,7 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
             SourceConfig::Api(api) => extract_api(index, api, config, &all.files, context).await,
             SourceConfig::Sftp(sftp) => sftp::extract(index, sftp, context).await,
         }?;
+        let one = workbooks::expand(one, context);
         all.files.extend(one.files);
         all.left_out.extend(one.left_out);
         all.warnings.extend(one.warnings);

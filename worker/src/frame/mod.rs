@@ -7,7 +7,7 @@
 //! - `decode`: bytes become UTF-8 text: decompressed, decoded, hashed
 //! - `written_rows`: the text of rows that were not text in their file
 //! - `window`: the part of the text that is in memory
-//! - `delimited`, [`json`]: the formats: the text of a window becomes a `record_batch`
+//! - `delimited`, [`json`], `excel`: the formats: the text of a window becomes a `record_batch`
 //! - [`read`]: one reader for all formats
 //! - [`column_names`]: the names of a file's columns, as PostgreSQL can have them
 //! - [`value`]: the rules by which a text is a value of a type
@@ -21,6 +21,7 @@ pub mod value;
 
 mod decode;
 mod delimited;
+mod excel;
 mod record_batch;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,8 @@ mod window;
 mod written_rows;
 
 use std::sync::Arc;
+
+pub(crate) use excel::choice as sheets;
 
 use elt_shared::explained::Code;
 

@@ -10,6 +10,7 @@ use elt_shared::explained::Code;
 use super::column_names::NameError;
 use super::decode::Text;
 use super::delimited::Delimited;
+use super::excel::reader::Excel;
 use super::json::Json;
 use super::record_batch::RecordBatch;
 use super::window::{WINDOW_BYTES, Window};
@@ -155,12 +156,17 @@ pub(super) fn window_size(file: &InputFile) -> usize {
 
 /// Opens a file with a window of another size, for tests: the result must not depend on the size.
 pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize) -> Result<Reader, FileError> {
-    let window = Window::new(Text::open(file)?, size);
+    let window = || Ok::<_, FileError>(Window::new(Text::open(file)?, size));
     let rows: Box<dyn Rows> = match file.format {
-        Format::Csv | Format::Txt => Box::new(Delimited::open(window, file_index, file)?),
-        Format::Json | Format::Ndjson => Box::new(Json::open(window, file_index, file)?),
+        Format::Csv | Format::Txt => Box::new(Delimited::open(window()?, file_index, file)?),
+        Format::Json | Format::Ndjson => Box::new(Json::open(window()?, file_index, file)?),
+        Format::Workbook => Box::new(Excel::open(file_index, file)?),
     };
-    let tokens = file.options.csv.null_values.is_none();
+    let null_values = match file.format {
+        Format::Workbook => &file.options.excel.null_values,
+        _ => &file.options.csv.null_values,
+    };
+    let tokens = null_values.is_none();
     Ok(Reader {
         file: file_index,
         tokens,

@@ -11,6 +11,8 @@ pub enum Format {
     Json,
     /// One JSON value on each line.
     Ndjson,
+    /// A spreadsheet, whose content shows which kind it is.
+    Workbook,
 }
 
 /// The compression of a file's bytes.
@@ -37,6 +39,8 @@ pub fn format_of(name: &str) -> Option<(Format, Compression)> {
         "txt" => Format::Txt,
         "json" => Format::Json,
         "ndjson" | "jsonl" => Format::Ndjson,
+        // A workbook is compressed already, and its parts are not read in their order.
+        "xlsx" | "xlsm" | "xlsb" | "xls" | "ods" if compression == Compression::None => Format::Workbook,
         _ => return None,
     };
     Some((format, compression))

@@ -2,6 +2,7 @@
 
 mod api;
 mod csv;
+mod excel;
 mod files;
 mod local;
 mod sftp;
@@ -13,6 +14,7 @@ pub use api::{
     TokenPlace, Total, api_identities, template,
 };
 pub use csv::CsvOptions;
+pub use excel::{CellRange, ExcelOptions, SheetChoice, SheetHeader};
 pub use files::FileOptions;
 pub use local::LocalSource;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};

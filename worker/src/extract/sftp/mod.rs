@@ -280,6 +280,7 @@ fn input(
         format: file.format,
         compression: file.compression,
         options: Arc::new(source.files.clone()),
+        sheet: None,
         records: source.files.records.clone(),
         required: false,
         stamp,
