@@ -6,6 +6,9 @@ use super::{ExtractContext, Extracted};
 use crate::frame::sheets;
 use crate::input::{Format, InputFile, SheetPlace};
 
+/// Largest workbook on a server, in bytes, of which a test or a preview shows the columns.
+pub(super) const LARGEST_SHOWN: u64 = 16 << 20;
+
 /// Replaces each workbook by those of its sheets that its source reads. A workbook that cannot be opened stays as it is: the
 /// reader fails at it with the same reason, and the run treats it like other files that cannot be read.
 pub(super) fn expand(extracted: Extracted, context: &ExtractContext) -> Extracted {
@@ -19,10 +22,16 @@ pub(super) fn expand(extracted: Extracted, context: &ExtractContext) -> Extracte
         match sheets::chosen(&file) {
             Ok((chosen, doubt)) => {
                 warnings.extend(doubt.map(|doubt| format!("{}: {doubt}", file.name)));
-                let sheet = |sheet: sheets::Chosen| InputFile {
-                    name: format!("{}!{}", file.name, sheet.name),
-                    sheet: Some(Arc::new(SheetPlace { index: sheet.index, spool: context.spool.clone() })),
-                    ..file.clone()
+                let sheet = |sheet: sheets::Chosen| {
+                    let column = file.options.excel.sheet_column.clone();
+                    let mut constants = file.constants.clone();
+                    constants.extend(column.map(|column| (column, Some(sheet.name.clone()))));
+                    InputFile {
+                        name: format!("{}!{}", file.name, sheet.name),
+                        sheet: Some(Arc::new(SheetPlace { index: sheet.index, spool: context.spool.clone() })),
+                        constants,
+                        ..file.clone()
+                    }
                 };
                 expanded.extend(chosen.into_iter().map(sheet));
             }

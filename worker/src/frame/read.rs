@@ -8,6 +8,7 @@ use std::sync::Arc;
 use elt_shared::explained::Code;
 
 use super::column_names::NameError;
+use super::constant_columns::ConstantColumns;
 use super::decode::Text;
 use super::delimited::Delimited;
 use super::excel::reader::Excel;
@@ -161,6 +162,10 @@ pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize)
         Format::Csv | Format::Txt => Box::new(Delimited::open(window()?, file_index, file)?),
         Format::Json | Format::Ndjson => Box::new(Json::open(window()?, file_index, file)?),
         Format::Workbook => Box::new(Excel::open(file_index, file)?),
+    };
+    let rows = match file.constants.as_slice() {
+        [] => rows,
+        constants => Box::new(ConstantColumns::new(rows, &file.name, constants)?),
     };
     let null_values = match file.format {
         Format::Workbook => &file.options.excel.null_values,

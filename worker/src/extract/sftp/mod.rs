@@ -36,12 +36,12 @@ use xxhash_rust::xxh3::Xxh3;
 use self::error::{Result, SftpError};
 use self::limits::MAX_SETTLE;
 pub use self::limits::SftpLimits;
-use self::listing::{RemoteFile, Version};
+use self::listing::{Listing, RemoteFile, Version};
 use self::remote::Remote;
 use super::probe::Sample;
-use super::{ExtractContext, Extracted, LeftOut, LeftOutKind};
+use super::{ExtractContext, Extracted, LeftOut, LeftOutKind, workbooks};
 use crate::error::{PipelineError, Result as PipelineResult};
-use crate::input::{InputFile, RemoteTask, Stamp};
+use crate::input::{Format, InputFile, RemoteTask, Stamp};
 
 /// Longest time for a test of the connection.
 const PROBE_TIMEOUT: Duration = Duration::from_mins(2);
@@ -78,7 +78,7 @@ pub async fn fingerprint(source: &SftpSource, context: &ExtractContext) -> Pipel
     let limits = SftpLimits::of(source);
     guarded(source, &context.stop, &limits, async {
         let mut remote = Remote::new(source, context, &limits)?;
-        let listing = remote.with(|session| async move { listing::list(&session, &source.path).await }).await?;
+        let listing = list(&mut remote, source).await?;
         let mut hash = Xxh3::new();
         let rests = |file: &&RemoteFile| file.version.rests_in(limits.settle).is_none();
         for RemoteFile { path, version: Version { size, mtime }, .. } in listing.files.iter().filter(rests) {
@@ -97,7 +97,7 @@ pub(super) async fn probe(index: usize, source: &SftpSource, context: &ExtractCo
     let limits = SftpLimits { attempts: 1, total: PROBE_TIMEOUT, ..SftpLimits::default() };
     guarded(source, &context.stop, &limits, async {
         let mut remote = Remote::new(source, context, &limits)?;
-        let listing = remote.with(|session| async move { listing::list(&session, &source.path).await }).await?;
+        let listing = list(&mut remote, source).await?;
         let named = |file: &RemoteFile| FoundFile { name: remote.server.path(&file.path), bytes: file.version.size };
         let files = listing.files.iter().map(named).collect();
         let head = match listing.files.first() {
@@ -118,7 +118,12 @@ async fn head(
 ) -> Result<InputFile> {
     make_folder(spool).await?;
     let to = spool.join(format!("sftp-{index}-head"));
-    download::head(remote, file, &to).await?;
+    // The list of a workbook's sheets is at its end.
+    if file.format == Format::Workbook && file.version.size <= workbooks::LARGEST_SHOWN {
+        download::download(remote, file, &to).await?;
+    } else {
+        download::head(remote, file, &to).await?;
+    }
     input(index, source, remote, file, file.version, &to)
 }
 
@@ -204,7 +209,7 @@ async fn guarded<T>(
 
 async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limits: &SftpLimits) -> Result<Extracted> {
     let mut remote = Remote::new(source, context, limits)?;
-    let listing = remote.with(|session| async move { listing::list(&session, &source.path).await }).await?;
+    let listing = list(&mut remote, source).await?;
     let bytes = listing.files.iter().map(|file| file.version.size).sum();
     if bytes > limits.total_bytes {
         return Err(SftpError::too_large(&remote.server.path(&source.path), bytes, limits.total_bytes));
@@ -255,6 +260,10 @@ async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limi
     Ok(extracted)
 }
 
+async fn list(remote: &mut Remote<'_>, source: &SftpSource) -> Result<Listing> {
+    remote.with(|session| async move { listing::list(&session, &source.path, &source.files).await }).await
+}
+
 fn input(
     index: usize,
     source: &SftpSource,
@@ -269,8 +278,7 @@ fn input(
     let after_load = (source.after_load != AfterLoad::Keep).then(|| RemoteTask {
         path: file.path.clone(),
         action: source.after_load.clone(),
-        size: version.size,
-        mtime: version.mtime,
+        version: version.into(),
     });
     Ok(InputFile {
         source: index,
@@ -284,6 +292,8 @@ fn input(
         records: source.files.records.clone(),
         required: false,
         stamp,
+        modified: i64::try_from(version.mtime).ok().and_then(|seconds| seconds.checked_mul(1_000_000)),
+        constants: Vec::new(),
         after_load,
     })
 }

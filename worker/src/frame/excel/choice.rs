@@ -10,7 +10,7 @@ use globset::GlobBuilder;
 use super::problem::Problem;
 use super::{SheetEntry, Workbook};
 use crate::frame::read::FileError;
-use crate::input::InputFile;
+use crate::input::{Compression, InputFile};
 
 /// Most names of sheets in one sentence.
 const NAMES_SHOWN: usize = 20;
@@ -29,8 +29,18 @@ pub(crate) struct Chosen {
 /// # Errors
 /// When the file is no workbook that can be read, or has no such sheet.
 pub(crate) fn chosen(input: &InputFile) -> Result<(Vec<Chosen>, Option<String>), FileError> {
+    packed(input)?;
     let file = input.open().map_err(|error| Problem::from(error).of_file(&input.name))?;
     of_file(&Arc::new(file), &input.options.excel).map_err(|problem| problem.of_file(&input.name))
+}
+
+/// Refuses a workbook that was compressed once more, because its parts are not read in their order.
+pub(super) fn packed(input: &InputFile) -> Result<(), FileError> {
+    if input.compression == Compression::None {
+        return Ok(());
+    }
+    let problem = Problem::new(Code::NotAWorkbook, "it is a workbook that was compressed once more");
+    Err(problem.of_file(&input.name).hint("Unpack it: a workbook is compressed already."))
 }
 
 fn of_file(file: &Arc<File>, options: &ExcelOptions) -> Result<(Vec<Chosen>, Option<String>), Problem> {
@@ -140,7 +150,8 @@ fn named(sheets: &[SheetEntry], wanted: &str) -> Option<usize> {
 /// The visible sheets with cells whose names match a pattern.
 fn matching(sheets: &[SheetEntry], pattern: &str) -> Result<Vec<usize>, Problem> {
     let glob = GlobBuilder::new(pattern).case_insensitive(true).backslash_escape(true).build();
-    let glob = glob.map_err(|error| Problem::new(Code::NoSheet, format!("the pattern {pattern:?} is invalid: {error}")))?;
+    let glob =
+        glob.map_err(|error| Problem::new(Code::NoSheet, format!("the pattern {pattern:?} is invalid: {error}")))?;
     let glob = glob.compile_matcher();
     let matches = |sheet: &SheetEntry| sheet.has_cells && !sheet.is_hidden && glob.is_match(&sheet.name);
     Ok(sheets.iter().enumerate().filter(|(_, sheet)| matches(sheet)).map(|(index, _)| index).collect())

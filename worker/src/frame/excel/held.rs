@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use calamine::{Data, Reader, Sheet, SheetType, SheetVisible, Xls, Xlsb, XlsError, XlsbError};
+use calamine::{Data, Reader, Sheet, SheetType, SheetVisible, Xls, XlsError, Xlsb, XlsbError};
 use elt_shared::explained::Code;
 
 use super::number_format::Shown;
@@ -78,7 +78,8 @@ impl Held {
     pub(super) fn open_xlsb(file: &Arc<File>, package: &Package) -> Result<Self, Problem> {
         check_size(file, ".xlsb")?;
         if package.unpacked_bytes() > MAX_UNPACKED_BYTES {
-            let what = format!("it has more than {} MiB, unpacked, which an .xlsb must not have", MAX_UNPACKED_BYTES >> 20);
+            let what =
+                format!("it has more than {} MiB, unpacked, which an .xlsb must not have", MAX_UNPACKED_BYTES >> 20);
             return Err(Problem::too_large(what));
         }
         // The directory may lie about the sizes, and calamine believes it.
@@ -137,9 +138,9 @@ impl Held {
     fn xls_cells(&self, name: &str) -> Result<Vec<HeldCell>, Problem> {
         let range = xls(&self.file)?.worksheet_range(name).map_err(|error| of_xls(&error))?;
         let (top, left) = range.start().unwrap_or_default();
-        let cells = range.used_cells().map(|(row, column, value)| {
-            (top + row as u32, left + column as u32, Some(value.clone()))
-        });
+        let cells = range
+            .used_cells()
+            .map(|(row, column, value)| (top + row as u32, left + column as u32, Some(value.clone())));
         Ok(cells.collect())
     }
 

@@ -48,7 +48,8 @@ pub(super) fn decimal(text: &str) -> Option<Cow<'_, str>> {
 
 /// A number without an exponent: `.5` gets its zero, `+1`, `1.` and `007` lose what makes them a text.
 fn plain<'a>(text: &'a str, whole: &str, fraction: &str, negative: bool) -> Cow<'a, str> {
-    let has_sign_only = text.len() == usize::from(negative) + whole.len() + usize::from(!fraction.is_empty()) + fraction.len();
+    let has_sign_only =
+        text.len() == usize::from(negative) + whole.len() + usize::from(!fraction.is_empty()) + fraction.len();
     let is_usual = has_sign_only && !whole.is_empty() && (whole.len() == 1 || !whole.starts_with('0'));
     if is_usual { text.into() } else { written_out(whole, fraction, 0, negative).into() }
 }
@@ -118,7 +119,23 @@ mod tests {
 
     #[test]
     fn other_texts_are_not_numbers() {
-        for text in ["", "-", ".", "abc", "1,5", "1e", "1e+", "1 2", "0x10", "INF", "NaN", "1E+999999999999", "1E+999", "--1", "١"] {
+        for text in [
+            "",
+            "-",
+            ".",
+            "abc",
+            "1,5",
+            "1e",
+            "1e+",
+            "1 2",
+            "0x10",
+            "INF",
+            "NaN",
+            "1E+999999999999",
+            "1E+999",
+            "--1",
+            "١",
+        ] {
             assert_eq!(decimal(text), None, "{text}");
         }
     }

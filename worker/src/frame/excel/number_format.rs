@@ -41,7 +41,9 @@ pub(super) fn custom(code: &str) -> Shown {
             '[' => {
                 let inside: String = characters.by_ref().take_while(|&character| character != ']').collect();
                 let is_elapsed = !inside.is_empty()
-                    && ["h", "m", "s"].iter().any(|unit| inside.to_ascii_lowercase().trim_start_matches(unit).is_empty());
+                    && ["h", "m", "s"]
+                        .iter()
+                        .any(|unit| inside.to_ascii_lowercase().trim_start_matches(unit).is_empty());
                 if is_elapsed {
                     return Shown::Duration;
                 }
@@ -143,7 +145,16 @@ mod tests {
             ),
             (
                 Shown::Date,
-                &["dd.mm.yyyy", "DD/MM/YY", "[$-407]d. mmmm yyyy;@", "mmm-yy", "m\"M\"d\"D\";@", "mm", "*-yyyy-mm-dd", "[$-411]ggge\"x\"m\"x\"d"],
+                &[
+                    "dd.mm.yyyy",
+                    "DD/MM/YY",
+                    "[$-407]d. mmmm yyyy;@",
+                    "mmm-yy",
+                    "m\"M\"d\"D\";@",
+                    "mm",
+                    "*-yyyy-mm-dd",
+                    "[$-411]ggge\"x\"m\"x\"d",
+                ],
             ),
             (Shown::DateTime, &["yyyy-mm-dd hh:mm", "m/d/yy h:mm AM/PM", "dd/mm/yyyy\\ hh:mm:ss.000", "mmm h"]),
             (Shown::Time, &["h:mm", "H:MM:SS;@", "mm:ss.0", "h:mm AM/PM", "ha/p", "[$-F400]h:mm:ss"]),

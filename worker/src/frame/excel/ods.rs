@@ -162,7 +162,11 @@ impl Attributes {
         tag.each_attribute(|name, value| match name {
             "office:value-type" => found.kind = text(value),
             "calcext:value-type" => found.is_error = value == "error",
-            "office:value" | "office:date-value" | "office:time-value" | "office:boolean-value" | "office:string-value" => {
+            "office:value"
+            | "office:date-value"
+            | "office:time-value"
+            | "office:boolean-value"
+            | "office:string-value" => {
                 found.value = text(value);
             }
             "table:formula" => found.has_formula = true,

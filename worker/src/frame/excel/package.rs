@@ -86,7 +86,8 @@ impl Package {
 
     /// A part from its start, unpacked. It is an error when its end is reached and it is not what the directory says.
     pub(super) fn part(&self, name: &str) -> Result<PartBytes, Problem> {
-        let part = *self.parts.get(&key(name)).ok_or_else(|| Problem::broken(format!("its part {name:?} is missing")))?;
+        let part =
+            *self.parts.get(&key(name)).ok_or_else(|| Problem::broken(format!("its part {name:?} is missing")))?;
         if part.is_encrypted {
             return Err(Problem::new(Code::WorkbookEncrypted, "its parts are encrypted with a password"));
         }
@@ -102,7 +103,11 @@ impl Package {
         let unpacked = match part.method {
             STORED => Unpacked::Stored(packed),
             DEFLATED => Unpacked::Deflated(DeflateDecoder::new(packed)),
-            _ => return Err(Problem::broken(format!("its part {name:?} is compressed in a way that Excel does not read"))),
+            _ => {
+                return Err(Problem::broken(format!(
+                    "its part {name:?} is compressed in a way that Excel does not read"
+                )));
+            }
         };
         Ok(Box::new(Checked { unpacked, part, read: 0, crc: Crc::new() }))
     }
@@ -186,7 +191,8 @@ impl Directory {
             return Ok(found);
         }
         // A large file has a second record, whose place is in the 20 bytes before the first one.
-        let locator = at.checked_sub(20).and_then(|locator| number(&tail, locator + 8, 8)).ok_or_else(Problem::cut_off)?;
+        let locator =
+            at.checked_sub(20).and_then(|locator| number(&tail, locator + 8, 8)).ok_or_else(Problem::cut_off)?;
         let record = read_at(file, locator, 56)?;
         if !record.starts_with(END_RECORD_64) {
             return Err(Problem::cut_off());

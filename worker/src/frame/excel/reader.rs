@@ -30,7 +30,6 @@ pub(in crate::frame) struct Excel {
     name: String,
     /// Name of the sheet.
     sheet: String,
-    has_sheet_column: bool,
     rows: Box<dyn SheetRows>,
     /// Rows that were read to find the table.
     ahead: VecDeque<SheetRow>,
@@ -48,6 +47,7 @@ impl Excel {
     /// Opens the sheet and finds its table.
     pub(in crate::frame) fn open(file: usize, input: &InputFile) -> Result<Self, FileError> {
         let failed = |problem: Problem| problem.of_file(&input.name);
+        choice::packed(input)?;
         let content = Content::read(input).map_err(failed)?;
         let workbook = Workbook::open(&content.file).map_err(failed)?;
         let options = &input.options.excel;
@@ -70,7 +70,6 @@ impl Excel {
             file,
             name: input.name.clone(),
             sheet,
-            has_sheet_column: options.sheet_column.is_some(),
             rows,
             ahead,
             row: SheetRow::default(),
@@ -127,9 +126,6 @@ impl Excel {
                 }
                 _ => self.written.cell(record_batch, CellKind::Null, b""),
             }
-        }
-        if self.has_sheet_column {
-            self.written.cell(record_batch, CellKind::Quoted, self.sheet.as_bytes());
         }
         self.written.end_row(record_batch, u64::from(self.row.number));
     }

@@ -7,8 +7,19 @@ use crate::frame::CellKind;
 
 /// The errors that cells can hold. Another text there is not shown, because it may be a value.
 const ERRORS: [&str; 13] = [
-    "#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!", "#FIELD!", "#BLOCKED!",
-    "#CONNECT!", "#GETTING_DATA",
+    "#DIV/0!",
+    "#N/A",
+    "#NAME?",
+    "#NULL!",
+    "#NUM!",
+    "#REF!",
+    "#VALUE!",
+    "#SPILL!",
+    "#CALC!",
+    "#FIELD!",
+    "#BLOCKED!",
+    "#CONNECT!",
+    "#GETTING_DATA",
 ];
 
 /// The cells of one row that hold something.

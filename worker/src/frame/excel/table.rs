@@ -27,7 +27,7 @@ pub(super) struct Table {
     pub(super) last_column: u32,
     /// Whether cells beside the table belong to something else, because the config says where the table is.
     pub(super) is_bounded: (bool, bool),
-    /// Names of its columns, and of the one that has the sheet's name.
+    /// Names of its columns.
     pub(super) names: Arc<Vec<String>>,
     /// Number of the row with the names; 0 when there is none.
     pub(super) header_row: u32,
@@ -99,7 +99,7 @@ pub(super) fn find(
     };
     let mut warnings = Vec::new();
     let names = Header { row: header.as_ref(), given, first_column, last_column };
-    let names = names.names(options, &merged, &mut warnings).map_err(|wrong| match wrong {
+    let names = names.names(&merged, &mut warnings).map_err(|wrong| match wrong {
         Wrong::Name(error) => FileError::name(name, header.as_ref().map_or(1, |row| u64::from(row.number)), &error),
         Wrong::Problem(problem) => failed(problem),
     })?;
@@ -177,7 +177,6 @@ enum Wrong {
 impl Header<'_> {
     fn names(
         &self,
-        options: &ExcelOptions,
         merged: &impl Fn(u32) -> Result<Vec<(u32, u32)>, Problem>,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<String>, Wrong> {
@@ -187,19 +186,17 @@ impl Header<'_> {
         }
         let mut written: Vec<String> = match (self.given, self.row) {
             (Some(names), _) => names.clone(),
-            (None, Some(row)) => (self.first_column..=self.last_column).map(|column| row.text_of(column).to_owned()).collect(),
+            (None, Some(row)) => {
+                (self.first_column..=self.last_column).map(|column| row.text_of(column).to_owned()).collect()
+            }
             (None, None) => vec![String::new(); width],
         };
         if let Some(row) = self.row {
             self.name_merged(row, &mut written, merged).map_err(Wrong::Problem)?;
             self.warn_of_unnamed(&written, warnings);
         }
-        let in_sheet = written.len();
-        if in_sheet > 0 {
-            written.extend(options.sheet_column.clone());
-        }
         let names = Names::of_header(written.iter().map(String::as_str)).map_err(Wrong::Name)?;
-        if self.row.is_some() || self.given.is_some() || options.sheet_column.is_some() {
+        if self.row.is_some() || self.given.is_some() {
             let is_unnamed = |change: &String| change.ends_with("instead of \"\"");
             warnings.extend(names.changes().filter(|change| !is_unnamed(change)));
         }

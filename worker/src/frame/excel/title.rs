@@ -77,7 +77,8 @@ fn first_can_head(first: &SheetRow, header: &SheetRow, below: &[SheetRow]) -> bo
 /// Number of columns of a header whose cells below it are values only.
 fn typed_columns(header: &SheetRow, below: &[SheetRow]) -> usize {
     let is_typed = |name: &&SheetCell| {
-        let mut cells = below.iter().filter_map(|row| row.cell(name.column)).filter(|cell| cell.end > cell.start).peekable();
+        let mut cells =
+            below.iter().filter_map(|row| row.cell(name.column)).filter(|cell| cell.end > cell.start).peekable();
         cells.peek().is_some() && cells.all(is_value)
     };
     filled(header).filter(is_typed).count()

@@ -197,9 +197,11 @@ impl Profiled {
         if let Some(bad) = self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none()) {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
             let fix = match file.format {
-                Format::Workbook => "Correct the cells that the message names, or write where the table is in the source, \
+                Format::Workbook => {
+                    "Correct the cells that the message names, or write where the table is in the source, \
                                      `excel: {header: N, range: B3:H}`."
-                    .into(),
+                        .into()
+                }
                 _ => likely_fix(file, bad.code),
             };
             self.file.nothing_readable = Some(error.hint(fix));
