@@ -29,6 +29,7 @@ mod data_retention;
 mod data_views;
 mod database_roles;
 mod dependencies;
+mod excel_files;
 mod exports;
 mod fleet;
 mod health;

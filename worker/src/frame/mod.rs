@@ -9,8 +9,8 @@
 //! - `encoding_guess`: the encoding of text that does not say it
 //! - `written_rows`: the text of rows that were not text in their file
 //! - `window`: the part of the text that is in memory
-//! - `delimited`, [`json`]: the formats: the text of a window becomes a `record_batch`
 //! - [`shaped_rows`]: rows whose columns are changed while they are read
+//! - `delimited`, [`json`], `excel`: the formats: the text of a window becomes a `record_batch`
 //! - [`read`]: one reader for all formats
 //! - [`column_names`]: the names of a file's columns, as PostgreSQL can have them
 //! - [`value`]: the rules by which a text is a value of a type
@@ -26,12 +26,15 @@ mod constant_columns;
 mod decode;
 mod delimited;
 mod encoding_guess;
+mod excel;
 mod record_batch;
 pub mod shaped_rows;
 #[cfg(test)]
 mod tests;
 mod window;
 mod written_rows;
+
+pub(crate) use excel::choice as sheets;
 
 use std::sync::Arc;
 

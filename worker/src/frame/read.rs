@@ -13,6 +13,7 @@ use super::column_names::NameError;
 use super::constant_columns::ConstantColumns;
 use super::decode::Text;
 use super::delimited::Delimited;
+use super::excel::reader::Excel;
 use super::json::Json;
 use super::record_batch::RecordBatch;
 use super::shaped_rows::{ShapeRows, ShapedRows};
@@ -170,19 +171,24 @@ pub(super) fn window_size(file: &InputFile) -> usize {
 
 /// Opens a file with a window of another size, for tests: the result must not depend on the size.
 pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize) -> Result<Reader, FileError> {
-    let window = Window::new(Text::open(file)?, size);
+    let window = || Ok::<_, FileError>(Window::new(Text::open(file)?, size));
     let rows: Box<dyn Rows> = match file.format {
-        Format::Csv | Format::Txt => Box::new(Delimited::open(window, file_index, file)?),
-        Format::Json | Format::Ndjson => Box::new(Json::open(window, file_index, file)?),
+        Format::Csv | Format::Txt => Box::new(Delimited::open(window()?, file_index, file)?),
+        Format::Json | Format::Ndjson => Box::new(Json::open(window()?, file_index, file)?),
+        Format::Workbook => Box::new(Excel::open(file_index, file)?),
     };
     let rows = match file.constants.as_slice() {
         [] => rows,
         constants => Box::new(ConstantColumns::new(rows, &file.name, constants)?),
     };
-    let tokens = file.options.csv.null_values.is_none();
+    let null_values = match file.format {
+        Format::Workbook => &file.options.excel.null_values,
+        _ => &file.options.csv.null_values,
+    };
+    let tokens = null_values.is_none();
     let numbers = match file.format {
         Format::Csv | Format::Txt => file.options.csv.numbers,
-        Format::Json | Format::Ndjson => None,
+        _ => None,
     };
     Ok(Reader {
         file: file_index,

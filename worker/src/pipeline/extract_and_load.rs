@@ -151,8 +151,9 @@ impl<'a> Execution<'a> {
             let mut prepared = self.prepare(session, &changed).await?;
             match self.load(session, &mut prepared).await? {
                 Loaded::Done { report, csv } => {
-                    let readable = prepared.profile.files.iter().filter(|file| file.error.is_none());
-                    let loaded: Vec<_> = readable.map(|file| prepared.extracted.files[file.index].clone()).collect();
+                    let files = &prepared.profile.files;
+                    let is_loaded = |index: usize| files.get(index).is_some_and(|file| file.error.is_none());
+                    let loaded = extract::loaded(&prepared.extracted.files, is_loaded);
                     return Ok(self.finish(*report, csv, &loaded).await);
                 }
                 Loaded::FileChanged { file } => {

@@ -3,6 +3,7 @@
 mod after_load;
 mod api;
 mod csv;
+mod excel;
 mod files;
 mod format;
 mod ftp;
@@ -22,6 +23,7 @@ pub use api::{
     TokenPlace, Total, api_identities, template,
 };
 pub use csv::{CsvOptions, HeaderPlace, NumberFormat, Quote, TextEncoding, Thousands};
+pub use excel::{CellRange, ExcelOptions, SheetChoice, SheetHeader};
 pub use files::FileOptions;
 pub use format::FileFormat;
 pub use ftp::{FtpSource, FtpTls};

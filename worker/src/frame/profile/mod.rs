@@ -208,7 +208,7 @@ impl Profiled {
     /// Sets `nothing_readable` when every record of a delimited file was rejected, because the file is then probably
     /// read with wrong settings. JSON is exempt, because a broken line of JSON does not depend on settings.
     fn judge(&mut self, file: &InputFile) {
-        if !matches!(file.format, Format::Csv | Format::Txt) {
+        if matches!(file.format, Format::Json | Format::Ndjson) {
             return;
         }
         // Rows that a shape leaves out were readable.
@@ -218,7 +218,15 @@ impl Profiled {
             self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none() && !left_out)
         {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
-            self.file.nothing_readable = Some(error.hint(likely_fix(file, bad.code)));
+            let fix = match file.format {
+                Format::Workbook => {
+                    "Correct the cells that the message names, or write where the table is in the source, \
+                                     `excel: {header: N, range: B3:H}`."
+                        .into()
+                }
+                _ => likely_fix(file, bad.code),
+            };
+            self.file.nothing_readable = Some(error.hint(fix));
         }
     }
 
