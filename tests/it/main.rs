@@ -104,5 +104,6 @@ mod tls;
 mod triggers;
 mod unknown_runs;
 mod uploads;
+mod verifications;
 mod worker_runs;
 mod young_files;

@@ -49,6 +49,7 @@ codes! {
     TransformInTheWay = "transform_in_the_way",
     NothingToUndo = "nothing_to_undo",
     CannotUndo = "cannot_undo",
+    CannotVerify = "cannot_verify",
     OutputIsInput = "output_is_input",
     OutputNotOurs = "output_not_ours",
     OutputSuffix = "output_suffix",

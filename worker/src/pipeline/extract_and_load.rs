@@ -144,7 +144,7 @@ impl<'a> Execution<'a> {
 
     /// Prepares and loads. It starts over when a file or the table changed in between, because the columns and their
     /// types were decided from what they were before.
-    async fn execute(&self, session: &mut Session) -> Result<RunReport> {
+    pub(super) async fn execute(&self, session: &mut Session) -> Result<RunReport> {
         let mut changed: Vec<String> = Vec::new();
         let mut table_changes = 0;
         loop {

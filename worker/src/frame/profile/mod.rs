@@ -77,6 +77,22 @@ pub struct FileProfile {
 }
 
 impl Profile {
+    /// The profile of columns without any cell.
+    pub fn of_columns(names: Vec<String>) -> Self {
+        let columns = names.iter().map(|name| ColumnProfile::new(name.clone(), None)).collect();
+        let file = FileProfile {
+            index: 0,
+            names,
+            rows: 0,
+            bad: 0,
+            broken: None,
+            summary: FileSummary::default(),
+            error: None,
+            nothing_readable: None,
+        };
+        Self { columns, files: vec![file] }
+    }
+
     /// The column of this name: exactly, else in any case when only one is so named.
     pub fn column(&self, name: &str) -> Option<&ColumnProfile> {
         let exact = self.columns.iter().find(|column| column.name == name);
