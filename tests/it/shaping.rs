@@ -95,7 +95,8 @@ async fn a_value_that_cannot_be_cast_goes_to_the_quarantine_with_its_place_and_c
     let shape = "shape: { columns: { cents: \"cast(price as decimal(18, 2)) * 100\" } }\n";
     let report = loader.load("t", shape).await;
     assert_eq!((report.rows_read, report.rows_inserted, report.rows_quarantined), (3, 2, 1));
-    let rejected = loader.value("select line, column_name, code, reason, raw, cells is null from _elt_quarantine").await;
+    let rejected =
+        loader.value("select line, column_name, code, reason, raw, cells is null from _elt_quarantine").await;
     assert_eq!(
         rejected,
         "3|cents|shape_failed|`CAST(price AS DECIMAL(18,2))` fails: the value is not a valid decimal(18, 2)|2,12 EUR|true"
@@ -128,7 +129,10 @@ on_bad_row: quarantine
     assert!(cells.contains("toolong!"), "{cells}");
     let report = replay(&loader, &yaml, rejected_by, json!({ "edits": { id: { "name": "ef!" } } })).await;
     assert_eq!(report.rows_inserted, 1);
-    assert_eq!(loader.rows("select name, n, length(id) from t order by n").await, ["ab!|50|64", "ef!|60|64", "cd!|70|64"]);
+    assert_eq!(
+        loader.rows("select name, n, length(id) from t order by n").await,
+        ["ab!|50|64", "ef!|60|64", "cd!|70|64"]
+    );
     // The source has the row as it was, so that it is rejected again, and not loaded a second time.
     assert_eq!(loader.run("run", &yaml).await.expect("it succeeds").rows_inserted, 0);
 }

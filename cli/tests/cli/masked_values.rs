@@ -41,7 +41,10 @@ async fn a_masked_value_is_in_no_file_and_no_answer() {
         "id,email,phone,price\n1,{VALUE}@a,{VALUE}1234,2\n2,{VALUE}@b,1,{VALUE}\n3,{VALUE}@c,1,2,{VALUE}\nx,{VALUE}@d,{VALUE},4\n"
     );
     folder.write("in/rows.csv", &rows);
-    folder.write("in/rows.ndjson", &format!("{{\"id\": 9, \"email\": \"{VALUE}@e\", \"price\": \"{VALUE}\"}}\n{{\"email\": {VALUE}\n"));
+    folder.write(
+        "in/rows.ndjson",
+        &format!("{{\"id\": 9, \"email\": \"{VALUE}@e\", \"price\": \"{VALUE}\"}}\n{{\"email\": {VALUE}\n"),
+    );
     let yaml = |name: &str, more: &str| {
         format!(
             "name: {name}\nsources: [{{type: local, settle_seconds: 0, path: in}}]\ntarget: {{table: {name}}}\n\
@@ -61,7 +64,12 @@ async fn a_masked_value_is_in_no_file_and_no_answer() {
         admin.get(&format!("/runs/{id}/logs")).await;
     }
     let rejected = |run: &Value| run["report"]["rows_quarantined"].as_u64();
-    assert_eq!((rejected(&ended[2]), &ended[2]["report"]["rows_inserted"]), (Some(5), &Value::from(1)), "{:#}", ended[2]);
+    assert_eq!(
+        (rejected(&ended[2]), &ended[2]["report"]["rows_inserted"]),
+        (Some(5), &Value::from(1)),
+        "{:#}",
+        ended[2]
+    );
     assert_eq!(ended[3]["state"], "failed", "{:#}", ended[3]);
     for path in ["/runs", "/logs", "/logs/search?limit=250", "/quarantine", "/overview"] {
         admin.get(path).await;

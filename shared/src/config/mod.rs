@@ -65,11 +65,12 @@ pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_s
 pub use shaping::{Computed, Condition, Keep, Mask, Masked, Named, Renamed, Shaping, Written, expression};
 pub use source::{
     AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, BucketLogin, BucketService, BucketUrl,
-    ClientAuth, CsvOptions, CursorOrder, Encoding, FileFormat, FileOptions, ForEach, FtpSource, FtpTls, Grant,
-    HmacAlgorithm, HostTrust, HttpFilesSource, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer,
-    LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, PathColumns,
-    PlaceOptions, Probe, S3Source, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TimeFormat,
-    TokenPlace, Total, api_identities, template,
+    CellRange, ClientAuth, CsvOptions, CursorOrder, Encoding, ExcelOptions, FileFormat, FileOptions, ForEach,
+    FtpSource, FtpTls, Grant, HeaderPlace, HmacAlgorithm, HostTrust, HttpFilesSource, Include, Included, Incremental,
+    JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, NumberFormat, OAuth2,
+    OnParent, Pagination, ParentsFrom, PathColumns, PlaceOptions, Probe, Quote, S3Source, SendToken, SftpSource,
+    SheetChoice, SheetHeader, SignRequests, SourceConfig, SshKey, SshLogin, SshServer, TextEncoding, Thousands,
+    TimeForm, TimeFormat, TokenPlace, Total, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -39,7 +39,8 @@ pub(super) fn first_rows(file: &InputFile) -> FirstRows {
         let column = |name: String| PreviewColumn { name, ..PreviewColumn::default() };
         return FirstRows { columns: names.into_iter().map(column).collect(), rows, error, ..FirstRows::default() };
     }
-    let Ok(profile) = profile::profile_opened(std::slice::from_ref(file), &[], shape::open, &CancellationToken::new()) else {
+    let Ok(profile) = profile::profile_opened(std::slice::from_ref(file), &[], shape::open, &CancellationToken::new())
+    else {
         return FirstRows::default();
     };
     let columns: Vec<PreviewColumn> = profile.columns.iter().take(COLUMNS).map(column).collect();

@@ -5,12 +5,15 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use elt_shared::config::NumberFormat;
 use elt_shared::explained::Code;
+use elt_shared::runs::report::FileDialect;
 
 use super::column_names::NameError;
 use super::constant_columns::ConstantColumns;
 use super::decode::Text;
 use super::delimited::Delimited;
+use super::excel::reader::Excel;
 use super::json::Json;
 use super::record_batch::RecordBatch;
 use super::shaped_rows::{ShapeRows, ShapedRows};
@@ -104,6 +107,8 @@ pub struct FileSummary {
     pub filtered: u64,
     /// The delimiter of a delimited file as it would be written in the config, `";"` or `tab`; `None` for JSON.
     pub delimiter: Option<String>,
+    /// How else a delimited file is read; `None` for other formats.
+    pub dialect: Option<FileDialect>,
     /// Sentences for the report: renamed columns, members that appeared twice, a delimiter that is not certain.
     pub warnings: Vec<String>,
 }
@@ -113,6 +118,7 @@ pub struct Reader {
     file: usize,
     name: String,
     tokens: bool,
+    numbers: Option<NumberFormat>,
     rows: Box<dyn Rows>,
     /// Whether the rows are shaped. All rows of a batch may then be left out, and whoever reads them can stop between batches.
     shaped: bool,
@@ -165,20 +171,30 @@ pub(super) fn window_size(file: &InputFile) -> usize {
 
 /// Opens a file with a window of another size, for tests: the result must not depend on the size.
 pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize) -> Result<Reader, FileError> {
-    let window = Window::new(Text::open(file)?, size);
+    let window = || Ok::<_, FileError>(Window::new(Text::open(file)?, size));
     let rows: Box<dyn Rows> = match file.format {
-        Format::Csv | Format::Txt => Box::new(Delimited::open(window, file_index, file)?),
-        Format::Json | Format::Ndjson => Box::new(Json::open(window, file_index, file)?),
+        Format::Csv | Format::Txt => Box::new(Delimited::open(window()?, file_index, file)?),
+        Format::Json | Format::Ndjson => Box::new(Json::open(window()?, file_index, file)?),
+        Format::Workbook => Box::new(Excel::open(file_index, file)?),
     };
     let rows = match file.constants.as_slice() {
         [] => rows,
         constants => Box::new(ConstantColumns::new(rows, &file.name, constants)?),
     };
-    let tokens = file.options.csv.null_values.is_none();
+    let null_values = match file.format {
+        Format::Workbook => &file.options.excel.null_values,
+        _ => &file.options.csv.null_values,
+    };
+    let tokens = null_values.is_none();
+    let numbers = match file.format {
+        Format::Csv | Format::Txt => file.options.csv.numbers,
+        _ => None,
+    };
     Ok(Reader {
         file: file_index,
         name: file.name.clone(),
         tokens,
+        numbers,
         rows,
         shaped: false,
         record_batch: RecordBatch::default(),
@@ -217,10 +233,10 @@ impl Reader {
     /// # Errors
     /// When the file does not have the columns that the shape needs.
     pub fn shaped(self, shaper: Box<dyn ShapeRows>) -> Result<Self, FileError> {
-        let (file, name, tokens) = (self.file, self.name.clone(), self.tokens);
+        let (file, name, tokens, numbers) = (self.file, self.name.clone(), self.tokens, self.numbers);
         let rows: Box<dyn Rows> = Box::new(ShapedRows::new(self, shaper)?);
         let (record_batch, bad) = (RecordBatch::default(), Vec::new().into_iter());
-        Ok(Self { file, name, tokens, rows, shaped: true, record_batch, given: 0, spare: None, bad })
+        Ok(Self { file, name, tokens, numbers, rows, shaped: true, record_batch, given: 0, spare: None, bad })
     }
 
     /// The file's name as people see it.
@@ -247,6 +263,11 @@ impl Reader {
     /// Whether the default null tokens mean NULL in this file's typed columns.
     pub fn null_tokens(&self) -> bool {
         self.tokens
+    }
+
+    /// The way in which the file writes numbers. `None`: the plain one.
+    pub fn numbers(&self) -> Option<NumberFormat> {
+        self.numbers
     }
 
     /// The facts about the file. They are complete once `next` returned `None`.
@@ -280,6 +301,7 @@ impl Reader {
         batch.raw_starts.extend(spans.iter().map(|span| span.0 - raw_start));
         batch.raw_ends.extend(spans.iter().map(|span| span.1 - raw_start));
         (batch.file, batch.names, batch.null_tokens) = (self.file, names, self.tokens);
+        batch.numbers = self.numbers;
         self.given = end;
         batch
     }

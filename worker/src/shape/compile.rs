@@ -6,11 +6,10 @@
 //!
 //! What may fail becomes a column of its own, so that value and reason do not compute it twice.
 
-use elt_shared::config::expression::{
-    CastTo, Comparison, DatePart, Expression, Function, Operation, ValueType,
-};
-use polars_lazy::dsl::{Expr, coalesce, col, concat_str, lit, when};
+use elt_shared::config::NumberFormat;
+use elt_shared::config::expression::{CastTo, Comparison, DatePart, Expression, Function, Operation, ValueType};
 use polars::prelude::DataType;
+use polars_lazy::dsl::{Expr, coalesce, col, concat_str, lit, when};
 use polars_lazy::prelude::NULL;
 
 use super::kernels;
@@ -38,6 +37,8 @@ pub(super) trait Columns {
 pub(super) struct Compiler {
     /// The columns to add, in this order.
     pub steps: Vec<Expr>,
+    /// The way in which the file writes numbers. `None`: the plain one.
+    pub numbers: Option<NumberFormat>,
 }
 
 impl Compiler {
@@ -85,7 +86,9 @@ impl Compiler {
         let value = match (of.value_type, to) {
             (ValueType::Boolean, CastTo::Text) => inner.value.cast(DataType::String),
             (ValueType::Timestamp, CastTo::Text) => kernels::map(inner.value, kernels::shown_timestamp),
-            (_, CastTo::Text) | (ValueType::Date, CastTo::Date) | (ValueType::Timestamp, CastTo::Timestamp) => inner.value,
+            (_, CastTo::Text) | (ValueType::Date, CastTo::Date) | (ValueType::Timestamp, CastTo::Timestamp) => {
+                inner.value
+            }
             (ValueType::Number, CastTo::Number) | (ValueType::Boolean, CastTo::Boolean) => inner.value,
             (ValueType::Date, CastTo::Timestamp) => kernels::map(inner.value, kernels::midnight),
             (ValueType::Timestamp, CastTo::Date) => kernels::map(inner.value, kernels::day),
@@ -95,14 +98,21 @@ impl Compiler {
                     CastTo::Number => "a number of at most 38 digits".to_owned(),
                     to => format!("a valid {to}"),
                 };
-                let value = kernels::cast(inner.value.clone(), to);
+                // Only texts of the file are written in its format of numbers.
+                let numbers = self.numbers.filter(|_| of.value_type == ValueType::Text);
+                let value = kernels::cast(inner.value.clone(), to, numbers);
                 return self.fallible(value, &[inner], format!("`{}` fails: the value is not {what}", whole.written));
             }
         };
         Compiled { value, failure: inner.failure }
     }
 
-    fn case(&mut self, branches: &[(Expression, Expression)], otherwise: &Expression, columns: &dyn Columns) -> Compiled {
+    fn case(
+        &mut self,
+        branches: &[(Expression, Expression)],
+        otherwise: &Expression,
+        columns: &dyn Columns,
+    ) -> Compiled {
         let last = self.compile(otherwise, columns);
         let mut compiled: Vec<(Compiled, Compiled)> = Vec::with_capacity(branches.len());
         for (condition, result) in branches {
@@ -140,7 +150,9 @@ impl Compiler {
                     argument.value = self.keep(argument.value.clone());
                 }
                 let reason = match function {
-                    Function::Divide | Function::Remainder => "the divisor is zero, or the result has more than 38 digits",
+                    Function::Divide | Function::Remainder => {
+                        "the divisor is zero, or the result has more than 38 digits"
+                    }
                     _ => "the result has more than 38 digits",
                 };
                 let value = kernels::arithmetic(function, compiled[0].value.clone(), compiled[1].value.clone());
@@ -300,7 +312,8 @@ fn date_part(part: DatePart, of: Expr) -> Expr {
         DatePart::Second => (17, 2),
     };
     // A date has no time, which is midnight.
-    let digits = concat_str([of, lit("T00:00:00")], "", false).str().slice(lit(i64::from(from)), lit(i64::from(length)));
+    let digits =
+        concat_str([of, lit("T00:00:00")], "", false).str().slice(lit(i64::from(from)), lit(i64::from(length)));
     kernels::number(&Function::Floor, digits)
 }
 

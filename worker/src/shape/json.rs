@@ -17,9 +17,10 @@ pub(super) fn value(text: &str, steps: &[Step]) -> Option<String> {
     let mut found = serde_json::from_str::<&RawValue>(text).ok()?;
     for step in steps {
         found = match step {
-            Step::Member(name) => {
-                serde_json::from_str::<HashMap<Cow<'_, str>, &RawValue>>(found.get()).ok()?.get(name.as_str()).copied()?
-            }
+            Step::Member(name) => serde_json::from_str::<HashMap<Cow<'_, str>, &RawValue>>(found.get())
+                .ok()?
+                .get(name.as_str())
+                .copied()?,
             Step::Element(index) => elements(found)?.get(*index).copied()?,
             Step::Last => elements(found)?.last().copied()?,
             Step::Every => return None,
@@ -47,7 +48,8 @@ mod tests {
     fn values_are_found_by_their_path() {
         let document = r#"{"city": "Wien \u00e4", "zip": 01, "x": 1}"#;
         assert!(!is_json(document));
-        let document = r#"{"city": "Wien \u00e4", "big": 12345678901234567890.10, "tags": ["a", {"b": true}], "no": null}"#;
+        let document =
+            r#"{"city": "Wien \u00e4", "big": 12345678901234567890.10, "tags": ["a", {"b": true}], "no": null}"#;
         for (path, found) in [
             ("$.city", Some("Wien ä")),
             ("$.big", Some("12345678901234567890.10")),

@@ -230,8 +230,24 @@ mod tests {
         ] {
             assert_eq!(number(text).to_string(), shown, "{text}");
         }
-        for text in ["", ".", "-", "1,5", "1 000", "abc", "0x1F", "1e999", "NaN", "Infinity", "1e", "--1", "१", "1e60",
-            "100000000000000000000000000000000000000", "0.000000000000000000000000000000000000001"] {
+        for text in [
+            "",
+            ".",
+            "-",
+            "1,5",
+            "1 000",
+            "abc",
+            "0x1F",
+            "1e999",
+            "NaN",
+            "Infinity",
+            "1e",
+            "--1",
+            "१",
+            "1e60",
+            "100000000000000000000000000000000000000",
+            "0.000000000000000000000000000000000000001",
+        ] {
             assert_eq!(Number::parse(text), None, "{text}");
         }
     }
@@ -253,9 +269,14 @@ mod tests {
 
     #[test]
     fn rounding_is_half_away_from_zero() {
-        for (text, scale, rounded) in
-            [("2.5", 0, "3"), ("-2.5", 0, "-3"), ("2.449", 1, "2.4"), ("1.005", 2, "1.01"), ("7", 2, "7"), ("0.04", 1, "0.0")]
-        {
+        for (text, scale, rounded) in [
+            ("2.5", 0, "3"),
+            ("-2.5", 0, "-3"),
+            ("2.449", 1, "2.4"),
+            ("1.005", 2, "1.01"),
+            ("7", 2, "7"),
+            ("0.04", 1, "0.0"),
+        ] {
             assert_eq!(number(text).round(scale).to_string(), rounded, "{text}");
         }
         assert_eq!((number("-1.5").floor().to_string(), number("-1.5").ceil().to_string()), ("-2".into(), "-1".into()));

@@ -85,7 +85,8 @@ fn read(name: &str, text: &str, shape: &str) -> Outcome {
 #[track_caller]
 fn value(text: &str, expression: &str) -> String {
     let quoted = text.replace('"', "\"\"");
-    let outcome = read("a.csv", &format!("a,b,c\n\"{quoted}\",2.50,\n"), &format!("columns:\n  x: {expression:?}\nselect: [x]"));
+    let outcome =
+        read("a.csv", &format!("a,b,c\n\"{quoted}\",2.50,\n"), &format!("columns:\n  x: {expression:?}\nselect: [x]"));
     match outcome.bad.first() {
         Some((.., reason)) => format!("rejected: {reason}"),
         None => outcome.rows[0].clone(),
@@ -159,13 +160,21 @@ fn every_function_computes_what_it_promises() {
         ("x", "(c = 'x') is null and ((c = 'x') is not true) and not ((c = 'x') is false)", "true"),
         ("x", "c = 'x' or true", "true"),
         ("x", "c = 'x' and false", "false"),
-        (r#"{"city": "Wien", "n": [1, 2.50]}"#, "a ->> '$.city' || json_value(a, '$.n[1]') || coalesce(a ->> 'zip', '?')", "Wien2.50?"),
+        (
+            r#"{"city": "Wien", "n": [1, 2.50]}"#,
+            "a ->> '$.city' || json_value(a, '$.n[1]') || coalesce(a ->> 'zip', '?')",
+            "Wien2.50?",
+        ),
         ("31.12.2024", "to_date(a, '%d.%m.%Y')", "2024-12-31"),
         ("31.12.2024 23:59", "to_timestamp(a, '%d.%m.%Y %H:%M')", "2024-12-31T23:59:00"),
         ("2024-02-29", "a::date < '2024-03-01' and a::date = a::timestamp", "true"),
         ("2024-02-29 08:05:07.5", "a::timestamp", "2024-02-29T08:05:07.5"),
         ("2024-02-29 08:05:07.5", "a::timestamp::date::text || 'x'", "2024-02-29x"),
-        ("2024-02-09T08:05:07", "extract(year from a) * 10000 + extract(month from a) * 100 + extract(day from a)", "20240209"),
+        (
+            "2024-02-09T08:05:07",
+            "extract(year from a) * 10000 + extract(month from a) * 100 + extract(day from a)",
+            "20240209",
+        ),
         ("2024-02-09", "extract(hour from a::date) + extract(second from a::date)", "0"),
         ("yes", "a::boolean", "true"),
         ("12.0", "a::integer", "12"),
@@ -322,7 +331,8 @@ fn the_types_are_those_of_the_shaped_columns() {
         "clean: {price: {replace: {text: \",\", with: .}}}\ncolumns: {half: price / 2, ok: price > 2}\nwhere: id <> '3'",
     );
     let profile = profiled(&shaped);
-    let types: Vec<_> = profile.columns.iter().map(|column| (column.name.as_str(), column.inferred().to_string())).collect();
+    let types: Vec<_> =
+        profile.columns.iter().map(|column| (column.name.as_str(), column.inferred().to_string())).collect();
     assert_eq!(
         types,
         [("id", "bigint".into()), ("price", "numeric".into()), ("half", "numeric".into()), ("ok", "boolean".into())]

@@ -61,7 +61,10 @@ fn step(of: Expression, field: &Field<'_>) -> Option<Expression> {
         "split" => Some(call(split(options)?, of)),
         "null_if" => {
             let texts = texts(options)?;
-            let found = Expression { value_type: ValueType::Boolean, ..Expression::of_text(Operation::In(Box::new(of.clone()), texts)) };
+            let found = Expression {
+                value_type: ValueType::Boolean,
+                ..Expression::of_text(Operation::In(Box::new(of.clone()), texts))
+            };
             let null = Expression::of_text(Operation::Null);
             Some(Expression::of_text(Operation::Case(vec![(found, null)], Box::new(of))))
         }

@@ -69,7 +69,10 @@ fn a_wrong_expression_is_told_with_its_line_and_column() {
 #[test]
 fn what_is_wrong_is_told_at_its_key() {
     for (shape, sentence) in [
-        ("clean: {name: [trimm]}", "shape.clean.name[0]: unknown step \"trimm\", expected trim, lower, upper, replace, split or null_if"),
+        (
+            "clean: {name: [trimm]}",
+            "shape.clean.name[0]: unknown step \"trimm\", expected trim, lower, upper, replace, split or null_if",
+        ),
         ("clean: {name: [{replace: {regx: a}}]}", "unknown option \"regx\", expected regex, text or with"),
         ("clean: {name: [{replace: {regex: \"(\"}}]}", "is not a regular expression"),
         ("clean: {name: [{split: {take: 2}}]}", "expected {by:"),
@@ -117,7 +120,8 @@ fn a_shape_of_a_source_replaces_the_one_at_the_top() {
 
 #[test]
 fn the_key_of_masks_is_hidden_and_columns_with_secret_names_are_not() {
-    let text = config("columns: {token: lower(access_token)}\nmask: {password: redact}\nmask_secret: correct-horse-battery");
+    let text =
+        config("columns: {token: lower(access_token)}\nmask: {password: redact}\nmask_secret: correct-horse-battery");
     let shown = Document::parse(&text).unwrap().masked();
     assert!(!shown.contains("correct-horse-battery"), "{shown}");
     assert!(shown.contains("token: lower(access_token)") && shown.contains("password: redact"), "{shown}");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::csv::{self, CsvOptions};
+use super::excel::{self, ExcelOptions};
 use super::format::FileFormat;
 use super::json_path;
 use super::path_columns::{self, PathColumns};
@@ -18,6 +19,8 @@ pub struct FileOptions {
     pub format: Option<FileFormat>,
     /// How CSV and TXT files are read.
     pub csv: CsvOptions,
+    /// How workbooks are read.
+    pub excel: ExcelOptions,
     /// JSON path to the rows of JSON files. `None`: it is found.
     pub records: Option<String>,
     /// Columns whose values stand in the paths of the files.
@@ -33,6 +36,11 @@ pub(super) const KEYS: &[Key] = &[
          compression counts in either case.",
     ),
     Key::of("csv", Shape::Section(csv::KEYS), "How CSV and TXT files are read."),
+    Key::of(
+        "excel",
+        Shape::Section(excel::KEYS),
+        "How workbooks (`.xlsx`, `.xlsm`, `.xlsb`, `.xls`, `.ods`) are read.",
+    ),
     Key::text(
         "records",
         "JSON path to the rows of JSON files, `data.items`, or `$` when an object is the row. Default: the elements of \
@@ -50,12 +58,14 @@ pub(super) const KEYS: &[Key] = &[
 /// Reads the keys; the defaults for those that are not written.
 pub(super) fn read(section: &Section<'_>) -> Option<FileOptions> {
     let csv = csv::read(section.field("csv"));
+    let excel = excel::read(section.field("excel"));
     let path_columns = optional(section.field("path_columns"), path_columns::read);
     let shape = shape(section);
     Some(FileOptions {
         format: section.choice("format"),
         records: json_path(section, "records"),
         csv: csv?,
+        excel: excel?,
         path_columns: path_columns?,
         shape: shape?,
     })

@@ -3,6 +3,7 @@
 mod after_load;
 mod api;
 mod csv;
+mod excel;
 mod files;
 mod format;
 mod ftp;
@@ -12,6 +13,7 @@ mod path_columns;
 mod place;
 mod s3;
 mod sftp;
+mod ssh;
 
 pub use after_load::AfterLoad;
 pub use api::{
@@ -20,7 +22,8 @@ pub use api::{
     Method, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, Probe, SendToken, SignRequests, TimeForm, TimeFormat,
     TokenPlace, Total, api_identities, template,
 };
-pub use csv::CsvOptions;
+pub use csv::{CsvOptions, HeaderPlace, NumberFormat, Quote, TextEncoding, Thousands};
+pub use excel::{CellRange, ExcelOptions, SheetChoice, SheetHeader};
 pub use files::FileOptions;
 pub use format::FileFormat;
 pub use ftp::{FtpSource, FtpTls};
@@ -29,7 +32,8 @@ pub use local::LocalSource;
 pub use path_columns::PathColumns;
 pub use place::PlaceOptions;
 pub use s3::{BucketLogin, BucketService, BucketUrl, S3Source};
-pub use sftp::{HostTrust, SftpLogin, SftpSource};
+pub use sftp::SftpSource;
+pub use ssh::{HostTrust, SshKey, SshLogin, SshServer};
 
 use std::sync::Arc;
 

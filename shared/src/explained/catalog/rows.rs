@@ -21,6 +21,39 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_ROW
     },
     Entry {
+        code: Code::CellError,
+        happened: "A cell of a spreadsheet holds an error instead of a value.",
+        why: "Its formula could not be calculated: `#DIV/0!`, `#N/A`, `#REF!` and others.",
+        next_step: "Correct the formula, or write the error in `excel.null_values` to load it as NULL.",
+        example: "the cell Sheet1!B812 holds the error #DIV/0!",
+        ..OF_A_ROW
+    },
+    Entry {
+        code: Code::CellNotADate,
+        happened: "A cell of a spreadsheet has the format of a date, and its number is not a date.",
+        why: "The number is below the first or above the last day that Excel knows, or it is 60, which Excel shows as 29 \
+            February 1900, a day that did not exist.",
+        next_step: "Correct the cell, or give it the format of a number.",
+        example: "the cell Sheet1!B812 has the format of a date, and 60 is not a date",
+        ..OF_A_ROW
+    },
+    Entry {
+        code: Code::CellNotANumber,
+        happened: "A cell of a spreadsheet is stored in a way that its type does not allow.",
+        why: "The program that wrote the file stored a text as a number, a truth value or a date.",
+        next_step: "Correct the cell, or open the file in Excel and save it again.",
+        example: "the cell Sheet1!B812 is stored as a number and does not hold one",
+        ..OF_A_ROW
+    },
+    Entry {
+        code: Code::CellNotCalculated,
+        happened: "A cell of a spreadsheet has a formula and no value.",
+        why: "A program wrote the formula, and no spreadsheet program has calculated it since.",
+        next_step: "Open the file in Excel or LibreOffice and save it; the value is then stored.",
+        example: "the formula in the cell Sheet1!B812 was never calculated",
+        ..OF_A_ROW
+    },
+    Entry {
         code: Code::Check,
         happened: "A CHECK constraint of the table, or of a column's domain, refuses the row.",
         why: "The constraint was there before elt, and the row breaks it.",

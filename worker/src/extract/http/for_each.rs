@@ -107,13 +107,8 @@ pub(super) async fn fetch(
         warnings.extend(requests.plan.take().map(|plan| plan.warnings(&found, &address)).unwrap_or_default());
     }
     let file = InputFile::at(address, path, Format::Json, Compression::None).map_err(failed)?;
-    let file = InputFile {
-        source: index,
-        records: Some("$".to_owned()),
-        options: shaped_by(source),
-        required: true,
-        ..file
-    };
+    let file =
+        InputFile { source: index, records: Some("$".to_owned()), options: shaped_by(source), required: true, ..file };
     Ok(Fetched { file, left_out: skipped.left_out(), warnings })
 }
 

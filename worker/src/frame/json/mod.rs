@@ -271,7 +271,8 @@ impl Rows for Json {
     fn summary(&self) -> FileSummary {
         let (bytes, content_hash) = self.cursor.window.seen();
         let filtered = self.filtered;
-        FileSummary { bytes, content_hash, filtered, delimiter: None, warnings: self.warnings() }
+        let warnings = self.cursor.window.encoding().warning.into_iter().chain(self.warnings()).collect();
+        FileSummary { bytes, content_hash, filtered, warnings, ..FileSummary::default() }
     }
 }
 

@@ -5,10 +5,12 @@
 //!
 //! # Layout
 //! - [`mod@column`]: the profile of one column
+//! - [`spelling`]: texts that look like numbers with commas
 //! - [`types`]: sets of types, and the types that a cell could be
 //! - this file: files in parallel, merged in their order
 
 mod column;
+mod spelling;
 mod types;
 
 use std::collections::{BTreeMap, HashMap};
@@ -75,6 +77,22 @@ pub struct FileProfile {
 }
 
 impl Profile {
+    /// The profile of columns without any cell.
+    pub fn of_columns(names: Vec<String>) -> Self {
+        let columns = names.iter().map(|name| ColumnProfile::new(name.clone(), None)).collect();
+        let file = FileProfile {
+            index: 0,
+            names,
+            rows: 0,
+            bad: 0,
+            broken: None,
+            summary: FileSummary::default(),
+            error: None,
+            nothing_readable: None,
+        };
+        Self { columns, files: vec![file] }
+    }
+
     /// The column of this name: exactly, else in any case when only one is so named.
     pub fn column(&self, name: &str) -> Option<&ColumnProfile> {
         let exact = self.columns.iter().find(|column| column.name == name);
@@ -163,7 +181,8 @@ fn profile_file(
     match open(index, file) {
         Err(error) => outcome.file.error = Some(error),
         Ok(mut reader) => {
-            let place = Place { file: index, name: &file.name, tokens: reader.null_tokens() };
+            let place =
+                Place { file: index, name: &file.name, tokens: reader.null_tokens(), numbers: reader.numbers() };
             loop {
                 if stop.is_cancelled() {
                     return None;
@@ -205,15 +224,25 @@ impl Profiled {
     /// Sets `nothing_readable` when every record of a delimited file was rejected, because the file is then probably
     /// read with wrong settings. JSON is exempt, because a broken line of JSON does not depend on settings.
     fn judge(&mut self, file: &InputFile) {
-        if !matches!(file.format, Format::Csv | Format::Txt) {
+        if matches!(file.format, Format::Json | Format::Ndjson) {
             return;
         }
         // Rows that a shape leaves out were readable.
         let is_shaped = file.options.shape.as_ref().is_some_and(|shape| shape.condition.is_some());
         let left_out = is_shaped && self.file.summary.filtered > 0;
-        if let Some(bad) = self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none() && !left_out) {
+        if let Some(bad) =
+            self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none() && !left_out)
+        {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
-            self.file.nothing_readable = Some(error.hint(likely_fix(file, bad.code)));
+            let fix = match file.format {
+                Format::Workbook => {
+                    "Correct the cells that the message names, or write where the table is in the source, \
+                                     `excel: {header: N, range: B3:H}`."
+                        .into()
+                }
+                _ => likely_fix(file, bad.code),
+            };
+            self.file.nothing_readable = Some(error.hint(fix));
         }
     }
 

@@ -52,14 +52,43 @@ const OTHERS: &[&str] = &["cast", "ceil", "extract", "floor", "position", "subst
 
 /// Functions over several rows.
 const AGGREGATES: &[&str] = &[
-    "array_agg", "avg", "count", "dense_rank", "first_value", "lag", "last_value", "lead", "max", "mean", "median", "min",
-    "rank", "row_number", "stddev", "string_agg", "sum", "variance",
+    "array_agg",
+    "avg",
+    "count",
+    "dense_rank",
+    "first_value",
+    "lag",
+    "last_value",
+    "lead",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "rank",
+    "row_number",
+    "stddev",
+    "string_agg",
+    "sum",
+    "variance",
 ];
 
 /// Functions whose result is another one each time.
 const UNSTEADY: &[&str] = &[
-    "clock_timestamp", "current_date", "current_time", "current_timestamp", "current_user", "gen_random_uuid", "localtime",
-    "localtimestamp", "newid", "now", "rand", "random", "session_user", "user", "uuid",
+    "clock_timestamp",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "gen_random_uuid",
+    "localtime",
+    "localtimestamp",
+    "newid",
+    "now",
+    "rand",
+    "random",
+    "session_user",
+    "user",
+    "uuid",
 ];
 
 /// Reads a call of a function.
@@ -127,7 +156,9 @@ fn of_name(name: &str, arguments: Vec<Expression>) -> Result<(Operation, ValueTy
         }
         "nullif" => {
             let mut both = arguments.into_iter();
-            let (Some(of), Some(other)) = (both.next(), both.next()) else { return Err(Problem::new("nullif takes two")) };
+            let (Some(of), Some(other)) = (both.next(), both.next()) else {
+                return Err(Problem::new("nullif takes two"));
+            };
             let (of, other) = together(of, other)?;
             let value_type = of.value_type;
             return Ok((Operation::Call(Function::NullIf, vec![of, other]), value_type));
@@ -165,7 +196,8 @@ fn of_one_value(name: &str, written: &[Expression]) -> Result<(Function, ValueTy
         "lpad" | "rpad" => {
             let length = literals::whole(&written[0], 0, MAX_PADDED)? as u32;
             let fill = one_character(&filled(1)?)?;
-            let function = if name == "lpad" { Function::PadStart(length, fill) } else { Function::PadEnd(length, fill) };
+            let function =
+                if name == "lpad" { Function::PadStart(length, fill) } else { Function::PadEnd(length, fill) };
             (function, Text, Text)
         }
         "replace" => (Function::Replace(filled(0)?, text(1)?), Text, Text),

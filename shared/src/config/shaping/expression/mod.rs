@@ -370,7 +370,10 @@ pub(super) fn parse(text: &str, scope: &Scope) -> Result<Expression, Problem> {
             "functions are nested deeper than {MAX_CALLS} levels: compute a part of it as a column of its own"
         )));
     }
-    let mut parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(MAX_DEPTH).try_with_sql(text).map_err(|error| unreadable(error, text))?;
+    let mut parser = Parser::new(&PostgreSqlDialect {})
+        .with_recursion_limit(MAX_DEPTH)
+        .try_with_sql(text)
+        .map_err(|error| unreadable(error, text))?;
     let tree = parser.parse_expr().map_err(|error| unreadable(error, text))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {

@@ -9,8 +9,8 @@ use sqlparser::ast::{
 
 use super::types::{is_number, one_type, together};
 use super::{
-    CastTo, Comparison, DatePart, Expression, Function, MAX_DEPTH, MAX_PARTS, Operation, Problem, Scope, ValueType, functions,
-    literals,
+    CastTo, Comparison, DatePart, Expression, Function, MAX_DEPTH, MAX_PARTS, Operation, Problem, Scope, ValueType,
+    functions, literals,
 };
 
 pub(super) type Read = Result<Expression, Problem>;
@@ -70,7 +70,9 @@ impl Reader<'_> {
             Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => {
                 self.predicate(tree)
             }
-            Expr::IsTrue(of) | Expr::IsNotTrue(of) | Expr::IsFalse(of) | Expr::IsNotFalse(of) => self.is_truth(tree, of),
+            Expr::IsTrue(of) | Expr::IsNotTrue(of) | Expr::IsFalse(of) | Expr::IsNotFalse(of) => {
+                self.is_truth(tree, of)
+            }
             Expr::Function(function) => functions::call(self, tree, function),
             _ => self.built_in(tree),
         }
@@ -78,9 +80,13 @@ impl Reader<'_> {
 
     fn cast(&self, tree: &Expr) -> Read {
         match tree {
-            Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, array: false, format: None } => {
-                cast(tree, self.read(expr)?, data_type)
-            }
+            Expr::Cast {
+                kind: CastKind::Cast | CastKind::DoubleColon,
+                expr,
+                data_type,
+                array: false,
+                format: None,
+            } => cast(tree, self.read(expr)?, data_type),
             Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false }) => {
                 cast(tree, constant(value)?, data_type)
             }
@@ -98,7 +104,9 @@ impl Reader<'_> {
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
                 // The parser takes everything that follows for the right side, which nobody means who writes `and` there.
                 if !is_one_value(right) {
-                    return Err(Problem::new(format!("write the right side of `is distinct from` in parentheses: ({right})")));
+                    return Err(Problem::new(format!(
+                        "write the right side of `is distinct from` in parentheses: ({right})"
+                    )));
                 }
                 let (left, right) = together(self.read(left)?, self.read(right)?)?;
                 Operation::Call(Function::IsDistinct, vec![left, right])
@@ -244,13 +252,15 @@ impl Reader<'_> {
         let mut values = Vec::with_capacity(list.len());
         for item in list {
             // A long list is one part, because it is looked up and not computed value by value.
-            let read = Reader { scope: self.scope, parts: Cell::new(0), depth: Cell::new(self.depth.get()) }.read(item)?;
+            let read =
+                Reader { scope: self.scope, parts: Cell::new(0), depth: Cell::new(self.depth.get()) }.read(item)?;
             let (known, value) = together(of, read).map_err(|problem| problem.or_at(item))?;
             of = known;
             match value.operation {
                 Operation::Text(text) => values.push(text),
                 _ => {
-                    let message = format!("`{item}` must be written out: a list has texts and numbers, and NULL is no value");
+                    let message =
+                        format!("`{item}` must be written out: a list has texts and numbers, and NULL is no value");
                     return Err(Problem::new(message).or_at(item));
                 }
             }
@@ -312,7 +322,12 @@ fn chained(tree: &Expr) -> usize {
 fn is_one_value(tree: &Expr) -> bool {
     matches!(
         tree,
-        Expr::Nested(_) | Expr::Identifier(_) | Expr::Value(_) | Expr::Function(_) | Expr::Cast { .. } | Expr::TypedString(_)
+        Expr::Nested(_)
+            | Expr::Identifier(_)
+            | Expr::Value(_)
+            | Expr::Function(_)
+            | Expr::Cast { .. }
+            | Expr::TypedString(_)
     )
 }
 
@@ -345,7 +360,9 @@ fn constant(value: &ValueWithSpan) -> Read {
         }
         Value::Number(number, false) if is_number(number) => (Operation::Text(number.clone()), ValueType::Number),
         Value::Number(..) => {
-            return Err(Problem::new(format!("`{written}` must be a decimal number of at most 38 digits, such as 12.50")));
+            return Err(Problem::new(format!(
+                "`{written}` must be a decimal number of at most 38 digits, such as 12.50"
+            )));
         }
         _ => return Err(Problem::new(format!("`{written}` is not a value that is available here"))),
     };
@@ -378,10 +395,16 @@ fn cast_to(data_type: &DataType) -> Result<CastTo, Problem> {
         DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info) => decimal(info)?,
         DataType::Boolean | DataType::Bool => CastTo::Boolean,
         DataType::Date => CastTo::Date,
-        DataType::Timestamp(None, sqlparser::ast::TimezoneInfo::None | sqlparser::ast::TimezoneInfo::WithoutTimeZone) => {
-            CastTo::Timestamp
-        }
-        DataType::Real | DataType::Float(_) | DataType::Float4 | DataType::Float8 | DataType::Double(_) | DataType::DoublePrecision => {
+        DataType::Timestamp(
+            None,
+            sqlparser::ast::TimezoneInfo::None | sqlparser::ast::TimezoneInfo::WithoutTimeZone,
+        ) => CastTo::Timestamp,
+        DataType::Real
+        | DataType::Float(_)
+        | DataType::Float4
+        | DataType::Float8
+        | DataType::Double(_)
+        | DataType::DoublePrecision => {
             return Err(Problem::new(format!("{data_type} is not exact: write numeric")));
         }
         other => {

@@ -70,7 +70,10 @@ fn every_documented_expression_is_read_and_has_a_type() {
 #[test]
 fn what_is_not_on_the_list_is_refused_by_its_name() {
     for (text, sentence) in [
-        ("sum(price)", "sum is not available: a shape computes each row from its own cells; write it in a model of `transform:`"),
+        (
+            "sum(price)",
+            "sum is not available: a shape computes each row from its own cells; write it in a model of `transform:`",
+        ),
         ("row_number() over (order by id)", "row_number is not available"),
         ("now()", "now is not available: the same row must have the same values whenever it is read"),
         ("current_timestamp", "current_timestamp is not available"),
