@@ -141,7 +141,10 @@ fn hostile_expressions_are_refused_quickly() {
     assert!(refused(&wide).contains("more than 400 parts"), "{}", refused(&wide));
     type_of(&vec!["a"; 50].join("||"));
     type_of(&format!("{}a{}", "lower(".repeat(10), ")".repeat(10)));
-    assert!(refused(&format!("{}a{}", "lower (".repeat(11), ")".repeat(11))).contains("functions are nested deeper than 10"));
+    assert!(
+        refused(&format!("{}a{}", "lower (".repeat(11), ")".repeat(11)))
+            .contains("functions are nested deeper than 10")
+    );
     let inside = format!("lower({})", vec!["a"; 200].join("||"));
     assert!(refused(&inside).contains("nested deeper than 60 levels"));
     type_of(&format!("{}a = 'lower(lower(' {}", "not (".repeat(20), ")".repeat(20)));
@@ -153,13 +156,41 @@ fn hostile_expressions_are_refused_quickly() {
 
 #[test]
 fn columns_may_have_the_names_of_words() {
-    for name in ["user", "date", "timestamp", "value", "values", "type", "name", "key", "year", "day", "position", "status", "count",
-        "comment", "number", "text", "zone", "level", "index", "rank", "left", "right", "replace", "id", "price"]
-    {
+    for name in [
+        "user",
+        "date",
+        "timestamp",
+        "value",
+        "values",
+        "type",
+        "name",
+        "key",
+        "year",
+        "day",
+        "position",
+        "status",
+        "count",
+        "comment",
+        "number",
+        "text",
+        "zone",
+        "level",
+        "index",
+        "rank",
+        "left",
+        "right",
+        "replace",
+        "id",
+        "price",
+    ] {
         let read = parse(&format!("{name} = 'x'"), &Scope::default());
         let quoted = parse(&format!("\"{name}\" = 'x'"), &Scope::default()).unwrap();
         match read {
-            Ok(read) => assert_eq!(format!("{:?}", read.operation).replace('"', ""), format!("{:?}", quoted.operation).replace("\\\"", "").replace('"', ""), "{name}"),
+            Ok(read) => assert_eq!(
+                format!("{:?}", read.operation).replace('"', ""),
+                format!("{:?}", quoted.operation).replace("\\\"", "").replace('"', ""),
+                "{name}"
+            ),
             Err(problem) => panic!("{name}: {}", problem.message),
         }
     }
