@@ -1,6 +1,7 @@
 //! Extract: every source becomes files on this machine. The `match` in this file lists the kinds of source; places of files
 //! are one of them, and [`store`] lists these.
 
+mod byte_names;
 pub mod http;
 pub mod local;
 pub mod look;
@@ -47,6 +48,8 @@ pub struct ExtractContext {
     pub network: Arc<elt_shared::settings::NetworkSettings>,
     /// The process's own target, for configs that name no server and ask their target for values.
     pub default_target: Option<Secret>,
+    /// Socket of the SSH agent whose keys may be used. `None`: the worker may not use one.
+    pub ssh_agent: Option<PathBuf>,
     /// Tokens of APIs, which the extractions of a process share.
     pub tokens: http::SourceTokens,
     /// The control database, for known host keys and refresh tokens.

@@ -10,8 +10,8 @@ use elt_shared::runs::{FoundFile, ProbeReport};
 
 use super::{ExtractContext, Extracted, http, local, sftp, store, workbooks};
 use crate::error::Result;
-use crate::frame::read;
 use crate::input::InputFile;
+use crate::shape;
 
 /// Number of files that are shown of a source with many files.
 pub const FILES_SHOWN: usize = 20;
@@ -114,7 +114,7 @@ fn found(sample: Sample) -> ProbeReport {
 async fn columns(head: Option<InputFile>) -> Vec<String> {
     let Some(head) = head else { return Vec::new() };
     let reading = tokio::task::spawn_blocking(move || {
-        let Ok(mut reader) = read::open(0, &head) else { return Vec::new() };
+        let Ok(mut reader) = shape::open(0, &head) else { return Vec::new() };
         let _ = reader.next();
         reader.names().to_vec()
     });

@@ -100,6 +100,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_FILE
     },
     Entry {
+        code: Code::ShapeColumns,
+        happened: "A file does not have a column that `shape:` names.",
+        why: "The name is misspelled, the file has other columns than the others of its source, or two columns would have one name.",
+        next_step: "Correct the name in the config, or give the source of such files a `shape` of its own.",
+        example: "orders.csv: shape.columns.total (line 12 column 12 of the config) names the column \"prise\", which is not \
+            there; did you mean \"price\"?",
+        seen: &[Seen::File, Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
         code: Code::TooManyColumns,
         happened: "The table would have more columns than PostgreSQL allows.",
         why: "A file has more than 1,597 columns, often because the delimiter or the header is wrong, or because wide \

@@ -194,6 +194,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_ROW
     },
     Entry {
+        code: Code::ShapeFailed,
+        happened: "A column of `shape:` cannot be computed for the row.",
+        why: "A text is not the number, date or JSON that the expression reads it as, or a result has more than 38 digits.",
+        next_step: "Correct the value in the source, or the expression, and run again. A replay cannot load such a row.",
+        example: "CAST(price AS INTEGER) fails: the value is not a valid integer",
+        ..OF_A_ROW
+    },
+    Entry {
         code: Code::StrayQuote,
         happened: "A quoted cell goes on after its closing quote.",
         why: "A quote inside a quoted cell is not doubled.",
