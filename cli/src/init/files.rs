@@ -39,9 +39,10 @@ pub async fn describe(path: &str, table: &str, target: &str, context: &ExtractCo
     let left_out = extracted.left_out.iter().map(|file| format!("{}: {}", file.name, file.reason));
     let unreadable = profile.files.iter().filter_map(|file| {
         let error = file.error.as_ref()?;
-        Some(format!("{}: {error}", names[file.index]))
+        Some(format!("{}: {} {}", names[file.index], error.reason, error.next_step))
     });
-    let not_read = left_out.chain(unreadable).collect();
+    // Warnings of the extraction are about what is not read either, such as the other sheets of a workbook.
+    let not_read = left_out.chain(unreadable).chain(extracted.warnings).collect();
     let text = text::write(path, table, target, &Found { names: &names, profile: &profile, not_read, encoding });
     // What is written must run; a column name nobody thought of would show here.
     config_of(&text).context("could not write a config for what was found")?;

@@ -59,6 +59,9 @@ mod tests {
             (Format::Json, "{\"a\": [1]", false),
             (Format::Json, "[{\"a\": 1}", false),
             (Format::Json, "[{\"a\": 1},\n", false),
+            (Format::Workbook, "PK\u{3}\u{4}…PK\u{5}\u{6}\0\0", true),
+            (Format::Workbook, "PK\u{3}\u{4}…", false),
+            (Format::Workbook, "\u{D0}…PK\u{5}\u{6}", false),
         ] {
             assert_eq!(whole(format, text.as_bytes()), expected, "{text:?}");
         }
