@@ -6,6 +6,7 @@
 //! # Layout
 //! - `decode`: bytes become UTF-8 text: decompressed, decoded, hashed
 //! - `written_rows`: the text of rows that were not text in their file
+//! - `columnar`, `parquet`, `arrow_ipc`: formats that hold columns of typed values
 //! - `window`: the part of the text that is in memory
 //! - `delimited`, [`json`]: the formats: the text of a window becomes a `record_batch`
 //! - [`read`]: one reader for all formats
@@ -19,8 +20,11 @@ pub mod profile;
 pub mod read;
 pub mod value;
 
+mod arrow_ipc;
+mod columnar;
 mod decode;
 mod delimited;
+mod parquet;
 mod record_batch;
 #[cfg(test)]
 mod tests;

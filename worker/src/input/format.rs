@@ -11,6 +11,10 @@ pub enum Format {
     Json,
     /// One JSON value on each line.
     Ndjson,
+    /// Apache Parquet.
+    Parquet,
+    /// Arrow IPC: a file (Feather V2) or a stream.
+    Arrow,
 }
 
 /// The compression of a file's bytes.
@@ -37,6 +41,8 @@ pub fn format_of(name: &str) -> Option<(Format, Compression)> {
         "txt" => Format::Txt,
         "json" => Format::Json,
         "ndjson" | "jsonl" => Format::Ndjson,
+        "parquet" | "pq" => Format::Parquet,
+        "arrow" | "arrows" | "feather" | "ipc" => Format::Arrow,
         _ => return None,
     };
     Some((format, compression))

@@ -17,6 +17,9 @@ pub(super) fn ends_with_a_record(file: &mut File, format: Format, compression: C
     let size = file.metadata()?.len();
     let start = edge(file, 0)?;
     let end = edge(file, size.saturating_sub(EDGE_BYTES))?;
+    if matches!(format, Format::Parquet | Format::Arrow) {
+        return Ok(is_whole(format, &start, &end));
+    }
     let is_wide = start.starts_with(&[0xFF, 0xFE]) || start.starts_with(&[0xFE, 0xFF]) || end.contains(&0);
     Ok(!is_wide && is_whole(format, &start, &end))
 }
@@ -31,6 +34,9 @@ fn edge(file: &mut File, at: u64) -> io::Result<Vec<u8>> {
 fn is_whole(format: Format, start: &[u8], end: &[u8]) -> bool {
     match format {
         Format::Csv | Format::Txt | Format::Ndjson => end.ends_with(b"\n"),
+        // The writer of such a file writes its end last.
+        Format::Parquet => start.starts_with(b"PAR1") && end.ends_with(b"PAR1"),
+        Format::Arrow => start.starts_with(b"ARROW1") && end.ends_with(b"ARROW1"),
         Format::Json => {
             let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
             let pair = (start.trim_ascii_start().first(), end.trim_ascii_end().last());
@@ -57,6 +63,9 @@ mod tests {
             (Format::Json, "{\"a\": [1]", false),
             (Format::Json, "[{\"a\": 1}", false),
             (Format::Json, "[{\"a\": 1},\n", false),
+            (Format::Parquet, "PAR1 PAR1", true),
+            (Format::Parquet, "PAR1 ", false),
+            (Format::Arrow, "ARROW1 ARROW1", true),
         ] {
             assert_eq!(whole(format, text.as_bytes()), expected, "{text:?}");
         }

@@ -5,10 +5,12 @@
 //!
 //! # Layout
 //! - [`mod@column`]: the profile of one column
+//! - [`declared`]: the type that a file declares for a column
 //! - [`types`]: sets of types, and the types that a cell could be
 //! - this file: files in parallel, merged in their order
 
 mod column;
+mod declared;
 mod types;
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +23,7 @@ use elt_shared::explained::Code;
 use tokio_util::sync::CancellationToken;
 
 pub use column::{ColumnProfile, Evidence};
+pub use declared::Declared;
 
 use super::BadRecord;
 use super::delimited::likely_fix;
@@ -203,11 +206,12 @@ impl Profiled {
     /// Adds the columns that appeared since the last batch.
     fn name_columns(&mut self, reader: &Reader, expectations: &[Expectation]) {
         let names = reader.names();
-        for name in &names[self.columns.len()..] {
+        for (index, name) in names.iter().enumerate().skip(self.columns.len()) {
             let lower = name.to_lowercase();
             let exact = expectations.iter().find(|expectation| expectation.column == *name);
             let expectation = exact.or_else(|| expectations.iter().find(|other| other.column.to_lowercase() == lower));
-            self.columns.push(ColumnProfile::new(name.clone(), expectation));
+            let declared = reader.declared(index).cloned();
+            self.columns.push(ColumnProfile::new(name.clone(), expectation, declared));
             self.file.names.push(name.clone());
         }
     }
