@@ -149,8 +149,9 @@ impl<P: Parts> Columnar<P> {
         let raw = text[..text.len().min(MAX_RAW_BYTES)].to_vec();
         record_batch.cells.truncate(first);
         self.written.drop_row();
+        let column = Some(self.names[index].clone());
         let (code, reason) = problem.explained(&self.names[index]);
-        record_batch.bad.push(BadRecord { file: self.file_index, line, code, reason, raw });
+        record_batch.bad.push(BadRecord { file: self.file_index, line, column, code, reason, raw });
         Ok(())
     }
 
@@ -209,7 +210,7 @@ impl<P: Parts> Rows for Columnar<P> {
 
     fn summary(&self) -> FileSummary {
         let (bytes, content_hash) = self.seen.unwrap_or_default();
-        FileSummary { bytes, content_hash, filtered: 0, delimiter: None, warnings: self.warnings.clone() }
+        FileSummary { bytes, content_hash, warnings: self.warnings.clone(), ..FileSummary::default() }
     }
 }
 
