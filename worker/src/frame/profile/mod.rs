@@ -82,7 +82,7 @@ pub struct FileProfile {
 impl Profile {
     /// The profile of columns without any cell.
     pub fn of_columns(names: Vec<String>) -> Self {
-        let columns = names.iter().map(|name| ColumnProfile::new(name.clone(), None)).collect();
+        let columns = names.iter().map(|name| ColumnProfile::new(name.clone(), None, None)).collect();
         let file = FileProfile {
             index: 0,
             names,
