@@ -8,6 +8,7 @@
 //! - `constant_columns`: columns that a file does not have itself
 //! - `encoding_guess`: the encoding of text that does not say it
 //! - `written_rows`: the text of rows that were not text in their file
+//! - `columnar`, `parquet`, `arrow_ipc`: formats that hold columns of typed values
 //! - `window`: the part of the text that is in memory
 //! - [`shaped_rows`]: rows whose columns are changed while they are read
 //! - `delimited`, [`json`], `excel`: the formats: the text of a window becomes a `record_batch`
@@ -22,11 +23,14 @@ pub mod profile;
 pub mod read;
 pub mod value;
 
+mod arrow_ipc;
+mod columnar;
 mod constant_columns;
 mod decode;
 mod delimited;
 mod encoding_guess;
 mod excel;
+mod parquet;
 mod record_batch;
 pub mod shaped_rows;
 #[cfg(test)]

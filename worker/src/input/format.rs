@@ -26,6 +26,12 @@ const FORMATS: &[(&str, Format)] = &[
     ("xlsb", Format::Workbook),
     ("xls", Format::Workbook),
     ("ods", Format::Workbook),
+    ("parquet", Format::Parquet),
+    ("pq", Format::Parquet),
+    ("arrow", Format::Arrow),
+    ("arrows", Format::Arrow),
+    ("feather", Format::Arrow),
+    ("ipc", Format::Arrow),
 ];
 
 /// The suffixes of each compression, which come last in a name.
@@ -113,12 +119,13 @@ mod tests {
     fn messages_name_every_suffix() {
         assert_eq!(
             nameable(),
-            ".csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls or .ods file (also .gz or .zst)"
+            ".csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls, .ods, .parquet, .pq, .arrow, .arrows, .feather \
+             or .ipc file (also .gz or .zst)"
         );
         assert_eq!(
             other_suffix(),
-            "its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls and .ods are, also \
-             .gz or .zst"
+            "its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls, .ods, .parquet, \
+             .pq, .arrow, .arrows, .feather and .ipc are, also .gz or .zst"
         );
     }
 }

@@ -16,6 +16,10 @@ pub enum FileFormat {
     Ndjson,
     /// A spreadsheet. Its content shows which kind it is.
     Workbook,
+    /// Apache Parquet.
+    Parquet,
+    /// Arrow IPC: a file (Feather V2) or a stream.
+    Arrow,
 }
 
 impl Choice for FileFormat {
@@ -28,5 +32,15 @@ impl Choice for FileFormat {
         ("xlsx", Self::Workbook),
         ("xls", Self::Workbook),
         ("ods", Self::Workbook),
+        ("parquet", Self::Parquet),
+        ("arrow", Self::Arrow),
+        ("feather", Self::Arrow),
     ];
+}
+
+impl FileFormat {
+    /// Whether the beginning of a file shows nothing of it, because the list of its contents is at its end.
+    pub fn needs_its_end(self) -> bool {
+        matches!(self, Self::Workbook | Self::Parquet | Self::Arrow)
+    }
 }

@@ -39,6 +39,30 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_FILE
     },
     Entry {
+        code: Code::ColumnarDamaged,
+        happened: "A Parquet or Arrow file is damaged.",
+        why: "Its suffix names another format than its content has, or bytes of it were lost or changed.",
+        next_step: "Write or copy the file again; it is read again when it changes.",
+        example: "orders.parquet: the column price: the page at byte 4096 differs from its checksum",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ColumnarEncrypted,
+        happened: "A Parquet file is encrypted.",
+        why: "It was written with Parquet's own encryption, for which elt takes no keys.",
+        next_step: "Write the file without Parquet's encryption. To keep it secret, encrypt it as a whole with PGP.",
+        example: "orders.parquet: the Parquet file, or a column of it, is encrypted",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ColumnarUnsupported,
+        happened: "A Parquet or Arrow file has something that elt does not read.",
+        why: "It was written with a rare encoding or type, or with pages or record batches that need too much memory.",
+        next_step: "Write the file with the usual settings of its program, or in another format such as CSV.",
+        example: "orders.feather: it is a Feather file of version 1",
+        ..OF_A_FILE
+    },
+    Entry {
         code: Code::HeaderNotFirst,
         happened: "A table begins below lines that are not its header.",
         why: "There is a title or a note above the header, which must not become the columns' names.",

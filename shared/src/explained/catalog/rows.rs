@@ -202,6 +202,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_ROW
     },
     Entry {
+        code: Code::RepeatedMapKey,
+        happened: "A map in a Parquet or Arrow file cannot become a JSON object.",
+        why: "It has one key twice, or an entry without a key; one of the values would be lost.",
+        next_step: "Write such values as a list of structs, or give each entry a key of its own.",
+        example: "a map in the column tags has one key twice, or a key without a value",
+        ..OF_A_ROW
+    },
+    Entry {
         code: Code::StrayQuote,
         happened: "A quoted cell goes on after its closing quote.",
         why: "A quote inside a quoted cell is not doubled.",

@@ -299,8 +299,7 @@ impl Fetching<'_> {
         make_folder(self.folder).await?;
         let to = self.folder.join(format!("store-{}-head", self.index));
         let budget = Budget::new(self.store.place(), self.limits.total_bytes);
-        // The list of a workbook's sheets is at its end.
-        let enough = if format.0 == Format::Workbook { workbooks::LARGEST_SHOWN } else { self.limits.head };
+        let enough = if format.0.needs_its_end() { workbooks::LARGEST_SHOWN } else { self.limits.head };
         let mut spool = Spool::create(&to, &self.store.shown(&file.path), Some(enough), &budget).await?;
         self.read(file, &mut spool).await?;
         spool.finish().await?;

@@ -5,11 +5,13 @@
 //!
 //! # Layout
 //! - [`mod@column`]: the profile of one column
+//! - [`declared`]: the type that a file declares for a column
 //! - [`spelling`]: texts that look like numbers with commas
 //! - [`types`]: sets of types, and the types that a cell could be
 //! - this file: files in parallel, merged in their order
 
 mod column;
+mod declared;
 mod spelling;
 mod types;
 
@@ -23,6 +25,7 @@ use elt_shared::explained::Code;
 use tokio_util::sync::CancellationToken;
 
 pub use column::{ColumnProfile, Evidence};
+pub use declared::Declared;
 
 use super::BadRecord;
 use super::delimited::likely_fix;
@@ -79,7 +82,7 @@ pub struct FileProfile {
 impl Profile {
     /// The profile of columns without any cell.
     pub fn of_columns(names: Vec<String>) -> Self {
-        let columns = names.iter().map(|name| ColumnProfile::new(name.clone(), None)).collect();
+        let columns = names.iter().map(|name| ColumnProfile::new(name.clone(), None, None)).collect();
         let file = FileProfile {
             index: 0,
             names,
@@ -240,6 +243,7 @@ impl Profiled {
                                      `excel: {header: N, range: B3:H}`."
                         .into()
                 }
+                Format::Parquet | Format::Arrow => "Correct the values in the program that writes the file.".into(),
                 _ => likely_fix(file, bad.code),
             };
             self.file.nothing_readable = Some(error.hint(fix));
@@ -249,11 +253,12 @@ impl Profiled {
     /// Adds the columns that appeared since the last batch.
     fn name_columns(&mut self, reader: &Reader, expectations: &[Expectation]) {
         let names = reader.names();
-        for name in &names[self.columns.len()..] {
+        for (index, name) in names.iter().enumerate().skip(self.columns.len()) {
             let lower = name.to_lowercase();
             let exact = expectations.iter().find(|expectation| expectation.column == *name);
             let expectation = exact.or_else(|| expectations.iter().find(|other| other.column.to_lowercase() == lower));
-            self.columns.push(ColumnProfile::new(name.clone(), expectation));
+            let declared = reader.declared(index).cloned();
+            self.columns.push(ColumnProfile::new(name.clone(), expectation, declared));
             self.file.names.push(name.clone());
         }
     }
