@@ -58,11 +58,11 @@ pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, 
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
 pub use source::{
-    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, CursorOrder,
-    Encoding, FileOptions, ForEach, Grant, HmacAlgorithm, HostTrust, Include, Included, Incremental, JsonTemplate,
-    JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent, Pagination,
-    ParentsFrom, Probe, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TimeFormat, TokenPlace,
-    Total, api_identities, template,
+    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, ArchiveOptions, AuthScheme, Body, ClientAuth, CsvOptions,
+    CursorOrder, Encoding, FileOptions, ForEach, Grant, HmacAlgorithm, HostTrust, Include, Included, Incremental,
+    JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent,
+    Pagination, ParentsFrom, PgpOptions, Probe, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm,
+    TimeFormat, TokenPlace, Total, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{ExtractContext, Extracted, LeftOut, LeftOutKind, YoungFiles};
 use crate::error::{PipelineError, Result};
 use crate::humanize;
-use crate::input::{Compression, Format, InputFile, Stamp, format_of};
+use crate::input::{Compression, Format, InputFile, NOT_LOADED, SUFFIXES, Stamp, format_of};
 use crate::roots::{OpenError, Opened, Roots};
 
 mod record_end;
@@ -270,9 +270,10 @@ impl<'a> Listing<'a> {
                 return Err(PipelineError::Extract(Explained {
                     code: Code::SourceUnreadable,
                     message: format!("source {}: {}: {reason}", self.index + 1, self.shown(path)),
-                    next_step:
-                        "Name a .csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst) the worker may read."
-                            .into(),
+                    next_step: format!(
+                        "Name a file that the worker may read. These are loaded: {}.",
+                        SUFFIXES.as_str()
+                    ),
                 }));
             }
         }
@@ -313,8 +314,7 @@ impl<'a> Listing<'a> {
         }
         let shown = self.shown(path);
         let Some((format, compression)) = format_of(&shown) else {
-            let what = "is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst";
-            return Err(NotInput::skipped(format!("its suffix {what}")));
+            return Err(NotInput::skipped(NOT_LOADED.as_str()));
         };
         let unreadable = |error: std::io::Error| NotInput::failed(humanize::unreadable(&error));
         let opened = opened.map_or_else(|| self.scope.roots.open_real(real), Ok);

@@ -1,5 +1,6 @@
 //! Extract: every source becomes files on this machine. The `match` in this file lists the kinds of source.
 
+pub mod containers;
 pub mod http;
 pub mod local;
 pub mod look;
@@ -21,6 +22,7 @@ pub use elt_shared::runs::report::{LeftOut, LeftOutKind};
 use elt_shared::secret::Secret;
 use tokio_util::sync::CancellationToken;
 
+use self::containers::UnpackLimits;
 use self::parents::Parents;
 use crate::error::{PipelineError, Result};
 use crate::input::InputFile;
@@ -50,6 +52,8 @@ pub struct ExtractContext {
     pub stop: CancellationToken,
     /// The treatment of files that may still be being written.
     pub young: YoungFiles,
+    /// Limits for what comes out of archives and encrypted files.
+    pub unpack: UnpackLimits,
     /// Values of the placeholders in each source's requests, such as `since`, in the order of the sources. A source beyond
     /// the end has none.
     pub values: Vec<Values>,
@@ -124,6 +128,7 @@ async fn extract_api(
 
 async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Result<Extracted> {
     let mut all = Extracted::default();
+    let mut unpacked = 0;
     for (index, source) in config.sources.iter().enumerate() {
         if context.stop.is_cancelled() {
             return Err(PipelineError::Stopped);
@@ -133,6 +138,7 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
             SourceConfig::Api(api) => extract_api(index, api, config, &all.files, context).await,
             SourceConfig::Sftp(sftp) => sftp::extract(index, sftp, context).await,
         }?;
+        let one = containers::unpack(one, &mut unpacked, context).await?;
         all.files.extend(one.files);
         all.left_out.extend(one.left_out);
         all.warnings.extend(one.warnings);

@@ -9,7 +9,7 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::read::FileError;
-use crate::input::{Compression, InputFile};
+use crate::input::{InputFile, decompressed};
 
 /// The byte that takes the place of bytes which are invalid in the file's encoding. It is not valid UTF-8, so that its record
 /// is rejected.
@@ -51,13 +51,7 @@ impl Text {
         let failed = |error: io::Error| FileError::io(&file.name, &error);
         let seen = Arc::new(Mutex::new(Seen::default()));
         let hashed = Hashed { file: file.open().map_err(failed)?, seen: seen.clone() };
-        let mut bytes: Box<dyn Read + Send> = match file.compression {
-            Compression::None => Box::new(hashed),
-            Compression::Gzip => {
-                Box::new(flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(64 << 10, hashed)))
-            }
-            Compression::Zstd => Box::new(zstd::Decoder::new(hashed).map_err(failed)?),
-        };
+        let mut bytes = decompressed(hashed, file.compression).map_err(failed)?;
         let mut start = Vec::with_capacity(3);
         bytes.by_ref().take(3).read_to_end(&mut start).map_err(failed)?;
         let (encoding, bom) = match Encoding::for_bom(&start) {

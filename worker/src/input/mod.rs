@@ -2,8 +2,10 @@
 //!
 //! # Layout
 //! - [`format`](mod@format): the formats and compressions, by the suffixes of a name
+//! - [`decompress`]: the bytes of a compressed file, as they are read
 //! - [`stamp`]: the state of a file by which a change between two reads is noticed
 
+mod decompress;
 mod format;
 mod stamp;
 
@@ -13,7 +15,8 @@ use std::sync::Arc;
 
 use elt_shared::config::{AfterLoad, FileOptions};
 
-pub use format::{Compression, Format, format_of};
+pub use decompress::decompressed;
+pub use format::{Compression, Container, Format, NOT_LOADED, SUFFIXES, decrypted_name, format_of};
 pub use stamp::Stamp;
 
 use crate::roots::Beneath;

@@ -298,6 +298,7 @@ async fn prepare(
         stop,
         progress,
         memory: HashMemory::default(),
+        unpack: paths::unpack_limits(&worker.settings),
     })
 }
 

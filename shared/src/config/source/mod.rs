@@ -1,9 +1,11 @@
 //! `sources:`: where rows come from.
 
 mod api;
+mod archive;
 mod csv;
 mod files;
 mod local;
+mod pgp;
 mod sftp;
 
 pub use api::{
@@ -12,9 +14,11 @@ pub use api::{
     Method, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, Probe, SendToken, SignRequests, TimeForm, TimeFormat,
     TokenPlace, Total, api_identities, template,
 };
+pub use archive::ArchiveOptions;
 pub use csv::CsvOptions;
 pub use files::FileOptions;
 pub use local::LocalSource;
+pub use pgp::PgpOptions;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
 
 use super::keys::{Key, Variant};

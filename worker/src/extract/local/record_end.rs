@@ -36,6 +36,7 @@ fn is_whole(format: Format, start: &[u8], end: &[u8]) -> bool {
             let pair = (start.trim_ascii_start().first(), end.trim_ascii_end().last());
             matches!(pair, (Some(b'['), Some(b']')) | (Some(b'{'), Some(b'}')))
         }
+        Format::Container(_) => false,
     }
 }
 

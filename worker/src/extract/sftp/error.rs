@@ -155,7 +155,7 @@ impl SftpError {
                 "Ask the server's admin to let this account enter the folder; its execute permission (x) is missing."
             }
             Self::Unreadable { .. } => {
-                "Name a .csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst), a folder or a glob."
+                "Name a file of a kind that elt reads (a CSV, JSON or TXT file, or an archive of them), a folder or a glob."
             }
             Self::BadGlob { .. } => "Correct the pattern: *, ?, [a-z], {a,b} and **/ for folders at any depth.",
             Self::TooMuch { .. } => "Name a folder or glob with less in it, or split the source.",

@@ -11,7 +11,7 @@ use openssh_sftp_client::metadata::MetaData;
 use super::error::{Result, SftpError};
 use super::session::Session;
 use crate::extract::LeftOutKind;
-use crate::input::{Compression, Format, format_of};
+use crate::input::{Compression, Format, NOT_LOADED, format_of};
 
 /// A file on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,8 +255,7 @@ fn judge(path: &str, meta: &MetaData) -> Result<RemoteFile, (LeftOutKind, String
         return Err((Skipped, "it is a FIFO, socket or device, not a file".into()));
     }
     let Some((format, compression)) = format_of(path) else {
-        let what = "is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst";
-        return Err((Skipped, format!("its suffix {what}")));
+        return Err((Skipped, NOT_LOADED.clone()));
     };
     let Some(version) = version(meta) else {
         return Err((Failed, "the server does not say its size and time".into()));
