@@ -250,7 +250,7 @@ fn what_is_read_is_stamped() {
     let case = Case::new("in").file("in/a.csv.gz");
     let file = &case.list().expect("a listing").files[0];
     assert_eq!((file.format, file.compression, file.stamp.size), (Format::Csv, Compression::Gzip, 4));
-    assert_eq!(format_of("x.tar"), None);
+    assert_eq!(format_of("x.rar"), None);
     assert_eq!(format_of("csv"), None);
     assert_eq!(format_of("x.gz"), None);
 }
