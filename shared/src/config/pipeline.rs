@@ -1,14 +1,17 @@
 //! A whole config: what to extract, what it must look like, and where it goes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::keys::{Key, Shape};
 use super::load::{self, Dedupe, LoadConfig, LoadMode};
+use super::provenance::{self, Provenance};
 use super::reader::Field;
 use super::retry::{self, RetryConfig};
 use super::schedule::{self, MonitorConfig, ScheduleConfig, StartRules, Window};
 use super::schema::{self, OnBadRow, SchemaContract};
 use super::section::Section;
+use super::shaping;
 use super::source::{self, SourceConfig};
 use super::target::{self, TargetConfig};
 use super::transform::{self, Transform};
@@ -32,6 +35,8 @@ pub struct PipelineConfig {
     pub on_bad_row: Option<OnBadRow>,
     /// How rows meet the rows already there.
     pub load: LoadConfig,
+    /// Columns of the table that say where a row came from.
+    pub provenance: Vec<Provenance>,
     /// `start_time`, `end_time`.
     pub window: Window,
     /// Cron, when written.
@@ -53,6 +58,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("sources", Shape::Variants(source::VARIANTS), "Where rows come from; all sources are put together.")
         .required(),
     Key::of("target", Shape::Section(target::KEYS), "The table rows go to.").required(),
+    shaping::KEY,
     Key::of("schema", Shape::Schema(schema::KEYS), "The columns the table must have."),
     Key::flag("strict_mode", "Keep only the schema's columns. Default false."),
     Key::choice::<OnBadRow>(
@@ -60,6 +66,11 @@ pub(super) const KEYS: &[Key] = &[
         "What happens to a row that breaks the schema: kept aside, or fails the run.",
     ),
     Key::of("load", Shape::Section(load::KEYS), "How rows meet the rows already there."),
+    Key::of(
+        "provenance",
+        Shape::Texts,
+        "Columns that say where a row came from: `file`, `row`, `modified`. They are not part of the row's hash.",
+    ),
     Key::of("start_time", Shape::Moment, "Runs wait for it."),
     Key::of("end_time", Shape::Moment, "Monitoring ends with it."),
     Key::text("timezone", "IANA zone of local times. Default: the server's."),
@@ -87,6 +98,7 @@ pub(super) const MAX_NAME: usize = 200;
 /// Reads the document.
 pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     let root = &document.section(KEYS)?;
+    let shape = optional(root.field("shape"), shaping::read);
     let sources = sources(root);
     let target_section = root.required("target").and_then(|field| field.section(target::KEYS));
     let target = target_section.as_ref().and_then(target::read);
@@ -95,6 +107,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     if let Some(load) = &load {
         refuse_incremental(root, load);
     }
+    let provenance = provenance::read(root.field("provenance"));
     let timezone = schedule::timezone(root.field("timezone"));
     let schedule = optional(root.field("schedule"), |field| schedule::schedule(field, timezone));
     let transform = optional(root.field("transform"), transform::read);
@@ -109,14 +122,20 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
         field.warn("stored, not acted on yet");
     }
     let (schema, target) = (schema?, target?);
+    let mut sources = sources?;
+    if let Some(shape) = shape? {
+        let shape = Arc::new(shape);
+        sources.iter_mut().for_each(|source| source.shape_by(&shape));
+    }
     Some(PipelineConfig {
         name: name.unwrap_or_else(|| target.table.to_string()),
-        sources: sources?,
+        sources,
         on_bad_row: on_bad_row(root, schema.as_ref().and_then(|schema| schema.on_mismatch)),
         schema: schema.and_then(|schema| schema.contract),
         target,
         strict,
         load: load?,
+        provenance: provenance?,
         window,
         schedule: schedule?,
         monitor: monitor?,

@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{ExtractContext, Extracted, LeftOut, LeftOutKind, YoungFiles};
 use crate::error::{PipelineError, Result};
 use crate::humanize;
-use crate::input::{Compression, Format, InputFile, NOT_LOADED, SUFFIXES, Stamp, format_of};
+use crate::input::{Compression, Format, InputFile, Stamp, format_of, nameable, other_suffix};
 use crate::roots::{OpenError, Opened, Roots};
 
 mod record_end;
@@ -108,7 +108,7 @@ pub fn covers(source: &LocalSource, file: &Path, context: &ExtractContext) -> bo
     let (Ok(start), Ok(file)) = (place.start.canonicalize(), file.canonicalize()) else { return false };
     let Ok(below) = file.strip_prefix(&start) else { return false };
     let deep_enough = place.deep || below.components().count() <= 1;
-    deep_enough && place.wants(&place.start.join(below)) && format_of(&file.to_string_lossy()).is_some()
+    deep_enough && place.wants(&place.start.join(below)) && format_of(&file.to_string_lossy(), &source.files).is_some()
 }
 
 /// The folders and files that a listing may touch.
@@ -261,7 +261,7 @@ impl<'a> Listing<'a> {
             Err(because)
                 if because.kind == LeftOutKind::Skipped
                     && matches!(found.kind, Kind::File(_))
-                    && format_of(&self.shown(path)).is_some() =>
+                    && format_of(&self.shown(path), &self.options).is_some() =>
             {
                 listed.young_required = because.rests_in.map(|_| self.shown(path));
                 listed.leave_out(self.shown(path), because);
@@ -271,8 +271,8 @@ impl<'a> Listing<'a> {
                     code: Code::SourceUnreadable,
                     message: format!("source {}: {}: {reason}", self.index + 1, self.shown(path)),
                     next_step: format!(
-                        "Name a file that the worker may read. These are loaded: {}.",
-                        SUFFIXES.as_str()
+                        "Name a {}, which the worker may read, or write in `format:` what the file holds.",
+                        nameable()
                     ),
                 }));
             }
@@ -313,8 +313,8 @@ impl<'a> Listing<'a> {
             return Err(NotInput::skipped("it is the combined CSV this pipeline writes"));
         }
         let shown = self.shown(path);
-        let Some((format, compression)) = format_of(&shown) else {
-            return Err(NotInput::skipped(NOT_LOADED.as_str()));
+        let Some((format, compression)) = format_of(&shown, &self.options) else {
+            return Err(NotInput::skipped(other_suffix()));
         };
         let unreadable = |error: std::io::Error| NotInput::failed(humanize::unreadable(&error));
         let opened = opened.map_or_else(|| self.scope.roots.open_real(real), Ok);
@@ -341,9 +341,12 @@ impl<'a> Listing<'a> {
             format,
             compression,
             options: self.options.clone(),
+            sheet: None,
             records: self.options.records.clone(),
             required: false,
             stamp,
+            modified: i64::try_from(stamp.mtime_ns / 1_000).ok(),
+            constants: Vec::new(),
             after_load: None,
         })
     }

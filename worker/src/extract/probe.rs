@@ -8,10 +8,10 @@ use elt_shared::explained::Explained;
 use elt_shared::explained::catalog::Reached;
 use elt_shared::runs::{FoundFile, ProbeReport};
 
-use super::{ExtractContext, http, local, sftp};
+use super::{ExtractContext, Extracted, containers, http, local, sftp, store, workbooks};
 use crate::error::Result;
-use crate::frame::read;
-use crate::input::InputFile;
+use crate::input::{Format, InputFile};
+use crate::shape;
 
 /// Number of files that are shown of a source with many files.
 pub const FILES_SHOWN: usize = 20;
@@ -37,13 +37,8 @@ pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext
         let found = format!("not asked now, because each of its requests needs a value for {{{{{}}}}}", each.name);
         return ProbeReport::usable(&format!("source {} (api)", index + 1), found, 0.0);
     }
-    let kind = match source {
-        SourceConfig::Local(_) => "local",
-        SourceConfig::Api(_) => "api",
-        SourceConfig::Sftp(_) => "sftp",
-    };
     let sample = sample(index, source, context).await;
-    let what = format!("source {} ({kind})", index + 1);
+    let what = format!("source {} ({})", index + 1, source.kind());
     let seconds = |started: Instant| started.elapsed().as_secs_f64();
     match sample {
         Ok(sample) => {
@@ -59,19 +54,61 @@ pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext
 /// # Errors
 /// When the source cannot be reached or read.
 pub(super) async fn sample(index: usize, source: &SourceConfig, context: &ExtractContext) -> Result<Sample> {
-    match source {
-        SourceConfig::Local(source) => local::extract(index, source, context).await.map(Sample::of_local),
+    let sample = match source {
+        SourceConfig::Local(source) => {
+            let extracted = local::extract(index, source, context).await?;
+            containers::show(extracted, context).await.map(Sample::of_local)
+        }
         SourceConfig::Api(source) => http::probe(index, source, context).await,
         SourceConfig::Sftp(source) => sftp::probe(index, source, context).await,
-    }
+        place => store::probe(index, place, context).await,
+    }?;
+    Ok(sample.opened(context).await?.with_sheet(context).await)
 }
 
 impl Sample {
-    fn of_local(extracted: super::Extracted) -> Self {
-        let files =
-            extracted.files.iter().map(|file| FoundFile { name: file.name.clone(), bytes: file.stamp.size }).collect();
+    /// The sample with the first sheet that is read in place of a workbook.
+    async fn with_sheet(self, context: &ExtractContext) -> Self {
+        let Some(head) = self.head else { return self };
+        let (context, files) = (context.clone(), vec![head]);
+        let expand = move || workbooks::expand(Extracted { files, ..Extracted::default() }, &context);
+        let expanded = tokio::task::spawn_blocking(expand).await.unwrap_or_default();
+        let notes = [self.notes, expanded.warnings].concat();
+        Self { head: expanded.files.into_iter().next(), notes, files: self.files, more: self.more }
+    }
+
+    /// The sample with what is in its first file in place of that file, when it is a container. One that is too large to be
+    /// opened for a test, or of which only the beginning was fetched, stays closed.
+    async fn opened(mut self, context: &ExtractContext) -> Result<Self> {
+        let is_container = |file: &mut InputFile| matches!(file.format, Format::Container(_));
+        let Some(head) = self.head.take_if(is_container) else { return Ok(self) };
+        let name = head.name.clone();
+        let place = self.files.iter().position(|file| file.name == name && file.bytes == head.stamp.size);
+        let mut opened = Extracted::default();
+        if place.is_some() {
+            opened = containers::show(Extracted { files: vec![head], ..opened }, context).await?;
+        }
+        if place.is_none() || opened.files.first_mut().is_some_and(is_container) {
+            self.notes.push(format!("{name} is not opened by a test, because it is large; a run opens it"));
+            return Ok(self);
+        }
+        self.notes.extend(opened.left_out.into_iter().map(|file| format!("{}: {}", file.name, file.reason)));
+        let found = opened.files.iter().map(found_file).collect::<Vec<_>>();
+        if let Some(place) = place {
+            self.files.splice(place..=place, found);
+        }
+        self.head = opened.files.into_iter().next();
+        Ok(self)
+    }
+
+    fn of_local(extracted: Extracted) -> Self {
+        let files = extracted.files.iter().map(found_file).collect();
         Self { files, more: false, head: extracted.files.into_iter().next(), notes: Vec::new() }
     }
+}
+
+fn found_file(file: &InputFile) -> FoundFile {
+    FoundFile { name: file.name.clone(), bytes: file.stamp.size }
 }
 
 /// The report about a connection that is not usable. The code of the problem tells how far the test got.
@@ -107,7 +144,7 @@ fn found(sample: Sample) -> ProbeReport {
 async fn columns(head: Option<InputFile>) -> Vec<String> {
     let Some(head) = head else { return Vec::new() };
     let reading = tokio::task::spawn_blocking(move || {
-        let Ok(mut reader) = read::open(0, &head) else { return Vec::new() };
+        let Ok(mut reader) = shape::open(0, &head) else { return Vec::new() };
         let _ = reader.next();
         reader.names().to_vec()
     });
@@ -119,7 +156,7 @@ mod tests {
     use elt_shared::config::PipelineConfig;
 
     use super::*;
-    use crate::extract::{extract, sftp};
+    use crate::extract::{after_load, extract};
 
     /// Compiles only as long as the future of a test may move between threads.
     #[expect(dead_code, reason = "it is checked by being compiled")]
@@ -131,6 +168,6 @@ mod tests {
         fn may_move(_: impl Send) {}
         may_move(probe(0, source, context));
         may_move(extract(config, context));
-        may_move(sftp::after_load(&[], &[], context));
+        may_move(after_load(&[], &[], context));
     }
 }

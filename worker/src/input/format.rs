@@ -1,32 +1,7 @@
-//! The formats of files: what their bytes hold and how they are compressed, by the suffixes of a name.
+//! The formats of files: how bytes are compressed and what they hold, by the suffixes of a name.
 
-use std::sync::LazyLock;
-
-/// The format of a file's contents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Separated by commas unless the config names another delimiter.
-    Csv,
-    /// Separated by pipe, tab, `;` or `,`, which is found from the contents.
-    Txt,
-    /// An array of objects, one object, or NDJSON under the same suffix.
-    Json,
-    /// One JSON value on each line.
-    Ndjson,
-    /// No rows, but files that have rows. The extraction puts those into its place.
-    Container(Container),
-}
-
-/// The kind of a file that holds other files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Container {
-    /// A zip archive.
-    Zip,
-    /// A tar archive, whose bytes may be compressed.
-    Tar,
-    /// One file or archive that is encrypted with OpenPGP.
-    Pgp,
-}
+pub use elt_shared::config::FileFormat as Format;
+use elt_shared::config::{FileContainer as Container, FileOptions};
 
 /// The compression of a file's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,114 +18,163 @@ pub enum Compression {
     Xz,
 }
 
-/// The suffixes of files with rows, in the order in which messages list them.
-const ROWS: &[(&str, Format)] = &[
+/// The suffixes of each format.
+const FORMATS: &[(&str, Format)] = &[
     ("csv", Format::Csv),
     ("txt", Format::Txt),
     ("json", Format::Json),
     ("ndjson", Format::Ndjson),
     ("jsonl", Format::Ndjson),
+    ("xlsx", Format::Workbook),
+    ("xlsm", Format::Workbook),
+    ("xlsb", Format::Workbook),
+    ("xls", Format::Workbook),
+    ("ods", Format::Workbook),
 ];
-/// The suffixes that may follow those of rows and of tar archives.
+
+/// The suffixes of each compression, which come last in a name.
 const COMPRESSIONS: &[(&str, Compression)] =
     &[("gz", Compression::Gzip), ("zst", Compression::Zstd), ("bz2", Compression::Bzip2), ("xz", Compression::Xz)];
-/// The suffixes of archives. The first ones are those that messages list.
-const ARCHIVES: &[(&str, Container, Compression)] = &[
-    ("zip", Container::Zip, Compression::None),
-    ("tar", Container::Tar, Compression::None),
-    ("tgz", Container::Tar, Compression::Gzip),
-    ("tzst", Container::Tar, Compression::Zstd),
-    ("tbz2", Container::Tar, Compression::Bzip2),
-    ("tbz", Container::Tar, Compression::Bzip2),
-    ("txz", Container::Tar, Compression::Xz),
+
+/// The suffixes of archives. A `.tar` may be compressed, too.
+const ARCHIVES: &[(&str, (Container, Compression))] = &[
+    ("zip", (Container::Zip, Compression::None)),
+    ("tgz", (Container::Tar, Compression::Gzip)),
+    ("tzst", (Container::Tar, Compression::Zstd)),
+    ("tbz2", (Container::Tar, Compression::Bzip2)),
+    ("tbz", (Container::Tar, Compression::Bzip2)),
+    ("txz", (Container::Tar, Compression::Xz)),
 ];
+
 /// The suffixes of files that are encrypted with OpenPGP.
-const ENCRYPTED: &[&str] = &["pgp", "gpg", "asc"];
+const ENCRYPTED: &[(&str, ())] = &[("pgp", ()), ("gpg", ()), ("asc", ())];
 
-/// The suffixes of the files that are read, for a sentence that lists them.
-pub static SUFFIXES: LazyLock<String> = LazyLock::new(|| {
-    let list = |names: Vec<&str>, word: &str| {
-        let dotted: Vec<String> = names.iter().map(|name| format!(".{name}")).collect();
-        let (last, others) = dotted.split_last().map(|(last, others)| (last.as_str(), others)).unwrap_or_default();
-        format!("{} {word} {last}", others.join(", "))
-    };
-    let rows = list(ROWS.iter().map(|(name, _)| *name).collect(), "and");
-    let compressions = list(COMPRESSIONS.iter().map(|(name, _)| *name).collect(), "or");
-    format!("{rows} (also with {compressions}), and .zip, .tar and .pgp files with these")
-});
-
-/// The reason why a file with another suffix is left out.
-pub static NOT_LOADED: LazyLock<String> =
-    LazyLock::new(|| format!("its suffix is not among those that are loaded: {}", SUFFIXES.as_str()));
-
-/// The format and compression of a file, by the suffixes of its name in any case. `None`: elt does not read such files.
-pub fn format_of(name: &str) -> Option<(Format, Compression)> {
-    let name = name.to_ascii_lowercase();
-    if let Some(encrypted) = decrypted_name(&name) {
-        return match format_of(encrypted)? {
+/// The format and compression of a file, by the config and by the suffixes of its name in any case. `None`: elt does not read
+/// such files. An archive or encrypted file is one whatever the config says, which then counts for the files in it.
+pub fn format_of(name: &str, options: &FileOptions) -> Option<(Format, Compression)> {
+    if let Some(inner) = decrypted_name(name) {
+        return match format_of(inner, options)? {
             (Format::Container(Container::Pgp), _) => None,
             _ => Some((Format::Container(Container::Pgp), Compression::None)),
         };
     }
-    let (rest, suffix) = name.rsplit_once('.')?;
-    if let Some((_, container, compression)) = ARCHIVES.iter().find(|(known, ..)| *known == suffix) {
-        return Some((Format::Container(*container), *compression));
-    }
-    let packed = COMPRESSIONS.iter().find(|(known, _)| *known == suffix);
-    let (suffix, compression) = match packed {
-        Some((_, compression)) => (rest.rsplit_once('.')?.1, *compression),
-        None => (suffix, Compression::None),
+    let name = name.to_ascii_lowercase();
+    let name = name.rsplit_once('/').map_or(name.as_str(), |(_, last)| last);
+    let (stem, compression) = match name.rsplit_once('.') {
+        Some((stem, suffix)) => match (named(COMPRESSIONS, suffix), named(ARCHIVES, suffix)) {
+            (Some(compression), _) => (stem, compression),
+            (None, Some((archive, compression))) => return Some((Format::Container(archive), compression)),
+            (None, None) => (name, Compression::None),
+        },
+        None => (name, Compression::None),
     };
-    if suffix == "tar" {
+    let suffix = stem.rsplit_once('.').map(|(_, suffix)| suffix);
+    if suffix == Some("tar") {
         return Some((Format::Container(Container::Tar), compression));
     }
-    ROWS.iter().find(|(known, _)| *known == suffix).map(|(_, format)| (*format, compression))
+    if let Some(format) = options.format {
+        return Some((format, compression));
+    }
+    Some((named(FORMATS, suffix?)?, compression))
 }
 
 /// The name of a file without the suffix that says it is encrypted. `None`: it has no such suffix.
 pub fn decrypted_name(name: &str) -> Option<&str> {
     let (rest, suffix) = name.rsplit_once('.')?;
-    ENCRYPTED.iter().any(|known| suffix.eq_ignore_ascii_case(known)).then_some(rest)
+    named(ENCRYPTED, &suffix.to_ascii_lowercase()).map(|()| rest)
+}
+
+/// The reason why a file is left out that has another suffix than those of the formats.
+pub fn other_suffix() -> String {
+    let (formats, compressions) = (listed(FORMATS, "and"), listed(COMPRESSIONS, "or"));
+    format!("its suffix is not loaded: only {formats} are, also {compressions}, and .zip, .tar and .pgp with them")
+}
+
+/// The files that a source may name: `.csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst)`.
+pub fn nameable() -> String {
+    let (formats, compressions) = (listed(FORMATS, "or"), listed(COMPRESSIONS, "or"));
+    format!("{formats} file (also {compressions}), or a .zip, .tar or .pgp file with them")
+}
+
+fn named<T: Copy>(table: &[(&str, T)], suffix: &str) -> Option<T> {
+    table.iter().find(|(known, _)| *known == suffix).map(|(_, value)| *value)
+}
+
+/// `.gz or .zst`.
+fn listed<T>(table: &[(&str, T)], last: &str) -> String {
+    let suffixes: Vec<String> = table.iter().map(|(suffix, _)| format!(".{suffix}")).collect();
+    match suffixes.split_last() {
+        Some((end, others)) if !others.is_empty() => format!("{} {last} {end}", others.join(", ")),
+        _ => suffixes.concat(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn found(name: &str, format: Option<Format>) -> Option<(Format, Compression)> {
+        format_of(name, &FileOptions { format, ..FileOptions::default() })
+    }
+
     #[test]
-    fn suffixes_say_what_a_file_holds_and_how_it_is_compressed() {
-        use Compression::{Bzip2, Gzip, None as Plain, Xz, Zstd};
-        let container = Format::Container;
+    fn suffixes_say_what_a_file_is() {
         for (name, expected) in [
-            ("a.csv", Some((Format::Csv, Plain))),
-            ("in/A.TXT.BZ2", Some((Format::Txt, Bzip2))),
-            ("a.b.jsonl.xz", Some((Format::Ndjson, Xz))),
-            ("a.zip", Some((container(Container::Zip), Plain))),
-            ("a.tar", Some((container(Container::Tar), Plain))),
-            ("a.tar.gz", Some((container(Container::Tar), Gzip))),
-            ("a.TGZ", Some((container(Container::Tar), Gzip))),
-            ("a.tar.zst", Some((container(Container::Tar), Zstd))),
-            ("a.tbz", Some((container(Container::Tar), Bzip2))),
-            ("a.csv.gz.pgp", Some((container(Container::Pgp), Plain))),
-            ("a.zip.GPG", Some((container(Container::Pgp), Plain))),
-            ("a.csv.asc", Some((container(Container::Pgp), Plain))),
+            ("in/A.CSV.GZ", Some((Format::Csv, Compression::Gzip))),
+            ("a.jsonl.zst", Some((Format::Ndjson, Compression::Zstd))),
+            ("in/A.TXT.BZ2", Some((Format::Txt, Compression::Bzip2))),
+            ("a.b.jsonl.xz", Some((Format::Ndjson, Compression::Xz))),
+            ("a.zip", Some((Format::Container(Container::Zip), Compression::None))),
+            ("a.tar", Some((Format::Container(Container::Tar), Compression::None))),
+            ("a.tar.gz", Some((Format::Container(Container::Tar), Compression::Gzip))),
+            ("a.TGZ", Some((Format::Container(Container::Tar), Compression::Gzip))),
+            ("a.tar.zst", Some((Format::Container(Container::Tar), Compression::Zstd))),
+            ("a.tbz", Some((Format::Container(Container::Tar), Compression::Bzip2))),
+            ("a.csv.gz.pgp", Some((Format::Container(Container::Pgp), Compression::None))),
+            ("a.zip.GPG", Some((Format::Container(Container::Pgp), Compression::None))),
+            ("a.xlsx.asc", Some((Format::Container(Container::Pgp), Compression::None))),
             ("a.csv.asc.pgp", None),
             ("a.pdf.pgp", None),
             ("a.zip.gz", None),
-            ("a.gz", None),
-            ("csv.gz", None),
+            ("x.rar", None),
             ("zip", None),
-            ("", None),
+            ("csv", None),
+            ("x.gz", None),
+            ("in.csv/data", None),
+            ("in.gz/data", None),
         ] {
-            assert_eq!(format_of(name), expected, "{name}");
+            assert_eq!(found(name, None), expected, "{name}");
         }
     }
 
     #[test]
-    fn the_suffixes_are_listed_once_for_all_messages() {
-        let expected = ".csv, .txt, .json, .ndjson and .jsonl (also with .gz, .zst, .bz2 or .xz), and .zip, .tar and .pgp \
-                        files with these";
-        assert_eq!(SUFFIXES.as_str(), expected);
-        assert!(NOT_LOADED.ends_with(expected), "{}", *NOT_LOADED);
+    fn the_config_says_it_for_every_suffix() {
+        for (name, compression) in [
+            ("export.dat", Compression::None),
+            ("data", Compression::None),
+            ("lies.json", Compression::None),
+            ("data.GZ", Compression::Gzip),
+            ("export.dat.zst", Compression::Zstd),
+            ("in.gz/data", Compression::None),
+        ] {
+            assert_eq!(found(name, Some(Format::Csv)), Some((Format::Csv, compression)), "{name}");
+        }
+        let (zip, pgp) = (Format::Container(Container::Zip), Format::Container(Container::Pgp));
+        assert_eq!(found("data.zip", Some(Format::Csv)), Some((zip, Compression::None)), "for the files in it");
+        assert_eq!(found("data.pgp", Some(Format::Csv)), Some((pgp, Compression::None)), "for the file in it");
+    }
+
+    #[test]
+    fn messages_name_every_suffix() {
+        assert_eq!(
+            nameable(),
+            ".csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls or .ods file (also .gz, .zst, .bz2 or .xz), or a \
+             .zip, .tar or .pgp file with them"
+        );
+        assert_eq!(
+            other_suffix(),
+            "its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls and .ods are, also \
+             .gz, .zst, .bz2 or .xz, and .zip, .tar and .pgp with them"
+        );
     }
 }

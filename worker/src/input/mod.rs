@@ -1,13 +1,15 @@
 //! Input: the files that a run reads, on this machine, whatever source they came from.
 //!
 //! # Layout
-//! - [`format`](mod@format): the formats and compressions, by the suffixes of a name
+//! - [`format`](mod@format): the formats and compressions, by the config and the suffixes of a name
 //! - [`decompress`]: the bytes of a compressed file, as they are read
 //! - [`stamp`]: the state of a file by which a change between two reads is noticed
+//! - [`version`]: what a server says about the content of a file
 
 mod decompress;
 mod format;
 mod stamp;
+mod version;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,8 +18,10 @@ use std::sync::Arc;
 use elt_shared::config::{AfterLoad, FileOptions};
 
 pub use decompress::decompressed;
-pub use format::{Compression, Container, Format, NOT_LOADED, SUFFIXES, decrypted_name, format_of};
+pub use elt_shared::config::FileContainer as Container;
+pub use format::{Compression, Format, decrypted_name, format_of, nameable, other_suffix};
 pub use stamp::Stamp;
+pub use version::Version;
 
 use crate::roots::Beneath;
 
@@ -38,6 +42,8 @@ pub struct InputFile {
     pub compression: Compression,
     /// How its source says that files are read.
     pub options: Arc<FileOptions>,
+    /// The sheet of a workbook that it is. `None`: it is not one, or the reader finds it.
+    pub sheet: Option<Arc<SheetPlace>>,
     /// JSON path to the rows. `None`: it is not known yet.
     pub records: Option<String>,
     /// Whether the run fails when it cannot be read. True for an answer of an API and a file that the config names. False for
@@ -45,6 +51,11 @@ pub struct InputFile {
     pub required: bool,
     /// Its state when it was listed. The extraction starts over when it is different at the second read.
     pub stamp: Stamp,
+    /// The time at which the file was changed last, in microseconds since 1970. `None`: it is not known, as for an answer of an
+    /// API.
+    pub modified: Option<i64>,
+    /// Columns beside those of the file, which have the same value in each of its rows. A value of `None` is NULL.
+    pub constants: Vec<(String, Option<String>)>,
     /// The action on the server after the load has committed.
     pub after_load: Option<RemoteTask>,
 }
@@ -64,8 +75,11 @@ impl InputFile {
             format,
             compression,
             options: Arc::default(),
+            sheet: None,
             records: None,
             required: false,
+            modified: None,
+            constants: Vec::new(),
             after_load: None,
         })
     }
@@ -87,15 +101,22 @@ impl InputFile {
     }
 }
 
+/// A sheet of a workbook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetPlace {
+    /// Its place among the sheets, counted from 0.
+    pub index: usize,
+    /// The folder for what does not fit into memory while it is read.
+    pub spool: PathBuf,
+}
+
 /// The action on a remote file after its load has committed, if it is still the file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteTask {
     /// Its path on the server.
     pub path: String,
-    /// Whether it is moved or deleted.
+    /// Whether it is moved, deleted or tagged.
     pub action: AfterLoad,
-    /// Its size when it was read, in bytes.
-    pub size: u64,
-    /// Its modification time then, in seconds since the epoch.
-    pub mtime: u64,
+    /// Its version when it was read.
+    pub version: Version,
 }

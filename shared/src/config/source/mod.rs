@@ -1,13 +1,23 @@
 //! `sources:`: where rows come from.
 
+mod after_load;
 mod api;
 mod archive;
 mod csv;
+mod excel;
 mod files;
+mod format;
+mod ftp;
+mod http_files;
 mod local;
+mod path_columns;
 mod pgp;
+mod place;
+mod s3;
 mod sftp;
+mod ssh;
 
+pub use after_load::AfterLoad;
 pub use api::{
     ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CursorOrder, Encoding, ForEach, Grant,
     HmacAlgorithm, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LoginRequest, Lookback,
@@ -15,18 +25,30 @@ pub use api::{
     TokenPlace, Total, api_identities, template,
 };
 pub use archive::ArchiveOptions;
-pub use csv::CsvOptions;
+pub use csv::{CsvOptions, HeaderPlace, NumberFormat, Quote, TextEncoding, Thousands};
+pub use excel::{CellRange, ExcelOptions, SheetChoice, SheetHeader};
 pub use files::FileOptions;
+pub use format::{FileContainer, FileFormat};
+pub use ftp::{FtpSource, FtpTls};
+pub use http_files::HttpFilesSource;
 pub use local::LocalSource;
+pub use path_columns::PathColumns;
 pub use pgp::PgpOptions;
-pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
+pub use place::PlaceOptions;
+pub use s3::{BucketLogin, BucketService, BucketUrl, S3Source};
+pub use sftp::SftpSource;
+pub use ssh::{HostTrust, SshKey, SshLogin, SshServer};
+
+use std::sync::Arc;
 
 use super::keys::{Key, Variant};
 use super::reader::Field;
 use super::section::Section;
+use super::shaping::Shaping;
 use crate::json_path::JsonPath;
 
-/// One source. A new kind is a variant here, one arm in the worker's `extract`, and one file.
+/// One source. A new place of files is a variant here with its file beside this one, and in the worker a
+/// `FileStore` with its line in `extract/store/mod.rs`.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "a config has few sources, and they are read far more often than moved")]
 pub enum SourceConfig {
@@ -36,12 +58,70 @@ pub enum SourceConfig {
     Api(ApiSource),
     /// Files on an SFTP server.
     Sftp(SftpSource),
+    /// Objects in a bucket.
+    S3(S3Source),
+    /// Files on web servers.
+    Http(HttpFilesSource),
+    /// Files on an FTP server.
+    Ftp(FtpSource),
+}
+
+impl SourceConfig {
+    /// The value of `type`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Local(_) => "local",
+            Self::Api(_) => "api",
+            Self::Sftp(_) => "sftp",
+            Self::S3(_) => "s3",
+            Self::Http(_) => "http",
+            Self::Ftp(_) => "ftp",
+        }
+    }
+
+    /// The options that all places of files have. `None`: its files are reached in another way, or it has no files.
+    pub fn place(&self) -> Option<&PlaceOptions> {
+        match self {
+            Self::Local(_) | Self::Api(_) | Self::Sftp(_) => None,
+            Self::S3(source) => Some(&source.place),
+            Self::Http(source) => Some(&source.place),
+            Self::Ftp(source) => Some(&source.place),
+        }
+    }
+
+    /// Where the files are, without anything secret, which stays the same between runs. `None`: as for [`Self::place`].
+    pub fn address(&self) -> Option<String> {
+        match self {
+            Self::Local(_) | Self::Api(_) | Self::Sftp(_) => None,
+            Self::S3(source) => Some(source.address()),
+            Self::Http(source) => Some(source.address()),
+            Self::Ftp(source) => Some(source.address()),
+        }
+    }
+}
+
+impl SourceConfig {
+    /// Shapes the columns of the source, unless it has a `shape` of its own.
+    pub(super) fn shape_by(&mut self, shape: &Arc<Shaping>) {
+        let own = match self {
+            Self::Local(source) => &mut source.files.shape,
+            Self::Api(source) => &mut source.shape,
+            Self::Sftp(source) => &mut source.files.shape,
+            Self::S3(source) => &mut source.place.files.shape,
+            Self::Http(source) => &mut source.place.files.shape,
+            Self::Ftp(source) => &mut source.place.files.shape,
+        };
+        own.get_or_insert_with(|| shape.clone());
+    }
 }
 
 pub(super) const VARIANTS: &[Variant] = &[
     Variant { word: "local", about: "Files a worker can read.", keys: local::KEYS },
     Variant { word: "api", about: "A JSON HTTP API.", keys: api::KEYS },
     Variant { word: "sftp", about: "Files on an SFTP server.", keys: sftp::KEYS },
+    Variant { word: "s3", about: "Objects in a bucket of S3, Google Cloud Storage or Azure.", keys: s3::KEYS },
+    Variant { word: "http", about: "Files on web servers.", keys: http_files::KEYS },
+    Variant { word: "ftp", about: "Files on an FTP server.", keys: ftp::KEYS },
 ];
 
 /// Default number of seconds that a file must stay unchanged before it is loaded.
@@ -75,6 +155,9 @@ pub(super) fn read(source: &Field<'_>) -> Option<SourceConfig> {
     match variant.word {
         "local" => local::read(&section()?).map(SourceConfig::Local),
         "api" => api::read(&section()?).map(SourceConfig::Api),
+        "s3" => s3::read(&section()?).map(SourceConfig::S3),
+        "http" => http_files::read(&section()?).map(SourceConfig::Http),
+        "ftp" => ftp::read(&section()?).map(SourceConfig::Ftp),
         _ => sftp::read(source).map(SourceConfig::Sftp),
     }
 }

@@ -28,14 +28,13 @@ pub(super) const KEYS: &[Key] = &[
     ),
 ];
 
-/// Reads the section. `Some(None)`: it is not written.
-pub(super) fn read(field: Option<&Field<'_>>) -> Option<Option<PgpOptions>> {
-    let Some(field) = field else { return Some(None) };
+/// Reads the section.
+pub(super) fn read(field: &Field<'_>) -> Option<PgpOptions> {
     let section = field.section(KEYS)?;
     let (private_key, passphrase) = (section.secret("private_key"), section.secret("passphrase"));
     if !section.wrote("private_key") && !section.wrote("passphrase") {
         field.problem("`private_key` is missing, or `passphrase` for files that are encrypted with a passphrase alone");
         return None;
     }
-    Some(Some(PgpOptions { private_key, passphrase, verify_key: section.filled_text("verify_key") }))
+    Some(PgpOptions { private_key, passphrase, verify_key: section.filled_text("verify_key") })
 }

@@ -12,8 +12,8 @@ fn check(text: &str, expected: &[&str]) {
 #[test]
 fn every_problem_is_told_at_its_place() {
     check(
-        "sources:\n- type: s3\ntarget: {table: t}\n",
-        &["sources[0].type: unknown variant \"s3\", expected local, api or sftp at line 2 column 9"],
+        "sources:\n- type: gopher\ntarget: {table: t}\n",
+        &["sources[0].type: unknown variant \"gopher\", expected local, api, sftp, s3, http or ftp at line 2 column 9"],
     );
     check(
         "target:\n  host: db\n  port: 70000\nsources:\n  - type: local\n  - type: api\n    url: ftp://x\n",
@@ -37,7 +37,7 @@ fn every_problem_is_told_at_its_place() {
     );
     check(
         "sources: [{path: x}]\ntarget: {}\n",
-        &["sources[0]: missing key \"type\", expected local, api or sftp at line 1 column 11"],
+        &["sources[0]: missing key \"type\", expected local, api, sftp, s3, http or ftp at line 1 column 11"],
     );
     check(&source("type: local, path: ''"), &["sources[0].path: must not be empty at line 2 column 23"]);
     check(&source("type: local, path: [a]"), &["sources[0].path: expected a text, found a list at line 2 column 23"]);
@@ -323,11 +323,11 @@ fn references_are_resolved_by_the_worker_and_never_told() {
     let crate::config::SourceConfig::Sftp(sftp) = document.pipeline(&Known).unwrap().value.sources.remove(0) else {
         panic!("an SFTP source");
     };
-    assert_eq!((sftp.host.as_str(), sftp.port), ("hunter2.example.com", 2222));
-    assert_eq!(sftp.login, crate::config::SftpLogin::Password("secret pw".into()));
+    assert_eq!((sftp.server.host.as_str(), sftp.server.port), ("hunter2.example.com", 2222));
+    assert_eq!(sftp.server.login, crate::config::SshLogin::password("secret pw"));
     // At upload they are left open, whatever the type.
     let crate::config::SourceConfig::Sftp(sftp) = pipeline(&text).sources.remove(0) else { panic!("an SFTP source") };
-    assert_eq!((sftp.host.as_str(), sftp.port), ("${env:WORD}.example.com", 22));
+    assert_eq!((sftp.server.host.as_str(), sftp.server.port), ("${env:WORD}.example.com", 22));
 
     let wrong = with("retry: {max_attempts: \"${env:WORD}\", max_seconds: \"${env:NOPE}\"}\ntimezone: \"${env:x y}\"");
     let error = Document::parse(&wrong).unwrap().pipeline(&Known).unwrap_err();

@@ -31,7 +31,7 @@ pub use self::meter::UnpackLimits;
 use self::opening::{Because, Contents, Opening, Unpacked};
 use self::pgp::Keys;
 use self::problem::{Halt, Problem};
-use super::{ExtractContext, Extracted, LeftOut, LeftOutKind};
+use super::{ExtractContext, Extracted, LeftOut, LeftOutKind, workbooks::LARGEST_SHOWN};
 use crate::error::outage::Outage;
 use crate::error::{PipelineError, Result};
 use crate::humanize::size;
@@ -72,6 +72,29 @@ pub(super) async fn unpack(extracted: Extracted, unpacked: &mut u64, context: &E
         }
     }
     Ok(all)
+}
+
+/// The same for a test or preview, which opens only what is opened quickly. Larger containers stay as they are.
+///
+/// # Errors
+/// As [`unpack`].
+pub(super) async fn show(extracted: Extracted, context: &ExtractContext) -> Result<Extracted> {
+    let unpack_limits = UnpackLimits { bytes: context.unpack.bytes.min(16 * LARGEST_SHOWN), ..context.unpack };
+    let context = ExtractContext { unpack: unpack_limits, ..context.clone() };
+    let (mut files, mut unpacked) = (Vec::new(), 0);
+    let Extracted { files: found, mut left_out, mut warnings } = extracted;
+    for file in found {
+        if file.stamp.size > LARGEST_SHOWN {
+            files.push(file);
+            continue;
+        }
+        let one = Extracted { files: vec![file], ..Extracted::default() };
+        let one = unpack(one, &mut unpacked, &context).await?;
+        files.extend(one.files);
+        left_out.extend(one.left_out);
+        warnings.extend(one.warnings);
+    }
+    Ok(Extracted { files, left_out, warnings })
 }
 
 /// Opens the containers of one source.
@@ -128,7 +151,7 @@ impl Job {
                 folder: &folder,
                 stop: &stop,
                 include: include.as_ref(),
-                password: file.options.archive.password.as_ref(),
+                options: &file.options,
                 keys: keys.as_deref(),
                 contents: Contents::default(),
                 spooled: 0,
@@ -175,7 +198,9 @@ fn replace(file: InputFile, contents: Contents, all: &mut Extracted) -> Result<(
             Because::Skipped(reason) => {
                 all.left_out.push(LeftOut { name: name(&inside), kind: LeftOutKind::Skipped, reason });
             }
-            Because::Failed(problem) if file.required => return Err(problem.fails(&name(&inside))),
+            Because::Failed(problem) if file.required && problem.kind == LeftOutKind::Failed => {
+                return Err(problem.fails(&name(&inside)));
+            }
             Because::Failed(problem) => {
                 has_failed |= problem.kind == LeftOutKind::Failed;
                 all.left_out.push(problem.left_out(name(&inside)));

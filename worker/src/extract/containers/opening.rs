@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use elt_shared::config::FileOptions;
 use elt_shared::private_folder;
-use elt_shared::secret::Secret;
 use globset::GlobMatcher;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,7 @@ use super::names::{EntryName, inside};
 use super::pgp::{self, Keys};
 use super::problem::{Halt, Problem};
 use super::{tar, zip};
-use crate::input::{Compression, Container, Format, NOT_LOADED, decrypted_name, format_of};
+use crate::input::{Compression, Container, Format, decrypted_name, format_of, other_suffix};
 
 /// Archives that are opened one inside the other: the outermost, and those inside it.
 const NESTED_ARCHIVES: u8 = 2;
@@ -92,8 +92,8 @@ pub(super) struct Opening<'a> {
     pub(super) stop: &'a CancellationToken,
     /// Which files are wanted, by their paths. `None`: all that elt reads.
     pub(super) include: Option<&'a GlobMatcher>,
-    /// Password of encrypted files in zip archives.
-    pub(super) password: Option<&'a Secret>,
+    /// How the files of the source are read.
+    pub(super) options: &'a FileOptions,
     /// Keys of encrypted files.
     pub(super) keys: Option<&'a Keys>,
     pub(super) contents: Contents,
@@ -114,8 +114,7 @@ impl Opening<'_> {
         match container {
             Container::Pgp => {
                 let plain = self.decrypt(file)?;
-                let (format, compression) =
-                    decrypted_name(name).and_then(format_of).unwrap_or((Format::Csv, compression));
+                let (format, compression) = self.decrypted_format(name).unwrap_or((Format::Csv, compression));
                 let at = Inside { decrypted: true, ..at };
                 match format {
                     Format::Container(container) => {
@@ -154,15 +153,15 @@ impl Opening<'_> {
             self.fail(name, at, problem);
             return None;
         }
-        let found = format_of(&name.path);
-        let (plain, _) = decrypted_name(&name.path).and_then(format_of).or(found).unzip();
+        let found = format_of(&name.path, self.options);
+        let (plain, _) = self.decrypted_format(&name.path).or(found).unzip();
         let is_archive = matches!(plain, Some(Format::Container(_)));
         if !is_archive && !self.is_meant(name, at) {
             return None;
         }
         let reason = match found {
             _ if name.hidden().is_some() => name.hidden().unwrap_or_default(),
-            None => NOT_LOADED.as_str(),
+            None => &other_suffix(),
             Some(_) if is_archive && at.archives >= NESTED_ARCHIVES => {
                 "it is an archive in an archive in an archive, and elt opens only one inside another"
             }
@@ -172,6 +171,11 @@ impl Opening<'_> {
         };
         self.skip(name, at, reason);
         None
+    }
+
+    /// The format of what is in an encrypted file, by its name.
+    fn decrypted_format(&self, name: &str) -> Option<(Format, Compression)> {
+        format_of(decrypted_name(name)?, self.options)
     }
 
     /// Whether `archive.include` matches a file of an archive, with or without the suffix that says it is encrypted.
@@ -230,8 +234,7 @@ impl Opening<'_> {
             return self.archive(file, container, compression, &at.archive(name));
         }
         let plain = self.decrypt(file)?;
-        let found = decrypted_name(&name.path).and_then(format_of);
-        match found {
+        match self.decrypted_format(&name.path) {
             Some((Format::Container(container), compression)) => {
                 let opened = self.spooled_file(&plain)?;
                 let at = Inside { decrypted: true, ..at.archive(name) };

@@ -72,7 +72,7 @@ pub(super) fn unpack(opening: &mut Opening<'_>, mut file: File, at: &Inside) -> 
             Kind::File => {}
         }
         let Some(wanted) = opening.judge(&member.name, at) else { continue };
-        let password = opening.password;
+        let password = opening.options.archive.password.as_ref();
         let taken = read(&mut archive, &member, password)
             .map_err(Halt::from)
             .and_then(|mut reader| opening.take(&member.name, at, wanted, &mut reader));

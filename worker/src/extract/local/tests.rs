@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Listing;
 use crate::error::{PipelineError, Result};
 use crate::extract::{Extracted, LeftOutKind, YoungFiles};
-use crate::input::{Compression, Format, format_of};
+use crate::input::{Compression, Format};
 use crate::roots::Roots;
 
 /// A folder, the roots, and the source that is listed.
@@ -246,13 +246,29 @@ fn our_own_output_is_no_input() {
 }
 
 #[test]
+fn the_format_in_the_config_holds_for_files_of_every_suffix() {
+    let case = Case::new("in").file("in/data").file("in/export.dat.gz").file("in/lies.json").file("in/.hidden");
+    assert_eq!(case.names(), ["in/lies.json"]);
+    let case = case.source(|source| source.files.format = Some(Format::Csv));
+    let files = case.list().expect("a listing").files;
+    let found: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.format, file.compression)).collect();
+    assert_eq!(
+        found,
+        [
+            ("in/data", Format::Csv, Compression::None),
+            ("in/export.dat.gz", Format::Csv, Compression::Gzip),
+            ("in/lies.json", Format::Csv, Compression::None),
+        ]
+    );
+    let single = case.source(|source| source.path = "in/data".into());
+    assert_eq!(single.names(), ["in/data"]);
+}
+
+#[test]
 fn what_is_read_is_stamped() {
     let case = Case::new("in").file("in/a.csv.gz");
     let file = &case.list().expect("a listing").files[0];
     assert_eq!((file.format, file.compression, file.stamp.size), (Format::Csv, Compression::Gzip, 4));
-    assert_eq!(format_of("x.rar"), None);
-    assert_eq!(format_of("csv"), None);
-    assert_eq!(format_of("x.gz"), None);
 }
 
 #[test]

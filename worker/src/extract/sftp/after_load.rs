@@ -6,9 +6,9 @@ use elt_shared::config::AfterLoad;
 
 use super::error::{Result, SftpError};
 use super::listing::{Version, look, version};
-use super::names;
 use super::remote::Remote;
 use super::session::Session;
+use crate::extract::byte_names;
 use crate::input::RemoteTask;
 
 /// Number of names that are tried in the folder to which files are moved.
@@ -29,28 +29,29 @@ pub(super) async fn carry_out(remote: &mut Remote<'_>, task: &RemoteTask) -> Res
 
 async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>) -> Result<String> {
     let name = session.name(&task.path);
-    let loaded = Version { size: task.size, mtime: task.mtime };
+    let is_loaded = |now: Option<Version>| now.is_some_and(|now| task.version == now.into());
     let now = match look(session, &task.path).await {
         Err(error @ SftpError::Missing { .. }) => {
             // The server may have carried out the request before the connection broke. Then the file is already there.
             let done = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
             return match done {
                 Some(Asked::Delete) => Ok(format!("deleted {name}")),
-                Some(Asked::MoveTo(to)) if version(&look(session, &to).await?) == Some(loaded) => {
-                    Ok(format!("moved {name} to {}", names::shown(&to)))
+                Some(Asked::MoveTo(to)) if is_loaded(version(&look(session, &to).await?)) => {
+                    Ok(format!("moved {name} to {}", byte_names::shown(&to)))
                 }
                 _ => Err(error),
             };
         }
         now => version(&now?),
     };
-    if now != Some(loaded) {
+    if !is_loaded(now) {
         return Err(SftpError::Changed { name });
     }
     let note = |request: Asked| *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
     let mut fs = session.sftp.fs();
     match &task.action {
-        AfterLoad::Keep => Ok(format!("kept {name}")),
+        // Only objects in buckets have tags.
+        AfterLoad::Keep | AfterLoad::Tag { .. } => Ok(format!("kept {name}")),
         AfterLoad::Delete => {
             note(Asked::Delete);
             session.answer(&name, fs.remove_file(&task.path)).await?;
@@ -60,7 +61,7 @@ async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>
             let to = free_name(session, folder, &task.path).await?;
             note(Asked::MoveTo(to.clone()));
             session.answer(&name, fs.rename(&task.path, &to)).await?;
-            Ok(format!("moved {name} to {}", names::shown(&to)))
+            Ok(format!("moved {name} to {}", byte_names::shown(&to)))
         }
     }
 }
@@ -81,7 +82,7 @@ async fn free_name(session: &Session, folder: &str, path: &str) -> Result<String
     }
     Err(SftpError::Unreadable {
         name: session.name(folder),
-        reason: format!("it has {TRIED_NAMES} files named like {}", names::shown(file)),
+        reason: format!("it has {TRIED_NAMES} files named like {}", byte_names::shown(file)),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
+use elt_shared::config::FileOptions;
 use futures::TryStreamExt;
 use globset::{GlobBuilder, GlobMatcher};
 use openssh_sftp_client::fs::DirEntry;
@@ -11,7 +12,7 @@ use openssh_sftp_client::metadata::MetaData;
 use super::error::{Result, SftpError};
 use super::session::Session;
 use crate::extract::LeftOutKind;
-use crate::input::{Compression, Format, NOT_LOADED, format_of};
+use crate::input::{Compression, Format, format_of, other_suffix};
 
 /// A file on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,13 @@ impl Version {
     }
 }
 
+impl From<Version> for crate::input::Version {
+    fn from(version: Version) -> Self {
+        let modified = i64::try_from(version.mtime).ok().and_then(|seconds| seconds.checked_mul(1000));
+        Self { size: Some(version.size), modified, tag: None }
+    }
+}
+
 /// The files of a source, and what else is there.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -58,18 +66,18 @@ pub(super) struct Listing {
 const MAX_DEPTH: usize = 32;
 
 /// Lists the files of a source.
-pub(super) async fn list(session: &Session, path: &str) -> Result<Listing> {
+pub(super) async fn list(session: &Session, path: &str, options: &FileOptions) -> Result<Listing> {
     let start = match glob_start(path) {
         // A file may have a star in its name: what exists is meant.
         Some(start) if look(session, path).await.is_err_and(|error| is_missing(&error)) => start,
-        _ => return named(session, path).await,
+        _ => return named(session, path, options).await,
     };
     let refuse =
         |error: globset::Error| SftpError::BadGlob { name: session.name(path), reason: error.kind().to_string() };
     let glob = GlobBuilder::new(path).literal_separator(true).build().map_err(refuse)?.compile_matcher();
     let depth = if path.contains("**") { MAX_DEPTH } else { path[start.len()..].matches('/').count() };
     let mut listing = Listing::default();
-    folder(session, start, depth, Some(&glob), &mut listing).await?;
+    folder(session, start, depth, Some(&glob), options, &mut listing).await?;
     Ok(listing)
 }
 
@@ -86,14 +94,14 @@ pub(super) fn version(meta: &MetaData) -> Option<Version> {
 }
 
 /// A path without special characters: the file itself, or every file of the folder.
-async fn named(session: &Session, path: &str) -> Result<Listing> {
+async fn named(session: &Session, path: &str, options: &FileOptions) -> Result<Listing> {
     let meta = look(session, path).await?;
     let mut listing = Listing::default();
     if meta.file_type().is_some_and(|kind| kind.is_dir()) {
-        folder(session, path, 0, None, &mut listing).await?;
+        folder(session, path, 0, None, options, &mut listing).await?;
         return Ok(listing);
     }
-    match judge(path, &meta) {
+    match judge(path, &meta, options) {
         Ok(file) => (listing.single, listing.files) = (true, vec![file]),
         Err((_, reason)) => return Err(SftpError::Unreadable { name: session.name(path), reason }),
     }
@@ -116,6 +124,7 @@ async fn folder(
     start: &str,
     depth: usize,
     glob: Option<&GlobMatcher>,
+    options: &FileOptions,
     listing: &mut Listing,
 ) -> Result<()> {
     let first = Folder { path: start.to_owned(), canonical: canonical(session, start).await?, level: 0 };
@@ -179,7 +188,7 @@ async fn folder(
                     }
                 }
             } else if glob.is_none_or(|glob| glob.is_match(&path)) {
-                match judge(&path, &meta) {
+                match judge(&path, &meta, options) {
                     Ok(file) => listing.files.push(file),
                     Err((kind, reason)) => listing.left_out.push((path, kind, reason)),
                 }
@@ -249,13 +258,13 @@ fn storable(path: &str) -> Result<(), (String, String)> {
 }
 
 /// Whether an entry is input, and if not, why.
-fn judge(path: &str, meta: &MetaData) -> Result<RemoteFile, (LeftOutKind, String)> {
+fn judge(path: &str, meta: &MetaData, options: &FileOptions) -> Result<RemoteFile, (LeftOutKind, String)> {
     use LeftOutKind::{Failed, Skipped};
     if meta.file_type().is_some_and(|kind| !kind.is_file()) {
         return Err((Skipped, "it is a FIFO, socket or device, not a file".into()));
     }
-    let Some((format, compression)) = format_of(path) else {
-        return Err((Skipped, NOT_LOADED.clone()));
+    let Some((format, compression)) = format_of(path, options) else {
+        return Err((Skipped, other_suffix()));
     };
     let Some(version) = version(meta) else {
         return Err((Failed, "the server does not say its size and time".into()));

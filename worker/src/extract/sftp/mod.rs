@@ -2,9 +2,12 @@
 //!
 //! # Layout
 //! - [`server`]: the server's name, and its errors in words
-//! - [`session`]: one connection; [`remote`]: a new one when it breaks
-//! - [`host_key`]: whether it is the same server as before
-//! - [`login`]: with a password, a private key, or both
+//! - [`route`]: the server and the jump host before it
+//! - [`connection`]: one SSH connection; [`session`]: SFTP over it; [`remote`]: a new one when it breaks
+//! - [`host_key`]: whether it is the same server as before; [`host_certificate`]: whether an authority vouches for it
+//! - [`credentials`]: keys, certificates and passwords, before any connection
+//! - [`login`]: with a key, a password, or both; [`agent`]: with the keys of an SSH agent, [`dialogue`]: with a password
+//!   that the server asks for in its own words; [`signer`]: signatures for certificates
 //! - [`names`]: names that are not UTF-8
 //! - [`listing`]: the files on the server
 //! - [`download`]: one file, pipelined, resumed, and checked against change
@@ -13,16 +16,23 @@
 //! - [`error`]: the errors of a source, as sentences
 
 mod after_load;
+mod agent;
+mod connection;
+mod credentials;
+mod dialogue;
 mod download;
 mod error;
+mod host_certificate;
 mod host_key;
 mod limits;
 mod listing;
 mod login;
 mod names;
 mod remote;
+mod route;
 mod server;
 mod session;
+mod signer;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,12 +46,12 @@ use xxhash_rust::xxh3::Xxh3;
 use self::error::{Result, SftpError};
 use self::limits::MAX_SETTLE;
 pub use self::limits::SftpLimits;
-use self::listing::{RemoteFile, Version};
+use self::listing::{Listing, RemoteFile, Version};
 use self::remote::Remote;
 use super::probe::Sample;
-use super::{ExtractContext, Extracted, LeftOut, LeftOutKind};
+use super::{ExtractContext, Extracted, LeftOut, LeftOutKind, workbooks};
 use crate::error::{PipelineError, Result as PipelineResult};
-use crate::input::{InputFile, RemoteTask, Stamp};
+use crate::input::{Format, InputFile, RemoteTask, Stamp};
 
 /// Longest time for a test of the connection.
 const PROBE_TIMEOUT: Duration = Duration::from_mins(2);
@@ -78,7 +88,7 @@ pub async fn fingerprint(source: &SftpSource, context: &ExtractContext) -> Pipel
     let limits = SftpLimits::of(source);
     guarded(source, &context.stop, &limits, async {
         let mut remote = Remote::new(source, context, &limits)?;
-        let listing = remote.with(|session| async move { listing::list(&session, &source.path).await }).await?;
+        let listing = list(&mut remote, source).await?;
         let mut hash = Xxh3::new();
         let rests = |file: &&RemoteFile| file.version.rests_in(limits.settle).is_none();
         for RemoteFile { path, version: Version { size, mtime }, .. } in listing.files.iter().filter(rests) {
@@ -97,7 +107,7 @@ pub(super) async fn probe(index: usize, source: &SftpSource, context: &ExtractCo
     let limits = SftpLimits { attempts: 1, total: PROBE_TIMEOUT, ..SftpLimits::default() };
     guarded(source, &context.stop, &limits, async {
         let mut remote = Remote::new(source, context, &limits)?;
-        let listing = remote.with(|session| async move { listing::list(&session, &source.path).await }).await?;
+        let listing = list(&mut remote, source).await?;
         let named = |file: &RemoteFile| FoundFile { name: remote.server.path(&file.path), bytes: file.version.size };
         let files = listing.files.iter().map(named).collect();
         let head = match listing.files.first() {
@@ -118,7 +128,12 @@ async fn head(
 ) -> Result<InputFile> {
     make_folder(spool).await?;
     let to = spool.join(format!("sftp-{index}-head"));
-    download::head(remote, file, &to).await?;
+    // The list of a workbook's sheets is at its end.
+    if matches!(file.format, Format::Workbook | Format::Container(_)) && file.version.size <= workbooks::LARGEST_SHOWN {
+        download::download(remote, file, &to).await?;
+    } else {
+        download::head(remote, file, &to).await?;
+    }
     input(index, source, remote, file, file.version, &to)
 }
 
@@ -194,7 +209,7 @@ async fn guarded<T>(
     limits: &SftpLimits,
     work: impl Future<Output = Result<T>>,
 ) -> PipelineResult<T> {
-    let late = |_| SftpError::Deadline { server: format!("sftp://{}", source.host), after: limits.total };
+    let late = |_| SftpError::Deadline { server: format!("sftp://{}", source.server.host), after: limits.total };
     tokio::select! {
         biased;
         () = stop.cancelled() => Err(PipelineError::Stopped),
@@ -204,7 +219,7 @@ async fn guarded<T>(
 
 async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limits: &SftpLimits) -> Result<Extracted> {
     let mut remote = Remote::new(source, context, limits)?;
-    let listing = remote.with(|session| async move { listing::list(&session, &source.path).await }).await?;
+    let listing = list(&mut remote, source).await?;
     let bytes = listing.files.iter().map(|file| file.version.size).sum();
     if bytes > limits.total_bytes {
         return Err(SftpError::too_large(&remote.server.path(&source.path), bytes, limits.total_bytes));
@@ -255,6 +270,10 @@ async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limi
     Ok(extracted)
 }
 
+async fn list(remote: &mut Remote<'_>, source: &SftpSource) -> Result<Listing> {
+    remote.with(|session| async move { listing::list(&session, &source.path, &source.files).await }).await
+}
+
 fn input(
     index: usize,
     source: &SftpSource,
@@ -269,8 +288,7 @@ fn input(
     let after_load = (source.after_load != AfterLoad::Keep).then(|| RemoteTask {
         path: file.path.clone(),
         action: source.after_load.clone(),
-        size: version.size,
-        mtime: version.mtime,
+        version: version.into(),
     });
     Ok(InputFile {
         source: index,
@@ -280,9 +298,12 @@ fn input(
         format: file.format,
         compression: file.compression,
         options: Arc::new(source.files.clone()),
+        sheet: None,
         records: source.files.records.clone(),
         required: false,
         stamp,
+        modified: i64::try_from(version.mtime).ok().and_then(|seconds| seconds.checked_mul(1_000_000)),
+        constants: Vec::new(),
         after_load,
     })
 }

@@ -1,6 +1,7 @@
 //! Files of every kind are read, and every row, record and warning is compared.
 
 mod corpus;
+mod csv_dialects;
 mod delimited;
 mod json;
 mod profile;
@@ -9,7 +10,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use elt_shared::config::CsvOptions;
+use elt_shared::config::{CsvOptions, FileOptions};
 
 use super::read::{FileError, FileSummary, open, open_with_window};
 use super::window::WINDOW_BYTES;
@@ -113,6 +114,6 @@ impl TestFile {
 
 /// A file with the format that a local source would read it as.
 pub(super) fn input(name: &str, path: PathBuf) -> InputFile {
-    let (format, compression) = format_of(name).unwrap_or((Format::Csv, Compression::None));
+    let (format, compression) = format_of(name, &FileOptions::default()).unwrap_or((Format::Csv, Compression::None));
     InputFile::at(name.into(), path, format, compression).expect("a file")
 }

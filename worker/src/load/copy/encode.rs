@@ -7,6 +7,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::binary::{self, Wire};
 use super::convert::Typed;
+use super::origins::Origins;
 use super::{Dedupe, RowCounts, RowSuffix, SecondPass, SecondPassError, SecondPassResult, spool_failed};
 use crate::contract::TypedBatch;
 use crate::contract::cells::Cells;
@@ -15,7 +16,7 @@ use crate::frame::RawBatch;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::dedupe::collision_check::CollisionCheck;
 use crate::load::dedupe::hash_set::{Inserted, RowHashSet};
-use crate::load::dedupe::row_hash::RowHasher;
+use crate::load::dedupe::row_hash::{Reading, RowHasher};
 use crate::load::dedupe::spill::Spill;
 
 /// Bytes after which a chunk is sent to the server.
@@ -34,6 +35,7 @@ pub struct Encoder {
     wires: Vec<Wire>,
     /// Run and time of the load, encoded once because they are the same for every row.
     suffix: Vec<u8>,
+    origins: Origins,
     /// Takes batches back to the reading thread, which reuses their memory.
     give_back: SyncSender<RawBatch>,
     row_counts: Vec<RowCounts>,
@@ -46,7 +48,13 @@ pub struct Encoder {
 
 impl Encoder {
     /// An encoder for files whose indexes are below `places`.
-    pub fn new(mut pass: SecondPass, spill: Spill, places: usize, give_back: SyncSender<RawBatch>) -> Self {
+    pub fn new(
+        mut pass: SecondPass,
+        spill: Spill,
+        origins: Origins,
+        places: usize,
+        give_back: SyncSender<RawBatch>,
+    ) -> Self {
         let dedupe = std::mem::replace(&mut pass.dedupe, Dedupe::None);
         let hasher = (!matches!(dedupe, Dedupe::None)).then(|| RowHasher::new(&pass.layout));
         let known = match dedupe {
@@ -67,6 +75,7 @@ impl Encoder {
             spill,
             hashes: Vec::new(),
             suffix,
+            origins,
             give_back,
             row_counts: vec![RowCounts::default(); places],
             rows_before: 0,
@@ -99,14 +108,14 @@ impl Encoder {
         let (rows, file) = (typed.raw.rows(), typed.raw.file);
         self.pass.progress.read(rows as u64, typed.raw.raw.len() as u64);
         self.row_counts[file].read += rows as u64;
-        self.hash(&cells, rows, typed.raw.null_tokens);
+        self.hash(&cells, rows, Reading::of(&typed.raw));
         let mut violations = typed.violations.iter().peekable();
         for row in 0..rows {
             if let Some(violation) = violations.next_if(|violation| violation.row == row) {
                 self.pass.rejects.row(&self.pass.layout, &typed, violation)?;
                 self.row_counts[file].rejected += 1;
             } else if self.is_new(row, file)? {
-                self.row(&cells, row, file);
+                self.row(&cells, row, file, typed.raw.lines[row]);
             }
             if self.chunk.len() >= CHUNK_BYTES {
                 self.send(chunks)?;
@@ -120,10 +129,10 @@ impl Encoder {
 
     /// Hashes the rows of a batch. All of them are hashed before the first is looked up, because the cache misses of
     /// lookups that follow each other closely overlap.
-    fn hash(&mut self, cells: &[Cells<'_>], rows: usize, tokens: bool) {
+    fn hash(&mut self, cells: &[Cells<'_>], rows: usize, reading: Reading) {
         self.hashes.clear();
         if let Some(hasher) = &mut self.hasher {
-            self.hashes.extend((0..rows).map(|row| hasher.typed(cells, row, tokens)));
+            self.hashes.extend((0..rows).map(|row| hasher.typed(cells, row, reading)));
         }
     }
 
@@ -146,9 +155,9 @@ impl Encoder {
     }
 
     #[inline]
-    fn row(&mut self, cells: &[Cells<'_>], row: usize, file: usize) {
+    fn row(&mut self, cells: &[Cells<'_>], row: usize, file: usize, line: u64) {
         let out = &mut self.chunk;
-        binary::row(self.wires.len() + 3, out);
+        binary::row(self.wires.len() + 3 + self.origins.fields(), out);
         for (wire, cells) in self.wires.iter().zip(cells) {
             wire.field(*cells, row, out);
         }
@@ -165,6 +174,7 @@ impl Encoder {
                 binary::bigint(self.rows_before + row as i64, out);
             }
         }
+        self.origins.append(file, line, out);
         self.rows_in_chunk += 1;
     }
 

@@ -10,6 +10,7 @@ mod request;
 pub mod template;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::auth::{AUTH_KEYS, Scheme};
@@ -29,6 +30,8 @@ use crate::config::certificates::{self, CERTIFICATES, PemCertificates};
 use crate::config::keys::{Key, Shape};
 use crate::config::secrecy::is_secret_parameter;
 use crate::config::section::Section;
+use crate::config::shaping::{self, Shaping};
+use crate::config::source::files;
 use crate::json_path::{JsonPath, Step};
 use crate::secret::Secret;
 
@@ -59,6 +62,8 @@ pub struct ApiSource {
     pub load: bool,
     /// The values that its requests are made for. `None`: the requests are made once.
     pub for_each: Option<ForEach>,
+    /// What becomes of the columns of its rows. `None`: they stay as they are in the answers.
+    pub shape: Option<Arc<Shaping>>,
     /// JSON path to the rows in an answer.
     pub records: Option<String>,
     /// JSON paths to further rows in an answer.
@@ -110,6 +115,7 @@ impl ApiSource {
             name: None,
             load: true,
             for_each: None,
+            shape: None,
             records: None,
             further_records: Vec::new(),
             include: Vec::new(),
@@ -192,6 +198,7 @@ impl fmt::Debug for ApiSource {
             .field("name", &self.name)
             .field("load", &self.load)
             .field("for_each", &self.for_each.as_ref().map(|each| &each.name))
+            .field("shape", &self.shape)
             .field("records", &self.records)
             .field("further_records", &self.further_records)
             .field("include", &self.include)
@@ -206,21 +213,51 @@ impl fmt::Debug for ApiSource {
     }
 }
 
+/// The keys by which a request says who sends it.
+pub(super) const IDENTITY_KEYS: &[Key] = &[
+    AUTH_TOKEN_KEY,
+    AUTH_SCHEME_KEY,
+    AUTH_HEADER_KEY,
+    AUTH_KEY,
+    HEADERS_KEY,
+    CA_CERTIFICATE_KEY,
+    CLIENT_CERTIFICATE_KEY,
+    CLIENT_KEY_KEY,
+];
+
+const AUTH_TOKEN_KEY: Key =
+    Key::secret("auth_token", "Sent as it is when it contains a space, else as `Bearer <token>`.").or(&["token"]);
+const AUTH_SCHEME_KEY: Key = Key::choice::<Scheme>("auth_scheme", "How the token is sent instead.");
+const AUTH_HEADER_KEY: Key =
+    Key::text("auth_header", "Which header carries the token, for `auth_scheme: header`. Default `X-API-Key`.");
+const AUTH_KEY: Key = Key::of(
+    "auth",
+    Shape::SectionOrVariant(AUTH_KEYS, auth::VARIANTS),
+    "The same in one mapping; or another way to be identified, as its `type` says.",
+);
+const HEADERS_KEY: Key = Key::of("headers", Shape::Pairs, "Further request headers.");
+const CA_CERTIFICATE_KEY: Key = Key::secret(
+    "ca_certificate",
+    "`${secret:NAME}`: the only authorities that may have signed the certificate of the host in `url`, in PEM form.",
+);
+const CLIENT_CERTIFICATE_KEY: Key = Key::secret(
+    "client_certificate",
+    "`${secret:NAME}`: the certificate to show to the host in `url`, with its chain, in PEM form.",
+);
+const CLIENT_KEY_KEY: Key =
+    Key::secret("client_key", "`${secret:NAME}`: the private key of `client_certificate`, in PEM form.");
+
 pub(super) const KEYS: &[Key] = &[
     Key::text("url", "`http://` or `https://`.").or(&["endpoint"]).required(),
     request::METHOD_KEY,
     request::BODY_KEY,
     request::FORM_KEY,
     request::GRAPHQL_KEY,
-    Key::secret("auth_token", "Sent as it is when it contains a space, else as `Bearer <token>`.").or(&["token"]),
-    Key::choice::<Scheme>("auth_scheme", "How the token is sent instead."),
-    Key::text("auth_header", "Which header carries the token, for `auth_scheme: header`. Default `X-API-Key`."),
-    Key::of(
-        "auth",
-        Shape::SectionOrVariant(AUTH_KEYS, auth::VARIANTS),
-        "The same in one mapping; or another way to be identified, as its `type` says.",
-    ),
-    Key::of("headers", Shape::Pairs, "Further request headers."),
+    AUTH_TOKEN_KEY,
+    AUTH_SCHEME_KEY,
+    AUTH_HEADER_KEY,
+    AUTH_KEY,
+    HEADERS_KEY,
     Key::of("params", Shape::Pairs, "Query parameters."),
     Key::text("folder_param", "Sent as `?path=`."),
     records::RECORDS_KEY,
@@ -229,6 +266,7 @@ pub(super) const KEYS: &[Key] = &[
     for_each::NAME_KEY,
     for_each::LOAD_KEY,
     for_each::FOR_EACH_KEY,
+    shaping::KEY,
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
     Key::of("incremental", Shape::Section(incremental::KEYS), "How to ask only for what is new since the last run."),
     Key::of(
@@ -263,15 +301,9 @@ pub(super) const KEYS: &[Key] = &[
         Shape::Number { min: 0.001, max: 1_000.0 },
         "Most requests a second of one extraction, repeated ones included. Default: as many as there are.",
     ),
-    Key::secret(
-        "ca_certificate",
-        "`${secret:NAME}`: the only authorities that may have signed the certificate of the host in `url`, in PEM form.",
-    ),
-    Key::secret(
-        "client_certificate",
-        "`${secret:NAME}`: the certificate to show to the host in `url`, with its chain, in PEM form.",
-    ),
-    Key::secret("client_key", "`${secret:NAME}`: the private key of `client_certificate`, in PEM form."),
+    CA_CERTIFICATE_KEY,
+    CLIENT_CERTIFICATE_KEY,
+    CLIENT_KEY_KEY,
 ];
 
 pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
@@ -279,17 +311,12 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let further = for_each::placeholder(section);
     let further = further.as_slice();
     let for_each = for_each::read(section);
+    let shape = files::shape(section);
     let records = records::paths(section);
     let known = for_each.as_ref().and_then(Option::as_ref);
     let include = records::include(section, records.as_deref().unwrap_or_default(), known);
     let url = request::url(section, further);
-    let auth::Written { token: auth_token, scheme: auth_scheme, auth } = auth::read(section)?;
-    if let (Some(field), AuthScheme::Basic, Some(token)) = (section.field("auth_token"), &auth_scheme, &auth_token)
-        && !token.expose().contains(':')
-        && !token.expose().contains("${")
-    {
-        field.problem("expected user:password, because auth_scheme is basic");
-    }
+    let auth::Written { token: auth_token, scheme: auth_scheme, auth } = read_auth(section)?;
     let headers = section.field("headers").map_or(Some(Vec::new()), |field| request::headers(field, further));
     let params = section.field("params").map_or(Some(Vec::new()), |field| request::pairs(field, further));
     let body = request::body(section, headers.as_deref().unwrap_or_default(), further);
@@ -326,6 +353,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         folder_param: section.filled_text("folder_param"),
         name: for_each::source_name(section),
         for_each,
+        shape: shape?,
         load: section.flag("load").unwrap_or(true),
         records,
         further_records: paths.collect(),
@@ -351,4 +379,31 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     for_each::check(section, &source);
     incremental::check_sent(section, &source);
     Some(source)
+}
+
+/// Reads [`IDENTITY_KEYS`] of a section that has an address elsewhere.
+pub(super) fn read_identity(section: &Section<'_>) -> Option<ApiSource> {
+    let auth::Written { token: auth_token, scheme: auth_scheme, auth } = read_auth(section)?;
+    let headers = section.field("headers").map_or(Some(Vec::new()), |field| request::headers(field, &[]));
+    let certificates = certificates::read(section);
+    Some(ApiSource {
+        auth_token,
+        auth_scheme,
+        auth,
+        headers: headers?,
+        certificates: certificates?,
+        ..ApiSource::at("")
+    })
+}
+
+fn read_auth(section: &Section<'_>) -> Option<auth::Written> {
+    let written = auth::read(section)?;
+    if let (Some(field), AuthScheme::Basic, Some(token)) =
+        (section.field("auth_token"), &written.scheme, &written.token)
+        && !token.expose().contains(':')
+        && !token.expose().contains("${")
+    {
+        field.problem("expected user:password, because auth_scheme is basic");
+    }
+    Some(written)
 }

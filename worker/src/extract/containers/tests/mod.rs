@@ -10,7 +10,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use elt_shared::secret::Secret;
+use elt_shared::config::{ArchiveOptions, FileOptions};
 use globset::{Glob, GlobMatcher};
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +33,7 @@ fn fixture(name: &str) -> Vec<u8> {
 #[derive(Default)]
 struct Case {
     include: Option<GlobMatcher>,
-    password: Option<Secret>,
+    options: FileOptions,
     keys: Option<Keys>,
     limits: UnpackLimits,
 }
@@ -54,6 +54,11 @@ impl Case {
         Self { include: Some(Glob::new(pattern).expect("a glob").compile_matcher()), ..Self::default() }
     }
 
+    fn with_password(password: &str) -> Self {
+        let archive = ArchiveOptions { password: Some(password.into()), ..ArchiveOptions::default() };
+        Self { options: FileOptions { archive, ..FileOptions::default() }, ..Self::default() }
+    }
+
     /// Opens a container of this name.
     fn open(&self, name: &str, bytes: &[u8]) -> Result<Outcome, Problem> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -61,13 +66,15 @@ impl Case {
         fs::write(&path, bytes).expect("a container");
         let spool = folder.path().join("spool");
         fs::create_dir(&spool).expect("a spool");
-        let Some((Format::Container(container), compression)) = format_of(name) else { panic!("{name}") };
+        let Some((Format::Container(container), compression)) = format_of(name, &self.options) else {
+            panic!("{name}")
+        };
         let mut opening = Opening {
             meter: Meter::new(self.limits, bytes.len() as u64, 0),
             folder: &spool,
             stop: &CancellationToken::new(),
             include: self.include.as_ref(),
-            password: self.password.as_ref(),
+            options: &self.options,
             keys: self.keys.as_ref(),
             contents: Contents::default(),
             spooled: 0,

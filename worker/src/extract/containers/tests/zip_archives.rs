@@ -86,7 +86,7 @@ fn an_archive_inside_is_opened_and_one_inside_that_is_not() {
 
 #[test]
 fn encrypted_files_need_the_right_password() {
-    let with = |password: &str| Case { password: Some(password.into()), ..Case::default() };
+    let with = Case::with_password;
     for name in ["aes.zip", "zipcrypto.zip"] {
         let bytes = fixture(name);
         let opened = with("open sesame").open(name, &bytes).expect("opened");
