@@ -16,6 +16,7 @@ mod api_requests;
 mod api_sources;
 mod api_styles;
 mod api_tokens;
+mod archives;
 mod audit_chain;
 mod audits;
 mod backfills;

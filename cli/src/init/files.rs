@@ -5,7 +5,7 @@ use std::io::Read;
 use anyhow::Context;
 use elt_worker::extract::{self, ExtractContext, Extracted};
 use elt_worker::frame::profile;
-use elt_worker::input::{Compression, Format, InputFile};
+use elt_worker::input::{Compression, Format, InputFile, nameable};
 use tokio_util::sync::CancellationToken;
 
 use super::config_of;
@@ -29,7 +29,7 @@ pub async fn describe(path: &str, table: &str, target: &str, context: &ExtractCo
         return Err(refuse(
             Exit::Failed,
             "there is nothing to read",
-            "Name a place with .csv, .json, .ndjson or .txt files (.gz and .zst of each too).",
+            format!("Name a {}, or a place with such files.", nameable()),
         ));
     }
     let names: Vec<String> = extracted.files.iter().map(|file| file.name.clone()).collect();

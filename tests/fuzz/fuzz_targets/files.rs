@@ -9,7 +9,7 @@ use elt_worker::input::{InputFile, format_of};
 use libfuzzer_sys::fuzz_target;
 use tokio_util::sync::CancellationToken;
 
-const NAMES: [&str; 6] = ["f.csv", "f.txt", "f.json", "f.ndjson", "f.csv.gz", "f.json.zst"];
+const NAMES: [&str; 8] = ["f.csv", "f.txt", "f.json", "f.ndjson", "f.csv.gz", "f.json.zst", "f.csv.bz2", "f.csv.xz"];
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (choice, bytes) = input;

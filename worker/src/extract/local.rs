@@ -271,7 +271,7 @@ impl<'a> Listing<'a> {
                     code: Code::SourceUnreadable,
                     message: format!("source {}: {}: {reason}", self.index + 1, self.shown(path)),
                     next_step: format!(
-                        "Name a {} the worker may read, or write in `format:` what the file holds.",
+                        "Name a {}, which the worker may read, or write in `format:` what the file holds.",
                         nameable()
                     ),
                 }));

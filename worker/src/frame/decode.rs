@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::encoding_guess::{self, Guess};
 use super::read::FileError;
-use crate::input::{Compression, InputFile};
+use crate::input::{InputFile, decompressed};
 
 /// The byte that takes the place of bytes which are invalid in the file's encoding. It is not valid UTF-8, so that its record
 /// is rejected.
@@ -74,13 +74,7 @@ impl Text {
         let failed = |error: io::Error| FileError::io(&file.name, &error);
         let seen = Arc::new(Mutex::new(Seen::default()));
         let hashed = Hashed { file: file.open().map_err(failed)?, seen: seen.clone() };
-        let mut bytes: Box<dyn Read + Send> = match file.compression {
-            Compression::None => Box::new(hashed),
-            Compression::Gzip => {
-                Box::new(flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(64 << 10, hashed)))
-            }
-            Compression::Zstd => Box::new(zstd::Decoder::new(hashed).map_err(failed)?),
-        };
+        let mut bytes = decompressed(hashed, file.compression).map_err(failed)?;
         let is_guessed = file.options.csv.encoding == TextEncoding::Guessed;
         let wanted = if is_guessed { START_BYTES } else { 3 };
         let mut start = Vec::with_capacity(wanted);

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::archive::{self, ArchiveOptions};
 use super::csv::{self, CsvOptions};
 use super::excel::{self, ExcelOptions};
 use super::format::FileFormat;
 use super::json_path;
 use super::path_columns::{self, PathColumns};
+use super::pgp::{self, PgpOptions};
 use crate::config::keys::{Key, Shape};
 use crate::config::reader::Field;
 use crate::config::section::Section;
@@ -23,6 +25,10 @@ pub struct FileOptions {
     pub excel: ExcelOptions,
     /// JSON path to the rows of JSON files. `None`: it is found.
     pub records: Option<String>,
+    /// How archives are opened.
+    pub archive: ArchiveOptions,
+    /// How encrypted files are decrypted. `None`: they are left out.
+    pub pgp: Option<PgpOptions>,
     /// Columns whose values stand in the paths of the files.
     pub path_columns: Option<PathColumns>,
     /// What becomes of the columns. `None`: they stay as they are in the file.
@@ -47,6 +53,8 @@ pub(super) const KEYS: &[Key] = &[
          an object's only member that is an array of objects; what was found holds for later runs.",
     )
     .or(&["records_path"]),
+    Key::of("archive", Shape::Section(archive::KEYS), "How zip and tar archives are opened."),
+    Key::of("pgp", Shape::Section(pgp::KEYS), "How files that are encrypted with OpenPGP are decrypted."),
     Key::text(
         "path_columns",
         "Columns from the end of each file's path: `region={region}/year={year:int}/*.csv`. `{name}` is a text, `{name:int}` \
@@ -59,11 +67,15 @@ pub(super) const KEYS: &[Key] = &[
 pub(super) fn read(section: &Section<'_>) -> Option<FileOptions> {
     let csv = csv::read(section.field("csv"));
     let excel = excel::read(section.field("excel"));
+    let archive = archive::read(section.field("archive"));
+    let pgp = optional(section.field("pgp"), pgp::read);
     let path_columns = optional(section.field("path_columns"), path_columns::read);
     let shape = shape(section);
     Some(FileOptions {
         format: section.choice("format"),
         records: json_path(section, "records"),
+        archive: archive?,
+        pgp: pgp?,
         csv: csv?,
         excel: excel?,
         path_columns: path_columns?,

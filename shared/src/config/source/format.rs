@@ -20,6 +20,20 @@ pub enum FileFormat {
     Parquet,
     /// Arrow IPC: a file (Feather V2) or a stream.
     Arrow,
+    /// No rows, but files that have rows. It is found by suffixes and has no word, and the extraction puts those files into its
+    /// place.
+    Container(FileContainer),
+}
+
+/// The kind of a file that holds other files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileContainer {
+    /// A zip archive.
+    Zip,
+    /// A tar archive, whose bytes may be compressed.
+    Tar,
+    /// One file or archive that is encrypted with OpenPGP.
+    Pgp,
 }
 
 impl Choice for FileFormat {
@@ -41,6 +55,6 @@ impl Choice for FileFormat {
 impl FileFormat {
     /// Whether the beginning of a file shows nothing of it, because the list of its contents is at its end.
     pub fn needs_its_end(self) -> bool {
-        matches!(self, Self::Workbook | Self::Parquet | Self::Arrow)
+        matches!(self, Self::Workbook | Self::Parquet | Self::Arrow | Self::Container(_))
     }
 }
