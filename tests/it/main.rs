@@ -29,6 +29,7 @@ mod data_views;
 mod database_roles;
 mod dependencies;
 mod exports;
+mod fixed_width_and_xml;
 mod fleet;
 mod health;
 mod history_pages;

@@ -59,10 +59,11 @@ pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaCon
 pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
 pub use source::{
     AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, CursorOrder,
-    Encoding, FileFormat, FileOptions, ForEach, Grant, HmacAlgorithm, HostTrust, Include, Included, Incremental,
-    JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, OAuth2, OnParent,
-    Pagination, ParentsFrom, Probe, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, TimeForm, TimeFormat,
-    TokenPlace, Total, api_identities, template,
+    Encoding, FileFormat, FileOptions, FixedColumn, FixedWidth, ForEach, Grant, HmacAlgorithm, HostTrust, Include,
+    Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method,
+    NamePrefixes, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, Probe, SendToken, SftpLogin, SftpSource,
+    SignRequests, SourceConfig, Surplus, TimeForm, TimeFormat, TokenPlace, Total, WidthUnit, XmlOptions,
+    api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

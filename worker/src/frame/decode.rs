@@ -18,6 +18,7 @@ const UNDECODABLE: u8 = 0xFF;
 /// The text of a file, read once from start to end.
 pub(super) struct Text {
     reader: Box<dyn Read + Send>,
+    encoding: &'static Encoding,
     seen: Arc<Mutex<Seen>>,
     name: String,
 }
@@ -48,6 +49,18 @@ impl Read for Hashed {
 impl Text {
     /// Opens a file and finds its encoding: by its byte order mark, else as the config declares it, else UTF-8.
     pub(super) fn open(file: &InputFile) -> Result<Self, FileError> {
+        Self::open_or(file, || declared(file))
+    }
+
+    /// Opens a file that is in an encoding unless its byte order mark says another one.
+    pub(super) fn open_in(file: &InputFile, encoding: &'static Encoding) -> Result<Self, FileError> {
+        Self::open_or(file, || Ok(encoding))
+    }
+
+    fn open_or(
+        file: &InputFile,
+        without_mark: impl FnOnce() -> Result<&'static Encoding, FileError>,
+    ) -> Result<Self, FileError> {
         let failed = |error: io::Error| FileError::io(&file.name, &error);
         let seen = Arc::new(Mutex::new(Seen::default()));
         let hashed = Hashed { file: file.open().map_err(failed)?, seen: seen.clone() };
@@ -62,12 +75,12 @@ impl Text {
         bytes.by_ref().take(3).read_to_end(&mut start).map_err(failed)?;
         let (encoding, bom) = match Encoding::for_bom(&start) {
             Some(found) => found,
-            None => (declared(file)?, 0),
+            None => (without_mark()?, 0),
         };
         let rest = io::Cursor::new(start.split_off(bom)).chain(bytes);
         let reader: Box<dyn Read + Send> =
             if encoding == UTF_8 { Box::new(rest) } else { Box::new(Decoded::new(rest, encoding)) };
-        Ok(Self { reader, seen, name: file.name.clone() })
+        Ok(Self { reader, encoding, seen, name: file.name.clone() })
     }
 
     /// Fills `out` from the front. Returns the number of bytes, which is less than its length only at the end of the text.
@@ -84,6 +97,11 @@ impl Text {
         Ok(filled)
     }
 
+    /// The encoding that the file is read with.
+    pub(super) fn encoding(&self) -> &'static Encoding {
+        self.encoding
+    }
+
     /// The file's name as people see it.
     pub(super) fn name(&self) -> &str {
         &self.name
@@ -96,9 +114,9 @@ impl Text {
     }
 }
 
-/// The encoding that the config names.
-fn declared(file: &InputFile) -> Result<&'static Encoding, FileError> {
-    let Some(label) = &file.options.csv.encoding else { return Ok(UTF_8) };
+/// The encoding that the config names; UTF-8 when it names none.
+pub(super) fn declared(file: &InputFile) -> Result<&'static Encoding, FileError> {
+    let Some(label) = file.options.encoding(file.format) else { return Ok(UTF_8) };
     let found = match label.to_ascii_lowercase().as_str() {
         "utf16" | "utf-16" | "utf_16" | "utf-16-le" | "utf_16_le" => Some(UTF_16LE),
         "utf-16-be" | "utf_16_be" => Some(UTF_16BE),

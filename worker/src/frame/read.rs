@@ -10,9 +10,11 @@ use elt_shared::explained::Code;
 use super::column_names::NameError;
 use super::decode::Text;
 use super::delimited::Delimited;
+use super::fixed_width::FixedWidthRows;
 use super::json::Json;
 use super::record_batch::RecordBatch;
 use super::window::{WINDOW_BYTES, Window};
+use super::xml::Xml;
 use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch};
 use crate::humanize;
 use crate::input::{Compression, Format, InputFile};
@@ -155,12 +157,14 @@ pub(super) fn window_size(file: &InputFile) -> usize {
 
 /// Opens a file with a window of another size, for tests: the result must not depend on the size.
 pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize) -> Result<Reader, FileError> {
-    let window = Window::new(Text::open(file)?, size);
+    let window = || Ok(Window::new(Text::open(file)?, size));
     let rows: Box<dyn Rows> = match file.format {
-        Format::Csv | Format::Txt => Box::new(Delimited::open(window, file_index, file)?),
-        Format::Json | Format::Ndjson => Box::new(Json::open(window, file_index, file)?),
+        Format::Csv | Format::Txt => Box::new(Delimited::open(window()?, file_index, file)?),
+        Format::Json | Format::Ndjson => Box::new(Json::open(window()?, file_index, file)?),
+        Format::FixedWidth => Box::new(FixedWidthRows::open(file_index, file, size)?),
+        Format::Xml => Box::new(Xml::open(file_index, file, size)?),
     };
-    let tokens = file.options.csv.null_values.is_none();
+    let tokens = file.options.null_values(file.format).is_none();
     Ok(Reader {
         file: file_index,
         tokens,

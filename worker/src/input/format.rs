@@ -23,6 +23,9 @@ const FORMATS: &[(&str, Format)] = &[
     ("jsonl", Format::Ndjson),
 ];
 
+/// Suffixes of files that are read only if the config says more about them, and that are skipped otherwise.
+const FORMATS_WITH_OPTIONS: &[(&str, Format)] = &[("xml", Format::Xml)];
+
 /// The suffixes of each compression, which come last in a name.
 const COMPRESSIONS: &[(&str, Compression)] = &[("gz", Compression::Gzip), ("zst", Compression::Zstd)];
 
@@ -41,11 +44,26 @@ pub fn format_of(name: &str, options: &FileOptions) -> Option<(Format, Compressi
     if let Some(format) = options.format {
         return Some((format, compression));
     }
-    Some((named(FORMATS, stem.rsplit_once('.')?.1)?, compression))
+    let suffix = stem.rsplit_once('.')?.1;
+    let with_options = || named(FORMATS_WITH_OPTIONS, suffix).filter(|format| has_options(*format, options));
+    Some((named(FORMATS, suffix).or_else(with_options)?, compression))
 }
 
-/// The reason why a file is left out that has another suffix than those of the formats.
-pub fn other_suffix() -> String {
+/// Whether the config says how files of a format are read that cannot be read without.
+fn has_options(format: Format, options: &FileOptions) -> bool {
+    match format {
+        Format::Xml => options.xml.is_some(),
+        Format::FixedWidth => options.fixed_width.is_some(),
+        Format::Csv | Format::Txt | Format::Json | Format::Ndjson => true,
+    }
+}
+
+/// The reason why a file is left out whose suffix is not one of a format that is read.
+pub fn other_suffix(name: &str) -> String {
+    if name.to_ascii_lowercase().contains(".xml") {
+        return "it is an XML file, which is loaded with `xml: {records: /path/of/rows}`; `elt init FILE` proposes the path"
+            .to_owned();
+    }
     format!("its suffix is not loaded: only {} are, also {}", listed(FORMATS, "and"), listed(COMPRESSIONS, "or"))
 }
 
@@ -108,7 +126,7 @@ mod tests {
     fn messages_name_every_suffix() {
         assert_eq!(nameable(), ".csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst)");
         assert_eq!(
-            other_suffix(),
+            other_suffix("a.pdf"),
             "its suffix is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst"
         );
     }

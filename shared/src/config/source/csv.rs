@@ -69,7 +69,8 @@ fn one_byte(field: &Field<'_>, words: bool) -> Option<u8> {
     }
 }
 
-fn encoding(field: &Field<'_>) -> Option<String> {
+/// The label of an encoding; `None` for `auto`.
+pub(super) fn encoding(field: &Field<'_>) -> Option<String> {
     let label = field.text()?;
     if label.eq_ignore_ascii_case("auto") {
         return None;

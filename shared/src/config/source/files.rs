@@ -1,8 +1,10 @@
 //! The keys by which a source says how its files are read. They are the same in every kind of source that has files.
 
 use super::csv::{self, CsvOptions};
+use super::fixed_width::{self, FixedWidth};
 use super::format::FileFormat;
 use super::json_path;
+use super::xml::{self, XmlOptions};
 use crate::config::keys::{Key, Shape};
 use crate::config::section::Section;
 
@@ -15,6 +17,31 @@ pub struct FileOptions {
     pub csv: CsvOptions,
     /// JSON path to the rows of JSON files. `None`: it is found.
     pub records: Option<String>,
+    /// How fixed-width files are read. `None`: there are none.
+    pub fixed_width: Option<FixedWidth>,
+    /// How XML files are read. `None`: they are not read.
+    pub xml: Option<XmlOptions>,
+}
+
+impl FileOptions {
+    /// The encoding that the config names for files of a format, as a WHATWG label.
+    pub fn encoding(&self, format: FileFormat) -> Option<&str> {
+        let encoding = match format {
+            FileFormat::FixedWidth => self.fixed_width.as_ref().and_then(|options| options.encoding.as_ref()),
+            FileFormat::Xml => self.xml.as_ref().and_then(|options| options.encoding.as_ref()),
+            _ => self.csv.encoding.as_ref(),
+        };
+        encoding.map(String::as_str)
+    }
+
+    /// The texts that are NULL in every column of files of a format. `None`: the default rules hold.
+    pub fn null_values(&self, format: FileFormat) -> Option<&[String]> {
+        let null_values = match format {
+            FileFormat::FixedWidth => self.fixed_width.as_ref().and_then(|options| options.null_values.as_ref()),
+            _ => self.csv.null_values.as_ref(),
+        };
+        null_values.map(Vec::as_slice)
+    }
 }
 
 pub(super) const KEYS: &[Key] = &[
@@ -30,13 +57,50 @@ pub(super) const KEYS: &[Key] = &[
          an object's only member that is an array of objects; what was found holds for later runs.",
     )
     .or(&["records_path"]),
+    Key::of(
+        "fixed_width",
+        Shape::Section(fixed_width::KEYS),
+        "Where the columns of fixed-width files are. Every file of the source is read so.",
+    ),
+    Key::of(
+        "xml",
+        Shape::Section(xml::KEYS),
+        "Which elements of XML files are rows. Without it, .xml files are not read.",
+    ),
 ];
 
 /// Reads the keys; the defaults for those that are not written.
 pub(super) fn read(section: &Section<'_>) -> Option<FileOptions> {
+    let records = json_path(section, "records");
+    let csv = csv::read(section.field("csv"));
+    let fixed_width = section.field("fixed_width").map(fixed_width::read);
+    let xml = section.field("xml").map(xml::read);
+    // No suffix says that a file is of fixed width, so the section says it of all.
+    let implied = fixed_width.is_some().then_some(FileFormat::FixedWidth);
+    let format = section.choice("format");
+    check_format(section, format);
     Some(FileOptions {
-        format: section.choice("format"),
-        records: json_path(section, "records"),
-        csv: csv::read(section.field("csv"))?,
+        format: format.or(implied),
+        records,
+        csv: csv?,
+        fixed_width: fixed_width.map_or(Some(None), |read| read.map(Some))?,
+        xml: xml.map_or(Some(None), |read| read.map(Some))?,
     })
+}
+
+/// Notes a `format:` without the section that its files need, and a section for files of another format.
+fn check_format(section: &Section<'_>, format: Option<FileFormat>) {
+    let Some(field) = section.field("format") else { return };
+    for (key, of) in [("fixed_width", FileFormat::FixedWidth), ("xml", FileFormat::Xml)] {
+        match (format == Some(of), section.field(key)) {
+            (true, None) if !section.wrote(key) => {
+                field.problem(format!("needs the key `{key}:` beside it, because nothing in the files says the same"));
+            }
+            (false, Some(other)) if format.is_some() => {
+                other
+                    .problem(format!("has no effect on files of the format {}: remove it or `format:`", field.shown()));
+            }
+            _ => {}
+        }
+    }
 }

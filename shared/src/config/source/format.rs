@@ -14,6 +14,10 @@ pub enum FileFormat {
     Json,
     /// One JSON value on each line.
     Ndjson,
+    /// Columns at fixed places of each line.
+    FixedWidth,
+    /// Elements of an XML document.
+    Xml,
 }
 
 impl Choice for FileFormat {
@@ -23,5 +27,7 @@ impl Choice for FileFormat {
         ("json", Self::Json),
         ("ndjson", Self::Ndjson),
         ("jsonl", Self::Ndjson),
+        ("fixed_width", Self::FixedWidth),
+        ("xml", Self::Xml),
     ];
 }

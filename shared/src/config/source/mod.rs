@@ -3,9 +3,11 @@
 mod api;
 mod csv;
 mod files;
+mod fixed_width;
 mod format;
 mod local;
 mod sftp;
+mod xml;
 
 pub use api::{
     ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CursorOrder, Encoding, ForEach, Grant,
@@ -15,9 +17,11 @@ pub use api::{
 };
 pub use csv::CsvOptions;
 pub use files::FileOptions;
+pub use fixed_width::{FixedColumn, FixedWidth, Surplus, WidthUnit};
 pub use format::FileFormat;
 pub use local::LocalSource;
 pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
+pub use xml::{NamePrefixes, XmlOptions};
 
 use super::keys::{Key, Variant};
 use super::reader::Field;

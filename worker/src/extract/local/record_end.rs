@@ -30,7 +30,9 @@ fn edge(file: &mut File, at: u64) -> io::Result<Vec<u8>> {
 
 fn is_whole(format: Format, start: &[u8], end: &[u8]) -> bool {
     match format {
-        Format::Csv | Format::Txt | Format::Ndjson => end.ends_with(b"\n"),
+        Format::Csv | Format::Txt | Format::Ndjson | Format::FixedWidth => end.ends_with(b"\n"),
+        // Many elements end with the same bytes as the last one.
+        Format::Xml => false,
         Format::Json => {
             let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
             let pair = (start.trim_ascii_start().first(), end.trim_ascii_end().last());

@@ -24,6 +24,7 @@ pub use column::{ColumnProfile, Evidence};
 
 use super::BadRecord;
 use super::delimited::likely_fix;
+use super::fixed_width;
 use super::read::{self, FileError, FileSummary, Reader};
 use crate::error::{PipelineError, Result};
 use crate::input::{Format, InputFile};
@@ -188,15 +189,18 @@ impl Profiled {
         }
     }
 
-    /// Sets `nothing_readable` when every record of a delimited file was rejected, because the file is then probably
-    /// read with wrong settings. JSON is exempt, because a broken line of JSON does not depend on settings.
+    /// Sets `nothing_readable` when every record of a delimited or fixed-width file was rejected, because the file is then
+    /// probably read with wrong settings. JSON is exempt, because a broken line of JSON does not depend on settings.
     fn judge(&mut self, file: &InputFile) {
-        if !matches!(file.format, Format::Csv | Format::Txt) {
+        if !matches!(file.format, Format::Csv | Format::Txt | Format::FixedWidth) {
             return;
         }
         if let Some(bad) = self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none()) {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
-            self.file.nothing_readable = Some(error.hint(likely_fix(file, bad.code)));
+            self.file.nothing_readable = Some(match file.format {
+                Format::FixedWidth => error.hint(fixed_width::next_step(bad.code)),
+                _ => error.hint(likely_fix(file, bad.code)),
+            });
         }
     }
 
