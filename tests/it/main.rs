@@ -65,6 +65,7 @@ mod problems;
 mod properties;
 mod property_values;
 mod proposals;
+mod provenance;
 mod queue_guards;
 mod quotas;
 mod rejected_rows;

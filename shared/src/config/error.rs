@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::resolve::SecretRefusal;
 
-/// One thing wrong with a config: `sources[0].type: unknown variant "s3", expected local, api or sftp at line 2 column 9`.
+/// One thing wrong with a config: `sources[0].type: unknown variant "gopher", expected local, api, sftp, s3, http or ftp at line 2 column 9`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigProblem {
     /// Key path, `sources[0].type`; empty for the document itself.

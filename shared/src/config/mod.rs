@@ -27,6 +27,7 @@ mod mask;
 mod moment;
 mod node;
 mod pipeline;
+mod provenance;
 mod reader;
 mod resolve;
 mod retry;
@@ -52,18 +53,14 @@ pub use json_schema::json_schema;
 pub use load::{Dedupe, LoadConfig, LoadMode};
 pub(crate) use mask::Finder;
 pub use pipeline::PipelineConfig;
+pub use provenance::Provenance;
 pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
 pub use retry::{Outages, RetryConfig};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
 pub use source::{
-    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CsvOptions, CursorOrder,
-    Encoding, FileFormat, FileOptions, FixedColumn, FixedWidth, ForEach, Grant, HmacAlgorithm, HostTrust, Include,
-    Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method,
-    NamePrefixes, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, Probe, SendToken, SftpLogin, SftpSource,
-    SignRequests, SourceConfig, Surplus, TimeForm, TimeFormat, TokenPlace, Total, WidthUnit, XmlOptions,
-    api_identities, template,
+    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, BucketLogin, BucketService, BucketUrl, ClientAuth, CsvOptions, CursorOrder, Encoding, FileFormat, FileOptions, FixedColumn, FixedWidth, ForEach, FtpSource, FtpTls, Grant, HmacAlgorithm, HostTrust, HttpFilesSource, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NamePrefixes, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, PathColumns, PlaceOptions, Probe, S3Source, SendToken, SftpLogin, SftpSource, SignRequests, SourceConfig, Surplus, TimeForm, TimeFormat, TokenPlace, Total, WidthUnit, XmlOptions, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::keys::{Key, Shape};
 use super::load::{self, Dedupe, LoadConfig, LoadMode};
+use super::provenance::{self, Provenance};
 use super::reader::Field;
 use super::retry::{self, RetryConfig};
 use super::schedule::{self, MonitorConfig, ScheduleConfig, StartRules, Window};
@@ -32,6 +33,8 @@ pub struct PipelineConfig {
     pub on_bad_row: Option<OnBadRow>,
     /// How rows meet the rows already there.
     pub load: LoadConfig,
+    /// Columns of the table that say where a row came from.
+    pub provenance: Vec<Provenance>,
     /// `start_time`, `end_time`.
     pub window: Window,
     /// Cron, when written.
@@ -60,6 +63,11 @@ pub(super) const KEYS: &[Key] = &[
         "What happens to a row that breaks the schema: kept aside, or fails the run.",
     ),
     Key::of("load", Shape::Section(load::KEYS), "How rows meet the rows already there."),
+    Key::of(
+        "provenance",
+        Shape::Texts,
+        "Columns that say where a row came from: `file`, `row`, `modified`. They are not part of the row's hash.",
+    ),
     Key::of("start_time", Shape::Moment, "Runs wait for it."),
     Key::of("end_time", Shape::Moment, "Monitoring ends with it."),
     Key::text("timezone", "IANA zone of local times. Default: the server's."),
@@ -95,6 +103,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     if let Some(load) = &load {
         refuse_incremental(root, load);
     }
+    let provenance = provenance::read(root.field("provenance"));
     let timezone = schedule::timezone(root.field("timezone"));
     let schedule = optional(root.field("schedule"), |field| schedule::schedule(field, timezone));
     let transform = optional(root.field("transform"), transform::read);
@@ -117,6 +126,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
         target,
         strict,
         load: load?,
+        provenance: provenance?,
         window,
         schedule: schedule?,
         monitor: monitor?,

@@ -97,7 +97,7 @@ pub fn decide(profile: &Profile, config: &PipelineConfig, known: Option<&Existin
         known,
         strict: config.strict && config.schema.is_some(),
         decision: Decision {
-            layout: Layout::default(),
+            layout: Layout { provenance: config.provenance.clone(), ..Layout::default() },
             changes: Vec::new(),
             reports: Vec::new(),
             drift: Vec::new(),
@@ -108,6 +108,7 @@ pub fn decide(profile: &Profile, config: &PipelineConfig, known: Option<&Existin
     deciding.missing_columns_of_the_table()?;
     deciding.keys()?;
     let columns = deciding.decision.layout.columns.len()
+        + config.provenance.len()
         + deciding.decision.drift.iter().filter(|drift| matches!(drift, Drift::Missing { .. })).count();
     if columns > MAX_COLUMNS {
         return Err(PipelineError::Contract(Explained {

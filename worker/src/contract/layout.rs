@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use elt_shared::config::ColumnType;
+use elt_shared::config::{ColumnType, Provenance};
 
 use super::cells::Canonical;
 use super::column_limits::ColumnLimit;
@@ -19,6 +19,8 @@ pub struct Layout {
     /// Whether texts are sent as bytes and converted by the server, because the database's encoding lacks some
     /// characters.
     pub transcoded: bool,
+    /// elt's own columns that say where a row came from.
+    pub provenance: Vec<Provenance>,
 }
 
 /// One column of a load.

@@ -344,6 +344,8 @@ impl<'a> Listing<'a> {
             records: self.options.records.clone(),
             required: false,
             stamp,
+            modified: i64::try_from(stamp.mtime_ns / 1_000).ok(),
+            constants: Vec::new(),
             after_load: None,
         })
     }

@@ -1,13 +1,16 @@
-//! Extract: every source becomes files on this machine. The `match` in this file lists the kinds of source.
+//! Extract: every source becomes files on this machine. The `match` in this file lists the kinds of source; places of files
+//! are one of them, and [`store`] lists these.
 
 pub mod http;
 pub mod local;
 pub mod look;
 mod parents;
+mod path_columns;
 pub mod preview;
 pub mod probe;
 mod sample;
 pub mod sftp;
+pub mod store;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -122,6 +125,14 @@ async fn extract_api(
     http::extract_for_each(index, api, each, &parents, context).await
 }
 
+/// Moves, deletes or tags the files that were loaded, as their sources say. It is called after the load has committed, so
+/// failures are returned as sentences for the report.
+pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: &ExtractContext) -> Vec<String> {
+    let mut warnings = sftp::after_load(sources, files, context).await;
+    warnings.extend(store::after_load(sources, files, context).await);
+    warnings
+}
+
 async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Result<Extracted> {
     let mut all = Extracted::default();
     for (index, source) in config.sources.iter().enumerate() {
@@ -132,7 +143,9 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
             SourceConfig::Local(local) => local::extract(index, local, context).await,
             SourceConfig::Api(api) => extract_api(index, api, config, &all.files, context).await,
             SourceConfig::Sftp(sftp) => sftp::extract(index, sftp, context).await,
+            place => store::extract(index, place, context).await,
         }?;
+        let one = path_columns::add(index, one)?;
         all.files.extend(one.files);
         all.left_out.extend(one.left_out);
         all.warnings.extend(one.warnings);

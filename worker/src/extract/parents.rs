@@ -73,7 +73,7 @@ impl Parents {
             ParentsFrom::Source { source, column } => {
                 let is_parent = |config: &SourceConfig| match config {
                     SourceConfig::Api(api) => api.name.as_ref() == Some(source),
-                    SourceConfig::Local(_) | SourceConfig::Sftp(_) => false,
+                    _ => false,
                 };
                 let parent = config.sources.iter().position(is_parent);
                 let files = files.iter().filter(|file| Some(file.source) == parent).cloned().collect();

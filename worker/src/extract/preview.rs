@@ -16,12 +16,11 @@ pub async fn preview(
     with_config: bool,
     context: &ExtractContext,
 ) -> SourcePreview {
-    let (kind, shown) = match source {
-        SourceConfig::Local(_) => ("local", of_files(index, source, context).await),
-        SourceConfig::Sftp(_) => ("sftp", of_files(index, source, context).await),
-        SourceConfig::Api(source) => ("api", of_api(index, source, table, with_config, context).await),
+    let shown = match source {
+        SourceConfig::Api(source) => of_api(index, source, table, with_config, context).await,
+        files => of_files(index, files, context).await,
     };
-    let what = format!("source {} ({kind})", index + 1);
+    let what = format!("source {} ({})", index + 1, source.kind());
     match shown {
         Ok(shown) => SourcePreview { what, ..shown },
         Err(error) => SourcePreview { what, problem: Some(error.explained().into()), ..SourcePreview::default() },

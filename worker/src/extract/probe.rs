@@ -8,7 +8,7 @@ use elt_shared::explained::Explained;
 use elt_shared::explained::catalog::Reached;
 use elt_shared::runs::{FoundFile, ProbeReport};
 
-use super::{ExtractContext, http, local, sftp};
+use super::{ExtractContext, http, local, sftp, store};
 use crate::error::Result;
 use crate::frame::read;
 use crate::input::InputFile;
@@ -37,13 +37,8 @@ pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext
         let found = format!("not asked now, because each of its requests needs a value for {{{{{}}}}}", each.name);
         return ProbeReport::usable(&format!("source {} (api)", index + 1), found, 0.0);
     }
-    let kind = match source {
-        SourceConfig::Local(_) => "local",
-        SourceConfig::Api(_) => "api",
-        SourceConfig::Sftp(_) => "sftp",
-    };
     let sample = sample(index, source, context).await;
-    let what = format!("source {} ({kind})", index + 1);
+    let what = format!("source {} ({})", index + 1, source.kind());
     let seconds = |started: Instant| started.elapsed().as_secs_f64();
     match sample {
         Ok(sample) => {
@@ -63,6 +58,7 @@ pub(super) async fn sample(index: usize, source: &SourceConfig, context: &Extrac
         SourceConfig::Local(source) => local::extract(index, source, context).await.map(Sample::of_local),
         SourceConfig::Api(source) => http::probe(index, source, context).await,
         SourceConfig::Sftp(source) => sftp::probe(index, source, context).await,
+        place => store::probe(index, place, context).await,
     }
 }
 
@@ -119,7 +115,7 @@ mod tests {
     use elt_shared::config::PipelineConfig;
 
     use super::*;
-    use crate::extract::{extract, sftp};
+    use crate::extract::{after_load, extract};
 
     /// Compiles only as long as the future of a test may move between threads.
     #[expect(dead_code, reason = "it is checked by being compiled")]
@@ -131,6 +127,6 @@ mod tests {
         fn may_move(_: impl Send) {}
         may_move(probe(0, source, context));
         may_move(extract(config, context));
-        may_move(sftp::after_load(&[], &[], context));
+        may_move(after_load(&[], &[], context));
     }
 }

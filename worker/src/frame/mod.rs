@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - `decode`: bytes become UTF-8 text: decompressed, decoded, hashed
+//! - `constant_columns`: columns that a file does not have itself
 //! - `written_rows`: the text of rows that were not text in their file
 //! - `window`: the part of the text that is in memory
 //! - `delimited`, [`fixed_width`], [`json`], [`xml`]: the formats: the text of a window becomes a `record_batch`
@@ -21,6 +22,7 @@ pub mod read;
 pub mod value;
 pub mod xml;
 
+mod constant_columns;
 mod decode;
 mod delimited;
 mod record_batch;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use elt_shared::explained::Code;
 
 use super::column_names::NameError;
+use super::constant_columns::ConstantColumns;
 use super::decode::Text;
 use super::delimited::Delimited;
 use super::fixed_width::FixedWidthRows;
@@ -163,6 +164,10 @@ pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize)
         Format::Json | Format::Ndjson => Box::new(Json::open(window()?, file_index, file)?),
         Format::FixedWidth => Box::new(FixedWidthRows::open(file_index, file, size)?),
         Format::Xml => Box::new(Xml::open(file_index, file, size)?),
+    };
+    let rows = match file.constants.as_slice() {
+        [] => rows,
+        constants => Box::new(ConstantColumns::new(rows, &file.name, constants)?),
     };
     let tokens = file.options.null_values(file.format).is_none();
     Ok(Reader {

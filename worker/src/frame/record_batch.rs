@@ -113,6 +113,18 @@ impl RecordBatch {
         &source[cell.start as usize..cell.start as usize + cell.len()]
     }
 
+    /// Adds cells in front of those of each row.
+    pub(super) fn put_in_front(&mut self, front: &[Cell]) {
+        let rows = self.lines.len();
+        let mut cells = Vec::with_capacity(rows * (front.len() + self.width));
+        for row in 0..rows {
+            cells.extend_from_slice(front);
+            cells.extend_from_slice(&self.cells[row * self.width..(row + 1) * self.width]);
+        }
+        self.cells = cells;
+        self.width += front.len();
+    }
+
     /// Adds columns that appeared after the first rows. Their cells in these rows are NULL.
     pub(super) fn widen(&mut self, width: usize) {
         if self.width == width {

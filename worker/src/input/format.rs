@@ -32,6 +32,16 @@ const COMPRESSIONS: &[(&str, Compression)] = &[("gz", Compression::Gzip), ("zst"
 /// The format and compression of a file, by the config and by the suffixes of its name in any case. `None`: elt does not read
 /// such files.
 pub fn format_of(name: &str, options: &FileOptions) -> Option<(Format, Compression)> {
+    let (suffix, compression) = suffixes(name);
+    if let Some(format) = options.format {
+        return Some((format, compression));
+    }
+    let with_options = || named(FORMATS_WITH_OPTIONS, &suffix).filter(|format| has_options(*format, options));
+    Some((named(FORMATS, &suffix).or_else(with_options)?, compression))
+}
+
+/// The suffix of a name before that of its compression, in lower case and empty if it has none, and the compression.
+fn suffixes(name: &str) -> (String, Compression) {
     let name = name.to_ascii_lowercase();
     let name = name.rsplit_once('/').map_or(name.as_str(), |(_, last)| last);
     let (stem, compression) = match name.rsplit_once('.') {
@@ -41,12 +51,7 @@ pub fn format_of(name: &str, options: &FileOptions) -> Option<(Format, Compressi
         },
         None => (name, Compression::None),
     };
-    if let Some(format) = options.format {
-        return Some((format, compression));
-    }
-    let suffix = stem.rsplit_once('.')?.1;
-    let with_options = || named(FORMATS_WITH_OPTIONS, suffix).filter(|format| has_options(*format, options));
-    Some((named(FORMATS, suffix).or_else(with_options)?, compression))
+    (stem.rsplit_once('.').map_or("", |(_, suffix)| suffix).to_owned(), compression)
 }
 
 /// Whether the config says how files of a format are read that cannot be read without.
@@ -60,7 +65,7 @@ fn has_options(format: Format, options: &FileOptions) -> bool {
 
 /// The reason why a file is left out whose suffix is not one of a format that is read.
 pub fn other_suffix(name: &str) -> String {
-    if name.to_ascii_lowercase().contains(".xml") {
+    if named(FORMATS_WITH_OPTIONS, &suffixes(name).0) == Some(Format::Xml) {
         return "it is an XML file, which is loaded with `xml: {records: /path/of/rows}`; `elt init FILE` proposes the path"
             .to_owned();
     }
@@ -87,6 +92,8 @@ fn listed<T>(table: &[(&str, T)], last: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use elt_shared::config::XmlOptions;
+
     use super::*;
 
     fn found(name: &str, format: Option<Format>) -> Option<(Format, Compression)> {
@@ -123,11 +130,21 @@ mod tests {
     }
 
     #[test]
+    fn xml_is_read_when_the_config_says_what_its_rows_are() {
+        assert_eq!(found("a.xml.gz", None), None);
+        let options = FileOptions { xml: Some(XmlOptions::default()), ..FileOptions::default() };
+        assert_eq!(format_of("a.XML.gz", &options), Some((Format::Xml, Compression::Gzip)));
+        assert_eq!(format_of("a.csv", &options), Some((Format::Csv, Compression::None)));
+    }
+
+    #[test]
     fn messages_name_every_suffix() {
         assert_eq!(nameable(), ".csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst)");
         assert_eq!(
             other_suffix("a.pdf"),
             "its suffix is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst"
         );
+        assert!(other_suffix("in/A.XML.gz").contains("xml: {records:"));
+        assert!(!other_suffix("in.xml/a").contains("records"));
     }
 }

@@ -3,9 +3,11 @@
 //! # Layout
 //! - [`format`](mod@format): the formats and compressions, by the config and the suffixes of a name
 //! - [`stamp`]: the state of a file by which a change between two reads is noticed
+//! - [`version`]: what a server says about the content of a file
 
 mod format;
 mod stamp;
+mod version;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use elt_shared::config::{AfterLoad, FileOptions};
 
 pub use format::{Compression, Format, format_of, nameable, other_suffix};
 pub use stamp::Stamp;
+pub use version::Version;
 
 use crate::roots::Beneath;
 
@@ -42,6 +45,11 @@ pub struct InputFile {
     pub required: bool,
     /// Its state when it was listed. The extraction starts over when it is different at the second read.
     pub stamp: Stamp,
+    /// The time at which the file was changed last, in microseconds since 1970. `None`: it is not known, as for an answer of an
+    /// API.
+    pub modified: Option<i64>,
+    /// Columns beside those of the file, which have the same value in each of its rows. A value of `None` is NULL.
+    pub constants: Vec<(String, Option<String>)>,
     /// The action on the server after the load has committed.
     pub after_load: Option<RemoteTask>,
 }
@@ -63,6 +71,8 @@ impl InputFile {
             options: Arc::default(),
             records: None,
             required: false,
+            modified: None,
+            constants: Vec::new(),
             after_load: None,
         })
     }
@@ -89,10 +99,8 @@ impl InputFile {
 pub struct RemoteTask {
     /// Its path on the server.
     pub path: String,
-    /// Whether it is moved or deleted.
+    /// Whether it is moved, deleted or tagged.
     pub action: AfterLoad,
-    /// Its size when it was read, in bytes.
-    pub size: u64,
-    /// Its modification time then, in seconds since the epoch.
-    pub mtime: u64,
+    /// Its version when it was read.
+    pub version: Version,
 }

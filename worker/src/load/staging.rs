@@ -1,7 +1,7 @@
 //! The staging table: rows go to a temporary table first, so that the target table is locked only while they are brought
 //! over.
 
-use elt_shared::config::ColumnType;
+use elt_shared::config::{ColumnType, Provenance};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -25,11 +25,16 @@ pub async fn create(connection: &mut PgConnection, layout: &Layout) -> sqlx::Res
         .collect();
     let statement = format!(
         "drop table if exists {STAGING};
-         create temporary table _elt_staging ({}, {ROW_HASH} uuid, _elt_file integer, _elt_row bigint)",
-        columns.join(", ")
+         create temporary table _elt_staging ({}, {ROW_HASH} uuid, _elt_file integer, _elt_row bigint{})",
+        columns.join(", "),
+        origins(layout, |origin| format!("{} {}", staged_origin(origin), origin.sql_type()))
     );
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
-    Ok(format!("copy {STAGING} ({}{ROW_HASH}, _elt_file, _elt_row) from stdin (format binary)", column_list(layout)))
+    Ok(format!(
+        "copy {STAGING} ({}{ROW_HASH}, _elt_file, _elt_row{}) from stdin (format binary)",
+        column_list(layout),
+        origins(layout, staged_origin)
+    ))
 }
 
 /// Collects statistics of the staging table, because autovacuum does not see temporary tables and the planner would join
@@ -49,17 +54,30 @@ pub async fn insert(tx: &mut PgConnection, table: &TableRef, layout: &Layout, ru
 /// The statement that inserts the staged rows that meet a condition.
 pub fn insertion(table: &TableRef, layout: &Layout, run: uuid::Uuid, condition: &str) -> String {
     format!(
-        "insert into {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}) overriding system value
-         select {}s.{ROW_HASH}, '{run}', now() from {STAGING} s where {condition}",
+        "insert into {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}{}) overriding system value
+         select {}s.{ROW_HASH}, '{run}', now(){} from {STAGING} s where {condition}",
         table.sql(),
         column_list(layout),
+        origins(layout, |origin| origin.column().to_owned()),
         staged_list(layout),
+        origins(layout, |origin| format!("s.{}", staged_origin(origin))),
     )
 }
 
 /// The names of a layout's columns as SQL, each followed by a comma, for statements that list elt's own columns after them.
 pub fn column_list(layout: &Layout) -> String {
     layout.columns.iter().map(|column| format!("{}, ", quote_ident(&column.name))).collect()
+}
+
+/// A part of a statement for each column that says where a row came from, each after a comma.
+pub fn origins(layout: &Layout, part: impl Fn(Provenance) -> String) -> String {
+    layout.provenance.iter().map(|&origin| format!(", {}", part(origin))).collect()
+}
+
+/// The staging table's column for such a column. Its name differs, because the staging table has an `_elt_file` and an
+/// `_elt_row` of its own.
+pub fn staged_origin(origin: Provenance) -> String {
+    format!("_elt_origin{}", origin.column().trim_start_matches("_elt"))
 }
 
 /// The same columns as expressions over the staging table, with a cast where the server converts texts.

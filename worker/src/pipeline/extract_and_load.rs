@@ -382,8 +382,7 @@ impl<'a> Execution<'a> {
             ));
             report.combined_csv = None;
         }
-        let moved =
-            extract::sftp::after_load(&self.context.config.sources, loaded, &self.context.extract_context()).await;
+        let moved = extract::after_load(&self.context.config.sources, loaded, &self.context.extract_context()).await;
         report.warnings.extend(moved);
         tracing::info!(
             rows = report.rows_inserted,

@@ -209,6 +209,7 @@ fn identity(source: &SourceConfig, base: &Path) -> String {
             format!("local {}{glob}", path.display())
         }
         SourceConfig::Sftp(sftp) => format!("sftp {}:{} {}", sftp.host, sftp.port, sftp.path),
+        place => format!("{} {}", place.kind(), place.address().unwrap_or_default()),
     };
     bounded(redaction::hide(&identity).into_owned())
 }

@@ -4,8 +4,10 @@ use super::csv::{self, CsvOptions};
 use super::fixed_width::{self, FixedWidth};
 use super::format::FileFormat;
 use super::json_path;
+use super::path_columns::{self, PathColumns};
 use super::xml::{self, XmlOptions};
 use crate::config::keys::{Key, Shape};
+use crate::config::reader::Field;
 use crate::config::section::Section;
 
 /// How the files of a source are read.
@@ -21,6 +23,8 @@ pub struct FileOptions {
     pub fixed_width: Option<FixedWidth>,
     /// How XML files are read. `None`: they are not read.
     pub xml: Option<XmlOptions>,
+    /// Columns whose values stand in the paths of the files.
+    pub path_columns: Option<PathColumns>,
 }
 
 impl FileOptions {
@@ -67,30 +71,42 @@ pub(super) const KEYS: &[Key] = &[
         Shape::Section(xml::KEYS),
         "Which elements of XML files are rows. Without it, .xml files are not read.",
     ),
+    Key::text(
+        "path_columns",
+        "Columns from the end of each file's path: `region={region}/year={year:int}/*.csv`. `{name}` is a text, `{name:int}` \
+         a whole number, `{name:date}` a date.",
+    ),
 ];
 
 /// Reads the keys; the defaults for those that are not written.
 pub(super) fn read(section: &Section<'_>) -> Option<FileOptions> {
     let records = json_path(section, "records");
     let csv = csv::read(section.field("csv"));
-    let fixed_width = section.field("fixed_width").map(fixed_width::read);
-    let xml = section.field("xml").map(xml::read);
+    let fixed_width = optional(section.field("fixed_width"), fixed_width::read);
+    let xml = optional(section.field("xml"), xml::read);
+    let path_columns = optional(section.field("path_columns"), path_columns::read);
     // No suffix says that a file is of fixed width, so the section says it of all.
-    let implied = fixed_width.is_some().then_some(FileFormat::FixedWidth);
+    let implied = section.has("fixed_width").then_some(FileFormat::FixedWidth);
     let format = section.choice("format");
     check_format(section, format);
     Some(FileOptions {
         format: format.or(implied),
         records,
         csv: csv?,
-        fixed_width: fixed_width.map_or(Some(None), |read| read.map(Some))?,
-        xml: xml.map_or(Some(None), |read| read.map(Some))?,
+        fixed_width: fixed_width?,
+        xml: xml?,
+        path_columns: path_columns?,
     })
 }
 
 /// Notes a `format:` without the section that its files need, and a section for files of another format.
 fn check_format(section: &Section<'_>, format: Option<FileFormat>) {
-    let Some(field) = section.field("format") else { return };
+    let Some(field) = section.field("format") else {
+        if let (true, Some(xml)) = (section.has("fixed_width"), section.field("xml")) {
+            xml.problem("has no effect beside `fixed_width:`, by which every file of the source is read: remove one of them");
+        }
+        return;
+    };
     for (key, of) in [("fixed_width", FileFormat::FixedWidth), ("xml", FileFormat::Xml)] {
         match (format == Some(of), section.field(key)) {
             (true, None) if !section.wrote(key) => {
@@ -102,5 +118,13 @@ fn check_format(section: &Section<'_>, format: Option<FileFormat>) {
             }
             _ => {}
         }
+    }
+}
+
+/// `Some(None)`: not written; `None`: written, and wrong.
+fn optional<'a, T>(field: Option<&Field<'a>>, read: impl FnOnce(&Field<'a>) -> Option<T>) -> Option<Option<T>> {
+    match field {
+        Some(field) => read(field).map(Some),
+        None => Some(None),
     }
 }

@@ -1,14 +1,21 @@
 //! `sources:`: where rows come from.
 
+mod after_load;
 mod api;
 mod csv;
 mod files;
 mod fixed_width;
 mod format;
+mod ftp;
+mod http_files;
 mod local;
+mod path_columns;
+mod place;
+mod s3;
 mod sftp;
 mod xml;
 
+pub use after_load::AfterLoad;
 pub use api::{
     ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, ClientAuth, CursorOrder, Encoding, ForEach, Grant,
     HmacAlgorithm, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LoginRequest, Lookback,
@@ -19,8 +26,13 @@ pub use csv::CsvOptions;
 pub use files::FileOptions;
 pub use fixed_width::{FixedColumn, FixedWidth, Surplus, WidthUnit};
 pub use format::FileFormat;
+pub use ftp::{FtpSource, FtpTls};
+pub use http_files::HttpFilesSource;
 pub use local::LocalSource;
-pub use sftp::{AfterLoad, HostTrust, SftpLogin, SftpSource};
+pub use path_columns::PathColumns;
+pub use place::PlaceOptions;
+pub use s3::{BucketLogin, BucketService, BucketUrl, S3Source};
+pub use sftp::{HostTrust, SftpLogin, SftpSource};
 pub use xml::{NamePrefixes, XmlOptions};
 
 use super::keys::{Key, Variant};
@@ -28,7 +40,8 @@ use super::reader::Field;
 use super::section::Section;
 use crate::json_path::JsonPath;
 
-/// One source. A new kind is a variant here, one arm in the worker's `extract`, and one file.
+/// One source. A new place of files is a variant here with its file beside this one, and in the worker a
+/// `FileStore` with its line in `extract/store/mod.rs`.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "a config has few sources, and they are read far more often than moved")]
 pub enum SourceConfig {
@@ -38,12 +51,55 @@ pub enum SourceConfig {
     Api(ApiSource),
     /// Files on an SFTP server.
     Sftp(SftpSource),
+    /// Objects in a bucket.
+    S3(S3Source),
+    /// Files on web servers.
+    Http(HttpFilesSource),
+    /// Files on an FTP server.
+    Ftp(FtpSource),
+}
+
+impl SourceConfig {
+    /// The value of `type`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Local(_) => "local",
+            Self::Api(_) => "api",
+            Self::Sftp(_) => "sftp",
+            Self::S3(_) => "s3",
+            Self::Http(_) => "http",
+            Self::Ftp(_) => "ftp",
+        }
+    }
+
+    /// The options that all places of files have. `None`: its files are reached in another way, or it has no files.
+    pub fn place(&self) -> Option<&PlaceOptions> {
+        match self {
+            Self::Local(_) | Self::Api(_) | Self::Sftp(_) => None,
+            Self::S3(source) => Some(&source.place),
+            Self::Http(source) => Some(&source.place),
+            Self::Ftp(source) => Some(&source.place),
+        }
+    }
+
+    /// Where the files are, without anything secret, which stays the same between runs. `None`: as for [`Self::place`].
+    pub fn address(&self) -> Option<String> {
+        match self {
+            Self::Local(_) | Self::Api(_) | Self::Sftp(_) => None,
+            Self::S3(source) => Some(source.address()),
+            Self::Http(source) => Some(source.address()),
+            Self::Ftp(source) => Some(source.address()),
+        }
+    }
 }
 
 pub(super) const VARIANTS: &[Variant] = &[
     Variant { word: "local", about: "Files a worker can read.", keys: local::KEYS },
     Variant { word: "api", about: "A JSON HTTP API.", keys: api::KEYS },
     Variant { word: "sftp", about: "Files on an SFTP server.", keys: sftp::KEYS },
+    Variant { word: "s3", about: "Objects in a bucket of S3, Google Cloud Storage or Azure.", keys: s3::KEYS },
+    Variant { word: "http", about: "Files on web servers.", keys: http_files::KEYS },
+    Variant { word: "ftp", about: "Files on an FTP server.", keys: ftp::KEYS },
 ];
 
 /// Default number of seconds that a file must stay unchanged before it is loaded.
@@ -77,6 +133,9 @@ pub(super) fn read(source: &Field<'_>) -> Option<SourceConfig> {
     match variant.word {
         "local" => local::read(&section()?).map(SourceConfig::Local),
         "api" => api::read(&section()?).map(SourceConfig::Api),
+        "s3" => s3::read(&section()?).map(SourceConfig::S3),
+        "http" => http_files::read(&section()?).map(SourceConfig::Http),
+        "ftp" => ftp::read(&section()?).map(SourceConfig::Ftp),
         _ => sftp::read(source).map(SourceConfig::Sftp),
     }
 }

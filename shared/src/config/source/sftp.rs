@@ -1,5 +1,6 @@
 //! `type: sftp`: files on an SFTP server, flat or nested below `sftp:`.
 
+use super::after_load::{self, AfterLoad};
 use super::files::{self, FileOptions};
 use crate::config::keys::{Choice, Key, Shape, joined};
 use crate::config::reader::{Field, Reading};
@@ -64,18 +65,6 @@ pub enum HostTrust {
     Pinned(String),
 }
 
-/// What happens to a remote file after its load committed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum AfterLoad {
-    /// Nothing.
-    #[default]
-    Keep,
-    /// It is moved into this folder.
-    Move(String),
-    /// It is deleted.
-    Delete,
-}
-
 #[derive(Debug, Clone, Copy)]
 enum Trust {
     FirstUse,
@@ -85,23 +74,6 @@ enum Trust {
 impl Choice for Trust {
     const WORDS: &'static [(&'static str, Self)] = &[("first_use", Self::FirstUse), ("strict", Self::Strict)];
 }
-
-#[derive(Debug, Clone, Copy)]
-enum Action {
-    Keep,
-    Move,
-    Delete,
-}
-
-impl Choice for Action {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("keep", Self::Keep), ("move", Self::Move), ("delete", Self::Delete)];
-}
-
-const AFTER_LOAD_KEYS: &[Key] = &[
-    Key::choice::<Action>("action", "Keep the file, move it into the folder `to`, or delete it.").required(),
-    Key::text("to", "The folder a loaded file is moved into."),
-];
 
 pub(super) const KEYS: &[Key] = &joined::<{ OWN_KEYS.len() + files::KEYS.len() }>(OWN_KEYS, files::KEYS);
 
@@ -119,7 +91,7 @@ const OWN_KEYS: &[Key] = &[
     Key::choice::<Trust>("trust", "Which host keys are accepted: the first one seen, or only approved ones."),
     Key::text("host_key", "The only host key accepted, as `SHA256:…` fingerprint."),
     super::SETTLE_KEY,
-    Key::of("after_load", Shape::Section(AFTER_LOAD_KEYS), "What happens to a file after its load committed."),
+    after_load::KEY,
     Key::of("sftp", Shape::Nested, "The same keys, one level deeper."),
 ];
 
@@ -133,7 +105,7 @@ pub(super) fn read(source: &Field<'_>) -> Option<SftpSource> {
     let path = section.required_text("path");
     let login = login(section);
     let files = files::read(section);
-    let after_load = section.field("after_load").map_or(Some(AfterLoad::Keep), after_load);
+    let after_load = after_load::read(section);
     let trust = trust(section);
     Some(SftpSource {
         port: section.small("port").unwrap_or(22),
@@ -201,14 +173,4 @@ fn fingerprint(text: &str) -> Option<String> {
     let digest = text.trim().strip_prefix("SHA256:")?.trim_end_matches('=');
     let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     (digest.len() == 43 && digest.bytes().all(base64)).then(|| format!("SHA256:{digest}"))
-}
-
-fn after_load(field: &Field<'_>) -> Option<AfterLoad> {
-    let section = field.section(AFTER_LOAD_KEYS)?;
-    section.required("action")?;
-    Some(match section.choice("action").unwrap_or(Action::Keep) {
-        Action::Keep => AfterLoad::Keep,
-        Action::Delete => AfterLoad::Delete,
-        Action::Move => AfterLoad::Move(section.required_text("to")?),
-    })
 }

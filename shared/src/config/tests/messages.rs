@@ -12,8 +12,8 @@ fn check(text: &str, expected: &[&str]) {
 #[test]
 fn every_problem_is_told_at_its_place() {
     check(
-        "sources:\n- type: s3\ntarget: {table: t}\n",
-        &["sources[0].type: unknown variant \"s3\", expected local, api or sftp at line 2 column 9"],
+        "sources:\n- type: gopher\ntarget: {table: t}\n",
+        &["sources[0].type: unknown variant \"gopher\", expected local, api, sftp, s3, http or ftp at line 2 column 9"],
     );
     check(
         "target:\n  host: db\n  port: 70000\nsources:\n  - type: local\n  - type: api\n    url: ftp://x\n",
@@ -37,7 +37,7 @@ fn every_problem_is_told_at_its_place() {
     );
     check(
         "sources: [{path: x}]\ntarget: {}\n",
-        &["sources[0]: missing key \"type\", expected local, api or sftp at line 1 column 11"],
+        &["sources[0]: missing key \"type\", expected local, api, sftp, s3, http or ftp at line 1 column 11"],
     );
     check(&source("type: local, path: ''"), &["sources[0].path: must not be empty at line 2 column 23"]);
     check(&source("type: local, path: [a]"), &["sources[0].path: expected a text, found a list at line 2 column 23"]);

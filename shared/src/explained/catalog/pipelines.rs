@@ -185,7 +185,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "A key is unknown or missing, or a value is not one that the key takes. Every problem is listed with its \
             line and column.",
         next_step: "Correct the YAML at the places named and send it again; `elt check` shows the same problems.",
-        example: "sources[0].type: expected local, api or sftp",
+        example: "sources[0].type: expected local, api, sftp, s3, http or ftp",
         seen: &[Seen::Api(400)],
         ..OF_A_REQUEST
     },

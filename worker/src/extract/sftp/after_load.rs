@@ -29,14 +29,14 @@ pub(super) async fn carry_out(remote: &mut Remote<'_>, task: &RemoteTask) -> Res
 
 async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>) -> Result<String> {
     let name = session.name(&task.path);
-    let loaded = Version { size: task.size, mtime: task.mtime };
+    let is_loaded = |now: Option<Version>| now.is_some_and(|now| task.version == now.into());
     let now = match look(session, &task.path).await {
         Err(error @ SftpError::Missing { .. }) => {
             // The server may have carried out the request before the connection broke. Then the file is already there.
             let done = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
             return match done {
                 Some(Asked::Delete) => Ok(format!("deleted {name}")),
-                Some(Asked::MoveTo(to)) if version(&look(session, &to).await?) == Some(loaded) => {
+                Some(Asked::MoveTo(to)) if is_loaded(version(&look(session, &to).await?)) => {
                     Ok(format!("moved {name} to {}", names::shown(&to)))
                 }
                 _ => Err(error),
@@ -44,13 +44,14 @@ async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>
         }
         now => version(&now?),
     };
-    if now != Some(loaded) {
+    if !is_loaded(now) {
         return Err(SftpError::Changed { name });
     }
     let note = |request: Asked| *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
     let mut fs = session.sftp.fs();
     match &task.action {
-        AfterLoad::Keep => Ok(format!("kept {name}")),
+        // Only objects in buckets have tags.
+        AfterLoad::Keep | AfterLoad::Tag { .. } => Ok(format!("kept {name}")),
         AfterLoad::Delete => {
             note(Asked::Delete);
             session.answer(&name, fs.remove_file(&task.path)).await?;

@@ -45,6 +45,13 @@ impl Version {
     }
 }
 
+impl From<Version> for crate::input::Version {
+    fn from(version: Version) -> Self {
+        let modified = i64::try_from(version.mtime).ok().and_then(|seconds| seconds.checked_mul(1000));
+        Self { size: Some(version.size), modified, tag: None }
+    }
+}
+
 /// The files of a source, and what else is there.
 #[derive(Debug, Default)]
 pub(super) struct Listing {

@@ -273,8 +273,7 @@ fn input(
     let after_load = (source.after_load != AfterLoad::Keep).then(|| RemoteTask {
         path: file.path.clone(),
         action: source.after_load.clone(),
-        size: version.size,
-        mtime: version.mtime,
+        version: version.into(),
     });
     Ok(InputFile {
         source: index,
@@ -287,6 +286,8 @@ fn input(
         records: source.files.records.clone(),
         required: false,
         stamp,
+        modified: i64::try_from(version.mtime).ok().and_then(|seconds| seconds.checked_mul(1_000_000)),
+        constants: Vec::new(),
         after_load,
     })
 }

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::binary::{self, Wire};
 use super::convert::Typed;
+use super::origins::Origins;
 use super::{Dedupe, RowCounts, RowSuffix, SecondPass, SecondPassError, SecondPassResult, spool_failed};
 use crate::contract::TypedBatch;
 use crate::contract::cells::Cells;
@@ -34,6 +35,7 @@ pub struct Encoder {
     wires: Vec<Wire>,
     /// Run and time of the load, encoded once because they are the same for every row.
     suffix: Vec<u8>,
+    origins: Origins,
     /// Takes batches back to the reading thread, which reuses their memory.
     give_back: SyncSender<RawBatch>,
     row_counts: Vec<RowCounts>,
@@ -46,7 +48,13 @@ pub struct Encoder {
 
 impl Encoder {
     /// An encoder for files whose indexes are below `places`.
-    pub fn new(mut pass: SecondPass, spill: Spill, places: usize, give_back: SyncSender<RawBatch>) -> Self {
+    pub fn new(
+        mut pass: SecondPass,
+        spill: Spill,
+        origins: Origins,
+        places: usize,
+        give_back: SyncSender<RawBatch>,
+    ) -> Self {
         let dedupe = std::mem::replace(&mut pass.dedupe, Dedupe::None);
         let hasher = (!matches!(dedupe, Dedupe::None)).then(|| RowHasher::new(&pass.layout));
         let known = match dedupe {
@@ -67,6 +75,7 @@ impl Encoder {
             spill,
             hashes: Vec::new(),
             suffix,
+            origins,
             give_back,
             row_counts: vec![RowCounts::default(); places],
             rows_before: 0,
@@ -106,7 +115,7 @@ impl Encoder {
                 self.pass.rejects.row(&self.pass.layout, &typed, violation)?;
                 self.row_counts[file].rejected += 1;
             } else if self.is_new(row, file)? {
-                self.row(&cells, row, file);
+                self.row(&cells, row, file, typed.raw.lines[row]);
             }
             if self.chunk.len() >= CHUNK_BYTES {
                 self.send(chunks)?;
@@ -146,9 +155,9 @@ impl Encoder {
     }
 
     #[inline]
-    fn row(&mut self, cells: &[Cells<'_>], row: usize, file: usize) {
+    fn row(&mut self, cells: &[Cells<'_>], row: usize, file: usize, line: u64) {
         let out = &mut self.chunk;
-        binary::row(self.wires.len() + 3, out);
+        binary::row(self.wires.len() + 3 + self.origins.fields(), out);
         for (wire, cells) in self.wires.iter().zip(cells) {
             wire.field(*cells, row, out);
         }
@@ -165,6 +174,7 @@ impl Encoder {
                 binary::bigint(self.rows_before + row as i64, out);
             }
         }
+        self.origins.append(file, line, out);
         self.rows_in_chunk += 1;
     }
 

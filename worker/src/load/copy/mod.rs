@@ -8,6 +8,7 @@
 //! - [`read`]: the reading thread: bytes become batches of cells
 //! - [`mod@convert`]: the converting thread: cells become typed values, and rows of the combined CSV
 //! - [`encode`]: the encoding thread: typed values become bytes, and each row is counted
+//! - [`origins`]: where a row came from
 //! - [`writer`]: the bytes go to the server
 //! - [`binary`], [`numeric`]: values in the format of PostgreSQL's binary COPY
 
@@ -15,6 +16,7 @@ pub mod binary;
 mod convert;
 mod encode;
 pub mod numeric;
+mod origins;
 mod read;
 pub mod writer;
 
@@ -42,6 +44,7 @@ use crate::input::InputFile;
 use crate::progress::Progress;
 use convert::convert;
 use encode::Encoder;
+use origins::Origins;
 use read::read_files;
 
 /// Most batches that a thread may be ahead of the thread that takes them.
@@ -150,6 +153,8 @@ impl SecondPass {
     pub fn run(mut self, chunks: &Sender<Vec<u8>>) -> Result<SecondPassResult, SecondPassError> {
         let files = std::mem::take(&mut self.files);
         self.rejects.name_files(files.iter().map(|(place, file, _)| (*place, file.name.as_str())));
+        let origins = files.iter().map(|(place, file, _)| (*place, file));
+        let origins = Origins::new(self.layout.provenance.clone(), origins, self.layout.transcoded);
         let places = files.iter().map(|(place, ..)| place + 1).max().unwrap_or(0);
         let (send, pieces) = sync_channel(BATCHES_AHEAD);
         let (send_typed, typed) = sync_channel(BATCHES_AHEAD);
@@ -161,7 +166,7 @@ impl SecondPass {
         let reading = thread("elt-read", move || read_files(&files, &send, &spares, &stop, &progress))?;
         let refused = RefusedFilter::new(self.refused.clone(), &self.layout);
         let converting = thread("elt-convert", move || convert(converter, csv_rows, refused, &pieces, &send_typed))?;
-        let mut encoder = Encoder::new(self, spill, places, give_back);
+        let mut encoder = Encoder::new(self, spill, origins, places, give_back);
         let encoded = encoder.take(&typed, chunks);
         drop(typed);
         // A thread that ends early closes its channels, and its neighbours end with it. The reason may be theirs, so all of

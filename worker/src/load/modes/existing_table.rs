@@ -186,6 +186,7 @@ async fn prepare_table(tx: &mut PgConnection, ddl: &mut TableDdl<'_>, task: &Loa
                     tracing::info!(rows, "adopted {table}: the rows that were there are known now");
                 }
             }
+            ddl.add_origins(tx, &task.layout, before).await?;
             ddl.change(tx, &task.layout, &task.changes).await?;
         }
         // The columns were decided from another state of the table, and the lock was not held since.

@@ -14,7 +14,7 @@ use crate::error::PipelineError;
 use crate::load::Halt;
 use crate::load::copy::RowCounts;
 use crate::load::session::{LOADED_AT, ROW_HASH, RUN_ID};
-use crate::load::staging::{STAGING, staged};
+use crate::load::staging::{STAGING, origins, staged, staged_origin};
 use crate::load::table::shape::TableDdl;
 
 fn keys(layout: &Layout) -> impl Iterator<Item = &Column> {
@@ -177,9 +177,10 @@ pub fn update_statement(table: &TableRef, layout: &Layout, run: Uuid, condition:
         .map(|column| format!("{} = {}, ", quote_ident(&column.name), staged("s", column)))
         .collect();
     format!(
-        "update {} t set {set}{ROW_HASH} = s.{ROW_HASH}, {RUN_ID} = '{run}', {LOADED_AT} = now()
+        "update {} t set {set}{ROW_HASH} = s.{ROW_HASH}, {RUN_ID} = '{run}', {LOADED_AT} = now(){}
          from {STAGING} s where {} and {condition}",
         table.sql(),
+        origins(layout, |origin| format!("{} = s.{}", origin.column(), staged_origin(origin))),
         same_key(layout)
     )
 }

@@ -10,7 +10,7 @@ use crate::load::dedupe::hash_set::RowHashSet;
 use crate::load::dedupe::sql;
 use crate::load::finish::{self, WrittenRows};
 use crate::load::session::{LOADED_AT, ROW_HASH, RUN_ID, Session};
-use crate::load::staging::column_list;
+use crate::load::staging::{column_list, origins};
 use crate::load::table::replica_identity;
 use crate::load::table::shape::{self, TableDdl};
 use crate::load::{Halt, LoadTask};
@@ -42,9 +42,10 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunR
     // Other sessions cannot see the table before it commits, so its rows can be written frozen: no vacuum needs to visit
     // them, and the first reader needs to write no hint bits.
     let copy = format!(
-        "copy {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}) from stdin (format binary, freeze)",
+        "copy {} ({}{ROW_HASH}, {RUN_ID}, {LOADED_AT}{}) from stdin (format binary, freeze)",
         table.sql(),
-        column_list(&task.layout)
+        column_list(&task.layout),
+        origins(&task.layout, |origin| origin.column().to_owned())
     );
     let (copied, mut second_pass) = writer::run(&mut tx, &copy, second_pass).await?;
     // The index is created after the rows are copied, because one build is faster than an update for each row.

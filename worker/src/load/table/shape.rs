@@ -1,6 +1,7 @@
 //! The shape of the target table: it is created, widened, and given elt's own columns and indexes. Every statement is kept for
 //! the report.
 
+use elt_shared::config::Provenance;
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -38,7 +39,8 @@ impl<'t> TableDdl<'t> {
     /// Creates the table with the layout's columns and elt's own.
     pub async fn create(&mut self, tx: &mut PgConnection, layout: &Layout) -> sqlx::Result<()> {
         let own = layout.columns.iter().map(|column| format!("{} {}", quote_ident(&column.name), column.sql));
-        let columns: Vec<_> = own.chain(internal_columns()).collect();
+        let origins = layout.provenance.iter().map(|&origin| definition(origin));
+        let columns: Vec<_> = own.chain(internal_columns()).chain(origins).collect();
         let statement = format!("create table {} (\n    {}\n)", self.table.sql(), columns.join(",\n    "));
         self.execute(tx, statement).await
     }
@@ -74,6 +76,23 @@ impl<'t> TableDdl<'t> {
             .filter(|(name, _)| !there(name))
             .map(|(_, definition)| format!("add column {definition}"))
             .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.execute(tx, format!("alter table {}\n    {}", self.altered.sql(), missing.join(",\n    "))).await
+    }
+
+    /// Adds the columns that say where a row came from to a table that lacks some of them. Rows that are there have NULL in
+    /// them.
+    pub async fn add_origins(
+        &mut self,
+        tx: &mut PgConnection,
+        layout: &Layout,
+        before: &TableState,
+    ) -> sqlx::Result<()> {
+        let there = |name: &str| before.existing.columns.iter().any(|column| column.name == name);
+        let missing = layout.provenance.iter().filter(|origin| !there(origin.column()));
+        let missing: Vec<_> = missing.map(|&origin| format!("add column {}", definition(origin))).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -167,6 +186,10 @@ impl<'t> TableDdl<'t> {
         self.statements.push(statement);
         Ok(())
     }
+}
+
+fn definition(origin: Provenance) -> String {
+    format!("{} {}", origin.column(), origin.sql_type())
 }
 
 fn internal_columns() -> [String; 3] {

@@ -206,21 +206,51 @@ impl fmt::Debug for ApiSource {
     }
 }
 
+/// The keys by which a request says who sends it.
+pub(super) const IDENTITY_KEYS: &[Key] = &[
+    AUTH_TOKEN_KEY,
+    AUTH_SCHEME_KEY,
+    AUTH_HEADER_KEY,
+    AUTH_KEY,
+    HEADERS_KEY,
+    CA_CERTIFICATE_KEY,
+    CLIENT_CERTIFICATE_KEY,
+    CLIENT_KEY_KEY,
+];
+
+const AUTH_TOKEN_KEY: Key =
+    Key::secret("auth_token", "Sent as it is when it contains a space, else as `Bearer <token>`.").or(&["token"]);
+const AUTH_SCHEME_KEY: Key = Key::choice::<Scheme>("auth_scheme", "How the token is sent instead.");
+const AUTH_HEADER_KEY: Key =
+    Key::text("auth_header", "Which header carries the token, for `auth_scheme: header`. Default `X-API-Key`.");
+const AUTH_KEY: Key = Key::of(
+    "auth",
+    Shape::SectionOrVariant(AUTH_KEYS, auth::VARIANTS),
+    "The same in one mapping; or another way to be identified, as its `type` says.",
+);
+const HEADERS_KEY: Key = Key::of("headers", Shape::Pairs, "Further request headers.");
+const CA_CERTIFICATE_KEY: Key = Key::secret(
+    "ca_certificate",
+    "`${secret:NAME}`: the only authorities that may have signed the certificate of the host in `url`, in PEM form.",
+);
+const CLIENT_CERTIFICATE_KEY: Key = Key::secret(
+    "client_certificate",
+    "`${secret:NAME}`: the certificate to show to the host in `url`, with its chain, in PEM form.",
+);
+const CLIENT_KEY_KEY: Key =
+    Key::secret("client_key", "`${secret:NAME}`: the private key of `client_certificate`, in PEM form.");
+
 pub(super) const KEYS: &[Key] = &[
     Key::text("url", "`http://` or `https://`.").or(&["endpoint"]).required(),
     request::METHOD_KEY,
     request::BODY_KEY,
     request::FORM_KEY,
     request::GRAPHQL_KEY,
-    Key::secret("auth_token", "Sent as it is when it contains a space, else as `Bearer <token>`.").or(&["token"]),
-    Key::choice::<Scheme>("auth_scheme", "How the token is sent instead."),
-    Key::text("auth_header", "Which header carries the token, for `auth_scheme: header`. Default `X-API-Key`."),
-    Key::of(
-        "auth",
-        Shape::SectionOrVariant(AUTH_KEYS, auth::VARIANTS),
-        "The same in one mapping; or another way to be identified, as its `type` says.",
-    ),
-    Key::of("headers", Shape::Pairs, "Further request headers."),
+    AUTH_TOKEN_KEY,
+    AUTH_SCHEME_KEY,
+    AUTH_HEADER_KEY,
+    AUTH_KEY,
+    HEADERS_KEY,
     Key::of("params", Shape::Pairs, "Query parameters."),
     Key::text("folder_param", "Sent as `?path=`."),
     records::RECORDS_KEY,
@@ -263,15 +293,9 @@ pub(super) const KEYS: &[Key] = &[
         Shape::Number { min: 0.001, max: 1_000.0 },
         "Most requests a second of one extraction, repeated ones included. Default: as many as there are.",
     ),
-    Key::secret(
-        "ca_certificate",
-        "`${secret:NAME}`: the only authorities that may have signed the certificate of the host in `url`, in PEM form.",
-    ),
-    Key::secret(
-        "client_certificate",
-        "`${secret:NAME}`: the certificate to show to the host in `url`, with its chain, in PEM form.",
-    ),
-    Key::secret("client_key", "`${secret:NAME}`: the private key of `client_certificate`, in PEM form."),
+    CA_CERTIFICATE_KEY,
+    CLIENT_CERTIFICATE_KEY,
+    CLIENT_KEY_KEY,
 ];
 
 pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
@@ -283,13 +307,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let known = for_each.as_ref().and_then(Option::as_ref);
     let include = records::include(section, records.as_deref().unwrap_or_default(), known);
     let url = request::url(section, further);
-    let auth::Written { token: auth_token, scheme: auth_scheme, auth } = auth::read(section)?;
-    if let (Some(field), AuthScheme::Basic, Some(token)) = (section.field("auth_token"), &auth_scheme, &auth_token)
-        && !token.expose().contains(':')
-        && !token.expose().contains("${")
-    {
-        field.problem("expected user:password, because auth_scheme is basic");
-    }
+    let auth::Written { token: auth_token, scheme: auth_scheme, auth } = read_auth(section)?;
     let headers = section.field("headers").map_or(Some(Vec::new()), |field| request::headers(field, further));
     let params = section.field("params").map_or(Some(Vec::new()), |field| request::pairs(field, further));
     let body = request::body(section, headers.as_deref().unwrap_or_default(), further);
@@ -351,4 +369,31 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     for_each::check(section, &source);
     incremental::check_sent(section, &source);
     Some(source)
+}
+
+/// Reads [`IDENTITY_KEYS`] of a section that has an address elsewhere.
+pub(super) fn read_identity(section: &Section<'_>) -> Option<ApiSource> {
+    let auth::Written { token: auth_token, scheme: auth_scheme, auth } = read_auth(section)?;
+    let headers = section.field("headers").map_or(Some(Vec::new()), |field| request::headers(field, &[]));
+    let certificates = certificates::read(section);
+    Some(ApiSource {
+        auth_token,
+        auth_scheme,
+        auth,
+        headers: headers?,
+        certificates: certificates?,
+        ..ApiSource::at("")
+    })
+}
+
+fn read_auth(section: &Section<'_>) -> Option<auth::Written> {
+    let written = auth::read(section)?;
+    if let (Some(field), AuthScheme::Basic, Some(token)) =
+        (section.field("auth_token"), &written.scheme, &written.token)
+        && !token.expose().contains(':')
+        && !token.expose().contains("${")
+    {
+        field.problem("expected user:password, because auth_scheme is basic");
+    }
+    Some(written)
 }

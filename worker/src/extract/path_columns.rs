@@ -1,0 +1,46 @@
+//! Columns whose values stand in the paths of files.
+
+use elt_shared::explained::{Code, Explained};
+
+use super::{Extracted, LeftOut, LeftOutKind};
+use crate::error::{PipelineError, Result};
+use crate::input::InputFile;
+
+/// Gives each file of a source the columns of its path. A file whose path does not match the source's pattern is left out as
+/// failed, because its rows would lack the columns.
+///
+/// # Errors
+/// When the file that the config names does not match.
+pub(super) fn add(index: usize, mut extracted: Extracted) -> Result<Extracted> {
+    let mut files = Vec::with_capacity(extracted.files.len());
+    for mut file in std::mem::take(&mut extracted.files) {
+        let options = file.options.clone();
+        let Some(columns) = &options.path_columns else {
+            files.push(file);
+            continue;
+        };
+        match columns.values(&file.name) {
+            Some(values) => {
+                file.constants.extend(columns.names().iter().cloned().zip(values));
+                files.push(file);
+            }
+            None if file.required => return Err(no_match(index, &file, columns.as_str())),
+            None => extracted.left_out.push(LeftOut {
+                reason: format!("its path does not end as path_columns says, {:?}", columns.as_str()),
+                name: file.name,
+                kind: LeftOutKind::Failed,
+            }),
+        }
+    }
+    extracted.files = files;
+    Ok(extracted)
+}
+
+fn no_match(index: usize, file: &InputFile, pattern: &str) -> PipelineError {
+    PipelineError::Extract(Explained {
+        code: Code::SourceUnreadable,
+        message: format!("source {}: the path {} does not end as path_columns says, {pattern:?}", index + 1, file.name),
+        next_step: "Correct `path_columns`: its pattern must match the end of the path, and `*` is any part of a name."
+            .into(),
+    })
+}

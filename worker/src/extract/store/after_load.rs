@@ -1,0 +1,190 @@
+//! The action on a file in its place after its rows are loaded: it is moved, deleted or tagged, if it is still the file that
+//! was read.
+
+use std::time::Duration;
+
+use elt_shared::config::{AfterLoad, SourceConfig};
+
+use super::attempts::Attempts;
+use super::error::{Result, StoreError};
+use super::limits::StoreLimits;
+use super::{FileStore, open};
+use crate::extract::ExtractContext;
+use crate::input::{InputFile, RemoteTask};
+
+/// Longest time for the actions on the files of one source, because the run occupies its worker meanwhile.
+const AFTER_LOAD_TIMEOUT: Duration = Duration::from_mins(10);
+/// Number of names that are tried in the folder to which files are moved.
+const TRIED_NAMES: u32 = 1000;
+
+/// Moves, deletes or tags the files that were loaded, as their sources say. It is called after the load has committed, so
+/// failures are returned as sentences for the report.
+pub(in crate::extract) async fn after_load(
+    sources: &[SourceConfig],
+    files: &[InputFile],
+    context: &ExtractContext,
+) -> Vec<String> {
+    let limits = StoreLimits { total: AFTER_LOAD_TIMEOUT, ..StoreLimits::default() };
+    after_load_within(sources, files, context, &limits).await
+}
+
+/// The same with other limits, for tests.
+pub async fn after_load_within(
+    sources: &[SourceConfig],
+    files: &[InputFile],
+    context: &ExtractContext,
+    limits: &StoreLimits,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        // SFTP sources have tasks, too, and carry them out by themselves.
+        if source.place().is_none() {
+            continue;
+        }
+        let tasks: Vec<&RemoteTask> =
+            files.iter().filter(|file| file.source == index).filter_map(|file| file.after_load.as_ref()).collect();
+        if tasks.is_empty() {
+            continue;
+        }
+        match open(source, context, limits) {
+            Ok(store) => warnings.extend(carry_out_all(&*store, &tasks, context, limits).await),
+            Err(error) => warnings.push(error.to_string()),
+        }
+    }
+    warnings
+}
+
+/// Carries out the tasks of one source until its time is up or the run should stop. The files that are left stay where
+/// they are; their rows are duplicates when they are read again.
+async fn carry_out_all(
+    store: &dyn FileStore,
+    tasks: &[&RemoteTask],
+    context: &ExtractContext,
+    limits: &StoreLimits,
+) -> Vec<String> {
+    let deadline = tokio::time::Instant::now() + limits.total;
+    let mut warnings = Vec::new();
+    for (number, task) in tasks.iter().enumerate() {
+        let name = store.shown(&task.path);
+        let carried_out = tokio::select! {
+            biased;
+            () = context.stop.cancelled() => Err("the run was asked to stop".to_owned()),
+            done = tokio::time::timeout_at(deadline, carry_out(store, task, limits)) => {
+                done.map_err(|_| format!("the actions after the load took longer than {} s", limits.total.as_secs_f32()))
+            }
+        };
+        match carried_out {
+            Ok(Ok(done)) => tracing::info!("{done}"),
+            Ok(Err(StoreError::Changed { .. })) => {
+                warnings.push(format!("{name} was loaded and stays as it is: it has changed since"));
+            }
+            Ok(Err(error)) => warnings.push(format!("{name} was loaded and stays as it is: {error}")),
+            Err(why) => {
+                let more = match tasks.len() - number - 1 {
+                    0 => String::new(),
+                    1 => " and 1 more file".to_owned(),
+                    more => format!(" and {more} more files"),
+                };
+                warnings.push(format!("{name}{more} were loaded and may still be as they were: {why}"));
+                break;
+            }
+        }
+    }
+    warnings
+}
+
+/// The request of an earlier attempt whose answer was lost, so that the server may have carried it out.
+enum Asked {
+    Nothing,
+    Delete,
+    MoveTo(String),
+}
+
+/// Carries out one task. Returns a sentence for the log.
+async fn carry_out(store: &dyn FileStore, task: &RemoteTask, limits: &StoreLimits) -> Result<String> {
+    let mut attempts = Attempts::new(limits);
+    let mut asked = Asked::Nothing;
+    loop {
+        match once(store, task, &mut asked).await {
+            Err(error) => attempts.after(error).await?,
+            done => return done,
+        }
+    }
+}
+
+async fn once(store: &dyn FileStore, task: &RemoteTask, asked: &mut Asked) -> Result<String> {
+    let (path, name) = (task.path.as_str(), store.shown(&task.path));
+    let now = match (store.look(path).await, &*asked) {
+        // The earlier attempt did it.
+        (Err(StoreError::Missing { .. }), Asked::Delete) => return Ok(format!("deleted {name}")),
+        (Err(StoreError::Missing { .. }), Asked::MoveTo(to)) => {
+            let moved = store.look(to).await?;
+            return match moved.size == task.version.size {
+                true => Ok(format!("moved {name} to {}", store.shown(to))),
+                false => Err(StoreError::Changed { name }),
+            };
+        }
+        (now, _) => now?,
+    };
+    if now != task.version {
+        return Err(StoreError::Changed { name });
+    }
+    match &task.action {
+        AfterLoad::Keep => Ok(format!("kept {name}")),
+        AfterLoad::Delete => {
+            *asked = Asked::Delete;
+            store.delete(path, &now).await?;
+            Ok(format!("deleted {name}"))
+        }
+        AfterLoad::Move(folder) => {
+            let to = match &*asked {
+                // What is there is a copy of this file.
+                Asked::MoveTo(to) => to.clone(),
+                Asked::Nothing | Asked::Delete => free_name(store, folder, path).await?,
+            };
+            *asked = Asked::MoveTo(to.clone());
+            store.rename(path, &to, &now).await?;
+            Ok(format!("moved {name} to {}", store.shown(&to)))
+        }
+        AfterLoad::Tag { key, value } => {
+            store.tag(path, key, value).await?;
+            Ok(format!("tagged {name} with {key}={value}"))
+        }
+    }
+}
+
+/// A free path in `folder`, because moving must not overwrite a file.
+async fn free_name(store: &dyn FileStore, folder: &str, path: &str) -> Result<String> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    for number in 1..=TRIED_NAMES {
+        let to = format!("{}/{}", folder.trim_end_matches('/'), numbered(file, number));
+        match store.look(&to).await {
+            Err(StoreError::Missing { .. }) => return Ok(to),
+            Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let reason = format!("it has {TRIED_NAMES} files named like {file}");
+    Err(StoreError::Unreadable { name: store.shown(folder), reason })
+}
+
+/// The name of a file with a number before its suffix: `a.csv`, `a-2.csv`, `a-3.csv`, …
+fn numbered(file: &str, number: u32) -> String {
+    match (number, file.split_once('.')) {
+        (1, _) => file.to_owned(),
+        (_, Some((stem, suffixes))) => format!("{stem}-{number}.{suffixes}"),
+        (_, None) => format!("{file}-{number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbered;
+
+    #[test]
+    fn a_moved_file_keeps_its_suffixes() {
+        assert_eq!(numbered("a.csv.gz", 1), "a.csv.gz");
+        assert_eq!(numbered("a.csv.gz", 2), "a-2.csv.gz");
+        assert_eq!(numbered("a", 3), "a-3");
+    }
+}

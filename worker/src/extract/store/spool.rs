@@ -1,0 +1,101 @@
+//! The part of a file that has arrived, in a file of the run's spool.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+
+use super::error::{Result, StoreError};
+use crate::humanize::size;
+
+/// The number of bytes that the files of a source may still have.
+pub(super) struct Budget {
+    name: String,
+    limit: u64,
+    left: AtomicU64,
+}
+
+impl Budget {
+    /// `name`: what the config names, for people.
+    pub(super) fn new(name: String, limit: u64) -> Self {
+        Self { name, limit, left: AtomicU64::new(limit) }
+    }
+
+    fn take(&self, bytes: u64) -> Result<()> {
+        let take = |left: u64| left.checked_sub(bytes);
+        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(StoreError::TooMuch {
+                name: self.name.clone(),
+                what: format!("sent more than {}", size(self.limit)),
+                limit: size(self.limit),
+            }),
+        }
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.left.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The part of a file that has arrived.
+pub(in crate::extract) struct Spool<'a> {
+    file: File,
+    length: u64,
+    enough: Option<u64>,
+    budget: &'a Budget,
+    doing: String,
+}
+
+impl<'a> Spool<'a> {
+    /// An empty file at `to`. `enough`: the number of bytes after which no more are wanted.
+    pub(super) async fn create(to: &Path, name: &str, enough: Option<u64>, budget: &'a Budget) -> Result<Self> {
+        let doing = format!("keep {name} in {}", to.display());
+        let file = File::create(to).await.map_err(|source| StoreError::Spool { doing: doing.clone(), source })?;
+        Ok(Self { file, length: 0, enough, budget, doing })
+    }
+
+    /// Number of bytes that are here.
+    pub(in crate::extract) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Number of bytes that are wanted from the beginning of the file. `None`: all.
+    pub(in crate::extract) fn enough(&self) -> Option<u64> {
+        self.enough
+    }
+
+    /// Whether no more bytes are wanted.
+    pub(in crate::extract) fn is_full(&self) -> bool {
+        self.enough.is_some_and(|enough| self.length >= enough)
+    }
+
+    /// Appends the next bytes of the file. Those that are not wanted any more are dropped.
+    pub(in crate::extract) async fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let wanted = self.enough.map_or(u64::MAX, |enough| enough.saturating_sub(self.length));
+        let bytes = &bytes[..bytes.len().min(usize::try_from(wanted).unwrap_or(usize::MAX))];
+        self.budget.take(bytes.len() as u64)?;
+        self.file.write_all(bytes).await.map_err(|source| self.failed(source))?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Drops what is here, because the server sends the file from its start again.
+    pub(in crate::extract) async fn start_over(&mut self) -> Result<()> {
+        use tokio::io::{AsyncSeekExt, SeekFrom};
+        self.file.set_len(0).await.map_err(|source| self.failed(source))?;
+        self.file.seek(SeekFrom::Start(0)).await.map_err(|source| self.failed(source))?;
+        self.budget.give_back(self.length);
+        self.length = 0;
+        Ok(())
+    }
+
+    pub(super) async fn finish(&mut self) -> Result<()> {
+        self.file.flush().await.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: std::io::Error) -> StoreError {
+        StoreError::Spool { doing: self.doing.clone(), source }
+    }
+}
