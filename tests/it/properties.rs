@@ -6,7 +6,7 @@ mod fuzz;
 #[path = "../fuzz/reading.rs"]
 mod reading;
 
-use elt_shared::config::{FileFormat, FileOptions, FixedColumn, FixedWidth, Surplus, WidthUnit, XmlOptions};
+use elt_shared::config::{FileFormat, FileOptions, FixedColumn, FixedWidth, Surplus, TextEncoding, WidthUnit, XmlOptions};
 use proptest::prelude::*;
 
 /// Texts that are nearly what a reader expects: pieces in any order.
@@ -63,7 +63,7 @@ fn fixed_width(width: u32, header: bool, unit: WidthUnit) -> FileOptions {
         trim: true,
         unit,
         record_length: None,
-        encoding: None,
+        encoding: TextEncoding::Utf8,
         null_values: None,
         surplus: Surplus::Reject,
     };

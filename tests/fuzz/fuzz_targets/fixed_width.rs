@@ -5,7 +5,7 @@
 #[path = "../reading.rs"]
 mod reading;
 
-use elt_shared::config::{FileOptions, FixedColumn, FixedWidth, Surplus, WidthUnit};
+use elt_shared::config::{FileOptions, FixedColumn, FixedWidth, Surplus, TextEncoding, WidthUnit};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, u8, &[u8])| {
@@ -22,7 +22,7 @@ fuzz_target!(|input: (u8, u8, &[u8])| {
         trim: !bit(4),
         unit: if bit(5) { WidthUnit::Bytes } else { WidthUnit::Characters },
         record_length: bit(6).then_some(2 * width),
-        encoding: bit(7).then(|| "shift_jis".into()),
+        encoding: if bit(7) { TextEncoding::Named("shift_jis".into()) } else { TextEncoding::Utf8 },
         null_values: None,
         surplus: Surplus::Reject,
     };

@@ -21,6 +21,11 @@ const FORMATS: &[(&str, Format)] = &[
     ("json", Format::Json),
     ("ndjson", Format::Ndjson),
     ("jsonl", Format::Ndjson),
+    ("xlsx", Format::Workbook),
+    ("xlsm", Format::Workbook),
+    ("xlsb", Format::Workbook),
+    ("xls", Format::Workbook),
+    ("ods", Format::Workbook),
 ];
 
 /// Suffixes of files that are read only if the config says more about them, and that are skipped otherwise.
@@ -59,7 +64,7 @@ fn has_options(format: Format, options: &FileOptions) -> bool {
     match format {
         Format::Xml => options.xml.is_some(),
         Format::FixedWidth => options.fixed_width.is_some(),
-        Format::Csv | Format::Txt | Format::Json | Format::Ndjson => true,
+        _ => true,
     }
 }
 
@@ -139,10 +144,14 @@ mod tests {
 
     #[test]
     fn messages_name_every_suffix() {
-        assert_eq!(nameable(), ".csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst)");
+        assert_eq!(
+            nameable(),
+            ".csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls or .ods file (also .gz or .zst)"
+        );
         assert_eq!(
             other_suffix("a.pdf"),
-            "its suffix is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst"
+            "its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls and .ods are, also \
+             .gz or .zst"
         );
         assert!(other_suffix("in/A.XML.gz").contains("xml: {records:"));
         assert!(!other_suffix("in.xml/a").contains("records"));

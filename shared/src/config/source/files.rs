@@ -1,6 +1,9 @@
 //! The keys by which a source says how its files are read. They are the same in every kind of source that has files.
 
-use super::csv::{self, CsvOptions};
+use std::sync::Arc;
+
+use super::csv::{self, CsvOptions, TextEncoding};
+use super::excel::{self, ExcelOptions};
 use super::fixed_width::{self, FixedWidth};
 use super::format::FileFormat;
 use super::json_path;
@@ -9,6 +12,7 @@ use super::xml::{self, XmlOptions};
 use crate::config::keys::{Key, Shape};
 use crate::config::reader::Field;
 use crate::config::section::Section;
+use crate::config::shaping::{self, Shaping};
 
 /// How the files of a source are read.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -17,6 +21,8 @@ pub struct FileOptions {
     pub format: Option<FileFormat>,
     /// How CSV and TXT files are read.
     pub csv: CsvOptions,
+    /// How workbooks are read.
+    pub excel: ExcelOptions,
     /// JSON path to the rows of JSON files. `None`: it is found.
     pub records: Option<String>,
     /// How fixed-width files are read. `None`: there are none.
@@ -25,23 +31,25 @@ pub struct FileOptions {
     pub xml: Option<XmlOptions>,
     /// Columns whose values stand in the paths of the files.
     pub path_columns: Option<PathColumns>,
+    /// What becomes of the columns. `None`: they stay as they are in the file.
+    pub shape: Option<Arc<Shaping>>,
 }
 
 impl FileOptions {
-    /// The encoding that the config names for files of a format, as a WHATWG label.
-    pub fn encoding(&self, format: FileFormat) -> Option<&str> {
-        let encoding = match format {
-            FileFormat::FixedWidth => self.fixed_width.as_ref().and_then(|options| options.encoding.as_ref()),
-            FileFormat::Xml => self.xml.as_ref().and_then(|options| options.encoding.as_ref()),
-            _ => self.csv.encoding.as_ref(),
-        };
-        encoding.map(String::as_str)
+    /// The encoding of files of a format.
+    pub fn encoding(&self, format: FileFormat) -> TextEncoding {
+        match (format, &self.fixed_width, &self.xml) {
+            (FileFormat::FixedWidth, Some(options), _) => options.encoding.clone(),
+            (FileFormat::Xml, _, Some(options)) => options.encoding.clone().map_or(TextEncoding::Utf8, TextEncoding::Named),
+            _ => self.csv.encoding.clone(),
+        }
     }
 
     /// The texts that are NULL in every column of files of a format. `None`: the default rules hold.
     pub fn null_values(&self, format: FileFormat) -> Option<&[String]> {
         let null_values = match format {
             FileFormat::FixedWidth => self.fixed_width.as_ref().and_then(|options| options.null_values.as_ref()),
+            FileFormat::Workbook => self.excel.null_values.as_ref(),
             _ => self.csv.null_values.as_ref(),
         };
         null_values.map(Vec::as_slice)
@@ -55,6 +63,11 @@ pub(super) const KEYS: &[Key] = &[
          compression counts in either case.",
     ),
     Key::of("csv", Shape::Section(csv::KEYS), "How CSV and TXT files are read."),
+    Key::of(
+        "excel",
+        Shape::Section(excel::KEYS),
+        "How workbooks (`.xlsx`, `.xlsm`, `.xlsb`, `.xls`, `.ods`) are read.",
+    ),
     Key::text(
         "records",
         "JSON path to the rows of JSON files, `data.items`, or `$` when an object is the row. Default: the elements of \
@@ -76,6 +89,7 @@ pub(super) const KEYS: &[Key] = &[
         "Columns from the end of each file's path: `region={region}/year={year:int}/*.csv`. `{name}` is a text, `{name:int}` \
          a whole number, `{name:date}` a date.",
     ),
+    shaping::KEY,
 ];
 
 /// Reads the keys; the defaults for those that are not written.
@@ -84,18 +98,22 @@ pub(super) fn read(section: &Section<'_>) -> Option<FileOptions> {
     let csv = csv::read(section.field("csv"));
     let fixed_width = optional(section.field("fixed_width"), fixed_width::read);
     let xml = optional(section.field("xml"), xml::read);
-    let path_columns = optional(section.field("path_columns"), path_columns::read);
     // No suffix says that a file is of fixed width, so the section says it of all.
     let implied = section.has("fixed_width").then_some(FileFormat::FixedWidth);
     let format = section.choice("format");
     check_format(section, format);
+    let excel = excel::read(section.field("excel"));
+    let path_columns = optional(section.field("path_columns"), path_columns::read);
+    let shape = shape(section);
     Some(FileOptions {
         format: format.or(implied),
         records,
         csv: csv?,
         fixed_width: fixed_width?,
         xml: xml?,
+        excel: excel?,
         path_columns: path_columns?,
+        shape: shape?,
     })
 }
 
@@ -119,6 +137,11 @@ fn check_format(section: &Section<'_>, format: Option<FileFormat>) {
             _ => {}
         }
     }
+}
+
+/// Reads `shape:` of a source. `Some(None)`: it is not written.
+pub(super) fn shape(section: &Section<'_>) -> Option<Option<Arc<Shaping>>> {
+    optional(section.field("shape"), |field| shaping::read(field).map(Arc::new))
 }
 
 /// `Some(None)`: not written; `None`: written, and wrong.

@@ -1,6 +1,6 @@
 //! `fixed_width:`: how files are read whose columns stand at fixed places of each line.
 
-use super::csv;
+use super::csv::{self, TextEncoding};
 use crate::config::keys::{Choice, Key, Shape};
 use crate::config::reader::Field;
 use crate::config::section::Section;
@@ -24,8 +24,8 @@ pub struct FixedWidth {
     pub unit: WidthUnit,
     /// Length of every record, in a file without line ends. `None`: each line is a record.
     pub record_length: Option<u32>,
-    /// A WHATWG encoding label; `None`: by BOM, else UTF-8.
-    pub encoding: Option<String>,
+    /// How the text is encoded.
+    pub encoding: TextEncoding,
     /// Texts that are NULL in every column; `None`: the default rules.
     pub null_values: Option<Vec<String>>,
     /// What happens to a line with text behind the last column.
@@ -142,6 +142,11 @@ pub(super) fn read(field: &Field<'_>) -> Option<FixedWidth> {
     {
         field.problem("the columns are longer than the record");
     }
+    let encoding = section.field("encoding").map_or(TextEncoding::Utf8, csv::encoding);
+    let unit = section.choice("unit").unwrap_or_default();
+    if let (TextEncoding::Guessed, WidthUnit::Bytes, Some(field)) = (&encoding, unit, section.field("encoding")) {
+        field.problem("must be named with `unit: bytes`, because places are counted before the encoding is guessed");
+    }
     let columns = columns?;
     let named = columns.iter().all(|column| column.name.is_some());
     Some(FixedWidth {
@@ -151,9 +156,9 @@ pub(super) fn read(field: &Field<'_>) -> Option<FixedWidth> {
         skip_footer: section.small("skip_footer").unwrap_or(0),
         comment: section.text("comment").filter(|text| !text.is_empty()),
         trim: section.flag("trim").unwrap_or(true),
-        unit: section.choice("unit").unwrap_or_default(),
+        unit,
         record_length,
-        encoding: section.field("encoding").and_then(csv::encoding),
+        encoding,
         null_values: section.field("null_values").and_then(Field::texts),
         surplus: section.choice("surplus").unwrap_or_default(),
     })

@@ -18,6 +18,8 @@ pub enum FileFormat {
     FixedWidth,
     /// Elements of an XML document.
     Xml,
+    /// A spreadsheet. Its content shows which kind it is.
+    Workbook,
 }
 
 impl Choice for FileFormat {
@@ -29,5 +31,8 @@ impl Choice for FileFormat {
         ("jsonl", Self::Ndjson),
         ("fixed_width", Self::FixedWidth),
         ("xml", Self::Xml),
+        ("xlsx", Self::Workbook),
+        ("xls", Self::Workbook),
+        ("ods", Self::Workbook),
     ];
 }

@@ -1,6 +1,6 @@
 //! `xml:`: which elements of XML files are rows, and how they become columns.
 
-use super::csv;
+use super::csv::{self, TextEncoding};
 use crate::config::keys::{Choice, Key, Shape};
 use crate::config::reader::Field;
 
@@ -65,7 +65,10 @@ pub(super) fn read(field: &Field<'_>) -> Option<XmlOptions> {
         prefixes: section.choice("prefixes").unwrap_or_default(),
         lists: section.field("lists").and_then(Field::texts).unwrap_or_default(),
         trim: section.flag("trim").unwrap_or(false),
-        encoding: section.field("encoding").and_then(csv::encoding),
+        encoding: section.field("encoding").and_then(|field| match csv::encoding(field) {
+            TextEncoding::Named(label) => Some(label),
+            TextEncoding::Utf8 | TextEncoding::Guessed => None,
+        }),
         records: records?,
     })
 }

@@ -53,7 +53,7 @@ impl FixedWidthRows {
                 .hint("Write `fixed_width:` with the columns in the source."));
         };
         let (text, raw) = open_text(input, &options)?;
-        if raw.is_none() && text.encoding() != UTF_8 {
+        if raw.is_none() && text.known_encoding() != Some(UTF_8) {
             // Each byte was one character, which may have become several bytes.
             options.unit = WidthUnit::Characters;
         }
@@ -268,7 +268,14 @@ impl Rows for FixedWidthRows {
 
     fn summary(&self) -> FileSummary {
         let (bytes, content_hash) = self.window.seen();
-        FileSummary { bytes, content_hash, filtered: self.filtered, delimiter: None, warnings: self.warnings.clone() }
+        FileSummary {
+            bytes,
+            content_hash,
+            filtered: self.filtered,
+            delimiter: None,
+            dialect: None,
+            warnings: self.window.encoding().warning.into_iter().chain(self.warnings.iter().cloned()).collect(),
+        }
     }
 }
 
@@ -278,16 +285,18 @@ fn open_text(input: &InputFile, options: &FixedWidth) -> Result<(Text, Option<&'
     let encoding = declared(input)?;
     if options.unit == WidthUnit::Characters || encoding == UTF_8 || encoding.is_single_byte() {
         let text = Text::open(input)?;
-        let wide = options.unit == WidthUnit::Bytes && [UTF_16LE, UTF_16BE].contains(&text.encoding());
-        return if wide { Err(no_bytes(input, text.encoding())) } else { Ok((text, None)) };
+        return match text.known_encoding().filter(|found| [UTF_16LE, UTF_16BE].contains(found)) {
+            Some(wide) if options.unit == WidthUnit::Bytes => Err(no_bytes(input, wide)),
+            _ => Ok((text, None)),
+        };
     }
     if [UTF_16LE, UTF_16BE, ISO_2022_JP].contains(&encoding) {
         return Err(no_bytes(input, encoding));
     }
     let text = Text::open_in(input, UTF_8)?;
-    match text.encoding() == UTF_8 {
-        true => Ok((text, Some(encoding))),
-        false => Err(no_bytes(input, text.encoding())),
+    match text.known_encoding().filter(|found| *found != UTF_8) {
+        Some(marked) => Err(no_bytes(input, marked)),
+        None => Ok((text, Some(encoding))),
     }
 }
 

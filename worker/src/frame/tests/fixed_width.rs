@@ -1,6 +1,6 @@
 //! Fixed-width files through the whole reader.
 
-use elt_shared::config::{FixedColumn, FixedWidth, Surplus, WidthUnit};
+use elt_shared::config::{FixedColumn, FixedWidth, Surplus, TextEncoding, WidthUnit};
 use proptest::prelude::*;
 
 use super::{Outcome, TestFile};
@@ -20,7 +20,7 @@ fn options() -> FixedWidth {
         trim: true,
         unit: WidthUnit::Characters,
         record_length: None,
-        encoding: None,
+        encoding: TextEncoding::Utf8,
         null_values: None,
         surplus: Surplus::Reject,
     }
@@ -79,7 +79,7 @@ fn places_are_those_of_characters_in_every_encoding() {
     let latin = b"1   J\xFCrgen   12.50\n2   Bj\xF6rk     1.00\n";
     for unit in [WidthUnit::Characters, WidthUnit::Bytes] {
         let outcome = read(latin, |options| {
-            options.encoding = Some("windows-1252".into());
+            options.encoding = TextEncoding::Named("windows-1252".into());
             options.unit = unit;
         });
         assert_eq!(texts(&outcome), ["1|Jürgen|12.50", "2|Björk|1.00"]);
@@ -102,7 +102,7 @@ fn places_can_be_those_of_bytes() {
 
     let (sjis, _, _) = encoding_rs::SHIFT_JIS.encode("1   東京     12.50\n");
     let outcome = read(&sjis, |options| {
-        options.encoding = Some("shift_jis".into());
+        options.encoding = TextEncoding::Named("shift_jis".into());
         options.unit = WidthUnit::Bytes;
     });
     assert_eq!(texts(&outcome), ["1|東京|12.50"], "each of these characters has two bytes");
@@ -171,7 +171,7 @@ fn records_without_line_ends_have_one_length() {
     let latin = read(b"1   J\xFCrgen   12.50  2   Bob       1.00  ", |options| {
         options.record_length = Some(20);
         options.unit = WidthUnit::Bytes;
-        options.encoding = Some("windows-1252".into());
+        options.encoding = TextEncoding::Named("windows-1252".into());
     });
     assert_eq!(texts(&latin), texts(&outcome));
     let with_lines = read(b"1   Ann      12.50\n2   Bob       1.00\n", |options| options.record_length = Some(18));
@@ -230,7 +230,7 @@ proptest! {
             options.skip_footer = 1;
             if bytes_unit {
                 options.unit = WidthUnit::Bytes;
-                options.encoding = Some("shift_jis".into());
+                options.encoding = TextEncoding::Named("shift_jis".into());
             }
         });
         prop_assert!(outcome.rows.iter().all(|row| row.cells.len() == 3));

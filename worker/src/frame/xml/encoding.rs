@@ -21,7 +21,7 @@ pub(super) fn open(file: &InputFile) -> Result<Text, FileError> {
 fn in_file(file: &InputFile) -> Result<&'static Encoding, FileError> {
     // In this encoding each byte is one character, and ASCII stays what it is.
     let mut text = Text::open_in(file, WINDOWS_1252)?;
-    if text.encoding() != WINDOWS_1252 {
+    if text.known_encoding() != Some(WINDOWS_1252) {
         return Ok(UTF_8);
     }
     let mut head = vec![0; HEAD_BYTES];

@@ -329,7 +329,7 @@ impl Rows for Xml {
         let (bytes, content_hash) = self.cursor.window.seen();
         let changes = self.columns.names().changes();
         let warnings = self.warnings.iter().cloned().chain(changes).collect();
-        FileSummary { bytes, content_hash, filtered: self.filtered, delimiter: None, warnings }
+        FileSummary { bytes, content_hash, filtered: self.filtered, delimiter: None, dialect: None, warnings }
     }
 }
 
