@@ -32,7 +32,7 @@ async fn columns(loader: &Loader) -> Vec<String> {
         .await
 }
 
-const STOCK: &str = "Stock of today\nid   name      price   day\n---- --------- ------- ----------\n1    J\u{FC}rgen       3.50 2026-11-30\n22   Bj\u{F6}rk       12.25 2026-11-29\n* a note\n\n0333 Cid\n4    Dan           1 2026-11-28 x\n5\tEve           1 2026-11-28\n5 rows            17\n";
+const STOCK: &str = "Stock of today\nid   name      price   day\n---- --------- ------- ----------\n1    J\u{FC}rgen       3.50 2026-11-30\n22   Bj\u{F6}rk       12.25 2026-11-29\n* a note\n\n0333 Cid\n4    Dan             1 2026-11-28 x\n5\tEve             1 2026-11-28\n5 rows            17\n";
 const STOCK_KEYS: &str = "fixed_width: {widths: [5, 10, 8, 10], header: true, skip_rows: 1, skip_footer: 1, comment: '*', encoding: windows-1252}";
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn the_format_in_the_config_reads_files_whose_suffix_says_nothing_or_lies(
 }
 
 #[tokio::test]
-async fn a_rejected_cell_of_these_formats_is_replayed() {
+async fn rejected_rows_of_these_formats_are_kept_with_their_cells() {
     let loader = Loader::start().await;
     let schema = "schema: {id: int, day: date}\nstrict_mode: true\n";
     for (name, keys, content) in [

@@ -97,7 +97,7 @@ fn places_can_be_those_of_bytes() {
     assert_eq!(texts(&outcome), ["1|Jürgen|12.50"], "ü has two bytes, so that there is one blank less");
     let cut = read("1   Łódź   ü 12.50\n".as_bytes(), |options| options.unit = WidthUnit::Bytes);
     assert_eq!(cut.bad.len() + cut.rows.len(), 1);
-    let inside = read("123ü5678       1.5\n".as_bytes(), |options| options.unit = WidthUnit::Bytes);
+    let inside = read("123ü5678      1.5\n".as_bytes(), |options| options.unit = WidthUnit::Bytes);
     assert_eq!(inside.bad[0].1, "invalid_encoding");
 
     let (sjis, _, _) = encoding_rs::SHIFT_JIS.encode("1   東京     12.50\n");
