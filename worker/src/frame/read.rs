@@ -233,10 +233,10 @@ impl Reader {
     /// # Errors
     /// When the file does not have the columns that the shape needs.
     pub fn shaped(self, shaper: Box<dyn ShapeRows>) -> Result<Self, FileError> {
-        let (file, name, tokens) = (self.file, self.name.clone(), self.tokens);
+        let (file, name, tokens, numbers) = (self.file, self.name.clone(), self.tokens, self.numbers);
         let rows: Box<dyn Rows> = Box::new(ShapedRows::new(self, shaper)?);
         let (record_batch, bad) = (RecordBatch::default(), Vec::new().into_iter());
-        Ok(Self { file, name, tokens, rows, shaped: true, record_batch, given: 0, spare: None, bad })
+        Ok(Self { file, name, tokens, numbers, rows, shaped: true, record_batch, given: 0, spare: None, bad })
     }
 
     /// The file's name as people see it.

@@ -6,6 +6,7 @@
 //!
 //! What may fail becomes a column of its own, so that value and reason do not compute it twice.
 
+use elt_shared::config::NumberFormat;
 use elt_shared::config::expression::{CastTo, Comparison, DatePart, Expression, Function, Operation, ValueType};
 use polars::prelude::DataType;
 use polars_lazy::dsl::{Expr, coalesce, col, concat_str, lit, when};
@@ -36,6 +37,8 @@ pub(super) trait Columns {
 pub(super) struct Compiler {
     /// The columns to add, in this order.
     pub steps: Vec<Expr>,
+    /// The way in which the file writes numbers. `None`: the plain one.
+    pub numbers: Option<NumberFormat>,
 }
 
 impl Compiler {
@@ -95,7 +98,9 @@ impl Compiler {
                     CastTo::Number => "a number of at most 38 digits".to_owned(),
                     to => format!("a valid {to}"),
                 };
-                let value = kernels::cast(inner.value.clone(), to);
+                // Only texts of the file are written in its format of numbers.
+                let numbers = self.numbers.filter(|_| of.value_type == ValueType::Text);
+                let value = kernels::cast(inner.value.clone(), to, numbers);
                 return self.fallible(value, &[inner], format!("`{}` fails: the value is not {what}", whole.written));
             }
         };

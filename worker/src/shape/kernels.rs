@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use chrono::{DateTime, NaiveDate};
+use elt_shared::config::NumberFormat;
 use elt_shared::config::expression::{CastTo, Comparison, Function};
 use elt_shared::json_path::JsonPath;
 use polars::prelude::{
@@ -15,7 +16,8 @@ use polars_lazy::dsl::Expr;
 
 use super::json;
 use super::number::Number;
-use crate::frame::value::{self, TimeFormat};
+use crate::frame::CellKind;
+use crate::frame::value::{self, LocalNumber, TimeFormat};
 
 /// The first day that a date has four digits of a year for, and the day after the last one, in days since 1970.
 const DAYS: std::ops::Range<i32> = -719_162..2_932_897;
@@ -149,21 +151,32 @@ pub(super) fn is_in(of: Expr, values: &[String], numbers: bool) -> Expr {
     test(of, move |text| Some(values.contains(text)))
 }
 
-/// A text as a value of another type. NULL where it is not one.
-pub(super) fn cast(of: Expr, to: CastTo) -> Expr {
+/// The number that a text is, in the format in which its file writes numbers.
+fn parsed(text: &str, format: Option<NumberFormat>) -> Option<Number> {
+    let Some(format) = format else { return Number::parse(text) };
+    let mut plain = Vec::new();
+    match value::plain(format, CellKind::Bare, text.as_bytes(), &mut plain) {
+        LocalNumber::Plain => Number::parse(std::str::from_utf8(&plain).ok()?),
+        LocalNumber::Word => Number::parse(text),
+        LocalNumber::Other => None,
+    }
+}
+
+/// A text as a value of another type. NULL where it is not one. `format`: the way in which the file writes numbers.
+pub(super) fn cast(of: Expr, to: CastTo, format: Option<NumberFormat>) -> Expr {
     match to {
         CastTo::Text => of,
         CastTo::Boolean => test(of, |text| value::parse_boolean(text.as_bytes())),
         CastTo::Date => map(of, |text| iso_date(value::parse_date(text.as_bytes())?)),
         CastTo::Timestamp => map(of, |text| iso_timestamp(value::parse_timestamp(text.as_bytes())?)),
-        CastTo::Number => map(of, |text| Number::parse(text).map(|number| number.to_string())),
+        CastTo::Number => map(of, move |text| parsed(text, format).map(|number| number.to_string())),
         CastTo::Whole(bytes) => map(of, move |text| {
             let limit = 1_i128 << (8 * bytes - 1);
-            let whole = Number::parse(text)?.whole()?;
+            let whole = parsed(text, format)?.whole()?;
             (-limit..limit).contains(&whole).then(|| whole.to_string())
         }),
         CastTo::Decimal(digits, scale) => {
-            map(of, move |text| Number::parse(text)?.decimal(digits, scale).map(|number| number.to_string()))
+            map(of, move |text| parsed(text, format)?.decimal(digits, scale).map(|number| number.to_string()))
         }
     }
 }

@@ -33,7 +33,10 @@ use shaper::Shaper;
 pub fn open(file_index: usize, file: &InputFile) -> Result<Reader, FileError> {
     let reader = read::open(file_index, file)?;
     match &file.options.shape {
-        Some(shaping) => reader.shaped(Box::new(Shaper::new(shaping.clone(), file))),
+        Some(shaping) => {
+            let numbers = reader.numbers();
+            reader.shaped(Box::new(Shaper::new(shaping.clone(), file, numbers)))
+        }
         None => Ok(reader),
     }
 }

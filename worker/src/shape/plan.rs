@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use elt_shared::config::expression::{Operation, ValueType};
-use elt_shared::config::{Computed, Keep, Mask, Shaping, Written};
+use elt_shared::config::{Computed, Keep, Mask, NumberFormat, Shaping, Written};
 use polars_lazy::dsl::{Expr, col};
 
 use super::compile::{Columns, Compiled, Compiler};
@@ -71,14 +71,14 @@ pub(super) struct Missing {
 }
 
 impl Plan {
-    /// The plan for a file with these columns.
-    pub(super) fn of(shaping: &Shaping, columns: &[String]) -> Self {
+    /// The plan for a file with these columns that writes numbers in this format, `None` for the plain one.
+    pub(super) fn of(shaping: &Shaping, columns: &[String], numbers: Option<NumberFormat>) -> Self {
         let mut missing = Vec::new();
         let names = renamed(shaping, columns, &mut missing);
         let double =
             names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)).map(|(_, name)| name.clone());
         let mut frame = Frame { names: &names, computed: Vec::new() };
-        let mut compiler = Compiler::default();
+        let mut compiler = Compiler { numbers, ..Compiler::default() };
         let mut visible: Vec<(String, Slot)> =
             names.iter().enumerate().map(|(index, name)| (name.clone(), Slot::File(index))).collect();
         let mut computed = Vec::with_capacity(shaping.computed.len());

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use elt_shared::config::Shaping;
 use elt_shared::config::expression::ValueType;
+use elt_shared::config::{NumberFormat, Shaping};
 use elt_shared::explained::Code;
 use polars::prelude::{
     Column, DataFrame, IntoColumn, IntoSeries, PolarsError, PolarsResult, StringChunked, StringChunkedBuilder,
@@ -32,6 +32,8 @@ pub(super) struct Shaper {
     /// be missing in any row, and even in all of them. `None`: the file was not looked at yet.
     complete: Option<bool>,
     masker: Masker,
+    /// The way in which the file writes numbers. `None`: the plain one.
+    numbers: Option<NumberFormat>,
     /// The file's columns that the plan is for.
     columns: Option<Arc<Vec<String>>>,
     plan: Plan,
@@ -42,11 +44,12 @@ pub(super) struct Shaper {
 
 impl Shaper {
     /// Shapes the rows of a file.
-    pub(super) fn new(shaping: Arc<Shaping>, file: &InputFile) -> Self {
+    pub(super) fn new(shaping: Arc<Shaping>, file: &InputFile, numbers: Option<NumberFormat>) -> Self {
         let key = shaping.mask_secret.as_ref().map(|secret| secret.expose().as_bytes());
         Self {
             masker: Masker::new(key),
-            plan: Plan::of(&Shaping::default(), &[]),
+            numbers,
+            plan: Plan::of(&Shaping::default(), &[], None),
             shaping,
             file: file.name.clone(),
             is_json: matches!(file.format, Format::Json | Format::Ndjson),
@@ -58,7 +61,7 @@ impl Shaper {
     }
 
     fn make_plan(&mut self, columns: &Arc<Vec<String>>) -> Result<(), FileError> {
-        let mut plan = Plan::of(&self.shaping, columns);
+        let mut plan = Plan::of(&self.shaping, columns, self.numbers);
         let error = |what: String| {
             FileError::new(Code::ShapeColumns, &self.file, None, what)
                 .hint("Correct the name in the config, or give the source of such files a `shape` of its own.")

@@ -115,7 +115,14 @@ impl Excel {
         self.counted = self.row.number;
         if let Some((code, reason)) = self.defect() {
             let raw = self.raw();
-            record_batch.bad.push(BadRecord { file: self.file, line: u64::from(self.row.number), code, reason, raw });
+            record_batch.bad.push(BadRecord {
+                file: self.file,
+                line: u64::from(self.row.number),
+                column: None,
+                code,
+                reason,
+                raw,
+            });
             return;
         }
         let mut cells = self.row.cells.iter().peekable();
@@ -197,6 +204,7 @@ impl Rows for Excel {
             content_hash: self.content.hash(),
             filtered: self.filtered,
             delimiter: None,
+            dialect: None,
             warnings: self.table.warnings.clone(),
         }
     }

@@ -267,10 +267,9 @@ impl Connection {
 
     /// Opens a data connection for a command.
     async fn transfer(&mut self, about: About<'_>, command: &str, offset: u64) -> Result<Data> {
-        let refused = || self.server.protocol("cannot go on in the middle of a file", "Retry the run.");
         match self.transfer_at(about, command, offset).await? {
             Some(data) => Ok(data),
-            None => Err(refused()),
+            None => Err(self.server.protocol("cannot go on in the middle of a file", "Retry the run.")),
         }
     }
 
