@@ -32,6 +32,7 @@ mod database_roles;
 mod dependencies;
 mod excel_files;
 mod exports;
+mod fixed_width_and_xml;
 mod fleet;
 mod health;
 mod history_pages;

@@ -14,11 +14,13 @@ use super::constant_columns::ConstantColumns;
 use super::decode::Text;
 use super::delimited::Delimited;
 use super::excel::reader::Excel;
+use super::fixed_width::FixedWidthRows;
 use super::json::Json;
 use super::profile::Declared;
 use super::record_batch::RecordBatch;
 use super::shaped_rows::{ShapeRows, ShapedRows};
 use super::window::{WINDOW_BYTES, Window};
+use super::xml::Xml;
 use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch, arrow_ipc, parquet};
 use crate::humanize;
 use crate::input::{Compression, Format, InputFile};
@@ -198,16 +200,14 @@ pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize)
         Format::Arrow => Box::new(arrow_ipc::open(file_index, file)?),
         Format::Workbook => Box::new(Excel::open(file_index, file)?),
         Format::Container(_) => return Err(FileError::unopened(&file.name)),
+        Format::FixedWidth => Box::new(FixedWidthRows::open(file_index, file, size)?),
+        Format::Xml => Box::new(Xml::open(file_index, file, size)?),
     };
     let rows = match file.constants.as_slice() {
         [] => rows,
         constants => Box::new(ConstantColumns::new(rows, &file.name, constants)?),
     };
-    let null_values = match file.format {
-        Format::Workbook => &file.options.excel.null_values,
-        _ => &file.options.csv.null_values,
-    };
-    let tokens = null_values.is_none();
+    let tokens = file.options.null_values(file.format).is_none();
     let numbers = match file.format {
         Format::Csv | Format::Txt => file.options.csv.numbers,
         _ => None,

@@ -14,6 +14,10 @@ pub enum FileFormat {
     Json,
     /// One JSON value on each line.
     Ndjson,
+    /// Columns at fixed places of each line.
+    FixedWidth,
+    /// Elements of an XML document.
+    Xml,
     /// A spreadsheet. Its content shows which kind it is.
     Workbook,
     /// Apache Parquet.
@@ -43,6 +47,8 @@ impl Choice for FileFormat {
         ("json", Self::Json),
         ("ndjson", Self::Ndjson),
         ("jsonl", Self::Ndjson),
+        ("fixed_width", Self::FixedWidth),
+        ("xml", Self::Xml),
         ("xlsx", Self::Workbook),
         ("xls", Self::Workbook),
         ("ods", Self::Workbook),

@@ -133,7 +133,7 @@ async fn list(store: &dyn FileStore, limits: &StoreLimits) -> Result<Listing> {
 
 /// How a file is read, by the suffixes of its name. The error is a reason.
 fn judge(file: &RemoteFile, options: &PlaceOptions) -> Result<(Format, Compression), String> {
-    format_of(&file.name, &options.files).ok_or_else(other_suffix)
+    format_of(&file.name, &options.files).ok_or_else(|| other_suffix(&file.name))
 }
 
 /// One source whose files are fetched.
