@@ -59,6 +59,7 @@ mod outcomes;
 mod output_files;
 mod pauses;
 mod pipelines;
+mod places_ftp;
 mod poolers;
 mod problems;
 mod properties;
