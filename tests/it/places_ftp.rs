@@ -12,6 +12,7 @@ use elt_worker::extract::Extracted;
 use elt_worker::extract::store::{self, StoreLimits};
 
 use crate::support::app::PATIENCE;
+use crate::support::authority::Authority;
 use crate::support::extraction::{Extraction, failure, texts};
 use crate::support::ftp_server::{Fate, FtpServer, Habits, PASSWORD, Tls, USER};
 
@@ -98,7 +99,7 @@ async fn the_connections_are_encrypted_unless_the_config_says_otherwise() {
         assert_eq!(clear.len(), usize::from(tls == Tls::Explicit), "nothing but AUTH TLS: {clear:?}");
         assert!(said.contains(&"PROT P".to_owned()));
 
-        let stranger = Secret::new(FtpServer::start(Habits::default()).await.authority.certificate.clone());
+        let stranger = Secret::new(Authority::new("a stranger").certificate);
         for (authorities, host, expected) in [
             (None, "127.0.0.1", "its certificate was signed by an authority that is not known here"),
             (Some(stranger), "127.0.0.1", "its certificate was signed by an authority that is not known here"),
@@ -242,7 +243,6 @@ async fn what_is_wrong_is_said() {
         FtpSource { password: None, ..source(&server, "a.csv") },
         source(&server, "missing.csv"),
         source(&server, "missing/*.csv"),
-        source(&server, "report.pdf"),
         source(&server, "a[.csv"),
         FtpSource { port: closed.address.port(), ..source(&server, "a.csv") },
         FtpSource { authorities: Some("canary".into()), tls: FtpTls::Explicit, ..source(&server, "a.csv") },
@@ -251,9 +251,19 @@ async fn what_is_wrong_is_said() {
         messages.push_str(&failure(extract(&lab, source).await, port));
         messages.push('\n');
     }
+    let other_suffix = failure(extract(&lab, source(&server, "report.pdf")).await, server.address.port());
+    assert!(other_suffix.contains("/report.pdf cannot be read: its suffix is not loaded"), "{other_suffix}");
     assert!(!messages.contains("canary"), "{messages}");
     assert_eq!(server.told("PASS").len(), 5, "a refused password is not sent again");
-    insta::assert_snapshot!(messages, @"");
+    insta::assert_snapshot!(messages, @r#"
+    source_login: ftp://127.0.0.1:PORT did not let elt in: it answered 530 to the login (user "ann")
+    source_login: ftp://127.0.0.1:PORT did not let elt in: it answered 530 to the login (user "ann")
+    source_missing: there is no ftp://127.0.0.1:PORT/missing.csv
+    source_missing: there is no ftp://127.0.0.1:PORT/missing/
+    bad_glob: ftp://127.0.0.1:PORT/a[.csv is no glob: unclosed character class; missing ']'
+    source_unreachable: ftp://127.0.0.1:PORT could not be reached: Connection refused (os error 111) (3 attempts)
+    source_config: the `ca_certificate` for ftp://127.0.0.1:PORT cannot be used: it has no certificate in PEM form
+    "#);
 }
 
 #[tokio::test]

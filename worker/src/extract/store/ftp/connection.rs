@@ -88,7 +88,8 @@ impl Connection {
         let server = Arc::clone(&self.server);
         if self.has_facts {
             let line = server.answer(About::Look(path), self.ftp.mlst(Some(path))).await?;
-            match entries::of_facts(line.trim_start()) {
+            // Some servers leave the name out, which is known.
+            match entries::of_facts(&format!("{} .", line.trim_start())) {
                 Some(Entry { kind: Kind::Link, .. }) => {}
                 Some(entry) => return Ok(entry.kind),
                 None => return Err(server.failed(About::Look(path), FtpError::BadResponse)),
