@@ -16,6 +16,16 @@ CELLS = FOLDER / "python_cells.json"
 BOMS = [(b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")]
 
 
+def options_of():
+    """The options of each file: a column of the table."""
+    lines = (FOLDER / "cases.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    table = {line.split("\t")[0]: line.split("\t")[1] for line in lines}
+    return {name: dict(option.split("=", 1) for option in text.split(" ") if "=" in option) for name, text in table.items()}
+
+
+OPTIONS = options_of()
+
+
 def text_of(path):
     data = path.read_bytes()
     if path.name.lower().endswith(".gz"):
@@ -35,13 +45,29 @@ def delimiter_of(name, text):
 
 
 def of_csv(name, text):
-    delimiter = delimiter_of(name, text)
+    options = OPTIONS[name]
+    header = options.get("header", "1")
+    lines = text.splitlines(keepends=True)
+    if header.isdigit():
+        lines = lines[int(header) - 1 :]
+    if "comment" in options:
+        lines = [line for line in lines if not line.startswith(options["comment"])]
+    delimiter = {"tab": "\t"}.get(options.get("delimiter"), options.get("delimiter"))
+    delimiter = delimiter or delimiter_of(name, "".join(lines))
     # In files with tabs or pipes a quote is an ordinary character.
-    quoting = csv.QUOTE_NONE if delimiter in "\t|" else csv.QUOTE_MINIMAL
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
+    plain = options.get("quote") == "none" or ("quote" not in options and delimiter in "\t|")
+    reader = csv.reader(
+        io.StringIO("".join(lines), newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL,
+        quotechar=options.get("quote", '"') if not plain else '"',
+        escapechar=options.get("escape"),
+    )
     rows = [row for row in reader if row]
-    width = len(rows[0]) if rows else 0
-    return [row + [""] * (width - len(row)) for row in rows[1:]]
+    names = rows.pop(0) if header.isdigit() and rows else header.split("|")
+    footer = int(options.get("skip_footer", 0))
+    rows = rows[: len(rows) - footer] if footer else rows
+    return [row + [""] * (len(names) - len(row)) for row in rows if row != names]
 
 
 class Written(str):

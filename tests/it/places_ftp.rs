@@ -47,7 +47,10 @@ async fn extract(lab: &Extraction, source: FtpSource) -> Result<Extracted, Pipel
 /// The names below the server, and the texts.
 fn found(extracted: &Extracted, server: &FtpServer) -> Vec<(String, String)> {
     let place = format!("://{}", server.address);
-    texts(extracted).into_iter().map(|(name, text)| (name.split_once(&place).expect("its name").1.to_owned(), text)).collect()
+    texts(extracted)
+        .into_iter()
+        .map(|(name, text)| (name.split_once(&place).expect("its name").1.to_owned(), text))
+        .collect()
 }
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -68,20 +71,27 @@ async fn files_folders_and_globs_are_read_from_servers_of_every_kind() {
         server.write(OsStr::from_bytes(b"deep/Gr\xf6\xdfe.csv"), "id\n5\n");
         symlink("b.csv", server.local("link.csv")).expect("a link");
         symlink("..", server.local("deep/up")).expect("a link");
-        let read = async |path: &str| extract(&lab, source(&server, path)).await.unwrap_or_else(|e| panic!("{path}: {e}"));
+        let read =
+            async |path: &str| extract(&lab, source(&server, path)).await.unwrap_or_else(|e| panic!("{path}: {e}"));
 
         for path in ["b.csv", "/b.csv"] {
             assert_eq!(found(&read(path).await, &server), pairs(&[("/b.csv", "id\n1\n")]), "{facts} {extended}");
         }
-        assert_eq!(found(&read("a [1].csv").await, &server), pairs(&[("/a [1].csv", "id\n2\n")]), "the file with this name");
+        assert_eq!(
+            found(&read("a [1].csv").await, &server),
+            pairs(&[("/a [1].csv", "id\n2\n")]),
+            "the file with this name"
+        );
         let folder = read("/").await;
-        let all =
-            [("/-rf.csv", "id\n3\n"), ("/a [1].csv", "id\n2\n"), ("/b.csv", "id\n1\n"), ("/link.csv", "id\n1\n")];
+        let all = [("/-rf.csv", "id\n3\n"), ("/a [1].csv", "id\n2\n"), ("/b.csv", "id\n1\n"), ("/link.csv", "id\n1\n")];
         assert_eq!(found(&folder, &server), pairs(&all), "{facts} {extended}");
         let [pdf] = &folder.left_out[..] else { panic!("{:?}", folder.left_out) };
         assert!(pdf.name.ends_with("/notes.pdf"), "{pdf:?}");
         let deep = read("deep/**/*.csv").await;
-        assert_eq!(found(&deep, &server), pairs(&[("/deep/Gr\\xf6\\xdfe.csv", "id\n5\n"), ("/deep/er/c.csv", "id\n4\n")]));
+        assert_eq!(
+            found(&deep, &server),
+            pairs(&[("/deep/Gr\\xf6\\xdfe.csv", "id\n5\n"), ("/deep/er/c.csv", "id\n4\n")])
+        );
     }
 }
 
@@ -93,7 +103,10 @@ async fn the_connections_are_encrypted_unless_the_config_says_otherwise() {
         let server = FtpServer::start(Habits { tls, ..Habits::default() }).await;
         server.write("a.csv", &content);
         let good = FtpSource { tls: kind, ..source(&server, "*.csv") };
-        assert_eq!(found(&extract(&lab, good.clone()).await.expect("encrypted"), &server), pairs(&[("/a.csv", &content)]));
+        assert_eq!(
+            found(&extract(&lab, good.clone()).await.expect("encrypted"), &server),
+            pairs(&[("/a.csv", &content)])
+        );
         let said = server.commands();
         let clear: Vec<_> = said.iter().filter(|said| said.starts_with("in the clear: ")).collect();
         assert_eq!(clear.len(), usize::from(tls == Tls::Explicit), "nothing but AUTH TLS: {clear:?}");

@@ -245,8 +245,9 @@ async fn what_is_wrong_with_a_jump_host_is_told_apart_from_what_is_wrong_with_th
         messages.push_str(&failed.replace(&format!(":{}", jump.address.port()), ":JUMP").replace(&sshd.user(), "USER"));
         messages.push('\n');
     };
-    let at_jump = |login: &SshLogin| {
-        SftpSource { jump: Some(SshServer { login: login.clone(), ..jump.server() }), ..source.clone() }
+    let at_jump = |login: &SshLogin| SftpSource {
+        jump: Some(SshServer { login: login.clone(), ..jump.server() }),
+        ..source.clone()
     };
     let at_end =
         |login: &SshLogin| SftpSource { server: SshServer { login: login.clone(), ..sshd.server() }, ..source.clone() };

@@ -92,14 +92,16 @@ async fn the_first_host_key_is_pinned_and_another_one_refused() {
     let source = sshd.source("a.csv");
     let first = sshd.fingerprint("ed25519");
     extract(&lab, &source).await.expect("the first use");
-    let known = known_hosts::of_server(&lab.context.control, "127.0.0.1", source.server.port).await.expect("known hosts");
+    let known =
+        known_hosts::of_server(&lab.context.control, "127.0.0.1", source.server.port).await.expect("known hosts");
     assert_eq!((known.len(), known[0].trusted, &known[0].fingerprint), (1, true, &first));
     assert!(known[0].public_key.starts_with("ssh-ed25519 AAAA"));
     extract(&lab, &source).await.expect("the same key again");
 
     sshd.change_host_key();
     let second = sshd.fingerprint("ed25519");
-    let failed = failure(extract(&lab, &source).await, source.server.port).replace(&first, "FIRST").replace(&second, "SECOND");
+    let failed =
+        failure(extract(&lab, &source).await, source.server.port).replace(&first, "FIRST").replace(&second, "SECOND");
     insta::assert_snapshot!(failed, @"host_key_changed: the host key of sftp://127.0.0.1:PORT has changed: expected ssh-ed25519 FIRST, but it shows ssh-ed25519 SECOND");
     assert_eq!(sshd.refused_logins(), 0, "no login was tried");
 
@@ -115,8 +117,7 @@ async fn a_key_of_another_kind_is_a_changed_key_and_a_known_one_is_asked_for() {
     let (mut sshd, lab) = (Sshd::start(), Extraction::new().await);
     sshd.write("a.csv", "id\n1\n");
     let (ed25519, rsa) = (sshd.fingerprint("ed25519"), sshd.fingerprint("rsa"));
-    let pinned =
-        |fingerprint: &str| sshd.trusted_source(HostTrust::Pinned(fingerprint.into()), "a.csv");
+    let pinned = |fingerprint: &str| sshd.trusted_source(HostTrust::Pinned(fingerprint.into()), "a.csv");
     extract(&lab, &pinned(&ed25519)).await.expect("the key it shows first");
     extract(&lab, &pinned(&rsa)).await.expect("its other key");
     let wrong =
@@ -140,7 +141,10 @@ async fn a_strict_source_waits_for_an_admin() {
     insta::assert_snapshot!(failed, @"host_key_unknown: the host key of sftp://127.0.0.1:PORT is not known: ssh-ed25519 FINGERPRINT");
     extract(&lab, &source).await.expect_err("still not approved");
     let db = &lab.context.control;
-    known_hosts::approve(db, "127.0.0.1", source.server.port, &fingerprint, "ann").await.expect("approved").expect("noted");
+    known_hosts::approve(db, "127.0.0.1", source.server.port, &fingerprint, "ann")
+        .await
+        .expect("approved")
+        .expect("noted");
     extract(&lab, &source).await.expect("approved");
     assert!(known_hosts::forget(db, "127.0.0.1", source.server.port, &fingerprint).await.expect("forgotten"));
     extract(&lab, &source).await.expect_err("forgotten again");

@@ -28,7 +28,7 @@ pub struct ColumnContract {
     pub column_type: ColumnType,
     /// Whether NULL is allowed. Default true.
     pub nullable: bool,
-    /// strftime format of dates and timestamps.
+    /// strftime formats of dates and timestamps, one a line.
     pub format: Option<String>,
     /// The only values allowed, when written.
     pub allowed: Option<Vec<String>>,
@@ -99,7 +99,12 @@ const LIMIT_KEYS: &[Key] = &[
 const COLUMN_KEYS: &[Key] = &[
     Key::text("type", "The column's type.").required(),
     Key::flag("nullable", "Whether NULL is allowed. Default true."),
-    Key::text("format", "strftime format of dates and times, such as `%d/%m/%Y`."),
+    Key::of(
+        "format",
+        Shape::Texts,
+        "strftime format of dates and times, such as `%d/%m/%Y`; or a list of them. A value that two of them read \
+         differently is rejected.",
+    ),
     Key::of("enum", Shape::Texts, "The only values allowed."),
     Key::text("min", "Smallest value."),
     Key::text("max", "Largest value."),
@@ -111,6 +116,9 @@ pub(super) struct Read {
     pub contract: Option<SchemaContract>,
     pub on_mismatch: Option<OnBadRow>,
 }
+
+/// Most formats of a column.
+const MOST_FORMATS: usize = 20;
 
 /// Reads `schema: {columns: {…}}` or `schema: {name: type, …}`.
 pub(super) fn read(field: &Field<'_>) -> Option<Read> {
@@ -188,10 +196,22 @@ fn format(field: &Field<'_>, column_type: ColumnType) -> Option<String> {
         field.problem(format!("a {column_type} column has no format, only dates and times have"));
         return None;
     }
-    field.parsed(|text| match StrftimeItems::new(text).any(|item| matches!(item, Item::Error)) {
-        true => Err("a strftime format such as %d/%m/%Y".into()),
-        false => Ok(text.to_owned()),
-    })
+    let one = |field: &Field<'_>| {
+        field.parsed(|text| {
+            let is_wrong = text.contains('\n') || StrftimeItems::new(text).any(|item| matches!(item, Item::Error));
+            if is_wrong { Err("a strftime format such as %d/%m/%Y".into()) } else { Ok(text.to_owned()) }
+        })
+    };
+    if !field.is_list() {
+        return one(field);
+    }
+    let items = field.items()?;
+    if items.is_empty() || items.len() > MOST_FORMATS {
+        field.problem(format!("expected 1 to {MOST_FORMATS} strftime formats"));
+        return None;
+    }
+    let formats: Vec<_> = items.iter().map(one).collect::<Option<_>>()?;
+    Some(formats.join("\n"))
 }
 
 fn bound(field: &Field<'_>, column_type: ColumnType) -> Option<String> {

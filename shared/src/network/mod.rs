@@ -149,7 +149,8 @@ pub fn check_behind(settings: &NetworkSettings, host: &str) -> Result<(), Networ
 fn ends_in_a_number(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     let digits = last.strip_prefix("0x").unwrap_or(&last);
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && (last.starts_with("0x") || digits.bytes().all(|byte| byte.is_ascii_digit()))
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && (last.starts_with("0x") || digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Connects to a host that may be called, trying its addresses in turn, within `limit` altogether. The kernel ends the

@@ -355,7 +355,10 @@ fn a_host_behind_a_jump_host_is_checked_by_what_is_written() {
         assert!(!allows(&[], &[], host), "{host}");
     }
     assert!(!allows(&["files.internal"], &[], "files.internal") && !allows(&["10.0.0.0/8"], &[], "10.0.0.5"));
-    assert!(!allows(&[], &["bastion.example.com"], "files.internal"), "no address can be checked, so the name must be there");
+    assert!(
+        !allows(&[], &["bastion.example.com"], "files.internal"),
+        "no address can be checked, so the name must be there"
+    );
     for allow in ["files.internal", "*.internal", "*"] {
         assert!(allows(&[], &[allow], "files.internal"), "{allow}");
     }

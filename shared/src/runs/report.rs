@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Outcome, ProbeReport, Rejections, SourcePreview};
+use super::{Outcome, ProbeReport, Rejections, SourcePreview, Verification};
 use crate::backfills::Window;
 use crate::config::ColumnType;
 
@@ -78,6 +78,9 @@ pub struct RunReport {
     /// The beginnings of the sources, in their order, when the test of the connections was asked for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previews: Vec<SourcePreview>,
+    /// The result of a verification; `None` for runs of other kinds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
     /// The first rejected rows and the reasons of all of them; `None` when no row was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejections>,
@@ -182,6 +185,9 @@ pub struct FileReceipt {
     /// The delimiter it was read with, as it would be written in the config; `None` for JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
+    /// How else a delimited file was read; `None` for other formats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<FileDialect>,
     /// Rows found.
     pub rows_read: u64,
     /// See [`RunReport`].
@@ -202,6 +208,29 @@ impl FileReceipt {
         self.rows_read
             == self.rows_inserted + self.rows_updated + self.rows_duplicate + self.rows_quarantined + self.rows_filtered
     }
+}
+
+/// How a delimited file was read: as its config says, and as it was found where the config says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct FileDialect {
+    /// WHATWG name of the encoding, such as `utf-8` or `windows-1252`.
+    pub encoding: String,
+    /// The quote as it would be written in the config, `none` when no character encloses cells.
+    pub quote: String,
+    /// Line of the header, counted from 1. `None`: the file has no header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header_line: Option<u64>,
+    /// Number of lines above the header that the config or a `sep=` line passes over.
+    pub skipped_lines: u64,
+    /// Number of lines at the end that are not rows.
+    pub footer_lines: u64,
+    /// The decimal separator that the config names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<String>,
+    /// The separator between groups of digits that the config names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thousands: Option<String>,
 }
 
 /// A file that was not read, and the reason.

@@ -342,7 +342,9 @@ impl Session {
         let [a, b, c, d] = self.state.habits.named;
         match extended {
             true => self.say(&format!("229 Entering Extended Passive Mode (|||{port}|)")).await,
-            false => self.say(&format!("227 Entering Passive Mode ({a},{b},{c},{d},{},{}).", port >> 8, port & 255)).await,
+            false => {
+                self.say(&format!("227 Entering Passive Mode ({a},{b},{c},{d},{},{}).", port >> 8, port & 255)).await
+            }
         }
     }
 
@@ -367,7 +369,13 @@ impl Session {
             let line = match self.state.habits.facts {
                 true => facts(&meta),
                 false => {
-                    let kind = if meta.is_dir() { 'd' } else if meta.is_symlink() { 'l' } else { '-' };
+                    let kind = if meta.is_dir() {
+                        'd'
+                    } else if meta.is_symlink() {
+                        'l'
+                    } else {
+                        '-'
+                    };
                     format!("{kind}rw-r--r--    1 ftp      ftp      {:>8} Nov 29 22:00", meta.len())
                 }
             };
@@ -424,6 +432,12 @@ fn time(meta: &std::fs::Metadata) -> String {
 
 fn facts(meta: &std::fs::Metadata) -> String {
     use std::os::unix::fs::MetadataExt;
-    let kind = if meta.is_dir() { "dir" } else if meta.is_symlink() { "OS.unix=symlink" } else { "file" };
+    let kind = if meta.is_dir() {
+        "dir"
+    } else if meta.is_symlink() {
+        "OS.unix=symlink"
+    } else {
+        "file"
+    };
     format!("type={kind};size={};modify={};unique={:x}g{:x};", meta.len(), time(meta), meta.dev(), meta.ino())
 }

@@ -55,7 +55,12 @@ impl SshAuthority {
         let copy = self.folder.path().join("signed.pub");
         std::fs::copy(key.with_extension("pub"), &copy).expect("a copy");
         let mut command = Command::new("ssh-keygen");
-        run(command.args(["-q", "-s"]).arg(self.folder.path().join("ca")).args(["-I", "test"]).args(arguments).arg(&copy));
+        run(command
+            .args(["-q", "-s"])
+            .arg(self.folder.path().join("ca"))
+            .args(["-I", "test"])
+            .args(arguments)
+            .arg(&copy));
         std::fs::read_to_string(self.folder.path().join("signed-cert.pub")).expect("the certificate")
     }
 }

@@ -24,6 +24,8 @@ pub struct Cast<'a> {
     tokens: bool,
     /// The catalog's description of a type that elt does not convert to.
     pub foreign: Option<&'a ForeignType>,
+    /// The cells as they are written in the file, for the reasons of violations. `None`: the converted cells are these.
+    pub written: Option<&'a RawColumn>,
     violations: &'a mut Vec<Violation>,
 }
 
@@ -38,7 +40,7 @@ impl<'a> Cast<'a> {
     ) -> Self {
         let format = typing.format.as_deref().and_then(TimeFormat::new);
         let parsing_is_enough = proven || typing.declared;
-        Self { column, typing, format, parsing_is_enough, tokens, foreign: None, violations }
+        Self { column, typing, format, parsing_is_enough, tokens, foreign: None, written: None, violations }
     }
 
     /// Converts the cells. A cell that does not convert becomes NULL and a violation.
@@ -240,9 +242,17 @@ impl<'a> Cast<'a> {
 
     #[cold]
     fn refuse(&mut self, row: usize, bytes: &[u8]) {
+        let written = shown(self.written.map_or(bytes, |written| written.cell(row).1));
+        let sql_type = &self.typing.sql_type;
         let reason = match &self.typing.format {
-            Some(format) => format!("{} is not a valid {} in the format {format}", shown(bytes), self.typing.sql_type),
-            None => format!("{} is not a valid {}", shown(bytes), self.typing.sql_type),
+            Some(formats) if self.format.as_ref().is_some_and(|format| format.is_read_twice(bytes)) => {
+                let formats = formats.replace('\n', " and ");
+                format!("{written} is another {sql_type} in each of the formats {formats}")
+            }
+            Some(formats) => {
+                format!("{written} is not a valid {sql_type} in the format {}", formats.replace('\n', " or "))
+            }
+            None => format!("{written} is not a valid {sql_type}"),
         };
         let violation = Violation::of_contract(row, self.column, Code::WrongType, reason);
         self.violations.push(match self.too_much(bytes) {

@@ -10,6 +10,7 @@ use super::cast::Cast;
 use super::cells::{Canonical, Cells};
 use super::column_limits::ColumnLimit;
 use super::layout::{Column, Layout};
+use super::local_numbers::plain_cells;
 use super::{SqlType, Typing};
 use crate::error::{PipelineError, Result};
 use crate::frame::{CellKind, RawBatch, RawColumn};
@@ -83,7 +84,7 @@ impl Converter {
         let mut columns = Vec::with_capacity(layout.columns.len());
         for (index, column) in layout.columns.iter().enumerate() {
             let source = self.places[index].map(|place| &raw.columns[place]);
-            columns.push(self.column(index, column, source, rows, raw.null_tokens)?);
+            columns.push(self.column(index, column, source, &raw)?);
         }
         let frame = DataFrame::new(rows, columns)
             .map_err(|error| PipelineError::Internal(format!("a batch has no shape: {error}")))?;
@@ -98,19 +99,24 @@ impl Converter {
         index: usize,
         column: &Column,
         source: Option<&RawColumn>,
-        rows: usize,
-        tokens: bool,
+        raw: &RawBatch,
     ) -> Result<FrameColumn> {
+        let (rows, tokens) = (raw.rows(), raw.null_tokens);
         let first = self.violations.len();
         let series = match (source, &column.through) {
             (None, _) => all_null(&column.name, column.sql_type(), rows),
             (Some(source), None) => {
+                let foreign = column.foreign.as_deref();
+                let plain = plain_cells(raw.numbers, column.typing(), foreign, source);
                 let mut cast = Cast::new(index, column.typing(), column.proven, tokens, &mut self.violations);
-                cast.foreign = column.foreign.as_deref();
-                cast.series(&column.name, source)?
+                (cast.foreign, cast.written) = (foreign, plain.as_ref().map(|_| source));
+                cast.series(&column.name, plain.as_ref().unwrap_or(source))?
             }
             (Some(source), Some(through)) => {
-                let narrow = Cast::new(index, through, false, tokens, &mut self.violations).series("", source)?;
+                let plain = plain_cells(raw.numbers, through, None, source);
+                let mut cast = Cast::new(index, through, false, tokens, &mut self.violations);
+                cast.written = plain.as_ref().map(|_| source);
+                let narrow = cast.series("", plain.as_ref().unwrap_or(source))?;
                 let texts = canonical_texts(narrow.into_column(), through, rows)?;
                 Cast::new(index, column.typing(), false, false, &mut self.violations).series(&column.name, &texts)?
             }

@@ -32,6 +32,11 @@ impl ForeignType {
         !self.array && (self.category == "S" || (self.builtin && self.name == "char"))
     }
 
+    /// Whether values are numbers, of `money` or of a domain over a type of numbers.
+    pub fn is_number(&self) -> bool {
+        !self.array && self.category == "N"
+    }
+
     /// Whether values are one of a list of labels.
     pub fn is_enum(&self) -> bool {
         !self.array && self.kind == "e"

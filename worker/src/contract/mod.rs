@@ -10,6 +10,7 @@
 //! - [`typing`], [`type_order`]: the types of a column over time, and which type holds more values than another
 //! - [`convert`]: a batch of raw cells becomes a batch of typed ones, and violations
 //! - [`cast`]: the cells of one column are converted to one type
+//! - [`local_numbers`]: cells of numbers with a decimal comma or separators between groups of digits
 //! - [`rules`]: nullable, enum, min, max, pattern
 //! - [`column_limits`]: lengths, digits and labels that the table's column allows
 //! - [`cells`]: typed columns of a batch, and the canonical text of their values
@@ -24,6 +25,7 @@ pub mod existing_columns;
 pub mod foreign;
 pub mod json;
 pub mod layout;
+mod local_numbers;
 pub mod name_matching;
 pub mod rules;
 pub mod sql_type;

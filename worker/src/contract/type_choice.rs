@@ -231,7 +231,9 @@ impl Chooser<'_> {
     }
 
     fn because(&self, sql_type: &SqlType, cell: &Evidence) -> String {
-        format!("{} is {sql_type} because {}:{} has {:?}", self.name, cell.file, cell.line, cell.value)
+        let because = format!("{} is {sql_type} because {}:{} has {:?}", self.name, cell.file, cell.line, cell.value);
+        let proposal = self.profiles.iter().find_map(|profile| profile.proposal()).filter(|_| sql_type.is_text());
+        proposal.map_or(because.clone(), |proposal| format!("{because}; {proposal} in the source"))
     }
 }
 

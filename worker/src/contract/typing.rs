@@ -17,7 +17,7 @@ pub struct Typing {
     /// inferred type accepts only cells that it would be inferred from, so that `007` is not a number.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub declared: bool,
-    /// strftime format of its dates and timestamps.
+    /// strftime formats of its dates and timestamps, one a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
 }
@@ -31,6 +31,11 @@ impl Typing {
     /// A type that the schema or the owner of the table asked for.
     pub fn declared(sql_type: impl Into<SqlType>, format: Option<String>) -> Self {
         Self { sql_type: sql_type.into(), declared: true, format }
+    }
+
+    /// Whether values are numbers.
+    pub fn is_number(&self) -> bool {
+        self.sql_type.known().is_some_and(ColumnType::is_number)
     }
 
     /// Whether a cell that is not missing is a value of this type.

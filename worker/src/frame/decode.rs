@@ -2,24 +2,47 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use elt_shared::config::TextEncoding;
 use elt_shared::explained::Code;
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::encoding_guess::{self, Guess};
 use super::read::FileError;
 use crate::input::{Compression, InputFile};
 
 /// The byte that takes the place of bytes which are invalid in the file's encoding. It is not valid UTF-8, so that its record
 /// is rejected.
 const UNDECODABLE: u8 = 0xFF;
+/// Bytes at the beginning of a file by which UTF-16 is recognised.
+const START_BYTES: usize = 4 << 10;
+/// Bytes by which an encoding is guessed, from the first one that is not ASCII on.
+const SAMPLE_BYTES: usize = 256 << 10;
 
 /// The text of a file, read once from start to end.
 pub(super) struct Text {
     reader: Box<dyn Read + Send>,
     seen: Arc<Mutex<Seen>>,
     name: String,
+    encoding: FoundEncoding,
+}
+
+/// The encoding of a file as it is shown.
+#[derive(Debug, Clone)]
+pub(super) struct ShownEncoding {
+    /// Its WHATWG name in lower case.
+    pub name: String,
+    /// A sentence for the report about a guess.
+    pub warning: Option<String>,
+}
+
+/// The encoding of a file.
+enum FoundEncoding {
+    Known(&'static Encoding),
+    /// It is guessed at the first byte that is not ASCII. Until then the text is the same in all encodings that are guessed.
+    Guessed(Arc<OnceLock<Guess>>),
 }
 
 /// Number and hash of the bytes that were read of the file.
@@ -46,7 +69,7 @@ impl Read for Hashed {
 }
 
 impl Text {
-    /// Opens a file and finds its encoding: by its byte order mark, else as the config declares it, else UTF-8.
+    /// Opens a file and finds its encoding: by its byte order mark, else as the config says, else UTF-8.
     pub(super) fn open(file: &InputFile) -> Result<Self, FileError> {
         let failed = |error: io::Error| FileError::io(&file.name, &error);
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -58,16 +81,45 @@ impl Text {
             }
             Compression::Zstd => Box::new(zstd::Decoder::new(hashed).map_err(failed)?),
         };
-        let mut start = Vec::with_capacity(3);
-        bytes.by_ref().take(3).read_to_end(&mut start).map_err(failed)?;
-        let (encoding, bom) = match Encoding::for_bom(&start) {
-            Some(found) => found,
-            None => (declared(file)?, 0),
-        };
+        let is_guessed = file.options.csv.encoding == TextEncoding::Guessed;
+        let wanted = if is_guessed { START_BYTES } else { 3 };
+        let mut start = Vec::with_capacity(wanted);
+        bytes.by_ref().take(wanted as u64).read_to_end(&mut start).map_err(failed)?;
+        let found = Encoding::for_bom(&start);
+        let bom = found.map_or(0, |(_, bom)| bom);
+        let guess = encoding_guess::utf_16(&start).filter(|_| is_guessed && found.is_none());
         let rest = io::Cursor::new(start.split_off(bom)).chain(bytes);
-        let reader: Box<dyn Read + Send> =
-            if encoding == UTF_8 { Box::new(rest) } else { Box::new(Decoded::new(rest, encoding)) };
-        Ok(Self { reader, seen, name: file.name.clone() })
+        let (reader, encoding): (Box<dyn Read + Send>, _) = match (found, guess) {
+            (None, None) if is_guessed => {
+                let guess = Arc::new(OnceLock::new());
+                (Box::new(Guessing::new(rest, guess.clone())), FoundEncoding::Guessed(guess))
+            }
+            (None, Some(guess)) => {
+                (Box::new(Decoded::new(rest, guess.encoding)), FoundEncoding::Guessed(Arc::new(guess.into())))
+            }
+            (found, _) => {
+                let encoding = match found {
+                    Some((encoding, _)) => encoding,
+                    None => declared(file)?,
+                };
+                let reader: Box<dyn Read + Send> =
+                    if encoding == UTF_8 { Box::new(rest) } else { Box::new(Decoded::new(rest, encoding)) };
+                (reader, FoundEncoding::Known(encoding))
+            }
+        };
+        Ok(Self { reader, seen, name: file.name.clone(), encoding })
+    }
+
+    /// The encoding, as far as it is known from the text that was read.
+    pub(super) fn encoding(&self) -> ShownEncoding {
+        let (encoding, warning) = match &self.encoding {
+            FoundEncoding::Known(encoding) => (*encoding, None),
+            FoundEncoding::Guessed(guess) => match guess.get() {
+                Some(guess) => (guess.encoding, guess.warning.clone()),
+                None => (UTF_8, None),
+            },
+        };
+        ShownEncoding { name: encoding.name().to_ascii_lowercase(), warning }
     }
 
     /// Fills `out` from the front. Returns the number of bytes, which is less than its length only at the end of the text.
@@ -98,7 +150,7 @@ impl Text {
 
 /// The encoding that the config names.
 fn declared(file: &InputFile) -> Result<&'static Encoding, FileError> {
-    let Some(label) = &file.options.csv.encoding else { return Ok(UTF_8) };
+    let TextEncoding::Named(label) = &file.options.csv.encoding else { return Ok(UTF_8) };
     let found = match label.to_ascii_lowercase().as_str() {
         "utf16" | "utf-16" | "utf_16" | "utf-16-le" | "utf_16_le" => Some(UTF_16LE),
         "utf-16-be" | "utf_16_be" => Some(UTF_16BE),
@@ -178,5 +230,64 @@ impl<R: Read> Read for Decoded<R> {
         out[..count].copy_from_slice(&self.output[self.given..self.given + count]);
         self.given += count;
         Ok(count)
+    }
+}
+
+/// Passes ASCII text on, and guesses the encoding at the first byte that is not ASCII.
+struct Guessing<R> {
+    state: GuessingState<R>,
+    guess: Arc<OnceLock<Guess>>,
+}
+
+enum GuessingState<R> {
+    /// Everything so far was ASCII. The bytes were read and are not.
+    Ascii(R, Vec<u8>),
+    Decided(Box<dyn Read + Send>),
+    /// Between two states.
+    Changing,
+}
+
+impl<R: Read + Send + 'static> Guessing<R> {
+    fn new(inner: R, guess: Arc<OnceLock<Guess>>) -> Self {
+        Self { state: GuessingState::Ascii(inner, Vec::new()), guess }
+    }
+
+    /// Guesses the encoding of the text that begins with `sample`.
+    fn decide(&mut self, mut inner: R, mut sample: Vec<u8>) -> io::Result<Box<dyn Read + Send>> {
+        let missing = SAMPLE_BYTES.saturating_sub(sample.len());
+        inner.by_ref().take(missing as u64).read_to_end(&mut sample)?;
+        let ended = sample.len() < SAMPLE_BYTES;
+        let guess = encoding_guess::guess(&sample, ended);
+        let encoding = guess.encoding;
+        // The cell is set here and nowhere else.
+        let _ = self.guess.set(guess);
+        let rest = io::Cursor::new(sample).chain(inner);
+        Ok(if encoding == UTF_8 { Box::new(rest) } else { Box::new(Decoded::new(rest, encoding)) })
+    }
+}
+
+impl<R: Read + Send + 'static> Read for Guessing<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match std::mem::replace(&mut self.state, GuessingState::Changing) {
+                GuessingState::Ascii(mut inner, pending) if pending.is_empty() => {
+                    let count = inner.read(out)?;
+                    let ascii = out[..count].iter().position(|byte| !byte.is_ascii()).unwrap_or(count);
+                    self.state = GuessingState::Ascii(inner, out[ascii..count].to_vec());
+                    if ascii > 0 || count == 0 {
+                        return Ok(ascii);
+                    }
+                }
+                GuessingState::Ascii(inner, pending) => {
+                    self.state = GuessingState::Decided(self.decide(inner, pending)?);
+                }
+                GuessingState::Decided(mut reader) => {
+                    let count = reader.read(out);
+                    self.state = GuessingState::Decided(reader);
+                    return count;
+                }
+                GuessingState::Changing => return Err(io::Error::other("the text could not be read before")),
+            }
+        }
     }
 }

@@ -6,9 +6,11 @@
 //! # Layout
 //! - `decode`: bytes become UTF-8 text: decompressed, decoded, hashed
 //! - `constant_columns`: columns that a file does not have itself
+//! - `encoding_guess`: the encoding of text that does not say it
 //! - `written_rows`: the text of rows that were not text in their file
 //! - `window`: the part of the text that is in memory
-//! - `delimited`, [`json`]: the formats: the text of a window becomes a `record_batch`
+//! - [`shaped_rows`]: rows whose columns are changed while they are read
+//! - `delimited`, [`json`], `excel`: the formats: the text of a window becomes a `record_batch`
 //! - [`read`]: one reader for all formats
 //! - [`column_names`]: the names of a file's columns, as PostgreSQL can have them
 //! - [`value`]: the rules by which a text is a value of a type
@@ -23,14 +25,20 @@ pub mod value;
 mod constant_columns;
 mod decode;
 mod delimited;
+mod encoding_guess;
+mod excel;
 mod record_batch;
+pub mod shaped_rows;
 #[cfg(test)]
 mod tests;
 mod window;
 mod written_rows;
 
+pub(crate) use excel::choice as sheets;
+
 use std::sync::Arc;
 
+use elt_shared::config::NumberFormat;
 use elt_shared::explained::Code;
 
 /// Rows of a batch. Small enough that a batch of wide rows stays small, large enough for the server to be busy.
@@ -114,6 +122,8 @@ pub struct RawBatch {
     pub columns: Vec<RawColumn>,
     /// Whether the default null tokens mean NULL in this file's typed columns: see [`value::is_missing`].
     pub null_tokens: bool,
+    /// The way in which the file writes numbers. `None`: the plain one, as in JSON.
+    pub numbers: Option<NumberFormat>,
     /// Line of the file at which each row starts, counted from 1. In a JSON array it is the line of the row's `{`.
     pub lines: Vec<u64>,
     /// The text of the rows, for the quarantine, and the bytes between them. Row `i` is `raw[raw_starts[i]..raw_ends[i]]`.
@@ -146,13 +156,16 @@ impl RawBatch {
     }
 }
 
-/// A record that is not a row, because it has too many cells, invalid JSON or a NUL byte. It goes to the quarantine.
+/// A record that is not a row, because it has too many cells, invalid JSON or a NUL byte, or because a column cannot be
+/// computed. It goes to the quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRecord {
     /// Index of the file among the run's input files.
     pub file: usize,
     /// Line of the file at which it starts, counted from 1.
     pub line: u64,
+    /// The column that the reason is about. `None`: it is about the whole record.
+    pub column: Option<String>,
     /// Stable code: `too_many_cells`, `broken_json`, `nul_byte`, `not_an_object`, …
     pub code: Code,
     /// A sentence about what is wrong with it.

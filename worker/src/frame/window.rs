@@ -1,6 +1,6 @@
 //! A window that slides over a file's text, so that a file of any size is read in the same memory.
 
-use super::decode::Text;
+use super::decode::{ShownEncoding, Text};
 use super::read::FileError;
 
 /// Bytes of text that are read at a time.
@@ -49,6 +49,11 @@ impl Window {
     /// Number of bytes that the window holds.
     pub(super) fn size(&self) -> usize {
         self.size
+    }
+
+    /// The encoding of the file, as far as it is known from the text that was read.
+    pub(super) fn encoding(&self) -> ShownEncoding {
+        self.source.encoding()
     }
 
     /// Number and hash of the bytes of the file that were read so far.

@@ -182,6 +182,7 @@ fn receipts(files: &[InputFile], profile: &Profile, written: &WrittenRows) -> Re
             bytes: file.summary.bytes,
             content_hash: format!("{:032x}", file.summary.content_hash),
             delimiter: file.summary.delimiter.clone(),
+            dialect: file.summary.dialect.clone(),
             rows_read: counts.read + file.summary.filtered,
             rows_inserted: counts.sent,
             rows_updated: updated,

@@ -34,6 +34,7 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
             bytes: file.summary.bytes,
             content_hash: format!("{:032x}", file.summary.content_hash),
             delimiter: file.summary.delimiter.clone(),
+            dialect: file.summary.dialect.clone(),
             rows_read,
             rows_filtered: file.summary.filtered,
             ..FileReceipt::default()

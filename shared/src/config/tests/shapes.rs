@@ -123,12 +123,12 @@ fn everything_at_once() {
     };
     let null_values = Some(vec!["".to_owned(), "NULL".to_owned(), "NA".to_owned()]);
     let csv = CsvOptions {
-        delimiter: None,
-        quote: Some(b'"'),
-        encoding: Some("windows-1252".into()),
-        header: Some(true),
+        quote: Quote::Byte(b'"'),
+        encoding: TextEncoding::Named("windows-1252".into()),
+        header: HeaderPlace::First,
         null_values,
         skip_rows: 2,
+        ..CsvOptions::default()
     };
     assert_eq!((&local.files.csv, local.recursive, local.settle_seconds), (&csv, true, 5));
     assert_eq!(

@@ -6,9 +6,9 @@ use elt_shared::config::AfterLoad;
 
 use super::error::{Result, SftpError};
 use super::listing::{Version, look, version};
-use crate::extract::byte_names;
 use super::remote::Remote;
 use super::session::Session;
+use crate::extract::byte_names;
 use crate::input::RemoteTask;
 
 /// Number of names that are tried in the folder to which files are moved.

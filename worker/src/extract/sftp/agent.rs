@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use russh::keys::Certificate;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::Certificate;
 
 use super::login::{Answer, Failure, Ssh, rsa_hash};
 use super::signer::{AgentSigner, SignError};

@@ -32,7 +32,8 @@ pub(super) struct Connection {
 pub(super) async fn open(route: &Route, context: &ExtractContext) -> Result<Connection> {
     let jump = match &route.jump {
         Some(jump) => {
-            network::check_behind(&context.network, &route.end.host).map_err(|error| route.end.server.not_connected(error))?;
+            network::check_behind(&context.network, &route.end.host)
+                .map_err(|error| route.end.server.not_connected(error))?;
             Some((jump, logged_in(jump, None, context).await?))
         }
         None => None,

@@ -64,7 +64,8 @@ fn asked(prompt: &Prompt) -> Asked {
     let one_time = words.windows(2).any(|pair| pair == ["one", "time"]) || has(&["onetime", "otp", "totp", "hotp"]);
     // These are asked for when a password has expired.
     let changes = has(&["new", "current", "old", "retype", "again", "repeat", "confirm"]);
-    let code = has(&["code", "passcode", "token", "pin", "verification", "factor", "authenticator", "duo", "challenge"]);
+    let code =
+        has(&["code", "passcode", "token", "pin", "verification", "factor", "authenticator", "duo", "challenge"]);
     let names_password = has(&["password", "passwort", "passwd", "kennwort"]);
     match () {
         () if one_time || changes => Asked::Other,

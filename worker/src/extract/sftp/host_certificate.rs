@@ -71,7 +71,8 @@ mod tests {
 
     fn certificate(kind: CertType, names: &[&str], condition: Option<&str>) -> Certificate {
         let (host, authority) = (key(1), key(2));
-        let mut builder = Builder::new(vec![7; 16], host.public_key().key_data().clone(), 1000, 2000).expect("a builder");
+        let mut builder =
+            Builder::new(vec![7; 16], host.public_key().key_data().clone(), 1000, 2000).expect("a builder");
         builder.cert_type(kind).expect("its kind");
         for name in names {
             builder.valid_principal(*name).expect("a name");
@@ -97,7 +98,9 @@ mod tests {
             check_at(certificate, authority, host, now).expect_err("it is not good")
         };
         assert!(refused(&good, &other, "files.example.com", 1500).starts_with("another authority"));
-        assert!(refused(&good, &authority, "example.com", 1500).contains("is for files.example.com, *.internal, not for"));
+        assert!(
+            refused(&good, &authority, "example.com", 1500).contains("is for files.example.com, *.internal, not for")
+        );
         assert!(refused(&good, &authority, "files.example.com", 2000).contains("valid until 1970-01-01 00:33 UTC"));
         assert!(refused(&good, &authority, "files.example.com", 999).contains("valid from"));
         let user = certificate(CertType::User, &["files.example.com"], None);

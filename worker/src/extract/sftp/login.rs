@@ -83,7 +83,8 @@ async fn attempt(ssh: &mut Ssh, user: &str, credentials: &Credentials) -> Result
     let mut answer = Answer::from(ssh.authenticate_none(user).await?);
     loop {
         let Answer::Refused { offers, .. } = &answer else { return Ok(answer) };
-        let takes_password = offers.contains(&MethodKind::Password) || offers.contains(&MethodKind::KeyboardInteractive);
+        let takes_password =
+            offers.contains(&MethodKind::Password) || offers.contains(&MethodKind::KeyboardInteractive);
         answer = if offers.contains(&MethodKind::PublicKey)
             && let Some(key) = key.take()
         {
@@ -127,12 +128,7 @@ pub(super) async fn rsa_hash(ssh: &Ssh, is_rsa: bool) -> Result<Option<HashAlg>,
 }
 
 /// By the method the server offers, because some ask for passwords only in a dialogue.
-async fn with_password(
-    ssh: &mut Ssh,
-    user: &str,
-    password: &Secret,
-    offers: &MethodSet,
-) -> Result<Answer, Failure> {
+async fn with_password(ssh: &mut Ssh, user: &str, password: &Secret, offers: &MethodSet) -> Result<Answer, Failure> {
     if offers.contains(&MethodKind::Password) || !offers.contains(&MethodKind::KeyboardInteractive) {
         return Ok(ssh.authenticate_password(user, password.expose()).await?.into());
     }

@@ -49,9 +49,9 @@ pub use self::limits::SftpLimits;
 use self::listing::{Listing, RemoteFile, Version};
 use self::remote::Remote;
 use super::probe::Sample;
-use super::{ExtractContext, Extracted, LeftOut, LeftOutKind};
+use super::{ExtractContext, Extracted, LeftOut, LeftOutKind, workbooks};
 use crate::error::{PipelineError, Result as PipelineResult};
-use crate::input::{InputFile, RemoteTask, Stamp};
+use crate::input::{Format, InputFile, RemoteTask, Stamp};
 
 /// Longest time for a test of the connection.
 const PROBE_TIMEOUT: Duration = Duration::from_mins(2);
@@ -128,7 +128,12 @@ async fn head(
 ) -> Result<InputFile> {
     make_folder(spool).await?;
     let to = spool.join(format!("sftp-{index}-head"));
-    download::head(remote, file, &to).await?;
+    // The list of a workbook's sheets is at its end.
+    if file.format == Format::Workbook && file.version.size <= workbooks::LARGEST_SHOWN {
+        download::download(remote, file, &to).await?;
+    } else {
+        download::head(remote, file, &to).await?;
+    }
     input(index, source, remote, file, file.version, &to)
 }
 
@@ -293,6 +298,7 @@ fn input(
         format: file.format,
         compression: file.compression,
         options: Arc::new(source.files.clone()),
+        sheet: None,
         records: source.files.records.clone(),
         required: false,
         stamp,

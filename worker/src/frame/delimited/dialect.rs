@@ -1,5 +1,7 @@
 //! Finds the dialect of a delimited file: its delimiter, its quote character, and its line ends.
 
+use elt_shared::config::Quote;
+
 use super::split::Dialect;
 use crate::input::{Format, InputFile};
 
@@ -19,7 +21,8 @@ pub(in crate::frame) struct Detected {
     pub doubt: Option<String>,
 }
 
-/// The delimiter, quote and line ends of a file that starts with `text`. `declared` is the delimiter that the config or
+/// The delimiter, quote and line ends of a file that starts with `text`, in which quotes are double quotes and nothing is
+/// escaped. `declared` is the delimiter that the config or
 /// the file itself names. `None`: the text is too short to tell.
 pub(in crate::frame) fn detect(text: &[u8], ended: bool, input: &InputFile, declared: Option<u8>) -> Option<Detected> {
     let txt = input.format == Format::Txt;
@@ -31,13 +34,21 @@ pub(in crate::frame) fn detect(text: &[u8], ended: bool, input: &InputFile, decl
     // In pipe- and tab-delimited text a quote is nearly always an inch mark or speech, so quotes are ordinary there. A text
     // of one quoted column is an exception: it has neither delimiter, although the reader needs one.
     let plain = txt && matches!(delimiter, b'|' | b'\t') && (declared.is_some() || !is_one_quoted_column(text, ended));
-    let quote = input.options.csv.quote.or(if plain { None } else { Some(b'"') });
-    let bare_cr = match (ends_lines_with_cr(text, delimiter, quote), ended) {
+    let csv = &input.options.csv;
+    let quote = match csv.quote {
+        Quote::Auto => (!plain).then_some(b'"'),
+        Quote::Never => None,
+        Quote::Byte(byte) => Some(byte),
+    };
+    let bare_cr = match (ends_lines_with_cr(text, delimiter, quote.map(|_| b'"')), ended) {
         (Some(bare_cr), _) => bare_cr,
         (None, true) => false,
         (None, false) => return None,
     };
-    Some(Detected { dialect: Dialect { delimiter, quote, bare_cr }, doubt })
+    let escaped_n_is_null = csv.escape == Some(b'\\')
+        && csv.null_values.as_ref().is_none_or(|values| values.iter().any(|value| value == "\\N"));
+    let dialect = Dialect { delimiter, quote, bare_cr, escape: csv.escape, escaped_n_is_null, trim: csv.trim };
+    Some(Detected { dialect, doubt })
 }
 
 /// A delimiter as it is written in `csv.delimiter`.

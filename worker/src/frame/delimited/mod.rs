@@ -4,104 +4,116 @@
 //! - [`opening`]: the beginning of a file: the lines above its header, and its dialect
 //! - [`dialect`]: delimiter, quote character and line ends
 //! - [`preamble`], [`wide_preamble`]: lines above the header that are not part of the table
+//! - [`sniffed`]: the beginning of a file in the form that is examined
 //! - [`split`]: text becomes records and cells
+//! - [`careful_split`]: the same for text with escapes, or spaces around its cells
 //! - [`byte_finder`]: positions of delimiters, quotes and line ends
+//! - [`walk`]: records become rows, or are left out
 //! - this file: a header, then rows
 
 mod byte_finder;
+mod careful_split;
 pub(super) mod dialect;
 mod opening;
 mod preamble;
+mod sniffed;
 pub(super) mod split;
+mod walk;
 mod wide_preamble;
 
 use std::sync::Arc;
 
+use elt_shared::config::{CsvOptions, HeaderPlace};
 use elt_shared::explained::Code;
+use elt_shared::runs::report::FileDialect;
 
 use super::column_names::{MAX_COLUMNS, NameError, Names};
 use super::read::{FileError, FileSummary, Rows};
-use super::record_batch::{Cell, RecordBatch};
+use super::record_batch::RecordBatch;
 use super::window::Window;
-use super::{BadRecord, MAX_RAW_BYTES};
 use crate::input::InputFile;
-use split::{Cut, Dialect, Record, Splitter};
+use careful_split::CarefulSplitter;
+use split::{Cut, Dialect, Record, Records, Splitter};
+use walk::{Position, RowRules, WindowText};
 
 pub(super) use opening::likely_fix;
 
 /// A delimited file that is being read.
 pub(super) struct Delimited {
     window: Window,
-    file: usize,
     dialect: Dialect,
+    rules: RowRules,
     names: Arc<Vec<String>>,
     warnings: Vec<String>,
-    null_values: Option<Vec<Vec<u8>>>,
-    /// Number of bytes of the window whose records were read.
-    done: usize,
-    /// Line of the next record, counted from 1.
-    line: u64,
-    filtered: u64,
+    position: Position,
+    /// The facts for the report, apart from the encoding, which may be found out later.
+    facts: FileDialect,
 }
 
 impl Delimited {
     /// Finds the dialect, skips the lines above the header, and reads the header.
     pub(super) fn open(window: Window, file: usize, input: &InputFile) -> Result<Self, FileError> {
         let opening = opening::read(input)?;
-        let null_values = input.options.csv.null_values.as_ref();
+        let csv = &input.options.csv;
+        let bytes = |texts: &Vec<String>| texts.iter().map(|text| text.clone().into_bytes()).collect();
+        let rules = RowRules {
+            file,
+            null_values: csv.null_values.as_ref().map(bytes),
+            comment: csv.comment.clone().map(String::into_bytes),
+            footer: usize::from(csv.skip_footer),
+            ..RowRules::default()
+        };
+        let position =
+            Position { line: 1 + opening.skipped_lines, filtered: opening.skipped_lines, ..Position::default() };
         let mut delimited = Self {
             window,
-            file,
             dialect: opening.dialect,
+            rules,
             names: Arc::new(Vec::new()),
             warnings: opening.warnings,
-            null_values: null_values.map(|values| values.iter().map(|value| value.clone().into_bytes()).collect()),
-            done: 0,
-            line: 1 + opening.skipped_lines,
-            filtered: opening.skipped_lines,
+            position,
+            facts: facts(csv, &opening.dialect, opening.skipped_lines),
         };
         delimited.window.skip(opening.skipped_bytes)?;
-        delimited.read_header(input.options.csv.header.unwrap_or(true))?;
+        delimited.read_header(&csv.header)?;
+        delimited.rules.width = delimited.names.len();
         Ok(delimited)
     }
 
     /// Reads the first record that is not blank. In a file without a header it only gives the number of columns.
-    fn read_header(&mut self, header: bool) -> Result<(), FileError> {
+    fn read_header(&mut self, header: &HeaderPlace) -> Result<(), FileError> {
+        if let HeaderPlace::Names(names) = header {
+            let names = Names::of_header(names.iter().map(String::as_str)).map_err(|error| self.name_error(&error))?;
+            self.keep(names);
+            return Ok(());
+        }
         let mut record_batch = RecordBatch::default();
         loop {
             record_batch.clear(0);
-            let text = self.window.text();
-            if self.done == text.len() && self.window.ended() {
+            if self.position.done == self.window.text().len() && self.window.ended() {
                 return Ok(());
             }
-            let mut splitter = Splitter::new(self.dialect, &text[self.done..], self.window.ended());
-            let record = splitter.record(0, MAX_COLUMNS + 1, &mut record_batch);
-            if record_batch.cells.len() > MAX_COLUMNS {
-                return Err(self.name_error(&NameError::TooMany));
-            }
-            let record = match record {
-                Ok(record) => record,
+            let record = match self.first_record(&mut record_batch) {
+                Ok(Some(record)) => record,
+                Ok(None) => continue,
                 Err(cut) => {
                     self.more(cut)?;
                     continue;
                 }
             };
-            let text = &text[self.done..];
-            if is_blank(&text[..record.end], 2, self.dialect.delimiter) {
-                self.filtered += 1;
-                self.line += record.lines;
-                self.done += record.next;
-                continue;
+            if record_batch.cells.len() > MAX_COLUMNS {
+                return Err(self.name_error(&NameError::TooMany));
             }
-            if header {
+            let text = &self.window.text()[self.position.done..];
+            if header.is_in_file() {
                 self.check_header(&text[..record.end])?;
-                let cells = record_batch
-                    .cells
-                    .iter()
-                    .map(|&cell| std::str::from_utf8(record_batch.bytes(text, cell)).unwrap_or_default());
-                let names = Names::of_header(cells).map_err(|error| self.name_error(&error))?;
-                self.line += record.lines;
-                self.done += record.next;
+                let cells: Vec<_> = record_batch.cells.iter().map(|&cell| record_batch.bytes(text, cell)).collect();
+                let names = cells.iter().map(|cell| std::str::from_utf8(cell).unwrap_or_default());
+                let names = Names::of_header(names).map_err(|error| self.name_error(&error))?;
+                self.rules.repeated_header = repeatable(&cells);
+                self.facts.header_line = Some(self.position.line);
+                self.position.line += record.lines;
+                self.position.done += record.next;
                 self.keep(names);
             } else {
                 let names = Names::of_header(std::iter::repeat_n("", record_batch.cells.len()));
@@ -110,6 +122,44 @@ impl Delimited {
             }
             return Ok(());
         }
+    }
+
+    /// The record at the current position. `None`: it is a blank line or a comment, which was passed over.
+    fn first_record(&mut self, record_batch: &mut RecordBatch) -> Result<Option<Record>, Cut> {
+        let (dialect, ended) = (self.dialect, self.window.ended());
+        let text = &self.window.text()[self.position.done..];
+        let (mut plain, mut careful);
+        let splitter: &mut dyn Records = if dialect.is_plain() {
+            plain = Splitter::new(dialect, text, ended);
+            &mut plain
+        } else {
+            careful = CarefulSplitter::new(dialect, text, ended);
+            &mut careful
+        };
+        if self.rules.comment.as_ref().is_some_and(|comment| text.starts_with(comment)) {
+            let next = splitter.skip_line(0)?;
+            self.pass_over(1, next);
+            return Ok(None);
+        }
+        let too_many = MAX_COLUMNS + 1;
+        let record = match splitter.record(0, too_many, record_batch) {
+            Err(Cut::More) if record_batch.cells.len() < too_many => return Err(Cut::More),
+            Err(cut @ Cut::Unclosed { .. }) => return Err(cut),
+            // A header with too many cells is refused before the rest of it is read.
+            Err(Cut::More) => Record::unfinished(),
+            Ok(record) => record,
+        };
+        if is_blank(&text[..record.end], 2, dialect.delimiter) && record_batch.cells.len() < too_many {
+            self.pass_over(record.lines, record.next);
+            return Ok(None);
+        }
+        Ok(Some(record))
+    }
+
+    fn pass_over(&mut self, lines: u64, bytes: usize) {
+        self.position.filtered += 1;
+        self.position.line += lines;
+        self.position.done += bytes;
     }
 
     fn keep(&mut self, names: Names) {
@@ -138,23 +188,23 @@ impl Delimited {
     }
 
     fn name_error(&self, error: &NameError) -> FileError {
-        FileError::name(self.window.name(), self.line, error)
+        FileError::name(self.window.name(), self.position.line, error)
     }
 
     fn error(&self, code: Code, what: impl std::fmt::Display) -> FileError {
-        FileError::new(code, self.window.name(), Some(self.line), what)
+        FileError::new(code, self.window.name(), Some(self.position.line), what)
     }
 
     /// Reads on until a record ends that does not end in the window.
     fn more(&mut self, cut: Cut) -> Result<(), FileError> {
         match cut {
             Cut::More => {
-                self.window.slide(self.done)?;
-                self.done = 0;
-                self.window.grow(self.line)
+                self.window.slide(self.position.done)?;
+                self.position.done = 0;
+                self.window.grow(self.position.line)
             }
             Cut::Unclosed { lines } => {
-                let line = self.line + lines;
+                let line = self.position.line + lines;
                 Err(FileError::new(
                     Code::UnclosedQuote,
                     self.window.name(),
@@ -168,46 +218,17 @@ impl Delimited {
 
     /// Splits every whole record of the window, from its start.
     fn split(&mut self, record_batch: &mut RecordBatch) -> Option<Cut> {
-        let Self { window, file, dialect, names, null_values, done, line, filtered, .. } = self;
-        let text = window.text();
-        let width = names.len();
-        let clean = memchr::memchr(0, text).is_none() && window.is_utf8();
-        let mut splitter = Splitter::new(*dialect, text, window.ended());
-        let mut start = 0;
-        let cut = loop {
-            if start == text.len() || record_batch.is_full() {
-                break None;
-            }
-            let (first, extra) = (record_batch.cells.len(), record_batch.extra.len());
-            let record = match splitter.record(start, width, record_batch) {
-                Ok(record) => record,
-                Err(cut) => {
-                    record_batch.cells.truncate(first);
-                    record_batch.extra.truncate(extra);
-                    break Some(cut);
-                }
-            };
-            let raw = &text[start..record.end];
-            if record.count == 1 && is_blank(raw, width, dialect.delimiter) {
-                record_batch.cells.truncate(first);
-                *filtered += 1;
-            } else if let Some((code, reason)) = defect(&record, width, raw, clean) {
-                record_batch.cells.truncate(first);
-                record_batch.extra.truncate(extra);
-                let raw = raw[..raw.len().min(MAX_RAW_BYTES)].to_vec();
-                record_batch.bad.push(BadRecord { file: *file, line: *line, code, reason, raw });
-            } else {
-                record_batch.cells.resize(first + width, Cell::NULL);
-                if let Some(null_values) = null_values {
-                    nullify(record_batch, text, first, null_values);
-                }
-                record_batch.lines.push(*line);
-                record_batch.spans.push((start as u32, record.end as u32));
-            }
-            *line += record.lines;
-            start = record.next;
+        let (text, ended) = (self.window.text(), self.window.ended());
+        let clean = memchr::memchr(0, text).is_none() && self.window.is_utf8();
+        let (dialect, rules) = (self.dialect, &self.rules);
+        let from = Position { done: 0, ..self.position };
+        let window = WindowText { text, ended, clean };
+        let (cut, position) = if dialect.is_plain() {
+            walk::walk(Splitter::new(dialect, text, ended), window, dialect, rules, from, record_batch)
+        } else {
+            walk::walk(CarefulSplitter::new(dialect, text, ended), window, dialect, rules, from, record_batch)
         };
-        *done = start;
+        self.position = position;
         cut
     }
 }
@@ -218,8 +239,8 @@ impl Rows for Delimited {
         if self.names.is_empty() {
             return Ok(false);
         }
-        self.window.slide(self.done)?;
-        self.done = 0;
+        self.window.slide(self.position.done)?;
+        self.position.done = 0;
         loop {
             let cut = self.split(record_batch);
             if !record_batch.is_empty() {
@@ -229,8 +250,8 @@ impl Rows for Delimited {
                 Some(cut) => self.more(cut)?,
                 None if self.window.ended() => return Ok(false),
                 None => {
-                    self.window.slide(self.done)?;
-                    self.done = 0;
+                    self.window.slide(self.position.done)?;
+                    self.position.done = 0;
                 }
             }
         }
@@ -246,14 +267,54 @@ impl Rows for Delimited {
 
     fn summary(&self) -> FileSummary {
         let (bytes, content_hash) = self.window.seen();
+        let encoding = self.window.encoding();
+        let repeated = repeated_warning(&self.position);
         FileSummary {
             bytes,
             content_hash,
-            filtered: self.filtered,
+            filtered: self.position.filtered,
             delimiter: Some(dialect::shown(self.dialect.delimiter)),
-            warnings: self.warnings.clone(),
+            dialect: Some(FileDialect { encoding: encoding.name.to_owned(), ..self.facts.clone() }),
+            warnings: encoding.warning.into_iter().chain(self.warnings.iter().cloned()).chain(repeated).collect(),
         }
     }
+}
+
+/// The facts about a file's dialect that are known before its rows are read.
+fn facts(csv: &CsvOptions, dialect: &Dialect, skipped_lines: u64) -> FileDialect {
+    FileDialect {
+        encoding: String::new(),
+        quote: dialect.quote.map_or_else(|| "none".to_owned(), dialect::shown),
+        header_line: None,
+        skipped_lines,
+        footer_lines: u64::from(csv.skip_footer),
+        decimal: csv.numbers.map(|numbers| char::from(numbers.decimal).to_string()),
+        thousands: csv.numbers.and_then(|numbers| numbers.thousands).map(|thousands| thousands.shown().to_owned()),
+    }
+}
+
+/// The cells of a header that is recognised when it comes again. `None`: a row could have the same cells, because the header
+/// has one column, or a cell that is a value.
+fn repeatable(cells: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
+    let is_name = |cell: &&[u8]| {
+        let text = String::from_utf8_lossy(cell);
+        let text = text.trim();
+        !text.is_empty() && (!preamble::is_value(text) || preamble::is_year(text))
+    };
+    let names = cells.iter().filter(|cell| is_name(cell)).count();
+    let empty = cells.iter().filter(|cell| cell.trim_ascii().is_empty()).count();
+    (names >= 2 && names + empty == cells.len() && !preamble::is_year(&String::from_utf8_lossy(cells[0])))
+        .then(|| cells.iter().map(|cell| cell.to_vec()).collect())
+}
+
+fn repeated_warning(position: &Position) -> Option<String> {
+    let Position { repeats, first_repeat, .. } = *position;
+    let times = match repeats {
+        0 => return None,
+        1 => format!("again in line {first_repeat}"),
+        _ => format!("again {repeats} times, first in line {first_repeat}"),
+    };
+    Some(format!("the header comes {times}, as in files that were joined; this counts as filtered and is not a row"))
 }
 
 /// A delimiter in the name of a file's only column. A comma counts when no space follows it, because prose has commas.
@@ -269,38 +330,4 @@ fn other_delimiter(name: &str, current: u8) -> Option<u8> {
 /// Whether a line is blank: it has no bytes, or only spaces in a file of several columns.
 pub(super) fn is_blank(line: &[u8], width: usize, delimiter: u8) -> bool {
     line.is_empty() || (width > 1 && line.iter().all(|&byte| byte != delimiter && matches!(byte, b' ' | b'\t')))
-}
-
-/// The reason why a record cannot be a row: a code and a sentence. `None`: it can.
-#[inline]
-fn defect(record: &Record, width: usize, raw: &[u8], clean: bool) -> Option<(Code, String)> {
-    let count = record.count;
-    // Surplus cells without a value are ignored, because some files have a separator at the end of each row.
-    let too_many = count > width && record.surplus_value;
-    if !too_many && !record.stray_quote && clean {
-        return None;
-    }
-    if let Some(at) = memchr::memchr(0, raw) {
-        return Some((Code::NulByte, format!("byte {} is NUL, which PostgreSQL cannot keep", at + 1)));
-    }
-    if let Err(error) = std::str::from_utf8(raw) {
-        let at = error.valid_up_to();
-        let what = "is no valid text in the file's encoding; write the right one in csv.encoding";
-        return Some((Code::InvalidEncoding, format!("byte {} {what}", at + 1)));
-    }
-    if record.stray_quote {
-        let reason = "a quoted cell goes on after its closing quote; a quote inside a quoted cell is written twice";
-        return Some((Code::StrayQuote, reason.to_owned()));
-    }
-    too_many.then(|| (Code::TooManyCells, format!("it has {count} cells, the header has {width}")))
-}
-
-/// Turns the cells of a row into NULL whose text is one of the config's null values.
-fn nullify(record_batch: &mut RecordBatch, text: &[u8], first: usize, null_values: &[Vec<u8>]) {
-    for at in first..record_batch.cells.len() {
-        let bytes = record_batch.bytes(text, record_batch.cells[at]);
-        if null_values.iter().any(|value| value == bytes) {
-            record_batch.cells[at] = Cell::NULL;
-        }
-    }
 }

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use elt_shared::config::{CsvOptions, HeaderPlace};
 use elt_shared::explained::Code;
 
+use super::sniffed::sniffed;
 use super::split::Dialect;
 use super::{dialect, preamble, wide_preamble};
 use crate::frame::decode::Text;
@@ -34,33 +36,41 @@ pub(super) struct Opening {
 /// # Errors
 /// When the file cannot be read, or its first line cannot be the header of the lines below it.
 pub(super) fn read(input: &InputFile) -> Result<Opening, FileError> {
+    let csv = &input.options.csv;
     let mut head = Head::read(input)?;
     let hint = Hint::of(&head.text);
     let hinted = match hint.as_ref().map(|hint| hint.separator) {
         Some(None) => return Err(unusable_hint(input)),
         separator => separator.flatten(),
     };
-    let wanted_lines = u64::from(input.options.csv.skip_rows).max(u64::from(hint.is_some()));
+    let declared = hinted.or(csv.delimiter);
+    let above_header = match csv.header {
+        HeaderPlace::Line(line) => u64::from(line) - 1,
+        _ => 0,
+    };
+    let wanted_lines = u64::from(csv.skip_rows).max(u64::from(hint.is_some())).max(above_header);
     let (skipped_bytes, skipped_lines) = head.skip(wanted_lines)?;
     let detected = loop {
-        match dialect::detect(&head.text[skipped_bytes..], head.ended, input, hinted.or(input.options.csv.delimiter)) {
+        let sniffed = sniffed(&head.text[skipped_bytes..], head.ended, csv);
+        match dialect::detect(&sniffed, head.ended, input, declared) {
             Some(detected) => break detected,
             None => head.grow(skipped_lines + 1)?,
         }
     };
     let rest = &head.text[skipped_bytes..];
     let mut doubted = None;
-    if input.options.csv.header.unwrap_or(true) {
-        let declared = hinted.or(input.options.csv.delimiter).is_some();
-        preamble::check(rest, head.ended, detected.dialect, declared, skipped_lines)
+    if csv.header.is_in_file() {
+        let sniffed = sniffed(rest, head.ended, csv);
+        let dialect = Dialect { quote: detected.dialect.quote.map(|_| b'"'), ..detected.dialect.without_escapes() };
+        preamble::check(&sniffed, head.ended, dialect, declared.is_some(), skipped_lines)
             .map_err(|found| found.error(&input.name))?;
-        // `header: true` in the config says that the first line is the header, so it is not checked then.
-        if input.options.csv.header.is_none() {
-            doubted = wide_preamble::check(rest, head.ended, detected.dialect, skipped_lines)
+        // A header that the config places is not checked against the lines below it.
+        if csv.header == HeaderPlace::Expected {
+            doubted = wide_preamble::check(&sniffed, head.ended, dialect, skipped_lines)
                 .map_err(|found| found.error(&input.name))?;
         }
     }
-    let contradicted = match (hinted, input.options.csv.delimiter) {
+    let contradicted = match (hinted, csv.delimiter) {
         (Some(hinted), Some(delimiter)) if hinted != delimiter => Some(format!(
             "its first line names the delimiter {}, which is used instead of csv.delimiter {}",
             dialect::shown(hinted),
@@ -68,17 +78,24 @@ pub(super) fn read(input: &InputFile) -> Result<Opening, FileError> {
         )),
         _ => None,
     };
-    let nothing_left =
-        input.options.csv.skip_rows > 0 && skipped_lines > 0 && head.ended && rest.trim_ascii().is_empty();
-    let all_skipped = nothing_left.then(|| {
-        let (skip_rows, lines) = (input.options.csv.skip_rows, if skipped_lines == 1 { "line" } else { "lines" });
-        format!(
-            "nothing of it is loaded, because csv.skip_rows is {skip_rows} and nothing follows its first {skipped_lines} \
-             {lines}; write a smaller csv.skip_rows"
-        )
-    });
+    let all_skipped = (head.ended && rest.trim_ascii().is_empty()).then(|| all_skipped(csv, skipped_lines)).flatten();
     let warnings = contradicted.into_iter().chain(detected.doubt).chain(all_skipped).chain(doubted).collect();
     Ok(Opening { dialect: detected.dialect, skipped_bytes, skipped_lines, warnings })
+}
+
+/// The sentence about a file of which nothing is left below the lines that the config skips. `None`: it skips nothing.
+fn all_skipped(csv: &CsvOptions, skipped_lines: u64) -> Option<String> {
+    let (key, value) = match csv.header {
+        _ if skipped_lines == 0 => return None,
+        HeaderPlace::Line(line) => ("header", line),
+        _ if csv.skip_rows > 0 => ("skip_rows", csv.skip_rows),
+        _ => return None,
+    };
+    let lines = if skipped_lines == 1 { "line" } else { "lines" };
+    Some(format!(
+        "nothing of it is loaded, because csv.{key} is {value} and nothing follows its first {skipped_lines} {lines}; write \
+         a smaller csv.{key}"
+    ))
 }
 
 /// The next step for a file of which every row was rejected: the key to write in the config. `code` is the code of the
@@ -97,19 +114,29 @@ pub(in crate::frame) fn likely_fix(input: &InputFile, code: Code) -> Cow<'static
             "Write the file's encoding in the source, `csv: {encoding: windows-1252}` for example.".into()
         }
         Code::NulByte => "If the file is UTF-16 without a byte order mark, write `csv: {encoding: utf-16le}`.".into(),
-        Code::StrayQuote => {
-            "Double the quotes inside quoted cells, or write another quote character in csv.quote.".into()
+        Code::ShapeFailed => "Correct the expression in `shape`, or write a `where` that leaves such rows out.".into(),
+        Code::StrayQuote if has_escaped_quotes(input) => {
+            "Write `csv: {escape: \"\\\\\"}` in the source: a backslash escapes the quotes inside of quoted cells."
+                .into()
         }
+        Code::StrayQuote => "Double the quotes inside quoted cells; or write another quote character in csv.quote, or \
+                             `csv: {quote: none}` if quotes are ordinary characters."
+            .into(),
         _ => "Correct the file; it is read again when it changes.".into(),
     }
+}
+
+/// Whether a backslash is before a quote near the beginning of a file.
+fn has_escaped_quotes(input: &InputFile) -> bool {
+    Head::read(input).is_ok_and(|head| memchr::memmem::find(&head.text, b"\\\"").is_some())
 }
 
 /// The delimiter that fits a file better than the one it was read with.
 fn other_delimiter(input: &InputFile) -> Option<u8> {
     let opening = read(input).ok()?;
     let head = Head::read(input).ok()?;
-    let rest = head.text.get(opening.skipped_bytes..)?;
-    dialect::better_delimiter(rest, head.ended, opening.dialect.delimiter)
+    let rest = sniffed(head.text.get(opening.skipped_bytes..)?, head.ended, &input.options.csv);
+    dialect::better_delimiter(&rest, head.ended, opening.dialect.delimiter)
 }
 
 fn unusable_hint(input: &InputFile) -> FileError {

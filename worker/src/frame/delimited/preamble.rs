@@ -10,7 +10,7 @@ use elt_shared::explained::Code;
 
 use super::dialect;
 use super::is_blank;
-use super::split::{Dialect, Splitter};
+use super::split::{Dialect, Records, Splitter};
 use crate::frame::column_names::MAX_COLUMNS;
 use crate::frame::read::FileError;
 use crate::frame::record_batch::RecordBatch;
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Option<(u64, u64, usize, Option<u8>)> {
-        let dialect = Dialect { delimiter: b',', quote: Some(b'"'), bare_cr: false };
+        let dialect = Dialect { delimiter: b',', quote: Some(b'"'), ..Dialect::default() };
         let found = check(text.as_bytes(), true, dialect, false, 0).err()?;
         Some((found.first_line, found.line, found.width, found.delimiter))
     }

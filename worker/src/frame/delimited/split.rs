@@ -9,7 +9,7 @@ use crate::frame::CellKind;
 use crate::frame::record_batch::{Cell, RecordBatch};
 
 /// The characters that structure a delimited text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::frame) struct Dialect {
     /// Separates cells.
     pub delimiter: u8,
@@ -17,6 +17,33 @@ pub(in crate::frame) struct Dialect {
     pub quote: Option<u8>,
     /// Whether a lone `\r` ends a line.
     pub bare_cr: bool,
+    /// The character that takes the meaning from the one behind it. `None`: no character does.
+    pub escape: Option<u8>,
+    /// Whether a bare `\N` is NULL.
+    pub escaped_n_is_null: bool,
+    /// Whether spaces and tabs around cells are dropped.
+    pub trim: bool,
+}
+
+impl Dialect {
+    /// Whether [`Splitter`] can split the text, which knows neither escapes nor trimming.
+    pub(super) fn is_plain(self) -> bool {
+        self.escape.is_none() && !self.trim
+    }
+
+    /// The same dialect for a text that has neither escapes nor spaces to drop.
+    pub(super) fn without_escapes(self) -> Self {
+        Self { escape: None, escaped_n_is_null: false, trim: false, ..self }
+    }
+}
+
+/// A splitter of one text.
+pub(super) trait Records {
+    /// Splits the record that starts at `start`, where the last one ended, and adds its first `keep` cells to the batch.
+    fn record(&mut self, start: usize, keep: usize, record_batch: &mut RecordBatch) -> Result<Record, Cut>;
+
+    /// Passes over the line that starts at `start`, where the last record ended. Returns the position of the next one.
+    fn skip_line(&mut self, start: usize) -> Result<usize, Cut>;
 }
 
 /// A record that was split. Its cells are the last ones of the batch.
@@ -34,6 +61,13 @@ pub(super) struct Record {
     pub stray_quote: bool,
     /// Whether a cell that was not kept has a value: a quoted text, or more than spaces and tabs.
     pub surplus_value: bool,
+}
+
+impl Record {
+    /// A record whose end is not known.
+    pub(super) fn unfinished() -> Self {
+        Self { count: 0, end: 0, next: 0, lines: 1, stray_quote: false, surplus_value: false }
+    }
 }
 
 /// The reason why a record could not be split yet.
@@ -61,52 +95,10 @@ pub(super) struct Splitter<'a> {
 
 impl<'a> Splitter<'a> {
     pub(super) fn new(dialect: Dialect, text: &'a [u8], ended: bool) -> Self {
-        let Dialect { delimiter, quote, bare_cr } = dialect;
+        let Dialect { delimiter, quote, bare_cr, .. } = dialect;
         let cr = if bare_cr { b'\r' } else { b'\n' };
         let finder = ByteFinder::new(text, [delimiter, quote.unwrap_or(delimiter), b'\n', cr]);
         Self { dialect, quote: quote.map_or(u16::MAX, u16::from), text, ended, finder }
-    }
-
-    /// Splits the record that starts at `start`, where the last one ended, and adds its first `keep` cells to the batch.
-    #[inline]
-    pub(super) fn record(&mut self, start: usize, keep: usize, record_batch: &mut RecordBatch) -> Result<Record, Cut> {
-        let mut cell_start = start;
-        let mut count = 0;
-        let mut lines = 1;
-        let mut stray_quote = false;
-        let mut surplus_value = false;
-        loop {
-            let quoted = self.text.get(cell_start).is_some_and(|&byte| u16::from(byte) == self.quote);
-            let (cell, end) = if quoted {
-                let (cell, close) = self.quoted(cell_start, &mut lines, &mut record_batch.extra)?;
-                let end = self.cell_end()?;
-                stray_quote |= !self.only_line_end(close + 1, end);
-                surplus_value |= count >= keep && close > cell_start + 1;
-                (cell, end)
-            } else {
-                let end = self.cell_end()?;
-                let stop = if self.text.get(end) == Some(&self.dialect.delimiter) {
-                    end
-                } else {
-                    self.line_stop(cell_start, end)
-                };
-                let kind = if stop == cell_start { CellKind::Null } else { CellKind::Bare };
-                if count >= keep {
-                    surplus_value |= !self.text[cell_start..stop].iter().all(|byte| matches!(byte, b' ' | b'\t'));
-                }
-                (Cell::of_text(kind, cell_start, stop), end)
-            };
-            if count < keep {
-                record_batch.cells.push(cell);
-            }
-            count += 1;
-            if self.text.get(end) == Some(&self.dialect.delimiter) {
-                cell_start = end + 1;
-                continue;
-            }
-            let next = self.after_line_end(end)?;
-            return Ok(Record { count, end: self.line_stop(start, end), next, lines, stray_quote, surplus_value });
-        }
     }
 
     /// The cell whose opening quote is at `open`, and the position of its closing quote.
@@ -190,5 +182,64 @@ impl<'a> Splitter<'a> {
         from == end
             || (self.text.get(end) != Some(&self.dialect.delimiter)
                 && self.text[from..end].iter().all(|&byte| byte == b'\r'))
+    }
+}
+
+impl Records for Splitter<'_> {
+    #[inline]
+    fn record(&mut self, start: usize, keep: usize, record_batch: &mut RecordBatch) -> Result<Record, Cut> {
+        let mut cell_start = start;
+        let mut count = 0;
+        let mut lines = 1;
+        let mut stray_quote = false;
+        let mut surplus_value = false;
+        loop {
+            let quoted = self.text.get(cell_start).is_some_and(|&byte| u16::from(byte) == self.quote);
+            let (cell, end) = if quoted {
+                let (cell, close) = self.quoted(cell_start, &mut lines, &mut record_batch.extra)?;
+                let end = self.cell_end()?;
+                stray_quote |= !self.only_line_end(close + 1, end);
+                surplus_value |= count >= keep && close > cell_start + 1;
+                (cell, end)
+            } else {
+                let end = self.cell_end()?;
+                let stop = if self.text.get(end) == Some(&self.dialect.delimiter) {
+                    end
+                } else {
+                    self.line_stop(cell_start, end)
+                };
+                let kind = if stop == cell_start { CellKind::Null } else { CellKind::Bare };
+                if count >= keep {
+                    surplus_value |= !self.text[cell_start..stop].iter().all(|byte| matches!(byte, b' ' | b'\t'));
+                }
+                (Cell::of_text(kind, cell_start, stop), end)
+            };
+            if count < keep {
+                record_batch.cells.push(cell);
+            }
+            count += 1;
+            if self.text.get(end) == Some(&self.dialect.delimiter) {
+                cell_start = end + 1;
+                continue;
+            }
+            let next = self.after_line_end(end)?;
+            return Ok(Record { count, end: self.line_stop(start, end), next, lines, stray_quote, surplus_value });
+        }
+    }
+
+    fn skip_line(&mut self, start: usize) -> Result<usize, Cut> {
+        if start == self.text.len() {
+            return Ok(start);
+        }
+        loop {
+            match self.finder.next() {
+                Some(at) if self.text[at] == b'\n' || (self.text[at] == b'\r' && self.dialect.bare_cr) => {
+                    return self.after_line_end(at);
+                }
+                Some(_) => {}
+                None if self.ended => return Ok(self.text.len()),
+                None => return Err(Cut::More),
+            }
+        }
     }
 }

@@ -100,7 +100,7 @@ mod tests {
 
     fn dialect(text: &str) -> Dialect {
         let delimiter = if text.contains(';') { b';' } else { b',' };
-        Dialect { delimiter, quote: Some(b'"'), bare_cr: false }
+        Dialect { delimiter, quote: Some(b'"'), ..Dialect::default() }
     }
 
     #[test]

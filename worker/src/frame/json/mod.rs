@@ -221,7 +221,7 @@ impl Json {
         };
         self.undo(record_batch, mark);
         let raw = self.text()[start..end.min(start + MAX_RAW_BYTES)].to_vec();
-        record_batch.bad.push(BadRecord { file: self.file, line, code, reason, raw });
+        record_batch.bad.push(BadRecord { file: self.file, line, column: None, code, reason, raw });
     }
 
     fn mark(&self, record_batch: &RecordBatch) -> Mark {
@@ -271,7 +271,8 @@ impl Rows for Json {
     fn summary(&self) -> FileSummary {
         let (bytes, content_hash) = self.cursor.window.seen();
         let filtered = self.filtered;
-        FileSummary { bytes, content_hash, filtered, delimiter: None, warnings: self.warnings() }
+        let warnings = self.cursor.window.encoding().warning.into_iter().chain(self.warnings()).collect();
+        FileSummary { bytes, content_hash, filtered, warnings, ..FileSummary::default() }
     }
 }
 

@@ -1,12 +1,13 @@
 //! The profile of one column: the types that all its cells could be, and the cells that ruled out the others.
 
-use elt_shared::config::ColumnType;
+use elt_shared::config::{ColumnType, NumberFormat};
 
 use super::Expectation;
+use super::spelling::Spelling;
 use super::types::{self, Lead, Types};
 use crate::frame::CellKind;
 use crate::frame::record_batch::{Cell, RecordBatch};
-use crate::frame::value::{self, TimeFormat};
+use crate::frame::value::{self, LocalNumber, TimeFormat};
 
 /// Most characters of a value that are shown.
 const SHOWN_CHARS: usize = 80;
@@ -31,6 +32,8 @@ pub(super) struct Place<'a> {
     pub name: &'a str,
     /// Whether the default null tokens apply.
     pub tokens: bool,
+    /// The way in which numbers are written. `None`: the plain one.
+    pub numbers: Option<NumberFormat>,
 }
 
 /// The profile of one column over all files.
@@ -52,6 +55,7 @@ pub struct ColumnProfile {
     /// Whether a cell is certainly a number: one with digits, or a bare `NaN` or `Infinity` of JSON. A column of a delimited
     /// file with only `inf` and `nan` holds words.
     digits: bool,
+    spelling: Spelling,
     evidence: [Option<Box<Evidence>>; Types::COUNT],
     tests: Vec<Test>,
 }
@@ -79,6 +83,7 @@ impl ColumnProfile {
             possible: Types::ALL,
             lead: Lead::Open,
             digits: false,
+            spelling: Spelling::default(),
             evidence: [const { None }; Types::COUNT],
             tests,
         }
@@ -135,11 +140,29 @@ impl ColumnProfile {
         seen.max_by_key(|evidence| (evidence.file_index, evidence.line))
     }
 
+    /// The number format that the source's `csv:` may lack, as a clause with the keys to write. `None`: the column is not
+    /// text, or its first values do not look like numbers with commas.
+    pub fn proposal(&self) -> Option<&'static str> {
+        self.possible.is_empty().then(|| self.spelling.proposal()).flatten()
+    }
+
     /// Tests every cell of a column of a record batch.
     pub(super) fn test_cells(&mut self, record_batch: &RecordBatch, text: &[u8], column: usize, place: &Place<'_>) {
-        let cells = || record_batch.column(column);
+        match place.numbers {
+            None => self.test_plain_cells(record_batch, text, column, place),
+            Some(numbers) => self.test_local_cells(numbers, record_batch, text, column, place),
+        }
+        for test in 0..self.tests.len() {
+            if self.tests[test].refuted.is_none() && !self.implied(&self.tests[test]) {
+                let test = &mut self.tests[test];
+                test.refuted = test.refute(record_batch, text, column, place);
+            }
+        }
+    }
+
+    fn test_plain_cells(&mut self, record_batch: &RecordBatch, text: &[u8], column: usize, place: &Place<'_>) {
         let mut values = 0;
-        for (row, cell) in cells().enumerate() {
+        for (row, cell) in record_batch.column(column).enumerate() {
             if cell.is_null() {
                 continue;
             }
@@ -150,10 +173,31 @@ impl ColumnProfile {
             }
         }
         self.non_nulls += values;
-        for test in 0..self.tests.len() {
-            if self.tests[test].refuted.is_none() && !self.implied(&self.tests[test]) {
-                let test = &mut self.tests[test];
-                test.refuted = test.refute(record_batch, text, column, place);
+    }
+
+    /// As [`Self::test_plain_cells`], for a file that writes numbers in a format of its own.
+    fn test_local_cells(
+        &mut self,
+        numbers: NumberFormat,
+        record_batch: &RecordBatch,
+        text: &[u8],
+        column: usize,
+        place: &Place<'_>,
+    ) {
+        self.spelling.refute();
+        let mut plain = Vec::new();
+        for (row, cell) in record_batch.column(column).enumerate().filter(|(_, cell)| !cell.is_null()) {
+            let (kind, bytes) = (cell.kind(), record_batch.bytes(text, cell));
+            let fits = self.lead == Lead::Text
+                || match value::plain(numbers, kind, bytes, &mut plain) {
+                    LocalNumber::Plain => self.lead.fits(kind, &plain),
+                    LocalNumber::Word => self.lead.fits(kind, bytes),
+                    LocalNumber::Other => !self.lead.is_number() && self.lead.fits(kind, bytes),
+                };
+            if fits {
+                self.non_nulls += 1;
+            } else {
+                self.consider(record_batch, text, row, cell, place);
             }
         }
     }
@@ -170,13 +214,25 @@ impl ColumnProfile {
     fn consider(&mut self, record_batch: &RecordBatch, text: &[u8], row: usize, cell: Cell, place: &Place<'_>) {
         let bytes = record_batch.bytes(text, cell);
         let kind = cell.kind();
+        if self.lead == Lead::Spelling {
+            self.non_nulls += 1;
+            if !value::is_missing(kind, bytes, place.tokens) {
+                self.spelling.note(kind, bytes);
+            }
+            self.lead = self.next_lead();
+            return;
+        }
         if value::is_missing(kind, bytes, place.tokens) {
             let count = if bytes.is_empty() { &mut self.empties } else { &mut self.null_tokens };
             *count += 1;
             return;
         }
         self.non_nulls += 1;
-        let could_be = types::of_cell(kind, bytes);
+        self.spelling.note(kind, bytes);
+        let could_be = match place.numbers {
+            None => types::of_cell(kind, bytes),
+            Some(numbers) => types::of_local_cell(numbers, kind, bytes, &mut Vec::new()),
+        };
         let is_no_word = kind == CellKind::Number || bytes.iter().any(u8::is_ascii_digit);
         self.digits |= could_be.has(Types::DOUBLE.with(Types::NUMERIC)) && is_no_word;
         let lost = self.possible.without(could_be);
@@ -188,7 +244,14 @@ impl ColumnProfile {
             self.evidence[index] = Some(evidence.clone());
         }
         self.possible = self.possible.both(could_be);
-        self.lead = Lead::of(self.possible);
+        self.lead = self.next_lead();
+    }
+
+    fn next_lead(&self) -> Lead {
+        match Lead::of(self.possible) {
+            Lead::Text if self.spelling.is_open() => Lead::Spelling,
+            lead => lead,
+        }
     }
 
     /// Adds the profile of the same column in a later file.
@@ -197,6 +260,7 @@ impl ColumnProfile {
         self.null_tokens += later.null_tokens;
         self.empties += later.empties;
         self.digits |= later.digits;
+        self.spelling.merge(later.spelling);
         self.possible = self.possible.both(later.possible);
         for (mine, theirs) in self.evidence.iter_mut().zip(later.evidence) {
             *mine = mine.take().or(theirs);
@@ -217,10 +281,17 @@ impl Test {
         place: &Place<'_>,
     ) -> Option<Box<Evidence>> {
         let format = self.format.as_deref().and_then(TimeFormat::new);
+        let local = place.numbers.filter(|_| self.column_type.is_number());
+        let mut plain = Vec::new();
         record_batch.column(column).enumerate().find_map(|(row, cell)| {
             let (kind, bytes) = (cell.kind(), record_batch.bytes(text, cell));
+            let parses = |bytes: &[u8]| value::parses_as(self.column_type, kind, bytes, format.as_ref());
             let fits = value::is_missing(kind, bytes, place.tokens)
-                || value::parses_as(self.column_type, kind, bytes, format.as_ref());
+                || match local.map(|numbers| value::plain(numbers, kind, bytes, &mut plain)) {
+                    None | Some(LocalNumber::Word) => parses(bytes),
+                    Some(LocalNumber::Plain) => parses(&plain),
+                    Some(LocalNumber::Other) => false,
+                };
             (!fits).then(|| Box::new(evidence(record_batch, bytes, row, place)))
         })
     }

@@ -1,9 +1,9 @@
 //! Sets of the types that a column could still have, and the types that a cell could be.
 
-use elt_shared::config::ColumnType;
+use elt_shared::config::{ColumnType, NumberFormat};
 
 use crate::frame::CellKind;
-use crate::frame::value::{self, NumberShape};
+use crate::frame::value::{self, LocalNumber, NumberShape};
 
 /// A set of types that can be inferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,10 @@ impl Types {
     pub(super) const COUNT: usize = 10;
     /// Every type that is inferred.
     pub(super) const ALL: Self = Self((1 << Self::COUNT) - 1);
+
+    /// The types of numbers.
+    pub(super) const NUMBERS: Self =
+        Self::SMALLINT.with(Self::INTEGER).with(Self::BIGINT).with(Self::NUMERIC).with(Self::DOUBLE);
 
     /// The set of one inferred type; empty for the others.
     pub(super) fn of(column_type: ColumnType) -> Self {
@@ -88,6 +92,15 @@ pub(super) fn of_cell(kind: CellKind, bytes: &[u8]) -> Types {
     if value::is_true_or_false(bytes) { Types::BOOLEAN } else { of_time(bytes) }
 }
 
+/// Every type that a cell could be whose file writes numbers in a format of its own.
+pub(super) fn of_local_cell(numbers: NumberFormat, kind: CellKind, bytes: &[u8], plain: &mut Vec<u8>) -> Types {
+    match value::plain(numbers, kind, bytes, plain) {
+        LocalNumber::Plain => of_cell(kind, plain),
+        LocalNumber::Word => of_cell(kind, bytes),
+        LocalNumber::Other => of_cell(kind, bytes).without(Types::NUMBERS),
+    }
+}
+
 fn of_number(kind: CellKind, bytes: &[u8]) -> Types {
     let exact = |digits: usize| if digits <= value::EXACT_DOUBLE_DIGITS { Types::DOUBLE } else { Types::NONE };
     match value::number_shape(kind, bytes) {
@@ -132,6 +145,8 @@ pub(super) enum Lead {
     Open,
     /// The column can only be text.
     Text,
+    /// The column can only be text, and its values may be numbers with commas.
+    Spelling,
     /// Integers of at most `digits` digits between two values.
     Integer { digits: usize, low: i64, high: i64 },
     /// Decimals of at most `digits` digits.
@@ -179,11 +194,16 @@ impl Lead {
         }
     }
 
+    /// Whether the column's values are numbers.
+    pub(super) fn is_number(self) -> bool {
+        matches!(self, Self::Integer { .. } | Self::Decimal { .. })
+    }
+
     /// Whether a cell certainly fits every type that is left. False means that each type must be tested.
     #[inline(always)]
     pub(super) fn fits(self, kind: CellKind, bytes: &[u8]) -> bool {
         match self {
-            Self::Open | Self::Text => false,
+            Self::Open | Self::Text | Self::Spelling => false,
             Self::Integer { digits, low, high } => {
                 kind != CellKind::String
                     && short_integer(bytes, digits).is_some_and(|value| low <= value && value <= high)

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use elt_shared::config::CsvOptions;
+use elt_shared::config::{CsvOptions, HeaderPlace, NumberFormat, Quote, TextEncoding, Thousands};
 use tokio_util::sync::CancellationToken;
 
 use super::{CellKind, Outcome, TestFile, input};
@@ -37,19 +37,46 @@ fn cases(table: &str) -> impl Iterator<Item = Case<'_>> {
 fn input_of(case: &Case<'_>) -> InputFile {
     let mut input = input(case.file, folder().join(case.file));
     let csv: &mut CsvOptions = &mut Arc::make_mut(&mut input.options).csv;
-    if let Some((key, value)) = case.options.split_once('=') {
+    // Several options are separated by a space.
+    for (key, value) in case.options.split(' ').filter_map(|option| option.split_once('=')) {
         match key {
             "delimiter" => csv.delimiter = Some(if value == "tab" { b'\t' } else { value.as_bytes()[0] }),
-            "quote" => csv.quote = Some(value.as_bytes()[0]),
-            "encoding" => csv.encoding = Some(value.into()),
+            "quote" if value == "none" => csv.quote = Quote::Never,
+            "quote" => csv.quote = Quote::Byte(value.as_bytes()[0]),
+            "escape" => csv.escape = Some(value.as_bytes()[0]),
+            "comment" => csv.comment = Some(value.into()),
+            "trim" => csv.trim = value == "true",
+            "skip_footer" => csv.skip_footer = value.parse().expect("a number"),
+            "encoding" if value == "auto" => csv.encoding = TextEncoding::Guessed,
+            "encoding" => csv.encoding = TextEncoding::Named(value.into()),
             "skip_rows" => csv.skip_rows = value.parse().expect("a number"),
-            "header" => csv.header = Some(value == "true"),
+            "decimal" => numbers(csv).decimal = value.as_bytes()[0],
+            "thousands" => {
+                numbers(csv).thousands = Some(match value {
+                    "." => Thousands::Point,
+                    "," => Thousands::Comma,
+                    "space" => Thousands::Space,
+                    _ => Thousands::Apostrophe,
+                });
+            }
+            "header" => {
+                csv.header = match value {
+                    "true" => HeaderPlace::First,
+                    "false" => HeaderPlace::Missing,
+                    line if line.parse::<u16>().is_ok() => HeaderPlace::Line(line.parse().expect("a line")),
+                    names => HeaderPlace::Names(names.split('|').map(str::to_owned).collect()),
+                };
+            }
             "null" => csv.null_values = Some(value.split(';').map(str::to_owned).collect()),
             "records" => input.records = Some(value.into()),
             other => panic!("unknown option {other}"),
         }
     }
     input
+}
+
+fn numbers(csv: &mut CsvOptions) -> &mut NumberFormat {
+    csv.numbers.get_or_insert(NumberFormat { decimal: b'.', thousands: None })
 }
 
 /// `2 rows of id bigint, name text; blank 1; bad 3 too_many_cells; 1 warning`, or `error unclosed_quote:2`.
@@ -121,9 +148,11 @@ fn python_reads_the_same_cells() {
     let text = std::fs::read_to_string(folder().join("python_cells.json")).expect("the cells");
     let expected: BTreeMap<String, Vec<Vec<Option<String>>>> = serde_json::from_str(&text).expect("JSON");
     assert!(expected.len() > 100);
+    let table = std::fs::read_to_string(folder().join("cases.tsv")).expect("the table");
+    let cases: BTreeMap<_, _> = cases(&table).map(|case| (case.file, case)).collect();
     for (name, rows) in expected {
-        let file =
-            TestFile { input: input(&name, folder().join(&name)), _folder: tempfile::tempdir().expect("a folder") };
+        let case = &cases[name.as_str()];
+        let file = TestFile { input: input_of(case), _folder: tempfile::tempdir().expect("a folder") };
         let read: Vec<Vec<Option<String>>> = file.read().rows.iter().map(super::Row::texts).collect();
         let same = |row: &Vec<Option<String>>| row.iter().cloned().map(Option::unwrap_or_default).collect::<Vec<_>>();
         assert_eq!(read.iter().map(same).collect::<Vec<_>>(), rows.iter().map(same).collect::<Vec<_>>(), "{name}");

@@ -1,5 +1,6 @@
 //! The fast reader against a slow one that reads byte by byte.
 
+use elt_shared::config::{HeaderPlace, TextEncoding};
 use proptest::prelude::*;
 
 use super::{CellKind, Row, TestFile};
@@ -175,7 +176,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn file(text: &[u8]) -> TestFile {
-    TestFile::new("t.csv", text).with(|csv| csv.header = Some(false))
+    TestFile::new("t.csv", text).with(|csv| csv.header = HeaderPlace::Missing)
 }
 
 proptest! {
@@ -187,7 +188,7 @@ proptest! {
         prop_assume!(!bom);
         let fast = file(&text).read_with_window(window.max(64));
         let bare_cr = dialect::detect(&text, true, &file(&text).input, None).expect("it has ended").dialect.bare_cr;
-        let slow = slow(&text, Dialect { delimiter: b',', quote: Some(b'"'), bare_cr });
+        let slow = slow(&text, Dialect { delimiter: b',', quote: Some(b'"'), bare_cr, ..Dialect::default() });
         if let Some(line) = slow.unclosed {
             prop_assert_eq!(fast.error, Some(("unclosed_quote", Some(line))));
             return Ok(());
@@ -200,7 +201,7 @@ proptest! {
 
     #[test]
     fn the_window_does_not_show(text in text(), small in 1_usize..100, header: bool) {
-        let file = TestFile::new("t.csv", &text).with(|csv| csv.header = Some(header));
+        let file = TestFile::new("t.csv", &text).with(|csv| csv.header = if header { HeaderPlace::First } else { HeaderPlace::Missing });
         let (narrow, wide) = (file.read_with_window(small.max(64)), file.read());
         if wide.error.is_none() {
             prop_assert_eq!(narrow, wide);
@@ -212,7 +213,7 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), name in "t\\.(csv|txt|csv\\.gz|csv\\.zst)") {
         let _ = TestFile::new(&name, &bytes).read();
-        let _ = TestFile::new(&name, &bytes).with(|csv| csv.encoding = Some("utf-16le".into())).read();
+        let _ = TestFile::new(&name, &bytes).with(|csv| csv.encoding = TextEncoding::Named("utf-16le".into())).read();
     }
 
     #[test]
@@ -269,7 +270,7 @@ fn null_values_replace_the_default_tokens() {
 fn a_declared_encoding_is_decoded() {
     let file = |label: &str, bytes: &[u8]| {
         let label = label.to_owned();
-        TestFile::new("t.csv", bytes).with(|csv| csv.encoding = Some(label)).read()
+        TestFile::new("t.csv", bytes).with(|csv| csv.encoding = TextEncoding::Named(label)).read()
     };
     let texts = |outcome: &super::Outcome| outcome.rows[0].texts();
     assert_eq!(texts(&file("windows-1252", b"a\n\x80 caf\xE9\n")), [Some("€ café".into())]);

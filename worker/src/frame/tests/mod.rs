@@ -1,6 +1,7 @@
 //! Files of every kind are read, and every row, record and warning is compared.
 
 mod corpus;
+mod csv_dialects;
 mod delimited;
 mod json;
 mod profile;

@@ -6,11 +6,13 @@
 //!
 //! # Layout
 //! - [`exact`]: whether a floating-point number is the decimal that is written
+//! - [`local_number`]: numbers with a decimal comma or separators between groups of digits
 //! - [`number`]: integers, exact decimals, doubles
 //! - [`time`]: dates, times and timestamps, ISO or with a `format:`
 //! - this file: booleans, UUIDs, missing values, and the two questions
 
 mod exact;
+mod local_number;
 mod number;
 mod time;
 
@@ -18,6 +20,7 @@ use elt_shared::config::ColumnType;
 use uuid::Uuid;
 
 pub use exact::{is_exact_double, is_exact_real};
+pub(crate) use local_number::{Foreign, LocalNumber, foreign, plain};
 pub(crate) use number::{EXACT_DOUBLE_DIGITS, NumberShape, number_shape, plain_integer};
 pub use number::{
     decimal_digits, numeric_canonical, numeric_fits, numeric_fits_into, parse_bigint, parse_double, parse_integer,

@@ -157,45 +157,65 @@ pub fn parse_time(bytes: &[u8]) -> Option<i64> {
     }
 }
 
-/// A parsed strftime format.
+/// Parsed strftime formats.
 #[derive(Debug, Clone)]
 pub struct TimeFormat<'a> {
-    items: Vec<Item<'a>>,
+    formats: Vec<Vec<Item<'a>>>,
 }
 
 impl<'a> TimeFormat<'a> {
-    /// Parses a format. `None`: chrono does not know one of its parts.
-    pub fn new(format: &'a str) -> Option<Self> {
-        let items: Vec<_> = StrftimeItems::new(format).collect();
-        (!items.contains(&Item::Error)).then_some(Self { items })
+    /// Parses one or several formats, one a line. `None`: chrono does not know a part of one.
+    pub fn new(formats: &'a str) -> Option<Self> {
+        let formats: Vec<Vec<_>> = formats.split('\n').map(|format| StrftimeItems::new(format).collect()).collect();
+        (!formats.iter().any(|items| items.contains(&Item::Error))).then_some(Self { formats })
     }
 
-    fn read(&self, bytes: &[u8]) -> Option<Parsed> {
-        let mut parsed = Parsed::new();
-        let text = std::str::from_utf8(trim(bytes)).ok()?;
-        chrono::format::parse(&mut parsed, text, self.items.iter()).ok()?;
-        Some(parsed)
+    /// The value of a text in the formats. `None`: it has none, or two formats read it differently, because one of these
+    /// values would then be wrong.
+    fn only<T: PartialEq>(&self, bytes: &[u8], value: impl Fn(&Parsed) -> Option<T>) -> Option<T> {
+        let mut found = None;
+        for value in self.readings(bytes).filter_map(|parsed| value(&parsed)) {
+            match &found {
+                Some(other) if *other != value => return None,
+                _ => found = Some(value),
+            }
+        }
+        found
+    }
+
+    fn readings(&self, bytes: &[u8]) -> impl Iterator<Item = Parsed> {
+        let text = std::str::from_utf8(trim(bytes)).ok();
+        self.formats.iter().filter_map(move |items| {
+            let mut parsed = Parsed::new();
+            chrono::format::parse(&mut parsed, text?, items.iter()).ok()?;
+            Some(parsed)
+        })
+    }
+
+    /// Whether several of the formats read a text.
+    pub fn is_read_twice(&self, bytes: &[u8]) -> bool {
+        self.readings(bytes).nth(1).is_some()
     }
 
     /// Parses a date as days since 1970.
     pub fn date(&self, bytes: &[u8]) -> Option<i32> {
-        let date = self.read(bytes)?.to_naive_date().ok()?;
-        bounded(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros()).map(|_| date.to_epoch_days())
+        self.only(bytes, |parsed| {
+            let date = parsed.to_naive_date().ok()?;
+            bounded(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros()).map(|_| date.to_epoch_days())
+        })
     }
 
     /// Parses a timestamp as microseconds since 1970. A format without a time means midnight.
     pub fn timestamp(&self, bytes: &[u8]) -> Option<i64> {
-        let parsed = self.read(bytes)?;
-        bounded(naive(&parsed)?)
+        self.only(bytes, |parsed| bounded(naive(parsed)?))
     }
 
     /// Parses a timestamp as microseconds since 1970 in UTC. A format without a zone means UTC.
     pub fn timestamptz(&self, bytes: &[u8]) -> Option<i64> {
-        let parsed = self.read(bytes)?;
-        match parsed.offset() {
-            None => bounded(naive(&parsed)?),
+        self.only(bytes, |parsed| match parsed.offset() {
+            None => bounded(naive(parsed)?),
             Some(_) => bounded(parsed.to_datetime().ok()?.timestamp_micros()),
-        }
+        })
     }
 }
 
@@ -242,6 +262,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_text_that_two_formats_read_differently_has_no_value() {
+        let formats = TimeFormat::new("%d/%m/%Y\n%m/%d/%Y\n%Y%m%d").expect("formats");
+        assert_eq!(formats.date(b"31/01/2024"), parse_date(b"2024-01-31"));
+        assert_eq!(formats.date(b"01/31/2024"), parse_date(b"2024-01-31"));
+        assert_eq!(formats.date(b"20240131"), parse_date(b"2024-01-31"));
+        assert_eq!(formats.date(b"03/03/2024"), parse_date(b"2024-03-03"));
+        assert_eq!((formats.date(b"03/04/2024"), formats.is_read_twice(b"03/04/2024")), (None, true));
+        assert_eq!((formats.date(b"2024-01-31"), formats.is_read_twice(b"2024-01-31")), (None, false));
+    }
 
     #[test]
     fn only_iso_dates_that_exist_are_dates() {

@@ -16,7 +16,7 @@ use crate::frame::RawBatch;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::dedupe::collision_check::CollisionCheck;
 use crate::load::dedupe::hash_set::{Inserted, RowHashSet};
-use crate::load::dedupe::row_hash::RowHasher;
+use crate::load::dedupe::row_hash::{Reading, RowHasher};
 use crate::load::dedupe::spill::Spill;
 
 /// Bytes after which a chunk is sent to the server.
@@ -108,7 +108,7 @@ impl Encoder {
         let (rows, file) = (typed.raw.rows(), typed.raw.file);
         self.pass.progress.read(rows as u64, typed.raw.raw.len() as u64);
         self.row_counts[file].read += rows as u64;
-        self.hash(&cells, rows, typed.raw.null_tokens);
+        self.hash(&cells, rows, Reading::of(&typed));
         let mut violations = typed.violations.iter().peekable();
         for row in 0..rows {
             if let Some(violation) = violations.next_if(|violation| violation.row == row) {
@@ -129,10 +129,10 @@ impl Encoder {
 
     /// Hashes the rows of a batch. All of them are hashed before the first is looked up, because the cache misses of
     /// lookups that follow each other closely overlap.
-    fn hash(&mut self, cells: &[Cells<'_>], rows: usize, tokens: bool) {
+    fn hash(&mut self, cells: &[Cells<'_>], rows: usize, reading: Reading<'_>) {
         self.hashes.clear();
         if let Some(hasher) = &mut self.hasher {
-            self.hashes.extend((0..rows).map(|row| hasher.typed(cells, row, tokens)));
+            self.hashes.extend((0..rows).map(|row| hasher.typed(cells, row, reading)));
         }
     }
 

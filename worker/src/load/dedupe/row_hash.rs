@@ -8,11 +8,41 @@
 
 use std::sync::Arc;
 
+use elt_shared::config::NumberFormat;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::contract::cells::{Canonical, Cells};
-use crate::contract::{Layout, Typing};
-use crate::frame::value::{self, TimeFormat};
+use crate::contract::{Layout, TypedBatch, Typing};
+use crate::frame::CellKind;
+use crate::frame::value::{self, LocalNumber, TimeFormat};
+
+/// How the texts of a file are read as values.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// Whether the default null tokens mean NULL in typed columns.
+    pub null_tokens: bool,
+    /// The way in which numbers are written. `None`: the plain one.
+    pub numbers: Option<NumberFormat>,
+    /// The batch with the cells as they were read. `None`: all of them are texts of the file.
+    pub batch: Option<&'a TypedBatch>,
+}
+
+impl<'a> Reading<'a> {
+    /// The reading of texts that the server writes.
+    const PLAIN: Self = Self { null_tokens: true, numbers: None, batch: None };
+
+    /// The reading of a batch's cells.
+    pub fn of(batch: &'a TypedBatch) -> Self {
+        Self { null_tokens: batch.raw.null_tokens, numbers: batch.raw.numbers, batch: Some(batch) }
+    }
+
+    /// Whether the file writes the cell itself. Numbers that were computed are written plainly.
+    fn is_written(&self, column: usize, row: usize) -> bool {
+        let Some(batch) = self.batch else { return true };
+        let Some(place) = batch.places.get(column).copied().flatten() else { return true };
+        matches!(batch.raw.columns[place].kinds[row], CellKind::Bare | CellKind::Quoted)
+    }
+}
 
 /// Hashes rows of one layout.
 pub struct RowHasher {
@@ -34,8 +64,9 @@ struct Hashed {
 enum Form {
     /// Every type that the column had writes its values in the same way.
     Typed(Canonical),
-    /// A value is written as the first type of the history that it is a value of. `now`: the form of the column's own type.
-    History { history: Arc<Vec<Typing>>, now: Canonical },
+    /// A value is written as the first type of the history that it is a value of. `now`: the form of the column's own type;
+    /// `as_written`: whether the column is text now, so that its values are as the file has them.
+    History { history: Arc<Vec<Typing>>, now: Canonical, as_written: bool },
 }
 
 impl RowHasher {
@@ -51,9 +82,9 @@ impl RowHasher {
         Self { columns, row: Vec::with_capacity(1 << 10), text: Vec::new() }
     }
 
-    /// Hashes a row of a typed batch. `cells` are the batch's columns in the order of the layout; `tokens`: whether the
-    /// row's file uses the default null tokens.
-    pub fn typed(&mut self, cells: &[Cells<'_>], row: usize, tokens: bool) -> u128 {
+    /// Hashes a row of a typed batch. `cells` are the batch's columns in the order of the layout; `reading`: how texts of
+    /// the row's file are read.
+    pub fn typed(&mut self, cells: &[Cells<'_>], row: usize, reading: Reading<'_>) -> u128 {
         self.row.clear();
         for column in &self.columns {
             let cell = cells[column.column];
@@ -62,13 +93,15 @@ impl RowHasher {
             }
             match &column.form {
                 Form::Typed(how) => append(&mut self.row, &column.name, |out| cell.canonical(row, *how, out)),
-                Form::History { history, now } => {
+                Form::History { history, now, as_written } => {
+                    let numbers = reading.numbers.filter(|_| *as_written && reading.is_written(column.column, row));
+                    let reading = Reading { numbers, ..reading };
                     self.text.clear();
                     match cell {
                         Cells::Text(array) => self.text.extend_from_slice(array.value(row).as_bytes()),
                         _ => cell.canonical(row, *now, &mut self.text),
                     }
-                    by_history(&mut self.row, &column.name, history, &self.text, tokens);
+                    by_history(&mut self.row, &column.name, history, &self.text, reading);
                 }
             }
         }
@@ -82,7 +115,7 @@ impl RowHasher {
             let Some(text) = values(column.column) else { continue };
             match &column.form {
                 Form::Typed(how) => append(&mut self.row, &column.name, |out| how.of_text(text, out)),
-                Form::History { history, .. } => by_history(&mut self.row, &column.name, history, text, true),
+                Form::History { history, .. } => by_history(&mut self.row, &column.name, history, text, Reading::PLAIN),
             }
         }
         xxh3_128(&self.row)
@@ -96,19 +129,28 @@ impl Form {
         if ways.iter().all(|way| *way == now) {
             Self::Typed(now)
         } else {
-            Self::History { history: Arc::new(history.to_vec()), now }
+            let as_written = history.last().is_some_and(|typing| typing.sql_type.is_text());
+            Self::History { history: Arc::new(history.to_vec()), now, as_written }
         }
     }
 }
 
 /// Appends a value as the first type of the history that it is a value of. A value that this type reads as NULL is left
 /// out.
-fn by_history(row: &mut Vec<u8>, name: &[u8], history: &[Typing], text: &[u8], tokens: bool) {
+fn by_history(row: &mut Vec<u8>, name: &[u8], history: &[Typing], text: &[u8], reading: Reading<'_>) {
+    let mut plain = Vec::new();
+    let number =
+        reading.numbers.map_or(LocalNumber::Word, |numbers| value::plain(numbers, CellKind::Bare, text, &mut plain));
     for typing in history {
-        let missing = text.is_empty() || (tokens && value::is_null_token(text));
+        let missing = text.is_empty() || (reading.null_tokens && value::is_null_token(text));
         if missing && !typing.sql_type.is_text() {
             return;
         }
+        let text = match number {
+            LocalNumber::Plain if typing.is_number() => &plain,
+            LocalNumber::Other if typing.is_number() => continue,
+            _ => text,
+        };
         let format = typing.format.as_deref().and_then(TimeFormat::new);
         if typing.accepts_text(text, format.as_ref()) {
             let how = Canonical::of(&typing.sql_type);

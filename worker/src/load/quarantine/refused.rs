@@ -11,7 +11,7 @@ use elt_shared::explained::Code;
 
 use crate::contract::cells::Cells;
 use crate::contract::{Layout, TypedBatch, Violation};
-use crate::load::dedupe::row_hash::RowHasher;
+use crate::load::dedupe::row_hash::{Reading, RowHasher};
 
 /// Number of refused rows after which the search ends, because the table then refuses a kind of row and not some rows.
 pub const MOST_REFUSED: usize = 10_000;
@@ -97,7 +97,7 @@ impl RefusedFilter {
         for row in 0..rows {
             let known = self.refused.rows.get(&(first + row as i64));
             let refusal = known.or_else(|| {
-                let hash = self.hasher.as_mut()?.typed(&cells, row, typed.raw.null_tokens);
+                let hash = self.hasher.as_mut()?.typed(&cells, row, Reading::of(typed));
                 self.refused.hashes.get(&hash)
             });
             if let Some(refusal) = refusal {

@@ -126,8 +126,10 @@ impl Server {
             }
             FtpError::ConnectionError(error) => self.lost(error.to_string()),
             FtpError::SecureError(error) => self.not_secured(&error),
-            FtpError::BadResponse | FtpError::InvalidAddress(_) | FtpError::DataConnectionAlreadyOpen => self
-                .protocol("answers in a way that cannot be understood", "Check that host and port are an FTP server's."),
+            FtpError::BadResponse | FtpError::InvalidAddress(_) | FtpError::DataConnectionAlreadyOpen => self.protocol(
+                "answers in a way that cannot be understood",
+                "Check that host and port are an FTP server's.",
+            ),
         }
     }
 

@@ -101,7 +101,9 @@ impl Connection {
                     self.go_home().await?;
                     Ok(Kind::Folder(None))
                 }
-                Err(error @ (StoreError::Lost { .. } | StoreError::Silent { .. } | StoreError::Busy { .. })) => Err(error),
+                Err(error @ (StoreError::Lost { .. } | StoreError::Silent { .. } | StoreError::Busy { .. })) => {
+                    Err(error)
+                }
                 Err(_) => Err(StoreError::Missing { name }),
             },
             version => Ok(Kind::File(Some(version?))),
@@ -177,7 +179,9 @@ impl Connection {
                 }
             }
             if rest.len() > LINE_BYTES {
-                return Err(server.protocol("lists a name without an end", "Check that host and port are an FTP server's."));
+                return Err(
+                    server.protocol("lists a name without an end", "Check that host and port are an FTP server's.")
+                );
             }
         }
         server.answer(About::File(folder), data.finish()).await?;
@@ -287,7 +291,9 @@ impl Connection {
                     self.extended = false;
                     self.ftp.set_mode(Mode::Passive);
                 }
-                Ok(Err(FtpError::UnexpectedResponse(response))) if is_unknown(&response) && offset > 0 => return Ok(None),
+                Ok(Err(FtpError::UnexpectedResponse(response))) if is_unknown(&response) && offset > 0 => {
+                    return Ok(None);
+                }
                 Ok(Err(error)) => return Err(server.failed(about, error)),
             }
         }
@@ -309,7 +315,8 @@ async fn greeted(
             let addresses = addresses.map_err(|error| server.not_connected(error))?;
             let connecting = AsyncRustlsFtpStream::connect_secure_implicit(addresses.as_slice(), connector(tls), host);
             let connected = timeout(server.connect, connecting).await;
-            let connected = connected.map_err(|_| server.silent("did not accept a connection within", server.connect))?;
+            let connected =
+                connected.map_err(|_| server.silent("did not accept a connection within", server.connect))?;
             let mut ftp = connected.map_err(|error| server.failed(About::Connection, error))?;
             // The connections for files are encrypted as well.
             for command in ["PBSZ 0", "PROT P"] {

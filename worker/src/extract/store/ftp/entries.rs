@@ -69,8 +69,9 @@ static UNIX: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// The lines of LIST on Windows.
-static WINDOWS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^\d{2}-\d{2}-\d{2,4} +\d{1,2}:\d{2}(?:[AP]M)? +(<DIR>|<JUNCTION>|<SYMLINKD?>|\d+) +(.+)$").ok());
+static WINDOWS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^\d{2}-\d{2}-\d{2,4} +\d{1,2}:\d{2}(?:[AP]M)? +(<DIR>|<JUNCTION>|<SYMLINKD?>|\d+) +(.+)$").ok()
+});
 
 /// A line of LIST. `Some(None)`: it is about no entry. `None`: it cannot be understood.
 pub(super) fn of_list(line: &str) -> Option<Option<Entry>> {
@@ -108,7 +109,10 @@ mod tests {
         let entry = |name: &str, kind| Some(Entry { name: name.into(), kind });
         let at = 1_767_323_045_000;
         assert_eq!(of_facts("type=file;size=12;modify=20260102030405; a b.csv"), entry("a b.csv", file(12, at)));
-        assert_eq!(of_facts("Modify=20260102030405.5;Perm=adfr;Size=0;Type=FILE;UNIQUE=9U1; x"), entry("x", file(0, at + 500)));
+        assert_eq!(
+            of_facts("Modify=20260102030405.5;Perm=adfr;Size=0;Type=FILE;UNIQUE=9U1; x"),
+            entry("x", file(0, at + 500))
+        );
         assert_eq!(of_facts("type=dir;unique=801g2;  leading"), entry(" leading", Kind::Folder(Some("801g2".into()))));
         assert_eq!(of_facts("type=OS.unix=slink:/a;size=3; l"), entry("l", Kind::Link));
         assert_eq!(of_facts("type=cdir; ."), entry(".", Kind::Other));

@@ -34,7 +34,9 @@ pub(super) async fn list(
     };
     match named {
         Kind::Folder(_) => Walk { glob: None, depth: 0, options, most }.below(connection, path).await,
-        Kind::File(version) => Ok(Listing { files: vec![file(path, version.unwrap_or_default())], named: true, ..Listing::default() }),
+        Kind::File(version) => {
+            Ok(Listing { files: vec![file(path, version.unwrap_or_default())], named: true, ..Listing::default() })
+        }
         Kind::Link | Kind::Other => Err(StoreError::Unreadable {
             name: connection.shown(path),
             reason: "it is neither a file nor a folder".into(),
@@ -88,7 +90,8 @@ impl Walk<'_> {
             listed += lines.len();
             let mut unknown = 0;
             for line in lines {
-                let entry = if connection.has_facts { entries::of_facts(&line).map(Some) } else { entries::of_list(&line) };
+                let entry =
+                    if connection.has_facts { entries::of_facts(&line).map(Some) } else { entries::of_list(&line) };
                 match entry {
                     None => unknown += 1,
                     Some(None) => {}

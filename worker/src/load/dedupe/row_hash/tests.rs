@@ -51,6 +51,7 @@ fn batch(names: &[String], rows: &[Vec<(CellKind, String)>]) -> RawBatch {
         names: Arc::new(names.to_vec()),
         columns,
         null_tokens: true,
+        numbers: None,
         lines: (1..=rows.len() as u64).collect(),
         raw: Vec::new(),
         raw_starts: vec![0; rows.len()],
@@ -64,8 +65,9 @@ fn hashes(columns: Vec<Column>, names: &[String], rows: &[Vec<(CellKind, String)
     let mut hasher = RowHasher::new(&layout);
     let typed = Converter::new(layout).convert(batch(names, rows)).unwrap();
     assert_eq!(typed.violations, []);
+    let reading = Reading::of(&typed);
     let cells: Vec<_> = typed.frame.columns().iter().map(|column| Cells::of(column).unwrap()).collect();
-    (0..rows.len()).map(|row| hasher.typed(&cells, row, true)).collect()
+    (0..rows.len()).map(|row| hasher.typed(&cells, row, reading)).collect()
 }
 
 /// A cell as a delimited file has it, and as a JSON file has it; or NULL.
