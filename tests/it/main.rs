@@ -64,6 +64,7 @@ mod output_files;
 mod parquet_files;
 mod pauses;
 mod pipelines;
+mod places_ftp;
 mod poolers;
 mod problems;
 mod properties;

@@ -15,6 +15,7 @@ pub mod extraction;
 pub mod family_api;
 pub mod folder;
 pub mod forward_proxy;
+pub mod ftp_server;
 pub mod history;
 pub mod http_source;
 pub mod identity_provider;
