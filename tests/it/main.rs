@@ -59,6 +59,8 @@ mod outcomes;
 mod output_files;
 mod pauses;
 mod pipelines;
+mod places_http;
+mod places_s3;
 mod poolers;
 mod problems;
 mod properties;
