@@ -65,6 +65,8 @@ mod parquet_files;
 mod pauses;
 mod pipelines;
 mod places_ftp;
+mod places_http;
+mod places_s3;
 mod poolers;
 mod problems;
 mod properties;

@@ -222,7 +222,7 @@ mod tests {
              or .ipc file (also .gz, .zst, .bz2 or .xz), or a .zip, .tar or .pgp file with them"
         );
         assert_eq!(
-            other_suffix(),
+            other_suffix("readme.md"),
             "its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls, .ods, .parquet, \
              .pq, .arrow, .arrows, .feather and .ipc are, also .gz, .zst, .bz2 or .xz, and .zip, .tar and .pgp with them"
         );
