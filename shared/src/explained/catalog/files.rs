@@ -87,6 +87,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_FILE
     },
     Entry {
+        code: Code::BrokenXml,
+        happened: "An XML document is not well-formed.",
+        why: "A tag is not closed, a character such as `&` or `<` stands in a text without being escaped, or the file is not XML.",
+        next_step: "Correct the file; it is read again when it changes.",
+        example: "orders.xml:14: `</order>` does not close `<item>`, which is open here",
+        ..OF_A_FILE
+    },
+    Entry {
         code: Code::ColumnarDamaged,
         happened: "A Parquet or Arrow file is damaged.",
         why: "Its suffix names another format than its content has, or bytes of it were lost or changed.",
@@ -108,14 +116,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "It was written with a rare encoding or type, or with pages or record batches that need too much memory.",
         next_step: "Write the file with the usual settings of its program, or in another format such as CSV.",
         example: "orders.feather: it is a Feather file of version 1",
-        ..OF_A_FILE
-    },
-    Entry {
-        code: Code::BrokenXml,
-        happened: "An XML document is not well-formed.",
-        why: "A tag is not closed, a character such as `&` or `<` stands in a text without being escaped, or the file is not XML.",
-        next_step: "Correct the file; it is read again when it changes.",
-        example: "orders.xml:14: `</order>` does not close `<item>`, which is open here",
         ..OF_A_FILE
     },
     Entry {
