@@ -388,7 +388,11 @@ fn a_file_of_which_no_row_can_be_computed_fails_with_the_reason() {
 fn polars_says(text: &str, expression: &str) -> String {
     use polars::prelude::{Column, DataFrame, DataType};
     use polars_lazy::frame::IntoLazy;
-    let columns = vec![Column::new("a".into(), [Some(text)]), Column::new("b".into(), [Some("2.50")]), Column::new("c".into(), [None::<&str>])];
+    let columns = vec![
+        Column::new("a".into(), [Some(text)]),
+        Column::new("b".into(), [Some("2.50")]),
+        Column::new("c".into(), [None::<&str>]),
+    ];
     let frame = DataFrame::new(1, columns).unwrap();
     let computed = polars_sql::sql_expr(expression).unwrap().alias("x").cast(DataType::String);
     let frame = frame.lazy().with_columns([computed]).collect().unwrap();

@@ -323,7 +323,8 @@ fn mask_secret(section: &Section<'_>, masks: Option<&Vec<Masked>>) -> Option<Opt
         (Some(field), _) if !hashes => field.warn("no column is masked by `hash`, so it has no effect"),
         // A reference that is looked up later is as long as its name.
         (Some(field), Some(secret))
-            if matches!(field.reading(), Some(Reading::Known(_))) && secret.expose().chars().count() < SHORTEST_SECRET =>
+            if matches!(field.reading(), Some(Reading::Known(_)))
+                && secret.expose().chars().count() < SHORTEST_SECRET =>
         {
             field.problem(format!("has fewer than {SHORTEST_SECRET} characters, so it could be found by trying"));
             return None;

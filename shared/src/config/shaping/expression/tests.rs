@@ -141,7 +141,10 @@ fn hostile_expressions_are_refused_quickly() {
     assert!(refused(&wide).contains("more than 400 parts"), "{}", refused(&wide));
     type_of(&vec!["a"; 50].join("||"));
     type_of(&format!("{}a{}", "lower(".repeat(10), ")".repeat(10)));
-    assert!(refused(&format!("{}a{}", "lower (".repeat(11), ")".repeat(11))).contains("functions are nested deeper than 10"));
+    assert!(
+        refused(&format!("{}a{}", "lower (".repeat(11), ")".repeat(11)))
+            .contains("functions are nested deeper than 10")
+    );
     let inside = format!("lower({})", vec!["a"; 200].join("||"));
     assert!(refused(&inside).contains("nested deeper than 60 levels"));
     type_of(&format!("{}a = 'lower(lower(' {}", "not (".repeat(20), ")".repeat(20)));
@@ -154,10 +157,35 @@ fn hostile_expressions_are_refused_quickly() {
 #[test]
 fn columns_may_have_the_names_of_words() {
     for name in [
-        "user", "date", "timestamp", "value", "values", "type", "name", "key", "year", "day", "position", "status", "count",
-        "comment", "text", "zone", "level", "index", "left", "replace", "order", "group", "from", "case", "sum", "table",
+        "user",
+        "date",
+        "timestamp",
+        "value",
+        "values",
+        "type",
+        "name",
+        "key",
+        "year",
+        "day",
+        "position",
+        "status",
+        "count",
+        "comment",
+        "text",
+        "zone",
+        "level",
+        "index",
+        "left",
+        "replace",
+        "order",
+        "group",
+        "from",
+        "case",
+        "sum",
+        "table",
     ] {
-        let read = parse(&format!("{name} = 'x'"), &Scope::default()).unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
+        let read =
+            parse(&format!("{name} = 'x'"), &Scope::default()).unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
         let Operation::Call(_, arguments) = read.operation else { panic!("{name}: {read:?}") };
         assert_eq!(arguments[0].operation, Operation::Column(name.to_owned()));
     }
