@@ -134,7 +134,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A workbook does not have the sheet that is to be read.",
         why: "No sheet, or more than one, has the name, place or pattern in `excel.sheet`; or no visible sheet has any cells.",
         next_step: "Write one of the names that the message lists in `excel: {sheet: NAME}`, or several in `sheets:`.",
-        example: "orders.xlsx: no sheet is called \"Order\"; it has \"Orders\" and \"Customers\"",
+        example: "orders.xlsx: no sheet of it is called \"Order\"; it has \"Orders\" and \"Customers\"",
         ..OF_A_FILE
     },
     Entry {
