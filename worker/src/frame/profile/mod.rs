@@ -29,6 +29,7 @@ pub use declared::Declared;
 
 use super::BadRecord;
 use super::delimited::likely_fix;
+use super::fixed_width;
 use super::read::{self, FileError, FileSummary, Open, Reader};
 use crate::error::{PipelineError, Result};
 use crate::input::{Format, InputFile};
@@ -224,10 +225,10 @@ impl Profiled {
         }
     }
 
-    /// Sets `nothing_readable` when every record of a delimited file was rejected, because the file is then probably
-    /// read with wrong settings. JSON is exempt, because a broken line of JSON does not depend on settings.
+    /// Sets `nothing_readable` when every record of a file was rejected, because the file is then probably read with
+    /// wrong settings. JSON and XML are exempt, because a broken record of theirs does not depend on settings.
     fn judge(&mut self, file: &InputFile) {
-        if matches!(file.format, Format::Json | Format::Ndjson) {
+        if matches!(file.format, Format::Json | Format::Ndjson | Format::Xml) {
             return;
         }
         // Rows that a shape leaves out were readable.
@@ -244,6 +245,7 @@ impl Profiled {
                         .into()
                 }
                 Format::Parquet | Format::Arrow => "Correct the values in the program that writes the file.".into(),
+                Format::FixedWidth => fixed_width::next_step(bad.code).into(),
                 _ => likely_fix(file, bad.code),
             };
             self.file.nothing_readable = Some(error.hint(fix));
