@@ -204,19 +204,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_ROW
     },
     Entry {
-        code: Code::ShapeFailed,
-        happened: "A column of `shape:` cannot be computed for the row.",
-        why: "A text is not the number, date or JSON that the expression reads it as, or a result has more than 38 digits.",
-        next_step: "Correct the value in the source, or the expression, and run again. A replay cannot load such a row.",
-        example: "CAST(price AS INTEGER) fails: the value is not a valid integer",
-        ..OF_A_ROW
-    },
-    Entry {
         code: Code::RepeatedMapKey,
         happened: "A map in a Parquet or Arrow file cannot become a JSON object.",
         why: "It has one key twice, or an entry without a key; one of the values would be lost.",
         next_step: "Write such values as a list of structs, or give each entry a key of its own.",
         example: "a map in the column tags has one key twice, or a key without a value",
+        ..OF_A_ROW
+    },
+    Entry {
+        code: Code::ShapeFailed,
+        happened: "A column of `shape:` cannot be computed for the row.",
+        why: "A text is not the number, date or JSON that the expression reads it as, or a result has more than 38 digits.",
+        next_step: "Correct the value in the source, or the expression, and run again. A replay cannot load such a row.",
+        example: "CAST(price AS INTEGER) fails: the value is not a valid integer",
         ..OF_A_ROW
     },
     Entry {
