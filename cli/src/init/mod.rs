@@ -3,11 +3,13 @@
 //! # Layout
 //! - `place`: a folder, a file or a URL becomes the source of a config
 //! - `files`: a look at everything in a folder or file
+//! - `format`: what one file needs whose suffix does not say everything
 //! - `url`: a look at the first pages of an API
 //! - `target`: the server that `--target` names
 //! - `text`: what was found in files becomes a config people can read
 
 mod files;
+mod format;
 mod place;
 mod target;
 mod text;

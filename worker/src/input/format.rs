@@ -30,7 +30,16 @@ const FORMATS: &[(&str, Format)] = &[
     ("xlsb", Format::Workbook),
     ("xls", Format::Workbook),
     ("ods", Format::Workbook),
+    ("parquet", Format::Parquet),
+    ("pq", Format::Parquet),
+    ("arrow", Format::Arrow),
+    ("arrows", Format::Arrow),
+    ("feather", Format::Arrow),
+    ("ipc", Format::Arrow),
 ];
+
+/// Suffixes of files that are read only if the config says more about them, and that are skipped otherwise.
+const FORMATS_WITH_OPTIONS: &[(&str, Format)] = &[("xml", Format::Xml)];
 
 /// The suffixes of each compression, which come last in a name.
 const COMPRESSIONS: &[(&str, Compression)] =
@@ -58,24 +67,49 @@ pub fn format_of(name: &str, options: &FileOptions) -> Option<(Format, Compressi
             _ => Some((Format::Container(Container::Pgp), Compression::None)),
         };
     }
+    let (suffix, compression) = match suffixes(name) {
+        Suffixes::Archive(archive, compression) => return Some((Format::Container(archive), compression)),
+        Suffixes::File(suffix, compression) => (suffix, compression),
+    };
+    if let Some(format) = options.format {
+        return Some((format, compression));
+    }
+    let with_options = || named(FORMATS_WITH_OPTIONS, &suffix).filter(|format| has_options(*format, options));
+    Some((named(FORMATS, &suffix).or_else(with_options)?, compression))
+}
+
+/// What the suffixes of a name say.
+enum Suffixes {
+    /// It is an archive.
+    Archive(Container, Compression),
+    /// The suffix before that of the compression, in lower case and empty if there is none.
+    File(String, Compression),
+}
+
+fn suffixes(name: &str) -> Suffixes {
     let name = name.to_ascii_lowercase();
     let name = name.rsplit_once('/').map_or(name.as_str(), |(_, last)| last);
     let (stem, compression) = match name.rsplit_once('.') {
         Some((stem, suffix)) => match (named(COMPRESSIONS, suffix), named(ARCHIVES, suffix)) {
             (Some(compression), _) => (stem, compression),
-            (None, Some((archive, compression))) => return Some((Format::Container(archive), compression)),
+            (None, Some((archive, compression))) => return Suffixes::Archive(archive, compression),
             (None, None) => (name, Compression::None),
         },
         None => (name, Compression::None),
     };
-    let suffix = stem.rsplit_once('.').map(|(_, suffix)| suffix);
-    if suffix == Some("tar") {
-        return Some((Format::Container(Container::Tar), compression));
+    match stem.rsplit_once('.').map_or("", |(_, suffix)| suffix) {
+        "tar" => Suffixes::Archive(Container::Tar, compression),
+        suffix => Suffixes::File(suffix.to_owned(), compression),
     }
-    if let Some(format) = options.format {
-        return Some((format, compression));
+}
+
+/// Whether the config says how files of a format are read that cannot be read without.
+fn has_options(format: Format, options: &FileOptions) -> bool {
+    match format {
+        Format::Xml => options.xml.is_some(),
+        Format::FixedWidth => options.fixed_width.is_some(),
+        _ => true,
     }
-    Some((named(FORMATS, suffix?)?, compression))
 }
 
 /// The name of a file without the suffix that says it is encrypted. `None`: it has no such suffix.
@@ -84,8 +118,14 @@ pub fn decrypted_name(name: &str) -> Option<&str> {
     named(ENCRYPTED, &suffix.to_ascii_lowercase()).map(|()| rest)
 }
 
-/// The reason why a file is left out that has another suffix than those of the formats.
-pub fn other_suffix() -> String {
+/// The reason why a file is left out whose suffix is not one of a format that is read.
+pub fn other_suffix(name: &str) -> String {
+    if let Suffixes::File(suffix, _) = suffixes(name)
+        && named(FORMATS_WITH_OPTIONS, &suffix) == Some(Format::Xml)
+    {
+        return "it is an XML file, which is loaded with `xml: {records: /path/of/rows}`; `elt init FILE` proposes the path"
+            .to_owned();
+    }
     let (formats, compressions) = (listed(FORMATS, "and"), listed(COMPRESSIONS, "or"));
     format!("its suffix is not loaded: only {formats} are, also {compressions}, and .zip, .tar and .pgp with them")
 }
@@ -111,6 +151,8 @@ fn listed<T>(table: &[(&str, T)], last: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use elt_shared::config::XmlOptions;
+
     use super::*;
 
     fn found(name: &str, format: Option<Format>) -> Option<(Format, Compression)> {
@@ -165,16 +207,26 @@ mod tests {
     }
 
     #[test]
+    fn xml_is_read_when_the_config_says_what_its_rows_are() {
+        assert_eq!(found("a.xml.gz", None), None);
+        let options = FileOptions { xml: Some(XmlOptions::default()), ..FileOptions::default() };
+        assert_eq!(format_of("a.XML.gz", &options), Some((Format::Xml, Compression::Gzip)));
+        assert_eq!(format_of("a.csv", &options), Some((Format::Csv, Compression::None)));
+    }
+
+    #[test]
     fn messages_name_every_suffix() {
         assert_eq!(
             nameable(),
-            ".csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls or .ods file (also .gz, .zst, .bz2 or .xz), or a \
-             .zip, .tar or .pgp file with them"
+            ".csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls, .ods, .parquet, .pq, .arrow, .arrows, .feather \
+             or .ipc file (also .gz, .zst, .bz2 or .xz), or a .zip, .tar or .pgp file with them"
         );
         assert_eq!(
-            other_suffix(),
-            "its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls and .ods are, also \
-             .gz, .zst, .bz2 or .xz, and .zip, .tar and .pgp with them"
+            other_suffix("readme.md"),
+            "its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls, .ods, .parquet, \
+             .pq, .arrow, .arrows, .feather and .ipc are, also .gz, .zst, .bz2 or .xz, and .zip, .tar and .pgp with them"
         );
+        assert!(other_suffix("in/A.XML.gz").contains("xml: {records:"));
+        assert!(!other_suffix("in.xml/a").contains("records"));
     }
 }

@@ -6,6 +6,7 @@ mod archive;
 mod csv;
 mod excel;
 mod files;
+mod fixed_width;
 mod format;
 mod ftp;
 mod http_files;
@@ -16,6 +17,7 @@ mod place;
 mod s3;
 mod sftp;
 mod ssh;
+mod xml;
 
 pub use after_load::AfterLoad;
 pub use api::{
@@ -28,6 +30,7 @@ pub use archive::ArchiveOptions;
 pub use csv::{CsvOptions, HeaderPlace, NumberFormat, Quote, TextEncoding, Thousands};
 pub use excel::{CellRange, ExcelOptions, SheetChoice, SheetHeader};
 pub use files::FileOptions;
+pub use fixed_width::{FixedColumn, FixedWidth, Surplus, WidthUnit};
 pub use format::{FileContainer, FileFormat};
 pub use ftp::{FtpSource, FtpTls};
 pub use http_files::HttpFilesSource;
@@ -38,6 +41,7 @@ pub use place::PlaceOptions;
 pub use s3::{BucketLogin, BucketService, BucketUrl, S3Source};
 pub use sftp::SftpSource;
 pub use ssh::{HostTrust, SshKey, SshLogin, SshServer};
+pub use xml::{NamePrefixes, XmlOptions};
 
 use std::sync::Arc;
 

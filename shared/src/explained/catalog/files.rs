@@ -87,6 +87,38 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_FILE
     },
     Entry {
+        code: Code::ColumnarDamaged,
+        happened: "A Parquet or Arrow file is damaged.",
+        why: "Its suffix names another format than its content has, or bytes of it were lost or changed.",
+        next_step: "Write or copy the file again; it is read again when it changes.",
+        example: "orders.parquet: the column price: the page at byte 4096 differs from its checksum",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ColumnarEncrypted,
+        happened: "A Parquet file is encrypted.",
+        why: "It was written with Parquet's own encryption, for which elt takes no keys.",
+        next_step: "Write the file without Parquet's encryption. To keep it secret, encrypt it as a whole with PGP.",
+        example: "orders.parquet: the Parquet file, or a column of it, is encrypted",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ColumnarUnsupported,
+        happened: "A Parquet or Arrow file has something that elt does not read.",
+        why: "It was written with a rare encoding or type, or with pages or record batches that need too much memory.",
+        next_step: "Write the file with the usual settings of its program, or in another format such as CSV.",
+        example: "orders.feather: it is a Feather file of version 1",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::BrokenXml,
+        happened: "An XML document is not well-formed.",
+        why: "A tag is not closed, a character such as `&` or `<` stands in a text without being escaped, or the file is not XML.",
+        next_step: "Correct the file; it is read again when it changes.",
+        example: "orders.xml:14: `</order>` does not close `<item>`, which is open here",
+        ..OF_A_FILE
+    },
+    Entry {
         code: Code::HeaderNotFirst,
         happened: "A table begins below lines that are not its header.",
         why: "There is a title or a note above the header, which must not become the columns' names.",
@@ -262,6 +294,24 @@ pub(super) const ENTRIES: &[Entry] = &[
             the memory of its reader.",
         next_step: "Save it as `.xlsx`, or split it.",
         example: "orders.xls: it has 90 MiB, and an .xls of more than 64 MiB is not read",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::XmlDoctype,
+        happened: "An XML document declares a document type.",
+        why: "Entities that a document type declares can read other files or fill the memory, so elt reads no document that \
+            has one.",
+        next_step: "Remove `<!DOCTYPE …>` from the file, and write characters in place of the entities that it declares.",
+        example: "orders.xml:2: it declares a document type (`<!DOCTYPE`), which is not read because entities in it could \
+            read other files or fill the memory",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::XmlNames,
+        happened: "Two names in an XML document would be one column.",
+        why: "An attribute and an element have the same name, or two elements differ only in their namespace prefix.",
+        next_step: "Write `attribute_prefix: _` or `prefixes: keep` in `xml:`, as the message says.",
+        example: "orders.xml:9: the attribute `id` and the element `id` would be one column \"id\"",
         ..OF_A_FILE
     },
 ];

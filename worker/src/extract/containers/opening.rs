@@ -161,7 +161,7 @@ impl Opening<'_> {
         }
         let reason = match found {
             _ if name.hidden().is_some() => name.hidden().unwrap_or_default(),
-            None => &other_suffix(),
+            None => &other_suffix(&name.path),
             Some(_) if is_archive && at.archives >= NESTED_ARCHIVES => {
                 "it is an archive in an archive in an archive, and elt opens only one inside another"
             }
