@@ -48,7 +48,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "It is a zip bomb, or larger than the limits `ELT_UNPACK_ENTRIES`, `ELT_UNPACK_GIB` and `ELT_UNPACK_RATIO`.",
         next_step: "Find out whether the file is what it should be. If it is, unpack it by hand, split it, or let the \
             operator of the workers raise the setting that the message names.",
-        example: "orders.zip: 42.4 KiB of it unpack to more than 105.4 MiB, over 1000 bytes for each one, as in a zip bomb",
+        example: "orders.zip: its 42.4 KiB unpack to more than 105.4 MiB, over 1000 bytes for each one, as in a zip bomb",
         seen: &[Seen::Run],
         ..OF_A_FILE
     },
