@@ -15,12 +15,14 @@ pub struct Found<'a> {
     pub not_read: Vec<String>,
     /// The encoding that the files need, when they are not UTF-8.
     pub encoding: Option<&'static str>,
+    /// Lines of the source that say what the file holds.
+    pub format: &'a str,
 }
 
 /// The source as YAML.
-pub fn source(path: &str, encoding: Option<&str>) -> String {
+pub fn source(path: &str, encoding: Option<&str>, format: &str) -> String {
     let csv = encoding.map(|encoding| format!("    csv: {{ encoding: {encoding} }}\n")).unwrap_or_default();
-    format!("  - type: local\n    path: {}\n{csv}", quoted(path))
+    format!("  - type: local\n    path: {}\n{csv}{format}", quoted(path))
 }
 
 /// The whole config.
@@ -33,7 +35,7 @@ pub fn write(path: &str, table: &str, target: &str, found: &Found<'_>) -> String
         text.push_str(&format!("# Not read: {}\n", reason.replace(char::is_control, " ")));
     }
     text.push_str(&format!("# `elt schema` describes every key there is.\nname: {}\n\nsources:\n", quoted(table)));
-    text.push_str(&source(path, found.encoding));
+    text.push_str(&source(path, found.encoding, found.format));
     text.push_str(&dialects(found));
     text.push_str("    # recursive: true      # folders below, too\n    # settle_seconds: 5    # leave files alone that were written just now\n");
     let server = "  # Without a server of its own the target is ELT_TARGET_URL. A server of yours:

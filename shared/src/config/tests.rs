@@ -2,6 +2,7 @@
 
 mod auth;
 mod effort;
+mod file_formats;
 mod limits;
 mod messages;
 mod missing_values;

@@ -3,6 +3,7 @@
 pub mod api_styles;
 pub mod app;
 pub mod authority;
+pub mod bucket_server;
 pub mod changing_api;
 pub mod chaos_proxy;
 pub mod client;
