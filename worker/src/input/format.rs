@@ -68,7 +68,7 @@ pub fn format_of(name: &str, options: &FileOptions) -> Option<(Format, Compressi
         };
     }
     let (suffix, compression) = match suffixes(name) {
-        Suffixes::Archive(archive, compression) => return Suffixes::Archive(archive, compression),
+        Suffixes::Archive(archive, compression) => return Some((Format::Container(archive), compression)),
         Suffixes::File(suffix, compression) => (suffix, compression),
     };
     if let Some(format) = options.format {

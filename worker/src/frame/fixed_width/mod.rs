@@ -214,7 +214,7 @@ impl FixedWidthRows {
                     Some((encoding, _)) => encoding.decode_without_bom_handling(raw).0.into_owned().into_bytes(),
                     None => raw.to_vec(),
                 };
-                record_batch.bad.push(BadRecord { file: self.file, line: self.line, code, reason, raw });
+                record_batch.bad.push(BadRecord { file: self.file, line: self.line, column: None, code, reason, raw });
                 return;
             }
         }

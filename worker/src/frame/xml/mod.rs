@@ -186,7 +186,7 @@ impl Xml {
                 record_batch.extra.truncate(mark.0);
                 self.columns.forget(mark.1);
                 let raw = self.cursor.window.text()[start..end.min(start + MAX_RAW_BYTES)].to_vec();
-                record_batch.bad.push(BadRecord { file: self.file, line, code, reason, raw });
+                record_batch.bad.push(BadRecord { file: self.file, line, column: None, code, reason, raw });
             }
         }
         self.walk.has_root = true;
