@@ -106,7 +106,9 @@ pub fn combined_csv(config: &PipelineConfig, config_id: i64, base: &Path, data_d
     match &config.output.path {
         // Collecting the components drops the `.` parts that a config may write.
         Some(path) => roots.output_base(base).join(path).components().collect(),
-        None => data_dir.join("output").join(format!("{}-{config_id}.{}", file_name(&config.name), config.output.suffix())),
+        None => {
+            data_dir.join("output").join(format!("{}-{config_id}.{}", file_name(&config.name), config.output.suffix()))
+        }
     }
 }
 

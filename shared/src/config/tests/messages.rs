@@ -354,7 +354,9 @@ fn an_output_file_has_the_suffix_of_its_format() {
     );
     check(
         &with("output_csv_path: a.csv\noutput: {format: ndjson}"),
-        &["output: a combined CSV is neither of another format nor compressed: write output.path instead at line 4 column 9"],
+        &[
+            "output: a combined CSV is neither of another format nor compressed: write output.path instead at line 4 column 9",
+        ],
     );
     check(
         &with("output: {csv_path: a.csv, path: b.csv}"),
