@@ -34,7 +34,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The number is below the first or above the last day that Excel knows, or it is 60, which Excel shows as 29 \
             February 1900, a day that did not exist.",
         next_step: "Correct the cell, or give it the format of a number.",
-        example: "the cell Sheet1!B812 has the format of a date, and 60 is not a date",
+        example: "the cell Sheet1!B812 has the format of a date, and its number is not a date",
         ..OF_A_ROW
     },
     Entry {
@@ -42,7 +42,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A cell of a spreadsheet is stored in a way that its type does not allow.",
         why: "The program that wrote the file stored a text as a number, a truth value or a date.",
         next_step: "Correct the cell, or open the file in Excel and save it again.",
-        example: "the cell Sheet1!B812 is stored as a number and does not hold one",
+        example: "the cell Sheet1!B812 does not hold what its type says",
         ..OF_A_ROW
     },
     Entry {
@@ -50,7 +50,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A cell of a spreadsheet has a formula and no value.",
         why: "A program wrote the formula, and no spreadsheet program has calculated it since.",
         next_step: "Open the file in Excel or LibreOffice and save it; the value is then stored.",
-        example: "the formula in the cell Sheet1!B812 was never calculated",
+        example: "the formula in the cell Sheet1!B812 was never calculated; open the file in Excel or LibreOffice and save it",
         ..OF_A_ROW
     },
     Entry {
